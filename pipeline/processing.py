@@ -1,0 +1,147 @@
+"""CreateProcessingJob requests of PreprocessImages and EvaluateModel.
+
+Both jobs unpack the source archive, which arrives as one more input, and run a module of `model_code`. Neither needs a
+network: SageMaker itself copies inputs and outputs, so the containers run isolated.
+
+An instance count is not a parameter. Every input is fully replicated, so a second instance would preprocess (or
+evaluate) the same images again and write the same object names: both jobs are one instance, whatever its size.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Request = dict[str, Any]
+
+BASE_DIR = "/opt/ml"
+INPUT_DIR = f"{BASE_DIR}/processing/input"
+OUTPUT_DIR = f"{BASE_DIR}/processing/output"
+VOLUME_GB = 30  # the Kaggle archive is 2.4 GB unpacked; its shards at 220 px are below 1 GB
+
+
+def preprocess_request(
+    *,
+    archive_uri: Any,
+    arguments: Mapping[str, Any],
+    output_uris: Mapping[str, Any],
+    instance_type: Any,
+    max_runtime_seconds: Any,
+) -> Request:
+    """The request that turns the archive into shards and a dataset report.
+
+    Args:
+        archive_uri: S3 URI of the immutable copy of the upload, one object.
+        arguments: command-line flags of `model_code.preprocess` without dashes, to their values as strings.
+        output_uris: S3 prefix of each output, by the name of the output (also its local directory).
+        instance_type: a SageMaker processing instance type without local disks (see `_job`).
+        max_runtime_seconds: SageMaker stops the job after this time.
+    """
+    return _job(
+        module="preprocess",
+        arguments={"archive-uri": archive_uri, **arguments},
+        inputs={"archive": archive_uri},
+        output_uris=output_uris,
+        instance_type=instance_type,
+        max_runtime_seconds=max_runtime_seconds,
+    )
+
+
+def evaluate_request(
+    *,
+    model_uri: Any,
+    test_uri: Any,
+    report_uri: Any,
+    arguments: Mapping[str, Any],
+    output_uris: Mapping[str, Any],
+    instance_type: Any,
+    max_runtime_seconds: Any,
+) -> Request:
+    """The request that scores the model on the held-out test split.
+
+    Args:
+        model_uri: S3 URI of `model.tar.gz`, one object.
+        test_uri: S3 prefix of the test shards.
+        report_uri: S3 prefix of the dataset report.
+        arguments: command-line flags of `model_code.evaluate` without dashes, to their values as strings.
+        output_uris: S3 prefix of each output, by the name of the output (also its local directory).
+        instance_type: a SageMaker processing instance type without local disks (see `_job`).
+        max_runtime_seconds: SageMaker stops the job after this time.
+    """
+    return _job(
+        module="evaluate",
+        arguments=arguments,
+        inputs={"model": model_uri, "test": test_uri, "report": report_uri},
+        output_uris=output_uris,
+        instance_type=instance_type,
+        max_runtime_seconds=max_runtime_seconds,
+    )
+
+
+def _job(
+    *,
+    module: str,
+    arguments: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    output_uris: Mapping[str, Any],
+    instance_type: Any,
+    max_runtime_seconds: Any,
+) -> Request:
+    return {
+        "AppSpecification": {
+            "ImageUri": "${ProcessingImageUri}",
+            "ContainerEntrypoint": _entrypoint(module),
+            "ContainerArguments": _flags(arguments),
+        },
+        "Environment": {"SAGEMAKER_BASE_DIR": BASE_DIR, "PYTHONUNBUFFERED": "1"},
+        "ProcessingInputs": [_input(name, uri) for name, uri in {"code": "${SourceCodeUri}", **inputs}.items()],
+        "ProcessingOutputConfig": {
+            "KmsKeyId": "${ArtifactKeyArn}",
+            "Outputs": [_output(name, uri) for name, uri in output_uris.items()],
+        },
+        "ProcessingResources": {
+            "ClusterConfig": {
+                "InstanceCount": 1,
+                "InstanceType": instance_type,
+                "VolumeSizeInGB": VOLUME_GB,
+                # Refused by instance types with local disks (g4dn, m5d, ...), which encrypt those in hardware:
+                # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProcessingClusterConfig.html
+                "VolumeKmsKeyId": "${ArtifactKeyArn}",
+            }
+        },
+        "NetworkConfig": {"EnableInterContainerTrafficEncryption": True, "EnableNetworkIsolation": True},
+        "StoppingCondition": {"MaxRuntimeInSeconds": max_runtime_seconds},
+        "RoleArn": "${StepRoleArn}",
+    }
+
+
+def _entrypoint(module: str) -> list[str]:
+    # The base directory is read at run time so that the same request runs outside /opt/ml. CDK names the uploaded
+    # archive <hash>.gz, hence the pattern.
+    script = (
+        f'cd $SAGEMAKER_BASE_DIR/processing/input/code && tar -xzf *.gz && exec python3 -m model_code.{module} "$@"'
+    )
+    return ["sh", "-c", script, module]
+
+
+def _flags(arguments: Mapping[str, Any]) -> Sequence[Any]:
+    return [part for name, value in arguments.items() for part in (f"--{name}", value)]
+
+
+def _input(name: str, uri: Any) -> Request:
+    return {
+        "InputName": name,
+        "S3Input": {
+            "S3Uri": uri,
+            "LocalPath": f"{INPUT_DIR}/{name}",
+            "S3DataType": "S3Prefix",
+            "S3InputMode": "File",
+            "S3DataDistributionType": "FullyReplicated",
+            "S3CompressionType": "None",
+        },
+    }
+
+
+def _output(name: str, uri: Any) -> Request:
+    return {
+        "OutputName": name,
+        "S3Output": {"S3Uri": uri, "LocalPath": f"{OUTPUT_DIR}/{name}", "S3UploadMode": "EndOfJob"},
+    }

@@ -1,0 +1,41 @@
+"""CreateModelPackage request of RegisterModel."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Request = dict[str, Any]
+
+DESCRIPTION = (
+    "Probability of pneumonia from one frontal chest radiograph of a child. For research use only: not a medical device, "
+    "not for diagnosis or treatment. Read the attached evaluation before approving."
+)
+
+# What the image's TensorFlow Serving was chosen for: general and compute CPU families, and the smallest GPU.
+REALTIME_INSTANCE_TYPES = [
+    f"ml.{family}.{size}"
+    for family in ("m5", "m6i", "m7i", "c5", "c6i", "c7i")
+    for size in ("large", "xlarge", "2xlarge", "4xlarge")
+] + ["ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g5.xlarge"]
+
+
+def register_request(*, model_uri: Any, statistics_uri: Any, metadata: Mapping[str, Any]) -> Request:
+    """The request that adds a version, pending approval, to the model package group.
+
+    Args:
+        model_uri: S3 URI of `model.tar.gz`.
+        statistics_uri: S3 URI of `evaluation.json`, which SageMaker Studio shows beside the version.
+        metadata: searchable properties of the version; a value has at most 256 letters, digits and `_.:/=+-@`.
+    """
+    return {
+        "ModelPackageGroupName": "${ModelPackageGroupName}",
+        "ModelPackageDescription": DESCRIPTION,
+        "ModelApprovalStatus": "PendingManualApproval",
+        "InferenceSpecification": {
+            "Containers": [{"Image": "${ServingImageUri}", "ModelDataUrl": model_uri}],
+            "SupportedContentTypes": ["image/jpeg", "image/png", "application/json"],
+            "SupportedResponseMIMETypes": ["application/json"],
+            "SupportedRealtimeInferenceInstanceTypes": REALTIME_INSTANCE_TYPES,
+        },
+        "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": statistics_uri}}},
+        "CustomerMetadataProperties": dict(metadata),
+    }

@@ -1,0 +1,92 @@
+"""CreateTrainingJob request of TrainModel.
+
+The job runs `model_code/train.py` in script mode. Found in the sources of the two toolkits inside the TensorFlow
+training image (github.com/aws/sagemaker-training-toolkit, github.com/aws/sagemaker-tensorflow-training-toolkit):
+
+- `files.download_and_extract` unpacks `sagemaker_submit_directory`, a gzipped tar on S3, into `/opt/ml/code`.
+- `sagemaker_program` ends in `.py` and the archive's root holds no `setup.py`, so `entry_point_type` makes it a program:
+  `python model_code/train.py <flags>` with `/opt/ml/code` as working directory (`process.ProcessRunner`).
+- `entry_point.install` puts `/opt/ml/code` on `sys.path` and `environment.write_env_vars` exports `sys.path` as
+  `PYTHONPATH`, so `from model_code...` works although Python itself would only add the script's own folder.
+- `environment.read_hyperparameters` decodes each value as JSON and keeps the text where that fails ("imagenet");
+  `mapping.to_cmd_args` writes every hyperparameter not beginning with `sagemaker_` as `--<name> <value>`, sorted by name,
+  hyphens untouched.
+- `files.write_failure_file` leaves an existing `/opt/ml/output/failure` alone: the script's own sentence becomes the
+  job's FailureReason.
+
+The toolkit downloads the source from S3 inside the container, and `imagenet` weights come from the internet, so this job
+cannot be network-isolated; the processing jobs are.
+
+There is no `VolumeKmsKeyId`: the default ml.g4dn.xlarge has local disks, encrypted by its own hardware, and the service
+refuses a key for them (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html). Artifacts are
+encrypted with the bucket's key.
+
+The instance count is not a parameter: the script trains on one instance.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Request = dict[str, Any]
+
+VOLUME_GB = 30  # below the 125 GB of ml.g4dn.xlarge's disk, which the service uses instead of a volume
+
+# The training script prints `epoch=3 loss=0.1234 val_loss=0.1234 val_auc=0.9876`. A space goes before `loss`, or
+# `val_loss` would match too.
+_NUMBER = r"([0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)"
+METRIC_DEFINITIONS = [
+    {"Name": "train:loss", "Regex": rf"\sloss={_NUMBER}"},
+    {"Name": "validation:loss", "Regex": rf"val_loss={_NUMBER}"},
+    {"Name": "validation:auc", "Regex": rf"val_auc={_NUMBER}"},
+]
+
+
+def train_request(
+    *,
+    image_uri: Any,
+    channels: Mapping[str, Any],
+    hyperparameters: Mapping[str, Any],
+    output_uri: Any,
+    instance_type: Any,
+    max_runtime_seconds: Any,
+) -> Request:
+    """The request that trains, exports and packs the model.
+
+    Args:
+        image_uri: a TensorFlow training image with SageMaker's training toolkit, GPU or CPU as `instance_type` needs.
+        channels: S3 prefix of each channel by name; the script finds them as SM_CHANNEL_<NAME>.
+        hyperparameters: command-line flags of `model_code/train.py` without dashes, to their values as strings.
+        output_uri: S3 prefix; `<job name>/output/model.tar.gz` and `output.tar.gz` are written below it.
+        instance_type: a SageMaker training instance type.
+        max_runtime_seconds: SageMaker stops the job after this time.
+    """
+    return {
+        "AlgorithmSpecification": {
+            "TrainingImage": image_uri,
+            "TrainingInputMode": "File",
+            "MetricDefinitions": METRIC_DEFINITIONS,
+        },
+        "HyperParameters": {
+            "sagemaker_program": "model_code/train.py",
+            "sagemaker_submit_directory": "${SourceCodeUri}",
+            **hyperparameters,
+        },
+        "Environment": {"PYTHONUNBUFFERED": "1"},
+        "InputDataConfig": [_channel(name, uri) for name, uri in channels.items()],
+        "OutputDataConfig": {"S3OutputPath": output_uri, "KmsKeyId": "${ArtifactKeyArn}"},
+        "ResourceConfig": {"InstanceCount": 1, "InstanceType": instance_type, "VolumeSizeInGB": VOLUME_GB},
+        "StoppingCondition": {"MaxRuntimeInSeconds": max_runtime_seconds},
+        "EnableInterContainerTrafficEncryption": True,
+        "EnableNetworkIsolation": False,
+        "RoleArn": "${StepRoleArn}",
+    }
+
+
+def _channel(name: str, uri: Any) -> Request:
+    return {
+        "ChannelName": name,
+        "DataSource": {
+            "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
+        },
+        "InputMode": "File",
+    }
