@@ -53,6 +53,20 @@ class Cloud(Protocol):
             ApiError: `ValidationException` when the role does not exist or may not be assumed by SageMaker.
         """
 
+    def credentials(self, role_arn: str) -> dict[str, str]:
+        """The environment variables with which a process acts in this cloud as the role, and as nobody else.
+
+        Args:
+            role_arn: the role of a job or an endpoint.
+
+        Returns:
+            `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_DEFAULT_REGION` and
+            `AWS_ENDPOINT_URL`.
+
+        Raises:
+            ApiError: `ValidationException` when the role does not exist or may not be assumed by SageMaker.
+        """
+
     def authorize(self, role_arn: str, action: str, resource: str, context: Mapping[str, str] | None = None) -> None:
         """Check that a role may do something, as IAM decides it.
 
