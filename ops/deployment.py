@@ -1,0 +1,138 @@
+"""What is deployed: the stacks `cxr-{env}-*` and their outputs, the only place the commands take names from."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ops.errors import CommandError, ExitCode, error_code
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+STACKS = ("data", "training", "endpoint", "api")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """One deployed stack."""
+
+    name: str
+    status: str
+    updated: datetime | None
+    outputs: dict[str, str]
+    parameters: dict[str, str]
+
+
+class Deployment:
+    """The stacks of one environment. Each is described when it is first asked for, so a command needs few calls."""
+
+    def __init__(
+        self, cloudformation: CloudFormationClient, *, env: str, region: str | None, endpoint_url: str | None = None
+    ) -> None:
+        self._cloudformation = cloudformation
+        self._endpoint_url = endpoint_url
+        self._known: dict[str, Stack | None] = {}
+        self.env = env
+        self.region = region
+
+    def stack_name(self, part: str) -> str:
+        """The full name of a part's stack, such as `cxr-dev-data`."""
+        return f"cxr-{self.env}-{part}"
+
+    def describe(self, part: str) -> Stack | None:
+        """The stack as it is now, or None when it does not exist."""
+        name = self.stack_name(part)
+        try:
+            answer = self._cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        except Exception as error:
+            if error_code(error) == "ValidationError" and "does not exist" in str(error):
+                self._known[part] = None
+                return None
+            raise
+        stack = Stack(
+            name=name,
+            status=answer["StackStatus"],
+            updated=answer.get("LastUpdatedTime") or answer.get("CreationTime"),
+            outputs={item["OutputKey"]: item["OutputValue"] for item in answer.get("Outputs", [])},
+            parameters={item["ParameterKey"]: item.get("ParameterValue", "") for item in answer.get("Parameters", [])},
+        )
+        self._known[part] = stack
+        return stack
+
+    def output(self, part: str, key: str) -> str:
+        """An output of a part's stack; raises CommandError when the stack or the output is missing."""
+        stack = self._known[part] if part in self._known else self.describe(part)
+        if stack is None:
+            where = f" in {self.region}" if self.region else ""
+            raise CommandError(
+                f"{self.stack_name(part)} is not deployed{where}: run `make deploy ENV={self.env}`, "
+                "or name another environment with --env.",
+                ExitCode.UNAVAILABLE,
+            )
+        if key not in stack.outputs:
+            raise CommandError(
+                f"{stack.name} ({stack.status}) has no output {key}: its deployment did not finish or is of another "
+                f"version; run `make deploy ENV={self.env}`.",
+                ExitCode.UNAVAILABLE,
+            )
+        return stack.outputs[key]
+
+    @property
+    def data_bucket(self) -> str:
+        """The bucket archives are uploaded to."""
+        return self.output("data", "DataBucketName")
+
+    @property
+    def pipeline(self) -> str:
+        """The name of the training pipeline."""
+        return self.output("training", "PipelineName")
+
+    @property
+    def model_package_group(self) -> str:
+        """The name of the group that models are registered in."""
+        return self.output("training", "ModelPackageGroupName")
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint's name, which exists before the endpoint does."""
+        return self.output("endpoint", "EndpointName")
+
+    @property
+    def api_key_id(self) -> str:
+        """The identifier of the API key the stack made; its value is read from API Gateway."""
+        return self.output("api", "ApiKeyId")
+
+    @property
+    def api_url(self) -> str:
+        """Where the HTTPS API answers, ending with a slash: in AWS, or in the laptop's cloud when that is in use."""
+        url = self.output("api", "ApiUrl")
+        if not self._endpoint_url:
+            return url if url.endswith("/") else f"{url}/"
+        return laptop_api_url(url, self._endpoint_url)
+
+    def failed_resources(self, part: str, *, since: datetime) -> list[str]:
+        """Why resources of the stack failed after `since`, the first failure first, each `LogicalId: reason`."""
+        pages = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.stack_name(part))
+        reasons: list[str] = []
+        for page in pages:
+            events: list[Any] = page["StackEvents"]
+            for event in events:
+                if event["Timestamp"] < since:
+                    return reasons[::-1]
+                if event["ResourceStatus"].endswith("_FAILED"):
+                    reasons.append(
+                        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"
+                    )
+        return reasons[::-1]
+
+
+def laptop_api_url(api_url: str, endpoint_url: str) -> str:
+    """The laptop's address of an API whose AWS address is https://<id>.execute-api.<region>.<suffix>/<stage>/."""
+    parts = urlsplit(api_url)
+    api_id = (parts.hostname or "").partition(".")[0]
+    stage = parts.path.strip("/")
+    return f"{endpoint_url.rstrip('/')}/_aws/execute-api/{api_id}/{stage}/"

@@ -1,0 +1,105 @@
+"""What ends a command early: one sentence for a person, and an exit code for a script."""
+
+from __future__ import annotations
+
+import os
+from enum import IntEnum
+from typing import Any
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command; `cxr --help` documents them."""
+
+    SUCCEEDED = 0
+    FAILED = 1
+    USAGE = 2
+    UNAVAILABLE = 3
+    TIMED_OUT = 4
+    INTERRUPTED = 130
+
+
+class CommandError(Exception):
+    """A command cannot go on. `str(error)` is the sentence that is printed."""
+
+    def __init__(self, sentence: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
+
+
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+_INVALID = frozenset(
+    {
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "AuthFailure",
+    }
+)
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"})
+_SLOW = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"})
+
+
+def explain(error: BaseException) -> CommandError | None:
+    """The sentence for an error of the AWS SDK or the network, or None for an error that is a defect of ours."""
+    if isinstance(error, CommandError):
+        return error
+    # Imported late: a command that never calls AWS, such as --help, does not pay for botocore.
+    from botocore import exceptions as sdk  # noqa: PLC0415
+
+    if isinstance(error, sdk.ClientError):
+        return _explain_answer(error.response, error.operation_name)
+    if isinstance(error, (sdk.HTTPClientError, sdk.ConnectionError)):
+        return _unreachable(error)
+    return _explain_sign_in(error, sdk) or _explain_machine(error, sdk)
+
+
+def _explain_sign_in(error: BaseException, sdk: Any) -> CommandError | None:
+    if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError)):
+        return _unavailable(
+            "No usable AWS credentials were found: run `aws configure sso` or `aws sso login`, or set AWS_PROFILE."
+        )
+    if isinstance(error, (sdk.TokenRetrievalError, sdk.SSOError)):
+        return _unavailable("The AWS sign-in has expired: run `aws sso login` and repeat the command.")
+    if isinstance(error, (sdk.ProfileNotFound, sdk.ConfigParseError, sdk.NoRegionError)):
+        return _unavailable(f"The AWS configuration cannot be used: {str(error).rstrip('.')}.")
+    return None
+
+
+def _explain_machine(error: BaseException, sdk: Any) -> CommandError | None:
+    if isinstance(error, (sdk.BotoCoreError, OSError)) or type(error).__module__.startswith(("boto3.", "s3transfer.")):
+        return CommandError(f"{type(error).__name__}: {str(error).rstrip('.')}.")
+    return None
+
+
+def error_code(error: BaseException) -> str:
+    """The AWS error code of a client error, or an empty string for any other error."""
+    response: Any = getattr(error, "response", None)
+    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
+def _explain_answer(response: Any, operation: str) -> CommandError:
+    details = response.get("Error", {})
+    code, message = str(details.get("Code", "")), str(details.get("Message", "")).strip().rstrip(".")
+    if code in _EXPIRED:
+        return _unavailable("The AWS session has expired: sign in again (`aws sso login`) and repeat the command.")
+    if code in _INVALID:
+        return _unavailable("AWS does not accept these credentials: check AWS_PROFILE or the access key in use.")
+    if code in _DENIED:
+        return _unavailable(f"AWS refused {operation}: {message or 'access denied'}.")
+    if code in _SLOW:
+        return _unavailable(f"AWS is throttling {operation}: wait a minute and repeat the command.")
+    return CommandError(f"{operation} failed: {message or 'no reason was given'} ({code}).")
+
+
+def _unreachable(error: BaseException) -> CommandError:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        return _unavailable(
+            f"Nothing answers at {endpoint}: start the laptop cloud (`make demo`), or unset AWS_ENDPOINT_URL."
+        )
+    return _unavailable(f"AWS cannot be reached: {str(error).rstrip('.')}.")
+
+
+def _unavailable(sentence: str) -> CommandError:
+    return CommandError(sentence, ExitCode.UNAVAILABLE)

@@ -1,0 +1,110 @@
+"""How the commands speak: results on standard output, progress and errors on standard error, JSON on request."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STYLES = {
+    "Succeeded": "green",
+    "InService": "green",
+    "Approved": "green",
+    "Completed": "green",
+    "serving": "bold green",
+    "Failed": "red",
+    "Stopped": "red",
+    "Rejected": "red",
+    "Executing": "cyan",
+    "Starting": "cyan",
+    "Updating": "cyan",
+    "Creating": "cyan",
+    "PendingManualApproval": "yellow",
+    "Pending": "dim",
+}
+
+
+def results() -> Console:
+    """Where results go. Made per use, so that a test's or a pipe's standard output is the one written to."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def progress() -> Console:
+    """Where progress and errors go, so that they never mix with results in a pipe."""
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def say(sentence: str) -> None:
+    """Print one line of progress to standard error; markup is not interpreted."""
+    progress().print(sentence, markup=False)
+
+
+def fail(sentence: str) -> None:
+    """Print the sentence a command ends with."""
+    console = progress()
+    console.print("error:", style="bold red", end=" ")
+    console.print(sentence, markup=False)
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON object on one line, at once: a reader of a pipe sees each result when it is there."""
+    sys.stdout.write(json.dumps(document, default=_as_text, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def status_text(status: str) -> str:
+    """The status with its colour, as Rich markup; statuses are AWS's words and hold no markup of their own."""
+    style = _STYLES.get(status)
+    if style is None:
+        style = "red" if "ROLLBACK" in status or status.endswith("FAILED") else ""
+    return f"[{style}]{status}[/]" if style else status
+
+
+def table(*columns: str) -> Table:
+    """An empty table in the look of every command."""
+    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for column in columns:
+        made.add_column(column, overflow="fold", no_wrap=column in {"id", "step", "status", "version", "took"})
+    return made
+
+
+def duration(start: datetime | None, end: datetime | None = None) -> str:
+    """Elapsed time such as `42 s`, `3 min 05 s` or `1 h 12 min`; empty before a start."""
+    if start is None:
+        return ""
+    seconds = max(0, round(((end or datetime.now(UTC)) - start).total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+
+
+def moment(when: datetime | None) -> str:
+    """A point in time in this machine's time zone, to the minute."""
+    return when.astimezone().strftime("%Y-%m-%d %H:%M") if when else ""
+
+
+def rows_to_print(rows: Sequence[Sequence[str]], *columns: str) -> Table:
+    """A table of these rows; cells are Rich markup."""
+    made = table(*columns)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def interactive() -> bool:
+    """Whether a person watches standard error: a live table then, lines otherwise."""
+    return sys.stderr.isatty() and "CI" not in os.environ
+
+
+def _as_text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
