@@ -1,4 +1,4 @@
-"""The training pipeline, compiled to `pipeline/definition.json`.
+"""The training pipeline, compiled to `definition.json` (on-demand training) and `definition-spot.json` (managed spot).
 
     s3://.../datasets/<token>/archive.zip
         |
@@ -9,6 +9,26 @@
                                    CheckQuality   AUROC, sensitivity, specificity, calibration error
                                     /        \\
                        RegisterModel          QualityGateFailed
+
+The only module that imports the SageMaker SDK. It runs on a developer's machine, without credentials and without a
+network (`make pipeline`); deploying reads the committed JSON, in which `${...}` stands for what the stacks know.
+Everything an operator may change for one execution is a parameter.
+
+**Spot is chosen by deploying one file or the other**, not by a parameter: CreateTrainingJob refuses
+`MaxWaitTimeInSeconds` without managed spot training and requires it with (sagemaker-python-sdk#4140), and an expression
+cannot leave a member out. Two training steps behind a condition would need everything after them twice, and condition
+steps do not nest (developer guide, "Condition step").
+
+**Caching.** A step is skipped if an earlier one, within `ExpireAfter`, had the same attributes: for a processing job
+AppSpecification (image, arguments), Environment and ProcessingInputs
+(https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-default-keys.html). URIs are compared, not what lies behind
+them. So only PreprocessImages is cached: its inputs are content-addressed source code and an archive whose URI the
+script refuses unless it is the immutable copy made of each uploaded version. TrainModel is not, because
+`BackboneWeights` may name an object that changes; nor EvaluateModel, so that every registered version was evaluated in
+the execution that registered it. After a cache hit the outputs lie below another execution's prefix, therefore later
+steps take every input from the properties of the step before.
+
+**Instance counts** are no parameters: each script works on one instance (see `processing.py`, `training.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +39,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# The SDK resolves a region while it is imported, and its session signs nothing here.
+# The SDK resolves a region while it is imported; nothing is called there.
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
 import boto3
@@ -44,9 +64,13 @@ from pipeline.processing import evaluate_request, preprocess_request
 from pipeline.registration import register_request
 from pipeline.training import train_request
 
-DEFINITION_FILE = Path(__file__).with_name("definition.json")
+DIRECTORY = Path(__file__).parent
+ON_DEMAND_FILE = DIRECTORY / "definition.json"
+SPOT_FILE = DIRECTORY / "definition-spot.json"
 
 ARTIFACTS = "s3://${ArtifactBucketName}/executions"
+# Artifacts must outlive this, or a cache hit points at objects that the bucket's lifecycle has removed.
+CACHE_EXPIRES_AFTER = "P30D"
 
 
 class RequestStep(ConfigurableRetryStep):  # type: ignore[misc]  # the SDK carries no types
@@ -58,16 +82,16 @@ class RequestStep(ConfigurableRetryStep):  # type: ignore[misc]  # the SDK carri
         step_type: StepTypeEnum,
         request: dict[str, Any],
         *,
-        shape: str,
-        retry: bool = True,
+        describes: str,
+        retries: list[Any],
         cache: CacheConfig | None = None,
         property_files: tuple[PropertyFile, ...] = (),
     ) -> None:
-        super().__init__(name, step_type, retry_policies=_job_retries() if retry else _call_retries())
+        super().__init__(name, step_type, retry_policies=retries)
         self.property_files = list(property_files)
         self._request = request
         self._cache = cache
-        self._properties = Properties(step_name=name, step=self, shape_name=shape)
+        self._properties = Properties(step_name=name, step=self, shape_name=describes)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -76,7 +100,7 @@ class RequestStep(ConfigurableRetryStep):  # type: ignore[misc]  # the SDK carri
 
     @property
     def properties(self) -> Properties:
-        """References to the members of the response that describes the finished job."""
+        """References to the members of the response that describes what the step made."""
         return self._properties
 
     def to_request(self) -> dict[str, Any]:
@@ -89,7 +113,33 @@ class RequestStep(ConfigurableRetryStep):  # type: ignore[misc]  # the SDK carri
         return step
 
 
-def _call_retries() -> list[StepRetryPolicy]:
+def _parameters(*, spot: bool) -> dict[str, Any]:
+    parameters = [
+        ParameterString("InputArchiveUri"),  # no default: a start names its data
+        ParameterString("ProcessingInstanceType", default_value="ml.m5.xlarge"),
+        ParameterString("TrainingInstanceType", default_value="ml.g4dn.xlarge"),
+        ParameterString("TrainingImageUri", default_value="${TrainingImageUri}"),
+        ParameterInteger("ImageSize", default_value=220),
+        ParameterString("BackboneWeights", default_value="imagenet"),
+        ParameterInteger("Epochs", default_value=5),
+        ParameterInteger("FineTuneEpochs", default_value=5),
+        ParameterFloat("LearningRate", default_value=1e-3),
+        ParameterFloat("FineTuneLearningRate", default_value=1e-4),
+        ParameterInteger("BatchSize", default_value=64),
+        ParameterFloat("ValidationFraction", default_value=0.1),
+        ParameterInteger("Seed", default_value=20180222),
+        ParameterFloat("MinAuroc", default_value=0.95),
+        ParameterFloat("MinSensitivity", default_value=0.9),
+        ParameterFloat("MinSpecificity", default_value=0.75),
+        ParameterFloat("MaxCalibrationError", default_value=0.1),
+        ParameterInteger("MaxRuntimeSeconds", default_value=7200),
+    ]
+    if spot:
+        parameters.append(ParameterInteger("MaxWaitSeconds", default_value=14400))
+    return {parameter.name: parameter for parameter in parameters}
+
+
+def _call_retries() -> list[Any]:
     faults = [StepExceptionTypeEnum.SERVICE_FAULT, StepExceptionTypeEnum.THROTTLING]
     return [StepRetryPolicy(exception_types=faults, interval_seconds=10, backoff_rate=2.0, max_attempts=5)]
 
@@ -101,7 +151,7 @@ def _job_retries() -> list[Any]:
     errors = SageMakerJobExceptionTypeEnum
     return [
         *_call_retries(),
-        # No machine of the type is free in the region: hours, and worth waiting for.
+        # No machine of the type is free in the region: it may take hours, and is worth waiting for.
         policy(errors.CAPACITY_ERROR, interval_seconds=300, backoff_rate=1.5, expire_after_mins=360),
         # The account's quota is in use: a job of another execution may end soon. A quota of zero never will.
         policy(errors.RESOURCE_LIMIT, interval_seconds=120, backoff_rate=2.0, max_attempts=3),
@@ -109,182 +159,179 @@ def _job_retries() -> list[Any]:
     ]
 
 
-def build() -> Pipeline:
-    """The pipeline as the SDK's objects."""
-    archive_uri = ParameterString("InputArchiveUri")
-    processing_instance = ParameterString("ProcessingInstanceType", default_value="ml.m5.xlarge")
-    training_instance = ParameterString("TrainingInstanceType", default_value="ml.g4dn.xlarge")
-    training_image = ParameterString("TrainingImageUri", default_value="${TrainingImageUri}")
-    image_size = ParameterInteger("ImageSize", default_value=220)
-    backbone_weights = ParameterString("BackboneWeights", default_value="imagenet")
-    epochs = ParameterInteger("Epochs", default_value=5)
-    fine_tune_epochs = ParameterInteger("FineTuneEpochs", default_value=5)
-    learning_rate = ParameterFloat("LearningRate", default_value=1e-3)
-    fine_tune_learning_rate = ParameterFloat("FineTuneLearningRate", default_value=1e-4)
-    batch_size = ParameterInteger("BatchSize", default_value=64)
-    validation_fraction = ParameterFloat("ValidationFraction", default_value=0.1)
-    seed = ParameterInteger("Seed", default_value=20180222)
-    min_auroc = ParameterFloat("MinAuroc", default_value=0.95)
-    min_sensitivity = ParameterFloat("MinSensitivity", default_value=0.9)
-    min_specificity = ParameterFloat("MinSpecificity", default_value=0.75)
-    max_calibration_error = ParameterFloat("MaxCalibrationError", default_value=0.1)
-    max_runtime = ParameterInteger("MaxRuntimeSeconds", default_value=7200)
+def _output(name: str) -> Join:
+    return Join(on="/", values=[ARTIFACTS, ExecutionVariables.PIPELINE_EXECUTION_ID, name])
 
-    def output(name: str) -> Join:
-        return Join(on="/", values=[ARTIFACTS, ExecutionVariables.PIPELINE_EXECUTION_ID, name])
 
-    preprocess = RequestStep(
+def _preprocess(parameters: dict[str, Any]) -> RequestStep:
+    request = preprocess_request(
+        archive_uri=parameters["InputArchiveUri"],
+        arguments={
+            "image-size": parameters["ImageSize"].to_string(),
+            "validation-fraction": parameters["ValidationFraction"].to_string(),
+            "seed": parameters["Seed"].to_string(),
+        },
+        output_uris={name: _output(name) for name in ("train", "validation", "test", "report")},
+        instance_type=parameters["ProcessingInstanceType"],
+        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+    )
+    return RequestStep(
         "PreprocessImages",
         StepTypeEnum.PROCESSING,
-        preprocess_request(
-            archive_uri=archive_uri,
-            arguments={
-                "image-size": image_size.to_string(),
-                "validation-fraction": validation_fraction.to_string(),
-                "seed": seed.to_string(),
-            },
-            output_uris={name: output(name) for name in ("train", "validation", "test", "report")},
-            instance_type=processing_instance,
-            max_runtime_seconds=max_runtime,
-        ),
-        shape="DescribeProcessingJobResponse",
-        cache=CacheConfig(enable_caching=True, expire_after="P30D"),
+        request,
+        describes="DescribeProcessingJobResponse",
+        retries=_job_retries(),
+        cache=CacheConfig(enable_caching=True, expire_after=CACHE_EXPIRES_AFTER),
     )
-    dataset = preprocess.properties.ProcessingOutputConfig.Outputs
 
-    train = RequestStep(
+
+def _train(parameters: dict[str, Any], dataset: Any) -> RequestStep:
+    request = train_request(
+        image_uri=parameters["TrainingImageUri"],
+        channels={name: dataset[name].S3Output.S3Uri for name in ("train", "validation", "report")},
+        hyperparameters={
+            "image-size": parameters["ImageSize"].to_string(),
+            "epochs": parameters["Epochs"].to_string(),
+            "fine-tune-epochs": parameters["FineTuneEpochs"].to_string(),
+            "learning-rate": parameters["LearningRate"].to_string(),
+            "fine-tune-learning-rate": parameters["FineTuneLearningRate"].to_string(),
+            "batch-size": parameters["BatchSize"].to_string(),
+            "backbone-weights": parameters["BackboneWeights"],
+            "seed": parameters["Seed"].to_string(),
+        },
+        output_uri=_output("model"),
+        instance_type=parameters["TrainingInstanceType"],
+        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+        max_wait_seconds=parameters.get("MaxWaitSeconds"),
+    )
+    return RequestStep(
         "TrainModel",
         StepTypeEnum.TRAINING,
-        train_request(
-            image_uri=training_image,
-            channels={name: dataset[name].S3Output.S3Uri for name in ("train", "validation", "report")},
-            hyperparameters={
-                "image-size": image_size.to_string(),
-                "epochs": epochs.to_string(),
-                "fine-tune-epochs": fine_tune_epochs.to_string(),
-                "learning-rate": learning_rate.to_string(),
-                "fine-tune-learning-rate": fine_tune_learning_rate.to_string(),
-                "batch-size": batch_size.to_string(),
-                "backbone-weights": backbone_weights,
-                "seed": seed.to_string(),
-            },
-            output_uri=output("model"),
-            instance_type=training_instance,
-            max_runtime_seconds=max_runtime,
-        ),
-        shape="DescribeTrainingJobResponse",
+        request,
+        describes="DescribeTrainingJobResponse",
+        retries=_job_retries(),
     )
-    model_uri = train.properties.ModelArtifacts.S3ModelArtifacts
 
-    metrics = PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json")
-    evaluate = RequestStep(
+
+def _evaluate(parameters: dict[str, Any], model_uri: Any, dataset: Any, metrics: PropertyFile) -> RequestStep:
+    request = evaluate_request(
+        model_uri=model_uri,
+        test_uri=dataset["test"].S3Output.S3Uri,
+        report_uri=dataset["report"].S3Output.S3Uri,
+        arguments={
+            "min-auroc": parameters["MinAuroc"].to_string(),
+            "min-sensitivity": parameters["MinSensitivity"].to_string(),
+            "min-specificity": parameters["MinSpecificity"].to_string(),
+            "max-calibration-error": parameters["MaxCalibrationError"].to_string(),
+        },
+        output_uris={metrics.output_name: _output(metrics.output_name)},
+        instance_type=parameters["ProcessingInstanceType"],
+        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+    )
+    return RequestStep(
         "EvaluateModel",
         StepTypeEnum.PROCESSING,
-        evaluate_request(
-            model_uri=model_uri,
-            test_uri=dataset["test"].S3Output.S3Uri,
-            report_uri=dataset["report"].S3Output.S3Uri,
-            arguments={
-                "min-auroc": min_auroc.to_string(),
-                "min-sensitivity": min_sensitivity.to_string(),
-                "min-specificity": min_specificity.to_string(),
-                "max-calibration-error": max_calibration_error.to_string(),
-            },
-            output_uris={"evaluation": output("evaluation")},
-            instance_type=processing_instance,
-            max_runtime_seconds=max_runtime,
-        ),
-        shape="DescribeProcessingJobResponse",
+        request,
+        describes="DescribeProcessingJobResponse",
+        retries=_job_retries(),
         property_files=(metrics,),
     )
-    evaluation_uri = evaluate.properties.ProcessingOutputConfig.Outputs["evaluation"].S3Output.S3Uri
 
-    register = RequestStep(
+
+def _register(parameters: dict[str, Any], model_uri: Any, dataset: Any, evaluation_uri: Any) -> RequestStep:
+    request = register_request(
+        model_uri=model_uri,
+        statistics_uri=Join(on="/", values=[evaluation_uri, "evaluation.json"]),
+        metadata={
+            "PipelineExecutionArn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
+            "InputArchiveUri": parameters["InputArchiveUri"],
+            "DatasetReportUri": Join(on="/", values=[dataset["report"].S3Output.S3Uri, "dataset.json"]),
+            "EvaluationReportUri": Join(on="/", values=[evaluation_uri, "report.html"]),
+        },
+    )
+    return RequestStep(
         "RegisterModel",
         StepTypeEnum.REGISTER_MODEL,
-        register_request(
-            model_uri=model_uri,
-            statistics_uri=Join(on="/", values=[evaluation_uri, "evaluation.json"]),
-            metadata={
-                "PipelineExecutionArn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
-                "InputArchiveUri": archive_uri,
-                "DatasetReportUri": Join(on="/", values=[dataset["report"].S3Output.S3Uri, "dataset.json"]),
-                "EvaluationReportUri": Join(on="/", values=[evaluation_uri, "report.html"]),
-            },
-        ),
-        shape="DescribeModelPackageOutput",
-        retry=False,
+        request,
+        describes="DescribeModelPackageOutput",
+        retries=_call_retries(),
     )
+
+
+def _gate_failed(parameters: dict[str, Any], evaluate: RequestStep) -> FailStep:
+    # The evaluation job succeeds and names each failed gate in its exit message. A Fail step may hold parameters, Join
+    # and step properties (developer guide, "Fail step": JsonGet is not among them). 1,024 characters of it are kept.
+    message = Join(
+        on="",
+        values=[
+            "Model not registered. ",
+            evaluate.properties.ExitMessage,
+            " Limits: AUROC at least ",
+            parameters["MinAuroc"],
+            ", sensitivity at least ",
+            parameters["MinSensitivity"],
+            ", specificity at least ",
+            parameters["MinSpecificity"],
+            ", calibration error at most ",
+            parameters["MaxCalibrationError"],
+            ".",
+        ],
+    )
+    return FailStep("QualityGateFailed", error_message=message)
+
+
+def build(*, spot: bool) -> Pipeline:
+    """The pipeline as the SDK's objects.
+
+    Args:
+        spot: train on managed spot capacity, with the parameter `MaxWaitSeconds`, instead of on-demand.
+    """
+    parameters = _parameters(spot=spot)
+    metrics = PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json")
+
+    preprocess = _preprocess(parameters)
+    dataset = preprocess.properties.ProcessingOutputConfig.Outputs
+    train = _train(parameters, dataset)
+    model_uri = train.properties.ModelArtifacts.S3ModelArtifacts
+    evaluate = _evaluate(parameters, model_uri, dataset, metrics)
+    evaluation_uri = evaluate.properties.ProcessingOutputConfig.Outputs[metrics.output_name].S3Output.S3Uri
 
     def measured(path: str) -> JsonGet:
         return JsonGet(step_name=evaluate.name, property_file=metrics, json_path=path)
 
-    gate_failed = FailStep(
-        "QualityGateFailed",
-        error_message=Join(
-            on="",
-            values=[
-                "Model not registered: ",
-                measured("gates.message"),
-                " Limits of this execution: AUROC at least ",
-                min_auroc,
-                ", sensitivity at least ",
-                min_sensitivity,
-                ", specificity at least ",
-                min_specificity,
-                ", calibration error at most ",
-                max_calibration_error,
-                ".",
-            ],
-        ),
-    )
-
     at_least, at_most = ConditionGreaterThanOrEqualTo, ConditionLessThanOrEqualTo
+    scores = "binary_classification_metrics"
     check = ConditionStep(
         "CheckQuality",
         conditions=[
-            at_least(left=measured("binary_classification_metrics.auc.value"), right=min_auroc),
-            at_least(left=measured("binary_classification_metrics.true_positive_rate.value"), right=min_sensitivity),
-            at_least(left=measured("binary_classification_metrics.true_negative_rate.value"), right=min_specificity),
-            at_most(left=measured("calibration.expected_calibration_error.value"), right=max_calibration_error),
+            at_least(left=measured(f"{scores}.auc.value"), right=parameters["MinAuroc"]),
+            at_least(left=measured(f"{scores}.true_positive_rate.value"), right=parameters["MinSensitivity"]),
+            at_least(left=measured(f"{scores}.true_negative_rate.value"), right=parameters["MinSpecificity"]),
+            at_most(
+                left=measured("calibration.expected_calibration_error.value"), right=parameters["MaxCalibrationError"]
+            ),
         ],
-        if_steps=[register],
-        else_steps=[gate_failed],
+        if_steps=[_register(parameters, model_uri, dataset, evaluation_uri)],
+        else_steps=[_gate_failed(parameters, evaluate)],
     )
-
-    # Credentials are never used: nothing is signed while compiling.
-    boto_session = boto3.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106
     return Pipeline(
-        name="cxr",
-        parameters=[
-            archive_uri,
-            processing_instance,
-            training_instance,
-            training_image,
-            image_size,
-            backbone_weights,
-            epochs,
-            fine_tune_epochs,
-            learning_rate,
-            fine_tune_learning_rate,
-            batch_size,
-            validation_fraction,
-            seed,
-            min_auroc,
-            min_sensitivity,
-            min_specificity,
-            max_calibration_error,
-            max_runtime,
-        ],
+        name="cxr",  # not part of the definition; the stack names the pipeline
+        parameters=list(parameters.values()),
         steps=[preprocess, train, evaluate, check],
         pipeline_experiment_config=None,  # the older Experiments would need more permissions and show nothing new
-        sagemaker_session=PipelineSession(boto_session=boto_session, default_bucket="unused"),
+        sagemaker_session=_offline_session(),
     )
 
 
-def compile_definition() -> str:
-    """The definition as committed: two-space indent, one final newline, no null keys, the same text every time."""
-    return json.dumps(_without_nulls(json.loads(build().definition())), indent=2) + "\n"
+def _offline_session() -> PipelineSession:
+    # Nothing is signed or sent while compiling; the SDK only wants the objects to exist.
+    session = boto3.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106
+    return PipelineSession(boto_session=session, default_bucket="none")
+
+
+def compile_definition(*, spot: bool) -> str:
+    """The definition as committed: two-space indent, one final newline, no null members, the same text every time."""
+    return json.dumps(_without_nulls(json.loads(build(spot=spot).definition())), indent=2) + "\n"
 
 
 def _without_nulls(value: Any) -> Any:
@@ -296,9 +343,10 @@ def _without_nulls(value: Any) -> Any:
 
 
 def main() -> None:
-    """Write `definition.json` beside this module."""
-    DEFINITION_FILE.write_text(compile_definition(), encoding="utf-8")
-    sys.stdout.write(f"wrote {DEFINITION_FILE}\n")
+    """Write both definitions beside this module."""
+    for path, spot in ((ON_DEMAND_FILE, False), (SPOT_FILE, True)):
+        path.write_text(compile_definition(spot=spot), encoding="utf-8")
+        sys.stdout.write(f"wrote {path}\n")
 
 
 if __name__ == "__main__":

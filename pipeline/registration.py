@@ -6,11 +6,11 @@ from typing import Any
 Request = dict[str, Any]
 
 DESCRIPTION = (
-    "Probability of pneumonia from one frontal chest radiograph of a child. For research use only: not a medical device, "
-    "not for diagnosis or treatment. Read the attached evaluation before approving."
+    "Probability of pneumonia from one frontal chest radiograph of a child. For research use only: not a medical "
+    "device, not for diagnosis or treatment. Read the attached evaluation before approving."
 )
 
-# What the image's TensorFlow Serving was chosen for: general and compute CPU families, and the smallest GPU.
+# General and compute-optimised CPU families, and single-GPU machines.
 REALTIME_INSTANCE_TYPES = [
     f"ml.{family}.{size}"
     for family in ("m5", "m6i", "m7i", "c5", "c6i", "c7i")

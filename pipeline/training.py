@@ -1,25 +1,25 @@
 """CreateTrainingJob request of TrainModel.
 
 The job runs `model_code/train.py` in script mode. Found in the sources of the two toolkits inside the TensorFlow
-training image (github.com/aws/sagemaker-training-toolkit, github.com/aws/sagemaker-tensorflow-training-toolkit):
+training image (github.com/aws/sagemaker-training-toolkit and github.com/aws/sagemaker-tensorflow-training-toolkit):
 
 - `files.download_and_extract` unpacks `sagemaker_submit_directory`, a gzipped tar on S3, into `/opt/ml/code`.
-- `sagemaker_program` ends in `.py` and the archive's root holds no `setup.py`, so `entry_point_type` makes it a program:
-  `python model_code/train.py <flags>` with `/opt/ml/code` as working directory (`process.ProcessRunner`).
+- `sagemaker_program` ends in `.py` and the archive's root holds no `setup.py`, so `entry_point_type` takes it for a
+  program: `python model_code/train.py <flags>` with `/opt/ml/code` as working directory (`process.ProcessRunner`).
 - `entry_point.install` puts `/opt/ml/code` on `sys.path` and `environment.write_env_vars` exports `sys.path` as
-  `PYTHONPATH`, so `from model_code...` works although Python itself would only add the script's own folder.
+  `PYTHONPATH`, so `from model_code...` works although Python itself adds only the script's own folder.
 - `environment.read_hyperparameters` decodes each value as JSON and keeps the text where that fails ("imagenet");
-  `mapping.to_cmd_args` writes every hyperparameter not beginning with `sagemaker_` as `--<name> <value>`, sorted by name,
-  hyphens untouched.
+  `mapping.to_cmd_args` writes every hyperparameter whose name does not begin with `sagemaker_` as `--<name> <value>`,
+  sorted by name, hyphens untouched.
 - `files.write_failure_file` leaves an existing `/opt/ml/output/failure` alone: the script's own sentence becomes the
   job's FailureReason.
 
-The toolkit downloads the source from S3 inside the container, and `imagenet` weights come from the internet, so this job
-cannot be network-isolated; the processing jobs are.
+The toolkit downloads the source from S3 inside the container, and `imagenet` weights come from the internet, so this
+job cannot be network-isolated; the processing jobs are.
 
 There is no `VolumeKmsKeyId`: the default ml.g4dn.xlarge has local disks, encrypted by its own hardware, and the service
-refuses a key for them (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html). Artifacts are
-encrypted with the bucket's key.
+refuses a key for them (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html). Artifacts
+are encrypted with the bucket's key.
 
 The instance count is not a parameter: the script trains on one instance.
 """
@@ -49,6 +49,7 @@ def train_request(
     output_uri: Any,
     instance_type: Any,
     max_runtime_seconds: Any,
+    max_wait_seconds: Any | None,
 ) -> Request:
     """The request that trains, exports and packs the model.
 
@@ -59,7 +60,16 @@ def train_request(
         output_uri: S3 prefix; `<job name>/output/model.tar.gz` and `output.tar.gz` are written below it.
         instance_type: a SageMaker training instance type.
         max_runtime_seconds: SageMaker stops the job after this time.
+        max_wait_seconds: train on managed spot capacity, waiting and running this long at most, not less than
+            `max_runtime_seconds`; None trains on demand. A job that loses its machine starts again from the first
+            epoch: the script writes no checkpoints.
     """
+    stopping_condition = {"MaxRuntimeInSeconds": max_runtime_seconds}
+    spot: Request = {}
+    if max_wait_seconds is not None:
+        # Refused by the service unless both are there.
+        stopping_condition["MaxWaitTimeInSeconds"] = max_wait_seconds
+        spot["EnableManagedSpotTraining"] = True
     return {
         "AlgorithmSpecification": {
             "TrainingImage": image_uri,
@@ -75,7 +85,8 @@ def train_request(
         "InputDataConfig": [_channel(name, uri) for name, uri in channels.items()],
         "OutputDataConfig": {"S3OutputPath": output_uri, "KmsKeyId": "${ArtifactKeyArn}"},
         "ResourceConfig": {"InstanceCount": 1, "InstanceType": instance_type, "VolumeSizeInGB": VOLUME_GB},
-        "StoppingCondition": {"MaxRuntimeInSeconds": max_runtime_seconds},
+        "StoppingCondition": stopping_condition,
+        **spot,
         "EnableInterContainerTrafficEncryption": True,
         "EnableNetworkIsolation": False,
         "RoleArn": "${StepRoleArn}",
