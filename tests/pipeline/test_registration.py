@@ -1,0 +1,53 @@
+"""The model package request: valid for the service, never approved by itself, traceable to data and evaluation."""
+
+import re
+
+import pytest
+
+
+@pytest.fixture
+def package(definition, resolver):
+    return resolver(definition).arguments("RegisterModel")
+
+
+def test_service_model_accepts_the_request(package, refusals):
+    assert refusals("CreateModelPackage", package) == ""
+
+
+def test_a_person_has_to_approve(package):
+    assert package["ModelApprovalStatus"] == "PendingManualApproval"
+
+
+def test_description_limits_the_use(package):
+    assert "research use only" in package["ModelPackageDescription"]
+
+
+def test_container_serves_the_model_of_this_execution(package):
+    (container,) = package["InferenceSpecification"]["Containers"]
+    assert container["Image"].endswith("tensorflow-inference:2.20-cpu")
+    assert container["ModelDataUrl"].endswith("/output/model.tar.gz")
+
+
+def test_images_are_an_accepted_content_type(package):
+    assert package["InferenceSpecification"]["SupportedContentTypes"] == ["image/jpeg", "image/png", "application/json"]
+
+
+def test_metrics_are_the_evaluation_that_was_gated(package, definition):
+    statistics = package["ModelMetrics"]["ModelQuality"]["Statistics"]
+    assert statistics["S3Uri"] == "s3://artifacts/executions/abcdef012345/evaluation/evaluation.json"
+    (file,) = definition.steps["EvaluateModel"]["PropertyFiles"]
+    assert statistics["S3Uri"].endswith(f"/{file['OutputName']}/{file['FilePath']}")
+
+
+def test_version_can_be_traced(package):
+    metadata = package["CustomerMetadataProperties"]
+    assert metadata["PipelineExecutionArn"].endswith("/execution/abcdef012345")
+    assert metadata["InputArchiveUri"].endswith("/archive.zip")
+    assert metadata["DatasetReportUri"].endswith("/report/dataset.json")
+    assert metadata["EvaluationReportUri"].endswith("/evaluation/report.html")
+
+
+def test_metadata_holds_only_characters_the_service_takes(package):
+    # The pattern of CustomerMetadataValue, written for Python: letters, digits, blanks and _.:/=+-@
+    for key, value in package["CustomerMetadataProperties"].items():
+        assert re.fullmatch(r"[\w .:/=+\-@]{1,256}", value), key
