@@ -1,0 +1,86 @@
+"""The radiograph as it arrives in an API Gateway proxy event."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from typing import Any
+
+from lambdas.predict.problems import Problem
+
+# First bytes: ITU-T T.81 B.1.1.3 (SOI, then a marker) and the PNG specification, 5.2.
+SIGNATURES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
+_ALIASES = {"image/jpg": "image/jpeg"}
+_SUPPORTED = "Send one radiograph as the request body, with Content-Type image/jpeg or image/png."
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """One JPEG or PNG file, still encoded. Its bytes are kept out of `repr` and so out of logs."""
+
+    data: bytes = field(repr=False)
+    content_type: str
+
+
+def read(event: dict[str, Any], max_bytes: int) -> EncodedImage:
+    """Take the image out of an event, checking type, size (at most `max_bytes`) and signature.
+
+    Raises:
+        Problem: unsupported_media_type, empty_body, image_too_large or undecodable_image.
+    """
+    declared = _header(event, "content-type").split(";", 1)[0].strip().lower()
+    content_type = _ALIASES.get(declared, declared)
+    if content_type not in SIGNATURES:
+        sent = f"{declared} is not supported." if declared else "The request has no Content-Type."
+        raise Problem("unsupported_media_type", f"{sent} {_SUPPORTED}", headers={"Accept": ", ".join(SIGNATURES)})
+    data = _body(event, max_bytes)
+    if not data.startswith(SIGNATURES[content_type]):
+        raise _wrong_signature(data, content_type)
+    return EncodedImage(data, content_type)
+
+
+def _header(event: dict[str, Any], name: str) -> str:
+    headers: dict[str, str] = event.get("headers") or {}
+    return next((value for key, value in headers.items() if key.lower() == name), None) or ""
+
+
+def _body(event: dict[str, Any], max_bytes: int) -> bytes:
+    body: str = event.get("body") or ""
+    if not body:
+        raise Problem("empty_body", f"The request has no body. {_SUPPORTED}")
+    if not event.get("isBase64Encoded"):
+        # The gateway passes what it does not know to be binary as text, which destroys an image.
+        return body.encode("utf-8", "replace")
+    # Judged before decoding: 4 characters carry at most 3 bytes.
+    if len(body) // 4 * 3 - 2 > max_bytes:
+        raise _too_large(len(body) // 4 * 3, max_bytes)
+    try:
+        data = base64.b64decode(body, validate=True)
+    except binascii.Error:
+        raise Problem("undecodable_image", f"The body could not be read as binary. {_SUPPORTED}") from None
+    if len(data) > max_bytes:
+        raise _too_large(len(data), max_bytes)
+    return data
+
+
+def _too_large(size: int, max_bytes: int) -> Problem:
+    return Problem(
+        "image_too_large",
+        f"The image has about {size:,} bytes; at most {max_bytes:,} are accepted. "
+        "Send it at a lower resolution: the model scales it down anyway.",
+    )
+
+
+def _wrong_signature(data: bytes, content_type: str) -> Problem:
+    actual = next((kind for kind, signature in SIGNATURES.items() if data.startswith(signature)), None)
+    if actual:
+        return Problem(
+            "unsupported_media_type",
+            f"The request says {content_type} but the image is {actual}: send it with Content-Type {actual}.",
+        )
+    return Problem(
+        "undecodable_image",
+        f"The body does not begin like a file of type {content_type}: it is another format, or was changed on the way. "
+        f"{_SUPPORTED}",
+    )

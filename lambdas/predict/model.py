@@ -1,0 +1,179 @@
+"""Asking the model behind the SageMaker endpoint, and what its failures mean to a caller."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+
+from lambdas.predict import log
+from lambdas.predict.endpoint import Endpoint, is_absent
+from lambdas.predict.problems import Problem
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
+
+    from lambdas.predict.image import EncodedImage
+
+CONNECT_TIMEOUT_SECONDS = 2.0
+READ_TIMEOUT_SECONDS = 22.0
+"""API Gateway gives up after 29 s. A second attempt only follows one that failed within RETRY_WITHIN_SECONDS, so the
+slowest answer comes after 3 + 2 + 22 s, with the function's own cold start still inside."""
+RETRY_WITHIN_SECONDS = 3.0
+
+_LABELS = {"NORMAL", "PNEUMONIA"}
+# What the serving container raises about the caller's image: "<code>: <sentence>".
+_CALLERS_FAULT = re.compile(r"\b(undecodable_image|unsupported_media_type): ([^\"]{1,400})")
+# InvokeEndpoint's errors (SageMaker Runtime API reference) besides ModelError and ValidationError.
+_THROTTLED = ("throttled", "The model is at its limit of requests at once. Try again in a moment.")
+_STARTING = ("model_not_ready", "The model is being started. Try again in a few seconds.")
+_FAILED = ("model_error", "The inference service failed. Try again.")
+_SERVICE_PROBLEMS = {
+    "ThrottlingException": _THROTTLED,
+    "Throttling": _THROTTLED,
+    "TooManyRequestsException": _THROTTLED,
+    "ModelNotReadyException": _STARTING,
+    "ServiceUnavailable": _STARTING,
+    "ServiceUnavailableException": _STARTING,
+    "InternalFailure": _FAILED,
+    "InternalServerException": _FAILED,
+    "InternalDependencyException": _FAILED,
+    "RequestEntityTooLargeException": ("image_too_large", "The image is larger than the endpoint accepts."),
+    "413": ("image_too_large", "The image is larger than the endpoint accepts."),
+}
+_PACKAGE_ARN = re.compile(r"^arn:[^:]+:sagemaker:[^:]*:[^:]*:model-package/(?P<group>[^/]+)/(?P<version>\d+)$")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model answered; `probability` and `threshold` are in [0, 1]."""
+
+    probability: float
+    label: str
+    threshold: float
+    model: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model of one endpoint. `runtime` makes one attempt a call and has the timeouts above."""
+
+    runtime: SageMakerRuntimeClient
+    endpoint: Endpoint
+
+    def predict(self, image: EncodedImage) -> Prediction:
+        """Ask for one image's probability of pneumonia.
+
+        Raises:
+            Problem: no_model_released, model_not_ready, throttled, model_timeout, model_error, image_too_large, or
+                what the model says about the image (undecodable_image, unsupported_media_type).
+        """
+        try:
+            answer = self._invoke(image)
+        except ReadTimeoutError:
+            raise Problem(
+                "model_timeout", f"The model gave no answer within {READ_TIMEOUT_SECONDS:.0f} seconds. Try again."
+            ) from None
+        except (ConnectTimeoutError, EndpointConnectionError, ConnectionClosedError) as error:
+            raise Problem("model_error", "The model could not be reached. Try again.") from error
+        except ClientError as error:
+            raise self._problem(error) from error
+        try:
+            return parse(answer)
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise Problem("model_error", "The model's answer could not be understood.") from error
+
+    def _invoke(self, image: EncodedImage) -> bytes:
+        started = time.monotonic()
+        try:
+            return self._ask(image)
+        except (ConnectTimeoutError, EndpointConnectionError, ConnectionClosedError):
+            # A function that was frozen can hold a connection the service has closed since. Asking again changes
+            # nothing in the model, but there has to be time for the answer.
+            if time.monotonic() - started > RETRY_WITHIN_SECONDS:
+                raise
+        return self._ask(image)
+
+    def _ask(self, image: EncodedImage) -> bytes:
+        answer = self.runtime.invoke_endpoint(
+            EndpointName=self.endpoint.name,
+            ContentType=image.content_type,
+            Accept="application/json",
+            Body=image.data,
+        )
+        return answer["Body"].read()
+
+    def _problem(self, error: ClientError) -> Problem:
+        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+        if code == "ModelError":
+            return self._model_problem(error.response, message)
+        if code in _SERVICE_PROBLEMS:
+            return Problem(*_SERVICE_PROBLEMS[code])
+        if code == "ValidationError" and (is_absent(error) or self.endpoint.health() == "no_model_released"):
+            return Problem("no_model_released", "No model has been approved and released yet.")
+        log.write("ERROR", "the endpoint refused the request", error_code=code, error_message=message)
+        return Problem("model_error", "The inference service refused the request.")
+
+    @staticmethod
+    def _model_problem(response: Any, message: str) -> Problem:
+        fault = _CALLERS_FAULT.search(_container_error(response.get("OriginalMessage") or message))
+        if fault:
+            return Problem(fault[1], fault[2].strip())
+        if "timed out" in message.lower():
+            return Problem("model_timeout", "The model gave no answer in time. Try again.")
+        # The container's message can quote its input, so only where to find it is logged.
+        log.write(
+            "ERROR",
+            "the model failed",
+            original_status=response.get("OriginalStatusCode"),
+            log_stream=response.get("LogStreamArn"),
+        )
+        return Problem("model_error", "The model failed on this request.")
+
+
+def _container_error(original: str) -> str:
+    """The sentence in a container's `{"error": "<code>: <sentence>"}`, or the text itself."""
+    try:
+        document = json.loads(original)
+    except ValueError:
+        return original
+    return str(document.get("error", original)) if isinstance(document, dict) else original
+
+
+def parse(answer: bytes) -> Prediction:
+    """Read the serving container's answer to one image.
+
+    Raises:
+        ValueError, KeyError, TypeError, IndexError: it is not what the serving code answers.
+    """
+    document = json.loads(answer)
+    (prediction,) = document["predictions"]
+    described = document["model"]
+    probability, threshold = float(prediction["probability"]), float(described["threshold"])
+    # Also refuses NaN, which compares false with everything.
+    if not (0.0 <= probability <= 1.0 and 0.0 <= threshold <= 1.0):
+        raise ValueError("probability and threshold have to be between 0 and 1")
+    if prediction["label"] not in _LABELS:
+        raise ValueError("the label has to be NORMAL or PNEUMONIA")
+    package_arn = str(described["package_arn"])
+    named = _PACKAGE_ARN.match(package_arn)
+    if named is None:
+        raise ValueError("the answer has to name the model package that gave it")
+    model = {
+        "package_arn": package_arn,
+        "group": named["group"],
+        "version": int(named["version"]),
+        "image_size": described.get("image_size"),
+        "dataset_sha256": described.get("dataset_sha256"),
+    }
+    return Prediction(probability, prediction["label"], threshold, model)

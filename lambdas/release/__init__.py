@@ -1,0 +1,1 @@
+"""An approved model package becomes the endpoint stack's model."""

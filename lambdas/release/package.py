@@ -1,0 +1,71 @@
+"""Model packages: what an event says of one, and what the registry says now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mypy_boto3_sagemaker.client import SageMakerClient
+
+
+@dataclass(frozen=True)
+class StateChange:
+    """A "SageMaker Model Package State Change" event. It can be late, repeated or overtaken by another."""
+
+    package_arn: str
+    group: str
+    approval: str
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A model package as the registry describes it now."""
+
+    arn: str
+    group: str
+    version: int | None
+    approval: str
+    status: str
+    modified: datetime | None
+    """When it was last changed, which for a package that is Approved is when it was approved: nothing else of a
+    package but its approval and free-form metadata can change."""
+
+
+def state_change(event: dict[str, Any]) -> StateChange | None:
+    """Read an EventBridge event; None for anything but a state change of a versioned model package."""
+    if event.get("source") != "aws.sagemaker" or event.get("detail-type") != "SageMaker Model Package State Change":
+        return None
+    detail = event.get("detail") or {}
+    arn, group = detail.get("ModelPackageArn"), detail.get("ModelPackageGroupName")
+    if not arn or not group:
+        return None
+    return StateChange(package_arn=arn, group=group, approval=detail.get("ModelApprovalStatus") or "")
+
+
+def describe(sagemaker: SageMakerClient, arn: str) -> ModelPackage | None:
+    """Read the package from the registry; None when it was deleted."""
+    try:
+        answer = sagemaker.describe_model_package(ModelPackageName=arn)
+    except ClientError as error:
+        # SageMaker has no own code for this: ValidationException, "Model Package ... does not exist" or "not found".
+        message = error.response["Error"].get("Message", "").lower()
+        missing = "does not exist" in message or "not found" in message or "could not find" in message
+        if (
+            error.response["Error"]["Code"] in {"ValidationException", "ValidationError", "ResourceNotFound"}
+            and missing
+        ):
+            return None
+        raise
+    return ModelPackage(
+        arn=answer["ModelPackageArn"],
+        group=answer.get("ModelPackageGroupName", ""),
+        version=answer.get("ModelPackageVersion"),
+        approval=answer.get("ModelApprovalStatus", ""),
+        status=answer["ModelPackageStatus"],
+        modified=answer.get("LastModifiedTime") or answer.get("CreationTime"),
+    )

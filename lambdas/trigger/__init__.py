@@ -1,0 +1,1 @@
+"""An uploaded archive becomes one pipeline execution, or a report that says why it was refused."""

@@ -1,0 +1,212 @@
+"""Whether an archive is safe and useful to unpack, judged from its central directory alone.
+
+The directory is what the archive says of itself: an entry that unpacks to more than it declares shows only when it is
+unpacked, where `zipfile` stops at the declared size and the checksum fails.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+import struct
+import zipfile
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from lambdas.trigger.directory import MAX_END_BYTES, Directory, locate
+from lambdas.trigger.layout import Layout
+from lambdas.trigger.rejection import Reason, Rejection, shown
+
+# A directory entry is 46 bytes and its name (APPNOTE 4.3.12); Kaggle's take about 140 with extra fields.
+_BYTES_PER_ENTRY = 512
+_LOCAL_HEADER_BYTES = 30
+_ENTRY_SIGNATURE = b"PK\x01\x02"
+_ENCRYPTED_FLAGS = 0x1 | 0x40 | 0x2000  # APPNOTE 4.4.4: encrypted, strong encryption, masked local headers
+_COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+# APPNOTE 4.4.5, as far as archivers in use write them.
+_METHOD_NAMES = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstandard", 95: "xz", 98: "ppmd", 99: "AES"}
+_DRIVE = re.compile(r"^[A-Za-z]:")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Largest accepted archive: bytes, declared bytes unpacked, entries, and unpacked/packed size of one entry.
+
+    Radiographs are compressed already: the archives seen have ratios near 1. Deflate reaches 1,032:1 at most
+    (zlib's technical notes), so 100:1 on an entry above 1 MiB is padding or a bomb.
+    """
+
+    max_archive_bytes: int
+    max_uncompressed_bytes: int
+    max_files: int
+    max_ratio: int = 100
+    ratio_from_bytes: int = 1024 * 1024
+
+    @property
+    def max_directory_bytes(self) -> int:
+        """Largest central directory that is read into memory."""
+        return self.max_files * _BYTES_PER_ENTRY + 64 * 1024
+
+    @property
+    def read_budget(self) -> int:
+        """Bytes that reading a directory of the largest size, twice its end and block rounding can take."""
+        return self.max_directory_bytes + 2 * MAX_END_BYTES + 512 * 1024
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An accepted archive's contents as its directory declares them."""
+
+    files: int
+    uncompressed_bytes: int
+    images: dict[str, int]
+    """Images by folder, for example {"train/NORMAL": 1341}."""
+
+
+def check_size(size: int, limits: Limits) -> None:
+    """Refuse by size alone, before anything is read.
+
+    Raises:
+        Rejection: no bytes, or more than `limits.max_archive_bytes`.
+    """
+    if size == 0:
+        raise Rejection(Reason.EMPTY, "The file is empty.")
+    if size > limits.max_archive_bytes:
+        raise Rejection(
+            Reason.ARCHIVE_TOO_LARGE,
+            f"The archive has {size:,} bytes; at most {limits.max_archive_bytes:,} are accepted.",
+        )
+
+
+def inspect(archive: BinaryIO, size: int, limits: Limits) -> Summary:
+    """Read the central directory of a seekable archive of `size` bytes and judge it.
+
+    Raises:
+        Rejection: with the reason and, where one entry is at fault, its name.
+    """
+    check_size(size, limits)
+    directory = locate(archive, size)
+    _check_directory(archive, directory, limits)
+    entries = _entries(archive, directory)
+    layout, total = Layout(), 0
+    for entry in entries:
+        _check_name(entry)
+        _check_storage(entry, limits)
+        total += entry.file_size
+        if total > limits.max_uncompressed_bytes:
+            raise Rejection(
+                Reason.ZIP_BOMB_SIZE,
+                f"Unpacked, the archive would take more than {limits.max_uncompressed_bytes:,} bytes; "
+                f"the limit is passed at {shown(entry.filename)}.",
+                entry=entry.filename,
+            )
+        layout.add(entry.filename)
+    _check_overlap(entries, directory)
+    layout.check()
+    images = {f"{split}/{label}" if split else label: n for (split, label), n in sorted(layout.images.items(), key=str)}
+    return Summary(files=len(entries), uncompressed_bytes=total, images=images)
+
+
+def _check_directory(archive: BinaryIO, directory: Directory, limits: Limits) -> None:
+    if directory.entries == 0:
+        raise Rejection(Reason.EMPTY, "The archive holds no files.")
+    if directory.entries > limits.max_files:
+        raise _too_many(directory.entries, limits)
+    if directory.size > limits.max_directory_bytes:
+        raise Rejection(
+            Reason.DIRECTORY_TOO_LARGE,
+            f"The list of files in the archive takes {directory.size:,} bytes; "
+            f"at most {limits.max_directory_bytes:,} are read.",
+        )
+    # The count above is a claim. Signatures bound the true one before `zipfile` makes an object of each entry.
+    archive.seek(directory.offset)
+    signatures = archive.read(directory.size).count(_ENTRY_SIGNATURE)
+    if signatures > limits.max_files:
+        raise _too_many(signatures, limits)
+
+
+def _too_many(count: int, limits: Limits) -> Rejection:
+    return Rejection(
+        Reason.TOO_MANY_FILES, f"The archive lists {count:,} files; at most {limits.max_files:,} are accepted."
+    )
+
+
+def _entries(archive: BinaryIO, directory: Directory) -> list[zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            entries = opened.infolist()
+    # `zipfile` checks little: short extra fields end as struct.error, undecodable names as ValueError, and a newer
+    # format version as NotImplementedError.
+    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError) as error:
+        raise Rejection(
+            Reason.DAMAGED_DIRECTORY, f"The list of files in the archive cannot be read: {error}."
+        ) from None
+    if len(entries) != directory.entries:
+        raise Rejection(
+            Reason.DAMAGED_DIRECTORY,
+            f"The archive says it lists {directory.entries:,} files but lists {len(entries):,}.",
+        )
+    return entries
+
+
+def _check_name(entry: zipfile.ZipInfo) -> None:
+    # `filename` is cut at a NUL and has the host's separator replaced; `orig_filename` is what the archive says.
+    name = entry.orig_filename
+    if name.startswith(("/", "\\")) or _DRIVE.match(name) or ".." in re.split(r"[/\\]", name):
+        raise Rejection(
+            Reason.PATH_TRAVERSAL,
+            f"The entry {shown(name)} would be unpacked outside the folder it is unpacked into.",
+            entry=name,
+        )
+    if "\\" in name or not name or any(ord(character) < 32 or ord(character) == 127 for character in name):
+        raise Rejection(
+            Reason.UNSAFE_NAME,
+            f"The entry {shown(name) or 'without a name'} has a backslash or a control character in its name, "
+            "or no name: folders must be separated by /.",
+            entry=name,
+        )
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise Rejection(Reason.LINK, f"The entry {shown(name)} is a link, not a file.", entry=name)
+
+
+def _check_storage(entry: zipfile.ZipInfo, limits: Limits) -> None:
+    name = entry.filename
+    if entry.flag_bits & _ENCRYPTED_FLAGS:
+        raise Rejection(Reason.ENCRYPTED, f"The entry {shown(name)} is encrypted.", entry=name)
+    if entry.compress_type not in _COMPRESSIONS:
+        method = _METHOD_NAMES.get(entry.compress_type, "unknown")
+        raise Rejection(
+            Reason.UNSUPPORTED_COMPRESSION,
+            f"The entry {shown(name)} is compressed by method {entry.compress_type} ({method}); "
+            "only deflate and none are supported.",
+            entry=name,
+        )
+    if entry.file_size > limits.ratio_from_bytes and entry.file_size > limits.max_ratio * entry.compress_size:
+        raise Rejection(
+            Reason.ZIP_BOMB_RATIO,
+            f"The entry {shown(name)} would grow from {entry.compress_size:,} to {entry.file_size:,} bytes, "
+            f"more than {limits.max_ratio} times.",
+            entry=name,
+        )
+    if entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size:
+        raise Rejection(
+            Reason.DAMAGED_DIRECTORY, f"The entry {shown(name)} is not compressed but has two sizes.", entry=name
+        )
+
+
+def _check_overlap(entries: list[zipfile.ZipInfo], directory: Directory) -> None:
+    """Refuse entries that share bytes (Fifield 2019, "A better zip bomb") or reach into the directory.
+
+    The least an entry can take is its 30-byte header and its data; names and extra fields only add to that, so an
+    ordinary archive never fails here.
+    """
+    ordered = sorted(entries, key=lambda entry: entry.header_offset)
+    ends = [entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size for entry in ordered]
+    starts = [*(entry.header_offset for entry in ordered[1:]), directory.offset]
+    for entry, end, following in zip(ordered, ends, starts, strict=True):
+        if end > following:
+            raise Rejection(
+                Reason.ZIP_BOMB_OVERLAP,
+                f"The data of the entry {shown(entry.filename)} overlaps what follows it in the archive.",
+                entry=entry.filename,
+            )

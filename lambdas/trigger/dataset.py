@@ -1,0 +1,82 @@
+"""The immutable copy an execution works on, and its start.
+
+A processing input names a key, not a version, so an execution on `incoming/` could read another upload than the one
+that started it. The copy's folder is derived from bucket, key and version: it never holds anything else.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_sagemaker.client import SageMakerClient
+
+    from lambdas.trigger.upload import Upload
+
+_MIB = 1024 * 1024
+COPY_CONCURRENCY = 16
+# CopyObject takes at most 5 GB and one request; in parts the copy is parallel and has no such limit
+# (10,000 parts of 64 MiB are 640 GB). All of it happens inside S3.
+_COPY = TransferConfig(
+    multipart_threshold=256 * _MIB, multipart_chunksize=64 * _MIB, max_concurrency=COPY_CONCURRENCY, use_threads=True
+)
+_DISPLAY_NAME_CHARACTERS = 82  # StartPipelineExecution: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,81}
+
+
+def keep(s3: S3Client, upload: Upload) -> str:
+    """Copy the upload to `datasets/<token>/archive.zip` unless it is there already; returns the copy's S3 URI."""
+    key = f"datasets/{upload.token}/archive.zip"
+    if not _kept(s3, upload, key):
+        s3.copy(
+            CopySource={"Bucket": upload.bucket, "Key": upload.key, "VersionId": upload.version_id},
+            Bucket=upload.bucket,
+            Key=key,
+            # Replaced, not copied: the source's metadata and tags are the uploader's, and tags need more permissions.
+            ExtraArgs={
+                "MetadataDirective": "REPLACE",
+                "TaggingDirective": "REPLACE",
+                "ContentType": "application/zip",
+                "Metadata": {"source-token": upload.token, "source-version-id": upload.version_id},
+            },
+            Config=_COPY,
+        )
+    return f"s3://{upload.bucket}/{key}"
+
+
+def _kept(s3: S3Client, upload: Upload, key: str) -> bool:
+    try:
+        head = s3.head_object(Bucket=upload.bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
+            return False
+        raise
+    return head["Metadata"].get("source-token") == upload.token and head["ContentLength"] == upload.size
+
+
+def start(sagemaker: SageMakerClient, pipeline_name: str, upload: Upload, archive_uri: str) -> str:
+    """Start the pipeline on the copy; returns the execution's ARN.
+
+    The token makes it idempotent: the same version of the same upload gives the same execution, however often asked.
+    """
+    answer = sagemaker.start_pipeline_execution(
+        PipelineName=pipeline_name,
+        PipelineExecutionDisplayName=display_name(upload),
+        PipelineExecutionDescription=f"{upload.uri} version {upload.version_id}",
+        PipelineParameters=[{"Name": "InputArchiveUri", "Value": archive_uri}],
+        ClientRequestToken=upload.token,
+    )
+    return answer["PipelineExecutionArn"]
+
+
+def display_name(upload: Upload) -> str:
+    """The archive's name and the start of its token, in the characters SageMaker allows: `chest-xray-1f0c9b2a`."""
+    suffix = upload.token[:8]
+    stem = re.sub(r"[^a-zA-Z0-9]+", "-", PurePosixPath(upload.key).stem)
+    stem = stem[: _DISPLAY_NAME_CHARACTERS - len(suffix) - 1].strip("-")
+    return f"{stem}-{suffix}" if stem else suffix

@@ -1,0 +1,31 @@
+"""What the Trigger function is configured with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+
+class Environment(BaseModel):
+    """The function's environment variables; a missing or wrong one stops the first invocation and names it."""
+
+    # Pydantic quotes its input in errors, and this input holds the role's credentials.
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    pipeline_name: str = Field(alias="PIPELINE_NAME", min_length=1)
+    """Name of the SageMaker pipeline to start."""
+    notification_topic_arn: str = Field(alias="NOTIFICATION_TOPIC_ARN", min_length=1)
+    """SNS topic told about refused archives."""
+    max_archive_bytes: PositiveInt = Field(alias="MAX_ARCHIVE_BYTES")
+    """Largest accepted archive."""
+    max_uncompressed_bytes: PositiveInt = Field(alias="MAX_UNCOMPRESSED_BYTES")
+    """Largest accepted sum of the sizes its entries declare."""
+    max_files: PositiveInt = Field(alias="MAX_FILES")
+    """Most accepted entries, directories and litter included. Kaggle's chest_xray archive has about 17,600."""
+
+    @classmethod
+    def load(cls, variables: Mapping[str, str] = os.environ) -> Environment:
+        """Read and check the variables."""
+        return cls.model_validate(dict(variables))

@@ -1,0 +1,56 @@
+"""Trigger: an archive uploaded under `incoming/` starts the pipeline once, or is refused with a report.
+
+Invoked asynchronously by EventBridge. Anything unexpected raises, so that Lambda delivers the event again (twice) and
+then hands it to the dead-letter queue; repeats are harmless. Of an archive only its directory is read.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from botocore.config import Config
+
+from lambdas.trigger.archive import Limits
+from lambdas.trigger.dataset import COPY_CONCURRENCY
+from lambdas.trigger.environment import Environment
+from lambdas.trigger.intake import Intake
+from lambdas.trigger.upload import announcement
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+logger = Logger()
+
+
+@cache
+def intake() -> Intake:
+    """The service, made once per execution environment."""
+    environment = Environment.load()
+    retries = Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=COPY_CONCURRENCY)
+    return Intake(
+        s3=boto3.client("s3", config=retries),
+        sagemaker=boto3.client("sagemaker", config=retries),
+        sns=boto3.client("sns", config=retries),
+        pipeline_name=environment.pipeline_name,
+        topic_arn=environment.notification_topic_arn,
+        limits=Limits(
+            max_archive_bytes=environment.max_archive_bytes,
+            max_uncompressed_bytes=environment.max_uncompressed_bytes,
+            max_files=environment.max_files,
+        ),
+    )
+
+
+@logger.inject_lambda_context
+def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    """Handle one EventBridge "Object Created" event of S3."""
+    announced = announcement(event)
+    if announced is None:
+        logger.info("ignored an event that announces no archive", extra={"detail_type": event.get("detail-type")})
+        return {"status": "ignored"}
+    outcome = intake().receive(announced)
+    logger.info("handled an upload", extra={"outcome": outcome})
+    return outcome

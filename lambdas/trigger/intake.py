@@ -1,0 +1,66 @@
+"""From an announced upload to a started execution or a published refusal."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lambdas.trigger import dataset, report, upload
+from lambdas.trigger.archive import Limits, Summary, check_size, inspect
+from lambdas.trigger.ranged import RangedObject, ReadBudgetExceededError
+from lambdas.trigger.rejection import Reason, Rejection
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_sagemaker.client import SageMakerClient
+    from mypy_boto3_sns.client import SNSClient
+
+    from lambdas.trigger.upload import Announcement, Upload
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What happens to one upload. Safe to repeat: every outcome of a repeat is that of the first time."""
+
+    s3: S3Client
+    sagemaker: SageMakerClient
+    sns: SNSClient
+    pipeline_name: str
+    topic_arn: str
+    limits: Limits
+
+    def receive(self, announced: Announcement) -> dict[str, Any]:
+        """Validate, then start or refuse. The result is for logs and direct invocations; it names no entry.
+
+        Raises:
+            botocore.exceptions.ClientError, OSError: nothing was decided; the event has to be delivered again.
+        """
+        found = upload.find(self.s3, announced)
+        if found is None:
+            return {"status": "gone", "key": announced.key}
+        outcome = {"key": found.key, "version_id": found.version_id}
+        try:
+            summary = self._validate(found)
+        except Rejection as rejection:
+            first = report.publish(self.s3, self.sns, self.topic_arn, found, rejection)
+            return {"status": "rejected", "reason": rejection.reason.value, "first_time": first, **outcome}
+        archive_uri = dataset.keep(self.s3, found)
+        execution_arn = dataset.start(self.sagemaker, self.pipeline_name, found, archive_uri)
+        return {
+            "status": "started",
+            "execution_arn": execution_arn,
+            "archive_uri": archive_uri,
+            "files": summary.files,
+            "images": summary.images,
+            **outcome,
+        }
+
+    def _validate(self, found: Upload) -> Summary:
+        check_size(found.size, self.limits)
+        raw = RangedObject(self.s3, found, budget=self.limits.read_budget)
+        try:
+            # The reader's blocks are the buffer; BufferedReader only makes `read(n)` return n bytes.
+            return inspect(io.BufferedReader(raw), found.size, self.limits)
+        except ReadBudgetExceededError as error:
+            raise Rejection(Reason.DAMAGED_DIRECTORY, f"The zip's directory does not fit the file: {error}.") from error

@@ -1,0 +1,83 @@
+"""Why an archive is refused: stable reason codes, and what to do about each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Stable code of a refusal, the `reason` of the report beside the upload."""
+
+    EMPTY = "empty"
+    NOT_A_ZIP = "not_a_zip"
+    TRUNCATED = "truncated"
+    DAMAGED_DIRECTORY = "damaged_directory"
+    SPLIT_ARCHIVE = "split_archive"
+    ARCHIVE_TOO_LARGE = "archive_too_large"
+    DIRECTORY_TOO_LARGE = "directory_too_large"
+    TOO_MANY_FILES = "too_many_files"
+    ZIP_BOMB_SIZE = "zip_bomb_size"
+    ZIP_BOMB_RATIO = "zip_bomb_ratio"
+    ZIP_BOMB_OVERLAP = "zip_bomb_overlap"
+    PATH_TRAVERSAL = "path_traversal"
+    UNSAFE_NAME = "unsafe_name"
+    LINK = "link"
+    ENCRYPTED = "encrypted"
+    UNSUPPORTED_COMPRESSION = "unsupported_compression"
+    NO_LAYOUT = "no_layout"
+    SPLIT_MISSING = "split_missing"
+    CLASS_MISSING = "class_missing"
+
+
+_UPLOAD_AGAIN = "Test the file where it was made (`unzip -t archive.zip`), then upload it again."
+_ZIP_AGAIN = (
+    "Make the archive again from the folder itself, for example `zip -r archive.zip chest_xray`, and upload that."
+)
+_SMALLER = "Remove what is not needed from the archive, or have the operator raise the limit in cdk.json and deploy."
+_LAYOUT = (
+    "Arrange the images as train/NORMAL/*.jpeg, train/PNEUMONIA/*.jpeg and the same under val/ and test/ "
+    "(or NORMAL/ and PNEUMONIA/ alone), at any depth, as .jpeg, .jpg or .png files."
+)
+
+ADVICE: dict[Reason, str] = {
+    Reason.EMPTY: _UPLOAD_AGAIN,
+    Reason.NOT_A_ZIP: "Upload a .zip file; other formats (tar, 7z, rar, single images) have to be zipped first.",
+    Reason.TRUNCATED: _UPLOAD_AGAIN,
+    Reason.DAMAGED_DIRECTORY: _UPLOAD_AGAIN,
+    Reason.SPLIT_ARCHIVE: "Join the parts into one file first, for example `zip -s 0 parts.zip --out archive.zip`.",
+    Reason.ARCHIVE_TOO_LARGE: _SMALLER,
+    Reason.DIRECTORY_TOO_LARGE: _ZIP_AGAIN,
+    Reason.TOO_MANY_FILES: _SMALLER,
+    Reason.ZIP_BOMB_SIZE: _SMALLER,
+    Reason.ZIP_BOMB_RATIO: "No radiograph compresses like this: remove the entry and upload the archive again.",
+    Reason.ZIP_BOMB_OVERLAP: _ZIP_AGAIN,
+    Reason.PATH_TRAVERSAL: _ZIP_AGAIN,
+    Reason.UNSAFE_NAME: _ZIP_AGAIN,
+    Reason.LINK: "Replace links by the files they point to (`zip -r` without `-y` does so), then upload it again.",
+    Reason.ENCRYPTED: "Make the archive again without a password; it is encrypted in the bucket anyway.",
+    Reason.UNSUPPORTED_COMPRESSION: "Make the archive again with the ordinary method (deflate) or without compression.",
+    Reason.NO_LAYOUT: _LAYOUT,
+    Reason.SPLIT_MISSING: _LAYOUT,
+    Reason.CLASS_MISSING: _LAYOUT,
+}
+
+
+class Rejection(Exception):  # noqa: N818 - an outcome people read about, not a fault of the program
+    """The archive cannot be accepted. `str()` is one sentence for the person who uploaded it."""
+
+    def __init__(self, reason: Reason, detail: str, *, entry: str | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.entry = None if entry is None else shown(entry)
+
+    @property
+    def advice(self) -> str:
+        """What to do about it."""
+        return ADVICE[self.reason]
+
+
+def shown(name: str, limit: int = 200) -> str:
+    """An entry's name as it may be printed: control characters escaped, at most `limit` characters."""
+    printable = repr(name)[1:-1]
+    return printable if len(printable) <= limit else printable[: limit - 1] + "…"

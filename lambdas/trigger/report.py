@@ -1,0 +1,88 @@
+"""Telling people that an archive was refused: a report beside the upload and a notification."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_sns.client import SNSClient
+
+    from lambdas.trigger.rejection import Rejection
+    from lambdas.trigger.upload import Upload
+
+REPORT_SUFFIX = ".rejected.json"
+
+
+def report_key(upload: Upload) -> str:
+    """Key of the report beside the upload."""
+    return upload.key + REPORT_SUFFIX
+
+
+def content(upload: Upload, rejection: Rejection) -> dict[str, Any]:
+    """The report: what was refused, why, which entry (null when no single one is at fault) and what to do."""
+    return {
+        "status": "rejected",
+        "reason": rejection.reason.value,
+        "detail": rejection.detail,
+        "entry": rejection.entry,
+        "what_to_do": rejection.advice,
+        "archive": {
+            "bucket": upload.bucket,
+            "key": upload.key,
+            "version_id": upload.version_id,
+            "size_bytes": upload.size,
+        },
+    }
+
+
+def reported(s3: S3Client, upload: Upload) -> bool:
+    """Whether this very version has its report already."""
+    try:
+        head = s3.head_object(Bucket=upload.bucket, Key=report_key(upload))
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"404", "NoSuchKey", "405", "MethodNotAllowed"}:
+            return False
+        raise
+    return head["Metadata"].get("source-version-id") == upload.version_id
+
+
+def publish(s3: S3Client, sns: SNSClient, topic_arn: str, upload: Upload, rejection: Rejection) -> bool:
+    """Notify and write the report; False when both were done before.
+
+    The report is written last and marks the notification as sent: a failure in between repeats the notification
+    on the next attempt rather than losing it.
+    """
+    if reported(s3, upload):
+        return False
+    key = report_key(upload)
+    sns.publish(
+        TopicArn=topic_arn,
+        # SNS takes at most 100 ASCII characters here.
+        Subject=f"Archive refused: {rejection.reason.value}",
+        Message="\n".join(
+            (
+                f"{upload.uri} (version {upload.version_id}) was refused and no training was started.",
+                "",
+                f"Why: {rejection.detail}",
+                f"What to do: {rejection.advice}",
+                "",
+                f"Report: s3://{upload.bucket}/{key}",
+            )
+        ),
+        MessageAttributes={
+            "event": {"DataType": "String", "StringValue": "archive_rejected"},
+            "reason": {"DataType": "String", "StringValue": rejection.reason.value},
+        },
+    )
+    s3.put_object(
+        Bucket=upload.bucket,
+        Key=key,
+        Body=json.dumps(content(upload, rejection), indent=2, ensure_ascii=False).encode(),
+        ContentType="application/json",
+        Metadata={"source-version-id": upload.version_id},
+    )
+    return True

@@ -1,0 +1,93 @@
+"""Which version of which object was uploaded."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectRequestTypeDef
+
+INCOMING_PREFIX = "incoming/"
+ARCHIVE_SUFFIX = ".zip"
+
+# HEAD has no body, so a missing object is only a status: 404, or 405 when the version is a delete marker.
+_GONE = frozenset({"404", "405", "NoSuchKey", "NoSuchVersion", "MethodNotAllowed"})
+
+
+class UnversionedBucketError(RuntimeError):
+    """The upload has no version, so nothing immutable can be named by it."""
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """An "Object Created" event of an archive: what EventBridge says, not yet compared with the bucket."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One version of an uploaded archive; `size` is in bytes."""
+
+    bucket: str
+    key: str
+    version_id: str
+    size: int
+
+    @property
+    def token(self) -> str:
+        """64 hexadecimal characters that stand for this version: folder of its copy and ClientRequestToken."""
+        return hashlib.sha256(f"{self.bucket}\n{self.key}\n{self.version_id}".encode()).hexdigest()
+
+    @property
+    def uri(self) -> str:
+        """The object, without its version."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
+def announcement(event: dict[str, Any]) -> Announcement | None:
+    """Read an EventBridge event of S3; None for anything but an archive created under `incoming/`.
+
+    The rule filters too; this keeps a rule edited by hand from starting executions on copies and reports.
+    """
+    if event.get("source") != "aws.s3" or event.get("detail-type") != "Object Created":
+        return None
+    detail = event.get("detail") or {}
+    created = detail.get("object") or {}
+    bucket, key = (detail.get("bucket") or {}).get("name"), created.get("key")
+    if not bucket or not key or not key.startswith(INCOMING_PREFIX) or not key.lower().endswith(ARCHIVE_SUFFIX):
+        return None
+    return Announcement(bucket, key, created.get("version-id") or None)
+
+
+def find(s3: S3Client, announced: Announcement) -> Upload | None:
+    """Look the announced version up; None when it is gone.
+
+    An event without a version (emulators send none) means the newest version.
+
+    Raises:
+        UnversionedBucketError: the bucket keeps no versions.
+    """
+    target: HeadObjectRequestTypeDef = {"Bucket": announced.bucket, "Key": announced.key}
+    if announced.version_id:
+        target["VersionId"] = announced.version_id
+    try:
+        head = s3.head_object(**target)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _GONE:
+            return None
+        raise
+    version_id = announced.version_id or head.get("VersionId")
+    if version_id is None or version_id == "null":
+        raise UnversionedBucketError(
+            f"s3://{announced.bucket}/{announced.key} has no version: turn versioning on for the bucket "
+            "(the data stack does), then upload the archive again."
+        )
+    return Upload(announced.bucket, announced.key, version_id, head["ContentLength"])
