@@ -1,0 +1,197 @@
+"""Every hook into MiniStack's private names, in one place: its release is pinned exactly, a system test catches drift.
+
+MiniStack reads its settings from the environment while it is imported, so `local.__main__` starts this package's
+server as a process of its own with the environment already set.
+
+What is hooked, and why:
+
+| name | reason |
+| --- | --- |
+| `app.SERVICE_HANDLERS`, `router.SERVICE_PATTERNS` | route SageMaker's requests here |
+| `iam_evaluator.enforce`, `router.extract_access_key_id` | decide on SageMaker actions, which MiniStack does not map |
+| `iam_actions.request_tag_context` | supply `cloudformation:ResourceTypes`, which MiniStack's policy checks lack |
+| `cloudformation.handlers._ACTION_HANDLERS` | refuse an update of resource types outside `ResourceTypes` |
+| `provisioners._RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_physical_name` | the SageMaker resource types |
+| `stacks._runs_on_worker_thread` | those types wait for processes, off the event loop |
+| `eventbridge._put_events` | publish events with source `aws.sagemaker` |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import hypercorn.asyncio
+from hypercorn.config import Config
+from ministack import app as ministack
+from ministack.core import iam_actions, iam_evaluator, router
+from ministack.services import eventbridge
+from ministack.services.cloudformation import handlers as stack_actions
+from ministack.services.cloudformation import helpers as stack_errors
+from ministack.services.cloudformation import provisioners, stacks
+
+from local.api import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    Response = tuple[int, dict[str, str], bytes]
+    RequestHandler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """How CloudFormation creates, changes and removes one resource type.
+
+    `create(logical_id, properties, stack)` and `update(physical_id, old, new, stack)` answer the physical id and the
+    attributes of `Fn::GetAtt`; `delete(physical_id, properties)` must not mind a resource that is gone. Each runs on
+    a thread of its own and reports a failure as an exception whose text becomes the event's reason.
+    """
+
+    create: Callable[[str, dict[str, Any], str], tuple[str, dict[str, Any]]]
+    update: Callable[[str, dict[str, Any], dict[str, Any], str], tuple[str, dict[str, Any]]]
+    delete: Callable[[str, dict[str, Any]], None]
+    replacing: tuple[str, ...]
+
+
+async def serve(host: str, port: int, stopping: asyncio.Event) -> None:
+    """Serve every service until `stopping` is set.
+
+    Args:
+        host: the address to listen on.
+        port: the TCP port, which must be free.
+        stopping: ends the server; requests in flight are given a second.
+    """
+    config = Config()
+    config.bind = [f"{host}:{port}"]
+    config.graceful_timeout = 1
+    config.keep_alive_timeout = 75
+    config.loglevel = "WARNING"
+    await hypercorn.asyncio.serve(ministack.app, config, shutdown_trigger=stopping.wait)
+
+
+def register_service(name: str, target_prefix: str, handler: RequestHandler) -> None:
+    """Send the requests of a service here instead of to MiniStack.
+
+    Args:
+        name: the service's signing name.
+        target_prefix: how its `X-Amz-Target` headers begin.
+        handler: takes method, path, lower-case headers, body and query, and answers status, headers and body.
+    """
+    router.SERVICE_PATTERNS[name] = {"target_prefixes": [target_prefix], "host_patterns": [rf"{name}\."]}
+    ministack.SERVICE_HANDLERS[name] = handler
+
+
+def register_resource_type(name: str, resource_type: ResourceType) -> None:
+    """Teach CloudFormation a resource type."""
+    provisioners._RESOURCE_HANDLERS[name] = {
+        "create": resource_type.create,
+        "update": resource_type.update,
+        "delete": resource_type.delete,
+    }
+    provisioners._REPLACING_PROPERTIES[name] = resource_type.replacing
+    on_worker_thread = stacks._runs_on_worker_thread
+
+    def runs_on_worker_thread(candidate: str) -> bool:
+        return bool(candidate == name or on_worker_thread(candidate))
+
+    stacks._runs_on_worker_thread = runs_on_worker_thread
+
+
+def physical_name(stack: str, logical_id: str, max_length: int) -> str:
+    """A generated name as CloudFormation makes it: stable across updates, new when the resource is replaced."""
+    name: str = provisioners._physical_name(stack, logical_id, max_len=max_length)
+    return name
+
+
+def put_event(source: str, detail_type: str, resources: list[str], detail: Mapping[str, Any]) -> None:
+    """Publish an event of an AWS service on the default bus."""
+    entry = {"Source": source, "DetailType": detail_type, "Resources": resources, "Detail": json.dumps(detail)}
+    eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+
+def caller_key(headers: Mapping[str, str], query: Mapping[str, list[str]]) -> str:
+    """The access key a request is signed with."""
+    key: str = router.extract_access_key_id(headers, query)
+    return key
+
+
+def enforce(access_key: str, action: str, resource: str, region: str, context: Mapping[str, Any] | None = None) -> None:
+    """Check the signature of the request being handled, once, and whether its caller may do something.
+
+    Args:
+        access_key: from `caller_key`, or of a session made by `AssumeRole`.
+        action: such as `sagemaker:InvokeEndpoint`.
+        resource: ARN of what is acted on, or `*`.
+        region: where the request was sent.
+        context: condition keys of the request.
+
+    Raises:
+        ApiError: `AccessDeniedException`, or what is wrong with the credentials.
+    """
+    service = action.partition(":")[0]
+    denied = iam_evaluator.enforce(access_key, action, service, region, resource_arn=resource, service_context=context)
+    if denied is None:
+        return
+    if isinstance(denied, iam_evaluator.AuthError):
+        raise ApiError(denied.code, denied.message, 403)
+    message = iam_actions.identity_denial_message(action, denied.principal_arn, resource, denied.decision == "Deny")
+    raise ApiError("AccessDeniedException", message, 400)
+
+
+def honour_resource_types() -> None:
+    """Make CloudFormation's `ResourceTypes` parameter count, in policies and in updates, as it does in AWS."""
+    tag_context = iam_actions.request_tag_context
+
+    def request_context(service: str, action: str, body: bytes, params: dict[str, Any]) -> dict[str, Any]:
+        context: dict[str, Any] = tag_context(service, action, body, params)
+        if service == "cloudformation" and (types := _resource_types(params)):
+            context["cloudformation:resourcetypes"] = types
+        return context
+
+    iam_actions.request_tag_context = request_context
+    update_stack = stack_actions._ACTION_HANDLERS["UpdateStack"]
+
+    def update_listed_types(params: dict[str, Any]) -> Any:
+        allowed = _resource_types(params)
+        if allowed:
+            refused = sorted({changed for changed in _changed_types(params) if not _covers(allowed, changed)})
+            if refused:
+                message = f"Resource type {refused[0]} is not allowed by parameter ResourceTypes {allowed}"
+                return stack_errors._error("ValidationError", message)
+        return update_stack(params)
+
+    stack_actions._ACTION_HANDLERS["UpdateStack"] = update_listed_types
+
+
+def _resource_types(params: Mapping[str, Any]) -> list[str]:
+    found = [(int(name.rpartition(".")[2]), value) for name, value in params.items() if _RESOURCE_TYPE.match(name)]
+    return [value[0] if isinstance(value, list) else value for _, value in sorted(found)]
+
+
+_RESOURCE_TYPE = re.compile(r"ResourceTypes\.member\.\d+$")
+
+
+def _covers(allowed: list[str], resource_type: str) -> bool:
+    return any(fnmatch.fnmatchcase(resource_type, pattern) for pattern in allowed)
+
+
+def _changed_types(params: Mapping[str, Any]) -> list[str]:
+    # What an update would touch is what a change set of the same request lists.
+    name = "resource-types-check"
+    described = {**params, "ChangeSetName": [name]}
+    described.pop("ResourceTypes", None)
+    try:
+        stack_actions._ACTION_HANDLERS["CreateChangeSet"](described)
+        status, _, body = stack_actions._ACTION_HANDLERS["DescribeChangeSet"](described)
+    finally:
+        stack_actions._ACTION_HANDLERS["DeleteChangeSet"](described)
+    if status != 200:
+        return []
+    document = ET.fromstring(body)  # noqa: S314 - written by this process
+    return [element.text or "" for element in document.iter() if element.tag.endswith("}ResourceType")]

@@ -1,0 +1,64 @@
+"""The process that is the embedded cloud. `local.__main__` starts it with the environment MiniStack reads on import."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from local import emulator
+from local.bootstrap import bootstrap
+from local.cloud import EmbeddedCloud
+from local.executions import PipelineService
+
+logger = logging.getLogger("local")
+
+
+def main() -> None:
+    """Serve until SIGTERM, or until standard input ends because the process that started this one is gone."""
+    logging.basicConfig(level=os.environ["LOG_LEVEL"], format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    host, port = os.environ["BIND_HOST"], int(os.environ["GATEWAY_PORT"])
+    cloud = EmbeddedCloud(
+        endpoint_url=f"http://{host}:{port}",
+        account=os.environ["MINISTACK_ACCOUNT_ID"],
+        region=os.environ["MINISTACK_REGION"],
+        state_dir=Path(os.environ["LAPTOP_STATE_DIR"]),
+        pipelines=PipelineService,
+    )
+    cloud.install()
+    try:
+        asyncio.run(_serve(cloud, host, port))
+    finally:
+        # Requests may still wait on threads for processes that are gone; there is no state to write.
+        os._exit(0)
+
+
+async def _serve(cloud: EmbeddedCloud, host: str, port: int) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+
+    def wait_for_end_of_input() -> None:
+        sys.stdin.buffer.read()
+        loop.call_soon_threadsafe(stopping.set)
+
+    threading.Thread(target=wait_for_end_of_input, daemon=True).start()
+    server = asyncio.create_task(emulator.serve(host, port, stopping))
+    prepared = asyncio.create_task(asyncio.to_thread(bootstrap, cloud))
+    await asyncio.wait({server, prepared}, return_when=asyncio.FIRST_COMPLETED)
+    if prepared.done() and not server.done():
+        prepared.result()
+        # The supervisor waits for this file: everything a deployment needs is there.
+        Path(os.environ["LAPTOP_READY_FILE"]).touch()
+    await stopping.wait()
+    await asyncio.to_thread(cloud.shutdown)
+    await asyncio.wait({server}, timeout=3)
+
+
+if __name__ == "__main__":
+    main()

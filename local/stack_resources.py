@@ -1,0 +1,170 @@
+"""The SageMaker resource types of CloudFormation: what a stack's create, update and delete do with each.
+
+`Ref` and `Fn::GetAtt` answer what the resource types' reference pages say; a property that reference marks
+"Update requires: Replacement" gives a new resource, whose predecessor goes when the update has succeeded.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from local import emulator
+from local.api import ApiError
+from local.registry import service_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from botocore.model import Shape
+
+    from local.api import Cloud
+    from local.endpoints import Endpoints
+
+# SageMaker's names have at most 63 characters; a pipeline's, 256.
+_NAME_LENGTH = 63
+
+
+def register(cloud: Cloud, endpoints: Endpoints) -> None:
+    """Make CloudFormation know the SageMaker resource types of this application."""
+    stored = {
+        "Pipeline": _Stored(cloud, "Pipeline", replacing=("PipelineName",), reference="name", updatable=True),
+        "ModelPackageGroup": _Stored(
+            cloud, "ModelPackageGroup", replacing=("ModelPackageGroupName", "ModelPackageGroupDescription")
+        ),
+        "Model": _Stored(
+            cloud,
+            "Model",
+            replacing=(
+                *("ModelName", "ExecutionRoleArn", "PrimaryContainer", "Containers"),
+                *("VpcConfig", "EnableNetworkIsolation", "InferenceExecutionConfig"),
+            ),
+        ),
+        "EndpointConfig": _Stored(
+            cloud,
+            "EndpointConfig",
+            replacing=(
+                *("EndpointConfigName", "ProductionVariants", "ShadowProductionVariants", "DataCaptureConfig"),
+                *("KmsKeyId", "AsyncInferenceConfig", "ExplainerConfig", "ExecutionRoleArn", "VpcConfig"),
+                "EnableNetworkIsolation",
+            ),
+        ),
+    }
+    for kind, resource in stored.items():
+        emulator.register_resource_type(f"AWS::SageMaker::{kind}", resource.resource_type())
+    emulator.register_resource_type("AWS::SageMaker::Endpoint", _Served(endpoints).resource_type())
+
+
+class _Stored:
+    """A resource that is only a record in the control plane."""
+
+    def __init__(
+        self, cloud: Cloud, kind: str, *, replacing: tuple[str, ...], reference: str = "arn", updatable: bool = False
+    ) -> None:
+        self._cloud = cloud
+        self._kind = kind
+        self._name_key = f"{kind}Name"
+        self._arn_key = f"{kind}Arn"
+        self._replacing = replacing
+        self._reference = reference
+        self._updatable = updatable
+
+    def resource_type(self) -> emulator.ResourceType:
+        return emulator.ResourceType(self.create, self.update, self.delete, self._replacing)
+
+    def create(self, logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
+        name = properties.get(self._name_key) or emulator.physical_name(stack, logical_id, _NAME_LENGTH)
+        operation = f"Create{self._kind}"
+        arn = self._call(operation, {**properties, self._name_key: name})[self._arn_key]
+        return (name if self._reference == "name" else arn), {self._name_key: name, self._arn_key: arn}
+
+    def update(
+        self, physical_id: str, _old: dict[str, Any], new: dict[str, Any], _stack: str
+    ) -> tuple[str, dict[str, Any]]:
+        name = physical_id.rpartition("/")[2]
+        if self._updatable:
+            self._call(f"Update{self._kind}", {**new, self._name_key: name})
+        # What is left for the others are tags, which nothing on the laptop reads.
+        described = self._cloud.registry(f"Describe{self._kind}", {self._name_key: name})
+        return physical_id, {self._name_key: name, self._arn_key: described[self._arn_key]}
+
+    def delete(self, physical_id: str, _properties: dict[str, Any]) -> None:
+        name = physical_id.rpartition("/")[2]
+        try:
+            self._cloud.registry(f"Describe{self._kind}", {self._name_key: name})
+        except ApiError:
+            return
+        self._call(f"Delete{self._kind}", {self._name_key: name})
+
+    def _call(self, operation: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+        shape = service_model().operation_model(operation).input_shape
+        members = getattr(shape, "members", {})
+        request = {name: _typed(members[name], value) for name, value in properties.items() if name in members}
+        if "ClientRequestToken" in members:
+            request["ClientRequestToken"] = "cloudformation-" + operation.lower().ljust(32, "0")
+        if isinstance(definition := properties.get("PipelineDefinition"), dict):
+            body = definition.get("PipelineDefinitionBody", definition)
+            request["PipelineDefinition"] = body if isinstance(body, str) else json.dumps(body)
+        return self._cloud.registry(operation, request)
+
+
+class _Served:
+    """An endpoint: a create or update ends when its processes answer, or failed to."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+
+    def resource_type(self) -> emulator.ResourceType:
+        return emulator.ResourceType(self.create, self.update, self.delete, ("EndpointName",))
+
+    def create(self, logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
+        name = properties.get("EndpointName") or emulator.physical_name(stack, logical_id, _NAME_LENGTH)
+        request = {"EndpointName": name, "EndpointConfigName": _config_name(properties)}
+        arn = self._endpoints.handle("CreateEndpoint", {**request, "Tags": properties.get("Tags", [])})["EndpointArn"]
+        self._settled(name, "create")
+        return arn, {"EndpointName": name, "EndpointArn": arn}
+
+    def update(
+        self, physical_id: str, _old: dict[str, Any], new: dict[str, Any], _stack: str
+    ) -> tuple[str, dict[str, Any]]:
+        name = physical_id.rpartition("/")[2]
+        request = {"EndpointName": name, "EndpointConfigName": _config_name(new)}
+        current = self._endpoints.handle("DescribeEndpoint", request)
+        if current["EndpointConfigName"] != request["EndpointConfigName"] or current["EndpointStatus"] != "InService":
+            self._endpoints.handle("UpdateEndpoint", request)
+            self._settled(name, "update")
+        return physical_id, {"EndpointName": current["EndpointName"], "EndpointArn": physical_id}
+
+    def delete(self, physical_id: str, _properties: dict[str, Any]) -> None:
+        name = physical_id.rpartition("/")[2]
+        try:
+            self._endpoints.settle(name)
+        except ApiError:
+            return
+        self._endpoints.handle("DeleteEndpoint", {"EndpointName": name})
+
+    def _settled(self, name: str, verb: str) -> None:
+        described = self._endpoints.settle(name)
+        if reason := described.get("FailureReason"):
+            raise RuntimeError(f"Failed to {verb} endpoint {name}: {reason}")
+
+
+def _config_name(properties: Mapping[str, Any]) -> str:
+    # The property takes the name; GetAtt gives it and Ref gives the ARN.
+    return str(properties["EndpointConfigName"]).rpartition("/")[2]
+
+
+def _typed(shape: Shape, value: Any) -> Any:
+    """A property with the types of the API: CloudFormation hands every scalar over as text."""
+    if shape.type_name == "structure":
+        members = shape.members  # type: ignore[attr-defined]
+        return {name: _typed(members[name], member) for name, member in value.items() if name in members}
+    if shape.type_name == "list":
+        return [_typed(shape.member, member) for member in value]  # type: ignore[attr-defined]
+    if shape.type_name == "map":
+        return {str(name): str(member) for name, member in value.items()}
+    if shape.type_name == "boolean":
+        return str(value).lower() == "true"
+    if shape.type_name in ("integer", "long"):
+        return int(value)
+    return float(value) if shape.type_name in ("float", "double") else str(value)
