@@ -1,0 +1,197 @@
+"""Training jobs in script mode: the uploaded source's program over channels, as the image's toolkit runs it."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from local import training_toolkit, transfer
+from local.api import ApiError
+from local.job import Job, credentials, is_below
+from local.job_process import base_environment
+from local.training_image import check_image
+
+_CHECKPOINTS = "/opt/ml/checkpoints"
+_PHASES = {
+    "Starting": "Starting the training job",
+    "Downloading": "Downloading input data",
+    "Training": "Training in progress",
+    "Uploading": "Uploading generated training model",
+    "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+    "Completed": "Training job completed",
+    "Failed": "Training job failed",
+    "Stopped": "Training job stopped",
+}
+
+
+def check(request: Mapping[str, Any]) -> None:
+    """Refuse what the laptop cannot do, before the job exists.
+
+    Raises:
+        ApiError: `ValidationException` naming the member.
+    """
+    algorithm = request["AlgorithmSpecification"]
+    check_image(algorithm.get("TrainingImage"))
+    for member in ("ContainerEntrypoint", "ContainerArguments"):
+        if algorithm.get(member):
+            raise ApiError("ValidationException", f"{member} is not supported on the laptop, which runs script mode.")
+    for name in ("sagemaker_program", "sagemaker_submit_directory"):
+        if not request.get("HyperParameters", {}).get(name):
+            raise ApiError(
+                "ValidationException", f"The hyperparameter '{name}' is needed: the laptop runs script mode."
+            )
+    resources = request.get("ResourceConfig", {})
+    if resources.get("InstanceCount") != 1 or "InstanceType" not in resources:
+        raise ApiError(
+            "ValidationException",
+            "The laptop runs one instance a job: ResourceConfig needs an InstanceType and an InstanceCount of 1.",
+        )
+    if request["OutputDataConfig"].get("CompressionType", "GZIP") != "GZIP":
+        raise ApiError("ValidationException", "OutputDataConfig.CompressionType is GZIP only on the laptop.")
+    for channel in request.get("InputDataConfig", ()):
+        _check_channel(channel, algorithm["TrainingInputMode"])
+    if not is_below(request.get("CheckpointConfig", {}).get("LocalPath", _CHECKPOINTS), "/opt/ml"):
+        raise ApiError("ValidationException", "CheckpointConfig.LocalPath must be below /opt/ml.")
+
+
+def _check_channel(channel: Mapping[str, Any], mode: str) -> None:
+    name, source = channel["ChannelName"], channel["DataSource"].get("S3DataSource")
+    if source is None or source["S3DataType"] != "S3Prefix":
+        raise ApiError("ValidationException", f"Channel '{name}': the laptop reads S3DataSource of type S3Prefix only.")
+    if channel.get("InputMode", mode) == "Pipe":
+        raise ApiError("ValidationException", f"Channel '{name}': input mode Pipe is not supported on the laptop.")
+    if channel.get("CompressionType", "None") != "None":
+        raise ApiError("ValidationException", f"Channel '{name}': CompressionType is 'None' only on the laptop.")
+
+
+class TrainingJob(Job):
+    """A training job, on this machine.
+
+    Differences to AWS: `FastFile` channels are downloaded like `File` ones; checkpoints are stored at the end and not
+    all along; a stopped job stores no model; spot, warm pools, the debugger and the profiler do nothing.
+    """
+
+    log_group: ClassVar[str] = "/aws/sagemaker/TrainingJobs"
+    data_directories: ClassVar[tuple[str, ...]] = (
+        "input/data",
+        "output/data",
+        "code",
+        "model",
+        "checkpoints",
+        "home",
+        "work",
+    )
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._transitions: list[tuple[str, float]] = [("Starting", self.created)]
+        self._files: dict[str, Any] = {}
+
+    def describe(self) -> dict[str, Any]:
+        """As DescribeTrainingJob answers."""
+        entered = [*self._transitions]
+        if self.ended and entered[-1][0] != "MaxRuntimeExceeded":
+            entered.append((self.status, self.ended))
+        ends = [begin for _, begin in entered[1:]] + [self.ended]
+        seconds = int((self.ended or time.time()) - self.started) if self.started else None
+        answer = {key: value for key, value in self.request.items() if key != "Tags"} | {
+            "TrainingJobName": self.name,
+            "TrainingJobArn": self.arn,
+            "TrainingJobStatus": self.status,
+            "SecondaryStatus": "Stopping" if self.status == "Stopping" else entered[-1][0],
+            "SecondaryStatusTransitions": [
+                {"Status": s, "StartTime": b, "StatusMessage": _PHASES[s], **({"EndTime": e} if e else {})}
+                for (s, b), e in zip(entered, ends, strict=True)
+            ],
+            "CreationTime": self.created,
+            "LastModifiedTime": self.modified,
+            "TrainingStartTime": self.started,
+            "TrainingEndTime": self.ended,
+            "TrainingTimeInSeconds": seconds,
+            "BillableTimeInSeconds": seconds,
+            "FailureReason": self.failure_reason,
+            "FinalMetricDataList": (self.log.metrics() if self.log else None) or None,
+        }
+        if self.status == "Completed":
+            answer["ModelArtifacts"] = {"S3ModelArtifacts": f"{self._output}/model.tar.gz"}
+        return {key: value for key, value in answer.items() if value is not None}
+
+    @property
+    def _output(self) -> str:
+        return f"{self.request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{self.name}/output"
+
+    def _phase(self, name: str) -> None:
+        self._transitions.append((name, time.time()))
+
+    def _metrics(self) -> Sequence[Mapping[str, str]]:
+        metrics: Sequence[Mapping[str, str]] = self.request["AlgorithmSpecification"].get("MetricDefinitions", ())
+        return metrics
+
+    def _fetch(self, s3: Any) -> None:
+        self._files = training_toolkit.configuration(self.request, self.request["HyperParameters"])
+        config = self.directory / "input" / "config"
+        for directory in (config, self.directory / "model", self.directory / "output" / "data"):
+            directory.mkdir(parents=True)
+        for name, content in self._files.items():
+            (config / name).write_text(json.dumps(content))
+        for channel in self.request.get("InputDataConfig", ()):
+            target = self.directory / "input" / "data" / channel["ChannelName"]
+            uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+            transfer.download(s3, uri, target, stopped=self._stopped)
+        checkpoints = self.request.get("CheckpointConfig")
+        if checkpoints:
+            target = self.local(checkpoints.get("LocalPath", _CHECKPOINTS))
+            transfer.download(s3, checkpoints["S3Uri"], target, stopped=self._stopped, may_be_empty=True)
+        source = transfer.read(s3, self.request["HyperParameters"]["sagemaker_submit_directory"])
+        with tarfile.open(fileobj=io.BytesIO(source), mode="r:gz") as archive:
+            archive.extractall(self.directory / "code", filter="data")
+
+    def _command(self) -> tuple[Sequence[str], dict[str, str], Path]:
+        code = self.directory / "code"
+        if (code / "requirements.txt").exists() and self.log:
+            self.log.line("requirements.txt is not installed on the laptop: its own environment is used.")
+        own, hyperparameters = training_toolkit.decode(self.request["HyperParameters"])
+        environment = {
+            **base_environment(self.directory),
+            **credentials(self.cloud, self.request, isolated=self.request.get("EnableNetworkIsolation", False)),
+            **self.request.get("Environment", {}),
+            **training_toolkit.environment(self.directory, self._files, self.name),
+            "SAGEMAKER_REGION": self.cloud.region,
+            "TRAINING_JOB_ARN": self.arn,
+        }
+        command = training_toolkit.command(own["sagemaker_program"], training_toolkit.arguments(hyperparameters))
+        return command, environment, code
+
+    def _leave(self, s3: Any) -> None:
+        checkpoints = self.request.get("CheckpointConfig")
+        if checkpoints:
+            transfer.upload(s3, self.local(checkpoints.get("LocalPath", _CHECKPOINTS)), checkpoints["S3Uri"])
+
+    def _message(self, code: int) -> str:
+        failure = self.directory / "output" / "failure"
+        if failure.is_file():
+            return failure.read_text(errors="replace").strip()
+        lines = [line for line in (self.log.tail if self.log else ()) if line.strip()]
+        begin = max(
+            (i for i, line in enumerate(lines) if line.startswith("Traceback ")), default=max(len(lines) - 3, 0)
+        )
+        said, ran = "\n".join(lines[begin:]), self._command()[0][-1]
+        return f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{said}"\nCommand "{ran}"'
+
+    def _store(self, s3: Any) -> None:
+        kms_key = self.request["OutputDataConfig"].get("KmsKeyId")
+        for name, content in (("model", self.directory / "model"), ("output", self.directory / "output" / "data")):
+            if name == "output" and not any(content.iterdir()):
+                continue
+            packed = self.directory / "work" / f"{name}.tar.gz"
+            # Weights hardly compress: the fastest level is a few percent larger and several times quicker.
+            with tarfile.open(packed, "w:gz", compresslevel=1) as archive:
+                for path in sorted(content.iterdir()):
+                    archive.add(path, arcname=path.name)
+            transfer.upload(s3, packed, f"{self._output}/{name}.tar.gz", kms_key)
+            packed.unlink()
