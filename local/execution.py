@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.api import Cloud
-from local.definition import Definition, Step
 from local.job import Job
 from local.jobs import JobService
+from local.pipeline_definition import Definition, Step
 from local.steps import StepError, StepRun, StepRunner, StepStopped, iso
 
 FAILURE = "Step failure: One or multiple steps failed."

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from local import definition, requests
+from local import pipeline_definition, requests
 from local.api import ApiError, Cloud
-from local.definition import DefinitionError
 from local.execution import Execution
 from local.job_process import GRACE_SECONDS
 from local.jobs import JobService
+from local.pipeline_definition import DefinitionError
 
 _PAGE = 100
 
@@ -103,7 +103,7 @@ class PipelineService:
         if len(dict(given)) < len(given):
             raise ApiError("ValidationException", "PipelineParameters names a parameter twice.")
         try:
-            checked = definition.read(pipeline["PipelineDefinition"])
+            checked = pipeline_definition.read(pipeline["PipelineDefinition"])
             parameters = checked.bind(dict(given))
         except DefinitionError as error:
             raise ApiError("ValidationException", str(error)) from error

@@ -190,7 +190,8 @@ def request_handler(server: SavedModelServer) -> type[BaseHTTPRequestHandler]:
             except ModelServerError as error:
                 self._answer(error.status, {"error": str(error)})
 
-        do_GET = do_POST = _handle
+        do_GET = _handle  # noqa: N815 - the names http.server looks for
+        do_POST = _handle  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the overridden method
             """TensorFlow Serving logs no requests."""

@@ -14,10 +14,10 @@ from typing import Any
 
 from local import expressions, requests, transfer
 from local.api import ApiError, Cloud
-from local.definition import Definition, Step
 from local.expressions import ExpressionError, Scope
 from local.job import Job
 from local.jobs import JobService
+from local.pipeline_definition import Definition, Step
 from local.transfer import TransferError
 
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_PipelineExecutionStep.html
