@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ops.errors import CommandError, ExitCode, error_code
@@ -114,19 +114,22 @@ class Deployment:
             return url if url.endswith("/") else f"{url}/"
         return laptop_api_url(url, self._endpoint_url)
 
-    def failed_resources(self, part: str, *, since: datetime) -> list[str]:
-        """Why resources of the stack failed after `since`, the first failure first, each `LogicalId: reason`."""
+    def newest_event(self, part: str) -> str | None:
+        """The identifier of the stack's newest event, or None without a stack: what comes after it is new."""
+        if self.describe(part) is None:
+            return None
+        events = self._cloudformation.describe_stack_events(StackName=self.stack_name(part))["StackEvents"]
+        return events[0]["EventId"] if events else None
+
+    def failures(self, part: str, *, after: str | None) -> list[str]:
+        """What failed in the stack after that event, the first failure first, each as `LogicalId: reason`."""
         pages = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.stack_name(part))
         reasons: list[str] = []
-        for page in pages:
-            events: list[Any] = page["StackEvents"]
-            for event in events:
-                if event["Timestamp"] < since:
-                    return reasons[::-1]
-                if event["ResourceStatus"].endswith("_FAILED"):
-                    reasons.append(
-                        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}"
-                    )
+        for event in (event for page in pages for event in page["StackEvents"]):
+            if event["EventId"] == after:
+                break
+            if event.get("ResourceStatus", "").endswith("_FAILED"):
+                reasons.append(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}")
         return reasons[::-1]
 
 

@@ -56,6 +56,8 @@ def explain(error: BaseException) -> CommandError | None:
 
 def _explain_sign_in(error: BaseException, sdk: Any) -> CommandError | None:
     if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError)):
+        if os.environ.get("AWS_ENDPOINT_URL"):
+            return _unavailable("Set AWS_ACCESS_KEY_ID=test and AWS_SECRET_ACCESS_KEY=test for the laptop's cloud.")
         return _unavailable(
             "No usable AWS credentials were found: run `aws configure sso` or `aws sso login`, or set AWS_PROFILE."
         )

@@ -22,7 +22,7 @@ _LOG_GROUPS = {"ProcessingJob": "/aws/sagemaker/ProcessingJobs", "TrainingJob": 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One step of an execution; `log_group` is empty for a step that runs no job."""
+    """One step of an execution. `job` and `log_group` are empty where it runs no job, `model_package` where none came."""
 
     name: str
     status: str
@@ -32,6 +32,7 @@ class Step:
     cached: bool = False
     job: str = ""
     log_group: str = ""
+    model_package: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Execution:
                 return f"{step.name}: {step.failure_reason}"
         return self.failure_reason
 
+    @property
+    def registered_version(self) -> str:
+        """The model version that this execution registered, or an empty string."""
+        return next((step.model_package.rpartition("/")[2] for step in self.steps if step.model_package), "")
+
     def as_json(self) -> dict[str, Any]:
         """A document with stable names for scripts."""
         return {
@@ -72,6 +78,7 @@ class Execution:
             "started": self.started,
             "ended": self.ended,
             "reason": self.reason or None,
+            "model_version": self.registered_version or None,
             "steps": [
                 {
                     "name": step.name,
@@ -229,4 +236,5 @@ def _step(item: Any) -> Step:
         cached=bool(item.get("CacheHitResult")),
         job=job,
         log_group=log_group,
+        model_package=metadata.get("RegisterModel", {}).get("Arn", ""),
     )

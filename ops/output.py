@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -9,10 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator
 
 _STYLES = {
     "Succeeded": "green",
@@ -93,17 +96,18 @@ def moment(when: datetime | None) -> str:
     return when.astimezone().strftime("%Y-%m-%d %H:%M") if when else ""
 
 
-def rows_to_print(rows: Sequence[Sequence[str]], *columns: str) -> Table:
-    """A table of these rows; cells are Rich markup."""
-    made = table(*columns)
-    for row in rows:
-        made.add_row(*row)
-    return made
-
-
 def interactive() -> bool:
-    """Whether a person watches standard error: a live table then, lines otherwise."""
-    return sys.stderr.isatty() and "CI" not in os.environ
+    """Whether a person watches standard output: a live table then, lines otherwise."""
+    return sys.stdout.isatty() and "CI" not in os.environ
+
+
+@contextlib.contextmanager
+def byte_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar of `total` bytes on standard error; yields what is to be called with each piece's bytes."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=progress(), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(escape(description), total=total)
+        yield lambda amount: bar.update(task, advance=amount)
 
 
 def _as_text(value: Any) -> str:

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -16,6 +16,8 @@ from ops.archive import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from urllib3 import BaseHTTPResponse, PoolManager
 
 _SIGNATURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 # Answers that the same request may do better after: throttled, starting, or too slow this time.
@@ -34,6 +36,7 @@ class Prediction:
     threshold: float | None = None
     model_version: int | str | None = None
     model_package_arn: str | None = None
+    notice: str | None = None
     error: str | None = None
     code: str | None = None
 
@@ -51,24 +54,6 @@ class Prediction:
         }
 
 
-class HttpAnswer(Protocol):
-    """The part of urllib3's response that is used."""
-
-    status: int
-    data: bytes
-
-    @property
-    def headers(self) -> Any:
-        """The header fields, by name in any case."""
-
-
-class HttpPool(Protocol):
-    """The part of urllib3's pool that is used."""
-
-    def request(self, method: str, url: str, body: bytes, headers: dict[str, str]) -> HttpAnswer:
-        """Send one request."""
-
-
 def files_to_predict(paths: Iterable[Path]) -> list[Path]:
     """The files named, and the images in the folders named, however deep, sorted within each folder."""
     found: list[Path] = []
@@ -83,7 +68,7 @@ def files_to_predict(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def connect(url: str, *, connections: int) -> HttpPool:
+def connect(url: str, *, connections: int) -> PoolManager:
     """A pool for the API at `url`: through the proxy of the environment, trusting AWS_CA_BUNDLE where it is set."""
     import urllib3  # noqa: PLC0415
 
@@ -104,7 +89,13 @@ class PredictionApi:
     """The API of one environment; safe to use from several threads."""
 
     def __init__(
-        self, pool: HttpPool, url: str, api_key: str, *, attempts: int = 4, sleep: Callable[[float], None] = time.sleep
+        self,
+        pool: PoolManager,
+        url: str,
+        api_key: str,
+        *,
+        attempts: int = 4,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._pool = pool
         self._url = f"{url.rstrip('/')}/v1/predictions"
@@ -140,7 +131,7 @@ class PredictionApi:
             attempt += 1
 
 
-def _wait(answer: HttpAnswer, attempt: int) -> float | None:
+def _wait(answer: BaseHTTPResponse, attempt: int) -> float | None:
     """Seconds to wait before the same request again; None when that would be of no use or too long for a person."""
     if answer.status not in _RETRIED or _document(answer).get("code") == _NOTHING_RELEASED:
         return None
@@ -162,7 +153,7 @@ def _retry_after(value: str | None) -> float | None:
         return None
 
 
-def _document(answer: HttpAnswer) -> dict[str, Any]:
+def _document(answer: BaseHTTPResponse) -> dict[str, Any]:
     try:
         document = json.loads(answer.data)
     except ValueError:
@@ -170,7 +161,7 @@ def _document(answer: HttpAnswer) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _prediction(path: Path, answer: HttpAnswer) -> Prediction:
+def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
     document = _document(answer)
     if answer.status == 200 and "probability" in document:
         model = document.get("model") or {}
@@ -181,6 +172,7 @@ def _prediction(path: Path, answer: HttpAnswer) -> Prediction:
             threshold=document.get("threshold"),
             model_version=model.get("version"),
             model_package_arn=model.get("package_arn"),
+            notice=document.get("notice"),
         )
     sentence = document.get("detail") or document.get("message") or document.get("title") or "no reason was given"
     if answer.status == 403 and "code" not in document:

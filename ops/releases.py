@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ops.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from ops.deployment import Deployment, Stack
     from ops.registry import ModelRegistry, ModelVersion, Serving
 
 _PART = "endpoint"
+_PARAMETER = "ModelPackageArn"
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """The endpoint's stack just before an approval, to tell the release's update from an earlier one."""
+
+    updated: datetime | None
+    event: str | None
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> Mark:
+        """The stack as it is now."""
+        stack = deployment.describe(_PART)
+        return cls(updated=stack.updated if stack else None, event=deployment.newest_event(_PART))
 
 
 def approve(registry: ModelRegistry, version: ModelVersion, comment: str) -> None:
@@ -29,7 +45,7 @@ def await_serving(
     deployment: Deployment,
     version: ModelVersion,
     *,
-    before: Stack | None,
+    mark: Mark,
     timeout: float,
     poll: float,
     tell: Callable[[str], None],
@@ -40,54 +56,55 @@ def await_serving(
         registry: tells what the endpoint serves.
         deployment: tells how the endpoint's stack is doing.
         version: the approved version.
-        before: the endpoint's stack as it was before the approval, to tell this update from an earlier one.
+        mark: the endpoint's stack before the approval.
         timeout: seconds after which to give up with exit code 4.
         poll: seconds between two looks.
         tell: called with a sentence whenever the state changes.
 
     Raises:
-        CommandError: with the reasons of the resources that failed, when the stack rolled the release back.
+        CommandError: with the reason of the resource that failed, when the stack rolled the release back.
     """
-    started = time.monotonic()
+    end = time.monotonic() + timeout
     told = ""
+    begun = False
     while True:
         serving = registry.serving()
         if serving.status == "InService" and serving.package_arn == version.arn:
             return serving
         stack = deployment.describe(_PART)
-        state = _state(stack, before, serving, version)
+        begun = begun or _has_begun(stack, mark, version)
+        state = _state(stack, serving, version, begun=begun)
         if state != told:
             told = state
             tell(state)
-        if stack is not None and _is_new(stack, before) and _has_failed(stack.status):
-            raise CommandError(_failure(deployment, stack, serving, version))
-        if time.monotonic() - started >= timeout:
+        if begun and stack is not None and stack.status.endswith(("_FAILED", "ROLLBACK_COMPLETE")):
+            raise CommandError(_failure(deployment, stack, serving, version, mark))
+        if time.monotonic() >= end:
             raise CommandError(
-                f"Version {version.version} is approved but not serving after {timeout:.0f} seconds ({state}): "
-                "`cxr status` shows whether it goes on; the Release function's log tells why it does not.",
+                f"Gave up after {timeout:.0f} seconds: {state}. `cxr status` shows whether it goes on, "
+                "the Release function's log why it does not.",
                 ExitCode.TIMED_OUT,
             )
         time.sleep(poll)
 
 
-def _is_new(stack: Stack, before: Stack | None) -> bool:
-    return before is None or stack.updated != before.updated
+def _has_begun(stack: Stack | None, mark: Mark, version: ModelVersion) -> bool:
+    """Whether the stack is in, or past, an update that came after the mark or is about this version."""
+    if stack is None:
+        return False
+    running = stack.status.endswith("_IN_PROGRESS")
+    return stack.updated != mark.updated or (running and stack.parameters.get(_PARAMETER) == version.arn)
 
 
-def _has_failed(status: str) -> bool:
-    return status.endswith("_FAILED") or status.endswith("ROLLBACK_COMPLETE")
-
-
-def _state(stack: Stack | None, before: Stack | None, serving: Serving, version: ModelVersion) -> str:
-    if stack is None or not _is_new(stack, before):
-        return f"version {version.version} is approved, waiting for its release to start"
+def _state(stack: Stack | None, serving: Serving, version: ModelVersion, *, begun: bool) -> str:
+    if stack is None or not begun:
+        return f"version {version.version} is approved, its release has not started"
     endpoint = f", endpoint {serving.status}" if serving.status else ""
     return f"releasing version {version.version}: stack {stack.status}{endpoint}"
 
 
-def _failure(deployment: Deployment, stack: Stack, serving: Serving, version: ModelVersion) -> str:
-    since = (stack.updated or datetime.now(UTC)) - timedelta(seconds=1)
-    reasons = deployment.failed_resources(_PART, since=since)
-    reason = reasons[0] if reasons else serving.failure_reason or "CloudFormation gives no reason"
+def _failure(deployment: Deployment, stack: Stack, serving: Serving, version: ModelVersion, mark: Mark) -> str:
+    failures = deployment.failures(_PART, after=mark.event)
+    reason = failures[0] if failures else serving.failure_reason or "CloudFormation gives no reason"
     still = f"version {serving.version} goes on serving" if serving.version else "no version is serving"
     return f"The release of version {version.version} failed ({stack.status}): {reason.rstrip('.')}; {still}."

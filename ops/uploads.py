@@ -63,7 +63,7 @@ def refusal(s3: S3Client, upload: Upload) -> str | None:
             return None
         raise
     report = json.loads(body)
-    return str(report.get("reason") or report.get("detail") or report.get("message") or body.decode("utf-8", "replace"))
+    return f"{report['detail']} {report.get('what_to_do', '')}".strip()
 
 
 def await_start(s3: S3Client, executions: ExecutionReader, upload: Upload, *, timeout: float, poll: float = 2.0) -> str:

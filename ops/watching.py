@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ops.errors import CommandError, ExitCode
-from ops.output import duration, interactive, progress, say, status_text, table
+from ops.output import duration, interactive, results, status_text, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ def _follow(reader: ExecutionReader, arn: str, *, timeout: float | None, poll: f
 def _show_live(reader: ExecutionReader, arn: str, moments: Iterator[_Moment]) -> _Moment | None:
     planned = reader.planned_steps(arn)
     last: _Moment | None = None
-    with Live(console=progress(), get_renderable=lambda: _render(last, planned), refresh_per_second=4):
+    with Live(console=results(), get_renderable=lambda: _render(last, planned), refresh_per_second=4):
         for moment in moments:
             last = moment
     return last
@@ -95,6 +95,7 @@ def _render(moment: _Moment | None, planned: list[str]) -> Group | Text:
 def _print_lines(moments: Iterator[_Moment]) -> _Moment | None:
     seen: dict[str, str] = {}
     line = ""
+    say = results().out
     last: _Moment | None = None
     for last in moments:
         if not seen:

@@ -1,0 +1,65 @@
+"""What a command works with: the deployment and the services over it, each made when it is first needed."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from ops.deployment import Deployment
+from ops.executions import ExecutionReader
+from ops.registry import ModelRegistry
+from ops.session import Session
+
+if TYPE_CHECKING:
+    from ops.predictions import PredictionApi
+
+CONNECTIONS = 4
+
+
+class Workspace:
+    """One environment in one account and region."""
+
+    def __init__(self, *, env: str, region: str | None = None) -> None:
+        self.session = Session(env=env, region=region)
+
+    @functools.cached_property
+    def deployment(self) -> Deployment:
+        """The stacks."""
+        session = self.session
+        return Deployment(
+            session.client("cloudformation"), env=session.env, region=session.region, endpoint_url=session.endpoint_url
+        )
+
+    @functools.cached_property
+    def s3(self) -> Any:
+        """The S3 client."""
+        return self.session.client("s3")
+
+    @functools.cached_property
+    def executions(self) -> ExecutionReader:
+        """The executions of the deployed pipeline."""
+        session = self.session
+        return ExecutionReader(session.client("sagemaker"), session.client("logs"), self.deployment.pipeline)
+
+    @functools.cached_property
+    def registry(self) -> ModelRegistry:
+        """The registered models and the endpoint."""
+        return ModelRegistry(
+            self.session.client("sagemaker"),
+            self.s3,
+            group=self.deployment.model_package_group,
+            endpoint=self.deployment.endpoint,
+        )
+
+    def prediction_api(self) -> PredictionApi:
+        """The HTTPS API with the deployment's own key."""
+        from ops.predictions import PredictionApi, connect  # noqa: PLC0415
+
+        url = self.deployment.api_url
+        key = self.session.client("apigateway").get_api_key(apiKey=self.deployment.api_key_id, includeValue=True)
+        return PredictionApi(connect(url, connections=CONNECTIONS), url, key["value"])
+
+    @property
+    def poll_seconds(self) -> float:
+        """Seconds between two looks: asking this machine is free, AWS throttles."""
+        return 0.5 if self.session.endpoint_url else 5.0
