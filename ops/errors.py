@@ -63,7 +63,9 @@ def _explain_sign_in(error: BaseException, sdk: Any) -> CommandError | None:
         )
     if isinstance(error, (sdk.TokenRetrievalError, sdk.SSOError)):
         return _unavailable("The AWS sign-in has expired: run `aws sso login` and repeat the command.")
-    if isinstance(error, (sdk.ProfileNotFound, sdk.ConfigParseError, sdk.NoRegionError)):
+    if isinstance(error, sdk.NoRegionError):
+        return _unavailable("No AWS region is known: pass --region, or set AWS_REGION.")
+    if isinstance(error, (sdk.ProfileNotFound, sdk.ConfigParseError)):
         return _unavailable(f"The AWS configuration cannot be used: {str(error).rstrip('.')}.")
     return None
 

@@ -22,7 +22,7 @@ _LOG_GROUPS = {"ProcessingJob": "/aws/sagemaker/ProcessingJobs", "TrainingJob": 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One step of an execution. `job` and `log_group` are empty where it runs no job, `model_package` where none came."""
+    """One step of an execution; `job`, `log_group` and `model_package` are empty where it has none."""
 
     name: str
     status: str
