@@ -1,0 +1,65 @@
+"""AWS's TensorFlow Deep Learning Containers in one region."""
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk.region_info import RegionInfo
+from constructs import Construct
+
+from infra.settings import Containers, SettingsError, is_gpu
+
+
+class DeepLearningImages(Construct):
+    """Image URIs for what an instance type has, and the right to pull them.
+
+    Args:
+        region: where the images are pulled from.
+        tags: which builds.
+
+    Raises:
+        SettingsError: AWS publishes no such images in the region.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, region: str, tags: Containers) -> None:
+        super().__init__(scope, construct_id)
+        account = RegionInfo.get(region).dlc_repository_account
+        if account is None:
+            raise SettingsError(f"AWS publishes no Deep Learning Containers in {region}: choose another region.")
+        self._account = account
+        self._region = region
+        self._tags = tags
+
+    def training(self, instance_type: str) -> str:
+        """URI of the image that preprocesses, trains and evaluates."""
+        tag = self._tags.training_gpu_tag if is_gpu(instance_type) else self._tags.training_cpu_tag
+        return self._uri("tensorflow-training", tag)
+
+    def serving(self, instance_type: str | None) -> str:
+        """URI of the image that answers requests; no instance type means a serverless endpoint."""
+        gpu = instance_type is not None and is_gpu(instance_type)
+        return self._uri("tensorflow-inference", self._tags.serving_gpu_tag if gpu else self._tags.serving_cpu_tag)
+
+    def grant_pull(self, grantee: iam.IGrantable) -> None:
+        """Allow to pull both images."""
+        stack = Stack.of(self)
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                resources=[
+                    stack.format_arn(
+                        service="ecr",
+                        region=self._region,
+                        account=self._account,
+                        resource="repository",
+                        resource_name=repository,
+                    )
+                    for repository in ("tensorflow-training", "tensorflow-inference")
+                ],
+            )
+        )
+        # A registry login is no resource: the action takes "*" only.
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"])
+        )
+
+    def _uri(self, repository: str, tag: str) -> str:
+        return f"{self._account}.dkr.ecr.{self._region}.{Stack.of(self).url_suffix}/{repository}:{tag}"

@@ -1,0 +1,76 @@
+"""A Lambda function of this project: one handler, its own role, its own log group."""
+
+from collections.abc import Mapping
+
+from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.assets import stage_function
+from infra.log_group import LogGroup
+from infra.settings import PowertoolsLayer, Settings
+
+
+class Function(lambda_.Function):
+    """The handler `lambdas.<name>.handler.handle` in AWS.
+
+    Args:
+        name: folder below `lambdas/`, which is the whole of the function's code.
+        environment: variables besides those of Powertools.
+        memory_mb: memory, and with it the share of a CPU.
+        timeout_seconds: the longest a call may take.
+        powertools: whether the handler imports Powertools or pydantic; without them a cold start is shorter.
+        settings: of the environment.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        environment: Mapping[str, str],
+        memory_mb: int,
+        timeout_seconds: int,
+        powertools: bool = True,
+        settings: Settings,
+    ) -> None:
+        log_group = LogGroup(scope, f"{construct_id}Logs", retention_days=settings.log_retention_days)
+        # No AWSLambdaBasicExecutionRole: it may write to every log group of the account.
+        role = iam.Role(scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        super().__init__(
+            scope,
+            construct_id,
+            runtime=lambda_.Runtime.PYTHON_3_12,
+            architecture=lambda_.Architecture.ARM_64,
+            code=lambda_.Code.from_asset(str(stage_function(name))),
+            handler=f"lambdas.{name}.handler.handle",
+            role=role,
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            layers=[_layer(scope, construct_id, settings.powertools_layer)] if powertools else [],
+            # Tracing adds xray:PutTraceSegments on "*": X-Ray knows no resources to name.
+            tracing=lambda_.Tracing.ACTIVE if settings.tracing else lambda_.Tracing.DISABLED,
+            memory_size=memory_mb,
+            timeout=Duration.seconds(timeout_seconds),
+            environment={
+                "POWERTOOLS_SERVICE_NAME": name,
+                "POWERTOOLS_TRACE_DISABLED": str(not settings.tracing).lower(),
+                "LOG_LEVEL": "INFO",
+                **environment,
+            },
+        )
+
+
+def _layer(scope: Construct, construct_id: str, layer: PowertoolsLayer) -> lambda_.ILayerVersion:
+    # https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/#lambda-layer
+    arn = Stack.of(scope).format_arn(
+        service="lambda",
+        account=layer.account,
+        resource="layer",
+        resource_name=f"AWSLambdaPowertoolsPythonV3-python312-arm64:{layer.version}",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+    return lambda_.LayerVersion.from_layer_version_arn(scope, f"{construct_id}Powertools", arn)

@@ -1,0 +1,50 @@
+"""The model package group: every model that passed the gates, and whether a person approved it."""
+
+from aws_cdk import Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+
+class ModelRegistry(Construct):
+    """A model package group of a fixed name, so that others can name its packages without depending on its stack.
+
+    Args:
+        name: of the group.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, name: str) -> None:
+        super().__init__(scope, construct_id)
+        self.name = name
+        sagemaker.CfnModelPackageGroup(
+            self,
+            "Resource",
+            model_package_group_name=name,
+            model_package_group_description="Pneumonia classifiers for chest radiographs that passed the quality gates",
+        )
+        stack = Stack.of(self)
+        self._group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=name)
+        self._packages = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{name}/*")
+
+    def decisions(self) -> events.EventPattern:
+        """Events of a package of this group that a person approved or rejected."""
+        return events.EventPattern(
+            source=["aws.sagemaker"],
+            detail_type=["SageMaker Model Package State Change"],
+            detail={"ModelPackageGroupName": [self.name], "ModelApprovalStatus": ["Approved", "Rejected"]},
+        )
+
+    def grant_register(self, grantee: iam.IGrantable) -> None:
+        """Allow to add a version to the group."""
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["sagemaker:CreateModelPackage", "sagemaker:AddTags"], resources=[self._group, self._packages]
+            )
+        )
+
+    def grant_read(self, grantee: iam.IGrantable) -> None:
+        """Allow to look at the group's versions."""
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(actions=["sagemaker:DescribeModelPackage"], resources=[self._packages])
+        )

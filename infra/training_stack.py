@@ -1,0 +1,113 @@
+"""From an upload to a registered model."""
+
+from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_events as events
+from constructs import Construct
+
+from infra.data_stack import DataStack
+from infra.deep_learning_images import DeepLearningImages
+from infra.event_rule import EventRule
+from infra.function import Function
+from infra.model_registry import ModelRegistry
+from infra.notifications import Notifications
+from infra.sagemaker_role import SageMakerRole
+from infra.settings import RealtimeEndpoint, Settings
+from infra.source_code import SourceCode
+from infra.stack import deployable
+from infra.training_pipeline import ON_DEMAND, SPOT, TrainingPipeline
+
+
+class TrainingStack(Stack):
+    """The pipeline, the registry it adds to, and the function that starts it for each upload.
+
+    Args:
+        data: the stack with the buckets.
+        settings: of the environment.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, data: DataStack, settings: Settings) -> None:
+        super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: training pipeline and its trigger"))
+        endpoint = settings.endpoint
+        serving_instance = endpoint.instance_type if isinstance(endpoint, RealtimeEndpoint) else None
+
+        self.notifications = Notifications(self, "Notifications", key=data.key, email=settings.notification_email)
+        self.registry = ModelRegistry(self, "Registry", name=settings.name)
+        images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
+        source_code = SourceCode(self, "SourceCode")
+        step_role = SageMakerRole(self, "StepRole", description="Preprocesses, trains and evaluates")
+        pipeline = TrainingPipeline(
+            self,
+            "Pipeline",
+            name=settings.name,
+            placeholders={
+                "DataBucketName": data.data.name,
+                "ArtifactBucketName": data.artifacts.name,
+                "DataKeyArn": data.key.key_arn,
+                "ArtifactKeyArn": data.key.key_arn,
+                "StepRoleArn": step_role.role_arn,
+                "ProcessingImageUri": images.training(settings.pipeline.processing_instance_type),
+                "TrainingImageUri": images.training(settings.pipeline.training_instance_type),
+                "ServingImageUri": images.serving(serving_instance),
+                "SourceCodeUri": source_code.uri,
+                "ModelPackageGroupName": self.registry.name,
+            },
+            defaults=settings.pipeline.defaults(),
+            definition=SPOT if settings.pipeline.spot else ON_DEMAND,
+        )
+        trigger = Function(
+            self,
+            "Trigger",
+            name="trigger",
+            memory_mb=512,
+            timeout_seconds=300,  # S3 copies an archive of 5 GB within the call that asks for it
+            environment={
+                "PIPELINE_NAME": pipeline.name,
+                "NOTIFICATION_TOPIC_ARN": self.notifications.topic_arn,
+                "MAX_ARCHIVE_BYTES": str(settings.archive.max_bytes),
+                "MAX_UNCOMPRESSED_BYTES": str(settings.archive.max_uncompressed_bytes),
+                "MAX_FILES": str(settings.archive.max_files),
+            },
+            settings=settings,
+        )
+        EventRule(
+            self,
+            "Uploads",
+            function=trigger,
+            description="An archive arrived: check it and start the training pipeline",
+            pattern=events.EventPattern(
+                source=["aws.s3"],
+                detail_type=["Object Created"],
+                detail={
+                    "bucket": {"name": [data.data.name]},
+                    "object": {
+                        "key": events.Match.any_of(
+                            events.Match.wildcard("incoming/*.zip"), events.Match.wildcard("incoming/*.ZIP")
+                        )
+                    },
+                },
+            ),
+        )
+
+        step_role.write_logs("ProcessingJobs", "TrainingJobs")
+        step_role.encrypt_volumes(data.key.key_arn)
+        data.data.grant_read(step_role, "datasets/*")
+        data.artifacts.grant_read(step_role, "executions/*")
+        data.artifacts.grant_write(step_role, "executions/*")
+        source_code.grant_read(step_role)
+        images.grant_pull(step_role)
+
+        pipeline.role.encrypt_volumes(data.key.key_arn)
+        step_role.grant_pass_to_sagemaker(pipeline.role)
+        data.artifacts.grant_read(pipeline.role, "executions/*")
+        self.registry.grant_register(pipeline.role)
+
+        data.data.grant_find(trigger)
+        data.data.grant_read(trigger, "incoming/*", "datasets/*")
+        data.data.grant_write(trigger, "datasets/*", "incoming/*.rejected.json")
+        pipeline.grant_start(trigger)
+        self.notifications.grant_publish(trigger)
+
+        CfnOutput(self, "PipelineName", value=pipeline.name)
+        CfnOutput(self, "ModelPackageGroupName", value=self.registry.name)
+        CfnOutput(self, "NotificationTopicArn", value=self.notifications.topic_arn)
+        CfnOutput(self, "TriggerFunctionName", value=trigger.function_name)
