@@ -12,7 +12,7 @@ What is hooked, and why:
 | `iam_actions.request_tag_context` | supply `cloudformation:ResourceTypes`, which MiniStack's policy checks lack |
 | `cloudformation.handlers._ACTION_HANDLERS` | refuse an update of resource types outside `ResourceTypes` |
 | `provisioners._RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_physical_name` | the SageMaker resource types |
-| `stacks._runs_on_worker_thread` | those types wait for processes, off the event loop |
+| `stacks._runs_on_worker_thread` | an endpoint waits for processes, off the event loop |
 | `eventbridge._put_events` | publish events with source `aws.sagemaker` |
 """
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import importlib
 import json
 import re
 from dataclasses import dataclass
@@ -44,19 +45,28 @@ if TYPE_CHECKING:
     RequestHandler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Response]]
 
 
+_DEPLOYED_SERVICES = (
+    *("kms", "s3", "sns", "sqs", "iam", "sts", "ssm", "lambda_svc", "cloudwatch_logs", "cloudwatch", "eventbridge"),
+    "apigateway_v1",
+)
+
+
 @dataclass(frozen=True)
 class ResourceType:
     """How CloudFormation creates, changes and removes one resource type.
 
     `create(logical_id, properties, stack)` and `update(physical_id, old, new, stack)` answer the physical id and the
-    attributes of `Fn::GetAtt`; `delete(physical_id, properties)` must not mind a resource that is gone. Each runs on
-    a thread of its own and reports a failure as an exception whose text becomes the event's reason.
+    attributes of `Fn::GetAtt`; `delete(physical_id, properties)` must not mind a resource that is gone. Each reports a
+    failure as an exception whose text becomes the event's reason. One that waits for anything must be `blocking`: it
+    runs on a thread of its own. The others finish before CloudFormation answers the next request, which spares the
+    CDK command line the five seconds after which it asks again.
     """
 
     create: Callable[[str, dict[str, Any], str], tuple[str, dict[str, Any]]]
     update: Callable[[str, dict[str, Any], dict[str, Any], str], tuple[str, dict[str, Any]]]
     delete: Callable[[str, dict[str, Any]], None]
     replacing: tuple[str, ...]
+    blocking: bool = False
 
 
 async def serve(host: str, port: int, stopping: asyncio.Event) -> None:
@@ -72,7 +82,20 @@ async def serve(host: str, port: int, stopping: asyncio.Event) -> None:
     config.graceful_timeout = 1
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    await hypercorn.asyncio.serve(ministack.app, config, shutdown_trigger=stopping.wait)
+    await hypercorn.asyncio.serve(_as_if_encrypted, config, shutdown_trigger=stopping.wait)
+
+
+async def _as_if_encrypted(scope: Any, receive: Any, send: Any) -> None:
+    # Buckets and queues refuse what does not come over TLS (aws:SecureTransport). The loopback interface stands for it.
+    if scope["type"] == "http":
+        scope = {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
+    await ministack.app(scope, receive, send)
+
+
+def preload() -> None:
+    """Import the services a deployment uses, which MiniStack otherwise does at the first request for each."""
+    for service in _DEPLOYED_SERVICES:
+        importlib.import_module(f"ministack.services.{service}")
 
 
 def register_service(name: str, target_prefix: str, handler: RequestHandler) -> None:
@@ -95,6 +118,8 @@ def register_resource_type(name: str, resource_type: ResourceType) -> None:
         "delete": resource_type.delete,
     }
     provisioners._REPLACING_PROPERTIES[name] = resource_type.replacing
+    if not resource_type.blocking:
+        return
     on_worker_thread = stacks._runs_on_worker_thread
 
     def runs_on_worker_thread(candidate: str) -> bool:

@@ -55,6 +55,7 @@ async def _serve(cloud: EmbeddedCloud, host: str, port: int) -> None:
         prepared.result()
         # The supervisor waits for this file: everything a deployment needs is there.
         Path(os.environ["LAPTOP_READY_FILE"]).touch()
+        await asyncio.to_thread(emulator.preload)
     await stopping.wait()
     await asyncio.to_thread(cloud.shutdown)
     await asyncio.wait({server}, timeout=3)

@@ -115,7 +115,7 @@ class _Served:
         self._endpoints = endpoints
 
     def resource_type(self) -> emulator.ResourceType:
-        return emulator.ResourceType(self.create, self.update, self.delete, ("EndpointName",))
+        return emulator.ResourceType(self.create, self.update, self.delete, ("EndpointName",), blocking=True)
 
     def create(self, logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
         name = properties.get("EndpointName") or emulator.physical_name(stack, logical_id, _NAME_LENGTH)
