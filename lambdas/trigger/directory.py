@@ -73,8 +73,9 @@ def _find_end(archive: BinaryIO, size: int) -> tuple[int, bytes]:
     end = tail[found : found + _END.size] if found >= 0 else b""
     if len(end) == _END.size and start + found + _END.size + _END.unpack(end)[-1] == size:
         return start + found, end
-    first = _read(archive, 0, 4)
-    if first in {_LOCAL_SIGNATURE, _SPANNED_SIGNATURE}:
+    if found >= 0:
+        raise _damaged("its end record is not at the end, so something was cut off or appended")
+    if _read(archive, 0, 4) in {_LOCAL_SIGNATURE, _SPANNED_SIGNATURE}:
         raise Rejection(
             Reason.TRUNCATED,
             f"The file starts like a zip but its end is missing after {size:,} bytes: it was cut off on the way.",
