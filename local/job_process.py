@@ -40,8 +40,6 @@ class JobProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            encoding="utf-8",
-            errors="replace",
         )
         self.pid = self._process.pid
         self._reader = threading.Thread(target=self._read, args=(line,), name=f"output of {self.pid}", daemon=True)
@@ -89,8 +87,9 @@ class JobProcess:
 
     def _read(self, line: Callable[[str], None]) -> None:
         if self._process.stdout:
+            # Not as text: its universal newlines would make a line of every redrawing of a progress bar.
             for text in self._process.stdout:
-                line(text)
+                line(text.decode(errors="replace"))
 
 
 def base_environment(base: Path) -> dict[str, str]:
