@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,8 +55,8 @@ def _body(event: dict[str, Any], max_bytes: int) -> bytes:
     if len(body) // 4 * 3 - 2 > max_bytes:
         raise _too_large(len(body) // 4 * 3, max_bytes)
     try:
-        data = base64.b64decode(body, validate=True)
-    except binascii.Error:
+        data = binascii.a2b_base64(body, strict_mode=True)
+    except ValueError:
         raise Problem("undecodable_image", f"The body could not be read as binary. {_SUPPORTED}") from None
     if len(data) > max_bytes:
         raise _too_large(len(data), max_bytes)

@@ -31,15 +31,19 @@ def write(level: str, message: str, **fields: Any) -> None:
 
 
 def error(message: str, exception: BaseException, **fields: Any) -> None:
-    """Write what went wrong with the places it passed, without the values in them."""
-    places = [
-        f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(exception.__traceback__)
-    ]
+    """Write what went wrong and the places it passed through, without the values there.
+
+    A ModelError's message repeats what the container printed, which can quote the image: only its code is written.
+    """
+    response = getattr(exception, "response", None)
+    code = response["Error"]["Code"] if isinstance(response, dict) else None
     write(
         "ERROR",
         message,
         exception_name=type(exception).__name__,
-        exception=str(exception)[:500],
-        places=places,
+        exception=code if code == "ModelError" else str(exception)[:500],
+        places=[
+            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(exception.__traceback__)
+        ],
         **fields,
     )

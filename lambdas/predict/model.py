@@ -33,7 +33,7 @@ RETRY_WITHIN_SECONDS = 3.0
 
 _LABELS = {"NORMAL", "PNEUMONIA"}
 # What the serving container raises about the caller's image: "<code>: <sentence>".
-_CALLERS_FAULT = re.compile(r"\b(undecodable_image|unsupported_media_type): ([^\"]{1,400})")
+_CALLERS_FAULT = re.compile(r"\b(undecodable_image|unsupported_media_type): (.{1,400})")
 # InvokeEndpoint's errors (SageMaker Runtime API reference) besides ModelError and ValidationError.
 _THROTTLED = ("throttled", "The model is at its limit of requests at once. Try again in a moment.")
 _STARTING = ("model_not_ready", "The model is being started. Try again in a few seconds.")
@@ -119,7 +119,9 @@ class Model:
             return self._model_problem(error.response, message)
         if code in _SERVICE_PROBLEMS:
             return Problem(*_SERVICE_PROBLEMS[code])
-        if code == "ValidationError" and (is_absent(error) or self.endpoint.health() == "no_model_released"):
+        if code in {"ValidationError", "ValidationException"} and (
+            is_absent(error) or self.endpoint.health() == "no_model_released"
+        ):
             return Problem("no_model_released", "No model has been approved and released yet.")
         log.write("ERROR", "the endpoint refused the request", error_code=code, error_message=message)
         return Problem("model_error", "The inference service refused the request.")
@@ -128,7 +130,8 @@ class Model:
     def _model_problem(response: Any, message: str) -> Problem:
         fault = _CALLERS_FAULT.search(_container_error(response.get("OriginalMessage") or message))
         if fault:
-            return Problem(fault[1], fault[2].strip())
+            # The rest of a JSON document follows where the message wraps one.
+            return Problem(fault[1], fault[2].rstrip('"} '))
         if "timed out" in message.lower():
             return Problem("model_timeout", "The model gave no answer in time. Try again.")
         # The container's message can quote its input, so only where to find it is logged.

@@ -1,0 +1,464 @@
+"""The HTTP API over a stubbed endpoint: every answer, every code, and what may never be logged."""
+
+import base64
+import io
+import json
+import uuid
+
+import botocore.session
+import pytest
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from lambdas.predict.api import Api
+from lambdas.predict.endpoint import Endpoint
+from lambdas.predict.model import Model
+from lambdas.predict.problems import KINDS
+
+JPEG = b"\xff\xd8\xff\xe0" + b"SECRET-PIXELS" * 20
+PNG = b"\x89PNG\r\n\x1a\n" + b"SECRET-PIXELS" * 20
+PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12"
+REQUEST_ID = "11111111-2222-4333-8444-555555555555"
+SCORED = {
+    "predictions": [{"probability": 0.93, "logit": 2.6, "label": "PNEUMONIA"}],
+    "model": {"package_arn": PACKAGE, "threshold": 0.42, "image_size": 220, "dataset_sha256": "ab" * 32},
+}
+
+
+@pytest.fixture(scope="module")
+def clients():
+    """Made once: loading SageMaker's API description takes long."""
+    session = botocore.session.Session()
+    session.set_credentials("testing", "testing")
+    return {name: session.create_client(name, region_name="us-east-1") for name in ("sagemaker-runtime", "sagemaker")}
+
+
+@pytest.fixture
+def runtime(clients):
+    with Stubber(clients["sagemaker-runtime"]) as stub:
+        yield stub
+        stub.assert_no_pending_responses()
+
+
+@pytest.fixture
+def control(clients):
+    with Stubber(clients["sagemaker"]) as stub:
+        yield stub
+        stub.assert_no_pending_responses()
+
+
+@pytest.fixture
+def clock():
+    return [0.0]
+
+
+@pytest.fixture
+def api(clients, runtime, control, clock):
+    endpoint = Endpoint(client=lambda: clients["sagemaker"], name="cxr-dev", clock=lambda: clock[0])
+    return Api(model=Model(clients["sagemaker-runtime"], endpoint), endpoint=endpoint, max_image_bytes=1000)
+
+
+def event(body=JPEG, content_type="image/jpeg", method="POST", path="/v1/predictions", **overrides):
+    return {
+        "resource": path,
+        "path": path,
+        "httpMethod": method,
+        "headers": {"content-type": content_type} if content_type else {},
+        "requestContext": {"requestId": REQUEST_ID, "stage": "api"},
+        "body": base64.b64encode(body).decode() if body else None,
+        "isBase64Encoded": bool(body),
+        **overrides,
+    }
+
+
+def scores(runtime, document=SCORED, body=JPEG, content_type="image/jpeg"):
+    payload = document if isinstance(document, bytes) else json.dumps(document).encode()
+    expected = {"EndpointName": "cxr-dev", "ContentType": content_type, "Accept": "application/json", "Body": body}
+    answer = {"Body": StreamingBody(io.BytesIO(payload), len(payload)), "ContentType": "application/json"}
+    runtime.add_response("invoke_endpoint", answer, expected)
+
+
+def fails(runtime, code, message="", **members):
+    runtime.add_client_error("invoke_endpoint", code, message, http_status_code=400, modeled_fields=members or None)
+
+
+def describes(control, status):
+    answer = {
+        "EndpointName": "cxr-dev",
+        "EndpointArn": "arn:aws:sagemaker:us-east-1:123456789012:endpoint/cxr-dev",
+        "EndpointStatus": status,
+        "CreationTime": 0,
+        "LastModifiedTime": 0,
+    }
+    control.add_response("describe_endpoint", answer, {"EndpointName": "cxr-dev"})
+
+
+def is_absent(control):
+    control.add_client_error("describe_endpoint", "ValidationException", 'Could not find endpoint "arn:...".')
+
+
+def problem(answer, status, code):
+    document = json.loads(answer["body"])
+    assert (answer["statusCode"], document["code"]) == (status, code)
+    assert answer["headers"]["Content-Type"] == "application/problem+json"
+    assert set(document) == {"type", "title", "status", "detail", "code", "request_id"}
+    assert document["status"] == KINDS[code].status == status
+    assert document["title"] == KINDS[code].title
+    assert document["type"].endswith(code)
+    assert document["request_id"] == answer["headers"]["x-request-id"] == REQUEST_ID
+    assert document["detail"].endswith("."), "a detail is a sentence"
+    retry_after = KINDS[code].retry_after
+    assert answer["headers"].get("Retry-After") == (None if retry_after is None else str(retry_after))
+    return document
+
+
+class TestPrediction:
+    @pytest.mark.parametrize(
+        ("body", "declared", "sent"),
+        [
+            (JPEG, "image/jpeg", "image/jpeg"),
+            (PNG, "image/png", "image/png"),
+            (PNG, "Image/PNG; charset=binary", "image/png"),
+            (JPEG, "image/jpg", "image/jpeg"),
+        ],
+    )
+    def test_image_goes_to_the_endpoint_byte_for_byte(self, api, runtime, body, declared, sent):
+        scores(runtime, body=body, content_type=sent)
+        answer = api.answer(event(body, declared))
+        assert answer["statusCode"] == 200
+        assert answer["headers"]["Content-Type"] == "application/json"
+
+    def test_answer(self, api, runtime):
+        scores(runtime)
+        document = json.loads(api.answer(event())["body"])
+        assert document["notice"].startswith("For research use only.")
+        del document["notice"]
+        assert document == {
+            "id": REQUEST_ID,
+            "probability": 0.93,
+            "label": "PNEUMONIA",
+            "threshold": 0.42,
+            "model": {
+                "package_arn": PACKAGE,
+                "group": "cxr-dev",
+                "version": 12,
+                "image_size": 220,
+                "dataset_sha256": "ab" * 32,
+            },
+        }
+
+    def test_every_answer_is_named_uncached_and_not_sniffed(self, api, runtime):
+        scores(runtime)
+        for answer in (api.answer(event()), api.answer(event(path="/nowhere"))):
+            headers = answer["headers"]
+            assert headers["x-request-id"] == REQUEST_ID
+            assert headers["Cache-Control"] == "no-store"
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert answer["isBase64Encoded"] is False
+
+    def test_id_is_made_when_the_gateway_gives_none(self, api, runtime):
+        scores(runtime)
+        answer = api.answer(event(requestContext={}))
+        assert str(uuid.UUID(json.loads(answer["body"])["id"])) == answer["headers"]["x-request-id"]
+
+    def test_proxy_resource_is_routed_by_path(self, api, runtime):
+        scores(runtime)
+        assert api.answer(event(resource="/{proxy+}", path="/v1/predictions/"))["statusCode"] == 200
+
+    def test_header_names_in_any_case(self, api, runtime):
+        scores(runtime)
+        assert api.answer(event(headers={"Content-Type": "image/jpeg"}))["statusCode"] == 200
+
+
+class TestRequestProblems:
+    @pytest.mark.parametrize(
+        "content_type", ["application/json", "image/webp", "application/dicom", "text/plain", None]
+    )
+    def test_unsupported_media_type(self, api, content_type):
+        answer = api.answer(event(content_type=content_type))
+        problem(answer, 415, "unsupported_media_type")
+        assert answer["headers"]["Accept"] == "image/jpeg, image/png"
+
+    def test_declared_type_of_the_other_format(self, api):
+        document = problem(api.answer(event(PNG, "image/jpeg")), 415, "unsupported_media_type")
+        assert "Content-Type image/png" in document["detail"]
+
+    @pytest.mark.parametrize("body", [b"", None])
+    def test_empty_body(self, api, body):
+        problem(api.answer(event(body)), 400, "empty_body")
+
+    @pytest.mark.parametrize("size", [1001, 2000, 4_000_000])
+    def test_image_too_large(self, api, size):
+        document = problem(api.answer(event(JPEG.ljust(size, b"\0"))), 413, "image_too_large")
+        assert "1,000" in document["detail"]
+
+    def test_image_of_exactly_the_limit(self, api, runtime):
+        body = JPEG.ljust(1000, b"\0")
+        scores(runtime, body=body)
+        assert api.answer(event(body))["statusCode"] == 200
+
+    @pytest.mark.parametrize(
+        "overrides",
+        [
+            {"body": base64.b64encode(b"GIF89a").decode()},
+            {"body": "%%% no base64 %%%"},
+            # What a gateway makes of an image when it does not know the type to be binary.
+            {"body": JPEG.decode("utf-8", "replace"), "isBase64Encoded": False},
+            {"body": "\ud800", "isBase64Encoded": False},
+        ],
+    )
+    def test_undecodable_image(self, api, overrides):
+        problem(api.answer({**event(), **overrides}), 400, "undecodable_image")
+
+    @pytest.mark.parametrize("path", ["/", "/v1", "/v2/predictions", "/v1/predictions/7"])
+    def test_not_found(self, api, path):
+        problem(api.answer(event(path=path)), 404, "not_found")
+
+    @pytest.mark.parametrize(
+        ("path", "method", "allow"), [("/v1/predictions", "GET", "POST"), ("/v1/health", "POST", "GET")]
+    )
+    def test_method_not_allowed(self, api, path, method, allow):
+        answer = api.answer(event(path=path, method=method))
+        problem(answer, 405, "method_not_allowed")
+        assert answer["headers"]["Allow"] == allow
+
+
+class TestModelProblems:
+    @pytest.mark.parametrize(
+        ("code", "message"),
+        [
+            ("ValidationError", "Endpoint cxr-dev of account 123456789012 not found."),
+            ("ValidationException", "Could not find endpoint 'arn:aws:sagemaker:...'."),
+        ],
+    )
+    def test_no_model_released(self, api, runtime, code, message):
+        fails(runtime, code, message)
+        problem(api.answer(event()), 503, "no_model_released")
+
+    @pytest.mark.parametrize("status", ["Creating", "Deleting"])
+    def test_endpoint_not_there_yet(self, api, runtime, control, status):
+        fails(runtime, "ValidationError", "Endpoint cxr-dev is not in service.")
+        describes(control, status)
+        problem(api.answer(event()), 503, "no_model_released")
+
+    def test_refusal_by_a_serving_endpoint_is_no_missing_model(self, api, runtime, control):
+        fails(runtime, "ValidationError", "Something about the request.")
+        describes(control, "InService")
+        problem(api.answer(event()), 502, "model_error")
+
+    @pytest.mark.parametrize(
+        ("code", "status", "answer"),
+        [
+            ("ModelNotReadyException", 503, "model_not_ready"),
+            ("ServiceUnavailable", 503, "model_not_ready"),
+            ("ThrottlingException", 429, "throttled"),
+            ("InternalFailure", 502, "model_error"),
+            ("InternalDependencyException", 502, "model_error"),
+            ("RequestEntityTooLargeException", 413, "image_too_large"),
+        ],
+    )
+    def test_service_errors(self, api, runtime, code, status, answer):
+        fails(runtime, code)
+        problem(api.answer(event()), status, answer)
+
+    @pytest.mark.parametrize(("code", "status"), [("undecodable_image", 400), ("unsupported_media_type", 415)])
+    def test_what_the_serving_code_says_of_the_image(self, api, runtime, code, status):
+        original = json.dumps({"error": f'{code}: The image ends early: a "truncated" file.'})
+        fails(runtime, "ModelError", "Received server error", OriginalStatusCode=500, OriginalMessage=original)
+        document = problem(api.answer(event()), status, code)
+        assert document["detail"] == 'The image ends early: a "truncated" file.'
+
+    def test_message_that_only_wraps_the_container_s(self, api, runtime):
+        """Some paths give the container's answer in the message alone."""
+        fails(
+            runtime,
+            "ModelError",
+            'Received server error (500) with message "{"error": "undecodable_image: No image."}"',
+        )
+        problem(api.answer(event()), 400, "undecodable_image")
+
+    def test_crash_of_the_serving_code_tells_nothing(self, api, runtime, capsys):
+        secret = "Traceback: b'SECRET-PIXELS'"
+        fails(runtime, "ModelError", secret, OriginalStatusCode=500, OriginalMessage=secret, LogStreamArn="arn:log")
+        answer = api.answer(event())
+        problem(answer, 502, "model_error")
+        printed = capsys.readouterr().out
+        assert "SECRET" not in answer["body"] + printed
+        assert "arn:log" in printed, "the operator is told where the reason is"
+
+    def test_timeout_of_the_container(self, api, runtime):
+        fails(runtime, "ModelError", "Your invocation timed out while waiting for a response from container primary.")
+        problem(api.answer(event()), 504, "model_timeout")
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            b"",
+            b"<html>",
+            b"[]",
+            b"null",
+            {"predictions": [], "model": SCORED["model"]},
+            {"predictions": SCORED["predictions"] * 2, "model": SCORED["model"]},
+            {"predictions": SCORED["predictions"]},
+            {**SCORED, "predictions": [{"probability": 1.5, "label": "NORMAL"}]},
+            {**SCORED, "predictions": [{"probability": float("nan"), "label": "NORMAL"}]},
+            {**SCORED, "predictions": [{"probability": 0.5, "label": "HEALTHY"}]},
+            {**SCORED, "model": {**SCORED["model"], "package_arn": ""}},
+            {**SCORED, "model": {**SCORED["model"], "threshold": None}},
+        ],
+    )
+    def test_answer_that_is_not_the_serving_code_s(self, api, runtime, document):
+        """A probability that cannot be traced to a model package is worth less than an error."""
+        scores(runtime, document)
+        problem(api.answer(event()), 502, "model_error")
+
+
+class Raising:
+    """An endpoint whose calls raise, in turn, and then answer."""
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+        self.calls = 0
+
+    def invoke_endpoint(self, **_):
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return {"Body": io.BytesIO(json.dumps(SCORED).encode())}
+
+
+def over(runtime):
+    endpoint = Endpoint(client=lambda: None, name="cxr-dev")
+    return Api(model=Model(runtime, endpoint), endpoint=endpoint, max_image_bytes=1000)
+
+
+URL = {"endpoint_url": "https://runtime.example"}
+
+
+class TestConnection:
+    def test_slow_model_is_asked_once(self):
+        """A second wait would outlast the gateway, and the caller would get its answer instead of this one."""
+        runtime = Raising(ReadTimeoutError(**URL))
+        problem(over(runtime).answer(event()), 504, "model_timeout")
+        assert runtime.calls == 1
+
+    @pytest.mark.parametrize(
+        "error", [ConnectionClosedError(**URL), EndpointConnectionError(**URL), ConnectTimeoutError(**URL)]
+    )
+    def test_lost_connection_is_tried_again_once(self, error):
+        runtime = Raising(error)
+        assert over(runtime).answer(event())["statusCode"] == 200
+        assert runtime.calls == 2
+        runtime = Raising(error, error)
+        problem(over(runtime).answer(event()), 502, "model_error")
+        assert runtime.calls == 2
+
+    def test_connection_lost_late_is_not_tried_again(self, monkeypatch):
+        ticks = iter([0.0, 20.0])
+        monkeypatch.setattr("lambdas.predict.model.time.monotonic", lambda: next(ticks))
+        runtime = Raising(ConnectionClosedError(**URL))
+        problem(over(runtime).answer(event()), 502, "model_error")
+        assert runtime.calls == 1
+
+    def test_unexpected_failure_is_logged_and_not_told(self, capsys):
+        answer = over(Raising(RuntimeError("database password"))).answer(event())
+        document = problem(answer, 500, "internal_error")
+        assert "password" not in answer["body"]
+        assert REQUEST_ID in document["detail"]
+        assert "database password" in capsys.readouterr().out
+
+
+class TestHealth:
+    def health(self, api):
+        answer = api.answer(event(None, None, "GET", "/v1/health"))
+        assert answer["statusCode"] == 200
+        return json.loads(answer["body"])
+
+    @pytest.mark.parametrize(
+        ("endpoint_status", "status"),
+        [
+            ("InService", "ok"),
+            ("Updating", "ok"),
+            ("SystemUpdating", "ok"),
+            ("RollingBack", "ok"),
+            ("Creating", "no_model_released"),
+            ("Failed", "failed"),
+            ("OutOfService", "failed"),
+        ],
+    )
+    def test_status(self, api, control, endpoint_status, status):
+        describes(control, endpoint_status)
+        document = self.health(api)
+        assert (document["status"], document["endpoint_status"]) == (status, endpoint_status)
+
+    def test_before_the_first_release(self, api, control):
+        is_absent(control)
+        document = self.health(api)
+        assert (document["status"], document["endpoint_status"]) == ("no_model_released", None)
+
+    def test_polling_describes_the_endpoint_every_ten_seconds(self, api, control, clock):
+        describes(control, "Creating")
+        for _ in range(5):
+            assert self.health(api)["status"] == "no_model_released"
+        clock[0] = 10.0
+        describes(control, "InService")
+        assert self.health(api)["status"] == "ok"
+
+    def test_missing_permission_is_an_error_without_details(self, api, control):
+        control.add_client_error("describe_endpoint", "AccessDeniedException", "role/x may not")
+        answer = api.answer(event(None, None, "GET", "/v1/health"))
+        problem(answer, 500, "internal_error")
+        assert "role/x" not in answer["body"]
+
+
+class TestLog:
+    def requests(self, api, runtime, control):
+        """One request of every kind: answered, refused here, refused by the model, and failing unexpectedly."""
+        scores(runtime)
+        api.answer(event())
+        api.answer(event(JPEG.ljust(5000, b"S")))
+        api.answer(event(b"SECRET-PIXELS"))
+        original = json.dumps({"error": "undecodable_image: No image."})
+        fails(runtime, "ModelError", "x", OriginalStatusCode=500, OriginalMessage=original)
+        api.answer(event())
+        fails(runtime, "AccessDeniedException", "no")
+        api.answer(event())
+        scores(runtime, b"not json")
+        api.answer(event())
+
+    def test_neither_image_nor_result_is_ever_logged(self, api, runtime, control, capsys, caplog):
+        caplog.set_level("DEBUG", logger="lambdas")
+        self.requests(api, runtime, control)
+        captured = capsys.readouterr()
+        logged = captured.out + captured.err + caplog.text
+        for secret in ("SECRET", base64.b64encode(JPEG).decode()[:40], base64.b64encode(b"SECRET").decode()[:8]):
+            assert secret not in logged
+        assert "0.93" not in logged
+        assert "PNEUMONIA" not in logged
+
+    def test_each_line_is_an_object_that_names_its_request(self, api, runtime, control, capsys, monkeypatch):
+        monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "predict")
+        self.requests(api, runtime, control)
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        answered = [line for line in lines if line["message"] == "answered"]
+        assert [line["status"] for line in answered] == [200, 413, 400, 400, 502, 502]
+        assert all(line["request_id"] == REQUEST_ID and line["service"] == "predict" for line in answered)
+        assert answered[0]["model_version"] == 12
+        assert answered[0]["image_bytes"] == len(JPEG)
+
+    def test_level(self, api, capsys, monkeypatch):
+        monkeypatch.setenv("LOG_LEVEL", "ERROR")
+        api.answer(event(path="/nowhere"))
+        assert capsys.readouterr().out == ""
+
+
+def test_a_body_shown_in_a_traceback_is_not_the_image():
+    from lambdas.predict.image import EncodedImage
+
+    assert "SECRET" not in repr(EncodedImage(JPEG, "image/jpeg"))
