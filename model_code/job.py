@@ -1,0 +1,112 @@
+"""Where a SageMaker job finds its files, and how it tells people why it failed.
+
+Every path lies below `SAGEMAKER_BASE_DIR` (`/opt/ml` in the containers), the variable SageMaker's training toolkit
+itself reads; another value runs the same job over any directory of that shape.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+# A processing job's ExitMessage and a training job's FailureReason hold 1,024 characters; a step's reason adds its own.
+MESSAGE_LIMIT = 700
+
+
+class JobError(Exception):
+    """The job cannot go on for a reason its user can act on; the text is one sentence for that user."""
+
+
+def base_directory() -> Path:
+    """The root of the container's directory convention, `/opt/ml` unless SAGEMAKER_BASE_DIR says otherwise."""
+    return Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+
+
+def processing_input(name: str) -> Path:
+    """The directory of a processing job's input.
+
+    Raises:
+        JobError: when the job was started without that input.
+    """
+    directory = base_directory() / "processing" / "input" / name
+    if not directory.is_dir():
+        raise JobError(f"The processing input {name!r} is missing: {directory} is not a directory.")
+    return directory
+
+
+def processing_output(name: str) -> Path:
+    """The directory of a processing job's output, made when absent."""
+    directory = base_directory() / "processing" / "output" / name
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def channel(name: str) -> Path:
+    """The directory of a training job's input channel.
+
+    Raises:
+        JobError: when the job was started without that channel.
+    """
+    directory = Path(os.environ.get(f"SM_CHANNEL_{name.upper()}", base_directory() / "input" / "data" / name))
+    if not directory.is_dir():
+        raise JobError(f"The training channel {name!r} is missing: {directory} is not a directory.")
+    return directory
+
+
+def model_directory() -> Path:
+    """What a training job leaves here becomes model.tar.gz."""
+    return _made(os.environ.get("SM_MODEL_DIR", base_directory() / "model"))
+
+
+def output_data_directory() -> Path:
+    """What a training job leaves here becomes output.tar.gz."""
+    return _made(os.environ.get("SM_OUTPUT_DATA_DIR", base_directory() / "output" / "data"))
+
+
+def only_file(directory: Path, pattern: str) -> Path:
+    """The one file in a directory that matches a glob pattern.
+
+    Raises:
+        JobError: when there is none, or more than one.
+    """
+    found = sorted(directory.glob(pattern))
+    if len(found) != 1:
+        raise JobError(f"Expected one file {pattern} in {directory}, found {[path.name for path in found] or 'none'}.")
+    return found[0]
+
+
+def leave_message(text: str, file: str = "message") -> None:
+    """Write the sentence SageMaker shows for this job: `message` is a processing job's ExitMessage, `failure` a
+    training job's FailureReason. Longer texts are cut at MESSAGE_LIMIT characters."""
+    directory = _made(base_directory() / "output")
+    cut = text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 3] + "..."
+    (directory / file).write_text(cut, encoding="utf-8")
+
+
+def run(main: Callable[[], None], *, message_file: str) -> int:
+    """Run a job's main function and turn its failure into a message; the result is the process's exit status.
+
+    Args:
+        main: the job.
+        message_file: name of the file in `output/` where SageMaker looks for the reason of a failure.
+    """
+    try:
+        main()
+    except JobError as error:
+        print(error, file=sys.stderr, flush=True)
+        leave_message(str(error), message_file)
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last place that can still say why the job ended
+        traceback.print_exc()
+        leave_message(f"Unexpected {type(error).__name__}: {error}", message_file)
+        return 1
+    return 0
+
+
+def _made(directory: str | Path) -> Path:
+    path = Path(directory)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
