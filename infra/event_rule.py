@@ -1,16 +1,19 @@
 """Events that call a function, and a queue for those it could not handle."""
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
+
+SIX_HOURS = 6 * 3600
 
 
 class EventRule(Construct):
     """A rule on the default event bus with retries and a dead-letter queue.
+
+    Written with the plain resources: `aws_events_targets` imports half of the CDK, 1.5 s of every synthesis.
 
     Args:
         function: called with each event, at least once.
@@ -28,22 +31,51 @@ class EventRule(Construct):
         description: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.dead_letters = sqs.Queue(
+        dead_letters = sqs.Queue(
             self,
             "DeadLetters",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(14),  # the longest there is: someone has to look
         )
-        # The rule's queue takes events that never reached the function; the function's takes those it failed on.
-        function.configure_async_invoke(
-            on_failure=destinations.SqsDestination(self.dead_letters),
-            retry_attempts=2,
-            max_event_age=Duration.hours(6),
+        rule = events.Rule(self, "Resource", description=description, event_pattern=pattern)
+        resource = rule.node.default_child
+        assert isinstance(resource, events.CfnRule)  # noqa: S101
+        resource.targets = [
+            events.CfnRule.TargetProperty(
+                id="Function",
+                arn=function.function_arn,
+                retry_policy=events.CfnRule.RetryPolicyProperty(
+                    maximum_retry_attempts=24, maximum_event_age_in_seconds=SIX_HOURS
+                ),
+                dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=dead_letters.queue_arn),
+            )
+        ]
+        function.add_permission(
+            f"{construct_id}Events", principal=iam.ServicePrincipal("events.amazonaws.com"), source_arn=rule.rule_arn
         )
-        self.rule = events.Rule(self, "Resource", description=description, event_pattern=pattern)
-        self.rule.add_target(
-            targets.LambdaFunction(
-                function, dead_letter_queue=self.dead_letters, retry_attempts=24, max_event_age=Duration.hours(6)
+        # An event that never reached the function ...
+        dead_letters.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[dead_letters.queue_arn],
+                conditions={
+                    "ArnEquals": {"aws:SourceArn": rule.rule_arn},
+                    "StringEquals": {"aws:SourceAccount": Stack.of(self).account},
+                },
             )
         )
+        # ... and one that the function failed on, which Lambda keeps for itself.
+        lambda_.CfnEventInvokeConfig(
+            self,
+            "Failures",
+            function_name=function.function_name,
+            qualifier="$LATEST",
+            maximum_retry_attempts=2,
+            maximum_event_age_in_seconds=SIX_HOURS,
+            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=dead_letters.queue_arn)
+            ),
+        )
+        dead_letters.grant_send_messages(function)
