@@ -9,7 +9,6 @@ from typing import Any
 from local import pipeline_definition, requests
 from local.api import ApiError, Cloud
 from local.execution import Execution
-from local.job_process import GRACE_SECONDS
 from local.jobs import JobService
 from local.pipeline_definition import DefinitionError
 
@@ -78,7 +77,7 @@ class PipelineService:
             running = [execution for execution in self._executions.values() if execution.stop()]
         self._jobs.shutdown()
         for execution in running:
-            execution.wait(GRACE_SECONDS + 2)
+            execution.wait(1)
 
     def _start(self, request: Mapping[str, Any]) -> dict[str, Any]:
         if "SelectiveExecutionConfig" in request:

@@ -236,8 +236,7 @@ class TestWholePipeline:
         ("grant", "step", "said"),
         [
             (
-                PIPELINE_ROLE,
-                "sagemaker:CreateProcessingJob",
+                (PIPELINE_ROLE, "sagemaker:CreateProcessingJob"),
                 "Prepare",
                 "Failed to invoke sagemaker:CreateProcessingJob",
             ),
