@@ -1,6 +1,6 @@
 """The API's paths, and the one place where results and exceptions become HTTP answers.
 
-Two paths need no framework: importing Powertools' APIGatewayRestResolver takes 220 ms of a cold start.
+Two paths need no framework: Powertools' APIGatewayRestResolver adds 170 ms to a cold start (see `handler`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Predict: the function behind the REST API.
 
-Clients are made while the module loads, when Lambda gives the whole processor, and through botocore: boto3's own layer
-adds 60 ms to a cold start and nothing to two calls.
+Clients are made while the module loads, when Lambda gives the whole processor, and through botocore, because boto3's
+own layer adds 60 ms to a cold start and nothing to two calls. Importing this module, clients included, takes 175 ms of
+processor time on two x86-64 cores with Python 3.11, best of seven:
+`python -c "import time; import lambdas.predict.handler; print(time.process_time())"`, less what Python alone takes.
 """
 
 from __future__ import annotations
