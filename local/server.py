@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import threading
 from pathlib import Path
 
@@ -44,7 +43,8 @@ async def _serve(cloud: EmbeddedCloud, host: str, port: int) -> None:
         loop.add_signal_handler(number, stopping.set)
 
     def wait_for_end_of_input() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 1):
+            continue
         loop.call_soon_threadsafe(stopping.set)
 
     threading.Thread(target=wait_for_end_of_input, daemon=True).start()

@@ -182,7 +182,9 @@ class _InheritedSocketServer(ThreadingHTTPServer):
 def _watch_parent() -> None:
     # Standard input is a pipe from the endpoint that owns this process: when that is gone, so is the reason to run.
     def wait() -> None:
-        sys.stdin.buffer.read()
+        # Not through sys.stdin: a thread inside its buffer makes the interpreter abort when the main thread ends first.
+        while os.read(0, 1):
+            continue
         os._exit(0)
 
     threading.Thread(target=wait, daemon=True).start()
