@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from botocore.model import ServiceModel
 
 _KEPT = {"Model": "ModelName", "EndpointConfig": "EndpointConfigName", "Pipeline": "PipelineName"}
+# These never change, so that what was asked for is what is.
+_IMMUTABLE = frozenset({"Model", "EndpointConfig"})
 
 
 def service_model() -> ServiceModel:
@@ -120,40 +122,42 @@ class Registry:
             elif operation == f"Delete{kind}":
                 self._forgotten.pop(f"{kind}/{request[name]}", None)
             elif operation == f"Describe{kind}":
-                self._complete(operation, f"{kind}/{answer.get(name)}", answer)
+                self._complete(operation, f"{kind}/{answer.get(name)}", answer, certain=kind in _IMMUTABLE)
         if operation == "DescribeModelPackage":
-            self._complete(operation, answer["ModelPackageArn"], answer)
+            self._complete(operation, answer["ModelPackageArn"], answer, certain=False)
 
-    def _complete(self, operation: str, key: str, answer: dict[str, Any]) -> None:
+    def _complete(self, operation: str, key: str, answer: dict[str, Any], *, certain: bool) -> None:
         shape = _SERVICE_MODEL.operation_model(operation).output_shape
         for name, value in self._forgotten.get(key, {}).items():
-            if shape is not None and name in shape.members:
-                answer.setdefault(name, value)
+            if shape is not None and name in shape.members and (certain or name not in answer):
+                answer[name] = value
 
     def _create_model_package(self, request: dict[str, Any]) -> dict[str, Any]:
         group = request.get("ModelPackageGroupName")
-        if group:
+        if not group:
+            arn = self._moto("CreateModelPackage", request)["ModelPackageArn"]
+        else:
             request["ModelPackageGroupName"] = group = group.rpartition("/")[2]
-        answer = self._moto("CreateModelPackage", request)
-        arn = answer["ModelPackageArn"]
-        if group:
-            arn = self._number(arn, group)
+            arn = self._create_version(request, group)
         self._forgotten[arn] = request
         return {"ModelPackageArn": arn}
 
-    def _number(self, arn: str, group: str) -> str:
-        # moto numbers by counting the packages that are left, which gives a number out again after a delete.
-        version = self._versions.get(group, 0) + 1
-        self._versions[group] = version
+    def _create_version(self, request: dict[str, Any], group: str) -> str:
+        # moto numbers by counting the packages that are left, and after a delete writes over one of them.
         backend = self._backend
-        package = backend.model_packages.pop(arn)
-        backend.model_package_name_mapping.pop(arn, None)
-        arn = f"{arn.rpartition('/')[0]}/{version}"
-        package.arn = arn
-        package.model_package_version = version
-        backend.model_packages[arn] = package
-        backend.model_package_name_mapping[arn] = arn
-        return arn
+        packages, names = dict(backend.model_packages), dict(backend.model_package_name_mapping)
+        backend.model_packages.clear()
+        try:
+            package = backend.model_packages[self._moto("CreateModelPackage", request)["ModelPackageArn"]]
+        finally:
+            for store, kept in ((backend.model_packages, packages), (backend.model_package_name_mapping, names)):
+                store.clear()
+                store.update(kept)
+        self._versions[group] = package.model_package_version = self._versions.get(group, 0) + 1
+        package.arn = f"{package.arn.rpartition('/')[0]}/{package.model_package_version}"
+        backend.model_packages[package.arn] = package
+        backend.model_package_name_mapping[package.arn] = package.arn
+        return str(package.arn)
 
     def _update_model_package(self, request: dict[str, Any]) -> dict[str, Any]:
         # moto replaces what an update does not mention with nothing.

@@ -1,0 +1,311 @@
+"""The embedded cloud as its clients see it: IAM decides, events arrive, the CDK is at home, nothing is left behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from local.laptop import Laptop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.system
+
+ACCOUNT = "123456789012"
+SAGEMAKER = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}"
+STACK_TEMPLATE = {
+    "Parameters": {"Name": {"Type": "String", "Default": "first"}},
+    "Resources": {
+        "Group": {"Type": "AWS::SageMaker::ModelPackageGroup", "Properties": {"ModelPackageGroupName": {"Ref": "Name"}}}
+    },
+}
+
+
+class Account:
+    """Clients of the cloud under test, as root or as a role with given permissions."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._roles = 0
+
+    def client(self, service: str, credentials: dict[str, str] | None = None) -> Any:
+        keys = credentials or {"AccessKeyId": "test", "SecretAccessKey": "test"}
+        return boto3.client(
+            service,
+            region_name="us-east-1",
+            endpoint_url=self.url,
+            aws_access_key_id=keys["AccessKeyId"],
+            aws_secret_access_key=keys["SecretAccessKey"],
+            aws_session_token=keys.get("SessionToken"),
+            config=Config(retries={"max_attempts": 0}),
+        )
+
+    def role(self, *statements: dict[str, Any], service: str = "lambda.amazonaws.com") -> str:
+        """A new role that may do exactly this; its ARN."""
+        self._roles += 1
+        name, iam = f"role-{self._roles}", self.client("iam")
+        principal = {"Service": service, "AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+        trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+        if statements:
+            policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+            iam.put_role_policy(RoleName=name, PolicyName="given", PolicyDocument=policy)
+        return str(arn)
+
+    def as_role(self, service: str, *statements: dict[str, Any]) -> Any:
+        """A client that acts as a new role."""
+        arn = self.role(*statements)
+        session = self.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        return self.client(service, session)
+
+
+def allow(action: str, resource: str, **condition: Any) -> dict[str, Any]:
+    statement: dict[str, Any] = {"Effect": "Allow", "Action": action, "Resource": resource}
+    return {**statement, "Condition": condition} if condition else statement
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 20) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.05)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    with Laptop(tmp_path_factory.mktemp("cloud"), port=0) as laptop:
+        yield Account(laptop.url)
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_", "action", "resource"),
+    [
+        (
+            "start_pipeline_execution",
+            {"PipelineName": "p", "ClientRequestToken": "t" * 32},
+            "StartPipelineExecution",
+            f"{SAGEMAKER}:pipeline/p",
+        ),
+        (
+            "describe_model_package",
+            {"ModelPackageName": f"{SAGEMAKER}:model-package/g/1"},
+            "DescribeModelPackage",
+            f"{SAGEMAKER}:model-package/g/1",
+        ),
+        ("describe_endpoint", {"EndpointName": "Mixed"}, "DescribeEndpoint", f"{SAGEMAKER}:endpoint/mixed"),
+        ("list_models", {}, "ListModels", "*"),
+    ],
+)
+def test_a_role_without_the_grant_is_denied_and_with_it_is_not(
+    account: Account, operation: str, request_: dict[str, Any], action: str, resource: str
+) -> None:
+    # A grant on something else of the same service must not do.
+    other = account.as_role("sagemaker", allow("sagemaker:*", f"{SAGEMAKER}:pipeline/another"))
+    with pytest.raises(ClientError) as denied:
+        getattr(other, operation)(**request_)
+    assert denied.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert f"sagemaker:{action} on resource: {resource}" in denied.value.response["Error"]["Message"]
+    granted = account.as_role("sagemaker", allow(f"sagemaker:{action}", resource))
+    if resource == "*":
+        assert getattr(granted, operation)(**request_)
+        return
+    # Nothing of that name exists, which only who is allowed to look is told.
+    with pytest.raises(ClientError) as missing:
+        getattr(granted, operation)(**request_)
+    assert missing.value.response["Error"]["Code"] in ("ValidationException", "ResourceNotFound")
+
+
+def test_handing_a_role_to_sagemaker_needs_pass_role(account: Account) -> None:
+    execution_role = account.role(service="sagemaker.amazonaws.com")
+    request = {
+        "PipelineName": "handed",
+        "PipelineDefinition": "{}",
+        "ClientRequestToken": "t" * 32,
+        "RoleArn": execution_role,
+    }
+    with pytest.raises(ClientError, match="iam:PassRole"):
+        account.as_role("sagemaker", allow("sagemaker:CreatePipeline", "*")).create_pipeline(**request)
+    passing = allow("iam:PassRole", execution_role, StringEquals={"iam:PassedToService": "sagemaker.amazonaws.com"})
+    created = account.as_role("sagemaker", allow("sagemaker:CreatePipeline", "*"), passing).create_pipeline(**request)
+    assert created["PipelineArn"] == f"{SAGEMAKER}:pipeline/handed"
+
+
+def test_an_approval_reaches_a_function_with_the_package_it_is_about(account: Account) -> None:
+    s3, functions, events = account.client("s3"), account.client("lambda"), account.client("events")
+    s3.create_bucket(Bucket="seen")
+    source = (
+        "import boto3, json\n"
+        "def handle(event, context):\n"
+        "    print('handling', event['detail-type'])\n"
+        "    boto3.client('s3').put_object(Bucket='seen', Key='event.json', Body=json.dumps(event))\n"
+    )
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("watch.py", source)
+    arn = functions.create_function(
+        FunctionName="watch",
+        Runtime="python3.12",
+        Handler="watch.handle",
+        Role=account.role(allow("s3:PutObject", "arn:aws:s3:::seen/*"), allow("logs:*", "*")),
+        Code={"ZipFile": package.getvalue()},
+        Timeout=20,
+    )["FunctionArn"]
+    pattern = {"source": ["aws.sagemaker"], "detail": {"ModelApprovalStatus": ["Approved"]}}
+    rule = events.put_rule(Name="approved", EventPattern=json.dumps(pattern))["RuleArn"]
+    events.put_targets(Rule="approved", Targets=[{"Id": "watch", "Arn": arn}])
+    functions.add_permission(
+        FunctionName="watch",
+        StatementId="events",
+        Action="lambda:InvokeFunction",
+        Principal="events.amazonaws.com",
+        SourceArn=rule,
+    )
+
+    sagemaker = account.client("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName="watched")
+    created = sagemaker.create_model_package(
+        ModelPackageGroupName="watched",
+        ModelApprovalStatus="PendingManualApproval",
+        CustomerMetadataProperties={"dataset": "abc"},
+    )["ModelPackageArn"]
+    sagemaker.update_model_package(
+        ModelPackageArn=created, ModelApprovalStatus="Approved", ApprovalDescription="looks right"
+    )
+
+    eventually(lambda: s3.list_objects_v2(Bucket="seen")["KeyCount"])
+    event = json.loads(s3.get_object(Bucket="seen", Key="event.json")["Body"].read())
+    assert event["detail-type"] == "SageMaker Model Package State Change"
+    assert event["resources"] == [created]
+    assert event["account"] == ACCOUNT
+    assert (
+        event["detail"]
+        | {
+            "ModelPackageGroupName": "watched",
+            "ModelPackageArn": created,
+            "ModelPackageVersion": 1,
+            "ModelPackageStatus": "Completed",
+            "ModelApprovalStatus": "Approved",
+            "ApprovalDescription": "looks right",
+            "CustomerMetadataProperties": {"dataset": "abc"},
+        }
+        == event["detail"]
+    )
+    streams = account.client("logs").describe_log_streams(logGroupName="/aws/lambda/watch")["logStreams"]
+    assert streams, "what a function prints is in its log group"
+
+
+def test_resource_types_count_in_a_policy_and_in_an_update(account: Account) -> None:
+    cloudformation = account.client("cloudformation")
+    cloudformation.create_stack(StackName="typed", TemplateBody=json.dumps(STACK_TEMPLATE))
+    group = "AWS::SageMaker::ModelPackageGroup"
+    released = account.as_role(
+        "cloudformation",
+        allow(
+            "cloudformation:UpdateStack",
+            f"arn:aws:cloudformation:us-east-1:{ACCOUNT}:stack/typed/*",
+            **{
+                "ForAllValues:StringEquals": {"cloudformation:ResourceTypes": [group]},
+                "Null": {"cloudformation:ResourceTypes": "false"},
+            },
+        ),
+    )
+    update = {
+        "StackName": "typed",
+        "UsePreviousTemplate": True,
+        "Parameters": [{"ParameterKey": "Name", "ParameterValue": "second"}],
+    }
+    for refused in ({}, {"ResourceTypes": [group, "AWS::IAM::Role"]}):
+        with pytest.raises(ClientError, match="not authorized to perform: cloudformation:UpdateStack"):
+            released.update_stack(**update, **refused)
+    with pytest.raises(ClientError, match=f"{group} is not allowed by parameter ResourceTypes"):
+        cloudformation.update_stack(**update, ResourceTypes=["AWS::IAM::Role"])
+    released.update_stack(**update, ResourceTypes=[group])
+    eventually(
+        lambda: cloudformation.describe_stacks(StackName="typed")["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE"
+    )
+    groups = account.client("sagemaker").list_model_package_groups(NameContains="second")
+    assert len(groups["ModelPackageGroupSummaryList"]) == 1
+
+
+def test_a_bucket_that_refuses_plain_http_takes_the_loopback(account: Account) -> None:
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="encrypted-only")
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": "arn:aws:s3:::encrypted-only/*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    s3.put_bucket_policy(Bucket="encrypted-only", Policy=policy)
+    writer = account.as_role("s3", allow("s3:PutObject", "arn:aws:s3:::encrypted-only/*"))
+    writer.put_object(Bucket="encrypted-only", Key="a", Body=b"b")
+
+
+def test_the_cdk_finds_its_bootstrap(account: Account) -> None:
+    version = account.client("ssm").get_parameter(Name="/cdk-bootstrap/hnb659fds/version")["Parameter"]["Value"]
+    assert int(version) >= 6, "aws-cdk-lib asks for version 6"
+    bucket = f"cdk-hnb659fds-assets-{ACCOUNT}-us-east-1"
+    role = f"arn:aws:iam::{ACCOUNT}:role/cdk-hnb659fds-file-publishing-role-{ACCOUNT}-us-east-1"
+    session = account.client("sts").assume_role(RoleArn=role, RoleSessionName="cdk")["Credentials"]
+    account.client("s3", session).put_object(Bucket=bucket, Key="asset.zip", Body=b"zip")
+
+
+def test_an_operation_nobody_implements_is_named(account: Account) -> None:
+    with pytest.raises(ClientError, match="CreateFlowDefinition"):
+        account.client("sagemaker").create_flow_definition(
+            FlowDefinitionName="flow",
+            RoleArn=account.role(service="sagemaker.amazonaws.com"),
+            OutputConfig={"S3OutputPath": "s3://somewhere/"},
+        )
+
+
+def test_stopping_leaves_no_process_even_when_the_one_in_front_is_killed(tmp_path: Path) -> None:
+    with Laptop(tmp_path / "probe", port=0) as probe:
+        port = probe.port
+    command = [sys.executable, "-m", "local", "--port", str(port), "--state-dir", str(tmp_path / "state")]
+    front = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert front.stdout is not None
+    try:
+        assert b"Ready: AWS_ENDPOINT_URL" in front.stdout.readline()
+        listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        pairs = [line.split() for line in listed.splitlines()]
+        (server,) = [int(pid) for pid, parent in pairs if int(parent) == front.pid]
+    finally:
+        front.kill()
+        front.wait()
+        front.stdout.close()
+
+    def gone() -> bool:
+        try:
+            os.kill(server, 0)
+        except ProcessLookupError:
+            return True
+        return False
+
+    eventually(gone, 15)
+
+
+def test_a_taken_port_is_said_in_one_sentence(account: Account) -> None:
+    port = account.url.rpartition(":")[2]
+    tried = subprocess.run(
+        [sys.executable, "-m", "local", "--port", port], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert tried.returncode == 1
+    assert f"Port {port} of 127.0.0.1 is already in use." in tried.stderr
