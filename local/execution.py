@@ -78,8 +78,9 @@ class Execution:
     def start(self) -> None:
         """Begin; returns at once."""
         self._announce(None)
-        self._thread = threading.Thread(target=self._schedule, name=f"execution {self.id}", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._schedule, name=f"execution {self.id}", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def wait(self, seconds: float | None = None) -> None:
         """Wait for the end."""

@@ -37,6 +37,7 @@ class JobService:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._jobs: dict[tuple[str, str], Job] = {}
+        self._closed = False
         self._lock = threading.Lock()
 
     def handle(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,13 +74,15 @@ class JobService:
         """Check a request, then create and start its job.
 
         Raises:
-            ApiError: `ValidationException` or `ResourceInUse`.
+            ApiError: `ValidationException`, `ResourceInUse`, or `ServiceUnavailable` after `shutdown`.
         """
         requests.check(f"Create{kind}Job", request)
         make, check, _ = _KINDS[kind]
         check(request)
         name = request[f"{kind}JobName"]
         with self._lock:
+            if self._closed:
+                raise ApiError("ServiceUnavailable", "The embedded cloud is shutting down.", 503)
             if (kind, name) in self._jobs:
                 raise ApiError(
                     "ResourceInUse",
@@ -87,12 +90,13 @@ class JobService:
                     f"({self.arn(kind, name)})",
                 )
             job = self._jobs[kind, name] = make(self._cloud, self.arn(kind, name), name, request)
-        job.start()
+            job.start()
         return job
 
     def shutdown(self) -> None:
         """Kill every job's processes and wait until they are gone."""
         with self._lock:
+            self._closed = True
             running = [job for job in self._jobs.values() if job.stop()]
         # Every job gives its command the same time at once; a log that nobody takes any more is not waited for.
         deadline = time.monotonic() + GRACE_SECONDS + 2

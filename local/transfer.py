@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 # The emulator is on this machine: more threads would only contend with the jobs for its cores.
 _CONFIG = TransferConfig(use_threads=False)
+_CHUNK = 1024 * 1024
 
 
 class TransferError(Exception):
@@ -70,7 +72,9 @@ def download(
                 if directory.resolve() not in target.resolve().parents:
                     raise TransferError(f"ClientError: Data download failed:the key '{key}' leaves its directory.")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                s3.download_file(bucket, key, str(target), Config=_CONFIG)
+                # Not download_file: it asks by HEAD first, whose refusal has no body and so cannot say what is missing.
+                with target.open("wb") as file:
+                    shutil.copyfileobj(s3.get_object(Bucket=bucket, Key=key)["Body"], file, _CHUNK)
                 files += 1
     except (Boto3Error, BotoCoreError, ClientError, OSError) as error:
         raise TransferError(f"ClientError: Data download failed:{_reason(error)} ({uri})") from error
@@ -125,6 +129,4 @@ def _reason(error: Exception) -> str:
     if not isinstance(cause, ClientError):
         return str(error)
     code, status = cause.response["Error"].get("Code", ""), cause.response["ResponseMetadata"].get("HTTPStatusCode")
-    # A HEAD request has no body, so botocore knows only the status.
-    code = {"403": "AccessDenied", "404": "NoSuchKey"}.get(code, code)
     return f"{code} ({status}): {cause.response['Error'].get('Message', '')}"

@@ -154,7 +154,7 @@ class TestProcessing:
         jobs.handle("CreateProcessingJob", {"ProcessingJobName": "x", **request})
         assert end(jobs, "Processing", "x")["FailureReason"] == f"AlgorithmError: , exit code: {code}"
 
-    @pytest.mark.parametrize("action", ["s3:ListObjectsV2", "s3:HeadObject"])
+    @pytest.mark.parametrize("action", ["s3:ListObjectsV2", "s3:GetObject"])
     def test_a_denied_download_is_told(self, jobs: JobService, cloud: FakeCloud, s3: Any, action: str) -> None:
         s3.put_object(Bucket="data", Key="in/a", Body=b"")
         cloud.denied.add((STEP_ROLE, action))
@@ -252,6 +252,8 @@ class TestStopping:
         pids = [pid for name in ("a", "b") for pid in self.pids(cloud, name)]
         service.shutdown()
         assert not any(alive(pid) for pid in pids)
+        with pytest.raises(ApiError, match="shutting down"):
+            service.handle("CreateProcessingJob", {"ProcessingJobName": "late", **processing_request("true")})
 
     def test_running_too_long_stops_and_says_so(self, jobs: JobService) -> None:
         begin = time.monotonic()
