@@ -53,8 +53,8 @@ class Session:
 def configured_region(env: str, settings: Path = _CDK_SETTINGS) -> str | None:
     """The region in cdk.json's context for `env`; None when the file or the environment is not there."""
     try:
-        environments = json.loads(settings.read_text(encoding="utf-8"))["context"]["environments"]
-        region = environments[env]["region"]
+        context = json.loads(settings.read_text(encoding="utf-8"))["context"]
+        region = {**context.get("shared", {}), **context["environments"][env]}["region"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return region if isinstance(region, str) else None

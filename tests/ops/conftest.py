@@ -1,0 +1,165 @@
+"""The `cxr` command without a cloud: its AWS clients replaced, its environment emptied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from typer.testing import CliRunner, Result
+
+from ops.cli import app
+from ops.session import Session
+
+START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+PIPELINE_ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/cxr-dev"
+GROUP_ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev"
+
+OUTPUTS = {
+    "data": {"DataBucketName": "data-bucket", "ArtifactBucketName": "artifact-bucket"},
+    "training": {"PipelineName": "cxr-dev", "ModelPackageGroupName": "cxr-dev"},
+    "endpoint": {"EndpointName": "cxr-dev"},
+    "api": {"ApiUrl": "https://abc123.execute-api.us-east-1.amazonaws.com/api/", "ApiKeyId": "key-1"},
+}
+
+
+def execution_arn(identifier: str) -> str:
+    return f"{PIPELINE_ARN}/execution/{identifier}"
+
+
+@pytest.fixture(autouse=True)
+def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the caller's AWS settings nor a terminal's size may change what a test sees."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION", "CXR_ENV", "CXR_DEBUG", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("ops.workspace.Workspace.poll_seconds", 0.0)
+
+
+def client(service: str) -> Any:
+    """A client that a Stubber can answer for."""
+    return boto3.client(service, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+
+
+class Cloud:
+    """AWS as far as one test needs it: a stubbed client per service, shared by everything in a command."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, Any] = {}
+        self._stubs: dict[str, Stubber] = {}
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = client(service)
+            self._stubs[service] = Stubber(self._clients[service])
+            self._stubs[service].activate()
+        return self._clients[service]
+
+    def answers(self, service: str, operation: str, answer: dict[str, Any], expected: Any = None) -> None:
+        """The service's next answer; with `expected`, only to that request."""
+        self.client(service)
+        self._stubs[service].add_response(operation, answer, expected)
+
+    def fails(self, service: str, operation: str, code: str, message: str = "", status: int = 400) -> None:
+        self.client(service)
+        self._stubs[service].add_client_error(operation, code, message, status)
+
+    def has_stack(self, part: str, status: str = "CREATE_COMPLETE", **more: Any) -> None:
+        """The next description of cxr-dev-<part>."""
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS[part].items()]
+        stack = {
+            "StackName": f"cxr-dev-{part}",
+            "StackStatus": status,
+            "CreationTime": START,
+            "Outputs": outputs,
+            **more,
+        }
+        self.answers("cloudformation", "describe_stacks", {"Stacks": [stack]}, {"StackName": f"cxr-dev-{part}"})
+
+    def lacks_stack(self, part: str) -> None:
+        message = f"Stack with id cxr-dev-{part} does not exist"
+        self.fails("cloudformation", "describe_stacks", "ValidationError", message)
+
+    def has_execution(
+        self, identifier: str, status: str, steps: list[dict[str, Any]] | None = None, **more: Any
+    ) -> None:
+        """The next description of an execution and, unless `steps` is None, the next listing of its steps."""
+        details = {
+            "PipelineExecutionArn": execution_arn(identifier),
+            "PipelineExecutionStatus": status,
+            "CreationTime": START,
+            "LastModifiedTime": START.replace(minute=3, second=5),
+            **more,
+        }
+        self.answers("sagemaker", "describe_pipeline_execution", details)
+        if steps is not None:
+            self.answers("sagemaker", "list_pipeline_execution_steps", {"PipelineExecutionSteps": steps})
+
+    def has_newest_execution(self, identifier: str, status: str = "Executing") -> None:
+        summary = {"PipelineExecutionArn": execution_arn(identifier), "PipelineExecutionStatus": status}
+        self.answers("sagemaker", "list_pipeline_executions", {"PipelineExecutionSummaries": [summary]})
+
+    def has_models(self, *approvals: str) -> None:
+        """The next listing of the group: versions 1, 2, ... with these approval states."""
+        summaries = [
+            {
+                "ModelPackageGroupName": "cxr-dev",
+                "ModelPackageVersion": number,
+                "ModelPackageArn": f"{GROUP_ARN}/{number}",
+                "CreationTime": START,
+                "ModelPackageStatus": "Completed",
+                "ModelApprovalStatus": approval,
+            }
+            for number, approval in enumerate(approvals, start=1)
+        ]
+        self.answers("sagemaker", "list_model_packages", {"ModelPackageSummaryList": summaries})
+
+    def serves(self, version: int | None, status: str = "InService") -> None:
+        """The next look at the endpoint; None: there is none."""
+        if version is None:
+            message = 'Could not find endpoint "arn:aws:sagemaker:us-east-1:123456789012:endpoint/cxr-dev".'
+            self.fails("sagemaker", "describe_endpoint", "ValidationException", message)
+            return
+        arn = "arn:aws:sagemaker:us-east-1:123456789012"
+        endpoint = {"EndpointName": "cxr-dev", "EndpointArn": f"{arn}:endpoint/cxr-dev", "EndpointStatus": status}
+        times = {"CreationTime": START, "LastModifiedTime": START}
+        self.answers("sagemaker", "describe_endpoint", {**endpoint, **times, "EndpointConfigName": "config"})
+        config = {"EndpointConfigName": "config", "EndpointConfigArn": f"{arn}:endpoint-config/config"}
+        variants = [{"VariantName": "main", "ModelName": "model"}]
+        self.answers(
+            "sagemaker", "describe_endpoint_config", {**config, "CreationTime": START, "ProductionVariants": variants}
+        )
+        model = {"ModelName": "model", "ModelArn": f"{arn}:model/model", "CreationTime": START}
+        container = {"ModelPackageName": f"{GROUP_ARN}/{version}"}
+        self.answers("sagemaker", "describe_model", {**model, "PrimaryContainer": container})
+
+    def all_asked(self) -> None:
+        """Fails when an answer was never asked for: the command did less than the test says."""
+        for stub in self._stubs.values():
+            stub.assert_no_pending_responses()
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    made = Cloud()
+    monkeypatch.setattr(Session, "client", lambda _session, service: made.client(service))
+    return made
+
+
+@pytest.fixture
+def cxr() -> Callable[..., Result]:
+    """Runs the command as a person would; an exception that reaches the top is a test failure."""
+
+    def run(*arguments: str) -> Result:
+        result = CliRunner().invoke(app, list(arguments))
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert "Traceback" not in result.output
+        return result
+
+    return run

@@ -1,0 +1,134 @@
+"""The command itself: where its environment comes from, what it documents, and that it starts at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer.main
+from typer.testing import Result
+
+from ops import cli
+from ops.errors import ExitCode
+from tests.ops.conftest import Cloud
+from tests.ops.test_watching import step
+
+
+def test_help_names_every_command_and_exit_code(cxr: Callable[..., Result]) -> None:
+    text = " ".join(cxr("--help").stdout.split())
+    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    assert set(commands) >= {
+        "upload",
+        "watch",
+        "executions",
+        "models",
+        "approve",
+        "reject",
+        "predict",
+        "status",
+        "logs",
+    }
+    for name in commands:
+        assert name in text
+    for code in ExitCode:
+        assert f"{code.value} " in text
+
+
+def test_every_command_takes_the_environment_and_is_documented() -> None:
+    for name, command in typer.main.get_command(cli.app).commands.items():  # type: ignore[attr-defined]
+        assert command.help, name
+        assert {"--env", "--region"} <= {option for parameter in command.params for option in parameter.opts}, name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "env"),
+    [
+        (["status"], None, "dev"),
+        (["status"], "laptop", "laptop"),
+        (["--env", "prod", "status"], "laptop", "prod"),
+        (["--env", "prod", "status", "--env", "test"], "laptop", "test"),
+    ],
+)
+def test_the_nearest_environment_wins(
+    cxr: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    variable: str | None,
+    env: str,
+) -> None:
+    asked: list[str] = []
+
+    def workspace(*, env: str, region: str | None) -> None:
+        asked.append(env)
+        raise cli.CommandError("stop here")
+
+    monkeypatch.setattr("ops.cli.Workspace", workspace)
+    if variable:
+        monkeypatch.setenv("CXR_ENV", variable)
+    cxr(*arguments)
+    assert asked == [env]
+
+
+def _everything(cloud: Cloud) -> None:
+    for part in ("data", "training", "endpoint", "api"):
+        cloud.has_stack(part)
+    cloud.has_newest_execution("abc", "Succeeded")
+    cloud.has_execution("abc", "Succeeded")
+    cloud.has_execution("abc", "Succeeded", [step("TrainModel", "Succeeded", 9)])
+    cloud.has_models("Approved", "PendingManualApproval")
+    cloud.serves(1)
+
+
+def test_status_shows_the_whole_deployment_and_what_comes_next(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    _everything(cloud)
+    result = cxr("status")
+    assert result.exit_code == 0
+    for expected in (
+        "cxr-dev-endpoint",
+        "abc, 3 min 05 s",
+        "version 2",
+        "InService",
+        "https://abc123.execute-api.us-east-1.amazonaws.com/api/v1/predictions",
+    ):
+        assert expected in result.stdout
+    assert "Next: `cxr approve 2`." in result.stderr
+
+
+def test_status_as_json_has_stable_names(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    _everything(cloud)
+    document = json.loads(cxr("status", "--json").stdout)
+    assert document["stacks"]["cxr-dev-api"] == "CREATE_COMPLETE"
+    assert document["execution"]["status"] == "Succeeded"
+    assert (document["endpoint_status"], document["serving_version"]) == ("InService", 1)
+    assert document["latest_model"]["approval"] == "PendingManualApproval"
+    assert document["api_url"].endswith("/api/")
+
+
+def test_status_of_nothing_deployed_is_exit_code_3(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    for part in ("data", "training", "endpoint", "api"):
+        cloud.lacks_stack(part)
+    result = cxr("status")
+    assert result.exit_code == ExitCode.UNAVAILABLE
+    assert result.stdout.count("not deployed") == 4
+    assert "make deploy ENV=dev" in result.stderr
+
+
+def test_expired_credentials_are_one_sentence(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    cloud.fails("cloudformation", "describe_stacks", "ExpiredToken", "The security token is expired")
+    result = cxr("models")
+    assert result.exit_code == ExitCode.UNAVAILABLE
+    assert result.stderr.strip().splitlines() == [
+        "error: The AWS session has expired: sign in again (`aws sso login`) and repeat the command."
+    ]
+
+
+def test_help_does_not_pay_for_the_aws_sdk() -> None:
+    """Importing boto3 takes most of a second here; only a command that calls AWS needs it."""
+    code = "import sys, ops.cli; print([m for m in ('boto3', 'botocore', 'urllib3') if m in sys.modules])"
+    repository = Path(__file__).resolve().parents[2]
+    ran = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
