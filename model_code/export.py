@@ -21,7 +21,7 @@ from model_code.model import BACKBONE, Classifier
 VERSION_DIRECTORY = "1"
 
 
-class Scorer(tf.Module):
+class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
     """The network as one traced function from pixels to logits.
 
     Validation during training, `score_pixels` and `serving_default` of the export are calls of this one function: it
@@ -58,18 +58,24 @@ def save_servable(scorer: Scorer, temperature: float, directory: Path) -> None:
         logit = scorer.logits(tf.cast(pixels, tf.float32))
         return {"logit": logit, "probability": tf.sigmoid(logit / tf.constant(temperature, tf.float32))}
 
-    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
     def serving_default(image_bytes: Any) -> dict[str, Any]:
         return outputs(batch_from_bytes(image_bytes, scorer.size))
 
-    @tf.function(input_signature=[tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.uint8, name="pixels")])
     def score_pixels(pixels: Any) -> dict[str, Any]:
         return outputs(pixels)
 
     tf.saved_model.save(
         scorer,
         str(directory / VERSION_DIRECTORY),
-        signatures={"serving_default": serving_default, "score_pixels": score_pixels},
+        signatures={
+            "serving_default": tf.function(
+                serving_default, input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")]
+            ),
+            "score_pixels": tf.function(
+                score_pixels,
+                input_signature=[tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.uint8, name="pixels")],
+            ),
+        },
     )
 
 

@@ -1,7 +1,7 @@
 """Request handlers of the SageMaker TensorFlow Serving container; travels as code/inference.py in model.tar.gz.
 
 The container (python_service.py in aws/deep-learning-containers) calls `input_handler`, posts its result to TensorFlow
-Serving, calls `output_handler` on the answer, and turns an exception into a 500 with the body {"error": str(exception)}.
+Serving and calls `output_handler` on the answer. An exception becomes a 500 with the body {"error": str(exception)}.
 So each exception here reads "<code>: <sentence>", and the caller tells the cases apart by the code:
 
     unsupported_media_type   the Content-Type is neither image/jpeg, image/png nor application/json

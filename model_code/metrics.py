@@ -191,7 +191,7 @@ def _by_score(labels: Array, scores: Array, weights: Array) -> tuple[Array, Arra
 
 def _bin_members(probabilities: Array) -> Array:
     bins = np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    return np.eye(CALIBRATION_BINS)[bins]
+    return np.asarray(np.eye(CALIBRATION_BINS)[bins], dtype=np.float64)
 
 
 def _ratio(numerator: Array, denominator: Array) -> Array:

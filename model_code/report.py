@@ -16,8 +16,8 @@ from model_code.metrics import Array, Estimate
 
 INTENDED_USE = (
     "Research and decision support only. The model estimates the probability of pneumonia on a frontal chest "
-    "radiograph that resembles its training data; it does not make a diagnosis, is not a medical device, and must not be the sole "
-    "basis of a clinical decision."
+    "radiograph that resembles its training data; it does not make a diagnosis, is not a medical device, and must not "
+    "be the sole basis of a clinical decision."
 )
 SHOWN = {
     "auc": "AUROC",
@@ -89,7 +89,8 @@ def render(
         f"<p>{test['images']} test radiographs of {test['patients']} patients, "
         f"{test['prevalence']:.1%} with pneumonia; "
         f"decision threshold {evaluation['threshold']:.3f} and temperature "
-        f"{evaluation['calibration']['temperature']:.3f} come from validation data. Intervals: 95 %, bootstrap by patient.</p>",
+        f"{evaluation['calibration']['temperature']:.3f} come from validation data. "
+        "Intervals: 95 %, bootstrap by patient.</p>",
         _table(
             ["Metric", "Value", "95 % interval"],
             (

@@ -26,7 +26,7 @@ from model_code import fit, job
 from model_code.calibration import choose_threshold, fit_temperature
 from model_code.dataset import read_card, training_batches
 from model_code.export import Scorer, save_handlers, save_metadata, save_servable
-from model_code.model import build
+from model_code.model import build, training_policy
 from model_code.report import learning_curves
 
 # Of the reference notebook's early stopping; a phase is rarely longer than that in this pipeline.
@@ -63,11 +63,13 @@ def main(arguments: list[str]) -> None:
         )
     images = int(card["splits"]["train"]["images"])
     batch_size = min(chosen.batch_size, images)
-    fit.seed_everything(chosen.seed)
-    classifier = build(chosen.image_size, chosen.backbone_weights)
+    fit.prepare(chosen.seed)
+    policy = training_policy()
+    classifier = build(chosen.image_size, chosen.backbone_weights, policy)
     print(
         f"Training on {images} images of {chosen.image_size} px, backbone weights: {chosen.backbone_weights}"
-        + (" (frozen)" if classifier.pretrained else " (from scratch, everything trains)"),
+        + (" (frozen)" if classifier.pretrained else " (from scratch, everything trains)")
+        + f", arithmetic: {policy}",
         flush=True,
     )
     scorer = Scorer(classifier, chosen.image_size)
@@ -92,6 +94,7 @@ def main(arguments: list[str]) -> None:
     )
     training = {
         "hyperparameters": dataclasses.asdict(chosen),
+        "policy": policy,
         "history": [dataclasses.asdict(epoch) for epoch in history],
         "validation": {"auc": validation.auc, "loss": validation.loss},
         "seconds": round(time.monotonic() - started, 1),
