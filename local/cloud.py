@@ -11,7 +11,6 @@ import logging
 import re
 import threading
 import time
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from urllib.parse import unquote
@@ -197,21 +196,19 @@ class EmbeddedCloud:
         return session
 
     def _assume(self, role_arn: str) -> boto3.Session:
-        # Through the account's root, which the emulator lets stand for any service.
         iam = self.client("iam")
         try:
             role = iam.get_role(RoleName=role_arn.rpartition("/")[2])["Role"]
         except iam.exceptions.NoSuchEntityException as error:
             raise ApiError("ValidationException", f"Could not assume role {role_arn}: it does not exist.") from error
-        if not _trusts_sagemaker(role["AssumeRolePolicyDocument"]):
+        trust = role["AssumeRolePolicyDocument"]
+        keys = emulator.service_session(role_arn, trust, _SERVICE_PRINCIPAL, self.account)
+        if keys is None:
             raise ApiError(
                 "ValidationException",
                 f"Could not assume role {role_arn}. Please ensure that the role exists and allows principal "
                 f"'{_SERVICE_PRINCIPAL}' to assume the role.",
             )
-        name = f"SageMaker-{uuid.uuid4().hex[:12]}"
-        found = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=name)["Credentials"]
-        keys = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
         return boto3.Session(*keys, region_name=self.region)
 
     def _report_model_package(self, arn: str) -> None:
@@ -237,17 +234,6 @@ def _parameters(operation: str, body: bytes) -> dict[str, Any]:
     if not isinstance(request, dict):
         raise ApiError("SerializationException", f"The parameters of {operation} are not an object.")
     return request
-
-
-def _trusts_sagemaker(policy: Mapping[str, Any]) -> bool:
-    for statement in policy.get("Statement", []):
-        principal = statement.get("Principal", {})
-        services = principal.get("Service", []) if isinstance(principal, dict) else []
-        if statement.get("Effect") == "Allow" and _SERVICE_PRINCIPAL in (
-            [services] if isinstance(services, str) else services
-        ):
-            return True
-    return False
 
 
 def _error_response(error: ApiError) -> Response:

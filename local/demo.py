@@ -41,7 +41,7 @@ class Demo:
     def run(self, archive: Path | None) -> None:
         """Everything from the deploy to the predictions."""
         self._stage("Deploy the app to the embedded cloud")
-        self._command(cdk("deploy", "--require-approval", "never", output=self._laptop.state_dir / "cdk.out"))
+        self._command(cdk("deploy", "--all", "--require-approval", "never", output=self._laptop.state_dir / "cdk.out"))
 
         self._stage("Train on a real archive" if archive else "Train on a drawn archive")
         self._say(

@@ -23,6 +23,7 @@ import fnmatch
 import importlib
 import json
 import re
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -31,7 +32,7 @@ import hypercorn.asyncio
 from hypercorn.config import Config
 from ministack import app as ministack
 from ministack.core import iam_actions, iam_evaluator, router
-from ministack.services import eventbridge
+from ministack.services import eventbridge, sts
 from ministack.services.cloudformation import handlers as stack_actions
 from ministack.services.cloudformation import helpers as stack_errors
 from ministack.services.cloudformation import provisioners, stacks
@@ -167,6 +168,47 @@ def enforce(access_key: str, action: str, resource: str, region: str, context: M
         raise ApiError(denied.code, denied.message, 403)
     message = iam_actions.identity_denial_message(action, denied.principal_arn, resource, denied.decision == "Deny")
     raise ApiError("AccessDeniedException", message, 400)
+
+
+def service_session(
+    role_arn: str, trust_policy: Mapping[str, Any], service: str, account: str
+) -> dict[str, str] | None:
+    """Credentials of a session in which an AWS service acts as a role; None when the role does not trust it.
+
+    `AssumeRole` cannot give one: its caller is never a service, and the condition keys that a trust policy puts on
+    services (`aws:SourceAccount`) are not in its request.
+    """
+    root = f"arn:aws:iam::{account}:root"  # which the emulator lets stand for any service
+    trusting = [item for item in trust_policy.get("Statement", []) if _names_service(item, service)]
+    context = iam_evaluator.EvalContext(
+        principal_arn=root,
+        principal_type="Root",
+        principal_account=account,
+        action="sts:AssumeRole",
+        resource_arn=role_arn,
+        region="",
+        service_context={"aws:sourceaccount": account},
+    )
+    if not iam_evaluator.evaluate_trust_policy({"Statement": trusting}, root, context):
+        return None
+    role, session = role_arn.rpartition("/")[2], f"{service.partition('.')[0]}-{secrets.token_hex(6)}"
+    key, secret, token = f"ASIA{secrets.token_hex(8).upper()}", secrets.token_hex(20), secrets.token_hex(32)
+    sts.register_session(
+        key,
+        {
+            "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{session}",
+            "UserId": f"{role}:{session}",
+            "SecretAccessKey": secret,
+            "SessionToken": token,
+        },
+    )
+    return key, secret, token
+
+
+def _names_service(statement: Mapping[str, Any], service: str) -> bool:
+    principal = statement.get("Principal", {})
+    named = principal.get("Service", []) if isinstance(principal, dict) else []
+    return service in ([named] if isinstance(named, str) else named)
 
 
 def honour_resource_types() -> None:

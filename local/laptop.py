@@ -70,6 +70,7 @@ class Laptop:
             "CXR_ENV": ENVIRONMENT,
             # Validating templates takes most of a synth's time and is `make test`'s to do.
             "CDK_VALIDATION": "false",
+            "NODE_NO_WARNINGS": "1",  # which Node the CDK's own libraries will want next year
         }
 
     def command_environment(self) -> dict[str, str]:
@@ -194,11 +195,10 @@ class Laptop:
 
 
 def cdk(action: str, *arguments: str, output: Path) -> list[str]:
-    """The CDK command line for the whole app, into `output`, without asking for approval or for news."""
+    """The CDK command line for this cloud, through `output`, without news; `arguments` name the stacks."""
     return [
         "cdk",
         action,
-        "--all",
         "--context",
         f"env={ENVIRONMENT}",
         "--no-notices",

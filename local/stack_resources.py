@@ -1,4 +1,4 @@
-"""The SageMaker resource types of CloudFormation: what a stack's create, update and delete do with each.
+"""The resource types that the emulator's CloudFormation lacks: what a stack's create, update and delete do with each.
 
 `Ref` and `Fn::GetAtt` answer what the resource types' reference pages say; a property that reference marks
 "Update requires: Replacement" gives a new resource, whose predecessor goes when the update has succeeded.
@@ -53,6 +53,7 @@ def register(cloud: Cloud, endpoints: Endpoints) -> None:
     for kind, resource in stored.items():
         emulator.register_resource_type(f"AWS::SageMaker::{kind}", resource.resource_type())
     emulator.register_resource_type("AWS::SageMaker::Endpoint", _Served(endpoints).resource_type())
+    emulator.register_resource_type("Custom::S3AutoDeleteObjects", _EmptiedBucket(cloud).resource_type())
 
 
 class _Stored:
@@ -106,6 +107,36 @@ class _Stored:
             body = definition.get("PipelineDefinitionBody", definition)
             request["PipelineDefinition"] = body if isinstance(body, str) else json.dumps(body)
         return self._cloud.registry(operation, request)
+
+
+class _EmptiedBucket:
+    """A bucket that is emptied before it goes: the CDK's custom resource for `auto_delete_objects`.
+
+    Its own provider is a Node.js function that expects the AWS SDK of Lambda's runtime, which the emulator has not.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def resource_type(self) -> emulator.ResourceType:
+        return emulator.ResourceType(self.create, self.update, self.delete, ("BucketName",), blocking=True)
+
+    def create(self, logical_id: str, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
+        return f"{properties['BucketName']}-{logical_id}", {}
+
+    def update(
+        self, physical_id: str, _old: dict[str, Any], _new: dict[str, Any], _stack: str
+    ) -> tuple[str, dict[str, Any]]:
+        return physical_id, {}
+
+    def delete(self, _physical_id: str, properties: dict[str, Any]) -> None:
+        s3, bucket = self._cloud.client("s3"), properties["BucketName"]
+        try:
+            for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+                for item in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    s3.delete_object(Bucket=bucket, Key=item["Key"], VersionId=item["VersionId"])
+        except s3.exceptions.NoSuchBucket:
+            return
 
 
 class _Served:
