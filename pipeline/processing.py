@@ -117,7 +117,7 @@ def _entrypoint(module: str) -> list[str]:
     # The base directory is read at run time so that the same request runs outside /opt/ml. CDK names the uploaded
     # archive <hash>.gz, hence the pattern.
     script = (
-        f'cd $SAGEMAKER_BASE_DIR/processing/input/code && tar -xzf *.gz && exec python3 -m model_code.{module} "$@"'
+        f'cd "$SAGEMAKER_BASE_DIR/processing/input/code" && tar -xzf *.gz && exec python3 -m model_code.{module} "$@"'
     )
     return ["sh", "-c", script, module]
 

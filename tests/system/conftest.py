@@ -1,0 +1,52 @@
+"""The whole laptop stack, started and deployed once, with a model trained, approved and serving in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.laptop import Laptop, cdk
+from local.radiographs import write_archive, write_examples
+from tests.system.deployed import Stack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    workspace = tmp_path_factory.mktemp("system")
+    with Laptop(workspace / "cloud", port=0) as laptop:
+        deployed = laptop.run(cdk("deploy", "--all", "--require-approval", "never", output=workspace / "cdk.out"))
+        assert deployed.returncode == 0, f"{deployed.stderr[-4000:]}\n{laptop.log_tail()}"
+        yield Stack(laptop, workspace, laptop.outputs(), laptop.api_url(), laptop.api_key())
+
+
+@pytest.fixture(scope="session")
+def examples(stack: Stack) -> dict[str, Path]:
+    """One radiograph of each label, of patients in no archive."""
+    return {path.name.split("-")[0]: path for path in write_examples(stack.workspace / "examples")}
+
+
+@pytest.fixture(scope="session")
+def archive(stack: Stack) -> Path:
+    path = stack.workspace / "archive.zip"
+    write_archive(path, images_per_class=200)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(stack: Stack, archive: Path) -> dict[str, Any]:
+    """The execution that the upload of `archive` started, ended well."""
+    done = stack.cxr("upload", str(archive), "--watch", "--json")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{stack.laptop.log_tail()}"
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def released(stack: Stack, trained: dict[str, Any]) -> str:
+    """The ARN of the approved and serving model package."""
+    done = stack.cxr("approve", "latest", "--comment", "system test")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{stack.laptop.log_tail()}"
+    return str(stack.packages()[0]["ModelPackageArn"])

@@ -1,0 +1,80 @@
+"""The deployed stack as a test sees it: its HTTPS API, its `cxr` command, and the services behind them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.laptop import Laptop
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """An HTTP answer of the API."""
+
+    status: int
+    headers: dict[str, str]
+    document: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """The deployed app on the embedded cloud."""
+
+    laptop: Laptop
+    workspace: Path
+    outputs: dict[str, str]
+    url: str
+    key: str
+
+    def cxr(self, *arguments: str) -> Any:
+        return self.laptop.run(["cxr", *arguments])
+
+    def request(self, path: str, *, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+        """One request to the HTTPS API as any client would send it; the key goes along unless `headers` has one."""
+        request = urllib.request.Request(self.url + path, data=body, headers={"x-api-key": self.key, **(headers or {})})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return _answer(answer.status, answer)
+        except urllib.error.HTTPError as error:
+            return _answer(error.code, error)
+
+    def predict(self, image: Path) -> Answer:
+        return self.request("v1/predictions", body=image.read_bytes(), headers={"content-type": "image/jpeg"})
+
+    def executions(self) -> list[dict[str, Any]]:
+        pages = self.laptop.client("sagemaker").get_paginator("list_pipeline_executions")
+        return [
+            summary
+            for page in pages.paginate(PipelineName=self.outputs["PipelineName"])
+            for summary in page["PipelineExecutionSummaries"]
+        ]
+
+    def packages(self) -> list[dict[str, Any]]:
+        group = self.outputs["ModelPackageGroupName"]
+        return self.laptop.client("sagemaker").list_model_packages(ModelPackageGroupName=group)[
+            "ModelPackageSummaryList"
+        ]
+
+
+def _answer(status: int, response: Any) -> Answer:
+    body = response.read()
+    return Answer(status, {name.lower(): value for name, value in response.headers.items()}, json.loads(body))
+
+
+def eventually(probe: Callable[[], Any], *, within: float, what: str) -> Any:
+    """The first value of `probe` that is not None or empty, asked for until `within` seconds have passed."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if value := probe():
+            return value
+        time.sleep(0.5)
+    pytest.fail(f"{what} did not happen within {within:.0f} s")

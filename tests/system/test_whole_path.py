@@ -1,0 +1,213 @@
+"""One archive, one approved model, predictions over HTTP: the deployed templates, handlers and step scripts at work.
+
+The tests share one deployed stack and run in the order they stand in.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.radiographs import write_archive
+from tests.system.deployed import Stack, eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+
+def test_before_the_first_release_the_api_says_when_to_come_back(stack: Stack, examples: dict[str, Path]) -> None:
+    answer = stack.predict(examples["NORMAL"])
+
+    assert answer.status == 503
+    assert answer.document["code"] == "no_model_released"
+    assert int(answer.headers["retry-after"]) > 0
+    assert stack.request("v1/health").document["status"] == "no_model_released"
+
+
+def test_without_the_key_nothing_is_answered(stack: Stack, examples: dict[str, Path]) -> None:
+    image = examples["NORMAL"].read_bytes()
+
+    answer = stack.request("v1/predictions", body=image, headers={"x-api-key": "", "content-type": "image/jpeg"})
+
+    assert answer.status == 403
+
+
+def test_an_upload_becomes_a_registered_model(stack: Stack, trained: dict[str, Any]) -> None:
+    assert trained["status"] == "Succeeded"
+    (package,) = stack.packages()
+    assert package["ModelApprovalStatus"] == "PendingManualApproval"
+    details = stack.laptop.client("sagemaker").describe_model_package(ModelPackageName=package["ModelPackageArn"])
+    bucket, _, key = details["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"].removeprefix("s3://").partition("/")
+    evaluation = json.load(stack.laptop.client("s3").get_object(Bucket=bucket, Key=key)["Body"])
+    auroc = evaluation["binary_classification_metrics"]["auc"]
+    assert auroc["confidence_interval"][0] <= auroc["value"] <= auroc["confidence_interval"][1]
+
+
+def test_an_approved_model_answers_over_http(stack: Stack, released: str, examples: dict[str, Path]) -> None:
+    for label, image in examples.items():
+        answer = stack.predict(image)
+
+        assert answer.status == 200, answer.document
+        assert answer.document["label"] == label
+        assert (answer.document["probability"] >= answer.document["threshold"]) == (label == "PNEUMONIA")
+        assert answer.document["model"]["package_arn"] == released
+        assert "not a diagnosis" in answer.document["notice"].lower()
+
+
+def test_the_command_predicts_a_folder_one_json_object_a_line(
+    stack: Stack, released: str, examples: dict[str, Path], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.jpeg"
+    broken.write_bytes(b"\xff\xd8\xff this is no image")
+
+    done = stack.cxr("predict", str(examples["NORMAL"].parent), str(broken), "--json")
+
+    rows = {Path(row["path"]).name: row for row in map(json.loads, done.stdout.splitlines())}
+    assert rows[examples["NORMAL"].name]["label"] == "NORMAL"
+    assert rows[examples["PNEUMONIA"].name]["label"] == "PNEUMONIA"
+    assert rows["broken.jpeg"]["error"]["code"] == "undecodable_image"
+    assert done.returncode == 1, "one file failed, so the command does"
+
+
+def test_one_upload_event_delivered_three_times_starts_one_execution(stack: Stack, trained: dict[str, Any]) -> None:
+    before = stack.executions()
+    s3 = stack.laptop.client("s3")
+    bucket = stack.outputs["DataBucketName"]
+    (upload,) = (item for item in s3.list_objects_v2(Bucket=bucket, Prefix="incoming/")["Contents"])
+    version = s3.head_object(Bucket=bucket, Key=upload["Key"])["VersionId"]
+    event = {
+        "source": "aws.s3",
+        "detail-type": "Object Created",
+        "detail": {"bucket": {"name": bucket}, "object": {"key": upload["Key"], "version-id": version}},
+    }
+    function = stack.laptop.client("lambda")
+    for _ in range(3):
+        answer = function.invoke(FunctionName=stack.outputs["TriggerFunctionName"], Payload=json.dumps(event))
+        assert "FunctionError" not in answer, answer["Payload"].read()
+
+    assert [item["PipelineExecutionArn"] for item in stack.executions()] == [
+        item["PipelineExecutionArn"] for item in before
+    ]
+
+
+def _truncated(archive: bytes) -> bytes:
+    return archive[: len(archive) // 2]
+
+
+def _without_layout(_: bytes) -> bytes:
+    return _zip({"photos/holiday.jpeg": b"\xff\xd8\xff"})
+
+
+def _bomb(_: bytes) -> bytes:
+    names = [f"chest_xray/train/{label}/{n}.jpeg" for label in ("NORMAL", "PNEUMONIA") for n in range(4)]
+    return _zip(dict.fromkeys(names, bytes(8_000_000)))
+
+
+def _traversal(_: bytes) -> bytes:
+    return _zip(
+        {
+            "chest_xray/train/NORMAL/a.jpeg": b"\xff\xd8\xff",
+            "chest_xray/train/PNEUMONIA/../../../../etc/cron.d/x.jpeg": b"\xff\xd8\xff",
+        }
+    )
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        pytest.param(_truncated, "truncated", id="truncated"),
+        pytest.param(_without_layout, "NORMAL", id="no layout"),
+        pytest.param(_bomb, "chest_xray/train/NORMAL/0.jpeg", id="bomb"),
+        pytest.param(_traversal, "..", id="path traversal"),
+    ],
+)
+def test_an_unusable_archive_is_refused_with_the_reason_and_starts_nothing(
+    stack: Stack, archive: Path, spoil: Any, named: str
+) -> None:
+    before = len(stack.executions())
+    s3 = stack.laptop.client("s3")
+    bucket = stack.outputs["DataBucketName"]
+    key = f"incoming/{spoil.__name__.strip('_')}.zip"
+
+    s3.put_object(Bucket=bucket, Key=key, Body=spoil(archive.read_bytes()))
+
+    def report() -> Any:
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=f"{key}.rejected.json").get("Contents")
+        return found and json.load(s3.get_object(Bucket=bucket, Key=f"{key}.rejected.json")["Body"])
+
+    assert named in json.dumps(eventually(report, within=60, what=f"the report on {key}"))
+    assert len(stack.executions()) == before
+
+
+def test_shuffled_labels_end_at_the_quality_gate_and_register_nothing(
+    stack: Stack, trained: dict[str, Any], tmp_path: Path
+) -> None:
+    packages = len(stack.packages())
+    write_archive(tmp_path / "shuffled.zip", images_per_class=60, shuffle_labels=True)
+    key = f"datasets/{'0' * 64}/archive.zip"
+    stack.laptop.client("s3").upload_file(str(tmp_path / "shuffled.zip"), stack.outputs["DataBucketName"], key)
+    started = stack.laptop.client("sagemaker").start_pipeline_execution(
+        PipelineName=stack.outputs["PipelineName"],
+        PipelineParameters=[
+            {"Name": "InputArchiveUri", "Value": f"s3://{stack.outputs['DataBucketName']}/{key}"},
+            {"Name": "Epochs", "Value": "1"},
+            {"Name": "FineTuneEpochs", "Value": "0"},
+        ],
+    )
+
+    watched = stack.cxr("watch", started["PipelineExecutionArn"].rpartition("/")[2])
+
+    assert watched.returncode == 1
+    shown = " ".join((watched.stdout + watched.stderr).split())
+    assert "AUROC" in shown
+    assert "limit" in shown
+    assert len(stack.packages()) == packages
+
+
+def test_a_second_model_takes_over_without_a_failed_request(
+    stack: Stack, released: str, examples: dict[str, Path]
+) -> None:
+    sagemaker = stack.laptop.client("sagemaker")
+    first = sagemaker.describe_model_package(ModelPackageName=released)
+    second = sagemaker.create_model_package(
+        ModelPackageGroupName=first["ModelPackageGroupName"],
+        InferenceSpecification=first["InferenceSpecification"],
+        ModelMetrics=first["ModelMetrics"],
+        ModelApprovalStatus="PendingManualApproval",
+    )["ModelPackageArn"]
+    answers: list[tuple[int, str]] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            answer = stack.predict(examples["PNEUMONIA"])
+            answers.append((answer.status, answer.document.get("model", {}).get("package_arn", "")))
+
+    clients = [threading.Thread(target=ask) for _ in range(2)]
+    for client in clients:
+        client.start()
+    try:
+        done = stack.cxr("approve", second.rpartition("/")[2])
+        eventually(lambda: answers[-1][1] == second, within=10, what="an answer by the second model")
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+
+    assert done.returncode == 0, done.stderr
+    assert {status for status, _ in answers} == {200}
+    assert [package for _, package in answers[:2]] == [released, released]
+    assert {package for _, package in answers} == {released, second}
