@@ -172,8 +172,8 @@ def enforce(access_key: str, action: str, resource: str, region: str, context: M
 
 def service_session(
     role_arn: str, trust_policy: Mapping[str, Any], service: str, account: str
-) -> dict[str, str] | None:
-    """Credentials of a session in which an AWS service acts as a role; None when the role does not trust it.
+) -> tuple[str, str, str] | None:
+    """Access key, secret and token of an AWS service acting as a role; None when the role does not trust it.
 
     `AssumeRole` cannot give one: its caller is never a service, and the condition keys that a trust policy puts on
     services (`aws:SourceAccount`) are not in its request.
