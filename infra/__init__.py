@@ -2,6 +2,6 @@
 
 import os
 
-# jsii prints an eleven-line banner for Node 20, which this project supports. Read when jsii starts its process, so it is
-# set before the first `import aws_cdk`.
+# jsii prints an eleven-line banner for Node 20, which this project supports. Its process reads this when it starts, so
+# it is set before the first `import aws_cdk`.
 os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")

@@ -20,7 +20,7 @@ class ApiStack(Stack):
 
     def __init__(self, scope: Construct, construct_id: str, *, endpoint: EndpointStack, settings: Settings) -> None:
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: prediction API"))
-        # Only the endpoint's name is needed, which is fixed; the order keeps the API from answering for no stack at all.
+        # Only the endpoint's name is needed, which is fixed: nothing else would keep the order of deployment.
         self.add_stack_dependency(endpoint)
         predict = Function(
             self,

@@ -1,7 +1,7 @@
 """Files that a deployment uploads, staged so that the same commit gives the same bytes.
 
-Each staged path carries a digest of its content: two synths at once never write the same place, and an unchanged source is
-staged once.
+Each staged path carries a digest of its content: two synths at once never write the same place, and an unchanged source
+is staged once.
 """
 
 import gzip
@@ -70,7 +70,11 @@ def _sources(package: Path) -> Iterator[str]:
     """Paths of a package's files relative to it, in one order everywhere, without what tools leave behind."""
     for path in sorted(package.rglob("*")):
         relative = path.relative_to(package)
-        if path.is_file() and path.suffix != ".pyc" and not any(part.startswith((".", "__pycache__")) for part in relative.parts):
+        if (
+            path.is_file()
+            and path.suffix != ".pyc"
+            and not any(part.startswith((".", "__pycache__")) for part in relative.parts)
+        ):
             yield relative.as_posix()
 
 

@@ -28,13 +28,15 @@ class DataStack(Stack):
             removal_policy=RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY,
             pending_window=None if settings.retain else Duration.days(7),
         )
-        access_logs = AccessLogBucket(self, "AccessLogs", settings=settings).bucket if settings.buckets.access_logs else None
+        access_logs = (
+            AccessLogBucket(self, "AccessLogs", settings=settings).bucket if settings.buckets.access_logs else None
+        )
         self.data = EncryptedBucket(
             self,
             "Data",
             key=self.key,
             retain=settings.retain,
-            noncurrent_days=settings.buckets.noncurrent_days,
+            options=settings.buckets,
             access_logs=access_logs,
             lifecycle_rules=[
                 # What is trained on is the copy below datasets/.
@@ -50,9 +52,11 @@ class DataStack(Stack):
             "Artifacts",
             key=self.key,
             retain=settings.retain,
-            noncurrent_days=settings.buckets.noncurrent_days,
+            options=settings.buckets,
             access_logs=access_logs,
         )
 
-        CfnOutput(self, "DataBucketName", value=self.data.name, description="Upload archives to incoming/ of this bucket")
+        CfnOutput(
+            self, "DataBucketName", value=self.data.name, description="Upload archives to incoming/ of this bucket"
+        )
         CfnOutput(self, "ArtifactBucketName", value=self.artifacts.name, description="What executions produce")

@@ -6,14 +6,16 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.settings import Buckets
+
 
 class EncryptedBucket(Construct):
     """A bucket whose grants name the keys they are for.
 
     Args:
         key: encrypts every object.
-        retain: whether the bucket outlives its stack; otherwise it is emptied and deleted with it.
-        noncurrent_days: days until an overwritten or deleted object is gone for good.
+        retain: whether the bucket outlives its stack.
+        options: how long it keeps what nobody needs, and whether deleting it with its stack empties it first.
         access_logs: bucket that receives the server access logs.
         lifecycle_rules: further rules.
     """
@@ -25,7 +27,7 @@ class EncryptedBucket(Construct):
         *,
         key: kms.IKey,
         retain: bool,
-        noncurrent_days: int,
+        options: Buckets,
         access_logs: s3.IBucket | None = None,
         lifecycle_rules: list[s3.LifecycleRule] | None = None,
     ) -> None:
@@ -45,12 +47,12 @@ class EncryptedBucket(Construct):
             server_access_logs_bucket=access_logs,
             server_access_logs_prefix=f"{construct_id}/" if access_logs else None,
             removal_policy=RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY,
-            auto_delete_objects=not retain,
+            auto_delete_objects=options.empty_on_destroy,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="Leftovers",
                     abort_incomplete_multipart_upload_after=Duration.days(7),
-                    noncurrent_version_expiration=Duration.days(noncurrent_days),
+                    noncurrent_version_expiration=Duration.days(options.noncurrent_days),
                     expired_object_delete_marker=True,
                 ),
                 *(lifecycle_rules or []),
@@ -71,8 +73,8 @@ class EncryptedBucket(Construct):
         """Deny everybody else to write keys, whatever their own policies allow.
 
         Args:
-            role_name_prefix: start of the writing role's name. Its full name is generated in a stack that needs this bucket
-                first.
+            role_name_prefix: start of the writing role's name. The rest is generated in a stack that needs this
+                bucket first.
             keys: pattern of the keys.
         """
         stack = Stack.of(self)

@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_pascal
+from pydantic_core import ErrorDetails
 
 MIB = 1024 * 1024
 
 # CopyObject copies at most 5 GB in one request (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html).
 MAX_COPY_BYTES = 5 * 1024 * MIB
-# A Lambda request is at most 6 MB (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). API Gateway
-# wraps the image in base64, four characters for three bytes, beside at most 10 KB of headers and its own fields.
+# A Lambda request is at most 6 MB (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). API
+# Gateway wraps the image in base64, four characters for three bytes, beside 10 KB of headers and its own fields.
 MAX_IMAGE_BYTES = 4_500_000
 # A serverless endpoint takes 4 MB (https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html).
 MAX_SERVERLESS_IMAGE_BYTES = 4 * MIB
@@ -60,6 +61,9 @@ class Buckets(Section):
 
     incoming_days: Positive
     noncurrent_days: Positive
+    # CloudFormation deletes no bucket that holds objects, so a function of the CDK empties it first. The embedded cloud
+    # deletes it as it is, and cannot run that function.
+    empty_on_destroy: bool
     access_logs: bool
     access_log_days: Positive
 
@@ -140,7 +144,7 @@ class Api(Section):
     burst: Positive
     requests_per_day: Positive
     max_image_bytes: Annotated[int, Field(ge=1, le=MAX_IMAGE_BYTES)]
-    # API Gateway writes access logs with one role an account and region. Two environments in one account: only one owns it.
+    # API Gateway writes access logs with one role an account and region. Of two environments there, one owns it.
     owns_account_log_role: bool
 
 
@@ -185,6 +189,8 @@ class Settings(Section):
     def _fits_together(self) -> Self:
         if self.environment == "prod" and not self.retain:
             raise ValueError("retain must be true in prod: deleting the stack would delete datasets and models")
+        if self.retain and self.buckets.empty_on_destroy:
+            raise ValueError("buckets.empty_on_destroy must be false where retain is true")
         if self.endpoint.kind == "serverless" and self.api.max_image_bytes > MAX_SERVERLESS_IMAGE_BYTES:
             raise ValueError(
                 f"api.max_image_bytes is {self.api.max_image_bytes}, but a serverless endpoint takes at most "
@@ -210,7 +216,9 @@ class Settings(Section):
             raise SettingsError('cdk.json holds no "environments": add one with at least a region.')
         if environment not in environments:
             known = ", ".join(environments)
-            raise SettingsError(f'There is no environment "{environment}" in cdk.json: name one of {known} with -c env=...')
+            raise SettingsError(
+                f'There is no environment "{environment}" in cdk.json: name one of {known} with -c env=...'
+            )
         try:
             return cls.model_validate(
                 {"environment": environment, **_merged(context.get("shared") or {}, environments[environment])}
@@ -234,8 +242,8 @@ def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
     return result
 
 
-def _problem(detail: Any) -> str:
-    """One sentence part of pydantic's account of an error."""
+def _problem(detail: ErrorDetails) -> str:
+    """One part of a sentence about one of pydantic's errors."""
     # A tagged union puts its tag into the path, where cdk.json has nothing of that name.
     path = ".".join(str(part) for part in detail["loc"] if part not in ("serverless", "realtime"))
     if detail["type"] == "missing":
@@ -244,6 +252,6 @@ def _problem(detail: Any) -> str:
         return f"{path} is not a setting"
     message = detail["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
-    if not path:
-        return message
-    return f"{path} is {detail['input']!r}, {message}" if not isinstance(detail["input"], Mapping) else f"{path}: {message}"
+    if isinstance(detail["input"], Mapping):
+        return f"{path}: {message}" if path else message
+    return f"{path} is {detail['input']!r}, {message}"

@@ -19,9 +19,7 @@ class SourceCode(Construct):
 
     def grant_read(self, grantee: iam.IGrantable) -> None:
         """Allow to read this one object; the asset's own grant would open the whole bucket."""
-        bucket = Stack.of(self).format_arn(
-            service="s3", region="", account="", resource=self._asset.s3_bucket_name
-        )
+        bucket = Stack.of(self).format_arn(service="s3", region="", account="", resource=self._asset.s3_bucket_name)
         grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"{bucket}/{self._asset.s3_object_key}"])
         )

@@ -22,7 +22,7 @@ def deployable(settings: Settings, description: str) -> StackProperties:
     return {
         "description": description,
         "env": Environment(region=settings.region),
-        # The rule reads a parameter of type SSM, which an update with previous parameters and few rights could not resolve.
+        # The rule reads a parameter of type SSM, which an update with previous parameters and few rights cannot do.
         "synthesizer": DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
         "termination_protection": settings.retain,
         "tags": {"project": "chest-xray-stack", "environment": settings.environment},

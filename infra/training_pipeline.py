@@ -18,6 +18,8 @@ from infra.settings import SettingsError
 ON_DEMAND = ROOT / "pipeline" / "definition.json"
 SPOT = ROOT / "pipeline" / "definition-spot.json"
 
+FITTING: dict[str, tuple[type, ...]] = {"String": (str,), "Integer": (int,), "Float": (int, float)}
+
 
 class TrainingPipeline(Construct):
     """A pipeline and the role that starts its steps.
@@ -99,9 +101,10 @@ def with_defaults(definition: dict[str, Any], defaults: Mapping[str, str | int |
     types = {parameter["Name"]: parameter["Type"] for parameter in definition["Parameters"]}
     for name, value in defaults.items():
         if name not in types:
-            raise SettingsError(f"The pipeline has no parameter {name}: remove it from the settings, or run make pipeline.")
-        fits = {"String": str, "Integer": int, "Float": (int, float)}[types[name]]
-        if not isinstance(value, fits):
+            raise SettingsError(
+                f"The pipeline has no parameter {name}: remove it from the settings, or run make pipeline."
+            )
+        if not isinstance(value, FITTING[types[name]]):
             raise SettingsError(f"The pipeline's parameter {name} is {types[name]}, but the settings give {value!r}.")
     parameters = [
         {**parameter, "DefaultValue": defaults[parameter["Name"]]} if parameter["Name"] in defaults else parameter

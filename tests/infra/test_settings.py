@@ -1,0 +1,167 @@
+"""A wrong or missing value stops with one line that names it; nothing is stated twice."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from infra.settings import Settings, SettingsError, is_gpu
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
+OPTIONAL = {"notification_email"}
+
+
+def leaves(section: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*path, key))
+        else:
+            yield (*path, key)
+
+
+def at(section: dict[str, Any], path: tuple[str, ...]) -> Any:
+    for key in path:
+        section = section[key]
+    return section
+
+
+def whole(environment: str) -> dict[str, Any]:
+    """A context with everything the environment says in one place."""
+    stated = Settings.load({**CONTEXT, "env": environment}).model_dump(exclude={"environment"}, exclude_none=True)
+    return {"env": environment, "shared": {}, "environments": {environment: stated}}
+
+
+def cases() -> Iterator[Any]:
+    for environment in CONTEXT["environments"]:
+        for path in leaves(whole(environment)["environments"][environment]):
+            if path[0] not in OPTIONAL:
+                yield pytest.param(environment, path, id=f"{environment}-{'.'.join(path)}")
+
+
+@pytest.mark.parametrize(("environment", "path"), cases())
+def test_a_missing_value_is_named_in_one_line(environment: str, path: tuple[str, ...]) -> None:
+    context = whole(environment)
+    del at(context["environments"][environment], path[:-1])[path[-1]]
+
+    with pytest.raises(SettingsError) as error:
+        Settings.load(context)
+
+    text = str(error.value)
+    assert "\n" not in text
+    assert f'environment "{environment}"' in text
+    assert all(part in text for part in path)
+    assert "missing" in text
+
+
+def test_no_environment_repeats_what_is_shared() -> None:
+    """A value stated twice is one that will be changed once."""
+    for environment, own in CONTEXT["environments"].items():
+        for path in leaves(own):
+            try:
+                shared = at(CONTEXT["shared"], path)
+            except KeyError:
+                continue
+            assert at(own, path) != shared, f"{environment} repeats the shared {'.'.join(path)}"
+
+
+@pytest.mark.parametrize(
+    ("environment", "path", "value", "says"),
+    [
+        ("dev", "region", "Virginia", "region is 'Virginia'"),
+        ("dev", "log_retention_days", 31, "log_retention_days is 31"),
+        ("dev", "notification_email", "nobody", "notification_email is 'nobody'"),
+        ("dev", "endpoint.memory_mb", 4000, "endpoint.memory_mb is 4000"),
+        ("dev", "endpoint.instance_type", "ml.m5.large", "endpoint.instance_type is not a setting"),
+        ("dev", "endpoint.kind", "batch", "endpoint: "),
+        ("dev", "pipeline.epochs", 0, "pipeline.epochs is 0"),
+        ("dev", "pipeline.backbone_weights", "imagenet21k", "pipeline.backbone_weights is 'imagenet21k'"),
+        ("dev", "pipeline.training_instance_type", "g4dn.xlarge", "pipeline.training_instance_type"),
+        ("dev", "pipeline.trainig_instance_type", "ml.g5.xlarge", "pipeline.trainig_instance_type is not a setting"),
+        ("dev", "archive.max_bytes", 6 * 1024**3, "archive.max_bytes"),
+        ("prod", "endpoint.instance_count", 1, "endpoint.instance_count is 1"),
+        ("prod", "endpoint.canary.percent", 60, "endpoint.canary.percent is 60"),
+        ("prod", "api.max_image_bytes", 5_000_000, "api.max_image_bytes is 5000000"),
+    ],
+)
+def test_a_wrong_value_is_named(environment: str, path: str, value: Any, says: str) -> None:
+    context = whole(environment)
+    *section, key = path.split(".")
+    at(context["environments"][environment], tuple(section))[key] = value
+
+    with pytest.raises(SettingsError) as error:
+        Settings.load(context)
+
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_prod_cannot_lose_its_data() -> None:
+    context = whole("prod")
+    context["environments"]["prod"]["retain"] = False
+    with pytest.raises(SettingsError, match="retain must be true in prod"):
+        Settings.load(context)
+
+
+def test_what_is_retained_is_not_emptied() -> None:
+    context = whole("prod")
+    context["environments"]["prod"]["buckets"]["empty_on_destroy"] = True
+    with pytest.raises(SettingsError, match="empty_on_destroy must be false"):
+        Settings.load(context)
+
+
+def test_a_serverless_endpoint_takes_smaller_images() -> None:
+    context = whole("dev")
+    context["environments"]["dev"]["api"]["max_image_bytes"] = 4_400_000
+    with pytest.raises(SettingsError, match="serverless endpoint takes at most 4194304"):
+        Settings.load(context)
+
+
+def test_spot_waits_at_least_as_long_as_it_runs() -> None:
+    context = whole("dev")
+    context["environments"]["dev"]["pipeline"] |= {"spot": True, "max_wait_seconds": 3600}
+    with pytest.raises(SettingsError, match="max_wait_seconds must not be below max_runtime_seconds"):
+        Settings.load(context)
+
+
+def test_an_unknown_environment_lists_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match=r'no environment "staging".*dev, prod, laptop'):
+        Settings.load({**CONTEXT, "env": "staging"})
+
+
+def test_without_environments_there_is_one_line_too() -> None:
+    with pytest.raises(SettingsError, match="environments"):
+        Settings.load({"env": "dev"})
+
+
+def test_settings_cannot_change_while_stacks_are_built() -> None:
+    settings = Settings.load(copy.deepcopy(CONTEXT))
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.retain = True  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("file", "spot"), [("definition.json", False), ("definition-spot.json", True)])
+def test_every_parameter_of_the_pipeline_has_its_default_from_settings(file: str, spot: bool) -> None:
+    definition = json.loads((REPOSITORY / "pipeline" / file).read_text(encoding="utf-8"))
+    context = whole("dev")
+    context["environments"]["dev"]["pipeline"]["spot"] = spot
+
+    parameters = {parameter["Name"] for parameter in definition["Parameters"]}
+
+    # A start names its archive; the image follows from the instance type.
+    assert set(Settings.load(context).pipeline.defaults()) == parameters - {"InputArchiveUri", "TrainingImageUri"}
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "gpu"),
+    [("ml.g4dn.xlarge", True), ("ml.g5.2xlarge", True), ("ml.p3.2xlarge", True), ("ml.m5.xlarge", False),
+     ("ml.c6i.xlarge", False), ("ml.c7g.xlarge", False)],
+)  # fmt: skip
+def test_gpu_instances_are_known_by_their_family(instance_type: str, gpu: bool) -> None:
+    assert is_gpu(instance_type) is gpu
