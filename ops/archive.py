@@ -41,9 +41,7 @@ def inspect(path: Path) -> Contents:
         with zipfile.ZipFile(path) as archive:
             entries = [(entry.filename, entry.CRC) for entry in archive.infolist() if not entry.is_dir()]
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise CommandError(
-            f"{path} is not a complete zip file ({str(error).rstrip('.')}): copy or download it again."
-        ) from error
+        raise CommandError(f"{path} is not a complete zip file: copy or download it again.") from error
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from error
     return _count(path, entries)

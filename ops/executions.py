@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import CommandError, error_code
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 FINISHED = frozenset({"Succeeded", "Failed", "Stopped"})
 # Where SageMaker writes the output of a job, by the member of a step's metadata that names it.
 _LOG_GROUPS = {"ProcessingJob": "/aws/sagemaker/ProcessingJobs", "TrainingJob": "/aws/sagemaker/TrainingJobs"}
+# TensorFlow's C++ side logs in absl's format, about the machine and not about the step; `cxr logs` shows it all.
+_NATIVE_LOG = re.compile(
+    r"[IWEF]\d{4} |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWEF] |WARNING: All log messages before absl"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Execution:
-    """An execution; `steps` is empty in a listing and in order of start otherwise."""
+    """An execution; `steps` is in order of start, and empty where a listing left them out."""
 
     arn: str
     status: str
@@ -103,7 +108,7 @@ class ExecutionReader:
         self._pipeline = pipeline
 
     def recent(self, limit: int) -> list[Execution]:
-        """The newest executions, newest first, without their steps."""
+        """The newest executions, newest first; failed ones with their steps, which tell why."""
         answer = self._sagemaker.list_pipeline_executions(
             PipelineName=self._pipeline, SortBy="CreationTime", SortOrder="Descending", MaxResults=min(limit, 100)
         )
@@ -111,7 +116,8 @@ class ExecutionReader:
         for summary in answer["PipelineExecutionSummaries"]:
             arn = summary["PipelineExecutionArn"]
             details = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
-            found.append(_execution(details))
+            execution = _execution(details)
+            found.append(self.read(arn) if execution.status == "Failed" else execution)
         return found
 
     def latest(self) -> str:
@@ -171,13 +177,14 @@ class ExecutionReader:
         return [step["Name"] for step in json.loads(answer["PipelineDefinition"])["Steps"]]
 
     def last_line(self, step: Step) -> str:
-        """The newest line that the step's job logged; empty when there is none yet."""
+        """The newest line of its own that the step's job logged; empty when there is none yet."""
         for stream in self._streams(step)[:1]:
             answer = self._logs.get_log_events(
                 logGroupName=step.log_group, logStreamName=stream, limit=20, startFromHead=False
             )
-            lines = [event["message"].strip() for event in answer["events"] if event["message"].strip()]
-            return lines[-1] if lines else ""
+            lines = [event["message"].strip() for event in answer["events"]]
+            telling = [line for line in lines if line and not _NATIVE_LOG.match(line)]
+            return telling[-1] if telling else ""
         return ""
 
     def log_lines(self, step: Step) -> Iterator[str]:

@@ -16,10 +16,12 @@ def test_executions_are_listed_with_the_reason_of_a_failure(cloud: Cloud, cxr: C
     for _ in range(2):
         cloud.has_stack("training")
         cloud.has_newest_execution("abc")
-        cloud.has_execution("abc", "Failed", FailureReason="Step failure [TrainModel].")
+        cloud.has_execution("abc", "Failed")
+        failed = training("Failed", FailureReason="No file [train.tfrecord].")
+        cloud.has_execution("abc", "Failed", [failed], FailureReason="One or multiple steps failed.")
     result = cxr("executions")
     assert result.exit_code == 0
-    for expected in ("abc", "Failed", "3 min 05 s", "Step failure [TrainModel]."):
+    for expected in ("abc", "Failed", "3 min 05 s", "TrainModel: No file [train.tfrecord]."):
         assert expected in result.stdout
     assert json.loads(cxr("executions", "--json").stdout)[0]["id"] == "abc"
 

@@ -51,7 +51,7 @@ def test_a_failed_execution_shows_its_steps_and_reason_and_ends_with_1(
     cloud.has_newest_execution("abc")
     running = [step("PreprocessImages", "Succeeded", 42), training("Executing")]
     cloud.has_execution("abc", "Executing", running)
-    _logs(cloud, "epoch=1 loss=0.61", "epoch=2 loss=0.41", " ")
+    _logs(cloud, "epoch=2 loss=0.41", "I0000 00:00:17.1 1 cuda.cc:31] No GPU.", " ")
     ended = [
         step("PreprocessImages", "Succeeded", 42),
         training("Succeeded", seconds=150),
