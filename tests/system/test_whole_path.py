@@ -70,7 +70,7 @@ def test_the_command_predicts_a_folder_one_json_object_a_line(
     rows = {Path(row["path"]).name: row for row in map(json.loads, done.stdout.splitlines())}
     assert rows[examples["NORMAL"].name]["label"] == "NORMAL"
     assert rows[examples["PNEUMONIA"].name]["label"] == "PNEUMONIA"
-    assert rows["broken.jpeg"]["error"]["code"] == "undecodable_image"
+    assert rows["broken.jpeg"]["code"] == "undecodable_image"
     assert done.returncode == 1, "one file failed, so the command does"
 
 
