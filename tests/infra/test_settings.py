@@ -45,7 +45,7 @@ def cases() -> Iterator[Any]:
                 yield pytest.param(environment, path, id=f"{environment}-{'.'.join(path)}")
 
 
-@pytest.mark.parametrize(("environment", "path"), cases())
+@pytest.mark.parametrize(("environment", "path"), list(cases()))
 def test_a_missing_value_is_named_in_one_line(environment: str, path: tuple[str, ...]) -> None:
     context = whole(environment)
     del at(context["environments"][environment], path[:-1])[path[-1]]

@@ -1,0 +1,172 @@
+"""Rules for every resource of every environment, whoever adds it: rights, encryption, logs, dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from .conftest import ENVIRONMENTS, PARTS, of_type
+
+Templates = Callable[[str], dict[str, dict[str, Any]]]
+
+# Actions that name no resource, each with the reason why "*" is all that can be said.
+UNNAMEABLE = {
+    "cloudwatch:PutMetricData": "a metric has no ARN; a condition confines the namespace",
+    "ecr:GetAuthorizationToken": "a login to a registry is no resource",
+    "xray:PutTraceSegments": "a trace has no ARN",
+    "xray:PutTelemetryRecords": "telemetry has no ARN",
+}
+MANAGED = {
+    "service-role/AmazonAPIGatewayPushToCloudWatchLogs": "API Gateway asks the account's role for all of these",
+    "service-role/AWSLambdaBasicExecutionRole": "the CDK's own function that empties buckets of environments to delete",
+}
+# The CDK's function that empties a bucket exists only where settings say empty_on_destroy.
+EMPTYING = "CustomS3AutoDeleteObjects"
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def identity_statements(template: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, resource in template["Resources"].items():
+        documents = []
+        if resource["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+            documents.append(resource["Properties"]["PolicyDocument"])
+        elif resource["Type"] == "AWS::IAM::Role":
+            documents += [policy["PolicyDocument"] for policy in resource["Properties"].get("Policies", [])]
+        for document in documents:
+            for statement in document["Statement"]:
+                yield name, statement
+
+
+@pytest.fixture(params=[(environment, part) for environment in ENVIRONMENTS for part in PARTS], ids="-".join)
+def template(request: pytest.FixtureRequest, templates: Templates) -> dict[str, Any]:
+    environment, part = request.param
+    return templates(environment)[part]
+
+
+def test_no_right_is_to_everything(template: dict[str, Any]) -> None:
+    for name, statement in identity_statements(template):
+        actions = listed(statement["Action"])
+        assert not [action for action in actions if action == "*" or action.endswith(":*")], name
+        if "*" in listed(statement["Resource"]):
+            assert set(actions) <= set(UNNAMEABLE), f"{name}: {actions} on everything"
+        if "cloudwatch:PutMetricData" in actions:
+            assert "cloudwatch:namespace" in str(statement["Condition"]), name
+
+
+def test_no_statement_excludes_instead_of_allowing(template: dict[str, Any]) -> None:
+    for name, statement in identity_statements(template):
+        assert not {"NotAction", "NotResource"} & set(statement), name
+
+
+def test_managed_policies_are_explained(template: dict[str, Any]) -> None:
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        for arn in role["Properties"].get("ManagedPolicyArns", []):
+            assert any(policy in str(arn) for policy in MANAGED), f"{name}: {arn}"
+
+
+def test_sagemaker_acts_for_this_account_only(template: dict[str, Any]) -> None:
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
+            if statement["Principal"] == {"Service": "sagemaker.amazonaws.com"}:
+                assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}, (
+                    name
+                )
+
+
+def test_a_role_is_passed_to_one_service(template: dict[str, Any]) -> None:
+    for name, statement in identity_statements(template):
+        if "iam:PassRole" in listed(statement["Action"]):
+            assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}, name
+            assert len(listed(statement["Resource"])) == 1, name
+
+
+def test_every_queue_and_topic_is_encrypted_and_takes_tls_only(template: dict[str, Any]) -> None:
+    secured = {
+        target["Ref"]
+        for kind, key in (("AWS::SQS::QueuePolicy", "Queues"), ("AWS::SNS::TopicPolicy", "Topics"))
+        for policy in of_type(template, kind).values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for target in policy["Properties"][key]
+    }
+    for name, queue in of_type(template, "AWS::SQS::Queue").items():
+        assert queue["Properties"]["SqsManagedSseEnabled"] is True, name
+        assert name in secured
+    for name, topic in of_type(template, "AWS::SNS::Topic").items():
+        assert topic["Properties"]["KmsMasterKeyId"], name
+        assert name in secured
+
+
+def test_every_function_has_its_own_role_and_log_group(template: dict[str, Any]) -> None:
+    functions = {
+        name: function["Properties"]
+        for name, function in of_type(template, "AWS::Lambda::Function").items()
+        if not name.startswith(EMPTYING)
+    }
+    roles = [function["Role"]["Fn::GetAtt"][0] for function in functions.values()]
+    assert len(set(roles)) == len(roles)
+    groups = of_type(template, "AWS::Logs::LogGroup")
+    for name, function in functions.items():
+        assert function["LoggingConfig"]["LogGroup"]["Ref"] in groups, name
+
+
+def test_every_log_group_forgets(template: dict[str, Any]) -> None:
+    for name, group in of_type(template, "AWS::Logs::LogGroup").items():
+        assert group["Properties"]["RetentionInDays"] > 0, name
+
+
+def test_no_event_is_lost_unseen(template: dict[str, Any]) -> None:
+    """An event that never reached its function, and one its function failed on, end in the same encrypted queue."""
+    invocations = {
+        item["Properties"]["FunctionName"]["Ref"]: item["Properties"]
+        for item in of_type(template, "AWS::Lambda::EventInvokeConfig").values()
+    }
+    for name, rule in of_type(template, "AWS::Events::Rule").items():
+        for target in rule["Properties"]["Targets"]:
+            queue = target["DeadLetterConfig"]["Arn"]
+            assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0, name
+            failures = invocations[target["Arn"]["Fn::GetAtt"][0]]
+            assert failures["DestinationConfig"]["OnFailure"]["Destination"] == queue, name
+            senders = [
+                (statement["Principal"], statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"][0])
+                for policy in of_type(template, "AWS::SQS::QueuePolicy").values()
+                for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+                if statement["Effect"] == "Allow" and listed(statement["Resource"]) == [queue]
+            ]
+            assert ({"Service": "events.amazonaws.com"}, name) in senders
+
+
+def test_only_named_callers_invoke_functions(template: dict[str, Any]) -> None:
+    for name, permission in of_type(template, "AWS::Lambda::Permission").items():
+        assert permission["Properties"]["SourceArn"], name
+
+
+def test_the_pipeline_runs_jobs_of_pipelines_only(templates: Templates) -> None:
+    for environment in ENVIRONMENTS:
+        jobs = [
+            str(statement["Resource"])
+            for name, statement in identity_statements(templates(environment)["training"])
+            if name.startswith("PipelineRole") and "Job" in str(statement["Action"])
+        ]
+        assert len(jobs) == 2
+        assert all("-job/pipelines-*" in resource for resource in jobs)
+
+
+def test_steps_reach_datasets_and_executions_only(templates: Templates) -> None:
+    """The uploads and the API's keys are none of their business."""
+    for environment in ENVIRONMENTS:
+        objects = [
+            resource
+            for name, statement in identity_statements(templates(environment)["training"])
+            if name.startswith("StepRole") and "s3:GetObject" in listed(statement["Action"])
+            for resource in listed(statement["Resource"])
+        ]
+        ends = {resource["Fn::Join"][1][-1] for resource in objects}
+        source = {end for end in ends if end.endswith(".gz")}
+        assert len(source) == 1
+        assert ends - source == {"/datasets/*", "/executions/*"}
