@@ -9,6 +9,7 @@ What is hooked, and why:
 | --- | --- |
 | `app.SERVICE_HANDLERS`, `router.SERVICE_PATTERNS` | route SageMaker's requests here |
 | `iam_evaluator.enforce`, `router.extract_access_key_id` | decide on SageMaker actions, which MiniStack does not map |
+| `iam_evaluator.evaluate_trust_policy`, `sts.register_session` | let SageMaker act as the roles that trust it |
 | `iam_actions.request_tag_context` | supply `cloudformation:ResourceTypes`, which MiniStack's policy checks lack |
 | `cloudformation.handlers._ACTION_HANDLERS` | refuse an update of resource types outside `ResourceTypes` |
 | `provisioners._RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_physical_name` | the SageMaker resource types |

@@ -8,7 +8,6 @@ endpoint stays on what it served before.
 from __future__ import annotations
 
 import contextlib
-import random
 import threading
 import time
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.api import ApiError
 from local.container import Answer, Container
+from local.fleet import Fleet, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,47 +38,6 @@ _EVENT_STATUS = {
 _UNSUPPORTED_CONFIG = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
 
 
-@dataclass(frozen=True)
-class _Variant:
-    settings: Mapping[str, Any]
-    container: Container
-
-
-class _Fleet:
-    """The processes of one endpoint configuration, and how many requests they are busy with."""
-
-    def __init__(self, config_name: str, variants: list[_Variant]) -> None:
-        self.config_name = config_name
-        self.variants = variants
-        self._busy = 0
-        self._idle = threading.Condition()
-
-    def enter(self) -> None:
-        with self._idle:
-            self._busy += 1
-
-    def leave(self) -> None:
-        with self._idle:
-            self._busy -= 1
-            self._idle.notify_all()
-
-    def choose(self, name: str | None) -> _Variant:
-        if name is None:
-            weights = [variant.settings.get("InitialVariantWeight", 1.0) for variant in self.variants]
-            return random.choices(self.variants, weights if sum(weights) else None)[0]  # noqa: S311 - traffic, not keys
-        for variant in self.variants:
-            if variant.settings["VariantName"] == name:
-                return variant
-        raise ApiError("ValidationError", f"Variant {name} not found in endpoint configuration {self.config_name}.")
-
-    def retire(self, timeout: float = INVOCATION_SECONDS) -> None:
-        """Stop the processes once the requests they hold have been answered."""
-        with self._idle:
-            self._idle.wait_for(lambda: self._busy == 0, timeout)
-        for variant in self.variants:
-            variant.container.stop()
-
-
 @dataclass
 class _Endpoint:
     name: str
@@ -89,7 +48,7 @@ class _Endpoint:
     failure_reason: str | None = None
     created: float = field(default_factory=time.time)
     modified: float = field(default_factory=time.time)
-    fleet: _Fleet | None = None
+    fleet: Fleet | None = None
     settled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -180,7 +139,7 @@ class Endpoints:
         for thread in self._retiring:
             thread.join(1)
 
-    def _model_error(self, variant: _Variant, status: int, message: str) -> ApiError:
+    def _model_error(self, variant: Variant, status: int, message: str) -> ApiError:
         region, group = self._cloud.region, variant.container.log_group
         where = (
             f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logEventViewer:group={group} "
@@ -199,7 +158,7 @@ class Endpoints:
         )
 
     @contextlib.contextmanager
-    def _serving(self, name: str) -> Iterator[_Fleet]:
+    def _serving(self, name: str) -> Iterator[Fleet]:
         with self._lock:
             # Counted before the lock is given up: the fleet cannot retire between the choice and the request.
             endpoint = self._endpoints.get(name.lower())
@@ -260,7 +219,7 @@ class Endpoints:
 
     def _replace(self, endpoint: _Endpoint, config_name: str) -> None:
         """Bring up the processes of a configuration and switch to them, or stay."""
-        started: list[_Variant] = []
+        started: list[Variant] = []
         try:
             for settings in self._variants(config_name):
                 started.append(self._start(endpoint.name, settings))
@@ -274,7 +233,7 @@ class Endpoints:
         else:
             with self._lock:
                 gone = endpoint.name.lower() not in self._endpoints
-                old, endpoint.fleet = endpoint.fleet, _Fleet(config_name, started)
+                old, endpoint.fleet = endpoint.fleet, Fleet(config_name, started)
                 endpoint.config_name = config_name
                 endpoint.failure_reason = None
             if gone:
@@ -286,7 +245,7 @@ class Endpoints:
         finally:
             endpoint.settled.set()
 
-    def _retire(self, fleet: _Fleet) -> None:
+    def _retire(self, fleet: Fleet) -> None:
         thread = threading.Thread(target=fleet.retire, daemon=True)
         thread.start()
         self._retiring = [*(running for running in self._retiring if running.is_alive()), thread]
@@ -299,7 +258,7 @@ class Endpoints:
         variants: list[dict[str, Any]] = config["ProductionVariants"]
         return variants
 
-    def _start(self, endpoint: str, settings: Mapping[str, Any]) -> _Variant:
+    def _start(self, endpoint: str, settings: Mapping[str, Any]) -> Variant:
         model = self._cloud.registry("DescribeModel", {"ModelName": settings["ModelName"]})
         image = self._primary_container(model)
         container = Container(
@@ -314,7 +273,7 @@ class Endpoints:
         except BaseException:
             container.stop()
             raise
-        return _Variant(dict(settings), container)
+        return Variant(dict(settings), container)
 
     def _primary_container(self, model: Mapping[str, Any]) -> dict[str, Any]:
         containers = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else model.get("Containers") or []

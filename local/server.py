@@ -29,11 +29,16 @@ def main() -> None:
         pipelines=PipelineService,
     )
     cloud.install()
+    status = 0
+    # Not asyncio.run, which waits for every thread: requests may wait for processes that are gone, and there is no
+    # state to write.
     try:
-        asyncio.run(_serve(cloud, host, port))
-    finally:
-        # Requests may still wait on threads for processes that are gone; there is no state to write.
-        os._exit(0)
+        asyncio.new_event_loop().run_until_complete(_serve(cloud, host, port))
+    except Exception:
+        logger.exception("The embedded cloud failed.")
+        status = 1
+    logging.shutdown()
+    os._exit(status)
 
 
 async def _serve(cloud: EmbeddedCloud, host: str, port: int) -> None:
@@ -50,13 +55,17 @@ async def _serve(cloud: EmbeddedCloud, host: str, port: int) -> None:
     threading.Thread(target=wait_for_end_of_input, daemon=True).start()
     server = asyncio.create_task(emulator.serve(host, port, stopping))
     prepared = asyncio.create_task(asyncio.to_thread(bootstrap, cloud))
-    await asyncio.wait({server, prepared}, return_when=asyncio.FIRST_COMPLETED)
-    if prepared.done() and not server.done():
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait({server, prepared, stop}, return_when=asyncio.FIRST_COMPLETED)
+    if not stop.done():
+        if server.done():
+            server.result()
         prepared.result()
         # The supervisor waits for this file: everything a deployment needs is there.
         Path(os.environ["LAPTOP_READY_FILE"]).touch()
-        await asyncio.to_thread(emulator.preload)
-    await stopping.wait()
+        loading = asyncio.create_task(asyncio.to_thread(emulator.preload))
+        await asyncio.wait({server, stop}, return_when=asyncio.FIRST_COMPLETED)
+        loading.cancel()
     await asyncio.to_thread(cloud.shutdown)
     await asyncio.wait({server}, timeout=3)
 
