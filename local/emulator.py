@@ -1,6 +1,6 @@
 """Every hook into MiniStack's private names, in one place: its release is pinned exactly, a system test catches drift.
 
-MiniStack reads its settings from the environment while it is imported, so `local.__main__` starts this package's
+MiniStack reads its settings from the environment while it is imported, so `local.supervisor` starts this package's
 server as a process of its own with the environment already set.
 
 What is hooked, and why:

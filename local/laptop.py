@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
+
+from local.supervisor import HOST, REGION, Server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,12 +21,6 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENVIRONMENT = "laptop"
-_START_TIMEOUT_SECONDS = 60
-_STOP_TIMEOUT_SECONDS = 20
-
-
-class LaptopError(Exception):
-    """A sentence for the person at the laptop: what did not work, and what to do."""
 
 
 class Laptop:
@@ -43,12 +34,12 @@ class Laptop:
     def __init__(self, state_dir: Path, *, port: int = 4566) -> None:
         self.state_dir = state_dir.resolve()
         self.port = port or _free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._server = Server(self.port, self.state_dir, log=self.log)
 
     @property
     def url(self) -> str:
         """The endpoint of every service."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{HOST}:{self.port}"
 
     @property
     def log(self) -> Path:
@@ -64,8 +55,8 @@ class Laptop:
             "AWS_ENDPOINT_URL_S3_FOR_CLOUDFORMATION": self.url,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             "CXR_ENV": ENVIRONMENT,
             # Validating templates takes most of a synth's time and is `make test`'s to do.
@@ -85,51 +76,15 @@ class Laptop:
         """Start the cloud and wait until it answers.
 
         Raises:
-            LaptopError: the port is taken, or the cloud ended or stayed silent; with the end of its log.
+            ServerError: the port is taken, or the cloud did not come up.
         """
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", self.port))
-            except OSError:
-                raise LaptopError(
-                    f"port {self.port} is in use, perhaps by another demo: stop that one or choose a port with PORT="
-                ) from None
         shutil.rmtree(self.state_dir, ignore_errors=True)
         self.state_dir.mkdir(parents=True)
-        command = [sys.executable, "-m", "local", "--port", str(self.port), "--state-dir", str(self.state_dir)]
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command,
-                cwd=REPOSITORY,
-                env=self.command_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches whoever started it, who then stops it in order
-            )
-        deadline = time.monotonic() + _START_TIMEOUT_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise LaptopError(f"the embedded cloud did not start; its log ends with:\n{self.log_tail()}")
-            time.sleep(0.1)
+        self._server.start()
 
     def stop(self) -> None:
         """End the cloud and everything it started; does nothing when it is not running."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(_STOP_TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            # Whatever is left of its session goes too.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        self._server.stop()
 
     def __enter__(self) -> Laptop:
         self.start()
@@ -186,29 +141,36 @@ class Laptop:
             return "(no log)"
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+
+def synth(output: Path) -> list[str]:
+    """The command that writes the app's templates for the laptop to `output`; it needs no cloud."""
+    return ["cdk", "synth", "--quiet", "--context", f"env={ENVIRONMENT}", "--no-notices", "--output", str(output)]
 
 
-def cdk(action: str, *arguments: str, output: Path) -> list[str]:
-    """The CDK command line for this cloud, through `output`, without news; `arguments` name the stacks."""
+def deploy(assembly: Path, *stacks: str) -> list[str]:
+    """The command that deploys `assembly`, or only the named stacks of it, without asking.
+
+    Without change sets, after each of which the CDK command line waits for seconds.
+    """
+    chosen = [*stacks, "--exclusively"] if stacks else ["--all"]
     return [
         "cdk",
-        action,
-        "--context",
-        f"env={ENVIRONMENT}",
+        "deploy",
+        *chosen,
+        "--app",
+        str(assembly),
+        "--method=direct",
+        "--require-approval=never",
         "--no-notices",
-        "--output",
-        str(output),
-        *arguments,
     ]
+
+
+def destroy(assembly: Path) -> list[str]:
+    """The command that removes every stack of `assembly` without asking."""
+    return ["cdk", "destroy", "--all", "--app", str(assembly), "--force", "--no-notices"]
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""The process that is the embedded cloud. `local.__main__` starts it with the environment MiniStack reads on import."""
+"""The process that is the embedded cloud. `local.supervisor` starts it with what MiniStack reads on import."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.laptop import Laptop, cdk
+from local.laptop import Laptop, deploy, synth
 from local.radiographs import write_archive, write_examples
 from tests.system.deployed import Stack
 
@@ -18,8 +18,9 @@ from tests.system.deployed import Stack
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     workspace = tmp_path_factory.mktemp("system")
     with Laptop(workspace / "cloud", port=0) as laptop:
-        deployed = laptop.run(cdk("deploy", "--all", "--require-approval", "never", output=workspace / "cdk.out"))
-        assert deployed.returncode == 0, f"{deployed.stderr[-4000:]}\n{laptop.log_tail()}"
+        for command in (synth(workspace / "cdk.out"), deploy(workspace / "cdk.out")):
+            done = laptop.run(command)
+            assert done.returncode == 0, f"{done.stderr[-4000:]}\n{laptop.log_tail()}"
         yield Stack(laptop, workspace, laptop.outputs(), laptop.api_url(), laptop.api_key())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.laptop import REPOSITORY, cdk
+from local.laptop import REPOSITORY, deploy, synth
 from tests.system.deployed import Stack, eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -34,18 +34,14 @@ def without(stack: Stack, grant: str, *, module: str, part: str, workspace: Path
     assert len(kept) == len(lines) - 1, f"{module} holds no line {grant!r}"
     (mutant / module).write_text("\n".join(kept) + "\n", encoding="utf-8")
 
-    def deploy(app: Path, output: str) -> None:
-        command = cdk(
-            "deploy", f"cxr-laptop-{part}", "--exclusively", "--require-approval", "never", output=workspace / output
-        )
-        done = stack.laptop.run(command, cwd=app)
+    for command in (synth(workspace / "cdk.out"), deploy(workspace / "cdk.out", f"cxr-laptop-{part}")):
+        done = stack.laptop.run(command, cwd=mutant)
         assert done.returncode == 0, done.stderr[-4000:]
-
-    deploy(mutant, "mutant.out")
     try:
         yield
     finally:
-        deploy(REPOSITORY, "original.out")
+        done = stack.laptop.run(deploy(stack.workspace / "cdk.out", f"cxr-laptop-{part}"))
+        assert done.returncode == 0, done.stderr[-4000:]
 
 
 def test_the_api_cannot_ask_the_model_without_its_grant(

@@ -1,0 +1,118 @@
+"""The embedded cloud's server process, and everything it starts, from start to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HOST = "127.0.0.1"
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+_START_SECONDS = 60
+_STOP_SECONDS = 10
+
+
+class ServerError(Exception):
+    """A sentence: why the embedded cloud is not there, and what to do."""
+
+
+def environment(port: int, state_dir: Path, ready_file: Path) -> dict[str, str]:
+    """The environment of the server: MiniStack's settings, which it reads on import, and nobody's AWS settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return {
+        **inherited,
+        "BIND_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "AUTH": "true",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LOG_LEVEL": inherited.get("LOG_LEVEL", "INFO"),
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "MINISTACK_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": REGION,
+        # What functions and steps unpack goes with everything else when the cloud stops.
+        "TMPDIR": str(state_dir / "tmp"),
+        "LAPTOP_STATE_DIR": str(state_dir),
+        "LAPTOP_READY_FILE": str(ready_file),
+    }
+
+
+class Server:
+    """The server process and the process group of everything it starts.
+
+    Args:
+        port: a free TCP port of 127.0.0.1.
+        state_dir: where logs, steps and endpoints keep their files; created when missing.
+        log: what the server prints; on this process's own output when None.
+    """
+
+    def __init__(self, port: int, state_dir: Path, *, log: Path | None = None) -> None:
+        self._port = port
+        self._log = log
+        self._state_dir = state_dir.resolve()
+        self._ready_file = self._state_dir / "ready"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server and wait until it can be deployed to.
+
+        Raises:
+            ServerError: the port is taken, or the server does not come up; it has said why in its log.
+        """
+        with socket.socket() as probe:
+            if probe.connect_ex((HOST, self._port)) == 0:
+                raise ServerError(
+                    f"Port {self._port} of {HOST} is in use, perhaps by another demo: stop that, or name another port."
+                )
+        for leftover in ("tmp", "endpoints"):
+            shutil.rmtree(self._state_dir / leftover, ignore_errors=True)
+        (self._state_dir / "tmp").mkdir(parents=True)
+        self._ready_file.unlink(missing_ok=True)
+        with self._log.open("wb") if self._log else contextlib.nullcontext() as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "local.server"],
+                env=environment(self._port, self._state_dir, self._ready_file),
+                # It stops at the end of its input, also when this process is killed.
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT if output else None,
+                start_new_session=True,  # Ctrl-C reaches whoever started it, who then stops it in order
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._ready_file.exists():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise ServerError("The embedded cloud did not start; its log says why.")
+            time.sleep(0.02)
+
+    def wait(self) -> int:
+        """Wait until the server ends by itself, and answer its exit status."""
+        return self._process.wait() if self._process else 0
+
+    def stop(self) -> None:
+        """Stop the server and everything it started."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        # Functions and containers share the server's process group, and it may have left some running.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        if process.stdin is not None:
+            process.stdin.close()
+        self._ready_file.unlink(missing_ok=True)
+        shutil.rmtree(self._state_dir / "tmp", ignore_errors=True)
