@@ -3,8 +3,9 @@
 Every rule that applied is reported as a sentence with its counts, every dropped file with its reason. In the order in
 which they apply:
 
-1. Identical content is used once: the copy in test stays, else the one in validation, else the first by path.
-   Identical content under both labels is dropped altogether, since one of the labels is wrong.
+1. Identical content is used once: the copy in test stays, else the one in validation, else the least nested one, which
+   in a doubled tree is in the outer tree. Identical content under both labels is dropped altogether, since one of the
+   labels is wrong.
 2. A test split that the archive has is kept as it is. Without one, the validation fraction is taken for test too.
 3. Outside test, radiographs of a patient who is in test are dropped. In the Kermany archive 170 person numbers of the
    official test occur in its train as well; whether they are the same children is unknown, so a test result that
@@ -77,7 +78,7 @@ def assign(radiographs: Iterable[Radiograph], *, fraction: float, seed: int) -> 
     Raises:
         JobError: when a split has too few images of a label.
     """
-    ordered = sorted(radiographs, key=lambda one: (_KEEP_ORDER[one.folder], one.path))
+    ordered = sorted(radiographs, key=lambda one: (_KEEP_ORDER[one.folder], one.path.count("/"), one.path))
     dropped: dict[str, list[str]] = defaultdict(list)
     decisions: list[str] = []
     unique = _deduplicate(ordered, dropped)

@@ -1,0 +1,143 @@
+"""What these tests share: a job directory, drawn images, and one small model that is built and exported once."""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+with warnings.catch_warnings():
+    # numpy and TensorFlow warn about each other while they are imported; nothing here can answer for that.
+    warnings.simplefilter("ignore")
+    from model_code import export, fit, model
+
+SIZE = 32
+HERE = Path(__file__).parent
+REAL_IMAGES = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let Keras 3.15 read its own variables under numpy 2.4: it hands `np.array` a type without the new keyword."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(
+                pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+            )
+
+
+@pytest.fixture(autouse=True)
+def job_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty /opt/ml; nothing a test writes can reach the real one."""
+    base = tmp_path / "ml"
+    base.mkdir()
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(base))
+    for name in (
+        "SM_MODEL_DIR",
+        "SM_OUTPUT_DATA_DIR",
+        "SM_CHANNEL_TRAIN",
+        "SM_CHANNEL_VALIDATION",
+        "SM_CHANNEL_REPORT",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    return base
+
+
+def encode(pixels: np.ndarray[Any, Any], format_: str = "PNG") -> bytes:
+    """An encoded image of a uint8 array, (h, w) or (h, w, 3)."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format=format_)
+    return buffer.getvalue()
+
+
+def drawn(number: int, size: int = 40, format_: str = "PNG") -> bytes:
+    """An image of its own for each number."""
+    rng = np.random.default_rng(number)
+    return encode(rng.integers(0, 256, (size, size), dtype=np.uint8), format_)
+
+
+def zip_of(members: dict[str, bytes]) -> bytes:
+    """A zip archive of names and contents."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def kaggle_members(train: int = 30, val: int = 4, test: int = 8) -> dict[str, bytes]:
+    """A small archive in Kaggle's layout: so many images per split and label, every one of another patient."""
+    members: dict[str, bytes] = {}
+    number = 0
+    for split, count in (("train", train), ("val", val), ("test", test)):
+        for _ in range(count):
+            number += 1
+            members[f"chest_xray/{split}/NORMAL/IM-{number:04d}-0001.jpeg"] = drawn(number, format_="JPEG")
+            members[f"chest_xray/{split}/PNEUMONIA/person{number}_virus_{number}.jpeg"] = drawn(-number % 2**31)
+    return members
+
+
+@pytest.fixture
+def place_archive(job_directory: Path) -> Callable[[bytes], None]:
+    """Puts an archive where the processing job has its input."""
+
+    def place(content: bytes) -> None:
+        directory = job_directory / "processing" / "input" / "archive"
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "archive.zip").write_bytes(content)
+
+    return place
+
+
+@pytest.fixture(scope="session")
+def classifier() -> model.Classifier:
+    """A whole ResNet50V2 classifier with random weights; building one takes seconds."""
+    fit.prepare(1)
+    return model.build(SIZE, "none")
+
+
+@pytest.fixture(scope="session")
+def scorer(classifier: model.Classifier) -> export.Scorer:
+    """Its traced scoring function."""
+    return export.Scorer(classifier, SIZE)
+
+
+@pytest.fixture(scope="session")
+def dataset_card() -> dict[str, Any]:
+    """A dataset card as preprocessing writes it."""
+    labels = {"NORMAL": 10, "PNEUMONIA": 10}
+    counts = {"images": 20, "patients": 15, "labels": labels, "subtypes": {"virus": 10}}
+    return {
+        "sha256": "ab" * 32,
+        "labels": ["NORMAL", "PNEUMONIA"],
+        "image_size": SIZE,
+        "archive_uri": "s3://bucket/datasets/" + "0" * 64 + "/archive.zip",
+        "splits": {"train": counts, "validation": counts, "test": counts},
+        "decisions": ["The archive's test split is kept: 20 images."],
+        "dropped": [{"reason": "duplicate", "count": 1, "files": ["chest_xray/train/NORMAL/a<b>.jpeg"]}],
+    }
+
+
+@pytest.fixture(scope="session")
+def exported(scorer: export.Scorer, dataset_card: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model directory as training leaves it, with temperature 2 and threshold 0.4."""
+    directory = tmp_path_factory.mktemp("model")
+    export.save_servable(scorer, 2.0, directory)
+    export.save_handlers(directory)
+    training = {
+        "hyperparameters": {"epochs": 1, "batch_size": 8},
+        "policy": "float32",
+        "history": [{"epoch": 1, "loss": 0.7, "val_loss": 0.6, "val_auc": 0.8, "learning_rate": 0.001, "seconds": 1.0}],
+        "validation": {"auc": 0.8, "loss": 0.6},
+        "seconds": 3.0,
+    }
+    export.save_metadata(
+        directory, card=dataset_card, threshold=0.4, temperature=2.0, backbone_weights="none", training=training
+    )
+    return directory

@@ -1,0 +1,91 @@
+"""Archives are read as people have them; a folder names the label, a file name the patient."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from model_code.archive import list_candidates, open_archive, patient_of
+from model_code.job import JobError
+from tests.model_code.conftest import REAL_IMAGES, zip_of
+
+
+def listing(*names: str):
+    return list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(dict.fromkeys(names, b"x")))))
+
+
+@pytest.mark.parametrize(
+    ("path", "label", "folder"),
+    [
+        ("chest_xray/train/NORMAL/a.jpeg", "NORMAL", "train"),
+        ("chest_xray/chest_xray/val/PNEUMONIA/a.jpeg", "PNEUMONIA", "validation"),
+        ("Chest_XRay/TEST/pneumonia/A.JPG", "PNEUMONIA", "test"),
+        ("my\\upload\\Valid\\Normal\\a.PNG", "NORMAL", "validation"),
+        ("NORMAL/a.png", "NORMAL", None),
+        ("PNEUMONIA/site a/2019/a.png", "PNEUMONIA", None),
+    ],
+)
+def test_place_of_a_file_tells_label_and_split(path, label, folder):
+    (candidate,) = listing(path).candidates
+    assert (candidate.label, candidate.folder) == (label, folder)
+
+
+def test_litter_is_counted_and_other_files_are_named():
+    found = listing(
+        "chest_xray/train/NORMAL/a.jpeg",
+        "__MACOSX/chest_xray/train/NORMAL/._a.jpeg",
+        "chest_xray/.DS_Store",
+        "chest_xray/train/NORMAL/Thumbs.db",
+        "chest_xray/train/NORMAL/._b.jpeg",
+        "chest_xray/train/other/c.jpeg",
+        "chest_xray/readme.txt",
+    )
+    assert [one.path for one in found.candidates] == ["chest_xray/train/NORMAL/a.jpeg"]
+    assert found.litter == 4
+    assert found.unlabelled == ["chest_xray/train/other/c.jpeg"]
+    assert found.not_images == ["chest_xray/readme.txt"]
+
+
+def test_an_archive_without_the_layout_says_what_is_expected():
+    with pytest.raises(JobError, match=r"2 members and none of them .* NORMAL or PNEUMONIA"):
+        listing("holiday/a.jpeg", "holiday/b.jpeg")
+
+
+def test_what_is_no_zip_is_refused_by_name(tmp_path: Path):
+    (tmp_path / "archive.zip").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(JobError, match=r"archive\.zip is not a readable zip"):
+        open_archive(tmp_path / "archive.zip")
+
+
+@pytest.mark.parametrize(
+    ("name", "patient", "subtype"),
+    [
+        ("person123_virus_4.jpeg", "P123", "virus"),
+        ("person123_bacteria_5.jpeg", "P123", "bacteria"),
+        ("PERSON7_Virus_4.JPG", "P7", "virus"),
+        ("IM-0003-0001.jpeg", "N1_0003", ""),
+        ("IM-0003-0001-0002.jpeg", "N1_0003", ""),
+        ("NORMAL2-IM-0003-0001.jpeg", "N2_0003", ""),
+        ("scan.png", "x/scan.png", ""),
+        ("personal_photo.png", "x/personal_photo.png", ""),
+    ],
+)
+def test_patient_and_subtype_come_from_the_file_name(name, patient, subtype):
+    assert patient_of(name, fallback=f"x/{name}") == (patient, subtype)
+
+
+def test_agrees_with_the_manifest_of_the_real_images():
+    manifest = REAL_IMAGES / "manifest.csv"
+    if not manifest.is_file():
+        pytest.skip(f"the real radiographs are not here ({manifest})")
+    with manifest.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    for row in rows:
+        patient, subtype = patient_of(Path(row["path"]).name, fallback="")
+        # The manifest keeps person12_virus and person12_bacteria apart; one key for both is the stricter reading.
+        assert (patient, subtype) == (row["patient"].split("_")[0] if subtype else row["patient"], row["subtype"])
