@@ -86,12 +86,12 @@ def build(size: int, weights: str, policy: str = "float32") -> Classifier:
     network = _assemble(backbone, size, pretrained)
     if policy == "float32":
         return Classifier(network, network, pretrained)
-    served = keras.config.dtype_policy()
+    before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
         trainee = _assemble(_backbone(size), size, pretrained)
     finally:
-        keras.config.set_dtype_policy(served)
+        keras.config.set_dtype_policy(before)
     trainee.set_weights(network.get_weights())
     return Classifier(network, trainee, pretrained)
 

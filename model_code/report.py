@@ -147,6 +147,7 @@ def _dataset_card(card: dict[str, Any]) -> str:
 def _settings(metadata: dict[str, Any]) -> Iterable[list[Any]]:
     yield ["backbone", metadata["backbone"]]
     yield from ([name.replace("_", " "), value] for name, value in metadata["training"]["hyperparameters"].items())
+    yield ["arithmetic of training", metadata["training"]["policy"]]
     yield ["training time", f"{metadata['training']['seconds']} s"]
     yield from ([f"{name} version", value] for name, value in metadata["versions"].items())
     yield ["source revision", metadata["source_revision"]]
@@ -194,8 +195,8 @@ def _reliability(calibration: dict[str, Any]) -> str:
     )
     for row in rows:
         point = (row["mean_probability"], row["observed"])
-        axes.annotate(f"n={row['count']}", point, textcoords="offset points", xytext=(5, -10), fontsize=7)
-    axes.set(xlabel="mean probability", ylabel="share with pneumonia", title="Reliability", xlim=(0, 1), ylim=(0, 1.03))
+        axes.annotate(f"n={row['count']}", point, textcoords="offset points", xytext=(4, 5), fontsize=7)
+    axes.set(xlabel="mean probability", ylabel="share with pneumonia", title="Reliability", xlim=(0, 1), ylim=(0, 1.06))
     axes.legend(loc="upper left")
     return _svg(figure)
 
@@ -225,6 +226,7 @@ def _histogram(scored: Scored) -> str:
     )
     axes.axvline(scored.threshold, linestyle="--", color=_INK, label="decision threshold")
     axes.set(xlabel="probability of pneumonia", ylabel="radiographs (log)", title="Probabilities by label")
+    axes.set_ylim(bottom=0.5)  # on a log axis that begins at 1, a bar of one radiograph has no height
     axes.legend(loc="upper center")
     return _svg(figure)
 
