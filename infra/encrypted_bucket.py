@@ -15,7 +15,7 @@ class EncryptedBucket(Construct):
     Args:
         key: encrypts every object.
         retain: whether the bucket outlives its stack.
-        options: how long it keeps what nobody needs, and whether deleting it with its stack empties it first.
+        options: how long it keeps what nobody needs.
         access_logs: bucket that receives the server access logs.
         lifecycle_rules: further rules.
     """
@@ -47,7 +47,7 @@ class EncryptedBucket(Construct):
             server_access_logs_bucket=access_logs,
             server_access_logs_prefix=f"{construct_id}/" if access_logs else None,
             removal_policy=RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY,
-            auto_delete_objects=options.empty_on_destroy,
+            auto_delete_objects=not retain,  # CloudFormation deletes no bucket that holds something
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="Leftovers",

@@ -61,9 +61,6 @@ class Buckets(Section):
 
     incoming_days: Positive
     noncurrent_days: Positive
-    # CloudFormation deletes no bucket that holds objects, so a function of the CDK empties it first. The embedded cloud
-    # deletes it as it is, and cannot run that function.
-    empty_on_destroy: bool
     access_logs: bool
     access_log_days: Positive
 
@@ -189,8 +186,6 @@ class Settings(Section):
     def _fits_together(self) -> Self:
         if self.environment == "prod" and not self.retain:
             raise ValueError("retain must be true in prod: deleting the stack would delete datasets and models")
-        if self.retain and self.buckets.empty_on_destroy:
-            raise ValueError("buckets.empty_on_destroy must be false where retain is true")
         if self.endpoint.kind == "serverless" and self.api.max_image_bytes > MAX_SERVERLESS_IMAGE_BYTES:
             raise ValueError(
                 f"api.max_image_bytes is {self.api.max_image_bytes}, but a serverless endpoint takes at most "

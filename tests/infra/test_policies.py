@@ -22,7 +22,7 @@ MANAGED = {
     "service-role/AmazonAPIGatewayPushToCloudWatchLogs": "API Gateway asks the account's role for all of these",
     "service-role/AWSLambdaBasicExecutionRole": "the CDK's own function that empties buckets of environments to delete",
 }
-# The CDK's function that empties a bucket exists only where settings say empty_on_destroy.
+# The CDK's function that empties a bucket exists only where nothing is retained.
 EMPTYING = "CustomS3AutoDeleteObjects"
 
 

@@ -109,13 +109,6 @@ def test_prod_cannot_lose_its_data() -> None:
         Settings.load(context)
 
 
-def test_what_is_retained_is_not_emptied() -> None:
-    context = whole("prod")
-    context["environments"]["prod"]["buckets"]["empty_on_destroy"] = True
-    with pytest.raises(SettingsError, match="empty_on_destroy must be false"):
-        Settings.load(context)
-
-
 def test_a_serverless_endpoint_takes_smaller_images() -> None:
     context = whole("dev")
     context["environments"]["dev"]["api"]["max_image_bytes"] = 4_400_000
