@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 STATE = REPOSITORY / ".laptop"
-IMAGES_PER_CLASS = 200
+IMAGES_PER_CLASS = 400
 
 
 class DemoError(Exception):
