@@ -1,10 +1,13 @@
 """The model package group: every model that passed the gates, and whether a person approved it."""
 
-from aws_cdk import Stack
+from aws_cdk import CustomResource, RemovalPolicy, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
+
+from infra.function import Function
+from infra.settings import Settings
 
 
 class ModelRegistry(Construct):
@@ -12,12 +15,13 @@ class ModelRegistry(Construct):
 
     Args:
         name: of the group.
+        settings: of the environment.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, name: str) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, name: str, settings: Settings) -> None:
         super().__init__(scope, construct_id)
         self.name = name
-        sagemaker.CfnModelPackageGroup(
+        group = sagemaker.CfnModelPackageGroup(
             self,
             "Resource",
             model_package_group_name=name,
@@ -26,6 +30,33 @@ class ModelRegistry(Construct):
         stack = Stack.of(self)
         self._group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=name)
         self._packages = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{name}/*")
+        group.apply_removal_policy(RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY)
+        if not settings.retain:
+            self._purge_before(group, settings)
+
+    def _purge_before(self, group: sagemaker.CfnModelPackageGroup, settings: Settings) -> None:
+        """Delete the group's versions before the group itself, which could not be deleted with them."""
+        purge = Function(
+            self, "Purge", name="purge", environment={}, memory_mb=256, timeout_seconds=300, settings=settings
+        )
+        purge.add_to_role_policy(
+            iam.PolicyStatement(
+                # "*": the operation names no resource in the service authorization reference.
+                actions=["sagemaker:ListModelPackages"],
+                resources=["*"],
+            )
+        )
+        purge.add_to_role_policy(
+            iam.PolicyStatement(actions=["sagemaker:DeleteModelPackage"], resources=[self._packages])
+        )
+        emptied = CustomResource(
+            self,
+            "Emptied",
+            resource_type="Custom::ModelPackages",
+            service_token=purge.function_arn,
+            properties={"ModelPackageGroupName": self.name},
+        )
+        emptied.node.add_dependency(group, purge)
 
     def decisions(self) -> events.EventPattern:
         """Events of a package of this group that a person approved or rejected."""

@@ -31,7 +31,7 @@ class TrainingStack(Stack):
         serving_instance = endpoint.instance_type if isinstance(endpoint, RealtimeEndpoint) else None
 
         self.notifications = Notifications(self, "Notifications", key=data.key, email=settings.notification_email)
-        self.registry = ModelRegistry(self, "Registry", name=settings.name)
+        self.registry = ModelRegistry(self, "Registry", name=settings.name, settings=settings)
         images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
         source_code = SourceCode(self, "SourceCode")
         step_role = SageMakerRole(self, "StepRole", description="Preprocesses, trains and evaluates")

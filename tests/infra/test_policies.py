@@ -15,6 +15,7 @@ Templates = Callable[[str], dict[str, dict[str, Any]]]
 UNNAMEABLE = {
     "cloudwatch:PutMetricData": "a metric has no ARN; a condition confines the namespace",
     "ecr:GetAuthorizationToken": "a login to a registry is no resource",
+    "sagemaker:ListModelPackages": "the service authorization reference names no resource for it",
     "xray:PutTraceSegments": "a trace has no ARN",
     "xray:PutTelemetryRecords": "telemetry has no ARN",
 }

@@ -143,3 +143,22 @@ def test_notifications_reach_the_address_in_the_settings(
     Template.from_json(synthesise(context)["training"]).has_resource_properties(
         "AWS::SNS::Subscription", {"Protocol": "email", "Endpoint": "radiology@example.org"}
     )
+
+
+@pytest.mark.parametrize("environment", ["dev", "laptop"])
+def test_registered_models_go_before_their_group(environment: str, templates: Templates) -> None:
+    """SageMaker deletes no group that holds versions; CloudFormation deletes what depends on the group first."""
+    template = templates(environment)["training"]
+    (group,) = of_type(template, "AWS::SageMaker::ModelPackageGroup")
+    (emptied,) = of_type(template, "Custom::ModelPackages").values()
+
+    assert group in emptied["DependsOn"]
+    assert emptied["Properties"]["ModelPackageGroupName"] == f"cxr-{environment}"
+
+
+def test_registered_models_stay_where_settings_retain(templates: Templates) -> None:
+    template = templates("prod")["training"]
+    (group,) = of_type(template, "AWS::SageMaker::ModelPackageGroup").values()
+
+    assert group["DeletionPolicy"] == "Retain"
+    assert not of_type(template, "Custom::ModelPackages")

@@ -1,0 +1,62 @@
+"""Purge: when an environment that retains nothing is removed, its registered models go first.
+
+Invoked by CloudFormation as a custom resource, which waits for an answer at the URL in the event
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html). Only a deletion does anything; a failure
+is answered too, because without any answer the stack would wait for an hour.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.purge import packages
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_sagemaker.client import SageMakerClient
+
+logger = Logger()
+
+
+@cache
+def sagemaker() -> SageMakerClient:
+    """The client, made once per execution environment."""
+    return boto3.client("sagemaker", config=Config(retries={"mode": "standard", "total_max_attempts": 6}))
+
+
+@logger.inject_lambda_context
+def handle(event: dict[str, Any], context: LambdaContext) -> None:
+    """Handle one CloudFormation custom resource request."""
+    del context
+    group = event["ResourceProperties"]["ModelPackageGroupName"]
+    status, reason = "SUCCESS", "nothing to do"
+    if event["RequestType"] == "Delete":
+        try:
+            reason = f"deleted {packages.delete_all(sagemaker(), group)} model packages of {group}"
+        except (ClientError, BotoCoreError) as error:
+            status, reason = "FAILED", f"The model packages of {group} could not be deleted: {error}"
+    logger.info("answered", extra={"request": event["RequestType"], "status": status, "reason": reason})
+    _answer(event, status, reason)
+
+
+def _answer(event: dict[str, Any], status: str, reason: str) -> None:
+    document = {
+        "Status": status,
+        "Reason": reason,
+        # Stable, so that a change of the function replaces nothing.
+        "PhysicalResourceId": event.get("PhysicalResourceId") or event["LogicalResourceId"],
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+    }
+    request = urllib.request.Request(  # noqa: S310 - CloudFormation's own presigned URL
+        event["ResponseURL"], data=json.dumps(document).encode(), method="PUT", headers={"Content-Type": ""}
+    )
+    with urllib.request.urlopen(request, timeout=30):  # noqa: S310
+        pass

@@ -1,0 +1,119 @@
+"""Before a group of models goes, its versions go; CloudFormation hears about it whatever happens."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+GROUP = "cxr-dev"
+ARN = f"arn:aws:sagemaker:us-east-1:123456789012:model-package/{GROUP}/"
+
+
+@pytest.fixture
+def answers():
+    """CloudFormation's end: the URL to answer at, and what was answered."""
+    received = []
+
+    class CloudFormation(BaseHTTPRequestHandler):
+        def do_PUT(self):
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), CloudFormation)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/answer", received
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def purge(load_handler, monkeypatch, context, answers):
+    """Call the handler for one request; the stubber refuses every call to SageMaker that was not announced."""
+    module, handle = load_handler("lambdas.purge.handler.handle")
+    client = boto3.client("sagemaker")
+    monkeypatch.setattr(module, "sagemaker", lambda: client)
+    url, received = answers
+
+    def call(request: str, **more: str):
+        event = {
+            "RequestType": request,
+            "ResponseURL": url,
+            "StackId": "stack",
+            "RequestId": "request",
+            "LogicalResourceId": "Emptied",
+            "ResourceProperties": {"ServiceToken": "arn", "ModelPackageGroupName": GROUP},
+            **more,
+        }
+        handle(event, context)
+        return received[-1]
+
+    with Stubber(client) as stubber:
+        yield call, stubber
+        stubber.assert_no_pending_responses()
+
+
+def versions(*numbers):
+    return [
+        {
+            "ModelPackageArn": f"{ARN}{number}",
+            "ModelPackageName": f"{GROUP}/{number}",
+            "CreationTime": 0,
+            "ModelPackageStatus": "Completed",
+        }
+        for number in numbers
+    ]
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Update"])
+def test_nothing_is_deleted_before_the_environment_goes(purge, request_type):
+    call, _ = purge
+
+    assert call(request_type)["Status"] == "SUCCESS"
+
+
+def test_every_version_on_every_page_is_deleted(purge):
+    call, stubber = purge
+    stubber.add_response(
+        "list_model_packages",
+        {"ModelPackageSummaryList": versions(3, 2), "NextToken": "more"},
+        {"ModelPackageGroupName": GROUP},
+    )
+    stubber.add_response(
+        "list_model_packages",
+        {"ModelPackageSummaryList": versions(1)},
+        {"ModelPackageGroupName": GROUP, "NextToken": "more"},
+    )
+    for number in (3, 2, 1):
+        stubber.add_response("delete_model_package", {}, {"ModelPackageName": f"{ARN}{number}"})
+
+    answer = call("Delete", PhysicalResourceId="kept")
+
+    assert answer["Status"] == "SUCCESS"
+    assert answer["PhysicalResourceId"] == "kept", "another id would make CloudFormation replace the resource"
+    assert answer["Reason"] == f"deleted 3 model packages of {GROUP}"
+
+
+def test_a_group_that_is_gone_already_is_no_failure(purge):
+    call, stubber = purge
+    stubber.add_client_error("list_model_packages", "ValidationException", f"ModelPackageGroup {GROUP} does not exist.")
+
+    assert call("Delete")["Status"] == "SUCCESS"
+
+
+def test_a_refusal_is_answered_with_its_reason_instead_of_silence(purge):
+    call, stubber = purge
+    stubber.add_client_error("list_model_packages", "AccessDeniedException", "not allowed to list")
+
+    answer = call("Delete")
+
+    assert answer["Status"] == "FAILED"
+    assert "not allowed to list" in answer["Reason"]
