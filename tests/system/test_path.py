@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,7 @@ def test_a_second_model_takes_over_without_a_failed_request(
         while not stop.is_set():
             answer = stack.predict(examples["PNEUMONIA"])
             answers.append((answer.status, answer.document.get("model", {}).get("package_arn", "")))
+            time.sleep(0.4)  # two clients stay below the usage plan's ten requests a second
 
     clients = [threading.Thread(target=ask) for _ in range(2)]
     for client in clients:
