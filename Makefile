@@ -44,12 +44,12 @@ demo: .venv/laptop.installed node_modules/.bin/cdk  ## the whole stack on this m
 .PHONY: test
 test: .venv/dev.installed node_modules/.bin/cdk  ## everything that must hold: lint, types, unit, synth and whole-stack tests
 	ruff check . && ruff format --check . && mypy
-	pytest
+	pytest -n auto --dist loadgroup
 
 .PHONY: check
 check: .venv/dev.installed node_modules/.bin/cdk  ## the fast part of `make test`: no emulator, no training
 	ruff check . && ruff format --check . && mypy
-	pytest -m "not system and not slow"
+	pytest -n auto --dist loadgroup -m "not system and not slow"
 
 .PHONY: format
 format: .venv/dev.installed  ## format and fix what can be fixed
@@ -62,6 +62,10 @@ synth: .venv/deploy.installed node_modules/.bin/cdk  ## templates of ENV into cd
 .PHONY: diff
 diff: .venv/deploy.installed node_modules/.bin/cdk  ## what a deploy of ENV would change in AWS
 	cdk diff --context env=$(ENV)
+
+.PHONY: bootstrap
+bootstrap: .venv/deploy.installed node_modules/.bin/cdk  ## prepare the account and region of ENV for the CDK, once
+	cdk bootstrap --context env=$(ENV)
 
 .PHONY: deploy
 deploy: .venv/deploy.installed node_modules/.bin/cdk  ## deploy ENV to the AWS account of your credentials

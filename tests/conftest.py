@@ -1,4 +1,4 @@
-"""Where the real radiographs are, for the tests that use them."""
+"""What all tests share: where the real radiographs are, and which tests run side by side."""
 
 from __future__ import annotations
 
@@ -18,3 +18,11 @@ def radiographs() -> Path:
     if not (RADIOGRAPHS / "manifest.csv").is_file():
         pytest.skip(f"no real radiographs at {RADIOGRAPHS}: name their folder in CXR_RADIOGRAPHS")
     return RADIOGRAPHS
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a folder's tests on one worker, in order: they share slow fixtures. The longest folder begins."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(Path(__file__).parent).parts[0]))
+    items.sort(key=lambda item: "system" not in item.path.parts)

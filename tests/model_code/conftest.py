@@ -20,7 +20,6 @@ with warnings.catch_warnings():
 
 SIZE = 32
 HERE = Path(__file__).parent
-REAL_IMAGES = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from model_code.archive import list_candidates, open_archive, patient_of
 from model_code.job import JobError
-from tests.model_code.conftest import REAL_IMAGES, zip_of
+from tests.model_code.conftest import zip_of
 
 
 def listing(*names: str):
@@ -78,10 +78,8 @@ def test_patient_and_subtype_come_from_the_file_name(name, patient, subtype):
     assert patient_of(name, fallback=f"x/{name}") == (patient, subtype)
 
 
-def test_agrees_with_the_manifest_of_the_real_images():
-    manifest = REAL_IMAGES / "manifest.csv"
-    if not manifest.is_file():
-        pytest.skip(f"the real radiographs are not here ({manifest})")
+def test_agrees_with_the_manifest_of_the_real_images(radiographs):
+    manifest = radiographs / "manifest.csv"
     with manifest.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows

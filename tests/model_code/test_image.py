@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from model_code.image import batch_from_bytes, pixels_from_bytes
-from tests.model_code.conftest import REAL_IMAGES, drawn, encode
+from tests.model_code.conftest import drawn, encode
 
 
 def test_grey_png_of_the_right_size_is_unchanged():
@@ -57,10 +57,8 @@ def test_a_batch_of_mixed_formats_is_each_image_alone():
         np.testing.assert_array_equal(batch[index], pixels_from_bytes(image, 32).numpy())
 
 
-def test_a_real_radiograph_of_original_size_agrees_with_pillow():
-    folder = REAL_IMAGES / "chest_xray_original" / "NORMAL"
-    if not folder.is_dir():
-        pytest.skip(f"the real radiographs are not here ({folder})")
+def test_a_real_radiograph_of_original_size_agrees_with_pillow(radiographs):
+    folder = radiographs / "chest_xray_original" / "NORMAL"
     encoded = sorted(folder.glob("*.jpeg"))[0].read_bytes()
     ours = pixels_from_bytes(encoded, 64).numpy()[:, :, 0].astype(float)
     with Image.open(io.BytesIO(encoded)) as opened:

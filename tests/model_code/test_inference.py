@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from model_code import inference
-from tests.model_code.conftest import REAL_IMAGES, drawn
+from tests.model_code.conftest import drawn
 
 SOURCE = Path(inference.__file__)
 
@@ -143,12 +143,10 @@ def test_dimensions_are_read_from_the_header(format_):
     assert inference.image_dimensions(image) == (45, 17)
 
 
-def test_dimensions_of_real_files_with_exif():
+def test_dimensions_of_real_files_with_exif(radiographs):
     from PIL import Image
 
-    folder = REAL_IMAGES / "chest_xray_original"
-    if not folder.is_dir():
-        pytest.skip(f"the real radiographs are not here ({folder})")
+    folder = radiographs / "chest_xray_original"
     for path in sorted(folder.rglob("*.jpeg"))[:30:3]:
         with Image.open(path) as opened:
             assert inference.image_dimensions(path.read_bytes()) == opened.size
