@@ -160,9 +160,10 @@ def print_status(found: Status) -> None:
     if found.serving:
         version = f"version {found.serving.version}" if found.serving.version else ""
         listing.add_row("endpoint", status_text(found.serving.status or "no model released yet"), version)
-    if found.api_url:
-        listing.add_row("API", f"{escape(found.api_url)}v1/predictions", "")
     results().print(listing)
+    if found.api_url:
+        # Outside the table, which would fold the address on a narrow terminal: it is there to be copied.
+        results().print(f"POST {escape(found.api_url)}v1/predictions", soft_wrap=True, highlight=False)
     if any(stack is None for stack in found.stacks.values()):
         say(f"Deploy what is missing with `make deploy ENV={found.env}`.")
     elif found.execution is None:
