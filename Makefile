@@ -32,7 +32,7 @@ $(BIN)/uv:
 	@touch $@
 
 node_modules/.bin/cdk: package-lock.json
-	@node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' \
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' \
 	  || { echo "Node 20 or newer is needed for the CDK command line." >&2; exit 1; }
 	npm ci --no-audit --no-fund --silent
 	@touch $@
