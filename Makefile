@@ -44,12 +44,12 @@ demo: .venv/laptop.installed node_modules/.bin/cdk  ## the whole stack on this m
 .PHONY: test
 test: .venv/dev.installed node_modules/.bin/cdk  ## everything that must hold: lint, types, unit, synth and whole-stack tests
 	ruff check . && ruff format --check . && mypy
-	pytest -n auto --dist loadgroup
+	pytest -n auto --no-loadscope-reorder
 
 .PHONY: check
 check: .venv/dev.installed node_modules/.bin/cdk  ## the fast part of `make test`: no emulator, no training
 	ruff check . && ruff format --check . && mypy
-	pytest -n auto --dist loadgroup -m "not system and not slow"
+	pytest -n auto --no-loadscope-reorder -m "not system and not slow"
 
 .PHONY: format
 format: .venv/dev.installed  ## format and fix what can be fixed

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Real radiographs are never part of the repository (their licence asks for attribution, their size for patience).
@@ -20,9 +22,18 @@ def radiographs() -> Path:
     return RADIOGRAPHS
 
 
-@pytest.hookimpl(tryfirst=True)
+class FolderScheduling(LoadScopeScheduling):
+    """Keeps a folder's tests on one worker, in order: they share slow fixtures."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0].split("/")[1]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:
+    """How `pytest -n` deals out the tests."""
+    return FolderScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a folder's tests on one worker, in order: they share slow fixtures. The longest folder begins."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(Path(__file__).parent).parts[0]))
+    """Begin with the folder that takes longest."""
     items.sort(key=lambda item: "system" not in item.path.parts)
