@@ -308,4 +308,5 @@ def test_a_taken_port_is_said_in_one_sentence(account: Account) -> None:
         [sys.executable, "-m", "local", "--port", port], capture_output=True, text=True, check=False, timeout=30
     )
     assert tried.returncode == 1
-    assert f"Port {port} of 127.0.0.1 is in use, perhaps by another demo: stop that, or name another port." in tried.stderr
+    assert f"Port {port} of 127.0.0.1 is in use" in tried.stderr
+    assert len(tried.stderr.splitlines()) == 1
