@@ -22,6 +22,7 @@ from urllib.parse import urlparse
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.api import ApiError
+from local.child import end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,13 +129,7 @@ class Container:
         """End the process and remove its directory. Returns when both are gone."""
         process = self._process
         if process is not None:
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(_STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+            end(process, _STOP_SECONDS)
             for thread in (self._reader, self._shipper):
                 if thread is not None:
                     thread.join(_STOP_SECONDS)

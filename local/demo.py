@@ -77,14 +77,15 @@ class Demo:
 
     def _deploy(self) -> None:
         assembly = STATE / "cdk.out"
-        self._show(synth(assembly))
+        make, put = synth(assembly), deploy(assembly)
+        self._show(make)
         # The templates need no cloud: they are made while it starts.
         with ThreadPoolExecutor(max_workers=1) as pool:
-            synthesis = pool.submit(self._laptop.run, synth(assembly))
+            synthesis = pool.submit(self._laptop.run, make)
             self._laptop.start()
-            self._check(synth(assembly), synthesis.result())
-        self._show(deploy(assembly))
-        self._check(deploy(assembly), self._laptop.run(deploy(assembly)))
+            self._check(make, synthesis.result())
+        self._show(put)
+        self._check(put, self._laptop.run(put))
         stacks = self._laptop.client("cloudformation").describe_stacks()["Stacks"]
         self._say(f"{len(stacks)} stacks: {', '.join(sorted(stack['StackName'] for stack in stacks))}")
 

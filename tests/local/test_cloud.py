@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.laptop import Laptop
+from tests.local.fake_cloud import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.system
@@ -76,14 +76,6 @@ class Account:
 def allow(action: str, resource: str, **condition: Any) -> dict[str, Any]:
     statement: dict[str, Any] = {"Effect": "Allow", "Action": action, "Resource": resource}
     return {**statement, "Condition": condition} if condition else statement
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.05)
-    return answer
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +179,7 @@ def test_an_approval_reaches_a_function_with_the_package_it_is_about(account: Ac
         ModelPackageArn=created, ModelApprovalStatus="Approved", ApprovalDescription="looks right"
     )
 
-    eventually(lambda: s3.list_objects_v2(Bucket="seen")["KeyCount"])
+    wait_for(lambda: s3.list_objects_v2(Bucket="seen")["KeyCount"])
     event = json.loads(s3.get_object(Bucket="seen", Key="event.json")["Body"].read())
     assert event["detail-type"] == "SageMaker Model Package State Change"
     assert event["resources"] == [created]
@@ -235,9 +227,7 @@ def test_resource_types_count_in_a_policy_and_in_an_update(account: Account) -> 
     with pytest.raises(ClientError, match=f"{group} is not allowed by parameter ResourceTypes"):
         cloudformation.update_stack(**update, ResourceTypes=["AWS::IAM::Role"])
     released.update_stack(**update, ResourceTypes=[group])
-    eventually(
-        lambda: cloudformation.describe_stacks(StackName="typed")["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE"
-    )
+    wait_for(lambda: cloudformation.describe_stacks(StackName="typed")["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE")
     groups = account.client("sagemaker").list_model_package_groups(NameContains="second")
     assert len(groups["ModelPackageGroupSummaryList"]) == 1
 
@@ -299,7 +289,7 @@ def test_stopping_leaves_no_process_even_when_the_one_in_front_is_killed(tmp_pat
             return True
         return False
 
-    eventually(gone, 15)
+    wait_for(gone, 15)
 
 
 def test_a_taken_port_is_said_in_one_sentence(account: Account) -> None:
