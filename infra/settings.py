@@ -27,7 +27,12 @@ LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 
                            3288, 3653]  # fmt: skip
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9]+$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(ge=1e-8, le=1)]
 Positive = Annotated[int, Field(ge=1)]
+PackageArn = Annotated[str, Field(pattern=r"^(none|arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package/.+/\d+)$")]
+
+# What a tuning job chooses by itself: not among the parameters of the definitions that tune.
+SEARCHED = frozenset({"learning_rate", "fine_tune_learning_rate", "fine_tune_from", "dropout"})
 
 
 class SettingsError(Exception):
@@ -74,35 +79,65 @@ class Pipeline(Section):
     model_config = ConfigDict(alias_generator=to_pascal, validate_by_name=True, validate_by_alias=False)
 
     processing_instance_type: InstanceType
+    # Each instance downloads the whole archive: many of them spend their time on that.
+    processing_instance_count: Annotated[int, Field(ge=1, le=20)]
     training_instance_type: InstanceType
     image_size: Annotated[int, Field(ge=32, le=1024)]
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
+    backbone: Literal["ResNet50V2", "EfficientNetV2B0", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large"]
     backbone_weights: Annotated[str, Field(pattern=r"^(imagenet|none|s3://[a-z0-9.-]+/.+)$")]
+    warm_start_from: PackageArn
     epochs: Annotated[int, Field(ge=1, le=1000)]
     fine_tune_epochs: Annotated[int, Field(ge=0, le=1000)]
-    learning_rate: Annotated[float, Field(gt=0, le=1)]
-    fine_tune_learning_rate: Annotated[float, Field(gt=0, le=1)]
-    batch_size: Annotated[int, Field(ge=1, le=4096)]
-    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
+    learning_rate: Rate
+    fine_tune_learning_rate: Rate
+    # A stage, or the name of one of the backbone's layers.
+    fine_tune_from: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+    patience: Annotated[int, Field(ge=1, le=1000)]
+    batch_size: Annotated[int, Field(ge=2, le=4096)]
+    dropout: Annotated[float, Field(ge=0, le=0.9)]
+    label_smoothing: Annotated[float, Field(ge=0, le=0.5)]
+    class_weights: Literal["balanced", "none"]
+    ema_momentum: Annotated[float, Field(ge=0, le=0.9999)]
+    feature_views: Annotated[int, Field(ge=0, le=100)]
+    horizontal_flip: Fraction
+    zoom_range: Annotated[float, Field(ge=0, le=0.9)]
+    rotation_degrees: Annotated[float, Field(ge=0, le=180)]
+    shift_range: Annotated[float, Field(ge=0, le=0.5)]
+    contrast_range: Annotated[float, Field(ge=0, le=0.9)]
+    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
+    xla: Literal["off", "on"]
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     min_auroc: Fraction
     min_sensitivity: Fraction
     min_specificity: Fraction
     max_calibration_error: Fraction
+    serving_comparison: Literal["gate", "report"]
+    # A tuning job has at most 750 training jobs and 100 at once, unless the account's quotas are raised
+    # (https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-limits.html).
+    tuning_jobs: Annotated[int, Field(ge=1, le=750)]
+    tuning_parallel_jobs: Annotated[int, Field(ge=1, le=100)]
     # A training job runs at most 28 days, a processing job 5 (API_StoppingCondition, API_ProcessingStoppingCondition).
     max_runtime_seconds: Annotated[int, Field(ge=600, le=432_000)]
     # Only of managed spot training: run time and waiting for capacity together. On demand has no such limit.
     max_wait_seconds: Annotated[int, Field(ge=600)]
-    # Not a parameter: SageMaker takes no expression there, so each choice has a definition of its own.
+    # No parameters: a pipeline has no expression for either, so each choice has a definition of its own.
     spot: bool
+    tuning: bool
 
     def defaults(self) -> dict[str, str | int | float]:
         """Parameter names of the pipeline's definition, and the values they have unless a start names others."""
-        return self.model_dump(by_alias=True, exclude={"spot"} if self.spot else {"spot", "max_wait_seconds"})
+        absent = {"spot", "tuning"}
+        absent |= set() if self.spot else {"max_wait_seconds"}
+        absent |= SEARCHED if self.tuning else {"tuning_jobs", "tuning_parallel_jobs"}
+        return self.model_dump(by_alias=True, exclude=absent)
 
     @model_validator(mode="after")
-    def _spot_may_wait(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.spot and self.max_wait_seconds < self.max_runtime_seconds:
             raise ValueError("max_wait_seconds must not be below max_runtime_seconds: it counts the run time too")
+        if self.tuning and self.tuning_jobs < self.tuning_parallel_jobs:
+            raise ValueError("tuning_jobs must not be below tuning_parallel_jobs: no more can run at once than in all")
         return self
 
 

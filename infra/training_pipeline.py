@@ -13,10 +13,12 @@ from constructs import Construct
 
 from infra.assets import ROOT
 from infra.sagemaker_role import SageMakerRole
-from infra.settings import SettingsError
+from infra.settings import Pipeline, SettingsError
 
-ON_DEMAND = ROOT / "pipeline" / "definition.json"
-SPOT = ROOT / "pipeline" / "definition-spot.json"
+# Tuning jobs are named `<execution>-<step, cut to fit>-<random>`, 32 characters in all, and their training jobs
+# `<tuning job>-001-<random>`: artifacts of pipelines lie at `bqbpzw5k3d15-hptuning-U0H0Wl6oKU-001-c42f316a/output/`.
+# Permissions see names as given or in lower case (github.com/awslabs/service-workbench-on-aws/pull/1177).
+TUNED_JOBS = ("*-TrainMo*", "*-trainmo*")
 
 FITTING: dict[str, tuple[type, ...]] = {"String": (str,), "Integer": (int,), "Float": (int, float)}
 
@@ -27,11 +29,10 @@ class TrainingPipeline(Construct):
     Args:
         name: of the pipeline.
         placeholders: what replaces each `${name}` of the definition.
-        defaults: of its parameters, by name.
-        definition: the compiled definition.
+        settings: defaults of its parameters, and which of the compiled definitions it is.
 
     Raises:
-        SettingsError: `defaults` names a parameter that the definition has not, or leaves one without a value.
+        SettingsError: the settings name a parameter that the definition has not, or give one of another type.
     """
 
     def __init__(
@@ -41,14 +42,18 @@ class TrainingPipeline(Construct):
         *,
         name: str,
         placeholders: Mapping[str, str],
-        defaults: Mapping[str, str | int | float],
-        definition: Path = ON_DEMAND,
+        settings: Pipeline,
     ) -> None:
         super().__init__(scope, construct_id)
         self.name = name
         self.role = SageMakerRole(self, "Role", description="Starts the steps of the training pipeline")
-        self._run_jobs()
-        body = with_defaults(json.loads(definition.read_text(encoding="utf-8")), defaults)
+        self._run_jobs("processing", "pipelines-*")
+        if settings.tuning:
+            self._tune()
+        else:
+            self._run_jobs("training", "pipelines-*")
+        compiled = definition_file(spot=settings.spot, tuning=settings.tuning)
+        body = with_defaults(json.loads(compiled.read_text(encoding="utf-8")), settings.defaults())
         text = json.dumps(body, separators=(",", ":"))
         pipeline = sagemaker.CfnPipeline(
             self,
@@ -67,25 +72,39 @@ class TrainingPipeline(Construct):
             iam.PolicyStatement(actions=["sagemaker:StartPipelineExecution"], resources=[self._arn])
         )
 
-    def _run_jobs(self) -> None:
+    def _run_jobs(self, kind: str, *names: str) -> None:
         """The jobs of a pipeline are named `pipelines-<execution>-<step>-<random>`, whatever the pipeline's name is."""
+        operation = kind.capitalize()
+        self._allow(
+            [f"sagemaker:Create{operation}Job", f"sagemaker:Describe{operation}Job", f"sagemaker:Stop{operation}Job"],
+            f"{kind}-job",
+            names,
+        )
+
+    def _tune(self) -> None:
+        """A tuning job in place of the training job, and the training jobs that it starts."""
+        operation = "HyperParameterTuningJob"
+        actions = [f"sagemaker:{verb}{operation}" for verb in ("Create", "Describe", "Stop")]
+        # The best of its jobs is found in their list.
+        actions.append(f"sagemaker:ListTrainingJobsFor{operation}")
+        self._allow(actions, "hyper-parameter-tuning-job", TUNED_JOBS)
+        self._run_jobs("training", *TUNED_JOBS)
+
+    def _allow(self, actions: list[str], resource: str, names: tuple[str, ...]) -> None:
         stack = Stack.of(self)
-        for kind in ("Processing", "Training"):
-            self.role.add_to_principal_policy(
-                iam.PolicyStatement(
-                    actions=[
-                        f"sagemaker:Create{kind}Job",
-                        f"sagemaker:Describe{kind}Job",
-                        f"sagemaker:Stop{kind}Job",
-                        "sagemaker:AddTags",  # every job carries the execution it belongs to
-                    ],
-                    resources=[
-                        stack.format_arn(
-                            service="sagemaker", resource=f"{kind.lower()}-job", resource_name="pipelines-*"
-                        )
-                    ],
-                )
+        self.role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=[*actions, "sagemaker:AddTags"],  # every job carries the execution it belongs to
+                resources=[
+                    stack.format_arn(service="sagemaker", resource=resource, resource_name=name) for name in names
+                ],
             )
+        )
+
+
+def definition_file(*, spot: bool, tuning: bool) -> Path:
+    """The compiled definition that trains, or tunes, on demand or on spot capacity."""
+    return ROOT / "pipeline" / f"definition{'-tuning' if tuning else ''}{'-spot' if spot else ''}.json"
 
 
 def with_defaults(definition: dict[str, Any], defaults: Mapping[str, str | int | float]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from constructs import Construct
 
 from infra.data_stack import DataStack
 from infra.deep_learning_images import DeepLearningImages
+from infra.endpoint import grant_describe
 from infra.event_rule import EventRule
 from infra.function import Function
 from infra.model_registry import ModelRegistry
@@ -14,7 +15,7 @@ from infra.sagemaker_role import SageMakerRole
 from infra.settings import RealtimeEndpoint, Settings
 from infra.source_code import SourceCode
 from infra.stack import deployable
-from infra.training_pipeline import ON_DEMAND, SPOT, TrainingPipeline
+from infra.training_pipeline import TrainingPipeline
 
 
 class TrainingStack(Stack):
@@ -35,6 +36,15 @@ class TrainingStack(Stack):
         images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
         source_code = SourceCode(self, "SourceCode")
         step_role = SageMakerRole(self, "StepRole", description="Preprocesses, trains and evaluates")
+        serving = Function(
+            self,
+            "FindServingModel",
+            name="serving",
+            memory_mb=256,
+            timeout_seconds=120,  # repeats throttled calls; a Lambda step is not repeated, and waits for ten minutes
+            environment={"ENDPOINT_NAME": settings.name, "NOTHING_SERVED_URI": source_code.uri},
+            settings=settings,
+        )
         pipeline = TrainingPipeline(
             self,
             "Pipeline",
@@ -50,9 +60,9 @@ class TrainingStack(Stack):
                 "ServingImageUri": images.serving(serving_instance),
                 "SourceCodeUri": source_code.uri,
                 "ModelPackageGroupName": self.registry.name,
+                "FindServingModelFunctionArn": serving.function_arn,
             },
-            defaults=settings.pipeline.defaults(),
-            definition=SPOT if settings.pipeline.spot else ON_DEMAND,
+            settings=settings.pipeline,
         )
         trigger = Function(
             self,
@@ -93,13 +103,19 @@ class TrainingStack(Stack):
         data.data.grant_read(step_role, "datasets/*")
         data.artifacts.grant_read(step_role, "executions/*")
         data.artifacts.grant_write(step_role, "executions/*")
+        data.artifacts.grant_read(step_role, "weights/*")  # backbone weights that a platform team put there
         source_code.grant_read(step_role)
         images.grant_pull(step_role)
+        self.registry.grant_read(step_role)  # where a warm start finds the artifact of a package
 
         pipeline.role.encrypt_volumes(data.key.key_arn)
         step_role.grant_pass_to_sagemaker(pipeline.role)
         data.artifacts.grant_read(pipeline.role, "executions/*")
         self.registry.grant_register(pipeline.role)
+        serving.grant_invoke(pipeline.role)
+
+        grant_describe(serving, name=settings.name)
+        self.registry.grant_read(serving)
 
         data.data.grant_find(trigger)
         data.data.grant_read(trigger, "incoming/*", "datasets/*")

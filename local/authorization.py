@@ -23,6 +23,7 @@ _NAMED_BY = {
     "Endpoint": (("EndpointName", "endpoint"),),
     "ProcessingJob": (("ProcessingJobName", "processing-job"),),
     "TrainingJob": (("TrainingJobName", "training-job"),),
+    "HyperParameterTuningJob": (("HyperParameterTuningJobName", "hyper-parameter-tuning-job"),),
     "Tags": (("ResourceArn", ""),),
 }
 _OPERATIONS = {
@@ -38,6 +39,7 @@ _OPERATIONS = {
     "DescribePipelineDefinitionForExecution": "PipelineExecution",
     "SendPipelineExecutionStepSuccess": "PipelineExecution",
     "SendPipelineExecutionStepFailure": "PipelineExecution",
+    "ListTrainingJobsForHyperParameterTuningJob": "HyperParameterTuningJob",
     "UpdateEndpointWeightsAndCapacities": "Endpoint",
     "InvokeEndpointWithResponseStream": "Endpoint",
     "PutModelPackageGroupPolicy": "ModelPackageGroup",
@@ -73,8 +75,18 @@ def required_permissions(operation: str, request: Mapping[str, Any], account: st
     prefix = f"arn:aws:sagemaker:{region}:{account}"
     permissions = [Permission(action, resource, context) for resource in _resources(operation, request, prefix)]
     passed = {"iam:PassedToService": "sagemaker.amazonaws.com"}
-    permissions += [Permission("iam:PassRole", request[name], passed) for name in _ROLE_PARAMETERS if request.get(name)]
+    permissions += [Permission("iam:PassRole", role, passed) for role in passed_roles(request)]
     return permissions
+
+
+def passed_roles(request: Mapping[str, Any]) -> list[str]:
+    """ARNs of the roles that a request hands to SageMaker: its own, and that of a tuning job's training jobs."""
+    return [
+        part[name]
+        for part in (request, request.get("TrainingJobDefinition", {}))
+        for name in _ROLE_PARAMETERS
+        if part.get(name)
+    ]
 
 
 def _resources(operation: str, request: Mapping[str, Any], prefix: str) -> Iterator[str]:

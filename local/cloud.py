@@ -18,7 +18,7 @@ from urllib.parse import unquote
 import boto3
 from botocore.config import Config
 
-from local import emulator, stack_resources
+from local import emulator, lambda_step, stack_resources
 from local.api import ApiError
 from local.authorization import required_permissions
 from local.endpoints import Endpoints
@@ -40,6 +40,8 @@ _SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
 _SESSION_SECONDS = 1800
 # One connection pool is shared by the threads of several steps and endpoints.
 _CLIENT_CONFIG = Config(retries={"mode": "standard", "max_attempts": 3}, max_pool_connections=32)
+# A function is called once, and may take its time.
+_LAMBDA_CONFIG = Config(retries={"total_max_attempts": 1}, read_timeout=lambda_step.MAX_SECONDS)
 
 
 @dataclass
@@ -109,7 +111,8 @@ class EmbeddedCloud:
             session = self._session(role_arn or "")
             if service not in session.clients:
                 make = cast("Callable[..., Any]", session.boto3.client)
-                session.clients[service] = make(service, endpoint_url=self._endpoint_url, config=_CLIENT_CONFIG)
+                config = _LAMBDA_CONFIG if service == "lambda" else _CLIENT_CONFIG
+                session.clients[service] = make(service, endpoint_url=self._endpoint_url, config=config)
             return session.clients[service]
 
     def credentials(self, role_arn: str) -> dict[str, str]:

@@ -13,7 +13,8 @@ from local.api import Cloud
 from local.job import Job
 from local.jobs import JobService
 from local.pipeline_definition import Definition, Step
-from local.steps import StepError, StepRun, StepRunner, StepStopped, iso
+from local.step_run import StepError, StepRun, StepStopped
+from local.steps import StepRunner, iso
 
 FAILURE = "Step failure: One or multiple steps failed."
 MAX_PARALLEL_STEPS = 50
@@ -31,7 +32,7 @@ class Execution:
 
     Args:
         cloud: where it acts.
-        jobs: runs the jobs of Processing and Training steps.
+        jobs: runs the jobs of Processing, Training and Tuning steps.
         pipeline: what DescribePipeline answered at the start; the execution keeps to it.
         definition: the pipeline's definition, checked.
         parameters: typed, complete.
@@ -174,11 +175,11 @@ class Execution:
                 self.modified = time.time()
                 self._changed.notify_all()
 
-    def _attach(self, run: StepRun, job: Job) -> bool:
-        """Take a step's job, to stop it with the execution; True when the execution is being stopped."""
+    def _attach(self, run: StepRun, job: Job | None) -> bool:
+        """Note that a step runs, and its job, to stop it with the execution; True when that is being stopped."""
         with self._changed:
             run.job = job
-            if self._stopping:
+            if self._stopping and job is not None:
                 job.stop()
             elif run.status == "Starting":
                 run.status = "Executing"

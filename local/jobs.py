@@ -1,28 +1,48 @@
-"""Processing and training jobs of the embedded cloud: their Create, Describe, List and Stop operations."""
+"""Processing, training and tuning jobs of the embedded cloud: their Create, Describe, List and Stop operations."""
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple, cast
 
-from local import processing_job, requests, training_job
+from local import processing_job, requests, training_job, tuning_job
 from local.api import ApiError, Cloud
 from local.job import Job
 from local.job_process import GRACE_SECONDS
 from local.processing_job import ProcessingJob
 from local.training_job import TrainingJob
+from local.tuning_job import TuningJob
 
-_KINDS: Mapping[str, tuple[type[Job], Callable[[Mapping[str, Any]], None], str]] = {
-    "Processing": (ProcessingJob, processing_job.check, "processing-job"),
-    "Training": (TrainingJob, training_job.check, "training-job"),
-}
+TUNING = "HyperParameterTuning"
+_TRAINING_JOBS = f"ListTrainingJobsFor{TUNING}Job"
+_OPERATION = re.compile(rf"(Create|Describe|List|Stop)(Processing|Training|{TUNING})Jobs?")
 _PAGE = 10
 
 
+class _Kind(NamedTuple):
+    """A kind of job.
+
+    `check` refuses what the laptop cannot do, `resource` is the resource type of its ARN, `sort_by` what its List
+    operation sorts by when the request does not say.
+    """
+
+    check: Callable[[Mapping[str, Any]], None]
+    resource: str
+    sort_by: str = "CreationTime"
+
+
+_KINDS = {
+    "Processing": _Kind(processing_job.check, "processing-job"),
+    "Training": _Kind(training_job.check, "training-job"),
+    TUNING: _Kind(tuning_job.check, "hyper-parameter-tuning-job", sort_by="Name"),
+}
+
+
 class JobService:
-    """Keeps every job since the cloud was started and runs each as a local process.
+    """Keeps every job since the cloud was started and runs each as local processes.
 
     Args:
         cloud: where the jobs' data, logs and roles are.
@@ -32,7 +52,7 @@ class JobService:
         f"{verb}{kind}Job{'s' if verb == 'List' else ''}"
         for verb in ("Create", "Describe", "List", "Stop")
         for kind in _KINDS
-    )
+    ) | {_TRAINING_JOBS}
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -51,24 +71,30 @@ class JobService:
             ApiError: what the API answers instead.
         """
         requests.check(operation, request)
-        kind = next(kind for kind in _KINDS if kind in operation)
-        if operation.startswith("Create"):
+        if operation == _TRAINING_JOBS:
+            return self._list_training_jobs(request)
+        match = _OPERATION.fullmatch(operation)
+        if match is None:
+            raise ApiError("UnknownOperationException", f"The operation {operation} does not exist on the laptop.")
+        verb, kind = match.groups()
+        if verb == "Create":
             return {f"{kind}JobArn": self.create(kind, request).arn}
-        if operation.startswith("List"):
+        if verb == "List":
             return self._list(kind, request)
         job = self._find(kind, request[f"{kind}JobName"])
-        if operation.startswith("Describe"):
+        if verb == "Describe":
             return job.describe()
         if not job.stop():
             raise ApiError(
                 "ValidationException",
-                f"The request was rejected because the {kind.lower()} job is in status {job.status}.",
+                f"The request was rejected because the {_KINDS[kind].resource.replace('-', ' ')} is in status "
+                f"{job.status}.",
             )
         return {}
 
     def arn(self, kind: str, name: str) -> str:
-        """The ARN of a job of a kind, `Processing` or `Training`."""
-        return f"arn:aws:sagemaker:{self._cloud.region}:{self._cloud.account}:{_KINDS[kind][2]}/{name}"
+        """The ARN of a job of a kind, `Processing`, `Training` or `HyperParameterTuning`."""
+        return f"arn:aws:sagemaker:{self._cloud.region}:{self._cloud.account}:{_KINDS[kind].resource}/{name}"
 
     def create(self, kind: str, request: Mapping[str, Any]) -> Job:
         """Check a request, then create and start its job.
@@ -77,8 +103,7 @@ class JobService:
             ApiError: `ValidationException`, `ResourceInUse`, or `ServiceUnavailable` after `shutdown`.
         """
         requests.check(f"Create{kind}Job", request)
-        make, check, _ = _KINDS[kind]
-        check(request)
+        _KINDS[kind].check(request)
         name = request[f"{kind}JobName"]
         with self._lock:
             if self._closed:
@@ -89,7 +114,7 @@ class JobService:
                     "Job name must be unique within an AWS account and region, and a job with this name already exists "
                     f"({self.arn(kind, name)})",
                 )
-            job = self._jobs[kind, name] = make(self._cloud, self.arn(kind, name), name, request)
+            job = self._jobs[kind, name] = self._make(kind, name, request)
             job.start()
         return job
 
@@ -103,21 +128,51 @@ class JobService:
         for job in running:
             job.wait(max(0.0, deadline - time.monotonic()))
 
+    def _make(self, kind: str, name: str, request: Mapping[str, Any]) -> Job:
+        arn = self.arn(kind, name)
+        if kind == "Processing":
+            return ProcessingJob(self._cloud, arn, name, request)
+        if kind == "Training":
+            return TrainingJob(self._cloud, arn, name, request)
+        return TuningJob(self._cloud, arn, name, request, self._train)
+
+    def _train(self, request: Mapping[str, Any]) -> TrainingJob:
+        return cast("TrainingJob", self.create("Training", request))
+
     def _find(self, kind: str, name: str) -> Job:
         with self._lock:
             job = self._jobs.get((kind, name))
+        if job is None and kind == "Training":
+            raise ApiError("ValidationException", "Requested resource not found.")
         if job is None:
-            missing = "Requested resource not found." if kind == "Training" else "Could not find requested job"
-            raise ApiError("ValidationException", f"{missing} with name: {name}" if kind == "Processing" else missing)
+            code = "ResourceNotFound" if kind == TUNING else "ValidationException"
+            raise ApiError(code, f"Could not find requested job with name: {name}")
         return job
 
     def _list(self, kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        members = {"Name", "Arn", "Status"}
-        times = {"CreationTime", "LastModifiedTime", f"{kind}EndTime"}
-        extra = {"Processing": {"FailureReason", "ExitMessage"}, "Training": {"SecondaryStatus"}}[kind]
-        wanted = {f"{kind}Job{member}" for member in members} | times | extra
         with self._lock:
             jobs = [job for (of, _), job in self._jobs.items() if of == kind]
-        summaries = [{k: v for k, v in job.describe().items() if k in wanted} for job in jobs]
-        chosen = requests.select(summaries, request, name=f"{kind}JobName", status=f"{kind}JobStatus", descending=False)
+        chosen = requests.select(
+            [job.summary() for job in jobs],
+            {"SortBy": _KINDS[kind].sort_by, **request},
+            name=f"{kind}JobName",
+            status=f"{kind}JobStatus",
+            descending=False,
+        )
         return requests.page(chosen, request, f"{kind}JobSummaries", _PAGE)
+
+    def _list_training_jobs(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Of one tuning job; sorted by objective, those without one are left out, as the API says."""
+        tuning = cast("TuningJob", self._find(TUNING, request[f"{TUNING}JobName"]))
+        status, by = request.get("StatusEquals"), request.get("SortBy", "Name")
+        found = [item for item in tuning.training_jobs() if status in (None, item["TrainingJobStatus"])]
+        objective = f"Final{TUNING}JobObjectiveMetric"
+        if by == "FinalObjectiveMetricValue":
+            found = [item for item in found if objective in item]
+            found.sort(key=lambda item: item[objective]["Value"])
+        else:
+            member = {"Name": "TrainingJobName", "Status": "TrainingJobStatus"}.get(by, by)
+            found.sort(key=lambda item: item[member])
+        if request.get("SortOrder") == "Descending":
+            found.reverse()
+        return requests.page(found, request, "TrainingJobSummaries", _PAGE)

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import botocore.session
-
-from local import expressions
+from local import expressions, lambda_step
+from local.definition_checks import PROPERTY_SHAPES, check_arguments
 from local.expressions import ExpressionError
 
 PARAMETER_TYPES: Mapping[str, type] = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
-# The shape whose members a step's properties are, by step type; a Fail step has none.
-PROPERTY_SHAPES: Mapping[str, str | None] = {
-    "Processing": "DescribeProcessingJobResponse",
-    "Training": "DescribeTrainingJobResponse",
-    "RegisterModel": "DescribeModelPackageOutput",
-    "Condition": None,
-    "Fail": None,
-}
 
 
 class DefinitionError(ValueError):
@@ -68,6 +58,8 @@ class Step:
     Attributes:
         branch: the Condition step and the outcome under which this step runs at all, for a step of a branch.
         after: names of the steps that must have succeeded before.
+        function: ARN of the function of a Lambda step.
+        outputs: the types of a Lambda step's output parameters, by name.
     """
 
     name: str
@@ -78,6 +70,8 @@ class Step:
     property_files: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     branch: tuple[str, bool] | None = None
     after: frozenset[str] = frozenset()
+    function: Any = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,7 +127,7 @@ def read(body: str) -> Definition:
         raise DefinitionError(f"Two steps are named '{twice}'; step names must be unique in a pipeline.")
     for step in flat:
         try:
-            _check(step.arguments, step, parameters, steps)
+            check_arguments(step, parameters, steps)
         except ExpressionError as error:
             raise DefinitionError(f"Step '{step.name}': {error}") from None
         except (AttributeError, KeyError, TypeError) as error:
@@ -166,113 +160,39 @@ def _flatten(declared: Iterable[Mapping[str, Any]], branch: tuple[str, bool] | N
             for member, outcome in (("IfSteps", True), ("ElseSteps", False)):
                 branches += _flatten(arguments.get(member, []), (name, outcome))
             arguments = {"Conditions": arguments.get("Conditions", [])}
-        after = {str(path[1]) for path in expressions.references(arguments) if path[0] == "Steps" and len(path) > 1}
+        function, outputs = (item["FunctionArn"], _outputs(item)) if kind == "Lambda" else (None, {})
+        references = expressions.references([arguments, function])
+        after = {str(path[1]) for path in references if path[0] == "Steps" and len(path) > 1}
         after |= set(item.get("DependsOn", [])) | ({branch[0]} if branch else set())
         files = {f["PropertyFileName"]: (f["OutputName"], f["FilePath"]) for f in item.get("PropertyFiles", [])}
         steps.append(
             Step(
-                name, kind, arguments, item.get("DisplayName"), item.get("Description"), files, branch, frozenset(after)
+                name,
+                kind,
+                arguments,
+                display_name=item.get("DisplayName"),
+                description=item.get("Description"),
+                property_files=files,
+                branch=branch,
+                after=frozenset(after),
+                function=function,
+                outputs=outputs,
             )
         )
         steps += branches
     return steps
 
 
-def _check(value: Any, step: Step, parameters: Mapping[str, Parameter], steps: Mapping[str, Step]) -> None:
-    """Check the expressions of a step's arguments, so that a mistake is told before anything has run."""
-    function = expressions.function_of(value)
-    if function is not None and function[0] == "Get":
-        _check_reference(function[1], parameters, steps)
-        return
-    if function is not None and function[0] == "Std:JsonGet":
-        _check_json_get(function[1], steps)
-        value = function[1].get("S3Uri")
-    elif function is not None and function[0] == "Std:Join":
-        if not isinstance(function[1].get("Values"), list):
-            raise ExpressionError("Std:Join needs a list of Values.")
-        value = function[1]["Values"]
-    elif function is not None:
-        raise ExpressionError(f"The function '{function[0]}' is not supported.")
-    elif step.type == "Condition" and value is step.arguments:
-        for condition in value["Conditions"]:
-            _check_condition(condition)
-    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        _check(item, step, parameters, steps)
-
-
-def _check_condition(condition: Mapping[str, Any]) -> None:
-    kind = condition.get("Type")
-    if kind not in expressions.CONDITIONS:
-        known = ", ".join(sorted(expressions.CONDITIONS))
-        raise ExpressionError(f"The condition '{kind}' is not supported; known are {known}.")
-    members = {"In": ("QueryValue", "Values"), "Not": ("Condition",), "Or": ("Conditions",)}
-    needed = members.get(kind, ("LeftValue", "RightValue"))
-    if {*condition} != {"Type", *needed}:
-        raise ExpressionError(
-            f"The condition '{kind}' has the members {', '.join(needed)}, not {', '.join(condition)}."
-        )
-    for inner in [condition["Condition"]] if kind == "Not" else condition["Conditions"] if kind == "Or" else []:
-        _check_condition(inner)
-
-
-def _check_reference(path: str, parameters: Mapping[str, Parameter], steps: Mapping[str, Step]) -> None:
-    match expressions.tokens(path):
-        case ["Parameters", str(name)] if name in parameters:
-            return
-        case ["Parameters", str(name)]:
-            raise ExpressionError(f"'{path}' refers to parameter '{name}', which the pipeline does not declare.")
-        case ["Execution", name] if name in expressions.EXECUTION_VARIABLES:
-            return
-        case ["Steps", str(name), *_] if name not in steps:
-            raise ExpressionError(f"'{path}' refers to step '{name}', which the pipeline does not have.")
-        case ["Steps", str(name), *rest] if rest:
-            _check_property(path, rest, steps[name])
-        case _:
-            raise ExpressionError(f"The reference '{path}' is not supported.")
-
-
-def _check_json_get(argument: Mapping[str, Any], steps: Mapping[str, Step]) -> None:
-    if not isinstance(argument.get("Path"), str):
-        raise ExpressionError("Std:JsonGet needs a Path that is a string.")
-    expressions.tokens(argument["Path"])
-    if ("PropertyFile" in argument) == ("S3Uri" in argument):
-        raise ExpressionError("Std:JsonGet needs either a PropertyFile or an S3Uri.")
-    if "PropertyFile" in argument:
-        step, name = expressions.property_file(argument["PropertyFile"])
-        if step not in steps or name not in steps[step].property_files:
-            raise ExpressionError(f"Std:JsonGet names property file '{name}', which step '{step}' does not have.")
-
-
-@functools.cache
-def _shape(name: str | None) -> Any:
-    return botocore.session.get_session().get_service_model("sagemaker").shape_for(name) if name else None
-
-
-def _check_property(path: str, rest: list[str | int], step: Step) -> None:
-    """A property must be a member of what Describe answers for the step's job, by the service model."""
-    if step.type == "Condition" and rest == ["Outcome"]:
-        return
-    shape: Any = _shape(PROPERTY_SHAPES[step.type])
-    given: Any = step.arguments
-    for part in rest:
-        kind = shape.type_name if shape else None
-        if kind == "structure" and part in shape.members:
-            shape = shape.members[part]
-            given = given.get(part) if isinstance(given, dict) else None
-        elif kind == "list":
-            shape = shape.member
-            names: list[Any] = [
-                e[m] for e in given or () if isinstance(e, dict) for m in expressions.NAME_MEMBERS if m in e
-            ]
-            if isinstance(part, str) and names and part not in names:
-                raise ExpressionError(
-                    f"'{path}' names '{part}', but step '{step.name}' has {', '.join(map(str, names))}."
-                )
-            given = None
-        elif kind == "map":
-            shape, given = shape.value, None
-        else:
-            raise ExpressionError(f"'{path}' is not supported: a {step.type} step has no property '{part}' there.")
+def _outputs(declared: Mapping[str, Any]) -> dict[str, str]:
+    """The types of a Lambda step's output parameters, by name."""
+    outputs = {item["OutputName"]: item.get("OutputType", "String") for item in declared.get("OutputParameters", ())}
+    for name, kind in outputs.items():
+        if kind not in lambda_step.OUTPUT_TYPES:
+            raise DefinitionError(
+                f"The output parameter '{name}' of step '{declared['Name']}' has type '{kind}'; known are "
+                f"{', '.join(lambda_step.OUTPUT_TYPES)}."
+            )
+    return outputs
 
 
 def _check_order(steps: Mapping[str, Step]) -> None:

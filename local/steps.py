@@ -8,60 +8,32 @@ import secrets
 import string
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from local import expressions, requests, transfer
+from local import expressions, lambda_step, requests, transfer
 from local.api import ApiError, Cloud
+from local.authorization import passed_roles
 from local.expressions import ExpressionError, Scope
 from local.job import Job
-from local.jobs import JobService
-from local.pipeline_definition import Definition, Step
+from local.jobs import TUNING, JobService
+from local.pipeline_definition import Definition
+from local.step_run import StepError, StepRun, StepStopped
 from local.transfer import TransferError
 
-# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_PipelineExecutionStep.html
-MAX_REASON = 1024
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateProcessingJob.html: ProcessingJobName
 MAX_JOB_NAME = 63
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateHyperParameterTuningJob.html
+MAX_TUNING_JOB_NAME = 32
 _ALPHANUMERIC = string.ascii_letters + string.digits
-
-
-class StepError(Exception):
-    """A step that failed; the message is its FailureReason."""
-
-
-class StepStopped(Exception):  # noqa: N818 - no error: somebody asked for it
-    """A step that ended because its execution was stopped."""
-
-
-@dataclass
-class StepRun:
-    """What ListPipelineExecutionSteps tells of a step that has started."""
-
-    step: Step
-    attempt: int
-    status: str = "Starting"
-    begin: float = field(default_factory=time.time)
-    end: float | None = None
-    reason: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-    job: Job | None = None
-
-    def summary(self) -> dict[str, Any]:
-        """As a member of `PipelineExecutionSteps`."""
-        answer = {
-            "StepName": self.step.name,
-            "StepDisplayName": self.step.display_name,
-            "StepDescription": self.step.description,
-            "StepStatus": self.status,
-            "StartTime": self.begin,
-            "EndTime": self.end,
-            "FailureReason": self.reason[:MAX_REASON] if self.reason else None,
-            "Metadata": dict(self.metadata),
-            "AttemptCount": self.attempt,
-        }
-        return {key: value for key, value in answer.items() if value is not None}
+# By the step's type: the kind of its job, and the member of the step's metadata that names the job.
+_JOBS = {
+    "Processing": ("Processing", "ProcessingJob"),
+    "Training": ("Training", "TrainingJob"),
+    "Tuning": (TUNING, "TuningJob"),
+}
+Attach = Callable[[StepRun, Job | None], bool]
 
 
 @dataclass(frozen=True)
@@ -70,7 +42,7 @@ class StepRunner:
 
     Attributes:
         cloud: where they act.
-        jobs: runs the jobs of Processing and Training steps.
+        jobs: runs the jobs of Processing, Training and Tuning steps.
         pipeline: DescribePipeline's answer, for name, ARN and role.
         definition: the pipeline's definition, checked.
         parameters: of the execution, typed.
@@ -88,12 +60,13 @@ class StepRunner:
     created: float
     properties: Mapping[str, Mapping[str, Any]]
 
-    def perform(self, run: StepRun, attach: Callable[[StepRun, Job], bool]) -> Mapping[str, Any]:
+    def perform(self, run: StepRun, attach: Attach) -> Mapping[str, Any]:
         """Do what a step does, and wait for it.
 
         Args:
             run: the step; its metadata is filled in as it is known.
-            attach: told of the step's job once it runs; afterwards asked again whether the execution is being stopped.
+            attach: told that the step runs, and of its job; afterwards asked again whether the execution is being
+                stopped.
 
         Returns:
             The step's properties, which later steps may refer to.
@@ -115,7 +88,9 @@ class StepRunner:
             message = arguments.get("ErrorMessage", "")
             run.metadata["Fail"] = {"ErrorMessage": message}
             raise StepError(message)
-        return self._register(run, arguments) if run.step.type == "RegisterModel" else self._job(run, arguments, attach)
+        if run.step.type == "RegisterModel":
+            return self._register(run, arguments)
+        return self._call(run, arguments, attach) if run.step.type == "Lambda" else self._job(run, arguments, attach)
 
     def _decide(self, run: StepRun, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         scope = self._scope()
@@ -123,11 +98,23 @@ class StepRunner:
         run.metadata["Condition"] = {"Outcome": str(outcome)}
         return {"Outcome": outcome}
 
-    def _job(
-        self, run: StepRun, arguments: Mapping[str, Any], attach: Callable[[StepRun, Job], bool]
-    ) -> Mapping[str, Any]:
-        kind = run.step.type
-        name = self._job_name(run.step.name)
+    def _call(self, run: StepRun, arguments: Mapping[str, Any], attach: Attach) -> Mapping[str, Any]:
+        """Call a Lambda step's function. A call cannot be taken back: stopping the execution waits for its end."""
+        step = run.step
+        function = expressions.evaluate(step.function, self._scope())
+        run.metadata["Lambda"] = {"Arn": function}
+        attach(run, None)
+        with _invoking("lambda:InvokeFunction"):
+            client = self.cloud.client("lambda", role_arn=self.pipeline["RoleArn"])
+        outputs = lambda_step.invoke(client, function, arguments, step.outputs)
+        run.metadata["Lambda"]["OutputParameters"] = [
+            {"Name": name, "Value": lambda_step.text(value)} for name, value in outputs.items()
+        ]
+        return {"OutputParameters": outputs}
+
+    def _job(self, run: StepRun, arguments: Mapping[str, Any], attach: Attach) -> Mapping[str, Any]:
+        kind, member = _JOBS[run.step.type]
+        name = self._job_name(kind, run.step.name)
         tags = {"sagemaker:pipeline-execution-arn": self.arn, "sagemaker:pipeline-step-name": run.step.name}
         request = {
             **arguments,
@@ -141,21 +128,24 @@ class StepRunner:
             self._authorize(action, arn)
             # Pipelines tags what it creates, which AWS authorizes on its own.
             self._authorize("sagemaker:AddTags", arn)
-            self._authorize("iam:PassRole", request["RoleArn"], {"iam:PassedToService": "sagemaker.amazonaws.com"})
+            for role in passed_roles(request):
+                self._authorize("iam:PassRole", role, {"iam:PassedToService": "sagemaker.amazonaws.com"})
             job = self.jobs.create(kind, request)
-        run.metadata[f"{kind}Job"] = {"Arn": arn}
+        run.metadata[member] = {"Arn": arn}
         attach(run, job)
         job.wait()
         if job.status == "Completed":
-            return job.describe()
+            return job.properties()
         if job.status == "Stopped" and attach(run, job):
             raise StepStopped
         raise StepError(f"ClientError: {job.failure_reason or f'The job {name} was stopped.'}")
 
-    def _job_name(self, step: str) -> str:
-        start = f"pipelines-{self.arn.rsplit('/', 1)[-1]}-"
+    def _job_name(self, kind: str, step: str) -> str:
+        """A name as Pipelines makes it; that of a tuning job is short and begins with the execution."""
+        execution, most = self.arn.rsplit("/", 1)[-1], MAX_TUNING_JOB_NAME if kind == TUNING else MAX_JOB_NAME
+        start = f"{execution}-" if kind == TUNING else f"pipelines-{execution}-"
         end = "-" + "".join(secrets.choice(_ALPHANUMERIC) for _ in range(10))
-        return start + step.replace("_", "-")[: MAX_JOB_NAME - len(start) - len(end)].strip("-") + end
+        return start + step.replace("_", "-")[: most - len(start) - len(end)].strip("-") + end
 
     def _register(self, run: StepRun, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         with _invoking("sagemaker:CreateModelPackage"):

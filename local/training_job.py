@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tarfile
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from local import training_toolkit, transfer
 from local.api import ApiError
-from local.job import Job, credentials, is_below
+from local.command_job import Command, CommandJob, credentials, is_below
+from local.instance import Instance
+from local.job import members
 from local.job_process import base_environment
+from local.sync import Sync
 from local.training_image import check_image
 
 _CHECKPOINTS = "/opt/ml/checkpoints"
+_TENSORBOARD = "/opt/ml/output/tensorboard"
+_SUMMARY = frozenset(
+    {
+        *("TrainingJobName", "TrainingJobArn", "TrainingJobStatus", "SecondaryStatus", "CreationTime"),
+        *("LastModifiedTime", "TrainingEndTime"),
+    }
+)
 _PHASES = {
     "Starting": "Starting the training job",
     "Downloading": "Downloading input data",
@@ -55,8 +65,9 @@ def check(request: Mapping[str, Any]) -> None:
         raise ApiError("ValidationException", "OutputDataConfig.CompressionType is GZIP only on the laptop.")
     for channel in request.get("InputDataConfig", ()):
         _check_channel(channel, algorithm["TrainingInputMode"])
-    if not is_below(request.get("CheckpointConfig", {}).get("LocalPath", _CHECKPOINTS), "/opt/ml"):
-        raise ApiError("ValidationException", "CheckpointConfig.LocalPath must be below /opt/ml.")
+    for member, usual in (("CheckpointConfig", _CHECKPOINTS), ("TensorBoardOutputConfig", _TENSORBOARD)):
+        if not is_below(request.get(member, {}).get("LocalPath", usual), "/opt/ml"):
+            raise ApiError("ValidationException", f"{member}.LocalPath must be below /opt/ml.")
 
 
 def _check_channel(channel: Mapping[str, Any], mode: str) -> None:
@@ -69,28 +80,42 @@ def _check_channel(channel: Mapping[str, Any], mode: str) -> None:
         raise ApiError("ValidationException", f"Channel '{name}': CompressionType is 'None' only on the laptop.")
 
 
-class TrainingJob(Job):
+class TrainingJob(CommandJob):
     """A training job, on this machine.
 
-    Differences to AWS: `FastFile` channels are downloaded like `File` ones; checkpoints are stored at the end and not
-    all along; a stopped job stores no model; spot, warm pools, the debugger and the profiler do nothing.
+    Checkpoints and TensorBoard's event files are stored all along, so that a job which is killed leaves them, and
+    checkpoints are fetched before it starts.
+
+    Differences to AWS: `FastFile` channels are downloaded like `File` ones; a stopped job stores no model; spot
+    (nothing interrupts a job here, and none is restarted), warm pools, the debugger and the profiler do nothing.
+
+    Attributes:
+        tuning_job_arn: of the tuning job that created it, if one did.
     """
 
     log_group: ClassVar[str] = "/aws/sagemaker/TrainingJobs"
     data_directories: ClassVar[tuple[str, ...]] = (
         "input/data",
         "output/data",
+        "output/tensorboard",
         "code",
         "model",
         "checkpoints",
         "home",
         "work",
     )
+    tuning_job_arn: str | None = None
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._transitions: list[tuple[str, float]] = [("Starting", self.created)]
         self._files: dict[str, Any] = {}
+        self._syncs: list[Sync] = []
+
+    @property
+    def instance_count(self) -> int:
+        """One: `check` refuses any other number."""
+        return 1
 
     def describe(self) -> dict[str, Any]:
         """As DescribeTrainingJob answers."""
@@ -102,6 +127,7 @@ class TrainingJob(Job):
         answer = {key: value for key, value in self.request.items() if key != "Tags"} | {
             "TrainingJobName": self.name,
             "TrainingJobArn": self.arn,
+            "TuningJobArn": self.tuning_job_arn,
             "TrainingJobStatus": self.status,
             "SecondaryStatus": "Stopping" if self.status == "Stopping" else entered[-1][0],
             "SecondaryStatusTransitions": [
@@ -115,11 +141,19 @@ class TrainingJob(Job):
             "TrainingTimeInSeconds": seconds,
             "BillableTimeInSeconds": seconds,
             "FailureReason": self.failure_reason,
-            "FinalMetricDataList": (self.log.metrics() if self.log else None) or None,
+            "FinalMetricDataList": self.metrics() or None,
         }
         if self.status == "Completed":
             answer["ModelArtifacts"] = {"S3ModelArtifacts": f"{self._output}/model.tar.gz"}
         return {key: value for key, value in answer.items() if value is not None}
+
+    def summary(self) -> dict[str, Any]:
+        """As a member of ListTrainingJobs' answer."""
+        return members(self.describe(), _SUMMARY)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The last value of every metric found in the log so far, as `FinalMetricDataList`."""
+        return self.instances[0].log.metrics() if self.instances else []
 
     @property
     def _output(self) -> str:
@@ -133,62 +167,84 @@ class TrainingJob(Job):
         return metrics
 
     def _fetch(self, s3: Any) -> None:
+        (instance,) = self.instances
         self._files = training_toolkit.configuration(self.request, self.request["HyperParameters"])
-        config = self.directory / "input" / "config"
-        for directory in (config, self.directory / "model", self.directory / "output" / "data"):
+        config = instance.directory / "input" / "config"
+        for directory in (config, instance.directory / "model", instance.directory / "output" / "data"):
             directory.mkdir(parents=True)
         for name, content in self._files.items():
             (config / name).write_text(json.dumps(content))
         for channel in self.request.get("InputDataConfig", ()):
-            target = self.directory / "input" / "data" / channel["ChannelName"]
+            target = instance.directory / "input" / "data" / channel["ChannelName"]
             uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
             transfer.download(s3, uri, target, stopped=self._stopped)
-        checkpoints = self.request.get("CheckpointConfig")
-        if checkpoints:
-            target = self.local(checkpoints.get("LocalPath", _CHECKPOINTS))
-            transfer.download(s3, checkpoints["S3Uri"], target, stopped=self._stopped, may_be_empty=True)
+        self._syncs = [*self._sync_checkpoints(s3, instance), *self._sync_tensorboard(instance)]
         source = transfer.read(s3, self.request["HyperParameters"]["sagemaker_submit_directory"])
         with tarfile.open(fileobj=io.BytesIO(source), mode="r:gz") as archive:
-            archive.extractall(self.directory / "code", filter="data")
+            archive.extractall(instance.directory / "code", filter="data")
 
-    def _command(self) -> tuple[Sequence[str], dict[str, str], Path]:
-        code = self.directory / "code"
-        if (code / "requirements.txt").exists() and self.log:
-            self.log.line("requirements.txt is not installed on the laptop: its own environment is used.")
-        own, hyperparameters = training_toolkit.decode(self.request["HyperParameters"])
+    def _sync_checkpoints(self, s3: Any, instance: Instance) -> Iterator[Sync]:
+        if config := self.request.get("CheckpointConfig"):
+            directory = instance.local(config.get("LocalPath", _CHECKPOINTS))
+            transfer.download(s3, config["S3Uri"], directory, stopped=self._stopped, may_be_empty=True)
+            yield Sync(directory, config["S3Uri"], self._s3)
+
+    def _sync_tensorboard(self, instance: Instance) -> Iterator[Sync]:
+        # The layout: sagemaker.core.training.configs, TensorBoardOutputConfig.
+        if config := self.request.get("TensorBoardOutputConfig"):
+            uri = f"{config['S3OutputPath'].rstrip('/')}/{self.name}/tensorboard-output"
+            yield Sync(instance.local(config.get("LocalPath", _TENSORBOARD)), uri, self._s3)
+
+    def _command(self, instance: Instance) -> Command:
+        code = instance.directory / "code"
+        if (code / "requirements.txt").exists():
+            instance.log.line("requirements.txt is not installed on the laptop: its own environment is used.")
         environment = {
-            **base_environment(self.directory),
+            **base_environment(instance.directory),
             **credentials(self.cloud, self.request, isolated=self.request.get("EnableNetworkIsolation", False)),
             **self.request.get("Environment", {}),
-            **training_toolkit.environment(self.directory, self._files, self.name),
+            **training_toolkit.environment(instance.directory, self._files, self.name),
             "SAGEMAKER_REGION": self.cloud.region,
             "TRAINING_JOB_ARN": self.arn,
         }
-        command = training_toolkit.command(own["sagemaker_program"], training_toolkit.arguments(hyperparameters))
-        return command, environment, code
+        return Command(self._words(), environment, code)
 
-    def _leave(self, s3: Any) -> None:
-        checkpoints = self.request.get("CheckpointConfig")
-        if checkpoints:
-            transfer.upload(s3, self.local(checkpoints.get("LocalPath", _CHECKPOINTS)), checkpoints["S3Uri"])
+    def _words(self) -> list[str]:
+        own, hyperparameters = training_toolkit.decode(self.request["HyperParameters"])
+        script = training_toolkit.script_hyperparameters(own, hyperparameters, self.name)
+        return training_toolkit.command(own["sagemaker_program"], training_toolkit.arguments(script))
 
-    def _message(self, code: int) -> str:
-        failure = self.directory / "output" / "failure"
+    @contextlib.contextmanager
+    def _alongside(self) -> Iterator[None]:
+        with contextlib.ExitStack() as running:
+            for sync in self._syncs:
+                running.enter_context(sync)
+            yield
+
+    def _leave(self, s3: Any, told: Instance) -> None:
+        del s3, told
+        for sync in self._syncs:
+            sync.look()
+
+    def _message(self, instance: Instance, code: int) -> str:
+        failure = instance.directory / "output" / "failure"
         if failure.is_file():
             return failure.read_text(errors="replace").strip()
-        lines = [line for line in (self.log.tail if self.log else ()) if line.strip()]
+        lines = [line for line in instance.log.tail if line.strip()]
         begin = max(
             (i for i, line in enumerate(lines) if line.startswith("Traceback ")), default=max(len(lines) - 3, 0)
         )
-        said, ran = "\n".join(lines[begin:]), self._command()[0][-1]
+        said, ran = "\n".join(lines[begin:]), self._words()[-1]
         return f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{said}"\nCommand "{ran}"'
 
     def _store(self, s3: Any) -> None:
+        (instance,) = self.instances
         kms_key = self.request["OutputDataConfig"].get("KmsKeyId")
-        for name, content in (("model", self.directory / "model"), ("output", self.directory / "output" / "data")):
+        outputs = {"model": instance.directory / "model", "output": instance.directory / "output" / "data"}
+        for name, content in outputs.items():
             if name == "output" and not any(content.iterdir()):
                 continue
-            packed = self.directory / "work" / f"{name}.tar.gz"
+            packed = instance.directory / "work" / f"{name}.tar.gz"
             # Weights hardly compress: the fastest level is a few percent larger and several times quicker.
             with tarfile.open(packed, "w:gz", compresslevel=1) as archive:
                 for path in sorted(content.iterdir()):

@@ -19,6 +19,9 @@ from typing import Any
 HOST = "algo-1"
 _GROUP = "homogeneousCluster"
 _PREFIX = "sagemaker_"
+# What a tuning job adds to the hyperparameters of its training jobs, which the toolkit keeps from the script.
+TUNING_METRIC = "_tuning_objective_metric"
+_MODEL_DIR = "model_dir"
 _INFO = 20
 
 
@@ -30,8 +33,27 @@ def decode(hyperparameters: Mapping[str, str]) -> tuple[dict[str, Any], dict[str
             decoded[name] = json.loads(value)
         except ValueError:
             decoded[name] = value
-    own = {name: value for name, value in decoded.items() if name.startswith(_PREFIX)}
+    own = {name: value for name, value in decoded.items() if name.startswith(_PREFIX) or name == TUNING_METRIC}
     return own, {name: value for name, value in decoded.items() if name not in own}
+
+
+def script_hyperparameters(own: Mapping[str, Any], script: Mapping[str, Any], job_name: str) -> dict[str, Any]:
+    """The script's hyperparameters as its command line gets them.
+
+    In a training job of a tuning job the TensorFlow toolkit always adds `--model_dir`: the hyperparameter of that name
+    when it lies below `/opt/ml`, else one with the job's name in it, `None/<job>/model` without one
+    (`_model_dir_with_training_job` in training.py, as of pull request 403).
+
+    Args:
+        own: the toolkit's own hyperparameters, from `decode`.
+        script: the script's, from `decode`.
+        job_name: of the training job.
+    """
+    if TUNING_METRIC not in own:
+        return dict(script)
+    given = script.get(_MODEL_DIR)
+    keeps = isinstance(given, str) and given.startswith("/opt/ml")
+    return {**script, _MODEL_DIR: given if keeps else f"{given}/{job_name}/model"}
 
 
 def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
@@ -88,7 +110,8 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
         files: from `configuration`.
         job_name: of the training job.
     """
-    own, hyperparameters = decode(files["hyperparameters.json"])
+    own, script = decode(files["hyperparameters.json"])
+    hyperparameters = script_hyperparameters(own, script, job_name)
     resources, channels = files["resourceconfig.json"], files["inputdataconfig.json"]
     paths = {name: os.fspath(base / "input" / "data" / name) for name in channels}
     program = own["sagemaker_program"]
@@ -98,7 +121,7 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
         "hps": hyperparameters,
         "user_entry_point": program,
         "framework_params": {
-            k: v for k, v in own.items() if k not in {"sagemaker_program", "sagemaker_submit_directory"}
+            k: v for k, v in own.items() if k not in {"sagemaker_program", "sagemaker_submit_directory", TUNING_METRIC}
         },
         "resource_config": resources,
         "input_data_config": channels,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,14 @@ def split(uri: str) -> tuple[str, str]:
 
 
 def download(
-    s3: Any, uri: str, directory: Path, *, stopped: Callable[[], bool] = lambda: False, may_be_empty: bool = False
+    s3: Any,
+    uri: str,
+    directory: Path,
+    *,
+    copies: Sequence[Path] = (),
+    shard: tuple[int, int] = (0, 1),
+    stopped: Callable[[], bool] = lambda: False,
+    may_be_empty: bool = False,
 ) -> int:
     """Fetch the object or the prefix at a URI into a directory, as `S3DataType: S3Prefix` does.
 
@@ -46,6 +53,9 @@ def download(
         s3: a boto3 client that acts as the job's role.
         uri: of the object or prefix.
         directory: where to; made if needed.
+        copies: directories that get the same files, each its own copy.
+        shard: which part of how many, counted from 0: the keys in S3's order are dealt out like cards. A part may be
+            empty. The service says only that each instance gets about 1/n of the objects (API_S3DataSource).
         stopped: asked between objects; ends the download early.
         may_be_empty: whether finding no object is fine.
 
@@ -56,34 +66,54 @@ def download(
         TransferError: access is denied, the bucket does not exist, or no object is there.
     """
     bucket, prefix = split(uri)
-    directory.mkdir(parents=True, exist_ok=True)
-    below = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
-    files = 0
+    for place in (directory, *copies):
+        place.mkdir(parents=True, exist_ok=True)
+    part, parts = shard
+    found = files = 0
     try:
-        for listing in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for entry in listing.get("Contents", ()):
-                key = entry["Key"]
-                if key.endswith("/") or not (key == prefix or key.startswith(below)):
-                    continue
-                if stopped():
-                    return files
-                name = key.rsplit("/", 1)[-1] if key == prefix else key[len(below) :]
-                target = directory / name
-                if directory.resolve() not in target.resolve().parents:
-                    raise TransferError(f"ClientError: Data download failed:the key '{key}' leaves its directory.")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                # Not download_file: it asks by HEAD first, whose refusal has no body and so cannot say what is missing.
-                with target.open("wb") as file:
-                    shutil.copyfileobj(s3.get_object(Bucket=bucket, Key=key)["Body"], file, _CHUNK)
-                files += 1
+        for key, name in _objects(s3, bucket, prefix):
+            found += 1
+            if (found - 1) % parts != part:
+                continue
+            if stopped():
+                return files
+            target = _below(directory, name, key)
+            # Not download_file: it asks by HEAD first, whose refusal has no body and so cannot say what is missing.
+            with target.open("wb") as file:
+                shutil.copyfileobj(s3.get_object(Bucket=bucket, Key=key)["Body"], file, _CHUNK)
+            for place in copies:
+                shutil.copyfile(target, _below(place, name, key))
+            files += 1
     except (Boto3Error, BotoCoreError, ClientError, OSError) as error:
         raise TransferError(f"ClientError: Data download failed:{_reason(error)} ({uri})") from error
-    if not files and not may_be_empty:
+    if not found and not may_be_empty:
         raise TransferError(
             f'ClientError: No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that '
             "the bucket exists in the selected region, and that objects exist under that S3 prefix."
         )
     return files
+
+
+def _objects(s3: Any, bucket: str, prefix: str) -> Iterator[tuple[str, str]]:
+    """Key, and path relative to the prefix, of every object at or below it, in the order of keys."""
+    below = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+    for listing in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in listing.get("Contents", ()):
+            key = entry["Key"]
+            if key.endswith("/"):
+                continue
+            if key == prefix:
+                yield key, key.rsplit("/", 1)[-1]
+            elif key.startswith(below):
+                yield key, key[len(below) :]
+
+
+def _below(directory: Path, name: str, key: str) -> Path:
+    target = directory / name
+    if directory.resolve() not in target.resolve().parents:
+        raise TransferError(f"ClientError: Data download failed:the key '{key}' leaves its directory.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
 
 
 def read(s3: Any, uri: str) -> bytes:

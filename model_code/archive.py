@@ -21,6 +21,9 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 _LITTER_FOLDERS = frozenset({"__macosx", "$recycle.bin", "@eadir"})
 _LITTER_FILES = frozenset({"thumbs.db", "desktop.ini"})
 
+# Of files with the same content, one is used: that in test, else that in validation, else the least nested one.
+_FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}
+
 _PERSON = re.compile(r"^person(\d+)_(virus|bacteria)_\d+", re.IGNORECASE)
 _NORMAL = re.compile(r"^(?:NORMAL(\d+)-)?IM-(\d+)-\d+", re.IGNORECASE)
 
@@ -36,6 +39,7 @@ class Candidate:
         patient: key that keeps one patient's images together; see `patient_of`.
         subtype: bacteria or virus when the file name says so, else "".
         size: bytes when unpacked, as the archive declares.
+        checksum: CRC-32 of the content, as the archive declares.
     """
 
     path: str
@@ -44,6 +48,7 @@ class Candidate:
     patient: str
     subtype: str
     size: int
+    checksum: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,13 +96,39 @@ def list_candidates(archive: zipfile.ZipFile) -> Listing:
             unlabelled.append(member.filename)
         else:
             patient, subtype = patient_of(path.name, fallback=member.filename)
-            candidates.append(Candidate(member.filename, label, folder, patient, subtype, member.file_size))
+            candidates.append(Candidate(member.filename, label, folder, patient, subtype, member.file_size, member.CRC))
     if not candidates:
         raise JobError(
             f"The archive has {len(archive.infolist())} members and none of them is a JPEG or PNG below a folder named "
             "NORMAL or PNEUMONIA; expected for example chest_xray/train/NORMAL/image.jpeg."
         )
     return Listing(sorted(candidates, key=lambda one: one.path), litter, sorted(unlabelled), sorted(not_images))
+
+
+def share(candidates: list[Candidate], position: int, hosts: int) -> list[list[Candidate]]:
+    """The candidates that one of several hosts works on; each host finds its own without asking the others.
+
+    Dealt out are groups of files that may have the same content (same size and checksum), so that the second copy of a
+    doubled tree costs nothing on any number of hosts: whoever decodes a file has its copies too.
+
+    Args:
+        candidates: all of the archive's, sorted by path.
+        position: of this host, from 0.
+        hosts: how many hosts share the work.
+
+    Returns:
+        Groups in the order of their first path; in a group, the file that would be used comes first.
+    """
+    groups: dict[tuple[int, int], list[Candidate]] = {}
+    for one in candidates:
+        groups.setdefault((one.size, one.checksum), []).append(one)
+    mine = list(groups.values())[position::hosts]
+    return [sorted(group, key=lambda one: preference(one.folder, one.path)) for group in mine]
+
+
+def preference(folder: str | None, path: str) -> tuple[int, int, str]:
+    """Sorts files with the same content: the one to use comes first."""
+    return _FOLDER_RANK[folder], path.count("/"), path
 
 
 def patient_of(name: str, *, fallback: str) -> tuple[str, str]:

@@ -7,6 +7,9 @@ from scipy.optimize import minimize_scalar
 
 from model_code.metrics import Array
 
+# Of each label, how much may lie on the wrong side of the indeterminate band on validation data.
+TAIL_SHARE = 0.02
+
 # Beyond these, the validation split says nothing that a temperature could express.
 _LOG_TEMPERATURES = (float(np.log(0.1)), float(np.log(20.0)))
 
@@ -63,3 +66,27 @@ def choose_threshold(logits: Array, labels: Array, temperature: float) -> float:
     best = np.flatnonzero(np.isclose(youden, youden.max(), rtol=0, atol=1e-12))
     widest = best[np.argmax(np.diff(distinct)[best])]
     return float(probability(middles[widest : widest + 1], temperature)[0])
+
+
+def indeterminate_band(logits: Array, labels: Array, temperature: float, threshold: float) -> tuple[float, float]:
+    """Probabilities around the threshold that should be read as "cannot tell".
+
+    Below the band lie at most `TAIL_SHARE` of the validation images with pneumonia, above it at most `TAIL_SHARE` of
+    those without; where the threshold itself is that good on one side, the band does not reach to that side.
+
+    Args:
+        logits: (n,) of the validation images.
+        labels: (n,) zeros and ones, both present.
+        temperature: of `fit_temperature`.
+        threshold: of `choose_threshold`.
+
+    Returns:
+        Its two ends, low <= threshold <= high; probabilities p with low <= p < high are indeterminate.
+    """
+    probabilities = probability(logits, temperature)
+    positive, negative = np.sort(probabilities[labels == 1]), np.sort(probabilities[labels == 0])
+    # The images that may lie outside are the lowest positives and the highest negatives.
+    low = positive[int(TAIL_SHARE * len(positive))]
+    above = negative[len(negative) - 1 - int(TAIL_SHARE * len(negative))]
+    high = float(np.nextafter(above, 1.0))
+    return min(float(low), threshold), max(high, threshold)

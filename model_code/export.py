@@ -11,21 +11,31 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from model_code import inference
 from model_code.archive import LABELS
 from model_code.image import batch_from_bytes
-from model_code.model import BACKBONE, Classifier
+from model_code.model import Classifier
+from model_code.saliency import grad_cam
 
 VERSION_DIRECTORY = "1"
 
 
 class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
-    """The network as one traced function from pixels to logits.
+    """The network as one traced function from pixels to logits and what explains them.
 
-    Validation during training, `score_pixels` and `serving_default` of the export are calls of this one function: it
-    is traced once, and they cannot differ.
+    Validation during training and all signatures of the export are calls of this one function, `inspect`: the network
+    is traced once, and they cannot differ. An explanation is computed from what the same forward pass leaves behind.
+
+    Attributes:
+        tracked: the network's variables, in its order; `weights.load_package` reads them by this name.
+        size: edge of the images in pixels.
+        inspect: float32 pixels (n, size, size, 1) in 0..255 to logits (n,), feature maps (n, h, w, c) and the hidden
+            layer (n, k).
+        logits: the same pixels to logits (n,).
+        explain: the same pixels to logits (n,) and saliency maps (n, size, size), see `saliency.grad_cam`.
     """
 
     def __init__(self, classifier: Classifier, size: int) -> None:
@@ -34,19 +44,33 @@ class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
         # The variables themselves, not the Keras model: its serialisation would bring its training functions along.
         self.tracked = [variable.value for variable in network.variables]
         self.size = size
-        self.logits = tf.function(
-            lambda pixels: tf.squeeze(network(pixels, training=False), axis=1),
-            input_signature=[tf.TensorSpec((None, size, size, 1), tf.float32, name="pixels")],
-        )
+        hidden, logit = (network.get_layer(name) for name in ("hidden", "logit"))
+        forward = keras.Model(network.input, [network.output, network.get_layer("pooling").input, hidden.output])
+        specification = [tf.TensorSpec((None, size, size, 1), tf.float32, name="pixels")]
+
+        def inspect(pixels: Any) -> tuple[Any, Any, Any]:
+            logits, feature_maps, activations = forward(pixels, training=False)
+            return tf.squeeze(logits, axis=1), feature_maps, activations
+
+        def explain(pixels: Any) -> tuple[Any, Any]:
+            logits, feature_maps, activations = self.inspect(pixels)
+            kernels = hidden.kernel.value, logit.kernel.value
+            return logits, grad_cam(feature_maps, activations, *kernels, size)
+
+        self.inspect = tf.function(inspect, input_signature=specification)
+        self.logits = tf.function(lambda pixels: self.inspect(pixels)[0], input_signature=specification)
+        self.explain = tf.function(explain, input_signature=specification)
 
 
 def save_servable(scorer: Scorer, temperature: float, directory: Path) -> None:
-    """Write `<directory>/1`, a SavedModel with two signatures.
+    """Write `<directory>/1`, a SavedModel with three signatures.
 
     - `serving_default`: `image_bytes`, string (n,), each an encoded JPEG or PNG.
     - `score_pixels`: `pixels`, uint8 (n, size, size, 1), as preprocessing wrote them.
+    - `explain_pixels`: the same.
 
-    Both answer {"logit": (n,), "probability": (n,)}; the probability is sigmoid(logit / temperature).
+    All answer {"logit": (n,), "probability": (n,)}; the probability is sigmoid(logit / temperature). `explain_pixels`
+    adds "saliency", float32 (n, size, size) in 0..1: where the image speaks for PNEUMONIA (Grad-CAM).
 
     Args:
         scorer: the trained network.
@@ -54,27 +78,28 @@ def save_servable(scorer: Scorer, temperature: float, directory: Path) -> None:
         directory: the model directory; becomes the root of model.tar.gz.
     """
 
-    def outputs(pixels: Any) -> dict[str, Any]:
-        logit = scorer.logits(tf.cast(pixels, tf.float32))
+    def outputs(logit: Any) -> dict[str, Any]:
         return {"logit": logit, "probability": tf.sigmoid(logit / tf.constant(temperature, tf.float32))}
 
     def serving_default(image_bytes: Any) -> dict[str, Any]:
-        return outputs(batch_from_bytes(image_bytes, scorer.size))
+        return score_pixels(batch_from_bytes(image_bytes, scorer.size))
 
     def score_pixels(pixels: Any) -> dict[str, Any]:
-        return outputs(pixels)
+        return outputs(scorer.logits(tf.cast(pixels, tf.float32)))
 
+    def explain_pixels(pixels: Any) -> dict[str, Any]:
+        logit, saliency = scorer.explain(tf.cast(pixels, tf.float32))
+        return {**outputs(logit), "saliency": saliency}
+
+    of_bytes = [tf.TensorSpec((None,), tf.string, name="image_bytes")]
+    of_pixels = [tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.uint8, name="pixels")]
     tf.saved_model.save(
         scorer,
         str(directory / VERSION_DIRECTORY),
         signatures={
-            "serving_default": tf.function(
-                serving_default, input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")]
-            ),
-            "score_pixels": tf.function(
-                score_pixels,
-                input_signature=[tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.uint8, name="pixels")],
-            ),
+            "serving_default": tf.function(serving_default, input_signature=of_bytes),
+            "score_pixels": tf.function(score_pixels, input_signature=of_pixels),
+            "explain_pixels": tf.function(explain_pixels, input_signature=of_pixels),
         },
     )
 
@@ -92,6 +117,8 @@ def save_metadata(
     card: dict[str, Any],
     threshold: float,
     temperature: float,
+    indeterminate: tuple[float, float],
+    backbone: str,
     backbone_weights: str,
     training: dict[str, Any],
 ) -> dict[str, Any]:
@@ -102,6 +129,8 @@ def save_metadata(
         card: the dataset card of preprocessing.
         threshold: probability at or above which the label is PNEUMONIA.
         temperature: of the calibration.
+        indeterminate: least and greatest probability of the band around the threshold where the model does not decide.
+        backbone: its name.
         backbone_weights: where the backbone's weights came from.
         training: hyperparameters and history, for the evaluation report.
     """
@@ -110,7 +139,8 @@ def save_metadata(
         "image_size": card["image_size"],
         "threshold": threshold,
         "temperature": temperature,
-        "backbone": BACKBONE,
+        "indeterminate": {"low": indeterminate[0], "high": indeterminate[1]},
+        "backbone": backbone,
         "backbone_weights": backbone_weights,
         "dataset": {"sha256": card["sha256"], "archive_uri": card["archive_uri"], "splits": card["splits"]},
         "training": training,

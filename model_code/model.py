@@ -1,32 +1,49 @@
-"""The classifier: ResNet50V2 with its own input scaling inside, and the reference's head on it."""
+"""The classifier: a backbone with its own input scaling inside, and the reference's head on it."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import keras
 import tensorflow as tf
 
+from model_code import backbones, weights
+from model_code.backbones import Backbone
 from model_code.job import JobError
 
-BACKBONE = "ResNet50V2"
-NOTOP_WEIGHTS_FILE = "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5"
+HIDDEN_UNITS = 128
 # Keras' 0.99 remembers hundreds of batches. Trained from scratch the weights move fast and an epoch may have a dozen
 # batches: the averages used at inference would still be near their initial values when training ends.
 FROM_SCRATCH_MOMENTUM = 0.9
-_DOWNLOAD_TIMEOUT_SECONDS = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What a classifier is built from.
+
+    Attributes:
+        size: edge of the images in pixels, at least 32.
+        backbone: a name in `backbones.BACKBONES`.
+        weights: of the backbone: `imagenet`, `none` (random, everything trains), an s3:// URI or a local path of a
+            weights file without top; URI and path may end in `#sha256=<hex>`.
+        dropout: share of the hidden units dropped in training; 0.5 is the reference's.
+        precision: Keras dtype policy of the trainee.
+    """
+
+    size: int
+    backbone: str
+    weights: str
+    dropout: float = 0.5
+    precision: str = "float32"
 
 
 @dataclasses.dataclass(frozen=True)
 class Classifier:
-    """The model in the arithmetic it is served with, and in the arithmetic it is trained with.
+    """The model in the arithmetic it is served with, and in the arithmetic and on the devices it is trained with.
 
     Both networks map float32 (n, size, size, 1) grey values in 0..255 to logits (n, 1); the probability of PNEUMONIA is
     their sigmoid. The head's sigmoid is outside so that the loss is computed from logits, which is the same function
@@ -34,17 +51,66 @@ class Classifier:
 
     Attributes:
         network: float32; validated, exported and saved.
-        trainee: what the optimiser works on; `network` itself unless training is in mixed precision.
-        pretrained: the backbone has pretrained weights, is frozen and stays in inference mode.
+        trainee: what the optimiser works on; `network` itself in float32 on one device.
+        features: the trainee from pixels to pooled features, float32 (n, c).
+        head: the trainee from pooled features to logits. `features` and `head` share the trainee's layers.
+        backbone: which one it is built on.
+        pretrained: the backbone has pretrained weights, begins frozen and stays in inference mode.
+        strategy: what spreads the trainee over several devices; None with one. Compile and train in its scope.
     """
 
     network: Any
     trainee: Any
+    features: Any
+    head: Any
+    backbone: Backbone
     pretrained: bool
+    strategy: Any = None
 
-    def take_over(self) -> None:
-        """Copy the trainee's weights, which are float32 in any policy, into the network."""
-        if self.trainee is not self.network:
+    def freeze(self) -> None:
+        """Stop training the backbone; from scratch, where there is nothing to preserve, do nothing."""
+        if self.pretrained:
+            self._trained_backbone.trainable = False
+
+    def unfreeze(self, fine_tune_from: str) -> int:
+        """Train the end of the backbone too; compile afterwards.
+
+        Batch normalisation is never trained in a pretrained backbone: its averages and factors stay as they were
+        learned, because small batches of another kind of image would spoil them. From scratch everything trains
+        already, and nothing changes.
+
+        Args:
+            fine_tune_from: `last-stage`, `last-two-stages`, `all`, the name of the backbone's first layer to train, or
+                `none`.
+
+        Returns:
+            How many numbers in the backbone's weights are trained.
+
+        Raises:
+            JobError: when the backbone has no such layer.
+        """
+        backbone = self._trained_backbone
+        if self.pretrained and fine_tune_from == "none":
+            self.freeze()
+        elif self.pretrained:
+            names = [layer.name for layer in backbone.layers]
+            first = self.backbone.first_layer(fine_tune_from)
+            if first not in names:
+                raise JobError(
+                    f"FineTuneFrom must be none, {', '.join(backbones.FINE_TUNE_STAGES)} or a layer of "
+                    f"{self.backbone.name}, not {fine_tune_from!r}; its stages begin at "
+                    f"{', '.join(self.backbone.stages)}."
+                )
+            backbone.trainable = True
+            for index, layer in enumerate(backbone.layers):
+                layer.trainable = index >= names.index(first) and not _normalises(layer)
+        return sum(math.prod(variable.shape) for variable in backbone.trainable_weights)
+
+    def take_over(self, weights: list[Any] | None = None) -> None:
+        """Copy the trainee's weights, which are float32 in any policy, or the given ones into the network."""
+        if weights is not None:
+            self.network.set_weights(weights)
+        elif self.trainee is not self.network:
             self.network.set_weights(self.trainee.get_weights())
 
     def restore(self, weights: list[Any]) -> None:
@@ -53,117 +119,102 @@ class Classifier:
         if self.trainee is not self.network:
             self.trainee.set_weights(weights)
 
-
-def training_policy(cpu_information: Path = Path("/proc/cpuinfo")) -> str:
-    """The Keras dtype policy that trains fastest here without a loss scale.
-
-    With a processor that multiplies bfloat16 natively, mixed bfloat16 trains ResNet50V2 at 64 px 1.25 times (batch 32)
-    to 1.4 times (batch 64) as fast as float32; without one it is slower. On a GPU the answer is float32.
-    """
-    if tf.config.list_physical_devices("GPU") or not cpu_information.is_file():
-        return "float32"
-    flags = set(cpu_information.read_text(encoding="ascii", errors="replace").split())
-    return "mixed_bfloat16" if flags & {"avx512_bf16", "amx_bf16"} else "float32"
+    @property
+    def _trained_backbone(self) -> Any:
+        return self.trainee.get_layer("backbone")
 
 
-def build(size: int, weights: str, policy: str = "float32") -> Classifier:
+def build(
+    options: Options, *, devices: Sequence[str] | None = None, initial: Sequence[Any] | None = None
+) -> Classifier:
     """Build the classifier.
 
     Args:
-        size: edge of the images in pixels, at least 32.
-        weights: `imagenet` (downloaded by Keras), `none` (random, everything trains), an s3:// URI or a local path of
-            a ResNet50V2 weights file without top. With weights, the backbone is frozen and stays in inference mode.
-        policy: Keras dtype policy of the trainee.
+        options: what to build.
+        devices: to train on, as TensorFlow names them; None means all GPUs.
+        initial: all weights, in the order of `network.get_weights()`, as `weights.warm_start` has them. They count as
+            pretrained, and `options.weights` is not looked at.
 
     Raises:
-        JobError: when the weights cannot be had, with what to do instead.
+        JobError: when the weights cannot be had or do not fit, with what to do instead.
     """
-    pretrained = weights != "none"
-    backbone = _imagenet_backbone(size) if weights == "imagenet" else _backbone(size)
-    if pretrained and weights != "imagenet":
-        with _weights_file(weights) as path:
-            _load(backbone, path, weights)
-    network = _assemble(backbone, size, pretrained)
-    if policy == "float32":
-        return Classifier(network, network, pretrained)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        trainee = _assemble(_backbone(size), size, pretrained)
-    finally:
-        keras.config.set_dtype_policy(before)
-    trainee.set_weights(network.get_weights())
-    return Classifier(network, trainee, pretrained)
+    chosen = backbones.named(options.backbone)
+    pretrained = initial is not None or options.weights != "none"
+    if initial is None and pretrained:
+        backbone = weights.pretrained_backbone(chosen, options.size, options.weights)
+    else:
+        backbone = chosen.build(options.size)
+    network = _assemble(backbone, chosen, options, pretrained=pretrained)
+    if initial is not None:
+        _set_checked(network, initial)
+    names = devices if devices is not None else [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
+    strategy = tf.distribute.MirroredStrategy(list(names)) if len(names) > 1 else None
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        trainee = network
+        if strategy or options.precision != "float32":
+            with _dtype_policy(options.precision):
+                trainee = _assemble(chosen.build(options.size), chosen, options, pretrained=pretrained)
+            trainee.set_weights(network.get_weights())
+        features = keras.Model(trainee.input, trainee.get_layer("pooling").output, name="features")
+        pooled = keras.Input(features.output.shape[1:], name="pooled_features", dtype="float32")
+        head = keras.Model(pooled, _classify(pooled, [trainee.get_layer(name) for name in _HEAD]), name="head")
+    return Classifier(network, trainee, features, head, chosen, pretrained, strategy)
 
 
-def _assemble(backbone: Any, size: int, pretrained: bool) -> Any:
+_HEAD = ("hidden", "dropout", "logit")
+
+
+def _assemble(backbone: Any, chosen: Backbone, options: Options, *, pretrained: bool) -> Any:
     if pretrained:
         backbone.trainable = False
     else:
         for layer in backbone.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
+            if _normalises(layer):
                 layer.momentum = FROM_SCRATCH_MOMENTUM
-    pixels = keras.Input((size, size, 1), name="pixels", dtype="float32")
-    # ResNet50V2's own scaling (keras.applications.resnet_v2.preprocess_input): [-1, 1].
-    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0, dtype="float32", name="scaling")(pixels)
-    colour = keras.layers.Concatenate(name="three_channels")([scaled, scaled, scaled])
-    features = backbone(colour, training=False) if pretrained else backbone(colour)
-    pooled = keras.layers.GlobalAveragePooling2D(name="pooling")(features)
-    hidden = keras.layers.Dense(128, activation="relu", name="hidden")(pooled)
-    dropped = keras.layers.Dropout(0.5, name="dropout")(hidden)
-    logit = keras.layers.Dense(1, dtype="float32", name="logit")(dropped)
-    return keras.Model(pixels, logit, name="chest_xray")
+    pixels = keras.Input((options.size, options.size, 1), name="pixels", dtype="float32")
+    colour = keras.layers.Concatenate(name="three_channels", dtype="float32")([pixels, pixels, pixels])
+    scaled = keras.layers.Rescaling(
+        list(chosen.scaling.scale), list(chosen.scaling.offset), dtype="float32", name="scaling"
+    )(colour)
+    maps = backbone(scaled, training=False) if pretrained else backbone(scaled)
+    # In float32, so that cached features are what the head sees in the plain loop, to the last bit.
+    pooled = keras.layers.GlobalAveragePooling2D(name="pooling", dtype="float32")(maps)
+    layers = [
+        keras.layers.Dense(HIDDEN_UNITS, activation="relu", name="hidden"),
+        keras.layers.Dropout(options.dropout, name="dropout"),
+        keras.layers.Dense(1, dtype="float32", name="logit"),
+    ]
+    return keras.Model(pixels, _classify(pooled, layers), name="chest_xray")
 
 
-def _backbone(size: int, weights: str | None = None) -> Any:
-    return keras.applications.ResNet50V2(
-        include_top=False, weights=weights, input_shape=(size, size, 3), name="resnet50v2"
-    )
+def _classify(pooled: Any, layers: Sequence[Any]) -> Any:
+    outputs = pooled
+    for layer in layers:
+        outputs = layer(outputs)
+    return outputs
 
 
-def _imagenet_backbone(size: int) -> Any:
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_DOWNLOAD_TIMEOUT_SECONDS)
-    try:
-        return _backbone(size, "imagenet")
-    except Exception as error:
+def _normalises(layer: Any) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization)
+
+
+def _set_checked(network: Any, initial: Sequence[Any]) -> None:
+    expected = [tuple(variable.shape) for variable in network.weights]
+    found = [tuple(array.shape) for array in initial]
+    if found != expected:
+        differing = sum(one != other for one, other in zip(found, expected, strict=False))
         raise JobError(
-            f"The ImageNet weights could not be downloaded ({error}); put {NOTOP_WEIGHTS_FILE} into a bucket and set "
-            "BackboneWeights to its s3:// URI, or to none to train from scratch."
-        ) from error
+            f"The model to start from does not fit: {len(found)} weights for {len(expected)}, of which {differing} "
+            "have another shape."
+        )
+    network.set_weights(list(initial))
+
+
+@contextlib.contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
     finally:
-        socket.setdefaulttimeout(timeout)
-
-
-@contextmanager
-def _weights_file(weights: str) -> Iterator[Path]:
-    if weights.startswith("s3://"):
-        with tempfile.TemporaryDirectory() as directory:
-            yield _download(weights, Path(directory))
-    elif Path(weights).is_file():
-        yield Path(weights)
-    else:
-        raise JobError(f"BackboneWeights must be imagenet, none, an s3:// URI or an existing file, not {weights!r}.")
-
-
-def _download(uri: str, directory: Path) -> Path:
-    import boto3  # noqa: PLC0415 - only this way of getting weights needs it
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
-    address = urlsplit(uri)
-    target = directory / (Path(address.path).name or "weights")
-    try:
-        boto3.client("s3").download_file(address.netloc, address.path.lstrip("/"), str(target))
-    except (BotoCoreError, ClientError, ValueError) as error:
-        raise JobError(f"The backbone weights {uri} could not be downloaded: {error}.") from error
-    return target
-
-
-def _load(backbone: Any, path: Path, weights: str) -> None:
-    try:
-        backbone.load_weights(str(path))
-    except Exception as error:
-        raise JobError(
-            f"The backbone weights {weights} do not fit ResNet50V2 without top "
-            f"(expected a file like {NOTOP_WEIGHTS_FILE}): {error}"
-        ) from error
+        keras.config.set_dtype_policy(before)

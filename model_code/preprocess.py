@@ -1,11 +1,12 @@
-"""PreprocessImages: an uploaded archive becomes verified, de-duplicated TFRecord shards, split by patient.
+"""PreprocessImages: each instance decodes its share of an uploaded archive into TFRecord shards, and says what it saw.
 
-    python -m model_code.preprocess --archive-uri s3://bucket/datasets/<64 hex>/archive.zip \
-        --image-size 220 --validation-fraction 0.1 --seed 20180222
+    python -m model_code.preprocess --archive-uri s3://bucket/datasets/<64 hex>/archive.zip --image-size 220
 
-Reads `processing/input/archive/*.zip`; writes the shards to `processing/output/{train,validation,test}` and the dataset
-card to `processing/output/report/dataset.json`. Every image is read and decoded exactly once and its pixels are kept in
-a temporary file until the split is known, so memory does not grow with the pixels of the archive.
+Reads `processing/input/archive/*.zip`, of which every instance has a copy; writes shards and a manifest to
+`processing/output/decoded`, under names that no other instance uses. `config/resourceconfig.json` says which of how
+many instances this is. Nothing is decided here: SplitDataset (model_code/split_dataset.py) puts the shares together.
+
+Every content is read and decoded once, and only a few images are in memory at a time.
 """
 
 from __future__ import annotations
@@ -13,40 +14,36 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import dataclasses
-import datetime as dt
 import hashlib
+import io
 import itertools
 import json
 import os
-import re
 import sys
-import tempfile
 import time
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import numpy as np
+if __name__ == "__main__":
+    # Nothing here uses Keras, and without it TensorFlow starts in five seconds instead of nine. Where this variable
+    # asks for Keras 2 and there is none, TensorFlow goes without.
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
 import tensorflow as tf
+from PIL import Image
 
-from model_code import job
-from model_code.archive import LABELS, Candidate, Listing, list_candidates, open_archive
+from model_code import fingerprint, job, manifest
+from model_code.archive import Candidate, list_candidates, open_archive, share
 from model_code.dataset import write_shards
 from model_code.image import pixels_from_bytes
-from model_code.inference import check_image
-from model_code.split import SPLITS, Assignment, Radiograph, assign
+from model_code.inference import check_image, image_dimensions
+from model_code.manifest import Facts, Header
+from model_code.records import shard_count
+from model_code.split import Radiograph
 
-# The trigger makes this copy once per upload and nothing ever writes there again. SageMaker's step cache compares only
-# the address: with any other one it could answer with the shards of an archive that has since been replaced.
-_IMMUTABLE_URI = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/datasets/[0-9a-f]{64}/archive\.zip$")
-MAX_UNDECODABLE_SHARE = 0.05
 MAX_MEMBER_BYTES = 100 * 2**20
-SHARD_BYTES = 64 * 2**20
-# A reason that concerns thousands of files (the second copy of Kaggle's double tree) is counted in full, and so many
-# of its files are named.
-MAX_NAMED_FILES = 200
 _PROGRESS_SECONDS = 5.0
 
 
@@ -56,43 +53,63 @@ class Settings:
 
     archive_uri: str
     image_size: int
-    validation_fraction: float
-    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of one file.
+
+    Attributes:
+        candidate: the file.
+        reason: why it is no readable image, else None.
+        sha256: of its content.
+        facts: None where a file before it in its group has the same content.
+        pixels: grey levels, row by row; empty where `facts` is None.
+    """
+
+    candidate: Candidate
+    reason: str | None = None
+    sha256: str = ""
+    facts: Facts | None = None
+    pixels: bytes = b""
 
 
 def main(arguments: list[str]) -> None:
     """Run the step.
 
     Raises:
-        JobError: for parameters out of range, or an archive that cannot become a data set.
+        JobError: for parameters out of range, or an archive without radiographs.
     """
     settings = parse(arguments)
     started = time.monotonic()
+    position, hosts = place_among_hosts()
     path = job.only_file(job.processing_input("archive"), "*.zip")
-    outputs = {name: job.processing_output(name) for name in (*SPLITS, "report")}
-    with open_archive(path) as archive, tempfile.TemporaryFile(dir=job.base_directory() / "processing") as spill:
+    output = job.processing_output("decoded")
+    with open_archive(path) as archive:
         listing = list_candidates(archive)
-        print(f"{path.name}: {len(listing.candidates)} labelled radiographs", flush=True)
-        radiographs, undecodable = _decode_all(archive, listing.candidates, settings.image_size, spill)
-        assignment = assign(radiographs, fraction=settings.validation_fraction, seed=settings.seed)
-        for sentence in assignment.decisions:
-            print(sentence, flush=True)
-        rng = np.random.default_rng(settings.seed)
-        for split in SPLITS:
-            images = sorted(assignment.splits[split], key=lambda one: one.path)
-            # Shuffled on disk too: a shuffle buffer smaller than the data then still mixes the labels.
-            shuffled = [images[index] for index in rng.permutation(len(images))]
-            write_shards(
-                outputs[split],
-                split,
-                _with_pixels(shuffled, spill, settings.image_size),
-                shard_count(len(images), settings.image_size),
-            )
-    card = dataset_card(settings, listing, undecodable, assignment)
-    text = json.dumps(card, indent=2, ensure_ascii=True) + "\n"
-    (outputs["report"] / "dataset.json").write_text(text, encoding="utf-8")
-    counts = ", ".join(f"{split} {card['splits'][split]['images']}" for split in SPLITS)
-    print(f"Wrote {counts} images of {settings.image_size} px in {time.monotonic() - started:.1f} s", flush=True)
+        groups = share(listing.candidates, position, hosts)
+        files = sum(len(group) for group in groups)
+        header = Header(
+            archive_uri=settings.archive_uri,
+            image_size=settings.image_size,
+            host=position,
+            hosts=hosts,
+            candidates=len(listing.candidates),
+            lines=files,
+            shards=max(1, shard_count(len(groups), settings.image_size)),
+            litter=listing.litter,
+            unlabelled=listing.unlabelled,
+            not_images=listing.not_images,
+        )
+        print(
+            f"{path.name}: {len(listing.candidates)} labelled radiographs, {files} of them for instance "
+            f"{position + 1} of {hosts}",
+            flush=True,
+        )
+        with manifest.writing(output, header) as add:
+            outcomes = _with_progress(_decode_all(archive, groups, settings.image_size), files)
+            write_shards(output, header.name, _decoded(outcomes, add), header.shards)
+    print(f"Decoded {files} files to {settings.image_size} px in {time.monotonic() - started:.1f} s", flush=True)
 
 
 def parse(arguments: list[str]) -> Settings:
@@ -104,158 +121,133 @@ def parse(arguments: list[str]) -> Settings:
     parser = argparse.ArgumentParser(prog="model_code.preprocess")
     parser.add_argument("--archive-uri", required=True)
     parser.add_argument("--image-size", type=int, required=True)
-    parser.add_argument("--validation-fraction", type=float, required=True)
-    parser.add_argument("--seed", type=int, required=True)
     settings = Settings(**vars(parser.parse_args(arguments)))
-    if not _IMMUTABLE_URI.match(settings.archive_uri):
-        raise job.JobError(
-            f"The archive {settings.archive_uri} is not an immutable copy s3://<bucket>/datasets/<64 hex>/archive.zip: "
-            "a later upload could replace it and the cached step would not notice; upload it to incoming/ instead."
-        )
-    if not 32 <= settings.image_size <= 1024:
-        raise job.JobError(f"ImageSize must be from 32 (ResNet50V2's least) to 1024, not {settings.image_size}.")
-    if not 0.01 <= settings.validation_fraction <= 0.4:
-        raise job.JobError(f"ValidationFraction must be from 0.01 to 0.4, not {settings.validation_fraction}.")
-    if settings.seed < 0:
-        raise job.JobError(f"Seed must not be negative, as {settings.seed} is.")
+    manifest.check_parameters(settings.archive_uri, settings.image_size)
     return settings
 
 
-def shard_count(images: int, size: int) -> int:
-    """How many shards a split of so many images of so many pixels gets: at least four, and about 64 MiB each."""
-    return min(images, max(4, -(-images * size * size // SHARD_BYTES)))
+def place_among_hosts() -> tuple[int, int]:
+    """This instance's position in the sorted names of the job's hosts, and how many there are.
 
+    They stand in `config/resourceconfig.json` (https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html);
+    without that file there is one.
 
-def dataset_card(
-    settings: Settings, listing: Listing, undecodable: dict[str, str], assignment: Assignment
-) -> dict[str, Any]:
-    """What became of the archive: counts, decisions, dropped files with reasons, and a hash of the content.
-
-    The hash covers split, label and content of every radiograph that is used, in no order.
+    Raises:
+        JobError: when the file does not say which host this is.
     """
-    reasons = dict(sorted(assignment.dropped.items()))
-    reasons |= {"outside_label_folders": listing.unlabelled, "not_an_image": listing.not_images}
-    dropped = [
-        {"reason": reason, "count": len(paths), "files": sorted(paths)[:MAX_NAMED_FILES]}
-        for reason, paths in reasons.items()
-        if paths
-    ]
-    if undecodable:
-        details = [f"{path}: {why}" for path, why in sorted(undecodable.items())]
-        dropped.append({"reason": "undecodable", "count": len(details), "files": details[:MAX_NAMED_FILES]})
-    lines = [f"{split} {one.label} {one.sha256}\n" for split in SPLITS for one in assignment.splits[split]]
-    return {
-        "sha256": hashlib.sha256("".join(sorted(lines)).encode()).hexdigest(),
-        "labels": list(LABELS),
-        "image_size": settings.image_size,
-        "archive_uri": settings.archive_uri,
-        "validation_fraction": settings.validation_fraction,
-        "seed": settings.seed,
-        "splits": {split: _counts(assignment.splits[split]) for split in SPLITS},
-        "decisions": assignment.decisions,
-        "dropped": dropped,
-        "litter": listing.litter,
-        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-    }
+    path = job.base_directory() / "config" / "resourceconfig.json"
+    if not path.exists():
+        return 0, 1
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        hosts = sorted(config["hosts"])
+        return hosts.index(config["current_host"]), len(hosts)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise job.JobError(f"{path} does not say which of which hosts this is: {error}.") from error
 
 
-def _counts(images: list[Radiograph]) -> dict[str, Any]:
-    return {
-        "images": len(images),
-        "patients": len({one.patient for one in images}),
-        "labels": {label: sum(one.label == label for one in images) for label in LABELS},
-        "subtypes": dict(sorted(Counter(one.subtype for one in images if one.subtype).items())),
-    }
+def _decoded(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[tuple[Radiograph, bytes]]:
+    """The images that need a record, in the order of the manifest's lines, which are added on the way."""
+    position = 0
+    for one in outcomes:
+        if one.reason is not None:
+            add(one.candidate, undecodable=one.reason)
+            continue
+        add(one.candidate, sha256=one.sha256, facts=one.facts)
+        if one.facts is not None:
+            of = one.candidate
+            yield (
+                Radiograph(
+                    of.path,
+                    of.label,
+                    of.folder,
+                    of.patient,
+                    of.subtype,
+                    one.sha256,
+                    position,
+                    one.facts.width,
+                    one.facts.height,
+                ),
+                one.pixels,
+            )
+            position += 1
 
 
-def _decode_all(
-    archive: zipfile.ZipFile, candidates: list[Candidate], size: int, spill: IO[bytes]
-) -> tuple[list[Radiograph], dict[str, str]]:
-    """Decode every candidate into the spill file; the radiographs, and the reason of each file that is none."""
-    radiographs: list[Radiograph] = []
-    undecodable: dict[str, str] = {}
+def _with_progress(outcomes: Iterator[Outcome], files: int) -> Iterator[Outcome]:
+    started = shown = time.monotonic()
+    for done, one in enumerate(outcomes, start=1):
+        yield one
+        now = time.monotonic()
+        if now - shown >= _PROGRESS_SECONDS or done == files:
+            shown = now
+            rate = done / (now - started)
+            left = f", {(files - done) / rate:.0f} s left" if done < files else ""
+            print(f"decoded {done}/{files} images, {rate:.0f} a second{left}", flush=True)
+
+
+def _decode_all(archive: zipfile.ZipFile, groups: list[list[Candidate]], size: int) -> Iterator[Outcome]:
+    """The outcomes in the order of the groups; only a few groups are in memory at a time."""
     decode = tf.function(
         lambda encoded: pixels_from_bytes(encoded, size), input_signature=[tf.TensorSpec((), tf.string)]
     )
-    started = shown = time.monotonic()
-    positions: dict[str, int] = {}
-    for done, (candidate, result) in enumerate(_in_threads(archive, candidates, decode, positions), start=1):
-        if isinstance(result, str):
-            undecodable[candidate.path] = result
-        else:
-            digest, pixels = result
-            if digest not in positions:
-                positions[digest] = len(positions)
-                spill.write(pixels)
-            radiographs.append(_radiograph(candidate, digest, positions[digest]))
-        now = time.monotonic()
-        if now - shown >= _PROGRESS_SECONDS or done == len(candidates):
-            shown = now
-            rate = done / (now - started)
-            print(f"decoded {done}/{len(candidates)} images, {rate:.0f} a second", flush=True)
-    if len(undecodable) > MAX_UNDECODABLE_SHARE * len(candidates):
-        named = "; ".join(f"{path}: {why}" for path, why in itertools.islice(sorted(undecodable.items()), 3))
-        raise job.JobError(
-            f"{len(undecodable)} of {len(candidates)} images cannot be read (at most "
-            f"{MAX_UNDECODABLE_SHARE:.0%} may be): {named}."
-        )
-    spill.flush()
-    return radiographs, undecodable
-
-
-def _in_threads(
-    archive: zipfile.ZipFile, candidates: list[Candidate], decode: Any, positions: dict[str, int]
-) -> Iterator[tuple[Candidate, tuple[str, bytes] | str]]:
-    """Results in the order of the candidates; only a few images are in memory at a time."""
-    workers = max(2, os.cpu_count() or 1)
-    remaining = iter(candidates)
+    # Reading, hashing, decoding and resizing all leave Python's lock.
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    remaining = iter(groups)
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         pending = [
-            (one, pool.submit(_read, archive, one, decode, positions))
-            for one in itertools.islice(remaining, 4 * workers)
+            pool.submit(_decode_group, archive, group, decode) for group in itertools.islice(remaining, 4 * workers)
         ]
         while pending:
-            candidate, future = pending.pop(0)
-            yield candidate, future.result()
-            for following in itertools.islice(remaining, 1):
-                pending.append((following, pool.submit(_read, archive, following, decode, positions)))
+            yield from pending.pop(0).result()
+            pending += [pool.submit(_decode_group, archive, group, decode) for group in itertools.islice(remaining, 1)]
 
 
-def _radiograph(candidate: Candidate, digest: str, position: int) -> Radiograph:
-    return Radiograph(
-        candidate.path,
-        candidate.label,
-        candidate.folder,
-        candidate.patient,
-        candidate.subtype,
-        digest,
-        position,
-    )
+def _decode_group(archive: zipfile.ZipFile, group: list[Candidate], decode: Any) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for candidate in group:
+        known = {one.sha256 for one in outcomes if one.reason is None}
+        outcomes.append(_decode(archive, candidate, decode, known))
+    return outcomes
 
 
-def _read(
-    archive: zipfile.ZipFile, candidate: Candidate, decode: Any, positions: dict[str, int]
-) -> tuple[str, bytes] | str:
-    """Digest and pixels of one member, or why it is no readable image. Pixels that are kept already are left out."""
+def _decode(archive: zipfile.ZipFile, candidate: Candidate, decode: Any, known: set[str]) -> Outcome:
     if candidate.size > MAX_MEMBER_BYTES:
-        return f"it is larger than {MAX_MEMBER_BYTES // 2**20} MiB"
+        return Outcome(candidate, f"it is larger than {MAX_MEMBER_BYTES // 2**20} MiB")
     try:
         encoded = archive.read(candidate.path)
         check_image(encoded)
         digest = hashlib.sha256(encoded).hexdigest()
-        return digest, b"" if digest in positions else bytes(decode(encoded).numpy())
+        if digest in known:
+            return Outcome(candidate, sha256=digest)
+        pixels = decode(encoded).numpy()[:, :, 0]
+        return Outcome(candidate, sha256=digest, facts=_facts(encoded, pixels), pixels=pixels.tobytes())
     except ValueError as error:
-        return str(error)
+        return Outcome(candidate, str(error))
     except tf.errors.InvalidArgumentError:
-        return "it cannot be decoded to its end"
+        return Outcome(candidate, "it cannot be decoded to its end")
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        return f"the zip member is damaged or unsupported ({error})"
+        return Outcome(candidate, f"the zip member is damaged or unsupported ({error})")
 
 
-def _with_pixels(images: list[Radiograph], spill: IO[bytes], size: int) -> Iterator[tuple[Radiograph, bytes]]:
-    length = size * size
-    for image in images:
-        yield image, os.pread(spill.fileno(), length, image.position * length)
+def _facts(encoded: bytes, pixels: fingerprint.Pixels) -> Facts:
+    width, height = image_dimensions(encoded)
+    try:
+        # Reads the header only; a file that Pillow does not know at all is still one that TensorFlow has decoded.
+        with Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG")) as opened:
+            format_, mode, exif = str(opened.format), opened.mode, "exif" in opened.info
+    except (OSError, Image.DecompressionBombError):
+        format_, mode, exif = "PNG" if encoded.startswith(b"\x89") else "JPEG", "unknown", False
+    return Facts(
+        bytes=len(encoded),
+        width=width,
+        height=height,
+        format=format_,
+        mode=mode,
+        exif=exif,
+        border=fingerprint.border(pixels),
+        hash=fingerprint.perceptual_hash(pixels),
+        thumbnail=fingerprint.thumbnail(pixels),
+    )
 
 
 if __name__ == "__main__":

@@ -1,24 +1,23 @@
-"""report.html: one self-contained file for the person who approves a model, and the plots in it."""
+"""report.html: one self-contained file for the person who approves a model.
+
+What decides comes first: verdict, key figures with their intervals, the comparison with the model that is serving.
+Below it is what a second look needs.
+"""
 
 from __future__ import annotations
 
-import base64
-import dataclasses
-import html
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
+from model_code import evaluation_plots, page, plots
+from model_code.comparison import name as package_name
+from model_code.dataset_report import dataset_section, labels_section
+from model_code.gallery import Gallery
+from model_code.model_card import INTENDED_USE, NOT_FOR
+from model_code.page import Html, Section
+from model_code.scoring import TestScores
 
-from model_code.metrics import Array, Estimate
-
-INTENDED_USE = (
-    "Research and decision support only. The model estimates the probability of pneumonia on a frontal chest "
-    "radiograph that resembles its training data; it does not make a diagnosis, is not a medical device, and must not "
-    "be the sole basis of a clinical decision."
-)
+TITLE = "Chest radiograph classifier: evaluation on the test split"
 SHOWN = {
     "auc": "AUROC",
     "auprc": "AUPRC",
@@ -26,253 +25,242 @@ SHOWN = {
     "true_negative_rate": "Specificity",
     "precision": "Positive predictive value (precision)",
     "negative_predictive_value": "Negative predictive value",
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
     "f1": "F1",
-    "brier_score": "Brier score",
+    "balanced_accuracy": "Balanced accuracy",
+    "accuracy": "Accuracy",
     "expected_calibration_error": "Expected calibration error",
+    "brier_score": "Brier score",
 }
-_NORMAL_COLOUR, _PNEUMONIA_COLOUR, _INK = "#3b6ea5", "#c44e52", "#444444"
-
-
-@dataclasses.dataclass(frozen=True)
-class Scored:
-    """Test labels (zeros and ones), calibrated probabilities and the decision threshold."""
-
-    labels: Array
-    probabilities: Array
-    threshold: float
-
-
-def learning_curves(history: Sequence[dict[str, Any]]) -> str:
-    """Training and validation loss, and validation AUROC, by epoch, as an SVG document."""
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    loss, area = figure.subplots(1, 2)
-    epochs = [line["epoch"] for line in history]
-    loss.plot(epochs, [line["loss"] for line in history], marker="o", label="training (augmented)")
-    loss.plot(epochs, [line["val_loss"] for line in history], marker="o", label="validation")
-    loss.set(xlabel="epoch", ylabel="cross-entropy", title="Loss")
-    loss.legend()
-    area.plot(epochs, [line["val_auc"] for line in history], marker="o", color=_PNEUMONIA_COLOUR)
-    area.set(xlabel="epoch", ylabel="AUROC", title="Validation AUROC")
-    return _svg(figure)
-
-
-def plots(scored: Scored, evaluation: dict[str, Any]) -> dict[str, str]:
-    """The evaluation's plots as SVG documents, by title."""
-    metrics = evaluation["binary_classification_metrics"]
-    return {
-        "ROC curve": _roc(metrics),
-        "Precision-recall curve": _precision_recall(metrics, float(scored.labels.mean())),
-        "Reliability diagram": _reliability(evaluation["calibration"]),
-        "Confusion matrix": _confusion(metrics["confusion_matrix"]),
-        "Probabilities by label": _histogram(scored),
-    }
+_KEY_FIGURES = {
+    "auc": "AUROC",
+    "true_positive_rate": "Sensitivity",
+    "true_negative_rate": "Specificity",
+    "expected_calibration_error": "Calibration error",
+}
 
 
 def render(
-    evaluation: dict[str, Any],
-    metadata: dict[str, Any],
-    card: dict[str, Any],
-    estimates: dict[str, Estimate],
-    figures: dict[str, str],
+    evaluation: dict[str, Any], metadata: dict[str, Any], card: dict[str, Any], *, scores: TestScores, gallery: Gallery
 ) -> str:
-    """The report as one HTML document that refers to nothing outside itself."""
-    gates = evaluation["gates"]
-    history = metadata["training"]["history"]
-    test = evaluation["test"]
-    pictures = figures | ({"Learning curves": learning_curves(history)} if history else {})
+    """The report as one HTML document that refers to nothing outside itself.
+
+    Args:
+        evaluation: the evaluation document, complete.
+        metadata: of the model.
+        card: the dataset card.
+        scores: of the test split, for the histogram.
+        gallery: its pictures.
+    """
     sections = [
-        f'<p class="verdict {"passed" if gates["passed"] else "failed"}">{html.escape(gates["message"])}</p>',
-        f"<p><strong>Intended use.</strong> {html.escape(INTENDED_USE)}</p>",
-        "<h2>Test metrics</h2>",
-        f"<p>{test['images']} test radiographs of {test['patients']} patients, "
-        f"{test['prevalence']:.1%} with pneumonia; "
-        f"decision threshold {evaluation['threshold']:.3f} and temperature "
-        f"{evaluation['calibration']['temperature']:.3f} come from validation data. "
-        "Intervals: 95 %, bootstrap by patient.</p>",
-        _table(
-            ["Metric", "Value", "95 % interval"],
-            (
-                [title, f"{estimates[name].value:.3f}", f"{estimates[name].low:.3f} to {estimates[name].high:.3f}"]
-                for name, title in SHOWN.items()
-            ),
+        Section("figures", "Key figures", list(_figures(evaluation))),
+        Section("comparison", "Against the serving model", list(_comparison(evaluation["comparison"]))),
+        Section("gates", "Quality gates", [_gates(evaluation["gates"])]),
+        labels_section(card),
+        Section("training", "Training", list(_training(metadata))),
+        Section("curves", "Discrimination and decisions", [_curves(evaluation)]),
+        Section("calibration", "Calibration", [_calibration(evaluation)]),
+        Section("undecided", "Undecided images", [_indeterminate(evaluation, scores)]),
+        Section("subgroups", "Subgroups", list(_subgroups(evaluation))),
+        gallery.samples_section(),
+        gallery.saliency_section(evaluation["saliency"]),
+        dataset_section(card),
+        Section(
+            "settings", "Settings and versions", [page.table("Settings", ["Setting", "Value"], _settings(metadata))]
         ),
-        "<h2>Gates</h2>",
-        _table(
-            ["Gate", "Value", "Limit", "Result"],
-            (
-                [gate["title"], f"{gate['value']:.3f}", gate["rule"], "passed" if gate["passed"] else "failed"]
-                for gate in gates["checks"]
-            ),
-        ),
-        "<h2>Plots</h2>",
-        '<div class="plots">' + "".join(_picture(title, svg) for title, svg in pictures.items()) + "</div>",
-        "<h2>By subtype</h2>",
-        _table(
-            ["Subtype in the file name", "Images", "Sensitivity"],
-            ([row["subtype"], row["images"], f"{row['true_positive_rate']:.3f}"] for row in evaluation["subgroups"]),
-        ),
-        "<h2>Dataset card</h2>",
-        _dataset_card(card),
-        "<h2>Model and settings</h2>",
-        _table(["Setting", "Value"], _settings(metadata)),
+        Section("use", "Intended use", [page.paragraph(INTENDED_USE), page.paragraph(NOT_FOR)]),
     ]
-    return _PAGE.replace("{{body}}", "\n".join(sections))
-
-
-def _dataset_card(card: dict[str, Any]) -> str:
-    splits = (
-        [
-            split,
-            counts["images"],
-            counts["patients"],
-            *counts["labels"].values(),
-            ", ".join(f"{name} {count}" for name, count in counts["subtypes"].items()) or "-",
-        ]
-        for split, counts in card["splits"].items()
+    closing = page.paragraph(
+        f"Dataset {card['sha256'][:12]}, source revision {metadata['source_revision']}, trained {metadata['created']}."
     )
-    dropped = ([entry["reason"].replace("_", " "), entry["count"], entry["files"][0]] for entry in card["dropped"])
-    decisions = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in card["decisions"])
-    return "".join(
-        [
-            _table(["Split", "Images", "Patients", *card["labels"], "Subtypes"], splits),
-            f"<ul>{decisions}</ul>",
-            _table(["Not used because", "Files", "For example"], dropped) if card["dropped"] else "",
-            f"<p>Content SHA-256 <code>{card['sha256']}</code></p>",
-        ]
+    return page.document(TITLE, _opening(evaluation), sections, closing)
+
+
+def _opening(evaluation: dict[str, Any]) -> Iterator[Html]:
+    gates = evaluation["gates"]
+    title = "Fit for registration: all quality gates passed." if gates["passed"] else "Not fit for registration."
+    message = Html(f"<strong>{title}</strong>{page.text(gates['message'])}")
+    yield page.paragraph(message, f"verdict {'passed' if gates['passed'] else 'failed'}")
+    yield page.paragraph(Html(f"<strong>Intended use.</strong> {page.text(INTENDED_USE)}"))
+
+
+def _figures(evaluation: dict[str, Any]) -> Iterator[Html]:
+    test, found = evaluation["test"], _found(evaluation)
+    yield page.group(
+        (
+            Html(f"<div>{title}<b>{found[name]['value']:.3f}</b><span>{_interval(found[name])}</span></div>")
+            for name, title in _KEY_FIGURES.items()
+        ),
+        "key",
+    )
+    yield page.paragraph(
+        f"{test['images']:,} test radiographs of {test['patients']:,} patients, {test['prevalence']:.1%} with "
+        f"PNEUMONIA, scored once. The decision threshold {evaluation['threshold']:.3f} and the temperature "
+        f"{evaluation['calibration']['temperature']:.3f} come from validation data. The predictive values, accuracy "
+        "and F1 hold for this prevalence only."
+    )
+    yield page.table(
+        "All figures",
+        ["Metric", "Value", "95 % interval", "Another test split of this size"],
+        (
+            [
+                title,
+                f"{found[name]['value']:.3f}",
+                _interval(found[name]),
+                _ends(found[name]["prediction_interval"], ".3f"),
+            ]
+            for name, title in SHOWN.items()
+        ),
+    )
+    yield page.paragraph(
+        f"The 95 % interval is for the metric on endless data of this kind: Wilson's, with the variance of "
+        f"{test['resamples']:,} bootstrap resamples of patients, and never narrower than the number of images allows. "
+        "The last column is where the same metric lies with 95 % probability when it is measured once more, on as many "
+        "other patients of the same kind.",
+        "quiet",
     )
 
 
-def _settings(metadata: dict[str, Any]) -> Iterable[list[Any]]:
+def _comparison(comparison: dict[str, Any]) -> Iterator[Html]:
+    yield page.paragraph(comparison["sentence"])
+    if comparison["worse"] and comparison["mode"] == "report":
+        yield page.paragraph("The pipeline was started with ServingComparison report, so this does not fail the model.")
+    difference = comparison["auc_difference"]
+    if difference is None:
+        return
+    candidate, serving = comparison["candidate"], comparison["serving"]
+    names = {"auc": "AUROC", "true_positive_rate": "Sensitivity", "true_negative_rate": "Specificity"}
+    yield page.table(
+        f"The candidate and {package_name(comparison['serving_package'])} on the same {comparison['images']} images, "
+        "each at its own threshold",
+        ["Metric", "Candidate", "Serving", "Difference", "95 % interval"],
+        (
+            [
+                title,
+                f"{candidate[key]['value']:.3f}",
+                f"{serving[key]['value']:.3f}",
+                f"{comparison[f'{key}_difference']['value']:+.3f}",
+                _ends(comparison[f"{key}_difference"]["confidence_interval"], "+.3f"),
+            ]
+            for key, title in names.items()
+        ),
+    )
+    yield page.paragraph(f"The two decide differently about {comparison['called_differently']} of the images.")
+    if comparison["notes"]:
+        yield page.bullets(comparison["notes"])
+
+
+def _gates(gates: dict[str, Any]) -> Html:
+    return page.table(
+        "Limits of this execution",
+        ["Gate", "Value", "Limit", "Result"],
+        (
+            [gate["title"], gate["shown"], gate["rule"], "passed" if gate["passed"] else "failed"]
+            for gate in gates["checks"]
+        ),
+    )
+
+
+def _training(metadata: dict[str, Any]) -> Iterator[Html]:
+    training = metadata["training"]
+    yield page.plots([plots.training(training["history"])])
+    start = training["hyperparameters"].get("warm_start_from", "none")
+    if start != "none":
+        yield page.paragraph(
+            f"Training began from the weights of {package_name(start)}. If that model was trained on another dataset, "
+            "it may have seen some of these test images, and the figures of this report would be too good."
+        )
+
+
+def _curves(evaluation: dict[str, Any]) -> Html:
+    drawn = (evaluation_plots.roc, evaluation_plots.precision_recall, evaluation_plots.confusion)
+    return page.plots(plot(evaluation) for plot in drawn)
+
+
+def _calibration(evaluation: dict[str, Any]) -> Html:
+    calibration = evaluation["calibration"]
+    raw, chance = calibration["raw"], calibration["by_chance"]
+    figures = page.table(
+        "With and without the temperature: value and 95 % interval",
+        ["Metric", "As served", "Raw"],
+        (
+            [SHOWN[key], _both(calibration[key]), _both(raw[key])]
+            for key in ("expected_calibration_error", "brier_score")
+        ),
+    )
+    chance_note = page.paragraph(
+        f"The calibration error is never 0 on a finite test split: with perfect probabilities it would be "
+        f"{chance['mean']:.3f} on average on these images, and above {chance['percentile_95']:.3f} in one of twenty "
+        "test splits."
+    )
+    return page.beside(evaluation_plots.reliability(evaluation), [figures, chance_note])
+
+
+def _indeterminate(evaluation: dict[str, Any], scores: TestScores) -> Html:
+    band, found = evaluation["indeterminate"], evaluation["binary_classification_metrics"]
+    names = {"true_positive_rate": "Sensitivity", "true_negative_rate": "Specificity"}
+    return page.beside(
+        evaluation_plots.histogram(scores.labels, scores.probabilities, evaluation),
+        [
+            page.paragraph(
+                f"Probabilities from {band['low']:.3f} to {band['high']:.3f} around the threshold should be read as "
+                "undecided. The band comes from validation data."
+            ),
+            page.table(
+                "Test images in the band",
+                ["Images", "Share and 95 % interval"],
+                [[band["images"], _both(band["coverage"])]],
+            ),
+            page.table(
+                "What is gained by leaving them open: value and 95 % interval",
+                ["Metric", "All images", "Images outside the band"],
+                ([title, _both(found[key]), _both(band[key])] for key, title in names.items()),
+            ),
+        ],
+    )
+
+
+def _subgroups(evaluation: dict[str, Any]) -> Iterator[Html]:
+    rows = evaluation["subgroups"]
+    if rows:
+        yield page.plots([evaluation_plots.subgroups(evaluation)])
+        names = {"true_positive_rate": "Sensitivity", "true_negative_rate": "Specificity", "auc": "AUROC"}
+        yield page.table(
+            "Value and 95 % interval; the AUROC of a subtype tells it from all NORMAL images",
+            ["Subgroup", "Images", "Patients", *names.values()],
+            ([row["title"], row["images"], row["patients"], *(_both(row.get(key)) for key in names)] for row in rows),
+        )
+    if not any(row["by"] == "image size" for row in rows):
+        yield page.paragraph("No subgroups by image size: below or above the median size, a label is missing.")
+
+
+def _settings(metadata: dict[str, Any]) -> Iterator[list[Any]]:
+    training = metadata["training"]
     yield ["backbone", metadata["backbone"]]
-    yield from ([name.replace("_", " "), value] for name, value in metadata["training"]["hyperparameters"].items())
-    yield ["arithmetic of training", metadata["training"]["policy"]]
-    yield ["training time", f"{metadata['training']['seconds']} s"]
-    yield from ([f"{name} version", value] for name, value in metadata["versions"].items())
+    yield ["backbone weights", metadata["backbone_weights"]]
+    shown = {"backbone", "backbone_weights"}
+    yield from (
+        [key.replace("_", " "), value] for key, value in training["hyperparameters"].items() if key not in shown
+    )
+    yield ["arithmetic of training", training["precision"]]
+    yield ["devices", training["devices"]]
+    yield ["training time", f"{training['seconds']} s"]
+    yield from ([f"{key} version", value] for key, value in metadata["versions"].items())
     yield ["source revision", metadata["source_revision"]]
     yield ["trained", metadata["created"]]
 
 
-def _roc(metrics: dict[str, Any]) -> str:
-    figure = Figure(figsize=(4, 4), layout="constrained")
-    axes = figure.subplots()
-    curve = metrics["receiver_operating_characteristic_curve"]
-    low, high = metrics["auc"]["confidence_interval"]
-    label = f"AUROC {metrics['auc']['value']:.3f} ({low:.3f} to {high:.3f})"
-    axes.plot(curve["false_positive_rates"], curve["true_positive_rates"], color=_PNEUMONIA_COLOUR, label=label)
-    axes.plot([0, 1], [0, 1], linestyle=":", color=_INK)
-    operating = (metrics["false_positive_rate"]["value"], metrics["true_positive_rate"]["value"])
-    axes.plot(*operating, marker="o", linestyle="", color=_INK, label="decision threshold")
-    axes.set(xlabel="1 - specificity", ylabel="sensitivity", title="ROC")
-    axes.legend(loc="lower right")
-    return _svg(figure)
+def _found(evaluation: dict[str, Any]) -> dict[str, Any]:
+    return {**evaluation["binary_classification_metrics"], **evaluation["calibration"]}
 
 
-def _precision_recall(metrics: dict[str, Any], prevalence: float) -> str:
-    figure = Figure(figsize=(4, 4), layout="constrained")
-    axes = figure.subplots()
-    curve = metrics["precision_recall_curve"]
-    label = f"AUPRC {metrics['auprc']['value']:.3f}"
-    axes.step(curve["recalls"], curve["precisions"], where="post", color=_PNEUMONIA_COLOUR, label=label)
-    axes.axhline(prevalence, linestyle=":", color=_INK, label="prevalence")
-    axes.set(xlabel="recall (sensitivity)", ylabel="precision (PPV)", title="Precision and recall", ylim=(0, 1.03))
-    axes.legend(loc="lower left")
-    return _svg(figure)
+def _interval(figure: dict[str, Any]) -> Html:
+    return _ends(figure["confidence_interval"], ".3f")
 
 
-def _reliability(calibration: dict[str, Any]) -> str:
-    figure = Figure(figsize=(4, 4), layout="constrained")
-    axes = figure.subplots()
-    rows = calibration["reliability"]
-    axes.plot([0, 1], [0, 1], linestyle=":", color=_INK)
-    axes.plot(
-        [row["mean_probability"] for row in rows],
-        [row["observed"] for row in rows],
-        marker="o",
-        color=_NORMAL_COLOUR,
-        label=f"ECE {calibration['expected_calibration_error']['value']:.3f}",
-    )
-    for row in rows:
-        point = (row["mean_probability"], row["observed"])
-        axes.annotate(f"n={row['count']}", point, textcoords="offset points", xytext=(4, 5), fontsize=7)
-    axes.set(xlabel="mean probability", ylabel="share with pneumonia", title="Reliability", xlim=(0, 1), ylim=(0, 1.06))
-    axes.legend(loc="upper left")
-    return _svg(figure)
+def _ends(interval: list[float], form: str) -> Html:
+    low, high = (format(end, form) for end in interval)
+    return Html(f'<span class="nowrap">{low} to {high}</span>')
 
 
-def _confusion(matrix: dict[str, dict[str, int]]) -> str:
-    figure = Figure(figsize=(4, 4), layout="constrained")
-    axes = figure.subplots()
-    rows = [[matrix[actual][called] for called in ("0", "1")] for actual in ("0", "1")]
-    shares = [[count / max(1, sum(row)) for count in row] for row in rows]
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for y, row in enumerate(rows):
-        for x, count in enumerate(row):
-            colour = "white" if shares[y][x] > 0.5 else "black"
-            axes.text(x, y, f"{count}\n{shares[y][x]:.1%}", ha="center", va="center", color=colour)
-    axes.set_xticks([0, 1], ["NORMAL", "PNEUMONIA"])
-    axes.set_yticks([0, 1], ["NORMAL", "PNEUMONIA"], rotation=90, va="center")
-    axes.set(xlabel="called", ylabel="label", title="Confusion matrix")
-    return _svg(figure)
-
-
-def _histogram(scored: Scored) -> str:
-    figure = Figure(figsize=(4, 4), layout="constrained")
-    axes = figure.subplots()
-    sides = [scored.probabilities[scored.labels == value] for value in (0, 1)]
-    axes.hist(
-        sides, bins=20, range=(0, 1), color=[_NORMAL_COLOUR, _PNEUMONIA_COLOUR], label=["NORMAL", "PNEUMONIA"], log=True
-    )
-    axes.axvline(scored.threshold, linestyle="--", color=_INK, label="decision threshold")
-    axes.set(xlabel="probability of pneumonia", ylabel="radiographs (log)", title="Probabilities by label")
-    axes.set_ylim(bottom=0.5)  # on a log axis that begins at 1, a bar of one radiograph has no height
-    axes.legend(loc="upper center")
-    return _svg(figure)
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    # Without a fixed salt and with a date, the same numbers would give another file each time.
-    with mpl.rc_context({"svg.hashsalt": "chest-xray", "svg.fonttype": "none"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def _picture(title: str, svg: str) -> str:
-    encoded = base64.b64encode(svg.encode()).decode("ascii")
-    return f'<img alt="{html.escape(title)}" src="data:image/svg+xml;base64,{encoded}">'
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    def cells(tag: str, values: Sequence[Any]) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(str(value))}</{tag}>" for value in values) + "</tr>"
-
-    body = "".join(cells("td", row) for row in rows)
-    return f"<table><thead>{cells('th', head)}</thead><tbody>{body}</tbody></table>"
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Chest radiograph classifier: evaluation</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 62rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-table { border-collapse: collapse; margin: .5rem 0; display: block; overflow-x: auto; }
-th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid #ddd; vertical-align: top; }
-.verdict { padding: .7rem 1rem; border-left: .4rem solid; font-weight: 600; }
-.passed { border-color: #2e7d32; background: #edf7ed; } .failed { border-color: #c62828; background: #fdecea; }
-.plots { display: flex; flex-wrap: wrap; gap: 1rem; } .plots img { max-width: 100%; height: auto; }
-code { overflow-wrap: anywhere; }
-</style>
-</head>
-<body>
-<h1>Chest radiograph classifier: evaluation on the test split</h1>
-{{body}}
-</body>
-</html>
-"""
+def _both(figure: dict[str, Any] | None) -> Html:
+    return Html(f"{figure['value']:.3f} ({_interval(figure)})") if figure else Html("-")

@@ -1,10 +1,15 @@
 """TrainModel: shards become model.tar.gz (SavedModel, request handlers, metadata) and the training curves.
 
-    python model_code/train.py --image-size 220 --backbone-weights imagenet --epochs 5 --fine-tune-epochs 5 \
-        --learning-rate 0.001 --fine-tune-learning-rate 0.0001 --batch-size 64 --seed 20180222
+    python model_code/train.py --image-size 220 --backbone ResNet50V2 --backbone-weights imagenet \
+        --warm-start-from none --epochs 5 --learning-rate 0.001 --fine-tune-epochs 5 \
+        --fine-tune-learning-rate 0.0001 --fine-tune-from last-stage --patience 5 --batch-size 64 --dropout 0.5 \
+        --label-smoothing 0 --class-weights balanced --ema-momentum 0 --feature-views 1 --horizontal-flip 0.5 \
+        --zoom-range 0.3 --rotation-degrees 5 --shift-range 0.05 --contrast-range 0.1 --precision auto --xla off \
+        --seed 20180222
 
 Script mode of SageMaker's training toolkit: channels `train`, `validation` and `report` (SM_CHANNEL_*), model to
-SM_MODEL_DIR, model.keras, history.json and curves.svg to SM_OUTPUT_DATA_DIR. One line of metrics an epoch.
+SM_MODEL_DIR, model.keras, history.json and curves.svg to SM_OUTPUT_DATA_DIR, TensorBoard's events to
+`output/tensorboard`, checkpoints to `checkpoints`. One line of metrics an epoch, and the best one at the end.
 """
 
 from __future__ import annotations
@@ -22,29 +27,51 @@ if not __package__:
     # Started as a script, this file's own folder comes first on the path, and there `import model` is ours.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from model_code import fit, job
-from model_code.calibration import choose_threshold, fit_temperature
-from model_code.dataset import read_card, training_batches
+from model_code import fit, job, precision
+from model_code.augment import Augmentation
+from model_code.batches import UNWEIGHTED, ClassWeights, TrainingImages
+from model_code.calibration import choose_threshold, fit_temperature, indeterminate_band
+from model_code.checkpoint import Checkpoints
+from model_code.dataset import read_card
 from model_code.export import Scorer, save_handlers, save_metadata, save_servable
-from model_code.model import build, training_policy
-from model_code.report import learning_curves
-
-# Of the reference notebook's early stopping; a phase is rarely longer than that in this pipeline.
-PATIENCE = 5
+from model_code.model import Classifier, Options, build
+from model_code.plots import learning_curves
+from model_code.weights import warm_start
 
 
 @dataclasses.dataclass(frozen=True)
 class Hyperparameters:
-    """The step's parameters, as on the command line."""
+    """The step's parameters, as on the command line; docs/settings.md explains each."""
 
     image_size: int
+    backbone: str
     backbone_weights: str
+    warm_start_from: str
     epochs: int
-    fine_tune_epochs: int
     learning_rate: float
+    fine_tune_epochs: int
     fine_tune_learning_rate: float
+    fine_tune_from: str
+    patience: int
     batch_size: int
+    dropout: float
+    label_smoothing: float
+    class_weights: str
+    ema_momentum: float
+    feature_views: int
+    horizontal_flip: float
+    zoom_range: float
+    rotation_degrees: float
+    shift_range: float
+    contrast_range: float
+    precision: str
+    xla: str
     seed: int
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How far training images may be changed."""
+        return Augmentation(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Augmentation)})
 
 
 def main(arguments: list[str]) -> None:
@@ -61,40 +88,47 @@ def main(arguments: list[str]) -> None:
             f"The shards hold images of {card['image_size']} px and ImageSize is {chosen.image_size}; "
             "preprocess the archive again with this size."
         )
-    images = int(card["splits"]["train"]["images"])
-    batch_size = min(chosen.batch_size, images)
     fit.prepare(chosen.seed)
-    policy = training_policy()
-    classifier = build(chosen.image_size, chosen.backbone_weights, policy)
+    arithmetic = precision.policy(chosen.precision)
+    classifier = _classifier(chosen, arithmetic)
+    counts = card["splits"]["train"]
+    images = int(counts["images"])
+    devices = classifier.strategy.num_replicas_in_sync if classifier.strategy else 1
     print(
-        f"Training on {images} images of {chosen.image_size} px, backbone weights: {chosen.backbone_weights}"
-        + (" (frozen)" if classifier.pretrained else " (from scratch, everything trains)")
-        + f", arithmetic: {policy}",
+        f"Training {chosen.backbone} on {images} images of {chosen.image_size} px, backbone weights: "
+        f"{chosen.backbone_weights}, warm start: {chosen.warm_start_from}, arithmetic: {arithmetic}, "
+        f"devices: {devices}",
         flush=True,
     )
+    weights = ClassWeights.balanced(counts["labels"]) if chosen.class_weights == "balanced" else UNWEIGHTED
     scorer = Scorer(classifier, chosen.image_size)
     validation_channel = job.channel("validation")
-    history, validation = fit.train(
+    history, validation = fit.Training(
         classifier,
-        training_batches(
-            job.channel("train"), chosen.image_size, images=images, batch_size=batch_size, seed=chosen.seed
+        TrainingImages(job.channel("train"), chosen.image_size, chosen.augmentation, chosen.seed, weights),
+        count=images,
+        score=lambda: fit.validate(scorer, validation_channel),
+        phases=_phases(chosen, pretrained=classifier.pretrained),
+        recipe=_recipe(chosen, arithmetic, images=images),
+        checkpoints=Checkpoints(
+            job.checkpoint_directory(), {**dataclasses.asdict(chosen), "dataset": card["sha256"], "policy": arithmetic}
         ),
-        lambda: fit.validate(scorer, validation_channel),
-        [
-            fit.Phase(chosen.epochs, chosen.learning_rate),
-            fit.Phase(chosen.fine_tune_epochs, chosen.fine_tune_learning_rate),
-        ],
-        steps_per_epoch=images // batch_size,
-        patience=PATIENCE,
-    )
+        board=job.tensorboard_directory(),
+    ).run()
+    validation = _undo_weights(classifier, validation, weights)
     temperature = fit_temperature(validation.logits, validation.labels)
     threshold = choose_threshold(validation.logits, validation.labels, temperature)
+    band = indeterminate_band(validation.logits, validation.labels, temperature, threshold)
     print(
-        f"Validation AUROC {validation.auc:.4f}; temperature {temperature:.3f}, threshold {threshold:.3f}", flush=True
+        f"Validation AUROC {validation.auc:.4f}; temperature {temperature:.3f}, threshold {threshold:.3f}, "
+        f"indeterminate from {band[0]:.3f} to {band[1]:.3f}",
+        flush=True,
     )
+    print(f"best_val_auc={validation.auc:.4f}", flush=True)
     training = {
         "hyperparameters": dataclasses.asdict(chosen),
-        "policy": policy,
+        "precision": arithmetic,
+        "devices": devices,
         "history": [dataclasses.asdict(epoch) for epoch in history],
         "validation": {"auc": validation.auc, "loss": validation.loss},
         "seconds": round(time.monotonic() - started, 1),
@@ -107,6 +141,8 @@ def main(arguments: list[str]) -> None:
         card=card,
         threshold=threshold,
         temperature=temperature,
+        indeterminate=band,
+        backbone=chosen.backbone,
         backbone_weights=chosen.backbone_weights,
         training=training,
     )
@@ -124,15 +160,93 @@ def parse(arguments: list[str]) -> Hyperparameters:
     for field in dataclasses.fields(Hyperparameters):
         convert: Any = {"int": int, "float": float, "str": str}[str(field.type)]
         parser.add_argument("--" + field.name.replace("_", "-"), type=convert, required=True)
-    chosen = Hyperparameters(**vars(parser.parse_args(arguments)))
+    # In a tuning job the image's toolkit adds this flag for frameworks older than SM_MODEL_DIR
+    # (github.com/aws/sagemaker-tensorflow-training-toolkit, training.py).
+    parser.add_argument("--model_dir", help=argparse.SUPPRESS)
+    given = vars(parser.parse_args(arguments))
+    chosen = Hyperparameters(**{name: value for name, value in given.items() if name != "model_dir"})
     if chosen.epochs < 0 or chosen.fine_tune_epochs < 0 or chosen.epochs + chosen.fine_tune_epochs == 0:
         raise job.JobError("Epochs and FineTuneEpochs must not be negative, nor both 0.")
-    rates = (chosen.learning_rate, chosen.fine_tune_learning_rate)
-    if not all(math.isfinite(rate) and 0 < rate <= 1 for rate in rates):
-        raise job.JobError(f"Learning rates must be above 0 and at most 1, not {rates[0]} and {rates[1]}.")
     if chosen.batch_size < 2:
         raise job.JobError(f"BatchSize must be at least 2 for batch normalisation, not {chosen.batch_size}.")
+    if chosen.patience < 1:
+        raise job.JobError(f"Patience must be at least 1 epoch, not {chosen.patience}.")
+    if chosen.feature_views < 0:
+        raise job.JobError(f"FeatureViews must be 0 (no feature cache) or more, not {chosen.feature_views}.")
+    for name, (low, high) in _RANGES.items():
+        value = getattr(chosen, name)
+        if not (math.isfinite(value) and low <= value <= high):
+            raise job.JobError(f"{_title(name)} must be from {low:g} to {high:g}, not {value:g}.")
+    for name, values in _CHOICES.items():
+        if getattr(chosen, name) not in values:
+            raise job.JobError(f"{_title(name)} must be one of {', '.join(values)}, not {getattr(chosen, name)!r}.")
     return chosen
+
+
+_RANGES = {
+    "learning_rate": (1e-8, 1.0),
+    "fine_tune_learning_rate": (1e-8, 1.0),
+    "dropout": (0.0, 0.9),
+    "label_smoothing": (0.0, 0.5),
+    "ema_momentum": (0.0, 0.9999),
+    "horizontal_flip": (0.0, 1.0),
+    "zoom_range": (0.0, 0.9),
+    "rotation_degrees": (0.0, 180.0),
+    "shift_range": (0.0, 0.5),
+    "contrast_range": (0.0, 0.9),
+}
+_CHOICES = {"class_weights": ("balanced", "none"), "xla": ("off", "on")}
+
+
+def _title(name: str) -> str:
+    """A hyperparameter as the pipeline's parameters spell it."""
+    return name.title().replace("_", "")
+
+
+def _classifier(chosen: Hyperparameters, arithmetic: str) -> Classifier:
+    options = Options(
+        size=chosen.image_size,
+        backbone=chosen.backbone,
+        weights=chosen.backbone_weights,
+        dropout=chosen.dropout,
+        precision=arithmetic,
+    )
+    if chosen.warm_start_from == "none":
+        return build(options)
+    return build(options, initial=warm_start(chosen.warm_start_from, options))
+
+
+def _phases(chosen: Hyperparameters, *, pretrained: bool) -> list[fit.Phase]:
+    first, second = ("head", "fine-tune") if pretrained else ("all", "all")
+    if pretrained and chosen.fine_tune_from == "none":
+        second = "head"
+    return [
+        fit.Phase(first, chosen.epochs, chosen.learning_rate),
+        fit.Phase(second, chosen.fine_tune_epochs, chosen.fine_tune_learning_rate),
+    ]
+
+
+def _recipe(chosen: Hyperparameters, arithmetic: str, *, images: int) -> fit.Recipe:
+    return fit.Recipe(
+        batch_size=min(chosen.batch_size, images),
+        patience=chosen.patience,
+        fine_tune_from=chosen.fine_tune_from,
+        feature_views=chosen.feature_views,
+        cache_features=chosen.feature_views > 0,
+        label_smoothing=chosen.label_smoothing,
+        ema_momentum=chosen.ema_momentum,
+        precision=arithmetic,
+        xla=chosen.xla == "on",
+    )
+
+
+def _undo_weights(classifier: Classifier, validation: fit.Validation, weights: ClassWeights) -> fit.Validation:
+    """Take the prevalence that the class weights made up out of the logits again.
+
+    A temperature cannot: it scales logits and does not shift them.
+    """
+    classifier.network.get_layer("logit").bias.assign_sub([weights.logit_shift])
+    return fit.Validation(validation.logits - weights.logit_shift, validation.labels)
 
 
 def _save_record(directory: Path, network: Any, training: dict[str, Any]) -> None:

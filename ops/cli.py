@@ -170,9 +170,9 @@ def logs(
     """Print what a step of an execution logged."""
     reader = _open(ctx, env, region).executions
     read = reader.read(reader.resolve(execution))
-    jobs = [candidate for candidate in read.steps if candidate.job and step in {None, candidate.name}]
+    jobs = [candidate for candidate in read.steps if candidate.has_log and step in {None, candidate.name}]
     if not jobs:
-        known = ", ".join(candidate.name for candidate in read.steps if candidate.job) or "none so far"
+        known = ", ".join(candidate.name for candidate in read.steps if candidate.has_log) or "none so far"
         raise CommandError(f"Execution {read.id} has no such step with a log; steps with one: {known}.")
     for line in reader.log_lines(jobs[-1]):
         output.results().out(line)

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 from ops.errors import CommandError, error_code
+from ops.job_logs import JobLogs
+from ops.search import read_search
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sagemaker import SageMakerClient
 
+    from ops.search import Search
+
 FINISHED = frozenset({"Succeeded", "Failed", "Stopped"})
+_TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
 # Where SageMaker writes the output of a job, by the member of a step's metadata that names it.
-_LOG_GROUPS = {"ProcessingJob": "/aws/sagemaker/ProcessingJobs", "TrainingJob": "/aws/sagemaker/TrainingJobs"}
-# TensorFlow's C++ side logs in absl's format, about the machine and not about the step; `cxr logs` shows it all.
-_NATIVE_LOG = re.compile(
-    r"[IWEF]\d{4} |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWEF] |WARNING: All log messages before absl"
-)
+_LOG_GROUPS = {"ProcessingJob": "/aws/sagemaker/ProcessingJobs", "TrainingJob": _TRAINING_LOGS}
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One step of an execution; `job`, `log_group` and `model_package` are empty where it has none."""
+    """One step of an execution; what it does not have is empty or None.
+
+    Attributes:
+        job: the name of its processing or training job, which logs to `log_group`.
+        search: the training jobs of a Tuning step.
+        outputs: what the function of a Lambda step answered.
+        model_package: the ARN of the model version it registered.
+    """
 
     name: str
     status: str
@@ -37,7 +44,14 @@ class Step:
     cached: bool = False
     job: str = ""
     log_group: str = ""
+    search: Search | None = None
+    outputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     model_package: str = ""
+
+    @property
+    def has_log(self) -> bool:
+        """Whether there is something it logs."""
+        return bool(self.job or self.search)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +106,9 @@ class Execution:
                     "ended": step.ended,
                     "reason": step.failure_reason or None,
                     "cached": step.cached,
-                    "job": step.job or None,
+                    "job": step.job or (step.search.job if step.search else None),
+                    "search": step.search.as_json() if step.search else None,
+                    "outputs": dict(step.outputs) or None,
                 }
                 for step in self.steps
             ],
@@ -104,7 +120,7 @@ class ExecutionReader:
 
     def __init__(self, sagemaker: SageMakerClient, logs: CloudWatchLogsClient, pipeline: str) -> None:
         self._sagemaker = sagemaker
-        self._logs = logs
+        self._logs = JobLogs(logs)
         self._pipeline = pipeline
 
     def recent(self, limit: int) -> list[Execution]:
@@ -150,7 +166,7 @@ class ExecutionReader:
         pages = self._sagemaker.get_paginator("list_pipeline_execution_steps").paginate(
             PipelineExecutionArn=arn, SortOrder="Ascending"
         )
-        steps = [_step(item) for page in pages for item in page["PipelineExecutionSteps"]]
+        steps = [self._step(item) for page in pages for item in page["PipelineExecutionSteps"]]
         return dataclasses.replace(_execution(details), steps=tuple(steps))
 
     def find(self, token: str) -> str | None:
@@ -176,45 +192,59 @@ class ExecutionReader:
             raise
         return [step["Name"] for step in json.loads(answer["PipelineDefinition"])["Steps"]]
 
-    def last_line(self, step: Step) -> str:
-        """The newest line of its own that the step's job logged; empty when there is none yet."""
-        for stream in self._streams(step)[:1]:
-            answer = self._logs.get_log_events(
-                logGroupName=step.log_group, logStreamName=stream, limit=20, startFromHead=False
-            )
-            lines = [event["message"].strip() for event in answer["events"]]
-            telling = [line for line in lines if line and not _NATIVE_LOG.match(line)]
-            return telling[-1] if telling else ""
-        return ""
+    def last_lines(self, step: Step) -> list[str]:
+        """The newest line of its own of everything that runs for the step, named where there are several."""
+        if step.search is None:
+            return _named(self._logs.last_lines(step.log_group, step.job))
+        newest = {}
+        for trial in step.search.running:
+            for line in self._logs.last_lines(_TRAINING_LOGS, trial.job).values():
+                newest[trial.label] = line
+        return [f"{label}: {line}" for label, line in newest.items()]
 
     def log_lines(self, step: Step) -> Iterator[str]:
-        """All lines that the step's job logged, oldest first, one stream after the other."""
-        for stream in self._streams(step):
-            token: str | None = None
-            while True:
-                more: Any = {"nextToken": token} if token else {}
-                answer = self._logs.get_log_events(
-                    logGroupName=step.log_group, logStreamName=stream, startFromHead=True, **more
-                )
-                for event in answer["events"]:
-                    yield event["message"].rstrip("\n")
-                # CloudWatch Logs answers the same token again at the end of a stream.
-                if not answer["events"] or answer["nextForwardToken"] == token:
-                    break
-                token = answer["nextForwardToken"]
+        """All lines that the step's jobs logged, oldest first, one instance or training job after the other."""
+        if step.search is None:
+            yield from _sections(self._logs.lines(step.log_group, step.job))
+            return
+        for trial in step.search.trials:
+            yield from _sections((trial.label, line) for _, line in self._logs.lines(_TRAINING_LOGS, trial.job))
 
-    def _streams(self, step: Step) -> list[str]:
-        """The job's log streams, the one written last first."""
-        if not step.job:
-            return []
-        try:
-            answer = self._logs.describe_log_streams(logGroupName=step.log_group, logStreamNamePrefix=f"{step.job}/")
-        except Exception as error:
-            if error_code(error) == "ResourceNotFoundException":
-                return []
-            raise
-        streams = sorted(answer["logStreams"], key=lambda stream: stream.get("lastEventTimestamp", 0), reverse=True)
-        return [stream["logStreamName"] for stream in streams]
+    def _step(self, item: Any) -> Step:
+        metadata = item.get("Metadata", {})
+        job = log_group = ""
+        for member, group in _LOG_GROUPS.items():
+            if arn := metadata.get(member, {}).get("Arn"):
+                job, log_group = arn.rpartition("/")[2], group
+        tuning = metadata.get("TuningJob", {}).get("Arn", "").rpartition("/")[2]
+        outputs = metadata.get("Lambda", {}).get("OutputParameters", [])
+        return Step(
+            name=item["StepName"],
+            status=item["StepStatus"],
+            started=item.get("StartTime"),
+            ended=item.get("EndTime"),
+            failure_reason=item.get("FailureReason", ""),
+            cached=bool(item.get("CacheHitResult")),
+            job=job,
+            log_group=log_group,
+            search=read_search(self._sagemaker, tuning) if tuning else None,
+            outputs={output["Name"]: output["Value"] for output in outputs},
+            model_package=metadata.get("RegisterModel", {}).get("Arn", ""),
+        )
+
+
+def _named(lines: Mapping[str, str]) -> list[str]:
+    return [f"{host}: {line}" if len(lines) > 1 else line for host, line in lines.items()]
+
+
+def _sections(lines: Iterator[tuple[str, str]]) -> Iterator[str]:
+    """Lines under the name of what logged them, where they have one."""
+    above = ""
+    for name, line in lines:
+        if name != above:
+            above = name
+            yield f"==> {name} <=="
+        yield line
 
 
 def _execution(details: Any) -> Execution:
@@ -225,23 +255,4 @@ def _execution(details: Any) -> Execution:
         started=details.get("CreationTime"),
         ended=details.get("LastModifiedTime") if status in FINISHED else None,
         failure_reason=details.get("FailureReason", ""),
-    )
-
-
-def _step(item: Any) -> Step:
-    metadata = item.get("Metadata", {})
-    job = log_group = ""
-    for member, group in _LOG_GROUPS.items():
-        if arn := metadata.get(member, {}).get("Arn"):
-            job, log_group = arn.rpartition("/")[2], group
-    return Step(
-        name=item["StepName"],
-        status=item["StepStatus"],
-        started=item.get("StartTime"),
-        ended=item.get("EndTime"),
-        failure_reason=item.get("FailureReason", ""),
-        cached=bool(item.get("CacheHitResult")),
-        job=job,
-        log_group=log_group,
-        model_package=metadata.get("RegisterModel", {}).get("Arn", ""),
     )

@@ -24,7 +24,7 @@ _RUNNING = frozenset({"Starting", "Executing", "Stopping"})
 @dataclasses.dataclass(frozen=True)
 class _Moment:
     execution: Execution
-    line: str
+    lines: list[str]
 
 
 def watch(reader: ExecutionReader, arn: str, *, timeout: float | None, poll: float, quiet: bool = False) -> Execution:
@@ -54,8 +54,8 @@ def _follow(reader: ExecutionReader, arn: str, *, timeout: float | None, poll: f
     end = None if timeout is None else time.monotonic() + timeout
     while True:
         execution = reader.read(arn)
-        running = [step for step in execution.steps if step.status in _RUNNING and step.job]
-        yield _Moment(execution, reader.last_line(running[-1]) if running else "")
+        running = [step for step in execution.steps if step.status in _RUNNING and step.has_log]
+        yield _Moment(execution, reader.last_lines(running[-1]) if running else [])
         if execution.finished:
             return
         if end is not None and time.monotonic() >= end:
@@ -89,12 +89,14 @@ def _render(moment: _Moment | None, planned: list[str]) -> Group | Text:
             if name not in started:
                 steps.add_row(Text(name, style="dim"), status_text("Pending"), "")
     total = f"execution {execution.id}  {status_text(execution.status)}  {duration(execution.started, execution.ended)}"
-    return Group(Text.from_markup(total), steps, Text(moment.line, style="dim", no_wrap=True, overflow="ellipsis"))
+    searches = [step.search.sentence for step in execution.steps if step.search]
+    below = [Text(line, style="dim", no_wrap=True, overflow="ellipsis") for line in moment.lines]
+    return Group(Text.from_markup(total), steps, *map(Text, searches), *below)
 
 
 def _print_lines(moments: Iterator[_Moment]) -> _Moment | None:
     seen: dict[str, str] = {}
-    line = ""
+    shown: list[str] = []
     say = results().out
     last: _Moment | None = None
     for last in moments:
@@ -106,7 +108,11 @@ def _print_lines(moments: Iterator[_Moment]) -> _Moment | None:
                 seen[step.name] = step.status
                 took = "cached" if step.cached else duration(step.started, step.ended) if step.ended else ""
                 say(f"  {step.name:<18} {step.status:<10} {took}".rstrip())
-        if last.line and last.line != line:
-            line = last.line
-            say(f"    {line}")
+            if step.search and seen.get(step.search.job) != step.search.sentence:
+                seen[step.search.job] = step.search.sentence
+                say(f"    {step.search.sentence}")
+        for line in last.lines:
+            if line not in shown:
+                say(f"    {line}")
+        shown = last.lines or shown
     return last

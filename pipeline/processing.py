@@ -1,10 +1,16 @@
-"""CreateProcessingJob requests of PreprocessImages and EvaluateModel.
+"""CreateProcessingJob requests of PreprocessImages, SplitDataset and EvaluateModel.
 
-Both jobs unpack the source archive, which arrives as one more input, and run a module of `model_code`. Neither needs a
+The jobs unpack the source archive, which arrives as one more input, and run a module of `model_code`. None needs a
 network: SageMaker itself copies inputs and outputs, so the containers run isolated.
 
-An instance count is not a parameter. Every input is fully replicated, so a second instance would preprocess (or
-evaluate) the same images again and write the same object names: both jobs are one instance, whatever its size.
+Only PreprocessImages shares its work among instances. Every instance gets the whole archive, reads the hosts of the job
+from `/opt/ml/config/resourceconfig.json`
+(https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html) and decodes each N-th image;
+what they write lands below one prefix. The archive is not distributed with `ShardedByS3Key`: that divides the objects
+below a prefix, and the archive is one object, so one instance would get all of it and the others nothing.
+
+SplitDataset has to see every image at once, to find duplicates and to keep a patient's images together, and
+EvaluateModel computes one set of metrics: both are one instance, whatever its size.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,21 +30,53 @@ def preprocess_request(
     arguments: Mapping[str, Any],
     output_uris: Mapping[str, Any],
     instance_type: Any,
+    instance_count: Any,
     max_runtime_seconds: Any,
 ) -> Request:
-    """The request that turns the archive into shards and a dataset report.
+    """The request that turns the archive into decoded images.
 
     Args:
         archive_uri: S3 URI of the immutable copy of the upload, one object.
         arguments: command-line flags of `model_code.preprocess` without dashes, to their values as strings.
         output_uris: S3 prefix of each output, by the name of the output (also its local directory).
         instance_type: a SageMaker processing instance type without local disks (see `_job`).
+        instance_count: how many instances share the images; each needs room for the whole archive.
         max_runtime_seconds: SageMaker stops the job after this time.
     """
     return _job(
         module="preprocess",
         arguments={"archive-uri": archive_uri, **arguments},
         inputs={"archive": archive_uri},
+        output_uris=output_uris,
+        instance_type=instance_type,
+        instance_count=instance_count,
+        max_runtime_seconds=max_runtime_seconds,
+    )
+
+
+def split_request(
+    *,
+    archive_uri: Any,
+    decoded_uri: Any,
+    arguments: Mapping[str, Any],
+    output_uris: Mapping[str, Any],
+    instance_type: Any,
+    max_runtime_seconds: Any,
+) -> Request:
+    """The request that turns decoded images into audited splits and a dataset report.
+
+    Args:
+        archive_uri: S3 URI of the archive, told to the script for the report; the archive itself is no input.
+        decoded_uri: S3 prefix of what PreprocessImages wrote.
+        arguments: command-line flags of `model_code.split_dataset` without dashes, to their values as strings.
+        output_uris: S3 prefix of each output, by the name of the output (also its local directory).
+        instance_type: a SageMaker processing instance type without local disks (see `_job`).
+        max_runtime_seconds: SageMaker stops the job after this time.
+    """
+    return _job(
+        module="split_dataset",
+        arguments={"archive-uri": archive_uri, **arguments},
+        inputs={"decoded": decoded_uri},
         output_uris=output_uris,
         instance_type=instance_type,
         max_runtime_seconds=max_runtime_seconds,
@@ -50,17 +88,20 @@ def evaluate_request(
     model_uri: Any,
     test_uri: Any,
     report_uri: Any,
+    serving_uri: Any,
     arguments: Mapping[str, Any],
     output_uris: Mapping[str, Any],
     instance_type: Any,
     max_runtime_seconds: Any,
 ) -> Request:
-    """The request that scores the model on the held-out test split.
+    """The request that scores the model on the held-out test split, beside the model that serves.
 
     Args:
         model_uri: S3 URI of `model.tar.gz`, one object.
         test_uri: S3 prefix of the test shards.
         report_uri: S3 prefix of the dataset report.
+        serving_uri: S3 URI of the serving model's `model.tar.gz`. An input must exist, so while nothing serves it is
+            another object, which the script leaves alone.
         arguments: command-line flags of `model_code.evaluate` without dashes, to their values as strings.
         output_uris: S3 prefix of each output, by the name of the output (also its local directory).
         instance_type: a SageMaker processing instance type without local disks (see `_job`).
@@ -69,7 +110,7 @@ def evaluate_request(
     return _job(
         module="evaluate",
         arguments=arguments,
-        inputs={"model": model_uri, "test": test_uri, "report": report_uri},
+        inputs={"model": model_uri, "test": test_uri, "report": report_uri, "serving": serving_uri},
         output_uris=output_uris,
         instance_type=instance_type,
         max_runtime_seconds=max_runtime_seconds,
@@ -83,6 +124,7 @@ def _job(
     inputs: Mapping[str, Any],
     output_uris: Mapping[str, Any],
     instance_type: Any,
+    instance_count: Any = 1,
     max_runtime_seconds: Any,
 ) -> Request:
     return {
@@ -99,7 +141,7 @@ def _job(
         },
         "ProcessingResources": {
             "ClusterConfig": {
-                "InstanceCount": 1,
+                "InstanceCount": instance_count,
                 "InstanceType": instance_type,
                 "VolumeSizeInGB": VOLUME_GB,
                 # Refused by instance types with local disks (g4dn, m5d, ...), which encrypt those in hardware:

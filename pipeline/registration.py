@@ -18,12 +18,14 @@ REALTIME_INSTANCE_TYPES = [
 ] + ["ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g5.xlarge"]
 
 
-def register_request(*, model_uri: Any, statistics_uri: Any, metadata: Mapping[str, Any]) -> Request:
+def register_request(*, model_uri: Any, statistics_uri: Any, card: Any, metadata: Mapping[str, Any]) -> Request:
     """The request that adds a version, pending approval, to the model package group.
 
     Args:
         model_uri: S3 URI of `model.tar.gz`.
         statistics_uri: S3 URI of `evaluation.json`, which SageMaker Studio shows beside the version.
+        card: the model card, a JSON document as text of at most 100,000 characters, in the schema for model packages
+            (https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-details.html).
         metadata: searchable properties of the version; a value has at most 256 letters, digits and `_.:/=+-@`.
     """
     return {
@@ -37,5 +39,7 @@ def register_request(*, model_uri: Any, statistics_uri: Any, metadata: Mapping[s
             "SupportedRealtimeInferenceInstanceTypes": REALTIME_INSTANCE_TYPES,
         },
         "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": statistics_uri}}},
+        # The card waits for the same person as the version does.
+        "ModelCard": {"ModelCardContent": card, "ModelCardStatus": "PendingReview"},
         "CustomerMetadataProperties": dict(metadata),
     }

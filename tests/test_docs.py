@@ -40,8 +40,8 @@ def setting_names() -> set[str]:
 
 
 def parameter_names() -> set[str]:
-    files = ("pipeline/definition.json", "pipeline/definition-spot.json")
-    return {parameter["Name"] for file in files for parameter in json.loads(text(file))["Parameters"]}
+    files = (REPOSITORY / "pipeline").glob("definition*.json")
+    return {parameter["Name"] for file in files for parameter in json.loads(file.read_text("utf-8"))["Parameters"]}
 
 
 def snake(name: str) -> str:

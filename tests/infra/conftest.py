@@ -36,6 +36,14 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[
     return synthesised
 
 
+@pytest.fixture(scope="session")
+def tuned(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """The training template of dev where settings choose tuning, with 12 jobs."""
+    context = {**copy.deepcopy(_context()), "env": "dev"}
+    context["environments"]["dev"]["pipeline"] = {"tuning": True, "tuning_jobs": 12}
+    return _synthesise(context, tmp_path_factory.mktemp("tuned"))["training"]
+
+
 @pytest.fixture
 def synthesise(tmp_path: Path) -> Callable[[dict[str, Any]], dict[str, Template]]:
     """The four templates of a changed context."""

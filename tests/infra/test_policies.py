@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -41,6 +42,20 @@ def identity_statements(template: dict[str, Any]) -> Iterator[tuple[str, dict[st
         for document in documents:
             for statement in document["Statement"]:
                 yield name, statement
+
+
+def last_parts(statement: dict[str, Any]) -> list[str]:
+    """What stands behind the account in the ARNs of a statement, such as `:endpoint/cxr-dev`."""
+    return [resource["Fn::Join"][1][-1] for resource in listed(statement["Resource"])]
+
+
+def pipeline_rights(template: dict[str, Any], action: str) -> list[dict[str, Any]]:
+    """Statements about the role that starts the steps, with an action of this name or part of a name."""
+    return [
+        statement
+        for name, statement in identity_statements(template)
+        if name.startswith("PipelineRole") and any(action in one for one in listed(statement["Action"]))
+    ]
 
 
 @pytest.fixture(params=[(environment, part) for environment in ENVIRONMENTS for part in PARTS], ids="-".join)
@@ -158,6 +173,70 @@ def test_the_pipeline_runs_jobs_of_pipelines_only(templates: Templates) -> None:
         assert all("-job/pipelines-*" in resource for resource in jobs)
 
 
+def test_tuning_is_allowed_where_it_is_chosen_and_nowhere_else(templates: Templates, tuned: dict[str, Any]) -> None:
+    for environment in ENVIRONMENTS:
+        assert not pipeline_rights(templates(environment)["training"], "HyperParameterTuningJob")
+
+    # A pipeline's tuning job has a name without the pipeline's prefix, and its training jobs begin with that name.
+    (tuning,) = pipeline_rights(tuned, "CreateHyperParameterTuningJob")
+    (training,) = pipeline_rights(tuned, "CreateTrainingJob")
+    assert "sagemaker:ListTrainingJobsForHyperParameterTuningJob" in tuning["Action"]
+    for statement, kind, name in (
+        (tuning, "hyper-parameter-tuning-job", "bqbpzw5k3d15-TrainMod-U0H0Wl6oKU"),
+        (training, "training-job", "bqbpzw5k3d15-TrainMod-U0H0Wl6oKU-001-c42f316a"),
+    ):
+        patterns = last_parts(statement)
+        for spelling in (name, name.lower()):
+            assert any(fnmatchcase(f":{kind}/{spelling}", pattern) for pattern in patterns)
+        assert not any(fnmatchcase(f":{kind}/pipelines-bqbpzw5k3d15-other", pattern) for pattern in patterns)
+
+
+def test_the_pipeline_calls_one_function(templates: Templates) -> None:
+    for environment in ENVIRONMENTS:
+        template = templates(environment)["training"]
+        (call,) = pipeline_rights(template, "lambda:InvokeFunction")
+        (function,) = (
+            name
+            for name, resource in of_type(template, "AWS::Lambda::Function").items()
+            if resource["Properties"]["Handler"] == "lambdas.serving.handler.handle"
+        )
+        # The function and its versions.
+        arn = {"Fn::GetAtt": [function, "Arn"]}
+        assert call["Resource"] == [arn, {"Fn::Join": ["", [arn, ":*"]]}]
+
+
+def test_who_asks_what_serves_can_follow_the_endpoint_and_nothing_else(templates: Templates) -> None:
+    for environment in ENVIRONMENTS:
+        allowed = {
+            statement["Action"]: last_parts(statement)
+            for name, statement in identity_statements(templates(environment)["training"])
+            if name.startswith("FindServingModelRole") and str(statement["Action"]).startswith("sagemaker:")
+        }
+        assert set(allowed) == {
+            f"sagemaker:Describe{kind}" for kind in ("Endpoint", "EndpointConfig", "Model", "ModelPackage")
+        }
+        assert allowed["sagemaker:DescribeEndpoint"] == [f":endpoint/cxr-{environment}"]
+        assert allowed["sagemaker:DescribeModelPackage"] == [f":model-package/cxr-{environment}/*"]
+        endpoint = templates(environment)["endpoint"]
+        for kind, resource in (("EndpointConfig", "endpoint-config"), ("Model", "model")):
+            (logical_id,) = of_type(endpoint, f"AWS::SageMaker::{kind}")
+            # CloudFormation puts random characters behind the logical id, the laptop's also the stack before it.
+            for name in (f"{logical_id}-pR9dIu4ZjVhk", f"cxr-{environment}-endpoint-{logical_id}-0a1b2c3d"):
+                for spelling in (name, name.lower()):
+                    patterns = allowed[f"sagemaker:Describe{kind}"]
+                    assert any(fnmatchcase(f":{resource}/{spelling}", pattern) for pattern in patterns)
+
+
+def test_a_step_may_look_up_the_package_it_starts_from(templates: Templates) -> None:
+    for environment in ENVIRONMENTS:
+        rights = [
+            (statement["Action"], last_parts(statement))
+            for name, statement in identity_statements(templates(environment)["training"])
+            if name.startswith("StepRole") and "sagemaker:" in str(statement["Action"])
+        ]
+        assert rights == [("sagemaker:DescribeModelPackage", [f":model-package/cxr-{environment}/*"])]
+
+
 def test_steps_reach_datasets_and_executions_only(templates: Templates) -> None:
     """The uploads and the API's keys are none of their business."""
     for environment in ENVIRONMENTS:
@@ -170,4 +249,4 @@ def test_steps_reach_datasets_and_executions_only(templates: Templates) -> None:
         ends = {resource["Fn::Join"][1][-1] for resource in objects}
         source = {end for end in ends if end.endswith(".gz")}
         assert len(source) == 1
-        assert ends - source == {"/datasets/*", "/executions/*"}
+        assert ends - source == {"/datasets/*", "/executions/*", "/weights/*"}

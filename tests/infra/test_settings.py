@@ -6,12 +6,12 @@ import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from pydantic import ValidationError
 
-from infra.settings import Settings, SettingsError, is_gpu
+from infra.settings import Pipeline, Settings, SettingsError, is_gpu
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
@@ -83,6 +83,21 @@ def test_no_environment_repeats_what_is_shared() -> None:
         ("dev", "pipeline.epochs", 0, "pipeline.epochs is 0"),
         ("dev", "pipeline.backbone_weights", "imagenet21k", "pipeline.backbone_weights is 'imagenet21k'"),
         ("dev", "pipeline.training_instance_type", "g4dn.xlarge", "pipeline.training_instance_type"),
+        ("dev", "pipeline.processing_instance_count", 0, "pipeline.processing_instance_count is 0"),
+        ("dev", "pipeline.backbone", "VGG16", "pipeline.backbone is 'VGG16'"),
+        ("dev", "pipeline.warm_start_from", "cxr-dev/3", "pipeline.warm_start_from is 'cxr-dev/3'"),
+        ("dev", "pipeline.fine_tune_from", "last stage", "pipeline.fine_tune_from is 'last stage'"),
+        ("dev", "pipeline.dropout", 1, "pipeline.dropout is 1"),
+        ("dev", "pipeline.label_smoothing", 0.6, "pipeline.label_smoothing is 0.6"),
+        ("dev", "pipeline.class_weights", "even", "pipeline.class_weights is 'even'"),
+        ("dev", "pipeline.ema_momentum", 1.0, "pipeline.ema_momentum is 1.0"),
+        ("dev", "pipeline.feature_views", -1, "pipeline.feature_views is -1"),
+        ("dev", "pipeline.horizontal_flip", 1.5, "pipeline.horizontal_flip is 1.5"),
+        ("dev", "pipeline.rotation_degrees", 270, "pipeline.rotation_degrees is 270"),
+        ("dev", "pipeline.precision", "bfloat16", "pipeline.precision is 'bfloat16'"),
+        ("dev", "pipeline.xla", True, "pipeline.xla is True"),
+        ("dev", "pipeline.serving_comparison", "ignore", "pipeline.serving_comparison is 'ignore'"),
+        ("dev", "pipeline.tuning_jobs", 0, "pipeline.tuning_jobs is 0"),
         ("dev", "pipeline.trainig_instance_type", "ml.g5.xlarge", "pipeline.trainig_instance_type is not a setting"),
         ("dev", "archive.max_bytes", 6 * 1024**3, "archive.max_bytes"),
         ("prod", "endpoint.instance_count", 1, "endpoint.instance_count is 1"),
@@ -123,6 +138,13 @@ def test_spot_waits_at_least_as_long_as_it_runs() -> None:
         Settings.load(context)
 
 
+def test_no_more_tuning_jobs_run_at_once_than_in_all() -> None:
+    context = whole("dev")
+    context["environments"]["dev"]["pipeline"] |= {"tuning": True, "tuning_jobs": 2, "tuning_parallel_jobs": 3}
+    with pytest.raises(SettingsError, match="tuning_jobs must not be below tuning_parallel_jobs"):
+        Settings.load(context)
+
+
 def test_an_unknown_environment_lists_the_known_ones() -> None:
     with pytest.raises(SettingsError, match=r'no environment "staging".*dev, prod, laptop'):
         Settings.load({**CONTEXT, "env": "staging"})
@@ -139,16 +161,44 @@ def test_settings_cannot_change_while_stacks_are_built() -> None:
         settings.retain = True  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("file", "spot"), [("definition.json", False), ("definition-spot.json", True)])
-def test_every_parameter_of_the_pipeline_has_its_default_from_settings(file: str, spot: bool) -> None:
+@pytest.mark.parametrize("spot", [False, True])
+@pytest.mark.parametrize("tuning", [False, True])
+def test_every_parameter_of_the_pipeline_has_its_default_from_settings(spot: bool, tuning: bool) -> None:
+    file = f"definition{'-tuning' if tuning else ''}{'-spot' if spot else ''}.json"
     definition = json.loads((REPOSITORY / "pipeline" / file).read_text(encoding="utf-8"))
     context = whole("dev")
-    context["environments"]["dev"]["pipeline"]["spot"] = spot
+    context["environments"]["dev"]["pipeline"] |= {"spot": spot, "tuning": tuning}
 
     parameters = {parameter["Name"] for parameter in definition["Parameters"]}
 
     # A start names its archive; the image follows from the instance type.
-    assert set(Settings.load(context).pipeline.defaults()) == parameters - {"InputArchiveUri", "TrainingImageUri"}
+    assert set(Settings.load(context).pipeline.defaults()) == parameters - {
+        "InputArchiveUri",
+        "TrainingImageUri",
+        "WeightsChannelUri",
+    }
+
+
+def test_settings_and_pipeline_offer_the_same_choices() -> None:
+    definition = json.loads((REPOSITORY / "pipeline" / "definition.json").read_text(encoding="utf-8"))
+    fields = {field.alias: field.annotation for field in Pipeline.model_fields.values()}
+    offered = {
+        parameter["Name"]: tuple(parameter["EnumValues"])
+        for parameter in definition["Parameters"]
+        if "EnumValues" in parameter
+    }
+
+    assert offered == {name: get_args(kind) for name, kind in fields.items() if get_origin(kind) is Literal}
+
+
+def test_what_the_repository_compiles_is_what_dev_and_prod_deploy() -> None:
+    """The committed defaults are those a reader of the definition takes for the usual ones."""
+    definition = json.loads((REPOSITORY / "pipeline" / "definition.json").read_text(encoding="utf-8"))
+    compiled = {parameter["Name"]: parameter.get("DefaultValue") for parameter in definition["Parameters"]}
+
+    for environment in ("dev", "prod"):
+        defaults = Settings.load({**CONTEXT, "env": environment}).pipeline.defaults()
+        assert {name: compiled[name] for name in defaults} == defaults
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from infra.settings import SettingsError
-from infra.training_pipeline import used, with_defaults
+from infra.training_pipeline import definition_file, used, with_defaults
 
 DEFINITION: dict[str, Any] = {
     "Version": "2020-12-01",
@@ -18,6 +19,18 @@ DEFINITION: dict[str, Any] = {
     ],
     "Steps": [],
 }
+
+
+@pytest.mark.parametrize("spot", [False, True])
+@pytest.mark.parametrize("tuning", [False, True])
+def test_there_is_a_definition_for_each_way_to_train(spot: bool, tuning: bool) -> None:
+    definition = json.loads(definition_file(spot=spot, tuning=tuning).read_text(encoding="utf-8"))
+    (train,) = (step for step in definition["Steps"] if step["Name"] == "TrainModel")
+    parameters = {parameter["Name"] for parameter in definition["Parameters"]}
+
+    assert train["Type"] == ("Tuning" if tuning else "Training")
+    assert ("TuningJobs" in parameters) is tuning
+    assert ("MaxWaitSeconds" in parameters) is spot
 
 
 def test_a_default_replaces_the_compiled_one_and_nothing_else() -> None:

@@ -97,6 +97,28 @@ def test_spot_deploys_the_spot_pipeline(
     assert defaults(body)["MaxWaitSeconds"] == context["shared"]["pipeline"]["max_wait_seconds"]
 
 
+def test_tuning_deploys_the_tuning_pipeline(tuned: dict[str, Any]) -> None:
+    committed = json.loads((REPOSITORY / "pipeline" / "definition-tuning.json").read_text(encoding="utf-8"))
+    body, _ = definition(tuned)
+
+    assert body["Steps"] == committed["Steps"]
+    assert defaults(body)["TuningJobs"] == 12
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_pipeline_asks_the_function_that_knows_the_endpoint(environment: str, templates: Templates) -> None:
+    template = templates(environment)["training"]
+    _, values = definition(template)
+    function, _attribute = values["FindServingModelFunctionArn"]["Fn::GetAtt"]
+    properties = template["Resources"][function]["Properties"]
+    variables = properties["Environment"]["Variables"]
+
+    assert properties["Handler"] == "lambdas.serving.handler.handle"
+    assert variables["ENDPOINT_NAME"] == f"cxr-{environment}"
+    # An input has to exist even if nothing serves: the source code does.
+    assert variables["NOTHING_SERVED_URI"] == values["SourceCodeUri"]
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_archives_trigger_and_reports_and_copies_do_not(environment: str, templates: Templates) -> None:
     """A report beside an upload, or the copy below datasets/, would otherwise start the next round."""

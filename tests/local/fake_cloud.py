@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 from local.api import ApiError
 
@@ -33,6 +34,7 @@ class FakeCloud:
         self.pipelines: dict[str, dict[str, Any]] = {}
         self.packages: list[dict[str, Any]] = []
         self.events: list[tuple[str, dict[str, Any]]] = []
+        self.functions: dict[str, Callable[[Any], Any]] = {}
         self._clients: dict[tuple[str, str | None], Any] = {}
         self._lock = threading.Lock()
 
@@ -43,6 +45,8 @@ class FakeCloud:
             return self._clients[service, role_arn]
 
     def _client(self, service: str, role_arn: str | None) -> Any:
+        if service == "lambda":
+            return FakeLambda(self, role_arn)
         client = boto3.client(service, region_name=REGION)
 
         def refuse(model: Any, **_: Any) -> Any:
@@ -97,6 +101,27 @@ class FakeCloud:
             "PipelineDefinition": json.dumps(definition),
             "RoleArn": PIPELINE_ROLE,
         }
+
+
+class FakeLambda:
+    """Calls Python functions where Lambda would call its own; moto would want Docker for that."""
+
+    def __init__(self, cloud: FakeCloud, role_arn: str | None) -> None:
+        self._cloud, self._role_arn = cloud, role_arn
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's names
+        if (self._role_arn, "lambda:InvokeFunction") in self._cloud.denied:
+            message = f"User: {self._role_arn} is not authorized to perform: lambda:InvokeFunction"
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": message}}, "Invoke")
+        if FunctionName not in self._cloud.functions:
+            missing = {"Code": "ResourceNotFoundException", "Message": f"Function not found: {FunctionName}"}
+            raise ClientError({"Error": missing}, "Invoke")
+        try:
+            answer = self._cloud.functions[FunctionName](json.loads(Payload))
+        except ValueError as error:
+            failure = {"errorType": "ValueError", "errorMessage": str(error), "stackTrace": []}
+            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(failure).encode())}
+        return {"Payload": io.BytesIO(answer if isinstance(answer, bytes) else json.dumps(answer).encode())}
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 20) -> Any:
@@ -178,6 +203,23 @@ def put_source(s3: Any, **files: str) -> None:
             entry.size = len(content.encode())
             archive.addfile(entry, io.BytesIO(content.encode()))
     s3.put_object(Bucket="data", Key="source.tar.gz", Body=buffer.getvalue())
+
+
+def tuning_request(ranges: Mapping[str, Any], *, most: int = 3, parallel: int = 1, **more: Any) -> dict[str, Any]:
+    """CreateHyperParameterTuningJob over training jobs of `training_request` that print `auc=`, without its name."""
+    definition = training_request()
+    static = definition.pop("HyperParameters")
+    definition["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "auc", "Regex": r"auc=([0-9.]+)"}]
+    return {
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Bayesian",
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "auc"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": most, "MaxParallelTrainingJobs": parallel},
+            "ParameterRanges": dict(ranges),
+            "RandomSeed": 7,
+        },
+        "TrainingJobDefinition": {**definition, "StaticHyperParameters": static, **more},
+    }
 
 
 def text_at(s3: Any, key: str) -> str:

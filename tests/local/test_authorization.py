@@ -36,6 +36,17 @@ def permissions(operation: str, request: dict[str, Any]) -> list[tuple[str, str]
         ("InvokeEndpoint", {"EndpointName": "CXR-Dev"}, f"{PREFIX}:endpoint/cxr-dev"),
         ("CreateProcessingJob", {"ProcessingJobName": "job-1"}, f"{PREFIX}:processing-job/job-1"),
         ("DescribeTrainingJob", {"TrainingJobName": "job-1"}, f"{PREFIX}:training-job/job-1"),
+        (
+            "StopHyperParameterTuningJob",
+            {"HyperParameterTuningJobName": "job-1"},
+            f"{PREFIX}:hyper-parameter-tuning-job/job-1",
+        ),
+        (
+            "ListTrainingJobsForHyperParameterTuningJob",
+            {"HyperParameterTuningJobName": "job-1"},
+            f"{PREFIX}:hyper-parameter-tuning-job/job-1",
+        ),
+        ("ListHyperParameterTuningJobs", {}, "*"),
         ("ListTags", {"ResourceArn": f"{PREFIX}:endpoint/cxr-dev"}, f"{PREFIX}:endpoint/cxr-dev"),
         ("ListModelPackages", {"ModelPackageGroupName": "cxr-dev"}, "*"),
     ],
@@ -56,6 +67,14 @@ def test_a_role_in_the_request_must_be_passable_to_sagemaker(parameter: str) -> 
     required = required_permissions("CreateModel", {"ModelName": "m", parameter: ROLE}, "111122223333", "eu-west-1")
     assert (required[-1].action, required[-1].resource) == ("iam:PassRole", ROLE)
     assert required[-1].context == {"iam:PassedToService": "sagemaker.amazonaws.com"}
+
+
+def test_a_tuning_job_passes_the_role_of_its_training_jobs() -> None:
+    request = {"HyperParameterTuningJobName": "t", "TrainingJobDefinition": {"RoleArn": ROLE}}
+    assert permissions("CreateHyperParameterTuningJob", request) == [
+        ("sagemaker:CreateHyperParameterTuningJob", f"{PREFIX}:hyper-parameter-tuning-job/t"),
+        ("iam:PassRole", ROLE),
+    ]
 
 
 def test_conditions_can_name_the_new_approval_and_the_tags() -> None:

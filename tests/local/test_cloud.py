@@ -66,6 +66,21 @@ class Account:
             iam.put_role_policy(RoleName=name, PolicyName="given", PolicyDocument=policy)
         return str(arn)
 
+    def function(self, name: str, source: str, *statements: dict[str, Any]) -> str:
+        """A new function whose module defines `handle`; its ARN."""
+        package = io.BytesIO()
+        with zipfile.ZipFile(package, "w") as archive:
+            archive.writestr(f"{name}.py", source)
+        created = self.client("lambda").create_function(
+            FunctionName=name,
+            Runtime="python3.12",
+            Handler=f"{name}.handle",
+            Role=self.role(allow("logs:*", "*"), *statements),
+            Code={"ZipFile": package.getvalue()},
+            Timeout=20,
+        )
+        return str(created["FunctionArn"])
+
     def as_role(self, service: str, *statements: dict[str, Any]) -> Any:
         """A client that acts as a new role."""
         arn = self.role(*statements)
@@ -101,6 +116,13 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
         ),
         ("describe_endpoint", {"EndpointName": "Mixed"}, "DescribeEndpoint", f"{SAGEMAKER}:endpoint/mixed"),
         ("list_models", {}, "ListModels", "*"),
+        ("list_hyper_parameter_tuning_jobs", {}, "ListHyperParameterTuningJobs", "*"),
+        (
+            "describe_hyper_parameter_tuning_job",
+            {"HyperParameterTuningJobName": "t"},
+            "DescribeHyperParameterTuningJob",
+            f"{SAGEMAKER}:hyper-parameter-tuning-job/t",
+        ),
     ],
 )
 def test_a_role_without_the_grant_is_denied_and_with_it_is_not(
@@ -140,23 +162,14 @@ def test_handing_a_role_to_sagemaker_needs_pass_role(account: Account) -> None:
 def test_an_approval_reaches_a_function_with_the_package_it_is_about(account: Account) -> None:
     s3, functions, events = account.client("s3"), account.client("lambda"), account.client("events")
     s3.create_bucket(Bucket="seen")
-    source = (
+    arn = account.function(
+        "watch",
         "import boto3, json\n"
         "def handle(event, context):\n"
         "    print('handling', event['detail-type'])\n"
-        "    boto3.client('s3').put_object(Bucket='seen', Key='event.json', Body=json.dumps(event))\n"
+        "    boto3.client('s3').put_object(Bucket='seen', Key='event.json', Body=json.dumps(event))\n",
+        allow("s3:PutObject", "arn:aws:s3:::seen/*"),
     )
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w") as archive:
-        archive.writestr("watch.py", source)
-    arn = functions.create_function(
-        FunctionName="watch",
-        Runtime="python3.12",
-        Handler="watch.handle",
-        Role=account.role(allow("s3:PutObject", "arn:aws:s3:::seen/*"), allow("logs:*", "*")),
-        Code={"ZipFile": package.getvalue()},
-        Timeout=20,
-    )["FunctionArn"]
     pattern = {"source": ["aws.sagemaker"], "detail": {"ModelApprovalStatus": ["Approved"]}}
     rule = events.put_rule(Name="approved", EventPattern=json.dumps(pattern))["RuleArn"]
     events.put_targets(Rule="approved", Targets=[{"Id": "watch", "Arn": arn}])
@@ -199,6 +212,36 @@ def test_an_approval_reaches_a_function_with_the_package_it_is_about(account: Ac
     )
     streams = account.client("logs").describe_log_streams(logGroupName="/aws/lambda/watch")["logStreams"]
     assert streams, "what a function prints is in its log group"
+
+
+def test_a_lambda_step_calls_its_function_with_the_grant_and_only_with_it(account: Account) -> None:
+    arn = account.function("find", "def handle(event, context):\n    return {'Word': event['word'].upper()}\n")
+    sagemaker = account.client("sagemaker")
+    step = {"Name": "Find", "Type": "Lambda", "FunctionArn": arn, "Arguments": {"word": "hello"}}
+    step["OutputParameters"] = [{"OutputName": "Word", "OutputType": "String"}]
+    definition = json.dumps({"Version": "2020-12-01", "Parameters": [], "Steps": [step]})
+
+    def run(name: str, *statements: dict[str, Any]) -> dict[str, Any]:
+        role = account.role(*statements, service="sagemaker.amazonaws.com")
+        sagemaker.create_pipeline(
+            PipelineName=name, PipelineDefinition=definition, ClientRequestToken="t" * 32, RoleArn=role
+        )
+        execution = sagemaker.start_pipeline_execution(PipelineName=name)["PipelineExecutionArn"]
+
+        def ended() -> Any:
+            steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=execution)["PipelineExecutionSteps"]
+            return [found for found in steps if "EndTime" in found]
+
+        found: dict[str, Any] = wait_for(ended)[0]
+        return found
+
+    granted = run("granted", allow("lambda:InvokeFunction", arn))
+    assert granted["StepStatus"] == "Succeeded", granted
+    assert granted["Metadata"]["Lambda"] == {"Arn": arn, "OutputParameters": [{"Name": "Word", "Value": "HELLO"}]}
+    refused = run("refused", allow("lambda:InvokeFunction", f"{arn}-of-others"))
+    assert refused["StepStatus"] == "Failed"
+    assert "lambda:InvokeFunction" in refused["FailureReason"]
+    assert "not authorized" in refused["FailureReason"]
 
 
 def test_resource_types_count_in_a_policy_and_in_an_update(account: Account) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tests.local.fake_cloud import (
     s3_outputs,
     text_at,
     training_request,
+    tuning_request,
     wait_for,
 )
 
@@ -259,6 +261,82 @@ class TestWholePipeline:
         assert runner.cloud.packages == []
 
 
+RATES = {"ContinuousParameterRanges": [{"Name": "rate", "MinValue": "0.1", "MaxValue": "0.9"}]}
+
+
+def tuning(name: str = "Tune", **more: Any) -> dict[str, Any]:
+    return {"Name": name, "Type": "Tuning", "Arguments": tuning_request(RATES, **more)}
+
+
+class TestTuning:
+    TRAIN = (
+        "import os, pathlib, sys\nrate = sys.argv[sys.argv.index('--rate') + 1]\n"
+        "pathlib.Path(os.environ['SM_MODEL_DIR'], 'rate').write_text(rate)\nprint(f'auc={rate}')"
+    )
+
+    def test_later_steps_take_the_model_of_the_best_job(self, runner: Runner, cloud: FakeCloud, s3: Any) -> None:
+        put_source(s3, train=self.TRAIN)
+        best = get("Steps.Tune.TrainingJobSummaries[0].TrainingJobName")
+        model = join("s3://data/models", best, "output/model.tar.gz")
+        step = tuning()
+        limits = step["Arguments"]["HyperParameterTuningJobConfig"]["ResourceLimits"]
+        limits["MaxNumberOfTrainingJobs"] = get("Parameters.Jobs")
+        status, steps = runner.run(
+            step,
+            processing(
+                "Look",
+                "cd $SAGEMAKER_BASE_DIR/processing && tar -xzf input/model/model.tar.gz -C output/o",
+                ProcessingInputs=[s3_input("model", model)],
+                ProcessingOutputConfig=s3_outputs(o="s3://data/o"),
+            ),
+            fail("Show", join(get("Steps.Tune.BestTrainingJob.TunedHyperParameters['rate']"), on="")),
+            parameters=[{"Name": "Jobs", "Type": "Integer", "DefaultValue": 2}],
+        )
+        assert status == "Failed"
+        assert steps["Look"]["StepStatus"] == "Succeeded"
+        arn = steps["Tune"]["Metadata"]["TuningJob"]["Arn"]
+        prefix, name = arn.rsplit("/", 1)
+        assert prefix == f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:hyper-parameter-tuning-job"
+        assert re.fullmatch(r"[a-z0-9]{12}-Tune-[A-Za-z0-9]{10}", name)
+        request = {"HyperParameterTuningJobName": name}
+        listed = runner.service.handle("ListTrainingJobsForHyperParameterTuningJob", request)["TrainingJobSummaries"]
+        rates = [item["TunedHyperParameters"]["rate"] for item in listed]
+        assert len(rates) == 2
+        assert text_at(s3, "o/rate") == steps["Show"]["FailureReason"] == max(rates, key=float)
+        asked = {(action, resource) for _, action, resource, _ in cloud.authorized}
+        assert asked >= {
+            ("sagemaker:CreateHyperParameterTuningJob", arn),
+            ("sagemaker:AddTags", arn),
+            ("iam:PassRole", STEP_ROLE),
+        }
+
+    def test_a_search_that_failed_fails_its_step(self, runner: Runner, s3: Any) -> None:
+        put_source(s3, train="raise SystemExit(2)")
+        _, steps = runner.run(tuning("A_step_with_a_long_name", most=1))
+        reason = steps["A_step_with_a_long_name"]["FailureReason"]
+        assert reason.startswith("ClientError: No training job succeeded after 1 attempts.")
+        name = steps["A_step_with_a_long_name"]["Metadata"]["TuningJob"]["Arn"].rsplit("/", 1)[-1]
+        assert len(name) <= 32
+
+    @pytest.mark.parametrize("action", ["sagemaker:CreateHyperParameterTuningJob", "iam:PassRole"])
+    def test_a_missing_grant_fails_it_before_anything_is_trained(self, runner: Runner, action: str) -> None:
+        runner.cloud.denied.add((PIPELINE_ROLE, action))
+        _, steps = runner.run(tuning())
+        assert action in steps["Tune"]["FailureReason"]
+        assert runner.service.handle("ListTrainingJobs", {})["TrainingJobSummaries"] == []
+
+    def test_stopping_the_execution_stops_the_search(self, runner: Runner, s3: Any) -> None:
+        put_source(s3, train="import time; time.sleep(300)")
+        runner.store(tuning())
+        arn = runner.start()
+        wait_for(lambda: runner.steps(arn).get("Tune", {}).get("StepStatus") == "Executing")
+        wait_for(lambda: runner.service.handle("ListTrainingJobs", {})["TrainingJobSummaries"])
+        runner.ask("StopPipelineExecution", arn, ClientRequestToken=TOKEN)
+        assert runner.end(arn) == "Stopped"
+        (job,) = runner.service.handle("ListTrainingJobs", {})["TrainingJobSummaries"]
+        assert job["TrainingJobStatus"] == "Stopped"
+
+
 class TestGraph:
     def test_independent_steps_run_at_the_same_time(self, runner: Runner, tmp_path: Path) -> None:
         # Each waits for the other's file: one after the other they would never end.
@@ -322,8 +400,8 @@ class TestGraph:
 
 class TestStart:
     def test_nothing_runs_when_something_is_unsupported(self, runner: Runner, cloud: FakeCloud) -> None:
-        runner.store(processing("A", "true"), {"Name": "T", "Type": "Tuning", "Arguments": {}})
-        with pytest.raises(ApiError, match="'T' is of type 'Tuning'") as refused:
+        runner.store(processing("A", "true"), {"Name": "T", "Type": "Transform", "Arguments": {}})
+        with pytest.raises(ApiError, match="'T' is of type 'Transform'") as refused:
             runner.start()
         assert refused.value.code == "ValidationException"
         assert (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tarfile
 import textwrap
@@ -15,6 +16,7 @@ import boto3
 import pytest
 from botocore.parsers import create_parser
 
+from local import processing_job, requests, training_job, tuning_job
 from local.api import ApiError
 from local.jobs import JobService
 from local.processing_job import ProcessingJob
@@ -30,53 +32,7 @@ from tests.local.fake_cloud import (
     training_request,
     wait_for,
 )
-
-
-def process(jobs: JobService, name: str, script: str, *arguments: str, **more: Any) -> dict[str, Any]:
-    """Run a processing job to its end and describe it."""
-    jobs.handle("CreateProcessingJob", {"ProcessingJobName": name, **processing_request(script, *arguments, **more)})
-    return end(jobs, "Processing", name)
-
-
-def train(jobs: JobService, name: str, hyperparameters: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
-    """Run a training job to its end and describe it."""
-    jobs.handle("CreateTrainingJob", {"TrainingJobName": name, **training_request(hyperparameters, **more)})
-    return end(jobs, "Training", name)
-
-
-def describe(jobs: JobService, kind: str, name: str) -> dict[str, Any]:
-    return jobs.handle(f"Describe{kind}Job", {f"{kind}JobName": name})
-
-
-def end(jobs: JobService, kind: str, name: str) -> dict[str, Any]:
-    wait_for(lambda: describe(jobs, kind, name)[f"{kind}JobStatus"] in {"Completed", "Failed", "Stopped"})
-    return describe(jobs, kind, name)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    # A zombie waiting for init to reap it no longer runs.
-    return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1][:3] if Path("/proc").is_dir() else True
-
-
-def channel(name: str) -> dict[str, Any]:
-    return {
-        "ChannelName": name,
-        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://data/{name}"}},
-    }
-
-
-def messages(group: str, stream_prefix: str) -> list[str]:
-    logs = boto3.client("logs", region_name="us-east-1")
-    streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream_prefix)["logStreams"]
-    return [
-        event["message"]
-        for stream in streams
-        for event in logs.get_log_events(logGroupName=group, logStreamName=stream["logStreamName"])["events"]
-    ]
+from tests.local.run_jobs import alive, channel, describe, end, messages, process, train
 
 
 class TestProcessing:
@@ -208,16 +164,16 @@ class TestProcessing:
     def test_data_is_removed_after_success_and_kept_after_failure(self, jobs: JobService, cloud: FakeCloud) -> None:
         for name, script in (("good", "true"), ("bad", "false")):
             process(jobs, name, script, ProcessingOutputConfig=s3_outputs(o="s3://data/o"))
-        assert not (cloud.state_dir / "jobs/good/processing").exists()
+        assert not (cloud.state_dir / "jobs/good/algo-1/processing").exists()
         assert (cloud.state_dir / "jobs/good/logs/algo-1.log").exists()
-        assert (cloud.state_dir / "jobs/bad/processing").exists()
+        assert (cloud.state_dir / "jobs/bad/algo-1/processing").exists()
 
 
 class TestStopping:
     SCRIPT = "sleep 300 & echo $! > $SAGEMAKER_BASE_DIR/pids; echo $$ >> $SAGEMAKER_BASE_DIR/pids; wait"
 
     def pids(self, cloud: FakeCloud, name: str) -> list[int]:
-        path = cloud.state_dir / "jobs" / name / "pids"
+        path = cloud.state_dir / "jobs" / name / "algo-1" / "pids"
         wait_for(lambda: path.is_file() and path.read_text().count("\n") == 2)
         return [int(line) for line in path.read_text().split()]
 
@@ -327,7 +283,7 @@ class TestTraining:
             seen = json.load(member)
         assert seen["argv"] == ["-e", "2", "--image-size", "64", "--learning-rate", "0.001", "--weights", "none"]
         assert seen["helper"] == "from the archive"
-        base = cloud.state_dir / "jobs" / "train-1"
+        base = cloud.state_dir / "jobs" / "train-1" / "algo-1"
         assert Path(seen["cwd"]) == base / "code"
         environment = seen["env"]
         assert environment["SM_HPS"] == '{"e":2,"image-size":64,"learning-rate":0.001,"weights":"none"}'
@@ -365,20 +321,6 @@ class TestTraining:
         assert reason.endswith(", exit code: 1")
         assert len(reason) == 1024
 
-    def test_checkpoints_are_restored_and_kept_even_on_failure(self, jobs: JobService, s3: Any) -> None:
-        put_source(
-            s3,
-            train="import os, pathlib, sys\n"
-            "place = pathlib.Path(os.environ['SAGEMAKER_BASE_DIR'], 'checkpoints')\n"
-            "seen = place / 'epoch'\nlast = int(seen.read_text()) if seen.exists() else 0\n"
-            "place.mkdir(exist_ok=True)\nseen.write_text(str(last + 1))\nsys.exit(last == 0)",
-        )
-        first, second = (
-            train(jobs, name, CheckpointConfig={"S3Uri": "s3://data/checkpoints"}) for name in ("one", "two")
-        )
-        assert (first["TrainingJobStatus"], second["TrainingJobStatus"]) == ("Failed", "Completed")
-        assert text_at(s3, "checkpoints/epoch") == "2"
-
     def test_running_too_long(self, jobs: JobService, s3: Any) -> None:
         put_source(s3, train="import time; time.sleep(300)")
         described = train(jobs, "slow", StoppingCondition={"MaxRuntimeInSeconds": 1})
@@ -410,10 +352,10 @@ class TestRequests:
             (
                 {
                     "ProcessingResources": {
-                        "ClusterConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 1}
+                        "ClusterConfig": {"InstanceCount": 17, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 1}
                     }
                 },
-                "InstanceCount must be 1",
+                "InstanceCount must be from 1 to 16 on the laptop, not 17",
             ),
             (
                 {
@@ -536,6 +478,39 @@ class TestRequests:
             )
             assert set(answer) <= set(parsed)
             assert set(shape.required_members) <= set(parsed)
+
+
+DEFINITIONS = sorted((Path(__file__).parents[2] / "pipeline").glob("definition*.json"))
+PLACEHOLDERS = {"ImageUri": IMAGE, "RoleArn": STEP_ROLE, "Uri": "s3://data/source.tar.gz", "Arn": "arn:aws:x", "": "x"}
+
+
+def filled(value: Any, parameters: dict[str, Any]) -> Any:
+    """Arguments of a step with placeholders, parameters and what other steps give put in."""
+    if isinstance(value, str):
+        return re.sub(r"\$\{(\w+)\}", lambda m: next(v for k, v in PLACEHOLDERS.items() if m[1].endswith(k)), value)
+    if isinstance(value, list):
+        return [filled(item, parameters) for item in value]
+    if isinstance(value, dict) and "Std:Join" in value:
+        join = value["Std:Join"]
+        return join["On"].join(str(filled(item, parameters)) for item in join["Values"])
+    if isinstance(value, dict) and "Get" in value:
+        name = value["Get"].removeprefix("Parameters.")
+        return filled(parameters[name], parameters) if name in parameters else "s3://data/x"
+    return {key: filled(item, parameters) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.name)
+def test_the_jobs_of_the_committed_definitions_are_none_that_are_refused(path: Path) -> None:
+    document = json.loads(path.read_text())
+    parameters = {item["Name"]: item.get("DefaultValue", "s3://data/a.zip") for item in document["Parameters"]}
+    kinds = {"Processing": processing_job, "Training": training_job, "Tuning": tuning_job}
+    found = [step for step in document["Steps"] if step["Type"] in kinds]
+    assert len(found) == 4
+    for step in found:
+        kind = "HyperParameterTuning" if step["Type"] == "Tuning" else step["Type"]
+        request = {f"{kind}JobName": "x", **filled(step["Arguments"], parameters)}
+        requests.check(f"Create{kind}Job", request)
+        kinds[step["Type"]].check(request)
 
 
 def test_a_job_reports_an_internal_error_and_still_ends(jobs: JobService, monkeypatch: pytest.MonkeyPatch) -> None:

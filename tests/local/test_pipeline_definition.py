@@ -17,6 +17,16 @@ def processing(name: str, arguments: dict[str, Any] | None = None, **more: Any) 
     return {"Name": name, "Type": "Processing", "Arguments": arguments or {}, **more}
 
 
+def function(name: str, arguments: dict[str, Any] | None = None, **outputs: str) -> dict[str, Any]:
+    parameters = [{"OutputName": output, "OutputType": kind} for output, kind in outputs.items()]
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:f"
+    step = {"Name": name, "Type": "Lambda", "Arguments": arguments or {}, "FunctionArn": arn}
+    return {**step, "OutputParameters": parameters}
+
+
+TUNING: dict[str, Any] = {"Name": "Tune", "Type": "Tuning", "Arguments": {}}
+
+
 def definition(*steps: dict[str, Any], parameters: list[dict[str, Any]] | None = None) -> str:
     return json.dumps({"Version": "2020-12-01", "Parameters": parameters or [], "Steps": steps})
 
@@ -24,7 +34,9 @@ def definition(*steps: dict[str, Any], parameters: list[dict[str, Any]] | None =
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.name)
 def test_the_committed_definitions_can_be_run(path: Path) -> None:
     committed = read(path.read_text())
-    assert committed.steps["EvaluateModel"].after == {"PreprocessImages", "TrainModel"}
+    assert committed.steps["SplitDataset"].after == {"PreprocessImages"}
+    assert committed.steps["TrainModel"].after == {"SplitDataset"}
+    assert committed.steps["EvaluateModel"].after == {"SplitDataset", "TrainModel", "FindServingModel"}
     assert committed.steps["RegisterModel"].branch == ("CheckQuality", True)
     assert committed.steps["QualityGateFailed"].branch == ("CheckQuality", False)
     with pytest.raises(DefinitionError, match=r"InputArchiveUri.*undefined"):
@@ -43,7 +55,7 @@ CONDITION = {"Type": "Equals", "LeftValue": 1, "RightValue": 1}
 @pytest.mark.parametrize(
     ("steps", "said"),
     [
-        ([{"Name": "Tune", "Type": "Tuning", "Arguments": {}}], "'Tune' is of type 'Tuning'"),
+        ([{"Name": "Many", "Type": "Transform", "Arguments": {}}], "'Many' is of type 'Transform'"),
         ([processing("A", {"x": {"Std:Upper": {}}})], "Step 'A'.*'Std:Upper' is not supported"),
         ([processing("A", {"x": {"Get": "Parameters.Nope"}})], "'Nope', which the pipeline does not declare"),
         ([processing("A", {"x": {"Get": "Execution.Mood"}})], "'Execution.Mood' is not supported"),
@@ -90,17 +102,50 @@ CONDITION = {"Type": "Equals", "LeftValue": 1, "RightValue": 1}
                 {
                     "Name": "C",
                     "Type": "Condition",
-                    "Arguments": {"Conditions": [CONDITION], "IfSteps": [{"Name": "L", "Type": "Lambda"}]},
+                    "Arguments": {"Conditions": [CONDITION], "IfSteps": [{"Name": "L", "Type": "EMR"}]},
                 }
             ],
-            "'L' is of type 'Lambda'",
+            "'L' is of type 'EMR'",
         ),
         ([{"Type": "Processing"}], "'Name'"),
+        ([{"Name": "L", "Type": "Lambda"}], "'FunctionArn'"),
+        ([function("L", Colour="Hue")], "'Colour' of step 'L' has type 'Hue'; known are String"),
+        ([function("L", {"x": {"Get": "Parameters.Nope"}})], "Step 'L'.*'Nope'"),
+        (
+            [function("L", Uri="String"), processing("A", {"x": {"Get": "Steps.L.OutputParameters['Url']"}})],
+            "names the output 'Url', but step 'L' has Uri",
+        ),
+        ([function("L"), processing("A", {"x": {"Get": "Steps.L.Outputs['Uri']"}})], "no property 'Outputs'"),
+        ([TUNING, processing("A", {"x": {"Get": "Steps.Tune.ModelArtifacts.S3ModelArtifacts"}})], "'ModelArtifacts'"),
+        (
+            [TUNING, processing("A", {"x": {"Get": "Steps.Tune.TrainingJobSummaries[0].Colour"}})],
+            "a Tuning step has no property 'Colour'",
+        ),
     ],
 )
 def test_names_what_cannot_be_run(steps: list[dict[str, Any]], said: str) -> None:
     with pytest.raises(DefinitionError, match=said):
         read(definition(*steps))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Steps.Tune.TrainingJobSummaries[0].TrainingJobName",
+        "Steps.Tune.BestTrainingJob.TrainingJobName",
+        "Steps.Tune.BestTrainingJob.TunedHyperParameters['learning-rate']",
+        "Steps.Tune.HyperParameterTuningJobName",
+        "Steps.L.OutputParameters['Uri']",
+    ],
+)
+def test_what_a_step_gives_can_be_referred_to_and_is_waited_for(path: str) -> None:
+    read_ = read(definition(TUNING, function("L", Uri="String"), processing("A", {"x": {"Get": path}})))
+    assert read_.steps["A"].after == {path.split(".")[1]}
+
+
+def test_a_function_named_by_a_step_is_waited_for() -> None:
+    late = {**function("L"), "FunctionArn": {"Get": "Steps.First.OutputParameters['Arn']"}}
+    assert read(definition(function("First", Arn="String"), late)).steps["L"].after == {"First"}
 
 
 def test_no_json_is_no_definition() -> None:

@@ -16,6 +16,8 @@ from PIL import Image
 with warnings.catch_warnings():
     # numpy and TensorFlow warn about each other while they are imported; nothing here can answer for that.
     warnings.simplefilter("ignore")
+    import keras
+
     from model_code import export, fit, model
 
 SIZE = 32
@@ -43,6 +45,7 @@ def job_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "SM_CHANNEL_TRAIN",
         "SM_CHANNEL_VALIDATION",
         "SM_CHANNEL_REPORT",
+        "SM_CHANNEL_WEIGHTS",
     ):
         monkeypatch.delenv(name, raising=False)
     return base
@@ -59,6 +62,15 @@ def drawn(number: int, size: int = 40, format_: str = "PNG") -> bytes:
     """An image of its own for each number."""
     rng = np.random.default_rng(number)
     return encode(rng.integers(0, 256, (size, size), dtype=np.uint8), format_)
+
+
+def settle(network: Any, pixels: Any) -> None:
+    """Give batch normalisation these images' statistics: random weights then answer differently to different images."""
+    backbone = network.get_layer("backbone")
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    network(pixels, training=True)
 
 
 def zip_of(members: dict[str, bytes]) -> bytes:
@@ -98,7 +110,7 @@ def place_archive(job_directory: Path) -> Callable[[bytes], None]:
 def classifier() -> model.Classifier:
     """A whole ResNet50V2 classifier with random weights; building one takes seconds."""
     fit.prepare(1)
-    return model.build(SIZE, "none")
+    return model.build(model.Options(size=SIZE, backbone="ResNet50V2", weights="none"))
 
 
 @pytest.fixture(scope="session")
@@ -109,8 +121,12 @@ def scorer(classifier: model.Classifier) -> export.Scorer:
 
 @pytest.fixture(scope="session")
 def dataset_card() -> dict[str, Any]:
-    """A dataset card as preprocessing writes it."""
+    """A dataset card as SplitDataset writes it."""
     labels = {"NORMAL": 10, "PNEUMONIA": 10}
+    source = {"images": 30, "formats": {"JPEG": 28, "PNG": 2}, "modes": {"L": 29, "RGB": 1}, "with_exif": 12}
+    source |= {name: {"min": 300, "median": 1050.5, "max": 2000} for name in ("width", "height", "bytes")}
+    source |= {"aspect_ratio": {"min": 0.9, "median": 1.3, "max": 1.8}}
+    shortcut = {"probe": "file_size", "auroc": 0.93, "confidence_interval": [0.9, 0.95], "images": 40}
     counts = {"images": 20, "patients": 15, "labels": labels, "subtypes": {"virus": 10}}
     return {
         "sha256": "ab" * 32,
@@ -120,6 +136,17 @@ def dataset_card() -> dict[str, Any]:
         "splits": {"train": counts, "validation": counts, "test": counts},
         "decisions": ["The archive's test split is kept: 20 images."],
         "dropped": [{"reason": "duplicate", "count": 1, "files": ["chest_xray/train/NORMAL/a<b>.jpeg"]}],
+        "litter": 2,
+        "sources": {"NORMAL": source, "PNEUMONIA": source},
+        "shortcuts": [shortcut | {"sentence": "The label can be predicted from the file size alone."}],
+        "audit": {
+            "patients_shared": 0,
+            "duplicates_shared": 0,
+            "near_duplicates_shared": 0,
+            "hash": "difference hash of 256 bits",
+            "threshold": 0.99,
+        },
+        "created": "2026-11-23T12:00:00+00:00",
     }
 
 
@@ -129,14 +156,23 @@ def exported(scorer: export.Scorer, dataset_card: dict[str, Any], tmp_path_facto
     directory = tmp_path_factory.mktemp("model")
     export.save_servable(scorer, 2.0, directory)
     export.save_handlers(directory)
+    epoch = {"epoch": 1, "phase": "all", "loss": 0.7, "val_loss": 0.6, "val_auc": 0.8, "learning_rate": 1e-3}
     training = {
         "hyperparameters": {"epochs": 1, "batch_size": 8},
-        "policy": "float32",
-        "history": [{"epoch": 1, "loss": 0.7, "val_loss": 0.6, "val_auc": 0.8, "learning_rate": 0.001, "seconds": 1.0}],
+        "precision": "float32",
+        "devices": 1,
+        "history": [{**epoch, "seconds": 1.0}],
         "validation": {"auc": 0.8, "loss": 0.6},
         "seconds": 3.0,
     }
     export.save_metadata(
-        directory, card=dataset_card, threshold=0.4, temperature=2.0, backbone_weights="none", training=training
+        directory,
+        card=dataset_card,
+        threshold=0.4,
+        temperature=2.0,
+        indeterminate=(0.3, 0.6),
+        backbone="ResNet50V2",
+        backbone_weights="none",
+        training=training,
     )
     return directory

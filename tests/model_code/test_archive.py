@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model_code.archive import list_candidates, open_archive, patient_of
+from model_code.archive import list_candidates, open_archive, patient_of, share
 from model_code.job import JobError
 from tests.model_code.conftest import zip_of
 
@@ -59,6 +59,25 @@ def test_what_is_no_zip_is_refused_by_name(tmp_path: Path):
     (tmp_path / "archive.zip").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(JobError, match=r"archive\.zip is not a readable zip"):
         open_archive(tmp_path / "archive.zip")
+
+
+def test_hosts_share_all_files_and_copies_go_to_one():
+    contents = {f"train/NORMAL/{number}.png": bytes([number]) * 9 for number in range(7)}
+    copies = {f"x/{name}": content for name, content in contents.items()}
+    copies["test/NORMAL/last.png"] = contents["train/NORMAL/3.png"]
+    candidates = list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(contents | copies)))).candidates
+    shares = [share(candidates, position, 3) for position in range(3)]
+    assert sorted(len(groups) for groups in shares) == [2, 2, 3]
+    together = [one for groups in shares for group in groups for one in group]
+    assert sorted(one.path for one in together) == [one.path for one in candidates]
+    (group,) = (group for groups in shares for group in groups if len(group) == 3)
+    # The one to use comes first: that in test, then the least nested.
+    assert [one.path for one in group] == ["test/NORMAL/last.png", "train/NORMAL/3.png", "x/train/NORMAL/3.png"]
+
+
+def test_one_host_takes_everything_in_order():
+    candidates = listing("NORMAL/b.png", "NORMAL/a.png").candidates
+    assert [[one.path for one in group] for group in share(candidates, 0, 1)] == [["NORMAL/a.png", "NORMAL/b.png"]]
 
 
 @pytest.mark.parametrize(

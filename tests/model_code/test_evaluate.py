@@ -1,4 +1,4 @@
-"""Gates compare the right metrics, name what failed, and what is scored is the exported artifact."""
+"""The step scores the candidate once, compares it with the model that serves, and writes all three documents."""
 
 from __future__ import annotations
 
@@ -8,33 +8,68 @@ import tarfile
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from model_code import evaluate
 from model_code.dataset import write_shards
 from model_code.job import JobError
-from model_code.metrics import Estimate
 from model_code.split import Radiograph
 from tests.model_code.conftest import SIZE
+from tests.model_code.evaluated import PACKAGE
+from tests.model_code.toy_model import write_archive
 
-LIMITS = evaluate.Limits(0.9, 0.85, 0.7, 0.1)
 STRICT = "--min-auroc 1 --min-sensitivity 1 --min-specificity 1 --max-calibration-error 0"
 LOOSE = "--min-auroc 0 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1"
 
 
-def estimates(auc=0.95, sensitivity=0.9, specificity=0.8, calibration=0.05):
-    values = {
-        "auc": auc,
-        "true_positive_rate": sensitivity,
-        "true_negative_rate": specificity,
-        "expected_calibration_error": calibration,
+def arguments(limits=LOOSE, package="none", mode="gate"):
+    return [*limits.split(), "--serving-package", package, "--serving-comparison", mode]
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory):
+    """Three models: a good one, one that is always wrong, and a good one for half the size and another dataset."""
+    base = tmp_path_factory.mktemp("archives")
+    return {
+        "good": write_archive(base / "good" / "model.tar.gz", size=SIZE),
+        "wrong": write_archive(base / "wrong" / "model.tar.gz", size=SIZE, gain=-1.0),
+        "small": write_archive(base / "small" / "model.tar.gz", size=SIZE // 2, dataset="cd" * 32),
     }
-    return {name: Estimate(value, 0.01, value - 0.02, value + 0.02) for name, value in values.items()}
+
+
+@pytest.fixture
+def inputs(job_directory, dataset_card):
+    """The inputs of the job but for the models: forty test images of thirty patients, and the dataset card."""
+    base = job_directory / "processing" / "input"
+    for name in ("model", "serving", "test", "report"):
+        (base / name).mkdir(parents=True)
+    rng = np.random.default_rng(2)
+    images = []
+    for number in range(40):
+        label = ("NORMAL", "PNEUMONIA")[number % 2]
+        subtype = ("", "virus")[number % 2]
+        image = Radiograph(
+            f"test/{label}/secret{number}.jpeg", label, "test", f"secretpatient{number % 30}", subtype, "", number,
+            width=1000 + number, height=800,
+        )  # fmt: skip
+        pixels = rng.normal((115, 135)[number % 2] + rng.normal(0, 10), 30, SIZE * SIZE)
+        images.append((image, np.clip(pixels, 0, 255).astype(np.uint8).tobytes()))
+    write_shards(base / "test", "test", images, 2)
+    (base / "report" / "dataset.json").write_text(json.dumps(dataset_card))
+    return base
+
+
+def place(inputs, name, archive):
+    (inputs / name / "model.tar.gz").symlink_to(archive)
+
+
+def written(job_directory):
+    output = job_directory / "processing" / "output" / "evaluation"
+    return json.loads((output / "evaluation.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def packed(exported, tmp_path_factory):
-    """model.tar.gz; packing one takes seconds."""
+    """model.tar.gz of a whole network; packing one takes seconds."""
     archive = tmp_path_factory.mktemp("packed") / "model.tar.gz"
     with tarfile.open(archive, "w:gz", compresslevel=1) as file:
         for path in sorted(exported.iterdir()):
@@ -42,121 +77,104 @@ def packed(exported, tmp_path_factory):
     return archive
 
 
-@pytest.fixture
-def inputs(job_directory, packed, dataset_card):
-    """The inputs of the evaluation job: a packed model, thirty test images of twenty patients, the dataset card."""
-    base = job_directory / "processing" / "input"
-    for name in ("model", "test", "report"):
-        (base / name).mkdir(parents=True)
-    (base / "model" / "model.tar.gz").symlink_to(packed)
-    rng = np.random.default_rng(2)
-    images = []
-    for number in range(30):
-        label = ("NORMAL", "PNEUMONIA")[number % 2]
-        subtype = ("", "virus")[number % 2]
-        image = Radiograph(f"test/{label}/{number}", label, "test", f"P{number % 20}", subtype, str(number), number)
-        images.append((image, rng.integers(0, 256, SIZE * SIZE, np.uint8).tobytes()))
-    write_shards(base / "test", "test", images, 2)
-    (base / "report" / "dataset.json").write_text(json.dumps(dataset_card))
-    return base
-
-
-def test_gates_pass_at_their_limits():
-    gates = evaluate.check_gates(estimates(0.9, 0.85, 0.7, 0.1), LIMITS)
-    assert gates["passed"]
-    assert gates["message"].startswith("All gates passed: AUROC 0.900 (at least 0.9)")
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"auc": 0.512}, "AUROC 0.512 is below the limit 0.9."),
-        ({"sensitivity": 0.8}, "sensitivity 0.800 is below the limit 0.85."),
-        ({"specificity": 0.5}, "specificity 0.500 is below the limit 0.7."),
-        ({"calibration": 0.2}, "calibration error 0.200 is above the limit 0.1."),
-        ({"auc": 0.89996}, "AUROC 0.89996 is below the limit 0.9."),
-        (
-            {"auc": 0.5, "specificity": 0.1},
-            "AUROC 0.500 is below the limit 0.9; specificity 0.100 is below the limit 0.7.",
-        ),
-    ],
-)
-def test_each_failed_gate_is_named_with_value_and_limit(changes, sentence):
-    gates = evaluate.check_gates(estimates(**changes), LIMITS)
-    assert not gates["passed"]
-    assert gates["message"] == sentence
-
-
-def test_the_exported_model_is_scored_and_reported(inputs, job_directory, exported, capsys):
-    evaluate.main(LOOSE.split())
+def test_what_training_exports_is_scored_and_reported(inputs, job_directory, packed, capsys):
+    place(inputs, "model", packed)
+    evaluate.main(arguments())
     output = job_directory / "processing" / "output" / "evaluation"
-    document = json.loads((output / "evaluation.json").read_text())
-    found = document["binary_classification_metrics"]
-    counts = found["confusion_matrix"]
-    assert sum(sum(row.values()) for row in counts.values()) == 30
-    assert found["true_positive_rate"]["value"] == counts["1"]["1"] / 15
-    assert found["true_negative_rate"]["value"] == counts["0"]["0"] / 15
-    low, high = found["auc"]["confidence_interval"]
-    assert low <= found["auc"]["value"] <= high
-    assert document["test"] == {"images": 30, "patients": 20, "prevalence": 0.5}
-    assert document["subgroups"][0]["subtype"] == "virus"
+    assert sorted(path.name for path in output.iterdir()) == ["evaluation.json", "model_card.json", "report.html"]
+    document = written(job_directory)
+    assert document["test"] == {"images": 40, "patients": 30, "prevalence": 0.5, "resamples": 1000}
+    assert document["threshold"] == 0.4
+    assert document["comparison"]["serving_package"] is None
+    assert json.loads(json.loads((output / "model_card.json").read_text())["content"])["training_details"]
+    page = (output / "report.html").read_text()
+    assert len(page) < 3_000_000
+    assert "secret" not in page, "the report is passed on: it names neither patients nor files of the test split"
+    assert "auc 0." in capsys.readouterr().out
     assert not (job_directory / "output" / "message").exists()
 
-    scores = evaluate.score(exported / "1", inputs / "test", SIZE)
-    model = tf.saved_model.load(str(exported / "1")).signatures["score_pixels"]
-    from model_code.dataset import examples
 
-    first = next(iter(examples(inputs / "test", SIZE).batch(1)))
-    assert scores.logits[0] == pytest.approx(float(model(pixels=first["pixels"])["logit"][0]), abs=1e-5)
-
-
-def test_failed_gates_end_well_and_leave_the_sentence_for_the_pipeline(inputs, job_directory):
-    evaluate.main(STRICT.split())
-    document = json.loads((job_directory / "processing/output/evaluation/evaluation.json").read_text())
+def test_failed_gates_end_well_and_leave_their_sentences_for_the_pipeline(inputs, job_directory, archives):
+    place(inputs, "model", archives["good"])
+    evaluate.main(arguments(STRICT))
+    document = written(job_directory)
     assert not document["gates"]["passed"]
     message = (job_directory / "output" / "message").read_text()
     assert message == document["gates"]["message"]
     assert message.startswith("AUROC 0.")
 
 
-@pytest.mark.parametrize("calls_pneumonia", [0.0, 1.0])
-def test_every_path_the_pipelines_condition_reads_is_there(calls_pneumonia):
-    """Also for a model that gives one answer to everything, where precision or its like has no value."""
-    constant = np.full(10, calls_pneumonia)
-    scores = evaluate.TestScores(
-        np.repeat([0.0, 1.0], 5), constant, constant, [f"P{number}" for number in range(10)], [""] * 10
-    )
-    metadata = {"threshold": 0.5, "temperature": 1.0, "dataset": {"sha256": "ab"}}
-    document = evaluate.evaluate(scores, metadata, LIMITS, evaluate.estimate_all(scores, 0.5))
-    json.dumps(document, allow_nan=False)
-    for path in (
-        "binary_classification_metrics.auc.value",
-        "binary_classification_metrics.true_positive_rate.value",
-        "binary_classification_metrics.true_negative_rate.value",
-        "calibration.expected_calibration_error.value",
+def test_a_candidate_worse_than_the_serving_model_fails_naming_it(inputs, job_directory, archives):
+    place(inputs, "model", archives["wrong"])
+    place(inputs, "serving", archives["good"])
+    evaluate.main(arguments(package=PACKAGE))
+    comparison = written(job_directory)["comparison"]
+    assert (comparison["serving_package"], comparison["significantly_worse"]) == (PACKAGE, 1)
+    message = (job_directory / "output" / "message").read_text()
+    assert "is significantly below the" in message
+    assert "of the serving model chest-xray-dev/3 on the same 40 test images" in message
+
+
+def test_a_candidate_better_than_the_serving_model_passes(inputs, job_directory, archives):
+    place(inputs, "model", archives["good"])
+    place(inputs, "serving", archives["wrong"])
+    evaluate.main(arguments(package=PACKAGE))
+    comparison = written(job_directory)["comparison"]
+    assert comparison["auc_difference"]["value"] > 0
+    assert comparison["significantly_worse"] == 0
+    assert not (job_directory / "output" / "message").exists()
+
+
+def test_a_serving_model_of_another_size_and_dataset_is_compared_and_both_are_said(inputs, job_directory, archives):
+    place(inputs, "model", archives["good"])
+    place(inputs, "serving", archives["small"])
+    evaluate.main(arguments(package=PACKAGE))
+    comparison = written(job_directory)["comparison"]
+    assert comparison["auc_difference"]["value"] == pytest.approx(0, abs=0.02), "resizing keeps the brightness"
+    assert len(comparison["notes"]) == 2
+    page = (job_directory / "processing/output/evaluation/report.html").read_text()
+    assert f"resized from {SIZE} to {SIZE // 2} px" in page
+
+
+def test_without_a_serving_package_the_serving_input_is_not_even_read(inputs, job_directory, archives):
+    place(inputs, "model", archives["good"])
+    (inputs / "serving" / "model.tar.gz").write_text("this is no archive")
+    evaluate.main(arguments())
+    assert written(job_directory)["comparison"]["sentence"].startswith("No model is serving yet")
+
+
+def test_a_serving_model_that_cannot_be_read_stops_a_gate_and_not_a_report(inputs, job_directory, archives):
+    place(inputs, "model", archives["good"])
+    (inputs / "serving" / "model.tar.gz").write_text("this is no archive")
+    with pytest.raises(
+        JobError, match=r"model-package/chest-xray-dev/3 cannot be compared with: .*Comparison report\."
     ):
-        value = document
-        for key in path.split("."):
-            value = value[key]
-        assert 0 <= value <= 1
+        evaluate.main(arguments(package=PACKAGE))
+    evaluate.main(arguments(package=PACKAGE, mode="report"))
+    comparison = written(job_directory)["comparison"]
+    assert (comparison["auc_difference"], comparison["significantly_worse"]) == (None, 0)
+    assert "could not be compared" in comparison["sentence"]
 
 
-def test_a_model_of_another_dataset_is_not_scored(inputs, dataset_card):
+def test_a_candidate_of_another_dataset_is_not_scored(inputs, dataset_card, archives):
+    place(inputs, "model", archives["good"])
     (inputs / "report" / "dataset.json").write_text(json.dumps(dataset_card | {"sha256": "cd" * 32}))
     with pytest.raises(JobError, match="trained on dataset abababababab and the test split is of dataset cdcdcdcdcdcd"):
-        evaluate.main(LOOSE.split())
+        evaluate.main(arguments())
 
 
 def test_a_model_archive_without_a_model_is_refused(inputs, tmp_path):
     shutil.rmtree(inputs / "model")
     (inputs / "model").mkdir()
     (tmp_path / "metadata.json").write_text("{}")
-    with tarfile.open(inputs / "model" / "model.tar.gz", "w:gz") as packed:
-        packed.add(tmp_path / "metadata.json", "metadata.json")
+    with tarfile.open(inputs / "model" / "model.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "metadata.json", "metadata.json")
     with pytest.raises(JobError, match=r"model\.tar\.gz has no 1/saved_model\.pb"):
-        evaluate.main(LOOSE.split())
+        evaluate.main(arguments())
 
 
-def test_limits_outside_zero_to_one_are_refused():
+def test_parameters_out_of_range_are_refused():
     with pytest.raises(JobError, match="min_auroc must be from 0 to 1, not 90"):
-        evaluate.parse(LOOSE.replace("auroc 0", "auroc 90").split())
+        evaluate.parse(arguments(LOOSE.replace("auroc 0", "auroc 90")))
+    with pytest.raises(JobError, match="ServingComparison must be gate or report, not 'never'"):
+        evaluate.parse(arguments(mode="never"))

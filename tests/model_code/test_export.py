@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
+from model_code import export, model
 from model_code.image import pixels_from_bytes
-from tests.model_code.conftest import SIZE, drawn
+from tests.model_code.conftest import SIZE, drawn, settle
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,9 @@ def test_one_image_scores_the_same_in_training_and_serving(loaded, classifier):
     served = loaded.signatures["serving_default"](image_bytes=tf.constant(encoded))
     scored = loaded.signatures["score_pixels"](pixels=tf.constant(pixels))
     assert trained.std() > 0
-    for outputs in (served, scored):
+    explained = dict(loaded.signatures["explain_pixels"](pixels=tf.constant(pixels)))
+    assert explained.pop("saliency").shape == (3, SIZE, SIZE)
+    for outputs in (served, scored, explained):
         assert set(outputs) == {"logit", "probability"}
         np.testing.assert_allclose(outputs["logit"], trained, atol=1e-5)
         np.testing.assert_allclose(outputs["probability"], 1 / (1 + np.exp(-trained / 2.0)), atol=1e-5)
@@ -33,8 +38,49 @@ def test_one_image_scores_the_same_in_training_and_serving(loaded, classifier):
 def test_signatures_take_batches_and_the_names_serving_needs(loaded):
     specification = loaded.signatures["serving_default"].structured_input_signature[1]["image_bytes"]
     assert (specification.dtype, specification.shape.as_list()) == (tf.string, [None])
-    specification = loaded.signatures["score_pixels"].structured_input_signature[1]["pixels"]
-    assert (specification.dtype, specification.shape.as_list()) == (tf.uint8, [None, SIZE, SIZE, 1])
+    for name in ("score_pixels", "explain_pixels"):
+        specification = loaded.signatures[name].structured_input_signature[1]["pixels"]
+        assert (specification.dtype, specification.shape.as_list()) == (tf.uint8, [None, SIZE, SIZE, 1])
+
+
+def test_the_network_is_in_the_file_once(exported):
+    """Each signature calls the one function that was traced: copies could differ, and would take longer to load."""
+    saved = saved_model_pb2.SavedModel()
+    saved.ParseFromString((exported / "1" / "saved_model.pb").read_bytes())
+    functions = saved.meta_graphs[0].graph_def.library.function
+    nodes = [node for function in functions for node in function.node_def]
+    assert sum(node.op == "Conv2D" and "conv1_conv" in node.name for node in nodes) == 1
+
+
+def by_gradient(classifier, pixels, size):
+    """Grad-CAM as its authors write it, from the gradient of the logit."""
+    network = classifier.network
+    maps = keras.Model(network.input, network.get_layer("pooling").input)(pixels, training=False)
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        # Each image's logit depends on its own maps alone, so the gradient of the sum has the gradient of each.
+        total = tf.reduce_sum(classifier.head(network.get_layer("pooling")(maps), training=False))
+    weights = tf.reduce_mean(tape.gradient(total, maps), axis=(1, 2), keepdims=True)
+    coarse = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))
+    fine = tf.image.resize(coarse, (size, size), method="bilinear")[..., 0].numpy()
+    peaks = fine.max(axis=(1, 2), keepdims=True)
+    return fine / np.where(peaks > 0, peaks, 1)
+
+
+@pytest.mark.parametrize("backbone", ["MobileNetV2", "MobileNetV3Small"])
+def test_an_exported_model_explains_itself_as_the_gradient_does(backbone, tmp_path):
+    size = 64
+    classifier = model.build(model.Options(size=size, backbone=backbone, weights="none"))
+    pixels = np.random.default_rng(6).integers(0, 256, (8, size, size, 1), dtype=np.uint8)
+    settle(classifier.network, pixels.astype("float32"))
+    export.save_servable(export.Scorer(classifier, size), 1.0, tmp_path)
+    found = tf.saved_model.load(str(tmp_path / "1")).signatures["explain_pixels"](pixels=tf.constant(pixels))
+    np.testing.assert_allclose(
+        found["logit"], classifier.network(pixels.astype("float32"), training=False)[:, 0], atol=1e-4
+    )
+    saliency = found["saliency"].numpy()
+    assert (saliency.max(axis=(1, 2)) > 0).sum() >= 2
+    np.testing.assert_allclose(saliency, by_gradient(classifier, pixels.astype("float32"), size), atol=1e-3)
 
 
 def test_an_undecodable_image_is_an_error_of_the_graph(loaded):
@@ -52,6 +98,7 @@ def test_metadata_holds_what_serving_and_people_ask_for(exported, dataset_card):
     metadata = json.loads((exported / "metadata.json").read_text())
     assert metadata["labels"] == ["NORMAL", "PNEUMONIA"]
     assert (metadata["image_size"], metadata["threshold"], metadata["temperature"]) == (SIZE, 0.4, 2.0)
+    assert metadata["indeterminate"] == {"low": 0.3, "high": 0.6}
     assert (metadata["backbone"], metadata["backbone_weights"]) == ("ResNet50V2", "none")
     assert metadata["dataset"]["sha256"] == dataset_card["sha256"]
     assert metadata["source_revision"] == "unknown"

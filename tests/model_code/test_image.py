@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from model_code.image import batch_from_bytes, pixels_from_bytes
+from model_code.image import batch_from_bytes, pixels_from_bytes, resize
 from tests.model_code.conftest import drawn, encode
 
 
@@ -65,3 +65,13 @@ def test_a_real_radiograph_of_original_size_agrees_with_pillow(radiographs):
         theirs = np.asarray(opened.convert("L").resize((64, 64), Image.Resampling.BILINEAR), float)
     # Pillow rounds between its two passes, so it may differ a little; a wrong orientation or aliasing would by far.
     assert np.abs(ours - theirs).mean() < 2
+
+
+@pytest.mark.parametrize(("height", "width"), [(601, 839), (64, 64), (40, 700), (20, 33), (1, 64), (333, 32)])
+def test_the_fast_resize_is_tensorflows_own_to_the_last_bit(height, width):
+    rng = np.random.default_rng(height)
+    pixels = rng.integers(0, 256, (3, height, width, 1), dtype=np.uint8)
+    theirs = tf.image.resize(pixels, (64, 64), method="bilinear", antialias=True)
+    expected = tf.cast(tf.clip_by_value(tf.round(theirs), 0.0, 255.0), tf.uint8).numpy()
+    np.testing.assert_array_equal(resize(pixels, 64), expected)
+    np.testing.assert_array_equal(resize(pixels[1], 64), expected[1])

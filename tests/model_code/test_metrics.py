@@ -1,4 +1,4 @@
-"""Metrics agree with scikit-learn, weights mean repetition, intervals resample patients."""
+"""Metrics agree with scikit-learn, and weights mean repetition."""
 
 from __future__ import annotations
 
@@ -59,46 +59,61 @@ def test_calibration_error_of_a_known_case():
     assert metrics.expected_calibration_error(labels, probabilities, np.ones((1, 6)))[0] == pytest.approx(
         4 / 6 * 0.25 + 2 / 6 * 0.15
     )
-    assert [row["count"] for row in metrics.reliability(labels, probabilities)] == [4, 2]
+    low, high = metrics.reliability(labels, probabilities, np.ones((1, 6)))
+    assert (low["members"].sum(), low["mean_probability"][0], low["observed"][0]) == (4, 0.25, 0.5)
+    assert (high["members"].sum(), high["mean_probability"][0], high["observed"][0]) == (2, 0.85, 1.0)
 
 
 def test_a_probability_of_one_has_a_bin():
-    assert metrics.reliability(np.array([1.0]), np.array([1.0]))[0]["upper"] == 1.0
+    (row,) = metrics.reliability(np.array([1.0]), np.array([1.0]), np.ones((1, 1)))
+    assert row["observed"] == 1.0
 
 
-def test_images_of_one_patient_are_drawn_together():
-    weights = metrics.resample_patients(["a", "b", "a", "c"], seed=1, resamples=200)
-    np.testing.assert_array_equal(weights[0], 1)
-    np.testing.assert_array_equal(weights[:, 0], weights[:, 2])
-    assert (weights[1:, [0, 1, 3]].sum(axis=1) == 3).all()
+def test_chance_explains_the_calibration_error_of_perfect_probabilities_and_not_that_of_wrong_ones():
+    rng = np.random.default_rng(5)
+    probabilities = rng.random(400)
+    labels = (rng.random(400) < probabilities).astype(float)
+    one = np.ones((1, 400))
+    chance = metrics.chance_calibration_error(probabilities, np.arange(400), seed=1, draws=500)
+    assert chance.shape == (500,)
+    assert metrics.expected_calibration_error(labels, probabilities, one)[0] < np.quantile(chance, 0.99)
+    assert metrics.expected_calibration_error(labels, probabilities**3, one)[0] > 2 * chance.max()
 
 
-def test_intervals_cover_and_grow_with_patients_of_many_images():
-    rng = np.random.default_rng(3)
-    labels = (rng.random(300) < 0.5).astype(float)
-    scores = np.repeat(labels[::10] + rng.normal(0, 0.8, 30), 10)  # ten images of a patient score alike
-    labels = np.repeat(labels[::10], 10)
-
-    def interval(patients):
-        found = metrics.estimate(metrics.auroc(labels, scores, metrics.resample_patients(patients, seed=1)))
-        assert found.low <= found.value <= found.high
-        return found.high - found.low
-
-    by_patient = interval([f"p{number // 10}" for number in range(300)])
-    by_image = interval([f"i{number}" for number in range(300)])
-    assert by_patient > 2 * by_image
-
-
-def test_an_undefined_metric_is_zero_never_nan():
-    labels, called = np.array([0.0, 1.0]), np.zeros(2)
-    weights = metrics.resample_patients(["a", "b"], seed=1, resamples=20)
-    found = metrics.estimate(metrics.operating_point(labels, called, weights)["precision"])
-    assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
+def test_chance_is_greater_where_patients_have_many_images():
+    probabilities = np.random.default_rng(6).random(40).repeat(10)
+    alone = metrics.chance_calibration_error(probabilities, np.arange(400), seed=1, draws=500)
+    together = metrics.chance_calibration_error(probabilities, np.arange(400) // 10, seed=1, draws=500)
+    assert together.mean() > 1.5 * alone.mean()
 
 
 def test_curves_run_from_corner_to_corner(data):
     labels, scores = data
-    roc = metrics.curves(labels, scores)["receiver_operating_characteristic_curve"]
-    x, y = roc["false_positive_rates"], roc["true_positive_rates"]
+    curve = metrics.roc_curve(labels, scores)
+    x, y = curve["false_positive_rates"], curve["true_positive_rates"]
     assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
     assert np.trapezoid(y, x) == pytest.approx(reference.roc_auc_score(labels, scores))
+    precision, recall, _ = reference.precision_recall_curve(labels, scores)
+    curve = metrics.precision_recall_curve(labels, scores)
+    assert curve["recalls"][-1] == recall[0] == 1
+    assert curve["precisions"] == pytest.approx(precision[-2::-1][: len(curve["precisions"])])
+
+
+def test_the_curves_of_a_resample_are_those_of_the_repeated_images(data):
+    labels, scores = data
+    weights = np.random.default_rng(1).integers(0, 3, (2, 300)).astype(float)
+    found = metrics.curve_values(labels, scores, weights)
+    for row, weight in enumerate(weights):
+        repeated = np.repeat(np.arange(300), weight.astype(int))
+        curve = metrics.roc_curve(labels[repeated], scores[repeated])
+        expected = np.interp(found["grid"], curve["false_positive_rates"], curve["true_positive_rates"])
+        assert found["sensitivity"][row] == pytest.approx(expected)
+        curve = metrics.precision_recall_curve(labels[repeated], scores[repeated])
+        half = next(p for p, r in zip(curve["precisions"], curve["recalls"], strict=True) if r >= 0.5)
+        assert found["precision"][row, 50] == pytest.approx(half)
+
+
+def test_a_resample_without_a_label_has_no_curve(data):
+    labels, scores = data
+    found = metrics.curve_values(labels, scores, labels[np.newaxis])
+    assert np.isnan(found["sensitivity"]).all()

@@ -1,125 +1,165 @@
-"""An archive as users have it becomes shards and a card that account for every file."""
+"""Hosts share the work without talking, and leave pixels and facts of every file exactly once."""
 
 from __future__ import annotations
 
-import itertools
+import io
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from model_code import preprocess
+from model_code import manifest, preprocess
 from model_code.dataset import examples
 from model_code.image import pixels_from_bytes
 from model_code.job import JobError
-from tests.model_code.conftest import SIZE, drawn, kaggle_members, zip_of
+from tests.model_code.conftest import SIZE, drawn, encode, kaggle_members, zip_of
+from tests.model_code.data_steps import URI, arguments, decode
 
-URI = "s3://data/datasets/" + "0f" * 32 + "/archive.zip"
-
-
-def run(**changes):
-    values = {"archive_uri": URI, "image_size": SIZE, "validation_fraction": 0.2, "seed": 1} | changes
-    preprocess.main([text for name, value in values.items() for text in ("--" + name.replace("_", "-"), str(value))])
+FIRST = "chest_xray/train/NORMAL/IM-0001-0001.jpeg"
+SECOND = "chest_xray/train/NORMAL/IM-0002-0001.jpeg"
 
 
-def card(job_directory):
-    return json.loads((job_directory / "processing/output/report/dataset.json").read_text())
+def read(folder):
+    return manifest.read(folder, URI, SIZE)
 
 
-def read(job_directory, split):
-    return list(examples(job_directory / "processing/output" / split, SIZE).as_numpy_iterator())
+def facts_of(folder, path):
+    found = read(folder)
+    return next(found.facts[one.sha256] for one in found.radiographs if one.path == path)
 
 
-def dropped(job_directory):
-    return {entry["reason"]: entry for entry in card(job_directory)["dropped"]}
-
-
-def test_a_kaggle_archive_with_its_double_tree_and_litter(job_directory, place_archive):
+@pytest.mark.parametrize("hosts", [1, 2, 3])
+def test_any_number_of_hosts_leaves_the_same_images_once(hosts, job_directory, place_archive):
     members = kaggle_members()
-    doubled = members | {f"chest_xray/{name}": content for name, content in members.items()}
-    litter = {f"__MACOSX/{name}": b"x" for name in members} | {"chest_xray/.DS_Store": b"x"}
-    place_archive(zip_of(doubled | litter))
-    run()
-    found = card(job_directory)
-    assert {split: counts["images"] for split, counts in found["splits"].items()} == {
-        "train": 54,
-        "validation": 14,
-        "test": 16,
+    place_archive(zip_of(members))
+    folder = decode(job_directory, hosts=hosts)
+    found = read(folder)
+    assert [one.path for one in found.radiographs] == sorted(members)
+    assert sorted(one.position for one in found.radiographs) == list(range(len(members)))
+    records = list(examples(folder, SIZE).as_numpy_iterator())
+    assert sorted(one["path"].decode() for one in records) == sorted(members)
+    for one in records:
+        expected = pixels_from_bytes(members[one["path"].decode()], SIZE).numpy()
+        np.testing.assert_array_equal(one["pixels"], expected)
+        assert (one["width"], one["height"]) == (40, 40)
+    assert len(list(folder.glob("*.jsonl"))) == hosts
+
+
+@pytest.mark.parametrize("hosts", [1, 2])
+def test_the_second_copy_of_a_doubled_tree_is_not_decoded(hosts, job_directory, place_archive):
+    members = kaggle_members()
+    place_archive(zip_of(members | {f"chest_xray/{name}": content for name, content in members.items()}))
+    folder = decode(job_directory, hosts=hosts)
+    found = read(folder)
+    assert len(found.radiographs) == 2 * len(members)
+    assert len(found.records) == len(members)
+    assert {one["path"].decode() for one in examples(folder, SIZE).as_numpy_iterator()} == set(members)
+
+
+def test_more_hosts_than_images_leave_empty_parts(job_directory, place_archive):
+    place_archive(zip_of({"NORMAL/a.png": drawn(1), "PNEUMONIA/b.png": drawn(2)}))
+    assert len(read(decode(job_directory, hosts=4)).radiographs) == 2
+
+
+def test_facts_tell_type_colour_and_exif(job_directory, place_archive):
+    exif = Image.Exif()
+    exif[0x010E] = "scanner"
+    buffer = io.BytesIO()
+    Image.fromarray(np.zeros((60, 90), np.uint8)).save(buffer, "JPEG", exif=exif)
+    colour = encode(np.full((50, 70, 3), 200, np.uint8))
+    place_archive(zip_of({"NORMAL/a.jpeg": buffer.getvalue(), "PNEUMONIA/b.jpeg": colour}))
+    folder = decode(job_directory)
+    grey, rgb = (facts_of(folder, path) for path in ("NORMAL/a.jpeg", "PNEUMONIA/b.jpeg"))
+    assert (grey.format, grey.mode, grey.exif, grey.width, grey.height) == ("JPEG", "L", True, 90, 60)
+    assert (rgb.format, rgb.mode, rgb.exif, rgb.width, rgb.height) == ("PNG", "RGB", False, 70, 50)
+    assert rgb.bytes == len(colour)
+    assert rgb.border == (200.0, 0.0) * 4
+
+
+def test_a_header_that_only_tensorflow_reads_costs_the_colour_mode(job_directory, place_archive, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("cannot identify image file")
+
+    place_archive(zip_of({"NORMAL/a.jpeg": drawn(1, format_="JPEG"), "PNEUMONIA/b.png": drawn(2)}))
+    monkeypatch.setattr(preprocess.Image, "open", refuse)
+    folder = decode(job_directory)
+    assert (facts_of(folder, "NORMAL/a.jpeg").format, facts_of(folder, "NORMAL/a.jpeg").mode) == ("JPEG", "unknown")
+    assert facts_of(folder, "PNEUMONIA/b.png").format == "PNG"
+
+
+def test_an_unreadable_image_is_named_with_its_reason(job_directory, place_archive):
+    members = kaggle_members()
+    members[FIRST] = members[FIRST][: len(members[FIRST]) // 2]
+    members[SECOND] = b"GIF89a" + bytes(30)
+    place_archive(zip_of(members))
+    assert read(decode(job_directory)).undecodable == {
+        FIRST: "it cannot be decoded to its end",
+        SECOND: "it is neither a JPEG nor a PNG",
     }
-    assert found["splits"]["test"] == {
-        "images": 16,
-        "patients": 16,
-        "labels": {"NORMAL": 8, "PNEUMONIA": 8},
-        "subtypes": {"virus": 8},
-    }
-    assert dropped(job_directory)["duplicate"]["count"] == len(members)
-    assert found["litter"] == len(litter)
-    assert (found["image_size"], found["seed"], found["labels"]) == (SIZE, 1, ["NORMAL", "PNEUMONIA"])
-    paths = [one["path"].decode() for split in ("train", "validation", "test") for one in read(job_directory, split)]
-    assert sorted(paths) == sorted(members)
 
 
-def test_shards_hold_exactly_what_the_one_decode_function_gives(job_directory, place_archive):
-    members = kaggle_members()
-    place_archive(zip_of(members))
-    run()
-    for split in ("train", "validation", "test"):
-        for one in read(job_directory, split):
-            expected = pixels_from_bytes(members[one["path"].decode()], SIZE).numpy()
-            np.testing.assert_array_equal(one["pixels"], expected)
+def test_a_bomb_is_refused_before_anything_reads_it(job_directory, place_archive):
+    header = bytearray(drawn(1))
+    header[16:24] = (60_000).to_bytes(4, "big") * 2
+    place_archive(zip_of({"NORMAL/a.png": bytes(header), "PNEUMONIA/b.png": drawn(2)}))
+    assert "60000 x 60000 pixels" in read(decode(job_directory)).undecodable["NORMAL/a.png"]
 
 
-def test_the_content_hash_depends_on_content_not_on_order(job_directory, place_archive):
-    members = kaggle_members()
-    hashes = []
-    for content in (members, dict(reversed(members.items())), members | {"x/train/NORMAL/new.png": drawn(777)}):
-        place_archive(zip_of(content))
-        run()
-        hashes.append(card(job_directory)["sha256"])
-    assert hashes[0] == hashes[1] != hashes[2]
-
-
-def test_an_unreadable_image_is_dropped_with_its_reason(job_directory, place_archive):
-    members = kaggle_members()
-    whole = members["chest_xray/train/NORMAL/IM-0001-0001.jpeg"]
-    members["chest_xray/train/NORMAL/IM-0001-0001.jpeg"] = whole[: len(whole) // 2]
-    members["chest_xray/train/NORMAL/IM-0002-0001.jpeg"] = b"GIF89a" + bytes(30)
-    place_archive(zip_of(members))
-    run()
-    entry = dropped(job_directory)["undecodable"]
-    assert entry["count"] == 2
-    assert entry["files"] == [
-        "chest_xray/train/NORMAL/IM-0001-0001.jpeg: it cannot be decoded to its end",
-        "chest_xray/train/NORMAL/IM-0002-0001.jpeg: it is neither a JPEG nor a PNG",
-    ]
-
-
-def test_too_many_unreadable_images_fail_and_some_are_named(place_archive):
-    members = kaggle_members()
-    for name in list(members)[:10]:
-        members[name] = b"not an image"
-    place_archive(zip_of(members))
-    with pytest.raises(
-        JobError, match=r"10 of 84 images cannot be read \(at most 5% may be\): .*IM-0001-0001\.jpeg: it"
-    ):
-        run()
+def test_a_damaged_member_of_the_archive_is_named(job_directory, place_archive):
+    content = bytearray(zip_of({"NORMAL/a.png": drawn(1), "PNEUMONIA/b.png": drawn(2)}))
+    content[200] ^= 255
+    place_archive(bytes(content))
+    assert "the zip member is damaged" in read(decode(job_directory)).undecodable["NORMAL/a.png"]
 
 
 def test_names_that_point_outside_are_only_names(job_directory, place_archive):
-    members = kaggle_members() | {"../../../../etc/train/NORMAL/evil.png": drawn(999)}
-    place_archive(zip_of(members))
+    place_archive(zip_of(kaggle_members() | {"../../../../etc/train/NORMAL/evil.png": drawn(999)}))
     before = sorted(path.name for path in job_directory.parent.iterdir())
-    run()
+    decode(job_directory)
     assert sorted(path.name for path in job_directory.parent.iterdir()) == before
     everything = [path.name for path in job_directory.rglob("*") if path.is_file()]
     assert not [name for name in everything if name.endswith((".png", ".jpeg"))]
 
 
-def test_training_images_are_shuffled_on_disk(job_directory, place_archive):
+def test_progress_tells_the_rate_and_the_time_left(job_directory, place_archive, monkeypatch, capsys):
+    monkeypatch.setattr(preprocess, "_PROGRESS_SECONDS", 0.0)
+    place_archive(zip_of(kaggle_members(train=3, val=0, test=0)))
+    decode(job_directory)
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("decoded")]
+    assert lines[2].startswith("decoded 3/6 images, ")
+    assert lines[2].endswith(" s left")
+    assert lines[-1].startswith("decoded 6/6 images, ")
+
+
+@pytest.mark.parametrize("config", ["{", "[]", '{"hosts": ["a"]}', '{"hosts": ["a", "b"], "current_host": "c"}'])
+def test_a_host_that_does_not_know_its_place_does_not_begin(config, job_directory, place_archive):
     place_archive(zip_of(kaggle_members()))
-    run()
-    labels = [int(one["label"]) for one in read(job_directory, "train")]
-    assert 10 < sum(first != second for first, second in itertools.pairwise(labels)) < 44
+    (job_directory / "config").mkdir()
+    (job_directory / "config" / "resourceconfig.json").write_text(config)
+    with pytest.raises(JobError, match="does not say which of which hosts this is"):
+        preprocess.main(arguments(archive_uri=URI, image_size=SIZE))
+
+
+def test_without_hosts_there_is_one(job_directory):
+    assert preprocess.place_among_hosts() == (0, 1)
+    (job_directory / "config").mkdir()
+    config = {"current_host": "algo-2", "hosts": ["algo-2", "algo-1"]}
+    (job_directory / "config" / "resourceconfig.json").write_text(json.dumps(config))
+    assert preprocess.place_among_hosts() == (1, 2)
+
+
+def test_the_step_runs_as_sagemaker_starts_it(job_directory, place_archive):
+    place_archive(zip_of(kaggle_members(train=2, val=0, test=0)))
+    root = Path(preprocess.__file__).resolve().parents[1]
+    command = [sys.executable, "-m", "model_code.preprocess", *arguments(archive_uri=URI, image_size=SIZE)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("archive.zip: 4 labelled radiographs, 4 of them for instance 1 of 1\n")
+    assert len(read(job_directory / "processing" / "output" / "decoded").records) == 4
 
 
 @pytest.mark.parametrize(
@@ -128,16 +168,9 @@ def test_training_images_are_shuffled_on_disk(job_directory, place_archive):
         ({"archive_uri": "s3://data/incoming/archive.zip"}, "not an immutable copy"),
         ({"archive_uri": URI + "x"}, "not an immutable copy"),
         ({"image_size": 16}, "ImageSize must be from 32"),
-        ({"validation_fraction": 0.9}, r"ValidationFraction must be from 0\.01 to 0\.4"),
-        ({"seed": -1}, "Seed must not be negative"),
     ],
 )
-def test_parameters_out_of_range_are_named(changes, reason, place_archive):
+def test_parameters_out_of_range_are_named(changes, reason, job_directory, place_archive):
     place_archive(zip_of(kaggle_members()))
     with pytest.raises(JobError, match=reason):
-        run(**changes)
-
-
-@pytest.mark.parametrize(("images", "size", "shards"), [(3, 64, 3), (272, 64, 4), (5216, 220, 4), (100_000, 220, 73)])
-def test_shards_are_several_and_of_moderate_size(images, size, shards):
-    assert preprocess.shard_count(images, size) == shards
+        decode(job_directory, **changes)

@@ -4,25 +4,46 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 import pytest
 
 from model_code import train
 from model_code.job import JobError
 from tests.model_code.conftest import SIZE
+from tests.model_code.shards import write_split
 
 FLAGS = {
     "--image-size": SIZE,
+    "--backbone": "ResNet50V2",
     "--backbone-weights": "none",
+    "--warm-start-from": "none",
     "--epochs": 2,
-    "--fine-tune-epochs": 1,
     "--learning-rate": 1e-3,
+    "--fine-tune-epochs": 1,
     "--fine-tune-learning-rate": "1.0E-4",
+    "--fine-tune-from": "last-stage",
+    "--patience": 5,
     "--batch-size": 16,
+    "--dropout": 0.5,
+    "--label-smoothing": 0.0,
+    "--class-weights": "none",
+    "--ema-momentum": 0,
+    "--feature-views": 0,
+    "--horizontal-flip": 0.5,
+    "--zoom-range": 0.3,
+    "--rotation-degrees": 0,
+    "--shift-range": 0,
+    "--contrast-range": 0,
+    "--precision": "auto",
+    "--xla": "off",
     "--seed": 1,
 }
 
@@ -37,14 +58,23 @@ def test_hyperparameters_are_read_as_the_toolkit_passes_them():
     assert (chosen.epochs, chosen.fine_tune_learning_rate, chosen.backbone_weights) == (2, 1e-4, "none")
 
 
+def test_what_the_toolkit_adds_in_a_tuning_job_is_passed_over():
+    assert train.parse([*arguments(), "--model_dir", "None/job-001/model"]) == train.parse(arguments())
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"epochs": 0, "fine_tune_epochs": 0}, "nor both 0"),
         ({"epochs": -1}, "must not be negative"),
-        ({"learning_rate": 0}, "Learning rates must be above 0"),
-        ({"learning_rate": "nan"}, "Learning rates must be above 0"),
+        ({"learning_rate": 0}, "LearningRate must be from 1e-08 to 1, not 0"),
+        ({"fine_tune_learning_rate": "nan"}, "FineTuneLearningRate must be from 1e-08 to 1, not nan"),
         ({"batch_size": 1}, "BatchSize must be at least 2"),
+        ({"patience": 0}, "Patience must be at least 1 epoch, not 0"),
+        ({"feature_views": -1}, "FeatureViews must be 0"),
+        ({"label_smoothing": 0.6}, "LabelSmoothing must be from 0 to 0.5"),
+        ({"ema_momentum": 1}, "EmaMomentum must be from 0 to 0.9999"),
+        ({"class_weights": "auto"}, "ClassWeights must be one of balanced, none, not 'auto'"),
     ],
 )
 def test_hyperparameters_out_of_range_are_named(changes, reason):
@@ -71,15 +101,77 @@ def test_a_failure_of_the_script_is_left_for_sagemaker(job_directory):
     assert done.stderr.endswith(sentence + "\n")
 
 
+def channels(job_directory: Path, *, train_images: int = 32) -> None:
+    """The training job's channels, over noise images."""
+    data = job_directory / "input" / "data"
+    write_split(data / "train", "train", train_images, SIZE)
+    write_split(data / "validation", "validation", 16, SIZE, seed=2)
+    half = {"NORMAL": train_images // 2, "PNEUMONIA": train_images // 2}
+    splits = {name: {"images": sum(half.values()), "labels": half} for name in ("train", "validation", "test")}
+    card = {"image_size": SIZE, "sha256": "ab" * 32, "archive_uri": "s3://data/archive.zip", "splits": splits}
+    (data / "report").mkdir()
+    (data / "report" / "dataset.json").write_text(json.dumps(card))
+
+
+@pytest.mark.slow
+def test_a_killed_training_job_resumes_and_ends_with_the_same_metrics(tmp_path):
+    """Killed by SIGKILL in its third of four epochs, as a spot instance may be."""
+    flags = arguments(backbone="MobileNetV3Small", epochs=4, fine_tune_epochs=0, batch_size=8, ema_momentum=0.9)
+    # Written after every epoch, not once a minute.
+    script = "\n".join(
+        [
+            "import sys",
+            "from model_code import checkpoint, train",
+            "checkpoint.INTERVAL_SECONDS = 0",
+            "train.main(sys.argv[1:])",
+        ]
+    )
+
+    def start(base: Path) -> subprocess.Popen[str]:
+        environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-c", script, *flags]
+        root = Path(train.__file__).resolve().parent.parent
+        return subprocess.Popen(command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE)
+
+    def metrics(base: Path) -> Any:
+        record = json.loads((base / "output" / "data" / "history.json").read_text())
+        return np.array(
+            [[line[name] for name in ("epoch", "loss", "val_loss", "val_auc")] for line in record["history"]]
+        )
+
+    whole, interrupted = tmp_path / "whole", tmp_path / "interrupted"
+    for base in (whole, interrupted):
+        channels(base)
+    uninterrupted = start(whole)
+    first = start(interrupted)
+    assert first.stdout is not None
+    for line in first.stdout:
+        if line.startswith("epoch=2 "):
+            break
+    # The checkpoint of the second epoch is written next; the third epoch takes longer than that.
+    deadline = time.monotonic() + 60
+    while not list((interrupted / "checkpoints").glob("*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    first.kill()
+    first.communicate()
+    assert not (interrupted / "output" / "data" / "history.json").exists()
+
+    second = start(interrupted)
+    printed = second.communicate()[0]
+    assert second.returncode == 0
+    assert re.search(r"Going on from a checkpoint after epoch [12]\n", printed)
+    uninterrupted.communicate()
+    # Two processes may add up in another order; nothing else may differ.
+    np.testing.assert_allclose(metrics(interrupted), metrics(whole), rtol=1e-4)
+
+
 @pytest.mark.slow
 def test_from_archive_to_evaluation(job_directory, place_archive, capsys):
-    """The three steps over one job directory: trained on bright against dark images, the model tells them apart."""
+    """The four steps over one job directory: trained on bright against dark images, the model tells them apart."""
     import io
     import tarfile
 
-    import numpy as np
-
-    from model_code import evaluate, preprocess
+    from model_code import evaluate, preprocess, split_dataset
     from tests.model_code.conftest import encode, zip_of
 
     rng = np.random.default_rng(5)
@@ -93,11 +185,11 @@ def test_from_archive_to_evaluation(job_directory, place_archive, capsys):
                 pixels = np.clip(rng.normal(level, 40, (SIZE, SIZE)), 0, 255).astype(np.uint8)
                 members[f"chest_xray/{split}/{label}/{name}"] = encode(pixels)
     place_archive(zip_of(members))
-    preprocess.main(
-        f"--archive-uri s3://data/datasets/{'0' * 64}/archive.zip --image-size {SIZE} "
-        "--validation-fraction 0.2 --seed 1".split()
-    )
-    outputs = job_directory / "processing" / "output"
+    archive = f"--archive-uri s3://data/datasets/{'0' * 64}/archive.zip --image-size {SIZE}"
+    preprocess.main(archive.split())
+    inputs, outputs = (job_directory / "processing" / side for side in ("input", "output"))
+    (inputs / "decoded").symlink_to(outputs / "decoded")
+    split_dataset.main(f"{archive} --validation-fraction 0.2 --seed 1".split())
     (job_directory / "input").mkdir()
     (job_directory / "input" / "data").symlink_to(outputs)
 
@@ -114,15 +206,15 @@ def test_from_archive_to_evaluation(job_directory, place_archive, capsys):
     reloaded = keras.saving.load_model(record / "model.keras")
     assert reloaded.output_shape == (None, 1)
 
-    inputs = job_directory / "processing" / "input"
     (inputs / "model").mkdir()
     with tarfile.open(inputs / "model" / "model.tar.gz", "w:gz", compresslevel=1) as packed:
         for path in sorted((job_directory / "model").iterdir()):
             packed.add(path, path.name)
     for name in ("test", "report"):
         (inputs / name).symlink_to(outputs / name)
+    (inputs / "serving").mkdir()
     limits = "--min-auroc 0.5 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1"
-    evaluate.main(limits.split())
+    evaluate.main(f"{limits} --serving-package none --serving-comparison gate".split())
     evaluation = json.loads((outputs / "evaluation" / "evaluation.json").read_text())
     assert evaluation["binary_classification_metrics"]["auc"]["value"] > 0.9
     assert evaluation["gates"]["passed"]

@@ -31,6 +31,52 @@ def training(status: str, **more: Any) -> dict[str, Any]:
     return step("TrainModel", status, Metadata={"TrainingJob": {"Arn": f"{ARN}:training-job/train-1"}}, **more)
 
 
+def processing(status: str, **more: Any) -> dict[str, Any]:
+    metadata = {"ProcessingJob": {"Arn": f"{ARN}:processing-job/decode-1"}}
+    return step("PreprocessImages", status, Metadata=metadata, **more)
+
+
+def tuning(status: str, **more: Any) -> dict[str, Any]:
+    metadata = {"TuningJob": {"Arn": f"{ARN}:hyper-parameter-tuning-job/abc-TrainModel-x"}}
+    return step("TrainModel", status, Metadata=metadata, **more)
+
+
+def has_search(cloud: Cloud, *trials: tuple[str, str, float | None], planned: int = 2) -> None:
+    """The next look at the search of `tuning`: label, status and objective of each training job so far."""
+    objective = {"Type": "Maximize", "MetricName": "validation:best_auc"}
+    summaries = []
+    for label, status, value in trials:
+        name = f"abc-TrainModel-x-{label}"
+        summary: dict[str, Any] = {
+            "TrainingJobName": name,
+            "TrainingJobArn": f"{ARN}:training-job/{name}",
+            "CreationTime": START,
+            "TrainingJobStatus": status,
+            "TunedHyperParameters": {"dropout": "0.4"},
+        }
+        if value is not None:
+            summary["FinalHyperParameterTuningJobObjectiveMetric"] = {**objective, "Value": value}
+        summaries.append(summary)
+    scored = [item for item in summaries if "FinalHyperParameterTuningJobObjectiveMetric" in item]
+    best = max(scored, key=lambda item: item["FinalHyperParameterTuningJobObjectiveMetric"]["Value"], default=None)
+    details = {
+        "HyperParameterTuningJobName": "abc-TrainModel-x",
+        "HyperParameterTuningJobArn": f"{ARN}:hyper-parameter-tuning-job/abc-TrainModel-x",
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Bayesian",
+            "HyperParameterTuningJobObjective": objective,
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": planned, "MaxParallelTrainingJobs": 2},
+        },
+        "HyperParameterTuningJobStatus": "InProgress",
+        "CreationTime": START,
+        "TrainingJobStatusCounters": {},
+        "ObjectiveStatusCounters": {},
+        **({"BestTrainingJob": best} if best else {}),
+    }
+    cloud.answers("sagemaker", "describe_hyper_parameter_tuning_job", details)
+    cloud.answers("sagemaker", "list_training_jobs_for_hyper_parameter_tuning_job", {"TrainingJobSummaries": summaries})
+
+
 def _logs(cloud: Cloud, *lines: str) -> None:
     streams = [{"logStreamName": "train-1/algo-1-1", "lastEventTimestamp": 5}]
     cloud.answers(
@@ -117,6 +163,72 @@ def test_before_the_first_upload_watch_says_what_to_do(cloud: Cloud, cxr: Callab
     cloud.has_stack("training")
     cloud.answers("sagemaker", "list_pipeline_executions", {"PipelineExecutionSummaries": []})
     assert "has no executions yet: upload an archive" in cxr("watch").stderr
+
+
+def test_several_instances_each_show_what_they_do(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    cloud.has_stack("training")
+    cloud.has_execution("abc", "Executing", [processing("Executing")])
+    streams = [{"logStreamName": f"decode-1/algo-{number}-7"} for number in (1, 2, 3)]
+    cloud.answers("logs", "describe_log_streams", {"logStreams": streams})
+    for lines in (["decoded 10"], ["decoded 20"], []):
+        events = [{"timestamp": 1, "message": line} for line in lines]
+        cloud.answers("logs", "get_log_events", {"events": events, "nextForwardToken": "f"})
+    cloud.has_execution("abc", "Succeeded", [processing("Succeeded", seconds=9)])
+    lines = cxr("watch", execution_arn("abc")).stdout.splitlines()
+    assert lines[1:] == [
+        "  PreprocessImages   Executing",
+        "    algo-1: decoded 10",
+        "    algo-2: decoded 20",
+        "  PreprocessImages   Succeeded  9 s",
+        "Succeeded in 3 min 05 s",
+    ]
+    cloud.all_asked()
+
+
+def test_a_search_shows_how_far_it_is_and_the_best_so_far(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    cloud.has_stack("training")
+    cloud.has_execution("abc", "Executing", [tuning("Executing")])
+    has_search(cloud, ("001-aaaa0001", "Completed", 0.97123), ("002-aaaa0002", "InProgress", None), planned=3)
+    cloud.answers("logs", "describe_log_streams", {"logStreams": [{"logStreamName": "t/algo-1-7"}]})
+    events = [{"timestamp": 1, "message": "epoch=3 val_auc=0.9"}]
+    cloud.answers("logs", "get_log_events", {"events": events, "nextForwardToken": "f"})
+    cloud.has_execution("abc", "Succeeded", [tuning("Succeeded", seconds=60)])
+    has_search(
+        cloud,
+        ("001-aaaa0001", "Completed", 0.97123),
+        ("002-aaaa0002", "Failed", None),
+        ("003-aaaa0003", "Completed", 0.98),
+        planned=3,
+    )
+    lines = cxr("watch", execution_arn("abc")).stdout.splitlines()
+    assert lines[1:] == [
+        "  TrainModel         Executing",
+        "    1 of 3 training jobs ended, 1 running; best validation:best_auc 0.9712 by 001-aaaa0001",
+        "    002-aaaa0002: epoch=3 val_auc=0.9",
+        "  TrainModel         Succeeded  1 min 00 s",
+        "    3 of 3 training jobs ended, 1 failed; best validation:best_auc 0.9800 by 003-aaaa0003",
+        "Succeeded in 3 min 05 s",
+    ]
+    cloud.all_asked()
+
+
+def test_before_its_first_training_job_a_search_has_no_best(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    cloud.has_stack("training")
+    cloud.has_execution("abc", "Stopped", [tuning("Stopped")])
+    has_search(cloud, planned=8)
+    assert "    0 of 8 training jobs ended" in cxr("watch", execution_arn("abc")).stdout.splitlines()
+
+
+def test_on_a_terminal_a_search_is_below_the_steps(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = ExecutionReader(cloud.client("sagemaker"), cloud.client("logs"), "cxr-dev")
+    cloud.answers("sagemaker", "describe_pipeline_definition_for_execution", {"PipelineDefinition": '{"Steps": []}'})
+    cloud.has_execution("abc", "Succeeded", [tuning("Succeeded")])
+    has_search(cloud, ("001-aaaa0001", "Completed", 0.5), planned=1)
+    screen = Console(record=True, width=100, force_terminal=True)
+    monkeypatch.setattr("ops.watching.results", lambda: screen)
+    monkeypatch.setattr("ops.watching.interactive", lambda: True)
+    watching.watch(reader, execution_arn("abc"), timeout=None, poll=0)
+    assert "1 of 1 training jobs ended; best validation:best_auc 0.5000 by 001-aaaa0001" in screen.export_text()
 
 
 def test_on_a_terminal_steps_to_come_are_shown_and_the_last_line_of_the_job(

@@ -1,4 +1,4 @@
-"""The two definitions, compiled once for all tests: importing the SDK takes 5-12 s."""
+"""The four definitions, compiled once for all tests: importing the SDK takes 5-12 s."""
 
 import json
 import os
@@ -16,7 +16,19 @@ from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 PIPELINE = Path(__file__).parents[2] / "pipeline"
-COMMITTED = {"on-demand": PIPELINE / "definition.json", "spot": PIPELINE / "definition-spot.json"}
+COMMITTED = {
+    "on-demand": PIPELINE / "definition.json",
+    "spot": PIPELINE / "definition-spot.json",
+    "tuning": PIPELINE / "definition-tuning.json",
+    "tuning-spot": PIPELINE / "definition-tuning-spot.json",
+}
+# A tuning job's name has at most 32 characters, one of its training jobs' so many more.
+BEST_JOB = "abcdef012345-TrainMod-0123456789-003-0a1b2c3d"
+SERVING = {
+    "ServingPackageArn": "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/7",
+    "ServingModelUri": "s3://artifacts/executions/000000000000/model/job/output/model.tar.gz",
+}
+MODEL_CARD = '{"model_overview": {}}'
 
 
 @dataclass(frozen=True)
@@ -49,24 +61,29 @@ class Definition:
         return arguments
 
 
+def _committed(variant: str) -> Definition:
+    return Definition(COMMITTED[variant].read_text(encoding="utf-8"))
+
+
 @pytest.fixture(params=COMMITTED, scope="session")
 def definition(request: pytest.FixtureRequest) -> Definition:
-    return Definition(COMMITTED[request.param].read_text(encoding="utf-8"))
+    return _committed(request.param)
+
+
+@pytest.fixture(scope="session")
+def committed() -> dict[str, Definition]:
+    """All of them by variant: `committed["tuning"]`."""
+    return {variant: _committed(variant) for variant in COMMITTED}
 
 
 @pytest.fixture(scope="session")
 def on_demand() -> Definition:
-    return Definition(COMMITTED["on-demand"].read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="session")
-def spot() -> Definition:
-    return Definition(COMMITTED["spot"].read_text(encoding="utf-8"))
+    return _committed("on-demand")
 
 
 @pytest.fixture(scope="session")
 def compiled() -> dict[str, str]:
-    """Both definitions as the source compiles them now, with no AWS settings in the environment and no sockets."""
+    """The definitions as the source compiles them now, with no AWS settings in the environment and no sockets."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
@@ -77,7 +94,12 @@ def compiled() -> dict[str, str]:
                 warnings.simplefilter("ignore")  # the SDK's own, at import
                 from pipeline.definition import compile_definition
 
-                definitions = {"on-demand": compile_definition(spot=False), "spot": compile_definition(spot=True)}
+                definitions = {
+                    "on-demand": compile_definition(spot=False, tuning=False),
+                    "spot": compile_definition(spot=True, tuning=False),
+                    "tuning": compile_definition(spot=False, tuning=True),
+                    "tuning-spot": compile_definition(spot=True, tuning=True),
+                }
         finally:
             pytest_socket.enable_socket()
     return definitions
@@ -92,6 +114,7 @@ PLACEHOLDERS = {
     "ServingImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu",
     "SourceCodeUri": f"s3://cdk-assets/{'a' * 64}.gz",
     "ModelPackageGroupName": "cxr-dev",
+    "FindServingModelFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:cxr-dev-training-FindServingModel",
 }
 EXECUTION = {
     "PipelineExecutionId": "abcdef012345",
@@ -118,12 +141,23 @@ class Resolver:
             return [self.value(item) for item in node]
         if not isinstance(node, dict):
             return node
-        if set(node) == {"Get"}:
-            return self._reference(node["Get"])
-        if set(node) == {"Std:Join"}:
-            join = node["Std:Join"]
-            return join["On"].join(str(self.value(item)) for item in join["Values"])
+        functions = {"Get": self._reference, "Std:Join": self._join, "Std:JsonGet": self._read}
+        (name, *more) = node or [""]
+        if name in functions and not more:
+            return functions[name](node[name])
         return {key: self.value(item) for key, item in node.items()}
+
+    def _join(self, join: dict[str, Any]) -> str:
+        text: str = join["On"].join(str(self.value(item)) for item in join["Values"])
+        return text
+
+    def _read(self, json_get: dict[str, Any]) -> str:
+        _, step, _, name = json_get["PropertyFile"]["Get"].split(".")
+        (file,) = (file for file in self._definition.steps[step]["PropertyFiles"] if file["PropertyFileName"] == name)
+        assert (file["FilePath"], json_get["Path"]) == ("model_card.json", "content"), (
+            "only the card is put in a request"
+        )
+        return MODEL_CARD
 
     def _reference(self, reference: str) -> Any:
         kind, _, rest = reference.partition(".")
@@ -133,16 +167,37 @@ class Resolver:
         if kind == "Execution":
             return EXECUTION[rest]
         step, _, path = rest.partition(".")
-        if match := re.fullmatch(r"ProcessingOutputConfig\.Outputs\['(\w+)'\]\.S3Output\.S3Uri", path):
-            outputs = self._definition.arguments(step)["ProcessingOutputConfig"]["Outputs"]
-            (output,) = (output for output in outputs if output["OutputName"] == match[1])
-            return self.value(output["S3Output"]["S3Uri"])
-        if path == "ModelArtifacts.S3ModelArtifacts":
-            prefix = self.value(self._definition.arguments(step)["OutputDataConfig"]["S3OutputPath"])
-            return f"{prefix}/pipelines-abcdef012345-TrainModel/output/model.tar.gz"
-        if path == "ExitMessage" and self._definition.steps[step]["Type"] == "Processing":
-            return self._exit_message
+        for pattern, read in (
+            (r"ProcessingOutputConfig\.Outputs\['(\w+)'\]\.S3Output\.S3Uri", self._output_uri),
+            (r"OutputParameters\['(\w+)'\]", self._function_output),
+            (r"(ModelArtifacts\.S3ModelArtifacts)", self._artifact),
+            (r"(TrainingJobSummaries\[0\]\.TrainingJobName)", self._best_job),
+            (r"(ExitMessage)", self._exit),
+        ):
+            if match := re.fullmatch(pattern, path):
+                return read(step, match[1])
         raise AssertionError(f"{reference} is nothing that step {step} has")
+
+    def _output_uri(self, step: str, name: str) -> Any:
+        outputs = self._definition.arguments(step)["ProcessingOutputConfig"]["Outputs"]
+        (output,) = (output for output in outputs if output["OutputName"] == name)
+        return self.value(output["S3Output"]["S3Uri"])
+
+    def _function_output(self, step: str, name: str) -> str:
+        assert {"OutputName": name, "OutputType": "String"} in self._definition.steps[step]["OutputParameters"]
+        return SERVING[name]
+
+    def _artifact(self, step: str, _: str) -> str:
+        prefix = self.value(self._definition.arguments(step)["OutputDataConfig"]["S3OutputPath"])
+        return f"{prefix}/pipelines-abcdef012345-TrainModel/output/model.tar.gz"
+
+    def _best_job(self, step: str, _: str) -> str:
+        assert self._definition.steps[step]["Type"] == "Tuning"
+        return BEST_JOB
+
+    def _exit(self, step: str, _: str) -> str:
+        assert self._definition.steps[step]["Type"] == "Processing"
+        return self._exit_message
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 PLACEHOLDERS = {
     "ArtifactBucketName",
     "ArtifactKeyArn",
+    "FindServingModelFunctionArn",
     "ModelPackageGroupName",
     "ProcessingImageUri",
     "ServingImageUri",
@@ -18,7 +19,7 @@ PLACEHOLDERS = {
     "StepRoleArn",
     "TrainingImageUri",
 }
-# Gate, the parameter holding its limit, the comparison, and the flag that tells the evaluation the same limit.
+# Gate, its limit or the parameter holding it, the comparison, and the flag that tells the evaluation of it.
 GATES = [
     ("binary_classification_metrics.auc.value", "MinAuroc", "GreaterThanOrEqualTo", "--min-auroc"),
     ("binary_classification_metrics.true_positive_rate.value", "MinSensitivity", "GreaterThanOrEqualTo",
@@ -27,13 +28,16 @@ GATES = [
      "--min-specificity"),
     ("calibration.expected_calibration_error.value", "MaxCalibrationError", "LessThanOrEqualTo",
      "--max-calibration-error"),
+    ("comparison.significantly_worse", 0, "LessThanOrEqualTo", "--serving-comparison"),
 ]  # fmt: skip
 DESCRIBES = {
-    "Processing": "DescribeProcessingJob",
-    "Training": "DescribeTrainingJob",
-    "RegisterModel": "DescribeModelPackage",
+    "Processing": ("DescribeProcessingJob",),
+    "Training": ("DescribeTrainingJob",),
+    "Tuning": ("DescribeHyperParameterTuningJob", "ListTrainingJobsForHyperParameterTuningJob"),
+    "RegisterModel": ("DescribeModelPackage",),
 }
-JOBS = ("PreprocessImages", "TrainModel", "EvaluateModel")
+JOBS = ("PreprocessImages", "SplitDataset", "TrainModel", "EvaluateModel")
+VARIANTS = ("on-demand", "spot", "tuning", "tuning-spot")
 
 
 def references(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -49,10 +53,9 @@ def references(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from references(item, f"{path}.{key}")
 
 
-@pytest.mark.parametrize("variant", ["on-demand", "spot"])
-def test_committed_file_is_what_the_source_compiles_to(variant, compiled, on_demand, spot):
-    committed = {"on-demand": on_demand, "spot": spot}[variant]
-    assert committed.text == compiled[variant], "run `make pipeline` and review the difference"
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_committed_file_is_what_the_source_compiles_to(variant, compiled, committed):
+    assert committed[variant].text == compiled[variant], "run `make pipeline` and review the difference"
 
 
 def test_text_is_reviewable_and_within_the_service_limit(definition):
@@ -72,13 +75,33 @@ def test_placeholders_are_those_the_stack_fills(definition):
     assert definition.text.count("${") == len(re.findall(r"\$\{\w+\}", definition.text))
 
 
-def test_spot_differs_only_in_how_capacity_is_bought(on_demand, spot):
-    document = spot.document
+@pytest.mark.parametrize(("on_demand", "spot"), [("on-demand", "spot"), ("tuning", "tuning-spot")])
+def test_spot_differs_only_in_how_capacity_is_bought(on_demand, spot, committed):
+    document = committed[spot].document
     document["Parameters"] = [item for item in document["Parameters"] if item["Name"] != "MaxWaitSeconds"]
-    train = document["Steps"][1]["Arguments"]
-    assert train.pop("EnableManagedSpotTraining") is True
-    assert train["StoppingCondition"].pop("MaxWaitTimeInSeconds") == {"Get": "Parameters.MaxWaitSeconds"}
-    assert document == on_demand.document
+    (train,) = (step["Arguments"] for step in document["Steps"] if step["Name"] == "TrainModel")
+    job = train.get("TrainingJobDefinition", train)
+    assert job.pop("EnableManagedSpotTraining") is True
+    assert job["StoppingCondition"].pop("MaxWaitTimeInSeconds") == {"Get": "Parameters.MaxWaitSeconds"}
+    assert document == committed[on_demand].document
+
+
+def test_tuning_differs_only_in_how_the_model_is_found(committed):
+    def but_for_training(variant):
+        document = committed[variant].document
+        (train,) = (step for step in document["Steps"] if step["Name"] == "TrainModel")
+        train |= {"Type": "", "Arguments": {}}
+        text = json.dumps([committed[variant].document["Version"], document["Steps"]])
+        evaluate = {
+            item["InputName"]: item for item in committed[variant].arguments("EvaluateModel")["ProcessingInputs"]
+        }
+        return text.replace(json.dumps(evaluate["model"]["S3Input"]["S3Uri"]), '"the model"')
+
+    assert but_for_training("tuning") == but_for_training("on-demand")
+    assert but_for_training("tuning").count("the model") == 2, "evaluated and registered"
+    trained, tuned = (set(committed[variant].parameters) for variant in ("on-demand", "tuning"))
+    assert tuned - trained == {"TuningJobs", "TuningParallelJobs"}
+    assert trained - tuned == {"LearningRate", "FineTuneLearningRate", "FineTuneFrom", "Dropout"}
 
 
 class TestParameters:
@@ -101,17 +124,27 @@ class TestParameters:
     def test_default_machine_is_the_documented_gpu(self, definition):
         assert definition.parameters["TrainingInstanceType"]["DefaultValue"] == "ml.g4dn.xlarge"
 
-    def test_spot_may_wait_longer_than_it_may_run(self, spot):
+    def test_a_default_is_among_the_choices(self, definition):
+        chosen = {name: item for name, item in definition.parameters.items() if "EnumValues" in item}
+        assert set(chosen) == {"Backbone", "ClassWeights", "Precision", "Xla", "ServingComparison"}
+        for name, parameter in chosen.items():
+            assert parameter["DefaultValue"] in parameter["EnumValues"], name
+
+    @pytest.mark.parametrize("variant", ["spot", "tuning-spot"])
+    def test_spot_may_wait_longer_than_it_may_run(self, variant, committed):
         # CreateTrainingJob refuses MaxWaitTimeInSeconds below MaxRuntimeInSeconds.
-        defaults = {name: parameter.get("DefaultValue") for name, parameter in spot.parameters.items()}
+        defaults = {name: parameter.get("DefaultValue") for name, parameter in committed[variant].parameters.items()}
         assert defaults["MaxWaitSeconds"] >= defaults["MaxRuntimeSeconds"]
 
 
 class TestGraph:
     def test_steps_are_the_agreed_ones(self, definition):
+        train = "Tuning" if "TuningJobs" in definition.parameters else "Training"
         assert {name: step["Type"] for name, step in definition.steps.items()} == {
             "PreprocessImages": "Processing",
-            "TrainModel": "Training",
+            "SplitDataset": "Processing",
+            "TrainModel": train,
+            "FindServingModel": "Lambda",
             "EvaluateModel": "Processing",
             "CheckQuality": "Condition",
             "RegisterModel": "RegisterModel",
@@ -120,7 +153,7 @@ class TestGraph:
 
     def test_registration_is_reachable_only_through_the_gates(self, definition):
         branches = definition.arguments("CheckQuality")
-        assert [step["Name"] for step in definition.document["Steps"]] == [*JOBS, "CheckQuality"]
+        assert [step["Name"] for step in definition.document["Steps"]][-1] == "CheckQuality"
         assert [step["Name"] for step in branches["IfSteps"]] == ["RegisterModel"]
         assert [step["Name"] for step in branches["ElseSteps"]] == ["QualityGateFailed"]
 
@@ -137,11 +170,19 @@ class TestGraph:
                     files = {file["PropertyFileName"] for file in definition.steps[source]["PropertyFiles"]}
                     assert path.removeprefix("PropertyFiles.") in files
                     continue
-                operation = sagemaker_model.operation_model(DESCRIBES[definition.steps[source]["Type"]])
-                shape = operation.output_shape
-                for member in re.sub(r"\['\w+'\]", "", path).split("."):
+                if path.startswith("OutputParameters["):
+                    outputs = {output["OutputName"] for output in definition.steps[source]["OutputParameters"]}
+                    assert path.removeprefix("OutputParameters")[2:-2] in outputs
+                    continue
+                shapes = [
+                    sagemaker_model.operation_model(operation).output_shape
+                    for operation in DESCRIBES[definition.steps[source]["Type"]]
+                ]
+                members = re.sub(r"\[('\w+'|\d+)\]", "", path).split(".")
+                (shape,) = (shape for shape in shapes if members[0] in shape.members)
+                for member in members:
                     shape = shape.member if shape.type_name == "list" else shape
-                    assert member in shape.members, f"{get} is no member of {operation.output_shape.name}"
+                    assert member in shape.members, f"{get} is described by no member {member}"
                     shape = shape.members[member]
 
     def test_every_reference_has_a_value(self, definition, resolver):
@@ -150,76 +191,111 @@ class TestGraph:
 
     def test_execution_id_only_says_where_to_write(self, definition):
         # After a cache hit a step's outputs lie below an earlier execution's id: reading goes through its properties.
-        allowed = re.compile(r"\.(S3Output\.S3Uri|OutputDataConfig\.S3OutputPath)\.Std:Join\.Values\[\d\]$")
+        # But for the model of a tuning job, which has no property with its URI, and is never cached.
+        written = (
+            r"(S3Output\.S3Uri|OutputDataConfig\.S3OutputPath|CheckpointConfig\.S3Uri|TensorBoardOutputConfig\.\w+)"
+        )
+        allowed = re.compile(rf"\.{written}\.Std:Join\.Values\[\d\]$")
         places = [where for where, get in references(definition.document["Steps"])
                   if get == "Execution.PipelineExecutionId"]  # fmt: skip
-        assert len(places) == 6  # four of the preprocessing, the model, the evaluation
-        assert [where for where in places if not allowed.search(where)] == []
+        others = {where for where in places if not allowed.search(where)}
+        # Decoded images, four of the split, the model, its checkpoints and TensorBoard events, the evaluation.
+        assert len(places) - len(others) == (8 if "TuningJobs" in definition.parameters else 9)
+        best = {where.rpartition("[")[0] for where, get in references(definition.document["Steps"])
+                if get == "Steps.TrainModel.TrainingJobSummaries[0].TrainingJobName"}  # fmt: skip
+        assert {where.rpartition("[")[0] for where in others} == best
 
     def test_no_output_prefix_begins_another(self, definition, resolver):
         # An S3Prefix input "…/train" would also read "…/training/": inputs are string prefixes, not folders.
-        uris = [resolver(definition).arguments("TrainModel")["OutputDataConfig"]["S3OutputPath"]]
-        for step in ("PreprocessImages", "EvaluateModel"):
+        train = resolver(definition).arguments("TrainModel")
+        job = train.get("TrainingJobDefinition", train)
+        uris = [job["OutputDataConfig"]["S3OutputPath"], job["CheckpointConfig"]["S3Uri"]]
+        uris += [config["S3OutputPath"] for config in [train.get("TensorBoardOutputConfig")] if config]
+        for step in ("PreprocessImages", "SplitDataset", "EvaluateModel"):
             outputs = resolver(definition).arguments(step)["ProcessingOutputConfig"]["Outputs"]
             uris += [output["S3Output"]["S3Uri"] for output in outputs]
         overlapping = [(a, b) for a in uris for b in uris if a is not b and b.startswith(a)]
         assert overlapping == []
 
+    def test_the_comparison_is_with_what_serves_after_the_training(self, definition):
+        # Looked up when the execution begins, it could be a model that a release has replaced by the time of the gate.
+        find = definition.steps["FindServingModel"]
+        assert find["DependsOn"] == ["TrainModel"]
+        assert find["Arguments"] == {}
+        assert find["FunctionArn"] == "${FindServingModelFunctionArn}"
+
+    def test_an_evaluated_package_and_its_artifact_are_one_answer(self, definition, resolver):
+        evaluate = resolver(definition).arguments("EvaluateModel")
+        arguments = evaluate["AppSpecification"]["ContainerArguments"]
+        (serving,) = (item for item in evaluate["ProcessingInputs"] if item["InputName"] == "serving")
+        assert arguments[arguments.index("--serving-package") + 1].endswith(":model-package/cxr-dev/7")
+        assert serving["S3Input"]["S3Uri"] == "s3://artifacts/executions/000000000000/model/job/output/model.tar.gz"
+
 
 class TestCaching:
     def test_only_a_step_with_immutable_inputs_is_cached(self, definition):
-        # URIs are compared, not contents: what a cached step reads must never change behind its URI.
-        immutable = ("${SourceCodeUri}", {"Get": "Parameters.InputArchiveUri"})
+        # URIs are compared, not contents: what a cached step reads must never change behind its URI. What a cached
+        # step wrote lies below the execution that ran it.
+        decoded = "Steps.PreprocessImages.ProcessingOutputConfig.Outputs['decoded'].S3Output.S3Uri"
+        immutable = ("${SourceCodeUri}", {"Get": "Parameters.InputArchiveUri"}, {"Get": decoded})
         cached = [name for name, step in definition.steps.items() if step.get("CacheConfig", {}).get("Enabled")]
-        assert cached == ["PreprocessImages"]
+        assert cached == ["PreprocessImages", "SplitDataset"]
         for name in cached:
             uris = [item["S3Input"]["S3Uri"] for item in definition.arguments(name)["ProcessingInputs"]]
             assert all(uri in immutable for uri in uris), name
 
-    def test_script_is_told_the_archive_uri_it_has_to_vouch_for(self, definition):
-        arguments = definition.arguments("PreprocessImages")["AppSpecification"]["ContainerArguments"]
+    @pytest.mark.parametrize("step", ["PreprocessImages", "SplitDataset"])
+    def test_script_is_told_the_archive_uri_it_has_to_vouch_for(self, definition, step):
+        arguments = definition.arguments(step)["AppSpecification"]["ContainerArguments"]
         assert arguments[arguments.index("--archive-uri") + 1] == {"Get": "Parameters.InputArchiveUri"}
 
-    def test_everything_that_shapes_the_dataset_is_in_the_cache_key(self, definition):
-        # The key of a processing step holds AppSpecification, Environment and ProcessingInputs, nothing else.
-        arguments = definition.arguments("PreprocessImages")
+    @pytest.mark.parametrize(
+        ("step", "parameters"),
+        [
+            ("PreprocessImages", {"InputArchiveUri", "ImageSize"}),
+            ("SplitDataset", {"InputArchiveUri", "ImageSize", "ValidationFraction", "Seed"}),
+        ],
+    )
+    def test_everything_that_shapes_the_dataset_is_in_the_cache_key(self, definition, step, parameters):
+        # The key of a processing step holds AppSpecification, Environment and ProcessingInputs, nothing else. How many
+        # instances decode is not in it, and must not shape anything.
+        arguments = definition.arguments(step)
         key = {name: arguments[name] for name in ("AppSpecification", "Environment", "ProcessingInputs")}
-        in_key = {get for _, get in references(key)}
-        assert {
-            f"Parameters.{name}" for name in ("InputArchiveUri", "ImageSize", "ValidationFraction", "Seed")
-        } == in_key
+        in_key = {get.removeprefix("Parameters.") for _, get in references(key) if get.startswith("Parameters.")}
+        assert in_key == parameters
 
-    def test_reuse_ends(self, definition):
-        assert definition.steps["PreprocessImages"]["CacheConfig"]["ExpireAfter"] == "P30D"
+    @pytest.mark.parametrize("step", ["PreprocessImages", "SplitDataset"])
+    def test_reuse_ends(self, definition, step):
+        assert definition.steps[step]["CacheConfig"]["ExpireAfter"] == "P30D"
 
 
 class TestGates:
     def test_conditions_compare_each_metric_with_its_limit(self, definition):
         conditions = definition.arguments("CheckQuality")["Conditions"]
+
+        def limit(value):
+            return value["Get"].removeprefix("Parameters.") if isinstance(value, dict) else value
+
         found = [
-            (
-                item["LeftValue"]["Std:JsonGet"]["Path"],
-                item["RightValue"]["Get"].removeprefix("Parameters."),
-                item["Type"],
-            )
-            for item in conditions
+            (item["LeftValue"]["Std:JsonGet"]["Path"], limit(item["RightValue"]), item["Type"]) for item in conditions
         ]
         assert found == [gate[:3] for gate in GATES]
 
     def test_metrics_are_read_from_a_file_the_evaluation_writes(self, definition):
         evaluate = definition.steps["EvaluateModel"]
-        (file,) = evaluate["PropertyFiles"]
         outputs = [output["OutputName"] for output in evaluate["Arguments"]["ProcessingOutputConfig"]["Outputs"]]
-        assert file["FilePath"] == "evaluation.json"
-        assert file["OutputName"] in outputs
-        source = {"Get": f"Steps.EvaluateModel.PropertyFiles.{file['PropertyFileName']}"}
+        files = {file["FilePath"]: file for file in evaluate["PropertyFiles"]}
+        assert set(files) == {"evaluation.json", "model_card.json"}
+        assert {file["OutputName"] for file in files.values()} <= set(outputs)
+        source = {"Get": f"Steps.EvaluateModel.PropertyFiles.{files['evaluation.json']['PropertyFileName']}"}
         for condition in definition.arguments("CheckQuality")["Conditions"]:
             assert condition["LeftValue"]["Std:JsonGet"]["PropertyFile"] == source
 
     def test_evaluation_is_told_the_limits_the_conditions_use(self, definition):
         # Else the message would name another limit than the one that stopped the model.
         arguments = definition.arguments("EvaluateModel")["AppSpecification"]["ContainerArguments"]
-        for _, parameter, _, flag in GATES:
+        for _, limit, _, flag in GATES:
+            parameter = "ServingComparison" if limit == 0 else limit
             assert [get for _, get in references(arguments[arguments.index(flag) + 1])] == [f"Parameters.{parameter}"]
 
 

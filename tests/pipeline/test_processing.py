@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-STEPS = ("PreprocessImages", "EvaluateModel")
+STEPS = ("PreprocessImages", "SplitDataset", "EvaluateModel")
 
 
 @pytest.fixture(params=STEPS)
@@ -38,9 +38,22 @@ def test_default_machine_has_no_local_disk(definition):
     assert not family.startswith(("g", "p"))
 
 
-def test_one_instance(request_of):
-    # Inputs are fully replicated: a second instance would do the same work and write the same names.
-    assert request_of["ProcessingResources"]["ClusterConfig"]["InstanceCount"] == 1
+def test_only_decoding_is_shared_among_instances(definition):
+    # A second instance of the others would do the same work and write the same names.
+    counts = {
+        step: definition.arguments(step)["ProcessingResources"]["ClusterConfig"]["InstanceCount"] for step in STEPS
+    }
+    assert counts == {
+        "PreprocessImages": {"Get": "Parameters.ProcessingInstanceCount"},
+        "SplitDataset": 1,
+        "EvaluateModel": 1,
+    }
+
+
+def test_every_instance_gets_the_whole_archive(definition):
+    # One object cannot be sharded by key: one instance would get it, the others nothing.
+    for item in definition.arguments("PreprocessImages")["ProcessingInputs"]:
+        assert item["S3Input"]["S3DataDistributionType"] == "FullyReplicated"
 
 
 def test_run_time_is_bounded(request_of):
@@ -57,15 +70,22 @@ def test_inputs_and_outputs_lie_where_the_scripts_look(definition, resolver):
     base = "/opt/ml/processing"
     assert places("PreprocessImages") == (
         {name: f"{base}/input/{name}" for name in ("code", "archive")},
+        {"decoded": f"{base}/output/decoded"},
+    )
+    assert places("SplitDataset") == (
+        {name: f"{base}/input/{name}" for name in ("code", "decoded")},
         {name: f"{base}/output/{name}" for name in ("train", "validation", "test", "report")},
     )
     assert places("EvaluateModel") == (
-        {name: f"{base}/input/{name}" for name in ("code", "model", "test", "report")},
+        {name: f"{base}/input/{name}" for name in ("code", "model", "test", "report", "serving")},
         {"evaluation": f"{base}/output/evaluation"},
     )
 
 
-@pytest.mark.parametrize(("step", "module"), [("PreprocessImages", "preprocess"), ("EvaluateModel", "evaluate")])
+@pytest.mark.parametrize(
+    ("step", "module"),
+    [("PreprocessImages", "preprocess"), ("SplitDataset", "split_dataset"), ("EvaluateModel", "evaluate")],
+)
 def test_entry_point_unpacks_the_source_and_starts_the_module(on_demand, resolver, tmp_path, step, module):
     """Runs the very command of the request, with a source archive whose module writes down how it was called."""
     script = b"import pathlib, sys; pathlib.Path('called').write_text('\\n'.join([__name__, *sys.argv[1:]]))"

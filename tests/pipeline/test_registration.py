@@ -1,5 +1,6 @@
 """The model package request: valid for the service, never approved by itself, traceable to data and evaluation."""
 
+import json
 import re
 
 import pytest
@@ -35,8 +36,13 @@ def test_images_are_an_accepted_content_type(package):
 def test_metrics_are_the_evaluation_that_was_gated(package, definition):
     statistics = package["ModelMetrics"]["ModelQuality"]["Statistics"]
     assert statistics["S3Uri"] == "s3://artifacts/executions/abcdef012345/evaluation/evaluation.json"
-    (file,) = definition.steps["EvaluateModel"]["PropertyFiles"]
-    assert statistics["S3Uri"].endswith(f"/{file['OutputName']}/{file['FilePath']}")
+    files = [f"/{file['OutputName']}/{file['FilePath']}" for file in definition.steps["EvaluateModel"]["PropertyFiles"]]
+    assert any(statistics["S3Uri"].endswith(file) for file in files)
+
+
+def test_model_card_is_reviewed_with_the_version(package):
+    assert package["ModelCard"]["ModelCardStatus"] == "PendingReview"
+    assert isinstance(json.loads(package["ModelCard"]["ModelCardContent"]), dict)
 
 
 def test_version_can_be_traced(package):
@@ -45,6 +51,8 @@ def test_version_can_be_traced(package):
     assert metadata["InputArchiveUri"].endswith("/archive.zip")
     assert metadata["DatasetReportUri"].endswith("/report/dataset.json")
     assert metadata["EvaluationReportUri"].endswith("/evaluation/report.html")
+    assert metadata["Backbone"] == "ResNet50V2"
+    assert metadata["ComparedWithPackage"].endswith(":model-package/cxr-dev/7")
 
 
 def test_metadata_holds_only_characters_the_service_takes(package):

@@ -1,4 +1,4 @@
-"""The definition and the scripts agree on every flag: a flag that only one of them knows would fail a paid job."""
+"""The definitions and the scripts agree on every flag: a flag that only one of them knows would fail a paid job."""
 
 from __future__ import annotations
 
@@ -8,16 +8,29 @@ from typing import Any
 
 import pytest
 
-from model_code import evaluate, preprocess, train
+from infra.settings import Pipeline, Settings
+from model_code import evaluate, preprocess, split_dataset, train
 
-DEFINITIONS = Path(__file__).resolve().parents[2] / "pipeline"
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONTEXT = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
+DEFINITIONS = sorted((REPOSITORY / "pipeline").glob("definition*.json"))
 VALUES = {
     "archive-uri": f"s3://bucket/datasets/{'0' * 64}/archive.zip",
+    "backbone": "ResNet50V2",
     "backbone-weights": "none",
+    "warm-start-from": "none",
+    "fine-tune-from": "last-stage",
+    "class-weights": "none",
+    "precision": "auto",
+    "xla": "off",
+    "serving-package": "none",
+    "serving-comparison": "gate",
     "image-size": "64",
     "batch-size": "32",
     "epochs": "1",
     "fine-tune-epochs": "0",
+    "feature-views": "0",
+    "patience": "5",
     "seed": "1",
 }
 
@@ -26,13 +39,16 @@ def arguments(flags: list[str]) -> list[str]:
     return [part for flag in flags for part in (f"--{flag}", VALUES.get(flag, "0.1"))]
 
 
-@pytest.fixture(params=["definition.json", "definition-spot.json"])
+@pytest.fixture(params=DEFINITIONS, ids=lambda path: path.stem)
 def steps(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
-    document = json.loads((DEFINITIONS / request.param).read_text(encoding="utf-8"))
+    document = json.loads(request.param.read_text(encoding="utf-8"))
     return {step["Name"]: step["Arguments"] for step in document["Steps"]}
 
 
-@pytest.mark.parametrize(("step", "script"), [("PreprocessImages", preprocess), ("EvaluateModel", evaluate)])
+@pytest.mark.parametrize(
+    ("step", "script"),
+    [("PreprocessImages", preprocess), ("SplitDataset", split_dataset), ("EvaluateModel", evaluate)],
+)
 def test_a_processing_script_takes_exactly_the_flags_of_its_step(
     steps: dict[str, dict[str, Any]], step: str, script: Any
 ) -> None:
@@ -46,9 +62,42 @@ def test_a_processing_script_takes_exactly_the_flags_of_its_step(
 
 
 def test_the_training_script_takes_exactly_the_hyperparameters_of_its_step(steps: dict[str, dict[str, Any]]) -> None:
-    flags = [name for name in steps["TrainModel"]["HyperParameters"] if not name.startswith("sagemaker_")]
+    train_step = steps["TrainModel"]
+    if "TrainingJobDefinition" in train_step:
+        found = train_step["HyperParameterTuningJobConfig"]["ParameterRanges"]
+        names = [item["Name"] for kind in found.values() for item in kind]
+        names += list(train_step["TrainingJobDefinition"]["StaticHyperParameters"])
+    else:
+        names = list(train_step["HyperParameters"])
+    flags = [name for name in names if not name.startswith("sagemaker_")]
 
     train.parse(arguments(flags))
     for missing in flags:
         with pytest.raises(SystemExit):
             train.parse(arguments([flag for flag in flags if flag != missing]))
+
+
+def extremes() -> list[Any]:
+    """Smallest and largest numbers that settings take, for what is a hyperparameter of the training script."""
+    found = []
+    for name, field in Pipeline.model_fields.items():
+        for bound in field.metadata:
+            value = getattr(bound, "ge", getattr(bound, "le", None))
+            if value is not None and name in train.Hyperparameters.__dataclass_fields__:
+                found.append(pytest.param(name.replace("_", "-"), value, id=f"{name}={value}"))
+    return found
+
+
+@pytest.mark.parametrize(("flag", "value"), extremes())
+def test_the_training_script_takes_what_settings_take(flag: str, value: float) -> None:
+    flags = [name.replace("_", "-") for name in train.Hyperparameters.__dataclass_fields__]
+
+    train.parse([*arguments(flags), f"--{flag}", str(value)])
+
+
+@pytest.mark.parametrize("environment", CONTEXT["environments"])
+def test_the_training_script_takes_the_settings_of_every_environment(environment: str) -> None:
+    settings = Settings.load({**CONTEXT, "env": environment}).pipeline
+    flags = list(train.Hyperparameters.__dataclass_fields__)
+
+    train.parse([part for name in flags for part in (f"--{name.replace('_', '-')}", str(getattr(settings, name)))])

@@ -1,0 +1,75 @@
+"""A few numbers by which an image is recognised when it comes back in other bytes, or betrayed by its border."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import numpy.typing as npt
+
+HASH_BITS = 256
+THUMBNAIL = 32
+_HASH_ROWS = 16
+_BORDER = 2
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def perceptual_hash(pixels: Pixels) -> str:
+    """A difference hash (dHash): which of 16 x 16 grey cells are brighter than their neighbour to the left?
+
+    Args:
+        pixels: uint8 (size, size), size at least 32.
+
+    Returns:
+        256 bits as 64 hexadecimal digits.
+    """
+    cells = _cells(pixels, _HASH_ROWS, HASH_BITS // _HASH_ROWS + 1)
+    return np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes().hex()
+
+
+def bits(hashes: list[str]) -> npt.NDArray[np.float32]:
+    """Hashes as rows of -1 and 1, (n, 256): the product of two rows is 256 less twice the bits that differ."""
+    packed = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), HASH_BITS // 8)
+    return np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
+
+
+def thumbnail(pixels: Pixels) -> str:
+    """The image as 32 x 32 mean grey levels, row by row, in base64.
+
+    Args:
+        pixels: uint8 (size, size), size at least 32.
+    """
+    cells = np.rint(_cells(pixels, THUMBNAIL, THUMBNAIL)).astype(np.uint8)
+    return base64.b64encode(cells.tobytes()).decode("ascii")
+
+
+def directions(thumbnails: list[str]) -> npt.NDArray[np.float32]:
+    """Thumbnails as rows without their mean and of length 1, (n, 1024): the product of two rows is their correlation.
+
+    A row of an image without any contrast is all 0: it correlates with nothing.
+    """
+    packed = b"".join(base64.b64decode(one) for one in thumbnails)
+    levels = np.frombuffer(packed, np.uint8).reshape(len(thumbnails), THUMBNAIL**2).astype(np.float32)
+    levels -= levels.mean(axis=1, keepdims=True)
+    return np.asarray(levels / np.maximum(np.linalg.norm(levels, axis=1, keepdims=True), 1e-6), dtype=np.float32)
+
+
+def border(pixels: Pixels) -> tuple[float, ...]:
+    """Mean and standard deviation of the outermost two rows or columns at the top, the bottom, the left, the right.
+
+    Args:
+        pixels: uint8 (size, size).
+    """
+    sides = (pixels[:_BORDER], pixels[-_BORDER:], pixels[:, :_BORDER], pixels[:, -_BORDER:])
+    return tuple(round(float(value), 2) for side in sides for value in (side.mean(), side.std()))
+
+
+def _cells(pixels: Pixels, rows: int, columns: int) -> npt.NDArray[np.float64]:
+    """Mean grey levels of so many rows and columns of cells, as equal as whole pixels allow."""
+    top = np.arange(rows) * pixels.shape[0] // rows
+    left = np.arange(columns) * pixels.shape[1] // columns
+    sums = np.add.reduceat(np.add.reduceat(pixels, top, axis=0, dtype=np.uint32), left, axis=1)
+    heights = np.diff(top, append=pixels.shape[0])
+    widths = np.diff(left, append=pixels.shape[1])
+    return np.asarray(sums / (heights[:, np.newaxis] * widths), dtype=np.float64)

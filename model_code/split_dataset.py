@@ -1,0 +1,105 @@
+"""SplitDataset: what PreprocessImages' instances decoded becomes one data set, split by patient and audited.
+
+    python -m model_code.split_dataset --archive-uri s3://bucket/datasets/<64 hex>/archive.zip \
+        --image-size 220 --validation-fraction 0.1 --seed 20180222
+
+Reads the shards and manifests in `processing/input/decoded`; writes shards to `processing/output/{train,validation,
+test}` and the dataset card to `processing/output/report/dataset.json`. Nothing is decoded and TensorFlow is not
+imported: records are copied as they are, so the step takes seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import time
+
+import numpy as np
+
+from model_code import job, manifest
+from model_code.audit import audit, near_duplicates
+from model_code.card import Choices, dataset_card
+from model_code.manifest import Decoded
+from model_code.records import copy, shard_count
+from model_code.shortcuts import probe
+from model_code.split import SPLITS, assign, deduplicate
+
+MAX_UNDECODABLE_SHARE = 0.05
+
+
+def main(arguments: list[str]) -> None:
+    """Run the step.
+
+    Raises:
+        JobError: for parameters out of range, parts that make no whole, or images that cannot become a data set.
+    """
+    choices = parse(arguments)
+    started = time.monotonic()
+    decoded = manifest.read(job.processing_input("decoded"), choices.archive_uri, choices.image_size)
+    refuse_unreadable(decoded)
+    print(f"{len(decoded.radiographs)} decoded radiographs (instances: {decoded.header.hosts})", flush=True)
+    unique, _ = deduplicate(decoded.radiographs)
+    pairs = near_duplicates(unique, decoded.facts)
+    assignment = assign(
+        decoded.radiographs, fraction=choices.validation_fraction, seed=choices.seed, near_duplicates=pairs
+    )
+    for sentence in assignment.decisions:
+        print(sentence, flush=True)
+    audited = audit(assignment.splits, decoded.facts)
+    print("No patient, no content and no near-duplicate is in two splits.", flush=True)
+    shortcuts = probe(assignment.splits, decoded.facts, seed=choices.seed)
+    for result in shortcuts:
+        print(result["sentence"], flush=True)
+
+    rng = np.random.default_rng(choices.seed)
+    for split in SPLITS:
+        images = sorted(assignment.splits[split], key=lambda one: one.path)
+        # Shuffled on disk too: a shuffle buffer smaller than the data then still mixes the labels.
+        shuffled = [decoded.records[images[index].position] for index in rng.permutation(len(images))]
+        copy(shuffled, job.processing_output(split), split, shard_count(len(images), choices.image_size))
+    card = dataset_card(choices, decoded, assignment, audit=audited, shortcuts=shortcuts)
+    text = json.dumps(card, indent=2, ensure_ascii=True) + "\n"
+    (job.processing_output("report") / "dataset.json").write_text(text, encoding="utf-8")
+    counts = ", ".join(f"{split} {card['splits'][split]['images']}" for split in SPLITS)
+    print(f"Wrote {counts} images of {choices.image_size} px in {time.monotonic() - started:.1f} s", flush=True)
+
+
+def parse(arguments: list[str]) -> Choices:
+    """Read and check the command line.
+
+    Raises:
+        JobError: for a value out of range, or an archive address that could change its content.
+    """
+    parser = argparse.ArgumentParser(prog="model_code.split_dataset")
+    parser.add_argument("--archive-uri", required=True)
+    parser.add_argument("--image-size", type=int, required=True)
+    parser.add_argument("--validation-fraction", type=float, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    choices = Choices(**vars(parser.parse_args(arguments)))
+    manifest.check_parameters(choices.archive_uri, choices.image_size)
+    if not 0.01 <= choices.validation_fraction <= 0.4:
+        raise job.JobError(f"ValidationFraction must be from 0.01 to 0.4, not {choices.validation_fraction}.")
+    if choices.seed < 0:
+        raise job.JobError(f"Seed must not be negative, as {choices.seed} is.")
+    return choices
+
+
+def refuse_unreadable(decoded: Decoded) -> None:
+    """Few damaged files are reported in the card; many mean that something is wrong with the archive.
+
+    Raises:
+        JobError: naming some of them.
+    """
+    undecodable, candidates = decoded.undecodable, decoded.header.candidates
+    if len(undecodable) > MAX_UNDECODABLE_SHARE * candidates:
+        named = "; ".join(f"{path}: {why}" for path, why in itertools.islice(sorted(undecodable.items()), 3))
+        raise job.JobError(
+            f"{len(undecodable)} of {candidates} images cannot be read (at most "
+            f"{MAX_UNDECODABLE_SHARE:.0%} may be): {named}."
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(job.run(lambda: main(sys.argv[1:]), message_file="message"))

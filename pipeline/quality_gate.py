@@ -1,0 +1,69 @@
+"""CheckQuality: a model is registered if it passes every gate, else the execution fails and says which it did not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sagemaker.core.workflow.conditions import ConditionGreaterThanOrEqualTo, ConditionLessThanOrEqualTo
+from sagemaker.core.workflow.functions import Join, JsonGet
+from sagemaker.core.workflow.properties import PropertyFile
+from sagemaker.mlops.workflow.condition_step import ConditionStep
+from sagemaker.mlops.workflow.fail_step import FailStep
+
+from pipeline.steps import RequestStep
+
+
+def quality_gate(
+    parameters: dict[str, Any], evaluate: RequestStep, metrics: PropertyFile, register: RequestStep
+) -> ConditionStep:
+    """The condition step with both its branches.
+
+    Args:
+        parameters: the pipeline's, by name; the limits are among them.
+        evaluate: the step that measured.
+        metrics: its property file, `evaluation.json`.
+        register: what follows when all conditions hold.
+    """
+
+    def measured(path: str) -> JsonGet:
+        return JsonGet(step_name=evaluate.name, property_file=metrics, json_path=path)
+
+    at_least, at_most = ConditionGreaterThanOrEqualTo, ConditionLessThanOrEqualTo
+    scores = "binary_classification_metrics"
+    return ConditionStep(
+        "CheckQuality",
+        conditions=[
+            at_least(left=measured(f"{scores}.auc.value"), right=parameters["MinAuroc"]),
+            at_least(left=measured(f"{scores}.true_positive_rate.value"), right=parameters["MinSensitivity"]),
+            at_least(left=measured(f"{scores}.true_negative_rate.value"), right=parameters["MinSpecificity"]),
+            at_most(
+                left=measured("calibration.expected_calibration_error.value"), right=parameters["MaxCalibrationError"]
+            ),
+            # 1 or 0; the evaluation writes 0 where nothing serves, or the comparison is only to be reported.
+            at_most(left=measured("comparison.significantly_worse"), right=0),
+        ],
+        if_steps=[register],
+        else_steps=[_gate_failed(parameters, evaluate)],
+    )
+
+
+def _gate_failed(parameters: dict[str, Any], evaluate: RequestStep) -> FailStep:
+    # The evaluation job succeeds and names each failed gate in its exit message. A Fail step may hold parameters, Join
+    # and step properties (developer guide, "Fail step": JsonGet is not among them). 1,024 characters of it are kept.
+    message = Join(
+        on="",
+        values=[
+            "Model not registered. ",
+            evaluate.properties.ExitMessage,
+            " Limits: AUROC at least ",
+            parameters["MinAuroc"],
+            ", sensitivity at least ",
+            parameters["MinSensitivity"],
+            ", specificity at least ",
+            parameters["MinSpecificity"],
+            ", calibration error at most ",
+            parameters["MaxCalibrationError"],
+            ".",
+        ],
+    )
+    return FailStep("QualityGateFailed", error_message=message)

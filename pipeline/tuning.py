@@ -1,0 +1,63 @@
+"""CreateHyperParameterTuningJob request of TrainModel where settings choose tuning.
+
+The jobs of the search are training jobs like the one it takes the place of, each with values of its own for the
+hyperparameters in `RANGES`; the others are the same for all. Its best job's artifact is the step's model.
+
+The definition of these jobs has no `TensorBoardOutputConfig` (API_HyperParameterTrainingJobDefinition), so their
+TensorBoard events go with the machine; each job's `output.tar.gz` holds its learning curves. Checkpoints of all jobs
+lie below one prefix: the script takes none that was written under other hyperparameters.
+
+The service stops no job early: it would compare values of the objective metric along the way, and the script says this
+one once, at its end.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.training import Request, script_mode
+
+# The script's last line: the AUROC on the validation split of the weights it exports.
+OBJECTIVE = "validation:best_auc"
+
+_LOGARITHMIC = "Logarithmic"  # rates matter by their ratio
+CONTINUOUS_RANGES = {
+    "learning-rate": ("0.0001", "0.01", _LOGARITHMIC),
+    "fine-tune-learning-rate": ("0.00001", "0.001", _LOGARITHMIC),
+    "dropout": ("0.2", "0.6", "Linear"),
+}
+CATEGORICAL_RANGES = {"fine-tune-from": ("none", "last-stage", "last-two-stages", "all")}
+SEARCHED = frozenset({*CONTINUOUS_RANGES, *CATEGORICAL_RANGES})
+
+
+def tune_request(
+    *, hyperparameters: Mapping[str, Any], job: Request, jobs: Any, parallel_jobs: Any, seed: Any
+) -> Request:
+    """The request that searches, and in doing so trains, exports and packs each candidate.
+
+    Args:
+        hyperparameters: command-line flags of `model_code/train.py` that all jobs share, to their values as strings:
+            all but `SEARCHED`.
+        job: from `training.training_job`; its times are those of each job.
+        jobs: how many candidates are trained.
+        parallel_jobs: how many of them at once. The search learns only from those that ended.
+        seed: of the search, so that a repeated one proposes similar candidates.
+    """
+    return {
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Bayesian",
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": OBJECTIVE},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": jobs, "MaxParallelTrainingJobs": parallel_jobs},
+            "ParameterRanges": {
+                "ContinuousParameterRanges": [
+                    {"Name": name, "MinValue": low, "MaxValue": high, "ScalingType": scale}
+                    for name, (low, high, scale) in CONTINUOUS_RANGES.items()
+                ],
+                "CategoricalParameterRanges": [
+                    {"Name": name, "Values": list(values)} for name, values in CATEGORICAL_RANGES.items()
+                ],
+            },
+            "TrainingJobEarlyStoppingType": "Off",
+            "RandomSeed": seed,
+        },
+        "TrainingJobDefinition": {"StaticHyperParameters": script_mode(hyperparameters), **job},
+    }
