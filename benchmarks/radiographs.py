@@ -38,12 +38,19 @@ def chosen(folder: Path, count: int, *, seed: int = 1) -> list[Path]:
     return sorted(paths[:count])
 
 
-def folder_of(paths: Sequence[Path], directory: Path) -> Path:
-    """A folder with one folder per label that holds just these images, as Keras' loaders want it."""
+def folder_of(paths: Sequence[Path], directory: Path, *, copies: int = 1) -> Path:
+    """A folder with one folder per label that holds just these images, as Keras' loaders want it.
+
+    Args:
+        paths: images below a folder that is named like their label.
+        directory: is made, and filled.
+        copies: how often each is written, where there are too few for an epoch worth timing.
+    """
     for path in paths:
-        target = directory / path.parent.name / path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+        for copy in range(copies):
+            target = directory / path.parent.name / f"{copy}-{path.name}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
     return directory
 
 
@@ -54,7 +61,7 @@ def shards_of(paths: Sequence[Path], directory: Path, size: int, *, copies: int 
         paths: images below a folder that is named like their label.
         directory: is made, and filled.
         size: edge of the images in pixels.
-        copies: how often each is written, where there are too few for an epoch worth timing.
+        copies: as above.
     """
     directory.mkdir(parents=True)
     decode = tf.function(

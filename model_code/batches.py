@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from model_code.archive import LABELS
 from model_code.augment import Augmentation
-from model_code.dataset import examples
+from model_code.dataset import examples, options
 
 # Pixels the shuffle holds at once: more than the whole Kermany training split at 220 px.
 SHUFFLE_BYTES = 256 * 2**20
@@ -60,10 +60,7 @@ class Order:
 
     def finish(self, data: Any) -> Any:
         """Tell Keras the number of batches, so that it does not take the end of an epoch for data running out."""
-        options = tf.data.Options()
-        # With several replicas each batch is shared out; files are not: one machine reads them once.
-        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-        return data.apply(tf.data.experimental.assert_cardinality(self.steps)).prefetch(2).with_options(options)
+        return data.apply(tf.data.experimental.assert_cardinality(self.steps)).prefetch(2).with_options(options())
 
 
 @dataclasses.dataclass(frozen=True)
