@@ -1,6 +1,6 @@
-"""What the hosts that decode an archive tell the one that splits it: manifests of JSON lines.
+"""What the hosts that decode an archive tell the one that splits it: a manifest of JSON lines from each host.
 
-The first line is about the archive and the worker, every other one about a file: what it is, where its record lies and
+The first line is about the archive and the host, every other one about a file: what it is, where its record lies and
 what the split, the audits and the dataset card need to know of it without its pixels. A file with the same content as
 one before it has no record of its own.
 """
@@ -34,11 +34,9 @@ class Header:
         image_size: edge of the decoded images in pixels.
         host: position of the host that wrote it, from 0.
         hosts: how many shared the work.
-        worker: position of the process on that host, from 0.
-        workers: how many processes shared the host's part.
         candidates: labelled files of the whole archive.
-        lines: labelled files of this worker.
-        shards: number of this worker's shards.
+        lines: labelled files of this host.
+        shards: number of the host's shards.
         litter: files of the whole archive that file managers left in it.
         unlabelled: images of the whole archive in no folder with a label's name.
         not_images: its other files.
@@ -48,8 +46,6 @@ class Header:
     image_size: int
     host: int
     hosts: int
-    worker: int
-    workers: int
     candidates: int
     lines: int
     shards: int
@@ -59,13 +55,8 @@ class Header:
 
     @property
     def name(self) -> str:
-        """How the names of this worker's files begin; no other's do."""
-        return f"decoded-{self.host:05d}-of-{self.hosts:05d}-{self.worker:03d}-of-{self.workers:03d}"
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """Position and count for `archive.share`: every `workers`-th part of what is the host's."""
-        return self.host + self.hosts * self.worker, self.hosts * self.workers
+        """How the names of this host's files begin; no other host's do."""
+        return f"decoded-{self.host:05d}-of-{self.hosts:05d}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +91,7 @@ class Decoded:
     """The merged manifests.
 
     Attributes:
-        header: of the first worker; what it says of the archive is the same in all.
+        header: of the first host; what it says of the archive is the same in all.
         radiographs: every decoded file, sorted by path.
         facts: by SHA-256.
         undecodable: the reason of each file that is no readable image, by path.
@@ -131,7 +122,7 @@ def check_parameters(archive_uri: str, image_size: int) -> None:
 
 @contextlib.contextmanager
 def writing(directory: Path, header: Header) -> Iterator[Callable[..., None]]:
-    """Write a worker's manifest while its files are decoded.
+    """Write a host's manifest while its files are decoded.
 
     Returns:
         A context whose value adds a line: called with the candidate and with either `undecodable`, the reason, or
@@ -153,7 +144,7 @@ def writing(directory: Path, header: Header) -> Iterator[Callable[..., None]]:
 
 
 def read(directory: Path, archive_uri: str, image_size: int) -> Decoded:
-    """Merge the manifests of all workers of all hosts.
+    """Merge the manifests of all hosts.
 
     Args:
         directory: holds the manifests and the shards.
@@ -161,15 +152,16 @@ def read(directory: Path, archive_uri: str, image_size: int) -> Decoded:
         image_size: that its images must have.
 
     Raises:
-        JobError: when a part is missing or damaged, or belongs to another archive or size.
+        JobError: when a host's part is missing or damaged, or belongs to another archive or size.
     """
     parts = [_read_lines(path) for path in sorted(directory.glob("decoded-*.jsonl"))]
     headers = [header for header, _ in parts]
     if not headers:
         raise JobError(f"{directory} has no manifest decoded-*.jsonl: no instance of PreprocessImages left its part.")
     first = headers[0]
-    if any(one.hosts != first.hosts for one in headers):
-        raise JobError(f"{directory} holds parts of PreprocessImages jobs with different numbers of instances.")
+    if [(one.host, one.hosts) for one in headers] != [(host, first.hosts) for host in range(first.hosts)]:
+        there = ", ".join(f"{one.host + 1} of {one.hosts}" for one in headers)
+        raise JobError(f"The parts of PreprocessImages' instances do not make a whole; there are {there}.")
     for one in headers:
         if (one.archive_uri, one.image_size) != (archive_uri, image_size):
             raise JobError(
@@ -178,7 +170,7 @@ def read(directory: Path, archive_uri: str, image_size: int) -> Decoded:
             )
     total = sum(one.lines for one in headers)
     if total != first.candidates:
-        raise JobError(f"The parts in {directory} name {total} of the archive's {first.candidates} labelled files.")
+        raise JobError(f"The instances of PreprocessImages saw {total} of the archive's {first.candidates} files.")
     return _merge(directory, parts)
 
 

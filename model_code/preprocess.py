@@ -2,12 +2,11 @@
 
     python -m model_code.preprocess --archive-uri s3://bucket/datasets/<64 hex>/archive.zip --image-size 220
 
-Reads `processing/input/archive/*.zip`, of which every instance has a copy; writes shards and manifests to
+Reads `processing/input/archive/*.zip`, of which every instance has a copy; writes shards and a manifest to
 `processing/output/decoded`, under names that no other instance uses. `config/resourceconfig.json` says which of how
-many instances this is; an instance has a worker process for each of its processors. Nothing is decided here:
-SplitDataset (model_code/split_dataset.py) puts the shares together.
+many instances this is. Nothing is decided here: SplitDataset (model_code/split_dataset.py) puts the shares together.
 
-Every content is read and decoded once, and a worker has one image in memory at a time.
+Every content is read and decoded once, and only a few images are in memory at a time.
 """
 
 from __future__ import annotations
@@ -15,33 +14,36 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import dataclasses
+import hashlib
+import io
+import itertools
 import json
-import multiprocessing
 import os
 import sys
 import time
-from pathlib import Path
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from model_code import job, manifest
-from model_code.archive import list_candidates, open_archive, share
-from model_code.manifest import Header
-from model_code.records import shard_count
+if __name__ == "__main__":
+    # Nothing here uses Keras, and without it TensorFlow starts in five seconds instead of nine. Where this variable
+    # asks for Keras 2 and there is none, TensorFlow goes without.
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
-# Below so many files the start of one more worker takes longer than their decoding.
-MIN_GROUPS_PER_WORKER = 200
-# What workers inherit.
-WORKER_ENVIRONMENT = {
-    # Decoding uses no Keras, and without it TensorFlow starts in three seconds instead of five. Where this variable asks
-    # for Keras 2 and there is none, TensorFlow goes without.
-    "TF_USE_LEGACY_KERAS": "1",
-    # The processors are busy with the other workers' images.
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    # Memory of one image is kept for the next, instead of asking the system for fresh pages each time.
-    "MALLOC_MMAP_THRESHOLD_": str(256 * 2**20),
-    "MALLOC_TRIM_THRESHOLD_": str(512 * 2**20),
-}
+import tensorflow as tf
+from PIL import Image
+
+from model_code import fingerprint, job, manifest
+from model_code.archive import Candidate, list_candidates, open_archive, share
+from model_code.dataset import write_shards
+from model_code.image import pixels_from_bytes
+from model_code.inference import check_image, image_dimensions
+from model_code.manifest import Facts, Header
+from model_code.records import shard_count
+from model_code.split import Radiograph
+
+MAX_MEMBER_BYTES = 100 * 2**20
 _PROGRESS_SECONDS = 5.0
 
 
@@ -53,48 +55,60 @@ class Settings:
     image_size: int
 
 
-def main(arguments: list[str], *, processors: int = 1) -> None:
-    """Run the step.
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of one file.
 
-    Args:
-        arguments: the command line.
-        processors: with more than one, workers are processes of their own.
+    Attributes:
+        candidate: the file.
+        reason: why it is no readable image, else None.
+        sha256: of its content.
+        facts: None where a file before it in its group has the same content.
+        pixels: grey levels, row by row; empty where `facts` is None.
+    """
+
+    candidate: Candidate
+    reason: str | None = None
+    sha256: str = ""
+    facts: Facts | None = None
+    pixels: bytes = b""
+
+
+def main(arguments: list[str]) -> None:
+    """Run the step.
 
     Raises:
         JobError: for parameters out of range, or an archive without radiographs.
     """
     settings = parse(arguments)
     started = time.monotonic()
-    host, hosts = place_among_hosts()
+    position, hosts = place_among_hosts()
     path = job.only_file(job.processing_input("archive"), "*.zip")
     output = job.processing_output("decoded")
     with open_archive(path) as archive:
         listing = list_candidates(archive)
-    groups = share(listing.candidates, host, hosts)
-    workers = max(1, min(processors, len(groups) // MIN_GROUPS_PER_WORKER))
-    headers = [
-        Header(
+        groups = share(listing.candidates, position, hosts)
+        files = sum(len(group) for group in groups)
+        header = Header(
             archive_uri=settings.archive_uri,
             image_size=settings.image_size,
-            host=host,
+            host=position,
             hosts=hosts,
-            worker=worker,
-            workers=workers,
             candidates=len(listing.candidates),
-            lines=sum(len(group) for group in groups[worker::workers]),
-            shards=max(1, shard_count(len(groups[worker::workers]), settings.image_size)),
+            lines=files,
+            shards=max(1, shard_count(len(groups), settings.image_size)),
             litter=listing.litter,
             unlabelled=listing.unlabelled,
             not_images=listing.not_images,
         )
-        for worker in range(workers)
-    ]
-    files = sum(header.lines for header in headers)
-    print(
-        f"{path.name}: {len(listing.candidates)} labelled radiographs; instance {host + 1} of {hosts} decodes {files}",
-        flush=True,
-    )
-    _decode(path, output, headers)
+        print(
+            f"{path.name}: {len(listing.candidates)} labelled radiographs, {files} of them for instance "
+            f"{position + 1} of {hosts}",
+            flush=True,
+        )
+        with manifest.writing(output, header) as add:
+            outcomes = _with_progress(_decode_all(archive, groups, settings.image_size), files)
+            write_shards(output, header.name, _decoded(outcomes, add), header.shards)
     print(f"Decoded {files} files to {settings.image_size} px in {time.monotonic() - started:.1f} s", flush=True)
 
 
@@ -115,9 +129,8 @@ def parse(arguments: list[str]) -> Settings:
 def place_among_hosts() -> tuple[int, int]:
     """This instance's position in the sorted names of the job's hosts, and how many there are.
 
-    They stand in `config/resourceconfig.json`
-    (https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html); without that file there
-    is one.
+    They stand in `config/resourceconfig.json` (https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html);
+    without that file there is one.
 
     Raises:
         JobError: when the file does not say which host this is.
@@ -133,56 +146,109 @@ def place_among_hosts() -> tuple[int, int]:
         raise job.JobError(f"{path} does not say which of which hosts this is: {error}.") from error
 
 
-def _decode(archive: Path, output: Path, headers: list[Header]) -> None:
-    """Let the workers decode, and tell how far they are."""
-    # Threads would share Python's lock; forked processes would inherit locks that other threads hold.
-    context = multiprocessing.get_context("spawn")
-    counter = context.Value("q", 0)
-    pool: concurrent.futures.Executor
-    if len(headers) == 1:
-        pool = concurrent.futures.ThreadPoolExecutor(1, initializer=_begin, initargs=(counter,))
-    else:
-        os.environ.update(WORKER_ENVIRONMENT)
-        pool = concurrent.futures.ProcessPoolExecutor(
-            len(headers), mp_context=context, initializer=_begin, initargs=(counter,)
-        )
-    with pool:
-        pending = {pool.submit(_work, archive, output, header) for header in headers}
-        files = sum(header.lines for header in headers)
-        first: tuple[float, int] | None = None
+def _decoded(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[tuple[Radiograph, bytes]]:
+    """The images that need a record, in the order of the manifest's lines, which are added on the way."""
+    position = 0
+    for one in outcomes:
+        if one.reason is not None:
+            add(one.candidate, undecodable=one.reason)
+            continue
+        add(one.candidate, sha256=one.sha256, facts=one.facts)
+        if one.facts is not None:
+            of = one.candidate
+            yield (
+                Radiograph(
+                    of.path,
+                    of.label,
+                    of.folder,
+                    of.patient,
+                    of.subtype,
+                    one.sha256,
+                    position,
+                    one.facts.width,
+                    one.facts.height,
+                ),
+                one.pixels,
+            )
+            position += 1
+
+
+def _with_progress(outcomes: Iterator[Outcome], files: int) -> Iterator[Outcome]:
+    started = shown = time.monotonic()
+    for done, one in enumerate(outcomes, start=1):
+        yield one
+        now = time.monotonic()
+        if now - shown >= _PROGRESS_SECONDS or done == files:
+            shown = now
+            rate = done / (now - started)
+            left = f", {(files - done) / rate:.0f} s left" if done < files else ""
+            print(f"decoded {done}/{files} images, {rate:.0f} a second{left}", flush=True)
+
+
+def _decode_all(archive: zipfile.ZipFile, groups: list[list[Candidate]], size: int) -> Iterator[Outcome]:
+    """The outcomes in the order of the groups; only a few groups are in memory at a time."""
+    decode = tf.function(
+        lambda encoded: pixels_from_bytes(encoded, size), input_signature=[tf.TensorSpec((), tf.string)]
+    )
+    # Reading, hashing, decoding and resizing all leave Python's lock.
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    remaining = iter(groups)
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        pending = [
+            pool.submit(_decode_group, archive, group, decode) for group in itertools.islice(remaining, 4 * workers)
+        ]
         while pending:
-            finished, pending = concurrent.futures.wait(pending, _PROGRESS_SECONDS)
-            for future in finished:
-                future.result()
-            done, now = int(counter.value), time.monotonic()
-            if first is None and done:
-                first = (now, done)  # the rate is that of decoding, without the start
-            elif first is not None and done > first[1]:
-                rate = (done - first[1]) / (now - first[0])
-                left = f", {(files - done) / rate:.0f} s left" if done < files else ""
-                print(f"decoded {done}/{files} images, {rate:.0f} a second{left}", flush=True)
+            yield from pending.pop(0).result()
+            pending += [pool.submit(_decode_group, archive, group, decode) for group in itertools.islice(remaining, 1)]
 
 
-def _begin(counter: Any) -> None:
-    global _counter  # noqa: PLW0603 - the one way to hand a worker what cannot be pickled
-    _counter = counter
+def _decode_group(archive: zipfile.ZipFile, group: list[Candidate], decode: Any) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for candidate in group:
+        known = {one.sha256 for one in outcomes if one.reason is None}
+        outcomes.append(_decode(archive, candidate, decode, known))
+    return outcomes
 
 
-def _count() -> None:
-    with _counter.get_lock():
-        _counter.value += 1
+def _decode(archive: zipfile.ZipFile, candidate: Candidate, decode: Any, known: set[str]) -> Outcome:
+    if candidate.size > MAX_MEMBER_BYTES:
+        return Outcome(candidate, f"it is larger than {MAX_MEMBER_BYTES // 2**20} MiB")
+    try:
+        encoded = archive.read(candidate.path)
+        check_image(encoded)
+        digest = hashlib.sha256(encoded).hexdigest()
+        if digest in known:
+            return Outcome(candidate, sha256=digest)
+        pixels = decode(encoded).numpy()[:, :, 0]
+        return Outcome(candidate, sha256=digest, facts=_facts(encoded, pixels), pixels=pixels.tobytes())
+    except ValueError as error:
+        return Outcome(candidate, str(error))
+    except tf.errors.InvalidArgumentError:
+        return Outcome(candidate, "it cannot be decoded to its end")
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        return Outcome(candidate, f"the zip member is damaged or unsupported ({error})")
 
 
-def _work(archive: Path, output: Path, header: Header) -> None:
-    # Imports TensorFlow, which the workers do side by side, and this process need not.
-    from model_code.decoding import decode_share  # noqa: PLC0415
-
-    decode_share(archive, output, header, _count)
-
-
-_counter: Any = None
+def _facts(encoded: bytes, pixels: fingerprint.Pixels) -> Facts:
+    width, height = image_dimensions(encoded)
+    try:
+        # Reads the header only; a file that Pillow does not know at all is still one that TensorFlow has decoded.
+        with Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG")) as opened:
+            format_, mode, exif = str(opened.format), opened.mode, "exif" in opened.info
+    except (OSError, Image.DecompressionBombError):
+        format_, mode, exif = "PNG" if encoded.startswith(b"\x89") else "JPEG", "unknown", False
+    return Facts(
+        bytes=len(encoded),
+        width=width,
+        height=height,
+        format=format_,
+        mode=mode,
+        exif=exif,
+        border=fingerprint.border(pixels),
+        hash=fingerprint.perceptual_hash(pixels),
+        thumbnail=fingerprint.thumbnail(pixels),
+    )
 
 
 if __name__ == "__main__":
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    sys.exit(job.run(lambda: main(sys.argv[1:], processors=available), message_file="message"))
+    sys.exit(job.run(lambda: main(sys.argv[1:]), message_file="message"))
