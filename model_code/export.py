@@ -18,7 +18,7 @@ from model_code import inference
 from model_code.archive import LABELS
 from model_code.image import batch_from_bytes
 from model_code.model import Classifier
-from model_code.saliency import grad_cam
+from model_code.saliency import grad_cam, overlay
 
 VERSION_DIRECTORY = "1"
 
@@ -63,14 +63,19 @@ class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
 
 
 def save_servable(scorer: Scorer, temperature: float, directory: Path) -> None:
-    """Write `<directory>/1`, a SavedModel with three signatures.
+    """Write `<directory>/1`, a SavedModel whose signatures all answer logit and probability for each image.
 
-    - `serving_default`: `image_bytes`, string (n,), each an encoded JPEG or PNG.
-    - `score_pixels`: `pixels`, uint8 (n, size, size, 1), as preprocessing wrote them.
-    - `explain_pixels`: the same.
+    Of encoded JPEGs or PNGs, `image_bytes`, string (n,):
 
-    All answer {"logit": (n,), "probability": (n,)}; the probability is sigmoid(logit / temperature). `explain_pixels`
-    adds "saliency", float32 (n, size, size) in 0..1: where the image speaks for PNEUMONIA (Grad-CAM).
+    - `serving_default`.
+    - `explain`: also `overlay_bytes`, string (n,), the saliency map of the upright image as `saliency.overlay` draws it:
+      as numbers in JSON it would cost more than the network.
+    - `features`: also `features`, float32 (n, c), what the backbone found, averaged over the positions.
+
+    Of images as preprocessing wrote them, `pixels`, uint8 (n, size, size, 1):
+
+    - `score_pixels`.
+    - `explain_pixels`: also `saliency`, float32 (n, size, size), see `saliency.grad_cam`.
 
     Args:
         scorer: the trained network.
@@ -81,9 +86,6 @@ def save_servable(scorer: Scorer, temperature: float, directory: Path) -> None:
     def outputs(logit: Any) -> dict[str, Any]:
         return {"logit": logit, "probability": tf.sigmoid(logit / tf.constant(temperature, tf.float32))}
 
-    def serving_default(image_bytes: Any) -> dict[str, Any]:
-        return score_pixels(batch_from_bytes(image_bytes, scorer.size))
-
     def score_pixels(pixels: Any) -> dict[str, Any]:
         return outputs(scorer.logits(tf.cast(pixels, tf.float32)))
 
@@ -91,15 +93,28 @@ def save_servable(scorer: Scorer, temperature: float, directory: Path) -> None:
         logit, saliency = scorer.explain(tf.cast(pixels, tf.float32))
         return {**outputs(logit), "saliency": saliency}
 
+    def serving_default(image_bytes: Any) -> dict[str, Any]:
+        return score_pixels(batch_from_bytes(image_bytes, scorer.size))
+
+    def explain(image_bytes: Any) -> dict[str, Any]:
+        explained = explain_pixels(batch_from_bytes(image_bytes, scorer.size))
+        return {"overlay_bytes": overlay(explained.pop("saliency")), **explained}
+
+    def features(image_bytes: Any) -> dict[str, Any]:
+        pixels = batch_from_bytes(image_bytes, scorer.size)
+        logit, feature_maps, _ = scorer.inspect(tf.cast(pixels, tf.float32))
+        return {**outputs(logit), "features": tf.reduce_mean(feature_maps, axis=(1, 2))}
+
     of_bytes = [tf.TensorSpec((None,), tf.string, name="image_bytes")]
     of_pixels = [tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.uint8, name="pixels")]
+    takes = {serving_default: of_bytes, explain: of_bytes, features: of_bytes}
+    takes |= {score_pixels: of_pixels, explain_pixels: of_pixels}
     tf.saved_model.save(
         scorer,
         str(directory / VERSION_DIRECTORY),
         signatures={
-            "serving_default": tf.function(serving_default, input_signature=of_bytes),
-            "score_pixels": tf.function(score_pixels, input_signature=of_pixels),
-            "explain_pixels": tf.function(explain_pixels, input_signature=of_pixels),
+            function.__name__: tf.function(function, input_signature=specification)
+            for function, specification in takes.items()
         },
     )
 

@@ -7,16 +7,26 @@ antialiasing by more than ten.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import tensorflow as tf
 
+from model_code.orientation import orientation, upright
+
+# libjpeg can decode to a half, a quarter or an eighth of the size. It does where the result is still this many times
+# larger than what is wanted, the margin of Pillow's `thumbnail`; at 220 px that differs from decoding in full by 0.2
+# grey levels.
+_RATIOS = (2, 4, 8)
+_SCALE_MARGIN = 2
+
 
 def pixels_from_bytes(encoded: Any, size: int) -> Any:
-    """Decode one JPEG or PNG to grey, resize it and round it.
+    """Decode one JPEG or PNG to grey, resize it, round it and turn it upright.
 
     The aspect ratio is not kept: lungs fill the square, as in the published work on this data set. Colour becomes
-    luma. Sixteen-bit PNGs keep their upper eight bits. EXIF orientation is not applied.
+    luma. Transparency is dropped, and of sixteen-bit PNGs the lower eight bits are. The EXIF orientation of a JPEG is
+    applied; PNGs have none that anybody writes.
 
     Args:
         encoded: scalar string tensor (or bytes), the file's content.
@@ -28,10 +38,27 @@ def pixels_from_bytes(encoded: Any, size: int) -> Any:
     Raises:
         tf.errors.InvalidArgumentError: when the bytes are not a whole JPEG or PNG.
     """
-    # The kernel tells the format by its first bytes, whatever the name of the operation says. The accurate DCT is
-    # named because the default is left to the libjpeg of the machine, and training and serving are two machines.
-    decoded = tf.io.decode_jpeg(encoded, channels=1, dct_method="INTEGER_ACCURATE")
-    return resize(decoded, size)
+    encoded = tf.convert_to_tensor(encoded)
+    # The accurate DCT is named because the default is left to the libjpeg of the machine, and training and serving are
+    # two machines.
+    decode = functools.partial(tf.io.decode_jpeg, encoded, channels=1, dct_method="INTEGER_ACCURATE")
+
+    def cmyk() -> Any:
+        # libjpeg has no way from ink to grey; the kernel goes to RGB.
+        return tf.cast(tf.round(tf.image.rgb_to_grayscale(tf.cast(decode(channels=3), tf.float32))), tf.uint8)
+
+    def jpeg() -> Any:
+        shape = tf.io.extract_jpeg_shape(encoded)
+        enough = [tf.reduce_min(shape[:2]) >= _SCALE_MARGIN * ratio * size for ratio in _RATIOS]
+        kind = tf.where(shape[2] == 4, len(_RATIOS) + 1, tf.reduce_sum(tf.cast(enough, tf.int32)))
+        branches = [decode, *(functools.partial(decode, ratio=ratio) for ratio in _RATIOS), cmyk]
+        return upright(resize(tf.switch_case(kind, branches), size), orientation(encoded))
+
+    def png() -> Any:
+        # The kernel tells the format by its first bytes, whatever the name of the operation says.
+        return resize(decode(), size)
+
+    return tf.cond(tf.strings.substr(encoded, 0, 2) == b"\xff\xd8", jpeg, png)
 
 
 def resize(pixels: Any, size: int) -> Any:

@@ -1,5 +1,8 @@
 """Request handlers of the SageMaker TensorFlow Serving container; travels as code/inference.py in model.tar.gz.
 
+A request is one image (image/jpeg, image/png) or several ({"instances": [{"b64": "..."}]}). With `explain=true` among
+its custom attributes the answer has an overlay for each, a PNG to be stretched over the upright radiograph.
+
 The container (python_service.py in aws/deep-learning-containers) calls `input_handler`, posts its result to TensorFlow
 Serving and calls `output_handler` on the answer. An exception becomes a 500 with the body {"error": str(exception)}.
 So each exception here reads "<code>: <sentence>", and the caller tells the cases apart by the code:
@@ -78,7 +81,8 @@ def input_handler(data: Any, context: Any) -> str:
 
     Args:
         data: the request's body, a stream.
-        context: the container's request context; its `request_content_type` decides how the body is read.
+        context: the container's request context; its `request_content_type` decides how the body is read, its
+            `custom_attributes` whether overlays are drawn.
 
     Raises:
         RequestError: unsupported_media_type or undecodable_image.
@@ -99,7 +103,8 @@ def input_handler(data: Any, context: Any) -> str:
         except ValueError as error:
             raise RequestError("undecodable_image", f"The image cannot be read: {error}.") from error
     instances = [{"image_bytes": {"b64": base64.b64encode(image).decode("ascii")}} for image in images]
-    return json.dumps({"signature_name": "serving_default", "instances": instances})
+    signature = "explain" if _wants_overlays(context) else "serving_default"
+    return json.dumps({"signature_name": signature, "instances": instances})
 
 
 def output_handler(response: Any, context: Any) -> tuple[str, str]:
@@ -123,17 +128,31 @@ def output_handler(response: Any, context: Any) -> tuple[str, str]:
     model = {
         "package_arn": os.environ.get("MODEL_PACKAGE_ARN"),
         "threshold": _METADATA["threshold"],
+        "indeterminate": _METADATA["indeterminate"],
+        "engine": "tensorflow",
         "image_size": _METADATA["image_size"],
         "dataset_sha256": _METADATA["dataset"]["sha256"],
     }
     return json.dumps({"predictions": predictions, "model": model}), "application/json"
 
 
-def _prediction(scores: dict[str, float]) -> dict[str, Any]:
+def _wants_overlays(context: Any) -> bool:
+    attributes = (part.strip().lower() for part in (context.custom_attributes or "").split(","))
+    return "explain=true" in attributes
+
+
+def _prediction(outputs: dict[str, Any]) -> dict[str, Any]:
     negative, positive = _METADATA["labels"]
-    probability = float(scores["probability"])
-    label = positive if probability >= _METADATA["threshold"] else negative
-    return {"probability": probability, "logit": float(scores["logit"]), "label": label}
+    probability = float(outputs["probability"])
+    prediction = {
+        "probability": probability,
+        "logit": float(outputs["logit"]),
+        "label": positive if probability >= _METADATA["threshold"] else negative,
+        "indeterminate": _METADATA["indeterminate"]["low"] <= probability < _METADATA["indeterminate"]["high"],
+    }
+    if "overlay_bytes" in outputs:
+        prediction["overlay_png"] = outputs["overlay_bytes"]["b64"]
+    return prediction
 
 
 def _images_of_json(body: bytes) -> list[bytes]:

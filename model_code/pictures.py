@@ -17,6 +17,7 @@ import tensorflow as tf
 from model_code.archive import LABELS
 from model_code.image import resize
 from model_code.metrics import Array
+from model_code.saliency import COLOURS, OPACITY
 from model_code.scoring import Pixels, TestScores
 
 SAMPLES_PER_LABEL = 8
@@ -25,9 +26,6 @@ CASES_PER_GROUP = 3
 BORDER = 0.1
 # Of a picture in the report; larger images are shrunk to it.
 _SIZE = 224
-_COLOURS = "inferno"
-# How much of the radiograph the colour may cover.
-_OPACITY = 0.6
 _ROWS, _COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
 
 
@@ -129,7 +127,7 @@ def case(position: int, pixels: Pixels, saliency: Array, scores: TestScores) -> 
     shown = _shrunk(pixels)
     edge = shown.shape[0]
     grid = np.asarray(tf.image.resize(saliency[..., np.newaxis], (edge, edge), antialias=True))[..., 0]
-    cover = _OPACITY * grid[..., np.newaxis]
+    cover = OPACITY * grid[..., np.newaxis]
     blended = (1 - cover) * shown + cover * _coloured(grid)
     return Case(
         Picture(_jpeg(shown), f"Chest radiograph, test {caption}.", caption),
@@ -167,7 +165,7 @@ def _place(saliency: Array) -> str:
 
 
 def _coloured(values: Array) -> Pixels:
-    return np.asarray(mpl.colormaps[_COLOURS](values)[..., :3] * 255, dtype=np.uint8)
+    return np.asarray(mpl.colormaps[COLOURS](values)[..., :3] * 255, dtype=np.uint8)
 
 
 def _shrunk(pixels: Pixels) -> Pixels:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import matplotlib as mpl
+import numpy as np
 import tensorflow as tf
+
+COLOURS = "inferno"
+# How much of the radiograph the colour covers where the map has its maximum.
+OPACITY = 0.6
 
 
 def grad_cam(feature_maps: Any, hidden: Any, hidden_kernel: Any, logit_kernel: Any, size: int) -> Any:
@@ -33,3 +39,19 @@ def grad_cam(feature_maps: Any, hidden: Any, hidden_kernel: Any, logit_kernel: A
     coarse = tf.nn.relu(tf.einsum("nhwc,nc->nhw", feature_maps, channel_weights))
     fine = tf.image.resize(coarse[..., tf.newaxis], (size, size), method="bilinear")[..., 0]
     return tf.math.divide_no_nan(fine, tf.reduce_max(fine, axis=(1, 2), keepdims=True))
+
+
+def overlay(saliency: Any) -> Any:
+    """Saliency maps as pictures to lay over the radiographs: the colour tells the value, and so does the opacity.
+
+    Args:
+        saliency: float32 (n, size, size) in 0..1.
+
+    Returns:
+        string (n,): PNG files in RGBA, of the maps' size.
+    """
+    levels = np.linspace(0, 1, 256)
+    palette = np.asarray(mpl.colormaps[COLOURS](levels) * 255, dtype=np.uint8)
+    palette[:, 3] = np.round(OPACITY * levels * 255)
+    pixels = tf.gather(tf.constant(palette), tf.cast(tf.round(saliency * 255), tf.int32))
+    return tf.map_fn(tf.io.encode_png, pixels, fn_output_signature=tf.TensorSpec((), tf.string))

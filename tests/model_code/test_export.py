@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
 from model_code import export, model
 from model_code.image import pixels_from_bytes
+from model_code.saliency import OPACITY
 from tests.model_code.conftest import SIZE, drawn, settle
 
 
@@ -35,9 +38,40 @@ def test_one_image_scores_the_same_in_training_and_serving(loaded, classifier):
         np.testing.assert_allclose(outputs["probability"], 1 / (1 + np.exp(-trained / 2.0)), atol=1e-5)
 
 
+def test_every_signature_of_encoded_images_gives_the_same_scores(loaded):
+    encoded = tf.constant([drawn(1, 90, "JPEG"), drawn(2, 50)])
+    scored = loaded.signatures["serving_default"](image_bytes=encoded)
+    for name in ("explain", "features"):
+        outputs = loaded.signatures[name](image_bytes=encoded)
+        for output in ("logit", "probability"):
+            np.testing.assert_allclose(outputs[output], scored[output], atol=1e-5)
+
+
+def test_features_are_what_the_head_is_given(loaded, classifier):
+    encoded = drawn(1, 90, "JPEG")
+    pixels = pixels_from_bytes(encoded, SIZE).numpy()[np.newaxis].astype("float32")
+    network = classifier.network
+    pooled = keras.Model(network.input, network.get_layer("pooling").output)(pixels, training=False)
+    found = loaded.signatures["features"](image_bytes=tf.constant([encoded]))["features"]
+    np.testing.assert_allclose(found, pooled, atol=1e-4)
+
+
+def test_an_overlay_shows_the_map_in_colour_and_hides_nothing_where_the_map_is_zero(loaded):
+    images = [drawn(1, 90, "JPEG"), drawn(2, 50)]
+    overlays = loaded.signatures["explain"](image_bytes=tf.constant(images))["overlay_bytes"].numpy()
+    pixels = tf.stack([pixels_from_bytes(image, SIZE) for image in images])
+    maps = loaded.signatures["explain_pixels"](pixels=pixels)["saliency"].numpy()
+    for saliency, encoded in zip(maps, overlays, strict=True):
+        with Image.open(io.BytesIO(encoded)) as opened:
+            assert (opened.format, opened.mode, opened.size) == ("PNG", "RGBA", (SIZE, SIZE))
+            alpha = np.asarray(opened)[..., 3]
+        np.testing.assert_allclose(alpha / 255, OPACITY * saliency, atol=0.005)
+
+
 def test_signatures_take_batches_and_the_names_serving_needs(loaded):
-    specification = loaded.signatures["serving_default"].structured_input_signature[1]["image_bytes"]
-    assert (specification.dtype, specification.shape.as_list()) == (tf.string, [None])
+    for name in ("serving_default", "explain", "features"):
+        specification = loaded.signatures[name].structured_input_signature[1]["image_bytes"]
+        assert (specification.dtype, specification.shape.as_list()) == (tf.string, [None])
     for name in ("score_pixels", "explain_pixels"):
         specification = loaded.signatures[name].structured_input_signature[1]["pixels"]
         assert (specification.dtype, specification.shape.as_list()) == (tf.uint8, [None, SIZE, SIZE, 1])

@@ -30,6 +30,7 @@ def handlers(tmp_path, monkeypatch):
     metadata = {
         "labels": ["NORMAL", "PNEUMONIA"],
         "threshold": 0.4,
+        "indeterminate": {"low": 0.3, "high": 0.4},
         "image_size": 32,
         "dataset": {"sha256": "ab" * 32},
     }
@@ -41,8 +42,10 @@ def handlers(tmp_path, monkeypatch):
     return module
 
 
-def context(content_type):
-    return SimpleNamespace(request_content_type=content_type, accept_header="application/json")
+def context(content_type, custom_attributes=None):
+    return SimpleNamespace(
+        request_content_type=content_type, accept_header="application/json", custom_attributes=custom_attributes
+    )
 
 
 def answer(status, document):
@@ -65,6 +68,22 @@ def test_an_image_body_becomes_a_predict_request(handlers, content_type, format_
     assert request["signature_name"] == "serving_default"
     (instance,) = request["instances"]
     assert base64.b64decode(instance["image_bytes"]["b64"]) == image
+
+
+@pytest.mark.parametrize(
+    ("attributes", "signature"),
+    [("explain=true", "explain"), ("trace=7, Explain=True", "explain"), ("explain=false", "serving_default")],
+)
+def test_overlays_are_made_for_who_asks(handlers, attributes, signature):
+    request = json.loads(handlers.input_handler(io.BytesIO(drawn(1)), context("image/png", attributes)))
+    assert request["signature_name"] == signature
+
+
+def test_an_overlay_is_passed_on_as_it_came(handlers):
+    outputs = {"logit": 3.0, "probability": 0.6, "overlay_bytes": {"b64": "iVBORw=="}}
+    body, _ = handlers.output_handler(answer(200, {"predictions": [outputs]}), context("image/png", "explain=true"))
+    (prediction,) = json.loads(body)["predictions"]
+    assert prediction["overlay_png"] == "iVBORw=="
 
 
 def test_json_may_hold_several_images(handlers):
@@ -115,12 +134,14 @@ def test_the_answer_carries_label_model_and_threshold(handlers):
     assert content_type == "application/json"
     document = json.loads(body)
     assert document["predictions"] == [
-        {"probability": 0.39, "logit": -1.0, "label": "NORMAL"},
-        {"probability": 0.4, "logit": 3.0, "label": "PNEUMONIA"},
+        {"probability": 0.39, "logit": -1.0, "label": "NORMAL", "indeterminate": True},
+        {"probability": 0.4, "logit": 3.0, "label": "PNEUMONIA", "indeterminate": False},
     ]
     assert document["model"] == {
         "package_arn": "arn:aws:sagemaker:eu-west-1:1:model-package/cxr-dev/3",
         "threshold": 0.4,
+        "indeterminate": {"low": 0.3, "high": 0.4},
+        "engine": "tensorflow",
         "image_size": 32,
         "dataset_sha256": "ab" * 32,
     }

@@ -1,0 +1,63 @@
+"""How a camera or scanner was held, by the EXIF data of a JPEG, read inside the graph.
+
+Layout: the APP1 segment and the TIFF header of Exif 2.32 (CIPA DC-008, 4.5 and 4.7.2), tag 0x0112 of the first image
+file directory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+# The directory begins a few bytes into the segment, which comes first or after JFIF's own.
+_HEAD_BYTES = 4096
+# Marker, length (any), identifier.
+_SEGMENT = (0xFF, 0xE1, None, None, *b"Exif\0\0")
+_ENTRY_BYTES = 12
+_ORIENTATION = 0x0112
+_TRANSPOSED = 5
+
+
+def orientation(encoded: Any) -> Any:
+    """The EXIF orientation of a JPEG.
+
+    Args:
+        encoded: scalar string tensor, the file's content.
+
+    Returns:
+        int32 scalar from 1 (upright) to 8; 1 also where the file says nothing, or nothing that can be read.
+    """
+    head = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, 0, _HEAD_BYTES), tf.uint8), tf.int32)
+    # Zeros behind the end: what points there finds no entry.
+    head = tf.pad(head, [[0, 2 * _HEAD_BYTES]])
+    windows = tf.stack([head[place : place + _HEAD_BYTES] for place in range(len(_SEGMENT))])
+    same = tf.reduce_all([windows[place] == byte for place, byte in enumerate(_SEGMENT) if byte is not None], axis=0)
+    start = tf.cast(tf.argmax(same), tf.int32) + len(_SEGMENT)
+    little = head[start] == ord("I")
+
+    def number(at: Any) -> Any:
+        """Two bytes as one number, in the file's byte order."""
+        first, second = tf.gather(head, at), tf.gather(head, at + 1)
+        return tf.where(little, first + 256 * second, 256 * first + second)
+
+    # The offset has four bytes; a directory beyond 65,535 is beyond what is read.
+    directory = start + tf.minimum(number(tf.where(little, start + 4, start + 6)), _HEAD_BYTES - 2)
+    entries = directory + 2 + _ENTRY_BYTES * tf.range(_HEAD_BYTES // _ENTRY_BYTES)
+    entries = tf.minimum(entries[: number(directory)], 3 * _HEAD_BYTES - _ENTRY_BYTES)
+    values = tf.boolean_mask(number(entries + 8), number(entries) == _ORIENTATION)
+    value = tf.reduce_max(tf.concat([values, [1]], axis=0))
+    return tf.where(tf.reduce_any(same) & (value <= 8), value, 1)
+
+
+def upright(pixels: Any, held: Any) -> Any:
+    """Turn and mirror a square image as its EXIF orientation asks.
+
+    Args:
+        pixels: tensor of shape (size, size, c).
+        held: of `orientation`.
+    """
+    pixels = tf.where(held >= _TRANSPOSED, tf.transpose(pixels, (1, 0, 2)), pixels)
+    for axis, mirrored in ((1, (2, 3, 6, 7)), (0, (3, 4, 7, 8))):
+        pixels = tf.where(tf.reduce_any(held == mirrored), tf.reverse(pixels, [axis]), pixels)
+    return pixels
