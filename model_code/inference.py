@@ -97,11 +97,12 @@ def input_handler(data: Any, context: Any) -> str:
             "unsupported_media_type",
             f"Send the radiograph as image/jpeg or image/png, not as {content_type or 'an unnamed type'}.",
         )
-    for image in images:
+    for number, image in enumerate(images, start=1):
         try:
             check_image(image)
         except ValueError as error:
-            raise RequestError("undecodable_image", f"The image cannot be read: {error}.") from error
+            which = "The image" if len(images) == 1 else f"Image {number}"
+            raise RequestError("undecodable_image", f"{which} cannot be read: {error}.") from error
     instances = [{"image_bytes": {"b64": base64.b64encode(image).decode("ascii")}} for image in images]
     signature = "explain" if _wants_overlays(context) else "serving_default"
     return json.dumps({"signature_name": signature, "instances": instances})
