@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 ENV ?= dev
+APPROVAL ?=
 STAY ?= 1
 ARCHIVE ?=
 PORT ?= 4566
@@ -12,8 +13,12 @@ export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 # The CDK command line must neither report usage nor ask for news: the laptop works without a network.
 export CDK_DISABLE_CLI_TELEMETRY := true
-LOCK = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+LOCK = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
        --no-emit-find-links --no-header --quiet
+# What is vendored into a deployment, by dependency group and machine: Lambda runs on aarch64, SageMaker on x86_64.
+LIBRARIES := .venv/libraries/engine-x86_64/.installed .venv/libraries/dicom-aarch64/.installed .venv/libraries/jwt-aarch64/.installed
+# The lock files are whole; what the engine's leaves out, the serving container has.
+VENDOR = uv pip install --quiet --require-hashes --only-binary :all: --python-version 3.12 --no-compile-bytecode --no-deps
 
 .PHONY: help
 help:  ## this list
@@ -31,6 +36,25 @@ $(BIN)/uv:
 	uv pip install --python $(BIN)/python --quiet --no-build-isolation --no-deps -e .
 	@touch $@
 
+# A half-finished folder has no marker. The marker is the lock file itself, so synthesis can tell a stale folder.
+.venv/libraries/%-aarch64/.installed: requirements/%.txt | $(BIN)/uv
+	rm -rf $(@D)
+	$(VENDOR) --python-platform aarch64-manylinux_2_28 --target $(@D) -r $<
+	@cp $< $@
+
+.venv/libraries/%-x86_64/.installed: requirements/%.txt | $(BIN)/uv
+	rm -rf $(@D)
+	$(VENDOR) --python-platform x86_64-manylinux_2_28 --target $(@D) -r $<
+	@cp $< $@
+
+.PHONY: libraries
+libraries: $(LIBRARIES)  ## the packages that functions and endpoints carry into AWS, for the machines there
+
+.venv/serving/.installed: requirements/serving.txt | $(BIN)/uv
+	rm -rf $(@D)
+	uv pip install --python $(BIN)/python --quiet --require-hashes --no-deps --target $(@D) -r $<
+	@touch $@
+
 node_modules/.bin/cdk: package-lock.json
 	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' \
 	  || { echo "Node 20 or newer is needed for the CDK command line." >&2; exit 1; }
@@ -42,12 +66,12 @@ demo: .venv/laptop.installed node_modules/.bin/cdk  ## the whole stack on this m
 	@python -m local.demo --port $(PORT) $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(filter 0,$(STAY)),--no-stay)
 
 .PHONY: test
-test: .venv/dev.installed node_modules/.bin/cdk  ## everything that must hold: lint, types, unit, synth and whole-stack tests
+test: .venv/dev.installed .venv/serving/.installed node_modules/.bin/cdk $(LIBRARIES)  ## everything that must hold: lint, types, unit, synth and whole-stack tests
 	ruff check . && ruff format --check . && mypy
 	pytest -n auto --no-loadscope-reorder
 
 .PHONY: check
-check: .venv/dev.installed node_modules/.bin/cdk  ## the fast part of `make test`: no emulator, no training
+check: .venv/dev.installed .venv/serving/.installed node_modules/.bin/cdk $(LIBRARIES)  ## the fast part of `make test`: no emulator, no training
 	ruff check . && ruff format --check . && mypy
 	pytest -n auto --no-loadscope-reorder -m "not system and not slow"
 
@@ -56,34 +80,42 @@ format: .venv/dev.installed  ## format and fix what can be fixed
 	ruff format . && ruff check --fix .
 
 .PHONY: synth
-synth: .venv/deploy.installed node_modules/.bin/cdk  ## templates of ENV into cdk.out (no account, no network)
+synth: .venv/deploy.installed node_modules/.bin/cdk $(LIBRARIES)  ## templates of ENV into cdk.out (no account, no network)
 	cdk synth --quiet --context env=$(ENV)
 
 .PHONY: diff
-diff: .venv/deploy.installed node_modules/.bin/cdk  ## what a deploy of ENV would change in AWS
-	cdk diff --context env=$(ENV)
+diff: .venv/deploy.installed node_modules/.bin/cdk $(LIBRARIES)  ## what a deploy of ENV would change in AWS
+	cdk diff --method=template --context env=$(ENV)  # reads, and makes no change set
 
 .PHONY: bootstrap
 bootstrap: .venv/deploy.installed node_modules/.bin/cdk  ## prepare the account and region of ENV for the CDK, once
 	cdk bootstrap --context env=$(ENV)
 
 .PHONY: deploy
-deploy: .venv/deploy.installed node_modules/.bin/cdk  ## deploy ENV to the AWS account of your credentials
-	cdk deploy --all --context env=$(ENV)
+deploy: .venv/deploy.installed node_modules/.bin/cdk $(LIBRARIES)  ## deploy ENV to the AWS account of your credentials
+	cdk deploy --all --context env=$(ENV) $(if $(APPROVAL),--require-approval=$(APPROVAL))
 
 .PHONY: destroy
-destroy: .venv/deploy.installed node_modules/.bin/cdk  ## remove ENV from AWS (what settings retain stays)
+destroy: .venv/deploy.installed node_modules/.bin/cdk $(LIBRARIES)  ## remove ENV from AWS (what settings retain stays)
 	cdk destroy --all --context env=$(ENV)
 
 .PHONY: pipeline
 pipeline: .venv/dev.installed  ## compile pipeline/definition.py into pipeline/definition.json
 	python -m pipeline.definition
 
+.PHONY: policy
+policy: .venv/dev.installed node_modules/.bin/cdk $(LIBRARIES)  ## write who may do what, and the roles that deploy, from the templates into docs/
+	python -m policy
+
 .PHONY: lock
 lock: .venv/dev.installed  ## resolve the dependencies again into requirements/
-	$(LOCK) --group dev -o requirements/dev.txt
-	$(LOCK) --group laptop -c requirements/dev.txt -o requirements/laptop.txt
-	$(LOCK) --group build -c requirements/dev.txt -o requirements/deploy.txt
+	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml --group laptop -c requirements/dev.txt -o requirements/laptop.txt
+	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/deploy.txt
+	$(LOCK) --group serving --no-deps -o requirements/serving.txt
+	$(LOCK) --group engine --no-deps -c requirements/dev.txt -o requirements/engine.txt
+	$(LOCK) --group dicom -c requirements/dev.txt -o requirements/dicom.txt
+	$(LOCK) --group jwt -c requirements/dev.txt -o requirements/jwt.txt
 
 .PHONY: clean
 clean:  ## remove what commands made (not the installation)

@@ -1,10 +1,11 @@
-"""The four stacks of one environment."""
+"""The stacks of one environment: four, and one more where it has a network of its own."""
 
 from aws_cdk import App
 
 from infra.api_stack import ApiStack
 from infra.data_stack import DataStack
 from infra.endpoint_stack import EndpointStack
+from infra.network_stack import NetworkStack
 from infra.settings import Settings
 from infra.training_stack import TrainingStack
 
@@ -12,6 +13,10 @@ from infra.training_stack import TrainingStack
 def add_stacks(app: App, settings: Settings) -> None:
     """Add the environment's stacks, in the order they are deployed."""
     data = DataStack(app, f"{settings.name}-data", settings=settings)
-    training = TrainingStack(app, f"{settings.name}-training", data=data, settings=settings)
+    network = NetworkStack(app, f"{settings.name}-network", settings=settings).network if settings.network.vpc else None
+    training = TrainingStack(app, f"{settings.name}-training", data=data, network=network, settings=settings)
     endpoint = EndpointStack(app, f"{settings.name}-endpoint", data=data, training=training, settings=settings)
-    ApiStack(app, f"{settings.name}-api", endpoint=endpoint, settings=settings)
+    api = ApiStack(app, f"{settings.name}-api", data=data, training=training, endpoint=endpoint, settings=settings)
+    if network is not None:
+        for stack in (training, endpoint, api):
+            network.take_in(stack)

@@ -1,18 +1,20 @@
-"""What must not be lost: uploads, datasets, and everything that executions produce."""
+"""What must not be lost: uploads, datasets, everything that executions produce, and readers' labels."""
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
-from aws_cdk import aws_kms as kms
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.access_log_bucket import AccessLogBucket
+from infra.audit_trail import AuditTrail
+from infra.data_key import DataKey
 from infra.encrypted_bucket import EncryptedBucket
+from infra.expiring_table import ExpiringTable
 from infra.settings import Settings
 from infra.stack import deployable
 
 
 class DataStack(Stack):
-    """The key and the buckets.
+    """The key, the buckets and the table of predictions.
 
     Args:
         settings: of the environment.
@@ -20,14 +22,7 @@ class DataStack(Stack):
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: key and buckets"))
-        self.key = kms.Key(
-            self,
-            "Key",
-            description=f"{settings.name}: datasets, models and notifications",
-            enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY,
-            pending_window=None if settings.retain else Duration.days(7),
-        )
+        self.key = DataKey(self, "Key", settings=settings)
         access_logs = (
             AccessLogBucket(self, "AccessLogs", settings=settings).bucket if settings.buckets.access_logs else None
         )
@@ -42,10 +37,24 @@ class DataStack(Stack):
                 # What is trained on is the copy below datasets/.
                 s3.LifecycleRule(
                     id="Uploads", prefix="incoming/", expiration=Duration.days(settings.buckets.incoming_days)
-                )
+                ),
+                # Single images on their way to the endpoint, which nobody needs once they are answered.
+                s3.LifecycleRule(
+                    id="Images",
+                    prefix="uploads/",
+                    expiration=Duration.days(1),
+                    noncurrent_version_expiration=Duration.days(1),
+                ),
+                # Copies of images to be scored, and the scores.
+                s3.LifecycleRule(
+                    id="Batches", prefix="batches/", expiration=Duration.days(settings.buckets.incoming_days)
+                ),
             ],
         )
         self.data.send_events()
+        self.data.take_forms_of(settings.api.allowed_origins)
+        # Readers' labels are ground truth that no training makes again.
+        self.predictions = ExpiringTable(self, "Predictions", key=self.key, retain=settings.retain)
         self.data.write_once_by(f"{settings.name}-training-Trigger", "datasets/*")
         self.artifacts = EncryptedBucket(
             self,
@@ -55,6 +64,8 @@ class DataStack(Stack):
             options=settings.buckets,
             access_logs=access_logs,
         )
+        if settings.buckets.data_events:
+            AuditTrail(self, "Trail", buckets=[self.data.bucket, self.artifacts.bucket], settings=settings)
 
         CfnOutput(
             self, "DataBucketName", value=self.data.name, description="Upload archives to incoming/ of this bucket"

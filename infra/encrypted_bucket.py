@@ -1,11 +1,14 @@
 """A private bucket: encrypted with the given key, TLS only, versioned."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.findings import accept
 from infra.settings import Buckets
 
 
@@ -59,6 +62,12 @@ class EncryptedBucket(Construct):
             ],
         )
         self.name = self.bucket.bucket_name
+        if access_logs is None:
+            accept(
+                self.bucket,
+                "AwsSolutions-S1",
+                reason="buckets.access_logs is false: for environments with public images, such as those of Kaggle",
+            )
 
     def send_events(self) -> None:
         """Announce new objects on the account's default event bus."""
@@ -68,6 +77,13 @@ class EncryptedBucket(Construct):
         bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
             event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
         )
+
+    def take_forms_of(self, origins: Sequence[str]) -> None:
+        """Let pages of these origins post presigned forms from a browser."""
+        if origins:
+            self.bucket.add_cors_rule(
+                allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(origins), max_age=3600
+            )
 
     def write_once_by(self, role_name_prefix: str, keys: str) -> None:
         """Deny everybody else to write keys, whatever their own policies allow.

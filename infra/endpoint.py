@@ -1,74 +1,78 @@
 """The endpoint that serves the released model, or nothing before the first release."""
 
-from aws_cdk import CfnCondition, CfnParameter, Fn, Stack
+from typing import Any
+
+from aws_cdk import Aws, CfnCondition, CfnParameter, Fn, Stack, Token
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from infra import serving_container
 from infra.endpoint_alarms import EndpointAlarms
+from infra.endpoint_scaling import EndpointScaling
+from infra.released_package import ARN_PATTERN, ReleasedPackage
 from infra.sagemaker_role import SageMakerRole
-from infra.settings import RealtimeEndpoint, ServerlessEndpoint
+from infra.settings import RealtimeEndpoint, Rollout, ServerlessEndpoint
 
 VARIANT = "AllTraffic"
+SHADOW = "Shadow"
 
 
 class Endpoint(Construct):
-    """Model, endpoint configuration and endpoint, which exist while the parameter names a model package.
-
-    Everything else of the stack exists always: a release may update these three types of resources only.
+    """Model, endpoint configuration and endpoint, which exist while a model package is released.
 
     Args:
         name: of the endpoint, fixed, so that clients need no other stack to know it.
+        package: that is released.
         options: serverless or on instances.
     """
 
-    RELEASED_TYPES = ("AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint")
-
     def __init__(
-        self, scope: Construct, construct_id: str, *, name: str, options: ServerlessEndpoint | RealtimeEndpoint
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        package: ReleasedPackage,
+        options: ServerlessEndpoint | RealtimeEndpoint,
     ) -> None:
         super().__init__(scope, construct_id)
         self.name = name
-        stack = Stack.of(self)
-        self._arn = stack.format_arn(service="sagemaker", resource="endpoint", resource_name=name)
-        package = CfnParameter(
-            stack,
-            "ModelPackageArn",
-            type="String",
-            default="",
-            description="ARN of the approved model package to serve; empty before the first release",
-            allowed_pattern=r"^(|arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:[0-9]{12}:model-package/.+)$",
-        )
-        has_model = CfnCondition(
-            stack, "HasModel", expression=Fn.condition_not(Fn.condition_equals(package.value_as_string, ""))
-        )
-
+        self._package = package
+        self._arn = Stack.of(self).format_arn(service="sagemaker", resource="endpoint", resource_name=name)
         self.role = SageMakerRole(self, "Role", description="Loads the model and answers requests")
-        model = sagemaker.CfnModel(
-            self,
-            "Model",
-            execution_role_arn=self.role.role_arn,
-            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-                model_package_name=package.value_as_string,
-                # Every answer names the package it came from: what is really loaded, not what should be.
-                environment={"MODEL_PACKAGE_ARN": package.value_as_string},
-            ),
-        )
-        model.node.add_dependency(self.role)
+        realtime = options if isinstance(options, RealtimeEndpoint) else None
+        self._variables = serving_container.for_single_requests(realtime.instance_type if realtime else None)
+        model = self._model("Model", package.arn)
         configuration = sagemaker.CfnEndpointConfig(
-            self, "Config", production_variants=[_variant(model.attr_model_name, options)]
+            self,
+            "Config",
+            production_variants=[_variant(model.attr_model_name, VARIANT, options)],
+            shadow_production_variants=self._shadow(realtime) if realtime and realtime.shadow_percent else None,
         )
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Resource",
             endpoint_name=name,
             endpoint_config_name=configuration.attr_endpoint_config_name,
-            # A serverless endpoint switches by itself; it takes no deployment policy.
-            deployment_config=self._canary(options) if isinstance(options, RealtimeEndpoint) else None,
+            # A serverless endpoint switches at once: docs/adr/0017 says what guards its releases instead.
+            deployment_config=self._guarded(realtime.rollout) if realtime else None,
+            # A release starts with as many instances as the traffic has now, not with the fewest.
+            retain_all_variant_properties=True if realtime else None,
         )
-        for resource in (model, configuration, endpoint):
-            resource.cfn_options.condition = has_model
+        package.wait_for(model, configuration, endpoint)
+        if realtime:
+            EndpointScaling(
+                self,
+                "Scaling",
+                package=package,
+                endpoint=endpoint,
+                endpoint_name=name,
+                variant=VARIANT,
+                at_least=realtime.instance_count,
+                at_most=realtime.scaling.max_instances,
+            ).keep_invocations(realtime)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> None:
         """Allow to send images and to ask for the endpoint's state."""
@@ -78,42 +82,64 @@ class Endpoint(Construct):
             )
         )
 
-    def grant_release(self, grantee: iam.IGrantable) -> None:
-        """Allow to update this stack with another model package, and nothing but that.
+    def _model(self, construct_id: str, package_arn: str) -> sagemaker.CfnModel:
+        model = sagemaker.CfnModel(
+            self,
+            construct_id,
+            execution_role_arn=self.role.role_arn,
+            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
+                model_package_name=package_arn,
+                # Every answer names the package it came from: what is really loaded, not what should be.
+                environment={"MODEL_PACKAGE_ARN": package_arn, **self._variables},
+            ),
+        )
+        model.node.add_dependency(self.role)
+        return model
 
-        CloudFormation acts with the stack's own service role, so who releases needs no rights to SageMaker or IAM.
-        """
+    def _shadow(self, options: RealtimeEndpoint) -> Any:
+        """A second model that gets copies of requests and answers nobody, while a parameter names its package."""
         stack = Stack.of(self)
-        arn = stack.format_arn(service="cloudformation", resource="stack", resource_name=f"{stack.stack_name}/*")
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["cloudformation:UpdateStack"],
-                resources=[arn],
-                conditions={
-                    "ForAllValues:StringEquals": {"cloudformation:ResourceTypes": list(self.RELEASED_TYPES)},
-                    # ForAllValues holds for a request that names no types, which would be one for all of them.
-                    "Null": {"cloudformation:ResourceTypes": "false"},
-                },
-            )
+        shadow = CfnParameter(
+            stack,
+            "ShadowModelPackageArn",
+            type="String",
+            default="",
+            description="ARN of a model package that is asked beside the released one; empty for none",
+            allowed_pattern=ARN_PATTERN,
+        ).value_as_string
+        shadowed = CfnCondition(
+            stack,
+            "HasShadow",
+            expression=Fn.condition_and(
+                Fn.condition_not(Fn.condition_equals(self._package.arn, "")),
+                Fn.condition_not(Fn.condition_equals(shadow, "")),
+            ),
         )
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[arn])
-        )
+        model = self._model("ShadowModel", shadow)
+        self._package.wait_for(model, condition=shadowed)
+        variant = {
+            "ModelName": model.attr_model_name,
+            "VariantName": SHADOW,
+            # In relation to the production variant's 1: the share of the requests that are copied.
+            "InitialVariantWeight": options.shadow_percent / 100,
+            "InstanceType": options.instance_type,
+            "InitialInstanceCount": options.instance_count,
+        }
+        return Token.as_any(Fn.condition_if(shadowed.logical_id, [variant], Aws.NO_VALUE))
 
-    def _canary(self, options: RealtimeEndpoint) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
-        canary = options.canary
-        alarms = EndpointAlarms(self, "Alarms", endpoint_name=self.name, variant=VARIANT, canary=canary)
+    def _guarded(self, rollout: Rollout) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
+        alarms = EndpointAlarms(self, "Alarms", endpoint_name=self.name, variant=VARIANT, limits=rollout)
+        share = sagemaker.CfnEndpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=rollout.percent)
         return sagemaker.CfnEndpoint.DeploymentConfigProperty(
             blue_green_update_policy=sagemaker.CfnEndpoint.BlueGreenUpdatePolicyProperty(
                 traffic_routing_configuration=sagemaker.CfnEndpoint.TrafficRoutingConfigProperty(
-                    type="CANARY",
-                    canary_size=sagemaker.CfnEndpoint.CapacitySizeProperty(
-                        type="CAPACITY_PERCENT", value=canary.percent
-                    ),
-                    wait_interval_in_seconds=canary.wait_seconds,
+                    type=rollout.traffic.upper(),
+                    canary_size=share if rollout.traffic == "canary" else None,
+                    linear_step_size=share if rollout.traffic == "linear" else None,
+                    wait_interval_in_seconds=rollout.wait_seconds,
                 ),
-                termination_wait_in_seconds=canary.termination_wait_seconds,
-                maximum_execution_timeout_in_seconds=canary.wait_seconds + canary.termination_wait_seconds + 3600,
+                termination_wait_in_seconds=rollout.termination_wait_seconds,
+                maximum_execution_timeout_in_seconds=rollout.longest_seconds,
             ),
             auto_rollback_configuration=sagemaker.CfnEndpoint.AutoRollbackConfigProperty(
                 alarms=[sagemaker.CfnEndpoint.AlarmProperty(alarm_name=name) for name in alarms.names]
@@ -150,12 +176,12 @@ def grant_describe(grantee: lambda_.Function, *, name: str) -> None:
 
 
 def _variant(
-    model_name: str, options: ServerlessEndpoint | RealtimeEndpoint
+    model_name: str, name: str, options: ServerlessEndpoint | RealtimeEndpoint
 ) -> sagemaker.CfnEndpointConfig.ProductionVariantProperty:
     if isinstance(options, ServerlessEndpoint):
         return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
             model_name=model_name,
-            variant_name=VARIANT,
+            variant_name=name,
             initial_variant_weight=1,
             serverless_config=sagemaker.CfnEndpointConfig.ServerlessConfigProperty(
                 memory_size_in_mb=options.memory_mb, max_concurrency=options.max_concurrency
@@ -163,7 +189,7 @@ def _variant(
         )
     return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
         model_name=model_name,
-        variant_name=VARIANT,
+        variant_name=name,
         initial_variant_weight=1,
         instance_type=options.instance_type,
         initial_instance_count=options.instance_count,

@@ -4,56 +4,73 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from infra.settings import Canary
+from infra.settings import Rollout
+
+# SageMaker publishes ModelLatency and OverheadLatency in microseconds
+# (https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html).
+_MICROSECONDS = 1000
 
 
 class EndpointAlarms(Construct):
-    """Errors and latency of an endpoint, as SageMaker publishes them.
+    """Errors and latencies of an endpoint, as SageMaker publishes them.
 
     Args:
         endpoint_name: of the endpoint, which need not exist: its missing metrics are no reason for alarm.
         variant: of its configuration.
-        canary: limits.
+        limits: of the settings.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, endpoint_name: str, variant: str, canary: Canary
+        self, scope: Construct, construct_id: str, *, endpoint_name: str, variant: str, limits: Rollout
     ) -> None:
         super().__init__(scope, construct_id)
-        dimensions = {"EndpointName": endpoint_name, "VariantName": variant}
-        errors = cloudwatch.Metric(
-            namespace="AWS/SageMaker",
-            metric_name="Invocation5XXErrors",
-            dimensions_map=dimensions,
-            statistic="Sum",
-            period=Duration.minutes(1),
-        )
-        latency = cloudwatch.Metric(
-            namespace="AWS/SageMaker",
-            metric_name="ModelLatency",
-            dimensions_map=dimensions,
-            statistic="p90",
-            period=Duration.minutes(1),
-        )
+        self._dimensions = {"EndpointName": endpoint_name, "VariantName": variant}
         self.names = [
-            errors.create_alarm(
-                self,
+            self._alarm(
                 "Errors",
-                alarm_description="Requests the model answered with an error within a minute",
-                threshold=canary.max_errors_per_minute,
-                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-                evaluation_periods=1,
-                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            ).alarm_name,
-            latency.create_alarm(
-                self,
+                metric="Invocation5XXErrors",
+                # Each invocation counts as 0 or 1: the average is the share that failed.
+                statistic="Average",
+                threshold=limits.max_error_percent / 100,
+                minutes=2,
+                description="Share of the requests that the container answers with an error",
+            ),
+            self._alarm(
                 "Latency",
-                alarm_description="Time the slowest tenth of requests spends in the model",
-                # SageMaker publishes this metric in microseconds
-                # (https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html).
-                threshold=canary.max_latency_ms * 1000,
-                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-                evaluation_periods=3,
-                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            ).alarm_name,
+                metric="ModelLatency",
+                statistic="p90",
+                threshold=limits.max_latency_ms * _MICROSECONDS,
+                minutes=3,
+                description="Microseconds that the slowest tenth of requests spends in the model",
+            ),
+            self._alarm(
+                "Overhead",
+                metric="OverheadLatency",
+                statistic="p90",
+                threshold=limits.max_overhead_ms * _MICROSECONDS,
+                minutes=3,
+                description="Microseconds that the slowest tenth of requests spends on the way to the model and back",
+            ),
         ]
+
+    def _alarm(
+        self, construct_id: str, *, metric: str, statistic: str, threshold: float, minutes: int, description: str
+    ) -> str:
+        """An alarm that goes off when the limit is reached in each of so many minutes; its name."""
+        watched = cloudwatch.Metric(
+            namespace="AWS/SageMaker",
+            metric_name=metric,
+            dimensions_map=self._dimensions,
+            statistic=statistic,
+            period=Duration.minutes(1),
+        )
+        alarm = watched.create_alarm(
+            self,
+            construct_id,
+            alarm_description=description,
+            threshold=threshold,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            evaluation_periods=minutes,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        return alarm.alarm_name

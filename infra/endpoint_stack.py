@@ -3,18 +3,21 @@
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
+from infra.async_endpoint import AsyncEndpoint
+from infra.batch_model import PREFIX, BatchModel
 from infra.data_stack import DataStack
 from infra.deep_learning_images import DeepLearningImages
-from infra.endpoint import Endpoint
+from infra.endpoint import Endpoint, grant_describe
 from infra.event_rule import EventRule
 from infra.function import Function
+from infra.released_package import ReleasedPackage
 from infra.settings import Settings
 from infra.stack import deployable
 from infra.training_stack import TrainingStack
 
 
 class EndpointStack(Stack):
-    """The endpoint, and the function that updates this stack when a model is approved.
+    """The endpoints and the batch model, and the function that updates this stack when a model is approved.
 
     Args:
         data: the stack with the buckets.
@@ -27,7 +30,30 @@ class EndpointStack(Stack):
     ) -> None:
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: endpoint and its releases"))
         images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
-        self.endpoint = Endpoint(self, "Endpoint", name=settings.name, options=settings.endpoint)
+        package = ReleasedPackage(self, "Package")
+        self.endpoint = Endpoint(self, "Endpoint", name=settings.name, package=package, options=settings.endpoint)
+        queued = settings.asynchronous
+        batch = BatchModel(
+            self,
+            "BatchModel",
+            package=package,
+            instance_type=queued.instance_type if queued else settings.batch.instance_type,
+        )
+        if queued:
+            asynchronous = AsyncEndpoint(
+                self,
+                "AsyncEndpoint",
+                name=f"{settings.name}-async",
+                package=package,
+                model=batch,
+                bucket_name=data.data.name,
+                prefix=PREFIX,
+                key=data.key,
+                options=queued,
+            )
+            CfnOutput(self, "AsyncEndpointName", value=asynchronous.name)
+            for part, arn in asynchronous.topic_arns.items():
+                CfnOutput(self, f"{part}TopicArn", value=arn)
         release = Function(
             self,
             "Release",
@@ -36,26 +62,47 @@ class EndpointStack(Stack):
             timeout_seconds=900,  # waits for an update that is under way: the longest a function may run
             environment={
                 "ENDPOINT_STACK_NAME": self.stack_name,
+                "ENDPOINT_NAME": self.endpoint.name,
+                "RELEASED_TYPES": ",".join(package.types),
                 "MODEL_PACKAGE_GROUP_NAME": training.registry.name,
                 "NOTIFICATION_TOPIC_ARN": training.notifications.topic_arn,
             },
             settings=settings,
         )
-        EventRule(
+        decisions = EventRule(
             self,
             "Decisions",
             function=release,
             description="Somebody approved or rejected a model: release it, or say that it still serves",
             pattern=training.registry.decisions(),
         )
+        decisions.also(
+            "Registrations",
+            description="A model was registered: somebody has to decide about it",
+            pattern=training.registry.registrations(),
+        )
+        decisions.also(
+            "Releases",
+            description="A release has ended: ask what really serves, and say so",
+            pattern=package.ended(),
+        )
 
+        for role in (self.endpoint.role, batch.role):
+            data.artifacts.grant_read(role, "executions/*")
+            images.grant_pull(role)
         self.endpoint.role.write_logs(f"Endpoints/{self.endpoint.name}")
-        data.artifacts.grant_read(self.endpoint.role, "executions/*")
-        images.grant_pull(self.endpoint.role)
+        batch.role.write_logs("TransformJobs", *([f"Endpoints/{settings.name}-async"] if queued else []))
+        data.data.grant_read(batch.role, f"{PREFIX}/*")
+        data.data.grant_write(batch.role, f"{PREFIX}/*")
 
-        self.endpoint.grant_release(release)
+        package.grant_release(release)
+        grant_describe(release, name=self.endpoint.name)
+        self.endpoint.grant_invoke(release)
         training.registry.grant_read(release)
         training.notifications.grant_publish(release)
 
         CfnOutput(self, "EndpointName", value=self.endpoint.name)
         CfnOutput(self, "ReleaseFunctionName", value=release.function_name)
+        CfnOutput(self, "BatchInstanceType", value=settings.batch.instance_type)
+        CfnOutput(self, "BatchInstanceCount", value=str(settings.batch.instance_count))
+        CfnOutput(self, "BatchConcurrentRequests", value=str(settings.batch.concurrent_requests))

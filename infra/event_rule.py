@@ -7,6 +7,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from infra.findings import accept
+
 SIX_HOURS = 6 * 3600
 
 
@@ -31,42 +33,19 @@ class EventRule(Construct):
         description: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        dead_letters = sqs.Queue(
+        self._function = function
+        self._dead_letters = sqs.Queue(
             self,
             "DeadLetters",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=Duration.days(14),  # the longest there is: someone has to look
         )
-        rule = events.Rule(self, "Resource", description=description, event_pattern=pattern)
-        resource = rule.node.default_child
-        assert isinstance(resource, events.CfnRule)  # noqa: S101
-        resource.targets = [
-            events.CfnRule.TargetProperty(
-                id="Function",
-                arn=function.function_arn,
-                retry_policy=events.CfnRule.RetryPolicyProperty(
-                    maximum_retry_attempts=24, maximum_event_age_in_seconds=SIX_HOURS
-                ),
-                dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=dead_letters.queue_arn),
-            )
-        ]
-        function.add_permission(
-            f"{construct_id}Events", principal=iam.ServicePrincipal("events.amazonaws.com"), source_arn=rule.rule_arn
+        accept(
+            self._dead_letters, "AwsSolutions-SQS3", reason="it is the dead-letter queue, of a rule and not of a queue"
         )
-        # An event that never reached the function ...
-        dead_letters.add_to_resource_policy(
-            iam.PolicyStatement(
-                principals=[iam.ServicePrincipal("events.amazonaws.com")],
-                actions=["sqs:SendMessage"],
-                resources=[dead_letters.queue_arn],
-                conditions={
-                    "ArnEquals": {"aws:SourceArn": rule.rule_arn},
-                    "StringEquals": {"aws:SourceAccount": Stack.of(self).account},
-                },
-            )
-        )
-        # ... and one that the function failed on, which Lambda keeps for itself.
+        self._add("Resource", f"{construct_id}Events", pattern, description)
+        # What the function failed on, which Lambda keeps for itself: once for all rules.
         lambda_.CfnEventInvokeConfig(
             self,
             "Failures",
@@ -75,7 +54,41 @@ class EventRule(Construct):
             maximum_retry_attempts=2,
             maximum_event_age_in_seconds=SIX_HOURS,
             destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=dead_letters.queue_arn)
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self._dead_letters.queue_arn)
             ),
         )
-        dead_letters.grant_send_messages(function)
+        self._dead_letters.grant_send_messages(function)
+
+    def also(self, construct_id: str, *, pattern: events.EventPattern, description: str) -> None:
+        """Call the function with other events too, which end in the same queue when it cannot handle them."""
+        self._add(construct_id, f"{construct_id}Events", pattern, description)
+
+    def _add(self, construct_id: str, permission_id: str, pattern: events.EventPattern, description: str) -> None:
+        rule = events.Rule(self, construct_id, description=description, event_pattern=pattern)
+        resource = rule.node.default_child
+        assert isinstance(resource, events.CfnRule)  # noqa: S101
+        resource.targets = [
+            events.CfnRule.TargetProperty(
+                id="Function",
+                arn=self._function.function_arn,
+                retry_policy=events.CfnRule.RetryPolicyProperty(
+                    maximum_retry_attempts=24, maximum_event_age_in_seconds=SIX_HOURS
+                ),
+                dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=self._dead_letters.queue_arn),
+            )
+        ]
+        self._function.add_permission(
+            permission_id, principal=iam.ServicePrincipal("events.amazonaws.com"), source_arn=rule.rule_arn
+        )
+        # An event that never reached the function.
+        self._dead_letters.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                actions=["sqs:SendMessage"],
+                resources=[self._dead_letters.queue_arn],
+                conditions={
+                    "ArnEquals": {"aws:SourceArn": rule.rule_arn},
+                    "StringEquals": {"aws:SourceAccount": Stack.of(self).account},
+                },
+            )
+        )

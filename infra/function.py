@@ -7,19 +7,22 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.assets import stage_function
+from infra.assets import stage_function, stage_function_with_libraries
+from infra.findings import accept
 from infra.log_group import LogGroup
 from infra.settings import PowertoolsLayer, Settings
 
 
 class Function(lambda_.Function):
-    """The handler `lambdas.<name>.handler.handle` in AWS.
+    """The handler `lambdas.<name>.<module>.handle` in AWS.
 
     Args:
-        name: folder below `lambdas/`, which is the whole of the function's code.
+        name: folder below `lambdas/`, which with what it imports of its neighbours is the function's code.
+        module: of that folder, where several functions share it.
         environment: variables besides those of Powertools.
         memory_mb: memory, and with it the share of a CPU.
         timeout_seconds: the longest a call may take.
+        libraries: dependency group that the function carries along (`make libraries`); none without it.
         powertools: whether the handler imports Powertools or pydantic; without them a cold start is shorter.
         settings: of the environment.
     """
@@ -30,9 +33,11 @@ class Function(lambda_.Function):
         construct_id: str,
         *,
         name: str,
+        module: str = "handler",
         environment: Mapping[str, str],
         memory_mb: int,
         timeout_seconds: int,
+        libraries: str | None = None,
         powertools: bool = True,
         settings: Settings,
     ) -> None:
@@ -45,8 +50,8 @@ class Function(lambda_.Function):
             construct_id,
             runtime=lambda_.Runtime.PYTHON_3_12,
             architecture=lambda_.Architecture.ARM_64,
-            code=lambda_.Code.from_asset(str(stage_function(name))),
-            handler=f"lambdas.{name}.handler.handle",
+            code=_code(name, libraries if settings.vendor_libraries else None),
+            handler=f"lambdas.{name}.{module}.handle",
             role=role,
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
@@ -56,12 +61,24 @@ class Function(lambda_.Function):
             memory_size=memory_mb,
             timeout=Duration.seconds(timeout_seconds),
             environment={
-                "POWERTOOLS_SERVICE_NAME": name,
+                "POWERTOOLS_SERVICE_NAME": name if module == "handler" else module,
                 "POWERTOOLS_TRACE_DISABLED": str(not settings.tracing).lower(),
                 "LOG_LEVEL": "INFO",
                 **environment,
             },
         )
+        accept(
+            self,
+            "AwsSolutions-L1",
+            reason="the layer and the libraries are built for Python 3.12, which Lambda maintains until October 2028",
+        )
+
+
+def _code(name: str, libraries: str | None) -> lambda_.Code:
+    if libraries is None:
+        return lambda_.Code.from_asset(str(stage_function(name)))
+    path, digest = stage_function_with_libraries(name, libraries)
+    return lambda_.Code.from_asset(str(path), asset_hash=digest)
 
 
 def _layer(scope: Construct, construct_id: str, layer: PowertoolsLayer) -> lambda_.ILayerVersion:

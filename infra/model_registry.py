@@ -66,6 +66,18 @@ class ModelRegistry(Construct):
             detail={"ModelPackageGroupName": [self.name], "ModelApprovalStatus": ["Approved", "Rejected"]},
         )
 
+    def registrations(self) -> events.EventPattern:
+        """Events of a package of this group that waits for a person's decision."""
+        return events.EventPattern(
+            source=["aws.sagemaker"],
+            detail_type=["SageMaker Model Package State Change"],
+            detail={
+                "ModelPackageGroupName": [self.name],
+                "ModelApprovalStatus": ["PendingManualApproval"],
+                "ModelPackageStatus": ["Completed"],
+            },
+        )
+
     def grant_register(self, grantee: iam.IGrantable) -> None:
         """Allow to add a version to the group."""
         grantee.grant_principal.add_to_principal_policy(

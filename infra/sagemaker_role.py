@@ -30,7 +30,8 @@ class SageMakerRole(iam.Role):
         self.add_to_principal_policy(
             iam.PolicyStatement(
                 actions=["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                resources=[f"{arn}{group}:*" for group in log_groups],
+                # A group that is made has the one ARN, its streams are below the other.
+                resources=[f"{arn}{group}{end}" for group in log_groups for end in ("", ":*")],
             )
         )
         # A metric is no resource: the action takes "*" only, so the namespace confines it.

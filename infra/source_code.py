@@ -16,6 +16,7 @@ class SourceCode(Construct):
         path, digest = stage_source_code()
         self._asset = assets.Asset(self, "Asset", path=str(path), asset_hash=digest)
         self.uri = self._asset.s3_object_url
+        self.name = self._asset.s3_object_key
 
     def grant_read(self, grantee: iam.IGrantable) -> None:
         """Allow to read this one object; the asset's own grant would open the whole bucket."""

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from aws_cdk import DefaultStackSynthesizer, Environment
+from aws_cdk import DefaultStackSynthesizer, Environment, PermissionsBoundary
 
 from infra.settings import Settings
 
@@ -15,15 +15,19 @@ class StackProperties(TypedDict):
     synthesizer: DefaultStackSynthesizer
     termination_protection: bool
     tags: dict[str, str]
+    permissions_boundary: PermissionsBoundary | None
 
 
 def deployable(settings: Settings, description: str) -> StackProperties:
-    """Arguments of a stack: region from the settings, account from the credentials that deploy it."""
+    """Arguments of a stack: region and account from the settings; without an account, that of who deploys it."""
+    boundary = settings.permissions_boundary
     return {
         "description": description,
-        "env": Environment(region=settings.region),
+        "env": Environment(account=settings.account, region=settings.region),
         # The rule reads a parameter of type SSM, which an update with previous parameters and few rights cannot do.
         "synthesizer": DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
         "termination_protection": settings.retain,
-        "tags": {"project": "chest-xray-stack", "environment": settings.environment},
+        # CloudFormation puts a stack's tags on everything in it that takes tags.
+        "tags": {**settings.tags, "environment": settings.environment},
+        "permissions_boundary": PermissionsBoundary.from_name(boundary) if boundary else None,
     }

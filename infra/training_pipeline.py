@@ -29,6 +29,7 @@ class TrainingPipeline(Construct):
     Args:
         name: of the pipeline.
         placeholders: what replaces each `${name}` of the definition.
+        network: `VpcConfig` of its jobs, which then reach nothing; None for SageMaker's own network.
         settings: defaults of its parameters, and which of the compiled definitions it is.
 
     Raises:
@@ -42,6 +43,7 @@ class TrainingPipeline(Construct):
         *,
         name: str,
         placeholders: Mapping[str, str],
+        network: Mapping[str, list[str]] | None,
         settings: Pipeline,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -53,7 +55,12 @@ class TrainingPipeline(Construct):
         else:
             self._run_jobs("training", "pipelines-*")
         compiled = definition_file(spot=settings.spot, tuning=settings.tuning)
-        body = with_defaults(json.loads(compiled.read_text(encoding="utf-8")), settings.defaults())
+        body = with_defaults(json.loads(compiled.read_text(encoding="utf-8")), defaults(settings))
+        if network is not None:
+            names = {f"Job{name}{index}": one for name, ones in network.items() for index, one in enumerate(ones)}
+            placeholders = {**placeholders, **names}
+            body = isolated(body, {name: [f"${{Job{name}{index}}}" for index, _ in enumerate(ones)]
+                                   for name, ones in network.items()})  # fmt: skip
         text = json.dumps(body, separators=(",", ":"))
         pipeline = sagemaker.CfnPipeline(
             self,
@@ -105,6 +112,54 @@ class TrainingPipeline(Construct):
 def definition_file(*, spot: bool, tuning: bool) -> Path:
     """The compiled definition that trains, or tunes, on demand or on spot capacity."""
     return ROOT / "pipeline" / f"definition{'-tuning' if tuning else ''}{'-spot' if spot else ''}.json"
+
+
+def defaults(settings: Pipeline) -> dict[str, str | int | float]:
+    """The settings' defaults of the parameters, and the one that follows from where a file with weights is."""
+    if settings.weights_file == "none":
+        return settings.defaults()
+    return {**settings.defaults(), "WeightsChannelUri": f"s3://${{ArtifactBucketName}}/weights/{settings.weights_file}"}
+
+
+def isolated(definition: dict[str, Any], network: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The definition with its jobs in a network and their containers cut off from it.
+
+    Processing jobs are compiled with network isolation. The training toolkit downloads its source, which it
+    then cannot, but it takes an archive in a channel just as well (`files.download_and_extract` of
+    sagemaker-training-toolkit).
+
+    Args:
+        definition: as SageMaker takes it.
+        network: `VpcConfig` of the requests.
+    """
+    return {**definition, "Steps": [_isolated_step(step, network) for step in definition["Steps"]]}
+
+
+def _isolated_step(step: dict[str, Any], network: Mapping[str, list[str]]) -> dict[str, Any]:
+    request = step.get("Arguments", {})
+    if step["Type"] == "Processing":
+        return {**step, "Arguments": {**request, "NetworkConfig": {**request["NetworkConfig"], "VpcConfig": network}}}
+    if step["Type"] == "Training":
+        return {**step, "Arguments": _isolated_training(request, "HyperParameters", network)}
+    if step["Type"] == "Tuning":
+        job = _isolated_training(request["TrainingJobDefinition"], "StaticHyperParameters", network)
+        return {**step, "Arguments": {**request, "TrainingJobDefinition": job}}
+    return step
+
+
+def _isolated_training(
+    request: dict[str, Any], hyperparameters: str, network: Mapping[str, list[str]]
+) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": "${SourceCodeUri}", "S3DataDistributionType": "FullyReplicated"}
+    channel = {"ChannelName": "code", "DataSource": {"S3DataSource": source}, "InputMode": "File"}
+    archive = "/opt/ml/input/data/code/${SourceCodeName}"
+    return {
+        **request,
+        hyperparameters: {**request[hyperparameters], "sagemaker_submit_directory": archive},
+        "InputDataConfig": [*request["InputDataConfig"], channel],
+        "VpcConfig": network,
+        "EnableNetworkIsolation": True,
+    }
 
 
 def with_defaults(definition: dict[str, Any], defaults: Mapping[str, str | int | float]) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from constructs import Construct
 from infra.data_stack import DataStack
 from infra.deep_learning_images import DeepLearningImages
 from infra.endpoint import grant_describe
+from infra.engine_library import EngineLibrary
 from infra.event_rule import EventRule
 from infra.function import Function
 from infra.model_registry import ModelRegistry
+from infra.network import Network
 from infra.notifications import Notifications
 from infra.sagemaker_role import SageMakerRole
 from infra.settings import RealtimeEndpoint, Settings
@@ -23,10 +25,13 @@ class TrainingStack(Stack):
 
     Args:
         data: the stack with the buckets.
+        network: where jobs run; None leaves it to SageMaker.
         settings: of the environment.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, data: DataStack, settings: Settings) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, data: DataStack, network: Network | None, settings: Settings
+    ) -> None:
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: training pipeline and its trigger"))
         endpoint = settings.endpoint
         serving_instance = endpoint.instance_type if isinstance(endpoint, RealtimeEndpoint) else None
@@ -35,6 +40,7 @@ class TrainingStack(Stack):
         self.registry = ModelRegistry(self, "Registry", name=settings.name, settings=settings)
         images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
         source_code = SourceCode(self, "SourceCode")
+        engine = EngineLibrary(self, "EngineLibrary") if settings.vendor_libraries else None
         step_role = SageMakerRole(self, "StepRole", description="Preprocesses, trains and evaluates")
         serving = Function(
             self,
@@ -59,9 +65,13 @@ class TrainingStack(Stack):
                 "TrainingImageUri": images.training(settings.pipeline.training_instance_type),
                 "ServingImageUri": images.serving(serving_instance),
                 "SourceCodeUri": source_code.uri,
+                "SourceCodeName": source_code.name,
+                # A channel cannot be left out or empty: without libraries it is an object that has none.
+                "EngineLibraryUri": engine.uri if engine else source_code.uri,
                 "ModelPackageGroupName": self.registry.name,
                 "FindServingModelFunctionArn": serving.function_arn,
             },
+            network=network.for_jobs() if network else None,
             settings=settings.pipeline,
         )
         trigger = Function(
@@ -105,8 +115,13 @@ class TrainingStack(Stack):
         data.artifacts.grant_write(step_role, "executions/*")
         data.artifacts.grant_read(step_role, "weights/*")  # backbone weights that a platform team put there
         source_code.grant_read(step_role)
+        if engine is not None:
+            engine.grant_read(step_role)
         images.grant_pull(step_role)
         self.registry.grant_read(step_role)  # where a warm start finds the artifact of a package
+
+        if network is not None:
+            network.grant_attach(step_role)
 
         pipeline.role.encrypt_volumes(data.key.key_arn)
         step_role.grant_pass_to_sagemaker(pipeline.role)

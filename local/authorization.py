@@ -23,6 +23,7 @@ _NAMED_BY = {
     "Endpoint": (("EndpointName", "endpoint"),),
     "ProcessingJob": (("ProcessingJobName", "processing-job"),),
     "TrainingJob": (("TrainingJobName", "training-job"),),
+    "TransformJob": (("TransformJobName", "transform-job"),),
     "HyperParameterTuningJob": (("HyperParameterTuningJobName", "hyper-parameter-tuning-job"),),
     "Tags": (("ResourceArn", ""),),
 }
@@ -41,6 +42,7 @@ _OPERATIONS = {
     "SendPipelineExecutionStepFailure": "PipelineExecution",
     "ListTrainingJobsForHyperParameterTuningJob": "HyperParameterTuningJob",
     "UpdateEndpointWeightsAndCapacities": "Endpoint",
+    "InvokeEndpointAsync": "Endpoint",
     "InvokeEndpointWithResponseStream": "Endpoint",
     "PutModelPackageGroupPolicy": "ModelPackageGroup",
     "GetModelPackageGroupPolicy": "ModelPackageGroup",

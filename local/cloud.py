@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("sagemaker")
 
-_INVOCATION = re.compile(r"^/endpoints/(?P<name>[^/]+)/invocations$")
+_INVOCATION = re.compile(r"^/endpoints/(?P<name>[^/]+)/(?P<kind>invocations|async-invocations)$")
 _TARGET = "SageMaker."
 _SERVICE_PRINCIPAL = "sagemaker.amazonaws.com"
 # Well inside the hour a role session lasts.
@@ -97,6 +97,8 @@ class EmbeddedCloud:
         """Take over SageMaker's requests and resource types in the emulator."""
         emulator.register_service("sagemaker", _TARGET, self.handle_request)
         emulator.honour_resource_types()
+        emulator.announce_stack_changes()
+        emulator.judge_alarms_as_cloudwatch_does()
         stack_resources.register(self, self._endpoints)
 
     def shutdown(self) -> None:
@@ -157,7 +159,11 @@ class EmbeddedCloud:
             access_key = emulator.caller_key(headers, query)
             if invocation := _INVOCATION.match(path):
                 name = unquote(invocation["name"])
-                self._authorize_caller(access_key, "InvokeEndpoint", {"EndpointName": name})
+                queued = invocation["kind"] == "async-invocations"
+                operation = "InvokeEndpointAsync" if queued else "InvokeEndpoint"
+                self._authorize_caller(access_key, operation, {"EndpointName": name})
+                if queued:
+                    return await asyncio.to_thread(self._invoke_async, name, headers)
                 return await asyncio.to_thread(self._invoke, name, headers, body)
             operation = headers.get("x-amz-target", "").removeprefix(_TARGET)
             request = _parameters(operation, body)
@@ -190,6 +196,12 @@ class EmbeddedCloud:
         variant = headers.get("x-amzn-sagemaker-target-variant")
         answer = self._endpoints.invoke(name, body, forwarded, variant)
         return answer.status, {"Content-Type": answer.content_type}, answer.body
+
+    def _invoke_async(self, name: str, headers: Mapping[str, str]) -> Response:
+        queued = self._endpoints.invoke_async(name, headers)
+        identifier = json.dumps({"InferenceId": queued["InferenceId"]}).encode()
+        where = {f"X-Amzn-SageMaker-{member}": queued[member] for member in ("OutputLocation", "FailureLocation")}
+        return 202, {"Content-Type": "application/json", **where}, identifier
 
     def _session(self, role_arn: str) -> _Session:
         """The session of an execution role, which must trust SageMaker; of root for an empty ARN."""

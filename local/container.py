@@ -1,4 +1,4 @@
-"""One running copy of a model: the process of `local.serving`, its directory, its port and its logs."""
+"""One running copy of a model, behind an endpoint or in a batch transform job: its process, port, files and logs."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from local.api import Cloud
+    from local.hosted_model import HostedModel
 
 logger = logging.getLogger("endpoints")
 
@@ -52,26 +53,37 @@ def _own_environment() -> dict[str, str]:
 
 
 class Container:
-    """The serving process of one production variant.
+    """The serving process of one model: `local.serving`.
 
     Args:
         cloud: where the artifact comes from and the logs go.
-        endpoint: the endpoint's name, which names the log group.
-        variant: the production variant's name.
-        role_arn: the model's execution role; the artifact is read and the logs are written with it.
-        environment: the container's environment, as the model and its package set it.
+        owner: what it runs for, as its failure names it: a production variant or a job.
+        directory: where its files lie; it makes one of its own below, and removes that.
+        log_group: where its lines go.
+        stream: how the name of its log stream begins.
+        model: what it serves. The artifact is read and the logs are written with the model's role.
+        environment: variables besides the model's own.
     """
 
     def __init__(
-        self, cloud: Cloud, *, endpoint: str, variant: str, role_arn: str, environment: Mapping[str, str]
+        self,
+        cloud: Cloud,
+        *,
+        owner: str,
+        directory: Path,
+        log_group: str,
+        stream: str,
+        model: HostedModel,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._cloud = cloud
-        self._role_arn = role_arn
-        self._environment = dict(environment)
-        self.variant = variant
-        self.log_group = f"/aws/sagemaker/Endpoints/{endpoint}"
-        self.log_stream = f"{variant}/i-{uuid.uuid4().hex[:17]}"
-        self._directory = cloud.state_dir / "endpoints" / endpoint / uuid.uuid4().hex[:12]
+        self._owner = owner
+        self._model = model
+        self.role_arn = model.role_arn
+        self._environment = {**model.environment, **(environment or {})}
+        self.log_group = log_group
+        self.log_stream = f"{stream}/i-{uuid.uuid4().hex[:17]}"
+        self._directory = directory / uuid.uuid4().hex[:12]
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         self._last_lines: deque[str] = deque(maxlen=5)
@@ -79,11 +91,10 @@ class Container:
         self._reader: threading.Thread | None = None
         self._shipper: threading.Thread | None = None
 
-    def start(self, artifact: str, timeout: float = HEALTH_CHECK_SECONDS) -> None:
+    def start(self, timeout: float = HEALTH_CHECK_SECONDS) -> None:
         """Fetch and unpack the artifact, start the process and wait until it answers `/ping`.
 
         Args:
-            artifact: S3 URI of the `model.tar.gz`.
             timeout: seconds to wait for a healthy container.
 
         Raises:
@@ -91,7 +102,7 @@ class Container:
         """
         model_directory = self._directory / "model"
         model_directory.mkdir(parents=True)
-        self._fetch(artifact, model_directory)
+        self._fetch(self._model.artifact, model_directory)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self._port = listener.getsockname()[1]
             self._process = subprocess.Popen(
@@ -141,12 +152,12 @@ class Container:
         location = urlparse(artifact)
         archive = self._directory / "model.tar.gz"
         try:
-            s3 = self._cloud.client("s3", role_arn=self._role_arn)
+            s3 = self._cloud.client("s3", role_arn=self.role_arn)
             s3.download_file(location.netloc, location.path.lstrip("/"), str(archive))
         except (ClientError, BotoCoreError) as error:
             raise ApiError(
                 "ValidationException",
-                f"Could not access model data at {artifact}. Please ensure that the role {self._role_arn} exists and "
+                f"Could not access model data at {artifact}. Please ensure that the role {self.role_arn} exists and "
                 f"that its trust relationship policy allows the action sts:AssumeRole for the service principal "
                 f"sagemaker.amazonaws.com. Also ensure that the role has s3:GetObject permissions and that the object "
                 f"is located in {self._cloud.region}. ({error})",
@@ -175,7 +186,7 @@ class Container:
         said = self._last_lines[-1] if self._last_lines else "nothing"
         raise ApiError(
             "ValidationException",
-            f"The primary container for production variant {self.variant} did not pass the ping health check. "
+            f"The primary container for {self._owner} did not pass the ping health check. "
             f"Please check CloudWatch logs for this endpoint. Its last line was: {said}",
         )
 
@@ -206,7 +217,7 @@ class Container:
     def _ship_lines(self) -> None:
         """Write the log as CloudWatch gets it: in batches, with the execution role, which may not be allowed to."""
         try:
-            logs = self._cloud.client("logs", role_arn=self._role_arn)
+            logs = self._cloud.client("logs", role_arn=self.role_arn)
             with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
                 logs.create_log_group(logGroupName=self.log_group)
             logs.create_log_stream(logGroupName=self.log_group, logStreamName=self.log_stream)

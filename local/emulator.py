@@ -14,6 +14,8 @@ What is hooked, and why:
 | `cloudformation.handlers._ACTION_HANDLERS` | refuse an update of resource types outside `ResourceTypes` |
 | `provisioners._RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_physical_name` | the SageMaker resource types |
 | `stacks._runs_on_worker_thread` | an endpoint waits for processes, off the event loop |
+| `stacks._add_event`, `CLIENT_REQUEST_TOKEN` | publish "CloudFormation Stack Status Change" events |
+| `cloudwatch._evaluate_alarm`, `_describe_alarms`, `_metrics`, `_dims_key` | alarms judge their own metric, in time |
 | `eventbridge._put_events` | publish events with source `aws.sagemaker` |
 """
 
@@ -25,6 +27,7 @@ import importlib
 import json
 import re
 import secrets
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -33,7 +36,7 @@ import hypercorn.asyncio
 from hypercorn.config import Config
 from ministack import app as ministack
 from ministack.core import iam_actions, iam_evaluator, router
-from ministack.services import eventbridge, sts
+from ministack.services import cloudwatch, eventbridge, sts
 from ministack.services.cloudformation import handlers as stack_actions
 from ministack.services.cloudformation import helpers as stack_errors
 from ministack.services.cloudformation import provisioners, stacks
@@ -49,7 +52,7 @@ if TYPE_CHECKING:
 
 _DEPLOYED_SERVICES = (
     *("kms", "s3", "sns", "sqs", "iam", "sts", "ssm", "lambda_svc", "cloudwatch_logs", "cloudwatch", "eventbridge"),
-    "apigateway_v1",
+    *("apigateway_v1", "dynamodb"),
 )
 
 
@@ -235,6 +238,66 @@ def honour_resource_types() -> None:
         return update_stack(params)
 
     stack_actions._ACTION_HANDLERS["UpdateStack"] = update_listed_types
+
+
+def announce_stack_changes() -> None:
+    """Publish an event for every status that a stack gets, as CloudFormation does and MiniStack does not."""
+    add_event = stacks._add_event
+
+    def add_and_announce(
+        stack_id: str, stack_name: str, logical_id: str, resource_type: str, status: str, *rest: Any, **more: Any
+    ) -> None:
+        add_event(stack_id, stack_name, logical_id, resource_type, status, *rest, **more)
+        if resource_type != "AWS::CloudFormation::Stack" or logical_id != stack_name:
+            return
+        reason = rest[0] if rest else more.get("reason", "")
+        detail = {
+            "stack-id": stack_id,
+            "status-details": {"status": status, "status-reason": reason},
+            "client-request-token": stacks.CLIENT_REQUEST_TOKEN.get(),
+        }
+        put_event("aws.cloudformation", "CloudFormation Stack Status Change", [stack_id], detail)
+
+    stacks._add_event = add_and_announce
+    stack_actions._add_event = add_and_announce
+
+
+def judge_alarms_as_cloudwatch_does() -> None:
+    """Make an alarm judge its own metric, and as time goes by.
+
+    MiniStack takes every metric of the same name together, whatever its dimensions, and looks at an alarm only when a
+    metric arrives: one that went off before the traffic ended would stay so.
+    """
+    evaluate, describe = cloudwatch._evaluate_alarm, cloudwatch._describe_alarms
+
+    def evaluate_own(alarm: dict[str, Any]) -> None:
+        own = cloudwatch._dims_key({item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []})
+        everything = cloudwatch._metrics
+        mine = {key: points for key, points in everything.items() if key[2] == own}
+        if alarm["StateValue"] == "ALARM" and alarm.get("TreatMissingData") == "notBreaching" and _is_over(alarm, mine):
+            alarm["StateValue"], alarm["StateReason"] = "OK", "No datapoint was received, and none is not breaching."
+            return
+        cloudwatch._metrics = mine
+        try:
+            evaluate(alarm)
+        finally:
+            cloudwatch._metrics = everything
+
+    def evaluate_and_describe(*arguments: Any, **more: Any) -> Any:
+        cloudwatch._evaluate_all_alarms()
+        return describe(*arguments, **more)
+
+    cloudwatch._evaluate_alarm = evaluate_own
+    cloudwatch._describe_alarms = evaluate_and_describe
+
+
+def _is_over(alarm: Mapping[str, Any], metrics: Mapping[Any, list[dict[str, Any]]]) -> bool:
+    """Whether an alarm's metric has no point in the time that the alarm looks at."""
+    begin = time.time() - alarm.get("Period", 60) * alarm.get("EvaluationPeriods", 1)
+    name = alarm.get("Namespace"), alarm.get("MetricName")
+    return not any(
+        point["Timestamp"] >= begin for key, points in metrics.items() if key[:2] == name for point in points
+    )
 
 
 def _resource_types(params: Mapping[str, Any]) -> list[str]:

@@ -1,21 +1,27 @@
 """SageMaker endpoints on the laptop: each InService variant is a serving process running the model's own artifact.
 
-A change starts the new processes beside the old ones, switches every new request over at once when all are healthy,
-and stops the old ones when the requests they took have been answered. When a new process does not become healthy the
-endpoint stays on what it served before.
+A change starts the new processes beside the old ones, moves the traffic to them as the deployment configuration says
+when all are healthy, and stops the old ones when the requests they took have been answered. When a new process does
+not become healthy, or an alarm goes off on the way, the endpoint stays on what it served before.
 """
 
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from local.api import ApiError
+from local.async_inference import AsyncInference
 from local.container import Answer, Container
+from local.endpoint_metrics import EndpointMetrics
 from local.fleet import Fleet, Variant
+from local.hosted_model import hosted_model
+from local.traffic import Rollout, rollout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,11 +37,21 @@ INVOCATION_SECONDS = 60
 _EVENT_STATUS = {
     "Creating": "CREATING",
     "Updating": "UPDATING",
+    "RollingBack": "ROLLING_BACK",
     "InService": "IN_SERVICE",
     "Failed": "FAILED",
     "Deleting": "DELETING",
 }
-_UNSUPPORTED_CONFIG = ("AsyncInferenceConfig", "ExplainerConfig", "ShadowProductionVariants")
+_UNSUPPORTED_CONFIG = ("ExplainerConfig",)
+_CHANGING = ("Creating", "Updating", "RollingBack")
+# How often the alarms of a release are looked at.
+_LOOK_SECONDS = 0.5
+# Copies of requests for shadow variants that are under way at once; more are dropped, for nobody waits for them.
+_SHADOW_REQUESTS = 4
+
+
+class _RolledBackError(Exception):
+    """An alarm went off while the traffic moved. `str()` names it."""
 
 
 @dataclass
@@ -49,6 +65,10 @@ class _Endpoint:
     created: float = field(default_factory=time.time)
     modified: float = field(default_factory=time.time)
     fleet: Fleet | None = None
+    candidate: Fleet | None = None
+    share: float = 0.0
+    """Part of the traffic that the candidate gets, from 0 to 1."""
+    deployment: dict[str, Any] | None = None
     settled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -66,6 +86,10 @@ class Endpoints:
         self._lock = threading.Lock()
         self._endpoints: dict[str, _Endpoint] = {}
         self._retiring: list[threading.Thread] = []
+        self._metrics = EndpointMetrics(cloud)
+        self._shadows = ThreadPoolExecutor(_SHADOW_REQUESTS, thread_name_prefix="shadow")
+        self._shadow_slots = threading.Semaphore(_SHADOW_REQUESTS)
+        self._queue = AsyncInference(cloud, self._serving, self._ask_patiently)
 
     def handle(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one operation of `OPERATIONS`.
@@ -106,7 +130,13 @@ class Endpoints:
             ApiError: `ValidationError` for an unknown endpoint or too large a payload, `ModelError` with the
                 container's own status and answer, when that is not a success.
         """
+        began = time.monotonic()
         with self._serving(name) as fleet:
+            if fleet.config.get("AsyncInferenceConfig"):
+                raise ApiError(
+                    "ValidationError",
+                    f"Endpoint {name} is asynchronous: it takes requests by InvokeEndpointAsync only.",
+                )
             variant = fleet.choose(target_variant)
             serverless = "ServerlessConfig" in variant.settings
             limit = MAX_SERVERLESS_PAYLOAD_BYTES if serverless else MAX_PAYLOAD_BYTES
@@ -116,26 +146,92 @@ class Endpoints:
                     f"1 validation error detected: Value at 'body' failed to satisfy constraint: Member must have "
                     f"length less than or equal to {limit}; this one has {len(body)} bytes.",
                 )
+            for shadow in fleet.sampled_shadows(variant):
+                self._copy(name, fleet, shadow, body, headers)
+            return self._ask(name, variant, body, headers, began=began)
+
+    def invoke_async(self, name: str, headers: Mapping[str, str]) -> dict[str, str]:
+        """Queue the object at `InputLocation` for an asynchronous endpoint.
+
+        Args:
+            name: the endpoint.
+            headers: of InvokeEndpointAsync, in lower case.
+
+        Returns:
+            `InferenceId`, `OutputLocation` and `FailureLocation`.
+
+        Raises:
+            ApiError: `ValidationError` for an endpoint that is unknown or not asynchronous, or a wrong request.
+        """
+        return self._queue.submit(name, headers)
+
+    def _ask(
+        self,
+        name: str,
+        variant: Variant,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        timeout: float = INVOCATION_SECONDS,
+        began: float | None = None,
+    ) -> Answer:
+        """One container's answer, counted in the endpoint's metrics."""
+        status, asked = 0, time.monotonic()
+        try:
+            answer = variant.container.invoke(body, headers, timeout)
+            status = answer.status
+        except TimeoutError as error:
+            message = "Your invocation timed out while waiting for a response from container primary."
+            raise self._model_error(variant, 0, message) from error
+        except OSError as error:
+            raise self._model_error(variant, 500, f"The container is gone: {error}") from error
+        finally:
+            ended = time.monotonic()
+            self._metrics.record(
+                name,
+                variant.name,
+                status=status,
+                model_seconds=ended - asked,
+                total_seconds=ended - (asked if began is None else began),
+            )
+        if not 200 <= answer.status < 300:
+            said = answer.body.decode(errors="replace")
+            raise self._model_error(variant, answer.status, said)
+        return answer
+
+    def _ask_patiently(
+        self, name: str, variant: Variant, body: bytes, headers: Mapping[str, str], timeout: float
+    ) -> Answer:
+        return self._ask(name, variant, body, headers, timeout=timeout)
+
+    def _copy(self, name: str, fleet: Fleet, shadow: Variant, body: bytes, headers: Mapping[str, str]) -> None:
+        """Give a shadow variant the same request; its answer goes nowhere, but its metrics tell of it."""
+        if not self._shadow_slots.acquire(blocking=False):
+            return
+        fleet.enter()
+
+        def ask() -> None:
             try:
-                answer = variant.container.invoke(body, headers, INVOCATION_SECONDS)
-            except TimeoutError as error:
-                message = "Your invocation timed out while waiting for a response from container primary."
-                raise self._model_error(variant, 0, message) from error
-            except OSError as error:
-                raise self._model_error(variant, 500, f"The container is gone: {error}") from error
-            if not 200 <= answer.status < 300:
-                said = answer.body.decode(errors="replace")
-                raise self._model_error(variant, answer.status, said)
-            return answer
+                with contextlib.suppress(ApiError):
+                    self._ask(name, shadow, body, headers)
+            finally:
+                fleet.leave()
+                self._shadow_slots.release()
+
+        self._shadows.submit(ask)
 
     def shutdown(self) -> None:
         """Stop every process."""
         with self._lock:
             endpoints = list(self._endpoints.values())
             self._endpoints.clear()
+        self._queue.close()
+        self._metrics.close()
+        self._shadows.shutdown(wait=False, cancel_futures=True)
         for endpoint in endpoints:
-            if endpoint.fleet is not None:
-                endpoint.fleet.retire(timeout=0)
+            for fleet in (endpoint.candidate, endpoint.fleet):
+                if fleet is not None:
+                    fleet.retire(timeout=0)
         for thread in self._retiring:
             thread.join(1)
 
@@ -165,6 +261,8 @@ class Endpoints:
             fleet = endpoint.fleet if endpoint is not None else None
             if endpoint is None or fleet is None:
                 raise ApiError("ValidationError", f"Endpoint {name} of account {self._cloud.account} not found.")
+            if endpoint.candidate is not None and random.random() < endpoint.share:  # noqa: S311 - traffic, not keys
+                fleet = endpoint.candidate
             fleet.enter()
         try:
             yield fleet
@@ -187,25 +285,42 @@ class Endpoints:
             if name.lower() in self._endpoints:
                 raise ApiError("ValidationException", f'Cannot create already existing endpoint "{self._arn(name)}".')
             endpoint = _Endpoint(name, self._arn(name), request["EndpointConfigName"], list(request.get("Tags", [])))
+            endpoint.deployment = request.get("DeploymentConfig")
             self._endpoints[name.lower()] = endpoint
-        self._begin(endpoint, "Creating", request["EndpointConfigName"])
+        # Nothing serves yet that the traffic could be taken from.
+        self._begin(endpoint, "Creating", request["EndpointConfigName"], Rollout())
         return endpoint.arn
 
     def _update(self, request: Mapping[str, Any]) -> str:
         endpoint = self._find(request["EndpointName"])
-        self._cloud.registry("DescribeEndpointConfig", {"EndpointConfigName": request["EndpointConfigName"]})
+        config = self._cloud.registry("DescribeEndpointConfig", {"EndpointConfigName": request["EndpointConfigName"]})
+        self._refuse_conversion(endpoint, config)
+        instances = config["ProductionVariants"][0].get("InitialInstanceCount", 1)
+        deployment = endpoint.deployment if request.get("RetainDeploymentConfig") else request.get("DeploymentConfig")
+        way = rollout(deployment, int(instances))
         with self._lock:
             if endpoint.status not in ("InService", "Failed"):
                 raise ApiError("ValidationException", f"Cannot update in-progress endpoint {endpoint.arn}.")
             endpoint.settled.clear()
             endpoint.status = "Updating"
-        self._begin(endpoint, "Updating", request["EndpointConfigName"])
+            endpoint.deployment = deployment
+        self._begin(endpoint, "Updating", request["EndpointConfigName"], way)
         return endpoint.arn
+
+    def _refuse_conversion(self, endpoint: _Endpoint, config: Mapping[str, Any]) -> None:
+        """Only the other way round is allowed: "Deploy models with Amazon SageMaker Serverless Inference"."""
+        serving = [] if endpoint.fleet is None else [variant.settings for variant in endpoint.fleet.variants]
+        on_instances = any("ServerlessConfig" not in settings for settings in serving)
+        if on_instances and any("ServerlessConfig" in settings for settings in config["ProductionVariants"]):
+            raise ApiError(
+                "ValidationException",
+                f"Endpoint {endpoint.arn} runs on instances and cannot be converted to serverless.",
+            )
 
     def _delete(self, name: str) -> None:
         endpoint = self._find(name)
         with self._lock:
-            if endpoint.status in ("Creating", "Updating"):
+            if endpoint.status in _CHANGING:
                 raise ApiError("ValidationException", f"Cannot update in-progress endpoint {endpoint.arn}.")
             self._endpoints.pop(name.lower(), None)
             fleet, endpoint.fleet = endpoint.fleet, None
@@ -213,31 +328,40 @@ class Endpoints:
         if fleet is not None:
             self._retire(fleet)
 
-    def _begin(self, endpoint: _Endpoint, status: str, config_name: str) -> None:
+    def _begin(self, endpoint: _Endpoint, status: str, config_name: str, way: Rollout) -> None:
         self._report(endpoint, status)
-        threading.Thread(target=self._replace, args=(endpoint, config_name), daemon=True).start()
+        threading.Thread(target=self._replace, args=(endpoint, config_name, way), daemon=True).start()
 
-    def _replace(self, endpoint: _Endpoint, config_name: str) -> None:
-        """Bring up the processes of a configuration and switch to them, or stay."""
+    def _replace(self, endpoint: _Endpoint, config_name: str, way: Rollout) -> None:
+        """Bring up the processes of a configuration and move the traffic to them, or stay."""
         started: list[Variant] = []
         try:
-            for settings in self._variants(config_name):
-                started.append(self._start(endpoint.name, settings))
+            config = self._config(config_name)
+            for member in ("ProductionVariants", "ShadowProductionVariants"):
+                for settings in config.get(member) or []:
+                    started.append(self._start(endpoint.name, settings))
+            productive = len(config["ProductionVariants"])
+            fleet = Fleet(config, started[:productive], started[productive:])
+            old = self._move_traffic(endpoint, fleet, way)
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the endpoint's failure reason
+            if isinstance(error, _RolledBackError):
+                self._report(endpoint, "RollingBack")
             reason = error.message if isinstance(error, ApiError) else f"{type(error).__name__}: {error}"
-            for variant in started:
-                variant.container.stop()
-            endpoint.failure_reason = reason
-            # Rolled back: an endpoint that served before is in service with what it had.
+            endpoint.failure_reason = str(error) if isinstance(error, _RolledBackError) else reason
+            with self._lock:
+                candidate, endpoint.candidate = endpoint.candidate, None
+            if candidate is not None:
+                self._retire(candidate)
+            else:
+                for variant in started:
+                    variant.container.stop()
+            # An endpoint that served before is in service with what it had.
             self._report(endpoint, "InService" if endpoint.fleet is not None else "Failed")
         else:
             with self._lock:
                 gone = endpoint.name.lower() not in self._endpoints
-                old, endpoint.fleet = endpoint.fleet, Fleet(config_name, started)
-                endpoint.config_name = config_name
-                endpoint.failure_reason = None
             if gone:
-                endpoint.fleet.retire(timeout=0)
+                fleet.retire(timeout=0)
             else:
                 self._report(endpoint, "InService")
                 if old is not None:
@@ -245,57 +369,79 @@ class Endpoints:
         finally:
             endpoint.settled.set()
 
+    def _move_traffic(self, endpoint: _Endpoint, fleet: Fleet, way: Rollout) -> Fleet | None:
+        """Give the fleet its shares of the traffic, and all of it at last; what served before.
+
+        Raises:
+            _RolledBackError: an alarm went off. The fleet is the endpoint's candidate still, without traffic.
+        """
+        if endpoint.fleet is not None:
+            with self._lock:
+                endpoint.candidate, endpoint.share = fleet, 0.0
+            try:
+                for share in way.shares:
+                    endpoint.share = share
+                    self._watch(way.alarms, way.wait_seconds if share < 1 else way.termination_wait_seconds)
+            except _RolledBackError:
+                endpoint.share = 0.0
+                raise
+        with self._lock:
+            old, endpoint.fleet = endpoint.fleet, fleet
+            endpoint.candidate = None
+            endpoint.config_name = fleet.config_name
+            endpoint.failure_reason = None
+        return old
+
+    def _watch(self, alarms: tuple[str, ...], seconds: float) -> None:
+        """Wait, with an eye on alarms; also when there is nothing to wait for, they have to be quiet."""
+        deadline = time.monotonic() + seconds
+        while True:
+            if fired := self._alarms_that_fired(alarms):
+                names = ", ".join(fired)
+                raise _RolledBackError(
+                    f"One or more CloudWatch alarms are in ALARM, so the update rolled back: {names}."
+                )
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, _LOOK_SECONDS))
+
+    def _alarms_that_fired(self, alarms: tuple[str, ...]) -> list[str]:
+        if not alarms:
+            return []
+        cloudwatch = self._cloud.client("cloudwatch")
+        found = cloudwatch.describe_alarms(AlarmNames=list(alarms), AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+        states = [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]
+        return [alarm["AlarmName"] for alarm in states if alarm["StateValue"] == "ALARM"]
+
     def _retire(self, fleet: Fleet) -> None:
         thread = threading.Thread(target=fleet.retire, daemon=True)
         thread.start()
         self._retiring = [*(running for running in self._retiring if running.is_alive()), thread]
 
-    def _variants(self, config_name: str) -> list[dict[str, Any]]:
-        config = self._cloud.registry("DescribeEndpointConfig", {"EndpointConfigName": config_name})
+    def _config(self, name: str) -> dict[str, Any]:
+        config = self._cloud.registry("DescribeEndpointConfig", {"EndpointConfigName": name})
         for member in _UNSUPPORTED_CONFIG:
             if config.get(member):
-                raise ApiError("ValidationException", f"{member} of {config_name} cannot be run on the laptop.")
-        variants: list[dict[str, Any]] = config["ProductionVariants"]
-        return variants
+                raise ApiError("ValidationException", f"{member} of {name} cannot be run on the laptop.")
+        return config
 
     def _start(self, endpoint: str, settings: Mapping[str, Any]) -> Variant:
-        model = self._cloud.registry("DescribeModel", {"ModelName": settings["ModelName"]})
-        image = self._primary_container(model)
+        variant = settings["VariantName"]
         container = Container(
             self._cloud,
-            endpoint=endpoint,
-            variant=settings["VariantName"],
-            role_arn=model["ExecutionRoleArn"],
-            environment=image.get("Environment", {}),
+            owner=f"production variant {variant}",
+            directory=self._cloud.state_dir / "endpoints" / endpoint,
+            log_group=f"/aws/sagemaker/Endpoints/{endpoint}",
+            stream=variant,
+            model=hosted_model(self._cloud, settings["ModelName"]),
         )
         try:
-            container.start(image["ModelDataUrl"])
+            container.start()
         except BaseException:
             container.stop()
             raise
         return Variant(dict(settings), container)
-
-    def _primary_container(self, model: Mapping[str, Any]) -> dict[str, Any]:
-        containers = [model["PrimaryContainer"]] if model.get("PrimaryContainer") else model.get("Containers") or []
-        if len(containers) != 1 or containers[0].get("Mode") == "MultiModel":
-            raise ApiError(
-                "ValidationException",
-                f"Model {model['ModelName']} has {len(containers)} containers or serves several models: the laptop "
-                f"serves models of one container.",
-            )
-        own: dict[str, Any] = containers[0]
-        packaged: dict[str, Any] = {}
-        if package := own.get("ModelPackageName"):
-            described = self._cloud.registry("DescribeModelPackage", {"ModelPackageName": package})
-            packaged = described["InferenceSpecification"]["Containers"][0]
-        environment = {**packaged.get("Environment", {}), **own.get("Environment", {})}
-        merged = {**packaged, **own, "Environment": environment}
-        source = merged.get("ModelDataSource", {}).get("S3DataSource", {})
-        if source and source.get("CompressionType") == "Gzip":
-            merged["ModelDataUrl"] = source["S3Uri"]
-        if not merged.get("ModelDataUrl"):
-            raise ApiError("ValidationException", f"Model {model['ModelName']} names no model.tar.gz to serve.")
-        return merged
 
     def _describe(self, endpoint: _Endpoint) -> dict[str, Any]:
         fleet = endpoint.fleet
@@ -309,8 +455,22 @@ class Endpoints:
         }
         if endpoint.failure_reason:
             described["FailureReason"] = endpoint.failure_reason
+        if endpoint.deployment:
+            described["LastDeploymentConfig"] = endpoint.deployment
         if fleet is not None:
             described["ProductionVariants"] = [_described_variant(variant.settings) for variant in fleet.variants]
+            if fleet.shadows:
+                described["ShadowProductionVariants"] = [
+                    _described_variant(shadow.settings) for shadow in fleet.shadows
+                ]
+            if config := fleet.config.get("AsyncInferenceConfig"):
+                described["AsyncInferenceConfig"] = config
+        if (candidate := endpoint.candidate) is not None:
+            described["PendingDeploymentSummary"] = {
+                "EndpointConfigName": candidate.config_name,
+                "ProductionVariants": [_described_variant(variant.settings) for variant in candidate.variants],
+                "StartTime": endpoint.modified,
+            }
         return described
 
     def _report(self, endpoint: _Endpoint, status: str) -> None:

@@ -15,7 +15,7 @@ MAX_REASON = 1024
 
 
 class Job(ABC):
-    """What processing, training and tuning jobs have in common.
+    """What processing, training, tuning and transform jobs have in common.
 
     Args:
         cloud: where the job's data, logs and role are.

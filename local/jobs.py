@@ -1,4 +1,4 @@
-"""Processing, training and tuning jobs of the embedded cloud: their Create, Describe, List and Stop operations."""
+"""Processing, training, tuning and transform jobs of the embedded cloud: Create, Describe, List and Stop of each."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
-from local import processing_job, requests, training_job, tuning_job
+from local import processing_job, requests, training_job, transform_job, tuning_job
 from local.api import ApiError, Cloud
 from local.job import Job
 from local.job_process import GRACE_SECONDS
 from local.processing_job import ProcessingJob
 from local.training_job import TrainingJob
+from local.transform_job import TransformJob
 from local.tuning_job import TuningJob
 
 TUNING = "HyperParameterTuning"
 _TRAINING_JOBS = f"ListTrainingJobsFor{TUNING}Job"
-_OPERATION = re.compile(rf"(Create|Describe|List|Stop)(Processing|Training|{TUNING})Jobs?")
+_OPERATION = re.compile(rf"(Create|Describe|List|Stop)(Processing|Training|Transform|{TUNING})Jobs?")
 _PAGE = 10
 
 
@@ -37,6 +38,7 @@ class _Kind(NamedTuple):
 _KINDS = {
     "Processing": _Kind(processing_job.check, "processing-job"),
     "Training": _Kind(training_job.check, "training-job"),
+    "Transform": _Kind(transform_job.check, "transform-job"),
     TUNING: _Kind(tuning_job.check, "hyper-parameter-tuning-job", sort_by="Name"),
 }
 
@@ -93,7 +95,7 @@ class JobService:
         return {}
 
     def arn(self, kind: str, name: str) -> str:
-        """The ARN of a job of a kind, `Processing`, `Training` or `HyperParameterTuning`."""
+        """The ARN of a job of a kind, `Processing`, `Training`, `Transform` or `HyperParameterTuning`."""
         return f"arn:aws:sagemaker:{self._cloud.region}:{self._cloud.account}:{_KINDS[kind].resource}/{name}"
 
     def create(self, kind: str, request: Mapping[str, Any]) -> Job:
@@ -134,6 +136,8 @@ class JobService:
             return ProcessingJob(self._cloud, arn, name, request)
         if kind == "Training":
             return TrainingJob(self._cloud, arn, name, request)
+        if kind == "Transform":
+            return TransformJob(self._cloud, arn, name, request)
         return TuningJob(self._cloud, arn, name, request, self._train)
 
     def _train(self, request: Mapping[str, Any]) -> TrainingJob:

@@ -53,6 +53,9 @@ def register(cloud: Cloud, endpoints: Endpoints) -> None:
     for kind, resource in stored.items():
         emulator.register_resource_type(f"AWS::SageMaker::{kind}", resource.resource_type())
     emulator.register_resource_type("AWS::SageMaker::Endpoint", _Served(endpoints).resource_type())
+    scaling = "AWS::ApplicationAutoScaling"
+    emulator.register_resource_type(f"{scaling}::ScalableTarget", _ScalableTarget(endpoints).resource_type())
+    emulator.register_resource_type(f"{scaling}::ScalingPolicy", _ScalingPolicy(cloud).resource_type())
     emulator.register_resource_type("Custom::S3AutoDeleteObjects", _EmptiedBucket(cloud).resource_type())
 
 
@@ -150,7 +153,7 @@ class _Served:
 
     def create(self, logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
         name = properties.get("EndpointName") or emulator.physical_name(stack, logical_id, _NAME_LENGTH)
-        request = {"EndpointName": name, "EndpointConfigName": _config_name(properties)}
+        request = {"EndpointName": name, "EndpointConfigName": _config_name(properties), **_deployment(properties)}
         arn = self._endpoints.handle("CreateEndpoint", {**request, "Tags": properties.get("Tags", [])})["EndpointArn"]
         self._settled(name, "create")
         return arn, {"EndpointName": name, "EndpointArn": arn}
@@ -159,7 +162,7 @@ class _Served:
         self, physical_id: str, _old: dict[str, Any], new: dict[str, Any], _stack: str
     ) -> tuple[str, dict[str, Any]]:
         name = physical_id.rpartition("/")[2]
-        request = {"EndpointName": name, "EndpointConfigName": _config_name(new)}
+        request = {"EndpointName": name, "EndpointConfigName": _config_name(new), **_deployment(new)}
         current = self._endpoints.handle("DescribeEndpoint", request)
         if current["EndpointConfigName"] != request["EndpointConfigName"] or current["EndpointStatus"] != "InService":
             self._endpoints.handle("UpdateEndpoint", request)
@@ -178,6 +181,68 @@ class _Served:
         described = self._endpoints.settle(name)
         if reason := described.get("FailureReason"):
             raise RuntimeError(f"Failed to {verb} endpoint {name}: {reason}")
+
+
+class _ScalableTarget:
+    """An endpoint's variant that may be scaled. Here it never is: a variant is one process, whatever its load.
+
+    What AWS checks is checked: that the endpoint and the variant are there.
+    """
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+
+    def resource_type(self) -> emulator.ResourceType:
+        replacing = ("ResourceId", "ScalableDimension", "ServiceNamespace")
+        return emulator.ResourceType(self.create, self.update, self.delete, replacing)
+
+    def create(self, _logical_id: str, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
+        _, endpoint, _, variant = str(properties["ResourceId"]).split("/")
+        described = self._endpoints.handle("DescribeEndpoint", {"EndpointName": endpoint})
+        if variant not in {one["VariantName"] for one in described.get("ProductionVariants", [])}:
+            raise RuntimeError(f"{properties['ResourceId']}: the endpoint has no variant of this name.")
+        members = ("ResourceId", "ScalableDimension", "ServiceNamespace")
+        identifier = "|".join(str(properties[member]) for member in members)
+        return identifier, {"Id": identifier}
+
+    def update(
+        self, physical_id: str, _old: dict[str, Any], _new: dict[str, Any], _stack: str
+    ) -> tuple[str, dict[str, Any]]:
+        return physical_id, {"Id": physical_id}
+
+    def delete(self, _physical_id: str, _properties: dict[str, Any]) -> None:
+        """There is nothing but the record in the stack."""
+
+
+class _ScalingPolicy:
+    """How a scalable target would be scaled: a name and an ARN that alarms can refer to."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    def resource_type(self) -> emulator.ResourceType:
+        return emulator.ResourceType(self.create, self.update, self.delete, ("PolicyName", "ScalingTargetId"))
+
+    def create(self, logical_id: str, properties: dict[str, Any], stack: str) -> tuple[str, dict[str, Any]]:
+        name = properties.get("PolicyName") or emulator.physical_name(stack, logical_id, _NAME_LENGTH)
+        owner = f"{self._cloud.region}:{self._cloud.account}"
+        arn = f"arn:aws:autoscaling:{owner}:scalingPolicy:{logical_id}:policyName/{name}"
+        return arn, {"Arn": arn, "PolicyName": name}
+
+    def update(
+        self, physical_id: str, _old: dict[str, Any], _new: dict[str, Any], _stack: str
+    ) -> tuple[str, dict[str, Any]]:
+        return physical_id, {"Arn": physical_id, "PolicyName": physical_id.rpartition("/")[2]}
+
+    def delete(self, _physical_id: str, _properties: dict[str, Any]) -> None:
+        """There is nothing but the record in the stack."""
+
+
+def _deployment(properties: Mapping[str, Any]) -> dict[str, Any]:
+    if "DeploymentConfig" not in properties:
+        return {}
+    shape = service_model().shape_for("DeploymentConfig")
+    return {"DeploymentConfig": _typed(shape, properties["DeploymentConfig"])}
 
 
 def _config_name(properties: Mapping[str, Any]) -> str:

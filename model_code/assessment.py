@@ -49,6 +49,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         },
         "threshold": metadata["threshold"],
         "indeterminate": _indeterminate(measure, metadata["indeterminate"]),
+        "guard": _guard(measure, metadata.get("guard", {})),
         "test": {
             "images": len(scores.labels),
             "patients": len(set(scores.patients)),
@@ -161,6 +162,17 @@ def _indeterminate(measure: _Measure, band: dict[str, float]) -> dict[str, Any]:
         "coverage": measure.of(coverage, everything),
         # Undefined, not 0, where the band takes in all images of a label.
         **{name: outside[name] if np.any(~inside & (scores.labels == label)) else None for name, label in kept.items()},
+    }
+
+
+def _guard(measure: _Measure, described: dict[str, Any]) -> dict[str, Any]:
+    """How many radiographs of the test split the guard refuses; the other figures count them all the same."""
+    refused = (measure.scores.unfamiliarity > 1).astype(np.float64)
+    share = measure.weights @ refused / measure.weights.sum(axis=1)
+    return {
+        "active": bool(described.get("active")),
+        "refused": int(refused.sum()),
+        "false_refusal_rate": measure.of(share, np.ones(len(refused), dtype=bool)),
     }
 
 

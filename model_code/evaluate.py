@@ -3,11 +3,12 @@
     python -m model_code.evaluate --min-auroc 0.9 --min-sensitivity 0.85 --min-specificity 0.7 \
         --max-calibration-error 0.1 --serving-package none --serving-comparison gate
 
-Reads `processing/input/{model,test,report}` and, where a model is serving, its model.tar.gz in `processing/input/
-serving`; writes evaluation.json, report.html and model_card.json to `processing/output/evaluation`. What is scored is
-the SavedModel inside model.tar.gz, the artifact that would be served. A model that fails its gates is a result, not an
-error: the exit status is 0, the pipeline's condition decides, and the sentences that name the failed gates are the
-job's exit message.
+Reads `processing/input/{model,training,test,report}` and, where a model is serving, its model.tar.gz in `processing/
+input/serving`; writes evaluation.json, report.html and model_card.json to `processing/output/evaluation`. What is
+scored is what model.tar.gz would answer when it is served, by the engine that would compute it; where that is not
+TensorFlow, it is held against the float32 network in the training's output.tar.gz. A model that fails its gates is a
+result, not an error: the exit status is 0, the pipeline's condition decides, and the sentences that name the failed
+gates are the job's exit message.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from model_code import assessment, comparison, gallery, gates, job, pictures
+from model_code import agreement, assessment, comparison, gallery, gates, job, pictures
 from model_code.comparison import Side
 from model_code.dataset import read_card
 from model_code.intervals import resample_patients
@@ -68,6 +69,7 @@ def main(arguments: list[str]) -> None:
         scores = model.score(test, size, watch=attention.add)
         weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
         evaluation = assessment.document(scores, model.metadata, weights)
+        evaluation["engine"] = _hold_engine(model, scores, test, size)
         evaluation["saliency"] = attention.as_json()
         evaluation["comparison"] = _compare(settings, _side(model, scores), weights, test, Path(directory, "serving"))
         evaluation["gates"] = gates.check(evaluation, settings.limits)
@@ -105,6 +107,16 @@ def parse(arguments: list[str]) -> Settings:
     return Settings(limits, given["serving_package"], given["serving_comparison"])
 
 
+def _hold_engine(model: ExportedModel, scores: TestScores, test: Path, size: int) -> dict[str, Any]:
+    """The comparison of what serves with the float32 network; nothing where they are the same."""
+    if model.engine == "tensorflow":
+        return agreement.nothing_to_compare()
+    output = job.only_file(job.processing_input("training"), "*.tar.gz")
+    with tempfile.TemporaryDirectory() as directory:
+        network = agreement.reference_network(output, Path(directory))
+        return agreement.compare(scores, agreement.reference_logits(network, test, size), model.metadata)
+
+
 def _side(model: ExportedModel, scores: TestScores) -> Side:
     return Side(scores, model.threshold, model.image_size, model.dataset)
 
@@ -133,6 +145,17 @@ def _say(evaluation: dict[str, Any]) -> None:
     for name in ("auc", "true_positive_rate", "true_negative_rate", "expected_calibration_error"):
         low, high = shown[name]["confidence_interval"]
         print(f"{name} {shown[name]['value']:.4f} (95 % interval {low:.4f} to {high:.4f})", flush=True)
+    if evaluation["guard"]["active"]:
+        refused, images = evaluation["guard"]["refused"], evaluation["test"]["images"]
+        print(f"The guard refuses {refused} of {images} test images.", flush=True)
+    if (engine := evaluation["engine"])["name"] != "tensorflow":
+        spread = engine["probability_difference"]
+        print(
+            f"Engine {engine['name']} ({engine['weights']}) against float32: AUROC {engine['auc_difference']:+.4f}, "
+            f"99 % of the probabilities within {spread['percentile_99']:.4f}, the label of {engine['labels_changed']} "
+            "images is another.",
+            flush=True,
+        )
     print(evaluation["comparison"]["sentence"], flush=True)
     print(evaluation["gates"]["message"], flush=True)
     if not evaluation["gates"]["passed"]:

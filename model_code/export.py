@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from model_code import inference
 from model_code.archive import LABELS
+from model_code.guard import Guard, unfamiliarity
 from model_code.image import batch_from_bytes
 from model_code.model import Classifier
 from model_code.saliency import grad_cam, overlay
@@ -32,6 +33,9 @@ class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
     Attributes:
         tracked: the network's variables, in its order; `weights.load_package` reads them by this name.
         size: edge of the images in pixels.
+        body: the backbone, float32 pixels (n, size, size, 1) in 0..255 to feature maps (n, h, w, c).
+        head: what follows it, feature maps to logits (n,) and the hidden layer (n, k). `engine_export` converts the two
+            by themselves.
         inspect: float32 pixels (n, size, size, 1) in 0..255 to logits (n,), feature maps (n, h, w, c) and the hidden
             layer (n, k).
         logits: the same pixels to logits (n,).
@@ -45,25 +49,38 @@ class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
         self.tracked = [variable.value for variable in network.variables]
         self.size = size
         hidden, logit = (network.get_layer(name) for name in ("hidden", "logit"))
-        forward = keras.Model(network.input, [network.output, network.get_layer("pooling").input, hidden.output])
+        pooling = network.get_layer("pooling")
+        backbone = keras.Model(network.input, pooling.input)
+
+        def body(pixels: Any) -> Any:
+            return backbone(pixels, training=False)
+
+        self.body = body
+        self.kernels = hidden.kernel.value, logit.kernel.value
         specification = [tf.TensorSpec((None, size, size, 1), tf.float32, name="pixels")]
 
+        def head(feature_maps: Any) -> tuple[Any, Any]:
+            activations = hidden(pooling(feature_maps))
+            return tf.squeeze(logit(activations), axis=1), activations
+
+        self.head = head
+
         def inspect(pixels: Any) -> tuple[Any, Any, Any]:
-            logits, feature_maps, activations = forward(pixels, training=False)
-            return tf.squeeze(logits, axis=1), feature_maps, activations
+            feature_maps = self.body(pixels)
+            logits, activations = self.head(feature_maps)
+            return logits, feature_maps, activations
 
         def explain(pixels: Any) -> tuple[Any, Any]:
             logits, feature_maps, activations = self.inspect(pixels)
-            kernels = hidden.kernel.value, logit.kernel.value
-            return logits, grad_cam(feature_maps, activations, *kernels, size)
+            return logits, grad_cam(feature_maps, activations, *self.kernels, size)
 
         self.inspect = tf.function(inspect, input_signature=specification)
         self.logits = tf.function(lambda pixels: self.inspect(pixels)[0], input_signature=specification)
         self.explain = tf.function(explain, input_signature=specification)
 
 
-def save_servable(scorer: Scorer, temperature: float, directory: Path) -> None:
-    """Write `<directory>/1`, a SavedModel whose signatures all answer logit and probability for each image.
+def save_servable(scorer: Scorer, temperature: float, directory: Path, guard: Guard | None = None) -> None:
+    """Write `<directory>/1`, a SavedModel whose signatures all answer logit, probability and unfamiliarity.
 
     Of encoded JPEGs or PNGs, `image_bytes`, string (n,):
 
@@ -81,17 +98,26 @@ def save_servable(scorer: Scorer, temperature: float, directory: Path) -> None:
         scorer: the trained network.
         temperature: of the calibration, stored as a constant of the graph.
         directory: the model directory; becomes the root of model.tar.gz.
+        guard: says how unlike the training images an image is; without one, the unfamiliarity is 0.
     """
 
-    def outputs(logit: Any) -> dict[str, Any]:
-        return {"logit": logit, "probability": tf.sigmoid(logit / tf.constant(temperature, tf.float32))}
+    # Traced once, like the network, so that its statistics are in the file once.
+    unlike = tf.function(
+        lambda pixels: unfamiliarity(guard, pixels),
+        input_signature=[tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.float32, name="pixels")],
+    )
+
+    def outputs(logit: Any, pixels: Any) -> dict[str, Any]:
+        return judged(logit, temperature, unlike(pixels))
 
     def score_pixels(pixels: Any) -> dict[str, Any]:
-        return outputs(scorer.logits(tf.cast(pixels, tf.float32)))
+        pixels = tf.cast(pixels, tf.float32)
+        return outputs(scorer.logits(pixels), pixels)
 
     def explain_pixels(pixels: Any) -> dict[str, Any]:
-        logit, saliency = scorer.explain(tf.cast(pixels, tf.float32))
-        return {**outputs(logit), "saliency": saliency}
+        pixels = tf.cast(pixels, tf.float32)
+        logit, saliency = scorer.explain(pixels)
+        return {**outputs(logit, pixels), "saliency": saliency}
 
     def serving_default(image_bytes: Any) -> dict[str, Any]:
         return score_pixels(batch_from_bytes(image_bytes, scorer.size))
@@ -101,13 +127,13 @@ def save_servable(scorer: Scorer, temperature: float, directory: Path) -> None:
         return {"overlay_bytes": overlay(explained.pop("saliency")), **explained}
 
     def features(image_bytes: Any) -> dict[str, Any]:
-        pixels = batch_from_bytes(image_bytes, scorer.size)
-        logit, feature_maps, _ = scorer.inspect(tf.cast(pixels, tf.float32))
-        return {**outputs(logit), "features": tf.reduce_mean(feature_maps, axis=(1, 2))}
+        pixels = tf.cast(batch_from_bytes(image_bytes, scorer.size), tf.float32)
+        logit, feature_maps, _ = scorer.inspect(pixels)
+        return {**outputs(logit, pixels), "features": tf.reduce_mean(feature_maps, axis=(1, 2))}
 
     of_bytes = [tf.TensorSpec((None,), tf.string, name="image_bytes")]
     of_pixels = [tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.uint8, name="pixels")]
-    takes = {serving_default: of_bytes, explain: of_bytes, features: of_bytes}
+    takes: dict[Any, list[Any]] = {serving_default: of_bytes, explain: of_bytes, features: of_bytes}
     takes |= {score_pixels: of_pixels, explain_pixels: of_pixels}
     tf.saved_model.save(
         scorer,
@@ -119,8 +145,23 @@ def save_servable(scorer: Scorer, temperature: float, directory: Path) -> None:
     )
 
 
+def judged(logit: Any, temperature: float, unfamiliar: Any) -> dict[str, Any]:
+    """What every answer says about an image, whichever engine computes it.
+
+    Args:
+        logit: float32 (n,).
+        temperature: of the calibration.
+        unfamiliar: float32 (n,), of the guard.
+    """
+    probability = tf.sigmoid(logit / tf.constant(temperature, tf.float32))
+    return {"logit": logit, "probability": probability, "unfamiliarity": unfamiliar}
+
+
 def save_handlers(directory: Path) -> None:
-    """Put the request handlers where the serving container looks for them, `code/inference.py`."""
+    """Put the request handlers where the serving container looks for them, `code/inference.py`.
+
+    They are the same for both engines: metadata.json says which it is.
+    """
     code = directory / "code"
     code.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(inference.__file__, code / "inference.py")
@@ -133,6 +174,8 @@ def save_metadata(
     threshold: float,
     temperature: float,
     indeterminate: tuple[float, float],
+    guard: dict[str, Any],
+    engine: dict[str, Any] | None = None,
     backbone: str,
     backbone_weights: str,
     training: dict[str, Any],
@@ -145,6 +188,8 @@ def save_metadata(
         threshold: probability at or above which the label is PNEUMONIA.
         temperature: of the calibration.
         indeterminate: least and greatest probability of the band around the threshold where the model does not decide.
+        guard: of `guard.fit`, where the limit of unfamiliarity comes from.
+        engine: what `engine_export.save_models` says; None where TensorFlow Serving computes the answers.
         backbone: its name.
         backbone_weights: where the backbone's weights came from.
         training: hyperparameters and history, for the evaluation report.
@@ -155,6 +200,8 @@ def save_metadata(
         "threshold": threshold,
         "temperature": temperature,
         "indeterminate": {"low": indeterminate[0], "high": indeterminate[1]},
+        "guard": guard,
+        **(engine or {"engine": "tensorflow"}),
         "backbone": backbone,
         "backbone_weights": backbone_weights,
         "dataset": {"sha256": card["sha256"], "archive_uri": card["archive_uri"], "splits": card["splits"]},

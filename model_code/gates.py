@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from model_code.agreement import MAX_AUROC_DIFFERENCE, MAX_PROBABILITY_DIFFERENCE
+
 
 @dataclasses.dataclass(frozen=True)
 class _Gate:
@@ -35,12 +37,12 @@ class Limits:
 
 
 def check(evaluation: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    """Compare each gated metric with its limit, and the model with the one serving now.
+    """Compare each gated metric with its limit, the engine with the float32 network, the model with what serves now.
 
     The pipeline's condition compares the same numbers of the same document.
 
     Args:
-        evaluation: the document of `assessment.document`, with its "comparison".
+        evaluation: the document of `assessment.document`, with its "engine" and its "comparison".
         limits: of the pipeline's parameters.
 
     Returns:
@@ -48,6 +50,8 @@ def check(evaluation: dict[str, Any], limits: Limits) -> dict[str, Any]:
         its title, rule, value as a number and in words, and its sentence where it failed.
     """
     checks = [_limit(gate, evaluation, limits) for gate in _GATES]
+    if evaluation["engine"]["name"] != "tensorflow":
+        checks += _against_float32(evaluation["engine"])
     comparison = evaluation["comparison"]
     if comparison["serving_package"]:
         checks.append(_against_serving(comparison))
@@ -83,6 +87,38 @@ def _meaning(metric: str, value: float, evaluation: dict[str, Any]) -> str:
         "true_negative_rate": f"{counts['0']['1']} of {normal} NORMAL images are called PNEUMONIA",
         "expected_calibration_error": f"on average its probabilities are {100 * value:.1f} percentage points off",
     }[metric]
+
+
+def _against_float32(engine: dict[str, Any]) -> list[dict[str, Any]]:
+    """The two gates of a model that another engine than TensorFlow Serving computes."""
+    name, shift = engine["name"], abs(engine["auc_difference"])
+    spread = engine["probability_difference"]["percentile_99"]
+    ordered, near = shift <= MAX_AUROC_DIFFERENCE, spread <= MAX_PROBABILITY_DIFFERENCE
+    remedy = "Train with ServingEngine tensorflow."
+    return [
+        {
+            "title": f"AUROC of {name} against float32",
+            "rule": f"within {MAX_AUROC_DIFFERENCE:g}",
+            "value": engine["auc_difference"],
+            "shown": f"{engine['auc_difference']:+.4f}",
+            "passed": ordered,
+            "failure": ""
+            if ordered
+            else f"The engine {name} has AUROC {engine['auc']:.4f} where the float32 network has "
+            f"{engine['reference_auc']:.4f}, more than {MAX_AUROC_DIFFERENCE:g} apart. {remedy}",
+        },
+        {
+            "title": f"Probabilities of {name} against float32",
+            "rule": f"99 % within {MAX_PROBABILITY_DIFFERENCE:g}",
+            "value": spread,
+            "shown": f"{spread:.4f}",
+            "passed": near,
+            "failure": ""
+            if near
+            else f"The probabilities of the engine {name} are up to {spread:.4f} from those of the float32 network in "
+            f"99 % of the test images, where {MAX_PROBABILITY_DIFFERENCE:g} is accepted. {remedy}",
+        },
+    ]
 
 
 def _against_serving(comparison: dict[str, Any]) -> dict[str, Any]:

@@ -9,15 +9,19 @@ So each exception here reads "<code>: <sentence>", and the caller tells the case
 
     unsupported_media_type   the Content-Type is neither image/jpeg, image/png nor application/json
     undecodable_image        the body is not an image this model can read
+    not_a_radiograph         the image is unlike those the model was trained on
     inference_failed         TensorFlow Serving failed for another reason
 
-The container has no TensorFlow and no Pillow, and this file is alone in it: only the standard library is imported.
+The container has no TensorFlow and no Pillow: only the standard library is imported. A model with an engine of its own
+(`engine` in metadata.json) brings what that needs along; then there is a `handler` here, which the container calls in
+place of the other two, and TensorFlow Serving is not asked.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 import os
 import struct
@@ -33,6 +37,9 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 # Markers that begin a frame and hold its size (ITU-T T.81, table B.1); C4, C8 and CC are not frames.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
+
+
+_MODEL = Path(__file__).resolve().parent.parent
 
 
 class RequestError(ValueError):
@@ -87,6 +94,14 @@ def input_handler(data: Any, context: Any) -> str:
     Raises:
         RequestError: unsupported_media_type or undecodable_image.
     """
+    images = _images(data, context)
+    instances = [{"image_bytes": {"b64": base64.b64encode(image).decode("ascii")}} for image in images]
+    signature = "explain" if _wants_overlays(context) else "serving_default"
+    return json.dumps({"signature_name": signature, "instances": instances})
+
+
+def _images(data: Any, context: Any) -> list[bytes]:
+    """The images of a request, each looked at from outside."""
     content_type = (context.request_content_type or "").split(";")[0].strip().lower()
     if content_type in {"image/jpeg", "image/png"}:
         images = [data.read()]
@@ -103,9 +118,7 @@ def input_handler(data: Any, context: Any) -> str:
         except ValueError as error:
             which = "The image" if len(images) == 1 else f"Image {number}"
             raise RequestError("undecodable_image", f"{which} cannot be read: {error}.") from error
-    instances = [{"image_bytes": {"b64": base64.b64encode(image).decode("ascii")}} for image in images]
-    signature = "explain" if _wants_overlays(context) else "serving_default"
-    return json.dumps({"signature_name": signature, "instances": instances})
+    return images
 
 
 def output_handler(response: Any, context: Any) -> tuple[str, str]:
@@ -116,7 +129,8 @@ def output_handler(response: Any, context: Any) -> tuple[str, str]:
         context: the container's request context (not used: the answer is always JSON).
 
     Raises:
-        RequestError: undecodable_image when the graph could not decode the image, else inference_failed.
+        RequestError: undecodable_image when the graph could not decode the image, not_a_radiograph when it is
+            unlike the training images, else inference_failed.
     """
     del context
     if response.status_code == 400:
@@ -125,16 +139,38 @@ def output_handler(response: Any, context: Any) -> tuple[str, str]:
     if response.status_code != 200:
         text = response.content.decode("utf-8", "replace")[:500]
         raise RequestError("inference_failed", f"TensorFlow Serving answered {response.status_code}: {text}")
-    predictions = [_prediction(scores) for scores in json.loads(response.content)["predictions"]]
+    return _answer(json.loads(response.content)["predictions"])
+
+
+def _answer(rows: list[dict[str, Any]]) -> tuple[str, str]:
+    """The endpoint's answer and its content type, from what an engine says about each image."""
+    predictions = [_prediction(scores) for scores in rows]
+    check_familiar(predictions)
     model = {
         "package_arn": os.environ.get("MODEL_PACKAGE_ARN"),
         "threshold": _METADATA["threshold"],
         "indeterminate": _METADATA["indeterminate"],
-        "engine": "tensorflow",
+        "engine": _METADATA.get("engine", "tensorflow"),
         "image_size": _METADATA["image_size"],
         "dataset_sha256": _METADATA["dataset"]["sha256"],
     }
     return json.dumps({"predictions": predictions, "model": model}), "application/json"
+
+
+def check_familiar(predictions: list[dict[str, Any]]) -> None:
+    """Refuse a request with an image that does not look like the training images.
+
+    Raises:
+        RequestError: not_a_radiograph, about the first such image.
+    """
+    for number, prediction in enumerate(predictions, start=1):
+        if prediction["unfamiliarity"] > 1:
+            which = "The image" if len(predictions) == 1 else f"Image {number}"
+            raise RequestError(
+                "not_a_radiograph",
+                f"{which} does not look like the frontal chest radiographs this model was trained on: it differs from "
+                f"them {prediction['unfamiliarity']:.2f} times as much as is accepted.",
+            )
 
 
 def _wants_overlays(context: Any) -> bool:
@@ -148,6 +184,7 @@ def _prediction(outputs: dict[str, Any]) -> dict[str, Any]:
     prediction = {
         "probability": probability,
         "logit": float(outputs["logit"]),
+        "unfamiliarity": float(outputs["unfamiliarity"]),
         "label": positive if probability >= _METADATA["threshold"] else negative,
         "indeterminate": _METADATA["indeterminate"]["low"] <= probability < _METADATA["indeterminate"]["high"],
     }
@@ -189,9 +226,43 @@ def _jpeg_dimensions(encoded: bytes) -> tuple[int, int]:
 
 
 def _read_metadata() -> dict[str, Any]:
-    path = Path(__file__).resolve().parent.parent / "metadata.json"
+    path = _MODEL / "metadata.json"
     # Absent only where this file is imported from the source tree, for its checks.
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 _METADATA = _read_metadata()
+
+if _METADATA.get("engine", "tensorflow") != "tensorflow":
+    # Imported when the container starts, so that a library that does not work fails there. It puts this file's folder
+    # and code/lib on the path (`serve.py`).
+    from model_code import engine
+
+    @functools.lru_cache(maxsize=1)
+    def _engine(process: int) -> engine.Engine:
+        """The engine of a process: the container imports this file first and forks then, which no thread survives."""
+        del process
+        return engine.Engine(_MODEL, engine.own_threads())
+
+    def handler(data: Any, context: Any) -> tuple[str, str]:
+        """Answer a request.
+
+        Args:
+            data: the request's body, a stream.
+            context: the container's request context, as of `input_handler`.
+
+        Raises:
+            RequestError: with any of the codes above.
+        """
+        images, overlay = _images(data, context), _wants_overlays(context)
+        rows = []
+        for number, image in enumerate(images, start=1):
+            try:
+                rows.append(_engine(os.getpid()).answer(image, overlay=overlay))
+            except engine.ImageError as error:
+                which = "The image" if len(images) == 1 else f"Image {number}"
+                raise RequestError("undecodable_image", f"{which} {error}.") from error
+            except Exception as error:
+                # Whatever the library raises. Its text may quote the file: the type is enough to look for.
+                raise RequestError("inference_failed", f"The engine failed with {type(error).__name__}.") from error
+        return _answer(rows)

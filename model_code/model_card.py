@@ -151,6 +151,7 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
         f"Predictive values hold for the prevalence of the test split, {evaluation['test']['prevalence']:.1%}, only.",
         f"Probabilities from {band['low']:.3f} to {band['high']:.3f} should be read as undecided; they are "
         f"{band['coverage']['value']:.1%} of the test images.",
+        _guarded(evaluation["guard"]),
         *evaluation["comparison"]["notes"],
         *card["decisions"],
     ]
@@ -174,6 +175,13 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
             "trained": metadata["created"],
         },
     }
+
+
+def _guarded(guard: dict[str, Any]) -> str:
+    if not guard["active"]:
+        return "There is no guard: an image that is no chest radiograph gets a probability as well."
+    share = guard["false_refusal_rate"]["value"]
+    return f"Images unlike the training images are refused; {share:.1%} of the test radiographs are."
 
 
 def _number(name: str, figure: dict[str, Any]) -> dict[str, Any]:

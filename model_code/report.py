@@ -60,6 +60,7 @@ def render(
         Section("curves", "Discrimination and decisions", [_curves(evaluation)]),
         Section("calibration", "Calibration", [_calibration(evaluation)]),
         Section("undecided", "Undecided images", [_indeterminate(evaluation, scores)]),
+        Section("guard", "Refused images", [_guard(evaluation, metadata)]),
         Section("subgroups", "Subgroups", list(_subgroups(evaluation))),
         gallery.samples_section(),
         gallery.saliency_section(evaluation["saliency"]),
@@ -216,6 +217,20 @@ def _indeterminate(evaluation: dict[str, Any], scores: TestScores) -> Html:
                 ([title, _both(found[key]), _both(band[key])] for key, title in names.items()),
             ),
         ],
+    )
+
+
+def _guard(evaluation: dict[str, Any], metadata: dict[str, Any]) -> Html:
+    guard = evaluation["guard"]
+    if not guard["active"]:
+        said = metadata.get("guard", {}).get("sentence", "There is no guard, any image is answered.")
+        return page.paragraph(f"{said} A photograph would get a probability like any radiograph.")
+    refused, images = guard["refused"], evaluation["test"]["images"]
+    low, high = (f"{end:.1%}" for end in guard["false_refusal_rate"]["confidence_interval"])
+    return page.paragraph(
+        f"The endpoint refuses an image that is unlike the training images. Of the {images:,} test radiographs it "
+        f"would refuse {refused}, {refused / images:.1%} (95 % interval {low} to {high}); the figures above count "
+        "them all the same. The limit comes from validation data."
     )
 
 

@@ -41,17 +41,28 @@ def grad_cam(feature_maps: Any, hidden: Any, hidden_kernel: Any, logit_kernel: A
     return tf.math.divide_no_nan(fine, tf.reduce_max(fine, axis=(1, 2), keepdims=True))
 
 
-def overlay(saliency: Any) -> Any:
+def coloured(saliency: Any) -> Any:
     """Saliency maps as pictures to lay over the radiographs: the colour tells the value, and so does the opacity.
 
     Args:
         saliency: float32 (n, size, size) in 0..1.
 
     Returns:
-        string (n,): PNG files in RGBA, of the maps' size.
+        uint8 (n, size, size, 4), RGBA.
     """
     levels = np.linspace(0, 1, 256)
     palette = np.asarray(mpl.colormaps[COLOURS](levels) * 255, dtype=np.uint8)
     palette[:, 3] = np.round(OPACITY * levels * 255)
-    pixels = tf.gather(tf.constant(palette), tf.cast(tf.round(saliency * 255), tf.int32))
-    return tf.map_fn(tf.io.encode_png, pixels, fn_output_signature=tf.TensorSpec((), tf.string))
+    return tf.gather(tf.constant(palette), tf.cast(tf.round(saliency * 255), tf.int32))
+
+
+def overlay(saliency: Any) -> Any:
+    """Saliency maps as files.
+
+    Args:
+        saliency: float32 (n, size, size) in 0..1.
+
+    Returns:
+        string (n,): PNG files of what `coloured` draws, of the maps' size.
+    """
+    return tf.map_fn(tf.io.encode_png, coloured(saliency), fn_output_signature=tf.TensorSpec((), tf.string))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from model_code import engine_export
 from model_code.dataset import examples, read_columns
 from model_code.export import VERSION_DIRECTORY
 from model_code.image import resize
@@ -34,6 +35,8 @@ class TestScores:
         patients: key of each image's patient.
         subtypes: bacteria, virus or "".
         areas: pixels of the original image, width times height.
+        unfamiliarity: how unlike the training images, see `guard`; above 1 the image would be refused. Zeros from a
+            model of before there was a guard.
     """
 
     labels: Array
@@ -42,6 +45,7 @@ class TestScores:
     patients: list[str]
     subtypes: list[str]
     areas: Array
+    unfamiliarity: Array
 
 
 class ExportedModel:
@@ -67,12 +71,20 @@ class ExportedModel:
         self.metadata: dict[str, Any] = json.loads((directory / "metadata.json").read_text(encoding="utf-8"))
         if missing := sorted({"image_size", "threshold", "dataset"} - set(self.metadata)):
             raise JobError(f"The metadata.json of the model archive {archive.name} has no {' and no '.join(missing)}.")
+        if self.engine == engine_export.NAME:
+            self._signatures = engine_export.signatures(directory)
+            return
         try:
             self._signatures = tf.saved_model.load(str(directory / VERSION_DIRECTORY)).signatures
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise JobError(f"The SavedModel of the model archive {archive.name} cannot be loaded: {error}") from error
         if "score_pixels" not in self._signatures:
             raise JobError(f"The SavedModel of the model archive {archive.name} has no signature score_pixels.")
+
+    @property
+    def engine(self) -> str:
+        """What computes its answers where it is served, and here: `tensorflow` or `litert`."""
+        return str(self.metadata.get("engine", "tensorflow"))
 
     @property
     def image_size(self) -> int:
@@ -101,11 +113,13 @@ class ExportedModel:
         """
         signature = self._signatures["explain_pixels" if watch else "score_pixels"]
         names = ("label", "patient", "subtype", "width", "height")
-        collected: dict[str, list[Any]] = {name: [] for name in ("logit", "probability", *names)}
+        collected: dict[str, list[Any]] = {name: [] for name in ("logit", "probability", "unfamiliarity", *names)}
         for pixels, columns in read_columns(examples(test, size), names):
             outputs = signature(pixels=self._fitted(tf.cast(pixels, tf.uint8), size))
             for name in ("logit", "probability"):
                 collected[name].extend(outputs[name].numpy().astype(np.float64))
+            unlike = outputs.get("unfamiliarity")
+            collected["unfamiliarity"].extend(np.zeros(len(pixels)) if unlike is None else unlike.numpy())
             for name in names:
                 collected[name].extend(columns[name])
             if watch:
@@ -117,6 +131,7 @@ class ExportedModel:
             patients=[value.decode("utf-8", "surrogateescape") for value in collected["patient"]],
             subtypes=[value.decode("utf-8", "surrogateescape") for value in collected["subtype"]],
             areas=np.asarray(collected["width"], dtype=np.float64) * np.asarray(collected["height"], dtype=np.float64),
+            unfamiliarity=np.asarray(collected["unfamiliarity"], dtype=np.float64),
         )
 
     def explain(self, pixels: Sequence[Pixels]) -> Array:

@@ -5,11 +5,12 @@
         --fine-tune-learning-rate 0.0001 --fine-tune-from last-stage --patience 5 --batch-size 64 --dropout 0.5 \
         --label-smoothing 0 --class-weights balanced --ema-momentum 0 --feature-views 1 --horizontal-flip 0.5 \
         --zoom-range 0.3 --rotation-degrees 5 --shift-range 0.05 --contrast-range 0.1 --precision auto --xla off \
-        --seed 20180222
+        --serving-engine litert --seed 20180222
 
-Script mode of SageMaker's training toolkit: channels `train`, `validation` and `report` (SM_CHANNEL_*), model to
-SM_MODEL_DIR, model.keras, history.json and curves.svg to SM_OUTPUT_DATA_DIR, TensorBoard's events to
-`output/tensorboard`, checkpoints to `checkpoints`. One line of metrics an epoch, and the best one at the end.
+Script mode of SageMaker's training toolkit: channels `train`, `validation` and `report` (SM_CHANNEL_*), where given
+`weights` and `engine`, model to SM_MODEL_DIR, model.keras, history.json, curves.svg and, with a second engine, the
+float32 SavedModel to SM_OUTPUT_DATA_DIR, TensorBoard's events to `output/tensorboard`, checkpoints to `checkpoints`.
+One line of metrics an epoch, and the best one at the end.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,12 @@ if not __package__:
     # Started as a script, this file's own folder comes first on the path, and there `import model` is ours.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from model_code import fit, job, precision
+from model_code import engine_export, fit, guard, job, precision
 from model_code.augment import Augmentation
 from model_code.batches import UNWEIGHTED, ClassWeights, TrainingImages
 from model_code.calibration import choose_threshold, fit_temperature, indeterminate_band
 from model_code.checkpoint import Checkpoints
-from model_code.dataset import read_card
+from model_code.dataset import examples, read_card
 from model_code.export import Scorer, save_handlers, save_metadata, save_servable
 from model_code.model import Classifier, Options, build
 from model_code.plots import learning_curves
@@ -66,6 +68,7 @@ class Hyperparameters:
     contrast_range: float
     precision: str
     xla: str
+    serving_engine: str
     seed: int
 
     @property
@@ -88,6 +91,9 @@ def main(arguments: list[str]) -> None:
             f"The shards hold images of {card['image_size']} px and ImageSize is {chosen.image_size}; "
             "preprocess the archive again with this size."
         )
+    if chosen.serving_engine == engine_export.NAME:
+        # First, because a library that is not there should not be missed after hours of training.
+        engine_export.save_code(job.model_directory())
     fit.prepare(chosen.seed)
     arithmetic = precision.policy(chosen.precision)
     classifier = _classifier(chosen, arithmetic)
@@ -133,8 +139,19 @@ def main(arguments: list[str]) -> None:
         "validation": {"auc": validation.auc, "loss": validation.loss},
         "seconds": round(time.monotonic() - started, 1),
     }
+    watch, described = guard.fit(job.channel("train"), validation_channel, chosen.image_size)
+    print(described["sentence"], flush=True)
     directory = job.model_directory()
-    save_servable(scorer, temperature, directory)
+    engine = None
+    if chosen.serving_engine == engine_export.NAME:
+        engine = engine_export.save_models(
+            engine_export.Answers(scorer, temperature, watch),
+            directory,
+            training=_pixels("train", chosen.image_size),
+            validation=_pixels("validation", chosen.image_size),
+        )
+    else:
+        save_servable(scorer, temperature, directory, watch)
     save_handlers(directory)
     save_metadata(
         directory,
@@ -142,6 +159,8 @@ def main(arguments: list[str]) -> None:
         threshold=threshold,
         temperature=temperature,
         indeterminate=band,
+        guard=described,
+        engine=engine,
         backbone=chosen.backbone,
         backbone_weights=chosen.backbone_weights,
         training=training,
@@ -195,7 +214,11 @@ _RANGES = {
     "shift_range": (0.0, 0.5),
     "contrast_range": (0.0, 0.9),
 }
-_CHOICES = {"class_weights": ("balanced", "none"), "xla": ("off", "on")}
+_CHOICES = {
+    "class_weights": ("balanced", "none"),
+    "xla": ("off", "on"),
+    "serving_engine": ("tensorflow", engine_export.NAME),
+}
 
 
 def _title(name: str) -> str:
@@ -247,6 +270,11 @@ def _undo_weights(classifier: Classifier, validation: fit.Validation, weights: C
     """
     classifier.network.get_layer("logit").bias.assign_sub([weights.logit_shift])
     return fit.Validation(validation.logits - weights.logit_shift, validation.labels)
+
+
+def _pixels(channel: str, size: int) -> Iterator[Any]:
+    """The images of a channel, uint8 (size, size, 1)."""
+    return (example["pixels"] for example in examples(job.channel(channel), size).as_numpy_iterator())
 
 
 def _save_record(directory: Path, network: Any, training: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -136,25 +137,39 @@ def load_package(source: str, directory: Path, *, sagemaker: Any = None, s3: Any
     status = described.get("ModelApprovalStatus", "without approval status")
     if status != "Approved":
         raise JobError(f"WarmStartFrom needs an approved model package; {source} is {status}.")
-    archive = _download(
-        described["InferenceSpecification"]["Containers"][0]["ModelDataUrl"],
-        directory,
-        "model",
-        s3 or boto3.client("s3", region_name=region),
-    )
+    location = described["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+    client = s3 or boto3.client("s3", region_name=region)
     unpacked = directory / "unpacked"
-    try:
-        with tarfile.open(archive) as packed:
-            packed.extractall(unpacked, filter="data")
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise JobError(f"The model archive of {source} cannot be unpacked: {error}.") from error
+    _unpack(_download(location, directory, "model", client), unpacked, source)
+    if _has_engine(unpacked):
+        # Its weights are rounded. The training job's other output has them as they were trained.
+        beside = f"{location.rpartition('/')[0]}/output.tar.gz"
+        _unpack(_download(beside, directory, "training output", client), unpacked, source)
     return _read(unpacked, source)
 
 
+def _unpack(archive: Path, directory: Path, source: str) -> None:
+    try:
+        with tarfile.open(archive) as packed:
+            packed.extractall(directory, filter="data")
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise JobError(f"The model archive of {source} cannot be unpacked: {error}.") from error
+
+
+def _has_engine(directory: Path) -> bool:
+    return (directory / "engine").is_dir()
+
+
 def _read(directory: Path, source: str) -> Package:
-    """From metadata.json and the SavedModel's variables, which `export.Scorer` lists as `tracked`."""
+    """From metadata.json and the SavedModel's variables, which `export.Scorer` lists as `tracked`.
+
+    Of a model with an engine of its own, from the training's model.keras beside them.
+    """
     try:
         metadata = json.loads((directory / "metadata.json").read_text(encoding="utf-8"))
+        if _has_engine(directory):
+            network = keras.models.load_model(directory / "model.keras", compile=False)
+            return Package(network.get_weights(), dict(metadata))
         reader = tf.train.load_checkpoint(str(directory / "1" / "variables" / "variables"))
         arrays: list[Any] = []
         while reader.has_tensor(key := f"tracked/{len(arrays)}/.ATTRIBUTES/VARIABLE_VALUE"):

@@ -102,9 +102,11 @@ class Deployment:
         return self.output("endpoint", "EndpointName")
 
     @property
-    def api_key_id(self) -> str:
-        """The identifier of the API key the stack made; its value is read from API Gateway."""
-        return self.output("api", "ApiKeyId")
+    def api_key_id(self) -> str | None:
+        """The identifier of the API key the stack made, whose value is read from API Gateway; None without keys."""
+        self.output("api", "ApiUrl")  # raises where the stack is not there at all
+        stack = self._known["api"]
+        return stack.outputs.get("ApiKeyId") if stack else None
 
     @property
     def api_url(self) -> str:
@@ -113,6 +115,33 @@ class Deployment:
         if not self._endpoint_url:
             return url if url.endswith("/") else f"{url}/"
         return laptop_api_url(url, self._endpoint_url)
+
+    def batch_model(self) -> str:
+        """The name of the model that scores images in numbers; raises CommandError before the first release."""
+        self.output("endpoint", "EndpointName")  # says what to do where nothing is deployed
+        pages = self._cloudformation.get_paginator("list_stack_resources").paginate(
+            StackName=self.stack_name("endpoint")
+        )
+        for resource in (resource for page in pages for resource in page["StackResourceSummaries"]):
+            if (
+                resource["ResourceType"] == "AWS::SageMaker::Model"
+                and resource["LogicalResourceId"].startswith("BatchModel")
+                and resource["ResourceStatus"] != "DELETE_COMPLETE"
+            ):
+                return resource.get("PhysicalResourceId", "").rpartition("/")[2]
+        raise CommandError("No model has been released yet: `cxr approve` releases one.")
+
+    @property
+    def async_endpoint(self) -> str:
+        """The name of the asynchronous endpoint; raises CommandError where the settings name none."""
+        self.output("endpoint", "EndpointName")
+        stack = self._known["endpoint"]
+        if stack is None or "AsyncEndpointName" not in stack.outputs:
+            raise CommandError(
+                f"The environment {self.env} has no asynchronous endpoint: give it `asynchronous` in cdk.json, or "
+                "leave --async out."
+            )
+        return stack.outputs["AsyncEndpointName"]
 
     def newest_event(self, part: str) -> str | None:
         """The identifier of the stack's newest event, or None without a stack: what comes after it is new."""

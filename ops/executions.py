@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
+from ops import reports
 from ops.errors import CommandError, error_code
 from ops.job_logs import JobLogs
 from ops.search import read_search
@@ -168,6 +170,30 @@ class ExecutionReader:
         )
         steps = [self._step(item) for page in pages for item in page["PipelineExecutionSteps"]]
         return dataclasses.replace(_execution(details), steps=tuple(steps))
+
+    def definition(self) -> dict[str, Any]:
+        """The pipeline's definition as it is deployed: its parameters are what a start may name."""
+        answer = self._sagemaker.describe_pipeline(PipelineName=self._pipeline)
+        return dict(json.loads(answer["PipelineDefinition"]))
+
+    def start(self, parameters: Mapping[str, str], *, name: str) -> str:
+        """Start an execution with these parameters, the others at their defaults; its ARN.
+
+        Args:
+            parameters: by their names, checked against `definition` before.
+            name: shown in SageMaker Studio, at most 82 letters, digits and dashes.
+        """
+        answer = self._sagemaker.start_pipeline_execution(
+            PipelineName=self._pipeline,
+            PipelineExecutionDisplayName=name,
+            PipelineParameters=[{"Name": key, "Value": value} for key, value in parameters.items()],
+            ClientRequestToken=uuid.uuid4().hex,  # the SDK repeats a request that got no answer
+        )
+        return answer["PipelineExecutionArn"]
+
+    def report_uri(self, execution: Execution) -> str:
+        """Where the report of the execution's evaluation is; raises CommandError when nothing was evaluated."""
+        return reports.of_execution(self._sagemaker, execution)
 
     def find(self, token: str) -> str | None:
         """The ARN of a recent execution that works on the archive copied under this token, or None."""

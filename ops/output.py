@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import sys
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _STYLES = {
     "Succeeded": "green",
@@ -32,7 +33,12 @@ _STYLES = {
     "Creating": "cyan",
     "PendingManualApproval": "yellow",
     "Pending": "dim",
+    "fine": "green",
+    "unknown": "yellow",
+    "wrong": "red",
 }
+
+_NEVER_WRAPPED = frozenset({"id", "step", "status", "version", "took", "resource", "price", "USD"})
 
 
 def results() -> Console:
@@ -63,6 +69,12 @@ def print_json(document: Any) -> None:
     sys.stdout.flush()
 
 
+def print_csv(cells: Iterable[str]) -> None:
+    """Print one line of comma-separated values, at once."""
+    csv.writer(sys.stdout, lineterminator="\n").writerow(cells)
+    sys.stdout.flush()
+
+
 def status_text(status: str) -> str:
     """The status with its colour, as Rich markup; statuses are AWS's words and hold no markup of their own."""
     style = _STYLES.get(status)
@@ -75,7 +87,7 @@ def table(*columns: str) -> Table:
     """An empty table in the look of every command."""
     made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in columns:
-        made.add_column(column, overflow="fold", no_wrap=column in {"id", "step", "status", "version", "took"})
+        made.add_column(column, overflow="fold", no_wrap=column in _NEVER_WRAPPED)
     return made
 
 
@@ -108,6 +120,21 @@ def byte_progress(description: str, total: int) -> Iterator[Callable[[int], None
     with Progress(*columns, console=progress(), transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(escape(description), total=total)
         yield lambda amount: bar.update(task, advance=amount)
+
+
+@contextlib.contextmanager
+def count_progress(description: str, total: int, *, absolute: bool = False) -> Iterator[Callable[[int], None]]:
+    """A progress bar of `total` things on standard error; yields what is to be called with how many more are done.
+
+    With `absolute` it is called with how many are done in all.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=progress(), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(escape(description), total=total)
+        if absolute:
+            yield lambda amount: bar.update(task, completed=amount)
+        else:
+            yield lambda amount: bar.update(task, advance=amount)
 
 
 def _as_text(value: Any) -> str:

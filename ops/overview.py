@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from ops.deployment import STACKS
-from ops.output import duration, fail, moment, print_json, results, say, status_text, table
+from ops.output import duration, fail, moment, print_csv, print_json, results, say, status_text, table
 
 if TYPE_CHECKING:
+    from ops.datasets import Dataset
     from ops.deployment import Stack
     from ops.executions import Execution
     from ops.predictions import Prediction
@@ -28,6 +29,17 @@ def print_executions(found: list[Execution]) -> None:
         took = duration(execution.started, execution.ended)
         started = moment(execution.started)
         listing.add_row(execution.id, status_text(execution.status), started, took, escape(execution.reason))
+    results().print(listing)
+
+
+def print_datasets(found: list[Dataset]) -> None:
+    """Archives that were taken, newest first."""
+    if not found:
+        say("There is no dataset yet: upload an archive with `cxr upload PATH`.")
+        return
+    listing = table("id", "taken", "size")
+    for dataset in found:
+        listing.add_row(dataset.token[:12], moment(dataset.kept), f"{dataset.size / 1e6:,.1f} MB")
     results().print(listing)
 
 
@@ -56,37 +68,65 @@ def model_json(version: ModelVersion, serving: Serving) -> dict[str, Any]:
 
 
 class PredictionSummary:
-    """Prints predictions as they come, and at the end what they amount to."""
+    """Prints predictions as they come, and at the end what they amount to.
 
-    def __init__(self, *, as_json: bool) -> None:
+    Args:
+        form: `text` for people, `json` for one document a line, `csv` for a table with a header.
+    """
+
+    _COLUMNS = (
+        "path",
+        "probability",
+        "label",
+        "indeterminate",
+        "threshold",
+        "model_version",
+        "overlay",
+        "error",
+        "code",
+    )
+
+    def __init__(self, form: str = "text") -> None:
         self.failed = 0
-        self._as_json = as_json
+        self._form = form
         self._labels: dict[str, int] = {}
         self._last: Prediction | None = None
+        if form == "csv":
+            print_csv(self._COLUMNS)
 
-    def add(self, prediction: Prediction) -> None:
-        """One file's result: a line on standard output, or its error."""
+    def add(self, prediction: Prediction, overlay: str | None = None) -> None:
+        """One file's result: a line on standard output, or its error; `overlay` is where its picture was written."""
         if prediction.error is not None:
             self.failed += 1
-        if self._as_json:
-            print_json(prediction.as_json())
+        document = prediction.as_json() | ({"overlay": overlay} if overlay else {})
+        if self._form == "json":
+            print_json(document)
+        elif self._form == "csv":
+            print_csv([_cell(document.get(column)) for column in self._COLUMNS])
         elif prediction.error is not None:
             fail(prediction.error)
         else:
-            results().out(f"{prediction.probability:.3f}  {prediction.label:<9}  {prediction.path}")
+            doubt = "  indeterminate" if prediction.indeterminate else ""
+            results().out(f"{prediction.probability:.3f}  {prediction.label:<9}  {prediction.path}{doubt}")
         if prediction.label:
             self._labels[prediction.label] = self._labels.get(prediction.label, 0) + 1
             self._last = prediction
 
     def close(self) -> None:
         """The count by label, the model and its threshold, and the notice, on standard error."""
-        if self._as_json or self._last is None:
+        if self._form != "text" or self._last is None:
             return
         counts = ", ".join(f"{count} {label}" for label, count in sorted(self._labels.items()))
         failed = f", {self.failed} failed" if self.failed else ""
         say(f"{counts}{failed}; model version {self._last.model_version}, threshold {self._last.threshold:.3f}")
         if self._last.notice:
             say(self._last.notice)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
 
 
 @dataclasses.dataclass(frozen=True)

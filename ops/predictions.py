@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import email.utils
 import json
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse, PoolManager
 
+    from ops.api_access import Access
+
 _SIGNATURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
+# DICOM files begin with 128 bytes of anything (PS3.10, 7.1).
+_DICOM, _DICOM_AT = b"DICM", 128
+_SUFFIXES = IMAGE_SUFFIXES | {".dcm"}
 # Answers that the same request may do better after: throttled, starting, or too slow this time.
 _RETRIED = frozenset({429, 502, 503, 504})
 _NOTHING_RELEASED = "no_model_released"
@@ -28,17 +34,22 @@ _LONGEST_WAIT_SECONDS = 30.0
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """What the API answered for one file; either `error` is a sentence or the figures are there."""
+    """What the API answered for one file; either `error` is a sentence or the figures are there.
+
+    `overlay` is the PNG with the saliency, where it was asked for.
+    """
 
     path: str
     probability: float | None = None
     label: str | None = None
+    indeterminate: bool | None = None
     threshold: float | None = None
     model_version: int | str | None = None
     model_package_arn: str | None = None
     notice: str | None = None
     error: str | None = None
     code: str | None = None
+    overlay: bytes | None = dataclasses.field(default=None, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """A document for one line: the figures, or the error with its code."""
@@ -48,10 +59,18 @@ class Prediction:
             "path": self.path,
             "probability": self.probability,
             "label": self.label,
+            "indeterminate": self.indeterminate,
             "threshold": self.threshold,
             "model_version": self.model_version,
             "model_package_arn": self.model_package_arn,
         }
+
+
+def media_type(content: bytes) -> str | None:
+    """What a file is by its first bytes, not by its name: a PNG called .jpeg is common."""
+    if content[_DICOM_AT : _DICOM_AT + len(_DICOM)] == _DICOM:
+        return "application/dicom"
+    return next((kind for start, kind in _SIGNATURES.items() if content.startswith(start)), None)
 
 
 def files_to_predict(paths: Iterable[Path]) -> list[Path]:
@@ -63,7 +82,7 @@ def files_to_predict(paths: Iterable[Path]) -> list[Path]:
             continue
         for entry in sorted(path.rglob("*")):
             hidden = any(part.startswith(".") or part == "__MACOSX" for part in entry.relative_to(path).parts)
-            if entry.suffix.lower() in IMAGE_SUFFIXES and not hidden and entry.is_file():
+            if entry.suffix.lower() in _SUFFIXES and not hidden and entry.is_file():
                 found.append(entry)
     return found
 
@@ -92,36 +111,41 @@ class PredictionApi:
         self,
         pool: PoolManager,
         url: str,
-        api_key: str,
+        access: Access,
         *,
         attempts: int = 4,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._pool = pool
         self._url = f"{url.rstrip('/')}/v1/predictions"
-        self._api_key = api_key
+        self._access = access
         self._attempts = attempts
         self._sleep = sleep
 
-    def predict(self, path: Path) -> Prediction:
-        """Ask for one file's prediction. What goes wrong is in the result, so that other files can go on."""
+    def predict(self, path: Path, *, explain: bool = False) -> Prediction:
+        """Ask for one file's prediction, with `explain` for its overlay too.
+
+        What goes wrong is in the result, so that other files can go on.
+        """
         try:
             content = path.read_bytes()
         except OSError as error:
             return _failed(path, f"{path} cannot be read: {error.strerror or error}.", "unreadable_file")
-        content_type = next((kind for start, kind in _SIGNATURES.items() if content.startswith(start)), None)
+        content_type = media_type(content)
         if content_type is None:
-            return _failed(path, f"{path} is neither a JPEG nor a PNG image.", "unsupported_media_type")
-        return self._send(path, content, content_type)
+            return _failed(path, f"{path} is no JPEG, PNG or DICOM image.", "unsupported_media_type")
+        return self._send(path, content, content_type, explain=explain)
 
-    def _send(self, path: Path, content: bytes, content_type: str) -> Prediction:
+    def _send(self, path: Path, content: bytes, content_type: str, *, explain: bool) -> Prediction:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-        headers = {"Content-Type": content_type, "Accept": "application/json", "x-api-key": self._api_key}
+        given = {"Content-Type": content_type, "Accept": "application/json"}
+        url = f"{self._url}?explain=true" if explain else self._url
         attempt = 1
         while True:
+            headers = self._access.headers("POST", url, content, given)
             try:
-                answer = self._pool.request("POST", self._url, body=content, headers=headers)
+                answer = self._pool.request("POST", url, body=content, headers=headers)
             except HTTPError as error:
                 return _failed(path, f"{urlsplit(self._url).netloc} cannot be reached: {error}.", "unreachable")
             wait = _wait(answer, attempt)
@@ -169,15 +193,29 @@ def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
             path=str(path),
             probability=document["probability"],
             label=document.get("label"),
+            indeterminate=document.get("indeterminate"),
             threshold=document.get("threshold"),
             model_version=model.get("version"),
             model_package_arn=model.get("package_arn"),
             notice=document.get("notice"),
+            overlay=_overlay(document.get("overlay")),
         )
     sentence = document.get("detail") or document.get("message") or document.get("title") or "no reason was given"
-    if answer.status == 403 and "code" not in document:
-        sentence = "the API does not accept the key that this deployment names; was it replaced by hand?"
+    if answer.status in {401, 403} and "code" not in document:
+        sentence = (
+            "the API does not accept who asks: the deployment's own key, else a token in CXR_API_TOKEN, else your AWS "
+            "credentials"
+        )
     return _failed(path, f"{path}: {str(sentence).rstrip('.')} (HTTP {answer.status}).", document.get("code"))
+
+
+def _overlay(answered: Any) -> bytes | None:
+    if not isinstance(answered, dict) or answered.get("media_type") != "image/png":
+        return None
+    try:
+        return base64.b64decode(answered["data"], validate=True)
+    except (KeyError, ValueError):
+        return None
 
 
 def _failed(path: Path, sentence: str, code: str | None) -> Prediction:

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ops import reports
 from ops.errors import CommandError, error_code
 
 if TYPE_CHECKING:
@@ -26,13 +27,26 @@ _FIGURES = {
 
 @dataclasses.dataclass(frozen=True)
 class ModelVersion:
-    """One model package of the group."""
+    """One model package of the group.
+
+    Attributes:
+        version: its number in the group.
+        arn: of the package.
+        approval: SageMaker's word for it.
+        created: when it was registered.
+        comment: of whoever approved or rejected it.
+        decided: when it was last changed: of a package that is Approved, when it was approved.
+        statistics_uri: S3 URI of its evaluation.json, or empty.
+        metrics: on the test split, where the evaluation could be read.
+    """
 
     version: int
     arn: str
     approval: str
     created: datetime
     comment: str = ""
+    decided: datetime | None = None
+    statistics_uri: str = ""
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
@@ -90,15 +104,57 @@ class ModelRegistry:
         known = ", ".join(str(version.version) for version in versions[:10])
         raise CommandError(f"{self._group} has no version {name}: there are {known}.")
 
-    def with_metrics(self, version: ModelVersion) -> ModelVersion:
-        """The version with its comment and the figures of its evaluation on the test split."""
+    def described(self, version: ModelVersion) -> ModelVersion:
+        """The version with what a listing leaves out: its comment, when it was decided, where its evaluation is."""
         details = self._sagemaker.describe_model_package(ModelPackageName=version.arn)
         statistics: Any = details.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
         return dataclasses.replace(
             version,
             comment=details.get("ApprovalDescription", ""),
-            metrics=self._figures(statistics["S3Uri"]) if statistics.get("S3Uri") else {},
+            decided=details.get("LastModifiedTime") or details.get("CreationTime"),
+            statistics_uri=statistics.get("S3Uri", ""),
         )
+
+    def with_metrics(self, version: ModelVersion) -> ModelVersion:
+        """The version as described, with the figures of its evaluation on the test split."""
+        found = self.described(version)
+        return dataclasses.replace(found, metrics=self._figures(self._evaluation(found.statistics_uri)))
+
+    def evaluation(self, version: ModelVersion) -> dict[str, Any]:
+        """The evaluation a version was registered with; raises CommandError when it cannot be read any more."""
+        found = self._evaluation(self.described(version).statistics_uri)
+        if not found:
+            raise CommandError(f"The evaluation of version {version.version} is not there, or closed to this role.")
+        return found
+
+    def report_uri(self, version: ModelVersion) -> str:
+        """Where the report of a version's evaluation is."""
+        uri = self.described(version).statistics_uri
+        if not uri:
+            raise CommandError(f"Version {version.version} was registered without an evaluation.")
+        return reports.beside(uri)
+
+    def served_before(self, serving: Serving) -> ModelVersion:
+        """The version that served before this one: the approved one whose approval was the last before its own.
+
+        Raises CommandError when there is none, or when nothing serves.
+        """
+        versions = [self.described(version) for version in self.versions() if version.approval == "Approved"]
+        now = next((version for version in versions if version.arn == serving.package_arn), None)
+        if serving.package_arn is None:
+            raise CommandError("No model is serving: approve one with `cxr approve VERSION`.")
+        # What serves may have been rejected meanwhile: the newest of the approved is then the one before it.
+        earlier = [
+            version
+            for version in versions
+            if version.decided and (now is None or (now.decided and version.decided < now.decided))
+        ]
+        if not earlier:
+            raise CommandError(
+                f"No other version was approved before version {serving.version}: name the one to return to, "
+                "`cxr models` lists them."
+            )
+        return max(earlier, key=lambda version: (version.decided or version.created, version.version))
 
     def decide(self, version: ModelVersion, approval: str, comment: str) -> None:
         """Record the approval or the rejection; an approval is the event that starts the release."""
@@ -128,7 +184,10 @@ class ModelRegistry:
         package = next((name for container in containers if (name := container.get("ModelPackageName"))), None)
         return Serving(status=status, package_arn=package, failure_reason=reason)
 
-    def _figures(self, uri: str) -> dict[str, float]:
+    def _evaluation(self, uri: str) -> dict[str, Any]:
+        """evaluation.json; empty where there is none, or none to be read."""
+        if not uri:
+            return {}
         parts = urlsplit(uri)
         try:
             body = self._s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
@@ -137,7 +196,10 @@ class ModelRegistry:
             if error_code(error) in {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404"}:
                 return {}
             raise
-        evaluation = json.loads(body)
+        return dict(json.loads(body))
+
+    @staticmethod
+    def _figures(evaluation: dict[str, Any]) -> dict[str, float]:
         found = {}
         for name, path in _FIGURES.items():
             value: Any = evaluation

@@ -37,6 +37,15 @@ class Session:
 
         return boto3.Session()
 
+    def credentials(self) -> Any:
+        """The credentials, as botocore finds them; raises its error where there are none."""
+        found = self._boto.get_credentials()
+        if found is None:
+            from botocore.exceptions import NoCredentialsError  # noqa: PLC0415
+
+            raise NoCredentialsError
+        return found
+
     def client(self, service: str) -> Any:
         """A client of the service in the session's region; raises botocore's errors for a broken configuration."""
         from botocore.config import Config  # noqa: PLC0415
@@ -54,7 +63,9 @@ def configured_region(env: str, settings: Path = _CDK_SETTINGS) -> str | None:
     """The region in cdk.json's context for `env`; None when the file or the environment is not there."""
     try:
         context = json.loads(settings.read_text(encoding="utf-8"))["context"]
-        region = {**context.get("shared", {}), **context["environments"][env]}["region"]
+        own = context["environments"][env]
+        like = context["environments"][own["like"]] if "like" in own else {}
+        region = {**context.get("shared", {}), **like, **own}["region"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return region if isinstance(region, str) else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from ops import api_access
 from ops.deployment import Deployment
 from ops.executions import ExecutionReader
 from ops.registry import ModelRegistry
 from ops.session import Session
 
 if TYPE_CHECKING:
+    from ops.api_access import Access
     from ops.predictions import PredictionApi
 
 CONNECTIONS = 4
@@ -52,12 +54,19 @@ class Workspace:
         )
 
     def prediction_api(self) -> PredictionApi:
-        """The HTTPS API with the deployment's own key."""
+        """The HTTPS API, asked with the deployment's own key, else a token of the environment, else AWS credentials."""
         from ops.predictions import PredictionApi, connect  # noqa: PLC0415
 
         url = self.deployment.api_url
-        key = self.session.client("apigateway").get_api_key(apiKey=self.deployment.api_key_id, includeValue=True)
-        return PredictionApi(connect(url, connections=CONNECTIONS), url, key["value"])
+        return PredictionApi(connect(url, connections=CONNECTIONS), url, self._access())
+
+    def _access(self) -> Access:
+        if key_id := self.deployment.api_key_id:
+            answer = self.session.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)
+            return api_access.ApiKey(answer["value"])
+        if token := api_access.token():
+            return api_access.BearerToken(token)
+        return api_access.Signature(self.session.credentials(), self.session.region or "")
 
     @property
     def poll_seconds(self) -> float:

@@ -142,13 +142,14 @@ def _split(parameters: dict[str, Any], preprocess: RequestStep) -> RequestStep:
     )
 
 
-def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[RequestStep, Any]:
-    """The step, and the URI of the model it leaves."""
+def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[RequestStep, Any, Any]:
+    """The step, and the URIs of the model it leaves and of what else its training job leaves."""
     job = training_job(
         image_uri=parameters["TrainingImageUri"],
         channels={
             **{name: dataset[name].S3Output.S3Uri for name in ("train", "validation", "report")},
             "weights": parameters["WeightsChannelUri"],
+            "engine": "${EngineLibraryUri}",
         },
         output_uri=_output("model"),
         checkpoint_uri=_output("checkpoints"),
@@ -162,7 +163,10 @@ def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[R
         request = train_request(hyperparameters=flags, tensorboard_uri=_output("tensorboard"), job=job)
         described: tuple[str, ...] = ("DescribeTrainingJobResponse",)
         step = RequestStep("TrainModel", StepTypeEnum.TRAINING, request, describes=described, retries=job_retries())
-        return step, step.properties.ModelArtifacts.S3ModelArtifacts
+        output = Join(
+            on="/", values=[*_output("model").values, step.properties.TrainingJobName, "output/output.tar.gz"]
+        )
+        return step, step.properties.ModelArtifacts.S3ModelArtifacts, output
     request = tune_request(
         hyperparameters=flags,
         job=job,
@@ -174,7 +178,10 @@ def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[R
     described = ("DescribeHyperParameterTuningJobResponse", "ListTrainingJobsForHyperParameterTuningJobResponse")
     step = RequestStep("TrainModel", StepTypeEnum.TUNING, request, describes=described, retries=job_retries())
     best = step.properties.TrainingJobSummaries[0].TrainingJobName
-    return step, Join(on="/", values=[*_output("model").values, best, "output/model.tar.gz"])
+    model, output = (
+        Join(on="/", values=[*_output("model").values, best, f"output/{name}.tar.gz"]) for name in ("model", "output")
+    )
+    return step, model, output
 
 
 def _find_serving(train: RequestStep) -> FunctionStep:
@@ -186,9 +193,12 @@ def _find_serving(train: RequestStep) -> FunctionStep:
     )
 
 
-def _evaluate(parameters: dict[str, Any], model_uri: Any, dataset: Any, serving: FunctionStep) -> RequestStep:
+def _evaluate(
+    parameters: dict[str, Any], model_uri: Any, training_uri: Any, dataset: Any, serving: FunctionStep
+) -> RequestStep:
     request = evaluate_request(
         model_uri=model_uri,
+        training_uri=training_uri,
         test_uri=dataset["test"].S3Output.S3Uri,
         report_uri=dataset["report"].S3Output.S3Uri,
         serving_uri=serving.output("ServingModelUri"),
@@ -251,9 +261,9 @@ def build(*, spot: bool, tuning: bool) -> Pipeline:
     preprocess = _preprocess(parameters)
     split = _split(parameters, preprocess)
     dataset = _outputs_of(split)
-    train, model_uri = _train(parameters, dataset, tuning=tuning)
+    train, model_uri, training_uri = _train(parameters, dataset, tuning=tuning)
     serving = _find_serving(train)
-    evaluate = _evaluate(parameters, model_uri, dataset, serving)
+    evaluate = _evaluate(parameters, model_uri, training_uri, dataset, serving)
     register = _register(parameters, model_uri, dataset, serving, evaluate)
     return Pipeline(
         name="cxr",  # not part of the definition; the stack names the pipeline

@@ -47,6 +47,7 @@ HYPERPARAMETERS: Mapping[str, Value] = {
     "ContrastRange": 0.1,
     "Precision": "auto",
     "Xla": "off",
+    "ServingEngine": "litert",
     "Seed": 20180222,
 }
 EVALUATION: Mapping[str, Value] = {
@@ -66,6 +67,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "ClassWeights": ("balanced", "none"),
     "Precision": ("auto", "float32", "mixed_float16", "mixed_bfloat16"),
     "Xla": ("off", "on"),
+    "ServingEngine": ("tensorflow", "litert"),
     "ServingComparison": ("gate", "report"),
 }
 

@@ -86,6 +86,7 @@ def split_request(
 def evaluate_request(
     *,
     model_uri: Any,
+    training_uri: Any,
     test_uri: Any,
     report_uri: Any,
     serving_uri: Any,
@@ -98,6 +99,7 @@ def evaluate_request(
 
     Args:
         model_uri: S3 URI of `model.tar.gz`, one object.
+        training_uri: S3 URI of the same job's `output.tar.gz`, which has the float32 network.
         test_uri: S3 prefix of the test shards.
         report_uri: S3 prefix of the dataset report.
         serving_uri: S3 URI of the serving model's `model.tar.gz`. An input must exist, so while nothing serves it is
@@ -110,7 +112,13 @@ def evaluate_request(
     return _job(
         module="evaluate",
         arguments=arguments,
-        inputs={"model": model_uri, "test": test_uri, "report": report_uri, "serving": serving_uri},
+        inputs={
+            "model": model_uri,
+            "training": training_uri,
+            "test": test_uri,
+            "report": report_uri,
+            "serving": serving_uri,
+        },
         output_uris=output_uris,
         instance_type=instance_type,
         max_runtime_seconds=max_runtime_seconds,

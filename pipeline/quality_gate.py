@@ -39,6 +39,8 @@ def quality_gate(
             at_most(
                 left=measured("calibration.expected_calibration_error.value"), right=parameters["MaxCalibrationError"]
             ),
+            # 1 or 0; the evaluation writes 0 where TensorFlow serves, which is the float32 network itself.
+            at_most(left=measured("engine.strays"), right=0),
             # 1 or 0; the evaluation writes 0 where nothing serves, or the comparison is only to be reported.
             at_most(left=measured("comparison.significantly_worse"), right=0),
         ],

@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 
 from infra.problem_responses import FALLBACKS, PROBLEMS
-from lambdas.predict.problems import KINDS
 from lambdas.trigger.rejection import Reason
+from lambdas.web.problems import KINDS
 from ops.cli import app
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+# Settings that no environment has to say.
+OPTIONAL = {
+    *("account", "notification_email", "permissions_boundary"),
+    *(f"api.authentication.{name}" for name in ("issuer", "audience", "scope_prefix")),
+}
 
 
 def text(name: str) -> str:
@@ -36,7 +41,7 @@ def setting_names() -> set[str]:
             found |= paths(value, f"{above}{name}.") if isinstance(value, dict) else {above + name}
         return found
 
-    return set().union(*map(paths, [context["shared"], *context["environments"].values()])) | {"notification_email"}
+    return set().union(*map(paths, [context["shared"], *context["environments"].values()])) | OPTIONAL
 
 
 def parameter_names() -> set[str]:

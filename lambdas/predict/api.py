@@ -5,29 +5,45 @@ Two paths need no framework: Powertools' APIGatewayRestResolver adds 170 ms to a
 
 from __future__ import annotations
 
-import json
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from lambdas.predict import image, log
+from lambdas.predict import image, log, request
+from lambdas.predict.dicom import Converted, Dicom
 from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.model import Model
-from lambdas.predict.problems import CONTENT_TYPE, Problem
+from lambdas.predict.image import EncodedImage
+from lambdas.predict.model import PREPARATION_SECONDS, Model
+from lambdas.predict.request import Request
+from lambdas.predict.results import Results
+from lambdas.predict.uploads import Uploads
+from lambdas.web import answers
+from lambdas.web.answers import NOTICE, Answers
+from lambdas.web.idempotency import Requests
+from lambdas.web.problems import Problem
 
-NOTICE = "For research use only. Not a medical device: not for diagnosis or any decision about a patient's care."
 
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Strict-Transport-Security": "max-age=31536000",
-}
+@dataclass
+class Exchange:
+    """One request on its way to an answer.
 
-# Takes the event, the request's id and the fields to log, which it may add to; returns the answer's document.
-_Operation = Callable[[dict[str, Any], str, dict[str, Any]], dict[str, Any]]
+    Attributes:
+        event: the proxy event.
+        request_id: also the id of a prediction.
+        started: `time.perf_counter` at its beginning.
+        fields: what is logged about it.
+        headers: of the answer, besides those that all have.
+    """
+
+    event: dict[str, Any]
+    request_id: str
+    started: float
+    fields: dict[str, Any]
+    headers: dict[str, str]
+
+
+_Operation = Callable[[Exchange], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -35,46 +51,45 @@ class Api:
     """Answers REST API proxy events (payload 1.0)."""
 
     model: Model
+    hurried_model: Callable[[], Model]
+    """The same model, asked with what time a slow preparation leaves."""
     endpoint: Endpoint
     max_image_bytes: int
+    dicom: Dicom
+    uploads: Uploads
+    results: Results
+    requests: Requests
+    answers: Answers
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
         """One request's answer; never raises, so the gateway never answers for this function."""
-        started = time.perf_counter()
-        # The gateway's own id, so that its access log, this function's log and the answer name the same request.
-        request_id = (event.get("requestContext") or {}).get("requestId") or str(uuid.uuid4())
-        fields: dict[str, Any] = {"request_id": request_id, "method": event.get("httpMethod"), "path": _path(event)}
-        headers = {"Content-Type": "application/json"}
+        started, request_id = time.perf_counter(), answers.request_id(event)
+        fields = {"request_id": request_id, "method": event.get("httpMethod"), "path": answers.path(event)}
+        exchange = Exchange(event, request_id, started, fields, {})
         try:
-            status, body = 200, self._route(event)(event, request_id, fields)
+            document = self._route(event)(exchange)
+            answer = self.answers.document(event, document, request_id=request_id, headers=exchange.headers)
         except Problem as problem:
-            status, body = problem.kind.status, problem.document(request_id)
-            headers = {"Content-Type": CONTENT_TYPE, **problem.headers}
-            fields["code"] = problem.code
-            if status >= 500 and problem.__cause__ is not None:
+            answer = self._problem(exchange, problem)
+            if problem.kind.status >= 500 and problem.__cause__ is not None:
                 log.error("the endpoint failed", problem.__cause__, **fields)
         except Exception as exception:  # noqa: BLE001 - the caller gets an answer, the log the reason
-            failure = Problem(
-                "internal_error", f"Something went wrong on our side. Quote request {request_id} when you report it."
-            )
-            status, body = failure.kind.status, failure.document(request_id)
-            headers = {"Content-Type": CONTENT_TYPE}
-            fields["code"] = failure.code
+            answer = self._problem(exchange, answers.internal_error(request_id))
             log.error("unexpected failure", exception, **fields)
-        log.write("INFO", "answered", status=status, ms=round((time.perf_counter() - started) * 1000, 1), **fields)
-        return {
-            "statusCode": status,
-            "headers": {**_HEADERS, **headers, "x-request-id": request_id},
-            "body": json.dumps(body, allow_nan=False),
-            "isBase64Encoded": False,
-        }
+        status = answer["statusCode"]
+        log.write("INFO", "answered", status=status, ms=_since(started), **fields)
+        return answer
+
+    def _problem(self, exchange: Exchange, problem: Problem) -> dict[str, Any]:
+        exchange.fields["code"] = problem.code
+        return self.answers.problem(exchange.event, problem, request_id=exchange.request_id)
 
     def _route(self, event: dict[str, Any]) -> _Operation:
         routes: dict[str, dict[str, _Operation]] = {
             "/v1/predictions": {"POST": self._predict},
             "/v1/health": {"GET": self._health},
         }
-        path = _path(event)
+        path = answers.path(event)
         methods = routes.get(path)
         if methods is None:
             raise Problem("not_found", f"There is nothing at {path}. Known paths: {', '.join(routes)}.")
@@ -84,30 +99,78 @@ class Api:
             raise Problem("method_not_allowed", f"{path} takes {allowed}, not {method}.", headers={"Allow": allowed})
         return methods[method]
 
-    def _predict(self, event: dict[str, Any], request_id: str, fields: dict[str, Any]) -> dict[str, Any]:
-        radiograph = image.read(event, self.max_image_bytes)
-        fields.update(image_bytes=len(radiograph.data), content_type=radiograph.content_type)
-        asked = time.perf_counter()
-        prediction = self.model.predict(radiograph)
-        fields.update(
-            model_ms=round((time.perf_counter() - asked) * 1000, 1), model_version=prediction.model["version"]
-        )
+    def _predict(self, exchange: Exchange) -> dict[str, Any]:
+        asked = request.read(exchange.event, self.max_image_bytes)
+        claim, earlier = self.requests.claim(exchange.event, asked.fingerprint, exchange.request_id)
+        if earlier is not None:
+            exchange.fields.update(replayed=True)
+            exchange.headers["Idempotency-Replayed"] = "true"
+            return earlier
+        try:
+            answer = self._scored(asked, exchange)
+        except BaseException:
+            self._aside(exchange, lambda: self.requests.release(claim))
+            raise
+        self._aside(exchange, lambda: self.results.keep(answer))
+        self._aside(exchange, lambda: self.requests.finish(claim, answer))
+        return answer
+
+    def _scored(self, asked: Request, exchange: Exchange) -> dict[str, Any]:
+        radiograph, source = self._prepared(asked, exchange.fields)
+        late = time.perf_counter() - exchange.started > PREPARATION_SECONDS
+        model, asked_at = self.hurried_model() if late else self.model, time.perf_counter()
+        prediction = model.predict(radiograph, explain=asked.explain)
+        exchange.fields.update(model_ms=_since(asked_at), model_version=prediction.model["version"])
+        overlay = {"overlay": {"media_type": "image/png", "data": prediction.overlay}} if asked.explain else {}
         return {
-            "id": request_id,
+            "id": exchange.request_id,
             "probability": prediction.probability,
             "label": prediction.label,
+            "indeterminate": prediction.indeterminate,
             "threshold": prediction.threshold,
             "model": prediction.model,
+            **source,
+            **overlay,
             "notice": NOTICE,
         }
 
-    def _health(self, _event: dict[str, Any], _request_id: str, _fields: dict[str, Any]) -> dict[str, Any]:
+    def _prepared(self, asked: Request, fields: dict[str, Any]) -> tuple[EncodedImage, dict[str, Any]]:
+        """The image as the endpoint takes it, and what the answer says about where it came from."""
+        radiograph, started = asked.image, time.perf_counter()
+        if radiograph is None:
+            upload = str(asked.upload)
+            if self.uploads.is_dicom(upload):
+                fields.update(content_type=image.DICOM)
+                return self._converted(lambda: self.dicom.convert_upload(self.uploads.address(upload)), fields)
+            radiograph = self.uploads.fetch(upload)
+            fields.update(upload_ms=_since(started))
+        fields.update(image_bytes=len(radiograph.data), content_type=radiograph.content_type)
+        if radiograph.content_type != image.DICOM:
+            return radiograph, {}
+        # The Dicom function is asked with the bytes, which are no smaller in its request than in the gateway's.
+        if len(radiograph.data) > self.max_image_bytes:
+            raise image.too_large(len(radiograph.data), self.max_image_bytes)
+        return self._converted(lambda: self.dicom.convert(radiograph), fields)
+
+    @staticmethod
+    def _converted(convert: Callable[[], Converted], fields: dict[str, Any]) -> tuple[EncodedImage, dict[str, Any]]:
+        started = time.perf_counter()
+        converted = convert()
+        fields.update(dicom_ms=_since(started))
+        return converted.image, {"dicom": converted.told}
+
+    @staticmethod
+    def _aside(exchange: Exchange, write: Callable[[], None]) -> None:
+        """Do what the caller's answer does not depend on: it comes too when this fails."""
+        try:
+            write()
+        except Exception as exception:  # noqa: BLE001 - the prediction was made, and the log says what was not kept
+            log.error("not kept", exception, request_id=exchange.request_id)
+
+    def _health(self, _exchange: Exchange) -> dict[str, Any]:
         """200 whatever the endpoint's state: the API itself is up, and before a first release that is not a fault."""
         return {"status": self.endpoint.health(), "endpoint_status": self.endpoint.status(), "notice": NOTICE}
 
 
-def _path(event: dict[str, Any]) -> str:
-    """The route: the declared resource, or behind `{proxy+}` the path asked for."""
-    resource = str(event.get("resource") or "")
-    path = str(event.get("path") or "/") if not resource or "{" in resource else resource
-    return path.rstrip("/") or "/"
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

@@ -18,11 +18,25 @@ class Environment:
     endpoint_name: str
     """ENDPOINT_NAME: the SageMaker endpoint, which need not exist yet."""
     max_image_bytes: int
-    """MAX_IMAGE_BYTES: largest accepted image.
+    """MAX_IMAGE_BYTES: largest image accepted in a request.
 
     Lambda takes 6 MB (6,291,556 bytes) of JSON in a synchronous invocation and API Gateway base64-encodes the image
     into it, which leaves about 4,500,000 bytes; a serverless endpoint takes 4 MB.
     """
+    max_upload_bytes: int
+    """MAX_UPLOAD_BYTES: largest image accepted by way of an upload: what the endpoint takes."""
+    dicom_function_name: str
+    """DICOM_FUNCTION_NAME: the function that converts DICOM files."""
+    upload_bucket: str
+    """UPLOAD_BUCKET: the bucket with uploads below `uploads/`."""
+    predictions_table: str
+    """PREDICTIONS_TABLE: the DynamoDB table that keeps predictions."""
+    requests_table: str
+    """REQUESTS_TABLE: the DynamoDB table that remembers requests by their Idempotency-Key."""
+    keep_days: int
+    """KEEP_DAYS: how long a prediction is kept."""
+    allowed_origins: str = ""
+    """ALLOWED_ORIGINS: whose pages may call from a browser, with spaces between them; may be empty."""
 
     @classmethod
     def load(cls, variables: Mapping[str, str] = os.environ) -> Environment:
@@ -31,11 +45,27 @@ class Environment:
         Raises:
             ValueError: one is missing or wrong; the sentence names it.
         """
-        endpoint_name, limit = variables.get("ENDPOINT_NAME", ""), variables.get("MAX_IMAGE_BYTES", "")
-        if not endpoint_name:
-            raise ValueError("The environment variable ENDPOINT_NAME has to name the SageMaker endpoint.")
-        if not limit.isdecimal() or int(limit) == 0:
-            raise ValueError(
-                f"The environment variable MAX_IMAGE_BYTES has to be a positive whole number, not {limit!r}."
-            )
-        return cls(endpoint_name, int(limit))
+        return cls(
+            endpoint_name=_text(variables, "ENDPOINT_NAME"),
+            max_image_bytes=_number(variables, "MAX_IMAGE_BYTES"),
+            max_upload_bytes=_number(variables, "MAX_UPLOAD_BYTES"),
+            dicom_function_name=_text(variables, "DICOM_FUNCTION_NAME"),
+            upload_bucket=_text(variables, "UPLOAD_BUCKET"),
+            predictions_table=_text(variables, "PREDICTIONS_TABLE"),
+            requests_table=_text(variables, "REQUESTS_TABLE"),
+            keep_days=_number(variables, "KEEP_DAYS"),
+            allowed_origins=variables.get("ALLOWED_ORIGINS", ""),
+        )
+
+
+def _text(variables: Mapping[str, str], name: str) -> str:
+    if not variables.get(name):
+        raise ValueError(f"The environment variable {name} is missing.")
+    return variables[name]
+
+
+def _number(variables: Mapping[str, str], name: str) -> int:
+    value = variables.get(name, "")
+    if not value.isdecimal() or int(value) == 0:
+        raise ValueError(f"The environment variable {name} has to be a positive whole number, not {value!r}.")
+    return int(value)

@@ -1,9 +1,8 @@
 """Predict: the function behind the REST API.
 
 Clients are made while the module loads, when Lambda gives the whole processor, and through botocore, because boto3's
-own layer adds 60 ms to a cold start and nothing to two calls. Importing this module, clients included, takes 175 ms of
-processor time on two x86-64 cores with Python 3.11, best of seven:
-`python -c "import time; import lambdas.predict.handler; print(time.process_time())"`, less what Python alone takes.
+own layer adds 60 ms to a cold start and nothing to a few calls. Importing this module, clients included, takes 150 ms
+on two x86-64 cores with Python 3.11, the median of 15 (`python -m benchmarks.predict_overhead`).
 """
 
 from __future__ import annotations
@@ -14,10 +13,18 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
+from lambdas.predict import dicom, results, uploads
 from lambdas.predict.api import Api
 from lambdas.predict.endpoint import Endpoint
 from lambdas.predict.environment import Environment
-from lambdas.predict.model import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, Model
+from lambdas.predict.model import (
+    CONNECT_TIMEOUT_SECONDS,
+    HURRIED_READ_TIMEOUT_SECONDS,
+    READ_TIMEOUT_SECONDS,
+    Model,
+)
+from lambdas.web.answers import Answers, origins
+from lambdas.web.idempotency import DAY_SECONDS, Requests
 
 
 def build(environment: Environment) -> Api:
@@ -29,18 +36,48 @@ def build(environment: Environment) -> Api:
         config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 2})
         return session.create_client("sagemaker", config=config)
 
-    runtime: Any = session.create_client(
-        "sagemaker-runtime",
-        config=Config(
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            read_timeout=READ_TIMEOUT_SECONDS,
+    def client(service: str, connect_timeout: float, read_timeout: float, **options: Any) -> Any:
+        config = Config(
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
             # One attempt: a repeated read timeout would outlast the gateway. Model repeats what can be repeated.
             retries={"total_max_attempts": 1},
             tcp_keepalive=True,
-        ),
-    )
+            **options,
+        )
+        return session.create_client(service, config=config)
+
+    # Made when they are first needed: most requests bring a JPEG or a PNG along.
+    @cache
+    def functions() -> Any:
+        return client("lambda", dicom.CONNECT_TIMEOUT_SECONDS, dicom.READ_TIMEOUT_SECONDS)
+
+    @cache
+    def s3() -> Any:
+        # What KMS encrypts is only given to addresses signed with version 4.
+        timeouts = uploads.CONNECT_TIMEOUT_SECONDS, uploads.READ_TIMEOUT_SECONDS
+        return client("s3", *timeouts, signature_version="s3v4")
+
+    @cache
+    def hurried_model() -> Model:
+        return model(HURRIED_READ_TIMEOUT_SECONDS)
+
+    def model(seconds: float) -> Model:
+        return Model(client("sagemaker-runtime", CONNECT_TIMEOUT_SECONDS, seconds), endpoint, seconds)
+
     endpoint = Endpoint(client=sagemaker, name=environment.endpoint_name)
-    return Api(model=Model(runtime, endpoint), endpoint=endpoint, max_image_bytes=environment.max_image_bytes)
+    dynamodb = client("dynamodb", results.CONNECT_TIMEOUT_SECONDS, results.READ_TIMEOUT_SECONDS)
+    return Api(
+        model=model(READ_TIMEOUT_SECONDS),
+        hurried_model=hurried_model,
+        endpoint=endpoint,
+        max_image_bytes=environment.max_image_bytes,
+        dicom=dicom.Dicom(functions, environment.dicom_function_name),
+        uploads=uploads.Uploads(s3, environment.upload_bucket, environment.max_upload_bytes),
+        results=results.Results(dynamodb, environment.predictions_table, environment.keep_days * DAY_SECONDS),
+        requests=Requests(dynamodb, environment.requests_table, operation="predictions"),
+        answers=Answers(origins(environment.allowed_origins)),
+    )
 
 
 api = build(Environment.load())

@@ -6,17 +6,23 @@ import binascii
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambdas.predict.problems import Problem
+from lambdas.web.answers import header
+from lambdas.web.problems import Problem
 
 # First bytes: ITU-T T.81 B.1.1.3 (SOI, then a marker) and the PNG specification, 5.2.
 SIGNATURES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
+DICOM = "application/dicom"
+JSON = "application/json"
+# A DICOM file begins with 128 bytes that may be anything (PS3.10, 7.1).
+DICOM_PREFIX, DICOM_PREFIX_AT = b"DICM", 128
+_TYPES = (*SIGNATURES, DICOM)
 _ALIASES = {"image/jpg": "image/jpeg"}
-_SUPPORTED = "Send one radiograph as the request body, with Content-Type image/jpeg or image/png."
+_SUPPORTED = "Send one radiograph as the request body, with Content-Type image/jpeg, image/png or application/dicom."
 
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """One JPEG or PNG file, still encoded. Its bytes are kept out of `repr` and so out of logs."""
+    """One JPEG, PNG or DICOM file, still encoded. Its bytes are kept out of `repr` and so out of logs."""
 
     data: bytes = field(repr=False)
     content_type: str
@@ -28,20 +34,42 @@ def read(event: dict[str, Any], max_bytes: int) -> EncodedImage:
     Raises:
         Problem: unsupported_media_type, empty_body, image_too_large or undecodable_image.
     """
-    declared = _header(event, "content-type").split(";", 1)[0].strip().lower()
+    declared = media_type(event)
     content_type = _ALIASES.get(declared, declared)
-    if content_type not in SIGNATURES:
+    if content_type not in _TYPES:
         sent = f"{declared} is not supported." if declared else "The request has no Content-Type."
-        raise Problem("unsupported_media_type", f"{sent} {_SUPPORTED}", headers={"Accept": ", ".join(SIGNATURES)})
+        raise Problem("unsupported_media_type", f"{sent} {_SUPPORTED}", headers={"Accept": ", ".join((*_TYPES, JSON))})
     data = _body(event, max_bytes)
-    if not data.startswith(SIGNATURES[content_type]):
+    if not _begins_as(data, content_type):
         raise _wrong_signature(data, content_type)
     return EncodedImage(data, content_type)
 
 
-def _header(event: dict[str, Any], name: str) -> str:
-    headers: dict[str, str] = event.get("headers") or {}
-    return next((value for key, value in headers.items() if key.lower() == name), None) or ""
+def media_type(event: dict[str, Any]) -> str:
+    """The type of the body as the request declares it, in lower case and without parameters."""
+    return header(event, "content-type").split(";", 1)[0].strip().lower()
+
+
+def recognise(data: bytes, max_bytes: int) -> EncodedImage:
+    """An image that comes without a type of its own: its first bytes tell.
+
+    Raises:
+        Problem: empty_body, image_too_large or undecodable_image.
+    """
+    if not data:
+        raise Problem("empty_body", "The image has no bytes.")
+    if len(data) > max_bytes:
+        raise too_large(len(data), max_bytes)
+    content_type = next((kind for kind in _TYPES if _begins_as(data, kind)), None)
+    if content_type is None:
+        raise Problem("undecodable_image", "The image begins neither as a JPEG nor as a PNG or DICOM file.")
+    return EncodedImage(data, content_type)
+
+
+def _begins_as(data: bytes, content_type: str) -> bool:
+    if content_type == DICOM:
+        return data.startswith(DICOM_PREFIX, DICOM_PREFIX_AT)
+    return data.startswith(SIGNATURES[content_type])
 
 
 def _body(event: dict[str, Any], max_bytes: int) -> bytes:
@@ -53,17 +81,18 @@ def _body(event: dict[str, Any], max_bytes: int) -> bytes:
         return body.encode("utf-8", "replace")
     # Judged before decoding: 4 characters carry at most 3 bytes.
     if len(body) // 4 * 3 - 2 > max_bytes:
-        raise _too_large(len(body) // 4 * 3, max_bytes)
+        raise too_large(len(body) // 4 * 3, max_bytes)
     try:
         data = binascii.a2b_base64(body, strict_mode=True)
     except ValueError:
         raise Problem("undecodable_image", f"The body could not be read as binary. {_SUPPORTED}") from None
     if len(data) > max_bytes:
-        raise _too_large(len(data), max_bytes)
+        raise too_large(len(data), max_bytes)
     return data
 
 
-def _too_large(size: int, max_bytes: int) -> Problem:
+def too_large(size: int, max_bytes: int) -> Problem:
+    """An image of this size is more than is accepted."""
     return Problem(
         "image_too_large",
         f"The image has about {size:,} bytes; at most {max_bytes:,} are accepted. "
@@ -72,7 +101,7 @@ def _too_large(size: int, max_bytes: int) -> Problem:
 
 
 def _wrong_signature(data: bytes, content_type: str) -> Problem:
-    actual = next((kind for kind, signature in SIGNATURES.items() if data.startswith(signature)), None)
+    actual = next((kind for kind in _TYPES if _begins_as(data, kind)), None)
     if actual:
         return Problem(
             "unsupported_media_type",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import (
@@ -18,22 +18,25 @@ from botocore.exceptions import (
 
 from lambdas.predict import log
 from lambdas.predict.endpoint import Endpoint, is_absent
-from lambdas.predict.problems import Problem
+from lambdas.web.problems import Problem
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
 
     from lambdas.predict.image import EncodedImage
 
-CONNECT_TIMEOUT_SECONDS = 2.0
-READ_TIMEOUT_SECONDS = 22.0
-"""API Gateway gives up after 29 s. A second attempt only follows one that failed within RETRY_WITHIN_SECONDS, so the
-slowest answer comes after 3 + 2 + 22 s, with the function's own cold start still inside."""
-RETRY_WITHIN_SECONDS = 3.0
+CONNECT_TIMEOUT_SECONDS = 1.0
+READ_TIMEOUT_SECONDS = 19.0
+HURRIED_READ_TIMEOUT_SECONDS = 8.0
+"""API Gateway gives up after 29 s. How long the model may take: the second where fetching or converting the image took
+longer than PREPARATION_SECONDS. Another attempt only follows one that failed within RETRY_WITHIN_SECONDS. The tests add
+up the slowest answers, with the function's own cold start and DynamoDB inside."""
+PREPARATION_SECONDS = 2.0
+RETRY_WITHIN_SECONDS = 1.5
 
 _LABELS = {"NORMAL", "PNEUMONIA"}
 # What the serving container raises about the caller's image: "<code>: <sentence>".
-_CALLERS_FAULT = re.compile(r"\b(undecodable_image|unsupported_media_type): (.{1,400})")
+_CALLERS_FAULT = re.compile(r"\b(undecodable_image|unsupported_media_type|not_a_radiograph): (.{1,400})")
 # InvokeEndpoint's errors (SageMaker Runtime API reference) besides ModelError and ValidationError.
 _THROTTLED = ("throttled", "The model is at its limit of requests at once. Try again in a moment.")
 _STARTING = ("model_not_ready", "The model is being started. Try again in a few seconds.")
@@ -56,60 +59,71 @@ _PACKAGE_ARN = re.compile(r"^arn:[^:]+:sagemaker:[^:]*:[^:]*:model-package/(?P<g
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model answered; `probability` and `threshold` are in [0, 1]."""
+    """What the model answered; `probability` and `threshold` are in [0, 1].
+
+    Attributes:
+        indeterminate: the probability lies where the model's validation data do not decide.
+        overlay: base64 of a PNG to be stretched over the upright radiograph; None where nobody asked for it.
+    """
 
     probability: float
     label: str
+    indeterminate: bool
     threshold: float
     model: dict[str, Any]
+    overlay: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Model:
-    """The model of one endpoint. `runtime` makes one attempt a call and has the timeouts above."""
+    """The model of one endpoint. `runtime` makes one attempt a call and has the timeouts above, or a shorter one."""
 
     runtime: SageMakerRuntimeClient
     endpoint: Endpoint
+    read_timeout_seconds: float = READ_TIMEOUT_SECONDS
 
-    def predict(self, image: EncodedImage) -> Prediction:
-        """Ask for one image's probability of pneumonia.
+    def predict(self, image: EncodedImage, *, explain: bool = False) -> Prediction:
+        """Ask for one image's probability of pneumonia, and with `explain` for what it rests on.
 
         Raises:
             Problem: no_model_released, model_not_ready, throttled, model_timeout, model_error, image_too_large, or
-                what the model says about the image (undecodable_image, unsupported_media_type).
+                what the model says about the image (undecodable_image, unsupported_media_type, not_a_radiograph).
         """
         try:
-            answer = self._invoke(image)
+            answer = self._invoke(image, explain)
         except ReadTimeoutError:
             raise Problem(
-                "model_timeout", f"The model gave no answer within {READ_TIMEOUT_SECONDS:.0f} seconds. Try again."
+                "model_timeout", f"The model gave no answer within {self.read_timeout_seconds:.0f} seconds. Try again."
             ) from None
         except (ConnectTimeoutError, EndpointConnectionError, ConnectionClosedError) as error:
             raise Problem("model_error", "The model could not be reached. Try again.") from error
         except ClientError as error:
             raise self._problem(error) from error
         try:
-            return parse(answer)
+            return parse(answer, explain=explain)
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise Problem("model_error", "The model's answer could not be understood.") from error
 
-    def _invoke(self, image: EncodedImage) -> bytes:
+    def _invoke(self, image: EncodedImage, explain: bool) -> bytes:
         started = time.monotonic()
         try:
-            return self._ask(image)
+            return self._ask(image, explain)
         except (ConnectTimeoutError, EndpointConnectionError, ConnectionClosedError):
             # A function that was frozen can hold a connection the service has closed since. Asking again changes
             # nothing in the model, but there has to be time for the answer.
             if time.monotonic() - started > RETRY_WITHIN_SECONDS:
                 raise
-        return self._ask(image)
+        return self._ask(image, explain)
 
-    def _ask(self, image: EncodedImage) -> bytes:
+    def _ask(self, image: EncodedImage, explain: bool) -> bytes:
+        # Read by the serving code (model_code/inference.py).
+        attributes: Any = {"CustomAttributes": "explain=true"} if explain else {}
         answer = self.runtime.invoke_endpoint(
             EndpointName=self.endpoint.name,
             ContentType=image.content_type,
             Accept="application/json",
             Body=image.data,
+            **attributes,
         )
         return answer["Body"].read()
 
@@ -153,8 +167,8 @@ def _container_error(original: str) -> str:
     return str(document.get("error", original)) if isinstance(document, dict) else original
 
 
-def parse(answer: bytes) -> Prediction:
-    """Read the serving container's answer to one image.
+def parse(answer: bytes, *, explain: bool) -> Prediction:
+    """Read the serving container's answer to one image, which has an overlay where it was asked for.
 
     Raises:
         ValueError, KeyError, TypeError, IndexError: it is not what the serving code answers.
@@ -162,12 +176,16 @@ def parse(answer: bytes) -> Prediction:
     document = json.loads(answer)
     (prediction,) = document["predictions"]
     described = document["model"]
+    band = described["indeterminate"]
     probability, threshold = float(prediction["probability"]), float(described["threshold"])
+    low, high = float(band["low"]), float(band["high"])
     # Also refuses NaN, which compares false with everything.
-    if not (0.0 <= probability <= 1.0 and 0.0 <= threshold <= 1.0):
-        raise ValueError("probability and threshold have to be between 0 and 1")
+    if not (0.0 <= probability <= 1.0 and 0.0 <= threshold <= 1.0 and 0.0 <= low <= high <= 1.0):
+        raise ValueError("probability, threshold and the indeterminate band have to be between 0 and 1")
     if prediction["label"] not in _LABELS:
         raise ValueError("the label has to be NORMAL or PNEUMONIA")
+    if not isinstance(prediction["indeterminate"], bool):
+        raise TypeError("indeterminate has to be true or false")
     package_arn = str(described["package_arn"])
     named = _PACKAGE_ARN.match(package_arn)
     if named is None:
@@ -176,7 +194,10 @@ def parse(answer: bytes) -> Prediction:
         "package_arn": package_arn,
         "group": named["group"],
         "version": int(named["version"]),
-        "image_size": described.get("image_size"),
-        "dataset_sha256": described.get("dataset_sha256"),
+        "indeterminate": {"low": low, "high": high},
+        "image_size": int(described["image_size"]),
+        "dataset_sha256": str(described["dataset_sha256"]),
+        "engine": str(described["engine"]),
     }
-    return Prediction(probability, prediction["label"], threshold, model)
+    overlay = str(prediction["overlay_png"]) if explain else None
+    return Prediction(probability, prediction["label"], prediction["indeterminate"], threshold, model, overlay)

@@ -16,6 +16,10 @@ class Environment(BaseModel):
 
     endpoint_stack_name: str = Field(alias="ENDPOINT_STACK_NAME", min_length=1)
     """Name of the only CloudFormation stack this function may update."""
+    endpoint_name: str = Field(alias="ENDPOINT_NAME", min_length=1)
+    """Name of the endpoint, which is asked what it serves after a release."""
+    released_types: str = Field(alias="RELEASED_TYPES", pattern=r"^AWS::[A-Za-z:]+(,AWS::[A-Za-z:]+)*$")
+    """The types of resources that a release may touch, as the role's policy lists them."""
     model_package_group_name: str = Field(alias="MODEL_PACKAGE_GROUP_NAME", min_length=1)
     """Model package group whose approvals are released."""
     notification_topic_arn: str = Field(alias="NOTIFICATION_TOPIC_ARN", min_length=1)

@@ -24,6 +24,18 @@ class Notifier:
             MessageAttributes={"event": {"DataType": "String", "StringValue": event}},
         )
 
+    def approval_wanted(self, package_arn: str) -> None:
+        """A model passed the gates and was registered."""
+        version = _version(package_arn)
+        self._publish(
+            "approval_wanted",
+            f"Model version {version} waits for approval",
+            f"{package_arn} passed the quality gates and was registered. It serves nobody until a person approves it.",
+            f"Look at its evaluation with `cxr report {version}` and compare it with `cxr models`; then",
+            f"  cxr approve {version}",
+            f"  cxr reject {version} --reason ...",
+        )
+
     def requested(self, package_arn: str, stack: str, replaced_arn: str) -> None:
         """The stack update was accepted."""
         self._publish(
@@ -32,6 +44,62 @@ class Notifier:
             f"{package_arn} was approved and the stack {stack} is being updated to serve it.",
             f"It replaces {replaced_arn}." if replaced_arn else "It is the first model of this endpoint.",
             "CloudFormation shifts the traffic and rolls back by itself when an alarm of the endpoint fires.",
+        )
+
+    def released(self, package_arn: str, *, answered: bool) -> None:
+        """The update is done, and the endpoint was asked."""
+        how = (
+            "It was asked: its configuration leads to this package, and an answer named it."
+            if answered
+            else "It was asked: its configuration leads to this package, and the model answered, but refused the drawn "
+            "radiograph it was asked about, so no answer named the package."
+        )
+        self._publish(
+            "released",
+            f"Model version {_version(package_arn)} is released",
+            f"The endpoint serves {package_arn}.",
+            how,
+        )
+
+    def rolled_back(self, package_arn: str, serving_arn: str | None, reasons: list[str]) -> None:
+        """The endpoint serves what it served before."""
+        self._publish(
+            "release_rolled_back",
+            f"Release of model version {_version(package_arn)} was rolled back",
+            f"{package_arn} is not served.",
+            f"{serving_arn} serves as before." if serving_arn else "No model serves, as before.",
+            *(f"Why: {reason}" for reason in reasons),
+            "What to do: find the reason in the endpoint's log and alarms; reject the version if it is the model's.",
+        )
+
+    def taken_back(self, package_arn: str, previous_arn: str, reason: str) -> None:
+        """The update was done, but the endpoint does not serve what it should: the model before is put back."""
+        self._publish(
+            "release_failed",
+            f"Release of model version {_version(package_arn)} failed",
+            f"{package_arn} was rolled out, but is not what answers. {previous_arn} is being put back.",
+            f"Why: {reason}",
+        )
+
+    def unverified(self, package_arn: str, stack: str, reason: str) -> None:
+        """The endpoint does not serve what it should, and there is nothing to put back."""
+        self._publish(
+            "release_failed",
+            f"Release of model version {_version(package_arn)} failed",
+            f"The stack {stack} was updated to serve {package_arn}, but that is not what answers, and there is no "
+            "earlier version to put back.",
+            f"Why: {reason}",
+            "What to do: approve another version, or find the reason in the endpoint's log.",
+        )
+
+    def stuck(self, package_arn: str, stack: str, status: str, reasons: list[str]) -> None:
+        """CloudFormation could neither finish the update nor take it back."""
+        self._publish(
+            "release_failed",
+            f"Release of model version {_version(package_arn)} failed",
+            f"The stack {stack} is {status}: no release is possible until somebody has continued its rollback.",
+            *(f"Why: {reason}" for reason in reasons),
+            f"What to do: aws cloudformation continue-update-rollback --stack-name {stack}",
         )
 
     def failed(self, package_arn: str, stack: str, reason: str) -> None:

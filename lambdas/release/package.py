@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mypy_boto3_sagemaker.client import SageMakerClient
+
+
+# How long after its creation a package may still be changed by its own registration.
+_REGISTRATION = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,14 @@ class ModelPackage:
     modified: datetime | None
     """When it was last changed, which for a package that is Approved is when it was approved: nothing else of a
     package but its approval and free-form metadata can change."""
+    created: datetime | None = None
+
+    @property
+    def just_registered(self) -> bool:
+        """Whether nobody has decided about it yet: one that was set back to be approved again is older than that."""
+        if self.created is None or self.modified is None:
+            return True
+        return self.modified - self.created < _REGISTRATION
 
 
 def state_change(event: dict[str, Any]) -> StateChange | None:
@@ -68,4 +81,5 @@ def describe(sagemaker: SageMakerClient, arn: str) -> ModelPackage | None:
         approval=answer.get("ModelApprovalStatus", ""),
         status=answer["ModelPackageStatus"],
         modified=answer.get("LastModifiedTime") or answer.get("CreationTime"),
+        created=answer.get("CreationTime"),
     )

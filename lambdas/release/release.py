@@ -1,4 +1,4 @@
-"""What an approval or rejection means for the endpoint."""
+"""What an approval or rejection means for the endpoint, and whether a release has become what it should."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lambdas.release.endpoint import NotServingError, ServingEndpoint
 from lambdas.release.package import ModelPackage, StateChange, describe
-from lambdas.release.stack import EndpointStack, StackRefusedError, StackState
+from lambdas.release.stack import EndpointStack, StackRefusedError, StackState, Token
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.client import SageMakerClient
@@ -34,6 +35,7 @@ class Release:
 
     sagemaker: SageMakerClient
     stack: EndpointStack
+    endpoint: ServingEndpoint
     notifier: Notifier
     group: str
     sleep: Callable[[float], None] = time.sleep
@@ -56,7 +58,72 @@ class Release:
             return self._approved(change.package_arn, remaining_seconds)
         if change.approval == "Rejected":
             return self._rejected(change.package_arn)
+        if change.approval == "PendingManualApproval":
+            return self._registered(change.package_arn)
         return "not_an_approval"
+
+    def conclude(self, token: Token, status: str, stack_arn: str) -> str:
+        """Say how a release has ended, having asked the endpoint; returns how, in one word.
+
+        A release that CloudFormation calls done, but whose model does not answer, is taken back: where no alarm
+        guards the traffic, as with a serverless endpoint, nobody else would.
+
+        Args:
+            token: of the update.
+            status: with which it ended.
+            stack_arn: the stack's.
+
+        Raises:
+            botocore.exceptions.ClientError: nothing was said; the event has to be delivered again.
+        """
+        released, replaced = (self._arn(version, stack_arn) for version in (token.version, token.other))
+        if status == "UPDATE_ROLLBACK_COMPLETE":
+            # Of a release that was to be taken back, what is being put back is no news.
+            failed = replaced if token.restoring else released
+            self.notifier.rolled_back(failed, self.endpoint.package(), self.stack.failures(token))
+            return "rolled_back"
+        if status != "UPDATE_COMPLETE":
+            self.notifier.stuck(released, self.stack.name, status, self.stack.failures(token))
+            return "stuck"
+        try:
+            evidence = self.endpoint.verify(released)
+        except NotServingError as problem:
+            return self._take_back(token, released, replaced, str(problem))
+        if token.restoring:
+            self.notifier.rolled_back(replaced, released, [])
+            return "restored"
+        self.notifier.released(released, answered=evidence.answered)
+        return "released"
+
+    def _take_back(self, token: Token, released: str, replaced: str, problem: str) -> str:
+        try:
+            state = self.stack.state()
+            if state.busy or state.package_arn != released:
+                return "overtaken"  # by another update, whose end will be told
+            if token.restoring or not token.other:
+                self.notifier.unverified(released, self.stack.name, problem)
+                return "unverified"
+            back = Token.make(replaced, released, occasion=token.text, restoring=True)
+            self.stack.release(replaced, state, back)
+        except StackRefusedError as refusal:
+            self.notifier.failed(released, self.stack.name, f"{problem} It could not be taken back: {refusal}")
+            return "failed"
+        self.notifier.taken_back(released, replaced, problem)
+        return "taken_back"
+
+    def _arn(self, version: int, stack_arn: str) -> str:
+        """The group's version in the account and region of the stack."""
+        _, partition, _, region, account, _ = stack_arn.split(":", 5)
+        return f"arn:{partition}:sagemaker:{region}:{account}:model-package/{self.group}/{version}"
+
+    def _registered(self, arn: str) -> str:
+        package = self._package(arn)
+        if package is None or package.approval != "PendingManualApproval" or package.status != "Completed":
+            return "stale"
+        if not package.just_registered:
+            return "set_back"
+        self.notifier.approval_wanted(arn)
+        return "approval_wanted"
 
     def _approved(self, arn: str, remaining_seconds: Callable[[], float]) -> str:
         try:
@@ -90,8 +157,9 @@ class Release:
         if self._overtaken(package, state):
             self.notifier.superseded(package.arn, state.package_arn)
             return "superseded"
-        if not self.stack.release(package.arn, state):
-            return "already_serving"
+        token = Token.make(package.arn, state.package_arn, occasion=str(package.modified))
+        if not self.stack.release(package.arn, state, token):
+            return "already_serving" if state.package_arn == package.arn else "already_requested"
         self.notifier.requested(package.arn, self.stack.name, state.package_arn)
         return "requested"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -13,11 +15,10 @@ if TYPE_CHECKING:
 
 PARAMETER = "ModelPackageArn"
 
-# The role's policy requires exactly this list (condition key cloudformation:ResourceTypes), so an update asked for
-# here can touch nothing else, whatever the template says.
-RESOURCE_TYPES = ("AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint")
-
 _RELEASING = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"})
+_TOKEN = re.compile(r"^(?P<kind>release|restore)-(?P<version>\d+)-(?P<other>\d+)-[0-9a-f]{12}$")
+# Of the events of one update; a longer list would only hold what failed because of the first.
+_MOST_FAILURES = 5
 
 
 class StackRefusedError(Exception):
@@ -45,11 +46,54 @@ class StackState:
 
 
 @dataclass(frozen=True)
+class Token:
+    """What an update asked for here is marked with, so that its end is recognised among the ends of all updates.
+
+    CloudFormation puts the token of a request into every event of the update (docs/adr/0017).
+    """
+
+    restoring: bool
+    """Whether the update takes a release back that could not be verified."""
+    version: int
+    """Of the package to serve."""
+    other: int
+    """Of the package that is replaced, and 0 where there is none."""
+    text: str
+
+    @classmethod
+    def make(cls, package_arn: str, other_arn: str, *, occasion: str, restoring: bool = False) -> Token:
+        """A token for one occasion: the same for a repeated event, which CloudFormation then takes once.
+
+        Args:
+            package_arn: of the package to serve.
+            other_arn: of the package it replaces; empty for none.
+            occasion: when the package was approved, or the token of the release that is taken back.
+            restoring: whether a release is taken back.
+        """
+        version, other = _version(package_arn), _version(other_arn)
+        unique = hashlib.sha256(f"{package_arn} {occasion} {restoring}".encode()).hexdigest()[:12]
+        return cls(restoring, version, other, f"{'restore' if restoring else 'release'}-{version}-{other}-{unique}")
+
+    @classmethod
+    def read(cls, text: str) -> Token | None:
+        """The token of an update, or None when the update was not asked for here."""
+        match = _TOKEN.match(text)
+        if match is None:
+            return None
+        return cls(match["kind"] == "restore", int(match["version"]), int(match["other"]), text)
+
+
+@dataclass(frozen=True)
 class EndpointStack:
-    """The stack, by name."""
+    """The stack, by name.
+
+    The role's policy requires exactly `resource_types` (condition key cloudformation:ResourceTypes), so an update asked
+    for here can touch nothing else, whatever the template says.
+    """
 
     cloudformation: CloudFormationClient
     name: str
+    resource_types: tuple[str, ...]
 
     def state(self) -> StackState:
         """Read the stack.
@@ -66,8 +110,8 @@ class EndpointStack:
             raise StackRefusedError(f"The stack {self.name} has no parameter {PARAMETER}: is it the endpoint stack?")
         return StackState(stack["StackStatus"], parameters[PARAMETER], tuple(parameters))
 
-    def release(self, package_arn: str, state: StackState) -> bool:
-        """Ask for the update of the one parameter; False when the stack has that value already.
+    def release(self, package_arn: str, state: StackState, token: Token) -> bool:
+        """Ask for the update of the one parameter; False when the stack has that value, or was asked on that occasion.
 
         Raises:
             StackRefusedError: the stack is in a state, or the update of a kind, that CloudFormation refuses.
@@ -82,13 +126,49 @@ class EndpointStack:
                 UsePreviousTemplate=True,
                 Parameters=parameters,
                 Capabilities=["CAPABILITY_IAM"],
-                ResourceTypes=list(RESOURCE_TYPES),
+                ResourceTypes=list(self.resource_types),
+                ClientRequestToken=token.text,
             )
         except ClientError as error:
-            if "No updates are to be performed" in error.response["Error"].get("Message", ""):
+            answer = error.response["Error"]
+            if "No updates are to be performed" in answer.get("Message", ""):
+                return False
+            if answer["Code"] == "TokenAlreadyExistsException":
                 return False
             raise _refusal(error) from error
         return True
+
+    def failures(self, token: Token) -> list[str]:
+        """What failed in the update with that token, the first failure first, each as `LogicalId: reason`."""
+        pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.name)
+        found: list[str] = []
+        began = False
+        for event in (event for page in pages for event in page["StackEvents"]):
+            if event.get("ClientRequestToken") != token.text:
+                if began:  # events are told newest first: what follows is older than the update
+                    break
+                continue
+            began = True
+            if event.get("ResourceStatus", "").endswith("_FAILED"):
+                found.append(f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}")
+        return found[::-1][:_MOST_FAILURES]
+
+
+def update_ended(event: dict[str, Any]) -> tuple[Token, str, str] | None:
+    """Token, status and stack ARN of a "CloudFormation Stack Status Change" event of an update asked for here."""
+    if event.get("source") != "aws.cloudformation" or event.get("detail-type") != "CloudFormation Stack Status Change":
+        return None
+    detail = event.get("detail") or {}
+    token = Token.read(detail.get("client-request-token") or "")
+    status = (detail.get("status-details") or {}).get("status")
+    if token is None or not status or not detail.get("stack-id"):
+        return None
+    return token, status, detail["stack-id"]
+
+
+def _version(package_arn: str) -> int:
+    last = package_arn.rpartition("/")[2]
+    return int(last) if last.isdigit() else 0
 
 
 def _refusal(error: ClientError) -> Exception:

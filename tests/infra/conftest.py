@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
+from policy.synthesis import audited as with_data_events
+from policy.synthesis import in_a_network
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-ENVIRONMENTS = ("dev", "prod", "laptop")
+ENVIRONMENTS = ("dev", "staging", "prod", "laptop")
 PARTS = ("data", "training", "endpoint", "api")
+IN_ORDER = ("data", "network", "training", "endpoint", "api")  # of deployment, where there is a network
 
 Template = dict[str, Any]
 Change = Callable[[dict[str, Any]], None]
@@ -44,9 +48,21 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Template:
     return _synthesise(context, tmp_path_factory.mktemp("tuned"))["training"]
 
 
+@pytest.fixture(scope="session")
+def isolated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
+    """The templates of prod in a network of its own."""
+    return _synthesise(in_a_network(_context()), tmp_path_factory.mktemp("isolated"))
+
+
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
+    """The templates of prod with a trail of data events."""
+    return _synthesise(with_data_events(_context()), tmp_path_factory.mktemp("audited"))
+
+
 @pytest.fixture
 def synthesise(tmp_path: Path) -> Callable[[dict[str, Any]], dict[str, Template]]:
-    """The four templates of a changed context."""
+    """The templates of a changed context by part."""
     return lambda changed: _synthesise(changed, tmp_path)
 
 
@@ -60,12 +76,24 @@ def _context() -> dict[str, Any]:
     return content
 
 
-def _synthesise(context: dict[str, Any], output: Path) -> dict[str, Template]:
+def environment_context(environment: str) -> dict[str, Any]:
+    """The context of cdk.json for one environment."""
+    return {**_context(), "env": environment}
+
+
+def synthesise_app(context: dict[str, Any], output: Path, *, nag: bool = False) -> str:
+    """Synthesise a context; the start of its stacks' names.
+
+    Args:
+        context: as cdk.json gives it.
+        output: where the templates go.
+        nag: let cdk-nag write `validation-report.json` beside them.
+    """
     with pytest.MonkeyPatch.context() as patch:
         # Validating takes most of a synthesis; test_app.py has it done once for each environment.
         patch.setenv("CDK_VALIDATION", "false")
         import infra  # noqa: F401, I001 - configures jsii before aws_cdk starts it
-        from aws_cdk import App
+        from aws_cdk import App, Validations
 
         from infra.application import add_stacks
         from infra.settings import Settings
@@ -73,8 +101,20 @@ def _synthesise(context: dict[str, Any], output: Path) -> dict[str, Template]:
         settings = Settings.load(context)
         app = App(context=context, outdir=str(output))
         add_stacks(app, settings)
-        app.synth()
-    return {
-        part: json.loads((output / f"{settings.name}-{part}.template.json").read_text(encoding="utf-8"))
-        for part in PARTS
-    }
+        if nag:
+            from cdk_nag import AwsSolutionsChecks
+
+            Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+        try:
+            app.synth()
+        except RuntimeError as error:
+            # Findings end a synthesis, after everything is written; what they are is what a caller wants to know.
+            if not (nag and "ValidationFailed" in str(error)):
+                raise
+    return settings.name
+
+
+def _synthesise(context: dict[str, Any], output: Path) -> dict[str, Template]:
+    name = synthesise_app(context, output)
+    files = {part: output / f"{name}-{part}.template.json" for part in IN_ORDER}
+    return {part: json.loads(file.read_text(encoding="utf-8")) for part, file in files.items() if file.exists()}

@@ -15,7 +15,7 @@ from infra.settings import Pipeline, Settings, SettingsError, is_gpu
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
-OPTIONAL = {"notification_email"}
+OPTIONAL = {"notification_email", "account", "tags", "permissions_boundary"}
 
 
 def leaves(section: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -64,11 +64,14 @@ def test_no_environment_repeats_what_is_shared() -> None:
     """A value stated twice is one that will be changed once."""
     for environment, own in CONTEXT["environments"].items():
         for path in leaves(own):
-            try:
-                shared = at(CONTEXT["shared"], path)
-            except KeyError:
-                continue
-            assert at(own, path) != shared, f"{environment} repeats the shared {'.'.join(path)}"
+            for name in filter(None, [own.get("like"), "shared"]):
+                others = CONTEXT["shared"] if name == "shared" else CONTEXT["environments"][name]
+                try:
+                    stated = at(others, path)
+                except KeyError:
+                    continue
+                assert at(own, path) != stated, f"{environment} repeats the {'.'.join(path)} of {name}"
+                break
 
 
 @pytest.mark.parametrize(
@@ -101,8 +104,31 @@ def test_no_environment_repeats_what_is_shared() -> None:
         ("dev", "pipeline.trainig_instance_type", "ml.g5.xlarge", "pipeline.trainig_instance_type is not a setting"),
         ("dev", "archive.max_bytes", 6 * 1024**3, "archive.max_bytes"),
         ("prod", "endpoint.instance_count", 1, "endpoint.instance_count is 1"),
-        ("prod", "endpoint.canary.percent", 60, "endpoint.canary.percent is 60"),
+        ("prod", "endpoint.rollout.percent", 60, "endpoint.rollout.percent is 60"),
+        ("prod", "endpoint.rollout.traffic", "rolling", "endpoint.rollout.traffic is 'rolling'"),
+        ("prod", "endpoint.rollout.max_error_percent", 50, "max_error_percent must be below percent, which is 50"),
+        ("prod", "endpoint.scaling.max_instances", 1, "scaling.max_instances must not be below instance_count"),
+        ("prod", "endpoint.shadow_percent", 101, "endpoint.shadow_percent is 101"),
+        ("prod", "asynchronous.backlog_per_instance", 0, "asynchronous.backlog_per_instance is 0"),
+        ("prod", "asynchronous.instance_type", "ml.g5.xlarge", "asynchronous.instance_type is ml.g5.xlarge, which has"),
+        ("dev", "batch.instance_type", "ml.g4dn.xlarge", "batch.instance_type is ml.g4dn.xlarge, which has a GPU"),
+        ("dev", "batch.concurrent_requests", 0, "batch.concurrent_requests is 0"),
         ("prod", "api.max_image_bytes", 5_000_000, "api.max_image_bytes is 5000000"),
+        ("prod", "api.max_upload_bytes", 4_400_000, "max_upload_bytes must not be below max_image_bytes"),
+        ("prod", "api.max_upload_bytes", 7_000_000, "api.max_upload_bytes is 7000000"),
+        ("dev", "api.max_upload_bytes", 5_000_000, "api.max_upload_bytes is 5000000, but a serverless endpoint"),
+        ("prod", "api.keep_labelled_days", 7, "keep_labelled_days must not be below keep_days"),
+        ("prod", "api.allowed_origins", ["*"], "api.allowed_origins.0 is '*'"),
+        ("prod", "api.allowed_origins", ["https://reader.example/"], "api.allowed_origins.0 is"),
+        ("prod", "api.authentication", {"kind": "basic"}, "api.authentication"),
+        ("prod", "api.authentication", {"kind": "jwt", "audience": "x"}, "api.authentication.issuer is missing"),
+        (
+            "prod",
+            "api.authentication",
+            {"kind": "jwt", "issuer": "http://issuer.example", "audience": "x"},
+            "api.authentication.issuer is 'http://issuer.example'",
+        ),
+        ("prod", "api.firewall.requests_per_five_minutes", 9, "api.firewall.requests_per_five_minutes is 9"),
     ],
 )
 def test_a_wrong_value_is_named(environment: str, path: str, value: Any, says: str) -> None:
@@ -124,11 +150,68 @@ def test_prod_cannot_lose_its_data() -> None:
         Settings.load(context)
 
 
+def test_tokens_need_a_way_to_the_issuer() -> None:
+    """In a network without a way out nobody could fetch its keys, and every token would be refused."""
+    context = whole("prod")
+    prod = context["environments"]["prod"]
+    prod["api"]["authentication"] = {"kind": "jwt", "issuer": "https://issuer.example", "audience": "cxr"}
+    assert Settings.load(context).api.authentication.kind == "jwt"
+    prod["network"]["vpc"] = True
+    with pytest.raises(SettingsError, match=r"network\.vpc leaves nobody to fetch the keys"):
+        Settings.load(context)
+
+
 def test_a_serverless_endpoint_takes_smaller_images() -> None:
     context = whole("dev")
     context["environments"]["dev"]["api"]["max_image_bytes"] = 4_400_000
+    context["environments"]["dev"]["api"]["max_upload_bytes"] = 4_400_000
     with pytest.raises(SettingsError, match="serverless endpoint takes at most 4194304"):
         Settings.load(context)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"traffic": "linear", "percent": 5, "max_error_percent": 2}, "percent must be at least 10 for linear traffic"),
+        (
+            {"traffic": "linear", "percent": 10, "wait_seconds": 3600, "max_error_percent": 5},
+            "SageMaker stops it after",
+        ),
+    ],
+)
+def test_a_rollout_is_one_that_sagemaker_takes(changes: dict[str, Any], says: str) -> None:
+    context = whole("prod")
+    context["environments"]["prod"]["endpoint"]["rollout"] |= changes
+    with pytest.raises(SettingsError, match=says) as error:
+        Settings.load(context)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("traffic", "percent", "steps"), [("canary", 10, 2), ("linear", 25, 4), ("linear", 40, 3)])
+def test_steps_of_a_rollout(traffic: str, percent: int, steps: int) -> None:
+    context = whole("prod")
+    context["environments"]["prod"]["endpoint"]["rollout"] |= {
+        "traffic": traffic,
+        "percent": percent,
+        "max_error_percent": 5,
+    }
+    endpoint = Settings.load(context).endpoint
+    assert endpoint.kind == "realtime"
+    assert endpoint.rollout.steps == steps
+
+
+def test_a_gpu_endpoint_needs_gpus_for_everything() -> None:
+    """The package that is released names one image."""
+    context = whole("prod")
+    environment = context["environments"]["prod"]
+    environment["endpoint"]["instance_type"] = "ml.g4dn.xlarge"
+    with pytest.raises(SettingsError, match=r"asynchronous.instance_type is ml.c6i.xlarge, which has none"):
+        Settings.load(context)
+    environment["asynchronous"]["instance_type"] = environment["batch"]["instance_type"] = "ml.g4dn.xlarge"
+    with pytest.raises(SettingsError, match=r"pipeline.serving_engine is litert, which computes on processors only"):
+        Settings.load(context)
+    environment["pipeline"]["serving_engine"] = "tensorflow"
+    assert Settings.load(context).batch.instance_type == "ml.g4dn.xlarge"
 
 
 def test_spot_waits_at_least_as_long_as_it_runs() -> None:
@@ -146,8 +229,56 @@ def test_no_more_tuning_jobs_run_at_once_than_in_all() -> None:
 
 
 def test_an_unknown_environment_lists_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match=r'no environment "staging".*dev, prod, laptop'):
-        Settings.load({**CONTEXT, "env": "staging"})
+    with pytest.raises(SettingsError, match=r'no environment "test".*dev, staging, prod, laptop'):
+        Settings.load({**CONTEXT, "env": "test"})
+
+
+def test_staging_is_prod_but_for_what_it_says() -> None:
+    staging, prod = (Settings.load({**CONTEXT, "env": name}) for name in ("staging", "prod"))
+
+    assert staging.endpoint == prod.endpoint, "a release is rehearsed as it will be"
+    assert staging.pipeline == prod.pipeline
+    assert staging.api.max_image_bytes == prod.api.max_image_bytes
+    assert (staging.retain, prod.retain) == (False, True)
+
+
+@pytest.mark.parametrize("like", ["nothing", "staging"])
+def test_an_environment_is_like_one_that_says_itself_what_it_is(like: str) -> None:
+    context = copy.deepcopy(CONTEXT)
+    context["environments"]["dev"]["like"] = like
+    with pytest.raises(SettingsError, match=f"like is '{like}', which is no environment with values of its own"):
+        Settings.load({**context, "env": "dev"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"tags": {"environment": "dev"}}, "tags.environment is the name of the environment already"),
+        ({"tags": {"aws:owner": "us"}}, "tags.aws:owner"),
+        ({"account": "1234"}, "account is '1234'"),
+        ({"permissions_boundary": "no spaces"}, "permissions_boundary is 'no spaces'"),
+        ({"network": {"zones": ["a"]}}, "network.zones"),
+        ({"network": {"cidr": "10.0.0.0/28"}}, "network.cidr is '10.0.0.0/28'"),
+        ({"network": {"vpc": True}}, "network.vpc leaves training without the internet"),
+        (
+            {"network": {"vpc": True}, "pipeline": {"backbone_weights": "s3://weights/file.h5"}},
+            "isolates training jobs",
+        ),
+    ],
+)
+def test_what_a_platform_team_may_set_is_checked(changes: dict[str, Any], says: str) -> None:
+    context = copy.deepcopy(CONTEXT)
+    context["environments"]["prod"] |= changes
+    with pytest.raises(SettingsError, match=says) as error:
+        Settings.load({**context, "env": "prod"})
+    assert "\n" not in str(error.value)
+
+
+def test_a_serverless_endpoint_runs_in_no_network() -> None:
+    context = copy.deepcopy(CONTEXT)
+    context["environments"]["dev"]["network"] = {"vpc": True}
+    with pytest.raises(SettingsError, match=r"network\.vpc needs another kind of endpoint"):
+        Settings.load({**context, "env": "dev"})
 
 
 def test_without_environments_there_is_one_line_too() -> None:

@@ -16,19 +16,38 @@ from botocore.exceptions import (
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
+from lambdas.predict import request
 from lambdas.predict.api import Api
+from lambdas.predict.dicom import Dicom
 from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.model import Model
-from lambdas.predict.problems import KINDS
+from lambdas.predict.model import PREPARATION_SECONDS, Model
+from lambdas.predict.results import Results
+from lambdas.predict.uploads import Uploads
+from lambdas.rest.documents import Health, KeptPrediction, Prediction
+from lambdas.web.answers import Answers
+from lambdas.web.idempotency import Requests
+from lambdas.web.problems import KINDS
 
 JPEG = b"\xff\xd8\xff\xe0" + b"SECRET-PIXELS" * 20
 PNG = b"\x89PNG\r\n\x1a\n" + b"SECRET-PIXELS" * 20
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12"
 REQUEST_ID = "11111111-2222-4333-8444-555555555555"
 SCORED = {
-    "predictions": [{"probability": 0.93, "logit": 2.6, "label": "PNEUMONIA"}],
-    "model": {"package_arn": PACKAGE, "threshold": 0.42, "image_size": 220, "dataset_sha256": "ab" * 32},
+    "predictions": [
+        {"probability": 0.93, "logit": 2.6, "label": "PNEUMONIA", "indeterminate": False, "unfamiliarity": 0.4}
+    ],
+    "model": {
+        "package_arn": PACKAGE,
+        "threshold": 0.42,
+        "indeterminate": {"low": 0.3, "high": 0.6},
+        "image_size": 220,
+        "dataset_sha256": "ab" * 32,
+        "engine": "tensorflow",
+    },
 }
+OVERLAY = base64.b64encode(b"\x89PNG transparent").decode()
+EXPLAINED = {**SCORED, "predictions": [{**SCORED["predictions"][0], "overlay_png": OVERLAY}]}
+UPLOAD = "0123456789abcdef" * 2
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +55,9 @@ def clients():
     """Made once: loading SageMaker's API description takes long."""
     session = botocore.session.Session()
     session.set_credentials("testing", "testing")
-    return {name: session.create_client(name, region_name="us-east-1") for name in ("sagemaker-runtime", "sagemaker")}
+    return {
+        name: session.create_client(name, region_name="us-east-1") for name in ("sagemaker-runtime", "sagemaker", "s3")
+    }
 
 
 @pytest.fixture
@@ -58,10 +79,46 @@ def clock():
     return [0.0]
 
 
+class Memory:
+    """DynamoDB's two operations without its conditions, which test_web_idempotency.py is about."""
+
+    def __init__(self):
+        self.tables = {"predictions": {}, "requests": {}}
+        self.error = None
+
+    def put_item(self, TableName, Item, **_):  # noqa: N803 - botocore's names
+        if self.error:
+            raise self.error
+        self.tables[TableName][Item["id"]["S"]] = Item
+
+    def delete_item(self, TableName, Key, **_):  # noqa: N803
+        del self.tables[TableName][Key["id"]["S"]]
+
+
+def made(model, endpoint, *, memory=None, s3=None, **changed):
+    """The API; test_predict_dicom.py is about its converter."""
+    memory = memory or Memory()
+    parts = {
+        "hurried_model": lambda: None,
+        "dicom": Dicom(lambda: None, "dicom"),
+        "uploads": Uploads(lambda: s3, "bucket", 2000),
+        "results": Results(memory, "predictions", 600, clock=lambda: 1_800_000_000.0),
+        "requests": Requests(memory, "requests", operation="predictions"),
+        "answers": Answers(),
+        **changed,
+    }
+    return Api(model=model, endpoint=endpoint, max_image_bytes=1000, **parts)
+
+
 @pytest.fixture
-def api(clients, runtime, control, clock):
+def memory():
+    return Memory()
+
+
+@pytest.fixture
+def api(clients, runtime, control, clock, memory):
     endpoint = Endpoint(client=lambda: clients["sagemaker"], name="cxr-dev", clock=lambda: clock[0])
-    return Api(model=Model(clients["sagemaker-runtime"], endpoint), endpoint=endpoint, max_image_bytes=1000)
+    return made(Model(clients["sagemaker-runtime"], endpoint), endpoint, memory=memory, s3=clients["s3"])
 
 
 def event(body=JPEG, content_type="image/jpeg", method="POST", path="/v1/predictions", **overrides):
@@ -77,9 +134,10 @@ def event(body=JPEG, content_type="image/jpeg", method="POST", path="/v1/predict
     }
 
 
-def scores(runtime, document=SCORED, body=JPEG, content_type="image/jpeg"):
+def scores(runtime, document=SCORED, body=JPEG, content_type="image/jpeg", **asked):
     payload = document if isinstance(document, bytes) else json.dumps(document).encode()
     expected = {"EndpointName": "cxr-dev", "ContentType": content_type, "Accept": "application/json", "Body": body}
+    expected |= asked
     answer = {"Body": StreamingBody(io.BytesIO(payload), len(payload)), "ContentType": "application/json"}
     runtime.add_response("invoke_endpoint", answer, expected)
 
@@ -143,15 +201,38 @@ class TestPrediction:
             "id": REQUEST_ID,
             "probability": 0.93,
             "label": "PNEUMONIA",
+            "indeterminate": False,
             "threshold": 0.42,
             "model": {
                 "package_arn": PACKAGE,
                 "group": "cxr-dev",
                 "version": 12,
+                "indeterminate": {"low": 0.3, "high": 0.6},
                 "image_size": 220,
                 "dataset_sha256": "ab" * 32,
+                "engine": "tensorflow",
             },
         }
+
+    @pytest.mark.parametrize("explain", [False, True])
+    def test_answer_is_what_the_openapi_document_says(self, api, runtime, explain):
+        """It is built without pydantic, which a cold start would wait for."""
+        scores(runtime, EXPLAINED, **({"CustomAttributes": "explain=true"} if explain else {}))
+        answer = api.answer(event(queryStringParameters={"explain": str(explain).lower()}))
+        Prediction.model_validate_json(answer["body"], strict=True)
+
+    def test_overlay_comes_where_it_is_asked_for(self, api, runtime):
+        scores(runtime, EXPLAINED, CustomAttributes="explain=true")
+        document = json.loads(api.answer(event(queryStringParameters={"explain": "true"}))["body"])
+        assert document["overlay"] == {"media_type": "image/png", "data": OVERLAY}
+
+    def test_overlay_that_does_not_come_is_the_model_s_fault(self, api, runtime):
+        scores(runtime, CustomAttributes="explain=true")
+        problem(api.answer(event(queryStringParameters={"explain": "true"})), 502, "model_error")
+
+    @pytest.mark.parametrize("value", ["", "yes", "True"])
+    def test_explain_is_true_or_false(self, api, value):
+        problem(api.answer(event(queryStringParameters={"explain": value})), 400, "invalid_request")
 
     def test_every_answer_is_named_uncached_and_not_sniffed(self, api, runtime):
         scores(runtime)
@@ -178,12 +259,12 @@ class TestPrediction:
 
 class TestRequestProblems:
     @pytest.mark.parametrize(
-        "content_type", ["application/json", "image/webp", "application/dicom", "text/plain", None]
+        "content_type", ["application/xml", "image/webp", "application/dicom+json", "text/plain", None]
     )
     def test_unsupported_media_type(self, api, content_type):
         answer = api.answer(event(content_type=content_type))
         problem(answer, 415, "unsupported_media_type")
-        assert answer["headers"]["Accept"] == "image/jpeg, image/png"
+        assert answer["headers"]["Accept"] == "image/jpeg, image/png, application/dicom, application/json"
 
     def test_declared_type_of_the_other_format(self, api):
         document = problem(api.answer(event(PNG, "image/jpeg")), 415, "unsupported_media_type")
@@ -229,6 +310,181 @@ class TestRequestProblems:
         assert answer["headers"]["Allow"] == allow
 
 
+def in_json(document, **overrides):
+    body = document if isinstance(document, str) else json.dumps(document)
+    return {**event(None, "application/json; charset=utf-8"), "body": body, **overrides}
+
+
+class TestJson:
+    @pytest.mark.parametrize(("body", "sent"), [(JPEG, "image/jpeg"), (PNG, "image/png")])
+    def test_image_in_base64_goes_to_the_endpoint_byte_for_byte(self, api, runtime, body, sent):
+        scores(runtime, body=body, content_type=sent)
+        assert api.answer(in_json({"image": base64.b64encode(body).decode()}))["statusCode"] == 200
+
+    def test_gateway_that_passes_json_as_bytes(self, api, runtime):
+        scores(runtime)
+        document = json.dumps({"image": base64.b64encode(JPEG).decode()}).encode()
+        passed = in_json("", body=base64.b64encode(document).decode(), isBase64Encoded=True)
+        assert api.answer(passed)["statusCode"] == 200
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            *("{", "[]", "null", "[" * 100_000),
+            *({}, {"image": 7}, {"image": None}, {"upload": ["x"]}, {"picture": "x"}),
+            {"image": "AAAA", "upload": UPLOAD},
+            {"image": "AAAA", "name": "Jane Doe"},
+            *({"image": "%%%%"}, {"image": "AAA"}),
+            *({"upload": "../datasets/x"}, {"upload": UPLOAD + "0"}, {"upload": UPLOAD.upper()}, {"upload": ""}),
+        ],
+    )
+    def test_other_documents_are_not_understood_and_not_repeated(self, api, document):
+        found = problem(api.answer(in_json(document)), 400, "invalid_request")
+        assert "Jane" not in found["detail"]
+
+    def test_no_document(self, api):
+        problem(api.answer(in_json("")), 400, "empty_body")
+
+    def test_document_without_an_image_s_bytes(self, api):
+        problem(api.answer(in_json({"image": ""})), 400, "empty_body")
+
+    def test_image_of_another_format(self, api):
+        problem(api.answer(in_json({"image": base64.b64encode(b"GIF89a").decode()})), 400, "undecodable_image")
+
+    @pytest.mark.parametrize("size", [1001, 4_000_000])
+    def test_image_too_large(self, api, size):
+        image = base64.b64encode(JPEG.ljust(size, b"\0")).decode()
+        problem(api.answer(in_json({"image": image})), 413, "image_too_large")
+
+
+class TestUpload:
+    @pytest.fixture
+    def s3(self, clients):
+        with Stubber(clients["s3"]) as stub:
+            yield stub
+            stub.assert_no_pending_responses()
+
+    def holds(self, s3, body):
+        """That it is no DICOM file is found out first."""
+        start = {"Body": StreamingBody(io.BytesIO(body[128:132]), len(body[128:132]))}
+        s3.add_response("get_object", start, {"Bucket": "bucket", "Key": f"uploads/{UPLOAD}", "Range": "bytes=128-131"})
+        answer = {"Body": StreamingBody(io.BytesIO(body), len(body)), "ContentLength": len(body)}
+        s3.add_response("get_object", answer, {"Bucket": "bucket", "Key": f"uploads/{UPLOAD}"})
+
+    def test_uploaded_image_goes_to_the_endpoint_byte_for_byte(self, api, runtime, s3):
+        """Larger than what a request may carry: that is what uploads are for."""
+        body = PNG.ljust(1500, b"\0")
+        self.holds(s3, body)
+        scores(runtime, body=body, content_type="image/png")
+        assert api.answer(in_json({"upload": UPLOAD}))["statusCode"] == 200
+
+    @pytest.mark.parametrize("code", ["NoSuchKey", "AccessDenied"])
+    def test_upload_that_is_not_there(self, api, s3, code):
+        s3.add_client_error("get_object", code)
+        problem(api.answer(in_json({"upload": UPLOAD})), 404, "upload_not_found")
+
+    def test_bucket_that_fails_is_not_the_caller_s_fault(self, api, s3):
+        s3.add_client_error("get_object", "InternalError")
+        problem(api.answer(in_json({"upload": UPLOAD})), 500, "internal_error")
+
+    @pytest.mark.parametrize(
+        ("body", "status", "code"),
+        [
+            (JPEG.ljust(2001, b"\0"), 413, "image_too_large"),
+            (b"GIF89a", 400, "undecodable_image"),
+            (b"", 400, "empty_body"),
+        ],
+    )
+    def test_upload_of_something_else(self, api, s3, body, status, code):
+        self.holds(s3, body)
+        problem(api.answer(in_json({"upload": UPLOAD})), status, code)
+
+
+class TestKept:
+    def test_prediction_is_kept_without_image_and_overlay(self, api, runtime, memory):
+        scores(runtime, EXPLAINED, CustomAttributes="explain=true")
+        api.answer(event(queryStringParameters={"explain": "true"}))
+        (kept,) = memory.tables["predictions"].values()
+        assert kept["id"] == {"S": REQUEST_ID}
+        assert (kept["created_at"], kept["expires_at"]) == ({"N": "1800000000"}, {"N": "1800000600"})
+        KeptPrediction.model_validate_json(kept["answer"]["S"], strict=True)
+        assert OVERLAY not in str(kept)
+        assert base64.b64encode(JPEG).decode()[:40] not in str(kept)
+
+    def test_nothing_is_kept_of_a_request_that_failed(self, api, runtime, memory):
+        fails(runtime, "ModelNotReadyException")
+        api.answer(event())
+        api.answer(event(b"GIF89a"))
+        assert memory.tables == {"predictions": {}, "requests": {}}
+
+    def test_prediction_is_answered_though_it_cannot_be_kept(self, api, runtime, memory, capsys):
+        scores(runtime)
+        memory.error = ReadTimeoutError(endpoint_url="https://dynamodb.example")
+        assert api.answer(event())["statusCode"] == 200
+        assert "not kept" in capsys.readouterr().out
+
+
+KEYED = {"headers": {"content-type": "image/jpeg", "Idempotency-Key": "one"}}
+
+
+class TestIdempotency:
+    def test_answer_is_remembered_and_the_claim_holds_what_was_asked(self, api, runtime, memory):
+        scores(runtime)
+        answer = api.answer(event(**KEYED))
+        assert "Idempotency-Replayed" not in answer["headers"]
+        (record,) = memory.tables["requests"].values()
+        assert json.loads(record["answer"]["S"]) == json.loads(answer["body"])
+
+    def test_repetition_is_answered_without_the_model(self, clients, runtime, control):
+        endpoint = Endpoint(client=lambda: None, name="cxr-dev")
+        earlier = {"id": "first", "probability": 0.1}
+
+        class Remembering:
+            def claim(self, *_):
+                return None, earlier
+
+        api = made(Model(clients["sagemaker-runtime"], endpoint), endpoint, requests=Remembering())
+        answer = api.answer(event(**KEYED))
+        assert (answer["statusCode"], json.loads(answer["body"])) == (200, earlier)
+        assert answer["headers"]["Idempotency-Replayed"] == "true"
+        assert answer["headers"]["x-request-id"] == REQUEST_ID
+
+    def test_failed_request_gives_its_key_back(self, api, runtime, memory):
+        fails(runtime, "ModelNotReadyException")
+        problem(api.answer(event(**KEYED)), 503, "model_not_ready")
+        assert memory.tables["requests"] == {}
+
+    def test_request_is_not_answered_twice_where_that_cannot_be_remembered(self, api, memory):
+        memory.error = ReadTimeoutError(endpoint_url="https://dynamodb.example")
+        problem(api.answer(event(**KEYED)), 500, "internal_error")
+
+    def test_what_is_asked_for_tells_requests_apart(self, api):
+        asked = [
+            request.read(sent, 1000).fingerprint()
+            for sent in (
+                event(),
+                event(PNG, "image/png"),
+                event(queryStringParameters={"explain": "true"}),
+                in_json({"upload": UPLOAD}),
+            )
+        ]
+        assert len(set(asked)) == 4
+        assert request.read(in_json({"image": base64.b64encode(JPEG).decode()}), 1000).fingerprint() == asked[0]
+
+
+class TestHurry:
+    def test_model_gets_less_time_after_a_slow_preparation(self, monkeypatch):
+        endpoint = Endpoint(client=lambda: None, name="cxr-dev")
+        in_time, late = Raising(), Raising()
+        api = made(Model(in_time, endpoint), endpoint, hurried_model=lambda: Model(late, endpoint, 8.0))
+        api.answer(event())
+        assert (in_time.calls, late.calls) == (1, 0)
+        ticks = iter([0.0, 0.0, PREPARATION_SECONDS + 0.1])
+        monkeypatch.setattr("lambdas.predict.api.time.perf_counter", lambda: next(ticks, 9.0))
+        api.answer(event())
+        assert (in_time.calls, late.calls) == (1, 1)
+
+
 class TestModelProblems:
     @pytest.mark.parametrize(
         ("code", "message"),
@@ -267,7 +523,9 @@ class TestModelProblems:
         fails(runtime, code)
         problem(api.answer(event()), status, answer)
 
-    @pytest.mark.parametrize(("code", "status"), [("undecodable_image", 400), ("unsupported_media_type", 415)])
+    @pytest.mark.parametrize(
+        ("code", "status"), [("undecodable_image", 400), ("unsupported_media_type", 415), ("not_a_radiograph", 422)]
+    )
     def test_what_the_serving_code_says_of_the_image(self, api, runtime, code, status):
         original = json.dumps({"error": f'{code}: The image ends early: a "truncated" file.'})
         fails(runtime, "ModelError", "Received server error", OriginalStatusCode=500, OriginalMessage=original)
@@ -306,11 +564,14 @@ class TestModelProblems:
             {"predictions": [], "model": SCORED["model"]},
             {"predictions": SCORED["predictions"] * 2, "model": SCORED["model"]},
             {"predictions": SCORED["predictions"]},
-            {**SCORED, "predictions": [{"probability": 1.5, "label": "NORMAL"}]},
-            {**SCORED, "predictions": [{"probability": float("nan"), "label": "NORMAL"}]},
-            {**SCORED, "predictions": [{"probability": 0.5, "label": "HEALTHY"}]},
+            {**SCORED, "predictions": [{**SCORED["predictions"][0], "probability": 1.5}]},
+            {**SCORED, "predictions": [{**SCORED["predictions"][0], "probability": float("nan")}]},
+            {**SCORED, "predictions": [{**SCORED["predictions"][0], "label": "HEALTHY"}]},
             {**SCORED, "model": {**SCORED["model"], "package_arn": ""}},
             {**SCORED, "model": {**SCORED["model"], "threshold": None}},
+            {**SCORED, "model": {**SCORED["model"], "indeterminate": None}},
+            {**SCORED, "model": {**SCORED["model"], "indeterminate": {"low": 0.6, "high": 0.3}}},
+            {**SCORED, "predictions": [{**SCORED["predictions"][0], "indeterminate": "no"}]},
         ],
     )
     def test_answer_that_is_not_the_serving_code_s(self, api, runtime, document):
@@ -335,7 +596,7 @@ class Raising:
 
 def over(runtime):
     endpoint = Endpoint(client=lambda: None, name="cxr-dev")
-    return Api(model=Model(runtime, endpoint), endpoint=endpoint, max_image_bytes=1000)
+    return made(Model(runtime, endpoint), endpoint)
 
 
 URL = {"endpoint_url": "https://runtime.example"}
@@ -395,6 +656,7 @@ class TestHealth:
     def test_status(self, api, control, endpoint_status, status):
         describes(control, endpoint_status)
         document = self.health(api)
+        Health.model_validate(document, strict=True)
         assert (document["status"], document["endpoint_status"]) == (status, endpoint_status)
 
     def test_before_the_first_release(self, api, control):
@@ -431,6 +693,11 @@ class TestLog:
         api.answer(event())
         scores(runtime, b"not json")
         api.answer(event())
+
+    def test_neither_upload_nor_key_is_ever_logged(self, api, runtime, capsys):
+        scores(runtime)
+        api.answer(event(**KEYED))
+        assert "one" not in json.dumps([json.loads(line) for line in capsys.readouterr().out.splitlines()])
 
     def test_neither_image_nor_result_is_ever_logged(self, api, runtime, control, capsys, caplog):
         caplog.set_level("DEBUG", logger="lambdas")

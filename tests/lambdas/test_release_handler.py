@@ -6,6 +6,8 @@ from pydantic import ValidationError
 HANDLER = "lambdas.release.handler.handle"
 ENVIRONMENT = {
     "ENDPOINT_STACK_NAME": "cxr-dev-endpoint",
+    "ENDPOINT_NAME": "cxr-dev",
+    "RELEASED_TYPES": "AWS::SageMaker::Model,AWS::SageMaker::Endpoint",
     "MODEL_PACKAGE_GROUP_NAME": "cxr-dev",
     "NOTIFICATION_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:topic",
 }
@@ -31,6 +33,29 @@ def test_event_and_remaining_time_reach_the_service(load_handler, monkeypatch, c
     assert handle(EVENT, context)["status"] == "Approved cxr-dev/3 2.0"
 
 
+def test_the_end_of_an_own_update_reaches_the_service(load_handler, monkeypatch, context):
+    module, handle = load_handler(HANDLER, **ENVIRONMENT)
+    stack = "arn:aws:cloudformation:us-east-1:123456789012:stack/cxr-dev-endpoint/0a1b"
+    event = {
+        "source": "aws.cloudformation",
+        "detail-type": "CloudFormation Stack Status Change",
+        "detail": {
+            "stack-id": stack,
+            "status-details": {"status": "UPDATE_COMPLETE", "status-reason": ""},
+            "client-request-token": "release-3-2-0123456789ab",
+        },
+    }
+
+    class Recorder:
+        def conclude(self, token, status, stack_arn):
+            return f"{token.version} after {token.other}: {status} of {stack_arn == stack}"
+
+    monkeypatch.setattr(module, "release", Recorder)
+    assert handle(event, context)["status"] == "3 after 2: UPDATE_COMPLETE of True"
+    event["detail"]["client-request-token"] = "Console-UpdateStack-1"
+    assert handle(event, context) == {"status": "ignored"}, "somebody else's update is nobody's release"
+
+
 def test_other_events_are_ignored_without_a_service(load_handler, monkeypatch, context):
     module, handle = load_handler(HANDLER, **ENVIRONMENT)
     monkeypatch.setattr(module, "release", lambda: pytest.fail("not needed"))
@@ -41,6 +66,8 @@ def test_service_is_made_from_the_environment(load_handler):
     module, _ = load_handler(HANDLER, **ENVIRONMENT)
     release = module.release()
     assert (release.stack.name, release.group) == ("cxr-dev-endpoint", "cxr-dev")
+    assert release.stack.resource_types == ("AWS::SageMaker::Model", "AWS::SageMaker::Endpoint")
+    assert release.endpoint.name == "cxr-dev"
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)

@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdas.release.endpoint import Evidence, NotServingError
 from lambdas.release.notification import Notifier
 from lambdas.release.package import StateChange, state_change
 from lambdas.release.release import Release, StackBusyError
-from lambdas.release.stack import EndpointStack
+from lambdas.release.stack import EndpointStack, Token
 
 GROUP = "cxr-dev"
 STACK = "cxr-dev-endpoint"
+STACK_ARN = f"arn:aws:cloudformation:us-east-1:123456789012:stack/{STACK}/0a1b"
+RELEASED_TYPES = ("AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -31,7 +35,7 @@ class Registry:
     packages: dict = field(default_factory=dict)
     changes: int = 0
 
-    def set(self, version, approval, group=GROUP, status="Completed"):
+    def set(self, version, approval, group=GROUP, status="Completed", created=None):
         self.changes += 1
         self.packages[arn(version, group)] = {
             "ModelPackageArn": arn(version, group),
@@ -39,6 +43,7 @@ class Registry:
             "ModelPackageVersion": version,
             "ModelApprovalStatus": approval,
             "ModelPackageStatus": status,
+            "CreationTime": created or START + timedelta(minutes=self.changes),
             "LastModifiedTime": START + timedelta(minutes=self.changes),
         }
 
@@ -56,6 +61,8 @@ class CloudFormation:
     package: str = ""
     updates: list = field(default_factory=list)
     refuses: str = ""
+    failures: list = field(default_factory=list)
+    tokens: set = field(default_factory=set)
 
     def describe_stacks(self, *, StackName):  # noqa: N803
         if StackName != STACK or not self.status:
@@ -78,11 +85,26 @@ class CloudFormation:
         value = request["Parameters"][0]["ParameterValue"]
         if value == self.package:
             raise refusal("UpdateStack", "No updates are to be performed.")
+        if request["ClientRequestToken"] in self.tokens:
+            raise refusal("UpdateStack", "used before", "TokenAlreadyExistsException")
+        self.tokens.add(request["ClientRequestToken"])
         self.updates.append(request)
         self.package, self.status = value, "UPDATE_IN_PROGRESS"
 
     def finish(self):
         self.status = "UPDATE_COMPLETE"
+
+    def roll_back(self, replaced, reason):
+        self.failures.append(reason)
+        self.package, self.status = replaced, "UPDATE_ROLLBACK_COMPLETE"
+
+    def get_paginator(self, operation):
+        assert operation == "describe_stack_events"
+        token = self.updates[-1]["ClientRequestToken"]
+        failed = {"LogicalResourceId": "Endpoint", "ResourceStatus": "UPDATE_FAILED", "ClientRequestToken": token}
+        events = [{**failed, "ResourceStatusReason": reason} for reason in reversed(self.failures)]
+        older = {**failed, "ResourceStatusReason": "of an earlier update", "ClientRequestToken": "release-9-8-0"}
+        return SimpleNamespace(paginate=lambda **_: [{"StackEvents": [*events, older]}])
 
 
 @dataclass
@@ -99,10 +121,29 @@ class Topic:
 
 
 @dataclass
+class Endpoint:
+    """What a question to the endpoint would find: nothing wrong, unless a test says what."""
+
+    serves: str | None = None
+    wrong: dict = field(default_factory=dict)
+    answered: bool = True
+
+    def verify(self, package_arn):
+        if package_arn in self.wrong:
+            raise NotServingError(self.wrong[package_arn])
+        self.serves = package_arn
+        return Evidence(answered=self.answered)
+
+    def package(self):
+        return self.serves
+
+
+@dataclass
 class World:
     registry: Registry = field(default_factory=Registry)
     cloudformation: CloudFormation = field(default_factory=CloudFormation)
     topic: Topic = field(default_factory=Topic)
+    endpoint: Endpoint = field(default_factory=Endpoint)
     seconds: float = 0.0
     during_sleep: list = field(default_factory=list)
 
@@ -112,16 +153,32 @@ class World:
             self.during_sleep.pop(0)()
 
     def deliver(self, version, approval="Approved", group=GROUP, timeout=900.0):
-        release = Release(
+        release = self.release()
+        began = self.seconds
+        change = StateChange(arn(version, group), group, approval)
+        return release.follow(change, lambda: timeout - (self.seconds - began))
+
+    def release(self):
+        return Release(
             sagemaker=self.registry,
-            stack=EndpointStack(self.cloudformation, STACK),
+            stack=EndpointStack(self.cloudformation, STACK, RELEASED_TYPES),
+            endpoint=self.endpoint,
             notifier=Notifier(self.topic, "arn:aws:sns:us-east-1:123456789012:topic"),
             group=GROUP,
             sleep=self.sleep,
         )
-        began = self.seconds
-        change = StateChange(arn(version, group), group, approval)
-        return release.follow(change, lambda: timeout - (self.seconds - began))
+
+    def conclude(self, status=None):
+        """Deliver the end of the last update, as it ended."""
+        token = Token.read(self.cloudformation.updates[-1]["ClientRequestToken"])
+        return self.release().conclude(token, status or self.cloudformation.status, STACK_ARN)
+
+    def serve(self, version):
+        """A version that is approved, released and verified."""
+        self.registry.set(version, "Approved")
+        assert self.deliver(version) == "requested"
+        self.cloudformation.finish()
+        assert self.conclude() == "released"
 
 
 @pytest.fixture
@@ -134,6 +191,8 @@ class TestApproval:
         world.registry.set(1, "Approved")
         assert world.deliver(1) == "requested"
         (update,) = world.cloudformation.updates
+        token = Token.read(update.pop("ClientRequestToken"))
+        assert (token.version, token.other, token.restoring) == (1, 0, False)
         assert update == {
             "StackName": STACK,
             "UsePreviousTemplate": True,
@@ -184,9 +243,34 @@ class TestApproval:
         assert world.deliver(1) == "stale"
         assert world.cloudformation.updates == []
 
-    def test_pending_package_is_nothing_to_do(self, world):
+    def test_one_approval_is_one_release(self, world):
+        """An event that comes again after the release was rolled back does not begin it anew."""
+        world.serve(1)
+        world.registry.set(2, "Approved")
+        world.deliver(2)
+        world.cloudformation.roll_back(arn(1), "alarms are in ALARM")
+        assert world.deliver(2) == "already_requested"
+        assert len(world.cloudformation.updates) == 2
+
+
+class TestRegistration:
+    def test_people_hear_of_a_model_that_waits_for_them(self, world):
         world.registry.set(1, "PendingManualApproval")
-        assert world.deliver(1, "PendingManualApproval") == "not_an_approval"
+        assert world.deliver(1, "PendingManualApproval") == "approval_wanted"
+        assert world.topic.events == ["approval_wanted"]
+        assert "cxr approve 1" in world.topic.messages[0]["Message"]
+        assert world.cloudformation.updates == []
+
+    def test_a_version_set_back_to_be_approved_again_is_no_news(self, world):
+        world.registry.set(1, "Approved")
+        world.registry.changes += 10
+        world.registry.set(1, "PendingManualApproval", created=START)
+        assert world.deliver(1, "PendingManualApproval") == "set_back"
+        assert world.topic.events == []
+
+    def test_a_model_that_was_decided_about_meanwhile_waits_for_nobody(self, world):
+        world.registry.set(1, "Approved")
+        assert world.deliver(1, "PendingManualApproval") == "stale"
         assert world.topic.events == []
 
 
@@ -310,6 +394,96 @@ class TestFailure:
         monkeypatch.setattr(world.registry, "describe_model_package", throttled)
         with pytest.raises(ClientError, match="Rate exceeded"):
             world.deliver(1)
+
+
+class TestConclusion:
+    def test_a_release_is_one_when_the_endpoint_was_asked(self, world):
+        world.registry.set(1, "Approved")
+        world.deliver(1)
+        world.cloudformation.finish()
+        assert world.conclude() == "released"
+        assert world.topic.events == ["release_requested", "released"]
+        assert "an answer named it" in world.topic.messages[-1]["Message"]
+
+    def test_a_model_that_refuses_the_drawing_is_said_to(self, world):
+        world.endpoint.answered = False
+        world.registry.set(1, "Approved")
+        world.deliver(1)
+        world.cloudformation.finish()
+        assert world.conclude() == "released"
+        assert "no answer named the package" in world.topic.messages[-1]["Message"]
+
+    def test_a_rollback_is_told_with_what_failed_and_what_serves(self, world):
+        world.serve(1)
+        world.registry.set(2, "Approved")
+        world.deliver(2)
+        world.cloudformation.roll_back(arn(1), "One or more alarms are in ALARM")
+        assert world.conclude() == "rolled_back"
+        message = world.topic.messages[-1]["Message"]
+        assert world.topic.events[-1] == "release_rolled_back"
+        assert f"{arn(2)} is not served." in message
+        assert f"{arn(1)} serves as before." in message
+        assert "Endpoint: One or more alarms are in ALARM" in message
+        assert "of an earlier update" not in message
+
+    def test_a_model_that_does_not_answer_is_taken_back(self, world):
+        """Nothing else would, where no alarm guards the traffic."""
+        world.serve(1)
+        world.registry.set(2, "Approved")
+        world.deliver(2)
+        world.cloudformation.finish()
+        world.endpoint.wrong[arn(2)] = "It answered a drawn radiograph with ModelError: inference_failed"
+        assert world.conclude() == "taken_back"
+        assert world.cloudformation.package == arn(1)
+        assert world.topic.events[-1] == "release_failed"
+        assert "inference_failed" in world.topic.messages[-1]["Message"]
+
+        world.cloudformation.finish()
+        assert world.conclude() == "restored"
+        assert world.topic.events[-1] == "release_rolled_back"
+        assert f"{arn(1)} serves as before." in world.topic.messages[-1]["Message"]
+
+    def test_what_is_put_back_and_does_not_answer_is_not_put_back_again(self, world):
+        world.serve(1)
+        world.registry.set(2, "Approved")
+        world.deliver(2)
+        world.cloudformation.finish()
+        world.endpoint.wrong |= {arn(1): "no answer", arn(2): "no answer"}
+        assert world.conclude() == "taken_back"
+        world.cloudformation.finish()
+        assert world.conclude() == "unverified"
+        assert world.topic.events[-1] == "release_failed"
+        assert len(world.cloudformation.updates) == 3
+
+    def test_a_first_model_that_does_not_answer_has_nothing_to_go_back_to(self, world):
+        world.registry.set(1, "Approved")
+        world.deliver(1)
+        world.cloudformation.finish()
+        world.endpoint.wrong[arn(1)] = "no answer"
+        assert world.conclude() == "unverified"
+        assert world.cloudformation.package == arn(1)
+        assert world.topic.events[-1] == "release_failed"
+
+    def test_a_later_release_is_not_undone_by_the_end_of_an_earlier_one(self, world):
+        world.serve(1)
+        world.registry.set(2, "Approved")
+        world.deliver(2)
+        token = Token.read(world.cloudformation.updates[-1]["ClientRequestToken"])
+        world.cloudformation.finish()
+        world.registry.set(3, "Approved")
+        world.deliver(3)
+        world.endpoint.wrong[arn(2)] = "It is configured to serve version 3."
+        assert world.release().conclude(token, "UPDATE_COMPLETE", STACK_ARN) == "overtaken"
+        assert world.cloudformation.package == arn(3)
+
+    def test_a_rollback_that_failed_needs_a_person(self, world):
+        world.serve(1)
+        world.registry.set(2, "Approved")
+        world.deliver(2)
+        world.cloudformation.failures.append("cannot be deleted")
+        assert world.conclude("UPDATE_ROLLBACK_FAILED") == "stuck"
+        assert world.topic.events[-1] == "release_failed"
+        assert "continue-update-rollback" in world.topic.messages[-1]["Message"]
 
 
 class TestRejection:

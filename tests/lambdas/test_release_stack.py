@@ -8,9 +8,10 @@ from botocore.stub import Stubber
 
 from lambdas.release.notification import Notifier
 from lambdas.release.package import describe
-from lambdas.release.stack import EndpointStack, StackRefusedError, StackState
+from lambdas.release.stack import EndpointStack, StackRefusedError, StackState, Token
 
 STACK = "cxr-dev-endpoint"
+TYPES = ("AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint")
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/7"
 
 
@@ -26,9 +27,20 @@ def test_update_is_a_valid_request(client):
     cloudformation = client("cloudformation")
     with Stubber(cloudformation) as stub:
         stub.add_response("update_stack", {"StackId": "id"})
-        assert EndpointStack(cloudformation, STACK).release(
-            ARN, StackState("UPDATE_COMPLETE", "", ("ModelPackageArn",))
+        token = Token.make(ARN, "", occasion="2026-01-01")
+        assert EndpointStack(cloudformation, STACK, TYPES).release(
+            ARN, StackState("UPDATE_COMPLETE", "", ("ModelPackageArn",)), token
         )
+
+
+def test_a_token_tells_what_it_was_made_for():
+    token = Token.make(ARN, ARN.replace("/7", "/6"), occasion="2026-01-01")
+    assert Token.read(token.text) == token
+    assert (token.version, token.other, token.restoring) == (7, 6, False)
+    assert token == Token.make(ARN, ARN.replace("/7", "/6"), occasion="2026-01-01"), "a repeated event asks once"
+    assert token != Token.make(ARN, ARN.replace("/7", "/6"), occasion="2026-01-02"), "a later approval asks again"
+    assert len(token.text) <= 128, "CloudFormation takes no longer ones"
+    assert Token.read("Console-UpdateStack-0a1b") is None
 
 
 def test_state_of_a_stack(client):
@@ -37,11 +49,11 @@ def test_state_of_a_stack(client):
     parameters = [{"ParameterKey": "ModelPackageArn", "ParameterValue": ARN}]
     with Stubber(cloudformation) as stub:
         stub.add_response("describe_stacks", {"Stacks": [{**stack, "Parameters": parameters}]}, {"StackName": STACK})
-        state = EndpointStack(cloudformation, STACK).state()
+        state = EndpointStack(cloudformation, STACK, TYPES).state()
         assert (state.package_arn, state.busy, state.releasing(ARN)) == (ARN, True, True)
         stub.add_response("describe_stacks", {"Stacks": [stack]})
         with pytest.raises(StackRefusedError, match="no parameter ModelPackageArn"):
-            EndpointStack(cloudformation, STACK).state()
+            EndpointStack(cloudformation, STACK, TYPES).state()
 
 
 def test_package_and_its_absence(client):
@@ -70,10 +82,16 @@ def test_notifications_are_valid_requests_with_long_names(client):
     sns = client("sns")
     notifier = Notifier(sns, "arn:aws:sns:us-east-1:123456789012:topic")
     with Stubber(sns) as stub:
-        for _ in range(4):
+        for _ in range(10):
             stub.add_response("publish", {"MessageId": "id"})
         notifier.requested(ARN, STACK, "")
         notifier.failed(ARN, STACK, "reason")
         notifier.superseded(ARN, ARN)
         notifier.rejected_while_serving(ARN, STACK)
+        notifier.approval_wanted(ARN)
+        notifier.released(ARN, answered=True)
+        notifier.rolled_back(ARN, None, ["reason"])
+        notifier.taken_back(ARN, ARN, "reason")
+        notifier.unverified(ARN, STACK, "reason")
+        notifier.stuck(ARN, STACK, "UPDATE_ROLLBACK_FAILED", ["reason"])
         stub.assert_no_pending_responses()

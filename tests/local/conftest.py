@@ -12,7 +12,9 @@ from moto import mock_aws
 
 from local.executions import PipelineService
 from local.jobs import JobService
+from local.laptop import Laptop
 from tests.local.fake_cloud import REGION, FakeCloud
+from tests.local.hosted import Hosting, save_model
 
 
 @pytest.fixture
@@ -41,3 +43,11 @@ def pipelines(cloud: FakeCloud) -> Iterator[PipelineService]:
     service = PipelineService(cloud)
     yield service
     service.shutdown()
+
+
+@pytest.fixture(scope="module")
+def hosting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosting]:
+    """A real cloud in which models can be hosted; one for the module."""
+    directory = tmp_path_factory.mktemp("hosting")
+    with Laptop(directory / "cloud", port=0) as laptop:
+        yield Hosting(laptop, save_model(directory / "1"))

@@ -309,6 +309,65 @@ def test_an_operation_nobody_implements_is_named(account: Account) -> None:
         )
 
 
+def test_the_end_of_a_stack_update_is_an_event_with_the_token_of_who_asked(account: Account) -> None:
+    sqs, events, stacks = (account.client(service) for service in ("sqs", "events", "cloudformation"))
+    queue = sqs.create_queue(QueueName="stack-changes")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = {"source": ["aws.cloudformation"], "detail": {"client-request-token": [{"prefix": "mine-"}]}}
+    events.put_rule(Name="stack-changes", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="stack-changes", Targets=[{"Id": "queue", "Arn": arn}])
+    allow = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{**allow, "Resource": arn}]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    template = json.dumps(STACK_TEMPLATE)
+    parameters = [{"ParameterKey": "Name", "ParameterValue": "told-of"}]
+
+    stacks.create_stack(StackName="told", TemplateBody=template, Parameters=parameters, ClientRequestToken="others")
+    wait_for(lambda: stacks.describe_stacks(StackName="told")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
+    again = [{"ParameterKey": "Name", "ParameterValue": "told-of-again"}]
+    stacks.update_stack(StackName="told", UsePreviousTemplate=True, Parameters=again, ClientRequestToken="mine-1")
+
+    told: list[dict[str, Any]] = []
+
+    def ended() -> bool:
+        for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            told.append(json.loads(message["Body"])["detail"])
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        return "UPDATE_COMPLETE" in {detail["status-details"]["status"] for detail in told}
+
+    wait_for(ended)
+    assert {detail["client-request-token"] for detail in told} == {"mine-1"}
+    assert all(detail["stack-id"].startswith("arn:aws:cloudformation:us-east-1:") for detail in told)
+
+
+def test_an_alarm_judges_its_own_metric_and_is_quiet_when_that_ends(account: Account) -> None:
+    cloudwatch = account.client("cloudwatch")
+    for name in ("mine", "another"):
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="AWS/SageMaker",
+            MetricName="Invocation5XXErrors",
+            Dimensions=[{"Name": "EndpointName", "Value": name}],
+            Statistic="Average",
+            Period=10,
+            EvaluationPeriods=1,
+            Threshold=0.5,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            TreatMissingData="notBreaching",
+        )
+
+    def states() -> dict[str, str]:
+        alarms = cloudwatch.describe_alarms(AlarmNames=["mine", "another"])["MetricAlarms"]
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
+
+    for name, value in (("mine", 1.0), ("another", 0.0)):
+        data = {"MetricName": "Invocation5XXErrors", "Value": value}
+        dimensions = [{"Name": "EndpointName", "Value": name}]
+        cloudwatch.put_metric_data(Namespace="AWS/SageMaker", MetricData=[{**data, "Dimensions": dimensions}])
+    assert states() == {"mine": "ALARM", "another": "OK"}
+    wait_for(lambda: states() == {"mine": "OK", "another": "OK"})
+
+
 def test_stopping_leaves_no_process_even_when_the_one_in_front_is_killed(tmp_path: Path) -> None:
     with Laptop(tmp_path / "probe", port=0) as probe:
         port = probe.port

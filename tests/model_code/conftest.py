@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -18,7 +19,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import keras
 
-    from model_code import export, fit, model
+    from model_code import engine_export, export, fit, model
 
 SIZE = 32
 HERE = Path(__file__).parent
@@ -151,6 +152,21 @@ def dataset_card() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def engine_exported(scorer: export.Scorer, exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same network as `exported`, for the second engine."""
+    directory = tmp_path_factory.mktemp("engine_model")
+    engine_export.save_code(directory)
+    rng = np.random.default_rng(7)
+    images = [rng.integers(0, 256, (SIZE, SIZE, 1), dtype=np.uint8) for _ in range(24)]
+    answers = engine_export.Answers(scorer, 2.0, None)
+    described = engine_export.save_models(answers, directory, training=images[:12], validation=images[12:])
+    export.save_handlers(directory)
+    metadata = json.loads((exported / "metadata.json").read_text()) | described
+    (directory / "metadata.json").write_text(json.dumps(metadata))
+    return directory
+
+
+@pytest.fixture(scope="session")
 def exported(scorer: export.Scorer, dataset_card: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model directory as training leaves it, with temperature 2 and threshold 0.4."""
     directory = tmp_path_factory.mktemp("model")
@@ -171,6 +187,7 @@ def exported(scorer: export.Scorer, dataset_card: dict[str, Any], tmp_path_facto
         threshold=0.4,
         temperature=2.0,
         indeterminate=(0.3, 0.6),
+        guard={"active": False, "sentence": "There is no guard, any image is answered."},
         backbone="ResNet50V2",
         backbone_weights="none",
         training=training,

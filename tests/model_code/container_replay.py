@@ -61,6 +61,8 @@ def import_handlers(script: Path) -> Any:
     library = script.parent / "lib"
     if library.exists():
         sys.path.append(str(library))
+    # serve.py starts the service with both in PYTHONPATH.
+    sys.path[:0] = [str(path) for path in (script.parent, library) if path.exists()]
     specification = importlib.util.spec_from_file_location("inference", script)
     inference = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(inference)

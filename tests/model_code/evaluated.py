@@ -28,6 +28,7 @@ def made_scores(images: int = 80, separation: float = 4.0, seed: int = 1, *, tem
         patients=[f"P{number // 2}" for number in range(images)],
         subtypes=["" if label == 0 else ("virus", "bacteria")[number % 2] for number, label in enumerate(labels)],
         areas=rng.choice([500_000.0, 900_000.0, 1_300_000.0], images),
+        unfamiliarity=np.where(np.arange(images) < 2, 1.5, 0.4),
     )
 
 
@@ -39,6 +40,7 @@ def made_metadata(dataset: str = "ab" * 32) -> dict[str, Any]:
         "threshold": 0.5,
         "temperature": 2.0,
         "indeterminate": {"low": 0.45, "high": 0.6},
+        "guard": {"active": True},
         "backbone": "ResNet50V2",
         "backbone_weights": "imagenet",
         "dataset": {"sha256": dataset},

@@ -8,6 +8,7 @@ import dataclasses
 import io
 import json
 import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -24,6 +25,7 @@ import requests
 import tensorflow as tf
 from PIL import Image
 
+from model_code.image import batch_from_bytes
 from tests.model_code.conftest import SIZE, drawn
 
 ROOT = Path(__file__).parents[2]
@@ -194,7 +196,7 @@ def test_both_answer_the_same_to_the_last_field(endpoints):
             # Two versions of one library may round the last digits otherwise.
             prediction.update({name: round(prediction[name], 4) for name in ("logit", "probability")})
             prediction["overlay_png"] = base64.b64decode(prediction["overlay_png"])[:8]
-            prediction.pop("unfamiliarity", None)
+            assert prediction["unfamiliarity"] == 0, "this model has no guard"
     assert answers[0] == answers[1]
 
 
@@ -310,3 +312,35 @@ def test_one_bad_image_among_several_is_named(endpoint):
 def test_broken_json_is_refused_with_the_form_it_must_have(endpoint, body):
     answer = endpoint.invoke(body, "application/json")
     assert (answer.status, answer.code) == (500, "undecodable_image")
+
+
+@pytest.fixture(scope="module")
+def doubtful(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that takes every image brighter than the middle grey for something else than a radiograph."""
+    directory = tmp_path_factory.mktemp("doubtful") / "model"
+    shutil.copytree(exported, directory, ignore=shutil.ignore_patterns("1"))
+
+    def answer(image_bytes: Any) -> dict[str, Any]:
+        brightness = tf.reduce_mean(tf.cast(batch_from_bytes(image_bytes, SIZE), tf.float32), axis=(1, 2, 3))
+        logit = tf.zeros_like(brightness)
+        return {"logit": logit, "probability": tf.sigmoid(logit), "unfamiliarity": brightness / 128.0}
+
+    module = tf.Module()
+    module.answer = tf.function(answer, input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
+    tf.saved_model.save(module, str(directory / "1"), signatures={"serving_default": module.answer})
+    return directory
+
+
+@pytest.mark.parametrize("place", [laptop, container])
+def test_an_image_unlike_the_training_images_is_refused_and_named(place, doubtful):
+    dark, bright = (saved(Image.new("L", (40, 40), level)) for level in (64, 192))
+    body = json.dumps({"instances": [{"b64": base64.b64encode(one).decode()} for one in (dark, bright)]}).encode()
+    with place(doubtful) as endpoint:
+        accepted = endpoint.invoke(dark, "image/png")
+        assert accepted.status == 200
+        assert accepted.document["predictions"][0]["unfamiliarity"] == pytest.approx(0.5)
+        refused = endpoint.invoke(bright, "image/png")
+        assert (refused.status, refused.code) == (500, "not_a_radiograph")
+        assert "The image does not look like" in refused.document["error"]
+        assert "1.50 times as much as is accepted" in refused.document["error"]
+        assert "Image 2 does not look like" in endpoint.invoke(body, "application/json").document["error"]

@@ -33,7 +33,7 @@ def test_one_image_scores_the_same_in_training_and_serving(loaded, classifier):
     explained = dict(loaded.signatures["explain_pixels"](pixels=tf.constant(pixels)))
     assert explained.pop("saliency").shape == (3, SIZE, SIZE)
     for outputs in (served, scored, explained):
-        assert set(outputs) == {"logit", "probability"}
+        assert set(outputs) == {"logit", "probability", "unfamiliarity"}
         np.testing.assert_allclose(outputs["logit"], trained, atol=1e-5)
         np.testing.assert_allclose(outputs["probability"], 1 / (1 + np.exp(-trained / 2.0)), atol=1e-5)
 

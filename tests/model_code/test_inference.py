@@ -80,7 +80,7 @@ def test_overlays_are_made_for_who_asks(handlers, attributes, signature):
 
 
 def test_an_overlay_is_passed_on_as_it_came(handlers):
-    outputs = {"logit": 3.0, "probability": 0.6, "overlay_bytes": {"b64": "iVBORw=="}}
+    outputs = {"logit": 3.0, "probability": 0.6, "unfamiliarity": 0.2, "overlay_bytes": {"b64": "iVBORw=="}}
     body, _ = handlers.output_handler(answer(200, {"predictions": [outputs]}), context("image/png", "explain=true"))
     (prediction,) = json.loads(body)["predictions"]
     assert prediction["overlay_png"] == "iVBORw=="
@@ -129,13 +129,16 @@ def test_broken_json_is_refused_with_the_form_it_must_have(handlers, body):
 
 
 def test_the_answer_carries_label_model_and_threshold(handlers):
-    scores = [{"logit": -1.0, "probability": 0.39}, {"logit": 3.0, "probability": 0.4}]
+    scores = [
+        {"logit": -1.0, "probability": 0.39, "unfamiliarity": 0.5},
+        {"logit": 3.0, "probability": 0.4, "unfamiliarity": 1.0},
+    ]
     body, content_type = handlers.output_handler(answer(200, {"predictions": scores}), context("image/png"))
     assert content_type == "application/json"
     document = json.loads(body)
     assert document["predictions"] == [
-        {"probability": 0.39, "logit": -1.0, "label": "NORMAL", "indeterminate": True},
-        {"probability": 0.4, "logit": 3.0, "label": "PNEUMONIA", "indeterminate": False},
+        {"probability": 0.39, "logit": -1.0, "unfamiliarity": 0.5, "label": "NORMAL", "indeterminate": True},
+        {"probability": 0.4, "logit": 3.0, "unfamiliarity": 1.0, "label": "PNEUMONIA", "indeterminate": False},
     ]
     assert document["model"] == {
         "package_arn": "arn:aws:sagemaker:eu-west-1:1:model-package/cxr-dev/3",
@@ -145,6 +148,15 @@ def test_the_answer_carries_label_model_and_threshold(handlers):
         "image_size": 32,
         "dataset_sha256": "ab" * 32,
     }
+
+
+def test_what_is_unlike_the_training_images_gets_no_probability(handlers):
+    strange = {"logit": 3.0, "probability": 0.9, "unfamiliarity": 2.5}
+    usual = strange | {"unfamiliarity": 0.4}
+    with pytest.raises(Exception, match=r"^not_a_radiograph: The image does not look like .* differs .* 2\.50 times"):
+        handlers.output_handler(answer(200, {"predictions": [strange]}), context("image/png"))
+    with pytest.raises(Exception, match=r"^not_a_radiograph: Image 2 does not look like "):
+        handlers.output_handler(answer(200, {"predictions": [usual, strange, strange]}), context("application/json"))
 
 
 def test_what_the_graph_cannot_decode_is_the_senders_fault_and_the_rest_is_not(handlers):

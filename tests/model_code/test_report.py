@@ -53,7 +53,7 @@ def test_it_refers_to_nothing_outside_itself(page):
 
 def test_every_link_of_the_contents_has_its_section(page):
     anchors = re.findall(r'href="#([^"]+)"', page)
-    assert len(anchors) == 14
+    assert len(anchors) == 15
     for anchor in anchors:
         assert page.count(f'id="{anchor}"') == 1
 
@@ -120,3 +120,11 @@ def test_a_warm_start_is_named_as_a_doubt(dataset_card, evaluation):
 
 def test_a_kind_of_call_without_an_image_is_said(dataset_card, evaluation):
     assert "No such image." in page_of(evaluation, dataset_card, cases=False)
+
+
+def test_it_says_how_many_radiographs_the_guard_refuses_or_that_there_is_none(evaluation, page, dataset_card):
+    assert "Of the 80 test radiographs it would refuse 2, 2.5% (95 % interval " in page
+    without = evaluation | {"guard": evaluation["guard"] | {"active": False}}
+    metadata = made_metadata() | {"guard": {"active": False, "sentence": "There is no guard: too few images."}}
+    shown = page_of(without, dataset_card, metadata=metadata)
+    assert "There is no guard: too few images. A photograph would get a probability like any radiograph." in shown

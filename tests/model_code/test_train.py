@@ -44,6 +44,7 @@ FLAGS = {
     "--contrast-range": 0,
     "--precision": "auto",
     "--xla": "off",
+    "--serving-engine": "tensorflow",
     "--seed": 1,
 }
 
@@ -218,4 +219,6 @@ def test_from_archive_to_evaluation(job_directory, place_archive, capsys):
     evaluation = json.loads((outputs / "evaluation" / "evaluation.json").read_text())
     assert evaluation["binary_classification_metrics"]["auc"]["value"] > 0.9
     assert evaluation["gates"]["passed"]
+    assert evaluation["guard"]["active"]
+    assert evaluation["guard"]["refused"] == 0, "test images like the training images"
     assert io.StringIO((outputs / "evaluation" / "report.html").read_text()).readline() == "<!doctype html>\n"

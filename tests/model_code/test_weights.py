@@ -166,6 +166,7 @@ def trained(dataset_card, tmp_path_factory):
         threshold=0.5,
         temperature=1.0,
         indeterminate=(0.4, 0.6),
+        guard={"active": False},
         backbone="MobileNetV3Small",
         backbone_weights="none",
         training={},

@@ -21,7 +21,8 @@ class Brightness(tf.Module):
 
         def score(pixels: Any) -> dict[str, Any]:
             logit = gain * (tf.reduce_mean(tf.cast(pixels, tf.float32), axis=(1, 2, 3)) - 125.0) / 10.0
-            return {"logit": logit, "probability": tf.sigmoid(logit / temperature)}
+            probability = tf.sigmoid(logit / temperature)
+            return {"logit": logit, "probability": probability, "unfamiliarity": tf.zeros_like(logit)}
 
         def explain(pixels: Any) -> dict[str, Any]:
             return {**score(pixels), "saliency": tf.cast(pixels[..., 0], tf.float32) / 255.0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import typer.main
 from typer.testing import Result
 
 from ops import cli
-from ops.errors import ExitCode
+from ops.errors import CommandError, ExitCode
 from tests.ops.conftest import Cloud
 from tests.ops.test_watching import step
 
@@ -38,10 +39,17 @@ def test_help_names_every_command_and_exit_code(cxr: Callable[..., Result]) -> N
         assert f"{code.value} " in text
 
 
+# The templates say for which region they are, and the laptop has one only.
+WITHOUT_REGION = {"cost", "deploy"}
+WITHOUT_ENVIRONMENT = {"up", "down"}
+
+
 def test_every_command_takes_the_environment_and_is_documented() -> None:
     for name, command in typer.main.get_command(cli.app).commands.items():  # type: ignore[attr-defined]
+        options = {option for parameter in command.params for option in parameter.opts}
         assert command.help, name
-        assert {"--env", "--region"} <= {option for parameter in command.params for option in parameter.opts}, name
+        assert ("--env" in options) is (name not in WITHOUT_ENVIRONMENT), name
+        assert ("--region" in options) is (name not in WITHOUT_REGION | WITHOUT_ENVIRONMENT), name
 
 
 @pytest.mark.parametrize(
@@ -64,9 +72,9 @@ def test_the_nearest_environment_wins(
 
     def workspace(*, env: str, region: str | None) -> None:
         asked.append(env)
-        raise cli.CommandError("stop here")
+        raise CommandError("stop here")
 
-    monkeypatch.setattr("ops.cli.Workspace", workspace)
+    monkeypatch.setattr("ops.commands.options.Workspace", workspace)
     if variable:
         monkeypatch.setenv("CXR_ENV", variable)
     cxr(*arguments)
@@ -132,3 +140,21 @@ def test_help_does_not_pay_for_the_aws_sdk() -> None:
     repository = Path(__file__).resolve().parents[2]
     ran = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("typed", "completed"), [("cxr roll", "rollback"), ("cxr predict --over", "--overlay")])
+def test_the_shell_completes_commands_and_options(typed: str, completed: str) -> None:
+    """As the script does that `cxr --install-completion` installs for bash."""
+    words = typed.split()
+    asked = {"_CXR_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(words) - 1)}
+    code = "from ops.cli import app; app(prog_name='cxr')"
+    repository = Path(__file__).resolve().parents[2]
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=repository,
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout.split() == [completed]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import random
+import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 from moto import mock_aws
 from typer.testing import Result
@@ -54,19 +57,109 @@ def test_the_token_is_the_one_the_trigger_names_its_copy_by() -> None:
     assert SENT.token == theirs.token
 
 
-def test_large_files_go_up_in_parts_and_every_byte_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "a.zip"
-    path.write_bytes(bytes(40 * 1024 * 1024))
-    told: list[int] = []
+PART = 16 * 1024 * 1024
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    """A versioned data bucket."""
     with mock_aws():
-        s3 = client("s3")
-        s3.create_bucket(Bucket="data-bucket")
-        s3.put_bucket_versioning(Bucket="data-bucket", VersioningConfiguration={"Status": "Enabled"})
-        sent = uploads.send(s3, path, bucket="data-bucket", key="incoming/a.zip", progress=told.append)
-        head = s3.head_object(Bucket="data-bucket", Key="incoming/a.zip")
-    assert sum(told) == head["ContentLength"] == path.stat().st_size
-    assert head["ETag"].strip('"').endswith("-3"), "three parts of 16 MiB at most"
-    assert sent.version_id == head["VersionId"]
+        made = client("s3")
+        made.create_bucket(Bucket="data-bucket")
+        made.put_bucket_versioning(Bucket="data-bucket", VersioningConfiguration={"Status": "Enabled"})
+        yield made
+
+
+def _random(path: Path, size: int) -> Path:
+    path.write_bytes(random.Random(size).randbytes(size))  # noqa: S311 - bytes that differ from file to file
+    return path
+
+
+def _send(s3: Any, path: Path, told: list[int]) -> uploads.Upload:
+    return uploads.send(s3, path, bucket="data-bucket", name="a.zip", progress=told.append)
+
+
+def test_large_files_go_up_in_parts_and_every_byte_is_told(s3: Any, tmp_path: Path) -> None:
+    path = _random(tmp_path / "a.zip", 2 * PART + 5)
+    told: list[int] = []
+    sent = _send(s3, path, told)
+    found = s3.get_object(Bucket="data-bucket", Key=sent.key)
+    assert sum(told) == path.stat().st_size
+    assert found["Body"].read() == path.read_bytes(), "the parts are in order"
+    assert found["ETag"].strip('"').endswith("-3"), "three parts of 16 MiB at most"
+    assert sent.version_id == found["VersionId"]
+
+
+def test_a_small_file_goes_up_in_one_request(s3: Any, tmp_path: Path) -> None:
+    sent = _send(s3, _random(tmp_path / "a.zip", 1000), told := [])
+    assert told == [1000]
+    assert "-" not in s3.head_object(Bucket="data-bucket", Key=sent.key)["ETag"]
+    assert re.fullmatch(r"incoming/a-\d{8}T\d{12}Z\.zip", sent.key)
+
+
+class Interrupted:
+    """S3 of which the connection breaks off after so many parts."""
+
+    def __init__(self, s3: Any, parts: int) -> None:
+        self._s3 = s3
+        self._left = parts
+        self.sent: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._s3, name)
+
+    def upload_part(self, **arguments: Any) -> Any:
+        if self._left == 0:
+            raise ConnectionResetError("the connection broke off")
+        self._left -= 1
+        self.sent.append(arguments["PartNumber"])
+        return self._s3.upload_part(**arguments)
+
+
+def test_an_upload_that_broke_off_goes_on_with_the_parts_that_s3_does_not_have(s3: Any, tmp_path: Path) -> None:
+    """Nothing is kept on this machine: another one could go on with it."""
+    path = _random(tmp_path / "a.zip", 4 * PART)
+    first = Interrupted(s3, parts=2)
+    with pytest.raises(ConnectionResetError):
+        _send(first, path, [])
+    second = Interrupted(s3, parts=10)
+    sent = _send(second, path, told := [])
+
+    assert sorted(first.sent + second.sent) == [1, 2, 3, 4], "each part went up once"
+    assert len(first.sent) == 2
+    assert sum(told) == 4 * PART, "what had arrived counts as progress"
+    assert s3.get_object(Bucket="data-bucket", Key=sent.key)["Body"].read() == path.read_bytes()
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket="data-bucket")
+
+
+def test_another_file_of_the_same_name_and_size_is_not_mixed_into_it(s3: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConnectionResetError):
+        _send(Interrupted(s3, parts=1), _random(tmp_path / "a.zip", 2 * PART), [])
+    (tmp_path / "a.zip").write_bytes(bytes(2 * PART))
+    sent = _send(s3, tmp_path / "a.zip", [])
+    assert s3.get_object(Bucket="data-bucket", Key=sent.key)["Body"].read() == bytes(2 * PART)
+
+
+def test_a_part_that_arrived_cut_off_is_sent_again(s3: Any, tmp_path: Path) -> None:
+    path = _random(tmp_path / "a.zip", 2 * PART)
+    with pytest.raises(ConnectionResetError):
+        _send(Interrupted(s3, parts=0), path, [])
+    [begun] = s3.list_multipart_uploads(Bucket="data-bucket")["Uploads"]
+    s3.upload_part(Bucket="data-bucket", Key=begun["Key"], UploadId=begun["UploadId"], PartNumber=1, Body=b"half")
+    sent = _send(s3, path, [])
+    assert sent.key == begun["Key"]
+    assert s3.get_object(Bucket="data-bucket", Key=sent.key)["Body"].read() == path.read_bytes()
+
+
+def test_who_may_not_list_unfinished_uploads_can_still_upload(s3: Any, tmp_path: Path) -> None:
+    class Blind(Interrupted):
+        def get_paginator(self, name: str) -> Any:
+            if name == "list_multipart_uploads":
+                raise ClientError({"Error": {"Code": "AccessDenied"}}, "ListMultipartUploads")
+            return self._s3.get_paginator(name)
+
+    sent = _send(Blind(s3, parts=10), path := _random(tmp_path / "a.zip", 2 * PART), [])
+    assert s3.head_object(Bucket="data-bucket", Key=sent.key)["ContentLength"] == path.stat().st_size
 
 
 def test_the_execution_is_found_by_the_copy_it_works_on(cloud: Cloud) -> None:

@@ -113,6 +113,7 @@ PLACEHOLDERS = {
     "TrainingImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2.21-gpu",
     "ServingImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu",
     "SourceCodeUri": f"s3://cdk-assets/{'a' * 64}.gz",
+    "EngineLibraryUri": f"s3://cdk-assets/{'e' * 64}.zip",
     "ModelPackageGroupName": "cxr-dev",
     "FindServingModelFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:cxr-dev-training-FindServingModel",
 }
@@ -172,6 +173,7 @@ class Resolver:
             (r"OutputParameters\['(\w+)'\]", self._function_output),
             (r"(ModelArtifacts\.S3ModelArtifacts)", self._artifact),
             (r"(TrainingJobSummaries\[0\]\.TrainingJobName)", self._best_job),
+            (r"(TrainingJobName)", self._job_name),
             (r"(ExitMessage)", self._exit),
         ):
             if match := re.fullmatch(pattern, path):
@@ -190,6 +192,10 @@ class Resolver:
     def _artifact(self, step: str, _: str) -> str:
         prefix = self.value(self._definition.arguments(step)["OutputDataConfig"]["S3OutputPath"])
         return f"{prefix}/pipelines-abcdef012345-TrainModel/output/model.tar.gz"
+
+    def _job_name(self, step: str, _: str) -> str:
+        assert self._definition.steps[step]["Type"] == "Training"
+        return f"pipelines-abcdef012345-{step}"
 
     def _best_job(self, step: str, _: str) -> str:
         assert self._definition.steps[step]["Type"] == "Tuning"

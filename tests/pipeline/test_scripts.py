@@ -23,6 +23,7 @@ VALUES = {
     "class-weights": "none",
     "precision": "auto",
     "xla": "off",
+    "serving-engine": "litert",
     "serving-package": "none",
     "serving-comparison": "gate",
     "image-size": "64",

@@ -60,16 +60,18 @@ def test_hyperparameters_become_the_flags_of_the_script(train):
         "contrast-range": "0.1",
         "precision": "auto",
         "xla": "off",
+        "serving-engine": "litert",
         "seed": "20180222",
     }
 
 
-def test_channels_are_the_splits_the_dataset_report_and_weights_that_may_be_absent(job):
+def test_channels_are_the_splits_the_dataset_report_weights_that_may_be_absent_and_libraries(job):
     # The test split is no channel: training must not be able to look at it.
     channels = {item["ChannelName"]: item["DataSource"]["S3DataSource"]["S3Uri"] for item in job["InputDataConfig"]}
     assert channels == {
         **{name: f"s3://artifacts/executions/abcdef012345/{name}" for name in ("train", "validation", "report")},
         "weights": f"s3://cdk-assets/{'a' * 64}.gz",  # a channel cannot be empty: an object that holds no weights
+        "engine": f"s3://cdk-assets/{'e' * 64}.zip",
     }
 
 

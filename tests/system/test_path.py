@@ -13,7 +13,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
 from local.radiographs import write_archive
 from tests.system.deployed import Stack, eventually
@@ -58,6 +62,65 @@ def test_an_approved_model_answers_over_http(stack: Stack, released: str, exampl
         assert (answer.document["probability"] >= answer.document["threshold"]) == (label == "PNEUMONIA")
         assert answer.document["model"]["package_arn"] == released
         assert "not for diagnosis" in answer.document["notice"].lower()
+
+
+def test_a_dicom_file_is_answered_like_the_image_it_was_made_of(
+    stack: Stack, released: str, examples: dict[str, Path], tmp_path: Path
+) -> None:
+    for label, image in examples.items():
+        path = tmp_path / f"{label}.dcm"
+        path.write_bytes(_dicom(image, PatientName="SECRET^NAME"))
+        png = io.BytesIO()
+        Image.open(image).convert("L").save(png, "PNG")
+        by_itself = stack.request("v1/predictions", body=png.getvalue(), headers={"content-type": "image/png"}).document
+
+        (row,) = map(json.loads, stack.cxr("predict", str(path), "--json").stdout.splitlines())
+        answer = stack.request(
+            "v1/predictions", body=path.read_bytes(), headers={"content-type": "application/dicom"}
+        ).document
+
+        assert row["label"] == label
+        assert row["probability"] == answer["probability"] == pytest.approx(by_itself["probability"], abs=1e-6)
+        assert answer["dicom"]["modality"] == "DX"
+    refused = stack.request(
+        "v1/predictions", body=_dicom(image, Modality="CT"), headers={"content-type": "application/dicom"}
+    )
+    assert (refused.status, refused.document["code"]) == (422, "not_a_radiograph")
+    assert "SECRET" not in _logs(stack, "Dicom") + _logs(stack, "Predict")
+
+
+def _dicom(image: Path, **attributes: str) -> bytes:
+    """A radiograph as a detector sends it: 12 bits, bright where there are X-rays. It is displayed the same."""
+    levels = np.asarray(Image.open(image).convert("L"))
+    dataset = Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = DigitalXRayImageStorageForPresentation, generate_uid()
+    dataset.Modality, dataset.PhotometricInterpretation = "DX", "MONOCHROME1"
+    dataset.SamplesPerPixel, dataset.PixelRepresentation = 1, 0
+    dataset.Rows, dataset.Columns = levels.shape
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+    dataset.WindowCenter, dataset.WindowWidth = 2048, 4096
+    for name, value in attributes.items():
+        setattr(dataset, name, value)
+    dataset.PixelData = (4095 - np.rint(levels / 255 * 4095)).astype("<u2").tobytes()
+    dataset["PixelData"].VR = "OW"
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def _logs(stack: Stack, function: str) -> str:
+    logs = stack.laptop.client("logs")
+    groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+    lines = [
+        event["message"]
+        for group in groups
+        if f"{function}Logs" in group
+        for event in logs.filter_log_events(logGroupName=group)["events"]
+    ]
+    assert lines
+    return "\n".join(lines)
 
 
 def test_the_command_predicts_a_folder_one_json_object_a_line(

@@ -1,6 +1,6 @@
 """Deploying the same app again changes nothing, and destroying it leaves nothing that the settings do not retain.
 
-The last module of the folder: it takes the shared stack away.
+The last module that uses the shared stack: it takes it away.
 """
 
 from __future__ import annotations

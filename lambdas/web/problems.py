@@ -1,4 +1,4 @@
-"""Every error the API answers with: RFC 9457 problem details with a stable `code`."""
+"""Every error the API's functions answer with: RFC 9457 problem details with a stable `code`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
+    "invalid_request": Kind(400, "The request is not understood"),
     "empty_body": Kind(400, "The request has no image"),
     "undecodable_image": Kind(400, "The image cannot be decoded"),
     "not_found": Kind(404, "There is nothing at this path"),
+    "prediction_not_found": Kind(404, "There is no such prediction"),
+    "upload_not_found": Kind(404, "There is no such upload"),
     "method_not_allowed": Kind(405, "This path does not take this method"),
+    "request_in_progress": Kind(409, "The same request is being answered", retry_after=2),
     "image_too_large": Kind(413, "The image is too large"),
     "unsupported_media_type": Kind(415, "The media type is not supported"),
+    "idempotency_key_reused": Kind(422, "The idempotency key belongs to another request"),
+    "not_a_radiograph": Kind(422, "The image is not a chest radiograph the model knows"),
     "throttled": Kind(429, "Too many requests", retry_after=1),
     "internal_error": Kind(500, "The service failed"),
     "model_error": Kind(502, "The model failed"),

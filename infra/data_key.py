@@ -1,0 +1,75 @@
+"""The key of everything an environment keeps, and who may use it."""
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from infra.settings import Settings
+
+# No cryptographic operation: who administers the key reads nothing with it.
+ADMINISTRATION = [
+    *("kms:CancelKeyDeletion", "kms:DescribeKey", "kms:DisableKey", "kms:DisableKeyRotation", "kms:EnableKey"),
+    *("kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListGrants"),
+    *("kms:ListKeyPolicies", "kms:ListResourceTags", "kms:PutKeyPolicy", "kms:RevokeGrant", "kms:ScheduleKeyDeletion"),
+    *("kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription"),
+]
+USE = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+# What holds the environment's data and asks for the key on behalf of who reads or writes it.
+SERVICES = ("dynamodb", "s3", "sagemaker", "sns")
+
+
+class DataKey(kms.Key):
+    """A key that rotates, with a policy that names who may use it (docs/adr/0015).
+
+    A key's policy usually leaves everything to the account's IAM policies. This one leaves administration to them, but
+    use only to the roles of this environment's stacks, and to people by way of a service: nobody can call Decrypt on
+    what they hold in their hands.
+
+    Args:
+        settings: of the environment.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description=f"{settings.name}: datasets, models and notifications",
+            enable_key_rotation=True,
+            removal_policy=RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY,
+            pending_window=None if settings.retain else Duration.days(7),
+            policy=_policy(Stack.of(scope), settings.name),
+        )
+
+
+def _policy(stack: Stack, name: str) -> iam.PolicyDocument:
+    account = iam.AccountRootPrincipal()  # stands for whom IAM policies of the account allow
+    roles = stack.format_arn(service="iam", region="", resource="role", resource_name=f"{name}-*")
+    services = [f"{service}.{stack.region}.{stack.url_suffix}" for service in SERVICES]
+    return iam.PolicyDocument(
+        statements=[
+            iam.PolicyStatement(sid="Administration", principals=[account], actions=ADMINISTRATION, resources=["*"]),
+            iam.PolicyStatement(
+                sid="UseByRolesOfTheStacks",
+                principals=[account],
+                actions=USE,
+                resources=["*"],
+                conditions={"ArnLike": {"aws:PrincipalArn": roles}},
+            ),
+            iam.PolicyStatement(
+                sid="UseThroughServices",
+                principals=[account],
+                actions=USE,
+                resources=["*"],
+                conditions={"StringEquals": {"kms:ViaService": services}},
+            ),
+            # Volumes of instances and tables are encrypted under grants.
+            iam.PolicyStatement(
+                sid="GrantsToServices",
+                principals=[account],
+                actions=["kms:CreateGrant"],
+                resources=["*"],
+                conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
+            ),
+        ]
+    )

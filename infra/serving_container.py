@@ -1,0 +1,64 @@
+"""How the serving container is set for the machine it runs on and the requests it gets.
+
+What the variables do: "Amazon SageMaker AI Deployment" and `serve.py` of the TensorFlow Serving 2.20 image
+(github.com/aws/deep-learning-containers). docs/adr/0017 gives the reasons at length.
+"""
+
+import re
+
+from infra.settings import is_gpu
+
+# Sizes of SageMaker's instance families, but for the smallest: as many vCPUs as the number says, times four.
+_SMALL = {"medium": 2, "large": 2, "xlarge": 4}
+
+
+def vcpus(instance_type: str) -> int:
+    """Virtual processors of an instance type, such as 4 of `ml.c6i.xlarge` and 16 of `ml.m5.4xlarge`."""
+    size = instance_type.rpartition(".")[2]
+    multiple = re.fullmatch(r"(\d+)xlarge", size)
+    return 4 * int(multiple[1]) if multiple else _SMALL.get(size, 4)
+
+
+def for_single_requests(instance_type: str | None) -> dict[str, str]:
+    """Variables of a container that somebody waits for: each answer as early as possible.
+
+    Args:
+        instance_type: none for a serverless endpoint.
+    """
+    if instance_type is None:
+        # A serverless container is given one request at a time (its concurrency is the number of containers), so
+        # everything it has belongs to that one.
+        return _variables(workers=1, within=0, beside=1)
+    processors = vcpus(instance_type)
+    if is_gpu(instance_type):
+        # The GPU runs the network; the processors decode, a single operation of one request that nothing can divide.
+        return _variables(workers=processors, within=1, beside=processors)
+    # One request's convolutions share all processors. A residual network has two branches that can run side by side.
+    return _variables(workers=max(1, processors // 2), within=processors, beside=2)
+
+
+def for_many_requests(instance_type: str) -> dict[str, str]:
+    """Variables of a container that works through a queue: as many answers as possible, however long each takes."""
+    processors = vcpus(instance_type)
+    # Each request on a processor of its own: none waits for the slowest part of another's divided convolution.
+    return _variables(workers=processors, within=1, beside=processors)
+
+
+def _variables(*, workers: int, within: int, beside: int) -> dict[str, str]:
+    """The container's variables.
+
+    Args:
+        workers: processes that run the handlers.
+        within: threads that share one operation; 0 lets TensorFlow take one for each processor.
+        beside: threads that run operations side by side.
+    """
+    return {
+        # Requests merged into one batch fail together: the graph decodes the images, and one that cannot be decoded
+        # would be everybody's error.
+        "SAGEMAKER_TFS_ENABLE_BATCHING": "false",
+        "SAGEMAKER_TFS_INTRA_OP_PARALLELISM": str(within),
+        "SAGEMAKER_TFS_INTER_OP_PARALLELISM": str(beside),
+        "SAGEMAKER_GUNICORN_WORKERS": str(workers),
+        # As long as an invocation may take; the container's own 30 s would cut a first, slow answer off.
+        "SAGEMAKER_GUNICORN_TIMEOUT_SECONDS": "60",
+    }

@@ -1,0 +1,58 @@
+"""What a compressed image says about its size, read without decoding it.
+
+A codec allocates what the codestream asks for, whatever Rows and Columns say: 65,535 x 65,535 pixels fit in a hundred
+bytes. So this is compared first.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+_JPEG_LS_FRAME = 0xF7  # ITU-T T.87, C.1.1
+# ITU-T T.81, table B.1: C4, C8 and CC are no frames. Progressive ones (C2) take time for each of any number of scans.
+_FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, _JPEG_LS_FRAME}
+_ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
+
+
+@dataclass(frozen=True)
+class Codestream:
+    """Size of one compressed image; `process` is JPEG's start of frame marker, None for JPEG 2000."""
+
+    rows: int
+    columns: int
+    components: int
+    precision: int
+    process: int | None
+
+
+def read_jpeg(data: bytes) -> Codestream | None:
+    """The frame header of a JPEG or JPEG-LS codestream, None where there is none."""
+    if not data.startswith(b"\xff\xd8"):
+        return None
+    at = 2
+    while at + 4 <= len(data):
+        if data[at] != 0xFF:
+            return None
+        marker = data[at + 1]
+        if marker == 0xFF:  # fill
+            at += 1
+        elif marker in _ALONE:
+            at += 2
+        elif marker in _FRAMES:
+            if at + 10 > len(data):
+                return None
+            precision, rows, columns, components = struct.unpack(">BHHB", data[at + 4 : at + 10])
+            return Codestream(rows, columns, components, precision, marker)
+        else:
+            at += 2 + int(struct.unpack(">H", data[at + 2 : at + 4])[0])
+    return None
+
+
+def read_jpeg_2000(data: bytes) -> Codestream | None:
+    """The SIZ segment of a JPEG 2000 codestream (ITU-T T.800, A.5.1), None where there is none."""
+    if not data.startswith(b"\xff\x4f\xff\x51") or len(data) < 43:
+        return None
+    right, bottom, left, top = struct.unpack(">IIII", data[8:24])
+    (components,) = struct.unpack(">H", data[40:42])
+    return Codestream(bottom - top, right - left, components, (data[42] & 0x7F) + 1, None)

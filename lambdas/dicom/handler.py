@@ -1,0 +1,73 @@
+"""Dicom: converts one DICOM file for the Predict function, which invokes it and nobody else.
+
+A function of its own, so that predictions of JPEG and PNG neither import pydicom nor share a process with decoders of
+formats this old. Its role may write its log and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import traceback
+import warnings
+from typing import Any
+
+from lambdas.dicom import grey, header, picture, pixels, uploads
+from lambdas.dicom.refusal import Refusal, damaged
+
+
+def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Convert `{"dicom": <base64>}`, or `{"url": <address>}` for what is larger than an invocation may be.
+
+    Answers `{"png": <base64>, "modality", "photometric_interpretation", "body_part"}`, or `{"code", "detail"}` where
+    the file is refused. The log gets sizes, codes and durations.
+    """
+    started = time.perf_counter()
+    fields: dict[str, Any] = {}
+    try:
+        url = event.get("url")
+        data = uploads.fetch(url) if url else base64.b64decode(event["dicom"], validate=True)
+        fields["bytes"] = len(data)
+        answer = convert(data, fields)
+    except Refusal as refusal:
+        answer = {"code": refusal.code, "detail": refusal.detail}
+        fields |= {"code": refusal.code, **_reason(refusal.__cause__)}
+    fields["ms"] = round((time.perf_counter() - started) * 1000, 1)
+    print(json.dumps({"level": "INFO", "message": "converted" if "png" in answer else "refused", **fields}), flush=True)
+    return answer
+
+
+def convert(data: bytes, fields: dict[str, Any]) -> dict[str, Any]:
+    """Convert a file's bytes; `fields` takes what may be logged about it.
+
+    Raises:
+        Refusal: undecodable_image, unsupported_media_type, image_too_large or not_a_radiograph.
+    """
+    found = header.read(data)
+    fields |= {"rows": found.rows, "columns": found.columns, "transfer_syntax": found.transfer_syntax}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's quote values
+            image = picture.encode(grey.grey_levels(pixels.stored_values(found), found), found)
+    except Refusal:
+        raise
+    except Exception as error:  # the runtime would log a message that quotes the file
+        raise damaged("it cannot be converted.") from error
+    return {
+        "png": base64.b64encode(image).decode("ascii"),
+        "modality": found.modality,
+        "photometric_interpretation": found.photometric_interpretation,
+        "body_part": found.body_part,
+    }
+
+
+def _reason(cause: BaseException | None) -> dict[str, Any]:
+    """What ended the conversion, and where: never the message, which can quote the file."""
+    if cause is None:
+        return {}
+    frames = traceback.extract_tb(cause.__traceback__)
+    return {
+        "exception_name": type(cause).__name__,
+        "places": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+    }

@@ -1,0 +1,86 @@
+"""What a request for a prediction asks: an image, or where one was uploaded to, and how it is to be answered."""
+
+from __future__ import annotations
+
+import binascii
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from lambdas.predict import image
+from lambdas.predict.image import EncodedImage
+from lambdas.web.idempotency import fingerprint
+from lambdas.web.problems import Problem
+
+UPLOAD = re.compile(r"[0-9a-f]{32}")
+_FORM = 'Send {"image": "<base64 of a file>"} or {"upload": "<id from POST /v1/uploads>"}.'
+# Nothing of a longer upload id is of interest.
+_FIELDS = ("image", "upload")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request. Either `image` or `upload` is there; the image's bytes are kept out of `repr`."""
+
+    image: EncodedImage | None = field(repr=False)
+    upload: str | None
+    explain: bool
+
+    def fingerprint(self) -> str:
+        """A hash of what is asked for."""
+        return fingerprint(self.image.data if self.image else "", self.upload or "", str(self.explain))
+
+
+def read(event: dict[str, Any], max_bytes: int) -> Request:
+    """Read a proxy event, with an image of at most `max_bytes` in it.
+
+    Raises:
+        Problem: invalid_request, unsupported_media_type, empty_body, image_too_large or undecodable_image.
+    """
+    explain = _explain(event)
+    if image.media_type(event) == image.JSON:
+        found, upload = _of_json(event, max_bytes)
+    else:
+        found, upload = image.read(event, max_bytes), None
+    return Request(found, upload, explain)
+
+
+def _explain(event: dict[str, Any]) -> bool:
+    value = (event.get("queryStringParameters") or {}).get("explain", "false")
+    if value not in ("true", "false"):
+        raise Problem("invalid_request", "explain has to be true or false.")
+    return bool(value == "true")
+
+
+def _of_json(event: dict[str, Any], max_bytes: int) -> tuple[EncodedImage | None, str | None]:
+    document = _document(event)
+    named = [name for name in _FIELDS if name in document]
+    if len(document) != 1 or len(named) != 1 or not isinstance(document[named[0]], str):
+        raise Problem("invalid_request", f"The JSON document has to have one member. {_FORM}")
+    value: str = document[named[0]]
+    if named == ["upload"]:
+        if not UPLOAD.fullmatch(value):
+            raise Problem("invalid_request", f"upload has to be 32 hexadecimal digits. {_FORM}")
+        return None, value
+    # Judged before decoding: 4 characters carry at most 3 bytes.
+    if len(value) // 4 * 3 - 2 > max_bytes:
+        raise image.too_large(len(value) // 4 * 3, max_bytes)
+    try:
+        data = binascii.a2b_base64(value, strict_mode=True)
+    except ValueError:
+        raise Problem("invalid_request", f"image has to be base64 without line breaks. {_FORM}") from None
+    return image.recognise(data, max_bytes), None
+
+
+def _document(event: dict[str, Any]) -> dict[str, Any]:
+    body: str = event.get("body") or ""
+    if not body:
+        raise Problem("empty_body", f"The request has no body. {_FORM}")
+    try:
+        document = json.loads(binascii.a2b_base64(body) if event.get("isBase64Encoded") else body)
+    except (ValueError, RecursionError):
+        raise Problem("invalid_request", f"The body is not JSON. {_FORM}") from None
+    if not isinstance(document, dict):
+        raise Problem("invalid_request", f"The body is not a JSON object. {_FORM}")
+    return document

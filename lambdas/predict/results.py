@@ -1,0 +1,41 @@
+"""Where predictions are kept for a while: without the image, and without the overlay, which shows where in it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CONNECT_TIMEOUT_SECONDS = 0.5
+READ_TIMEOUT_SECONDS = 1.0
+"""For one write. Nothing is tried again: a prediction is worth more than its record."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """The table of predictions, whose key is `id` and whose items expire at `expires_at`."""
+
+    dynamodb: Any
+    table: str
+    keep_seconds: int
+    clock: Callable[[], float] = time.time
+
+    def keep(self, answer: Mapping[str, Any]) -> None:
+        """Keep an answer under its id.
+
+        Raises:
+            botocore.exceptions.BotoCoreError, ClientError: it could not be written.
+        """
+        now = int(self.clock())
+        kept = {name: value for name, value in answer.items() if name != "overlay"}
+        self.dynamodb.put_item(
+            TableName=self.table,
+            Item={
+                "id": {"S": answer["id"]},
+                "answer": {"S": json.dumps(kept, allow_nan=False)},
+                "created_at": {"N": str(now)},
+                "expires_at": {"N": str(now + self.keep_seconds)},
+            },
+        )

@@ -1,0 +1,128 @@
+"""The endpoint, asked what it serves: by its configuration, and by an answer."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.client import SageMakerClient
+    from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
+
+# A chest radiograph of nobody: drawn by local/radiographs.py.
+PROBE = Path(__file__).parent / "probe.jpeg"
+# A serverless container may have to start first, and an endpoint that has just changed may be busy for a moment.
+ATTEMPTS = 6
+SECONDS_BETWEEN_ATTEMPTS = 10.0
+
+# DescribeEndpoint's statuses in which no model answers (SageMaker API reference).
+_NOT_SERVING = frozenset({"Creating", "Deleting", "Failed", "OutOfService"})
+# What the container says when it has looked at the drawing well enough to tell that it is one.
+_NOT_A_RADIOGRAPH = "not_a_radiograph"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How it is known that a package serves."""
+
+    answered: bool
+    """Whether an answer named the package; a model may also refuse the drawing, and answers nothing then."""
+
+
+class NotServingError(Exception):
+    """The endpoint does not serve the package. `str()` says what it does instead."""
+
+
+@dataclass(frozen=True)
+class ServingEndpoint:
+    """The endpoint, by name."""
+
+    sagemaker: SageMakerClient
+    runtime: SageMakerRuntimeClient
+    name: str
+    sleep: Callable[[float], None] = time.sleep
+
+    def verify(self, package_arn: str) -> Evidence:
+        """Ask the endpoint whether a package is what it serves.
+
+        Raises:
+            NotServingError: it is not, or does not answer.
+            botocore.exceptions.ClientError: asking is not allowed.
+        """
+        configured = self.package()
+        if configured != package_arn:
+            raise NotServingError(f"The endpoint {self.name} is configured to serve {configured or 'no package'}.")
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._ask(package_arn)
+            except _NotYetError as problem:
+                if attempt == ATTEMPTS:
+                    raise NotServingError(str(problem)) from problem
+            self.sleep(SECONDS_BETWEEN_ATTEMPTS)
+        raise AssertionError  # unreachable: the last attempt returns or raises
+
+    def package(self) -> str | None:
+        """The package that the endpoint is configured to serve; None when it serves nothing."""
+        try:
+            endpoint = self.sagemaker.describe_endpoint(EndpointName=self.name)
+        except ClientError as error:
+            if _is_absent(error):
+                return None
+            raise
+        if endpoint["EndpointStatus"] in _NOT_SERVING:
+            return None
+        configuration = self.sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        model_name = configuration["ProductionVariants"][0].get("ModelName", "")
+        container = self.sagemaker.describe_model(ModelName=model_name).get("PrimaryContainer", {})
+        return container.get("ModelPackageName")
+
+    def _ask(self, package_arn: str) -> Evidence:
+        try:
+            answer = self.runtime.invoke_endpoint(
+                EndpointName=self.name, ContentType="image/jpeg", Accept="application/json", Body=self._probe
+            )
+            document: Any = json.loads(answer["Body"].read())
+            named = document["model"]["package_arn"]
+        except ClientError as error:
+            return self._refusal(error)
+        except BotoCoreError as error:
+            raise _NotYetError(f"The endpoint {self.name} gave no answer in time.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise _NotYetError(f"The answer of the endpoint {self.name} names no package.") from error
+        if named != package_arn:
+            raise _NotYetError(f"The endpoint {self.name} answers with {named}.")
+        return Evidence(answered=True)
+
+    def _refusal(self, error: ClientError) -> Evidence:
+        code = error.response["Error"]["Code"]
+        if code in {"AccessDenied", "AccessDeniedException"}:
+            raise error
+        if code == "ModelError" and _NOT_A_RADIOGRAPH in str(error.response.get("OriginalMessage", error)):
+            return Evidence(answered=False)
+        # A container quotes nothing of a radiograph that nobody has: its sentence may be passed on.
+        said = str(error.response.get("OriginalMessage") or error.response["Error"].get("Message", ""))[:300]
+        raise _NotYetError(f"The endpoint {self.name} answered a drawn radiograph with {code}: {said}") from error
+
+    @cached_property
+    def _probe(self) -> bytes:
+        return PROBE.read_bytes()
+
+
+class _NotYetError(Exception):
+    """Worth another look."""
+
+
+def _is_absent(error: ClientError) -> bool:
+    """Whether an answer means that the resource does not exist: SageMaker has no own code for it."""
+    answer = error.response["Error"]
+    message = answer.get("Message", "").lower()
+    return answer["Code"] in {"ValidationException", "ValidationError", "ResourceNotFound"} and (
+        "not found" in message or "could not find" in message or "does not exist" in message
+    )

@@ -1,0 +1,196 @@
+"""The API's documents, of all paths: what the functions here validate with, and what openapi.json is made of.
+
+Predict builds its answers without pydantic; the tests hold them against these models.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Label = Literal["NORMAL", "PNEUMONIA"]
+MediaType = Literal["image/jpeg", "image/png", "application/dicom"]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _in_utc(value: datetime) -> datetime:
+    if value.utcoffset() is None:
+        raise ValueError("a time has to say its zone")
+    return value
+
+
+Time = Annotated[datetime, AfterValidator(_in_utc)]
+
+
+class Document(BaseModel):
+    """A JSON object with no other members than these."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Band(Document):
+    """Probabilities from `low` to below `high` are indeterminate: the validation data do not decide there."""
+
+    low: Probability
+    high: Probability
+
+
+class Model(Document):
+    """The model package that gave an answer."""
+
+    package_arn: str
+    group: str
+    version: Count
+    indeterminate: Band
+    image_size: Annotated[int, Field(ge=1, description="Pixels of a side of what the network sees.")]
+    dataset_sha256: Annotated[str, Field(description="Content of the data set it was trained on.")]
+    engine: Annotated[str, Field(description="What computes the answer.")]
+
+
+class Dicom(Document):
+    """What a DICOM file says about itself."""
+
+    modality: str
+    photometric_interpretation: str
+    body_part: Literal["chest", "other", "unstated"]
+
+
+class Overlay(Document):
+    """A transparent heat map, to be stretched over the upright radiograph."""
+
+    media_type: Literal["image/png"]
+    data: Base64
+
+
+class KeptPrediction(Document):
+    """A prediction as it is kept: without image and overlay."""
+
+    id: str
+    probability: Annotated[Probability, Field(description="Of pneumonia, calibrated on validation data.")]
+    label: Annotated[Label, Field(description="PNEUMONIA from the threshold on.")]
+    indeterminate: Annotated[bool, Field(description="The probability lies in the model's indeterminate band.")]
+    threshold: Probability
+    model: Model
+    dicom: Dicom | None = None
+    notice: str
+
+
+class Prediction(KeptPrediction):
+    """The answer to a radiograph."""
+
+    overlay: Overlay | None = None
+
+
+class ReadersLabel(Document):
+    """What a reader says that a radiograph shows."""
+
+    label: Label
+
+
+class Feedback(Document):
+    """A reader's label as it was recorded."""
+
+    id: Annotated[str, Field(description="Of the prediction.")]
+    label: Label
+    received_at: Time
+
+
+class Result(Document):
+    """A kept prediction, until when it is kept, and the last label that a reader gave it."""
+
+    prediction: KeptPrediction
+    created_at: Time
+    expires_at: Time
+    feedback: Feedback | None
+
+
+class ImageInDocument(Document):
+    """An image inside a JSON document."""
+
+    image: Annotated[Base64, Field(min_length=4, description="A JPEG, PNG or DICOM file.")]
+
+
+class UploadedImage(Document):
+    """An image that was uploaded before."""
+
+    upload: Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="The `upload` of POST /v1/uploads.")]
+
+
+class UploadRequest(Document):
+    """What is going to be uploaded."""
+
+    media_type: MediaType
+
+
+class Upload(Document):
+    """A form with which one file can be sent to S3: post `fields`, then the file as `file`, to `url`."""
+
+    upload: Annotated[str, Field(description="What to name in POST /v1/predictions.")]
+    url: str
+    fields: dict[str, str]
+    max_bytes: Count
+    expires_at: Annotated[Time, Field(description="When the form stops working.")]
+
+
+class Metric(Document):
+    """A figure on the held-out test split, with its 95 % confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Metrics(Document):
+    """How the model did on the held-out test split."""
+
+    auroc: Metric
+    sensitivity: Metric
+    specificity: Metric
+    calibration_error: Metric
+    images: Count
+    patients: Count
+
+
+class Approval(Document):
+    """What was decided about the version, and when it was last changed."""
+
+    status: Literal["Approved", "Rejected", "PendingManualApproval"]
+    changed_at: Time
+
+
+class ServingModel(Document):
+    """The model package that serves."""
+
+    package_arn: str
+    group: str
+    version: Count
+    registered_at: Time
+    approval: Approval
+    threshold: Probability
+    indeterminate: Band
+    metrics: Metrics
+    dataset_sha256: str
+    notice: str
+
+
+class Health(Document):
+    """Whether a model is serving."""
+
+    status: Literal["ok", "no_model_released", "failed"]
+    endpoint_status: Annotated[str | None, Field(description="SageMaker's own word for it.")]
+    notice: str
+
+
+class ProblemDocument(BaseModel):
+    """Problem details (RFC 9457)."""
+
+    type: str
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)] | None = None
+    detail: str
+    code: Annotated[str, Field(description="Stays the same; docs/api.md lists them.")]
+    request_id: str

@@ -1,0 +1,60 @@
+"""What the functions of this folder are configured with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+
+class Environment(BaseModel):
+    """Environment variables that all of them have; a missing or wrong one stops the function and is named."""
+
+    # Pydantic quotes its input in errors, and this input holds the role's credentials.
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    allowed_origins: str = Field(alias="ALLOWED_ORIGINS", default="")
+    """Whose pages may call from a browser, with spaces between them; may be empty."""
+
+    @classmethod
+    def load(cls, variables: Mapping[str, str] = os.environ) -> Self:
+        """Read and check the variables."""
+        return cls.model_validate(dict(variables))
+
+
+class UploadsEnvironment(Environment):
+    """Of the Uploads function."""
+
+    bucket: str = Field(alias="UPLOAD_BUCKET", min_length=1)
+    """Bucket that uploads go to."""
+    requests_table: str = Field(alias="REQUESTS_TABLE", min_length=1)
+    """Table that remembers requests."""
+    max_bytes: PositiveInt = Field(alias="MAX_UPLOAD_BYTES")
+    """Largest upload of a JPEG or PNG: what the endpoint takes."""
+
+
+class PredictionsEnvironment(Environment):
+    """Of the Predictions function."""
+
+    predictions_table: str = Field(alias="PREDICTIONS_TABLE", min_length=1)
+    """Table that keeps predictions."""
+
+
+class FeedbackEnvironment(Environment):
+    """Of the Feedback function."""
+
+    predictions_table: str = Field(alias="PREDICTIONS_TABLE", min_length=1)
+    """Table that keeps predictions."""
+    requests_table: str = Field(alias="REQUESTS_TABLE", min_length=1)
+    """Table that remembers requests."""
+    keep_days: PositiveInt = Field(alias="KEEP_LABELLED_DAYS")
+    """How long a prediction is kept that a reader labelled."""
+
+
+class ModelEnvironment(Environment):
+    """Of the Model function."""
+
+    endpoint_name: str = Field(alias="ENDPOINT_NAME", min_length=1)
+    """The endpoint, which need not exist."""

@@ -1,0 +1,190 @@
+"""The paths of the API: what each takes and answers, besides the errors that every path may answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from lambdas.rest import documents
+from lambdas.web.problems import KINDS
+
+Security = Literal["none", "key", "predict", "upload", "feedback"]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path.
+
+    Attributes:
+        path: with parameters in braces.
+        method: in lower case.
+        id: of the operation, from which generated clients name their functions.
+        summary: a sentence for a list.
+        description: the rest, in Markdown.
+        answer: the model of the answer, or None where it is no JSON of ours.
+        status: of the answer.
+        codes: problems that this operation can answer, besides those of the gateway.
+        security: whose leave it takes: nobody's, any client's, or that of a scope.
+        requests: models of a JSON body, of which one has to fit.
+        media_types: of bodies that are no JSON.
+        parameters: of the query and the headers.
+    """
+
+    path: str
+    method: str
+    id: str
+    summary: str
+    description: str
+    answer: type[BaseModel] | None
+    codes: tuple[str, ...]
+    security: Security
+    status: int = 200
+    requests: tuple[type[BaseModel], ...] = ()
+    media_types: tuple[str, ...] = ()
+    parameters: tuple[dict[str, Any], ...] = ()
+    headers: dict[str, Any] = field(default_factory=dict)
+    other: dict[str, Any] = field(default_factory=dict)
+
+
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": (
+        "Printable ASCII, new for each request. A repetition with the same key gets the first one's answer, with the "
+        "header `Idempotency-Replayed: true`."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+REPLAYED = {
+    "Idempotency-Replayed": {
+        "description": "`true` where this is the answer to an earlier request with the same key.",
+        "schema": {"type": "string"},
+    }
+}
+EXPLAIN = {
+    "name": "explain",
+    "in": "query",
+    "description": "Whether the answer has an overlay that shows what the probability rests on.",
+    "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
+}
+PREDICTION_ID = {
+    "name": "prediction_id",
+    "in": "path",
+    "required": True,
+    "description": "The `id` of a prediction.",
+    "schema": {"type": "string"},
+}
+_IDEMPOTENT = ("request_in_progress", "idempotency_key_reused")
+_ANSWERS_OF_THE_MODEL = tuple(
+    code for code in KINDS
+    if code.startswith("model_") or code in ("no_model_released", "undecodable_image", "not_a_radiograph")
+)  # fmt: skip
+
+OPERATIONS = (
+    Operation(
+        path="/v1/predictions",
+        method="post",
+        id="create_prediction",
+        summary="The probability of pneumonia in one chest radiograph.",
+        description=(
+            "The body is one JPEG, PNG or DICOM file, or a JSON document with such a file in base64 or with the id of "
+            "an upload. Images are not stored; the answer is kept for some days, without image and overlay."
+        ),
+        answer=documents.Prediction,
+        codes=(
+            *("invalid_request", "empty_body", "image_too_large", "unsupported_media_type", "upload_not_found"),
+            *_ANSWERS_OF_THE_MODEL,
+            *_IDEMPOTENT,
+        ),
+        security="predict",
+        requests=(documents.ImageInDocument, documents.UploadedImage),
+        media_types=("image/jpeg", "image/png", "application/dicom"),
+        parameters=(EXPLAIN, IDEMPOTENCY_KEY),
+        headers=REPLAYED,
+    ),
+    Operation(
+        path="/v1/predictions/{prediction_id}",
+        method="get",
+        id="read_prediction",
+        summary="A prediction that was made before.",
+        description="As long as it is kept: some days, longer where a reader labelled it.",
+        answer=documents.Result,
+        codes=("prediction_not_found",),
+        security="predict",
+        parameters=(PREDICTION_ID,),
+    ),
+    Operation(
+        path="/v1/predictions/{prediction_id}/feedback",
+        method="post",
+        id="label_prediction",
+        summary="What a reader says that the radiograph shows.",
+        description="Ground truth for monitoring. The last label counts.",
+        answer=documents.Feedback,
+        codes=("invalid_request", "unsupported_media_type", "prediction_not_found", *_IDEMPOTENT),
+        security="feedback",
+        requests=(documents.ReadersLabel,),
+        parameters=(PREDICTION_ID, IDEMPOTENCY_KEY),
+        headers=REPLAYED,
+    ),
+    Operation(
+        path="/v1/uploads",
+        method="post",
+        id="create_upload",
+        summary="A form for one upload, for images above what a request carries.",
+        description=(
+            "Post `fields` and then the file as `file` to `url`, as multipart/form-data, within five minutes. Then "
+            "name `upload` in POST /v1/predictions. Uploads are removed after a day."
+        ),
+        answer=documents.Upload,
+        status=201,
+        codes=("invalid_request", "unsupported_media_type", *_IDEMPOTENT),
+        security="upload",
+        requests=(documents.UploadRequest,),
+        parameters=(IDEMPOTENCY_KEY,),
+        headers=REPLAYED,
+    ),
+    Operation(
+        path="/v1/model",
+        method="get",
+        id="read_model",
+        summary="The model that serves.",
+        description="Its version, its figures on the held-out test split with 95 % intervals, and its approval.",
+        answer=documents.ServingModel,
+        codes=("no_model_released",),
+        security="predict",
+    ),
+    Operation(
+        path="/v1/health",
+        method="get",
+        id="read_health",
+        summary="Whether a model is serving.",
+        description="Answers 200 whatever it says: before the first release nothing is wrong.",
+        answer=documents.Health,
+        codes=(),
+        security="none",
+    ),
+    Operation(
+        path="/openapi.json",
+        method="get",
+        id="read_openapi",
+        summary="This document.",
+        description="OpenAPI 3.1.",
+        answer=None,
+        codes=(),
+        security="none",
+        other={"application/json": {"schema": {"type": "object"}}},
+    ),
+    Operation(
+        path="/docs",
+        method="get",
+        id="read_docs",
+        summary="This document as a page.",
+        description="HTML without scripts.",
+        answer=None,
+        codes=(),
+        security="none",
+        other={"text/html": {"schema": {"type": "string"}}},
+    ),
+)

@@ -1,0 +1,134 @@
+"""For client developers: predictions over the HTTPS API."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops import batch as batches
+from ops import output, overlays, overview, predictions
+from ops.commands.options import Env, Region, Timeout, open_workspace
+from ops.errors import CommandError, ExitCode
+from ops.workspace import CONNECTIONS
+
+
+def predict(
+    ctx: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="JPEG, PNG or DICOM files, or folders of them.")],
+    *,
+    overlay: Annotated[
+        Path | None,
+        typer.Option("--overlay", metavar="DIR", help="Write there each radiograph with the model's saliency over it."),
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table: path, probability, label, ...")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line: path, probability, label, ...")
+    ] = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Predict radiographs through the HTTPS API. A file that fails is named with its reason; the others go on.
+
+    The API is asked with the deployment's own key, else with the token in CXR_API_TOKEN, else with AWS credentials.
+    """
+    if as_csv and as_json:
+        raise CommandError("--csv and --json are two forms of one answer: choose one.", ExitCode.USAGE)
+    files = predictions.files_to_predict(paths)
+    if not files:
+        raise CommandError(f"There is no JPEG, PNG or DICOM file in {', '.join(map(str, paths))}.")
+    api = open_workspace(ctx, env, region).prediction_api()
+    if overlay is not None:
+        overlay.mkdir(parents=True, exist_ok=True)
+    pictures = overlays.file_names(files)
+    summary = overview.PredictionSummary("csv" if as_csv else "json" if as_json else "text")
+    ask = partial(api.predict, explain=overlay is not None)
+    with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
+        try:
+            for path, prediction in zip(files, pool.map(ask, files), strict=True):
+                written = _draw(path, prediction, overlay / pictures[path]) if overlay is not None else None
+                summary.add(prediction, written)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    summary.close()
+    if summary.failed:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def batch(
+    ctx: typer.Context,
+    sources: Annotated[list[str], typer.Argument(help="JPEG or PNG files, folders of them, or s3:// prefixes.")],
+    *,
+    summary: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="Where the summary goes (else batch-ID.csv).")
+    ] = None,
+    queued: Annotated[
+        bool, typer.Option("--async", help="Ask the asynchronous endpoint instead of starting a batch transform job.")
+    ] = False,
+    instance_type: Annotated[
+        str | None, typer.Option(help="Of the batch transform job (else the deployed setting).")
+    ] = None,
+    instance_count: Annotated[
+        int | None, typer.Option(min=1, help="Of the batch transform job (else the deployed setting).")
+    ] = None,
+    timeout: Timeout = 120,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="JSON for scripts: the batch, its summary and counts.")
+    ] = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Score many images with the released model, and write a summary: one line for each, in the order given."""
+    workspace = open_workspace(ctx, env, region)
+    deployment = workspace.deployment
+    store = batches.Store(workspace.s3, deployment.data_bucket, batches.identifier())
+    chosen = batches.sources(workspace.s3, sources)
+    # Before anything is copied: what could not be scored need not be.
+    endpoint = deployment.async_endpoint if queued else None
+    model = None if queued else deployment.batch_model()
+    with output.count_progress("copied", len(chosen)) as copied:
+        items = store.take(chosen, copied)
+    with output.count_progress("scored", len(items), absolute=True) as tell:
+        wait = batches.Patience(workspace.poll_seconds, timeout * 60, tell)
+        if endpoint is not None:
+            runtime = workspace.session.client("sagemaker-runtime")
+            scores = batches.queue(runtime, store, items, endpoint=endpoint, wait=wait)
+        else:
+            machines = batches.Machines(
+                instance_type or deployment.output("endpoint", "BatchInstanceType"),
+                instance_count or int(deployment.output("endpoint", "BatchInstanceCount")),
+                int(deployment.output("endpoint", "BatchConcurrentRequests")),
+            )
+            sagemaker = workspace.session.client("sagemaker")
+            scores = batches.transform(sagemaker, store, items, model=model or "", machines=machines, wait=wait)
+    text = batches.table(scores)
+    written = summary or Path(f"{store.prefix.replace('/', '-')}.csv")
+    written.write_text(text, encoding="utf-8")
+    kept = store.write("summary.csv", text)
+    failed = sum(score.answer is None for score in scores)
+    if as_json:
+        answer = {"batch": store.uri(), "summary": kept, "file": str(written)}
+        output.print_json({**answer, "images": len(scores), "failed": failed})
+    else:
+        output.results().print(f"{len(scores) - failed} of {len(scores)} images scored: {written}", markup=False)
+        output.say(f"Also at {kept}. For research use only. Not a medical device.")
+    if failed:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _draw(path: Path, prediction: predictions.Prediction, target: Path) -> str | None:
+    """Write the picture; the path it has, or None with a word about why there is none."""
+    if prediction.error is not None:
+        return None
+    if prediction.overlay is None:
+        output.say(f"{path}: the model that answered draws no overlay.")
+        return None
+    content = path.read_bytes()
+    # A DICOM file is no picture by itself: the overlay is written without it, to be laid over in a viewer.
+    is_dicom = predictions.media_type(content) == "application/dicom"
+    target.write_bytes(prediction.overlay if is_dicom else overlays.blend(content, prediction.overlay))
+    return str(target)

@@ -1,0 +1,152 @@
+"""For those who decide about models: which there are, and what becomes of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ops import comparison, output, overview, releases
+from ops.commands.options import Env, Json, Region, Timeout, Version, open_workspace
+from ops.errors import CommandError
+
+
+def models(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
+    """List registered models with their figures on the test split, and which one is serving."""
+    registry = open_workspace(ctx, env, region).registry
+    versions = [registry.with_metrics(version) for version in registry.versions()]
+    serving = registry.serving()
+    if as_json:
+        output.print_json([overview.model_json(version, serving) for version in versions])
+    else:
+        overview.print_models(versions, serving)
+
+
+def compare(
+    ctx: typer.Context,
+    first: Version,
+    second: Version,
+    *,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Put the figures of two versions side by side, with their 95 % intervals."""
+    registry = open_workspace(ctx, env, region).registry
+    sides = []
+    for name in (first, second):
+        version = registry.resolve(name)
+        sides.append(comparison.Evaluated(version, registry.evaluation(version)))
+    if as_json:
+        output.print_json({"versions": [side.as_json() for side in sides], "caution": comparison.caution(*sides)})
+    else:
+        comparison.print_comparison(*sides)
+        output.say(comparison.caution(*sides))
+
+
+def approve(
+    ctx: typer.Context,
+    version: Version = "latest",
+    *,
+    comment: Annotated[str, typer.Option(help="Kept with the version: why it may be released.")] = "",
+    wait: Annotated[bool, typer.Option(help="Wait until the endpoint serves this version.")] = True,
+    timeout: Timeout = 60,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Approve a model, which releases it, and wait until it is what really serves."""
+    workspace = open_workspace(ctx, env, region)
+    registry = workspace.registry
+    chosen = registry.resolve(version)
+    serving = registry.serving()
+    if serving.status != "InService" or serving.package_arn != chosen.arn or chosen.approval != "Approved":
+        mark = releases.Mark.of(workspace.deployment)
+        releases.approve(registry, chosen, comment)
+        if wait:
+            serving = releases.await_serving(
+                registry,
+                workspace.deployment,
+                chosen,
+                mark=mark,
+                timeout=timeout * 60,
+                poll=workspace.poll_seconds,
+                tell=output.say,
+            )
+    is_served = serving.package_arn == chosen.arn
+    if as_json:
+        output.print_json({"version": chosen.version, "arn": chosen.arn, "approval": "Approved", "serving": is_served})
+    else:
+        state = "serving" if is_served else "approved; its release has been asked for"
+        output.results().print(f"version {chosen.version} is {state}", markup=False)
+
+
+def reject(
+    ctx: typer.Context,
+    version: Version,
+    *,
+    reason: Annotated[str, typer.Option(help="Kept with the version: why it must not be released.")],
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Reject a model. One that is serving goes on serving until another is approved."""
+    registry = open_workspace(ctx, env, region).registry
+    chosen = registry.resolve(version)
+    registry.decide(chosen, "Rejected", reason)
+    is_served = registry.serving().package_arn == chosen.arn
+    if as_json:
+        output.print_json({"version": chosen.version, "arn": chosen.arn, "approval": "Rejected", "serving": is_served})
+    else:
+        output.results().print(f"version {chosen.version} is rejected", markup=False)
+    if is_served:
+        output.say("It is still what serves: approve another version to replace it.")
+
+
+def rollback(
+    ctx: typer.Context,
+    version: Annotated[
+        str | None, typer.Argument(help="The version to return to; the one that served before by default.")
+    ] = None,
+    *,
+    reason: Annotated[
+        str, typer.Option(help="Kept with both versions: why the endpoint goes back.")
+    ] = "rolled back with cxr rollback",
+    reject: Annotated[bool, typer.Option(help="Reject the version that is left, once it serves no more.")] = True,
+    timeout: Timeout = 60,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Go back to the version that served before, and wait until it is what really serves.
+
+    That version is approved again, which releases it as every approval does. Until it serves, the present one does.
+    """
+    workspace = open_workspace(ctx, env, region)
+    registry = workspace.registry
+    serving = registry.serving()
+    target = registry.resolve(version) if version else registry.served_before(serving)
+    if target.arn == serving.package_arn:
+        raise CommandError(f"Version {target.version} is what serves: there is nothing to go back from.")
+    left = next((known for known in registry.versions() if known.arn == serving.package_arn), None)
+    output.say(f"going back from version {serving.version or 'none'} to version {target.version}")
+    mark = releases.Mark.of(workspace.deployment)
+    releases.approve(registry, target, reason)
+    releases.await_serving(
+        registry,
+        workspace.deployment,
+        target,
+        mark=mark,
+        timeout=timeout * 60,
+        poll=workspace.poll_seconds,
+        tell=output.say,
+    )
+    # After the switch: before it, a rejection would be reported as one of the model that serves.
+    if reject and left is not None and left.approval != "Rejected":
+        registry.decide(left, "Rejected", reason)
+    if as_json:
+        left_version = left.version if left else None
+        output.print_json({"version": target.version, "arn": target.arn, "serving": True, "left": left_version})
+    else:
+        rejected = f"; version {left.version} is rejected" if reject and left else ""
+        output.results().print(f"version {target.version} is serving{rejected}", markup=False)

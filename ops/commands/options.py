@@ -1,0 +1,44 @@
+"""Options that several commands have, with one name and one meaning everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.workspace import Workspace
+
+Env = Annotated[str | None, typer.Option("--env", "-e", help="Environment: stacks cxr-ENV-* (CXR_ENV, else dev).")]
+Region = Annotated[
+    str | None, typer.Option("--region", help="AWS region (else cdk.json's, else your AWS configuration's).")
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON for scripts instead of text for people.")]
+Named = Annotated[str | None, typer.Argument(metavar="[EXECUTION]", help="Identifier or ARN; the newest by default.")]
+Version = Annotated[str, typer.Argument(help="Version number, ARN or `latest`.")]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="MINUTES", help="Give up waiting after this long (exit 4).")
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="A parameter of the pipeline, such as Epochs=24; may be repeated."
+    ),
+]
+
+
+Assembly = Annotated[
+    Path,
+    typer.Option("--assembly", metavar="DIR", show_default="cdk.out", help="Where `make synth` wrote the templates."),
+]
+
+
+def environment(ctx: typer.Context, env: str | None) -> str:
+    """The environment that a command is about: its own option, that before the command, CXR_ENV, or dev."""
+    return env or (ctx.obj or {}).get("env") or os.environ.get("CXR_ENV") or "dev"
+
+
+def open_workspace(ctx: typer.Context, env: str | None, region: str | None) -> Workspace:
+    """What the command works with; nothing is asked before it is needed."""
+    return Workspace(env=environment(ctx, env), region=region or (ctx.obj or {}).get("region"))

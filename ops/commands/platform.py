@@ -1,0 +1,106 @@
+"""For platform teams: what is deployed, deploying it, and what is missing for that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ops import doctor as checks
+from ops import laptop, output, overview, tools
+from ops.commands.options import Assembly, Env, Json, Region, environment, open_workspace
+from ops.errors import ExitCode
+
+
+def status(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
+    """Show what is deployed, training, waiting for approval and serving."""
+    found = overview.collect(open_workspace(ctx, env, region))
+    if as_json:
+        output.print_json(found.as_json())
+    else:
+        overview.print_status(found)
+    if any(stack is None for stack in found.stacks.values()):
+        raise typer.Exit(ExitCode.UNAVAILABLE)
+
+
+def doctor(
+    ctx: typer.Context,
+    *,
+    assembly: Assembly = tools.REPOSITORY / "cdk.out",
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Check tools, credentials, bootstrap, quotas and container images, and say what to do. Exit code 1: something is
+    wrong."""
+    session = open_workspace(ctx, env, region).session
+    findings = list(checks.examine(session, assembly))
+    wrong = [finding for finding in findings if finding.state is checks.State.WRONG]
+    if as_json:
+        output.print_json([finding.as_json() for finding in findings])
+    else:
+        listing = output.table("check", "status", "found")
+        for finding in findings:
+            listing.add_row(escape(finding.check), output.status_text(finding.state.value), escape(finding.found))
+        output.results().print(listing)
+        for finding in findings:
+            if finding.advice:
+                output.say(f"{finding.check}: {finding.advice}")
+    if wrong:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def deploy(
+    ctx: typer.Context,
+    stacks: Annotated[
+        list[str] | None, typer.Argument(metavar="[STACK]...", help="Parts, such as `api`; all by default.")
+    ] = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before permissions are widened.")] = False,
+    env: Env = None,
+) -> None:
+    """Deploy an environment with the CDK, to the account of your credentials."""
+    for command in tools.deploy_commands(environment(ctx, env), stacks or [], yes=yes):
+        tools.run(command)
+
+
+def up(
+    *,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the cloud listens on 127.0.0.1.")] = 4566,
+    deploy: Annotated[bool, typer.Option(help="Deploy the app to it.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Start the laptop's cloud in the background and deploy the app to it; `cxr down` ends it."""
+    cloud = laptop.LaptopCloud()
+    variables = cloud.start(port)
+    try:
+        if deploy:
+            output.say("deploying the app to it ...")
+            for command in laptop.deploy_commands():
+                tools.run(command, laptop.only_here(variables), log=cloud.deploy_log)
+    except BaseException:
+        cloud.stop()  # its folder stays, with the logs
+        raise
+    shown = _shown(cloud.variables_file)
+    if as_json:
+        output.print_json({"endpoint_url": variables["AWS_ENDPOINT_URL"], "environment": shown, "pid": cloud.pid})
+    else:
+        output.results().print(f"The laptop's cloud answers at {variables['AWS_ENDPOINT_URL']}", markup=False)
+        output.say(f"In every shell that uses it: source {shown}")
+        output.say("Then: cxr status; cxr upload PATH; cxr down")
+
+
+def down(as_json: Json = False) -> None:
+    """End the laptop's cloud and everything that it started."""
+    ended = laptop.LaptopCloud().stop()
+    if as_json:
+        output.print_json({"ended": ended})
+    else:
+        output.results().print("ended" if ended else "The laptop's cloud was not running.", markup=False)
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,212 @@
+"""For data teams: archives in, executions, what they logged and reported."""
+
+from __future__ import annotations
+
+import tempfile
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ops import archive, output, overview, reports, uploads, watching
+from ops import datasets as archives
+from ops.commands.options import Env, Json, Named, Parameters, Region, open_workspace
+from ops.errors import CommandError, ExitCode
+from ops.parameters import check, pairs
+
+if TYPE_CHECKING:
+    from ops.executions import Execution
+
+_ARCHIVE = "InputArchiveUri"
+
+
+def upload(
+    ctx: typer.Context,
+    path: Annotated[
+        Path, typer.Argument(exists=True, help="A zip file, or a folder with {train,test}/{NORMAL,PNEUMONIA}.")
+    ],
+    *,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Then follow the execution to its end.")] = False,
+    check: Annotated[bool, typer.Option(help="Look at the archive before sending it.")] = True,
+    timeout: Annotated[float, typer.Option(metavar="MINUTES", help="Wait this long for the execution to start.")] = 10,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Upload an archive and name the execution that starts on it; a refused archive ends with the reason.
+
+    A large file goes up in parts. Called again after an interruption, it sends only the parts that have not arrived.
+    """
+    workspace = open_workspace(ctx, env, region)
+    bucket = workspace.deployment.data_bucket
+    reader = workspace.executions
+    with tempfile.TemporaryDirectory(prefix="cxr-") as scratch:
+        source = path
+        if path.is_dir():
+            source = Path(scratch) / "archive.zip"
+            output.say(f"{path}: {archive.pack(path, source)}")
+        elif check:
+            output.say(f"{path}: {archive.inspect(path)}")
+        with output.byte_progress(path.name, source.stat().st_size) as advance:
+            sent = uploads.send(workspace.s3, source, bucket=bucket, name=path.resolve().name, progress=advance)
+    output.say(f"uploaded to s3://{sent.bucket}/{sent.key}")
+    arn = uploads.await_start(workspace.s3, reader, sent, timeout=timeout * 60, poll=workspace.poll_seconds)
+    if watch:
+        _finish(watching.watch(reader, arn, timeout=None, poll=workspace.poll_seconds, quiet=as_json), as_json=as_json)
+    elif as_json:
+        output.print_json({"execution": arn.rpartition("/")[2], "arn": arn, "bucket": sent.bucket, "key": sent.key})
+    else:
+        output.results().print(f"execution {arn.rpartition('/')[2]} started; follow it with `cxr watch`", markup=False)
+
+
+def watch(
+    ctx: typer.Context,
+    execution: Named = None,
+    *,
+    timeout: Annotated[float | None, typer.Option(metavar="MINUTES", help="Give up after this long (exit 4).")] = None,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Follow an execution, step by step, to its end. Exit code 0: succeeded; 1: failed or stopped."""
+    workspace = open_workspace(ctx, env, region)
+    reader = workspace.executions
+    seconds = None if timeout is None else timeout * 60
+    arn = reader.resolve(execution)
+    _finish(watching.watch(reader, arn, timeout=seconds, poll=workspace.poll_seconds, quiet=as_json), as_json=as_json)
+
+
+def _finish(execution: Execution, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(execution.as_json())
+    took = output.duration(execution.started, execution.ended)
+    if execution.status != "Succeeded":
+        raise CommandError(
+            f"Execution {execution.id} {execution.status.lower()} after {took}: {execution.reason or 'no reason'}"
+        )
+    if not as_json:
+        version = execution.registered_version
+        then = f"; version {version} is registered, `cxr approve {version}` releases it" if version else ""
+        output.results().print(f"Succeeded in {took}{then}", markup=False)
+
+
+def executions(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many, newest first.")] = 10,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """List executions."""
+    found = open_workspace(ctx, env, region).executions.recent(limit)
+    if as_json:
+        output.print_json([execution.as_json() for execution in found])
+    else:
+        overview.print_executions(found)
+
+
+def datasets(
+    ctx: typer.Context,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """List the archives that were taken, newest first: what `cxr start` can train on again."""
+    workspace = open_workspace(ctx, env, region)
+    found = archives.datasets(workspace.s3, workspace.deployment.data_bucket)
+    if as_json:
+        output.print_json([dataset.as_json() for dataset in found])
+    else:
+        overview.print_datasets(found)
+
+
+def start(
+    ctx: typer.Context,
+    dataset: Annotated[
+        str, typer.Argument(help="`latest`, the beginning of its name in `cxr datasets`, or its S3 URI.")
+    ] = "latest",
+    *,
+    set_: Parameters = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Then follow the execution to its end.")] = False,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Start the pipeline on an archive that is there already, with other parameters than the defaults.
+
+    docs/settings.md explains each parameter. What the pipeline does not have, or cannot have that value, is refused
+    before anything starts.
+    """
+    given = pairs(set_)
+    if _ARCHIVE in given:
+        raise CommandError(f"Name the archive as the argument, not with --set {_ARCHIVE}.", ExitCode.USAGE)
+    workspace = open_workspace(ctx, env, region)
+    reader = workspace.executions
+    check(given, reader.definition())
+    chosen = archives.resolve(workspace.s3, workspace.deployment.data_bucket, dataset)
+    arn = reader.start({_ARCHIVE: chosen.uri, **given}, name=f"cxr-start-{chosen.token[:8]}")
+    if watch:
+        _finish(watching.watch(reader, arn, timeout=None, poll=workspace.poll_seconds, quiet=as_json), as_json=as_json)
+    elif as_json:
+        output.print_json({"execution": arn.rpartition("/")[2], "arn": arn, "dataset": chosen.uri, "parameters": given})
+    else:
+        output.results().print(f"execution {arn.rpartition('/')[2]} started; follow it with `cxr watch`", markup=False)
+
+
+def report(
+    ctx: typer.Context,
+    execution: Named = None,
+    *,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Of this version instead: number, ARN or `latest`.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", metavar="FILE", help="Write it there instead of opening it.")
+    ] = None,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Open the evaluation's report of an execution, or of a registered version, in the browser."""
+    if model is not None and execution is not None:
+        raise CommandError("Name an execution or a version with --model, not both.", ExitCode.USAGE)
+    workspace = open_workspace(ctx, env, region)
+    if model is not None:
+        version = workspace.registry.resolve(model)
+        uri, name = workspace.registry.report_uri(version), f"version-{version.version}"
+    else:
+        reader = workspace.executions
+        read = reader.read(reader.resolve(execution))
+        uri, name = reader.report_uri(read), read.id
+    content = reports.fetch(workspace.s3, uri)
+    path = save or Path(tempfile.mkdtemp(prefix="cxr-")) / f"report-{name}.html"
+    path.write_bytes(content)
+    opened = save is None and webbrowser.open(path.resolve().as_uri())
+    if as_json:
+        output.print_json({"source": uri, "file": str(path), "opened": opened})
+    else:
+        output.results().print(str(path), markup=False)
+
+
+def logs(
+    ctx: typer.Context,
+    execution: Named = None,
+    *,
+    step: Annotated[str | None, typer.Option(help="Name of the step; the last that ran a job by default.")] = None,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Print what a step of an execution logged."""
+    reader = open_workspace(ctx, env, region).executions
+    read = reader.read(reader.resolve(execution))
+    jobs = [candidate for candidate in read.steps if candidate.has_log and step in {None, candidate.name}]
+    if not jobs:
+        known = ", ".join(candidate.name for candidate in read.steps if candidate.has_log) or "none so far"
+        raise CommandError(f"Execution {read.id} has no such step with a log; steps with one: {known}.")
+    if as_json:
+        output.print_json({"execution": read.id, "step": jobs[-1].name, "lines": list(reader.log_lines(jobs[-1]))})
+        return
+    for line in reader.log_lines(jobs[-1]):
+        output.results().out(line)

@@ -1,0 +1,133 @@
+"""docs/commands.md, written from the commands themselves: `python -m ops.reference`. A test compares the two."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import typer.main
+
+from ops.cli import COMMANDS, app
+from ops.errors import ExitCode
+from ops.tools import REPOSITORY
+
+PAGE = REPOSITORY / "docs" / "commands.md"
+
+_OPENING = """# The `cxr` command
+
+Written by `python -m ops.reference` from the commands themselves. `cxr COMMAND --help` prints the same.
+
+Results go to standard output, progress and errors to standard error: a pipe gets results only. `--json` answers in one
+JSON document (`predict`: one a line) whose names stay as they are. `--env` (or `CXR_ENV`, else `dev`) names the
+environment, before or after the command. With `AWS_ENDPOINT_URL` set the same commands work against the laptop's
+cloud. An error is one sentence; `CXR_DEBUG=1` shows where it came from. `cxr --install-completion` completes commands
+and options in your shell.
+
+| exit code | meaning |
+| --- | --- |
+"""
+
+_EXIT_CODES = {
+    ExitCode.SUCCEEDED: "done",
+    ExitCode.FAILED: "what was asked for failed: execution, release, any file's prediction, check, refused archive",
+    ExitCode.USAGE: "wrong usage",
+    ExitCode.UNAVAILABLE: "not deployed, not signed in, not allowed, or not reachable",
+    ExitCode.TIMED_OUT: "gave up waiting; what was waited for goes on",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+# What one types first; each is parsed by a test.
+EXAMPLES = {
+    "upload": ["cxr upload chest_xray.zip", "cxr upload my_radiographs/ --watch"],
+    "datasets": ["cxr datasets"],
+    "start": ["cxr start --set Epochs=24 --set Backbone=EfficientNetV2B0", "cxr start 1f0c9b2a --watch"],
+    "watch": ["cxr watch", "cxr watch 7md9jfchs8ik --timeout 30"],
+    "executions": ["cxr executions --limit 3"],
+    "logs": ["cxr logs --step TrainModel"],
+    "report": ["cxr report", "cxr report --model latest --save report.html"],
+    "models": ["cxr models"],
+    "compare": ["cxr compare 3 4"],
+    "approve": ["cxr approve latest --comment 'reviewed by the imaging board'"],
+    "reject": ["cxr reject 4 --reason 'misses lobar opacities'"],
+    "rollback": ["cxr rollback --reason 'too many false alarms'"],
+    "predict": ["cxr predict radiograph.jpeg", "cxr predict radiographs/ --overlay overlays --csv"],
+    "batch": ["cxr batch radiographs/ --output scores.csv", "cxr batch s3://bucket/prefix/ --async"],
+    "status": ["cxr status", "cxr --env prod status --json"],
+    "doctor": ["cxr doctor --env prod"],
+    "deploy": ["cxr deploy --env dev", "cxr deploy api --env dev --yes"],
+    "cost": ["cxr cost --env prod", "cxr cost --env dev --seconds 0.3 --image-mb 0.5"],
+    "up": ["cxr up"],
+    "down": ["cxr down"],
+}
+
+
+def page() -> str:
+    """The whole page."""
+    lines = [_OPENING + "\n".join(f"| {code.value} | {text} |" for code, text in _EXIT_CODES.items()), ""]
+    group: Any = typer.main.get_command(app)
+    for audience, commands in _by_audience(group).items():
+        lines.append(f"## {audience}\n")
+        for name, command in commands.items():
+            lines.append(_section(name, command))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _by_audience(group: Any) -> dict[str, dict[str, Any]]:
+    """Commands under the heading of the module that they are in."""
+    found: dict[str, dict[str, Any]] = {}
+    callbacks = {function.__name__: function for function in COMMANDS}
+    for name, command in group.commands.items():
+        module = inspect.getmodule(callbacks[name])
+        heading = (inspect.getdoc(module) or "").splitlines()[0].partition(":")[0].strip("`. ")
+        found.setdefault("What it costs" if name == "cost" else heading, {})[name] = command
+    return found
+
+
+def _section(name: str, command: Any) -> str:
+    usage = " ".join(
+        ["cxr", name, *(_usage(parameter) for parameter in command.params if not parameter.opts[0].startswith("-"))]
+    )
+    rows = [_row(parameter) for parameter in command.params if "--help" not in parameter.opts]
+    examples = "\n".join(f"$ {example}" for example in EXAMPLES.get(name, []))
+    table = "\n".join(["| argument or option | meaning | default |", "| --- | --- | --- |", *rows])
+    return f"### `{usage} [options]`\n\n{_prose(command.help)}\n\n```console\n{examples}\n```\n\n{table}\n"
+
+
+def _usage(parameter: Any) -> str:
+    label = parameter.metavar or parameter.name.upper()
+    label = str(label).strip("[]").removesuffix("]...").removesuffix("...")
+    label += "..." if parameter.nargs == -1 else ""
+    return label if parameter.required else f"[{label}]"
+
+
+def _row(parameter: Any) -> str:
+    if parameter.opts[0].startswith("-"):
+        value = "" if parameter.is_flag or not parameter.metavar else f" {parameter.metavar}"
+        names = ", ".join(f"`{name}{value}`" for name in [*parameter.opts, *parameter.secondary_opts])
+    else:
+        names = f"`{_usage(parameter).strip('[]')}`"
+    return f"| {names} | {_prose(parameter.help)} | {_default(parameter)} |"
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    shown = parameter.show_default if isinstance(getattr(parameter, "show_default", None), str) else parameter.default
+    if shown is None or shown is False or shown in ("", []):
+        return ""
+    if shown is True:
+        return f"`{parameter.opts[0]}`"
+    return f"`{shown:g}`" if isinstance(shown, float) else f"`{shown}`"
+
+
+def _prose(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""One document describes the API as its functions, its templates and its errors are."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from lambdas.web.problems import KINDS
+from openapi.document import SECURITY_SCHEMES, document, text
+from openapi.operations import OPERATIONS, Operation
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# The operations that Powertools' resolvers answer, by function.
+RESOLVERS = {
+    "uploads": "create_upload",
+    "predictions": "read_prediction",
+    "feedback": "label_prediction",
+    "model": "read_model",
+}
+
+
+def operation(name: str) -> Operation:
+    (found,) = (one for one in OPERATIONS if one.id == name)
+    return found
+
+
+def test_the_document_that_is_served_is_the_one_that_the_models_give() -> None:
+    served = (REPOSITORY / "lambdas" / "front" / "openapi.json").read_text(encoding="utf-8")
+
+    assert served == text(), "run `python -m openapi` and review the difference"
+
+
+def test_it_is_an_openapi_document() -> None:
+    validate(document())
+
+
+@pytest.mark.parametrize("module", RESOLVERS)
+def test_a_resolver_has_the_path_the_method_and_the_models_that_are_described(module: str) -> None:
+    app = importlib.import_module(f"lambdas.rest.{module}").app
+    described = operation(RESOLVERS[module])
+    path = described.path
+    own = json.loads(app.get_openapi_json_schema())["paths"]
+
+    assert list(own) == [path]
+    assert list(own[path]) == [described.method]
+    body = own[path][described.method].get("requestBody")
+    named = [body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]] if body else []
+    assert named == [model.__name__ for model in described.requests]
+    answered = str(own[path][described.method]["responses"])
+    assert described.answer is not None
+    assert f"schemas/{described.answer.__name__}'" in answered
+
+
+def test_every_problem_of_the_functions_is_described_where_it_can_be_met() -> None:
+    described = {code for one in OPERATIONS for code in one.codes}
+    # What any path may answer, or none of those that there are.
+    anywhere = {"internal_error", "throttled", "not_found", "method_not_allowed"}
+
+    assert described | anywhere == set(KINDS)
+
+
+def test_each_status_of_an_operation_is_described_with_its_codes() -> None:
+    paths = document()["paths"]
+    for one in OPERATIONS:
+        responses = paths[one.path][one.method]["responses"]
+        for code in one.codes:
+            assert f"`{code}`" in responses[str(KINDS[code].status)]["description"], (one.id, code)
+        for status, response in responses.items():
+            expected = "application/problem+json" if status == "default" or int(status) >= 400 else None
+            assert expected is None or list(response["content"]) == [expected], (one.id, status)
+
+
+def test_what_needs_no_leave_says_so_and_nothing_else() -> None:
+    paths = document()["paths"]
+    public = {(path, method) for path, methods in paths.items() for method, one in methods.items() if "security" in one}
+
+    assert public == {("/v1/health", "get"), ("/openapi.json", "get"), ("/docs", "get")}
+    assert document()["security"] == [{name: []} for name in SECURITY_SCHEMES]
+
+
+def test_every_schema_is_used_and_every_reference_leads_somewhere() -> None:
+    whole = document()
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(whole)))
+
+    assert references == set(whole["components"]["schemas"])
+
+
+def test_the_schemas_tell_good_documents_from_bad_ones() -> None:
+    whole = document()
+
+    def accepts(name: str, instance: Any) -> bool:
+        schema = {"$ref": f"#/components/schemas/{name}", "components": whole["components"]}
+        return bool(Draft202012Validator(schema).is_valid(instance))
+
+    assert accepts("ReadersLabel", {"label": "NORMAL"})
+    assert not accepts("ReadersLabel", {"label": "HEALTHY"})
+    assert not accepts("ReadersLabel", {"label": "NORMAL", "comment": "x"})
+    assert accepts("UploadedImage", {"upload": "0" * 32})
+    assert not accepts("UploadedImage", {"upload": "../x"})
+
+
+def test_no_operation_has_another_s_name() -> None:
+    assert len({one.id for one in OPERATIONS}) == len(OPERATIONS)
+    assert len({(one.path, one.method) for one in OPERATIONS}) == len(OPERATIONS)

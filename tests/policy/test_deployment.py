@@ -1,0 +1,169 @@
+"""What deploys can deploy what the templates hold, under this app's names, and act for nobody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint import lint_file
+from cfnlint.config import ManualArgs
+
+from policy.deployment import LARGEST_POLICY, PROVIDER, UnscopedServiceError, page
+from policy.schemas import exists, handlers
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FILE = REPOSITORY / "docs" / "deployment-roles.json"
+Environments = Callable[[], dict[str, dict[str, dict[str, Any]]]]
+
+
+@pytest.fixture(scope="module")
+def committed() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return content
+
+
+def of_type(template: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {name: item["Properties"] for name, item in template["Resources"].items() if item["Type"] == kind}
+
+
+def statements(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for policy in of_type(template, "AWS::IAM::ManagedPolicy").values():
+        yield from policy["PolicyDocument"]["Statement"]
+
+
+def resources(statement: dict[str, Any]) -> list[str]:
+    return [one if isinstance(one, str) else one["Fn::Sub"] for one in statement["Resource"]]
+
+
+def test_the_template_is_what_the_app_s_templates_need(environments: Environments) -> None:
+    every = [template for parts in environments().values() for template in parts.values()]
+
+    assert FILE.read_text(encoding="utf-8") == page(every, handlers, exists), "run `make policy` and review it"
+
+
+def test_cloudformation_takes_it() -> None:
+    assert not lint_file(FILE, config=ManualArgs(regions=["us-east-1"]))
+
+
+def test_every_policy_is_one_iam_takes(committed: dict[str, Any]) -> None:
+    policies = of_type(committed, "AWS::IAM::ManagedPolicy")
+    # A role has at most ten managed policies.
+    assert 0 < len(policies) <= 10
+    for name, policy in policies.items():
+        assert len(json.dumps(policy["PolicyDocument"], separators=(",", ":"))) < LARGEST_POLICY, name
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        *("s3:CreateBucket", "kms:CreateKey", "lambda:UpdateFunctionCode", "sagemaker:UpdateEndpoint", "iam:PassRole"),
+        *("sagemaker:UpdatePipeline", "sqs:SetQueueAttributes", "ec2:CreateVpcEndpoint", "cloudtrail:CreateTrail"),
+    ],
+)
+def test_what_the_stacks_consist_of_can_be_made_and_changed(action: str, committed: dict[str, Any]) -> None:
+    assert any(action in statement["Action"] for statement in statements(committed))
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        *("s3:PutObject", "s3:DeleteObject", "kms:Decrypt", "sagemaker:InvokeEndpoint", "iam:CreateUser"),
+        *("iam:CreatePolicyVersion", "sts:AssumeRole", "iam:DeleteRolePermissionsBoundary", "dynamodb:GetItem"),
+    ],
+)
+def test_neither_data_nor_people_nor_its_own_rights_are_within_reach(action: str, committed: dict[str, Any]) -> None:
+    allowed = [one for statement in statements(committed) for one in statement["Action"]]
+    assert not [one for one in allowed if fnmatchcase(action, one)]
+
+
+def test_objects_are_read_from_the_assets_only(committed: dict[str, Any]) -> None:
+    (reading,) = (statement for statement in statements(committed) if "s3:GetObject" in statement["Action"])
+    assert all(":::cdk-hnb659fds-assets-" in one for one in resources(reading))
+
+
+@pytest.mark.parametrize("service", ["s3", "iam", "lambda", "sns", "sqs", "events", "cloudwatch"])
+def test_changes_are_to_what_bears_this_environment_s_name(service: str, committed: dict[str, Any]) -> None:
+    for statement in statements(committed):
+        changes = [one for one in statement["Action"] if one.startswith(f"{service}:")]
+        changes = [
+            one for one in changes if one != "iam:CreateServiceLinkedRole"
+        ]  # whose roles bear the service's name
+        if changes and statement["Sid"] not in ("Reads", "Assets"):
+            assert all("cxr-${Environment}" in one for one in resources(statement)), statement["Sid"]
+
+
+def test_the_roles_that_deploy_are_not_among_those_a_deployment_changes(committed: dict[str, Any]) -> None:
+    names = [
+        role["RoleName"]["Fn::Sub"].replace("${Environment}", "dev")
+        for role in of_type(committed, "AWS::IAM::Role").values()
+    ]
+    patterns = [
+        one.rpartition(":role/")[2].replace("${Environment}", "dev")
+        for statement in statements(committed)
+        for one in resources(statement)
+        if ":role/" in one
+    ]
+    assert names
+    assert patterns
+    assert not [(name, pattern) for name in names for pattern in patterns if fnmatchcase(name, pattern)]
+
+
+def test_with_a_boundary_no_role_gets_around_it(committed: dict[str, Any]) -> None:
+    """Who can write policies can otherwise give a role everything, and have a function act as it."""
+    for statement in statements(committed):
+        if {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"} & set(statement["Action"]):
+            bounded, condition, _ = statement["Condition"]["Fn::If"]
+            assert bounded == "Bounded"
+            assert list(condition["StringEquals"]) == ["iam:PermissionsBoundary"]
+
+
+def test_roles_are_passed_to_the_services_that_act_as_them(committed: dict[str, Any]) -> None:
+    (passing,) = (statement for statement in statements(committed) if "iam:PassRole" in statement["Action"])
+    services = passing["Condition"]["StringEquals"]["iam:PassedToService"]
+    assert {"lambda.amazonaws.com", "sagemaker.amazonaws.com"} <= set(services)
+    assert not [service for service in services if "*" in service]
+
+
+@pytest.mark.parametrize(
+    ("role", "subject", "bootstrap"),
+    [
+        ("Deploy", "environment:${Environment}", {"deploy", "file-publishing", "lookup"}),
+        ("Diff", "pull_request", {"lookup"}),
+    ],
+)
+def test_a_workflow_may_act_for_one_environment_of_one_repository(
+    role: str, subject: str, bootstrap: set[str], committed: dict[str, Any]
+) -> None:
+    properties = of_type(committed, "AWS::IAM::Role")[role]
+    (trust,) = properties["AssumeRolePolicyDocument"]["Statement"]
+    (policy,) = properties["Policies"]
+    (assuming,) = policy["PolicyDocument"]["Statement"]
+
+    assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
+    # StringEquals: a wildcard in a subject would let other branches and repositories in.
+    assert trust["Condition"] == {
+        "StringEquals": {
+            f"{PROVIDER}:aud": "sts.amazonaws.com",
+            f"{PROVIDER}:sub": {"Fn::Sub": f"repo:${{Repository}}:{subject}"},
+        }
+    }
+    assert assuming["Action"] == "sts:AssumeRole"
+    assert {one.split("cdk-hnb659fds-")[1].split("-role-")[0] for one in resources(assuming)} == bootstrap
+
+
+def test_a_service_nobody_bounded_is_refused() -> None:
+    def of_another(_: str) -> Mapping[str, Any]:
+        return {"create": {"permissions": ["braket:CreateJob"]}}
+
+    template = {"Resources": {"Job": {"Type": "AWS::Braket::Job"}}}
+    with pytest.raises(UnscopedServiceError, match=r"AWS::Braket::Job: say in .* what of its service may be changed"):
+        page([template], of_another, lambda _: True)
+
+
+def test_an_action_iam_does_not_know_is_left_out() -> None:
+    assert exists("s3:CreateBucket")
+    assert not exists("s3:DeleteBucketCors"), "an operation that IAM calls s3:PutBucketCORS"

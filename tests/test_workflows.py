@@ -1,0 +1,151 @@
+"""GitHub's workflows run what people run, with no stored keys, no more rights than they need, and pinned actions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+WORKFLOWS = {path.stem: path for path in sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))}
+SETUP = REPOSITORY / ".github" / "actions" / "setup" / "action.yml"
+
+
+def load(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["on"] = content.pop(True, None)  # what YAML 1.1 makes of `on`
+    return content
+
+
+def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, path in WORKFLOWS.items():
+        for job_name, job in load(path)["jobs"].items():
+            yield f"{name}: {job_name}", job
+
+
+def steps() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, job in jobs():
+        for step in job.get("steps", []):
+            yield name, step
+    for step in load(SETUP)["runs"]["steps"]:
+        yield "setup", step
+
+
+def make_commands() -> list[str]:
+    runs = [line.strip() for _, step in steps() for line in str(step.get("run", "")).splitlines()]
+    return [run for run in runs if run.startswith("make ")]
+
+
+def test_the_workflows_are_those_that_are_documented() -> None:
+    assert set(WORKFLOWS) == {"check", "deploy", "deploy-environment"}
+    text = (REPOSITORY / "docs" / "deployment.md").read_text(encoding="utf-8")
+    assert all(f"{name}.yml" in text for name in WORKFLOWS)
+
+
+def test_every_action_is_pinned_by_its_commit() -> None:
+    """A tag can be moved to other code; the comment says which release a commit is."""
+    used = [
+        line.strip()
+        for path in (*WORKFLOWS.values(), SETUP)
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\s*(- )?uses: (?!\./)", line)
+    ]
+    assert used
+    for line in used:
+        assert re.fullmatch(r"(- )?uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+
+
+def test_one_action_has_one_version() -> None:
+    pins: dict[str, set[str]] = {}
+    for _, step in steps():
+        name, _, commit = step.get("uses", "").partition("@")
+        if commit:
+            pins.setdefault(name, set()).add(commit)
+    assert all(len(commits) == 1 for commits in pins.values())
+
+
+def test_no_key_is_stored_anywhere() -> None:
+    for path in WORKFLOWS.values():
+        text = path.read_text(encoding="utf-8")
+        assert "secrets." not in text, path.name
+        assert not re.search(r"aws[-_](access[-_]key|secret)", text, re.IGNORECASE), path.name
+
+
+def test_a_workflow_may_only_read_and_a_job_says_what_it_needs_besides() -> None:
+    for path in WORKFLOWS.values():
+        assert load(path)["permissions"] == {"contents": "read"}, path.name
+    for name, job in jobs():
+        wanted = {key for key, value in job.get("permissions", {}).items() if value == "write"}
+        assert wanted <= ({"id-token", "pull-requests"} if name == "check: diff" else {"id-token"}), name
+
+
+def test_who_speaks_to_aws_asked_for_a_token_and_for_nothing_longer() -> None:
+    speaking = {
+        name for name, step in steps() if step.get("uses", "").startswith("aws-actions/configure-aws-credentials")
+    }
+    asking = {name for name, job in jobs() if "id-token" in job.get("permissions", {}) and "steps" in job}
+    assert speaking == asking == {"check: diff", "deploy-environment: deploy"}
+
+
+def test_the_token_of_the_checkout_is_not_left_for_later_steps() -> None:
+    for name, step in steps():
+        if step.get("uses", "").startswith("actions/checkout@"):
+            assert step["with"]["persist-credentials"] is False, name
+
+
+def test_code_of_strangers_gets_no_rights() -> None:
+    for path in WORKFLOWS.values():
+        assert "pull_request_target" not in load(path)["on"], path.name
+    (condition,) = (job["if"] for name, job in jobs() if name == "check: diff")
+    assert "head.repo.full_name == github.repository" in condition
+
+
+def test_nothing_a_stranger_writes_becomes_part_of_a_script() -> None:
+    """An expression is pasted into the script before a shell reads it; a variable is not."""
+    for name, step in steps():
+        assert "${{" not in str(step.get("run", "")), name
+
+
+def test_dev_follows_main_and_prod_follows_staging() -> None:
+    deploy = load(WORKFLOWS["deploy"])
+    assert deploy["on"] == {"push": {"branches": ["main"]}}
+    assert {name: job.get("needs") for name, job in deploy["jobs"].items()} == {
+        "test": None,
+        "dev": "test",
+        "staging": "dev",
+        "prod": "staging",
+    }
+    environments = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]["environments"]
+    assert {job["with"]["environment"] for job in deploy["jobs"].values() if "with" in job} == set(environments) - {
+        "laptop"
+    }
+    assert deploy["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
+
+
+def test_a_deployment_belongs_to_github_s_environment_of_the_same_name() -> None:
+    """That is where prod's reviewers are asked, and what the role's trust names."""
+    job = load(WORKFLOWS["deploy-environment"])["jobs"]["deploy"]
+    assert job["environment"] == "${{ inputs.environment }}"
+    assert job["env"] == {"ENV": "${{ inputs.environment }}"}
+
+
+def test_workflows_run_the_commands_that_people_run() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    commands = {command.split()[1] for command in make_commands()}
+    assert commands == {"test", "diff", "deploy"}
+    assert commands <= targets
+
+
+@pytest.mark.parametrize("workflow", ["check", "deploy"])
+def test_everything_that_must_hold_is_checked_first(workflow: str) -> None:
+    assert "make test" in [step.get("run") for step in load(WORKFLOWS[workflow])["jobs"]["test"]["steps"]]
+
+
+def test_no_job_runs_for_ever() -> None:
+    for name, job in jobs():
+        assert "uses" in job or job["timeout-minutes"] <= 90, name
