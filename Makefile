@@ -68,12 +68,16 @@ demo: .venv/laptop.installed node_modules/.bin/cdk  ## the whole stack on this m
 .PHONY: test
 test: .venv/dev.installed .venv/serving/.installed node_modules/.bin/cdk $(LIBRARIES)  ## everything that must hold: lint, types, unit, synth and whole-stack tests
 	ruff check . && ruff format --check . && mypy
-	pytest -n auto --no-loadscope-reorder
+	pytest -n auto --no-loadscope-reorder -m "not long"
+
+.PHONY: test-long
+test-long: .venv/dev.installed .venv/serving/.installed node_modules/.bin/cdk $(LIBRARIES)  ## what takes minutes more: each network converted for the second engine
+	pytest -n auto --no-loadscope-reorder -m long
 
 .PHONY: check
 check: .venv/dev.installed .venv/serving/.installed node_modules/.bin/cdk $(LIBRARIES)  ## the fast part of `make test`: no emulator, no training
 	ruff check . && ruff format --check . && mypy
-	pytest -n auto --no-loadscope-reorder -m "not system and not slow"
+	pytest -n auto --no-loadscope-reorder -m "not system and not slow and not long"
 
 .PHONY: format
 format: .venv/dev.installed  ## format and fix what can be fixed

@@ -28,7 +28,8 @@ RECIPE = (
     "--backbone ResNet50V2 --backbone-weights none --warm-start-from none --learning-rate 0.001 --fine-tune-epochs 0 "
     "--fine-tune-learning-rate 0.0002 --fine-tune-from last-stage --batch-size 32 --dropout 0.5 --label-smoothing 0 "
     "--class-weights balanced --ema-momentum 0.98 --feature-views 0 --horizontal-flip 0.5 --zoom-range 0.15 "
-    "--rotation-degrees 10 --shift-range 0.05 --contrast-range 0.2 --precision auto --xla off"
+    "--rotation-degrees 10 --shift-range 0.05 --contrast-range 0.2 --precision auto --xla off "
+    "--serving-engine tensorflow"
 )
 GATES = "--min-auroc 0.955 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1"
 

@@ -84,7 +84,7 @@ def save_code(directory: Path) -> None:
         for module in _MODULES:
             shutil.copyfile(Path(__file__).with_name(f"{module}.py"), package / f"{module}.py")
         found = _unpack_libraries(staged / "lib")
-        _try_import(staged, "of the training channel 'engine'" if found else "in this environment")
+        _try_import(staged, "from the training channel 'engine'" if found else "in this environment")
         shutil.copytree(staged, code, dirs_exist_ok=True)
 
 

@@ -22,11 +22,16 @@ def radiographs() -> Path:
     return RADIOGRAPHS
 
 
+# Modules that start a cloud of their own, which takes minutes: they need not wait for their folder.
+_OWN_CLOUD = frozenset({"test_release_under_load.py", "test_upgrade.py"})
+
+
 class FolderScheduling(LoadScopeScheduling):
     """Keeps a folder's tests on one worker, in order: they share slow fixtures."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0].split("/")[1]
+        path = nodeid.partition("::")[0].split("/")
+        return path[-1] if path[-1] in _OWN_CLOUD else path[1]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:

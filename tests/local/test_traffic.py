@@ -93,7 +93,15 @@ def alarmed(hosting: Hosting, released: str) -> str:
         EvaluationPeriods=1,
         Threshold=0.2,
         ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
     )
+
+    def quiet() -> bool:
+        """Failures of a test before this one stay in the alarm's period for a while."""
+        (alarm,) = cloudwatch.describe_alarms(AlarmNames=["errors"])["MetricAlarms"]
+        return alarm["StateValue"] != "ALARM"
+
+    wait_for(quiet)
     return "errors"
 
 

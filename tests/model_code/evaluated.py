@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from model_code import assessment, comparison, gates
+from model_code import agreement, assessment, comparison, gates
 from model_code.comparison import Side
 from model_code.intervals import resample_patients
 from model_code.scoring import TestScores
@@ -77,6 +77,7 @@ def made_evaluation(
         "border_area": 0.36,
         "border_share": {"NORMAL": None, "PNEUMONIA": 0.25},
     }
+    evaluation["engine"] = agreement.nothing_to_compare()
     evaluation["comparison"] = comparison.nothing_serves()
     if serving:
         sides = (Side(one, 0.5, 32, "ab" * 32) for one in (scores, serving))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_code import comparison, gates
+from model_code import agreement, comparison, gates
 from model_code.job import MESSAGE_LIMIT
 from tests.model_code.evaluated import LIMITS, PACKAGE, made_evaluation, made_scores
 
@@ -18,6 +18,7 @@ def document(auc=0.95, sensitivity=0.9, specificity=0.8, calibration=0.05, compa
             "confusion_matrix": {"0": {"0": 92, "1": 23}, "1": {"0": 19, "1": 174}},
         },
         "calibration": {"expected_calibration_error": {"value": calibration}},
+        "engine": agreement.nothing_to_compare(),
         "comparison": compared or comparison.nothing_serves(),
     }
 

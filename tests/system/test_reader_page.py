@@ -142,7 +142,7 @@ def test_a_readers_label_is_kept(page: Page, stack: Stack, released: str, exampl
 
     expect(page.locator("#feedback-status")).to_contain_text("kept as NORMAL", timeout=30_000)
     expect(button).to_have_attribute("aria-pressed", "true")
-    kept = stack.request(f"v1/predictions/{answered.value.json()['id']}").document
+    kept = stack.request(f"v1/predictions/{answered.value.headers['x-request-id']}").document
     assert kept["feedback"]["label"] == "NORMAL"
 
 
