@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from infra.assets import ROOT, libraries, stage_function, stage_function_with_libraries, stage_source_code
+from infra.assets import (
+    ROOT,
+    libraries,
+    stage_function,
+    stage_function_with_libraries,
+    stage_libraries,
+    stage_source_code,
+)
 
 
 @pytest.fixture
@@ -171,6 +178,21 @@ def test_its_name_follows_the_lock_file_and_the_sources(vendored: Path, tmp_path
         (vendored / path).write_text("package==2\n", encoding="utf-8")
     names.append(name())
     assert len(set(names)) == 3
+
+
+def test_libraries_alone_are_one_archive_without_what_is_named_as_unused(vendored: Path, tmp_path: Path) -> None:
+    def staged(*unused: str) -> tuple[list[str], str]:
+        path, name = stage_libraries(
+            "group", machine="aarch64", unused=frozenset(unused), root=vendored, build=tmp_path / "build"
+        )
+        with zipfile.ZipFile(path) as archive:
+            return sorted(archive.namelist()), name
+
+    whole, name = staged()
+    assert whole == ["package/__init__.py", "package/native.so"]
+    fewer, another = staged("native.so")
+    assert fewer == ["package/__init__.py"]
+    assert name != another
 
 
 @pytest.mark.parametrize("left", [None, "package==0\n"], ids=["absent", "from an older lock file"])

@@ -167,7 +167,8 @@ def test_a_killed_training_job_resumes_and_ends_with_the_same_metrics(tmp_path):
 
 
 @pytest.mark.slow
-def test_from_archive_to_evaluation(job_directory, place_archive, capsys):
+@pytest.mark.parametrize("engine", ["tensorflow", "litert"])
+def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys):
     """The four steps over one job directory: trained on bright against dark images, the model tells them apart."""
     import io
     import tarfile
@@ -194,7 +195,7 @@ def test_from_archive_to_evaluation(job_directory, place_archive, capsys):
     (job_directory / "input").mkdir()
     (job_directory / "input" / "data").symlink_to(outputs)
 
-    train.main(arguments())
+    train.main(arguments(serving_engine=engine))
     printed = capsys.readouterr().out
     assert [line.split()[0] for line in printed.splitlines() if line.startswith("epoch=")] == [
         "epoch=1",
@@ -213,12 +214,17 @@ def test_from_archive_to_evaluation(job_directory, place_archive, capsys):
             packed.add(path, path.name)
     for name in ("test", "report"):
         (inputs / name).symlink_to(outputs / name)
-    (inputs / "serving").mkdir()
+    for name in ("serving", "training"):
+        (inputs / name).mkdir()
+    with tarfile.open(inputs / "training" / "output.tar.gz", "w:gz", compresslevel=1) as packed:
+        for path in sorted(record.iterdir()):
+            packed.add(path, path.name)
     limits = "--min-auroc 0.5 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1"
     evaluate.main(f"{limits} --serving-package none --serving-comparison gate".split())
     evaluation = json.loads((outputs / "evaluation" / "evaluation.json").read_text())
     assert evaluation["binary_classification_metrics"]["auc"]["value"] > 0.9
     assert evaluation["gates"]["passed"]
+    assert (evaluation["engine"]["name"], evaluation["engine"]["strays"]) == (engine, 0)
     assert evaluation["guard"]["active"]
     assert evaluation["guard"]["refused"] == 0, "test images like the training images"
     assert io.StringIO((outputs / "evaluation" / "report.html").read_text()).readline() == "<!doctype html>\n"

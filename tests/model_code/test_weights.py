@@ -204,6 +204,32 @@ def test_an_approved_package_is_started_from(trained, packaged):
     assert_same(built.network, classifier.network)
 
 
+class Folder:
+    """Stands in for S3: the objects of one folder, which are files here."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def download_file(self, bucket, key, target):
+        assert (bucket, key.rpartition("/")[0]) == ("models", "run/output")
+        shutil.copy(self.directory / key.rpartition("/")[2], target)
+
+
+def test_a_package_with_an_engine_is_started_from_by_the_weights_as_they_were_trained(trained, tmp_path):
+    """In model.tar.gz they are rounded; the training job left model.keras in the archive beside it."""
+    classifier, directory = trained
+    (tmp_path / "engine").mkdir()
+    (tmp_path / "engine" / "body.tflite").write_bytes(b"rounded")
+    classifier.network.save(tmp_path / "model.keras")
+    shutil.copy(directory / "metadata.json", tmp_path)
+    for name, members in (("model", ("engine", "metadata.json")), ("output", ("model.keras",))):
+        with tarfile.open(tmp_path / f"{name}.tar.gz", "w:gz", compresslevel=1) as packed:
+            for member in members:
+                packed.add(tmp_path / member, member)
+    initial = weights.warm_start(ARN, OPTIONS, sagemaker=Registry("Approved"), s3=Folder(tmp_path))
+    assert_same(model.build(OPTIONS, initial=initial).network, classifier.network)
+
+
 def test_a_package_brings_its_metadata(trained, packaged, tmp_path):
     package = weights.load_package(ARN, tmp_path, sagemaker=Registry("Approved"), s3=packaged)
     assert (package.metadata["backbone"], package.metadata["image_size"]) == ("MobileNetV3Small", SIZE)

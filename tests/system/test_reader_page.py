@@ -113,7 +113,13 @@ def test_a_dropped_radiograph_is_answered_with_probability_overlay_and_model(
     assert "the model cannot tell" in str(page.locator("#scale").get_attribute("aria-label"))
     for image in ("#radiograph", "#overlay"):
         page.wait_for_function(f"document.querySelector('{image}').naturalWidth > 0")
-    boxes = [page.locator(image).bounding_box() for image in ("#radiograph", "#overlay")]
+    # In one look: the page may still grow and scroll.
+    boxes = page.evaluate(
+        """["#radiograph", "#overlay"].map((image) => {
+            const { x, y, width, height } = document.querySelector(image).getBoundingClientRect();
+            return { x, y, width, height };
+        })"""
+    )
     assert boxes[0] == pytest.approx(boxes[1], abs=1), "the overlay lies on the radiograph"
     expect(page.locator("#model")).to_contain_text("95 % interval")
     expect(page.locator("#history tr")).to_have_count(1)
