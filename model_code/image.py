@@ -1,8 +1,8 @@
-"""The one way from an encoded radiograph to the pixels the model sees.
+"""The way from an encoded radiograph to the pixels the model sees.
 
-Preprocessing, the exported serving graph and therefore evaluation all call `pixels_from_bytes`. A second
-implementation would not be the same: Pillow's resizing differs from this by about one grey level, and without
-antialiasing by more than ten.
+Preprocessing and the exported serving graph call `pixels_from_bytes`. Another implementation is not the same by itself:
+Pillow's usual resizing differs from this by about one grey level, and without antialiasing by more than ten. The one
+that the engine needs, `engine_image`, is held to this by tests.
 """
 
 from __future__ import annotations

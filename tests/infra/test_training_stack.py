@@ -120,6 +120,17 @@ def test_the_pipeline_asks_the_function_that_knows_the_endpoint(environment: str
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_training_gets_the_engines_libraries_but_on_the_laptop(environment: str, templates: Templates) -> None:
+    """There the environment has them, and a channel, which cannot be empty, holds the source code."""
+    _, values = definition(templates(environment)["training"])
+    if environment == "laptop":
+        assert values["EngineLibraryUri"] == values["SourceCodeUri"]
+    else:
+        # Training tells libraries from what else may be in the channel by their suffix.
+        assert json.dumps(values["EngineLibraryUri"]).rstrip('"]}').endswith(".zip")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_archives_trigger_and_reports_and_copies_do_not(environment: str, templates: Templates) -> None:
     """A report beside an upload, or the copy below datasets/, would otherwise start the next round."""
     (rule,) = of_type(templates(environment)["training"], "AWS::Events::Rule").values()
