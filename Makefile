@@ -16,7 +16,10 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 LOCK = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
        --no-emit-find-links --no-header --quiet
 # What is vendored into a deployment, by dependency group and machine: Lambda runs on aarch64, SageMaker on x86_64.
-LIBRARIES := .venv/libraries/engine-x86_64/.installed .venv/libraries/dicom-aarch64/.installed .venv/libraries/jwt-aarch64/.installed
+LIBRARIES := .venv/libraries/engine-x86_64/.installed .venv/libraries/dicom-aarch64/.installed .venv/libraries/jwt-aarch64/.installed \
+             .venv/libraries/predict-aarch64/.installed
+# What tests need; two things lie in folders of their own, because they cannot live with the rest.
+TESTED_WITH := .venv/dev.installed .venv/serving/.installed .venv/client-generator/.installed node_modules/.bin/cdk $(LIBRARIES)
 # The lock files are whole; what the engine's leaves out, the serving container has.
 VENDOR = uv pip install --quiet --require-hashes --only-binary :all: --python-version 3.12 --no-compile-bytecode --no-deps
 
@@ -61,21 +64,26 @@ node_modules/.bin/cdk: package-lock.json
 	npm ci --no-audit --no-fund --silent
 	@touch $@
 
+.venv/client-generator/.installed: requirements/client-generator.txt | $(BIN)/uv
+	rm -rf $(@D)
+	uv pip install --python $(BIN)/python --quiet --require-hashes --target $(@D) -r $<
+	@touch $@
+
 .PHONY: demo
 demo: .venv/laptop.installed node_modules/.bin/cdk  ## the whole stack on this machine: deploy, train, approve, predict (ARCHIVE=path.zip, STAY=0, PORT=4566)
 	@python -m local.demo --port $(PORT) $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(filter 0,$(STAY)),--no-stay)
 
 .PHONY: test
-test: .venv/dev.installed .venv/serving/.installed node_modules/.bin/cdk $(LIBRARIES)  ## everything that must hold: lint, types, unit, synth and whole-stack tests
+test: $(TESTED_WITH)  ## everything that must hold: lint, types, unit, synth and whole-stack tests
 	ruff check . && ruff format --check . && mypy
 	pytest -n auto --no-loadscope-reorder -m "not long"
 
 .PHONY: test-long
-test-long: .venv/dev.installed .venv/serving/.installed node_modules/.bin/cdk $(LIBRARIES)  ## what takes minutes more: each network converted for the second engine
+test-long: $(TESTED_WITH)  ## what takes minutes more: each network converted for the second engine
 	pytest -n auto --no-loadscope-reorder -m long
 
 .PHONY: check
-check: .venv/dev.installed .venv/serving/.installed node_modules/.bin/cdk $(LIBRARIES)  ## the fast part of `make test`: no emulator, no training
+check: $(TESTED_WITH)  ## the fast part of `make test`: no emulator, no training
 	ruff check . && ruff format --check . && mypy
 	pytest -n auto --no-loadscope-reorder -m "not system and not slow and not long"
 
@@ -120,6 +128,8 @@ lock: .venv/dev.installed  ## resolve the dependencies again into requirements/
 	$(LOCK) --group engine --no-deps -c requirements/dev.txt -o requirements/engine.txt
 	$(LOCK) --group dicom -c requirements/dev.txt -o requirements/dicom.txt
 	$(LOCK) --group jwt -c requirements/dev.txt -o requirements/jwt.txt
+	$(LOCK) --group predict -c requirements/dev.txt -o requirements/predict.txt
+	$(LOCK) --group client-generator -o requirements/client-generator.txt
 
 .PHONY: clean
 clean:  ## remove what commands made (not the installation)

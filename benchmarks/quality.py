@@ -52,7 +52,7 @@ def main() -> None:
         (base / "input" / "data").symlink_to(outputs)
         epochs = f"--epochs {chosen.epochs} --patience {chosen.epochs}"
         _step(base, "train", f"--image-size {SIZE} {epochs} --seed {SEED} {RECIPE}")
-        for name in ("test", "report"):
+        for name in ("validation", "test", "report"):
             (inputs / name).symlink_to(outputs / name)
         for name in ("model", "serving"):
             (inputs / name).mkdir()

@@ -52,12 +52,13 @@ class ApiStack(Stack):
             settings=settings,
         )
         common = {"ALLOWED_ORIGINS": " ".join(options.allowed_origins)}
-        predict = Function(
+        self.predict = Function(
             self,
             "Predict",
             name="predict",
             memory_mb=1024,  # a cold start is spent on Python imports, which memory's share of a CPU shortens
             timeout_seconds=29,  # API Gateway waits no longer
+            libraries="predict",
             powertools=False,
             environment={
                 **common,
@@ -110,15 +111,15 @@ class ApiStack(Stack):
             settings=settings,
         )
         handlers = Handlers(
-            predict=predict, predictions=predictions, feedback=feedback, uploads=uploads, model=model, front=front
+            predict=self.predict, predictions=predictions, feedback=feedback, uploads=uploads, model=model, front=front
         )
         api = PredictionApi(self, "Api", handlers=handlers, settings=settings)
 
-        endpoint.endpoint.grant_invoke(predict)
-        dicom.grant_invoke(predict)
-        data.data.grant_read(predict, "uploads/*")
-        data.predictions.grant(predict, "PutItem")
-        requests.grant(predict, "PutItem", "DeleteItem", ids=["predictions#*"])
+        endpoint.endpoint.grant_invoke(self.predict)
+        dicom.grant_invoke(self.predict)
+        data.data.grant_read(self.predict, "uploads/*")
+        data.predictions.grant(self.predict, "PutItem")
+        requests.grant(self.predict, "PutItem", "DeleteItem", ids=["predictions#*"])
 
         data.predictions.grant(predictions, "GetItem")
 
@@ -135,7 +136,7 @@ class ApiStack(Stack):
         CfnOutput(self, "ApiUrl", value=api.url)
         if api.key is not None:
             CfnOutput(self, "ApiKeyId", value=api.key.key_id)
-        CfnOutput(self, "PredictFunctionName", value=predict.function_name)
+        CfnOutput(self, "PredictFunctionName", value=self.predict.function_name)
 
     def _beside(self, construct_id: str, settings: Settings, environment: dict[str, str]) -> Function:
         """A function of `lambdas/rest`, the module of its name."""

@@ -1,10 +1,11 @@
-"""The stacks of one environment: four, and one more where it has a network of its own."""
+"""The stacks of one environment: five, and one more where it has a network of its own."""
 
 from aws_cdk import App
 
 from infra.api_stack import ApiStack
 from infra.data_stack import DataStack
 from infra.endpoint_stack import EndpointStack
+from infra.monitoring_stack import MonitoringStack
 from infra.network_stack import NetworkStack
 from infra.settings import Settings
 from infra.training_stack import TrainingStack
@@ -17,6 +18,16 @@ def add_stacks(app: App, settings: Settings) -> None:
     training = TrainingStack(app, f"{settings.name}-training", data=data, network=network, settings=settings)
     endpoint = EndpointStack(app, f"{settings.name}-endpoint", data=data, training=training, settings=settings)
     api = ApiStack(app, f"{settings.name}-api", data=data, training=training, endpoint=endpoint, settings=settings)
+    MonitoringStack(
+        app,
+        f"{settings.name}-monitoring",
+        data=data,
+        training=training,
+        endpoint=endpoint,
+        api=api,
+        network=network,
+        settings=settings,
+    )
     if network is not None:
         for stack in (training, endpoint, api):
             network.take_in(stack)

@@ -1,6 +1,6 @@
 """The key of everything an environment keeps, and who may use it."""
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Aws, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -42,6 +42,26 @@ class DataKey(kms.Key):
         )
 
 
+def alarms(stack: Stack, name: str) -> str:
+    """Pattern of the ARNs of an environment's alarms."""
+    return stack.format_arn(
+        service="cloudwatch",
+        resource="alarm",
+        resource_name=f"{name}-*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+
+
+def budgets(stack: Stack, name: str) -> str:
+    """Pattern of the ARNs of an environment's budget."""
+    return stack.format_arn(service="budgets", region="", resource="budget", resource_name=f"{name}*")
+
+
+def sent_by(sources: str) -> dict[str, dict[str, str]]:
+    """Conditions under which a service acts for resources of this account and of an environment's names."""
+    return {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}, "ArnLike": {"aws:SourceArn": sources}}
+
+
 def _policy(stack: Stack, name: str) -> iam.PolicyDocument:
     account = iam.AccountRootPrincipal()  # stands for whom IAM policies of the account allow
     roles = stack.format_arn(service="iam", region="", resource="role", resource_name=f"{name}-*")
@@ -62,6 +82,21 @@ def _policy(stack: Stack, name: str) -> iam.PolicyDocument:
                 actions=USE,
                 resources=["*"],
                 conditions={"StringEquals": {"kms:ViaService": services}},
+            ),
+            # What these send to an encrypted topic is encrypted on their behalf, in nobody's name
+            # (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
+            *(
+                iam.PolicyStatement(
+                    sid=sid,
+                    principals=[iam.ServicePrincipal(f"{service}.amazonaws.com")],
+                    actions=["kms:Decrypt", "kms:GenerateDataKey*"],
+                    resources=["*"],
+                    conditions=sent_by(sources),
+                )
+                for sid, service, sources in (
+                    ("AlarmsToTheTopic", "cloudwatch", alarms(stack, name)),
+                    ("BudgetsToTheTopic", "budgets", budgets(stack, name)),
+                )
             ),
             # Volumes of instances and tables are encrypted under grants.
             iam.PolicyStatement(

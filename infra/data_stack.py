@@ -12,6 +12,9 @@ from infra.expiring_table import ExpiringTable
 from infra.settings import Settings
 from infra.stack import deployable
 
+# What realtime endpoints answered, below this prefix of the artifact bucket.
+CAPTURE_PREFIX = "capture"
+
 
 class DataStack(Stack):
     """The key, the buckets and the table of predictions.
@@ -63,6 +66,14 @@ class DataStack(Stack):
             retain=settings.retain,
             options=settings.buckets,
             access_logs=access_logs,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="Captured",
+                    prefix=f"{CAPTURE_PREFIX}/",
+                    expiration=Duration.days(settings.buckets.capture_days),
+                    noncurrent_version_expiration=Duration.days(1),
+                ),
+            ],
         )
         if settings.buckets.data_events:
             AuditTrail(self, "Trail", buckets=[self.data.bucket, self.artifacts.bucket], settings=settings)

@@ -4,6 +4,7 @@ from typing import Any
 
 from aws_cdk import Aws, CfnCondition, CfnParameter, Fn, Stack, Token
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
@@ -13,7 +14,7 @@ from infra.endpoint_alarms import EndpointAlarms
 from infra.endpoint_scaling import EndpointScaling
 from infra.released_package import ARN_PATTERN, ReleasedPackage
 from infra.sagemaker_role import SageMakerRole
-from infra.settings import RealtimeEndpoint, Rollout, ServerlessEndpoint
+from infra.settings import Capture, RealtimeEndpoint, Rollout, ServerlessEndpoint
 
 VARIANT = "AllTraffic"
 SHADOW = "Shadow"
@@ -26,6 +27,8 @@ class Endpoint(Construct):
         name: of the endpoint, fixed, so that clients need no other stack to know it.
         package: that is released.
         options: serverless or on instances.
+        capture_to: S3 URI of what is kept of requests, where options say that something is.
+        key: encrypts that.
     """
 
     def __init__(
@@ -36,6 +39,8 @@ class Endpoint(Construct):
         name: str,
         package: ReleasedPackage,
         options: ServerlessEndpoint | RealtimeEndpoint,
+        capture_to: str,
+        key: kms.IKey,
     ) -> None:
         super().__init__(scope, construct_id)
         self.name = name
@@ -50,6 +55,7 @@ class Endpoint(Construct):
             "Config",
             production_variants=[_variant(model.attr_model_name, VARIANT, options)],
             shadow_production_variants=self._shadow(realtime) if realtime and realtime.shadow_percent else None,
+            data_capture_config=_captured(realtime.capture, capture_to, key) if realtime and realtime.capture else None,
         )
         endpoint = sagemaker.CfnEndpoint(
             self,
@@ -173,6 +179,21 @@ def grant_describe(grantee: lambda_.Function, *, name: str) -> None:
                 ],
             )
         )
+
+
+def _captured(options: Capture, uri: str, key: kms.IKey) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty:
+    modes = ["Input", "Output"] if options.inputs else ["Output"]
+    return sagemaker.CfnEndpointConfig.DataCaptureConfigProperty(
+        enable_capture=True,
+        initial_sampling_percentage=options.percent,
+        destination_s3_uri=uri,
+        kms_key_id=key.key_arn,
+        capture_options=[sagemaker.CfnEndpointConfig.CaptureOptionProperty(capture_mode=mode) for mode in modes],
+        # Kept as text that can be read; without a header named, everything is base64.
+        capture_content_type_header=sagemaker.CfnEndpointConfig.CaptureContentTypeHeaderProperty(
+            json_content_types=["application/json"]
+        ),
+    )
 
 
 def _variant(

@@ -5,13 +5,13 @@ from constructs import Construct
 
 from infra.async_endpoint import AsyncEndpoint
 from infra.batch_model import PREFIX, BatchModel
-from infra.data_stack import DataStack
+from infra.data_stack import CAPTURE_PREFIX, DataStack
 from infra.deep_learning_images import DeepLearningImages
 from infra.endpoint import Endpoint, grant_describe
 from infra.event_rule import EventRule
 from infra.function import Function
 from infra.released_package import ReleasedPackage
-from infra.settings import Settings
+from infra.settings import RealtimeEndpoint, Settings
 from infra.stack import deployable
 from infra.training_stack import TrainingStack
 
@@ -31,7 +31,15 @@ class EndpointStack(Stack):
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: endpoint and its releases"))
         images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
         package = ReleasedPackage(self, "Package")
-        self.endpoint = Endpoint(self, "Endpoint", name=settings.name, package=package, options=settings.endpoint)
+        self.endpoint = Endpoint(
+            self,
+            "Endpoint",
+            name=settings.name,
+            package=package,
+            options=settings.endpoint,
+            capture_to=f"s3://{data.artifacts.name}/{CAPTURE_PREFIX}",
+            key=data.key,
+        )
         queued = settings.asynchronous
         batch = BatchModel(
             self,
@@ -54,7 +62,7 @@ class EndpointStack(Stack):
             CfnOutput(self, "AsyncEndpointName", value=asynchronous.name)
             for part, arn in asynchronous.topic_arns.items():
                 CfnOutput(self, f"{part}TopicArn", value=arn)
-        release = Function(
+        self.release = Function(
             self,
             "Release",
             name="release",
@@ -69,19 +77,19 @@ class EndpointStack(Stack):
             },
             settings=settings,
         )
-        decisions = EventRule(
+        self.decisions = EventRule(
             self,
             "Decisions",
-            function=release,
+            function=self.release,
             description="Somebody approved or rejected a model: release it, or say that it still serves",
             pattern=training.registry.decisions(),
         )
-        decisions.also(
+        self.decisions.also(
             "Registrations",
             description="A model was registered: somebody has to decide about it",
             pattern=training.registry.registrations(),
         )
-        decisions.also(
+        self.decisions.also(
             "Releases",
             description="A release has ended: ask what really serves, and say so",
             pattern=package.ended(),
@@ -90,19 +98,21 @@ class EndpointStack(Stack):
         for role in (self.endpoint.role, batch.role):
             data.artifacts.grant_read(role, "executions/*")
             images.grant_pull(role)
+        if isinstance(settings.endpoint, RealtimeEndpoint) and settings.endpoint.capture:
+            data.artifacts.grant_write(self.endpoint.role, f"{CAPTURE_PREFIX}/*")
         self.endpoint.role.write_logs(f"Endpoints/{self.endpoint.name}")
         batch.role.write_logs("TransformJobs", *([f"Endpoints/{settings.name}-async"] if queued else []))
         data.data.grant_read(batch.role, f"{PREFIX}/*")
         data.data.grant_write(batch.role, f"{PREFIX}/*")
 
-        package.grant_release(release)
-        grant_describe(release, name=self.endpoint.name)
-        self.endpoint.grant_invoke(release)
-        training.registry.grant_read(release)
-        training.notifications.grant_publish(release)
+        package.grant_release(self.release)
+        grant_describe(self.release, name=self.endpoint.name)
+        self.endpoint.grant_invoke(self.release)
+        training.registry.grant_read(self.release)
+        training.notifications.grant_publish(self.release)
 
         CfnOutput(self, "EndpointName", value=self.endpoint.name)
-        CfnOutput(self, "ReleaseFunctionName", value=release.function_name)
+        CfnOutput(self, "ReleaseFunctionName", value=self.release.function_name)
         CfnOutput(self, "BatchInstanceType", value=settings.batch.instance_type)
         CfnOutput(self, "BatchInstanceCount", value=str(settings.batch.instance_count))
         CfnOutput(self, "BatchConcurrentRequests", value=str(settings.batch.concurrent_requests))

@@ -34,7 +34,7 @@ class EventRule(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._function = function
-        self._dead_letters = sqs.Queue(
+        self.dead_letters = sqs.Queue(
             self,
             "DeadLetters",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
@@ -42,7 +42,7 @@ class EventRule(Construct):
             retention_period=Duration.days(14),  # the longest there is: someone has to look
         )
         accept(
-            self._dead_letters, "AwsSolutions-SQS3", reason="it is the dead-letter queue, of a rule and not of a queue"
+            self.dead_letters, "AwsSolutions-SQS3", reason="it is the dead-letter queue, of a rule and not of a queue"
         )
         self._add("Resource", f"{construct_id}Events", pattern, description)
         # What the function failed on, which Lambda keeps for itself: once for all rules.
@@ -54,10 +54,10 @@ class EventRule(Construct):
             maximum_retry_attempts=2,
             maximum_event_age_in_seconds=SIX_HOURS,
             destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self._dead_letters.queue_arn)
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self.dead_letters.queue_arn)
             ),
         )
-        self._dead_letters.grant_send_messages(function)
+        self.dead_letters.grant_send_messages(function)
 
     def also(self, construct_id: str, *, pattern: events.EventPattern, description: str) -> None:
         """Call the function with other events too, which end in the same queue when it cannot handle them."""
@@ -74,18 +74,18 @@ class EventRule(Construct):
                 retry_policy=events.CfnRule.RetryPolicyProperty(
                     maximum_retry_attempts=24, maximum_event_age_in_seconds=SIX_HOURS
                 ),
-                dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=self._dead_letters.queue_arn),
+                dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=self.dead_letters.queue_arn),
             )
         ]
         self._function.add_permission(
             permission_id, principal=iam.ServicePrincipal("events.amazonaws.com"), source_arn=rule.rule_arn
         )
         # An event that never reached the function.
-        self._dead_letters.add_to_resource_policy(
+        self.dead_letters.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal("events.amazonaws.com")],
                 actions=["sqs:SendMessage"],
-                resources=[self._dead_letters.queue_arn],
+                resources=[self.dead_letters.queue_arn],
                 conditions={
                     "ArnEquals": {"aws:SourceArn": rule.rule_arn},
                     "StringEquals": {"aws:SourceAccount": Stack.of(self).account},

@@ -61,7 +61,7 @@ class ExpiringTable(Construct):
         writes = ["kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
         grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(
-                actions=reads if set(actions) == {"GetItem"} else [*reads, *writes],
+                actions=reads if set(actions) <= {"GetItem", "Scan"} else [*reads, *writes],
                 resources=[self._key.key_arn],
                 conditions={"StringEquals": {"kms:ViaService": f"dynamodb.{stack.region}.{stack.url_suffix}"}},
             )

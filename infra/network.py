@@ -12,12 +12,14 @@ from infra.log_group import LogGroup
 from infra.sagemaker_role import SageMakerRole
 from infra.settings import Settings
 
-# What functions call. Containers call nothing: SageMaker copies their data, over the gateway to S3.
+# What functions call, and of containers that of the monitoring job. The others call nothing: SageMaker copies their
+# data, over the gateway to S3.
 SERVICES = {
     "CloudFormation": ec2.InterfaceVpcEndpointAwsService.CLOUDFORMATION,  # Release
     "Lambda": ec2.InterfaceVpcEndpointAwsService.LAMBDA_,  # one function that calls another
     "SageMaker": ec2.InterfaceVpcEndpointAwsService.SAGEMAKER_API,
     "SageMakerRuntime": ec2.InterfaceVpcEndpointAwsService.SAGEMAKER_RUNTIME,
+    "Metrics": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_MONITORING,  # MonitorModel
     "Notifications": ec2.InterfaceVpcEndpointAwsService.SNS,
 }
 
@@ -159,6 +161,8 @@ class Network(Construct):
             self, "Endpoints", vpc=self._vpc, description="Endpoints: from functions", allow_all_outbound=False
         )
         group.connections.allow_from(self._functions, ec2.Port.tcp(443), "Functions")
+        # Of the jobs only MonitorModel has a network to reach them by.
+        group.connections.allow_from(self._jobs, ec2.Port.tcp(443), "Jobs")
         for construct_id, service in SERVICES.items():
             endpoint = self._vpc.add_interface_endpoint(
                 construct_id, service=service, security_groups=[group], open=False

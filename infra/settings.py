@@ -78,6 +78,8 @@ class Buckets(Section):
     access_logs: bool
     data_events: bool
     access_log_days: Positive
+    # What realtime endpoints answered, where `endpoint.capture` keeps it.
+    capture_days: Positive
 
 
 class Network(Section):
@@ -214,6 +216,14 @@ class Rollout(Section):
         return self
 
 
+class Capture(Section):
+    """What SageMaker keeps of the requests to an endpoint on instances; a serverless one keeps nothing."""
+
+    percent: Annotated[int, Field(ge=1, le=100)]
+    # Radiographs are patient data: answers are enough to show later what was answered.
+    inputs: bool
+
+
 class Scaling(Section):
     """How many more instances a busy endpoint gets."""
 
@@ -232,6 +242,7 @@ class RealtimeEndpoint(Section):
     # Requests that a second model gets copies of; 0 for no such model.
     shadow_percent: Annotated[int, Field(ge=0, le=100)]
     rollout: Rollout
+    capture: Capture | None = None
 
     @model_validator(mode="after")
     def _scales_up(self) -> Self:
@@ -323,6 +334,50 @@ class Api(Section):
         return self
 
 
+class Monitoring(Section):
+    """Who looks at what the stack does: a dashboard, alarms, and a pipeline that compares predictions with training."""
+
+    dashboard: bool
+    alarms: bool
+    # 0 for no schedule. The alarm about a run that is missing looks back on twice that, and no alarm on more than seven
+    # days (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html).
+    every_hours: Annotated[int, Field(ge=0, le=72)]
+    days: Annotated[int, Field(ge=1, le=365)]
+    min_predictions: Annotated[int, Field(ge=20)]
+    psi_limit: Annotated[float, Field(gt=0, le=10)]
+    instance_type: InstanceType
+    max_runtime_seconds: Annotated[int, Field(ge=600, le=86_400)]
+    # Whether the drift alarm starts the training pipeline on the newest dataset.
+    retrain: bool
+    # What alarms and the dashboard link to; an anchor follows.
+    runbook_url: Annotated[str, Field(pattern=r"^[^\s#]+$", max_length=500)]
+
+    def defaults(self) -> dict[str, str | int | float]:
+        """Parameter names of the monitoring pipeline's definition, and the values they have by default."""
+        return {
+            "Days": self.days,
+            "MinPredictions": self.min_predictions,
+            "PsiLimit": self.psi_limit,
+            "ProcessingInstanceType": self.instance_type,
+            "MaxRuntimeSeconds": self.max_runtime_seconds,
+        }
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.retrain and not self.alarms:
+            raise ValueError("retrain needs alarms: it is the drift alarm that starts the training pipeline")
+        if self.every_hours > 24 * self.days:
+            raise ValueError("every_hours must not be above days: predictions in between would be looked at by no run")
+        return self
+
+
+class Budget(Section):
+    """What the account may spend a month on what carries the project's tag, before somebody is told."""
+
+    monthly_usd: Positive
+    alert_percent: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(min_length=1, max_length=5)]
+
+
 class Archive(Section):
     """What an uploaded archive may hold; more is refused before anything runs."""
 
@@ -358,11 +413,18 @@ class Settings(Section):
     asynchronous: Asynchronous | None = None
     batch: Batch
     api: Api
+    monitoring: Monitoring
+    budget: Budget | None = None
 
     @property
     def name(self) -> str:
         """Name of the pipeline, the model package group and the endpoint, and the start of every stack's name."""
         return f"cxr-{self.environment}"
+
+    @property
+    def drift_alarm(self) -> str:
+        """Name of the alarm about drift: fixed, because a stack that is deployed before the alarm's waits for it."""
+        return f"{self.name}-drift"
 
     @field_validator("endpoint", mode="before")
     @classmethod
@@ -385,6 +447,13 @@ class Settings(Section):
             raise ValueError("archive.max_uncompressed_bytes must not be below archive.max_bytes")
         if "environment" in self.tags:
             raise ValueError("tags.environment is the name of the environment already")
+        if self.budget is not None and "project" not in self.tags:
+            raise ValueError("budget needs tags.project: it counts what carries that tag")
+        if self.monitoring.days > self.api.keep_days:
+            raise ValueError(
+                f"monitoring.days is {self.monitoring.days}, but predictions are kept for {self.api.keep_days} days "
+                "(api.keep_days)"
+            )
         self._fits_the_network()
         self._fits_the_container()
         return self

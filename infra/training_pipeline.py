@@ -1,30 +1,22 @@
-"""The SageMaker Pipeline: the compiled definition with this deployment's names and the environment's defaults."""
+"""The training pipeline: which of the compiled definitions it is, and what its jobs are called."""
 
-import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from aws_cdk import Fn, Stack
-from aws_cdk import aws_iam as iam
-from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from infra.assets import ROOT
-from infra.sagemaker_role import SageMakerRole
-from infra.settings import Pipeline, SettingsError
+from infra.sagemaker_pipeline import SageMakerPipeline
+from infra.settings import Pipeline
 
 # Tuning jobs are named `<execution>-<step, cut to fit>-<random>`, 32 characters in all, and their training jobs
 # `<tuning job>-001-<random>`: artifacts of pipelines lie at `bqbpzw5k3d15-hptuning-U0H0Wl6oKU-001-c42f316a/output/`.
 # Permissions see names as given or in lower case (github.com/awslabs/service-workbench-on-aws/pull/1177).
 TUNED_JOBS = ("*-TrainMo*", "*-trainmo*")
 
-FITTING: dict[str, tuple[type, ...]] = {"String": (str,), "Integer": (int,), "Float": (int, float)}
 
-
-class TrainingPipeline(Construct):
-    """A pipeline and the role that starts its steps.
+class TrainingPipeline(SageMakerPipeline):
+    """A pipeline from an archive to a registered model.
 
     Args:
         name: of the pipeline.
@@ -46,47 +38,21 @@ class TrainingPipeline(Construct):
         network: Mapping[str, list[str]] | None,
         settings: Pipeline,
     ) -> None:
-        super().__init__(scope, construct_id)
-        self.name = name
-        self.role = SageMakerRole(self, "Role", description="Starts the steps of the training pipeline")
-        self._run_jobs("processing", "pipelines-*")
+        super().__init__(
+            scope,
+            construct_id,
+            name=name,
+            compiled=definition_file(spot=settings.spot, tuning=settings.tuning),
+            purpose="training",
+            placeholders=placeholders,
+            defaults=defaults(settings),
+            network=network,
+        )
+        self.run_jobs("processing")
         if settings.tuning:
             self._tune()
         else:
-            self._run_jobs("training", "pipelines-*")
-        compiled = definition_file(spot=settings.spot, tuning=settings.tuning)
-        body = with_defaults(json.loads(compiled.read_text(encoding="utf-8")), defaults(settings))
-        if network is not None:
-            names = {f"Job{name}{index}": one for name, ones in network.items() for index, one in enumerate(ones)}
-            placeholders = {**placeholders, **names}
-            body = isolated(body, {name: [f"${{Job{name}{index}}}" for index, _ in enumerate(ones)]
-                                   for name, ones in network.items()})  # fmt: skip
-        text = json.dumps(body, separators=(",", ":"))
-        pipeline = sagemaker.CfnPipeline(
-            self,
-            "Resource",
-            pipeline_name=name,
-            role_arn=self.role.role_arn,
-            # PipelineDefinitionProperty writes its one key in lower case, which CloudFormation refuses (aws-cdk#25774).
-            pipeline_definition={"PipelineDefinitionBody": Fn.sub(text, used(text, placeholders))},
-        )
-        pipeline.node.add_dependency(self.role)
-        self._arn = Stack.of(self).format_arn(service="sagemaker", resource="pipeline", resource_name=name)
-
-    def grant_start(self, grantee: iam.IGrantable) -> None:
-        """Allow to start executions."""
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=["sagemaker:StartPipelineExecution"], resources=[self._arn])
-        )
-
-    def _run_jobs(self, kind: str, *names: str) -> None:
-        """The jobs of a pipeline are named `pipelines-<execution>-<step>-<random>`, whatever the pipeline's name is."""
-        operation = kind.capitalize()
-        self._allow(
-            [f"sagemaker:Create{operation}Job", f"sagemaker:Describe{operation}Job", f"sagemaker:Stop{operation}Job"],
-            f"{kind}-job",
-            names,
-        )
+            self.run_jobs("training")
 
     def _tune(self) -> None:
         """A tuning job in place of the training job, and the training jobs that it starts."""
@@ -94,19 +60,8 @@ class TrainingPipeline(Construct):
         actions = [f"sagemaker:{verb}{operation}" for verb in ("Create", "Describe", "Stop")]
         # The best of its jobs is found in their list.
         actions.append(f"sagemaker:ListTrainingJobsFor{operation}")
-        self._allow(actions, "hyper-parameter-tuning-job", TUNED_JOBS)
-        self._run_jobs("training", *TUNED_JOBS)
-
-    def _allow(self, actions: list[str], resource: str, names: tuple[str, ...]) -> None:
-        stack = Stack.of(self)
-        self.role.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=[*actions, "sagemaker:AddTags"],  # every job carries the execution it belongs to
-                resources=[
-                    stack.format_arn(service="sagemaker", resource=resource, resource_name=name) for name in names
-                ],
-            )
-        )
+        self.allow(actions, "hyper-parameter-tuning-job", TUNED_JOBS)
+        self.run_jobs("training", *TUNED_JOBS)
 
 
 def definition_file(*, spot: bool, tuning: bool) -> Path:
@@ -119,81 +74,3 @@ def defaults(settings: Pipeline) -> dict[str, str | int | float]:
     if settings.weights_file == "none":
         return settings.defaults()
     return {**settings.defaults(), "WeightsChannelUri": f"s3://${{ArtifactBucketName}}/weights/{settings.weights_file}"}
-
-
-def isolated(definition: dict[str, Any], network: Mapping[str, list[str]]) -> dict[str, Any]:
-    """The definition with its jobs in a network and their containers cut off from it.
-
-    Processing jobs are compiled with network isolation. The training toolkit downloads its source, which it
-    then cannot, but it takes an archive in a channel just as well (`files.download_and_extract` of
-    sagemaker-training-toolkit).
-
-    Args:
-        definition: as SageMaker takes it.
-        network: `VpcConfig` of the requests.
-    """
-    return {**definition, "Steps": [_isolated_step(step, network) for step in definition["Steps"]]}
-
-
-def _isolated_step(step: dict[str, Any], network: Mapping[str, list[str]]) -> dict[str, Any]:
-    request = step.get("Arguments", {})
-    if step["Type"] == "Processing":
-        return {**step, "Arguments": {**request, "NetworkConfig": {**request["NetworkConfig"], "VpcConfig": network}}}
-    if step["Type"] == "Training":
-        return {**step, "Arguments": _isolated_training(request, "HyperParameters", network)}
-    if step["Type"] == "Tuning":
-        job = _isolated_training(request["TrainingJobDefinition"], "StaticHyperParameters", network)
-        return {**step, "Arguments": {**request, "TrainingJobDefinition": job}}
-    return step
-
-
-def _isolated_training(
-    request: dict[str, Any], hyperparameters: str, network: Mapping[str, list[str]]
-) -> dict[str, Any]:
-    source = {"S3DataType": "S3Prefix", "S3Uri": "${SourceCodeUri}", "S3DataDistributionType": "FullyReplicated"}
-    channel = {"ChannelName": "code", "DataSource": {"S3DataSource": source}, "InputMode": "File"}
-    archive = "/opt/ml/input/data/code/${SourceCodeName}"
-    return {
-        **request,
-        hyperparameters: {**request[hyperparameters], "sagemaker_submit_directory": archive},
-        "InputDataConfig": [*request["InputDataConfig"], channel],
-        "VpcConfig": network,
-        "EnableNetworkIsolation": True,
-    }
-
-
-def with_defaults(definition: dict[str, Any], defaults: Mapping[str, str | int | float]) -> dict[str, Any]:
-    """The definition with other defaults of its parameters.
-
-    Args:
-        definition: as SageMaker takes it.
-        defaults: by the parameters' names.
-
-    Raises:
-        SettingsError: a name is not a parameter's, or its type does not fit the parameter's.
-    """
-    types = {parameter["Name"]: parameter["Type"] for parameter in definition["Parameters"]}
-    for name, value in defaults.items():
-        if name not in types:
-            raise SettingsError(
-                f"The pipeline has no parameter {name}: remove it from the settings, or run make pipeline."
-            )
-        if not isinstance(value, FITTING[types[name]]):
-            raise SettingsError(f"The pipeline's parameter {name} is {types[name]}, but the settings give {value!r}.")
-    parameters = [
-        {**parameter, "DefaultValue": defaults[parameter["Name"]]} if parameter["Name"] in defaults else parameter
-        for parameter in definition["Parameters"]
-    ]
-    return {**definition, "Parameters": parameters}
-
-
-def used(text: str, placeholders: Mapping[str, str]) -> dict[str, str]:
-    """Those placeholders that a text has; CloudFormation's validation complains of the others.
-
-    Raises:
-        SettingsError: the text has one that nobody fills.
-    """
-    names = set(re.findall(r"\$\{(\w+)\}", text))
-    if unknown := sorted(names - set(placeholders)):
-        raise SettingsError(f"Nothing replaces ${{{unknown[0]}}} in the pipeline's definition: run make pipeline.")
-    return {name: value for name, value in placeholders.items() if name in names}

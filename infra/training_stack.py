@@ -1,6 +1,6 @@
 """From an upload to a registered model."""
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_events as events
 from constructs import Construct
 
@@ -36,13 +36,15 @@ class TrainingStack(Stack):
         endpoint = settings.endpoint
         serving_instance = endpoint.instance_type if isinstance(endpoint, RealtimeEndpoint) else None
 
-        self.notifications = Notifications(self, "Notifications", key=data.key, email=settings.notification_email)
+        self.notifications = Notifications(
+            self, "Notifications", name=settings.name, key=data.key, email=settings.notification_email
+        )
         self.registry = ModelRegistry(self, "Registry", name=settings.name, settings=settings)
         images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
         source_code = SourceCode(self, "SourceCode")
         engine = EngineLibrary(self, "EngineLibrary") if settings.vendor_libraries else None
         step_role = SageMakerRole(self, "StepRole", description="Preprocesses, trains and evaluates")
-        serving = Function(
+        self.serving = Function(
             self,
             "FindServingModel",
             name="serving",
@@ -51,7 +53,7 @@ class TrainingStack(Stack):
             environment={"ENDPOINT_NAME": settings.name, "NOTHING_SERVED_URI": source_code.uri},
             settings=settings,
         )
-        pipeline = TrainingPipeline(
+        self.pipeline = TrainingPipeline(
             self,
             "Pipeline",
             name=settings.name,
@@ -69,19 +71,20 @@ class TrainingStack(Stack):
                 # A channel cannot be left out or empty: without libraries it is an object that has none.
                 "EngineLibraryUri": engine.uri if engine else source_code.uri,
                 "ModelPackageGroupName": self.registry.name,
-                "FindServingModelFunctionArn": serving.function_arn,
+                "FindServingModelFunctionArn": self.serving.function_arn,
             },
             network=network.for_jobs() if network else None,
             settings=settings.pipeline,
         )
-        trigger = Function(
+        self.trigger = Function(
             self,
             "Trigger",
             name="trigger",
             memory_mb=512,
             timeout_seconds=300,  # S3 copies an archive of 5 GB within the call that asks for it
             environment={
-                "PIPELINE_NAME": pipeline.name,
+                "PIPELINE_NAME": self.pipeline.name,
+                "DATA_BUCKET_NAME": data.data.name,
                 "NOTIFICATION_TOPIC_ARN": self.notifications.topic_arn,
                 "MAX_ARCHIVE_BYTES": str(settings.archive.max_bytes),
                 "MAX_UNCOMPRESSED_BYTES": str(settings.archive.max_uncompressed_bytes),
@@ -89,10 +92,10 @@ class TrainingStack(Stack):
             },
             settings=settings,
         )
-        EventRule(
+        self.uploads = EventRule(
             self,
             "Uploads",
-            function=trigger,
+            function=self.trigger,
             description="An archive arrived: check it and start the training pipeline",
             pattern=events.EventPattern(
                 source=["aws.s3"],
@@ -107,6 +110,25 @@ class TrainingStack(Stack):
                 },
             ),
         )
+        if settings.monitoring.retrain:
+            # The alarm is in a stack that is deployed later: its name is all there is to know of it.
+            self.uploads.also(
+                "Drift",
+                description="What the model is asked has changed: train again on the newest dataset",
+                pattern=events.EventPattern(
+                    source=["aws.cloudwatch"],
+                    detail_type=["CloudWatch Alarm State Change"],
+                    resources=[
+                        self.format_arn(
+                            service="cloudwatch",
+                            resource="alarm",
+                            resource_name=settings.drift_alarm,
+                            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+                        )
+                    ],
+                    detail={"alarmName": [settings.drift_alarm], "state": {"value": ["ALARM"]}},
+                ),
+            )
 
         step_role.write_logs("ProcessingJobs", "TrainingJobs")
         step_role.encrypt_volumes(data.key.key_arn)
@@ -123,22 +145,22 @@ class TrainingStack(Stack):
         if network is not None:
             network.grant_attach(step_role)
 
-        pipeline.role.encrypt_volumes(data.key.key_arn)
-        step_role.grant_pass_to_sagemaker(pipeline.role)
-        data.artifacts.grant_read(pipeline.role, "executions/*")
-        self.registry.grant_register(pipeline.role)
-        serving.grant_invoke(pipeline.role)
+        self.pipeline.role.encrypt_volumes(data.key.key_arn)
+        step_role.grant_pass_to_sagemaker(self.pipeline.role)
+        data.artifacts.grant_read(self.pipeline.role, "executions/*")
+        self.registry.grant_register(self.pipeline.role)
+        self.serving.grant_invoke(self.pipeline.role)
 
-        grant_describe(serving, name=settings.name)
-        self.registry.grant_read(serving)
+        grant_describe(self.serving, name=settings.name)
+        self.registry.grant_read(self.serving)
 
-        data.data.grant_find(trigger)
-        data.data.grant_read(trigger, "incoming/*", "datasets/*")
-        data.data.grant_write(trigger, "datasets/*", "incoming/*.rejected.json")
-        pipeline.grant_start(trigger)
-        self.notifications.grant_publish(trigger)
+        data.data.grant_find(self.trigger)
+        data.data.grant_read(self.trigger, "incoming/*", "datasets/*")
+        data.data.grant_write(self.trigger, "datasets/*", "incoming/*.rejected.json")
+        self.pipeline.grant_start(self.trigger)
+        self.notifications.grant_publish(self.trigger)
 
-        CfnOutput(self, "PipelineName", value=pipeline.name)
+        CfnOutput(self, "PipelineName", value=self.pipeline.name)
         CfnOutput(self, "ModelPackageGroupName", value=self.registry.name)
         CfnOutput(self, "NotificationTopicArn", value=self.notifications.topic_arn)
-        CfnOutput(self, "TriggerFunctionName", value=trigger.function_name)
+        CfnOutput(self, "TriggerFunctionName", value=self.trigger.function_name)

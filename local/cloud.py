@@ -97,7 +97,9 @@ class EmbeddedCloud:
         """Take over SageMaker's requests and resource types in the emulator."""
         emulator.register_service("sagemaker", _TARGET, self.handle_request)
         emulator.honour_resource_types()
+        emulator.tell_policies_the_namespace()
         emulator.announce_stack_changes()
+        emulator.announce_alarm_changes()
         emulator.judge_alarms_as_cloudwatch_does()
         stack_resources.register(self, self._endpoints)
 

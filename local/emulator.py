@@ -11,11 +11,13 @@ What is hooked, and why:
 | `iam_evaluator.enforce`, `router.extract_access_key_id` | decide on SageMaker actions, which MiniStack does not map |
 | `iam_evaluator.evaluate_trust_policy`, `sts.register_session` | let SageMaker act as the roles that trust it |
 | `iam_actions.request_tag_context` | supply `cloudformation:ResourceTypes`, which MiniStack's policy checks lack |
+| the same | supply `cloudwatch:namespace` too |
 | `cloudformation.handlers._ACTION_HANDLERS` | refuse an update of resource types outside `ResourceTypes` |
 | `provisioners._RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_physical_name` | the SageMaker resource types |
 | `stacks._runs_on_worker_thread` | an endpoint waits for processes, off the event loop |
 | `stacks._add_event`, `CLIENT_REQUEST_TOKEN` | publish "CloudFormation Stack Status Change" events |
 | `cloudwatch._evaluate_alarm`, `_describe_alarms`, `_metrics`, `_dims_key` | alarms judge their own metric, in time |
+| `cloudwatch._dispatch_alarm_actions` | publish "CloudWatch Alarm State Change" events |
 | `eventbridge._put_events` | publish events with source `aws.sagemaker` |
 """
 
@@ -262,6 +264,48 @@ def announce_stack_changes() -> None:
     stack_actions._add_event = add_and_announce
 
 
+def tell_policies_the_namespace() -> None:
+    """Give policies the namespace that PutMetricData writes to, as a condition key."""
+    tag_context = iam_actions.request_tag_context
+
+    def request_context(service: str, action: str, body: bytes, params: dict[str, Any]) -> dict[str, Any]:
+        context: dict[str, Any] = tag_context(service, action, body, params)
+        if action == "cloudwatch:PutMetricData" and (namespace := _namespace(body, params)):
+            context["cloudwatch:namespace"] = namespace
+        return context
+
+    iam_actions.request_tag_context = request_context
+
+
+def _namespace(body: bytes, params: Mapping[str, Any]) -> str:
+    """The namespace of a PutMetricData request, which SDKs send as JSON, older ones as a form."""
+    if body[:1] == b"{":
+        return str(json.loads(body).get("Namespace", ""))
+    value = params.get("Namespace", "")
+    return str(value[0] if isinstance(value, list) else value)
+
+
+def announce_alarm_changes() -> None:
+    """Publish an event for every state that an alarm gets, as CloudWatch does and MiniStack does not."""
+    dispatch = cloudwatch._dispatch_alarm_actions
+
+    def dispatch_and_announce(alarm: dict[str, Any], old: str, new: str, reason: str) -> None:
+        dispatch(alarm, old, new, reason)
+        detail = {
+            "alarmName": alarm["AlarmName"],
+            "state": {"value": new, "reason": reason, "timestamp": _now()},
+            "previousState": {"value": old},
+            "configuration": {"description": alarm.get("AlarmDescription", "")},
+        }
+        put_event("aws.cloudwatch", "CloudWatch Alarm State Change", [alarm["AlarmArn"]], detail)
+
+    cloudwatch._dispatch_alarm_actions = dispatch_and_announce
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
+
+
 def judge_alarms_as_cloudwatch_does() -> None:
     """Make an alarm judge its own metric, and as time goes by.
 
@@ -276,6 +320,7 @@ def judge_alarms_as_cloudwatch_does() -> None:
         mine = {key: points for key, points in everything.items() if key[2] == own}
         if alarm["StateValue"] == "ALARM" and alarm.get("TreatMissingData") == "notBreaching" and _is_over(alarm, mine):
             alarm["StateValue"], alarm["StateReason"] = "OK", "No datapoint was received, and none is not breaching."
+            cloudwatch._dispatch_alarm_actions(alarm, "ALARM", "OK", alarm["StateReason"])
             return
         cloudwatch._metrics = mine
         try:

@@ -57,8 +57,8 @@ class Engine:
             pixels: uint8 (size, size, 1), as preprocessing decodes.
 
         Returns:
-            By name arrays without a batch axis: `logit`, `probability` and `unfamiliarity` (), `saliency`
-            (size, size), `overlay` uint8 (size, size, 4).
+            By name arrays without a batch axis: `logit`, `probability` and `unfamiliarity` (), where the model has one
+            `projection` (k,), `saliency` (size, size), `overlay` uint8 (size, size, 4).
         """
         batch = pixels[np.newaxis].astype(np.float32)
         with self._busy:
@@ -66,7 +66,7 @@ class Engine:
         return {name: value[0] for name, value in found.items()}
 
     def answer(self, encoded: bytes, *, overlay: bool) -> dict[str, Any]:
-        """One image's row of TensorFlow Serving's answer: a number for each output, and the overlay where it is wanted.
+        """One image's row of TensorFlow Serving's answer: numbers for each output, and the overlay where it is wanted.
 
         Args:
             encoded: a JPEG or PNG.
@@ -77,6 +77,8 @@ class Engine:
         """
         outputs = self.outputs(pixels_from_bytes(encoded, self.size))
         row: dict[str, Any] = {name: float(value) for name, value in outputs.items() if value.ndim == 0}
+        if "projection" in outputs:
+            row["projection"] = outputs["projection"].tolist()
         if overlay:
             buffer = io.BytesIO()
             # The least compression: more would take half as long as the network, for some kilobytes.

@@ -33,6 +33,7 @@ from model_code import image, job
 from model_code.export import VERSION_DIRECTORY, Scorer, judged
 from model_code.job import JobError
 from model_code.metrics import Array
+from model_code.projection import Projection, projected
 from model_code.saliency import coloured, grad_cam
 
 NAME = "litert"
@@ -56,11 +57,13 @@ class Answers:
         scorer: the trained network.
         temperature: of the calibration.
         guard: None where there were too few images for one.
+        projection: None where there were too few images for one.
     """
 
     scorer: Scorer
     temperature: float
     guard: guards.Guard | None
+    projection: Projection | None = None
 
 
 def save_code(directory: Path) -> None:
@@ -193,6 +196,7 @@ def _converted_head(answers: Answers, moved: Any) -> bytes:
         unfamiliar = guards.unfamiliarity(answers.guard, pixels)
         return {
             **judged(logits, answers.temperature, unfamiliar),
+            **projected(answers.projection, maps),
             "saliency": saliency,
             "overlay": coloured(saliency),
         }

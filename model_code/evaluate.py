@@ -1,14 +1,15 @@
-"""EvaluateModel: the exported model scores the test split once; metrics, gates, a report and a model card come out.
+"""EvaluateModel: the exported model scores the test split once; metrics, gates, report, card and reference come out.
 
     python -m model_code.evaluate --min-auroc 0.9 --min-sensitivity 0.85 --min-specificity 0.7 \
         --max-calibration-error 0.1 --serving-package none --serving-comparison gate
 
-Reads `processing/input/{model,training,test,report}` and, where a model is serving, its model.tar.gz in `processing/
-input/serving`; writes evaluation.json, report.html and model_card.json to `processing/output/evaluation`. What is
-scored is what model.tar.gz would answer when it is served, by the engine that would compute it; where that is not
-TensorFlow, it is held against the float32 network in the training's output.tar.gz. A model that fails its gates is a
-result, not an error: the exit status is 0, the pipeline's condition decides, and the sentences that name the failed
-gates are the job's exit message.
+Reads `processing/input/{model,training,validation,test,report}` and, where a model is serving, its model.tar.gz in
+`processing/input/serving`; writes evaluation.json, report.html, model_card.json and reference.json, with which
+monitoring compares the model's predictions once it serves, to `processing/output/evaluation`. What is scored is what
+model.tar.gz would answer when it is served, by the engine that would compute it; where that is not TensorFlow, it is
+held against the float32 network in the training's output.tar.gz. A model that fails its gates is a result, not an
+error: the exit status is 0, the pipeline's condition decides, and the sentences that name the failed gates are the
+job's exit message.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from model_code import agreement, assessment, comparison, gallery, gates, job, pictures
+from model_code import agreement, assessment, comparison, gallery, gates, job, pictures, reference
 from model_code.comparison import Side
 from model_code.dataset import read_card
 from model_code.intervals import resample_patients
@@ -73,9 +74,14 @@ def main(arguments: list[str]) -> None:
         evaluation["saliency"] = attention.as_json()
         evaluation["comparison"] = _compare(settings, _side(model, scores), weights, test, Path(directory, "serving"))
         evaluation["gates"] = gates.check(evaluation, settings.limits)
+        usual = model.score(job.processing_input("validation"), size)
         shown = gallery.collect(model, scores, attention, test, seed=assessment.BOOTSTRAP_SEED)
     output = job.processing_output("evaluation")
-    documents = {"evaluation.json": evaluation, "model_card.json": model_card(evaluation, model.metadata, card)}
+    documents = {
+        "evaluation.json": evaluation,
+        "model_card.json": model_card(evaluation, model.metadata, card),
+        reference.FILE: reference.document(usual, evaluation),
+    }
     for name, document in documents.items():
         (output / name).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     page = render(evaluation, model.metadata, card, scores=scores, gallery=shown)

@@ -19,6 +19,7 @@ from model_code.archive import LABELS
 from model_code.guard import Guard, unfamiliarity
 from model_code.image import batch_from_bytes
 from model_code.model import Classifier
+from model_code.projection import Projection, projected
 from model_code.saliency import grad_cam, overlay
 
 VERSION_DIRECTORY = "1"
@@ -39,7 +40,8 @@ class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
         inspect: float32 pixels (n, size, size, 1) in 0..255 to logits (n,), feature maps (n, h, w, c) and the hidden
             layer (n, k).
         logits: the same pixels to logits (n,).
-        explain: the same pixels to logits (n,) and saliency maps (n, size, size), see `saliency.grad_cam`.
+        explain: the same pixels to logits (n,), feature maps and saliency maps (n, size, size), see
+            `saliency.grad_cam`.
     """
 
     def __init__(self, classifier: Classifier, size: int) -> None:
@@ -70,17 +72,23 @@ class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
             logits, activations = self.head(feature_maps)
             return logits, feature_maps, activations
 
-        def explain(pixels: Any) -> tuple[Any, Any]:
+        def explain(pixels: Any) -> tuple[Any, Any, Any]:
             logits, feature_maps, activations = self.inspect(pixels)
-            return logits, grad_cam(feature_maps, activations, *self.kernels, size)
+            return logits, feature_maps, grad_cam(feature_maps, activations, *self.kernels, size)
 
         self.inspect = tf.function(inspect, input_signature=specification)
         self.logits = tf.function(lambda pixels: self.inspect(pixels)[0], input_signature=specification)
         self.explain = tf.function(explain, input_signature=specification)
 
 
-def save_servable(scorer: Scorer, temperature: float, directory: Path, guard: Guard | None = None) -> None:
-    """Write `<directory>/1`, a SavedModel whose signatures all answer logit, probability and unfamiliarity.
+def save_servable(
+    scorer: Scorer,
+    temperature: float,
+    directory: Path,
+    guard: Guard | None = None,
+    projection: Projection | None = None,
+) -> None:
+    """Write `<directory>/1`, a SavedModel whose signatures all answer logit, probability, unfamiliarity, projection.
 
     Of encoded JPEGs or PNGs, `image_bytes`, string (n,):
 
@@ -99,6 +107,7 @@ def save_servable(scorer: Scorer, temperature: float, directory: Path, guard: Gu
         temperature: of the calibration, stored as a constant of the graph.
         directory: the model directory; becomes the root of model.tar.gz.
         guard: says how unlike the training images an image is; without one, the unfamiliarity is 0.
+        projection: says what the network sees in a few numbers, float32 (n, k); without one, there is no such output.
     """
 
     # Traced once, like the network, so that its statistics are in the file once.
@@ -107,17 +116,18 @@ def save_servable(scorer: Scorer, temperature: float, directory: Path, guard: Gu
         input_signature=[tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.float32, name="pixels")],
     )
 
-    def outputs(logit: Any, pixels: Any) -> dict[str, Any]:
-        return judged(logit, temperature, unlike(pixels))
+    def outputs(logit: Any, feature_maps: Any, pixels: Any) -> dict[str, Any]:
+        return {**judged(logit, temperature, unlike(pixels)), **projected(projection, feature_maps)}
 
     def score_pixels(pixels: Any) -> dict[str, Any]:
         pixels = tf.cast(pixels, tf.float32)
-        return outputs(scorer.logits(pixels), pixels)
+        logit, feature_maps, _ = scorer.inspect(pixels)
+        return outputs(logit, feature_maps, pixels)
 
     def explain_pixels(pixels: Any) -> dict[str, Any]:
         pixels = tf.cast(pixels, tf.float32)
-        logit, saliency = scorer.explain(pixels)
-        return {**outputs(logit, pixels), "saliency": saliency}
+        logit, feature_maps, saliency = scorer.explain(pixels)
+        return {**outputs(logit, feature_maps, pixels), "saliency": saliency}
 
     def serving_default(image_bytes: Any) -> dict[str, Any]:
         return score_pixels(batch_from_bytes(image_bytes, scorer.size))
@@ -129,7 +139,7 @@ def save_servable(scorer: Scorer, temperature: float, directory: Path, guard: Gu
     def features(image_bytes: Any) -> dict[str, Any]:
         pixels = tf.cast(batch_from_bytes(image_bytes, scorer.size), tf.float32)
         logit, feature_maps, _ = scorer.inspect(pixels)
-        return {**outputs(logit, pixels), "features": tf.reduce_mean(feature_maps, axis=(1, 2))}
+        return {**outputs(logit, feature_maps, pixels), "features": tf.reduce_mean(feature_maps, axis=(1, 2))}
 
     of_bytes = [tf.TensorSpec((None,), tf.string, name="image_bytes")]
     of_pixels = [tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.uint8, name="pixels")]

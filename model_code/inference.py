@@ -1,7 +1,8 @@
 """Request handlers of the SageMaker TensorFlow Serving container; travels as code/inference.py in model.tar.gz.
 
 A request is one image (image/jpeg, image/png) or several ({"instances": [{"b64": "..."}]}). With `explain=true` among
-its custom attributes the answer has an overlay for each, a PNG to be stretched over the upright radiograph.
+its custom attributes the answer has an overlay for each, a PNG to be stretched over the upright radiograph. What the
+network saw in an image is in the answer as `features`, a few numbers in which monitoring looks for drift.
 
 The container (python_service.py in aws/deep-learning-containers) calls `input_handler`, posts its result to TensorFlow
 Serving and calls `output_handler` on the answer. An exception becomes a 500 with the body {"error": str(exception)}.
@@ -188,6 +189,9 @@ def _prediction(outputs: dict[str, Any]) -> dict[str, Any]:
         "label": positive if probability >= _METADATA["threshold"] else negative,
         "indeterminate": _METADATA["indeterminate"]["low"] <= probability < _METADATA["indeterminate"]["high"],
     }
+    # A model of before there was monitoring has none.
+    if "projection" in outputs:
+        prediction["features"] = [round(float(value), 4) for value in outputs["projection"]]
     if "overlay_bytes" in outputs:
         prediction["overlay_png"] = outputs["overlay_bytes"]["b64"]
     return prediction

@@ -37,6 +37,7 @@ class TestScores:
         areas: pixels of the original image, width times height.
         unfamiliarity: how unlike the training images, see `guard`; above 1 the image would be refused. Zeros from a
             model of before there was a guard.
+        features: (n, k), what the network saw, see `projection`; (n, 0) from a model that does not tell.
     """
 
     labels: Array
@@ -46,6 +47,7 @@ class TestScores:
     subtypes: list[str]
     areas: Array
     unfamiliarity: Array
+    features: Array
 
 
 class ExportedModel:
@@ -102,10 +104,10 @@ class ExportedModel:
         return str(self.metadata["dataset"]["sha256"])
 
     def score(self, test: Path, size: int, watch: Watcher | None = None) -> TestScores:
-        """Score the test shards once.
+        """Score the shards of a split once.
 
         Args:
-            test: directory with the test shards.
+            test: directory with the shards, usually of the test split.
             size: edge in pixels of the images in the shards. Where it is not the model's own, they are resized as
                 preprocessing resizes originals.
             watch: is handed the labels (n,) and the saliency maps (n, size, size) of each batch, which cost next to
@@ -113,11 +115,15 @@ class ExportedModel:
         """
         signature = self._signatures["explain_pixels" if watch else "score_pixels"]
         names = ("label", "patient", "subtype", "width", "height")
-        collected: dict[str, list[Any]] = {name: [] for name in ("logit", "probability", "unfamiliarity", *names)}
+        collected: dict[str, list[Any]] = {
+            name: [] for name in ("logit", "probability", "unfamiliarity", "features", *names)
+        }
         for pixels, columns in read_columns(examples(test, size), names):
             outputs = signature(pixels=self._fitted(tf.cast(pixels, tf.uint8), size))
             for name in ("logit", "probability"):
                 collected[name].extend(outputs[name].numpy().astype(np.float64))
+            seen = outputs.get("projection")
+            collected["features"].extend(np.zeros((len(pixels), 0)) if seen is None else seen.numpy())
             unlike = outputs.get("unfamiliarity")
             collected["unfamiliarity"].extend(np.zeros(len(pixels)) if unlike is None else unlike.numpy())
             for name in names:
@@ -132,6 +138,7 @@ class ExportedModel:
             subtypes=[value.decode("utf-8", "surrogateescape") for value in collected["subtype"]],
             areas=np.asarray(collected["width"], dtype=np.float64) * np.asarray(collected["height"], dtype=np.float64),
             unfamiliarity=np.asarray(collected["unfamiliarity"], dtype=np.float64),
+            features=np.asarray(collected["features"], dtype=np.float64),
         )
 
     def explain(self, pixels: Sequence[Pixels]) -> Array:

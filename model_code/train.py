@@ -29,7 +29,7 @@ if not __package__:
     # Started as a script, this file's own folder comes first on the path, and there `import model` is ours.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from model_code import engine_export, fit, guard, job, precision
+from model_code import engine_export, fit, guard, job, precision, projection
 from model_code.augment import Augmentation
 from model_code.batches import UNWEIGHTED, ClassWeights, TrainingImages
 from model_code.calibration import choose_threshold, fit_temperature, indeterminate_band
@@ -141,17 +141,18 @@ def main(arguments: list[str]) -> None:
     }
     watch, described = guard.fit(job.channel("train"), validation_channel, chosen.image_size)
     print(described["sentence"], flush=True)
+    seen = projection.fit(scorer.inspect, _pixels("train", chosen.image_size), count=images)
     directory = job.model_directory()
     engine = None
     if chosen.serving_engine == engine_export.NAME:
         engine = engine_export.save_models(
-            engine_export.Answers(scorer, temperature, watch),
+            engine_export.Answers(scorer, temperature, watch, seen),
             directory,
             training=_pixels("train", chosen.image_size),
             validation=_pixels("validation", chosen.image_size),
         )
     else:
-        save_servable(scorer, temperature, directory, watch)
+        save_servable(scorer, temperature, directory, watch, seen)
     save_handlers(directory)
     save_metadata(
         directory,

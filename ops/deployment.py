@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudformation import CloudFormationClient
 
-STACKS = ("data", "training", "endpoint", "api")
+STACKS = ("data", "training", "endpoint", "api", "monitoring")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,9 +87,19 @@ class Deployment:
         return self.output("data", "DataBucketName")
 
     @property
+    def artifact_bucket(self) -> str:
+        """The bucket that models and evaluations are in."""
+        return self.output("data", "ArtifactBucketName")
+
+    @property
     def pipeline(self) -> str:
         """The name of the training pipeline."""
         return self.output("training", "PipelineName")
+
+    @property
+    def monitoring_pipeline(self) -> str:
+        """The name of the monitoring pipeline."""
+        return self.output("monitoring", "MonitoringPipelineName")
 
     @property
     def model_package_group(self) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sagemaker import SageMakerClient
 
+    from ops.reports import Reporting
     from ops.search import Search
 
 FINISHED = frozenset({"Succeeded", "Failed", "Stopped"})
@@ -118,12 +119,20 @@ class Execution:
 
 
 class ExecutionReader:
-    """Reads the executions of one pipeline."""
+    """Reads, and starts, the executions of one pipeline."""
 
-    def __init__(self, sagemaker: SageMakerClient, logs: CloudWatchLogsClient, pipeline: str) -> None:
+    def __init__(
+        self,
+        sagemaker: SageMakerClient,
+        logs: CloudWatchLogsClient,
+        pipeline: str,
+        *,
+        first: str = "upload an archive with `cxr upload PATH`",
+    ) -> None:
         self._sagemaker = sagemaker
         self._logs = JobLogs(logs)
         self._pipeline = pipeline
+        self._first = first  # what makes the first execution
 
     def recent(self, limit: int) -> list[Execution]:
         """The newest executions, newest first; failed ones with their steps, which tell why."""
@@ -144,7 +153,7 @@ class ExecutionReader:
             PipelineName=self._pipeline, SortBy="CreationTime", SortOrder="Descending", MaxResults=1
         )
         if not answer["PipelineExecutionSummaries"]:
-            raise CommandError(f"{self._pipeline} has no executions yet: upload an archive with `cxr upload PATH`.")
+            raise CommandError(f"{self._pipeline} has no executions yet: {self._first}.")
         return answer["PipelineExecutionSummaries"][0]["PipelineExecutionArn"]
 
     def resolve(self, execution: str | None) -> str:
@@ -191,9 +200,9 @@ class ExecutionReader:
         )
         return answer["PipelineExecutionArn"]
 
-    def report_uri(self, execution: Execution) -> str:
-        """Where the report of the execution's evaluation is; raises CommandError when nothing was evaluated."""
-        return reports.of_execution(self._sagemaker, execution)
+    def report_uri(self, execution: Execution, what: Reporting) -> str:
+        """Where the report of the execution's step is; raises CommandError when the step has not run."""
+        return reports.of_execution(self._sagemaker, execution, what)
 
     def find(self, token: str) -> str | None:
         """The ARN of a recent execution that works on the archive copied under this token, or None."""

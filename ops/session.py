@@ -17,9 +17,10 @@ _CDK_SETTINGS = Path(__file__).resolve().parents[1] / "cdk.json"
 class Session:
     """Creates boto3 clients when they are first needed; importing boto3 alone takes most of a second."""
 
-    def __init__(self, *, env: str, region: str | None = None) -> None:
+    def __init__(self, *, env: str, region: str | None = None, profile: str | None = None) -> None:
         self.env = env
         self._region = region
+        self._profile = profile
 
     @functools.cached_property
     def region(self) -> str | None:
@@ -35,7 +36,8 @@ class Session:
     def _boto(self) -> boto3.Session:
         import boto3  # noqa: PLC0415
 
-        return boto3.Session()
+        # A profile that is named goes before credentials in the environment; without one they go before all profiles.
+        return boto3.Session(profile_name=self._profile)
 
     def credentials(self) -> Any:
         """The credentials, as botocore finds them; raises its error where there are none."""

@@ -289,6 +289,7 @@ _RULES: dict[str, Rule] = {
     "AWS::Logs::LogGroup": _log_group,
     "AWS::Logs::MetricFilter": _metric_filter,
     "AWS::S3::Bucket": _bucket,
+    "AWS::Scheduler::Schedule": _rule,
     "AWS::SageMaker::EndpointConfig": _endpoint_config,
     "AWS::SecretsManager::Secret": _secret,
     "AWS::WAFv2::WebACL": _web_acl,

@@ -14,15 +14,16 @@ from ops.session import Session
 if TYPE_CHECKING:
     from ops.api_access import Access
     from ops.predictions import PredictionApi
+    from ops.promotion import Side
 
 CONNECTIONS = 4
 
 
 class Workspace:
-    """One environment in one account and region."""
+    """One environment in one account and region, seen with the credentials of a profile or those that are in use."""
 
-    def __init__(self, *, env: str, region: str | None = None) -> None:
-        self.session = Session(env=env, region=region)
+    def __init__(self, *, env: str, region: str | None = None, profile: str | None = None) -> None:
+        self.session = Session(env=env, region=region, profile=profile)
 
     @functools.cached_property
     def deployment(self) -> Deployment:
@@ -44,6 +45,14 @@ class Workspace:
         return ExecutionReader(session.client("sagemaker"), session.client("logs"), self.deployment.pipeline)
 
     @functools.cached_property
+    def monitoring_runs(self) -> ExecutionReader:
+        """The executions of the deployed monitoring pipeline."""
+        session, pipeline = self.session, self.deployment.monitoring_pipeline
+        return ExecutionReader(
+            session.client("sagemaker"), session.client("logs"), pipeline, first="start one with `cxr monitor`"
+        )
+
+    @functools.cached_property
     def registry(self) -> ModelRegistry:
         """The registered models and the endpoint."""
         return ModelRegistry(
@@ -52,6 +61,13 @@ class Workspace:
             group=self.deployment.model_package_group,
             endpoint=self.deployment.endpoint,
         )
+
+    def promotion_side(self) -> Side:
+        """The environment as one of the two of a promotion."""
+        from ops.promotion import Side  # noqa: PLC0415
+
+        group = self.deployment.model_package_group
+        return Side(self.session.env, self.session.client("sagemaker"), self.s3, group)
 
     def prediction_api(self) -> PredictionApi:
         """The HTTPS API, asked with the deployment's own key, else a token of the environment, else AWS credentials."""

@@ -4,7 +4,7 @@
         |
     PreprocessImages ---- decoded ----> SplitDataset      audited: no patient and no duplicate in two splits
                                          |       |
-                 train, validation, report       test, report
+                 train, validation, report       validation, test, report
                                          |       |
                                  TrainModel      |        one training, or the best of a tuning job
                                   |      |       |
@@ -16,9 +16,10 @@
                                       /        \\          not significantly worse than the model that serves
                           RegisterModel        QualityGateFailed
 
-This module, `steps` and `quality_gate` are all that imports the SageMaker SDK. They run on a developer's machine,
-without credentials and without a network (`make pipeline`); deploying reads the committed JSON, in which `${...}`
-stands for what the stacks know. Everything an operator may change for one execution is a parameter (`parameters`).
+This module, `monitoring`, `compiling`, `steps` and `quality_gate` are all that imports the SageMaker SDK. They run on a
+developer's machine, without credentials and without a network (`make pipeline`); deploying reads the committed JSON, in
+which `${...}` stands for what the stacks know. Everything an operator may change for one execution is a parameter
+(`parameters`).
 
 **Spot and tuning are chosen by deploying one file or another**, not by a parameter: CreateTrainingJob refuses
 `MaxWaitTimeInSeconds` without managed spot training and requires it with (sagemaker-python-sdk#4140), an expression
@@ -43,7 +44,6 @@ be compared with what serves when it is done, not when it began.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping
@@ -53,16 +53,16 @@ from typing import Any
 # The SDK resolves a region while it is imported; nothing is called there.
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
-import boto3
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join, JsonGet
-from sagemaker.core.workflow.parameters import ParameterFloat, ParameterInteger, ParameterString
-from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import CacheConfig, StepTypeEnum
 
-from pipeline.parameters import CHOICES, INPUT_ARCHIVE_URI, Value, defaults, flag, hyperparameters
+from pipeline import monitoring
+from pipeline.compiling import offline_session, parameter, text_of
+from pipeline.parameters import INPUT_ARCHIVE_URI, defaults, flag, hyperparameters
 from pipeline.processing import evaluate_request, preprocess_request, split_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
@@ -90,16 +90,8 @@ CARD = PropertyFile(name="ModelCard", output_name="evaluation", path="model_card
 
 def _parameters(*, spot: bool, tuning: bool) -> dict[str, Any]:
     parameters = [ParameterString(INPUT_ARCHIVE_URI)]
-    parameters += [_parameter(name, value) for name, value in defaults(spot=spot, tuning=tuning).items()]
-    return {parameter.name: parameter for parameter in parameters}
-
-
-def _parameter(name: str, default: Value) -> Any:
-    if isinstance(default, str):
-        return ParameterString(name, default_value=default, enum_values=list(CHOICES.get(name, ())) or None)
-    if isinstance(default, int):
-        return ParameterInteger(name, default_value=default)
-    return ParameterFloat(name, default_value=default)
+    parameters += [parameter(name, value) for name, value in defaults(spot=spot, tuning=tuning).items()]
+    return {one.name: one for one in parameters}
 
 
 def _output(name: str) -> Join:
@@ -199,6 +191,7 @@ def _evaluate(
     request = evaluate_request(
         model_uri=model_uri,
         training_uri=training_uri,
+        validation_uri=dataset["validation"].S3Output.S3Uri,
         test_uri=dataset["test"].S3Output.S3Uri,
         report_uri=dataset["report"].S3Output.S3Uri,
         serving_uri=serving.output("ServingModelUri"),
@@ -231,6 +224,7 @@ def _register(
     request = register_request(
         model_uri=model_uri,
         statistics_uri=Join(on="/", values=[evaluation_uri, METRICS.path]),
+        reference_uri=Join(on="/", values=[evaluation_uri, "reference.json"]),
         card=JsonGet(step_name=evaluate.name, property_file=CARD, json_path="content"),
         metadata={
             "PipelineExecutionArn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
@@ -270,33 +264,21 @@ def build(*, spot: bool, tuning: bool) -> Pipeline:
         parameters=list(parameters.values()),
         steps=[preprocess, split, train, serving, evaluate, quality_gate(parameters, evaluate, METRICS, register)],
         pipeline_experiment_config=None,  # the older Experiments would need more permissions and show nothing new
-        sagemaker_session=_offline_session(),
+        sagemaker_session=offline_session(),
     )
 
 
-def _offline_session() -> PipelineSession:
-    # Nothing is signed or sent while compiling; the SDK only wants the objects to exist.
-    session = boto3.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106
-    return PipelineSession(boto_session=session, default_bucket="none")
-
-
 def compile_definition(*, spot: bool, tuning: bool) -> str:
-    """The definition as committed: two-space indent, one final newline, no null members, the same text every time."""
-    return json.dumps(_without_nulls(json.loads(build(spot=spot, tuning=tuning).definition())), indent=2) + "\n"
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value
+    """The definition as committed."""
+    return text_of(build(spot=spot, tuning=tuning))
 
 
 def main() -> None:
     """Write the definitions beside this module."""
-    for (spot, tuning), path in FILES.items():
-        path.write_text(compile_definition(spot=spot, tuning=tuning), encoding="utf-8")
+    compiled = {path: compile_definition(spot=spot, tuning=tuning) for (spot, tuning), path in FILES.items()}
+    compiled[monitoring.FILE] = monitoring.compile_definition()
+    for path, text in compiled.items():
+        path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"wrote {path}\n")
 
 

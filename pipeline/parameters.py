@@ -61,6 +61,15 @@ LIMITS: Mapping[str, Value] = {"MaxRuntimeSeconds": 7200}
 SPOT: Mapping[str, Value] = {"MaxWaitSeconds": 14400}
 TUNING: Mapping[str, Value] = {"TuningJobs": 8, "TuningParallelJobs": 2}
 
+# Of the monitoring pipeline, which shares none with the others.
+MONITORING: Mapping[str, Value] = {
+    "Days": 7,
+    "MinPredictions": 200,
+    "PsiLimit": 0.2,
+    "ProcessingInstanceType": "ml.m5.large",
+    "MaxRuntimeSeconds": 1800,
+}
+
 # A start with another value is refused, before anything has run.
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "Backbone": ("ResNet50V2", "EfficientNetV2B0", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large"),

@@ -1,7 +1,8 @@
-"""CreateProcessingJob requests of PreprocessImages, SplitDataset and EvaluateModel.
+"""CreateProcessingJob requests of PreprocessImages, SplitDataset and EvaluateModel, and of MonitorModel.
 
-The jobs unpack the source archive, which arrives as one more input, and run a module of `model_code`. None needs a
-network: SageMaker itself copies inputs and outputs, so the containers run isolated.
+The jobs unpack the source archive, which arrives as one more input, and run a module of `model_code`. Those that see
+images need no network: SageMaker itself copies inputs and outputs, so the containers run isolated. MonitorModel sees
+none and calls two services.
 
 Only PreprocessImages shares its work among instances. Every instance gets the whole archive, reads the hosts of the job
 from `/opt/ml/config/resourceconfig.json`
@@ -10,7 +11,7 @@ what they write lands below one prefix. The archive is not distributed with `Sha
 below a prefix, and the archive is one object, so one instance would get all of it and the others nothing.
 
 SplitDataset has to see every image at once, to find duplicates and to keep a patient's images together, and
-EvaluateModel computes one set of metrics: both are one instance, whatever its size.
+EvaluateModel computes one set of metrics: both are one instance, whatever its size. So is MonitorModel.
 """
 
 from collections.abc import Mapping, Sequence
@@ -87,6 +88,7 @@ def evaluate_request(
     *,
     model_uri: Any,
     training_uri: Any,
+    validation_uri: Any,
     test_uri: Any,
     report_uri: Any,
     serving_uri: Any,
@@ -100,6 +102,7 @@ def evaluate_request(
     Args:
         model_uri: S3 URI of `model.tar.gz`, one object.
         training_uri: S3 URI of the same job's `output.tar.gz`, which has the float32 network.
+        validation_uri: S3 prefix of the validation shards, from which monitoring's reference comes.
         test_uri: S3 prefix of the test shards.
         report_uri: S3 prefix of the dataset report.
         serving_uri: S3 URI of the serving model's `model.tar.gz`. An input must exist, so while nothing serves it is
@@ -115,6 +118,7 @@ def evaluate_request(
         inputs={
             "model": model_uri,
             "training": training_uri,
+            "validation": validation_uri,
             "test": test_uri,
             "report": report_uri,
             "serving": serving_uri,
@@ -123,6 +127,42 @@ def evaluate_request(
         instance_type=instance_type,
         max_runtime_seconds=max_runtime_seconds,
     )
+
+
+def monitor_request(
+    *,
+    reference_uri: Any,
+    arguments: Mapping[str, Any],
+    output_uri: Any,
+    instance_type: Any,
+    max_runtime_seconds: Any,
+) -> Request:
+    """The request that compares kept predictions with the reference of the model that gave them.
+
+    Its container reads DynamoDB and writes to CloudWatch, so it is not isolated from the network; there is neither an
+    image nor patient data in it.
+
+    Args:
+        reference_uri: S3 URI of `reference.json`, one object. An input must exist, so while there is none it is another
+            object, which the script leaves alone.
+        arguments: command-line flags of `model_code.monitor` without dashes, to their values as strings.
+        output_uri: S3 prefix of the report and the findings.
+        instance_type: a SageMaker processing instance type without local disks (see `_job`).
+        max_runtime_seconds: SageMaker stops the job after this time.
+    """
+    request = _job(
+        module="monitor",
+        arguments=arguments,
+        inputs={"reference": reference_uri},
+        output_uris={"monitoring": output_uri},
+        instance_type=instance_type,
+        max_runtime_seconds=max_runtime_seconds,
+        role="${MonitorRoleArn}",
+    )
+    # CloudFormation's own name for where the stack is: a container is told its region by nothing that is documented.
+    request["Environment"]["AWS_DEFAULT_REGION"] = "${AWS::Region}"
+    request["NetworkConfig"]["EnableNetworkIsolation"] = False
+    return request
 
 
 def _job(
@@ -134,6 +174,7 @@ def _job(
     instance_type: Any,
     instance_count: Any = 1,
     max_runtime_seconds: Any,
+    role: str = "${StepRoleArn}",
 ) -> Request:
     return {
         "AppSpecification": {
@@ -159,7 +200,7 @@ def _job(
         },
         "NetworkConfig": {"EnableInterContainerTrafficEncryption": True, "EnableNetworkIsolation": True},
         "StoppingCondition": {"MaxRuntimeInSeconds": max_runtime_seconds},
-        "RoleArn": "${StepRoleArn}",
+        "RoleArn": role,
     }
 
 

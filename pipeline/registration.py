@@ -18,12 +18,15 @@ REALTIME_INSTANCE_TYPES = [
 ] + ["ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g5.xlarge"]
 
 
-def register_request(*, model_uri: Any, statistics_uri: Any, card: Any, metadata: Mapping[str, Any]) -> Request:
+def register_request(
+    *, model_uri: Any, statistics_uri: Any, reference_uri: Any, card: Any, metadata: Mapping[str, Any]
+) -> Request:
     """The request that adds a version, pending approval, to the model package group.
 
     Args:
         model_uri: S3 URI of `model.tar.gz`.
         statistics_uri: S3 URI of `evaluation.json`, which SageMaker Studio shows beside the version.
+        reference_uri: S3 URI of `reference.json`, with which predictions of this version are compared once it serves.
         card: the model card, a JSON document as text of at most 100,000 characters, in the schema for model packages
             (https://docs.aws.amazon.com/sagemaker/latest/dg/model-registry-details.html).
         metadata: searchable properties of the version; a value has at most 256 letters, digits and `_.:/=+-@`.
@@ -39,6 +42,9 @@ def register_request(*, model_uri: Any, statistics_uri: Any, card: Any, metadata
             "SupportedRealtimeInferenceInstanceTypes": REALTIME_INSTANCE_TYPES,
         },
         "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": statistics_uri}}},
+        "DriftCheckBaselines": {
+            "ModelDataQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": reference_uri}}
+        },
         # The card waits for the same person as the version does.
         "ModelCard": {"ModelCardContent": card, "ModelCardStatus": "PendingReview"},
         "CustomerMetadataProperties": dict(metadata),

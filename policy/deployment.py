@@ -52,7 +52,7 @@ SCOPES: dict[str, tuple[str, ...]] = {
         f"{_ARN}:sagemaker:{_HERE}:endpoint-config/*",  # named by its logical id, as a model is
         f"{_ARN}:sagemaker:{_HERE}:model/*",
         f"{_ARN}:sagemaker:{_HERE}:model-package-group/{NAMES}",
-        f"{_ARN}:sagemaker:{_HERE}:pipeline/{NAMES}",
+        f"{_ARN}:sagemaker:{_HERE}:pipeline/{NAMES}*",
     ),
     "scheduler": (f"{_ARN}:scheduler:{_HERE}:schedule/*/{NAMES}-*",),
     "sns": (f"{_ARN}:sns:{_HERE}:{NAMES}-*",),

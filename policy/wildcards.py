@@ -49,9 +49,12 @@ RESOURCES = {
     ),
     r".*:stack/cxr-[a-z0-9]+-endpoint/\*": "a stack's ARN ends in an id that is given when it is created",
     r".*:network-interface/\*": "an interface gets its id when it is made for a job",
-    r"<\w+\.Arn>:\*": "versions of the function before the colon",
+    r"(<[\w:]+\.Arn>|cxr-[a-z0-9]+-training:ExportsOutputFnGetAttFindServingModel\w+):\*": (
+        "versions of the function before the colon"
+    ),
     r"(<[\w:]+\.Arn>|cxr-[a-z0-9]+-data:ExportsOutputFnGetAtt\w+)"
-    r"/(batches|incoming|uploads|datasets|executions|weights)/\*(\.rejected\.json|/evaluation/evaluation\.json)?": (
+    r"/(batches|capture|incoming|monitoring|uploads|datasets|executions|weights)/\*"
+    r"(\.rejected\.json|/evaluation/evaluation\.json|/reference\.json)?": (
         "the objects below a prefix; their keys are made of uploads' names, tokens and execution ids"
     ),
 }

@@ -22,8 +22,17 @@ def radiographs() -> Path:
     return RADIOGRAPHS
 
 
-# Modules that start a cloud of their own, which takes minutes: they need not wait for their folder.
-_OWN_CLOUD = frozenset({"test_release_under_load.py", "test_upgrade.py"})
+# Modules that take minutes and share nothing with their folder: another worker may take them.
+_ALONE = frozenset(
+    {
+        "test_container_contract.py",
+        "test_faithfulness.py",
+        "test_monitoring.py",
+        "test_release_under_load.py",
+        "test_train.py",
+        "test_upgrade.py",
+    }
+)
 
 
 class FolderScheduling(LoadScopeScheduling):
@@ -31,7 +40,12 @@ class FolderScheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0].split("/")
-        return path[-1] if path[-1] in _OWN_CLOUD else path[1]
+        return path[-1] if path[-1] in _ALONE else path[1]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are processors: whole-stack tests mostly wait."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:
@@ -40,5 +54,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderSchedu
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the folder that takes longest."""
-    items.sort(key=lambda item: "system" not in item.path.parts)
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: ("system" not in item.path.parts, item.path.name not in _ALONE))

@@ -42,7 +42,7 @@ def make_commands() -> list[str]:
 
 
 def test_the_workflows_are_those_that_are_documented() -> None:
-    assert set(WORKFLOWS) == {"check", "deploy", "deploy-environment"}
+    assert set(WORKFLOWS) == {"check", "deploy", "deploy-environment", "promote"}
     text = (REPOSITORY / "docs" / "deployment.md").read_text(encoding="utf-8")
     assert all(f"{name}.yml" in text for name in WORKFLOWS)
 
@@ -89,7 +89,7 @@ def test_who_speaks_to_aws_asked_for_a_token_and_for_nothing_longer() -> None:
         name for name, step in steps() if step.get("uses", "").startswith("aws-actions/configure-aws-credentials")
     }
     asking = {name for name, job in jobs() if "id-token" in job.get("permissions", {}) and "steps" in job}
-    assert speaking == asking == {"check: diff", "deploy-environment: deploy"}
+    assert speaking == asking == {"check: diff", "deploy-environment: deploy", "promote: promote"}
 
 
 def test_the_token_of_the_checkout_is_not_left_for_later_steps() -> None:
@@ -136,7 +136,7 @@ def test_a_deployment_belongs_to_github_s_environment_of_the_same_name() -> None
 
 def test_workflows_run_the_commands_that_people_run() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    commands = {command.split()[1] for command in make_commands()}
+    commands = {command.split()[1] for command in make_commands()} - {".venv/deploy.installed"}
     assert commands == {"test", "diff", "deploy"}
     assert commands <= targets
 
@@ -144,6 +144,22 @@ def test_workflows_run_the_commands_that_people_run() -> None:
 @pytest.mark.parametrize("workflow", ["check", "deploy"])
 def test_everything_that_must_hold_is_checked_first(workflow: str) -> None:
     assert "make test" in [step.get("run") for step in load(WORKFLOWS[workflow])["jobs"]["test"]["steps"]]
+
+
+def test_a_model_reaches_prod_by_a_person_s_hand_and_with_prod_s_reviewers() -> None:
+    promote = load(WORKFLOWS["promote"])
+    assert list(promote["on"]) == ["workflow_dispatch"]
+    assert promote["jobs"]["promote"]["environment"] == "prod"
+
+
+def test_a_promotion_reads_with_one_role_and_writes_with_another() -> None:
+    """What the last step uses are the target's credentials; the profile that the command names holds the source's."""
+    steps_ = load(WORKFLOWS["promote"])["jobs"]["promote"]["steps"]
+    roles = [step["with"]["role-to-assume"] for step in steps_ if "role-to-assume" in step.get("with", {})]
+    assert roles == ["${{ vars.AWS_PROMOTE_SOURCE_ROLE_ARN }}", "${{ vars.AWS_PROMOTE_ROLE_ARN }}"]
+    runs = [step["run"] for step in steps_ if "run" in step]
+    assert "--profile source" in runs[1]
+    assert 'promote "$VERSION" --to prod --from-profile source' in runs[2]
 
 
 def test_no_job_runs_for_ever() -> None:

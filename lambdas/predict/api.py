@@ -14,7 +14,7 @@ from lambdas.predict import image, log, request
 from lambdas.predict.dicom import Converted, Dicom
 from lambdas.predict.endpoint import Endpoint
 from lambdas.predict.image import EncodedImage
-from lambdas.predict.model import PREPARATION_SECONDS, Model
+from lambdas.predict.model import PREPARATION_SECONDS, Model, Prediction
 from lambdas.predict.request import Request
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads
@@ -107,22 +107,23 @@ class Api:
             exchange.headers["Idempotency-Replayed"] = "true"
             return earlier
         try:
-            answer = self._scored(asked, exchange)
+            answer, prediction = self._scored(asked, exchange)
         except BaseException:
             self._aside(exchange, lambda: self.requests.release(claim))
             raise
-        self._aside(exchange, lambda: self.results.keep(answer))
+        self._aside(exchange, lambda: self.results.keep(answer, prediction))
         self._aside(exchange, lambda: self.requests.finish(claim, answer))
         return answer
 
-    def _scored(self, asked: Request, exchange: Exchange) -> dict[str, Any]:
+    def _scored(self, asked: Request, exchange: Exchange) -> tuple[dict[str, Any], Prediction]:
+        """The caller's answer, and the prediction that it tells of."""
         radiograph, source = self._prepared(asked, exchange.fields)
         late = time.perf_counter() - exchange.started > PREPARATION_SECONDS
         model, asked_at = self.hurried_model() if late else self.model, time.perf_counter()
         prediction = model.predict(radiograph, explain=asked.explain)
         exchange.fields.update(model_ms=_since(asked_at), model_version=prediction.model["version"])
         overlay = {"overlay": {"media_type": "image/png", "data": prediction.overlay}} if asked.explain else {}
-        return {
+        answer = {
             "id": exchange.request_id,
             "probability": prediction.probability,
             "label": prediction.label,
@@ -133,6 +134,7 @@ class Api:
             **overlay,
             "notice": NOTICE,
         }
+        return answer, prediction
 
     def _prepared(self, asked: Request, fields: dict[str, Any]) -> tuple[EncodedImage, dict[str, Any]]:
         """The image as the endpoint takes it, and what the answer says about where it came from."""

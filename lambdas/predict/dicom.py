@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import binascii
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
+from pybase64 import b64decode, b64encode_as_string
 
 from lambdas.predict.image import EncodedImage
 from lambdas.web.problems import KINDS, Problem
@@ -44,7 +44,7 @@ class Dicom:
                 model_timeout.
             RuntimeError: the function failed, in a way that is not the file's fault.
         """
-        return self._ask({"dicom": binascii.b2a_base64(file.data, newline=False).decode("ascii")})
+        return self._ask({"dicom": b64encode_as_string(file.data)})
 
     def convert_upload(self, url: str) -> Converted:
         """Have the file converted that is at a signed address, which the function reads itself.
@@ -74,7 +74,7 @@ class Dicom:
             raise _failure(document)
         if document.get("code") in KINDS:
             raise Problem(document["code"], str(document["detail"]))
-        png = binascii.a2b_base64(document["png"])
+        png = b64decode(document["png"], validate=True)
         return Converted(EncodedImage(png, "image/png"), {name: str(document[name]) for name in _TOLD})
 
 

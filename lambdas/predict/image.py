@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import binascii
 from dataclasses import dataclass, field
 from typing import Any
+
+from pybase64 import b64decode
 
 from lambdas.web.answers import header
 from lambdas.web.problems import Problem
@@ -83,7 +84,8 @@ def _body(event: dict[str, Any], max_bytes: int) -> bytes:
     if len(body) // 4 * 3 - 2 > max_bytes:
         raise too_large(len(body) // 4 * 3, max_bytes)
     try:
-        data = binascii.a2b_base64(body, strict_mode=True)
+        # binascii takes 6 ms for 4 MB, more than all else that the function does.
+        data = b64decode(body, validate=True)
     except ValueError:
         raise Problem("undecodable_image", f"The body could not be read as binary. {_SUPPORTED}") from None
     if len(data) > max_bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from dataclasses import dataclass, field
@@ -63,6 +64,8 @@ class Prediction:
 
     Attributes:
         indeterminate: the probability lies where the model's validation data do not decide.
+        unfamiliarity: how unlike the training radiographs the image looks, kept for monitoring.
+        features: what the network saw in it, in a few numbers kept for monitoring; empty for a model of before that.
         overlay: base64 of a PNG to be stretched over the upright radiograph; None where nobody asked for it.
     """
 
@@ -72,6 +75,8 @@ class Prediction:
     threshold: float
     model: dict[str, Any]
     overlay: str | None = field(default=None, repr=False)
+    unfamiliarity: float = 0.0
+    features: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,5 +204,16 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
         "dataset_sha256": str(described["dataset_sha256"]),
         "engine": str(described["engine"]),
     }
-    overlay = str(prediction["overlay_png"]) if explain else None
-    return Prediction(probability, prediction["label"], prediction["indeterminate"], threshold, model, overlay)
+    observed = [float(value) for value in (prediction.get("unfamiliarity", 0.0), *prediction.get("features", ()))]
+    if not all(map(math.isfinite, observed)):
+        raise ValueError("unfamiliarity and features have to be finite")
+    return Prediction(
+        probability,
+        prediction["label"],
+        prediction["indeterminate"],
+        threshold,
+        model,
+        overlay=str(prediction["overlay_png"]) if explain else None,
+        unfamiliarity=observed[0],
+        features=tuple(observed[1:]),
+    )

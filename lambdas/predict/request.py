@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import binascii
 import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
+
+from pybase64 import b64decode
 
 from lambdas.predict import image
 from lambdas.predict.image import EncodedImage
@@ -67,7 +68,7 @@ def _of_json(event: dict[str, Any], max_bytes: int) -> tuple[EncodedImage | None
     if len(value) // 4 * 3 - 2 > max_bytes:
         raise image.too_large(len(value) // 4 * 3, max_bytes)
     try:
-        data = binascii.a2b_base64(value, strict_mode=True)
+        data = b64decode(value, validate=True)
     except ValueError:
         raise Problem("invalid_request", f"image has to be base64 without line breaks. {_FORM}") from None
     return image.recognise(data, max_bytes), None
@@ -78,7 +79,7 @@ def _document(event: dict[str, Any]) -> dict[str, Any]:
     if not body:
         raise Problem("empty_body", f"The request has no body. {_FORM}")
     try:
-        document = json.loads(binascii.a2b_base64(body) if event.get("isBase64Encoded") else body)
+        document = json.loads(b64decode(body, validate=True) if event.get("isBase64Encoded") else body)
     except (ValueError, RecursionError):
         raise Problem("invalid_request", f"The body is not JSON. {_FORM}") from None
     if not isinstance(document, dict):

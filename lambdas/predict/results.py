@@ -6,7 +6,10 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lambdas.predict.model import Prediction
 
 CONNECT_TIMEOUT_SECONDS = 0.5
 READ_TIMEOUT_SECONDS = 1.0
@@ -22,8 +25,12 @@ class Results:
     keep_seconds: int
     clock: Callable[[], float] = time.time
 
-    def keep(self, answer: Mapping[str, Any]) -> None:
-        """Keep an answer under its id.
+    def keep(self, answer: Mapping[str, Any], prediction: Prediction) -> None:
+        """Keep an answer under its id, and what monitoring compares (model_code/kept_predictions.py) beside it.
+
+        Args:
+            answer: as the client gets it.
+            prediction: of the model, which says more than the client gets.
 
         Raises:
             botocore.exceptions.BotoCoreError, ClientError: it could not be written.
@@ -35,7 +42,16 @@ class Results:
             Item={
                 "id": {"S": answer["id"]},
                 "answer": {"S": json.dumps(kept, allow_nan=False)},
+                "package_arn": {"S": prediction.model["package_arn"]},
+                "probability": {"N": _number(prediction.probability)},
+                "unfamiliarity": {"N": _number(prediction.unfamiliarity)},
+                "features": {"S": json.dumps(prediction.features)},
                 "created_at": {"N": str(now)},
                 "expires_at": {"N": str(now + self.keep_seconds)},
             },
         )
+
+
+def _number(value: float) -> str:
+    # DynamoDB's numbers have 38 digits and no exponent below -130; a probability can be smaller.
+    return f"{value:.9f}"

@@ -14,6 +14,8 @@ Label = Literal["NORMAL", "PNEUMONIA"]
 MediaType = Literal["image/jpeg", "image/png", "application/dicom"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
+# Whole groups of four characters, without line breaks.
+BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -111,7 +113,7 @@ class Result(Document):
 class ImageInDocument(Document):
     """An image inside a JSON document."""
 
-    image: Annotated[Base64, Field(min_length=4, description="A JPEG, PNG or DICOM file.")]
+    image: Annotated[Base64, Field(min_length=4, pattern=BASE64, description="A JPEG, PNG or DICOM file.")]
 
 
 class UploadedImage(Document):

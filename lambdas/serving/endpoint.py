@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -25,10 +25,15 @@ class NoPackageError(RuntimeError):
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model package that serves, and where its `model.tar.gz` is."""
+    """A model package that serves, where its `model.tar.gz` is, and what its predictions are compared with.
+
+    Attributes:
+        reference_uri: of its `reference.json`; None for a package of before there was one.
+    """
 
     package_arn: str
     artifact_uri: str
+    reference_uri: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Endpoint:
                     raise
                 # A release that has just ended takes the old configuration and model away: the endpoint has others.
                 continue
-            return ServedModel(package_arn, self._artifact_of(package_arn))
+            return self._described(package_arn)
         raise NoPackageError(
             f"The configuration of the endpoint {self.name} or its model was not there, {_LOOKS} times: "
             "the endpoint was changed by other means than a release."
@@ -90,7 +95,7 @@ class Endpoint:
             )
         return package
 
-    def _artifact_of(self, package_arn: str) -> str:
+    def _described(self, package_arn: str) -> ServedModel:
         try:
             package = self.sagemaker.describe_model_package(ModelPackageName=package_arn)
         except ClientError as error:
@@ -104,7 +109,15 @@ class Endpoint:
         uri = containers[0].get("ModelDataUrl") if containers else None
         if not uri:
             raise NoPackageError(f"The model package {package_arn} names no artifact: release another version.")
-        return uri
+        return ServedModel(package_arn, uri, _reference_of(package))
+
+
+def _reference_of(package: Mapping[str, Any]) -> str | None:
+    # Where SageMaker keeps what later data are compared with; registration fills it (pipeline/registration.py).
+    uri: str | None = (
+        package.get("DriftCheckBaselines", {}).get("ModelDataQuality", {}).get("Statistics", {}).get("S3Uri")
+    )
+    return uri
 
 
 def _is_absent(error: ClientError) -> bool:

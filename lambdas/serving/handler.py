@@ -1,4 +1,6 @@
-"""FindServingModel: the Lambda step that tells an execution which model its own is to be compared with.
+"""FindServingModel: the Lambda step that tells an execution which model serves.
+
+Training compares its own with it, and monitoring the predictions with the reference that came with it.
 
 Invoked by SageMaker Pipelines, which takes the answer's members as the step's outputs, waits for ten minutes and does
 not repeat a call that failed (https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html). What
@@ -38,12 +40,14 @@ def endpoint() -> Endpoint:
 
 @logger.inject_lambda_context
 def handle(_event: dict[str, Any], _context: LambdaContext) -> dict[str, str]:
-    """Answer the serving package and its artifact; `none` and an object to be left alone where nothing serves."""
+    """Answer the serving package, its artifact and its reference; `none` and an object to be left alone where nothing
+    serves, that object too for a package without a reference."""
     nothing_served_uri = environment().nothing_served_uri
     served = endpoint().served_model()
     answer = {
         "ServingPackageArn": served.package_arn if served else "none",
         "ServingModelUri": served.artifact_uri if served else nothing_served_uri,
+        "ReferenceUri": (served.reference_uri if served else None) or nothing_served_uri,
     }
     logger.info("found what serves", extra={"answer": answer})
     return answer

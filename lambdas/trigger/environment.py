@@ -16,8 +16,10 @@ class Environment(BaseModel):
 
     pipeline_name: str = Field(alias="PIPELINE_NAME", min_length=1)
     """Name of the SageMaker pipeline to start."""
+    data_bucket_name: str = Field(alias="DATA_BUCKET_NAME", min_length=1)
+    """Bucket with the datasets, for training that no upload started."""
     notification_topic_arn: str = Field(alias="NOTIFICATION_TOPIC_ARN", min_length=1)
-    """SNS topic told about refused archives."""
+    """SNS topic told about refused archives and about training that drift started."""
     max_archive_bytes: PositiveInt = Field(alias="MAX_ARCHIVE_BYTES")
     """Largest accepted archive."""
     max_uncompressed_bytes: PositiveInt = Field(alias="MAX_UNCOMPRESSED_BYTES")

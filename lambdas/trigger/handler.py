@@ -1,5 +1,7 @@
 """Trigger: an archive uploaded under `incoming/` starts the pipeline once, or is refused with a report.
 
+Where settings say so, the drift alarm starts it too, on the newest dataset.
+
 Invoked asynchronously by EventBridge. Anything unexpected raises, so that Lambda delivers the event again (twice) and
 then hands it to the dead-letter queue; repeats are harmless. Of an archive only its directory is read.
 """
@@ -17,6 +19,7 @@ from lambdas.trigger.archive import Limits
 from lambdas.trigger.dataset import COPY_CONCURRENCY
 from lambdas.trigger.environment import Environment
 from lambdas.trigger.intake import Intake
+from lambdas.trigger.retraining import Retraining, alarm
 from lambdas.trigger.upload import announcement
 
 if TYPE_CHECKING:
@@ -25,15 +28,17 @@ if TYPE_CHECKING:
 logger = Logger()
 
 
+_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=COPY_CONCURRENCY)
+
+
 @cache
 def intake() -> Intake:
-    """The service, made once per execution environment."""
+    """The service for uploads, made once per execution environment."""
     environment = Environment.load()
-    retries = Config(retries={"mode": "standard", "total_max_attempts": 5}, max_pool_connections=COPY_CONCURRENCY)
     return Intake(
-        s3=boto3.client("s3", config=retries),
-        sagemaker=boto3.client("sagemaker", config=retries),
-        sns=boto3.client("sns", config=retries),
+        s3=boto3.client("s3", config=_RETRIES),
+        sagemaker=boto3.client("sagemaker", config=_RETRIES),
+        sns=boto3.client("sns", config=_RETRIES),
         pipeline_name=environment.pipeline_name,
         topic_arn=environment.notification_topic_arn,
         limits=Limits(
@@ -44,9 +49,27 @@ def intake() -> Intake:
     )
 
 
+@cache
+def retraining() -> Retraining:
+    """The service for drift, made once per execution environment."""
+    environment = Environment.load()
+    return Retraining(
+        s3=boto3.client("s3", config=_RETRIES),
+        sagemaker=boto3.client("sagemaker", config=_RETRIES),
+        sns=boto3.client("sns", config=_RETRIES),
+        pipeline_name=environment.pipeline_name,
+        topic_arn=environment.notification_topic_arn,
+        data_bucket=environment.data_bucket_name,
+    )
+
+
 @logger.inject_lambda_context
 def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    """Handle one EventBridge "Object Created" event of S3."""
+    """Handle one EventBridge event: "Object Created" of S3, or an alarm of CloudWatch that went off."""
+    if drifted := alarm(event):
+        outcome = retraining().start(drifted)
+        logger.info("handled an alarm", extra={"outcome": outcome})
+        return outcome
     announced = announcement(event)
     if announced is None:
         logger.info("ignored an event that announces no archive", extra={"detail_type": event.get("detail-type")})

@@ -90,6 +90,12 @@ def header(event: Mapping[str, Any], name: str) -> str:
     return next((value for key, value in headers.items() if key.lower() == name.lower()), None) or ""
 
 
+def has_header(event: Mapping[str, Any], name: str) -> bool:
+    """Whether a header is there, be it empty."""
+    headers: Mapping[str, str] = event.get("headers") or {}
+    return any(key.lower() == name.lower() for key in headers)
+
+
 def path(event: Mapping[str, Any]) -> str:
     """The route: the declared resource, or behind `{proxy+}` the path asked for."""
     resource = str(event.get("resource") or "")

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lambdas.web.answers import header
+from lambdas.web.answers import has_header, header
 from lambdas.web.problems import Problem
 
 DAY_SECONDS = 86_400
@@ -78,9 +78,9 @@ class Requests:
         Raises:
             Problem: invalid_request for a key of the wrong form, request_in_progress, or idempotency_key_reused.
         """
-        key = header(event, "idempotency-key")
-        if not key:
+        if not has_header(event, "idempotency-key"):
             return None, None
+        key = header(event, "idempotency-key")
         if not _KEY.fullmatch(key):
             raise Problem("invalid_request", "Idempotency-Key has to be 1 to 255 printable ASCII characters.")
         record_id = f"{self.operation}#{hashlib.sha256(f'{caller(event)}|{key}'.encode()).hexdigest()}"

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ops import comparison, output, overview, releases
+from ops import comparison, output, overview, promotion, releases
 from ops.commands.options import Env, Json, Region, Timeout, Version, open_workspace
-from ops.errors import CommandError
+from ops.errors import CommandError, ExitCode
+from ops.workspace import Workspace
 
 
 def models(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
@@ -150,3 +151,50 @@ def rollback(
     else:
         rejected = f"; version {left.version} is rejected" if reject and left else ""
         output.results().print(f"version {target.version} is serving{rejected}", markup=False)
+
+
+def promote(
+    ctx: typer.Context,
+    version: Version,
+    *,
+    to: Annotated[str, typer.Option("--to", metavar="ENV", help="Environment that the version is registered in.")],
+    from_profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help="AWS profile that reads; else the credentials in use.")
+    ] = None,
+    to_profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help="AWS profile that writes; else the credentials in use.")
+    ] = None,
+    to_region: Annotated[
+        str | None, typer.Option(metavar="REGION", help="Region of that environment (else cdk.json's).")
+    ] = None,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Take an approved model to another environment, with its evidence and without training it again.
+
+    `--env` is where it was approved. Its files are copied to the other environment's artifact bucket, read back and
+    compared by their SHA-256; then it is registered there and waits for that environment's own approval. Promoting the
+    same version again registers nothing new.
+    """
+    source = open_workspace(ctx, env, region, profile=from_profile)
+    target = Workspace(env=to, region=to_region, profile=to_profile)
+    if source.session.env == to:
+        raise CommandError(f"{to} is where the version is: name another environment with --to.", ExitCode.USAGE)
+    chosen = source.registry.resolve(version)
+    promoted = promotion.promote(
+        chosen.arn,
+        source.promotion_side(),
+        target.promotion_side(),
+        bucket=target.deployment.artifact_bucket,
+        image=promotion.serving_image(target.executions.definition()),
+        tell=output.say,
+    )
+    if as_json:
+        output.print_json(promoted.as_json())
+        return
+    state = f"was there already ({promoted.approval})" if promoted.known else "waits for approval"
+    sentence = f"version {chosen.version} of {source.session.env} is version {promoted.version} of {to} and {state}"
+    output.results().print(sentence, markup=False)
+    if promoted.approval == "PendingManualApproval":
+        output.say(f"Next: `cxr --env {to} approve {promoted.version}`.")

@@ -39,6 +39,6 @@ def environment(ctx: typer.Context, env: str | None) -> str:
     return env or (ctx.obj or {}).get("env") or os.environ.get("CXR_ENV") or "dev"
 
 
-def open_workspace(ctx: typer.Context, env: str | None, region: str | None) -> Workspace:
+def open_workspace(ctx: typer.Context, env: str | None, region: str | None, *, profile: str | None = None) -> Workspace:
     """What the command works with; nothing is asked before it is needed."""
-    return Workspace(env=environment(ctx, env), region=region or (ctx.obj or {}).get("region"))
+    return Workspace(env=environment(ctx, env), region=region or (ctx.obj or {}).get("region"), profile=profile)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import webbrowser
 from pathlib import Path
@@ -14,9 +15,12 @@ from ops import datasets as archives
 from ops.commands.options import Env, Json, Named, Parameters, Region, open_workspace
 from ops.errors import CommandError, ExitCode
 from ops.parameters import check, pairs
+from ops.reports import Reporting
 
 if TYPE_CHECKING:
     from ops.executions import Execution
+
+Save = Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Write it there instead of opening it.")]
 
 _ARCHIVE = "InputArchiveUri"
 
@@ -161,9 +165,7 @@ def report(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Of this version instead: number, ARN or `latest`.")
     ] = None,
-    save: Annotated[
-        Path | None, typer.Option("--save", metavar="FILE", help="Write it there instead of opening it.")
-    ] = None,
+    save: Save = None,
     as_json: Json = False,
     env: Env = None,
     region: Region = None,
@@ -178,15 +180,57 @@ def report(
     else:
         reader = workspace.executions
         read = reader.read(reader.resolve(execution))
-        uri, name = reader.report_uri(read), read.id
-    content = reports.fetch(workspace.s3, uri)
-    path = save or Path(tempfile.mkdtemp(prefix="cxr-")) / f"report-{name}.html"
-    path.write_bytes(content)
-    opened = save is None and webbrowser.open(path.resolve().as_uri())
+        uri, name = reader.report_uri(read, Reporting.EVALUATION), read.id
+    path, opened = _open(reports.fetch(workspace.s3, uri), name, save)
     if as_json:
         output.print_json({"source": uri, "file": str(path), "opened": opened})
     else:
         output.results().print(str(path), markup=False)
+
+
+def monitor(
+    ctx: typer.Context,
+    *,
+    set_: Parameters = None,
+    newest: Annotated[bool, typer.Option("--newest", help="Show the newest run instead of starting one.")] = False,
+    save: Save = None,
+    timeout: Annotated[float, typer.Option(metavar="MINUTES", help="Give up waiting after this long (exit 4).")] = 60,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Compare the predictions of the last days with the model's evaluation, and open the report.
+
+    The same run that the schedule starts: its metrics are those the alarms watch. Drift is a finding and no failure:
+    the exit code is 0, and `--json` has all that was found. docs/monitoring.md explains it.
+    """
+    given = pairs(set_)
+    if given and newest:
+        raise CommandError("--set is for a run that starts now, --newest for one that ended.", ExitCode.USAGE)
+    workspace = open_workspace(ctx, env, region)
+    reader = workspace.monitoring_runs
+    if newest:
+        arn = reader.latest()
+    else:
+        check(given, reader.definition())
+        arn = reader.start(given, name="cxr-monitor")
+    run = watching.watch(reader, arn, timeout=timeout * 60, poll=workspace.poll_seconds, quiet=as_json)
+    if run.status != "Succeeded":
+        raise CommandError(f"Monitoring run {run.id} {run.status.lower()}: {run.reason or 'no reason'}")
+    uri = reader.report_uri(run, Reporting.MONITORING)
+    findings = json.loads(reports.fetch(workspace.s3, reports.findings(uri)))
+    path, opened = _open(reports.fetch(workspace.s3, uri), run.id, save)
+    if as_json:
+        output.print_json({"source": uri, "file": str(path), "opened": opened, "findings": findings})
+    else:
+        output.results().print(f"{findings['sentence']}\n{path}", markup=False, soft_wrap=True)
+
+
+def _open(report: bytes, name: str, save: Path | None) -> tuple[Path, bool]:
+    """Where the report was written, and whether a browser shows it."""
+    path = save or Path(tempfile.mkdtemp(prefix="cxr-")) / f"report-{name}.html"
+    path.write_bytes(report)
+    return path, save is None and webbrowser.open(path.resolve().as_uri())
 
 
 def logs(

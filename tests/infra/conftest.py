@@ -16,8 +16,8 @@ from policy.synthesis import in_a_network
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod", "laptop")
-PARTS = ("data", "training", "endpoint", "api")
-IN_ORDER = ("data", "network", "training", "endpoint", "api")  # of deployment, where there is a network
+PARTS = ("data", "training", "endpoint", "api", "monitoring")
+IN_ORDER = ("data", "network", "training", "endpoint", "api", "monitoring")  # of deployment, where there is a network
 
 Template = dict[str, Any]
 Change = Callable[[dict[str, Any]], None]
@@ -31,7 +31,7 @@ def context() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Template]]:
-    """The four templates of an environment by part: `templates("dev")["data"]`."""
+    """The templates of an environment by part: `templates("dev")["data"]`."""
 
     @cache
     def synthesised(environment: str) -> dict[str, Template]:

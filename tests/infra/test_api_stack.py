@@ -392,6 +392,7 @@ def test_outputs_are_what_clients_ask_for(environment: str, templates: Templates
         "training": {"PipelineName", "ModelPackageGroupName", "NotificationTopicArn", "TriggerFunctionName"},
         "endpoint": {"EndpointName", "ReleaseFunctionName"},
         "api": {"ApiUrl", "ApiKeyId", "PredictFunctionName"},
+        "monitoring": {"MonitoringPipelineName"},
     }
     for part, template in templates(environment).items():
         found = {name for name in template["Outputs"] if not name.startswith("ExportsOutput")}

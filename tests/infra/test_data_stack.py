@@ -181,7 +181,7 @@ def test_an_upload_expires_but_no_dataset_and_no_artifact(templates: Templates) 
             for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]
             if "ExpirationInDays" in rule
         ]
-        assert expiring in (["incoming/", "uploads/", "batches/"], [])
+        assert expiring in (["incoming/", "uploads/", "batches/"], ["capture/"])
 
 
 @pytest.mark.parametrize("environment", ["staging", "prod"])

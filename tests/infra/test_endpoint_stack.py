@@ -274,7 +274,28 @@ def test_images_in_numbers_are_scored_by_a_role_of_their_own(environment: str, t
     assert ("s3:PutObject", "/batches/*") in roles["BatchModelRole"]
     assert ("s3:GetObject", "/batches/*") in roles["BatchModelRole"]
     assert not any(key.startswith("/batches") for _, key in roles["EndpointRole"])
-    assert not any(action == "s3:PutObject" for action, _ in roles["EndpointRole"])
+    written = {key for action, key in roles["EndpointRole"] if action == "s3:PutObject"}
+    assert written == ({"/capture/*"} if environment in ("staging", "prod") else set())
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_what_instances_answered_is_kept_without_the_image(environment: str, templates: Templates) -> None:
+    config = named(templates(environment)["endpoint"], "AWS::SageMaker::EndpointConfig", "EndpointConfig")
+    if environment in ("dev", "laptop"):
+        assert "DataCaptureConfig" not in config, "a serverless endpoint keeps nothing"
+        return
+    captured = config["DataCaptureConfig"]
+    assert captured["EnableCapture"] is True
+    assert captured["CaptureOptions"] == [{"CaptureMode": "Output"}]
+    assert captured["DestinationS3Uri"]["Fn::Join"][1][-1] == "/capture"
+    assert captured["KmsKeyId"]
+
+
+def test_images_are_kept_only_where_settings_say_so(context: dict[str, Any], synthesise: Synthesise) -> None:
+    template = synthesise(changed(context, "prod", capture={"percent": 10, "inputs": True}))["endpoint"]
+    captured = named(template, "AWS::SageMaker::EndpointConfig", "EndpointConfig")["DataCaptureConfig"]
+    assert captured["CaptureOptions"] == [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}]
+    assert captured["InitialSamplingPercentage"] == 10
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Match, Template
 
+from infra.sagemaker_pipeline import isolated as isolate
 from infra.settings import Settings
 from infra.training_pipeline import definition_file
-from infra.training_pipeline import isolated as isolate
 from policy.synthesis import in_a_network
 
 from .conftest import ENVIRONMENTS, environment_context, of_type
@@ -97,15 +97,30 @@ def test_functions_reach_every_service_they_call(isolated: Parts) -> None:
         assert endpoint["VpcEndpointType"] == "Gateway" or endpoint["PrivateDnsEnabled"] is True, service
 
 
-def test_only_functions_reach_the_endpoints(isolated: Parts) -> None:
+def test_the_monitoring_job_is_in_it_and_reaches_what_it_calls(isolated: Parts) -> None:
+    """Its container scans the table and puts metrics; without an endpoint both calls would hang."""
+    body, _ = definition(isolated["monitoring"])
+    network = jobs(body)["MonitorModel"]["NetworkConfig"]
+    assert len(network["VpcConfig"]["Subnets"]) == 2
+    assert network["EnableNetworkIsolation"] is False
+    services = [
+        json.dumps(item["Properties"]["ServiceName"])
+        for item in of_type(isolated["network"], "AWS::EC2::VPCEndpoint").values()
+    ]
+    for name in ("monitoring", "dynamodb", "s3"):
+        assert any(service.endswith((f'.{name}"]]}}', f'.{name}"')) for service in services), name
+
+
+def test_only_functions_and_jobs_reach_the_endpoints(isolated: Parts) -> None:
     template = isolated["network"]
     admitted = [
         item["Properties"]
         for item in of_type(template, "AWS::EC2::SecurityGroupIngress").values()
         if item["Properties"]["GroupId"]["Fn::GetAtt"][0].startswith("NetworkEndpoints")
     ]
-    assert [(item["FromPort"], item["ToPort"]) for item in admitted] == [(443, 443)]
-    assert admitted[0]["SourceSecurityGroupId"]["Fn::GetAtt"][0].startswith("NetworkFunctions")
+    assert {(item["FromPort"], item["ToPort"]) for item in admitted} == {(443, 443)}
+    sources = sorted(item["SourceSecurityGroupId"]["Fn::GetAtt"][0].rstrip("0123456789ABCDEF") for item in admitted)
+    assert sources == ["NetworkFunctions", "NetworkJobs"]
     for name, group in of_type(template, "AWS::EC2::SecurityGroup").items():
         assert not [rule for rule in group["Properties"].get("SecurityGroupIngress", []) if "CidrIp" in rule], name
 

@@ -133,7 +133,8 @@ def test_training_gets_the_engines_libraries_but_on_the_laptop(environment: str,
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_archives_trigger_and_reports_and_copies_do_not(environment: str, templates: Templates) -> None:
     """A report beside an upload, or the copy below datasets/, would otherwise start the next round."""
-    (rule,) = of_type(templates(environment)["training"], "AWS::Events::Rule").values()
+    rules = of_type(templates(environment)["training"], "AWS::Events::Rule")
+    (rule,) = (item for name, item in rules.items() if not name.startswith("UploadsDrift"))
     pattern = rule["Properties"]["EventPattern"]
     assert (pattern["source"], pattern["detail-type"]) == (["aws.s3"], ["Object Created"])
     assert list(pattern["detail"]["bucket"]["name"][0]) == ["Fn::ImportValue"]
@@ -146,6 +147,23 @@ def test_archives_trigger_and_reports_and_copies_do_not(environment: str, templa
     assert triggers("incoming/hospital/2024.ZIP")
     assert not triggers("incoming/archive.zip.rejected.json")
     assert not triggers("datasets/" + 64 * "a" + "/archive.zip")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_drift_alarm_starts_training_where_settings_say_so(environment: str, templates: Templates) -> None:
+    rules = of_type(templates(environment)["training"], "AWS::Events::Rule")
+    found = [item["Properties"] for name, item in rules.items() if name.startswith("UploadsDrift")]
+    if environment != "laptop":
+        assert not found
+        return
+    pattern = found[0]["EventPattern"]
+    alarms = {
+        alarm["Properties"]["AlarmName"]
+        for alarm in of_type(templates(environment)["monitoring"], "AWS::CloudWatch::Alarm").values()
+    }
+    assert pattern["detail-type"] == ["CloudWatch Alarm State Change"]
+    assert pattern["detail"]["state"] == {"value": ["ALARM"]}
+    assert set(pattern["detail"]["alarmName"]) <= alarms, "it waits for an alarm that there is"
 
 
 def test_the_trigger_knows_its_limits(templates: Templates, context: dict[str, Any]) -> None:

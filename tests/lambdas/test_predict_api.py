@@ -411,6 +411,28 @@ class TestKept:
         assert OVERLAY not in str(kept)
         assert base64.b64encode(JPEG).decode()[:40] not in str(kept)
 
+    def test_what_monitoring_compares_is_kept_beside_the_answer_and_not_told_to_the_client(self, api, runtime, memory):
+        observed = {**SCORED["predictions"][0], "probability": 1e-300, "features": [0.5, -1.25]}
+        scores(runtime, {**SCORED, "predictions": [observed]})
+        told = api.answer(event())["body"]
+        (kept,) = memory.tables["predictions"].values()
+        assert (kept["package_arn"], kept["unfamiliarity"]) == ({"S": PACKAGE}, {"N": "0.400000000"})
+        # DynamoDB refuses a number below 1e-130.
+        assert kept["probability"] == {"N": "0.000000000"}
+        assert json.loads(kept["features"]["S"]) == [0.5, -1.25]
+        assert "features" not in told
+        assert "features" not in kept["answer"]["S"]
+
+    def test_a_model_of_before_there_were_features_is_kept_without(self, api, runtime, memory):
+        scores(runtime)
+        api.answer(event())
+        (kept,) = memory.tables["predictions"].values()
+        assert kept["features"] == {"S": "[]"}
+
+    def test_features_that_are_no_numbers_are_the_model_s_fault(self, api, runtime):
+        scores(runtime, {**SCORED, "predictions": [{**SCORED["predictions"][0], "features": [float("nan")]}]})
+        problem(api.answer(event()), 502, "model_error")
+
     def test_nothing_is_kept_of_a_request_that_failed(self, api, runtime, memory):
         fails(runtime, "ModelNotReadyException")
         api.answer(event())

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from lambdas.predict.model import Prediction
 from lambdas.predict.results import Results
 from lambdas.rest.documents import Feedback, Result
 
@@ -31,6 +32,7 @@ ANSWER = {
     },
     "notice": "For research use only.",
 }
+PREDICTION = Prediction(0.93, "PNEUMONIA", False, 0.42, ANSWER["model"], unfamiliarity=0.4, features=(0.5, -1.25))
 DAY = 86_400
 
 
@@ -50,7 +52,7 @@ def keep(dynamodb):
     """Keep a prediction the way Predict does, some seconds ago."""
 
     def kept(answer=ANSWER, *, seconds=600, ago=0):
-        Results(dynamodb, PREDICTIONS, seconds, clock=lambda: time.time() - ago).keep(answer)
+        Results(dynamodb, PREDICTIONS, seconds, clock=lambda: time.time() - ago).keep(answer, PREDICTION)
 
     return kept
 

@@ -54,7 +54,7 @@ class SageMaker:
         }
         self.stubber.add_response("describe_model", answer, {"ModelName": name})
 
-    def package(self, arn=PACKAGE, **container):
+    def package(self, arn=PACKAGE, *, baselines=None, **container):
         answer = {
             "ModelPackageName": arn,
             "ModelPackageArn": arn,
@@ -66,6 +66,7 @@ class SageMaker:
                 "SupportedContentTypes": [],
                 "SupportedResponseMIMETypes": [],
             },
+            **({"DriftCheckBaselines": baselines} if baselines else {}),
         }
         self.stubber.add_response("describe_model_package", answer, {"ModelPackageName": arn})
 
@@ -90,6 +91,15 @@ def test_endpoint_leads_to_its_package_and_artifact(sagemaker):
     sagemaker.model()
     sagemaker.package()
     assert sagemaker.served_model() == ServedModel(PACKAGE, ARTIFACT)
+
+
+def test_package_tells_where_its_reference_is(sagemaker):
+    statistics = {"ContentType": "application/json", "S3Uri": "s3://artifacts/evaluation/reference.json"}
+    sagemaker.endpoint()
+    sagemaker.config()
+    sagemaker.model()
+    sagemaker.package(baselines={"ModelDataQuality": {"Statistics": statistics}})
+    assert sagemaker.served_model().reference_uri == "s3://artifacts/evaluation/reference.json"
 
 
 def test_container_s_own_variable_names_the_package_too(sagemaker):

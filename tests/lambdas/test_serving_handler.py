@@ -1,5 +1,6 @@
-"""The function as SageMaker Pipelines calls it: two strings, whatever serves."""
+"""The function as SageMaker Pipelines calls it: three strings, whatever serves."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,22 +10,41 @@ from lambdas.serving.endpoint import NoPackageError, ServedModel
 
 HANDLER = "lambdas.serving.handler.handle"
 ENVIRONMENT = {"ENDPOINT_NAME": "cxr-dev", "NOTHING_SERVED_URI": "s3://assets/0123.gz"}
-SERVED = ServedModel("arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/7", "s3://artifacts/model.tar.gz")
+SERVED = ServedModel(
+    "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/7",
+    "s3://artifacts/model.tar.gz",
+    "s3://artifacts/evaluation/reference.json",
+)
 
 
-def test_what_serves_is_answered_with_its_artifact(load_handler, monkeypatch, context):
+def test_what_serves_is_answered_with_its_artifact_and_reference(load_handler, monkeypatch, context):
     module, handle = load_handler(HANDLER, **ENVIRONMENT)
     monkeypatch.setattr(module, "endpoint", lambda: SimpleNamespace(served_model=lambda: SERVED))
     assert handle({}, context) == {
         "ServingPackageArn": SERVED.package_arn,
         "ServingModelUri": SERVED.artifact_uri,
+        "ReferenceUri": SERVED.reference_uri,
     }
+
+
+def test_a_package_without_a_reference_is_answered_with_an_object_that_exists(load_handler, monkeypatch, context):
+    # It was registered before there was monitoring; a processing input cannot be left out.
+    module, handle = load_handler(HANDLER, **ENVIRONMENT)
+    older = replace(SERVED, reference_uri=None)
+    monkeypatch.setattr(module, "endpoint", lambda: SimpleNamespace(served_model=lambda: older))
+    assert handle({}, context)["ReferenceUri"] == "s3://assets/0123.gz"
+    assert handle({}, context)["ServingModelUri"] == SERVED.artifact_uri
 
 
 def test_nothing_is_answered_with_an_object_that_exists(load_handler, monkeypatch, context):
     module, handle = load_handler(HANDLER, **ENVIRONMENT)
     monkeypatch.setattr(module, "endpoint", lambda: SimpleNamespace(served_model=lambda: None))
-    assert handle({}, context) == {"ServingPackageArn": "none", "ServingModelUri": "s3://assets/0123.gz"}
+    nothing = "s3://assets/0123.gz"
+    assert handle({}, context) == {
+        "ServingPackageArn": "none",
+        "ServingModelUri": nothing,
+        "ReferenceUri": nothing,
+    }
 
 
 def test_what_cannot_be_told_fails_the_step_with_its_sentence(load_handler, monkeypatch, context):

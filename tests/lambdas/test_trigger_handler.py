@@ -6,6 +6,7 @@ from pydantic import ValidationError
 HANDLER = "lambdas.trigger.handler.handle"
 ENVIRONMENT = {
     "PIPELINE_NAME": "cxr-dev",
+    "DATA_BUCKET_NAME": "data",
     "NOTIFICATION_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:topic",
     "MAX_ARCHIVE_BYTES": "1000",
     "MAX_UNCOMPRESSED_BYTES": "2000",
@@ -68,6 +69,26 @@ def test_anything_else_is_ignored(recorded, context, event):
     assert recorder.seen == []
 
 
+def test_an_alarm_that_went_off_reaches_retraining(load_handler, monkeypatch, context):
+    module, handle = load_handler(HANDLER, **ENVIRONMENT)
+    started = []
+
+    class Retraining:
+        def start(self, alarm):
+            started.append(alarm.name)
+            return {"status": "started"}
+
+    monkeypatch.setattr(module, "retraining", Retraining)
+    event = {
+        "id": "1",
+        "source": "aws.cloudwatch",
+        "detail-type": "CloudWatch Alarm State Change",
+        "detail": {"alarmName": "cxr-dev-drift", "state": {"value": "ALARM"}},
+    }
+    assert handle(event, context) == {"status": "started"}
+    assert started == ["cxr-dev-drift"]
+
+
 def test_failure_raises_for_the_retry_and_the_dead_letter_queue(recorded, context):
     recorder, handle = recorded
     recorder.fails = OSError("connection lost")
@@ -77,8 +98,9 @@ def test_failure_raises_for_the_retry_and_the_dead_letter_queue(recorded, contex
 
 def test_service_is_made_from_the_environment(load_handler):
     module, _ = load_handler(HANDLER, **ENVIRONMENT)
-    intake = module.intake()
-    assert intake.pipeline_name == "cxr-dev"
+    intake, retraining = module.intake(), module.retraining()
+    assert (intake.pipeline_name, retraining.pipeline_name) == ("cxr-dev", "cxr-dev")
+    assert (retraining.data_bucket, retraining.topic_arn) == ("data", ENVIRONMENT["NOTIFICATION_TOPIC_ARN"])
     assert (intake.limits.max_archive_bytes, intake.limits.max_uncompressed_bytes, intake.limits.max_files) == (
         1000,
         2000,

@@ -12,31 +12,11 @@ from lambdas.trigger.archive import Limits
 from lambdas.trigger.intake import Intake
 from lambdas.trigger.upload import Announcement, UnversionedBucketError, Upload
 
+from .recorders import Pipeline, Topic
+
 BUCKET = "data"
 KEY = "incoming/Chest X-ray (2018).zip"
 MIB = 1024 * 1024
-
-
-class Pipeline:
-    """StartPipelineExecution as SageMaker documents it: the same token gives the same execution."""
-
-    def __init__(self):
-        self.requests = []
-        self.executions = {}
-
-    def start_pipeline_execution(self, **request):
-        self.requests.append(request)
-        token = request["ClientRequestToken"]
-        arn = f"arn:aws:sagemaker:us-east-1:123456789012:pipeline/cxr-dev/execution/{len(self.executions)}"
-        return {"PipelineExecutionArn": self.executions.setdefault(token, arn)}
-
-
-class Topic:
-    def __init__(self):
-        self.messages = []
-
-    def publish(self, **message):
-        self.messages.append(message)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def requests(dynamodb, clock):
 
 def event(key="a-key", **identity):
     return {
-        "headers": {"Idempotency-Key": key} if key else {},
+        "headers": {} if key is None else {"Idempotency-Key": key},
         "requestContext": {"identity": {"apiKeyId": "client", **identity}},
     }
 
@@ -44,7 +44,7 @@ def refused(requests, *arguments):
 
 
 def test_without_a_key_nothing_is_claimed_or_remembered(requests, dynamodb):
-    claim, earlier = begin(requests, event(key=""), "asked", "one")
+    claim, earlier = begin(requests, event(key=None), "asked", "one")
     requests.finish(claim, {"x": 1})
     requests.release(claim)
 
@@ -54,7 +54,11 @@ def test_without_a_key_nothing_is_claimed_or_remembered(requests, dynamodb):
 
 def test_without_a_key_nothing_is_hashed(requests):
     """It would take milliseconds of a large image."""
-    requests.claim(event(key=""), lambda: pytest.fail("hashed"), "one")
+    requests.claim(event(key=None), lambda: pytest.fail("hashed"), "one")
+
+
+def test_an_empty_key_is_refused_and_not_taken_for_a_missing_one(requests):
+    assert refused(requests, event(key=""), "asked", "one") == "invalid_request"
 
 
 def test_the_second_gets_the_first_one_s_answer(requests):

@@ -10,7 +10,9 @@ import pytest
 
 from local.pipeline_definition import DefinitionError, read
 
-COMMITTED = sorted((Path(__file__).parents[2] / "pipeline").glob("definition*.json"))
+PIPELINE = Path(__file__).parents[2] / "pipeline"
+MONITORING = PIPELINE / "definition-monitoring.json"
+COMMITTED = sorted(set(PIPELINE.glob("definition*.json")) - {MONITORING})
 
 
 def processing(name: str, arguments: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -42,6 +44,12 @@ def test_the_committed_definitions_can_be_run(path: Path) -> None:
     with pytest.raises(DefinitionError, match=r"InputArchiveUri.*undefined"):
         committed.bind({})
     assert committed.bind({"InputArchiveUri": "s3://b/k"})["ImageSize"] > 0
+
+
+def test_the_committed_definition_of_monitoring_can_be_run() -> None:
+    committed = read(MONITORING.read_text())
+    assert committed.steps["MonitorModel"].after == {"FindServingModel"}
+    assert committed.bind({})["Days"] > 0
 
 
 def test_there_is_a_committed_definition() -> None:

@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import keras
 
-    from model_code import engine_export, export, fit, model
+    from model_code import engine_export, export, fit, model, projection
 
 SIZE = 32
 HERE = Path(__file__).parent
@@ -121,6 +121,13 @@ def scorer(classifier: model.Classifier) -> export.Scorer:
 
 
 @pytest.fixture(scope="session")
+def seen(scorer: export.Scorer) -> projection.Projection | None:
+    """What monitoring looks at in the network, fitted on noise."""
+    images = np.random.default_rng(8).integers(0, 256, (24, SIZE, SIZE, 1), dtype=np.uint8)
+    return projection.fit(scorer.inspect, images, count=len(images))
+
+
+@pytest.fixture(scope="session")
 def dataset_card() -> dict[str, Any]:
     """A dataset card as SplitDataset writes it."""
     labels = {"NORMAL": 10, "PNEUMONIA": 10}
@@ -152,13 +159,18 @@ def dataset_card() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def engine_exported(scorer: export.Scorer, exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def engine_exported(
+    scorer: export.Scorer,
+    seen: projection.Projection | None,
+    exported: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """The same network as `exported`, for the second engine."""
     directory = tmp_path_factory.mktemp("engine_model")
     engine_export.save_code(directory)
     rng = np.random.default_rng(7)
     images = [rng.integers(0, 256, (SIZE, SIZE, 1), dtype=np.uint8) for _ in range(24)]
-    answers = engine_export.Answers(scorer, 2.0, None)
+    answers = engine_export.Answers(scorer, 2.0, None, seen)
     described = engine_export.save_models(answers, directory, training=images[:12], validation=images[12:])
     export.save_handlers(directory)
     metadata = json.loads((exported / "metadata.json").read_text()) | described
@@ -167,10 +179,15 @@ def engine_exported(scorer: export.Scorer, exported: Path, tmp_path_factory: pyt
 
 
 @pytest.fixture(scope="session")
-def exported(scorer: export.Scorer, dataset_card: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(
+    scorer: export.Scorer,
+    seen: projection.Projection | None,
+    dataset_card: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """A model directory as training leaves it, with temperature 2 and threshold 0.4."""
     directory = tmp_path_factory.mktemp("model")
-    export.save_servable(scorer, 2.0, directory)
+    export.save_servable(scorer, 2.0, directory, projection=seen)
     export.save_handlers(directory)
     epoch = {"epoch": 1, "phase": "all", "loss": 0.7, "val_loss": 0.6, "val_auc": 0.8, "learning_rate": 1e-3}
     training = {

@@ -28,7 +28,8 @@ def made_scores(images: int = 80, separation: float = 4.0, seed: int = 1, *, tem
         patients=[f"P{number // 2}" for number in range(images)],
         subtypes=["" if label == 0 else ("virus", "bacteria")[number % 2] for number, label in enumerate(labels)],
         areas=rng.choice([500_000.0, 900_000.0, 1_300_000.0], images),
-        unfamiliarity=np.where(np.arange(images) < 2, 1.5, 0.4),
+        unfamiliarity=np.where(np.arange(images) < 2, 1.5, rng.uniform(0.2, 0.6, images)),
+        features=rng.normal(size=(images, 3)),
     )
 
 

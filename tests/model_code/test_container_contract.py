@@ -165,6 +165,9 @@ def test_an_image_is_answered_with_what_training_computes(endpoint, loaded, cont
     assert prediction["label"] in {"NORMAL", "PNEUMONIA"}
     assert isinstance(prediction["indeterminate"], bool)
     assert "overlay_png" not in prediction
+    features = loaded["serving_default"](image_bytes=tf.constant([IMAGES[content_type]]))["projection"].numpy()[0]
+    assert prediction["features"] == pytest.approx(features, abs=1e-3)
+    assert 1 <= len(prediction["features"]) <= 8
     model = answer.document["model"]
     assert model["package_arn"] == "arn:aws:sagemaker:eu-west-1:1:model-package/cxr-dev/3"
     assert (model["threshold"], model["indeterminate"]) == (0.4, {"low": 0.3, "high": 0.6})
@@ -195,6 +198,7 @@ def test_both_answer_the_same_to_the_last_field(endpoints):
         for prediction in answer["predictions"]:
             # Two versions of one library may round the last digits otherwise.
             prediction.update({name: round(prediction[name], 4) for name in ("logit", "probability")})
+            prediction["features"] = [round(value, 2) + 0.0 for value in prediction["features"]]
             prediction["overlay_png"] = base64.b64decode(prediction["overlay_png"])[:8]
             assert prediction["unfamiliarity"] == 0, "this model has no guard"
     assert answers[0] == answers[1]
@@ -339,6 +343,7 @@ def test_an_image_unlike_the_training_images_is_refused_and_named(place, doubtfu
         accepted = endpoint.invoke(dark, "image/png")
         assert accepted.status == 200
         assert accepted.document["predictions"][0]["unfamiliarity"] == pytest.approx(0.5)
+        assert "features" not in accepted.document["predictions"][0], "models of before there was monitoring go on"
         refused = endpoint.invoke(bright, "image/png")
         assert (refused.status, refused.code) == (500, "not_a_radiograph")
         assert "The image does not look like" in refused.document["error"]

@@ -62,13 +62,17 @@ def test_every_kind_of_file_gets_the_probability_that_tensorflow_computes(endpoi
     (score,) = expected(loaded, encoded)
     assert prediction["probability"] == pytest.approx(score["probability"], abs=NEAR)
     assert prediction["logit"] == pytest.approx(score["logit"], abs=0.15)
+    wanted = loaded["serving_default"](image_bytes=tf.constant([encoded]))["projection"].numpy()[0]
+    # In standard deviations of a network with random weights among noise, where all images look alike.
+    assert prediction["features"] == pytest.approx(wanted, abs=0.5)
+    assert np.corrcoef(prediction["features"], wanted)[0, 1] > 0.99
 
 
 def test_the_answer_has_the_fields_of_every_other_model_and_names_its_engine(endpoint):
     answer = endpoint.invoke(IMAGES["image/jpeg"], "image/jpeg").document
     assert set(answer) == {"predictions", "model"}
     (prediction,) = answer["predictions"]
-    assert set(prediction) == {"probability", "logit", "unfamiliarity", "label", "indeterminate"}
+    assert set(prediction) == {"probability", "logit", "unfamiliarity", "features", "label", "indeterminate"}
     assert answer["model"] == {
         "package_arn": "arn:aws:sagemaker:eu-west-1:1:model-package/cxr-dev/3",
         "threshold": 0.4,

@@ -46,9 +46,9 @@ def save(scorer, directory, keeper=None):
 
 def test_the_engine_says_what_the_scorer_says(engine_exported, scorer):
     running = engine_export.load(engine_exported)
-    logits, maps = scorer.explain(tf.constant(NOISE, tf.float32))
+    logits, _, maps = scorer.explain(tf.constant(NOISE, tf.float32))
     found = [running.outputs(one) for one in NOISE]
-    assert set(found[0]) == {"logit", "probability", "unfamiliarity", "saliency", "overlay"}
+    assert set(found[0]) == {"logit", "probability", "unfamiliarity", "projection", "saliency", "overlay"}
     np.testing.assert_allclose([one["logit"] for one in found], logits, atol=0.15)
     np.testing.assert_allclose(
         [one["probability"] for one in found], tf.sigmoid(logits / 2.0), atol=0.02, err_msg="temperature 2"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ from PIL import Image
 
 from model_code import engine_image, image
 from tests.model_code.test_container_contract import HOSTILE
-
-RADIOGRAPHS = os.environ.get("CXR_RADIOGRAPHS")
 
 
 def saved(picture: Image.Image, format_: str = "PNG", **options: object) -> bytes:
@@ -118,10 +115,9 @@ def test_what_the_graph_cannot_decode_is_refused(kind: str) -> None:
         engine_image.pixels_from_bytes(HOSTILE[kind], 32)
 
 
-@pytest.mark.skipif(not RADIOGRAPHS, reason="CXR_RADIOGRAPHS names no folder with real radiographs")
 @pytest.mark.parametrize("folder", ["chest_xray/test", "chest_xray_original"])
-def test_real_radiographs_are_decoded_as_the_graph_does(folder: str) -> None:
-    paths = sorted(Path(str(RADIOGRAPHS), folder).rglob("*.jpeg"))[::10]
+def test_real_radiographs_are_decoded_as_the_graph_does(folder: str, radiographs: Path) -> None:
+    paths = sorted((radiographs / folder).rglob("*.jpeg"))[::10]
     found = [differences(path.read_bytes(), 220) for path in paths]
     assert max(one.max() for one in found) <= 1
     assert np.mean(found) < 0.005

@@ -9,7 +9,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from model_code import evaluate
+from model_code import evaluate, reference
 from model_code.dataset import write_shards
 from model_code.job import JobError
 from model_code.split import Radiograph
@@ -40,7 +40,7 @@ def archives(tmp_path_factory):
 def inputs(job_directory, dataset_card):
     """The inputs of the job but for the models: forty test images of thirty patients, and the dataset card."""
     base = job_directory / "processing" / "input"
-    for name in ("model", "serving", "test", "report"):
+    for name in ("model", "serving", "validation", "test", "report"):
         (base / name).mkdir(parents=True)
     rng = np.random.default_rng(2)
     images = []
@@ -53,7 +53,8 @@ def inputs(job_directory, dataset_card):
         )  # fmt: skip
         pixels = rng.normal((115, 135)[number % 2] + rng.normal(0, 10), 30, SIZE * SIZE)
         images.append((image, np.clip(pixels, 0, 255).astype(np.uint8).tobytes()))
-    write_shards(base / "test", "test", images, 2)
+    for split in ("validation", "test"):
+        write_shards(base / split, split, images, 2)
     (base / "report" / "dataset.json").write_text(json.dumps(dataset_card))
     return base
 
@@ -81,7 +82,8 @@ def test_what_training_exports_is_scored_and_reported(inputs, job_directory, pac
     place(inputs, "model", packed)
     evaluate.main(arguments())
     output = job_directory / "processing" / "output" / "evaluation"
-    assert sorted(path.name for path in output.iterdir()) == ["evaluation.json", "model_card.json", "report.html"]
+    names = ["evaluation.json", "model_card.json", "reference.json", "report.html"]
+    assert sorted(path.name for path in output.iterdir()) == names
     document = written(job_directory)
     assert document["test"] == {"images": 40, "patients": 30, "prevalence": 0.5, "resamples": 1000}
     assert document["threshold"] == 0.4
@@ -92,6 +94,18 @@ def test_what_training_exports_is_scored_and_reported(inputs, job_directory, pac
     assert "secret" not in page, "the report is passed on: it names neither patients nor files of the test split"
     assert "auc 0." in capsys.readouterr().out
     assert not (job_directory / "output" / "message").exists()
+
+
+def test_the_reference_holds_the_validation_split_and_the_quality_on_the_test_split(inputs, job_directory, packed):
+    place(inputs, "model", packed)
+    evaluate.main(arguments())
+    found = reference.read(job_directory / "processing" / "output" / "evaluation")
+    assert (found["validation"]["images"], found["validation"]["patients"]) == (40, 30)
+    assert {len(samples) for samples in found["validation"]["features"]} == {40}
+    assert found["validation"]["probability"] == sorted(found["validation"]["probability"])
+    rates = written(job_directory)["binary_classification_metrics"]
+    assert found["evaluation"]["sensitivity"]["value"] == rates["true_positive_rate"]["value"]
+    assert "secret" not in json.dumps(found)
 
 
 def test_failed_gates_end_well_and_leave_their_sentences_for_the_pipeline(inputs, job_directory, archives):

@@ -33,7 +33,8 @@ def test_one_image_scores_the_same_in_training_and_serving(loaded, classifier):
     explained = dict(loaded.signatures["explain_pixels"](pixels=tf.constant(pixels)))
     assert explained.pop("saliency").shape == (3, SIZE, SIZE)
     for outputs in (served, scored, explained):
-        assert set(outputs) == {"logit", "probability", "unfamiliarity"}
+        assert set(outputs) == {"logit", "probability", "unfamiliarity", "projection"}
+        np.testing.assert_allclose(outputs["projection"], served["projection"], atol=1e-4)
         np.testing.assert_allclose(outputs["logit"], trained, atol=1e-5)
         np.testing.assert_allclose(outputs["probability"], 1 / (1 + np.exp(-trained / 2.0)), atol=1e-5)
 
@@ -43,7 +44,7 @@ def test_every_signature_of_encoded_images_gives_the_same_scores(loaded):
     scored = loaded.signatures["serving_default"](image_bytes=encoded)
     for name in ("explain", "features"):
         outputs = loaded.signatures[name](image_bytes=encoded)
-        for output in ("logit", "probability"):
+        for output in ("logit", "probability", "projection"):
             np.testing.assert_allclose(outputs[output], scored[output], atol=1e-5)
 
 

@@ -130,9 +130,9 @@ def test_progress_tells_the_rate_and_the_time_left(job_directory, place_archive,
     place_archive(zip_of(kaggle_members(train=3, val=0, test=0)))
     decode(job_directory)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("decoded")]
-    assert lines[2].startswith("decoded 3/6 images, ")
+    assert lines[2].startswith("decoded-00000-of-00001: 3/6 images, ")
     assert lines[2].endswith(" s left")
-    assert lines[-1].startswith("decoded 6/6 images, ")
+    assert lines[-1].startswith("decoded-00000-of-00001: 6/6 images, ")
 
 
 @pytest.mark.parametrize("config", ["{", "[]", '{"hosts": ["a"]}', '{"hosts": ["a", "b"], "current_host": "c"}'])
@@ -158,8 +158,57 @@ def test_the_step_runs_as_sagemaker_starts_it(job_directory, place_archive):
     command = [sys.executable, "-m", "model_code.preprocess", *arguments(archive_uri=URI, image_size=SIZE)]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("archive.zip: 4 labelled radiographs, 4 of them for instance 1 of 1\n")
+    assert done.stdout.startswith(
+        "archive.zip: 4 labelled radiographs; instance 1 of 1 decodes its part in 1 process\n"
+    )
     assert len(read(job_directory / "processing" / "output" / "decoded").records) == 4
+
+
+def test_several_processes_of_two_hosts_leave_every_image_once(job_directory, place_archive):
+    """Each process is to the others what a host is: nobody's files are anybody else's."""
+    members = kaggle_members()
+    place_archive(zip_of(members))
+    root = Path(preprocess.__file__).resolve().parents[1]
+    program = """
+import sys
+from model_code import job, preprocess
+preprocess._FILES_PER_PROCESS, preprocess._processors = 5, lambda: 3
+sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
+"""
+    (job_directory / "config").mkdir()
+    for name in ("algo-1", "algo-2"):
+        config = {"current_host": name, "hosts": ["algo-1", "algo-2"]}
+        (job_directory / "config" / "resourceconfig.json").write_text(json.dumps(config))
+        command = [sys.executable, "-c", program, *arguments(archive_uri=URI, image_size=SIZE)]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert "decodes its part in 3 processes" in done.stdout
+    folder = job_directory / "processing" / "output" / "decoded"
+    assert len(list(folder.glob("*.jsonl"))) == 6
+    assert [one.path for one in read(folder).radiographs] == sorted(members)
+    records = list(examples(folder, SIZE).as_numpy_iterator())
+    assert sorted(one["path"].decode() for one in records) == sorted(members)
+
+
+def test_what_fails_in_one_process_fails_the_step_with_its_reason(job_directory, place_archive):
+    place_archive(zip_of(kaggle_members()))
+    root = Path(preprocess.__file__).resolve().parents[1]
+    program = """
+import sys
+from model_code import job, preprocess
+preprocess._FILES_PER_PROCESS, preprocess._processors = 5, lambda: 2
+
+def write_shards(folder, name, *_):
+    if name == "decoded-00001-of-00002":
+        raise job.JobError("There is no space left for the shards.")
+
+preprocess.write_shards = write_shards
+sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
+"""
+    command = [sys.executable, "-c", program, *arguments(archive_uri=URI, image_size=SIZE)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert (job_directory / "output" / "message").read_text() == "There is no space left for the shards."
 
 
 @pytest.mark.parametrize(

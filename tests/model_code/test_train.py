@@ -212,7 +212,7 @@ def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys
     with tarfile.open(inputs / "model" / "model.tar.gz", "w:gz", compresslevel=1) as packed:
         for path in sorted((job_directory / "model").iterdir()):
             packed.add(path, path.name)
-    for name in ("test", "report"):
+    for name in ("validation", "test", "report"):
         (inputs / name).symlink_to(outputs / name)
     for name in ("serving", "training"):
         (inputs / name).mkdir()
@@ -227,4 +227,7 @@ def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys
     assert (evaluation["engine"]["name"], evaluation["engine"]["strays"]) == (engine, 0)
     assert evaluation["guard"]["active"]
     assert evaluation["guard"]["refused"] == 0, "test images like the training images"
+    usual = json.loads((outputs / "evaluation" / "reference.json").read_text())
+    assert 0 < usual["validation"]["images"] <= 32, "of a fifth of 160, those that the guard lets pass"
+    assert len(usual["validation"]["features"]) == 8
     assert io.StringIO((outputs / "evaluation" / "report.html").read_text()).readline() == "<!doctype html>\n"

@@ -23,6 +23,7 @@ OUTPUTS = {
     "training": {"PipelineName": "cxr-dev", "ModelPackageGroupName": "cxr-dev"},
     "endpoint": {"EndpointName": "cxr-dev"},
     "api": {"ApiUrl": "https://abc123.execute-api.us-east-1.amazonaws.com/api/", "ApiKeyId": "key-1"},
+    "monitoring": {"MonitoringPipelineName": "cxr-dev-monitoring"},
 }
 
 
@@ -42,9 +43,9 @@ def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.workspace.Workspace.poll_seconds", 0.0)
 
 
-def client(service: str) -> Any:
+def client(service: str, region: str = "us-east-1") -> Any:
     """A client that a Stubber can answer for."""
-    return boto3.client(service, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+    return boto3.client(service, region_name=region, aws_access_key_id="test", aws_secret_access_key="test")
 
 
 class Cloud:

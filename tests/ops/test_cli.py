@@ -14,6 +14,7 @@ import typer.main
 from typer.testing import Result
 
 from ops import cli
+from ops.deployment import STACKS
 from ops.errors import CommandError, ExitCode
 from tests.ops.conftest import Cloud
 from tests.ops.test_watching import step
@@ -70,7 +71,7 @@ def test_the_nearest_environment_wins(
 ) -> None:
     asked: list[str] = []
 
-    def workspace(*, env: str, region: str | None) -> None:
+    def workspace(*, env: str, region: str | None, profile: str | None) -> None:
         asked.append(env)
         raise CommandError("stop here")
 
@@ -82,7 +83,7 @@ def test_the_nearest_environment_wins(
 
 
 def _everything(cloud: Cloud) -> None:
-    for part in ("data", "training", "endpoint", "api"):
+    for part in STACKS:
         cloud.has_stack(part)
     cloud.has_newest_execution("abc", "Succeeded")
     cloud.has_execution("abc", "Succeeded")
@@ -117,11 +118,11 @@ def test_status_as_json_has_stable_names(cloud: Cloud, cxr: Callable[..., Result
 
 
 def test_status_of_nothing_deployed_is_exit_code_3(cloud: Cloud, cxr: Callable[..., Result]) -> None:
-    for part in ("data", "training", "endpoint", "api"):
+    for part in STACKS:
         cloud.lacks_stack(part)
     result = cxr("status")
     assert result.exit_code == ExitCode.UNAVAILABLE
-    assert result.stdout.count("not deployed") == 4
+    assert result.stdout.count("not deployed") == len(STACKS)
     assert "make deploy ENV=dev" in result.stderr
 
 

@@ -41,3 +41,14 @@ def test_clients_are_of_that_region(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_cdk_json_of_this_repository_has_a_region_for_every_environment() -> None:
     for env in ("dev", "prod", "laptop"):
         assert configured_region(env)
+
+
+def test_a_named_profile_goes_before_the_credentials_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One command reads with one and writes with the other, such as in a job whose credentials are the target's."""
+    (tmp_path / "config").write_text(
+        "[profile staging]\naws_access_key_id=of-staging\naws_secret_access_key=secret\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    assert Session(env="staging", profile="staging").credentials().access_key == "of-staging"
+    assert Session(env="prod").credentials().access_key == "test"

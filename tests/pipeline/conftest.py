@@ -92,6 +92,7 @@ def compiled() -> dict[str, str]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the SDK's own, at import
+                from pipeline import monitoring
                 from pipeline.definition import compile_definition
 
                 definitions = {
@@ -99,6 +100,7 @@ def compiled() -> dict[str, str]:
                     "spot": compile_definition(spot=True, tuning=False),
                     "tuning": compile_definition(spot=False, tuning=True),
                     "tuning-spot": compile_definition(spot=True, tuning=True),
+                    "monitoring": monitoring.compile_definition(),
                 }
         finally:
             pytest_socket.enable_socket()

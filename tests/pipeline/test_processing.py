@@ -77,7 +77,10 @@ def test_inputs_and_outputs_lie_where_the_scripts_look(definition, resolver):
         {name: f"{base}/output/{name}" for name in ("train", "validation", "test", "report")},
     )
     assert places("EvaluateModel") == (
-        {name: f"{base}/input/{name}" for name in ("code", "model", "training", "test", "report", "serving")},
+        {
+            name: f"{base}/input/{name}"
+            for name in ("code", "model", "training", "validation", "test", "report", "serving")
+        },
         {"evaluation": f"{base}/output/evaluation"},
     )
 

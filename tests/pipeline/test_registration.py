@@ -40,6 +40,11 @@ def test_metrics_are_the_evaluation_that_was_gated(package, definition):
     assert any(statistics["S3Uri"].endswith(file) for file in files)
 
 
+def test_reference_of_monitoring_lies_beside_the_evaluation(package):
+    statistics = package["DriftCheckBaselines"]["ModelDataQuality"]["Statistics"]
+    assert statistics["S3Uri"] == "s3://artifacts/executions/abcdef012345/evaluation/reference.json"
+
+
 def test_model_card_is_reviewed_with_the_version(package):
     assert package["ModelCard"]["ModelCardStatus"] == "PendingReview"
     assert isinstance(json.loads(package["ModelCard"]["ModelCardContent"]), dict)

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from infra.settings import Pipeline, Settings
-from model_code import evaluate, preprocess, split_dataset, train
+from model_code import evaluate, monitor, preprocess, split_dataset, train
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTEXT = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
-DEFINITIONS = sorted((REPOSITORY / "pipeline").glob("definition*.json"))
+MONITORING = REPOSITORY / "pipeline" / "definition-monitoring.json"
+DEFINITIONS = sorted(set((REPOSITORY / "pipeline").glob("definition*.json")) - {MONITORING})
 VALUES = {
     "archive-uri": f"s3://bucket/datasets/{'0' * 64}/archive.zip",
     "backbone": "ResNet50V2",
@@ -26,6 +27,8 @@ VALUES = {
     "serving-engine": "litert",
     "serving-package": "none",
     "serving-comparison": "gate",
+    "days": "7",
+    "min-predictions": "200",
     "image-size": "64",
     "batch-size": "32",
     "epochs": "1",
@@ -60,6 +63,17 @@ def test_a_processing_script_takes_exactly_the_flags_of_its_step(
     for missing in flags:
         with pytest.raises(SystemExit):
             script.parse(arguments([flag for flag in flags if flag != missing]))
+
+
+def test_the_monitoring_script_takes_exactly_the_flags_of_its_step() -> None:
+    document = json.loads(MONITORING.read_text(encoding="utf-8"))
+    given = document["Steps"][1]["Arguments"]["AppSpecification"]["ContainerArguments"][::2]
+    flags = [part.removeprefix("--") for part in given]
+
+    monitor.parse(arguments(flags))
+    for missing in flags:
+        with pytest.raises(SystemExit):
+            monitor.parse(arguments([flag for flag in flags if flag != missing]))
 
 
 def test_the_training_script_takes_exactly_the_hyperparameters_of_its_step(steps: dict[str, dict[str, Any]]) -> None:

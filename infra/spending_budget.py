@@ -1,0 +1,52 @@
+"""Who is told when a month costs more than it should."""
+
+from aws_cdk import aws_budgets as budgets
+from constructs import Construct
+
+from infra.settings import Budget
+
+
+class SpendingBudget(Construct):
+    """A monthly budget of what carries the project's tag.
+
+    AWS Budgets sees a tag only once it is activated as a cost allocation tag in the account that pays
+    (https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html): docs/operations.md.
+
+    Args:
+        name: of the budget.
+        project: value of the tag `project`.
+        topic_arn: of the topic that people subscribe to.
+        options: of the settings.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, name: str, project: str, topic_arn: str, options: Budget
+    ) -> None:
+        super().__init__(scope, construct_id)
+        # What was spent, at each share; what will be by the month's end, at the whole.
+        alerts = [*(("ACTUAL", percent) for percent in options.alert_percent), ("FORECASTED", 100)]
+        budgets.CfnBudget(
+            self,
+            "Resource",
+            budget=budgets.CfnBudget.BudgetDataProperty(
+                budget_name=name,
+                budget_type="COST",
+                time_unit="MONTHLY",
+                budget_limit=budgets.CfnBudget.SpendProperty(amount=options.monthly_usd, unit="USD"),
+                cost_filters={"TagKeyValue": [f"user:project${project}"]},
+            ),
+            notifications_with_subscribers=[
+                budgets.CfnBudget.NotificationWithSubscribersProperty(
+                    notification=budgets.CfnBudget.NotificationProperty(
+                        comparison_operator="GREATER_THAN",
+                        notification_type=kind,
+                        threshold=percent,
+                        threshold_type="PERCENTAGE",
+                    ),
+                    subscribers=[
+                        budgets.CfnBudget.SubscriberProperty(address=topic_arn, subscription_type="SNS"),
+                    ],
+                )
+                for kind, percent in alerts
+            ],
+        )

@@ -1,0 +1,107 @@
+"""The drift alarm starts the pipeline again, on the newest dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_sagemaker.client import SageMakerClient
+    from mypy_boto3_sns.client import SNSClient
+
+# What `dataset.keep` writes.
+_DATASET = re.compile(r"datasets/[0-9a-f]{64}/archive\.zip")
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm that went off; `event` is the event's id, the same when it is delivered again."""
+
+    name: str
+    event: str
+
+    @property
+    def token(self) -> str:
+        """64 hexadecimal characters that stand for this event: the execution's ClientRequestToken."""
+        return hashlib.sha256(f"{self.name}\n{self.event}".encode()).hexdigest()
+
+
+def alarm(event: dict[str, Any]) -> Alarm | None:
+    """Read an EventBridge event of CloudWatch; None for anything but an alarm that went off."""
+    if event.get("source") != "aws.cloudwatch" or event.get("detail-type") != "CloudWatch Alarm State Change":
+        return None
+    detail = event.get("detail") or {}
+    name, identifier = detail.get("alarmName"), event.get("id")
+    if not name or not identifier or (detail.get("state") or {}).get("value") != "ALARM":
+        return None
+    return Alarm(name, identifier)
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """What happens when the drift alarm goes off. A repeat starts nothing twice, but may tell people twice."""
+
+    s3: S3Client
+    sagemaker: SageMakerClient
+    sns: SNSClient
+    pipeline_name: str
+    topic_arn: str
+    data_bucket: str
+
+    def start(self, alarm: Alarm) -> dict[str, Any]:
+        """Start the pipeline on the newest dataset, and tell people; without a dataset, tell that.
+
+        Raises:
+            botocore.exceptions.ClientError: nothing may have happened; the event has to be delivered again.
+        """
+        dataset_uri = self._newest_dataset()
+        if dataset_uri is None:
+            self._tell(
+                "retraining_impossible",
+                "Drift, and nothing to train on",
+                f"The alarm {alarm.name} went off, but no archive was ever taken.\n\n"
+                "What to do: upload an archive below incoming/ of the data bucket.",
+            )
+            return {"status": "no_dataset", "alarm": alarm.name}
+        execution_arn = self.sagemaker.start_pipeline_execution(
+            PipelineName=self.pipeline_name,
+            PipelineExecutionDisplayName=f"drift-{alarm.token[:8]}",
+            PipelineExecutionDescription=f"{alarm.name} went off",
+            PipelineParameters=[{"Name": "InputArchiveUri", "Value": dataset_uri}],
+            ClientRequestToken=alarm.token,
+        )["PipelineExecutionArn"]
+        self._tell(
+            "retraining_started",
+            "Drift: training was started",
+            f"The alarm {alarm.name} went off, so training was started on the newest dataset.\n\n"
+            f"Dataset: {dataset_uri}\nExecution: {execution_arn}\n\n"
+            "What to do: if this dataset has no radiographs like those that changed, upload an archive that has. "
+            "Nothing is released before somebody approves it.",
+        )
+        return {
+            "status": "started",
+            "alarm": alarm.name,
+            "execution_arn": execution_arn,
+            "archive_uri": dataset_uri,
+        }
+
+    def _newest_dataset(self) -> str | None:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.data_bucket, Prefix="datasets/")
+        found = [
+            (item["LastModified"], item["Key"])
+            for page in pages
+            for item in page.get("Contents", [])
+            if _DATASET.fullmatch(item["Key"])
+        ]
+        return f"s3://{self.data_bucket}/{max(found)[1]}" if found else None
+
+    def _tell(self, event: str, subject: str, message: str) -> None:
+        self.sns.publish(
+            TopicArn=self.topic_arn,
+            Subject=subject,
+            Message=message,
+            MessageAttributes={"event": {"DataType": "String", "StringValue": event}},
+        )

@@ -1,0 +1,248 @@
+"""MonitorModel: predictions of the last days against the reference of the model that made them.
+
+    python -m model_code.monitor --table cxr-predictions --package arn:…:model-package/cxr/3 --endpoint cxr --days 7 \
+        --min-predictions 200 --psi-limit 0.2
+
+Reads the table of kept predictions and `processing/input/reference`; writes monitoring.json and report.html to
+`processing/output/monitoring` and puts the metrics that the alarms watch. Drift is a finding, not an error: the exit
+status is 0, and the sentence that says it is the job's exit message. With fewer predictions than `--min-predictions`
+only their number is put: an alarm must not rest on a handful.
+
+What is found goes into figures only. Neither a prediction's id nor its values are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime as dt
+import json
+import math
+import sys
+import time
+from typing import Any
+
+import boto3
+import numpy as np
+from botocore.config import Config
+
+from model_code import drift, job, kept_predictions, monitoring_report, performance, reference
+from model_code.drift import Quantity
+from model_code.kept_predictions import Labelled, Predictions
+from model_code.metrics import Array
+
+NO_PACKAGE = "none"
+NAMESPACE = "ChestXray/Model"
+DAY_SECONDS = 86_400
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The step's parameters.
+
+    Attributes:
+        table: of kept predictions.
+        package: ARN of the model package that serves, or "none".
+        endpoint: its name, the metrics' dimension.
+        days: how far back to look.
+        min_predictions: with fewer, nothing is compared.
+        psi_limit: the population stability index at which a change is large enough to be drift.
+    """
+
+    table: str
+    package: str
+    endpoint: str
+    days: int
+    min_predictions: int
+    psi_limit: float
+
+
+def main(arguments: list[str]) -> None:
+    """Run the step.
+
+    Raises:
+        JobError: for parameters out of range, or a damaged reference.
+    """
+    settings = parse(arguments)
+    known = reference.read(job.processing_input("reference"))
+    now = int(time.time())
+    retries = Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=5, read_timeout=30)
+    since = now - settings.days * DAY_SECONDS
+    if settings.package == NO_PACKAGE:
+        predictions, labelled = kept_predictions.none()
+    else:
+        dynamodb = boto3.client("dynamodb", config=retries)
+        predictions, labelled = kept_predictions.read(dynamodb, settings.table, settings.package, since)
+    compared = quantities(known, predictions) if known and enough(settings, predictions) else []
+    findings = judge(settings, known, predictions, labelled, compared)
+    findings["window"] = {"from": _moment(since), "to": _moment(now), "days": settings.days}
+    output = job.processing_output("monitoring")
+    text = json.dumps(findings, indent=2, allow_nan=False)
+    (output / "monitoring.json").write_text(text + "\n", encoding="utf-8")
+    page = monitoring_report.render(findings, compared, predictions)
+    (output / "report.html").write_text(page, encoding="utf-8")
+    boto3.client("cloudwatch", config=retries).put_metric_data(
+        Namespace=NAMESPACE, MetricData=metrics(findings, settings.endpoint)
+    )
+    print(findings["sentence"], flush=True)
+    job.leave_message(findings["sentence"])
+
+
+def parse(arguments: list[str]) -> Settings:
+    """Read and check the command line.
+
+    Raises:
+        JobError: for a number out of range.
+    """
+    parser = argparse.ArgumentParser(prog="model_code.monitor")
+    for field in dataclasses.fields(Settings):
+        convert: Any = {"int": int, "float": float, "str": str}[str(field.type)]
+        parser.add_argument("--" + field.name.replace("_", "-"), type=convert, required=True)
+    settings = Settings(**vars(parser.parse_args(arguments)))
+    for title, value in (("Days", settings.days), ("MinPredictions", settings.min_predictions)):
+        if value < 1:
+            raise job.JobError(f"{title} must be at least 1, not {value}.")
+    if not (math.isfinite(settings.psi_limit) and settings.psi_limit > 0):
+        raise job.JobError(f"PsiLimit must be a number above 0, not {settings.psi_limit}.")
+    return settings
+
+
+def enough(settings: Settings, predictions: Predictions) -> bool:
+    """Whether there is anything to compare."""
+    return len(predictions.probabilities) >= settings.min_predictions
+
+
+def quantities(known: dict[str, Any], predictions: Predictions) -> list[Quantity]:
+    """What is compared: the score, how unlike the training images the inputs look, and the network's features.
+
+    Args:
+        known: the reference.
+        predictions: at least one.
+    """
+    validation = known["validation"]
+
+    def values(samples: list[float]) -> Array:
+        return np.asarray(samples, dtype=np.float64)
+
+    found = [
+        Quantity("probability", "Probability", values(validation["probability"]), predictions.probabilities),
+        Quantity("unfamiliarity", "Unfamiliarity", values(validation["unfamiliarity"]), predictions.unfamiliarity),
+    ]
+    # A model of before there were features has none on either side.
+    for number, (samples, column) in enumerate(
+        zip(validation["features"], predictions.features.T, strict=False), start=1
+    ):
+        found.append(Quantity(f"feature_{number}", f"Feature {number}", values(samples), column))
+    return [one for one in found if len(one.reference) and one.varies]
+
+
+def judge(
+    settings: Settings,
+    known: dict[str, Any] | None,
+    predictions: Predictions,
+    labelled: Labelled,
+    compared: list[Quantity],
+) -> dict[str, Any]:
+    """The findings: monitoring.json but for the time."""
+    count = len(predictions.probabilities)
+    findings: dict[str, Any] = {
+        "endpoint": settings.endpoint,
+        "package_arn": settings.package,
+        "predictions": count,
+        "labelled_predictions": len(labelled.labels),
+        "min_predictions": settings.min_predictions,
+        "psi_limit": settings.psi_limit,
+        "significance": drift.SIGNIFICANCE,
+        "reference": _about(known),
+        "drift": None,
+        "performance": None,
+    }
+    if settings.package == NO_PACKAGE:
+        return {**findings, "sentence": "No model serves, so there is nothing to monitor."}
+    if known is None:
+        return {
+            **findings,
+            "sentence": f"{_name(settings.package)} has no reference to compare with: release a model that was "
+            "trained since monitoring came.",
+        }
+    if not enough(settings, predictions):
+        return {
+            **findings,
+            "sentence": f"{count} predictions in {settings.days} days are fewer than the {settings.min_predictions} "
+            "from which anything is compared.",
+        }
+    rows = drift.compare(compared, independent=known["validation"]["patients"], limit=settings.psi_limit)
+    findings["drift"] = {
+        "detected": any(row["drifted"] for row in rows),
+        "features": sum(one.name.startswith("feature_") for one in compared),
+        "quantities": rows,
+    }
+    findings["performance"] = performance.judge(labelled.labels, labelled.probabilities, known)
+    return {**findings, "sentence": _sentence(findings)}
+
+
+def metrics(findings: dict[str, Any], endpoint: str) -> list[dict[str, Any]]:
+    """What CloudWatch is told, at least how many predictions there were."""
+    values: dict[str, float] = {
+        "Predictions": findings["predictions"],
+        "LabelledPredictions": findings["labelled_predictions"],
+    }
+    if found := findings["drift"]:
+        psi = {row["name"]: row["psi"] for row in found["quantities"]}
+        inputs = [value for name, value in psi.items() if name != "probability"]
+        values |= {"ScorePsi": psi["probability"]} if "probability" in psi else {}
+        values |= {"FeaturePsi": max(inputs)} if inputs else {}
+        values["Drift"] = float(found["detected"])
+    if found := findings["performance"]:
+        named = {"Sensitivity": "sensitivity", "Specificity": "specificity", "CalibrationError": "calibration_error"}
+        values |= {title: found[name]["value"] for title, name in named.items() if found[name]}
+        if found["sensitivity"] or found["specificity"]:
+            values["PerformanceDrop"] = float(found["dropped"])
+    counts = {"Predictions", "LabelledPredictions"}
+    return [
+        {
+            "MetricName": name,
+            "Dimensions": [{"Name": "Endpoint", "Value": endpoint}],
+            "Value": float(value),
+            "Unit": "Count" if name in counts else "None",
+        }
+        for name, value in values.items()
+    ]
+
+
+def _sentence(findings: dict[str, Any]) -> str:
+    """What was found, for the job's exit message."""
+    rows = findings["drift"]["quantities"]
+    drifted = [f"{row['title'].lower()} (PSI {row['psi']:.2f})" for row in rows if row["drifted"]]
+    model = _name(findings["package_arn"])
+    if drifted:
+        said = f"Drift in {findings['predictions']} predictions of {model}: {', '.join(drifted)}."
+    else:
+        said = f"No drift in {findings['predictions']} predictions of {model}."
+    found = findings["performance"]
+    for name in performance.FIGURES:
+        if found[name] and found[name]["dropped"]:
+            then, now = found[name]["evaluation"]["value"], found[name]["value"]
+            said += f" The {name} by readers' labels is {now:.3f}, {then:.3f} in the evaluation."
+    return said
+
+
+def _about(known: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The reference without its samples."""
+    if known is None:
+        return None
+    validation = {name: known["validation"][name] for name in ("images", "patients", "prevalence")}
+    return {**{name: known[name] for name in ("dataset_sha256", "threshold", "indeterminate")}, **validation}
+
+
+def _name(package: str) -> str:
+    """A model package as people call it, `<group>/<version>`."""
+    return package.partition("model-package/")[2] or package
+
+
+def _moment(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="seconds")
+
+
+if __name__ == "__main__":
+    sys.exit(job.run(lambda: main(sys.argv[1:]), message_file="message"))

@@ -1,0 +1,44 @@
+"""What compiling any of the pipelines needs: parameters of the right type, a session that calls nothing, stable text.
+
+Whoever imports this has set a region before: the SDK resolves one while it is imported.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+from sagemaker.core.workflow.parameters import ParameterFloat, ParameterInteger, ParameterString
+from sagemaker.core.workflow.pipeline_context import PipelineSession
+from sagemaker.mlops.workflow.pipeline import Pipeline
+
+from pipeline.parameters import CHOICES, Value
+
+
+def parameter(name: str, default: Value) -> Any:
+    """A pipeline parameter of its default's type, with the choices it has, if any."""
+    if isinstance(default, str):
+        return ParameterString(name, default_value=default, enum_values=list(CHOICES.get(name, ())) or None)
+    if isinstance(default, int):
+        return ParameterInteger(name, default_value=default)
+    return ParameterFloat(name, default_value=default)
+
+
+def offline_session() -> PipelineSession:
+    """A session for the SDK's objects: nothing is signed or sent while compiling, it only wants one to exist."""
+    session = boto3.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106
+    return PipelineSession(boto_session=session, default_bucket="none")
+
+
+def text_of(pipeline: Pipeline) -> str:
+    """The definition as committed: two-space indent, one final newline, no null members, the same text every time."""
+    return json.dumps(_without_nulls(json.loads(pipeline.definition())), indent=2) + "\n"
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value

@@ -1,0 +1,75 @@
+"""The monitoring pipeline, compiled to `FILE`: are the model's scores and inputs still those it was evaluated with?
+
+    FindServingModel          which package answers, and where its reference is
+        |
+    MonitorModel              kept predictions against the reference: report, findings, metrics of CloudWatch
+
+A schedule starts it, or `cxr monitor`. What it finds is no failure: an execution fails only when it could not look. The
+alarms read the metrics. Nothing is cached: the predictions change behind the same arguments.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+# The SDK resolves a region while it is imported; nothing is called there.
+os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+
+from sagemaker.core.workflow.execution_variables import ExecutionVariables
+from sagemaker.core.workflow.functions import Join
+from sagemaker.mlops.workflow.pipeline import Pipeline
+from sagemaker.mlops.workflow.steps import StepTypeEnum
+
+from pipeline.compiling import offline_session, parameter, text_of
+from pipeline.parameters import MONITORING
+from pipeline.processing import monitor_request
+from pipeline.steps import FunctionStep, RequestStep, job_retries
+
+FILE = Path(__file__).with_name("definition-monitoring.json")
+REPORTS = "s3://${ArtifactBucketName}/monitoring"
+
+
+def build() -> Pipeline:
+    """The pipeline as the SDK's objects."""
+    parameters: dict[str, Any] = {name: parameter(name, default) for name, default in MONITORING.items()}
+    serving = FunctionStep(
+        "FindServingModel",
+        function_arn="${FindServingModelFunctionArn}",
+        outputs=("ServingPackageArn", "ReferenceUri"),
+        after=[],
+    )
+    request = monitor_request(
+        reference_uri=serving.output("ReferenceUri"),
+        arguments={
+            "table": "${PredictionsTableName}",
+            "package": serving.output("ServingPackageArn"),
+            "endpoint": "${EndpointName}",
+            "days": parameters["Days"].to_string(),
+            "min-predictions": parameters["MinPredictions"].to_string(),
+            "psi-limit": parameters["PsiLimit"].to_string(),
+        },
+        output_uri=Join(on="/", values=[REPORTS, ExecutionVariables.PIPELINE_EXECUTION_ID]),
+        instance_type=parameters["ProcessingInstanceType"],
+        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+    )
+    monitor = RequestStep(
+        "MonitorModel",
+        StepTypeEnum.PROCESSING,
+        request,
+        describes=("DescribeProcessingJobResponse",),
+        retries=job_retries(),
+    )
+    return Pipeline(
+        name="cxr-monitoring",  # not part of the definition; the stack names the pipeline
+        parameters=list(parameters.values()),
+        steps=[serving, monitor],
+        pipeline_experiment_config=None,
+        sagemaker_session=offline_session(),
+    )
+
+
+def compile_definition() -> str:
+    """The definition as committed."""
+    return text_of(build())

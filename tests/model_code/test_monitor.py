@@ -1,0 +1,221 @@
+"""From kept predictions to findings, a report and metrics; DynamoDB and CloudWatch are moto's, nothing is called."""
+
+from __future__ import annotations
+
+import json
+import time
+from decimal import Decimal
+
+import boto3
+import numpy as np
+import pytest
+from moto import mock_aws
+
+from model_code import monitor, reference
+from model_code.job import JobError
+from tests.model_code.evaluated import made_evaluation, made_scores
+
+PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/7"
+OTHER = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/6"
+DAY = 86_400
+
+
+def arguments(package=PACKAGE, least=100, **more):
+    values = {"table": "predictions", "package": package, "endpoint": "cxr-dev", "days": 7, "min-predictions": least,
+              "psi-limit": 0.2, **more}  # fmt: skip
+    return [part for name, value in values.items() for part in (f"--{name}", str(value))]
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with mock_aws():
+        boto3.client("dynamodb").create_table(
+            TableName="predictions",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield
+
+
+@pytest.fixture
+def known(job_directory):
+    """The reference of a model, in the job's input."""
+    scores = made_scores(400)
+    document = reference.document(scores, made_evaluation(made_scores(200, seed=2)))
+    directory = job_directory / "processing" / "input" / "reference"
+    directory.mkdir(parents=True)
+    (directory / reference.FILE).write_text(json.dumps(document))
+    return document
+
+
+def keep(scores, *, package=PACKAGE, days_ago=1.0, shift=0.0, labels=None, features=True):
+    """Predictions as the Predict function writes them."""
+    now = int(time.time() - days_ago * DAY)
+    with boto3.resource("dynamodb").Table("predictions").batch_writer() as batch:
+        for number, probability in enumerate(scores.probabilities):
+            item = {"id": f"{package}-{days_ago}-{number}", "package_arn": package, "answer": "{}", "created_at": now}
+            item |= {
+                "probability": number_of(probability),
+                "unfamiliarity": number_of(scores.unfamiliarity[-1 - number % 300]),
+            }
+            item["features"] = json.dumps((scores.features[number] + shift).round(4).tolist() if features else [])
+            if labels is not None:
+                item |= {
+                    "reader_label": ("NORMAL", "PNEUMONIA")[int(labels[number])],
+                    "labelled_at": int(time.time()) - 60,
+                }
+            batch.put_item(Item=item)
+
+
+def number_of(value):
+    return Decimal(f"{value:.9f}")
+
+
+def results(job_directory):
+    output = job_directory / "processing" / "output" / "monitoring"
+    return json.loads((output / "monitoring.json").read_text()), (output / "report.html").read_text()
+
+
+def metrics():
+    cloudwatch = boto3.client("cloudwatch")
+    found = {}
+    for metric in cloudwatch.list_metrics(Namespace="ChestXray/Model")["Metrics"]:
+        assert metric["Dimensions"] == [{"Name": "Endpoint", "Value": "cxr-dev"}]
+        answer = cloudwatch.get_metric_statistics(
+            Namespace="ChestXray/Model", MetricName=metric["MetricName"], Dimensions=metric["Dimensions"], Period=3600,
+            StartTime=time.time() - 7200, EndTime=time.time() + 3600, Statistics=["Maximum"],
+        )  # fmt: skip
+        (found[metric["MetricName"]],) = [point["Maximum"] for point in answer["Datapoints"]]
+    return found
+
+
+def test_predictions_like_the_reference_are_no_drift(cloud, known, job_directory):
+    keep(made_scores(300, seed=3))
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    assert findings["predictions"] == 300
+    assert findings["drift"]["detected"] is False
+    assert findings["sentence"] == "No drift in 300 predictions of cxr-dev/7."
+    assert "Nothing unusual found." in page
+    told = metrics()
+    assert (told["Drift"], told["Predictions"], told["LabelledPredictions"]) == (0, 300, 0)
+    assert told["ScorePsi"] < 0.2
+    assert told["FeaturePsi"] < 0.2
+    assert not {"Sensitivity", "PerformanceDrop"} & set(told), "nobody has labelled anything"
+
+
+def test_inputs_that_look_otherwise_are_drift_and_named(cloud, known, job_directory):
+    keep(made_scores(300, seed=3), shift=1.0)
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    drifted = [row["name"] for row in findings["drift"]["quantities"] if row["drifted"]]
+    assert drifted == ["feature_1", "feature_2", "feature_3"]
+    assert metrics()["Drift"] == 1
+    assert "Drift found." in page
+    assert page.count("<img") >= 6
+    assert (
+        (job_directory / "output" / "message")
+        .read_text()
+        .startswith("Drift in 300 predictions of cxr-dev/7: feature 1")
+    )
+
+
+def test_the_report_refers_to_nothing_outside_and_says_what_the_model_is_for(cloud, known, job_directory):
+    keep(made_scores(300, seed=3))
+    monitor.main(arguments())
+    _, page = results(job_directory)
+    assert "is not a medical device" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_too_few_predictions_are_counted_only(cloud, known, job_directory):
+    keep(made_scores(80, seed=3), shift=5.0)
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    assert findings["drift"] is None
+    assert "80 predictions in 7 days are fewer than the 100" in findings["sentence"]
+    assert "80 predictions in 7 days are fewer than the 100" in page
+    assert metrics() == {"Predictions": 80, "LabelledPredictions": 0}
+
+
+def test_other_models_and_other_weeks_do_not_count(cloud, known, job_directory):
+    keep(made_scores(120, seed=3))
+    keep(made_scores(50, seed=4), package=OTHER)
+    keep(made_scores(50, seed=5), days_ago=8)
+    monitor.main(arguments())
+    assert results(job_directory)[0]["predictions"] == 120
+
+
+def test_a_label_counts_when_it_was_given_whenever_the_prediction_was_made(cloud, known, job_directory):
+    keep(made_scores(120, seed=3))
+    older = made_scores(200, seed=4)
+    keep(older, days_ago=30, labels=older.labels)
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    assert (findings["predictions"], findings["labelled_predictions"]) == (120, 200)
+    assert findings["performance"]["dropped"] is False
+    told = metrics()
+    assert told["PerformanceDrop"] == 0
+    assert told["Sensitivity"] == pytest.approx(findings["performance"]["sensitivity"]["value"])
+    assert "Reliability by readers" in page or "share that readers labelled PNEUMONIA" in page
+
+
+def test_labels_that_contradict_the_model_are_a_drop(cloud, known, job_directory):
+    scores = made_scores(200, seed=4)
+    keep(scores, labels=1 - scores.labels)
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    assert findings["performance"]["dropped"] is True
+    assert metrics()["PerformanceDrop"] == 1
+    assert "The sensitivity by readers' labels is" in findings["sentence"]
+    assert "A drop in performance found." in page
+
+
+def test_a_model_without_features_is_still_watched_by_its_scores(cloud, known, job_directory):
+    keep(made_scores(300, seed=3), features=False)
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    assert [row["name"] for row in findings["drift"]["quantities"]] == ["probability", "unfamiliarity"]
+    assert "answers no features of the network" in page
+
+
+def test_without_a_model_or_its_reference_the_job_says_so_and_succeeds(cloud, job_directory):
+    # FindServingModel answers the source archive where there is no reference.
+    directory = job_directory / "processing" / "input" / "reference"
+    directory.mkdir(parents=True)
+    (directory / f"{'a' * 64}.gz").write_bytes(b"")
+    monitor.main(arguments(package="none"))
+    assert results(job_directory)[0]["sentence"] == "No model serves, so there is nothing to monitor."
+    keep(made_scores(120, seed=3))
+    monitor.main(arguments())
+    assert "cxr-dev/7 has no reference to compare with" in results(job_directory)[0]["sentence"]
+
+
+def test_neither_ids_nor_values_are_printed(cloud, known, job_directory, capsys):
+    keep(made_scores(120, seed=3))
+    monitor.main(arguments())
+    assert capsys.readouterr().out == "No drift in 120 predictions of cxr-dev/7.\n"
+
+
+@pytest.mark.parametrize("wrong", [{"days": 0}, {"min-predictions": 0}, {"psi-limit": 0}, {"psi-limit": "nan"}])
+def test_a_number_out_of_range_is_refused(wrong):
+    with pytest.raises(JobError, match=r"must be"):
+        monitor.parse(arguments(**wrong))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"version": 99}'])
+def test_a_reference_that_is_not_understood_fails_the_job(tmp_path, text):
+    (tmp_path / reference.FILE).write_text(text)
+    with pytest.raises(JobError, match=r"damaged|version 99"):
+        reference.read(tmp_path)
+
+
+def test_the_reference_has_only_images_that_predictions_are_kept_of(known):
+    # made_scores refuses two.
+    assert known["validation"]["images"] == 398
+    assert max(known["validation"]["unfamiliarity"]) <= 1
+    assert np.all(np.diff(known["validation"]["probability"]) >= 0)

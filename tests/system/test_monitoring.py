@@ -1,0 +1,149 @@
+"""Familiar radiographs leave the drift alarm alone; others set it off, and people and training hear of it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageEnhance
+
+from local.radiographs import write_examples
+from tests.system.deployed import Stack, eventually
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+PER_CLASS = 30
+ALARM = "cxr-laptop-drift"
+
+
+class Monitoring:
+    """The monitoring of the deployed app, and what its topic told."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        sns, self._sqs = (stack.laptop.client(service) for service in ("sns", "sqs"))
+        self._queue = self._sqs.create_queue(QueueName="alarms")["QueueUrl"]
+        answer = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
+        arn = answer["Attributes"]["QueueArn"]
+        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [{**allow, "Resource": arn}]})
+        self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes={"Policy": policy})
+        sns.subscribe(TopicArn=stack.outputs["NotificationTopicArn"], Protocol="sqs", Endpoint=arn)
+        self._told: list[str] = []
+
+    def replay(self, images: list[bytes]) -> list[str]:
+        """Ids of the predictions on images that clients send one after the other."""
+        ids = []
+        for image in images:
+            answer = self.stack.request("v1/predictions", body=image, headers={"content-type": "image/jpeg"})
+            assert answer.status == 200, answer.document
+            ids.append(str(answer.document["id"]))
+        return ids
+
+    def run(self) -> None:
+        """One execution of the monitoring pipeline, to its end."""
+        sagemaker = self.stack.laptop.client("sagemaker")
+        arn = sagemaker.start_pipeline_execution(
+            PipelineName=self.stack.outputs["MonitoringPipelineName"], ClientRequestToken=secrets.token_hex(16)
+        )["PipelineExecutionArn"]
+
+        def ended() -> Any:
+            described = sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
+            return described if described["PipelineExecutionStatus"] != "Executing" else None
+
+        described = eventually(ended, within=60, what="the end of a monitoring run")
+        steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"]
+        assert described["PipelineExecutionStatus"] == "Succeeded", steps
+
+    def state(self) -> str:
+        alarms = self.stack.laptop.client("cloudwatch").describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
+        return str(alarms[0]["StateValue"])
+
+    def told(self, text: str) -> str | None:
+        """The topic's message that holds a text, once it was told."""
+        for message in self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", []):
+            self._told.append(json.loads(message["Body"])["Message"])
+            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return next((message for message in self._told if text in message), None)
+
+
+@pytest.fixture(scope="module")
+def monitoring(stack: Stack, released: str) -> Monitoring:
+    return Monitoring(stack)
+
+
+@pytest.fixture(scope="module")
+def radiographs(stack: Stack) -> dict[str, list[bytes]]:
+    """Radiographs by label, of patients in no archive."""
+    paths = write_examples(stack.workspace / "monitored", per_class=PER_CLASS)
+    return {
+        label: [path.read_bytes() for path in paths if path.name.startswith(label)] for label in ("NORMAL", "PNEUMONIA")
+    }
+
+
+@pytest.fixture(scope="module")
+def usual(monitoring: Monitoring, radiographs: dict[str, list[bytes]]) -> str:
+    """The alarm's state after a run on what the model was evaluated with, labelled by readers."""
+    for label, images in radiographs.items():
+        for identifier in monitoring.replay(images):
+            body = json.dumps({"label": label}).encode()
+            path = f"v1/predictions/{identifier}/feedback"
+            answer = monitoring.stack.request(path, body=body, headers={"content-type": "application/json"})
+            assert answer.status == 200, answer.document
+    monitoring.run()
+    return monitoring.state()
+
+
+def test_what_the_model_was_evaluated_with_sets_no_alarm_off(monitoring: Monitoring, usual: str) -> None:
+    assert usual == "OK"
+    metrics = monitoring.stack.laptop.client("cloudwatch").list_metrics(Namespace="ChestXray/Model")["Metrics"]
+    assert {"Predictions", "LabelledPredictions", "ScorePsi", "Drift"} <= {item["MetricName"] for item in metrics}
+
+
+@pytest.fixture(scope="module")
+def shifted(monitoring: Monitoring, usual: str, radiographs: dict[str, list[bytes]]) -> Iterator[int]:
+    """How many executions of the training pipeline there were before other radiographs came: pale ones of the sick."""
+    before = len(monitoring.stack.executions())
+    monitoring.replay([pale(image) for image in radiographs["PNEUMONIA"] for _ in range(2)])
+    monitoring.run()
+    yield before
+    sagemaker = monitoring.stack.laptop.client("sagemaker")
+    for execution in monitoring.stack.executions():
+        if execution["PipelineExecutionStatus"] == "Executing":
+            sagemaker.stop_pipeline_execution(
+                PipelineExecutionArn=execution["PipelineExecutionArn"], ClientRequestToken=secrets.token_hex(16)
+            )
+
+
+def test_other_radiographs_set_the_alarm_off_and_the_topic_says_what_to_do(
+    monitoring: Monitoring, shifted: int
+) -> None:
+    assert monitoring.state() == "ALARM"
+    message = json.loads(eventually(lambda: monitoring.told(ALARM), within=20, what="the alarm's message"))
+    assert message["NewStateValue"] == "ALARM"
+    assert message["AlarmDescription"].endswith("runbooks.md#drift")
+
+
+def test_the_alarm_starts_training_on_the_newest_dataset_once(monitoring: Monitoring, shifted: int) -> None:
+    def started() -> list[dict[str, Any]]:
+        return monitoring.stack.executions()[:-shifted]
+
+    eventually(started, within=30, what="an execution of the training pipeline")
+    assert len(started()) == 1
+
+
+def pale(image: bytes) -> bytes:
+    """The radiograph with half of its contrast, brighter: another detector, or another export."""
+    picture = Image.open(BytesIO(image))
+    buffer = BytesIO()
+    ImageEnhance.Brightness(ImageEnhance.Contrast(picture).enhance(0.5)).enhance(1.3).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def test_a_pale_radiograph_is_one_still(examples: dict[str, Path]) -> None:
+    assert Image.open(BytesIO(pale(examples["PNEUMONIA"].read_bytes()))).format == "JPEG"
