@@ -1,6 +1,6 @@
 """One archive, one approved model, predictions over HTTP: the deployed templates, handlers and step scripts at work.
 
-The tests share one deployed stack and run in the order they stand in.
+The first module that uses the shared stack; its tests run in the order they stand in.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def test_the_api_cannot_ask_the_model_without_its_grant(
     stack: Stack, released: str, examples: dict[str, Path], tmp_path: Path
 ) -> None:
     assert stack.predict(examples["NORMAL"]).status == 200
-    grant = "endpoint.endpoint.grant_invoke(predict)"
+    grant = "endpoint.endpoint.grant_invoke(self.predict)"
 
     with without(stack, grant, module="infra/api_stack.py", part="api", workspace=tmp_path):
         refused = stack.predict(examples["NORMAL"])
@@ -63,7 +63,7 @@ def test_an_upload_starts_nothing_without_the_trigger_s_grant(
 ) -> None:
     before = len(stack.executions())
     s3 = stack.laptop.client("s3")
-    grant = 'data.data.grant_read(trigger, "incoming/*", "datasets/*")'
+    grant = 'data.data.grant_read(self.trigger, "incoming/*", "datasets/*")'
 
     with without(stack, grant, module="infra/training_stack.py", part="training", workspace=tmp_path):
         s3.upload_file(str(archive), stack.outputs["DataBucketName"], "incoming/unread.zip")

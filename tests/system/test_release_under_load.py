@@ -100,19 +100,21 @@ class Releases:
         assert str(arn).endswith(f"/{number}")
         return number
 
-    def hears(self, event: str, version: int) -> str:
+    def hears(self, wanted: str, version: int) -> str:
         """The topic's message of an event about a version, once it was told."""
 
         def found() -> str | None:
             for message in self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", []):
                 envelope = json.loads(message["Body"])
-                self.told.append((envelope["MessageAttributes"]["event"]["Value"], envelope["Message"]))
+                # The messages of alarms have no attributes.
+                event = envelope.get("MessageAttributes", {}).get("event", {}).get("Value", "alarm")
+                self.told.append((event, envelope["Message"]))
                 self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-            return next((text for kind, text in self.told if kind == event and f"/{version} " in text), None) or next(
-                (text for kind, text in self.told if kind == event and f"/{version}." in text), None
+            return next((text for kind, text in self.told if kind == wanted and f"/{version} " in text), None) or next(
+                (text for kind, text in self.told if kind == wanted and f"/{version}." in text), None
             )
 
-        return str(eventually(found, within=90, what=f"{event} of version {version}, having heard {self.told}"))
+        return str(eventually(found, within=90, what=f"{wanted} of version {version}, having heard {self.told}"))
 
 
 class Load:
