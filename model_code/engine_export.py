@@ -218,8 +218,11 @@ def _converted(scorer: Scorer, function: Any, weights: str | None) -> bytes:
         function: tf.function with an input signature for one image.
         weights: of `WEIGHTS`, or None for float32.
     """
+    # The scorer itself would bring its own functions along, which take longer to save than what is wanted.
+    owner = tf.Module()
+    owner.tracked = scorer.tracked
     with tempfile.TemporaryDirectory() as directory:
-        tf.saved_model.save(scorer, directory, signatures={"serving_default": function})
+        tf.saved_model.save(owner, directory, signatures={"serving_default": function})
         converter = tf.lite.TFLiteConverter.from_saved_model(directory, signature_keys=["serving_default"])
         if weights:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -1,4 +1,4 @@
-"""What one execution of the pipeline costs at most: every job runs to its time limit, on demand.
+"""What executions of a pipeline cost at most: every job runs to its time limit, on demand.
 
 The definition is read from the template, with the defaults of its parameters. Spot capacity is never dearer than on
 demand, and what it will cost nobody knows beforehand.
@@ -6,6 +6,7 @@ demand, and what it will cost nobody knows beforehand.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -16,31 +17,63 @@ from ops.parameters import check
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ops.assembly import Assembly
+    from ops.assembly import Assembly, Resource
 
 # After these a job may have run, and is run again
 # (docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html).
 _AFTER_RUNNING = frozenset({"SageMaker.JOB_INTERNAL_ERROR", "SageMaker.JOB_TIMEOUT"})
 _DEFAULT_ATTEMPTS = 5
+# The parameter that only the training pipeline has.
+_ARCHIVE = "InputArchiveUri"
 
 
 def run(assembly: Assembly, parameters: Mapping[str, str]) -> list[Charge]:
-    """The charges of one execution.
+    """The charges of one execution of the training pipeline.
 
     Args:
         assembly: with the pipeline.
         parameters: as a start would name them; the others have their defaults.
 
     Raises:
-        CommandError: the templates hold no pipeline, or it has no such parameter.
+        CommandError: the templates hold no pipeline that trains, or it has no such parameter.
     """
-    pipelines = assembly.of("AWS::SageMaker::Pipeline")
-    if not pipelines:
-        raise CommandError(f"The templates of {assembly.env} hold no pipeline.")
-    definition = json.loads(_text(pipelines[0].properties["PipelineDefinition"]["PipelineDefinitionBody"]))
-    check(parameters, definition)
+    for pipeline in assembly.of("AWS::SageMaker::Pipeline"):
+        definition = _definition(pipeline)
+        if any(item["Name"] == _ARCHIVE for item in definition["Parameters"]):
+            check(parameters, definition)
+            return _execution(definition, parameters, assembly, "training")
+    raise CommandError(f"The templates of {assembly.env} hold no pipeline that trains.")
+
+
+def scheduled(schedule: Resource, assembly: Assembly, runs: float) -> list[Charge]:
+    """The charges of what a schedule starts: so many executions of the pipeline of its stack."""
+    return [
+        dataclasses.replace(
+            charge,
+            resource=f"{schedule.name}: {charge.resource}",
+            quantity=runs * charge.quantity,
+            most=None if charge.most is None else runs * charge.most,
+            formula=f"{runs:.3g} runs x ({charge.formula})",
+        )
+        for pipeline in assembly.of("AWS::SageMaker::Pipeline")
+        if pipeline.part == schedule.part
+        for charge in _execution(_definition(pipeline), {}, assembly, schedule.part)
+    ]
+
+
+def _definition(pipeline: Resource) -> dict[str, Any]:
+    return dict(json.loads(_text(pipeline.properties["PipelineDefinition"]["PipelineDefinitionBody"])))
+
+
+def _execution(
+    definition: dict[str, Any], parameters: Mapping[str, str], assembly: Assembly, part: str
+) -> list[Charge]:
     values = {item["Name"]: item.get("DefaultValue") for item in definition["Parameters"]} | dict(parameters)
-    return [charge for step in _steps(definition["Steps"]) for charge in _step(step, values, assembly)]
+    return [
+        dataclasses.replace(charge, part=part)
+        for step in _steps(definition["Steps"])
+        for charge in _step(step, values, assembly)
+    ]
 
 
 def _text(body: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from ops import run_cost
 from ops.charges import HOURS_PER_MONTH, Charge
 from ops.errors import CommandError
 from ops.fleets import of_config
@@ -223,6 +224,10 @@ def _rule(resource: Resource, _assembly: Assembly, _usage: Usage) -> Iterator[Ch
         )  # fmt: skip
 
 
+def _schedule(resource: Resource, assembly: Assembly, _usage: Usage) -> Iterator[Charge]:
+    yield from run_cost.scheduled(resource, assembly, _runs_per_month(resource.properties["ScheduleExpression"]))
+
+
 def _runs_per_month(schedule: str) -> float:
     """Of rate(...) or cron(...); a cron expression is taken for one run a day."""
     match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule)
@@ -289,7 +294,7 @@ _RULES: dict[str, Rule] = {
     "AWS::Logs::LogGroup": _log_group,
     "AWS::Logs::MetricFilter": _metric_filter,
     "AWS::S3::Bucket": _bucket,
-    "AWS::Scheduler::Schedule": _rule,
+    "AWS::Scheduler::Schedule": _schedule,
     "AWS::SageMaker::EndpointConfig": _endpoint_config,
     "AWS::SecretsManager::Secret": _secret,
     "AWS::WAFv2::WebACL": _web_acl,

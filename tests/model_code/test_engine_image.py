@@ -27,7 +27,9 @@ def colours(width: int = 900, height: int = 700) -> Image.Image:
     return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
 
 
+@functools.cache
 def kinds() -> dict[str, bytes]:
+    """A file of each kind, made once."""
     colour = colours()
     grey = colour.convert("L")
     transparent = colour.copy()

@@ -40,7 +40,9 @@ def signatures(tmp_path_factory: pytest.TempPathFactory) -> Any:
     network = model.build(model.Options(size=SIZE, backbone="MobileNetV2", weights="none", dropout=0.0))
     network.network.trainable = True
     images, labels = shadows(240, 1)
-    network.network.compile(keras.optimizers.Adam(1e-3), keras.losses.BinaryCrossentropy(from_logits=True))
+    network.network.compile(
+        keras.optimizers.Adam(1e-3), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False
+    )
     network.network.fit(images.astype("float32"), labels.astype("float32"), batch_size=16, epochs=4, verbose=0)
     settle(network.network, images[:160].astype("float32"))
     directory = tmp_path_factory.mktemp("faithful")

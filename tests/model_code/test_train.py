@@ -167,7 +167,8 @@ def test_a_killed_training_job_resumes_and_ends_with_the_same_metrics(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["tensorflow", "litert"])
+# The whole-stack tests train for the other engine.
+@pytest.mark.parametrize("engine", ["tensorflow", pytest.param("litert", marks=pytest.mark.long)])
 def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys):
     """The four steps over one job directory: trained on bright against dark images, the model tells them apart."""
     import io

@@ -185,6 +185,15 @@ def test_an_execution_costs_each_job_until_its_time_limit(assembly: Callable[[st
     assert training.most == 3 * hours, "a job that SageMaker itself fails is started twice again"
 
 
+def test_runs_that_a_schedule_starts_are_charged_by_the_month(assembly: Callable[[str], Assembly]) -> None:
+    charges = standing_cost.standing(assembly("prod"), Usage())
+    (monitoring,) = [charge for charge in charges if charge.key == "AmazonSageMaker/Processing:ml.m5.xlarge"]
+    hours = CONTEXT["shared"]["monitoring"]["max_runtime_seconds"] / 3600
+
+    assert monitoring.part == "monitoring"
+    assert monitoring.quantity == pytest.approx(730 / 24 * hours)
+
+
 def test_a_start_with_other_parameters_costs_what_these_ask_for(assembly: Callable[[str], Assembly]) -> None:
     parameters = {
         "TrainingInstanceType": "ml.g5.2xlarge",
