@@ -1,6 +1,6 @@
-"""The roles that GitHub's workflows and CloudFormation deploy with, as a template for the one who sets an account up.
+"""The roles that GitHub's workflows deploy and promote with, as a template for the one who sets an account up.
 
-Three layers, each with no more than the next one needs:
+To deploy there are three layers, each with no more than the next one needs:
 
 - a workflow's job proves to AWS which repository and which of its environments it runs in (OIDC: no stored keys), and
   may then assume the CDK's bootstrap roles, nothing else; one that only compares may assume the one that reads;
@@ -8,6 +8,8 @@ Three layers, each with no more than the next one needs:
 - CloudFormation acts with the managed policies of this template (`cdk bootstrap --cloudformation-execution-policies`),
   which are derived from the types in the app's templates: for each, CloudFormation's own schema lists what its handlers
   call.
+
+To promote a model there is one role to read it with where it was approved, and one to register it with.
 """
 
 import json
@@ -90,6 +92,19 @@ LINKED = ("ops.apigateway.amazonaws.com", "sagemaker.application-autoscaling.ama
 _LINKED_ROLES = f"{_ARN}:iam::${{AWS::AccountId}}:role/aws-service-role/*"
 _BOUNDARY = f"{_ARN}:iam::${{AWS::AccountId}}:policy/${{PermissionsBoundary}}"
 _READING = ("Describe", "Get", "List")
+# The artifact bucket, as CloudFormation names it, and the group of the environment with its packages.
+_ARTIFACTS = f"{_ARN}:s3:::{NAMES}-data-artifacts*"
+_PACKAGES = (
+    f"{_ARN}:sagemaker:{_HERE}:model-package-group/{NAMES}",
+    f"{_ARN}:sagemaker:{_HERE}:model-package/{NAMES}/*",
+)
+# A key's id is given when it is made; its tags, which are the stack's, say whose it is.
+_KEY_THROUGH_S3 = {
+    "StringEquals": {
+        "aws:ResourceTag/environment": {"Fn::Sub": "${Environment}"},
+        "kms:ViaService": {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"},
+    }
+}
 
 
 class UnscopedServiceError(Exception):
@@ -126,6 +141,12 @@ def page(templates: Iterable[Template], handlers: Handlers, exists: Exists) -> s
                 "Default": "true",
                 "Description": "false where the account knows GitHub's identity provider already; it has one at most",
             },
+            "PromotedTo": {
+                "Type": "String",
+                "Default": "",
+                "AllowedPattern": "([a-z][a-z0-9]{1,15})?",
+                "Description": "GitHub environment whose jobs may copy models from here, such as prod for staging",
+            },
             "PermissionsBoundary": {
                 "Type": "String",
                 "Default": "",
@@ -135,6 +156,7 @@ def page(templates: Iterable[Template], handlers: Handlers, exists: Exists) -> s
         },
         "Conditions": {
             "WithProvider": {"Fn::Equals": [{"Ref": "CreateProvider"}, "true"]},
+            "Promoted": {"Fn::Not": [{"Fn::Equals": [{"Ref": "PromotedTo"}, ""]}]},
             "Bounded": {"Fn::Not": [{"Fn::Equals": [{"Ref": "PermissionsBoundary"}, ""]}]},
         },
         "Resources": {
@@ -146,20 +168,37 @@ def page(templates: Iterable[Template], handlers: Handlers, exists: Exists) -> s
             "Deploy": _role(
                 "deploy",
                 subject="environment:${Environment}",
-                assumes=("deploy", "file-publishing", "lookup"),
+                statements=[_bootstrap_roles("deploy", "file-publishing", "lookup")],
                 description="Deploys this environment, from jobs of the GitHub environment of the same name",
             ),
             "Diff": _role(
                 "diff",
                 subject="pull_request",
-                assumes=("lookup",),
+                statements=[_bootstrap_roles("lookup")],
                 description="Compares this environment with pull requests: reads, and decrypts nothing",
+            ),
+            "PromoteFrom": {
+                "Condition": "Promoted",
+                **_role(
+                    "promote-from",
+                    subject="environment:${PromotedTo}",
+                    statements=_reading_models(),
+                    description="Reads approved models with their evidence, for another environment's jobs",
+                ),
+            },
+            "PromoteTo": _role(
+                "promote-to",
+                subject="environment:${Environment}",
+                statements=_registering_models(),
+                description="Registers models that were approved elsewhere; approves and releases none",
             ),
             **{name: _managed(name, group) for name, group in policies.items()},
         },
         "Outputs": {
             "DeployRoleArn": {"Value": {"Fn::GetAtt": ["Deploy", "Arn"]}},
             "DiffRoleArn": {"Value": {"Fn::GetAtt": ["Diff", "Arn"]}},
+            "PromoteFromRoleArn": {"Condition": "Promoted", "Value": {"Fn::GetAtt": ["PromoteFrom", "Arn"]}},
+            "PromoteToRoleArn": {"Value": {"Fn::GetAtt": ["PromoteTo", "Arn"]}},
             "ExecutionPolicies": {
                 "Description": "For cdk bootstrap --cloudformation-execution-policies",
                 "Value": {"Fn::Join": [",", [{"Ref": name} for name in policies]]},
@@ -169,9 +208,9 @@ def page(templates: Iterable[Template], handlers: Handlers, exists: Exists) -> s
     return json.dumps(document, indent=2) + "\n"
 
 
-def _role(name: str, *, subject: str, assumes: tuple[str, ...], description: str) -> dict[str, Any]:
+def _role(name: str, *, subject: str, statements: list[dict[str, Any]], description: str) -> dict[str, Any]:
+    """A role that jobs of the repository's workflows assume; `subject` is what the token says of the job."""
     provider = {"Fn::Sub": f"{_ARN}:iam::${{AWS::AccountId}}:oidc-provider/{PROVIDER}"}
-    bootstrap = f"{_ARN}:iam::${{AWS::AccountId}}:role/cdk-hnb659fds-%s-role-${{AWS::AccountId}}-*"
     return {
         "Type": "AWS::IAM::Role",
         "Properties": {
@@ -196,22 +235,52 @@ def _role(name: str, *, subject: str, assumes: tuple[str, ...], description: str
                 ],
             },
             "Policies": [
-                {
-                    "PolicyName": "AssumeBootstrapRoles",
-                    "PolicyDocument": {
-                        "Version": "2012-10-17",
-                        "Statement": [
-                            {
-                                "Effect": "Allow",
-                                "Action": "sts:AssumeRole",
-                                "Resource": [{"Fn::Sub": bootstrap % one} for one in assumes],
-                            }
-                        ],
-                    },
-                }
+                {"PolicyName": "Use", "PolicyDocument": {"Version": "2012-10-17", "Statement": statements}},
             ],
         },
     }
+
+
+def _bootstrap_roles(*names: str) -> dict[str, Any]:
+    """The right to act as these of the CDK's bootstrap roles."""
+    bootstrap = f"{_ARN}:iam::${{AWS::AccountId}}:role/cdk-hnb659fds-%s-role-${{AWS::AccountId}}-*"
+    return _allow("BootstrapRoles", ["sts:AssumeRole"], tuple(bootstrap % name for name in names))
+
+
+def _reading_models() -> list[dict[str, Any]]:
+    """What `cxr promote` calls where the model comes from."""
+    return [
+        *_finding_models(),
+        _allow("FindFiles", ["s3:ListBucket"], (_ARTIFACTS,)),
+        _allow("ReadFiles", ["s3:GetObject"], (f"{_ARTIFACTS}/executions/*",)),
+        _allow("Decrypt", ["kms:Decrypt"], ("*",), _KEY_THROUGH_S3),
+    ]
+
+
+def _registering_models() -> list[dict[str, Any]]:
+    """What `cxr promote` calls where the model goes."""
+    return [
+        *_finding_models(),
+        _allow("Register", ["sagemaker:CreateModelPackage"], _PACKAGES),
+        _allow("ReadPipeline", ["sagemaker:DescribePipeline"], (f"{_ARN}:sagemaker:{_HERE}:pipeline/{NAMES}",)),
+        _allow(
+            "WriteFiles",
+            ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"],
+            (f"{_ARTIFACTS}/executions/promoted-*",),
+        ),
+        _allow("FindFiles", ["s3:ListBucket"], (_ARTIFACTS,)),
+        _allow("Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], ("*",), _KEY_THROUGH_S3),
+    ]
+
+
+def _finding_models() -> list[dict[str, Any]]:
+    stacks = f"{_ARN}:cloudformation:{_HERE}:stack/{NAMES}-*"
+    return [
+        _allow("Stacks", ["cloudformation:DescribeStacks"], (stacks,)),
+        # SageMaker confines listing to no group (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html).
+        _allow("ListModels", ["sagemaker:ListModelPackages"], ("*",)),
+        _allow("ReadModels", ["sagemaker:DescribeModelPackage"], _PACKAGES),
+    ]
 
 
 def _managed(name: str, statements: list[dict[str, Any]]) -> dict[str, Any]:

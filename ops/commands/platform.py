@@ -11,6 +11,7 @@ from rich.markup import escape
 from ops import doctor as checks
 from ops import laptop, output, overview, tools
 from ops.commands.options import Assembly, Env, Json, Region, environment, open_workspace
+from ops.deployment import STACKS
 from ops.errors import ExitCode
 
 
@@ -59,11 +60,18 @@ def deploy(
     ] = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before permissions are widened.")] = False,
+    as_json: Json = False,
     env: Env = None,
 ) -> None:
     """Deploy an environment with the CDK, to the account of your credentials."""
     for command in tools.deploy_commands(environment(ctx, env), stacks or [], yes=yes):
         tools.run(command)
+    if as_json:
+        deployment = open_workspace(ctx, env, None).deployment
+        deployed = [found for part in stacks or STACKS if (found := deployment.describe(part))]
+        output.print_json(
+            {"stacks": {stack.name: {"status": stack.status, "outputs": stack.outputs} for stack in deployed}}
+        )
 
 
 def up(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typer.testing import Result
 
 from ops import tools
 from ops.errors import CommandError, ExitCode
+from tests.ops.conftest import Cloud
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -33,6 +35,16 @@ def test_deploy_makes_what_travels_along_and_then_deploys_all_stacks(
 def test_deploy_of_one_part_without_being_asked(ran: list[list[str]], cxr: Callable[..., Result]) -> None:
     assert cxr("deploy", "api", "endpoint", "--yes").exit_code == 0
     assert ran[-1][2:] == ["cxr-dev-api", "cxr-dev-endpoint", "--context", "env=dev", "--require-approval=never"]
+
+
+def test_deploy_ends_with_the_stacks_outputs_for_scripts(
+    ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]
+) -> None:
+    cloud.has_stack("api")
+    document = json.loads(cxr("deploy", "api", "--yes", "--json").stdout)
+    assert document["stacks"]["cxr-dev-api"]["status"] == "CREATE_COMPLETE"
+    assert document["stacks"]["cxr-dev-api"]["outputs"]["ApiUrl"].endswith("/api/")
+    assert ran[-1][:2] == ["cdk", "deploy"]
 
 
 def test_what_deploy_asks_of_make_is_a_target() -> None:

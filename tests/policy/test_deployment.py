@@ -151,8 +151,47 @@ def test_a_workflow_may_act_for_one_environment_of_one_repository(
             f"{PROVIDER}:sub": {"Fn::Sub": f"repo:${{Repository}}:{subject}"},
         }
     }
-    assert assuming["Action"] == "sts:AssumeRole"
+    assert assuming["Action"] == ["sts:AssumeRole"]
     assert {one.split("cdk-hnb659fds-")[1].split("-role-")[0] for one in resources(assuming)} == bootstrap
+
+
+def of_role(committed: dict[str, Any], role: str) -> dict[str, dict[str, Any]]:
+    (policy,) = of_type(committed, "AWS::IAM::Role")[role]["Policies"]
+    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+
+
+@pytest.mark.parametrize(
+    ("role", "environment", "writes"),
+    [
+        ("PromoteFrom", "PromotedTo", set()),
+        ("PromoteTo", "Environment", {"sagemaker:CreateModelPackage", "s3:PutObject", "s3:AbortMultipartUpload"}),
+    ],
+)
+def test_a_promotion_reads_on_one_side_and_registers_on_the_other(
+    role: str, environment: str, writes: set[str], committed: dict[str, Any]
+) -> None:
+    (trust,) = of_type(committed, "AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
+    held = of_role(committed, role)
+    actions = {action for statement in held.values() for action in statement["Action"]}
+
+    subject = trust["Condition"]["StringEquals"][f"{PROVIDER}:sub"]["Fn::Sub"]
+    assert subject == f"repo:${{Repository}}:environment:${{{environment}}}"
+    reading = ("Describe", "Get", "List", "Decrypt", "GenerateDataKey")
+    assert {one for one in actions if not one.partition(":")[2].startswith(reading)} == writes
+    assert "sagemaker:UpdateModelPackage" not in actions, "who copies a model does not approve it"
+
+
+def test_promoted_files_are_written_where_no_execution_writes(committed: dict[str, Any]) -> None:
+    (place,) = resources(of_role(committed, "PromoteTo")["WriteFiles"])
+    assert place.endswith("/executions/promoted-*")
+
+
+@pytest.mark.parametrize("role", ["PromoteFrom", "PromoteTo"])
+def test_promotion_uses_the_environment_s_key_through_s3_only(role: str, committed: dict[str, Any]) -> None:
+    (held,) = (one for one in of_role(committed, role).values() if "kms:Decrypt" in one["Action"])
+    condition = held["Condition"]["StringEquals"]
+    assert condition["aws:ResourceTag/environment"] == {"Fn::Sub": "${Environment}"}
+    assert condition["kms:ViaService"] == {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}
 
 
 def test_a_service_nobody_bounded_is_refused() -> None:

@@ -33,7 +33,7 @@ def examples(stack: Stack) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def archive(stack: Stack) -> Path:
     path = stack.workspace / "archive.zip"
-    write_archive(path, images_per_class=400)
+    write_archive(path, images_per_class=320)
     return path
 
 

@@ -220,7 +220,7 @@ def test_shuffled_labels_end_at_the_quality_gate_and_register_nothing(
     stack: Stack, trained: dict[str, Any], tmp_path: Path
 ) -> None:
     packages = len(stack.packages())
-    write_archive(tmp_path / "shuffled.zip", images_per_class=100, shuffle_labels=True)
+    write_archive(tmp_path / "shuffled.zip", images_per_class=60, shuffle_labels=True)
 
     watched = stack.cxr("upload", str(tmp_path / "shuffled.zip"), "--watch")
 
