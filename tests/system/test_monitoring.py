@@ -155,10 +155,10 @@ def test_the_alarm_starts_training_on_the_newest_dataset_once(monitoring: Monito
 
 
 def pale(image: bytes) -> bytes:
-    """The radiograph with half of its contrast, brighter: another detector, or another export."""
+    """The radiograph with less contrast, brighter: another detector, or another export."""
     picture = Image.open(BytesIO(image))
     buffer = BytesIO()
-    ImageEnhance.Brightness(ImageEnhance.Contrast(picture).enhance(0.5)).enhance(1.3).save(buffer, "JPEG", quality=90)
+    ImageEnhance.Brightness(ImageEnhance.Contrast(picture).enhance(0.6)).enhance(1.2).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
 

@@ -4,6 +4,7 @@ const SECRET = "cxr-secret";
 // Above this many bytes the gateway takes no image: it goes to the bucket first.
 const LARGEST_BODY = 4_000_000;
 const byId = (id) => document.getElementById(id);
+const fileSize = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 const percent = (value) => `${(100 * value).toFixed(2)}%`;
 
 let authentication = "api_key";
@@ -226,7 +227,7 @@ async function sendLabel(event) {
 
 function choose(file) {
   chosen = file ?? null;
-  if (chosen) byId("file-help").textContent = `${chosen.name}, ${(chosen.size / 1e6).toFixed(1)} MB`;
+  if (chosen) byId("file-help").textContent = `${chosen.name}, ${fileSize(chosen.size)}`;
 }
 
 // How clients prove who they are is a setting of the deployment; its OpenAPI document says it.
