@@ -36,7 +36,7 @@ _LONGEST_WAIT_SECONDS = 30.0
 class Prediction:
     """What the API answered for one file; either `error` is a sentence or the figures are there.
 
-    `overlay` is the PNG with the saliency, where it was asked for.
+    `overlay` is the PNG with the saliency, where it was asked for, and `radiograph` that of a DICOM file below it.
     """
 
     path: str
@@ -50,6 +50,7 @@ class Prediction:
     error: str | None = None
     code: str | None = None
     overlay: bytes | None = dataclasses.field(default=None, repr=False)
+    radiograph: bytes | None = dataclasses.field(default=None, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """A document for one line: the figures, or the error with its code."""
@@ -198,7 +199,8 @@ def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
             model_version=model.get("version"),
             model_package_arn=model.get("package_arn"),
             notice=document.get("notice"),
-            overlay=_overlay(document.get("overlay")),
+            overlay=_png(document.get("overlay")),
+            radiograph=_png(document.get("radiograph")),
         )
     sentence = document.get("detail") or document.get("message") or document.get("title") or "no reason was given"
     if answer.status in {401, 403} and "code" not in document:
@@ -209,7 +211,7 @@ def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
     return _failed(path, f"{path}: {str(sentence).rstrip('.')} (HTTP {answer.status}).", document.get("code"))
 
 
-def _overlay(answered: Any) -> bytes | None:
+def _png(answered: Any) -> bytes | None:
     if not isinstance(answered, dict) or answered.get("media_type") != "image/png":
         return None
     try:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pybase64 import b64encode_as_string
+
 from lambdas.predict import image, log, request
 from lambdas.predict.dicom import Converted, Dicom
 from lambdas.predict.endpoint import Endpoint
@@ -111,8 +113,10 @@ class Api:
         except BaseException:
             self._aside(exchange, lambda: self.requests.release(claim))
             raise
-        self._aside(exchange, lambda: self.results.keep(answer, prediction))
-        self._aside(exchange, lambda: self.requests.finish(claim, answer))
+        # Nothing that shows the radiograph itself is kept.
+        told = {name: value for name, value in answer.items() if name != "radiograph"}
+        self._aside(exchange, lambda: self.results.keep(told, prediction))
+        self._aside(exchange, lambda: self.requests.finish(claim, told))
         return answer
 
     def _scored(self, asked: Request, exchange: Exchange) -> tuple[dict[str, Any], Prediction]:
@@ -122,7 +126,10 @@ class Api:
         model, asked_at = self.hurried_model() if late else self.model, time.perf_counter()
         prediction = model.predict(radiograph, explain=asked.explain)
         exchange.fields.update(model_ms=_since(asked_at), model_version=prediction.model["version"])
-        overlay = {"overlay": {"media_type": "image/png", "data": prediction.overlay}} if asked.explain else {}
+        overlay = {"overlay": _png(prediction.overlay)} if asked.explain else {}
+        if "dicom" in source and asked.explain:
+            # What a DICOM file looks like is decided by its conversion, and no browser shows one.
+            overlay["radiograph"] = _png(b64encode_as_string(radiograph.data))
         answer = {
             "id": exchange.request_id,
             "probability": prediction.probability,
@@ -172,6 +179,10 @@ class Api:
     def _health(self, _exchange: Exchange) -> dict[str, Any]:
         """200 whatever the endpoint's state: the API itself is up, and before a first release that is not a fault."""
         return {"status": self.endpoint.health(), "endpoint_status": self.endpoint.status(), "notice": NOTICE}
+
+
+def _png(data: str | None) -> dict[str, str | None]:
+    return {"media_type": "image/png", "data": data}
 
 
 def _since(started: float) -> float:

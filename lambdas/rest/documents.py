@@ -68,6 +68,13 @@ class Overlay(Document):
     data: Base64
 
 
+class Radiograph(Document):
+    """A DICOM file as the model was shown it, upright and grey: what the overlay is to be stretched over."""
+
+    media_type: Literal["image/png"]
+    data: Base64
+
+
 class KeptPrediction(Document):
     """A prediction as it is kept: without image and overlay."""
 
@@ -85,6 +92,9 @@ class Prediction(KeptPrediction):
     """The answer to a radiograph."""
 
     overlay: Overlay | None = None
+    radiograph: Annotated[
+        Radiograph | None, Field(description="Of a DICOM file, with an overlay; not in a repeated answer.")
+    ] = None
 
 
 class ReadersLabel(Document):

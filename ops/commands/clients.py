@@ -127,8 +127,8 @@ def _draw(path: Path, prediction: predictions.Prediction, target: Path) -> str |
     if prediction.overlay is None:
         output.say(f"{path}: the model that answered draws no overlay.")
         return None
-    content = path.read_bytes()
-    # A DICOM file is no picture by itself: the overlay is written without it, to be laid over in a viewer.
-    is_dicom = predictions.media_type(content) == "application/dicom"
-    target.write_bytes(prediction.overlay if is_dicom else overlays.blend(content, prediction.overlay))
+    below = prediction.radiograph or path.read_bytes()
+    # A DICOM file is no picture by itself, and a repeated answer does not bring one: then the overlay stands alone.
+    is_dicom = predictions.media_type(below) == "application/dicom"
+    target.write_bytes(prediction.overlay if is_dicom else overlays.blend(below, prediction.overlay))
     return str(target)

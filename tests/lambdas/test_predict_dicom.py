@@ -163,12 +163,13 @@ def test_an_upload_is_named_and_not_carried():
 class Runtime:
     """The endpoint, which takes PNG."""
 
-    def __init__(self):
+    def __init__(self, **found):
         self.asked = []
+        self.scored = {**SCORED, "predictions": [{**SCORED["predictions"][0], **found}]}
 
     def invoke_endpoint(self, **request):
         self.asked.append(request)
-        return {"Body": body(SCORED)}
+        return {"Body": body(self.scored)}
 
 
 class Bucket:
@@ -186,38 +187,59 @@ class Bucket:
         return "https://bucket/signed"
 
 
-@pytest.mark.parametrize(
-    ("content_type", "sent"),
-    [("application/dicom", FILE.data), ("application/json", json.dumps({"upload": UPLOAD}).encode())],
-)
-def test_a_prediction_of_a_dicom_file_says_what_it_was(content_type, sent, capfd, monkeypatch):
-    endpoint, runtime, functions = Endpoint(client=lambda: None, name="cxr-dev"), Runtime(), Functions()
-    monkeypatch.setattr(uploads, "fetch", {"https://bucket/signed": FILE.data}.__getitem__)
-    api = Api(
+def made(runtime, functions, **kept):
+    endpoint = Endpoint(client=lambda: None, name="cxr-dev")
+    return Api(
         model=Model(runtime, endpoint),
         hurried_model=lambda: Model(runtime, endpoint),
         endpoint=endpoint,
         max_image_bytes=100_000,
         dicom=converter(functions),
         uploads=Uploads(Bucket, "uploads-bucket", max_bytes=1_000),  # less than the file has
-        results=SimpleNamespace(keep=lambda _: None),
+        results=SimpleNamespace(keep=kept.get("keep", lambda *_: None)),
         answers=Answers(),
-        requests=SimpleNamespace(claim=lambda *_: (None, None), finish=lambda *_: None, release=lambda _: None),
+        requests=SimpleNamespace(
+            claim=lambda *_: (None, None), finish=kept.get("finish", lambda *_: None), release=lambda _: None
+        ),
     )
-    answer = api.answer(
-        {
-            "resource": "/v1/predictions",
-            "httpMethod": "POST",
-            "headers": {"Content-Type": content_type},
-            "body": base64.b64encode(sent).decode(),
-            "isBase64Encoded": True,
-        }
-    )
+
+
+def posted(sent, content_type="application/dicom", **more):
+    return {
+        "resource": "/v1/predictions",
+        "httpMethod": "POST",
+        "headers": {"Content-Type": content_type},
+        "body": base64.b64encode(sent).decode(),
+        "isBase64Encoded": True,
+        **more,
+    }
+
+
+def test_with_an_overlay_comes_the_picture_that_the_model_was_shown_and_nobody_keeps_it():
+    runtime, kept = Runtime(overlay_png="aGVhdA=="), []
+    api = made(runtime, Functions(), keep=lambda told, _: kept.append(told), finish=lambda _, told: kept.append(told))
+    document = json.loads(api.answer(posted(FILE.data, queryStringParameters={"explain": "true"}))["body"])
+
+    assert document["overlay"] == {"media_type": "image/png", "data": "aGVhdA=="}
+    assert base64.b64decode(document["radiograph"]["data"]) == runtime.asked[0]["Body"]
+    assert len(kept) == 2
+    assert not [told for told in kept if "radiograph" in told]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "sent"),
+    [("application/dicom", FILE.data), ("application/json", json.dumps({"upload": UPLOAD}).encode())],
+)
+def test_a_prediction_of_a_dicom_file_says_what_it_was(content_type, sent, capfd, monkeypatch):
+    runtime, functions = Runtime(), Functions()
+    monkeypatch.setattr(uploads, "fetch", {"https://bucket/signed": FILE.data}.__getitem__)
+    answer = made(runtime, functions).answer(posted(sent, content_type))
 
     assert answer["statusCode"] == 200
     document = json.loads(answer["body"])
     assert document["dicom"] == {"modality": "DX", "photometric_interpretation": "MONOCHROME2", "body_part": "chest"}
     assert document["label"] == "PNEUMONIA"
+    assert "radiograph" not in document
     (asked,) = runtime.asked
     assert asked["ContentType"] == "image/png"
     told = answer["body"] + "".join(capfd.readouterr())

@@ -300,7 +300,7 @@ def test_without_overlay_none_is_asked_for(api: Api, cxr: Callable[..., Result],
 def test_an_answer_without_an_overlay_is_still_an_answer(
     api: Api, cxr: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.predictions._overlay", lambda _answered: None)
+    monkeypatch.setattr("ops.predictions._png", lambda _answered: None)
     result = cxr("predict", "--overlay", str(tmp_path / "out"), str(_image(tmp_path / "a.jpeg", 50)))
     assert result.exit_code == 0
     assert "draws no overlay" in result.stderr
@@ -308,13 +308,29 @@ def test_an_answer_without_an_overlay_is_still_an_answer(
 
 
 @pytest.mark.usefixtures("deployed")
-def test_a_dicom_file_goes_up_as_one_and_its_overlay_is_saved_by_itself(
+def test_a_dicom_file_is_drawn_on_the_picture_that_comes_with_its_answer(
+    api: Api, cxr: Callable[..., Result], tmp_path: Path
+) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(bytes(128) + b"DICM" + bytes([50]))
+    status, headers, document = api.answer(path.read_bytes())
+    seen = png(Image.new("L", (40, 20), 90))
+    document["radiograph"] = {"media_type": "image/png", "data": base64.b64encode(seen).decode()}
+    api.queued.append((status, headers, document))
+    assert cxr("predict", "--overlay", str(tmp_path), str(path)).exit_code == 0
+    assert api.requests[0][1]["content-type"] == "application/dicom"
+    with Image.open(tmp_path / "a.dcm.overlay.png") as picture:
+        assert picture.size == (40, 20)
+        assert picture.getpixel((39, 10)) == (90, 90, 90), "nothing lies on the right half"
+
+
+@pytest.mark.usefixtures("deployed")
+def test_the_overlay_of_a_dicom_file_whose_answer_is_repeated_is_saved_by_itself(
     api: Api, cxr: Callable[..., Result], tmp_path: Path
 ) -> None:
     path = tmp_path / "a.dcm"
     path.write_bytes(bytes(128) + b"DICM" + bytes([50]))
     assert cxr("predict", "--overlay", str(tmp_path), str(path)).exit_code == 0
-    assert api.requests[0][1]["content-type"] == "application/dicom"
     assert (tmp_path / "a.dcm.overlay.png").read_bytes() == HEAT
 
 

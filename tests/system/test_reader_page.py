@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from lambdas.web.problems import CONTENT_TYPE, KINDS, Problem
+from tests.lambdas.dicom_files import dicom_file
 from tests.system.deployed import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -126,6 +129,21 @@ def test_a_dropped_radiograph_is_answered_with_probability_overlay_and_model(
     expect(page.locator("#history")).to_contain_text(examples["PNEUMONIA"].name)
     assert all(url.startswith((stack.url, "blob:", "data:")) for url in asked), "no third party is asked"
     picture(page, "page")
+
+
+def test_a_dicom_file_is_seen_under_its_overlay(
+    page: Page, released: str, examples: dict[str, Path], tmp_path: Path
+) -> None:
+    """No browser shows DICOM: the answer brings the picture that the model was shown."""
+    levels = np.asarray(Image.open(examples["PNEUMONIA"]).convert("L"), np.int64)
+    (tmp_path / "study.dcm").write_bytes(dicom_file(levels * 16))
+    ask(page, tmp_path / "study.dcm")
+
+    expect(page.locator("#sentence")).to_contain_text("probability of pneumonia 0.", timeout=30_000)
+    for image in ("#radiograph", "#overlay"):
+        page.wait_for_function(f"document.querySelector('{image}').naturalWidth > 0")
+    width = page.evaluate("document.querySelector('#radiograph').naturalWidth")
+    assert width == levels.shape[1]
 
 
 def test_the_slider_shows_the_radiograph_alone(page: Page, released: str, examples: dict[str, Path]) -> None:

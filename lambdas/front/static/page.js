@@ -98,19 +98,16 @@ function showError(error) {
   box.hidden = false;
 }
 
-function showPicture(file, type, overlay) {
-  const radiograph = byId("radiograph");
-  URL.revokeObjectURL(radiograph.src);
-  // Browsers show no DICOM: there the map stands alone.
-  const seen = type !== "application/dicom";
-  byId("picture").classList.toggle("unseen", !seen);
-  byId("unseen-help").hidden = seen;
-  if (seen) radiograph.src = URL.createObjectURL(file);
-  else radiograph.removeAttribute("src");
-  byId("overlay").src = `data:${overlay.media_type};base64,${overlay.data}`;
+function showPicture(file, prediction) {
+  const address = (png) => `data:${png.media_type};base64,${png.data}`;
+  const picture = byId("radiograph");
+  URL.revokeObjectURL(picture.src);
+  // Browsers show no DICOM: the answer has the picture that the model was shown.
+  picture.src = prediction.radiograph ? address(prediction.radiograph) : URL.createObjectURL(file);
+  byId("overlay").src = address(prediction.overlay);
 }
 
-function showResult(file, type, prediction) {
+function showResult(file, prediction) {
   shown = prediction;
   const { probability, threshold, label, indeterminate, model } = prediction;
   const band = model.indeterminate;
@@ -124,7 +121,7 @@ function showResult(file, type, prediction) {
   const described = `Threshold ${threshold.toFixed(3)} (dashed); between ${band.low.toFixed(3)} and ${band.high.toFixed(3)} (shaded) the model cannot tell.`;
   byId("scale-help").textContent = described;
   byId("scale").setAttribute("aria-label", `Probability ${probability.toFixed(3)} on a scale from 0 to 1. ${described}`);
-  showPicture(file, type, prediction.overlay);
+  showPicture(file, prediction);
   for (const button of byId("feedback").querySelectorAll("button")) button.setAttribute("aria-pressed", "false");
   byId("feedback-status").textContent = "Your label is kept to watch how well the model does.";
   byId("result").hidden = false;
@@ -198,7 +195,7 @@ async function ask(event) {
   byId("progress").textContent = `Asking the model about ${file.name}…`;
   try {
     const type = await mediaType(file);
-    showResult(file, type, await predict(file, type));
+    showResult(file, await predict(file, type));
     await showModel();
   } catch (error) {
     showError(error);
