@@ -193,8 +193,9 @@ def sixteen(small, exported, tmp_path_factory):
 def evaluated(sixteen, small_classifier, job_directory, dataset_card):
     """The inputs of EvaluateModel for a model with an engine, whose folder may be changed, and where it writes."""
     base = job_directory / "processing" / "input"
-    for name in ("model", "training", "serving", "test", "report"):
+    for name in ("model", "training", "serving", "validation", "test", "report"):
         (base / name).mkdir(parents=True)
+    write_split(base / "validation", "validation", 16, SIZE, seed=2)
     write_split(base / "test", "test", 40, SIZE)
     (base / "report" / "dataset.json").write_text(json.dumps(dataset_card))
     small_classifier.network.save(job_directory / "model.keras")
