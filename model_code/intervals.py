@@ -105,7 +105,7 @@ def estimate(values: Array, *, images: int, patients: int) -> Estimate:
     value = min(1.0, max(0.0, float(values[0])))
     varies = spread > _NO_SPREAD and 0 < value < 1
     size = min(images, value * (1 - value) / spread**2) if varies else patients
-    low, high = _wilson(value, size)
+    low, high = wilson(value, size)
     next_low, next_high = _prediction(value, size)
     return Estimate(value, spread, low, high, min(low, next_low), max(high, next_high))
 
@@ -137,8 +137,9 @@ def estimate_difference(values: Array) -> Estimate:
     )
 
 
-def _wilson(share: float, size: float) -> tuple[float, float]:
-    quantile = float(norm.ppf(_TAILS[1]))
+def wilson(share: float, size: float, *, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's interval (1927) of a share of so many independent images."""
+    quantile = float(norm.ppf((1 + level) / 2))
     centre = (share + quantile**2 / (2 * size)) / (1 + quantile**2 / size)
     half = quantile * np.sqrt(share * (1 - share) / size + quantile**2 / (4 * size**2)) / (1 + quantile**2 / size)
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))

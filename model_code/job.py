@@ -6,11 +6,14 @@ itself reads; another value runs the same job over any directory of that shape.
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 import os
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # A processing job's ExitMessage and a training job's FailureReason hold 1,024 characters; a step's reason adds its own.
 MESSAGE_LIMIT = 700
@@ -23,6 +26,18 @@ class JobError(Exception):
 def base_directory() -> Path:
     """The root of the container's directory convention, `/opt/ml` unless SAGEMAKER_BASE_DIR says otherwise."""
     return Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+
+
+def add_flags(parser: argparse.ArgumentParser, settings: Any) -> None:
+    """Give a command line a required flag for each field of a dataclass whose types are int, float and str.
+
+    Args:
+        parser: of the command line.
+        settings: the dataclass; its field `psi_limit` becomes `--psi-limit`.
+    """
+    for field in dataclasses.fields(settings):
+        convert: Any = {"int": int, "float": float, "str": str}[str(field.type)]
+        parser.add_argument("--" + field.name.replace("_", "-"), type=convert, required=True)
 
 
 def processing_input(name: str) -> Path:

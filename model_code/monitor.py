@@ -95,9 +95,7 @@ def parse(arguments: list[str]) -> Settings:
         JobError: for a number out of range.
     """
     parser = argparse.ArgumentParser(prog="model_code.monitor")
-    for field in dataclasses.fields(Settings):
-        convert: Any = {"int": int, "float": float, "str": str}[str(field.type)]
-        parser.add_argument("--" + field.name.replace("_", "-"), type=convert, required=True)
+    job.add_flags(parser, Settings)
     settings = Settings(**vars(parser.parse_args(arguments)))
     for title, value in (("Days", settings.days), ("MinPredictions", settings.min_predictions)):
         if value < 1:

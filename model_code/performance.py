@@ -16,10 +16,10 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.stats import fisher_exact, norm
+from scipy.stats import fisher_exact
 
 from model_code import metrics
-from model_code.intervals import RESAMPLES, estimate, resample_patients
+from model_code.intervals import RESAMPLES, estimate, resample_patients, wilson
 from model_code.metrics import Array
 
 # Of one label: with fewer, an interval says nothing that anybody could act on.
@@ -27,7 +27,7 @@ LEAST_IMAGES = 10
 LEAST_DROP = 0.02
 # Of one of the two figures.
 SIGNIFICANCE = 0.005
-_QUANTILE = float(norm.ppf(1 - SIGNIFICANCE))
+_LEVEL = 1 - 2 * SIGNIFICANCE
 _SEED = 20180222
 FIGURES = {"sensitivity": "true_positive_rate", "specificity": "true_negative_rate"}
 
@@ -91,8 +91,8 @@ def drop(value: float, images: float, evaluated: dict[str, Any]) -> dict[str, An
         "difference_interval", 99 %, of now less then (Newcombe's), "p_value" and "dropped".
     """
     then = float(evaluated["value"])
-    low, high = wilson(value, images)
-    low_then, high_then = wilson(then, evaluated["effective_images"])
+    low, high = wilson(value, images, level=_LEVEL)
+    low_then, high_then = wilson(then, evaluated["effective_images"], level=_LEVEL)
     difference = value - then
     least = difference - math.hypot(value - low, high_then - then)
     most = difference + math.hypot(high - value, then - low_then)
@@ -102,14 +102,6 @@ def drop(value: float, images: float, evaluated: dict[str, Any]) -> dict[str, An
         "p_value": p_value,
         "dropped": p_value < SIGNIFICANCE and difference <= -LEAST_DROP,
     }
-
-
-def wilson(share: float, images: float, quantile: float = _QUANTILE) -> tuple[float, float]:
-    """Wilson's interval (1927) of a share of so many images, by default at 99 %."""
-    centre = (share + quantile**2 / (2 * images)) / (1 + quantile**2 / images)
-    spread = share * (1 - share) / images + quantile**2 / (4 * images**2)
-    half = quantile * math.sqrt(spread) / (1 + quantile**2 / images)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _fisher(now: tuple[float, float], then: tuple[float, float]) -> float:

@@ -177,9 +177,7 @@ def parse(arguments: list[str]) -> Hyperparameters:
         JobError: for a value out of range.
     """
     parser = argparse.ArgumentParser(prog="model_code.train")
-    for field in dataclasses.fields(Hyperparameters):
-        convert: Any = {"int": int, "float": float, "str": str}[str(field.type)]
-        parser.add_argument("--" + field.name.replace("_", "-"), type=convert, required=True)
+    job.add_flags(parser, Hyperparameters)
     # In a tuning job the image's toolkit adds this flag for frameworks older than SM_MODEL_DIR
     # (github.com/aws/sagemaker-tensorflow-training-toolkit, training.py).
     parser.add_argument("--model_dir", help=argparse.SUPPRESS)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ops import evidence
+from ops.definitions import all_steps
 from ops.errors import CommandError
 
 if TYPE_CHECKING:
@@ -134,19 +135,12 @@ def serving_image(definition: Mapping[str, Any]) -> str:
     Raises:
         CommandError: the definition registers nothing.
     """
-    for step in _steps(definition["Steps"]):
+    for step in all_steps(definition):
         if step["Type"] == "RegisterModel":
             return str(step["Arguments"]["InferenceSpecification"]["Containers"][0]["Image"])
     raise CommandError(
         "The target's pipeline registers no model, so its serving container is unknown: deploy it again."
     )
-
-
-def _steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for step in steps:
-        yield step
-        for branch in ("IfSteps", "ElseSteps"):
-            yield from _steps(step.get("Arguments", {}).get(branch) or [])
 
 
 def _check_approved(package: Mapping[str, Any], env: str) -> None:

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ops.charges import HOURS_PER_MONTH, Charge
+from ops.definitions import all_steps
 from ops.errors import CommandError
 from ops.parameters import check
 
@@ -71,7 +72,7 @@ def _execution(
     values = {item["Name"]: item.get("DefaultValue") for item in definition["Parameters"]} | dict(parameters)
     return [
         dataclasses.replace(charge, part=part)
-        for step in _steps(definition["Steps"])
+        for step in all_steps(definition)
         for charge in _step(step, values, assembly)
     ]
 
@@ -80,14 +81,6 @@ def _text(body: Any) -> str:
     """The definition, its placeholders left as they are."""
     template = body["Fn::Sub"] if isinstance(body, dict) else body
     return str(template[0] if isinstance(template, list) else template)
-
-
-def _steps(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """All steps, with those of both branches of a condition."""
-    for step in steps:
-        yield step
-        if step["Type"] == "Condition":
-            yield from _steps([*step["Arguments"]["IfSteps"], *step["Arguments"]["ElseSteps"]])
 
 
 def _step(step: dict[str, Any], values: Mapping[str, Any], assembly: Assembly) -> Iterator[Charge]:

@@ -26,6 +26,7 @@ COPY_CONCURRENCY = 16
 _COPY = TransferConfig(
     multipart_threshold=256 * _MIB, multipart_chunksize=64 * _MIB, max_concurrency=COPY_CONCURRENCY, use_threads=True
 )
+_KEY = re.compile(r"datasets/[0-9a-f]{64}/archive\.zip")
 _DISPLAY_NAME_CHARACTERS = 82  # StartPipelineExecution: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,81}
 
 
@@ -59,17 +60,37 @@ def _kept(s3: S3Client, upload: Upload, key: str) -> bool:
     return head["Metadata"].get("source-token") == upload.token and head["ContentLength"] == upload.size
 
 
-def start(sagemaker: SageMakerClient, pipeline_name: str, upload: Upload, archive_uri: str) -> str:
-    """Start the pipeline on the copy; returns the execution's ARN.
+def newest(s3: S3Client, bucket: str) -> str | None:
+    """S3 URI of the copy that was made last; None while there is none."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="datasets/")
+    found = [
+        (item["LastModified"], item["Key"])
+        for page in pages
+        for item in page.get("Contents", [])
+        if _KEY.fullmatch(item["Key"])
+    ]
+    return f"s3://{bucket}/{max(found)[1]}" if found else None
 
-    The token makes it idempotent: the same version of the same upload gives the same execution, however often asked.
+
+def start(
+    sagemaker: SageMakerClient, pipeline_name: str, archive_uri: str, *, token: str, name: str, description: str
+) -> str:
+    """Start the pipeline on a copy; returns the execution's ARN.
+
+    Args:
+        sagemaker: boto3's client.
+        pipeline_name: of the pipeline.
+        archive_uri: of the copy.
+        token: makes it idempotent: the same token gives the same execution, however often asked.
+        name: shown in SageMaker Studio.
+        description: what started it.
     """
     answer = sagemaker.start_pipeline_execution(
         PipelineName=pipeline_name,
-        PipelineExecutionDisplayName=display_name(upload),
-        PipelineExecutionDescription=f"{upload.uri} version {upload.version_id}",
+        PipelineExecutionDisplayName=name,
+        PipelineExecutionDescription=description,
         PipelineParameters=[{"Name": "InputArchiveUri", "Value": archive_uri}],
-        ClientRequestToken=upload.token,
+        ClientRequestToken=token,
     )
     return answer["PipelineExecutionArn"]
 

@@ -32,13 +32,17 @@ _RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 5}, max_poo
 
 
 @cache
+def clients() -> dict[str, Any]:
+    """Of the services that either way of starting needs, made once per execution environment."""
+    return {name: boto3.client(name, config=_RETRIES) for name in ("s3", "sagemaker", "sns")}
+
+
+@cache
 def intake() -> Intake:
     """The service for uploads, made once per execution environment."""
     environment = Environment.load()
     return Intake(
-        s3=boto3.client("s3", config=_RETRIES),
-        sagemaker=boto3.client("sagemaker", config=_RETRIES),
-        sns=boto3.client("sns", config=_RETRIES),
+        **clients(),
         pipeline_name=environment.pipeline_name,
         topic_arn=environment.notification_topic_arn,
         limits=Limits(
@@ -54,9 +58,7 @@ def retraining() -> Retraining:
     """The service for drift, made once per execution environment."""
     environment = Environment.load()
     return Retraining(
-        s3=boto3.client("s3", config=_RETRIES),
-        sagemaker=boto3.client("sagemaker", config=_RETRIES),
-        sns=boto3.client("sns", config=_RETRIES),
+        **clients(),
         pipeline_name=environment.pipeline_name,
         topic_arn=environment.notification_topic_arn,
         data_bucket=environment.data_bucket_name,

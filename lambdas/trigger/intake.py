@@ -46,7 +46,14 @@ class Intake:
             first = report.publish(self.s3, self.sns, self.topic_arn, found, rejection)
             return {"status": "rejected", "reason": rejection.reason.value, "first_time": first, **outcome}
         archive_uri = dataset.keep(self.s3, found)
-        execution_arn = dataset.start(self.sagemaker, self.pipeline_name, found, archive_uri)
+        execution_arn = dataset.start(
+            self.sagemaker,
+            self.pipeline_name,
+            archive_uri,
+            token=found.token,
+            name=dataset.display_name(found),
+            description=f"{found.uri} version {found.version_id}",
+        )
         return {
             "status": "started",
             "execution_arn": execution_arn,

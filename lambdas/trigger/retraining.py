@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from lambdas.trigger import dataset
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_sagemaker.client import SageMakerClient
     from mypy_boto3_sns.client import SNSClient
-
-# What `dataset.keep` writes.
-_DATASET = re.compile(r"datasets/[0-9a-f]{64}/archive\.zip")
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Retraining:
         Raises:
             botocore.exceptions.ClientError: nothing may have happened; the event has to be delivered again.
         """
-        dataset_uri = self._newest_dataset()
+        dataset_uri = dataset.newest(self.s3, self.data_bucket)
         if dataset_uri is None:
             self._tell(
                 "retraining_impossible",
@@ -66,13 +64,14 @@ class Retraining:
                 "What to do: upload an archive below incoming/ of the data bucket.",
             )
             return {"status": "no_dataset", "alarm": alarm.name}
-        execution_arn = self.sagemaker.start_pipeline_execution(
-            PipelineName=self.pipeline_name,
-            PipelineExecutionDisplayName=f"drift-{alarm.token[:8]}",
-            PipelineExecutionDescription=f"{alarm.name} went off",
-            PipelineParameters=[{"Name": "InputArchiveUri", "Value": dataset_uri}],
-            ClientRequestToken=alarm.token,
-        )["PipelineExecutionArn"]
+        execution_arn = dataset.start(
+            self.sagemaker,
+            self.pipeline_name,
+            dataset_uri,
+            token=alarm.token,
+            name=f"drift-{alarm.token[:8]}",
+            description=f"{alarm.name} went off",
+        )
         self._tell(
             "retraining_started",
             "Drift: training was started",
@@ -87,16 +86,6 @@ class Retraining:
             "execution_arn": execution_arn,
             "archive_uri": dataset_uri,
         }
-
-    def _newest_dataset(self) -> str | None:
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.data_bucket, Prefix="datasets/")
-        found = [
-            (item["LastModified"], item["Key"])
-            for page in pages
-            for item in page.get("Contents", [])
-            if _DATASET.fullmatch(item["Key"])
-        ]
-        return f"s3://{self.data_bucket}/{max(found)[1]}" if found else None
 
     def _tell(self, event: str, subject: str, message: str) -> None:
         self.sns.publish(

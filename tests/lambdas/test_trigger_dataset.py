@@ -18,7 +18,9 @@ def test_start_is_a_valid_request():
     sagemaker = client("sagemaker")
     with Stubber(sagemaker) as stub:
         stub.add_response("start_pipeline_execution", {"PipelineExecutionArn": "arn:execution"})
-        assert dataset.start(sagemaker, "cxr-dev", UPLOAD, "s3://data/datasets/0/archive.zip") == "arn:execution"
+        asked = {"token": UPLOAD.token, "name": dataset.display_name(UPLOAD), "description": UPLOAD.uri}
+        uri = "s3://data/datasets/0/archive.zip"
+        assert dataset.start(sagemaker, "cxr-dev", uri, **asked) == "arn:execution"
 
 
 def test_token_is_that_of_bucket_key_and_version():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model_code import performance
+from model_code import intervals, performance
 
 
 def evaluated(value, images=300):
@@ -53,8 +53,8 @@ def test_a_rise_is_no_drop():
 
 def test_the_interval_is_newcombe_s():
     # Newcombe 1998, table II, example (a): 56/70 less 48/80, method 10, 95 %: 0.0524 to 0.3339.
-    low, high = performance.wilson(56 / 70, 70, 1.959964)
-    other_low, other_high = performance.wilson(48 / 80, 80, 1.959964)
+    low, high = intervals.wilson(56 / 70, 70)
+    other_low, other_high = intervals.wilson(48 / 80, 80)
     difference = 56 / 70 - 48 / 80
     assert difference - np.hypot(56 / 70 - low, other_high - 0.6) == pytest.approx(0.0524, abs=1e-4)
     assert difference + np.hypot(high - 56 / 70, 0.6 - other_low) == pytest.approx(0.3339, abs=1e-4)

@@ -65,6 +65,28 @@ class Stack:
         ]
 
 
+class Inbox:
+    """A queue that is subscribed to the topic of the deployed app."""
+
+    def __init__(self, stack: Stack, queue: str) -> None:
+        sns, self._sqs = (stack.laptop.client(service) for service in ("sns", "sqs"))
+        self._queue = self._sqs.create_queue(QueueName=queue)["QueueUrl"]
+        answer = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
+        arn = answer["Attributes"]["QueueArn"]
+        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [{**allow, "Resource": arn}]})
+        self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes={"Policy": policy})
+        sns.subscribe(TopicArn=stack.outputs["NotificationTopicArn"], Protocol="sqs", Endpoint=arn)
+
+    def take(self) -> list[dict[str, Any]]:
+        """The notifications that came since the last time, as SNS wraps them; they are taken out of the queue."""
+        taken = []
+        for message in self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", []):
+            taken.append(json.loads(message["Body"]))
+            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
+
 def _answer(status: int, response: Any) -> Answer:
     body = response.read()
     return Answer(status, {name.lower(): value for name, value in response.headers.items()}, json.loads(body))

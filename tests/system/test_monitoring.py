@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from local.radiographs import write_examples
-from tests.system.deployed import Stack, eventually
+from tests.system.deployed import Inbox, Stack, eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -26,14 +26,7 @@ class Monitoring:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        sns, self._sqs = (stack.laptop.client(service) for service in ("sns", "sqs"))
-        self._queue = self._sqs.create_queue(QueueName="alarms")["QueueUrl"]
-        answer = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
-        arn = answer["Attributes"]["QueueArn"]
-        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [{**allow, "Resource": arn}]})
-        self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes={"Policy": policy})
-        sns.subscribe(TopicArn=stack.outputs["NotificationTopicArn"], Protocol="sqs", Endpoint=arn)
+        self._inbox = Inbox(stack, "alarms")
         self._told: list[str] = []
 
     def replay(self, images: list[bytes]) -> list[str]:
@@ -77,9 +70,7 @@ class Monitoring:
 
     def told(self, alarm: str, state: str) -> dict[str, Any] | None:
         """The topic's message about an alarm that got to a state, once it was told."""
-        for message in self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", []):
-            self._told.append(json.loads(message["Body"])["Message"])
-            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        self._told += [envelope["Message"] for envelope in self._inbox.take()]
         alarms = (json.loads(message) for message in self._told if message.startswith("{"))
         return next((one for one in alarms if (one["AlarmName"], one["NewStateValue"]) == (alarm, state)), None)
 

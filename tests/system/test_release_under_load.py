@@ -21,7 +21,7 @@ import pytest
 from local.laptop import REPOSITORY, Laptop, deploy, synth
 from local.radiographs import write_examples
 from tests.local.hosted import IMAGE, archive, save_model
-from tests.system.deployed import Stack, eventually
+from tests.system.deployed import Inbox, Stack, eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -72,14 +72,7 @@ class Releases:
     def __init__(self, stack: Stack, saved_model: Path) -> None:
         self.stack = stack
         self._saved_model = saved_model
-        sns, self._sqs = (stack.laptop.client(service) for service in ("sns", "sqs"))
-        self._queue = self._sqs.create_queue(QueueName="told")["QueueUrl"]
-        answer = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
-        arn = answer["Attributes"]["QueueArn"]
-        allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [{**allow, "Resource": arn}]})
-        self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes={"Policy": policy})
-        sns.subscribe(TopicArn=stack.outputs["NotificationTopicArn"], Protocol="sqs", Endpoint=arn)
+        self._inbox = Inbox(stack, "told")
         self.told: list[tuple[str, str]] = []
 
     def register(self, inference: str) -> int:
@@ -104,12 +97,10 @@ class Releases:
         """The topic's message of an event about a version, once it was told."""
 
         def found() -> str | None:
-            for message in self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10).get("Messages", []):
-                envelope = json.loads(message["Body"])
+            for envelope in self._inbox.take():
                 # The messages of alarms have no attributes.
                 event = envelope.get("MessageAttributes", {}).get("event", {}).get("Value", "alarm")
                 self.told.append((event, envelope["Message"]))
-                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
             return next((text for kind, text in self.told if kind == wanted and f"/{version} " in text), None) or next(
                 (text for kind, text in self.told if kind == wanted and f"/{version}." in text), None
             )
