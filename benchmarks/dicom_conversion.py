@@ -37,7 +37,7 @@ from pydicom.uid import (
 )
 
 from lambdas.dicom import grey, header, picture, pixels
-from local.phantom import Anatomy, Finding, draw
+from local.samples.phantom import Anatomy, Finding, draw
 
 SIZES = {"ordinary": (3000, 2496), "largest": (6320, 6320)}
 SYNTAXES = {"deflated": DeflatedExplicitVRLittleEndian, "JPEG 2000": JPEG2000Lossless}

@@ -30,12 +30,14 @@ import tensorflow as tf
 from PIL import Image
 
 from benchmarks import radiographs
-from model_code import engine_export, export, guard, metrics, weights
-from model_code.archive import LABELS
-from model_code.dataset import examples
-from model_code.engine_image import pixels_from_bytes as of_engine
-from model_code.image import pixels_from_bytes
-from model_code.model import Options, build
+from model_code.data.archive import LABELS
+from model_code.data.shards import examples
+from model_code.export import litert, saved_model
+from model_code.imaging.decoding import pixels_from_bytes
+from model_code.network import out_of_distribution, pretrained_weights
+from model_code.network.classifier import Options, build
+from model_code.serving.engine_decoding import pixels_from_bytes as of_engine
+from model_code.statistics import metrics
 
 KINDS = ("predict", "graph", "graph, explained", "engine", "engine, explained")
 _REPOSITORY = Path(__file__).resolve().parents[1]
@@ -69,10 +71,10 @@ def main() -> None:
 def _export(base: Path, size: int, folder: Path) -> None:
     """The network at this size: model.keras, and a model directory for each engine."""
 
-    package = weights.load_package(str(base / "trained"), base)
+    package = pretrained_weights.load_package(str(base / "trained"), base)
     backbone = str(package.metadata["backbone"])
     classifier = build(Options(size=size, backbone=backbone, weights="none"), initial=package.arrays)
-    scorer, temperature = export.Scorer(classifier, size), float(package.metadata["temperature"])
+    scorer, temperature = saved_model.Scorer(classifier, size), float(package.metadata["temperature"])
     target = base / str(size)
     shards = {
         split: radiographs.shards_of(
@@ -80,13 +82,13 @@ def _export(base: Path, size: int, folder: Path) -> None:
         )
         for split in ("train", "val")
     }
-    keeper, _ = guard.fit(shards["train"], shards["val"], size)
+    keeper, _ = out_of_distribution.fit(shards["train"], shards["val"], size)
     classifier.network.save(target / "model.keras")
-    export.save_servable(scorer, temperature, target / "graph", keeper)
+    saved_model.save_servable(scorer, temperature, target / "graph", keeper)
     started = time.perf_counter()
-    engine_export.save_code(target / "engine")
-    described = engine_export.save_models(
-        engine_export.Answers(scorer, temperature, keeper),
+    litert.save_code(target / "engine")
+    described = litert.save_models(
+        litert.Answers(scorer, temperature, keeper),
         target / "engine",
         **{
             name: (example["pixels"] for example in examples(shards[split], size).as_numpy_iterator())
@@ -95,7 +97,7 @@ def _export(base: Path, size: int, folder: Path) -> None:
     )
     print(f"Converted at {size} px in {time.perf_counter() - started:.0f} s", flush=True)
     for name in ("graph", "engine"):
-        export.save_handlers(target / name)
+        saved_model.save_handlers(target / name)
         metadata = package.metadata | {"image_size": size, "temperature": temperature}
         (target / name / "metadata.json").write_text(json.dumps(metadata | (described if name == "engine" else {})))
 
@@ -189,7 +191,7 @@ def _compare(directory: Path, size: int, folder: Path) -> None:
     """What both exports say about real radiographs, from their bytes."""
 
     loaded = tf.saved_model.load(str(directory / "graph" / "1"))
-    graph, running = loaded.signatures["serving_default"], engine_export.load(directory / "engine")
+    graph, running = loaded.signatures["serving_default"], litert.load(directory / "engine")
     decode = tf.function(lambda one: pixels_from_bytes(one, size), input_signature=[tf.TensorSpec((), tf.string)])
     print(f"\n{size} px, against the float32 graph\n")
     print("| radiographs | images | AUROC | of float32 | 99 % of p within | at most | pixels on average | at most |")

@@ -46,7 +46,7 @@ def _answering(kind: str, directory: Path, encoded: bytes) -> Callable[[], Any]:
         return ask
     import keras  # noqa: PLC0415
 
-    from model_code.image import pixels_from_bytes  # noqa: PLC0415
+    from model_code.imaging.decoding import pixels_from_bytes  # noqa: PLC0415
 
     network = keras.models.load_model(directory / "model.keras", compile=False)
     pixels = pixels_from_bytes(encoded, int(network.input_shape[1])).numpy()[np.newaxis].astype(np.float32)

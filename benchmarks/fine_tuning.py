@@ -22,10 +22,10 @@ import keras
 import tensorflow as tf
 
 from benchmarks import radiographs, reference
-from model_code import precision
-from model_code.augment import Augmentation
-from model_code.batches import UNWEIGHTED, Order, TrainingImages
-from model_code.model import Classifier, Options, build
+from model_code.imaging.augmentation import Augmentation
+from model_code.network.classifier import Classifier, Options, build
+from model_code.training import precision
+from model_code.training.batches import UNWEIGHTED, Order, TrainingImages
 
 BATCH_SIZE = 32
 LAST_STAGE = "last-stage"

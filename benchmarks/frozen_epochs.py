@@ -21,12 +21,12 @@ import keras
 import numpy as np
 
 from benchmarks import radiographs, reference
-from model_code import fit, precision
-from model_code.augment import Augmentation
-from model_code.batches import UNWEIGHTED, TrainingImages
-from model_code.export import Scorer
-from model_code.metrics import Array, auroc
-from model_code.model import Options, build
+from model_code.export.saved_model import Scorer
+from model_code.imaging.augmentation import Augmentation
+from model_code.network.classifier import Options, build
+from model_code.statistics.metrics import Array, auroc
+from model_code.training import precision, training_loop
+from model_code.training.batches import UNWEIGHTED, TrainingImages
 
 EPOCHS = 5
 
@@ -75,7 +75,7 @@ def _reference(train: Path, test: Path, weights: str) -> tuple[float, float]:
 
 
 def _ours(train: Path, test: Path, count: int, weights: str) -> tuple[float, float]:
-    fit.prepare(1)
+    training_loop.prepare(1)
     policy = precision.policy("auto")
     classifier = build(Options(reference.SIZE, "ResNet50V2", weights, precision=policy))
     if weights == "none":
@@ -83,7 +83,7 @@ def _ours(train: Path, test: Path, count: int, weights: str) -> tuple[float, flo
     images = TrainingImages(
         train, reference.SIZE, Augmentation(0.5, reference.ZOOM_RANGE, 0.0, 0.0, 0.0), 1, UNWEIGHTED
     )
-    recipe = fit.Recipe(
+    recipe = training_loop.Recipe(
         batch_size=reference.BATCH_SIZE,
         patience=EPOCHS,
         fine_tune_from="none",
@@ -96,18 +96,18 @@ def _ours(train: Path, test: Path, count: int, weights: str) -> tuple[float, flo
     )
     started = time.perf_counter()
     # Validation takes no part: the reference's loop has none here. Each epoch counts as better than the one before.
-    better = (fit.Validation(np.array([0.0, float(n)]), np.array([0.0, 1.0])) for n in itertools.count(1))
+    better = (training_loop.Validation(np.array([0.0, float(n)]), np.array([0.0, 1.0])) for n in itertools.count(1))
     scorer = Scorer(classifier, reference.SIZE)
-    fit.Training(
+    training_loop.Training(
         classifier,
         images,
         count=count,
         score=lambda: next(better),
-        phases=[fit.Phase("head", EPOCHS, 1e-3)],
+        phases=[training_loop.Phase("head", EPOCHS, 1e-3)],
         recipe=recipe,
     ).run()
     seconds = time.perf_counter() - started
-    found = fit.validate(scorer, test)
+    found = training_loop.validate(scorer, test)
     return seconds, _auroc(found.labels, found.logits)
 
 

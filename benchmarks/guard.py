@@ -23,9 +23,9 @@ from PIL import Image
 
 from benchmarks import negatives
 from benchmarks.radiographs import parser, shards_of
-from model_code import guard
-from model_code.archive import LABELS, patient_of
-from model_code.image import pixels_from_bytes
+from model_code.data.archive import LABELS, patient_of
+from model_code.imaging.decoding import pixels_from_bytes
+from model_code.network import out_of_distribution
 
 # Other images than those that were looked at when the guard was designed.
 _SEED = 20
@@ -43,7 +43,7 @@ def main() -> None:
             shards_of(_files(folder / name), Path(scratch, name), chosen.size) for name in ("train", "val")
         )
         started = time.monotonic()
-        fitted, record = guard.fit(train, validation, chosen.size)
+        fitted, record = out_of_distribution.fit(train, validation, chosen.size)
     print(f"Fitted on {record['training_images']} images of {chosen.size} px in {time.monotonic() - started:.1f} s.")
     print(f"{record['sentence']} Limit {record['limit']:.2f}: {record['limit_from']}.\n")
     score = _scorer(fitted, chosen.size)
@@ -80,19 +80,19 @@ def _changed(paths: Iterable[Path], change: negatives.Change) -> Iterable[bytes]
             yield _png(change(opened.convert("L")))
 
 
-def _scorer(fitted: guard.Guard | None, size: int) -> Callable[[Iterable[bytes]], Any]:
+def _scorer(fitted: out_of_distribution.Guard | None, size: int) -> Callable[[Iterable[bytes]], Any]:
     """Unfamiliarity of encoded images, one at a time."""
     traced = tf.function(
-        lambda encoded: guard.unfamiliarity(fitted, tf.cast(pixels_from_bytes(encoded, size), tf.float32)[tf.newaxis])[
-            0
-        ],
+        lambda encoded: out_of_distribution.unfamiliarity(
+            fitted, tf.cast(pixels_from_bytes(encoded, size), tf.float32)[tf.newaxis]
+        )[0],
         input_signature=[tf.TensorSpec((), tf.string)],
     )
     return lambda images: np.array([float(traced(encoded)) for encoded in images])
 
 
 def _refusals(name: str, values: Any, paths: list[Path]) -> None:
-    found = guard.refusals(values, [patient_of(path.name, fallback=path.name)[0] for path in paths])
+    found = out_of_distribution.refusals(values, [patient_of(path.name, fallback=path.name)[0] for path in paths])
     low, high = found["false_refusal_rate"]["confidence_interval"]
     share = found["refused"] / len(values)
     print(
@@ -109,10 +109,11 @@ def _detections(name: str, values: Any) -> None:
     )
 
 
-def _time(fitted: guard.Guard | None, size: int) -> None:
+def _time(fitted: out_of_distribution.Guard | None, size: int) -> None:
     """What an answer takes longer for it."""
     traced = tf.function(
-        lambda pixels: guard.unfamiliarity(fitted, pixels), input_signature=[tf.TensorSpec((None, size, size, 1))]
+        lambda pixels: out_of_distribution.unfamiliarity(fitted, pixels),
+        input_signature=[tf.TensorSpec((None, size, size, 1))],
     )
     pixels = tf.random.uniform((1, size, size, 1), 0, 255)
     traced(pixels)

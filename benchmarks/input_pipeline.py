@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import radiographs, reference
-from model_code.augment import Augmentation
-from model_code.batches import UNWEIGHTED, Order, TrainingImages
+from model_code.imaging.augmentation import Augmentation
+from model_code.training.batches import UNWEIGHTED, Order, TrainingImages
 
 COPIES = 16
 ROUNDS = 5

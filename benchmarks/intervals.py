@@ -5,8 +5,9 @@
 Draws test splits of 207 patients and about 300 images, with as many images a patient as in half of the Kermany
 archive's official test, from models whose AUROC, sensitivity and specificity are known. For each metric it prints in
 what share of the splits the 95 % interval contained the true value: the percentiles of the bootstrap, and the interval
-that `model_code.intervals` gives. "another split" is the share of splits whose prediction interval contained the same
-metric of one more split. The last lines are for the difference of two models that are equally good. About two minutes.
+that `model_code.statistics.intervals` gives. "another split" is the share of splits whose prediction interval contained
+the same metric of one more split. The last lines are for the difference of two models that are equally good. About two
+minutes.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from collections import defaultdict
 import numpy as np
 from scipy.stats import norm
 
-from model_code import metrics
-from model_code.intervals import RESAMPLES, estimate, estimate_difference, resample_patients
-from model_code.metrics import Array
+from model_code.statistics import metrics
+from model_code.statistics.intervals import RESAMPLES, estimate, estimate_difference, resample_patients
+from model_code.statistics.metrics import Array
 
 # Images a patient, and how many patients have so many, in the half of the official test that is at hand.
 NORMAL_PATIENTS = {1: 109, 3: 2}

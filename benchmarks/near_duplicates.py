@@ -2,8 +2,8 @@
 
     python -m benchmarks.near_duplicates --radiographs ../shared/data
 
-The margins in the docstring of `model_code.audit`: bits of the perceptual hash that differ, and correlation of the
-thumbnails, for the nearest pairs of all radiographs and for re-encoded copies of all originals and 500 others.
+The margins in the docstring of `model_code.data.leakage`: bits of the perceptual hash that differ, and correlation of
+the thumbnails, for the nearest pairs of all radiographs and for re-encoded copies of all originals and 500 others.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import tensorflow as tf
 from PIL import Image
 
 from benchmarks.radiographs import parser
-from model_code import fingerprint
-from model_code.archive import patient_of
-from model_code.audit import MAX_BITS, MIN_CORRELATION
-from model_code.image import pixels_from_bytes
+from model_code.data.archive import patient_of
+from model_code.data.leakage import MAX_BITS, MIN_CORRELATION
+from model_code.imaging import perceptual_hash
+from model_code.imaging.decoding import pixels_from_bytes
 
 SIZE = 220
 
@@ -64,16 +64,16 @@ COPIES: dict[str, Callable[[Image.Image], bytes]] = {
 
 
 def fingerprints(contents: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes and thumbnails as `model_code.fingerprint` compares them."""
+    """Hashes and thumbnails as `model_code.imaging.perceptual_hash` compares them."""
     decode = tf.function(
         lambda encoded: pixels_from_bytes(encoded, SIZE), input_signature=[tf.TensorSpec((), tf.string)]
     )
     hashes, thumbnails = [], []
     for content in contents:
         pixels = decode(content).numpy()[:, :, 0]
-        hashes.append(fingerprint.perceptual_hash(pixels))
-        thumbnails.append(fingerprint.thumbnail(pixels))
-    return fingerprint.bits(hashes), fingerprint.directions(thumbnails)
+        hashes.append(perceptual_hash.perceptual_hash(pixels))
+        thumbnails.append(perceptual_hash.thumbnail(pixels))
+    return perceptual_hash.bits(hashes), perceptual_hash.directions(thumbnails)
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ def main() -> None:
     patients = np.asarray([patient_of(path.name, fallback=str(path))[0] for path in paths])
     bits, directions = fingerprints(path.read_bytes() for path in paths)
     started = time.perf_counter()
-    differing = (fingerprint.HASH_BITS - bits @ bits.T) / 2
+    differing = (perceptual_hash.HASH_BITS - bits @ bits.T) / 2
     correlations = directions @ directions.T
     pairs = np.triu(np.ones_like(differing, dtype=bool), 1)
     strangers = pairs & (patients[:, np.newaxis] != patients)
@@ -101,7 +101,7 @@ def main() -> None:
     chosen += sorted(random.Random(1).sample(others, min(500, len(others))))  # noqa: S311 - a sample, no secret
     for title, copy in COPIES.items():
         changed, turned = fingerprints(copy(Image.open(paths[index]).convert("L")) for index in chosen)
-        away = (fingerprint.HASH_BITS - (changed * bits[chosen]).sum(axis=1)) / 2
+        away = (perceptual_hash.HASH_BITS - (changed * bits[chosen]).sum(axis=1)) / 2
         like = (turned * directions[chosen]).sum(axis=1)
         share = ((away <= MAX_BITS) & (like >= MIN_CORRELATION)).mean()
         print(f"| {title} | at most {away.max():.0f} | at least {like.min():.4f} | {share:.1%} |")

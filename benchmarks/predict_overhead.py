@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from local.radiographs import write_examples
+from local.samples.sample_archive import write_examples
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from local.phantom import Anatomy, Finding, draw
+from local.samples.phantom import Anatomy, Finding, draw
 
 URI = f"s3://bucket/datasets/{'0' * 64}/archive.zip"
 _REPOSITORY = Path(__file__).resolve().parents[1]

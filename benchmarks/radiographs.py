@@ -11,10 +11,10 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from model_code.archive import LABELS
-from model_code.dataset import write_shards
-from model_code.image import pixels_from_bytes
-from model_code.split import Radiograph
+from model_code.data.archive import LABELS
+from model_code.data.patient_split import Radiograph
+from model_code.data.shards import write_shards
+from model_code.imaging.decoding import pixels_from_bytes
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

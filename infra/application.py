@@ -2,13 +2,13 @@
 
 from aws_cdk import App
 
-from infra.api_stack import ApiStack
-from infra.data_stack import DataStack
-from infra.endpoint_stack import EndpointStack
-from infra.monitoring_stack import MonitoringStack
-from infra.network_stack import NetworkStack
+from infra.api.api_stack import ApiStack
+from infra.endpoint.endpoint_stack import EndpointStack
+from infra.monitoring.monitoring_stack import MonitoringStack
+from infra.network.network_stack import NetworkStack
 from infra.settings import Settings
-from infra.training_stack import TrainingStack
+from infra.storage.data_stack import DataStack
+from infra.training.training_stack import TrainingStack
 
 
 def add_stacks(app: App, settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """The SageMaker service of the embedded cloud: takes a signed request, checks it, and hands it to who answers it.
 
-Pipeline executions and jobs are `local.executions`, endpoints `local.endpoints`, everything else the registry.
+Pipeline executions and jobs are `local.pipelines.pipeline_service`, endpoints `local.hosting.endpoints`, everything
+else the registry.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ from urllib.parse import unquote
 import boto3
 from botocore.config import Config
 
-from local import emulator, lambda_step, stack_resources
-from local.api import ApiError
-from local.authorization import required_permissions
-from local.endpoints import Endpoints
-from local.registry import Registry
+from local import stack_resources
+from local.core import emulator
+from local.core.api import ApiError
+from local.core.authorization import required_permissions
+from local.core.registry import Registry
+from local.hosting.endpoints import Endpoints
+from local.pipelines import lambda_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from local.api import Cloud
-    from local.emulator import Response
+    from local.core.api import Cloud
+    from local.core.emulator import Response
 
 logger = logging.getLogger("sagemaker")
 
@@ -64,7 +67,7 @@ class PipelineOperations(Protocol):
 
 
 class EmbeddedCloud:
-    """SageMaker in one account and region of the emulator; a `local.api.Cloud` for the services in it.
+    """SageMaker in one account and region of the emulator; a `local.core.api.Cloud` for the services in it.
 
     Args:
         endpoint_url: where the emulator listens.

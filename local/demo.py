@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from local.laptop import REPOSITORY, Laptop, deploy, synth
-from local.radiographs import LABELS, write_archive, write_examples
+from local.samples.sample_archive import LABELS, write_archive, write_examples
 from local.supervisor import ServerError
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import signal
 import threading
 from pathlib import Path
 
-from local import emulator
-from local.bootstrap import bootstrap
 from local.cloud import EmbeddedCloud
-from local.executions import PipelineService
+from local.core import emulator
+from local.core.bootstrap import bootstrap
+from local.pipelines.pipeline_service import PipelineService
 
 logger = logging.getLogger("local")
 

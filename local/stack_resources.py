@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from local import emulator
-from local.api import ApiError
-from local.registry import service_model
+from local.core import emulator
+from local.core.api import ApiError
+from local.core.registry import service_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from botocore.model import Shape
 
-    from local.api import Cloud
-    from local.endpoints import Endpoints
+    from local.core.api import Cloud
+    from local.hosting.endpoints import Endpoints
 
 # SageMaker's names have at most 63 characters; a pipeline's, 256.
 _NAME_LENGTH = 63

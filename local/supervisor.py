@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from local.child import end
+from local.core.child_process import end
 
 HOST = "127.0.0.1"
 ACCOUNT = "123456789012"

@@ -23,14 +23,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from model_code import agreement, assessment, comparison, gallery, gates, job, pictures, reference
-from model_code.comparison import Side
-from model_code.dataset import read_card
-from model_code.intervals import resample_patients
-from model_code.metrics import Array
-from model_code.model_card import model_card
-from model_code.report import render
-from model_code.scoring import ExportedModel, TestScores
+from model_code.contract import job
+from model_code.data.shards import read_card
+from model_code.evaluation import assessment, comparison, engine_parity, quality_gates
+from model_code.evaluation.comparison import Side
+from model_code.evaluation.scoring import ExportedModel, TestScores
+from model_code.monitoring import reference
+from model_code.reports import gallery, saliency_pictures
+from model_code.reports.evaluation_report import render
+from model_code.reports.model_card import model_card
+from model_code.statistics.intervals import resample_patients
+from model_code.statistics.metrics import Array
 
 NO_PACKAGE = "none"
 
@@ -45,7 +48,7 @@ class Settings:
         serving_comparison: "gate" (a significantly worse model fails) or "report" (it is only said).
     """
 
-    limits: gates.Limits
+    limits: quality_gates.Limits
     serving_package: str
     serving_comparison: str
 
@@ -66,14 +69,14 @@ def main(arguments: list[str]) -> None:
                 f"The model was trained on dataset {model.dataset[:12]} and the test split is of dataset "
                 f"{card['sha256'][:12]}: their splits may overlap, so the result would not count."
             )
-        attention = pictures.MeanSaliency(size)
+        attention = saliency_pictures.MeanSaliency(size)
         scores = model.score(test, size, watch=attention.add)
         weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
         evaluation = assessment.document(scores, model.metadata, weights)
         evaluation["engine"] = _hold_engine(model, scores, test, size)
         evaluation["saliency"] = attention.as_json()
         evaluation["comparison"] = _compare(settings, _side(model, scores), weights, test, Path(directory, "serving"))
-        evaluation["gates"] = gates.check(evaluation, settings.limits)
+        evaluation["gates"] = quality_gates.check(evaluation, settings.limits)
         usual = model.score(job.processing_input("validation"), size)
         shown = gallery.collect(model, scores, attention, test, seed=assessment.BOOTSTRAP_SEED)
     output = job.processing_output("evaluation")
@@ -96,7 +99,7 @@ def parse(arguments: list[str]) -> Settings:
         JobError: for a limit that is no number from 0 to 1.
     """
     parser = argparse.ArgumentParser(prog="model_code.evaluate")
-    names = [field.name for field in dataclasses.fields(gates.Limits)]
+    names = [field.name for field in dataclasses.fields(quality_gates.Limits)]
     for name in names:
         parser.add_argument("--" + name.replace("_", "-"), type=float, required=True)
     parser.add_argument("--serving-package", required=True)
@@ -109,18 +112,18 @@ def parse(arguments: list[str]) -> Settings:
         raise job.JobError(
             f"ServingComparison must be {' or '.join(comparison.MODES)}, not {given['serving_comparison']!r}."
         )
-    limits = gates.Limits(**{name: given[name] for name in names})
+    limits = quality_gates.Limits(**{name: given[name] for name in names})
     return Settings(limits, given["serving_package"], given["serving_comparison"])
 
 
 def _hold_engine(model: ExportedModel, scores: TestScores, test: Path, size: int) -> dict[str, Any]:
     """The comparison of what serves with the float32 network; nothing where they are the same."""
     if model.engine == "tensorflow":
-        return agreement.nothing_to_compare()
+        return engine_parity.nothing_to_compare()
     output = job.only_file(job.processing_input("training"), "*.tar.gz")
     with tempfile.TemporaryDirectory() as directory:
-        network = agreement.reference_network(output, Path(directory))
-        return agreement.compare(scores, agreement.reference_logits(network, test, size), model.metadata)
+        network = engine_parity.reference_network(output, Path(directory))
+        return engine_parity.compare(scores, engine_parity.reference_logits(network, test, size), model.metadata)
 
 
 def _side(model: ExportedModel, scores: TestScores) -> Side:

@@ -26,10 +26,12 @@ import boto3
 import numpy as np
 from botocore.config import Config
 
-from model_code import drift, job, kept_predictions, monitoring_report, performance, reference
-from model_code.drift import Quantity
-from model_code.kept_predictions import Labelled, Predictions
-from model_code.metrics import Array
+from model_code.contract import job
+from model_code.monitoring import drift, kept_predictions, performance, reference
+from model_code.monitoring.drift import Quantity
+from model_code.monitoring.kept_predictions import Labelled, Predictions
+from model_code.reports import monitoring_report
+from model_code.statistics.metrics import Array
 
 NO_PACKAGE = "none"
 NAMESPACE = "ChestXray/Model"

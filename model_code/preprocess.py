@@ -36,15 +36,17 @@ if __name__ == "__main__":
 import tensorflow as tf
 from PIL import Image
 
-from model_code import fingerprint, job, manifest
-from model_code.archive import Candidate, list_candidates, open_archive
-from model_code.archive import share as share_of
-from model_code.dataset import write_shards
-from model_code.image import pixels_from_bytes
-from model_code.inference import check_image, image_dimensions
-from model_code.manifest import Facts, Header
-from model_code.records import shard_count
-from model_code.split import Radiograph
+from model_code.contract import job
+from model_code.data import manifest
+from model_code.data.archive import Candidate, list_candidates, open_archive
+from model_code.data.archive import share as share_of
+from model_code.data.manifest import Facts, Header
+from model_code.data.patient_split import Radiograph
+from model_code.data.shards import write_shards
+from model_code.data.tfrecords import shard_count
+from model_code.imaging import perceptual_hash
+from model_code.imaging.decoding import pixels_from_bytes
+from model_code.serving.inference import check_image, image_dimensions
 
 MAX_MEMBER_BYTES = 100 * 2**20
 _PROGRESS_SECONDS = 5.0
@@ -291,7 +293,7 @@ def _decode(archive: zipfile.ZipFile, candidate: Candidate, decode: Any, known: 
         return Outcome(candidate, f"the zip member is damaged or unsupported ({error})")
 
 
-def _facts(encoded: bytes, pixels: fingerprint.Pixels) -> Facts:
+def _facts(encoded: bytes, pixels: perceptual_hash.Pixels) -> Facts:
     width, height = image_dimensions(encoded)
     try:
         # Reads the header only; a file that Pillow does not know at all is still one that TensorFlow has decoded.
@@ -306,9 +308,9 @@ def _facts(encoded: bytes, pixels: fingerprint.Pixels) -> Facts:
         format=format_,
         mode=mode,
         exif=exif,
-        border=fingerprint.border(pixels),
-        hash=fingerprint.perceptual_hash(pixels),
-        thumbnail=fingerprint.thumbnail(pixels),
+        border=perceptual_hash.border(pixels),
+        hash=perceptual_hash.perceptual_hash(pixels),
+        thumbnail=perceptual_hash.thumbnail(pixels),
     )
 
 

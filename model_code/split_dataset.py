@@ -18,13 +18,14 @@ import time
 
 import numpy as np
 
-from model_code import job, manifest
-from model_code.audit import audit, near_duplicates
-from model_code.card import Choices, dataset_card
-from model_code.manifest import Decoded
-from model_code.records import copy, shard_count
-from model_code.shortcuts import probe
-from model_code.split import SPLITS, assign, deduplicate
+from model_code.contract import job
+from model_code.data import manifest
+from model_code.data.dataset_card import Choices, dataset_card
+from model_code.data.leakage import audit, near_duplicates
+from model_code.data.manifest import Decoded
+from model_code.data.patient_split import SPLITS, assign, deduplicate
+from model_code.data.shortcuts import probe
+from model_code.data.tfrecords import copy, shard_count
 
 MAX_UNDECODABLE_SHARE = 0.05
 

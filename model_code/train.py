@@ -29,16 +29,19 @@ if not __package__:
     # Started as a script, this file's own folder comes first on the path, and there `import model` is ours.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from model_code import engine_export, fit, guard, job, precision, projection
-from model_code.augment import Augmentation
-from model_code.batches import UNWEIGHTED, ClassWeights, TrainingImages
-from model_code.calibration import choose_threshold, fit_temperature, indeterminate_band
-from model_code.checkpoint import Checkpoints
-from model_code.dataset import examples, read_card
-from model_code.export import Scorer, save_handlers, save_metadata, save_servable
-from model_code.model import Classifier, Options, build
-from model_code.plots import learning_curves
-from model_code.weights import warm_start
+from model_code.contract import job
+from model_code.data.shards import examples, read_card
+from model_code.export import litert
+from model_code.export.saved_model import Scorer, save_handlers, save_metadata, save_servable
+from model_code.imaging.augmentation import Augmentation
+from model_code.network import feature_projection, out_of_distribution
+from model_code.network.classifier import Classifier, Options, build
+from model_code.network.pretrained_weights import warm_start
+from model_code.reports.plots import learning_curves
+from model_code.statistics.calibration import choose_threshold, fit_temperature, indeterminate_band
+from model_code.training import precision, training_loop
+from model_code.training.batches import UNWEIGHTED, ClassWeights, TrainingImages
+from model_code.training.checkpoints import Checkpoints
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,10 +94,10 @@ def main(arguments: list[str]) -> None:
             f"The shards hold images of {card['image_size']} px and ImageSize is {chosen.image_size}; "
             "preprocess the archive again with this size."
         )
-    if chosen.serving_engine == engine_export.NAME:
+    if chosen.serving_engine == litert.NAME:
         # First, because a library that is not there should not be missed after hours of training.
-        engine_export.save_code(job.model_directory())
-    fit.prepare(chosen.seed)
+        litert.save_code(job.model_directory())
+    training_loop.prepare(chosen.seed)
     arithmetic = precision.policy(chosen.precision)
     classifier = _classifier(chosen, arithmetic)
     counts = card["splits"]["train"]
@@ -109,11 +112,11 @@ def main(arguments: list[str]) -> None:
     weights = ClassWeights.balanced(counts["labels"]) if chosen.class_weights == "balanced" else UNWEIGHTED
     scorer = Scorer(classifier, chosen.image_size)
     validation_channel = job.channel("validation")
-    history, validation = fit.Training(
+    history, validation = training_loop.Training(
         classifier,
         TrainingImages(job.channel("train"), chosen.image_size, chosen.augmentation, chosen.seed, weights),
         count=images,
-        score=lambda: fit.validate(scorer, validation_channel),
+        score=lambda: training_loop.validate(scorer, validation_channel),
         phases=_phases(chosen, pretrained=classifier.pretrained),
         recipe=_recipe(chosen, arithmetic, images=images),
         checkpoints=Checkpoints(
@@ -139,14 +142,14 @@ def main(arguments: list[str]) -> None:
         "validation": {"auc": validation.auc, "loss": validation.loss},
         "seconds": round(time.monotonic() - started, 1),
     }
-    watch, described = guard.fit(job.channel("train"), validation_channel, chosen.image_size)
+    watch, described = out_of_distribution.fit(job.channel("train"), validation_channel, chosen.image_size)
     print(described["sentence"], flush=True)
-    seen = projection.fit(scorer.inspect, _pixels("train", chosen.image_size), count=images)
+    seen = feature_projection.fit(scorer.inspect, _pixels("train", chosen.image_size), count=images)
     directory = job.model_directory()
     engine = None
-    if chosen.serving_engine == engine_export.NAME:
-        engine = engine_export.save_models(
-            engine_export.Answers(scorer, temperature, watch, seen),
+    if chosen.serving_engine == litert.NAME:
+        engine = litert.save_models(
+            litert.Answers(scorer, temperature, watch, seen),
             directory,
             training=_pixels("train", chosen.image_size),
             validation=_pixels("validation", chosen.image_size),
@@ -216,7 +219,7 @@ _RANGES = {
 _CHOICES = {
     "class_weights": ("balanced", "none"),
     "xla": ("off", "on"),
-    "serving_engine": ("tensorflow", engine_export.NAME),
+    "serving_engine": ("tensorflow", litert.NAME),
 }
 
 
@@ -238,18 +241,18 @@ def _classifier(chosen: Hyperparameters, arithmetic: str) -> Classifier:
     return build(options, initial=warm_start(chosen.warm_start_from, options))
 
 
-def _phases(chosen: Hyperparameters, *, pretrained: bool) -> list[fit.Phase]:
+def _phases(chosen: Hyperparameters, *, pretrained: bool) -> list[training_loop.Phase]:
     first, second = ("head", "fine-tune") if pretrained else ("all", "all")
     if pretrained and chosen.fine_tune_from == "none":
         second = "head"
     return [
-        fit.Phase(first, chosen.epochs, chosen.learning_rate),
-        fit.Phase(second, chosen.fine_tune_epochs, chosen.fine_tune_learning_rate),
+        training_loop.Phase(first, chosen.epochs, chosen.learning_rate),
+        training_loop.Phase(second, chosen.fine_tune_epochs, chosen.fine_tune_learning_rate),
     ]
 
 
-def _recipe(chosen: Hyperparameters, arithmetic: str, *, images: int) -> fit.Recipe:
-    return fit.Recipe(
+def _recipe(chosen: Hyperparameters, arithmetic: str, *, images: int) -> training_loop.Recipe:
+    return training_loop.Recipe(
         batch_size=min(chosen.batch_size, images),
         patience=chosen.patience,
         fine_tune_from=chosen.fine_tune_from,
@@ -262,13 +265,15 @@ def _recipe(chosen: Hyperparameters, arithmetic: str, *, images: int) -> fit.Rec
     )
 
 
-def _undo_weights(classifier: Classifier, validation: fit.Validation, weights: ClassWeights) -> fit.Validation:
+def _undo_weights(
+    classifier: Classifier, validation: training_loop.Validation, weights: ClassWeights
+) -> training_loop.Validation:
     """Take the prevalence that the class weights made up out of the logits again.
 
     A temperature cannot: it scales logits and does not shift them.
     """
     classifier.network.get_layer("logit").bias.assign_sub([weights.logit_shift])
-    return fit.Validation(validation.logits - weights.logit_shift, validation.labels)
+    return training_loop.Validation(validation.logits - weights.logit_shift, validation.labels)
 
 
 def _pixels(channel: str, size: int) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from openapi.document import text
 
-TARGET = Path(__file__).resolve().parent.parent / "lambdas" / "front" / "openapi.json"
+TARGET = Path(__file__).resolve().parent.parent / "lambdas" / "site" / "openapi.json"
 
 
 def main() -> int:

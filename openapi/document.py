@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from lambdas.rest.documents import ProblemDocument
-from lambdas.web.answers import NOTICE
-from lambdas.web.problems import KINDS
+from lambdas.api.documents import ProblemDocument
+from lambdas.http.answers import NOTICE
+from lambdas.http.problems import KINDS
 from openapi.operations import OPERATIONS, Operation
 
 _REFERENCE = "#/components/schemas/{model}"

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from lambdas.rest import documents
-from lambdas.web.problems import KINDS
+from lambdas.api import documents
+from lambdas.http.problems import KINDS
 
 Security = Literal["none", "key", "predict", "upload", "feedback"]
 

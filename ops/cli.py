@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 import typer.core
 
-from ops import output
+from ops.base import output
+from ops.base.errors import CommandError, explain
 from ops.commands import clients, cost, models, platform, training
 from ops.commands.options import Env, Region
-from ops.errors import CommandError, explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,9 +7,9 @@ from typing import Any
 
 import typer.main
 
+from ops.base.errors import ExitCode
+from ops.base.tools import REPOSITORY
 from ops.cli import COMMANDS, app
-from ops.errors import ExitCode
-from ops.tools import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "commands.md"
 

@@ -1,7 +1,7 @@
 """The pipeline's parameters: what may be another for one execution, and what it is unless a start says so.
 
-A deployment lays its settings' defaults over these (`infra/training_pipeline.py`). An `Integer`, `Float` or `String`
-parameter is told from its default.
+A deployment lays its settings' defaults over these (`infra/training/training_pipeline.py`). An `Integer`, `Float` or
+`String` parameter is told from its default.
 """
 
 from collections.abc import Mapping

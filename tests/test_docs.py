@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from infra.problem_responses import FALLBACKS, PROBLEMS
+from infra.api.gateway_responses import FALLBACKS, PROBLEMS
+from lambdas.http.problems import KINDS
 from lambdas.trigger.rejection import Reason
-from lambdas.web.problems import KINDS
 from ops.cli import app
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -7,7 +7,7 @@ class Refusal(Exception):  # noqa: N818 - an answer to the caller, not a fault o
     """Ends a conversion.
 
     Args:
-        code: of the API's problems (`lambdas/web/problems.py`).
+        code: of the API's problems (`lambdas/http/problems.py`).
         detail: a sentence for the caller, which never repeats what the file says in free text.
     """
 

@@ -12,6 +12,10 @@ from typing import Any
 
 from pybase64 import b64encode_as_string
 
+from lambdas.http import answers
+from lambdas.http.answers import NOTICE, Answers
+from lambdas.http.idempotency import Requests
+from lambdas.http.problems import Problem
 from lambdas.predict import image, log, request
 from lambdas.predict.dicom import Converted, Dicom
 from lambdas.predict.endpoint import Endpoint
@@ -20,10 +24,6 @@ from lambdas.predict.model import PREPARATION_SECONDS, Model, Prediction
 from lambdas.predict.request import Request
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads
-from lambdas.web import answers
-from lambdas.web.answers import NOTICE, Answers
-from lambdas.web.idempotency import Requests
-from lambdas.web.problems import Problem
 
 
 @dataclass

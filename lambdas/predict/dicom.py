@@ -10,8 +10,8 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 from pybase64 import b64decode, b64encode_as_string
 
+from lambdas.http.problems import KINDS, Problem
 from lambdas.predict.image import EncodedImage
-from lambdas.web.problems import KINDS, Problem
 
 CONNECT_TIMEOUT_SECONDS = 0.5
 READ_TIMEOUT_SECONDS = 8.0

@@ -13,6 +13,8 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
+from lambdas.http.answers import Answers, origins
+from lambdas.http.idempotency import DAY_SECONDS, Requests
 from lambdas.predict import dicom, results, uploads
 from lambdas.predict.api import Api
 from lambdas.predict.endpoint import Endpoint
@@ -23,8 +25,6 @@ from lambdas.predict.model import (
     READ_TIMEOUT_SECONDS,
     Model,
 )
-from lambdas.web.answers import Answers, origins
-from lambdas.web.idempotency import DAY_SECONDS, Requests
 
 
 def build(environment: Environment) -> Api:

@@ -7,8 +7,8 @@ from typing import Any
 
 from pybase64 import b64decode
 
-from lambdas.web.answers import header
-from lambdas.web.problems import Problem
+from lambdas.http.answers import header
+from lambdas.http.problems import Problem
 
 # First bytes: ITU-T T.81 B.1.1.3 (SOI, then a marker) and the PNG specification, 5.2.
 SIGNATURES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}

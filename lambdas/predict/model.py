@@ -17,9 +17,9 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from lambdas.http.problems import Problem
 from lambdas.predict import log
 from lambdas.predict.endpoint import Endpoint, is_absent
-from lambdas.web.problems import Problem
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
@@ -121,7 +121,7 @@ class Model:
         return self._ask(image, explain)
 
     def _ask(self, image: EncodedImage, explain: bool) -> bytes:
-        # Read by the serving code (model_code/inference.py).
+        # Read by the serving code (model_code/serving/inference.py).
         attributes: Any = {"CustomAttributes": "explain=true"} if explain else {}
         answer = self.runtime.invoke_endpoint(
             EndpointName=self.endpoint.name,

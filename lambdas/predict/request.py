@@ -9,10 +9,10 @@ from typing import Any
 
 from pybase64 import b64decode
 
+from lambdas.http.idempotency import fingerprint
+from lambdas.http.problems import Problem
 from lambdas.predict import image
 from lambdas.predict.image import EncodedImage
-from lambdas.web.idempotency import fingerprint
-from lambdas.web.problems import Problem
 
 UPLOAD = re.compile(r"[0-9a-f]{32}")
 _FORM = 'Send {"image": "<base64 of a file>"} or {"upload": "<id from POST /v1/uploads>"}.'

@@ -26,7 +26,7 @@ class Results:
     clock: Callable[[], float] = time.time
 
     def keep(self, answer: Mapping[str, Any], prediction: Prediction) -> None:
-        """Keep an answer under its id, and what monitoring compares (model_code/kept_predictions.py) beside it.
+        """Keep an answer under its id, and beside it what model_code/monitoring/kept_predictions.py compares.
 
         Args:
             answer: as the client gets it.

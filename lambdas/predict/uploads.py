@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.http.problems import Problem
 from lambdas.predict import image, log
 from lambdas.predict.image import EncodedImage
-from lambdas.web.problems import Problem
 
 PREFIX = "uploads/"
 CONNECT_TIMEOUT_SECONDS = 0.5

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.client import SageMakerClient
     from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
 
-# A chest radiograph of nobody: drawn by local/radiographs.py.
+# A chest radiograph of nobody: drawn by local/samples/sample_archive.py.
 PROBE = Path(__file__).parent / "probe.jpeg"
 # A serverless container may have to start first, and an endpoint that has just changed may be busy for a moment.
 ATTEMPTS = 6

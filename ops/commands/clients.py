@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
-from ops import batch as batches
-from ops import output, overlays, overview, predictions
+from ops.api import batch as batches
+from ops.api import overlays, predictions
+from ops.base import output
+from ops.base.errors import CommandError, ExitCode
+from ops.commands import overview
 from ops.commands.options import Env, Region, Timeout, open_workspace
-from ops.errors import CommandError, ExitCode
-from ops.workspace import CONNECTIONS
+from ops.commands.workspace import CONNECTIONS
 
 
 def predict(

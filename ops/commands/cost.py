@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from ops import output, price_list
-from ops.assembly import Assembly
-from ops.charges import Section, Usage, priced
+from ops.base import output
+from ops.base.assembly import Assembly
+from ops.base.session import Session
+from ops.base.tools import REPOSITORY
 from ops.commands import options
 from ops.commands.options import Env, Json, Parameters, environment
-from ops.parameters import pairs
-from ops.prediction_cost import PREDICTIONS, predictions
-from ops.prices import TABLE, PriceTable
-from ops.run_cost import run
-from ops.session import Session
-from ops.standing_cost import standing
-from ops.tools import REPOSITORY
+from ops.cost import price_list
+from ops.cost.charges import Section, Usage, priced
+from ops.cost.prediction_cost import PREDICTIONS, predictions
+from ops.cost.prices import TABLE, PriceTable
+from ops.cost.run_cost import run
+from ops.cost.standing_cost import standing
+from ops.pipelines.parameters import pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ def cost(
     *,
     assembly: options.Assembly = REPOSITORY / "cdk.out",
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="First ask the Price List API, and write ops/prices.json anew.")
+        bool, typer.Option("--refresh", help="First ask the Price List API, and write ops/cost/prices.json anew.")
     ] = False,
     set_: Parameters = None,
     bucket_gb: Annotated[float, typer.Option(min=0, help="Stored in each bucket.")] = Usage.bucket_gb,
@@ -125,7 +126,9 @@ def _amount(usd: float | None) -> str:
 def _print_sources(table: PriceTable, region: str) -> None:
     dates = table.dates(region)
     if dates is None:
-        output.say(f"ops/prices.json has no price of {region}: `cxr cost --refresh` asks for them.")
+        output.say(f"ops/cost/prices.json has no price of {region}: `cxr cost --refresh` asks for them.")
         return
     when = dates[0] if dates[0] == dates[1] else f"{dates[0]} to {dates[1]}"
-    output.say(f"Prices of {region} of {when}, each with its source in ops/prices.json. No free allowances, no taxes.")
+    output.say(
+        f"Prices of {region} of {when}, each with its source in ops/cost/prices.json. No free allowances, no taxes."
+    )

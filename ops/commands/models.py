@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
-from ops import comparison, output, overview, promotion, releases
+from ops.base import output
+from ops.base.errors import CommandError, ExitCode
+from ops.commands import overview
 from ops.commands.options import Env, Json, Region, Timeout, Version, open_workspace
-from ops.errors import CommandError, ExitCode
-from ops.workspace import Workspace
+from ops.commands.workspace import Workspace
+from ops.models import comparison, promotion, releases
 
 
 def models(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:

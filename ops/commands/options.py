@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ops.workspace import Workspace
+from ops.commands.workspace import Workspace
 
 Env = Annotated[str | None, typer.Option("--env", "-e", help="Environment: stacks cxr-ENV-* (CXR_ENV, else dev).")]
 Region = Annotated[

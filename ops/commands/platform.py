@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from ops import doctor as checks
-from ops import laptop, output, overview, tools
+from ops.base import output, tools
+from ops.base.deployment import STACKS
+from ops.base.errors import ExitCode
+from ops.commands import overview
 from ops.commands.options import Assembly, Env, Json, Region, environment, open_workspace
-from ops.deployment import STACKS
-from ops.errors import ExitCode
+from ops.platform import doctor as checks
+from ops.platform import laptop
 
 
 def status(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops import archive, output, overview, reports, uploads, watching
-from ops import datasets as archives
+from ops.base import output
+from ops.base.errors import CommandError, ExitCode
+from ops.commands import overview
 from ops.commands.options import Env, Json, Named, Parameters, Region, open_workspace
-from ops.errors import CommandError, ExitCode
-from ops.parameters import check, pairs
-from ops.reports import Reporting
+from ops.pipelines import archive, reports, uploads, watching
+from ops.pipelines import datasets as archives
+from ops.pipelines.parameters import check, pairs
+from ops.pipelines.reports import Reporting
 
 if TYPE_CHECKING:
-    from ops.executions import Execution
+    from ops.pipelines.executions import Execution
 
 Save = Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Write it there instead of opening it.")]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import ENVIRONMENTS, PARTS
+from tests.infra.conftest import ENVIRONMENTS, PARTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from policy.wildcards import MANAGED, UNNAMEABLE
-
-from .conftest import ENVIRONMENTS, IN_ORDER, PARTS, of_type
+from tests.infra.conftest import ENVIRONMENTS, IN_ORDER, PARTS, of_type
 
 Templates = Callable[[str], dict[str, dict[str, Any]]]
 
@@ -201,7 +200,7 @@ def test_the_pipeline_calls_one_function(templates: Templates) -> None:
         (function,) = (
             name
             for name, resource in of_type(template, "AWS::Lambda::Function").items()
-            if resource["Properties"]["Handler"] == "lambdas.serving.handler.handle"
+            if resource["Properties"]["Handler"] == "lambdas.find_serving_model.handler.handle"
         )
         # The function and its versions.
         arn = {"Fn::GetAtt": [function, "Arn"]}

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from policy.schemas import replacing
+from tests.infra.conftest import ENVIRONMENTS, of_type
 from tests.system.release import PARTS, released, stateful
-
-from .conftest import ENVIRONMENTS, of_type
 
 Templates = Callable[[str], dict[str, dict[str, Any]]]
 # CloudFormation takes 1 MB from S3, and 500 resources

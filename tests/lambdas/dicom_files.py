@@ -13,7 +13,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import get_encoder
 from pydicom.uid import DigitalXRayImageStorageForPresentation, RLELossless, generate_uid
 
-from local.phantom import Anatomy, Finding, draw
+from local.samples.phantom import Anatomy, Finding, draw
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"

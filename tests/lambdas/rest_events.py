@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lambdas.rest.service import logger
+from lambdas.api.service import logger
 
 REQUEST_ID = "11111111-2222-4333-8444-555555555555"
 

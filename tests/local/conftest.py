@@ -10,9 +10,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local.executions import PipelineService
-from local.jobs import JobService
+from local.jobs.job_service import JobService
 from local.laptop import Laptop
+from local.pipelines.pipeline_service import PipelineService
 from tests.local.fake_cloud import REGION, FakeCloud
 from tests.local.hosted import Hosting, save_model
 

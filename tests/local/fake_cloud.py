@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from local.api import ApiError
+from local.core.api import ApiError
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -25,7 +25,7 @@ IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2.21-c
 
 
 class FakeCloud:
-    """`local.api.Cloud` over moto, with every grant given unless it is in `denied`."""
+    """`local.core.api.Cloud` over moto, with every grant given unless it is in `denied`."""
 
     def __init__(self, state_dir: Path) -> None:
         self.account, self.region, self.state_dir = ACCOUNT, REGION, state_dir

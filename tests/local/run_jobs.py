@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 
-from local.jobs import JobService
+from local.jobs.job_service import JobService
 from tests.local.fake_cloud import processing_request, training_request, wait_for
 
 

@@ -19,7 +19,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import keras
 
-    from model_code import engine_export, export, fit, model, projection
+    from model_code.export import litert, saved_model
+    from model_code.network import classifier as model
+    from model_code.network import feature_projection
+    from model_code.training import training_loop
 
 SIZE = 32
 HERE = Path(__file__).parent
@@ -110,21 +113,21 @@ def place_archive(job_directory: Path) -> Callable[[bytes], None]:
 @pytest.fixture(scope="session")
 def classifier() -> model.Classifier:
     """A whole ResNet50V2 classifier with random weights; building one takes seconds."""
-    fit.prepare(1)
+    training_loop.prepare(1)
     return model.build(model.Options(size=SIZE, backbone="ResNet50V2", weights="none"))
 
 
 @pytest.fixture(scope="session")
-def scorer(classifier: model.Classifier) -> export.Scorer:
+def scorer(classifier: model.Classifier) -> saved_model.Scorer:
     """Its traced scoring function."""
-    return export.Scorer(classifier, SIZE)
+    return saved_model.Scorer(classifier, SIZE)
 
 
 @pytest.fixture(scope="session")
-def seen(scorer: export.Scorer) -> projection.Projection | None:
+def seen(scorer: saved_model.Scorer) -> feature_projection.Projection | None:
     """What monitoring looks at in the network, fitted on noise."""
     images = np.random.default_rng(8).integers(0, 256, (24, SIZE, SIZE, 1), dtype=np.uint8)
-    return projection.fit(scorer.inspect, images, count=len(images))
+    return feature_projection.fit(scorer.inspect, images, count=len(images))
 
 
 @pytest.fixture(scope="session")
@@ -160,19 +163,19 @@ def dataset_card() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def engine_exported(
-    scorer: export.Scorer,
-    seen: projection.Projection | None,
+    scorer: saved_model.Scorer,
+    seen: feature_projection.Projection | None,
     exported: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """The same network as `exported`, for the second engine."""
     directory = tmp_path_factory.mktemp("engine_model")
-    engine_export.save_code(directory)
+    litert.save_code(directory)
     rng = np.random.default_rng(7)
     images = [rng.integers(0, 256, (SIZE, SIZE, 1), dtype=np.uint8) for _ in range(24)]
-    answers = engine_export.Answers(scorer, 2.0, None, seen)
-    described = engine_export.save_models(answers, directory, training=images[:12], validation=images[12:])
-    export.save_handlers(directory)
+    answers = litert.Answers(scorer, 2.0, None, seen)
+    described = litert.save_models(answers, directory, training=images[:12], validation=images[12:])
+    saved_model.save_handlers(directory)
     metadata = json.loads((exported / "metadata.json").read_text()) | described
     (directory / "metadata.json").write_text(json.dumps(metadata))
     return directory
@@ -180,15 +183,15 @@ def engine_exported(
 
 @pytest.fixture(scope="session")
 def exported(
-    scorer: export.Scorer,
-    seen: projection.Projection | None,
+    scorer: saved_model.Scorer,
+    seen: feature_projection.Projection | None,
     dataset_card: dict[str, Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A model directory as training leaves it, with temperature 2 and threshold 0.4."""
     directory = tmp_path_factory.mktemp("model")
-    export.save_servable(scorer, 2.0, directory, projection=seen)
-    export.save_handlers(directory)
+    saved_model.save_servable(scorer, 2.0, directory, projection=seen)
+    saved_model.save_handlers(directory)
     epoch = {"epoch": 1, "phase": "all", "loss": 0.7, "val_loss": 0.6, "val_auc": 0.8, "learning_rate": 1e-3}
     training = {
         "hyperparameters": {"epochs": 1, "batch_size": 8},
@@ -198,7 +201,7 @@ def exported(
         "validation": {"auc": 0.8, "loss": 0.6},
         "seconds": 3.0,
     }
-    export.save_metadata(
+    saved_model.save_metadata(
         directory,
         card=dataset_card,
         threshold=0.4,

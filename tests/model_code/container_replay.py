@@ -23,7 +23,7 @@ from typing import Any
 
 import requests
 
-from local import model_server
+from local.containers import model_server
 
 CUSTOM_ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
 DEFAULT_TYPE = "application/json"

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from model_code import agreement, assessment, comparison, gates
-from model_code.comparison import Side
-from model_code.intervals import resample_patients
-from model_code.scoring import TestScores
+from model_code.evaluation import assessment, comparison, engine_parity, quality_gates
+from model_code.evaluation.comparison import Side
+from model_code.evaluation.scoring import TestScores
+from model_code.statistics.intervals import resample_patients
 
 PACKAGE = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/chest-xray-dev/3"
-LIMITS = gates.Limits(0.9, 0.85, 0.7, 0.1)
+LIMITS = quality_gates.Limits(0.9, 0.85, 0.7, 0.1)
 RESAMPLES = 200
 
 
@@ -68,7 +68,7 @@ def made_weights(scores: TestScores) -> Any:
 
 
 def made_evaluation(
-    scores: TestScores, limits: gates.Limits = LIMITS, *, serving: TestScores | None = None, mode: str = "gate"
+    scores: TestScores, limits: quality_gates.Limits = LIMITS, *, serving: TestScores | None = None, mode: str = "gate"
 ) -> dict[str, Any]:
     """The whole evaluation document; compared with a serving model where its scores are given."""
     weights = made_weights(scores)
@@ -78,10 +78,10 @@ def made_evaluation(
         "border_area": 0.36,
         "border_share": {"NORMAL": None, "PNEUMONIA": 0.25},
     }
-    evaluation["engine"] = agreement.nothing_to_compare()
+    evaluation["engine"] = engine_parity.nothing_to_compare()
     evaluation["comparison"] = comparison.nothing_serves()
     if serving:
         sides = (Side(one, 0.5, 32, "ab" * 32) for one in (scores, serving))
         evaluation["comparison"] = comparison.compare(*sides, weights, package=PACKAGE, mode=mode)
-    evaluation["gates"] = gates.check(evaluation, limits)
+    evaluation["gates"] = quality_gates.check(evaluation, limits)
     return evaluation

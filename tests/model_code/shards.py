@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from model_code.archive import LABELS
-from model_code.dataset import write_shards
-from model_code.split import Radiograph
+from model_code.data.archive import LABELS
+from model_code.data.patient_split import Radiograph
+from model_code.data.shards import write_shards
 
 
 def write_split(directory: Path, split: str, count: int, size: int, *, seed: int = 1) -> None:

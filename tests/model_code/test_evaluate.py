@@ -9,10 +9,11 @@ import tarfile
 import numpy as np
 import pytest
 
-from model_code import evaluate, reference
-from model_code.dataset import write_shards
-from model_code.job import JobError
-from model_code.split import Radiograph
+from model_code import evaluate
+from model_code.contract.job import JobError
+from model_code.data.patient_split import Radiograph
+from model_code.data.shards import write_shards
+from model_code.monitoring import reference
 from tests.model_code.conftest import SIZE
 from tests.model_code.evaluated import PACKAGE
 from tests.model_code.toy_model import write_archive

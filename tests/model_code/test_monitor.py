@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from moto import mock_aws
 
-from model_code import monitor, reference
-from model_code.job import JobError
+from model_code import monitor
+from model_code.contract.job import JobError
+from model_code.monitoring import reference
 from tests.model_code.evaluated import made_evaluation, made_scores
 
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/7"

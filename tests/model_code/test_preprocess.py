@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model_code import manifest, preprocess
-from model_code.dataset import examples
-from model_code.image import pixels_from_bytes
-from model_code.job import JobError
+from model_code import preprocess
+from model_code.contract.job import JobError
+from model_code.data import manifest
+from model_code.data.shards import examples
+from model_code.imaging.decoding import pixels_from_bytes
 from tests.model_code.conftest import SIZE, drawn, encode, kaggle_members, zip_of
 from tests.model_code.data_steps import URI, arguments, decode
 

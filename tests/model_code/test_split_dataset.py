@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_code import job, split_dataset
-from model_code.dataset import examples
-from model_code.image import pixels_from_bytes
-from model_code.job import JobError
+from model_code import split_dataset
+from model_code.contract import job
+from model_code.contract.job import JobError
+from model_code.data.shards import examples
+from model_code.imaging.decoding import pixels_from_bytes
 from tests.model_code.conftest import SIZE, drawn, kaggle_members, zip_of
 from tests.model_code.data_steps import URI, chest, decode, split
 
@@ -193,7 +194,7 @@ def test_parameters_that_do_not_fit_are_named(changes, reason, job_directory, pl
 
 
 def test_the_step_starts_without_tensorflow():
-    root = Path(job.__file__).resolve().parents[1]
+    root = Path(job.__file__).resolve().parents[2]
     program = "import sys, model_code.split_dataset; sys.exit('tensorflow' in sys.modules or 'PIL' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from model_code import train
-from model_code.job import JobError
+from model_code.contract.job import JobError
 from tests.model_code.conftest import SIZE
 from tests.model_code.shards import write_split
 

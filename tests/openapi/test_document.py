@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from lambdas.web.problems import KINDS
+from lambdas.http.problems import KINDS
 from openapi.document import SECURITY_SCHEMES, document, text
 from openapi.operations import OPERATIONS, Operation
 
@@ -32,7 +32,7 @@ def operation(name: str) -> Operation:
 
 
 def test_the_document_that_is_served_is_the_one_that_the_models_give() -> None:
-    served = (REPOSITORY / "lambdas" / "front" / "openapi.json").read_text(encoding="utf-8")
+    served = (REPOSITORY / "lambdas" / "site" / "openapi.json").read_text(encoding="utf-8")
 
     assert served == text(), "run `python -m openapi` and review the difference"
 
@@ -43,7 +43,7 @@ def test_it_is_an_openapi_document() -> None:
 
 @pytest.mark.parametrize("module", RESOLVERS)
 def test_a_resolver_has_the_path_the_method_and_the_models_that_are_described(module: str) -> None:
-    app = importlib.import_module(f"lambdas.rest.{module}").app
+    app = importlib.import_module(f"lambdas.api.{module}").app
     described = operation(RESOLVERS[module])
     path = described.path
     own = json.loads(app.get_openapi_json_schema())["paths"]

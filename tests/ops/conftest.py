@@ -11,8 +11,8 @@ import pytest
 from botocore.stub import Stubber
 from typer.testing import CliRunner, Result
 
+from ops.base.session import Session
 from ops.cli import app
-from ops.session import Session
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PIPELINE_ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/cxr-dev"
@@ -40,7 +40,7 @@ def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("ops.workspace.Workspace.poll_seconds", 0.0)
+    monkeypatch.setattr("ops.commands.workspace.Workspace.poll_seconds", 0.0)
 
 
 def client(service: str, region: str = "us-east-1") -> Any:

@@ -14,10 +14,10 @@ import typer.main
 from typer.testing import Result
 
 from ops import cli
-from ops.deployment import STACKS
-from ops.errors import CommandError, ExitCode
+from ops.base.deployment import STACKS
+from ops.base.errors import CommandError, ExitCode
 from tests.ops.conftest import Cloud
-from tests.ops.test_watching import step
+from tests.ops.pipelines.test_watching import step
 
 
 def test_help_names_every_command_and_exit_code(cxr: Callable[..., Result]) -> None:

@@ -12,9 +12,9 @@ from botocore.response import StreamingBody
 from botocore.stub import ANY
 from typer.testing import Result
 
-from ops.errors import ExitCode
+from ops.base.errors import ExitCode
 from tests.ops.conftest import PIPELINE_ARN, Cloud, execution_arn
-from tests.ops.test_watching import step
+from tests.ops.pipelines.test_watching import step
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFINITION = (REPOSITORY / "pipeline" / "definition-monitoring.json").read_text(encoding="utf-8")

@@ -9,8 +9,8 @@ import pytest
 import typer.main
 
 from ops import reference
+from ops.base.errors import ExitCode
 from ops.cli import app
-from ops.errors import ExitCode
 
 GROUP: Any = typer.main.get_command(app)
 PAGE = reference.PAGE.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.laptop import Laptop, deploy, synth
-from local.radiographs import write_archive, write_examples
+from local.samples.sample_archive import write_archive, write_examples
 from tests.system.deployed import Stack
 
 

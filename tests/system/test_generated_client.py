@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 # Installed by the Makefile: the generator, and what the code that it generates imports.
 GENERATOR = REPOSITORY / ".venv" / "client-generator"
-DOCUMENT = REPOSITORY / "lambdas" / "front" / "openapi.json"
+DOCUMENT = REPOSITORY / "lambdas" / "site" / "openapi.json"
 _SEEN = """
 import json, sys
 from xray_client import AuthenticatedClient

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageEnhance
 
-from local.radiographs import write_examples
+from local.samples.sample_archive import write_examples
 from tests.system.deployed import Inbox, Stack, eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]

@@ -19,7 +19,7 @@ from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
-from local.radiographs import write_archive
+from local.samples.sample_archive import write_archive
 from tests.system.deployed import Stack, eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]

@@ -50,7 +50,7 @@ def test_the_api_cannot_ask_the_model_without_its_grant(
     assert stack.predict(examples["NORMAL"]).status == 200
     grant = "endpoint.endpoint.grant_invoke(self.predict)"
 
-    with without(stack, grant, module="infra/api_stack.py", part="api", workspace=tmp_path):
+    with without(stack, grant, module="infra/api/api_stack.py", part="api", workspace=tmp_path):
         refused = stack.predict(examples["NORMAL"])
 
     assert refused.status == 502
@@ -65,7 +65,7 @@ def test_an_upload_starts_nothing_without_the_trigger_s_grant(
     s3 = stack.laptop.client("s3")
     grant = 'data.data.grant_read(self.trigger, "incoming/*", "datasets/*")'
 
-    with without(stack, grant, module="infra/training_stack.py", part="training", workspace=tmp_path):
+    with without(stack, grant, module="infra/training/training_stack.py", part="training", workspace=tmp_path):
         s3.upload_file(str(archive), stack.outputs["DataBucketName"], "incoming/unread.zip")
 
         def refusal() -> Any:
@@ -89,7 +89,7 @@ def test_a_step_cannot_read_the_dataset_without_its_grant(
     (dataset,) = stack.laptop.client("s3").list_objects_v2(Bucket=bucket, Prefix="datasets/", MaxKeys=1)["Contents"]
     grant = 'data.data.grant_read(step_role, "datasets/*")'
 
-    with without(stack, grant, module="infra/training_stack.py", part="training", workspace=tmp_path):
+    with without(stack, grant, module="infra/training/training_stack.py", part="training", workspace=tmp_path):
         started = stack.laptop.client("sagemaker").start_pipeline_execution(
             PipelineName=stack.outputs["PipelineName"],
             PipelineParameters=[{"Name": "InputArchiveUri", "Value": f"s3://{bucket}/{dataset['Key']}"}],

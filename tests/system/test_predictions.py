@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from lambdas.rest.documents import Feedback, Prediction, Result, ServingModel, Upload
+from lambdas.api.documents import Feedback, Prediction, Result, ServingModel, Upload
 from tests.system.deployed import Answer, Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]

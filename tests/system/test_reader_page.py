@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
-from lambdas.web.problems import CONTENT_TYPE, KINDS, Problem
+from lambdas.http.problems import CONTENT_TYPE, KINDS, Problem
 from tests.lambdas.dicom_files import dicom_file
 from tests.system.deployed import Stack
 

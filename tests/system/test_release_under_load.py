@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from local.laptop import REPOSITORY, Laptop, deploy, synth
-from local.radiographs import write_examples
+from local.samples.sample_archive import write_examples
 from tests.local.hosted import IMAGE, archive, save_model
 from tests.system.deployed import Inbox, Stack, eventually
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from local.laptop import REPOSITORY
-from local.phantom import Anatomy, Finding, draw
+from local.samples.phantom import Anatomy, Finding, draw
 from tests.lambdas.dicom_files import dicom_file, phantom
 from tests.system.deployed import Stack
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from infra.assets import stage_function
+from infra.base.assets import stage_function
 from local.laptop import Laptop, deploy, synth
 from tests.system.release import PARTS, released, stateful
 

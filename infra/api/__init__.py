@@ -1,0 +1,1 @@
+"""REST API, its functions, authentication and firewall."""

@@ -1,0 +1,1 @@
+"""What several stacks need: stack, function, log group, event rule, role, assets."""

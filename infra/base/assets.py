@@ -1,0 +1,229 @@
+"""Files that a deployment uploads, staged so that the same commit gives the same bytes.
+
+Each staged path carries a digest of its content: two synths at once never write the same place, and an unchanged source
+is staged once.
+"""
+
+import gzip
+import hashlib
+import io
+import re
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+# What packages bring along for developers and nothing here imports: more than half of the files of the `dicom` group.
+_DEVELOPERS = frozenset({"bin", "tests", "test_files", "include"})
+_DEVELOPERS_SUFFIXES = frozenset({".a", ".h", ".pyi", ".pyx", ".pxd"})
+
+# `from lambdas.http.problems import Problem`, at the top of a module or inside a function.
+_SIBLING = re.compile(r"^[ \t]*(?:from|import) lambdas\.(\w+)", re.MULTILINE)
+
+
+def stage_function(name: str, *, root: Path = ROOT, build: Path = BUILD) -> Path:
+    """A folder with the package `lambdas` holding only this handler and what it imports, as Lambda unpacks it.
+
+    Args:
+        name: folder below `lambdas/`.
+        root: where `lambdas/` is.
+        build: where to stage.
+
+    Raises:
+        FileNotFoundError: there is no such handler.
+    """
+    files = _function(name, root)
+    target = build / f"{name}-{_digest(files)}"
+    if not target.exists():
+        with _beside(target) as temporary:
+            for inside, source in files.items():
+                destination = temporary / inside
+                destination.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, destination)
+                destination.chmod(0o644)
+            _publish(temporary, target)
+    return target
+
+
+def stage_function_with_libraries(
+    name: str, group: str, *, machine: str = "aarch64", root: Path = ROOT, build: Path = BUILD
+) -> tuple[Path, str]:
+    """The function's folder and its libraries as one `.zip`, and a hash that depends on the sources and the lock file.
+
+    One file, because the CDK copies what is staged into every synthesis, and a hash of its own, because reading a
+    hundred megabytes at each would tell no more than the lock file does.
+
+    Args:
+        name: folder below `lambdas/`.
+        group: dependency group that `make libraries` installed.
+        machine: that it was installed for; the default is what this project's functions run on.
+        root: where `lambdas/`, `requirements/` and `.venv/libraries/` are.
+        build: where to stage.
+
+    Raises:
+        FileNotFoundError: there is no such handler, or its libraries are not there as the lock file names them.
+    """
+    files = _function(name, root)
+    installed, lock = libraries(group, machine, root=root)
+    rules = "\0".join([lock, machine, *sorted(_DEVELOPERS | _DEVELOPERS_SUFFIXES)])
+    digest = hashlib.sha256(f"{_digest(files)}\0{rules}".encode()).hexdigest()
+    target = build / f"{name}-{digest}" / "function.zip"
+    if not target.exists():
+        with _beside(target.parent) as temporary:
+            _zip(files | installed, temporary / target.name)
+            _publish(temporary, target.parent)
+    return target, digest
+
+
+def libraries(group: str, machine: str, *, root: Path = ROOT) -> tuple[dict[str, Path], str]:
+    """Files of a vendored dependency group by their path in a deployment, and the SHA-256 of its lock file.
+
+    Args:
+        group: dependency group of pyproject.toml with a lock file of its own in `requirements/`.
+        machine: `aarch64` or `x86_64`.
+        root: where `requirements/` and `.venv/libraries/` are.
+
+    Raises:
+        FileNotFoundError: the folder is missing, or was installed from another lock file.
+    """
+    folder, lock = root / ".venv" / "libraries" / f"{group}-{machine}", root / "requirements" / f"{group}.txt"
+    named, marker = lock.read_bytes(), folder / ".installed"
+    if not marker.is_file() or marker.read_bytes() != named:
+        raise FileNotFoundError(f"{folder} does not hold what requirements/{group}.txt names: run `make libraries`.")
+    files = {
+        path: folder / path
+        for path in _sources(folder)
+        if Path(path).suffix not in _DEVELOPERS_SUFFIXES and _DEVELOPERS.isdisjoint(Path(path).parts[:-1])
+    }
+    return files, hashlib.sha256(named).hexdigest()
+
+
+def stage_libraries(
+    group: str, *, machine: str, unused: frozenset[str] = frozenset(), root: Path = ROOT, build: Path = BUILD
+) -> tuple[Path, str]:
+    """A vendored dependency group as one `.zip`, and a hash that depends on its lock file.
+
+    Args:
+        group: dependency group that `make libraries` installed.
+        machine: that it was installed for.
+        unused: names of files and folders to leave out.
+        root: where `requirements/` and `.venv/libraries/` are.
+        build: where to stage.
+
+    Raises:
+        FileNotFoundError: the libraries are not there as the lock file names them.
+    """
+    installed, lock = libraries(group, machine, root=root)
+    rules = "\0".join([lock, machine, *sorted(_DEVELOPERS | _DEVELOPERS_SUFFIXES | unused)])
+    digest = hashlib.sha256(rules.encode()).hexdigest()
+    target = build / f"{group}-{digest}" / "libraries.zip"
+    if not target.exists():
+        with _beside(target.parent) as temporary:
+            kept = {path: file for path, file in installed.items() if unused.isdisjoint(Path(path).parts)}
+            _zip(kept, temporary / target.name)
+            _publish(temporary, target.parent)
+    return target, digest
+
+
+def stage_source_code(*, root: Path = ROOT, build: Path = BUILD) -> tuple[Path, str]:
+    """`model_code/` as one `.tar.gz` for every step, and a hash that depends on nothing but the files.
+
+    The archive's bytes may differ between builds of zlib; its hash, which names the object in S3, does not.
+
+    Args:
+        root: where `model_code/` is.
+        build: where to stage.
+    """
+    package = root / "model_code"
+    files = {f"model_code/{path}": package / path for path in _sources(package)}
+    digest = _digest(files)
+    target = build / f"source-{digest}" / "source.tar.gz"
+    if not target.exists():
+        with _beside(target.parent) as temporary:
+            (temporary / target.name).write_bytes(gzip.compress(_tar(files), mtime=0))
+            _publish(temporary, target.parent)
+    return target, digest
+
+
+def _function(name: str, root: Path) -> dict[str, Path]:
+    """Files of a function by their path in it: its own folder, and those below `lambdas/` that its modules import."""
+    package = root / "lambdas"
+    if not (package / name).is_dir():
+        raise FileNotFoundError(f"{package / name} does not exist: no source for the function {name!r}.")
+    files = {"lambdas/__init__.py": package / "__init__.py"}
+    needed, found = {name}, set[str]()
+    while needed:
+        folder = needed.pop()
+        found.add(folder)
+        own = {f"lambdas/{folder}/{path}": package / folder / path for path in _sources(package / folder)}
+        files |= own
+        for path in own.values():
+            if path.suffix == ".py":
+                needed |= set(_SIBLING.findall(path.read_text(encoding="utf-8"))) - found
+    return files
+
+
+def _sources(package: Path) -> Iterator[str]:
+    """Paths of a package's files relative to it, in one order everywhere, without what tools leave behind."""
+    for path in sorted(package.rglob("*")):
+        relative = path.relative_to(package)
+        if (
+            path.is_file()
+            and path.suffix != ".pyc"
+            and not any(part.startswith((".", "__pycache__")) for part in relative.parts)
+        ):
+            yield relative.as_posix()
+
+
+def _digest(files: dict[str, Path]) -> str:
+    digest = hashlib.sha256()
+    for inside, source in files.items():
+        digest.update(f"{inside}\0{source.stat().st_size}\0".encode())
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _tar(files: dict[str, Path]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for inside, source in files.items():
+            content = source.read_bytes()
+            member = tarfile.TarInfo(inside)  # owner, group and time are 0 unless set
+            member.size = len(content)
+            member.mode = 0o644
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _zip(files: dict[str, Path], target: Path) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for inside, source in files.items():
+            member = zipfile.ZipInfo(inside)  # 1980-01-01 unless set
+            member.external_attr = 0o100644 << 16
+            member.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(member, source.read_bytes())
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A temporary folder on the target's own file system, so that publishing it is one rename."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".staging-"))
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _publish(temporary: Path, target: Path) -> None:
+    temporary.chmod(0o755)
+    try:
+        temporary.rename(target)
+    except OSError:
+        if not target.exists():  # somebody else was faster with the same content
+            raise

@@ -1,0 +1,93 @@
+"""A Lambda function of this project: one handler, its own role, its own log group."""
+
+from collections.abc import Mapping
+
+from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.base.assets import stage_function, stage_function_with_libraries
+from infra.base.log_group import LogGroup
+from infra.base.nag_findings import accept
+from infra.settings import PowertoolsLayer, Settings
+
+
+class Function(lambda_.Function):
+    """The handler `lambdas.<name>.<module>.handle` in AWS.
+
+    Args:
+        name: folder below `lambdas/`, which with what it imports of its neighbours is the function's code.
+        module: of that folder, where several functions share it.
+        environment: variables besides those of Powertools.
+        memory_mb: memory, and with it the share of a CPU.
+        timeout_seconds: the longest a call may take.
+        libraries: dependency group that the function carries along (`make libraries`); none without it.
+        powertools: whether the handler imports Powertools or pydantic; without them a cold start is shorter.
+        settings: of the environment.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        module: str = "handler",
+        environment: Mapping[str, str],
+        memory_mb: int,
+        timeout_seconds: int,
+        libraries: str | None = None,
+        powertools: bool = True,
+        settings: Settings,
+    ) -> None:
+        log_group = LogGroup(scope, f"{construct_id}Logs", retention_days=settings.log_retention_days)
+        # No AWSLambdaBasicExecutionRole: it may write to every log group of the account.
+        role = iam.Role(scope, f"{construct_id}Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        super().__init__(
+            scope,
+            construct_id,
+            runtime=lambda_.Runtime.PYTHON_3_12,
+            architecture=lambda_.Architecture.ARM_64,
+            code=_code(name, libraries if settings.vendor_libraries else None),
+            handler=f"lambdas.{name}.{module}.handle",
+            role=role,
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            layers=[_layer(scope, construct_id, settings.powertools_layer)] if powertools else [],
+            # Tracing adds xray:PutTraceSegments on "*": X-Ray knows no resources to name.
+            tracing=lambda_.Tracing.ACTIVE if settings.tracing else lambda_.Tracing.DISABLED,
+            memory_size=memory_mb,
+            timeout=Duration.seconds(timeout_seconds),
+            environment={
+                "POWERTOOLS_SERVICE_NAME": name if module == "handler" else module,
+                "POWERTOOLS_TRACE_DISABLED": str(not settings.tracing).lower(),
+                "LOG_LEVEL": "INFO",
+                **environment,
+            },
+        )
+        accept(
+            self,
+            "AwsSolutions-L1",
+            reason="the layer and the libraries are built for Python 3.12, which Lambda maintains until October 2028",
+        )
+
+
+def _code(name: str, libraries: str | None) -> lambda_.Code:
+    if libraries is None:
+        return lambda_.Code.from_asset(str(stage_function(name)))
+    path, digest = stage_function_with_libraries(name, libraries)
+    return lambda_.Code.from_asset(str(path), asset_hash=digest)
+
+
+def _layer(scope: Construct, construct_id: str, layer: PowertoolsLayer) -> lambda_.ILayerVersion:
+    # https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/#lambda-layer
+    arn = Stack.of(scope).format_arn(
+        service="lambda",
+        account=layer.account,
+        resource="layer",
+        resource_name=f"AWSLambdaPowertoolsPythonV3-python312-arm64:{layer.version}",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+    return lambda_.LayerVersion.from_layer_version_arn(scope, f"{construct_id}Powertools", arn)

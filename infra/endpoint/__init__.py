@@ -1,0 +1,1 @@
+"""SageMaker endpoint, its scaling and rollback alarms, and the function that releases models to it."""

@@ -1,0 +1,95 @@
+"""The endpoint for large or many images: requests and answers are objects in S3."""
+
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sagemaker as sagemaker
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from infra.endpoint.autoscaling import EndpointScaling
+from infra.endpoint.batch_model import BatchModel
+from infra.endpoint.released_package import ReleasedPackage
+from infra.settings import Asynchronous
+
+VARIANT = "AllTraffic"
+
+
+class AsyncEndpoint(Construct):
+    """An asynchronous endpoint, which has no instance while no request waits.
+
+    Args:
+        name: of the endpoint, fixed, so that a client needs no other stack to know it.
+        package: that is released.
+        model: of that package, for many images.
+        bucket_name: where answers go, below `<prefix>/answers/` and `<prefix>/failures/`.
+        prefix: of the keys.
+        key: encrypts them, and the notifications.
+        options: of the settings.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        package: ReleasedPackage,
+        model: BatchModel,
+        bucket_name: str,
+        prefix: str,
+        key: kms.IKey,
+        options: Asynchronous,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.name = name
+        # One topic for what succeeded, one for what did not: who mends failures need not hear of every answer.
+        topics = {part: sns.Topic(self, part, master_key=key, enforce_ssl=True) for part in ("Answers", "Failures")}
+        configuration = sagemaker.CfnEndpointConfig(
+            self,
+            "Config",
+            production_variants=[
+                sagemaker.CfnEndpointConfig.ProductionVariantProperty(
+                    model_name=model.name,
+                    variant_name=VARIANT,
+                    initial_variant_weight=1,
+                    instance_type=options.instance_type,
+                    initial_instance_count=1,  # SageMaker starts an endpoint with no fewer; scaling takes it away
+                )
+            ],
+            async_inference_config=sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty(
+                client_config=sagemaker.CfnEndpointConfig.AsyncInferenceClientConfigProperty(
+                    max_concurrent_invocations_per_instance=options.concurrent_requests
+                ),
+                output_config=sagemaker.CfnEndpointConfig.AsyncInferenceOutputConfigProperty(
+                    s3_output_path=f"s3://{bucket_name}/{prefix}/answers",
+                    s3_failure_path=f"s3://{bucket_name}/{prefix}/failures",
+                    kms_key_id=key.key_arn,
+                    # Without the answers themselves: a probability is in S3 and nowhere else.
+                    notification_config=sagemaker.CfnEndpointConfig.AsyncInferenceNotificationConfigProperty(
+                        success_topic=topics["Answers"].topic_arn, error_topic=topics["Failures"].topic_arn
+                    ),
+                ),
+            ),
+        )
+        endpoint = sagemaker.CfnEndpoint(
+            self,
+            "Resource",
+            endpoint_name=name,
+            endpoint_config_name=configuration.attr_endpoint_config_name,
+            retain_all_variant_properties=True,  # a release starts with as many instances as the queue has now
+        )
+        package.wait_for(configuration, endpoint)
+        EndpointScaling(
+            self,
+            "Scaling",
+            package=package,
+            endpoint=endpoint,
+            endpoint_name=name,
+            variant=VARIANT,
+            at_least=0,
+            at_most=options.max_instances,
+        ).keep_backlog(options)
+        for topic in topics.values():
+            topic.grant_publish(model.role)
+        # SNS encrypts on behalf of who publishes (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
+        key.grant(model.role, "kms:Decrypt", "kms:GenerateDataKey*")
+        self.topic_arns = {part: topic.topic_arn for part, topic in topics.items()}

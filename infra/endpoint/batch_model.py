@@ -1,0 +1,38 @@
+"""The released model once more, for images that come in numbers: batch transform jobs and the asynchronous endpoint."""
+
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from infra.base.sagemaker_role import SageMakerRole
+from infra.endpoint import serving_container
+from infra.endpoint.released_package import ReleasedPackage
+
+PREFIX = "batches"
+
+
+class BatchModel(Construct):
+    """A model whose role reads images and writes answers in S3, which that of the endpoint for single images may not.
+
+    Args:
+        package: that is released.
+        instance_type: the container is set for.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, package: ReleasedPackage, instance_type: str) -> None:
+        super().__init__(scope, construct_id)
+        self.role = SageMakerRole(self, "Role", description="Loads the model and works through images in S3")
+        model = sagemaker.CfnModel(
+            self,
+            "Resource",
+            execution_role_arn=self.role.role_arn,
+            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
+                model_package_name=package.arn,
+                environment={
+                    "MODEL_PACKAGE_ARN": package.arn,
+                    **serving_container.for_many_requests(instance_type),
+                },
+            ),
+        )
+        model.node.add_dependency(self.role)
+        package.wait_for(model)
+        self.name = model.attr_model_name

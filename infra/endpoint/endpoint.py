@@ -1,0 +1,217 @@
+"""The endpoint that serves the released model, or nothing before the first release."""
+
+from typing import Any
+
+from aws_cdk import Aws, CfnCondition, CfnParameter, Fn, Stack, Token
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from infra.base.sagemaker_role import SageMakerRole
+from infra.endpoint import serving_container
+from infra.endpoint.autoscaling import EndpointScaling
+from infra.endpoint.released_package import ARN_PATTERN, ReleasedPackage
+from infra.endpoint.rollback_alarms import EndpointAlarms
+from infra.settings import Capture, RealtimeEndpoint, Rollout, ServerlessEndpoint
+
+VARIANT = "AllTraffic"
+SHADOW = "Shadow"
+
+
+class Endpoint(Construct):
+    """Model, endpoint configuration and endpoint, which exist while a model package is released.
+
+    Args:
+        name: of the endpoint, fixed, so that clients need no other stack to know it.
+        package: that is released.
+        options: serverless or on instances.
+        capture_to: S3 URI of what is kept of requests, where options say that something is.
+        key: encrypts that.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        package: ReleasedPackage,
+        options: ServerlessEndpoint | RealtimeEndpoint,
+        capture_to: str,
+        key: kms.IKey,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.name = name
+        self._package = package
+        self._arn = Stack.of(self).format_arn(service="sagemaker", resource="endpoint", resource_name=name)
+        self.role = SageMakerRole(self, "Role", description="Loads the model and answers requests")
+        realtime = options if isinstance(options, RealtimeEndpoint) else None
+        self._variables = serving_container.for_single_requests(realtime.instance_type if realtime else None)
+        model = self._model("Model", package.arn)
+        configuration = sagemaker.CfnEndpointConfig(
+            self,
+            "Config",
+            production_variants=[_variant(model.attr_model_name, VARIANT, options)],
+            shadow_production_variants=self._shadow(realtime) if realtime and realtime.shadow_percent else None,
+            data_capture_config=_captured(realtime.capture, capture_to, key) if realtime and realtime.capture else None,
+        )
+        endpoint = sagemaker.CfnEndpoint(
+            self,
+            "Resource",
+            endpoint_name=name,
+            endpoint_config_name=configuration.attr_endpoint_config_name,
+            # A serverless endpoint switches at once: docs/adr/0017 says what guards its releases instead.
+            deployment_config=self._guarded(realtime.rollout) if realtime else None,
+            # A release starts with as many instances as the traffic has now, not with the fewest.
+            retain_all_variant_properties=True if realtime else None,
+        )
+        package.wait_for(model, configuration, endpoint)
+        if realtime:
+            EndpointScaling(
+                self,
+                "Scaling",
+                package=package,
+                endpoint=endpoint,
+                endpoint_name=name,
+                variant=VARIANT,
+                at_least=realtime.instance_count,
+                at_most=realtime.scaling.max_instances,
+            ).keep_invocations(realtime)
+
+    def grant_invoke(self, grantee: iam.IGrantable) -> None:
+        """Allow to send images and to ask for the endpoint's state."""
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["sagemaker:InvokeEndpoint", "sagemaker:DescribeEndpoint"], resources=[self._arn]
+            )
+        )
+
+    def _model(self, construct_id: str, package_arn: str) -> sagemaker.CfnModel:
+        model = sagemaker.CfnModel(
+            self,
+            construct_id,
+            execution_role_arn=self.role.role_arn,
+            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
+                model_package_name=package_arn,
+                # Every answer names the package it came from: what is really loaded, not what should be.
+                environment={"MODEL_PACKAGE_ARN": package_arn, **self._variables},
+            ),
+        )
+        model.node.add_dependency(self.role)
+        return model
+
+    def _shadow(self, options: RealtimeEndpoint) -> Any:
+        """A second model that gets copies of requests and answers nobody, while a parameter names its package."""
+        stack = Stack.of(self)
+        shadow = CfnParameter(
+            stack,
+            "ShadowModelPackageArn",
+            type="String",
+            default="",
+            description="ARN of a model package that is asked beside the released one; empty for none",
+            allowed_pattern=ARN_PATTERN,
+        ).value_as_string
+        shadowed = CfnCondition(
+            stack,
+            "HasShadow",
+            expression=Fn.condition_and(
+                Fn.condition_not(Fn.condition_equals(self._package.arn, "")),
+                Fn.condition_not(Fn.condition_equals(shadow, "")),
+            ),
+        )
+        model = self._model("ShadowModel", shadow)
+        self._package.wait_for(model, condition=shadowed)
+        variant = {
+            "ModelName": model.attr_model_name,
+            "VariantName": SHADOW,
+            # In relation to the production variant's 1: the share of the requests that are copied.
+            "InitialVariantWeight": options.shadow_percent / 100,
+            "InstanceType": options.instance_type,
+            "InitialInstanceCount": options.instance_count,
+        }
+        return Token.as_any(Fn.condition_if(shadowed.logical_id, [variant], Aws.NO_VALUE))
+
+    def _guarded(self, rollout: Rollout) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
+        alarms = EndpointAlarms(self, "Alarms", endpoint_name=self.name, variant=VARIANT, limits=rollout)
+        share = sagemaker.CfnEndpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=rollout.percent)
+        return sagemaker.CfnEndpoint.DeploymentConfigProperty(
+            blue_green_update_policy=sagemaker.CfnEndpoint.BlueGreenUpdatePolicyProperty(
+                traffic_routing_configuration=sagemaker.CfnEndpoint.TrafficRoutingConfigProperty(
+                    type=rollout.traffic.upper(),
+                    canary_size=share if rollout.traffic == "canary" else None,
+                    linear_step_size=share if rollout.traffic == "linear" else None,
+                    wait_interval_in_seconds=rollout.wait_seconds,
+                ),
+                termination_wait_in_seconds=rollout.termination_wait_seconds,
+                maximum_execution_timeout_in_seconds=rollout.longest_seconds,
+            ),
+            auto_rollback_configuration=sagemaker.CfnEndpoint.AutoRollbackConfigProperty(
+                alarms=[sagemaker.CfnEndpoint.AlarmProperty(alarm_name=name) for name in alarms.names]
+            ),
+        )
+
+
+def grant_describe(grantee: lambda_.Function, *, name: str) -> None:
+    """Allow to follow an endpoint to its configuration and its model, from a stack that is deployed before this one.
+
+    CloudFormation names a configuration and a model by their logical ids, and where it runs on a laptop the stack's
+    name goes before (github.com/aws/aws-cli/issues/4021). Permissions see such names as they are or in lower case
+    (github.com/awslabs/service-workbench-on-aws/pull/1177).
+
+    Args:
+        grantee: of the account and region of the endpoint.
+        name: of the endpoint.
+    """
+    stack = Stack.of(grantee)
+    named = {
+        "Endpoint": ("endpoint", [name]),
+        "EndpointConfig": ("endpoint-config", ["*EndpointConfig*", "*endpointconfig*"]),
+        "Model": ("model", ["*EndpointModel*", "*endpointmodel*"]),
+    }
+    for operation, (resource, names) in named.items():
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=[f"sagemaker:Describe{operation}"],
+                resources=[
+                    stack.format_arn(service="sagemaker", resource=resource, resource_name=one) for one in names
+                ],
+            )
+        )
+
+
+def _captured(options: Capture, uri: str, key: kms.IKey) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty:
+    modes = ["Input", "Output"] if options.inputs else ["Output"]
+    return sagemaker.CfnEndpointConfig.DataCaptureConfigProperty(
+        enable_capture=True,
+        initial_sampling_percentage=options.percent,
+        destination_s3_uri=uri,
+        kms_key_id=key.key_arn,
+        capture_options=[sagemaker.CfnEndpointConfig.CaptureOptionProperty(capture_mode=mode) for mode in modes],
+        # Kept as text that can be read; without a header named, everything is base64.
+        capture_content_type_header=sagemaker.CfnEndpointConfig.CaptureContentTypeHeaderProperty(
+            json_content_types=["application/json"]
+        ),
+    )
+
+
+def _variant(
+    model_name: str, name: str, options: ServerlessEndpoint | RealtimeEndpoint
+) -> sagemaker.CfnEndpointConfig.ProductionVariantProperty:
+    if isinstance(options, ServerlessEndpoint):
+        return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
+            model_name=model_name,
+            variant_name=name,
+            initial_variant_weight=1,
+            serverless_config=sagemaker.CfnEndpointConfig.ServerlessConfigProperty(
+                memory_size_in_mb=options.memory_mb, max_concurrency=options.max_concurrency
+            ),
+        )
+    return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
+        model_name=model_name,
+        variant_name=name,
+        initial_variant_weight=1,
+        instance_type=options.instance_type,
+        initial_instance_count=options.instance_count,
+    )

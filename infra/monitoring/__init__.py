@@ -1,0 +1,1 @@
+"""Alarms, dashboard, budget and the schedule of the monitoring pipeline."""

@@ -1,0 +1,83 @@
+"""Alarms that tell people, each with one thing to do about it."""
+
+from aws_cdk import ArnFormat, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from infra.base.metrics import Metric
+
+
+class Alarms(Construct):
+    """Alarms of an environment, which send both their beginning and their end to its topic.
+
+    An alarm `<environment>-<subject>` has the section `<subject>` in the runbook, which its description links to.
+    Written with the plain resources, as rules are: `aws_cloudwatch_actions` imports half of the CDK.
+
+    Args:
+        name: what alarms' names begin with.
+        topic_arn: of the topic that people subscribe to.
+        runbook_url: of the page with a section for each alarm.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, name: str, topic_arn: str, runbook_url: str) -> None:
+        super().__init__(scope, construct_id)
+        self._name = name
+        self._topic_arn = topic_arn
+        self._runbook_url = runbook_url
+        self.arns: list[str] = []
+
+    def add(
+        self,
+        subject: str,
+        metric: Metric,
+        says: str,
+        *,
+        at_least: float | None = None,
+        below: float | None = None,
+        minutes: int,
+        times: int = 1,
+        missing: str = "notBreaching",
+    ) -> None:
+        """Add an alarm.
+
+        Args:
+            subject: of the alarm, in lower case with hyphens; the runbook's section.
+            metric: that is watched.
+            says: one sentence on what is wrong while it is on.
+            at_least: goes off where the metric reaches this; or
+            below: where it stays below this.
+            minutes: length of the periods.
+            times: periods in a row.
+            missing: what a period without data means, by CloudFormation's `TreatMissingData`.
+        """
+        threshold = at_least if below is None else below
+        assert threshold is not None  # noqa: S101
+        percentile = metric.statistic.startswith("p")
+        cloudwatch.CfnAlarm(
+            self,
+            "".join(word.capitalize() for word in subject.split("-")),
+            alarm_name=f"{self._name}-{subject}",
+            alarm_description=f"{says} What to do: {self._runbook_url}#{subject}",
+            namespace=metric.namespace,
+            metric_name=metric.name,
+            dimensions=[{"name": name, "value": value} for name, value in metric.dimensions.items()],
+            statistic=None if percentile else metric.statistic,
+            extended_statistic=metric.statistic if percentile else None,
+            period=minutes * 60,
+            evaluation_periods=times,
+            threshold=threshold,
+            comparison_operator=("GreaterThanOrEqualToThreshold" if below is None else "LessThanThreshold"),
+            treat_missing_data=missing,
+            alarm_actions=[self._topic_arn],
+            ok_actions=[self._topic_arn],
+            # A few requests in the night, and one of them slow, are no percentile.
+            evaluate_low_sample_count_percentile="ignore" if percentile else None,
+        )
+        self.arns.append(
+            Stack.of(self).format_arn(
+                service="cloudwatch",
+                resource="alarm",
+                resource_name=f"{self._name}-{subject}",
+                arn_format=ArnFormat.COLON_RESOURCE_NAME,
+            )
+        )

@@ -1,0 +1,157 @@
+"""Whether everything works, what it costs, and whether the model still does what it was evaluated for."""
+
+from aws_cdk import Aws, CfnOutput, Stack
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from infra.api.api_stack import ApiStack
+from infra.base.assets import ROOT
+from infra.base.deep_learning_images import DeepLearningImages
+from infra.base.metrics import MODEL_NAMESPACE
+from infra.base.sagemaker_role import SageMakerRole
+from infra.base.source_code import SourceCode
+from infra.base.stack import deployable
+from infra.endpoint.endpoint_stack import EndpointStack
+from infra.monitoring.budget import SpendingBudget
+from infra.monitoring.dashboard import Dashboard
+from infra.monitoring.schedule import MonitoringSchedule
+from infra.monitoring.service_alarms import ServiceAlarms, Watched
+from infra.network.vpc import Network
+from infra.settings import Settings
+from infra.storage.data_stack import DataStack
+from infra.training.sagemaker_pipeline import SageMakerPipeline
+from infra.training.training_stack import TrainingStack
+
+DEFINITION = ROOT / "pipeline" / "definition-monitoring.json"
+
+
+class MonitoringStack(Stack):
+    """The monitoring pipeline and, where settings say so, its schedule, alarms, a dashboard and a budget.
+
+    Args:
+        data: the stack with the predictions.
+        training: the stack with the topic and the training pipeline.
+        endpoint: the stack with the endpoint.
+        api: the stack with the API.
+        network: where jobs run; None leaves it to SageMaker.
+        settings: of the environment.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        data: DataStack,
+        training: TrainingStack,
+        endpoint: EndpointStack,
+        api: ApiStack,
+        network: Network | None,
+        settings: Settings,
+    ) -> None:
+        super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: monitoring and alarms"))
+        options = settings.monitoring
+        images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
+        source_code = SourceCode(self, "SourceCode")
+        monitor_role = SageMakerRole(self, "MonitorRole", description="Compares predictions with a reference")
+        pipeline = SageMakerPipeline(
+            self,
+            "Pipeline",
+            name=f"{settings.name}-monitoring",
+            compiled=DEFINITION,
+            purpose="monitoring",
+            placeholders={
+                "ArtifactBucketName": data.artifacts.name,
+                "ArtifactKeyArn": data.key.key_arn,
+                "DataKeyArn": data.key.key_arn,
+                "MonitorRoleArn": monitor_role.role_arn,
+                "ProcessingImageUri": images.training(options.instance_type),
+                "SourceCodeUri": source_code.uri,
+                "SourceCodeName": source_code.name,
+                "FindServingModelFunctionArn": training.serving.function_arn,
+                "PredictionsTableName": data.predictions.name,
+                "EndpointName": endpoint.endpoint.name,
+            },
+            defaults=options.defaults(),
+            network=network.for_jobs() if network else None,
+        )
+        watched = Watched(
+            predict=api.predict.function_name,
+            background={
+                "trigger-errors": training.trigger.function_name,
+                "release-errors": endpoint.release.function_name,
+                "serving-errors": training.serving.function_name,
+            },
+            dead_letters={
+                "uploads-dead": training.uploads.dead_letters.queue_name,
+                "releases-dead": endpoint.decisions.dead_letters.queue_name,
+            },
+            training=training.pipeline.name,
+            monitoring=pipeline.name,
+            endpoint=endpoint.endpoint.name,
+        )
+        topic_arn = training.notifications.topic_arn
+        # Exported even while nothing here needs them: an export cannot go before what imports it, so settings could
+        # turn alarms on and never off again.
+        for stack, values in (
+            (training, [topic_arn, training.trigger.function_name, training.serving.function_name,
+                        watched.dead_letters["uploads-dead"]]),
+            (endpoint, [endpoint.release.function_name, watched.dead_letters["releases-dead"]]),
+            (api, [api.predict.function_name]),
+        ):  # fmt: skip
+            for value in values:
+                stack.export_value(value)
+        # Nothing else would keep the order of deployment where all of this is off.
+        self.add_stack_dependency(api)
+
+        if options.every_hours:
+            MonitoringSchedule(self, "Schedule", pipeline=pipeline, every_hours=options.every_hours)
+        alarms = (
+            ServiceAlarms(self, "Alarms", topic_arn=topic_arn, watched=watched, settings=settings)
+            if options.alarms
+            else None
+        )
+        if options.dashboard:
+            Dashboard(self, "Dashboard", watched=watched, alarms=alarms.arns if alarms else (), settings=settings)
+        if settings.budget is not None:
+            SpendingBudget(
+                self,
+                "Budget",
+                name=settings.name,
+                project=settings.tags["project"],
+                topic_arn=topic_arn,
+                options=settings.budget,
+            )
+
+        monitor_role.write_logs("ProcessingJobs")
+        monitor_role.encrypt_volumes(data.key.key_arn)
+        # Nothing else of an execution: its shards are radiographs.
+        data.artifacts.grant_read(monitor_role, "executions/*/reference.json")
+        data.artifacts.grant_write(monitor_role, "monitoring/*")
+        data.predictions.grant(monitor_role, "Scan")
+        source_code.grant_read(monitor_role)
+        images.grant_pull(monitor_role)
+        # A metric is no resource: the action takes "*" only, so the namespace confines it.
+        monitor_role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["cloudwatch:PutMetricData"],
+                resources=["*"],
+                conditions={"StringEquals": {"cloudwatch:namespace": MODEL_NAMESPACE}},
+            )
+        )
+        if network is not None:
+            network.grant_attach(monitor_role)
+
+        pipeline.run_jobs("processing")
+        pipeline.role.encrypt_volumes(data.key.key_arn)
+        monitor_role.grant_pass_to_sagemaker(pipeline.role)
+        training.serving.grant_invoke(pipeline.role)
+
+        CfnOutput(self, "MonitoringPipelineName", value=pipeline.name)
+        if options.dashboard:
+            CfnOutput(
+                self,
+                "DashboardUrl",
+                value=f"https://{Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region={Aws.REGION}"
+                f"#dashboards/dashboard/{settings.name}",
+            )

@@ -1,0 +1,1 @@
+"""VPC without egress, and its endpoints."""

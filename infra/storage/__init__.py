@@ -1,0 +1,1 @@
+"""Buckets, tables, the encryption key and the audit trail."""

@@ -1,0 +1,84 @@
+"""What must not be lost: uploads, datasets, everything that executions produce, and readers' labels."""
+
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.base.stack import deployable
+from infra.settings import Settings
+from infra.storage.access_log_bucket import AccessLogBucket
+from infra.storage.audit_trail import AuditTrail
+from infra.storage.data_key import DataKey
+from infra.storage.encrypted_bucket import EncryptedBucket
+from infra.storage.ttl_table import ExpiringTable
+
+# What realtime endpoints answered, below this prefix of the artifact bucket.
+CAPTURE_PREFIX = "capture"
+
+
+class DataStack(Stack):
+    """The key, the buckets and the table of predictions.
+
+    Args:
+        settings: of the environment.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
+        super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: key and buckets"))
+        self.key = DataKey(self, "Key", settings=settings)
+        access_logs = (
+            AccessLogBucket(self, "AccessLogs", settings=settings).bucket if settings.buckets.access_logs else None
+        )
+        self.data = EncryptedBucket(
+            self,
+            "Data",
+            key=self.key,
+            retain=settings.retain,
+            options=settings.buckets,
+            access_logs=access_logs,
+            lifecycle_rules=[
+                # What is trained on is the copy below datasets/.
+                s3.LifecycleRule(
+                    id="Uploads", prefix="incoming/", expiration=Duration.days(settings.buckets.incoming_days)
+                ),
+                # Single images on their way to the endpoint, which nobody needs once they are answered.
+                s3.LifecycleRule(
+                    id="Images",
+                    prefix="uploads/",
+                    expiration=Duration.days(1),
+                    noncurrent_version_expiration=Duration.days(1),
+                ),
+                # Copies of images to be scored, and the scores.
+                s3.LifecycleRule(
+                    id="Batches", prefix="batches/", expiration=Duration.days(settings.buckets.incoming_days)
+                ),
+            ],
+        )
+        self.data.send_events()
+        self.data.take_forms_of(settings.api.allowed_origins)
+        # Readers' labels are ground truth that no training makes again.
+        self.predictions = ExpiringTable(self, "Predictions", key=self.key, retain=settings.retain)
+        self.data.write_once_by(f"{settings.name}-training-Trigger", "datasets/*")
+        self.artifacts = EncryptedBucket(
+            self,
+            "Artifacts",
+            key=self.key,
+            retain=settings.retain,
+            options=settings.buckets,
+            access_logs=access_logs,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="Captured",
+                    prefix=f"{CAPTURE_PREFIX}/",
+                    expiration=Duration.days(settings.buckets.capture_days),
+                    noncurrent_version_expiration=Duration.days(1),
+                ),
+            ],
+        )
+        if settings.buckets.data_events:
+            AuditTrail(self, "Trail", buckets=[self.data.bucket, self.artifacts.bucket], settings=settings)
+
+        CfnOutput(
+            self, "DataBucketName", value=self.data.name, description="Upload archives to incoming/ of this bucket"
+        )
+        CfnOutput(self, "ArtifactBucketName", value=self.artifacts.name, description="What executions produce")

@@ -1,0 +1,141 @@
+"""A private bucket: encrypted with the given key, TLS only, versioned."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.base.nag_findings import accept
+from infra.settings import Buckets
+
+
+class EncryptedBucket(Construct):
+    """A bucket whose grants name the keys they are for.
+
+    Args:
+        key: encrypts every object.
+        retain: whether the bucket outlives its stack.
+        options: how long it keeps what nobody needs.
+        access_logs: bucket that receives the server access logs.
+        lifecycle_rules: further rules.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        key: kms.IKey,
+        retain: bool,
+        options: Buckets,
+        access_logs: s3.IBucket | None = None,
+        lifecycle_rules: list[s3.LifecycleRule] | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.key = key
+        self.bucket = s3.Bucket(
+            self,
+            "Resource",
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            bucket_key_enabled=True,  # one request to KMS for many objects instead of one each
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            versioned=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            server_access_logs_bucket=access_logs,
+            server_access_logs_prefix=f"{construct_id}/" if access_logs else None,
+            removal_policy=RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY,
+            auto_delete_objects=not retain,  # CloudFormation deletes no bucket that holds something
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="Leftovers",
+                    abort_incomplete_multipart_upload_after=Duration.days(7),
+                    noncurrent_version_expiration=Duration.days(options.noncurrent_days),
+                    expired_object_delete_marker=True,
+                ),
+                *(lifecycle_rules or []),
+            ],
+        )
+        self.name = self.bucket.bucket_name
+        if access_logs is None:
+            accept(
+                self.bucket,
+                "AwsSolutions-S1",
+                reason="buckets.access_logs is false: for environments with public images, such as those of Kaggle",
+            )
+
+    def send_events(self) -> None:
+        """Announce new objects on the account's default event bus."""
+        # `event_bridge_enabled=True` would add a Lambda function that does only this.
+        bucket = self.bucket.node.default_child
+        assert isinstance(bucket, s3.CfnBucket)  # noqa: S101
+        bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+        )
+
+    def take_forms_of(self, origins: Sequence[str]) -> None:
+        """Let pages of these origins post presigned forms from a browser."""
+        if origins:
+            self.bucket.add_cors_rule(
+                allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(origins), max_age=3600
+            )
+
+    def write_once_by(self, role_name_prefix: str, keys: str) -> None:
+        """Deny everybody else to write keys, whatever their own policies allow.
+
+        Args:
+            role_name_prefix: start of the writing role's name. The rest is generated in a stack that needs this
+                bucket first.
+            keys: pattern of the keys.
+        """
+        stack = Stack.of(self)
+        names = [
+            stack.format_arn(service="iam", region="", resource="role", resource_name=f"{role_name_prefix}*"),
+            # Evaluators that see the session's ARN where IAM sees the role's.
+            stack.format_arn(service="sts", region="", resource="assumed-role", resource_name=f"{role_name_prefix}*"),
+        ]
+        self.bucket.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="WrittenByOneRole",
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=["s3:PutObject"],
+                resources=[self.bucket.arn_for_objects(keys)],
+                conditions={"ArnNotLike": {"aws:PrincipalArn": names}},
+            )
+        )
+
+    def grant_read(self, grantee: iam.IGrantable, *keys: str) -> None:
+        """Allow to read and list the keys that match a pattern such as `datasets/*`."""
+        self._allow(grantee, ["s3:GetObject", "s3:GetObjectVersion"], keys)
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["s3:ListBucket"],
+                resources=[self.bucket.bucket_arn],
+                conditions={"StringLike": {"s3:prefix": list(keys)}},
+            )
+        )
+        self.key.grant_decrypt(grantee)
+
+    def grant_find(self, grantee: iam.IGrantable) -> None:
+        """Allow to learn that an object does not exist, which S3 tells only who may list the bucket."""
+        # Such a request names no prefix a condition could be about.
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(actions=["s3:ListBucket"], resources=[self.bucket.bucket_arn])
+        )
+
+    def grant_write(self, grantee: iam.IGrantable, *keys: str) -> None:
+        """Allow to write, not to read or delete, the keys that match a pattern."""
+        self._allow(grantee, ["s3:PutObject", "s3:AbortMultipartUpload"], keys)
+        # A multipart upload decrypts its own parts (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuAndPermissions.html).
+        self.key.grant_encrypt_decrypt(grantee)
+
+    def _allow(self, grantee: iam.IGrantable, actions: list[str], keys: tuple[str, ...]) -> None:
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(actions=actions, resources=[self.bucket.arn_for_objects(keys_) for keys_ in keys])
+        )

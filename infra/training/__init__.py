@@ -1,0 +1,1 @@
+"""Upload trigger, SageMaker Pipeline and model registry."""

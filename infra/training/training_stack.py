@@ -1,0 +1,166 @@
+"""From an upload to a registered model."""
+
+from aws_cdk import ArnFormat, CfnOutput, Stack
+from aws_cdk import aws_events as events
+from constructs import Construct
+
+from infra.base.deep_learning_images import DeepLearningImages
+from infra.base.event_rule import EventRule
+from infra.base.function import Function
+from infra.base.sagemaker_role import SageMakerRole
+from infra.base.source_code import SourceCode
+from infra.base.stack import deployable
+from infra.endpoint.endpoint import grant_describe
+from infra.network.vpc import Network
+from infra.settings import RealtimeEndpoint, Settings
+from infra.storage.data_stack import DataStack
+from infra.training.engine_library import EngineLibrary
+from infra.training.model_registry import ModelRegistry
+from infra.training.notifications import Notifications
+from infra.training.training_pipeline import TrainingPipeline
+
+
+class TrainingStack(Stack):
+    """The pipeline, the registry it adds to, and the function that starts it for each upload.
+
+    Args:
+        data: the stack with the buckets.
+        network: where jobs run; None leaves it to SageMaker.
+        settings: of the environment.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, data: DataStack, network: Network | None, settings: Settings
+    ) -> None:
+        super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: training pipeline and its trigger"))
+        endpoint = settings.endpoint
+        serving_instance = endpoint.instance_type if isinstance(endpoint, RealtimeEndpoint) else None
+
+        self.notifications = Notifications(
+            self, "Notifications", name=settings.name, key=data.key, email=settings.notification_email
+        )
+        self.registry = ModelRegistry(self, "Registry", name=settings.name, settings=settings)
+        images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
+        source_code = SourceCode(self, "SourceCode")
+        engine = EngineLibrary(self, "EngineLibrary") if settings.vendor_libraries else None
+        step_role = SageMakerRole(self, "StepRole", description="Preprocesses, trains and evaluates")
+        self.serving = Function(
+            self,
+            "FindServingModel",
+            name="find_serving_model",
+            memory_mb=256,
+            timeout_seconds=120,  # repeats throttled calls; a Lambda step is not repeated, and waits for ten minutes
+            environment={"ENDPOINT_NAME": settings.name, "NOTHING_SERVED_URI": source_code.uri},
+            settings=settings,
+        )
+        self.pipeline = TrainingPipeline(
+            self,
+            "Pipeline",
+            name=settings.name,
+            placeholders={
+                "DataBucketName": data.data.name,
+                "ArtifactBucketName": data.artifacts.name,
+                "DataKeyArn": data.key.key_arn,
+                "ArtifactKeyArn": data.key.key_arn,
+                "StepRoleArn": step_role.role_arn,
+                "ProcessingImageUri": images.training(settings.pipeline.processing_instance_type),
+                "TrainingImageUri": images.training(settings.pipeline.training_instance_type),
+                "ServingImageUri": images.serving(serving_instance),
+                "SourceCodeUri": source_code.uri,
+                "SourceCodeName": source_code.name,
+                # A channel cannot be left out or empty: without libraries it is an object that has none.
+                "EngineLibraryUri": engine.uri if engine else source_code.uri,
+                "ModelPackageGroupName": self.registry.name,
+                "FindServingModelFunctionArn": self.serving.function_arn,
+            },
+            network=network.for_jobs() if network else None,
+            settings=settings.pipeline,
+        )
+        self.trigger = Function(
+            self,
+            "Trigger",
+            name="trigger",
+            memory_mb=512,
+            timeout_seconds=300,  # S3 copies an archive of 5 GB within the call that asks for it
+            environment={
+                "PIPELINE_NAME": self.pipeline.name,
+                "DATA_BUCKET_NAME": data.data.name,
+                "NOTIFICATION_TOPIC_ARN": self.notifications.topic_arn,
+                "MAX_ARCHIVE_BYTES": str(settings.archive.max_bytes),
+                "MAX_UNCOMPRESSED_BYTES": str(settings.archive.max_uncompressed_bytes),
+                "MAX_FILES": str(settings.archive.max_files),
+            },
+            settings=settings,
+        )
+        self.uploads = EventRule(
+            self,
+            "Uploads",
+            function=self.trigger,
+            description="An archive arrived: check it and start the training pipeline",
+            pattern=events.EventPattern(
+                source=["aws.s3"],
+                detail_type=["Object Created"],
+                detail={
+                    "bucket": {"name": [data.data.name]},
+                    "object": {
+                        "key": events.Match.any_of(
+                            events.Match.wildcard("incoming/*.zip"), events.Match.wildcard("incoming/*.ZIP")
+                        )
+                    },
+                },
+            ),
+        )
+        if settings.monitoring.retrain:
+            # The alarm is in a stack that is deployed later: its name is all there is to know of it.
+            self.uploads.also(
+                "Drift",
+                description="What the model is asked has changed: train again on the newest dataset",
+                pattern=events.EventPattern(
+                    source=["aws.cloudwatch"],
+                    detail_type=["CloudWatch Alarm State Change"],
+                    resources=[
+                        self.format_arn(
+                            service="cloudwatch",
+                            resource="alarm",
+                            resource_name=settings.drift_alarm,
+                            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+                        )
+                    ],
+                    detail={"alarmName": [settings.drift_alarm], "state": {"value": ["ALARM"]}},
+                ),
+            )
+
+        step_role.write_logs("ProcessingJobs", "TrainingJobs")
+        step_role.encrypt_volumes(data.key.key_arn)
+        data.data.grant_read(step_role, "datasets/*")
+        data.artifacts.grant_read(step_role, "executions/*")
+        data.artifacts.grant_write(step_role, "executions/*")
+        data.artifacts.grant_read(step_role, "weights/*")  # backbone weights that a platform team put there
+        source_code.grant_read(step_role)
+        if engine is not None:
+            engine.grant_read(step_role)
+        images.grant_pull(step_role)
+        self.registry.grant_read(step_role)  # where a warm start finds the artifact of a package
+
+        if network is not None:
+            network.grant_attach(step_role)
+
+        self.pipeline.role.encrypt_volumes(data.key.key_arn)
+        step_role.grant_pass_to_sagemaker(self.pipeline.role)
+        data.artifacts.grant_read(self.pipeline.role, "executions/*")
+        self.registry.grant_register(self.pipeline.role)
+        self.serving.grant_invoke(self.pipeline.role)
+
+        grant_describe(self.serving, name=settings.name)
+        self.registry.grant_read(self.serving)
+
+        data.data.grant_find(self.trigger)
+        data.data.grant_read(self.trigger, "incoming/*", "datasets/*")
+        data.data.grant_write(self.trigger, "datasets/*", "incoming/*.rejected.json")
+        self.pipeline.grant_start(self.trigger)
+        self.notifications.grant_publish(self.trigger)
+
+        CfnOutput(self, "PipelineName", value=self.pipeline.name)
+        CfnOutput(self, "ModelPackageGroupName", value=self.registry.name)
+        CfnOutput(self, "NotificationTopicArn", value=self.notifications.topic_arn)
+        CfnOutput(self, "TriggerFunctionName", value=self.trigger.function_name)

@@ -1,0 +1,114 @@
+"""Model: `GET /v1/model` answers which model package serves, how it did on its test split, and who may rely on it."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+
+from lambdas.api.documents import Approval, Band, Metric, Metrics, ServingModel
+from lambdas.api.environment import ModelEnvironment
+from lambdas.api.service import Service, resolver
+from lambdas.find_serving_model.endpoint import Endpoint
+from lambdas.http.answers import NOTICE, Answers, origins
+from lambdas.http.problems import Problem
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+_CONFIG = Config(connect_timeout=1, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
+_FRESH_SECONDS = 30.0
+# Figures of evaluation.json by the names they have here.
+_METRICS = {
+    "auroc": ("binary_classification_metrics", "auc"),
+    "sensitivity": ("binary_classification_metrics", "true_positive_rate"),
+    "specificity": ("binary_classification_metrics", "true_negative_rate"),
+    "calibration_error": ("calibration", "expected_calibration_error"),
+}
+
+app = resolver()
+_seen: dict[str, tuple[float, ServingModel]] = {}
+
+
+@cache
+def environment() -> ModelEnvironment:
+    """The variables, read once per execution environment."""
+    return ModelEnvironment.load()
+
+
+@cache
+def sagemaker() -> SageMakerClient:
+    """The client, made once per execution environment."""
+    return boto3.client("sagemaker", config=_CONFIG)
+
+
+@cache
+def s3() -> S3Client:
+    """The client, made once per execution environment."""
+    return boto3.client("s3", config=_CONFIG)
+
+
+@cache
+def service() -> Service:
+    """The service, made once per execution environment."""
+    return Service(app, answers=Answers(origins(environment().allowed_origins)))
+
+
+@app.get("/v1/model")
+def read_model() -> ServingModel:
+    """What serves."""
+    # SageMaker's Describe operations are throttled for the whole account: polling must not disturb a release.
+    found = _seen.get("serving")
+    if found is None or time.monotonic() - found[0] >= _FRESH_SECONDS:
+        found = _seen["serving"] = time.monotonic(), _look()
+    return found[1]
+
+
+def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Handle one API Gateway REST proxy event."""
+    return service().answer(event, context)
+
+
+def _look() -> ServingModel:
+    endpoint = Endpoint(sagemaker(), environment().endpoint_name, sleep=lambda _seconds: time.sleep(1))
+    served = endpoint.served_model()
+    if served is None:
+        raise Problem("no_model_released", "No model has been approved and released yet.")
+    package = sagemaker().describe_model_package(ModelPackageName=served.package_arn)
+    evaluation = _evaluation(package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"])
+    band, test = evaluation["indeterminate"], evaluation["test"]
+    figures = {name: _metric(evaluation[group][figure]) for name, (group, figure) in _METRICS.items()}
+    approval = {
+        "status": package.get("ModelApprovalStatus"),
+        "changed_at": package.get("LastModifiedTime") or package["CreationTime"],
+    }
+    return ServingModel(
+        package_arn=served.package_arn,
+        group=package["ModelPackageGroupName"],
+        version=package["ModelPackageVersion"],
+        registered_at=package["CreationTime"],
+        approval=Approval.model_validate(approval),
+        threshold=evaluation["threshold"],
+        indeterminate=Band(low=band["low"], high=band["high"]),
+        metrics=Metrics(**figures, images=test["images"], patients=test["patients"]),
+        dataset_sha256=evaluation["dataset_sha256"],
+        notice=NOTICE,
+    )
+
+
+def _evaluation(uri: str) -> dict[str, Any]:
+    parts = urlsplit(uri)
+    body = s3().get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
+    document: dict[str, Any] = json.loads(body)
+    return document
+
+
+def _metric(figure: dict[str, Any]) -> Metric:
+    low, high = figure["confidence_interval"]
+    return Metric(value=figure["value"], low=low, high=high)

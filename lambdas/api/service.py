@@ -1,0 +1,109 @@
+"""One path of the API on Powertools' resolver, with the answers and the log that all paths have."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
+from lambdas.http import answers
+from lambdas.http.answers import Answers
+from lambdas.http.idempotency import Requests, fingerprint
+from lambdas.http.problems import Problem
+
+logger = Logger()
+_JSON = {"Accept": "application/json"}
+
+
+class Service:
+    """Routes that raise `Problem` for what the caller has to be told.
+
+    Args:
+        app: the resolver with the routes.
+        answers: with the allowed origins.
+        requests: the records of its POST requests by their Idempotency-Key, where it takes any.
+    """
+
+    def __init__(self, app: APIGatewayRestResolver, *, answers: Answers, requests: Requests | None = None) -> None:
+        self._app = app
+        self._answers = answers
+        self._requests = requests
+        app.not_found(_nowhere)
+        app.exception_handler(Problem)(_pass_on)
+        app.exception_handler(RequestValidationError)(_invalid)
+
+    def answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """One request's answer; never raises, so the gateway never answers for this function."""
+        started, request_id = time.perf_counter(), answers.request_id(event)
+        logger.append_keys(request_id=request_id, method=event.get("httpMethod"), path=answers.path(event))
+        try:
+            answer = self._once(event, context, request_id)
+        except Problem as problem:
+            answer = self._problem(event, problem, request_id)
+        except Exception as exception:  # noqa: BLE001 - the caller gets an answer, the log the reason
+            # Without its message, which can quote what the caller sent.
+            frames = traceback.extract_tb(exception.__traceback__)
+            places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+            logger.error("unexpected failure", exception_name=type(exception).__name__, places=places)
+            answer = self._problem(event, answers.internal_error(request_id), request_id)
+        ms = round((time.perf_counter() - started) * 1000, 1)
+        logger.info("answered", status=answer["statusCode"], ms=ms)
+        logger.clear_state()
+        return answer
+
+    def _problem(self, event: dict[str, Any], problem: Problem, request_id: str) -> dict[str, Any]:
+        logger.append_keys(code=problem.code)
+        return self._answers.problem(event, problem, request_id=request_id)
+
+    def _once(self, event: dict[str, Any], context: Any, request_id: str) -> dict[str, Any]:
+        if self._requests is None or event.get("httpMethod") != "POST":
+            return self._resolved(event, context, request_id)
+        # Here, because what Powertools does about other types changed from version to version.
+        if answers.header(event, "content-type").split(";", 1)[0].strip().lower() != "application/json":
+            raise Problem("unsupported_media_type", "Send JSON, with Content-Type application/json.", headers=_JSON)
+        path, body = str(event.get("path")), event.get("body") or ""
+        claim, earlier = self._requests.claim(event, lambda: fingerprint(path, body), request_id)
+        if earlier is not None:
+            headers = {**earlier["headers"], "Idempotency-Replayed": "true"}
+            return self._answers.of(event, earlier["status"], earlier["body"], headers, request_id=request_id)
+        try:
+            answer = self._resolved(event, context, request_id)
+        except BaseException:
+            self._requests.release(claim)
+            raise
+        kept = {name: answer["headers"][name] for name in ("Content-Type", "Location") if name in answer["headers"]}
+        self._requests.finish(claim, {"status": answer["statusCode"], "body": answer["body"], "headers": kept})
+        return answer
+
+    def _resolved(self, event: dict[str, Any], context: Any, request_id: str) -> dict[str, Any]:
+        found = self._app.resolve(event, context)
+        headers = {name: values[0] for name, values in (found.get("multiValueHeaders") or {}).items()}
+        return self._answers.of(event, found["statusCode"], found["body"], headers, request_id=request_id)
+
+
+def resolver() -> APIGatewayRestResolver:
+    """A resolver that validates what comes in and what goes out."""
+    return APIGatewayRestResolver(enable_validation=True)
+
+
+def _nowhere(_error: Exception) -> Response[Any]:
+    raise Problem("not_found", "There is nothing at this path.")
+
+
+def _pass_on(problem: Problem) -> Response[Any]:
+    raise problem
+
+
+def _invalid(error: RequestValidationError) -> Response[Any]:
+    """Say what is wrong with a request, without repeating what it said."""
+    sentences = []
+    for found in error.errors():
+        if found["type"] == "json_invalid":
+            raise Problem("invalid_request", "The body is not JSON.")
+        where = ".".join(str(part) for part in found["loc"] if part not in ("body", "query", "path"))
+        sentences.append(f"{where or 'the body'}: {found['msg']}")
+    raise Problem("invalid_request", f"{'; '.join(sentences)}.")

@@ -1,0 +1,154 @@
+"""Front: answers what needs nobody's leave and no model.
+
+`GET /`, the page for a person with a browser; `GET /openapi.json` and `GET /docs`; preflight requests; and everything
+that no other method of the API takes, which API Gateway sends to `{proxy+}` and would otherwise call a missing token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lambdas.http import answers
+from lambdas.http.answers import Answers, header, origins
+from lambdas.http.problems import Problem
+from lambdas.site import page
+
+# What scripts of other origins may send: keys, tokens, and what signature version 4 adds.
+_ALLOWED_HEADERS = (
+    "authorization, content-type, idempotency-key, x-api-key, x-amz-content-sha256, x-amz-date, x-amz-security-token"
+)
+_STATIC = Path(__file__).parent / "static"
+_STATIC_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+_PREFLIGHT_SECONDS = 7200  # the most that Chromium remembers
+_FRESH_SECONDS = 300
+
+
+class Front:
+    """The answers.
+
+    Args:
+        document: the OpenAPI document with every way to authenticate.
+        authentication: the one of them that this deployment has.
+        answers: with the allowed origins.
+        upload_origin: where the page may send large images besides its own origin; empty for nowhere.
+    """
+
+    def __init__(
+        self, document: Mapping[str, Any], *, authentication: str, answers: Answers, upload_origin: str = ""
+    ) -> None:
+        described = narrowed(document, authentication)
+        self._answers = answers
+        self._pages = {
+            "/openapi.json": (json.dumps(described), "application/json", {}),
+            "/docs": (
+                page.render(described),
+                "text/html; charset=utf-8",
+                {"Content-Security-Policy": page.POLICY, "X-Frame-Options": "DENY"},
+            ),
+        }
+        connect = f"'self' {upload_origin}".strip()
+        policy = (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob: data:; "
+            f"connect-src {connect}; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+        for file in sorted(_STATIC.iterdir()):
+            self._pages["/" if file.name == "index.html" else f"/{file.name}"] = (
+                file.read_text(encoding="utf-8"),
+                f"{_STATIC_TYPES[file.suffix]}; charset=utf-8",
+                {"Content-Security-Policy": policy, "X-Frame-Options": "DENY"},
+            )
+        # Literal paths come first, as in API Gateway.
+        self._methods = {re.compile(re.escape(path)): ["GET"] for path in self._pages} | {
+            re.compile("/".join("[^/]+" if part.startswith("{") else re.escape(part) for part in path.split("/"))): [
+                method.upper() for method in methods
+            ]
+            for path, methods in sorted(described["paths"].items(), key=lambda item: "{" in item[0])
+        }
+
+    def answer(self, event: dict[str, Any]) -> dict[str, Any]:
+        """One request's answer."""
+        started, request_id = time.perf_counter(), answers.request_id(event)
+        try:
+            answer = self._answered(event, request_id)
+        except Problem as problem:
+            answer = self._answers.problem(event, problem, request_id=request_id)
+        line = {
+            "level": "INFO",
+            "message": "answered",
+            "service": "site",
+            "request_id": request_id,
+            "status": answer["statusCode"],
+            "ms": round((time.perf_counter() - started) * 1000, 1),
+        }
+        print(json.dumps(line), flush=True)
+        return answer
+
+    def _answered(self, event: dict[str, Any], request_id: str) -> dict[str, Any]:
+        path, method = answers.path(event), str(event.get("httpMethod", ""))
+        allowed = next((methods for pattern, methods in self._methods.items() if pattern.fullmatch(path)), None)
+        if allowed is None:
+            raise Problem("not_found", "There is nothing at this path: /docs lists those that there are.")
+        if method == "OPTIONS":
+            return self._preflight(event, [*allowed, "OPTIONS"], request_id)
+        if method not in allowed:
+            named = ", ".join([*allowed, "OPTIONS"])
+            raise Problem("method_not_allowed", f"This path takes {named}.", headers={"Allow": named})
+        if path not in self._pages:
+            # Only a gateway that forgot a method would send this here.
+            raise Problem("not_found", "This path is not answered here.")
+        return self._page(event, path, request_id)
+
+    def _page(self, event: dict[str, Any], path: str, request_id: str) -> dict[str, Any]:
+        full = str((event.get("requestContext") or {}).get("path") or "/")
+        if path == "/" and not full.endswith("/"):
+            # The page names its parts relative to itself, and the stage is a folder.
+            return self._answers.of(event, 308, "", {"Location": f"{full}/"}, request_id=request_id)
+        body, content_type, more = self._pages[path]
+        tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+        headers = {"ETag": tag, "Cache-Control": f"public, max-age={_FRESH_SECONDS}", **more}
+        if tag in (part.strip().removeprefix("W/") for part in header(event, "if-none-match").split(",")):
+            return self._answers.of(event, 304, "", headers, request_id=request_id)
+        return self._answers.of(event, 200, body, {**headers, "Content-Type": content_type}, request_id=request_id)
+
+    def _preflight(self, event: dict[str, Any], allowed: list[str], request_id: str) -> dict[str, Any]:
+        headers = {"Allow": ", ".join(allowed)}
+        if header(event, "origin") in self._answers.origins:
+            headers |= {
+                "Access-Control-Allow-Methods": ", ".join(allowed),
+                "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
+                "Access-Control-Max-Age": str(_PREFLIGHT_SECONDS),
+            }
+        return self._answers.of(event, 204, "", headers, request_id=request_id)
+
+
+def narrowed(document: Mapping[str, Any], authentication: str) -> dict[str, Any]:
+    """The document with one way to authenticate.
+
+    Raises:
+        KeyError: the document knows no such way.
+    """
+    schemes = document["components"]["securitySchemes"]
+    components = {**document["components"], "securitySchemes": {authentication: schemes[authentication]}}
+    return {**document, "security": [{authentication: []}], "components": components}
+
+
+_DOCUMENT = json.loads((Path(__file__).parent / "openapi.json").read_text(encoding="utf-8"))
+front = Front(
+    _DOCUMENT,
+    authentication=os.environ.get("AUTHENTICATION", "api_key"),
+    answers=Answers(origins(os.environ.get("ALLOWED_ORIGINS", ""))),
+    upload_origin=os.environ.get("UPLOAD_ORIGIN", ""),
+)
+
+
+def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Handle one API Gateway REST proxy event."""
+    return front.answer(event)

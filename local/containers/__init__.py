@@ -1,0 +1,1 @@
+"""Containers of models: the processes behind endpoints and batch transform jobs."""

@@ -1,0 +1,241 @@
+"""One running copy of a model, behind an endpoint or in a batch transform job: its process, port, files and logs."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import logging
+import os
+import queue
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+import uuid
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlparse
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.core.api import ApiError
+from local.core.child_process import end
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from local.containers.hosted_model import HostedModel
+    from local.core.api import Cloud
+
+logger = logging.getLogger("endpoints")
+
+# SageMaker waits four minutes for /ping: "How containers serve requests", SageMaker developer guide.
+HEALTH_CHECK_SECONDS = 240
+_STOP_SECONDS = 5
+_LOG_INTERVAL_SECONDS = 0.5
+
+
+class Answer(NamedTuple):
+    """A container's answer to an invocation."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+def _own_environment() -> dict[str, str]:
+    # The emulator runs as the account's root, with settings of its own: a container inherits neither.
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MINISTACK_"))}
+
+
+class Container:
+    """The serving process of one model: `local.containers.serving`.
+
+    Args:
+        cloud: where the artifact comes from and the logs go.
+        owner: what it runs for, as its failure names it: a production variant or a job.
+        directory: where its files lie; it makes one of its own below, and removes that.
+        log_group: where its lines go.
+        stream: how the name of its log stream begins.
+        model: what it serves. The artifact is read and the logs are written with the model's role.
+        environment: variables besides the model's own.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        *,
+        owner: str,
+        directory: Path,
+        log_group: str,
+        stream: str,
+        model: HostedModel,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._cloud = cloud
+        self._owner = owner
+        self._model = model
+        self.role_arn = model.role_arn
+        self._environment = {**model.environment, **(environment or {})}
+        self.log_group = log_group
+        self.log_stream = f"{stream}/i-{uuid.uuid4().hex[:17]}"
+        self._directory = directory / uuid.uuid4().hex[:12]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+        self._last_lines: deque[str] = deque(maxlen=5)
+        self._lines: queue.SimpleQueue[tuple[int, str] | None] = queue.SimpleQueue()
+        self._reader: threading.Thread | None = None
+        self._shipper: threading.Thread | None = None
+
+    def start(self, timeout: float = HEALTH_CHECK_SECONDS) -> None:
+        """Fetch and unpack the artifact, start the process and wait until it answers `/ping`.
+
+        Args:
+            timeout: seconds to wait for a healthy container.
+
+        Raises:
+            ApiError: with SageMaker's reason when the artifact cannot be read or the container does not become healthy.
+        """
+        model_directory = self._directory / "model"
+        model_directory.mkdir(parents=True)
+        self._fetch(self._model.artifact, model_directory)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self._port = listener.getsockname()[1]
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "local.containers.serving"),
+                    *("--model-dir", str(model_directory), "--fd", str(listener.fileno())),
+                ],
+                env={**_own_environment(), **self._environment},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[listener.fileno()],
+            )
+        self._reader = threading.Thread(target=self._read_lines, daemon=True)
+        self._reader.start()
+        self._shipper = threading.Thread(target=self._ship_lines, daemon=True)
+        self._shipper.start()
+        self._wait_until_healthy(timeout)
+
+    def invoke(self, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
+        """Send one invocation to the process.
+
+        Args:
+            body: the payload as the caller sent it.
+            headers: HTTP headers for the container, such as Content-Type.
+            timeout: seconds until it counts as failed.
+
+        Raises:
+            TimeoutError: when no answer came in time.
+            OSError: when the process is gone.
+        """
+        return self._request("POST", "/invocations", body, headers, timeout)
+
+    def stop(self) -> None:
+        """End the process and remove its directory. Returns when both are gone."""
+        process = self._process
+        if process is not None:
+            end(process, _STOP_SECONDS)
+            for thread in (self._reader, self._shipper):
+                if thread is not None:
+                    thread.join(_STOP_SECONDS)
+            if process.stdin is not None:
+                process.stdin.close()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _fetch(self, artifact: str, directory: Path) -> None:
+        location = urlparse(artifact)
+        archive = self._directory / "model.tar.gz"
+        try:
+            s3 = self._cloud.client("s3", role_arn=self.role_arn)
+            s3.download_file(location.netloc, location.path.lstrip("/"), str(archive))
+        except (ClientError, BotoCoreError) as error:
+            raise ApiError(
+                "ValidationException",
+                f"Could not access model data at {artifact}. Please ensure that the role {self.role_arn} exists and "
+                f"that its trust relationship policy allows the action sts:AssumeRole for the service principal "
+                f"sagemaker.amazonaws.com. Also ensure that the role has s3:GetObject permissions and that the object "
+                f"is located in {self._cloud.region}. ({error})",
+            ) from error
+        try:
+            with tarfile.open(archive, "r:gz") as tar:
+                tar.extractall(directory, filter="data")
+        except (tarfile.TarError, OSError, EOFError) as error:
+            raise ApiError(
+                "ValidationException", f"Failed to extract model data archive from {artifact}: {error}."
+            ) from error
+        finally:
+            archive.unlink(missing_ok=True)
+
+    def _wait_until_healthy(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        process = self._process
+        while process is not None and process.poll() is None and time.monotonic() < deadline:
+            try:
+                if self._request("GET", "/ping", b"", {}, min(2.0, timeout)).status == http.HTTPStatus.OK:
+                    return
+            except OSError:
+                time.sleep(0.1)
+        if self._reader is not None:
+            self._reader.join(1 if process is None or process.poll() is None else _STOP_SECONDS)
+        said = self._last_lines[-1] if self._last_lines else "nothing"
+        raise ApiError(
+            "ValidationException",
+            f"The primary container for {self._owner} did not pass the ping health check. "
+            f"Please check CloudWatch logs for this endpoint. Its last line was: {said}",
+        )
+
+    def _request(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout)
+        try:
+            connection.request(method, path, body, dict(headers))
+            response = connection.getresponse()
+            content_type = response.getheader("Content-Type") or "application/octet-stream"
+            return Answer(response.status, content_type, response.read())
+        except http.client.HTTPException as error:
+            raise ConnectionError(f"the container broke off: {error!r}") from error
+        finally:
+            connection.close()
+
+    def _read_lines(self) -> None:
+        process = self._process
+        if process is None or process.stdout is None:
+            return
+        with process.stdout as stream:
+            for line in stream:
+                text = line.decode(errors="replace").rstrip()
+                if text:
+                    self._last_lines.append(text)
+                    self._lines.put((int(time.time() * 1000), text))
+        self._lines.put(None)
+
+    def _ship_lines(self) -> None:
+        """Write the log as CloudWatch gets it: in batches, with the execution role, which may not be allowed to."""
+        try:
+            logs = self._cloud.client("logs", role_arn=self.role_arn)
+            with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+                logs.create_log_group(logGroupName=self.log_group)
+            logs.create_log_stream(logGroupName=self.log_group, logStreamName=self.log_stream)
+            open_ended = True
+            while open_ended:
+                time.sleep(_LOG_INTERVAL_SECONDS)
+                batch, open_ended = self._take_batch()
+                if batch:
+                    logs.put_log_events(logGroupName=self.log_group, logStreamName=self.log_stream, logEvents=batch)
+        except (ApiError, ClientError, BotoCoreError) as error:
+            # As in AWS: an execution role without permission for logs serves all the same.
+            logger.warning("No logs of %s in CloudWatch: %s", self.log_stream, error)
+
+    def _take_batch(self) -> tuple[list[dict[str, Any]], bool]:
+        batch: list[dict[str, Any]] = []
+        while not self._lines.empty():
+            entry = self._lines.get()
+            if entry is None:
+                return batch, False
+            batch.append({"timestamp": entry[0], "message": entry[1]})
+        return batch, True

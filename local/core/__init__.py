@@ -1,0 +1,1 @@
+"""The emulator, and what all services of the embedded cloud share."""

@@ -1,0 +1,1 @@
+"""SageMaker endpoints: configurations, traffic shifting, asynchronous inference, metrics."""

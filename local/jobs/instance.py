@@ -1,0 +1,29 @@
+"""One machine of a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from local.jobs.job_log import JobLog
+
+_SERVICE_DIRECTORY = PurePosixPath("/opt/ml")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One machine of a job.
+
+    Attributes:
+        host: `algo-1`, `algo-2` and so on.
+        directory: what its command sees as `/opt/ml`.
+        log: takes its command's output.
+    """
+
+    host: str
+    directory: Path
+    log: JobLog
+
+    def local(self, path: str) -> Path:
+        """Where a path below `/opt/ml` is on this machine."""
+        return self.directory / PurePosixPath(path).relative_to(_SERVICE_DIRECTORY)

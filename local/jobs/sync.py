@@ -1,0 +1,85 @@
+"""Keeps an S3 prefix up to date with a directory while a job writes into it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from local.core import transfer
+from local.core.api import ApiError
+from local.core.transfer import TransferError
+
+# SageMaker's checkpoints reach S3 "in real time"; how often it looks is not documented.
+INTERVAL_SECONDS = 2.0
+
+
+class Sync:
+    """Uploads the files of a directory as they appear and change; a context manager for the time between.
+
+    What is there already when this is made counts as uploaded. Files that the job removes stay in S3, and a file is
+    uploaded as it is when looked at: a job that must never find half a file again writes another and renames it.
+
+    Args:
+        directory: made if needed.
+        uri: S3 prefix.
+        s3: a boto3 client that acts as the job's role, asked for at every look.
+        kms_key: ARN or id of the key to encrypt with.
+    """
+
+    def __init__(self, directory: Path, uri: str, s3: Callable[[], Any], kms_key: str | None = None) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory, self._uri, self._s3, self._kms_key = directory, uri.rstrip("/"), s3, kms_key
+        self._uploaded = dict(self._files())
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._look_regularly, name=f"sync to {uri}", daemon=True)
+
+    def look(self) -> None:
+        """Upload what is new or has changed since the last look.
+
+        Raises:
+            TransferError: access is denied or the bucket does not exist.
+        """
+        for path, state in self._files():
+            if self._uploaded.get(path) == state:
+                continue
+            below = path.relative_to(self._directory).as_posix()
+            try:
+                transfer.upload(self._s3(), path, f"{self._uri}/{below}", self._kms_key)
+            except TransferError:
+                if path.exists():
+                    raise
+                continue  # the job has removed or renamed it meanwhile
+            self._uploaded[path] = state
+
+    def __enter__(self) -> Sync:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _look_regularly(self) -> None:
+        while not self._ending.wait(INTERVAL_SECONDS):
+            try:
+                self.look()
+            except (ApiError, TransferError):
+                continue  # what still cannot be uploaded at the job's end is told then
+
+    def _files(self) -> list[tuple[Path, tuple[int, int, int]]]:
+        found = []
+        # os.walk takes no notice of directories that the job removes meanwhile.
+        for directory, _, names in os.walk(self._directory):
+            for path in (Path(directory, name) for name in names):
+                try:
+                    status = path.stat()
+                except FileNotFoundError:
+                    continue
+                found.append((path, (status.st_ino, status.st_size, status.st_mtime_ns)))
+        return sorted(found)

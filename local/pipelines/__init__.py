@@ -1,0 +1,1 @@
+"""SageMaker Pipelines: definitions, expressions, executions and their steps."""

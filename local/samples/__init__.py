@@ -1,0 +1,1 @@
+"""Synthetic chest radiographs and archives of them."""

@@ -1,0 +1,101 @@
+"""The dataset card: what became of an archive, for the people who decide whether to believe a model trained on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from model_code.data.archive import LABELS
+from model_code.data.manifest import Decoded, Facts
+from model_code.data.patient_split import SPLITS, Assignment, Radiograph
+
+# A reason that concerns thousands of files (the second copy of Kaggle's double tree) is counted in full, and so many
+# of its files are named.
+MAX_NAMED_FILES = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """The parameters of the split, as on the command line."""
+
+    archive_uri: str
+    image_size: int
+    validation_fraction: float
+    seed: int
+
+
+def dataset_card(
+    choices: Choices,
+    decoded: Decoded,
+    assignment: Assignment,
+    *,
+    audit: dict[str, Any],
+    shortcuts: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Counts, decisions, dropped files with reasons, what kind of files they are, audits, and a hash of the content.
+
+    The hash covers split, label and content of every radiograph that is used, in no order.
+    """
+    lines = [f"{split} {one.label} {one.sha256}\n" for split in SPLITS for one in assignment.splits[split]]
+    return {
+        "sha256": hashlib.sha256("".join(sorted(lines)).encode()).hexdigest(),
+        "labels": list(LABELS),
+        **dataclasses.asdict(choices),
+        "splits": {split: _counts(assignment.splits[split]) for split in SPLITS},
+        "decisions": assignment.decisions,
+        "dropped": _dropped(decoded, assignment),
+        "litter": decoded.header.litter,
+        "sources": {label: _source(_facts_of(label, decoded, assignment)) for label in LABELS},
+        "shortcuts": shortcuts,
+        "audit": audit,
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _counts(images: list[Radiograph]) -> dict[str, Any]:
+    return {
+        "images": len(images),
+        "patients": len({one.patient for one in images}),
+        "labels": {label: sum(one.label == label for one in images) for label in LABELS},
+        "subtypes": dict(sorted(Counter(one.subtype for one in images if one.subtype).items())),
+    }
+
+
+def _dropped(decoded: Decoded, assignment: Assignment) -> list[dict[str, Any]]:
+    reasons = dict(sorted(assignment.dropped.items()))
+    reasons |= {"outside_label_folders": decoded.header.unlabelled, "not_an_image": decoded.header.not_images}
+    reasons["undecodable"] = [f"{path}: {why}" for path, why in decoded.undecodable.items()]
+    return [
+        {"reason": reason, "count": len(files), "files": sorted(files)[:MAX_NAMED_FILES]}
+        for reason, files in reasons.items()
+        if files
+    ]
+
+
+def _facts_of(label: str, decoded: Decoded, assignment: Assignment) -> list[Facts]:
+    images = (one for split in SPLITS for one in assignment.splits[split] if one.label == label)
+    return [decoded.facts[one.sha256] for one in images]
+
+
+def _source(facts: Sequence[Facts]) -> dict[str, Any]:
+    """What kind of files one label's images are: differences between the labels are clues that no lung gives."""
+    return {
+        "images": len(facts),
+        "formats": dict(sorted(Counter(one.format for one in facts).items())),
+        "modes": dict(sorted(Counter(one.mode for one in facts).items())),
+        "with_exif": sum(one.exif for one in facts),
+        "width": _range(one.width for one in facts),
+        "height": _range(one.height for one in facts),
+        "aspect_ratio": _range(round(one.width / one.height, 4) for one in facts),
+        "bytes": _range(one.bytes for one in facts),
+    }
+
+
+def _range(values: Iterable[float]) -> dict[str, float]:
+    found = list(values)
+    return {"min": min(found), "median": statistics.median(found), "max": max(found)}

@@ -1,0 +1,291 @@
+"""Which radiographs train, validate and test: by patient, stratified, seeded, and decided in the open.
+
+Every rule that applied is reported as a sentence with its counts, every dropped file with its reason. In the order in
+which they apply:
+
+1. Identical content is used once: the copy in test stays, else the one in validation, else the least nested one, which
+   in a doubled tree is in the outer tree. Identical content under both labels is dropped altogether, since one of the
+   labels is wrong.
+2. A test split that the archive has is kept as it is. Without one, the validation fraction is taken for test too.
+3. Outside test, radiographs of a patient who is in test are dropped. In the Kermany archive 170 person numbers of the
+   official test occur in its train as well; whether they are the same children is unknown, so a test result that
+   stays above doubt costs some per cent of the training images.
+4. A near-duplicate (see `audit`) of an image of the archive's own test split, outside of it and under another patient's
+   name, ends the step: somebody has to say whose radiograph it is.
+5. A validation split that the archive has is kept when it can carry a decision: at least 100 images, 2 % of train, and
+   neither a patient nor a near-duplicate shared with train. Otherwise (the Kermany archive's 16 images) it is pooled
+   with train, and the validation fraction of each stratum's images is taken from the pool, patient by patient.
+   Patients who share a near-duplicate stay on one side, as if they were one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from model_code.contract.job import JobError
+from model_code.data.archive import LABELS, preference
+
+SPLITS = ("train", "validation", "test")
+# Below these a split cannot do its work: fit, choose a threshold, or carry a percentage.
+MINIMUM_PER_LABEL = {"train": 20, "validation": 5, "test": 5}
+MINIMUM_VALIDATION_IMAGES = 100
+MINIMUM_VALIDATION_SHARE = 0.02
+# A sentence names so many pairs of files; the log names them all.
+NAMED_PAIRS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Radiograph:
+    """One decoded image of the archive.
+
+    Attributes:
+        path: name inside the archive.
+        label: NORMAL or PNEUMONIA.
+        folder: train, validation or test when the archive says so, else None.
+        patient: key of the patient.
+        subtype: bacteria, virus or "".
+        sha256: hex digest of the file's bytes.
+        position: which of the decoded records holds its pixels.
+        width: of the file, in pixels.
+        height: of the file, in pixels.
+    """
+
+    path: str
+    label: str
+    folder: str | None
+    patient: str
+    subtype: str
+    sha256: str
+    position: int
+    width: int = 0
+    height: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class NearDuplicate:
+    """Two files that show the same radiograph, and the correlation of their thumbnails."""
+
+    first: Radiograph
+    second: Radiograph
+    correlation: float
+
+    def __str__(self) -> str:
+        return f"{self.first.path} and {self.second.path} (correlation {self.correlation:.4f})"
+
+
+@dataclasses.dataclass
+class Assignment:
+    """Radiographs per split, paths dropped per reason, and the decisions as sentences."""
+
+    splits: dict[str, list[Radiograph]]
+    dropped: dict[str, list[str]]
+    decisions: list[str]
+
+
+def assign(
+    radiographs: Iterable[Radiograph], *, fraction: float, seed: int, near_duplicates: Sequence[NearDuplicate] = ()
+) -> Assignment:
+    """Split radiographs by the rules at the top of this module; the order they come in does not matter.
+
+    Args:
+        radiographs: every decoded image, duplicates included.
+        fraction: share of the images for validation, and for test where the archive has none; above 0, below 0.5.
+        seed: of the choice of patients.
+        near_duplicates: pairs of different content that show the same radiograph.
+
+    Raises:
+        JobError: when a split has too few images of a label, or a near-duplicate connects the archive's test split with
+            images outside.
+    """
+    decisions: list[str] = []
+    unique, dropped = deduplicate(radiographs)
+    pairs = _pairs_of(unique, near_duplicates)
+    by_folder = {split: [one for one in unique if one.folder == split] for split in SPLITS}
+    # An image outside any split folder can only be used where the split is made here.
+    by_folder["train"] += [one for one in unique if one.folder is None]
+    rng = np.random.default_rng(seed)
+
+    test, validation = by_folder["test"], by_folder["validation"]
+    if test:
+        decisions.append(f"The archive's test split is kept: {len(test)} images.")
+    else:
+        pool, test = _take(by_folder["train"] + validation, fraction, rng, pairs)
+        by_folder["train"], validation = pool, []
+        decisions.append(f"The archive has no test split: {len(test)} images were taken for it by patient.")
+    train = _without(by_folder["train"], test, dropped, decisions, "train")
+    validation = _without(validation, test, dropped, decisions, "validation")
+    _refuse_shared(_between(pairs, test, train + validation))
+    reason = _why_replaced(validation, train, pairs)
+    if reason:
+        train, validation = _take(train + validation, fraction, rng, pairs)
+        decisions.append(f"{reason}: {len(validation)} images were taken for validation by patient.")
+    else:
+        decisions.append(f"The archive's validation split is kept: {len(validation)} images, no patient of train.")
+    splits = {"train": train, "validation": validation, "test": test}
+    _check_enough(splits)
+    return Assignment(splits, dropped, [*decisions, *_about_pairs(pairs, splits)])
+
+
+def deduplicate(radiographs: Iterable[Radiograph]) -> tuple[list[Radiograph], dict[str, list[str]]]:
+    """Rule 1.
+
+    Args:
+        radiographs: every decoded image.
+
+    Returns:
+        One radiograph for each content, preferred ones first, and the paths of the others by reason.
+    """
+    copies: dict[str, list[Radiograph]] = defaultdict(list)
+    for one in sorted(radiographs, key=lambda one: preference(one.folder, one.path)):
+        copies[one.sha256].append(one)
+    unique: list[Radiograph] = []
+    dropped: dict[str, list[str]] = defaultdict(list)
+    for same in copies.values():
+        if len({one.label for one in same}) > 1:
+            dropped["conflicting_labels"] += [one.path for one in same]
+        else:
+            unique.append(same[0])
+            dropped["duplicate"] += [one.path for one in same[1:]]
+    return unique, dropped
+
+
+def _pairs_of(images: list[Radiograph], pairs: Iterable[NearDuplicate]) -> list[NearDuplicate]:
+    """The pairs whose two sides are both among the images, in an order of their own."""
+    used = {one.path for one in images}
+    both = [pair for pair in pairs if pair.first.path in used and pair.second.path in used]
+    return sorted(both, key=lambda pair: (pair.first.path, pair.second.path))
+
+
+def _about_pairs(pairs: list[NearDuplicate], splits: dict[str, list[Radiograph]]) -> list[str]:
+    sentences = []
+    used = [one for images in splits.values() for one in images]
+    strangers = [pair for pair in _pairs_of(used, pairs) if pair.first.patient != pair.second.patient]
+    if strangers:
+        sentences.append(
+            f"Near-duplicates with names of different patients, kept in one split (pairs: {len(strangers)}): "
+            f"{_named(strangers)}."
+        )
+    opposed = [pair for pair in pairs if pair.first.label != pair.second.label]
+    if opposed:
+        sentences.append(
+            f"Near-duplicates with different labels, of which one must be wrong (pairs: {len(opposed)}): "
+            f"{_named(opposed)}."
+        )
+    return sentences
+
+
+def _between(pairs: list[NearDuplicate], first: list[Radiograph], second: list[Radiograph]) -> list[NearDuplicate]:
+    side = {one.path: 1 for one in first} | {one.path: 2 for one in second}
+    return [pair for pair in pairs if {side.get(pair.first.path), side.get(pair.second.path)} == {1, 2}]
+
+
+def _refuse_shared(pairs: list[NearDuplicate]) -> None:
+    if not pairs:
+        return
+    for pair in pairs:
+        print(f"near-duplicate inside and outside the test split: {pair}", flush=True)
+    raise JobError(
+        "Near-duplicates connect the archive's test split with images outside it, under names of different patients. "
+        "Remove one file of each pair, or give both the same patient's name, and upload the archive again. "
+        f"Pairs: {len(pairs)}. {_named(pairs)}."
+    )
+
+
+def _named(pairs: list[NearDuplicate]) -> str:
+    more = f"; and {len(pairs) - NAMED_PAIRS} more" if len(pairs) > NAMED_PAIRS else ""
+    return "; ".join(str(pair) for pair in pairs[:NAMED_PAIRS]) + more
+
+
+def _without(
+    images: list[Radiograph], test: list[Radiograph], dropped: dict[str, list[str]], decisions: list[str], split: str
+) -> list[Radiograph]:
+    patients = {one.patient for one in test}
+    shared = [one for one in images if one.patient in patients]
+    if shared:
+        dropped["patient_in_test"] += [one.path for one in shared]
+        count = len({one.patient for one in shared})
+        decisions.append(f"{len(shared)} {split} images of {count} patients who are also in test are dropped.")
+    return [one for one in images if one.patient not in patients]
+
+
+def _why_replaced(validation: list[Radiograph], train: list[Radiograph], pairs: list[NearDuplicate]) -> str | None:
+    """Why the archive's validation split cannot be used; None when it can."""
+    if not validation:
+        return "The archive has no validation split"
+    share = len(validation) / max(1, len(train))
+    if len(validation) < MINIMUM_VALIDATION_IMAGES or share < MINIMUM_VALIDATION_SHARE:
+        return f"The archive's validation split of {len(validation)} images is too small and was pooled with train"
+    shared = {one.patient for one in validation} & {one.patient for one in train}
+    if shared:
+        return f"The archive's validation split shares {len(shared)} patients with train and was pooled with it"
+    near = _between(pairs, validation, train)
+    if near:
+        return (
+            "The archive's validation split shares near-duplicates with train and was pooled with it "
+            f"({len(near)}: {_named(near)})"
+        )
+    few = [label for label in LABELS if _count(validation, label) < MINIMUM_PER_LABEL["validation"]]
+    if few:
+        return f"The archive's validation split has too few {' and '.join(few)} images and was pooled with train"
+    return None
+
+
+def _take(
+    images: list[Radiograph], fraction: float, rng: np.random.Generator, pairs: list[NearDuplicate]
+) -> tuple[list[Radiograph], list[Radiograph]]:
+    """Move whole patients out until a fraction of each stratum's images is out; the rest, and what was taken."""
+    family = _families(images, pairs)
+    patients: dict[str, list[Radiograph]] = defaultdict(list)
+    for one in images:
+        patients[family[one.patient]].append(one)
+    strata: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for patient in sorted(patients):
+        strata[tuple(sorted({f"{one.label} {one.subtype}" for one in patients[patient]}))].append(patient)
+    taken: set[str] = set()
+    for stratum in sorted(strata):
+        total = sum(len(patients[patient]) for patient in strata[stratum])
+        missing = round(fraction * total)
+        for index in rng.permutation(len(strata[stratum])):
+            patient = strata[stratum][index]
+            # A patient with more images than are missing is passed over, unless that comes closer to the fraction.
+            if missing > 0 and len(patients[patient]) < 2 * missing:
+                taken.add(patient)
+                missing -= len(patients[patient])
+    rest = [one for one in images if family[one.patient] not in taken]
+    return rest, [one for one in images if family[one.patient] in taken]
+
+
+def _families(images: list[Radiograph], pairs: list[NearDuplicate]) -> dict[str, str]:
+    """Each patient's family: one patient's name for all whom near-duplicates connect, directly or through others."""
+    parent = {one.patient: one.patient for one in images}
+
+    def head(patient: str) -> str:
+        while parent[patient] != patient:
+            parent[patient] = parent[parent[patient]]
+            patient = parent[patient]
+        return patient
+
+    for pair in pairs:
+        if pair.first.patient in parent and pair.second.patient in parent:
+            first, second = sorted((head(pair.first.patient), head(pair.second.patient)))
+            parent[second] = first
+    return {patient: head(patient) for patient in parent}
+
+
+def _check_enough(splits: dict[str, list[Radiograph]]) -> None:
+    short = [
+        f"{split} has {_count(images, label)} {label} images (at least {MINIMUM_PER_LABEL[split]})"
+        for split, images in splits.items()
+        for label in LABELS
+        if _count(images, label) < MINIMUM_PER_LABEL[split]
+    ]
+    if short:
+        raise JobError(f"The archive has too few usable radiographs: {'; '.join(short)}.")
+
+
+def _count(images: list[Radiograph], label: str) -> int:
+    return Counter(one.label for one in images)[label]

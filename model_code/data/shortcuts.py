@@ -1,0 +1,149 @@
+"""Can the label be predicted without looking at the lungs? Probes that see one kind of metadata, or only the border.
+
+A model that reads such a clue scores well on the test split of the same collection and fails elsewhere. In the Kermany
+archive the two labels come from differently prepared files, so the probes find much there; what they find is no fault
+of a model, but a reason to read its metrics with care (Geirhos et al. 2020, "Shortcut learning in deep neural
+networks").
+
+Each probe is a logistic regression on a few numbers and their products, fitted on train and scored on the patients of
+validation and test together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+from model_code.data.archive import LABELS
+from model_code.data.manifest import Facts
+from model_code.data.patient_split import Radiograph
+from model_code.statistics.intervals import estimate, resample_patients
+from model_code.statistics.metrics import Array, auroc
+
+Features = Callable[[Sequence[Facts]], Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Probe:
+    """One kind of clue.
+
+    Attributes:
+        name: its key in the dataset card.
+        subject: how a sentence names it.
+        features: (images, numbers) from the facts of images.
+        warning: what it means when the clue tells the label.
+    """
+
+    name: str
+    subject: str
+    features: Features
+    warning: str
+
+
+def probe(splits: Mapping[str, Sequence[Radiograph]], facts: Mapping[str, Facts], *, seed: int) -> list[dict[str, Any]]:
+    """What each clue alone tells of the label: the card's `shortcuts`.
+
+    Args:
+        splits: the images that are used, by split; each split has both labels.
+        facts: by SHA-256.
+        seed: of the bootstrap by patient.
+    """
+    seen, unseen = list(splits["train"]), [*splits["validation"], *splits["test"]]
+    labels, held_back = _labels(seen), _labels(unseen)
+    patients = [one.patient for one in unseen]
+    weights = resample_patients(patients, seed=seed)
+    results = []
+    for one in PROBES:
+        train, rest = (one.features([facts[image.sha256] for image in images]) for images in (seen, unseen))
+        constant = bool((train == train[0]).all())
+        scores = np.zeros(len(rest)) if constant else _scores(train, labels, rest)
+        result = estimate(auroc(held_back, scores, weights), images=len(unseen), patients=len(set(patients)))
+        interval = [0.5, 0.5] if constant else [result.low, result.high]
+        results.append(
+            {
+                "probe": one.name,
+                "auroc": result.value,
+                "confidence_interval": interval,
+                "images": len(unseen),
+                "sentence": _sentence(one, result.value, interval, constant=constant),
+            }
+        )
+    return results
+
+
+def _labels(images: Sequence[Radiograph]) -> Array:
+    return np.asarray([LABELS.index(one.label) for one in images], dtype=np.float64)
+
+
+def _scores(train: Array, labels: Array, unseen: Array) -> Array:
+    model = make_pipeline(
+        StandardScaler(),
+        # A clue can lie in the middle of a range, as when one scanner always writes the same size.
+        PolynomialFeatures(2, include_bias=False),
+        StandardScaler(),
+        LogisticRegression(max_iter=1000),
+    )
+    return np.asarray(model.fit(train, labels).decision_function(unseen), dtype=np.float64)
+
+
+def _sentence(one: Probe, area: float, interval: list[float], *, constant: bool) -> str:
+    subject = one.subject
+    if constant:
+        return f"The label cannot be predicted from {subject}, the same in all training images: AUROC 0.50."
+    found = f"AUROC {area:.2f} ({interval[0]:.2f} to {interval[1]:.2f}, where 0.50 is guessing)"
+    if interval[0] <= 0.5:
+        return f"The label cannot be predicted from {subject}: {found}."
+    return f"The label can be predicted from {subject} with {found}: {one.warning}."
+
+
+def _file_size(facts: Sequence[Facts]) -> Array:
+    return np.log([[one.bytes] for one in facts])
+
+
+def _resolution(facts: Sequence[Facts]) -> Array:
+    return np.log([[one.width, one.height, one.width / one.height] for one in facts])
+
+
+def _mode(facts: Sequence[Facts]) -> Array:
+    return np.asarray([[one.mode == "L", one.mode == "RGB"] for one in facts], dtype=np.float64)
+
+
+def _exif(facts: Sequence[Facts]) -> Array:
+    return np.asarray([[one.exif] for one in facts], dtype=np.float64)
+
+
+def _border_pixels(facts: Sequence[Facts]) -> Array:
+    return np.asarray([one.border for one in facts], dtype=np.float64)
+
+
+def _all_metadata(facts: Sequence[Facts]) -> Array:
+    return np.hstack([features(facts) for features in (_file_size, _resolution, _mode, _exif)])
+
+
+_PREPARED = "the files of the two labels were prepared differently"
+PROBES = (
+    Probe(
+        "file_size", "the file size alone", _file_size, f"{_PREPARED}, and sharpness or compression may give them away"
+    ),
+    Probe(
+        "resolution",
+        "width, height and aspect ratio alone",
+        _resolution,
+        f"{_PREPARED}, and distortion to a square shows it",
+    ),
+    Probe("mode", "the colour mode alone", _mode, f"{_PREPARED}, and traces of a conversion may give them away"),
+    Probe("exif", "the presence of EXIF data alone", _exif, f"{_PREPARED}, perhaps by another device"),
+    Probe(
+        "border_pixels",
+        "the outermost pixels alone",
+        _border_pixels,
+        "a model can tell the labels by how the images are framed, without looking at the lungs",
+    ),
+    Probe("all_metadata", "file size, resolution, mode and EXIF together", _all_metadata, _PREPARED),
+)

@@ -1,0 +1,1 @@
+"""Scores of the test split, what they show, and the gates before registration."""

@@ -1,0 +1,225 @@
+"""The evaluation document: everything that is said about a model's scores of the test split, in numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from model_code.evaluation.scoring import TestScores
+from model_code.statistics import metrics
+from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, patient_numbers
+from model_code.statistics.metrics import Array
+
+BOOTSTRAP_SEED = 20180222
+
+
+def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> dict[str, Any]:
+    """The document, in the form of SageMaker's model quality reports where that has a place for it.
+
+    Args:
+        scores: of the exported model.
+        metadata: its metadata.json.
+        weights: (1 + resamples, n), of `resample_patients`.
+    """
+    measure = _Measure(scores, float(metadata["threshold"]), weights)
+    called = measure.called == 1
+    confusion = {
+        str(actual): {str(decided): int(np.sum((scores.labels == actual) & (called == decided))) for decided in (0, 1)}
+        for actual in (0, 1)
+    }
+    everything = np.ones(len(scores.labels), dtype=bool)
+    return {
+        "binary_classification_metrics": {
+            "confusion_matrix": confusion,
+            **measure.decisions(everything),
+            "auc": measure.auroc(everything),
+            # Of the logits: far from the threshold, probabilities run into ties at 0 and 1.
+            "auprc": measure.of(metrics.average_precision(scores.labels, scores.logits, weights), scores.labels == 1),
+            "receiver_operating_characteristic_curve": metrics.roc_curve(scores.labels, scores.logits),
+            "precision_recall_curve": metrics.precision_recall_curve(scores.labels, scores.logits),
+        },
+        "curve_bands": _bands(scores, weights),
+        "calibration": {
+            **_calibration(measure, scores.probabilities),
+            "temperature": metadata["temperature"],
+            "by_chance": _by_chance(scores),
+            # With temperature 1: what the network says by itself.
+            "raw": _calibration(measure, np.exp(-np.logaddexp(0.0, -scores.logits))),
+        },
+        "threshold": metadata["threshold"],
+        "indeterminate": _indeterminate(measure, metadata["indeterminate"]),
+        "guard": _guard(measure, metadata.get("guard", {})),
+        "test": {
+            "images": len(scores.labels),
+            "patients": len(set(scores.patients)),
+            "prevalence": float(scores.labels.mean()),
+            "resamples": len(weights) - 1,
+        },
+        "subgroups": [*_subtypes(measure), *_sizes(measure)],
+        "dataset_sha256": metadata["dataset"]["sha256"],
+    }
+
+
+class _Measure:
+    """Metrics of some of the test images, over the same resamples as those of all."""
+
+    def __init__(self, scores: TestScores, threshold: float, weights: Array) -> None:
+        self.scores, self.weights = scores, weights
+        self.called = (scores.probabilities >= threshold).astype(np.float64)
+        self._owner = patient_numbers(scores.patients)
+
+    def of(self, values: Array, images: Any) -> dict[str, Any]:
+        """The estimate of a metric that rests on these images (a mask)."""
+        return self.estimate(values, images).as_json()
+
+    def estimate(self, values: Array, images: Any, limiting: Any = None) -> Estimate:
+        """As `of`; where only some of the images limit what the metric can say, their patients count."""
+        patients = np.unique(self._owner[images if limiting is None else limiting])
+        return estimate(values, images=max(1, int(np.sum(images))), patients=max(1, len(patients)))
+
+    def auroc(self, images: Any) -> dict[str, Any]:
+        labels = self.scores.labels[images]
+        values = metrics.auroc(labels, self.scores.logits[images], self.weights[:, images])
+        fewer = min((images & (self.scores.labels == label) for label in (0, 1)), key=np.sum)
+        return self.estimate(values, images, fewer).as_json()
+
+    def decisions(self, images: Any, called: Array | None = None) -> dict[str, Any]:
+        """Every metric of the decisions on these images, each resting on the images in its denominator."""
+        called = self.called if called is None else called
+        labels = self.scores.labels
+        values = metrics.operating_point(labels[images], called[images], self.weights[:, images])
+        rests_on = {
+            "true_positive_rate": labels == 1,
+            "recall": labels == 1,
+            "false_negative_rate": labels == 1,
+            "true_negative_rate": labels == 0,
+            "false_positive_rate": labels == 0,
+            "precision": called == 1,
+            "negative_predictive_value": called == 0,
+        }
+        return {name: self.of(found, images & rests_on.get(name, images)) for name, found in values.items()}
+
+
+def _calibration(measure: _Measure, probabilities: Array) -> dict[str, Any]:
+    labels, weights = measure.scores.labels, measure.weights
+    everything = np.ones(len(labels), dtype=bool)
+    rows = []
+    for row in metrics.reliability(labels, probabilities, weights):
+        observed = measure.estimate(row["observed"], row["members"] == 1)
+        rows.append(
+            {
+                "count": int(row["members"].sum()),
+                "mean_probability": float(row["mean_probability"][0]),
+                "observed": observed.value,
+                "confidence_interval": [observed.low, observed.high],
+            }
+        )
+    error = metrics.expected_calibration_error(labels, probabilities, weights)
+    return {
+        "brier_score": measure.of(metrics.brier_score(labels, probabilities, weights), everything),
+        "expected_calibration_error": measure.of(error, everything),
+        "reliability": rows,
+    }
+
+
+def _by_chance(scores: TestScores) -> dict[str, float]:
+    owner = patient_numbers(scores.patients)
+    errors = metrics.chance_calibration_error(scores.probabilities, owner, seed=BOOTSTRAP_SEED, draws=RESAMPLES)
+    return {"mean": float(errors.mean()), "percentile_95": float(np.quantile(errors, 0.95))}
+
+
+def _bands(scores: TestScores, weights: Array) -> dict[str, dict[str, Any]]:
+    """Pointwise 95 % bands of both curves."""
+    values = metrics.curve_values(scores.labels, scores.logits, weights)
+
+    def band(name: str) -> list[list[float]]:
+        usable = values[name][1:][np.isfinite(values[name][1:]).all(axis=1)]
+        return [row.round(4).tolist() for row in np.quantile(usable, (0.025, 0.975), axis=0)]
+
+    grid = values["grid"].round(4).tolist()
+    return {
+        "receiver_operating_characteristic_curve": {
+            "false_positive_rates": grid,
+            "true_positive_rates": band("sensitivity"),
+        },
+        "precision_recall_curve": {"recalls": grid, "precisions": band("precision")},
+    }
+
+
+def _indeterminate(measure: _Measure, band: dict[str, float]) -> dict[str, Any]:
+    """How many images the band leaves open, and how good the decisions on the others are."""
+    scores = measure.scores
+    inside = (scores.probabilities >= band["low"]) & (scores.probabilities < band["high"])
+    everything = np.ones(len(inside), dtype=bool)
+    coverage = measure.weights @ inside.astype(np.float64) / measure.weights.sum(axis=1)
+    outside = measure.decisions(~inside)
+    kept = {"true_positive_rate": 1, "true_negative_rate": 0}
+    return {
+        "low": band["low"],
+        "high": band["high"],
+        "images": int(inside.sum()),
+        "coverage": measure.of(coverage, everything),
+        # Undefined, not 0, where the band takes in all images of a label.
+        **{name: outside[name] if np.any(~inside & (scores.labels == label)) else None for name, label in kept.items()},
+    }
+
+
+def _guard(measure: _Measure, described: dict[str, Any]) -> dict[str, Any]:
+    """How many radiographs of the test split the guard refuses; the other figures count them all the same."""
+    refused = (measure.scores.unfamiliarity > 1).astype(np.float64)
+    share = measure.weights @ refused / measure.weights.sum(axis=1)
+    return {
+        "active": bool(described.get("active")),
+        "refused": int(refused.sum()),
+        "false_refusal_rate": measure.of(share, np.ones(len(refused), dtype=bool)),
+    }
+
+
+def _subtypes(measure: _Measure) -> list[dict[str, Any]]:
+    """Each subtype of PNEUMONIA, told from all NORMAL images."""
+    scores = measure.scores
+    names = np.asarray(scores.subtypes)
+    rows = []
+    for subtype in sorted({name for name in scores.subtypes if name}):
+        inside = (names == subtype) & (scores.labels == 1)
+        if inside.any():
+            rows.append(
+                {
+                    "title": subtype,
+                    "by": "subtype",
+                    **_counts(measure, inside),
+                    "true_positive_rate": measure.decisions(inside)["true_positive_rate"],
+                    "auc": measure.auroc(inside | (scores.labels == 0)),
+                }
+            )
+    return rows
+
+
+def _sizes(measure: _Measure) -> list[dict[str, Any]]:
+    """The originals with fewer pixels than the median, and the others."""
+    scores = measure.scores
+    median = float(np.median(scores.areas))
+    rows = []
+    for title, inside in (
+        (f"original below {median / 1e6:.2f} megapixels", scores.areas < median),
+        (f"original of {median / 1e6:.2f} megapixels or more", scores.areas >= median),
+    ):
+        if len(np.unique(scores.labels[inside])) == 2 and not inside.all():
+            decisions = measure.decisions(inside)
+            rows.append(
+                {
+                    "title": title,
+                    "by": "image size",
+                    **_counts(measure, inside),
+                    "true_positive_rate": decisions["true_positive_rate"],
+                    "true_negative_rate": decisions["true_negative_rate"],
+                    "auc": measure.auroc(inside),
+                }
+            )
+    return rows
+
+
+def _counts(measure: _Measure, inside: Any) -> dict[str, int]:
+    owners = {patient for patient, taken in zip(measure.scores.patients, inside, strict=True) if taken}
+    return {"images": int(inside.sum()), "patients": len(owners)}

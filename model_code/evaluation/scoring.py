@@ -1,0 +1,173 @@
+"""An exported model, taken from its model.tar.gz as serving takes it, and what it says about the test shards."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from model_code.contract.job import JobError
+from model_code.data.shards import examples, read_columns
+from model_code.export import litert
+from model_code.export.saved_model import VERSION_DIRECTORY
+from model_code.imaging.decoding import resize
+from model_code.statistics.metrics import Array
+
+Pixels = npt.NDArray[np.uint8]
+Watcher = Callable[[Array, Array], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class TestScores:
+    """The test split as one model sees it; all of length n, in the order of the shards.
+
+    Attributes:
+        labels: zeros (NORMAL) and ones (PNEUMONIA).
+        logits: before the temperature.
+        probabilities: as served.
+        patients: key of each image's patient.
+        subtypes: bacteria, virus or "".
+        areas: pixels of the original image, width times height.
+        unfamiliarity: how unlike the training images, see `guard`; above 1 the image would be refused. Zeros from a
+            model of before there was a guard.
+        features: (n, k), what the network saw, see `projection`; (n, 0) from a model that does not tell.
+    """
+
+    labels: Array
+    logits: Array
+    probabilities: Array
+    patients: list[str]
+    subtypes: list[str]
+    areas: Array
+    unfamiliarity: Array
+    features: Array
+
+
+class ExportedModel:
+    """The SavedModel and the metadata of a model.tar.gz.
+
+    Args:
+        archive: the model.tar.gz.
+        directory: where it is unpacked; must outlive the model.
+
+    Raises:
+        JobError: when the archive is damaged or holds no model of this project.
+    """
+
+    def __init__(self, archive: Path, directory: Path) -> None:
+        try:
+            with tarfile.open(archive, "r:gz") as packed:
+                packed.extractall(directory, filter="data")
+        except (tarfile.TarError, OSError, EOFError) as error:
+            raise JobError(f"The model archive {archive.name} cannot be unpacked: {error}.") from error
+        for needed in ("metadata.json", f"{VERSION_DIRECTORY}/saved_model.pb"):
+            if not (directory / needed).is_file():
+                raise JobError(f"The model archive {archive.name} has no {needed}.")
+        self.metadata: dict[str, Any] = json.loads((directory / "metadata.json").read_text(encoding="utf-8"))
+        if missing := sorted({"image_size", "threshold", "dataset"} - set(self.metadata)):
+            raise JobError(f"The metadata.json of the model archive {archive.name} has no {' and no '.join(missing)}.")
+        if self.engine == litert.NAME:
+            self._signatures = litert.signatures(directory)
+            return
+        try:
+            self._signatures = tf.saved_model.load(str(directory / VERSION_DIRECTORY)).signatures
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            raise JobError(f"The SavedModel of the model archive {archive.name} cannot be loaded: {error}") from error
+        if "score_pixels" not in self._signatures:
+            raise JobError(f"The SavedModel of the model archive {archive.name} has no signature score_pixels.")
+
+    @property
+    def engine(self) -> str:
+        """What computes its answers where it is served, and here: `tensorflow` or `litert`."""
+        return str(self.metadata.get("engine", "tensorflow"))
+
+    @property
+    def image_size(self) -> int:
+        """Edge in pixels of the images it was trained on."""
+        return int(self.metadata["image_size"])
+
+    @property
+    def threshold(self) -> float:
+        """The probability at or above which it calls PNEUMONIA."""
+        return float(self.metadata["threshold"])
+
+    @property
+    def dataset(self) -> str:
+        """Content hash of the dataset it was trained on."""
+        return str(self.metadata["dataset"]["sha256"])
+
+    def score(self, test: Path, size: int, watch: Watcher | None = None) -> TestScores:
+        """Score the shards of a split once.
+
+        Args:
+            test: directory with the shards, usually of the test split.
+            size: edge in pixels of the images in the shards. Where it is not the model's own, they are resized as
+                preprocessing resizes originals.
+            watch: is handed the labels (n,) and the saliency maps (n, size, size) of each batch, which cost next to
+                nothing in the same forward pass.
+        """
+        signature = self._signatures["explain_pixels" if watch else "score_pixels"]
+        names = ("label", "patient", "subtype", "width", "height")
+        collected: dict[str, list[Any]] = {
+            name: [] for name in ("logit", "probability", "unfamiliarity", "features", *names)
+        }
+        for pixels, columns in read_columns(examples(test, size), names):
+            outputs = signature(pixels=self._fitted(tf.cast(pixels, tf.uint8), size))
+            for name in ("logit", "probability"):
+                collected[name].extend(outputs[name].numpy().astype(np.float64))
+            seen = outputs.get("projection")
+            collected["features"].extend(np.zeros((len(pixels), 0)) if seen is None else seen.numpy())
+            unlike = outputs.get("unfamiliarity")
+            collected["unfamiliarity"].extend(np.zeros(len(pixels)) if unlike is None else unlike.numpy())
+            for name in names:
+                collected[name].extend(columns[name])
+            if watch:
+                watch(columns["label"].astype(np.float64), outputs["saliency"].numpy().astype(np.float64))
+        return TestScores(
+            labels=np.asarray(collected["label"], dtype=np.float64),
+            logits=np.asarray(collected["logit"]),
+            probabilities=np.asarray(collected["probability"]),
+            patients=[value.decode("utf-8", "surrogateescape") for value in collected["patient"]],
+            subtypes=[value.decode("utf-8", "surrogateescape") for value in collected["subtype"]],
+            areas=np.asarray(collected["width"], dtype=np.float64) * np.asarray(collected["height"], dtype=np.float64),
+            unfamiliarity=np.asarray(collected["unfamiliarity"], dtype=np.float64),
+            features=np.asarray(collected["features"], dtype=np.float64),
+        )
+
+    def explain(self, pixels: Sequence[Pixels]) -> Array:
+        """What speaks for PNEUMONIA in each image, by the signature `explain_pixels`.
+
+        Args:
+            pixels: n images (size, size, 1) of the model's own size.
+
+        Returns:
+            (n, size, size) in 0..1.
+        """
+        signature = self._signatures["explain_pixels"]
+        return np.asarray(signature(pixels=tf.constant(np.stack(pixels)))["saliency"].numpy(), dtype=np.float64)
+
+    def _fitted(self, pixels: Any, size: int) -> Any:
+        return pixels if size == self.image_size else resize(pixels, self.image_size)
+
+
+def images_at(test: Path, size: int, positions: Iterable[int]) -> dict[int, Pixels]:
+    """The pixels of some test images, by their position in the order of `TestScores`.
+
+    Returns:
+        uint8 (size, size, 1) for each position.
+    """
+    wanted = set(positions)
+
+    def read() -> Iterator[tuple[int, Pixels]]:
+        for position, example in enumerate(examples(test, size).as_numpy_iterator()):
+            if position in wanted:
+                yield position, example["pixels"]
+
+    return dict(read())

@@ -1,0 +1,1 @@
+"""From a trained classifier to model.tar.gz: SavedModel, LiteRT models, metadata."""

@@ -1,0 +1,313 @@
+"""Makes the second engine's model at the end of training: the functions of the SavedModel, converted for LiteRT.
+
+The backbone, nearly all of the weights and of the work, becomes `body.tflite`. Its weights are rounded to eight bits,
+each output channel with a scale of its own; what they are multiplied with is rounded for each image by its own range
+(dynamic-range quantisation). Ranges fixed beforehand over training images take a third off the time and put 1 % of the
+probabilities more than 0.03 away; docs/adr/0019 has the measurements. The head, the guard and the saliency map become
+`head.tflite` in float32. What rounding moves each feature by on average is measured on training images and taken out
+again there (bias correction: Nagel et al. 2019, arXiv:1906.04721, section 4.2).
+
+A network whose probabilities eight bits would change too much keeps sixteen: small ones with depthwise convolutions
+are like that, and small enough for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import itertools
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+import model_code
+from model_code import serving
+from model_code.contract import job
+from model_code.contract.job import JobError
+from model_code.export.saved_model import VERSION_DIRECTORY, Scorer, judged
+from model_code.imaging import decoding
+from model_code.network import out_of_distribution as guards
+from model_code.network.feature_projection import Projection, projected
+from model_code.network.grad_cam import coloured, grad_cam
+from model_code.statistics.metrics import Array
+
+NAME = "litert"
+CHANNEL = "engine"
+# Weights of the body, by the number of bits; the first that is close enough on validation images is taken.
+WEIGHTS = ("int8", "float16")
+# A little stricter than the gate (`agreement.MAX_PROBABILITY_DIFFERENCE`), which looks at other images.
+CLOSE_ENOUGH = 0.015
+_TRAINING_IMAGES = 256
+_VALIDATION_IMAGES = 400
+_IMPORTABLE = "import model_code.serving.engine"
+
+
+@dataclasses.dataclass(frozen=True)
+class Answers:
+    """All that turns feature maps into an answer.
+
+    Attributes:
+        scorer: the trained network.
+        temperature: of the calibration.
+        guard: None where there were too few images for one.
+        projection: None where there were too few images for one.
+    """
+
+    scorer: Scorer
+    temperature: float
+    guard: guards.Guard | None
+    projection: Projection | None = None
+
+
+def save_code(directory: Path) -> None:
+    """Put the engine's modules beside inference.py, and its libraries into `code/lib`.
+
+    The libraries come from the training channel `engine`, one zip archive of what the serving container is to import.
+    Where the channel has none, as on a laptop, endpoints run in the environment in which models are trained, and that
+    has to have them.
+
+    Args:
+        directory: the model directory. Nothing is left in it on failure.
+
+    Raises:
+        JobError: when there is no library, or one that cannot be imported.
+    """
+    code = directory / "code"
+    with tempfile.TemporaryDirectory() as scratch:
+        staged = Path(scratch, "code")
+        package = staged / "model_code"
+        package.mkdir(parents=True)
+        shutil.copyfile(Path(model_code.__file__), package / "__init__.py")
+        shutil.copytree(
+            Path(serving.__file__).parent, package / "serving", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        found = _unpack_libraries(staged / "lib")
+        _try_import(staged, "from the training channel 'engine'" if found else "in this environment")
+        shutil.copytree(staged, code, dirs_exist_ok=True)
+
+
+def save_models(
+    answers: Answers, directory: Path, *, training: Iterable[Any], validation: Iterable[Any]
+) -> dict[str, Any]:
+    """Write `engine/body.tflite` and `engine/head.tflite`, and the SavedModel that the container asks for.
+
+    Args:
+        answers: what is converted.
+        directory: the model directory, with the engine's code.
+        training: images, uint8 (size, size, 1), on the first of which features are corrected.
+        validation: as many more, on which the result is compared.
+
+    Returns:
+        For metadata.json: the engine's name, the body's weights and what was found on the validation images.
+
+    Raises:
+        JobError: when the network cannot be converted.
+    """
+    target = directory / "engine"
+    target.mkdir(parents=True)
+    known, images = _first(training, _TRAINING_IMAGES), _first(validation, _VALIDATION_IMAGES)
+    wanted = _probabilities(answers.scorer, images, answers.temperature)
+    usual = _mean_features(lambda one: answers.scorer.inspect(tf.constant(one))[1].numpy(), known)
+    for weights in WEIGHTS:
+        body = target / "body.tflite"
+        body.write_bytes(_converted_body(answers.scorer, weights))
+        moved = _mean_features(_feature_maps(_runner(directory, body)), known) - usual
+        (target / "head.tflite").write_bytes(_converted_head(answers, moved))
+        differences = np.abs(_engine_probabilities(directory, images) - wanted)
+        difference = float(np.quantile(differences, 0.99))
+        print(f"Engine {NAME}, {weights} weights: probabilities differ by at most {difference:.4f} in 99 %", flush=True)
+        if difference <= CLOSE_ENOUGH:
+            break
+    _save_decoder(answers.scorer.size, directory)
+    return {
+        "engine": NAME,
+        "engine_weights": weights,
+        "engine_validation": {"images": len(images), "probability_difference_p99": difference},
+    }
+
+
+def _unpack_libraries(target: Path) -> bool:
+    """Whether the training channel held libraries."""
+    if not job.has_channel(CHANNEL):
+        return False
+    archives = sorted(job.channel(CHANNEL).glob("*.zip"))
+    if not archives:
+        return False
+    try:
+        with zipfile.ZipFile(archives[0]) as packed:
+            packed.extractall(target)
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise JobError(
+            f"The libraries {archives[0].name} of the training channel {CHANNEL!r} are damaged: {error}."
+        ) from error
+    return True
+
+
+def _try_import(code: Path, where: str) -> None:
+    """In a process of its own, with the search path of the serving container."""
+    paths = [str(code), str(code / "lib"), *(path for path in sys.path if path)]
+    tried = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}; {_IMPORTABLE}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if tried.returncode:
+        reason = (tried.stderr.strip() or "it was killed").splitlines()[-1]
+        raise JobError(
+            f"ServingEngine {NAME} needs LiteRT and Pillow, which cannot be imported {where}: {reason}. Set "
+            "vendor_libraries to true and deploy again, or train with ServingEngine tensorflow."
+        )
+
+
+def _first(images: Iterable[Any], count: int) -> list[Any]:
+    """Batches of one image each, float32 (1, size, size, 1)."""
+    return [np.asarray(pixels, np.float32)[np.newaxis] for pixels in itertools.islice(images, count)]
+
+
+def _feature_maps(run: Any) -> Callable[[Any], Any]:
+    return lambda one: run(pixels=one)["feature_maps"]
+
+
+def _mean_features(features: Callable[[Any], Any], images: list[Any]) -> Any:
+    """Each channel's mean over images and positions, float32 (c,)."""
+    return np.mean([features(one).mean(axis=(0, 1, 2)) for one in images], axis=0).astype(np.float32)
+
+
+def _converted_body(scorer: Scorer, weights: str) -> bytes:
+    def body(pixels: Any) -> dict[str, Any]:
+        return {"feature_maps": scorer.body(pixels)}
+
+    return _converted(scorer, tf.function(body, input_signature=[_pixels(scorer)], autograph=False), weights)
+
+
+def _converted_head(answers: Answers, moved: Any) -> bytes:
+    scorer = answers.scorer
+
+    def head(pixels: Any, feature_maps: Any) -> dict[str, Any]:
+        maps = feature_maps - tf.constant(moved)
+        logits, activations = scorer.head(maps)
+        saliency = grad_cam(maps, activations, *scorer.kernels, scorer.size)
+        unfamiliar = guards.unfamiliarity(answers.guard, pixels)
+        return {
+            **judged(logits, answers.temperature, unfamiliar),
+            **projected(answers.projection, maps),
+            "saliency": saliency,
+            "overlay": coloured(saliency),
+        }
+
+    shape = scorer.inspect.get_concrete_function().output_shapes[1]
+    maps = tf.TensorSpec((1, *shape[1:]), tf.float32, name="feature_maps")
+    return _converted(scorer, tf.function(head, input_signature=[_pixels(scorer), maps], autograph=False), None)
+
+
+def _pixels(scorer: Scorer) -> Any:
+    return tf.TensorSpec((1, scorer.size, scorer.size, 1), tf.float32, name="pixels")
+
+
+def _converted(scorer: Scorer, function: Any, weights: str | None) -> bytes:
+    """A function as a LiteRT model with one signature.
+
+    Args:
+        scorer: owns the variables.
+        function: tf.function with an input signature for one image.
+        weights: of `WEIGHTS`, or None for float32.
+    """
+    # The scorer itself would bring its own functions along, which take longer to save than what is wanted.
+    owner = tf.Module()
+    owner.tracked = scorer.tracked
+    with tempfile.TemporaryDirectory() as directory:
+        tf.saved_model.save(owner, directory, signatures={"serving_default": function})
+        converter = tf.lite.TFLiteConverter.from_saved_model(directory, signature_keys=["serving_default"])
+        if weights:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if weights == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        try:
+            return bytes(converter.convert())
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise JobError(
+                f"The network cannot be converted for ServingEngine {NAME}: {reason}. Train with ServingEngine "
+                "tensorflow."
+            ) from error
+
+
+def _probabilities(scorer: Scorer, images: list[Any], temperature: float) -> Array:
+    found = np.asarray([scorer.logits(tf.constant(one)).numpy()[0] for one in images], dtype=np.float64)
+    return np.asarray(1 / (1 + np.exp(-found / temperature)))
+
+
+def _engine_probabilities(directory: Path, images: list[Any]) -> Array:
+    running = load(directory)
+    return np.asarray([float(running.outputs(one[0])["probability"]) for one in images])
+
+
+def load(directory: Path) -> Any:
+    """The engine of a model directory, with the libraries that travel in it.
+
+    Raises:
+        JobError: when the libraries cannot be imported or the files are damaged.
+    """
+    engine = _imported(directory)
+    try:
+        return engine.Engine(directory, engine.own_threads())
+    except (ValueError, RuntimeError, OSError) as error:
+        raise JobError(f"The engine {NAME} of the model cannot be loaded: {error}.") from error
+
+
+def signatures(directory: Path) -> dict[str, Callable[..., dict[str, Any]]]:
+    """The engine of a model directory with the faces of the SavedModel's `score_pixels` and `explain_pixels`.
+
+    Raises:
+        JobError: as `load`.
+    """
+    running = load(directory)
+
+    def explain_pixels(pixels: Any) -> dict[str, Any]:
+        rows = [running.outputs(one) for one in np.asarray(pixels)]
+        return {name: tf.constant(np.stack([row[name] for row in rows])) for name in rows[0] if name != "overlay"}
+
+    return {"score_pixels": explain_pixels, "explain_pixels": explain_pixels}
+
+
+def _runner(directory: Path, model: Path) -> Any:
+    engine = _imported(directory)
+    return engine.runner(model, engine.own_threads())
+
+
+def _imported(directory: Path) -> Any:
+    """`model_code.serving.engine`, which needs libraries that may be in the model directory only."""
+    library = str(directory / "code" / "lib")
+    if Path(library).is_dir() and library not in sys.path:
+        sys.path.append(library)
+        importlib.invalidate_caches()
+    try:
+        return importlib.import_module("model_code.serving.engine")
+    except ImportError as error:
+        raise JobError(f"The libraries of the engine {NAME} cannot be imported: {error}.") from error
+
+
+def _save_decoder(size: int, directory: Path) -> None:
+    """`<directory>/1`, image bytes to pixels.
+
+    The container starts TensorFlow Serving whatever inference.py does and refuses an archive without a SavedModel
+    (`serve.py`, "no SavedModel bundles found!"). This one takes no memory, and shows what the engine's own decoding has
+    to give.
+    """
+    module = tf.Module()
+
+    def decode(image_bytes: Any) -> dict[str, Any]:
+        return {"pixels": decoding.batch_from_bytes(image_bytes, size)}
+
+    signature = [tf.TensorSpec((None,), tf.string, name="image_bytes")]
+    module.decode = tf.function(decode, input_signature=signature, autograph=False)
+    tf.saved_model.save(module, str(directory / VERSION_DIRECTORY), signatures={"serving_default": module.decode})

@@ -1,0 +1,228 @@
+"""What leaves training: the SavedModel, the request handlers and metadata.json, in TensorFlow Serving's layout."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from model_code.data.archive import LABELS
+from model_code.imaging.decoding import batch_from_bytes
+from model_code.network.classifier import Classifier
+from model_code.network.feature_projection import Projection, projected
+from model_code.network.grad_cam import grad_cam, overlay
+from model_code.network.out_of_distribution import Guard, unfamiliarity
+from model_code.serving import inference
+
+VERSION_DIRECTORY = "1"
+
+
+class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
+    """The network as one traced function from pixels to logits and what explains them.
+
+    Validation during training and all signatures of the export are calls of this one function, `inspect`: the network
+    is traced once, and they cannot differ. An explanation is computed from what the same forward pass leaves behind.
+
+    Attributes:
+        tracked: the network's variables, in its order; `weights.load_package` reads them by this name.
+        size: edge of the images in pixels.
+        body: the backbone, float32 pixels (n, size, size, 1) in 0..255 to feature maps (n, h, w, c).
+        head: what follows it, feature maps to logits (n,) and the hidden layer (n, k). `engine_export` converts the two
+            by themselves.
+        inspect: float32 pixels (n, size, size, 1) in 0..255 to logits (n,), feature maps (n, h, w, c) and the hidden
+            layer (n, k).
+        logits: the same pixels to logits (n,).
+        explain: the same pixels to logits (n,), feature maps and saliency maps (n, size, size), see
+            `saliency.grad_cam`.
+    """
+
+    def __init__(self, classifier: Classifier, size: int) -> None:
+        super().__init__()
+        network = classifier.network
+        # The variables themselves, not the Keras model: its serialisation would bring its training functions along.
+        self.tracked = [variable.value for variable in network.variables]
+        self.size = size
+        hidden, logit = (network.get_layer(name) for name in ("hidden", "logit"))
+        pooling = network.get_layer("pooling")
+        backbone = keras.Model(network.input, pooling.input)
+
+        def body(pixels: Any) -> Any:
+            return backbone(pixels, training=False)
+
+        self.body = body
+        self.kernels = hidden.kernel.value, logit.kernel.value
+        specification = [tf.TensorSpec((None, size, size, 1), tf.float32, name="pixels")]
+
+        def head(feature_maps: Any) -> tuple[Any, Any]:
+            activations = hidden(pooling(feature_maps))
+            return tf.squeeze(logit(activations), axis=1), activations
+
+        self.head = head
+
+        def inspect(pixels: Any) -> tuple[Any, Any, Any]:
+            feature_maps = self.body(pixels)
+            logits, activations = self.head(feature_maps)
+            return logits, feature_maps, activations
+
+        def explain(pixels: Any) -> tuple[Any, Any, Any]:
+            logits, feature_maps, activations = self.inspect(pixels)
+            return logits, feature_maps, grad_cam(feature_maps, activations, *self.kernels, size)
+
+        self.inspect = tf.function(inspect, input_signature=specification)
+        self.logits = tf.function(lambda pixels: self.inspect(pixels)[0], input_signature=specification)
+        self.explain = tf.function(explain, input_signature=specification)
+
+
+def save_servable(
+    scorer: Scorer,
+    temperature: float,
+    directory: Path,
+    guard: Guard | None = None,
+    projection: Projection | None = None,
+) -> None:
+    """Write `<directory>/1`, a SavedModel whose signatures all answer logit, probability, unfamiliarity, projection.
+
+    Of encoded JPEGs or PNGs, `image_bytes`, string (n,):
+
+    - `serving_default`.
+    - `explain`: also `overlay_bytes`, string (n,), the saliency map of the upright image, see `saliency.overlay`:
+      as numbers in JSON it would cost more than the network.
+    - `features`: also `features`, float32 (n, c), what the backbone found, averaged over the positions.
+
+    Of images as preprocessing wrote them, `pixels`, uint8 (n, size, size, 1):
+
+    - `score_pixels`.
+    - `explain_pixels`: also `saliency`, float32 (n, size, size), see `saliency.grad_cam`.
+
+    Args:
+        scorer: the trained network.
+        temperature: of the calibration, stored as a constant of the graph.
+        directory: the model directory; becomes the root of model.tar.gz.
+        guard: says how unlike the training images an image is; without one, the unfamiliarity is 0.
+        projection: says what the network sees in a few numbers, float32 (n, k); without one, there is no such output.
+    """
+
+    # Traced once, like the network, so that its statistics are in the file once.
+    unlike = tf.function(
+        lambda pixels: unfamiliarity(guard, pixels),
+        input_signature=[tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.float32, name="pixels")],
+    )
+
+    def outputs(logit: Any, feature_maps: Any, pixels: Any) -> dict[str, Any]:
+        return {**judged(logit, temperature, unlike(pixels)), **projected(projection, feature_maps)}
+
+    def score_pixels(pixels: Any) -> dict[str, Any]:
+        pixels = tf.cast(pixels, tf.float32)
+        logit, feature_maps, _ = scorer.inspect(pixels)
+        return outputs(logit, feature_maps, pixels)
+
+    def explain_pixels(pixels: Any) -> dict[str, Any]:
+        pixels = tf.cast(pixels, tf.float32)
+        logit, feature_maps, saliency = scorer.explain(pixels)
+        return {**outputs(logit, feature_maps, pixels), "saliency": saliency}
+
+    def serving_default(image_bytes: Any) -> dict[str, Any]:
+        return score_pixels(batch_from_bytes(image_bytes, scorer.size))
+
+    def explain(image_bytes: Any) -> dict[str, Any]:
+        explained = explain_pixels(batch_from_bytes(image_bytes, scorer.size))
+        return {"overlay_bytes": overlay(explained.pop("saliency")), **explained}
+
+    def features(image_bytes: Any) -> dict[str, Any]:
+        pixels = tf.cast(batch_from_bytes(image_bytes, scorer.size), tf.float32)
+        logit, feature_maps, _ = scorer.inspect(pixels)
+        return {**outputs(logit, feature_maps, pixels), "features": tf.reduce_mean(feature_maps, axis=(1, 2))}
+
+    of_bytes = [tf.TensorSpec((None,), tf.string, name="image_bytes")]
+    of_pixels = [tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.uint8, name="pixels")]
+    takes: dict[Any, list[Any]] = {serving_default: of_bytes, explain: of_bytes, features: of_bytes}
+    takes |= {score_pixels: of_pixels, explain_pixels: of_pixels}
+    tf.saved_model.save(
+        scorer,
+        str(directory / VERSION_DIRECTORY),
+        signatures={
+            function.__name__: tf.function(function, input_signature=specification)
+            for function, specification in takes.items()
+        },
+    )
+
+
+def judged(logit: Any, temperature: float, unfamiliar: Any) -> dict[str, Any]:
+    """What every answer says about an image, whichever engine computes it.
+
+    Args:
+        logit: float32 (n,).
+        temperature: of the calibration.
+        unfamiliar: float32 (n,), of the guard.
+    """
+    probability = tf.sigmoid(logit / tf.constant(temperature, tf.float32))
+    return {"logit": logit, "probability": probability, "unfamiliarity": unfamiliar}
+
+
+def save_handlers(directory: Path) -> None:
+    """Put the request handlers where the serving container looks for them, `code/inference.py`.
+
+    They are the same for both engines: metadata.json says which it is.
+    """
+    code = directory / "code"
+    code.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(inference.__file__, code / "inference.py")
+
+
+def save_metadata(
+    directory: Path,
+    *,
+    card: dict[str, Any],
+    threshold: float,
+    temperature: float,
+    indeterminate: tuple[float, float],
+    guard: dict[str, Any],
+    engine: dict[str, Any] | None = None,
+    backbone: str,
+    backbone_weights: str,
+    training: dict[str, Any],
+) -> dict[str, Any]:
+    """Write metadata.json, which serving and evaluation read, and return it.
+
+    Args:
+        directory: the model directory.
+        card: the dataset card of preprocessing.
+        threshold: probability at or above which the label is PNEUMONIA.
+        temperature: of the calibration.
+        indeterminate: least and greatest probability of the band around the threshold where the model does not decide.
+        guard: of `guard.fit`, where the limit of unfamiliarity comes from.
+        engine: what `engine_export.save_models` says; None where TensorFlow Serving computes the answers.
+        backbone: its name.
+        backbone_weights: where the backbone's weights came from.
+        training: hyperparameters and history, for the evaluation report.
+    """
+    metadata = {
+        "labels": list(LABELS),
+        "image_size": card["image_size"],
+        "threshold": threshold,
+        "temperature": temperature,
+        "indeterminate": {"low": indeterminate[0], "high": indeterminate[1]},
+        "guard": guard,
+        **(engine or {"engine": "tensorflow"}),
+        "backbone": backbone,
+        "backbone_weights": backbone_weights,
+        "dataset": {"sha256": card["sha256"], "archive_uri": card["archive_uri"], "splits": card["splits"]},
+        "training": training,
+        "source_revision": os.environ.get("SOURCE_REVISION") or "unknown",
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": importlib.metadata.version("keras"),
+        },
+        "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    }
+    (directory / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+    return metadata

@@ -1,0 +1,1 @@
+"""From encoded radiographs to pixels: decoding, orientation, augmentation, perceptual hashes."""

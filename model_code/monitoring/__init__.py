@@ -1,0 +1,1 @@
+"""Kept predictions against the reference of the model that made them: drift, and performance by readers' labels."""

@@ -1,0 +1,102 @@
+"""reference.json: what the predictions of a released model are compared with; it travels with the model package.
+
+Scores and inputs are those of the validation split: radiographs like the training data, with the labels mixed as there,
+on which the network was not fitted. Only those that the guard lets pass, because predictions are kept of no others. How
+good the model is comes from the test split, as in the evaluation.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from model_code.contract.job import JobError
+from model_code.statistics.metrics import Array
+
+if TYPE_CHECKING:
+    # Would bring TensorFlow into the monitoring job, which has no use for it.
+    from model_code.evaluation.scoring import TestScores
+
+FILE = "reference.json"
+VERSION = 1
+# More would say nothing that a figure of the report shows, and each is read by every monitoring job.
+MOST_SAMPLES = 1000
+_DIGITS = 6
+
+
+def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """The reference of one model.
+
+    Args:
+        validation: the validation split as the exported model sees it.
+        evaluation: the evaluation document.
+    """
+    usual = validation.unfamiliarity <= 1
+    figures = evaluation["binary_classification_metrics"] | evaluation["calibration"]
+    test = evaluation["test"]
+    labels = {label: sum(row.values()) for label, row in figures["confusion_matrix"].items()}
+    evaluated = {
+        name: _figure(figures[key], images, test["patients"])
+        for name, key, images in (
+            ("sensitivity", "true_positive_rate", labels["1"]),
+            ("specificity", "true_negative_rate", labels["0"]),
+            ("auc", "auc", min(labels.values())),
+            ("calibration_error", "expected_calibration_error", test["images"]),
+        )
+    }
+    return {
+        "version": VERSION,
+        "dataset_sha256": evaluation["dataset_sha256"],
+        "threshold": evaluation["threshold"],
+        "indeterminate": {name: evaluation["indeterminate"][name] for name in ("low", "high")},
+        "validation": {
+            "images": int(usual.sum()),
+            "patients": len({patient for patient, kept in zip(validation.patients, usual, strict=True) if kept}),
+            "prevalence": float(validation.labels[usual].mean()) if usual.any() else 0.0,
+            "probability": _samples(validation.probabilities[usual]),
+            "unfamiliarity": _samples(validation.unfamiliarity[usual]),
+            "features": [_samples(column) for column in validation.features[usual].T],
+        },
+        "evaluation": {**evaluated, **{name: test[name] for name in ("images", "patients", "prevalence")}},
+    }
+
+
+def read(directory: Path) -> dict[str, Any] | None:
+    """The reference in an input's directory; None where there is another file in its place.
+
+    Raises:
+        JobError: it is not one that this code understands.
+    """
+    path = directory / FILE
+    if not path.is_file():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = found["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise JobError(f"The model's {FILE} is damaged: {error!r}.") from error
+    if version != VERSION:
+        raise JobError(f"The model's {FILE} is of version {version}, where {VERSION} is understood: deploy again.")
+    return found
+
+
+def _figure(figure: dict[str, Any], images: int, patients: int) -> dict[str, Any]:
+    """A figure, and as how many independent images those it rests on count, see `intervals.estimate`."""
+    value, spread = figure["value"], figure["standard_deviation"]
+    size = value * (1 - value) / spread**2 if spread > 0 and 0 < value < 1 else patients
+    return {
+        "value": value,
+        "confidence_interval": figure["confidence_interval"],
+        "effective_images": max(1.0, float(min(images, size))),
+    }
+
+
+def _samples(values: Array) -> list[float]:
+    """Values in order; of many, the quantiles at equal distances."""
+    ordered = np.sort(values)
+    if len(ordered) > MOST_SAMPLES:
+        ordered = np.quantile(ordered, (np.arange(MOST_SAMPLES) + 0.5) / MOST_SAMPLES)
+    return [round(float(value), _DIGITS) for value in ordered]

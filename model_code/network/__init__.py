@@ -1,0 +1,1 @@
+"""The classifier: backbone, head, pretrained weights, saliency map, out-of-distribution detector."""

@@ -1,0 +1,1 @@
+"""HTML reports, plots, saliency pictures and SageMaker's model card."""

@@ -1,0 +1,124 @@
+"""The dataset card as sections of the evaluation report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from model_code.reports import html_page
+from model_code.reports.html_page import Html, Section
+from model_code.reports.plots import class_distribution
+
+_NAMED_FILES = 5
+
+
+def labels_section(card: dict[str, Any]) -> Section:
+    """How many images of each label each split has."""
+    rows = (
+        [
+            split,
+            f"{counts['images']:,}",
+            f"{counts['patients']:,}",
+            *(f"{counts['labels'][label]:,}" for label in card["labels"]),
+            ", ".join(f"{name} {count:,}" for name, count in counts["subtypes"].items()) or "-",
+        ]
+        for split, counts in card["splits"].items()
+    )
+    return Section(
+        "labels",
+        "Labels in each split",
+        [
+            html_page.plots([class_distribution(card)]),
+            html_page.table(
+                "Images and patients in each split", ["Split", "Images", "Patients", *card["labels"], "Subtypes"], rows
+            ),
+        ],
+    )
+
+
+def dataset_section(card: dict[str, Any]) -> Section:
+    """Where the images came from, what was decided, refused and checked."""
+    return Section("dataset", "Dataset card", [*_origin(card), *_decisions(card), *_checks(card)])
+
+
+def _origin(card: dict[str, Any]) -> Iterator[Html]:
+    digest, archive = (f"<code>{html_page.text(card[name])}</code>" for name in ("sha256", "archive_uri"))
+    yield html_page.paragraph(
+        Html(f"Content SHA-256 {digest}, from {archive}, made {html_page.text(card['created'])}.")
+    )
+    sources = card["sources"]
+
+    def spread(name: str, unit: float = 1.0, digits: int = 0) -> list[str]:
+        return [
+            " / ".join(f"{found[name][key] / unit:,.{digits}f}" for key in ("min", "median", "max"))
+            for found in sources.values()
+        ]
+
+    def counted(name: str) -> list[str]:
+        return [", ".join(f"{key} {count:,}" for key, count in found[name].items()) for found in sources.values()]
+
+    yield html_page.table(
+        "The original files of the images used (least / median / greatest)",
+        ["", *sources],
+        [
+            ["Images", *(f"{found['images']:,}" for found in sources.values())],
+            ["Format", *counted("formats")],
+            ["Mode", *counted("modes")],
+            ["With EXIF", *(f"{found['with_exif']:,}" for found in sources.values())],
+            ["Width, px", *spread("width")],
+            ["Height, px", *spread("height")],
+            ["Aspect ratio", *spread("aspect_ratio", digits=2)],
+            ["File size, kB", *spread("bytes", 1000.0, 1)],
+        ],
+    )
+
+
+def _decisions(card: dict[str, Any]) -> Iterator[Html]:
+    yield html_page.heading("Decisions")
+    yield html_page.bullets(card["decisions"])
+    yield html_page.heading("Files that are not used")
+    if not card["dropped"]:
+        yield html_page.paragraph("Every file with a label is used.")
+        return
+    yield html_page.table(
+        f"Reasons, with up to {_NAMED_FILES} of the files; dataset.json names more",
+        ["Reason", "Files", "For example"],
+        (
+            [entry["reason"].replace("_", " "), f"{entry['count']:,}", "; ".join(entry["files"][:_NAMED_FILES])]
+            for entry in card["dropped"]
+        ),
+    )
+
+
+def _checks(card: dict[str, Any]) -> Iterator[Html]:
+    audit = card["audit"]
+    yield html_page.heading("Splits kept apart")
+    yield html_page.table(
+        f"Shared between splits after the split was made; near-duplicates by {audit['hash']}, threshold "
+        f"{audit['threshold']}",
+        ["Shared", "Number"],
+        [
+            ["Patients", audit["patients_shared"]],
+            ["Identical images", audit["duplicates_shared"]],
+            ["Near-duplicate images", audit["near_duplicates_shared"]],
+        ],
+    )
+    yield html_page.heading("Shortcuts: what gives the label away without a look at the lungs")
+    yield html_page.paragraph(
+        "Each probe predicts the label from one property of the original file. An AUROC of 0.5 is guessing; near 1, a "
+        "network could learn the property instead of the disease, as far as it survives in the resized grey pixels."
+    )
+    yield html_page.table(
+        "Probes",
+        ["Property", "AUROC", "95 % interval", "Images", "What it says"],
+        (
+            [
+                probe["probe"].replace("_", " "),
+                f"{probe['auroc']:.3f}",
+                "{:.3f} to {:.3f}".format(*probe["confidence_interval"]),
+                f"{probe['images']:,}",
+                probe["sentence"],
+            ]
+            for probe in card["shortcuts"]
+        ),
+    )

@@ -1,0 +1,285 @@
+"""report.html: one self-contained file for the person who approves a model.
+
+What decides comes first: verdict, key figures with their intervals, the comparison with the model that is serving.
+Below it is what a second look needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from model_code.evaluation.comparison import name as package_name
+from model_code.evaluation.scoring import TestScores
+from model_code.reports import evaluation_plots, html_page, plots
+from model_code.reports.dataset_report import dataset_section, labels_section
+from model_code.reports.gallery import Gallery
+from model_code.reports.html_page import Html, Section
+from model_code.reports.model_card import INTENDED_USE, NOT_FOR
+
+TITLE = "Chest radiograph classifier: evaluation on the test split"
+SHOWN = {
+    "auc": "AUROC",
+    "auprc": "AUPRC",
+    "true_positive_rate": "Sensitivity (recall)",
+    "true_negative_rate": "Specificity",
+    "precision": "Positive predictive value (precision)",
+    "negative_predictive_value": "Negative predictive value",
+    "f1": "F1",
+    "balanced_accuracy": "Balanced accuracy",
+    "accuracy": "Accuracy",
+    "expected_calibration_error": "Expected calibration error",
+    "brier_score": "Brier score",
+}
+_KEY_FIGURES = {
+    "auc": "AUROC",
+    "true_positive_rate": "Sensitivity",
+    "true_negative_rate": "Specificity",
+    "expected_calibration_error": "Calibration error",
+}
+
+
+def render(
+    evaluation: dict[str, Any], metadata: dict[str, Any], card: dict[str, Any], *, scores: TestScores, gallery: Gallery
+) -> str:
+    """The report as one HTML document that refers to nothing outside itself.
+
+    Args:
+        evaluation: the evaluation document, complete.
+        metadata: of the model.
+        card: the dataset card.
+        scores: of the test split, for the histogram.
+        gallery: its pictures.
+    """
+    sections = [
+        Section("figures", "Key figures", list(_figures(evaluation))),
+        Section("comparison", "Against the serving model", list(_comparison(evaluation["comparison"]))),
+        Section("gates", "Quality gates", [_gates(evaluation["gates"])]),
+        labels_section(card),
+        Section("training", "Training", list(_training(metadata))),
+        Section("curves", "Discrimination and decisions", [_curves(evaluation)]),
+        Section("calibration", "Calibration", [_calibration(evaluation)]),
+        Section("undecided", "Undecided images", [_indeterminate(evaluation, scores)]),
+        Section("guard", "Refused images", [_guard(evaluation, metadata)]),
+        Section("subgroups", "Subgroups", list(_subgroups(evaluation))),
+        gallery.samples_section(),
+        gallery.saliency_section(evaluation["saliency"]),
+        dataset_section(card),
+        Section(
+            "settings",
+            "Settings and versions",
+            [html_page.table("Settings", ["Setting", "Value"], _settings(metadata))],
+        ),
+        Section("use", "Intended use", [html_page.paragraph(INTENDED_USE), html_page.paragraph(NOT_FOR)]),
+    ]
+    closing = html_page.paragraph(
+        f"Dataset {card['sha256'][:12]}, source revision {metadata['source_revision']}, trained {metadata['created']}."
+    )
+    return html_page.document(TITLE, _opening(evaluation), sections, closing)
+
+
+def _opening(evaluation: dict[str, Any]) -> Iterator[Html]:
+    gates = evaluation["gates"]
+    title = "Fit for registration: all quality gates passed." if gates["passed"] else "Not fit for registration."
+    message = Html(f"<strong>{title}</strong>{html_page.text(gates['message'])}")
+    yield html_page.paragraph(message, f"verdict {'passed' if gates['passed'] else 'failed'}")
+    yield html_page.paragraph(Html(f"<strong>Intended use.</strong> {html_page.text(INTENDED_USE)}"))
+
+
+def _figures(evaluation: dict[str, Any]) -> Iterator[Html]:
+    test, found = evaluation["test"], _found(evaluation)
+    yield html_page.group(
+        (
+            Html(f"<div>{title}<b>{found[name]['value']:.3f}</b><span>{_interval(found[name])}</span></div>")
+            for name, title in _KEY_FIGURES.items()
+        ),
+        "key",
+    )
+    yield html_page.paragraph(
+        f"{test['images']:,} test radiographs of {test['patients']:,} patients, {test['prevalence']:.1%} with "
+        f"PNEUMONIA, scored once. The decision threshold {evaluation['threshold']:.3f} and the temperature "
+        f"{evaluation['calibration']['temperature']:.3f} come from validation data. The predictive values, accuracy "
+        "and F1 hold for this prevalence only."
+    )
+    yield html_page.table(
+        "All figures",
+        ["Metric", "Value", "95 % interval", "Another test split of this size"],
+        (
+            [
+                title,
+                f"{found[name]['value']:.3f}",
+                _interval(found[name]),
+                _ends(found[name]["prediction_interval"], ".3f"),
+            ]
+            for name, title in SHOWN.items()
+        ),
+    )
+    yield html_page.paragraph(
+        f"The 95 % interval is for the metric on endless data of this kind: Wilson's, with the variance of "
+        f"{test['resamples']:,} bootstrap resamples of patients, and never narrower than the number of images allows. "
+        "The last column is where the same metric lies with 95 % probability when it is measured once more, on as many "
+        "other patients of the same kind.",
+        "quiet",
+    )
+
+
+def _comparison(comparison: dict[str, Any]) -> Iterator[Html]:
+    yield html_page.paragraph(comparison["sentence"])
+    if comparison["worse"] and comparison["mode"] == "report":
+        yield html_page.paragraph(
+            "The pipeline was started with ServingComparison report, so this does not fail the model."
+        )
+    difference = comparison["auc_difference"]
+    if difference is None:
+        return
+    candidate, serving = comparison["candidate"], comparison["serving"]
+    names = {"auc": "AUROC", "true_positive_rate": "Sensitivity", "true_negative_rate": "Specificity"}
+    yield html_page.table(
+        f"The candidate and {package_name(comparison['serving_package'])} on the same {comparison['images']} images, "
+        "each at its own threshold",
+        ["Metric", "Candidate", "Serving", "Difference", "95 % interval"],
+        (
+            [
+                title,
+                f"{candidate[key]['value']:.3f}",
+                f"{serving[key]['value']:.3f}",
+                f"{comparison[f'{key}_difference']['value']:+.3f}",
+                _ends(comparison[f"{key}_difference"]["confidence_interval"], "+.3f"),
+            ]
+            for key, title in names.items()
+        ),
+    )
+    yield html_page.paragraph(f"The two decide differently about {comparison['called_differently']} of the images.")
+    if comparison["notes"]:
+        yield html_page.bullets(comparison["notes"])
+
+
+def _gates(gates: dict[str, Any]) -> Html:
+    return html_page.table(
+        "Limits of this execution",
+        ["Gate", "Value", "Limit", "Result"],
+        (
+            [gate["title"], gate["shown"], gate["rule"], "passed" if gate["passed"] else "failed"]
+            for gate in gates["checks"]
+        ),
+    )
+
+
+def _training(metadata: dict[str, Any]) -> Iterator[Html]:
+    training = metadata["training"]
+    yield html_page.plots([plots.training(training["history"])])
+    start = training["hyperparameters"].get("warm_start_from", "none")
+    if start != "none":
+        yield html_page.paragraph(
+            f"Training began from the weights of {package_name(start)}. If that model was trained on another dataset, "
+            "it may have seen some of these test images, and the figures of this report would be too good."
+        )
+
+
+def _curves(evaluation: dict[str, Any]) -> Html:
+    drawn = (evaluation_plots.roc, evaluation_plots.precision_recall, evaluation_plots.confusion)
+    return html_page.plots(plot(evaluation) for plot in drawn)
+
+
+def _calibration(evaluation: dict[str, Any]) -> Html:
+    calibration = evaluation["calibration"]
+    raw, chance = calibration["raw"], calibration["by_chance"]
+    figures = html_page.table(
+        "With and without the temperature: value and 95 % interval",
+        ["Metric", "As served", "Raw"],
+        (
+            [SHOWN[key], _both(calibration[key]), _both(raw[key])]
+            for key in ("expected_calibration_error", "brier_score")
+        ),
+    )
+    chance_note = html_page.paragraph(
+        f"The calibration error is never 0 on a finite test split: with perfect probabilities it would be "
+        f"{chance['mean']:.3f} on average on these images, and above {chance['percentile_95']:.3f} in one of twenty "
+        "test splits."
+    )
+    return html_page.beside(evaluation_plots.reliability(evaluation), [figures, chance_note])
+
+
+def _indeterminate(evaluation: dict[str, Any], scores: TestScores) -> Html:
+    band, found = evaluation["indeterminate"], evaluation["binary_classification_metrics"]
+    names = {"true_positive_rate": "Sensitivity", "true_negative_rate": "Specificity"}
+    return html_page.beside(
+        evaluation_plots.histogram(scores.labels, scores.probabilities, evaluation),
+        [
+            html_page.paragraph(
+                f"Probabilities from {band['low']:.3f} to {band['high']:.3f} around the threshold should be read as "
+                "undecided. The band comes from validation data."
+            ),
+            html_page.table(
+                "Test images in the band",
+                ["Images", "Share and 95 % interval"],
+                [[band["images"], _both(band["coverage"])]],
+            ),
+            html_page.table(
+                "What is gained by leaving them open: value and 95 % interval",
+                ["Metric", "All images", "Images outside the band"],
+                ([title, _both(found[key]), _both(band[key])] for key, title in names.items()),
+            ),
+        ],
+    )
+
+
+def _guard(evaluation: dict[str, Any], metadata: dict[str, Any]) -> Html:
+    guard = evaluation["guard"]
+    if not guard["active"]:
+        said = metadata.get("guard", {}).get("sentence", "There is no guard, any image is answered.")
+        return html_page.paragraph(f"{said} A photograph would get a probability like any radiograph.")
+    refused, images = guard["refused"], evaluation["test"]["images"]
+    low, high = (f"{end:.1%}" for end in guard["false_refusal_rate"]["confidence_interval"])
+    return html_page.paragraph(
+        f"The endpoint refuses an image that is unlike the training images. Of the {images:,} test radiographs it "
+        f"would refuse {refused}, {refused / images:.1%} (95 % interval {low} to {high}); the figures above count "
+        "them all the same. The limit comes from validation data."
+    )
+
+
+def _subgroups(evaluation: dict[str, Any]) -> Iterator[Html]:
+    rows = evaluation["subgroups"]
+    if rows:
+        yield html_page.plots([evaluation_plots.subgroups(evaluation)])
+        names = {"true_positive_rate": "Sensitivity", "true_negative_rate": "Specificity", "auc": "AUROC"}
+        yield html_page.table(
+            "Value and 95 % interval; the AUROC of a subtype tells it from all NORMAL images",
+            ["Subgroup", "Images", "Patients", *names.values()],
+            ([row["title"], row["images"], row["patients"], *(_both(row.get(key)) for key in names)] for row in rows),
+        )
+    if not any(row["by"] == "image size" for row in rows):
+        yield html_page.paragraph("No subgroups by image size: below or above the median size, a label is missing.")
+
+
+def _settings(metadata: dict[str, Any]) -> Iterator[list[Any]]:
+    training = metadata["training"]
+    yield ["backbone", metadata["backbone"]]
+    yield ["backbone weights", metadata["backbone_weights"]]
+    shown = {"backbone", "backbone_weights"}
+    yield from (
+        [key.replace("_", " "), value] for key, value in training["hyperparameters"].items() if key not in shown
+    )
+    yield ["arithmetic of training", training["precision"]]
+    yield ["devices", training["devices"]]
+    yield ["training time", f"{training['seconds']} s"]
+    yield from ([f"{key} version", value] for key, value in metadata["versions"].items())
+    yield ["source revision", metadata["source_revision"]]
+    yield ["trained", metadata["created"]]
+
+
+def _found(evaluation: dict[str, Any]) -> dict[str, Any]:
+    return {**evaluation["binary_classification_metrics"], **evaluation["calibration"]}
+
+
+def _interval(figure: dict[str, Any]) -> Html:
+    return _ends(figure["confidence_interval"], ".3f")
+
+
+def _ends(interval: list[float], form: str) -> Html:
+    low, high = (format(end, form) for end in interval)
+    return Html(f'<span class="nowrap">{low} to {high}</span>')
+
+
+def _both(figure: dict[str, Any] | None) -> Html:
+    return Html(f"{figure['value']:.3f} ({_interval(figure)})") if figure else Html("-")

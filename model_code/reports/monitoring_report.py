@@ -1,0 +1,206 @@
+"""report.html of MonitorModel: for whoever an alarm has woken, and for whoever looks at a model once a month.
+
+The verdict comes first and what to think of it; below it the figures it rests on, with what chance alone would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from model_code.monitoring import drift, performance
+from model_code.monitoring.drift import Quantity
+from model_code.monitoring.kept_predictions import Predictions
+from model_code.reports import html_page, monitoring_plots
+from model_code.reports.html_page import Html, Section
+from model_code.reports.model_card import INTENDED_USE, NOT_FOR
+
+TITLE = "Chest radiograph classifier: monitoring"
+_FIGURES = {"sensitivity": "Sensitivity", "specificity": "Specificity", "auc": "AUROC"}
+
+
+def render(findings: dict[str, Any], compared: Sequence[Quantity], predictions: Predictions) -> str:
+    """The report as one HTML document that refers to nothing outside itself.
+
+    Args:
+        findings: monitoring.json, complete.
+        compared: the quantities that the findings are about, in their order.
+        predictions: of the window.
+    """
+    sections = [
+        Section("looked", "What was looked at", list(_looked_at(findings, predictions))),
+        Section("drift", "Drift of scores and inputs", list(_drift(findings))),
+    ]
+    if findings["drift"]:
+        sections.append(Section("distributions", "Then and now", [_distributions(findings, compared)]))
+    sections += [
+        Section("performance", "Performance by readers' labels", list(_performance(findings))),
+        Section("meaning", "What this can and cannot tell", [_meaning()]),
+        Section("use", "Intended use", [html_page.paragraph(INTENDED_USE), html_page.paragraph(NOT_FOR)]),
+    ]
+    window = findings["window"]
+    closing = html_page.paragraph(f"Predictions from {window['from']} to {window['to']}.")
+    return html_page.document(TITLE, _opening(findings), sections, closing)
+
+
+def _opening(findings: dict[str, Any]) -> Iterator[Html]:
+    found, judged = findings["drift"], findings["performance"]
+    dropped = bool(judged and judged["dropped"])
+    if found is None:
+        title, result = "Nothing was compared.", "open"
+    elif found["detected"] or dropped:
+        title = " and ".join(
+            [*(["Drift"] if found["detected"] else []), *(["a drop in performance"] if dropped else [])]
+        )
+        title, result = f"{title[0].upper()}{title[1:]} found.", "failed"
+    else:
+        title, result = "Nothing unusual found.", "passed"
+    message = Html(f"<strong>{title}</strong>{html_page.text(findings['sentence'])}")
+    yield html_page.paragraph(message, f"verdict {result}")
+    yield html_page.paragraph(Html(f"<strong>Intended use.</strong> {html_page.text(INTENDED_USE)}"))
+
+
+def _looked_at(findings: dict[str, Any], predictions: Predictions) -> Iterator[Html]:
+    window, known = findings["window"], findings["reference"]
+    yield html_page.table(
+        "Model and predictions",
+        ["", "Value"],
+        [
+            ["endpoint", findings["endpoint"]],
+            ["model package", findings["package_arn"]],
+            ["predictions", f"{findings['predictions']:,} in {window['days']} days"],
+            ["labelled by readers", f"{findings['labelled_predictions']:,} in these days, whenever they were made"],
+            ["least predictions to compare", f"{findings['min_predictions']:,}"],
+            *(
+                [
+                    ["reference", f"{known['images']:,} validation radiographs of {known['patients']:,} patients"],
+                    ["PNEUMONIA in the reference", f"{known['prevalence']:.1%}"],
+                    ["dataset of the model", known["dataset_sha256"][:12]],
+                ]
+                if known
+                else []
+            ),
+        ],
+    )
+    if known and len(predictions.probabilities):
+        yield html_page.plots([monitoring_plots.by_day(predictions, known["threshold"])])
+
+
+def _drift(findings: dict[str, Any]) -> Iterator[Html]:
+    found = findings["drift"]
+    if found is None:
+        yield html_page.paragraph(findings["sentence"])
+        return
+    limit, level = findings["psi_limit"], findings["significance"]
+    yield html_page.table(
+        f"Population stability index (limit {limit:g}) and Kolmogorov-Smirnov test (level {level:g})",
+        ["Quantity", "PSI", "By chance: mean, 95 % below", "KS distance", "p", "p, corrected", "Result"],
+        (
+            [
+                row["title"],
+                f"{row['psi']:.3f}",
+                f"{row['psi_by_chance']['mean']:.3f}, {row['psi_by_chance']['percentile_95']:.3f}",
+                f"{row['ks_statistic']:.3f}",
+                _p_value(row["p_value"]),
+                _p_value(row["p_adjusted"]),
+                "drifted" if row["drifted"] else "no drift",
+            ]
+            for row in found["quantities"]
+        ),
+    )
+    yield html_page.paragraph(
+        f"A quantity has drifted when its PSI is at least {limit:g} and the corrected p is below {level:g}. The PSI is "
+        "never 0 for a finite number of images: the third column is what it would be if nothing had changed. p is "
+        "corrected by Holm's method for the number of quantities.",
+        "quiet",
+    )
+    if not found["features"]:
+        yield html_page.paragraph(
+            "This model answers no features of the network, so only scores and unfamiliarity are compared. A model "
+            "trained since monitoring came answers them."
+        )
+
+
+def _distributions(findings: dict[str, Any], compared: Sequence[Quantity]) -> Html:
+    rows = {row["name"]: row for row in findings["drift"]["quantities"]}
+    return html_page.plots(monitoring_plots.distribution(one, rows[one.name]) for one in compared)
+
+
+def _performance(findings: dict[str, Any]) -> Iterator[Html]:
+    found = findings["performance"]
+    if found is None or not findings["labelled_predictions"]:
+        yield html_page.paragraph(
+            "No reader has labelled a prediction of this model in these days. "
+            "POST /v1/predictions/{id}/feedback takes labels; drift alone does not say whether the model is worse."
+        )
+        return
+    counts = found["labels"]
+    yield html_page.paragraph(f"Readers labelled {counts['NORMAL']} as NORMAL and {counts['PNEUMONIA']} as PNEUMONIA.")
+    shown = {name: title for name, title in _FIGURES.items() if found[name]}
+    if shown:
+        yield html_page.table(
+            "Now and in the evaluation on the test split: value and 95 % interval",
+            ["Metric", "Now", "Evaluation", "Difference, 99 % interval", "Result"],
+            ([title, _both(found[name]), _both(found[name]["evaluation"]), *_fall(found[name])]
+             for name, title in shown.items()),
+        )  # fmt: skip
+    if len(shown) < len(_FIGURES):
+        yield html_page.paragraph(
+            f"A figure needs {performance.LEAST_IMAGES} labels of each kind that it rests on; those missing have fewer."
+        )
+    if error := found["calibration_error"]:
+        chance = error["by_chance"]
+        yield html_page.heading("Calibration")
+        yield html_page.beside(
+            monitoring_plots.reliability(found["reliability"], error["value"]),
+            [
+                html_page.table(
+                    "Expected calibration error: value and 95 % interval",
+                    ["Now", "Evaluation"],
+                    [[_both(error), _both(error["evaluation"])]],
+                ),
+                html_page.paragraph(
+                    f"With perfect probabilities it would be {chance['mean']:.3f} on average on these images, and "
+                    f"above {chance['percentile_95']:.3f} in one of twenty samples of this size."
+                ),
+            ],
+        )
+
+
+def _meaning() -> Html:
+    return html_page.bullets(
+        [
+            "Drift says that scores or inputs are distributed otherwise than in the reference. Another mix of patients "
+            "does that as well as another scanner, another export, or a fault on the way; it does not say that the "
+            "model is worse.",
+            "The reference has as many radiographs with PNEUMONIA as the training data. A ward where pneumonia is "
+            "rarer differs from it from the first day.",
+            "Readers label what they choose to. If they choose by the score, sensitivity and specificity here are not "
+            "those of all predictions.",
+            "A prediction names no patient. Many radiographs of one patient count as if they were independent, which "
+            "makes the tests a little too eager.",
+            "Images that the guard refuses are not kept, so they are not in these distributions: see how many requests "
+            "the API answers with not_a_radiograph.",
+            f"With a check every day, one in {1 / drift.SIGNIFICANCE:.0f} shows drift at most by chance; windows that "
+            "overlap are wrong together.",
+        ]
+    )
+
+
+def _fall(figure: dict[str, Any]) -> list[Any]:
+    if "dropped" not in figure:
+        return ["-", "-"]
+    low, high = figure["difference_interval"]
+    return [
+        Html(f'<span class="nowrap">{low:+.3f} to {high:+.3f}</span>'),
+        "dropped" if figure["dropped"] else "no drop",
+    ]
+
+
+def _both(figure: dict[str, Any]) -> Html:
+    low, high = figure["confidence_interval"]
+    return Html(f'{figure["value"]:.3f} (<span class="nowrap">{low:.3f} to {high:.3f}</span>)')
+
+
+def _p_value(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "below 0.001"

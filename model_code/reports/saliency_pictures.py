@@ -1,0 +1,177 @@
+"""Radiographs in the evaluation report: samples, and what the model looked at in its most certain calls.
+
+Images are named by their number in the order of the test shards. Neither patients nor file names are shown: the report
+is passed on.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import tensorflow as tf
+
+from model_code.data.archive import LABELS
+from model_code.evaluation.scoring import Pixels, TestScores
+from model_code.imaging.decoding import resize
+from model_code.network.grad_cam import COLOURS, OPACITY
+from model_code.statistics.metrics import Array
+
+SAMPLES_PER_LABEL = 8
+CASES_PER_GROUP = 3
+# Part of the edge on each side that counts as border: markers, collimation and the table are mostly there.
+BORDER = 0.1
+# Of a picture in the report; larger images are shrunk to it.
+_SIZE = 224
+_ROWS, _COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A JPEG as a data URI, what can be seen in it, and the line below it."""
+
+    source: str
+    alternative: str
+    caption: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A radiograph and the same one with its saliency map over it."""
+
+    plain: Picture
+    overlay: Picture
+
+
+class MeanSaliency:
+    """The average saliency map of each label over the test split, added up batch by batch."""
+
+    def __init__(self, size: int) -> None:
+        self._sums = np.zeros((len(LABELS), size, size))
+        self._shares: dict[int, list[float]] = {label: [] for label in range(len(LABELS))}
+        self._images = np.zeros(len(LABELS))
+        inner = slice(round(BORDER * size), size - round(BORDER * size))
+        self._border = np.ones((size, size), dtype=bool)
+        self._border[inner, inner] = False
+
+    def add(self, labels: Array, saliency: Array) -> None:
+        """Add a batch: labels (n,) and maps (n, size, size)."""
+        for label, one in zip(labels.astype(int), saliency, strict=True):
+            self._sums[label] += one
+            self._images[label] += 1
+            if one.any():
+                self._shares[label].append(float(one[self._border].sum() / one.sum()))
+
+    def as_json(self) -> dict[str, Any]:
+        """For each label, the share of saliency in the border, averaged over the images that have any."""
+        return {
+            "border": BORDER,
+            "border_area": float(self._border.mean()),
+            "border_share": {
+                name: float(np.mean(self._shares[label])) if self._shares[label] else None
+                for label, name in enumerate(LABELS)
+            },
+        }
+
+    def pictures(self) -> list[Picture]:
+        """The average maps, on black, on one common scale."""
+        means = self._sums / np.maximum(self._images, 1)[:, np.newaxis, np.newaxis]
+        peak = max(float(means.max()), 1e-12)
+        return [
+            Picture(
+                _jpeg(_coloured(mean / peak)),
+                f"Average saliency of {int(count)} {name} images: greatest at the {_place(mean)}.",
+                f"{name}, average of {int(count)} images",
+            )
+            for name, mean, count in zip(LABELS, means, self._images, strict=True)
+        ]
+
+
+def choose_samples(scores: TestScores, *, seed: int) -> dict[str, list[int]]:
+    """Positions of randomly drawn test images of each label, each of another patient."""
+    order = np.random.default_rng(seed).permutation(len(scores.labels))
+    return {
+        name: _distinct([int(at) for at in order if scores.labels[at] == label], scores, SAMPLES_PER_LABEL)
+        for label, name in enumerate(LABELS)
+    }
+
+
+def choose_cases(scores: TestScores, threshold: float) -> dict[str, list[int]]:
+    """Positions of the most certain right and wrong calls of each label, each group's images of different patients."""
+    called = scores.probabilities >= threshold
+    ascending = [int(at) for at in np.argsort(scores.logits, kind="stable")]
+    groups = {}
+    for label, decision in ((1, 1), (0, 0), (1, 0), (0, 1)):
+        order = ascending[::-1] if decision else ascending
+        inside = [at for at in order if scores.labels[at] == label and called[at] == decision]
+        title = f"{LABELS[label]} called {LABELS[decision]}" + (" (right)" if label == decision else " (wrong)")
+        groups[title] = _distinct(inside, scores, CASES_PER_GROUP)
+    return groups
+
+
+def sample(position: int, pixels: Pixels, scores: TestScores) -> Picture:
+    """One test image with its label."""
+    caption = f"image {position + 1}" + (f", {scores.subtypes[position]}" if scores.subtypes[position] else "")
+    label = LABELS[int(scores.labels[position])]
+    return Picture(_jpeg(_shrunk(pixels)), f"Chest radiograph, test {caption}, label {label}.", caption)
+
+
+def case(position: int, pixels: Pixels, saliency: Array, scores: TestScores) -> Case:
+    """One test image with and without its saliency map (size, size)."""
+    label, probability = LABELS[int(scores.labels[position])], scores.probabilities[position]
+    caption = f"image {position + 1}: {label}, probability {_probability(float(probability))}"
+    seen = f"greatest at the {_place(saliency)}" if saliency.any() else "none: nothing speaks for PNEUMONIA"
+    shown = _shrunk(pixels)
+    edge = shown.shape[0]
+    grid = np.asarray(tf.image.resize(saliency[..., np.newaxis], (edge, edge), antialias=True))[..., 0]
+    cover = OPACITY * grid[..., np.newaxis]
+    blended = (1 - cover) * shown + cover * _coloured(grid)
+    return Case(
+        Picture(_jpeg(shown), f"Chest radiograph, test {caption}.", caption),
+        Picture(_jpeg(blended.round().astype(np.uint8)), f"The same with its saliency map, {seen}.", "saliency"),
+    )
+
+
+def legend() -> str:
+    """The colours of the saliency maps from 0 to 1, left to right, as a data URI."""
+    return _jpeg(np.repeat(_coloured(np.linspace(0, 1, 256)[np.newaxis]), 16, axis=0))
+
+
+def _distinct(positions: list[int], scores: TestScores, count: int) -> list[int]:
+    """The first positions of different patients."""
+    seen: set[str] = set()
+    chosen: list[int] = []
+    for position in positions:
+        if scores.patients[position] not in seen and len(chosen) < count:
+            seen.add(scores.patients[position])
+            chosen.append(position)
+    return chosen
+
+
+def _probability(value: float) -> str:
+    """Three decimals, never a certainty that the number does not have."""
+    return "above 0.999" if value > 0.999 else "below 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _place(saliency: Array) -> str:
+    """Where in a grid of three by three the saliency is greatest, as seen in the image."""
+    rows = (np.array_split(band, 3, axis=1) for band in np.array_split(saliency, 3, axis=0))
+    means = np.asarray([[float(part.mean()) for part in row] for row in rows])
+    row, column = np.unravel_index(int(means.argmax()), means.shape)
+    return "centre" if row == column == 1 else f"{_ROWS[row]} {_COLUMNS[column]}"
+
+
+def _coloured(values: Array) -> Pixels:
+    return np.asarray(mpl.colormaps[COLOURS](values)[..., :3] * 255, dtype=np.uint8)
+
+
+def _shrunk(pixels: Pixels) -> Pixels:
+    return np.asarray(resize(pixels, _SIZE)) if pixels.shape[0] > _SIZE else pixels
+
+
+def _jpeg(pixels: Pixels) -> str:
+    encoded = tf.io.encode_jpeg(pixels, quality=85, optimize_size=True).numpy()
+    return "data:image/jpeg;base64," + base64.b64encode(encoded).decode("ascii")

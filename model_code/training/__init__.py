@@ -1,0 +1,1 @@
+"""Batches, augmented views, the training loop, its arithmetic and its checkpoints."""

@@ -1,0 +1,1 @@
+"""Predictions over the HTTPS API and in batches."""

@@ -1,0 +1,346 @@
+"""Many images at once: copied to the data bucket, scored by a batch transform job or the asynchronous endpoint."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ops.base.errors import CommandError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+
+PREFIX = "batches"
+COLUMNS = ("path", "probability", "label", "indeterminate", "threshold", "model", "error")
+CONTENT_TYPES = {".jpeg": "image/jpeg", ".jpg": "image/jpeg", ".png": "image/png"}
+
+_AT_ONCE = 8
+_ENDED = frozenset({"Completed", "Failed", "Stopped"})
+# MaxConcurrentTransforms x MaxPayloadInMB must not exceed 100 (API_CreateTransformJob), and no radiograph needs more
+# than 20.
+_ALL_PAYLOADS_MB = 100
+_PAYLOAD_MB = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One image of a batch."""
+
+    path: str
+    """What it is called where it came from: a file, or an S3 URI."""
+    key: str
+    """Where its copy is in the data bucket."""
+
+    @property
+    def name(self) -> str:
+        """The copy's own name, which no other of the batch has."""
+        return self.key.rpartition("/")[2]
+
+    @property
+    def content_type(self) -> str:
+        """The media type, by the name's end."""
+        return CONTENT_TYPES[Path(self.name).suffix]
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """What is known about one image afterwards: the model's answer, or why there is none."""
+
+    path: str
+    answer: dict[str, Any] | None = None
+    error: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """The image's line in the summary, by `COLUMNS`."""
+        if self.answer is None:
+            return {"path": self.path, "error": self.error}
+        (prediction,), model = self.answer["predictions"], self.answer["model"]
+        return {
+            "path": self.path,
+            "probability": prediction["probability"],
+            "label": prediction["label"],
+            "indeterminate": prediction.get("indeterminate", ""),
+            "threshold": model["threshold"],
+            "model": model["package_arn"],
+        }
+
+
+class Store:
+    """The batch's own prefix of the data bucket: `batches/<identifier>/`.
+
+    Args:
+        s3: client.
+        bucket: the data bucket.
+        identifier: of the batch.
+    """
+
+    def __init__(self, s3: S3Client, bucket: str, identifier: str) -> None:
+        self._s3, self._bucket = s3, bucket
+        self.prefix = f"{PREFIX}/{identifier}"
+
+    def uri(self, *below: str) -> str:
+        """The S3 URI of something below the prefix."""
+        return "/".join((f"s3://{self._bucket}", self.prefix, *below))
+
+    def take(self, sources: Sequence[str], copied: Callable[[int], None]) -> list[Item]:
+        """Copy images into the batch, numbered in the order given.
+
+        Args:
+            sources: paths of files, or S3 URIs, which S3 copies itself.
+            copied: called with 1 for each.
+        """
+        items = []
+        for number, source in enumerate(sources, start=1):
+            suffix = Path(source).suffix.lower()
+            kind = CONTENT_TYPES[suffix].rpartition("/")[2]
+            items.append(Item(source, f"{self.prefix}/input/{kind}/{number:06d}{suffix}"))
+
+        def copy(item: Item) -> None:
+            if item.path.startswith("s3://"):
+                bucket, _, key = item.path.removeprefix("s3://").partition("/")
+                self._s3.copy_object(Bucket=self._bucket, Key=item.key, CopySource={"Bucket": bucket, "Key": key})
+            else:
+                body = Path(item.path).read_bytes()
+                self._s3.put_object(Bucket=self._bucket, Key=item.key, Body=body, ContentType=item.content_type)
+            copied(1)
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(copy, items))
+        return items
+
+    def names(self, *below: str) -> dict[str, str]:
+        """The objects below a part of the prefix: keys by their last part."""
+        prefix = f"{'/'.join((self.prefix, *below))}/"
+        return {key.rpartition("/")[2]: key for key in keys(self._s3, self._bucket, prefix)}
+
+    def everywhere(self, *prefixes: str) -> set[str]:
+        """The keys below prefixes of the bucket."""
+        return {key for prefix in prefixes for key in keys(self._s3, self._bucket, prefix)}
+
+    def location(self, item: Item) -> str:
+        """The S3 URI of an image's copy."""
+        return f"s3://{self._bucket}/{item.key}"
+
+    def read(self, key: str) -> bytes:
+        """The content of an object of the bucket."""
+        return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+
+    def write(self, name: str, content: str) -> str:
+        """Keep a text below the prefix; its URI."""
+        key = f"{self.prefix}/{name}"
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=content.encode(), ContentType="text/csv")
+        return self.uri(name)
+
+
+def identifier() -> str:
+    """A name for a batch that no other has, in the order of time."""
+    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+
+
+def keys(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:
+    """The keys below a prefix."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        yield from (entry["Key"] for entry in page.get("Contents", ()))
+
+
+def sources(s3: S3Client, given: Sequence[str]) -> list[str]:
+    """The images that arguments of the command stand for: files, files below folders, objects below S3 prefixes.
+
+    Raises:
+        CommandError: one of them does not exist, or there is no JPEG or PNG among them.
+    """
+    found: list[str] = []
+    for one in given:
+        if one.startswith("s3://"):
+            bucket, _, prefix = one.removeprefix("s3://").partition("/")
+            found += [f"s3://{bucket}/{key}" for key in keys(s3, bucket, prefix) if _is_image(key)]
+            continue
+        path = Path(one)
+        if not path.exists():
+            raise CommandError(f"{one} does not exist.", ExitCode.USAGE)
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        found += [str(file) for file in files if _is_image(file.name)]
+    if not found:
+        raise CommandError(f"There is no JPEG or PNG in {', '.join(given)}; DICOM files go through `cxr predict`.")
+    return found
+
+
+def _is_image(name: str) -> bool:
+    return Path(name).suffix.lower() in CONTENT_TYPES
+
+
+@dataclasses.dataclass(frozen=True)
+class Machines:
+    """What a batch transform job runs on."""
+
+    instance_type: str
+    instance_count: int
+    concurrent_requests: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Patience:
+    """How a batch is waited for: seconds between looks and in all, and who is told how many answers are there."""
+
+    poll: float
+    timeout: float
+    tell: Callable[[int], None]
+
+    def until(self, look: Callable[[], bool], what: str) -> None:
+        """Look until it is done.
+
+        Raises:
+            CommandError: with exit code 4, when it takes too long.
+        """
+        end = time.monotonic() + self.timeout
+        while not look():
+            if time.monotonic() >= end:
+                raise CommandError(
+                    f"Gave up after {self.timeout / 60:.0f} minutes; {what} goes on by itself.", ExitCode.TIMED_OUT
+                )
+            time.sleep(self.poll)
+
+
+def transform(
+    sagemaker: SageMakerClient, store: Store, items: Sequence[Item], *, model: str, machines: Machines, wait: Patience
+) -> list[Score]:
+    """Score a batch by batch transform jobs, one for each media type, of which a job knows only one.
+
+    Args:
+        sagemaker: client.
+        store: of the batch.
+        items: its images.
+        model: name of the model.
+        machines: for each job.
+        wait: for the jobs.
+
+    Raises:
+        CommandError: when it takes too long.
+    """
+    jobs = {}
+    for content_type in sorted({item.content_type for item in items}):
+        kind = content_type.rpartition("/")[2]
+        jobs[content_type] = f"{store.prefix.replace('/', '-')}-{kind}"
+        source = {"S3DataType": "S3Prefix", "S3Uri": f"{store.uri('input', kind)}/"}
+        sagemaker.create_transform_job(
+            TransformJobName=jobs[content_type],
+            ModelName=model,
+            MaxConcurrentTransforms=machines.concurrent_requests,
+            MaxPayloadInMB=max(1, min(_PAYLOAD_MB, _ALL_PAYLOADS_MB // machines.concurrent_requests)),
+            BatchStrategy="SingleRecord",
+            TransformInput={"DataSource": {"S3DataSource": source}, "ContentType": content_type},  # type: ignore[typeddict-item]
+            TransformOutput={"S3OutputPath": store.uri("output", kind), "Accept": "application/json"},
+            TransformResources={
+                "InstanceType": machines.instance_type,  # type: ignore[typeddict-item]
+                "InstanceCount": machines.instance_count,
+            },
+        )
+    reasons: dict[str, str] = {}
+
+    def look() -> bool:
+        wait.tell(len(store.names("output")))
+        described = {kind: sagemaker.describe_transform_job(TransformJobName=job) for kind, job in jobs.items()}
+        reasons.update({kind: job.get("FailureReason", "") for kind, job in described.items()})
+        return all(job["TransformJobStatus"] in _ENDED for job in described.values())
+
+    wait.until(look, f"job {', '.join(jobs.values())}")
+    answers = store.names("output")
+    return [
+        _score(item, store.read(answers[f"{item.name}.out"]))
+        if f"{item.name}.out" in answers
+        else Score(item.path, error=_unanswered(jobs[item.content_type], reasons[item.content_type]))
+        for item in items
+    ]
+
+
+def queue(
+    runtime: SageMakerRuntimeClient, store: Store, items: Sequence[Item], *, endpoint: str, wait: Patience
+) -> list[Score]:
+    """Score a batch by an asynchronous endpoint, which starts an instance for it where there is none.
+
+    Args:
+        runtime: client.
+        store: of the batch.
+        items: its images.
+        endpoint: name of the endpoint.
+        wait: for the answers.
+
+    Raises:
+        CommandError: when it takes too long.
+    """
+
+    def ask(item: Item) -> tuple[Item, str, str]:
+        queued = runtime.invoke_endpoint_async(
+            EndpointName=endpoint,
+            ContentType=item.content_type,
+            Accept="application/json",
+            InputLocation=store.location(item),
+        )
+        return item, _key(queued["OutputLocation"]), _key(queued["FailureLocation"])
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        asked = list(pool.map(ask, items))
+    scores: dict[str, Score] = {}
+
+    def look() -> bool:
+        there = store.everywhere(f"{PREFIX}/answers/", f"{PREFIX}/failures/")
+        for item, output, failure in asked:
+            if item.key in scores:
+                continue
+            if output in there:
+                scores[item.key] = _score(item, store.read(output))
+            elif failure in there:
+                scores[item.key] = Score(item.path, error=_sentence(store.read(failure)))
+        wait.tell(len(scores))
+        return len(scores) == len(items)
+
+    wait.until(look, f"the queue of {endpoint}")
+    return [scores[item.key] for item in items]
+
+
+def table(scores: Sequence[Score]) -> str:
+    """The summary as CSV: one line for each image, in the order given."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(score.row() for score in scores)
+    return text.getvalue()
+
+
+def _score(item: Item, answer: bytes) -> Score:
+    try:
+        score = Score(item.path, json.loads(answer))
+        score.row()
+    except (ValueError, KeyError, TypeError):
+        return Score(item.path, error="the model's answer could not be understood")
+    return score
+
+
+def _unanswered(job: str, reason: str) -> str:
+    where = f"the log /aws/sagemaker/TransformJobs of {job} says why"
+    return f"no answer: {reason.rstrip('.')}; {where}" if reason else f"no answer: {where}"
+
+
+def _sentence(failure: bytes) -> str:
+    """The container's `{"error": "<code>: <sentence>"}`, or whatever else it said."""
+    said = failure.decode(errors="replace").strip()
+    try:
+        document = json.loads(said)
+    except ValueError:
+        return said
+    return str(document.get("error", said)) if isinstance(document, dict) else said
+
+
+def _key(uri: str) -> str:
+    return uri.removeprefix("s3://").partition("/")[2]

@@ -1,0 +1,1 @@
+"""What every command needs: session, deployment, templates, errors, output."""

@@ -1,0 +1,97 @@
+"""Commands of this repository that `cxr` runs for a person: the CDK command line and make."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.base.errors import CommandError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_STANDARD_ERROR = 2
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The caller's variables with this repository's tools first on the path, which `cdk` starts `python3` from."""
+    places = [Path(sys.executable).parent, REPOSITORY / "node_modules" / ".bin"]
+    path = os.pathsep.join([*map(str, places), os.environ.get("PATH", "")])
+    return {**os.environ, "CDK_DISABLE_CLI_TELEMETRY": "true", **(more or {}), "PATH": path}
+
+
+def run(command: Sequence[str], more: Mapping[str, str] | None = None, *, log: Path | None = None) -> None:
+    """Run a command in the repository, on this terminal: all that it says goes to standard error.
+
+    Args:
+        command: the tool, found on the path of `environment`, and its arguments.
+        more: variables besides the caller's.
+        log: what it says goes to the end of this file instead.
+
+    Raises:
+        CommandError: it is not installed, or did not end well; it, or the log, says why.
+    """
+    variables = environment(more)
+    found = shutil.which(command[0], path=variables["PATH"])
+    if found is None:
+        raise CommandError(
+            f"{command[0]} is not installed: `make synth` installs what the CDK needs (Node 20 or newer and make are "
+            "yours to install).",
+            ExitCode.UNAVAILABLE,
+        )
+    with log.open("ab") if log else contextlib.nullcontext(_STANDARD_ERROR) as where:
+        done = subprocess.run(  # noqa: S603
+            [found, *command[1:]], cwd=REPOSITORY, env=variables, check=False, stdout=where, stderr=where
+        )
+    if done.returncode:
+        why = f"; {log} says why" if log else ""
+        raise CommandError(f"`{' '.join(command)}` ended with exit code {done.returncode}{why}.")
+
+
+def answer(command: Sequence[str]) -> str | None:
+    """What a command prints, or None when it is not installed or fails."""
+    variables = environment()
+    found = shutil.which(command[0], path=variables["PATH"])
+    if found is None:
+        return None
+    try:
+        done = subprocess.run(  # noqa: S603
+            [found, *command[1:]],
+            cwd=REPOSITORY,
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def pinned_cdk() -> str:
+    """The version of the CDK command line that package.json names."""
+    package = json.loads((REPOSITORY / "package.json").read_text(encoding="utf-8"))
+    return str(package["devDependencies"]["aws-cdk"])
+
+
+def deploy_commands(env: str, stacks: Sequence[str], *, yes: bool) -> list[list[str]]:
+    """What deploys an environment, in order.
+
+    Args:
+        env: as in cdk.json.
+        stacks: parts to deploy, such as `api`; all when empty.
+        yes: do not ask before permissions are widened.
+    """
+    chosen = [f"cxr-{env}-{part}" for part in stacks] or ["--all"]
+    deploy = ["cdk", "deploy", *chosen, "--context", f"env={env}"]
+    if yes:
+        deploy.append("--require-approval=never")
+    return [["make", "--silent", "libraries"], deploy]

@@ -1,0 +1,212 @@
+"""The commands' tables: executions, models, predictions and the state of the whole deployment."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from ops.base.deployment import STACKS
+from ops.base.output import duration, fail, moment, print_csv, print_json, results, say, status_text, table
+
+if TYPE_CHECKING:
+    from ops.api.predictions import Prediction
+    from ops.base.deployment import Stack
+    from ops.commands.workspace import Workspace
+    from ops.models.registry import ModelVersion, Serving
+    from ops.pipelines.datasets import Dataset
+    from ops.pipelines.executions import Execution
+
+
+def print_executions(found: list[Execution]) -> None:
+    """Executions, newest first."""
+    if not found:
+        say("There are no executions yet: upload an archive with `cxr upload PATH`.")
+        return
+    listing = table("id", "status", "started", "took", "reason")
+    for execution in found:
+        took = duration(execution.started, execution.ended)
+        started = moment(execution.started)
+        listing.add_row(execution.id, status_text(execution.status), started, took, escape(execution.reason))
+    results().print(listing)
+
+
+def print_datasets(found: list[Dataset]) -> None:
+    """Archives that were taken, newest first."""
+    if not found:
+        say("There is no dataset yet: upload an archive with `cxr upload PATH`.")
+        return
+    listing = table("id", "taken", "size")
+    for dataset in found:
+        listing.add_row(dataset.token[:12], moment(dataset.kept), f"{dataset.size / 1e6:,.1f} MB")
+    results().print(listing)
+
+
+def print_models(versions: list[ModelVersion], serving: Serving) -> None:
+    """Registered models, newest first, with what they reached on the test split."""
+    if not versions:
+        say("There is no registered model yet: `cxr watch` shows how training is going.")
+        return
+    listing = table(
+        "version", "status", "registered", "AUROC", "sensitivity", "specificity", "calibration error", "comment"
+    )
+    for version in versions:
+        state = "serving" if version.arn == serving.package_arn else version.approval
+        figures = [
+            f"{version.metrics[name]:.3f}" if name in version.metrics else "-"
+            for name in ("auroc", "sensitivity", "specificity", "calibration_error")
+        ]
+        comment = escape(version.comment)
+        listing.add_row(str(version.version), status_text(state), moment(version.created), *figures, comment)
+    results().print(listing)
+
+
+def model_json(version: ModelVersion, serving: Serving) -> dict[str, Any]:
+    """A registered model for scripts."""
+    return {**dataclasses.asdict(version), "serving": version.arn == serving.package_arn}
+
+
+class PredictionSummary:
+    """Prints predictions as they come, and at the end what they amount to.
+
+    Args:
+        form: `text` for people, `json` for one document a line, `csv` for a table with a header.
+    """
+
+    _COLUMNS = (
+        "path",
+        "probability",
+        "label",
+        "indeterminate",
+        "threshold",
+        "model_version",
+        "overlay",
+        "error",
+        "code",
+    )
+
+    def __init__(self, form: str = "text") -> None:
+        self.failed = 0
+        self._form = form
+        self._labels: dict[str, int] = {}
+        self._last: Prediction | None = None
+        if form == "csv":
+            print_csv(self._COLUMNS)
+
+    def add(self, prediction: Prediction, overlay: str | None = None) -> None:
+        """One file's result: a line on standard output, or its error; `overlay` is where its picture was written."""
+        if prediction.error is not None:
+            self.failed += 1
+        document = prediction.as_json() | ({"overlay": overlay} if overlay else {})
+        if self._form == "json":
+            print_json(document)
+        elif self._form == "csv":
+            print_csv([_cell(document.get(column)) for column in self._COLUMNS])
+        elif prediction.error is not None:
+            fail(prediction.error)
+        else:
+            doubt = "  indeterminate" if prediction.indeterminate else ""
+            results().out(f"{prediction.probability:.3f}  {prediction.label:<9}  {prediction.path}{doubt}")
+        if prediction.label:
+            self._labels[prediction.label] = self._labels.get(prediction.label, 0) + 1
+            self._last = prediction
+
+    def close(self) -> None:
+        """The count by label, the model and its threshold, and the notice, on standard error."""
+        if self._form != "text" or self._last is None:
+            return
+        counts = ", ".join(f"{count} {label}" for label, count in sorted(self._labels.items()))
+        failed = f", {self.failed} failed" if self.failed else ""
+        say(f"{counts}{failed}; model version {self._last.model_version}, threshold {self._last.threshold:.3f}")
+        if self._last.notice:
+            say(self._last.notice)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """The whole deployment at one moment."""
+
+    env: str
+    region: str | None
+    stacks: dict[str, Stack | None]
+    execution: Execution | None = None
+    latest_model: ModelVersion | None = None
+    serving: Serving | None = None
+    api_url: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts; what is not there is null."""
+        return {
+            "env": self.env,
+            "region": self.region,
+            "stacks": {name: stack.status if stack else None for name, stack in self.stacks.items()},
+            "execution": self.execution.as_json() if self.execution else None,
+            "latest_model": dataclasses.asdict(self.latest_model) if self.latest_model else None,
+            "endpoint_status": self.serving.status if self.serving else None,
+            "serving_version": self.serving.version if self.serving else None,
+            "serving_package_arn": self.serving.package_arn if self.serving else None,
+            "api_url": self.api_url,
+        }
+
+
+def collect(workspace: Workspace) -> Status:
+    """Ask every part that is deployed."""
+    deployment = workspace.deployment
+    stacks = {part: deployment.describe(part) for part in STACKS}
+    execution = latest_model = serving = api_url = None
+    if stacks["training"]:
+        newest = workspace.executions.recent(1)
+        execution = workspace.executions.read(newest[0].arn) if newest else None
+    if stacks["training"] and stacks["endpoint"]:
+        versions = workspace.registry.versions()
+        latest_model = versions[0] if versions else None
+        serving = workspace.registry.serving()
+    if stacks["api"]:
+        api_url = deployment.api_url
+    return Status(
+        env=deployment.env,
+        region=deployment.region,
+        stacks={deployment.stack_name(part): stack for part, stack in stacks.items()},
+        execution=execution,
+        latest_model=latest_model,
+        serving=serving,
+        api_url=api_url,
+    )
+
+
+def print_status(found: Status) -> None:
+    """The state for a person, one line a thing, and the command that comes next."""
+    listing = table("", "", "")
+    listing.show_header = False
+    for name, stack in found.stacks.items():
+        listing.add_row(
+            name,
+            status_text(stack.status) if stack else "[red]not deployed[/]",
+            moment(stack.updated if stack else None),
+        )
+    if found.execution:
+        took = duration(found.execution.started, found.execution.ended)
+        listing.add_row("execution", status_text(found.execution.status), escape(f"{found.execution.id}, {took}"))
+    if found.latest_model:
+        newest = found.latest_model
+        listing.add_row("newest model", status_text(newest.approval), f"version {newest.version}")
+    if found.serving:
+        version = f"version {found.serving.version}" if found.serving.version else ""
+        listing.add_row("endpoint", status_text(found.serving.status or "no model released yet"), version)
+    results().print(listing)
+    if found.api_url:
+        # Outside the table, which would fold the address on a narrow terminal: it is there to be copied.
+        results().print(f"POST {escape(found.api_url)}v1/predictions", soft_wrap=True, highlight=False)
+    if any(stack is None for stack in found.stacks.values()):
+        say(f"Deploy what is missing with `make deploy ENV={found.env}`.")
+    elif found.execution is None:
+        say("Next: `cxr upload PATH`.")
+    elif found.latest_model and found.latest_model.approval == "PendingManualApproval":
+        say(f"Next: `cxr approve {found.latest_model.version}`.")

@@ -1,0 +1,1 @@
+"""Prices, and what an environment, an execution and a prediction cost."""

@@ -1,0 +1,124 @@
+"""What is charged for, in units and without prices, and what a price table makes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ops.cost.prices import Price, PriceTable
+
+HOURS_PER_MONTH = 730
+
+
+@dataclasses.dataclass(frozen=True)
+class Usage:
+    """What no template knows: how much is stored and asked. Assumed unless a person says otherwise.
+
+    Attributes:
+        bucket_gb: in each bucket, all versions together.
+        log_gb: kept by each log group.
+        table_gb: in each table.
+        seconds: that one prediction takes, in the function and at the endpoint; None for the longest they may.
+        image_mb: of one radiograph; None for the largest that the API takes.
+        log_kb: that one prediction logs, in all log groups together.
+    """
+
+    bucket_gb: float = 5.0
+    log_gb: float = 0.1
+    table_gb: float = 0.1
+    seconds: float | None = None
+    image_mb: float | None = None
+    log_kb: float = 4.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Charge:
+    """Units of one thing that AWS charges for.
+
+    Attributes:
+        part: the stack.
+        resource: logical id, or the name of a pipeline step.
+        group: what it is for: storage, keys, logs, alarms, compute, network, protection or requests.
+        quantity: units.
+        key: of the price table.
+        formula: how the quantity comes about.
+        most: units at most, where that is more than `quantity`.
+    """
+
+    part: str
+    resource: str
+    group: str
+    quantity: float
+    key: str
+    formula: str
+    most: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A charge with its price, which is None where the table has none."""
+
+    charge: Charge
+    price: Price | None
+
+    @property
+    def usd(self) -> float | None:
+        """What it costs; nothing costs nothing, whatever its price is."""
+        if not self.charge.quantity:
+            return 0.0
+        return self.charge.quantity * self.price.usd if self.price else None
+
+    @property
+    def usd_at_most(self) -> float | None:
+        """What it can come to."""
+        most = self.charge.quantity if self.charge.most is None else self.charge.most
+        if not most:
+            return 0.0
+        return most * self.price.usd if self.price else None
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts; `usd` is null without a price."""
+        return {
+            **dataclasses.asdict(self.charge),
+            "price": dataclasses.asdict(self.price) if self.price else None,
+            "usd": self.usd,
+            "usd_at_most": self.usd_at_most,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """Lines that are added up."""
+
+    title: str
+    lines: tuple[Line, ...]
+
+    @property
+    def usd(self) -> float:
+        """The sum of what has a price."""
+        return sum(line.usd or 0.0 for line in self.lines)
+
+    @property
+    def usd_at_most(self) -> float:
+        """The sum of what each line can come to, of what has a price."""
+        return sum(line.usd_at_most or 0.0 for line in self.lines)
+
+    @property
+    def unpriced(self) -> list[str]:
+        """Keys that the sum leaves out."""
+        return sorted({line.charge.key for line in self.lines if line.usd is None or line.usd_at_most is None})
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {
+            "usd": self.usd,
+            "usd_at_most": self.usd_at_most,
+            "unpriced": self.unpriced,
+            "lines": [line.as_json() for line in self.lines],
+        }
+
+
+def priced(title: str, charges: list[Charge], table: PriceTable, region: str) -> Section:
+    """The charges with the prices of a region."""
+    return Section(title, tuple(Line(charge, table.find(region, charge.key)) for charge in charges))

@@ -1,0 +1,1 @@
+"""Registered models: comparison, release, promotion."""

@@ -1,0 +1,99 @@
+"""Two registered versions side by side: what each reached on its test images, with the intervals."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from ops.base.output import results, table
+
+if TYPE_CHECKING:
+    from ops.models.registry import ModelVersion
+
+# evaluation.json's names, by what people call them.
+SHOWN = {
+    "AUROC": ("binary_classification_metrics", "auc"),
+    "AUPRC": ("binary_classification_metrics", "auprc"),
+    "sensitivity": ("binary_classification_metrics", "true_positive_rate"),
+    "specificity": ("binary_classification_metrics", "true_negative_rate"),
+    "accuracy": ("binary_classification_metrics", "accuracy"),
+    "calibration error": ("calibration", "expected_calibration_error"),
+    "Brier score": ("calibration", "brier_score"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+    """A version and the evaluation it was registered with."""
+
+    version: ModelVersion
+    evaluation: dict[str, Any]
+
+    def figure(self, path: tuple[str, ...]) -> tuple[float, tuple[float, float] | None] | None:
+        """A metric and its 95 % interval; None where the evaluation has no such number."""
+        found: Any = self.evaluation
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        value = found.get("value") if isinstance(found, dict) else None
+        if not isinstance(value, (int, float)):
+            return None
+        interval = found.get("confidence_interval")
+        return float(value), (float(interval[0]), float(interval[1])) if interval else None
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        metrics = {}
+        for name, path in SHOWN.items():
+            if figure := self.figure(path):
+                metrics[name] = {"value": figure[0], "confidence_interval": figure[1]}
+        return {
+            "version": self.version.version,
+            "arn": self.version.arn,
+            "approval": self.version.approval,
+            "dataset_sha256": self.evaluation.get("dataset_sha256"),
+            "threshold": self.evaluation.get("threshold"),
+            "test_images": self.evaluation.get("test", {}).get("images"),
+            "metrics": metrics,
+        }
+
+
+def caution(first: Evaluated, second: Evaluated) -> str:
+    """What a reader of the two columns must know."""
+    if first.evaluation.get("dataset_sha256") != second.evaluation.get("dataset_sha256"):
+        return (
+            "They were tested on different images: what differs here may be the images. The evaluation of the newer "
+            "version compares it with the one that served then, on the same images (`cxr report`)."
+        )
+    return (
+        "They were tested on the same images. Intervals that overlap do not say that two models are equal: the "
+        "evaluation's own comparison, image by image, is in `cxr report`."
+    )
+
+
+def print_comparison(first: Evaluated, second: Evaluated) -> None:
+    """The two columns and their difference."""
+    names = [f"version {one.version.version}" for one in (first, second)]
+    listing = table("metric", *names, "difference")
+    for name, path in SHOWN.items():
+        figures = [first.figure(path), second.figure(path)]
+        cells = [_cell(figure) for figure in figures]
+        difference = f"{figures[1][0] - figures[0][0]:+.3f}" if figures[0] and figures[1] else ""
+        listing.add_row(name, *cells, difference)
+    for title, key in (("threshold", "threshold"), ("dataset", "dataset_sha256")):
+        listing.add_row(title, *(escape(_short(one.evaluation.get(key))) for one in (first, second)), "")
+    images = [one.evaluation.get("test", {}).get("images") for one in (first, second)]
+    listing.add_row("test images", *(f"{count:,}" if count else "-" for count in images), "")
+    results().print(listing)
+
+
+def _cell(figure: tuple[float, tuple[float, float] | None] | None) -> str:
+    if figure is None:
+        return "-"
+    value, interval = figure
+    return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})" if interval else f"{value:.3f}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value or "-")[:12]

@@ -1,0 +1,215 @@
+"""Registered models: their versions, figures and approval, and which of them the endpoint serves."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ops.base.errors import CommandError, error_code
+from ops.pipelines import reports
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+# What the listing shows of evaluation.json, in its own names.
+_FIGURES = {
+    "auroc": ("binary_classification_metrics", "auc", "value"),
+    "sensitivity": ("binary_classification_metrics", "true_positive_rate", "value"),
+    "specificity": ("binary_classification_metrics", "true_negative_rate", "value"),
+    "calibration_error": ("calibration", "expected_calibration_error", "value"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelVersion:
+    """One model package of the group.
+
+    Attributes:
+        version: its number in the group.
+        arn: of the package.
+        approval: SageMaker's word for it.
+        created: when it was registered.
+        comment: of whoever approved or rejected it.
+        decided: when it was last changed: of a package that is Approved, when it was approved.
+        statistics_uri: S3 URI of its evaluation.json, or empty.
+        metrics: on the test split, where the evaluation could be read.
+    """
+
+    version: int
+    arn: str
+    approval: str
+    created: datetime
+    comment: str = ""
+    decided: datetime | None = None
+    statistics_uri: str = ""
+    metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Serving:
+    """The endpoint as it is: `status` is None when it does not exist, `package_arn` when it serves no package."""
+
+    status: str | None
+    package_arn: str | None
+    failure_reason: str = ""
+
+    @property
+    def version(self) -> int | None:
+        """The version that answers requests now, as its ARN tells."""
+        last = (self.package_arn or "").rpartition("/")[2]
+        return int(last) if last.isdigit() else None
+
+
+class ModelRegistry:
+    """The model package group of one environment and the endpoint it is released to."""
+
+    def __init__(self, sagemaker: SageMakerClient, s3: S3Client, *, group: str, endpoint: str) -> None:
+        self._sagemaker = sagemaker
+        self._s3 = s3
+        self._group = group
+        self._endpoint = endpoint
+
+    def versions(self) -> list[ModelVersion]:
+        """All versions, newest first, without their figures."""
+        pages = self._sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=self._group, SortBy="CreationTime", SortOrder="Descending"
+        )
+        found = [
+            ModelVersion(
+                version=summary["ModelPackageVersion"],
+                arn=summary["ModelPackageArn"],
+                approval=summary.get("ModelApprovalStatus", ""),
+                created=summary["CreationTime"],
+            )
+            for page in pages
+            for summary in page["ModelPackageSummaryList"]
+        ]
+        return sorted(found, key=lambda version: version.version, reverse=True)
+
+    def resolve(self, name: str) -> ModelVersion:
+        """The version named by its number, its ARN or `latest`; raises CommandError when there is none."""
+        versions = self.versions()
+        if not versions:
+            raise CommandError(f"{self._group} has no registered model yet: `cxr watch` shows how training is going.")
+        if name == "latest":
+            return versions[0]
+        for version in versions:
+            if name in {str(version.version), version.arn}:
+                return version
+        known = ", ".join(str(version.version) for version in versions[:10])
+        raise CommandError(f"{self._group} has no version {name}: there are {known}.")
+
+    def described(self, version: ModelVersion) -> ModelVersion:
+        """The version with what a listing leaves out: its comment, when it was decided, where its evaluation is."""
+        details = self._sagemaker.describe_model_package(ModelPackageName=version.arn)
+        statistics: Any = details.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
+        return dataclasses.replace(
+            version,
+            comment=details.get("ApprovalDescription", ""),
+            decided=details.get("LastModifiedTime") or details.get("CreationTime"),
+            statistics_uri=statistics.get("S3Uri", ""),
+        )
+
+    def with_metrics(self, version: ModelVersion) -> ModelVersion:
+        """The version as described, with the figures of its evaluation on the test split."""
+        found = self.described(version)
+        return dataclasses.replace(found, metrics=self._figures(self._evaluation(found.statistics_uri)))
+
+    def evaluation(self, version: ModelVersion) -> dict[str, Any]:
+        """The evaluation a version was registered with; raises CommandError when it cannot be read any more."""
+        found = self._evaluation(self.described(version).statistics_uri)
+        if not found:
+            raise CommandError(f"The evaluation of version {version.version} is not there, or closed to this role.")
+        return found
+
+    def report_uri(self, version: ModelVersion) -> str:
+        """Where the report of a version's evaluation is."""
+        uri = self.described(version).statistics_uri
+        if not uri:
+            raise CommandError(f"Version {version.version} was registered without an evaluation.")
+        return reports.beside(uri)
+
+    def served_before(self, serving: Serving) -> ModelVersion:
+        """The version that served before this one: the approved one whose approval was the last before its own.
+
+        Raises CommandError when there is none, or when nothing serves.
+        """
+        versions = [self.described(version) for version in self.versions() if version.approval == "Approved"]
+        now = next((version for version in versions if version.arn == serving.package_arn), None)
+        if serving.package_arn is None:
+            raise CommandError("No model is serving: approve one with `cxr approve VERSION`.")
+        # What serves may have been rejected meanwhile: the newest of the approved is then the one before it.
+        earlier = [
+            version
+            for version in versions
+            if version.decided and (now is None or (now.decided and version.decided < now.decided))
+        ]
+        if not earlier:
+            raise CommandError(
+                f"No other version was approved before version {serving.version}: name the one to return to, "
+                "`cxr models` lists them."
+            )
+        return max(earlier, key=lambda version: (version.decided or version.created, version.version))
+
+    def decide(self, version: ModelVersion, approval: str, comment: str) -> None:
+        """Record the approval or the rejection; an approval is the event that starts the release."""
+        decision: Any = {"ModelPackageArn": version.arn, "ModelApprovalStatus": approval}
+        if comment:
+            decision["ApprovalDescription"] = comment
+        self._sagemaker.update_model_package(**decision)
+
+    def serving(self) -> Serving:
+        """Ask the endpoint which package it serves: its configuration's model names it."""
+        try:
+            endpoint = self._sagemaker.describe_endpoint(EndpointName=self._endpoint)
+        except Exception as error:
+            if _missing(error):
+                return Serving(status=None, package_arn=None)
+            raise
+        status, reason = endpoint["EndpointStatus"], endpoint.get("FailureReason", "")
+        try:
+            config = self._sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+            model = self._sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+        except Exception as error:
+            # Between two looks a release may have removed what the first one named.
+            if _missing(error):
+                return Serving(status=status, package_arn=None, failure_reason=reason)
+            raise
+        containers: list[Any] = [model.get("PrimaryContainer") or {}, *model.get("Containers", [])]
+        package = next((name for container in containers if (name := container.get("ModelPackageName"))), None)
+        return Serving(status=status, package_arn=package, failure_reason=reason)
+
+    def _evaluation(self, uri: str) -> dict[str, Any]:
+        """evaluation.json; empty where there is none, or none to be read."""
+        if not uri:
+            return {}
+        parts = urlsplit(uri)
+        try:
+            body = self._s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
+        except Exception as error:
+            # Artifacts may have expired, or be closed to this role; the versions are still worth listing.
+            if error_code(error) in {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404"}:
+                return {}
+            raise
+        return dict(json.loads(body))
+
+    @staticmethod
+    def _figures(evaluation: dict[str, Any]) -> dict[str, float]:
+        found = {}
+        for name, path in _FIGURES.items():
+            value: Any = evaluation
+            for key in path:
+                value = value.get(key, {}) if isinstance(value, dict) else {}
+            if isinstance(value, (int, float)):
+                found[name] = float(value)
+        return found
+
+
+def _missing(error: BaseException) -> bool:
+    code = error_code(error)
+    return code.startswith("ResourceNotFound") or (code == "ValidationException" and "Could not find" in str(error))

@@ -1,0 +1,1 @@
+"""Archives, uploads and executions of the training pipeline."""

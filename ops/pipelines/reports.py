@@ -1,0 +1,64 @@
+"""The report.html of an evaluation or of a monitoring run, and of a registered version."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ops.base.errors import CommandError, error_code
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+
+    from ops.pipelines.executions import Execution
+
+_NAME = "report.html"
+
+
+class Reporting(enum.Enum):
+    """The steps that write a report: their names, those of the output, and what a step that is missing did not do."""
+
+    EVALUATION = ("EvaluateModel", "evaluation", "evaluated no model")
+    MONITORING = ("MonitorModel", "monitoring", "compared no predictions")
+
+
+def of_execution(sagemaker: SageMakerClient, execution: Execution, what: Reporting) -> str:
+    """The S3 URI of the report that a step of an execution wrote.
+
+    The job says where, for a cached step it is the job of another execution.
+    """
+    name, wanted, missing = what.value
+    step = next((step for step in execution.steps if step.name == name and step.job), None)
+    if step is None:
+        reason = f": {execution.reason}" if execution.reason else ""
+        raise CommandError(f"Execution {execution.id} ({execution.status}) has {missing}{reason}.")
+    job = sagemaker.describe_processing_job(ProcessingJobName=step.job)
+    for output in job["ProcessingOutputConfig"]["Outputs"]:
+        if output["OutputName"] == wanted:
+            return f"{output['S3Output']['S3Uri'].rstrip('/')}/{_NAME}"
+    raise CommandError(f"The job {step.job} has no output {wanted}.")
+
+
+def beside(statistics_uri: str) -> str:
+    """The S3 URI of the report that lies beside an evaluation.json."""
+    return f"{statistics_uri.rpartition('/')[0]}/{_NAME}"
+
+
+def findings(report_uri: str) -> str:
+    """The S3 URI of the findings that lie beside a monitoring run's report."""
+    return f"{report_uri.rpartition('/')[0]}/monitoring.json"
+
+
+def fetch(s3: S3Client, uri: str) -> bytes:
+    """The report, or a file beside it; raises CommandError when it is not there."""
+    parts = urlsplit(uri)
+    try:
+        return s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
+    except Exception as error:
+        if error_code(error) in {"NoSuchKey", "NoSuchBucket", "404"}:
+            raise CommandError(
+                f"There is no report at {uri}: the step has not finished, or its files have expired."
+            ) from error
+        raise

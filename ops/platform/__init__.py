@@ -1,0 +1,1 @@
+"""The environment itself: prerequisites, and the laptop's cloud."""

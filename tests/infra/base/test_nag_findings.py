@@ -1,0 +1,101 @@
+"""cdk-nag's pack AwsSolutions and cfn-lint find nothing that nobody has explained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint import lint_file
+from cfnlint.config import ManualArgs
+
+from policy.synthesis import audited, in_a_network
+from policy.wildcards import reason_for_finding
+from tests.infra.conftest import ENVIRONMENTS, environment_context, synthesise_app
+
+Reports = Callable[[str], dict[str, Any]]
+
+# cfn-lint's informational findings are about style, and this warning about what the CDK writes for safety's sake.
+UNREMARKABLE = {
+    "W3010": "zones are settings: asking for those there are would take credentials, and give others another day",
+    "W3005": "the CDK makes every function wait for its role's policy, and names the role too",
+}
+
+
+# What settings may choose and no environment of cdk.json does.
+SPECIAL = {"network.vpc": in_a_network, "buckets.data_events": audited}
+EVERY = (*ENVIRONMENTS, *SPECIAL)
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
+    """What cdk-nag says of an environment, and where its templates lie: `reports("dev")["nag"]`."""
+    made: dict[str, dict[str, Any]] = {}
+
+    def report(environment: str) -> dict[str, Any]:
+        if environment not in made:
+            output = tmp_path_factory.mktemp(f"nag-{environment}")
+            context = environment_context("prod" if environment in SPECIAL else environment)
+            synthesise_app(SPECIAL.get(environment, dict)(context), output, nag=True)
+            content = json.loads((output / "validation-report.json").read_text(encoding="utf-8"))
+            (nag,) = (item for item in content["pluginReports"] if item["pluginName"] == "AwsSolutions")
+            made[environment] = {"nag": nag, "output": output}
+        return made[environment]
+
+    return report
+
+
+def findings(report: dict[str, Any], kind: str) -> set[tuple[str, str]]:
+    return {
+        (violation["ruleName"], construct["constructPath"])
+        for violation in report["nag"].get(kind, [])
+        for construct in violation["violatingConstructs"]
+    }
+
+
+@pytest.mark.parametrize("environment", EVERY)
+def test_every_finding_of_cdk_nag_has_a_reason(environment: str, reports: Reports) -> None:
+    """Wildcards are judged by the table that also explains them to readers; all else is accepted at its construct."""
+    unexplained = {
+        (rule, path)
+        for rule, path in findings(reports(environment), "violations")
+        if not (rule.startswith("AwsSolutions-IAM5[") and reason_for_finding(rule))
+    }
+    assert not unexplained
+
+
+def test_cdk_nag_looked_at_all(reports: Reports) -> None:
+    """A pack that did not run would find nothing to explain."""
+    assert any(rule.startswith("AwsSolutions-IAM5[") for rule, _ in findings(reports("dev"), "violations"))
+    assert ("AwsSolutions-S1", "cxr-dev-data/Data/Resource/Resource") in findings(
+        reports("dev"), "suppressedViolations"
+    )
+
+
+@pytest.mark.parametrize("environment", EVERY)
+def test_every_accepted_finding_says_why(environment: str, reports: Reports) -> None:
+    for violation in reports(environment)["nag"]["suppressedViolations"]:
+        assert len(violation["reason"].split()) >= 6, violation["ruleName"]
+
+
+@pytest.mark.parametrize("environment", EVERY)
+def test_cfn_lint_finds_nothing_unexplained(environment: str, reports: Reports) -> None:
+    output: Path = reports(environment)["output"]
+    templates = sorted(output.glob("*.template.json"))
+    assert templates
+    found = [
+        f"{path.name}: {match.rule.id} {match.message}"
+        for path in templates
+        for match in lint_file(path, config=ManualArgs(regions=["us-east-1"]))
+        if match.rule.id not in UNREMARKABLE
+    ]
+    assert not found
+
+
+def test_cfn_lint_would_find_a_mistake(tmp_path: Path) -> None:
+    broken = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BuketName": "x"}}}}
+    (tmp_path / "broken.template.json").write_text(json.dumps(broken), encoding="utf-8")
+
+    assert lint_file(tmp_path / "broken.template.json", config=ManualArgs(regions=["us-east-1"]))

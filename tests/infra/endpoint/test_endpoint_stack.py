@@ -1,0 +1,385 @@
+"""The stack deploys without a model, a release touches three types of resources, and alarms take it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from infra.endpoint.serving_container import for_many_requests, for_single_requests, vcpus
+from lambdas.release.stack import PARAMETER, Token
+from tests.infra.conftest import ENVIRONMENTS, of_type
+
+CORE = {"AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint"}
+SCALED = CORE | {"AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"}
+QUEUED = SCALED | {"AWS::CloudWatch::Alarm"}
+Templates = Callable[[str], dict[str, dict[str, Any]]]
+Synthesise = Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
+
+
+def statements(template: dict[str, Any], role: str) -> list[dict[str, Any]]:
+    return [
+        statement
+        for policy in of_type(template, "AWS::IAM::Policy").values()
+        if any(attached["Ref"].startswith(role) for attached in policy["Properties"]["Roles"])
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
+def named(template: dict[str, Any], kind: str, start: str) -> dict[str, Any]:
+    """The properties of the one resource of a type whose logical id begins so."""
+    (found,) = [item for name, item in of_type(template, kind).items() if name.startswith(start)]
+    properties: dict[str, Any] = found["Properties"]
+    return properties
+
+
+def changed(context: dict[str, Any], environment: str, **endpoint: Any) -> dict[str, Any]:
+    """The context with other values of the environment's endpoint."""
+    context["environments"][environment]["endpoint"] |= endpoint
+    return {**context, "env": environment}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_exactly_what_a_release_may_touch_waits_for_a_model(environment: str, templates: Templates) -> None:
+    """Another conditional type would be created by a release, which may not create it: every release would fail."""
+    template = templates(environment)["endpoint"]
+    conditional = {resource["Type"] for resource in template["Resources"].values() if "Condition" in resource}
+    variables = named(template, "AWS::Lambda::Function", "Release")["Environment"]["Variables"]
+
+    assert conditional == set(variables["RELEASED_TYPES"].split(","))
+    assert conditional == (CORE if environment in ("dev", "laptop") else QUEUED)
+    assert template["Parameters"][PARAMETER]["Default"] == ""
+    assert template["Conditions"]["HasModel"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": PARAMETER}, ""]}]}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_release_is_the_only_parameter(environment: str, templates: Templates) -> None:
+    """A parameter that CloudFormation resolves itself, such as the bootstrap version, needs rights a release lacks."""
+    for part, template in templates(environment).items():
+        assert set(template.get("Parameters", {})) == ({PARAMETER} if part == "endpoint" else set()), part
+        assert "Rules" not in template, part
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_outputs_do_not_depend_on_a_model(environment: str, templates: Templates) -> None:
+    outputs = templates(environment)["endpoint"]["Outputs"]
+    assert outputs["EndpointName"]["Value"] == f"cxr-{environment}"
+    assert not any("Condition" in output for output in outputs.values())
+
+
+def test_an_answer_names_the_package_that_gave_it(templates: Templates) -> None:
+    Template.from_json(templates("dev")["endpoint"]).has_resource_properties(
+        "AWS::SageMaker::Model",
+        {
+            "PrimaryContainer": {
+                "ModelPackageName": {"Ref": PARAMETER},
+                "Environment": {"MODEL_PACKAGE_ARN": {"Ref": PARAMETER}},
+            }
+        },
+    )
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_only_the_endpoint_has_a_fixed_name(environment: str, templates: Templates) -> None:
+    """A new model needs a new Model and EndpointConfig beside the old ones, which a fixed name would prevent."""
+    template = templates(environment)["endpoint"]
+    for kind in ("Model", "EndpointConfig"):
+        for name, resource in of_type(template, f"AWS::SageMaker::{kind}").items():
+            assert f"{kind}Name" not in resource["Properties"], name
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_release_may_update_this_stack_and_these_types_only(environment: str, templates: Templates) -> None:
+    template = templates(environment)["endpoint"]
+    updates = [
+        statement for statement in statements(template, "ReleaseRole") if "UpdateStack" in str(statement["Action"])
+    ]
+    assert len(updates) == 1
+    update = updates[0]
+    assert update["Action"] == "cloudformation:UpdateStack"
+    assert update["Resource"]["Fn::Join"][1][-1] == f":stack/cxr-{environment}-endpoint/*"
+    touched = {resource["Type"] for resource in template["Resources"].values() if "Condition" in resource}
+    assert set(update["Condition"]["ForAllValues:StringEquals"]["cloudformation:ResourceTypes"]) == touched
+    # Without this, a request that names no types would satisfy "all of its types".
+    assert update["Condition"]["Null"]["cloudformation:ResourceTypes"] == "false"
+    allowed = {action for statement in statements(template, "ReleaseRole") for action in _listed(statement["Action"])}
+    assert not {action for action in allowed if action.startswith(("iam:", "sagemaker:Create", "sagemaker:Update"))}
+
+
+def test_both_decisions_reach_the_release_function(templates: Templates) -> None:
+    Template.from_json(templates("dev")["endpoint"]).has_resource_properties(
+        "AWS::Events::Rule",
+        {
+            "EventPattern": {
+                "source": ["aws.sagemaker"],
+                "detail-type": ["SageMaker Model Package State Change"],
+                "detail": {"ModelPackageGroupName": ["cxr-dev"], "ModelApprovalStatus": ["Approved", "Rejected"]},
+            }
+        },
+    )
+
+
+def test_dev_pays_for_no_idle_instance(templates: Templates) -> None:
+    template = Template.from_json(templates("dev")["endpoint"])
+    template.has_resource_properties(
+        "AWS::SageMaker::EndpointConfig",
+        {
+            "ProductionVariants": [
+                Match.object_like({"ServerlessConfig": {"MemorySizeInMB": 3072, "MaxConcurrency": 5}})
+            ]
+        },
+    )
+    # A serverless endpoint takes no deployment policy, so nothing would look at the alarms.
+    template.has_resource_properties("AWS::SageMaker::Endpoint", {"DeploymentConfig": Match.absent()})
+    template.resource_count_is("AWS::CloudWatch::Alarm", 0)
+
+
+def _endpoint(template: dict[str, Any]) -> dict[str, Any]:
+    """The properties of the endpoint behind the API."""
+    return named(template, "AWS::SageMaker::Endpoint", "Endpoint")
+
+
+def deployment(template: dict[str, Any]) -> dict[str, Any]:
+    configured: dict[str, Any] = _endpoint(template)["DeploymentConfig"]
+    return configured
+
+
+def test_prod_tries_a_model_on_half_of_its_instances_first(templates: Templates, context: dict[str, Any]) -> None:
+    template = templates("prod")["endpoint"]
+    configured = deployment(template)
+    routing = configured["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    assert routing["Type"] == "CANARY"
+    assert routing["CanarySize"] == {"Type": "CAPACITY_PERCENT", "Value": 50}
+    alarms = {alarm["AlarmName"]["Ref"] for alarm in configured["AutoRollbackConfiguration"]["Alarms"]}
+    assert alarms == {name for name in of_type(template, "AWS::CloudWatch::Alarm") if name.startswith("EndpointAlarms")}
+    assert len(alarms) == 3
+
+
+def test_traffic_moves_in_equal_steps_where_settings_say_so(context: dict[str, Any], synthesise: Synthesise) -> None:
+    rollout = context["environments"]["prod"]["endpoint"]["rollout"]
+    linear = {**rollout, "traffic": "linear", "percent": 25, "wait_seconds": 300}
+    policy = deployment(synthesise(changed(context, "prod", rollout=linear))["endpoint"])["BlueGreenUpdatePolicy"]
+    assert policy["TrafficRoutingConfiguration"] == {
+        "Type": "LINEAR",
+        "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 25},
+        "WaitIntervalInSeconds": 300,
+    }
+    assert policy["MaximumExecutionTimeoutInSeconds"] == 3 * 300 + 300 + 3600, "three waits between four steps"
+
+
+def test_latencies_are_alarmed_in_microseconds(templates: Templates, context: dict[str, Any]) -> None:
+    """SageMaker's latencies are in microseconds: a limit in milliseconds would take every release back."""
+    limits = context["environments"]["prod"]["endpoint"]["rollout"]
+    template = Template.from_json(templates("prod")["endpoint"])
+    dimensions = [{"Name": "EndpointName", "Value": "cxr-prod"}, {"Name": "VariantName", "Value": "AllTraffic"}]
+    for metric, limit_ms in (
+        ("ModelLatency", limits["max_latency_ms"]),
+        ("OverheadLatency", limits["max_overhead_ms"]),
+    ):
+        template.has_resource_properties(
+            "AWS::CloudWatch::Alarm",
+            {"MetricName": metric, "Threshold": limit_ms * 1000, "Dimensions": dimensions, "ExtendedStatistic": "p90"},
+        )
+
+
+def test_errors_are_alarmed_as_a_share_of_the_requests(templates: Templates, context: dict[str, Any]) -> None:
+    """An image that cannot be decoded is an error of the container too: one client must not take a release back."""
+    percent = context["environments"]["prod"]["endpoint"]["rollout"]["max_error_percent"]
+    Template.from_json(templates("prod")["endpoint"]).has_resource_properties(
+        "AWS::CloudWatch::Alarm",
+        {"MetricName": "Invocation5XXErrors", "Statistic": "Average", "Threshold": percent / 100},
+    )
+
+
+def test_prod_scales_between_its_settings_and_a_release_keeps_what_is_there(
+    templates: Templates, context: dict[str, Any]
+) -> None:
+    options = context["environments"]["prod"]["endpoint"]
+    template = templates("prod")["endpoint"]
+    target = named(template, "AWS::ApplicationAutoScaling::ScalableTarget", "EndpointScaling")
+    assert target["ResourceId"] == "endpoint/cxr-prod/variant/AllTraffic"
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (
+        options["instance_count"],
+        options["scaling"]["max_instances"],
+    )
+    policy = named(template, "AWS::ApplicationAutoScaling::ScalingPolicy", "EndpointScaling")
+    tracking = policy["TargetTrackingScalingPolicyConfiguration"]
+    assert tracking["TargetValue"] == options["scaling"]["invocations_per_minute"]
+    assert tracking["PredefinedMetricSpecification"] == {
+        "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"
+    }
+    assert _endpoint(template)["RetainAllVariantProperties"] is True
+
+
+def test_scaling_waits_for_its_endpoint(templates: Templates) -> None:
+    """A scalable target of an endpoint that is not there yet cannot be registered."""
+    for name, target in of_type(templates("prod")["endpoint"], "AWS::ApplicationAutoScaling::ScalableTarget").items():
+        endpoint = "AsyncEndpoint" if name.startswith("Async") else "Endpoint"
+        assert any(dependency.startswith(endpoint) for dependency in target["DependsOn"]), name
+
+
+def test_an_asynchronous_endpoint_has_no_instance_while_nothing_waits(templates: Templates) -> None:
+    template = templates("prod")["endpoint"]
+    target = named(template, "AWS::ApplicationAutoScaling::ScalableTarget", "AsyncEndpoint")
+    assert (target["ResourceId"], target["MinCapacity"]) == ("endpoint/cxr-prod-async/variant/AllTraffic", 0)
+    policies = {
+        policy["Properties"]["PolicyType"]: policy["Properties"]
+        for name, policy in of_type(template, "AWS::ApplicationAutoScaling::ScalingPolicy").items()
+        if name.startswith("AsyncEndpoint")
+    }
+    tracking = policies["TargetTrackingScaling"]["TargetTrackingScalingPolicyConfiguration"]
+    assert tracking["CustomizedMetricSpecification"]["MetricName"] == "ApproximateBacklogSizePerInstance"
+    steps = policies["StepScaling"]["StepScalingPolicyConfiguration"]
+    assert steps["AdjustmentType"] == "ChangeInCapacity"
+    assert steps["StepAdjustments"] == [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}]
+    waiting = named(template, "AWS::CloudWatch::Alarm", "AsyncEndpointScalingWaiting")
+    assert (waiting["MetricName"], waiting["Threshold"]) == ("HasBacklogWithoutCapacity", 1)
+    (action,) = waiting["AlarmActions"]
+    assert action["Fn::GetAtt"][0].startswith("AsyncEndpointScalingFromZero")
+
+
+def test_asynchronous_answers_are_encrypted_and_told_without_the_answer(templates: Templates) -> None:
+    config = named(templates("prod")["endpoint"], "AWS::SageMaker::EndpointConfig", "AsyncEndpoint")
+    output = config["AsyncInferenceConfig"]["OutputConfig"]
+    assert output["S3OutputPath"]["Fn::Join"][1][-1] == "/batches/answers"
+    assert output["S3FailurePath"]["Fn::Join"][1][-1] == "/batches/failures"
+    assert output["KmsKeyId"]
+    assert set(output["NotificationConfig"]) == {"SuccessTopic", "ErrorTopic"}, "no probability in a notification"
+
+
+@pytest.mark.parametrize("environment", ["dev", "laptop"])
+def test_there_is_no_asynchronous_endpoint_where_settings_name_none(environment: str, templates: Templates) -> None:
+    template = templates(environment)["endpoint"]
+    assert len(of_type(template, "AWS::SageMaker::Endpoint")) == 1
+    assert not of_type(template, "AWS::SNS::Topic")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_images_in_numbers_are_scored_by_a_role_of_their_own(environment: str, templates: Templates) -> None:
+    template = templates(environment)["endpoint"]
+    roles = {
+        start: {
+            (action, resource["Fn::Join"][1][-1])
+            for statement in statements(template, start)
+            if any(action.startswith("s3:") for action in _listed(statement["Action"]))
+            for action in _listed(statement["Action"])
+            for resource in _listed(statement["Resource"])
+            if "Fn::Join" in resource
+        }
+        for start in ("EndpointRole", "BatchModelRole")
+    }
+    assert ("s3:PutObject", "/batches/*") in roles["BatchModelRole"]
+    assert ("s3:GetObject", "/batches/*") in roles["BatchModelRole"]
+    assert not any(key.startswith("/batches") for _, key in roles["EndpointRole"])
+    written = {key for action, key in roles["EndpointRole"] if action == "s3:PutObject"}
+    assert written == ({"/capture/*"} if environment in ("staging", "prod") else set())
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_what_instances_answered_is_kept_without_the_image(environment: str, templates: Templates) -> None:
+    config = named(templates(environment)["endpoint"], "AWS::SageMaker::EndpointConfig", "EndpointConfig")
+    if environment in ("dev", "laptop"):
+        assert "DataCaptureConfig" not in config, "a serverless endpoint keeps nothing"
+        return
+    captured = config["DataCaptureConfig"]
+    assert captured["EnableCapture"] is True
+    assert captured["CaptureOptions"] == [{"CaptureMode": "Output"}]
+    assert captured["DestinationS3Uri"]["Fn::Join"][1][-1] == "/capture"
+    assert captured["KmsKeyId"]
+
+
+def test_images_are_kept_only_where_settings_say_so(context: dict[str, Any], synthesise: Synthesise) -> None:
+    template = synthesise(changed(context, "prod", capture={"percent": 10, "inputs": True}))["endpoint"]
+    captured = named(template, "AWS::SageMaker::EndpointConfig", "EndpointConfig")["DataCaptureConfig"]
+    assert captured["CaptureOptions"] == [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}]
+    assert captured["InitialSamplingPercentage"] == 10
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_containers_may_make_their_log_group_and_write_to_its_streams(environment: str, templates: Templates) -> None:
+    template = templates(environment)["endpoint"]
+    for role, group in (("EndpointRole", f"Endpoints/cxr-{environment}"), ("BatchModelRole", "TransformJobs")):
+        (writes,) = [item for item in statements(template, role) if "logs:PutLogEvents" in item["Action"]]
+        ends = {resource["Fn::Join"][1][-1] for resource in writes["Resource"]}
+        assert {f":log-group:/aws/sagemaker/{group}", f":log-group:/aws/sagemaker/{group}:*"} <= ends
+
+
+def test_a_shadow_is_asked_beside_the_released_model(context: dict[str, Any], synthesise: Synthesise) -> None:
+    template = synthesise(changed(context, "prod", shadow_percent=20))["endpoint"]
+    assert template["Parameters"]["ShadowModelPackageArn"]["Default"] == ""
+    config = named(template, "AWS::SageMaker::EndpointConfig", "EndpointConfig")
+    condition, (variant,), otherwise = config["ShadowProductionVariants"]["Fn::If"]
+    assert condition == "HasShadow"
+    assert otherwise == {"Ref": "AWS::NoValue"}
+    assert (variant["VariantName"], variant["InitialVariantWeight"]) == ("Shadow", 0.2)
+    (model,) = [name for name, item in template["Resources"].items() if item.get("Condition") == "HasShadow"]
+    assert template["Resources"][model]["Type"] == "AWS::SageMaker::Model", "which a release may remove"
+    assert variant["ModelName"] == {"Fn::GetAtt": [model, "ModelName"]}
+
+
+def test_the_end_of_a_release_reaches_the_release_function(templates: Templates) -> None:
+    """The events of other updates do not: a deployment is no release."""
+    rules = of_type(templates("dev")["endpoint"], "AWS::Events::Rule").values()
+    (pattern,) = [
+        rule["Properties"]["EventPattern"]
+        for rule in rules
+        if rule["Properties"]["EventPattern"]["source"] == ["aws.cloudformation"]
+    ]
+    prefixes = [item["prefix"] for item in pattern["detail"]["client-request-token"]]
+    own = [Token.make("group/2", "group/1", occasion="now", restoring=restoring).text for restoring in (False, True)]
+    assert all(any(token.startswith(prefix) for prefix in prefixes) for token in own)
+    assert {"UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"} <= set(pattern["detail"]["status-details"]["status"])
+    assert pattern["detail"]["stack-id"][0]["prefix"]["Fn::Join"][1][-1] == ":stack/cxr-dev-endpoint/"
+
+
+def test_a_registered_model_reaches_the_release_function(templates: Templates) -> None:
+    Template.from_json(templates("dev")["endpoint"]).has_resource_properties(
+        "AWS::Events::Rule",
+        {"EventPattern": {"detail": {"ModelApprovalStatus": ["PendingManualApproval"]}}},
+    )
+
+
+class TestServingContainer:
+    @pytest.mark.parametrize(
+        ("instance_type", "count"),
+        [("ml.c6i.xlarge", 4), ("ml.m5.large", 2), ("ml.c7i.2xlarge", 8), ("ml.g5.12xlarge", 48)],
+    )
+    def test_processors_of_an_instance_type(self, instance_type: str, count: int) -> None:
+        assert vcpus(instance_type) == count
+
+    @pytest.mark.parametrize("instance_type", [None, "ml.c6i.xlarge", "ml.g4dn.xlarge"])
+    def test_requests_are_never_merged(self, instance_type: str | None) -> None:
+        """One image that cannot be decoded would be the error of every request in its batch."""
+        assert for_single_requests(instance_type)["SAGEMAKER_TFS_ENABLE_BATCHING"] == "false"
+        assert for_many_requests("ml.c6i.xlarge")["SAGEMAKER_TFS_ENABLE_BATCHING"] == "false"
+
+    def test_somebody_who_waits_gets_all_processors_and_a_queue_one_each(self) -> None:
+        waiting, queue = for_single_requests("ml.c6i.2xlarge"), for_many_requests("ml.c6i.2xlarge")
+        assert waiting["SAGEMAKER_TFS_INTRA_OP_PARALLELISM"] == "8"
+        assert queue["SAGEMAKER_TFS_INTRA_OP_PARALLELISM"] == "1"
+        assert queue["SAGEMAKER_TFS_INTER_OP_PARALLELISM"] == "8"
+
+    def test_the_processors_of_a_gpu_instance_decode_side_by_side(self) -> None:
+        gpu = for_single_requests("ml.g4dn.xlarge")
+        assert (gpu["SAGEMAKER_TFS_INTRA_OP_PARALLELISM"], gpu["SAGEMAKER_TFS_INTER_OP_PARALLELISM"]) == ("1", "4")
+
+    @pytest.mark.parametrize("environment", ENVIRONMENTS)
+    def test_every_model_says_what_it_serves_and_how(self, environment: str, templates: Templates) -> None:
+        for name, model in of_type(templates(environment)["endpoint"], "AWS::SageMaker::Model").items():
+            variables = model["Properties"]["PrimaryContainer"]["Environment"]
+            assert variables["MODEL_PACKAGE_ARN"] == {"Ref": PARAMETER}, name
+            assert variables["SAGEMAKER_GUNICORN_WORKERS"], name
+            # A batch transform job takes at most 16 variables, and its own come on top.
+            assert len(variables) < 14
+
+
+def test_an_endpoint_nobody_asks_is_not_alarming(templates: Templates) -> None:
+    for name, alarm in of_type(templates("prod")["endpoint"], "AWS::CloudWatch::Alarm").items():
+        if name.startswith("EndpointAlarms"):
+            assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,245 @@
+"""Where settings choose it, everything runs in a network without a way out, and what is needed is reached."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from infra.settings import Settings
+from infra.training.sagemaker_pipeline import isolated as isolate
+from infra.training.training_pipeline import definition_file
+from policy.synthesis import in_a_network
+from tests.infra.conftest import ENVIRONMENTS, environment_context, of_type
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+Parts = dict[str, dict[str, Any]]
+
+
+def definition(template: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    (pipeline,) = of_type(template, "AWS::SageMaker::Pipeline").values()
+    body, values = pipeline["Properties"]["PipelineDefinition"]["PipelineDefinitionBody"]["Fn::Sub"]
+    return json.loads(body), values
+
+
+def jobs(definition_: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The requests of the steps that are jobs, by step; of a tuning job, that of its training jobs."""
+    kinds = ("Processing", "Training", "Tuning")
+    requests = {step["Name"]: step["Arguments"] for step in definition_["Steps"] if step["Type"] in kinds}
+    return {name: request.get("TrainingJobDefinition", request) for name, request in requests.items()}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_without_the_setting_there_is_no_network(environment: str, templates: Callable[[str], Parts]) -> None:
+    assert "network" not in templates(environment)
+    assert "VpcConfig" not in json.dumps(templates(environment))
+
+
+def test_no_route_leads_out(isolated: Parts) -> None:
+    template = Template.from_json(isolated["network"])
+    for kind in ("InternetGateway", "NatGateway", "EgressOnlyInternetGateway", "VPCPeeringConnection", "Route"):
+        template.resource_count_is(f"AWS::EC2::{kind}", 0)
+    template.all_resources_properties("AWS::EC2::Subnet", {"MapPublicIpOnLaunch": False})
+
+
+def test_there_is_a_subnet_in_each_zone_of_the_settings(isolated: Parts) -> None:
+    zones = {
+        subnet["Properties"]["AvailabilityZone"] for subnet in of_type(isolated["network"], "AWS::EC2::Subnet").values()
+    }
+    assert zones == {"us-east-1a", "us-east-1b"}
+
+
+def test_who_talked_to_whom_is_logged(isolated: Parts) -> None:
+    Template.from_json(isolated["network"]).has_resource_properties(
+        "AWS::EC2::FlowLog", {"ResourceType": "VPC", "TrafficType": "ALL"}
+    )
+
+
+def test_data_reaches_no_bucket_of_another_account(isolated: Parts) -> None:
+    endpoints = of_type(isolated["network"], "AWS::EC2::VPCEndpoint").values()
+    gateways = [item["Properties"] for item in endpoints if item["Properties"]["VpcEndpointType"] == "Gateway"]
+    assert len(gateways) == 2
+    for gateway in gateways:
+        (statement,) = gateway["PolicyDocument"]["Statement"]
+        assert statement["Condition"]["StringEquals"] == {
+            "aws:PrincipalAccount": {"Ref": "AWS::AccountId"},
+            "aws:ResourceAccount": {"Ref": "AWS::AccountId"},
+        }
+    for item in endpoints:
+        (statement,) = item["Properties"]["PolicyDocument"]["Statement"]
+        assert statement["Condition"]["StringEquals"]["aws:PrincipalAccount"] == {"Ref": "AWS::AccountId"}
+
+
+def called_services() -> set[str]:
+    """The services that the functions' sources make clients of, by boto3's names."""
+    sources = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "lambdas").rglob("*.py")]
+    return {name for source in sources for name in re.findall(r"client\(\s*\"([a-z0-9-]+)\"", source)}
+
+
+def test_functions_reach_every_service_they_call(isolated: Parts) -> None:
+    """Without an endpoint a call hangs until the function is ended, and only in an environment with a network."""
+    endpoints = {
+        json.dumps(item["Properties"]["ServiceName"]): item["Properties"]
+        for item in of_type(isolated["network"], "AWS::EC2::VPCEndpoint").values()
+    }
+    called = called_services()
+    assert {"sagemaker", "sagemaker-runtime", "s3", "sns", "cloudformation"} <= called
+    for service in called:
+        name = {"sagemaker": "sagemaker.api", "sagemaker-runtime": "sagemaker.runtime"}.get(service, service)
+        (endpoint,) = (item for text, item in endpoints.items() if re.search(rf"\.{re.escape(name)}\"", text))
+        assert endpoint["VpcEndpointType"] == "Gateway" or endpoint["PrivateDnsEnabled"] is True, service
+
+
+def test_the_monitoring_job_is_in_it_and_reaches_what_it_calls(isolated: Parts) -> None:
+    """Its container scans the table and puts metrics; without an endpoint both calls would hang."""
+    body, _ = definition(isolated["monitoring"])
+    network = jobs(body)["MonitorModel"]["NetworkConfig"]
+    assert len(network["VpcConfig"]["Subnets"]) == 2
+    assert network["EnableNetworkIsolation"] is False
+    services = [
+        json.dumps(item["Properties"]["ServiceName"])
+        for item in of_type(isolated["network"], "AWS::EC2::VPCEndpoint").values()
+    ]
+    for name in ("monitoring", "dynamodb", "s3"):
+        assert any(service.endswith((f'.{name}"]]}}', f'.{name}"')) for service in services), name
+
+
+def test_only_functions_and_jobs_reach_the_endpoints(isolated: Parts) -> None:
+    template = isolated["network"]
+    admitted = [
+        item["Properties"]
+        for item in of_type(template, "AWS::EC2::SecurityGroupIngress").values()
+        if item["Properties"]["GroupId"]["Fn::GetAtt"][0].startswith("NetworkEndpoints")
+    ]
+    assert {(item["FromPort"], item["ToPort"]) for item in admitted} == {(443, 443)}
+    sources = sorted(item["SourceSecurityGroupId"]["Fn::GetAtt"][0].rstrip("0123456789ABCDEF") for item in admitted)
+    assert sources == ["NetworkFunctions", "NetworkJobs"]
+    for name, group in of_type(template, "AWS::EC2::SecurityGroup").items():
+        assert not [rule for rule in group["Properties"].get("SecurityGroupIngress", []) if "CidrIp" in rule], name
+
+
+@pytest.mark.parametrize("part", ["training", "endpoint", "api"])
+def test_every_function_runs_in_it(part: str, isolated: Parts) -> None:
+    functions = of_type(isolated[part], "AWS::Lambda::Function")
+    assert functions
+    for name, function in functions.items():
+        assert len(function["Properties"]["VpcConfig"]["SubnetIds"]) == 2, name
+
+
+def test_code_of_functions_cannot_touch_interfaces(isolated: Parts) -> None:
+    """Lambda itself needs the right, and takes it from the function's role."""
+    for part in ("training", "endpoint", "api"):
+        roles = {
+            function["Properties"]["Role"]["Fn::GetAtt"][0]
+            for function in of_type(isolated[part], "AWS::Lambda::Function").values()
+        }
+        denied = {
+            role["Ref"]
+            for policy in of_type(isolated[part], "AWS::IAM::Policy").values()
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Deny" and "lambda:SourceFunctionArn" in str(statement["Condition"])
+            for role in policy["Properties"]["Roles"]
+        }
+        assert roles == denied
+
+
+def test_the_model_runs_in_it_and_calls_nobody(isolated: Parts) -> None:
+    for model in of_type(isolated["endpoint"], "AWS::SageMaker::Model").values():
+        assert model["Properties"]["EnableNetworkIsolation"] is True
+        assert len(model["Properties"]["VpcConfig"]["Subnets"]) == 2
+
+
+def test_every_job_runs_in_it_and_calls_nobody(isolated: Parts) -> None:
+    body, values = definition(isolated["training"])
+    for name, request in jobs(body).items():
+        settings = request.get("NetworkConfig", request)
+        assert settings["EnableNetworkIsolation"] is True, name
+        network = settings["VpcConfig"]
+        assert len(network["Subnets"]) == 2
+        for placeholder in (*network["Subnets"], *network["SecurityGroupIds"]):
+            assert "cxr-prod-network" in json.dumps(values[placeholder.removeprefix("${").removesuffix("}")])
+
+
+def test_training_takes_its_source_and_its_weights_from_channels(isolated: Parts) -> None:
+    body, values = definition(isolated["training"])
+    request = jobs(body)["TrainModel"]
+    channels = {item["ChannelName"]: item["DataSource"]["S3DataSource"]["S3Uri"] for item in request["InputDataConfig"]}
+    defaults = {parameter["Name"]: parameter.get("DefaultValue") for parameter in body["Parameters"]}
+
+    assert channels["code"] == "${SourceCodeUri}"
+    directory, _, name = request["HyperParameters"]["sagemaker_submit_directory"].rpartition("/")
+    assert (directory, name) == ("/opt/ml/input/data/code", "${SourceCodeName}")
+    # The channel's one file bears the name of the object.
+    assert json.dumps(values["SourceCodeUri"]).rstrip('"]}').endswith(values["SourceCodeName"])
+    assert channels["weights"] == {"Get": "Parameters.WeightsChannelUri"}
+    assert defaults["WeightsChannelUri"] == "s3://${ArtifactBucketName}/weights/weights.h5"
+
+
+@pytest.mark.parametrize("spot", [False, True])
+@pytest.mark.parametrize("tuning", [False, True])
+def test_isolation_changes_where_jobs_run_and_nothing_else(spot: bool, tuning: bool) -> None:
+    compiled = json.loads(definition_file(spot=spot, tuning=tuning).read_text(encoding="utf-8"))
+    network = {"Subnets": ["${JobSubnets0}"], "SecurityGroupIds": ["${JobSecurityGroupIds0}"]}
+
+    changed = isolate(copy.deepcopy(compiled), network)
+
+    for name, request in jobs(changed).items():
+        assert request.get("NetworkConfig", request)["VpcConfig"] == network, name
+    for request in jobs(changed).values():
+        if "NetworkConfig" in request:
+            del request["NetworkConfig"]["VpcConfig"]
+        else:
+            del request["VpcConfig"]
+            request["EnableNetworkIsolation"] = False
+            request["InputDataConfig"].pop()
+    for step in changed["Steps"]:
+        arguments = step.get("Arguments", {})
+        for key in ("HyperParameters", "StaticHyperParameters"):
+            for owner in (arguments, arguments.get("TrainingJobDefinition", {})):
+                if key in owner:
+                    owner[key]["sagemaker_submit_directory"] = "${SourceCodeUri}"
+    assert changed == compiled
+
+
+def test_a_file_of_weights_is_the_default_of_its_channel_without_a_network_too(
+    context: dict[str, Any], synthesise: Callable[[dict[str, Any]], Parts]
+) -> None:
+    context["environments"]["dev"]["pipeline"] = {"weights_file": "resnet50v2.h5"}
+    body, _ = definition(synthesise(context)["training"])
+    defaults = {parameter["Name"]: parameter.get("DefaultValue") for parameter in body["Parameters"]}
+    assert defaults["WeightsChannelUri"] == "s3://${ArtifactBucketName}/weights/resnet50v2.h5"
+    assert "VpcConfig" not in json.dumps(body)
+
+
+def test_sagemaker_may_attach_jobs_to_these_subnets_only(isolated: Parts) -> None:
+    template = Template.from_json(isolated["training"])
+    template.has_resource_properties(
+        "AWS::IAM::Policy",
+        {
+            "PolicyDocument": {
+                "Statement": Match.array_with(
+                    [
+                        Match.object_like(
+                            {
+                                "Action": Match.array_with(["ec2:CreateNetworkInterface"]),
+                                "Resource": Match.array_with([Match.object_like({"Fn::Join": Match.any_value()})]),
+                            }
+                        )
+                    ]
+                )
+            },
+            "Roles": [{"Ref": Match.string_like_regexp("^StepRole")}],
+        },
+    )
+
+
+def test_the_context_that_the_tests_and_the_table_use_is_prod(context: dict[str, Any]) -> None:
+    settings, prod = Settings.load(in_a_network(context)), Settings.load(environment_context("prod"))
+    changed = {"network": prod.network, "pipeline": prod.pipeline}
+    assert settings.model_copy(update=changed) == prod

@@ -1,0 +1,230 @@
+"""What must not be lost is encrypted, versioned, reached over TLS only, and keeps its logical id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from policy.template import text
+from tests.infra.conftest import ENVIRONMENTS, of_type
+
+# A changed logical id replaces the resource: CloudFormation would make an empty bucket, or a key that opens nothing.
+PINNED = {
+    "data": {
+        "Key961B73FD": "AWS::KMS::Key",
+        "Data2D4B752F": "AWS::S3::Bucket",
+        "Artifacts80C0BB10": "AWS::S3::Bucket",
+        "Predictions1544A278": "AWS::DynamoDB::Table",
+    },
+    "training": {"Registry4DB9CCA5": "AWS::SageMaker::ModelPackageGroup"},
+}
+LOGS = ("AccessLogs247031D9", "TrailEvents11DCC9B2")
+# Answers to requests that were sent twice, for a day.
+EXPENDABLE = ("RequestsB6FEFCAC",)
+Templates = Callable[[str], dict[str, dict[str, Any]]]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_stateful_resources_keep_their_logical_ids(environment: str, templates: Templates) -> None:
+    for part, pinned in PINNED.items():
+        resources = templates(environment)[part]["Resources"]
+        assert {name: resources.get(name, {}).get("Type") for name in pinned} == pinned
+
+
+def test_the_logs_keep_theirs(audited: dict[str, Any]) -> None:
+    assert set(LOGS) <= set(of_type(audited["data"], "AWS::S3::Bucket"))
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_nothing_that_holds_something_is_left_unpinned(environment: str, templates: Templates) -> None:
+    kinds = ("AWS::KMS::Key", "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SageMaker::ModelPackageGroup")
+    for part, template in templates(environment).items():
+        holding = {name for kind in kinds for name in of_type(template, kind)}
+        assert holding <= {*PINNED.get(part, {}), *LOGS, *EXPENDABLE}, part
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_bucket_is_private_versioned_and_encrypted(environment: str, templates: Templates) -> None:
+    for name, bucket in of_type(templates(environment)["data"], "AWS::S3::Bucket").items():
+        properties = bucket["Properties"]
+        encryption = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]
+        algorithm = encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
+        assert algorithm == ("AES256" if name.startswith("AccessLogs") else "aws:kms"), name
+        assert properties["VersioningConfiguration"] == {"Status": "Enabled"}, name
+        assert properties["PublicAccessBlockConfiguration"] == {
+            "BlockPublicAcls": True,
+            "BlockPublicPolicy": True,
+            "IgnorePublicAcls": True,
+            "RestrictPublicBuckets": True,
+        }, name
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_bucket_is_reached_over_tls_only(environment: str, templates: Templates) -> None:
+    template = templates(environment)["data"]
+    policies = {
+        policy["Properties"]["Bucket"]["Ref"]: policy["Properties"]["PolicyDocument"]["Statement"]
+        for policy in of_type(template, "AWS::S3::BucketPolicy").values()
+    }
+    for name in of_type(template, "AWS::S3::Bucket"):
+        conditions = [statement.get("Condition") for statement in policies[name] if statement["Effect"] == "Deny"]
+        assert {"Bool": {"aws:SecureTransport": "false"}} in conditions, name
+        assert {"NumericLessThan": {"s3:TlsVersion": 1.2}} in conditions, name
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_datasets_are_written_by_the_trigger_alone(environment: str, templates: Templates) -> None:
+    statements = [
+        statement
+        for policy in of_type(templates(environment)["data"], "AWS::S3::BucketPolicy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement.get("Sid") == "WrittenByOneRole"
+    ]
+    assert len(statements) == 1
+    statement = statements[0]
+    assert (statement["Effect"], statement["Action"], statement["Principal"]) == ("Deny", "s3:PutObject", {"AWS": "*"})
+    assert statement["Resource"]["Fn::Join"][1][-1] == "/datasets/*"
+    # CloudFormation names a role after its stack and logical id: the pattern has to fit the role there is.
+    patterns = [arn["Fn::Join"][1][-1] for arn in statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"]]
+    roles = of_type(templates(environment)["training"], "AWS::IAM::Role")
+    writers = [name for name in roles if f":role/cxr-{environment}-training-{name}".startswith(patterns[0].rstrip("*"))]
+    assert patterns == [
+        f":role/cxr-{environment}-training-Trigger*",
+        f":assumed-role/cxr-{environment}-training-Trigger*",
+    ]
+    assert [name for name in writers if name.startswith("TriggerRole")] == writers
+    assert len(writers) == 1
+
+
+def test_uploads_are_announced_without_a_function_of_the_cdk(templates: Templates) -> None:
+    template = Template.from_json(templates("prod")["data"])
+    template.resource_count_is("AWS::Lambda::Function", 0)
+    template.resource_count_is("Custom::S3BucketNotifications", 0)
+    template.has_resource_properties(
+        "AWS::S3::Bucket",
+        {"NotificationConfiguration": {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}},
+    )
+
+
+def key_statements(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    (key,) = of_type(template, "AWS::KMS::Key").values()
+    return {statement["Sid"]: statement for statement in key["Properties"]["KeyPolicy"]["Statement"]}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_who_administers_the_key_reads_nothing_with_it(environment: str, templates: Templates) -> None:
+    statement = key_statements(templates(environment)["data"])["Administration"]
+    reading = {"Decrypt", "Encrypt", "GenerateDataKey", "ReEncrypt", "CreateGrant", "*"}
+    assert not [action for action in statement["Action"] if any(word in action for word in reading)]
+    # Without these the key could never be changed or removed again.
+    assert {"kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"} <= set(statement["Action"])
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_key_is_used_by_this_environment_s_roles_or_through_a_service(
+    environment: str, templates: Templates
+) -> None:
+    statements = key_statements(templates(environment)["data"])
+    del statements["Administration"]
+    conditions = {sid: statement["Condition"] for sid, statement in statements.items()}
+    roles = conditions["UseByRolesOfTheStacks"]["ArnLike"]["aws:PrincipalArn"]["Fn::Join"][1][-1]
+    assert roles == f":role/cxr-{environment}-*"
+    services = list(map(text, conditions["UseThroughServices"]["StringEquals"]["kms:ViaService"]))
+    assert "s3.us-east-1.amazonaws.com" in services
+    assert all(service.endswith(".us-east-1.amazonaws.com") for service in services)
+    assert conditions["GrantsToServices"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    assert all(conditions.values())
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_role_that_is_allowed_the_key_is_named_by_its_policy(environment: str, templates: Templates) -> None:
+    """IAM allows it and the key's policy does too, or nothing can be read: the role's name has to begin as it says."""
+    for part, template in templates(environment).items():
+        for name, policy in of_type(template, "AWS::IAM::Policy").items():
+            if "kms:Decrypt" in str(policy):
+                for role in policy["Properties"]["Roles"]:
+                    properties = template["Resources"][role["Ref"]]["Properties"]
+                    # CloudFormation begins a generated name with the stack's: cxr-<environment>-<part>.
+                    assert "RoleName" not in properties, f"{part}: {name}"
+
+
+def test_the_key_rotates(templates: Templates) -> None:
+    Template.from_json(templates("dev")["data"]).has_resource_properties("AWS::KMS::Key", {"EnableKeyRotation": True})
+
+
+@pytest.mark.parametrize(
+    ("environment", "policy"), [("dev", "Delete"), ("staging", "Delete"), ("prod", "Retain"), ("laptop", "Delete")]
+)
+def test_stateful_resources_go_with_the_stack_only_where_settings_say_so(
+    environment: str, policy: str, templates: Templates
+) -> None:
+    resources = templates(environment)["data"]["Resources"]
+    assert {resources[name]["DeletionPolicy"] for name in PINNED["data"]} == {policy}
+
+
+def test_buckets_that_go_with_the_stack_are_emptied_first(templates: Templates) -> None:
+    """CloudFormation deletes no bucket that holds objects."""
+    for environment in ("dev", "staging", "laptop"):
+        assert len(of_type(templates(environment)["data"], "Custom::S3AutoDeleteObjects")) == 2
+    assert not of_type(templates("prod")["data"], "Custom::S3AutoDeleteObjects")
+
+
+def test_an_upload_expires_but_no_dataset_and_no_artifact(templates: Templates) -> None:
+    """Executions and model packages name datasets and artifacts long after."""
+    for bucket in of_type(templates("dev")["data"], "AWS::S3::Bucket").values():
+        expiring = [
+            rule.get("Prefix")
+            for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+            if "ExpirationInDays" in rule
+        ]
+        assert expiring in (["incoming/", "uploads/", "batches/"], ["capture/"])
+
+
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_prod_and_its_rehearsal_log_who_read_what(environment: str, templates: Templates) -> None:
+    template = Template.from_json(templates(environment)["data"])
+    for prefix in ("Data/", "Artifacts/"):
+        template.has_resource_properties(
+            "AWS::S3::Bucket",
+            {"LoggingConfiguration": {"DestinationBucketName": Match.any_value(), "LogFilePrefix": prefix}},
+        )
+
+
+def test_data_events_are_recorded_where_settings_say_so(templates: Templates, audited: dict[str, Any]) -> None:
+    assert not of_type(templates("prod")["data"], "AWS::CloudTrail::Trail")
+    template = audited["data"]
+    (trail,) = of_type(template, "AWS::CloudTrail::Trail").values()
+    properties = trail["Properties"]
+    (selector,) = properties["AdvancedEventSelectors"]
+    fields = {field["Field"]: field for field in selector["FieldSelectors"]}
+
+    assert (properties["IsLogging"], properties["EnableLogFileValidation"]) == (True, True)
+    assert fields["eventCategory"]["Equals"] == ["Data"]
+    watched = [arn["Fn::Join"][1] for arn in fields["resources.ARN"]["StartsWith"]]
+    # The slash keeps buckets out whose names only begin like these.
+    assert [(parts[0]["Fn::GetAtt"][0], parts[-1]) for parts in watched] == [
+        ("Data2D4B752F", "/"),
+        ("Artifacts80C0BB10", "/"),
+    ]
+
+
+def test_cloudtrail_may_write_before_it_begins(audited: dict[str, Any]) -> None:
+    """It checks the bucket's policy when the trail is made, which names the trail it is for."""
+    template = audited["data"]
+    (trail,) = of_type(template, "AWS::CloudTrail::Trail").values()
+    policies = of_type(template, "AWS::S3::BucketPolicy")
+    (policy,) = (name for name in trail["DependsOn"] if name in policies)
+    writing = [
+        statement
+        for statement in policies[policy]["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Principal"] == {"Service": "cloudtrail.amazonaws.com"}
+    ]
+
+    assert policies[policy]["Properties"]["Bucket"] == trail["Properties"]["S3BucketName"]
+    assert [statement["Action"] for statement in writing] == ["s3:GetBucketAcl", "s3:PutObject"]
+    for statement in writing:
+        arn = statement["Condition"]["StringEquals"]["aws:SourceArn"]["Fn::Join"][1]
+        assert arn[-1] == f":trail/{trail['Properties']['TrailName']}"

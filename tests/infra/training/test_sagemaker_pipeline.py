@@ -1,0 +1,57 @@
+"""Defaults are laid over a definition only where they fit; every placeholder is filled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.settings import SettingsError
+from infra.training.sagemaker_pipeline import used, with_defaults
+
+DEFINITION: dict[str, Any] = {
+    "Version": "2020-12-01",
+    "Parameters": [
+        {"Name": "InputArchiveUri", "Type": "String"},
+        {"Name": "Epochs", "Type": "Integer", "DefaultValue": 5},
+        {"Name": "LearningRate", "Type": "Float", "DefaultValue": 0.001},
+    ],
+    "Steps": [],
+}
+
+
+def test_a_default_replaces_the_compiled_one_and_nothing_else() -> None:
+    body = with_defaults(DEFINITION, {"Epochs": 2})
+    assert body["Parameters"] == [
+        {"Name": "InputArchiveUri", "Type": "String"},
+        {"Name": "Epochs", "Type": "Integer", "DefaultValue": 2},
+        {"Name": "LearningRate", "Type": "Float", "DefaultValue": 0.001},
+    ]
+    assert DEFINITION["Parameters"][1]["DefaultValue"] == 5, "the definition itself stays as it was"
+
+
+def test_a_whole_number_is_a_float_too() -> None:
+    assert with_defaults(DEFINITION, {"LearningRate": 1})["Parameters"][2]["DefaultValue"] == 1
+
+
+@pytest.mark.parametrize(
+    ("defaults", "says"),
+    [
+        ({"Epoch": 2}, "no parameter Epoch"),
+        ({"Epochs": 2.5}, "Epochs is Integer, but the settings give 2.5"),
+        ({"LearningRate": "fast"}, "LearningRate is Float, but the settings give 'fast'"),
+    ],
+)
+def test_a_default_that_does_not_fit_is_refused(defaults: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        with_defaults(DEFINITION, defaults)
+
+
+def test_only_placeholders_of_the_text_are_filled() -> None:
+    assert used('{"Role":"${StepRoleArn}"}', {"StepRoleArn": "arn", "DataKeyArn": "key"}) == {"StepRoleArn": "arn"}
+
+
+def test_a_placeholder_nobody_fills_is_refused() -> None:
+    """CloudFormation would take it for the name of a resource, and say so only on deployment."""
+    with pytest.raises(SettingsError, match=r"Nothing replaces \$\{StepRole\}"):
+        used('{"Role":"${StepRole}"}', {"StepRoleArn": "arn"})

@@ -1,0 +1,214 @@
+"""An upload starts the pipeline that was reviewed, with this environment's defaults."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from infra.settings import Settings, SettingsError
+from tests.infra.conftest import ENVIRONMENTS, of_type
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+Templates = Callable[[str], dict[str, dict[str, Any]]]
+
+
+def definition(template: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The pipeline's definition, placeholders left in, and what fills them."""
+    (pipeline,) = of_type(template, "AWS::SageMaker::Pipeline").values()
+    body, values = pipeline["Properties"]["PipelineDefinition"]["PipelineDefinitionBody"]["Fn::Sub"]
+    return json.loads(body), values
+
+
+def defaults(body: dict[str, Any]) -> dict[str, Any]:
+    return {parameter["Name"]: parameter.get("DefaultValue") for parameter in body["Parameters"]}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_pipeline_is_the_committed_one_but_for_its_defaults(environment: str, templates: Templates) -> None:
+    committed = json.loads((REPOSITORY / "pipeline" / "definition.json").read_text(encoding="utf-8"))
+    body, _ = definition(templates(environment)["training"])
+
+    assert body["Steps"] == committed["Steps"]
+    assert [parameter["Name"] for parameter in body["Parameters"]] == [
+        parameter["Name"] for parameter in committed["Parameters"]
+    ]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_settings_are_the_defaults(environment: str, templates: Templates, context: dict[str, Any]) -> None:
+    settings = Settings.load({**context, "env": environment})
+    body, _ = definition(templates(environment)["training"])
+    stated = defaults(body)
+
+    assert stated["InputArchiveUri"] is None, "a start has to name its archive"
+    assert stated["TrainingImageUri"] == "${TrainingImageUri}"
+    assert {name: stated[name] for name in settings.pipeline.defaults()} == settings.pipeline.defaults()
+
+
+@pytest.mark.parametrize(
+    ("environment", "training"),
+    [
+        ("dev", "tensorflow-training:2.21-gpu-py312-cu129-amzn2023-sagemaker-v1"),
+        ("laptop", "tensorflow-training:2.21-cpu-py312-amzn2023-sagemaker-v1"),
+    ],
+)
+def test_images_fit_the_instances(environment: str, training: str, templates: Templates) -> None:
+    _, values = definition(templates(environment)["training"])
+
+    registry = "763104351884.dkr.ecr.us-east-1."
+    joined = {name: json.dumps(value) for name, value in values.items()}
+    assert registry in joined["TrainingImageUri"]
+    assert training in joined["TrainingImageUri"]
+    assert "tensorflow-training:2.21-cpu-" in joined["ProcessingImageUri"]
+    assert "tensorflow-inference:2.20-cpu-" in joined["ServingImageUri"]
+
+
+def test_the_registry_follows_the_region(
+    context: dict[str, Any], synthesise: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    context["environments"]["dev"]["region"] = "eu-south-1"
+    _, values = definition(synthesise(context)["training"])
+    assert "692866216735.dkr.ecr.eu-south-1." in json.dumps(values["TrainingImageUri"])
+
+
+def test_a_region_without_images_is_refused(
+    context: dict[str, Any], synthesise: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    context["environments"]["dev"]["region"] = "xx-nowhere-1"
+    with pytest.raises(SettingsError, match=r"no Deep Learning Containers in xx-nowhere-1"):
+        synthesise(context)
+
+
+def test_spot_deploys_the_spot_pipeline(
+    context: dict[str, Any], synthesise: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    context["environments"]["dev"]["pipeline"] = {"spot": True}
+    body, _ = definition(synthesise(context)["training"])
+
+    (training,) = (step for step in body["Steps"] if step["Name"] == "TrainModel")
+    assert training["Arguments"]["EnableManagedSpotTraining"] is True
+    assert defaults(body)["MaxWaitSeconds"] == context["shared"]["pipeline"]["max_wait_seconds"]
+
+
+def test_tuning_deploys_the_tuning_pipeline(tuned: dict[str, Any]) -> None:
+    committed = json.loads((REPOSITORY / "pipeline" / "definition-tuning.json").read_text(encoding="utf-8"))
+    body, _ = definition(tuned)
+
+    assert body["Steps"] == committed["Steps"]
+    assert defaults(body)["TuningJobs"] == 12
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_pipeline_asks_the_function_that_knows_the_endpoint(environment: str, templates: Templates) -> None:
+    template = templates(environment)["training"]
+    _, values = definition(template)
+    function, _attribute = values["FindServingModelFunctionArn"]["Fn::GetAtt"]
+    properties = template["Resources"][function]["Properties"]
+    variables = properties["Environment"]["Variables"]
+
+    assert properties["Handler"] == "lambdas.find_serving_model.handler.handle"
+    assert variables["ENDPOINT_NAME"] == f"cxr-{environment}"
+    # An input has to exist even if nothing serves: the source code does.
+    assert variables["NOTHING_SERVED_URI"] == values["SourceCodeUri"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_training_gets_the_engines_libraries_but_on_the_laptop(environment: str, templates: Templates) -> None:
+    """There the environment has them, and a channel, which cannot be empty, holds the source code."""
+    _, values = definition(templates(environment)["training"])
+    if environment == "laptop":
+        assert values["EngineLibraryUri"] == values["SourceCodeUri"]
+    else:
+        # Training tells libraries from what else may be in the channel by their suffix.
+        assert json.dumps(values["EngineLibraryUri"]).rstrip('"]}').endswith(".zip")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_archives_trigger_and_reports_and_copies_do_not(environment: str, templates: Templates) -> None:
+    """A report beside an upload, or the copy below datasets/, would otherwise start the next round."""
+    rules = of_type(templates(environment)["training"], "AWS::Events::Rule")
+    (rule,) = (item for name, item in rules.items() if not name.startswith("UploadsDrift"))
+    pattern = rule["Properties"]["EventPattern"]
+    assert (pattern["source"], pattern["detail-type"]) == (["aws.s3"], ["Object Created"])
+    assert list(pattern["detail"]["bucket"]["name"][0]) == ["Fn::ImportValue"]
+    keys = [match["wildcard"] for match in pattern["detail"]["object"]["key"]]
+
+    def triggers(key: str) -> bool:
+        return any(fnmatchcase(key, wildcard) for wildcard in keys)
+
+    assert triggers("incoming/archive.zip")
+    assert triggers("incoming/hospital/2024.ZIP")
+    assert not triggers("incoming/archive.zip.rejected.json")
+    assert not triggers("datasets/" + 64 * "a" + "/archive.zip")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_drift_alarm_starts_training_where_settings_say_so(environment: str, templates: Templates) -> None:
+    rules = of_type(templates(environment)["training"], "AWS::Events::Rule")
+    found = [item["Properties"] for name, item in rules.items() if name.startswith("UploadsDrift")]
+    if environment != "laptop":
+        assert not found
+        return
+    pattern = found[0]["EventPattern"]
+    alarms = {
+        alarm["Properties"]["AlarmName"]
+        for alarm in of_type(templates(environment)["monitoring"], "AWS::CloudWatch::Alarm").values()
+    }
+    assert pattern["detail-type"] == ["CloudWatch Alarm State Change"]
+    assert pattern["detail"]["state"] == {"value": ["ALARM"]}
+    assert set(pattern["detail"]["alarmName"]) <= alarms, "it waits for an alarm that there is"
+
+
+def test_the_trigger_knows_its_limits(templates: Templates, context: dict[str, Any]) -> None:
+    archive = context["shared"]["archive"]
+    Template.from_json(templates("dev")["training"]).has_resource_properties(
+        "AWS::Lambda::Function",
+        {
+            "Handler": "lambdas.trigger.handler.handle",
+            "Environment": {
+                "Variables": Match.object_like(
+                    {
+                        "PIPELINE_NAME": "cxr-dev",
+                        "MAX_ARCHIVE_BYTES": str(archive["max_bytes"]),
+                        "MAX_UNCOMPRESSED_BYTES": str(archive["max_uncompressed_bytes"]),
+                        "MAX_FILES": str(archive["max_files"]),
+                    }
+                )
+            },
+        },
+    )
+
+
+def test_notifications_reach_the_address_in_the_settings(
+    context: dict[str, Any], templates: Templates, synthesise: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    assert not of_type(templates("dev")["training"], "AWS::SNS::Subscription")
+    context["environments"]["dev"]["notification_email"] = "radiology@example.org"
+    Template.from_json(synthesise(context)["training"]).has_resource_properties(
+        "AWS::SNS::Subscription", {"Protocol": "email", "Endpoint": "radiology@example.org"}
+    )
+
+
+@pytest.mark.parametrize("environment", ["dev", "laptop"])
+def test_registered_models_go_before_their_group(environment: str, templates: Templates) -> None:
+    """SageMaker deletes no group that holds versions; CloudFormation deletes what depends on the group first."""
+    template = templates(environment)["training"]
+    (group,) = of_type(template, "AWS::SageMaker::ModelPackageGroup")
+    (emptied,) = of_type(template, "Custom::ModelPackages").values()
+
+    assert group in emptied["DependsOn"]
+    assert emptied["Properties"]["ModelPackageGroupName"] == f"cxr-{environment}"
+
+
+def test_registered_models_stay_where_settings_retain(templates: Templates) -> None:
+    template = templates("prod")["training"]
+    (group,) = of_type(template, "AWS::SageMaker::ModelPackageGroup").values()
+
+    assert group["DeletionPolicy"] == "Retain"
+    assert not of_type(template, "Custom::ModelPackages")

@@ -1,0 +1,170 @@
+"""What is no single frontal radiograph is refused with the reason, and from its header, before anything is decoded."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import time
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+
+from lambdas.dicom.header import MAX_PIXELS, NEEDED, read
+from lambdas.dicom.refusal import Refusal
+from lambdas.http.problems import KINDS
+from tests.lambdas.dicom_files import BASELINE, DEFLATED, EXPLICIT, RLE, SECRETS, as_file, dicom_file, phantom
+
+
+def refusal(data: bytes) -> Refusal:
+    with pytest.raises(Refusal) as refused:
+        read(data)
+    assert refused.value.code in {*KINDS, "not_a_radiograph"}
+    assert refused.value.detail.endswith(".")
+    assert "SECRET" not in refused.value.detail
+    return refused.value
+
+
+@pytest.mark.parametrize("modality", ["CR", "DX", "RG"])
+def test_radiographs_are_taken(modality: str) -> None:
+    header = read(dicom_file(phantom(), Modality=modality))
+    assert (header.modality, header.rows, header.columns, header.bits_stored) == (modality, 80, 96, 12)
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR", "US", "MG", "PX", "SECRET"])
+def test_other_modalities_are_not(modality: str) -> None:
+    refused = refusal(dicom_file(phantom(), Modality=modality))
+    assert refused.code == "not_a_radiograph"
+    assert (f"of modality {modality}" in refused.detail) == (modality != "SECRET")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "code", "sentence"),
+    [
+        ({"NumberOfFrames": 3}, "not_a_radiograph", "3 frames"),
+        ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "not_a_radiograph", "colour"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "not_a_radiograph", "colour"),
+        ({"PresentationIntentType": "FOR PROCESSING"}, "not_a_radiograph", "FOR PRESENTATION"),
+        ({"ViewPosition": "LL"}, "not_a_radiograph", "lateral"),
+        ({"PatientOrientation": ["A", "F"]}, "not_a_radiograph", "lateral"),
+        ({"Rows": 0}, "undecodable_image", "no rows"),
+        ({"BitsStored": 13, "HighBit": 15}, "undecodable_image", "unusual"),
+        ({"BitsAllocated": 32}, "undecodable_image", "unusual"),
+        ({"Rows": 8000, "Columns": 8000}, "image_too_large", "8,000 x 8,000"),
+    ],
+)
+def test_what_is_refused_is_refused_with_the_reason(attributes: dict[str, Any], code: str, sentence: str) -> None:
+    refused = refusal(dicom_file(phantom(), **attributes))
+    assert refused.code == code
+    assert sentence in refused.detail
+
+
+@pytest.mark.parametrize("name", ["Modality", "PixelData", "Rows", "BitsStored", "PixelRepresentation"])
+def test_what_must_be_there_is_asked_for(name: str) -> None:
+    assert refusal(dicom_file(phantom(), without=(name,))).code == "undecodable_image"
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("CHEST", "chest"),
+        ("Thorax", "chest"),
+        ("CHEST_PA", "chest"),
+        ("", "unstated"),
+        ("HAND", "other"),
+        ("X", "other"),
+    ],
+)
+def test_the_body_part_is_told_in_a_word_of_ours(stated: str, expected: str) -> None:
+    assert read(dicom_file(phantom(), BodyPartExamined=stated)).body_part == expected
+
+
+@pytest.mark.parametrize(
+    ("syntax", "named"),
+    [
+        ("1.2.840.10008.1.2.4.103", "MPEG-4"),
+        ("1.2.840.10008.1.2.4.201", "High-Throughput JPEG 2000"),
+    ],
+)
+def test_other_transfer_syntaxes_are_named(syntax: str, named: str) -> None:
+    refused = refusal(dicom_file(phantom(), transfer_syntax=syntax, frame=b"x" * 10))
+    assert refused.code == "unsupported_media_type"
+    assert named in refused.detail
+
+
+def test_a_transfer_syntax_of_nobody_s_is_not_repeated() -> None:
+    data = dicom_file(phantom()).replace(b"1.2.840.10008.1.2.1\0", b"1.2.999.10008.1.2.1\0")
+    refused = refusal(data)
+    assert refused.code == "unsupported_media_type"
+    assert "of its maker's own" in refused.detail
+    assert "999" not in refused.detail
+
+
+def test_nothing_about_the_patient_is_read() -> None:
+    dataset = read(dicom_file(phantom())).dataset
+    assert not set(SECRETS) - {"BodyPartExamined"} & set(dataset.dir())
+    # pydicom adds the character set by itself.
+    assert {element.keyword for element in dataset} <= {*NEEDED, "SpecificCharacterSet"}
+
+
+def test_an_image_object_of_another_kind_is_refused() -> None:
+    report = Dataset()
+    report.SOPClassUID, report.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.88.11", "1.2.3"
+    report.Modality = "SR"
+    assert "of modality SR" in refusal(as_file(report, EXPLICIT)).detail
+
+
+def test_a_deflated_bomb_is_not_inflated() -> None:
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    million = b"\0" * 1_000_000
+    bomb = b"".join(deflater.compress(million) for _ in range(4 * MAX_PIXELS // len(million))) + deflater.flush()
+    data = dicom_file(phantom(), transfer_syntax=DEFLATED)
+    start = 144 + struct.unpack("<I", data[140:144])[0]
+    assert len(bomb) < 1_000_000
+    assert "larger than" in refusal(data[:start] + bomb).detail
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"DICM",
+        b"\xff\xd8\xff" + b"\0" * 300,
+        b"\0" * 128 + b"DICM",
+        b"\0" * 128 + b"DICM" + b"\xff" * 400,
+        b"\0" * 128 + b"DICM\x02\x00\x00\x00UL\x04\x00\xff\xff\xff\xff" + b"\0" * 50,
+    ],
+    ids=["empty", "short", "jpeg", "prefix", "noise", "endless meta"],
+)
+def test_what_is_no_dicom_file_is_refused(data: bytes) -> None:
+    assert refusal(data).code == "undecodable_image"
+
+
+def test_sequences_nested_deeper_than_any_program_writes_end_in_a_refusal() -> None:
+    data = dicom_file(phantom())
+    start = 144 + struct.unpack("<I", data[140:144])[0]
+    # (0028,3010), a sequence of undefined length, with one item of undefined length, in which the same, and so on.
+    level = b"\x28\x00\x10\x30SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    started = time.process_time()
+    assert refusal(data[:start] + level * 50_000).code == "undecodable_image"
+    assert time.process_time() - started < 5
+
+
+def test_whatever_is_changed_in_a_file_it_is_converted_or_refused() -> None:
+    """Nothing but a Refusal comes out of a header with any of its bytes changed, whatever pydicom makes of it."""
+    rng = np.random.default_rng(3)
+    for syntax in (EXPLICIT, DEFLATED, RLE, BASELINE):
+        original = np.frombuffer(dicom_file(phantom(bits=8), transfer_syntax=syntax, bits=8), np.uint8)
+        for _ in range(150):
+            data = original.copy()
+            places = rng.integers(128, min(len(data), 1200), rng.integers(1, 8))
+            data[places] = rng.integers(0, 256, len(places))
+            with contextlib.suppress(Refusal):
+                read(data.tobytes())
+
+
+def test_a_file_without_a_transfer_syntax_is_refused() -> None:
+    data = dicom_file(phantom())
+    assert refusal(data.replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x11\x00UI")).code == "undecodable_image"

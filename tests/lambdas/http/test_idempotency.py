@@ -1,0 +1,162 @@
+"""A repeated POST is answered from memory, and nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambdas.http.idempotency import CLAIM_SECONDS, MAX_ANSWER_BYTES, Requests, caller, fingerprint
+from lambdas.http.problems import Problem
+from tests.lambdas.tables import REQUESTS, items, tables
+
+
+@pytest.fixture
+def dynamodb():
+    with tables() as client:
+        yield client
+
+
+@pytest.fixture
+def clock():
+    return [1_800_000_000.0]
+
+
+@pytest.fixture
+def requests(dynamodb, clock):
+    return Requests(dynamodb, REQUESTS, operation="predictions", keep_seconds=600, clock=lambda: clock[0])
+
+
+def event(key="a-key", **identity):
+    return {
+        "headers": {} if key is None else {"Idempotency-Key": key},
+        "requestContext": {"identity": {"apiKeyId": "client", **identity}},
+    }
+
+
+def begin(requests, sent, asked, token):
+    return requests.claim(sent, lambda: asked, token)
+
+
+def refused(requests, *arguments):
+    with pytest.raises(Problem) as raised:
+        begin(requests, *arguments)
+    return raised.value.code
+
+
+def test_without_a_key_nothing_is_claimed_or_remembered(requests, dynamodb):
+    claim, earlier = begin(requests, event(key=None), "asked", "one")
+    requests.finish(claim, {"x": 1})
+    requests.release(claim)
+
+    assert (claim, earlier) == (None, None)
+    assert items(dynamodb, REQUESTS) == []
+
+
+def test_without_a_key_nothing_is_hashed(requests):
+    """It would take milliseconds of a large image."""
+    requests.claim(event(key=None), lambda: pytest.fail("hashed"), "one")
+
+
+def test_an_empty_key_is_refused_and_not_taken_for_a_missing_one(requests):
+    assert refused(requests, event(key=""), "asked", "one") == "invalid_request"
+
+
+def test_the_second_gets_the_first_one_s_answer(requests):
+    claim, _ = begin(requests, event(), "asked", "one")
+    requests.finish(claim, {"probability": 0.5})
+
+    assert begin(requests, event(), "asked", "two") == (None, {"probability": 0.5})
+
+
+def test_a_key_that_came_with_another_request_is_refused(requests):
+    claim, _ = begin(requests, event(), "asked", "one")
+    assert refused(requests, event(), "something else", "two") == "idempotency_key_reused"
+    requests.finish(claim, {})
+    assert refused(requests, event(), "something else", "two") == "idempotency_key_reused"
+
+
+def test_the_same_at_once_waits(requests):
+    begin(requests, event(), "asked", "one")
+    assert refused(requests, event(), "asked", "two") == "request_in_progress"
+
+
+def test_what_failed_can_be_tried_again(requests):
+    claim, _ = begin(requests, event(), "asked", "one")
+    requests.release(claim)
+
+    claim, earlier = begin(requests, event(), "asked", "two")
+    assert claim is not None
+    assert earlier is None
+
+
+def test_a_function_that_died_blocks_its_key_for_half_a_minute_only(requests, clock):
+    begin(requests, event(), "asked", "one")
+    clock[0] += CLAIM_SECONDS
+    assert begin(requests, event(), "asked", "two")[0] is not None
+
+
+def test_an_answer_is_forgotten_after_its_time_whether_dynamodb_removed_it_or_not(requests, clock):
+    requests.finish(begin(requests, event(), "asked", "one")[0], {"x": 1})
+    clock[0] += 599
+    assert begin(requests, event(), "asked", "two")[1] == {"x": 1}
+    clock[0] += 1
+    assert begin(requests, event(), "asked", "three")[1] is None
+
+
+def test_who_lost_its_claim_neither_answers_nor_ends_the_other_s(requests, clock):
+    slow, _ = begin(requests, event(), "asked", "slow")
+    clock[0] += CLAIM_SECONDS
+    quick, _ = begin(requests, event(), "asked", "quick")
+    requests.release(slow)
+    requests.finish(slow, {"by": "slow"})
+    requests.finish(quick, {"by": "quick"})
+
+    assert begin(requests, event(), "asked", "later")[1] == {"by": "quick"}
+
+
+def test_an_answer_too_long_for_an_item_is_not_remembered(requests):
+    requests.finish(begin(requests, event(), "asked", "one")[0], {"data": "x" * MAX_ANSWER_BYTES})
+    assert begin(requests, event(), "asked", "two")[1] is None
+
+
+def test_clients_do_not_share_keys(requests):
+    requests.finish(begin(requests, event(apiKeyId="one"), "asked", "a")[0], {"of": "one"})
+    assert begin(requests, event(apiKeyId="two"), "asked", "b")[1] is None
+
+
+def test_records_begin_with_their_operation_and_hold_no_key(requests, dynamodb):
+    """The functions' roles are confined by the beginning of the id."""
+    begin(requests, event("secret-key"), "asked", "one")
+    (record,) = items(dynamodb, REQUESTS)
+    assert record["id"].startswith("predictions#")
+    assert "secret-key" not in str(record)
+    assert "client" not in str(record)
+
+
+@pytest.mark.parametrize("key", ["with space", "umläut", "x" * 256, "line\nbreak"])
+def test_a_key_of_another_form_is_refused(requests, key):
+    assert refused(requests, event(key), "asked", "one") == "invalid_request"
+
+
+def test_a_failure_of_the_table_is_not_taken_for_an_answer(requests, dynamodb):
+    dynamodb.delete_table(TableName=REQUESTS)
+    with pytest.raises(dynamodb.exceptions.ResourceNotFoundException):
+        begin(requests, event(), "asked", "one")
+
+
+@pytest.mark.parametrize(
+    ("context", "name"),
+    [
+        ({"authorizer": {"principalId": "subject"}, "identity": {"apiKeyId": "x"}}, "subject"),
+        ({"identity": {"userArn": "arn:aws:iam::1:user/x", "apiKeyId": "x"}}, "arn:aws:iam::1:user/x"),
+        ({"identity": {"apiKeyId": "id"}}, "id"),
+        ({}, "value"),
+    ],
+)
+def test_a_caller_is_what_the_gateway_proved(context, name):
+    """A header is looked at last: who signs requests or holds a token could write anything there."""
+    assert caller({"requestContext": context, "headers": {"X-Api-Key": "value"}}) == name
+
+
+def test_a_fingerprint_tells_where_one_part_ends():
+    assert fingerprint("ab", "c") != fingerprint("a", "bc")
+    assert fingerprint(b"ab", "c") == fingerprint("ab", b"c")

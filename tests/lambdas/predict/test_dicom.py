@@ -1,0 +1,275 @@
+"""A DICOM file is converted by another function, whose refusals and failures become answers of this API."""
+
+import base64
+import io
+import json
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
+
+import botocore.session
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ReadTimeoutError
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+
+from lambdas.dicom import uploads
+from lambdas.dicom.handler import handle
+from lambdas.http.answers import Answers
+from lambdas.http.problems import Problem
+from lambdas.predict.api import Api
+from lambdas.predict.dicom import Dicom
+from lambdas.predict.endpoint import Endpoint
+from lambdas.predict.image import DICOM, EncodedImage
+from lambdas.predict.model import Model
+from lambdas.predict.uploads import Uploads
+from tests.lambdas.dicom_files import dicom_file, phantom
+
+UPLOAD = "ab" * 16
+FILE = EncodedImage(dicom_file(phantom()), DICOM)
+PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12"
+SCORED = {
+    "predictions": [
+        {"probability": 0.93, "logit": 2.6, "label": "PNEUMONIA", "indeterminate": False, "unfamiliarity": 0.4}
+    ],
+    "model": {
+        "package_arn": PACKAGE,
+        "threshold": 0.42,
+        "indeterminate": {"low": 0.3, "high": 0.6},
+        "image_size": 220,
+        "dataset_sha256": "ab" * 32,
+        "engine": "tensorflow",
+    },
+}
+
+
+def body(document):
+    payload = json.dumps(document).encode()
+    return StreamingBody(io.BytesIO(payload), len(payload))
+
+
+class Functions:
+    """Lambda, with the Dicom function in this process."""
+
+    def __init__(self, error=None, **answer):
+        self.asked = []
+        self.error, self.answer = error, answer
+
+    def invoke(self, FunctionName, Payload):  # noqa: N803 - botocore's names
+        self.asked.append(FunctionName)
+        if self.error:
+            raise self.error
+        return self.answer or {"Payload": body(handle(json.loads(Payload), None))}
+
+
+def converter(functions):
+    return Dicom(lambda: functions, "cxr-dicom")
+
+
+def problem(functions, file=FILE):
+    with pytest.raises(Problem) as raised:
+        converter(functions).convert(file)
+    return raised.value
+
+
+def test_a_file_becomes_a_png_and_what_may_be_told():
+    functions = Functions()
+    converted = converter(functions).convert(FILE)
+
+    assert functions.asked == ["cxr-dicom"]
+    assert converted.image.content_type == "image/png"
+    assert converted.image.data.startswith(b"\x89PNG")
+    assert converted.told == {"modality": "DX", "photometric_interpretation": "MONOCHROME2", "body_part": "chest"}
+
+
+def test_the_function_is_asked_the_way_lambda_s_client_takes_it():
+    client = botocore.session.Session().create_client("lambda", region_name="us-east-1")
+    with Stubber(client) as stub:
+        payload = json.dumps({"dicom": base64.b64encode(FILE.data).decode()})
+        answer = {"StatusCode": 200, "Payload": body(handle(json.loads(payload), None))}
+        stub.add_response("invoke", answer, {"FunctionName": "cxr-dicom", "Payload": payload})
+        assert converter(client).convert(FILE).image.data.startswith(b"\x89PNG")
+
+
+def test_a_refusal_is_passed_on():
+    refused = problem(Functions(), EncodedImage(dicom_file(phantom(), Modality="CT"), DICOM))
+    assert (refused.code, refused.kind.status) == ("not_a_radiograph", 422)
+    assert "of modality CT" in refused.detail
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "status"),
+    [
+        (
+            {"errorType": "Runtime.ExitError", "errorMessage": "RequestId: 1 Error: signal: segmentation fault"},
+            "undecodable_image",
+            400,
+        ),
+        (
+            {"errorType": "Sandbox.Timedout", "errorMessage": "RequestId: 1 Task timed out after 7.00 s"},
+            "model_timeout",
+            504,
+        ),
+        ({"errorMessage": "2026-11-25T00:00:00Z 1 Task timed out after 7.00 seconds"}, "model_timeout", 504),
+    ],
+)
+def test_an_invocation_that_ends_without_an_answer_is_told_apart(failure, code, status):
+    failed = problem(Functions(FunctionError="Unhandled", Payload=body(failure)))
+    assert (failed.code, failed.kind.status) == (code, status)
+
+
+def test_a_broken_deployment_is_not_blamed_on_the_file():
+    failure = {"errorType": "Runtime.ImportModuleError", "errorMessage": "Unable to import SECRET"}
+    with pytest.raises(RuntimeError, match="ImportModuleError") as raised:
+        converter(Functions(FunctionError="Unhandled", Payload=body(failure))).convert(FILE)
+    assert "SECRET" not in str(raised.value)
+
+
+def test_no_answer_in_time_is_a_timeout():
+    assert problem(Functions(ReadTimeoutError(endpoint_url="https://lambda"))).code == "model_timeout"
+
+
+def test_many_at_once_are_throttled():
+    client = botocore.session.Session().create_client("lambda", region_name="us-east-1")
+    with Stubber(client) as stub:
+        stub.add_client_error("invoke", "TooManyRequestsException")
+        assert problem(client).code == "throttled"
+
+
+def test_a_file_that_no_invocation_can_hold_is_to_be_uploaded():
+    client = botocore.session.Session().create_client("lambda", region_name="us-east-1")
+    with Stubber(client) as stub:
+        stub.add_client_error("invoke", "RequestTooLargeException")
+        refused = problem(client)
+    assert refused.code == "image_too_large"
+    assert "/v1/uploads" in refused.detail
+
+
+def test_an_upload_is_named_and_not_carried():
+    asked = []
+
+    class Client:
+        def invoke(self, FunctionName, Payload):  # noqa: N803 - botocore's names
+            asked.append(json.loads(Payload))
+            return {"Payload": body({"code": "upload_not_found", "detail": "Nothing was uploaded."})}
+
+    with pytest.raises(Problem) as raised:
+        converter(Client()).convert_upload("https://bucket/uploads/x?signed")
+    assert raised.value.code == "upload_not_found"
+    assert asked == [{"url": "https://bucket/uploads/x?signed"}]
+
+
+class Runtime:
+    """The endpoint, which takes PNG."""
+
+    def __init__(self, **found):
+        self.asked = []
+        self.scored = {**SCORED, "predictions": [{**SCORED["predictions"][0], **found}]}
+
+    def invoke_endpoint(self, **request):
+        self.asked.append(request)
+        return {"Body": body(self.scored)}
+
+
+class Bucket:
+    """S3 with one upload."""
+
+    def get_object(self, Bucket, Key, Range="bytes=0-"):  # noqa: N803 - botocore's names
+        assert Key == f"uploads/{UPLOAD}"
+        first, _, last = Range.removeprefix("bytes=").partition("-")
+        data = FILE.data[int(first) : int(last) + 1 if last else None]
+        return {"Body": io.BytesIO(data), "ContentLength": len(data)}
+
+    def generate_presigned_url(self, operation, Params, ExpiresIn):  # noqa: N803 - botocore's names
+        assert (operation, Params["Key"]) == ("get_object", f"uploads/{UPLOAD}")
+        assert ExpiresIn <= 60
+        return "https://bucket/signed"
+
+
+def made(runtime, functions, **kept):
+    endpoint = Endpoint(client=lambda: None, name="cxr-dev")
+    return Api(
+        model=Model(runtime, endpoint),
+        hurried_model=lambda: Model(runtime, endpoint),
+        endpoint=endpoint,
+        max_image_bytes=100_000,
+        dicom=converter(functions),
+        uploads=Uploads(Bucket, "uploads-bucket", max_bytes=1_000),  # less than the file has
+        results=SimpleNamespace(keep=kept.get("keep", lambda *_: None)),
+        answers=Answers(),
+        requests=SimpleNamespace(
+            claim=lambda *_: (None, None), finish=kept.get("finish", lambda *_: None), release=lambda _: None
+        ),
+    )
+
+
+def posted(sent, content_type="application/dicom", **more):
+    return {
+        "resource": "/v1/predictions",
+        "httpMethod": "POST",
+        "headers": {"Content-Type": content_type},
+        "body": base64.b64encode(sent).decode(),
+        "isBase64Encoded": True,
+        **more,
+    }
+
+
+def test_with_an_overlay_comes_the_picture_that_the_model_was_shown_and_nobody_keeps_it():
+    runtime, kept = Runtime(overlay_png="aGVhdA=="), []
+    api = made(runtime, Functions(), keep=lambda told, _: kept.append(told), finish=lambda _, told: kept.append(told))
+    document = json.loads(api.answer(posted(FILE.data, queryStringParameters={"explain": "true"}))["body"])
+
+    assert document["overlay"] == {"media_type": "image/png", "data": "aGVhdA=="}
+    assert base64.b64decode(document["radiograph"]["data"]) == runtime.asked[0]["Body"]
+    assert len(kept) == 2
+    assert not [told for told in kept if "radiograph" in told]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "sent"),
+    [("application/dicom", FILE.data), ("application/json", json.dumps({"upload": UPLOAD}).encode())],
+)
+def test_a_prediction_of_a_dicom_file_says_what_it_was(content_type, sent, capfd, monkeypatch):
+    runtime, functions = Runtime(), Functions()
+    monkeypatch.setattr(uploads, "fetch", {"https://bucket/signed": FILE.data}.__getitem__)
+    answer = made(runtime, functions).answer(posted(sent, content_type))
+
+    assert answer["statusCode"] == 200
+    document = json.loads(answer["body"])
+    assert document["dicom"] == {"modality": "DX", "photometric_interpretation": "MONOCHROME2", "body_part": "chest"}
+    assert document["label"] == "PNEUMONIA"
+    assert "radiograph" not in document
+    (asked,) = runtime.asked
+    assert asked["ContentType"] == "image/png"
+    told = answer["body"] + "".join(capfd.readouterr())
+    assert "SECRET" not in told
+    assert "0.93" not in told.replace(answer["body"], "")
+
+
+@pytest.fixture(scope="module")
+def s3():
+    session = botocore.session.Session()
+    session.set_credentials("testing", "testing")
+    return session.create_client("s3", region_name="us-east-1", config=Config(signature_version="s3v4"))
+
+
+def test_an_upload_is_told_to_be_dicom_by_four_of_its_bytes(s3):
+    store = Uploads(lambda: s3, "bucket", max_bytes=1_000)
+    asked = {"Bucket": "bucket", "Key": f"uploads/{UPLOAD}", "Range": "bytes=128-131"}
+    with Stubber(s3) as stub:
+        for held in (b"DICM", b"abcd"):
+            stub.add_response("get_object", {"Body": StreamingBody(io.BytesIO(held), 4)}, asked)
+        stub.add_client_error("get_object", "InvalidRange", expected_params=asked)  # it has fewer bytes
+        assert [store.is_dicom(UPLOAD) for _ in range(3)] == [True, False, False]
+        stub.add_client_error("get_object", "NoSuchKey")
+        with pytest.raises(Problem) as raised:
+            store.is_dicom(UPLOAD)
+    assert raised.value.code == "upload_not_found"
+
+
+def test_an_address_holds_for_one_upload_and_seconds(s3):
+    parts = urlsplit(Uploads(lambda: s3, "bucket", max_bytes=1_000).address(UPLOAD))
+    query = parse_qs(parts.query)
+    assert parts.path.endswith(f"/uploads/{UPLOAD}")
+    assert query["X-Amz-Expires"] == ["30"]
+    assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]

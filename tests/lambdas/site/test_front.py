@@ -1,0 +1,208 @@
+"""The description is served as a document and as a page without scripts; wrong paths and methods are told apart."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from lambdas.http.answers import Answers, origins
+from lambdas.site import handler, page
+from lambdas.site.handler import Front
+from openapi.document import SECURITY_SCHEMES
+from tests.lambdas.rest_events import REQUEST_ID, event, problem
+
+DOCUMENT = json.loads((Path(handler.__file__).parent / "openapi.json").read_text(encoding="utf-8"))
+READER = "https://reader.example"
+
+
+def front(authentication="api_key", allowed=READER):
+    return Front(DOCUMENT, authentication=authentication, answers=Answers(origins(allowed)))
+
+
+def ask(method="GET", path="/docs", resource=None, **headers):
+    return front().answer(event(method, resource or path, headers=headers) | {"path": path})
+
+
+@pytest.mark.parametrize("authentication", SECURITY_SCHEMES)
+def test_the_document_says_how_this_deployment_authenticates(authentication):
+    answer = front(authentication).answer(event("GET", "/openapi.json"))
+    document = json.loads(answer["body"])
+    assert answer["headers"]["Content-Type"] == "application/json"
+    assert document["security"] == [{authentication: []}]
+    assert list(document["components"]["securitySchemes"]) == [authentication]
+    assert document["paths"] == DOCUMENT["paths"]
+
+
+def test_a_way_to_authenticate_that_is_not_described_stops_the_function():
+    with pytest.raises(KeyError):
+        front("basic")
+
+
+class Elements(HTMLParser):
+    """Start tags with their attributes, and the text of style elements."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.styles, self._in_style = [], [], False
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._in_style = tag == "style"
+
+    def handle_data(self, data):
+        if self._in_style:
+            self.styles.append(data)
+
+    def handle_endtag(self, tag):
+        self._in_style = False
+
+
+@pytest.fixture
+def elements():
+    parser = Elements()
+    parser.feed(ask()["body"])
+    return parser
+
+
+def test_the_page_loads_and_runs_nothing(elements):
+    names = {tag for tag, _ in elements.tags}
+    assert not names & {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
+    for tag, attributes in elements.tags:
+        assert not [name for name in attributes if name.startswith("on") or name in ("src", "style")], tag
+        assert re.fullmatch(r"#\w+|openapi\.json", attributes.get("href", "#x")), tag
+
+
+def test_its_policy_allows_its_own_style_sheet_and_nothing_else(elements):
+    headers = ask()["headers"]
+    (style,) = elements.styles
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert policy["style-src"] == f"'sha256-{digest}'"
+    assert {name: value for name, value in policy.items() if name != "style-src"} == dict.fromkeys(
+        ("default-src", "base-uri", "form-action", "frame-ancestors"), "'none'"
+    )
+
+
+def test_the_page_names_every_operation_document_and_the_notice(elements):
+    body = ask()["body"]
+    for path, methods in DOCUMENT["paths"].items():
+        for method in methods:
+            assert f"<code>{method.upper()} {path}</code>" in body
+    identifiers = {attributes["id"] for _, attributes in elements.tags if "id" in attributes}
+    assert set(DOCUMENT["components"]["schemas"]) <= identifiers
+    targets = {attributes["href"][1:] for _, attributes in elements.tags if attributes.get("href", "").startswith("#")}
+    assert targets <= identifiers, "no link leads nowhere"
+    assert "Not a medical device" in body
+
+
+def test_what_the_document_says_is_text_on_the_page():
+    shown = page.render(
+        {
+            "info": {"title": "<script>alert(1)</script>", "description": "`<b>`"},
+            "paths": {},
+            "components": {"schemas": {}, "securitySchemes": {}},
+        }
+    )
+    assert "<script>" not in shown
+    assert "<code>&lt;b&gt;</code>" in shown
+
+
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json"])
+def test_what_has_not_changed_is_not_sent_again(path):
+    first = ask(path=path)
+    tag = first["headers"]["ETag"]
+    assert first["headers"]["Cache-Control"] == "public, max-age=300"
+    for sent in (tag, f'"other", W/{tag}'):
+        again = ask(path=path, **{"If-None-Match": sent})
+        assert (again["statusCode"], again["body"], again["headers"]["ETag"]) == (304, "", tag)
+    assert ask(path=path, **{"If-None-Match": '"other"'})["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/predictions", "POST, OPTIONS"),
+        ("DELETE", "/v1/predictions/6a0fda63-0000", "GET, OPTIONS"),
+        ("GET", "/v1/predictions/6a0fda63-0000/feedback", "POST, OPTIONS"),
+        ("PUT", "/v1/health", "GET, OPTIONS"),
+        ("POST", "/docs", "GET, OPTIONS"),
+    ],
+)
+def test_a_method_that_a_path_does_not_take(method, path, allowed):
+    answer = ask(method, path, "/{proxy+}")
+    problem(answer, 405, "method_not_allowed")
+    assert answer["headers"]["Allow"] == allowed
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/v1", "/v2/predictions", "/v1/predictions/a/b/c", "/openapiXjson", "/docs/x"])
+def test_a_path_that_is_not_there(method, path):
+    problem(ask(method, path, "/{proxy+}"), 404, "not_found")
+
+
+def test_a_browser_is_told_what_an_allowed_page_may_send():
+    answer = ask("OPTIONS", "/v1/predictions", "/{proxy+}", Origin=READER)
+    headers = answer["headers"]
+    assert (answer["statusCode"], answer["body"]) == (204, "")
+    assert headers["Access-Control-Allow-Origin"] == READER
+    assert headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
+    sent = {name.strip() for name in headers["Access-Control-Allow-Headers"].split(",")}
+    assert {"x-api-key", "authorization", "content-type", "idempotency-key", "x-amz-date"} <= sent
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", None])
+def test_another_page_may_send_nothing(origin):
+    headers = ask("OPTIONS", "/v1/predictions", "/{proxy+}", **({"Origin": origin} if origin else {}))["headers"]
+    assert not [name for name in headers if name.startswith("Access-Control")]
+
+
+def test_every_answer_names_its_request(capsys):
+    assert ask()["headers"]["x-request-id"] == REQUEST_ID
+    assert json.loads(capsys.readouterr().out)["request_id"] == REQUEST_ID
+
+
+def test_the_function_as_lambda_calls_it(load_handler, context):
+    _, handle = load_handler("lambdas.site.handler.handle", AUTHENTICATION="jwt", ALLOWED_ORIGINS="")
+    assert json.loads(handle(event("GET", "/openapi.json"), context)["body"])["security"] == [{"jwt": []}]
+
+
+def test_the_page_comes_in_parts_of_its_own_and_loads_nothing_else():
+    answer = ask(path="/")
+    assert answer["headers"]["Content-Type"] == "text/html; charset=utf-8"
+    parser = Elements()
+    parser.feed(answer["body"])
+    named = [attributes.get("src") or attributes.get("href") for _, attributes in parser.tags]
+    assert set(filter(None, named)) == {"page.css", "page.js", "docs", "openapi.json"}
+    assert not [
+        name for _, attributes in parser.tags for name in attributes if name.startswith("on") or name == "style"
+    ]
+    assert "Not a medical device" in answer["body"]
+    for path, content_type in (("/page.css", "text/css"), ("/page.js", "text/javascript")):
+        part = ask(path=path, resource="/{proxy+}")
+        assert (part["statusCode"], part["headers"]["Content-Type"]) == (200, f"{content_type}; charset=utf-8")
+
+
+def test_the_pages_policy_allows_its_own_parts_and_the_upload_alone():
+    policy = ask(path="/")["headers"]["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "connect-src 'self';" in policy
+    bucket = "https://bucket.s3.eu-west-1.amazonaws.com"
+    allowed = Front(DOCUMENT, authentication="api_key", answers=Answers(), upload_origin=bucket)
+    answer = allowed.answer(event("GET", "/") | {"path": "/"})
+    assert f"connect-src 'self' {bucket};" in answer["headers"]["Content-Security-Policy"]
+
+
+def test_the_page_is_a_folder_to_its_parts():
+    request = event("GET", "/") | {"path": "/"}
+    request["requestContext"]["path"] = "/api"
+    answer = front().answer(request)
+    assert (answer["statusCode"], answer["headers"]["Location"]) == (308, "/api/")
+    request["requestContext"]["path"] = "/api/"
+    assert front().answer(request)["statusCode"] == 200

@@ -1,0 +1,51 @@
+"""A failed job says why where SageMaker looks for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from model_code.contract import job
+
+
+def test_a_users_error_becomes_one_sentence_on_stderr_and_in_the_message_file(job_directory, capsys):
+    def main():
+        raise job.JobError("The archive is empty.")
+
+    assert job.run(main, message_file="failure") == 1
+    assert capsys.readouterr().err == "The archive is empty.\n"
+    assert (job_directory / "output" / "failure").read_text() == "The archive is empty."
+
+
+def test_a_bug_leaves_its_trace_in_the_log_and_its_kind_in_the_message(job_directory, capsys):
+    def main():
+        raise KeyError("labels")
+
+    assert job.run(main, message_file="message") == 1
+    assert "Traceback" in capsys.readouterr().err
+    assert (job_directory / "output" / "message").read_text() == "Unexpected KeyError: 'labels'"
+
+
+def test_a_job_that_works_leaves_no_message(job_directory):
+    assert job.run(lambda: None, message_file="message") == 0
+    assert not (job_directory / "output").exists()
+
+
+def test_a_long_message_fits_the_services_limit(job_directory):
+    job.leave_message("ä" * 5000)
+    assert len((job_directory / "output" / "message").read_text(encoding="utf-8")) == job.MESSAGE_LIMIT
+
+
+def test_training_channels_come_from_the_toolkit_or_the_base_directory(job_directory, tmp_path, monkeypatch):
+    with pytest.raises(job.JobError, match="'train' is missing"):
+        job.channel("train")
+    (job_directory / "input" / "data" / "train").mkdir(parents=True)
+    assert job.channel("train") == job_directory / "input" / "data" / "train"
+    monkeypatch.setenv("SM_CHANNEL_TRAIN", str(tmp_path))
+    assert job.channel("train") == tmp_path
+
+
+def test_an_input_with_two_archives_is_refused(tmp_path):
+    for name in ("a.zip", "b.zip"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(job.JobError, match=r"found \['a\.zip', 'b\.zip'\]"):
+        job.only_file(tmp_path, "*.zip")

@@ -1,0 +1,108 @@
+"""Archives are read as people have them; a folder names the label, a file name the patient."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from model_code.contract.job import JobError
+from model_code.data.archive import list_candidates, open_archive, patient_of, share
+from tests.model_code.conftest import zip_of
+
+
+def listing(*names: str):
+    return list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(dict.fromkeys(names, b"x")))))
+
+
+@pytest.mark.parametrize(
+    ("path", "label", "folder"),
+    [
+        ("chest_xray/train/NORMAL/a.jpeg", "NORMAL", "train"),
+        ("chest_xray/chest_xray/val/PNEUMONIA/a.jpeg", "PNEUMONIA", "validation"),
+        ("Chest_XRay/TEST/pneumonia/A.JPG", "PNEUMONIA", "test"),
+        ("my\\upload\\Valid\\Normal\\a.PNG", "NORMAL", "validation"),
+        ("NORMAL/a.png", "NORMAL", None),
+        ("PNEUMONIA/site a/2019/a.png", "PNEUMONIA", None),
+    ],
+)
+def test_place_of_a_file_tells_label_and_split(path, label, folder):
+    (candidate,) = listing(path).candidates
+    assert (candidate.label, candidate.folder) == (label, folder)
+
+
+def test_litter_is_counted_and_other_files_are_named():
+    found = listing(
+        "chest_xray/train/NORMAL/a.jpeg",
+        "__MACOSX/chest_xray/train/NORMAL/._a.jpeg",
+        "chest_xray/.DS_Store",
+        "chest_xray/train/NORMAL/Thumbs.db",
+        "chest_xray/train/NORMAL/._b.jpeg",
+        "chest_xray/train/other/c.jpeg",
+        "chest_xray/readme.txt",
+    )
+    assert [one.path for one in found.candidates] == ["chest_xray/train/NORMAL/a.jpeg"]
+    assert found.litter == 4
+    assert found.unlabelled == ["chest_xray/train/other/c.jpeg"]
+    assert found.not_images == ["chest_xray/readme.txt"]
+
+
+def test_an_archive_without_the_layout_says_what_is_expected():
+    with pytest.raises(JobError, match=r"2 members and none of them .* NORMAL or PNEUMONIA"):
+        listing("holiday/a.jpeg", "holiday/b.jpeg")
+
+
+def test_what_is_no_zip_is_refused_by_name(tmp_path: Path):
+    (tmp_path / "archive.zip").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(JobError, match=r"archive\.zip is not a readable zip"):
+        open_archive(tmp_path / "archive.zip")
+
+
+def test_hosts_share_all_files_and_copies_go_to_one():
+    contents = {f"train/NORMAL/{number}.png": bytes([number]) * 9 for number in range(7)}
+    copies = {f"x/{name}": content for name, content in contents.items()}
+    copies["test/NORMAL/last.png"] = contents["train/NORMAL/3.png"]
+    candidates = list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(contents | copies)))).candidates
+    shares = [share(candidates, position, 3) for position in range(3)]
+    assert sorted(len(groups) for groups in shares) == [2, 2, 3]
+    together = [one for groups in shares for group in groups for one in group]
+    assert sorted(one.path for one in together) == [one.path for one in candidates]
+    (group,) = (group for groups in shares for group in groups if len(group) == 3)
+    # The one to use comes first: that in test, then the least nested.
+    assert [one.path for one in group] == ["test/NORMAL/last.png", "train/NORMAL/3.png", "x/train/NORMAL/3.png"]
+
+
+def test_one_host_takes_everything_in_order():
+    candidates = listing("NORMAL/b.png", "NORMAL/a.png").candidates
+    assert [[one.path for one in group] for group in share(candidates, 0, 1)] == [["NORMAL/a.png", "NORMAL/b.png"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "patient", "subtype"),
+    [
+        ("person123_virus_4.jpeg", "P123", "virus"),
+        ("person123_bacteria_5.jpeg", "P123", "bacteria"),
+        ("PERSON7_Virus_4.JPG", "P7", "virus"),
+        ("IM-0003-0001.jpeg", "N1_0003", ""),
+        ("IM-0003-0001-0002.jpeg", "N1_0003", ""),
+        ("NORMAL2-IM-0003-0001.jpeg", "N2_0003", ""),
+        ("scan.png", "x/scan.png", ""),
+        ("personal_photo.png", "x/personal_photo.png", ""),
+    ],
+)
+def test_patient_and_subtype_come_from_the_file_name(name, patient, subtype):
+    assert patient_of(name, fallback=f"x/{name}") == (patient, subtype)
+
+
+def test_agrees_with_the_manifest_of_the_real_images(radiographs):
+    manifest = radiographs / "manifest.csv"
+    with manifest.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    for row in rows:
+        patient, subtype = patient_of(Path(row["path"]).name, fallback="")
+        # The manifest keeps person12_virus and person12_bacteria apart; one key for both is the stricter reading.
+        assert (patient, subtype) == (row["patient"].split("_")[0] if subtype else row["patient"], row["subtype"])

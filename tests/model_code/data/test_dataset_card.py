@@ -1,0 +1,83 @@
+"""The card accounts for every file and describes the files that are used, label by label."""
+
+from __future__ import annotations
+
+from model_code.data.dataset_card import MAX_NAMED_FILES, Choices, dataset_card
+from model_code.data.manifest import Decoded, Facts, Header
+from model_code.data.patient_split import Assignment, Radiograph
+
+URI = "s3://data/datasets/" + "0f" * 32 + "/archive.zip"
+CHOICES = Choices(URI, 32, 0.1, 1)
+
+
+def fact(width, height, *, mode="L", exif=False, format_="JPEG"):
+    return Facts(width * height, width, height, format_, mode, exif, (), "", "")
+
+
+def card(**changes):
+    images = [
+        Radiograph("train/NORMAL/a", "NORMAL", "train", "N1", "", "a", 0),
+        Radiograph("train/NORMAL/b", "NORMAL", "train", "N1", "", "b", 1),
+        Radiograph("train/NORMAL/c", "NORMAL", "train", "N2", "", "c", 2),
+        Radiograph("train/PNEUMONIA/d", "PNEUMONIA", "train", "P1", "virus", "d", 3),
+    ]
+    facts = {
+        "a": fact(300, 200, exif=True),
+        "b": fact(100, 200, mode="RGB"),
+        "c": fact(200, 200, exif=True, format_="PNG"),
+        "d": fact(50, 40),
+    }
+    header = Header(URI, 32, 0, 1, 9, 9, 1, 5, ["x/stray.png"], ["readme.txt", "notes.doc"])
+    decoded = Decoded(header, images, facts, {"train/NORMAL/bad": "it is empty"}, [])
+    dropped = {"duplicate": [f"copy {number:04d}" for number in range(300, 0, -1)], "patient_in_test": []}
+    splits = {"train": images, "validation": [], "test": []} | changes
+    return dataset_card(CHOICES, decoded, Assignment(splits, dropped, ["Decided."]), audit={"a": 1}, shortcuts=[{}])
+
+
+def test_every_file_that_is_not_used_has_a_reason():
+    found = {entry["reason"]: entry for entry in card()["dropped"]}
+    assert {reason: entry["count"] for reason, entry in found.items()} == {
+        "duplicate": 300,
+        "outside_label_folders": 1,
+        "not_an_image": 2,
+        "undecodable": 1,
+    }
+    assert found["undecodable"]["files"] == ["train/NORMAL/bad: it is empty"]
+    assert len(found["duplicate"]["files"]) == MAX_NAMED_FILES
+    assert found["duplicate"]["files"][0] == "copy 0001"
+    assert card()["litter"] == 5
+
+
+def test_the_files_are_described_by_label():
+    normal = card()["sources"]["NORMAL"]
+    assert normal == {
+        "images": 3,
+        "formats": {"JPEG": 2, "PNG": 1},
+        "modes": {"L": 2, "RGB": 1},
+        "with_exif": 2,
+        "width": {"min": 100, "median": 200, "max": 300},
+        "height": {"min": 200, "median": 200, "max": 200},
+        "aspect_ratio": {"min": 0.5, "median": 1.0, "max": 1.5},
+        "bytes": {"min": 20_000, "median": 40_000, "max": 60_000},
+    }
+    assert card()["sources"]["PNEUMONIA"]["images"] == 1
+
+
+def test_the_content_hash_covers_split_label_and_content():
+    images = card()["splits"]["train"]
+    assert images == {
+        "images": 4,
+        "patients": 3,
+        "labels": {"NORMAL": 3, "PNEUMONIA": 1},
+        "subtypes": {"virus": 1},
+    }
+    d = Radiograph("train/PNEUMONIA/d", "PNEUMONIA", "train", "P1", "virus", "d", 3)
+    normal = [Radiograph(f"elsewhere/{name}", "NORMAL", None, "N1", "", name, 0) for name in "cba"]
+    hashes = [
+        card()["sha256"],
+        card(train=[d, *normal])["sha256"],
+        card(train=normal, test=[d])["sha256"],
+    ]
+    assert hashes[0] == hashes[1] != hashes[2]
+    assert (card()["archive_uri"], card()["image_size"], card()["seed"]) == (URI, 32, 1)
+    assert (card()["audit"], card()["shortcuts"], card()["decisions"]) == ({"a": 1}, [{}], ["Decided."])

@@ -1,0 +1,158 @@
+"""The evaluation document counts right, by subgroup too, and has every path that the pipeline's condition reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from model_code.evaluation import assessment
+from model_code.statistics.calibration import fit_temperature, probability
+from tests.model_code.evaluated import made_evaluation, made_metadata, made_scores, made_weights
+
+
+def document(scores, **metadata):
+    return assessment.document(scores, made_metadata() | metadata, made_weights(scores))
+
+
+@pytest.fixture(scope="module")
+def scores():
+    return made_scores(160)
+
+
+@pytest.fixture(scope="module")
+def found(scores):
+    return document(scores)
+
+
+def test_figures_agree_with_the_counts(scores, found):
+    figures = found["binary_classification_metrics"]
+    counts = figures["confusion_matrix"]
+    assert sum(sum(row.values()) for row in counts.values()) == 160
+    assert figures["true_positive_rate"]["value"] == counts["1"]["1"] / 80
+    assert figures["true_negative_rate"]["value"] == counts["0"]["0"] / 80
+    assert figures["auc"]["value"] == pytest.approx(reference.roc_auc_score(scores.labels, scores.logits))
+    assert found["test"] == {"images": 160, "patients": 80, "prevalence": 0.5, "resamples": 200}
+
+
+def test_every_figure_lies_in_its_interval_and_that_in_the_one_for_another_split(found):
+    figures = found["binary_classification_metrics"] | found["calibration"]
+    checked = 0
+    for figure in figures.values():
+        if isinstance(figure, dict) and "confidence_interval" in figure:
+            (low, high), (least, greatest) = figure["confidence_interval"], figure["prediction_interval"]
+            assert 0 <= least <= low <= figure["value"] <= high <= greatest <= 1
+            checked += 1
+    assert checked == 16
+
+
+def test_bands_enclose_the_curve(scores, found):
+    band = found["curve_bands"]["receiver_operating_characteristic_curve"]
+    curve = found["binary_classification_metrics"]["receiver_operating_characteristic_curve"]
+    heights = np.interp(band["false_positive_rates"], curve["false_positive_rates"], curve["true_positive_rates"])
+    low, high = band["true_positive_rates"]
+    # The upper edge is a percentile too: at a step of the curve it may lie a hair below.
+    assert np.mean((np.asarray(low) <= heights + 1e-3) & (heights <= np.asarray(high) + 1e-3)) > 0.97
+    assert len(found["curve_bands"]["precision_recall_curve"]["precisions"][0]) == 101
+
+
+def test_what_is_raw_is_without_the_temperature(scores, found):
+    raw = 1 / (1 + np.exp(-scores.logits))
+    assert found["calibration"]["raw"]["brier_score"]["value"] == pytest.approx(
+        reference.brier_score_loss(scores.labels, raw)
+    )
+    assert found["calibration"]["brier_score"]["value"] == pytest.approx(
+        reference.brier_score_loss(scores.labels, scores.probabilities)
+    )
+    assert sum(row["count"] for row in found["calibration"]["reliability"]) == 160
+    assert 0 < found["calibration"]["by_chance"]["mean"] < found["calibration"]["by_chance"]["percentile_95"]
+
+
+def test_a_temperature_from_one_half_of_the_images_lowers_the_calibration_error_on_the_other():
+    rng = np.random.default_rng(8)
+    labels = (rng.random(1200) < 0.6).astype(float)
+    # A network that is three times too sure, as one that has overfitted is.
+    logits = 3 * (np.log(0.6 / 0.4) + rng.normal(1.5 * (2 * labels - 1), np.sqrt(3)))
+    fitted, held_out = slice(0, 600), slice(600, 1200)
+    temperature = fit_temperature(logits[fitted], labels[fitted])
+    scores = dataclasses.replace(
+        made_scores(600),
+        labels=labels[held_out],
+        logits=logits[held_out],
+        probabilities=probability(logits[held_out], temperature),
+        subtypes=[""] * 600,
+    )
+    calibration = document(scores, temperature=temperature)["calibration"]
+    error, raw = (side["expected_calibration_error"] for side in (calibration, calibration["raw"]))
+    assert error["value"] < 0.5 * raw["value"]
+    assert error["confidence_interval"][1] < raw["confidence_interval"][0]
+    assert calibration["brier_score"]["value"] < calibration["raw"]["brier_score"]["value"]
+
+
+def test_subtypes_are_told_from_all_normal_images(scores, found):
+    rows = {row["title"]: row for row in found["subgroups"] if row["by"] == "subtype"}
+    assert sorted(rows) == ["bacteria", "virus"]
+    virus = np.asarray(scores.subtypes) == "virus"
+    called = scores.probabilities >= 0.5
+    assert rows["virus"]["images"] == 40
+    assert rows["virus"]["true_positive_rate"]["value"] == pytest.approx(called[virus].mean())
+    inside = virus | (scores.labels == 0)
+    expected = reference.roc_auc_score(scores.labels[inside], scores.logits[inside])
+    assert rows["virus"]["auc"]["value"] == pytest.approx(expected)
+    low, high = rows["virus"]["auc"]["confidence_interval"]
+    assert low < expected < high
+
+
+def test_sizes_are_split_at_the_median(scores, found):
+    below, above = (row for row in found["subgroups"] if row["by"] == "image size")
+    assert below["title"] == "original below 0.90 megapixels"
+    small = scores.areas < 900_000
+    assert (below["images"], above["images"]) == (small.sum(), (~small).sum())
+    called = scores.probabilities >= 0.5
+    expected = 1 - called[small & (scores.labels == 0)].mean()
+    assert below["true_negative_rate"]["value"] == pytest.approx(expected)
+
+
+def test_sizes_that_do_not_hold_both_labels_are_no_subgroups(scores):
+    same = dataclasses.replace(scores, areas=np.full(160, 224.0 * 224))
+    by_label = dataclasses.replace(scores, areas=np.where(scores.labels == 1, 1e6, 2e6))
+    for changed in (same, by_label):
+        assert {row["by"] for row in document(changed)["subgroups"]} == {"subtype"}
+
+
+def test_the_band_takes_images_out_of_the_decisions(scores, found):
+    band = found["indeterminate"]
+    inside = (scores.probabilities >= 0.45) & (scores.probabilities < 0.6)
+    assert (band["images"], band["coverage"]["value"]) == (inside.sum(), pytest.approx(inside.mean()))
+    called = scores.probabilities >= 0.5
+    outside = ~inside & (scores.labels == 1)
+    assert band["true_positive_rate"]["value"] == pytest.approx(called[outside].mean())
+    low, high = band["coverage"]["confidence_interval"]
+    assert low < inside.mean() < high
+
+
+def test_a_band_that_takes_in_all_images_leaves_no_decision(scores):
+    band = document(scores, indeterminate={"low": 0.0, "high": 1.1})["indeterminate"]
+    assert (band["coverage"]["value"], band["true_positive_rate"], band["true_negative_rate"]) == (1.0, None, None)
+
+
+@pytest.mark.parametrize("calls_pneumonia", [0.0, 1.0])
+def test_every_path_the_pipelines_condition_reads_is_there(calls_pneumonia, scores):
+    """Also for a model that gives one answer to everything, where precision or its like has no value."""
+    constant = np.full(160, calls_pneumonia)
+    found = made_evaluation(dataclasses.replace(scores, logits=constant, probabilities=constant))
+    json.dumps(found, allow_nan=False)
+    for path in (
+        "binary_classification_metrics.auc.value",
+        "binary_classification_metrics.true_positive_rate.value",
+        "binary_classification_metrics.true_negative_rate.value",
+        "calibration.expected_calibration_error.value",
+        "comparison.significantly_worse",
+    ):
+        value = found
+        for key in path.split("."):
+            value = value[key]
+        assert 0 <= value <= 1

@@ -1,0 +1,102 @@
+"""How far an engine is from the float32 network is said in the figures of which two are gates."""
+
+from __future__ import annotations
+
+import dataclasses
+import tarfile
+
+import numpy as np
+import pytest
+
+from model_code.contract.job import JobError
+from model_code.evaluation import engine_parity, quality_gates
+from tests.model_code.evaluated import LIMITS, made_evaluation, made_metadata, made_scores
+
+METADATA = made_metadata() | {"engine": "litert", "engine_weights": "int8"}
+
+
+def served(shift):
+    """Scores of an engine whose logits are the reference's plus a shift, and the reference."""
+    reference = made_scores()
+    logits = reference.logits + shift
+    probabilities = 1 / (1 + np.exp(-logits / METADATA["temperature"]))
+    return dataclasses.replace(reference, logits=logits, probabilities=probabilities), reference.logits
+
+
+def test_the_same_answers_agree_in_every_figure():
+    found = engine_parity.compare(*served(0.0), METADATA)
+    assert found == {
+        "name": "litert",
+        "weights": "int8",
+        "auc": found["reference_auc"],
+        "reference_auc": found["reference_auc"],
+        "auc_difference": 0.0,
+        "probability_difference": {"mean": 0.0, "percentile_99": 0.0, "max": 0.0},
+        "labels_changed": 0,
+        "strays": 0,
+    }
+
+
+def test_a_shift_of_all_logits_strays_in_the_probabilities_alone():
+    found = engine_parity.compare(*served(0.5), METADATA)
+    assert found["auc_difference"] == 0
+    # The sigmoid is steepest at 0: a quarter of the shift, less a little, after the temperature.
+    assert found["probability_difference"]["max"] == pytest.approx(0.5 / METADATA["temperature"] / 4, rel=0.05)
+    assert found["labels_changed"] > 0
+    assert found["strays"] == 1
+
+
+def test_one_outlier_in_more_than_a_hundred_images_does_not_count():
+    reference = made_scores(200)
+    shift = np.zeros(200)
+    shift[np.argmin(np.abs(reference.logits))] = 0.2
+    probabilities = 1 / (1 + np.exp(-(reference.logits + shift) / METADATA["temperature"]))
+    scores = dataclasses.replace(reference, logits=reference.logits + shift, probabilities=probabilities)
+    found = engine_parity.compare(scores, reference.logits, METADATA)
+    assert found["probability_difference"]["max"] > engine_parity.MAX_PROBABILITY_DIFFERENCE
+    assert found["strays"] == 0
+
+
+def test_another_order_strays_although_the_probabilities_are_near():
+    """Where all probabilities are alike, small differences decide what ranks above what."""
+    reference = made_scores(80)
+    flat = dataclasses.replace(reference, logits=reference.logits / 1000)
+    expected = flat.logits[::-1].copy()
+    probabilities = 1 / (1 + np.exp(-flat.logits / METADATA["temperature"]))
+    found = engine_parity.compare(dataclasses.replace(flat, probabilities=probabilities), expected, METADATA)
+    assert found["probability_difference"]["percentile_99"] < engine_parity.MAX_PROBABILITY_DIFFERENCE
+    assert abs(found["auc_difference"]) > engine_parity.MAX_AUROC_DIFFERENCE
+    assert found["strays"] == 1
+
+
+@pytest.mark.parametrize(("shift", "passed"), [(0.0, True), (0.5, False)])
+def test_the_gates_judge_the_same_numbers_as_the_pipelines_condition(shift, passed):
+    scores, reference = served(shift)
+    evaluation = made_evaluation(scores)
+    evaluation["engine"] = engine_parity.compare(scores, reference, METADATA)
+    checked = quality_gates.check(evaluation, LIMITS)
+    judged = [check for check in checked["checks"] if "against float32" in check["title"]]
+    assert [check["passed"] for check in judged] == [True, passed]
+    assert all(check["passed"] for check in judged) is (evaluation["engine"]["strays"] == 0)
+    if not passed:
+        assert "The probabilities of the engine litert are up to 0.0" in checked["message"]
+        assert "Train with ServingEngine tensorflow." in checked["message"]
+
+
+def test_tensorflow_is_not_compared_with_itself():
+    evaluation = made_evaluation(made_scores())
+    evaluation["engine"] = engine_parity.nothing_to_compare()
+    assert not any("float32" in check["title"] for check in quality_gates.check(evaluation, LIMITS)["checks"])
+    assert evaluation["engine"]["strays"] == 0
+
+
+@pytest.mark.parametrize("content", [b"no archive", None], ids=["no archive", "without a network"])
+def test_a_training_output_without_the_network_is_a_sentence(tmp_path, content):
+    archive = tmp_path / "output.tar.gz"
+    if content is None:
+        with tarfile.open(archive, "w:gz"):
+            pass
+    else:
+        archive.write_bytes(content)
+    with pytest.raises(JobError, match=r"The training output output\.tar\.gz has no network to compare with"):
+        engine_parity.reference_network(archive, tmp_path)

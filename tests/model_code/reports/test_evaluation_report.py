@@ -1,0 +1,133 @@
+"""The report stands alone, decides at its top, says what it is for, and shows the document's numbers."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from model_code.evaluation import quality_gates
+from model_code.reports import evaluation_report, saliency_pictures
+from model_code.reports.gallery import Gallery
+from tests.model_code.evaluated import made_evaluation, made_metadata, made_scores
+
+SCORES = made_scores()
+
+
+def gallery_of(scores, *, cases=True):
+    pixels = np.random.default_rng(1).integers(0, 256, (16, 16, 1), dtype=np.uint8)
+    mean = saliency_pictures.MeanSaliency(16)
+    mean.add(scores.labels, np.ones((80, 16, 16)))
+    shown = [saliency_pictures.case(0, pixels, np.ones((16, 16)), scores)] if cases else []
+    return Gallery(
+        samples={"NORMAL": [saliency_pictures.sample(0, pixels, scores)]},
+        cases={"NORMAL called PNEUMONIA (wrong)": shown},
+        averages=mean.pictures(),
+        legend=saliency_pictures.legend(),
+        places=7,
+    )
+
+
+def page_of(evaluation, dataset_card, *, metadata=None, cases=True):
+    return evaluation_report.render(
+        evaluation, metadata or made_metadata(), dataset_card, scores=SCORES, gallery=gallery_of(SCORES, cases=cases)
+    )
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    return made_evaluation(SCORES, quality_gates.Limits(0.999, 0, 0, 1), serving=made_scores(seed=3, separation=2.0))
+
+
+@pytest.fixture(scope="module")
+def page(evaluation, dataset_card):
+    return page_of(evaluation, dataset_card)
+
+
+def test_it_refers_to_nothing_outside_itself(page):
+    outside = re.findall(r"""(?:src|href)=["'](?!data:|#)""", page)
+    assert not outside
+    assert "<script" not in page
+    assert "url(" not in page
+
+
+def test_every_link_of_the_contents_has_its_section(page):
+    anchors = re.findall(r'href="#([^"]+)"', page)
+    assert len(anchors) == 15
+    for anchor in anchors:
+        assert page.count(f'id="{anchor}"') == 1
+
+
+def test_every_image_says_what_it_shows(page):
+    images = re.findall(r"<img[^>]*>", page)
+    assert len(images) == 8 + 1 + 1 + 2 + 2
+    for image in images:
+        assert len(re.search(r'alt="([^"]*)"', image)[1]) > 20
+
+
+def test_it_opens_with_the_failed_gates_and_the_intended_use(page, evaluation):
+    opening = page[page.index("<header>") : page.index("</header>")]
+    assert '<p class="verdict failed"><strong>Not fit for registration.</strong>AUROC 0.9' in opening
+    assert "does not make a diagnosis" in opening
+    key = page[page.index('id="figures"') :][:2000]
+    assert f"<b>{evaluation['binary_classification_metrics']['auc']['value']:.3f}</b>" in key
+
+
+def test_a_model_that_passes_is_said_to_be_fit(dataset_card):
+    shown = page_of(made_evaluation(SCORES, quality_gates.Limits(0, 0, 0, 1)), dataset_card)
+    assert '<p class="verdict passed"><strong>Fit for registration' in shown
+    assert "No model is serving yet" in shown
+
+
+def test_figures_are_shown_with_both_intervals(page, evaluation):
+    found = evaluation["binary_classification_metrics"] | evaluation["calibration"]
+    for name, title in evaluation_report.SHOWN.items():
+        row = page[page.index(f'<th scope="row">{title}</th>') :]
+        cells = re.findall(r"<td>(.*?)</td>", row[: row.index("</tr>")])
+        assert cells[0] == f"{found[name]['value']:.3f}"
+        for cell, kind in zip(cells[1:], ("confidence_interval", "prediction_interval"), strict=True):
+            assert "{:.3f} to {:.3f}".format(*found[name][kind]) in cell
+
+
+def test_the_serving_models_figures_stand_beside_the_candidates(page, evaluation):
+    comparison = evaluation["comparison"]
+    assert comparison["sentence"] in page
+    row = page[page.index('id="comparison"') :]
+    row = row[row.index('<th scope="row">AUROC</th>') :]
+    cells = re.findall(r"<td>(.*?)</td>", row[: row.index("</tr>")])
+    assert cells[:3] == [
+        f"{comparison['candidate']['auc']['value']:.3f}",
+        f"{comparison['serving']['auc']['value']:.3f}",
+        f"{comparison['auc_difference']['value']:+.3f}",
+    ]
+
+
+def test_a_worse_model_that_is_only_reported_says_why_it_passed(dataset_card):
+    worse = made_evaluation(
+        made_scores(separation=0.5), quality_gates.Limits(0, 0, 0, 1), serving=SCORES, mode="report"
+    )
+    assert "started with ServingComparison report, so this does not fail the model" in page_of(worse, dataset_card)
+
+
+def test_settings_subgroups_and_the_dataset_card_are_there(page):
+    for text in ("abc1234", "mixed_bfloat16", "bacteria", "megapixels", "Dataset card", "7 x 7 places", "imagenet"):
+        assert text in page
+
+
+def test_a_warm_start_is_named_as_a_doubt(dataset_card, evaluation):
+    metadata = made_metadata()
+    metadata["training"]["hyperparameters"]["warm_start_from"] = "arn:aws:sagemaker:x:1:model-package/chest-xray-dev/2"
+    assert "began from the weights of chest-xray-dev/2" in page_of(evaluation, dataset_card, metadata=metadata)
+
+
+def test_a_kind_of_call_without_an_image_is_said(dataset_card, evaluation):
+    assert "No such image." in page_of(evaluation, dataset_card, cases=False)
+
+
+def test_it_says_how_many_radiographs_the_guard_refuses_or_that_there_is_none(evaluation, page, dataset_card):
+    assert "Of the 80 test radiographs it would refuse 2, 2.5% (95 % interval " in page
+    without = evaluation | {"guard": evaluation["guard"] | {"active": False}}
+    metadata = made_metadata() | {"guard": {"active": False, "sentence": "There is no guard: too few images."}}
+    shown = page_of(without, dataset_card, metadata=metadata)
+    assert "There is no guard: too few images. A photograph would get a probability like any radiograph." in shown

@@ -1,0 +1,54 @@
+"""The region has to be the one the environment is deployed to, whatever the shell happens to be set to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ops.base.session import Session, configured_region
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    path = tmp_path / "cdk.json"
+    environments = {"dev": {}, "prod": {"region": "eu-central-1"}, "odd": {"region": 3}}
+    path.write_text(json.dumps({"context": {"shared": {"region": "eu-west-1"}, "environments": environments}}))
+    return path
+
+
+def test_the_region_of_an_environment_is_the_one_in_cdk_json(settings: Path) -> None:
+    assert configured_region("dev", settings) == "eu-west-1"
+    assert configured_region("prod", settings) == "eu-central-1"
+    assert configured_region("odd", settings) is None
+    assert configured_region("other", settings) is None
+    assert configured_region("dev", settings.with_name("absent.json")) is None
+
+
+def test_region_comes_from_the_option_then_cdk_json_then_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.base.session.configured_region", {"dev": "eu-west-1"}.get)
+    assert Session(env="dev", region="ap-south-1").region == "ap-south-1"
+    assert Session(env="dev").region == "eu-west-1"
+    assert Session(env="unknown").region == "us-east-1"
+
+
+def test_clients_are_of_that_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.base.session.configured_region", {"dev": "eu-west-1"}.get)
+    assert Session(env="dev").client("s3").meta.region_name == "eu-west-1"
+
+
+def test_cdk_json_of_this_repository_has_a_region_for_every_environment() -> None:
+    for env in ("dev", "prod", "laptop"):
+        assert configured_region(env)
+
+
+def test_a_named_profile_goes_before_the_credentials_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One command reads with one and writes with the other, such as in a job whose credentials are the target's."""
+    (tmp_path / "config").write_text(
+        "[profile staging]\naws_access_key_id=of-staging\naws_secret_access_key=secret\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    assert Session(env="staging", profile="staging").credentials().access_key == "of-staging"
+    assert Session(env="prod").credentials().access_key == "test"

@@ -1,0 +1,95 @@
+"""`cxr deploy` runs the commands that a person would, and ends as they end."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from ops.base import tools
+from ops.base.errors import CommandError, ExitCode
+from tests.ops.conftest import Cloud
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    commands: list[list[str]] = []
+    monkeypatch.setattr("ops.base.tools.run", lambda command, _more=None: commands.append(list(command)))
+    return commands
+
+
+def test_deploy_makes_what_travels_along_and_then_deploys_all_stacks(
+    ran: list[list[str]], cxr: Callable[..., Result]
+) -> None:
+    assert cxr("--env", "prod", "deploy").exit_code == 0
+    assert ran == [["make", "--silent", "libraries"], ["cdk", "deploy", "--all", "--context", "env=prod"]]
+
+
+def test_deploy_of_one_part_without_being_asked(ran: list[list[str]], cxr: Callable[..., Result]) -> None:
+    assert cxr("deploy", "api", "endpoint", "--yes").exit_code == 0
+    assert ran[-1][2:] == ["cxr-dev-api", "cxr-dev-endpoint", "--context", "env=dev", "--require-approval=never"]
+
+
+def test_deploy_ends_with_the_stacks_outputs_for_scripts(
+    ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]
+) -> None:
+    cloud.has_stack("api")
+    document = json.loads(cxr("deploy", "api", "--yes", "--json").stdout)
+    assert document["stacks"]["cxr-dev-api"]["status"] == "CREATE_COMPLETE"
+    assert document["stacks"]["cxr-dev-api"]["outputs"]["ApiUrl"].endswith("/api/")
+    assert ran[-1][:2] == ["cdk", "deploy"]
+
+
+def test_what_deploy_asks_of_make_is_a_target() -> None:
+    targets = re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    for command in tools.deploy_commands("dev", [], yes=False):
+        if command[0] == "make":
+            assert command[-1] in targets
+
+
+def test_a_command_that_fails_ends_cxr_with_1_and_its_exit_code() -> None:
+    with pytest.raises(CommandError, match="ended with exit code 3") as ended:
+        tools.run([sys.executable, "-c", "import sys; sys.exit(3)"])
+    assert ended.value.exit_code is ExitCode.FAILED
+
+
+def test_what_a_command_says_can_go_to_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    speak = [
+        sys.executable,
+        "-c",
+        "import sys; print('out'); print('err', file=sys.stderr); sys.exit(len(sys.argv) - 1)",
+    ]
+    tools.run(speak, log=tmp_path / "log")
+    with pytest.raises(CommandError, match=r"log says why"):
+        tools.run([*speak, "fail"], log=tmp_path / "log")
+    assert sorted((tmp_path / "log").read_text(encoding="utf-8").split()) == ["err", "err", "out", "out"]
+    assert capfd.readouterr() == ("", "")
+    tools.run(speak)
+    captured = capfd.readouterr()
+    assert captured.out == "", "standard output is for results"
+    assert sorted(captured.err.split()) == ["err", "out"]
+
+
+def test_a_command_that_is_not_installed_is_a_sentence() -> None:
+    with pytest.raises(CommandError, match="no-such-tool is not installed") as ended:
+        tools.run(["no-such-tool"])
+    assert ended.value.exit_code is ExitCode.UNAVAILABLE
+    assert tools.answer(["no-such-tool"]) is None
+
+
+def test_commands_find_this_environments_python_first() -> None:
+    """cdk.json says `python3 app.py`: any other python3 has no CDK."""
+    assert tools.environment()["PATH"].startswith(str(Path(sys.executable).parent))
+    assert tools.answer([sys.executable, "-c", "print(1)"]) == "1"
+    assert tools.answer([sys.executable, "-c", "import sys; sys.exit(1)"]) is None
+
+
+def test_the_pinned_cdk_is_what_the_lock_file_installs() -> None:
+    assert f'"version": "{tools.pinned_cdk()}"' in (REPOSITORY / "package-lock.json").read_text(encoding="utf-8")

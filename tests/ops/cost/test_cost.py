@@ -1,0 +1,337 @@
+"""What an environment costs follows from its templates, and nothing in them is free because nobody thought of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from ops.base.assembly import Assembly, Resource
+from ops.base.errors import CommandError, ExitCode
+from ops.commands.cost import estimate
+from ops.cost import prediction_cost, standing_cost
+from ops.cost.charges import HOURS_PER_MONTH, Charge, Usage, priced
+from ops.cost.prices import Price, PriceTable
+from ops.cost.run_cost import run
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
+ENVIRONMENTS = sorted(CONTEXT["environments"])
+
+
+@pytest.fixture(scope="session")
+def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder with an environment's templates."""
+
+    @cache
+    def synthesised(environment: str) -> Path:
+        output = tmp_path_factory.mktemp(environment)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CDK_VALIDATION", "false")
+            import infra  # noqa: F401, I001 - configures jsii before aws_cdk starts it
+            from aws_cdk import App
+
+            from infra.application import add_stacks
+            from infra.settings import Settings
+
+            context = {**CONTEXT, "env": environment}
+            app = App(context=context, outdir=str(output))
+            add_stacks(app, Settings.load(context))
+            app.synth()
+        return output
+
+    return synthesised
+
+
+@pytest.fixture
+def assembly(assemblies: Callable[[str], Path]) -> Callable[[str], Assembly]:
+    return lambda environment: Assembly.read(assemblies(environment), environment)
+
+
+def made(*resources: tuple[str, dict[str, Any]]) -> Assembly:
+    """An environment of a few resources."""
+    return Assembly("dev", "us-east-1", tuple(Resource("part", f"R{n}", *one) for n, one in enumerate(resources)))
+
+
+def costing(usd: float) -> PriceTable:
+    """A table in which everything these tests ask for has the same price."""
+    keys = ("AmazonSageMaker/Host:ml.c6i.xlarge", "AmazonS3/TimedStorage-ByteHrs", "awskms/KMS-Keys")
+    return PriceTable({"us-east-1": {key: Price(usd, "unit", "a test", "2026-01-01") for key in keys}})
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_type_of_resource_of_every_environment_is_known_to_the_model(
+    assembly: Callable[[str], Assembly], environment: str
+) -> None:
+    assert standing_cost.unknown_types(assembly(environment)) == []
+
+
+def test_a_resource_that_nobody_priced_stops_the_estimate_with_its_type() -> None:
+    with pytest.raises(CommandError, match="does not know what AWS::EC2::NatGateway cost"):
+        standing_cost.standing(made(("AWS::EC2::NatGateway", {})), Usage())
+
+
+def test_no_type_is_both_free_and_charged_for() -> None:
+    assert not set(standing_cost.FREE) & (standing_cost.known_types() - set(standing_cost.FREE))
+    assert "AWS::S3::Bucket" not in standing_cost.FREE
+
+
+def test_while_it_idles_dev_costs_storage_keys_and_logs_only(assembly: Callable[[str], Assembly]) -> None:
+    """The laptop's environment has alarms, to try them, and costs nothing where it runs."""
+    charges = standing_cost.standing(assembly("dev"), Usage())
+
+    assert {charge.group for charge in charges if charge.quantity or charge.most} == {"storage", "keys", "logs"}
+
+
+def test_prod_costs_its_instances_for_all_hours_of_a_month_and_its_alarms(assembly: Callable[[str], Assembly]) -> None:
+    prod = assembly("prod")
+    settings = CONTEXT["environments"]["prod"]["endpoint"]
+    charges = standing_cost.standing(prod, Usage())
+    hosting = [charge for charge in charges if charge.key == f"AmazonSageMaker/Host:{settings['instance_type']}"]
+
+    assert sum(charge.quantity for charge in hosting) == settings["instance_count"] * HOURS_PER_MONTH
+    assert sum(charge.most or 0 for charge in hosting) >= settings["scaling"]["max_instances"] * HOURS_PER_MONTH
+    alarms = [charge for charge in charges if charge.key.endswith("CW:AlarmMonitorUsage")]
+    assert len(alarms) >= len(prod.of("AWS::CloudWatch::Alarm")) > 0
+
+
+def endpoint(name: str, config: str, fewest: int, most: int) -> list[tuple[str, dict[str, Any]]]:
+    """An endpoint, which has the configuration of that logical id, and its scaling."""
+    reference = {"EndpointName": name, "EndpointConfigName": {"Fn::GetAtt": [config, "EndpointConfigName"]}}
+    capacity = {"ResourceId": f"endpoint/{name}/variant/AllTraffic", "MinCapacity": fewest, "MaxCapacity": most}
+    return [("AWS::SageMaker::Endpoint", reference), ("AWS::ApplicationAutoScaling::ScalableTarget", capacity)]
+
+
+CONFIG = (
+    "AWS::SageMaker::EndpointConfig",
+    {"ProductionVariants": [{"VariantName": "AllTraffic", "InstanceType": "ml.c6i.xlarge", "InitialInstanceCount": 2}]},
+)
+
+
+def test_a_scaled_endpoint_costs_its_least_instances_and_at_most_its_most() -> None:
+    """Variants of two endpoints have one name, each its own scaling; one that scales to nothing idles for nothing."""
+    policy = ("AWS::ApplicationAutoScaling::ScalingPolicy", {"PolicyType": "TargetTrackingScaling"})
+    prod = made(CONFIG, CONFIG, CONFIG, *endpoint("cxr", "R0", 2, 5), *endpoint("cxr-async", "R1", 0, 4), policy)
+    first, second, unscaled, alarms = standing_cost.standing(prod, Usage())
+
+    assert (first.quantity, first.most) == (2 * 730, 5 * 730)
+    assert (second.quantity, second.most) == (0, 4 * 730)
+    assert (unscaled.quantity, unscaled.most) == (2 * 730, 2 * 730)
+    assert alarms.quantity == 2, "target tracking makes two"
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "key", "quantity"),
+    [
+        ("AWS::WAFv2::WebACL", {"Rules": [{}, {}, {}]}, "awswaf/RuleV2", 3),
+        (
+            "AWS::EC2::VPCEndpoint",
+            {"VpcEndpointType": "Interface", "SubnetIds": [{}, {}]},
+            "AmazonVPC/VpcEndpoint-Hours",
+            1460,
+        ),
+        ("AWS::CloudWatch::Dashboard", {}, "AmazonCloudWatch/DashboardsUsage", 1),
+        (
+            "AWS::CloudWatch::Alarm",
+            {"Metrics": [{"MetricStat": {}}, {"MetricStat": {}}, {"Expression": "a/b"}]},
+            "AmazonCloudWatch/CW:AlarmMonitorUsage",
+            2,
+        ),
+        ("AWS::DynamoDB::Table", {"BillingMode": "PAY_PER_REQUEST"}, "AmazonDynamoDB/TimedStorage-ByteHrs", 0.1),
+        ("AWS::ApiGateway::Stage", {"CacheClusterEnabled": True}, "AmazonApiGateway/ApiGatewayCacheUsage:0.5GB", 730),
+        ("AWS::SecretsManager::Secret", {}, "AWSSecretsManager/AWSSecretsManager-Secrets", 1),
+        ("AWS::Events::Rule", {"ScheduleExpression": "rate(1 day)"}, "cxr/scheduled:R0", 730 / 24),
+    ],
+)
+def test_what_stands_there_is_charged_by_its_own_unit(
+    kind: str, properties: dict[str, Any], key: str, quantity: float
+) -> None:
+    charges = {charge.key: charge for charge in standing_cost.standing(made((kind, properties)), Usage())}
+    assert charges[key].quantity == pytest.approx(quantity)
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties"),
+    [
+        ("AWS::EC2::VPCEndpoint", {"VpcEndpointType": "Gateway"}),
+        ("AWS::Events::Rule", {"EventPattern": {}}),
+        ("AWS::ApiGateway::Stage", {}),
+        ("Custom::Anything", {}),
+        (
+            "AWS::SageMaker::EndpointConfig",
+            {"ProductionVariants": [{"VariantName": "a", "ServerlessConfig": {"MemorySizeInMB": 3072}}]},
+        ),
+    ],
+)
+def test_what_waits_for_requests_costs_nothing_by_being_there(kind: str, properties: dict[str, Any]) -> None:
+    assert standing_cost.standing(made((kind, properties)), Usage()) == []
+
+
+def test_an_execution_costs_each_job_until_its_time_limit(assembly: Callable[[str], Assembly]) -> None:
+    charges = run(assembly("prod"), {})
+    compute = {
+        charge.resource: charge for charge in charges if charge.key.startswith(("AmazonSageMaker/", "AWSLambda"))
+    }
+    hours = CONTEXT["shared"]["pipeline"]["max_runtime_seconds"] / 3600
+
+    assert {"PreprocessImages", "SplitDataset", "TrainModel", "EvaluateModel", "FindServingModel"} <= set(compute)
+    [training] = [charge for charge in charges if charge.key == "AmazonSageMaker/Train:ml.g4dn.xlarge"]
+    assert training.quantity == hours
+    assert training.most == 3 * hours, "a job that SageMaker itself fails is started twice again"
+
+
+def test_runs_that_a_schedule_starts_are_charged_by_the_month(assembly: Callable[[str], Assembly]) -> None:
+    charges = standing_cost.standing(assembly("prod"), Usage())
+    (monitoring,) = [charge for charge in charges if charge.key == "AmazonSageMaker/Processing:ml.m5.xlarge"]
+    hours = CONTEXT["shared"]["monitoring"]["max_runtime_seconds"] / 3600
+
+    assert monitoring.part == "monitoring"
+    assert monitoring.quantity == pytest.approx(730 / 24 * hours)
+
+
+def test_a_start_with_other_parameters_costs_what_these_ask_for(assembly: Callable[[str], Assembly]) -> None:
+    parameters = {
+        "TrainingInstanceType": "ml.g5.2xlarge",
+        "ProcessingInstanceCount": "4",
+        "MaxRuntimeSeconds": "36000",
+    }
+    charges = {(charge.resource, charge.group): charge for charge in run(assembly("prod"), parameters)}
+
+    assert charges["TrainModel", "compute"].key == "AmazonSageMaker/Train:ml.g5.2xlarge"
+    assert charges["PreprocessImages", "compute"].quantity == 40
+    assert charges["SplitDataset", "compute"].quantity == 10
+    with pytest.raises(CommandError, match=r"no parameter Epoch\. Is it Epochs\?"):
+        run(assembly("prod"), {"Epoch": "2"})
+
+
+@pytest.mark.parametrize("name", ["definition-tuning.json", "definition-tuning-spot.json"])
+def test_a_search_costs_all_its_jobs(name: str) -> None:
+    body = json.loads((REPOSITORY / "pipeline" / name).read_text(encoding="utf-8"))
+    defaults = {
+        "TuningJobs": 12,
+        "MaxRuntimeSeconds": 3600,
+        "TrainingInstanceType": "ml.g4dn.xlarge",
+        "ProcessingInstanceType": "ml.m5.xlarge",
+        "ProcessingInstanceCount": 1,
+    }
+    for parameter in body["Parameters"]:
+        parameter["DefaultValue"] = defaults.get(parameter["Name"], "")
+    pipeline = {"PipelineDefinition": {"PipelineDefinitionBody": {"Fn::Sub": [json.dumps(body), {}]}}}
+    charges = run(made(("AWS::SageMaker::Pipeline", pipeline)), {})
+
+    assert {charge.quantity for charge in charges if charge.key == "AmazonSageMaker/Train:ml.g4dn.xlarge"} == {12}
+
+
+def test_predictions_cost_the_gateway_the_function_and_a_serverless_endpoint_at_their_slowest(
+    assembly: Callable[[str], Assembly],
+) -> None:
+    charges = prediction_cost.predictions(assembly("dev"), Usage())
+    by_key = {charge.key: charge for charge in charges}
+
+    assert by_key["AmazonApiGateway/ApiGatewayRequest"].quantity == 1000
+    assert by_key["AmazonSageMaker/ServerlessInf:Mem-3GB"].quantity == 60_000
+    function = next(charge for charge in charges if charge.key == "AWSLambda/Lambda-GB-Second-ARM")
+    faster = prediction_cost.predictions(assembly("dev"), Usage(seconds=0.5))
+    assert next(charge for charge in faster if charge.key == function.key).quantity < function.quantity / 10
+    assert next(charge for charge in faster if "ServerlessInf:Mem" in charge.key).quantity == 500
+
+
+def test_on_instances_a_prediction_costs_no_time_of_the_endpoint(assembly: Callable[[str], Assembly]) -> None:
+    keys = {charge.key for charge in prediction_cost.predictions(assembly("prod"), Usage())}
+    assert not any("ServerlessInf" in key for key in keys)
+    assert "AmazonSageMaker/Host:Data-Bytes-In" in keys
+
+
+def test_an_authorizer_and_a_firewall_are_part_of_each_prediction() -> None:
+    def called(name: str) -> dict[str, Any]:
+        return {"Fn::Join": ["", ["arn:", {"Fn::GetAtt": [name, "Arn"]}, "/invocations"]]}
+
+    method = {
+        "HttpMethod": "POST",
+        "ResourceId": {"Ref": "R0"},
+        "Integration": {"Uri": called("R2")},
+        "AuthorizerId": {"Ref": "R4"},
+    }
+    api = made(
+        ("AWS::ApiGateway::Resource", {"PathPart": "predictions"}),
+        ("AWS::ApiGateway::Method", method),
+        ("AWS::Lambda::Function", {"MemorySize": 1024, "Timeout": 29}),
+        ("AWS::Lambda::Function", {"MemorySize": 128, "Timeout": 5}),
+        ("AWS::ApiGateway::Authorizer", {"AuthorizerUri": called("R3")}),
+        ("AWS::Lambda::Function", {"MemorySize": 512, "Timeout": 900}),
+        ("AWS::WAFv2::WebACLAssociation", {}),
+        ("AWS::DynamoDB::Table", {"BillingMode": "PAY_PER_REQUEST"}),
+    )
+    charges = prediction_cost.predictions(api, Usage())
+
+    seconds = {c.resource: c.quantity for c in charges if c.key == "AWSLambda/Lambda-GB-Second"}
+    assert seconds == {"R2": 29_000, "R3": 625}, "and no function that has nothing to do with it"
+    assert {"awswaf/RequestV2-Tier1", "AmazonDynamoDB/WriteRequestUnits"} <= {charge.key for charge in charges}
+
+
+def test_what_has_no_price_is_left_out_of_the_sum_and_named() -> None:
+    charges = [
+        Charge("data", "Key", "keys", 1, "awskms/KMS-Keys", "1 key", most=3),
+        Charge("data", "Unknown", "compute", 5, "A/B", "5 of it"),
+        Charge("data", "None", "compute", 0, "A/C", "none of it"),
+    ]
+    section = priced("Standing", charges, costing(2.0), "us-east-1")
+    assert (section.usd, section.usd_at_most, section.unpriced) == (2.0, 6.0, ["A/B"])
+    elsewhere = priced("Standing", charges, costing(2.0), "eu-west-1")
+    assert elsewhere.unpriced == ["A/B", "awskms/KMS-Keys"], "a price of one region is none of another"
+
+
+def test_every_price_has_a_source_a_unit_and_a_date() -> None:
+    document = json.loads((REPOSITORY / "ops" / "cost" / "prices.json").read_text(encoding="utf-8"))
+    for prices in document["regions"].values():
+        for key, price in prices.items():
+            assert price["usd"] > 0, key
+            assert len(price["source"]) > 10, key
+            assert price["unit"], key
+            assert len(price["date"]) == len("2026-01-01"), key
+
+
+def test_the_cost_of_dev_has_a_price_for_everything_that_stands_there(assembly: Callable[[str], Assembly]) -> None:
+    sections = estimate(assembly("dev"), PriceTable.load(), Usage(), {})
+    assert sections["standing"].unpriced == []
+    assert 1 < sections["standing"].usd < 10
+
+
+def test_cost_prints_each_resource_with_its_formula_and_its_price(
+    cxr: Callable[..., Result], assemblies: Callable[[str], Path]
+) -> None:
+    result = cxr("--env", "dev", "cost", "--assembly", str(assemblies("dev")))
+    assert result.exit_code == 0
+    line = next(line for line in result.stdout.splitlines() if line.startswith("data/Key"))
+    assert "1 key" in line
+    assert "1 / key-month" in line
+    assert "Standing, a month:" in result.stdout
+    assert "One execution" in result.stdout
+    assert "1,000 predictions" in result.stdout
+    assert "ops/cost/prices.json" in result.stderr
+
+
+def test_cost_as_json_has_stable_names(cxr: Callable[..., Result], assemblies: Callable[[str], Path]) -> None:
+    result = cxr("cost", "-e", "prod", "--assembly", str(assemblies("prod")), "--json", "--bucket-gb", "10")
+    document = json.loads(result.stdout)
+    assert (document["env"], document["region"], document["currency"]) == ("prod", "us-east-1", "USD")
+    lines = document["standing"]["lines"]
+    assert {line["quantity"] for line in lines if line["key"] == "AmazonS3/TimedStorage-ByteHrs"} == {10}
+    assert document["standing"]["usd"] == pytest.approx(sum(line["usd"] or 0 for line in lines))
+
+
+def test_without_templates_cost_says_what_to_run(cxr: Callable[..., Result], tmp_path: Path) -> None:
+    result = cxr("cost", "--env", "prod", "--assembly", str(tmp_path))
+    assert result.exit_code == ExitCode.UNAVAILABLE
+    assert "run `make synth ENV=prod` first" in result.stderr
+
+
+def test_a_table_that_is_none_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "prices.json").write_text('{"regions": {"us-east-1": {"a": 3}}}', encoding="utf-8")
+    with pytest.raises(CommandError, match="is no price table"):
+        PriceTable.load(tmp_path / "prices.json")

@@ -1,0 +1,143 @@
+"""Which models there are, what they reached, and which one really serves."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.response import StreamingBody
+from typer.testing import Result
+
+from ops.base.errors import CommandError, ExitCode
+from ops.models.registry import ModelRegistry
+from tests.ops.conftest import GROUP_ARN, START, Cloud
+
+EVALUATION = {
+    "binary_classification_metrics": {
+        "auc": {"value": 0.9541},
+        "true_positive_rate": {"value": 0.97},
+        "true_negative_rate": {"value": "NaN"},
+    },
+    "calibration": {"expected_calibration_error": {"value": 0.031}},
+}
+
+
+def _registry(cloud: Cloud) -> ModelRegistry:
+    return ModelRegistry(cloud.client("sagemaker"), cloud.client("s3"), group="cxr-dev", endpoint="cxr-dev")
+
+
+def _details(cloud: Cloud, version: int, approval: str, **more: Any) -> None:
+    cloud.answers(
+        "sagemaker",
+        "describe_model_package",
+        {
+            "ModelPackageName": f"cxr-dev/{version}",
+            "ModelPackageArn": f"{GROUP_ARN}/{version}",
+            "CreationTime": START,
+            "ModelPackageStatus": "Completed",
+            "ModelPackageStatusDetails": {"ValidationStatuses": []},
+            "ModelApprovalStatus": approval,
+            **more,
+        },
+        {"ModelPackageName": f"{GROUP_ARN}/{version}"},
+    )
+
+
+def _evaluated(cloud: Cloud, version: int, approval: str) -> None:
+    uri = "s3://artifacts/executions/e1/evaluation.json"
+    statistics = {"Statistics": {"ContentType": "application/json", "S3Uri": uri}}
+    _details(cloud, version, approval, ModelMetrics={"ModelQuality": statistics}, ApprovalDescription="[demo]")
+    content = json.dumps(EVALUATION).encode()
+    cloud.answers(
+        "s3",
+        "get_object",
+        {"Body": StreamingBody(io.BytesIO(content), len(content))},
+        {"Bucket": "artifacts", "Key": "executions/e1/evaluation.json"},
+    )
+
+
+def test_models_shows_figures_and_which_one_is_serving(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    for _ in range(2):
+        cloud.has_stack("training")
+        cloud.has_stack("endpoint")
+        cloud.has_models("Approved", "PendingManualApproval")
+        _evaluated(cloud, 2, "PendingManualApproval")
+        _details(cloud, 1, "Approved")
+        cloud.serves(1)
+    lines = cxr("models").stdout.splitlines()
+    assert lines[1].split()[:2] == ["2", "PendingManualApproval"]
+    assert "0.954" in lines[1]
+    assert "[demo]" in lines[1]
+    assert lines[2].split()[:2] == ["1", "serving"]
+    newest, oldest = json.loads(cxr("models", "--json").stdout)
+    assert newest["metrics"] == {"auroc": 0.9541, "sensitivity": 0.97, "calibration_error": 0.031}
+    assert (newest["serving"], oldest["serving"]) == (False, True)
+
+
+def test_a_model_whose_artifacts_are_gone_is_still_listed(cloud: Cloud) -> None:
+    cloud.has_models("Approved")
+    uri = {"ContentType": "application/json", "S3Uri": "s3://artifacts/gone.json"}
+    _details(cloud, 1, "Approved", ModelMetrics={"ModelQuality": {"Statistics": uri}})
+    cloud.fails("s3", "get_object", "NoSuchKey", status=404)
+    registry = _registry(cloud)
+    assert registry.with_metrics(registry.versions()[0]).metrics == {}
+
+
+@pytest.mark.parametrize(("name", "version"), [("latest", 3), ("2", 2), (f"{GROUP_ARN}/1", 1)])
+def test_a_version_is_named_by_number_arn_or_latest(cloud: Cloud, name: str, version: int) -> None:
+    cloud.has_models("Rejected", "Approved", "PendingManualApproval")
+    assert _registry(cloud).resolve(name).version == version
+
+
+def test_an_unknown_version_names_the_known_ones(cloud: Cloud) -> None:
+    cloud.has_models("Approved", "Approved")
+    with pytest.raises(CommandError, match="no version 9: there are 2, 1"):
+        _registry(cloud).resolve("9")
+
+
+def test_the_serving_version_is_the_endpoints_models_package(cloud: Cloud) -> None:
+    cloud.serves(3, "Updating")
+    serving = _registry(cloud).serving()
+    assert (serving.status, serving.version) == ("Updating", 3)
+
+
+def test_before_the_first_release_nothing_serves(cloud: Cloud) -> None:
+    cloud.serves(None)
+    serving = _registry(cloud).serving()
+    assert (serving.status, serving.version) == (None, None)
+
+
+def test_a_configuration_replaced_between_two_looks_is_no_failure(cloud: Cloud) -> None:
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/cxr-dev"
+    endpoint = {"EndpointName": "cxr-dev", "EndpointArn": arn, "EndpointStatus": "Updating"}
+    times = {"CreationTime": START, "LastModifiedTime": START}
+    cloud.answers("sagemaker", "describe_endpoint", {**endpoint, **times, "EndpointConfigName": "old"})
+    message = 'Could not find endpoint configuration "old".'
+    cloud.fails("sagemaker", "describe_endpoint_config", "ValidationException", message)
+    assert _registry(cloud).serving().package_arn is None
+
+
+def test_reject_keeps_the_reason_and_says_when_it_still_serves(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    cloud.has_stack("training")
+    cloud.has_stack("endpoint")
+    cloud.has_models("Approved")
+    decision = {
+        "ModelPackageArn": f"{GROUP_ARN}/1",
+        "ModelApprovalStatus": "Rejected",
+        "ApprovalDescription": "misses lobar opacities",
+    }
+    cloud.answers("sagemaker", "update_model_package", {"ModelPackageArn": f"{GROUP_ARN}/1"}, decision)
+    cloud.serves(1)
+    result = cxr("reject", "1", "--reason", "misses lobar opacities")
+    assert result.exit_code == 0
+    assert "version 1 is rejected" in result.stdout
+    assert "still what serves" in result.stderr
+    cloud.all_asked()
+
+
+def test_a_rejection_needs_a_reason(cxr: Callable[..., Result], tmp_path: Path) -> None:
+    assert cxr("reject", "1").exit_code == ExitCode.USAGE

@@ -1,0 +1,89 @@
+"""What people really have is accepted, what training could not use is refused before the upload."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from local.samples.sample_archive import write_archive
+from ops.base.errors import CommandError
+from ops.pipelines import archive
+
+IMAGE = b"\xff\xd8\xff\xe0 not decoded here"
+
+
+def _zip(path: Path, *names: str) -> Path:
+    with zipfile.ZipFile(path, "w") as opened:
+        for number, name in enumerate(names):
+            opened.writestr(name, IMAGE + bytes([number]))
+    return path
+
+
+def _folder(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(IMAGE)
+    return root
+
+
+def test_the_double_tree_is_counted_once_and_litter_not_at_all(tmp_path: Path) -> None:
+    """Kaggle's archive holds 5,856 images twice; a person who reads 11,712 wonders what else is wrong."""
+    written = write_archive(tmp_path / "a.zip", images_per_class=20, seed=1)
+    contents = archive.inspect(tmp_path / "a.zip")
+    assert contents.images == written.images
+    assert str(contents) == "40 images (train 16, val 16, test 8)"
+
+
+def test_classes_without_splits_are_a_layout_too(tmp_path: Path) -> None:
+    """The Trigger function takes them; the split is then made by patient."""
+    contents = archive.inspect(_zip(tmp_path / "a.zip", "x/normal/1.JPG", "x/Pneumonia/2.png"))
+    assert contents.total == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["readme.txt"], "holds no JPEG or PNG image in a folder NORMAL or PNEUMONIA"),
+        (["test/NORMAL/1.jpeg", "test/PNEUMONIA/1.jpeg"], "none in train"),
+        (["train/NORMAL/1.jpeg", "test/PNEUMONIA/1.jpeg"], "no PNEUMONIA image to train on"),
+        (["__MACOSX/train/NORMAL/1.jpeg", "train/PNEUMONIA/.x.jpeg"], "holds no JPEG or PNG image"),
+    ],
+)
+def test_an_archive_training_cannot_use_is_refused_with_what_is_missing(
+    tmp_path: Path, names: list[str], words: str
+) -> None:
+    with pytest.raises(CommandError, match=words):
+        archive.inspect(_zip(tmp_path / "a.zip", *names))
+
+
+def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    write_archive(path, images_per_class=20, seed=1)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(CommandError, match="is not a complete zip file"):
+        archive.inspect(path)
+
+
+def test_a_folder_becomes_an_archive_in_the_layout_without_its_litter(tmp_path: Path) -> None:
+    """Same names in different folders stay different files: nothing is lost on the way."""
+    names = [
+        "siteA/train/NORMAL/1.jpeg",
+        "siteB/train/NORMAL/1.jpeg",
+        "siteA/train/PNEUMONIA/person1_virus_2.PNG",
+        "siteA/test/NORMAL/3.jpg",
+    ]
+    litter = [".DS_Store", "siteA/train/NORMAL/._1.jpeg", "siteA/train/NORMAL/notes.txt", "other/scan.jpeg"]
+    contents = archive.pack(_folder(tmp_path / "in", *names, *litter), tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as opened:
+        assert sorted(opened.namelist()) == sorted(f"chest_xray/{name}" for name in names)
+        assert opened.testzip() is None
+    assert contents.images["train"]["PNEUMONIA"] == 1
+    archive.inspect(tmp_path / "out.zip")
+
+
+def test_a_folder_without_the_layout_makes_no_archive(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="holds no JPEG or PNG image"):
+        archive.pack(_folder(tmp_path / "in", "scans/1.jpeg"), tmp_path / "out.zip")
+    assert not (tmp_path / "out.zip").exists()

@@ -1,0 +1,246 @@
+"""An execution can be started on an archive that is there already, with parameters that the pipeline has."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.response import StreamingBody
+from botocore.stub import ANY
+from typer.testing import Result
+
+from ops.base.errors import CommandError, ExitCode
+from ops.pipelines import parameters
+from tests.ops.conftest import GROUP_ARN, PIPELINE_ARN, START, Cloud, execution_arn
+from tests.ops.pipelines.test_watching import step
+
+OLD, NEW = "0a" * 32, "0b" * 32
+REPOSITORY = Path(__file__).resolve().parents[3]
+DEFINITION: dict[str, Any] = json.loads((REPOSITORY / "pipeline" / "definition.json").read_text(encoding="utf-8"))
+
+
+def uri(token: str) -> str:
+    return f"s3://data-bucket/datasets/{token}/archive.zip"
+
+
+def _kept(cloud: Cloud, *tokens: str) -> None:
+    """The next listing; each is a day younger than the one before it."""
+    contents = [
+        {"Key": f"datasets/{token}/archive.zip", "Size": 12_300_000, "LastModified": START + timedelta(days=day)}
+        for day, token in enumerate(tokens)
+    ]
+    contents.append({"Key": "datasets/notes.txt", "Size": 1, "LastModified": START + timedelta(days=9)})
+    expected = {"Bucket": "data-bucket", "Prefix": "datasets/"}
+    cloud.answers("s3", "list_objects_v2", {"Contents": contents, "IsTruncated": False}, expected)
+
+
+def _deployed(cloud: Cloud, *tokens: str) -> None:
+    cloud.has_stack("training")
+    cloud.answers(
+        "sagemaker", "describe_pipeline", {"PipelineArn": PIPELINE_ARN, "PipelineDefinition": json.dumps(DEFINITION)}
+    )
+    cloud.has_stack("data")
+    _kept(cloud, *tokens)
+
+
+def _starts(cloud: Cloud, identifier: str, **given: str) -> None:
+    expected = {
+        "PipelineName": "cxr-dev",
+        "PipelineExecutionDisplayName": ANY,
+        "PipelineParameters": [{"Name": name, "Value": value} for name, value in given.items()],
+        "ClientRequestToken": ANY,
+    }
+    answer = {"PipelineExecutionArn": execution_arn(identifier)}
+    cloud.answers("sagemaker", "start_pipeline_execution", answer, expected)
+
+
+def test_datasets_lists_the_copies_newest_first(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    for _ in range(2):
+        cloud.has_stack("data")
+        _kept(cloud, OLD, NEW)
+    lines = cxr("datasets").stdout.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [NEW[:12], OLD[:12]]
+    assert "12.3 MB" in lines[1]
+    newest, _ = json.loads(cxr("datasets", "--json").stdout)
+    assert (newest["token"], newest["uri"]) == (NEW, uri(NEW))
+
+
+def test_start_takes_the_newest_dataset_and_the_parameters_that_were_set(
+    cloud: Cloud, cxr: Callable[..., Result]
+) -> None:
+    _deployed(cloud, OLD, NEW)
+    _starts(cloud, "abc", InputArchiveUri=uri(NEW), Epochs="24", LearningRate="0.002")
+    result = cxr("start", "--set", "Epochs=24", "--set", "LearningRate=0.002")
+    assert result.exit_code == 0
+    assert result.stdout == "execution abc started; follow it with `cxr watch`\n"
+    cloud.all_asked()
+
+
+@pytest.mark.parametrize("name", [OLD, OLD[:6], uri(OLD)])
+def test_a_dataset_is_named_by_its_token_the_beginning_of_it_or_its_uri(
+    cloud: Cloud, cxr: Callable[..., Result], name: str
+) -> None:
+    _deployed(cloud, OLD, NEW)
+    _starts(cloud, "abc", InputArchiveUri=uri(OLD))
+    document = json.loads(cxr("start", name, "--json").stdout)
+    assert (document["execution"], document["dataset"], document["parameters"]) == ("abc", uri(OLD), {})
+
+
+@pytest.mark.parametrize(("name", "sentence"), [("ff", "No datasets are called ff"), ("0", "2 datasets are called 0")])
+def test_a_name_of_none_or_of_several_starts_nothing(
+    cloud: Cloud, cxr: Callable[..., Result], name: str, sentence: str
+) -> None:
+    _deployed(cloud, OLD, NEW)
+    result = cxr("start", name)
+    assert result.exit_code == ExitCode.FAILED
+    assert sentence in result.stderr
+    assert NEW[:12] in result.stderr
+
+
+def test_before_the_first_upload_there_is_nothing_to_start_on(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    _deployed(cloud)
+    assert "upload an archive with `cxr upload PATH`" in cxr("start").stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("Epoch=3", "The pipeline has no parameter Epoch. Is it Epochs?"),
+        ("Epochs=many", "Epochs is of type Integer, which 'many' is not."),
+        ("LearningRate=fast", "LearningRate is of type Float, which 'fast' is not."),
+        ("Epochs", "--set Epochs is not NAME=VALUE"),
+        ("InputArchiveUri=s3://b/k", "Name the archive as the argument"),
+    ],
+)
+def test_a_parameter_that_the_pipeline_cannot_take_is_wrong_usage(
+    cloud: Cloud, cxr: Callable[..., Result], given: str, sentence: str
+) -> None:
+    """SageMaker would take a misspelt one for an error too, but only one at a time, and a wrong type not at all."""
+    _deployed(cloud, OLD)
+    result = cxr("start", "--set", given)
+    assert result.exit_code == ExitCode.USAGE
+    assert sentence in result.stderr
+
+
+def test_a_parameter_is_named_once() -> None:
+    with pytest.raises(CommandError, match="names Epochs twice"):
+        parameters.pairs(["Epochs=1", "Epochs=2"])
+    assert parameters.pairs(["BackboneWeights=s3://b/k#sha256=00"]) == {"BackboneWeights": "s3://b/k#sha256=00"}
+
+
+# The report of what was trained.
+
+
+def _evaluated(cloud: Cloud, prefix: str) -> None:
+    output = {
+        "OutputName": "evaluation",
+        "S3Output": {"S3Uri": prefix, "LocalPath": "/opt", "S3UploadMode": "EndOfJob"},
+    }
+    job = {
+        "ProcessingJobName": "job-EvaluateModel",
+        "ProcessingJobArn": "arn:aws:sagemaker:us-east-1:123456789012:processing-job/job-EvaluateModel",
+        "ProcessingJobStatus": "Completed",
+        "CreationTime": START,
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 30}
+        },
+        "AppSpecification": {"ImageUri": "image"},
+        "ProcessingOutputConfig": {"Outputs": [output]},
+    }
+    cloud.answers("sagemaker", "describe_processing_job", job, {"ProcessingJobName": "job-EvaluateModel"})
+
+
+def _page(cloud: Cloud, bucket: str, key: str) -> None:
+    answer = {"Body": StreamingBody(io.BytesIO(b"<html>"), 6)}
+    cloud.answers("s3", "get_object", answer, {"Bucket": bucket, "Key": key})
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    addresses: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: addresses.append(address) or True)
+    return addresses
+
+
+def _execution_with_evaluation(cloud: Cloud) -> None:
+    cloud.has_stack("training")
+    cloud.has_newest_execution("abc", "Succeeded")
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/job-EvaluateModel"
+    evaluate = {**step("EvaluateModel", "Succeeded", 9), "Metadata": {"ProcessingJob": {"Arn": arn}}}
+    cloud.has_execution("abc", "Succeeded", [evaluate])
+    # A cached step: its job wrote to the folder of the execution that ran it.
+    _evaluated(cloud, "s3://artifacts/executions/earlier/evaluation")
+    _page(cloud, "artifacts", "executions/earlier/evaluation/report.html")
+
+
+def test_report_opens_what_the_evaluation_of_the_newest_execution_wrote(
+    cloud: Cloud, cxr: Callable[..., Result], opened: list[str]
+) -> None:
+    _execution_with_evaluation(cloud)
+    result = cxr("report")
+    assert result.exit_code == 0
+    path = Path(result.stdout.strip())
+    assert path.read_bytes() == b"<html>"
+    assert opened == [path.as_uri()]
+
+
+def test_report_saves_without_opening(
+    cloud: Cloud, cxr: Callable[..., Result], opened: list[str], tmp_path: Path
+) -> None:
+    _execution_with_evaluation(cloud)
+    document = json.loads(cxr("report", "--save", str(tmp_path / "r.html"), "--json").stdout)
+    assert (tmp_path / "r.html").read_bytes() == b"<html>"
+    assert document["source"] == "s3://artifacts/executions/earlier/evaluation/report.html"
+    assert (document["opened"], opened) == (False, [])
+
+
+def _described(cloud: Cloud, version: int, uri: str | None) -> None:
+    statistics = {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": uri}}} if uri else {}
+    details = {
+        "ModelPackageName": f"cxr-dev/{version}",
+        "ModelPackageArn": f"{GROUP_ARN}/{version}",
+        "CreationTime": START,
+        "ModelPackageStatus": "Completed",
+        "ModelPackageStatusDetails": {"ValidationStatuses": []},
+        "ModelMetrics": statistics,
+    }
+    cloud.answers("sagemaker", "describe_model_package", details)
+
+
+def test_report_of_a_version_lies_beside_its_evaluation(
+    cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
+) -> None:
+    cloud.has_stack("training")
+    cloud.has_stack("endpoint")
+    cloud.has_models("Approved", "PendingManualApproval")
+    _described(cloud, 1, "s3://artifacts/executions/e1/evaluation/evaluation.json")
+    _page(cloud, "artifacts", "executions/e1/evaluation/report.html")
+    assert cxr("report", "--model", "1", "--save", str(tmp_path / "r.html")).exit_code == 0
+    cloud.all_asked()
+
+
+def test_an_execution_that_evaluated_nothing_has_no_report(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    cloud.has_stack("training")
+    cloud.has_newest_execution("abc", "Failed")
+    cloud.has_execution("abc", "Failed", [step("TrainModel", "Failed", 9)], FailureReason="It broke.")
+    result = cxr("report")
+    assert result.exit_code == ExitCode.FAILED
+    assert "Execution abc (Failed) has evaluated no model" in result.stderr
+
+
+def test_a_report_that_expired_is_a_sentence(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    cloud.has_stack("training")
+    cloud.has_stack("endpoint")
+    cloud.has_models("Approved")
+    _described(cloud, 1, "s3://artifacts/e/evaluation.json")
+    cloud.fails("s3", "get_object", "NoSuchKey", status=404)
+    assert "There is no report at s3://artifacts/e/report.html" in cxr("report", "--model", "latest").stderr
+
+
+def test_report_is_of_one_thing(cxr: Callable[..., Result]) -> None:
+    assert cxr("report", "abc", "--model", "1").exit_code == ExitCode.USAGE

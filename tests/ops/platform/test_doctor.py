@@ -1,0 +1,235 @@
+"""`cxr doctor` finds what would fail later, and says what to do about each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from ops.base import tools
+from ops.base.assembly import Assembly, Resource
+from ops.base.errors import ExitCode
+from ops.platform import doctor
+from tests.ops.conftest import Cloud
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+IMAGES = {
+    "TrainingImageUri": "tensorflow-training:2.21-gpu-py312-cu129-amzn2023-sagemaker-v1",
+    "ServingImageUri": "tensorflow-inference:2.20-cpu-py312-amzn2023-sagemaker-v1",
+}
+
+
+def _join(name: str) -> dict[str, Any]:
+    """An image as a template names it."""
+    return {"Fn::Join": ["", ["763104351884.dkr.ecr.us-east-1.", {"Ref": "AWS::URLSuffix"}, f"/{name}"]]}
+
+
+def _pipeline(file: str = "definition.json", **values: Any) -> dict[str, Any]:
+    definition = json.loads((REPOSITORY / "pipeline" / file).read_text(encoding="utf-8"))
+    defaults = {
+        "ProcessingInstanceType": "ml.m5.xlarge",
+        "ProcessingInstanceCount": 2,
+        "TrainingInstanceType": "ml.g4dn.xlarge",
+        "TuningParallelJobs": 3,
+        **values,
+    }
+    for parameter in definition["Parameters"]:
+        if parameter["Name"] in defaults:
+            parameter["DefaultValue"] = defaults[parameter["Name"]]
+    placeholders = {name: _join(image) for name, image in IMAGES.items()}
+    return {"PipelineDefinition": {"PipelineDefinitionBody": {"Fn::Sub": [json.dumps(definition), placeholders]}}}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Templates with a pipeline and an endpoint on two instances that is switched blue/green."""
+    variant = {"VariantName": "AllTraffic", "InstanceType": "ml.c6i.xlarge", "InitialInstanceCount": 2}
+    resources = {
+        "Pipeline": {"Type": "AWS::SageMaker::Pipeline", "Properties": _pipeline()},
+        "Config": {"Type": "AWS::SageMaker::EndpointConfig", "Properties": {"ProductionVariants": [variant]}},
+        "Endpoint": {
+            "Type": "AWS::SageMaker::Endpoint",
+            "Properties": {"DeploymentConfig": {}, "EndpointConfigName": {"Fn::GetAtt": ["Config", "Name"]}},
+        },
+    }
+    (tmp_path / "t.json").write_text(json.dumps({"Resources": resources}), encoding="utf-8")
+    stack = {
+        "type": "aws:cloudformation:stack",
+        "environment": "aws://unknown-account/us-east-1",
+        "properties": {"templateFile": "t.json", "requiresBootstrapStackVersion": 8},
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": {"cxr-dev-training": stack}}), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
+    """Node and the CDK as they should be; a test changes the answers."""
+    answers: dict[str, str | None] = {"node": "v20.11.0", "cdk": f"{tools.pinned_cdk()} (build 1)"}
+    monkeypatch.setattr("ops.base.tools.answer", lambda command: answers[command[0]])
+    return answers
+
+
+def _signed_in(cloud: Cloud) -> None:
+    arn = "arn:aws:iam::123456789012:user/someone"
+    cloud.answers("sts", "get_caller_identity", {"Account": "123456789012", "Arn": arn, "UserId": "u"})
+
+
+def _bootstrapped(cloud: Cloud, version: int) -> None:
+    expected = {"Name": "/cdk-bootstrap/hnb659fds/version"}
+    cloud.answers("ssm", "get_parameter", {"Parameter": {"Value": str(version)}}, expected)
+
+
+def _quotas(cloud: Cloud, **values: float) -> None:
+    names = {
+        "processing": "ml.m5.xlarge for processing job usage",
+        "training": "ml.g4dn.xlarge for training job usage",
+        "endpoint": "ml.c6i.xlarge for endpoint usage",
+    }
+    quotas = [{"QuotaName": names[use], "QuotaCode": f"L-{use}", "Value": value} for use, value in values.items()]
+    cloud.answers("service-quotas", "list_service_quotas", {"Quotas": quotas}, {"ServiceCode": "sagemaker"})
+
+
+def _image(cloud: Cloud, name: str, *, there: bool = True) -> None:
+    repository, _, tag = name.partition(":")
+    failure = {"imageId": {"imageTag": tag}, "failureCode": "ImageNotFound", "failureReason": "no such tag"}
+    answer = {"images": [{"registryId": "763104351884"}], "failures": []} if there else {"failures": [failure]}
+    expected = {"registryId": "763104351884", "repositoryName": repository, "imageIds": [{"imageTag": tag}]}
+    cloud.answers("ecr", "batch_get_image", {"images": [], **answer}, expected)
+
+
+def test_where_all_is_there_doctor_says_so_and_ends_with_0(
+    cloud: Cloud, cxr: Callable[..., Result], folder: Path
+) -> None:
+    _signed_in(cloud)
+    _bootstrapped(cloud, 30)
+    _quotas(cloud, processing=2, training=1, endpoint=4)
+    _image(cloud, IMAGES["ServingImageUri"])
+    _image(cloud, IMAGES["TrainingImageUri"])
+    result = cxr("doctor", "--assembly", str(folder))
+    assert result.exit_code == 0
+    assert "user/someone in account 123456789012" in result.stdout
+    assert "wrong" not in result.stdout
+    assert result.stderr == ""
+    cloud.all_asked()
+
+
+def test_each_thing_that_is_missing_is_named_with_what_to_do(
+    cloud: Cloud, cxr: Callable[..., Result], folder: Path, installed: dict[str, str | None]
+) -> None:
+    installed.update(node="v18.0.0", cdk="3.0.0 (build 1)")
+    _signed_in(cloud)
+    _bootstrapped(cloud, 7)
+    _quotas(cloud, processing=1, training=0)
+    _image(cloud, IMAGES["ServingImageUri"], there=False)
+    _image(cloud, IMAGES["TrainingImageUri"])
+    result = cxr("doctor", "--assembly", str(folder), "--json")
+    assert result.exit_code == ExitCode.FAILED
+    found = {finding["check"]: finding for finding in json.loads(result.stdout)}
+    states = {check: finding["state"] for check, finding in found.items()}
+    assert states == {
+        "node": "wrong",
+        "cdk": "wrong",
+        "credentials": "fine",
+        "region": "fine",
+        "bootstrap": "wrong",
+        "quota: ml.m5.xlarge for processing job usage": "wrong",
+        "quota: ml.g4dn.xlarge for training job usage": "wrong",
+        "quota: ml.c6i.xlarge for endpoint usage": "unknown",
+        f"image: {IMAGES['ServingImageUri']}": "wrong",
+        f"image: {IMAGES['TrainingImageUri']}": "fine",
+    }
+    assert found["bootstrap"]["found"] == "version 7, 8 is needed"
+    assert "make bootstrap ENV=dev" in found["bootstrap"]["advice"]
+    training = found["quota: ml.g4dn.xlarge for training job usage"]
+    assert "--quota-code L-training --desired-value 1 --region us-east-1" in training["advice"]
+    assert f"package.json pins {tools.pinned_cdk()}" in found["cdk"]["advice"]
+
+
+def test_a_region_that_was_never_bootstrapped_is_told_how(
+    cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
+) -> None:
+    _signed_in(cloud)
+    cloud.fails("ssm", "get_parameter", "ParameterNotFound")
+    result = cxr("doctor", "--assembly", str(tmp_path))
+    assert result.exit_code == ExitCode.FAILED
+    assert "us-east-1 is not bootstrapped" in result.stdout
+    assert "make bootstrap ENV=dev" in result.stderr
+    assert "run `make synth ENV=dev` first" in result.stderr, "without templates nobody knows what is needed"
+
+
+def test_without_credentials_nothing_more_is_asked_of_aws(
+    cloud: Cloud, cxr: Callable[..., Result], folder: Path
+) -> None:
+    cloud.fails("sts", "get_caller_identity", "ExpiredToken")
+    result = cxr("doctor", "--assembly", str(folder))
+    assert result.exit_code == ExitCode.FAILED
+    assert "The AWS session has expired" in result.stderr
+    assert result.stdout.count("not asked without credentials") == 3
+
+
+def test_what_a_role_may_not_look_at_is_unknown_and_not_wrong(
+    cloud: Cloud, cxr: Callable[..., Result], folder: Path
+) -> None:
+    _signed_in(cloud)
+    cloud.fails("ssm", "get_parameter", "AccessDeniedException", "no")
+    cloud.fails("service-quotas", "list_service_quotas", "AccessDeniedException", "no")
+    cloud.fails("ecr", "batch_get_image", "AccessDeniedException", "no")
+    result = cxr("doctor", "--assembly", str(folder))
+    assert result.exit_code == 0
+    assert result.stdout.count("could not be asked") == 3
+
+
+def test_of_the_laptops_cloud_only_what_it_has_is_asked(
+    cloud: Cloud, cxr: Callable[..., Result], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    _signed_in(cloud)
+    result = cxr("doctor", "--assembly", str(folder))
+    assert result.exit_code == 0
+    assert result.stdout.count("not of the laptop's cloud") == 3
+
+
+def _made(*resources: tuple[str, dict[str, Any]]) -> Assembly:
+    return Assembly("dev", "us-east-1", tuple(Resource("part", f"R{n}", *one) for n, one in enumerate(resources)))
+
+
+@pytest.mark.parametrize(
+    ("file", "quota", "least"),
+    [
+        ("definition.json", "ml.g4dn.xlarge for training job usage", 1),
+        ("definition-spot.json", "ml.g4dn.xlarge for spot training job usage", 1),
+        ("definition-tuning.json", "ml.g4dn.xlarge for training job usage", 3),
+        ("definition-tuning-spot.json", "ml.g4dn.xlarge for spot training job usage", 3),
+    ],
+)
+def test_spot_has_a_quota_of_its_own_and_a_search_needs_several(file: str, quota: str, least: int) -> None:
+    needed = doctor.needed_quotas(_made(("AWS::SageMaker::Pipeline", _pipeline(file))))
+    assert needed == {"ml.m5.xlarge for processing job usage": 2, quota: least}
+
+
+def test_a_blue_green_switch_needs_twice_the_instances_that_scaling_may_reach() -> None:
+    variant = {"VariantName": "a", "InstanceType": "ml.c6i.xlarge", "InitialInstanceCount": 2}
+    config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
+    reference = {"EndpointName": "e", "EndpointConfigName": {"Fn::GetAtt": ["R0", "EndpointConfigName"]}}
+    target = {"ResourceId": "endpoint/e/variant/a", "MinCapacity": 2, "MaxCapacity": 5}
+    scaled = ("AWS::ApplicationAutoScaling::ScalableTarget", target)
+    plain = ("AWS::SageMaker::Endpoint", reference)
+    switched = ("AWS::SageMaker::Endpoint", {**reference, "DeploymentConfig": {}})
+    name = "ml.c6i.xlarge for endpoint usage"
+    assert doctor.needed_quotas(_made(config, plain)) == {name: 2}
+    assert doctor.needed_quotas(_made(config, plain, scaled)) == {name: 5}
+    assert doctor.needed_quotas(_made(config, switched, scaled)) == {name: 10}
+    assert doctor.needed_quotas(_made(config, switched, scaled, config)) == {name: 12}, "endpoints share one quota"
+
+
+def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
+    def broken() -> Any:
+        raise KeyError("a defect of ours")
+
+    with pytest.raises(KeyError):
+        list(doctor._each("bootstrap", broken))
