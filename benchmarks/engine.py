@@ -34,10 +34,11 @@ from model_code.data.archive import LABELS
 from model_code.data.shards import examples
 from model_code.export import litert, saved_model
 from model_code.imaging.decoding import pixels_from_bytes
-from model_code.network import out_of_distribution, pretrained_weights
+from model_code.network import out_of_distribution
 from model_code.network.classifier import Options, build
 from model_code.serving.engine_decoding import pixels_from_bytes as of_engine
 from model_code.statistics import metrics
+from model_code.training import warm_start
 
 KINDS = ("predict", "graph", "graph, explained", "engine", "engine, explained")
 _REPOSITORY = Path(__file__).resolve().parents[1]
@@ -71,7 +72,7 @@ def main() -> None:
 def _export(base: Path, size: int, folder: Path) -> None:
     """The network at this size: model.keras, and a model directory for each engine."""
 
-    package = pretrained_weights.load_package(str(base / "trained"), base)
+    package = warm_start.load_package(str(base / "trained"), base)
     backbone = str(package.metadata["backbone"])
     classifier = build(Options(size=size, backbone=backbone, weights="none"), initial=package.arrays)
     scorer, temperature = saved_model.Scorer(classifier, size), float(package.metadata["temperature"])

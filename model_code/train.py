@@ -36,12 +36,12 @@ from model_code.export.saved_model import Scorer, save_handlers, save_metadata, 
 from model_code.imaging.augmentation import Augmentation
 from model_code.network import feature_projection, out_of_distribution
 from model_code.network.classifier import Classifier, Options, build
-from model_code.network.pretrained_weights import warm_start
 from model_code.reports.plots import learning_curves
 from model_code.statistics.calibration import choose_threshold, fit_temperature, indeterminate_band
 from model_code.training import precision, training_loop
 from model_code.training.batches import UNWEIGHTED, ClassWeights, TrainingImages
 from model_code.training.checkpoints import Checkpoints
+from model_code.training.warm_start import warm_start
 
 
 @dataclasses.dataclass(frozen=True)

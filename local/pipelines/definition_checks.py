@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore.session
 
 from local.pipelines import expressions
 from local.pipelines.expressions import ExpressionError
-
-if TYPE_CHECKING:
-    from local.pipelines.pipeline_definition import Parameter, Step
+from local.pipelines.step import Parameter, Step
 
 # The shapes whose members a step's properties are, by step type. A Fail step has none; the outcome of a Condition step
 # and the output parameters of a Lambda step are no shape's.

@@ -12,7 +12,8 @@ from typing import Any
 from local.core.api import Cloud
 from local.jobs.job import Job
 from local.jobs.job_service import JobService
-from local.pipelines.pipeline_definition import Definition, Step
+from local.pipelines.pipeline_definition import Definition
+from local.pipelines.step import Step
 from local.pipelines.step_run import StepError, StepRun, StepStopped
 from local.pipelines.steps import StepRunner, iso
 

@@ -11,7 +11,7 @@ from local.core.api import ApiError, Cloud
 from local.jobs.job_service import JobService
 from local.pipelines import pipeline_definition
 from local.pipelines.execution import Execution
-from local.pipelines.pipeline_definition import DefinitionError
+from local.pipelines.step import DefinitionError
 
 _PAGE = 100
 

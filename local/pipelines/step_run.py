@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from local.jobs.job import Job
-    from local.pipelines.pipeline_definition import Step
+    from local.pipelines.step import Step
 
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_PipelineExecutionStep.html
 MAX_REASON = 1024

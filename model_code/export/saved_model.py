@@ -32,7 +32,7 @@ class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
     is traced once, and they cannot differ. An explanation is computed from what the same forward pass leaves behind.
 
     Attributes:
-        tracked: the network's variables, in its order; `weights.load_package` reads them by this name.
+        tracked: the network's variables, in its order; `warm_start.load_package` reads them by this name.
         size: edge of the images in pixels.
         body: the backbone, float32 pixels (n, size, size, 1) in 0..255 to feature maps (n, h, w, c).
         head: what follows it, feature maps to logits (n,) and the hidden layer (n, k). `engine_export` converts the two

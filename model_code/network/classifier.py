@@ -12,8 +12,7 @@ import keras
 import tensorflow as tf
 
 from model_code.contract.job import JobError
-from model_code.network import backbones
-from model_code.network import pretrained_weights as weights
+from model_code.network import backbones, pretrained_weights
 from model_code.network.backbones import Backbone
 
 HIDDEN_UNITS = 128
@@ -133,7 +132,7 @@ def build(
     Args:
         options: what to build.
         devices: to train on, as TensorFlow names them; None means all GPUs.
-        initial: all weights, in the order of `network.get_weights()`, as `weights.warm_start` has them. They count as
+        initial: all weights, in the order of `network.get_weights()`, as `training.warm_start` has them. They count as
             pretrained, and `options.weights` is not looked at.
 
     Raises:
@@ -142,7 +141,7 @@ def build(
     chosen = backbones.named(options.backbone)
     pretrained = initial is not None or options.weights != "none"
     if initial is None and pretrained:
-        backbone = weights.pretrained_backbone(chosen, options.size, options.weights)
+        backbone = pretrained_weights.pretrained_backbone(chosen, options.size, options.weights)
     else:
         backbone = chosen.build(options.size)
     network = _assemble(backbone, chosen, options, pretrained=pretrained)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from local.pipelines.pipeline_definition import DefinitionError, read
+from local.pipelines.pipeline_definition import read
+from local.pipelines.step import DefinitionError
 
 PIPELINE = Path(__file__).parents[3] / "pipeline"
 MONITORING = PIPELINE / "definition-monitoring.json"
