@@ -5,13 +5,14 @@ what another one says where it is `like` that one, so each value is stated once.
 service's range stops the synthesis with one line.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_pascal
 from pydantic_core import ErrorDetails
+
+from infra.base.instance_types import InstanceType, is_gpu
 
 MIB = 1024 * 1024
 
@@ -30,7 +31,6 @@ MAX_ROLLOUT_SECONDS = 28_800
 # What PutRetentionPolicy accepts.
 LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
                            3288, 3653]  # fmt: skip
-InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9]+$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=1e-8, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -530,11 +530,6 @@ class Settings(Section):
         except ValidationError as error:
             problems = "; ".join(_problem(detail) for detail in error.errors())
             raise SettingsError(f'cdk.json, environment "{environment}": {problems}.') from error
-
-
-def is_gpu(instance_type: str) -> bool:
-    """Whether a SageMaker instance type has an NVIDIA GPU, which needs the container's GPU build."""
-    return re.match(r"^ml\.(g|p)\d", instance_type) is not None
 
 
 def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
