@@ -31,6 +31,10 @@ MAX_ROLLOUT_SECONDS = 28_800
 # What PutRetentionPolicy accepts.
 LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
                            3288, 3653]  # fmt: skip
+# With one * at most, which is what S3's CORS rules take, for the start of the host or for the port.
+PageOrigin = Annotated[
+    str, Field(pattern=r"^https?://([a-z0-9.-]+(:(\d{1,5}|\*))?|\*\.[a-z0-9.-]+(:\d{1,5})?)$", max_length=255)
+]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=1e-8, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -311,6 +315,8 @@ class Api(Section):
     keep_labelled_days: Annotated[int, Field(ge=1, le=3650)]
     # Whose pages may call the API from a browser. Not "*": a key in a page of anybody's would be everybody's.
     allowed_origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{1,5})?$")], ...]
+    # Where browsers find the API's own page besides API Gateway's address.
+    page_origins: tuple[PageOrigin, ...]
     authentication: Annotated[ApiKeyAuthentication | IamAuthentication | JwtAuthentication, Field(discriminator="kind")]
     firewall: Firewall
     # API Gateway writes access logs with one role an account and region. Of two environments there, one owns it.

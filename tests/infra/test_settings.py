@@ -120,6 +120,9 @@ def test_no_environment_repeats_what_is_shared() -> None:
         ("prod", "api.keep_labelled_days", 7, "keep_labelled_days must not be below keep_days"),
         ("prod", "api.allowed_origins", ["*"], "api.allowed_origins.0 is '*'"),
         ("prod", "api.allowed_origins", ["https://reader.example/"], "api.allowed_origins.0 is"),
+        ("prod", "api.page_origins", ["*"], "api.page_origins.0 is '*'"),
+        ("prod", "api.page_origins", ["https://*.example:*"], "api.page_origins.0 is"),
+        ("prod", "api.page_origins", ["https://cxr.example/page"], "api.page_origins.0 is"),
         ("prod", "api.authentication", {"kind": "basic"}, "api.authentication"),
         ("prod", "api.authentication", {"kind": "jwt", "audience": "x"}, "api.authentication.issuer is missing"),
         (
