@@ -33,6 +33,17 @@ def contexts(context: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {**environments, "network.vpc": in_a_network(context), "buckets.data_events": audited(context)}
 
 
+def chosen(context: dict[str, Any]) -> dict[str, Any]:
+    """The context of dev with what brings types of resources that no environment has: tokens, and mail."""
+    issuer = {"kind": "jwt", "issuer": "https://issuer.example", "audience": "cxr"}
+    own = {
+        **context["environments"]["dev"],
+        "notification_email": "team@example.com",
+        "api": {"authentication": issuer},
+    }
+    return {**context, "env": "dev", "environments": {**context["environments"], "dev": own}}
+
+
 def in_a_network(context: dict[str, Any]) -> dict[str, Any]:
     """The context of prod where settings choose a network of its own."""
     return _prod(context, network={"vpc": True}, pipeline={"weights_file": "weights.h5"})
