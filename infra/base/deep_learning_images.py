@@ -5,7 +5,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.base.instance_types import is_gpu
-from infra.published import images_account
+from infra.base.regions import images_account
 from infra.settings import Containers
 
 

@@ -10,7 +10,7 @@ from constructs import Construct
 from infra.base.assets import stage_function, stage_function_with_libraries
 from infra.base.log_group import LogGroup
 from infra.base.nag_findings import accept
-from infra.published import layer_account
+from infra.base.regions import layer_account
 from infra.settings import Settings
 
 

@@ -1,7 +1,7 @@
-"""The accounts from which AWS publishes images and layers, by region.
+"""What AWS has in which region: the accounts that publish images and layers, and CloudFormation's resource types.
 
-A region that is missing here and in the CDK stops the synthesis: a deployment would fail an hour later, when the first
-job cannot pull its image or the first function its layer.
+A region without images or layer stops the synthesis: a deployment would fail an hour later, when the first job cannot
+pull its image or the first function its layer.
 """
 
 from aws_cdk.region_info import RegionInfo
@@ -28,6 +28,20 @@ _LAYERS = {
     "us-gov-west-1": "165093116878",
 }
 _COMMERCIAL = "aws"
+# Types that CloudFormation's registry lacks, in the regions that have images (schemas of cfn-lint 1, read 2026-11-28; a
+# test compares, so a newer one that has them takes them away here).
+_ABSENT = {
+    "AWS::Budgets::Budget": frozenset(
+        {
+            *("af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-3", "ap-south-2", "ap-southeast-3"),
+            *("ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ca-west-1", "eu-central-2"),
+            *("eu-north-1", "eu-south-1", "eu-south-2", "il-central-1", "me-central-1", "mx-central-1"),
+        }
+    ),
+    "AWS::SageMaker::ModelPackageGroup": frozenset(
+        {"ap-east-2", "ap-south-2", "ap-southeast-4", "ap-southeast-6", "cn-north-1"}
+    ),
+}
 
 
 def images_account(region: str) -> str:
@@ -57,3 +71,8 @@ def layer_account(region: str, commercial: str) -> str:
     if account is None:
         raise SettingsError(f"There is no layer with Powertools for AWS Lambda in {region}: choose another region.")
     return account
+
+
+def is_available(kind: str, region: str) -> bool:
+    """Whether CloudFormation has a resource type in a region, as far as these stacks need to know."""
+    return region not in _ABSENT.get(kind, ())
