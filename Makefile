@@ -18,8 +18,8 @@ LOCK = uv pip compile --universal --python-version 3.11 --generate-hashes --no-e
 # What is vendored into a deployment, by dependency group and machine: Lambda runs on aarch64, SageMaker on x86_64.
 LIBRARIES := .venv/libraries/engine-x86_64/.installed .venv/libraries/dicom-aarch64/.installed .venv/libraries/jwt-aarch64/.installed \
              .venv/libraries/predict-aarch64/.installed
-# What tests need; two things lie in folders of their own, because they cannot live with the rest.
-TESTED_WITH := .venv/dev.installed .venv/serving/.installed .venv/client-generator/.installed node_modules/.bin/cdk $(LIBRARIES)
+# What tests need; three things lie in folders of their own, because they cannot live with the rest.
+TESTED_WITH := .venv/dev.installed .venv/serving/.installed .venv/client-generator/.installed .venv/checkov/.installed node_modules/.bin/cdk $(LIBRARIES)
 # The lock files are whole; what the engine's leaves out, the serving container has.
 VENDOR = uv pip install --quiet --require-hashes --only-binary :all: --python-version 3.12 --no-compile-bytecode --no-deps
 
@@ -64,7 +64,7 @@ node_modules/.bin/cdk: package-lock.json
 	npm ci --no-audit --no-fund --silent
 	@touch $@
 
-.venv/client-generator/.installed: requirements/client-generator.txt | $(BIN)/uv
+.venv/client-generator/.installed .venv/checkov/.installed: .venv/%/.installed: requirements/%.txt | $(BIN)/uv
 	rm -rf $(@D)
 	uv pip install --python $(BIN)/python --quiet --require-hashes --target $(@D) -r $<
 	@touch $@
@@ -130,6 +130,7 @@ lock: .venv/dev.installed  ## resolve the dependencies again into requirements/
 	$(LOCK) --group jwt -c requirements/dev.txt -o requirements/jwt.txt
 	$(LOCK) --group predict -c requirements/dev.txt -o requirements/predict.txt
 	$(LOCK) --group client-generator -o requirements/client-generator.txt
+	$(LOCK) --group checkov -o requirements/checkov.txt
 
 .PHONY: clean
 clean:  ## remove what commands made (not the installation)

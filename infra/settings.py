@@ -5,13 +5,14 @@ what another one says where it is `like` that one, so each value is stated once.
 service's range stops the synthesis with one line.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.alias_generators import to_pascal
 from pydantic_core import ErrorDetails
+
+from infra.base.instance_types import InstanceType, is_gpu
 
 MIB = 1024 * 1024
 
@@ -30,7 +31,10 @@ MAX_ROLLOUT_SECONDS = 28_800
 # What PutRetentionPolicy accepts.
 LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
                            3288, 3653]  # fmt: skip
-InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9]+$")]
+# With one * at most, which is what S3's CORS rules take, for the start of the host or for the port.
+PageOrigin = Annotated[
+    str, Field(pattern=r"^https?://([a-z0-9.-]+(:(\d{1,5}|\*))?|\*\.[a-z0-9.-]+(:\d{1,5})?)$", max_length=255)
+]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(ge=1e-8, le=1)]
 Positive = Annotated[int, Field(ge=1)]
@@ -311,6 +315,8 @@ class Api(Section):
     keep_labelled_days: Annotated[int, Field(ge=1, le=3650)]
     # Whose pages may call the API from a browser. Not "*": a key in a page of anybody's would be everybody's.
     allowed_origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{1,5})?$")], ...]
+    # Where browsers find the API's own page besides API Gateway's address.
+    page_origins: tuple[PageOrigin, ...]
     authentication: Annotated[ApiKeyAuthentication | IamAuthentication | JwtAuthentication, Field(discriminator="kind")]
     firewall: Firewall
     # API Gateway writes access logs with one role an account and region. Of two environments there, one owns it.
@@ -530,11 +536,6 @@ class Settings(Section):
         except ValidationError as error:
             problems = "; ".join(_problem(detail) for detail in error.errors())
             raise SettingsError(f'cdk.json, environment "{environment}": {problems}.') from error
-
-
-def is_gpu(instance_type: str) -> bool:
-    """Whether a SageMaker instance type has an NVIDIA GPU, which needs the container's GPU build."""
-    return re.match(r"^ml\.(g|p)\d", instance_type) is not None
 
 
 def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Demo:
         lines = [f"export {name}={shlex.quote(value)}" for name, value in self._laptop.environment.items()]
         settings.write_text("\n".join(lines) + "\n", encoding="utf-8")
         self._stage("Open until Ctrl-C")
-        self._say(f"Open the page in a browser: {self._laptop.api_url()} (API key: {self._laptop.api_key()})")
+        self._say(f"Open the page in a browser: {self._laptop.page_url()} (API key: {self._laptop.api_key()})")
         self._say("Send an image yourself:")
         self._say(
             f"  curl -sS {self._laptop.api_url()}v1/predictions -H 'x-api-key: {self._laptop.api_key()}' "

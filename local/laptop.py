@@ -130,6 +130,14 @@ class Laptop:
         url = urlsplit(self.outputs()["ApiUrl"])
         return f"{self.url}/_aws/execute-api/{url.netloc.split('.')[0]}{url.path}"
 
+    def page_url(self) -> str:
+        """The API's address by another name, for a browser.
+
+        The page has another origin there than S3, which forms name by its address (127.0.0.1): as in AWS, a browser
+        sends nothing that the page's policy does not name, and gives the page no answer without a CORS rule.
+        """
+        return self.api_url().replace(f"//{HOST}:", "//localhost:", 1)
+
     def api_key(self) -> str:
         """The value of the API's key."""
         answer = self.client("apigateway").get_api_key(apiKey=self.outputs()["ApiKeyId"], includeValue=True)

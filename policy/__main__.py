@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from policy import deployment, permissions, schemas
-from policy.synthesis import contexts, synthesised
+from policy.synthesis import chosen, contexts, synthesised
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PERMISSIONS = REPOSITORY / "docs" / "permissions.md"
@@ -18,7 +18,8 @@ def main() -> int:
     context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
     with tempfile.TemporaryDirectory() as workspace:
         templates = {label: synthesised(one, Path(workspace) / label) for label, one in contexts(context).items()}
-    every = [template for parts in templates.values() for template in parts.values()]
+        further = synthesised(chosen(context), Path(workspace) / "chosen")
+    every = [template for parts in (*templates.values(), further) for template in parts.values()]
     for path, content in {
         PERMISSIONS: permissions.page(templates),
         DEPLOYMENT: deployment.page(every, schemas.handlers, schemas.exists),

@@ -9,19 +9,19 @@ from infra.settings import Settings
 # After `infra`, which configures jsii before it starts.
 from aws_cdk import App  # isort: skip
 
-# Validation is most of a synthesis, and done by the tests.
-UNVALIDATED = {"@aws-cdk/core:validateAgainstDefaultRules": False}
-
 
 def synthesised(context: dict[str, Any], output: Path) -> dict[str, dict[str, Any]]:
     """The templates of an environment by the part of the stack's name, in the order of deployment.
+
+    The CDK validates them, and raises for what it finds. Its rules take seconds to load, once a process: whoever wants
+    several environments makes them in one (`python -m benchmarks.synth`).
 
     Args:
         context: of cdk.json, with the environment under `env`.
         output: an empty folder.
     """
     settings = Settings.load(context)
-    app = App(context={**context, **UNVALIDATED}, outdir=str(output))
+    app = App(context=context, outdir=str(output))
     add_stacks(app, settings)
     stacks = app.synth().stacks
     return {stack.stack_name.removeprefix(f"{settings.name}-"): stack.template for stack in stacks}
@@ -31,6 +31,17 @@ def contexts(context: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The context of each environment by its name, and of prod with what it could choose besides, by the setting's."""
     environments = {name: {**context, "env": name} for name in context["environments"]}
     return {**environments, "network.vpc": in_a_network(context), "buckets.data_events": audited(context)}
+
+
+def chosen(context: dict[str, Any]) -> dict[str, Any]:
+    """The context of dev with what brings types of resources that no environment has: tokens, and mail."""
+    issuer = {"kind": "jwt", "issuer": "https://issuer.example", "audience": "cxr"}
+    own = {
+        **context["environments"]["dev"],
+        "notification_email": "team@example.com",
+        "api": {"authentication": issuer},
+    }
+    return {**context, "env": "dev", "environments": {**context["environments"], "dev": own}}
 
 
 def in_a_network(context: dict[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -14,6 +20,7 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORKFLOWS = {path.stem: path for path in sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))}
 SETUP = REPOSITORY / ".github" / "actions" / "setup" / "action.yml"
+SUBJECT = REPOSITORY / ".github" / "actions" / "subject" / "action.yml"
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -32,8 +39,9 @@ def steps() -> Iterator[tuple[str, dict[str, Any]]]:
     for name, job in jobs():
         for step in job.get("steps", []):
             yield name, step
-    for step in load(SETUP)["runs"]["steps"]:
-        yield "setup", step
+    for action in (SETUP, SUBJECT):
+        for step in load(action)["runs"]["steps"]:
+            yield action.parent.name, step
 
 
 def make_commands() -> list[str]:
@@ -51,7 +59,7 @@ def test_every_action_is_pinned_by_its_commit() -> None:
     """A tag can be moved to other code; the comment says which release a commit is."""
     used = [
         line.strip()
-        for path in (*WORKFLOWS.values(), SETUP)
+        for path in (*WORKFLOWS.values(), SETUP, SUBJECT)
         for line in path.read_text(encoding="utf-8").splitlines()
         if re.match(r"\s*(- )?uses: (?!\./)", line)
     ]
@@ -90,6 +98,66 @@ def test_who_speaks_to_aws_asked_for_a_token_and_for_nothing_longer() -> None:
     }
     asking = {name for name, job in jobs() if "id-token" in job.get("permissions", {}) and "steps" in job}
     assert speaking == asking == {"check: diff", "deploy-environment: deploy", "promote: promote"}
+
+
+def test_who_asks_is_said_before_aws_is_asked() -> None:
+    """A role trusts a subject word for word: one that it does not know is refused without saying which it was."""
+    for name, job in jobs():
+        uses = [step.get("uses", "").partition("@")[0] for step in job.get("steps", [])]
+        if "aws-actions/configure-aws-credentials" in uses:
+            said = uses.index("./.github/actions/subject")
+            assert said == uses.index("aws-actions/configure-aws-credentials") - 1, name
+
+
+class _Issuer(BaseHTTPRequestHandler):
+    """GitHub's address for a job's token."""
+
+    subject = ""
+
+    def do_GET(self) -> None:
+        asked = urlsplit(self.path)
+        assert "audience=nobody" in asked.query, "AWS must not take this token"
+        assert self.headers["Authorization"] == "bearer of the job"
+        payload = base64.urlsafe_b64encode(json.dumps({"sub": self.subject}).encode()).decode().rstrip("=")
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"value": f"header.{payload}.signature"}).encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("subject", "says"),
+    [
+        ("repo:owner/name:environment:dev", "it has names alone"),
+        (
+            "repo:owner@17/name@4711:environment:dev",
+            "it has ids: the roles' stack needs OwnerId=17 and RepositoryId=47",
+        ),
+    ],
+)
+def test_the_subject_of_a_job_is_said_and_what_it_means(subject: str, says: str, tmp_path: Path) -> None:
+    (step,) = load(SUBJECT)["runs"]["steps"]
+    issuer = type("Issuer", (_Issuer,), {"subject": subject})
+    with ThreadingHTTPServer(("127.0.0.1", 0), issuer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = subprocess.run(
+            [sys.executable, "-c", step["run"]],
+            env={
+                "ACTIONS_ID_TOKEN_REQUEST_URL": f"http://127.0.0.1:{server.server_port}/token?api-version=2.0",
+                "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of the job",
+                "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        server.shutdown()
+    assert f"`{subject}`; {says}" in done.stdout
+    assert done.stdout.strip() == (tmp_path / "summary.md").read_text(encoding="utf-8").strip()
+    assert "signature" not in done.stdout
 
 
 def test_the_token_of_the_checkout_is_not_left_for_later_steps() -> None:

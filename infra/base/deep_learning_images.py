@@ -2,10 +2,11 @@
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk.region_info import RegionInfo
 from constructs import Construct
 
-from infra.settings import Containers, SettingsError, is_gpu
+from infra.base.instance_types import is_gpu
+from infra.base.regions import images_account
+from infra.settings import Containers
 
 
 class DeepLearningImages(Construct):
@@ -21,10 +22,7 @@ class DeepLearningImages(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, region: str, tags: Containers) -> None:
         super().__init__(scope, construct_id)
-        account = RegionInfo.get(region).dlc_repository_account
-        if account is None:
-            raise SettingsError(f"AWS publishes no Deep Learning Containers in {region}: choose another region.")
-        self._account = account
+        self._account = images_account(region)
         self._region = region
         self._tags = tags
 

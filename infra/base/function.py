@@ -10,7 +10,8 @@ from constructs import Construct
 from infra.base.assets import stage_function, stage_function_with_libraries
 from infra.base.log_group import LogGroup
 from infra.base.nag_findings import accept
-from infra.settings import PowertoolsLayer, Settings
+from infra.base.regions import layer_account
+from infra.settings import Settings
 
 
 class Function(lambda_.Function):
@@ -55,7 +56,7 @@ class Function(lambda_.Function):
             role=role,
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
-            layers=[_layer(scope, construct_id, settings.powertools_layer)] if powertools else [],
+            layers=[_layer(scope, construct_id, settings)] if powertools else [],
             # Tracing adds xray:PutTraceSegments on "*": X-Ray knows no resources to name.
             tracing=lambda_.Tracing.ACTIVE if settings.tracing else lambda_.Tracing.DISABLED,
             memory_size=memory_mb,
@@ -81,13 +82,13 @@ def _code(name: str, libraries: str | None) -> lambda_.Code:
     return lambda_.Code.from_asset(str(path), asset_hash=digest)
 
 
-def _layer(scope: Construct, construct_id: str, layer: PowertoolsLayer) -> lambda_.ILayerVersion:
+def _layer(scope: Construct, construct_id: str, settings: Settings) -> lambda_.ILayerVersion:
     # https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/#lambda-layer
     arn = Stack.of(scope).format_arn(
         service="lambda",
-        account=layer.account,
+        account=layer_account(settings.region, settings.powertools_layer.account),
         resource="layer",
-        resource_name=f"AWSLambdaPowertoolsPythonV3-python312-arm64:{layer.version}",
+        resource_name=f"AWSLambdaPowertoolsPythonV3-python312-arm64:{settings.powertools_layer.version}",
         arn_format=ArnFormat.COLON_RESOURCE_NAME,
     )
     return lambda_.LayerVersion.from_layer_version_arn(scope, f"{construct_id}Powertools", arn)

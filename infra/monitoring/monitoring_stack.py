@@ -1,6 +1,6 @@
 """Whether everything works, what it costs, and whether the model still does what it was evaluated for."""
 
-from aws_cdk import Aws, CfnOutput, Stack
+from aws_cdk import Annotations, Aws, CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -8,6 +8,7 @@ from infra.api.api_stack import ApiStack
 from infra.base.assets import ROOT
 from infra.base.deep_learning_images import DeepLearningImages
 from infra.base.metrics import MODEL_NAMESPACE
+from infra.base.regions import is_available
 from infra.base.sagemaker_role import SageMakerRole
 from infra.base.source_code import SourceCode
 from infra.base.stack import deployable
@@ -113,7 +114,13 @@ class MonitoringStack(Stack):
         )
         if options.dashboard:
             Dashboard(self, "Dashboard", watched=watched, alarms=alarms.arns if alarms else (), settings=settings)
-        if settings.budget is not None:
+        if settings.budget is not None and not is_available("AWS::Budgets::Budget", settings.region):
+            Annotations.of(self).add_warning_v2(
+                "cxr:budget",
+                f"CloudFormation makes no budgets in {settings.region}: nobody is told when a month costs more than "
+                f"{settings.budget.monthly_usd} USD. Make a budget of the tag project in the account's console.",
+            )
+        elif settings.budget is not None:
             SpendingBudget(
                 self,
                 "Budget",

@@ -156,7 +156,10 @@ class Network(Construct):
         }
         for construct_id, gateway in gateways.items():
             # Nothing can be carried to a bucket or a table of somebody else's account.
-            self._vpc.add_gateway_endpoint(construct_id, service=gateway).add_to_policy(_anything_if(own))
+            endpoint = self._vpc.add_gateway_endpoint(construct_id, service=gateway)
+            endpoint.add_to_policy(_anything_if(own))
+            if construct_id == "Objects":
+                endpoint.add_to_policy(self._answers_to_cloudformation())
         group = ec2.SecurityGroup(
             self, "Endpoints", vpc=self._vpc, description="Endpoints: from functions", allow_all_outbound=False
         )
@@ -164,10 +167,20 @@ class Network(Construct):
         # Of the jobs only MonitorModel has a network to reach them by.
         group.connections.allow_from(self._jobs, ec2.Port.tcp(443), "Jobs")
         for construct_id, service in SERVICES.items():
-            endpoint = self._vpc.add_interface_endpoint(
+            interface = self._vpc.add_interface_endpoint(
                 construct_id, service=service, security_groups=[group], open=False
             )
-            endpoint.add_to_policy(_anything_if({"StringEquals": {"aws:PrincipalAccount": account}}))
+            interface.add_to_policy(_anything_if({"StringEquals": {"aws:PrincipalAccount": account}}))
+
+    def _answers_to_cloudformation(self) -> iam.PolicyStatement:
+        """Custom resources answer with a form that CloudFormation signed, for a bucket of its own account.
+
+        Without it a stack waits for an hour, and fails. The name has the region without dashes
+        (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html, read 2026-11).
+        """
+        bucket = f"cloudformation-custom-resource-response-{self._stack.region.replace('-', '')}"
+        objects = self._stack.format_arn(service="s3", account="", region="", resource=bucket, resource_name="*")
+        return iam.PolicyStatement(principals=[iam.AnyPrincipal()], actions=["s3:PutObject"], resources=[objects])
 
 
 def _anything_if(condition: dict[str, dict[str, str]]) -> iam.PolicyStatement:

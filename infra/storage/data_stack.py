@@ -55,7 +55,14 @@ class DataStack(Stack):
             ],
         )
         self.data.send_events()
-        self.data.take_forms_of(settings.api.allowed_origins)
+        self.data.take_forms_of(
+            [
+                # The API's own page. Its address is known when its stack is deployed, which waits for this one.
+                f"https://*.execute-api.{self.region}.{self.url_suffix}",
+                *settings.api.page_origins,
+                *settings.api.allowed_origins,
+            ]
+        )
         # Readers' labels are ground truth that no training makes again.
         self.predictions = ExpiringTable(self, "Predictions", key=self.key, retain=settings.retain)
         self.data.write_once_by(f"{settings.name}-training-Trigger", "datasets/*")

@@ -79,11 +79,16 @@ class EncryptedBucket(Construct):
         )
 
     def take_forms_of(self, origins: Sequence[str]) -> None:
-        """Let pages of these origins post presigned forms from a browser."""
-        if origins:
-            self.bucket.add_cors_rule(
-                allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(origins), max_age=3600
-            )
+        """Let pages of these origins read what a presigned form's post was answered.
+
+        A browser keeps an answer of another origin from the page unless S3 says that the page may have it, and the page
+        then takes the upload for failed (https://docs.aws.amazon.com/AmazonS3/latest/userguide/cors.html, read
+        2026-11). The rule gives nobody a right: what may be posted is in the form, which the API signs.
+
+        Args:
+            origins: such as `https://reader.example`; one `*` in each stands for any characters.
+        """
+        self.bucket.add_cors_rule(allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(origins), max_age=3600)
 
     def write_once_by(self, role_name_prefix: str, keys: str) -> None:
         """Deny everybody else to write keys, whatever their own policies allow.

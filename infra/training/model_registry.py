@@ -7,7 +7,10 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from infra.base.function import Function
+from infra.base.regions import is_available
 from infra.settings import Settings
+
+DESCRIPTION = "Pneumonia classifiers for chest radiographs that passed the quality gates"
 
 
 class ModelRegistry(Construct):
@@ -21,21 +24,64 @@ class ModelRegistry(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, name: str, settings: Settings) -> None:
         super().__init__(scope, construct_id)
         self.name = name
+        stack = Stack.of(self)
+        self._group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=name)
+        self._packages = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{name}/*")
+        removal = RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY
+        if not is_available("AWS::SageMaker::ModelPackageGroup", settings.region):
+            self._make_by_a_function(removal, settings)
+            return
         group = sagemaker.CfnModelPackageGroup(
             self,
             "Resource",
             model_package_group_name=name,
-            model_package_group_description="Pneumonia classifiers for chest radiographs that passed the quality gates",
+            model_package_group_description=DESCRIPTION,
         )
-        stack = Stack.of(self)
-        self._group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=name)
-        self._packages = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{name}/*")
-        group.apply_removal_policy(RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY)
+        group.apply_removal_policy(removal)
         if not settings.retain:
             self._purge_before(group, settings)
 
+    def _make_by_a_function(self, removal: RemovalPolicy, settings: Settings) -> None:
+        """The group as a custom resource: in some regions SageMaker has model packages and CloudFormation no groups."""
+        function = self._purge_function(settings)
+        function.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=[
+                    *("sagemaker:AddTags", "sagemaker:CreateModelPackageGroup", "sagemaker:DeleteModelPackageGroup"),
+                ],
+                resources=[self._group],
+            )
+        )
+        tags = {**settings.tags, "environment": settings.environment}
+        group = CustomResource(
+            self,
+            "Made",
+            resource_type="Custom::ModelPackageGroup",
+            service_token=function.function_arn,
+            removal_policy=removal,
+            properties={
+                "ModelPackageGroupName": self.name,
+                "ModelPackageGroupDescription": DESCRIPTION,
+                # CloudFormation puts the stack's tags on no custom resource.
+                "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+            },
+        )
+        group.node.add_dependency(function)
+
     def _purge_before(self, group: sagemaker.CfnModelPackageGroup, settings: Settings) -> None:
         """Delete the group's versions before the group itself, which could not be deleted with them."""
+        purge = self._purge_function(settings)
+        emptied = CustomResource(
+            self,
+            "Emptied",
+            resource_type="Custom::ModelPackages",
+            service_token=purge.function_arn,
+            properties={"ModelPackageGroupName": self.name},
+        )
+        emptied.node.add_dependency(group, purge)
+
+    def _purge_function(self, settings: Settings) -> Function:
+        """The function behind the custom resources, which may delete the group's versions."""
         purge = Function(
             self, "Purge", name="purge", environment={}, memory_mb=256, timeout_seconds=300, settings=settings
         )
@@ -49,14 +95,7 @@ class ModelRegistry(Construct):
         purge.add_to_role_policy(
             iam.PolicyStatement(actions=["sagemaker:DeleteModelPackage"], resources=[self._packages])
         )
-        emptied = CustomResource(
-            self,
-            "Emptied",
-            resource_type="Custom::ModelPackages",
-            service_token=purge.function_arn,
-            properties={"ModelPackageGroupName": self.name},
-        )
-        emptied.node.add_dependency(group, purge)
+        return purge
 
     def decisions(self) -> events.EventPattern:
         """Events of a package of this group that a person approved or rejected."""

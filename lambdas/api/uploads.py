@@ -21,6 +21,7 @@ from lambdas.api.documents import Upload, UploadRequest
 from lambdas.api.environment import UploadsEnvironment
 from lambdas.api.service import Service, resolver
 from lambdas.api.tables import dynamodb, moment
+from lambdas.http import presigning
 from lambdas.http.answers import Answers, origins
 from lambdas.http.idempotency import Requests
 
@@ -41,8 +42,7 @@ def environment() -> UploadsEnvironment:
 @cache
 def s3() -> Any:
     """The client, which only signs."""
-    # The regional name, without which a new bucket's uploads are redirected, and signature version 4.
-    return boto3.client("s3", config=Config(signature_version="s3v4", s3={"us_east_1_regional_endpoint": "regional"}))
+    return boto3.client("s3", config=Config(**presigning.OPTIONS))
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
+from lambdas.http import presigning
 from lambdas.http.answers import Answers, origins
 from lambdas.http.idempotency import DAY_SECONDS, Requests
 from lambdas.predict import dicom, results, uploads
@@ -54,9 +55,8 @@ def build(environment: Environment) -> Api:
 
     @cache
     def s3() -> Any:
-        # What KMS encrypts is only given to addresses signed with version 4.
         timeouts = uploads.CONNECT_TIMEOUT_SECONDS, uploads.READ_TIMEOUT_SECONDS
-        return client("s3", *timeouts, signature_version="s3v4")
+        return client("s3", *timeouts, **presigning.OPTIONS)
 
     @cache
     def hurried_model() -> Model:

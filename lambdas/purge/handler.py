@@ -1,8 +1,9 @@
 """Purge: when an environment that retains nothing is removed, its registered models go first.
 
 Invoked by CloudFormation as a custom resource, which waits for an answer at the URL in the event
-(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html). Only a deletion does anything; a failure
-is answered too, because without any answer the stack would wait for an hour.
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html). As `Custom::ModelPackages` only a
+deletion does anything; as `Custom::ModelPackageGroup`, where CloudFormation has no such type, it makes and deletes the
+group too. A failure is answered too, because without any answer the stack would wait for an hour.
 """
 
 from __future__ import annotations
@@ -36,13 +37,20 @@ def sagemaker() -> SageMakerClient:
 def handle(event: dict[str, Any], context: LambdaContext) -> None:
     """Handle one CloudFormation custom resource request."""
     del context
-    group = event["ResourceProperties"]["ModelPackageGroupName"]
+    properties, request = event["ResourceProperties"], event["RequestType"]
+    group, owned = properties["ModelPackageGroupName"], event["ResourceType"] == "Custom::ModelPackageGroup"
     status, reason = "SUCCESS", "nothing to do"
-    if event["RequestType"] == "Delete":
-        try:
+    try:
+        if request == "Delete":
             reason = f"deleted {packages.delete_all(sagemaker(), group)} model packages of {group}"
-        except (ClientError, BotoCoreError) as error:
-            status, reason = "FAILED", f"The model packages of {group} could not be deleted: {error}"
+            if owned:
+                packages.delete_group(sagemaker(), group)
+        elif request == "Create" and owned:
+            description, tags = properties["ModelPackageGroupDescription"], properties["Tags"]
+            reason = packages.create_group(sagemaker(), group, description, tags)
+    except (ClientError, BotoCoreError) as error:
+        what = "group could not be made" if request == "Create" else "packages could not be deleted"
+        status, reason = "FAILED", f"The model {what}, of {group}: {error}"
     logger.info("answered", extra={"request": event["RequestType"], "status": status, "reason": reason})
     _answer(event, status, reason)
 

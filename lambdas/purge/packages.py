@@ -1,11 +1,14 @@
-"""The versions of a model package group."""
+"""A model package group and its versions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mypy_boto3_sagemaker.client import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import TagTypeDef
 
 
 def delete_all(sagemaker: SageMakerClient, group: str) -> int:
@@ -24,3 +27,25 @@ def delete_all(sagemaker: SageMakerClient, group: str) -> int:
     for arn in arns:
         sagemaker.delete_model_package(ModelPackageName=arn)
     return len(arns)
+
+
+def create_group(sagemaker: SageMakerClient, group: str, description: str, tags: Sequence[TagTypeDef]) -> str:
+    """Make the group, or take over the one of this name that an earlier deployment left; a sentence about which."""
+    try:
+        sagemaker.create_model_package_group(
+            ModelPackageGroupName=group, ModelPackageGroupDescription=description, Tags=tags
+        )
+    except sagemaker.exceptions.ClientError as error:
+        if "already exists" in error.response["Error"]["Message"]:
+            return f"took over the group {group}, which was there"
+        raise
+    return f"made the group {group}"
+
+
+def delete_group(sagemaker: SageMakerClient, group: str) -> None:
+    """Delete the group, which holds no versions any more; one that is gone is no failure."""
+    try:
+        sagemaker.delete_model_package_group(ModelPackageGroupName=group)
+    except sagemaker.exceptions.ClientError as error:
+        if "does not exist" not in error.response["Error"]["Message"]:
+            raise

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from lambdas.http import answers
 from lambdas.http.answers import Answers, header, origins
@@ -129,6 +130,20 @@ class Front:
         return self._answers.of(event, 204, "", headers, request_id=request_id)
 
 
+def upload_origin(variables: Mapping[str, str]) -> str:
+    """Where presigned forms go.
+
+    Args:
+        variables: with UPLOAD_ORIGIN, the bucket's address; where the SDK's own variables name another endpoint for S3,
+            as on the laptop, the forms are signed for that.
+    """
+    endpoint = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
+    if not endpoint:
+        return variables.get("UPLOAD_ORIGIN", "")
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def narrowed(document: Mapping[str, Any], authentication: str) -> dict[str, Any]:
     """The document with one way to authenticate.
 
@@ -145,7 +160,7 @@ front = Front(
     _DOCUMENT,
     authentication=os.environ.get("AUTHENTICATION", "api_key"),
     answers=Answers(origins(os.environ.get("ALLOWED_ORIGINS", ""))),
-    upload_origin=os.environ.get("UPLOAD_ORIGIN", ""),
+    upload_origin=upload_origin(os.environ),
 )
 
 

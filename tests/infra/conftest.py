@@ -11,8 +11,14 @@ from typing import Any
 
 import pytest
 
+from infra.application import add_stacks
+from infra.settings import Settings
 from policy.synthesis import audited as with_data_events
 from policy.synthesis import in_a_network
+
+# After `infra`, which configures jsii before it starts.
+from aws_cdk import App, Validations  # isort: skip
+from cdk_nag import AwsSolutionsChecks  # isort: skip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod", "laptop")
@@ -89,28 +95,17 @@ def synthesise_app(context: dict[str, Any], output: Path, *, nag: bool = False) 
         output: where the templates go.
         nag: let cdk-nag write `validation-report.json` beside them.
     """
-    with pytest.MonkeyPatch.context() as patch:
-        # Validating takes most of a synthesis; test_app.py has it done once for each environment.
-        patch.setenv("CDK_VALIDATION", "false")
-        import infra  # noqa: F401, I001 - configures jsii before aws_cdk starts it
-        from aws_cdk import App, Validations
-
-        from infra.application import add_stacks
-        from infra.settings import Settings
-
-        settings = Settings.load(context)
-        app = App(context=context, outdir=str(output))
-        add_stacks(app, settings)
-        if nag:
-            from cdk_nag import AwsSolutionsChecks
-
-            Validations.of(app).add_plugins(AwsSolutionsChecks(app))
-        try:
-            app.synth()
-        except RuntimeError as error:
-            # Findings end a synthesis, after everything is written; what they are is what a caller wants to know.
-            if not (nag and "ValidationFailed" in str(error)):
-                raise
+    settings = Settings.load(context)
+    app = App(context=context, outdir=str(output))
+    add_stacks(app, settings)
+    if nag:
+        Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    try:
+        app.synth()
+    except RuntimeError as error:
+        # Findings end a synthesis, after everything is written; what they are is what a caller wants to know.
+        if not (nag and "ValidationFailed" in str(error)):
+            raise
     return settings.name
 
 

@@ -13,18 +13,25 @@ from typing import Any
 
 import pytest
 
-from tests.infra.conftest import ENVIRONMENTS, PARTS
+from tests.infra.conftest import ENVIRONMENTS, PARTS, environment_context
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# The app in a Python whose sockets do not work.
-GUARDED = """
-import runpy, socket, sys
+# A Python whose sockets do not work.
+GUARD = """
+import json, os, pathlib, runpy, socket, sys
 def refuse(*_, **__):
     raise RuntimeError("the synthesis touched the network")
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 sys.path.insert(0, ".")
-runpy.run_path("app.py", run_name="__main__")
+"""
+APP = 'runpy.run_path("app.py", run_name="__main__")'
+# Every environment in one process, where the rules of the CDK's validation load once.
+EVERY = """
+from policy.synthesis import synthesised
+context = json.loads(os.environ["CDK_CONTEXT_JSON"])
+for name in context["environments"]:
+    synthesised({**context, "env": name}, pathlib.Path(os.environ["CDK_OUTDIR"]) / name)
 """
 
 
@@ -37,16 +44,15 @@ def isolated() -> list[str]:
     return prefix if tried.returncode == 0 else []
 
 
-def run(context: dict[str, Any], output: Path, *, validate: bool) -> subprocess.CompletedProcess[str]:
+def run(program: str, context: dict[str, Any], output: Path) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_"))}
     environment = {
         **kept,
         "CDK_CONTEXT_JSON": json.dumps(context),
         "CDK_OUTDIR": str(output),
-        **({} if validate else {"CDK_VALIDATION": "false"}),
     }
     return subprocess.run(
-        [*isolated(), sys.executable, "-c", GUARDED],
+        [*isolated(), sys.executable, "-c", GUARD + program],
         cwd=REPOSITORY,
         env=environment,
         capture_output=True,
@@ -64,27 +70,49 @@ def test_the_node_process_is_cut_off_too() -> None:
     assert done.returncode == 7
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_synthesis_needs_nothing_gives_the_same_and_is_valid(
-    environment: str,
-    context: dict[str, Any],
-    templates: Callable[[str], dict[str, dict[str, Any]]],
-    tmp_path: Path,
-) -> None:
-    """No network, no credentials, no account; CDK's validation treats a finding as an error."""
-    done = run({**context, "env": environment}, tmp_path, validate=True)
-
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The templates of every environment, synthesised by a process of their own; the CDK's findings are errors."""
+    output = tmp_path_factory.mktemp("apart")
+    done = run(EVERY, environment_context("dev"), output)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stdout + done.stderr
+    return output
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_synthesis_needs_nothing_gives_the_same_and_is_valid(
+    environment: str, apart: Path, templates: Callable[[str], dict[str, dict[str, Any]]]
+) -> None:
+    """No network, no credentials, no account."""
     for part in PARTS:
-        second = json.loads((tmp_path / f"cxr-{environment}-{part}.template.json").read_text(encoding="utf-8"))
-        assert second == templates(environment)[part], part
+        file = apart / environment / f"cxr-{environment}-{part}.template.json"
+        assert json.loads(file.read_text(encoding="utf-8")) == templates(environment)[part], part
+
+
+def test_the_app_of_cdk_json_writes_these_templates(context: dict[str, Any], apart: Path, tmp_path: Path) -> None:
+    done = run(APP, {**context, "env": "prod"}, tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    for file in sorted(tmp_path.glob("*.template.json")):
+        assert file.read_bytes() == (apart / "prod" / file.name).read_bytes()
+    assert len(list(tmp_path.glob("*.template.json"))) == len(PARTS)
+
+
+def test_validation_is_part_of_it(context: dict[str, Any], tmp_path: Path) -> None:
+    """A type that CloudFormation does not have in the region stops the synthesis, not the deployment."""
+    program = "import infra.monitoring.monitoring_stack as stack\nstack.is_available = lambda kind, region: True\n"
+    context["shared"]["region"] = "il-central-1"
+    done = run(program + APP, {**context, "env": "prod"}, tmp_path)
+
+    assert done.returncode != 0
+    assert "'AWS::Budgets::Budget' does not exist in 'il-central-1'" in done.stdout + done.stderr
 
 
 def test_a_wrong_setting_is_one_line(context: dict[str, Any], tmp_path: Path) -> None:
     del context["shared"]["pipeline"]["epochs"]
 
-    done = run(context, tmp_path, validate=False)
+    done = run(APP, context, tmp_path)
 
     assert done.returncode == 1
     assert done.stderr == 'cdk.json, environment "dev": pipeline.epochs is missing.\n'

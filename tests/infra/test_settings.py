@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import ValidationError
 
-from infra.settings import Pipeline, Settings, SettingsError, is_gpu
+from infra.settings import Pipeline, Settings, SettingsError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
@@ -120,6 +120,9 @@ def test_no_environment_repeats_what_is_shared() -> None:
         ("prod", "api.keep_labelled_days", 7, "keep_labelled_days must not be below keep_days"),
         ("prod", "api.allowed_origins", ["*"], "api.allowed_origins.0 is '*'"),
         ("prod", "api.allowed_origins", ["https://reader.example/"], "api.allowed_origins.0 is"),
+        ("prod", "api.page_origins", ["*"], "api.page_origins.0 is '*'"),
+        ("prod", "api.page_origins", ["https://*.example:*"], "api.page_origins.0 is"),
+        ("prod", "api.page_origins", ["https://cxr.example/page"], "api.page_origins.0 is"),
         ("prod", "api.authentication", {"kind": "basic"}, "api.authentication"),
         ("prod", "api.authentication", {"kind": "jwt", "audience": "x"}, "api.authentication.issuer is missing"),
         (
@@ -330,12 +333,3 @@ def test_what_the_repository_compiles_is_what_dev_and_prod_deploy() -> None:
     for environment in ("dev", "prod"):
         defaults = Settings.load({**CONTEXT, "env": environment}).pipeline.defaults()
         assert {name: compiled[name] for name in defaults} == defaults
-
-
-@pytest.mark.parametrize(
-    ("instance_type", "gpu"),
-    [("ml.g4dn.xlarge", True), ("ml.g5.2xlarge", True), ("ml.p3.2xlarge", True), ("ml.m5.xlarge", False),
-     ("ml.c6i.xlarge", False), ("ml.c7g.xlarge", False)],
-)  # fmt: skip
-def test_gpu_instances_are_known_by_their_family(instance_type: str, gpu: bool) -> None:
-    assert is_gpu(instance_type) is gpu

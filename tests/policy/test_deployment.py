@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,12 +13,22 @@ import pytest
 from cfnlint import lint_file
 from cfnlint.config import ManualArgs
 
-from policy.deployment import LARGEST_POLICY, PROVIDER, UnscopedServiceError, page
+from policy.deployment import LARGEST_POLICY, UnscopedServiceError, page
+from policy.github import PROVIDER
 from policy.schemas import exists, handlers
+from policy.synthesis import chosen, synthesised
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = REPOSITORY / "docs" / "deployment-roles.json"
 Environments = Callable[[], dict[str, dict[str, dict[str, Any]]]]
+
+
+@pytest.fixture(scope="module")
+def every(environments: Environments, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Every template that settings can make, as far as its types of resources go."""
+    context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
+    further = synthesised(chosen(context), tmp_path_factory.mktemp("chosen"))
+    return [template for parts in (*environments().values(), further) for template in parts.values()]
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +50,7 @@ def resources(statement: dict[str, Any]) -> list[str]:
     return [one if isinstance(one, str) else one["Fn::Sub"] for one in statement["Resource"]]
 
 
-def test_the_template_is_what_the_app_s_templates_need(environments: Environments) -> None:
-    every = [template for parts in environments().values() for template in parts.values()]
-
+def test_the_template_is_what_the_app_s_templates_need(every: list[dict[str, Any]]) -> None:
     assert FILE.read_text(encoding="utf-8") == page(every, handlers, exists), "run `make policy` and review it"
 
 
@@ -71,7 +80,7 @@ def test_what_the_stacks_consist_of_can_be_made_and_changed(action: str, committ
 @pytest.mark.parametrize(
     "action",
     [
-        *("s3:PutObject", "s3:DeleteObject", "kms:Decrypt", "sagemaker:InvokeEndpoint", "iam:CreateUser"),
+        *("s3:PutObject", "s3:DeleteObject", "sagemaker:InvokeEndpoint", "iam:CreateUser"),
         *("iam:CreatePolicyVersion", "sts:AssumeRole", "iam:DeleteRolePermissionsBoundary", "dynamodb:GetItem"),
     ],
 )
@@ -83,6 +92,40 @@ def test_neither_data_nor_people_nor_its_own_rights_are_within_reach(action: str
 def test_objects_are_read_from_the_assets_only(committed: dict[str, Any]) -> None:
     (reading,) = (statement for statement in statements(committed) if "s3:GetObject" in statement["Action"])
     assert all(":::cdk-hnb659fds-assets-" in one for one in resources(reading))
+
+
+def test_keys_are_used_through_dynamodb_only(committed: dict[str, Any]) -> None:
+    """Tables need it of who makes them; read with it nothing can be, since nothing may be read of a table."""
+    use = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:CreateGrant")
+    for statement in statements(committed):
+        if any(fnmatchcase(action, one) for one in statement["Action"] for action in use):
+            condition = statement["Condition"]
+            assert condition["StringEquals"] == {
+                "kms:ViaService": {"Fn::Sub": "dynamodb.${AWS::Region}.${AWS::URLSuffix}"}
+            }
+            if "kms:CreateGrant" in statement["Action"]:
+                assert condition["Bool"] == {"kms:GrantIsForAWSResource": "true"}
+
+
+def test_nothing_that_a_new_key_needs_waits_for_its_tags(committed: dict[str, Any]) -> None:
+    """Tags may take five minutes to count: a deployment makes a table with the key some seconds after it."""
+    tagged = {
+        action
+        for statement in statements(committed)
+        if "aws:ResourceTag/environment" in str(statement.get("Condition"))
+        for action in statement["Action"]
+    }
+    assert {"kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"} <= tagged
+    assert not tagged & {"kms:CreateGrant", "kms:DescribeKey", "kms:Decrypt", "kms:Encrypt", "kms:EnableKeyRotation"}
+
+
+def test_alarms_of_target_tracking_can_be_made_and_taken_away(committed: dict[str, Any]) -> None:
+    """Application Auto Scaling makes them in the name of who makes the policy, under a name of its own."""
+    (changing,) = (one for one in statements(committed) if "cloudwatch:PutMetricAlarm" in one["Action"])
+    name = "alarm:TargetTracking-endpoint/cxr-dev/variant/AllTraffic-AlarmHigh-609224a3-ce77-4cf9-98c7-0d5211b1fec2"
+    patterns = [one.rpartition("AWS::AccountId}:")[2].replace("${Environment}", "dev") for one in resources(changing)]
+    assert any(fnmatchcase(name, pattern) for pattern in patterns)
+    assert not any(fnmatchcase(name.replace("cxr-dev", "other"), pattern) for pattern in patterns)
 
 
 @pytest.mark.parametrize("service", ["s3", "iam", "lambda", "sns", "sqs", "events", "cloudwatch"])
@@ -144,13 +187,7 @@ def test_a_workflow_may_act_for_one_environment_of_one_repository(
     (assuming,) = policy["PolicyDocument"]["Statement"]
 
     assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
-    # StringEquals: a wildcard in a subject would let other branches and repositories in.
-    assert trust["Condition"] == {
-        "StringEquals": {
-            f"{PROVIDER}:aud": "sts.amazonaws.com",
-            f"{PROVIDER}:sub": {"Fn::Sub": f"repo:${{Repository}}:{subject}"},
-        }
-    }
+    assert subjects(trust) == [f"repo:owner/name:{subject}"]
     assert assuming["Action"] == ["sts:AssumeRole"]
     assert {one.split("cdk-hnb659fds-")[1].split("-role-")[0] for one in resources(assuming)} == bootstrap
 
@@ -174,8 +211,7 @@ def test_a_promotion_reads_on_one_side_and_registers_on_the_other(
     held = of_role(committed, role)
     actions = {action for statement in held.values() for action in statement["Action"]}
 
-    subject = trust["Condition"]["StringEquals"][f"{PROVIDER}:sub"]["Fn::Sub"]
-    assert subject == f"repo:${{Repository}}:environment:${{{environment}}}"
+    assert subjects(trust) == [f"repo:owner/name:environment:${{{environment}}}"]
     reading = ("Describe", "Get", "List", "Decrypt", "GenerateDataKey")
     assert {one for one in actions if not one.partition(":")[2].startswith(reading)} == writes
     assert "sagemaker:UpdateModelPackage" not in actions, "who copies a model does not approve it"
@@ -194,12 +230,64 @@ def test_promotion_uses_the_environment_s_key_through_s3_only(role: str, committ
     assert condition["kms:ViaService"] == {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}
 
 
+def subjects(trust: dict[str, Any], **given: str) -> list[str]:
+    """The subjects that a trust policy accepts, with the template's parameters put in."""
+    values = {"Repository": "owner/name", "OwnerId": "", "RepositoryId": "", **given}
+    owner, name = values["Repository"].split("/")
+
+    def put(value: Any) -> Any:
+        match value:
+            case {"Fn::If": ["WithIds", with_ids, without]}:
+                return put(with_ids if values["OwnerId"] and values["RepositoryId"] else without)
+            case {"Fn::Sub": [str(text), dict(local)]}:
+                assert set(local) == {"Owner", "Name"}
+                return substituted(text, {**values, "Owner": owner, "Name": name})
+            case {"Fn::Sub": str(text)}:
+                return substituted(text, values)
+            case list():
+                return [put(one) for one in value]
+        raise AssertionError(value)
+
+    found = put(trust["Condition"]["StringEquals"][f"{PROVIDER}:sub"])
+    return found if isinstance(found, list) else [found]
+
+
+def substituted(text: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\$\{(\w+)\}", lambda match: values.get(match[1], match[0]), text)
+
+
+@pytest.mark.parametrize(
+    ("role", "ends"),
+    [
+        ("Deploy", "environment:${Environment}"),
+        ("Diff", "pull_request"),
+        ("PromoteFrom", "environment:${PromotedTo}"),
+        ("PromoteTo", "environment:${Environment}"),
+    ],
+)
+def test_repositories_are_trusted_by_names_and_by_names_with_ids(
+    role: str, ends: str, committed: dict[str, Any]
+) -> None:
+    """GitHub names a repository with its ids if it was made or renamed since 2026-07-15, or has chosen that."""
+    (trust,) = of_type(committed, "AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
+
+    assert subjects(trust) == [f"repo:owner/name:{ends}"]
+    assert subjects(trust, OwnerId="17", RepositoryId="4711") == [
+        f"repo:owner/name:{ends}",
+        f"repo:owner@17/name@4711:{ends}",
+    ]
+    assert subjects(trust, OwnerId="17") == [f"repo:owner/name:{ends}"], "half an identity is none"
+    # StringEquals: a wildcard in a subject would let other branches and repositories in.
+    assert list(trust["Condition"]) == ["StringEquals"]
+    assert trust["Condition"]["StringEquals"][f"{PROVIDER}:aud"] == "sts.amazonaws.com"
+
+
 def test_a_service_nobody_bounded_is_refused() -> None:
     def of_another(_: str) -> Mapping[str, Any]:
         return {"create": {"permissions": ["braket:CreateJob"]}}
 
     template = {"Resources": {"Job": {"Type": "AWS::Braket::Job"}}}
-    with pytest.raises(UnscopedServiceError, match=r"AWS::Braket::Job: say in .* what of its service may be changed"):
+    with pytest.raises(UnscopedServiceError, match=r"AWS::Braket::Job: its handlers call braket:CreateJob\. Say in"):
         page([template], of_another, lambda _: True)
 
 

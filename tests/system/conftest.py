@@ -21,7 +21,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         for command in (synth(workspace / "cdk.out"), deploy(workspace / "cdk.out")):
             done = laptop.run(command)
             assert done.returncode == 0, f"{done.stderr[-4000:]}\n{laptop.log_tail()}"
-        yield Stack(laptop, workspace, laptop.outputs(), laptop.api_url(), laptop.api_key())
+        yield Stack(laptop, workspace, laptop.outputs(), laptop.api_url(), laptop.page_url(), laptop.api_key())
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ class Stack:
     workspace: Path
     outputs: dict[str, str]
     url: str
+    page_url: str
     key: str
 
     def cxr(self, *arguments: str) -> Any:

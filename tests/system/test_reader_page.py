@@ -48,11 +48,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, stack: Stack) -> Iterator[Page]:
-    """The page as it opens, with the key filled in; anything that its policy forbids or a script breaks fails."""
+def complaints() -> list[str]:
+    """What the page's policy or the browser forbade, and what a script broke: a test takes out what it expects."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, stack: Stack, complaints: list[str]) -> Iterator[Page]:
+    """The page as it opens, with the key filled in; complaints fail."""
     context = browser.new_context(color_scheme="light")
     opened = context.new_page()
-    complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on(
         "console",
@@ -63,7 +68,7 @@ def page(browser: Browser, stack: Stack) -> Iterator[Page]:
             else None
         ),
     )
-    opened.goto(stack.url)
+    opened.goto(stack.page_url)
     opened.get_by_label("API key").fill(stack.key)
     yield opened
     assert complaints == []
@@ -127,7 +132,7 @@ def test_a_dropped_radiograph_is_answered_with_probability_overlay_and_model(
     expect(page.locator("#model")).to_contain_text("95 % interval")
     expect(page.locator("#history tr")).to_have_count(1)
     expect(page.locator("#history")).to_contain_text(examples["PNEUMONIA"].name)
-    assert all(url.startswith((stack.url, "blob:", "data:")) for url in asked), "no third party is asked"
+    assert all(url.startswith((stack.page_url, "blob:", "data:")) for url in asked), "no third party is asked"
     picture(page, "page")
 
 
@@ -144,6 +149,64 @@ def test_a_dicom_file_is_seen_under_its_overlay(
         page.wait_for_function(f"document.querySelector('{image}').naturalWidth > 0")
     width = page.evaluate("document.querySelector('#radiograph').naturalWidth")
     assert width == levels.shape[1]
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A DICOM file above the inline limit, as a detector writes them: 12 bits in 16, uncompressed."""
+    levels = np.random.default_rng(7).integers(0, 1 << 12, (1800, 1500), np.int64)
+    path = tmp_path / "large.dcm"
+    path.write_bytes(dicom_file(levels, bits=12))
+    assert path.stat().st_size > 5_000_000
+    return path
+
+
+def test_a_large_file_goes_to_another_origin_and_is_answered_like_a_small_one(
+    page: Page, stack: Stack, released: str, examples: dict[str, Path], tmp_path: Path
+) -> None:
+    picture = Image.open(examples["PNEUMONIA"]).convert("L").resize((1800, 1800))
+    (tmp_path / "large.dcm").write_bytes(dicom_file(np.asarray(picture, np.int64) * 16))
+
+    with page.expect_response("http://127.0.0.1:*/**") as answered:
+        ask(page, tmp_path / "large.dcm")
+
+    assert (answered.value.status, answered.value.request.method) == (204, "POST")
+    expect(page.locator("#sentence")).to_contain_text("probability of pneumonia 0.", timeout=30_000)
+
+
+def test_an_upload_needs_the_rule_of_the_bucket(page: Page, stack: Stack, large: Path, complaints: list[str]) -> None:
+    """The rule is what S3 answers a browser by: without it the same file is refused, on the laptop as in AWS."""
+    asked: list[str] = []
+
+    def refuse(route: Route) -> None:
+        asked.append(str(route.request.post_data))
+        document = Problem("no_model_released", "Nothing is asked here.").document("request-7")
+        route.fulfill(status=503, content_type=CONTENT_TYPE, body=json.dumps(document))
+
+    page.route("**/v1/predictions?explain=true", refuse)
+    s3, bucket = stack.laptop.client("s3"), stack.outputs["DataBucketName"]
+    rules = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
+    try:
+        s3.delete_bucket_cors(Bucket=bucket)
+        ask(page, large)
+        expect(page.get_by_role("alert")).to_contain_text("upload_failed", timeout=30_000)
+        assert asked == []
+        assert "blocked by CORS policy" in complaints.pop()
+    finally:
+        s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": rules})
+
+    ask(page, large)
+
+    expect(page.get_by_role("alert")).to_contain_text("no_model_released", timeout=30_000)
+    assert [list(json.loads(body)) for body in asked] == [["upload"]]
+
+
+def test_the_page_sends_nothing_anywhere_else(page: Page, complaints: list[str]) -> None:
+    """Its policy names the API and the uploads, and no other port of the same machine."""
+    send = "url => fetch(url, {method: 'POST', mode: 'no-cors', body: 'x'}).then(() => 'sent', () => 'refused')"
+    assert page.evaluate(send, "http://127.0.0.1:9/") == "refused"
+    assert any("Content Security Policy" in complaint for complaint in complaints)
+    complaints.clear()
 
 
 def test_the_slider_shows_the_radiograph_alone(page: Page, released: str, examples: dict[str, Path]) -> None:

@@ -157,7 +157,7 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Releases]:
     workspace = tmp_path_factory.mktemp("releases")
     with Laptop(workspace / "cloud", port=0) as laptop:
         deploy_with(laptop, workspace / "app")
-        stack = Stack(laptop, workspace, laptop.outputs(), laptop.api_url(), laptop.api_key())
+        stack = Stack(laptop, workspace, laptop.outputs(), laptop.api_url(), laptop.page_url(), laptop.api_key())
         yield Releases(stack, save_model(workspace / "saved-model"))
 
 

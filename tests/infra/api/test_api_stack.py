@@ -16,6 +16,7 @@ from infra.settings import Settings
 from lambdas.http.problems import KINDS
 from lambdas.predict.dicom import READ_TIMEOUT_SECONDS
 from openapi.operations import OPERATIONS
+from policy.template import text
 from tests.infra.conftest import ENVIRONMENTS, of_type
 from tests.infra.test_policies import listed
 
@@ -246,7 +247,37 @@ def with_origins(context: dict[str, Any], synthesise: Synthesise, *origins: str)
 
 def test_no_page_of_another_origin_calls_by_default(templates: Templates) -> None:
     assert "Access-Control" not in json.dumps(templates("prod")["api"])
-    assert "CorsConfiguration" not in json.dumps(templates("prod")["data"])
+
+
+def form_origins(template: dict[str, Any]) -> list[Any]:
+    """Whose pages may read S3's answer to a form, by the only CORS rule there is."""
+    (rule,) = [
+        rule
+        for bucket in of_type(template, "AWS::S3::Bucket").values()
+        for rule in bucket["Properties"].get("CorsConfiguration", {}).get("CorsRules", [])
+    ]
+    assert rule["AllowedMethods"] == ["POST"]
+    return [text(origin) for origin in rule["AllowedOrigins"]]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_apis_own_page_may_upload(environment: str, templates: Templates) -> None:
+    """The page is of API Gateway's origin and its uploads go to S3's: without the rule every browser refuses those."""
+    template = templates(environment)["data"]
+    origins = form_origins(template)
+    assert origins[0] == "https://*.execute-api.us-east-1.amazonaws.com"
+    assert "*" not in origins
+    buckets = of_type(template, "AWS::S3::Bucket")
+    (taking,) = (name for name, bucket in buckets.items() if "CorsConfiguration" in bucket["Properties"])
+    assert taking.startswith("Data"), "nothing is posted to the others"
+
+
+def test_the_page_may_upload_from_a_domain_of_its_own(context: dict[str, Any], synthesise: Synthesise) -> None:
+    domain = "https://cxr.hospital.example"
+    context["environments"]["dev"]["api"] = {"page_origins": [domain]}
+    parts = synthesise(context)
+    assert form_origins(parts["data"]) == ["https://*.execute-api.us-east-1.amazonaws.com", domain]
+    assert "Access-Control" not in json.dumps(parts["api"]), "its own API is of the same origin"
 
 
 @pytest.mark.parametrize(
@@ -266,12 +297,7 @@ def test_pages_of_allowed_origins_may_call_upload_and_read_errors(
         if function["Properties"]["Handler"].startswith(("lambdas.api", "lambdas.predict", "lambdas.site"))
     ]
     assert told == [" ".join(origins)] * 6
-    (rule,) = [
-        rule
-        for bucket in of_type(parts["data"], "AWS::S3::Bucket").values()
-        for rule in bucket["Properties"].get("CorsConfiguration", {}).get("CorsRules", [])
-    ]
-    assert (rule["AllowedMethods"], rule["AllowedOrigins"]) == (["POST"], list(origins))
+    assert form_origins(parts["data"])[1:] == list(origins)
 
 
 @pytest.mark.parametrize(("environment", "on"), [("dev", False), ("laptop", False), ("staging", True), ("prod", True)])

@@ -15,7 +15,8 @@ from aws_cdk.assertions import Match, Template
 from infra.settings import Settings
 from infra.training.sagemaker_pipeline import isolated as isolate
 from infra.training.training_pipeline import definition_file
-from policy.synthesis import in_a_network
+from policy.synthesis import in_a_network, synthesised
+from policy.template import text
 from tests.infra.conftest import ENVIRONMENTS, environment_context, of_type
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -66,14 +67,55 @@ def test_data_reaches_no_bucket_of_another_account(isolated: Parts) -> None:
     gateways = [item["Properties"] for item in endpoints if item["Properties"]["VpcEndpointType"] == "Gateway"]
     assert len(gateways) == 2
     for gateway in gateways:
-        (statement,) = gateway["PolicyDocument"]["Statement"]
+        statement, *others = gateway["PolicyDocument"]["Statement"]
+        assert [text(other["Resource"]) for other in others] in (
+            [],
+            ["arn:aws:s3:::cloudformation-custom-resource-response-useast1/*"],
+        )
         assert statement["Condition"]["StringEquals"] == {
             "aws:PrincipalAccount": {"Ref": "AWS::AccountId"},
             "aws:ResourceAccount": {"Ref": "AWS::AccountId"},
         }
     for item in endpoints:
-        (statement,) = item["Properties"]["PolicyDocument"]["Statement"]
+        statement = item["Properties"]["PolicyDocument"]["Statement"][0]
         assert statement["Condition"]["StringEquals"]["aws:PrincipalAccount"] == {"Ref": "AWS::AccountId"}
+
+
+@pytest.fixture(scope="module", params=["us-east-1", "il-central-1"])
+def removable(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Parts]:
+    """A region, and the templates there of an environment in a network that retains nothing."""
+    context = copy.deepcopy(environment_context("staging"))
+    context["shared"]["region"] = request.param
+    context["environments"]["staging"] |= {"network": {"vpc": True}, "pipeline": {"weights_file": "weights.h5"}}
+    return request.param, synthesised(context, tmp_path_factory.mktemp("removable"))
+
+
+def test_custom_resources_in_it_can_answer_cloudformation(removable: tuple[str, Parts]) -> None:
+    """Their answers go to a bucket of CloudFormation's; a deployment waits for each of them for an hour."""
+    region, parts = removable
+    answering = [
+        resource["Properties"]["ServiceToken"]["Fn::GetAtt"][0]
+        for template in parts.values()
+        for resource in template["Resources"].values()
+        if resource["Type"].startswith("Custom::")
+    ]
+    functions = {
+        name: resource["Properties"] for template in parts.values() for name, resource in template["Resources"].items()
+    }
+    inside = [name for name in answering if "VpcConfig" in functions[name]]
+    assert inside, "a network without any custom resource in it would have nothing to show"
+    endpoints = of_type(parts["network"], "AWS::EC2::VPCEndpoint")
+    statements = [
+        statement
+        for endpoint in endpoints.values()
+        if endpoint["Properties"]["VpcEndpointType"] == "Gateway" and ".s3" in json.dumps(endpoint["Properties"])
+        for statement in endpoint["Properties"]["PolicyDocument"]["Statement"]
+    ]
+    # CloudFormation signed the request, so neither the principal nor the bucket is of this account.
+    foreign = [statement for statement in statements if "Condition" not in statement]
+    assert [(statement["Action"], text(statement["Resource"])) for statement in foreign] == [
+        ("s3:PutObject", f"arn:aws:s3:::cloudformation-custom-resource-response-{region.replace('-', '')}/*")
+    ]
 
 
 def called_services() -> set[str]:

@@ -50,6 +50,7 @@ def purge(load_handler, monkeypatch, context, answers):
             "StackId": "stack",
             "RequestId": "request",
             "LogicalResourceId": "Emptied",
+            "ResourceType": "Custom::ModelPackages",
             "ResourceProperties": {"ServiceToken": "arn", "ModelPackageGroupName": GROUP},
             **more,
         }
@@ -117,3 +118,57 @@ def test_a_refusal_is_answered_with_its_reason_instead_of_silence(purge):
 
     assert answer["Status"] == "FAILED"
     assert "not allowed to list" in answer["Reason"]
+
+
+OWNED = {
+    "ResourceType": "Custom::ModelPackageGroup",
+    "ResourceProperties": {
+        "ServiceToken": "arn",
+        "ModelPackageGroupName": GROUP,
+        "ModelPackageGroupDescription": "Classifiers",
+        "Tags": [{"Key": "environment", "Value": "dev"}],
+    },
+}
+WANTED = {key: value for key, value in OWNED["ResourceProperties"].items() if key != "ServiceToken"}
+
+
+def test_where_cloudformation_has_no_groups_one_is_made(purge):
+    call, stubber = purge
+    stubber.add_response("create_model_package_group", {"ModelPackageGroupArn": "arn:aws-cn:sagemaker"}, WANTED)
+
+    assert call("Create", **OWNED) | {"Reason": ""} == call("Update", **OWNED) | {"Reason": ""}
+
+
+def test_a_group_that_an_earlier_deployment_left_is_taken_over(purge):
+    call, stubber = purge
+    message = f"Model Package Group already exists: {GROUP}"
+    stubber.add_client_error("create_model_package_group", "ValidationException", message)
+
+    answer = call("Create", **OWNED)
+
+    assert (answer["Status"], answer["Reason"]) == ("SUCCESS", f"took over the group {GROUP}, which was there")
+
+
+def test_a_group_that_cannot_be_made_fails_the_deployment(purge):
+    call, stubber = purge
+    stubber.add_client_error("create_model_package_group", "AccessDeniedException", "not allowed")
+
+    answer = call("Create", **OWNED)
+
+    assert answer["Status"] == "FAILED"
+    assert "not allowed" in answer["Reason"]
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_such_a_group_goes_after_its_versions(purge, gone):
+    call, stubber = purge
+    stubber.add_response(
+        "list_model_packages", {"ModelPackageSummaryList": versions(1)}, {"ModelPackageGroupName": GROUP}
+    )
+    stubber.add_response("delete_model_package", {}, {"ModelPackageName": f"{ARN}1"})
+    if gone:
+        stubber.add_client_error("delete_model_package_group", "ValidationException", f"{GROUP} does not exist.")
+    else:
+        stubber.add_response("delete_model_package_group", {}, {"ModelPackageGroupName": GROUP})
+
+    assert call("Delete", **OWNED)["Status"] == "SUCCESS"

@@ -1,0 +1,20 @@
+"""Statements of IAM policies inside a CloudFormation template, and the names that all of them are about."""
+
+from typing import Any
+
+NAMES = "cxr-${Environment}"
+ARN = "arn:${AWS::Partition}"
+HERE = "${AWS::Region}:${AWS::AccountId}"
+
+
+def allow(
+    sid: str, actions: list[str], resources: tuple[str, ...], condition: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """A statement that allows actions; `$` in a resource is substituted by CloudFormation."""
+    statement = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": [one if "$" not in one else {"Fn::Sub": one} for one in resources],
+    }
+    return {**statement, "Condition": condition} if condition else statement

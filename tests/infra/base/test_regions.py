@@ -1,0 +1,122 @@
+"""Regions differ: in who publishes images and layers, and in the types of resources that CloudFormation has there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App
+from aws_cdk.assertions import Template
+from aws_cdk.region_info import RegionInfo
+from cfnlint.helpers import REGIONS
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as MANAGER
+
+from infra.application import add_stacks
+from infra.base import regions
+from infra.base.regions import images_account, is_available, layer_account
+from infra.settings import Settings, SettingsError
+from tests.infra.conftest import of_type
+
+# aws/deep-learning-containers, docs/reference/region_availability.md, read 2026-11-28.
+AVAILABLE = {
+    "af-south-1": "626614931356",
+    "ap-northeast-3": "364406365360",
+    "ap-southeast-5": "550225433462",
+    "ap-southeast-7": "590183813437",
+    "ca-west-1": "204538143572",
+    "il-central-1": "780543022126",
+    "mx-central-1": "637423239942",
+    "eu-central-1": "763104351884",
+    "ap-east-1": "871362719292",
+    "cn-north-1": "727897471807",
+}
+
+
+@pytest.mark.parametrize(("region", "account"), AVAILABLE.items())
+def test_images_come_from_the_account_of_the_region(region: str, account: str) -> None:
+    assert images_account(region) == account
+
+
+def test_what_the_cdk_knows_is_stated_once() -> None:
+    """Fails when a new release of the CDK knows one of these: then it goes from here."""
+    assert not [region for region in regions._IMAGES if RegionInfo.get(region).dlc_repository_account]
+
+
+@pytest.mark.parametrize(
+    ("region", "account"),
+    [("us-east-1", "017000801446"), ("il-central-1", "017000801446"), ("cn-north-1", "498634801083")],
+)
+def test_the_layer_comes_from_the_account_of_the_partition(region: str, account: str) -> None:
+    assert layer_account(region, "017000801446") == account
+
+
+@pytest.mark.parametrize("region", ["cn-northwest-1", "eusc-de-east-1"])
+def test_a_region_without_the_layer_is_refused(region: str) -> None:
+    with pytest.raises(SettingsError, match=f"no layer with Powertools for AWS Lambda in {region}"):
+        layer_account(region, "017000801446")
+
+
+def served() -> list[str]:
+    """The regions with images and a layer."""
+    found = []
+    for region in sorted({info.name for info in RegionInfo.regions} | set(regions._IMAGES)):
+        try:
+            images_account(region), layer_account(region, "017000801446")
+        except SettingsError:
+            continue
+        found.append(region)
+    assert len(found) > 30
+    return found
+
+
+@pytest.mark.parametrize("kind", regions._ABSENT)
+def test_types_are_absent_where_cloudformation_s_registry_lacks_them(kind: str) -> None:
+    known = set(REGIONS)
+    there = {region for region in served() if region in known and kind in MANAGER.get_resource_types(region)}
+    assert {region for region in served() if region in known and is_available(kind, region)} == there
+
+
+@pytest.mark.parametrize("region", ["il-central-1", "ap-southeast-7"])
+def test_templates_name_these_accounts(
+    region: str, context: dict[str, Any], synthesise: Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
+) -> None:
+    context["shared"]["region"] = region
+    templates = synthesise({**context, "env": "dev"})
+
+    training = json.dumps(templates["training"])
+    assert f"{AVAILABLE[region]}.dkr.ecr.{region}." in training
+    assert "763104351884" not in training
+    layer = f":lambda:{region}:{layer_account(region, '017000801446')}:layer:AWSLambdaPowertoolsPythonV3"
+    assert all(layer in json.dumps(templates[part]) for part in ("training", "endpoint", "api"))
+
+
+@pytest.mark.parametrize("retain", [False, True])
+def test_where_cloudformation_has_no_groups_of_models_a_function_makes_one(
+    retain: bool, context: dict[str, Any], synthesise: Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
+) -> None:
+    context["shared"]["region"] = "cn-north-1"
+    context["environments"]["dev"]["retain"] = retain
+    template = synthesise({**context, "env": "dev"})["training"]
+
+    assert not of_type(template, "AWS::SageMaker::ModelPackageGroup")
+    (group,) = of_type(template, "Custom::ModelPackageGroup").values()
+    assert group["Properties"]["ModelPackageGroupName"] == "cxr-dev"
+    assert {"Key": "environment", "Value": "dev"} in group["Properties"]["Tags"]
+    assert group["DeletionPolicy"] == ("Retain" if retain else "Delete")
+    assert not of_type(template, "Custom::ModelPackages"), "the versions go with it"
+
+
+def test_a_budget_that_cannot_be_made_is_said(context: dict[str, Any], tmp_path: Path) -> None:
+    context["shared"]["region"] = "il-central-1"
+    app = App(context=context, outdir=str(tmp_path))
+    add_stacks(app, Settings.load({**context, "env": "prod"}))
+    stack = app.node.find_child("cxr-prod-monitoring")
+    template = Template.from_stack(stack)
+
+    template.resource_count_is("AWS::Budgets::Budget", 0)
+    (warning,) = [str(entry.data) for entry in stack.node.metadata if entry.type == "aws:cdk:warning"]
+    assert "makes no budgets in il-central-1" in warning
+    assert "1500 USD" in warning
