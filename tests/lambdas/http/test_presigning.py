@@ -73,11 +73,11 @@ def test_the_laptop_keeps_its_own_endpoint(signed, load_handler, monkeypatch):
 
 def test_whoever_signs_does_it_this_way():
     """A client that signs with the defaults works in us-east-1, where it is tried, and nowhere else."""
-    clients = {"uploads.py": "rest/uploads.py", "handler.py": "predict/handler.py"}
+    clients = {"uploads.py": "api/uploads.py", "handler.py": "predict/handler.py"}
     signing = {
         str(path.relative_to(LAMBDAS)) for path in LAMBDAS.rglob("*.py") if "generate_presigned" in path.read_text()
     }
     # predict/uploads.py signs with the client that predict/handler.py makes.
-    assert signing == {"rest/uploads.py", "predict/uploads.py"}
+    assert signing == {"api/uploads.py", "predict/uploads.py"}
     assert all("presigning.OPTIONS" in (LAMBDAS / path).read_text() for path in clients.values())
     assert presigning.OPTIONS["s3"]["addressing_style"] == "virtual"
