@@ -5,11 +5,12 @@
 
 Reads `processing/input/{model,training,validation,test,report}` and, where a model is serving, its model.tar.gz in
 `processing/input/serving`; writes evaluation.json, report.html, model_card.json and reference.json, with which
-monitoring compares the model's predictions once it serves, to `processing/output/evaluation`. What is scored is what
-model.tar.gz would answer when it is served, by the engine that would compute it; where that is not TensorFlow, it is
-held against the float32 network in the training's output.tar.gz. A model that fails its gates is a result, not an
-error: the exit status is 0, the pipeline's condition decides, and the sentences that name the failed gates are the
-job's exit message.
+monitoring compares the model's predictions once it serves, to `processing/output/evaluation`, and what is registered,
+served.tar.gz, to `processing/output/served`. What is scored is what that archive answers when it is served, by the
+engine that computes it; where that is not TensorFlow, it is held against the float32 network in the training's
+output.tar.gz. Where it fails a gate and other weights of the same network travel in model.tar.gz, those are judged, and
+serve if they pass. A model that fails its gates is a result, not an error: the exit status is 0, the pipeline's
+condition decides, and the sentences that name the failed gates are the job's exit message.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 
 from model_code.contract import job
 from model_code.data.shards import read_card
-from model_code.evaluation import assessment, comparison, engine_parity, quality_gates
+from model_code.evaluation import assessment, comparison, engine_parity, quality_gates, served_archive
 from model_code.evaluation.comparison import Side
 from model_code.evaluation.scoring import ExportedModel, TestScores
 from model_code.monitoring import reference
@@ -69,16 +70,14 @@ def main(arguments: list[str]) -> None:
                 f"The model was trained on dataset {model.dataset[:12]} and the test split is of dataset "
                 f"{card['sha256'][:12]}: their splits may overlap, so the result would not count."
             )
-        attention = saliency_pictures.MeanSaliency(size)
-        scores = model.score(test, size, watch=attention.add)
-        weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
-        evaluation = assessment.document(scores, model.metadata, weights)
-        evaluation["engine"] = _hold_engine(model, scores, test, size)
-        evaluation["saliency"] = attention.as_json()
-        evaluation["comparison"] = _compare(settings, _side(model, scores), weights, test, Path(directory, "serving"))
-        evaluation["gates"] = quality_gates.check(evaluation, settings.limits)
+        judge = _Judge(settings, model, test, size, Path(directory))
+        judged = judge.judge()
+        while not judged.evaluation["gates"]["passed"] and model.has_fallback:
+            judged = judge.judge_fallback(judged)
+        evaluation, scores, attention = judged.evaluation, judged.scores, judged.attention
         usual = model.score(job.processing_input("validation"), size)
         shown = gallery.collect(model, scores, attention, test, seed=assessment.BOOTSTRAP_SEED)
+        model.write_served(job.processing_output("served") / served_archive.FILE)
     output = job.processing_output("evaluation")
     documents = {
         "evaluation.json": evaluation,
@@ -116,36 +115,100 @@ def parse(arguments: list[str]) -> Settings:
     return Settings(limits, given["serving_package"], given["serving_comparison"])
 
 
-def _hold_engine(model: ExportedModel, scores: TestScores, test: Path, size: int) -> dict[str, Any]:
-    """The comparison of what serves with the float32 network; nothing where they are the same."""
+@dataclasses.dataclass(frozen=True)
+class _Judged:
+    """A model's evaluation document and what it was made from."""
+
+    evaluation: dict[str, Any]
+    scores: TestScores
+    attention: saliency_pictures.MeanSaliency
+
+
+class _Judge:
+    """Evaluates one model with the weights it computes with at the time.
+
+    What it is compared with, the float32 network and the model that serves, is scored once.
+
+    Args:
+        settings: the step's parameters.
+        model: the candidate.
+        test: directory with the test shards.
+        size: edge in pixels of the images in the shards.
+        directory: for what is unpacked.
+    """
+
+    def __init__(self, settings: Settings, model: ExportedModel, test: Path, size: int, directory: Path) -> None:
+        self._settings, self._model, self._test, self._size = settings, model, test, size
+        self._reference = _reference(model, test, size)
+        self._serving = _serving(settings, test, size, directory / "serving")
+
+    def judge(self) -> _Judged:
+        """Score the test split and compare."""
+        model = self._model
+        attention = saliency_pictures.MeanSaliency(self._size)
+        scores = model.score(self._test, self._size, watch=attention.add)
+        weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
+        evaluation = assessment.document(scores, model.metadata, weights)
+        evaluation["engine"] = (
+            engine_parity.nothing_to_compare()
+            if self._reference is None
+            else engine_parity.compare(scores, self._reference, model.metadata)
+        )
+        evaluation["saliency"] = attention.as_json()
+        evaluation["comparison"] = self._compare(_side(model, scores), weights)
+        evaluation["gates"] = quality_gates.check(evaluation, self._settings.limits)
+        return _Judged(evaluation, scores, attention)
+
+    def judge_fallback(self, failed: _Judged) -> _Judged:
+        """The same with the model's other weights; the document says which were judged before and what they failed."""
+        before = failed.evaluation
+        rejected = {"weights": before["engine"]["weights"], "message": before["gates"]["message"]}
+        self._model.fall_back()
+        judged = self.judge()
+        judged.evaluation["engine"]["rejected"] = [*before["engine"]["rejected"], rejected]
+        return judged
+
+    def _compare(self, candidate: Side, weights: Array) -> dict[str, Any]:
+        package, mode = self._settings.serving_package, self._settings.serving_comparison
+        if self._serving is None:
+            return comparison.nothing_serves()
+        if isinstance(self._serving, str):
+            return comparison.not_comparable(package, mode, self._serving)
+        return comparison.compare(candidate, self._serving, weights, package=package, mode=mode)
+
+
+def _reference(model: ExportedModel, test: Path, size: int) -> Array | None:
+    """The float32 network's logits for the test split; None where the model is that network."""
     if model.engine == "tensorflow":
-        return engine_parity.nothing_to_compare()
+        return None
     output = job.only_file(job.processing_input("training"), "*.tar.gz")
     with tempfile.TemporaryDirectory() as directory:
-        network = engine_parity.reference_network(output, Path(directory))
-        return engine_parity.compare(scores, engine_parity.reference_logits(network, test, size), model.metadata)
+        return engine_parity.reference_logits(engine_parity.reference_network(output, Path(directory)), test, size)
 
 
 def _side(model: ExportedModel, scores: TestScores) -> Side:
     return Side(scores, model.threshold, model.image_size, model.dataset)
 
 
-def _compare(settings: Settings, candidate: Side, weights: Array, test: Path, directory: Path) -> dict[str, Any]:
-    """The comparison with the serving model, whose archive is unpacked into the directory."""
-    package, mode = settings.serving_package, settings.serving_comparison
+def _serving(settings: Settings, test: Path, size: int, directory: Path) -> Side | str | None:
+    """The serving model on the test split, or why it has no place there; None where nothing serves.
+
+    Raises:
+        JobError: it cannot be read, and the comparison is a gate.
+    """
+    package = settings.serving_package
     if package == NO_PACKAGE:
-        return comparison.nothing_serves()
+        return None
     try:
-        serving = ExportedModel(job.only_file(job.processing_input("serving"), "*.tar.gz"), directory)
+        model = ExportedModel(job.only_file(job.processing_input("serving"), "*.tar.gz"), directory)
     except job.JobError as error:
-        if mode == "report":
-            return comparison.not_comparable(package, mode, str(error))
+        if settings.serving_comparison == "report":
+            return str(error)
         raise job.JobError(
             f"The serving model {package} cannot be compared with: {error} To register a model without comparing, "
             "start the pipeline with ServingComparison report."
         ) from error
-    scores = serving.score(test, candidate.image_size)
-    return comparison.compare(candidate, _side(serving, scores), weights, package=package, mode=mode)
+    return _side(model, model.score(test, size))
 
 
 def _say(evaluation: dict[str, Any]) -> None:
@@ -165,6 +228,8 @@ def _say(evaluation: dict[str, Any]) -> None:
             "images is another.",
             flush=True,
         )
+        for rejected in engine["rejected"]:
+            print(f"Judged before, with {rejected['weights']} weights: {rejected['message']}", flush=True)
     print(evaluation["comparison"]["sentence"], flush=True)
     print(evaluation["gates"]["message"], flush=True)
     if not evaluation["gates"]["passed"]:

@@ -10,7 +10,7 @@
                                   |      |       |
               FindServingModel <--+  model.tar.gz|
                        |                 |       |
-                       +---- serving --> EvaluateModel
+                       +---- serving --> EvaluateModel    leaves served.tar.gz, with the weights that passed
                                          |
                                      CheckQuality         AUROC, sensitivity, specificity, calibration error,
                                       /        \\          not significantly worse than the model that serves
@@ -85,6 +85,9 @@ CACHE = CacheConfig(enable_caching=True, expire_after="P30D")
 JOB = ("DescribeProcessingJobResponse",)
 
 METRICS = PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json")
+# The output that is registered. It goes to the folder of the training job's other archives: a warm start and a
+# promotion look for output.tar.gz beside a registered model.
+SERVED = "served"
 CARD = PropertyFile(name="ModelCard", output_name="evaluation", path="model_card.json")
 
 
@@ -134,8 +137,8 @@ def _split(parameters: dict[str, Any], preprocess: RequestStep) -> RequestStep:
     )
 
 
-def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[RequestStep, Any, Any]:
-    """The step, and the URIs of the model it leaves and of what else its training job leaves."""
+def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[RequestStep, Any, Join]:
+    """The step, the URI of the model it leaves, and that of the folder where its training job left it."""
     job = training_job(
         image_uri=parameters["TrainingImageUri"],
         channels={
@@ -155,10 +158,7 @@ def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[R
         request = train_request(hyperparameters=flags, tensorboard_uri=_output("tensorboard"), job=job)
         described: tuple[str, ...] = ("DescribeTrainingJobResponse",)
         step = RequestStep("TrainModel", StepTypeEnum.TRAINING, request, describes=described, retries=job_retries())
-        output = Join(
-            on="/", values=[*_output("model").values, step.properties.TrainingJobName, "output/output.tar.gz"]
-        )
-        return step, step.properties.ModelArtifacts.S3ModelArtifacts, output
+        return step, step.properties.ModelArtifacts.S3ModelArtifacts, _job_folder(step.properties.TrainingJobName)
     request = tune_request(
         hyperparameters=flags,
         job=job,
@@ -169,11 +169,17 @@ def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[R
     # As the SDK's TuningStep: the jobs of the search are listed beside its description, the best first.
     described = ("DescribeHyperParameterTuningJobResponse", "ListTrainingJobsForHyperParameterTuningJobResponse")
     step = RequestStep("TrainModel", StepTypeEnum.TUNING, request, describes=described, retries=job_retries())
-    best = step.properties.TrainingJobSummaries[0].TrainingJobName
-    model, output = (
-        Join(on="/", values=[*_output("model").values, best, f"output/{name}.tar.gz"]) for name in ("model", "output")
-    )
-    return step, model, output
+    folder = _job_folder(step.properties.TrainingJobSummaries[0].TrainingJobName)
+    return step, _within(folder, "model.tar.gz"), folder
+
+
+def _job_folder(job: Any) -> Join:
+    """Where a training job leaves its archives; the evaluation adds what is registered."""
+    return Join(on="/", values=[*_output("model").values, job, "output"])
+
+
+def _within(folder: Join, name: str) -> Join:
+    return Join(on="/", values=[*folder.values, name])
 
 
 def _find_serving(train: RequestStep) -> FunctionStep:
@@ -186,11 +192,11 @@ def _find_serving(train: RequestStep) -> FunctionStep:
 
 
 def _evaluate(
-    parameters: dict[str, Any], model_uri: Any, training_uri: Any, dataset: Any, serving: FunctionStep
+    parameters: dict[str, Any], model_uri: Any, folder: Join, dataset: Any, serving: FunctionStep
 ) -> RequestStep:
     request = evaluate_request(
         model_uri=model_uri,
-        training_uri=training_uri,
+        training_uri=_within(folder, "output.tar.gz"),
         validation_uri=dataset["validation"].S3Output.S3Uri,
         test_uri=dataset["test"].S3Output.S3Uri,
         report_uri=dataset["report"].S3Output.S3Uri,
@@ -203,7 +209,7 @@ def _evaluate(
             "serving-package": serving.output("ServingPackageArn"),
             "serving-comparison": parameters["ServingComparison"],
         },
-        output_uris={METRICS.output_name: _output(METRICS.output_name)},
+        output_uris={METRICS.output_name: _output(METRICS.output_name), SERVED: folder},
         instance_type=parameters["ProcessingInstanceType"],
         max_runtime_seconds=parameters["MaxRuntimeSeconds"],
     )
@@ -217,12 +223,10 @@ def _evaluate(
     )
 
 
-def _register(
-    parameters: dict[str, Any], model_uri: Any, dataset: Any, serving: FunctionStep, evaluate: RequestStep
-) -> RequestStep:
-    evaluation_uri = _outputs_of(evaluate)[METRICS.output_name].S3Output.S3Uri
+def _register(parameters: dict[str, Any], dataset: Any, serving: FunctionStep, evaluate: RequestStep) -> RequestStep:
+    evaluation_uri, served_uri = (_outputs_of(evaluate)[name].S3Output.S3Uri for name in (METRICS.output_name, SERVED))
     request = register_request(
-        model_uri=model_uri,
+        model_uri=Join(on="/", values=[served_uri, "served.tar.gz"]),
         statistics_uri=Join(on="/", values=[evaluation_uri, METRICS.path]),
         reference_uri=Join(on="/", values=[evaluation_uri, "reference.json"]),
         card=JsonGet(step_name=evaluate.name, property_file=CARD, json_path="content"),
@@ -255,10 +259,10 @@ def build(*, spot: bool, tuning: bool) -> Pipeline:
     preprocess = _preprocess(parameters)
     split = _split(parameters, preprocess)
     dataset = _outputs_of(split)
-    train, model_uri, training_uri = _train(parameters, dataset, tuning=tuning)
+    train, model_uri, folder = _train(parameters, dataset, tuning=tuning)
     serving = _find_serving(train)
-    evaluate = _evaluate(parameters, model_uri, training_uri, dataset, serving)
-    register = _register(parameters, model_uri, dataset, serving, evaluate)
+    evaluate = _evaluate(parameters, model_uri, folder, dataset, serving)
+    register = _register(parameters, dataset, serving, evaluate)
     return Pipeline(
         name="cxr",  # not part of the definition; the stack names the pipeline
         parameters=list(parameters.values()),

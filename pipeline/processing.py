@@ -97,7 +97,7 @@ def evaluate_request(
     instance_type: Any,
     max_runtime_seconds: Any,
 ) -> Request:
-    """The request that scores the model on the held-out test split, beside the model that serves.
+    """The request that scores the model on the held-out test split and writes the archive that is registered.
 
     Args:
         model_uri: S3 URI of `model.tar.gz`, one object.

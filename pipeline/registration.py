@@ -24,7 +24,7 @@ def register_request(
     """The request that adds a version, pending approval, to the model package group.
 
     Args:
-        model_uri: S3 URI of `model.tar.gz`.
+        model_uri: S3 URI of `served.tar.gz`, the model with the weights that the evaluation let serve.
         statistics_uri: S3 URI of `evaluation.json`, which SageMaker Studio shows beside the version.
         reference_uri: S3 URI of `reference.json`, with which predictions of this version are compared once it serves.
         card: the model card, a JSON document as text of at most 100,000 characters, in the schema for model packages

@@ -174,6 +174,18 @@ class Approval(Document):
     changed_at: Time
 
 
+class Engine(Document):
+    """What computes the answers."""
+
+    name: Annotated[str, Field(description="`tensorflow` or `litert`.")]
+    weights: Annotated[
+        str | None,
+        Field(
+            description="The numbers its weights are kept as; null of a model that was evaluated before that was said."
+        ),
+    ]
+
+
 class ServingModel(Document):
     """The model package that serves."""
 
@@ -184,6 +196,7 @@ class ServingModel(Document):
     approval: Approval
     threshold: Probability
     indeterminate: Band
+    engine: Engine
     metrics: Metrics
     dataset_sha256: str
     notice: str

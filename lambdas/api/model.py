@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from lambdas.api.documents import Approval, Band, Metric, Metrics, ServingModel
+from lambdas.api.documents import Approval, Band, Engine, Metric, Metrics, ServingModel
 from lambdas.api.environment import ModelEnvironment
 from lambdas.api.service import Service, resolver
 from lambdas.find_serving_model.endpoint import Endpoint
@@ -96,10 +96,17 @@ def _look() -> ServingModel:
         approval=Approval.model_validate(approval),
         threshold=evaluation["threshold"],
         indeterminate=Band(low=band["low"], high=band["high"]),
+        engine=_engine(evaluation.get("engine", {})),
         metrics=Metrics(**figures, images=test["images"], patients=test["patients"]),
         dataset_sha256=evaluation["dataset_sha256"],
         notice=NOTICE,
     )
+
+
+def _engine(described: dict[str, Any]) -> Engine:
+    # Evaluations of before there were two engines name none, and later ones named no weights of TensorFlow Serving.
+    name = described.get("name", "tensorflow")
+    return Engine(name=name, weights=described.get("weights") or ("float32" if name == "tensorflow" else None))
 
 
 def _evaluation(uri: str) -> dict[str, Any]:

@@ -16,14 +16,12 @@ import tensorflow as tf
 from model_code.contract.job import JobError
 from model_code.data.shards import examples, read_columns
 from model_code.evaluation.scoring import TestScores
+from model_code.export.litert import FALLBACK
+from model_code.export.parity_limits import MAX_AUROC_DIFFERENCE, MAX_PROBABILITY_DIFFERENCE, SHARE
 from model_code.imaging.decoding import resize
 from model_code.statistics import metrics
 from model_code.statistics.metrics import Array
 
-# Of AUROC, a fraction of its 95 % interval on a test split of hundreds; of a probability, less than the two digits that
-# people read.
-MAX_AUROC_DIFFERENCE = 0.003
-MAX_PROBABILITY_DIFFERENCE = 0.02
 NETWORK = "model.keras"
 
 
@@ -74,7 +72,8 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
 
     Returns:
         "name", "weights", "auc", "reference_auc", "auc_difference", "probability_difference" ("mean",
-        "percentile_99", "max"), "labels_changed" (a number of images) and "strays", 1 if either limit is exceeded.
+        "percentile_99", "max"), "labels_changed" (a number of images), "strays", 1 if either limit is exceeded,
+        "fallback", the weights that are left to try or None, and "rejected", what was judged before: nothing.
     """
     probabilities = 1 / (1 + np.exp(-reference / float(metadata["temperature"])))
     differences = np.abs(scores.probabilities - probabilities)
@@ -82,7 +81,7 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
     changed = (scores.probabilities >= threshold) != (probabilities >= threshold)
     ones = np.ones((1, len(reference)))
     auc, expected = (float(metrics.auroc(scores.labels, one, ones)[0]) for one in (scores.logits, reference))
-    percentile = float(np.quantile(differences, 0.99))
+    percentile = float(np.quantile(differences, SHARE))
     strays = abs(auc - expected) > MAX_AUROC_DIFFERENCE or percentile > MAX_PROBABILITY_DIFFERENCE
     return {
         "name": str(metadata["engine"]),
@@ -97,9 +96,11 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
         },
         "labels_changed": int(changed.sum()),
         "strays": int(strays),
+        "fallback": metadata.get(FALLBACK, {}).get("engine_weights"),
+        "rejected": [],
     }
 
 
 def nothing_to_compare() -> dict[str, Any]:
     """What is said of a model that TensorFlow Serving computes: it is the float32 network."""
-    return {"name": "tensorflow", "strays": 0}
+    return {"name": "tensorflow", "weights": "float32", "strays": 0, "fallback": None, "rejected": []}

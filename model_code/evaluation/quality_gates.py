@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from model_code.evaluation.engine_parity import MAX_AUROC_DIFFERENCE, MAX_PROBABILITY_DIFFERENCE
+from model_code.export.parity_limits import MAX_AUROC_DIFFERENCE, MAX_PROBABILITY_DIFFERENCE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,13 +91,18 @@ def _meaning(metric: str, value: float, evaluation: dict[str, Any]) -> str:
 
 def _against_float32(engine: dict[str, Any]) -> list[dict[str, Any]]:
     """The two gates of a model that another engine than TensorFlow Serving computes."""
-    name, shift = engine["name"], abs(engine["auc_difference"])
+    name, shift = str(engine["name"]), abs(engine["auc_difference"])
     spread = engine["probability_difference"]["percentile_99"]
     ordered, near = shift <= MAX_AUROC_DIFFERENCE, spread <= MAX_PROBABILITY_DIFFERENCE
-    remedy = "Train with ServingEngine tensorflow."
+    name += f" with {engine['weights']} weights"
+    remedy = (
+        f"Its {engine['fallback']} weights are judged next."
+        if engine["fallback"]
+        else "No other weights are left to try: train with ServingEngine tensorflow, the float32 network itself."
+    )
     return [
         {
-            "title": f"AUROC of {name} against float32",
+            "title": f"AUROC of {engine['name']} against float32",
             "rule": f"within {MAX_AUROC_DIFFERENCE:g}",
             "value": engine["auc_difference"],
             "shown": f"{engine['auc_difference']:+.4f}",
@@ -108,7 +113,7 @@ def _against_float32(engine: dict[str, Any]) -> list[dict[str, Any]]:
             f"{engine['reference_auc']:.4f}, more than {MAX_AUROC_DIFFERENCE:g} apart. {remedy}",
         },
         {
-            "title": f"Probabilities of {name} against float32",
+            "title": f"Probabilities of {engine['name']} against float32",
             "rule": f"99 % within {MAX_PROBABILITY_DIFFERENCE:g}",
             "value": spread,
             "shown": f"{spread:.4f}",

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from model_code.contract.job import JobError
 from model_code.data.shards import examples, read_columns
+from model_code.evaluation import served_archive
 from model_code.export import litert
 from model_code.export.saved_model import VERSION_DIRECTORY
 from model_code.imaging.decoding import resize
@@ -73,6 +74,7 @@ class ExportedModel:
         self.metadata: dict[str, Any] = json.loads((directory / "metadata.json").read_text(encoding="utf-8"))
         if missing := sorted({"image_size", "threshold", "dataset"} - set(self.metadata)):
             raise JobError(f"The metadata.json of the model archive {archive.name} has no {' and no '.join(missing)}.")
+        self._archive, self._directory = archive, directory
         if self.engine == litert.NAME:
             self._signatures = litert.signatures(directory)
             return
@@ -87,6 +89,25 @@ class ExportedModel:
     def engine(self) -> str:
         """What computes its answers where it is served, and here: `tensorflow` or `litert`."""
         return str(self.metadata.get("engine", "tensorflow"))
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether other weights than those that compute now travel in the archive."""
+        return litert.FALLBACK in self.metadata
+
+    def fall_back(self) -> None:
+        """Compute with the other weights from now on, which `metadata` says then too.
+
+        Raises:
+            JobError: when their files are damaged.
+        """
+        self.metadata = served_archive.fallen_back(self.metadata)
+        served_archive.fall_back(self._directory)
+        self._signatures = litert.signatures(self._directory)
+
+    def write_served(self, target: Path) -> None:
+        """Write the archive again, with the weights that compute now and no others."""
+        served_archive.write(self._archive, target, self.metadata)
 
     @property
     def image_size(self) -> int:

@@ -7,8 +7,11 @@ probabilities more than 0.03 away; docs/adr/0019 has the measurements. The head,
 `head.tflite` in float32. What rounding moves each feature by on average is measured on training images and taken out
 again there (bias correction: Nagel et al. 2019, arXiv:1906.04721, section 4.2).
 
-A network whose probabilities eight bits would change too much keeps sixteen: small ones with depthwise convolutions
-are like that, and small enough for it.
+Eight bits are taken where validation images carry the claim that their answers are near enough (`closeness`), which
+takes 299 of them. Then the same network with sixteen-bit weights travels along, in `fallback/`, and EvaluateModel takes
+it where the test split disagrees: nothing is trained again. A network that eight bits change too much, and one with too
+few validation images, has sixteen bits and no fallback: small networks with depthwise convolutions are like that, and
+small enough for it.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ import model_code
 from model_code import serving
 from model_code.contract import job
 from model_code.contract.job import JobError
+from model_code.export import parity_limits
 from model_code.export.saved_model import VERSION_DIRECTORY, Scorer, judged
 from model_code.imaging import decoding
 from model_code.network import out_of_distribution as guards
@@ -41,12 +45,15 @@ from model_code.statistics.metrics import Array
 
 NAME = "litert"
 CHANNEL = "engine"
-# Weights of the body, by the number of bits; the first that is close enough on validation images is taken.
-WEIGHTS = ("int8", "float16")
-# A little stricter than the gate (`agreement.MAX_PROBABILITY_DIFFERENCE`), which looks at other images.
-CLOSE_ENOUGH = 0.015
+# Weights of the body. The first are taken where they are close enough; the second are close to any network.
+EIGHT_BITS, SIXTEEN_BITS = "int8", "float16"
+DIRECTORY = "engine"
+# Where the other weights lie until EvaluateModel has judged the first, and what metadata.json calls them.
+FALLBACK_DIRECTORY = "fallback"
+FALLBACK = "engine_fallback"
 _TRAINING_IMAGES = 256
-_VALIDATION_IMAGES = 400
+# More would cost minutes and move the bound by little.
+_VALIDATION_IMAGES = 1000
 _IMPORTABLE = "import model_code.serving.engine"
 
 
@@ -99,39 +106,97 @@ def save_models(
 ) -> dict[str, Any]:
     """Write `engine/body.tflite` and `engine/head.tflite`, and the SavedModel that the container asks for.
 
+    With eight-bit weights there, `fallback/` has the same two files with sixteen-bit ones.
+
     Args:
         answers: what is converted.
         directory: the model directory, with the engine's code.
         training: images, uint8 (size, size, 1), on the first of which features are corrected.
-        validation: as many more, on which the result is compared.
+        validation: others, on up to 1,000 of which the result is compared.
 
     Returns:
-        For metadata.json: the engine's name, the body's weights and what was found on the validation images.
+        For metadata.json: the engine's name, the weights, what was found on the validation images, and the last two of
+        the fallback where there is one.
 
     Raises:
         JobError: when the network cannot be converted.
     """
-    target = directory / "engine"
-    target.mkdir(parents=True)
     known, images = _first(training, _TRAINING_IMAGES), _first(validation, _VALIDATION_IMAGES)
-    wanted = _probabilities(answers.scorer, images, answers.temperature)
-    usual = _mean_features(lambda one: answers.scorer.inspect(tf.constant(one))[1].numpy(), known)
-    for weights in WEIGHTS:
-        body = target / "body.tflite"
-        body.write_bytes(_converted_body(answers.scorer, weights))
-        moved = _mean_features(_feature_maps(_runner(directory, body)), known) - usual
-        (target / "head.tflite").write_bytes(_converted_head(answers, moved))
-        differences = np.abs(_engine_probabilities(directory, images) - wanted)
-        difference = float(np.quantile(differences, 0.99))
-        print(f"Engine {NAME}, {weights} weights: probabilities differ by at most {difference:.4f} in 99 %", flush=True)
-        if difference <= CLOSE_ENOUGH:
-            break
+    made = _Made(
+        answers,
+        directory,
+        known=known,
+        usual=_mean_features(lambda one: answers.scorer.inspect(tf.constant(one))[1].numpy(), known),
+        images=images,
+        wanted=_probabilities(answers.scorer, images, answers.temperature),
+    )
+    described = made.with_weights(SIXTEEN_BITS)
+    if len(images) < parity_limits.FEWEST_IMAGES:
+        print(
+            f"Engine {NAME} keeps {SIXTEEN_BITS} weights: that {parity_limits.SHARE:.0%} of the probabilities are within "
+            f"{parity_limits.MAX_PROBABILITY_DIFFERENCE:g} cannot be told of {EIGHT_BITS} ones from {len(images)} "
+            f"validation images; {parity_limits.FEWEST_IMAGES} are needed.",
+            flush=True,
+        )
+    else:
+        described = _smaller(made, described)
     _save_decoder(answers.scorer.size, directory)
-    return {
-        "engine": NAME,
-        "engine_weights": weights,
-        "engine_validation": {"images": len(images), "probability_difference_p99": difference},
-    }
+    return {"engine": NAME, **described}
+
+
+def _smaller(made: _Made, described: dict[str, Any]) -> dict[str, Any]:
+    """Eight-bit weights, with the others for a fallback, where the validation images carry them; else the others."""
+    current, aside = made.directory / DIRECTORY, made.directory / FALLBACK_DIRECTORY
+    current.rename(aside)
+    found = made.with_weights(EIGHT_BITS)
+    if found["engine_validation"]["upper_bound"] <= parity_limits.MAX_PROBABILITY_DIFFERENCE:
+        return {**found, FALLBACK: described}
+    print(
+        f"Engine {NAME} keeps {SIXTEEN_BITS} weights: {EIGHT_BITS} ones change the probabilities too much.", flush=True
+    )
+    shutil.rmtree(current)
+    aside.rename(current)
+    return described
+
+
+@dataclasses.dataclass(frozen=True)
+class _Made:
+    """Engine files of one network, with weights of one kind or the other.
+
+    Attributes:
+        answers: what is converted.
+        directory: the model directory.
+        known: training images on which features are corrected.
+        usual: the network's own mean features on them, float32 (c,).
+        images: validation images.
+        wanted: the network's own probabilities of them, (n,).
+    """
+
+    answers: Answers
+    directory: Path
+    known: list[Any]
+    usual: Any
+    images: list[Any]
+    wanted: Array
+
+    def with_weights(self, weights: str) -> dict[str, Any]:
+        """Write the two files and say, for metadata.json, how far their answers are from the network's."""
+        target = self.directory / DIRECTORY
+        target.mkdir(parents=True)
+        body = target / "body.tflite"
+        body.write_bytes(_converted_body(self.answers.scorer, weights))
+        moved = _mean_features(_feature_maps(_runner(self.directory, body)), self.known) - self.usual
+        (target / "head.tflite").write_bytes(_converted_head(self.answers, moved))
+        differences = np.abs(_engine_probabilities(self.directory, self.images) - self.wanted)
+        difference, bound = float(np.quantile(differences, parity_limits.SHARE)), parity_limits.upper_bound(differences)
+        sure = "" if bound is None else f"; {parity_limits.CONFIDENCE:.0%} sure below {bound:.4f}"
+        print(
+            f"Engine {NAME}, {weights} weights: {parity_limits.SHARE:.0%} of the probabilities of {len(differences)} "
+            f"validation images differ by at most {difference:.4f}{sure}",
+            flush=True,
+        )
+        validation = {"images": len(differences), "probability_difference_p99": difference, "upper_bound": bound}
+        return {"engine_weights": weights, "engine_validation": validation}
 
 
 def _unpack_libraries(target: Path) -> bool:
@@ -219,7 +284,7 @@ def _converted(scorer: Scorer, function: Any, weights: str | None) -> bytes:
     Args:
         scorer: owns the variables.
         function: tf.function with an input signature for one image.
-        weights: of `WEIGHTS`, or None for float32.
+        weights: `EIGHT_BITS`, `SIXTEEN_BITS` or None for float32.
     """
     # The scorer itself would bring its own functions along, which take longer to save than what is wanted.
     owner = tf.Module()
@@ -229,7 +294,7 @@ def _converted(scorer: Scorer, function: Any, weights: str | None) -> bytes:
         converter = tf.lite.TFLiteConverter.from_saved_model(directory, signature_keys=["serving_default"])
         if weights:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if weights == "float16":
+        if weights == SIXTEEN_BITS:
             converter.target_spec.supported_types = [tf.float16]
         try:
             return bytes(converter.convert())

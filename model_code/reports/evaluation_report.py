@@ -54,7 +54,7 @@ def render(
     sections = [
         Section("figures", "Key figures", list(_figures(evaluation))),
         Section("comparison", "Against the serving model", list(_comparison(evaluation["comparison"]))),
-        Section("gates", "Quality gates", [_gates(evaluation["gates"])]),
+        Section("gates", "Quality gates", [_gates(evaluation["gates"]), _engine(evaluation["engine"])]),
         labels_section(card),
         Section("training", "Training", list(_training(metadata))),
         Section("curves", "Discrimination and decisions", [_curves(evaluation)]),
@@ -97,7 +97,7 @@ def _figures(evaluation: dict[str, Any]) -> Iterator[Html]:
     )
     yield html_page.paragraph(
         f"{test['images']:,} test radiographs of {test['patients']:,} patients, {test['prevalence']:.1%} with "
-        f"PNEUMONIA, scored once. The decision threshold {evaluation['threshold']:.3f} and the temperature "
+        f"PNEUMONIA, scored by what serves. The decision threshold {evaluation['threshold']:.3f} and the temperature "
         f"{evaluation['calibration']['temperature']:.3f} come from validation data. The predictive values, accuracy "
         "and F1 hold for this prevalence only."
     )
@@ -163,6 +163,16 @@ def _gates(gates: dict[str, Any]) -> Html:
             for gate in gates["checks"]
         ),
     )
+
+
+def _engine(engine: dict[str, Any]) -> Html:
+    """Which engine serves with which weights, and what was judged before and not taken."""
+    said = [f"The model is served by {engine['name']} with {engine['weights']} weights."]
+    said += [
+        f"Its {rejected['weights']} weights were judged first and are not served: {rejected['message']}"
+        for rejected in engine["rejected"]
+    ]
+    return html_page.paragraph(" ".join(said))
 
 
 def _training(metadata: dict[str, Any]) -> Iterator[Html]:

@@ -171,6 +171,7 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
                 str(audit[name]) for name in ("patients_shared", "duplicates_shared", "near_duplicates_shared")
             ),
             "image size": f"{metadata['image_size']} px",
+            "serving engine": f"{evaluation['engine']['name']}, {evaluation['engine']['weights']} weights",
             "versions": ", ".join(f"{name} {version}" for name, version in metadata["versions"].items()),
             "trained": metadata["created"],
         },

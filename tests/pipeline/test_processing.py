@@ -81,7 +81,7 @@ def test_inputs_and_outputs_lie_where_the_scripts_look(definition, resolver):
             name: f"{base}/input/{name}"
             for name in ("code", "model", "training", "validation", "test", "report", "serving")
         },
-        {"evaluation": f"{base}/output/evaluation"},
+        {name: f"{base}/output/{name}" for name in ("evaluation", "served")},
     )
 
 

@@ -23,10 +23,22 @@ def test_description_limits_the_use(package):
     assert "research use only" in package["ModelPackageDescription"]
 
 
-def test_container_serves_the_model_of_this_execution(package):
+def test_container_serves_what_the_evaluation_let_serve(package, definition, resolver):
+    """Which weights these are is in the archive: no variable has to say so to whoever loads it."""
     (container,) = package["InferenceSpecification"]["Containers"]
     assert container["Image"].endswith("tensorflow-inference:2.20-cpu")
-    assert container["ModelDataUrl"].endswith("/output/model.tar.gz")
+    assert "Environment" not in container
+    outputs = resolver(definition).arguments("EvaluateModel")["ProcessingOutputConfig"]["Outputs"]
+    (served,) = (output["S3Output"]["S3Uri"] for output in outputs if output["OutputName"] == "served")
+    assert container["ModelDataUrl"] == f"{served}/served.tar.gz"
+
+
+def test_a_warm_start_finds_the_float32_network_beside_what_is_registered(package, definition, resolver):
+    inputs = resolver(definition).arguments("EvaluateModel")["ProcessingInputs"]
+    beside = {item["InputName"]: item["S3Input"]["S3Uri"].rpartition("/")[0] for item in inputs}
+    (container,) = package["InferenceSpecification"]["Containers"]
+    folder = container["ModelDataUrl"].rpartition("/")[0]
+    assert folder == beside["training"] == beside["model"]
 
 
 def test_images_are_an_accepted_content_type(package):

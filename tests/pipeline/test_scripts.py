@@ -10,6 +10,7 @@ import pytest
 
 from infra.settings import Pipeline, Settings
 from model_code import evaluate, monitor, preprocess, split_dataset, train
+from model_code.evaluation import served_archive
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTEXT = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
@@ -116,3 +117,8 @@ def test_the_training_script_takes_the_settings_of_every_environment(environment
     flags = list(train.Hyperparameters.__dataclass_fields__)
 
     train.parse([part for name in flags for part in (f"--{name.replace('_', '-')}", str(getattr(settings, name)))])
+
+
+@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
+def test_what_is_registered_is_the_archive_that_the_evaluation_writes(path):
+    assert f'"{served_archive.FILE}"' in path.read_text(encoding="utf-8")

@@ -80,12 +80,12 @@ def test_an_operator_says_how_many_jobs_and_how_many_at_once(definition):
 def test_the_model_is_that_of_the_best_job(tune, definition, resolver):
     # The service lists the jobs of a tuning step by their objective, the best first.
     prefix = tune["TrainingJobDefinition"]["OutputDataConfig"]["S3OutputPath"]
-    best = f"{prefix}/abcdef012345-TrainMod-0123456789-003-0a1b2c3d/output/model.tar.gz"
+    best = f"{prefix}/abcdef012345-TrainMod-0123456789-003-0a1b2c3d/output"
     evaluate = resolver(definition).arguments("EvaluateModel")
     (model,) = (item for item in evaluate["ProcessingInputs"] if item["InputName"] == "model")
     (container,) = resolver(definition).arguments("RegisterModel")["InferenceSpecification"]["Containers"]
-    assert model["S3Input"]["S3Uri"] == best
-    assert container["ModelDataUrl"] == best
+    assert model["S3Input"]["S3Uri"] == f"{best}/model.tar.gz"
+    assert container["ModelDataUrl"] == f"{best}/served.tar.gz"
 
 
 def test_jobs_run_to_their_end(tune):

@@ -106,6 +106,7 @@ def test_the_serving_model_is_told_with_its_figures(stack: Stack, released: str,
     assert model.package_arn == stack.predict(examples["NORMAL"]).document["model"]["package_arn"]
     assert model.approval.status == "Approved"
     assert model.metrics.auroc.low <= model.metrics.auroc.value <= model.metrics.auroc.high
+    assert (model.engine.name, model.engine.weights) == ("litert", "float16"), "too few images to tell of eight bits"
 
 
 def test_the_description_lists_the_paths_that_there_are(stack: Stack) -> None:

@@ -166,6 +166,7 @@ async function showModel() {
     ["version", `${model.version} of ${model.group}`],
     ["approval", `${model.approval.status}, ${model.approval.changed_at}`],
     ["threshold", model.threshold.toFixed(3)],
+    ["engine", [model.engine.name, model.engine.weights].filter(Boolean).join(", ")],
     ...figures(model.metrics),
     ["tested on", `${model.metrics.images} radiographs of ${model.metrics.patients} patients`],
     ["dataset (SHA-256)", model.dataset_sha256],

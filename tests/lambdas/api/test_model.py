@@ -27,6 +27,7 @@ EVALUATION = {
         "true_negative_rate": figure(0.9),
     },
     "calibration": {"expected_calibration_error": figure(0.04)},
+    "engine": {"name": "litert", "weights": "float16", "strays": 0, "rejected": [{"weights": "int8", "message": "…"}]},
     "threshold": 0.42,
     "indeterminate": {"low": 0.3, "high": 0.6, "images": 20},
     "test": {"images": 624, "patients": 300},
@@ -104,6 +105,25 @@ def test_the_serving_model_with_its_figures_and_their_intervals(look):
     assert (model.metrics.images, model.metrics.patients) == (624, 300)
     assert (model.threshold, model.indeterminate.low, model.indeterminate.high) == (0.42, 0.3, 0.6)
     assert "not for diagnosis" in model.notice
+
+
+def test_which_weights_serve_is_told(look):
+    assert json.loads(look(SageMaker())["body"])["engine"] == {"name": "litert", "weights": "float16"}
+
+
+@pytest.mark.parametrize(
+    ("described", "wanted"),
+    [
+        (None, {"name": "tensorflow", "weights": "float32"}),
+        ({"name": "tensorflow", "strays": 0}, {"name": "tensorflow", "weights": "float32"}),
+        ({"name": "litert", "strays": 0}, {"name": "litert", "weights": None}),
+    ],
+)
+def test_an_earlier_evaluation_says_what_it_knows(look, monkeypatch, described, wanted):
+    monkeypatch.delitem(EVALUATION, "engine")
+    if described:
+        monkeypatch.setitem(EVALUATION, "engine", described)
+    assert json.loads(look(SageMaker())["body"])["engine"] == wanted
 
 
 def test_who_approved_it_is_not_told(look):

@@ -1,0 +1,40 @@
+"""How near an engine's answers must be to those of the float32 network, and how many images can carry that claim."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.stats import binom
+
+from model_code.statistics.metrics import Array
+
+# Of AUROC, a fraction of its 95 % interval on a test split of hundreds; of a probability, less than the two digits that
+# people read.
+MAX_AUROC_DIFFERENCE = 0.003
+MAX_PROBABILITY_DIFFERENCE = 0.02
+# Of the probabilities, how many must be that near, and how sure a choice made on other images must be of it.
+SHARE = 0.99
+CONFIDENCE = 0.95
+# With fewer, not even the greatest difference bounds the quantile: 1 - SHARE^n is the chance that one of n lies above.
+FEWEST_IMAGES = math.ceil(math.log(1 - CONFIDENCE) / math.log(SHARE))
+
+
+def upper_bound(differences: Array) -> float | None:
+    """Upper confidence bound of the quantile `SHARE` of what the differences are drawn from, whatever that is.
+
+    The k-th smallest of n lies at or above the quantile p with the probability that fewer than k of n lie below it,
+    P(Binomial(n, p) <= k - 1); the bound is the first k for which this reaches `CONFIDENCE` (Wilks 1941,
+    "Determination of sample sizes for setting tolerance limits", Annals of Mathematical Statistics 12(1), 91-96;
+    Hahn and Meeker 1991, "Statistical Intervals", section 5.2). It is the greatest of 299 to 472 images and the second
+    greatest from 473 on. Images of one patient count as independent, which they are not quite.
+
+    Args:
+        differences: (n,), absolute.
+
+    Returns:
+        One of the differences, or None for fewer than `FEWEST_IMAGES`.
+    """
+    count = len(differences)
+    place = int(binom.ppf(CONFIDENCE, count, SHARE))
+    return float(np.sort(differences)[place]) if place < count else None
