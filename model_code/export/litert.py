@@ -133,9 +133,9 @@ def save_models(
     described = made.with_weights(SIXTEEN_BITS)
     if len(images) < parity_limits.FEWEST_IMAGES:
         print(
-            f"Engine {NAME} keeps {SIXTEEN_BITS} weights: that {parity_limits.SHARE:.0%} of the probabilities are "
-            f"within {parity_limits.MAX_PROBABILITY_DIFFERENCE:g} cannot be told of {EIGHT_BITS} ones from {len(images)} "
-            f"validation images; {parity_limits.FEWEST_IMAGES} are needed.",
+            f"Engine {NAME} keeps {SIXTEEN_BITS} weights: that {parity_limits.SHARE:.0%} of the probabilities "
+            f"are within {parity_limits.MAX_PROBABILITY_DIFFERENCE:g} cannot be told of {EIGHT_BITS} ones from "
+            f"{len(images)} validation images; {parity_limits.FEWEST_IMAGES} are needed.",
             flush=True,
         )
     else:
