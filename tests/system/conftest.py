@@ -11,7 +11,7 @@ import pytest
 
 from local.laptop import Laptop, deploy, synth
 from local.samples.sample_archive import write_archive, write_examples
-from tests.system.deployed import Stack
+from tests.system.deployed import Stack, succeeded
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +19,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     workspace = tmp_path_factory.mktemp("system")
     with Laptop(workspace / "cloud", port=0) as laptop:
         for command in (synth(workspace / "cdk.out"), deploy(workspace / "cdk.out")):
-            done = laptop.run(command)
-            assert done.returncode == 0, f"{done.stderr[-4000:]}\n{laptop.log_tail()}"
+            succeeded(laptop.run(command), laptop)
         yield Stack(laptop, workspace, laptop.outputs(), laptop.api_url(), laptop.api_key())
 
 
@@ -40,14 +39,12 @@ def archive(stack: Stack) -> Path:
 @pytest.fixture(scope="session")
 def trained(stack: Stack, archive: Path) -> dict[str, Any]:
     """The execution that the upload of `archive` started, ended well."""
-    done = stack.cxr("upload", str(archive), "--watch", "--json")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{stack.laptop.log_tail()}"
+    done = succeeded(stack.cxr("upload", str(archive), "--watch", "--json"), stack.laptop)
     return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="session")
 def released(stack: Stack, trained: dict[str, Any]) -> str:
     """The ARN of the approved and serving model package."""
-    done = stack.cxr("approve", "latest", "--comment", "system test")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{stack.laptop.log_tail()}"
+    succeeded(stack.cxr("approve", "latest", "--comment", "system test"), stack.laptop)
     return str(stack.packages()[0]["ModelPackageArn"])
