@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.laptop import Laptop, deploy, synth
-from local.samples.sample_archive import write_archive, write_examples
+from local.samples.sample_archive import ARCHIVE_SEED, write_archive, write_examples
 from tests.system.deployed import Stack, succeeded
 
 
@@ -32,7 +33,7 @@ def examples(stack: Stack) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def archive(stack: Stack) -> Path:
     path = stack.workspace / "archive.zip"
-    write_archive(path, images_per_class=320)
+    write_archive(path, images_per_class=320, seed=int(os.environ.get("CXR_ARCHIVE_SEED", ARCHIVE_SEED)))
     return path
 
 
