@@ -15,6 +15,9 @@ import pytest
 
 from local.laptop import Laptop
 
+# Seconds. A training that takes two minutes on an idle machine took eleven beside four others, with older kernels.
+_LONGEST_COMMAND = 3600
+
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
@@ -36,7 +39,7 @@ class Stack:
     key: str
 
     def cxr(self, *arguments: str) -> Any:
-        return self.laptop.run(["cxr", *arguments])
+        return self.laptop.run(["cxr", *arguments], timeout=_LONGEST_COMMAND)
 
     def request(self, path: str, *, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
         """One request to the HTTPS API as any client would send it; the key goes along unless `headers` has one."""
