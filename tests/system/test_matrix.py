@@ -70,7 +70,7 @@ def test_tests_pass_where_some_ran_and_none_failed(
     (tmp_path / "test_one.py").write_text(
         "def test_one(record_property):\n    record_property('gates', '{\"AUROC\": 0.987654, \"None\": null}')\n"
     )
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     monkeypatch.setattr(matrix, "LOGS", tmp_path)
     case = matrix.Case("tests", "default", 2018, "idle")
     outcome = matrix.run(case, [str(tmp_path / "test_one.py")])
