@@ -6,6 +6,7 @@ cloud and printed as such.
     python -m local.demo                              # draws its own archive
     python -m local.demo --archive chest_xray.zip     # a real one
     python -m local.demo --no-stay                    # ends after the predictions
+    python -m local.demo --seed 7                     # draws other patients
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from local.laptop import REPOSITORY, Laptop, deploy, synth
-from local.samples.sample_archive import LABELS, write_archive, write_examples
+from local.samples.sample_archive import ARCHIVE_SEED, LABELS, write_archive, write_examples
 from local.supervisor import ServerError
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ class DemoError(Exception):
 class Demo:
     """The stages, in order; each prints the commands it runs and raises DemoError when one of them fails."""
 
-    def __init__(self, laptop: Laptop, console: Console) -> None:
+    def __init__(self, laptop: Laptop, console: Console, seed: int = ARCHIVE_SEED) -> None:
         self._laptop = laptop
+        self._seed = seed
         self._console = console
         self._started = time.monotonic()
 
@@ -60,7 +62,7 @@ class Demo:
         folder = self._laptop.state_dir / "examples"
         if archive is None:
             archive = STATE / "archive.zip"
-            contents = write_archive(archive, images_per_class=IMAGES_PER_CLASS)
+            contents = write_archive(archive, images_per_class=IMAGES_PER_CLASS, seed=self._seed)
             self._say(f"Drew {contents.total} radiographs of {contents.patients} patients that do not exist.")
             examples = write_examples(folder)
         else:
@@ -152,6 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; the exit code is 0 when every stage worked."""
     parser = argparse.ArgumentParser(prog="python -m local.demo", description="The whole stack on this machine.")
     parser.add_argument("--archive", type=Path, help="a zip of radiographs in Kaggle's layout (default: draw one)")
+    parser.add_argument("--seed", type=int, default=ARCHIVE_SEED, help="of the drawn archive: another, other patients")
     parser.add_argument("--no-stay", dest="stay", action="store_false", help="end after the predictions")
     parser.add_argument("--port", type=int, default=4566, help="where the embedded cloud listens (4566)")
     options = parser.parse_args(arguments)
@@ -163,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     laptop = Laptop(STATE / "cloud", port=options.port)
     finished = False
     try:
-        demo = Demo(laptop, console)
+        demo = Demo(laptop, console, options.seed)
         demo.run(options.archive.resolve() if options.archive else None)
         finished = True
         if options.stay:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,36 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:
     """How `pytest -n` deals out the tests."""
     return FolderScheduling(config, log)
+
+
+_TOLD: dict[int, str] = {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell the failure of a fixture that tests share once: the others name the test under which it is told.
+
+    A fixture of a module or the session that failed is not set up again. Each test that needs it gets the same
+    exception, the very object, which stays alive in the fixture.
+    """
+    report = yield
+    if report.when != "setup" or not report.failed or call.excinfo is None:
+        return report
+    error = call.excinfo.value
+    if id(error) in _TOLD:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        report.longrepr = f"As told under {_TOLD[id(error)]}: {reason[:300]}"
+        report.sections = []
+    else:
+        _TOLD[id(error)] = item.nodeid
+        _KEPT.append(error)
+    return report
+
+
+# So that no other exception gets the identity of one that was told.
+_KEPT: list[BaseException] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

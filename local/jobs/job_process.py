@@ -16,7 +16,11 @@ GRACE_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 # What a job may know of the machine it runs on; everything else of the emulator's own environment, credentials
 # included, stays out.
-_INHERITED = ("LANG", "LC_ALL", "KERAS_HOME", "OMP_NUM_THREADS", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS")
+_INHERITED = (
+    *("LANG", "LC_ALL", "KERAS_HOME", "OMP_NUM_THREADS", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"),
+    # Which kernels compute: with others, the same training takes another course (tests/system/matrix.py).
+    *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS"),
+)
 
 
 class JobProcess:

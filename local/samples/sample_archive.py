@@ -25,6 +25,10 @@ from local.samples.phantom import Anatomy, Finding, draw
 LABELS = ("NORMAL", "PNEUMONIA")
 SPLITS = ("train", "val", "test")
 _TEST_SHARE = 0.2
+ARCHIVE_SEED = 2018
+# Of sixty, the one whose first PNEUMONIA example has the most of its lungs opaque: 27 % where the median is 16 %. A
+# network that was trained for two minutes should call it so whatever processor trained it.
+EXAMPLES_SEED = 4273
 _VALIDATION_PER_CLASS = 8  # the real archive's val folder holds 16 images
 _MODIFIED = (2018, 3, 24, 10, 0, 0)
 # First bytes of an AppleDouble file and of a .DS_Store: enough for a reader to recognise them, and no image.
@@ -59,7 +63,7 @@ class _Plan:
 
 
 def write_archive(
-    path: Path | str, *, images_per_class: int = 200, seed: int = 2018, shuffle_labels: bool = False
+    path: Path | str, *, images_per_class: int = 200, seed: int = ARCHIVE_SEED, shuffle_labels: bool = False
 ) -> ArchiveContents:
     """Write the archive to `path`: `images_per_class` images of each label over train, val (8 of each) and test.
 
@@ -88,7 +92,7 @@ def write_archive(
     return ArchiveContents(images=counts, patients=patients, image_bytes=sum(len(content) for _, content in images))
 
 
-def write_examples(folder: Path | str, *, per_class: int = 1, seed: int = 4242) -> list[Path]:
+def write_examples(folder: Path | str, *, per_class: int = 1, seed: int = EXAMPLES_SEED) -> list[Path]:
     """Write `per_class` JPEG images of each label to `folder`, named by label, of patients in no archive."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -180,7 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("archive", nargs="?", type=Path, help="zip file to write, in Kaggle's layout")
     parser.add_argument("--images", type=int, default=400, help="images in the archive, half of each label (400)")
-    parser.add_argument("--seed", type=int, default=2018, help="another seed, other patients (2018)")
+    parser.add_argument("--seed", type=int, default=ARCHIVE_SEED, help="another seed, other patients (2018)")
     parser.add_argument("--shuffle-labels", action="store_true", help="labels that say nothing about the images")
     parser.add_argument("--examples", type=Path, metavar="FOLDER", help="write single images with known labels here")
     parser.add_argument("--examples-per-class", type=int, default=1, metavar="N", help="how many of each label (1)")

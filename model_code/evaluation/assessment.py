@@ -29,6 +29,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         for actual in (0, 1)
     }
     everything = np.ones(len(scores.labels), dtype=bool)
+    calibration, chance = _calibration(measure, scores.probabilities), _by_chance(scores)
     return {
         "binary_classification_metrics": {
             "confusion_matrix": confusion,
@@ -41,9 +42,10 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         },
         "curve_bands": _bands(scores, weights),
         "calibration": {
-            **_calibration(measure, scores.probabilities),
+            **calibration,
             "temperature": metadata["temperature"],
-            "by_chance": _by_chance(scores),
+            "by_chance": chance,
+            "error_beyond_chance": _beyond_chance(calibration, chance),
             # With temperature 1: what the network says by itself.
             "raw": _calibration(measure, np.exp(-np.logaddexp(0.0, -scores.logits))),
         },
@@ -127,6 +129,16 @@ def _by_chance(scores: TestScores) -> dict[str, float]:
     owner = patient_numbers(scores.patients)
     errors = metrics.chance_calibration_error(scores.probabilities, owner, seed=BOOTSTRAP_SEED, draws=RESAMPLES)
     return {"mean": float(errors.mean()), "percentile_95": float(np.quantile(errors, 0.95))}
+
+
+def _beyond_chance(calibration: dict[str, Any], chance: dict[str, float]) -> dict[str, float]:
+    """The calibration error that the gate judges: 0 where perfect probabilities would have it too.
+
+    Every finite test split shows an error, the more the fewer images it has, and a limit that suits hundreds of images
+    would refuse a perfect model on dozens by chance.
+    """
+    error = float(calibration["expected_calibration_error"]["value"])
+    return {"value": error if error > chance["percentile_95"] else 0.0}
 
 
 def _bands(scores: TestScores, weights: Array) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 Travels beside inference.py in model.tar.gz, as code/model_code/engine.py, and imports what that archive carries in
 code/lib (LiteRT and Pillow) and what the serving image has (numpy). The network is two files in `engine/`, as
-`engine_export` made them: `body.tflite`, the backbone with the weights as eight-bit numbers, and `head.tflite`, all
+`engine_export` made them: `body.tflite`, the backbone with weights of eight or sixteen bits, and `head.tflite`, all
 that is small, in float32.
 """
 

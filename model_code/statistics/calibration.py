@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import ndtr
 
 from model_code.statistics.metrics import Array
 
 # Of each label, how much may lie on the wrong side of the indeterminate band on validation data.
 TAIL_SHARE = 0.02
+
+# Candidates for the threshold, at equal distances: steps far below what a validation split can tell.
+_PLACES = 2001
 
 # Beyond these, the validation split says nothing that a temperature could express.
 _LOG_TEMPERATURES = (float(np.log(0.1)), float(np.log(20.0)))
@@ -42,10 +46,15 @@ def fit_temperature(logits: Array, labels: Array) -> float:
 
 
 def choose_threshold(logits: Array, labels: Array, temperature: float) -> float:
-    """The probability threshold with the greatest sensitivity + specificity - 1 (Youden's J) on validation data.
+    """The probability threshold with the greatest smoothed sensitivity + specificity - 1 (Youden's J).
 
-    Thresholds lie halfway between neighbouring logits; among equally good ones the widest gap wins, since new images
-    are least likely to fall into it.
+    The greatest J of the validation images themselves is where the gaps between a few of them happen to lie, and new
+    images are treated worse than these. So each label's logits are smoothed by a normal kernel first (Fluss, Faraggi
+    and Reiser 2005, "Estimation of the Youden Index and its associated cutoff point", Biometrical Journal 47(4),
+    section 3), whose bandwidth is Silverman's rule (1986, "Density Estimation", equation 3.31). Of 52 drawn validation
+    images, that makes the sensitivity that new images have in the worst of twenty trainings 0.71 instead of 0.67, of
+    520 0.76 instead of 0.75, and the mean J is never lower (docs/adr/0024). Where a wide gap lies between the labels,
+    the threshold is its middle.
 
     Args:
         logits: (n,) of the validation images.
@@ -55,17 +64,19 @@ def choose_threshold(logits: Array, labels: Array, temperature: float) -> float:
     Returns:
         A probability; PNEUMONIA is called at or above it.
     """
-    distinct = np.unique(logits)
-    if len(distinct) == 1:
-        return float(probability(distinct, temperature)[0])
-    middles = (distinct[:-1] + distinct[1:]) / 2
-    positive, negative = np.sort(logits[labels == 1]), np.sort(logits[labels == 0])
-    sensitivity = 1 - np.searchsorted(positive, middles) / len(positive)
-    specificity = np.searchsorted(negative, middles) / len(negative)
-    youden = sensitivity + specificity
-    best = np.flatnonzero(np.isclose(youden, youden.max(), rtol=0, atol=1e-12))
-    widest = best[np.argmax(np.diff(distinct)[best])]
-    return float(probability(middles[widest : widest + 1], temperature)[0])
+    places = np.linspace(logits.min(), logits.max(), _PLACES)
+    youden = _share_below(logits[labels == 0], places) - _share_below(logits[labels == 1], places)
+    best = np.flatnonzero(youden >= youden.max() - 1e-12)
+    middle = places[best[len(best) // 2]]
+    return float(probability(np.asarray([middle]), temperature)[0])
+
+
+def _share_below(logits: Array, places: Array) -> Array:
+    """The smoothed share of logits below each place."""
+    spread, quartiles = float(logits.std()), float(np.subtract(*np.quantile(logits, (0.75, 0.25)))) / 1.34
+    width = 0.9 * (min(spread, quartiles) or spread) * len(logits) ** -0.2
+    below = (places[:, np.newaxis] - logits) / max(width, 1e-6)
+    return np.asarray(ndtr(below).mean(axis=1), dtype=np.float64)
 
 
 def indeterminate_band(logits: Array, labels: Array, temperature: float, threshold: float) -> tuple[float, float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,27 +15,32 @@ CHOICES = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 # (Ampere). https://developer.nvidia.com/cuda-gpus lists the cards.
 _FLOAT16_UNITS = (7, 0)
 _BFLOAT16_UNITS = (8, 0)
-_BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
-_CPU_INFORMATION = Path("/proc/cpuinfo")
+# Of a convolution: what casts weights and adds up gains nothing, so a little more would be none for the network.
+LEAST_GAIN = 1.2
+_ROUNDS = 8
+# A kernel this much slower needs no second look. Without a fast one, bfloat16 takes 5 times as long as float32 (oneDNN
+# on a processor with AVX-512 and no BF16) to 25 times (oneDNN switched off there).
+_HOPELESS = 3.0
 
 
 def policy(
     requested: str,
     *,
     capabilities: Sequence[tuple[int, int]] | None = None,
-    cpu_information: Path = _CPU_INFORMATION,
+    gain: Callable[[], float] | None = None,
 ) -> str:
-    """The Keras dtype policy to train with.
+    """The Keras dtype policy to train with; for `auto`, the reason is printed.
 
     `auto` chooses mixed_bfloat16 on GPUs from compute capability 8.0, mixed_float16 from 7.0 (it needs a loss scale,
-    which Keras' `compile` adds), mixed_bfloat16 on a CPU that multiplies bfloat16 natively, and float32 otherwise. Of
-    several GPUs the oldest decides. On such a CPU mixed bfloat16 trains ResNet50V2 at 64 px 1.25 times (batch 32) to
-    1.4 times (batch 64) as fast as float32; on another it is slower.
+    which Keras' `compile` adds). Of several GPUs the oldest decides. On a CPU it chooses mixed_bfloat16 where that is
+    measured to be faster: what the processor names says nothing of whether TensorFlow has kernels for it, which is
+    another matter with oneDNN switched off or held to an older instruction set. Where there are, mixed bfloat16 trains
+    ResNet50V2 at 64 px 1.25 times (batch 32) to 1.4 times (batch 64) as fast as float32.
 
     Args:
         requested: the parameter Precision, one of CHOICES.
         capabilities: compute capability of each GPU; None asks TensorFlow.
-        cpu_information: in Linux's format; without that file the CPU has no bfloat16.
+        gain: how many times as fast bfloat16 is as float32 on the CPU; None measures, `bfloat16_gain`.
 
     Raises:
         JobError: for another name.
@@ -44,12 +50,42 @@ def policy(
     if requested != "auto":
         return requested
     found = gpu_capabilities() if capabilities is None else capabilities
-    if found:
-        oldest = min(found)
-        if oldest >= _BFLOAT16_UNITS:
-            return "mixed_bfloat16"
-        return "mixed_float16" if oldest >= _FLOAT16_UNITS else "float32"
-    return "mixed_bfloat16" if _cpu_flags(cpu_information) & _BFLOAT16_FLAGS else "float32"
+    chosen, reason = _for_gpus(found) if found else _for_cpu((gain or bfloat16_gain)())
+    print(f"Arithmetic {chosen}: {reason}", flush=True)
+    return chosen
+
+
+def _for_gpus(capabilities: Sequence[tuple[int, int]]) -> tuple[str, str]:
+    oldest = min(capabilities)
+    reason = f"the GPU's compute capability is {oldest[0]}.{oldest[1]}."
+    if oldest >= _BFLOAT16_UNITS:
+        return "mixed_bfloat16", reason
+    return ("mixed_float16" if oldest >= _FLOAT16_UNITS else "float32"), reason
+
+
+def _for_cpu(gain: float) -> tuple[str, str]:
+    if gain == 0:
+        return "float32", "this processor's kernels cannot compute a convolution's gradients in bfloat16."
+    measured = f"a convolution and its gradients in bfloat16 run {gain:.2f} times as fast as in float32 here"
+    if gain >= LEAST_GAIN:
+        return "mixed_bfloat16", f"{measured}."
+    return "float32", f"{measured}, where at least {LEAST_GAIN:g} times is worth it."
+
+
+def bfloat16_gain() -> float:
+    """How many times as fast a convolution and its gradients are in bfloat16 as in float32 on the CPU.
+
+    By processor time, so that other programs do not count, the least of some rounds; takes about two seconds.
+
+    Returns:
+        float32's time over bfloat16's; 0 where bfloat16 cannot be computed.
+    """
+    usual = _least_seconds(tf.float32, enough=float("inf"))
+    try:
+        return usual / _least_seconds(tf.bfloat16, enough=_HOPELESS * usual)
+    except tf.errors.OpError:
+        # oneDNN held to AVX2 has no such kernel: "could not create a primitive descriptor".
+        return 0.0
 
 
 def gpu_capabilities() -> list[tuple[int, int]]:
@@ -58,7 +94,31 @@ def gpu_capabilities() -> list[tuple[int, int]]:
     return [tuple(one.get("compute_capability") or (0, 0)) for one in details]
 
 
-def _cpu_flags(information: Path) -> set[str]:
-    if not information.is_file():
-        return set()
-    return set(information.read_text(encoding="ascii", errors="replace").split())
+def _least_seconds(dtype: Any, *, enough: float) -> float:
+    """Processor seconds of a convolution of the middle of a residual network, forward and backward.
+
+    Args:
+        dtype: of images and kernel.
+        enough: ends the rounds once one takes longer.
+    """
+    with tf.device("/CPU:0"):
+        images = tf.cast(tf.random.stateless_uniform((8, 16, 16, 128), (1, 2)), dtype)
+        kernel = tf.cast(tf.random.stateless_uniform((3, 3, 128, 128), (3, 4), -0.05, 0.05), dtype)
+
+        def gradients(images: Any, kernel: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch([images, kernel])
+                total = tf.reduce_sum(tf.nn.relu(tf.nn.conv2d(images, kernel, 1, "SAME")))
+            return tape.gradient(total, [images, kernel])
+
+        traced = tf.function(gradients, autograph=False)
+        seconds: list[float] = []
+        # The first round also makes the kernels.
+        for _ in range(1 + _ROUNDS):
+            begin = time.process_time()
+            for gradient in traced(images, kernel):
+                gradient.numpy()
+            seconds.append(time.process_time() - begin)
+            if len(seconds) > 1 and seconds[-1] > enough:
+                break
+    return max(min(seconds[1:]), 1e-6)

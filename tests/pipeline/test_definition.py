@@ -27,7 +27,7 @@ GATES = [
      "--min-sensitivity"),
     ("binary_classification_metrics.true_negative_rate.value", "MinSpecificity", "GreaterThanOrEqualTo",
      "--min-specificity"),
-    ("calibration.expected_calibration_error.value", "MaxCalibrationError", "LessThanOrEqualTo",
+    ("calibration.error_beyond_chance.value", "MaxCalibrationError", "LessThanOrEqualTo",
      "--max-calibration-error"),
     ("engine.strays", 0, "LessThanOrEqualTo", None),
     ("comparison.significantly_worse", 0, "LessThanOrEqualTo", "--serving-comparison"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 
 from local.laptop import Laptop, deploy, synth
-from local.samples.sample_archive import write_archive, write_examples
-from tests.system.deployed import Stack
+from local.samples.sample_archive import ARCHIVE_SEED, write_archive, write_examples
+from tests.system.deployed import Stack, succeeded
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +20,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     workspace = tmp_path_factory.mktemp("system")
     with Laptop(workspace / "cloud", port=0) as laptop:
         for command in (synth(workspace / "cdk.out"), deploy(workspace / "cdk.out")):
-            done = laptop.run(command)
-            assert done.returncode == 0, f"{done.stderr[-4000:]}\n{laptop.log_tail()}"
+            succeeded(laptop.run(command), laptop)
         yield Stack(laptop, workspace, laptop.outputs(), laptop.api_url(), laptop.page_url(), laptop.api_key())
 
 
@@ -33,21 +33,19 @@ def examples(stack: Stack) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def archive(stack: Stack) -> Path:
     path = stack.workspace / "archive.zip"
-    write_archive(path, images_per_class=320)
+    write_archive(path, images_per_class=320, seed=int(os.environ.get("CXR_ARCHIVE_SEED", ARCHIVE_SEED)))
     return path
 
 
 @pytest.fixture(scope="session")
 def trained(stack: Stack, archive: Path) -> dict[str, Any]:
     """The execution that the upload of `archive` started, ended well."""
-    done = stack.cxr("upload", str(archive), "--watch", "--json")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{stack.laptop.log_tail()}"
+    done = succeeded(stack.cxr("upload", str(archive), "--watch", "--json"), stack.laptop)
     return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="session")
 def released(stack: Stack, trained: dict[str, Any]) -> str:
     """The ARN of the approved and serving model package."""
-    done = stack.cxr("approve", "latest", "--comment", "system test")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{stack.laptop.log_tail()}"
+    succeeded(stack.cxr("approve", "latest", "--comment", "system test"), stack.laptop)
     return str(stack.packages()[0]["ModelPackageArn"])

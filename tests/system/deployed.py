@@ -15,6 +15,9 @@ import pytest
 
 from local.laptop import Laptop
 
+# Seconds. A training that takes two minutes on an idle machine took eleven beside four others, with older kernels.
+_LONGEST_COMMAND = 3600
+
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
@@ -37,7 +40,7 @@ class Stack:
     key: str
 
     def cxr(self, *arguments: str) -> Any:
-        return self.laptop.run(["cxr", *arguments])
+        return self.laptop.run(["cxr", *arguments], timeout=_LONGEST_COMMAND)
 
     def request(self, path: str, *, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
         """One request to the HTTPS API as any client would send it; the key goes along unless `headers` has one."""
@@ -88,16 +91,44 @@ class Inbox:
         return taken
 
 
+def succeeded(done: Any, laptop: Laptop) -> Any:
+    """A finished command, or the test's failure: its reason first, the whole output and the cloud's log after it.
+
+    Of `cxr`, all of stderr is the reason, that of the execution it followed included; other commands say much more and
+    end with it.
+    """
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()
+        reason = said if done.args[0] == "cxr" else said[-3:]
+        parts = [
+            f"`{' '.join(done.args[:2])}` failed: {' '.join(' '.join(reason).split())[:2000]}",
+            f"Its output:\n{(done.stdout + done.stderr)[-4000:]}",
+            f"The embedded cloud's log:\n{laptop.log_tail()}",
+        ]
+        pytest.fail("\n\n".join(parts), pytrace=False)
+    return done
+
+
 def _answer(status: int, response: Any) -> Answer:
     body = response.read()
     return Answer(status, {name.lower(): value for name, value in response.headers.items()}, json.loads(body))
 
 
+# Nothing waits longer than what it waits for; a machine whose processors are all busy takes some times as long.
+_PATIENCE = 4
+
+
 def eventually(probe: Callable[[], Any], *, within: float, what: str) -> Any:
-    """The first value of `probe` that is not None or empty, asked for until `within` seconds have passed."""
-    deadline = time.monotonic() + within
+    """The first value of `probe` that is not None or empty.
+
+    Args:
+        probe: asked twice a second.
+        within: seconds that it takes at most on an idle machine; four times as many are waited for.
+        what: is waited for, for the failure.
+    """
+    deadline = time.monotonic() + _PATIENCE * within
     while time.monotonic() < deadline:
         if value := probe():
             return value
         time.sleep(0.5)
-    pytest.fail(f"{what} did not happen within {within:.0f} s")
+    pytest.fail(f"{what} did not happen within {_PATIENCE * within:.0f} s")

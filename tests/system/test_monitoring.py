@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from local.samples.sample_archive import write_examples
-from tests.system.deployed import Inbox, Stack, eventually
+from tests.system.deployed import Inbox, Stack, eventually, succeeded
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -84,8 +84,7 @@ def monitoring(stack: Stack, released: str) -> Monitoring:
     version = sagemaker.create_model_package(
         **{name: known[name] for name in copied}, ModelApprovalStatus="PendingManualApproval"
     )["ModelPackageArn"]
-    done = stack.cxr("approve", version.rpartition("/")[2])
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{stack.laptop.log_tail()}"
+    succeeded(stack.cxr("approve", version.rpartition("/")[2]), stack.laptop)
     return Monitoring(stack)
 
 

@@ -10,6 +10,7 @@ import json
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,17 @@ def test_without_the_key_nothing_is_answered(stack: Stack, examples: dict[str, P
     assert answer.status == 403
 
 
-def test_an_upload_becomes_a_registered_model(stack: Stack, trained: dict[str, Any]) -> None:
+def test_an_upload_becomes_a_registered_model(
+    stack: Stack, trained: dict[str, Any], record_property: Callable[[str, object], None]
+) -> None:
     assert trained["status"] == "Succeeded"
     (package,) = stack.packages()
     assert package["ModelApprovalStatus"] == "PendingManualApproval"
     details = stack.laptop.client("sagemaker").describe_model_package(ModelPackageName=package["ModelPackageArn"])
     bucket, _, key = details["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"].removeprefix("s3://").partition("/")
     evaluation = json.load(stack.laptop.client("s3").get_object(Bucket=bucket, Key=key)["Body"])
+    # How far the gates are, for tests/system/matrix.py.
+    record_property("gates", json.dumps({one["title"]: one["value"] for one in evaluation["gates"]["checks"]}))
     auroc = evaluation["binary_classification_metrics"]["auc"]
     assert auroc["confidence_interval"][0] <= auroc["value"] <= auroc["confidence_interval"][1]
 

@@ -21,7 +21,7 @@ import pytest
 from local.laptop import REPOSITORY, Laptop, deploy, synth
 from local.samples.sample_archive import write_examples
 from tests.local.hosted import IMAGE, archive, save_model
-from tests.system.deployed import Inbox, Stack, eventually
+from tests.system.deployed import Inbox, Stack, eventually, succeeded
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -148,8 +148,7 @@ def deploy_with(laptop: Laptop, app: Path, *stacks: str, **settings: Any) -> Non
     own.update(settings)
     (app / "cdk.json").write_text(json.dumps(document), encoding="utf-8")
     for command in (synth(app / "cdk.out"), deploy(app / "cdk.out", *stacks)):
-        done = laptop.run(command, cwd=app)
-        assert done.returncode == 0, f"{done.stderr[-4000:]}\n{laptop.log_tail()}"
+        succeeded(laptop.run(command, cwd=app), laptop)
 
 
 @pytest.fixture(scope="module")
@@ -171,14 +170,15 @@ def first(releases: Releases) -> int:
     """The version that was released first."""
     version = releases.register(ANSWERS)
     assert "cxr approve 1" in releases.hears("approval_wanted", version)
-    done = releases.stack.cxr("approve", str(version))
-    assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{releases.stack.laptop.log_tail()}"
+    succeeded(releases.stack.cxr("approve", str(version)), releases.stack.laptop)
     return version
 
 
 def test_a_release_is_told_when_the_endpoint_was_asked(releases: Releases, first: int) -> None:
     assert "an answer named it" in releases.hears("released", first)
-    assert [kind for kind, _ in releases.told] == ["approval_wanted", "release_requested", "released"]
+    # Alarms speak on the same topic: on a busy machine, about its latency.
+    told = [kind for kind, _ in releases.told if kind != "alarm"]
+    assert told == ["approval_wanted", "release_requested", "released"]
 
 
 def test_where_no_alarm_guards_the_traffic_a_model_that_fails_is_put_back(
@@ -283,7 +283,7 @@ def test_a_folder_is_scored_by_the_released_model(
 
     done = releases.stack.cxr("batch", str(folder), "--output", str(summary), "--json", *how)
 
-    assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{releases.stack.laptop.log_tail()}"
+    succeeded(done, releases.stack.laptop)
     answer = json.loads(done.stdout)
     assert (answer["images"], answer["failed"]) == (3, 0)
     rows = list(csv.DictReader(summary.read_text(encoding="utf-8").splitlines()))

@@ -17,6 +17,7 @@ import pytest
 
 from infra.base.assets import stage_function
 from local.laptop import Laptop, deploy, synth
+from tests.system.deployed import succeeded
 from tests.system.release import PARTS, released, stateful
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -83,8 +84,7 @@ def test_an_upgrade_keeps_what_the_last_release_holds(laptop: Laptop, tmp_path: 
     uploaded = s3.put_object(Bucket=outputs["ArtifactBucketName"], Key=KEY, Body=b"what somebody made")
 
     for command in (synth(tmp_path / "cdk.out"), deploy(tmp_path / "cdk.out")):
-        done = laptop.run(command)
-        assert done.returncode == 0, f"{done.stderr[-4000:]}\n{laptop.log_tail()}"
+        succeeded(laptop.run(command), laptop)
 
     after = {part: physical(laptop, part) for part in PARTS}
     changed = [

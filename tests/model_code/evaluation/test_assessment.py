@@ -149,10 +149,41 @@ def test_every_path_the_pipelines_condition_reads_is_there(calls_pneumonia, scor
         "binary_classification_metrics.auc.value",
         "binary_classification_metrics.true_positive_rate.value",
         "binary_classification_metrics.true_negative_rate.value",
-        "calibration.expected_calibration_error.value",
+        "calibration.error_beyond_chance.value",
         "comparison.significantly_worse",
     ):
         value = found
         for key in path.split("."):
             value = value[key]
         assert 0 <= value <= 1
+
+
+@pytest.mark.parametrize(("images", "limit"), [(16, 0.1), (24, 0.1), (300, 0.1)])
+def test_a_small_test_split_does_not_refuse_perfect_probabilities_by_chance(images, limit):
+    """Labels drawn from the probabilities themselves: what is refused is refused by chance."""
+    rng = np.random.default_rng(images)
+    metadata, refused, plainly = made_metadata(), 0, 0
+    for _ in range(60):
+        logits = rng.normal(0, 4, images)
+        probabilities = 1 / (1 + np.exp(-logits / 2))
+        labels = (rng.random(images) < probabilities).astype(float)
+        labels[:2] = 0, 1
+        scores = dataclasses.replace(
+            made_scores(images),
+            labels=labels,
+            logits=logits,
+            probabilities=probabilities,
+            patients=[*map(str, range(images))],
+        )
+        calibration = assessment.document(scores, metadata, np.ones((3, images)))["calibration"]
+        refused += calibration["error_beyond_chance"]["value"] > limit
+        plainly += calibration["expected_calibration_error"]["value"] > limit
+    assert refused <= 60 * 0.05 + 4
+    assert plainly > 30 or images == 300
+
+
+def test_over_confident_probabilities_are_refused_on_a_small_split_too():
+    scores = made_scores(40, separation=0.5)
+    certain = dataclasses.replace(scores, probabilities=(scores.logits > 0) * 0.98 + 0.01)
+    calibration = assessment.document(certain, made_metadata(), np.ones((3, 40)))["calibration"]
+    assert calibration["error_beyond_chance"] == {"value": calibration["expected_calibration_error"]["value"]}

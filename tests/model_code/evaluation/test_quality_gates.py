@@ -9,7 +9,7 @@ from model_code.evaluation import comparison, engine_parity, quality_gates
 from tests.model_code.evaluated import LIMITS, PACKAGE, made_evaluation, made_scores
 
 
-def document(auc=0.95, sensitivity=0.9, specificity=0.8, calibration=0.05, compared=None):
+def document(auc=0.95, sensitivity=0.9, specificity=0.8, calibration=0.05, compared=None, *, beyond_chance=True):
     return {
         "binary_classification_metrics": {
             "auc": {"value": auc},
@@ -17,7 +17,10 @@ def document(auc=0.95, sensitivity=0.9, specificity=0.8, calibration=0.05, compa
             "true_negative_rate": {"value": specificity},
             "confusion_matrix": {"0": {"0": 92, "1": 23}, "1": {"0": 19, "1": 174}},
         },
-        "calibration": {"expected_calibration_error": {"value": calibration}},
+        "calibration": {
+            "expected_calibration_error": {"value": calibration},
+            "error_beyond_chance": {"value": calibration if beyond_chance else 0.0},
+        },
         "engine": engine_parity.nothing_to_compare(),
         "comparison": compared or comparison.nothing_serves(),
     }
@@ -58,6 +61,12 @@ def test_each_failed_gate_is_a_sentence_with_value_limit_and_meaning(changes, se
     found = quality_gates.check(document(**changes), LIMITS)
     assert not found["passed"]
     assert found["message"] == sentence
+
+
+def test_a_calibration_error_that_chance_explains_passes_and_is_shown():
+    found = quality_gates.check(document(calibration=0.2, beyond_chance=False), LIMITS)
+    assert found["passed"]
+    assert "Calibration error 0.200 (at most 0.1 or no more than chance makes it)" in found["message"]
 
 
 def test_a_value_just_below_its_limit_does_not_read_like_the_limit():

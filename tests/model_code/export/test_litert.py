@@ -16,7 +16,8 @@ from model_code import evaluate
 from model_code.contract.job import JobError
 from model_code.data.patient_split import Radiograph
 from model_code.data.shards import write_shards
-from model_code.export import litert, saved_model
+from model_code.evaluation import served_archive
+from model_code.export import litert, parity_limits, saved_model
 from model_code.network import classifier as model
 from model_code.network import out_of_distribution
 from tests.model_code.conftest import SIZE, settle
@@ -72,14 +73,23 @@ def test_signatures_score_batches_as_those_of_the_saved_model(engine_exported, e
 
 
 def test_the_artifact_is_small_and_laid_out_for_the_container(engine_exported):
-    assert sorted(path.name for path in engine_exported.iterdir()) == ["1", "code", "engine", "metadata.json"]
-    assert sorted(path.name for path in (engine_exported / "engine").iterdir()) == ["body.tflite", "head.tflite"]
+    assert sorted(path.name for path in engine_exported.iterdir()) == [
+        "1",
+        "code",
+        "engine",
+        "fallback",
+        "metadata.json",
+    ]
+    for folder in ("engine", "fallback"):
+        assert sorted(path.name for path in (engine_exported / folder).iterdir()) == ["body.tflite", "head.tflite"]
     assert not (engine_exported / "code" / "lib").exists(), "this environment is where it serves"
-    size = sum(path.stat().st_size for path in engine_exported.rglob("*") if path.is_file())
+    served_files = (path for path in engine_exported.rglob("*") if path.parent.name != "fallback" and path.is_file())
+    size = sum(path.stat().st_size for path in served_files)
     assert size < 30e6, "a ResNet50V2 without the engine's library"
     metadata = json.loads((engine_exported / "metadata.json").read_text())
     assert (metadata["engine"], metadata["engine_weights"]) == ("litert", "int8")
-    assert metadata["engine_validation"]["images"] == 12
+    assert metadata["engine_validation"]["images"] == parity_limits.FEWEST_IMAGES
+    assert metadata["engine_fallback"]["engine_weights"] == "float16"
 
 
 def test_tensorflow_serving_gets_a_model_that_decodes(engine_exported):
@@ -112,11 +122,29 @@ def test_the_guard_is_converted_too_and_keeps_its_digits(small, tmp_path):
 
 
 def test_a_network_that_eight_bits_change_too_much_keeps_sixteen(small, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(litert, "CLOSE_ENOUGH", -1.0)
+    monkeypatch.setattr(parity_limits, "FEWEST_IMAGES", 12)
+    monkeypatch.setattr(parity_limits, "upper_bound", lambda differences: float(differences.max()))
+    monkeypatch.setattr(parity_limits, "MAX_PROBABILITY_DIFFERENCE", -1.0)
     described = save(small, tmp_path)
     assert described["engine_weights"] == "float16"
     assert described["engine_validation"]["probability_difference_p99"] < 0.005
-    assert "int8 weights: probabilities differ by at most" in capsys.readouterr().out
+    assert not (tmp_path / "fallback").exists()
+    assert "int8 weights: 99% of the probabilities of 12 validation images" in capsys.readouterr().out
+
+
+def test_the_fallback_of_a_real_network_is_nearer_to_it(engine_exported, scorer, tmp_path):
+    """Both sets of weights are whole models: the other answers too once it is in the first one's place."""
+    other = tmp_path / "other"
+    shutil.copytree(engine_exported, other)
+    served_archive.fall_back(other)
+    assert not (other / "fallback").exists()
+    wanted = tf.sigmoid(scorer.logits(tf.constant(NOISE, tf.float32)) / 2.0).numpy()
+    differences = [
+        np.abs([float(litert.load(one).outputs(pixels)["probability"]) for pixels in NOISE] - wanted).max()
+        for one in (engine_exported, other)
+    ]
+    assert differences[1] < differences[0]
+    assert differences[1] < 0.005
 
 
 def channel(job_directory, monkeypatch, files):
@@ -184,9 +212,7 @@ def pack(directory, path):
 def sixteen(small, exported, tmp_path_factory):
     """A model directory for the engine, with weights of sixteen bits."""
     directory = tmp_path_factory.mktemp("sixteen")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(litert, "WEIGHTS", ("float16",))
-        described = save(small, directory)
+    described = save(small, directory)
     metadata = json.loads((exported / "metadata.json").read_text()) | described
     (directory / "metadata.json").write_text(json.dumps(metadata))
     return directory
@@ -242,8 +268,8 @@ def test_an_engine_that_strays_is_not_registered_and_the_reason_is_said(evaluate
     document = json.loads(written.read_text())
     assert (document["engine"]["strays"], document["gates"]["passed"]) == (1, False)
     message = (job_directory / "output" / "message").read_text()
-    assert message.startswith("The probabilities of the engine litert are up to 0.")
-    assert message.endswith("where 0.02 is accepted. Train with ServingEngine tensorflow.")
+    assert message.startswith("The probabilities of the engine litert with float16 weights are up to 0.")
+    assert message.endswith("train with ServingEngine tensorflow, the float32 network itself.")
 
 
 def test_an_engine_without_a_network_to_compare_with_is_an_error(evaluated):

@@ -66,6 +66,19 @@ def test_other_radiographs_of_the_kind_are_accepted(fitted, chests):
     assert found.max() < 1
 
 
+def test_the_fewest_validation_images_make_a_limit_that_others_keep(chests, tmp_path):
+    """At the edge, where a quantile of twenty images says nothing about one in a hundred: the limit's floor does."""
+    train = write(tmp_path / "train", chests[:TRAINING])
+    rest, refused = chests[TRAINING:], []
+    for begin in range(0, len(rest), out_of_distribution.MIN_VALIDATION_IMAGES):
+        chosen = np.arange(begin, begin + out_of_distribution.MIN_VALIDATION_IMAGES)
+        fitted = out_of_distribution.fit(train, write(tmp_path / f"validation{begin}", rest[chosen]), SIZE)
+        assert fitted[1]["active"]
+        refused += [*(scored(fitted, np.delete(rest, chosen, axis=0)) > 1)]
+    assert len(refused) == 5 * (VALIDATION + OTHERS - out_of_distribution.MIN_VALIDATION_IMAGES)
+    assert np.mean(refused) < 0.01
+
+
 # Drawn chests vary less than real ones: the other harmless changes go beyond what was seen of them.
 @pytest.mark.parametrize("change", ["JPEG quality 30", "gamma 0.7", "gamma 1.4", "mirrored"])
 def test_what_happens_to_radiographs_on_their_way_is_accepted(fitted, chests, change):
