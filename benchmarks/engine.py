@@ -31,7 +31,7 @@ from PIL import Image
 
 from benchmarks import radiographs
 from model_code import engine_export, export, guard, metrics, weights
-from model_code.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.dataset import examples
 from model_code.engine_image import pixels_from_bytes as of_engine
 from model_code.image import pixels_from_bytes

@@ -24,7 +24,8 @@ from PIL import Image
 from benchmarks import negatives
 from benchmarks.radiographs import parser, shards_of
 from model_code import guard
-from model_code.archive import LABELS, patient_of
+from model_code.archive import patient_of
+from model_code.contract.labels import LABELS
 from model_code.image import pixels_from_bytes
 
 # Other images than those that were looked at when the guard was designed.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from model_code.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.dataset import write_shards
 from model_code.image import pixels_from_bytes
 from model_code.split import Radiograph

@@ -13,8 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from model_code.archive import LABELS
 from model_code.augment import Augmentation
+from model_code.contract.labels import LABELS
 from model_code.dataset import examples, options
 
 # Pixels the shuffle holds at once: more than the whole Kermany training split at 220 px.

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from model_code.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.job import JobError
 from model_code.records import shard_names
 from model_code.split import Radiograph

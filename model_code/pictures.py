@@ -14,7 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import tensorflow as tf
 
-from model_code.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.image import resize
 from model_code.metrics import Array
 from model_code.saliency import COLOURS, OPACITY

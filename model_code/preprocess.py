@@ -39,9 +39,9 @@ from PIL import Image
 from model_code import fingerprint, job, manifest
 from model_code.archive import Candidate, list_candidates, open_archive
 from model_code.archive import share as share_of
+from model_code.contract.images import JPEG, check_image, image_dimensions, media_type
 from model_code.dataset import write_shards
 from model_code.image import pixels_from_bytes
-from model_code.inference import check_image, image_dimensions
 from model_code.manifest import Facts, Header
 from model_code.records import shard_count
 from model_code.split import Radiograph
@@ -155,6 +155,7 @@ def _decode_share(share: Share, processors: int) -> int:
             lines=files,
             shards=max(1, shard_count(len(groups), size)),
             litter=listing.litter,
+            masks=listing.masks,
             unlabelled=listing.unlabelled,
             not_images=listing.not_images,
         )
@@ -298,7 +299,7 @@ def _facts(encoded: bytes, pixels: fingerprint.Pixels) -> Facts:
         with Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG")) as opened:
             format_, mode, exif = str(opened.format), opened.mode, "exif" in opened.info
     except (OSError, Image.DecompressionBombError):
-        format_, mode, exif = "PNG" if encoded.startswith(b"\x89") else "JPEG", "unknown", False
+        format_, mode, exif = "JPEG" if media_type(encoded) == JPEG else "PNG", "unknown", False
     return Facts(
         bytes=len(encoded),
         width=width,

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from model_code.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.intervals import estimate, resample_patients
 from model_code.manifest import Facts
 from model_code.metrics import Array, auroc

@@ -26,10 +26,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from model_code.archive import LABELS, preference
+from model_code.archive import preference
+from model_code.contract.labels import LABELS, SPLITS
 from model_code.job import JobError
 
-SPLITS = ("train", "validation", "test")
 # Below these a split cannot do its work: fit, choose a threshold, or carry a percentage.
 MINIMUM_PER_LABEL = {"train": 20, "validation": 5, "test": 5}
 MINIMUM_VALIDATION_IMAGES = 100

@@ -21,10 +21,11 @@ import numpy as np
 from model_code import job, manifest
 from model_code.audit import audit, near_duplicates
 from model_code.card import Choices, dataset_card
+from model_code.contract.labels import SPLITS
 from model_code.manifest import Decoded
 from model_code.records import copy, shard_count
 from model_code.shortcuts import probe
-from model_code.split import SPLITS, assign, deduplicate
+from model_code.split import assign, deduplicate
 
 MAX_UNDECODABLE_SHARE = 0.05
 

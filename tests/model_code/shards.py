@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model_code.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.dataset import write_shards
 from model_code.split import Radiograph
 
