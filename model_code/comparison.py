@@ -17,8 +17,6 @@ from model_code.intervals import Estimate, estimate_difference
 from model_code.metrics import Array
 from model_code.scoring import TestScores
 
-MODES = ("gate", "report")
-
 
 @dataclasses.dataclass(frozen=True)
 class Side:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from model_code import backbones, weights
 from model_code.backbones import Backbone
+from model_code.contract.backbones import FINE_TUNE_STAGES
 from model_code.job import JobError
 
 HIDDEN_UNITS = 128
@@ -97,7 +98,7 @@ class Classifier:
             first = self.backbone.first_layer(fine_tune_from)
             if first not in names:
                 raise JobError(
-                    f"FineTuneFrom must be none, {', '.join(backbones.FINE_TUNE_STAGES)} or a layer of "
+                    f"FineTuneFrom must be none, {', '.join(FINE_TUNE_STAGES)} or a layer of "
                     f"{self.backbone.name}, not {fine_tune_from!r}; its stages begin at "
                     f"{', '.join(self.backbone.stages)}."
                 )
