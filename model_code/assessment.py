@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from model_code import metrics
+from model_code.contract.metrics import CLASSIFICATION
 from model_code.intervals import RESAMPLES, Estimate, estimate, patient_numbers
 from model_code.metrics import Array
 from model_code.scoring import TestScores
@@ -30,7 +31,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
     }
     everything = np.ones(len(scores.labels), dtype=bool)
     return {
-        "binary_classification_metrics": {
+        CLASSIFICATION: {
             "confusion_matrix": confusion,
             **measure.decisions(everything),
             "auc": measure.auroc(everything),

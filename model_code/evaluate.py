@@ -24,6 +24,7 @@ from typing import Any
 
 from model_code import agreement, assessment, comparison, gallery, gates, job, pictures, reference
 from model_code.comparison import Side
+from model_code.contract.metrics import CLASSIFICATION
 from model_code.contract.parameters import EVALUATION, GATES
 from model_code.dataset import read_card
 from model_code.intervals import resample_patients
@@ -142,7 +143,7 @@ def _compare(settings: Settings, candidate: Side, weights: Array, test: Path, di
 
 def _say(evaluation: dict[str, Any]) -> None:
     """Print the figures that the gates judge, and leave the reason where one failed."""
-    shown = evaluation["binary_classification_metrics"] | evaluation["calibration"]
+    shown = evaluation[CLASSIFICATION] | evaluation["calibration"]
     for name in ("auc", "true_positive_rate", "true_negative_rate", "expected_calibration_error"):
         low, high = shown[name]["confidence_interval"]
         print(f"{name} {shown[name]['value']:.4f} (95 % interval {low:.4f} to {high:.4f})", flush=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from model_code import evaluation_plots, page, plots
 from model_code.comparison import name as package_name
+from model_code.contract.metrics import CLASSIFICATION
 from model_code.dataset_report import dataset_section, labels_section
 from model_code.gallery import Gallery
 from model_code.model_card import INTENDED_USE, NOT_FOR
@@ -197,7 +198,7 @@ def _calibration(evaluation: dict[str, Any]) -> Html:
 
 
 def _indeterminate(evaluation: dict[str, Any], scores: TestScores) -> Html:
-    band, found = evaluation["indeterminate"], evaluation["binary_classification_metrics"]
+    band, found = evaluation["indeterminate"], evaluation[CLASSIFICATION]
     names = {"true_positive_rate": "Sensitivity", "true_negative_rate": "Specificity"}
     return page.beside(
         evaluation_plots.histogram(scores.labels, scores.probabilities, evaluation),
@@ -265,7 +266,7 @@ def _settings(metadata: dict[str, Any]) -> Iterator[list[Any]]:
 
 
 def _found(evaluation: dict[str, Any]) -> dict[str, Any]:
-    return {**evaluation["binary_classification_metrics"], **evaluation["calibration"]}
+    return {**evaluation[CLASSIFICATION], **evaluation["calibration"]}
 
 
 def _interval(figure: dict[str, Any]) -> Html:
