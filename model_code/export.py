@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from model_code import inference
+from model_code.contract import documents
 from model_code.contract.labels import LABELS
 from model_code.guard import Guard, unfamiliarity
 from model_code.image import batch_from_bytes
@@ -24,7 +25,7 @@ from model_code.saliency import grad_cam, overlay
 
 VERSION_DIRECTORY = "1"
 # What inference.py imports, for both engines.
-_BESIDE_THE_HANDLERS = ("__init__.py", "contract/__init__.py", "contract/images.py")
+_BESIDE_THE_HANDLERS = ("__init__.py", "contract/__init__.py", "contract/documents.py", "contract/images.py")
 
 
 class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
@@ -210,6 +211,7 @@ def save_metadata(
         training: hyperparameters and history, for the evaluation report.
     """
     metadata = {
+        "schema": documents.METADATA,
         "labels": list(LABELS),
         "image_size": card["image_size"],
         "threshold": threshold,
