@@ -4,7 +4,7 @@ from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from infra.data_stack import DataStack
-from infra.endpoint import grant_describe
+from infra.endpoint import grant_describe, grant_invoke
 from infra.endpoint_stack import EndpointStack
 from infra.expiring_table import ExpiringTable
 from infra.function import Function
@@ -115,7 +115,7 @@ class ApiStack(Stack):
         )
         api = PredictionApi(self, "Api", handlers=handlers, settings=settings)
 
-        endpoint.endpoint.grant_invoke(self.predict)
+        grant_invoke(self.predict, name=endpoint.endpoint.name)
         dicom.grant_invoke(self.predict)
         data.data.grant_read(self.predict, "uploads/*")
         data.predictions.grant(self.predict, "PutItem")
