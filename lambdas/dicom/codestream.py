@@ -7,23 +7,38 @@ bytes. So this is compared first.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _JPEG_LS_FRAME = 0xF7  # ITU-T T.87, C.1.1
 # ITU-T T.81, table B.1: C4, C8 and CC are no frames. Progressive ones (C2) take time for each of any number of scans.
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, _JPEG_LS_FRAME}
 _ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
+_JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"  # ITU-T T.800, I.5.1
+_CODING_STYLE, _START_OF_TILE = 0xFF52, 0xFF90  # ITU-T T.800, table A.2
 
 
 @dataclass(frozen=True)
 class Codestream:
-    """Size of one compressed image; `process` is JPEG's start of frame marker, None for JPEG 2000."""
+    """Size of one compressed image.
+
+    Attributes:
+        rows: of pixels.
+        columns: of pixels.
+        components: of a pixel.
+        precision: bits of a component.
+        process: JPEG's start of frame marker, None for JPEG 2000 and JPEG XL.
+        halvings: how many times JPEG 2000 can be decoded at half the size; 0 for others.
+        signed: whether components are, of JPEG 2000.
+    """
 
     rows: int
     columns: int
     components: int
     precision: int
     process: int | None
+    halvings: int = 0
+    signed: bool = False
 
 
 def read_jpeg(data: bytes) -> Codestream | None:
@@ -55,4 +70,48 @@ def read_jpeg_2000(data: bytes) -> Codestream | None:
         return None
     right, bottom, left, top = struct.unpack(">IIII", data[8:24])
     (components,) = struct.unpack(">H", data[40:42])
-    return Codestream(bottom - top, right - left, components, (data[42] & 0x7F) + 1, None)
+    return Codestream(
+        bottom - top,
+        right - left,
+        components,
+        (data[42] & 0x7F) + 1,
+        None,
+        halvings=_halvings(data),
+        signed=bool(data[42] & 0x80),
+    )
+
+
+def jpeg_2000_codestream(data: bytes) -> bytes:
+    """The codestream alone, where a file wraps it in the boxes of JP2, which PS3.5, 8.2.4 leaves out."""
+    if not data.startswith(_JP2):
+        return data
+    return next((bytes(content) for kind, content in boxes(data) if kind == b"jp2c"), data)
+
+
+def boxes(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Kind and content of each box of a JP2 or JPEG XL file (ITU-T T.800, I.4)."""
+    view, at = memoryview(data), 0
+    while at + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        start = at + 8
+        if length == 1 and at + 16 <= len(data):
+            (length,) = struct.unpack(">Q", data[at + 8 : at + 16])
+            start = at + 16
+        end = at + length if length else len(data)
+        if end < start:
+            return
+        yield kind, view[start:end]
+        at = end
+
+
+def _halvings(data: bytes) -> int:
+    """Decomposition levels, by the COD segment of the main header (ITU-T T.800, A.6.1); 0 where there is none."""
+    at = 2
+    while at + 10 <= len(data):
+        marker, length = struct.unpack(">HH", data[at : at + 4])
+        if marker == _CODING_STYLE:
+            return data[at + 9]
+        if marker < 0xFF00 or marker == _START_OF_TILE:
+            return 0
+        at += 2 + length
+    return 0

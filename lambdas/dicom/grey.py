@@ -1,37 +1,56 @@
 """From stored values to the grey levels a reader sees: modality LUT, VOI LUT or window, photometric interpretation.
 
-Each of these maps a stored value without regard to its place (PS3.3, C.11.1 and C.11.2). So pydicom applies them to the
-at most 65,536 values that occur, not to millions of pixels, which then look theirs up: the same grey levels for a
-fraction of the memory.
+Each of these maps a stored value without regard to its place (PS3.3, C.11.1 and C.11.2). So they are applied to the at
+most 65,536 values that occur, not to millions of pixels, which then look theirs up: the same grey levels for a fraction
+of the memory.
+
+What an optional attribute says in a way that makes no sense is taken as not said, and the next one is asked, as viewers
+do: a window of no width, a slope that is no number, a table without entries.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.pixels.processing import apply_modality_lut, apply_voi, apply_windowing
 
-from lambdas.dicom.header import Header, numbers
+from lambdas.dicom.attributes import finite, numbers, text
+from lambdas.dicom.header import Header
+from lambdas.dicom.lut import Floats, first_table
 from lambdas.dicom.pixels import Values
 from lambdas.dicom.refusal import Refusal, damaged
+from lambdas.dicom.syntaxes import EXPLICIT_BIG
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-Levels = NDArray[Any]
+Rendering = Literal["voi_lut", "window", "full_range"]
+"""How the grey came about: by a VOI LUT or a window of the file, or by its own lowest and highest value, which is a
+guess: nobody said what is to be seen."""
 
 # So many pixels at once, since looking up makes indices of eight bytes each.
 _BLOCK_PIXELS = 1_000_000
-# Windows are flat this many widths from their centre, a sigmoid's to within the precision of a double.
-_FAR = 50.0
-_PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 
 
-def grey_levels(values: Values, header: Header) -> NDArray[np.uint8]:
-    """What is displayed, 0 black to 255 white.
+class Grey(NamedTuple):
+    """What is displayed, 0 black to 255 white, shape [rows, columns], and by which rule."""
+
+    levels: NDArray[np.uint8]
+    rendering: Rendering
+
+
+class _Modality(NamedTuple):
+    """Values after the modality LUT or the rescale slope, and the range that the file's bits could reach."""
+
+    values: Floats
+    lowest: float
+    highest: float
+
+
+def grey_levels(values: Values, header: Header) -> Grey:
+    """Map stored values to grey levels.
 
     Args:
         values: stored values, shape [rows, columns].
@@ -41,83 +60,115 @@ def grey_levels(values: Values, header: Header) -> NDArray[np.uint8]:
         Refusal: undecodable_image, when the file's tables cannot be applied.
     """
     try:
-        table, lowest = _table(values, header)
+        table, lowest, rendering = _table(values, header)
     except Refusal:
         raise
-    except Exception as error:  # wrong tables end pydicom and numpy in many ways, and messages quote them
+    except Exception as error:  # messages of numpy and pydicom can quote the file
         raise damaged("its look-up tables or its window cannot be applied.") from error
     levels = np.empty(values.shape, np.uint8)
     rows = max(1, _BLOCK_PIXELS // values.shape[1])
     for top in range(0, len(values), rows):
         block = values[top : top + rows].astype(np.intp)
         levels[top : top + rows] = table[block - lowest]
-    return levels
+    return Grey(levels, rendering)
 
 
-def _table(values: Values, header: Header) -> tuple[NDArray[np.uint8], int]:
-    """The grey level of each value from the lowest in the image on, and that lowest value."""
-    dataset, lowest, highest = header.dataset, int(values.min()), int(values.max())
+def needs_every_pixel(header: Header) -> bool:
+    """Whether the levels depend on single pixels, so that averages of several will not do.
+
+    They do where the lowest and highest value set the range, where a value stands for padding, and where a table may
+    map neighbouring values to anything.
+    """
+    dataset = header.dataset
+    tables = "VOILUTSequence" in dataset or "ModalityLUTSequence" in dataset
+    return tables or "PixelPaddingValue" in dataset or next(iter(_windows(dataset)), None) is None
+
+
+def _table(values: Values, header: Header) -> tuple[NDArray[np.uint8], int, Rendering]:
+    """The grey level of each value from the lowest in the image on, that lowest value, and the rule."""
+    lowest, highest = int(values.min()), int(values.max())
     stored = np.arange(lowest, highest + 1, dtype=np.int32)
-    padding = _padding(stored, header)
-    modality = _modality(stored, dataset)
-    if not np.isfinite(modality).all():
-        raise damaged("its rescale slope or intercept is no number.")
-    shares = _displayed(modality, dataset)
-    if shares is None:
-        shares = _full_range(modality, _occurring(values, padding, lowest))
+    padding = padded(stored, header)
+    modality = _modality(stored, header)
+    occurring = _occurring(values, padding, lowest)
+    shares, rendering = _displayed(modality, header, occurring)
     if header.photometric_interpretation == "MONOCHROME1":
         shares = 1 - shares
     # Padding is shown black whatever the interpretation: it stands for no X-rays seen, and is no part of the image.
-    return np.where(padding, 0, np.rint(255 * shares)).astype(np.uint8), lowest
+    return np.where(padding, 0, np.rint(255 * shares)).astype(np.uint8), lowest, rendering
 
 
-def _padding(stored: Levels, header: Header) -> NDArray[np.bool_]:
-    """Which values stand for "no image here" (PS3.3, C.7.5.1.1.2)."""
-    limits = [int(number) for name in _PADDING for number in numbers(header.dataset, name)[:1]]
-    if "PixelPaddingValue" not in header.dataset or not limits:
-        return np.zeros(stored.shape, np.bool_)
-    return (stored >= min(limits)) & (stored <= max(limits))
+def padded(stored: NDArray[Any], header: Header) -> NDArray[np.bool_]:
+    """Which values stand for "no image here" (PS3.3, C.7.5.1.1.2).
 
-
-def _modality(stored: Levels, dataset: Dataset) -> Levels:
-    for item in list(dataset.get("ModalityLUTSequence") or [])[:1]:
-        _widen(item)
-    return apply_modality_lut(stored, dataset)
-
-
-def _displayed(modality: Levels, dataset: Dataset) -> Levels | None:
-    """Shares of white, 0 to 1, by the first VOI LUT or else the first window; None where the file has neither."""
-    for item in list(dataset.get("VOILUTSequence") or [])[:1]:
-        if "LUTDescriptor" in item and "LUTData" in item:
-            bits = _widen(item)
-            entries, first = int(item.LUTDescriptor[0]) or 2**16, int(item.LUTDescriptor[1])
-            within = np.clip(np.rint(modality), first, first + entries - 1).astype(np.int32)
-            return np.asarray(np.minimum(apply_voi(within, dataset) / (2**bits - 1), 1.0))
-    centre, width = (numbers(dataset, name)[:1] for name in ("WindowCenter", "WindowWidth"))
-    linear = str(dataset.get("VOILUTFunction") or "LINEAR").upper() == "LINEAR"
-    # A window that is no window says nothing: viewers show the full range then.
-    if not (centre and width and math.isfinite(centre[0]) and math.isfinite(width[0])):
-        return None
-    if width[0] < (1 if linear else 1e-9):
-        return None
-    # pydicom answers in the units of its input, so what it makes of values far outside says what black and white are.
-    ends = np.array([centre[0] - _FAR * width[0], centre[0] + _FAR * width[0]])
-    windowed = apply_windowing(np.concatenate([modality.astype(np.float64), ends]), dataset)
-    black, white = windowed[-2], windowed[-1]
-    return np.asarray((windowed[:-2] - black) / (white - black))
-
-
-def _widen(item: Dataset) -> int:
-    """Let pydicom keep a table's entries in 16 bits; answers how many bits they have.
-
-    It keeps them, and the indices into a VOI LUT, in an integer of just the stated bits: there is none of 12, and in
-    one of 8 the index of a table with 4,096 entries overflows.
+    Their sign is that of the pixels, whatever representation they are written in.
     """
-    entries, first, bits = (int(number) for number in item.LUTDescriptor)
-    if not 8 <= bits <= 16:
-        raise damaged("the entries of a look-up table have an unknown number of bits.")
-    item.LUTDescriptor = [entries, first, 16]
-    return bits
+    stated = finite(header.dataset, "PixelPaddingValue")
+    if stated is None:
+        return np.zeros(stored.shape, np.bool_)
+    limit = finite(header.dataset, "PixelPaddingRangeLimit")
+    ends = [_as_stored(int(one), header) for one in (stated, stated if limit is None else limit)]
+    return (stored >= min(ends)) & (stored <= max(ends))
+
+
+def _as_stored(number: int, header: Header) -> int:
+    if header.signed:
+        return (number + 2**15) % 2**16 - 2**15
+    return number % 2**16
+
+
+def _modality(stored: NDArray[Any], header: Header) -> _Modality:
+    big = header.transfer_syntax == EXPLICIT_BIG
+    table = first_table(header.dataset, "ModalityLUTSequence", big=big)
+    if table is not None:
+        mapped = table.look_up(stored.astype(np.float64), *header.possible)
+        return _Modality(mapped, float(table.entries.min()), float(table.entries.max()))
+    slope, intercept = (finite(header.dataset, name) for name in ("RescaleSlope", "RescaleIntercept"))
+    # A slope of 0 would leave one value of all.
+    slope, intercept = slope or 1.0, intercept or 0.0
+    ends = [slope * end + intercept for end in header.possible]
+    if not all(map(math.isfinite, ends)):
+        return _Modality(stored.astype(np.float64), *map(float, header.possible))
+    return _Modality(stored * slope + intercept, min(ends), max(ends))
+
+
+def _displayed(modality: _Modality, header: Header, occurring: tuple[int, int]) -> tuple[Floats, Rendering]:
+    """Shares of white, 0 to 1: by the first VOI LUT, else the first window that shows anything, else the full range."""
+    table = first_table(header.dataset, "VOILUTSequence", big=header.transfer_syntax == EXPLICIT_BIG)
+    if table is not None:
+        return np.minimum(table.look_up(*modality) / table.white, 1.0), "voi_lut"
+    first, last = occurring
+    for centre, width, function in _windows(header.dataset):
+        shares = _windowed(modality.values, centre, width, function)
+        # One that lies beside all values of the image would make it black or white altogether.
+        if first == last or abs(shares[first] - shares[last]) * 255 >= 1:
+            return shares, "window"
+    return _full_range(modality.values, occurring), "full_range"
+
+
+def _windows(dataset: Dataset) -> list[tuple[float, float, str]]:
+    """Centre, width and function of each window that is one (PS3.3, C.11.2.1.2 and C.11.2.1.3)."""
+    function = text(dataset, "VOILUTFunction")
+    function = function if function in {"LINEAR_EXACT", "SIGMOID"} else "LINEAR"
+    stated = zip(numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth"), strict=False)
+    return [
+        (centre, width, function)
+        for centre, width in stated
+        if math.isfinite(centre) and math.isfinite(width) and (width >= 1 if function == "LINEAR" else width > 0)
+    ]
+
+
+def _windowed(values: Floats, centre: float, width: float, function: str) -> Floats:
+    """Shares of white (PS3.3, C.11.2.1.2.1, C.11.2.1.3.1 and C.11.2.1.3.2)."""
+    if function == "SIGMOID":
+        # Flat to the precision of a double far before the exponent's limit.
+        return np.asarray(1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700))))
+    if function == "LINEAR_EXACT":
+        return np.clip((values - centre) / width + 0.5, 0, 1)
+    middle, span = centre - 0.5, width - 1
+    if span == 0:
+        return np.where(values > middle, 1.0, 0.0)
+    return np.clip((values - middle) / span + 0.5, 0, 1)
 
 
 def _occurring(values: Values, padding: NDArray[np.bool_], lowest: int) -> tuple[int, int]:
@@ -132,9 +183,9 @@ def _occurring(values: Values, padding: NDArray[np.bool_], lowest: int) -> tuple
     return int(extremes[0]) - lowest, int(extremes[1]) - lowest
 
 
-def _full_range(modality: Levels, occurring: tuple[int, int]) -> Levels:
-    ends = modality[list(occurring)].astype(np.float64)
-    low, high = ends.min(), ends.max()
+def _full_range(modality: Floats, occurring: tuple[int, int]) -> Floats:
+    within = modality[occurring[0] : occurring[1] + 1]
+    low, high = within.min(), within.max()
     if high == low:
         return np.zeros(modality.shape)
-    return np.asarray(np.clip((modality - low) / (high - low), 0, 1))
+    return np.clip((modality - low) / (high - low), 0, 1)

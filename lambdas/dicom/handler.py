@@ -10,18 +10,17 @@ import base64
 import json
 import time
 import traceback
-import warnings
 from typing import Any
 
-from lambdas.dicom import grey, header, picture, pixels, uploads
-from lambdas.dicom.refusal import Refusal, damaged
+from lambdas.dicom import header, picture, radiograph, uploads
+from lambdas.dicom.refusal import Refusal
 
 
 def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Convert `{"dicom": <base64>}`, or `{"url": <address>}` for what is larger than an invocation may be.
 
-    Answers `{"png": <base64>, "modality", "photometric_interpretation", "body_part"}`, or `{"code", "detail"}` where
-    the file is refused. The log gets sizes, codes and durations.
+    Answers `{"png": <base64>, "modality", "photometric_interpretation", "body_part", "rendering"}`, or `{"code",
+    "detail"}` where the file is refused. The log gets sizes, codes and durations.
     """
     started = time.perf_counter()
     fields: dict[str, Any] = {}
@@ -46,19 +45,13 @@ def convert(data: bytes, fields: dict[str, Any]) -> dict[str, Any]:
     """
     found = header.read(data)
     fields |= {"rows": found.rows, "columns": found.columns, "transfer_syntax": found.transfer_syntax}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's quote values
-            image = picture.encode(grey.grey_levels(pixels.stored_values(found), found), found)
-    except Refusal:
-        raise
-    except Exception as error:  # the runtime would log a message that quotes the file
-        raise damaged("it cannot be converted.") from error
+    drawn = radiograph.draw(found)
     return {
-        "png": base64.b64encode(image).decode("ascii"),
+        "png": base64.b64encode(picture.encode(drawn.levels)).decode("ascii"),
         "modality": found.modality,
         "photometric_interpretation": found.photometric_interpretation,
         "body_part": found.body_part,
+        "rendering": drawn.rendering,
     }
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import io
 import logging
-import struct
+import math
 import warnings
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydicom import config, dcmread
-from pydicom.multival import MultiValue
 from pydicom.tag import Tag
-from pydicom.uid import UID
 
+from lambdas.dicom.attributes import numbers, text
 from lambdas.dicom.refusal import Refusal, damaged, unsuitable
+from lambdas.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE, TRANSFER_SYNTAXES, unsupported
+from lambdas.dicom.view import other_than_frontal
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -31,40 +32,29 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 MAX_PIXELS = 40_000_000
 """A detector of 43 x 43 cm has 18.5 million pixels at 0.1 mm (4,300 x 4,300); two times that leaves room for film
 scanners. The most memory a file can take follows from it: see `handler`."""
-MODALITIES = frozenset({"CR", "DX", "RG"})
-"""Computed radiography, digital radiography, and film that was digitised (PS3.3, C.7.3.1.1.1)."""
+MODALITIES = frozenset({"CR", "DX", "RG", "DR"})
+"""Computed radiography, digital radiography, and film that was digitised (PS3.3, C.7.3.1.1.1); DR is no defined term,
+and what many systems write for DX."""
+UNSTATED = "unstated"
 # What else a picture archive holds: a refusal may name these, and nothing else that a file says.
 _OTHER_MODALITIES = frozenset(
-    {"CT", "ES", "IO", "MG", "MR", "NM", "OT", "PR", "PT", "PX", "RF", "RTIMAGE", "SEG", "SM", "SR", "US", "XA"}
+    {"CT", "ES", "IO", "MG", "MR", "NM", "OT", "PR", "PT", "PX", "RF", "RTIMAGE", "SEG", "SM", "SR", "US", "XA", "XC"}
 )
+# Of files without a modality, which some de-identification leaves out, the storage class tells (PS3.4, B.5): computed
+# radiography, digital X-ray for presentation and for processing, secondary capture.
+_RADIOGRAPH_CLASSES = tuple(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("1", "1.1", "1.1.1", "7"))
 PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2"})
-_LATERAL = frozenset({"LL", "RL", "LATERAL"})  # View Position (PS3.3, C.8.7.1.1)
+# Which presentation LUT shape belongs to which (PS3.3, C.8.11.3.1.2): the same is said twice.
+_SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 _CHEST = ("CHEST", "THORAX", "LUNG", "RIB", "HEART", "MEDIASTIN")
 
-IMPLICIT_LITTLE = "1.2.840.10008.1.2"
-EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-_DEFLATED = "1.2.840.10008.1.2.1.99"
-EXPLICIT_BIG = "1.2.840.10008.1.2.2"
-NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG})
-RLE = "1.2.840.10008.1.2.5"
-JPEG = {  # and the start of frame markers (ITU-T T.81, table B.1) each may have
-    "1.2.840.10008.1.2.4.50": {0xC0},  # baseline
-    "1.2.840.10008.1.2.4.51": {0xC0, 0xC1},  # extended
-    "1.2.840.10008.1.2.4.57": {0xC3},  # lossless
-    "1.2.840.10008.1.2.4.70": {0xC3},  # lossless, first-order prediction
-}
-JPEG_LS = frozenset({"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"})
-JPEG_2000 = frozenset({"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"})
-LOSSY = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81, 91))
-TRANSFER_SYNTAXES = frozenset({*NATIVE, _DEFLATED, RLE, *JPEG, *JPEG_LS, *JPEG_2000})
-
 NEEDED = (
-    *("Modality", "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns"),
+    *("SOPClassUID", "Modality", "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
     *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
-    *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth"),
+    *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth", "PresentationLUTShape"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"),
-    *("PatientOrientation", "ViewPosition", "BodyPartExamined", "PresentationIntentType"),
+    *("PatientOrientation", "ViewPosition", "ViewCodeSequence", "BodyPartExamined", "PresentationIntentType"),
 )
 _TAGS: list[Any] = [Tag(name) for name in NEEDED]
 # Everything besides the pixels that a radiograph's file says is far below this.
@@ -83,9 +73,17 @@ class Header:
     columns: int
     bits_allocated: int
     bits_stored: int
+    spare_low_bits: int
+    """Below the stored ones: 0 as the standard has it since High Bit is one less than Bits Stored (PS3.5, 8.1.1)."""
     signed: bool
     body_part: str
     """`chest`, `other` or `unstated`: Body Part Examined is filled in by hand, and often by a default."""
+
+    @property
+    def possible(self) -> tuple[int, int]:
+        """The lowest and the highest value that the stored bits can hold."""
+        half = 1 << (self.bits_stored - 1)
+        return (-half, half - 1) if self.signed else (0, 2 * half - 1)
 
 
 def read(data: bytes) -> Header:
@@ -100,7 +98,7 @@ def read(data: bytes) -> Header:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset = dcmread(io.BytesIO(_inflated(data)), specific_tags=_TAGS)
-            return _checked(dataset, str(dataset.file_meta.get("TransferSyntaxUID", "")))
+            return _checked(dataset, str(dataset.file_meta.get("TransferSyntaxUID", "")).strip(" \0"))
     except Refusal:
         raise
     except Exception as error:  # damaged files end pydicom in many ways, and its messages quote them
@@ -112,29 +110,44 @@ def _inflated(data: bytes) -> bytes:
 
     pydicom inflates without a limit: four megabytes could become four gigabytes.
     """
-    # (0002,0000), the first element after the prefix, says how long the file meta information is (PS3.10, 7.1).
-    if len(data) < 144 or data[132:140] != b"\x02\x00\x00\x00UL\x04\x00":
-        raise damaged("its file meta information does not say how long it is.")
-    start = 144 + struct.unpack("<I", data[140:144])[0]
+    start = _end_of_meta(data)
     meta = data[:start]
-    if _DEFLATED.encode() not in meta:
+    if DEFLATED.encode() not in meta:
         return data
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     dataset = inflater.decompress(data[start:], 2 * MAX_PIXELS + _MAX_OTHER_BYTES)
     if not inflater.eof:
         raise damaged("its deflated part does not end, or is larger than a radiograph's can be.")
     # NUL pads a UID (PS3.5, 9.1), so the element keeps its length.
-    return meta.replace(_DEFLATED.encode(), EXPLICIT_LITTLE.encode().ljust(len(_DEFLATED), b"\0")) + dataset
+    return meta.replace(DEFLATED.encode(), EXPLICIT_LITTLE.encode().ljust(len(DEFLATED), b"\0")) + dataset
+
+
+def _end_of_meta(data: bytes) -> int:
+    """Where the file meta information ends: at the first element of another group (PS3.10, 7.1).
+
+    Its own length, in (0002,0000), is left out or wrong in files of more than one program.
+    """
+    at = 132
+    while data[at : at + 2] == b"\x02\x00" and len(data) >= at + 12:
+        # Always Explicit VR Little Endian; these representations have four bytes for a length (PS3.5, 7.1.2).
+        long = data[at + 4 : at + 6] in {b"OB", b"OW", b"UN", b"UT", b"SQ"}
+        length = data[at + 8 : at + 12] if long else data[at + 6 : at + 8]
+        at += (12 if long else 8) + int.from_bytes(length, "little")
+    return at
 
 
 def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
-    modality = _text(dataset, "Modality")
-    _check_kind(dataset, modality)
+    modality = _modality(dataset)
+    if "PixelData" not in dataset:
+        # pydicom leaves out the element that a truncated file ends in.
+        raise damaged("it holds no image, or ends before it.")
+    _check_kind(dataset)
     if transfer_syntax not in TRANSFER_SYNTAXES:
-        raise _unsupported(transfer_syntax)
-    photometric = _text(dataset, "PhotometricInterpretation")
-    if _whole(dataset, "SamplesPerPixel") != 1 or photometric not in PHOTOMETRIC:
+        raise unsupported(transfer_syntax)
+    photometric = text(dataset, "PhotometricInterpretation")
+    if _whole(dataset, "SamplesPerPixel", absent=1) != 1 or photometric not in PHOTOMETRIC:
         raise unsuitable("The image in the DICOM file is in colour: a radiograph is MONOCHROME1 or MONOCHROME2.")
+    _check_shape(dataset, photometric)
     rows, columns = _whole(dataset, "Rows"), _whole(dataset, "Columns")
     if rows < 1 or columns < 1:
         raise damaged("its image has no rows or no columns.")
@@ -144,13 +157,13 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
             f"The image has {rows:,} x {columns:,} pixels; at most {MAX_PIXELS:,} in all are decoded.",
         )
     allocated, stored = _whole(dataset, "BitsAllocated"), _whole(dataset, "BitsStored")
-    if allocated not in (8, 16) or not 1 <= stored <= allocated or _whole(dataset, "HighBit") != stored - 1:
+    high = _whole(dataset, "HighBit", absent=stored - 1)
+    if allocated not in (8, 16) or not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
         raise Refusal(
             "undecodable_image",
             "The DICOM file lays out its pixels in an unusual way: 8 or 16 bits allocated are read, "
-            "with the stored bits in the low ones.",
+            "with as many stored bits or fewer among them.",
         )
-    signed = _whole(dataset, "PixelRepresentation") == 1
     return Header(
         dataset=dataset,
         transfer_syntax=transfer_syntax,
@@ -160,72 +173,57 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
         columns=columns,
         bits_allocated=allocated,
         bits_stored=stored,
-        signed=signed,
-        body_part=_body_part(_text(dataset, "BodyPartExamined").upper()),
+        spare_low_bits=high + 1 - stored,
+        signed=_whole(dataset, "PixelRepresentation") == 1,
+        body_part=_body_part(text(dataset, "BodyPartExamined")),
     )
 
 
 def _body_part(stated: str) -> str:
     if not stated:
-        return "unstated"
+        return UNSTATED
     return "chest" if any(part in stated for part in _CHEST) else "other"
 
 
-def _check_kind(dataset: Dataset, modality: str) -> None:
-    """Refuse what is no frontal radiograph made to be looked at."""
-    if not modality:
-        raise damaged("it does not name its modality.")
-    if modality not in MODALITIES:
-        named = f"of modality {modality}" if modality in _OTHER_MODALITIES else "of another modality"
-        raise unsuitable(f"The DICOM file is {named}: the model knows radiographs (CR, DX or RG).")
-    if "PixelData" not in dataset:
-        # pydicom leaves out the element that a truncated file ends in.
-        raise damaged("it holds no image, or ends before it.")
-    frames = _whole(dataset, "NumberOfFrames", absent=1)
-    if frames != 1:
+def _modality(dataset: Dataset) -> str:
+    """One of MODALITIES or `unstated`; other kinds of file are refused."""
+    stated = text(dataset, "Modality")
+    storage = text(dataset, "SOPClassUID")
+    if stated in MODALITIES or (not stated and storage in {"", *_RADIOGRAPH_CLASSES}):
+        return stated or UNSTATED
+    named = f"of modality {stated}" if stated in _OTHER_MODALITIES else "of another modality"
+    raise unsuitable(f"The DICOM file is {named}: the model knows radiographs (CR, DX, DR or RG).")
+
+
+def _check_kind(dataset: Dataset) -> None:
+    """Refuse what is no single frontal radiograph made to be looked at."""
+    # None, no number and less than one say nothing: then the pixels tell.
+    frames = next((int(one) for one in numbers(dataset, "NumberOfFrames")[:1] if math.isfinite(one)), 1)
+    if frames > 1:
         raise unsuitable(f"The DICOM file holds {frames:,} frames: send one radiograph.")
-    if _text(dataset, "PresentationIntentType").upper() == "FOR PROCESSING":
+    if text(dataset, "PresentationIntentType") == "FOR PROCESSING":
         raise unsuitable("The DICOM file is raw detector data, FOR PROCESSING: send the one FOR PRESENTATION.")
-    towards = [str(value)[:1].upper() for value in orientation(dataset)]
-    if _text(dataset, "ViewPosition").upper() in _LATERAL or {"A", "P"} & set(towards):
-        raise unsuitable("The DICOM file says that this is a lateral view: the model knows frontal ones.")
+    view = other_than_frontal(dataset)
+    if view is not None:
+        an = "an" if view == "oblique" else "a"
+        raise unsuitable(f"The DICOM file says that this is {an} {view} view: the model knows frontal ones.")
 
 
-def orientation(dataset: Dataset) -> list[str]:
-    """Patient Orientation: where rows and columns run to, such as `["L", "F"]`; empty when not stated (C.7.6.1.1.1)."""
-    value = dataset.get("PatientOrientation")
-    stated = [value] if isinstance(value, str) else list(value or [])
-    return [str(item).strip() for item in stated if str(item).strip()]
-
-
-def numbers(dataset: Dataset, name: str) -> list[float]:
-    """The values of a numeric attribute; empty when it is absent."""
-    value = dataset.get(name)
-    if value is None or value == "":
-        return []
-    return [float(item) for item in value] if isinstance(value, (list, MultiValue)) else [float(value)]
+def _check_shape(dataset: Dataset, photometric: str) -> None:
+    """Refuse a file that says of the same values that they are dark, and that they are light."""
+    shape = text(dataset, "PresentationLUTShape")
+    if shape in _SHAPES.values() and shape != _SHAPES[photometric]:
+        raise Refusal(
+            "undecodable_image",
+            f"The DICOM file contradicts itself: {photometric} and Presentation LUT Shape {shape} say the opposite "
+            "about which values are dark. Correct the one that is wrong, or send the image as PNG.",
+        )
 
 
 def _whole(dataset: Dataset, name: str, *, absent: int | None = None) -> int:
     values = numbers(dataset, name)
     if not values and absent is not None:
         return absent
-    if len(values) != 1:
+    if len(values) != 1 or not math.isfinite(values[0]):
         raise damaged(f"it does not state {name} once.")
     return int(values[0])
-
-
-def _text(dataset: Dataset, name: str) -> str:
-    value = dataset.get(name)
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _unsupported(transfer_syntax: str) -> Refusal:
-    if not transfer_syntax:
-        return damaged("it does not name its transfer syntax.")
-    name = UID(transfer_syntax).name
-    named = f"the transfer syntax {name}" if name != transfer_syntax else "a transfer syntax of its maker's own"
-    return Refusal(
-        "unsupported_media_type",
-        f"The DICOM file has {named}. Send it uncompressed, or as RLE, JPEG, JPEG-LS or JPEG 2000.",
-    )

@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lambdas.dicom.header import Header, numbers, orientation
-from lambdas.dicom.refusal import damaged
+from lambdas.dicom.attributes import numbers
+from lambdas.dicom.header import Header
+from lambdas.dicom.view import orientation
 
 MAX_EDGE = 1024
 """Lambda answers with at most 6 MB. A grey PNG of 1,024 x 1,024 pixels has 1 MB even where nothing compresses, 1.4 MB
 in base64: it always fits. No model looks at more than 1,024 pixels (`pipeline.image_size`)."""
-# Film and detectors have square pixels, or nearly: what is further off is a damaged header.
+# Film and detectors have square pixels, or nearly: what is further off is a mistake.
 _MAX_RATIO = 5.0
 
 
-def encode(levels: NDArray[np.uint8], header: Header) -> bytes:
-    """Turn, scale and encode grey levels of shape [rows, columns].
+def draw(levels: NDArray[np.uint8], header: Header) -> NDArray[np.uint8]:
+    """Turn and scale grey levels of shape [rows, columns].
 
     Every pixel of the result is the mean of the area it covers, so nothing is sharper or noisier than the radiograph.
-
-    Raises:
-        Refusal: undecodable_image, when the pixels' shape is not credible.
     """
     image = Image.fromarray(levels)
     size = _size(image.width, image.height, _pixel_ratio(header))
     if size != image.size:
         image = image.resize(size, Image.Resampling.BOX)
+    return np.ascontiguousarray(_upright(np.asarray(image), header))
+
+
+def encode(levels: NDArray[np.uint8]) -> bytes:
+    """The PNG of grey levels."""
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(_upright(np.asarray(image), header))).save(buffer, "PNG")
+    Image.fromarray(levels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def halvings(header: Header) -> int:
+    """How many times a radiograph may be decoded at half the size before the picture would be smaller for it."""
+    longest, times = max(_square(header.columns, header.rows, _pixel_ratio(header))), 0
+    while longest >= 2 * MAX_EDGE:
+        longest, times = longest / 2, times + 1
+    return times
 
 
 def _size(width: int, height: int, ratio: float) -> tuple[int, int]:
@@ -40,20 +52,26 @@ def _size(width: int, height: int, ratio: float) -> tuple[int, int]:
 
     `ratio` is a pixel's height by its width: the sharper direction is reduced, because the other has no more to show.
     """
-    square = (width / ratio, float(height)) if ratio > 1 else (float(width), height * ratio)
+    square = _square(width, height, ratio)
     scale = min(1.0, MAX_EDGE / max(square))
     return max(1, round(square[0] * scale)), max(1, round(square[1] * scale))
 
 
+def _square(width: int, height: int, ratio: float) -> tuple[float, float]:
+    return (width / ratio, float(height)) if ratio > 1 else (float(width), height * ratio)
+
+
 def _pixel_ratio(header: Header) -> float:
-    """Height of a pixel by its width; each attribute states the vertical distance first (PS3.3, 10.7.1 and C.7.6.3)."""
+    """Height of a pixel by its width; each attribute states the vertical distance first (PS3.3, 10.7.1 and C.7.6.3).
+
+    What is no shape of a detector's pixel says nothing: the next attribute is asked, and then pixels are square.
+    """
     for name in ("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio"):
         stated = numbers(header.dataset, name)
-        if len(stated) == 2 and all(stated):
+        if len(stated) == 2 and all(0 < number < math.inf for number in stated):
             ratio = stated[0] / stated[1]
-            if not 1 / _MAX_RATIO <= ratio <= _MAX_RATIO:
-                raise damaged("the shape of its pixels is not credible.")
-            return ratio
+            if 1 / _MAX_RATIO <= ratio <= _MAX_RATIO:
+                return ratio
     return 1.0
 
 

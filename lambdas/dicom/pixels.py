@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import zlib
 from typing import Any
 
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom.encaps import get_frame
 
-from lambdas.dicom.codestream import read_jpeg, read_jpeg_2000
-from lambdas.dicom.header import EXPLICIT_BIG, JPEG, JPEG_2000, JPEG_LS, LOSSY, NATIVE, RLE, Header
+from lambdas.dicom.codestream import Codestream, jpeg_2000_codestream, read_jpeg, read_jpeg_2000
+from lambdas.dicom.header import Header
+from lambdas.dicom.jpeg_xl import read_jpeg_xl
 from lambdas.dicom.refusal import Refusal, damaged
+from lambdas.dicom.syntaxes import (
+    DEFLATED_FRAME,
+    EXPLICIT_BIG,
+    JPEG,
+    JPEG_2000,
+    JPEG_LS,
+    JPEG_XL,
+    LOSSY,
+    NATIVE,
+    RLE,
+)
 
 Values = NDArray[np.integer[Any]]
 
 _CUT = "its pixel data ends too early, or is not what its header says."
+# What makes a segment of run lengths even, and some encoders compress as if it were a pixel's byte (PS3.5, G.3.1).
+_RLE_SPARE_BYTES = 1
 
 
-def stored_values(header: Header) -> Values:
+def stored_values(header: Header, *, halvings: int = 0) -> Values:
     """Decode the pixels.
 
-    Returns an array of shape [rows, columns] with 8- or 16-bit numbers, signed where the header says so.
+    Args:
+        header: of the file.
+        halvings: how many times half the size is enough, which is faster where the compression keeps such sizes.
+
+    Returns an array of shape [rows, columns], or of these halved as often or less, with 8- or 16-bit numbers, signed
+    where the header says so.
 
     Raises:
         Refusal: undecodable_image.
     """
     try:
-        raw = _native(header) if header.transfer_syntax in NATIVE else _encapsulated(header)
+        raw = _native(header) if header.transfer_syntax in NATIVE else _encapsulated(header, halvings)
     except Refusal:
         raise
     except Exception as error:  # each codec has exceptions of its own, which can quote the file
@@ -40,40 +62,86 @@ def _native(header: Header) -> Values:
     element = header.dataset["PixelData"]
     data = bytes(element.value)
     big = header.transfer_syntax == EXPLICIT_BIG
-    count = header.rows * header.columns
     if header.bits_allocated == 8 and big and element.VR == "OW":
         # Bytes are packed in words, and these are swapped (PS3.5, 8.1.1).
         data = np.frombuffer(data, ">u2").astype("<u2").tobytes()
+    return _plain(data, header, big=big)
+
+
+def _plain(data: bytes, header: Header, *, big: bool = False) -> Values:
+    count = header.rows * header.columns
     if len(data) < count * header.bits_allocated // 8:
         raise damaged(_CUT)
     kind = f"{'>' if big else '<'}u{header.bits_allocated // 8}"
-    return np.frombuffer(data, kind, count=count).reshape(header.rows, header.columns)
+    values: Values = np.frombuffer(data, kind, count=count).reshape(header.rows, header.columns)
+    return values >> header.spare_low_bits if header.spare_low_bits else values
 
 
-def _encapsulated(header: Header) -> Values:
+def _encapsulated(header: Header, halvings: int) -> Values:
     frame = get_frame(header.dataset["PixelData"].value, 0, number_of_frames=1)
     if header.transfer_syntax == RLE:
-        return _run_lengths(frame, header)
-    # All three families end with this marker, before whatever made the fragment's length even.
-    if not frame.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
+        values = _run_lengths(frame, header)
+        return values >> header.spare_low_bits if header.spare_low_bits else values
+    if header.transfer_syntax == DEFLATED_FRAME:
+        return _plain(_inflated(frame, header), header)
+    if header.transfer_syntax in JPEG_2000:
+        frame = jpeg_2000_codestream(frame)
+    # All families but JPEG XL end with this marker, before whatever made the fragment's length even.
+    if header.transfer_syntax not in JPEG_XL and not frame.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
         raise damaged(_CUT)
-    _check_codestream(frame, header)
+    found = _checked_codestream(frame, header)
     if header.transfer_syntax in JPEG:
         values = imagecodecs.jpeg8_decode(frame)
     elif header.transfer_syntax in JPEG_LS:
         values = imagecodecs.jpegls_decode(frame)
+    elif header.transfer_syntax in JPEG_XL:
+        values = imagecodecs.jpegxl_decode(frame, keeporientation=True, numthreads=1)
     else:
-        values = imagecodecs.jpeg2k_decode(frame, numthreads=1)
+        return _jpeg_2000(frame, found, halvings)
     return np.asarray(values).reshape(header.rows, header.columns)
 
 
-def _check_codestream(frame: bytes, header: Header) -> None:
-    found = read_jpeg_2000(frame) if header.transfer_syntax in JPEG_2000 else read_jpeg(frame)
+def _inflated(frame: bytes, header: Header) -> bytes:
+    """A deflated frame (PS3.5, 8.2.17), at most as long as the header says."""
+    expected = header.rows * header.columns * header.bits_allocated // 8
+    data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(frame, expected + 2)
+    if len(data) > expected + expected % 2:
+        raise damaged("its pixel data has another size than its header says.")
+    return data
+
+
+def _jpeg_2000(frame: bytes, found: Codestream, halvings: int) -> Values:
+    """Decode JPEG 2000 at the wanted part of its size, or the next larger one that works, or in full."""
+    for halved in range(min(halvings, found.halvings), 0, -1):
+        try:
+            return _halved(frame, found, halved)
+        except (OSError, ValueError):
+            continue  # of some odd sizes Pillow expects other ones than OpenJPEG makes
+    values: Values = np.asarray(imagecodecs.jpeg2k_decode(frame, numthreads=1))
+    return values
+
+
+def _halved(frame: bytes, found: Codestream, halvings: int) -> Values:
+    """Each pixel the wavelet's average of its surroundings; by Pillow, since imagecodecs has no word for it."""
+    with Image.open(io.BytesIO(frame), formats=["JPEG2000"]) as image:
+        image.reduce = halvings  # type: ignore[method-assign,assignment]
+        shown = np.asarray(image)
+    # Pillow moves the bits to the top of 8 or 16, and begins at 0 for signed ones.
+    values = shown >> (8 * shown.dtype.itemsize - found.precision)
+    return values.astype(np.int32) - (1 << (found.precision - 1)) if found.signed else values
+
+
+def _checked_codestream(frame: bytes, header: Header) -> Codestream:
+    if header.transfer_syntax in JPEG_2000:
+        found = read_jpeg_2000(frame)
+    else:
+        found = read_jpeg_xl(frame) if header.transfer_syntax in JPEG_XL else read_jpeg(frame)
     expected = JPEG.get(header.transfer_syntax, {0xF7} if header.transfer_syntax in JPEG_LS else {None})
     if found is None or found.process not in expected or found.precision > header.bits_allocated:
         raise damaged("its pixel data is not compressed in the way that its header names.")
     if (found.rows, found.columns, found.components) != (header.rows, header.columns, 1):
         raise damaged("its pixel data has another size than its header says.")
+    return found
 
 
 def _run_lengths(frame: bytes, header: Header) -> Values:
@@ -95,8 +163,11 @@ def _run_lengths(frame: bytes, header: Header) -> Values:
 def _unpacked(data: bytes, count: int) -> bytearray:
     """The `count` bytes that a segment stands for (PS3.5, G.3.2); IndexError where it ends before."""
     unpacked, at = bytearray(), 0
-    while len(unpacked) < count:
+    # What is left after the last pixel's byte may be no operation, or stand for the byte that makes the segment even.
+    while at < len(data) or len(unpacked) < count:
         length = data[at]
+        if len(unpacked) >= count and not data[at:].strip(b"\0\x80"):
+            break
         if length < 128:
             unpacked += data[at + 1 : at + 2 + length]
             at += 2 + length
@@ -105,9 +176,9 @@ def _unpacked(data: bytes, count: int) -> bytearray:
             at += 2
         else:
             at += 1
-    if len(unpacked) > count or data[at:].strip(b"\0\x80"):  # more than what makes a segment's length even
-        raise damaged("its pixel data has another size than its header says.")
-    return unpacked
+        if len(unpacked) > count + _RLE_SPARE_BYTES:
+            raise damaged("its pixel data has another size than its header says.")
+    return unpacked[:count]
 
 
 def _interpreted(raw: Values, header: Header) -> Values:
@@ -116,9 +187,9 @@ def _interpreted(raw: Values, header: Header) -> Values:
     # A codestream of at most 8 bits is decoded to bytes, even where 16 are allocated.
     if spare < 0:
         return raw.astype(np.int16 if header.signed else np.uint16)
-    if header.transfer_syntax in LOSSY and not header.signed:
+    if header.transfer_syntax in LOSSY and (raw.dtype.kind == "i") == header.signed:
         # What a lossy codec overshoots by would come out at the other end of the range.
-        return np.minimum(raw, (1 << header.bits_stored) - 1)
+        return np.clip(raw, *header.possible)
     native = raw.astype(f"=u{width}", copy=False)
     if not spare:
         return native.view(f"=i{width}") if header.signed else native

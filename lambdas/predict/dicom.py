@@ -18,7 +18,7 @@ READ_TIMEOUT_SECONDS = 8.0
 """A cold start and the largest image take half of it. There is no second attempt: the model has to answer in what is
 left of API Gateway's 29 s, see `model.HURRIED_READ_TIMEOUT_SECONDS`."""
 
-_TOLD = ("modality", "photometric_interpretation", "body_part")
+_TOLD = ("modality", "photometric_interpretation", "body_part", "rendering")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,9 @@ class Dicom:
         if document.get("code") in KINDS:
             raise Problem(document["code"], str(document["detail"]))
         png = b64decode(document["png"], validate=True)
-        return Converted(EncodedImage(png, "image/png"), {name: str(document[name]) for name in _TOLD})
+        # While a deployment goes on, the other function may be of before or after this one.
+        told = {name: str(document[name]) for name in _TOLD if name in document}
+        return Converted(EncodedImage(png, "image/png"), told)
 
 
 def _failure(document: dict[str, Any]) -> Exception:

@@ -54,11 +54,19 @@ class Model(Document):
 
 
 class Dicom(Document):
-    """What a DICOM file says about itself."""
+    """What a DICOM file says about itself, and how its picture came about."""
 
-    modality: str
+    modality: Annotated[str, Field(description="CR, DX, DR or RG; `unstated` where the file names none.")]
     photometric_interpretation: str
     body_part: Literal["chest", "other", "unstated"]
+    rendering: Annotated[
+        Literal["voi_lut", "window", "full_range"] | None,
+        Field(
+            description="What made grey levels of the stored values: a VOI LUT or a window of the file, or, where it "
+            "has neither, the range from its lowest to its highest value, which is a guess. Not in predictions of "
+            "before it was told."
+        ),
+    ] = None
 
 
 class Overlay(Document):

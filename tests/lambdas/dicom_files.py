@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from typing import Any
 
 import imagecodecs
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels import get_encoder
-from pydicom.uid import DigitalXRayImageStorageForPresentation, RLELossless, generate_uid
+from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, RLELossless, generate_uid
 
 from local.phantom import Anatomy, Finding, draw
 
@@ -20,6 +21,12 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 RLE = str(RLELossless)
 BASELINE, EXTENDED, LOSSLESS, LOSSLESS_SV1 = (f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
 JPEG_LS, JPEG_LS_NEAR, J2K_LOSSLESS, J2K = (f"1.2.840.10008.1.2.4.{number}" for number in (80, 81, 90, 91))
+HTJ2K_LOSSLESS, HTJ2K_RPCL, HTJ2K = (f"1.2.840.10008.1.2.4.{number}" for number in (201, 202, 203))
+JPEG_XL_LOSSLESS, JPEG_XL_JPEG, JPEG_XL = (f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112))
+DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
+
+# pydicom does not write what it does not know: another encapsulated syntax is, of as many characters when padded.
+_WRITABLE = {len(DEFLATED_FRAME): J2K_LOSSLESS, len(JPEG_XL): HTJ2K_LOSSLESS}
 
 # What must never be seen again, in attributes that are asked for and in those that are not.
 SECRETS = {
@@ -111,10 +118,19 @@ def dicom_file(
 def as_file(dataset: Dataset, transfer_syntax: str) -> bytes:
     """The bytes of a dataset."""
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = transfer_syntax
+    known = _WRITABLE.get(len(transfer_syntax)) if UID(transfer_syntax).name == transfer_syntax else None
+    dataset.file_meta.TransferSyntaxUID = known or transfer_syntax
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", DigitalXRayImageStorageForPresentation)
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "1.2.3")
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
+    if known is None:
+        return buffer.getvalue()
+    return buffer.getvalue().replace(_padded(known), _padded(transfer_syntax))
+
+
+def _padded(identifier: str) -> bytes:
+    return identifier.encode() + b"\0" * (len(identifier) % 2)
 
 
 def encode(values: NDArray[Any], transfer_syntax: str, bits: int) -> bytes:
@@ -133,6 +149,25 @@ def encode(values: NDArray[Any], transfer_syntax: str, bits: int) -> bytes:
             photometric_interpretation="MONOCHROME2",
             number_of_frames=1,
         )
+    if transfer_syntax in (JPEG_XL_LOSSLESS, JPEG_XL_JPEG, JPEG_XL):
+        return _jpeg_xl(unsigned, transfer_syntax)
+    if transfer_syntax in (HTJ2K_LOSSLESS, HTJ2K_RPCL, HTJ2K):
+        lossless = transfer_syntax != HTJ2K
+        return bytes(imagecodecs.htj2k_encode(values, reversible=lossless, level=None if lossless else 1e-5))
+    return _of_another_codec(values, unsigned, transfer_syntax, bits)
+
+
+def _jpeg_xl(unsigned: NDArray[Any], transfer_syntax: str) -> bytes:
+    if transfer_syntax == JPEG_XL_JPEG:
+        return bytes(imagecodecs.jpegxl_encode_jpeg(imagecodecs.jpeg8_encode(unsigned, level=97)))
+    lossless = transfer_syntax == JPEG_XL_LOSSLESS
+    return bytes(imagecodecs.jpegxl_encode(unsigned, lossless=lossless, distance=None if lossless else 0.01))
+
+
+def _of_another_codec(values: NDArray[Any], unsigned: NDArray[Any], transfer_syntax: str, bits: int) -> bytes:
+    if transfer_syntax == DEFLATED_FRAME:
+        deflater = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+        return deflater.compress(values.tobytes()) + deflater.flush()
     if transfer_syntax in (BASELINE, EXTENDED):
         return bytes(imagecodecs.jpeg8_encode(unsigned, level=97, bitspersample=bits))
     if transfer_syntax in (LOSSLESS, LOSSLESS_SV1):

@@ -7,47 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
-from lambdas.dicom.grey import grey_levels
+from lambdas.dicom.grey import Grey, grey_levels
 from lambdas.dicom.header import read
 from lambdas.dicom.pixels import stored_values
 from lambdas.dicom.refusal import Refusal
 
 from .dicom_files import BIG, EXPLICIT, IMPLICIT, dicom_file, full_range, phantom
-
-
-def shown(values: NDArray[Any], **options: Any) -> NDArray[np.uint8]:
-    header = read(dicom_file(values, **options))
-    return grey_levels(stored_values(header), header)
-
-
-def window(values: NDArray[Any], centre: float, width: float, function: str = "LINEAR") -> NDArray[np.uint8]:
-    """Literally PS3.3, C.11.2.1.2.1 (LINEAR), C.11.2.1.3.1 (SIGMOID) and C.11.2.1.3.2 (LINEAR_EXACT), for 0 to 255."""
-    x = values.astype(np.float64)
-    if function == "LINEAR":
-        share = (x - (centre - 0.5)) / (width - 1) + 0.5
-        share = np.where(x <= centre - 0.5 - (width - 1) / 2, 0, np.where(x > centre - 0.5 + (width - 1) / 2, 1, share))
-    elif function == "LINEAR_EXACT":
-        share = np.clip((x - centre) / width + 0.5, 0, 1)
-    else:
-        share = 1 / (1 + np.exp(-4 * (x - centre) / width))
-    return np.rint(255 * share).astype(np.uint8)
-
-
-def table(entries: NDArray[Any], first: int, bits: int, *, words: str = "") -> Dataset:
-    """A look-up table; with `words`, a byte order, its entries are OW, which has room for 65,536."""
-    item = Dataset()
-    item.add_new("LUTDescriptor", "US" if first >= 0 else "SS", [len(entries) % 2**16, first, bits])
-    if words:
-        item.add_new("LUTData", "OW", entries.astype(f"{words}u2").tobytes())
-    else:
-        item.add_new("LUTData", "US", [int(entry) for entry in entries])
-    return item
-
-
-def curve(entries: int, bits: int) -> NDArray[np.int64]:
-    return np.rint(np.linspace(0, 1, entries) ** 0.6 * (2**bits - 1)).astype(np.int64)
+from .dicom_tables import curve, rendered, shown, table, window
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -193,18 +160,15 @@ def test_an_image_of_one_value_is_black() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"RescaleSlope": "nan", "RescaleIntercept": 0},
-        {"VOILUTSequence": [table(curve(4096, 12), 0, 7)]},
-        {"VOILUTSequence": [table(curve(4096, 12), 0, 24)]},
-        {"VOILUTFunction": "SECRET", "WindowCenter": 10, "WindowWidth": 10},
         {"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 4095},
+        {"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 4095, "WindowCenter": 2048, "WindowWidth": 4096},
     ],
 )
-def test_tables_that_cannot_be_applied_are_refused(options: dict[str, Any]) -> None:
+def test_an_image_that_is_all_padding_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(Refusal) as refused:
         shown(phantom(), **options)
     assert refused.value.code == "undecodable_image"
-    assert "SECRET" not in refused.value.detail
+    assert "all padding" in refused.value.detail
 
 
 def test_a_lut_shorter_than_it_says_is_refused() -> None:
@@ -212,3 +176,108 @@ def test_a_lut_shorter_than_it_says_is_refused() -> None:
     item.LUTDescriptor = [4096, 0, 12]
     with pytest.raises(Refusal, match="cannot be applied"):
         shown(phantom(), VOILUTSequence=[item])
+
+
+@pytest.mark.parametrize("function", [None, "", "LINEAR", "linear", "SECRET", "LINEAR\\SIGMOID", "IDENTITY"])
+def test_a_function_that_is_none_means_linear(function: Any) -> None:
+    values = phantom()
+    levels = shown(values, VOILUTFunction=function, WindowCenter=1500, WindowWidth=2000)
+    assert (levels == window(values, 1500, 2000)).all()
+
+
+def replaced(values: NDArray[Any], wrong: dict[str, str], **attributes: Any) -> Grey:
+    """The levels of a file whose numbers are written over, so that they may be what no library writes."""
+    numbered = {name: str(100000 + at) for at, name in enumerate(wrong)}
+    data = dicom_file(values, **attributes, **numbered)
+    for name, number in numbered.items():
+        assert data.count(number.encode()) == 1
+        data = data.replace(number.encode(), wrong[name].ljust(6).encode()[:6])
+    header = read(data)
+    return grey_levels(stored_values(header), header)
+
+
+SENSELESS = ["NaN", "nan", "", "abc", "inf", "-inf", "1,5", "\\", "\\\\", "1e999", "--5"]
+
+
+@pytest.mark.parametrize("wrong", SENSELESS)
+@pytest.mark.parametrize("name", ["WindowCenter", "WindowWidth"])
+def test_a_window_that_is_no_number_says_nothing(name: str, wrong: str) -> None:
+    values = phantom()
+    other = {"WindowCenter": 2048, "WindowWidth": 4096}
+    other.pop(name)
+    found = replaced(values, {name: wrong}, **other)
+    assert (found.levels == full_range(values)).all()
+    assert found.rendering == "full_range"
+
+
+@pytest.mark.parametrize("wrong", SENSELESS)
+def test_a_rescale_that_is_no_number_is_none(wrong: str) -> None:
+    values = phantom()
+    window_ = {"WindowCenter": 1500, "WindowWidth": 2000}
+    for name, other in (("RescaleSlope", "RescaleIntercept"), ("RescaleIntercept", "RescaleSlope")):
+        found = replaced(values, {name: wrong}, **{other: 1 if other == "RescaleSlope" else 0}, **window_)
+        assert (found.levels == window(values, 1500, 2000)).all()
+        assert found.rendering == "window"
+
+
+@pytest.mark.parametrize(
+    ("rescale", "slope", "intercept"),
+    [
+        ({"RescaleSlope": None, "RescaleIntercept": None}, 1, 0),
+        ({"RescaleSlope": 0, "RescaleIntercept": 0}, 1, 0),
+        ({"RescaleIntercept": -1000}, 1, -1000),
+        ({"RescaleSlope": 2}, 2, 0),
+        ({"RescaleSlope": [2, 3], "RescaleIntercept": [5, 6]}, 2, 5),
+    ],
+)
+def test_what_a_rescale_leaves_out_is_slope_1_and_intercept_0(
+    rescale: dict[str, Any], slope: float, intercept: float
+) -> None:
+    values = phantom()
+    levels = shown(values, **rescale, WindowCenter=1500, WindowWidth=2000)
+    assert (levels == window(values * slope + intercept, 1500, 2000)).all()
+
+
+@pytest.mark.parametrize(
+    ("centre", "width"),
+    [([9, 1500], [0, 2000]), ([9, 1500], [-4, 2000]), ([-9000, 1500], [10, 2000]), ([90000, 1500, 7], [1, 2000, 9])],
+)
+def test_the_first_window_that_shows_something_is_applied(centre: list[float], width: list[float]) -> None:
+    values = phantom()
+    found = rendered(values, WindowCenter=centre, WindowWidth=width)
+    assert (found.levels == window(values, 1500, 2000)).all()
+    assert found.rendering == "window"
+
+
+def test_a_window_beside_all_values_shows_nothing() -> None:
+    values = phantom()
+    found = rendered(values, WindowCenter=-9000, WindowWidth=10)
+    assert (found.levels == full_range(values)).all()
+    assert found.rendering == "full_range"
+
+
+def test_windows_of_another_number_than_widths_are_taken_in_pairs() -> None:
+    values = phantom()
+    assert (shown(values, WindowCenter=[1500, 7, 8], WindowWidth=2000) == window(values, 1500, 2000)).all()
+
+
+@pytest.mark.parametrize("representation", ["US", "SS"])
+@pytest.mark.parametrize(("signed", "padding"), [(False, 65000), (True, -2000), (True, -1), (False, 0)])
+def test_padding_has_the_sign_of_the_pixels(signed: bool, padding: int, representation: str) -> None:
+    values = phantom(bits=12) // 2 + 500
+    values[:, :20] = padding
+    number = padding % 65536 if representation == "US" else (padding + 32768) % 65536 - 32768
+    data = dicom_file(values, bits=16, signed=signed, PixelPaddingValue=0)
+    # Written by the library as the pixels are; here as a maker may have it.
+    stated = data.index(b"\x28\x00\x20\x01")
+    element = b"\x28\x00\x20\x01" + representation.encode() + b"\x02\x00" + (number % 65536).to_bytes(2, "little")
+    header = read(data[:stated] + element + data[stated + len(element) :])
+    levels = grey_levels(stored_values(header), header).levels
+    assert (levels[:, :20] == 0).all()
+    assert (levels[:, 20:] == full_range(values[:, 20:])).all()
+
+
+@pytest.mark.parametrize("limit", [None, []])
+def test_padding_without_a_value_is_none(limit: Any) -> None:
+    values = phantom()
+    assert (shown(values, PixelPaddingValue=None, PixelPaddingRangeLimit=limit) == full_range(values)).all()

@@ -16,7 +16,7 @@ from lambdas.dicom.header import MAX_PIXELS, NEEDED, read
 from lambdas.dicom.refusal import Refusal
 from lambdas.web.problems import KINDS
 
-from .dicom_files import BASELINE, DEFLATED, EXPLICIT, RLE, SECRETS, as_file, dicom_file, phantom
+from .dicom_files import BASELINE, DEFLATED, EXPLICIT, IMPLICIT, RLE, SECRETS, as_file, dicom_file, phantom
 
 
 def refusal(data: bytes) -> Refusal:
@@ -28,7 +28,7 @@ def refusal(data: bytes) -> Refusal:
     return refused.value
 
 
-@pytest.mark.parametrize("modality", ["CR", "DX", "RG"])
+@pytest.mark.parametrize("modality", ["CR", "DX", "RG", "DR"])
 def test_radiographs_are_taken(modality: str) -> None:
     header = read(dicom_file(phantom(), Modality=modality))
     assert (header.modality, header.rows, header.columns, header.bits_stored) == (modality, 80, 96, 12)
@@ -51,7 +51,8 @@ def test_other_modalities_are_not(modality: str) -> None:
         ({"ViewPosition": "LL"}, "not_a_radiograph", "lateral"),
         ({"PatientOrientation": ["A", "F"]}, "not_a_radiograph", "lateral"),
         ({"Rows": 0}, "undecodable_image", "no rows"),
-        ({"BitsStored": 13, "HighBit": 15}, "undecodable_image", "unusual"),
+        ({"BitsStored": 12, "HighBit": 16}, "undecodable_image", "unusual"),
+        ({"BitsStored": 12, "HighBit": 10}, "undecodable_image", "unusual"),
         ({"BitsAllocated": 32}, "undecodable_image", "unusual"),
         ({"Rows": 8000, "Columns": 8000}, "image_too_large", "8,000 x 8,000"),
     ],
@@ -62,7 +63,7 @@ def test_what_is_refused_is_refused_with_the_reason(attributes: dict[str, Any], 
     assert sentence in refused.detail
 
 
-@pytest.mark.parametrize("name", ["Modality", "PixelData", "Rows", "BitsStored", "PixelRepresentation"])
+@pytest.mark.parametrize("name", ["PixelData", "Rows", "BitsStored", "PixelRepresentation"])
 def test_what_must_be_there_is_asked_for(name: str) -> None:
     assert refusal(dicom_file(phantom(), without=(name,))).code == "undecodable_image"
 
@@ -86,7 +87,9 @@ def test_the_body_part_is_told_in_a_word_of_ours(stated: str, expected: str) -> 
     ("syntax", "named"),
     [
         ("1.2.840.10008.1.2.4.103", "MPEG-4"),
-        ("1.2.840.10008.1.2.4.201", "High-Throughput JPEG 2000"),
+        ("1.2.840.10008.1.2.4.205", "JPIP HTJ2K"),
+        ("1.2.840.10008.1.2.4.63", "JPEG"),
+        ("1.2.840.10008.1.2.4.999", "1.2.840.10008.1.2.4.999, which is newer"),
     ],
 )
 def test_other_transfer_syntaxes_are_named(syntax: str, named: str) -> None:
@@ -115,6 +118,78 @@ def test_an_image_object_of_another_kind_is_refused() -> None:
     report.SOPClassUID, report.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.88.11", "1.2.3"
     report.Modality = "SR"
     assert "of modality SR" in refusal(as_file(report, EXPLICIT)).detail
+
+
+@pytest.mark.parametrize("frames", [0, 1, "", None, "00", "1 "])
+def test_no_number_of_frames_is_one_frame(frames: Any) -> None:
+    assert read(dicom_file(phantom(), NumberOfFrames=frames)).rows == 80
+
+
+def test_a_number_of_frames_that_is_none_is_one_frame() -> None:
+    data = dicom_file(phantom(), NumberOfFrames=123456)
+    for written in (b"NaN   ", b"abc   ", b"-1    ", b"\\     ", b"1.0   "):
+        assert read(data.replace(b"123456", written)).rows == 80
+
+
+@pytest.mark.parametrize(
+    "storage", ["1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1", "1.2.840.10008.5.1.4.1.1.7"]
+)
+def test_a_radiograph_without_a_modality_is_taken(storage: str) -> None:
+    """VinDr-CXR's de-identification keeps neither modality nor storage class."""
+    for without in (("Modality",), ("Modality", "SOPClassUID")):
+        assert read(dicom_file(phantom(), SOPClassUID=storage, without=without)).modality == "unstated"
+    assert read(dicom_file(phantom(), Modality="", SOPClassUID=storage)).modality == "unstated"
+
+
+@pytest.mark.parametrize(
+    "storage", ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.1.2"]
+)
+def test_without_a_modality_the_storage_class_tells_what_is_no_radiograph(storage: str) -> None:
+    refused = refusal(dicom_file(phantom(), SOPClassUID=storage, without=("Modality",)))
+    assert "of another modality" in refused.detail
+
+
+@pytest.mark.parametrize("stated", ["monochrome2", "Monochrome2", " MONOCHROME2 "])
+def test_the_photometric_interpretation_may_be_in_any_case(stated: str) -> None:
+    assert read(dicom_file(phantom(), PhotometricInterpretation=stated)).photometric_interpretation == "MONOCHROME2"
+    assert read(dicom_file(phantom(), Modality="dx")).modality == "DX"
+
+
+@pytest.mark.parametrize(
+    ("photometric", "shape", "taken"),
+    [
+        ("MONOCHROME2", "IDENTITY", True),
+        ("MONOCHROME1", "INVERSE", True),
+        ("MONOCHROME2", "INVERSE", False),
+        ("MONOCHROME1", "IDENTITY", False),
+        ("MONOCHROME2", "inverse", False),
+        ("MONOCHROME2", "", True),
+        ("MONOCHROME1", "LIN OD", True),
+    ],
+)
+def test_a_file_that_says_the_opposite_twice_is_refused(photometric: str, shape: str, taken: bool) -> None:
+    """PS3.3, C.8.11.3.1.2: IDENTITY goes with MONOCHROME2, INVERSE with MONOCHROME1."""
+    data = dicom_file(phantom(), PhotometricInterpretation=photometric, PresentationLUTShape=shape)
+    if taken:
+        assert read(data).photometric_interpretation == photometric
+    else:
+        assert "contradicts itself" in refusal(data).detail
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED, IMPLICIT, BASELINE])
+@pytest.mark.parametrize("length", [None, 0, 7, 60_000])
+def test_the_length_of_the_file_meta_information_may_be_left_out_or_wrong(syntax: str, length: int | None) -> None:
+    bits = 8 if syntax == BASELINE else 12
+    data = dicom_file(phantom(bits=bits), transfer_syntax=syntax, bits=bits)
+    assert data[132:140] == b"\x02\x00\x00\x00UL\x04\x00"
+    stated = b"" if length is None else data[132:140] + struct.pack("<I", length)
+    found = read(data[:132] + stated + data[144:])
+    assert (found.rows, found.bits_stored) == (80, bits)
+
+
+@pytest.mark.parametrize("name", ["SamplesPerPixel", "HighBit", "NumberOfFrames", "PresentationIntentType"])
+def test_what_follows_from_the_rest_may_be_left_out(name: str) -> None:
+    assert read(dicom_file(phantom(), without=(name,))).spare_low_bits == 0
 
 
 def test_a_deflated_bomb_is_not_inflated() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +13,30 @@ import numpy as np
 import pydicom
 import pytest
 
-from lambdas.dicom.header import LOSSY, TRANSFER_SYNTAXES, read
+from lambdas.dicom.codestream import boxes
+from lambdas.dicom.header import read
 from lambdas.dicom.pixels import stored_values
 from lambdas.dicom.refusal import Refusal
+from lambdas.dicom.syntaxes import LOSSY, TRANSFER_SYNTAXES
 
 from .dicom_files import (
     BASELINE,
     BIG,
     DEFLATED,
+    DEFLATED_FRAME,
     EXPLICIT,
     EXTENDED,
+    HTJ2K,
+    HTJ2K_LOSSLESS,
+    HTJ2K_RPCL,
     IMPLICIT,
     J2K,
     J2K_LOSSLESS,
     JPEG_LS,
     JPEG_LS_NEAR,
+    JPEG_XL,
+    JPEG_XL_JPEG,
+    JPEG_XL_LOSSLESS,
     LOSSLESS,
     LOSSLESS_SV1,
     RLE,
@@ -36,16 +47,19 @@ from .dicom_files import (
 )
 
 UNCOMPRESSED = (IMPLICIT, EXPLICIT, DEFLATED, BIG)
-COMPRESSED = (RLE, BASELINE, EXTENDED, LOSSLESS, LOSSLESS_SV1, JPEG_LS, JPEG_LS_NEAR, J2K_LOSSLESS, J2K)
-# JPEG's lossy processes know 8 and 12 bits and no sign; near-lossless coding of two's complement would tear it apart.
+OLD = (RLE, BASELINE, EXTENDED, LOSSLESS, LOSSLESS_SV1, JPEG_LS, JPEG_LS_NEAR, J2K_LOSSLESS, J2K)
+NEW = (DEFLATED_FRAME, HTJ2K_LOSSLESS, HTJ2K_RPCL, HTJ2K, JPEG_XL_LOSSLESS, JPEG_XL_JPEG, JPEG_XL)
+COMPRESSED = OLD + NEW
+EIGHT_BITS = (BASELINE, JPEG_XL_JPEG)
+# JPEG's lossy processes know 8 and 12 bits and no sign; lossy coding of two's complement would tear it apart.
 POSSIBLE = [
     (syntax, bits, signed)
     for syntax in UNCOMPRESSED + COMPRESSED
     for bits in (8, 10, 12, 16)
     for signed in (False, True)
-    if (syntax != BASELINE or bits == 8)
+    if (syntax not in EIGHT_BITS or bits == 8)
     and (syntax != EXTENDED or bits in (8, 12))
-    and not (signed and syntax in (BASELINE, EXTENDED, JPEG_LS_NEAR))
+    and not (signed and syntax in (BASELINE, EXTENDED, JPEG_LS_NEAR, JPEG_XL_JPEG, JPEG_XL))
 ]
 # Files of other programs that pydicom brings along: the same slice in eight forms.
 VENDORS = Path(pydicom.__file__).parent / "data" / "test_files"
@@ -136,7 +150,7 @@ def test_twelve_bit_jpeg_of_another_program_is_decoded(name: str) -> None:
 @pytest.mark.parametrize("syntax", UNCOMPRESSED + COMPRESSED)
 @pytest.mark.parametrize("kept", [0.2, 0.5, 0.9, 0.99])
 def test_a_truncated_file_is_refused(syntax: str, kept: float) -> None:
-    bits = 8 if syntax == BASELINE else 12
+    bits = 8 if syntax in EIGHT_BITS else 12
     data = dicom_file(phantom(bits=bits), transfer_syntax=syntax, bits=bits)
     with pytest.raises(Refusal) as refused:
         values_of(data[: int(len(data) * kept)])
@@ -146,7 +160,7 @@ def test_a_truncated_file_is_refused(syntax: str, kept: float) -> None:
 
 @pytest.mark.parametrize("syntax", COMPRESSED)
 def test_pixel_data_of_another_size_than_the_header_says_is_refused(syntax: str) -> None:
-    bits = 8 if syntax == BASELINE else 12
+    bits = 8 if syntax in EIGHT_BITS else 12
     data = dicom_file(phantom(bits=bits), transfer_syntax=syntax, bits=bits, Rows=79)
     with pytest.raises(Refusal) as refused:
         values_of(data)
@@ -184,3 +198,89 @@ def test_run_lengths_may_say_nothing_in_between() -> None:
 def test_run_lengths_with_other_segments_than_the_pixels_have_bytes_are_refused(numbers: tuple[int, ...]) -> None:
     with pytest.raises(Refusal, match="damaged"):
         values_of(run_lengths(*numbers))
+
+
+def test_run_lengths_may_stand_for_the_byte_that_makes_them_even() -> None:
+    """pydicom#958 and others: the padding is compressed with the pixels, in the last run or in one of its own."""
+    within = b"\xf1\x01\x00\x01" + b"\x10" + bytes(range(16)) + b"\x00"
+    assert (values_of(run_lengths(2, 64, 68, runs=within)) == 256 + np.arange(16).reshape(4, 4)).all()
+    longer = b"\xf0\x01" + b"\x10" + bytes(range(17))
+    assert (values_of(run_lengths(2, 64, 66, runs=longer)) == 256 + np.arange(16).reshape(4, 4)).all()
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG, RLE, DEFLATED_FRAME])
+@pytest.mark.parametrize(("allocated", "bits", "high"), [(16, 12, 15), (16, 12, 13), (16, 8, 15), (8, 6, 7)])
+@pytest.mark.parametrize("signed", [False, True])
+def test_stored_bits_may_lie_anywhere_in_the_allocated_ones(
+    allocated: int, bits: int, high: int, signed: bool, syntax: str
+) -> None:
+    values = phantom(bits=bits) - (2 ** (bits - 1) if signed else 0)
+    spare = high + 1 - bits
+    lying = ((values << spare) % 2**allocated) | ((1 << spare) - 1)  # with something in the bits below
+    as_written = lying.astype(f"u{allocated // 8}").view(f"{'i' if signed else 'u'}{allocated // 8}")
+    data = dicom_file(as_written, transfer_syntax=syntax, bits=bits, allocated=allocated, signed=signed, HighBit=high)
+    assert (values_of(data) == values).all()
+
+
+@pytest.mark.parametrize("syntax", [J2K_LOSSLESS, J2K, HTJ2K_LOSSLESS])
+def test_jpeg_2000_may_lie_in_the_boxes_of_jp2(syntax: str) -> None:
+    values = phantom()
+    plain = encode(values.astype(np.uint16), syntax, 12)
+    # ITU-T T.800, I.5: signature, file type and codestream; a length of 0 is to the end, 1 means one of eight bytes.
+    head = b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0\0\0\x14ftypjp2 \0\0\0\0jp2 "
+    decoded = values_of(dicom_file(values, transfer_syntax=syntax, frame=plain))
+    for length in (len(plain) + 8).to_bytes(4, "big"), b"\0\0\0\0":
+        boxed = dicom_file(values, transfer_syntax=syntax, frame=head + length + b"jp2c" + plain)
+        assert (values_of(boxed) == decoded).all()
+    long = head + b"\0\0\0\x01jp2c" + (len(plain) + 16).to_bytes(8, "big") + plain
+    assert (values_of(dicom_file(values, transfer_syntax=syntax, frame=long)) == decoded).all()
+
+
+def test_a_deflated_frame_is_inflated_to_the_size_of_the_image_at_most() -> None:
+    million = b"\0" * 1_000_000
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    bomb = b"".join(deflater.compress(million) for _ in range(200)) + deflater.flush()
+    tracemalloc.start()
+    with pytest.raises(Refusal, match="another size"):
+        values_of(dicom_file(phantom(), transfer_syntax=DEFLATED_FRAME, frame=bomb))
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_jpeg_xl_may_lie_in_a_container_or_not() -> None:
+    values = phantom()
+    boxed = bytes(imagecodecs.jpegxl_encode(values.astype(np.uint16), lossless=True, usecontainer=True))
+    (bare,) = (bytes(content) for kind, content in boxes(boxed) if kind == b"jxlc")
+    for frame in (boxed, bare):
+        assert (values_of(dicom_file(values, transfer_syntax=JPEG_XL_LOSSLESS, frame=frame)) == values).all()
+
+
+def test_a_sign_in_jpeg_2000_that_the_header_does_not_have_changes_nothing() -> None:
+    """And the reverse: whose bits these are says Pixel Representation (pydicom#1149)."""
+    values = phantom() - 2048
+    signed = encode(values.astype(np.int16), J2K_LOSSLESS, 12)
+    unsigned = encode((values % 4096).astype(np.uint16), J2K_LOSSLESS, 12)
+    for frame in (signed, unsigned):
+        assert (values_of(dicom_file(values, transfer_syntax=J2K_LOSSLESS, signed=True, frame=frame)) == values).all()
+
+
+@pytest.mark.parametrize("syntax", [J2K_LOSSLESS, J2K, HTJ2K_LOSSLESS, HTJ2K])
+@pytest.mark.parametrize(("bits", "signed"), [(8, False), (12, False), (12, True), (16, False), (16, True)])
+@pytest.mark.parametrize("shape", [(64, 96), (63, 97)])
+def test_jpeg_2000_is_decoded_at_a_part_of_its_size(
+    shape: tuple[int, int], bits: int, signed: bool, syntax: str
+) -> None:
+    low = -(2 ** (bits - 1)) if signed else 0
+    down, across = np.mgrid[0 : 1 : shape[0] * 1j, 0 : 1 : shape[1] * 1j]
+    values = np.rint((0.2 + 0.5 * down + 0.2 * across**2) * (2**bits - 1)).astype(int) + low
+    header = read(dicom_file(values, transfer_syntax=syntax, bits=bits, signed=signed))
+    halved = stored_values(header, halvings=1)
+    assert halved.shape == (-(-shape[0] // 2), -(-shape[1] // 2))
+    even = values[: shape[0] // 2 * 2, : shape[1] // 2 * 2].reshape(shape[0] // 2, 2, shape[1] // 2, 2).mean((1, 3))
+    # Half a pixel further in a picture without edges.
+    assert np.abs(halved[: even.shape[0], : even.shape[1]] - even).max() <= 2**bits / 50
+
+
+def test_a_compression_without_smaller_sizes_is_decoded_in_full() -> None:
+    header = read(dicom_file(phantom(), transfer_syntax=JPEG_LS))
+    assert stored_values(header, halvings=2).shape == (80, 96)

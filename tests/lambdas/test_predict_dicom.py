@@ -28,6 +28,12 @@ from .dicom_files import dicom_file, phantom
 
 UPLOAD = "ab" * 16
 FILE = EncodedImage(dicom_file(phantom()), DICOM)
+TOLD = {
+    "modality": "DX",
+    "photometric_interpretation": "MONOCHROME2",
+    "body_part": "chest",
+    "rendering": "full_range",
+}
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12"
 SCORED = {
     "predictions": [
@@ -80,7 +86,14 @@ def test_a_file_becomes_a_png_and_what_may_be_told():
     assert functions.asked == ["cxr-dicom"]
     assert converted.image.content_type == "image/png"
     assert converted.image.data.startswith(b"\x89PNG")
-    assert converted.told == {"modality": "DX", "photometric_interpretation": "MONOCHROME2", "body_part": "chest"}
+    assert converted.told == TOLD
+
+
+def test_a_function_that_does_not_tell_the_rendering_yet_is_understood():
+    before = handle({"dicom": base64.b64encode(FILE.data).decode()}, None)
+    del before["rendering"]
+    converted = converter(Functions(Payload=body(before))).convert(FILE)
+    assert converted.told == {name: value for name, value in TOLD.items() if name != "rendering"}
 
 
 def test_the_function_is_asked_the_way_lambda_s_client_takes_it():
@@ -237,7 +250,7 @@ def test_a_prediction_of_a_dicom_file_says_what_it_was(content_type, sent, capfd
 
     assert answer["statusCode"] == 200
     document = json.loads(answer["body"])
-    assert document["dicom"] == {"modality": "DX", "photometric_interpretation": "MONOCHROME2", "body_part": "chest"}
+    assert document["dicom"] == TOLD
     assert document["label"] == "PNEUMONIA"
     assert "radiograph" not in document
     (asked,) = runtime.asked

@@ -94,9 +94,17 @@ def test_a_prediction_is_answered_as_it_was_given(keep, read):
 
 
 def test_what_a_dicom_file_said_of_itself_is_kept_too(keep, read):
-    dicom = {"modality": "DX", "photometric_interpretation": "MONOCHROME2", "body_part": "chest"}
+    dicom = {"modality": "DX", "photometric_interpretation": "MONOCHROME2", "body_part": "chest", "rendering": "window"}
     keep({**ANSWER, "dicom": dicom})
     assert json.loads(read()["body"])["prediction"]["dicom"] == dicom
+
+
+def test_what_was_kept_before_the_rendering_was_told_is_still_answered(keep, read):
+    dicom = {"modality": "DX", "photometric_interpretation": "MONOCHROME2", "body_part": "chest"}
+    keep({**ANSWER, "dicom": dicom})
+    answer = read()
+    assert answer["statusCode"] == 200
+    Result.model_validate_json(answer["body"])
 
 
 def test_nobody_between_here_and_the_caller_keeps_it(keep, read):

@@ -1,0 +1,49 @@
+"""Transfer syntaxes that are decoded, by the family of codec, and the names of those that are not (PS3.5, PS3.6 A)."""
+
+from __future__ import annotations
+
+import re
+
+from pydicom.uid import UID
+
+from lambdas.dicom.refusal import Refusal, damaged
+
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG})
+RLE = "1.2.840.10008.1.2.5"
+DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
+JPEG = {  # and the start of frame markers (ITU-T T.81, table B.1) each may have
+    "1.2.840.10008.1.2.4.50": {0xC0},  # baseline
+    "1.2.840.10008.1.2.4.51": {0xC0, 0xC1},  # extended
+    "1.2.840.10008.1.2.4.57": {0xC3},  # lossless
+    "1.2.840.10008.1.2.4.70": {0xC3},  # lossless, first-order prediction
+}
+JPEG_LS = frozenset({"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"})
+JPEG_2000 = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203))
+"""With High-Throughput JPEG 2000, which is the same codestream with another block coder; OpenJPEG reads both."""
+JPEG_XL = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112))
+LOSSY = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81, 91, 203, 111, 112))
+TRANSFER_SYNTAXES = frozenset({*NATIVE, DEFLATED, RLE, DEFLATED_FRAME, *JPEG, *JPEG_LS, *JPEG_2000, *JPEG_XL})
+
+# Of the standard, below its own root: no maker's number, and nothing about a patient.
+_OF_THE_STANDARD = re.compile(r"1\.2\.840\.10008(\.\d{1,4}){1,6}")
+
+
+def unsupported(transfer_syntax: str) -> Refusal:
+    """The refusal of a transfer syntax outside TRANSFER_SYNTAXES, by its name in the standard where it has one."""
+    if not transfer_syntax:
+        return damaged("it does not name its transfer syntax.")
+    name = UID(transfer_syntax).name
+    if name != transfer_syntax:
+        named = f"the transfer syntax {name}"
+    elif _OF_THE_STANDARD.fullmatch(transfer_syntax):
+        named = f"the transfer syntax {transfer_syntax}, which is newer than this reader"
+    else:
+        named = "a transfer syntax of its maker's own"
+    return Refusal(
+        "unsupported_media_type",
+        f"The DICOM file has {named}. Send it uncompressed, or as RLE, JPEG, JPEG-LS, JPEG 2000 or JPEG XL.",
+    )
