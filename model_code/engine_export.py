@@ -46,7 +46,7 @@ _TRAINING_IMAGES = 256
 _VALIDATION_IMAGES = 400
 _IMPORTABLE = "import model_code.engine"
 # What travels beside inference.py.
-_MODULES = ("__init__", "engine", "engine_image")
+_MODULES = ("__init__", "engine", "engine_image", "png")
 
 
 @dataclasses.dataclass(frozen=True)
