@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from model_code.contract import job
-from model_code.data.shards import read_card
-from model_code.evaluation import assessment, comparison, engine_parity, quality_gates
+from model_code.data.dataset_card import read_card
+from model_code.evaluation import assessment, comparison, engine_parity, float32_network, quality_gates
 from model_code.evaluation.comparison import Side
-from model_code.evaluation.scoring import ExportedModel, TestScores
+from model_code.evaluation.scores import TestScores
+from model_code.evaluation.scoring import ExportedModel
 from model_code.monitoring import reference
-from model_code.reports import gallery, saliency_pictures
+from model_code.reports import saliency_pictures
 from model_code.reports.evaluation_report import render
 from model_code.reports.model_card import model_card
 from model_code.statistics.intervals import resample_patients
@@ -78,7 +79,7 @@ def main(arguments: list[str]) -> None:
         evaluation["comparison"] = _compare(settings, _side(model, scores), weights, test, Path(directory, "serving"))
         evaluation["gates"] = quality_gates.check(evaluation, settings.limits)
         usual = model.score(job.processing_input("validation"), size)
-        shown = gallery.collect(model, scores, attention, test, seed=assessment.BOOTSTRAP_SEED)
+        shown = saliency_pictures.collect(model, scores, attention, test, seed=assessment.BOOTSTRAP_SEED)
     output = job.processing_output("evaluation")
     documents = {
         "evaluation.json": evaluation,
@@ -122,8 +123,8 @@ def _hold_engine(model: ExportedModel, scores: TestScores, test: Path, size: int
         return engine_parity.nothing_to_compare()
     output = job.only_file(job.processing_input("training"), "*.tar.gz")
     with tempfile.TemporaryDirectory() as directory:
-        network = engine_parity.reference_network(output, Path(directory))
-        return engine_parity.compare(scores, engine_parity.reference_logits(network, test, size), model.metadata)
+        network = float32_network.reference_network(output, Path(directory))
+        return engine_parity.compare(scores, float32_network.reference_logits(network, test, size), model.metadata)
 
 
 def _side(model: ExportedModel, scores: TestScores) -> Side:

@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests import lazy_imports
+
+lazy_imports.install()
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Real radiographs are never part of the repository (their licence asks for attribution, their size for patience).
 RADIOGRAPHS = Path(os.environ.get("CXR_RADIOGRAPHS", REPOSITORY.parent / "shared" / "data"))
@@ -52,6 +56,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderSchedu
     return FolderScheduling(config, log)
 
 
+# Fixtures that start the CDK.
+_SYNTHESISING = frozenset({"assemblies", "audited", "isolated", "templates", "tuned"})
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest; of the modules that share a deployed stack, the last takes it away."""
     in_order = ("test_path.py", "", "test_removal.py")
@@ -61,3 +70,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return "system" not in item.path.parts, name not in _ALONE, in_order.index(name if name in in_order else "")
 
     items.sort(key=place)
+    for item in items:
+        if isinstance(item, pytest.Function) and _SYNTHESISING.intersection(item.fixturenames):
+            item.add_marker(pytest.mark.synth)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
+import json
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
+from model_code.contract.job import JobError
 from model_code.data.archive import LABELS
 from model_code.data.manifest import Decoded, Facts
 from model_code.data.patient_split import SPLITS, Assignment, Radiograph
@@ -55,6 +58,19 @@ def dataset_card(
         "audit": audit,
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
+
+
+def read_card(directory: Path) -> dict[str, Any]:
+    """The dataset card that preprocessing wrote.
+
+    Raises:
+        JobError: when the directory has no readable dataset.json.
+    """
+    path = directory / "dataset.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, json.JSONDecodeError) as error:
+        raise JobError(f"The dataset report {path} cannot be read: {error}.") from error
 
 
 def _counts(images: list[Radiograph]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,6 @@ from model_code.contract.job import JobError
 from model_code.data.archive import LABELS
 from model_code.data.patient_split import Radiograph
 from model_code.data.tfrecords import shard_names
-
-_FEATURES = {
-    "pixels": tf.io.FixedLenFeature((), tf.string),
-    "label": tf.io.FixedLenFeature((), tf.int64),
-    "patient": tf.io.FixedLenFeature((), tf.string),
-    "path": tf.io.FixedLenFeature((), tf.string),
-    "subtype": tf.io.FixedLenFeature((), tf.string),
-    # Of the file, before it was resized.
-    "width": tf.io.FixedLenFeature((), tf.int64),
-    "height": tf.io.FixedLenFeature((), tf.int64),
-}
 
 
 def write_shards(directory: Path, name: str, images: Iterable[tuple[Radiograph, bytes]], count: int) -> None:
@@ -52,19 +40,6 @@ def write_shards(directory: Path, name: str, images: Iterable[tuple[Radiograph, 
         writer.close()
 
 
-def read_card(directory: Path) -> dict[str, Any]:
-    """The dataset card that preprocessing wrote.
-
-    Raises:
-        JobError: when the directory has no readable dataset.json.
-    """
-    path = directory / "dataset.json"
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, json.JSONDecodeError) as error:
-        raise JobError(f"The dataset report {path} cannot be read: {error}.") from error
-
-
 def examples(directory: Path, size: int) -> Any:
     """The examples of all shards in a directory, always in the same order.
 
@@ -83,8 +58,10 @@ def examples(directory: Path, size: int) -> Any:
     if not shards:
         raise JobError(f"{directory} has no *.tfrecord shards.")
 
+    features = _features()
+
     def parse(serialized: Any) -> dict[str, Any]:
-        example = tf.io.parse_single_example(serialized, _FEATURES)
+        example = tf.io.parse_single_example(serialized, features)
         example["pixels"] = tf.reshape(tf.io.decode_raw(example["pixels"], tf.uint8), (size, size, 1))
         return dict(example)
 
@@ -92,6 +69,19 @@ def examples(directory: Path, size: int) -> Any:
         tf.data.TFRecordDataset, cycle_length=len(shards), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
     return records.map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).with_options(options())
+
+
+def _features() -> dict[str, Any]:
+    return {
+        "pixels": tf.io.FixedLenFeature((), tf.string),
+        "label": tf.io.FixedLenFeature((), tf.int64),
+        "patient": tf.io.FixedLenFeature((), tf.string),
+        "path": tf.io.FixedLenFeature((), tf.string),
+        "subtype": tf.io.FixedLenFeature((), tf.string),
+        # Of the file, before it was resized.
+        "width": tf.io.FixedLenFeature((), tf.int64),
+        "height": tf.io.FixedLenFeature((), tf.int64),
+    }
 
 
 def options() -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,44 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from model_code.contract.job import JobError
 from model_code.data.shards import examples, read_columns
+from model_code.evaluation.scores import Pixels, TestScores
 from model_code.export import litert
 from model_code.export.saved_model import VERSION_DIRECTORY
 from model_code.imaging.decoding import resize
 from model_code.statistics.metrics import Array
 
-Pixels = npt.NDArray[np.uint8]
 Watcher = Callable[[Array, Array], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class TestScores:
-    """The test split as one model sees it; all of length n, in the order of the shards.
-
-    Attributes:
-        labels: zeros (NORMAL) and ones (PNEUMONIA).
-        logits: before the temperature.
-        probabilities: as served.
-        patients: key of each image's patient.
-        subtypes: bacteria, virus or "".
-        areas: pixels of the original image, width times height.
-        unfamiliarity: how unlike the training images, see `guard`; above 1 the image would be refused. Zeros from a
-            model of before there was a guard.
-        features: (n, k), what the network saw, see `projection`; (n, 0) from a model that does not tell.
-    """
-
-    labels: Array
-    logits: Array
-    probabilities: Array
-    patients: list[str]
-    subtypes: list[str]
-    areas: Array
-    unfamiliarity: Array
-    features: Array
 
 
 class ExportedModel:

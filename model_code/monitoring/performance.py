@@ -16,7 +16,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.stats import fisher_exact
+from scipy import stats
 
 from model_code.statistics import metrics
 from model_code.statistics.intervals import RESAMPLES, estimate, resample_patients, wilson
@@ -110,7 +110,7 @@ def _fisher(now: tuple[float, float], then: tuple[float, float]) -> float:
     for share, images in (now, then):
         hits = round(share * images)
         table.append([hits, max(0, round(images) - hits)])
-    return float(fisher_exact(table, alternative="less").pvalue)
+    return float(stats.fisher_exact(table, alternative="less").pvalue)
 
 
 def _figure(values: Array, images: int, evaluated: dict[str, Any]) -> dict[str, Any]:

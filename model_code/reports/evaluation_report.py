@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from model_code.evaluation.comparison import name as package_name
-from model_code.evaluation.scoring import TestScores
+from model_code.evaluation.scores import TestScores
 from model_code.reports import evaluation_plots, html_page, plots
 from model_code.reports.dataset_report import dataset_section, labels_section
 from model_code.reports.gallery import Gallery

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy import optimize
 
 from model_code.statistics.metrics import Array
 
@@ -37,7 +37,7 @@ def fit_temperature(logits: Array, labels: Array) -> float:
         scaled = logits / np.exp(log_temperature)
         return float(np.mean(np.logaddexp(0.0, scaled) - targets * scaled))
 
-    found = minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded")
+    found = optimize.minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded")
     return float(np.exp(found.x))
 
 

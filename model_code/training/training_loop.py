@@ -32,11 +32,6 @@ WARM_UP_SHARE = 0.1
 # Cosine decay ends here rather than at 0, so that the last batches still teach something.
 FINAL_LEARNING_RATE_SHARE = 0.02
 _PROGRESS_SECONDS = 30.0
-# What `tf.summary.scalar` writes too, which would need TensorBoard itself to be installed.
-_SCALAR = tf.compat.v1.SummaryMetadata(
-    plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"),
-    data_class=1,  # DATA_CLASS_SCALAR of tensorflow/core/framework/summary.proto
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -297,7 +292,7 @@ class Training:
             return
         with self._board.as_default(step=line.epoch):
             for name in ("loss", "val_loss", "val_auc", "learning_rate", "seconds"):
-                tf.summary.write(name, getattr(line, name), metadata=_SCALAR)
+                tf.summary.write(name, getattr(line, name), metadata=_scalar())
         self._board.flush()
 
     def _keep(self, model: Any) -> None:
@@ -315,6 +310,14 @@ class Training:
         ):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
+
+
+def _scalar() -> Any:
+    """What `tf.summary.scalar` writes too, which would need TensorBoard itself to be installed."""
+    return tf.compat.v1.SummaryMetadata(
+        plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"),
+        data_class=1,  # DATA_CLASS_SCALAR of tensorflow/core/framework/summary.proto
+    )
 
 
 def _seeds(model: Any) -> list[Any]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from policy.synthesis import audited as with_data_events
-from policy.synthesis import in_a_network
+from policy.contexts import audited as with_data_events
+from policy.contexts import in_a_network
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod", "laptop")

@@ -15,6 +15,8 @@ import pytest
 
 from tests.infra.conftest import ENVIRONMENTS, PARTS
 
+pytestmark = pytest.mark.synth
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 # The app in a Python whose sockets do not work.

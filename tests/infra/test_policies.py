@@ -11,6 +11,8 @@ import pytest
 from policy.wildcards import MANAGED, UNNAMEABLE
 from tests.infra.conftest import ENVIRONMENTS, IN_ORDER, PARTS, of_type
 
+pytestmark = pytest.mark.synth
+
 Templates = Callable[[str], dict[str, dict[str, Any]]]
 
 # The CDK's function that empties a bucket exists only where nothing is retained.

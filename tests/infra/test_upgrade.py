@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from policy.schemas import replacing
+from policy import schemas
 from tests.infra.conftest import ENVIRONMENTS, of_type
 from tests.system.release import PARTS, released, stateful
+
+pytestmark = pytest.mark.synth
 
 Templates = Callable[[str], dict[str, dict[str, Any]]]
 # CloudFormation takes 1 MB from S3, and 500 resources
@@ -30,7 +32,7 @@ def replaced(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
         if new is None or new["Type"] != old["Type"]:
             yield f"{name} ({old['Type']}) is not there any more"
             continue
-        for path in replacing(old["Type"]):
+        for path in schemas.replacing(old["Type"]):
             if _at(old["Properties"], path) != _at(new["Properties"], path):
                 yield f"{name} ({old['Type']}) has another {'.'.join(path)}"
 

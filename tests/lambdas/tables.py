@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
-from moto import mock_aws
+import moto
 
 PREDICTIONS, REQUESTS = "predictions", "requests"
 
@@ -15,7 +15,7 @@ PREDICTIONS, REQUESTS = "predictions", "requests"
 @contextmanager
 def tables() -> Iterator[Any]:
     """The client of a DynamoDB with both tables, empty."""
-    with mock_aws():
+    with moto.mock_aws():
         client = boto3.client("dynamodb", region_name="us-east-1")
         for name in (PREDICTIONS, REQUESTS):
             client.create_table(

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import moto
 import pytest
-from moto import mock_aws
 
 from local.jobs.job_service import JobService
 from local.laptop import Laptop
@@ -21,7 +21,7 @@ from tests.local.hosted import Hosting, save_model
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    with mock_aws():
+    with moto.mock_aws():
         boto3.client("s3", region_name=REGION).create_bucket(Bucket="data")
         yield FakeCloud(tmp_path)
 

@@ -7,9 +7,9 @@ import time
 from decimal import Decimal
 
 import boto3
+import moto
 import numpy as np
 import pytest
-from moto import mock_aws
 
 from model_code import monitor
 from model_code.contract.job import JobError
@@ -32,7 +32,7 @@ def cloud(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
+    with moto.mock_aws():
         boto3.client("dynamodb").create_table(
             TableName="predictions",
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,22 +93,21 @@ def test_the_training_script_takes_exactly_the_hyperparameters_of_its_step(steps
             train.parse(arguments([flag for flag in flags if flag != missing]))
 
 
-def extremes() -> list[Any]:
+def extremes() -> Iterator[tuple[str, float]]:
     """Smallest and largest numbers that settings take, for what is a hyperparameter of the training script."""
-    found = []
     for name, field in Pipeline.model_fields.items():
         for bound in field.metadata:
             value = getattr(bound, "ge", getattr(bound, "le", None))
             if value is not None and name in train.Hyperparameters.__dataclass_fields__:
-                found.append(pytest.param(name.replace("_", "-"), value, id=f"{name}={value}"))
-    return found
+                yield name.replace("_", "-"), value
 
 
-@pytest.mark.parametrize(("flag", "value"), extremes())
-def test_the_training_script_takes_what_settings_take(flag: str, value: float) -> None:
+def test_the_training_script_takes_what_settings_take() -> None:
     flags = [name.replace("_", "-") for name in train.Hyperparameters.__dataclass_fields__]
-
-    train.parse([*arguments(flags), f"--{flag}", str(value)])
+    tried = list(extremes())
+    assert len(tried) > 10
+    for flag, value in tried:
+        train.parse([*arguments(flags), f"--{flag}", str(value)])
 
 
 @pytest.mark.parametrize("environment", CONTEXT["environments"])

@@ -8,12 +8,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import cfnlint
 import pytest
-from cfnlint import lint_file
-from cfnlint.config import ManualArgs
 
+from policy import schemas
 from policy.deployment import LARGEST_POLICY, PROVIDER, UnscopedServiceError, page
-from policy.schemas import exists, handlers
+
+pytestmark = pytest.mark.synth
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = REPOSITORY / "docs" / "deployment-roles.json"
@@ -42,11 +43,13 @@ def resources(statement: dict[str, Any]) -> list[str]:
 def test_the_template_is_what_the_app_s_templates_need(environments: Environments) -> None:
     every = [template for parts in environments().values() for template in parts.values()]
 
-    assert FILE.read_text(encoding="utf-8") == page(every, handlers, exists), "run `make policy` and review it"
+    assert FILE.read_text(encoding="utf-8") == page(every, schemas.handlers, schemas.exists), (
+        "run `make policy` and review it"
+    )
 
 
 def test_cloudformation_takes_it() -> None:
-    assert not lint_file(FILE, config=ManualArgs(regions=["us-east-1"]))
+    assert not cfnlint.lint_file(FILE, config=cfnlint.ManualArgs(regions=["us-east-1"]))
 
 
 def test_every_policy_is_one_iam_takes(committed: dict[str, Any]) -> None:
@@ -204,5 +207,5 @@ def test_a_service_nobody_bounded_is_refused() -> None:
 
 
 def test_an_action_iam_does_not_know_is_left_out() -> None:
-    assert exists("s3:CreateBucket")
-    assert not exists("s3:DeleteBucketCors"), "an operation that IAM calls s3:PutBucketCORS"
+    assert schemas.exists("s3:CreateBucket")
+    assert not schemas.exists("s3:DeleteBucketCors"), "an operation that IAM calls s3:PutBucketCORS"

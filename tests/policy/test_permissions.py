@@ -14,6 +14,8 @@ from policy.permissions import Right, UnexplainedWildcardError, page, rights
 from policy.template import short, text
 from policy.wildcards import ACTIONS, MANAGED, RESOURCES, UNNAMEABLE, reason_for_finding, reason_for_resource
 
+pytestmark = pytest.mark.synth
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 Environments = Callable[[], dict[str, dict[str, dict[str, Any]]]]
 

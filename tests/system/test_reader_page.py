@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright import sync_api
 
 from lambdas.http.problems import CONTENT_TYPE, KINDS, Problem
 from tests.lambdas.dicom_files import dicom_file
@@ -37,18 +36,18 @@ _SCREENSHOTS = os.environ.get("CXR_SCREENSHOTS")
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[sync_api.Browser]:
     executable = shutil.which("chromium")
     if executable is None:
         pytest.skip("no chromium on this machine: install the Debian package of that name")
-    with sync_playwright() as playwright:
+    with sync_api.sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
         yield launched
         launched.close()
 
 
 @pytest.fixture
-def page(browser: Browser, stack: Stack) -> Iterator[Page]:
+def page(browser: sync_api.Browser, stack: Stack) -> Iterator[sync_api.Page]:
     """The page as it opens, with the key filled in; anything that its policy forbids or a script breaks fails."""
     context = browser.new_context(color_scheme="light")
     opened = context.new_page()
@@ -70,12 +69,12 @@ def page(browser: Browser, stack: Stack) -> Iterator[Page]:
     context.close()
 
 
-def ask(page: Page, image: Path) -> None:
+def ask(page: sync_api.Page, image: Path) -> None:
     page.get_by_label("Radiograph").set_input_files(image)
     page.get_by_role("button", name="Ask the model").click()
 
 
-def drop(page: Page, image: Path) -> None:
+def drop(page: sync_api.Page, image: Path) -> None:
     transfer = page.evaluate_handle(
         """([name, data]) => {
             const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
@@ -88,8 +87,10 @@ def drop(page: Page, image: Path) -> None:
     page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
 
 
-def serious(page: Page) -> list[str]:
+def serious(page: sync_api.Page) -> list[str]:
     """Findings of the axe rules that keep people out."""
+    from axe_playwright_python.sync_playwright import Axe
+
     return [
         f"{finding['id']}: {finding['nodes'][0]['html']}"
         for finding in Axe().run(page).response["violations"]
@@ -97,13 +98,13 @@ def serious(page: Page) -> list[str]:
     ]
 
 
-def picture(page: Page, name: str) -> None:
+def picture(page: sync_api.Page, name: str) -> None:
     if _SCREENSHOTS:
         page.screenshot(path=Path(_SCREENSHOTS) / f"{name}.png", full_page=True)
 
 
 def test_a_dropped_radiograph_is_answered_with_probability_overlay_and_model(
-    page: Page, stack: Stack, released: str, examples: dict[str, Path]
+    page: sync_api.Page, stack: Stack, released: str, examples: dict[str, Path]
 ) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -111,8 +112,8 @@ def test_a_dropped_radiograph_is_answered_with_probability_overlay_and_model(
     drop(page, examples["PNEUMONIA"])
     page.get_by_role("button", name="Ask the model").click()
 
-    expect(page.locator("#sentence")).to_contain_text("probability of pneumonia 0.", timeout=30_000)
-    expect(page.get_by_role("heading", name="Result")).to_be_focused()
+    sync_api.expect(page.locator("#sentence")).to_contain_text("probability of pneumonia 0.", timeout=30_000)
+    sync_api.expect(page.get_by_role("heading", name="Result")).to_be_focused()
     assert "the model cannot tell" in str(page.locator("#scale").get_attribute("aria-label"))
     for image in ("#radiograph", "#overlay"):
         page.wait_for_function(f"document.querySelector('{image}').naturalWidth > 0")
@@ -124,53 +125,53 @@ def test_a_dropped_radiograph_is_answered_with_probability_overlay_and_model(
         })"""
     )
     assert boxes[0] == pytest.approx(boxes[1], abs=1), "the overlay lies on the radiograph"
-    expect(page.locator("#model")).to_contain_text("95 % interval")
-    expect(page.locator("#history tr")).to_have_count(1)
-    expect(page.locator("#history")).to_contain_text(examples["PNEUMONIA"].name)
+    sync_api.expect(page.locator("#model")).to_contain_text("95 % interval")
+    sync_api.expect(page.locator("#history tr")).to_have_count(1)
+    sync_api.expect(page.locator("#history")).to_contain_text(examples["PNEUMONIA"].name)
     assert all(url.startswith((stack.url, "blob:", "data:")) for url in asked), "no third party is asked"
     picture(page, "page")
 
 
 def test_a_dicom_file_is_seen_under_its_overlay(
-    page: Page, released: str, examples: dict[str, Path], tmp_path: Path
+    page: sync_api.Page, released: str, examples: dict[str, Path], tmp_path: Path
 ) -> None:
     """No browser shows DICOM: the answer brings the picture that the model was shown."""
     levels = np.asarray(Image.open(examples["PNEUMONIA"]).convert("L"), np.int64)
     (tmp_path / "study.dcm").write_bytes(dicom_file(levels * 16))
     ask(page, tmp_path / "study.dcm")
 
-    expect(page.locator("#sentence")).to_contain_text("probability of pneumonia 0.", timeout=30_000)
+    sync_api.expect(page.locator("#sentence")).to_contain_text("probability of pneumonia 0.", timeout=30_000)
     for image in ("#radiograph", "#overlay"):
         page.wait_for_function(f"document.querySelector('{image}').naturalWidth > 0")
     width = page.evaluate("document.querySelector('#radiograph').naturalWidth")
     assert width == levels.shape[1]
 
 
-def test_the_slider_shows_the_radiograph_alone(page: Page, released: str, examples: dict[str, Path]) -> None:
+def test_the_slider_shows_the_radiograph_alone(page: sync_api.Page, released: str, examples: dict[str, Path]) -> None:
     ask(page, examples["PNEUMONIA"])
     slider = page.get_by_label("Saliency")
-    expect(slider).to_be_visible(timeout=30_000)
+    sync_api.expect(slider).to_be_visible(timeout=30_000)
 
     slider.focus()
     slider.press("Home")
 
-    expect(page.locator("#overlay")).to_have_css("opacity", "0")
+    sync_api.expect(page.locator("#overlay")).to_have_css("opacity", "0")
 
 
-def test_a_readers_label_is_kept(page: Page, stack: Stack, released: str, examples: dict[str, Path]) -> None:
+def test_a_readers_label_is_kept(page: sync_api.Page, stack: Stack, released: str, examples: dict[str, Path]) -> None:
     with page.expect_response("**/v1/predictions?explain=true") as answered:
         ask(page, examples["NORMAL"])
     button = page.get_by_role("button", name="NORMAL", exact=True)
 
     button.click()
 
-    expect(page.locator("#feedback-status")).to_contain_text("kept as NORMAL", timeout=30_000)
-    expect(button).to_have_attribute("aria-pressed", "true")
+    sync_api.expect(page.locator("#feedback-status")).to_contain_text("kept as NORMAL", timeout=30_000)
+    sync_api.expect(button).to_have_attribute("aria-pressed", "true")
     kept = stack.request(f"v1/predictions/{answered.value.headers['x-request-id']}").document
     assert kept["feedback"]["label"] == "NORMAL"
 
 
-def test_the_keyboard_is_enough(page: Page, released: str, examples: dict[str, Path]) -> None:
+def test_the_keyboard_is_enough(page: sync_api.Page, released: str, examples: dict[str, Path]) -> None:
     page.get_by_label("Radiograph").set_input_files(examples["NORMAL"])
     page.get_by_label("API key").focus()
     reached = []
@@ -182,44 +183,46 @@ def test_the_keyboard_is_enough(page: Page, released: str, examples: dict[str, P
 
     page.get_by_role("button", name="Ask the model").press("Enter")
 
-    expect(page.get_by_role("heading", name="Result")).to_be_focused(timeout=30_000)
+    sync_api.expect(page.get_by_role("heading", name="Result")).to_be_focused(timeout=30_000)
 
 
-def test_what_is_no_image_is_said_before_anything_is_sent(page: Page, tmp_path: Path) -> None:
+def test_what_is_no_image_is_said_before_anything_is_sent(page: sync_api.Page, tmp_path: Path) -> None:
     text = tmp_path / "letter.jpeg"
     text.write_text("Dear colleague")
 
     ask(page, text)
 
-    expect(page.get_by_role("alert")).to_contain_text("letter.jpeg is no JPEG, PNG or DICOM file")
+    sync_api.expect(page.get_by_role("alert")).to_contain_text("letter.jpeg is no JPEG, PNG or DICOM file")
 
 
 def test_a_damaged_image_is_refused_with_the_apis_sentence(
-    page: Page, released: str, examples: dict[str, Path], tmp_path: Path
+    page: sync_api.Page, released: str, examples: dict[str, Path], tmp_path: Path
 ) -> None:
     damaged = tmp_path / "damaged.jpeg"
     damaged.write_bytes(examples["NORMAL"].read_bytes()[:2000])
 
     ask(page, damaged)
 
-    expect(page.get_by_role("alert")).to_contain_text("undecodable_image", timeout=30_000)
+    sync_api.expect(page.get_by_role("alert")).to_contain_text("undecodable_image", timeout=30_000)
     assert serious(page) == []
 
 
-def test_a_wrong_key_is_said(page: Page, examples: dict[str, Path]) -> None:
+def test_a_wrong_key_is_said(page: sync_api.Page, examples: dict[str, Path]) -> None:
     page.get_by_label("API key").fill("not a key")
 
     ask(page, examples["NORMAL"])
 
-    expect(page.get_by_role("alert")).to_be_visible(timeout=30_000)
-    expect(page.locator("#result")).to_be_hidden()
+    sync_api.expect(page.get_by_role("alert")).to_be_visible(timeout=30_000)
+    sync_api.expect(page.locator("#result")).to_be_hidden()
 
 
 @pytest.mark.parametrize("code", sorted(KINDS))
-def test_every_error_of_the_api_is_shown_in_its_own_words(page: Page, examples: dict[str, Path], code: str) -> None:
+def test_every_error_of_the_api_is_shown_in_its_own_words(
+    page: sync_api.Page, examples: dict[str, Path], code: str
+) -> None:
     document = Problem(code, f"The sentence for {code}.").document("request-7")
 
-    def refuse(route: Route) -> None:
+    def refuse(route: sync_api.Route) -> None:
         route.fulfill(status=document["status"], content_type=CONTENT_TYPE, body=json.dumps(document))
 
     page.route("**/v1/predictions?explain=true", refuse)
@@ -227,21 +230,21 @@ def test_every_error_of_the_api_is_shown_in_its_own_words(page: Page, examples: 
 
     alert = page.get_by_role("alert")
     for text in (document["title"], document["detail"], code, "request-7"):
-        expect(alert).to_contain_text(text)
-    expect(page.get_by_role("button", name="Ask the model")).to_be_enabled()
+        sync_api.expect(alert).to_contain_text(text)
+    sync_api.expect(page.get_by_role("button", name="Ask the model")).to_be_enabled()
 
 
-def test_a_lost_connection_is_said(page: Page, examples: dict[str, Path]) -> None:
+def test_a_lost_connection_is_said(page: sync_api.Page, examples: dict[str, Path]) -> None:
     page.route("**/v1/predictions?explain=true", lambda route: route.abort())
 
     ask(page, examples["NORMAL"])
 
-    expect(page.get_by_role("alert")).to_contain_text("could not be reached")
+    sync_api.expect(page.get_by_role("alert")).to_contain_text("could not be reached")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nobody_is_kept_out_on_a_phone_by_day_and_by_night(
-    page: Page, released: str, examples: dict[str, Path], scheme: Any
+    page: sync_api.Page, released: str, examples: dict[str, Path], scheme: Any
 ) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 360, "height": 740})
@@ -249,7 +252,7 @@ def test_nobody_is_kept_out_on_a_phone_by_day_and_by_night(
 
     ask(page, examples["PNEUMONIA"])
 
-    expect(page.locator("#model")).to_contain_text("95 % interval", timeout=30_000)
+    sync_api.expect(page.locator("#model")).to_contain_text("95 % interval", timeout=30_000)
     assert serious(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= 360, "nothing is cut off at the right"
     picture(page, f"page-phone-{scheme}")

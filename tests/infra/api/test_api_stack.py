@@ -8,23 +8,24 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
-from infra.api.firewall import MANAGED, MAX_DOCUMENT_BYTES
-from infra.api.gateway_responses import FALLBACKS, PROBLEMS
+from infra.api import firewall, gateway_responses
 from infra.settings import Settings
 from lambdas.http.problems import KINDS
 from lambdas.predict.dicom import READ_TIMEOUT_SECONDS
 from openapi.operations import OPERATIONS
+from tests.infra import assertions
 from tests.infra.conftest import ENVIRONMENTS, of_type
 from tests.infra.test_policies import listed
+
+pytestmark = pytest.mark.synth
 
 Templates = Callable[[str], dict[str, dict[str, Any]]]
 Synthesise = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def test_images_reach_the_function_as_bytes(templates: Templates) -> None:
-    Template.from_json(templates("dev")["api"]).has_resource_properties(
+    assertions.Template.from_json(templates("dev")["api"]).has_resource_properties(
         "AWS::ApiGateway::RestApi", {"BinaryMediaTypes": ["image/jpeg", "image/png", "application/dicom"]}
     )
 
@@ -121,12 +122,14 @@ def test_holders_of_tokens_pass_the_authorizer(context: dict[str, Any], synthesi
     assert properties["AuthorizerResultTtlInSeconds"] <= 300
     assert re.fullmatch(properties["IdentityValidationExpression"], "Bearer aa.bb-_.cc")
     assert not re.fullmatch(properties["IdentityValidationExpression"], "Bearer aa.bb")
-    Template.from_json(template).has_resource_properties(
+    assertions.Template.from_json(template).has_resource_properties(
         "AWS::Lambda::Function",
         {
             "Handler": "lambdas.authorizer.handler.handle",
             "Environment": {
-                "Variables": Match.object_like({"ISSUER": JWT["issuer"], "AUDIENCE": "cxr", "SCOPE_PREFIX": "cxr/"})
+                "Variables": assertions.Match.object_like(
+                    {"ISSUER": JWT["issuer"], "AUDIENCE": "cxr", "SCOPE_PREFIX": "cxr/"}
+                )
             },
         },
     )
@@ -292,7 +295,7 @@ def test_the_firewall_counts_addresses_and_knows_attacks(templates: Templates, c
     assert rules["TooManyRequests"]["Statement"]["RateBasedStatement"]["Limit"] == limit
     managed = [rule["Statement"]["ManagedRuleGroupStatement"]["Name"] for rule in rules.values()
                if "ManagedRuleGroupStatement" in rule["Statement"]]  # fmt: skip
-    assert sorted(managed) == sorted(MANAGED)
+    assert sorted(managed) == sorted(firewall.MANAGED)
     assert len({rule["Priority"] for rule in rules.values()}) == len(rules)
 
 
@@ -302,7 +305,7 @@ def test_the_firewall_lets_images_through_and_limits_documents(templates: Templa
     elsewhere, large = statements
     images = elsewhere["NotStatement"]["Statement"]["ByteMatchStatement"]
     assert (images["SearchString"], images["PositionalConstraint"]) == ("/v1/predictions", "ENDS_WITH")
-    assert large["SizeConstraintStatement"]["Size"] == MAX_DOCUMENT_BYTES
+    assert large["SizeConstraintStatement"]["Size"] == firewall.MAX_DOCUMENT_BYTES
     # Rules that search bodies find attacks in noise.
     group = rules["AWSManagedRulesCommonRuleSet"]["Statement"]["ManagedRuleGroupStatement"]
     counted = {one["Name"] for one in group["RuleActionOverrides"] if "Count" in one["ActionToUse"]}
@@ -320,7 +323,7 @@ def test_the_firewall_keeps_no_request(templates: Templates) -> None:
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_limits_are_those_of_the_settings(environment: str, templates: Templates, context: dict[str, Any]) -> None:
     api = Settings.load({**context, "env": environment}).api.model_dump()
-    template = Template.from_json(templates(environment)["api"])
+    template = assertions.Template.from_json(templates(environment)["api"])
     template.has_resource_properties(
         "AWS::ApiGateway::UsagePlan",
         {
@@ -332,7 +335,7 @@ def test_limits_are_those_of_the_settings(environment: str, templates: Templates
         "AWS::Lambda::Function",
         {
             "Environment": {
-                "Variables": Match.object_like(
+                "Variables": assertions.Match.object_like(
                     {"ENDPOINT_NAME": f"cxr-{environment}", "MAX_IMAGE_BYTES": str(api["max_image_bytes"])}
                 )
             }
@@ -358,7 +361,7 @@ def test_the_gateway_answers_problems_as_the_function_does(environment: str, tem
         item["Properties"]["ResponseType"]: item["Properties"]
         for item in of_type(templates(environment)["api"], "AWS::ApiGateway::GatewayResponse").values()
     }
-    assert set(responses) == set(PROBLEMS) | set(FALLBACKS)
+    assert set(responses) == set(gateway_responses.PROBLEMS) | set(gateway_responses.FALLBACKS)
     for name, response in responses.items():
         document = json.loads(response["ResponseTemplates"]["application/json"])
         assert document["request_id"] == "$context.requestId", name
@@ -371,7 +374,7 @@ def test_the_gateway_answers_problems_as_the_function_does(environment: str, tem
 
 
 def test_a_code_means_the_same_whoever_answers() -> None:
-    for status, code, title, _ in PROBLEMS.values():
+    for status, code, title, _ in gateway_responses.PROBLEMS.values():
         if code in KINDS and code != "internal_error":  # the gateway's own failure is a 502
             assert (KINDS[code].status, KINDS[code].title) == (status, title)
 
@@ -418,9 +421,9 @@ def test_dicom_files_are_converted_by_a_function_that_only_predict_invokes(
     name, function = dicom_function(template)
     # Predict gives up after READ_TIMEOUT_SECONDS: the function's own end comes before.
     assert function["Timeout"] < READ_TIMEOUT_SECONDS
-    Template.from_json(template).has_resource_properties(
+    assertions.Template.from_json(template).has_resource_properties(
         "AWS::Lambda::Function",
-        {"Environment": {"Variables": Match.object_like({"DICOM_FUNCTION_NAME": {"Ref": name}})}},
+        {"Environment": {"Variables": assertions.Match.object_like({"DICOM_FUNCTION_NAME": {"Ref": name}})}},
     )
     invokers = [
         policy["Properties"]["Roles"]

@@ -19,6 +19,8 @@ from infra.base.assets import (
     stage_source_code,
 )
 
+pytestmark = pytest.mark.synth
+
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cfnlint
 import pytest
-from cfnlint import lint_file
-from cfnlint.config import ManualArgs
 
-from policy.synthesis import audited, in_a_network
+from policy.contexts import audited, in_a_network
 from policy.wildcards import reason_for_finding
 from tests.infra.conftest import ENVIRONMENTS, environment_context, synthesise_app
+
+pytestmark = pytest.mark.synth
 
 Reports = Callable[[str], dict[str, Any]]
 
@@ -88,7 +89,7 @@ def test_cfn_lint_finds_nothing_unexplained(environment: str, reports: Reports) 
     found = [
         f"{path.name}: {match.rule.id} {match.message}"
         for path in templates
-        for match in lint_file(path, config=ManualArgs(regions=["us-east-1"]))
+        for match in cfnlint.lint_file(path, config=cfnlint.ManualArgs(regions=["us-east-1"]))
         if match.rule.id not in UNREMARKABLE
     ]
     assert not found
@@ -98,4 +99,4 @@ def test_cfn_lint_would_find_a_mistake(tmp_path: Path) -> None:
     broken = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BuketName": "x"}}}}
     (tmp_path / "broken.template.json").write_text(json.dumps(broken), encoding="utf-8")
 
-    assert lint_file(tmp_path / "broken.template.json", config=ManualArgs(regions=["us-east-1"]))
+    assert cfnlint.lint_file(tmp_path / "broken.template.json", config=cfnlint.ManualArgs(regions=["us-east-1"]))

@@ -11,6 +11,8 @@ import pytest
 
 from tests.infra.conftest import environment_context, of_type, synthesise_app
 
+pytestmark = pytest.mark.synth
+
 Synthesise = Callable[[dict[str, Any]], dict[str, Any]]
 
 

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
-from infra.endpoint.serving_container import for_many_requests, for_single_requests, vcpus
+from infra.endpoint import serving_container
 from lambdas.release.stack import PARAMETER, Token
+from tests.infra import assertions
 from tests.infra.conftest import ENVIRONMENTS, of_type
+
+pytestmark = pytest.mark.synth
 
 CORE = {"AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint"}
 SCALED = CORE | {"AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"}
@@ -70,7 +72,7 @@ def test_outputs_do_not_depend_on_a_model(environment: str, templates: Templates
 
 
 def test_an_answer_names_the_package_that_gave_it(templates: Templates) -> None:
-    Template.from_json(templates("dev")["endpoint"]).has_resource_properties(
+    assertions.Template.from_json(templates("dev")["endpoint"]).has_resource_properties(
         "AWS::SageMaker::Model",
         {
             "PrimaryContainer": {
@@ -109,7 +111,7 @@ def test_a_release_may_update_this_stack_and_these_types_only(environment: str, 
 
 
 def test_both_decisions_reach_the_release_function(templates: Templates) -> None:
-    Template.from_json(templates("dev")["endpoint"]).has_resource_properties(
+    assertions.Template.from_json(templates("dev")["endpoint"]).has_resource_properties(
         "AWS::Events::Rule",
         {
             "EventPattern": {
@@ -122,17 +124,17 @@ def test_both_decisions_reach_the_release_function(templates: Templates) -> None
 
 
 def test_dev_pays_for_no_idle_instance(templates: Templates) -> None:
-    template = Template.from_json(templates("dev")["endpoint"])
+    template = assertions.Template.from_json(templates("dev")["endpoint"])
     template.has_resource_properties(
         "AWS::SageMaker::EndpointConfig",
         {
             "ProductionVariants": [
-                Match.object_like({"ServerlessConfig": {"MemorySizeInMB": 3072, "MaxConcurrency": 5}})
+                assertions.Match.object_like({"ServerlessConfig": {"MemorySizeInMB": 3072, "MaxConcurrency": 5}})
             ]
         },
     )
     # A serverless endpoint takes no deployment policy, so nothing would look at the alarms.
-    template.has_resource_properties("AWS::SageMaker::Endpoint", {"DeploymentConfig": Match.absent()})
+    template.has_resource_properties("AWS::SageMaker::Endpoint", {"DeploymentConfig": assertions.Match.absent()})
     template.resource_count_is("AWS::CloudWatch::Alarm", 0)
 
 
@@ -172,7 +174,7 @@ def test_traffic_moves_in_equal_steps_where_settings_say_so(context: dict[str, A
 def test_latencies_are_alarmed_in_microseconds(templates: Templates, context: dict[str, Any]) -> None:
     """SageMaker's latencies are in microseconds: a limit in milliseconds would take every release back."""
     limits = context["environments"]["prod"]["endpoint"]["rollout"]
-    template = Template.from_json(templates("prod")["endpoint"])
+    template = assertions.Template.from_json(templates("prod")["endpoint"])
     dimensions = [{"Name": "EndpointName", "Value": "cxr-prod"}, {"Name": "VariantName", "Value": "AllTraffic"}]
     for metric, limit_ms in (
         ("ModelLatency", limits["max_latency_ms"]),
@@ -187,7 +189,7 @@ def test_latencies_are_alarmed_in_microseconds(templates: Templates, context: di
 def test_errors_are_alarmed_as_a_share_of_the_requests(templates: Templates, context: dict[str, Any]) -> None:
     """An image that cannot be decoded is an error of the container too: one client must not take a release back."""
     percent = context["environments"]["prod"]["endpoint"]["rollout"]["max_error_percent"]
-    Template.from_json(templates("prod")["endpoint"]).has_resource_properties(
+    assertions.Template.from_json(templates("prod")["endpoint"]).has_resource_properties(
         "AWS::CloudWatch::Alarm",
         {"MetricName": "Invocation5XXErrors", "Statistic": "Average", "Threshold": percent / 100},
     )
@@ -335,7 +337,7 @@ def test_the_end_of_a_release_reaches_the_release_function(templates: Templates)
 
 
 def test_a_registered_model_reaches_the_release_function(templates: Templates) -> None:
-    Template.from_json(templates("dev")["endpoint"]).has_resource_properties(
+    assertions.Template.from_json(templates("dev")["endpoint"]).has_resource_properties(
         "AWS::Events::Rule",
         {"EventPattern": {"detail": {"ModelApprovalStatus": ["PendingManualApproval"]}}},
     )
@@ -347,22 +349,23 @@ class TestServingContainer:
         [("ml.c6i.xlarge", 4), ("ml.m5.large", 2), ("ml.c7i.2xlarge", 8), ("ml.g5.12xlarge", 48)],
     )
     def test_processors_of_an_instance_type(self, instance_type: str, count: int) -> None:
-        assert vcpus(instance_type) == count
+        assert serving_container.vcpus(instance_type) == count
 
     @pytest.mark.parametrize("instance_type", [None, "ml.c6i.xlarge", "ml.g4dn.xlarge"])
     def test_requests_are_never_merged(self, instance_type: str | None) -> None:
         """One image that cannot be decoded would be the error of every request in its batch."""
-        assert for_single_requests(instance_type)["SAGEMAKER_TFS_ENABLE_BATCHING"] == "false"
-        assert for_many_requests("ml.c6i.xlarge")["SAGEMAKER_TFS_ENABLE_BATCHING"] == "false"
+        assert serving_container.for_single_requests(instance_type)["SAGEMAKER_TFS_ENABLE_BATCHING"] == "false"
+        assert serving_container.for_many_requests("ml.c6i.xlarge")["SAGEMAKER_TFS_ENABLE_BATCHING"] == "false"
 
     def test_somebody_who_waits_gets_all_processors_and_a_queue_one_each(self) -> None:
-        waiting, queue = for_single_requests("ml.c6i.2xlarge"), for_many_requests("ml.c6i.2xlarge")
+        instance = "ml.c6i.2xlarge"
+        waiting, queue = serving_container.for_single_requests(instance), serving_container.for_many_requests(instance)
         assert waiting["SAGEMAKER_TFS_INTRA_OP_PARALLELISM"] == "8"
         assert queue["SAGEMAKER_TFS_INTRA_OP_PARALLELISM"] == "1"
         assert queue["SAGEMAKER_TFS_INTER_OP_PARALLELISM"] == "8"
 
     def test_the_processors_of_a_gpu_instance_decode_side_by_side(self) -> None:
-        gpu = for_single_requests("ml.g4dn.xlarge")
+        gpu = serving_container.for_single_requests("ml.g4dn.xlarge")
         assert (gpu["SAGEMAKER_TFS_INTRA_OP_PARALLELISM"], gpu["SAGEMAKER_TFS_INTER_OP_PARALLELISM"]) == ("1", "4")
 
     @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -13,6 +13,8 @@ import pytest
 from infra.settings import Settings
 from tests.infra.conftest import ENVIRONMENTS, of_type
 
+pytestmark = pytest.mark.synth
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 WATCHED = ("staging", "prod", "laptop")
 Templates = Callable[[str], dict[str, dict[str, Any]]]

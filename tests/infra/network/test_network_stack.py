@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
 from infra.settings import Settings
-from infra.training.sagemaker_pipeline import isolated as isolate
-from infra.training.training_pipeline import definition_file
-from policy.synthesis import in_a_network
+from infra.training import sagemaker_pipeline, training_pipeline
+from policy.contexts import in_a_network
+from tests.infra import assertions
 from tests.infra.conftest import ENVIRONMENTS, environment_context, of_type
+
+pytestmark = pytest.mark.synth
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 Parts = dict[str, dict[str, Any]]
@@ -42,7 +43,7 @@ def test_without_the_setting_there_is_no_network(environment: str, templates: Ca
 
 
 def test_no_route_leads_out(isolated: Parts) -> None:
-    template = Template.from_json(isolated["network"])
+    template = assertions.Template.from_json(isolated["network"])
     for kind in ("InternetGateway", "NatGateway", "EgressOnlyInternetGateway", "VPCPeeringConnection", "Route"):
         template.resource_count_is(f"AWS::EC2::{kind}", 0)
     template.all_resources_properties("AWS::EC2::Subnet", {"MapPublicIpOnLaunch": False})
@@ -56,7 +57,7 @@ def test_there_is_a_subnet_in_each_zone_of_the_settings(isolated: Parts) -> None
 
 
 def test_who_talked_to_whom_is_logged(isolated: Parts) -> None:
-    Template.from_json(isolated["network"]).has_resource_properties(
+    assertions.Template.from_json(isolated["network"]).has_resource_properties(
         "AWS::EC2::FlowLog", {"ResourceType": "VPC", "TrafficType": "ALL"}
     )
 
@@ -184,10 +185,10 @@ def test_training_takes_its_source_and_its_weights_from_channels(isolated: Parts
 @pytest.mark.parametrize("spot", [False, True])
 @pytest.mark.parametrize("tuning", [False, True])
 def test_isolation_changes_where_jobs_run_and_nothing_else(spot: bool, tuning: bool) -> None:
-    compiled = json.loads(definition_file(spot=spot, tuning=tuning).read_text(encoding="utf-8"))
+    compiled = json.loads(training_pipeline.definition_file(spot=spot, tuning=tuning).read_text(encoding="utf-8"))
     network = {"Subnets": ["${JobSubnets0}"], "SecurityGroupIds": ["${JobSecurityGroupIds0}"]}
 
-    changed = isolate(copy.deepcopy(compiled), network)
+    changed = sagemaker_pipeline.isolated(copy.deepcopy(compiled), network)
 
     for name, request in jobs(changed).items():
         assert request.get("NetworkConfig", request)["VpcConfig"] == network, name
@@ -218,23 +219,25 @@ def test_a_file_of_weights_is_the_default_of_its_channel_without_a_network_too(
 
 
 def test_sagemaker_may_attach_jobs_to_these_subnets_only(isolated: Parts) -> None:
-    template = Template.from_json(isolated["training"])
+    template = assertions.Template.from_json(isolated["training"])
     template.has_resource_properties(
         "AWS::IAM::Policy",
         {
             "PolicyDocument": {
-                "Statement": Match.array_with(
+                "Statement": assertions.Match.array_with(
                     [
-                        Match.object_like(
+                        assertions.Match.object_like(
                             {
-                                "Action": Match.array_with(["ec2:CreateNetworkInterface"]),
-                                "Resource": Match.array_with([Match.object_like({"Fn::Join": Match.any_value()})]),
+                                "Action": assertions.Match.array_with(["ec2:CreateNetworkInterface"]),
+                                "Resource": assertions.Match.array_with(
+                                    [assertions.Match.object_like({"Fn::Join": assertions.Match.any_value()})]
+                                ),
                             }
                         )
                     ]
                 )
             },
-            "Roles": [{"Ref": Match.string_like_regexp("^StepRole")}],
+            "Roles": [{"Ref": assertions.Match.string_like_regexp("^StepRole")}],
         },
     )
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
 from policy.template import text
+from tests.infra import assertions
 from tests.infra.conftest import ENVIRONMENTS, of_type
+
+pytestmark = pytest.mark.synth
 
 # A changed logical id replaces the resource: CloudFormation would make an empty bucket, or a key that opens nothing.
 PINNED = {
@@ -100,7 +102,7 @@ def test_datasets_are_written_by_the_trigger_alone(environment: str, templates: 
 
 
 def test_uploads_are_announced_without_a_function_of_the_cdk(templates: Templates) -> None:
-    template = Template.from_json(templates("prod")["data"])
+    template = assertions.Template.from_json(templates("prod")["data"])
     template.resource_count_is("AWS::Lambda::Function", 0)
     template.resource_count_is("Custom::S3BucketNotifications", 0)
     template.has_resource_properties(
@@ -152,7 +154,9 @@ def test_every_role_that_is_allowed_the_key_is_named_by_its_policy(environment: 
 
 
 def test_the_key_rotates(templates: Templates) -> None:
-    Template.from_json(templates("dev")["data"]).has_resource_properties("AWS::KMS::Key", {"EnableKeyRotation": True})
+    assertions.Template.from_json(templates("dev")["data"]).has_resource_properties(
+        "AWS::KMS::Key", {"EnableKeyRotation": True}
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,11 +189,11 @@ def test_an_upload_expires_but_no_dataset_and_no_artifact(templates: Templates) 
 
 @pytest.mark.parametrize("environment", ["staging", "prod"])
 def test_prod_and_its_rehearsal_log_who_read_what(environment: str, templates: Templates) -> None:
-    template = Template.from_json(templates(environment)["data"])
+    template = assertions.Template.from_json(templates(environment)["data"])
     for prefix in ("Data/", "Artifacts/"):
         template.has_resource_properties(
             "AWS::S3::Bucket",
-            {"LoggingConfiguration": {"DestinationBucketName": Match.any_value(), "LogFilePrefix": prefix}},
+            {"LoggingConfiguration": {"DestinationBucketName": assertions.Match.any_value(), "LogFilePrefix": prefix}},
         )
 
 

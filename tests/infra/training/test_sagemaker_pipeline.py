@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from infra.settings import SettingsError
-from infra.training.sagemaker_pipeline import used, with_defaults
+from infra.training import sagemaker_pipeline
+
+pytestmark = pytest.mark.synth
 
 DEFINITION: dict[str, Any] = {
     "Version": "2020-12-01",
@@ -21,7 +23,7 @@ DEFINITION: dict[str, Any] = {
 
 
 def test_a_default_replaces_the_compiled_one_and_nothing_else() -> None:
-    body = with_defaults(DEFINITION, {"Epochs": 2})
+    body = sagemaker_pipeline.with_defaults(DEFINITION, {"Epochs": 2})
     assert body["Parameters"] == [
         {"Name": "InputArchiveUri", "Type": "String"},
         {"Name": "Epochs", "Type": "Integer", "DefaultValue": 2},
@@ -31,7 +33,7 @@ def test_a_default_replaces_the_compiled_one_and_nothing_else() -> None:
 
 
 def test_a_whole_number_is_a_float_too() -> None:
-    assert with_defaults(DEFINITION, {"LearningRate": 1})["Parameters"][2]["DefaultValue"] == 1
+    assert sagemaker_pipeline.with_defaults(DEFINITION, {"LearningRate": 1})["Parameters"][2]["DefaultValue"] == 1
 
 
 @pytest.mark.parametrize(
@@ -44,14 +46,16 @@ def test_a_whole_number_is_a_float_too() -> None:
 )
 def test_a_default_that_does_not_fit_is_refused(defaults: dict[str, Any], says: str) -> None:
     with pytest.raises(SettingsError, match=says):
-        with_defaults(DEFINITION, defaults)
+        sagemaker_pipeline.with_defaults(DEFINITION, defaults)
 
 
 def test_only_placeholders_of_the_text_are_filled() -> None:
-    assert used('{"Role":"${StepRoleArn}"}', {"StepRoleArn": "arn", "DataKeyArn": "key"}) == {"StepRoleArn": "arn"}
+    assert sagemaker_pipeline.used('{"Role":"${StepRoleArn}"}', {"StepRoleArn": "arn", "DataKeyArn": "key"}) == {
+        "StepRoleArn": "arn"
+    }
 
 
 def test_a_placeholder_nobody_fills_is_refused() -> None:
     """CloudFormation would take it for the name of a resource, and say so only on deployment."""
     with pytest.raises(SettingsError, match=r"Nothing replaces \$\{StepRole\}"):
-        used('{"Role":"${StepRole}"}', {"StepRoleArn": "arn"})
+        sagemaker_pipeline.used('{"Role":"${StepRole}"}', {"StepRoleArn": "arn"})

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
 from infra.settings import Settings, SettingsError
+from tests.infra import assertions
 from tests.infra.conftest import ENVIRONMENTS, of_type
+
+pytestmark = pytest.mark.synth
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 Templates = Callable[[str], dict[str, dict[str, Any]]]
@@ -167,12 +169,12 @@ def test_the_drift_alarm_starts_training_where_settings_say_so(environment: str,
 
 def test_the_trigger_knows_its_limits(templates: Templates, context: dict[str, Any]) -> None:
     archive = context["shared"]["archive"]
-    Template.from_json(templates("dev")["training"]).has_resource_properties(
+    assertions.Template.from_json(templates("dev")["training"]).has_resource_properties(
         "AWS::Lambda::Function",
         {
             "Handler": "lambdas.trigger.handler.handle",
             "Environment": {
-                "Variables": Match.object_like(
+                "Variables": assertions.Match.object_like(
                     {
                         "PIPELINE_NAME": "cxr-dev",
                         "MAX_ARCHIVE_BYTES": str(archive["max_bytes"]),
@@ -190,7 +192,7 @@ def test_notifications_reach_the_address_in_the_settings(
 ) -> None:
     assert not of_type(templates("dev")["training"], "AWS::SNS::Subscription")
     context["environments"]["dev"]["notification_email"] = "radiology@example.org"
-    Template.from_json(synthesise(context)["training"]).has_resource_properties(
+    assertions.Template.from_json(synthesise(context)["training"]).has_resource_properties(
         "AWS::SNS::Subscription", {"Protocol": "email", "Endpoint": "radiology@example.org"}
     )
 

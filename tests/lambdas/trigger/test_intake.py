@@ -3,9 +3,9 @@
 import json
 
 import boto3
+import moto
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from lambdas.trigger import dataset
 from lambdas.trigger.archive import Limits
@@ -21,13 +21,13 @@ MIB = 1024 * 1024
 @pytest.fixture(scope="module")
 def client():
     """Made once: loading S3's API description takes most of a second."""
-    with mock_aws():
+    with moto.mock_aws():
         return boto3.client("s3", region_name="us-east-1")
 
 
 @pytest.fixture
 def s3(client):
-    with mock_aws():
+    with moto.mock_aws():
         client.create_bucket(Bucket=BUCKET)
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         yield client

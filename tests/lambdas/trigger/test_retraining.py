@@ -1,8 +1,8 @@
 """The drift alarm starts training on the newest dataset, once, and people hear of it."""
 
 import boto3
+import moto
 import pytest
-from moto import mock_aws
 
 from lambdas.trigger.retraining import Alarm, Retraining, alarm
 from tests.lambdas.recorders import Pipeline, Topic
@@ -26,7 +26,7 @@ def changed(state="ALARM", **overrides):
 
 @pytest.fixture
 def retraining():
-    with mock_aws():
+    with moto.mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
         yield Retraining(

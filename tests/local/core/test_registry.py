@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.core import registry as registries
 from local.core.api import ApiError
-from local.core.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,29 +16,29 @@ ROLE = "arn:aws:iam::210987654321:role/model"
 
 
 @pytest.fixture
-def registry() -> Iterator[Registry]:
+def registry() -> Iterator[registries.Registry]:
     # An account of its own: moto's stores are the process's.
-    registry = Registry("210987654321", "us-east-1")
+    registry = registries.Registry("210987654321", "us-east-1")
     registry._backend.reset()
     yield registry
     registry._backend.reset()
 
 
 @pytest.fixture
-def group(registry: Registry) -> str:
+def group(registry: registries.Registry) -> str:
     registry.call("CreateModelPackageGroup", {"ModelPackageGroupName": "cxr-test"})
     return "cxr-test"
 
 
-def described(registry: Registry, arn: str) -> dict[str, Any]:
+def described(registry: registries.Registry, arn: str) -> dict[str, Any]:
     return registry.call("DescribeModelPackage", {"ModelPackageName": arn})
 
 
-def created(registry: Registry, group: str, **more: Any) -> str:
+def created(registry: registries.Registry, group: str, **more: Any) -> str:
     return str(registry.call("CreateModelPackage", {"ModelPackageGroupName": group, **more})["ModelPackageArn"])
 
 
-def test_versions_count_up_and_are_never_given_out_twice(registry: Registry, group: str) -> None:
+def test_versions_count_up_and_are_never_given_out_twice(registry: registries.Registry, group: str) -> None:
     first, second = created(registry, group), created(registry, group)
     assert [arn.rpartition("/")[2] for arn in (first, second)] == ["1", "2"]
     registry.call("DeleteModelPackage", {"ModelPackageName": first})
@@ -47,7 +47,7 @@ def test_versions_count_up_and_are_never_given_out_twice(registry: Registry, gro
     assert described(registry, second)["ModelPackageVersion"] == 2
 
 
-def test_an_approval_keeps_what_it_does_not_mention(registry: Registry, group: str) -> None:
+def test_an_approval_keeps_what_it_does_not_mention(registry: registries.Registry, group: str) -> None:
     metrics = {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": "s3://b/evaluation.json"}}}
     arn = created(
         registry,
@@ -76,7 +76,7 @@ def test_an_approval_keeps_what_it_does_not_mention(registry: Registry, group: s
     assert package["LastModifiedTime"] >= package["CreationTime"]
 
 
-def test_what_moto_forgets_is_described_all_the_same(registry: Registry, group: str) -> None:
+def test_what_moto_forgets_is_described_all_the_same(registry: registries.Registry, group: str) -> None:
     arn = created(registry, group, SourceUri="s3://b/run", SkipModelValidation="All")
     assert described(registry, arn)["SourceUri"] == "s3://b/run"
     registry.call(
@@ -91,7 +91,7 @@ def test_what_moto_forgets_is_described_all_the_same(registry: Registry, group: 
     assert registry.call("DescribeModel", {"ModelName": "m"})["EnableNetworkIsolation"] is True
 
 
-def test_a_group_with_packages_is_not_deleted(registry: Registry, group: str) -> None:
+def test_a_group_with_packages_is_not_deleted(registry: registries.Registry, group: str) -> None:
     arn = created(registry, group)
     with pytest.raises(ApiError, match="ConflictException"):
         registry.call("DeleteModelPackageGroup", {"ModelPackageGroupName": group})
@@ -101,7 +101,7 @@ def test_a_group_with_packages_is_not_deleted(registry: Registry, group: str) ->
         registry.call("DescribeModelPackageGroup", {"ModelPackageGroupName": group})
 
 
-def test_instance_types_are_the_ones_of_the_installed_service_model(registry: Registry) -> None:
+def test_instance_types_are_the_ones_of_the_installed_service_model(registry: registries.Registry) -> None:
     registry.call("CreateModel", {"ModelName": "m", "ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": "i"}})
 
     def config(instance_type: str) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def test_instance_types_are_the_ones_of_the_installed_service_model(registry: Re
 
 
 @pytest.mark.parametrize("operation", ["CreateModelPackageGroup", "CreateModel"])
-def test_a_name_is_used_once(registry: Registry, operation: str) -> None:
+def test_a_name_is_used_once(registry: registries.Registry, operation: str) -> None:
     request = {
         "CreateModelPackageGroup": {"ModelPackageGroupName": "twice"},
         "CreateModel": {"ModelName": "twice", "ExecutionRoleArn": ROLE, "PrimaryContainer": {"Image": "i"}},
@@ -124,7 +124,7 @@ def test_a_name_is_used_once(registry: Registry, operation: str) -> None:
         registry.call(operation, request)
 
 
-def test_messages_do_not_repeat_what_boto3_says_itself(registry: Registry) -> None:
+def test_messages_do_not_repeat_what_boto3_says_itself(registry: registries.Registry) -> None:
     with pytest.raises(ApiError) as refused:
         registry.call("CreateModelPackage", {"ModelPackageGroupName": "nobody"})
     assert refused.value.message == "Model Package Group does not exist."

@@ -10,8 +10,6 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from local.samples import sample_archive
 from local.samples.phantom import Anatomy, Finding, draw
@@ -80,6 +78,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_other_images(tmp_pat
 
 def test_neither_size_nor_mode_nor_brightness_tells_the_label(archive: Path) -> None:
     """A model that learned any of these would look good and know nothing about lungs."""
+    from sklearn.metrics import roc_auc_score
+
     images = _images(archive)
     is_pneumonia = [label == "PNEUMONIA" for _, label, _ in images]
     opened = [Image.open(io.BytesIO(content)) for content in images.values()]
@@ -108,6 +108,8 @@ def test_with_shuffled_labels_the_pixels_say_nothing_about_the_folder(tmp_path: 
 
 def _linear_auroc(images: dict[tuple[str, str, str], bytes]) -> float:
     """AUROC on test of a linear classifier trained on train, at 24 pixels."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
 
     def rows(split: str) -> tuple[np.ndarray, list[bool]]:
         chosen = [(key, content) for key, content in images.items() if key[0] == split]

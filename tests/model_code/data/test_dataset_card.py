@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from model_code.data.dataset_card import MAX_NAMED_FILES, Choices, dataset_card
+import pytest
+
+from model_code.contract.job import JobError
+from model_code.data.dataset_card import MAX_NAMED_FILES, Choices, dataset_card, read_card
 from model_code.data.manifest import Decoded, Facts, Header
 from model_code.data.patient_split import Assignment, Radiograph
 
@@ -81,3 +84,11 @@ def test_the_content_hash_covers_split_label_and_content():
     assert hashes[0] == hashes[1] != hashes[2]
     assert (card()["archive_uri"], card()["image_size"], card()["seed"]) == (URI, 32, 1)
     assert (card()["audit"], card()["shortcuts"], card()["decisions"]) == ({"a": 1}, [{}], ["Decided."])
+
+
+def test_a_card_that_is_absent_or_no_json_is_named(tmp_path):
+    with pytest.raises(JobError, match=r"dataset\.json cannot be read"):
+        read_card(tmp_path)
+    (tmp_path / "dataset.json").write_text("{")
+    with pytest.raises(JobError, match=r"dataset\.json cannot be read"):
+        read_card(tmp_path)

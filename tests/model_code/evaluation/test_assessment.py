@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from sklearn import metrics as reference
+import sklearn
 
 from model_code.evaluation import assessment
 from model_code.statistics.calibration import fit_temperature, probability
@@ -34,7 +34,7 @@ def test_figures_agree_with_the_counts(scores, found):
     assert sum(sum(row.values()) for row in counts.values()) == 160
     assert figures["true_positive_rate"]["value"] == counts["1"]["1"] / 80
     assert figures["true_negative_rate"]["value"] == counts["0"]["0"] / 80
-    assert figures["auc"]["value"] == pytest.approx(reference.roc_auc_score(scores.labels, scores.logits))
+    assert figures["auc"]["value"] == pytest.approx(sklearn.metrics.roc_auc_score(scores.labels, scores.logits))
     assert found["test"] == {"images": 160, "patients": 80, "prevalence": 0.5, "resamples": 200}
 
 
@@ -62,10 +62,10 @@ def test_bands_enclose_the_curve(scores, found):
 def test_what_is_raw_is_without_the_temperature(scores, found):
     raw = 1 / (1 + np.exp(-scores.logits))
     assert found["calibration"]["raw"]["brier_score"]["value"] == pytest.approx(
-        reference.brier_score_loss(scores.labels, raw)
+        sklearn.metrics.brier_score_loss(scores.labels, raw)
     )
     assert found["calibration"]["brier_score"]["value"] == pytest.approx(
-        reference.brier_score_loss(scores.labels, scores.probabilities)
+        sklearn.metrics.brier_score_loss(scores.labels, scores.probabilities)
     )
     assert sum(row["count"] for row in found["calibration"]["reliability"]) == 160
     assert 0 < found["calibration"]["by_chance"]["mean"] < found["calibration"]["by_chance"]["percentile_95"]
@@ -100,7 +100,7 @@ def test_subtypes_are_told_from_all_normal_images(scores, found):
     assert rows["virus"]["images"] == 40
     assert rows["virus"]["true_positive_rate"]["value"] == pytest.approx(called[virus].mean())
     inside = virus | (scores.labels == 0)
-    expected = reference.roc_auc_score(scores.labels[inside], scores.logits[inside])
+    expected = sklearn.metrics.roc_auc_score(scores.labels[inside], scores.logits[inside])
     assert rows["virus"]["auc"]["value"] == pytest.approx(expected)
     low, high = rows["virus"]["auc"]["confidence_interval"]
     assert low < expected < high

@@ -11,7 +11,7 @@ import pytest
 from model_code.contract.job import JobError
 from model_code.data.patient_split import Radiograph
 from model_code.data.shards import write_shards
-from model_code.evaluation.scoring import ExportedModel, images_at
+from model_code.evaluation import scoring
 from model_code.imaging.decoding import resize
 from tests.model_code.toy_model import write_archive
 
@@ -48,7 +48,7 @@ def shards(test_images, tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     directory = tmp_path_factory.mktemp("model")
-    return ExportedModel(write_archive(directory / "model.tar.gz", size=SIZE), directory / "unpacked")
+    return scoring.ExportedModel(write_archive(directory / "model.tar.gz", size=SIZE), directory / "unpacked")
 
 
 def test_every_image_is_scored_with_what_is_known_of_it(model, shards, test_images):
@@ -73,19 +73,21 @@ def test_saliency_maps_come_from_the_same_pass(model, shards, test_images):
 
 
 def test_a_model_of_another_size_gets_the_images_resized_as_preprocessing_would(shards, test_images, tmp_path):
-    small = ExportedModel(write_archive(tmp_path / "model.tar.gz", size=8), tmp_path / "unpacked")
+    small = scoring.ExportedModel(write_archive(tmp_path / "model.tar.gz", size=8), tmp_path / "unpacked")
     expected = resize(test_images, 8).numpy().mean(axis=(1, 2, 3))
     assert small.score(shards, SIZE).logits == pytest.approx((expected - 125) / 10, abs=1e-4)
 
 
 def test_images_are_found_by_their_place_in_the_shards(shards, test_images):
-    found = images_at(shards, SIZE, [7, 2])
+    found = scoring.images_at(shards, SIZE, [7, 2])
     assert sorted(found) == [2, 7]
     np.testing.assert_array_equal(found[7], test_images[7])
 
 
 def test_a_model_without_explanations_can_still_be_scored(shards, tmp_path):
-    older = ExportedModel(write_archive(tmp_path / "model.tar.gz", size=SIZE, explains=False), tmp_path / "unpacked")
+    older = scoring.ExportedModel(
+        write_archive(tmp_path / "model.tar.gz", size=SIZE, explains=False), tmp_path / "unpacked"
+    )
     assert len(older.score(shards, SIZE).logits) == 9
 
 
@@ -115,11 +117,11 @@ KNOWN = json.dumps({"image_size": 8, "threshold": 0.5, "dataset": {"sha256": "ab
 )
 def test_an_archive_that_is_no_model_is_refused_with_the_reason(members, reason, tmp_path):
     with pytest.raises(JobError, match=reason):
-        ExportedModel(packed(tmp_path, **members), tmp_path / "unpacked")
+        scoring.ExportedModel(packed(tmp_path, **members), tmp_path / "unpacked")
 
 
 def test_a_damaged_archive_is_refused(tmp_path):
     archive = write_archive(tmp_path / "model.tar.gz", size=8)
     archive.write_bytes(archive.read_bytes()[:-200])
     with pytest.raises(JobError, match=r"model\.tar\.gz cannot be unpacked"):
-        ExportedModel(archive, tmp_path / "unpacked")
+        scoring.ExportedModel(archive, tmp_path / "unpacked")

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tensorflow.core.protobuf import saved_model_pb2
 
 from model_code.export import saved_model
 from model_code.imaging.decoding import pixels_from_bytes
@@ -81,6 +80,8 @@ def test_signatures_take_batches_and_the_names_serving_needs(loaded):
 
 def test_the_network_is_in_the_file_once(exported):
     """Each signature calls the one function that was traced: copies could differ, and would take longer to load."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
     saved = saved_model_pb2.SavedModel()
     saved.ParseFromString((exported / "1" / "saved_model.pb").read_bytes())
     functions = saved.meta_graphs[0].graph_def.library.function

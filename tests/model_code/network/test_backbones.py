@@ -5,7 +5,6 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from keras.src.applications import efficientnet_v2, mobilenet_v3, resnet
 
 from model_code.contract.job import JobError
 from model_code.network import backbones, classifier
@@ -73,6 +72,8 @@ def test_a_classifier_is_its_features_and_its_head(built):
 
 
 def test_checksums_are_those_that_keras_checks():
+    from keras.src.applications import efficientnet_v2, mobilenet_v3, resnet
+
     assert BACKBONES["ResNet50V2"].md5 == resnet.WEIGHTS_HASHES["resnet50v2"][1]
     assert BACKBONES["EfficientNetV2B0"].md5 == efficientnet_v2.WEIGHTS_HASHES["b0"][1]
     assert BACKBONES["MobileNetV3Small"].md5 == mobilenet_v3.WEIGHTS_HASHES["small_224_1.0_float"][1]

@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import pytest
 from botocore.exceptions import ClientError
-from keras.src.legacy.saving import legacy_h5_format
 
 from model_code.contract.job import JobError
 from model_code.export import saved_model
@@ -35,6 +34,8 @@ def source():
 @pytest.fixture(scope="module")
 def published(source, tmp_path_factory):
     """Its weights in a file of the format and name that Keras publishes."""
+    from keras.src.legacy.saving import legacy_h5_format
+
     path = tmp_path_factory.mktemp("published") / SMALL.weights_file
     with h5py.File(path, "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, source)

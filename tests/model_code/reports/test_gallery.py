@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model_code.evaluation.scoring import ExportedModel
-from model_code.reports import gallery
-from model_code.reports.saliency_pictures import MeanSaliency
+from model_code.evaluation import scoring
+from model_code.reports import saliency_pictures
 from tests.model_code.shards import write_split
 from tests.model_code.toy_model import write_archive
 
@@ -18,10 +17,10 @@ SIZE = 40
 def collected(tmp_path_factory):
     base = tmp_path_factory.mktemp("gallery")
     write_split(base / "test", "test", 24, SIZE)
-    model = ExportedModel(write_archive(base / "model.tar.gz", size=SIZE), base / "unpacked")
-    attention = MeanSaliency(SIZE)
+    model = scoring.ExportedModel(write_archive(base / "model.tar.gz", size=SIZE), base / "unpacked")
+    attention = saliency_pictures.MeanSaliency(SIZE)
     scores = model.score(base / "test", SIZE, watch=attention.add)
-    shown = gallery.collect(model, scores, attention, base / "test", seed=1)
+    shown = saliency_pictures.collect(model, scores, attention, base / "test", seed=1)
     return shown, attention
 
 

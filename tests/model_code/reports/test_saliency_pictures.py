@@ -10,7 +10,6 @@ import pytest
 import tensorflow as tf
 
 from model_code.reports import saliency_pictures
-from model_code.reports.saliency_pictures import MeanSaliency
 from tests.model_code.evaluated import made_scores
 
 SCORES = made_scores()
@@ -86,7 +85,7 @@ def test_large_images_are_shrunk():
 
 
 def test_saliency_in_the_border_is_measured_over_the_images_that_have_any():
-    mean = MeanSaliency(20)
+    mean = saliency_pictures.MeanSaliency(20)
     edge, middle = np.zeros((20, 20)), np.zeros((20, 20))
     edge[0, :], middle[8:12, 8:12] = 1.0, 1.0
     mean.add(np.array([1.0, 1.0, 1.0, 0.0]), np.stack([edge, middle, np.zeros((20, 20)), np.zeros((20, 20))]))

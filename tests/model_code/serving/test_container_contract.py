@@ -28,6 +28,8 @@ from PIL import Image
 from model_code.imaging.decoding import batch_from_bytes
 from tests.model_code.conftest import SIZE, drawn
 
+pytestmark = pytest.mark.serving
+
 ROOT = Path(__file__).parents[3]
 SERVING = ROOT / ".venv" / "serving"
 REPLAY = Path(__file__).parents[1] / "container_replay.py"

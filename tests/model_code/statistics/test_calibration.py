@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_curve
+import sklearn
 
 from model_code.statistics.calibration import (
     TAIL_SHARE,
@@ -46,7 +46,7 @@ def test_the_threshold_has_the_greatest_youden_index():
     threshold = choose_threshold(logits, labels, 3.0)
     called = probability(logits, 3.0) >= threshold
     found = called[labels == 1].mean() - called[labels == 0].mean()
-    false_positives, true_positives, _ = roc_curve(labels, logits)
+    false_positives, true_positives, _ = sklearn.metrics.roc_curve(labels, logits)
     assert found == pytest.approx((true_positives - false_positives).max())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn import metrics as reference
+import sklearn
 
 from model_code.statistics import metrics
 
@@ -22,24 +22,26 @@ ONE = np.ones((1, 300))
 
 def test_discrimination_agrees_with_scikit_learn(data):
     labels, scores = data
-    assert metrics.auroc(labels, scores, ONE)[0] == pytest.approx(reference.roc_auc_score(labels, scores))
-    expected = reference.average_precision_score(labels, scores)
+    assert metrics.auroc(labels, scores, ONE)[0] == pytest.approx(sklearn.metrics.roc_auc_score(labels, scores))
+    expected = sklearn.metrics.average_precision_score(labels, scores)
     assert metrics.average_precision(labels, scores, ONE)[0] == pytest.approx(expected)
-    assert metrics.brier_score(labels, scores, ONE)[0] == pytest.approx(reference.brier_score_loss(labels, scores))
+    assert metrics.brier_score(labels, scores, ONE)[0] == pytest.approx(
+        sklearn.metrics.brier_score_loss(labels, scores)
+    )
 
 
 def test_decisions_agree_with_scikit_learn(data):
     labels, scores = data
     called = (scores >= 0.5).astype(float)
     found = {name: values[0] for name, values in metrics.operating_point(labels, called, ONE).items()}
-    assert found["accuracy"] == pytest.approx(reference.accuracy_score(labels, called))
-    assert found["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(labels, called))
-    assert found["recall"] == found["true_positive_rate"] == pytest.approx(reference.recall_score(labels, called))
-    assert found["true_negative_rate"] == pytest.approx(reference.recall_score(1 - labels, 1 - called))
-    assert found["precision"] == pytest.approx(reference.precision_score(labels, called))
-    assert found["negative_predictive_value"] == pytest.approx(reference.precision_score(1 - labels, 1 - called))
+    assert found["accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(labels, called))
+    assert found["balanced_accuracy"] == pytest.approx(sklearn.metrics.balanced_accuracy_score(labels, called))
+    assert found["recall"] == found["true_positive_rate"] == pytest.approx(sklearn.metrics.recall_score(labels, called))
+    assert found["true_negative_rate"] == pytest.approx(sklearn.metrics.recall_score(1 - labels, 1 - called))
+    assert found["precision"] == pytest.approx(sklearn.metrics.precision_score(labels, called))
+    assert found["negative_predictive_value"] == pytest.approx(sklearn.metrics.precision_score(1 - labels, 1 - called))
     for beta, name in ((0.5, "f0_5"), (1, "f1"), (2, "f2")):
-        assert found[name] == pytest.approx(reference.fbeta_score(labels, called, beta=beta))
+        assert found[name] == pytest.approx(sklearn.metrics.fbeta_score(labels, called, beta=beta))
 
 
 def test_a_weight_of_two_is_the_image_twice(data):
@@ -92,8 +94,8 @@ def test_curves_run_from_corner_to_corner(data):
     curve = metrics.roc_curve(labels, scores)
     x, y = curve["false_positive_rates"], curve["true_positive_rates"]
     assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
-    assert np.trapezoid(y, x) == pytest.approx(reference.roc_auc_score(labels, scores))
-    precision, recall, _ = reference.precision_recall_curve(labels, scores)
+    assert np.trapezoid(y, x) == pytest.approx(sklearn.metrics.roc_auc_score(labels, scores))
+    precision, recall, _ = sklearn.metrics.precision_recall_curve(labels, scores)
     curve = metrics.precision_recall_curve(labels, scores)
     assert curve["recalls"][-1] == recall[0] == 1
     assert curve["precisions"] == pytest.approx(precision[-2::-1][: len(curve["precisions"])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import re
 from typing import Any
@@ -20,18 +21,25 @@ from tests.model_code.shards import write_split
 
 SIZE = 16
 COUNT = 40
-RECIPE = training_loop.Recipe(
-    batch_size=8,
-    patience=5,
-    fine_tune_from="all",
-    feature_views=2,
-    cache_features=True,
-    label_smoothing=0.0,
-    ema_momentum=0.0,
-    precision="float32",
-    xla=False,
-)
-PHASES = [training_loop.Phase("head", 4, 0.01), training_loop.Phase("fine-tune", 2, 0.002)]
+
+
+def two_phases():
+    return [training_loop.Phase("head", 4, 0.01), training_loop.Phase("fine-tune", 2, 0.002)]
+
+
+@functools.cache
+def plain_recipe():
+    return training_loop.Recipe(
+        batch_size=8,
+        patience=5,
+        fine_tune_from="all",
+        feature_views=2,
+        cache_features=True,
+        label_smoothing=0.0,
+        ema_momentum=0.0,
+        precision="float32",
+        xla=False,
+    )
 
 
 class Tiny:
@@ -84,7 +92,7 @@ def training(classifier: Tiny, images: TrainingImages, *, score: Any = None, **o
             logits.astype(float), np.concatenate([batch[1].numpy()[:, 0] for batch in data])
         )
 
-    arguments = {"count": COUNT, "phases": PHASES, "recipe": RECIPE} | options
+    arguments = {"count": COUNT, "phases": two_phases(), "recipe": plain_recipe()} | options
     return training_loop.Training(classifier, images, score=score or own, **arguments)
 
 
@@ -133,7 +141,7 @@ def test_a_phase_ends_early_and_the_next_begins_from_the_best_weights(images):
         images,
         score=lambda: validation(next(scores)),
         phases=[training_loop.Phase("all", 10, 0.05), training_loop.Phase("all", 2, 0.01)],
-        recipe=dataclasses.replace(RECIPE, patience=2),
+        recipe=dataclasses.replace(plain_recipe(), patience=2),
     ).run()
     assert [line.epoch for line in history] == [1, 2, 3, 4, 5]
     assert history[3].learning_rate <= 0.01
@@ -151,7 +159,7 @@ def test_cached_features_train_the_head_as_the_plain_loop_does(images):
     weighted = dataclasses.replace(images, weights=ClassWeights(0.5, 2.0))
     for cached in (True, False):
         classifier = Tiny()
-        recipe = dataclasses.replace(RECIPE, cache_features=cached, label_smoothing=0.05)
+        recipe = dataclasses.replace(plain_recipe(), cache_features=cached, label_smoothing=0.05)
         history, best = training(
             classifier, weighted, recipe=recipe, phases=[training_loop.Phase("head", 5, 0.02)]
         ).run()
@@ -167,7 +175,7 @@ def test_cached_features_train_the_head_as_the_plain_loop_does(images):
 def test_the_backbone_stays_as_it_is_until_it_is_fine_tuned(images):
     classifier = Tiny()
     before = classifier.backbone.kernel.numpy()
-    training(classifier, images, phases=PHASES[:1]).run()
+    training(classifier, images, phases=two_phases()[:1]).run()
     np.testing.assert_array_equal(classifier.backbone.kernel.numpy(), before)
 
     history, _ = training(classifier, images).run()
@@ -185,7 +193,7 @@ def test_a_training_that_was_interrupted_ends_as_an_uninterrupted_one(
 ):
     """Interrupted in the first phase, between the phases and in the second."""
     monkeypatch.setattr("model_code.training.checkpoints.INTERVAL_SECONDS", 0.0)
-    recipe = dataclasses.replace(RECIPE, ema_momentum=ema_momentum)
+    recipe = dataclasses.replace(plain_recipe(), ema_momentum=ema_momentum)
     whole = Tiny()
     history, best = training(whole, images, recipe=recipe).run()
 
@@ -228,7 +236,7 @@ def test_averaged_weights_are_validated_and_kept_while_training_goes_on_from_the
             seen.append(float(np.abs(classifier.network.get_weights()[0]).sum()))
             return validation(0.9)
 
-        recipe = dataclasses.replace(RECIPE, ema_momentum=ema_momentum)
+        recipe = dataclasses.replace(plain_recipe(), ema_momentum=ema_momentum)
         history, _ = training(
             classifier, images, score=score, recipe=recipe, phases=[training_loop.Phase("all", 3, 0.02)]
         ).run()

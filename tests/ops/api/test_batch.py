@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import moto
 import pytest
-from moto import mock_aws
 from typer.testing import Result
 
 from ops.api import batch
@@ -33,7 +33,7 @@ OUTPUTS = {
 
 @pytest.fixture
 def s3() -> Iterator[Any]:
-    with mock_aws():
+    with moto.mock_aws():
         client = boto3.client("s3", region_name="us-east-1")
         client.create_bucket(Bucket="data")
         yield client

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
+import moto
 import pytest
 from botocore.parsers import create_parser
-from moto import mock_aws
 from typer.testing import Result
 
+from local.core import registry as registries
 from local.core.api import ApiError
-from local.core.registry import Registry
 from ops.base.deployment import Deployment
 from ops.base.errors import ExitCode
 from ops.base.session import Session
@@ -37,7 +37,7 @@ class TwoAccounts:
     """moto's S3 and the laptop's registry: an account and a region for each environment, by its profile."""
 
     def __init__(self) -> None:
-        self.registries = {env: Registry(ACCOUNTS[env], REGIONS[env]) for env in ACCOUNTS}
+        self.registries = {env: registries.Registry(ACCOUNTS[env], REGIONS[env]) for env in ACCOUNTS}
         self.denied: set[str] = set()
         self._clients: dict[tuple[str, str], Any] = {}
 
@@ -147,7 +147,7 @@ def accounts(made: TwoAccounts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two
     monkeypatch.setattr(Deployment, "output", output)
     monkeypatch.setattr(Session, "client", lambda session, service: made.client(session._profile or "", service))
     made.reset()
-    with mock_aws():
+    with moto.mock_aws():
         for env in ACCOUNTS:
             made.deploy(env)
         made.put(
@@ -164,7 +164,7 @@ def accounts(made: TwoAccounts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two
         yield made
 
 
-def answering(registry: Registry, denied: set[str]) -> Callable[..., Any]:
+def answering(registry: registries.Registry, denied: set[str]) -> Callable[..., Any]:
     """What answers a client's requests in place of AWS; the client's own checks and parsing stay."""
 
     def answer(model: Any, params: Any, **_: Any) -> Any:

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import moto
 import pytest
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
-from moto import mock_aws
 from typer.testing import Result
 
 from lambdas.trigger import report
@@ -63,7 +63,7 @@ PART = 16 * 1024 * 1024
 @pytest.fixture
 def s3() -> Iterator[Any]:
     """A versioned data bucket."""
-    with mock_aws():
+    with moto.mock_aws():
         made = client("s3")
         made.create_bucket(Bucket="data-bucket")
         made.put_bucket_versioning(Bucket="data-bucket", VersioningConfiguration={"Status": "Enabled"})
