@@ -19,11 +19,12 @@ import time
 import numpy as np
 
 from model_code.contract import job
+from model_code.contract.labels import SPLITS
 from model_code.data import manifest
 from model_code.data.dataset_card import Choices, dataset_card
 from model_code.data.leakage import audit, near_duplicates
 from model_code.data.manifest import Decoded
-from model_code.data.patient_split import SPLITS, assign, deduplicate
+from model_code.data.patient_split import assign, deduplicate
 from model_code.data.shortcuts import probe
 from model_code.data.tfrecords import copy, shard_count
 

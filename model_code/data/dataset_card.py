@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from model_code.data.archive import LABELS
+from model_code.contract.labels import LABELS, SPLITS
 from model_code.data.manifest import Decoded, Facts
-from model_code.data.patient_split import SPLITS, Assignment, Radiograph
+from model_code.data.patient_split import Assignment, Radiograph
 
 # A reason that concerns thousands of files (the second copy of Kaggle's double tree) is counted in full, and so many
 # of its files are named.
@@ -50,6 +50,7 @@ def dataset_card(
         "decisions": assignment.decisions,
         "dropped": _dropped(decoded, assignment),
         "litter": decoded.header.litter,
+        "masks": decoded.header.masks,
         "sources": {label: _source(_facts_of(label, decoded, assignment)) for label in LABELS},
         "shortcuts": shortcuts,
         "audit": audit,

@@ -38,6 +38,7 @@ class Header:
         lines: labelled files of this host.
         shards: number of the host's shards.
         litter: files of the whole archive that file managers left in it.
+        masks: segmentation masks of the whole archive.
         unlabelled: images of the whole archive in no folder with a label's name.
         not_images: its other files.
     """
@@ -50,6 +51,7 @@ class Header:
     lines: int
     shards: int
     litter: int
+    masks: int
     unlabelled: list[str]
     not_images: list[str]
 

@@ -27,9 +27,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from model_code.contract.job import JobError
-from model_code.data.archive import LABELS, preference
+from model_code.contract.labels import LABELS, SPLITS
+from model_code.data.archive import preference
 
-SPLITS = ("train", "validation", "test")
 # Below these a split cannot do its work: fit, choose a threshold, or carry a percentage.
 MINIMUM_PER_LABEL = {"train": 20, "validation": 5, "test": 5}
 MINIMUM_VALIDATION_IMAGES = 100

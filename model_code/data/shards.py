@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from model_code.contract.job import JobError
-from model_code.data.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.data.patient_split import Radiograph
 from model_code.data.tfrecords import shard_names
 

@@ -144,6 +144,8 @@ def test_archives_trigger_and_reports_and_copies_do_not(environment: str, templa
 
     assert triggers("incoming/archive.zip")
     assert triggers("incoming/hospital/2024.ZIP")
+    # A suffix is written as somebody's tool likes it.
+    assert all(triggers(f"incoming/Archive.{suffix}") for suffix in ("Zip", "ziP", "zIp", "ZIp", "zIP", "ZiP"))
     assert not triggers("incoming/archive.zip.rejected.json")
     assert not triggers("datasets/" + 64 * "a" + "/archive.zip")
 
