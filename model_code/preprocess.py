@@ -179,8 +179,7 @@ def parse(arguments: list[str]) -> Settings:
         JobError: for a value out of range, or an archive address that could change its content.
     """
     parser = argparse.ArgumentParser(prog="model_code.preprocess")
-    parser.add_argument("--archive-uri", required=True)
-    parser.add_argument("--image-size", type=int, required=True)
+    job.add_flags(parser, Settings)
     settings = Settings(**vars(parser.parse_args(arguments)))
     manifest.check_parameters(settings.archive_uri, settings.image_size)
     return settings

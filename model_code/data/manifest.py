@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from model_code.contract import job
 from model_code.contract.job import JobError
+from model_code.contract.parameters import DATA
 from model_code.data.archive import Candidate
 from model_code.data.patient_split import Radiograph
 from model_code.data.tfrecords import Record, records
@@ -118,8 +120,7 @@ def check_parameters(archive_uri: str, image_size: int) -> None:
             f"The archive {archive_uri} is not an immutable copy s3://<bucket>/datasets/<64 hex>/archive.zip: "
             "a later upload could replace it and the cached step would not notice; upload it to incoming/ instead."
         )
-    if not 32 <= image_size <= 1024:
-        raise JobError(f"ImageSize must be from 32 (ResNet50V2's least) to 1024, not {image_size}.")
+    job.check({"image_size": image_size}, DATA)
 
 
 @contextlib.contextmanager
