@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from model_code.contract import job
+from model_code.contract.metrics import CLASSIFICATION
 from model_code.contract.parameters import EVALUATION, GATES
 from model_code.data.shards import read_card
 from model_code.evaluation import assessment, comparison, engine_parity, quality_gates
@@ -147,7 +148,7 @@ def _compare(settings: Settings, candidate: Side, weights: Array, test: Path, di
 
 def _say(evaluation: dict[str, Any]) -> None:
     """Print the figures that the gates judge, and leave the reason where one failed."""
-    shown = evaluation["binary_classification_metrics"] | evaluation["calibration"]
+    shown = evaluation[CLASSIFICATION] | evaluation["calibration"]
     for name in ("auc", "true_positive_rate", "true_negative_rate", "expected_calibration_error"):
         low, high = shown[name]["confidence_interval"]
         print(f"{name} {shown[name]['value']:.4f} (95 % interval {low:.4f} to {high:.4f})", flush=True)

@@ -15,6 +15,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "specificity": (CLASSIFICATION, "true_negative_rate"),
     "accuracy": (CLASSIFICATION, "accuracy"),
     "calibration_error": (CALIBRATION, "expected_calibration_error"),
+    "brier_score": (CALIBRATION, "brier_score"),
 }
 """Section and key of a figure `{"value": ..., "confidence_interval": [low, high], ...}` by its name."""
 

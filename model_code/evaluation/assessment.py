@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from model_code.contract.metrics import CLASSIFICATION
 from model_code.evaluation.scoring import TestScores
 from model_code.statistics import metrics
 from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, patient_numbers
@@ -30,7 +31,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
     }
     everything = np.ones(len(scores.labels), dtype=bool)
     return {
-        "binary_classification_metrics": {
+        CLASSIFICATION: {
             "confusion_matrix": confusion,
             **measure.decisions(everything),
             "auc": measure.auroc(everything),

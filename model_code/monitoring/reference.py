@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from model_code.contract.job import JobError
+from model_code.contract.metrics import CLASSIFICATION
 from model_code.statistics.metrics import Array
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
         evaluation: the evaluation document.
     """
     usual = validation.unfamiliarity <= 1
-    figures = evaluation["binary_classification_metrics"] | evaluation["calibration"]
+    figures = evaluation[CLASSIFICATION] | evaluation["calibration"]
     test = evaluation["test"]
     labels = {label: sum(row.values()) for label, row in figures["confusion_matrix"].items()}
     evaluated = {
