@@ -109,9 +109,8 @@ def _annotation(one: Parameter) -> Any:
 
 _STATED = {one.field: one for one in TRAINING.values() if one.setting}
 # Where settings say nothing else, a parameter's default is that of the table.
-_Parameters: Any = create_model(
-    "_Parameters", __base__=Section, **{name: (_annotation(one), one.default) for name, one in _STATED.items()}
-)
+_FIELDS: dict[str, Any] = {name: (_annotation(one), one.default) for name, one in _STATED.items()}
+_Parameters: Any = create_model("_Parameters", __base__=Section, **_FIELDS)
 
 
 class Pipeline(_Parameters):  # type: ignore[misc]  # its fields are those of `contract.parameters`

@@ -18,6 +18,7 @@ from lambdas.api.service import Service, resolver
 from lambdas.find_serving_model.endpoint import Endpoint
 from lambdas.http.answers import NOTICE, Answers, origins
 from lambdas.http.problems import Problem
+from model_code.contract.documents import Evaluation, read_evaluation
 from model_code.contract.metrics import figure
 
 if TYPE_CHECKING:
@@ -99,11 +100,10 @@ def _look() -> ServingModel:
     )
 
 
-def _evaluation(uri: str) -> dict[str, Any]:
+def _evaluation(uri: str) -> Evaluation:
     parts = urlsplit(uri)
     body = s3().get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
-    document: dict[str, Any] = json.loads(body)
-    return document
+    return read_evaluation(json.loads(body))
 
 
 def _metric(found: Mapping[str, Any] | None) -> Metric:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from model_code.contract import job
+from model_code.contract import documents, job
 from model_code.contract.job import JobError
 from model_code.contract.parameters import DATA
 from model_code.data.archive import Candidate
@@ -43,6 +43,7 @@ class Header:
         masks: segmentation masks of the whole archive.
         unlabelled: images of the whole archive in no folder with a label's name.
         not_images: its other files.
+        schema: number of the manifest's schema.
     """
 
     archive_uri: str
@@ -56,6 +57,7 @@ class Header:
     masks: int
     unlabelled: list[str]
     not_images: list[str]
+    schema: int = documents.MANIFEST
 
     @property
     def name(self) -> str:
@@ -222,6 +224,11 @@ def _read_lines(path: Path) -> tuple[Header, list[dict[str, Any]]]:
         found = Header(**header)
     except (OSError, ValueError, TypeError) as error:
         raise JobError(f"The manifest {path.name} cannot be read: {error}.") from error
+    if found.schema != documents.MANIFEST:
+        raise JobError(
+            f"The manifest {path.name} is of schema {found.schema}, where {documents.MANIFEST} is understood: "
+            "preprocess the archive again."
+        )
     if len(lines) != found.lines:
         raise JobError(f"The manifest {path.name} names {len(lines)} files where it promises {found.lines}.")
     return found, lines

@@ -197,9 +197,9 @@ def _refuse_shared(pairs: list[NearDuplicate], test: list[Radiograph]) -> None:
     if len(concerned) > MAXIMUM_SHARED_TEST_SHARE * len(test):
         raise JobError(
             f"{len(concerned)} of the {len(test)} images of the archive's test split, more than "
-            f"{MAXIMUM_SHARED_TEST_SHARE:.0%}, have near-duplicates outside it under names of different patients: "
-            "split the archive by patient, or leave out its test folder, and upload it again. "
-            f"Pairs: {len(pairs)}. {_named(pairs)}."
+            f"{MAXIMUM_SHARED_TEST_SHARE:.0%}, have near-duplicates outside it under names of different patients. "
+            "Split the archive by patient, or remove one file of each pair, or give both the same patient's name, and "
+            f"upload it again. Pairs: {len(pairs)}. {_named(pairs)}."
         )
 
 

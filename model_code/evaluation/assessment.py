@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from model_code.contract import documents
 from model_code.contract.metrics import CLASSIFICATION
 from model_code.evaluation.scoring import TestScores
 from model_code.statistics import metrics
@@ -31,6 +32,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
     }
     everything = np.ones(len(scores.labels), dtype=bool)
     return {
+        "schema": documents.EVALUATION,
         CLASSIFICATION: {
             "confusion_matrix": confusion,
             **measure.decisions(everything),
@@ -50,7 +52,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         },
         "threshold": metadata["threshold"],
         "indeterminate": _indeterminate(measure, metadata["indeterminate"]),
-        "guard": _guard(measure, metadata.get("guard", {})),
+        "guard": _guard(measure, metadata["guard"]),
         "test": {
             "images": len(scores.labels),
             "patients": len(set(scores.patients)),

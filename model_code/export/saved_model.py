@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from model_code.contract import documents
 from model_code.contract.labels import LABELS
 from model_code.imaging.decoding import batch_from_bytes
 from model_code.network.classifier import Classifier
@@ -24,7 +25,7 @@ from model_code.serving import inference
 
 VERSION_DIRECTORY = "1"
 # What inference.py imports, for both engines.
-_BESIDE_THE_HANDLERS = ("__init__.py", "contract/__init__.py", "contract/images.py")
+_BESIDE_THE_HANDLERS = ("__init__.py", "contract/__init__.py", "contract/documents.py", "contract/images.py")
 
 
 class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
@@ -210,6 +211,7 @@ def save_metadata(
         training: hyperparameters and history, for the evaluation report.
     """
     metadata = {
+        "schema": documents.METADATA,
         "labels": list(LABELS),
         "image_size": card["image_size"],
         "threshold": threshold,

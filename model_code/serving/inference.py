@@ -29,6 +29,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from model_code.contract.documents import ANSWER
 from model_code.contract.images import JPEG, PNG, check_image
 
 _MODEL = Path(__file__).resolve().parent.parent
@@ -117,7 +118,7 @@ def _answer(rows: list[dict[str, Any]]) -> tuple[str, str]:
         "image_size": _METADATA["image_size"],
         "dataset_sha256": _METADATA["dataset"]["sha256"],
     }
-    return json.dumps({"predictions": predictions, "model": model}), "application/json"
+    return json.dumps({"schema": ANSWER, "predictions": predictions, "model": model}), "application/json"
 
 
 def check_familiar(predictions: list[dict[str, Any]]) -> None:

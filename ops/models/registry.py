@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lambdas.aws import served_package
+from model_code.contract.documents import read_evaluation
 from model_code.contract.metrics import figure
 from ops.base.errors import CommandError, error_code
 from ops.pipelines import reports
@@ -178,7 +179,7 @@ class ModelRegistry:
             if error_code(error) in {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404"}:
                 return {}
             raise
-        return dict(json.loads(body))
+        return dict(read_evaluation(json.loads(body)))
 
     @staticmethod
     def _figures(evaluation: dict[str, Any]) -> dict[str, float]:
