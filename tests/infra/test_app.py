@@ -82,12 +82,12 @@ def test_synthesis_needs_nothing_gives_the_same_and_is_valid(
 
 
 def test_a_wrong_setting_is_one_line(context: dict[str, Any], tmp_path: Path) -> None:
-    del context["shared"]["pipeline"]["epochs"]
+    del context["shared"]["pipeline"]["tuning"]
 
     done = run(context, tmp_path, validate=False)
 
     assert done.returncode == 1
-    assert done.stderr == 'cdk.json, environment "dev": pipeline.epochs is missing.\n'
+    assert done.stderr == 'cdk.json, environment "dev": pipeline.tuning is missing.\n'
     assert not list(tmp_path.iterdir())
 
 

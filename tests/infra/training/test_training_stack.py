@@ -12,6 +12,7 @@ import pytest
 from aws_cdk.assertions import Match, Template
 
 from infra.settings import Settings, SettingsError
+from model_code.contract.parameters import SPOT
 from tests.infra.conftest import ENVIRONMENTS, of_type
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -93,7 +94,7 @@ def test_spot_deploys_the_spot_pipeline(
 
     (training,) = (step for step in body["Steps"] if step["Name"] == "TrainModel")
     assert training["Arguments"]["EnableManagedSpotTraining"] is True
-    assert defaults(body)["MaxWaitSeconds"] == context["shared"]["pipeline"]["max_wait_seconds"]
+    assert defaults(body)["MaxWaitSeconds"] == SPOT["MaxWaitSeconds"].default
 
 
 def test_tuning_deploys_the_tuning_pipeline(tuned: dict[str, Any]) -> None:
