@@ -112,8 +112,9 @@ destroy: .venv/deploy.installed node_modules/.bin/cdk $(LIBRARIES)  ## remove EN
 	cdk destroy --all --context env=$(ENV)
 
 .PHONY: pipeline
-pipeline: .venv/dev.installed  ## compile pipeline/definition.py into pipeline/definition.json
+pipeline: .venv/dev.installed  ## compile pipeline/definition.py into pipeline/definition.json, and write its parameters into docs/settings.md
 	python -m pipeline.definition
+	python -m pipeline.reference
 
 .PHONY: policy
 policy: .venv/dev.installed node_modules/.bin/cdk $(LIBRARIES)  ## write who may do what, and the roles that deploy, from the templates into docs/

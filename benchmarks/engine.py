@@ -31,7 +31,7 @@ import tensorflow as tf
 from PIL import Image
 
 from benchmarks import radiographs
-from model_code.data.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.data.shards import examples
 from model_code.export import litert, saved_model
 from model_code.imaging.decoding import pixels_from_bytes

@@ -23,7 +23,8 @@ from PIL import Image
 
 from benchmarks import negatives
 from benchmarks.radiographs import parser, shards_of
-from model_code.data.archive import LABELS, patient_of
+from model_code.contract.labels import LABELS
+from model_code.data.archive import patient_of
 from model_code.imaging.decoding import pixels_from_bytes
 from model_code.network import out_of_distribution
 

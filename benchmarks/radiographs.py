@@ -11,7 +11,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from model_code.data.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.data.patient_split import Radiograph
 from model_code.data.shards import write_shards
 from model_code.imaging.decoding import pixels_from_bytes

@@ -8,11 +8,21 @@ service's range stops the synthesis with one line.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_pascal
 from pydantic_core import ErrorDetails
 
 from infra.base.instance_types import InstanceType, is_gpu
+from model_code.contract.parameters import HYPERPARAMETERS, MONITORING, SPOT, TRAINING, TUNING, Parameter
 
 MIB = 1024 * 1024
 
@@ -35,17 +45,11 @@ LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 
 PageOrigin = Annotated[
     str, Field(pattern=r"^https?://([a-z0-9.-]+(:(\d{1,5}|\*))?|\*\.[a-z0-9.-]+(:\d{1,5})?)$", max_length=255)
 ]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Rate = Annotated[float, Field(ge=1e-8, le=1)]
 Positive = Annotated[int, Field(ge=1)]
 # What AWS takes as a tag; of names without the colon, which its own begin with (aws:)
 # (https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html).
 TagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9 _./=+@-]{1,128}$")]
 TagValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9 _.:/=+@-]{1,256}$")]
-PackageArn = Annotated[str, Field(pattern=r"^(none|arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package/.+/\d+)$")]
-
-# What a tuning job chooses by itself: not among the parameters of the definitions that tune.
-SEARCHED = frozenset({"learning_rate", "fine_tune_learning_rate", "fine_tune_from", "dropout"})
 
 
 class SettingsError(Exception):
@@ -97,60 +101,28 @@ class Network(Section):
     zones: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]$")], ...], Field(min_length=2, max_length=3)]
 
 
-class Pipeline(Section):
-    """Defaults of the pipeline's parameters; a start may name others.
+def _annotation(one: Parameter) -> Any:
+    """What pydantic checks a parameter's default by."""
+    if one.choices:
+        return Literal[one.choices]
+    if isinstance(one.default, str):
+        return Annotated[str, Field(pattern=one.pattern)]
+    return Annotated[type(one.default), Field(ge=one.least, le=one.greatest)]
 
-    `model_code` explains each; the names here are theirs in snake case.
-    """
+
+_STATED = {one.field: one for one in TRAINING.values() if one.setting}
+# Where settings say nothing else, a parameter's default is that of the table.
+_FIELDS: dict[str, Any] = {name: (_annotation(one), one.default) for name, one in _STATED.items()}
+_Parameters: Any = create_model("_Parameters", __base__=Section, **_FIELDS)
+
+
+class Pipeline(_Parameters):  # type: ignore[misc]  # its fields are those of `contract.parameters`
+    """Defaults of the pipeline's parameters; a start may name others. The names here are theirs in snake case."""
 
     model_config = ConfigDict(alias_generator=to_pascal, validate_by_name=True, validate_by_alias=False)
 
-    processing_instance_type: InstanceType
-    # Each instance downloads the whole archive: many of them spend their time on that.
-    processing_instance_count: Annotated[int, Field(ge=1, le=20)]
-    training_instance_type: InstanceType
-    image_size: Annotated[int, Field(ge=32, le=1024)]
-    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
-    backbone: Literal["ResNet50V2", "EfficientNetV2B0", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large"]
-    backbone_weights: Annotated[str, Field(pattern=r"^(imagenet|none|s3://[a-z0-9.-]+/.+)$")]
     # Below weights/ of the artifact bucket; SageMaker copies it into the training job.
     weights_file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    warm_start_from: PackageArn
-    epochs: Annotated[int, Field(ge=1, le=1000)]
-    fine_tune_epochs: Annotated[int, Field(ge=0, le=1000)]
-    learning_rate: Rate
-    fine_tune_learning_rate: Rate
-    # A stage, or the name of one of the backbone's layers.
-    fine_tune_from: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-    patience: Annotated[int, Field(ge=1, le=1000)]
-    batch_size: Annotated[int, Field(ge=2, le=4096)]
-    dropout: Annotated[float, Field(ge=0, le=0.9)]
-    label_smoothing: Annotated[float, Field(ge=0, le=0.5)]
-    class_weights: Literal["balanced", "none"]
-    ema_momentum: Annotated[float, Field(ge=0, le=0.9999)]
-    feature_views: Annotated[int, Field(ge=0, le=100)]
-    horizontal_flip: Fraction
-    zoom_range: Annotated[float, Field(ge=0, le=0.9)]
-    rotation_degrees: Annotated[float, Field(ge=0, le=180)]
-    shift_range: Annotated[float, Field(ge=0, le=0.5)]
-    contrast_range: Annotated[float, Field(ge=0, le=0.9)]
-    precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
-    xla: Literal["off", "on"]
-    serving_engine: Literal["tensorflow", "litert"]
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
-    min_auroc: Fraction
-    min_sensitivity: Fraction
-    min_specificity: Fraction
-    max_calibration_error: Fraction
-    serving_comparison: Literal["gate", "report"]
-    # A tuning job has at most 750 training jobs and 100 at once, unless the account's quotas are raised
-    # (https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-limits.html).
-    tuning_jobs: Annotated[int, Field(ge=1, le=750)]
-    tuning_parallel_jobs: Annotated[int, Field(ge=1, le=100)]
-    # A training job runs at most 28 days, a processing job 5 (API_StoppingCondition, API_ProcessingStoppingCondition).
-    max_runtime_seconds: Annotated[int, Field(ge=600, le=432_000)]
-    # Only of managed spot training: run time and waiting for capacity together. On demand has no such limit.
-    max_wait_seconds: Annotated[int, Field(ge=600)]
     # No parameters: a pipeline has no expression for spot or tuning, so each choice has a definition of its own.
     spot: bool
     tuning: bool
@@ -158,9 +130,10 @@ class Pipeline(Section):
     def defaults(self) -> dict[str, str | int | float]:
         """Parameter names of the pipeline's definition, and the values they have unless a start names others."""
         absent = {"spot", "tuning", "weights_file"}
-        absent |= set() if self.spot else {"max_wait_seconds"}
-        absent |= SEARCHED if self.tuning else {"tuning_jobs", "tuning_parallel_jobs"}
-        return self.model_dump(by_alias=True, exclude=absent)
+        absent |= set() if self.spot else {one.field for one in SPOT.values()}
+        searched = {one.field for one in HYPERPARAMETERS.values() if one.search}
+        absent |= searched if self.tuning else {one.field for one in TUNING.values()}
+        return dict(self.model_dump(by_alias=True, exclude=absent))
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -340,6 +313,11 @@ class Api(Section):
         return self
 
 
+# Settings that are defaults of the monitoring pipeline's parameters.
+_OF_MONITORING = {"days": "Days", "min_predictions": "MinPredictions", "psi_limit": "PsiLimit"}
+_OF_MONITORING |= {"instance_type": "ProcessingInstanceType", "max_runtime_seconds": "MaxRuntimeSeconds"}
+
+
 class Monitoring(Section):
     """Who looks at what the stack does: a dashboard, alarms, and a pipeline that compares predictions with training."""
 
@@ -348,11 +326,11 @@ class Monitoring(Section):
     # 0 for no schedule. The alarm about a run that is missing looks back on twice that, and no alarm on more than seven
     # days (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html).
     every_hours: Annotated[int, Field(ge=0, le=72)]
-    days: Annotated[int, Field(ge=1, le=365)]
-    min_predictions: Annotated[int, Field(ge=20)]
-    psi_limit: Annotated[float, Field(gt=0, le=10)]
-    instance_type: InstanceType
-    max_runtime_seconds: Annotated[int, Field(ge=600, le=86_400)]
+    days: int
+    min_predictions: int
+    psi_limit: float
+    instance_type: str
+    max_runtime_seconds: int
     # Whether the drift alarm starts the training pipeline on the newest dataset.
     retrain: bool
     # What alarms and the dashboard link to; an anchor follows.
@@ -360,13 +338,15 @@ class Monitoring(Section):
 
     def defaults(self) -> dict[str, str | int | float]:
         """Parameter names of the monitoring pipeline's definition, and the values they have by default."""
-        return {
-            "Days": self.days,
-            "MinPredictions": self.min_predictions,
-            "PsiLimit": self.psi_limit,
-            "ProcessingInstanceType": self.instance_type,
-            "MaxRuntimeSeconds": self.max_runtime_seconds,
-        }
+        return {parameter: getattr(self, field) for field, parameter in _OF_MONITORING.items()}
+
+    @field_validator("days", "min_predictions", "psi_limit", "instance_type", "max_runtime_seconds")
+    @classmethod
+    def _is_accepted(cls, value: int | float | str, info: ValidationInfo) -> int | float | str:
+        one = MONITORING[_OF_MONITORING[str(info.field_name)]]
+        if problem := one.problem(value):
+            raise ValueError(f"which is refused: {problem.rstrip('.')}")
+        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

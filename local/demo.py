@@ -26,8 +26,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from local.laptop import REPOSITORY, Laptop, deploy, synth
-from local.samples.sample_archive import ARCHIVE_SEED, LABELS, write_archive, write_examples
+from local.samples.sample_archive import ARCHIVE_SEED, write_archive, write_examples
 from local.supervisor import ServerError
+from model_code.contract.labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -76,11 +75,9 @@ class Laptop:
         """Start the cloud and wait until it answers.
 
         Raises:
-            ServerError: the port is taken, or the cloud did not come up.
+            ServerError: the port or the folder is taken, or the cloud did not come up.
         """
-        shutil.rmtree(self.state_dir, ignore_errors=True)
-        self.state_dir.mkdir(parents=True)
-        self._server.start()
+        self._server.start(fresh=True)
 
     def stop(self) -> None:
         """End the cloud and everything it started; does nothing when it is not running."""

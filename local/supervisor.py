@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 from local.core.child_process import end
 
@@ -63,18 +65,33 @@ class Server:
         self._state_dir = state_dir.resolve()
         self._ready_file = self._state_dir / "ready"
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[bytes] | None = None
 
-    def start(self) -> None:
-        """Start the server and wait until it can be deployed to.
+    def start(self, *, fresh: bool = False) -> None:
+        """Start the server and wait until it can be deployed to; nothing of a running one is touched.
+
+        Args:
+            fresh: whether the folder of the state is emptied before.
 
         Raises:
-            ServerError: the port is taken, or the server does not come up; it has said why in its log.
+            ServerError: the port or the folder of the state is taken, or the server does not come up; it has said why
+                in its log.
         """
         with socket.socket() as probe:
             if probe.connect_ex((HOST, self._port)) == 0:
                 raise ServerError(
                     f"Port {self._port} of {HOST} is in use, perhaps by another demo: stop that, or name another port."
                 )
+        self._lock = _locked(self._state_dir)
+        try:
+            self._launch(fresh=fresh)
+        except BaseException:
+            self._release()
+            raise
+
+    def _launch(self, *, fresh: bool) -> None:
+        if fresh:
+            shutil.rmtree(self._state_dir, ignore_errors=True)
         for leftover in ("tmp", "endpoints"):
             shutil.rmtree(self._state_dir / leftover, ignore_errors=True)
         (self._state_dir / "tmp").mkdir(parents=True)
@@ -105,6 +122,12 @@ class Server:
         process, self._process = self._process, None
         if process is None:
             return
+        try:
+            self._end(process)
+        finally:
+            self._release()
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
         end(process, _STOP_SECONDS)
         # Functions and containers share the server's process group, and it may have left some running.
         with contextlib.suppress(ProcessLookupError):
@@ -113,3 +136,26 @@ class Server:
             process.stdin.close()
         self._ready_file.unlink(missing_ok=True)
         shutil.rmtree(self._state_dir / "tmp", ignore_errors=True)
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()
+
+
+def _locked(state_dir: Path) -> IO[bytes]:
+    """A file beside the folder that one process at a time holds open and locked, until it ends or closes it.
+
+    Raises:
+        ServerError: another process holds it.
+    """
+    state_dir.parent.mkdir(parents=True, exist_ok=True)
+    lock = state_dir.with_name(f"{state_dir.name}.lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise ServerError(
+            f"Another embedded cloud is running in {state_dir}: stop that, or start this one from another checkout."
+        ) from error
+    return lock

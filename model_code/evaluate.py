@@ -18,13 +18,14 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import math
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from model_code.contract import job
+from model_code.contract.metrics import CLASSIFICATION
+from model_code.contract.parameters import EVALUATION, GATES
 from model_code.data.shards import read_card
 from model_code.evaluation import assessment, comparison, engine_parity, quality_gates, served_archive
 from model_code.evaluation.comparison import Side
@@ -98,21 +99,18 @@ def parse(arguments: list[str]) -> Settings:
         JobError: for a limit that is no number from 0 to 1.
     """
     parser = argparse.ArgumentParser(prog="model_code.evaluate")
-    names = [field.name for field in dataclasses.fields(quality_gates.Limits)]
-    for name in names:
-        parser.add_argument("--" + name.replace("_", "-"), type=float, required=True)
+    limits = [EVALUATION[name] for name in GATES]
+    for one in limits:
+        parser.add_argument(f"--{one.flag}", type=float, required=True)
     parser.add_argument("--serving-package", required=True)
     parser.add_argument("--serving-comparison", required=True)
     given = vars(parser.parse_args(arguments))
-    for name in names:
-        if not (math.isfinite(given[name]) and 0 <= given[name] <= 1):
-            raise job.JobError(f"The limit {name} must be from 0 to 1, not {given[name]}.")
-    if given["serving_comparison"] not in comparison.MODES:
-        raise job.JobError(
-            f"ServingComparison must be {' or '.join(comparison.MODES)}, not {given['serving_comparison']!r}."
-        )
-    limits = quality_gates.Limits(**{name: given[name] for name in names})
-    return Settings(limits, given["serving_package"], given["serving_comparison"])
+    job.check(given, EVALUATION)
+    return Settings(
+        quality_gates.Limits(*(given[one.field] for one in limits)),
+        given["serving_package"],
+        given["serving_comparison"],
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,7 +211,7 @@ def _serving(settings: Settings, test: Path, size: int, directory: Path) -> Side
 
 def _say(evaluation: dict[str, Any]) -> None:
     """Print the figures that the gates judge, and leave the reason where one failed."""
-    shown = evaluation["binary_classification_metrics"] | evaluation["calibration"]
+    shown = evaluation[CLASSIFICATION] | evaluation["calibration"]
     for name in ("auc", "true_positive_rate", "true_negative_rate", "expected_calibration_error"):
         low, high = shown[name]["confidence_interval"]
         print(f"{name} {shown[name]['value']:.4f} (95 % interval {low:.4f} to {high:.4f})", flush=True)

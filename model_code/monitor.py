@@ -17,7 +17,6 @@ import argparse
 import dataclasses
 import datetime as dt
 import json
-import math
 import sys
 import time
 from typing import Any
@@ -27,6 +26,7 @@ import numpy as np
 from botocore.config import Config
 
 from model_code.contract import job
+from model_code.contract.parameters import MONITORING
 from model_code.monitoring import drift, kept_predictions, performance, reference
 from model_code.monitoring.drift import Quantity
 from model_code.monitoring.kept_predictions import Labelled, Predictions
@@ -99,11 +99,7 @@ def parse(arguments: list[str]) -> Settings:
     parser = argparse.ArgumentParser(prog="model_code.monitor")
     job.add_flags(parser, Settings)
     settings = Settings(**vars(parser.parse_args(arguments)))
-    for title, value in (("Days", settings.days), ("MinPredictions", settings.min_predictions)):
-        if value < 1:
-            raise job.JobError(f"{title} must be at least 1, not {value}.")
-    if not (math.isfinite(settings.psi_limit) and settings.psi_limit > 0):
-        raise job.JobError(f"PsiLimit must be a number above 0, not {settings.psi_limit}.")
+    job.check(dataclasses.asdict(settings), MONITORING)
     return settings
 
 

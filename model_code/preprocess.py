@@ -37,6 +37,7 @@ import tensorflow as tf
 from PIL import Image
 
 from model_code.contract import job
+from model_code.contract.images import JPEG, check_image, image_dimensions, media_type
 from model_code.data import manifest
 from model_code.data.archive import Candidate, list_candidates, open_archive
 from model_code.data.archive import share as share_of
@@ -46,7 +47,6 @@ from model_code.data.shards import write_shards
 from model_code.data.tfrecords import shard_count
 from model_code.imaging import perceptual_hash
 from model_code.imaging.decoding import pixels_from_bytes
-from model_code.serving.inference import check_image, image_dimensions
 
 MAX_MEMBER_BYTES = 100 * 2**20
 _PROGRESS_SECONDS = 5.0
@@ -157,6 +157,7 @@ def _decode_share(share: Share, processors: int) -> int:
             lines=files,
             shards=max(1, shard_count(len(groups), size)),
             litter=listing.litter,
+            masks=listing.masks,
             unlabelled=listing.unlabelled,
             not_images=listing.not_images,
         )
@@ -178,8 +179,7 @@ def parse(arguments: list[str]) -> Settings:
         JobError: for a value out of range, or an archive address that could change its content.
     """
     parser = argparse.ArgumentParser(prog="model_code.preprocess")
-    parser.add_argument("--archive-uri", required=True)
-    parser.add_argument("--image-size", type=int, required=True)
+    job.add_flags(parser, Settings)
     settings = Settings(**vars(parser.parse_args(arguments)))
     manifest.check_parameters(settings.archive_uri, settings.image_size)
     return settings
@@ -300,7 +300,7 @@ def _facts(encoded: bytes, pixels: perceptual_hash.Pixels) -> Facts:
         with Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG")) as opened:
             format_, mode, exif = str(opened.format), opened.mode, "exif" in opened.info
     except (OSError, Image.DecompressionBombError):
-        format_, mode, exif = "PNG" if encoded.startswith(b"\x89") else "JPEG", "unknown", False
+        format_, mode, exif = "JPEG" if media_type(encoded) == JPEG else "PNG", "unknown", False
     return Facts(
         bytes=len(encoded),
         width=width,

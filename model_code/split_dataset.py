@@ -11,6 +11,7 @@ imported: records are copied as they are, so the step takes seconds.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import sys
@@ -19,11 +20,13 @@ import time
 import numpy as np
 
 from model_code.contract import job
+from model_code.contract.labels import SPLITS
+from model_code.contract.parameters import TRAINING
 from model_code.data import manifest
 from model_code.data.dataset_card import Choices, dataset_card
 from model_code.data.leakage import audit, near_duplicates
 from model_code.data.manifest import Decoded
-from model_code.data.patient_split import SPLITS, assign, deduplicate
+from model_code.data.patient_split import assign, deduplicate
 from model_code.data.shortcuts import probe
 from model_code.data.tfrecords import copy, shard_count
 
@@ -74,16 +77,10 @@ def parse(arguments: list[str]) -> Choices:
         JobError: for a value out of range, or an archive address that could change its content.
     """
     parser = argparse.ArgumentParser(prog="model_code.split_dataset")
-    parser.add_argument("--archive-uri", required=True)
-    parser.add_argument("--image-size", type=int, required=True)
-    parser.add_argument("--validation-fraction", type=float, required=True)
-    parser.add_argument("--seed", type=int, required=True)
+    job.add_flags(parser, Choices)
     choices = Choices(**vars(parser.parse_args(arguments)))
     manifest.check_parameters(choices.archive_uri, choices.image_size)
-    if not 0.01 <= choices.validation_fraction <= 0.4:
-        raise job.JobError(f"ValidationFraction must be from 0.01 to 0.4, not {choices.validation_fraction}.")
-    if choices.seed < 0:
-        raise job.JobError(f"Seed must not be negative, as {choices.seed} is.")
+    job.check(dataclasses.asdict(choices), TRAINING)
     return choices
 
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import math
 import sys
 import time
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from model_code.contract import job
+from model_code.contract.parameters import TRAINING
 from model_code.data.shards import examples, read_card
 from model_code.export import litert
 from model_code.export.saved_model import Scorer, save_handlers, save_metadata, save_servable
@@ -186,46 +186,8 @@ def parse(arguments: list[str]) -> Hyperparameters:
     parser.add_argument("--model_dir", help=argparse.SUPPRESS)
     given = vars(parser.parse_args(arguments))
     chosen = Hyperparameters(**{name: value for name, value in given.items() if name != "model_dir"})
-    if chosen.epochs < 0 or chosen.fine_tune_epochs < 0 or chosen.epochs + chosen.fine_tune_epochs == 0:
-        raise job.JobError("Epochs and FineTuneEpochs must not be negative, nor both 0.")
-    if chosen.batch_size < 2:
-        raise job.JobError(f"BatchSize must be at least 2 for batch normalisation, not {chosen.batch_size}.")
-    if chosen.patience < 1:
-        raise job.JobError(f"Patience must be at least 1 epoch, not {chosen.patience}.")
-    if chosen.feature_views < 0:
-        raise job.JobError(f"FeatureViews must be 0 (no feature cache) or more, not {chosen.feature_views}.")
-    for name, (low, high) in _RANGES.items():
-        value = getattr(chosen, name)
-        if not (math.isfinite(value) and low <= value <= high):
-            raise job.JobError(f"{_title(name)} must be from {low:g} to {high:g}, not {value:g}.")
-    for name, values in _CHOICES.items():
-        if getattr(chosen, name) not in values:
-            raise job.JobError(f"{_title(name)} must be one of {', '.join(values)}, not {getattr(chosen, name)!r}.")
+    job.check(dataclasses.asdict(chosen), TRAINING)
     return chosen
-
-
-_RANGES = {
-    "learning_rate": (1e-8, 1.0),
-    "fine_tune_learning_rate": (1e-8, 1.0),
-    "dropout": (0.0, 0.9),
-    "label_smoothing": (0.0, 0.5),
-    "ema_momentum": (0.0, 0.9999),
-    "horizontal_flip": (0.0, 1.0),
-    "zoom_range": (0.0, 0.9),
-    "rotation_degrees": (0.0, 180.0),
-    "shift_range": (0.0, 0.5),
-    "contrast_range": (0.0, 0.9),
-}
-_CHOICES = {
-    "class_weights": ("balanced", "none"),
-    "xla": ("off", "on"),
-    "serving_engine": ("tensorflow", litert.NAME),
-}
-
-
-def _title(name: str) -> str:
-    """A hyperparameter as the pipeline's parameters spell it."""
-    return name.title().replace("_", "")
 
 
 def _classifier(chosen: Hyperparameters, arithmetic: str) -> Classifier:

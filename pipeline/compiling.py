@@ -13,16 +13,16 @@ from sagemaker.core.workflow.parameters import ParameterFloat, ParameterInteger,
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow.pipeline import Pipeline
 
-from pipeline.parameters import CHOICES, Value
+from model_code.contract.parameters import Parameter
 
 
-def parameter(name: str, default: Value) -> Any:
-    """A pipeline parameter of its default's type, with the choices it has, if any."""
-    if isinstance(default, str):
-        return ParameterString(name, default_value=default, enum_values=list(CHOICES.get(name, ())) or None)
-    if isinstance(default, int):
-        return ParameterInteger(name, default_value=default)
-    return ParameterFloat(name, default_value=default)
+def parameter(one: Parameter) -> Any:
+    """A pipeline parameter of its default's type, with the choices it has, if any: a start names one of them."""
+    if isinstance(one.default, str):
+        return ParameterString(one.name, default_value=one.default, enum_values=list(one.choices) or None)
+    if isinstance(one.default, int):
+        return ParameterInteger(one.name, default_value=one.default)
+    return ParameterFloat(one.name, default_value=one.default)
 
 
 def offline_session() -> PipelineSession:

@@ -19,7 +19,7 @@
 This module, `monitoring`, `compiling`, `steps` and `quality_gate` are all that imports the SageMaker SDK. They run on a
 developer's machine, without credentials and without a network (`make pipeline`); deploying reads the committed JSON, in
 which `${...}` stands for what the stacks know. Everything an operator may change for one execution is a parameter
-(`parameters`).
+(`contract.parameters`).
 
 **Spot and tuning are chosen by deploying one file or another**, not by a parameter: CreateTrainingJob refuses
 `MaxWaitTimeInSeconds` without managed spot training and requires it with (sagemaker-python-sdk#4140), an expression
@@ -60,9 +60,10 @@ from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import CacheConfig, StepTypeEnum
 
+from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI
 from pipeline import monitoring
 from pipeline.compiling import offline_session, parameter, text_of
-from pipeline.parameters import INPUT_ARCHIVE_URI, defaults, flag, hyperparameters
+from pipeline.parameters import declared, hyperparameters
 from pipeline.processing import evaluate_request, preprocess_request, split_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
@@ -93,7 +94,7 @@ CARD = PropertyFile(name="ModelCard", output_name="evaluation", path="model_card
 
 def _parameters(*, spot: bool, tuning: bool) -> dict[str, Any]:
     parameters = [ParameterString(INPUT_ARCHIVE_URI)]
-    parameters += [parameter(name, value) for name, value in defaults(spot=spot, tuning=tuning).items()]
+    parameters += [parameter(one) for one in declared(spot=spot, tuning=tuning).values()]
     return {one.name: one for one in parameters}
 
 
@@ -153,7 +154,7 @@ def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[R
         max_wait_seconds=parameters.get("MaxWaitSeconds"),
     )
     flags = {"image-size": parameters["ImageSize"].to_string()}
-    flags |= {flag(name): parameters[name].to_string() for name in hyperparameters(tuning=tuning)}
+    flags |= {one.flag: parameters[name].to_string() for name, one in hyperparameters(tuning=tuning).items()}
     if not tuning:
         request = train_request(hyperparameters=flags, tensorboard_uri=_output("tensorboard"), job=job)
         described: tuple[str, ...] = ("DescribeTrainingJobResponse",)
@@ -202,10 +203,7 @@ def _evaluate(
         report_uri=dataset["report"].S3Output.S3Uri,
         serving_uri=serving.output("ServingModelUri"),
         arguments={
-            "min-auroc": parameters["MinAuroc"].to_string(),
-            "min-sensitivity": parameters["MinSensitivity"].to_string(),
-            "min-specificity": parameters["MinSpecificity"].to_string(),
-            "max-calibration-error": parameters["MaxCalibrationError"].to_string(),
+            **{EVALUATION[name].flag: parameters[name].to_string() for name in GATES},
             "serving-package": serving.output("ServingPackageArn"),
             "serving-comparison": parameters["ServingComparison"],
         },

@@ -22,8 +22,8 @@ from sagemaker.core.workflow.functions import Join
 from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import StepTypeEnum
 
+from model_code.contract.parameters import MONITORING
 from pipeline.compiling import offline_session, parameter, text_of
-from pipeline.parameters import MONITORING
 from pipeline.processing import monitor_request
 from pipeline.steps import FunctionStep, RequestStep, job_retries
 
@@ -33,7 +33,7 @@ REPORTS = "s3://${ArtifactBucketName}/monitoring"
 
 def build() -> Pipeline:
     """The pipeline as the SDK's objects."""
-    parameters: dict[str, Any] = {name: parameter(name, default) for name, default in MONITORING.items()}
+    parameters: dict[str, Any] = {name: parameter(one) for name, one in MONITORING.items()}
     serving = FunctionStep(
         "FindServingModel",
         function_arn="${FindServingModelFunctionArn}",

@@ -10,6 +10,8 @@ from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.condition_step import ConditionStep
 from sagemaker.mlops.workflow.fail_step import FailStep
 
+from model_code.contract import metrics as metrics_of
+from model_code.contract.parameters import GATES
 from pipeline.steps import RequestStep
 
 
@@ -29,15 +31,15 @@ def quality_gate(
         return JsonGet(step_name=evaluate.name, property_file=metrics, json_path=path)
 
     at_least, at_most = ConditionGreaterThanOrEqualTo, ConditionLessThanOrEqualTo
-    scores = "binary_classification_metrics"
     return ConditionStep(
         "CheckQuality",
         conditions=[
-            at_least(left=measured(f"{scores}.auc.value"), right=parameters["MinAuroc"]),
-            at_least(left=measured(f"{scores}.true_positive_rate.value"), right=parameters["MinSensitivity"]),
-            at_least(left=measured(f"{scores}.true_negative_rate.value"), right=parameters["MinSpecificity"]),
-            # 0 where the test split is so small that perfect probabilities would show the error too.
-            at_most(left=measured("calibration.error_beyond_chance.value"), right=parameters["MaxCalibrationError"]),
+            *(
+                (at_least if gate.at_least else at_most)(
+                    left=measured(metrics_of.path(gate.judged or gate.metric)), right=parameters[limit]
+                )
+                for limit, gate in GATES.items()
+            ),
             # 1 or 0; the evaluation writes 0 where TensorFlow serves, which is the float32 network itself.
             at_most(left=measured("engine.strays"), right=0),
             # 1 or 0; the evaluation writes 0 where nothing serves, or the comparison is only to be reported.
@@ -51,20 +53,10 @@ def quality_gate(
 def _gate_failed(parameters: dict[str, Any], evaluate: RequestStep) -> FailStep:
     # The evaluation job succeeds and names each failed gate in its exit message. A Fail step may hold parameters, Join
     # and step properties (developer guide, "Fail step": JsonGet is not among them). 1,024 characters of it are kept.
-    message = Join(
-        on="",
-        values=[
-            "Model not registered. ",
-            evaluate.properties.ExitMessage,
-            " Limits: AUROC at least ",
-            parameters["MinAuroc"],
-            ", sensitivity at least ",
-            parameters["MinSensitivity"],
-            ", specificity at least ",
-            parameters["MinSpecificity"],
-            ", calibration error at most ",
-            parameters["MaxCalibrationError"],
-            ".",
-        ],
-    )
+    limits: list[Any] = []
+    for limit, gate in GATES.items():
+        title = gate.title if gate.title.isupper() else gate.title.lower()
+        limits += [f"{', ' if limits else ' Limits: '}{title} at {'least' if gate.at_least else 'most'} "]
+        limits += [parameters[limit]]
+    message = Join(on="", values=["Model not registered. ", evaluate.properties.ExitMessage, *limits, "."])
     return FailStep("QualityGateFailed", error_message=message)

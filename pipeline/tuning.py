@@ -1,7 +1,8 @@
 """CreateHyperParameterTuningJob request of TrainModel where settings choose tuning.
 
 The jobs of the search are training jobs like the one it takes the place of, each with values of its own for the
-hyperparameters in `RANGES`; the others are the same for all. Its best job's artifact is the step's model.
+hyperparameters that have a `search` in `contract.parameters`; the others are the same for all. Its best job's artifact
+is the step's model.
 
 The definition of these jobs has no `TensorBoardOutputConfig` (API_HyperParameterTrainingJobDefinition), so their
 TensorBoard events go with the machine; each job's `output.tar.gz` holds its learning curves. Checkpoints of all jobs
@@ -14,19 +15,11 @@ one once, at its end.
 from collections.abc import Mapping
 from typing import Any
 
+from model_code.contract.parameters import HYPERPARAMETERS
 from pipeline.training import Request, script_mode
 
 # The script's last line: the AUROC on the validation split of the weights it exports.
 OBJECTIVE = "validation:best_auc"
-
-_LOGARITHMIC = "Logarithmic"  # rates matter by their ratio
-CONTINUOUS_RANGES = {
-    "learning-rate": ("0.0001", "0.01", _LOGARITHMIC),
-    "fine-tune-learning-rate": ("0.00001", "0.001", _LOGARITHMIC),
-    "dropout": ("0.2", "0.6", "Linear"),
-}
-CATEGORICAL_RANGES = {"fine-tune-from": ("none", "last-stage", "last-two-stages", "all")}
-SEARCHED = frozenset({*CONTINUOUS_RANGES, *CATEGORICAL_RANGES})
 
 
 def tune_request(
@@ -36,12 +29,13 @@ def tune_request(
 
     Args:
         hyperparameters: command-line flags of `model_code/train.py` that all jobs share, to their values as strings:
-            all but `SEARCHED`.
+            all but the searched ones.
         job: from `training.training_job`; its times are those of each job.
         jobs: how many candidates are trained.
         parallel_jobs: how many of them at once. The search learns only from those that ended.
         seed: of the search, so that a repeated one proposes similar candidates.
     """
+    searched = {one.flag: one.search for one in HYPERPARAMETERS.values() if one.search}
     return {
         "HyperParameterTuningJobConfig": {
             "Strategy": "Bayesian",
@@ -49,11 +43,12 @@ def tune_request(
             "ResourceLimits": {"MaxNumberOfTrainingJobs": jobs, "MaxParallelTrainingJobs": parallel_jobs},
             "ParameterRanges": {
                 "ContinuousParameterRanges": [
-                    {"Name": name, "MinValue": low, "MaxValue": high, "ScalingType": scale}
-                    for name, (low, high, scale) in CONTINUOUS_RANGES.items()
+                    {"Name": flag, "MinValue": one.least, "MaxValue": one.greatest, "ScalingType": one.scale}
+                    for flag, one in searched.items()
+                    if not one.values
                 ],
                 "CategoricalParameterRanges": [
-                    {"Name": name, "Values": list(values)} for name, values in CATEGORICAL_RANGES.items()
+                    {"Name": flag, "Values": list(one.values)} for flag, one in searched.items() if one.values
                 ],
             },
             "TrainingJobEarlyStoppingType": "Off",

@@ -13,6 +13,7 @@ from infra.api.gateway_responses import FALLBACKS, PROBLEMS
 from lambdas.http.problems import KINDS
 from lambdas.trigger.rejection import Reason
 from ops.cli import app
+from pipeline import reference
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Settings that no environment has to say.
@@ -58,6 +59,10 @@ def test_every_setting_and_every_pipeline_parameter_is_explained_and_no_other() 
     documented = first_cells("docs/settings.md")
 
     assert documented == (setting_names() - defaults) | parameter_names() | {"pipeline.max_wait_seconds"}
+
+
+def test_the_tables_of_parameters_are_those_of_the_contract() -> None:
+    assert reference.page(text("docs/settings.md")) == text("docs/settings.md"), "run `make pipeline`"
 
 
 def test_every_error_code_of_the_api_and_every_reason_of_a_refusal_is_explained_and_no_other() -> None:

@@ -105,6 +105,7 @@ class ApiStack(Stack):
             environment={
                 **common,
                 "AUTHENTICATION": options.authentication.kind,
+                "MAX_IMAGE_BYTES": str(options.max_image_bytes),
                 # Presigned forms name the regional address.
                 "UPLOAD_ORIGIN": f"https://{data.data.name}.s3.{self.region}.{self.url_suffix}",
             },

@@ -4,10 +4,10 @@ Each staged path carries a digest of its content: two synths at once never write
 is staged once.
 """
 
+import ast
 import gzip
 import hashlib
 import io
-import re
 import shutil
 import tarfile
 import tempfile
@@ -22,22 +22,23 @@ BUILD = ROOT / "build"
 _DEVELOPERS = frozenset({"bin", "tests", "test_files", "include"})
 _DEVELOPERS_SUFFIXES = frozenset({".a", ".h", ".pyi", ".pyx", ".pxd"})
 
-# `from lambdas.http.problems import Problem`, at the top of a module or inside a function.
-_SIBLING = re.compile(r"^[ \t]*(?:from|import) lambdas\.(\w+)", re.MULTILINE)
+# Packages of this repository that a function may import from.
+_OWN = frozenset({"lambdas", "model_code"})
 
 
-def stage_function(name: str, *, root: Path = ROOT, build: Path = BUILD) -> Path:
-    """A folder with the package `lambdas` holding only this handler and what it imports, as Lambda unpacks it.
+def stage_function(name: str, *, module: str = "handler", root: Path = ROOT, build: Path = BUILD) -> Path:
+    """A folder with only this handler and what it imports of this repository, as Lambda unpacks it.
 
     Args:
         name: folder below `lambdas/`.
-        root: where `lambdas/` is.
+        module: of that folder, whose imports are followed.
+        root: where `lambdas/` and `model_code/` are.
         build: where to stage.
 
     Raises:
         FileNotFoundError: there is no such handler.
     """
-    files = _function(name, root)
+    files = _function(name, module, root)
     target = build / f"{name}-{_digest(files)}"
     if not target.exists():
         with _beside(target) as temporary:
@@ -51,7 +52,13 @@ def stage_function(name: str, *, root: Path = ROOT, build: Path = BUILD) -> Path
 
 
 def stage_function_with_libraries(
-    name: str, group: str, *, machine: str = "aarch64", root: Path = ROOT, build: Path = BUILD
+    name: str,
+    group: str,
+    *,
+    module: str = "handler",
+    machine: str = "aarch64",
+    root: Path = ROOT,
+    build: Path = BUILD,
 ) -> tuple[Path, str]:
     """The function's folder and its libraries as one `.zip`, and a hash that depends on the sources and the lock file.
 
@@ -61,14 +68,15 @@ def stage_function_with_libraries(
     Args:
         name: folder below `lambdas/`.
         group: dependency group that `make libraries` installed.
+        module: of that folder, whose imports are followed.
         machine: that it was installed for; the default is what this project's functions run on.
-        root: where `lambdas/`, `requirements/` and `.venv/libraries/` are.
+        root: where `lambdas/`, `model_code/`, `requirements/` and `.venv/libraries/` are.
         build: where to stage.
 
     Raises:
         FileNotFoundError: there is no such handler, or its libraries are not there as the lock file names them.
     """
-    files = _function(name, root)
+    files = _function(name, module, root)
     installed, lock = libraries(group, machine, root=root)
     rules = "\0".join([lock, machine, *sorted(_DEVELOPERS | _DEVELOPERS_SUFFIXES)])
     digest = hashlib.sha256(f"{_digest(files)}\0{rules}".encode()).hexdigest()
@@ -150,22 +158,72 @@ def stage_source_code(*, root: Path = ROOT, build: Path = BUILD) -> tuple[Path, 
     return target, digest
 
 
-def _function(name: str, root: Path) -> dict[str, Path]:
-    """Files of a function by their path in it: its own folder, and those below `lambdas/` that its modules import."""
-    package = root / "lambdas"
-    if not (package / name).is_dir():
-        raise FileNotFoundError(f"{package / name} does not exist: no source for the function {name!r}.")
-    files = {"lambdas/__init__.py": package / "__init__.py"}
-    needed, found = {name}, set[str]()
+def _function(name: str, module: str, root: Path) -> dict[str, Path]:
+    """Files of a function by their path in it: its handler's module, and what that imports of this repository.
+
+    A package's files that are no Python go with it.
+    """
+    handler = f"lambdas/{name}/{module}.py"
+    if not (root / handler).is_file():
+        raise FileNotFoundError(f"{root / handler} does not exist: no source for the function {name!r}.")
+    needed, files = [handler], dict[str, Path]()
     while needed:
-        folder = needed.pop()
-        found.add(folder)
-        own = {f"lambdas/{folder}/{path}": package / folder / path for path in _sources(package / folder)}
-        files |= own
-        for path in own.values():
-            if path.suffix == ".py":
-                needed |= set(_SIBLING.findall(path.read_text(encoding="utf-8"))) - found
-    return files
+        inside = needed.pop()
+        if inside in files:
+            continue
+        files[inside] = root / inside
+        package = Path(inside).parent
+        beside = (package / path for path in _sources(root / package) if not path.endswith(".py"))
+        files |= {path.as_posix(): root / path for path in beside if _package_of(path, root) == package}
+        needed += _imported(inside, root)
+    return dict(sorted(files.items()))
+
+
+def _package_of(path: Path, root: Path) -> Path:
+    """The nearest folder above a file that holds Python: `static/` belongs to the package that it lies in."""
+    return next(above for above in path.parents if any((root / above).glob("*.py")))
+
+
+def _imported(inside: str, root: Path) -> list[str]:
+    """Files of this repository that a module's import statements run, those in functions too.
+
+    Args:
+        inside: the module's path below `root`.
+        root: where the packages are.
+    """
+    found = [name for node in _running(ast.parse((root / inside).read_bytes())) for name in _names(node, inside)]
+    # The packages around the module itself are imported before it.
+    found.append(inside.removesuffix(".py").replace("/", "."))
+    files: dict[str, None] = {}
+    for name in found:
+        parts = name.split(".")
+        if parts[0] not in _OWN:
+            continue
+        for depth in range(1, len(parts) + 1):
+            path = "/".join(parts[:depth])
+            files |= dict.fromkeys(file for file in (f"{path}.py", f"{path}/__init__.py") if (root / file).is_file())
+    return list(files)
+
+
+def _running(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The import statements of a module, but not those for type checkers only."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        elif isinstance(node, ast.If) and ast.unparse(node.test).removeprefix("typing.") == "TYPE_CHECKING":
+            for other in node.orelse:
+                yield from _running(ast.Module([other], []))
+        else:
+            yield from _running(node)
+
+
+def _names(node: ast.Import | ast.ImportFrom, inside: str) -> list[str]:
+    """Modules that an import statement may mean: of `from a import b` both `a` and `a.b`."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    above = Path(inside).parts[: -node.level] if node.level else ()
+    module = ".".join((*above, *([node.module] if node.module else ())))
+    return [module, *(f"{module}.{alias.name}" for alias in node.names)]
 
 
 def _sources(package: Path) -> Iterator[str]:

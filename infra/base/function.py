@@ -18,8 +18,8 @@ class Function(lambda_.Function):
     """The handler `lambdas.<name>.<module>.handle` in AWS.
 
     Args:
-        name: folder below `lambdas/`, which with what it imports of its neighbours is the function's code.
-        module: of that folder, where several functions share it.
+        name: folder below `lambdas/`.
+        module: of that folder, which with all that it imports of this repository is the function's code.
         environment: variables besides those of Powertools.
         memory_mb: memory, and with it the share of a CPU.
         timeout_seconds: the longest a call may take.
@@ -51,7 +51,7 @@ class Function(lambda_.Function):
             construct_id,
             runtime=lambda_.Runtime.PYTHON_3_12,
             architecture=lambda_.Architecture.ARM_64,
-            code=_code(name, libraries if settings.vendor_libraries else None),
+            code=_code(name, module, libraries if settings.vendor_libraries else None),
             handler=f"lambdas.{name}.{module}.handle",
             role=role,
             log_group=log_group,
@@ -75,10 +75,10 @@ class Function(lambda_.Function):
         )
 
 
-def _code(name: str, libraries: str | None) -> lambda_.Code:
+def _code(name: str, module: str, libraries: str | None) -> lambda_.Code:
     if libraries is None:
-        return lambda_.Code.from_asset(str(stage_function(name)))
-    path, digest = stage_function_with_libraries(name, libraries)
+        return lambda_.Code.from_asset(str(stage_function(name, module=module)))
+    path, digest = stage_function_with_libraries(name, libraries, module=module)
     return lambda_.Code.from_asset(str(path), asset_hash=digest)
 
 

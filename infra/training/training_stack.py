@@ -19,6 +19,14 @@ from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
 from infra.training.training_pipeline import TrainingPipeline
 
+# Keys of uploaded archives, in every case of their suffix. Spelled out, because patterns of one field are alternatives:
+# a prefix and `{"suffix": {"equals-ignore-case": ".zip"}}` would take whatever meets either of them
+# (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html, 2026-11).
+ARCHIVES = (
+    *("incoming/*.zip", "incoming/*.ziP", "incoming/*.zIp", "incoming/*.zIP"),
+    *("incoming/*.Zip", "incoming/*.ZiP", "incoming/*.ZIp", "incoming/*.ZIP"),
+)
+
 
 class TrainingStack(Stack):
     """The pipeline, the registry it adds to, and the function that starts it for each upload.
@@ -102,11 +110,7 @@ class TrainingStack(Stack):
                 detail_type=["Object Created"],
                 detail={
                     "bucket": {"name": [data.data.name]},
-                    "object": {
-                        "key": events.Match.any_of(
-                            events.Match.wildcard("incoming/*.zip"), events.Match.wildcard("incoming/*.ZIP")
-                        )
-                    },
+                    "object": {"key": events.Match.any_of(*(events.Match.wildcard(one) for one in ARCHIVES))},
                 },
             ),
         )

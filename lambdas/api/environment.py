@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from typing import Self
+from pydantic import Field, PositiveInt
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from lambdas.aws.environment import Variables
 
 
-class Environment(BaseModel):
+class Environment(Variables):
     """Environment variables that all of them have; a missing or wrong one stops the function and is named."""
-
-    # Pydantic quotes its input in errors, and this input holds the role's credentials.
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     allowed_origins: str = Field(alias="ALLOWED_ORIGINS", default="")
     """Whose pages may call from a browser, with spaces between them; may be empty."""
-
-    @classmethod
-    def load(cls, variables: Mapping[str, str] = os.environ) -> Self:
-        """Read and check the variables."""
-        return cls.model_validate(dict(variables))
 
 
 class UploadsEnvironment(Environment):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from lambdas.api.service import Service, resolver
 from lambdas.find_serving_model.endpoint import Endpoint
 from lambdas.http.answers import NOTICE, Answers, origins
 from lambdas.http.problems import Problem
+from model_code.contract.documents import Evaluation, read_evaluation
+from model_code.contract.metrics import figure
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,13 +27,8 @@ if TYPE_CHECKING:
 
 _CONFIG = Config(connect_timeout=1, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2})
 _FRESH_SECONDS = 30.0
-# Figures of evaluation.json by the names they have here.
-_METRICS = {
-    "auroc": ("binary_classification_metrics", "auc"),
-    "sensitivity": ("binary_classification_metrics", "true_positive_rate"),
-    "specificity": ("binary_classification_metrics", "true_negative_rate"),
-    "calibration_error": ("calibration", "expected_calibration_error"),
-}
+# Figures of evaluation.json that the answer has, by the names they have there.
+_METRICS = ("auroc", "sensitivity", "specificity", "calibration_error")
 
 app = resolver()
 _seen: dict[str, tuple[float, ServingModel]] = {}
@@ -83,7 +81,7 @@ def _look() -> ServingModel:
     package = sagemaker().describe_model_package(ModelPackageName=served.package_arn)
     evaluation = _evaluation(package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"])
     band, test = evaluation["indeterminate"], evaluation["test"]
-    figures = {name: _metric(evaluation[group][figure]) for name, (group, figure) in _METRICS.items()}
+    figures = {name: _metric(figure(evaluation, name)) for name in _METRICS}
     approval = {
         "status": package.get("ModelApprovalStatus"),
         "changed_at": package.get("LastModifiedTime") or package["CreationTime"],
@@ -109,13 +107,14 @@ def _engine(described: dict[str, Any]) -> Engine:
     return Engine(name=name, weights=described.get("weights") or ("float32" if name == "tensorflow" else None))
 
 
-def _evaluation(uri: str) -> dict[str, Any]:
+def _evaluation(uri: str) -> Evaluation:
     parts = urlsplit(uri)
     body = s3().get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
-    document: dict[str, Any] = json.loads(body)
-    return document
+    return read_evaluation(json.loads(body))
 
 
-def _metric(figure: dict[str, Any]) -> Metric:
-    low, high = figure["confidence_interval"]
-    return Metric(value=figure["value"], low=low, high=high)
+def _metric(found: Mapping[str, Any] | None) -> Metric:
+    if found is None:
+        raise KeyError("the evaluation lacks a figure that every model is judged by")
+    low, high = found["confidence_interval"]
+    return Metric(value=found["value"], low=low, high=high)

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.aws import served_package
+from lambdas.aws.errors import is_absent
+
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.client import SageMakerClient
-
-# DescribeEndpoint's statuses in which no model answers (SageMaker API reference). In all others one does: through an
-# update, a rollback, and a rollback that failed.
-_NOT_SERVING = frozenset({"Creating", "Deleting", "Failed", "OutOfService"})
-_LOOKS = 3
-_SECONDS_BETWEEN_LOOKS = 10.0
 
 
 class NoPackageError(RuntimeError):
@@ -38,11 +35,7 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The endpoint, by name.
-
-    While a release is under way DescribeEndpoint names the configuration that serves until it has succeeded; the new
-    one is in `PendingDeploymentSummary` (SageMaker API reference), and its model is nobody's yardstick yet.
-    """
+    """The endpoint, by name. A model that is being rolled out is nobody's yardstick yet."""
 
     sagemaker: SageMakerClient
     name: str
@@ -55,51 +48,25 @@ class Endpoint:
             NoPackageError: the endpoint serves no model package, or one that the registry does not have any more.
             botocore.exceptions.ClientError: SageMaker refuses to tell.
         """
-        for look in range(_LOOKS):
-            if look:
-                self.sleep(_SECONDS_BETWEEN_LOOKS)
-            configuration = self._configuration()
-            if configuration is None:
-                return None
-            try:
-                package_arn = self._package_of(configuration)
-            except ClientError as error:
-                if not _is_absent(error):
-                    raise
-                # A release that has just ended takes the old configuration and model away: the endpoint has others.
-                continue
-            return self._described(package_arn)
-        raise NoPackageError(
-            f"The configuration of the endpoint {self.name} or its model was not there, {_LOOKS} times: "
-            "the endpoint was changed by other means than a release."
-        )
-
-    def _configuration(self) -> str | None:
-        try:
-            endpoint = self.sagemaker.describe_endpoint(EndpointName=self.name)
-        except ClientError as error:
-            if _is_absent(error):
-                return None
-            raise
-        return None if endpoint["EndpointStatus"] in _NOT_SERVING else endpoint.get("EndpointConfigName")
-
-    def _package_of(self, configuration: str) -> str:
-        variants = self.sagemaker.describe_endpoint_config(EndpointConfigName=configuration)["ProductionVariants"]
-        model_name = variants[0].get("ModelName", "")
-        container = self.sagemaker.describe_model(ModelName=model_name).get("PrimaryContainer", {})
-        # The endpoint stack names the package twice: for SageMaker, and for the answers to say where they come from.
-        package = container.get("ModelPackageName") or container.get("Environment", {}).get("MODEL_PACKAGE_ARN")
-        if not package:
+        served = served_package.find(self.sagemaker, self.name, sleep=self.sleep)
+        if not served.serves:
+            return None
+        if served.model_name is None:
             raise NoPackageError(
-                f"The model {model_name} of the endpoint {self.name} comes from no model package: release one."
+                f"The configuration of the endpoint {self.name} or its model was not there, {served_package.LOOKS} "
+                "times: the endpoint was changed by other means than a release."
             )
-        return package
+        if served.package_arn is None:
+            raise NoPackageError(
+                f"The model {served.model_name} of the endpoint {self.name} comes from no model package: release one."
+            )
+        return self._described(served.package_arn)
 
     def _described(self, package_arn: str) -> ServedModel:
         try:
             package = self.sagemaker.describe_model_package(ModelPackageName=package_arn)
         except ClientError as error:
-            if not _is_absent(error):
+            if not is_absent(error):
                 raise
             raise NoPackageError(
                 f"The endpoint {self.name} serves {package_arn}, which is not in the registry any more: "
@@ -118,12 +85,3 @@ def _reference_of(package: Mapping[str, Any]) -> str | None:
         package.get("DriftCheckBaselines", {}).get("ModelDataQuality", {}).get("Statistics", {}).get("S3Uri")
     )
     return uri
-
-
-def _is_absent(error: ClientError) -> bool:
-    """Whether an answer means that the resource does not exist: SageMaker has no own code for it."""
-    answer = error.response["Error"]
-    message = answer.get("Message", "").lower()
-    return answer["Code"] in {"ValidationException", "ValidationError", "ResourceNotFound"} and (
-        "not found" in message or "could not find" in message or "does not exist" in message
-    )

@@ -9,22 +9,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.aws.errors import is_absent
+
 # DescribeEndpoint's statuses (SageMaker API reference). An endpoint serves throughout an update and a rollback.
 _SERVING = frozenset({"InService", "Updating", "SystemUpdating", "RollingBack"})
 _NOT_YET = frozenset({"Creating", "Deleting"})
-
-
-def is_absent(error: ClientError) -> bool:
-    """Whether an answer of SageMaker means that the endpoint does not exist.
-
-    There is no own code for it: InvokeEndpoint says ValidationError "Endpoint ... not found.", DescribeEndpoint says
-    ValidationException "Could not find endpoint ...".
-    """
-    answer = error.response["Error"]
-    message = answer.get("Message", "").lower()
-    return answer["Code"] in {"ValidationError", "ValidationException"} and (
-        "not found" in message or "could not find" in message or "does not exist" in message
-    )
 
 
 @dataclass

@@ -9,9 +9,8 @@ from pybase64 import b64decode
 
 from lambdas.http.answers import header
 from lambdas.http.problems import Problem
+from model_code.contract.images import SIGNATURES
 
-# First bytes: ITU-T T.81 B.1.1.3 (SOI, then a marker) and the PNG specification, 5.2.
-SIGNATURES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
 DICOM = "application/dicom"
 JSON = "application/json"
 # A DICOM file begins with 128 bytes that may be anything (PS3.10, 7.1).

@@ -17,9 +17,12 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from lambdas.aws.errors import is_absent
 from lambdas.http.problems import Problem
 from lambdas.predict import log
-from lambdas.predict.endpoint import Endpoint, is_absent
+from lambdas.predict.endpoint import Endpoint
+from model_code.contract import documents
+from model_code.contract.labels import LABELS
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
@@ -35,7 +38,6 @@ up the slowest answers, with the function's own cold start and DynamoDB inside."
 PREPARATION_SECONDS = 2.0
 RETRY_WITHIN_SECONDS = 1.5
 
-_LABELS = {"NORMAL", "PNEUMONIA"}
 # What the serving container raises about the caller's image: "<code>: <sentence>".
 _CALLERS_FAULT = re.compile(r"\b(undecodable_image|unsupported_media_type|not_a_radiograph): (.{1,400})")
 # InvokeEndpoint's errors (SageMaker Runtime API reference) besides ModelError and ValidationError.
@@ -178,7 +180,7 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
     Raises:
         ValueError, KeyError, TypeError, IndexError: it is not what the serving code answers.
     """
-    document = json.loads(answer)
+    document = documents.read_answer(json.loads(answer))
     (prediction,) = document["predictions"]
     described = document["model"]
     band = described["indeterminate"]
@@ -187,7 +189,7 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
     # Also refuses NaN, which compares false with everything.
     if not (0.0 <= probability <= 1.0 and 0.0 <= threshold <= 1.0 and 0.0 <= low <= high <= 1.0):
         raise ValueError("probability, threshold and the indeterminate band have to be between 0 and 1")
-    if prediction["label"] not in _LABELS:
+    if prediction["label"] not in LABELS:
         raise ValueError("the label has to be NORMAL or PNEUMONIA")
     if not isinstance(prediction["indeterminate"], bool):
         raise TypeError("indeterminate has to be true or false")
@@ -204,7 +206,7 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
         "dataset_sha256": str(described["dataset_sha256"]),
         "engine": str(described["engine"]),
     }
-    observed = [float(value) for value in (prediction.get("unfamiliarity", 0.0), *prediction.get("features", ()))]
+    observed = [float(value) for value in (prediction["unfamiliarity"], *prediction["features"])]
     if not all(map(math.isfinite, observed)):
         raise ValueError("unfamiliarity and features have to be finite")
     return Prediction(

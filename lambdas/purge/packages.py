@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lambdas.aws.errors import is_absent
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,7 +23,7 @@ def delete_all(sagemaker: SageMakerClient, group: str) -> int:
         pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
         arns = [package["ModelPackageArn"] for page in pages for package in page["ModelPackageSummaryList"]]
     except sagemaker.exceptions.ClientError as error:
-        if "does not exist" in error.response["Error"]["Message"]:
+        if is_absent(error):
             return 0
         raise
     for arn in arns:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.aws import served_package
+
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.client import SageMakerClient
     from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
@@ -22,8 +24,6 @@ PROBE = Path(__file__).parent / "probe.jpeg"
 ATTEMPTS = 6
 SECONDS_BETWEEN_ATTEMPTS = 10.0
 
-# DescribeEndpoint's statuses in which no model answers (SageMaker API reference).
-_NOT_SERVING = frozenset({"Creating", "Deleting", "Failed", "OutOfService"})
 # What the container says when it has looked at the drawing well enough to tell that it is one.
 _NOT_A_RADIOGRAPH = "not_a_radiograph"
 
@@ -70,18 +70,7 @@ class ServingEndpoint:
 
     def package(self) -> str | None:
         """The package that the endpoint is configured to serve; None when it serves nothing."""
-        try:
-            endpoint = self.sagemaker.describe_endpoint(EndpointName=self.name)
-        except ClientError as error:
-            if _is_absent(error):
-                return None
-            raise
-        if endpoint["EndpointStatus"] in _NOT_SERVING:
-            return None
-        configuration = self.sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-        model_name = configuration["ProductionVariants"][0].get("ModelName", "")
-        container = self.sagemaker.describe_model(ModelName=model_name).get("PrimaryContainer", {})
-        return container.get("ModelPackageName")
+        return served_package.find(self.sagemaker, self.name, sleep=self.sleep).package_arn
 
     def _ask(self, package_arn: str) -> Evidence:
         try:
@@ -117,12 +106,3 @@ class ServingEndpoint:
 
 class _NotYetError(Exception):
     """Worth another look."""
-
-
-def _is_absent(error: ClientError) -> bool:
-    """Whether an answer means that the resource does not exist: SageMaker has no own code for it."""
-    answer = error.response["Error"]
-    message = answer.get("Message", "").lower()
-    return answer["Code"] in {"ValidationException", "ValidationError", "ResourceNotFound"} and (
-        "not found" in message or "could not find" in message or "does not exist" in message
-    )

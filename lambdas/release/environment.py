@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from pydantic import Field
 
-from pydantic import BaseModel, ConfigDict, Field
+from lambdas.aws.environment import Variables
 
 
-class Environment(BaseModel):
+class Environment(Variables):
     """The function's environment variables; a missing one stops the first invocation and names it."""
-
-    # Pydantic quotes its input in errors, and this input holds the role's credentials.
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     endpoint_stack_name: str = Field(alias="ENDPOINT_STACK_NAME", min_length=1)
     """Name of the only CloudFormation stack this function may update."""
@@ -24,8 +20,3 @@ class Environment(BaseModel):
     """Model package group whose approvals are released."""
     notification_topic_arn: str = Field(alias="NOTIFICATION_TOPIC_ARN", min_length=1)
     """SNS topic told about releases."""
-
-    @classmethod
-    def load(cls, variables: Mapping[str, str] = os.environ) -> Environment:
-        """Read and check the variables."""
-        return cls.model_validate(dict(variables))

@@ -16,6 +16,7 @@ import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 
+from lambdas.aws.topic import Topic
 from lambdas.release.endpoint import ServingEndpoint
 from lambdas.release.environment import Environment
 from lambdas.release.notification import Notifier
@@ -47,7 +48,7 @@ def release() -> Release:
         endpoint=ServingEndpoint(
             sagemaker, boto3.client("sagemaker-runtime", config=patience), environment.endpoint_name
         ),
-        notifier=Notifier(boto3.client("sns", config=retries), environment.notification_topic_arn),
+        notifier=Notifier(Topic(boto3.client("sns", config=retries), environment.notification_topic_arn)),
         group=environment.model_package_group_name,
     )
 

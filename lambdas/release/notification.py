@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from mypy_boto3_sns.client import SNSClient
+from lambdas.aws.topic import Topic
 
 
 @dataclass(frozen=True)
 class Notifier:
-    """The notification topic. `event` is a message attribute, so that subscriptions can filter."""
+    """Messages about releases."""
 
-    sns: SNSClient
-    topic_arn: str
+    topic: Topic
 
     def _publish(self, event: str, subject: str, *lines: str) -> None:
-        self.sns.publish(
-            TopicArn=self.topic_arn,
-            Subject=subject[:100],  # SNS refuses longer ones
-            Message="\n".join(lines),
-            MessageAttributes={"event": {"DataType": "String", "StringValue": event}},
-        )
+        self.topic.publish(event, subject, "\n".join(lines))
 
     def approval_wanted(self, package_arn: str) -> None:
         """A model passed the gates and was registered."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.aws.errors import is_absent
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -65,13 +67,7 @@ def describe(sagemaker: SageMakerClient, arn: str) -> ModelPackage | None:
     try:
         answer = sagemaker.describe_model_package(ModelPackageName=arn)
     except ClientError as error:
-        # SageMaker has no own code for this: ValidationException, "Model Package ... does not exist" or "not found".
-        message = error.response["Error"].get("Message", "").lower()
-        missing = "does not exist" in message or "not found" in message or "could not find" in message
-        if (
-            error.response["Error"]["Code"] in {"ValidationException", "ValidationError", "ResourceNotFound"}
-            and missing
-        ):
+        if is_absent(error):
             return None
         raise
     return ModelPackage(

@@ -38,11 +38,18 @@ class Front:
         document: the OpenAPI document with every way to authenticate.
         authentication: the one of them that this deployment has.
         answers: with the allowed origins.
+        max_image_bytes: largest image in a request; the page sends larger ones to the bucket first.
         upload_origin: where the page may send large images besides its own origin; empty for nowhere.
     """
 
     def __init__(
-        self, document: Mapping[str, Any], *, authentication: str, answers: Answers, upload_origin: str = ""
+        self,
+        document: Mapping[str, Any],
+        *,
+        authentication: str,
+        answers: Answers,
+        max_image_bytes: int,
+        upload_origin: str = "",
     ) -> None:
         described = narrowed(document, authentication)
         self._answers = answers
@@ -62,7 +69,7 @@ class Front:
         )
         for file in sorted(_STATIC.iterdir()):
             self._pages["/" if file.name == "index.html" else f"/{file.name}"] = (
-                file.read_text(encoding="utf-8"),
+                file.read_text(encoding="utf-8").replace("{{max_image_bytes}}", str(max_image_bytes)),
                 f"{_STATIC_TYPES[file.suffix]}; charset=utf-8",
                 {"Content-Security-Policy": policy, "X-Frame-Options": "DENY"},
             )
@@ -160,6 +167,8 @@ front = Front(
     _DOCUMENT,
     authentication=os.environ.get("AUTHENTICATION", "api_key"),
     answers=Answers(origins(os.environ.get("ALLOWED_ORIGINS", ""))),
+    # Without a limit everything goes to the bucket first, which any image may.
+    max_image_bytes=int(os.environ.get("MAX_IMAGE_BYTES", "0")),
     upload_origin=upload_origin(os.environ),
 )
 

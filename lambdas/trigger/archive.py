@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from lambdas.trigger.directory import MAX_END_BYTES, Directory, locate
-from lambdas.trigger.layout import Layout
-from lambdas.trigger.rejection import Reason, Rejection, shown
+from lambdas.trigger.rejection import Reason, Rejection
+from model_code.contract.layout import Kind, Layout, look, shown
 
 # A directory entry is 46 bytes and its name (APPNOTE 4.3.12); Kaggle's take about 140 with extra fields.
 _BYTES_PER_ENTRY = 512
@@ -26,6 +26,7 @@ _COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 # APPNOTE 4.4.5, as far as archivers in use write them.
 _METHOD_NAMES = {9: "deflate64", 12: "bzip2", 14: "lzma", 93: "zstandard", 95: "xz", 98: "ppmd", 99: "AES"}
 _DRIVE = re.compile(r"^[A-Za-z]:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,11 @@ class Summary:
     files: int
     uncompressed_bytes: int
     images: dict[str, int]
-    """Images by folder, for example {"train/NORMAL": 1341}."""
+    """Radiographs by folder, for example {"train/NORMAL": 1341}."""
+    masks: int
+    """Segmentation masks, which are not used."""
+    unlabelled: int
+    """Images in no folder that names a class, which are not used."""
 
 
 def check_size(size: int, limits: Limits) -> None:
@@ -102,9 +107,10 @@ def inspect(archive: BinaryIO, size: int, limits: Limits) -> Summary:
             )
         layout.add(entry.filename)
     _check_overlap(entries, directory)
-    layout.check()
+    if problem := layout.problem():
+        raise Rejection.of(problem)
     images = {f"{split}/{label}" if split else label: n for (split, label), n in sorted(layout.images.items(), key=str)}
-    return Summary(files=len(entries), uncompressed_bytes=total, images=images)
+    return Summary(len(entries), total, images, masks=layout.masks, unlabelled=layout.unlabelled.total())
 
 
 def _check_directory(archive: BinaryIO, directory: Directory, limits: Limits) -> None:
@@ -158,11 +164,10 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
             f"The entry {shown(name)} would be unpacked outside the folder it is unpacked into.",
             entry=name,
         )
-    if "\\" in name or not name or any(ord(character) < 32 or ord(character) == 127 for character in name):
+    if (not name or _CONTROL.search(name)) and look(name).kind is not Kind.LITTER:
         raise Rejection(
             Reason.UNSAFE_NAME,
-            f"The entry {shown(name) or 'without a name'} has a backslash or a control character in its name, "
-            "or no name: folders must be separated by /.",
+            f"The entry {shown(name) or 'without a name'} has a control character in its name, or no name.",
             entry=name,
         )
     if stat.S_ISLNK(entry.external_attr >> 16):

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from pydantic import Field, PositiveInt
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from lambdas.aws.environment import Variables
 
 
-class Environment(BaseModel):
+class Environment(Variables):
     """The function's environment variables; a missing or wrong one stops the first invocation and names it."""
-
-    # Pydantic quotes its input in errors, and this input holds the role's credentials.
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     pipeline_name: str = Field(alias="PIPELINE_NAME", min_length=1)
     """Name of the SageMaker pipeline to start."""
@@ -26,8 +22,3 @@ class Environment(BaseModel):
     """Largest accepted sum of the sizes its entries declare."""
     max_files: PositiveInt = Field(alias="MAX_FILES")
     """Most accepted entries, directories and litter included. Kaggle's chest_xray archive has about 17,600."""
-
-    @classmethod
-    def load(cls, variables: Mapping[str, str] = os.environ) -> Environment:
-        """Read and check the variables."""
-        return cls.model_validate(dict(variables))

@@ -60,6 +60,8 @@ class Intake:
             "archive_uri": archive_uri,
             "files": summary.files,
             "images": summary.images,
+            "masks": summary.masks,
+            "unlabelled": summary.unlabelled,
             **outcome,
         }
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from model_code.contract.layout import ADVICE as LAYOUT_ADVICE
+from model_code.contract.layout import Problem, shown
+
 
 class Reason(StrEnum):
     """Stable code of a refusal, the `reason` of the report beside the upload."""
@@ -25,6 +28,7 @@ class Reason(StrEnum):
     ENCRYPTED = "encrypted"
     UNSUPPORTED_COMPRESSION = "unsupported_compression"
     NO_LAYOUT = "no_layout"
+    AMBIGUOUS_LAYOUT = "ambiguous_layout"
     SPLIT_MISSING = "split_missing"
     CLASS_MISSING = "class_missing"
 
@@ -34,11 +38,6 @@ _ZIP_AGAIN = (
     "Make the archive again from the folder itself, for example `zip -r archive.zip chest_xray`, and upload that."
 )
 _SMALLER = "Remove what is not needed from the archive, or have the operator raise the limit in cdk.json and deploy."
-_LAYOUT = (
-    "Arrange the images as train/NORMAL/*.jpeg, train/PNEUMONIA/*.jpeg and the same under val/ and test/ "
-    "(or NORMAL/ and PNEUMONIA/ alone), at any depth, as .jpeg, .jpg or .png files."
-)
-
 ADVICE: dict[Reason, str] = {
     Reason.EMPTY: _UPLOAD_AGAIN,
     Reason.NOT_A_ZIP: "Upload a .zip file; other formats (tar, 7z, rar, single images) have to be zipped first.",
@@ -56,28 +55,32 @@ ADVICE: dict[Reason, str] = {
     Reason.LINK: "Replace links by the files they point to (`zip -r` without `-y` does so), then upload it again.",
     Reason.ENCRYPTED: "Make the archive again without a password; it is encrypted in the bucket anyway.",
     Reason.UNSUPPORTED_COMPRESSION: "Make the archive again with the ordinary method (deflate) or without compression.",
-    Reason.NO_LAYOUT: _LAYOUT,
-    Reason.SPLIT_MISSING: _LAYOUT,
-    Reason.CLASS_MISSING: _LAYOUT,
+    # Unless the layout's problem brings its own.
+    Reason.NO_LAYOUT: LAYOUT_ADVICE,
+    Reason.AMBIGUOUS_LAYOUT: LAYOUT_ADVICE,
+    Reason.SPLIT_MISSING: LAYOUT_ADVICE,
+    Reason.CLASS_MISSING: LAYOUT_ADVICE,
 }
 
 
 class Rejection(Exception):  # noqa: N818 - an outcome people read about, not a fault of the program
-    """The archive cannot be accepted. `str()` is one sentence for the person who uploaded it."""
+    """The archive cannot be accepted. `str()` is one sentence for the person who uploaded it.
 
-    def __init__(self, reason: Reason, detail: str, *, entry: str | None = None) -> None:
+    Attributes:
+        reason: stable code.
+        detail: that sentence.
+        advice: what to do about it.
+        entry: name of the entry at fault, where there is one, as it may be printed.
+    """
+
+    def __init__(self, reason: Reason, detail: str, *, entry: str | None = None, advice: str | None = None) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.advice = ADVICE[reason] if advice is None else advice
         self.entry = None if entry is None else shown(entry)
 
-    @property
-    def advice(self) -> str:
-        """What to do about it."""
-        return ADVICE[self.reason]
-
-
-def shown(name: str, limit: int = 200) -> str:
-    """An entry's name as it may be printed: control characters escaped, at most `limit` characters."""
-    printable = repr(name)[1:-1]
-    return printable if len(printable) <= limit else printable[: limit - 1] + "…"
+    @classmethod
+    def of(cls, problem: Problem) -> Rejection:
+        """The refusal of an archive whose layout nothing can be trained on."""
+        return cls(Reason(problem.reason), problem.detail, entry=problem.entry, advice=problem.advice)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from lambdas.aws.topic import Topic
+
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_sns.client import SNSClient
@@ -59,11 +61,10 @@ def publish(s3: S3Client, sns: SNSClient, topic_arn: str, upload: Upload, reject
     if reported(s3, upload):
         return False
     key = report_key(upload)
-    sns.publish(
-        TopicArn=topic_arn,
-        # SNS takes at most 100 ASCII characters here.
-        Subject=f"Archive refused: {rejection.reason.value}",
-        Message="\n".join(
+    Topic(sns, topic_arn).publish(
+        "archive_rejected",
+        f"Archive refused: {rejection.reason.value}",
+        "\n".join(
             (
                 f"{upload.uri} (version {upload.version_id}) was refused and no training was started.",
                 "",
@@ -73,10 +74,7 @@ def publish(s3: S3Client, sns: SNSClient, topic_arn: str, upload: Upload, reject
                 f"Report: s3://{upload.bucket}/{key}",
             )
         ),
-        MessageAttributes={
-            "event": {"DataType": "String", "StringValue": "archive_rejected"},
-            "reason": {"DataType": "String", "StringValue": rejection.reason.value},
-        },
+        reason=rejection.reason.value,
     )
     s3.put_object(
         Bucket=upload.bucket,

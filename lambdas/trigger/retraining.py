@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lambdas.aws.topic import Topic
 from lambdas.trigger import dataset
 
 if TYPE_CHECKING:
@@ -88,9 +89,4 @@ class Retraining:
         }
 
     def _tell(self, event: str, subject: str, message: str) -> None:
-        self.sns.publish(
-            TopicArn=self.topic_arn,
-            Subject=subject,
-            Message=message,
-            MessageAttributes={"event": {"DataType": "String", "StringValue": event}},
-        )
+        Topic(self.sns, self.topic_arn).publish(event, subject, message)

@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 from local.samples.phantom import Anatomy, Finding, draw
+from model_code.contract.labels import LABELS
 
-LABELS = ("NORMAL", "PNEUMONIA")
 SPLITS = ("train", "val", "test")
 _TEST_SHARE = 0.2
 ARCHIVE_SEED = 2018

@@ -1,1 +1,4 @@
-"""What the jobs agree on with the rest of the stack and with SageMaker; needs the standard library only."""
+"""What the jobs, the functions, the stacks and the commands have to agree on, each fact once.
+
+Imports the standard library only: it travels in the jobs' source archive, in functions and in model.tar.gz.
+"""

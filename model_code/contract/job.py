@@ -11,9 +11,11 @@ import dataclasses
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from model_code.contract.parameters import Parameter, Value, problems
 
 # A processing job's ExitMessage and a training job's FailureReason hold 1,024 characters; a step's reason adds its own.
 MESSAGE_LIMIT = 700
@@ -38,6 +40,20 @@ def add_flags(parser: argparse.ArgumentParser, settings: Any) -> None:
     for field in dataclasses.fields(settings):
         convert: Any = {"int": int, "float": float, "str": str}[str(field.type)]
         parser.add_argument("--" + field.name.replace("_", "-"), type=convert, required=True)
+
+
+def check(values: Mapping[str, Value], table: Mapping[str, Parameter]) -> None:
+    """Hold what a command line says against the pipeline's parameters.
+
+    Args:
+        values: by field, such as `psi_limit`; others than the table's are passed over.
+        table: parameters by name.
+
+    Raises:
+        JobError: naming every value that is not accepted, and what would be.
+    """
+    if found := problems(values, table.values()):
+        raise JobError(" ".join(found))
 
 
 def processing_input(name: str) -> Path:

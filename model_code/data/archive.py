@@ -8,18 +8,10 @@ from __future__ import annotations
 import dataclasses
 import re
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from model_code.contract.job import JobError
-
-LABELS = ("NORMAL", "PNEUMONIA")
-
-SPLIT_FOLDERS = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
-SPLIT_FOLDERS |= {"validation": "validation", "test": "test", "testing": "test"}
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
-# Written by file managers, never by a radiology department.
-_LITTER_FOLDERS = frozenset({"__macosx", "$recycle.bin", "@eadir"})
-_LITTER_FILES = frozenset({"thumbs.db", "desktop.ini"})
+from model_code.contract.layout import Kind, Layout, look
 
 # Of files with the same content, one is used: that in test, else that in validation, else the least nested one.
 _FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}
@@ -37,7 +29,7 @@ class Candidate:
         label: NORMAL or PNEUMONIA, from the folder.
         folder: train, validation or test when a folder says so, else None.
         patient: key that keeps one patient's images together; see `patient_of`.
-        subtype: bacteria or virus when the file name says so, else "".
+        subtype: bacteria or virus when the file name or a folder says so, else "".
         size: bytes when unpacked, as the archive declares.
         checksum: CRC-32 of the content, as the archive declares.
     """
@@ -53,10 +45,19 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """The members of an archive: candidates sorted by path, litter counted, and other files named."""
+    """The members of an archive.
+
+    Attributes:
+        candidates: labelled radiographs, sorted by path.
+        litter: number of files that operating systems left.
+        masks: number of segmentation masks.
+        unlabelled: images in no folder that names a class.
+        not_images: other files.
+    """
 
     candidates: list[Candidate]
     litter: int
+    masks: int
     unlabelled: list[str]
     not_images: list[str]
 
@@ -74,35 +75,40 @@ def open_archive(path: Path) -> zipfile.ZipFile:
 
 
 def list_candidates(archive: zipfile.ZipFile) -> Listing:
-    """Sort an archive's members into labelled radiographs, litter and the rest.
+    """Sort an archive's members into labelled radiographs and the rest.
 
     Raises:
-        JobError: when no member is a labelled radiograph.
+        JobError: when nothing can be trained on them (`Layout.problem`).
     """
+    layout = Layout()
     candidates: list[Candidate] = []
-    unlabelled: list[str] = []
-    not_images: list[str] = []
-    litter = 0
+    others: dict[Kind, list[str]] = {Kind.UNLABELLED: [], Kind.NOT_AN_IMAGE: []}
     for member in archive.infolist():
-        if member.is_dir():
-            continue
-        path = PurePosixPath(member.filename.replace("\\", "/"))
-        label, folder = _place(path)
-        if _is_litter(path):
-            litter += 1
-        elif path.suffix.lower() not in IMAGE_SUFFIXES:
-            not_images.append(member.filename)
-        elif label is None:
-            unlabelled.append(member.filename)
-        else:
-            patient, subtype = patient_of(path.name, fallback=member.filename)
-            candidates.append(Candidate(member.filename, label, folder, patient, subtype, member.file_size, member.CRC))
-    if not candidates:
-        raise JobError(
-            f"The archive has {len(archive.infolist())} members and none of them is a JPEG or PNG below a folder named "
-            "NORMAL or PNEUMONIA; expected for example chest_xray/train/NORMAL/image.jpeg."
-        )
-    return Listing(sorted(candidates, key=lambda one: one.path), litter, sorted(unlabelled), sorted(not_images))
+        entry = layout.add(member.filename)
+        if entry.kind is Kind.RADIOGRAPH:
+            patient, subtype = patient_of(entry.file, fallback=member.filename)
+            candidates.append(
+                Candidate(
+                    path=member.filename,
+                    label=entry.label,
+                    folder=entry.split,
+                    patient=patient,
+                    subtype=subtype or entry.subtype,
+                    size=member.file_size,
+                    checksum=member.CRC,
+                )
+            )
+        elif entry.kind in others:
+            others[entry.kind].append(member.filename)
+    if problem := layout.problem():
+        raise JobError(f"The archive cannot be trained on. {problem.detail} {problem.advice}")
+    return Listing(
+        candidates=sorted(candidates, key=lambda one: one.path),
+        litter=layout.litter,
+        masks=layout.masks,
+        unlabelled=sorted(others[Kind.UNLABELLED]),
+        not_images=sorted(others[Kind.NOT_AN_IMAGE]),
+    )
 
 
 def share(candidates: list[Candidate], position: int, hosts: int) -> list[list[Candidate]]:
@@ -128,7 +134,7 @@ def share(candidates: list[Candidate], position: int, hosts: int) -> list[list[C
 
 def preference(folder: str | None, path: str) -> tuple[int, int, str]:
     """Sorts files with the same content: the one to use comes first."""
-    return _FOLDER_RANK[folder], path.count("/"), path
+    return _FOLDER_RANK[folder], look(path).depth, path
 
 
 def patient_of(name: str, *, fallback: str) -> tuple[str, str]:
@@ -150,16 +156,3 @@ def patient_of(name: str, *, fallback: str) -> tuple[str, str]:
     if normal := _NORMAL.match(name):
         return f"N{int(normal[1] or 1)}_{normal[2]}", ""
     return fallback, ""
-
-
-def _place(path: PurePosixPath) -> tuple[str | None, str | None]:
-    """Label and split from the nearest folders that name one, whatever their case and whatever stands above them."""
-    folders = [part.casefold() for part in path.parts[:-1]]
-    label = next((part.upper() for part in reversed(folders) if part.upper() in LABELS), None)
-    split = next((SPLIT_FOLDERS[part] for part in reversed(folders) if part in SPLIT_FOLDERS), None)
-    return label, split
-
-
-def _is_litter(path: PurePosixPath) -> bool:
-    folders = {part.casefold() for part in path.parts[:-1]}
-    return bool(folders & _LITTER_FOLDERS) or path.name.startswith(".") or path.name.casefold() in _LITTER_FILES

@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from model_code.data.archive import LABELS
+from model_code.contract import documents
+from model_code.contract.documents import DatasetCard, SplitCounts
+from model_code.contract.labels import LABELS, SPLITS
 from model_code.data.manifest import Decoded, Facts
-from model_code.data.patient_split import SPLITS, Assignment, Radiograph
+from model_code.data.patient_split import Assignment, Radiograph
 
 # A reason that concerns thousands of files (the second copy of Kaggle's double tree) is counted in full, and so many
 # of its files are named.
@@ -36,20 +38,25 @@ def dataset_card(
     *,
     audit: dict[str, Any],
     shortcuts: list[dict[str, Any]],
-) -> dict[str, Any]:
+) -> DatasetCard:
     """Counts, decisions, dropped files with reasons, what kind of files they are, audits, and a hash of the content.
 
     The hash covers split, label and content of every radiograph that is used, in no order.
     """
     lines = [f"{split} {one.label} {one.sha256}\n" for split in SPLITS for one in assignment.splits[split]]
     return {
+        "schema": documents.DATASET_CARD,
         "sha256": hashlib.sha256("".join(sorted(lines)).encode()).hexdigest(),
         "labels": list(LABELS),
-        **dataclasses.asdict(choices),
+        "archive_uri": choices.archive_uri,
+        "image_size": choices.image_size,
+        "validation_fraction": choices.validation_fraction,
+        "seed": choices.seed,
         "splits": {split: _counts(assignment.splits[split]) for split in SPLITS},
         "decisions": assignment.decisions,
         "dropped": _dropped(decoded, assignment),
         "litter": decoded.header.litter,
+        "masks": decoded.header.masks,
         "sources": {label: _source(_facts_of(label, decoded, assignment)) for label in LABELS},
         "shortcuts": shortcuts,
         "audit": audit,
@@ -57,7 +64,7 @@ def dataset_card(
     }
 
 
-def _counts(images: list[Radiograph]) -> dict[str, Any]:
+def _counts(images: list[Radiograph]) -> SplitCounts:
     return {
         "images": len(images),
         "patients": len({one.patient for one in images}),

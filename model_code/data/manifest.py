@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from model_code.contract import documents, job
 from model_code.contract.job import JobError
+from model_code.contract.parameters import DATA
 from model_code.data.archive import Candidate
 from model_code.data.patient_split import Radiograph
 from model_code.data.tfrecords import Record, records
@@ -38,8 +40,10 @@ class Header:
         lines: labelled files of this host.
         shards: number of the host's shards.
         litter: files of the whole archive that file managers left in it.
+        masks: segmentation masks of the whole archive.
         unlabelled: images of the whole archive in no folder with a label's name.
         not_images: its other files.
+        schema: number of the manifest's schema.
     """
 
     archive_uri: str
@@ -50,8 +54,10 @@ class Header:
     lines: int
     shards: int
     litter: int
+    masks: int
     unlabelled: list[str]
     not_images: list[str]
+    schema: int = documents.MANIFEST
 
     @property
     def name(self) -> str:
@@ -116,8 +122,7 @@ def check_parameters(archive_uri: str, image_size: int) -> None:
             f"The archive {archive_uri} is not an immutable copy s3://<bucket>/datasets/<64 hex>/archive.zip: "
             "a later upload could replace it and the cached step would not notice; upload it to incoming/ instead."
         )
-    if not 32 <= image_size <= 1024:
-        raise JobError(f"ImageSize must be from 32 (ResNet50V2's least) to 1024, not {image_size}.")
+    job.check({"image_size": image_size}, DATA)
 
 
 @contextlib.contextmanager
@@ -219,6 +224,11 @@ def _read_lines(path: Path) -> tuple[Header, list[dict[str, Any]]]:
         found = Header(**header)
     except (OSError, ValueError, TypeError) as error:
         raise JobError(f"The manifest {path.name} cannot be read: {error}.") from error
+    if found.schema != documents.MANIFEST:
+        raise JobError(
+            f"The manifest {path.name} is of schema {found.schema}, where {documents.MANIFEST} is understood: "
+            "preprocess the archive again."
+        )
     if len(lines) != found.lines:
         raise JobError(f"The manifest {path.name} names {len(lines)} files where it promises {found.lines}.")
     return found, lines

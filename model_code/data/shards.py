@@ -9,8 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from model_code.contract import documents
 from model_code.contract.job import JobError
-from model_code.data.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.data.patient_split import Radiograph
 from model_code.data.tfrecords import shard_names
 
@@ -60,8 +61,8 @@ def read_card(directory: Path) -> dict[str, Any]:
     """
     path = directory / "dataset.json"
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, json.JSONDecodeError) as error:
+        return dict(documents.read_dataset_card(json.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError) as error:
         raise JobError(f"The dataset report {path} cannot be read: {error}.") from error
 
 

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from model_code.data.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.data.manifest import Facts
 from model_code.data.patient_split import Radiograph
 from model_code.statistics.intervals import estimate, resample_patients

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from model_code.contract import documents
+from model_code.contract.metrics import CLASSIFICATION
 from model_code.evaluation.scoring import TestScores
 from model_code.statistics import metrics
 from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, patient_numbers
@@ -31,7 +33,8 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
     everything = np.ones(len(scores.labels), dtype=bool)
     calibration, chance = _calibration(measure, scores.probabilities), _by_chance(scores)
     return {
-        "binary_classification_metrics": {
+        "schema": documents.EVALUATION,
+        CLASSIFICATION: {
             "confusion_matrix": confusion,
             **measure.decisions(everything),
             "auc": measure.auroc(everything),
@@ -51,7 +54,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         },
         "threshold": metadata["threshold"],
         "indeterminate": _indeterminate(measure, metadata["indeterminate"]),
-        "guard": _guard(measure, metadata.get("guard", {})),
+        "guard": _guard(measure, metadata["guard"]),
         "test": {
             "images": len(scores.labels),
             "patients": len(set(scores.patients)),

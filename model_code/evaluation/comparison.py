@@ -17,8 +17,6 @@ from model_code.statistics import metrics
 from model_code.statistics.intervals import Estimate, estimate_difference
 from model_code.statistics.metrics import Array
 
-MODES = ("gate", "report")
-
 
 @dataclasses.dataclass(frozen=True)
 class Side:

@@ -5,42 +5,23 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from model_code.contract.metrics import CLASSIFICATION, METRICS
+from model_code.contract.parameters import GATES, Gate
 from model_code.export.parity_limits import MAX_AUROC_DIFFERENCE, MAX_PROBABILITY_DIFFERENCE
 
 
-@dataclasses.dataclass(frozen=True)
-class _Gate:
-    """Where the value of a gate is in the evaluation document, and which field of `Limits` it must keep.
+@dataclasses.dataclass(frozen=True, init=False)
+class Limits:
+    """A limit for each gate.
 
     Attributes:
-        judged: the metric of which that is asked, where it is not the one that is shown.
+        values: by the limit's name; see `contract.parameters.GATES`, in whose order they are given.
     """
 
-    title: str
-    section: str
-    metric: str
-    limit: str
-    judged: str = ""
+    values: dict[str, float]
 
-
-_GATES = (
-    _Gate("AUROC", "binary_classification_metrics", "auc", "min_auroc"),
-    _Gate("Sensitivity", "binary_classification_metrics", "true_positive_rate", "min_sensitivity"),
-    _Gate("Specificity", "binary_classification_metrics", "true_negative_rate", "min_specificity"),
-    _Gate(
-        "Calibration error", "calibration", "expected_calibration_error", "max_calibration_error", "error_beyond_chance"
-    ),
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """Three least values and one greatest."""
-
-    min_auroc: float
-    min_sensitivity: float
-    min_specificity: float
-    max_calibration_error: float
+    def __init__(self, *limits: float) -> None:
+        object.__setattr__(self, "values", dict(zip(GATES, limits, strict=True)))
 
 
 def check(evaluation: dict[str, Any], limits: Limits) -> dict[str, Any]:
@@ -56,7 +37,7 @@ def check(evaluation: dict[str, Any], limits: Limits) -> dict[str, Any]:
         "passed", "message" (a sentence for each failed gate, or one that all passed) and "checks", one for each gate:
         its title, rule, value as a number and in words, and its sentence where it failed.
     """
-    checks = [_limit(gate, evaluation, limits) for gate in _GATES]
+    checks = [_limit(gate, evaluation, limits.values[name]) for name, gate in GATES.items()]
     if evaluation["engine"]["name"] != "tensorflow":
         checks += _against_float32(evaluation["engine"])
     comparison = evaluation["comparison"]
@@ -68,34 +49,38 @@ def check(evaluation: dict[str, Any], limits: Limits) -> dict[str, Any]:
     return {"passed": not failures, "message": message, "checks": checks}
 
 
-def _limit(gate: _Gate, evaluation: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    value, limit = float(evaluation[gate.section][gate.metric]["value"]), float(getattr(limits, gate.limit))
-    judged = float(evaluation[gate.section][gate.judged or gate.metric]["value"])
-    greatest = gate.limit.startswith("max")
-    passed = judged <= limit if greatest else judged >= limit
+def _limit(gate: Gate, evaluation: dict[str, Any], limit: float) -> dict[str, Any]:
+    value, judged = _value(evaluation, gate.metric), _value(evaluation, gate.judged or gate.metric)
+    passed = judged >= limit if gate.at_least else judged <= limit
     by_chance = " or no more than chance makes it" if gate.judged else ""
-    verdict = f"is {'above' if greatest else 'below'} the limit {limit:g}"
+    verdict = f"is {'below' if gate.at_least else 'above'} the limit {limit:g}"
     meaning = _meaning(gate.metric, value, evaluation)
     return {
         "title": gate.title,
-        "rule": f"at {'most' if greatest else 'least'} {limit:g}{by_chance}",
+        "rule": f"at {'least' if gate.at_least else 'most'} {limit:g}{by_chance}",
         "value": value,
         "shown": f"{value:.3f}",
         "passed": passed,
-        "failure": "" if passed else f"{gate.title} {_digits(value, limit)} {verdict}: {meaning}.",
+        "failure": "" if passed else f"{gate.title} {_digits(value, limit)} {verdict}{meaning}.",
     }
 
 
+def _value(evaluation: dict[str, Any], metric: str) -> float:
+    section, key = METRICS[metric]
+    return float(evaluation[section][key]["value"])
+
+
 def _meaning(metric: str, value: float, evaluation: dict[str, Any]) -> str:
-    """What a value that is not good enough means, in counts where there are counts."""
-    counts = evaluation["binary_classification_metrics"]["confusion_matrix"]
+    """What a value that is not good enough means, in counts where there are counts; empty where nothing says it."""
+    counts = evaluation[CLASSIFICATION]["confusion_matrix"]
     normal, pneumonia = sum(counts["0"].values()), sum(counts["1"].values())
-    return {
-        "auc": f"a PNEUMONIA image gets a higher score than a NORMAL one in {value:.1%} of all pairs",
-        "true_positive_rate": f"{counts['1']['0']} of {pneumonia} PNEUMONIA images are called NORMAL",
-        "true_negative_rate": f"{counts['0']['1']} of {normal} NORMAL images are called PNEUMONIA",
-        "expected_calibration_error": f"on average its probabilities are {100 * value:.1f} percentage points off",
-    }[metric]
+    meanings = {
+        "auroc": f"a PNEUMONIA image gets a higher score than a NORMAL one in {value:.1%} of all pairs",
+        "sensitivity": f"{counts['1']['0']} of {pneumonia} PNEUMONIA images are called NORMAL",
+        "specificity": f"{counts['0']['1']} of {normal} NORMAL images are called PNEUMONIA",
+        "calibration_error": f"on average its probabilities are {100 * value:.1f} percentage points off",
+    }
+    return f": {meanings[metric]}" if metric in meanings else ""
 
 
 def _against_float32(engine: dict[str, Any]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from model_code.contract import documents
 from model_code.contract.job import JobError
 from model_code.data.shards import examples, read_columns
 from model_code.evaluation import served_archive
@@ -71,7 +72,11 @@ class ExportedModel:
         for needed in ("metadata.json", f"{VERSION_DIRECTORY}/saved_model.pb"):
             if not (directory / needed).is_file():
                 raise JobError(f"The model archive {archive.name} has no {needed}.")
-        self.metadata: dict[str, Any] = json.loads((directory / "metadata.json").read_text(encoding="utf-8"))
+        try:
+            read = documents.read_metadata(json.loads((directory / "metadata.json").read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise JobError(f"The metadata.json of the model archive {archive.name} cannot be read: {error}") from error
+        self.metadata: dict[str, Any] = dict(read)
         if missing := sorted({"image_size", "threshold", "dataset"} - set(self.metadata)):
             raise JobError(f"The metadata.json of the model archive {archive.name} has no {' and no '.join(missing)}.")
         self._archive, self._directory = archive, directory
@@ -88,7 +93,7 @@ class ExportedModel:
     @property
     def engine(self) -> str:
         """What computes its answers where it is served, and here: `tensorflow` or `litert`."""
-        return str(self.metadata.get("engine", "tensorflow"))
+        return str(self.metadata["engine"])
 
     @property
     def has_fallback(self) -> bool:

@@ -14,7 +14,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from model_code.data.archive import LABELS
+from model_code.contract import documents
+from model_code.contract.labels import LABELS
 from model_code.imaging.decoding import batch_from_bytes
 from model_code.network.classifier import Classifier
 from model_code.network.feature_projection import Projection, projected
@@ -23,6 +24,8 @@ from model_code.network.out_of_distribution import Guard, unfamiliarity
 from model_code.serving import inference
 
 VERSION_DIRECTORY = "1"
+# What inference.py imports, for both engines.
+_BESIDE_THE_HANDLERS = ("__init__.py", "contract/__init__.py", "contract/documents.py", "contract/images.py")
 
 
 class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
@@ -172,8 +175,11 @@ def save_handlers(directory: Path) -> None:
 
     They are the same for both engines: metadata.json says which it is.
     """
-    code = directory / "code"
-    code.mkdir(parents=True, exist_ok=True)
+    code, source = directory / "code", Path(inference.__file__).parent
+    for module in _BESIDE_THE_HANDLERS:
+        target = code / "model_code" / module
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / module, target)
     shutil.copyfile(inference.__file__, code / "inference.py")
 
 
@@ -205,6 +211,7 @@ def save_metadata(
         training: hyperparameters and history, for the evaluation report.
     """
     metadata = {
+        "schema": documents.METADATA,
         "labels": list(LABELS),
         "image_size": card["image_size"],
         "threshold": threshold,

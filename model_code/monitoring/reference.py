@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from model_code.contract import documents
 from model_code.contract.job import JobError
+from model_code.contract.metrics import CLASSIFICATION
 from model_code.statistics.metrics import Array
 
 if TYPE_CHECKING:
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from model_code.evaluation.scoring import TestScores
 
 FILE = "reference.json"
-VERSION = 1
 # More would say nothing that a figure of the report shows, and each is read by every monitoring job.
 MOST_SAMPLES = 1000
 _DIGITS = 6
@@ -35,7 +36,7 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
         evaluation: the evaluation document.
     """
     usual = validation.unfamiliarity <= 1
-    figures = evaluation["binary_classification_metrics"] | evaluation["calibration"]
+    figures = evaluation[CLASSIFICATION] | evaluation["calibration"]
     test = evaluation["test"]
     labels = {label: sum(row.values()) for label, row in figures["confusion_matrix"].items()}
     evaluated = {
@@ -48,7 +49,7 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
         )
     }
     return {
-        "version": VERSION,
+        "schema": documents.REFERENCE,
         "dataset_sha256": evaluation["dataset_sha256"],
         "threshold": evaluation["threshold"],
         "indeterminate": {name: evaluation["indeterminate"][name] for name in ("low", "high")},
@@ -74,13 +75,11 @@ def read(directory: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = found["version"]
-    except (ValueError, KeyError, TypeError) as error:
+        return dict(documents.read_reference(json.loads(path.read_text(encoding="utf-8"))))
+    except documents.DocumentError as error:
+        raise JobError(str(error)) from error
+    except ValueError as error:
         raise JobError(f"The model's {FILE} is damaged: {error!r}.") from error
-    if version != VERSION:
-        raise JobError(f"The model's {FILE} is of version {version}, where {VERSION} is understood: deploy again.")
-    return found
 
 
 def _figure(figure: dict[str, Any], images: int, patients: int) -> dict[str, Any]:

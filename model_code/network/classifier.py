@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from model_code.contract.backbones import FINE_TUNE_STAGES
 from model_code.contract.job import JobError
 from model_code.network import backbones, pretrained_weights
 from model_code.network.backbones import Backbone
@@ -97,7 +98,7 @@ class Classifier:
             first = self.backbone.first_layer(fine_tune_from)
             if first not in names:
                 raise JobError(
-                    f"FineTuneFrom must be none, {', '.join(backbones.FINE_TUNE_STAGES)} or a layer of "
+                    f"FineTuneFrom must be none, {', '.join(FINE_TUNE_STAGES)} or a layer of "
                     f"{self.backbone.name}, not {fine_tune_from!r}; its stages begin at "
                     f"{', '.join(self.backbone.stages)}."
                 )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from model_code.contract.metrics import CLASSIFICATION
 from model_code.reports.plots import FAINT, INK, NORMAL_COLOUR, PNEUMONIA_COLOUR, Plot, svg
 from model_code.statistics.metrics import Array
 
@@ -15,7 +16,7 @@ _BAND_COLOUR = "#f0d58c"
 
 def roc(evaluation: dict[str, Any]) -> Plot:
     """The ROC curve with its band, the operating point and, where there is one, the serving model's curve."""
-    found = evaluation["binary_classification_metrics"]
+    found = evaluation[CLASSIFICATION]
     band = evaluation["curve_bands"]["receiver_operating_characteristic_curve"]
     low, high = found["auc"]["confidence_interval"]
     serving = evaluation["comparison"]["serving"]
@@ -48,7 +49,7 @@ def roc(evaluation: dict[str, Any]) -> Plot:
 
 def precision_recall(evaluation: dict[str, Any]) -> Plot:
     """The precision-recall curve with its band and the prevalence, which is what guessing gives."""
-    found = evaluation["binary_classification_metrics"]
+    found = evaluation[CLASSIFICATION]
     band = evaluation["curve_bands"]["precision_recall_curve"]
     curve, prevalence = found["precision_recall_curve"], evaluation["test"]["prevalence"]
     low, high = found["auprc"]["confidence_interval"]
@@ -71,7 +72,7 @@ def precision_recall(evaluation: dict[str, Any]) -> Plot:
 
 def confusion(evaluation: dict[str, Any]) -> Plot:
     """Labels against calls at the decision threshold, as counts and as shares of each label."""
-    matrix = evaluation["binary_classification_metrics"]["confusion_matrix"]
+    matrix = evaluation[CLASSIFICATION]["confusion_matrix"]
     rows = [[matrix[actual][called] for called in ("0", "1")] for actual in ("0", "1")]
     shares = [[count / max(1, sum(row)) for count in row] for row in rows]
 
@@ -159,7 +160,7 @@ def histogram(labels: Array, probabilities: Array, evaluation: dict[str, Any]) -
 
 def subgroups(evaluation: dict[str, Any]) -> Plot:
     """Sensitivity, specificity and AUROC of the whole test split and of each subgroup, with their intervals."""
-    found = evaluation["binary_classification_metrics"]
+    found = evaluation[CLASSIFICATION]
     names = {"true_positive_rate": "sensitivity", "true_negative_rate": "specificity", "auc": "AUROC"}
     rows = [{"title": "all", **{name: found[name] for name in names}}, *evaluation["subgroups"]]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from model_code.contract.metrics import CLASSIFICATION
 from model_code.evaluation.comparison import name as package_name
 from model_code.evaluation.scoring import TestScores
 from model_code.reports import evaluation_plots, html_page, plots
@@ -211,7 +212,7 @@ def _calibration(evaluation: dict[str, Any]) -> Html:
 
 
 def _indeterminate(evaluation: dict[str, Any], scores: TestScores) -> Html:
-    band, found = evaluation["indeterminate"], evaluation["binary_classification_metrics"]
+    band, found = evaluation["indeterminate"], evaluation[CLASSIFICATION]
     names = {"true_positive_rate": "Sensitivity", "true_negative_rate": "Specificity"}
     return html_page.beside(
         evaluation_plots.histogram(scores.labels, scores.probabilities, evaluation),
@@ -279,7 +280,7 @@ def _settings(metadata: dict[str, Any]) -> Iterator[list[Any]]:
 
 
 def _found(evaluation: dict[str, Any]) -> dict[str, Any]:
-    return {**evaluation["binary_classification_metrics"], **evaluation["calibration"]}
+    return {**evaluation[CLASSIFICATION], **evaluation["calibration"]}
 
 
 def _interval(figure: dict[str, Any]) -> Html:

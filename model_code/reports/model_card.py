@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from model_code.contract.metrics import CLASSIFICATION
+
 INTENDED_USE = (
     "Research and decision support only. The model estimates the probability of pneumonia on a frontal chest "
     "radiograph that resembles its training data; it does not make a diagnosis, is not a medical device, and must not "
@@ -110,7 +112,7 @@ def _training(metadata: dict[str, Any], card: dict[str, Any]) -> dict[str, Any]:
 
 def _evaluation(evaluation: dict[str, Any], card: dict[str, Any]) -> dict[str, Any]:
     test, gates, comparison = evaluation["test"], evaluation["gates"], evaluation["comparison"]
-    found = evaluation["binary_classification_metrics"]
+    found = evaluation[CLASSIFICATION]
     groups = [(title, [(name, found[key]) for key, name in keys.items()]) for title, keys in _FIGURES.items()]
     calibration = evaluation["calibration"]
     groups.append(

@@ -14,7 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import tensorflow as tf
 
-from model_code.data.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.evaluation.scoring import Pixels, TestScores
 from model_code.imaging.decoding import resize
 from model_code.network.grad_cam import COLOURS, OPACITY

@@ -13,7 +13,8 @@ So each exception here reads "<code>: <sentence>", and the caller tells the case
     not_a_radiograph         the image is unlike those the model was trained on
     inference_failed         TensorFlow Serving failed for another reason
 
-The container has no TensorFlow and no Pillow: only the standard library is imported. A model with an engine of its own
+The container has no TensorFlow and no Pillow: only the standard library is imported, and modules of `model_code`
+that travel beside this file and import nothing else. A model with an engine of its own
 (`engine` in metadata.json) brings what that needs along; then there is a `handler` here, which the container calls in
 place of the other two, and TensorFlow Serving is not asked.
 """
@@ -25,20 +26,11 @@ import binascii
 import functools
 import json
 import os
-import struct
 from pathlib import Path
 from typing import Any
 
-# A whole chest radiograph has at most about 4,300 x 3,500 pixels (15 million). Four times that is accepted; a small
-# file that would unpack to more is not.
-MAX_PIXELS = 60_000_000
-
-_JPEG_START = b"\xff\xd8\xff"
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-# Markers that begin a frame and hold its size (ITU-T T.81, table B.1); C4, C8 and CC are not frames.
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
-
+from model_code.contract.documents import ANSWER
+from model_code.contract.images import JPEG, PNG, check_image
 
 _MODEL = Path(__file__).resolve().parent.parent
 
@@ -53,35 +45,6 @@ class RequestError(ValueError):
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
-
-
-def image_dimensions(encoded: bytes) -> tuple[int, int]:
-    """Width and height in pixels that a JPEG or PNG declares in its header; nothing is decoded.
-
-    Raises:
-        ValueError: when the bytes do not begin a JPEG or PNG, or hold no size. The text says which.
-    """
-    if encoded.startswith(_PNG_START):
-        if len(encoded) < 24 or encoded[12:16] != b"IHDR":
-            raise ValueError("it is a PNG without a header")
-        width, height = struct.unpack(">II", encoded[16:24])
-        return int(width), int(height)
-    if encoded.startswith(_JPEG_START):
-        return _jpeg_dimensions(encoded)
-    raise ValueError("it is neither a JPEG nor a PNG")
-
-
-def check_image(encoded: bytes) -> None:
-    """Refuse what is no JPEG or PNG, or is too large to unpack.
-
-    Raises:
-        ValueError: the reason, as the end of a sentence about the image.
-    """
-    if not encoded:
-        raise ValueError("it is empty")
-    width, height = image_dimensions(encoded)
-    if width < 1 or height < 1 or width * height > MAX_PIXELS:
-        raise ValueError(f"it has {width} x {height} pixels, where 1 to {MAX_PIXELS:,} in all are accepted")
 
 
 def input_handler(data: Any, context: Any) -> str:
@@ -104,7 +67,7 @@ def input_handler(data: Any, context: Any) -> str:
 def _images(data: Any, context: Any) -> list[bytes]:
     """The images of a request, each looked at from outside."""
     content_type = (context.request_content_type or "").split(";")[0].strip().lower()
-    if content_type in {"image/jpeg", "image/png"}:
+    if content_type in {JPEG, PNG}:
         images = [data.read()]
     elif content_type == "application/json":
         images = _images_of_json(data.read())
@@ -155,7 +118,7 @@ def _answer(rows: list[dict[str, Any]]) -> tuple[str, str]:
         "image_size": _METADATA["image_size"],
         "dataset_sha256": _METADATA["dataset"]["sha256"],
     }
-    return json.dumps({"predictions": predictions, "model": model}), "application/json"
+    return json.dumps({"schema": ANSWER, "predictions": predictions, "model": model}), "application/json"
 
 
 def check_familiar(predictions: list[dict[str, Any]]) -> None:
@@ -209,24 +172,6 @@ def _images_of_json(body: bytes) -> list[bytes]:
     if not images:
         raise RequestError("undecodable_image", 'The list "instances" is empty.')
     return images
-
-
-def _jpeg_dimensions(encoded: bytes) -> tuple[int, int]:
-    position = 2
-    while position + 9 <= len(encoded):
-        if encoded[position] != 0xFF:
-            break
-        marker = encoded[position + 1]
-        if marker == 0xFF:  # fill bytes may stand before a marker
-            position += 1
-        elif marker in _JPEG_WITHOUT_LENGTH:
-            position += 2
-        elif marker in _JPEG_FRAMES:
-            height, width = struct.unpack(">HH", encoded[position + 5 : position + 9])
-            return int(width), int(height)
-        else:
-            position += 2 + int(struct.unpack(">H", encoded[position + 2 : position + 4])[0])
-    raise ValueError("it is a JPEG without a frame header")
 
 
 def _read_metadata() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from model_code.data.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.data.shards import examples, options
 from model_code.imaging.augmentation import Augmentation
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from ops.pipelines.archive import IMAGE_SUFFIXES
+from model_code.contract import images
+from model_code.contract.layout import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from ops.api.access import Access
 
-_SIGNATURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 # DICOM files begin with 128 bytes of anything (PS3.10, 7.1).
 _DICOM, _DICOM_AT = b"DICM", 128
 _SUFFIXES = IMAGE_SUFFIXES | {".dcm"}
@@ -71,7 +71,7 @@ def media_type(content: bytes) -> str | None:
     """What a file is by its first bytes, not by its name: a PNG called .jpeg is common."""
     if content[_DICOM_AT : _DICOM_AT + len(_DICOM)] == _DICOM:
         return "application/dicom"
-    return next((kind for start, kind in _SIGNATURES.items() if content.startswith(start)), None)
+    return images.media_type(content)
 
 
 def files_to_predict(paths: Iterable[Path]) -> list[Path]:

@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from model_code.contract.metrics import figure
 from ops.base.output import results, table
 
 if TYPE_CHECKING:
     from ops.models.registry import ModelVersion
 
-# evaluation.json's names, by what people call them.
+# Figures of evaluation.json, by what people call them.
 SHOWN = {
-    "AUROC": ("binary_classification_metrics", "auc"),
-    "AUPRC": ("binary_classification_metrics", "auprc"),
-    "sensitivity": ("binary_classification_metrics", "true_positive_rate"),
-    "specificity": ("binary_classification_metrics", "true_negative_rate"),
-    "accuracy": ("binary_classification_metrics", "accuracy"),
-    "calibration error": ("calibration", "expected_calibration_error"),
-    "Brier score": ("calibration", "brier_score"),
+    "AUROC": "auroc",
+    "AUPRC": "auprc",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "accuracy": "accuracy",
+    "calibration error": "calibration_error",
+    "Brier score": "brier_score",
 }
 
 
@@ -31,12 +32,10 @@ class Evaluated:
     version: ModelVersion
     evaluation: dict[str, Any]
 
-    def figure(self, path: tuple[str, ...]) -> tuple[float, tuple[float, float] | None] | None:
-        """A metric and its 95 % interval; None where the evaluation has no such number."""
-        found: Any = self.evaluation
-        for key in path:
-            found = found.get(key) if isinstance(found, dict) else None
-        value = found.get("value") if isinstance(found, dict) else None
+    def figure(self, name: str) -> tuple[float, tuple[float, float] | None] | None:
+        """A metric of `contract.metrics` and its 95 % interval; None where the evaluation has no such number."""
+        found = figure(self.evaluation, name) or {}
+        value = found.get("value")
         if not isinstance(value, (int, float)):
             return None
         interval = found.get("confidence_interval")
@@ -45,9 +44,9 @@ class Evaluated:
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
         metrics = {}
-        for name, path in SHOWN.items():
-            if figure := self.figure(path):
-                metrics[name] = {"value": figure[0], "confidence_interval": figure[1]}
+        for title, name in SHOWN.items():
+            if found := self.figure(name):
+                metrics[title] = {"value": found[0], "confidence_interval": found[1]}
         return {
             "version": self.version.version,
             "arn": self.version.arn,
@@ -76,11 +75,11 @@ def print_comparison(first: Evaluated, second: Evaluated) -> None:
     """The two columns and their difference."""
     names = [f"version {one.version.version}" for one in (first, second)]
     listing = table("metric", *names, "difference")
-    for name, path in SHOWN.items():
-        figures = [first.figure(path), second.figure(path)]
+    for title, name in SHOWN.items():
+        figures = [first.figure(name), second.figure(name)]
         cells = [_cell(figure) for figure in figures]
         difference = f"{figures[1][0] - figures[0][0]:+.3f}" if figures[0] and figures[1] else ""
-        listing.add_row(name, *cells, difference)
+        listing.add_row(title, *cells, difference)
     for title, key in (("threshold", "threshold"), ("dataset", "dataset_sha256")):
         listing.add_row(title, *(escape(_short(one.evaluation.get(key))) for one in (first, second)), "")
     images = [one.evaluation.get("test", {}).get("images") for one in (first, second)]

@@ -7,6 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from lambdas.aws import served_package
+from model_code.contract.documents import read_evaluation
+from model_code.contract.metrics import figure
 from ops.base.errors import CommandError, error_code
 from ops.pipelines import reports
 
@@ -17,12 +20,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 # What the listing shows of evaluation.json, in its own names.
-_FIGURES = {
-    "auroc": ("binary_classification_metrics", "auc", "value"),
-    "sensitivity": ("binary_classification_metrics", "true_positive_rate", "value"),
-    "specificity": ("binary_classification_metrics", "true_negative_rate", "value"),
-    "calibration_error": ("calibration", "expected_calibration_error", "value"),
-}
+_FIGURES = ("auroc", "sensitivity", "specificity", "calibration_error")
+_SECONDS_BETWEEN_LOOKS = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,24 +164,8 @@ class ModelRegistry:
 
     def serving(self) -> Serving:
         """Ask the endpoint which package it serves: its configuration's model names it."""
-        try:
-            endpoint = self._sagemaker.describe_endpoint(EndpointName=self._endpoint)
-        except Exception as error:
-            if _missing(error):
-                return Serving(status=None, package_arn=None)
-            raise
-        status, reason = endpoint["EndpointStatus"], endpoint.get("FailureReason", "")
-        try:
-            config = self._sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-            model = self._sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
-        except Exception as error:
-            # Between two looks a release may have removed what the first one named.
-            if _missing(error):
-                return Serving(status=status, package_arn=None, failure_reason=reason)
-            raise
-        containers: list[Any] = [model.get("PrimaryContainer") or {}, *model.get("Containers", [])]
-        package = next((name for container in containers if (name := container.get("ModelPackageName"))), None)
-        return Serving(status=status, package_arn=package, failure_reason=reason)
+        served = served_package.find(self._sagemaker, self._endpoint, seconds=_SECONDS_BETWEEN_LOOKS)
+        return Serving(status=served.status, package_arn=served.package_arn, failure_reason=served.failure_reason)
 
     def _evaluation(self, uri: str) -> dict[str, Any]:
         """evaluation.json; empty where there is none, or none to be read."""
@@ -196,20 +179,9 @@ class ModelRegistry:
             if error_code(error) in {"NoSuchKey", "NoSuchBucket", "AccessDenied", "403", "404"}:
                 return {}
             raise
-        return dict(json.loads(body))
+        return dict(read_evaluation(json.loads(body)))
 
     @staticmethod
     def _figures(evaluation: dict[str, Any]) -> dict[str, float]:
-        found = {}
-        for name, path in _FIGURES.items():
-            value: Any = evaluation
-            for key in path:
-                value = value.get(key, {}) if isinstance(value, dict) else {}
-            if isinstance(value, (int, float)):
-                found[name] = float(value)
-        return found
-
-
-def _missing(error: BaseException) -> bool:
-    code = error_code(error)
-    return code.startswith("ResourceNotFound") or (code == "ValidationException" and "Could not find" in str(error))
+        values = {name: (figure(evaluation, name) or {}).get("value") for name in _FIGURES}
+        return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}

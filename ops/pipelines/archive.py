@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import zipfile
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from model_code.contract.labels import LABELS, SPLITS
+from model_code.contract.layout import Kind, Layout, look
 from ops.base.errors import CommandError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
-LABELS = ("NORMAL", "PNEUMONIA")
-SPLITS = ("train", "val", "test")
-IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 _NO_SPLIT = "without a split"
-_LAYOUT = "{train,val,test}/{NORMAL,PNEUMONIA}/<images>, or {NORMAL,PNEUMONIA}/<images>, at any depth"
 
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """Images per split and label; one that is in the archive twice, as in Kaggle's double tree, is counted once."""
+    """Images per split and label; one that is in the archive twice, as in Kaggle's double tree, is counted once.
+
+    Attributes:
+        images: by split and label.
+        copies: how many more there are.
+        unused: a sentence about what is left out besides litter; empty where that is nothing.
+    """
 
     images: dict[str, dict[str, int]]
+    copies: int = 0
+    unused: str = ""
 
     @property
     def total(self) -> int:
@@ -32,14 +38,16 @@ class Contents:
 
     def __str__(self) -> str:
         splits = ", ".join(f"{split} {sum(labels.values()):,}" for split, labels in self.images.items())
-        return f"{self.total:,} images ({splits})"
+        copies = f", and {self.copies:,} copies of them" if self.copies else ""
+        unused = f". {self.unused}" if self.unused else ""
+        return f"{self.total:,} images ({splits}){copies}{unused}"
 
 
 def inspect(path: Path) -> Contents:
     """Read a zip file's central directory and count its images; raises CommandError when training cannot use it."""
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [(entry.filename, entry.CRC) for entry in archive.infolist() if not entry.is_dir()]
+            entries = [(entry.filename, entry.CRC) for entry in archive.infolist()]
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise CommandError(f"{path} is not a complete zip file: copy or download it again.") from error
     except OSError as error:
@@ -48,46 +56,28 @@ def inspect(path: Path) -> Contents:
 
 
 def pack(folder: Path, target: Path) -> Contents:
-    """Zip the images of a folder into `target`, litter left out; raises CommandError when it has not the layout."""
-    files = [entry for entry in sorted(folder.rglob("*")) if _placed(entry.relative_to(folder).parts)]
-    files = [entry for entry in files if entry.is_file()]
-    contents = _count(folder, ((entry.relative_to(folder).as_posix(), entry.stat().st_size) for entry in files))
+    """Zip the radiographs of a folder into `target`; raises CommandError when nothing can be trained on them."""
+    names = {entry.relative_to(folder).as_posix(): entry for entry in sorted(folder.rglob("*")) if entry.is_file()}
+    contents = _count(folder, ((name, entry.stat().st_size) for name, entry in names.items()))
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
-        for entry in files:
-            archive.write(entry, f"chest_xray/{entry.relative_to(folder).as_posix()}")
+        for name, entry in names.items():
+            if look(name).kind is Kind.RADIOGRAPH:
+                archive.write(entry, f"chest_xray/{name}")
     return contents
 
 
-def _placed(parts: tuple[str, ...]) -> tuple[str, str, str] | None:
-    """(split, label, file name) of an image in the layout, however deep its root; None for anything else."""
-    if len(parts) < 2 or "__MACOSX" in parts or any(part.startswith(".") for part in parts):
-        return None
-    label, name = parts[-2].upper(), parts[-1]
-    if label not in LABELS or PurePosixPath(name).suffix.lower() not in IMAGE_SUFFIXES:
-        return None
-    split = parts[-3].lower() if len(parts) > 2 else ""
-    return split if split in SPLITS else _NO_SPLIT, label, name
-
-
 def _count(source: Path, entries: Iterable[tuple[str, int]]) -> Contents:
+    """Count entries by name and fingerprint; raises CommandError when nothing can be trained on them."""
+    layout = Layout()
     seen = {
-        (*placed, fingerprint)
+        (entry.split or _NO_SPLIT, entry.label, entry.file, fingerprint)
         for name, fingerprint in entries
-        if (placed := _placed(PurePosixPath(name).parts)) is not None
+        if (entry := layout.add(name)).kind is Kind.RADIOGRAPH
     }
+    if problem := layout.problem():
+        raise CommandError(f"{source}: {problem.detail} {problem.advice}")
     images: dict[str, dict[str, int]] = {}
     for split, label, _, _ in seen:
         images.setdefault(split, dict.fromkeys(LABELS, 0))[label] += 1
-    if not images:
-        raise CommandError(f"{source} holds no JPEG or PNG image in a folder NORMAL or PNEUMONIA: make it {_LAYOUT}.")
-    # The Trigger function asks for the same: something of both classes to train on.
-    training = "train" if set(images) != {_NO_SPLIT} and "train" in images else _NO_SPLIT
-    if training not in images:
-        raise CommandError(
-            f"{source} has images in {' and '.join(sorted(images))} but none in train: make it {_LAYOUT}."
-        )
-    for label, count in images[training].items():
-        if not count:
-            raise CommandError(f"{source} holds no {label} image to train on: make it {_LAYOUT}.")
-    order = (*SPLITS, _NO_SPLIT)
-    return Contents(images={split: images[split] for split in order if split in images})
+    ordered = {split: images[split] for split in (*SPLITS, _NO_SPLIT) if split in images}
+    return Contents(ordered, copies=layout.total - len(seen), unused=layout.unused())

@@ -45,7 +45,11 @@ def upload_key(name: str, now: datetime | None = None) -> str:
 
 
 def _stem(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name.removesuffix(".zip")).strip("-.") or "archive"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", _without_suffix(name)).strip("-.") or "archive"
+
+
+def _without_suffix(name: str) -> str:
+    return re.sub(r"\.zip$", "", name, flags=re.IGNORECASE)
 
 
 def send(s3: S3Client, path: Path, *, bucket: str, name: str, progress: Callable[[int], None]) -> Upload:
@@ -71,7 +75,7 @@ def send(s3: S3Client, path: Path, *, bucket: str, name: str, progress: Callable
         return Upload(bucket=bucket, key=key, version_id=answer.get("VersionId", "null"))
     with path.open("rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:12]
-    named = f"{name.removesuffix('.zip')}-{fingerprint}"
+    named = f"{_without_suffix(name)}-{fingerprint}"
     begun = _unfinished(s3, bucket, prefix=f"incoming/{_stem(named)}-")
     if begun is None:
         key = upload_key(named)

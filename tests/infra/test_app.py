@@ -110,12 +110,12 @@ def test_validation_is_part_of_it(context: dict[str, Any], tmp_path: Path) -> No
 
 
 def test_a_wrong_setting_is_one_line(context: dict[str, Any], tmp_path: Path) -> None:
-    del context["shared"]["pipeline"]["epochs"]
+    del context["shared"]["pipeline"]["tuning"]
 
     done = run(APP, context, tmp_path)
 
     assert done.returncode == 1
-    assert done.stderr == 'cdk.json, environment "dev": pipeline.epochs is missing.\n'
+    assert done.stderr == 'cdk.json, environment "dev": pipeline.tuning is missing.\n'
     assert not list(tmp_path.iterdir())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -12,10 +13,15 @@ import pytest
 from pydantic import ValidationError
 
 from infra.settings import Pipeline, Settings, SettingsError
+from model_code import split_dataset
+from model_code.contract.job import JobError
+from model_code.contract.parameters import TRAINING
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
 OPTIONAL = {"notification_email", "account", "tags", "permissions_boundary"}
+# Parameters of the pipeline, whose defaults are stated with what they mean.
+DEFAULTS = {one.field: one.default for one in TRAINING.values() if one.setting}
 
 
 def leaves(section: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -41,7 +47,7 @@ def whole(environment: str) -> dict[str, Any]:
 def cases() -> Iterator[Any]:
     for environment in CONTEXT["environments"]:
         for path in leaves(whole(environment)["environments"][environment]):
-            if path[0] not in OPTIONAL:
+            if path[0] not in OPTIONAL and not (path[0] == "pipeline" and path[-1] in DEFAULTS):
                 yield pytest.param(environment, path, id=f"{environment}-{'.'.join(path)}")
 
 
@@ -58,6 +64,31 @@ def test_a_missing_value_is_named_in_one_line(environment: str, path: tuple[str,
     assert f'environment "{environment}"' in text
     assert all(part in text for part in path)
     assert "missing" in text
+
+
+def test_a_parameter_that_is_not_stated_is_as_the_table_says() -> None:
+    context = whole("dev")
+    context["environments"]["dev"]["pipeline"] = {"weights_file": "none", "spot": False, "tuning": False}
+
+    pipeline = Settings.load(context).pipeline
+
+    assert {name: getattr(pipeline, name) for name in DEFAULTS} == DEFAULTS
+    assert not DEFAULTS.keys() & CONTEXT["shared"]["pipeline"].keys(), "stated twice is changed once"
+
+
+@pytest.mark.parametrize(("value", "accepted"), [(0.005, False), (0.01, True), (0.4, True), (0.45, False)])
+def test_what_the_job_would_refuse_stops_synthesis(value: float, accepted: bool) -> None:
+    """The archive would be decoded, and paid for, before SplitDataset refuses the fraction."""
+    context = whole("dev")
+    context["environments"]["dev"]["pipeline"]["validation_fraction"] = value
+    flags = ["--archive-uri", f"s3://bucket/datasets/{'0' * 64}/archive.zip", "--image-size", "64", "--seed", "1"]
+
+    for check, error in (
+        (lambda: Settings.load(context), SettingsError),
+        (lambda: split_dataset.parse([*flags, "--validation-fraction", str(value)]), JobError),
+    ):
+        with nullcontext() if accepted else pytest.raises(error, match=r"(?i)validation_?fraction"):
+            check()
 
 
 def test_no_environment_repeats_what_is_shared() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model_code.data.archive import LABELS
+from model_code.contract.labels import LABELS
 from model_code.data.patient_split import Radiograph
 from model_code.data.shards import write_shards
 

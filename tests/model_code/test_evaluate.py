@@ -189,7 +189,7 @@ def test_a_model_archive_without_a_model_is_refused(inputs, tmp_path):
 
 
 def test_parameters_out_of_range_are_refused():
-    with pytest.raises(JobError, match="min_auroc must be from 0 to 1, not 90"):
+    with pytest.raises(JobError, match="MinAuroc must be from 0 to 1, not 90"):
         evaluate.parse(arguments(LOOSE.replace("auroc 0", "auroc 90")))
-    with pytest.raises(JobError, match="ServingComparison must be gate or report, not 'never'"):
+    with pytest.raises(JobError, match="ServingComparison must be one of gate, report, not 'never'"):
         evaluate.parse(arguments(mode="never"))

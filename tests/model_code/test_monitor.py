@@ -211,7 +211,7 @@ def test_a_number_out_of_range_is_refused(wrong):
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"version": 99}'])
 def test_a_reference_that_is_not_understood_fails_the_job(tmp_path, text):
     (tmp_path / reference.FILE).write_text(text)
-    with pytest.raises(JobError, match=r"damaged|version 99"):
+    with pytest.raises(JobError, match=r"damaged|no JSON object|of version (None|99), where 1 is understood"):
         reference.read(tmp_path)
 
 

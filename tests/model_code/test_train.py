@@ -66,13 +66,13 @@ def test_what_the_toolkit_adds_in_a_tuning_job_is_passed_over():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"epochs": 0, "fine_tune_epochs": 0}, "nor both 0"),
-        ({"epochs": -1}, "must not be negative"),
+        ({"epochs": 0}, "Epochs must be from 1 to 1000, not 0"),
+        ({"fine_tune_epochs": -1}, "FineTuneEpochs must be from 0 to 1000, not -1"),
         ({"learning_rate": 0}, "LearningRate must be from 1e-08 to 1, not 0"),
         ({"fine_tune_learning_rate": "nan"}, "FineTuneLearningRate must be from 1e-08 to 1, not nan"),
-        ({"batch_size": 1}, "BatchSize must be at least 2"),
-        ({"patience": 0}, "Patience must be at least 1 epoch, not 0"),
-        ({"feature_views": -1}, "FeatureViews must be 0"),
+        ({"batch_size": 1}, "BatchSize must be from 2 to 4096, not 1"),
+        ({"patience": 0}, "Patience must be from 1 to 1000, not 0"),
+        ({"feature_views": -1}, "FeatureViews must be from 0 to 100"),
         ({"label_smoothing": 0.6}, "LabelSmoothing must be from 0 to 0.5"),
         ({"ema_momentum": 1}, "EmaMomentum must be from 0 to 0.9999"),
         ({"class_weights": "auto"}, "ClassWeights must be one of balanced, none, not 'auto'"),

@@ -33,12 +33,12 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 
 def code_of(function: dict[str, Any]) -> bytes:
     """A deployable archive of a function: this commit's handler, or nothing where it has none of the name any more."""
-    name = re.fullmatch(r"lambdas\.(\w+)\.handler\.handle", function["Properties"]["Handler"])
+    name = re.fullmatch(r"lambdas\.(\w+)\.(\w+)\.handle", function["Properties"]["Handler"])
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("empty", "")
-        if name and (Path(__file__).parents[2] / "lambdas" / name[1]).is_dir():
-            folder = stage_function(name[1])
+        if name and (Path(__file__).parents[2] / "lambdas" / name[1] / f"{name[2]}.py").is_file():
+            folder = stage_function(name[1], module=name[2])
             for path in sorted(item for item in folder.rglob("*") if item.is_file()):
                 archive.write(path, path.relative_to(folder).as_posix())
     return buffer.getvalue()

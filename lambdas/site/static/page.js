@@ -2,7 +2,7 @@
 
 const SECRET = "cxr-secret";
 // Above this many bytes the gateway takes no image: it goes to the bucket first.
-const LARGEST_BODY = 4_000_000;
+const LARGEST_BODY = Number(document.documentElement.dataset.maxImageBytes);
 const byId = (id) => document.getElementById(id);
 const fileSize = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 const percent = (value) => `${(100 * value).toFixed(2)}%`;

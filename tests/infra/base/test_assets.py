@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import subprocess
+import sys
 import tarfile
+import textwrap
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -70,6 +74,87 @@ def test_a_function_holds_what_its_modules_import_and_what_that_imports(sources:
     staged = listing(stage_function("trigger", root=sources, build=tmp_path / "build"))
 
     assert {path.split("/")[1] for path in staged} == {"__init__.py", "trigger", "http", "times"}
+
+
+def test_a_function_holds_a_neighbour_however_it_is_imported(sources: Path, tmp_path: Path) -> None:
+    """`from lambdas import web` names no module of it, and a relative import not even the package."""
+    statements = ["from lambdas import web", "import lambdas.http", "from .. import web", "from ..web import answers"]
+    for name in ("web/__init__.py", "web/answers.py"):
+        (sources / "lambdas" / name).parent.mkdir(exist_ok=True)
+        (sources / "lambdas" / name).write_text("", encoding="utf-8")
+    (sources / "lambdas/http/__init__.py").write_text("from lambdas.http.answers import *\n", encoding="utf-8")
+    for statement in statements:
+        (sources / "lambdas/trigger/handler.py").write_text(f"{statement}\n", encoding="utf-8")
+        staged = listing(stage_function("trigger", root=sources, build=tmp_path / "build"))
+        assert "lambdas/http/__init__.py" in staged, statement
+        assert "lambdas/http/answers.py" in staged, statement
+
+
+def test_a_function_holds_nothing_that_it_does_not_import(sources: Path, tmp_path: Path) -> None:
+    """Neither a neighbour of its own folder, nor what only a type checker reads, nor what a text says."""
+    source = """
+        \"\"\"Not: from lambdas.release import handler\"\"\"
+        from typing import TYPE_CHECKING
+        from model_code.deep import part
+        if TYPE_CHECKING:
+            from model_code.train import anything
+    """
+    (sources / "lambdas/trigger/handler.py").write_text(textwrap.dedent(source), encoding="utf-8")
+    (sources / "lambdas/trigger/other.py").write_text("", encoding="utf-8")
+    (sources / "lambdas/trigger/static").mkdir()
+    (sources / "lambdas/trigger/static/page.css").write_text("", encoding="utf-8")
+
+    staged = listing(stage_function("trigger", root=sources, build=tmp_path / "build"))
+
+    assert staged == [
+        "lambdas/__init__.py",
+        "lambdas/trigger/__init__.py",
+        "lambdas/trigger/handler.py",
+        "lambdas/trigger/static/page.css",
+        "model_code/__init__.py",
+        "model_code/deep/part.py",
+    ]
+
+
+HANDLERS = sorted(
+    path.relative_to(ROOT / "lambdas").with_suffix("")
+    for path in (ROOT / "lambdas").glob("*/*.py")
+    if "\ndef handle(" in path.read_text(encoding="utf-8")
+)
+ALONE = """
+import importlib, sys
+staged, repository, name = sys.argv[1:]
+sys.path[:] = [staged, *(entry for entry in sys.path if entry not in ("", repository))]
+importlib.import_module(name)
+own = [module for name, module in sys.modules.items() if name.split(".")[0] in ("lambdas", "model_code")]
+elsewhere = [module.__file__ for module in own if not module.__file__.startswith(staged)]
+assert not elsewhere, elsewhere
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("handler", HANDLERS, ids=str)
+def test_every_function_starts_with_what_its_folder_holds(handler: Path, tmp_path: Path) -> None:
+    """Where a module is missing, the first call in AWS would be what finds out."""
+    staged = stage_function(str(handler.parent), module=handler.name, build=tmp_path / "build")
+    command = [sys.executable, "-c", ALONE, str(staged), str(ROOT), f"lambdas.{handler.parent}.{handler.name}"]
+    # Predict reads its variables when it is imported.
+    texts = ("ENDPOINT_NAME", "DICOM_FUNCTION_NAME", "UPLOAD_BUCKET", "PREDICTIONS_TABLE", "REQUESTS_TABLE")
+    numbers = ("MAX_IMAGE_BYTES", "MAX_UPLOAD_BYTES", "KEEP_DAYS")
+    variables = {**dict.fromkeys(texts, "name"), **dict.fromkeys(numbers, "1"), "AWS_DEFAULT_REGION": "us-east-1"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | variables, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_functions_carry_of_the_contract_imports_the_standard_library_only() -> None:
+    for path in (ROOT / "model_code" / "contract").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                assert name.startswith("model_code.contract") or name.split(".")[0] in sys.stdlib_module_names, path
 
 
 def test_a_function_without_source_is_named(sources: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from aws_cdk.assertions import Match, Template
 
 from infra.settings import Settings, SettingsError
+from model_code.contract.parameters import SPOT
 from tests.infra.conftest import ENVIRONMENTS, of_type
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -93,7 +94,7 @@ def test_spot_deploys_the_spot_pipeline(
 
     (training,) = (step for step in body["Steps"] if step["Name"] == "TrainModel")
     assert training["Arguments"]["EnableManagedSpotTraining"] is True
-    assert defaults(body)["MaxWaitSeconds"] == context["shared"]["pipeline"]["max_wait_seconds"]
+    assert defaults(body)["MaxWaitSeconds"] == SPOT["MaxWaitSeconds"].default
 
 
 def test_tuning_deploys_the_tuning_pipeline(tuned: dict[str, Any]) -> None:
@@ -144,6 +145,8 @@ def test_archives_trigger_and_reports_and_copies_do_not(environment: str, templa
 
     assert triggers("incoming/archive.zip")
     assert triggers("incoming/hospital/2024.ZIP")
+    # A suffix is written as somebody's tool likes it.
+    assert all(triggers(f"incoming/Archive.{suffix}") for suffix in ("Zip", "ziP", "zIp", "ZIp", "zIP", "ZiP"))
     assert not triggers("incoming/archive.zip.rejected.json")
     assert not triggers("datasets/" + 64 * "a" + "/archive.zip")
 

@@ -284,4 +284,5 @@ def test_the_function_imports_nothing_else_of_the_project():
         for line in path.read_text(encoding="utf-8").splitlines()
         if line.startswith(("from lambdas", "import lambdas"))
     }
+    imported.remove("lambdas.aws.environment")  # how any function reads its variables
     assert {name.rpartition(".")[0] for name in imported} == {"lambdas.authorizer"}

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 
+from lambdas.aws import topic
 from lambdas.release.endpoint import Evidence, NotServingError
 from lambdas.release.notification import Notifier
 from lambdas.release.package import StateChange, state_change
@@ -163,7 +164,7 @@ class World:
             sagemaker=self.registry,
             stack=EndpointStack(self.cloudformation, STACK, RELEASED_TYPES),
             endpoint=self.endpoint,
-            notifier=Notifier(self.topic, "arn:aws:sns:us-east-1:123456789012:topic"),
+            notifier=Notifier(topic.Topic(self.topic, "arn:aws:sns:us-east-1:123456789012:topic")),
             group=GROUP,
             sleep=self.sleep,
         )

@@ -6,6 +6,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from lambdas.aws.topic import Topic
 from lambdas.release.notification import Notifier
 from lambdas.release.package import describe
 from lambdas.release.stack import EndpointStack, StackRefusedError, StackState, Token
@@ -80,7 +81,7 @@ def test_package_and_its_absence(client):
 
 def test_notifications_are_valid_requests_with_long_names(client):
     sns = client("sns")
-    notifier = Notifier(sns, "arn:aws:sns:us-east-1:123456789012:topic")
+    notifier = Notifier(Topic(sns, "arn:aws:sns:us-east-1:123456789012:topic"))
     with Stubber(sns) as stub:
         for _ in range(10):
             stub.add_response("publish", {"MessageId": "id"})

@@ -22,7 +22,7 @@ READER = "https://reader.example"
 
 
 def front(authentication="api_key", allowed=READER):
-    return Front(DOCUMENT, authentication=authentication, answers=Answers(origins(allowed)))
+    return Front(DOCUMENT, authentication=authentication, answers=Answers(origins(allowed)), max_image_bytes=1_234_567)
 
 
 def ask(method="GET", path="/docs", resource=None, **headers):
@@ -172,6 +172,17 @@ def test_the_function_as_lambda_calls_it(load_handler, context):
     assert json.loads(handle(event("GET", "/openapi.json"), context)["body"])["security"] == [{"jwt": []}]
 
 
+def test_the_page_knows_the_largest_image_that_the_api_takes():
+    """A limit of its own would send to the bucket what the API takes, or to the API what it refuses."""
+    parser = Elements()
+    parser.feed(ask(path="/")["body"])
+    (html,) = [attributes for tag, attributes in parser.tags if tag == "html"]
+    assert html["data-max-image-bytes"] == "1234567"
+    script = ask(path="/page.js", resource="/{proxy+}")["body"]
+    assert "dataset.maxImageBytes" in script
+    assert not re.search(r"\d_000_000", script)
+
+
 def test_the_page_comes_in_parts_of_its_own_and_loads_nothing_else():
     answer = ask(path="/")
     assert answer["headers"]["Content-Type"] == "text/html; charset=utf-8"
@@ -194,7 +205,7 @@ def test_the_pages_policy_allows_its_own_parts_and_the_upload_alone():
     assert "unsafe" not in policy
     assert "connect-src 'self';" in policy
     bucket = "https://bucket.s3.eu-west-1.amazonaws.com"
-    allowed = Front(DOCUMENT, authentication="api_key", answers=Answers(), upload_origin=bucket)
+    allowed = Front(DOCUMENT, authentication="api_key", answers=Answers(), max_image_bytes=1, upload_origin=bucket)
     answer = allowed.answer(event("GET", "/") | {"path": "/"})
     assert f"connect-src 'self' {bucket};" in answer["headers"]["Content-Security-Policy"]
 

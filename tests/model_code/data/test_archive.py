@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import zipfile
 from pathlib import Path
@@ -13,9 +14,15 @@ from model_code.contract.job import JobError
 from model_code.data.archive import list_candidates, open_archive, patient_of, share
 from tests.model_code.conftest import zip_of
 
+# One image of each class to train on: without them nothing is listed.
+OTHERS = {f"zzz/{label}/a.png": label.encode() for label in ("NORMAL", "PNEUMONIA")}
+
 
 def listing(*names: str):
-    return list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(dict.fromkeys(names, b"x")))))
+    """An archive of these files and two more, which are last in the list of candidates."""
+    found = list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(dict.fromkeys(names, b"x") | OTHERS))))
+    assert [one.path for one in found.candidates[-2:]] == list(OTHERS)
+    return dataclasses.replace(found, candidates=found.candidates[:-2])
 
 
 @pytest.mark.parametrize(
@@ -51,8 +58,20 @@ def test_litter_is_counted_and_other_files_are_named():
 
 
 def test_an_archive_without_the_layout_says_what_is_expected():
-    with pytest.raises(JobError, match=r"2 members and none of them .* NORMAL or PNEUMONIA"):
-        listing("holiday/a.jpeg", "holiday/b.jpeg")
+    with pytest.raises(JobError, match=r"No JPEG or PNG image .* in holiday\. Arrange the images as .*NORMAL"):
+        list_candidates(zipfile.ZipFile(io.BytesIO(zip_of({"holiday/a.jpeg": b"x", "holiday/b.jpeg": b"x"}))))
+
+
+def test_an_archive_that_the_trigger_would_refuse_is_not_decoded_either():
+    """A start by hand can name any dataset: nothing is paid for before it is refused."""
+    with pytest.raises(JobError, match="No PNEUMONIA image to train on"):
+        list_candidates(zipfile.ZipFile(io.BytesIO(zip_of({"train/NORMAL/a.png": b"x"}))))
+
+
+def test_masks_are_counted_and_a_folder_tells_the_kind_of_pneumonia():
+    found = listing("PNEUMONIA/VIRUS/images/a.png", "PNEUMONIA/VIRUS/masks/a.png")
+    assert found.masks == 1
+    assert [one.subtype for one in found.candidates] == ["virus"]
 
 
 def test_what_is_no_zip_is_refused_by_name(tmp_path: Path):
@@ -65,9 +84,10 @@ def test_hosts_share_all_files_and_copies_go_to_one():
     contents = {f"train/NORMAL/{number}.png": bytes([number]) * 9 for number in range(7)}
     copies = {f"x/{name}": content for name, content in contents.items()}
     copies["test/NORMAL/last.png"] = contents["train/NORMAL/3.png"]
+    contents["train/PNEUMONIA/other.png"] = b"p"
     candidates = list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(contents | copies)))).candidates
     shares = [share(candidates, position, 3) for position in range(3)]
-    assert sorted(len(groups) for groups in shares) == [2, 2, 3]
+    assert sorted(len(groups) for groups in shares) == [2, 3, 3]
     together = [one for groups in shares for group in groups for one in group]
     assert sorted(one.path for one in together) == [one.path for one in candidates]
     (group,) = (group for groups in shares for group in groups if len(group) == 3)

@@ -27,7 +27,7 @@ def card(**changes):
         "c": fact(200, 200, exif=True, format_="PNG"),
         "d": fact(50, 40),
     }
-    header = Header(URI, 32, 0, 1, 9, 9, 1, 5, ["x/stray.png"], ["readme.txt", "notes.doc"])
+    header = Header(URI, 32, 0, 1, 9, 9, 1, 5, 3, ["x/stray.png"], ["readme.txt", "notes.doc"])
     decoded = Decoded(header, images, facts, {"train/NORMAL/bad": "it is empty"}, [])
     dropped = {"duplicate": [f"copy {number:04d}" for number in range(300, 0, -1)], "patient_in_test": []}
     splits = {"train": images, "validation": [], "test": []} | changes
@@ -46,6 +46,7 @@ def test_every_file_that_is_not_used_has_a_reason():
     assert len(found["duplicate"]["files"]) == MAX_NAMED_FILES
     assert found["duplicate"]["files"][0] == "copy 0001"
     assert card()["litter"] == 5
+    assert card()["masks"] == 3
 
 
 def test_the_files_are_described_by_label():

@@ -112,13 +112,49 @@ def test_too_few_images_are_refused_with_the_counts():
         assign(radiographs("train", 40) + radiographs("test", 2, first=900), fraction=0.2, seed=1)
 
 
-def test_a_near_duplicate_of_a_test_image_under_another_patients_name_ends_the_step(capsys):
+def test_near_duplicates_of_few_test_images_are_dropped_outside_test_and_reported(capsys):
+    """Another upload of 100,000 images for ten such pairs is no advice: test stays, what was trained on it goes."""
+    images = radiographs("train", 300) + radiographs("test", 100, first=900) + radiographs("validation", 60, first=500)
+    inside = "test/NORMAL/903-0.jpeg"
+    outside = ["train/NORMAL/3-0.jpeg", "train/NORMAL/4-0.jpeg", "validation/NORMAL/503-0.jpeg"]
+    pairs = near(inside, *outside, among=images)
+
+    result = assign(images, fraction=0.2, seed=1, near_duplicates=pairs)
+
+    assert sorted(result.dropped["near_duplicate_in_test"]) == sorted(outside)
+    assert len(result.splits["test"]) == 200
+    used = {one.path for split in result.splits.values() for one in split}
+    assert inside in used
+    assert not used & set(outside)
+    train, validation = (sentence for sentence in result.decisions if "near-duplicates of test images" in sentence)
+    assert train.startswith("2 train images")
+    assert validation.startswith("1 validation images")
+    assert f"{inside} and {outside[0]} (correlation 0.9980)" in train
+    assert capsys.readouterr().out.count("near-duplicate inside and outside the test split") == 3
+
+
+@pytest.mark.parametrize(("concerned", "ends"), [(2, False), (3, True)])
+def test_the_step_ends_where_more_than_one_percent_of_test_is_concerned(concerned, ends):
+    images = radiographs("train", 300) + radiographs("test", 100, first=900)
+    pairs = [
+        pair
+        for number in range(concerned)
+        for pair in near(f"test/NORMAL/{900 + number}-0.jpeg", f"train/NORMAL/{number}-0.jpeg", among=images)
+    ]
+    if not ends:
+        assert assign(images, fraction=0.2, seed=1, near_duplicates=pairs).dropped["near_duplicate_in_test"]
+        return
+    with pytest.raises(JobError, match="3 of the 200 images of the archive's test split, more than 1%"):
+        assign(images, fraction=0.2, seed=1, near_duplicates=pairs)
+
+
+def test_near_duplicates_of_many_test_images_end_the_step(capsys):
     images = radiographs("train", 40) + radiographs("test", 10, first=900)
     pairs = near("test/NORMAL/903-0.jpeg", "train/NORMAL/3-0.jpeg", "train/PNEUMONIA/4-0.jpeg", among=images)
     with pytest.raises(JobError) as caught:
         assign(images, fraction=0.2, seed=1, near_duplicates=pairs)
     message = str(caught.value)
-    assert "Remove one file of each pair, or give both the same patient's name" in message
+    assert "remove one file of each pair, or give both the same patient's name" in message
     assert "test/NORMAL/903-0.jpeg and train/NORMAL/3-0.jpeg (correlation 0.9980)" in message
     assert "train/PNEUMONIA/4-0.jpeg" in message
     assert capsys.readouterr().out.count("near-duplicate inside and outside the test split") == 2

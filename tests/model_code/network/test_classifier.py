@@ -143,6 +143,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from model_code import backbones, model
+from model_code.contract.backbones import MINUS_ONE_TO_ONE
 
 class Small(backbones.Backbone):
     def build(self, size, weights=None):
@@ -151,7 +152,7 @@ class Small(backbones.Backbone):
         maps = keras.layers.ReLU()(keras.layers.BatchNormalization()(maps))
         return keras.Model(pixels, keras.layers.Conv2D(8, 3, strides=2, name="second")(maps), name="backbone")
 
-small = Small("Small", "small.h5", None, backbones.MINUS_ONE_TO_ONE, ("first", "second"), False)
+small = Small("Small", "small.h5", None, MINUS_ONE_TO_ONE, ("first", "second"), False)
 backbones.BACKBONES = {"Small": small}
 keras.utils.set_random_seed(1)
 options = model.Options(size=32, backbone="Small", weights="none", dropout=0.0)

@@ -70,7 +70,7 @@ def test_every_kind_of_file_gets_the_probability_that_tensorflow_computes(endpoi
 
 def test_the_answer_has_the_fields_of_every_other_model_and_names_its_engine(endpoint):
     answer = endpoint.invoke(IMAGES["image/jpeg"], "image/jpeg").document
-    assert set(answer) == {"predictions", "model"}
+    assert set(answer) == {"schema", "predictions", "model"}
     (prediction,) = answer["predictions"]
     assert set(prediction) == {"probability", "logit", "unfamiliarity", "features", "label", "indeterminate"}
     assert answer["model"] == {

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from model_code.contract.parameters import LIMITS
 from ops.base.assembly import Assembly, Resource
 from ops.base.errors import CommandError, ExitCode
 from ops.commands.cost import estimate
@@ -177,7 +178,7 @@ def test_an_execution_costs_each_job_until_its_time_limit(assembly: Callable[[st
     compute = {
         charge.resource: charge for charge in charges if charge.key.startswith(("AmazonSageMaker/", "AWSLambda"))
     }
-    hours = CONTEXT["shared"]["pipeline"]["max_runtime_seconds"] / 3600
+    hours = LIMITS["MaxRuntimeSeconds"].default / 3600
 
     assert {"PreprocessImages", "SplitDataset", "TrainModel", "EvaluateModel", "FindServingModel"} <= set(compute)
     [training] = [charge for charge in charges if charge.key == "AmazonSageMaker/Train:ml.g4dn.xlarge"]

@@ -12,6 +12,7 @@ from typing import Any
 from botocore.response import StreamingBody
 from typer.testing import Result
 
+from model_code.contract.metrics import METRICS
 from ops.base.errors import ExitCode
 from ops.models import comparison
 from tests.ops.conftest import GROUP_ARN, START, Cloud
@@ -93,4 +94,4 @@ def test_what_is_compared_is_what_evaluations_hold() -> None:
     # Read, not imported: the report needs TensorFlow.
     tree = ast.parse((REPOSITORY / "model_code" / "reports" / "evaluation_report.py").read_text(encoding="utf-8"))
     targets = {node.targets[0].id: node.value for node in tree.body if isinstance(node, ast.Assign)}  # type: ignore[attr-defined]
-    assert {path[-1] for path in comparison.SHOWN.values()} <= set(ast.literal_eval(targets["SHOWN"]))
+    assert {METRICS[name][-1] for name in comparison.SHOWN.values()} <= set(ast.literal_eval(targets["SHOWN"]))

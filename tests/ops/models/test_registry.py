@@ -13,6 +13,7 @@ from botocore.response import StreamingBody
 from typer.testing import Result
 
 from ops.base.errors import CommandError, ExitCode
+from ops.models import registry
 from ops.models.registry import ModelRegistry
 from tests.ops.conftest import GROUP_ARN, START, Cloud
 
@@ -111,14 +112,18 @@ def test_before_the_first_release_nothing_serves(cloud: Cloud) -> None:
     assert (serving.status, serving.version) == (None, None)
 
 
-def test_a_configuration_replaced_between_two_looks_is_no_failure(cloud: Cloud) -> None:
+def test_a_configuration_replaced_between_two_looks_is_looked_up_again(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_SECONDS_BETWEEN_LOOKS", 0)
     arn = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/cxr-dev"
     endpoint = {"EndpointName": "cxr-dev", "EndpointArn": arn, "EndpointStatus": "Updating"}
     times = {"CreationTime": START, "LastModifiedTime": START}
     cloud.answers("sagemaker", "describe_endpoint", {**endpoint, **times, "EndpointConfigName": "old"})
     message = 'Could not find endpoint configuration "old".'
     cloud.fails("sagemaker", "describe_endpoint_config", "ValidationException", message)
-    assert _registry(cloud).serving().package_arn is None
+    cloud.serves(1)
+    assert _registry(cloud).serving().package_arn == f"{GROUP_ARN}/1"
 
 
 def test_reject_keeps_the_reason_and_says_when_it_still_serves(cloud: Cloud, cxr: Callable[..., Result]) -> None:

@@ -32,8 +32,9 @@ def test_the_double_tree_is_counted_once_and_litter_not_at_all(tmp_path: Path) -
     """Kaggle's archive holds 5,856 images twice; a person who reads 11,712 wonders what else is wrong."""
     written = write_archive(tmp_path / "a.zip", images_per_class=20, seed=1)
     contents = archive.inspect(tmp_path / "a.zip")
-    assert contents.images == written.images
-    assert str(contents) == "40 images (train 16, val 16, test 8)"
+    folders = {"train": "train", "validation": "val", "test": "test"}
+    assert contents.images == {split: written.images[folder] for split, folder in folders.items()}
+    assert str(contents) == "40 images (train 16, validation 16, test 8), and 40 copies of them"
 
 
 def test_classes_without_splits_are_a_layout_too(tmp_path: Path) -> None:
@@ -45,10 +46,10 @@ def test_classes_without_splits_are_a_layout_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["readme.txt"], "holds no JPEG or PNG image in a folder NORMAL or PNEUMONIA"),
+        (["readme.txt"], "No JPEG or PNG image was found in a folder NORMAL or PNEUMONIA; .*readme.txt"),
         (["test/NORMAL/1.jpeg", "test/PNEUMONIA/1.jpeg"], "none in train"),
-        (["train/NORMAL/1.jpeg", "test/PNEUMONIA/1.jpeg"], "no PNEUMONIA image to train on"),
-        (["__MACOSX/train/NORMAL/1.jpeg", "train/PNEUMONIA/.x.jpeg"], "holds no JPEG or PNG image"),
+        (["train/NORMAL/1.jpeg", "test/PNEUMONIA/1.jpeg"], "No PNEUMONIA image to train on"),
+        (["__MACOSX/train/NORMAL/1.jpeg", "train/PNEUMONIA/.x.jpeg"], "No JPEG or PNG image"),
     ],
 )
 def test_an_archive_training_cannot_use_is_refused_with_what_is_missing(
@@ -64,6 +65,17 @@ def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(CommandError, match="is not a complete zip file"):
         archive.inspect(path)
+
+
+def test_what_is_left_out_is_said_before_the_upload(tmp_path: Path) -> None:
+    """The COVID-19 Radiography Database has two more classes, and a mask beside each image."""
+    classes = ("COVID", "Lung_Opacity", "Normal", "Viral Pneumonia")
+    names = [f"{folder}/{kind}/{folder}-1.png" for folder in classes for kind in ("images", "masks")]
+    contents = str(archive.inspect(_zip(tmp_path / "a.zip", *names)))
+    assert contents == (
+        "2 images (without a split 2). Not used: 2 images in other folders (COVID, Lung_Opacity) and 4 segmentation "
+        "masks."
+    )
 
 
 def test_a_folder_becomes_an_archive_in_the_layout_without_its_litter(tmp_path: Path) -> None:
@@ -84,6 +96,6 @@ def test_a_folder_becomes_an_archive_in_the_layout_without_its_litter(tmp_path: 
 
 
 def test_a_folder_without_the_layout_makes_no_archive(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="holds no JPEG or PNG image"):
+    with pytest.raises(CommandError, match="No JPEG or PNG image"):
         archive.pack(_folder(tmp_path / "in", "scans/1.jpeg"), tmp_path / "out.zip")
     assert not (tmp_path / "out.zip").exists()

@@ -1,0 +1,21 @@
+"""Environment variables of a function, checked once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Variables(BaseModel):
+    """A function's environment variables; a missing or wrong one stops the first invocation and is named."""
+
+    # Pydantic quotes its input in errors, and this input holds the role's credentials.
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def load(cls, variables: Mapping[str, str] = os.environ) -> Self:
+        """Read and check the variables."""
+        return cls.model_validate(dict(variables))

@@ -1,0 +1,20 @@
+"""What an error of a service means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_CODES = frozenset({"ValidationException", "ValidationError", "ResourceNotFound"})
+_WORDS = ("not found", "could not find", "does not exist")
+
+
+def is_absent(error: BaseException) -> bool:
+    """Whether an answer of SageMaker means that the resource does not exist.
+
+    There is no own code for it: InvokeEndpoint says ValidationError "Endpoint ... not found.", DescribeEndpoint
+    ValidationException "Could not find endpoint ...", DescribeModelPackage "Model Package ... does not exist".
+    """
+    # Not by its type: importing botocore takes a command line's help most of a second.
+    answer: dict[str, Any] = getattr(error, "response", {}).get("Error", {})
+    message = answer.get("Message", "").lower()
+    return answer.get("Code") in _CODES and any(words in message for words in _WORDS)

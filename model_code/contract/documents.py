@@ -1,0 +1,228 @@
+"""Documents that travel between jobs, functions and commands, each with the number of its schema, and their reader.
+
+`read_...` takes a document of the current number or of an earlier one, and fills in what the earlier ones lack: who
+reads need not know when a member came. Before schema 1 documents had no number; that counts as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NotRequired, TypedDict, cast
+
+EVALUATION = 1
+DATASET_CARD = 1
+METADATA = 1
+REFERENCE = 1
+MANIFEST = 1
+ANSWER = 1
+
+
+class DocumentError(ValueError):
+    """A document cannot be read. `str()` is a sentence that says why and what to do."""
+
+
+class Interval(TypedDict):
+    """A range of probabilities, `low` to below `high`."""
+
+    low: float
+    high: float
+
+
+class Figure(TypedDict):
+    """A metric on the test split with its 95 % interval."""
+
+    value: float
+    confidence_interval: list[float]
+    standard_deviation: NotRequired[float]
+
+
+class SplitCounts(TypedDict):
+    """Images of one split: how many, of how many patients, by label and by kind of pneumonia."""
+
+    images: int
+    patients: int
+    labels: dict[str, int]
+    subtypes: dict[str, int]
+
+
+class DatasetCard(TypedDict):
+    """dataset.json of SplitDataset: what became of an archive."""
+
+    schema: int
+    sha256: str
+    labels: list[str]
+    archive_uri: str
+    image_size: int
+    validation_fraction: float
+    seed: int
+    splits: dict[str, SplitCounts]
+    decisions: list[str]
+    dropped: list[dict[str, Any]]
+    litter: int
+    masks: int
+    sources: dict[str, Any]
+    shortcuts: list[dict[str, Any]]
+    audit: dict[str, Any]
+    created: str
+
+
+class Metadata(TypedDict):
+    """metadata.json in model.tar.gz, which serving and evaluation read."""
+
+    schema: int
+    labels: list[str]
+    image_size: int
+    threshold: float
+    temperature: float
+    indeterminate: Interval
+    guard: dict[str, Any]
+    engine: str
+    engine_weights: NotRequired[str]
+    engine_validation: NotRequired[dict[str, Any]]
+    backbone: str
+    backbone_weights: str
+    dataset: dict[str, Any]
+    training: dict[str, Any]
+    source_revision: str
+    versions: dict[str, str]
+    created: str
+
+
+class Evaluation(TypedDict):
+    """evaluation.json of EvaluateModel; `contract.metrics` says where each figure is."""
+
+    schema: int
+    binary_classification_metrics: dict[str, Any]
+    curve_bands: dict[str, Any]
+    calibration: dict[str, Any]
+    threshold: float
+    indeterminate: dict[str, Any]
+    guard: dict[str, Any]
+    test: dict[str, Any]
+    subgroups: list[dict[str, Any]]
+    dataset_sha256: str
+    engine: dict[str, Any]
+    saliency: dict[str, Any]
+    comparison: dict[str, Any]
+    gates: dict[str, Any]
+
+
+class Reference(TypedDict):
+    """reference.json of EvaluateModel: what predictions of the model are compared with."""
+
+    schema: int
+    dataset_sha256: str
+    threshold: float
+    indeterminate: Interval
+    validation: dict[str, Any]
+    evaluation: dict[str, Any]
+
+
+class AnsweredImage(TypedDict):
+    """What the endpoint says of one image.
+
+    `unfamiliarity` is how unlike the training radiographs it looks (0 from a model of before there was a guard),
+    `features` what the network saw in it (none from a model of before monitoring), `overlay_png` base64 of a PNG where
+    it was asked for.
+    """
+
+    probability: float
+    logit: float
+    unfamiliarity: float
+    label: str
+    indeterminate: bool
+    features: list[float]
+    overlay_png: NotRequired[str]
+
+
+class AnsweringModel(TypedDict):
+    """Which model answered, and by what it decides."""
+
+    package_arn: str | None
+    threshold: float
+    indeterminate: Interval
+    engine: str
+    image_size: int
+    dataset_sha256: str
+
+
+class Answer(TypedDict):
+    """The endpoint's answer to a request of one image or several."""
+
+    schema: int
+    predictions: list[AnsweredImage]
+    model: AnsweringModel
+
+
+def read_dataset_card(document: Mapping[str, Any]) -> DatasetCard:
+    """A dataset card.
+
+    Raises:
+        DocumentError: it is of a later number, or none.
+    """
+    return cast("DatasetCard", _current(document, "dataset card", DATASET_CARD, {"masks": 0}))
+
+
+def read_metadata(document: Mapping[str, Any]) -> Metadata:
+    """A model's metadata; one of before there were engines is computed by TensorFlow.
+
+    Raises:
+        DocumentError: it is of a later number, or none.
+    """
+    return cast("Metadata", _current(document, "model's metadata", METADATA, {"engine": "tensorflow", "guard": {}}))
+
+
+def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
+    """An evaluation.
+
+    Raises:
+        DocumentError: it is of a later number, or none.
+    """
+    return cast("Evaluation", _current(document, "evaluation", EVALUATION, {}))
+
+
+def read_reference(document: Mapping[str, Any]) -> Reference:
+    """A reference; before schema 1 its number was called `version`, and 1 already.
+
+    Raises:
+        DocumentError: it is of a later number, or none.
+    """
+    return cast("Reference", _current(document, "model's reference", REFERENCE, {}, _of_version))
+
+
+def read_answer(document: Mapping[str, Any]) -> Answer:
+    """The endpoint's answer.
+
+    Raises:
+        DocumentError: it is of a later number, or none.
+    """
+    return cast("Answer", _current(document, "model's answer", ANSWER, {}, _with_observations))
+
+
+def _current(
+    document: Any,
+    name: str,
+    number: int,
+    absent: Mapping[str, Any],
+    upgrade: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> dict[str, Any]:
+    if not isinstance(document, Mapping):
+        raise DocumentError(f"The {name} is no JSON object.")
+    found = document.get("schema", 0)
+    if not isinstance(found, int) or found > number:
+        raise DocumentError(f"The {name} is of schema {found}, where {number} is the latest understood: deploy again.")
+    if found == number:
+        return dict(document)
+    return {**absent, **upgrade(dict(document)), "schema": number}
+
+
+def _of_version(document: dict[str, Any]) -> dict[str, Any]:
+    version = document.pop("version", None)
+    if version != 1:
+        raise DocumentError(f"The model's reference is of version {version}, where 1 is understood: deploy again.")
+    return document
+
+
+def _with_observations(document: dict[str, Any]) -> dict[str, Any]:
+    predictions = [{"unfamiliarity": 0.0, "features": [], **one} for one in document["predictions"]]
+    return {**document, "predictions": predictions, "model": {"engine": "tensorflow", **document["model"]}}

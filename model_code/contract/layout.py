@@ -1,0 +1,368 @@
+"""Layout of an archive: which entry is a radiograph of which split and class, from the folders above it.
+
+`[any folders/]{train,val,test}/{NORMAL,PNEUMONIA}/[any folders/]<image>`, or the same without a split. The nearest
+folder that names a class or a split counts, in any case and in the words that people use (`training`, `Test set`,
+`normals`, `Viral Pneumonia`, `1_PNEUMONIA`, `train_normal`). Separators are `/` or, as old Windows tools write them,
+backslashes. Segmentation masks and what operating systems leave behind are never radiographs. What can be read in two
+ways is refused with a sentence, and so is an archive without both classes to train on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+
+from model_code.contract import layout_words as spoken
+from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA, SPLITS
+
+IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+EXPECTED = "{train,val,test}/{NORMAL,PNEUMONIA}/<images>, or {NORMAL,PNEUMONIA}/<images>, at any depth"
+ADVICE = f"Arrange the images as {EXPECTED}, as .jpeg, .jpg or .png files, and make the archive again."
+_ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2")
+_NAMED_FOLDERS = 3
+
+
+class Kind(StrEnum):
+    """What an entry of an archive is."""
+
+    FOLDER = "folder"
+    RADIOGRAPH = "radiograph"
+    LITTER = "litter"
+    MASK = "mask"
+    UNLABELLED = "unlabelled"
+    NOT_AN_IMAGE = "not_an_image"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry: what it is and, of a radiograph, what its folders say.
+
+    Attributes:
+        kind: radiograph, mask, ...
+        file: its name without folders.
+        label: NORMAL or PNEUMONIA of a radiograph, else "".
+        split: train, validation or test where a folder says so, else None.
+        subtype: bacteria or virus where a folder says so, else "".
+        depth: number of folders above it.
+    """
+
+    kind: Kind
+    file: str
+    label: str
+    split: str | None
+    subtype: str
+    depth: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why nothing can be trained on an archive.
+
+    Attributes:
+        reason: `no_layout`, `ambiguous_layout`, `split_missing` or `class_missing`.
+        detail: one sentence for the person who made the archive.
+        advice: what to do, one sentence.
+        entry: the entry or folder at fault, where there is one.
+    """
+
+    reason: str
+    detail: str
+    advice: str = ADVICE
+    entry: str | None = None
+
+
+@dataclass(frozen=True)
+class _Folders:
+    """What the folders above an entry say.
+
+    Attributes:
+        labels: path and class of each folder that names one, the nearest first; none where the nearest is unclear.
+        half_labels: paths of folders with a class's name among words that may change its meaning.
+        half_split: path of the nearest folder that may name a split, where none does.
+        shown: name of the nearest folder that says something, for messages.
+    """
+
+    depth: int
+    litter: bool = False
+    mask: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    half_labels: tuple[str, ...] = ()
+    subtype: str = ""
+    split: str | None = None
+    half_split: str | None = None
+    shown: str = ""
+
+
+@dataclass
+class Layout:
+    """An archive's entries, counted one at a time.
+
+    Attributes:
+        images: number of radiographs by (split or None, label).
+        litter: number of files that operating systems left.
+        masks: number of segmentation masks.
+        unlabelled: number of images in no folder that names a class, by that folder.
+        stray: first entry that is neither a radiograph nor litter.
+    """
+
+    images: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+    litter: int = 0
+    masks: int = 0
+    unlabelled: Counter[str] = field(default_factory=Counter)
+    stray: str | None = None
+    # By path of a folder: the class of the radiographs right below, and of those below another such folder in it.
+    _own: dict[str, str] = field(default_factory=dict)
+    _inside: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    _half_labels: dict[str, None] = field(default_factory=dict)
+    _wrappers: set[str] = field(default_factory=set)
+    _half_splits: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> Layout:
+        """The layout of these entries."""
+        layout = cls()
+        for name in names:
+            layout.add(name)
+        return layout
+
+    @property
+    def total(self) -> int:
+        """Number of radiographs."""
+        return self.images.total()
+
+    def add(self, name: str) -> Entry:
+        """Count an entry, whose name ends with a separator where it is a folder, and say what it is."""
+        entry, folders = _look(name)
+        if entry.kind is Kind.RADIOGRAPH:
+            self._add_radiograph(entry, folders)
+        elif entry.kind is Kind.LITTER:
+            self.litter += 1
+        elif entry.kind is not Kind.FOLDER:
+            self.stray = self.stray or name
+            self.masks += entry.kind is Kind.MASK
+            if entry.kind is Kind.UNLABELLED:
+                self.unlabelled[folders.shown] += 1
+                self._half_labels |= dict.fromkeys(folders.half_labels[:1])
+        return entry
+
+    def _add_radiograph(self, entry: Entry, folders: _Folders) -> None:
+        self.images[(entry.split, entry.label)] += 1
+        (path, label), *outer = folders.labels
+        self._own[path] = label
+        for above in outer:
+            self._inside.setdefault(above, set()).add(label)
+        self._wrappers.update(folders.half_labels)
+        if folders.half_split is not None:
+            self._half_splits[folders.half_split] += 1
+
+    def problem(self) -> Problem | None:
+        """Why nothing can be trained on what was added; None when something can."""
+        return (
+            self._half_label()
+            or self._nothing()
+            or self._class_in_class()
+            or self._half_split()
+            or self._without_train()
+            or self._without_a_class()
+        )
+
+    def unused(self) -> str:
+        """A sentence about what is left out besides litter; empty where that is nothing."""
+        left = []
+        if count := self.unlabelled.total():
+            left.append(f"{_several(count, 'image')} in other folders ({self._elsewhere()})")
+        if self.masks:
+            left.append(_several(self.masks, "segmentation mask"))
+        return f"Not used: {' and '.join(left)}." if left else ""
+
+    def _elsewhere(self) -> str:
+        names = [shown(folder, 60) or "no folder" for folder, _ in self.unlabelled.most_common(_NAMED_FOLDERS)]
+        return ", ".join(names) + (" and others" if len(self.unlabelled) > _NAMED_FOLDERS else "")
+
+    def _half_label(self) -> Problem | None:
+        """Images in `covid pneumonia`: of a folder like `chest-xray-pneumonia` around everything no word is lost."""
+        path = next((path for path in self._half_labels if path not in self._wrappers), None)
+        if path is None:
+            return None
+        return Problem(
+            "ambiguous_layout",
+            f"The folder {shown(path)} has a class's name among other words, so what its images show is not certain.",
+            "Rename it to NORMAL or PNEUMONIA if they show that, else leave it out, and make the archive again.",
+            entry=path,
+        )
+
+    def _nothing(self) -> Problem | None:
+        if self.images:
+            return None
+        nothing = "No JPEG or PNG image was found in a folder NORMAL or PNEUMONIA"
+        if self.unlabelled:
+            return Problem("no_layout", f"{nothing}; there are images in {self._elsewhere()}.", entry=self.stray)
+        if self.masks:
+            return Problem(
+                "no_layout", f"{nothing}, only {_several(self.masks, 'segmentation mask')}.", entry=self.stray
+            )
+        if self.stray is None:
+            return Problem("no_layout", f"{nothing}; there are no files at all.")
+        if self.stray.lower().endswith(_ARCHIVE_SUFFIXES):
+            return Problem(
+                "no_layout",
+                f"{nothing}; there is another archive inside, {shown(self.stray)}.",
+                "Unpack the inner archive and use that: as it is where it is a .zip file, else zipped again.",
+                entry=self.stray,
+            )
+        return Problem(
+            "no_layout", f"{nothing}; there are other files, for example {shown(self.stray)}.", entry=self.stray
+        )
+
+    def _class_in_class(self) -> Problem | None:
+        """A class's folder in the other's, unless the outer one is around everything and has no images of its own."""
+        for (path, label), inside in self._inside.items():
+            other = NORMAL if label == PNEUMONIA else PNEUMONIA
+            if other in inside and (path in self._own or label not in inside):
+                return Problem(
+                    "ambiguous_layout",
+                    f"The folder {shown(path)} of the class {label} holds a folder of the class {other}, so which of "
+                    "them its images are of is not certain.",
+                    "Put NORMAL and PNEUMONIA side by side, neither in the other, and make the archive again.",
+                    entry=path,
+                )
+        return None
+
+    def _half_split(self) -> Problem | None:
+        """Images in `hospital_test`: a folder like `my_test_upload` around everything is no split."""
+        if not self._half_splits or self._half_splits.most_common(1)[0][1] == self.total:
+            return None
+        path = next(iter(self._half_splits))
+        return Problem(
+            "ambiguous_layout",
+            f"The folder {shown(path)} may be meant as a split, so what its images are for is not certain.",
+            "Rename it to train, val or test, or to something without these words, and make the archive again.",
+            entry=path,
+        )
+
+    def _without_train(self) -> Problem | None:
+        found = {split for split, _ in self.images}
+        if "train" in found or None in found:
+            return None
+        present = " and ".join(f"{split}/" for split in SPLITS if split in found)
+        return Problem("split_missing", f"There are images in {present} and none in train/.")
+
+    def _without_a_class(self) -> Problem | None:
+        for label in LABELS:
+            if self.images[("train", label)] or self.images[(None, label)]:
+                continue
+            place = f"train/{label}/" if any(split for split, _ in self.images) else label
+            elsewhere = f"; there are images in {self._elsewhere()}" if self.unlabelled else ""
+            return Problem("class_missing", f"No {label} image to train on was found{elsewhere}.", entry=place)
+        return None
+
+
+def look(name: str) -> Entry:
+    """What one entry is by its name, which ends with a separator where it is a folder."""
+    return _look(name)[0]
+
+
+def shown(name: str, limit: int = 200) -> str:
+    """An entry's name as it may be printed: control characters escaped, at most `limit` characters."""
+    printable = repr(name)[1:-1]
+    return printable if len(printable) <= limit else printable[: limit - 1] + "…"
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _look(name: str) -> tuple[Entry, _Folders]:
+    parent, _, file = name.replace("\\", "/").rpartition("/")
+    folders = _folders(parent)
+    kind = _kind(file, folders)
+    label = folders.labels[0][1] if kind is Kind.RADIOGRAPH else ""
+    subtype = folders.subtype if label == PNEUMONIA else ""
+    return Entry(kind, file, label, folders.split, subtype, folders.depth), folders
+
+
+def _kind(file: str, folders: _Folders) -> Kind:
+    lowered = file.lower()
+    if not file:
+        return Kind.FOLDER
+    if folders.litter or lowered.startswith((".", "~$")) or lowered in spoken.LITTER_FILES:
+        return Kind.LITTER
+    stem, dot, suffix = lowered.rpartition(".")
+    if dot + suffix not in IMAGE_SUFFIXES:
+        return Kind.NOT_AN_IMAGE
+    # The words of the name as written: lower case would hide where one begins.
+    masked = spoken.words(file.rpartition(".")[0]) & spoken.MASK_WORDS
+    if folders.mask or masked or stem.endswith(spoken.SEGMENTATION_SUFFIXES):
+        return Kind.MASK
+    return Kind.RADIOGRAPH if folders.labels else Kind.UNLABELLED
+
+
+@lru_cache(maxsize=8192)
+def _folders(parent: str) -> _Folders:
+    """What the folders of a path say."""
+    parts = [part for part in parent.split("/") if part not in {"", "."}]
+    if any(part.lower() in spoken.LITTER_FOLDERS or (part.startswith(".") and part != "..") for part in parts):
+        return _Folders(len(parts), litter=True)
+    paths = {"/".join(parts[:depth]): spoken.words(parts[depth - 1]) for depth in range(len(parts), 0, -1)}
+    labels, half_labels = _labels(paths)
+    below = [found for path, found in paths.items() if labels and path.startswith(labels[0][0])]
+    subtypes = [spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS) for found in below]
+    split, half_split = _split(paths)
+    return _Folders(
+        depth=len(parts),
+        mask=_mask(list(paths.values())),
+        labels=labels,
+        half_labels=half_labels,
+        subtype=next(filter(None, subtypes), ""),
+        split=split,
+        half_split=half_split,
+        shown=next((part for part in reversed(parts) if spoken.words(part) - spoken.PLAIN), parent),
+    )
+
+
+def _labels(paths: dict[str, frozenset[str]]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Folders that name a class, and those that name one among other words; the nearest first."""
+    labels: list[tuple[str, str]] = []
+    half: list[str] = []
+    for path, found in paths.items():
+        if label := spoken.only(found, spoken.LABEL_WORDS, spoken.LABEL_COMPANIONS):
+            labels.append((path, label))
+        elif spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS):
+            # `BACTERIA` and `VIRUS` beside `NORMAL`: what they cause is what these radiographs show.
+            labels.append((path, PNEUMONIA))
+        elif len({spoken.LABEL_WORDS[word] for word in found & spoken.LABEL_WORDS.keys()}) == 1:
+            half.append(path)
+            if not labels and found & spoken.NEGATIONS:
+                # `no_pneumonia` in `PNEUMONIA`: the nearest one counts, and it names no class.
+                return (), (path,)
+    return tuple(labels), tuple(half)
+
+
+def _split(paths: dict[str, frozenset[str]]) -> tuple[str | None, str | None]:
+    """The split that the nearest folder names, or the path of the nearest that may."""
+    half: str | None = None
+    for path, found in paths.items():
+        if split := spoken.only(found, spoken.SPLIT_WORDS, spoken.SPLIT_COMPANIONS):
+            return split, None
+        meant = {spoken.SPLIT_WORDS[word] for word in found & spoken.SPLIT_WORDS.keys()}
+        if half is None and (len(meant) == 1 or found & spoken.UNCLEAR_SPLITS):
+            half = path
+    return None, half
+
+
+def _mask(folders: list[frozenset[str]]) -> bool:
+    """Whether a folder is one of masks: `masks`, `lung masks`, `ManualMask`; `segmentation` unless `images` is below.
+
+    Args:
+        folders: words of each, the nearest first.
+    """
+    images = False
+    for found in folders:
+        rest = found - spoken.MASK_WORDS - spoken.MASK_COMPANIONS
+        if not rest and (found & spoken.MASK_WORDS or (found & spoken.SEGMENTATION_WORDS and not images)):
+            return True
+        images |= bool(found & {"image", "images"})
+    return False

@@ -1,0 +1,39 @@
+"""Where each figure is in evaluation.json, once: SageMaker Studio shows those of `binary_classification_metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+CLASSIFICATION = "binary_classification_metrics"
+CALIBRATION = "calibration"
+
+METRICS: Mapping[str, tuple[str, str]] = {
+    "auroc": (CLASSIFICATION, "auc"),
+    "auprc": (CLASSIFICATION, "auprc"),
+    "sensitivity": (CLASSIFICATION, "true_positive_rate"),
+    "specificity": (CLASSIFICATION, "true_negative_rate"),
+    "accuracy": (CLASSIFICATION, "accuracy"),
+    "calibration_error": (CALIBRATION, "expected_calibration_error"),
+    # 0 where the test split is so small that perfect probabilities would show the error too.
+    "calibration_error_beyond_chance": (CALIBRATION, "error_beyond_chance"),
+    "brier_score": (CALIBRATION, "brier_score"),
+}
+"""Section and key of a figure `{"value": ..., "confidence_interval": [low, high], ...}` by its name."""
+
+
+def figure(evaluation: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """A figure with its interval, None where an evaluation has none of that name.
+
+    Args:
+        evaluation: the document.
+        name: in METRICS.
+    """
+    section, key = METRICS[name]
+    found: Mapping[str, Any] | None = (evaluation.get(section) or {}).get(key)
+    return found
+
+
+def path(name: str) -> str:
+    """JSON path of a figure's value, as a pipeline's condition names it."""
+    return ".".join((*METRICS[name], "value"))

@@ -1,0 +1,70 @@
+"""The pages' tables of parameters, written from `contract.parameters`: `python -m pipeline.reference`.
+
+In docs/settings.md what stands between two markers is replaced. A test compares the page with the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from model_code.contract.parameters import (
+    INPUT_ARCHIVE_SENTENCE,
+    INPUT_ARCHIVE_URI,
+    MONITORING,
+    TRAINING,
+    Parameter,
+)
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
+_HEAD = "| parameter | meaning | default | accepted |\n| --- | --- | --- | --- |"
+
+
+def page(text: str) -> str:
+    """The page with its tables as the parameters are.
+
+    Args:
+        text: as it is.
+
+    Raises:
+        ValueError: it has no place for one of the tables.
+    """
+    archive = f"| `{INPUT_ARCHIVE_URI}` | {INPUT_ARCHIVE_SENTENCE} | | |"
+    text = _with(text, "training parameters", "\n".join([_HEAD, archive, *_rows(TRAINING.values())]))
+    return _with(text, "monitoring parameters", "\n".join([_HEAD, *_rows(MONITORING.values())]))
+
+
+def _with(text: str, name: str, table: str) -> str:
+    begin, end = f"<!-- {name}: written by `make pipeline` -->", f"<!-- end of {name} -->"
+    before, begins, rest = text.partition(begin)
+    _, ends, after = rest.partition(end)
+    if not (begins and ends):
+        raise ValueError(f"docs/settings.md has no place for a table between {begin} and {end}")
+    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
+
+
+def _rows(parameters: Iterable[Parameter]) -> list[str]:
+    return [f"| `{one.name}` | {one.sentence} | {_default(one)} | {_accepted(one)} |" for one in parameters]
+
+
+def _default(one: Parameter) -> str:
+    if not one.setting:
+        return "of the deployment"
+    return f"{one.default}" if isinstance(one.default, int | float) else f"`{one.default}`"
+
+
+def _accepted(one: Parameter) -> str:
+    if one.choices:
+        return ", ".join(f"`{choice}`" for choice in one.choices)
+    if one.least is not None and one.greatest is not None:
+        return f"{one.least:.10g} to {one.greatest:.10g}"
+    return "" if one.least is None else f"at least {one.least:.10g}"
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""A document of an earlier number reads like one of today's; one of a later number is refused with what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from model_code.contract import documents
+from model_code.contract.documents import (
+    DocumentError,
+    read_answer,
+    read_dataset_card,
+    read_evaluation,
+    read_metadata,
+    read_reference,
+)
+
+READERS = [read_answer, read_dataset_card, read_evaluation, read_metadata, read_reference]
+MODEL = {"package_arn": "arn", "threshold": 0.5, "indeterminate": {"low": 0.4, "high": 0.5}, "image_size": 220,
+         "dataset_sha256": "d"}  # fmt: skip
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_a_later_number_and_what_is_no_document_are_refused(read):
+    with pytest.raises(DocumentError, match=r"is of schema 99, where 1 is the latest understood: deploy again\.$"):
+        read({"schema": 99})
+    with pytest.raises(DocumentError, match="is no JSON object"):
+        read([])
+
+
+def test_what_has_the_current_number_is_read_as_it_is():
+    document = {"schema": documents.EVALUATION, "threshold": 0.4}
+    assert read_evaluation(document) == document
+
+
+def test_metadata_of_before_there_were_engines_is_tensorflow_s():
+    found = read_metadata({"threshold": 0.4})
+    assert (found["schema"], found["engine"], found["guard"]) == (documents.METADATA, "tensorflow", {})
+    assert read_metadata({"threshold": 0.4, "engine": "litert"})["engine"] == "litert"
+
+
+def test_an_answer_of_before_monitoring_has_no_features():
+    found = read_answer({"predictions": [{"probability": 0.1}], "model": MODEL})
+    assert found["predictions"][0]["features"] == []
+    assert found["predictions"][0]["unfamiliarity"] == 0
+    assert found["model"]["engine"] == "tensorflow"
+
+
+def test_a_reference_whose_number_was_its_version_is_read():
+    assert read_reference({"version": 1, "threshold": 0.4}) == {"schema": 1, "threshold": 0.4}
+    with pytest.raises(DocumentError, match="of version 2, where 1 is understood"):
+        read_reference({"version": 2})
+
+
+def test_a_dataset_card_of_before_masks_were_told_apart_counts_none():
+    assert read_dataset_card({"litter": 3})["masks"] == 0

@@ -1,0 +1,203 @@
+"""What people have is read as they meant it, the same by all who read it; what is not certain is refused."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from lambdas.trigger.archive import Limits, inspect
+from lambdas.trigger.rejection import Rejection
+from model_code.contract.job import JobError
+from model_code.contract.layout import Kind, Layout, look
+from model_code.data.archive import list_candidates
+from ops.base.errors import CommandError
+from ops.pipelines import archive
+
+LABELS = ("NORMAL", "PNEUMONIA")
+LIMITS = Limits(max_archive_bytes=2**20, max_uncompressed_bytes=2**20, max_files=500)
+
+
+def zipped(names: list[str]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as opened:
+        for number, name in enumerate(names):
+            entry = zipfile.ZipInfo("x")
+            entry.filename = name  # the constructor would tidy it up
+            opened.writestr(entry, str(number))
+    return buffer.getvalue()
+
+
+def of_both(*patterns: str) -> list[str]:
+    return [pattern.format(label) for pattern in patterns for label in LABELS]
+
+
+ACCEPTED = {
+    "Kaggle's tree, doubled": (
+        of_both("chest_xray/train/{}/a.jpeg", "chest_xray/chest_xray/train/{}/a.jpeg"),
+        {("train", label): 2 for label in LABELS},
+    ),
+    "another case": (["Train/Normal/1.JPG", "TRAIN/pneumonia/2.PnG"], {("train", label): 1 for label in LABELS}),
+    "a dot and a slash before": (of_both("./x/train/{}/1.png"), {("train", label): 1 for label in LABELS}),
+    "backslashes": (of_both(".\\x\\Train\\{}\\1.png"), {("train", label): 1 for label in LABELS}),
+    "sites below the label": (of_both("train/{}/hospitalA/2019/1.jpg"), {("train", label): 1 for label in LABELS}),
+    "sites below the split": (of_both("train/hospitalA/{}/1.jpg"), {("train", label): 1 for label in LABELS}),
+    "splits below the label": (
+        of_both("{}/train/1.jpg", "{}/test/2.jpg"),
+        {(split, label): 1 for split in ("train", "test") for label in LABELS},
+    ),
+    "kinds of pneumonia below the label": (
+        ["train/NORMAL/1.jpeg", "train/PNEUMONIA/BACTERIA/2.jpeg", "train/PNEUMONIA/VIRUS/3.jpeg"],
+        {("train", "NORMAL"): 1, ("train", "PNEUMONIA"): 2},
+    ),
+    "kinds of pneumonia as labels": (
+        ["Normal/1.jpg", "Pneumonia-Bacterial/2.jpg", "Viral Pneumonia/3.jpg", "BACTERIA/4.jpg"],
+        {(None, "NORMAL"): 1, (None, "PNEUMONIA"): 3},
+    ),
+    "other words for splits": (
+        of_both("training/{}/1.png", "Valid/{}/2.png", "Test set/{}/3.png"),
+        {(split, label): 1 for split in ("train", "validation", "test") for label in LABELS},
+    ),
+    "split and label in one": (
+        ["train_normal/1.png", "TrainPneumonia/2.png", "test-normal/3.png"],
+        {("train", "NORMAL"): 1, ("train", "PNEUMONIA"): 1, ("test", "NORMAL"): 1},
+    ),
+    "numbers, plurals and copies": (
+        ["0_normals/1.png", "1_PNEUMONIA/2.png", "PNEUMONIA - Copy (2)/3.png"],
+        {(None, "NORMAL"): 1, (None, "PNEUMONIA"): 2},
+    ),
+    "a data set's name around it": (
+        [*of_both("Pneumonia/test_upload/chest-xray-pneumonia/train/{}/1.png"), "Pneumonia/preview.txt"],
+        {("train", label): 1 for label in LABELS},
+    ),
+    "a folder with a split's word around everything": (
+        of_both("my_test_upload/{}/1.png"),
+        {(None, label): 1 for label in LABELS},
+    ),
+    "another class, and a preview of the data set": (
+        [*of_both("chest-xray-pneumonia/{}/1.png"), "chest-xray-pneumonia/COVID/2.png", "chest-xray-pneumonia/3.png"],
+        {(None, label): 1 for label in LABELS},
+    ),
+    "what operating systems leave": (
+        [
+            *of_both("train/{}/1.jpg"),
+            "__MACOSX/train/NORMAL/._1.jpg",
+            "__macosx/train/NORMAL/2.jpg",
+            "train/NORMAL/.DS_Store",
+            "train/NORMAL/Thumbs.db",
+            "$RECYCLE.BIN/S-1-5/NORMAL/3.jpg",
+            "train/.Trash-1000/NORMAL/4.jpg",
+            "System Volume Information/NORMAL/5.jpg",
+            "train/NORMAL/@eaDir/6.jpg",
+        ],
+        {("train", label): 1 for label in LABELS},
+    ),
+    "masks in folders": (
+        of_both("{}/images/1.png", "{}/masks/1.png", "{}/lung masks/1.png", "train_masks/{}/1.png", "MASK/{}/1.png"),
+        {(None, label): 1 for label in LABELS},
+    ),
+    "masks beside images": (
+        of_both("{}/1.png", "{}/1_mask.png", "{}/lung_mask_1.png", "{}/1-Mask.PNG", "{}/lungMask2.png", "{}/1_seg.png"),
+        {(None, label): 1 for label in LABELS},
+    ),
+    "a segmentation data set's images": (
+        of_both("Lung Segmentation Data/Train/{}/images/1.png", "Lung Segmentation Data/Train/{}/lung masks/1.png"),
+        {("train", label): 1 for label in LABELS},
+    ),
+}
+REFUSED = {
+    "a label in the other": (["NORMAL/1.png", "NORMAL/PNEUMONIA/2.png", "PNEUMONIA/3.png"], "ambiguous_layout"),
+    "both labels in one that has images": (
+        ["PNEUMONIA/NORMAL/1.png", "PNEUMONIA/PNEUMONIA/2.png", "PNEUMONIA/3.png"],
+        "ambiguous_layout",
+    ),
+    "no pneumonia": (["NORMAL/1.png", "PNEUMONIA/2.png", "NO_PNEUMONIA/3.png"], "ambiguous_layout"),
+    "no pneumonia in pneumonia": (["NORMAL/1.png", "PNEUMONIA/2.png", "PNEUMONIA/none: no pneumonia/3.png"],
+                                  "ambiguous_layout"),
+    "another disease and pneumonia": (["NORMAL/1.png", "PNEUMONIA/2.png", "COVID_pneumonia/3.png"], "ambiguous_layout"),
+    "splits of one hospital": (of_both("hospital_train/{}/1.png", "hospital_test/{}/2.png"), "ambiguous_layout"),
+    "validation or test": (of_both("train/{}/1.png", "eval/{}/2.png"), "ambiguous_layout"),
+    "no train": (of_both("test/{}/1.png", "val/{}/2.png"), "split_missing"),
+    "nothing of one class": (["train/NORMAL/1.png", "test/PNEUMONIA/2.png"], "class_missing"),
+    "another word for a class": (["PNEUMONIA/1.png", "healthy/2.png"], "class_missing"),
+    "only masks": (of_both("{}/masks/1.png"), "no_layout"),
+    "only other folders": (["photos/1.jpeg"], "no_layout"),
+    "an archive in the archive": (["chest_xray.zip"], "no_layout"),
+    "another format": (["NORMAL/1.dcm", "PNEUMONIA/2.dcm"], "no_layout"),
+    "only litter": (["__MACOSX/NORMAL/1.jpg", ".DS_Store"], "no_layout"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_what_is_announced_is_what_is_trained_on(name, tmp_path):
+    names, images = ACCEPTED[name]
+    data = zipped(names)
+    assert Layout.of(names).images == images
+
+    announced = inspect(io.BytesIO(data), len(data), LIMITS).images
+    assert announced == {f"{split}/{label}" if split else label: count for (split, label), count in images.items()}
+
+    candidates = list_candidates(zipfile.ZipFile(io.BytesIO(data))).candidates
+    trained_on: dict[tuple[str | None, str], int] = {}
+    for one in candidates:
+        trained_on[one.folder, one.label] = trained_on.get((one.folder, one.label), 0) + 1
+    assert trained_on == images
+
+    (tmp_path / "a.zip").write_bytes(data)
+    contents = archive.inspect(tmp_path / "a.zip")
+    assert contents.total + contents.copies == sum(images.values())
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_everybody_refuses_the_same_with_the_same_sentence(name, tmp_path):
+    names, reason = REFUSED[name]
+    data = zipped(names)
+    with pytest.raises(Rejection) as refusal:
+        inspect(io.BytesIO(data), len(data), LIMITS)
+    assert refusal.value.reason == reason
+    assert refusal.value.detail.endswith(".")
+    assert refusal.value.advice.endswith(".")
+    with pytest.raises(JobError) as job:
+        list_candidates(zipfile.ZipFile(io.BytesIO(data)))
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(CommandError) as command:
+        archive.inspect(tmp_path / "a.zip")
+    for error in (job, command):
+        assert refusal.value.detail in str(error.value)
+        assert refusal.value.advice in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence", "advice"),
+    [
+        (["NORMAL/1.png", "abnormal/2.png"], "there are images in abnormal", "Arrange the images"),
+        (["inner/chest_xray.zip"], "another archive inside, inner/chest_xray.zip", "Unpack the inner archive"),
+        (of_both("train/{}/1.png", "dev/{}/2.png"), "The folder dev may be meant", "Rename it to train, val or test"),
+        (
+            ["NORMAL/1.png", "no pneumonia/2.png"],
+            "The folder no pneumonia has a class's name",
+            "Rename it to NORMAL or",
+        ),
+    ],
+)
+def test_a_refusal_names_the_folder_and_what_to_do_about_it(names, sentence, advice):
+    problem = Layout.of(names).problem()
+    assert problem is not None
+    assert sentence in problem.detail
+    assert advice in problem.advice
+
+
+def test_a_name_cannot_forge_a_line_of_a_log_or_a_mail():
+    problem = Layout.of(["photos\nStatus: accepted/1.png"]).problem()
+    assert problem is not None
+    assert "\n" not in problem.detail
+
+
+def test_a_folder_s_own_entry_is_nothing_whichever_separator_it_ends_with():
+    assert look("train/NORMAL/").kind is look("train\\NORMAL\\").kind is Kind.FOLDER
+
+
+def test_letters_with_marks_are_letters():
+    """`Normalé` is another word, not `Normal` and something."""
+    assert look("Normalé/1.png").kind is Kind.UNLABELLED
