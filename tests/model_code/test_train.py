@@ -122,8 +122,9 @@ def test_a_killed_training_job_resumes_and_ends_with_the_same_metrics(tmp_path):
     script = "\n".join(
         [
             "import sys",
-            "from model_code import checkpoint, train",
-            "checkpoint.INTERVAL_SECONDS = 0",
+            "from model_code import train",
+            "from model_code.training import checkpoints",
+            "checkpoints.INTERVAL_SECONDS = 0",
             "train.main(sys.argv[1:])",
         ]
     )

@@ -142,8 +142,9 @@ import tensorflow as tf
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from model_code import backbones, model
 from model_code.contract.backbones import MINUS_ONE_TO_ONE
+from model_code.network import backbones
+from model_code.network import classifier as model
 
 class Small(backbones.Backbone):
     def build(self, size, weights=None):
