@@ -98,7 +98,7 @@ def main(arguments: list[str]) -> None:
         # First, because a library that is not there should not be missed after hours of training.
         litert.save_code(job.model_directory())
     training_loop.prepare(chosen.seed)
-    arithmetic = precision.policy(chosen.precision)
+    arithmetic = precision.policy(chosen.precision, begun=lambda name: _checkpoints(chosen, card, name).exists)
     classifier = _classifier(chosen, arithmetic)
     counts = card["splits"]["train"]
     images = int(counts["images"])
@@ -119,9 +119,7 @@ def main(arguments: list[str]) -> None:
         score=lambda: training_loop.validate(scorer, validation_channel),
         phases=_phases(chosen, pretrained=classifier.pretrained),
         recipe=_recipe(chosen, arithmetic, images=images),
-        checkpoints=Checkpoints(
-            job.checkpoint_directory(), {**dataclasses.asdict(chosen), "dataset": card["sha256"], "policy": arithmetic}
-        ),
+        checkpoints=_checkpoints(chosen, card, arithmetic),
         board=job.tensorboard_directory(),
     ).run()
     validation = _undo_weights(classifier, validation, weights)
@@ -188,6 +186,11 @@ def parse(arguments: list[str]) -> Hyperparameters:
     chosen = Hyperparameters(**{name: value for name, value in given.items() if name != "model_dir"})
     job.check(dataclasses.asdict(chosen), TRAINING)
     return chosen
+
+
+def _checkpoints(chosen: Hyperparameters, card: dict[str, Any], arithmetic: str) -> Checkpoints:
+    settings = {**dataclasses.asdict(chosen), "dataset": card["sha256"], "policy": arithmetic}
+    return Checkpoints(job.checkpoint_directory(), settings)
 
 
 def _classifier(chosen: Hyperparameters, arithmetic: str) -> Classifier:

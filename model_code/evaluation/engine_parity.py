@@ -17,7 +17,7 @@ from model_code.contract.job import JobError
 from model_code.data.shards import examples, read_columns
 from model_code.evaluation.scoring import TestScores
 from model_code.export.litert import FALLBACK
-from model_code.export.parity_limits import MAX_AUROC_DIFFERENCE, MAX_PROBABILITY_DIFFERENCE, SHARE
+from model_code.export.parity_limits import MAX_PROBABILITY_DIFFERENCE, SHARE, auroc_limit
 from model_code.imaging.decoding import resize
 from model_code.statistics import metrics
 from model_code.statistics.metrics import Array
@@ -71,7 +71,7 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
         metadata: of the model.
 
     Returns:
-        "name", "weights", "auc", "reference_auc", "auc_difference", "probability_difference" ("mean",
+        "name", "weights", "auc", "reference_auc", "auc_difference", "auc_limit", "probability_difference" ("mean",
         "percentile_99", "max"), "labels_changed" (a number of images), "strays", 1 if either limit is exceeded,
         "fallback", the weights that are left to try or None, and "rejected", what was judged before: nothing.
     """
@@ -82,13 +82,15 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
     ones = np.ones((1, len(reference)))
     auc, expected = (float(metrics.auroc(scores.labels, one, ones)[0]) for one in (scores.logits, reference))
     percentile = float(np.quantile(differences, SHARE))
-    strays = abs(auc - expected) > MAX_AUROC_DIFFERENCE or percentile > MAX_PROBABILITY_DIFFERENCE
+    limit = auroc_limit(scores.labels)
+    strays = abs(auc - expected) > limit or percentile > MAX_PROBABILITY_DIFFERENCE
     return {
         "name": str(metadata["engine"]),
         "weights": metadata.get("engine_weights"),
         "auc": auc,
         "reference_auc": expected,
         "auc_difference": auc - expected,
+        "auc_limit": limit,
         "probability_difference": {
             "mean": float(differences.mean()),
             "percentile_99": percentile,

@@ -7,7 +7,7 @@ from typing import Any
 
 from model_code.contract.metrics import CLASSIFICATION, METRICS
 from model_code.contract.parameters import GATES, Gate
-from model_code.export.parity_limits import MAX_AUROC_DIFFERENCE, MAX_PROBABILITY_DIFFERENCE
+from model_code.export.parity_limits import MAX_PROBABILITY_DIFFERENCE
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -87,7 +87,8 @@ def _against_float32(engine: dict[str, Any]) -> list[dict[str, Any]]:
     """The two gates of a model that another engine than TensorFlow Serving computes."""
     name, shift = str(engine["name"]), abs(engine["auc_difference"])
     spread = engine["probability_difference"]["percentile_99"]
-    ordered, near = shift <= MAX_AUROC_DIFFERENCE, spread <= MAX_PROBABILITY_DIFFERENCE
+    limit = engine["auc_limit"]
+    ordered, near = shift <= limit, spread <= MAX_PROBABILITY_DIFFERENCE
     name += f" with {engine['weights']} weights"
     remedy = (
         f"Its {engine['fallback']} weights are judged next."
@@ -97,14 +98,14 @@ def _against_float32(engine: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "title": f"AUROC of {engine['name']} against float32",
-            "rule": f"within {MAX_AUROC_DIFFERENCE:g}",
+            "rule": f"within {limit:.3g}",
             "value": engine["auc_difference"],
             "shown": f"{engine['auc_difference']:+.4f}",
             "passed": ordered,
             "failure": ""
             if ordered
             else f"The engine {name} has AUROC {engine['auc']:.4f} where the float32 network has "
-            f"{engine['reference_auc']:.4f}, more than {MAX_AUROC_DIFFERENCE:g} apart. {remedy}",
+            f"{engine['reference_auc']:.4f}, more than {limit:.3g} apart. {remedy}",
         },
         {
             "title": f"Probabilities of {engine['name']} against float32",

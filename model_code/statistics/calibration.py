@@ -75,8 +75,9 @@ def _share_below(logits: Array, places: Array) -> Array:
     """The smoothed share of logits below each place."""
     spread, quartiles = float(logits.std()), float(np.subtract(*np.quantile(logits, (0.75, 0.25)))) / 1.34
     width = 0.9 * (min(spread, quartiles) or spread) * len(logits) ** -0.2
-    below = (places[:, np.newaxis] - logits) / max(width, 1e-6)
-    return np.asarray(ndtr(below).mean(axis=1), dtype=np.float64)
+    width = max(width, 1e-6)
+    # One place after the other: all at once take 1 GB for 60,000 images, after hours of training.
+    return np.asarray([ndtr((place - logits) / width).mean() for place in places], dtype=np.float64)
 
 
 def indeterminate_band(logits: Array, labels: Array, temperature: float, threshold: float) -> tuple[float, float]:

@@ -58,6 +58,11 @@ class Checkpoints:
         self._written = time.monotonic()
 
     @property
+    def exists(self) -> bool:
+        """Whether this training has left one."""
+        return self._path.is_file()
+
+    @property
     def due(self) -> bool:
         """Whether the last one is older than `INTERVAL_SECONDS`."""
         return time.monotonic() - self._written >= INTERVAL_SECONDS
@@ -82,7 +87,7 @@ class Checkpoints:
         Raises:
             JobError: when the file cannot be read.
         """
-        if not self._path.is_file():
+        if not self.exists:
             return None
         try:
             with np.load(self._path) as stored:

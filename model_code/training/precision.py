@@ -28,6 +28,7 @@ def policy(
     *,
     capabilities: Sequence[tuple[int, int]] | None = None,
     gain: Callable[[], float] | None = None,
+    begun: Callable[[str], bool] | None = None,
 ) -> str:
     """The Keras dtype policy to train with; for `auto`, the reason is printed.
 
@@ -35,12 +36,14 @@ def policy(
     which Keras' `compile` adds). Of several GPUs the oldest decides. On a CPU it chooses mixed_bfloat16 where that is
     measured to be faster: what the processor names says nothing of whether TensorFlow has kernels for it, which is
     another matter with oneDNN switched off or held to an older instruction set. Where there are, mixed bfloat16 trains
-    ResNet50V2 at 64 px 1.25 times (batch 32) to 1.4 times (batch 64) as fast as float32.
+    ResNet50V2 at 64 px 1.25 times (batch 32) to 1.4 times (batch 64) as fast as float32. Two measurements near the
+    limit can fall on either side of it: a training that was interrupted goes on in the arithmetic it began in.
 
     Args:
         requested: the parameter Precision, one of CHOICES.
         capabilities: compute capability of each GPU; None asks TensorFlow.
         gain: how many times as fast bfloat16 is as float32 on the CPU; None measures, `bfloat16_gain`.
+        begun: whether the training left a checkpoint in an arithmetic, by its name; None where it keeps none.
 
     Raises:
         JobError: for another name.
@@ -50,7 +53,7 @@ def policy(
     if requested != "auto":
         return requested
     found = gpu_capabilities() if capabilities is None else capabilities
-    chosen, reason = _for_gpus(found) if found else _for_cpu((gain or bfloat16_gain)())
+    chosen, reason = _for_gpus(found) if found else _for_cpu((gain or bfloat16_gain)(), begun or (lambda _: False))
     print(f"Arithmetic {chosen}: {reason}", flush=True)
     return chosen
 
@@ -63,9 +66,12 @@ def _for_gpus(capabilities: Sequence[tuple[int, int]]) -> tuple[str, str]:
     return ("mixed_float16" if oldest >= _FLOAT16_UNITS else "float32"), reason
 
 
-def _for_cpu(gain: float) -> tuple[str, str]:
+def _for_cpu(gain: float, begun: Callable[[str], bool]) -> tuple[str, str]:
     if gain == 0:
         return "float32", "this processor's kernels cannot compute a convolution's gradients in bfloat16."
+    for name in ("mixed_bfloat16", "float32"):
+        if begun(name):
+            return name, "the training goes on from a checkpoint in the arithmetic it began in."
     measured = f"a convolution and its gradients in bfloat16 run {gain:.2f} times as fast as in float32 here"
     if gain >= LEAST_GAIN:
         return "mixed_bfloat16", f"{measured}."

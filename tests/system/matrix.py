@@ -87,7 +87,9 @@ def run(case: Case, tests: list[str]) -> Outcome:
 @contextlib.contextmanager
 def busy_processors() -> Iterator[None]:
     """Another program that keeps every processor busy while the block lasts."""
-    command = [sys.executable, "-c", "while True: pass"]
+    # It ends by itself where this process is killed and cannot end it.
+    program = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass"
+    command = [sys.executable, "-c", program, str(os.getpid())]
     running = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
     try:
         yield
@@ -99,6 +101,7 @@ def busy_processors() -> Iterator[None]:
 
 def _tests(case: Case, tests: list[str]) -> tuple[bool, str, str]:
     report = case.log.with_suffix(".xml")
+    report.unlink(missing_ok=True)
     # Properties of tests are in the older family only.
     form = ["-o", "junit_family=xunit1", f"--junitxml={report}"]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", *form, *tests]
@@ -129,7 +132,7 @@ def _logged(command: list[str], case: Case) -> int:
 
 
 def _margins(text: str) -> str:
-    return ", ".join(f"{title} {value:.4g}" for title, value in json.loads(text).items() if value is not None)
+    return ", ".join(f"{title} {value}" for title, value in json.loads(text).items())
 
 
 def _row(outcome: Outcome) -> str:

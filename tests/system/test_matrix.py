@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -68,17 +70,30 @@ def test_tests_pass_where_some_ran_and_none_failed(
     matrix: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "test_one.py").write_text(
-        "def test_one(record_property):\n    record_property('gates', '{\"AUROC\": 0.987654, \"None\": null}')\n"
+        "def test_one(record_property):\n    record_property('gates', '{\"AUROC\": \"0.988 (at least 0.8)\"}')\n"
     )
     (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
     monkeypatch.setattr(matrix, "LOGS", tmp_path)
     case = matrix.Case("tests", "default", 2018, "idle")
     outcome = matrix.run(case, [str(tmp_path / "test_one.py")])
-    assert (outcome.passed, outcome.said, outcome.gates) == (True, "1 tests", "AUROC 0.9877"), case.log.read_text()
+    assert (outcome.passed, outcome.said, outcome.gates) == (True, "1 tests", "AUROC 0.988 (at least 0.8)"), (
+        case.log.read_text()
+    )
     assert matrix._row(outcome).startswith("| tests | default | 2018 | idle | passed | 1 tests | ")
     (tmp_path / "test_one.py").write_text("def test_one():\n    assert False\n")
     outcome = matrix.run(case, [str(tmp_path / "test_one.py")])
     assert (outcome.passed, outcome.said) == (False, "1 tests, 1 failures")
+
+
+def test_the_busy_program_ends_where_the_script_is_killed() -> None:
+    """The write end of the pipe is the busy programs' too: reading ends once all of them have ended."""
+    script = Path(__file__).with_name("matrix.py")
+    program = (
+        f"import os, runpy, signal\nmatrix = runpy.run_path({str(script)!r})\n"
+        "with matrix['busy_processors']():\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL
 
 
 def test_the_busy_program_ends_with_its_block(matrix: ModuleType) -> None:

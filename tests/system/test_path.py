@@ -53,7 +53,9 @@ def test_an_upload_becomes_a_registered_model(
     bucket, _, key = details["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"].removeprefix("s3://").partition("/")
     evaluation = json.load(stack.laptop.client("s3").get_object(Bucket=bucket, Key=key)["Body"])
     # How far the gates are, for tests/system/matrix.py.
-    record_property("gates", json.dumps({one["title"]: one["value"] for one in evaluation["gates"]["checks"]}))
+    record_property(
+        "gates", json.dumps({one["title"]: f"{one['shown']} ({one['rule']})" for one in evaluation["gates"]["checks"]})
+    )
     auroc = evaluation["binary_classification_metrics"]["auc"]
     assert auroc["confidence_interval"][0] <= auroc["value"] <= auroc["confidence_interval"][1]
 

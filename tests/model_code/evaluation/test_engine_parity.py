@@ -32,6 +32,7 @@ def test_the_same_answers_agree_in_every_figure():
         "auc": found["reference_auc"],
         "reference_auc": found["reference_auc"],
         "auc_difference": 0.0,
+        "auc_limit": parity_limits.MAX_AUROC_DIFFERENCE,
         "probability_difference": {"mean": 0.0, "percentile_99": 0.0, "max": 0.0},
         "labels_changed": 0,
         "strays": 0,
@@ -58,6 +59,30 @@ def test_one_outlier_in_more_than_a_hundred_images_does_not_count():
     found = engine_parity.compare(scores, reference.logits, METADATA)
     assert found["probability_difference"]["max"] > parity_limits.MAX_PROBABILITY_DIFFERENCE
     assert found["strays"] == 0
+
+
+def swapped(pairs):
+    """Twenty images, of which so many PNEUMONIA ones fall below the highest NORMAL one, by next to nothing."""
+    labels = np.repeat([0.0, 1.0], 10)
+    logits = np.concatenate([np.linspace(-4, 0, 10), 1e-4 * np.arange(1, 3), np.linspace(1, 4, 8)])
+    served = logits.copy()
+    served[10 : 10 + pairs] = -1e-4
+    scores = dataclasses.replace(made_scores(20), labels=labels, logits=served)
+    probabilities = 1 / (1 + np.exp(-served / METADATA["temperature"]))
+    return dataclasses.replace(scores, probabilities=probabilities), logits
+
+
+@pytest.mark.parametrize(("pairs", "passed"), [(1, True), (2, False)])
+def test_on_a_small_test_split_one_pair_in_another_order_does_not_count(pairs, passed):
+    """Of ten images of each label a pair weighs 0.01: two that nearly tie would refuse a sound engine by chance."""
+    scores, reference = swapped(pairs)
+    evaluation = made_evaluation(scores)
+    found = evaluation["engine"] = engine_parity.compare(scores, reference, METADATA)
+    assert found["auc_difference"] == pytest.approx(-0.01 * pairs)
+    assert found["auc_limit"] == pytest.approx(0.01)
+    assert found["strays"] == int(not passed)
+    check = next(one for one in quality_gates.check(evaluation, LIMITS)["checks"] if "AUROC of litert" in one["title"])
+    assert (check["passed"], check["rule"]) == (passed, "within 0.01")
 
 
 def test_another_order_strays_although_the_probabilities_are_near():

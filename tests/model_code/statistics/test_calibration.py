@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
@@ -48,6 +50,16 @@ def test_the_threshold_is_near_the_greatest_youden_index_of_many_images():
     found = called[labels == 1].mean() - called[labels == 0].mean()
     false_positives, true_positives, _ = roc_curve(labels, logits)
     assert found == pytest.approx((true_positives - false_positives).max(), abs=0.015)
+
+
+def test_a_hospitals_validation_split_needs_no_more_memory_than_its_logits():
+    logits, labels = overconfident(10_000, 5)
+    tracemalloc.start()
+    try:
+        choose_threshold(logits, labels, 3.0)
+        assert tracemalloc.get_traced_memory()[1] < 20 * logits.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_wide_gap_between_the_labels_is_parted_in_its_middle():

@@ -24,6 +24,7 @@ def progress() -> Progress:
 
 def test_what_was_written_is_read(tmp_path):
     Checkpoints(tmp_path, FINGERPRINT).write(progress())
+    assert Checkpoints(tmp_path, FINGERPRINT).exists
     found = Checkpoints(tmp_path, FINGERPRINT).read()
     assert found is not None
     expected = progress()
@@ -36,6 +37,7 @@ def test_what_was_written_is_read(tmp_path):
 
 
 def test_without_a_checkpoint_there_is_none(tmp_path):
+    assert not Checkpoints(tmp_path, FINGERPRINT).exists
     assert Checkpoints(tmp_path, FINGERPRINT).read() is None
 
 

@@ -47,6 +47,19 @@ def test_a_cpu_gets_what_is_measured_to_be_faster_and_the_reason_is_said(gain, e
     assert reason in printed
 
 
+@pytest.mark.parametrize("name", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("gain", [1.19, 1.21])
+def test_an_interrupted_training_goes_on_in_its_arithmetic(name, gain, capsys):
+    """A measurement falls now on one side of the limit, now on the other, and a checkpoint is of one arithmetic."""
+    assert precision.policy("auto", capabilities=[], gain=lambda: gain, begun=lambda tried: tried == name) == name
+    assert "goes on from a checkpoint in the arithmetic it began in" in capsys.readouterr().out
+
+
+def test_a_training_does_not_go_on_in_what_the_machine_cannot_compute():
+    begun = {"mixed_bfloat16"}
+    assert precision.policy("auto", capabilities=[], gain=lambda: 0.0, begun=begun.__contains__) == "float32"
+
+
 def test_what_is_measured_is_the_ratio_of_the_least_times(monkeypatch):
     seconds = {tf.float32: 0.003, tf.bfloat16: 0.002}
     monkeypatch.setattr(precision, "_least_seconds", lambda dtype, *, enough: seconds[dtype])
