@@ -9,7 +9,6 @@ from infra.base.assets import ROOT
 from infra.base.deep_learning_images import DeepLearningImages
 from infra.base.metrics import MODEL_NAMESPACE
 from infra.base.sagemaker_role import SageMakerRole
-from infra.base.source_code import SourceCode
 from infra.base.stack import deployable
 from infra.endpoint.endpoint_stack import EndpointStack
 from infra.monitoring.budget import SpendingBudget
@@ -52,7 +51,6 @@ class MonitoringStack(Stack):
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: monitoring and alarms"))
         options = settings.monitoring
         images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
-        source_code = SourceCode(self, "SourceCode")
         monitor_role = SageMakerRole(self, "MonitorRole", description="Compares predictions with a reference")
         pipeline = SageMakerPipeline(
             self,
@@ -66,8 +64,8 @@ class MonitoringStack(Stack):
                 "DataKeyArn": data.key.key_arn,
                 "MonitorRoleArn": monitor_role.role_arn,
                 "ProcessingImageUri": images.training(options.instance_type),
-                "SourceCodeUri": source_code.uri,
-                "SourceCodeName": source_code.name,
+                "SourceCodeUri": training.source_code.uri,
+                "SourceCodeName": training.source_code.name,
                 "FindServingModelFunctionArn": training.serving.function_arn,
                 "PredictionsTableName": data.predictions.name,
                 "EndpointName": endpoint.endpoint.name,
@@ -129,7 +127,7 @@ class MonitoringStack(Stack):
         data.artifacts.grant_read(monitor_role, "executions/*/reference.json")
         data.artifacts.grant_write(monitor_role, "monitoring/*")
         data.predictions.grant(monitor_role, "Scan")
-        source_code.grant_read(monitor_role)
+        training.source_code.grant_read(monitor_role)
         images.grant_pull(monitor_role)
         # A metric is no resource: the action takes "*" only, so the namespace confines it.
         monitor_role.add_to_principal_policy(
