@@ -14,7 +14,6 @@ job's exit message.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import math
@@ -98,7 +97,7 @@ def parse(arguments: list[str]) -> Settings:
     Raises:
         JobError: for a limit that is no number from 0 to 1.
     """
-    parser = argparse.ArgumentParser(prog="model_code.evaluate")
+    parser = job.ArgumentParser(prog="model_code.evaluate")
     names = [field.name for field in dataclasses.fields(quality_gates.Limits)]
     for name in names:
         parser.add_argument("--" + name.replace("_", "-"), type=float, required=True)

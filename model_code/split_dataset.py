@@ -10,7 +10,6 @@ imported: records are copied as they are, so the step takes seconds.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import sys
@@ -73,7 +72,7 @@ def parse(arguments: list[str]) -> Choices:
     Raises:
         JobError: for a value out of range, or an archive address that could change its content.
     """
-    parser = argparse.ArgumentParser(prog="model_code.split_dataset")
+    parser = job.ArgumentParser(prog="model_code.split_dataset")
     parser.add_argument("--archive-uri", required=True)
     parser.add_argument("--image-size", type=int, required=True)
     parser.add_argument("--validation-fraction", type=float, required=True)

@@ -22,6 +22,10 @@ Handlers = Callable[[str], Mapping[str, Any]]
 # Whether IAM knows an action: the schemas also name operations that are called otherwise there.
 Exists = Callable[[str], bool]
 
+# A guarded update of an endpoint may take 4,500 s with the settings of cdk.json, and the CDK waits for its end. A role
+# that a role assumes has an hour at most, whatever it says (IAM user guide, "role chaining"): the CDK
+# asks for its bootstrap roles again, as long as the job's own session lasts.
+SESSION_SECONDS = 7200
 PROVIDER = "token.actions.githubusercontent.com"
 # IAM counts characters without white space (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 LARGEST_POLICY = 6144
@@ -217,7 +221,7 @@ def _role(name: str, *, subject: str, statements: list[dict[str, Any]], descript
             # Not of the names that CloudFormation itself may change: a deployment must not widen its own role.
             "RoleName": {"Fn::Sub": f"github-cxr-${{Environment}}-{name}"},
             "Description": description,
-            "MaxSessionDuration": 3600,
+            "MaxSessionDuration": SESSION_SECONDS,
             "AssumeRolePolicyDocument": {
                 "Version": "2012-10-17",
                 "Statement": [

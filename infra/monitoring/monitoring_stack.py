@@ -16,6 +16,7 @@ from infra.monitoring.dashboard import Dashboard
 from infra.monitoring.schedule import MonitoringSchedule
 from infra.monitoring.service_alarms import ServiceAlarms, Watched
 from infra.network.vpc import Network
+from infra.release_stack import ReleaseStack
 from infra.settings import Settings
 from infra.storage.data_stack import DataStack
 from infra.training.sagemaker_pipeline import SageMakerPipeline
@@ -30,6 +31,7 @@ class MonitoringStack(Stack):
     Args:
         data: the stack with the predictions.
         training: the stack with the topic and the training pipeline.
+        release: the stack with the function that releases.
         endpoint: the stack with the endpoint.
         api: the stack with the API.
         network: where jobs run; None leaves it to SageMaker.
@@ -43,6 +45,7 @@ class MonitoringStack(Stack):
         *,
         data: DataStack,
         training: TrainingStack,
+        release: ReleaseStack,
         endpoint: EndpointStack,
         api: ApiStack,
         network: Network | None,
@@ -77,12 +80,12 @@ class MonitoringStack(Stack):
             predict=api.predict.function_name,
             background={
                 "trigger-errors": training.trigger.function_name,
-                "release-errors": endpoint.release.function_name,
+                "release-errors": release.function.function_name,
                 "serving-errors": training.serving.function_name,
             },
             dead_letters={
                 "uploads-dead": training.uploads.dead_letters.queue_name,
-                "releases-dead": endpoint.decisions.dead_letters.queue_name,
+                "releases-dead": release.decisions.dead_letters.queue_name,
             },
             training=training.pipeline.name,
             monitoring=pipeline.name,
@@ -94,7 +97,7 @@ class MonitoringStack(Stack):
         for stack, values in (
             (training, [topic_arn, training.trigger.function_name, training.serving.function_name,
                         watched.dead_letters["uploads-dead"]]),
-            (endpoint, [endpoint.release.function_name, watched.dead_letters["releases-dead"]]),
+            (release, [release.function.function_name, watched.dead_letters["releases-dead"]]),
             (api, [api.predict.function_name]),
         ):  # fmt: skip
             for value in values:

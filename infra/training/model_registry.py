@@ -1,12 +1,13 @@
 """The model package group: every model that passed the gates, and whether a person approved it."""
 
-from aws_cdk import CustomResource, RemovalPolicy, Stack
+from aws_cdk import CustomResource, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from infra.base.function import Function
+from infra.removal import removal_policy
 from infra.settings import Settings
 
 
@@ -30,7 +31,7 @@ class ModelRegistry(Construct):
         stack = Stack.of(self)
         self._group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=name)
         self._packages = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{name}/*")
-        group.apply_removal_policy(RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY)
+        group.apply_removal_policy(removal_policy(retain=settings.retain))
         if not settings.retain:
             self._purge_before(group, settings)
 
@@ -82,7 +83,9 @@ class ModelRegistry(Construct):
         """Allow to add a version to the group."""
         grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(
-                actions=["sagemaker:CreateModelPackage", "sagemaker:AddTags"], resources=[self._group, self._packages]
+                # Whether the step describes what it made is not documented, and was not tried (2026-11).
+                actions=["sagemaker:CreateModelPackage", "sagemaker:AddTags", "sagemaker:DescribeModelPackage"],
+                resources=[self._group, self._packages],
             )
         )
 

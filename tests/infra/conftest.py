@@ -16,8 +16,16 @@ from policy.synthesis import in_a_network
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod", "laptop")
-PARTS = ("data", "training", "endpoint", "api", "monitoring")
-IN_ORDER = ("data", "network", "training", "endpoint", "api", "monitoring")  # of deployment, where there is a network
+PARTS = ("data", "training", "release", "endpoint", "api", "monitoring")
+IN_ORDER = (
+    "data",
+    "network",
+    "training",
+    "release",
+    "endpoint",
+    "api",
+    "monitoring",
+)  # of deployment, where there is a network
 
 Template = dict[str, Any]
 Change = Callable[[dict[str, Any]], None]

@@ -156,7 +156,8 @@ def test_the_key_rotates(templates: Templates) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "policy"), [("dev", "Delete"), ("staging", "Delete"), ("prod", "Retain"), ("laptop", "Delete")]
+    ("environment", "policy"),
+    [("dev", "Delete"), ("staging", "Delete"), ("prod", "RetainExceptOnCreate"), ("laptop", "Delete")],
 )
 def test_stateful_resources_go_with_the_stack_only_where_settings_say_so(
     environment: str, policy: str, templates: Templates
