@@ -10,8 +10,8 @@ from infra.settings import is_gpu
 
 # Sizes of SageMaker's instance families, but for the smallest: as many vCPUs as the number says, times four.
 _SMALL = {"medium": 2, "large": 2, "xlarge": 4}
-# The GPU images are built for CUDA 12.9. Without a name g4dn and g5 get driver 470, which is one for CUDA 11.4; this one
-# has driver 580 (ProductionVariant in botocore 1.43's service model, and "Best practices to minimize interruptions
+# The GPU images are built for CUDA 12.9. Without a name g4dn and g5 get driver 470, which is one for CUDA 11.4; this
+# image has driver 580 (ProductionVariant in botocore 1.43's model, and "Best practices to minimize interruptions
 # during GPU driver upgrades" of the developer guide, both read 2026-11; not tried).
 _GPU_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
 
