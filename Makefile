@@ -109,7 +109,7 @@ deploy: .venv/deploy.installed node_modules/.bin/cdk $(LIBRARIES)  ## deploy ENV
 
 .PHONY: destroy
 destroy: .venv/deploy.installed node_modules/.bin/cdk $(LIBRARIES)  ## remove ENV from AWS (what settings retain stays)
-	cdk destroy --all --context env=$(ENV)
+	cxr --env $(ENV) destroy
 
 .PHONY: pipeline
 pipeline: .venv/dev.installed  ## compile pipeline/definition.py into pipeline/definition.json, and write its parameters into docs/settings.md

@@ -15,7 +15,6 @@ condition decides, and the sentences that name the failed gates are the job's ex
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import sys
@@ -98,7 +97,7 @@ def parse(arguments: list[str]) -> Settings:
     Raises:
         JobError: for a limit that is no number from 0 to 1.
     """
-    parser = argparse.ArgumentParser(prog="model_code.evaluate")
+    parser = job.ArgumentParser(prog="model_code.evaluate")
     limits = [EVALUATION[name] for name in GATES]
     for one in limits:
         parser.add_argument(f"--{one.flag}", type=float, required=True)

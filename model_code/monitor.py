@@ -13,7 +13,6 @@ What is found goes into figures only. Neither a prediction's id nor its values a
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import datetime as dt
 import json
@@ -96,7 +95,7 @@ def parse(arguments: list[str]) -> Settings:
     Raises:
         JobError: for a number out of range.
     """
-    parser = argparse.ArgumentParser(prog="model_code.monitor")
+    parser = job.ArgumentParser(prog="model_code.monitor")
     job.add_flags(parser, Settings)
     settings = Settings(**vars(parser.parse_args(arguments)))
     job.check(dataclasses.asdict(settings), MONITORING)

@@ -11,7 +11,6 @@ Every content is read and decoded once, and only a few images are in memory at a
 
 from __future__ import annotations
 
-import argparse
 import concurrent.futures
 import dataclasses
 import hashlib
@@ -178,7 +177,7 @@ def parse(arguments: list[str]) -> Settings:
     Raises:
         JobError: for a value out of range, or an archive address that could change its content.
     """
-    parser = argparse.ArgumentParser(prog="model_code.preprocess")
+    parser = job.ArgumentParser(prog="model_code.preprocess")
     job.add_flags(parser, Settings)
     settings = Settings(**vars(parser.parse_args(arguments)))
     manifest.check_parameters(settings.archive_uri, settings.image_size)

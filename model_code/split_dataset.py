@@ -10,7 +10,6 @@ imported: records are copied as they are, so the step takes seconds.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import itertools
 import json
@@ -76,7 +75,7 @@ def parse(arguments: list[str]) -> Choices:
     Raises:
         JobError: for a value out of range, or an archive address that could change its content.
     """
-    parser = argparse.ArgumentParser(prog="model_code.split_dataset")
+    parser = job.ArgumentParser(prog="model_code.split_dataset")
     job.add_flags(parser, Choices)
     choices = Choices(**vars(parser.parse_args(arguments)))
     manifest.check_parameters(choices.archive_uri, choices.image_size)

@@ -177,7 +177,7 @@ def parse(arguments: list[str]) -> Hyperparameters:
     Raises:
         JobError: for a value out of range.
     """
-    parser = argparse.ArgumentParser(prog="model_code.train")
+    parser = job.ArgumentParser(prog="model_code.train")
     job.add_flags(parser, Hyperparameters)
     # In a tuning job the image's toolkit adds this flag for frameworks older than SM_MODEL_DIR
     # (github.com/aws/sagemaker-tensorflow-training-toolkit, training.py).

@@ -47,6 +47,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     platform.status,
     platform.doctor,
     platform.deploy,
+    platform.destroy,
     cost.cost,
     platform.up,
     platform.down,

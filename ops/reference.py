@@ -56,6 +56,7 @@ EXAMPLES = {
     "batch": ["cxr batch radiographs/ --output scores.csv", "cxr batch s3://bucket/prefix/ --async"],
     "status": ["cxr status", "cxr --env prod status --json"],
     "doctor": ["cxr doctor --env prod"],
+    "destroy": ["cxr destroy --env dev", "cxr destroy --env dev --yes"],
     "deploy": ["cxr deploy --env dev", "cxr deploy api --env dev --yes"],
     "cost": ["cxr cost --env prod", "cxr cost --env dev --seconds 0.3 --image-mb 0.5"],
     "up": ["cxr up"],

@@ -4,6 +4,10 @@ from typing import Any
 
 from policy.statements import ARN, HERE, NAMES, allow
 
+# A guarded update of an endpoint may take 4,500 s with the settings of cdk.json, and the CDK waits for its end. A role
+# that a role assumes has an hour at most, whatever it says (IAM user guide, "role chaining"): the CDK
+# asks for its bootstrap roles again, as long as the job's own session lasts.
+SESSION_SECONDS = 7200
 PROVIDER = "token.actions.githubusercontent.com"
 # The artifact bucket, as CloudFormation names it, and the group of the environment with its packages.
 _ARTIFACTS = f"{ARN}:s3:::{NAMES}-data-artifacts*"
@@ -139,7 +143,7 @@ def _role(name: str, *, subject: str, statements: list[dict[str, Any]], descript
             # Not of the names that CloudFormation itself may change: a deployment must not widen its own role.
             "RoleName": {"Fn::Sub": f"github-cxr-${{Environment}}-{name}"},
             "Description": description,
-            "MaxSessionDuration": 3600,
+            "MaxSessionDuration": SESSION_SECONDS,
             "AssumeRolePolicyDocument": {
                 "Version": "2012-10-17",
                 "Statement": [

@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from infra.settings import RealtimeEndpoint, Settings
+from policy.deployment import SESSION_SECONDS
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORKFLOWS = {path.stem: path for path in sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))}
 SETUP = REPOSITORY / ".github" / "actions" / "setup" / "action.yml"
@@ -233,3 +236,16 @@ def test_a_promotion_reads_with_one_role_and_writes_with_another() -> None:
 def test_no_job_runs_for_ever() -> None:
     for name, job in jobs():
         assert "uses" in job or job["timeout-minutes"] <= 90, name
+
+
+def test_a_deployments_session_outlasts_the_longest_update_of_an_endpoint() -> None:
+    """A session that ends while the CDK waits leaves a deployment that nobody follows."""
+    context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
+    longest = max(
+        settings.endpoint.rollout.longest_seconds
+        for environment in context["environments"]
+        if isinstance((settings := Settings.load({**context, "env": environment})).endpoint, RealtimeEndpoint)
+    )
+    deploy = (REPOSITORY / ".github" / "workflows" / "deploy-environment.yml").read_text(encoding="utf-8")
+    (asked,) = re.findall(r"role-duration-seconds: (\d+)", deploy)
+    assert longest < int(asked) <= SESSION_SECONDS

@@ -6,7 +6,7 @@ from constructs import Construct
 from infra.api.rest_api import Handlers, PredictionApi
 from infra.base.function import Function
 from infra.base.stack import deployable
-from infra.endpoint.endpoint import grant_describe
+from infra.endpoint.endpoint import grant_describe, grant_invoke
 from infra.endpoint.endpoint_stack import EndpointStack
 from infra.settings import Settings
 from infra.storage.data_stack import DataStack
@@ -116,7 +116,7 @@ class ApiStack(Stack):
         )
         api = PredictionApi(self, "Api", handlers=handlers, settings=settings)
 
-        endpoint.endpoint.grant_invoke(self.predict)
+        grant_invoke(self.predict, name=endpoint.endpoint.name)
         dicom.grant_invoke(self.predict)
         data.data.grant_read(self.predict, "uploads/*")
         data.predictions.grant(self.predict, "PutItem")

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 
-from aws_cdk import RemovalPolicy
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -13,6 +12,7 @@ from infra.api.firewall import Firewall
 from infra.api.gateway_responses import ProblemResponses
 from infra.base.log_group import LogGroup
 from infra.base.nag_findings import accept
+from infra.base.removal import removal_policy
 from infra.settings import Settings
 
 # No address, no header and no body: an access log that holds nothing about a patient.
@@ -73,9 +73,7 @@ class PredictionApi(Construct):
             # Writing access logs takes a role that belongs to the account and region, not to an API.
             cloud_watch_role=limits.owns_account_log_role,
             cloud_watch_role_removal_policy=(
-                (RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY)
-                if limits.owns_account_log_role
-                else None
+                removal_policy(retain=settings.retain) if limits.owns_account_log_role else None
             ),
             deploy_options=apigateway.StageOptions(
                 stage_name="api",

@@ -1,34 +1,77 @@
-"""The step scripts as one object in the deployment's asset bucket."""
+"""What executions run: the step scripts, and the libraries that models carry, in the artifact bucket."""
 
-from aws_cdk import Stack
+from pathlib import Path
+
+from aws_cdk import CustomResource, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from infra.base.assets import stage_source_code
+from infra.base.assets import stage_libraries, stage_source_code
+from infra.base.function import Function
+from infra.settings import Settings
+from infra.storage.data_stack import CODE_PREFIX
+from infra.storage.encrypted_bucket import EncryptedBucket
+
+# More than half of LiteRT's wheel: what compiles models and what runs them on graphics processors.
+_UNUSED = frozenset({"libLiteRtWebGpuAccelerator.so", "libLiteRt.so", "pywrap_genai_ops.so", "tools", "vendors", "aot"})
 
 
 class SourceCode(Construct):
-    """`model_code/` as a `.tar.gz` that every step unpacks."""
+    """`model_code/` as a `.tar.gz` that every step unpacks, and the dependency group `engine` as a `.zip`.
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    Each lies at a key of its own content and stays there, so that an execution that was started before a deployment
+    finds what it was started with (docs/adr/0032).
+
+    Args:
+        artifacts: the bucket they are copied into.
+        settings: of the environment.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, artifacts: EncryptedBucket, settings: Settings) -> None:
         super().__init__(scope, construct_id)
+        self._artifacts = artifacts
+        self._publish = Function(
+            self, "Publish", name="publish", environment={}, memory_mb=256, timeout_seconds=300, settings=settings
+        )
+        artifacts.grant_write(self._publish, f"{CODE_PREFIX}/*")
+        files = []
         path, digest = stage_source_code()
-        self._asset = assets.Asset(self, "Asset", path=str(path), asset_hash=digest)
-        self.uri = self._asset.s3_object_url
-        self.name = self._asset.s3_object_key
+        self.name = f"{digest}.tar.gz"
+        self.uri = self._uri(self.name)
+        files.append(self._file("Asset", path, digest, self.name))
+        # A channel cannot be left out or empty: without libraries it is an object that has none.
+        self.engine_library_uri = self.uri
+        if settings.vendor_libraries:
+            path, digest = stage_libraries("engine", machine="x86_64", unused=_UNUSED)
+            files.append(self._file("EngineLibrary", path, digest, f"{digest}.zip"))
+            self.engine_library_uri = self._uri(f"{digest}.zip")
+        published = CustomResource(
+            self,
+            "Published",
+            resource_type="Custom::SourceCode",
+            service_token=self._publish.function_arn,
+            properties={"BucketName": artifacts.name, "Files": files},
+        )
+        # Its policies come with the function: without them the first copy would be refused.
+        published.node.add_dependency(self._publish)
 
     def grant_read(self, grantee: iam.IGrantable) -> None:
-        """Allow to read this one object; the asset's own grant would open the whole bucket."""
-        bucket = Stack.of(self).format_arn(service="s3", region="", account="", resource=self._asset.s3_bucket_name)
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"{bucket}/{self._asset.s3_object_key}"])
+        """Allow to read what this deployment, those before it and those to come have published."""
+        self._artifacts.grant_read(grantee, f"{CODE_PREFIX}/*")
+
+    def _uri(self, name: str) -> str:
+        return f"s3://{self._artifacts.name}/{CODE_PREFIX}/{name}"
+
+    def _file(self, construct_id: str, path: Path, digest: str, name: str) -> dict[str, str]:
+        """An uploaded file as the function is told of it, which may read this one object of the asset bucket."""
+        asset = assets.Asset(self, construct_id, path=str(path), asset_hash=digest)
+        bucket = Stack.of(self).format_arn(service="s3", region="", account="", resource=asset.s3_bucket_name)
+        self._publish.add_to_role_policy(
+            iam.PolicyStatement(actions=["s3:GetObject"], resources=[f"{bucket}/{asset.s3_object_key}"])
         )
-        # SageMaker lists an input's prefix before it downloads.
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["s3:ListBucket"],
-                resources=[bucket],
-                conditions={"StringLike": {"s3:prefix": [f"{self._asset.s3_object_key}*"]}},
-            )
-        )
+        return {
+            "FromBucketName": asset.s3_bucket_name,
+            "FromKey": asset.s3_object_key,
+            "Key": f"{CODE_PREFIX}/{name}",
+        }

@@ -1,10 +1,12 @@
 """The endpoint for large or many images: requests and answers are objects in S3."""
 
+from collections.abc import Mapping
+
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from infra.endpoint import serving_container
 from infra.endpoint.autoscaling import EndpointScaling
 from infra.endpoint.batch_model import BatchModel
 from infra.endpoint.released_package import ReleasedPackage
@@ -20,6 +22,7 @@ class AsyncEndpoint(Construct):
         name: of the endpoint, fixed, so that a client needs no other stack to know it.
         package: that is released.
         model: of that package, for many images.
+        topics: ARNs of those for `Answers` and for `Failures`.
         bucket_name: where answers go, below `<prefix>/answers/` and `<prefix>/failures/`.
         prefix: of the keys.
         key: encrypts them, and the notifications.
@@ -34,6 +37,7 @@ class AsyncEndpoint(Construct):
         name: str,
         package: ReleasedPackage,
         model: BatchModel,
+        topics: Mapping[str, str],
         bucket_name: str,
         prefix: str,
         key: kms.IKey,
@@ -41,8 +45,6 @@ class AsyncEndpoint(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.name = name
-        # One topic for what succeeded, one for what did not: who mends failures need not hear of every answer.
-        topics = {part: sns.Topic(self, part, master_key=key, enforce_ssl=True) for part in ("Answers", "Failures")}
         configuration = sagemaker.CfnEndpointConfig(
             self,
             "Config",
@@ -52,6 +54,7 @@ class AsyncEndpoint(Construct):
                     variant_name=VARIANT,
                     initial_variant_weight=1,
                     instance_type=options.instance_type,
+                    inference_ami_version=serving_container.ami(options.instance_type),
                     initial_instance_count=1,  # SageMaker starts an endpoint with no fewer; scaling takes it away
                 )
             ],
@@ -65,7 +68,7 @@ class AsyncEndpoint(Construct):
                     kms_key_id=key.key_arn,
                     # Without the answers themselves: a probability is in S3 and nowhere else.
                     notification_config=sagemaker.CfnEndpointConfig.AsyncInferenceNotificationConfigProperty(
-                        success_topic=topics["Answers"].topic_arn, error_topic=topics["Failures"].topic_arn
+                        success_topic=topics["Answers"], error_topic=topics["Failures"]
                     ),
                 ),
             ),
@@ -75,7 +78,9 @@ class AsyncEndpoint(Construct):
             "Resource",
             endpoint_name=name,
             endpoint_config_name=configuration.attr_endpoint_config_name,
-            retain_all_variant_properties=True,  # a release starts with as many instances as the queue has now
+            # No RetainAllVariantProperties: an update that keeps an instance count of zero might be refused, which is
+            # documented nowhere (UpdateEndpoint, read 2026-11) and would be every release of a quiet day. A release
+            # starts with one instance, and scaling takes it away.
         )
         package.wait_for(configuration, endpoint)
         EndpointScaling(
@@ -88,8 +93,3 @@ class AsyncEndpoint(Construct):
             at_least=0,
             at_most=options.max_instances,
         ).keep_backlog(options)
-        for topic in topics.values():
-            topic.grant_publish(model.role)
-        # SNS encrypts on behalf of who publishes (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
-        key.grant(model.role, "kms:Decrypt", "kms:GenerateDataKey*")
-        self.topic_arns = {part: topic.topic_arn for part, topic in topics.items()}

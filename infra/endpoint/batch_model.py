@@ -15,16 +15,25 @@ class BatchModel(Construct):
 
     Args:
         package: that is released.
+        role: that it acts as.
         instance_type: the container is set for.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, package: ReleasedPackage, instance_type: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        package: ReleasedPackage,
+        role: SageMakerRole,
+        instance_type: str,
+    ) -> None:
         super().__init__(scope, construct_id)
-        self.role = SageMakerRole(self, "Role", description="Loads the model and works through images in S3")
         model = sagemaker.CfnModel(
             self,
             "Resource",
-            execution_role_arn=self.role.role_arn,
+            execution_role_arn=role.role_arn,
+            enable_network_isolation=True,  # SageMaker brings the images and takes the answers
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 model_package_name=package.arn,
                 environment={
@@ -33,6 +42,5 @@ class BatchModel(Construct):
                 },
             ),
         )
-        model.node.add_dependency(self.role)
         package.wait_for(model)
         self.name = model.attr_model_name

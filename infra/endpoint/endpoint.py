@@ -1,5 +1,6 @@
 """The endpoint that serves the released model, or nothing before the first release."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import Aws, CfnCondition, CfnParameter, Fn, Stack, Token
@@ -13,7 +14,6 @@ from infra.base.sagemaker_role import SageMakerRole
 from infra.endpoint import serving_container
 from infra.endpoint.autoscaling import EndpointScaling
 from infra.endpoint.released_package import ARN_PATTERN, ReleasedPackage
-from infra.endpoint.rollback_alarms import EndpointAlarms
 from infra.settings import Capture, RealtimeEndpoint, Rollout, ServerlessEndpoint
 
 VARIANT = "AllTraffic"
@@ -26,6 +26,8 @@ class Endpoint(Construct):
     Args:
         name: of the endpoint, fixed, so that clients need no other stack to know it.
         package: that is released.
+        role: that the model acts as.
+        alarms: names of those that take a release back, where options say that it runs on instances.
         options: serverless or on instances.
         capture_to: S3 URI of what is kept of requests, where options say that something is.
         key: encrypts that.
@@ -38,6 +40,8 @@ class Endpoint(Construct):
         *,
         name: str,
         package: ReleasedPackage,
+        role: SageMakerRole,
+        alarms: Sequence[str],
         options: ServerlessEndpoint | RealtimeEndpoint,
         capture_to: str,
         key: kms.IKey,
@@ -45,8 +49,9 @@ class Endpoint(Construct):
         super().__init__(scope, construct_id)
         self.name = name
         self._package = package
-        self._arn = Stack.of(self).format_arn(service="sagemaker", resource="endpoint", resource_name=name)
-        self.role = SageMakerRole(self, "Role", description="Loads the model and answers requests")
+        self._role = role
+        # Serverless Inference excludes network isolation (developer guide, "Serverless Inference", feature exclusions).
+        self._isolated = isinstance(options, RealtimeEndpoint)
         realtime = options if isinstance(options, RealtimeEndpoint) else None
         self._variables = serving_container.for_single_requests(realtime.instance_type if realtime else None)
         model = self._model("Model", package.arn)
@@ -63,12 +68,14 @@ class Endpoint(Construct):
             endpoint_name=name,
             endpoint_config_name=configuration.attr_endpoint_config_name,
             # A serverless endpoint switches at once: docs/adr/0017 says what guards its releases instead.
-            deployment_config=self._guarded(realtime.rollout) if realtime else None,
+            deployment_config=_guarded(realtime.rollout, alarms) if realtime else None,
             # A release starts with as many instances as the traffic has now, not with the fewest.
             retain_all_variant_properties=True if realtime else None,
         )
         package.wait_for(model, configuration, endpoint)
-        if realtime:
+        # Without room to scale there is no scaling: the way to another instance type, which SageMaker refuses a scaled
+        # endpoint (developer guide, "endpoint-scaling-update", read 2026-11; `ops/lifecycle.py`).
+        if realtime and realtime.scaling.max_instances > realtime.instance_count:
             EndpointScaling(
                 self,
                 "Scaling",
@@ -80,27 +87,18 @@ class Endpoint(Construct):
                 at_most=realtime.scaling.max_instances,
             ).keep_invocations(realtime)
 
-    def grant_invoke(self, grantee: iam.IGrantable) -> None:
-        """Allow to send images and to ask for the endpoint's state."""
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["sagemaker:InvokeEndpoint", "sagemaker:DescribeEndpoint"], resources=[self._arn]
-            )
-        )
-
     def _model(self, construct_id: str, package_arn: str) -> sagemaker.CfnModel:
-        model = sagemaker.CfnModel(
+        return sagemaker.CfnModel(
             self,
             construct_id,
-            execution_role_arn=self.role.role_arn,
+            execution_role_arn=self._role.role_arn,
+            enable_network_isolation=self._isolated,  # the container serves, and calls nobody
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 model_package_name=package_arn,
                 # Every answer names the package it came from: what is really loaded, not what should be.
                 environment={"MODEL_PACKAGE_ARN": package_arn, **self._variables},
             ),
         )
-        model.node.add_dependency(self.role)
-        return model
 
     def _shadow(self, options: RealtimeEndpoint) -> Any:
         """A second model that gets copies of requests and answers nobody, while a parameter names its package."""
@@ -123,7 +121,7 @@ class Endpoint(Construct):
         )
         model = self._model("ShadowModel", shadow)
         self._package.wait_for(model, condition=shadowed)
-        variant = {
+        variant: dict[str, Any] = {
             "ModelName": model.attr_model_name,
             "VariantName": SHADOW,
             # In relation to the production variant's 1: the share of the requests that are copied.
@@ -131,26 +129,17 @@ class Endpoint(Construct):
             "InstanceType": options.instance_type,
             "InitialInstanceCount": options.instance_count,
         }
+        if (ami := serving_container.ami(options.instance_type)) is not None:
+            variant["InferenceAmiVersion"] = ami
         return Token.as_any(Fn.condition_if(shadowed.logical_id, [variant], Aws.NO_VALUE))
 
-    def _guarded(self, rollout: Rollout) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
-        alarms = EndpointAlarms(self, "Alarms", endpoint_name=self.name, variant=VARIANT, limits=rollout)
-        share = sagemaker.CfnEndpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=rollout.percent)
-        return sagemaker.CfnEndpoint.DeploymentConfigProperty(
-            blue_green_update_policy=sagemaker.CfnEndpoint.BlueGreenUpdatePolicyProperty(
-                traffic_routing_configuration=sagemaker.CfnEndpoint.TrafficRoutingConfigProperty(
-                    type=rollout.traffic.upper(),
-                    canary_size=share if rollout.traffic == "canary" else None,
-                    linear_step_size=share if rollout.traffic == "linear" else None,
-                    wait_interval_in_seconds=rollout.wait_seconds,
-                ),
-                termination_wait_in_seconds=rollout.termination_wait_seconds,
-                maximum_execution_timeout_in_seconds=rollout.longest_seconds,
-            ),
-            auto_rollback_configuration=sagemaker.CfnEndpoint.AutoRollbackConfigProperty(
-                alarms=[sagemaker.CfnEndpoint.AlarmProperty(alarm_name=name) for name in alarms.names]
-            ),
-        )
+
+def grant_invoke(grantee: lambda_.Function, *, name: str) -> None:
+    """Allow to send images to an endpoint and to ask for its state."""
+    arn = Stack.of(grantee).format_arn(service="sagemaker", resource="endpoint", resource_name=name)
+    grantee.add_to_role_policy(
+        iam.PolicyStatement(actions=["sagemaker:InvokeEndpoint", "sagemaker:DescribeEndpoint"], resources=[arn])
+    )
 
 
 def grant_describe(grantee: lambda_.Function, *, name: str) -> None:
@@ -214,4 +203,24 @@ def _variant(
         initial_variant_weight=1,
         instance_type=options.instance_type,
         initial_instance_count=options.instance_count,
+        inference_ami_version=serving_container.ami(options.instance_type),
+    )
+
+
+def _guarded(rollout: Rollout, alarms: Sequence[str]) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
+    share = sagemaker.CfnEndpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=rollout.percent)
+    return sagemaker.CfnEndpoint.DeploymentConfigProperty(
+        blue_green_update_policy=sagemaker.CfnEndpoint.BlueGreenUpdatePolicyProperty(
+            traffic_routing_configuration=sagemaker.CfnEndpoint.TrafficRoutingConfigProperty(
+                type=rollout.traffic.upper(),
+                canary_size=share if rollout.traffic == "canary" else None,
+                linear_step_size=share if rollout.traffic == "linear" else None,
+                wait_interval_in_seconds=rollout.wait_seconds,
+            ),
+            termination_wait_in_seconds=rollout.termination_wait_seconds,
+            maximum_execution_timeout_in_seconds=rollout.longest_seconds,
+        ),
+        auto_rollback_configuration=sagemaker.CfnEndpoint.AutoRollbackConfigProperty(
+            alarms=[sagemaker.CfnEndpoint.AlarmProperty(alarm_name=name) for name in alarms]
+        ),
     )

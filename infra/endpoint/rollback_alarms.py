@@ -64,13 +64,16 @@ class EndpointAlarms(Construct):
             statistic=statistic,
             period=Duration.minutes(1),
         )
-        alarm = watched.create_alarm(
+        name = f"{self._dimensions['EndpointName']}-rollback-{construct_id.lower()}"
+        watched.create_alarm(
             self,
             construct_id,
+            # Fixed: another stack's endpoint names it, and settings may take it away again.
+            alarm_name=name,
             alarm_description=description,
             threshold=threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
             evaluation_periods=minutes,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
         )
-        return alarm.alarm_name
+        return name

@@ -10,6 +10,10 @@ from infra.base.instance_types import is_gpu
 
 # Sizes of SageMaker's instance families, but for the smallest: as many vCPUs as the number says, times four.
 _SMALL = {"medium": 2, "large": 2, "xlarge": 4}
+# The GPU images are built for CUDA 12.9. Without a name g4dn and g5 get driver 470, which is one for CUDA 11.4; this
+# image has driver 580 (ProductionVariant in botocore 1.43's model, and "Best practices to minimize interruptions
+# during GPU driver upgrades" of the developer guide, both read 2026-11; not tried).
+_GPU_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
 
 
 def vcpus(instance_type: str) -> int:
@@ -17,6 +21,11 @@ def vcpus(instance_type: str) -> int:
     size = instance_type.rpartition(".")[2]
     multiple = re.fullmatch(r"(\d+)xlarge", size)
     return 4 * int(multiple[1]) if multiple else _SMALL.get(size, 4)
+
+
+def ami(instance_type: str) -> str | None:
+    """The `InferenceAmiVersion` of an instance type: that with the GPU image's driver, and none for processors."""
+    return _GPU_AMI if is_gpu(instance_type) else None
 
 
 def for_single_requests(instance_type: str | None) -> dict[str, str]:

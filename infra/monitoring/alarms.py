@@ -37,6 +37,7 @@ class Alarms(Construct):
         minutes: int,
         times: int = 1,
         missing: str = "notBreaching",
+        tells_silence: bool = False,
     ) -> None:
         """Add an alarm.
 
@@ -49,6 +50,9 @@ class Alarms(Construct):
             minutes: length of the periods.
             times: periods in a row.
             missing: what a period without data means, by CloudFormation's `TreatMissingData`.
+            tells_silence: whether people are told too when data stop coming. Before any came nobody is: an alarm begins
+                without data, and only a change of its state does anything ("Monitor with CloudWatch alarms" of the
+                Application Auto Scaling user guide, read 2026-11).
         """
         threshold = at_least if below is None else below
         assert threshold is not None  # noqa: S101
@@ -70,6 +74,7 @@ class Alarms(Construct):
             treat_missing_data=missing,
             alarm_actions=[self._topic_arn],
             ok_actions=[self._topic_arn],
+            insufficient_data_actions=[self._topic_arn] if tells_silence else None,
             # A few requests in the night, and one of them slow, are no percentile.
             evaluate_low_sample_count_percentile="ignore" if percentile else None,
         )

@@ -10,9 +10,9 @@ from infra.base.deep_learning_images import DeepLearningImages
 from infra.base.metrics import MODEL_NAMESPACE
 from infra.base.regions import is_available
 from infra.base.sagemaker_role import SageMakerRole
-from infra.base.source_code import SourceCode
 from infra.base.stack import deployable
 from infra.endpoint.endpoint_stack import EndpointStack
+from infra.endpoint.release_stack import ReleaseStack
 from infra.monitoring.budget import SpendingBudget
 from infra.monitoring.dashboard import Dashboard
 from infra.monitoring.schedule import MonitoringSchedule
@@ -32,6 +32,7 @@ class MonitoringStack(Stack):
     Args:
         data: the stack with the predictions.
         training: the stack with the topic and the training pipeline.
+        release: the stack with the function that releases.
         endpoint: the stack with the endpoint.
         api: the stack with the API.
         network: where jobs run; None leaves it to SageMaker.
@@ -45,6 +46,7 @@ class MonitoringStack(Stack):
         *,
         data: DataStack,
         training: TrainingStack,
+        release: ReleaseStack,
         endpoint: EndpointStack,
         api: ApiStack,
         network: Network | None,
@@ -53,7 +55,6 @@ class MonitoringStack(Stack):
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: monitoring and alarms"))
         options = settings.monitoring
         images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
-        source_code = SourceCode(self, "SourceCode")
         monitor_role = SageMakerRole(self, "MonitorRole", description="Compares predictions with a reference")
         pipeline = SageMakerPipeline(
             self,
@@ -67,8 +68,8 @@ class MonitoringStack(Stack):
                 "DataKeyArn": data.key.key_arn,
                 "MonitorRoleArn": monitor_role.role_arn,
                 "ProcessingImageUri": images.training(options.instance_type),
-                "SourceCodeUri": source_code.uri,
-                "SourceCodeName": source_code.name,
+                "SourceCodeUri": training.source_code.uri,
+                "SourceCodeName": training.source_code.name,
                 "FindServingModelFunctionArn": training.serving.function_arn,
                 "PredictionsTableName": data.predictions.name,
                 "EndpointName": endpoint.endpoint.name,
@@ -80,12 +81,12 @@ class MonitoringStack(Stack):
             predict=api.predict.function_name,
             background={
                 "trigger-errors": training.trigger.function_name,
-                "release-errors": endpoint.release.function_name,
+                "release-errors": release.function.function_name,
                 "serving-errors": training.serving.function_name,
             },
             dead_letters={
                 "uploads-dead": training.uploads.dead_letters.queue_name,
-                "releases-dead": endpoint.decisions.dead_letters.queue_name,
+                "releases-dead": release.decisions.dead_letters.queue_name,
             },
             training=training.pipeline.name,
             monitoring=pipeline.name,
@@ -97,7 +98,7 @@ class MonitoringStack(Stack):
         for stack, values in (
             (training, [topic_arn, training.trigger.function_name, training.serving.function_name,
                         watched.dead_letters["uploads-dead"]]),
-            (endpoint, [endpoint.release.function_name, watched.dead_letters["releases-dead"]]),
+            (release, [release.function.function_name, watched.dead_letters["releases-dead"]]),
             (api, [api.predict.function_name]),
         ):  # fmt: skip
             for value in values:
@@ -136,7 +137,7 @@ class MonitoringStack(Stack):
         data.artifacts.grant_read(monitor_role, "executions/*/reference.json")
         data.artifacts.grant_write(monitor_role, "monitoring/*")
         data.predictions.grant(monitor_role, "Scan")
-        source_code.grant_read(monitor_role)
+        training.source_code.grant_read(monitor_role)
         images.grant_pull(monitor_role)
         # A metric is no resource: the action takes "*" only, so the namespace confines it.
         monitor_role.add_to_principal_policy(

@@ -167,5 +167,6 @@ class ServiceAlarms(Alarms):
                 below=1,
                 minutes=60,
                 times=2 * every_hours,
-                missing="breaching",
+                missing="missing",
+                tells_silence=True,
             )

@@ -61,7 +61,6 @@ class Network(Construct):
     def take_in(self, stack: Stack) -> None:
         """Let every function and every model of a stack run in this network, whoever adds one."""
         constructs: list[IConstruct] = stack.node.find_all()
-        roles = [construct for construct in constructs if isinstance(construct, SageMakerRole)]
         for construct in constructs:
             if isinstance(construct, Function):
                 self._place(construct)
@@ -69,9 +68,6 @@ class Network(Construct):
                 construct.vpc_config = sagemaker.CfnModel.VpcConfigProperty(
                     security_group_ids=[self._jobs.security_group_id], subnets=self._subnets()
                 )
-                construct.enable_network_isolation = True  # the container serves, and calls nobody
-                for role in roles:
-                    self.grant_attach(role)
 
     def for_jobs(self) -> dict[str, list[str]]:
         """The `VpcConfig` of SageMaker's requests."""

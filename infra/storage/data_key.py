@@ -1,10 +1,11 @@
 """The key of everything an environment keeps, and who may use it."""
 
-from aws_cdk import ArnFormat, Aws, Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Aws, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from infra.base.removal import removal_policy
 from infra.settings import Settings
 
 # No cryptographic operation: who administers the key reads nothing with it.
@@ -36,7 +37,7 @@ class DataKey(kms.Key):
             construct_id,
             description=f"{settings.name}: datasets, models and notifications",
             enable_key_rotation=True,
-            removal_policy=RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY,
+            removal_policy=removal_policy(retain=settings.retain),
             pending_window=None if settings.retain else Duration.days(7),
             policy=_policy(Stack.of(scope), settings.name),
         )

@@ -14,6 +14,8 @@ from infra.storage.ttl_table import ExpiringTable
 
 # What realtime endpoints answered, below this prefix of the artifact bucket.
 CAPTURE_PREFIX = "capture"
+# The code of executions, likewise.
+CODE_PREFIX = "code"
 
 
 class DataStack(Stack):
@@ -82,6 +84,8 @@ class DataStack(Stack):
                 ),
             ],
         )
+        # What is run on radiographs is what a deployment brought.
+        self.artifacts.write_once_by(f"{settings.name}-training-SourceCodePublish", f"{CODE_PREFIX}/*")
         if settings.buckets.data_events:
             AuditTrail(self, "Trail", buckets=[self.data.bucket, self.artifacts.bucket], settings=settings)
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.base.nag_findings import accept
+from infra.base.removal import removal_policy
 from infra.settings import Buckets
 
 
@@ -49,7 +50,7 @@ class EncryptedBucket(Construct):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             server_access_logs_bucket=access_logs,
             server_access_logs_prefix=f"{construct_id}/" if access_logs else None,
-            removal_policy=RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY,
+            removal_policy=removal_policy(retain=retain),
             auto_delete_objects=not retain,  # CloudFormation deletes no bucket that holds something
             lifecycle_rules=[
                 s3.LifecycleRule(

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.base.nag_findings import accept
+from infra.base.removal import removal_policy
 
 
 class ExpiringTable(Construct):
@@ -34,7 +35,7 @@ class ExpiringTable(Construct):
                 point_in_time_recovery_enabled=retain
             ),
             deletion_protection=retain,
-            removal_policy=RemovalPolicy.RETAIN if retain else RemovalPolicy.DESTROY,
+            removal_policy=removal_policy(retain=retain),
         )
         self.name = self.table.table_name
         if not retain:

@@ -8,6 +8,7 @@ from constructs import Construct
 
 from infra.base.function import Function
 from infra.base.regions import is_available
+from infra.base.removal import removal_policy
 from infra.settings import Settings
 
 DESCRIPTION = "Pneumonia classifiers for chest radiographs that passed the quality gates"
@@ -27,7 +28,7 @@ class ModelRegistry(Construct):
         stack = Stack.of(self)
         self._group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=name)
         self._packages = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{name}/*")
-        removal = RemovalPolicy.RETAIN if settings.retain else RemovalPolicy.DESTROY
+        removal = removal_policy(retain=settings.retain)
         if not is_available("AWS::SageMaker::ModelPackageGroup", settings.region):
             self._make_by_a_function(removal, settings)
             return
@@ -121,7 +122,9 @@ class ModelRegistry(Construct):
         """Allow to add a version to the group."""
         grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(
-                actions=["sagemaker:CreateModelPackage", "sagemaker:AddTags"], resources=[self._group, self._packages]
+                # Whether the step describes what it made is not documented, and was not tried (2026-11).
+                actions=["sagemaker:CreateModelPackage", "sagemaker:AddTags", "sagemaker:DescribeModelPackage"],
+                resources=[self._group, self._packages],
             )
         )
 

@@ -14,7 +14,6 @@ from infra.endpoint.endpoint import grant_describe
 from infra.network.vpc import Network
 from infra.settings import RealtimeEndpoint, Settings
 from infra.storage.data_stack import DataStack
-from infra.training.engine_library import EngineLibrary
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
 from infra.training.training_pipeline import TrainingPipeline
@@ -49,8 +48,7 @@ class TrainingStack(Stack):
         )
         self.registry = ModelRegistry(self, "Registry", name=settings.name, settings=settings)
         images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
-        source_code = SourceCode(self, "SourceCode")
-        engine = EngineLibrary(self, "EngineLibrary") if settings.vendor_libraries else None
+        self.source_code = SourceCode(self, "SourceCode", artifacts=data.artifacts, settings=settings)
         step_role = SageMakerRole(self, "StepRole", description="Preprocesses, trains and evaluates")
         self.serving = Function(
             self,
@@ -58,7 +56,7 @@ class TrainingStack(Stack):
             name="find_serving_model",
             memory_mb=256,
             timeout_seconds=120,  # repeats throttled calls; a Lambda step is not repeated, and waits for ten minutes
-            environment={"ENDPOINT_NAME": settings.name, "NOTHING_SERVED_URI": source_code.uri},
+            environment={"ENDPOINT_NAME": settings.name, "NOTHING_SERVED_URI": self.source_code.uri},
             settings=settings,
         )
         self.pipeline = TrainingPipeline(
@@ -74,16 +72,16 @@ class TrainingStack(Stack):
                 "ProcessingImageUri": images.training(settings.pipeline.processing_instance_type),
                 "TrainingImageUri": images.training(settings.pipeline.training_instance_type),
                 "ServingImageUri": images.serving(serving_instance),
-                "SourceCodeUri": source_code.uri,
-                "SourceCodeName": source_code.name,
-                # A channel cannot be left out or empty: without libraries it is an object that has none.
-                "EngineLibraryUri": engine.uri if engine else source_code.uri,
+                "SourceCodeUri": self.source_code.uri,
+                "SourceCodeName": self.source_code.name,
+                "EngineLibraryUri": self.source_code.engine_library_uri,
                 "ModelPackageGroupName": self.registry.name,
                 "FindServingModelFunctionArn": self.serving.function_arn,
             },
             network=network.for_jobs() if network else None,
             settings=settings.pipeline,
         )
+        self.pipeline.node.add_dependency(self.source_code)  # an execution needs it from the first moment
         self.trigger = Function(
             self,
             "Trigger",
@@ -140,9 +138,7 @@ class TrainingStack(Stack):
         data.artifacts.grant_read(step_role, "executions/*")
         data.artifacts.grant_write(step_role, "executions/*")
         data.artifacts.grant_read(step_role, "weights/*")  # backbone weights that a platform team put there
-        source_code.grant_read(step_role)
-        if engine is not None:
-            engine.grant_read(step_role)
+        self.source_code.grant_read(step_role)
         images.grant_pull(step_role)
         self.registry.grant_read(step_role)  # where a warm start finds the artifact of a package
 

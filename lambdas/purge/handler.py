@@ -8,8 +8,6 @@ group too. A failure is answered too, because without any answer the stack would
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,7 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.custom_resource import answer
 from lambdas.purge import packages
 
 if TYPE_CHECKING:
@@ -52,19 +51,4 @@ def handle(event: dict[str, Any], context: LambdaContext) -> None:
         what = "group could not be made" if request == "Create" else "packages could not be deleted"
         status, reason = "FAILED", f"The model {what}, of {group}: {error}"
     logger.info("answered", extra={"request": event["RequestType"], "status": status, "reason": reason})
-    _answer(event, status, reason)
-
-
-def _answer(event: dict[str, Any], status: str, reason: str) -> None:
-    document = {
-        "Status": status,
-        "Reason": reason,
-        # Stable, so that a change of the function replaces nothing.
-        "PhysicalResourceId": event.get("PhysicalResourceId") or event["LogicalResourceId"],
-        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
-    }
-    request = urllib.request.Request(  # noqa: S310 - CloudFormation's own presigned URL
-        event["ResponseURL"], data=json.dumps(document).encode(), method="PUT", headers={"Content-Type": ""}
-    )
-    with urllib.request.urlopen(request, timeout=30):  # noqa: S310
-        pass
+    answer.send(event, status, reason)

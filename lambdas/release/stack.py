@@ -125,7 +125,7 @@ class EndpointStack:
                 StackName=self.name,
                 UsePreviousTemplate=True,
                 Parameters=parameters,
-                Capabilities=["CAPABILITY_IAM"],
+                # No Capabilities: only one of the two may be given (botocore 1.43's service model), and none is needed.
                 ResourceTypes=list(self.resource_types),
                 ClientRequestToken=token.text,
             )

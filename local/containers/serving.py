@@ -2,8 +2,10 @@
 
 It keeps the contract of SageMaker's TensorFlow Serving images: `GET /ping`, `POST /invocations`, and a script
 `code/inference.py` that defines `handler`, or `input_handler` and `output_handler`. A handler gets the same context
-and really reaches the model through TensorFlow Serving's REST API, over HTTP, at `context.rest_uri`.
-Source: aws/sagemaker-tensorflow-serving-container, python_service.py and tfs_utils.py.
+and really reaches the model through TensorFlow Serving's REST API, over HTTP, at `context.rest_uri`. Other than there,
+each request has a thread of its own, so that a handler that computes does not keep `/ping` from being answered.
+Source: python_service.py, tfs_utils.py and tensorflowServing.js of the 2.20 images (aws/deep-learning-containers
+e0ecede, scripts/docker/tensorflow/inference/sagemaker, read 2026-11).
 
 The listening socket is inherited, so the port is known before the process exists and requests wait for it.
 """
@@ -31,6 +33,10 @@ logger = logging.getLogger("serving")
 
 _CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 _JSON = "application/json"
+# What a request may say about the model to ask (tfs_utils.py).
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_METHODS = frozenset({"predict", "classify", "regress"})
+_TIMEOUT_SECONDS = 60
 # What TensorFlow Serving itself understands, all that is accepted when there is no script.
 _DEFAULT_CONTENT_TYPES = frozenset({_JSON, "application/jsonlines", "application/jsons", "text/csv"})
 
@@ -48,6 +54,16 @@ class Context(NamedTuple):
     request_content_type: str
     accept_header: str
     content_length: int
+    timeout: int
+
+
+class ServingError(Exception):
+    """An answer of TensorFlow Serving other than 200, which the container passes on with its status."""
+
+    def __init__(self, status: int, content: bytes) -> None:
+        super().__init__(f"TensorFlow Serving answered {status}")
+        self.status = status
+        self.content = content
 
 
 Handler: TypeAlias = Callable[[IO[bytes], Context], tuple[str | bytes, str]]
@@ -82,7 +98,12 @@ def load_handler(model_directory: Path) -> Handler | None:
         raise NotImplementedError("Handlers are not implemented correctly in user script.")
 
     def piped(data: IO[bytes], context: Context) -> tuple[str | bytes, str]:
-        response = requests.post(context.rest_uri, data=module.input_handler(data, context), timeout=60)
+        processed = module.input_handler(data, context)
+        response = requests.post(context.rest_uri, data=processed, timeout=_TIMEOUT_SECONDS)
+        if response.status_code != 200:
+            # As falcon writes an HTTPError whose status is a bare number; output_handler is not asked.
+            status, text = response.status_code, response.content.decode("utf-8", "replace")
+            raise ServingError(status, json.dumps({"title": str(status), "description": text}).encode())
         answer: tuple[str | bytes, str] = module.output_handler(response, context)
         return answer
 
@@ -90,12 +111,18 @@ def load_handler(model_directory: Path) -> Handler | None:
 
 
 def default_handler(data: IO[bytes], context: Context) -> tuple[str | bytes, str]:
-    """Send a JSON request to TensorFlow Serving as it is, and its answer back."""
+    """Send a JSON request to TensorFlow Serving as it is, and its answer back.
+
+    Raises:
+        ServingError: when the answer's status is not 200.
+    """
     body = data.read().decode("utf-8")
     if context.request_content_type.startswith("text/csv"):
         rows = [[float(cell) for cell in line.split(",")] for line in body.splitlines() if line]
         body = json.dumps({"instances": rows})
-    response = requests.post(context.rest_uri, data=body.encode(), timeout=60)
+    response = requests.post(context.rest_uri, data=body.encode(), timeout=_TIMEOUT_SECONDS)
+    if response.status_code != 200:
+        raise ServingError(response.status_code, response.content)
     return response.content, context.accept_header
 
 
@@ -106,23 +133,35 @@ def parse_context(headers: Any, rest_port: int, content_length: int) -> Context:
         headers: the HTTP headers; `X-Amzn-SageMaker-Custom-Attributes` may hold tfs-model-name, -version and -method.
         rest_port: where TensorFlow Serving listens.
         content_length: bytes of the body.
+
+    Raises:
+        ValueError: when one of the attributes cannot be part of TensorFlow Serving's path.
     """
     custom = headers.get(_CUSTOM_ATTRIBUTES)
     attributes = dict(found.split("=", 1) for found in re.findall(r"(tfs-[a-z\-]+=[^,]+)", custom or ""))
-    uri = f"http://127.0.0.1:{rest_port}/v1/models/{attributes.get('tfs-model-name', 'model')}"
-    if version := attributes.get("tfs-model-version"):
+    name, version = attributes.get("tfs-model-name", "model"), attributes.get("tfs-model-version")
+    method = attributes.get("tfs-method", "predict")
+    if _MODEL_NAME.fullmatch(name) is None:
+        raise ValueError("invalid tfs-model-name")
+    if version is not None and re.fullmatch(r"\d+", version) is None:
+        raise ValueError("invalid tfs-model-version: must be a positive integer")
+    if method not in _METHODS:
+        raise ValueError("invalid tfs-method: must be one of predict|classify|regress")
+    uri = f"http://127.0.0.1:{rest_port}/v1/models/{name}"
+    if version is not None:
         uri += f"/versions/{version}"
     return Context(
         model_name=attributes.get("tfs-model-name"),
-        model_version=attributes.get("tfs-model-version"),
+        model_version=version,
         method=attributes.get("tfs-method"),
-        rest_uri=f"{uri}:{attributes.get('tfs-method', 'predict')}",
+        rest_uri=f"{uri}:{method}",
         grpc_port=None,
         channel=None,
         custom_attributes=custom,
         request_content_type=headers.get("Content-Type") or _JSON,
         accept_header=headers.get("Accept") or _JSON,
         content_length=content_length,
+        timeout=_TIMEOUT_SECONDS,
     )
 
 
@@ -148,7 +187,11 @@ def request_handler(handler: Handler | None, rest_port: int) -> type[BaseHTTPReq
             if self.path != "/invocations":
                 self._answer(404, _JSON, b"")
                 return
-            context = parse_context(self.headers, rest_port, length)
+            try:
+                context = parse_context(self.headers, rest_port, length)
+            except ValueError as error:
+                self._answer(400, _JSON, json.dumps({"error": str(error)}).encode())
+                return
             content_type = context.request_content_type.partition(";")[0].strip()
             if handler is None and content_type not in _DEFAULT_CONTENT_TYPES:
                 self._answer(415, _JSON, json.dumps({"error": f"Unsupported Media Type: {content_type}"}).encode())
@@ -156,6 +199,8 @@ def request_handler(handler: Handler | None, rest_port: int) -> type[BaseHTTPReq
             try:
                 answer, accept = (handler or default_handler)(io.BytesIO(body), context)
                 self._answer(200, accept, answer.encode() if isinstance(answer, str) else answer)
+            except ServingError as error:
+                self._answer(error.status, _JSON, error.content)
             except Exception as error:
                 # Whatever the script raises is the container's answer: its text, with status 500.
                 logger.exception("exception handling request")

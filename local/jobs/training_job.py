@@ -231,11 +231,7 @@ class TrainingJob(CommandJob):
         failure = instance.directory / "output" / "failure"
         if failure.is_file():
             return failure.read_text(errors="replace").strip()
-        lines = [line for line in instance.log.tail if line.strip()]
-        begin = max(
-            (i for i, line in enumerate(lines) if line.startswith("Traceback ")), default=max(len(lines) - 3, 0)
-        )
-        said, ran = "\n".join(lines[begin:]), self._words()[-1]
+        said, ran = training_toolkit.error_message(instance.log.tail), self._words()[-1]
         return f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{said}"\nCommand "{ran}"'
 
     def _store(self, s3: Any) -> None:

@@ -6,13 +6,14 @@ aws/sagemaker-tensorflow-training-toolkit, training.py. Only script mode on one 
 
 from __future__ import annotations
 
+import builtins
 import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,10 @@ _PREFIX = "sagemaker_"
 TUNING_METRIC = "_tuning_objective_metric"
 _MODEL_DIR = "model_dir"
 _INFO = 20
+# The toolkit adds those of TensorFlow and MPI to Python's own.
+_EXCEPTIONS = tuple(
+    name for name, one in vars(builtins).items() if isinstance(one, type) and issubclass(one, BaseException)
+)
 
 
 def decode(hyperparameters: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -164,6 +169,18 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
         "CURRENT_HOST": HOST,
         "PYTHONPATH": os.fspath(base / "code"),
     }
+
+
+def error_message(lines: Iterable[str]) -> str:
+    """What the toolkit keeps of a script's output: all from the first line that names an exception on, once each.
+
+    Without such a line that is nothing (sagemaker-training 5.1.1, process.py; read 2026-11).
+    """
+    kept: dict[str, None] = {}
+    for line in lines:
+        if kept or any(name in line for name in _EXCEPTIONS):
+            kept[line.strip(" :\n")] = None
+    return "\n".join(kept).strip()
 
 
 def gpus() -> int:

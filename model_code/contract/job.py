@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from model_code.contract.parameters import Parameter, Value, problems
 
@@ -28,6 +28,18 @@ class JobError(Exception):
 def base_directory() -> Path:
     """The root of the container's directory convention, `/opt/ml` unless SAGEMAKER_BASE_DIR says otherwise."""
     return Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """A command line whose mistakes are a job's errors.
+
+    argparse writes them to standard error and exits. Of standard error the training toolkit keeps exceptions only
+    (sagemaker-training 5.1.1, process.py; run 2026-11), so the job would have failed without a reason.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """Raise JobError with what argparse found wrong, the hyperparameter's name in it."""
+        raise JobError(f"The job was started with a wrong argument: {message}.")
 
 
 def add_flags(parser: argparse.ArgumentParser, settings: Any) -> None:

@@ -4,19 +4,23 @@ A request is one image (image/jpeg, image/png) or several ({"instances": [{"b64"
 its custom attributes the answer has an overlay for each, a PNG to be stretched over the upright radiograph. What the
 network saw in an image is in the answer as `features`, a few numbers in which monitoring looks for drift.
 
-The container (python_service.py in aws/deep-learning-containers) calls `input_handler`, posts its result to TensorFlow
-Serving and calls `output_handler` on the answer. An exception becomes a 500 with the body {"error": str(exception)}.
-So each exception here reads "<code>: <sentence>", and the caller tells the cases apart by the code:
+The container calls `handler` (python_service.py of the 2.20 images, aws/deep-learning-containers e0ecede, read
+2026-11). An exception becomes a 500 with the body {"error": str(exception)}. So each exception here reads "<code>:
+<sentence>", and the caller tells the cases apart by the code:
 
     unsupported_media_type   the Content-Type is neither image/jpeg, image/png nor application/json
+    too_many_images          the request holds more images than are answered together
     undecodable_image        the body is not an image this model can read
     not_a_radiograph         the image is unlike those the model was trained on
-    inference_failed         TensorFlow Serving failed for another reason
+    inference_failed         the engine failed for another reason
 
-The container has no TensorFlow and no Pillow: only the standard library is imported, and modules of `model_code`
-that travel beside this file and import nothing else. A model with an engine of its own
-(`engine` in metadata.json) brings what that needs along; then there is a `handler` here, which the container calls in
-place of the other two, and TensorFlow Serving is not asked.
+There is no pair of `input_handler` and `output_handler`, the container's other way: between the two it posts to
+TensorFlow Serving itself, and answers each status but 200 with that status and a text of its own, so that nothing here
+could say what was wrong with an image.
+
+The container has no TensorFlow and no Pillow: only the standard library is imported, and modules of `model_code` that
+travel beside this file and import nothing else. A model with an engine of its own (`engine` in metadata.json) brings
+what that needs along, and TensorFlow Serving is not asked.
 """
 
 from __future__ import annotations
@@ -24,13 +28,26 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import http.client
 import json
 import os
+import sys
+import urllib.parse
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from model_code.contract.documents import ANSWER
-from model_code.contract.images import JPEG, PNG, check_image
+from model_code.contract.images import JPEG, PNG, pixel_cost
+
+# In one request. Each costs up to what the network takes, and others wait meanwhile.
+MAX_IMAGES = 16
+
+# Until TensorFlow Serving's answer: as long as the container itself would wait, and as an invocation may take.
+_SERVING_SECONDS = 60
+
+_Rows = list[dict[str, Any]]
+_Result = TypeVar("_Result")
 
 _MODEL = Path(__file__).resolve().parent.parent
 
@@ -47,21 +64,18 @@ class RequestError(ValueError):
         super().__init__(f"{code}: {message}")
 
 
-def input_handler(data: Any, context: Any) -> str:
-    """Turn a request into TensorFlow Serving's predict request.
+def handler(data: Any, context: Any) -> tuple[str, str]:
+    """Answer a request: the body, and its content type.
 
     Args:
         data: the request's body, a stream.
         context: the container's request context; its `request_content_type` decides how the body is read, its
-            `custom_attributes` whether overlays are drawn.
+            `custom_attributes` whether overlays are drawn, and TensorFlow Serving listens at its `rest_uri`.
 
     Raises:
-        RequestError: unsupported_media_type or undecodable_image.
+        RequestError: with any of the codes above.
     """
-    images = _images(data, context)
-    instances = [{"image_bytes": {"b64": base64.b64encode(image).decode("ascii")}} for image in images]
-    signature = "explain" if _wants_overlays(context) else "serving_default"
-    return json.dumps({"signature_name": signature, "instances": instances})
+    return _answer(_rows(_images(data, context), _wants_overlays(context), context))
 
 
 def _images(data: Any, context: Any) -> list[bytes]:
@@ -76,34 +90,78 @@ def _images(data: Any, context: Any) -> list[bytes]:
             "unsupported_media_type",
             f"Send the radiograph as image/jpeg or image/png, not as {content_type or 'an unnamed type'}.",
         )
+    if len(images) > MAX_IMAGES:
+        raise RequestError("too_many_images", f"Send up to {MAX_IMAGES} images at once, not {len(images):,}.")
+    cost = 0.0
     for number, image in enumerate(images, start=1):
         try:
-            check_image(image)
+            cost += pixel_cost(image)
         except ValueError as error:
             which = "The image" if len(images) == 1 else f"Image {number}"
             raise RequestError("undecodable_image", f"{which} cannot be read: {error}.") from error
+    if cost > 1:
+        raise RequestError(
+            "too_many_images",
+            f"Together the {len(images)} images have {cost:.1f} times as many pixels as one request may: send them in "
+            "several.",
+        )
     return images
 
 
-def output_handler(response: Any, context: Any) -> tuple[str, str]:
-    """Turn TensorFlow Serving's answer into the endpoint's answer and its content type.
-
-    Args:
-        response: TensorFlow Serving's HTTP answer, with `status_code` and `content`.
-        context: the container's request context (not used: the answer is always JSON).
+def _rows_of_serving(images: list[bytes], overlay: bool, context: Any) -> _Rows:
+    """What TensorFlow Serving says about each image.
 
     Raises:
-        RequestError: undecodable_image when the graph could not decode the image, not_a_radiograph when it is
-            unlike the training images, else inference_failed.
+        RequestError: undecodable_image when the graph could not decode an image, else inference_failed.
     """
-    del context
-    if response.status_code == 400:
-        # The request is built above and always fits the signature: what is left to refuse is the image inside it.
-        raise RequestError("undecodable_image", "The image begins as a JPEG or PNG but cannot be decoded to its end.")
-    if response.status_code != 200:
-        text = response.content.decode("utf-8", "replace")[:500]
-        raise RequestError("inference_failed", f"TensorFlow Serving answered {response.status_code}: {text}")
-    return _answer(json.loads(response.content)["predictions"])
+    instances = [{"image_bytes": {"b64": base64.b64encode(image).decode("ascii")}} for image in images]
+    signature = "explain" if overlay else "serving_default"
+    status, content = _post(context.rest_uri, json.dumps({"signature_name": signature, "instances": instances}))
+    if status == 400 and context.method in (None, "predict"):
+        # The request always fits the signature of this method: what is left to refuse is the image inside it.
+        which = "The image" if len(images) == 1 else f"One of the {len(images)} images"
+        raise RequestError("undecodable_image", f"{which} begins as a JPEG or PNG but cannot be decoded to its end.")
+    if status != 200:
+        text = content.decode("utf-8", "replace")[:500]
+        raise RequestError("inference_failed", f"TensorFlow Serving answered {status}: {text}")
+    rows: _Rows = json.loads(content)["predictions"]
+    return rows
+
+
+def _post(uri: str, body: str) -> tuple[int, bytes]:
+    """Status and content of an answer; no proxy stands between the two processes of a container."""
+    place = urllib.parse.urlsplit(uri)
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=_SERVING_SECONDS)
+    try:
+        connection.request("POST", place.path, body.encode("ascii"), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise RequestError("inference_failed", f"TensorFlow Serving gave no answer: {type(error).__name__}.") from error
+    finally:
+        connection.close()
+
+
+def _beside_the_event_loop(work: Callable[[], _Result]) -> _Result:
+    """Compute in a thread, where the process is one of gevent's.
+
+    The container's workers are, with one thread each (`serve.py`): what computes there keeps `/ping` from being
+    answered, which SageMaker waits 2 seconds for ("Use Your Own Inference Code with Hosting Services", read 2026-11).
+    """
+    monkey = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return work()
+    result: _Result = _thread(os.getpid()).apply(work)
+    return result
+
+
+@functools.lru_cache(maxsize=1)
+def _thread(process: int) -> Any:
+    """One real thread for each process: an engine computes one image at a time, and no lock of gevent's is shared."""
+    del process
+    from gevent.threadpool import ThreadPool  # noqa: PLC0415 - where the container has imported it already
+
+    return ThreadPool(1)
 
 
 def _answer(rows: list[dict[str, Any]]) -> tuple[str, str]:
@@ -182,7 +240,9 @@ def _read_metadata() -> dict[str, Any]:
 
 _METADATA = _read_metadata()
 
-if _METADATA.get("engine", "tensorflow") != "tensorflow":
+if _METADATA.get("engine", "tensorflow") == "tensorflow":
+    _rows = _rows_of_serving
+else:
     # Imported when the container starts, so that a library that does not work fails there. It puts this file's folder
     # and code/lib on the path (`serve.py`).
     from model_code.serving import engine
@@ -193,17 +253,12 @@ if _METADATA.get("engine", "tensorflow") != "tensorflow":
         del process
         return engine.Engine(_MODEL, engine.own_threads())
 
-    def handler(data: Any, context: Any) -> tuple[str, str]:
-        """Answer a request.
+    def _rows(images: list[bytes], overlay: bool, context: Any) -> _Rows:
+        """What the model's own engine says about each image."""
+        del context
+        return _beside_the_event_loop(functools.partial(_rows_of_engine, images, overlay))
 
-        Args:
-            data: the request's body, a stream.
-            context: the container's request context, as of `input_handler`.
-
-        Raises:
-            RequestError: with any of the codes above.
-        """
-        images, overlay = _images(data, context), _wants_overlays(context)
+    def _rows_of_engine(images: list[bytes], overlay: bool) -> _Rows:
         rows = []
         for number, image in enumerate(images, start=1):
             try:
@@ -214,4 +269,4 @@ if _METADATA.get("engine", "tensorflow") != "tensorflow":
             except Exception as error:
                 # Whatever the library raises. Its text may quote the file: the type is enough to look for.
                 raise RequestError("inference_failed", f"The engine failed with {type(error).__name__}.") from error
-        return _answer(rows)
+        return rows

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_cloudformation import CloudFormationClient
 
-STACKS = ("data", "training", "endpoint", "api", "monitoring")
+STACKS = ("data", "training", "release", "endpoint", "api", "monitoring")
 
 
 @dataclasses.dataclass(frozen=True)

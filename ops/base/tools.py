@@ -95,3 +95,8 @@ def deploy_commands(env: str, stacks: Sequence[str], *, yes: bool) -> list[list[
     if yes:
         deploy.append("--require-approval=never")
     return [["make", "--silent", "libraries"], deploy]
+
+
+def destroy_command(env: str) -> list[str]:
+    """What removes an environment, without asking: who calls it has asked."""
+    return ["cdk", "destroy", "--all", "--force", "--context", f"env={env}"]

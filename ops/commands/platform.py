@@ -14,7 +14,7 @@ from ops.base.errors import ExitCode
 from ops.commands import overview
 from ops.commands.options import Assembly, Env, Json, Region, environment, open_workspace
 from ops.platform import doctor as checks
-from ops.platform import laptop
+from ops.platform import laptop, lifecycle
 
 
 def status(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
@@ -66,6 +66,7 @@ def deploy(
     env: Env = None,
 ) -> None:
     """Deploy an environment with the CDK, to the account of your credentials."""
+    lifecycle.refuse_other_instances(open_workspace(ctx, env, None).session)
     for command in tools.deploy_commands(environment(ctx, env), stacks or [], yes=yes):
         tools.run(command)
     if as_json:
@@ -74,6 +75,27 @@ def deploy(
         output.print_json(
             {"stacks": {stack.name: {"status": stack.status, "outputs": stack.outputs} for stack in deployed}}
         )
+
+
+def destroy(
+    ctx: typer.Context,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether it is meant.")] = False,
+    as_json: Json = False,
+    env: Env = None,
+) -> None:
+    """Remove an environment with the CDK, after its running executions were stopped; what settings retain stays."""
+    workspace = open_workspace(ctx, env, None)
+    name = workspace.session.env
+    if not yes:
+        typer.confirm(f"Remove all stacks cxr-{name}-* and stop what runs in them?", abort=True, err=True)
+    deployed = {part: workspace.deployment.describe(part) for part in ("training", "monitoring")}
+    keys = {"training": "PipelineName", "monitoring": "MonitoringPipelineName"}
+    pipelines = [stack.outputs[keys[part]] for part, stack in deployed.items() if stack and keys[part] in stack.outputs]
+    stopped = lifecycle.stop_executions(workspace.session, pipelines, poll_seconds=workspace.poll_seconds)
+    tools.run(tools.destroy_command(name))
+    if as_json:
+        output.print_json({"stopped_executions": stopped})
 
 
 def up(

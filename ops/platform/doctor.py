@@ -139,8 +139,15 @@ def bootstrap(session: Session, folder: Path) -> Finding:
 def quotas(session: Session, assembly: Assembly) -> Iterator[Finding]:
     """SageMaker's quotas for the instances that the templates name; a new account has none of most."""
     needed = needed_quotas(assembly)
-    pages = session.client("service-quotas").get_paginator("list_service_quotas").paginate(ServiceCode="sagemaker")
-    found = {quota["QuotaName"]: quota for page in pages for quota in page["Quotas"]}
+    client = session.client("service-quotas")
+    # The account's own values go before the defaults. "For some quotas, only the default values are available", and
+    # ListServiceQuotas leaves these out (Service Quotas in botocore 1.43's service model, read 2026-11).
+    found = {
+        quota["QuotaName"]: quota
+        for operation in ("list_aws_default_service_quotas", "list_service_quotas")
+        for page in client.get_paginator(operation).paginate(ServiceCode="sagemaker")
+        for quota in page["Quotas"]
+    }
     for name, least in needed.items():
         quota = found.get(name)
         if quota is None:

@@ -22,8 +22,16 @@ from cdk_nag import AwsSolutionsChecks  # isort: skip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod", "laptop")
-PARTS = ("data", "training", "endpoint", "api", "monitoring")
-IN_ORDER = ("data", "network", "training", "endpoint", "api", "monitoring")  # of deployment, where there is a network
+PARTS = ("data", "training", "release", "endpoint", "api", "monitoring")
+IN_ORDER = (
+    "data",
+    "network",
+    "training",
+    "release",
+    "endpoint",
+    "api",
+    "monitoring",
+)  # of deployment, where there is a network
 
 Template = dict[str, Any]
 Change = Callable[[dict[str, Any]], None]

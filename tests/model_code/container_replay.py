@@ -1,129 +1,73 @@
-"""What SageMaker's TensorFlow Serving container does with a request, replayed under the TensorFlow of its image.
+"""What SageMaker's TensorFlow Serving container does with a request, replayed on what it runs on.
 
-    PYTHONPATH=.venv/serving:. python tests/model_code/container_replay.py MODEL_DIRECTORY
+    PYTHONPATH=.venv/serving:. python tests/model_code/container_replay.py MODEL_DIRECTORY FD
 
-Follows python_service.py and tfs_utils.py of aws/deep-learning-containers line by line where a request passes, with
-the standard library in place of gunicorn and falcon: how the script is found and imported, what the context holds, how
-the model is asked, and what becomes of an exception. The SavedModel behind it is read by TensorFlow 2.20, as in the
-image. Prints the port it listens on.
+From what `serve.py`, `python_service.py` and `tfs_utils.py` of the 2.20 images do (aws/deep-learning-containers
+e0ecede, scripts/docker/tensorflow/inference/sagemaker, read 2026-11): falcon 3.1.0 under gunicorn, whose one worker is
+gevent's with one thread, patched before anything else is imported; `code` and `code/lib` on its path; TensorFlow
+Serving in a process of its own, here the SavedModel read by TensorFlow 2.20. `nginx`, which stands before it there and
+changes nothing, is left out: gunicorn listens on the inherited socket FD. Prints the version of TensorFlow, `-` where
+the model has no SavedModel, and the ids of the processes that answer.
 """
 
 from __future__ import annotations
 
-import collections
-import importlib.util
-import io
-import json
-import re
+import os
+import signal
+import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
-import requests
-
-from local.containers import model_server
-
-CUSTOM_ATTRIBUTES_HEADER = "X-Amzn-SageMaker-Custom-Attributes"
-DEFAULT_TYPE = "application/json"
-Context = collections.namedtuple(
-    "Context",
-    "model_name, model_version, method, rest_uri, grpc_port, channel, "
-    "custom_attributes, request_content_type, accept_header, content_length",
-)
+WORKER = Path(__file__).with_name("container_worker.py")
 
 
-def parse_request(headers: Any, rest_port: int, length: int) -> Context:
-    """tfs_utils.parse_request."""
-    found = re.findall(r"(tfs-[a-z\-]+=[^,]+)", headers.get(CUSTOM_ATTRIBUTES_HEADER) or "")
-    attributes = dict(attribute.split("=") for attribute in found)
-    uri = f"http://localhost:{rest_port}/v1/models/{attributes.get('tfs-model-name', 'model')}"
-    if attributes.get("tfs-model-version"):
-        uri += "/versions/" + attributes["tfs-model-version"]
-    uri += ":" + attributes.get("tfs-method", "predict")
-    return Context(
-        attributes.get("tfs-model-name"),
-        attributes.get("tfs-model-version"),
-        attributes.get("tfs-method"),
-        uri,
-        "9000",
-        None,
-        headers.get(CUSTOM_ATTRIBUTES_HEADER),
-        headers.get("Content-Type") or DEFAULT_TYPE,
-        headers.get("Accept") or DEFAULT_TYPE,
-        length,
+def serve_model(directory: Path) -> None:
+    """TensorFlow Serving, until standard input ends."""
+    from local.containers import model_server
+
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), model_server.request_handler(model_server.SavedModelServer(directory))
     )
-
-
-def import_handlers(script: Path) -> Any:
-    """PythonServiceResource._import_handlers and _make_handler."""
-    library = script.parent / "lib"
-    if library.exists():
-        sys.path.append(str(library))
-    # serve.py starts the service with both in PYTHONPATH.
-    sys.path[:0] = [str(path) for path in (script.parent, library) if path.exists()]
-    specification = importlib.util.spec_from_file_location("inference", script)
-    inference = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(inference)
-    if hasattr(inference, "handler"):
-        return inference.handler
-    if not (hasattr(inference, "input_handler") and hasattr(inference, "output_handler")):
-        raise NotImplementedError("Handlers are not implemented correctly in user script.")
-
-    def handler(data: Any, context: Any) -> Any:
-        processed_input = inference.input_handler(data, context)
-        response = requests.post(context.rest_uri, data=processed_input)  # noqa: S113 - as the container does
-        return inference.output_handler(response, context)
-
-    return handler
-
-
-def service(handlers: Any, rest_port: int) -> type[BaseHTTPRequestHandler]:
-    """PythonServiceResource._handle_invocation_post and PingResource."""
-
-    class Service(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self._answer(200 if self.path == "/ping" else 404, DEFAULT_TYPE, b"")
-
-        def do_POST(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            data = io.BytesIO(self.rfile.read(length))
-            try:
-                body, content_type = handlers(data, parse_request(self.headers, rest_port, length))
-                status = 200
-            except Exception as error:  # noqa: BLE001 - as the container does
-                status, content_type = 500, DEFAULT_TYPE
-                body = json.dumps({"error": str(error)})
-            self._answer(status, content_type, body.encode() if isinstance(body, str) else body)
-
-        def _answer(self, status: int, content_type: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Standard output is read by who started this."""
-
-    return Service
-
-
-def main(directory: Path) -> None:
-    """Serve until standard input ends."""
-    handlers = import_handlers(directory / "code" / "inference.py")
-    model = model_server.SavedModelServer(directory)
-    rest = ThreadingHTTPServer(("127.0.0.1", 0), model_server.request_handler(model))
-    container = ThreadingHTTPServer(("127.0.0.1", 0), service(handlers, rest.server_address[1]))
-    for server in (rest, container):
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(model_server.tf.__version__, container.server_address[1], flush=True)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(model_server.tf.__version__, server.server_address[1], flush=True)
     sys.stdin.read()
 
 
+def main(directory: Path, listener: int) -> None:
+    """Start both processes and wait until standard input ends."""
+    serving = gunicorn = None
+    version, port = "-", "0"
+    try:
+        if (directory / "1").is_dir():
+            serving = subprocess.Popen(
+                [sys.executable, __file__, str(directory)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            version, port = serving.stdout.readline().split()
+        code = directory.resolve() / "code"
+        serving_packages = Path(os.environ["PYTHONPATH"].split(os.pathsep)[0]).resolve()
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(code), str(code / "lib"), str(serving_packages)]),
+            "TFS_REST_PORTS": port,
+            "INFERENCE_SCRIPT": str(code / "inference.py"),
+        }
+        gunicorn = subprocess.Popen(
+            [sys.executable, str(WORKER), str(listener)], env=environment, pass_fds=(listener,), cwd="/"
+        )
+        print(version, gunicorn.pid, *([serving.pid] if serving else []), flush=True)
+        sys.stdin.read()
+    finally:
+        for process in (gunicorn, serving):
+            if process is not None:
+                process.send_signal(signal.SIGKILL if process is serving else signal.SIGTERM)
+                process.wait()
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if len(sys.argv) == 2:
+        serve_model(Path(sys.argv[1]))
+    else:
+        main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from model_code import train
+from model_code.contract import job
 from model_code.contract.job import JobError
 from tests.model_code.conftest import SIZE
 from tests.model_code.shards import write_split
@@ -237,3 +238,12 @@ def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys
     assert 0 < usual["validation"]["images"] <= 32, "of a fifth of 160, those that the guard lets pass"
     assert len(usual["validation"]["features"]) == 8
     assert io.StringIO((outputs / "evaluation" / "report.html").read_text()).readline() == "<!doctype html>\n"
+
+
+def test_a_hyperparameter_of_a_wrong_type_is_said_by_name(job_directory):
+    """argparse would say it on standard error, of which the training toolkit keeps exceptions only."""
+    arguments = ["--epochs", "many"]
+    assert job.run(lambda: train.parse(arguments), message_file="failure") == 1
+    reason = (job_directory / "output" / "failure").read_text()
+    assert "--epochs" in reason
+    assert "'many'" in reason

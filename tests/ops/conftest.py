@@ -21,6 +21,7 @@ GROUP_ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev"
 OUTPUTS = {
     "data": {"DataBucketName": "data-bucket", "ArtifactBucketName": "artifact-bucket"},
     "training": {"PipelineName": "cxr-dev", "ModelPackageGroupName": "cxr-dev"},
+    "release": {"ReleaseFunctionName": "cxr-dev-release-Release"},
     "endpoint": {"EndpointName": "cxr-dev"},
     "api": {"ApiUrl": "https://abc123.execute-api.us-east-1.amazonaws.com/api/", "ApiKeyId": "key-1"},
     "monitoring": {"MonitoringPipelineName": "cxr-dev-monitoring"},

@@ -41,7 +41,7 @@ def test_help_names_every_command_and_exit_code(cxr: Callable[..., Result]) -> N
 
 
 # The templates say for which region they are, and the laptop has one only.
-WITHOUT_REGION = {"cost", "deploy"}
+WITHOUT_REGION = {"cost", "deploy", "destroy"}
 WITHOUT_ENVIRONMENT = {"up", "down"}
 
 

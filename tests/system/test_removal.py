@@ -29,7 +29,7 @@ def test_destroying_leaves_only_what_is_retained(stack: Stack, released: str) ->
     cloudformation = stack.laptop.client("cloudformation")
     resources = {
         (item["ResourceType"], item["PhysicalResourceId"])
-        for name in ("data", "training", "endpoint", "api", "monitoring")
+        for name in ("data", "training", "release", "endpoint", "api", "monitoring")
         for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=f"cxr-laptop-{name}")
         for item in page["StackResourceSummaries"]
     }

@@ -221,7 +221,7 @@ def test_tables_forget_and_are_encrypted_with_the_environment_s_key(environment:
         assert properties["BillingMode"] == "PAY_PER_REQUEST", name
     (predictions,) = of_type(parts["data"], "AWS::DynamoDB::Table").values()
     retained = environment == "prod"
-    assert predictions["DeletionPolicy"] == ("Retain" if retained else "Delete")
+    assert predictions["DeletionPolicy"] == ("RetainExceptOnCreate" if retained else "Delete")
     assert predictions["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is retained
 
 
@@ -415,7 +415,8 @@ def test_outputs_are_what_clients_ask_for(environment: str, templates: Templates
     expected = {
         "data": {"DataBucketName", "ArtifactBucketName"},
         "training": {"PipelineName", "ModelPackageGroupName", "NotificationTopicArn", "TriggerFunctionName"},
-        "endpoint": {"EndpointName", "ReleaseFunctionName"},
+        "release": {"ReleaseFunctionName"},
+        "endpoint": {"EndpointName"},
         "api": {"ApiUrl", "ApiKeyId", "PredictFunctionName"},
         "monitoring": {"MonitoringPipelineName"},
     }

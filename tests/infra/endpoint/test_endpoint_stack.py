@@ -1,14 +1,16 @@
-"""The stack deploys without a model, a release touches three types of resources, and alarms take it back."""
+"""The stack deploys without a model, a release touches all of it and nothing else, and alarms take it back."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from aws_cdk.assertions import Match, Template
 
-from infra.endpoint.serving_container import for_many_requests, for_single_requests, vcpus
+from infra.endpoint.released_package import RELEASED_TYPES
 from lambdas.release.stack import PARAMETER, Token
 from tests.infra.conftest import ENVIRONMENTS, of_type
 
@@ -42,16 +44,26 @@ def changed(context: dict[str, Any], environment: str, **endpoint: Any) -> dict[
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_exactly_what_a_release_may_touch_waits_for_a_model(environment: str, templates: Templates) -> None:
-    """Another conditional type would be created by a release, which may not create it: every release would fail."""
+def test_the_stack_holds_nothing_but_what_a_release_may_touch(environment: str, templates: Templates) -> None:
+    """Whether CloudFormation compares a release's types with what it changes or with the whole template is not
+    documented: any other type could be the refusal of every release."""
     template = templates(environment)["endpoint"]
-    conditional = {resource["Type"] for resource in template["Resources"].values() if "Condition" in resource}
-    variables = named(template, "AWS::Lambda::Function", "Release")["Environment"]["Variables"]
+    function = named(templates(environment)["release"], "AWS::Lambda::Function", "Release")
+    types = {resource["Type"] for resource in template["Resources"].values()}
 
-    assert conditional == set(variables["RELEASED_TYPES"].split(","))
-    assert conditional == (CORE if environment in ("dev", "laptop") else QUEUED)
+    assert all("Condition" in resource for resource in template["Resources"].values())
+    assert types == (CORE if environment in ("dev", "laptop") else QUEUED)
+    assert types <= set(function["Environment"]["Variables"]["RELEASED_TYPES"].split(","))
     assert template["Parameters"][PARAMETER]["Default"] == ""
     assert template["Conditions"]["HasModel"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": PARAMETER}, ""]}]}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_settings_may_take_away_what_the_endpoints_refer_to(environment: str, templates: Templates) -> None:
+    """CloudFormation removes no export that is imported: what depends on settings is named, and not imported."""
+    imported = set(re.findall(r'"Fn::ImportValue": "(cxr-[^"]*)"', json.dumps(templates(environment)["endpoint"])))
+    ours = {name for name in imported if "-release:" in name}
+    assert {name.partition("GetAtt")[2][:12] for name in ours} == {"EndpointRole", "BatchModelRo"}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -92,7 +104,7 @@ def test_only_the_endpoint_has_a_fixed_name(environment: str, templates: Templat
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_a_release_may_update_this_stack_and_these_types_only(environment: str, templates: Templates) -> None:
-    template = templates(environment)["endpoint"]
+    template = templates(environment)["release"]
     updates = [
         statement for statement in statements(template, "ReleaseRole") if "UpdateStack" in str(statement["Action"])
     ]
@@ -100,7 +112,7 @@ def test_a_release_may_update_this_stack_and_these_types_only(environment: str, 
     update = updates[0]
     assert update["Action"] == "cloudformation:UpdateStack"
     assert update["Resource"]["Fn::Join"][1][-1] == f":stack/cxr-{environment}-endpoint/*"
-    touched = {resource["Type"] for resource in template["Resources"].values() if "Condition" in resource}
+    touched = set(RELEASED_TYPES)
     assert set(update["Condition"]["ForAllValues:StringEquals"]["cloudformation:ResourceTypes"]) == touched
     # Without this, a request that names no types would satisfy "all of its types".
     assert update["Condition"]["Null"]["cloudformation:ResourceTypes"] == "false"
@@ -109,7 +121,7 @@ def test_a_release_may_update_this_stack_and_these_types_only(environment: str, 
 
 
 def test_both_decisions_reach_the_release_function(templates: Templates) -> None:
-    Template.from_json(templates("dev")["endpoint"]).has_resource_properties(
+    Template.from_json(templates("dev")["release"]).has_resource_properties(
         "AWS::Events::Rule",
         {
             "EventPattern": {
@@ -152,8 +164,9 @@ def test_prod_tries_a_model_on_half_of_its_instances_first(templates: Templates,
     routing = configured["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
     assert routing["Type"] == "CANARY"
     assert routing["CanarySize"] == {"Type": "CAPACITY_PERCENT", "Value": 50}
-    alarms = {alarm["AlarmName"]["Ref"] for alarm in configured["AutoRollbackConfiguration"]["Alarms"]}
-    assert alarms == {name for name in of_type(template, "AWS::CloudWatch::Alarm") if name.startswith("EndpointAlarms")}
+    alarms = {alarm["AlarmName"] for alarm in configured["AutoRollbackConfiguration"]["Alarms"]}
+    there = of_type(templates("prod")["release"], "AWS::CloudWatch::Alarm").values()
+    assert alarms == {alarm["Properties"]["AlarmName"] for alarm in there}
     assert len(alarms) == 3
 
 
@@ -172,7 +185,7 @@ def test_traffic_moves_in_equal_steps_where_settings_say_so(context: dict[str, A
 def test_latencies_are_alarmed_in_microseconds(templates: Templates, context: dict[str, Any]) -> None:
     """SageMaker's latencies are in microseconds: a limit in milliseconds would take every release back."""
     limits = context["environments"]["prod"]["endpoint"]["rollout"]
-    template = Template.from_json(templates("prod")["endpoint"])
+    template = Template.from_json(templates("prod")["release"])
     dimensions = [{"Name": "EndpointName", "Value": "cxr-prod"}, {"Name": "VariantName", "Value": "AllTraffic"}]
     for metric, limit_ms in (
         ("ModelLatency", limits["max_latency_ms"]),
@@ -187,7 +200,7 @@ def test_latencies_are_alarmed_in_microseconds(templates: Templates, context: di
 def test_errors_are_alarmed_as_a_share_of_the_requests(templates: Templates, context: dict[str, Any]) -> None:
     """An image that cannot be decoded is an error of the container too: one client must not take a release back."""
     percent = context["environments"]["prod"]["endpoint"]["rollout"]["max_error_percent"]
-    Template.from_json(templates("prod")["endpoint"]).has_resource_properties(
+    Template.from_json(templates("prod")["release"]).has_resource_properties(
         "AWS::CloudWatch::Alarm",
         {"MetricName": "Invocation5XXErrors", "Statistic": "Average", "Threshold": percent / 100},
     )
@@ -211,6 +224,36 @@ def test_prod_scales_between_its_settings_and_a_release_keeps_what_is_there(
         "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"
     }
     assert _endpoint(template)["RetainAllVariantProperties"] is True
+
+
+def test_an_endpoint_without_room_to_scale_is_not_scaled(context: dict[str, Any], synthesise: Synthesise) -> None:
+    """The way to another instance type, which SageMaker refuses a scaled endpoint."""
+    endpoint = context["environments"]["prod"]["endpoint"]
+    scaling = {**endpoint["scaling"], "max_instances": endpoint["instance_count"]}
+    template = synthesise(changed(context, "prod", scaling=scaling))["endpoint"]
+    targets = of_type(template, "AWS::ApplicationAutoScaling::ScalableTarget")
+    assert [name for name in targets if not name.startswith("Async")] == []
+
+
+def test_gpu_instances_get_the_driver_of_the_image(context: dict[str, Any], synthesise: Synthesise) -> None:
+    context["environments"]["prod"]["asynchronous"]["instance_type"] = "ml.g5.xlarge"
+    context["environments"]["prod"]["batch"] = {**context["shared"]["batch"], "instance_type": "ml.g5.xlarge"}
+    context["environments"]["prod"]["pipeline"] = {"serving_engine": "tensorflow"}
+    template = synthesise(changed(context, "prod", instance_type="ml.g4dn.xlarge", shadow_percent=20))["endpoint"]
+    for start in ("EndpointConfig", "AsyncEndpoint"):
+        config = named(template, "AWS::SageMaker::EndpointConfig", start)
+        assert config["ProductionVariants"][0]["InferenceAmiVersion"] == "al2023-ami-sagemaker-inference-gpu-4-1"
+    shadow = named(template, "AWS::SageMaker::EndpointConfig", "EndpointConfig")["ShadowProductionVariants"]["Fn::If"][
+        1
+    ]
+    assert shadow[0]["InferenceAmiVersion"] == "al2023-ami-sagemaker-inference-gpu-4-1"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_processors_need_no_driver(environment: str, templates: Templates) -> None:
+    for config in of_type(templates(environment)["endpoint"], "AWS::SageMaker::EndpointConfig").values():
+        for variant in config["Properties"]["ProductionVariants"]:
+            assert "InferenceAmiVersion" not in variant
 
 
 def test_scaling_waits_for_its_endpoint(templates: Templates) -> None:
@@ -247,18 +290,38 @@ def test_asynchronous_answers_are_encrypted_and_told_without_the_answer(template
     assert output["S3FailurePath"]["Fn::Join"][1][-1] == "/batches/failures"
     assert output["KmsKeyId"]
     assert set(output["NotificationConfig"]) == {"SuccessTopic", "ErrorTopic"}, "no probability in a notification"
+    topics = of_type(templates("prod")["release"], "AWS::SNS::Topic").values()
+    names = {topic["Properties"]["TopicName"] for topic in topics}
+    assert names == {arn["Fn::Join"][1][-1].lstrip(":") for arn in output["NotificationConfig"].values()}
+
+
+def test_a_quiet_asynchronous_endpoint_can_be_released_to(templates: Templates) -> None:
+    """An update that keeps an instance count of zero might be refused; a realtime endpoint never has none."""
+    template = templates("prod")["endpoint"]
+    assert "RetainAllVariantProperties" not in named(template, "AWS::SageMaker::Endpoint", "AsyncEndpoint")
+    config = named(template, "AWS::SageMaker::EndpointConfig", "AsyncEndpoint")
+    assert config["ProductionVariants"][0]["InitialInstanceCount"] == 1
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_containers_reach_nothing_but_where_serverless_cannot_be_isolated(
+    environment: str, templates: Templates
+) -> None:
+    for name, model in of_type(templates(environment)["endpoint"], "AWS::SageMaker::Model").items():
+        serverless = environment in ("dev", "laptop") and name.startswith("EndpointModel")
+        assert model["Properties"]["EnableNetworkIsolation"] is not serverless, name
 
 
 @pytest.mark.parametrize("environment", ["dev", "laptop"])
 def test_there_is_no_asynchronous_endpoint_where_settings_name_none(environment: str, templates: Templates) -> None:
     template = templates(environment)["endpoint"]
     assert len(of_type(template, "AWS::SageMaker::Endpoint")) == 1
-    assert not of_type(template, "AWS::SNS::Topic")
+    assert not of_type(templates(environment)["release"], "AWS::SNS::Topic")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_images_in_numbers_are_scored_by_a_role_of_their_own(environment: str, templates: Templates) -> None:
-    template = templates(environment)["endpoint"]
+    template = templates(environment)["release"]
     roles = {
         start: {
             (action, resource["Fn::Join"][1][-1])
@@ -299,7 +362,7 @@ def test_images_are_kept_only_where_settings_say_so(context: dict[str, Any], syn
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_containers_may_make_their_log_group_and_write_to_its_streams(environment: str, templates: Templates) -> None:
-    template = templates(environment)["endpoint"]
+    template = templates(environment)["release"]
     for role, group in (("EndpointRole", f"Endpoints/cxr-{environment}"), ("BatchModelRole", "TransformJobs")):
         (writes,) = [item for item in statements(template, role) if "logs:PutLogEvents" in item["Action"]]
         ends = {resource["Fn::Join"][1][-1] for resource in writes["Resource"]}
@@ -321,7 +384,7 @@ def test_a_shadow_is_asked_beside_the_released_model(context: dict[str, Any], sy
 
 def test_the_end_of_a_release_reaches_the_release_function(templates: Templates) -> None:
     """The events of other updates do not: a deployment is no release."""
-    rules = of_type(templates("dev")["endpoint"], "AWS::Events::Rule").values()
+    rules = of_type(templates("dev")["release"], "AWS::Events::Rule").values()
     (pattern,) = [
         rule["Properties"]["EventPattern"]
         for rule in rules
@@ -335,50 +398,15 @@ def test_the_end_of_a_release_reaches_the_release_function(templates: Templates)
 
 
 def test_a_registered_model_reaches_the_release_function(templates: Templates) -> None:
-    Template.from_json(templates("dev")["endpoint"]).has_resource_properties(
+    Template.from_json(templates("dev")["release"]).has_resource_properties(
         "AWS::Events::Rule",
         {"EventPattern": {"detail": {"ModelApprovalStatus": ["PendingManualApproval"]}}},
     )
 
 
-class TestServingContainer:
-    @pytest.mark.parametrize(
-        ("instance_type", "count"),
-        [("ml.c6i.xlarge", 4), ("ml.m5.large", 2), ("ml.c7i.2xlarge", 8), ("ml.g5.12xlarge", 48)],
-    )
-    def test_processors_of_an_instance_type(self, instance_type: str, count: int) -> None:
-        assert vcpus(instance_type) == count
-
-    @pytest.mark.parametrize("instance_type", [None, "ml.c6i.xlarge", "ml.g4dn.xlarge"])
-    def test_requests_are_never_merged(self, instance_type: str | None) -> None:
-        """One image that cannot be decoded would be the error of every request in its batch."""
-        assert for_single_requests(instance_type)["SAGEMAKER_TFS_ENABLE_BATCHING"] == "false"
-        assert for_many_requests("ml.c6i.xlarge")["SAGEMAKER_TFS_ENABLE_BATCHING"] == "false"
-
-    def test_somebody_who_waits_gets_all_processors_and_a_queue_one_each(self) -> None:
-        waiting, queue = for_single_requests("ml.c6i.2xlarge"), for_many_requests("ml.c6i.2xlarge")
-        assert waiting["SAGEMAKER_TFS_INTRA_OP_PARALLELISM"] == "8"
-        assert queue["SAGEMAKER_TFS_INTRA_OP_PARALLELISM"] == "1"
-        assert queue["SAGEMAKER_TFS_INTER_OP_PARALLELISM"] == "8"
-
-    def test_the_processors_of_a_gpu_instance_decode_side_by_side(self) -> None:
-        gpu = for_single_requests("ml.g4dn.xlarge")
-        assert (gpu["SAGEMAKER_TFS_INTRA_OP_PARALLELISM"], gpu["SAGEMAKER_TFS_INTER_OP_PARALLELISM"]) == ("1", "4")
-
-    @pytest.mark.parametrize("environment", ENVIRONMENTS)
-    def test_every_model_says_what_it_serves_and_how(self, environment: str, templates: Templates) -> None:
-        for name, model in of_type(templates(environment)["endpoint"], "AWS::SageMaker::Model").items():
-            variables = model["Properties"]["PrimaryContainer"]["Environment"]
-            assert variables["MODEL_PACKAGE_ARN"] == {"Ref": PARAMETER}, name
-            assert variables["SAGEMAKER_GUNICORN_WORKERS"], name
-            # A batch transform job takes at most 16 variables, and its own come on top.
-            assert len(variables) < 14
-
-
 def test_an_endpoint_nobody_asks_is_not_alarming(templates: Templates) -> None:
-    for name, alarm in of_type(templates("prod")["endpoint"], "AWS::CloudWatch::Alarm").items():
-        if name.startswith("EndpointAlarms"):
-            assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
+    for alarm in of_type(templates("prod")["release"], "AWS::CloudWatch::Alarm").values():
+        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
 
 
 def _listed(value: Any) -> list[Any]:

@@ -166,7 +166,7 @@ def test_only_functions_and_jobs_reach_the_endpoints(isolated: Parts) -> None:
         assert not [rule for rule in group["Properties"].get("SecurityGroupIngress", []) if "CidrIp" in rule], name
 
 
-@pytest.mark.parametrize("part", ["training", "endpoint", "api"])
+@pytest.mark.parametrize("part", ["training", "release", "api"])
 def test_every_function_runs_in_it(part: str, isolated: Parts) -> None:
     functions = of_type(isolated[part], "AWS::Lambda::Function")
     assert functions
@@ -176,7 +176,7 @@ def test_every_function_runs_in_it(part: str, isolated: Parts) -> None:
 
 def test_code_of_functions_cannot_touch_interfaces(isolated: Parts) -> None:
     """Lambda itself needs the right, and takes it from the function's role."""
-    for part in ("training", "endpoint", "api"):
+    for part in ("training", "release", "api"):
         roles = {
             function["Properties"]["Role"]["Fn::GetAtt"][0]
             for function in of_type(isolated[part], "AWS::Lambda::Function").values()

@@ -76,26 +76,26 @@ def test_every_bucket_is_reached_over_tls_only(environment: str, templates: Temp
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_datasets_are_written_by_the_trigger_alone(environment: str, templates: Templates) -> None:
-    statements = [
+@pytest.mark.parametrize(("keys", "writer"), [("datasets", "Trigger"), ("code", "SourceCodePublish")])
+def test_what_executions_run_on_is_written_by_one_role(
+    keys: str, writer: str, environment: str, templates: Templates
+) -> None:
+    (statement,) = [
         statement
         for policy in of_type(templates(environment)["data"], "AWS::S3::BucketPolicy").values()
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if statement.get("Sid") == "WrittenByOneRole"
+        if statement.get("Sid") == "WrittenByOneRole" and statement["Resource"]["Fn::Join"][1][-1] == f"/{keys}/*"
     ]
-    assert len(statements) == 1
-    statement = statements[0]
     assert (statement["Effect"], statement["Action"], statement["Principal"]) == ("Deny", "s3:PutObject", {"AWS": "*"})
-    assert statement["Resource"]["Fn::Join"][1][-1] == "/datasets/*"
     # CloudFormation names a role after its stack and logical id: the pattern has to fit the role there is.
     patterns = [arn["Fn::Join"][1][-1] for arn in statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"]]
     roles = of_type(templates(environment)["training"], "AWS::IAM::Role")
     writers = [name for name in roles if f":role/cxr-{environment}-training-{name}".startswith(patterns[0].rstrip("*"))]
     assert patterns == [
-        f":role/cxr-{environment}-training-Trigger*",
-        f":assumed-role/cxr-{environment}-training-Trigger*",
+        f":role/cxr-{environment}-training-{writer}*",
+        f":assumed-role/cxr-{environment}-training-{writer}*",
     ]
-    assert [name for name in writers if name.startswith("TriggerRole")] == writers
+    assert [name for name in writers if name.startswith(f"{writer}Role")] == writers
     assert len(writers) == 1
 
 
@@ -156,7 +156,8 @@ def test_the_key_rotates(templates: Templates) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "policy"), [("dev", "Delete"), ("staging", "Delete"), ("prod", "Retain"), ("laptop", "Delete")]
+    ("environment", "policy"),
+    [("dev", "Delete"), ("staging", "Delete"), ("prod", "RetainExceptOnCreate"), ("laptop", "Delete")],
 )
 def test_stateful_resources_go_with_the_stack_only_where_settings_say_so(
     environment: str, policy: str, templates: Templates

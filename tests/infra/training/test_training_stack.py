@@ -131,6 +131,48 @@ def test_training_gets_the_engines_libraries_but_on_the_laptop(environment: str,
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("part", ["training", "monitoring"])
+def test_an_execution_may_read_its_code_after_the_next_deployment(
+    part: str, environment: str, templates: Templates
+) -> None:
+    """It keeps the address that it started with: roles that may read one hash only would take its code away."""
+    template = templates(environment)[part]
+    (pipeline,) = of_type(template, "AWS::SageMaker::Pipeline").values()
+    values = pipeline["Properties"]["PipelineDefinition"]["PipelineDefinitionBody"]["Fn::Sub"][1]
+    addresses = [values[name]["Fn::Join"][1] for name in ("SourceCodeUri", "EngineLibraryUri") if name in values]
+    assert {(start, next(iter(bucket))) for start, bucket, _ in addresses} == {("s3://", "Fn::ImportValue")}
+    assert all(key.startswith("/code/") for *_, key in addresses)
+
+    policies = {
+        name: statement
+        for name, policy in of_type(template, "AWS::IAM::Policy").items()
+        if name.startswith(("StepRole", "MonitorRole"))
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "s3:GetObject" in statement["Action"] and "/code/*" in json.dumps(statement["Resource"])
+    }
+    assert len(policies) == 1
+    assert "cdk-hnb659fds-assets" not in json.dumps(
+        [item for name, item in of_type(template, "AWS::IAM::Policy").items() if name.startswith(tuple(policies))]
+    )
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_code_is_there_before_an_execution_can_start_and_never_expires(
+    environment: str, templates: Templates
+) -> None:
+    training, data = templates(environment)["training"], templates(environment)["data"]
+    (published,) = of_type(training, "Custom::SourceCode")
+    (pipeline,) = of_type(training, "AWS::SageMaker::Pipeline").values()
+    assert published in pipeline["DependsOn"]
+    files = training["Resources"][published]["Properties"]["Files"]
+    assert len(files) == (1 if environment == "laptop" else 2)
+    (bucket,) = [item for name, item in of_type(data, "AWS::S3::Bucket").items() if name.startswith("Artifacts")]
+    for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]:
+        expires = "ExpirationInDays" in rule
+        assert not expires or not "code/".startswith(rule["Prefix"]), rule["Id"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_archives_trigger_and_reports_and_copies_do_not(environment: str, templates: Templates) -> None:
     """A report beside an upload, or the copy below datasets/, would otherwise start the next round."""
     rules = of_type(templates(environment)["training"], "AWS::Events::Rule")
@@ -213,5 +255,6 @@ def test_registered_models_stay_where_settings_retain(templates: Templates) -> N
     template = templates("prod")["training"]
     (group,) = of_type(template, "AWS::SageMaker::ModelPackageGroup").values()
 
-    assert group["DeletionPolicy"] == "Retain"
+    # Of a first deployment that failed nothing stays: the group's fixed name would refuse the second one.
+    assert (group["DeletionPolicy"], group["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert not of_type(template, "Custom::ModelPackages")

@@ -202,7 +202,6 @@ class TestApproval:
                 {"ParameterKey": "BootstrapVersion", "UsePreviousValue": True},
                 {"ParameterKey": "VariantWeight", "UsePreviousValue": True},
             ],
-            "Capabilities": ["CAPABILITY_IAM"],
             "ResourceTypes": [
                 "AWS::SageMaker::Model",
                 "AWS::SageMaker::EndpointConfig",

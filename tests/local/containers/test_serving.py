@@ -51,7 +51,7 @@ def test_the_context_has_the_containers_fields() -> None:
     context = parse_context({"Content-Type": "image/jpeg"}, 8501, 7)
     assert context._fields == (
         *("model_name", "model_version", "method", "rest_uri", "grpc_port", "channel"),
-        *("custom_attributes", "request_content_type", "accept_header", "content_length"),
+        *("custom_attributes", "request_content_type", "accept_header", "content_length", "timeout"),
     )
     assert context.rest_uri == "http://127.0.0.1:8501/v1/models/model:predict"
     assert (context.request_content_type, context.accept_header) == ("image/jpeg", "application/json")
@@ -62,6 +62,12 @@ def test_custom_attributes_choose_the_model_its_version_and_the_method() -> None
     context = parse_context({"X-Amzn-SageMaker-Custom-Attributes": attributes}, 8501, 0)
     assert context.rest_uri == "http://127.0.0.1:8501/v1/models/other/versions/3:classify"
     assert context.custom_attributes == attributes
+
+
+@pytest.mark.parametrize("attributes", ["tfs-model-name=a/b", "tfs-model-version=x", "tfs-method=delete"])
+def test_custom_attributes_that_would_change_the_path_are_refused(attributes: str) -> None:
+    with pytest.raises(ValueError, match="invalid tfs-"):
+        parse_context({"X-Amzn-SageMaker-Custom-Attributes": attributes}, 8501, 0)
 
 
 def test_input_and_output_handlers_stand_around_a_request_to_the_model(artifact: Path, rest_port: int) -> None:

@@ -318,7 +318,9 @@ class TestTraining:
     def test_an_exception_is_told_as_the_toolkit_tells_it(self, jobs: JobService, s3: Any) -> None:
         put_source(s3, train="print('begin')\nraise RuntimeError('x' * 2000)")
         reason = train(jobs, "raises")["FailureReason"]
-        assert reason.startswith('AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "Traceback')
+        assert reason.startswith(
+            'AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage "raise RuntimeError'
+        )
         assert reason.endswith(", exit code: 1")
         assert len(reason) == 1024
 

@@ -40,3 +40,10 @@ def test_words_are_not_quoted_just_as_in_the_container(tmp_path: Path) -> None:
 
 def test_a_program_that_is_no_python_file_is_run_itself() -> None:
     assert training_toolkit.command("run.sh", ["--a", "b c"]) == ["/bin/sh", "-c", "./run.sh --a 'b c'"]
+
+
+def test_of_what_a_script_says_exceptions_are_kept_and_nothing_else() -> None:
+    """argparse's own message is no exception, so that a job would fail without a reason."""
+    assert training_toolkit.error_message(["usage: train.py", "train.py: error: argument --epochs"]) == ""
+    said = ["starting", "Traceback (most recent call last):", "  raise ValueError(1)", "ValueError: 1", "ValueError: 1"]
+    assert training_toolkit.error_message(said) == "raise ValueError(1)\nValueError: 1"

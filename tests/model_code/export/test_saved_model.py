@@ -127,7 +127,7 @@ def test_an_undecodable_image_is_an_error_of_the_graph(loaded):
 def test_the_model_directory_is_laid_out_for_tensorflow_serving(exported):
     assert sorted(path.name for path in exported.iterdir()) == ["1", "code", "metadata.json"]
     assert (exported / "1" / "saved_model.pb").is_file()
-    assert "def input_handler" in (exported / "code" / "inference.py").read_text()
+    assert "def handler" in (exported / "code" / "inference.py").read_text()
 
 
 def test_metadata_holds_what_serving_and_people_ask_for(exported, dataset_card):

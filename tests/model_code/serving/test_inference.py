@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from model_code.contract import images
 from model_code.serving import inference
 from tests.model_code.conftest import drawn
 
@@ -42,14 +43,15 @@ def handlers(tmp_path, monkeypatch):
     return module
 
 
-def context(content_type, custom_attributes=None):
+# Nobody listens on port 1.
+REST_URI = "http://127.0.0.1:1/v1/models/model:predict"
+USUAL = {"logit": 3.0, "probability": 0.9, "unfamiliarity": 0.4}
+
+
+def context(content_type, custom_attributes=None, method=None):
     return SimpleNamespace(
-        request_content_type=content_type, accept_header="application/json", custom_attributes=custom_attributes
+        request_content_type=content_type, custom_attributes=custom_attributes, method=method, rest_uri=REST_URI
     )
-
-
-def answer(status, document):
-    return SimpleNamespace(status_code=status, content=json.dumps(document).encode())
 
 
 def test_imports_nothing_the_serving_image_lacks():
@@ -57,15 +59,32 @@ def test_imports_nothing_the_serving_image_lacks():
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     # The engine's modules travel beside it, and are imported where the model has an engine.
-    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names | {"model_code"}
+    # gevent is the container's own, and imported where it has been already.
+    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names | {"model_code", "gevent"}
+
+
+@pytest.fixture
+def asked(handlers, monkeypatch):
+    """What TensorFlow Serving was asked, and what it answers; the last entry of either is the latest."""
+    talk = SimpleNamespace(requests=[], answer=(200, {"predictions": [USUAL]}))
+
+    def post(uri, body):
+        talk.requests.append((uri, json.loads(body)))
+        status, document = talk.answer
+        return status, json.dumps(document).encode()
+
+    monkeypatch.setattr(handlers, "_post", post)
+    return talk
 
 
 @pytest.mark.parametrize(
     ("content_type", "format_"), [("image/jpeg", "JPEG"), ("image/png", "PNG"), ("IMAGE/PNG; q=1", "PNG")]
 )
-def test_an_image_body_becomes_a_predict_request(handlers, content_type, format_):
+def test_an_image_body_becomes_a_predict_request(handlers, asked, content_type, format_):
     image = drawn(1, format_=format_)
-    request = json.loads(handlers.input_handler(io.BytesIO(image), context(content_type)))
+    handlers.handler(io.BytesIO(image), context(content_type))
+    ((uri, request),) = asked.requests
+    assert uri == REST_URI
     assert request["signature_name"] == "serving_default"
     (instance,) = request["instances"]
     assert base64.b64decode(instance["image_bytes"]["b64"]) == image
@@ -75,35 +94,62 @@ def test_an_image_body_becomes_a_predict_request(handlers, content_type, format_
     ("attributes", "signature"),
     [("explain=true", "explain"), ("trace=7, Explain=True", "explain"), ("explain=false", "serving_default")],
 )
-def test_overlays_are_made_for_who_asks(handlers, attributes, signature):
-    request = json.loads(handlers.input_handler(io.BytesIO(drawn(1)), context("image/png", attributes)))
-    assert request["signature_name"] == signature
+def test_overlays_are_made_for_who_asks(handlers, asked, attributes, signature):
+    handlers.handler(io.BytesIO(drawn(1)), context("image/png", attributes))
+    assert asked.requests[0][1]["signature_name"] == signature
 
 
-def test_an_overlay_is_passed_on_as_it_came(handlers):
+def test_an_overlay_is_passed_on_as_it_came(handlers, asked):
     outputs = {"logit": 3.0, "probability": 0.6, "unfamiliarity": 0.2, "overlay_bytes": {"b64": "iVBORw=="}}
-    body, _ = handlers.output_handler(answer(200, {"predictions": [outputs]}), context("image/png", "explain=true"))
+    asked.answer = 200, {"predictions": [outputs]}
+    body, _ = handlers.handler(io.BytesIO(drawn(1)), context("image/png", "explain=true"))
     (prediction,) = json.loads(body)["predictions"]
     assert prediction["overlay_png"] == "iVBORw=="
 
 
-def test_json_may_hold_several_images(handlers):
+def several(*images):
+    return json.dumps({"instances": [{"b64": base64.b64encode(image).decode()} for image in images]}).encode()
+
+
+def test_json_may_hold_several_images(handlers, asked):
     images = [drawn(1), drawn(2)]
-    body = json.dumps({"instances": [{"b64": base64.b64encode(image).decode()} for image in images]}).encode()
-    request = json.loads(handlers.input_handler(io.BytesIO(body), context("application/json")))
-    assert [base64.b64decode(one["image_bytes"]["b64"]) for one in request["instances"]] == images
+    handlers.handler(io.BytesIO(several(*images)), context("application/json"))
+    assert [base64.b64decode(one["image_bytes"]["b64"]) for one in asked.requests[0][1]["instances"]] == images
+
+
+def test_more_images_than_are_answered_together_are_refused(handlers, asked):
+    images = [drawn(1)] * (inference.MAX_IMAGES + 1)
+    with pytest.raises(Exception, match=r"^too_many_images: Send up to 16 images at once, not 17\."):
+        handlers.handler(io.BytesIO(several(*images)), context("application/json"))
+    assert not asked.requests
+
+
+def test_several_images_together_cost_no_more_than_the_largest_one(handlers, asked):
+    half = png_of(4000, images.MAX_PIXELS["PNG"] // 8000)
+    handlers.handler(io.BytesIO(several(half, half)), context("application/json"))
+    with pytest.raises(Exception, match=r"^too_many_images: Together the 3 images have 1\.5 times as many pixels"):
+        handlers.handler(io.BytesIO(several(half, half, half)), context("application/json"))
 
 
 @pytest.mark.parametrize("content_type", ["application/dicom", "text/plain", "", None])
 def test_other_media_types_are_refused_by_code(handlers, content_type):
     with pytest.raises(Exception, match=r"^unsupported_media_type: Send the radiograph as image/jpeg or image/png"):
-        handlers.input_handler(io.BytesIO(drawn(1)), context(content_type))
+        handlers.handler(io.BytesIO(drawn(1)), context(content_type))
 
 
 def png_of(width, height):
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     chunk = b"IHDR" + header
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
+def jpeg_of(width, height, components):
+    return b"\xff\xd8\xff\xc2" + struct.pack(">HBHHB", 8 + 3 * components, 8, height, width, components)
+
+
+@pytest.mark.parametrize(("width", "height", "components"), [(7_700, 7_700, 3), (4_000, 4_000, 4)])
+def test_what_costs_less_to_decode_may_have_more_pixels(width, height, components):
+    images.check_image(jpeg_of(width, height, components) + b"\xff\xda" * 24)
 
 
 @pytest.mark.parametrize(
@@ -116,25 +162,30 @@ def png_of(width, height):
         (b"\xff\xd8\xff" + bytes(40), "JPEG without a frame header"),
         (png_of(60_000, 60_000), "60000 x 60000 pixels"),
         (png_of(0, 10), "0 x 10 pixels"),
+        (png_of(7_700, 7_700), "7700 x 7700 pixels, where 1 to 24,000,000 in all are accepted of a PNG"),
+        (jpeg_of(7_700, 7_700, 4), "7700 x 7700 pixels, where 1 to 16,000,000 in all are accepted of a JPEG of CMYK"),
+        (jpeg_of(8_000, 8_000, 1), "8000 x 8000 pixels, where 1 to 60,000,000 in all are accepted of a JPEG"),
+        (jpeg_of(10, 10, 3) + b"\xff\xda" * 25, "a progressive JPEG of 25 scans, where 24 are accepted"),
     ],
 )
 def test_what_is_no_image_or_too_large_is_refused_before_the_model(handlers, body, reason):
     with pytest.raises(Exception, match=f"^undecodable_image: The image cannot be read: .*{reason}"):
-        handlers.input_handler(io.BytesIO(body), context("image/png"))
+        handlers.handler(io.BytesIO(body), context("image/png"))
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"instances": [{"b64": "?"}]}', b'{"instances": [1]}', b"\xff"])
 def test_broken_json_is_refused_with_the_form_it_must_have(handlers, body):
     with pytest.raises(Exception, match=r"^undecodable_image: JSON must have the form"):
-        handlers.input_handler(io.BytesIO(body), context("application/json"))
+        handlers.handler(io.BytesIO(body), context("application/json"))
 
 
-def test_the_answer_carries_label_model_and_threshold(handlers):
+def test_the_answer_carries_label_model_and_threshold(handlers, asked):
     scores = [
         {"logit": -1.0, "probability": 0.39, "unfamiliarity": 0.5},
         {"logit": 3.0, "probability": 0.4, "unfamiliarity": 1.0},
     ]
-    body, content_type = handlers.output_handler(answer(200, {"predictions": scores}), context("image/png"))
+    asked.answer = 200, {"predictions": scores}
+    body, content_type = handlers.handler(io.BytesIO(several(drawn(1), drawn(2))), context("application/json"))
     assert content_type == "application/json"
     document = json.loads(body)
     assert document["predictions"] == [
@@ -151,20 +202,41 @@ def test_the_answer_carries_label_model_and_threshold(handlers):
     }
 
 
-def test_what_is_unlike_the_training_images_gets_no_probability(handlers):
-    strange = {"logit": 3.0, "probability": 0.9, "unfamiliarity": 2.5}
-    usual = strange | {"unfamiliarity": 0.4}
+def test_what_is_unlike_the_training_images_gets_no_probability(handlers, asked):
+    strange = USUAL | {"unfamiliarity": 2.5}
+    asked.answer = 200, {"predictions": [strange]}
     with pytest.raises(Exception, match=r"^not_a_radiograph: The image does not look like .* differs .* 2\.50 times"):
-        handlers.output_handler(answer(200, {"predictions": [strange]}), context("image/png"))
+        handlers.handler(io.BytesIO(drawn(1)), context("image/png"))
+    asked.answer = 200, {"predictions": [USUAL, strange, strange]}
     with pytest.raises(Exception, match=r"^not_a_radiograph: Image 2 does not look like "):
-        handlers.output_handler(answer(200, {"predictions": [usual, strange, strange]}), context("application/json"))
+        handlers.handler(io.BytesIO(several(*[drawn(1)] * 3)), context("application/json"))
 
 
-def test_what_the_graph_cannot_decode_is_the_senders_fault_and_the_rest_is_not(handlers):
-    with pytest.raises(Exception, match=r"^undecodable_image: "):
-        handlers.output_handler(answer(400, {"error": "Invalid JPEG data"}), context("image/jpeg"))
-    with pytest.raises(Exception, match=r"^inference_failed: TensorFlow Serving answered 503"):
-        handlers.output_handler(answer(503, {"error": "loading"}), context("image/jpeg"))
+@pytest.mark.parametrize(
+    ("status", "method", "code"),
+    [
+        (400, None, "undecodable_image: The image begins as a JPEG or PNG but cannot be decoded"),
+        (400, "predict", "undecodable_image: "),
+        (400, "classify", "inference_failed: TensorFlow Serving answered 400: "),
+        (404, None, "inference_failed: TensorFlow Serving answered 404: "),
+        (503, None, "inference_failed: TensorFlow Serving answered 503: "),
+    ],
+)
+def test_what_the_graph_cannot_decode_is_the_senders_fault_and_the_rest_is_not(handlers, asked, status, method, code):
+    asked.answer = status, {"error": "Invalid JPEG data"}
+    with pytest.raises(Exception, match=f"^{code}"):
+        handlers.handler(io.BytesIO(drawn(1)), context("image/jpeg", method=method))
+
+
+def test_one_of_several_that_cannot_be_decoded_is_said_to_be_one_of_them(handlers, asked):
+    asked.answer = 400, {"error": "Invalid JPEG data"}
+    with pytest.raises(Exception, match=r"^undecodable_image: One of the 2 images begins"):
+        handlers.handler(io.BytesIO(several(drawn(1), drawn(2))), context("application/json"))
+
+
+def test_a_model_that_does_not_answer_is_said_without_an_address(handlers):
+    with pytest.raises(Exception, match=r"^inference_failed: TensorFlow Serving gave no answer: \w+\.$"):
+        handlers.handler(io.BytesIO(drawn(1)), context("image/png"))
 
 
 def test_dimensions_of_real_files_with_exif(radiographs):

@@ -13,7 +13,7 @@ from typer.testing import Result
 
 from ops.base import tools
 from ops.base.errors import CommandError, ExitCode
-from tests.ops.conftest import Cloud
+from tests.ops.conftest import START, Cloud, execution_arn
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -26,10 +26,101 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def test_deploy_makes_what_travels_along_and_then_deploys_all_stacks(
-    ran: list[list[str]], cxr: Callable[..., Result]
+    ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]
 ) -> None:
+    for _ in range(2):
+        cloud.fails("sagemaker", "describe_endpoint", "ValidationException", "Could not find endpoint.")
     assert cxr("--env", "prod", "deploy").exit_code == 0
     assert ran == [["make", "--silent", "libraries"], ["cdk", "deploy", "--all", "--context", "env=prod"]]
+
+
+def _runs_on(cloud: Cloud, endpoint: str, instance_type: str) -> None:
+    arn = f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{endpoint}"
+    times = {"CreationTime": START, "LastModifiedTime": START}
+    described = {"EndpointName": endpoint, "EndpointArn": arn, "EndpointStatus": "InService", **times}
+    expected = {"EndpointName": endpoint}
+    cloud.answers("sagemaker", "describe_endpoint", {**described, "EndpointConfigName": "config"}, expected)
+    variants = [{"VariantName": "AllTraffic", "ModelName": "model", "InstanceType": instance_type}]
+    config = {"EndpointConfigName": "config", "EndpointConfigArn": arn, "CreationTime": START}
+    cloud.answers("sagemaker", "describe_endpoint_config", {**config, "ProductionVariants": variants})
+
+
+def _scales(cloud: Cloud, endpoint: str, *, scales: bool) -> None:
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{endpoint}/variant/AllTraffic",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+        "MinCapacity": 2,
+        "MaxCapacity": 6,
+        "RoleARN": "arn:aws:iam::123456789012:role/r",
+        "CreationTime": START,
+    }
+    answer = {"ScalableTargets": [target] if scales else []}
+    cloud.answers("application-autoscaling", "describe_scalable_targets", answer)
+
+
+def test_another_instance_type_of_a_scaled_endpoint_is_refused_with_the_steps(
+    ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]
+) -> None:
+    """CloudFormation would try, wait, and roll back."""
+    _runs_on(cloud, "cxr-prod", "ml.m5.large")
+    _scales(cloud, "cxr-prod", scales=True)
+    result = cxr("--env", "prod", "deploy")
+    assert result.exit_code == ExitCode.FAILED
+    assert "cxr-prod runs on ml.m5.large and scales" in result.stderr
+    assert "Deploy three times" in result.stderr
+    assert not ran
+
+
+def test_so_is_that_of_an_asynchronous_one(ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    cloud.fails("sagemaker", "describe_endpoint", "ValidationException", 'Could not find endpoint "cxr-prod".')
+    _runs_on(cloud, "cxr-prod-async", "ml.m5.large")
+    _scales(cloud, "cxr-prod-async", scales=True)
+    result = cxr("--env", "prod", "deploy")
+    assert "`asynchronous` null" in result.stderr
+    assert not ran
+
+
+def test_another_instance_type_is_deployed_where_nothing_scales(
+    ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]
+) -> None:
+    for endpoint in ("cxr-prod", "cxr-prod-async"):
+        _runs_on(cloud, endpoint, "ml.m5.large")
+        _scales(cloud, endpoint, scales=False)
+    assert cxr("--env", "prod", "deploy").exit_code == 0
+    assert ran
+
+
+def test_who_may_not_look_at_endpoints_may_deploy(
+    ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]
+) -> None:
+    for _ in range(2):
+        cloud.fails("sagemaker", "describe_endpoint", "AccessDeniedException", "no")
+    result = cxr("--env", "prod", "deploy")
+    assert result.exit_code == 0
+    assert "could not be asked" in result.stderr
+    assert ran
+
+
+def test_destroying_stops_what_runs_and_waits_for_it(
+    ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]
+) -> None:
+    """SageMaker deletes no pipeline that has a running execution."""
+    cloud.has_stack("training")
+    cloud.lacks_stack("monitoring")
+    for status in ("Executing", "Stopping", "Stopped"):
+        cloud.has_newest_execution("run", status)
+        if status == "Executing":
+            cloud.answers("sagemaker", "stop_pipeline_execution", {"PipelineExecutionArn": execution_arn("run")})
+    result = cxr("destroy", "--yes", "--json")
+    assert json.loads(result.stdout) == {"stopped_executions": 1}
+    assert ran == [["cdk", "destroy", "--all", "--force", "--context", "env=dev"]]
+    cloud.all_asked()
+
+
+def test_nothing_is_destroyed_without_being_asked(ran: list[list[str]], cxr: Callable[..., Result]) -> None:
+    assert cxr("destroy").exit_code != 0
+    assert not ran
 
 
 def test_deploy_of_one_part_without_being_asked(ran: list[list[str]], cxr: Callable[..., Result]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,14 +84,27 @@ def _bootstrapped(cloud: Cloud, version: int) -> None:
     cloud.answers("ssm", "get_parameter", {"Parameter": {"Value": str(version)}}, expected)
 
 
-def _quotas(cloud: Cloud, **values: float) -> None:
+def _quotas(cloud: Cloud, defaults: Mapping[str, float] | None = None, **values: float) -> None:
+    """What Service Quotas lists: the defaults, and the account's own values."""
     names = {
         "processing": "ml.m5.xlarge for processing job usage",
         "training": "ml.g4dn.xlarge for training job usage",
         "endpoint": "ml.c6i.xlarge for endpoint usage",
     }
-    quotas = [{"QuotaName": names[use], "QuotaCode": f"L-{use}", "Value": value} for use, value in values.items()]
-    cloud.answers("service-quotas", "list_service_quotas", {"Quotas": quotas}, {"ServiceCode": "sagemaker"})
+    for operation, listed in (("list_aws_default_service_quotas", defaults or {}), ("list_service_quotas", values)):
+        quotas = [{"QuotaName": names[use], "QuotaCode": f"L-{use}", "Value": value} for use, value in listed.items()]
+        cloud.answers("service-quotas", operation, {"Quotas": quotas}, {"ServiceCode": "sagemaker"})
+
+
+def test_a_quota_that_has_only_its_default_is_found(cloud: Cloud, cxr: Callable[..., Result], folder: Path) -> None:
+    _signed_in(cloud)
+    _bootstrapped(cloud, 30)
+    _quotas(cloud, {"processing": 2, "training": 0, "endpoint": 4}, training=1)
+    _image(cloud, IMAGES["ServingImageUri"])
+    _image(cloud, IMAGES["TrainingImageUri"])
+    result = cxr("doctor", "--assembly", str(folder))
+    assert result.exit_code == 0, "the account's own value goes before the default"
+    assert "unknown" not in result.stdout
 
 
 def _image(cloud: Cloud, name: str, *, there: bool = True) -> None:
@@ -177,7 +190,7 @@ def test_what_a_role_may_not_look_at_is_unknown_and_not_wrong(
 ) -> None:
     _signed_in(cloud)
     cloud.fails("ssm", "get_parameter", "AccessDeniedException", "no")
-    cloud.fails("service-quotas", "list_service_quotas", "AccessDeniedException", "no")
+    cloud.fails("service-quotas", "list_aws_default_service_quotas", "AccessDeniedException", "no")
     cloud.fails("ecr", "batch_get_image", "AccessDeniedException", "no")
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == 0

@@ -1,0 +1,109 @@
+"""What releases models, and what they act as: all that stays the same from one release to the next."""
+
+from aws_cdk import ArnFormat, CfnOutput, Stack
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from infra.base.deep_learning_images import DeepLearningImages
+from infra.base.event_rule import EventRule
+from infra.base.function import Function
+from infra.base.sagemaker_role import SageMakerRole
+from infra.base.stack import deployable
+from infra.endpoint.batch_model import PREFIX
+from infra.endpoint.endpoint import VARIANT, grant_describe, grant_invoke
+from infra.endpoint.released_package import RELEASED_TYPES, ended, grant_release
+from infra.endpoint.rollback_alarms import EndpointAlarms
+from infra.settings import RealtimeEndpoint, Settings
+from infra.storage.data_stack import CAPTURE_PREFIX, DataStack
+from infra.training.training_stack import TrainingStack
+
+
+class ReleaseStack(Stack):
+    """The function that updates the endpoints' stack when a model is approved, and what their resources refer to.
+
+    The endpoints' stack itself holds nothing but what a release changes (docs/adr/0033). What settings may take away
+    again has a fixed name there, because CloudFormation removes no export that is still imported.
+
+    Args:
+        data: the stack with the buckets.
+        training: the stack with the registry.
+        settings: of the environment.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, data: DataStack, training: TrainingStack, settings: Settings
+    ) -> None:
+        super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: releases and their roles"))
+        endpoint, queued = settings.name, settings.asynchronous
+        realtime = settings.endpoint if isinstance(settings.endpoint, RealtimeEndpoint) else None
+        images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
+        self.endpoint_role = SageMakerRole(self, "EndpointRole", description="Loads the model and answers requests")
+        self.batch_role = SageMakerRole(
+            self, "BatchModelRole", description="Loads the model and works through images in S3"
+        )
+        self.alarms = (
+            EndpointAlarms(self, "Alarms", endpoint_name=endpoint, variant=VARIANT, limits=realtime.rollout).names
+            if realtime
+            else []
+        )
+        # One topic for what succeeded, one for what did not: who mends failures need not hear of every answer.
+        self.topics: dict[str, str] = {}
+        for part in ("Answers", "Failures") if queued else ():
+            name = f"{endpoint}-async-{part.lower()}"
+            topic = sns.Topic(self, part, topic_name=name, master_key=data.key, enforce_ssl=True)
+            topic.grant_publish(self.batch_role)
+            self.topics[part] = self.format_arn(service="sns", resource=name, arn_format=ArnFormat.NO_RESOURCE_NAME)
+        stack_name = f"{settings.name}-endpoint"
+        self.function = Function(
+            self,
+            "Release",
+            name="release",
+            memory_mb=256,
+            timeout_seconds=900,  # waits for an update that is under way: the longest a function may run
+            environment={
+                "ENDPOINT_STACK_NAME": stack_name,
+                "ENDPOINT_NAME": endpoint,
+                "RELEASED_TYPES": ",".join(RELEASED_TYPES),
+                "MODEL_PACKAGE_GROUP_NAME": training.registry.name,
+                "NOTIFICATION_TOPIC_ARN": training.notifications.topic_arn,
+            },
+            settings=settings,
+        )
+        self.decisions = EventRule(
+            self,
+            "Decisions",
+            function=self.function,
+            description="Somebody approved or rejected a model: release it, or say that it still serves",
+            pattern=training.registry.decisions(),
+        )
+        self.decisions.also(
+            "Registrations",
+            description="A model was registered: somebody has to decide about it",
+            pattern=training.registry.registrations(),
+        )
+        self.decisions.also(
+            "Releases",
+            description="A release has ended: ask what really serves, and say so",
+            pattern=ended(self, stack_name),
+        )
+
+        for role in (self.endpoint_role, self.batch_role):
+            data.artifacts.grant_read(role, "executions/*")
+            images.grant_pull(role)
+        if realtime and realtime.capture:
+            data.artifacts.grant_write(self.endpoint_role, f"{CAPTURE_PREFIX}/*")
+        self.endpoint_role.write_logs(f"Endpoints/{endpoint}")
+        self.batch_role.write_logs("TransformJobs", *([f"Endpoints/{endpoint}-async"] if queued else []))
+        data.data.grant_read(self.batch_role, f"{PREFIX}/*")
+        data.data.grant_write(self.batch_role, f"{PREFIX}/*")
+        if queued:
+            # SNS encrypts on behalf of who publishes (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
+            data.key.grant(self.batch_role, "kms:Decrypt", "kms:GenerateDataKey*")
+
+        grant_release(self.function, stack_name=stack_name)
+        grant_describe(self.function, name=endpoint)
+        grant_invoke(self.function, name=endpoint)
+        training.registry.grant_read(self.function)
+        training.notifications.grant_publish(self.function)
+
+        CfnOutput(self, "ReleaseFunctionName", value=self.function.function_name)

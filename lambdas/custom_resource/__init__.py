@@ -1,0 +1,1 @@
+"""What functions behind CloudFormation's custom resources share."""

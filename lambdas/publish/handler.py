@@ -1,0 +1,55 @@
+"""Publish: copies files of a deployment from the CDK's asset bucket into the artifact bucket.
+
+Invoked by CloudFormation as a custom resource. Nothing is ever removed: an execution keeps the addresses that it
+started with, whatever is deployed meanwhile (docs/adr/0032).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lambdas.custom_resource import answer
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_s3.client import S3Client
+
+logger = Logger()
+
+
+@cache
+def s3() -> S3Client:
+    """The client, made once per execution environment."""
+    return boto3.client("s3", config=Config(retries={"mode": "standard", "total_max_attempts": 6}))
+
+
+@logger.inject_lambda_context
+def handle(event: dict[str, Any], context: LambdaContext) -> None:
+    """Handle one CloudFormation custom resource request."""
+    del context
+    status, reason = "SUCCESS", "nothing to do"
+    if event["RequestType"] != "Delete":
+        try:
+            reason = f"copied {_copy(event['ResourceProperties'])} files"
+        except (ClientError, BotoCoreError) as error:
+            status, reason = "FAILED", f"The files of this deployment could not be copied: {error}"
+    logger.info("answered", extra={"request": event["RequestType"], "status": status, "reason": reason})
+    answer.send(event, status, reason)
+
+
+def _copy(properties: dict[str, Any]) -> int:
+    """Copy every file; how many there were. A key says its content, so copying again changes nothing."""
+    files = properties["Files"]
+    for file in files:
+        s3().copy_object(
+            Bucket=properties["BucketName"],
+            Key=file["Key"],
+            CopySource={"Bucket": file["FromBucketName"], "Key": file["FromKey"]},
+        )
+    return len(files)

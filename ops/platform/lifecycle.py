@@ -1,0 +1,118 @@
+"""What has to be true of an environment before CloudFormation changes or removes it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ops.base import output
+from ops.base.errors import CommandError, error_code, explain
+from ops.base.tools import REPOSITORY
+
+if TYPE_CHECKING:
+    from infra.settings import Settings
+    from ops.base.session import Session
+
+# "endpoint-scaling-update" of the SageMaker developer guide (read 2026-11): an endpoint with a scaled variant refuses
+# another instance type.
+_DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+_RUNNING = frozenset({"Executing", "Stopping"})
+
+
+def refuse_other_instances(session: Session) -> None:
+    """Refuse a deployment that gives a live, scaled endpoint another instance type, which SageMaker would refuse.
+
+    Raises:
+        CommandError: with the steps that lead there.
+    """
+    for endpoint, wanted, steps in _scaled_endpoints(_settings(session.env)):
+        try:
+            found = _instance_type(session.client("sagemaker"), endpoint)
+            scaled = found is not None and found != wanted and _is_scaled(session, endpoint)
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            # Whoever deploys need not be allowed to look: CloudFormation acts with another role.
+            output.say(f"Whether {endpoint} has another instance type could not be asked: {known}")
+            continue
+        if scaled:
+            raise CommandError(
+                f"{endpoint} runs on {found} and scales: SageMaker refuses {wanted} while it does. {steps}"
+            )
+
+
+def _settings(env: str) -> Settings:
+    from infra.settings import Settings  # noqa: PLC0415 - no other command needs it
+
+    context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
+    return Settings.load({**context, "env": env})
+
+
+def _scaled_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """Name and instance type of each endpoint that settings let scale, and how to change that type."""
+    if settings.endpoint.kind == "realtime":
+        least, most = settings.endpoint.instance_count, settings.endpoint.scaling.max_instances
+        yield (
+            settings.name,
+            settings.endpoint.instance_type,
+            f"Deploy three times: with the older type and endpoint.scaling.max_instances {least}, which is "
+            f"instance_count and ends the scaling; with the new type; and with max_instances {most} again.",
+        )
+    if settings.asynchronous:
+        yield (
+            f"{settings.name}-async",
+            settings.asynchronous.instance_type,
+            "Wait until its queue is empty, deploy with `asynchronous` null, which removes the endpoint, and then with "
+            "the new type.",
+        )
+
+
+def _instance_type(sagemaker: Any, endpoint: str) -> str | None:
+    """What the endpoint runs on; None where there is none, or it is serverless."""
+    try:
+        config = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
+    except Exception as error:
+        if error_code(error) == "ValidationException" and "ould not find" in str(error):
+            return None
+        raise
+    variant = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
+    found: str | None = variant.get("InstanceType")
+    return found
+
+
+def _is_scaled(session: Session, endpoint: str) -> bool:
+    answer = session.client("application-autoscaling").describe_scalable_targets(
+        ServiceNamespace="sagemaker",
+        ResourceIds=[f"endpoint/{endpoint}/variant/AllTraffic"],
+        ScalableDimension=_DIMENSION,
+    )
+    return bool(answer["ScalableTargets"])
+
+
+def stop_executions(session: Session, pipelines: list[str], *, poll_seconds: float) -> int:
+    """Stop all executions of pipelines and wait for their end; how many were stopped.
+
+    DeletePipeline refuses a pipeline with a running execution (service model of SageMaker, botocore 1.43).
+    """
+    sagemaker = session.client("sagemaker")
+    stopped: set[str] = set()
+    for pipeline in pipelines:
+        # Asked again after each wait: a schedule or an upload may have started another one.
+        while running := list(_running(sagemaker, pipeline)):
+            for arn, status in running:
+                if status == "Executing" and arn not in stopped:
+                    output.say(f"stopping {arn.rpartition('/')[2]} of {pipeline} ...")
+                    sagemaker.stop_pipeline_execution(PipelineExecutionArn=arn)
+                    stopped.add(arn)
+            time.sleep(poll_seconds)
+    return len(stopped)
+
+
+def _running(sagemaker: Any, pipeline: str) -> Iterator[tuple[str, str]]:
+    for page in sagemaker.get_paginator("list_pipeline_executions").paginate(PipelineName=pipeline):
+        for summary in page["PipelineExecutionSummaries"]:
+            if summary["PipelineExecutionStatus"] in _RUNNING:
+                yield summary["PipelineExecutionArn"], summary["PipelineExecutionStatus"]

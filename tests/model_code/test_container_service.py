@@ -1,0 +1,122 @@
+"""What the container's service does around the handlers, and what only a model of another kind shows."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import tensorflow as tf
+from PIL import Image
+
+from model_code.imaging.decoding import batch_from_bytes
+from model_code.serving import inference
+from tests.model_code.conftest import SIZE
+from tests.model_code.serving.test_container_contract import IMAGES, container, laptop, saved
+
+OLD_PAIR = """
+def input_handler(data, context):
+    return '{"instances": [{"image_bytes": {"b64": "AAAA"}}]}'
+def output_handler(response, context):
+    return "the output handler was asked", "text/plain"
+"""
+
+
+@pytest.mark.parametrize("place", [laptop, container])
+def test_between_two_handlers_an_error_of_tensorflow_serving_is_the_answer(place, exported, tmp_path):
+    """Why inference.py defines `handler`: the pair's second half never hears of a damaged image."""
+    model = tmp_path / "model"
+    shutil.copytree(exported, model)
+    (model / "code" / "inference.py").write_text(OLD_PAIR)
+    with place(model) as endpoint:
+        answer = endpoint.invoke(b"", "image/png")
+    assert (answer.status, answer.document["title"]) == (400, "400")
+    assert "JPEG" in answer.document["description"] or "image" in answer.document["description"].lower()
+
+
+@pytest.fixture(scope="module")
+def doubtful(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that takes every image brighter than the middle grey for something else than a radiograph."""
+    directory = tmp_path_factory.mktemp("doubtful") / "model"
+    shutil.copytree(exported, directory, ignore=shutil.ignore_patterns("1"))
+
+    def answer(image_bytes: Any) -> dict[str, Any]:
+        brightness = tf.reduce_mean(tf.cast(batch_from_bytes(image_bytes, SIZE), tf.float32), axis=(1, 2, 3))
+        logit = tf.zeros_like(brightness)
+        return {"logit": logit, "probability": tf.sigmoid(logit), "unfamiliarity": brightness / 128.0}
+
+    module = tf.Module()
+    module.answer = tf.function(answer, input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
+    tf.saved_model.save(module, str(directory / "1"), signatures={"serving_default": module.answer})
+    return directory
+
+
+@pytest.mark.parametrize("place", [laptop, container])
+def test_an_image_unlike_the_training_images_is_refused_and_named(place, doubtful):
+    dark, bright = (saved(Image.new("L", (40, 40), level)) for level in (64, 192))
+    body = json.dumps({"instances": [{"b64": base64.b64encode(one).decode()} for one in (dark, bright)]}).encode()
+    with place(doubtful) as endpoint:
+        accepted = endpoint.invoke(dark, "image/png")
+        assert accepted.status == 200
+        assert accepted.document["predictions"][0]["unfamiliarity"] == pytest.approx(0.5)
+        assert "features" not in accepted.document["predictions"][0], "models of before there was monitoring go on"
+        refused = endpoint.invoke(bright, "image/png")
+        assert (refused.status, refused.code) == (500, "not_a_radiograph")
+        assert "The image does not look like" in refused.document["error"]
+        assert "1.50 times as much as is accepted" in refused.document["error"]
+        assert "Image 2 does not look like" in endpoint.invoke(body, "application/json").document["error"]
+
+
+# Blocks as native code does, which gevent cannot interrupt: until the other end of a named pipe is opened.
+SLOW_ENGINE = """
+import pathlib
+class ImageError(ValueError):
+    pass
+def own_threads():
+    return 1
+class Engine:
+    def __init__(self, directory, threads):
+        self.directory = pathlib.Path(directory)
+    def answer(self, encoded, *, overlay):
+        (self.directory / "computes").touch()
+        (self.directory / "gate").read_bytes()
+        return {"logit": 0.0, "probability": 0.5, "unfamiliarity": 0.0}
+"""
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """A model whose engine computes until it is told to stop."""
+    code = tmp_path / "code"
+    (code / "model_code").mkdir(parents=True)
+    (code / "model_code" / "__init__.py").touch()
+    (code / "model_code" / "engine.py").write_text(SLOW_ENGINE)
+    shutil.copyfile(inference.__file__, code / "inference.py")
+    metadata = {"engine": "slow", "labels": ["NORMAL", "PNEUMONIA"], "threshold": 0.4, "image_size": SIZE}
+    metadata |= {"indeterminate": {"low": 0.3, "high": 0.6}, "dataset": {"sha256": "ab" * 32}}
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    os.mkfifo(tmp_path / "gate")
+    return tmp_path
+
+
+def test_ping_is_answered_while_the_engine_computes(slow):
+    """SageMaker takes an instance out of service whose /ping takes longer than 2 s, however long its answers take."""
+    with container(slow) as endpoint:
+        answers: list[Any] = []
+        asking = threading.Thread(target=lambda: answers.append(endpoint.invoke(IMAGES["image/png"], "image/png")))
+        asking.start()
+        try:
+            while not (slow / "computes").exists():
+                assert asking.is_alive(), answers
+            assert requests.get(f"{endpoint.url}/ping", timeout=30).status_code == 200
+            assert not answers, "the engine computes still"
+        finally:
+            (slow / "gate").write_bytes(b"")
+            asking.join()
+        assert answers[0].status == 200
