@@ -3,8 +3,8 @@
     PYTHONPATH=.venv/serving:. python -m benchmarks.request_cost
 
 Decodes the largest image of each kind that `model_code.contract.images` accepts, as the engine LiteRT does. Then it
-sends all of them to the replay of the serving container (one worker of gevent's) and asks `/ping` all the while. What takes the
-place of the engine there decodes and does not run a network, which would compute in the same thread.
+sends all of them to the replay of the serving container (one worker of gevent's) and asks `/ping` all the while. What
+takes the place of the engine there decodes and does not run a network, which would compute in the same thread.
 """
 
 from __future__ import annotations
