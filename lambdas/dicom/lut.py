@@ -54,7 +54,7 @@ class Table:
         Below the first value stands the first entry, above the last the last.
         """
         places = np.clip(np.rint(values) - self._first(lowest, highest), 0, len(self.entries) - 1)
-        return self.entries[places.astype(np.intp)].astype(np.float64)
+        return np.asarray(self.entries[places.astype(np.intp)], np.float64)
 
     def _first(self, lowest: float, highest: float) -> int:
         """The first value with its sign: negative where what is mapped can be (C.11.1.1, C.11.2.1.1).
@@ -117,8 +117,8 @@ def _words(item: Dataset, *, big: bool) -> bytes:
         if isinstance(element, RawDataElement):
             swapped = not element.is_little_endian and representation != "OB"
         return _swapped(value) if swapped else value
-    stated = [] if value is None else np.atleast_1d(np.asarray(value, np.int64))
-    return (np.asarray(stated, np.int64) % _WORD).astype("<u2").tobytes()
+    stated = np.atleast_1d(np.asarray([] if value is None else value, np.int64))
+    return (stated % _WORD).astype("<u2").tobytes()
 
 
 def _swapped(data: bytes) -> bytes:

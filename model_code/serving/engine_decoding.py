@@ -83,7 +83,8 @@ def pixels_from_bytes(encoded: bytes, size: int) -> Pixels:
             # Of damaged EXIF data, which `_orientation` reads itself.
             warnings.simplefilter("ignore")
             if encoded.startswith(b"\xff\xd8"):
-                grey, held = _of_jpeg(encoded, size), _orientation_of_jpeg(encoded)
+                grey: Grey = _of_jpeg(encoded, size)
+                held = _orientation_of_jpeg(encoded)
             else:
                 chunks = png.read(encoded)
                 grey, held = _of_png(chunks), _orientation(chunks.exif)
@@ -165,7 +166,7 @@ def _grey_and_alpha(plain: bytes) -> np.ndarray[Any, np.dtype[np.uint16]]:
     """Samples of sixteen bits: with as many bytes a pixel, the file is opened as RGB with alpha of eight bits."""
     header = plain[12:24] + b"\x08\x06" + plain[26:29]
     as_bytes = np.asarray(_opened(plain[:12] + header + struct.pack(">I", zlib.crc32(header)) + plain[33:]))
-    return as_bytes[..., 0].astype(np.uint16) * np.uint16(256) + as_bytes[..., 1]
+    return np.asarray(as_bytes[..., 0].astype(np.uint16) * np.uint16(256) + as_bytes[..., 1], dtype=np.uint16)
 
 
 def _luma(colours: Pixels) -> Grey:

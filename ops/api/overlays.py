@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ops.base.errors import CommandError
 
@@ -64,7 +64,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     Pillow's own conversion would cut off everything above 255.
     """
     if image.mode.startswith("I;16"):
-        _, largest = image.getextrema()
-        bits = max(int(largest).bit_length(), 8)
+        _, largest = cast("tuple[int, int]", image.getextrema())  # of one band
+        bits = max(largest.bit_length(), 8)
         return image.point(lambda value: value / 2 ** (bits - 8)).convert("L")
     return image
