@@ -32,11 +32,12 @@ if __name__ == "__main__":
     # asks for Keras 2 and there is none, TensorFlow goes without.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
+import numpy as np
 import tensorflow as tf
 from PIL import Image
 
 from model_code.contract import job
-from model_code.contract.images import JPEG, check_image, image_dimensions, media_type
+from model_code.contract.images import check_image, image_dimensions
 from model_code.data import manifest
 from model_code.data.archive import Candidate, list_candidates, open_archive
 from model_code.data.archive import share as share_of
@@ -51,6 +52,10 @@ MAX_MEMBER_BYTES = 100 * 2**20
 _PROGRESS_SECONDS = 5.0
 # With fewer files for each, a second process does not earn what it takes to start.
 _FILES_PER_PROCESS = 500
+# Radiographs reach over more than 100 of 255 levels; what reaches over fewer than these is a blank, or was black before
+# it was encoded. The percentiles leave out a marker's few pixels.
+_MIN_CONTRAST = 8
+_CONTRAST_PERCENTILES = (1, 99)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -283,6 +288,7 @@ def _decode(archive: zipfile.ZipFile, candidate: Candidate, decode: Any, known: 
         if digest in known:
             return Outcome(candidate, sha256=digest)
         pixels = decode(tf.constant(encoded)).numpy()[:, :, 0]
+        _check_contrast(pixels)
         return Outcome(candidate, sha256=digest, facts=_facts(encoded, pixels), pixels=pixels.tobytes())
     except ValueError as error:
         return Outcome(candidate, str(error))
@@ -292,19 +298,34 @@ def _decode(archive: zipfile.ZipFile, candidate: Candidate, decode: Any, known: 
         return Outcome(candidate, f"the zip member is damaged or unsupported ({error})")
 
 
+def _check_contrast(pixels: perceptual_hash.Pixels) -> None:
+    """Refuse a picture in which there is nothing to see.
+
+    Raises:
+        ValueError: with the reason.
+    """
+    darkest, lightest = np.percentile(pixels, _CONTRAST_PERCENTILES)
+    if lightest - darkest < _MIN_CONTRAST:
+        raise ValueError(
+            f"it is nearly uniform: 98 % of its pixels lie within {lightest - darkest:.0f} of 255 grey levels, around "
+            f"{np.median(pixels):.0f}"
+        )
+
+
 def _facts(encoded: bytes, pixels: perceptual_hash.Pixels) -> Facts:
     width, height = image_dimensions(encoded)
     try:
         # Reads the header only; a file that Pillow does not know at all is still one that TensorFlow has decoded.
         with Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG")) as opened:
-            format_, mode, exif = str(opened.format), opened.mode, "exif" in opened.info
+            mode, exif = opened.mode, "exif" in opened.info
     except (OSError, Image.DecompressionBombError):
-        format_, mode, exif = "JPEG" if media_type(encoded) == JPEG else "PNG", "unknown", False
+        mode, exif = "unknown", False
     return Facts(
         bytes=len(encoded),
         width=width,
         height=height,
-        format=format_,
+        # By its first bytes: a JPEG with a second picture has another name in Pillow.
+        format="PNG" if encoded.startswith(b"\x89") else "JPEG",
         mode=mode,
         exif=exif,
         border=perceptual_hash.border(pixels),

@@ -188,5 +188,4 @@ def _full_range(modality: Floats, occurring: tuple[int, int]) -> Floats:
     low, high = within.min(), within.max()
     if high == low:
         return np.zeros(modality.shape)
-    stretched: Floats = np.clip((modality - low) / (high - low), 0, 1)
-    return stretched
+    return np.asarray(np.clip((modality - low) / (high - low), 0, 1))

@@ -54,8 +54,7 @@ class Table:
         Below the first value stands the first entry, above the last the last.
         """
         places = np.clip(np.rint(values) - self._first(lowest, highest), 0, len(self.entries) - 1)
-        looked_up: Floats = self.entries[places.astype(np.intp)].astype(np.float64)
-        return looked_up
+        return np.asarray(self.entries[places.astype(np.intp)], np.float64)
 
     def _first(self, lowest: float, highest: float) -> int:
         """The first value with its sign: negative where what is mapped can be (C.11.1.1, C.11.2.1.1).

@@ -21,15 +21,31 @@ _MAX_RATIO = 5.0
 
 
 def draw(levels: NDArray[np.uint8], header: Header) -> NDArray[np.uint8]:
-    """Turn and scale grey levels of shape [rows, columns].
+    """Turn and scale grey levels of a radiograph's shape [rows, columns], or of that halved as `halvings` allows.
 
     Every pixel of the result is the mean of the area it covers, so nothing is sharper or noisier than the radiograph.
     """
+    size = _size(header.columns, header.rows, _pixel_ratio(header))
+    halved = 0 if levels.shape[0] == header.rows else round(math.log2(header.rows / levels.shape[0]))
     image = Image.fromarray(levels)
-    size = _size(image.width, image.height, _pixel_ratio(header))
-    if size != image.size:
+    if halved:
+        image = _from_halved(levels, header, halved, size)
+    elif size != image.size:
         image = image.resize(size, Image.Resampling.BOX)
     return np.ascontiguousarray(_upright(np.asarray(image), header))
+
+
+def _from_halved(levels: NDArray[np.uint8], header: Header, halved: int, size: tuple[int, int]) -> Image.Image:
+    """The picture of what JPEG 2000 keeps at half the size, or of a half of that.
+
+    A wavelet's averages lie where every second pixel of the full size does, not between two (ITU-T T.800, F.3): without
+    the shift, edges move. They are sharper than a mean, so a triangle takes what a box would leave jagged.
+    """
+    part = 2**halved
+    shift = 0.5 - 0.5 / part
+    image = Image.fromarray(np.pad(levels, ((0, 1), (0, 1)), mode="edge"))
+    area = (shift, shift, header.columns / part + shift, header.rows / part + shift)
+    return image.resize(size, Image.Resampling.BILINEAR, box=area)
 
 
 def encode(levels: NDArray[np.uint8]) -> bytes:

@@ -34,6 +34,7 @@ Values = NDArray[np.integer[Any]]
 _CUT = "its pixel data ends too early, or is not what its header says."
 # What makes a segment of run lengths even, and some encoders compress as if it were a pixel's byte (PS3.5, G.3.1).
 _RLE_SPARE_BYTES = 1
+_BEYOND = 2
 
 
 def stored_values(header: Header, *, halvings: int = 0) -> Values:
@@ -97,7 +98,7 @@ def _encapsulated(header: Header, halvings: int) -> Values:
     elif header.transfer_syntax in JPEG_XL:
         values = imagecodecs.jpegxl_decode(frame, keeporientation=True, numthreads=1)
     else:
-        return _jpeg_2000(frame, found, halvings)
+        return _jpeg_2000(frame, found, header, halvings)
     return np.asarray(values).reshape(header.rows, header.columns)
 
 
@@ -110,15 +111,24 @@ def _inflated(frame: bytes, header: Header) -> bytes:
     return data
 
 
-def _jpeg_2000(frame: bytes, found: Codestream, halvings: int) -> Values:
+def _jpeg_2000(frame: bytes, found: Codestream, header: Header, halvings: int) -> Values:
     """Decode JPEG 2000 at the wanted part of its size, or the next larger one that works, or in full."""
-    for halved in range(min(halvings, found.halvings), 0, -1):
+    lowest, highest = header.possible
+    # Numbers whose sign bit the codestream takes for an ordinary one have no averages.
+    most = min(halvings, found.halvings) if found.signed == header.signed else 0
+    for halved in range(most, 0, -1):
         try:
-            return _halved(frame, found, halved)
+            values = _halved(frame, found, halved)
         except (OSError, ValueError):
             continue  # of some odd sizes Pillow expects other ones than OpenJPEG makes
-    values: Values = np.asarray(imagecodecs.jpeg2k_decode(frame, numthreads=1))
-    return values
+        # At an edge a wavelet's average lies a little beyond the values it is of. What is further beyond is no part of
+        # them, but an overlay in the bits above.
+        beyond = (highest - lowest) // _BEYOND
+        if lowest - beyond <= values.min() and values.max() <= highest + beyond:
+            return np.clip(values, lowest, highest)
+        break
+    decoded: Values = np.asarray(imagecodecs.jpeg2k_decode(frame, numthreads=1))
+    return decoded.reshape(header.rows, header.columns)
 
 
 def _halved(frame: bytes, found: Codestream, halvings: int) -> Values:

@@ -1,4 +1,4 @@
-"""How a camera or scanner was held, by the EXIF data of a JPEG, read inside the graph.
+"""How a camera or scanner was held, by the EXIF data of a JPEG or PNG, read inside the graph.
 
 Layout: the APP1 segment and the TIFF header of Exif 2.32 (CIPA DC-008, 4.5 and 4.7.2), tag 0x0112 of the first image
 file directory.
@@ -28,12 +28,25 @@ def orientation(encoded: Any) -> Any:
     Returns:
         int32 scalar from 1 (upright) to 8; 1 also where the file says nothing, or nothing that can be read.
     """
-    head = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, 0, _HEAD_BYTES), tf.uint8), tf.int32)
-    # Zeros behind the end: what points there finds no entry.
-    head = tf.pad(head, [[0, 2 * _HEAD_BYTES]])
+    head = _head(encoded, 0)
     windows = tf.stack([head[place : place + _HEAD_BYTES] for place in range(len(_SEGMENT))])
     same = tf.reduce_all([windows[place] == byte for place, byte in enumerate(_SEGMENT) if byte is not None], axis=0)
     start = tf.cast(tf.argmax(same), tf.int32) + len(_SEGMENT)
+    return tf.where(tf.reduce_any(same), _of_tiff(head, start), 1)
+
+
+def orientation_of_block(encoded: Any, at: Any) -> Any:
+    """The orientation that the EXIF data from one byte of a file on says, as of `orientation`; 1 where `at` is 0."""
+    return tf.where(at > 0, _of_tiff(_head(encoded, at), 0), 1)
+
+
+def _head(encoded: Any, at: Any) -> Any:
+    head = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, at, _HEAD_BYTES), tf.uint8), tf.int32)
+    # Zeros behind the end: what points there finds no entry.
+    return tf.pad(head, [[0, 2 * _HEAD_BYTES]])
+
+
+def _of_tiff(head: Any, start: Any) -> Any:
     little = head[start] == ord("I")
 
     def number(at: Any) -> Any:
@@ -47,7 +60,7 @@ def orientation(encoded: Any) -> Any:
     entries = tf.minimum(entries[: number(directory)], 3 * _HEAD_BYTES - _ENTRY_BYTES)
     values = tf.boolean_mask(number(entries + 8), number(entries) == _ORIENTATION)
     value = tf.reduce_max(tf.concat([values, [1]], axis=0))
-    return tf.where(tf.reduce_any(same) & (value <= 8), value, 1)
+    return tf.where(value <= 8, value, 1)
 
 
 def upright(pixels: Any, held: Any) -> Any:

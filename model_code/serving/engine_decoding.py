@@ -15,9 +15,12 @@ import zlib
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, JpegImagePlugin, PngImagePlugin
+
+from model_code.serving import png
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+Grey = np.ndarray[Any, np.dtype[np.uint8]] | np.ndarray[Any, np.dtype[np.float32]]
 
 _RATIOS = (8, 4, 2)
 _SCALE_MARGIN = 2
@@ -36,11 +39,27 @@ _TURNS = {
 }
 # What Pillow raises for bytes that are not a whole image, by its plugins for these two formats.
 _DAMAGED = (
-    *(OSError, SyntaxError, ValueError, TypeError, IndexError, EOFError, MemoryError, struct.error, zlib.error),
+    *(
+        OSError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        EOFError,
+        MemoryError,
+        struct.error,
+        zlib.error,
+    ),
     Image.DecompressionBombError,
 )
-# libpng's weights of red, green and blue in fractions of 32,768, which float32 holds exactly; it cuts what is left.
-_PNG_LUMA = (9798 / 32768, 19235 / 32768, 3735 / 32768, -0.5)
+# Red, green and blue in luma (ITU-R BT.601).
+_LUMA = np.asarray([0.299, 0.587, 0.114], dtype=np.float32)
+# Frames that the graph's libjpeg decodes (ITU-T T.81, table B.1): baseline, extended and progressive. Pillow's is newer
+# and decodes lossless ones too.
+_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
+_OTHER_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_BLOCK_ROWS = 256
 
 
 class ImageError(ValueError):
@@ -64,27 +83,52 @@ def pixels_from_bytes(encoded: bytes, size: int) -> Pixels:
         with warnings.catch_warnings():
             # Of damaged EXIF data, which `_orientation` reads itself.
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(encoded), formats=["JPEG", "PNG"]) as image:
-                grey = _of_jpeg(image, size) if image.format == "JPEG" else _of_png(image)
+            if encoded.startswith(b"\xff\xd8"):
+                grey: Grey = _of_jpeg(encoded, size)
+                held = _orientation_of_jpeg(encoded)
+            else:
+                chunks = png.read(encoded)
+                grey, held = _of_png(chunks), _orientation(chunks.exif)
     except _DAMAGED as error:
         raise ImageError("begins as a JPEG or PNG but cannot be decoded to its end") from error
     resized = Image.fromarray(grey).convert("F").resize((size, size), Image.Resampling.BILINEAR)
-    if (turn := _TURNS.get(_orientation(encoded))) is not None:
+    if (turn := _TURNS.get(held)) is not None:
         resized = resized.transpose(turn)
     rounded: Pixels = np.clip(np.rint(np.asarray(resized)), 0, 255).astype(np.uint8)
     return rounded[..., np.newaxis]
 
 
-def _of_jpeg(image: Any, size: int) -> Pixels:
-    if image.mode == "CMYK":
-        return _of_cmyk(np.asarray(image))
-    ratio = next((one for one in _RATIOS if min(image.size) >= _SCALE_MARGIN * one * size), 1)
-    # Takes the greatest scale at which neither edge falls below what is asked for.
-    image.draft("L", (image.width // ratio, image.height // ratio))
-    return np.asarray(image.convert("L"))
+def _of_jpeg(encoded: bytes, size: int) -> Pixels:
+    if _frame(encoded) not in _FRAMES:
+        raise ValueError("another process")
+    # By its own class: for what telephones write, `Image.open` gives one of several pictures, which cannot be drafted.
+    with JpegImagePlugin.JpegImageFile(io.BytesIO(encoded)) as image:
+        if image.mode == "CMYK":
+            # Pillow turns ink into light, which Adobe's files hold already; those without its marker hold ink.
+            adobe = "adobe_transform" in image.info
+            return _of_cmyk(np.asarray(image), inverted=adobe)
+        ratio = next((one for one in _RATIOS if min(image.size) >= _SCALE_MARGIN * one * size), 1)
+        # Takes the greatest scale at which neither edge falls below what is asked for.
+        image.draft("L", (image.width // ratio, image.height // ratio))
+        return np.asarray(image.convert("L"))
 
 
-def _of_cmyk(ink: Pixels) -> Pixels:
+def _frame(encoded: bytes) -> int:
+    """The marker that begins the frame, 0 where there is none."""
+    at = 2
+    while at + 4 <= len(encoded) and encoded[at] == 0xFF:
+        marker = encoded[at + 1]
+        if marker in _FRAMES | _OTHER_FRAMES:
+            return marker
+        # Fill bytes and markers without a length (ITU-T T.81, B.1.1.2 and B.1.1.3).
+        if marker in {0xFF, 0x01, *range(0xD0, 0xD9)}:
+            at += 1 if marker == 0xFF else 2
+        else:
+            at += 2 + int.from_bytes(encoded[at + 2 : at + 4], "big")
+    return 0
+
+
+def _of_cmyk(ink: Pixels, *, inverted: bool) -> Pixels:
     """By the integer arithmetic of TensorFlow's kernel to RGB, and then its luma, rounded."""
     weights = np.asarray([0.2989, 0.587, 0.114], dtype=np.float32)
     grey = np.empty(ink.shape[:2], dtype=np.uint8)
@@ -92,29 +136,74 @@ def _of_cmyk(ink: Pixels) -> Pixels:
     height = max(1, _CMYK_PIXELS // ink.shape[1])
     for top in range(0, len(ink), height):
         rows = slice(top, top + height)
-        light = (255 - ink[rows]).astype(np.uint16)
+        light = (255 - ink[rows] if inverted else ink[rows]).astype(np.uint16)
         colour = (light[..., :3] * light[..., 3:] // 255).astype(np.float32)
         np.rint(colour @ weights, out=grey[rows], casting="unsafe")
     return grey
 
 
-def _of_png(image: Any) -> Pixels:
-    if image.mode.startswith("I"):
-        return (np.asarray(image).astype(np.int32) >> 8).astype(np.uint8)
-    if image.mode in {"1", "L", "LA"}:
-        return np.asarray(image.convert("L"))
-    return np.asarray(image.convert("RGB").convert("L", matrix=_PNG_LUMA))
+def _of_png(chunks: png.Png) -> Grey:
+    """Grey levels, unrounded where colours or sixteen bits make them."""
+    deep, raw = chunks.depth == 16, {2: "RGB;16", 6: "RGBA;16"}.get(chunks.colour)
+    if not deep:
+        image = _opened(chunks.plain)
+        coloured = chunks.colour in {2, 3, 6}
+        return _luma(np.asarray(image.convert("RGB"))) if coloured else np.asarray(image.convert("L"))
+    if raw is not None:
+        # Pillow keeps one byte of each sample: the first, or the second where it takes the file for little endian.
+        high, low = (np.asarray(_opened(chunks.plain, raw + order).convert("RGB")) for order in "BL")
+        largest = int(np.max(high * np.uint16(256) + low))
+        grey = 256 * _luma(high) + _luma(low)
+    else:
+        samples = _grey_and_alpha(chunks.plain) if chunks.colour == 4 else np.asarray(_opened(chunks.plain))
+        grey, largest = samples.astype(np.float32), int(samples.max())
+    return grey * np.float32(255 / _white(largest, chunks.significant_bits))
 
 
-def _orientation(encoded: bytes) -> int:
-    """The EXIF orientation of a JPEG, read as `orientation.orientation` reads it; 1 where there is none."""
+def _opened(encoded: bytes, raw: str = "") -> Any:
+    """A PNG, decoded; `raw` names how Pillow is to take the bytes of a pixel."""
+    image = PngImagePlugin.PngImageFile(io.BytesIO(encoded))
+    if raw:
+        image.tile = [one._replace(args=raw) for one in image.tile]
+    image.load()
+    return image
+
+
+def _grey_and_alpha(plain: bytes) -> np.ndarray[Any, np.dtype[np.uint16]]:
+    """Samples of sixteen bits: with as many bytes a pixel, the file is opened as RGB with alpha of eight bits."""
+    header = plain[12:24] + b"\x08\x06" + plain[26:29]
+    as_bytes = np.asarray(_opened(plain[:12] + header + struct.pack(">I", zlib.crc32(header)) + plain[33:]))
+    return np.asarray(as_bytes[..., 0].astype(np.uint16) * np.uint16(256) + as_bytes[..., 1], dtype=np.uint16)
+
+
+def _luma(colours: Pixels) -> Grey:
+    grey = np.empty(colours.shape[:2], dtype=np.float32)
+    for top in range(0, len(grey), _BLOCK_ROWS):
+        grey[top : top + _BLOCK_ROWS] = colours[top : top + _BLOCK_ROWS] @ _LUMA
+    return grey
+
+
+def _white(largest: int, significant_bits: int) -> int:
+    """The sample of sixteen bits that is white, by the rule of `image.py`."""
+    if 1 <= significant_bits < 16:
+        bits = 16 if largest >= 1 << significant_bits else significant_bits
+    else:
+        bits = max(largest.bit_length(), 8)
+    return int((1 << bits) - 1)
+
+
+def _orientation_of_jpeg(encoded: bytes) -> int:
+    """The EXIF orientation of a JPEG, found as `orientation.orientation` finds it; 1 where there is none."""
     head = encoded[:_HEAD_BYTES]
     place = head.find(b"Exif\0\0")
     while place >= 4 and head[place - 4 : place - 2] != b"\xff\xe1":
         place = head.find(b"Exif\0\0", place + 1)
-    if not encoded.startswith(b"\xff\xd8") or place < 4:
-        return 1
-    tiff = head[place + 6 :] + bytes(2 * _HEAD_BYTES)
+    return _orientation(head[place + 6 :]) if place >= 4 else 1
+
+
+def _orientation(block: bytes) -> int:
+    """The orientation that a block of EXIF data says, read as the graph reads it; 1 where it says none."""
+    tiff = block[:_HEAD_BYTES] + bytes(2 * _HEAD_BYTES)
     order = "<" if tiff[:1] == b"I" else ">"
     start = struct.unpack_from(f"{order}I", tiff, 4)[0]
     if start > _HEAD_BYTES:

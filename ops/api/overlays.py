@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ops.base.errors import CommandError
 
@@ -59,7 +59,12 @@ def blend(radiograph: bytes, overlay: bytes) -> bytes:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Gray of 16 bits brought to 8: Pillow's own conversion would cut off everything above 255."""
+    """Gray of 16 bits brought to 8, as the model is shown it: by the bits that the largest value needs, at least 8.
+
+    Pillow's own conversion would cut off everything above 255.
+    """
     if image.mode.startswith("I;16"):
-        return image.point(lambda value: value / 256).convert("L")
+        _, largest = cast("tuple[int, int]", image.getextrema())  # of one band
+        bits = max(largest.bit_length(), 8)
+        return image.point(lambda value: value / 2 ** (bits - 8)).convert("L")
     return image

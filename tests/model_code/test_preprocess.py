@@ -19,6 +19,7 @@ from model_code.data.shards import examples
 from model_code.imaging.decoding import pixels_from_bytes
 from tests.model_code.conftest import SIZE, drawn, encode, kaggle_members, zip_of
 from tests.model_code.data_steps import URI, arguments, decode
+from tests.model_code.picture_files import GREY, mpo, png, quantised
 
 FIRST = "chest_xray/train/NORMAL/IM-0001-0001.jpeg"
 SECOND = "chest_xray/train/NORMAL/IM-0002-0001.jpeg"
@@ -70,8 +71,10 @@ def test_facts_tell_type_colour_and_exif(job_directory, place_archive):
     exif = Image.Exif()
     exif[0x010E] = "scanner"
     buffer = io.BytesIO()
-    Image.fromarray(np.zeros((60, 90), np.uint8)).save(buffer, "JPEG", exif=exif)
-    colour = encode(np.full((50, 70, 3), 200, np.uint8))
+    Image.fromarray(quantised(8, 60, 90).astype(np.uint8)).save(buffer, "JPEG", exif=exif)
+    light = np.full((50, 70, 3), 200, np.uint8)
+    light[20:30, 30:40] = 20
+    colour = encode(light)
     place_archive(zip_of({"NORMAL/a.jpeg": buffer.getvalue(), "PNEUMONIA/b.jpeg": colour}))
     folder = decode(job_directory)
     grey, rgb = (facts_of(folder, path) for path in ("NORMAL/a.jpeg", "PNEUMONIA/b.jpeg"))
@@ -101,6 +104,35 @@ def test_an_unreadable_image_is_named_with_its_reason(job_directory, place_archi
         FIRST: "it cannot be decoded to its end",
         SECOND: "it is neither a JPEG nor a PNG",
     }
+
+
+@pytest.mark.parametrize("level", [0, 5, 128, 255])
+def test_a_picture_in_which_there_is_nothing_to_see_is_no_radiograph(level, job_directory, place_archive):
+    """A black picture was trained on as one of its label, and nobody was told (keras#13023)."""
+    blank = np.full((200, 200), level, np.uint8)
+    blank[:, ::2] = max(level - 5, 0)
+    blank[:8, :12] = 255 - level  # a marker
+    place_archive(zip_of({"NORMAL/a.png": encode(blank), "NORMAL/b.png": drawn(1)}))
+    (reason,) = read(decode(job_directory)).undecodable.values()
+    assert "nearly uniform" in reason
+
+
+def test_sixteen_bits_with_values_of_twelve_are_trained_on_as_they_look(job_directory, place_archive):
+    values = quantised(12, 200, 220)
+    dark, light = (png(values, 16, GREY), png(values >> 4, 8, GREY))
+    place_archive(zip_of({"NORMAL/a.png": dark, "NORMAL/b.png": light}))
+    decoded = read(decode(job_directory))
+    assert not decoded.undecodable
+    # The same picture twice: their fingerprints say so.
+    assert len({facts.hash for facts in decoded.facts.values()}) == 1
+    assert len(decoded.facts) == 2
+
+
+def test_a_jpeg_with_a_second_picture_is_a_jpeg(job_directory, place_archive):
+    picture = Image.fromarray(quantised(8, 200, 220).astype(np.uint8))
+    place_archive(zip_of({"NORMAL/a.jpeg": mpo(picture, picture)}))
+    (facts,) = read(decode(job_directory)).facts.values()
+    assert (facts.format, facts.mode) == ("JPEG", "L")
 
 
 def test_a_bomb_is_refused_before_anything_reads_it(job_directory, place_archive):

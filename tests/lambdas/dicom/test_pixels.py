@@ -283,3 +283,29 @@ def test_jpeg_2000_is_decoded_at_a_part_of_its_size(
 def test_a_compression_without_smaller_sizes_is_decoded_in_full() -> None:
     header = read(dicom_file(phantom(), transfer_syntax=JPEG_LS))
     assert stored_values(header, halvings=2).shape == (80, 96)
+
+
+@pytest.mark.parametrize("syntax", [J2K_LOSSLESS, HTJ2K_LOSSLESS])
+def test_at_an_edge_a_part_of_the_size_stays_within_the_stored_bits(syntax: str) -> None:
+    """A wavelet's average lies beyond white there, in a codestream with room for it: cut off, it would be black."""
+    values = np.zeros((64, 96), np.int64)
+    values[16:48, 30:61] = 4095
+    frame = encode(values.astype(np.uint16), syntax, 16)
+    header = read(dicom_file(values, transfer_syntax=syntax, frame=frame))
+    halved = stored_values(header, halvings=1)
+    assert halved.shape == (32, 48)
+    assert halved[10:22, 17:29].min() > 3800
+
+
+def test_with_an_overlay_in_the_bits_above_jpeg_2000_is_decoded_in_full() -> None:
+    values = phantom()
+    frame = encode((values | np.where(np.arange(96) % 2, 0xF000, 0)).astype(np.uint16), J2K_LOSSLESS, 16)
+    header = read(dicom_file(values, transfer_syntax=J2K_LOSSLESS, frame=frame))
+    assert (stored_values(header, halvings=1) == values).all()
+
+
+def test_of_negative_numbers_in_an_unsigned_codestream_there_is_no_smaller_size() -> None:
+    values = phantom() - 2048
+    frame = encode((values % 4096).astype(np.uint16), J2K_LOSSLESS, 12)
+    header = read(dicom_file(values, transfer_syntax=J2K_LOSSLESS, signed=True, frame=frame))
+    assert (stored_values(header, halvings=1) == values).all()

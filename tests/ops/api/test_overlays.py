@@ -46,6 +46,13 @@ def test_gray_of_sixteen_bits_keeps_its_shades() -> None:
     assert [picture.getpixel((x, 0)) for x in (0, 1)] == [(0x40,) * 3, (0xC0,) * 3]
 
 
+def test_gray_of_twelve_bits_in_sixteen_is_not_black() -> None:
+    twelve = Image.frombytes("I;16", (2, 1), (0x400).to_bytes(2, "little") + (0xC00).to_bytes(2, "little"))
+    clear = _encoded(Image.new("RGBA", (2, 1), (0, 0, 0, 0)))
+    picture = _decoded(overlays.blend(_encoded(twelve), clear))
+    assert [picture.getpixel((x, 0)) for x in (0, 1)] == [(0x40,) * 3, (0xC0,) * 3]
+
+
 def test_what_is_no_picture_is_a_sentence() -> None:
     with pytest.raises(CommandError, match="The overlay cannot be drawn"):
         overlays.blend(b"no image", LEFT_HALF)
