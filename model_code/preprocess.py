@@ -37,7 +37,7 @@ import tensorflow as tf
 from PIL import Image
 
 from model_code.contract import job
-from model_code.contract.images import check_image, image_dimensions
+from model_code.contract.images import PNG, check_image, image_dimensions, media_type
 from model_code.data import manifest
 from model_code.data.archive import Candidate, list_candidates, open_archive
 from model_code.data.archive import share as share_of
@@ -325,7 +325,7 @@ def _facts(encoded: bytes, pixels: perceptual_hash.Pixels) -> Facts:
         width=width,
         height=height,
         # By its first bytes: a JPEG with a second picture has another name in Pillow.
-        format="PNG" if encoded.startswith(b"\x89") else "JPEG",
+        format="PNG" if media_type(encoded) == PNG else "JPEG",
         mode=mode,
         exif=exif,
         border=perceptual_hash.border(pixels),
