@@ -105,6 +105,8 @@ def _annotation(one: Parameter) -> Any:
     """What pydantic checks a parameter's default by."""
     if one.choices:
         return Literal[one.choices]
+    if one.name.endswith("InstanceType"):
+        return InstanceType
     if isinstance(one.default, str):
         return Annotated[str, Field(pattern=one.pattern)]
     return Annotated[type(one.default), Field(ge=one.least, le=one.greatest)]

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from infra.settings import RealtimeEndpoint, Settings
-from policy.deployment import SESSION_SECONDS
+from policy.github import SESSION_SECONDS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORKFLOWS = {path.stem: path for path in sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))}

@@ -43,6 +43,6 @@ def test_what_is_no_image_is_refused_as_the_end_of_a_sentence(data, reason):
 
 def test_a_small_file_that_would_unpack_to_too_much_is_refused():
     data = bytearray(encoded("PNG"))
-    data[16:24] = struct.pack(">II", MAX_PIXELS, 2)
-    with pytest.raises(ValueError, match="60,000,000 in all are accepted"):
+    data[16:24] = struct.pack(">II", MAX_PIXELS["PNG"], 2)
+    with pytest.raises(ValueError, match="24,000,000 in all are accepted of a PNG"):
         check_image(bytes(data))

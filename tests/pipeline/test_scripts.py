@@ -10,6 +10,7 @@ import pytest
 
 from infra.settings import Pipeline, Settings
 from model_code import evaluate, monitor, preprocess, split_dataset, train
+from model_code.contract.job import JobError
 from model_code.evaluation import served_archive
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -62,7 +63,7 @@ def test_a_processing_script_takes_exactly_the_flags_of_its_step(
 
     script.parse(arguments(flags))
     for missing in flags:
-        with pytest.raises(SystemExit):
+        with pytest.raises(JobError):
             script.parse(arguments([flag for flag in flags if flag != missing]))
 
 
@@ -73,7 +74,7 @@ def test_the_monitoring_script_takes_exactly_the_flags_of_its_step() -> None:
 
     monitor.parse(arguments(flags))
     for missing in flags:
-        with pytest.raises(SystemExit):
+        with pytest.raises(JobError):
             monitor.parse(arguments([flag for flag in flags if flag != missing]))
 
 
@@ -89,7 +90,7 @@ def test_the_training_script_takes_exactly_the_hyperparameters_of_its_step(steps
 
     train.parse(arguments(flags))
     for missing in flags:
-        with pytest.raises(SystemExit):
+        with pytest.raises(JobError):
             train.parse(arguments([flag for flag in flags if flag != missing]))
 
 

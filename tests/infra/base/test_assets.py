@@ -77,9 +77,14 @@ def test_a_function_holds_what_its_modules_import_and_what_that_imports(sources:
 
 
 def test_a_function_holds_a_neighbour_however_it_is_imported(sources: Path, tmp_path: Path) -> None:
-    """`from lambdas import web` names no module of it, and a relative import not even the package."""
-    statements = ["from lambdas import web", "import lambdas.http", "from .. import web", "from ..web import answers"]
-    for name in ("web/__init__.py", "web/answers.py"):
+    """`from lambdas import http` names no module of it, and a relative import not even the package."""
+    statements = [
+        "from lambdas import http",
+        "import lambdas.http",
+        "from .. import http",
+        "from ..http import answers",
+    ]
+    for name in ("http/__init__.py", "http/answers.py"):
         (sources / "lambdas" / name).parent.mkdir(exist_ok=True)
         (sources / "lambdas" / name).write_text("", encoding="utf-8")
     (sources / "lambdas/http/__init__.py").write_text("from lambdas.http.answers import *\n", encoding="utf-8")

@@ -90,7 +90,7 @@ def test_templates_name_these_accounts(
     assert f"{AVAILABLE[region]}.dkr.ecr.{region}." in training
     assert "763104351884" not in training
     layer = f":lambda:{region}:{layer_account(region, '017000801446')}:layer:AWSLambdaPowertoolsPythonV3"
-    assert all(layer in json.dumps(templates[part]) for part in ("training", "endpoint", "api"))
+    assert all(layer in json.dumps(templates[part]) for part in ("training", "release", "api"))
 
 
 @pytest.mark.parametrize("retain", [False, True])
@@ -105,7 +105,7 @@ def test_where_cloudformation_has_no_groups_of_models_a_function_makes_one(
     (group,) = of_type(template, "Custom::ModelPackageGroup").values()
     assert group["Properties"]["ModelPackageGroupName"] == "cxr-dev"
     assert {"Key": "environment", "Value": "dev"} in group["Properties"]["Tags"]
-    assert group["DeletionPolicy"] == ("Retain" if retain else "Delete")
+    assert group["DeletionPolicy"] == ("RetainExceptOnCreate" if retain else "Delete")
     assert not of_type(template, "Custom::ModelPackages"), "the versions go with it"
 
 
