@@ -331,7 +331,7 @@ class Monitoring(Section):
     days: int
     min_predictions: int
     psi_limit: float
-    instance_type: str
+    instance_type: InstanceType
     max_runtime_seconds: int
     # Whether the drift alarm starts the training pipeline on the newest dataset.
     retrain: bool
@@ -342,7 +342,7 @@ class Monitoring(Section):
         """Parameter names of the monitoring pipeline's definition, and the values they have by default."""
         return {parameter: getattr(self, field) for field, parameter in _OF_MONITORING.items()}
 
-    @field_validator("days", "min_predictions", "psi_limit", "instance_type", "max_runtime_seconds")
+    @field_validator("days", "min_predictions", "psi_limit", "max_runtime_seconds")
     @classmethod
     def _is_accepted(cls, value: int | float | str, info: ValidationInfo) -> int | float | str:
         one = MONITORING[_OF_MONITORING[str(info.field_name)]]
