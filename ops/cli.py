@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -57,6 +59,10 @@ class _Commands(typer.core.TyperGroup):
     """Ends every command that fails with one sentence and its exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            # File names are bytes. Those that are no text are shown as `\udcXX`, a JSON escape too, and end nothing.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):

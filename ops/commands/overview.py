@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from ops.api.predictions import COLUMNS
 from ops.base.deployment import STACKS
 from ops.base.output import duration, fail, moment, print_csv, print_json, results, say, status_text, table
 
@@ -67,6 +68,11 @@ def model_json(version: ModelVersion, serving: Serving) -> dict[str, Any]:
     return {**dataclasses.asdict(version), "serving": version.arn == serving.package_arn}
 
 
+# What a DICOM file may say of the part of the body that it shows, where that is a warning.
+_SAYS = {"other": "not the chest", "unstated": "body part not stated"}
+_MEANING = "The model knows chest radiographs only, and answers about anything."
+
+
 class PredictionSummary:
     """Prints predictions as they come, and at the end what they amount to.
 
@@ -74,25 +80,14 @@ class PredictionSummary:
         form: `text` for people, `json` for one document a line, `csv` for a table with a header.
     """
 
-    _COLUMNS = (
-        "path",
-        "probability",
-        "label",
-        "indeterminate",
-        "threshold",
-        "model_version",
-        "overlay",
-        "error",
-        "code",
-    )
-
     def __init__(self, form: str = "text") -> None:
         self.failed = 0
         self._form = form
-        self._labels: dict[str, int] = {}
+        self._answers: dict[str, int] = {}
+        self._body_parts: dict[str, int] = {}
         self._last: Prediction | None = None
         if form == "csv":
-            print_csv(self._COLUMNS)
+            print_csv(COLUMNS)
 
     def add(self, prediction: Prediction, overlay: str | None = None) -> None:
         """One file's result: a line on standard output, or its error; `overlay` is where its picture was written."""
@@ -102,21 +97,29 @@ class PredictionSummary:
         if self._form == "json":
             print_json(document)
         elif self._form == "csv":
-            print_csv([_cell(document.get(column)) for column in self._COLUMNS])
+            print_csv([_cell(document.get(column)) for column in COLUMNS])
         elif prediction.error is not None:
             fail(prediction.error)
         else:
-            doubt = "  indeterminate" if prediction.indeterminate else ""
-            results().out(f"{prediction.probability:.3f}  {prediction.label:<9}  {prediction.path}{doubt}")
-        if prediction.label:
-            self._labels[prediction.label] = self._labels.get(prediction.label, 0) + 1
+            # Most files do not say it; one that says otherwise is seen beside its answer.
+            is_other = prediction.body_part == "other"
+            warning = f"  ({_SAYS['other']})" if is_other else ""
+            style = "red" if is_other else "yellow" if prediction.indeterminate else None
+            line = f"{prediction.probability:.3f}  {prediction.answer:<13}  {prediction.path}{warning}"
+            results().out(line, style=style)
+        if prediction.answer:
+            self._answers[prediction.answer] = self._answers.get(prediction.answer, 0) + 1
+            if prediction.body_part in _SAYS:
+                self._body_parts[prediction.body_part] = self._body_parts.get(prediction.body_part, 0) + 1
             self._last = prediction
 
     def close(self) -> None:
-        """The count by label, the model and its threshold, and the notice, on standard error."""
+        """The count by answer, the model, its threshold, what DICOM files say, and the notice, on standard error."""
+        for body_part, count in sorted(self._body_parts.items()):
+            say(f"{count} DICOM {'file says' if count == 1 else 'files say'}: {_SAYS[body_part]}. {_MEANING}")
         if self._form != "text" or self._last is None:
             return
-        counts = ", ".join(f"{count} {label}" for label, count in sorted(self._labels.items()))
+        counts = ", ".join(f"{count} {answer}" for answer, count in sorted(self._answers.items()))
         failed = f", {self.failed} failed" if self.failed else ""
         say(f"{counts}{failed}; model version {self._last.model_version}, threshold {self._last.threshold:.3f}")
         if self._last.notice:

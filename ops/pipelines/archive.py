@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -48,14 +49,21 @@ def inspect(path: Path) -> Contents:
 
 
 def pack(folder: Path, target: Path) -> Contents:
-    """Zip the images of a folder into `target`, litter left out; raises CommandError when it has not the layout."""
+    """Zip the images of a folder into `target`, litter left out; raises CommandError when it has not the layout.
+
+    Zip knows names in UTF-8 only (APPNOTE 4.4.4, bit 11): a byte of a name that is none of it is written as %XX.
+    """
     files = [entry for entry in sorted(folder.rglob("*")) if _placed(entry.relative_to(folder).parts)]
     files = [entry for entry in files if entry.is_file()]
     contents = _count(folder, ((entry.relative_to(folder).as_posix(), entry.stat().st_size) for entry in files))
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
         for entry in files:
-            archive.write(entry, f"chest_xray/{entry.relative_to(folder).as_posix()}")
+            archive.write(entry, f"chest_xray/{_zip_name(entry.relative_to(folder))}")
     return contents
+
+
+def _zip_name(path: Path) -> str:
+    return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", path.as_posix())
 
 
 def _placed(parts: tuple[str, ...]) -> tuple[str, str, str] | None:
