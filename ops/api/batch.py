@@ -181,6 +181,8 @@ def sources(s3: S3Client, given: Sequence[str], tell: Callable[[str], None] = sa
         if one.startswith("s3://"):
             bucket, _, prefix = one.removeprefix("s3://").partition("/")
             names = [f"s3://{bucket}/{key}" for key in keys(s3, bucket, prefix) if not key.endswith("/")]
+            if not names:
+                raise CommandError(f"{one} does not exist, or there is nothing below it.", ExitCode.USAGE)
             kinds = {name: _named(name) for name in names if not name.endswith(image_files.OVERLAY_END)}
             left.overlays += len(names) - len(kinds)
         else:

@@ -34,6 +34,7 @@ _STYLES = {
     "PendingManualApproval": "yellow",
     "Pending": "dim",
     "fine": "green",
+    "skipped": "dim",
     "unknown": "yellow",
     "wrong": "red",
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +17,9 @@ from ops.cost import prediction_cost, standing_cost
 from ops.cost.charges import HOURS_PER_MONTH, Charge, Usage, priced
 from ops.cost.prices import Price, PriceTable
 from ops.cost.run_cost import run
+from tests.ops.conftest import CONTEXT, ENVIRONMENTS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
-ENVIRONMENTS = sorted(CONTEXT["environments"])
-
-
-@pytest.fixture(scope="session")
-def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder with an environment's templates."""
-
-    @cache
-    def synthesised(environment: str) -> Path:
-        output = tmp_path_factory.mktemp(environment)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("CDK_VALIDATION", "false")
-            import infra  # noqa: F401, I001 - configures jsii before aws_cdk starts it
-            from aws_cdk import App
-
-            from infra.application import add_stacks
-            from infra.settings import Settings
-
-            context = {**CONTEXT, "env": environment}
-            app = App(context=context, outdir=str(output))
-            add_stacks(app, Settings.load(context))
-            app.synth()
-        return output
-
-    return synthesised
 
 
 @pytest.fixture
