@@ -53,9 +53,9 @@ RESOURCES = {
         "versions of the function before the colon"
     ),
     r"(<[\w:]+\.Arn>|cxr-[a-z0-9]+-data:ExportsOutputFnGetAtt\w+)"
-    r"/(batches|capture|incoming|monitoring|uploads|datasets|executions|weights)/\*"
+    r"/(batches|capture|incoming|monitoring|uploads|datasets|executions|releases|weights)/\*"
     r"(\.rejected\.json|/evaluation/evaluation\.json|/reference\.json)?": (
-        "the objects below a prefix; their keys are made of uploads' names, tokens and execution ids"
+        "the objects below a prefix; their keys are made of uploads' names, tokens, versions and execution ids"
     ),
 }
 

@@ -73,6 +73,7 @@ class EndpointStack(Stack):
                 "ENDPOINT_NAME": self.endpoint.name,
                 "RELEASED_TYPES": ",".join(package.types),
                 "MODEL_PACKAGE_GROUP_NAME": training.registry.name,
+                "ARTIFACT_BUCKET_NAME": data.artifacts.name,
                 "NOTIFICATION_TOPIC_ARN": training.notifications.topic_arn,
             },
             settings=settings,
@@ -110,6 +111,7 @@ class EndpointStack(Stack):
         self.endpoint.grant_invoke(self.release)
         training.registry.grant_read(self.release)
         training.notifications.grant_publish(self.release)
+        data.artifacts.grant_write(self.release, "releases/*")
 
         CfnOutput(self, "EndpointName", value=self.endpoint.name)
         CfnOutput(self, "ReleaseFunctionName", value=self.release.function_name)

@@ -24,6 +24,8 @@ _STYLES = {
     "Approved": "green",
     "Completed": "green",
     "serving": "bold green",
+    "serving, Rejected": "bold red",
+    "serving, PendingManualApproval": "bold yellow",
     "Failed": "red",
     "Stopped": "red",
     "Rejected": "red",

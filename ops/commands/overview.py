@@ -10,6 +10,7 @@ from rich.markup import escape
 from ops.api.predictions import COLUMNS
 from ops.base.deployment import STACKS
 from ops.base.output import duration, fail, moment, print_csv, print_json, results, say, status_text, table
+from ops.models.registry import state
 
 if TYPE_CHECKING:
     from ops.api.predictions import Prediction
@@ -53,13 +54,14 @@ def print_models(versions: list[ModelVersion], serving: Serving) -> None:
         "version", "status", "registered", "AUROC", "sensitivity", "specificity", "calibration error", "comment"
     )
     for version in versions:
-        state = "serving" if version.arn == serving.package_arn else version.approval
         figures = [
             f"{version.metrics[name]:.3f}" if name in version.metrics else "-"
             for name in ("auroc", "sensitivity", "specificity", "calibration_error")
         ]
         comment = escape(version.comment)
-        listing.add_row(str(version.version), status_text(state), moment(version.created), *figures, comment)
+        listing.add_row(
+            str(version.version), status_text(state(version, serving)), moment(version.created), *figures, comment
+        )
     results().print(listing)
 
 
@@ -142,6 +144,7 @@ class Status:
     execution: Execution | None = None
     latest_model: ModelVersion | None = None
     serving: Serving | None = None
+    serving_model: ModelVersion | None = None
     api_url: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -154,6 +157,7 @@ class Status:
             "latest_model": dataclasses.asdict(self.latest_model) if self.latest_model else None,
             "endpoint_status": self.serving.status if self.serving else None,
             "serving_version": self.serving.version if self.serving else None,
+            "serving_approval": self.serving_model.approval if self.serving_model else None,
             "serving_package_arn": self.serving.package_arn if self.serving else None,
             "api_url": self.api_url,
         }
@@ -163,7 +167,7 @@ def collect(workspace: Workspace) -> Status:
     """Ask every part that is deployed."""
     deployment = workspace.deployment
     stacks = {part: deployment.describe(part) for part in STACKS}
-    execution = latest_model = serving = api_url = None
+    execution = latest_model = serving = serving_model = api_url = None
     if stacks["training"]:
         newest = workspace.executions.recent(1)
         execution = workspace.executions.read(newest[0].arn) if newest else None
@@ -171,6 +175,7 @@ def collect(workspace: Workspace) -> Status:
         versions = workspace.registry.versions()
         latest_model = versions[0] if versions else None
         serving = workspace.registry.serving()
+        serving_model = next((one for one in versions if one.arn == serving.package_arn), None)
     if stacks["api"]:
         api_url = deployment.api_url
     return Status(
@@ -180,6 +185,7 @@ def collect(workspace: Workspace) -> Status:
         execution=execution,
         latest_model=latest_model,
         serving=serving,
+        serving_model=serving_model,
         api_url=api_url,
     )
 
@@ -202,14 +208,23 @@ def print_status(found: Status) -> None:
         listing.add_row("newest model", status_text(newest.approval), f"version {newest.version}")
     if found.serving:
         version = f"version {found.serving.version}" if found.serving.version else ""
+        if found.serving_model and found.serving_model.approval != "Approved":
+            version += f", {status_text(found.serving_model.approval)}"
         listing.add_row("endpoint", status_text(found.serving.status or "no model released yet"), version)
     results().print(listing)
     if found.api_url:
         # Outside the table, which would fold the address on a narrow terminal: it is there to be copied.
         results().print(f"POST {escape(found.api_url)}v1/predictions", soft_wrap=True, highlight=False)
+    _print_next(found)
+
+
+def _print_next(found: Status) -> None:
     if any(stack is None for stack in found.stacks.values()):
         say(f"Deploy what is missing with `make deploy ENV={found.env}`.")
     elif found.execution is None:
         say("Next: `cxr upload PATH`.")
     elif found.latest_model and found.latest_model.approval == "PendingManualApproval":
         say(f"Next: `cxr approve {found.latest_model.version}`.")
+    if found.serving_model and found.serving_model.approval == "Rejected":
+        number = found.serving_model.version
+        say(f"Version {number} was rejected and is still what serves: approve another version, or `cxr rollback`.")
