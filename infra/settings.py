@@ -347,7 +347,7 @@ class Monitoring(Section):
     psi_limit: Annotated[float, Field(gt=0, le=10)]
     instance_type: InstanceType
     max_runtime_seconds: Annotated[int, Field(ge=600, le=86_400)]
-    # Whether the drift alarm starts the training pipeline on the newest dataset.
+    # Whether the drift alarm starts the training pipeline on the newest dataset that has trained.
     retrain: bool
     # What alarms and the dashboard link to; an anchor follows.
     runbook_url: Annotated[str, Field(pattern=r"^[^\s#]+$", max_length=500)]

@@ -158,6 +158,8 @@ class TrainingStack(Stack):
         data.data.grant_read(self.trigger, "incoming/*", "datasets/*")
         data.data.grant_write(self.trigger, "datasets/*", "incoming/*.rejected.json")
         self.pipeline.grant_start(self.trigger)
+        if settings.monitoring.retrain:
+            self.pipeline.grant_look_back(self.trigger)
         self.notifications.grant_publish(self.trigger)
 
         CfnOutput(self, "PipelineName", value=self.pipeline.name)
