@@ -4,8 +4,9 @@
         --max-calibration-error 0.1 --serving-package none --serving-comparison gate
 
 Reads `processing/input/{model,training,validation,test,report}` and, where a model is serving, its model.tar.gz in
-`processing/input/serving`; writes evaluation.json, report.html, model_card.json and reference.json, with which
-monitoring compares the model's predictions once it serves, to `processing/output/evaluation`. What is scored is what
+`processing/input/serving`; writes evaluation.json, report.html, model_card.json, the scores of every image
+(test_predictions.csv, validation_predictions.csv) and reference.json, with which monitoring compares the model's
+predictions once it serves, to `processing/output/evaluation`. What is scored is what
 model.tar.gz would answer when it is served, by the engine that would compute it; where that is not TensorFlow, it is
 held against the float32 network in the training's output.tar.gz. A model that fails its gates is a result, not an
 error: the exit status is 0, the pipeline's condition decides, and the sentences that name the failed gates are the
@@ -20,9 +21,11 @@ import json
 import math
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from model_code import score_table
 from model_code.contract import job
 from model_code.data.shards import read_card
 from model_code.evaluation import assessment, comparison, engine_parity, quality_gates
@@ -30,7 +33,7 @@ from model_code.evaluation.comparison import Side
 from model_code.evaluation.scoring import ExportedModel, TestScores
 from model_code.monitoring import reference
 from model_code.reports import gallery, saliency_pictures
-from model_code.reports.evaluation_report import render
+from model_code.reports.evaluation_report import Identity, render
 from model_code.reports.model_card import model_card
 from model_code.statistics.intervals import resample_patients
 from model_code.statistics.metrics import Array
@@ -87,7 +90,10 @@ def main(arguments: list[str]) -> None:
     }
     for name, document in documents.items():
         (output / name).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    page = render(evaluation, model.metadata, card, scores=scores, gallery=shown)
+    for split, said in (("test", scores), ("validation", usual)):
+        score_table.write(output, split, said, model.metadata)
+    identity = Identity(job.execution(), datetime.now(UTC).isoformat(timespec="seconds"))
+    page = render(evaluation, model.metadata, card, scores=scores, gallery=shown, identity=identity)
     (output / "report.html").write_text(page, encoding="utf-8")
     _say(evaluation)
 

@@ -4,6 +4,7 @@ from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_events as events
 from constructs import Construct
 
+from infra.base.assets import source_revision
 from infra.base.deep_learning_images import DeepLearningImages
 from infra.base.event_rule import EventRule
 from infra.base.function import Function
@@ -68,6 +69,7 @@ class TrainingStack(Stack):
                 "ServingImageUri": images.serving(serving_instance),
                 "SourceCodeUri": source_code.uri,
                 "SourceCodeName": source_code.name,
+                "SourceRevision": source_revision(),
                 # A channel cannot be left out or empty: without libraries it is an object that has none.
                 "EngineLibraryUri": engine.uri if engine else source_code.uri,
                 "ModelPackageGroupName": self.registry.name,

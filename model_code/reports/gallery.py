@@ -48,8 +48,8 @@ class Gallery:
 
     def _samples(self) -> Iterator[Html]:
         yield html_page.paragraph(
-            "Drawn at random, as the model sees them, each of another patient. A number is the image's place in the "
-            "test shards.",
+            "Drawn at random, as the model sees them, each of another patient, with the file's name in the archive. "
+            "test_predictions.csv beside this report has every image.",
             "quiet",
         )
         for title, shown in self.samples.items():

@@ -114,7 +114,7 @@ def choose_cases(scores: TestScores, threshold: float) -> dict[str, list[int]]:
 
 def sample(position: int, pixels: Pixels, scores: TestScores) -> Picture:
     """One test image with its label."""
-    caption = f"image {position + 1}" + (f", {scores.subtypes[position]}" if scores.subtypes[position] else "")
+    caption = _file(position, scores) + (f", {scores.subtypes[position]}" if scores.subtypes[position] else "")
     label = LABELS[int(scores.labels[position])]
     return Picture(_jpeg(_shrunk(pixels)), f"Chest radiograph, test {caption}, label {label}.", caption)
 
@@ -122,7 +122,7 @@ def sample(position: int, pixels: Pixels, scores: TestScores) -> Picture:
 def case(position: int, pixels: Pixels, saliency: Array, scores: TestScores) -> Case:
     """One test image with and without its saliency map (size, size)."""
     label, probability = LABELS[int(scores.labels[position])], scores.probabilities[position]
-    caption = f"image {position + 1}: {label}, probability {_probability(float(probability))}"
+    caption = f"{_file(position, scores)}: {label}, probability {_probability(float(probability))}"
     seen = f"greatest at the {_place(saliency)}" if saliency.any() else "none: nothing speaks for PNEUMONIA"
     shown = _shrunk(pixels)
     edge = shown.shape[0]
@@ -138,6 +138,11 @@ def case(position: int, pixels: Pixels, saliency: Array, scores: TestScores) -> 
 def legend() -> str:
     """The colours of the saliency maps from 0 to 1, left to right, as a data URI."""
     return _jpeg(np.repeat(_coloured(np.linspace(0, 1, 256)[np.newaxis]), 16, axis=0))
+
+
+def _file(position: int, scores: TestScores) -> str:
+    """What the data team calls the image: the file's name, without its folders."""
+    return scores.paths[position].rpartition("/")[2]
 
 
 def _distinct(positions: list[int], scores: TestScores, count: int) -> list[int]:
