@@ -61,7 +61,7 @@ def test_an_overlay_colours_where_the_saliency_is_and_says_where():
     assert abs(overlay[40, 5] - 100).max() < 6
     assert abs(overlay[5, 44] - 100).max() > 60
     assert "greatest at the upper right" in case.overlay.alternative
-    assert case.plain.caption.startswith("41.jpeg: PNEUMONIA, probability ")
+    assert case.plain.caption.startswith("image 42: PNEUMONIA, probability ")
 
 
 def test_an_image_in_which_nothing_speaks_for_pneumonia_says_so():
@@ -73,15 +73,20 @@ def test_an_image_in_which_nothing_speaks_for_pneumonia_says_so():
 def test_a_probability_is_never_shown_as_certain(probability, shown):
     scores = dataclasses.replace(SCORES, probabilities=np.full(80, probability))
     case = saliency_pictures.case(0, np.zeros((8, 8, 1), np.uint8), np.zeros((8, 8)), scores)
-    assert case.plain.caption == f"0.jpeg: NORMAL, probability {shown}"
+    assert case.plain.caption == f"image 1: NORMAL, probability {shown}"
+
+
+def test_a_wrong_call_has_its_files_name():
+    case = saliency_pictures.case(41, np.zeros((8, 8, 1), np.uint8), np.zeros((8, 8)), SCORES, is_wrong=True)
+    assert case.plain.caption.startswith(f"{SCORES.paths[41].rpartition('/')[2]}: PNEUMONIA")
 
 
 def test_large_images_are_shrunk():
     sample = saliency_pictures.sample(0, np.zeros((300, 300, 1), np.uint8), SCORES)
     assert decoded(sample.source).shape == (224, 224, 1)
     assert (sample.caption, saliency_pictures.sample(41, np.zeros((8, 8, 1), np.uint8), SCORES).caption) == (
-        "0.jpeg",
-        "41.jpeg, bacteria",
+        "image 1",
+        "image 42, bacteria",
     )
 
 
