@@ -55,6 +55,18 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 
 
+class _Command(typer.core.TyperCommand):
+    """A command whose help shows no type beside a flag, which takes no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """As Typer has them."""
+        found: list[Any] = super().get_params(ctx)
+        for parameter in found:
+            if getattr(parameter, "is_flag", False):
+                parameter.display_type_rich = lambda _ctx: None
+        return found
+
+
 class _Commands(typer.core.TyperGroup):
     """Ends every command that fails with one sentence and its exit code."""
 
@@ -89,4 +101,4 @@ def main(ctx: typer.Context, env: Env = None, region: Region = None) -> None:
 
 
 for _command in COMMANDS:
-    app.command()(_command)
+    app.command(cls=_Command)(_command)

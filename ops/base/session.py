@@ -37,9 +37,10 @@ class Session:
         found = asked or self._boto.region_name
         if found:
             from botocore.exceptions import UnknownRegionError  # noqa: PLC0415
+            from botocore.session import get_session  # noqa: PLC0415
 
             try:
-                self._boto.get_partition_for_region(found)
+                get_session().get_partition_for_region(found)
             except UnknownRegionError:
                 raise CommandError(
                     f"AWS has no region {found!r}: name one such as us-east-1 by --region, cdk.json or AWS_REGION.",

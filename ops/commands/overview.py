@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from ops.api.predictions import COLUMNS
 from ops.base.deployment import STACKS
-from ops.base.output import duration, fail, moment, print_csv, print_json, results, say, status_text, table
+from ops.base.output import duration, fail, moment, print_csv, print_json, results, say, size, status_text, table
 from ops.models.registry import state
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def print_datasets(found: list[Dataset]) -> None:
         return
     listing = table("id", "taken", "size")
     for dataset in found:
-        listing.add_row(dataset.token[:12], moment(dataset.kept), f"{dataset.size / 1e6:,.1f} MB")
+        listing.add_row(dataset.token[:12], moment(dataset.kept), size(dataset.size))
     results().print(listing)
 
 
