@@ -280,8 +280,11 @@ class Firewall(Section):
 class Api(Section):
     """What a client of the API may ask for."""
 
+    # Of one key; the stage takes more, so that one busy client leaves the others something.
     requests_per_second: Positive
     burst: Positive
+    stage_requests_per_second: Positive
+    stage_burst: Positive
     requests_per_day: Positive
     max_image_bytes: Annotated[int, Field(ge=1, le=MAX_IMAGE_BYTES)]
     # By way of S3, which the gateway's limit does not hold for.
@@ -306,6 +309,11 @@ class Api(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if self.requests_per_second >= self.stage_requests_per_second or self.burst >= self.stage_burst:
+            raise ValueError(
+                "requests_per_second and burst, of one key, must be below stage_requests_per_second and stage_burst: "
+                "one busy client would keep out all others"
+            )
         if self.max_upload_bytes < self.max_image_bytes:
             raise ValueError("max_upload_bytes must not be below max_image_bytes: uploads are for what is larger")
         if self.keep_labelled_days < self.keep_days:
@@ -333,7 +341,7 @@ class Monitoring(Section):
     psi_limit: float
     instance_type: InstanceType
     max_runtime_seconds: int
-    # Whether the drift alarm starts the training pipeline on the newest dataset.
+    # Whether the drift alarm starts the training pipeline on the newest dataset that has trained.
     retrain: bool
     # What alarms and the dashboard link to; an anchor follows.
     runbook_url: Annotated[str, Field(pattern=r"^[^\s#]+$", max_length=500)]

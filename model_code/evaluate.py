@@ -4,9 +4,10 @@
         --max-calibration-error 0.1 --serving-package none --serving-comparison gate
 
 Reads `processing/input/{model,training,validation,test,report}` and, where a model is serving, its model.tar.gz in
-`processing/input/serving`; writes evaluation.json, report.html, model_card.json and reference.json, with which
-monitoring compares the model's predictions once it serves, to `processing/output/evaluation`, and what is registered,
-served.tar.gz, to `processing/output/served`. What is scored is what that archive answers when it is served, by the
+`processing/input/serving`; writes evaluation.json, report.html, model_card.json, the scores of every image
+(test_predictions.csv, validation_predictions.csv) and reference.json, with which monitoring compares the model's
+predictions once it serves, to `processing/output/evaluation`, and what is registered, served.tar.gz, to
+`processing/output/served`. What is scored is what that archive answers when it is served, by the
 engine that computes it; where that is not TensorFlow, it is held against the float32 network in the training's
 output.tar.gz. Where it fails a gate and other weights of the same network travel in model.tar.gz, those are judged, and
 serve if they pass. A model that fails its gates is a result, not an error: the exit status is 0, the pipeline's
@@ -19,6 +20,7 @@ import dataclasses
 import json
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,8 @@ from model_code.evaluation import assessment, comparison, engine_parity, quality
 from model_code.evaluation.comparison import Side
 from model_code.evaluation.scoring import ExportedModel, TestScores
 from model_code.monitoring import reference
-from model_code.reports import gallery, saliency_pictures
-from model_code.reports.evaluation_report import render
+from model_code.reports import gallery, saliency_pictures, score_table
+from model_code.reports.evaluation_report import Identity, render
 from model_code.reports.model_card import model_card
 from model_code.statistics.intervals import resample_patients
 from model_code.statistics.metrics import Array
@@ -86,7 +88,10 @@ def main(arguments: list[str]) -> None:
     }
     for name, document in documents.items():
         (output / name).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    page = render(evaluation, model.metadata, card, scores=scores, gallery=shown)
+    for split, said in (("test", scores), ("validation", usual)):
+        score_table.write(output, split, said, model.metadata)
+    identity = Identity(job.execution(), datetime.now(UTC).isoformat(timespec="seconds"))
+    page = render(evaluation, model.metadata, card, scores=scores, gallery=shown, identity=identity)
     (output / "report.html").write_text(page, encoding="utf-8")
     _say(evaluation)
 

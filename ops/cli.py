@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -54,10 +56,26 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 
 
+class _Command(typer.core.TyperCommand):
+    """A command whose help shows no type beside a flag, which takes no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """As Typer has them."""
+        found: list[Any] = super().get_params(ctx)
+        for parameter in found:
+            if getattr(parameter, "is_flag", False):
+                parameter.display_type_rich = lambda _ctx: None
+        return found
+
+
 class _Commands(typer.core.TyperGroup):
     """Ends every command that fails with one sentence and its exit code."""
 
     def invoke(self, ctx: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            # File names are bytes. Those that are no text are shown as `\udcXX`, a JSON escape too, and end nothing.
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
@@ -84,4 +102,4 @@ def main(ctx: typer.Context, env: Env = None, region: Region = None) -> None:
 
 
 for _command in COMMANDS:
-    app.command()(_command)
+    app.command(cls=_Command)(_command)

@@ -100,7 +100,7 @@ def training_job(
             "TrainingInputMode": "File",
             "MetricDefinitions": METRIC_DEFINITIONS,
         },
-        "Environment": {"PYTHONUNBUFFERED": "1"},
+        "Environment": {"PYTHONUNBUFFERED": "1", "SOURCE_REVISION": "${SourceRevision}"},
         "InputDataConfig": [_channel(name, uri) for name, uri in channels.items()],
         "OutputDataConfig": {"S3OutputPath": output_uri, "KmsKeyId": "${ArtifactKeyArn}"},
         "CheckpointConfig": {"S3Uri": checkpoint_uri, "LocalPath": CHECKPOINT_DIR},

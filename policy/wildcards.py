@@ -42,6 +42,7 @@ RESOURCES = {
     r".*:(hyper-parameter-tuning|training)-job/\*-[Tt]rain[Mm]o\*": (
         "tuning jobs of pipelines, and their training jobs, are named <execution>-<step, cut to fit>-<random>"
     ),
+    r".*:pipeline/cxr-[a-z0-9]+/execution/\*": "executions of one pipeline; each gets its id when it starts",
     r".*:endpoint-config/\*[Ee]ndpoint[Cc]onfig\*": "CloudFormation names it after its logical id and a random part",
     r".*:model/\*[Ee]ndpoint[Mm]odel\*": "CloudFormation names it after its logical id and a random part",
     r".*:log-group:/aws/sagemaker/(ProcessingJobs|TrainingJobs|TransformJobs|Endpoints/cxr-[a-z0-9]+(-async)?):\*": (
@@ -53,9 +54,9 @@ RESOURCES = {
         "versions of the function before the colon"
     ),
     r"(<[\w:]+\.Arn>|cxr-[a-z0-9]+-data:ExportsOutputFnGetAtt\w+)"
-    r"/(batches|capture|code|incoming|monitoring|uploads|datasets|executions|weights)/\*"
+    r"/(batches|capture|code|incoming|monitoring|uploads|datasets|executions|releases|weights)/\*"
     r"(\.rejected\.json|/evaluation/evaluation\.json|/reference\.json)?": (
-        "the objects below a prefix; their keys are made of uploads' names, tokens and execution ids"
+        "the objects below a prefix; their keys are made of uploads' names, tokens, versions and execution ids"
     ),
 }
 

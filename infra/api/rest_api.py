@@ -86,8 +86,8 @@ class PredictionApi(Construct):
                 data_trace_enabled=False,
                 metrics_enabled=True,
                 tracing_enabled=settings.tracing,
-                throttling_rate_limit=limits.requests_per_second,
-                throttling_burst_limit=limits.burst,
+                throttling_rate_limit=limits.stage_requests_per_second,
+                throttling_burst_limit=limits.stage_burst,
             ),
         )
         self.rest_api.node.try_remove_child("Endpoint")  # an output of a generated name beside ours

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import shutil
+import subprocess
 import tarfile
 import tempfile
 import zipfile
@@ -156,6 +157,25 @@ def stage_source_code(*, root: Path = ROOT, build: Path = BUILD) -> tuple[Path, 
             (temporary / target.name).write_bytes(gzip.compress(_tar(files), mtime=0))
             _publish(temporary, target.parent)
     return target, digest
+
+
+def source_revision(*, root: Path = ROOT) -> str:
+    """The commit that last changed `model_code/`, `-dirty` where files differ from it; `unknown` outside git.
+
+    Not the newest commit: SageMaker trains again where a step's request is another, and the code would be the same.
+    """
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    asked = [
+        [git, "log", "-1", "--format=%h", "--abbrev=12", "--", "model_code"],
+        [git, "status", "--porcelain", "--", "model_code"],
+    ]
+    answers = [subprocess.run(one, cwd=root, capture_output=True, text=True, check=False) for one in asked]  # noqa: S603
+    commit, changed = (answer.stdout.strip() for answer in answers)
+    if any(answer.returncode for answer in answers) or not commit:
+        return "unknown"
+    return f"{commit}-dirty" if changed else commit
 
 
 def _function(name: str, module: str, root: Path) -> dict[str, Path]:

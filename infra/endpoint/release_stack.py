@@ -65,6 +65,7 @@ class ReleaseStack(Stack):
                 "ENDPOINT_NAME": endpoint,
                 "RELEASED_TYPES": ",".join(RELEASED_TYPES),
                 "MODEL_PACKAGE_GROUP_NAME": training.registry.name,
+                "ARTIFACT_BUCKET_NAME": data.artifacts.name,
                 "NOTIFICATION_TOPIC_ARN": training.notifications.topic_arn,
             },
             settings=settings,
@@ -105,5 +106,6 @@ class ReleaseStack(Stack):
         grant_invoke(self.function, name=endpoint)
         training.registry.grant_read(self.function)
         training.notifications.grant_publish(self.function)
+        data.artifacts.grant_write(self.function, "releases/*")
 
         CfnOutput(self, "ReleaseFunctionName", value=self.function.function_name)

@@ -1,10 +1,16 @@
 """Alarms that tell people, each with one thing to do about it."""
 
+import re
+
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from infra.base.assets import ROOT
 from infra.base.metrics import Metric
+
+# AlarmDescription (API_PutMetricAlarm).
+_DESCRIPTION = 1024
 
 
 class Alarms(Construct):
@@ -61,7 +67,7 @@ class Alarms(Construct):
             self,
             "".join(word.capitalize() for word in subject.split("-")),
             alarm_name=f"{self._name}-{subject}",
-            alarm_description=f"{says} What to do: {self._runbook_url}#{subject}",
+            alarm_description=self._description(subject, says),
             namespace=metric.namespace,
             metric_name=metric.name,
             dimensions=[{"name": name, "value": value} for name, value in metric.dimensions.items()],
@@ -86,3 +92,18 @@ class Alarms(Construct):
                 arn_format=ArnFormat.COLON_RESOURCE_NAME,
             )
         )
+
+    def _description(self, subject: str, says: str) -> str:
+        """What is wrong, and what the runbook says to do: whoever gets the mail may not be able to open a page."""
+        address = f" {self._runbook_url}#{subject}"
+        advice = f"{says} What to do: {_section(subject)}"
+        room = _DESCRIPTION - len(address)
+        return (advice if len(advice) <= room else f"{advice[: room - 2].rsplit(' ', 1)[0]} …") + address
+
+
+def _section(subject: str) -> str:
+    """The runbook's section in one paragraph, links as their text; empty where there is none."""
+    text = (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
+    found = re.search(rf"^## {re.escape(subject)}\n(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL)
+    plain = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", found[1] if found else "")
+    return " ".join(plain.split())

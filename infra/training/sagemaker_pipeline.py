@@ -71,6 +71,15 @@ class SageMakerPipeline(Construct):
             iam.PolicyStatement(actions=["sagemaker:StartPipelineExecution"], resources=[self.arn])
         )
 
+    def grant_look_back(self, grantee: iam.IGrantable) -> None:
+        """Allow to see past executions: what they were started with, and how far they came."""
+        actions = ("ListPipelineExecutions", "ListPipelineParametersForExecution", "ListPipelineExecutionSteps")
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=[f"sagemaker:{action}" for action in actions], resources=[self.arn, f"{self.arn}/execution/*"]
+            )
+        )
+
     def run_jobs(self, kind: str, *names: str) -> None:
         """Let the pipeline run jobs.
 

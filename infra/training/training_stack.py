@@ -4,6 +4,7 @@ from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_events as events
 from constructs import Construct
 
+from infra.base.assets import source_revision
 from infra.base.deep_learning_images import DeepLearningImages
 from infra.base.event_rule import EventRule
 from infra.base.function import Function
@@ -74,6 +75,7 @@ class TrainingStack(Stack):
                 "ServingImageUri": images.serving(serving_instance),
                 "SourceCodeUri": self.source_code.uri,
                 "SourceCodeName": self.source_code.name,
+                "SourceRevision": source_revision(),
                 "EngineLibraryUri": self.source_code.engine_library_uri,
                 "ModelPackageGroupName": self.registry.name,
                 "FindServingModelFunctionArn": self.serving.function_arn,
@@ -158,6 +160,8 @@ class TrainingStack(Stack):
         data.data.grant_read(self.trigger, "incoming/*", "datasets/*")
         data.data.grant_write(self.trigger, "datasets/*", "incoming/*.rejected.json")
         self.pipeline.grant_start(self.trigger)
+        if settings.monitoring.retrain:
+            self.pipeline.grant_look_back(self.trigger)
         self.notifications.grant_publish(self.trigger)
 
         CfnOutput(self, "PipelineName", value=self.pipeline.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 import traceback
 from typing import Any
@@ -17,6 +19,8 @@ from lambdas.http.problems import Problem
 
 logger = Logger()
 _JSON = {"Accept": "application/json"}
+LARGEST_DOCUMENT = 8_192
+"""Bytes of a request's JSON document; those of these paths have fewer than a hundred. The firewall's limit too."""
 
 
 class Service:
@@ -65,6 +69,7 @@ class Service:
         # Here, because what Powertools does about other types changed from version to version.
         if answers.header(event, "content-type").split(";", 1)[0].strip().lower() != "application/json":
             raise Problem("unsupported_media_type", "Send JSON, with Content-Type application/json.", headers=_JSON)
+        _check_document(event)
         path, body = str(event.get("path")), event.get("body") or ""
         claim, earlier = self._requests.claim(event, lambda: fingerprint(path, body), request_id)
         if earlier is not None:
@@ -98,12 +103,39 @@ def _pass_on(problem: Problem) -> Response[Any]:
     raise problem
 
 
+def _check_document(event: dict[str, Any]) -> None:
+    """Look at the body before Powertools does, which takes an array for its first element and fails on deep JSON.
+
+    Raises:
+        Problem: invalid_request.
+    """
+    body = event.get("body") or ""
+    if len(body) > LARGEST_DOCUMENT * (4 / 3 if event.get("isBase64Encoded") else 1):
+        raise Problem(
+            "invalid_request", f"The JSON document is too large: at most {LARGEST_DOCUMENT:,} bytes are read."
+        )
+    try:
+        # As UTF-8, which JSON between systems is (RFC 8259, 8.1).
+        text = base64.b64decode(body, validate=True).decode() if event.get("isBase64Encoded") else body
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Problem("invalid_request", "The body is not JSON.") from None
+    if not isinstance(document, dict):
+        raise Problem("invalid_request", "The body is not a JSON object.")
+
+
 def _invalid(error: RequestValidationError) -> Response[Any]:
-    """Say what is wrong with a request, without repeating what it said."""
+    """Say what is wrong with a request, without repeating what it said: names of unknown members neither."""
     sentences = []
+    unknown = 0
     for found in error.errors():
+        if found["type"] == "extra_forbidden":
+            unknown += 1
+            continue
         if found["type"] == "json_invalid":
             raise Problem("invalid_request", "The body is not JSON.")
         where = ".".join(str(part) for part in found["loc"] if part not in ("body", "query", "path"))
         sentences.append(f"{where or 'the body'}: {found['msg']}")
+    if unknown:
+        sentences.append(f"{unknown} {'member is' if unknown == 1 else 'members are'} not known here")
     raise Problem("invalid_request", f"{'; '.join(sentences)}.")

@@ -18,5 +18,7 @@ class Environment(Variables):
     """The types of resources that a release may touch, as the role's policy lists them."""
     model_package_group_name: str = Field(alias="MODEL_PACKAGE_GROUP_NAME", min_length=1)
     """Model package group whose approvals are released."""
+    artifact_bucket_name: str = Field(alias="ARTIFACT_BUCKET_NAME", min_length=1)
+    """Bucket in which verdicts are kept, below `releases/`."""
     notification_topic_arn: str = Field(alias="NOTIFICATION_TOPIC_ARN", min_length=1)
     """SNS topic told about releases."""

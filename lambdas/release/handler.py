@@ -23,6 +23,7 @@ from lambdas.release.notification import Notifier
 from lambdas.release.package import state_change
 from lambdas.release.release import Release
 from lambdas.release.stack import EndpointStack, update_ended
+from lambdas.release.verdict import Verdicts
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -49,6 +50,7 @@ def release() -> Release:
             sagemaker, boto3.client("sagemaker-runtime", config=patience), environment.endpoint_name
         ),
         notifier=Notifier(Topic(boto3.client("sns", config=retries), environment.notification_topic_arn)),
+        verdicts=Verdicts(boto3.client("s3", config=retries), environment.artifact_bucket_name),
         group=environment.model_package_group_name,
     )
 

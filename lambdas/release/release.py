@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.client import SageMakerClient
 
     from lambdas.release.notification import Notifier
+    from lambdas.release.verdict import Verdicts
 
 POLL_SECONDS = 15.0
 # What one more look at the stack and an update need, with retries.
@@ -37,6 +38,7 @@ class Release:
     stack: EndpointStack
     endpoint: ServingEndpoint
     notifier: Notifier
+    verdicts: Verdicts
     group: str
     sleep: Callable[[float], None] = time.sleep
     poll_seconds: float = POLL_SECONDS
@@ -66,7 +68,8 @@ class Release:
         """Say how a release has ended, having asked the endpoint; returns how, in one word.
 
         A release that CloudFormation calls done, but whose model does not answer, is taken back: where no alarm
-        guards the traffic, as with a serverless endpoint, nobody else would.
+        guards the traffic, as with a serverless endpoint, nobody else would. So is one whose package was rejected
+        while it was rolled out.
 
         Args:
             token: of the update.
@@ -80,11 +83,17 @@ class Release:
         if status == "UPDATE_ROLLBACK_COMPLETE":
             # Of a release that was to be taken back, what is being put back is no news.
             failed = replaced if token.restoring else released
-            self.notifier.rolled_back(failed, self.endpoint.package(), self.stack.failures(token))
-            return "rolled_back"
+            reasons = self.stack.failures(token)
+            self.notifier.rolled_back(failed, self.endpoint.package(), reasons)
+            return self._ended(token, released, "rolled_back", f"It was rolled back: {_one_of(reasons)}.")
         if status != "UPDATE_COMPLETE":
-            self.notifier.stuck(released, self.stack.name, status, self.stack.failures(token))
-            return "stuck"
+            reasons = self.stack.failures(token)
+            self.notifier.stuck(released, self.stack.name, status, reasons)
+            return self._ended(
+                token, released, "stuck", f"The stack {self.stack.name} is {status}: {_one_of(reasons)}."
+            )
+        if not token.restoring and token.other and self._is_rejected(released):
+            return self._take_back(token, released, replaced, "It was rejected while it was rolled out.")
         try:
             evidence = self.endpoint.verify(released)
         except NotServingError as problem:
@@ -93,23 +102,35 @@ class Release:
             self.notifier.rolled_back(replaced, released, [])
             return "restored"
         self.notifier.released(released, answered=evidence.answered)
-        return "released"
+        return self._ended(token, released, "released", "The endpoint was asked, and serves it.")
+
+    def _ended(self, token: Token, released: str, outcome: str, sentence: str) -> str:
+        if token.restoring:  # that the release before it failed was said when it was taken back
+            return outcome
+        return self.verdicts.record(released, token.text, outcome, sentence)
+
+    def _is_rejected(self, arn: str) -> bool:
+        package = self._package(arn)
+        return package is not None and package.approval == "Rejected"
 
     def _take_back(self, token: Token, released: str, replaced: str, problem: str) -> str:
         try:
             state = self.stack.state()
             if state.busy or state.package_arn != released:
-                return "overtaken"  # by another update, whose end will be told
+                # By another update, whose end will be told.
+                sentence = f"Another release began before it was asked whether it serves: that of {state.package_arn}."
+                return self._ended(token, released, "overtaken", sentence)
             if token.restoring or not token.other:
                 self.notifier.unverified(released, self.stack.name, problem)
-                return "unverified"
+                return self._ended(token, released, "unverified", f"{problem} There is no version to put back.")
             back = Token.make(replaced, released, occasion=token.text, restoring=True)
             self.stack.release(replaced, state, back)
         except StackRefusedError as refusal:
-            self.notifier.failed(released, self.stack.name, f"{problem} It could not be taken back: {refusal}")
-            return "failed"
+            reason = f"{problem} It could not be taken back: {refusal}"
+            self.notifier.failed(released, self.stack.name, reason)
+            return self._ended(token, released, "failed", reason)
         self.notifier.taken_back(released, replaced, problem)
-        return "taken_back"
+        return self._ended(token, released, "taken_back", f"{problem} {replaced} is being put back.")
 
     def _arn(self, version: int, stack_arn: str) -> str:
         """The group's version in the account and region of the stack."""
@@ -126,11 +147,14 @@ class Release:
         return "approval_wanted"
 
     def _approved(self, arn: str, remaining_seconds: Callable[[], float]) -> str:
+        package = None
         try:
             while True:
                 # Read again on every turn: the approval can be withdrawn while this waits.
                 package = self._package(arn)
                 if package is None or package.approval != "Approved" or package.status != "Completed":
+                    if package is not None and package.approval == "Rejected":
+                        self._undecided(package, "withdrawn", "It was rejected before its release began.")
                     return "stale"
                 state = self.stack.state()
                 if state.releasing(arn):
@@ -151,17 +175,33 @@ class Release:
         except StackRefusedError as refusal:
             # Told to people instead of raised: asking again cannot help, and would tell them three times.
             self.notifier.failed(arn, self.stack.name, str(refusal))
-            return "failed"
+            return (
+                self._undecided(package, "failed", f"The stack could not be updated: {refusal}")
+                if package
+                else "failed"
+            )
 
     def _update(self, package: ModelPackage, state: StackState) -> str:
         if self._overtaken(package, state):
             self.notifier.superseded(package.arn, state.package_arn)
-            return "superseded"
+            sentence = f"{state.package_arn} was approved after it and is what is served."
+            return self._undecided(package, "superseded", sentence)
         token = Token.make(package.arn, state.package_arn, occasion=str(package.modified))
         if not self.stack.release(package.arn, state, token):
-            return "already_serving" if state.package_arn == package.arn else "already_requested"
+            if state.package_arn != package.arn:
+                return "already_requested"
+            try:
+                self.endpoint.verify(package.arn)
+            except NotServingError as problem:
+                return self._undecided(package, "unverified", str(problem))
+            self._undecided(package, "released", "The endpoint was asked, and serves it.")
+            return "already_serving"
         self.notifier.requested(package.arn, self.stack.name, state.package_arn)
         return "requested"
+
+    def _undecided(self, package: ModelPackage, outcome: str, sentence: str) -> str:
+        """The verdict on an approval that led to no update."""
+        return self.verdicts.record(package.arn, f"{package.approval} {package.modified}", outcome, sentence)
 
     def _overtaken(self, package: ModelPackage, state: StackState) -> bool:
         """Whether what serves was approved after this package, and still is: this event is late or a repeat."""
@@ -189,3 +229,7 @@ class Release:
         package = describe(self.sagemaker, arn)
         # The event's group is a claim; the registry's is what the permission is about.
         return package if package is not None and package.group == self.group else None
+
+
+def _one_of(reasons: list[str]) -> str:
+    return (reasons[0] if reasons else "CloudFormation gives no reason").rstrip(".")

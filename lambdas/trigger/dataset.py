@@ -7,6 +7,7 @@ that started it. The copy's folder is derived from bucket, key and version: it n
 from __future__ import annotations
 
 import re
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_sagemaker.client import SageMakerClient
 
@@ -27,6 +30,10 @@ _COPY = TransferConfig(
     multipart_threshold=256 * _MIB, multipart_chunksize=64 * _MIB, max_concurrency=COPY_CONCURRENCY, use_threads=True
 )
 _KEY = re.compile(r"datasets/[0-9a-f]{64}/archive\.zip")
+_PARAMETER = "InputArchiveUri"
+_TRAINING = "TrainModel"  # pipeline/definition.py
+# One or two requests for each; an archive that was last trained on longer ago than that is not what drift needs.
+_MOST_EXECUTIONS = 200
 _DISPLAY_NAME_CHARACTERS = 82  # StartPipelineExecution: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,81}
 
 
@@ -60,16 +67,50 @@ def _kept(s3: S3Client, upload: Upload, key: str) -> bool:
     return head["Metadata"].get("source-token") == upload.token and head["ContentLength"] == upload.size
 
 
-def newest(s3: S3Client, bucket: str) -> str | None:
-    """S3 URI of the copy that was made last; None while there is none."""
+def newest_trained(s3: S3Client, sagemaker: SageMakerClient, bucket: str, pipeline_name: str) -> str | None:
+    """S3 URI of the copy that was made last of those that a model was trained on; None while there is none.
+
+    A newer one that a run refused, or could not finish with, would be refused again.
+    """
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="datasets/")
-    found = [
-        (item["LastModified"], item["Key"])
+    kept = {
+        f"s3://{bucket}/{item['Key']}": item["LastModified"]
         for page in pages
         for item in page.get("Contents", [])
         if _KEY.fullmatch(item["Key"])
-    ]
-    return f"s3://{bucket}/{max(found)[1]}" if found else None
+    }
+    in_order = sorted(kept, key=lambda uri: kept[uri], reverse=True)
+    trained = set()
+    for uri in _trained_on(sagemaker, pipeline_name, set(kept)) if kept else ():
+        trained.add(uri)
+        if uri == in_order[0]:  # nothing newer can come
+            break
+    return next((uri for uri in in_order if uri in trained), None)
+
+
+def _trained_on(sagemaker: SageMakerClient, pipeline_name: str, wanted: set[str]) -> Iterator[str]:
+    """The archives of the last executions that trained a model, whatever became of the model; newest first."""
+    pages = sagemaker.get_paginator("list_pipeline_executions").paginate(
+        PipelineName=pipeline_name, SortBy="CreationTime", SortOrder="Descending"
+    )
+    summaries = (summary for page in pages for summary in page["PipelineExecutionSummaries"])
+    known: set[str] = set()
+    for summary in islice(summaries, _MOST_EXECUTIONS):
+        arn = summary["PipelineExecutionArn"]
+        given = sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(PipelineExecutionArn=arn)
+        values = {item["Name"]: item["Value"] for page in given for item in page["PipelineParameters"]}
+        uri = values.get(_PARAMETER, "")
+        if uri in known or uri not in wanted:
+            continue
+        if summary["PipelineExecutionStatus"] == "Succeeded" or _has_trained(sagemaker, arn):
+            known.add(uri)
+            yield uri
+
+
+def _has_trained(sagemaker: SageMakerClient, execution_arn: str) -> bool:
+    pages = sagemaker.get_paginator("list_pipeline_execution_steps").paginate(PipelineExecutionArn=execution_arn)
+    steps = (step for page in pages for step in page["PipelineExecutionSteps"])
+    return any(step["StepName"] == _TRAINING and step["StepStatus"] == "Succeeded" for step in steps)
 
 
 def start(

@@ -1,6 +1,6 @@
 """Trigger: an archive uploaded under `incoming/` starts the pipeline once, or is refused with a report.
 
-Where settings say so, the drift alarm starts it too, on the newest dataset.
+Where settings say so, the drift alarm starts it too, on the newest dataset that has trained.
 
 Invoked asynchronously by EventBridge. Anything unexpected raises, so that Lambda delivers the event again (twice) and
 then hands it to the dead-letter queue; repeats are harmless. Of an archive only its directory is read.

@@ -1,4 +1,4 @@
-"""The drift alarm starts the pipeline again, on the newest dataset."""
+"""The drift alarm starts the pipeline again, on the newest dataset that a model was trained on."""
 
 from __future__ import annotations
 
@@ -51,18 +51,19 @@ class Retraining:
     data_bucket: str
 
     def start(self, alarm: Alarm) -> dict[str, Any]:
-        """Start the pipeline on the newest dataset, and tell people; without a dataset, tell that.
+        """Start the pipeline on the newest dataset that has trained, and tell people; without one, tell that.
 
         Raises:
             botocore.exceptions.ClientError: nothing may have happened; the event has to be delivered again.
         """
-        dataset_uri = dataset.newest(self.s3, self.data_bucket)
+        dataset_uri = dataset.newest_trained(self.s3, self.sagemaker, self.data_bucket, self.pipeline_name)
         if dataset_uri is None:
             self._tell(
                 "retraining_impossible",
                 "Drift, and nothing to train on",
-                f"The alarm {alarm.name} went off, but no archive was ever taken.\n\n"
-                "What to do: upload an archive below incoming/ of the data bucket.",
+                f"The alarm {alarm.name} went off, but no model was trained on any archive that is kept.\n\n"
+                "What to do: upload an archive below incoming/ of the data bucket, or see in `cxr executions` why the "
+                "last one did not train.",
             )
             return {"status": "no_dataset", "alarm": alarm.name}
         execution_arn = dataset.start(
@@ -76,7 +77,8 @@ class Retraining:
         self._tell(
             "retraining_started",
             "Drift: training was started",
-            f"The alarm {alarm.name} went off, so training was started on the newest dataset.\n\n"
+            f"The alarm {alarm.name} went off, so training was started on the newest dataset that a model was "
+            "trained on before.\n\n"
             f"Dataset: {dataset_uri}\nExecution: {execution_arn}\n\n"
             "What to do: if this dataset has no radiographs like those that changed, upload an archive that has. "
             "Nothing is released before somebody approves it.",

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -78,6 +80,22 @@ def processing_input(name: str) -> Path:
     if not directory.is_dir():
         raise JobError(f"The processing input {name!r} is missing: {directory} is not a directory.")
     return directory
+
+
+def execution() -> str:
+    """Identifier of the pipeline's execution that a processing job is of; `unknown` for one of no pipeline.
+
+    From where its outputs go: an argument would keep the step from being cached, as every execution has its own. The
+    file has the request of CreateProcessingJob
+    (https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html, 2026-11).
+    """
+    try:
+        config = (base_directory() / "config" / "processingjobconfig.json").read_text(encoding="utf-8")
+        outputs = json.loads(config)["ProcessingOutputConfig"]["Outputs"]
+        places = [re.search("/executions/([^/]+)/", output["S3Output"]["S3Uri"]) for output in outputs]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unknown"
+    return next((place[1] for place in places if place), "unknown")
 
 
 def processing_output(name: str) -> Path:

@@ -40,6 +40,7 @@ class TestScores:
         unfamiliarity: how unlike the training images, see `guard`; above 1 the image would be refused. Zeros from a
             model of before there was a guard.
         features: (n, k), what the network saw, see `projection`; (n, 0) from a model that does not tell.
+        paths: of the files in the archive.
     """
 
     labels: Array
@@ -50,6 +51,7 @@ class TestScores:
     areas: Array
     unfamiliarity: Array
     features: Array
+    paths: list[str]
 
 
 class ExportedModel:
@@ -140,7 +142,7 @@ class ExportedModel:
                 nothing in the same forward pass.
         """
         signature = self._signatures["explain_pixels" if watch else "score_pixels"]
-        names = ("label", "patient", "subtype", "width", "height")
+        names = ("label", "patient", "path", "subtype", "width", "height")
         collected: dict[str, list[Any]] = {
             name: [] for name in ("logit", "probability", "unfamiliarity", "features", *names)
         }
@@ -165,6 +167,8 @@ class ExportedModel:
             areas=np.asarray(collected["width"], dtype=np.float64) * np.asarray(collected["height"], dtype=np.float64),
             unfamiliarity=np.asarray(collected["unfamiliarity"], dtype=np.float64),
             features=np.asarray(collected["features"], dtype=np.float64),
+            # For people: bytes that are no UTF-8 are shown, not kept.
+            paths=[value.decode("utf-8", "backslashreplace") for value in collected["path"]],
         )
 
     def explain(self, pixels: Sequence[Pixels]) -> Array:

@@ -6,6 +6,7 @@ Below it is what a second look needs.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from model_code.contract.metrics import CLASSIFICATION
 from model_code.evaluation.comparison import name as package_name
 from model_code.evaluation.scoring import TestScores
 from model_code.reports import evaluation_plots, html_page, plots
+from model_code.reports.concerns import concerns
 from model_code.reports.dataset_report import dataset_section, labels_section
 from model_code.reports.gallery import Gallery
 from model_code.reports.html_page import Html, Section
@@ -41,7 +43,13 @@ _KEY_FIGURES = {
 
 
 def render(
-    evaluation: dict[str, Any], metadata: dict[str, Any], card: dict[str, Any], *, scores: TestScores, gallery: Gallery
+    evaluation: dict[str, Any],
+    metadata: dict[str, Any],
+    card: dict[str, Any],
+    *,
+    scores: TestScores,
+    gallery: Gallery,
+    identity: Identity,
 ) -> str:
     """The report as one HTML document that refers to nothing outside itself.
 
@@ -51,6 +59,7 @@ def render(
         card: the dataset card.
         scores: of the test split, for the histogram.
         gallery: its pictures.
+        identity: of the execution that evaluated it.
     """
     sections = [
         Section("figures", "Key figures", list(_figures(evaluation))),
@@ -76,14 +85,39 @@ def render(
     closing = html_page.paragraph(
         f"Dataset {card['sha256'][:12]}, source revision {metadata['source_revision']}, trained {metadata['created']}."
     )
-    return html_page.document(TITLE, _opening(evaluation), sections, closing)
+    return html_page.document(TITLE, _opening(evaluation, metadata, card, identity), sections, closing)
 
 
-def _opening(evaluation: dict[str, Any]) -> Iterator[Html]:
-    gates = evaluation["gates"]
-    title = "Fit for registration: all quality gates passed." if gates["passed"] else "Not fit for registration."
-    message = Html(f"<strong>{title}</strong>{html_page.text(gates['message'])}")
-    yield html_page.paragraph(message, f"verdict {'passed' if gates['passed'] else 'failed'}")
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """Which execution evaluated, and when (ISO 8601, UTC). The version's number is given after that."""
+
+    execution: str
+    evaluated: str
+
+
+def _opening(
+    evaluation: dict[str, Any], metadata: dict[str, Any], card: dict[str, Any], identity: Identity
+) -> Iterator[Html]:
+    yield html_page.paragraph(
+        f"Execution {identity.execution}, evaluated {identity.evaluated}; trained {metadata['created']} from source "
+        f"revision {metadata['source_revision']} on dataset {card['sha256'][:12]}. A model that passes its gates is "
+        "registered after this report is written: `cxr executions` and `cxr models` name the version.",
+        "quiet",
+    )
+    gates, doubts = evaluation["gates"], concerns(evaluation, card)
+    if not gates["passed"]:
+        title, kind = "Not fit for registration.", "failed"
+    elif doubts:
+        title, kind = "All quality gates passed, and there are reasons not to approve.", "doubted"
+    else:
+        title, kind = "Fit for registration: all quality gates passed.", "passed"
+    yield html_page.paragraph(Html(f"<strong>{title}</strong>{html_page.text(gates['message'])}"), f"verdict {kind}")
+    if doubts:
+        yield html_page.heading("Reasons not to approve")
+        yield html_page.bullets(
+            Html(f'{html_page.text(one.sentence)} <a href="#{one.section}">Details</a>') for one in doubts
+        )
     yield html_page.paragraph(Html(f"<strong>Intended use.</strong> {html_page.text(INTENDED_USE)}"))
 
 

@@ -48,8 +48,8 @@ class Gallery:
 
     def _samples(self) -> Iterator[Html]:
         yield html_page.paragraph(
-            "Drawn at random, as the model sees them, each of another patient. A number is the image's place in the "
-            "test shards.",
+            "Drawn at random, as the model sees them, each of another patient. A number is the image's row in "
+            "test_predictions.csv beside this report; images that were called wrongly have their file's name below.",
             "quiet",
         )
         for title, shown in self.samples.items():
@@ -104,7 +104,12 @@ def collect(model: ExportedModel, scores: TestScores, attention: MeanSaliency, t
             for title, positions in samples.items()
         },
         cases={
-            title: [saliency_pictures.case(at, pixels[at], maps[at], scores) for at in positions]
+            title: [
+                saliency_pictures.case(
+                    at, pixels[at], maps[at], scores, is_wrong=title.endswith(saliency_pictures.WRONG)
+                )
+                for at in positions
+            ]
             for title, positions in cases.items()
         },
         averages=attention.pictures(),

@@ -133,6 +133,7 @@ nav ol { columns: 15rem; margin: 1rem 0; padding: .8rem 1rem .8rem 2.2rem; backg
 .verdict { max-width: none; padding: .8rem 1rem; border-left: .5rem solid; border-radius: 4px; }
 .verdict strong { display: block; font-size: 1.15rem; }
 .passed { border-color: var(--good); background: var(--good-ground); } .passed strong { color: var(--good); }
+.doubted { border-color: var(--line); background: var(--card); }
 .failed { border-color: var(--bad); background: var(--bad-ground); } .failed strong { color: var(--bad); }
 .scroll { overflow-x: auto; margin: .7rem 0; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-size: .9rem; padding-bottom: .3rem; }

@@ -90,6 +90,10 @@ class MeanSaliency:
         ]
 
 
+WRONG = " (wrong)"
+"""How the titles of wrong calls end."""
+
+
 def choose_samples(scores: TestScores, *, seed: int) -> dict[str, list[int]]:
     """Positions of randomly drawn test images of each label, each of another patient."""
     order = np.random.default_rng(seed).permutation(len(scores.labels))
@@ -107,7 +111,7 @@ def choose_cases(scores: TestScores, threshold: float) -> dict[str, list[int]]:
     for label, decision in ((1, 1), (0, 0), (1, 0), (0, 1)):
         order = ascending[::-1] if decision else ascending
         inside = [at for at in order if scores.labels[at] == label and called[at] == decision]
-        title = f"{LABELS[label]} called {LABELS[decision]}" + (" (right)" if label == decision else " (wrong)")
+        title = f"{LABELS[label]} called {LABELS[decision]}" + (" (right)" if label == decision else WRONG)
         groups[title] = _distinct(inside, scores, CASES_PER_GROUP)
     return groups
 
@@ -119,10 +123,11 @@ def sample(position: int, pixels: Pixels, scores: TestScores) -> Picture:
     return Picture(_jpeg(_shrunk(pixels)), f"Chest radiograph, test {caption}, label {label}.", caption)
 
 
-def case(position: int, pixels: Pixels, saliency: Array, scores: TestScores) -> Case:
-    """One test image with and without its saliency map (size, size)."""
+def case(position: int, pixels: Pixels, saliency: Array, scores: TestScores, *, is_wrong: bool = False) -> Case:
+    """One test image with and without its saliency map (size, size); a wrong call has the file's name."""
     label, probability = LABELS[int(scores.labels[position])], scores.probabilities[position]
-    caption = f"image {position + 1}: {label}, probability {_probability(float(probability))}"
+    name = scores.paths[position].rpartition("/")[2] if is_wrong else f"image {position + 1}"
+    caption = f"{name}: {label}, probability {_probability(float(probability))}"
     seen = f"greatest at the {_place(saliency)}" if saliency.any() else "none: nothing speaks for PNEUMONIA"
     shown = _shrunk(pixels)
     edge = shown.shape[0]

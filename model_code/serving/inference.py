@@ -190,8 +190,8 @@ def check_familiar(predictions: list[dict[str, Any]]) -> None:
             which = "The image" if len(predictions) == 1 else f"Image {number}"
             raise RequestError(
                 "not_a_radiograph",
-                f"{which} does not look like the frontal chest radiographs this model was trained on: it differs from "
-                f"them {prediction['unfamiliarity']:.2f} times as much as is accepted.",
+                f"{which} does not look like the frontal chest radiographs this model was trained on: its distance "
+                f"from them is {prediction['unfamiliarity']:.2f}, and up to 1.00 is accepted.",
             )
 
 

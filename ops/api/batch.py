@@ -12,7 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ops.api import image_files
+from ops.api.predictions import COLUMNS, answer
 from ops.base.errors import CommandError, ExitCode
+from ops.base.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,9 +25,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
 PREFIX = "batches"
-COLUMNS = ("path", "probability", "label", "indeterminate", "threshold", "model", "error")
 CONTENT_TYPES = {".jpeg": "image/jpeg", ".jpg": "image/jpeg", ".png": "image/png"}
 
+_SUFFIXES = {"image/jpeg": ".jpeg", "image/png": ".png"}
 _AT_ONCE = 8
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 # MaxConcurrentTransforms x MaxPayloadInMB must not exceed 100 (API_CreateTransformJob), and no radiograph needs more
@@ -62,17 +65,19 @@ class Score:
     error: str = ""
 
     def row(self) -> dict[str, Any]:
-        """The image's line in the summary, by `COLUMNS`."""
+        """The image's line in the summary, by `ops.api.predictions.COLUMNS`."""
         if self.answer is None:
             return {"path": self.path, "error": self.error}
         (prediction,), model = self.answer["predictions"], self.answer["model"]
+        is_indeterminate = bool(prediction.get("indeterminate"))
         return {
             "path": self.path,
             "probability": prediction["probability"],
-            "label": prediction["label"],
-            "indeterminate": prediction.get("indeterminate", ""),
+            "label": answer(prediction["label"], indeterminate=is_indeterminate),
+            "indeterminate": str(is_indeterminate).lower(),
             "threshold": model["threshold"],
-            "model": model["package_arn"],
+            "model_version": model["package_arn"].rpartition("/")[2],
+            "model_package_arn": model["package_arn"],
         }
 
 
@@ -103,6 +108,8 @@ class Store:
         items = []
         for number, source in enumerate(sources, start=1):
             suffix = Path(source).suffix.lower()
+            if not source.startswith("s3://") and (found := _content_type(Path(source))) != CONTENT_TYPES.get(suffix):
+                suffix = _SUFFIXES[found or ""]
             kind = CONTENT_TYPES[suffix].rpartition("/")[2]
             items.append(Item(source, f"{self.prefix}/input/{kind}/{number:06d}{suffix}"))
 
@@ -139,7 +146,9 @@ class Store:
     def write(self, name: str, content: str) -> str:
         """Keep a text below the prefix; its URI."""
         key = f"{self.prefix}/{name}"
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=content.encode(), ContentType="text/csv")
+        self._s3.put_object(
+            Bucket=self._bucket, Key=key, Body=content.encode(errors="backslashreplace"), ContentType="text/csv"
+        )
         return self.uri(name)
 
 
@@ -154,30 +163,58 @@ def keys(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:
         yield from (entry["Key"] for entry in page.get("Contents", ()))
 
 
-def sources(s3: S3Client, given: Sequence[str]) -> list[str]:
+def sources(s3: S3Client, given: Sequence[str], tell: Callable[[str], None] = say) -> list[str]:
     """The images that arguments of the command stand for: files, files below folders, objects below S3 prefixes.
+
+    Args:
+        s3: client.
+        given: the arguments.
+        tell: called with a sentence about what was left out.
 
     Raises:
         CommandError: one of them does not exist, or there is no JPEG or PNG among them.
     """
     found: list[str] = []
+    left = image_files.Found()
+    dicom = 0
     for one in given:
         if one.startswith("s3://"):
             bucket, _, prefix = one.removeprefix("s3://").partition("/")
-            found += [f"s3://{bucket}/{key}" for key in keys(s3, bucket, prefix) if _is_image(key)]
-            continue
-        path = Path(one)
-        if not path.exists():
-            raise CommandError(f"{one} does not exist.", ExitCode.USAGE)
-        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-        found += [str(file) for file in files if _is_image(file.name)]
+            names = [f"s3://{bucket}/{key}" for key in keys(s3, bucket, prefix) if not key.endswith("/")]
+            if not names:
+                raise CommandError(f"{one} does not exist, or there is nothing below it.", ExitCode.USAGE)
+            kinds = {name: _named(name) for name in names if not name.endswith(image_files.OVERLAY_END)}
+            left.overlays += len(names) - len(kinds)
+        else:
+            if not Path(one).exists():
+                raise CommandError(f"{one} does not exist.", ExitCode.USAGE)
+            local = image_files.find([Path(one)])
+            if local.closed:
+                raise CommandError(local.closed[0])
+            kinds = {str(file): _content_type(file) for file in local.files}
+            left.overlays += local.overlays
+            left.others += local.others
+        found += [name for name, kind in kinds.items() if kind in _SUFFIXES]
+        dicom += sum(kind == image_files.DICOM for kind in kinds.values())
+        left.others += sum(kind is None for kind in kinds.values())
+    elsewhere = "DICOM files go through `cxr predict`"
     if not found:
-        raise CommandError(f"There is no JPEG or PNG in {', '.join(given)}; DICOM files go through `cxr predict`.")
+        raise CommandError(f"There is no JPEG or PNG in {', '.join(given)}; {elsewhere}.")
+    if left_out := left.left_out():
+        tell(left_out)
+    if dicom:
+        tell(f"Left out: {dicom:,} DICOM files; {elsewhere}.")
     return found
 
 
-def _is_image(name: str) -> bool:
-    return Path(name).suffix.lower() in CONTENT_TYPES
+def _named(name: str) -> str | None:
+    """The media type by the name's end."""
+    return {**CONTENT_TYPES, ".dcm": image_files.DICOM}.get(Path(name).suffix.lower())
+
+
+def _content_type(file: Path) -> str | None:
+    """The media type by the first bytes, else by the name's end: what is damaged gets the model's word for it."""
+    return image_files.media_type(image_files.start_of(file)) or _named(file.name)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, cast
 
+from ops.api.image_files import OVERLAY_END, OVERLAY_MARK
 from ops.base.errors import CommandError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def file_names(paths: Iterable[Path]) -> dict[Path, str]:
             unique = f"{number}-{name}"
             number += 1
         taken.add(unique)
-        found[path] = f"{unique}.overlay.png"
+        found[path] = unique + OVERLAY_END
     return found
 
 
@@ -40,12 +41,12 @@ def blend(radiograph: bytes, overlay: bytes) -> bytes:
         overlay: a PNG of red, green, blue and alpha, of any size.
 
     Returns:
-        A PNG of the radiograph's size.
+        A PNG of the radiograph's size, marked as what it is.
 
     Raises:
         CommandError: Pillow can decode one of the two not at all.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - only for those who ask for overlays
+    from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError  # noqa: PLC0415 - only for those who ask for overlays
 
     try:
         with Image.open(io.BytesIO(radiograph)) as opened, Image.open(io.BytesIO(overlay)) as heat:
@@ -53,8 +54,9 @@ def blend(radiograph: bytes, overlay: bytes) -> bytes:
             above = heat.convert("RGBA").resize(below.size, Image.Resampling.BILINEAR)
     except (UnidentifiedImageError, OSError) as error:
         raise CommandError(f"The overlay cannot be drawn: {str(error).rstrip('.')}.") from error
-    picture = io.BytesIO()
-    Image.alpha_composite(below, above).convert("RGB").save(picture, format="PNG")
+    picture, mark = io.BytesIO(), PngImagePlugin.PngInfo()
+    mark.add_text(*OVERLAY_MARK)
+    Image.alpha_composite(below, above).convert("RGB").save(picture, format="PNG", pnginfo=mark)
     return picture.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Predictions over the HTTPS API: which files to send, sending them, and what comes back."""
+"""Predictions over the HTTPS API: sending files, and what comes back."""
 
 from __future__ import annotations
 
@@ -7,29 +7,50 @@ import dataclasses
 import email.utils
 import json
 import os
+import re
 import time
-from pathlib import Path
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from model_code.contract import images
-from model_code.contract.layout import IMAGE_SUFFIXES
+from ops.api.image_files import START_BYTES, media_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+    from pathlib import Path
 
     from urllib3 import BaseHTTPResponse, PoolManager
 
     from ops.api.access import Access
 
-# DICOM files begin with 128 bytes of anything (PS3.10, 7.1).
-_DICOM, _DICOM_AT = b"DICM", 128
-_SUFFIXES = IMAGE_SUFFIXES | {".dcm"}
+INDETERMINATE = "INDETERMINATE"
+"""What the commands call an answer near the threshold: a third beside the labels, counted as neither of them."""
+
+COLUMNS = (
+    "path",
+    "probability",
+    "label",
+    "indeterminate",
+    "threshold",
+    "model_version",
+    "model_package_arn",
+    "modality",
+    "body_part",
+    "overlay",
+    "error",
+    "code",
+)
+"""The table of predictions, whether the API was asked for them or a batch."""
+
+# Above this many bytes the gateway takes no image: it goes to the bucket first. The page does the same.
+LARGEST_BODY = 4_000_000
 # Answers that the same request may do better after: throttled, starting, or too slow this time.
 _RETRIED = frozenset({429, 502, 503, 504})
 _NOTHING_RELEASED = "no_model_released"
 _LONGEST_WAIT_SECONDS = 30.0
+_JSON = "application/json"
+_S3_CODE = re.compile(rb"<Code>(\w{1,40})</Code>")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +58,7 @@ class Prediction:
     """What the API answered for one file; either `error` is a sentence or the figures are there.
 
     `overlay` is the PNG with the saliency, where it was asked for, and `radiograph` that of a DICOM file below it.
+    `modality` and `body_part` (chest, other or unstated) are what a DICOM file says about itself.
     """
 
     path: str
@@ -46,11 +68,18 @@ class Prediction:
     threshold: float | None = None
     model_version: int | str | None = None
     model_package_arn: str | None = None
+    modality: str | None = None
+    body_part: str | None = None
     notice: str | None = None
     error: str | None = None
     code: str | None = None
     overlay: bytes | None = dataclasses.field(default=None, repr=False)
     radiograph: bytes | None = dataclasses.field(default=None, repr=False)
+
+    @property
+    def answer(self) -> str | None:
+        """NORMAL, PNEUMONIA or INDETERMINATE; None where there is an error."""
+        return answer(self.label, indeterminate=bool(self.indeterminate))
 
     def as_json(self) -> dict[str, Any]:
         """A document for one line: the figures, or the error with its code."""
@@ -59,33 +88,19 @@ class Prediction:
         return {
             "path": self.path,
             "probability": self.probability,
-            "label": self.label,
+            "label": self.answer,
             "indeterminate": self.indeterminate,
             "threshold": self.threshold,
             "model_version": self.model_version,
             "model_package_arn": self.model_package_arn,
+            "modality": self.modality,
+            "body_part": self.body_part,
         }
 
 
-def media_type(content: bytes) -> str | None:
-    """What a file is by its first bytes, not by its name: a PNG called .jpeg is common."""
-    if content[_DICOM_AT : _DICOM_AT + len(_DICOM)] == _DICOM:
-        return "application/dicom"
-    return images.media_type(content)
-
-
-def files_to_predict(paths: Iterable[Path]) -> list[Path]:
-    """The files named, and the images in the folders named, however deep, sorted within each folder."""
-    found: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        for entry in sorted(path.rglob("*")):
-            hidden = any(part.startswith(".") or part == "__MACOSX" for part in entry.relative_to(path).parts)
-            if entry.suffix.lower() in _SUFFIXES and not hidden and entry.is_file():
-                found.append(entry)
-    return found
+def answer(label: str | None, *, indeterminate: bool) -> str | None:
+    """What the model says in one word: its label, unless it can tell neither."""
+    return INDETERMINATE if indeterminate else label
 
 
 def connect(url: str, *, connections: int) -> PoolManager:
@@ -118,7 +133,7 @@ class PredictionApi:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._pool = pool
-        self._url = f"{url.rstrip('/')}/v1/predictions"
+        self._url = f"{url.rstrip('/')}/v1"
         self._access = access
         self._attempts = attempts
         self._sleep = sleep
@@ -129,31 +144,72 @@ class PredictionApi:
         What goes wrong is in the result, so that other files can go on.
         """
         try:
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                start = file.read(START_BYTES)
+                content_type = media_type(start)
+                content = start + file.read() if content_type else b""
         except OSError as error:
             return _failed(path, f"{path} cannot be read: {error.strerror or error}.", "unreadable_file")
-        content_type = media_type(content)
         if content_type is None:
             return _failed(path, f"{path} is no JPEG, PNG or DICOM image.", "unsupported_media_type")
-        return self._send(path, content, content_type, explain=explain)
+        url = f"{self._url}/predictions{'?explain=true' if explain else ''}"
+        try:
+            if len(content) <= LARGEST_BODY:
+                answer = self._post(url, content, content_type)
+                # A deployment may take less than the gateway does.
+                if answer.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                    return _prediction(path, answer)
+            upload = self._upload(path, content, content_type)
+            if isinstance(upload, Prediction):
+                return upload
+            return _prediction(path, self._post(url, json.dumps({"upload": upload}).encode(), _JSON))
+        except _UnreachableError as error:
+            return _failed(path, f"{path}: {error}", "unreachable")
 
-    def _send(self, path: Path, content: bytes, content_type: str, *, explain: bool) -> Prediction:
+    def _upload(self, path: Path, content: bytes, content_type: str) -> str | Prediction:
+        """Send a file to the bucket by a form of the API; what to call it by, or the failure."""
+        answer = self._post(f"{self._url}/uploads", json.dumps({"media_type": content_type}).encode(), _JSON)
+        form = _document(answer)
+        if answer.status != HTTPStatus.CREATED or "upload" not in form:
+            return _refused(path, answer)
+        if len(content) > form["max_bytes"]:
+            sentence = f"{path} has {len(content):,} bytes; the API takes at most {form['max_bytes']:,}."
+            return _failed(path, sentence, "image_too_large")
+        # Without the file's own name, which can be a patient's.
+        fields = {**form["fields"], "file": ("image", content, content_type)}
+        stored = self._asked("POST", form["url"], fields=fields)
+        if stored.status >= HTTPStatus.MULTIPLE_CHOICES:
+            code = _S3_CODE.search(stored.data)
+            reason = f", {code[1].decode()}" if code else ""
+            sentence = f"{path}: the bucket for uploads did not take the file (HTTP {stored.status}{reason})."
+            return _failed(path, sentence, "upload_failed")
+        return str(form["upload"])
+
+    def _post(self, url: str, body: bytes, content_type: str) -> BaseHTTPResponse:
+        """Ask the API, again where that can help."""
+        given = {"Content-Type": content_type, "Accept": "application/json"}
+        return self._asked("POST", url, body=body, headers=lambda: self._access.headers("POST", url, body, given))
+
+    def _asked(
+        self, method: str, url: str, *, headers: Callable[[], dict[str, str]] = dict, **content: Any
+    ) -> BaseHTTPResponse:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-        given = {"Content-Type": content_type, "Accept": "application/json"}
-        url = f"{self._url}?explain=true" if explain else self._url
         attempt = 1
         while True:
-            headers = self._access.headers("POST", url, content, given)
             try:
-                answer = self._pool.request("POST", url, body=content, headers=headers)
+                answer = self._pool.request(method, url, headers=headers(), **content)
             except HTTPError as error:
-                return _failed(path, f"{urlsplit(self._url).netloc} cannot be reached: {error}.", "unreachable")
+                raise _UnreachableError(f"{urlsplit(url).netloc} cannot be reached: {error}.") from error
             wait = _wait(answer, attempt)
             if wait is None or attempt >= self._attempts:
-                return _prediction(path, answer)
+                return answer
             self._sleep(wait)
             attempt += 1
+
+
+class _UnreachableError(Exception):
+    """No answer; `str()` says of whom."""
 
 
 def _wait(answer: BaseHTTPResponse, attempt: int) -> float | None:
@@ -198,10 +254,17 @@ def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
             threshold=document.get("threshold"),
             model_version=model.get("version"),
             model_package_arn=model.get("package_arn"),
+            modality=(document.get("dicom") or {}).get("modality"),
+            body_part=(document.get("dicom") or {}).get("body_part"),
             notice=document.get("notice"),
             overlay=_png(document.get("overlay")),
             radiograph=_png(document.get("radiograph")),
         )
+    return _refused(path, answer)
+
+
+def _refused(path: Path, answer: BaseHTTPResponse) -> Prediction:
+    document = _document(answer)
     sentence = document.get("detail") or document.get("message") or document.get("title") or "no reason was given"
     if answer.status in {401, 403} and "code" not in document:
         sentence = (

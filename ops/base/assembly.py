@@ -32,30 +32,33 @@ class Resource:
 
 @dataclasses.dataclass(frozen=True)
 class Assembly:
-    """All resources of an environment, and the region they are for."""
+    """All resources of an environment, the region they are for, and its stacks' outputs by part and name."""
 
     env: str
     region: str
     resources: tuple[Resource, ...]
+    outputs: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, env: str) -> Assembly:
         """Read `manifest.json` and the templates it names; raises CommandError when the environment is not there."""
         prefix = f"cxr-{env}-"
         resources: list[Resource] = []
+        outputs: dict[str, dict[str, Any]] = {}
         region = ""
         for name, environment, template in _templates(folder):
             if not name.startswith(prefix):
                 continue
             region = environment.rpartition("/")[2]
             part = name.removeprefix(prefix)
+            outputs[part] = {key: output["Value"] for key, output in template.get("Outputs", {}).items()}
             for logical_id, resource in template["Resources"].items():
                 resources.append(Resource(part, logical_id, resource["Type"], resource.get("Properties", {})))
         if not resources:
             raise CommandError(
                 f"{folder} holds no templates of {env}: run `make synth ENV={env}` first.", ExitCode.UNAVAILABLE
             )
-        return cls(env=env, region=region, resources=tuple(resources))
+        return cls(env=env, region=region, resources=tuple(resources), outputs=outputs)
 
     def of(self, kind: str) -> list[Resource]:
         """The resources of a type."""

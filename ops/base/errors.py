@@ -102,7 +102,9 @@ def _unreachable(error: BaseException) -> CommandError:
         return _unavailable(
             f"Nothing answers at {endpoint}: start the laptop cloud (`make demo`), or unset AWS_ENDPOINT_URL."
         )
-    return _unavailable(f"AWS cannot be reached: {str(error).rstrip('.')}.")
+    return _unavailable(
+        f"AWS cannot be reached: {str(error).rstrip('.')}; is the region right, and is there a network?"
+    )
 
 
 def _unavailable(sentence: str) -> CommandError:

@@ -24,6 +24,8 @@ _STYLES = {
     "Approved": "green",
     "Completed": "green",
     "serving": "bold green",
+    "serving, Rejected": "bold red",
+    "serving, PendingManualApproval": "bold yellow",
     "Failed": "red",
     "Stopped": "red",
     "Rejected": "red",
@@ -34,16 +36,19 @@ _STYLES = {
     "PendingManualApproval": "yellow",
     "Pending": "dim",
     "fine": "green",
+    "skipped": "dim",
     "unknown": "yellow",
     "wrong": "red",
 }
 
-_NEVER_WRAPPED = frozenset({"id", "step", "status", "version", "took", "resource", "price", "USD"})
+_NEVER_WRAPPED = frozenset({"id", "step", "status", "version", "took", "USD"})
+# What goes into a pipe or a file is read by a program, or by a person with an editor: nothing is folded or cut off.
+_ENDLESS = 10_000
 
 
 def results() -> Console:
     """Where results go. Made per use, so that a test's or a pipe's standard output is the one written to."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else _ENDLESS)
 
 
 def progress() -> Console:
@@ -89,6 +94,14 @@ def table(*columns: str) -> Table:
     for column in columns:
         made.add_column(column, overflow="fold", no_wrap=column in _NEVER_WRAPPED)
     return made
+
+
+def size(count: int) -> str:
+    """A number of bytes for people, such as `812 bytes`, `4.1 kB` or `1.2 GB`."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= unit:
+            return f"{count / unit:,.1f} {name}"
+    return f"{count} bytes"
 
 
 def duration(start: datetime | None, end: datetime | None = None) -> str:

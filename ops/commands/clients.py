@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ops.api import batch as batches
-from ops.api import overlays, predictions
+from ops.api import image_files, overlays, predictions
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
@@ -35,11 +35,17 @@ def predict(
 ) -> None:
     """Predict radiographs through the HTTPS API. A file that fails is named with its reason; the others go on.
 
+    The label is NORMAL, PNEUMONIA or, where the model can tell neither, INDETERMINATE. Large files go by an upload.
     The API is asked with the deployment's own key, else with the token in CXR_API_TOKEN, else with AWS credentials.
     """
     if as_csv and as_json:
         raise CommandError("--csv and --json are two forms of one answer: choose one.", ExitCode.USAGE)
-    files = predictions.files_to_predict(paths)
+    found = image_files.find(paths)
+    files = found.files
+    if left_out := found.left_out():
+        output.say(left_out)
+    for reason in found.closed:
+        output.fail(reason)
     if not files:
         raise CommandError(f"There is no JPEG, PNG or DICOM file in {', '.join(map(str, paths))}.")
     api = open_workspace(ctx, env, region).prediction_api()
@@ -57,7 +63,7 @@ def predict(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     summary.close()
-    if summary.failed:
+    if summary.failed or found.closed:
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -109,7 +115,7 @@ def batch(
             scores = batches.transform(sagemaker, store, items, model=model or "", machines=machines, wait=wait)
     text = batches.table(scores)
     written = summary or Path(f"{store.prefix.replace('/', '-')}.csv")
-    written.write_text(text, encoding="utf-8")
+    written.write_text(text, encoding="utf-8", errors="backslashreplace")
     kept = store.write("summary.csv", text)
     failed = sum(score.answer is None for score in scores)
     if as_json:
@@ -131,6 +137,6 @@ def _draw(path: Path, prediction: predictions.Prediction, target: Path) -> str |
         return None
     below = prediction.radiograph or path.read_bytes()
     # A DICOM file is no picture by itself, and a repeated answer does not bring one: then the overlay stands alone.
-    is_dicom = predictions.media_type(below) == "application/dicom"
+    is_dicom = image_files.media_type(below) == image_files.DICOM
     target.write_bytes(prediction.overlay if is_dicom else overlays.blend(below, prediction.overlay))
     return str(target)

@@ -106,13 +106,21 @@ def _print(section: Section) -> None:
             _amount(line.usd_at_most) if line.usd_at_most != line.usd else "",
         )
     at_most = f"; at most {_amount(section.usd_at_most)}" if section.usd_at_most > section.usd else ""
-    more = " and what has no price" if section.unpriced else ""
     console = output.results()
-    console.print(f"[bold]{escape(section.title)}: {_amount(section.usd)} USD{at_most}{more}[/]")
-    console.print(listing)
     if section.unpriced:
-        keys = ", ".join(section.unpriced)
-        console.print(f"Not in the sum, without a price: {keys}; `cxr cost --refresh` asks for them.", markup=False)
+        # What is missing can be most of it: the endpoint's instances, say.
+        console.print(f"[bold]{escape(section.title)}: no total, because this has no price:[/]")
+        # Instances first, which cost most.
+        for line in sorted(section.lines, key=lambda line: line.charge.group != "compute"):
+            if line.usd is None or line.usd_at_most is None:
+                name = f"{line.charge.part}/{_HASH.sub('', line.charge.resource)}"
+                console.print(f"  {name}: {line.charge.formula} ({line.charge.key})", markup=False, soft_wrap=True)
+        console.print(
+            f"The rest: {_amount(section.usd)} USD{at_most}. `cxr cost --refresh` asks AWS for what is missing."
+        )
+    else:
+        console.print(f"[bold]{escape(section.title)}: {_amount(section.usd)} USD{at_most}[/]")
+    console.print(listing)
     console.print()
 
 

@@ -58,15 +58,15 @@ def approve(
     env: Env = None,
     region: Region = None,
 ) -> None:
-    """Approve a model, which releases it, and wait until it is what really serves."""
+    """Approve a model, which releases it, and wait until the Release function has asked it: it has to answer."""
     workspace = open_workspace(ctx, env, region)
     registry = workspace.registry
     chosen = registry.resolve(version)
     serving = registry.serving()
     if serving.status != "InService" or serving.package_arn != chosen.arn or chosen.approval != "Approved":
-        mark = releases.Mark.of(workspace.deployment)
+        mark = releases.Mark.of(workspace.deployment, workspace.s3, chosen) if wait else None
         releases.approve(registry, chosen, comment)
-        if wait:
+        if mark is not None:
             serving = releases.await_serving(
                 registry,
                 workspace.deployment,
@@ -93,16 +93,21 @@ def reject(
     env: Env = None,
     region: Region = None,
 ) -> None:
-    """Reject a model. One that is serving goes on serving until another is approved."""
-    registry = open_workspace(ctx, env, region).registry
+    """Reject a model. One that serves goes on serving until another is approved; a release under way is taken back."""
+    workspace = open_workspace(ctx, env, region)
+    registry = workspace.registry
     chosen = registry.resolve(version)
     registry.decide(chosen, "Rejected", reason)
     is_served = registry.serving().package_arn == chosen.arn
+    is_released = releases.under_way(workspace.deployment, chosen)
     if as_json:
-        output.print_json({"version": chosen.version, "arn": chosen.arn, "approval": "Rejected", "serving": is_served})
+        answer = {"version": chosen.version, "arn": chosen.arn, "approval": "Rejected", "serving": is_served}
+        output.print_json({**answer, "being_released": is_released})
     else:
         output.results().print(f"version {chosen.version} is rejected", markup=False)
-    if is_served:
+    if is_released:
+        output.say("Its release is under way, and is taken back when it ends, if another version served before.")
+    elif is_served:
         output.say("It is still what serves: approve another version to replace it.")
 
 
@@ -133,7 +138,7 @@ def rollback(
         raise CommandError(f"Version {target.version} is what serves: there is nothing to go back from.")
     left = next((known for known in registry.versions() if known.arn == serving.package_arn), None)
     output.say(f"going back from version {serving.version or 'none'} to version {target.version}")
-    mark = releases.Mark.of(workspace.deployment)
+    mark = releases.Mark.of(workspace.deployment, workspace.s3, target)
     releases.approve(registry, target, reason)
     releases.await_serving(
         registry,

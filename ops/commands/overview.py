@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from ops.api.predictions import COLUMNS
 from ops.base.deployment import STACKS
-from ops.base.output import duration, fail, moment, print_csv, print_json, results, say, status_text, table
+from ops.base.output import duration, fail, moment, print_csv, print_json, results, say, size, status_text, table
+from ops.models.registry import state
 
 if TYPE_CHECKING:
     from ops.api.predictions import Prediction
@@ -39,7 +41,7 @@ def print_datasets(found: list[Dataset]) -> None:
         return
     listing = table("id", "taken", "size")
     for dataset in found:
-        listing.add_row(dataset.token[:12], moment(dataset.kept), f"{dataset.size / 1e6:,.1f} MB")
+        listing.add_row(dataset.token[:12], moment(dataset.kept), size(dataset.size))
     results().print(listing)
 
 
@@ -52,19 +54,25 @@ def print_models(versions: list[ModelVersion], serving: Serving) -> None:
         "version", "status", "registered", "AUROC", "sensitivity", "specificity", "calibration error", "comment"
     )
     for version in versions:
-        state = "serving" if version.arn == serving.package_arn else version.approval
         figures = [
             f"{version.metrics[name]:.3f}" if name in version.metrics else "-"
             for name in ("auroc", "sensitivity", "specificity", "calibration_error")
         ]
         comment = escape(version.comment)
-        listing.add_row(str(version.version), status_text(state), moment(version.created), *figures, comment)
+        listing.add_row(
+            str(version.version), status_text(state(version, serving)), moment(version.created), *figures, comment
+        )
     results().print(listing)
 
 
 def model_json(version: ModelVersion, serving: Serving) -> dict[str, Any]:
     """A registered model for scripts."""
     return {**dataclasses.asdict(version), "serving": version.arn == serving.package_arn}
+
+
+# What a DICOM file may say of the part of the body that it shows, where that is a warning.
+_SAYS = {"other": "not the chest", "unstated": "body part not stated"}
+_MEANING = "The model knows chest radiographs only, and answers about anything."
 
 
 class PredictionSummary:
@@ -74,25 +82,14 @@ class PredictionSummary:
         form: `text` for people, `json` for one document a line, `csv` for a table with a header.
     """
 
-    _COLUMNS = (
-        "path",
-        "probability",
-        "label",
-        "indeterminate",
-        "threshold",
-        "model_version",
-        "overlay",
-        "error",
-        "code",
-    )
-
     def __init__(self, form: str = "text") -> None:
         self.failed = 0
         self._form = form
-        self._labels: dict[str, int] = {}
+        self._answers: dict[str, int] = {}
+        self._body_parts: dict[str, int] = {}
         self._last: Prediction | None = None
         if form == "csv":
-            print_csv(self._COLUMNS)
+            print_csv(COLUMNS)
 
     def add(self, prediction: Prediction, overlay: str | None = None) -> None:
         """One file's result: a line on standard output, or its error; `overlay` is where its picture was written."""
@@ -102,21 +99,29 @@ class PredictionSummary:
         if self._form == "json":
             print_json(document)
         elif self._form == "csv":
-            print_csv([_cell(document.get(column)) for column in self._COLUMNS])
+            print_csv([_cell(document.get(column)) for column in COLUMNS])
         elif prediction.error is not None:
             fail(prediction.error)
         else:
-            doubt = "  indeterminate" if prediction.indeterminate else ""
-            results().out(f"{prediction.probability:.3f}  {prediction.label:<9}  {prediction.path}{doubt}")
-        if prediction.label:
-            self._labels[prediction.label] = self._labels.get(prediction.label, 0) + 1
+            # Most files do not say it; one that says otherwise is seen beside its answer.
+            is_other = prediction.body_part == "other"
+            warning = f"  ({_SAYS['other']})" if is_other else ""
+            style = "red" if is_other else "yellow" if prediction.indeterminate else None
+            line = f"{prediction.probability:.3f}  {prediction.answer:<13}  {prediction.path}{warning}"
+            results().out(line, style=style)
+        if prediction.answer:
+            self._answers[prediction.answer] = self._answers.get(prediction.answer, 0) + 1
+            if prediction.body_part in _SAYS:
+                self._body_parts[prediction.body_part] = self._body_parts.get(prediction.body_part, 0) + 1
             self._last = prediction
 
     def close(self) -> None:
-        """The count by label, the model and its threshold, and the notice, on standard error."""
+        """The count by answer, the model, its threshold, what DICOM files say, and the notice, on standard error."""
+        for body_part, count in sorted(self._body_parts.items()):
+            say(f"{count} DICOM {'file says' if count == 1 else 'files say'}: {_SAYS[body_part]}. {_MEANING}")
         if self._form != "text" or self._last is None:
             return
-        counts = ", ".join(f"{count} {label}" for label, count in sorted(self._labels.items()))
+        counts = ", ".join(f"{count} {answer}" for answer, count in sorted(self._answers.items()))
         failed = f", {self.failed} failed" if self.failed else ""
         say(f"{counts}{failed}; model version {self._last.model_version}, threshold {self._last.threshold:.3f}")
         if self._last.notice:
@@ -139,6 +144,7 @@ class Status:
     execution: Execution | None = None
     latest_model: ModelVersion | None = None
     serving: Serving | None = None
+    serving_model: ModelVersion | None = None
     api_url: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -151,6 +157,7 @@ class Status:
             "latest_model": dataclasses.asdict(self.latest_model) if self.latest_model else None,
             "endpoint_status": self.serving.status if self.serving else None,
             "serving_version": self.serving.version if self.serving else None,
+            "serving_approval": self.serving_model.approval if self.serving_model else None,
             "serving_package_arn": self.serving.package_arn if self.serving else None,
             "api_url": self.api_url,
         }
@@ -160,7 +167,7 @@ def collect(workspace: Workspace) -> Status:
     """Ask every part that is deployed."""
     deployment = workspace.deployment
     stacks = {part: deployment.describe(part) for part in STACKS}
-    execution = latest_model = serving = api_url = None
+    execution = latest_model = serving = serving_model = api_url = None
     if stacks["training"]:
         newest = workspace.executions.recent(1)
         execution = workspace.executions.read(newest[0].arn) if newest else None
@@ -168,6 +175,7 @@ def collect(workspace: Workspace) -> Status:
         versions = workspace.registry.versions()
         latest_model = versions[0] if versions else None
         serving = workspace.registry.serving()
+        serving_model = next((one for one in versions if one.arn == serving.package_arn), None)
     if stacks["api"]:
         api_url = deployment.api_url
     return Status(
@@ -177,6 +185,7 @@ def collect(workspace: Workspace) -> Status:
         execution=execution,
         latest_model=latest_model,
         serving=serving,
+        serving_model=serving_model,
         api_url=api_url,
     )
 
@@ -199,14 +208,23 @@ def print_status(found: Status) -> None:
         listing.add_row("newest model", status_text(newest.approval), f"version {newest.version}")
     if found.serving:
         version = f"version {found.serving.version}" if found.serving.version else ""
+        if found.serving_model and found.serving_model.approval != "Approved":
+            version += f", {status_text(found.serving_model.approval)}"
         listing.add_row("endpoint", status_text(found.serving.status or "no model released yet"), version)
     results().print(listing)
     if found.api_url:
         # Outside the table, which would fold the address on a narrow terminal: it is there to be copied.
         results().print(f"POST {escape(found.api_url)}v1/predictions", soft_wrap=True, highlight=False)
+    _print_next(found)
+
+
+def _print_next(found: Status) -> None:
     if any(stack is None for stack in found.stacks.values()):
         say(f"Deploy what is missing with `make deploy ENV={found.env}`.")
     elif found.execution is None:
         say("Next: `cxr upload PATH`.")
     elif found.latest_model and found.latest_model.approval == "PendingManualApproval":
         say(f"Next: `cxr approve {found.latest_model.version}`.")
+    if found.serving_model and found.serving_model.approval == "Rejected":
+        number = found.serving_model.version
+        say(f"Version {number} was rejected and is still what serves: approve another version, or `cxr rollback`.")

@@ -36,11 +36,13 @@ def doctor(
     env: Env = None,
     region: Region = None,
 ) -> None:
-    """Check tools, credentials, bootstrap, quotas and container images, and say what to do. Exit code 1: something is
-    wrong."""
+    """Check tools, credentials, bootstrap, quotas, container images and who hears of alarms, and say what to do.
+
+    Exit code 1: something is wrong. Exit code 3: something could not be looked at, as without the right to.
+    """
     session = open_workspace(ctx, env, region).session
     findings = list(checks.examine(session, assembly))
-    wrong = [finding for finding in findings if finding.state is checks.State.WRONG]
+    states = {finding.state for finding in findings}
     if as_json:
         output.print_json([finding.as_json() for finding in findings])
     else:
@@ -51,8 +53,10 @@ def doctor(
         for finding in findings:
             if finding.advice:
                 output.say(f"{finding.check}: {finding.advice}")
-    if wrong:
+    if checks.State.WRONG in states:
         raise typer.Exit(ExitCode.FAILED)
+    if checks.State.UNKNOWN in states:
+        raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
 def deploy(

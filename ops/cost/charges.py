@@ -110,10 +110,11 @@ class Section:
         return sorted({line.charge.key for line in self.lines if line.usd is None or line.usd_at_most is None})
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """For scripts; the sums are null while something has no price: a part of a sum is not the sum."""
         return {
-            "usd": self.usd,
-            "usd_at_most": self.usd_at_most,
+            "usd": None if self.unpriced else self.usd,
+            "usd_at_most": None if self.unpriced else self.usd_at_most,
+            "usd_priced": self.usd,
             "unpriced": self.unpriced,
             "lines": [line.as_json() for line in self.lines],
         }

@@ -7,10 +7,9 @@ demand, and what it will cost nobody knows beforehand.
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
 
-from ops.base.definitions import all_steps
+from ops.base import definitions
 from ops.base.errors import CommandError
 from ops.cost.charges import HOURS_PER_MONTH, Charge
 from ops.pipelines.parameters import check
@@ -39,7 +38,7 @@ def run(assembly: Assembly, parameters: Mapping[str, str]) -> list[Charge]:
         CommandError: the templates hold no pipeline that trains, or it has no such parameter.
     """
     for pipeline in assembly.of("AWS::SageMaker::Pipeline"):
-        definition = _definition(pipeline)
+        definition = definitions.of(pipeline.properties)
         if any(item["Name"] == _ARCHIVE for item in definition["Parameters"]):
             check(parameters, definition)
             return _execution(definition, parameters, assembly, "training")
@@ -58,29 +57,19 @@ def scheduled(schedule: Resource, assembly: Assembly, runs: float) -> list[Charg
         )
         for pipeline in assembly.of("AWS::SageMaker::Pipeline")
         if pipeline.part == schedule.part
-        for charge in _execution(_definition(pipeline), {}, assembly, schedule.part)
+        for charge in _execution(definitions.of(pipeline.properties), {}, assembly, schedule.part)
     ]
-
-
-def _definition(pipeline: Resource) -> dict[str, Any]:
-    return dict(json.loads(_text(pipeline.properties["PipelineDefinition"]["PipelineDefinitionBody"])))
 
 
 def _execution(
     definition: dict[str, Any], parameters: Mapping[str, str], assembly: Assembly, part: str
 ) -> list[Charge]:
-    values = {item["Name"]: item.get("DefaultValue") for item in definition["Parameters"]} | dict(parameters)
+    values = definitions.defaults(definition) | dict(parameters)
     return [
         dataclasses.replace(charge, part=part)
-        for step in all_steps(definition)
+        for step in definitions.all_steps(definition)
         for charge in _step(step, values, assembly)
     ]
-
-
-def _text(body: Any) -> str:
-    """The definition, its placeholders left as they are."""
-    template = body["Fn::Sub"] if isinstance(body, dict) else body
-    return str(template[0] if isinstance(template, list) else template)
 
 
 def _step(step: dict[str, Any], values: Mapping[str, Any], assembly: Assembly) -> Iterator[Charge]:
@@ -100,7 +89,7 @@ def _step(step: dict[str, Any], values: Mapping[str, Any], assembly: Assembly) -
     elif step["Type"] == "Tuning":
         job = arguments["TrainingJobDefinition"]
         limits = arguments["HyperParameterTuningJobConfig"]["ResourceLimits"]
-        jobs = int(_value(limits["MaxNumberOfTrainingJobs"], values))
+        jobs = int(definitions.value(limits["MaxNumberOfTrainingJobs"], values))
         yield from _job("Train", step["Name"], job["ResourceConfig"], job, values, jobs=jobs, attempts=attempts)
     elif step["Type"] == "Lambda":
         yield from _lambda(step, assembly)
@@ -117,16 +106,16 @@ def _job(
     attempts: int,
 ) -> Iterator[Charge]:
     """The instances of a job and their volumes, until its time limit."""
-    kind = str(_value(cluster["InstanceType"], values))
-    instances = int(_value(cluster["InstanceCount"], values))
-    hours = float(_value(job["StoppingCondition"]["MaxRuntimeInSeconds"], values)) / 3600
+    kind = str(definitions.value(cluster["InstanceType"], values))
+    instances = int(definitions.value(cluster["InstanceCount"], values))
+    hours = float(definitions.value(job["StoppingCondition"]["MaxRuntimeInSeconds"], values)) / 3600
     counted = f"{jobs} jobs x " if jobs > 1 else ""
     counted += f"{instances} x {kind} x {hours:g} h"
     if attempts > 1:
         counted += f", {attempts} attempts at most"
     total = jobs * instances * hours
     yield Charge("training", name, "compute", total, f"AmazonSageMaker/{usage}:{kind}", counted, most=total * attempts)
-    gb = int(_value(cluster["VolumeSizeInGB"], values))
+    gb = int(definitions.value(cluster["VolumeSizeInGB"], values))
     months = gb * total / HOURS_PER_MONTH
     yield Charge(
         "training", name, "storage", months, f"AmazonSageMaker/{usage}:VolumeUsage.gp2", f"{gb} GB volumes meanwhile",
@@ -154,10 +143,3 @@ def invocations(name: str, function: dict[str, Any], count: float, seconds: floa
         part, name, "compute", count * gb * seconds, f"AWSLambda/Lambda-GB-Second{arm}",
         f"{count:,g} x {gb:g} GB x {seconds:g} s",
     )  # fmt: skip
-
-
-def _value(value: Any, values: Mapping[str, Any]) -> Any:
-    """A number or a text of the definition, parameters replaced."""
-    if isinstance(value, dict) and str(value.get("Get", "")).startswith("Parameters."):
-        return values[value["Get"].removeprefix("Parameters.")]
-    return value

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops.base.definitions import all_steps
 from ops.base.errors import CommandError
+from ops.base.output import size
 from ops.models import evidence
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _copy(files: Mapping[str, evidence.File], target: Side, bucket: str, tell: C
     hashes = json.dumps({name: file.sha256 for name, file in files.items()}, sort_keys=True)
     folder = f"executions/promoted-{hashlib.sha256(hashes.encode()).hexdigest()}"
     for name, file in files.items():
-        tell(f"copying {name} ({file.path.stat().st_size / 1e6:,.1f} MB) to {target.env}")
+        tell(f"copying {name} ({size(file.path.stat().st_size)}) to {target.env}")
         key = f"{folder}/{name}"
         target.s3.upload_file(str(file.path), bucket, key, ExtraArgs={"Metadata": {"sha256": file.sha256}})
         arrived = evidence.content_sha256(target.s3, f"s3://{bucket}/{key}")

@@ -64,6 +64,13 @@ class Serving:
         return int(last) if last.isdigit() else None
 
 
+def state(version: ModelVersion, serving: Serving) -> str:
+    """What a version is: its approval, and whether it serves, which a rejection does not end."""
+    if version.arn != serving.package_arn:
+        return version.approval
+    return "serving" if version.approval == "Approved" else f"serving, {version.approval}"
+
+
 class ModelRegistry:
     """The model package group of one environment and the endpoint it is released to."""
 

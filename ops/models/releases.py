@@ -1,36 +1,90 @@
-"""Waiting for an approval to reach the endpoint: the Release function's stack update, then what really serves."""
+"""Waiting for what becomes of an approval: the Release function's stack update, then its verdict."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from typing import TYPE_CHECKING
 
-from ops.base.errors import CommandError, ExitCode
+from ops.base.errors import CommandError, ExitCode, error_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from mypy_boto3_s3 import S3Client
+
     from ops.base.deployment import Deployment, Stack
     from ops.models.registry import ModelRegistry, ModelVersion, Serving
 
 _PART = "endpoint"
+_GOOD = "released"
 _PARAMETER = "ModelPackageArn"
 
 
 @dataclasses.dataclass(frozen=True)
+class Verdict:
+    """How a release ended, as the Release function keeps it (`lambdas/release/verdict.py`)."""
+
+    outcome: str
+    sentence: str
+
+
+class Verdicts:
+    """The verdicts on one version that were not there at first.
+
+    Args:
+        s3: client.
+        bucket: the artifact bucket.
+        version: the version.
+    """
+
+    def __init__(self, s3: S3Client, bucket: str, version: ModelVersion) -> None:
+        self._s3, self._bucket = s3, bucket
+        self._prefix = f"releases/{version.version}/"
+        self._before = self._listed()
+
+    @property
+    def readable(self) -> bool:
+        """Whether this role may read them."""
+        return self._before is not None
+
+    def newest(self) -> Verdict | None:
+        """The last one that came since; None while there is none."""
+        if self._before is None:
+            return None
+        fresh = {key: when for key, when in (self._listed() or {}).items() if when != self._before.get(key)}
+        if not fresh:
+            return None
+        key = max(fresh, key=lambda one: fresh[one])
+        said = json.loads(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+        return Verdict(said["outcome"], said["sentence"])
+
+    def _listed(self) -> dict[str, datetime] | None:
+        try:
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+            return {item["Key"]: item["LastModified"] for page in pages for item in page.get("Contents", [])}
+        except Exception as error:
+            if error_code(error) in {"AccessDenied", "AccessDeniedException", "403"}:
+                return None
+            raise
+
+
+@dataclasses.dataclass(frozen=True)
 class Mark:
-    """The endpoint's stack just before an approval, to tell the release's update from an earlier one."""
+    """What there was just before an approval, to tell this release from an earlier one."""
 
     updated: datetime | None
     event: str | None
+    verdicts: Verdicts
 
     @classmethod
-    def of(cls, deployment: Deployment) -> Mark:
-        """The stack as it is now."""
+    def of(cls, deployment: Deployment, s3: S3Client, version: ModelVersion) -> Mark:
+        """The endpoint's stack and the version's verdicts as they are now."""
+        verdicts = Verdicts(s3, deployment.artifact_bucket, version)
         stack = deployment.describe(_PART)
-        return cls(updated=stack.updated if stack else None, event=deployment.newest_event(_PART))
+        return cls(stack.updated if stack else None, deployment.newest_event(_PART), verdicts)
 
 
 def approve(registry: ModelRegistry, version: ModelVersion, comment: str) -> None:
@@ -50,34 +104,48 @@ def await_serving(
     poll: float,
     tell: Callable[[str], None],
 ) -> Serving:
-    """Wait until the endpoint is in service with exactly this version, and return it.
+    """Wait until the Release function has asked the endpoint and found this version serving, and return that.
+
+    An endpoint that is configured for a version need not answer with it: only the function's verdict ends well. Where
+    this role may not read verdicts, what CloudFormation and SageMaker say has to do.
 
     Args:
         registry: tells what the endpoint serves.
         deployment: tells how the endpoint's stack is doing.
         version: the approved version.
-        mark: the endpoint's stack before the approval.
+        mark: what there was before the approval.
         timeout: seconds after which to give up with exit code 4.
         poll: seconds between two looks.
         tell: called with a sentence whenever the state changes.
 
     Raises:
-        CommandError: with the reason of the resource that failed, when the stack rolled the release back.
+        CommandError: with the reason, when the version is not what serves in the end.
     """
     end = time.monotonic() + timeout
     told = ""
     begun = False
+    if not mark.verdicts.readable:
+        tell("This role may not read releases/ of the artifact bucket: whether the model answers is not known here.")
     while True:
+        verdict = mark.verdicts.newest()
         serving = registry.serving()
-        if serving.status == "InService" and serving.package_arn == version.arn:
+        is_served = serving.status == "InService" and serving.package_arn == version.arn
+        if is_served and (not mark.verdicts.readable or (verdict and verdict.outcome == _GOOD)):
             return serving
+        if verdict and verdict.outcome != _GOOD:
+            raise CommandError(_not_released(version, serving, verdict))
+        if verdict and serving.status == "InService":
+            raise CommandError(
+                f"Version {version.version} was released, and version {serving.version} has replaced it."
+            )
         stack = deployment.describe(_PART)
         begun = begun or _has_begun(stack, mark, version)
-        state = _state(stack, serving, version, begun=begun)
+        state = _state(stack, serving, version, begun=begun, is_served=is_served)
         if state != told:
             told = state
             tell(state)
-        if begun and stack is not None and stack.status.endswith(("_FAILED", "ROLLBACK_COMPLETE")):
+        has_failed = stack is not None and stack.status.endswith(("_FAILED", "ROLLBACK_COMPLETE"))
+        if begun and has_failed and not mark.verdicts.readable:
             raise CommandError(_failure(deployment, stack, serving, version, mark))
         if time.monotonic() >= end:
             raise CommandError(
@@ -88,6 +156,20 @@ def await_serving(
         time.sleep(poll)
 
 
+def _not_released(version: ModelVersion, serving: Serving, verdict: Verdict) -> str:
+    now = f"version {serving.version} is what the endpoint has now" if serving.version else "no version is serving"
+    reason = verdict.sentence.rstrip(".")
+    return f"The release of version {version.version} failed ({verdict.outcome.replace('_', ' ')}): {reason}; {now}."
+
+
+def under_way(deployment: Deployment, version: ModelVersion) -> bool:
+    """Whether this version is being rolled out now."""
+    stack = deployment.describe(_PART)
+    if stack is None or stack.parameters.get(_PARAMETER) != version.arn:
+        return False
+    return stack.status.endswith("_IN_PROGRESS") and "ROLLBACK" not in stack.status
+
+
 def _has_begun(stack: Stack | None, mark: Mark, version: ModelVersion) -> bool:
     """Whether the stack is in, or past, an update that came after the mark or is about this version."""
     if stack is None:
@@ -96,15 +178,18 @@ def _has_begun(stack: Stack | None, mark: Mark, version: ModelVersion) -> bool:
     return stack.updated != mark.updated or (running and stack.parameters.get(_PARAMETER) == version.arn)
 
 
-def _state(stack: Stack | None, serving: Serving, version: ModelVersion, *, begun: bool) -> str:
+def _state(stack: Stack | None, serving: Serving, version: ModelVersion, *, begun: bool, is_served: bool) -> str:
+    if is_served:
+        return f"version {version.version} is on the endpoint, which is being asked whether it answers"
     if stack is None or not begun:
         return f"version {version.version} is approved, its release has not started"
     endpoint = f", endpoint {serving.status}" if serving.status else ""
     return f"releasing version {version.version}: stack {stack.status}{endpoint}"
 
 
-def _failure(deployment: Deployment, stack: Stack, serving: Serving, version: ModelVersion, mark: Mark) -> str:
+def _failure(deployment: Deployment, stack: Stack | None, serving: Serving, version: ModelVersion, mark: Mark) -> str:
     failures = deployment.failures(_PART, after=mark.event)
     reason = failures[0] if failures else serving.failure_reason or "CloudFormation gives no reason"
+    status = stack.status if stack else "no stack"
     still = f"version {serving.version} goes on serving" if serving.version else "no version is serving"
-    return f"The release of version {version.version} failed ({stack.status}): {reason.rstrip('.')}; {still}."
+    return f"The release of version {version.version} failed ({status}): {reason.rstrip('.')}; {still}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -56,14 +57,21 @@ def inspect(path: Path) -> Contents:
 
 
 def pack(folder: Path, target: Path) -> Contents:
-    """Zip the radiographs of a folder into `target`; raises CommandError when nothing can be trained on them."""
+    """Zip the radiographs of a folder into `target`; raises CommandError when nothing can be trained on them.
+
+    Zip knows names in UTF-8 only (APPNOTE 4.4.4, bit 11): a byte of a name that is none of it is written as %XX.
+    """
     names = {entry.relative_to(folder).as_posix(): entry for entry in sorted(folder.rglob("*")) if entry.is_file()}
     contents = _count(folder, ((name, entry.stat().st_size) for name, entry in names.items()))
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
         for name, entry in names.items():
             if look(name).kind is Kind.RADIOGRAPH:
-                archive.write(entry, f"chest_xray/{name}")
+                archive.write(entry, f"chest_xray/{_zip_name(name)}")
     return contents
+
+
+def _zip_name(name: str) -> str:
+    return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
 
 
 def _count(source: Path, entries: Iterable[tuple[str, int]]) -> Contents:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from ops.base import tools
+from ops.base import definitions, tools
 from ops.base.assembly import Assembly
+from ops.base.deployment import Deployment
 from ops.base.errors import CommandError, error_code, explain
 from ops.cost.fleets import fleets
 
@@ -23,6 +25,7 @@ _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 # What the synthesizer of this app asks for, where no template says so itself.
 _BOOTSTRAP_VERSION = 6
 _NODE = 20
+_OF_TEMPLATES = ("quotas", "images", "subscribers")
 _IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z0-9.]*/([a-z0-9/_-]+):([\w.-]+)")
 
 
@@ -30,7 +33,8 @@ class State(StrEnum):
     """How a check ended."""
 
     FINE = "fine"
-    UNKNOWN = "unknown"  # could not be looked at, or need not be
+    SKIPPED = "skipped"  # need not be looked at
+    UNKNOWN = "unknown"  # could not be looked at
     WRONG = "wrong"
 
 
@@ -68,22 +72,23 @@ def examine(session: Session, folder: Path) -> Iterator[Finding]:
     yield identity
     yield region(session)
     if session.endpoint_url:
-        for check in ("bootstrap", "quotas", "images"):
-            yield Finding(check, State.UNKNOWN, "not of the laptop's cloud")
+        for check in ("bootstrap", *_OF_TEMPLATES):
+            yield Finding(check, State.SKIPPED, "not of the laptop's cloud")
         return
     if identity.state is not State.FINE:
-        for check in ("bootstrap", "quotas", "images"):
+        for check in ("bootstrap", *_OF_TEMPLATES):
             yield Finding(check, State.UNKNOWN, "not asked without credentials")
         return
     yield _asked("bootstrap", lambda: bootstrap(session, folder))
     try:
         assembly = Assembly.read(folder, session.env)
     except CommandError as error:
-        for check in ("quotas", "images"):
+        for check in _OF_TEMPLATES:
             yield Finding(check, State.UNKNOWN, "the templates are not there", str(error))
         return
     yield from _each("quotas", lambda: quotas(session, assembly))
     yield from _each("images", lambda: images(session, assembly))
+    yield _asked("subscribers", lambda: subscribers(session, assembly))
 
 
 def node() -> Finding:
@@ -166,20 +171,69 @@ def quotas(session: Session, assembly: Assembly) -> Iterator[Finding]:
 
 def needed_quotas(assembly: Assembly) -> dict[str, int]:
     """How many of which instances may run at once, by the names that Service Quotas has for them."""
-    needed: dict[str, int] = {}
+    needed: Counter[str] = Counter()
     for pipeline in assembly.of("AWS::SageMaker::Pipeline"):
-        definition = _definition(pipeline.properties)
-        values = {item["Name"]: item.get("DefaultValue") for item in definition["Parameters"]}
-        text = json.dumps(definition)
-        kind, count = values["ProcessingInstanceType"], int(values["ProcessingInstanceCount"])
-        needed[f"{kind} for processing job usage"] = count
-        use = "spot training job usage" if '"EnableManagedSpotTraining": true' in text else "training job usage"
-        needed[f"{values['TrainingInstanceType']} for {use}"] = int(values.get("TuningParallelJobs") or 1)
+        # An execution's steps come one after another, those of two pipelines may not.
+        needed += _of_pipeline(definitions.of(pipeline.properties))
     for fleet in fleets(assembly):
-        name = f"{fleet.instance_type} for endpoint usage"
         # A blue/green switch has the new fleet beside the old one.
-        needed[name] = needed.get(name, 0) + fleet.most * (2 if fleet.is_switched else 1)
-    return needed
+        needed[f"{fleet.instance_type} for endpoint usage"] += fleet.most * (2 if fleet.is_switched else 1)
+    batch = assembly.outputs.get("endpoint", {})
+    if "BatchInstanceType" in batch:
+        # `cxr batch` starts a job for each of two media types.
+        needed[f"{batch['BatchInstanceType']} for transform job usage"] += 2 * int(batch["BatchInstanceCount"])
+    return dict(needed)
+
+
+def _of_pipeline(definition: dict[str, Any]) -> Counter[str]:
+    """The instances of the largest step of each kind."""
+    most: Counter[str] = Counter()
+    values = definitions.defaults(definition)
+    for step in definitions.all_steps(definition):
+        arguments, at_once = step["Arguments"], 1
+        if step["Type"] == "Processing":
+            use, cluster = "processing job usage", arguments["ProcessingResources"]["ClusterConfig"]
+        elif step["Type"] in {"Training", "Tuning"}:
+            job = arguments
+            if step["Type"] == "Tuning":
+                job = arguments["TrainingJobDefinition"]
+                limits = arguments["HyperParameterTuningJobConfig"]["ResourceLimits"]
+                at_once = int(definitions.value(limits["MaxParallelTrainingJobs"], values))
+            is_spot = bool(job.get("EnableManagedSpotTraining"))
+            use, cluster = f"{'spot ' if is_spot else ''}training job usage", job["ResourceConfig"]
+        else:
+            continue
+        kind, count = (definitions.value(cluster[key], values) for key in ("InstanceType", "InstanceCount"))
+        most |= Counter({f"{kind} for {use}": at_once * int(count)})
+    return most
+
+
+def subscribers(session: Session, assembly: Assembly) -> Finding:
+    """Whether anybody hears of what the alarms tell."""
+    alarms = len(assembly.of("AWS::CloudWatch::Alarm"))
+    advice = (
+        f"Set `notification_email` of {session.env} in cdk.json and deploy, or subscribe to the topic in the output "
+        "NotificationTopicArn yourself."
+    )
+    deployment = Deployment(session.client("cloudformation"), env=session.env, region=session.region)
+    try:
+        topic = deployment.output("training", "NotificationTopicArn")
+    except CommandError:
+        emails = [one.properties.get("Endpoint") for one in assembly.of("AWS::SNS::Subscription")]
+        if any(emails):
+            return Finding("subscribers", State.FINE, f"the templates subscribe {len(emails)} to {alarms} alarms")
+        return Finding(
+            "subscribers", State.WRONG, f"nobody is to hear of {alarms} alarms, releases and refusals", advice
+        )
+    pages = session.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
+    arns = [one["SubscriptionArn"] for page in pages for one in page["Subscriptions"]]
+    # SNS answers a word in place of the ARN until the address has confirmed (API_Subscribe).
+    confirmed = [arn for arn in arns if arn.startswith("arn:")]
+    if confirmed:
+        return Finding("subscribers", State.FINE, f"{len(confirmed)} hear of {alarms} alarms")
+    if arns:
+        return Finding("subscribers", State.WRONG, f"none of {len(arns)} has confirmed", "Open the mail of SNS there.")
+    return Finding("subscribers", State.WRONG, f"nobody hears of {alarms} alarms, releases and refusals", advice)
 
 
 def images(session: Session, assembly: Assembly) -> Iterator[Finding]:
@@ -206,12 +260,6 @@ def image_names(assembly: Assembly) -> set[tuple[str, str, str, str]]:
         text = re.sub(r'", \{"Ref": "AWS::URLSuffix"\}, "', "amazonaws.com", text)
         found.update(_IMAGE.findall(text))
     return found
-
-
-def _definition(properties: dict[str, Any]) -> dict[str, Any]:
-    body = properties["PipelineDefinition"]["PipelineDefinitionBody"]
-    template = body["Fn::Sub"] if isinstance(body, dict) else body
-    return dict(json.loads(template[0] if isinstance(template, list) else template))
 
 
 def _needed_bootstrap(folder: Path, env: str) -> int:

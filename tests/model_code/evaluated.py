@@ -30,6 +30,7 @@ def made_scores(images: int = 80, separation: float = 4.0, seed: int = 1, *, tem
         areas=rng.choice([500_000.0, 900_000.0, 1_300_000.0], images),
         unfamiliarity=np.where(np.arange(images) < 2, 1.5, rng.uniform(0.2, 0.6, images)),
         features=rng.normal(size=(images, 3)),
+        paths=[f"test/{('NORMAL', 'PNEUMONIA')[int(label)]}/{number}.jpeg" for number, label in enumerate(labels)],
     )
 
 

@@ -69,7 +69,7 @@ def test_an_image_unlike_the_training_images_is_refused_and_named(place, doubtfu
         refused = endpoint.invoke(bright, "image/png")
         assert (refused.status, refused.code) == (500, "not_a_radiograph")
         assert "The image does not look like" in refused.document["error"]
-        assert "1.50 times as much as is accepted" in refused.document["error"]
+        assert "distance from them is 1.50, and up to 1.00 is accepted" in refused.document["error"]
         assert "Image 2 does not look like" in endpoint.invoke(body, "application/json").document["error"]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
 import shutil
 import tarfile
 
@@ -83,7 +85,8 @@ def test_what_training_exports_is_scored_and_reported(inputs, job_directory, pac
     place(inputs, "model", packed)
     evaluate.main(arguments())
     output = job_directory / "processing" / "output" / "evaluation"
-    names = ["evaluation.json", "model_card.json", "reference.json", "report.html"]
+    names = ["evaluation.json", "model_card.json", "reference.json", "report.html", "test_predictions.csv"]
+    names.append("validation_predictions.csv")
     assert sorted(path.name for path in output.iterdir()) == names
     document = written(job_directory)
     assert document["test"] == {"images": 40, "patients": 30, "prevalence": 0.5, "resamples": 1000}
@@ -92,7 +95,16 @@ def test_what_training_exports_is_scored_and_reported(inputs, job_directory, pac
     assert json.loads(json.loads((output / "model_card.json").read_text())["content"])["training_details"]
     page = (output / "report.html").read_text()
     assert len(page) < 3_000_000
-    assert "secret" not in page, "the report is passed on: it names neither patients nor files of the test split"
+    assert "secretpatient" not in page, "the report is passed on: it names no patients"
+    rows = list(csv.DictReader((output / "test_predictions.csv").read_text().splitlines()))
+    assert len(rows) == 40
+    assert "secretpatient" not in (output / "test_predictions.csv").read_text()
+    wrong = {
+        row["file"].rpartition("/")[2] for row in rows if (float(row["score"]) >= 0.4) != (row["label"] == "PNEUMONIA")
+    }
+    named = set(re.findall(r"secret\d+\.jpeg", page))
+    assert named, "who looks for the reason of an error needs its file"
+    assert named <= wrong, "and of no other"
     assert "auc 0." in capsys.readouterr().out
     assert not (job_directory / "output" / "message").exists()
 

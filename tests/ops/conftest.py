@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -14,6 +17,9 @@ from typer.testing import CliRunner, Result
 from ops.base.session import Session
 from ops.cli import app
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
+ENVIRONMENTS = sorted(CONTEXT["environments"])
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 PIPELINE_ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/cxr-dev"
 GROUP_ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev"
@@ -42,6 +48,30 @@ def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr("ops.commands.workspace.Workspace.poll_seconds", 0.0)
+
+
+@pytest.fixture(scope="session")
+def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder with an environment's templates."""
+
+    @cache
+    def synthesised(environment: str) -> Path:
+        output = tmp_path_factory.mktemp(environment)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CDK_VALIDATION", "false")
+            import infra  # noqa: F401, I001 - configures jsii before aws_cdk starts it
+            from aws_cdk import App
+
+            from infra.application import add_stacks
+            from infra.settings import Settings
+
+            context = {**CONTEXT, "env": environment}
+            app = App(context=context, outdir=str(output))
+            add_stacks(app, Settings.load(context))
+            app.synth()
+        return output
+
+    return synthesised
 
 
 def client(service: str, region: str = "us-east-1") -> Any:

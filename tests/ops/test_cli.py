@@ -159,3 +159,8 @@ def test_the_shell_completes_commands_and_options(typed: str, completed: str) ->
         check=False,
     )
     assert ran.stdout.split() == [completed]
+
+
+@pytest.mark.parametrize("command", sorted(typer.main.get_command(cli.app).commands))  # type: ignore[attr-defined]
+def test_help_shows_no_type_where_no_value_is_taken(cxr: Callable[..., Result], command: str) -> None:
+    assert "<bool>" not in cxr(command, "--help").stdout

@@ -108,6 +108,7 @@ def compiled() -> dict[str, str]:
 
 
 PLACEHOLDERS = {
+    "SourceRevision": "0123456789ab",
     "ArtifactBucketName": "artifacts",
     "ArtifactKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "StepRoleArn": "arn:aws:iam::123456789012:role/cxr-dev-training-StepRole",

@@ -9,6 +9,7 @@ import pytest
 
 # What infra/ fills in. A name more or less breaks the deployment.
 PLACEHOLDERS = {
+    "SourceRevision",
     "ArtifactBucketName",
     "ArtifactKeyArn",
     "EngineLibraryUri",

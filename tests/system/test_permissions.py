@@ -15,7 +15,7 @@ from tests.system.deployed import Stack, eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
-APP = ("app.py", "cdk.json", "infra", "lambdas", "model_code", "pipeline")
+APP = ("app.py", "cdk.json", "docs", "infra", "lambdas", "model_code", "pipeline")
 
 
 @contextmanager

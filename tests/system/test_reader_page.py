@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from lambdas.http.problems import CONTENT_TYPE, KINDS, Problem
+from tests.browser import chromium, drop, listen, serious
 from tests.lambdas.dicom_files import dicom_file
 from tests.system.deployed import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
-# Chromium as root has no sandbox, and without the rest it asks the network for things nobody needs here.
-_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # With this variable the tests write the pictures of the documentation.
 _SCREENSHOTS = os.environ.get("CXR_SCREENSHOTS")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    executable = shutil.which("chromium")
-    if executable is None:
-        pytest.skip("no chromium on this machine: install the Debian package of that name")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
-        yield launched
-        launched.close()
+    yield from chromium()
 
 
 @pytest.fixture
@@ -58,16 +40,7 @@ def page(browser: Browser, stack: Stack, complaints: list[str]) -> Iterator[Page
     """The page as it opens, with the key filled in; complaints fail."""
     context = browser.new_context(color_scheme="light")
     opened = context.new_page()
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on(
-        "console",
-        # A refused request is the API's answer, which the page shows.
-        lambda line: (
-            complaints.append(line.text)
-            if line.type == "error" and "Failed to load resource" not in line.text
-            else None
-        ),
-    )
+    listen(opened, complaints)
     opened.goto(stack.page_url)
     opened.get_by_label("API key").fill(stack.key)
     yield opened
@@ -78,28 +51,6 @@ def page(browser: Browser, stack: Stack, complaints: list[str]) -> Iterator[Page
 def ask(page: Page, image: Path) -> None:
     page.get_by_label("Radiograph").set_input_files(image)
     page.get_by_role("button", name="Ask the model").click()
-
-
-def drop(page: Page, image: Path) -> None:
-    transfer = page.evaluate_handle(
-        """([name, data]) => {
-            const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([bytes], name));
-            return transfer;
-        }""",
-        [image.name, base64.b64encode(image.read_bytes()).decode()],
-    )
-    page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
-
-
-def serious(page: Page) -> list[str]:
-    """Findings of the axe rules that keep people out."""
-    return [
-        f"{finding['id']}: {finding['nodes'][0]['html']}"
-        for finding in Axe().run(page).response["violations"]
-        if finding["impact"] in ("serious", "critical")
-    ]
 
 
 def picture(page: Page, name: str) -> None:
@@ -114,7 +65,6 @@ def test_a_dropped_radiograph_is_answered_with_probability_overlay_and_model(
     page.on("request", lambda request: asked.append(request.url))
 
     drop(page, examples["PNEUMONIA"])
-    page.get_by_role("button", name="Ask the model").click()
 
     expect(page.locator("#sentence")).to_contain_text("probability of pneumonia 0.", timeout=30_000)
     expect(page.get_by_role("heading", name="Result")).to_be_focused()

@@ -25,7 +25,7 @@ from tests.system.deployed import Inbox, Stack, eventually, succeeded
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
-APP = ("app.py", "cdk.json", "infra", "lambdas", "model_code", "pipeline")
+APP = ("app.py", "cdk.json", "docs", "infra", "lambdas", "model_code", "pipeline")
 REALTIME = {
     "kind": "realtime",
     "instance_type": "ml.c6i.xlarge",

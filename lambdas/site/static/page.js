@@ -5,11 +5,13 @@ const SECRET = "cxr-secret";
 const LARGEST_BODY = Number(document.documentElement.dataset.maxImageBytes);
 const byId = (id) => document.getElementById(id);
 const fileSize = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+const FILE_HELP = byId("file-help").textContent;
 const percent = (value) => `${(100 * value).toFixed(2)}%`;
 
 let authentication = "api_key";
 let chosen = null; // the file that was dropped or picked
-let shown = null; // the prediction on the page
+let asking = null; // aborts the request that is under way, whose answer nobody wants once another file is chosen
+let shown = null; // the prediction on the page, with its file: { file, prediction, row }
 
 class Problem extends Error {
   constructor(document) {
@@ -23,12 +25,18 @@ function headers() {
   return authentication === "api_key" ? { "x-api-key": secret } : { authorization: `Bearer ${secret}` };
 }
 
+const NOT_FROM_A_BROWSER = new Problem({
+  title: "Not from a browser",
+  detail: "This deployment takes requests signed with AWS credentials only: use `cxr predict`.",
+});
+
 // One request to the API; an answer that is not 2xx is thrown as a Problem.
 async function call(path, options = {}) {
   let response;
   try {
     response = await fetch(path, { ...options, headers: { ...headers(), ...options.headers } });
-  } catch {
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
     throw new Problem({ title: "No connection", detail: "The API could not be reached. Check the network and try again." });
   }
   const text = await response.text();
@@ -44,7 +52,12 @@ async function call(path, options = {}) {
 
 // What a file is, by its first bytes: names and the browser's guess are wrong too often.
 async function mediaType(file) {
-  const start = new Uint8Array(await file.slice(0, 132).arrayBuffer());
+  let start;
+  try {
+    start = new Uint8Array(await file.slice(0, 132).arrayBuffer());
+  } catch {
+    throw new Problem({ title: "Not readable", detail: `${file.name} cannot be read: it is a folder, or it was changed or removed. Choose it again.` });
+  }
   const begins = (bytes, at = 0) => bytes.every((byte, index) => start[at + index] === byte);
   if (begins([0xff, 0xd8, 0xff])) return "image/jpeg";
   if (begins([0x89, 0x50, 0x4e, 0x47])) return "image/png";
@@ -52,9 +65,10 @@ async function mediaType(file) {
   throw new Problem({ title: "Not a radiograph's file", detail: `${file.name} is no JPEG, PNG or DICOM file.`, code: "unsupported_media_type" });
 }
 
-async function upload(file, type) {
+async function upload(file, type, signal) {
   const form = await call("v1/uploads", {
     method: "POST",
+    signal,
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ media_type: type }),
   });
@@ -63,8 +77,9 @@ async function upload(file, type) {
   data.append("file", file);
   let response;
   try {
-    response = await fetch(form.url, { method: "POST", body: data });
-  } catch {
+    response = await fetch(form.url, { method: "POST", body: data, signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
     response = { ok: false };
   }
   if (!response.ok) {
@@ -73,13 +88,14 @@ async function upload(file, type) {
   return form.upload;
 }
 
-async function predict(file, type) {
+async function predict(file, type, signal) {
   if (file.size <= LARGEST_BODY) {
-    return call("v1/predictions?explain=true", { method: "POST", headers: { "content-type": type }, body: file });
+    return call("v1/predictions?explain=true", { method: "POST", signal, headers: { "content-type": type }, body: file });
   }
-  const key = await upload(file, type);
+  const key = await upload(file, type, signal);
   return call("v1/predictions?explain=true", {
     method: "POST",
+    signal,
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ upload: key }),
   });
@@ -98,54 +114,88 @@ function showError(error) {
   box.hidden = false;
 }
 
+// What the model answered, in one word: between the two labels it may be able to tell neither.
+const answerOf = ({ label, indeterminate }) => (indeterminate ? "INDETERMINATE" : label);
+
+// DICOM files say what they show, often wrongly or not at all: the model answers, and a person is told.
+const BODY_PARTS = {
+  other: "The file says that it does not show the chest. The model knows chest radiographs only: its answer means nothing for anything else.",
+  unstated: "The file does not say which part of the body it shows. The model knows chest radiographs only.",
+};
+
 function showPicture(file, prediction) {
   const address = (png) => `data:${png.media_type};base64,${png.data}`;
-  const picture = byId("radiograph");
-  URL.revokeObjectURL(picture.src);
   // Browsers show no DICOM: the answer has the picture that the model was shown.
-  picture.src = prediction.radiograph ? address(prediction.radiograph) : URL.createObjectURL(file);
+  byId("radiograph").src = prediction.radiograph ? address(prediction.radiograph) : URL.createObjectURL(file);
+  byId("radiograph").alt = `The radiograph in ${file.name}`;
   byId("overlay").src = address(prediction.overlay);
 }
 
 function showResult(file, prediction) {
-  shown = prediction;
-  const { probability, threshold, label, indeterminate, model } = prediction;
+  const answered = new Date().toLocaleTimeString();
+  shown = { file, prediction, row: remember(file, prediction, answered) };
+  const { probability, threshold, model } = prediction;
   const band = model.indeterminate;
-  byId("sentence").textContent = indeterminate
-    ? `Indeterminate: probability of pneumonia ${probability.toFixed(3)}, too close to the threshold to tell (${label} by the threshold alone).`
-    : `${label}: probability of pneumonia ${probability.toFixed(3)}.`;
+  const answer = answerOf(prediction);
+  byId("identity").textContent = `${file.name}, ${fileSize(file.size)}, answered at ${answered}`;
+  byId("sentence").textContent =
+    answer === "INDETERMINATE"
+      ? `Indeterminate: probability of pneumonia ${probability.toFixed(3)}, too close to the threshold for the model to tell.`
+      : `${answer}: probability of pneumonia ${probability.toFixed(3)}.`;
+  byId("sentence").dataset.answer = answer;
+  const warning = BODY_PARTS[prediction.dicom?.body_part];
+  byId("body-part").textContent = warning ?? "";
+  byId("body-part").hidden = !warning;
   byId("band").style.left = percent(band.low);
   byId("band").style.width = percent(Math.max(0, band.high - band.low));
   byId("threshold").style.left = percent(threshold);
   byId("probability").style.left = percent(probability);
+  byId("probability").dataset.answer = answer;
   const described = `Threshold ${threshold.toFixed(3)} (dashed); between ${band.low.toFixed(3)} and ${band.high.toFixed(3)} (shaded) the model cannot tell.`;
   byId("scale-help").textContent = described;
   byId("scale").setAttribute("aria-label", `Probability ${probability.toFixed(3)} on a scale from 0 to 1. ${described}`);
   showPicture(file, prediction);
-  for (const button of byId("feedback").querySelectorAll("button")) button.setAttribute("aria-pressed", "false");
+  for (const button of byId("feedback").querySelectorAll("button")) {
+    button.setAttribute("aria-pressed", "false");
+    button.disabled = false;
+  }
+  byId("feedback-title").textContent = `What do you read in ${file.name}?`;
   byId("feedback-status").textContent = "Your label is kept to watch how well the model does.";
   byId("result").hidden = false;
   byId("result-title").focus();
-  remember(file, prediction);
 }
 
-function remember(file, prediction) {
+function settle() {
+  asking = null;
+  byId("progress").textContent = "";
+  byId("ask").querySelector("button").disabled = authentication === "iam";
+}
+
+// Nothing of an answer stays beside the name of another file: not its picture, and not what its labels would go to.
+function clearResult() {
+  asking?.abort();
+  shown = null;
+  byId("result").hidden = true;
+  byId("error").hidden = true;
+  settle();
+  URL.revokeObjectURL(byId("radiograph").src);
+  // Without an address: an image keeps showing the last one until the next has loaded.
+  for (const image of ["radiograph", "overlay"]) byId(image).removeAttribute("src");
+}
+
+function remember(file, prediction, answered) {
   const row = document.createElement("tr");
-  const cells = [
-    new Date().toLocaleTimeString(),
-    file.name,
-    prediction.probability.toFixed(3),
-    prediction.indeterminate ? `${prediction.label}, indeterminate` : prediction.label,
-    `version ${prediction.model.version}`,
-  ];
+  const cells = [answered, file.name, prediction.probability.toFixed(3), answerOf(prediction), `version ${prediction.model.version}`, ""];
   for (const text of cells) {
     const cell = document.createElement("td");
     cell.textContent = text;
     row.append(cell);
   }
+  row.dataset.answer = answerOf(prediction);
   byId("history").prepend(row);
   byId("history-wide").hidden = false;
   byId("history-empty").hidden = true;
+  return row;
 }
 
 // Figures with their 95 % intervals, as the evaluation on held-out patients has them.
@@ -181,51 +231,88 @@ async function showModel() {
   byId("model-empty").hidden = true;
 }
 
-async function ask(event) {
-  event.preventDefault();
+async function ask() {
   const file = chosen;
-  byId("error").hidden = true;
+  clearResult();
   if (!file) {
     showError(new Problem({ title: "No file", detail: "Choose or drop a radiograph first." }));
     return;
   }
   sessionStorage.setItem(SECRET, byId("secret").value);
-  const button = byId("ask").querySelector("button");
-  button.disabled = true;
-  byId("result").hidden = true;
+  const request = new AbortController();
+  asking = request;
+  byId("ask").querySelector("button").disabled = true;
   byId("progress").textContent = `Asking the model about ${file.name}…`;
   try {
     const type = await mediaType(file);
-    showResult(file, await predict(file, type));
+    const prediction = await predict(file, type, request.signal);
+    // Another file may have been chosen while the answer was read.
+    if (asking !== request) return;
+    showResult(file, prediction);
     await showModel();
   } catch (error) {
-    showError(error);
+    if (asking === request) showError(error);
   } finally {
-    button.disabled = false;
-    byId("progress").textContent = "";
+    if (asking === request) settle();
   }
 }
 
 async function sendLabel(event) {
   const button = event.target.closest("button[data-label]");
   if (!button || !shown) return;
+  const labelled = shown;
+  const { label } = button.dataset;
   const status = byId("feedback-status");
+  const buttons = [...byId("feedback").querySelectorAll("button")];
+  // One at a time: the last label counts, and two under way could arrive the other way round.
+  for (const one of buttons) one.disabled = true;
+  let said;
   try {
-    await call(`v1/predictions/${encodeURIComponent(shown.id)}/feedback`, {
+    await call(`v1/predictions/${encodeURIComponent(labelled.prediction.id)}/feedback`, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ label: button.dataset.label }),
+      body: JSON.stringify({ label }),
     });
-    for (const other of byId("feedback").querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
-    status.textContent = `Thank you: kept as ${button.dataset.label}.`;
+    labelled.row.lastElementChild.textContent = label;
+    said = `Thank you: ${labelled.file.name} is kept as ${label}.`;
   } catch (error) {
-    status.textContent = `Not kept: ${error.message}`;
+    said = `Not kept: ${error.message}`;
   }
+  if (shown !== labelled) return;
+  for (const one of buttons) {
+    one.disabled = false;
+    one.setAttribute("aria-pressed", String(one.dataset.label === labelled.row.lastElementChild.textContent));
+  }
+  button.focus(); // a button that is disabled loses it
+  status.textContent = said;
 }
 
 function choose(file) {
+  clearResult();
   chosen = file ?? null;
-  if (chosen) byId("file-help").textContent = `${chosen.name}, ${fileSize(chosen.size)}`;
+  byId("file-help").textContent = chosen ? `${chosen.name}, ${fileSize(chosen.size)}` : FILE_HELP;
+}
+
+// A drop asks at once, wherever on the page it falls: a browser would leave the page to show the file.
+function take(files) {
+  if (files.length !== 1) {
+    choose(null);
+    byId("file").value = "";
+    showError(
+      files.length
+        ? new Problem({ title: "One radiograph at a time", detail: `${files.length} files were dropped, and none was sent. Drop one; \`cxr predict\` takes many.` })
+        : new Problem({ title: "No file", detail: "What was dropped is no file. Save the radiograph first, then drop the file." }),
+    );
+    return;
+  }
+  byId("file").files = files;
+  choose(files[0]);
+  if (authentication === "iam") showError(NOT_FROM_A_BROWSER);
+  else if (byId("secret").value.trim()) ask();
+  else {
+    byId("secret").focus();
+    showError(new Problem({ title: `No ${byId("secret-label").textContent}`, detail: "Enter it first, then ask the model." }));
+  }
 }
 
 // How clients prove who they are is a setting of the deployment; its OpenAPI document says it.
@@ -235,24 +322,30 @@ async function learnAuthentication() {
   if (authentication === "jwt") byId("secret-label").textContent = "Access token";
   if (authentication === "iam") {
     byId("signing").hidden = true;
-    byId("ask").querySelector("button").disabled = true;
-    showError(new Problem({ title: "Not from a browser", detail: "This deployment takes requests signed with AWS credentials only: use `cxr predict`." }));
+    settle();
+    showError(NOT_FROM_A_BROWSER);
   }
 }
 
 byId("secret").value = sessionStorage.getItem(SECRET) ?? "";
-byId("ask").addEventListener("submit", ask);
+byId("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  ask();
+});
 byId("file").addEventListener("change", (event) => choose(event.target.files[0]));
 byId("feedback").addEventListener("click", sendLabel);
 byId("opacity").addEventListener("input", (event) => {
   byId("overlay").style.opacity = event.target.value / 100;
 });
-const drop = byId("drop");
 for (const name of ["dragover", "dragleave", "drop"]) {
-  drop.addEventListener(name, (event) => {
+  document.addEventListener(name, (event) => {
+    // Text may be dropped into the field for the key, as anywhere.
+    if (event.target === byId("secret") && !event.dataTransfer.types.includes("Files")) return;
     event.preventDefault();
-    drop.classList.toggle("over", name === "dragover");
+    byId("drop").classList.toggle("over", name === "dragover");
   });
 }
-drop.addEventListener("drop", (event) => choose(event.dataTransfer.files[0]));
+document.addEventListener("drop", (event) => {
+  if (event.defaultPrevented) take(event.dataTransfer.files);
+});
 learnAuthentication().catch(showError);

@@ -354,6 +354,13 @@ def test_limits_are_those_of_the_settings(environment: str, templates: Templates
             "Quota": {"Limit": api["requests_per_day"], "Period": "DAY"},
         },
     )
+    method = {"HttpMethod": "*", "ResourcePath": "/*"}
+    limits = {"ThrottlingRateLimit": api["stage_requests_per_second"], "ThrottlingBurstLimit": api["stage_burst"]}
+    template.has_resource_properties(
+        "AWS::ApiGateway::Stage", {"MethodSettings": [Match.object_like({**method, **limits})]}
+    )
+    assert api["requests_per_second"] < api["stage_requests_per_second"], "one busy client leaves the others something"
+    assert api["burst"] < api["stage_burst"]
     template.has_resource_properties(
         "AWS::Lambda::Function",
         {

@@ -17,6 +17,7 @@ import pytest
 from infra.base.assets import (
     ROOT,
     libraries,
+    source_revision,
     stage_function,
     stage_function_with_libraries,
     stage_libraries,
@@ -316,3 +317,24 @@ def test_what_is_vendored_is_built_for_the_machine_that_it_goes_to() -> None:
         objects = [path for path in folder.rglob("*.so*") if path.is_file()]
         assert {int.from_bytes(path.read_bytes()[18:20], "little") for path in objects} <= {machines[machine]}
         assert not [path.name for path in objects if ".cpython-" in path.name and ".cpython-312-" not in path.name]
+
+
+def test_the_source_revision_is_the_commit_of_the_code_and_says_where_files_differ(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        done = ["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments]
+        subprocess.run(done, cwd=tmp_path, check=True, capture_output=True)
+
+    assert source_revision(root=tmp_path) == "unknown"
+    git("init", "-q")
+    (tmp_path / "model_code").mkdir()
+    (tmp_path / "model_code" / "train.py").write_text("1")
+    git("add", "-A")
+    git("commit", "-qm", "first")
+    first = source_revision(root=tmp_path)
+    assert len(first) == 12
+    (tmp_path / "README").write_text("2")
+    git("add", "-A")
+    git("commit", "-qm", "second")
+    assert source_revision(root=tmp_path) == first, "nothing is trained again for a document"
+    (tmp_path / "model_code" / "train.py").write_text("3")
+    assert source_revision(root=tmp_path) == f"{first}-dirty"

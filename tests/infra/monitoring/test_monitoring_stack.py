@@ -71,6 +71,10 @@ def test_an_alarm_says_when_it_begins_and_ends_and_what_to_do(environment: str, 
         assert alarm["AlarmActions"] == alarm["OKActions"], subject
         assert len(alarm["AlarmActions"]) == 1, subject
         assert alarm["AlarmDescription"].endswith(f"#{subject}"), subject
+        # A mail has to do without the page, which not everybody who gets it can open.
+        first = runbook.partition(f"\n## {subject}\n")[2].partition(". ")[0].partition(".\n")[0]
+        assert " ".join(first.split())[:40] in alarm["AlarmDescription"], subject
+        assert len(alarm["AlarmDescription"]) <= 1024, subject
         assert subject in sections
 
 

@@ -135,3 +135,30 @@ def test_an_unexpected_failure_is_logged_and_not_told(upload, dynamodb, log):
     problem(answer, 500, "internal_error")
     assert "ResourceNotFound" not in answer["body"]
     assert "ResourceNotFound" in log.getvalue()
+
+
+DEEP = "[" * 4_000
+HOSTILE = {
+    "deep arrays": DEEP,
+    "deep objects": '{"media_type":' * 500,
+    "deep and complete": '{"media_type": "image/png", "x": ' + "[" * 3_000 + "]" * 3_000 + "}",
+    "a number of many digits": '{"media_type": ' + "9" * 6_000 + "}",
+    "many unknown members": json.dumps({f"secret{number}": 1 for number in range(400)}),
+    "a long unknown member": json.dumps({"media_type": "image/png", "secret" * 1_000: 1}),
+    "a large document": json.dumps({"media_type": "image/png" + " " * 2_000_000}),
+    "an array of the right thing": '[{"media_type": "image/png"}]',
+    "a member that is an array": '{"media_type": ["image/png"]}',
+    "not UTF-8": base64.b64encode('{"media_type": "image/png"}'.encode("utf-16")).decode(),
+    "not base64": "%%%",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_documents_are_refused_in_a_sentence_of_ours(upload, log, name):
+    """Neither a failure of ours nor an answer that grows with the question."""
+    in_base64 = name.startswith("not ")
+    answer = upload(HOSTILE[name], isBase64Encoded=in_base64)
+    detail = problem(answer, 400, "invalid_request")["detail"]
+    assert len(answer["body"]) < 600
+    assert "secret" not in detail
+    assert "unexpected" not in log.getvalue()

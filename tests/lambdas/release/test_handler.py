@@ -9,6 +9,7 @@ ENVIRONMENT = {
     "ENDPOINT_NAME": "cxr-dev",
     "RELEASED_TYPES": "AWS::SageMaker::Model,AWS::SageMaker::Endpoint",
     "MODEL_PACKAGE_GROUP_NAME": "cxr-dev",
+    "ARTIFACT_BUCKET_NAME": "artifacts",
     "NOTIFICATION_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:topic",
 }
 EVENT = {

@@ -1,5 +1,6 @@
 """What an event leads to: the registry and the stack decide, whatever order and number events arrive in."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from lambdas.release.notification import Notifier
 from lambdas.release.package import StateChange, state_change
 from lambdas.release.release import Release, StackBusyError
 from lambdas.release.stack import EndpointStack, Token
+from lambdas.release.verdict import Verdicts
 
 GROUP = "cxr-dev"
 STACK = "cxr-dev-endpoint"
@@ -140,11 +142,29 @@ class Endpoint:
 
 
 @dataclass
+class Bucket:
+    """The verdicts, by key."""
+
+    kept: dict = field(default_factory=dict)
+
+    def put_object(self, *, Bucket, Key, Body, ContentType):  # noqa: N803
+        assert (Bucket, ContentType) == ("artifacts", "application/json")
+        self.kept[Key] = json.loads(Body)
+
+    def of(self, version):
+        """What was said about a version: outcomes, each with its sentence, one an approval."""
+        found = {key: said for key, said in self.kept.items() if key.startswith(f"releases/{version}/")}
+        assert all(said["package_arn"] == arn(version) for said in found.values())
+        return [(said["outcome"], said["sentence"]) for said in found.values()]
+
+
+@dataclass
 class World:
     registry: Registry = field(default_factory=Registry)
     cloudformation: CloudFormation = field(default_factory=CloudFormation)
     topic: Topic = field(default_factory=Topic)
     endpoint: Endpoint = field(default_factory=Endpoint)
+    bucket: Bucket = field(default_factory=Bucket)
     seconds: float = 0.0
     during_sleep: list = field(default_factory=list)
 
@@ -165,6 +185,7 @@ class World:
             stack=EndpointStack(self.cloudformation, STACK, RELEASED_TYPES),
             endpoint=self.endpoint,
             notifier=Notifier(topic.Topic(self.topic, "arn:aws:sns:us-east-1:123456789012:topic")),
+            verdicts=Verdicts(self.bucket, "artifacts"),
             group=GROUP,
             sleep=self.sleep,
         )
@@ -529,3 +550,87 @@ def test_event_as_sagemaker_documents_it():
     assert state_change({**event, "detail-type": "SageMaker Endpoint State Change"}) is None
     assert state_change({**event, "source": "someone.else"}) is None
     assert state_change({**event, "detail": {"ModelPackageName": "unversioned"}}) is None
+
+
+class TestVerdict:
+    """Whoever approved is told how it ended, whatever that is."""
+
+    def test_a_release_that_was_verified(self, world):
+        world.serve(1)
+        assert world.bucket.of(1) == [("released", "The endpoint was asked, and serves it.")]
+
+    def test_a_release_whose_model_does_not_answer(self, world):
+        """CloudFormation calls it done, and the endpoint is configured for it: neither says that it answers."""
+        world.serve(1)
+        world.registry.set(2, "Approved")
+        world.deliver(2)
+        world.cloudformation.finish()
+        world.endpoint.wrong[arn(2)] = "It answered 502."
+        assert world.conclude() == "taken_back"
+        ((outcome, sentence),) = world.bucket.of(2)
+        assert (outcome, sentence) == ("taken_back", f"It answered 502. {arn(1)} is being put back.")
+        world.cloudformation.finish()
+        assert world.conclude() == "restored"
+        assert len(world.bucket.of(2)) == 1
+        assert world.bucket.of(1)[0][0] == "released"
+
+    def test_a_release_that_cloudformation_took_back(self, world):
+        world.serve(1)
+        world.registry.set(2, "Approved")
+        world.deliver(2)
+        world.cloudformation.roll_back(arn(1), "The model did not load.")
+        assert world.conclude() == "rolled_back"
+        assert world.bucket.of(2) == [("rolled_back", "It was rolled back: Endpoint: The model did not load.")]
+
+    def test_of_two_approvals_at_once_the_one_that_loses_is_told(self, world):
+        world.registry.set(1, "Approved")
+        world.registry.set(2, "Approved")
+        assert world.deliver(2) == "requested"
+        world.cloudformation.finish()
+        assert world.deliver(1) == "superseded"
+        assert world.bucket.of(1) == [("superseded", f"{arn(2)} was approved after it and is what is served.")]
+
+    def test_an_approval_that_the_stack_refuses(self, world):
+        world.cloudformation.refuses = "The stack is locked."
+        world.registry.set(1, "Approved")
+        assert world.deliver(1) == "failed"
+        assert world.bucket.of(1) == [("failed", "The stack could not be updated: The stack is locked.")]
+
+    def test_an_approval_that_was_withdrawn_before_it_was_followed(self, world):
+        world.registry.set(1, "Rejected")
+        assert world.deliver(1) == "stale"
+        assert world.bucket.of(1)[0][0] == "withdrawn"
+
+    def test_an_approval_of_what_is_released_already(self, world):
+        world.serve(1)
+        world.registry.set(1, "Approved")
+        assert world.deliver(1) == "already_serving"
+        assert [outcome for outcome, _ in world.bucket.of(1)] == ["released", "released"]
+        world.endpoint.wrong[arn(1)] = "It answered 502."
+        world.registry.set(1, "Approved")
+        assert world.deliver(1) == "unverified"
+
+    def test_a_repeated_event_leaves_one_verdict(self, world):
+        world.serve(1)
+        assert world.conclude() == "released"
+        assert len(world.bucket.of(1)) == 1
+
+    def test_what_is_rejected_while_it_is_rolled_out_does_not_stay(self, world):
+        """Two seconds after an approval somebody sees the mistake: the last good model has to go on answering."""
+        world.serve(1)
+        world.registry.set(2, "Approved")
+        world.deliver(2)
+        world.registry.set(2, "Rejected")
+        world.deliver(2, "Rejected")
+        world.cloudformation.finish()
+        assert world.conclude() == "taken_back"
+        assert "rejected while it was rolled out" in world.bucket.of(2)[0][1]
+        assert world.cloudformation.package == arn(1)
+
+    def test_a_first_release_that_is_rejected_stays_for_want_of_another_and_is_said(self, world):
+        world.registry.set(1, "Approved")
+        world.deliver(1)
+        world.registry.set(1, "Rejected")
+        assert world.deliver(1, "Rejected") == "rejected_while_serving"
+        world.cloudformation.finish()
+        assert world.conclude() == "released"

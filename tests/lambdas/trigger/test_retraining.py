@@ -52,6 +52,8 @@ def keep(retraining, monkeypatch, *kept):
             yield {"Contents": contents[1:]}
 
     monkeypatch.setattr(retraining.s3, "get_paginator", {"list_objects_v2": Paginator()}.__getitem__)
+    for key, _ in kept:
+        retraining.sagemaker.ended("Succeeded", f"s3://{BUCKET}/{key}")
 
 
 def told(retraining):
@@ -82,11 +84,49 @@ def test_training_starts_on_the_newest_dataset(retraining, monkeypatch):
     outcome = retraining.start(alarm(changed()))
     (request,) = retraining.sagemaker.requests
     assert outcome["status"] == "started"
-    uri = f"s3://{BUCKET}/datasets/{NEW}/archive.zip"
-    assert request["PipelineParameters"] == [{"Name": "InputArchiveUri", "Value": uri}]
+    assert request["PipelineParameters"] == [{"Name": "InputArchiveUri", "Value": uri(NEW)}]
     assert told(retraining) == ["retraining_started"]
-    assert uri in retraining.sns.messages[0]["Message"]
+    assert uri(NEW) in retraining.sns.messages[0]["Message"]
     assert outcome["execution_arn"] in retraining.sns.messages[0]["Message"]
+
+
+def uri(token):
+    return f"s3://{BUCKET}/datasets/{token}/archive.zip"
+
+
+@pytest.mark.parametrize(
+    ("ended", "chosen"),
+    [
+        ([("Failed", NEW, {"PreprocessImages": "Failed"})], OLD),
+        ([("Failed", NEW, {"PreprocessImages": "Succeeded", "TrainModel": "Failed"})], OLD),
+        ([("Failed", NEW, {"TrainModel": "Succeeded", "QualityGateFailed": "Failed"})], NEW),
+        ([("Executing", NEW, {"TrainModel": "Executing"})], OLD),
+        ([("Succeeded", NEW, {}), ("Failed", NEW, {"PreprocessImages": "Failed"})], NEW),
+        ([], OLD),
+    ],
+)
+def test_an_archive_that_no_model_was_trained_on_is_passed_over(retraining, monkeypatch, ended, chosen):
+    """The newest may be the very one that a run has refused, and would be refused again."""
+    keep(retraining, monkeypatch, (f"datasets/{OLD}/archive.zip", 1), (f"datasets/{NEW}/archive.zip", 2))
+    retraining.sagemaker.past.clear()
+    retraining.sagemaker.ended("Succeeded", uri(OLD))
+    for status, token, steps in ended:
+        retraining.sagemaker.ended(status, uri(token), steps)
+    assert retraining.start(alarm(changed()))["archive_uri"] == uri(chosen)
+
+
+def test_where_no_archive_has_trained_nothing_is_started(retraining, monkeypatch):
+    keep(retraining, monkeypatch, (f"datasets/{NEW}/archive.zip", 2))
+    retraining.sagemaker.past.clear()
+    retraining.sagemaker.ended("Failed", uri(NEW), {"PreprocessImages": "Failed"})
+    assert retraining.start(alarm(changed()))["status"] == "no_dataset"
+    assert told(retraining) == ["retraining_impossible"]
+
+
+def test_a_set_that_trained_and_is_not_kept_any_more_is_no_choice(retraining, monkeypatch):
+    keep(retraining, monkeypatch, (f"datasets/{OLD}/archive.zip", 1))
+    retraining.sagemaker.ended("Succeeded", uri(NEW))
+    assert retraining.start(alarm(changed()))["archive_uri"] == uri(OLD)
 
 
 def test_an_event_that_comes_again_starts_nothing_new_and_the_next_alarm_does(retraining, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from model_code.contract import job
@@ -49,3 +51,16 @@ def test_an_input_with_two_archives_is_refused(tmp_path):
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(job.JobError, match=r"found \['a\.zip', 'b\.zip'\]"):
         job.only_file(tmp_path, "*.zip")
+
+
+def test_a_processing_job_knows_its_execution_by_where_its_outputs_go(job_directory):
+    """Told by an argument, no step of two executions would be the same, and none could be cached."""
+    assert job.execution() == "unknown"
+    config = job_directory / "config"
+    config.mkdir()
+    output = {"OutputName": "evaluation", "S3Output": {"S3Uri": "s3://artifacts/executions/7md9jfchs8ik/evaluation"}}
+    request = {"ProcessingJobName": "n", "ProcessingOutputConfig": {"Outputs": [output]}}
+    (config / "processingjobconfig.json").write_text(json.dumps(request))
+    assert job.execution() == "7md9jfchs8ik"
+    (config / "processingjobconfig.json").write_text("{}")
+    assert job.execution() == "unknown"

@@ -31,7 +31,12 @@ def gallery_of(scores, *, cases=True):
 
 def page_of(evaluation, dataset_card, *, metadata=None, cases=True):
     return evaluation_report.render(
-        evaluation, metadata or made_metadata(), dataset_card, scores=SCORES, gallery=gallery_of(SCORES, cases=cases)
+        evaluation,
+        metadata or made_metadata(),
+        dataset_card,
+        scores=SCORES,
+        gallery=gallery_of(SCORES, cases=cases),
+        identity=evaluation_report.Identity("7md9jfchs8ik", "2026-11-24T10:00:00+00:00"),
     )
 
 
@@ -53,9 +58,9 @@ def test_it_refers_to_nothing_outside_itself(page):
 
 
 def test_every_link_of_the_contents_has_its_section(page):
-    anchors = re.findall(r'href="#([^"]+)"', page)
-    assert len(anchors) == 15
-    for anchor in anchors:
+    contents = page[page.index("<nav") : page.index("</nav>")]
+    assert len(re.findall(r'href="#([^"]+)"', contents)) == 15
+    for anchor in re.findall(r'href="#([^"]+)"', page):
         assert page.count(f'id="{anchor}"') == 1
 
 
@@ -74,10 +79,53 @@ def test_it_opens_with_the_failed_gates_and_the_intended_use(page, evaluation):
     assert f"<b>{evaluation['binary_classification_metrics']['auc']['value']:.3f}</b>" in key
 
 
-def test_a_model_that_passes_is_said_to_be_fit(dataset_card):
-    shown = page_of(made_evaluation(SCORES, quality_gates.Limits(0, 0, 0, 1)), dataset_card)
+def without_doubts(evaluation, card):
+    """An evaluation and a card that give no reason not to approve."""
+    calibration = evaluation["calibration"]
+    raw = {**calibration["raw"], "expected_calibration_error": {**calibration["raw"]["expected_calibration_error"]}}
+    raw["expected_calibration_error"]["value"] = calibration["expected_calibration_error"]["value"] + 0.01
+    return {**evaluation, "calibration": {**calibration, "raw": raw}}, {**card, "shortcuts": []}
+
+
+def test_a_model_that_passes_without_doubts_is_said_to_be_fit(dataset_card):
+    shown = page_of(*without_doubts(made_evaluation(SCORES, quality_gates.Limits(0, 0, 0, 1)), dataset_card))
     assert '<p class="verdict passed"><strong>Fit for registration' in shown
     assert "No model is serving yet" in shown
+    assert "Reasons not to approve" not in shown
+
+
+SHORTCUT = {
+    "probe": "file_size",
+    "auroc": 0.86,
+    "confidence_interval": [0.83, 0.89],
+    "images": 624,
+    "sentence": "The label can be predicted from the file size alone with AUROC 0.86.",
+}
+
+
+def test_gates_that_pass_over_a_shortcut_or_a_worse_calibration_are_no_green_light(dataset_card):
+    evaluation, card = without_doubts(made_evaluation(SCORES, quality_gates.Limits(0, 0, 0, 1)), dataset_card)
+    worse = {**evaluation["calibration"], "raw": {"expected_calibration_error": {"value": 0.001}}}
+    worse["raw"] = {
+        **evaluation["calibration"]["raw"],
+        "expected_calibration_error": {**evaluation["calibration"]["raw"]["expected_calibration_error"], "value": 0.0},
+    }
+    for shown, sentence, section in (
+        (page_of(evaluation, {**card, "shortcuts": [SHORTCUT]}), SHORTCUT["sentence"], "dataset"),
+        (page_of({**evaluation, "calibration": worse}, card), "makes the calibration worse", "calibration"),
+    ):
+        opening = shown[shown.index("<header>") : shown.index("</header>")]
+        assert "Fit for registration" not in opening
+        assert "verdict doubted" in opening
+        assert "verdict passed" not in opening
+        assert sentence in opening
+        assert f'href="#{section}"' in opening
+
+
+def test_it_opens_with_execution_dates_and_commit(page):
+    opening = page[page.index("<header>") : page.index("</header>")]
+    for said in ("Execution 7md9jfchs8ik", "evaluated 2026-11-24", "trained 2026-11-23", "revision abc1234"):
+        assert said in opening
 
 
 def test_figures_are_shown_with_both_intervals(page, evaluation):

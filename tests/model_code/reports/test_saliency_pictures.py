@@ -76,6 +76,11 @@ def test_a_probability_is_never_shown_as_certain(probability, shown):
     assert case.plain.caption == f"image 1: NORMAL, probability {shown}"
 
 
+def test_a_wrong_call_has_its_files_name():
+    case = saliency_pictures.case(41, np.zeros((8, 8, 1), np.uint8), np.zeros((8, 8)), SCORES, is_wrong=True)
+    assert case.plain.caption.startswith(f"{SCORES.paths[41].rpartition('/')[2]}: PNEUMONIA")
+
+
 def test_large_images_are_shrunk():
     sample = saliency_pictures.sample(0, np.zeros((300, 300, 1), np.uint8), SCORES)
     assert decoded(sample.source).shape == (224, 224, 1)

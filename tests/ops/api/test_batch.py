@@ -183,7 +183,7 @@ def test_the_summary_has_a_line_for_each_image_in_the_order_given() -> None:
     scores = [batch.Score("z.png", ANSWER), batch.Score("a, b.png", error="no answer")]
     rows = list(csv.DictReader(batch.table(scores).splitlines()))
     assert [row["path"] for row in rows] == ["z.png", "a, b.png"]
-    assert (rows[0]["probability"], rows[0]["label"], rows[0]["model"]) == ("0.9", "PNEUMONIA", ARN)
+    assert (rows[0]["probability"], rows[0]["label"], rows[0]["model_package_arn"]) == ("0.9", "PNEUMONIA", ARN)
     assert (rows[1]["probability"], rows[1]["error"]) == ("", "no answer")
 
 
@@ -252,3 +252,29 @@ class TestCommand:
         result = cxr("batch", str(images), "--async")
         assert result.exit_code == 1
         assert "give it `asynchronous` in cdk.json" in " ".join(result.output.split())
+
+
+def test_what_a_batch_cannot_take_is_said_and_what_has_no_suffix_is_taken(s3: Any, images: Path) -> None:
+    (images / "IM0001").write_bytes(b"\xff\xd8\xff\xe0")
+    (images / "scan").write_bytes(bytes(128) + b"DICM")
+    (images / "a.jpeg.overlay.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    told: list[str] = []
+    found = batch.sources(s3, [str(images)], told.append)
+    assert [Path(path).name for path in found] == ["IM0001", "a.jpeg", "b.JPG", "c.png"]
+    assert told == [
+        "Left out: 1 overlays that cxr drew itself and 1 files that are no JPEG, PNG or DICOM.",
+        "Left out: 1 DICOM files; DICOM files go through `cxr predict`.",
+    ]
+    for key in ("study/a.png", "study/a.png.overlay.png", "study/b.dcm", "study/readme.md"):
+        s3.put_object(Bucket="data", Key=key, Body=b"x")
+    assert batch.sources(s3, ["s3://data/study/"], told.append) == ["s3://data/study/a.png"]
+    assert told[2:] == told[:2]
+    items = batch.Store(s3, "data", "one").take(found, lambda _number: None)
+    assert items[0].content_type == "image/jpeg"
+
+
+def test_an_indeterminate_answer_is_neither_label_in_the_table() -> None:
+    prediction = {**ANSWER["predictions"][0], "indeterminate": True}  # type: ignore[dict-item]
+    (row,) = csv.DictReader(batch.table([batch.Score("a.jpeg", {**ANSWER, "predictions": [prediction]})]).splitlines())
+    assert (row["label"], row["indeterminate"]) == ("INDETERMINATE", "true")
+    assert "PNEUMONIA" not in row.values()

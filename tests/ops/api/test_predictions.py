@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -186,21 +187,18 @@ def test_an_api_that_is_not_there_is_an_error_of_the_file(tmp_path: Path) -> Non
     assert prediction.code == "unreachable"
 
 
-def test_folders_are_searched_for_images_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("b/2.PNG", "b/c/1.jpeg", "b/c/y.dcm", "b/.hidden.jpeg", "b/__MACOSX/3.jpeg", "b/notes.txt"):
-        _image(tmp_path / name, 1)
-    _image(tmp_path / "x.dcm", 1)
-    files = predictions.files_to_predict([tmp_path / "x.dcm", tmp_path / "b"])
-    assert [str(path.relative_to(tmp_path)) for path in files] == ["x.dcm", "b/2.PNG", "b/c/1.jpeg", "b/c/y.dcm"]
-
-
 @pytest.fixture
 def deployed(cloud: Cloud, api: Api, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     monkeypatch.setattr("ops.base.deployment.Deployment.api_url", property(lambda _deployment: api.url))
+    _can_ask(cloud)
+    return cloud
+
+
+def _can_ask(cloud: Cloud) -> None:
+    """Once more: for the next command of a test."""
     cloud.has_stack("api")
     expected = {"apiKey": "key-1", "includeValue": True}
     cloud.answers("apigateway", "get_api_key", {"id": "key-1", "value": "secret"}, expected)
-    return cloud
 
 
 @pytest.mark.usefixtures("deployed")
@@ -208,9 +206,13 @@ def test_predict_prints_one_line_a_file_in_the_order_given(cxr: Callable[..., Re
     images = [str(_image(tmp_path / f"{number:02d}.jpeg", number)) for number in (93, 7, 41, 39, 88, 1)]
     result = cxr("predict", *images)
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[:2] == [f"0.930  PNEUMONIA  {images[0]}", f"0.070  NORMAL     {images[1]}"]
+    assert result.stdout.splitlines()[:3] == [
+        f"0.930  PNEUMONIA      {images[0]}",
+        f"0.070  NORMAL         {images[1]}",
+        f"0.410  INDETERMINATE  {images[2]}",
+    ]
     assert [line.split()[2] for line in result.stdout.splitlines()] == images
-    assert "3 NORMAL, 3 PNEUMONIA; model version 3, threshold 0.400" in result.stderr
+    assert "2 INDETERMINATE, 2 NORMAL, 2 PNEUMONIA; model version 3, threshold 0.400" in result.stderr
     assert "For research use only." in result.stderr
 
 
@@ -240,6 +242,8 @@ def test_a_file_that_fails_is_named_and_the_others_go_on(cxr: Callable[..., Resu
         "threshold": 0.4,
         "model_version": 3,
         "model_package_arn": f"{GROUP_ARN}/3",
+        "modality": None,
+        "body_part": None,
     }
 
 
@@ -255,7 +259,8 @@ def test_csv_has_a_header_and_a_row_for_each_file_failed_ones_too(cxr: Callable[
     result = cxr("predict", "--csv", str(good), str(broken))
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert result.exit_code == ExitCode.FAILED
-    assert (rows[0]["path"], rows[0]["probability"], rows[0]["label"]) == (str(good), "0.41", "PNEUMONIA")
+    assert (rows[0]["path"], rows[0]["probability"]) == (str(good), "0.41")
+    assert rows[0]["label"] == "INDETERMINATE", "whoever counts this column counts neither label"
     assert (rows[0]["indeterminate"], rows[0]["model_version"], rows[0]["error"]) == ("true", "3", "")
     assert (rows[1]["probability"], rows[1]["code"]) == ("", "undecodable_image")
 
@@ -265,12 +270,13 @@ def test_one_answer_has_one_form(cxr: Callable[..., Result], tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("deployed")
-def test_a_result_near_the_threshold_is_marked(cxr: Callable[..., Result], tmp_path: Path) -> None:
-    """What the model leaves open must not look like what it decides."""
-    result = cxr("predict", str(_image(tmp_path / "a.jpeg", 45)), str(_image(tmp_path / "b.jpeg", 90)))
-    first, second = result.stdout.splitlines()
-    assert first.endswith("indeterminate")
-    assert not second.endswith("indeterminate")
+def test_indeterminate_is_an_answer_of_its_own(cxr: Callable[..., Result], tmp_path: Path) -> None:
+    """What the model leaves open must not look like what it decides, nor be counted as that."""
+    images = [str(_image(tmp_path / f"{number}.jpeg", number)) for number in (35, 45, 90)]
+    result = cxr("predict", *images)
+    assert [line.split()[1] for line in result.stdout.splitlines()] == ["INDETERMINATE", "INDETERMINATE", "PNEUMONIA"]
+    assert "2 INDETERMINATE, 1 PNEUMONIA;" in result.stderr
+    assert "NORMAL" not in result.stdout + result.stderr
 
 
 def test_overlays_are_drawn_over_the_radiographs(
@@ -370,3 +376,137 @@ def test_without_keys_and_token_requests_are_signed(
     auth = SigV4Auth(Credentials("test", "test"), "execute-api", "us-east-1")
     signature = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
     assert headers["authorization"].endswith(f"Signature={signature}")
+
+
+def _dicom(path: Path, probability: int) -> Path:
+    path.write_bytes(bytes(128) + b"DICM" + bytes([probability]))
+    return path
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize(
+    ("body_part", "beside_it", "at_the_end"),
+    [("other", "not the chest", "not the chest"), ("unstated", "", "body part not stated"), ("chest", "", "")],
+)
+def test_what_a_dicom_file_says_of_its_body_part_reaches_a_person(
+    request: pytest.FixtureRequest, tmp_path: Path, body_part: str, beside_it: str, at_the_end: str
+) -> None:
+    """An abdomen gets a probability like any image: nobody may read it without the file's own word."""
+    cloud, api, cxr = (request.getfixturevalue(name) for name in ("cloud", "api", "cxr"))
+    file = _dicom(tmp_path / "scan", 99)
+    status, headers, document = api.answer(bytes([99]))
+    document["dicom"] = {"modality": "DX", "photometric_interpretation": "MONOCHROME2", "body_part": body_part}
+    api.queued += [(status, headers, document)] * 2
+
+    result = cxr("predict", str(file))
+    assert result.stdout.strip() == f"0.990  PNEUMONIA      {file}" + (f"  ({beside_it})" if beside_it else "")
+    assert ("knows chest radiographs only" in result.stderr) is bool(at_the_end)
+    assert at_the_end in result.stderr
+
+    _can_ask(cloud)
+    row = next(csv.DictReader(io.StringIO(cxr("predict", "--csv", str(file)).stdout)))
+    assert (row["modality"], row["body_part"]) == ("DX", body_part)
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_folder_of_a_pacs_export_is_scored_whole(cxr: Callable[..., Result], tmp_path: Path) -> None:
+    """DICOM files are called by numbers there; what is left out is said."""
+    for name in ("IM000001", "1.2.840.113619.2", "DICOMDIR"):
+        _dicom(tmp_path / name, 90)
+    (tmp_path / "README.TXT").write_text("viewer")
+    result = cxr("predict", str(tmp_path))
+    assert result.exit_code == 0
+    assert [Path(line.split()[2]).name for line in result.stdout.splitlines()] == ["1.2.840.113619.2", "IM000001"]
+    assert "Left out: 1 files that are no JPEG, PNG or DICOM." in result.stderr
+
+
+@pytest.mark.usefixtures("deployed")
+def test_run_twice_it_scores_no_overlay_of_its_own(
+    cloud: Cloud, api: Api, cxr: Callable[..., Result], tmp_path: Path
+) -> None:
+    """Neither below the folder, nor by a shell's wildcard, nor under another name."""
+    (tmp_path / "a.png").write_bytes(png(Image.new("L", (40, 20), 100)))
+    first = cxr("predict", "--overlay", str(tmp_path), str(tmp_path))
+    (tmp_path / "a.png.overlay.png").rename(tmp_path / "renamed.png")
+    for paths in ([tmp_path], sorted(tmp_path.glob("*.png"))):
+        _can_ask(cloud)
+        again = cxr("predict", "--overlay", str(tmp_path), *map(str, paths))
+        assert again.stdout == first.stdout
+        assert "overlays that cxr drew itself" in again.stderr
+    assert len(api.requests) == 3
+
+
+class TestLargeFiles:
+    """Above what the gateway takes a file goes to the bucket, by a form of the API."""
+
+    LARGE = JPEG + bytes(predictions.LARGEST_BODY) + bytes([93])
+
+    @staticmethod
+    def form(api: Api, max_bytes: int = 20_000_000) -> None:
+        fields = {"key": "uploads/f00", "policy": "signed"}
+        url = f"{api.url}bucket"
+        form = {"upload": "f00", "url": url, "fields": fields, "max_bytes": max_bytes, "expires_at": "2026-11-01"}
+        api.queued.append((201, {}, form))
+
+    def test_it_is_uploaded_and_then_asked_about(self, api: Api, client: PredictionApi, tmp_path: Path) -> None:
+        path = tmp_path / "Jane Doe.jpeg"
+        path.write_bytes(self.LARGE)
+        self.form(api)
+        api.queued += [(204, {}, {}), api.answer(bytes([93]))]
+        assert client.predict(path, explain=True).label == "PNEUMONIA"
+        (form, _, asked), (bucket, headers, sent), (predicted, _, named) = api.requests
+        assert (form, json.loads(asked)) == ("/api/v1/uploads", {"media_type": "image/jpeg"})
+        assert bucket == "/api/bucket"
+        assert sent.index(b"uploads/f00") < sent.index(b"Content-Type: image/jpeg") < sent.index(self.LARGE)
+        assert b"Jane" not in sent, "names of files can be names of patients"
+        assert "x-api-key" not in headers, "the bucket gets no key of the API"
+        assert (predicted, json.loads(named)) == ("/api/v1/predictions?explain=true", {"upload": "f00"})
+
+    def test_a_deployment_may_take_less_than_the_gateway(self, api: Api, client: PredictionApi, tmp_path: Path) -> None:
+        api.queued.append((413, {}, {"code": "image_too_large", "detail": "Upload it."}))
+        self.form(api)
+        api.queued += [(204, {}, {}), api.answer(bytes([93]))]
+        assert client.predict(_image(tmp_path / "a.jpeg", 93)).label == "PNEUMONIA"
+
+    def test_what_no_upload_takes_is_said_with_the_limit(self, api: Api, client: PredictionApi, tmp_path: Path) -> None:
+        path = tmp_path / "a.jpeg"
+        path.write_bytes(self.LARGE)
+        self.form(api, max_bytes=4_000_000)
+        prediction = client.predict(path)
+        assert prediction.code == "image_too_large"
+        assert "at most 4,000,000" in str(prediction.error)
+        assert len(api.requests) == 1
+
+    def test_a_refusal_of_the_bucket_or_of_the_form_is_an_error_of_the_file(
+        self, api: Api, client: PredictionApi, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "a.jpeg"
+        path.write_bytes(self.LARGE)
+        api.queued.append((403, {}, {"message": "Forbidden"}))
+        assert "does not accept who asks" in str(client.predict(path).error)
+        self.form(api)
+        api.queued.append((403, {}, {}))
+        refused = client.predict(path)
+        assert refused.code == "upload_failed"
+        assert "HTTP 403" in str(refused.error)
+
+
+@pytest.mark.usefixtures("deployed")
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+def test_a_file_name_that_is_no_text_ends_nothing(
+    cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path, form: list[str]
+) -> None:
+    """File names are bytes, and old archives have them in Latin-1."""
+    latin = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpeg"))
+    _image(latin, 90)
+    _image(tmp_path / "z.jpeg", 10)
+    result = cxr("predict", *form, str(tmp_path))
+    assert result.exit_code == 0
+    assert "caf\\udce9.jpeg" in result.stdout
+    assert "z.jpeg" in result.stdout
+    if form == ["--json"]:
+        first = json.loads(result.stdout.splitlines()[0])
+        assert os.fsencode(first["path"]) == os.fsencode(latin), "the file can be found again by its answer"
+    _can_ask(cloud)
+    absent = cxr("predict", os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpeg"))
+    assert "\\udcff.jpeg cannot be read" in absent.stderr

@@ -37,3 +37,21 @@ def test_a_sentence_with_brackets_is_printed_as_it_is(capsys: pytest.CaptureFixt
 def test_failed_stacks_stand_out() -> None:
     assert output.status_text("UPDATE_ROLLBACK_COMPLETE").startswith("[red]")
     assert output.status_text("CREATE_COMPLETE") == "CREATE_COMPLETE"
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(0, "0 bytes"), (812, "812 bytes"), (4_100, "4.1 kB"), (2_500_000, "2.5 MB"), (3e9, "3.0 GB")]
+)
+def test_a_size_is_never_nothing_where_there_is_something(count: int, shown: str) -> None:
+    assert output.size(count) == shown
+
+
+def test_a_table_in_a_pipe_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """Folded cells and cut-off columns are of no use to whoever reads a file."""
+    listing = output.table("resource", "how much")
+    listing.add_row("a" * 120, "word " * 60)
+    output.results().print(listing)
+    lines = capsys.readouterr().out.rstrip().splitlines()
+    assert len(lines) == 2
+    assert lines[1].split("  ")[0] == "a" * 120
+    assert lines[1].count("word") == 60

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.base.errors import CommandError, ExitCode
 from ops.base.session import Session, configured_region
 
 
@@ -52,3 +53,29 @@ def test_a_named_profile_goes_before_the_credentials_in_use(tmp_path: Path, monk
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     assert Session(env="staging", profile="staging").credentials().access_key == "of-staging"
     assert Session(env="prod").credentials().access_key == "test"
+
+
+@pytest.mark.parametrize("given", ["nonsense", "us_east_1", "bad.region!", "eu central 1"])
+def test_a_region_that_aws_does_not_have_is_named(given: str) -> None:
+    with pytest.raises(CommandError, match="AWS has no region") as refused:
+        _ = Session(env="dev", region=given).region
+    assert repr(given) in str(refused.value)
+    assert refused.value.exit_code == ExitCode.USAGE
+
+
+def test_the_region_of_aws_region_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 reads AWS_DEFAULT_REGION only, and the commands tell people to set AWS_REGION."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert Session(env="of-nobody").region == "eu-north-1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["foo", "http://", "127.0.0.1:4566", "http://exa mple", "ftp://127.0.0.1", "http://127.0.0.1:99999", "http://[::1"],
+)
+def test_an_endpoint_that_is_no_address_is_no_defect(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with pytest.raises(CommandError, match="AWS_ENDPOINT_URL is") as refused:
+        Session(env="dev").client("s3")
+    assert repr(url) in str(refused.value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +18,9 @@ from ops.cost import prediction_cost, standing_cost
 from ops.cost.charges import HOURS_PER_MONTH, Charge, Usage, priced
 from ops.cost.prices import Price, PriceTable
 from ops.cost.run_cost import run
+from tests.ops.conftest import CONTEXT, ENVIRONMENTS
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
-ENVIRONMENTS = sorted(CONTEXT["environments"])
-
-
-@pytest.fixture(scope="session")
-def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder with an environment's templates."""
-
-    @cache
-    def synthesised(environment: str) -> Path:
-        output = tmp_path_factory.mktemp(environment)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("CDK_VALIDATION", "false")
-            import infra  # noqa: F401, I001 - configures jsii before aws_cdk starts it
-            from aws_cdk import App
-
-            from infra.application import add_stacks
-            from infra.settings import Settings
-
-            context = {**CONTEXT, "env": environment}
-            app = App(context=context, outdir=str(output))
-            add_stacks(app, Settings.load(context))
-            app.synth()
-        return output
-
-    return synthesised
 
 
 @pytest.fixture
@@ -323,7 +297,22 @@ def test_cost_as_json_has_stable_names(cxr: Callable[..., Result], assemblies: C
     assert (document["env"], document["region"], document["currency"]) == ("prod", "us-east-1", "USD")
     lines = document["standing"]["lines"]
     assert {line["quantity"] for line in lines if line["key"] == "AmazonS3/TimedStorage-ByteHrs"} == {10}
-    assert document["standing"]["usd"] == pytest.approx(sum(line["usd"] or 0 for line in lines))
+    assert document["standing"]["usd_priced"] == pytest.approx(sum(line["usd"] or 0 for line in lines))
+    assert document["standing"]["usd"] is None, "the endpoint, most of it, has no price"
+    assert document["standing"]["usd_at_most"] is None
+
+
+def test_a_sum_that_lacks_the_endpoint_is_not_printed_as_a_total(
+    cxr: Callable[..., Result], assemblies: Callable[[str], Path]
+) -> None:
+    """ "At most 39.83 USD" was the headline of an environment whose endpoint alone costs several times as much."""
+    result = cxr("cost", "-e", "prod", "--assembly", str(assemblies("prod")))
+    first, *rest = result.stdout.splitlines()
+    assert first == "Standing, a month: no total, because this has no price:"
+    assert "endpoint/EndpointConfig: 2 x ml.c6i.xlarge x 730 h, scaling to 6" in rest[0]
+    assert "USD" not in rest[0]
+    complete = cxr("cost", "-e", "dev", "--assembly", str(assemblies("dev"))).stdout.splitlines()[0]
+    assert complete.startswith("Standing, a month: 1.")
 
 
 def test_without_templates_cost_says_what_to_run(cxr: Callable[..., Result], tmp_path: Path) -> None:

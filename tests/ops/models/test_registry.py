@@ -137,6 +137,7 @@ def test_reject_keeps_the_reason_and_says_when_it_still_serves(cloud: Cloud, cxr
     }
     cloud.answers("sagemaker", "update_model_package", {"ModelPackageArn": f"{GROUP_ARN}/1"}, decision)
     cloud.serves(1)
+    cloud.has_stack("endpoint")
     result = cxr("reject", "1", "--reason", "misses lobar opacities")
     assert result.exit_code == 0
     assert "version 1 is rejected" in result.stdout

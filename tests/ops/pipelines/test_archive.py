@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -99,3 +100,14 @@ def test_a_folder_without_the_layout_makes_no_archive(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="No JPEG or PNG image"):
         archive.pack(_folder(tmp_path / "in", "scans/1.jpeg"), tmp_path / "out.zip")
     assert not (tmp_path / "out.zip").exists()
+
+
+def test_a_name_that_is_not_utf_8_is_packed_with_its_bytes_in_hexadecimal(tmp_path: Path) -> None:
+    """Zip has names in UTF-8 only, and a folder of another time has not."""
+    for label in ("NORMAL", "PNEUMONIA"):
+        folder = tmp_path / "data" / label
+        folder.mkdir(parents=True)
+        Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9-1.jpeg")).write_bytes(label.encode())
+    assert archive.pack(tmp_path / "data", tmp_path / "a.zip").total == 2
+    with zipfile.ZipFile(tmp_path / "a.zip") as packed:
+        assert sorted(packed.namelist()) == ["chest_xray/NORMAL/caf%E9-1.jpeg", "chest_xray/PNEUMONIA/caf%E9-1.jpeg"]

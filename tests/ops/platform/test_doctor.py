@@ -13,8 +13,9 @@ from typer.testing import Result
 from ops.base import tools
 from ops.base.assembly import Assembly, Resource
 from ops.base.errors import ExitCode
+from ops.base.session import Session
 from ops.platform import doctor
-from tests.ops.conftest import Cloud
+from tests.ops.conftest import ENVIRONMENTS, Cloud
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 IMAGES = {
@@ -115,6 +116,41 @@ def _image(cloud: Cloud, name: str, *, there: bool = True) -> None:
     cloud.answers("ecr", "batch_get_image", {"images": [], **answer}, expected)
 
 
+def _heard(cloud: Cloud, *subscriptions: str) -> None:
+    """The deployed topic has these subscriptions."""
+    topic = "arn:aws:sns:us-east-1:123456789012:topic"
+    cloud.has_stack("training", Outputs=[{"OutputKey": "NotificationTopicArn", "OutputValue": topic}])
+    answer = {"Subscriptions": [{"SubscriptionArn": arn} for arn in subscriptions]}
+    cloud.answers("sns", "list_subscriptions_by_topic", answer, {"TopicArn": topic})
+
+
+@pytest.mark.parametrize(
+    ("subscriptions", "state", "sentence"),
+    [
+        ([], "wrong", "nobody hears"),
+        (["PendingConfirmation"], "wrong", "none of 1 has confirmed"),
+        (["PendingConfirmation", "arn:aws:sns:us-east-1:123456789012:topic:1"], "fine", "1 hear"),
+    ],
+)
+def test_an_environment_whose_alarms_nobody_hears_is_told(
+    cloud: Cloud, subscriptions: list[str], state: str, sentence: str
+) -> None:
+    _heard(cloud, *subscriptions)
+    finding = doctor.subscribers(Session(env="dev"), _made(("AWS::CloudWatch::Alarm", {})))
+    assert finding.state == state
+    assert sentence in finding.found
+    assert bool(finding.advice) is (state == "wrong")
+
+
+def test_before_the_first_deploy_the_templates_say_who_is_to_hear(cloud: Cloud) -> None:
+    alarm = ("AWS::CloudWatch::Alarm", {})
+    for subscription, state in (([], "wrong"), ([("AWS::SNS::Subscription", {"Endpoint": "a@b.org"})], "fine")):
+        cloud.lacks_stack("training")
+        finding = doctor.subscribers(Session(env="dev"), _made(alarm, *subscription))
+        assert finding.state == state
+        assert ("notification_email" in finding.advice) is (state == "wrong")
+
+
 def test_where_all_is_there_doctor_says_so_and_ends_with_0(
     cloud: Cloud, cxr: Callable[..., Result], folder: Path
 ) -> None:
@@ -123,6 +159,7 @@ def test_where_all_is_there_doctor_says_so_and_ends_with_0(
     _quotas(cloud, processing=2, training=1, endpoint=4)
     _image(cloud, IMAGES["ServingImageUri"])
     _image(cloud, IMAGES["TrainingImageUri"])
+    _heard(cloud, "arn:aws:sns:us-east-1:123456789012:topic:1")
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == 0
     assert "user/someone in account 123456789012" in result.stdout
@@ -140,6 +177,7 @@ def test_each_thing_that_is_missing_is_named_with_what_to_do(
     _quotas(cloud, processing=1, training=0)
     _image(cloud, IMAGES["ServingImageUri"], there=False)
     _image(cloud, IMAGES["TrainingImageUri"])
+    cloud.lacks_stack("training")
     result = cxr("doctor", "--assembly", str(folder), "--json")
     assert result.exit_code == ExitCode.FAILED
     found = {finding["check"]: finding for finding in json.loads(result.stdout)}
@@ -155,6 +193,7 @@ def test_each_thing_that_is_missing_is_named_with_what_to_do(
         "quota: ml.c6i.xlarge for endpoint usage": "unknown",
         f"image: {IMAGES['ServingImageUri']}": "wrong",
         f"image: {IMAGES['TrainingImageUri']}": "fine",
+        "subscribers": "wrong",
     }
     assert found["bootstrap"]["found"] == "version 7, 8 is needed"
     assert "make bootstrap ENV=dev" in found["bootstrap"]["advice"]
@@ -182,19 +221,20 @@ def test_without_credentials_nothing_more_is_asked_of_aws(
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == ExitCode.FAILED
     assert "The AWS session has expired" in result.stderr
-    assert result.stdout.count("not asked without credentials") == 3
+    assert result.stdout.count("not asked without credentials") == 4
 
 
-def test_what_a_role_may_not_look_at_is_unknown_and_not_wrong(
+def test_what_a_role_may_not_look_at_is_unknown_and_no_success(
     cloud: Cloud, cxr: Callable[..., Result], folder: Path
 ) -> None:
     _signed_in(cloud)
     cloud.fails("ssm", "get_parameter", "AccessDeniedException", "no")
     cloud.fails("service-quotas", "list_aws_default_service_quotas", "AccessDeniedException", "no")
     cloud.fails("ecr", "batch_get_image", "AccessDeniedException", "no")
+    cloud.fails("cloudformation", "describe_stacks", "AccessDenied", "no")
     result = cxr("doctor", "--assembly", str(folder))
-    assert result.exit_code == 0
-    assert result.stdout.count("could not be asked") == 3
+    assert result.exit_code == ExitCode.UNAVAILABLE, "a script must not take silence for health"
+    assert result.stdout.count("could not be asked") == 4
 
 
 def test_of_the_laptops_cloud_only_what_it_has_is_asked(
@@ -204,7 +244,7 @@ def test_of_the_laptops_cloud_only_what_it_has_is_asked(
     _signed_in(cloud)
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == 0
-    assert result.stdout.count("not of the laptop's cloud") == 3
+    assert result.stdout.count("not of the laptop's cloud") == 4
 
 
 def _made(*resources: tuple[str, dict[str, Any]]) -> Assembly:
@@ -246,3 +286,63 @@ def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
 
     with pytest.raises(KeyError):
         list(doctor._each("bootstrap", broken))
+
+
+@pytest.mark.parametrize(
+    ("environment", "needed"),
+    [
+        (
+            "dev",
+            {
+                # The training pipeline and, at the same time, the monitoring pipeline.
+                "ml.m5.xlarge for processing job usage": 2,
+                "ml.g4dn.xlarge for training job usage": 1,
+                "ml.c6i.xlarge for transform job usage": 2,
+            },
+        ),
+        (
+            "prod",
+            {
+                "ml.m5.xlarge for processing job usage": 2,
+                "ml.g4dn.xlarge for training job usage": 1,
+                "ml.c6i.xlarge for transform job usage": 2,
+                # Six that scaling may reach, twice while a release switches, and four of the asynchronous endpoint.
+                "ml.c6i.xlarge for endpoint usage": 16,
+            },
+        ),
+    ],
+)
+def test_what_an_environment_needs_follows_from_its_own_templates(
+    assemblies: Callable[[str], Path], environment: str, needed: dict[str, int]
+) -> None:
+    assert doctor.needed_quotas(Assembly.read(assemblies(environment), environment)) == needed
+
+
+def test_the_quotas_in_the_documents_are_those_of_the_templates(assemblies: Callable[[str], Path]) -> None:
+    """Whoever asks for what the table says must not find out in the first release that it is a quarter of it."""
+    text = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in text.splitlines() if " usage` |" in line]
+    table = {quota: dict(zip(("dev", "staging", "prod"), numbers, strict=True)) for quota, *numbers, _why in rows}
+    for environment in ("dev", "staging", "prod"):
+        needed = doctor.needed_quotas(Assembly.read(assemblies(environment), environment))
+        told = {quota: int(numbers[environment]) for quota, numbers in table.items() if numbers[environment] != "-"}
+        assert told == needed, environment
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_templates_of_every_environment_are_examined_to_the_end(
+    cloud: Cloud, cxr: Callable[..., Result], assemblies: Callable[[str], Path], environment: str
+) -> None:
+    _signed_in(cloud)
+    _bootstrapped(cloud, 30)
+    needed = doctor.needed_quotas(Assembly.read(assemblies(environment), environment))
+    quotas = [{"QuotaName": name, "QuotaCode": "L-1", "Value": float(least)} for name, least in needed.items()]
+    cloud.answers("service-quotas", "list_service_quotas", {"Quotas": quotas})
+    for _ in doctor.image_names(Assembly.read(assemblies(environment), environment)):
+        cloud.answers("ecr", "batch_get_image", {"images": [{"registryId": "763104351884"}], "failures": []})
+    cloud.fails("cloudformation", "describe_stacks", "ValidationError", f"cxr-{environment}-training does not exist")
+    result = cxr("--env", environment, "doctor", "--assembly", str(assemblies(environment)), "--json")
+    states = {finding["check"]: finding["state"] for finding in json.loads(result.stdout)}
+    assert states.pop("subscribers") == "wrong", "no address is in cdk.json"
+    assert set(states.values()) == {"fine"}
+    assert len(states) > len(needed) + 4

@@ -1,0 +1,65 @@
+"""Findings of an evaluation that speak against approving a model though its gates passed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+# Above this a clue outside the lungs alone tells the labels about as well as useful tests do ("acceptable" in Hosmer,
+# Lemeshow and Sturdivant, Applied Logistic Regression, 2013, chapter 5, begins at 0.7).
+SERIOUS_SHORTCUT = 0.7
+# Of the share that the border has of the image: as much as if the network looked there by preference.
+_BORDER_FACTOR = 1.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Concern:
+    """One reason not to approve.
+
+    Attributes:
+        sentence: for the person who decides.
+        section: of the report that shows it.
+    """
+
+    sentence: str
+    section: str
+
+
+def concerns(evaluation: dict[str, Any], card: dict[str, Any]) -> list[Concern]:
+    """The reasons, from the evaluation document and the dataset card; the gravest kind first."""
+    return [*_shortcuts(card), *_calibration(evaluation), *_saliency(evaluation)]
+
+
+def _shortcuts(card: dict[str, Any]) -> list[Concern]:
+    """Clues outside the lungs by which the labels of this dataset can be told; a model of them fails elsewhere."""
+    return [
+        Concern(found["sentence"], "dataset")
+        for found in card.get("shortcuts", [])
+        if found["auroc"] >= SERIOUS_SHORTCUT and found["confidence_interval"][0] > 0.5
+    ]
+
+
+def _calibration(evaluation: dict[str, Any]) -> list[Concern]:
+    name = "expected_calibration_error"
+    served, raw = (where[name]["value"] for where in (evaluation["calibration"], evaluation["calibration"]["raw"]))
+    if served <= raw:
+        return []
+    sentence = (
+        f"The temperature makes the calibration worse on these images: the calibration error is {served:.3f} with it "
+        f"and {raw:.3f} without. It was fitted on validation data, which the test images differ from."
+    )
+    return [Concern(sentence, "calibration")]
+
+
+def _saliency(evaluation: dict[str, Any]) -> list[Concern]:
+    summary = evaluation["saliency"]
+    limit = min(1.0, _BORDER_FACTOR * summary["border_area"])
+    return [
+        Concern(
+            f"For {label} images {share:.0%} of the saliency lies in the border, which is {summary['border_area']:.0%} "
+            "of the image: markers and edges may decide, not the lungs.",
+            "saliency",
+        )
+        for label, share in summary["border_share"].items()
+        if share is not None and share > limit
+    ]

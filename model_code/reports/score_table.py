@@ -1,0 +1,42 @@
+"""test_predictions.csv and validation_predictions.csv: what the model said about every image of a split."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from model_code.contract.labels import LABELS
+from model_code.evaluation.scoring import TestScores
+
+COLUMNS = ("file", "split", "label", "score", "called", "refused")
+INDETERMINATE = "INDETERMINATE"
+
+
+def write(directory: Path, split: str, scores: TestScores, metadata: dict[str, Any]) -> str:
+    """Write a split's table, one row for each image in the order of the shards; returns the file's name.
+
+    `file` is the image's path in the archive, with bytes that are no UTF-8 as `\\xNN`; `score` the probability as
+    served; `called` NORMAL, PNEUMONIA or INDETERMINATE; `refused` whether the guard would refuse the image, which is
+    called all the same here.
+
+    Args:
+        directory: where it goes.
+        split: `test` or `validation`.
+        scores: of the split.
+        metadata: of the model, with its threshold and its indeterminate band.
+    """
+    threshold, band = float(metadata["threshold"]), metadata["indeterminate"]
+    name = f"{split}_predictions.csv"
+    with (directory / name).open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for path, label, probability, unlike in zip(
+            scores.paths, scores.labels, scores.probabilities, scores.unfamiliarity, strict=True
+        ):
+            called = LABELS[int(probability >= threshold)]
+            if band["low"] <= probability < band["high"]:
+                called = INDETERMINATE
+            refused = str(bool(unlike > 1)).lower()
+            table.writerow([path, split, LABELS[int(label)], f"{probability:.6f}", called, refused])
+    return name
