@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,9 @@ def test_a_failed_shared_fixture_is_told_once_with_its_reason_first(tmp_path):
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (tmp_path / "test_shared.py").write_text(SHARED, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-ra", "-n", "0", "-p", "no:cacheprovider", str(tmp_path)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    # Where CI is set, pytest repeats whole messages in its summary.
+    environment = {name: value for name, value in os.environ.items() if name not in {"CI", "BUILD_NUMBER"}}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert "5 errors" in done.stdout
     assert done.stdout.count("line of a log") == 20
     assert done.stdout.count("As told under test_shared.py::test_first: TrainModel: the reason.") == 2

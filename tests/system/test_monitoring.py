@@ -148,7 +148,7 @@ def pale(image: bytes) -> bytes:
     """The radiograph with less contrast, brighter: another detector, or another export."""
     picture = Image.open(BytesIO(image))
     buffer = BytesIO()
-    ImageEnhance.Brightness(ImageEnhance.Contrast(picture).enhance(0.6)).enhance(1.2).save(buffer, "JPEG", quality=90)
+    ImageEnhance.Brightness(ImageEnhance.Contrast(picture).enhance(0.75)).enhance(1.1).save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
 
 
