@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+import model_code
 from model_code.contract import documents
 from model_code.contract.labels import LABELS
 from model_code.imaging.decoding import batch_from_bytes
@@ -175,7 +176,7 @@ def save_handlers(directory: Path) -> None:
 
     They are the same for both engines: metadata.json says which it is.
     """
-    code, source = directory / "code", Path(inference.__file__).parent
+    code, source = directory / "code", Path(model_code.__file__).parent
     for module in _BESIDE_THE_HANDLERS:
         target = code / "model_code" / module
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -15,8 +15,8 @@ import requests
 import tensorflow as tf
 from PIL import Image
 
+from model_code.export.saved_model import save_handlers
 from model_code.imaging.decoding import batch_from_bytes
-from model_code.serving import inference
 from tests.model_code.conftest import SIZE
 from tests.model_code.serving.test_container_contract import IMAGES, container, laptop, saved
 
@@ -93,11 +93,8 @@ class Engine:
 @pytest.fixture
 def slow(tmp_path: Path) -> Path:
     """A model whose engine computes until it is told to stop."""
-    code = tmp_path / "code"
-    (code / "model_code").mkdir(parents=True)
-    (code / "model_code" / "__init__.py").touch()
-    (code / "model_code" / "engine.py").write_text(SLOW_ENGINE)
-    shutil.copyfile(inference.__file__, code / "inference.py")
+    save_handlers(tmp_path)
+    (tmp_path / "code" / "model_code" / "serving" / "engine.py").write_text(SLOW_ENGINE)
     metadata = {"engine": "slow", "labels": ["NORMAL", "PNEUMONIA"], "threshold": 0.4, "image_size": SIZE}
     metadata |= {"indeterminate": {"low": 0.3, "high": 0.6}, "dataset": {"sha256": "ab" * 32}}
     (tmp_path / "metadata.json").write_text(json.dumps(metadata))

@@ -112,7 +112,7 @@ def test_a_picture_in_which_there_is_nothing_to_see_is_no_radiograph(level, job_
     blank = np.full((200, 200), level, np.uint8)
     blank[:, ::2] = max(level - 5, 0)
     blank[:8, :12] = 255 - level  # a marker
-    place_archive(zip_of({"NORMAL/a.png": encode(blank), "NORMAL/b.png": drawn(1)}))
+    place_archive(zip_of({"NORMAL/a.png": encode(blank), "PNEUMONIA/b.png": drawn(1)}))
     (reason,) = read(decode(job_directory)).undecodable.values()
     assert "nearly uniform" in reason
 
@@ -120,7 +120,7 @@ def test_a_picture_in_which_there_is_nothing_to_see_is_no_radiograph(level, job_
 def test_sixteen_bits_with_values_of_twelve_are_trained_on_as_they_look(job_directory, place_archive):
     values = quantised(12, 200, 220)
     dark, light = (png(values, 16, GREY), png(values >> 4, 8, GREY))
-    place_archive(zip_of({"NORMAL/a.png": dark, "NORMAL/b.png": light}))
+    place_archive(zip_of({"NORMAL/a.png": dark, "PNEUMONIA/b.png": light}))
     decoded = read(decode(job_directory))
     assert not decoded.undecodable
     # The same picture twice: their fingerprints say so.
@@ -130,9 +130,10 @@ def test_sixteen_bits_with_values_of_twelve_are_trained_on_as_they_look(job_dire
 
 def test_a_jpeg_with_a_second_picture_is_a_jpeg(job_directory, place_archive):
     picture = Image.fromarray(quantised(8, 200, 220).astype(np.uint8))
-    place_archive(zip_of({"NORMAL/a.jpeg": mpo(picture, picture)}))
-    (facts,) = read(decode(job_directory)).facts.values()
-    assert (facts.format, facts.mode) == ("JPEG", "L")
+    turned = picture.transpose(Image.Transpose.ROTATE_180)
+    place_archive(zip_of({"NORMAL/a.jpeg": mpo(picture, picture), "PNEUMONIA/b.jpeg": mpo(turned, turned)}))
+    facts = read(decode(job_directory)).facts.values()
+    assert [(each.format, each.mode) for each in facts] == [("JPEG", "L")] * 2
 
 
 def test_a_bomb_is_refused_before_anything_reads_it(job_directory, place_archive):

@@ -261,8 +261,8 @@ def test_a_container_error_is_a_model_error_with_what_the_container_said(account
     assert answer["LogStreamArn"].endswith("log-group:/aws/sagemaker/Endpoints/lengths")
 
 
-def test_an_error_inside_the_graph_reaches_the_script_as_status_400(account: Account) -> None:
-    with pytest.raises(ClientError, match=r"undecodable_image: .*empty image"):
+def test_an_error_inside_the_graph_is_answered_before_the_output_handler(account: Account) -> None:
+    with pytest.raises(ClientError, match=r"client error \(400\) .*empty image"):
         account.invoke(b"")
 
 
