@@ -94,7 +94,10 @@ class Engine:
 def slow(tmp_path: Path) -> Path:
     """A model whose engine computes until it is told to stop."""
     save_handlers(tmp_path)
-    (tmp_path / "code" / "model_code" / "serving" / "engine.py").write_text(SLOW_ENGINE)
+    beside = tmp_path / "code" / "model_code" / "serving"
+    beside.mkdir()
+    (beside / "__init__.py").touch()
+    (beside / "engine.py").write_text(SLOW_ENGINE)
     metadata = {"engine": "slow", "labels": ["NORMAL", "PNEUMONIA"], "threshold": 0.4, "image_size": SIZE}
     metadata |= {"indeterminate": {"low": 0.3, "high": 0.6}, "dataset": {"sha256": "ab" * 32}}
     (tmp_path / "metadata.json").write_text(json.dumps(metadata))
