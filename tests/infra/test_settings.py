@@ -364,3 +364,14 @@ def test_what_the_repository_compiles_is_what_dev_and_prod_deploy() -> None:
     for environment in ("dev", "prod"):
         defaults = Settings.load({**CONTEXT, "env": environment}).pipeline.defaults()
         assert {name: compiled[name] for name in defaults} == defaults
+
+
+def test_no_setting_stands_twice_in_cdk_json():
+    """JSON's readers take the last of two without a word, so the first would be a limit that nobody has."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        names = [name for name, _ in pairs]
+        assert len(set(names)) == len(names), names
+        return dict(pairs)
+
+    json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"), object_pairs_hook=once)

@@ -205,6 +205,7 @@ def on_instances(releases: Releases, first: int, image: Path) -> int:
     deploy_with(
         stack.laptop,
         stack.workspace / "app",
+        "cxr-laptop-release",
         "cxr-laptop-endpoint",
         endpoint=REALTIME,
         asynchronous=ASYNCHRONOUS,
@@ -289,4 +290,4 @@ def test_a_folder_is_scored_by_the_released_model(
     rows = list(csv.DictReader(summary.read_text(encoding="utf-8").splitlines()))
     assert [Path(row["path"]).name for row in rows] == ["0.jpeg", "1.jpeg", "2.jpeg"]
     assert {(row["probability"], row["label"], row["error"]) for row in rows} == {("0.25", "NORMAL", "")}
-    assert {row["model"].rpartition("/")[2] for row in rows} == {str(second[0])}
+    assert {row["model_version"] for row in rows} == {str(second[0])}
