@@ -48,7 +48,7 @@ def test_the_api_cannot_ask_the_model_without_its_grant(
     stack: Stack, released: str, examples: dict[str, Path], tmp_path: Path
 ) -> None:
     assert stack.predict(examples["NORMAL"]).status == 200
-    grant = "endpoint.endpoint.grant_invoke(self.predict)"
+    grant = "grant_invoke(self.predict, name=endpoint.endpoint.name)"
 
     with without(stack, grant, module="infra/api/api_stack.py", part="api", workspace=tmp_path):
         refused = stack.predict(examples["NORMAL"])

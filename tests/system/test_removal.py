@@ -20,7 +20,7 @@ def test_deploying_again_changes_nothing(stack: Stack, released: str) -> None:
     done = stack.laptop.run(deploy(stack.workspace / "again.out"))
 
     assert done.returncode == 0, done.stderr[-4000:]
-    assert len(re.findall(r"\(no changes\)", done.stdout + done.stderr)) == 5
+    assert len(re.findall(r"\(no changes\)", done.stdout + done.stderr)) == 6
     sagemaker = stack.laptop.client("sagemaker")
     assert sagemaker.describe_endpoint(EndpointName=stack.outputs["EndpointName"])["EndpointStatus"] == "InService"
 

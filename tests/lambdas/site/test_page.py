@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
+from lambdas.http.answers import Answers
 from lambdas.site import handler
 from tests.browser import chromium, drop, listen, serious
 from tests.lambdas.rest_events import event
@@ -22,6 +23,8 @@ from tests.lambdas.rest_events import event
 PAGE = "http://page.test/"
 SHOWN = "#result:visible"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # 1 x 1
+DOCUMENT = json.loads((Path(handler.__file__).parent / "openapi.json").read_text(encoding="utf-8"))
+FRONT = handler.Front(DOCUMENT, authentication="api_key", answers=Answers(), max_image_bytes=1_000_000)
 METRIC = {"value": 0.9, "low": 0.8, "high": 0.95}
 
 
@@ -64,9 +67,9 @@ class Api:
             figures = dict.fromkeys(("auroc", "sensitivity"), METRIC) | {"images": 160, "patients": 80}
             approval = {"status": "Approved", "changed_at": "2026-11-01T00:00:00Z"}
             route.fulfill(json={"version": 1, "group": "cxr", "approval": approval, "threshold": 0.5,
-                                "metrics": figures, "dataset_sha256": "00"})  # fmt: skip
+                                "metrics": figures, "dataset_sha256": "00", "engine": {"name": "litert"}})  # fmt: skip
         else:
-            answer = handler.front.answer(event("GET", f"/{path}"))
+            answer = FRONT.answer(event("GET", f"/{path}"))
             route.fulfill(status=answer["statusCode"], headers=answer["headers"], body=answer["body"])
 
 

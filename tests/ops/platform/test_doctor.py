@@ -103,6 +103,7 @@ def test_a_quota_that_has_only_its_default_is_found(cloud: Cloud, cxr: Callable[
     _quotas(cloud, {"processing": 2, "training": 0, "endpoint": 4}, training=1)
     _image(cloud, IMAGES["ServingImageUri"])
     _image(cloud, IMAGES["TrainingImageUri"])
+    _heard(cloud, "arn:aws:sns:us-east-1:123456789012:topic:1")
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == 0, "the account's own value goes before the default"
     assert "unknown" not in result.stdout
@@ -337,7 +338,8 @@ def test_the_templates_of_every_environment_are_examined_to_the_end(
     _bootstrapped(cloud, 30)
     needed = doctor.needed_quotas(Assembly.read(assemblies(environment), environment))
     quotas = [{"QuotaName": name, "QuotaCode": "L-1", "Value": float(least)} for name, least in needed.items()]
-    cloud.answers("service-quotas", "list_service_quotas", {"Quotas": quotas})
+    cloud.answers("service-quotas", "list_aws_default_service_quotas", {"Quotas": quotas})
+    cloud.answers("service-quotas", "list_service_quotas", {"Quotas": []})
     for _ in doctor.image_names(Assembly.read(assemblies(environment), environment)):
         cloud.answers("ecr", "batch_get_image", {"images": [{"registryId": "763104351884"}], "failures": []})
     cloud.fails("cloudformation", "describe_stacks", "ValidationError", f"cxr-{environment}-training does not exist")
