@@ -7,6 +7,7 @@ APPROVAL ?=
 STAY ?= 1
 ARCHIVE ?=
 PORT ?= 4566
+TESTS ?=
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/node_modules/.bin:$(PATH)
 # Byte-code is kept: without it the CDK alone takes five seconds longer to import, TensorFlow more.
@@ -73,19 +74,21 @@ node_modules/.bin/cdk: package-lock.json
 demo: .venv/laptop.installed node_modules/.bin/cdk  ## the whole stack on this machine: deploy, train, approve, predict (ARCHIVE=path.zip, STAY=0, PORT=4566)
 	@python -m local.demo --port $(PORT) $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(filter 0,$(STAY)),--no-stay)
 
-.PHONY: test
-test: $(TESTED_WITH)  ## everything that must hold: lint, types, unit, synth and whole-stack tests
+.PHONY: lint
+lint: .venv/dev.installed  ## style, formatting and types
 	ruff check . && ruff format --check . && mypy
-	pytest -n auto --no-loadscope-reorder -m "not long"
+
+.PHONY: unit
+unit: .venv/dev.installed  ## the tests that need Python packages only (TESTS="tests/ops -k cost" for some of them)
+	pytest -n auto --no-loadscope-reorder -m "not system and not slow and not long and not synth and not serving" $(TESTS)
+
+.PHONY: test
+test: $(TESTED_WITH) lint  ## everything that must hold: lint, types, unit, synth and whole-stack tests (TESTS=... for some of them)
+	pytest -n auto --no-loadscope-reorder -m "not long" $(TESTS)
 
 .PHONY: test-long
-test-long: $(TESTED_WITH)  ## what takes minutes more: each network converted for the second engine
-	pytest -n auto --no-loadscope-reorder -m long
-
-.PHONY: check
-check: $(TESTED_WITH)  ## the fast part of `make test`: no emulator, no training
-	ruff check . && ruff format --check . && mypy
-	pytest -n auto --no-loadscope-reorder -m "not system and not slow and not long"
+test-long: $(TESTED_WITH)  ## what takes minutes more: each network converted for the second engine (TESTS=...)
+	pytest -n auto --no-loadscope-reorder -m long $(TESTS)
 
 .PHONY: format
 format: .venv/dev.installed  ## format and fix what can be fixed

@@ -3,7 +3,8 @@
 import sys
 
 from infra.application import add_stacks
-from infra.settings import Settings, SettingsError
+from infra.settings.environment import Settings
+from infra.settings.section import SettingsError
 
 # After `infra`, which configures jsii before it starts.
 from aws_cdk import App  # isort: skip

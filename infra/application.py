@@ -7,7 +7,7 @@ from infra.endpoint.endpoint_stack import EndpointStack
 from infra.endpoint.release_stack import ReleaseStack
 from infra.monitoring.monitoring_stack import MonitoringStack
 from infra.network.network_stack import NetworkStack
-from infra.settings import Settings
+from infra.settings.environment import Settings
 from infra.storage.data_stack import DataStack
 from infra.training.training_stack import TrainingStack
 

@@ -27,12 +27,13 @@ from typing import Any
 from model_code.contract import job
 from model_code.contract.metrics import CLASSIFICATION
 from model_code.contract.parameters import EVALUATION, GATES
-from model_code.data.shards import read_card
-from model_code.evaluation import assessment, comparison, engine_parity, quality_gates, served_archive
+from model_code.data.dataset_card import read_card
+from model_code.evaluation import assessment, comparison, engine_parity, float32_network, quality_gates, served_archive
 from model_code.evaluation.comparison import Side
-from model_code.evaluation.scoring import ExportedModel, TestScores
+from model_code.evaluation.scores import TestScores
+from model_code.evaluation.scoring import ExportedModel
 from model_code.monitoring import reference
-from model_code.reports import gallery, saliency_pictures, score_table
+from model_code.reports import saliency_pictures, score_table
 from model_code.reports.evaluation_report import Identity, render
 from model_code.reports.model_card import model_card
 from model_code.statistics.intervals import resample_patients
@@ -78,7 +79,7 @@ def main(arguments: list[str]) -> None:
             judged = judge.judge_fallback(judged)
         evaluation, scores, attention = judged.evaluation, judged.scores, judged.attention
         usual = model.score(job.processing_input("validation"), size)
-        shown = gallery.collect(model, scores, attention, test, seed=assessment.BOOTSTRAP_SEED)
+        shown = saliency_pictures.collect(model, scores, attention, test, seed=assessment.BOOTSTRAP_SEED)
         model.write_served(job.processing_output("served") / served_archive.FILE)
     output = job.processing_output("evaluation")
     documents = {
@@ -185,7 +186,7 @@ def _reference(model: ExportedModel, test: Path, size: int) -> Array | None:
         return None
     output = job.only_file(job.processing_input("training"), "*.tar.gz")
     with tempfile.TemporaryDirectory() as directory:
-        return engine_parity.reference_logits(engine_parity.reference_network(output, Path(directory)), test, size)
+        return float32_network.reference_logits(float32_network.reference_network(output, Path(directory)), test, size)
 
 
 def _side(model: ExportedModel, scores: TestScores) -> Side:

@@ -30,7 +30,8 @@ if not __package__:
 
 from model_code.contract import job
 from model_code.contract.parameters import TRAINING
-from model_code.data.shards import examples, read_card
+from model_code.data.dataset_card import read_card
+from model_code.data.shards import examples
 from model_code.export import litert
 from model_code.export.saved_model import Scorer, save_handlers, save_metadata, save_servable
 from model_code.imaging.augmentation import Augmentation

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 from policy import deployment, permissions, schemas
-from policy.synthesis import chosen, contexts, synthesised
+from policy.contexts import chosen, contexts
+from policy.synthesis import synthesised
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PERMISSIONS = REPOSITORY / "docs" / "permissions.md"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.application import add_stacks
-from infra.settings import Settings
+from infra.settings.environment import Settings
 
 # After `infra`, which configures jsii before it starts.
 from aws_cdk import App  # isort: skip
@@ -25,36 +25,3 @@ def synthesised(context: dict[str, Any], output: Path) -> dict[str, dict[str, An
     add_stacks(app, settings)
     stacks = app.synth().stacks
     return {stack.stack_name.removeprefix(f"{settings.name}-"): stack.template for stack in stacks}
-
-
-def contexts(context: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The context of each environment by its name, and of prod with what it could choose besides, by the setting's."""
-    environments = {name: {**context, "env": name} for name in context["environments"]}
-    return {**environments, "network.vpc": in_a_network(context), "buckets.data_events": audited(context)}
-
-
-def chosen(context: dict[str, Any]) -> dict[str, Any]:
-    """The context of dev with what brings types of resources that no environment has: tokens, and mail."""
-    issuer = {"kind": "jwt", "issuer": "https://issuer.example", "audience": "cxr"}
-    own = {
-        **context["environments"]["dev"],
-        "notification_email": "team@example.com",
-        "api": {"authentication": issuer},
-    }
-    return {**context, "env": "dev", "environments": {**context["environments"], "dev": own}}
-
-
-def in_a_network(context: dict[str, Any]) -> dict[str, Any]:
-    """The context of prod where settings choose a network of its own."""
-    return _prod(context, network={"vpc": True}, pipeline={"weights_file": "weights.h5"})
-
-
-def audited(context: dict[str, Any]) -> dict[str, Any]:
-    """The context of prod where settings choose a trail of data events."""
-    return _prod(context, buckets={"data_events": True})
-
-
-def _prod(context: dict[str, Any], **changes: dict[str, Any]) -> dict[str, Any]:
-    own = context["environments"]["prod"]
-    changed = {**own, **{section: {**own.get(section, {}), **values} for section, values in changes.items()}}
-    return {**context, "env": "prod", "environments": {**context["environments"], "prod": changed}}

@@ -83,6 +83,11 @@ def pytest_runtest_makereport(
 _KEPT: list[BaseException] = []
 
 
+# Fixtures that start the CDK.
+_SYNTHESISING = frozenset({"assemblies", "audited", "isolated", "templates", "tuned"})
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest; of the modules that share a deployed stack, the last takes it away."""
     in_order = ("test_path.py", "", "test_removal.py")
@@ -92,3 +97,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return "system" not in item.path.parts, name not in _ALONE, in_order.index(name if name in in_order else "")
 
     items.sort(key=place)
+    for item in items:
+        synthesises = {"infra", "policy"}.intersection(item.path.parts) or _SYNTHESISING.intersection(
+            getattr(item, "fixturenames", ())
+        )
+        if synthesises:
+            item.add_marker(pytest.mark.synth)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from infra.api.gateway_responses import FALLBACKS, PROBLEMS
+from infra.api import gateway_responses
 from lambdas.http.problems import KINDS
 from lambdas.trigger.rejection import Reason
 from ops.cli import app
@@ -21,6 +24,8 @@ OPTIONAL = {
     *("account", "notification_email", "permissions_boundary"),
     *(f"api.authentication.{name}" for name in ("issuer", "audience", "scope_prefix")),
 }
+
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
 
 
 def text(name: str) -> str:
@@ -65,13 +70,18 @@ def test_the_tables_of_parameters_are_those_of_the_contract() -> None:
     assert reference.page(text("docs/settings.md")) == text("docs/settings.md"), "run `make pipeline`"
 
 
+@pytest.mark.synth  # gateway responses are constructs
 def test_every_error_code_of_the_api_and_every_reason_of_a_refusal_is_explained_and_no_other() -> None:
-    codes = {*KINDS, *(code for _, code, _, _ in PROBLEMS.values()), *(code for code, _ in FALLBACKS.values())}
+    codes = {
+        *KINDS,
+        *(code for _, code, _, _ in gateway_responses.PROBLEMS.values()),
+        *(code for code, _ in gateway_responses.FALLBACKS.values()),
+    }
 
     assert first_cells("docs/api.md") == codes | {reason.value for reason in Reason}
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/operations.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/operations.md"])
 def test_every_command_in_the_documentation_exists(page: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", text("Makefile"), re.MULTILINE))
     commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
@@ -81,6 +91,27 @@ def test_every_command_in_the_documentation_exists(page: str) -> None:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in ["README.md", *(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "docs").rglob("*.md"))]:
+    for page in [*PAGES, *(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "docs").rglob("*.md"))]:
         for target in re.findall(r"\]\(([^)#:]+)\)", text(page)):
             assert (REPOSITORY / page).parent.joinpath(target).exists(), f"{page} links to {target}"
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    """As `folder/file.py`, `folder/` or a pattern, of folders that are under version control."""
+    folders = {line.split("/")[0] for line in tracked() if "/" in line}
+    missing = {}
+    for page in [*PAGES, *(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md"))]:
+        named = re.findall(r"(?<![\w./@:~-])((?:[.\w-]+/)+[\w.*-]*\w?)", re.sub(r"https?://\S+", "", text(page)))
+        for path in named:
+            below = path.split("/")[0] in folders and not re.search("[A-Z]{3}", path.removesuffix(".md"))
+            if below and not any(fnmatch(one, path) or one.startswith(f"{path.rstrip('/')}/") for one in tracked()):
+                missing[path] = page
+    assert missing == {}
+
+
+@cache
+def tracked() -> tuple[str, ...]:
+    """Files of the working tree that git would keep."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.splitlines()
+    return tuple(name for name in listed if (REPOSITORY / name).is_file())

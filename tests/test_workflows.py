@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from infra.settings import RealtimeEndpoint, Settings
+from infra.settings.endpoint import RealtimeEndpoint
+from infra.settings.environment import Settings
 from policy.github import SESSION_SECONDS
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -4,11 +4,11 @@ from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from infra.api.rest_api import Handlers, PredictionApi
+from infra.base.endpoint_access import grant_describe, grant_invoke
 from infra.base.function import Function
 from infra.base.stack import deployable
-from infra.endpoint.endpoint import grant_describe, grant_invoke
 from infra.endpoint.endpoint_stack import EndpointStack
-from infra.settings import Settings
+from infra.settings.environment import Settings
 from infra.storage.data_stack import DataStack
 from infra.storage.ttl_table import ExpiringTable
 from infra.training.training_stack import TrainingStack

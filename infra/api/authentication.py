@@ -7,7 +7,8 @@ from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
 
 from infra.base.function import Function
-from infra.settings import JwtAuthentication, Settings
+from infra.settings.api import JwtAuthentication
+from infra.settings.environment import Settings
 
 # A stolen or withdrawn token works for so long after it was looked at.
 REMEMBERED_SECONDS = 300

@@ -3,7 +3,7 @@
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
-from infra.settings import Settings
+from infra.settings.environment import Settings
 
 # The most of a document that any path but the predictions takes.
 MAX_DOCUMENT_BYTES = 8192

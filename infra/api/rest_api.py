@@ -13,7 +13,7 @@ from infra.api.gateway_responses import ProblemResponses
 from infra.base.log_group import LogGroup
 from infra.base.nag_findings import accept
 from infra.base.removal import removal_policy
-from infra.settings import Settings
+from infra.settings.environment import Settings
 
 # No address, no header and no body: an access log that holds nothing about a patient.
 ACCESS_LOG = {

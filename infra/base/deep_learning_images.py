@@ -4,9 +4,9 @@ from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra.base.instance_types import is_gpu
 from infra.base.regions import images_account
-from infra.settings import Containers
+from infra.settings.instance_types import is_gpu
+from infra.settings.platform import Containers
 
 
 class DeepLearningImages(Construct):

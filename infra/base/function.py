@@ -11,7 +11,7 @@ from infra.base.assets import stage_function, stage_function_with_libraries
 from infra.base.log_group import LogGroup
 from infra.base.nag_findings import accept
 from infra.base.regions import layer_account
-from infra.settings import Settings
+from infra.settings.environment import Settings
 
 
 class Function(lambda_.Function):

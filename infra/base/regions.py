@@ -6,7 +6,7 @@ pull its image or the first function its layer.
 
 from aws_cdk.region_info import RegionInfo
 
-from infra.settings import SettingsError
+from infra.settings.section import SettingsError
 
 # aws/deep-learning-containers at 18d714e, docs/reference/region_availability.md, read 2026-11-28: what aws-cdk-lib
 # 2.275 does not know. A test fails once it does.

@@ -9,7 +9,7 @@ from constructs import Construct
 
 from infra.base.assets import stage_libraries, stage_source_code
 from infra.base.function import Function
-from infra.settings import Settings
+from infra.settings.environment import Settings
 from infra.storage.data_stack import CODE_PREFIX
 from infra.storage.encrypted_bucket import EncryptedBucket
 

@@ -4,7 +4,7 @@ from typing import TypedDict
 
 from aws_cdk import DefaultStackSynthesizer, Environment, PermissionsBoundary
 
-from infra.settings import Settings
+from infra.settings.environment import Settings
 
 
 class StackProperties(TypedDict):

@@ -10,7 +10,7 @@ from infra.endpoint import serving_container
 from infra.endpoint.autoscaling import EndpointScaling
 from infra.endpoint.batch_model import BatchModel
 from infra.endpoint.released_package import ReleasedPackage
-from infra.settings import Asynchronous
+from infra.settings.endpoint import Asynchronous
 
 VARIANT = "AllTraffic"
 

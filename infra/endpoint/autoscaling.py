@@ -6,7 +6,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from infra.endpoint.released_package import ReleasedPackage
-from infra.settings import Asynchronous, RealtimeEndpoint
+from infra.settings.endpoint import Asynchronous, RealtimeEndpoint
 
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 # A new instance takes some minutes until it answers: nothing is decided about the next one before.

@@ -9,7 +9,7 @@ from infra.endpoint.batch_model import PREFIX, BatchModel
 from infra.endpoint.endpoint import Endpoint
 from infra.endpoint.release_stack import ReleaseStack
 from infra.endpoint.released_package import ReleasedPackage
-from infra.settings import Settings
+from infra.settings.environment import Settings
 from infra.storage.data_stack import CAPTURE_PREFIX, DataStack
 
 

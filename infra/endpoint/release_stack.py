@@ -5,15 +5,17 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from infra.base.deep_learning_images import DeepLearningImages
+from infra.base.endpoint_access import grant_describe, grant_invoke
 from infra.base.event_rule import EventRule
 from infra.base.function import Function
 from infra.base.sagemaker_role import SageMakerRole
 from infra.base.stack import deployable
 from infra.endpoint.batch_model import PREFIX
-from infra.endpoint.endpoint import VARIANT, grant_describe, grant_invoke
+from infra.endpoint.endpoint import VARIANT
 from infra.endpoint.released_package import RELEASED_TYPES, ended, grant_release
 from infra.endpoint.rollback_alarms import EndpointAlarms
-from infra.settings import RealtimeEndpoint, Settings
+from infra.settings.endpoint import RealtimeEndpoint
+from infra.settings.environment import Settings
 from infra.storage.data_stack import CAPTURE_PREFIX, DataStack
 from infra.training.training_stack import TrainingStack
 

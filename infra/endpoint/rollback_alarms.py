@@ -4,7 +4,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from infra.settings import Rollout
+from infra.settings.endpoint import Rollout
 
 # SageMaker publishes ModelLatency and OverheadLatency in microseconds
 # (https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html).

@@ -6,7 +6,7 @@ What the variables do: "Amazon SageMaker AI Deployment" and `serve.py` of the Te
 
 import re
 
-from infra.base.instance_types import is_gpu
+from infra.settings.instance_types import is_gpu
 
 # Sizes of SageMaker's instance families, but for the smallest: as many vCPUs as the number says, times four.
 _SMALL = {"medium": 2, "large": 2, "xlarge": 4}

@@ -3,7 +3,7 @@
 from aws_cdk import aws_budgets as budgets
 from constructs import Construct
 
-from infra.settings import Budget
+from infra.settings.platform import Budget
 
 
 class SpendingBudget(Construct):

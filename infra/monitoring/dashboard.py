@@ -11,7 +11,8 @@ from infra.base import metrics
 from infra.base.metrics import Metric
 from infra.endpoint.endpoint import VARIANT
 from infra.monitoring.service_alarms import Watched
-from infra.settings import RealtimeEndpoint, Settings
+from infra.settings.endpoint import RealtimeEndpoint
+from infra.settings.environment import Settings
 
 # A dashboard is 24 units wide.
 _WIDTH = 24

@@ -18,7 +18,7 @@ from infra.monitoring.dashboard import Dashboard
 from infra.monitoring.schedule import MonitoringSchedule
 from infra.monitoring.service_alarms import ServiceAlarms, Watched
 from infra.network.vpc import Network
-from infra.settings import Settings
+from infra.settings.environment import Settings
 from infra.storage.data_stack import DataStack
 from infra.training.sagemaker_pipeline import SageMakerPipeline
 from infra.training.training_stack import TrainingStack

@@ -8,7 +8,8 @@ from constructs import Construct
 from infra.base import metrics
 from infra.endpoint.endpoint import VARIANT
 from infra.monitoring.alarms import Alarms
-from infra.settings import RealtimeEndpoint, Settings
+from infra.settings.endpoint import RealtimeEndpoint
+from infra.settings.environment import Settings
 
 # Half of what a client waits before the gateway gives up, which is 29 s.
 API_LATENCY_MS = 15_000

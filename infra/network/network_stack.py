@@ -5,7 +5,7 @@ from constructs import Construct
 
 from infra.base.stack import deployable
 from infra.network.vpc import Network
-from infra.settings import Settings
+from infra.settings.environment import Settings
 
 
 class NetworkStack(Stack):

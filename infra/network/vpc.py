@@ -10,7 +10,7 @@ from constructs import Construct, IConstruct
 from infra.base.function import Function
 from infra.base.log_group import LogGroup
 from infra.base.sagemaker_role import SageMakerRole
-from infra.settings import Settings
+from infra.settings.environment import Settings
 
 # What functions call, and of containers that of the monitoring job. The others call nothing: SageMaker copies their
 # data, over the gateway to S3.

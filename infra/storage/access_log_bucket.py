@@ -4,7 +4,7 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.settings import Settings
+from infra.settings.environment import Settings
 
 
 class AccessLogBucket(Construct):

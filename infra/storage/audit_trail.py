@@ -7,7 +7,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.base.nag_findings import accept
-from infra.settings import Settings
+from infra.settings.environment import Settings
 from infra.storage.access_log_bucket import AccessLogBucket
 
 

@@ -6,7 +6,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.base.removal import removal_policy
-from infra.settings import Settings
+from infra.settings.environment import Settings
 
 # No cryptographic operation: who administers the key reads nothing with it.
 ADMINISTRATION = [

@@ -5,7 +5,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.base.stack import deployable
-from infra.settings import Settings
+from infra.settings.environment import Settings
 from infra.storage.access_log_bucket import AccessLogBucket
 from infra.storage.audit_trail import AuditTrail
 from infra.storage.data_key import DataKey

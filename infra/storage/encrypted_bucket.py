@@ -10,7 +10,7 @@ from constructs import Construct
 
 from infra.base.nag_findings import accept
 from infra.base.removal import removal_policy
-from infra.settings import Buckets
+from infra.settings.platform import Buckets
 
 
 class EncryptedBucket(Construct):

@@ -9,7 +9,7 @@ from constructs import Construct
 from infra.base.function import Function
 from infra.base.regions import is_available
 from infra.base.removal import removal_policy
-from infra.settings import Settings
+from infra.settings.environment import Settings
 
 DESCRIPTION = "Pneumonia classifiers for chest radiographs that passed the quality gates"
 

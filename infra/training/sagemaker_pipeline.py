@@ -12,7 +12,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from infra.base.sagemaker_role import SageMakerRole
-from infra.settings import SettingsError
+from infra.settings.section import SettingsError
 
 FITTING: dict[str, tuple[type, ...]] = {"String": (str,), "Integer": (int,), "Float": (int, float)}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from constructs import Construct
 
 from infra.base.assets import ROOT
-from infra.settings import Pipeline
+from infra.settings.pipelines import Pipeline
 from infra.training.sagemaker_pipeline import SageMakerPipeline
 
 # Tuning jobs are named `<execution>-<step, cut to fit>-<random>`, 32 characters in all, and their training jobs

@@ -6,14 +6,15 @@ from constructs import Construct
 
 from infra.base.assets import source_revision
 from infra.base.deep_learning_images import DeepLearningImages
+from infra.base.endpoint_access import grant_describe
 from infra.base.event_rule import EventRule
 from infra.base.function import Function
 from infra.base.sagemaker_role import SageMakerRole
 from infra.base.source_code import SourceCode
 from infra.base.stack import deployable
-from infra.endpoint.endpoint import grant_describe
 from infra.network.vpc import Network
-from infra.settings import RealtimeEndpoint, Settings
+from infra.settings.endpoint import RealtimeEndpoint
+from infra.settings.environment import Settings
 from infra.storage.data_stack import DataStack
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications

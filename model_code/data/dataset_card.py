@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import hashlib
+import json
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from model_code.contract import documents
 from model_code.contract.documents import DatasetCard, SplitCounts
+from model_code.contract.job import JobError
 from model_code.contract.labels import LABELS, SPLITS
 from model_code.data.manifest import Decoded, Facts
 from model_code.data.patient_split import Assignment, Radiograph
@@ -62,6 +65,19 @@ def dataset_card(
         "audit": audit,
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
+
+
+def read_card(directory: Path) -> dict[str, Any]:
+    """The dataset card that preprocessing wrote.
+
+    Raises:
+        JobError: when the directory has no readable dataset.json.
+    """
+    path = directory / "dataset.json"
+    try:
+        return dict(documents.read_dataset_card(json.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError) as error:
+        raise JobError(f"The dataset report {path} cannot be read: {error}.") from error
 
 
 def _counts(images: list[Radiograph]) -> SplitCounts:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from model_code.contract import documents
 from model_code.contract.job import JobError
 from model_code.contract.labels import LABELS
 from model_code.data.patient_split import Radiograph
@@ -51,19 +49,6 @@ def write_shards(directory: Path, name: str, images: Iterable[tuple[Radiograph, 
         writers[index % count].write(example.SerializeToString())
     for writer in writers:
         writer.close()
-
-
-def read_card(directory: Path) -> dict[str, Any]:
-    """The dataset card that preprocessing wrote.
-
-    Raises:
-        JobError: when the directory has no readable dataset.json.
-    """
-    path = directory / "dataset.json"
-    try:
-        return dict(documents.read_dataset_card(json.loads(path.read_text(encoding="utf-8"))))
-    except (OSError, ValueError) as error:
-        raise JobError(f"The dataset report {path} cannot be read: {error}.") from error
 
 
 def examples(directory: Path, size: int) -> Any:

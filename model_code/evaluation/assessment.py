@@ -8,7 +8,7 @@ import numpy as np
 
 from model_code.contract import documents
 from model_code.contract.metrics import CLASSIFICATION
-from model_code.evaluation.scoring import TestScores
+from model_code.evaluation.scores import TestScores
 from model_code.statistics import metrics
 from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, patient_numbers
 from model_code.statistics.metrics import Array

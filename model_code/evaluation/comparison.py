@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from model_code.evaluation.scoring import TestScores
+from model_code.evaluation.scores import TestScores
 from model_code.statistics import metrics
 from model_code.statistics.intervals import Estimate, estimate_difference
 from model_code.statistics.metrics import Array

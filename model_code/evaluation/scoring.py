@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,48 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from model_code.contract import documents
 from model_code.contract.job import JobError
 from model_code.data.shards import examples, read_columns
 from model_code.evaluation import served_archive
-from model_code.export import litert
+from model_code.evaluation.scores import Pixels, TestScores
+from model_code.export import litert, parity_limits
 from model_code.export.saved_model import VERSION_DIRECTORY
 from model_code.imaging.decoding import resize
 from model_code.statistics.metrics import Array
 
-Pixels = npt.NDArray[np.uint8]
 Watcher = Callable[[Array, Array], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class TestScores:
-    """The test split as one model sees it; all of length n, in the order of the shards.
-
-    Attributes:
-        labels: zeros (NORMAL) and ones (PNEUMONIA).
-        logits: before the temperature.
-        probabilities: as served.
-        patients: key of each image's patient.
-        subtypes: bacteria, virus or "".
-        areas: pixels of the original image, width times height.
-        unfamiliarity: how unlike the training images, see `guard`; above 1 the image would be refused. Zeros from a
-            model of before there was a guard.
-        features: (n, k), what the network saw, see `projection`; (n, 0) from a model that does not tell.
-        paths: of the files in the archive.
-    """
-
-    labels: Array
-    logits: Array
-    probabilities: Array
-    patients: list[str]
-    subtypes: list[str]
-    areas: Array
-    unfamiliarity: Array
-    features: Array
-    paths: list[str]
 
 
 class ExportedModel:
@@ -100,7 +70,7 @@ class ExportedModel:
     @property
     def has_fallback(self) -> bool:
         """Whether other weights than those that compute now travel in the archive."""
-        return litert.FALLBACK in self.metadata
+        return parity_limits.FALLBACK in self.metadata
 
     def fall_back(self) -> None:
         """Compute with the other weights from now on, which `metadata` says then too.

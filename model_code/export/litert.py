@@ -50,7 +50,6 @@ EIGHT_BITS, SIXTEEN_BITS = "int8", "float16"
 DIRECTORY = "engine"
 # Where the other weights lie until EvaluateModel has judged the first, and what metadata.json calls them.
 FALLBACK_DIRECTORY = "fallback"
-FALLBACK = "engine_fallback"
 _TRAINING_IMAGES = 256
 # More would cost minutes and move the bound by little.
 _VALIDATION_IMAGES = 1000
@@ -150,7 +149,7 @@ def _smaller(made: _Made, described: dict[str, Any]) -> dict[str, Any]:
     current.rename(aside)
     found = made.with_weights(EIGHT_BITS)
     if found["engine_validation"]["upper_bound"] <= parity_limits.MAX_PROBABILITY_DIFFERENCE:
-        return {**found, FALLBACK: described}
+        return {**found, parity_limits.FALLBACK: described}
     print(
         f"Engine {NAME} keeps {SIXTEEN_BITS} weights: {EIGHT_BITS} ones change the probabilities too much.", flush=True
     )

@@ -20,7 +20,7 @@ from model_code.statistics.metrics import Array
 
 if TYPE_CHECKING:
     # Would bring TensorFlow into the monitoring job, which has no use for it.
-    from model_code.evaluation.scoring import TestScores
+    from model_code.evaluation.scores import TestScores
 
 FILE = "reference.json"
 # More would say nothing that a figure of the report shows, and each is read by every monitoring job.

@@ -12,7 +12,7 @@ from typing import Any
 
 from model_code.contract.metrics import CLASSIFICATION
 from model_code.evaluation.comparison import name as package_name
-from model_code.evaluation.scoring import TestScores
+from model_code.evaluation.scores import TestScores
 from model_code.reports import evaluation_plots, html_page, plots
 from model_code.reports.concerns import concerns
 from model_code.reports.dataset_report import dataset_section, labels_section

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from model_code.evaluation.scoring import ExportedModel, TestScores, images_at
-from model_code.reports import html_page, saliency_pictures
+from model_code.reports import html_page
 from model_code.reports.html_page import Html, Section
-from model_code.reports.saliency_pictures import Case, MeanSaliency, Picture
 
-# Pixels of the image for one place of the feature maps; the same for every backbone on offer.
-_STRIDE = 32
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A JPEG as a data URI, what can be seen in it, and the line below it."""
+
+    source: str
+    alternative: str
+    caption: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A radiograph and the same one with its saliency map over it."""
+
+    plain: Picture
+    overlay: Picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +53,7 @@ class Gallery:
         """What the model looked at.
 
         Args:
-            summary: of `MeanSaliency.as_json`.
+            summary: of `saliency_pictures.MeanSaliency.as_json`.
         """
         return Section("saliency", "What the model looked at", [*self._cases(), *self._averages(summary)])
 
@@ -80,42 +91,6 @@ class Gallery:
             f"Share of the saliency in the outer {summary['border']:.0%} at each edge, where markers and the edges of "
             f"the detector are: {shown or 'none'}. That border is {summary['border_area']:.1%} of the image."
         )
-
-
-def collect(model: ExportedModel, scores: TestScores, attention: MeanSaliency, test: Path, *, seed: int) -> Gallery:
-    """Choose the images and read, explain and encode them.
-
-    Args:
-        model: the candidate.
-        scores: its scores of the test split.
-        attention: its saliency maps, averaged.
-        test: directory with the test shards.
-        seed: of the sample.
-    """
-    samples = saliency_pictures.choose_samples(scores, seed=seed)
-    cases = saliency_pictures.choose_cases(scores, model.threshold)
-    chosen = {at for groups in (samples, cases) for positions in groups.values() for at in positions}
-    pixels = images_at(test, model.image_size, chosen)
-    explained = [at for positions in cases.values() for at in positions]
-    maps = dict(zip(explained, model.explain([pixels[at] for at in explained]), strict=True))
-    return Gallery(
-        samples={
-            title: [saliency_pictures.sample(at, pixels[at], scores) for at in positions]
-            for title, positions in samples.items()
-        },
-        cases={
-            title: [
-                saliency_pictures.case(
-                    at, pixels[at], maps[at], scores, is_wrong=title.endswith(saliency_pictures.WRONG)
-                )
-                for at in positions
-            ]
-            for title, positions in cases.items()
-        },
-        averages=attention.pictures(),
-        legend=saliency_pictures.legend(),
-        places=-(-model.image_size // _STRIDE),
-    )
 
 
 def _figure(picture: Picture) -> Html:

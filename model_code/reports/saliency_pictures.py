@@ -7,7 +7,7 @@ is passed on.
 from __future__ import annotations
 
 import base64
-import dataclasses
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -15,9 +15,11 @@ import numpy as np
 import tensorflow as tf
 
 from model_code.contract.labels import LABELS
-from model_code.evaluation.scoring import Pixels, TestScores
+from model_code.evaluation.scores import Pixels, TestScores
+from model_code.evaluation.scoring import ExportedModel, images_at
 from model_code.imaging.decoding import resize
 from model_code.network.grad_cam import COLOURS, OPACITY
+from model_code.reports.gallery import Case, Gallery, Picture
 from model_code.statistics.metrics import Array
 
 SAMPLES_PER_LABEL = 8
@@ -26,24 +28,9 @@ CASES_PER_GROUP = 3
 BORDER = 0.1
 # Of a picture in the report; larger images are shrunk to it.
 _SIZE = 224
+# Pixels of the image for one place of the feature maps; the same for every backbone on offer.
+_STRIDE = 32
 _ROWS, _COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
-
-
-@dataclasses.dataclass(frozen=True)
-class Picture:
-    """A JPEG as a data URI, what can be seen in it, and the line below it."""
-
-    source: str
-    alternative: str
-    caption: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """A radiograph and the same one with its saliency map over it."""
-
-    plain: Picture
-    overlay: Picture
 
 
 class MeanSaliency:
@@ -143,6 +130,34 @@ def case(position: int, pixels: Pixels, saliency: Array, scores: TestScores, *, 
 def legend() -> str:
     """The colours of the saliency maps from 0 to 1, left to right, as a data URI."""
     return _jpeg(np.repeat(_coloured(np.linspace(0, 1, 256)[np.newaxis]), 16, axis=0))
+
+
+def collect(model: ExportedModel, scores: TestScores, attention: MeanSaliency, test: Path, *, seed: int) -> Gallery:
+    """Choose the images and read, explain and encode them.
+
+    Args:
+        model: the candidate.
+        scores: its scores of the test split.
+        attention: its saliency maps, averaged.
+        test: directory with the test shards.
+        seed: of the sample.
+    """
+    samples = choose_samples(scores, seed=seed)
+    cases = choose_cases(scores, model.threshold)
+    chosen = {at for groups in (samples, cases) for positions in groups.values() for at in positions}
+    pixels = images_at(test, model.image_size, chosen)
+    explained = [at for positions in cases.values() for at in positions]
+    maps = dict(zip(explained, model.explain([pixels[at] for at in explained]), strict=True))
+    return Gallery(
+        samples={title: [sample(at, pixels[at], scores) for at in positions] for title, positions in samples.items()},
+        cases={
+            title: [case(at, pixels[at], maps[at], scores, is_wrong=title.endswith(WRONG)) for at in positions]
+            for title, positions in cases.items()
+        },
+        averages=attention.pictures(),
+        legend=legend(),
+        places=-(-model.image_size // _STRIDE),
+    )
 
 
 def _distinct(positions: list[int], scores: TestScores, count: int) -> list[int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model_code.contract.labels import LABELS
-from model_code.evaluation.scoring import TestScores
+from model_code.evaluation.scores import TestScores
 
 COLUMNS = ("file", "split", "label", "score", "called", "refused")
 INDETERMINATE = "INDETERMINATE"

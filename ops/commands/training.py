@@ -182,7 +182,7 @@ def report(
     else:
         reader = workspace.executions
         read = reader.read(reader.resolve(execution))
-        uri, name = reader.report_uri(read, Reporting.EVALUATION), read.id
+        uri, name = reports.of_execution(workspace.sagemaker, read, Reporting.EVALUATION), read.id
     path, opened = _open(reports.fetch(workspace.s3, uri), name, save)
     if as_json:
         output.print_json({"source": uri, "file": str(path), "opened": opened})
@@ -219,7 +219,7 @@ def monitor(
     run = watching.watch(reader, arn, timeout=timeout * 60, poll=workspace.poll_seconds, quiet=as_json)
     if run.status != "Succeeded":
         raise CommandError(f"Monitoring run {run.id} {run.status.lower()}: {run.reason or 'no reason'}")
-    uri = reader.report_uri(run, Reporting.MONITORING)
+    uri = reports.of_execution(workspace.sagemaker, run, Reporting.MONITORING)
     findings = json.loads(reports.fetch(workspace.s3, reports.findings(uri)))
     path, opened = _open(reports.fetch(workspace.s3, uri), run.id, save)
     if as_json:

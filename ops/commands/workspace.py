@@ -34,6 +34,11 @@ class Workspace:
         )
 
     @functools.cached_property
+    def sagemaker(self) -> Any:
+        """The SageMaker client."""
+        return self.session.client("sagemaker")
+
+    @functools.cached_property
     def s3(self) -> Any:
         """The S3 client."""
         return self.session.client("s3")
@@ -42,21 +47,19 @@ class Workspace:
     def executions(self) -> ExecutionReader:
         """The executions of the deployed pipeline."""
         session = self.session
-        return ExecutionReader(session.client("sagemaker"), session.client("logs"), self.deployment.pipeline)
+        return ExecutionReader(self.sagemaker, session.client("logs"), self.deployment.pipeline)
 
     @functools.cached_property
     def monitoring_runs(self) -> ExecutionReader:
         """The executions of the deployed monitoring pipeline."""
         session, pipeline = self.session, self.deployment.monitoring_pipeline
-        return ExecutionReader(
-            session.client("sagemaker"), session.client("logs"), pipeline, first="start one with `cxr monitor`"
-        )
+        return ExecutionReader(self.sagemaker, session.client("logs"), pipeline, first="start one with `cxr monitor`")
 
     @functools.cached_property
     def registry(self) -> ModelRegistry:
         """The registered models and the endpoint."""
         return ModelRegistry(
-            self.session.client("sagemaker"),
+            self.sagemaker,
             self.s3,
             group=self.deployment.model_package_group,
             endpoint=self.deployment.endpoint,
@@ -67,7 +70,7 @@ class Workspace:
         from ops.models.promotion import Side  # noqa: PLC0415
 
         group = self.deployment.model_package_group
-        return Side(self.session.env, self.session.client("sagemaker"), self.s3, group)
+        return Side(self.session.env, self.sagemaker, self.s3, group)
 
     def prediction_api(self) -> PredictionApi:
         """The HTTPS API, asked with the deployment's own key, else a token of the environment, else AWS credentials."""

@@ -8,7 +8,6 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ops.base.errors import CommandError, error_code
-from ops.pipelines import reports
 from ops.pipelines.job_logs import JobLogs
 from ops.pipelines.search import read_search
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sagemaker import SageMakerClient
 
-    from ops.pipelines.reports import Reporting
     from ops.pipelines.search import Search
 
 FINISHED = frozenset({"Succeeded", "Failed", "Stopped"})
@@ -199,10 +197,6 @@ class ExecutionReader:
             ClientRequestToken=uuid.uuid4().hex,  # the SDK repeats a request that got no answer
         )
         return answer["PipelineExecutionArn"]
-
-    def report_uri(self, execution: Execution, what: Reporting) -> str:
-        """Where the report of the execution's step is; raises CommandError when the step has not run."""
-        return reports.of_execution(self._sagemaker, execution, what)
 
     def find(self, token: str) -> str | None:
         """The ARN of a recent execution that works on the archive copied under this token, or None."""

@@ -12,7 +12,7 @@ from ops.base.errors import CommandError, error_code, explain
 from ops.base.tools import REPOSITORY
 
 if TYPE_CHECKING:
-    from infra.settings import Settings
+    from infra.settings.environment import Settings
     from ops.base.session import Session
 
 # "endpoint-scaling-update" of the SageMaker developer guide (read 2026-11): an endpoint with a scaled variant refuses
@@ -45,7 +45,7 @@ def refuse_other_instances(session: Session) -> None:
 
 
 def _settings(env: str) -> Settings:
-    from infra.settings import Settings  # noqa: PLC0415 - no other command needs it
+    from infra.settings.environment import Settings  # noqa: PLC0415 - no other command needs it
 
     context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
     return Settings.load({**context, "env": env})

@@ -9,7 +9,7 @@ from typing import Literal, get_args, get_origin
 
 import pytest
 
-from infra.settings import Pipeline
+from infra.settings.pipelines import Pipeline
 from model_code.contract import backbones
 from model_code.contract.metrics import METRICS
 from model_code.contract.parameters import GATES, HYPERPARAMETERS, MONITORING, TRAINING, Parameter, problems

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from infra.application import add_stacks
-from infra.settings import Settings
-from policy.synthesis import audited as with_data_events
-from policy.synthesis import in_a_network
+from infra.settings.environment import Settings
+from policy.contexts import audited as with_data_events
+from policy.contexts import in_a_network
 
 # After `infra`, which configures jsii before it starts.
 from aws_cdk import App, Validations  # isort: skip

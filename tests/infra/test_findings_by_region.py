@@ -17,7 +17,7 @@ from cfnlint import lint_file
 from cfnlint.config import ManualArgs
 
 from infra.base.regions import is_available
-from infra.settings import Settings
+from infra.settings.environment import Settings
 from policy.wildcards import reason_for_finding
 from tests.infra.base.test_nag_findings import UNREMARKABLE, findings
 from tests.infra.conftest import environment_context, synthesise_app

@@ -12,7 +12,9 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import ValidationError
 
-from infra.settings import Pipeline, Settings, SettingsError
+from infra.settings.environment import Settings
+from infra.settings.pipelines import Pipeline
+from infra.settings.section import SettingsError
 from model_code import split_dataset
 from model_code.contract.job import JobError
 from model_code.contract.parameters import TRAINING

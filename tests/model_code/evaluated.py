@@ -8,7 +8,7 @@ import numpy as np
 
 from model_code.evaluation import assessment, comparison, engine_parity, quality_gates
 from model_code.evaluation.comparison import Side
-from model_code.evaluation.scoring import TestScores
+from model_code.evaluation.scores import TestScores
 from model_code.statistics.intervals import resample_patients
 
 PACKAGE = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/chest-xray-dev/3"

@@ -76,6 +76,8 @@ def test_an_image_unlike_the_training_images_is_refused_and_named(place, doubtfu
 # Blocks as native code does, which gevent cannot interrupt: until the other end of a named pipe is opened.
 SLOW_ENGINE = """
 import pathlib
+
+pytestmark = pytest.mark.serving
 class ImageError(ValueError):
     pass
 def own_threads():

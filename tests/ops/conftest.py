@@ -63,7 +63,7 @@ def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
             from aws_cdk import App
 
             from infra.application import add_stacks
-            from infra.settings import Settings
+            from infra.settings.environment import Settings
 
             context = {**CONTEXT, "env": environment}
             app = App(context=context, outdir=str(output))

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.settings import Pipeline, Settings
+from infra.settings.environment import Settings
+from infra.settings.pipelines import Pipeline
 from model_code import evaluate, monitor, preprocess, split_dataset, train
 from model_code.contract.job import JobError
 from model_code.evaluation import served_archive

@@ -13,10 +13,11 @@ import pytest
 from cfnlint import lint_file
 from cfnlint.config import ManualArgs
 
+from policy.contexts import chosen
 from policy.deployment import LARGEST_POLICY, UnscopedServiceError, page
 from policy.github import PROVIDER
 from policy.schemas import exists, handlers
-from policy.synthesis import chosen, synthesised
+from policy.synthesis import synthesised
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = REPOSITORY / "docs" / "deployment-roles.json"

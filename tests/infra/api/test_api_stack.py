@@ -12,7 +12,7 @@ from aws_cdk.assertions import Match, Template
 
 from infra.api.firewall import MANAGED, MAX_DOCUMENT_BYTES
 from infra.api.gateway_responses import FALLBACKS, PROBLEMS
-from infra.settings import Settings
+from infra.settings.environment import Settings
 from lambdas.http.problems import KINDS
 from lambdas.predict.dicom import READ_TIMEOUT_SECONDS
 from openapi.operations import OPERATIONS

@@ -11,8 +11,9 @@ from typing import Any
 import botocore.session
 import pytest
 
-from infra.base.instance_types import is_arm, is_gpu
-from infra.settings import Settings, SettingsError
+from infra.settings.environment import Settings
+from infra.settings.instance_types import is_arm, is_gpu
+from infra.settings.section import SettingsError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]

@@ -11,7 +11,7 @@ import pytest
 from cfnlint import lint_file
 from cfnlint.config import ManualArgs
 
-from policy.synthesis import audited, in_a_network
+from policy.contexts import audited, in_a_network
 from policy.wildcards import reason_for_finding
 from tests.infra.conftest import ENVIRONMENTS, environment_context, synthesise_app
 

@@ -17,7 +17,8 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as MANAGER
 from infra.application import add_stacks
 from infra.base import regions
 from infra.base.regions import images_account, is_available, layer_account
-from infra.settings import Settings, SettingsError
+from infra.settings.environment import Settings
+from infra.settings.section import SettingsError
 from tests.infra.conftest import of_type
 
 # aws/deep-learning-containers, docs/reference/region_availability.md, read 2026-11-28.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.settings import Settings
+from infra.settings.environment import Settings
 from tests.infra.conftest import ENVIRONMENTS, of_type
 
 REPOSITORY = Path(__file__).resolve().parents[3]

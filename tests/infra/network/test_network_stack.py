@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Match, Template
 
-from infra.settings import Settings
+from infra.settings.environment import Settings
 from infra.training.sagemaker_pipeline import isolated as isolate
 from infra.training.training_pipeline import definition_file
-from policy.synthesis import in_a_network, synthesised
+from policy.contexts import in_a_network
+from policy.synthesis import synthesised
 from policy.template import text
 from tests.infra.conftest import ENVIRONMENTS, environment_context, of_type
 

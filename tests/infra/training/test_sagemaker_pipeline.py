@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.settings import SettingsError
+from infra.settings.section import SettingsError
 from infra.training.sagemaker_pipeline import used, with_defaults
 
 DEFINITION: dict[str, Any] = {

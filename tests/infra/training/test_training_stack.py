@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Match, Template
 
-from infra.settings import Settings, SettingsError
+from infra.settings.environment import Settings
+from infra.settings.section import SettingsError
 from model_code.contract.parameters import SPOT
 from tests.infra.conftest import ENVIRONMENTS, of_type
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from model_code.contract.job import JobError
+from model_code.data.dataset_card import read_card
 from model_code.data.patient_split import Radiograph
-from model_code.data.shards import examples, read_card, write_shards
+from model_code.data.shards import examples, write_shards
 
 SIZE = 32
 

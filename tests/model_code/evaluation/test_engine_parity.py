@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import tarfile
 
 import numpy as np
 import pytest
 
-from model_code.contract.job import JobError
 from model_code.evaluation import engine_parity, quality_gates
 from model_code.export import parity_limits
 from tests.model_code.evaluated import LIMITS, made_evaluation, made_metadata, made_scores
@@ -116,15 +114,3 @@ def test_tensorflow_is_not_compared_with_itself():
     evaluation["engine"] = engine_parity.nothing_to_compare()
     assert not any("float32" in check["title"] for check in quality_gates.check(evaluation, LIMITS)["checks"])
     assert evaluation["engine"]["strays"] == 0
-
-
-@pytest.mark.parametrize("content", [b"no archive", None], ids=["no archive", "without a network"])
-def test_a_training_output_without_the_network_is_a_sentence(tmp_path, content):
-    archive = tmp_path / "output.tar.gz"
-    if content is None:
-        with tarfile.open(archive, "w:gz"):
-            pass
-    else:
-        archive.write_bytes(content)
-    with pytest.raises(JobError, match=r"The training output output\.tar\.gz has no network to compare with"):
-        engine_parity.reference_network(archive, tmp_path)

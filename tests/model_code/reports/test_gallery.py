@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from model_code.evaluation.scoring import ExportedModel
-from model_code.reports import gallery
-from model_code.reports.saliency_pictures import MeanSaliency
+from model_code.reports.saliency_pictures import MeanSaliency, collect
 from tests.model_code.shards import write_split
 from tests.model_code.toy_model import write_archive
 
@@ -21,7 +20,7 @@ def collected(tmp_path_factory):
     model = ExportedModel(write_archive(base / "model.tar.gz", size=SIZE), base / "unpacked")
     attention = MeanSaliency(SIZE)
     scores = model.score(base / "test", SIZE, watch=attention.add)
-    shown = gallery.collect(model, scores, attention, base / "test", seed=1)
+    shown = collect(model, scores, attention, base / "test", seed=1)
     return shown, attention
 
 

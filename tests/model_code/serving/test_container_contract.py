@@ -27,6 +27,8 @@ from PIL import Image
 from model_code.serving.inference import MAX_IMAGES
 from tests.model_code.conftest import SIZE, drawn
 
+pytestmark = pytest.mark.serving
+
 ROOT = Path(__file__).parents[3]
 SERVING = ROOT / ".venv" / "serving"
 REPLAY = Path(__file__).parents[1] / "container_replay.py"

@@ -1,0 +1,41 @@
+"""Who may ask an endpoint, or what it is made of, by its name: for stacks that do not hold it."""
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+
+
+def grant_invoke(grantee: lambda_.Function, *, name: str) -> None:
+    """Allow to send images to an endpoint and to ask for its state."""
+    arn = Stack.of(grantee).format_arn(service="sagemaker", resource="endpoint", resource_name=name)
+    grantee.add_to_role_policy(
+        iam.PolicyStatement(actions=["sagemaker:InvokeEndpoint", "sagemaker:DescribeEndpoint"], resources=[arn])
+    )
+
+
+def grant_describe(grantee: lambda_.Function, *, name: str) -> None:
+    """Allow to follow an endpoint to its configuration and its model, from a stack that is deployed before this one.
+
+    CloudFormation names a configuration and a model by their logical ids, and where it runs on a laptop the stack's
+    name goes before (github.com/aws/aws-cli/issues/4021). Permissions see such names as they are or in lower case
+    (github.com/awslabs/service-workbench-on-aws/pull/1177).
+
+    Args:
+        grantee: of the account and region of the endpoint.
+        name: of the endpoint.
+    """
+    stack = Stack.of(grantee)
+    named = {
+        "Endpoint": ("endpoint", [name]),
+        "EndpointConfig": ("endpoint-config", ["*EndpointConfig*", "*endpointconfig*"]),
+        "Model": ("model", ["*EndpointModel*", "*endpointmodel*"]),
+    }
+    for operation, (resource, names) in named.items():
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=[f"sagemaker:Describe{operation}"],
+                resources=[
+                    stack.format_arn(service="sagemaker", resource=resource, resource_name=one) for one in names
+                ],
+            )
+        )

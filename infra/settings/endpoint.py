@@ -1,0 +1,109 @@
+"""Settings of what serves: real-time, serverless and asynchronous endpoints, and batches."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from infra.settings.instance_types import InstanceType
+from infra.settings.section import MAX_ROLLOUT_SECONDS, Section
+
+
+class ServerlessEndpoint(Section):
+    """An endpoint that costs nothing while idle and starts on demand."""
+
+    kind: Literal["serverless"]
+    memory_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144]
+    max_concurrency: Annotated[int, Field(ge=1, le=200)]
+
+
+class Rollout(Section):
+    """How a new model takes over: a share of the traffic first, back to the old model when an alarm goes off."""
+
+    # canary: one share, then everything. linear: the same share again and again.
+    traffic: Literal["canary", "linear"]
+    percent: Annotated[int, Field(ge=1, le=50)]
+    wait_seconds: Annotated[int, Field(ge=0, le=3600)]
+    termination_wait_seconds: Annotated[int, Field(ge=0, le=3600)]
+    # Of all requests, not a number of them: an image that cannot be decoded is one of the container's errors too, and
+    # a client that sends one must not be able to take a release back.
+    max_error_percent: Annotated[int, Field(ge=1, le=99)]
+    max_latency_ms: Annotated[int, Field(ge=1, le=60_000)]
+    max_overhead_ms: Annotated[int, Field(ge=1, le=60_000)]
+
+    @property
+    def steps(self) -> int:
+        """How many shares it takes to give the new model everything."""
+        return 2 if self.traffic == "canary" else -(-100 // self.percent)
+
+    @property
+    def longest_seconds(self) -> int:
+        """What a release may take: its waits, and an hour for instances to start and stop."""
+        return (self.steps - 1) * self.wait_seconds + self.termination_wait_seconds + 3600
+
+    @model_validator(mode="after")
+    def _works(self) -> Self:
+        if self.traffic == "linear" and self.percent < 10:
+            raise ValueError("percent must be at least 10 for linear traffic: SageMaker takes no smaller steps")
+        if self.max_error_percent >= self.percent:
+            raise ValueError(
+                f"max_error_percent must be below percent, which is {self.percent}: a model that fails every request "
+                "of its share would go unnoticed until it has all of them"
+            )
+        if self.longest_seconds > MAX_ROLLOUT_SECONDS:
+            raise ValueError(
+                f"with these waits a release takes up to {self.longest_seconds} s, and SageMaker stops it after "
+                f"{MAX_ROLLOUT_SECONDS}"
+            )
+        return self
+
+
+class Capture(Section):
+    """What SageMaker keeps of the requests to an endpoint on instances; a serverless one keeps nothing."""
+
+    percent: Annotated[int, Field(ge=1, le=100)]
+    # Radiographs are patient data: answers are enough to show later what was answered.
+    inputs: bool
+
+
+class Scaling(Section):
+    """How many more instances a busy endpoint gets."""
+
+    max_instances: Annotated[int, Field(ge=1)]
+    invocations_per_minute: Annotated[int, Field(ge=1)]
+
+
+class RealtimeEndpoint(Section):
+    """An endpoint on instances that are always there."""
+
+    kind: Literal["realtime"]
+    instance_type: InstanceType
+    # One instance has no half to try the new model on, and is lost with its availability zone.
+    instance_count: Annotated[int, Field(ge=2)]
+    scaling: Scaling
+    # Requests that a second model gets copies of; 0 for no such model.
+    shadow_percent: Annotated[int, Field(ge=0, le=100)]
+    rollout: Rollout
+    capture: Capture | None = None
+
+    @model_validator(mode="after")
+    def _scales_up(self) -> Self:
+        if self.scaling.max_instances < self.instance_count:
+            raise ValueError("scaling.max_instances must not be below instance_count, which is always there")
+        return self
+
+
+class Asynchronous(Section):
+    """A second endpoint, for large or many images: requests queue in S3, and without any it has no instance."""
+
+    instance_type: InstanceType
+    max_instances: Annotated[int, Field(ge=1)]
+    concurrent_requests: Annotated[int, Field(ge=1, le=1000)]
+    backlog_per_instance: Annotated[int, Field(ge=1)]
+
+
+class Batch(Section):
+    """Batch transform jobs, as `cxr batch` starts them unless it is told otherwise."""
+
+    instance_type: InstanceType
+    instance_count: Annotated[int, Field(ge=1)]
+    concurrent_requests: Annotated[int, Field(ge=1, le=100)]

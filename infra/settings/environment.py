@@ -1,0 +1,199 @@
+"""What differs between environments, read from the context of cdk.json and checked before anything is built.
+
+`shared` holds what every environment has in common; an entry of `environments` holds what only that one says, on top of
+what another one says where it is `like` that one, so each value is stated once. Anything missing, unknown or out of a
+service's range stops the synthesis with one line.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from infra.settings.api import Api
+from infra.settings.endpoint import Asynchronous, Batch, RealtimeEndpoint, ServerlessEndpoint
+from infra.settings.instance_types import is_gpu
+from infra.settings.pipelines import Monitoring, Pipeline
+from infra.settings.platform import Archive, Buckets, Budget, Containers, Network, PowertoolsLayer
+from infra.settings.section import (
+    MAX_SERVERLESS_IMAGE_BYTES,
+    LogRetentionDays,
+    Section,
+    SettingsError,
+    TagName,
+    TagValue,
+)
+
+
+class Settings(Section):
+    """Everything one environment needs to know."""
+
+    environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,15}$")]
+    # Without it, that of the credentials which deploy. With it, no other account is ever deployed to by mistake.
+    account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
+    # On everything that takes tags, besides `environment`, which is not to be said here.
+    tags: dict[TagName, TagValue]
+    # Name of a managed policy of the account that bounds what every role of the stacks can ever do.
+    permissions_boundary: Annotated[str, Field(pattern=r"^[\w+=,.@/-]{1,128}$")] | None = None
+    retain: bool
+    log_retention_days: LogRetentionDays
+    tracing: bool
+    # Where functions run in an interpreter that has the libraries, as on the laptop, none are carried along.
+    vendor_libraries: bool
+    notification_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
+    powertools_layer: PowertoolsLayer
+    containers: Containers
+    buckets: Buckets
+    network: Network
+    archive: Archive
+    pipeline: Pipeline
+    endpoint: Annotated[ServerlessEndpoint | RealtimeEndpoint, Field(discriminator="kind")]
+    asynchronous: Asynchronous | None = None
+    batch: Batch
+    api: Api
+    monitoring: Monitoring
+    budget: Budget | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the pipeline, the model package group and the endpoint, and the start of every stack's name."""
+        return f"cxr-{self.environment}"
+
+    @property
+    def drift_alarm(self) -> str:
+        """Name of the alarm about drift: fixed, because a stack that is deployed before the alarm's waits for it."""
+        return f"{self.name}-drift"
+
+    @field_validator("endpoint", mode="before")
+    @classmethod
+    def _kind_is_named(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and "kind" not in value:
+            raise ValueError('kind is missing; it is "serverless" or "realtime"')
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.environment == "prod" and not self.retain:
+            raise ValueError("retain must be true in prod: deleting the stack would delete datasets and models")
+        limits = {"max_image_bytes": self.api.max_image_bytes, "max_upload_bytes": self.api.max_upload_bytes}
+        for name, limit in limits.items():
+            if self.endpoint.kind == "serverless" and limit > MAX_SERVERLESS_IMAGE_BYTES:
+                raise ValueError(
+                    f"api.{name} is {limit}, but a serverless endpoint takes at most {MAX_SERVERLESS_IMAGE_BYTES}"
+                )
+        if self.archive.max_uncompressed_bytes < self.archive.max_bytes:
+            raise ValueError("archive.max_uncompressed_bytes must not be below archive.max_bytes")
+        if "environment" in self.tags:
+            raise ValueError("tags.environment is the name of the environment already")
+        if self.budget is not None and "project" not in self.tags:
+            raise ValueError("budget needs tags.project: it counts what carries that tag")
+        if self.monitoring.days > self.api.keep_days:
+            raise ValueError(
+                f"monitoring.days is {self.monitoring.days}, but predictions are kept for {self.api.keep_days} days "
+                "(api.keep_days)"
+            )
+        self._fits_the_network()
+        self._fits_the_container()
+        return self
+
+    def _fits_the_container(self) -> None:
+        """A registered model names one image, for a processor or for a GPU, and every kind of inference runs that."""
+        gpu = self.endpoint.kind == "realtime" and is_gpu(self.endpoint.instance_type)
+        others: list[tuple[str, Asynchronous | Batch | None]] = [
+            ("asynchronous", self.asynchronous),
+            ("batch", self.batch),
+        ]
+        for name, section in others:
+            if section is not None and is_gpu(section.instance_type) is not gpu:
+                has = "has a GPU" if not gpu else "has none"
+                raise ValueError(
+                    f"{name}.instance_type is {section.instance_type}, which {has}, but models are registered with the "
+                    f"image for {'GPUs' if gpu else 'CPUs'}, as the endpoint needs it"
+                )
+        if gpu and self.pipeline.serving_engine != "tensorflow":
+            raise ValueError(
+                f"pipeline.serving_engine is {self.pipeline.serving_engine}, which computes on processors only, and "
+                "the endpoint has a GPU: name tensorflow"
+            )
+
+    def _fits_the_network(self) -> None:
+        if not self.network.vpc:
+            return
+        if self.api.authentication.kind == "jwt":
+            raise ValueError(
+                "network.vpc leaves nobody to fetch the keys of api.authentication.issuer: use api_key or iam"
+            )
+        if self.endpoint.kind == "serverless":
+            raise ValueError("network.vpc needs another kind of endpoint: a serverless one runs in no VPC")
+        if self.pipeline.backbone_weights == "imagenet" and self.pipeline.weights_file == "none":
+            raise ValueError(
+                "network.vpc leaves training without the internet: name in pipeline.weights_file the file with the "
+                "backbone's weights below weights/ of the artifact bucket, or set pipeline.backbone_weights to none"
+            )
+        if self.pipeline.backbone_weights.startswith("s3://") or self.pipeline.warm_start_from != "none":
+            raise ValueError(
+                "network.vpc isolates training jobs, which then reach no S3 of their own accord: give weights by "
+                "pipeline.weights_file, and no pipeline.warm_start_from"
+            )
+
+    @classmethod
+    def load(cls, context: Mapping[str, Any]) -> Self:
+        """The settings of the environment that the context names.
+
+        Args:
+            context: `env`, `shared` and `environments` as cdk.json and `cdk -c` give them.
+
+        Raises:
+            SettingsError: in one line, everything that is missing or wrong.
+        """
+        environment = context.get("env")
+        environments = context.get("environments")
+        if not isinstance(environments, Mapping) or not environments:
+            raise SettingsError('cdk.json holds no "environments": add one with at least a region.')
+        if environment not in environments:
+            known = ", ".join(environments)
+            raise SettingsError(
+                f'There is no environment "{environment}" in cdk.json: name one of {known} with -c env=...'
+            )
+        own = dict(environments[environment])
+        like = own.pop("like", None)
+        if like is not None and (like not in environments or "like" in environments[like]):
+            raise SettingsError(
+                f'cdk.json, environment "{environment}": like is {like!r}, which is no environment with values of '
+                "its own."
+            )
+        model = _merged(context.get("shared") or {}, environments[like] if like else {})
+        try:
+            return cls.model_validate({"environment": environment, **_merged(model, own)})
+        except ValidationError as error:
+            problems = "; ".join(_problem(detail) for detail in error.errors())
+            raise SettingsError(f'cdk.json, environment "{environment}": {problems}.') from error
+
+
+def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The shared values, replaced or extended by the environment's own, group by group."""
+    result = dict(shared)
+    for key, value in own.items():
+        below = result.get(key)
+        result[key] = _merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+_TAGS = frozenset({"serverless", "realtime", "api_key", "iam", "jwt"})
+
+
+def _problem(detail: ErrorDetails) -> str:
+    """One part of a sentence about one of pydantic's errors."""
+    # A tagged union puts its tag into the path, where cdk.json has nothing of that name.
+    path = ".".join(str(part) for part in detail["loc"] if part not in _TAGS)
+    if detail["type"] == "missing":
+        return f"{path} is missing"
+    if detail["type"] == "extra_forbidden":
+        return f"{path} is not a setting"
+    message = detail["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    if isinstance(detail["input"], Mapping):
+        return f"{path}: {message}" if path else message
+    return f"{path} is {detail['input']!r}, {message}"

@@ -1,0 +1,99 @@
+"""Settings that are defaults of the training and monitoring pipelines' parameters, and what goes with them."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import ConfigDict, Field, ValidationInfo, create_model, field_validator, model_validator
+from pydantic.alias_generators import to_pascal
+
+from infra.settings.instance_types import InstanceType
+from infra.settings.section import Section
+from model_code.contract.parameters import HYPERPARAMETERS, MONITORING, SPOT, TRAINING, TUNING, Parameter
+
+
+def _annotation(one: Parameter) -> Any:
+    """What pydantic checks a parameter's default by."""
+    if one.choices:
+        return Literal[one.choices]
+    if one.name.endswith("InstanceType"):
+        return InstanceType
+    if isinstance(one.default, str):
+        return Annotated[str, Field(pattern=one.pattern)]
+    return Annotated[type(one.default), Field(ge=one.least, le=one.greatest)]
+
+
+_STATED = {one.field: one for one in TRAINING.values() if one.setting}
+# Where settings say nothing else, a parameter's default is that of the table.
+_FIELDS: dict[str, Any] = {name: (_annotation(one), one.default) for name, one in _STATED.items()}
+_Parameters: Any = create_model("_Parameters", __base__=Section, **_FIELDS)
+
+
+class Pipeline(_Parameters):  # type: ignore[misc]  # its fields are those of `contract.parameters`
+    """Defaults of the pipeline's parameters; a start may name others. The names here are theirs in snake case."""
+
+    model_config = ConfigDict(alias_generator=to_pascal, validate_by_name=True, validate_by_alias=False)
+
+    # Below weights/ of the artifact bucket; SageMaker copies it into the training job.
+    weights_file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    # No parameters: a pipeline has no expression for spot or tuning, so each choice has a definition of its own.
+    spot: bool
+    tuning: bool
+
+    def defaults(self) -> dict[str, str | int | float]:
+        """Parameter names of the pipeline's definition, and the values they have unless a start names others."""
+        absent = {"spot", "tuning", "weights_file"}
+        absent |= set() if self.spot else {one.field for one in SPOT.values()}
+        searched = {one.field for one in HYPERPARAMETERS.values() if one.search}
+        absent |= searched if self.tuning else {one.field for one in TUNING.values()}
+        return dict(self.model_dump(by_alias=True, exclude=absent))
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.spot and self.max_wait_seconds < self.max_runtime_seconds:
+            raise ValueError("max_wait_seconds must not be below max_runtime_seconds: it counts the run time too")
+        if self.tuning and self.tuning_jobs < self.tuning_parallel_jobs:
+            raise ValueError("tuning_jobs must not be below tuning_parallel_jobs: no more can run at once than in all")
+        return self
+
+
+# Settings that are defaults of the monitoring pipeline's parameters.
+_OF_MONITORING = {"days": "Days", "min_predictions": "MinPredictions", "psi_limit": "PsiLimit"}
+_OF_MONITORING |= {"instance_type": "ProcessingInstanceType", "max_runtime_seconds": "MaxRuntimeSeconds"}
+
+
+class Monitoring(Section):
+    """Who looks at what the stack does: a dashboard, alarms, and a pipeline that compares predictions with training."""
+
+    dashboard: bool
+    alarms: bool
+    # 0 for no schedule. The alarm about a run that is missing looks back on twice that, and no alarm on more than seven
+    # days (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html).
+    every_hours: Annotated[int, Field(ge=0, le=72)]
+    days: int
+    min_predictions: int
+    psi_limit: float
+    instance_type: InstanceType
+    max_runtime_seconds: int
+    # Whether the drift alarm starts the training pipeline on the newest dataset that has trained.
+    retrain: bool
+    # What alarms and the dashboard link to; an anchor follows.
+    runbook_url: Annotated[str, Field(pattern=r"^[^\s#]+$", max_length=500)]
+
+    def defaults(self) -> dict[str, str | int | float]:
+        """Parameter names of the monitoring pipeline's definition, and the values they have by default."""
+        return {parameter: getattr(self, field) for field, parameter in _OF_MONITORING.items()}
+
+    @field_validator("days", "min_predictions", "psi_limit", "max_runtime_seconds")
+    @classmethod
+    def _is_accepted(cls, value: int | float | str, info: ValidationInfo) -> int | float | str:
+        one = MONITORING[_OF_MONITORING[str(info.field_name)]]
+        if problem := one.problem(value):
+            raise ValueError(f"which is refused: {problem.rstrip('.')}")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.retrain and not self.alarms:
+            raise ValueError("retrain needs alarms: it is the drift alarm that starts the training pipeline")
+        if self.every_hours > 24 * self.days:
+            raise ValueError("every_hours must not be above days: predictions in between would be looked at by no run")
+        return self

@@ -1,0 +1,61 @@
+"""Settings of the account's side: layers, containers, buckets, network, archives, budget."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from infra.settings.section import MAX_COPY_BYTES, Positive, Section
+
+
+class PowertoolsLayer(Section):
+    """Version of the public layer with Powertools for AWS Lambda (Python) and pydantic."""
+
+    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    version: Positive
+
+
+class Containers(Section):
+    """Tags of AWS's TensorFlow Deep Learning Containers, by what the instance has."""
+
+    training_cpu_tag: str
+    training_gpu_tag: str
+    serving_cpu_tag: str
+    serving_gpu_tag: str
+
+
+class Buckets(Section):
+    """How long the buckets keep what nobody needs any more."""
+
+    incoming_days: Positive
+    noncurrent_days: Positive
+    access_logs: bool
+    data_events: bool
+    access_log_days: Positive
+    # What realtime endpoints answered, where `endpoint.capture` keeps it.
+    capture_days: Positive
+
+
+class Network(Section):
+    """Where functions, jobs and the endpoint's instances run."""
+
+    # False: in SageMaker's and Lambda's own networks. True: in private subnets of a network of their own.
+    vpc: bool
+    # Room for 256 addresses a subnet and zone at least; the largest a VPC may be is /16.
+    cidr: Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}/(16|17|18|19|20|21|22)$")]
+    # Letters of the region's zones. An interface endpoint costs in each; two keep one that fails from ending all.
+    zones: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]$")], ...], Field(min_length=2, max_length=3)]
+
+
+class Budget(Section):
+    """What the account may spend a month on what carries the project's tag, before somebody is told."""
+
+    monthly_usd: Positive
+    alert_percent: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(min_length=1, max_length=5)]
+
+
+class Archive(Section):
+    """What an uploaded archive may hold; more is refused before anything runs."""
+
+    max_bytes: Annotated[int, Field(ge=1, le=MAX_COPY_BYTES)]
+    max_uncompressed_bytes: Positive
+    max_files: Positive

@@ -1,0 +1,40 @@
+"""Scores of one model over the test split."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from model_code.statistics.metrics import Array
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclasses.dataclass(frozen=True)
+class TestScores:
+    """The test split as one model sees it; all of length n, in the order of the shards.
+
+    Attributes:
+        labels: zeros (NORMAL) and ones (PNEUMONIA).
+        logits: before the temperature.
+        probabilities: as served.
+        patients: key of each image's patient.
+        subtypes: bacteria, virus or "".
+        areas: pixels of the original image, width times height.
+        unfamiliarity: how unlike the training images, see `guard`; above 1 the image would be refused. Zeros from a
+            model of before there was a guard.
+        features: (n, k), what the network saw, see `projection`; (n, 0) from a model that does not tell.
+        paths: of the files in the archive.
+    """
+
+    labels: Array
+    logits: Array
+    probabilities: Array
+    patients: list[str]
+    subtypes: list[str]
+    areas: Array
+    unfamiliarity: Array
+    features: Array
+    paths: list[str]

@@ -1,0 +1,36 @@
+"""Contexts of cdk.json: of each environment, and of prod with what it could choose besides."""
+
+from typing import Any
+
+
+def contexts(context: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The context of each environment by its name, and of prod with what it could choose besides, by the setting's."""
+    environments = {name: {**context, "env": name} for name in context["environments"]}
+    return {**environments, "network.vpc": in_a_network(context), "buckets.data_events": audited(context)}
+
+
+def chosen(context: dict[str, Any]) -> dict[str, Any]:
+    """The context of dev with what brings types of resources that no environment has: tokens, and mail."""
+    issuer = {"kind": "jwt", "issuer": "https://issuer.example", "audience": "cxr"}
+    own = {
+        **context["environments"]["dev"],
+        "notification_email": "team@example.com",
+        "api": {"authentication": issuer},
+    }
+    return {**context, "env": "dev", "environments": {**context["environments"], "dev": own}}
+
+
+def in_a_network(context: dict[str, Any]) -> dict[str, Any]:
+    """The context of prod where settings choose a network of its own."""
+    return _prod(context, network={"vpc": True}, pipeline={"weights_file": "weights.h5"})
+
+
+def audited(context: dict[str, Any]) -> dict[str, Any]:
+    """The context of prod where settings choose a trail of data events."""
+    return _prod(context, buckets={"data_events": True})
+
+
+def _prod(context: dict[str, Any], **changes: dict[str, Any]) -> dict[str, Any]:
+    own = context["environments"]["prod"]
+    changed = {**own, **{section: {**own.get(section, {}), **values} for section, values in changes.items()}}
+    return {**context, "env": "prod", "environments": {**context["environments"], "prod": changed}}

@@ -1,0 +1,90 @@
+"""CONTRIBUTING.md names the files to edit, for an example of each kind of change whose files can be found."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+# Written by commands, about the past, or no part of what an addition has to touch.
+ELSEWHERE = re.compile(
+    r"(tests|benchmarks|docs/adr)/|(CHANGELOG|CONTRIBUTING|docs/(architecture|benchmarks|commands|permissions))\.md$"
+    r"|pipeline/definition.*\.json$|docs/deployment-roles\.json$|lambdas/site/openapi\.json$"
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """How one addition is spelt, and the files that only use what it added."""
+
+    pattern: str
+    used_by: frozenset[str] = frozenset()
+
+
+EXAMPLES = {
+    "a backbone": Example("MobileNetV3Small"),
+    "a gate": Example("MinSpecificity|min_specificity"),
+    "a hyperparameter": Example("LabelSmoothing|label_smoothing"),
+    "a field of the API's answer": Example(
+        "body_part",
+        # What shows it to people.
+        frozenset({"lambdas/site/static/page.js", "ops/api/predictions.py", "ops/commands/overview.py"}),
+    ),
+    "a setting of a function": Example("keep_labelled_days|KEEP_LABELLED_DAYS"),
+    "a function behind the API": Example(
+        r"\b[Ff]eedback\b",
+        frozenset(
+            {
+                # The page that asks it, what reads its labels, and pages that mention it.
+                *("lambdas/site/static/index.html", "lambdas/site/static/page.js", "lambdas/api/predictions.py"),
+                *("model_code/monitoring/kept_predictions.py", "model_code/reports/monitoring_report.py"),
+                *("lambdas/authorizer/environment.py", "openapi/document.py"),
+                *("docs/clients.md", "docs/operations.md", "docs/runbooks.md", "docs/settings.md"),
+            }
+        ),
+    ),
+}
+
+
+def rows() -> dict[str, tuple[str, list[str]]]:
+    """The table: what is added, the example's name, the files."""
+    page = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = page[page.index("| to add |") :].split("\n\n")[0].splitlines()[2:]
+    cells = ([cell.strip() for cell in row.strip("|").split("|")] for row in table)
+    return {kind: (example.strip("`"), re.findall(r"`([^`]+)`", files)) for kind, example, files in cells}
+
+
+def files_with(pattern: str) -> set[str]:
+    """Files edited by hand, of the working tree, in which a pattern occurs."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.splitlines()
+    files = (REPOSITORY / name for name in listed if not ELSEWHERE.match(name))
+    found = (
+        path for path in files if path.is_file() and re.search(pattern, by_hand(path.read_text("utf-8", "replace")))
+    )
+    return {path.relative_to(REPOSITORY).as_posix() for path in found}
+
+
+def by_hand(text: str) -> str:
+    """A page without the tables that commands write into it."""
+    return re.sub(r"<!-- (\w+) parameters: written.*?<!-- end of \1 parameters -->", "", text, flags=re.DOTALL)
+
+
+def test_each_kind_of_addition_has_its_example() -> None:
+    assert rows().keys() == EXAMPLES.keys()
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_the_files_to_touch_are_those_that_the_example_is_in(kind: str) -> None:
+    name, files = rows()[kind]
+    example = EXAMPLES[kind]
+
+    assert re.search(example.pattern, name), "the table names another example"
+    assert len(files) == len(set(files))
+    found = files_with(example.pattern)
+    assert example.used_by <= found, "these do not use it any more"
+    assert set(files) == found - example.used_by

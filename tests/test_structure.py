@@ -1,0 +1,121 @@
+"""The folders show the flow: small, without circles, and nothing in a folder reaches back to what lies on top of it."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PRODUCT = ("benchmarks", "infra", "lambdas", "local", "model_code", "openapi", "ops", "pipeline", "policy")
+MAX_MODULES, MAX_LINES = 15, 400
+
+# What does not keep a rule yet. Nothing is added here, and what keeps its rule again is taken out, or a test fails.
+LARGE_FOLDERS = {"benchmarks"}
+LONG_FILES = {
+    "local/hosting/endpoints.py",
+    "tests/infra/api/test_api_stack.py",
+    "tests/infra/endpoint/test_endpoint_stack.py",
+    "tests/lambdas/predict/test_api.py",
+    "tests/lambdas/release/test_release.py",
+    "tests/local/jobs/test_job_service.py",
+    "tests/local/pipelines/test_pipeline_service.py",
+    "tests/local/test_cloud.py",
+    "tests/ops/api/test_predictions.py",
+}
+MODULES_IN_CIRCLES: set[frozenset[str]] = set()
+FOLDERS_IN_CIRCLES: set[frozenset[str]] = set()
+REACH_UP: set[tuple[str, str]] = set()
+
+
+@cache
+def sources() -> dict[str, Path]:
+    """Module name to file, of the product."""
+    found = {}
+    for package in PRODUCT:
+        for path in sorted((REPOSITORY / package).rglob("*.py")):
+            name = ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+            found[name.removesuffix(".__init__")] = path
+    return found
+
+
+@cache
+def imports() -> frozenset[tuple[str, str]]:
+    """Who imports whom, wherever the statement stands: for types only and inside functions too."""
+    found = set()
+    for name, path in sources().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                named = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                named = [f"{node.module}.{alias.name}" for alias in node.names]
+                named = [one if one in sources() else node.module for one in named]
+            else:
+                continue
+            found |= {(name, one) for one in named if one in sources() and one != name}
+    return frozenset(found)
+
+
+def folder(module: str) -> str:
+    return sources()[module].parent.relative_to(REPOSITORY).as_posix()
+
+
+def is_package_of(package: str, module: str) -> bool:
+    """Whether it is the `__init__.py` above a module, which says where its package lies."""
+    return sources()[package].name == "__init__.py" and module.startswith(f"{package}.")
+
+
+def circles(edges: set[tuple[str, str]]) -> set[frozenset[str]]:
+    """The groups whose members all reach each other."""
+    after: dict[str, set[str]] = {}
+    for one, other in edges:
+        after.setdefault(one, set()).add(other)
+
+    def reached(start: str) -> set[str]:
+        found, left = set(), [start]
+        while left:
+            new = after.get(left.pop(), set()) - found
+            found |= new
+            left += new
+        return found
+
+    reach = {one: reached(one) for one in after}
+    return {
+        frozenset(other for other in reach[one] if one in reach.get(other, ())) for one in after if one in reach[one]
+    }
+
+
+def test_no_folder_has_more_than_fifteen_modules() -> None:
+    counts = Counter(path.parent for path in sources().values() if path.name != "__init__.py")
+    large = {path.relative_to(REPOSITORY).as_posix() for path, count in counts.items() if count > MAX_MODULES}
+    assert large == LARGE_FOLDERS
+
+
+def test_no_file_has_more_than_400_lines() -> None:
+    files = [*sources().values(), *sorted((REPOSITORY / "tests").rglob("*.py"))]
+    long = {
+        path.relative_to(REPOSITORY).as_posix()
+        for path in files
+        if len(path.read_text(encoding="utf-8").splitlines()) > MAX_LINES
+    }
+    assert long == LONG_FILES
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circles(set(imports())) == MODULES_IN_CIRCLES
+
+
+def test_no_folders_import_each_other_in_a_circle() -> None:
+    """A folder above others composes them: what lies on top of a package is not the package's folders' concern."""
+    edges = {(folder(one), folder(other)) for one, other in imports() if not is_package_of(other, one)}
+    assert circles({(one, other) for one, other in edges if one != other}) == FOLDERS_IN_CIRCLES
+
+
+def test_no_folder_imports_a_module_that_lies_on_top_of_it() -> None:
+    up = {
+        (one, other)
+        for one, other in imports()
+        if folder(one).startswith(f"{folder(other)}/") and not is_package_of(other, one)
+    }
+    assert {(folder(one), other) for one, other in up} == REACH_UP
