@@ -11,65 +11,35 @@ import contextlib
 import random
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from local.containers.container import Answer, Container
+from local.containers.container import Container
 from local.containers.hosted_model import hosted_model
 from local.core.api import ApiError
 from local.hosting.async_inference import AsyncInference
-from local.hosting.endpoint_metrics import EndpointMetrics
+from local.hosting.endpoint import Endpoint
 from local.hosting.fleet import Fleet, Variant
+from local.hosting.invocations import Invocations
 from local.hosting.traffic import Rollout, rollout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from local.containers.container import Answer
     from local.core.api import Cloud
 
-# "Amazon SageMaker endpoints and quotas": payload of an invocation and the time a container has to answer it.
+# "Amazon SageMaker endpoints and quotas": payload of an invocation.
 MAX_PAYLOAD_BYTES = 6 * 1024 * 1024
 MAX_SERVERLESS_PAYLOAD_BYTES = 4 * 1024 * 1024
-INVOCATION_SECONDS = 60
 
-# DescribeEndpoint's statuses as endpoint state change events spell them.
-_EVENT_STATUS = {
-    "Creating": "CREATING",
-    "Updating": "UPDATING",
-    "RollingBack": "ROLLING_BACK",
-    "InService": "IN_SERVICE",
-    "Failed": "FAILED",
-    "Deleting": "DELETING",
-}
 _UNSUPPORTED_CONFIG = ("ExplainerConfig",)
 _CHANGING = ("Creating", "Updating", "RollingBack")
 # How often the alarms of a release are looked at.
 _LOOK_SECONDS = 0.5
-# Copies of requests for shadow variants that are under way at once; more are dropped, for nobody waits for them.
-_SHADOW_REQUESTS = 4
 
 
 class _RolledBackError(Exception):
     """An alarm went off while the traffic moved. `str()` names it."""
-
-
-@dataclass
-class _Endpoint:
-    name: str
-    arn: str
-    config_name: str
-    tags: list[dict[str, str]]
-    status: str = "Creating"
-    failure_reason: str | None = None
-    created: float = field(default_factory=time.time)
-    modified: float = field(default_factory=time.time)
-    fleet: Fleet | None = None
-    candidate: Fleet | None = None
-    share: float = 0.0
-    """Part of the traffic that the candidate gets, from 0 to 1."""
-    deployment: dict[str, Any] | None = None
-    settled: threading.Event = field(default_factory=threading.Event)
 
 
 class Endpoints:
@@ -84,12 +54,10 @@ class Endpoints:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._lock = threading.Lock()
-        self._endpoints: dict[str, _Endpoint] = {}
+        self._endpoints: dict[str, Endpoint] = {}
         self._retiring: list[threading.Thread] = []
-        self._metrics = EndpointMetrics(cloud)
-        self._shadows = ThreadPoolExecutor(_SHADOW_REQUESTS, thread_name_prefix="shadow")
-        self._shadow_slots = threading.Semaphore(_SHADOW_REQUESTS)
-        self._queue = AsyncInference(cloud, self._serving, self._ask_patiently)
+        self._invocations = Invocations(cloud)
+        self._queue = AsyncInference(cloud, self._serving, self._invocations.ask)
 
     def handle(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one operation of `OPERATIONS`.
@@ -102,12 +70,12 @@ class Endpoints:
         if operation == "UpdateEndpoint":
             return {"EndpointArn": self._update(request)}
         if operation == "DescribeEndpoint":
-            return self._describe(self._find(request["EndpointName"]))
+            return self._find(request["EndpointName"]).describe()
         if operation == "DeleteEndpoint":
             self._delete(request["EndpointName"])
             return {}
         contains = request.get("NameContains", "")
-        listed = [self._describe(endpoint) for endpoint in list(self._endpoints.values()) if contains in endpoint.name]
+        listed = [endpoint.describe() for endpoint in list(self._endpoints.values()) if contains in endpoint.name]
         members = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
         return {"Endpoints": [{member: described[member] for member in members} for described in listed]}
 
@@ -115,7 +83,7 @@ class Endpoints:
         """Wait until a create or update has ended, and describe the endpoint."""
         endpoint = self._find(name)
         endpoint.settled.wait()
-        return self._describe(endpoint)
+        return endpoint.describe()
 
     def invoke(self, name: str, body: bytes, headers: Mapping[str, str], target_variant: str | None = None) -> Answer:
         """Send a request to an endpoint's container.
@@ -147,8 +115,8 @@ class Endpoints:
                     f"length less than or equal to {limit}; this one has {len(body)} bytes.",
                 )
             for shadow in fleet.sampled_shadows(variant):
-                self._copy(name, fleet, shadow, body, headers)
-            return self._ask(name, variant, body, headers, began=began)
+                self._invocations.copy(name, fleet, shadow, body, headers)
+            return self._invocations.ask(name, variant, body, headers, began=began)
 
     def invoke_async(self, name: str, headers: Mapping[str, str]) -> dict[str, str]:
         """Queue the object at `InputLocation` for an asynchronous endpoint.
@@ -165,93 +133,19 @@ class Endpoints:
         """
         return self._queue.submit(name, headers)
 
-    def _ask(
-        self,
-        name: str,
-        variant: Variant,
-        body: bytes,
-        headers: Mapping[str, str],
-        *,
-        timeout: float = INVOCATION_SECONDS,
-        began: float | None = None,
-    ) -> Answer:
-        """One container's answer, counted in the endpoint's metrics."""
-        status, asked = 0, time.monotonic()
-        try:
-            answer = variant.container.invoke(body, headers, timeout)
-            status = answer.status
-        except TimeoutError as error:
-            message = "Your invocation timed out while waiting for a response from container primary."
-            raise self._model_error(variant, 0, message) from error
-        except OSError as error:
-            raise self._model_error(variant, 500, f"The container is gone: {error}") from error
-        finally:
-            ended = time.monotonic()
-            self._metrics.record(
-                name,
-                variant.name,
-                status=status,
-                model_seconds=ended - asked,
-                total_seconds=ended - (asked if began is None else began),
-            )
-        if not 200 <= answer.status < 300:
-            said = answer.body.decode(errors="replace")
-            raise self._model_error(variant, answer.status, said)
-        return answer
-
-    def _ask_patiently(
-        self, name: str, variant: Variant, body: bytes, headers: Mapping[str, str], timeout: float
-    ) -> Answer:
-        return self._ask(name, variant, body, headers, timeout=timeout)
-
-    def _copy(self, name: str, fleet: Fleet, shadow: Variant, body: bytes, headers: Mapping[str, str]) -> None:
-        """Give a shadow variant the same request; its answer goes nowhere, but its metrics tell of it."""
-        if not self._shadow_slots.acquire(blocking=False):
-            return
-        fleet.enter()
-
-        def ask() -> None:
-            try:
-                with contextlib.suppress(ApiError):
-                    self._ask(name, shadow, body, headers)
-            finally:
-                fleet.leave()
-                self._shadow_slots.release()
-
-        self._shadows.submit(ask)
-
     def shutdown(self) -> None:
         """Stop every process."""
         with self._lock:
             endpoints = list(self._endpoints.values())
             self._endpoints.clear()
         self._queue.close()
-        self._metrics.close()
-        self._shadows.shutdown(wait=False, cancel_futures=True)
+        self._invocations.close()
         for endpoint in endpoints:
             for fleet in (endpoint.candidate, endpoint.fleet):
                 if fleet is not None:
                     fleet.retire(timeout=0)
         for thread in self._retiring:
             thread.join(1)
-
-    def _model_error(self, variant: Variant, status: int, message: str) -> ApiError:
-        region, group = self._cloud.region, variant.container.log_group
-        where = (
-            f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#logEventViewer:group={group} "
-            f"in account {self._cloud.account} for more information."
-        )
-        kind = "client" if 400 <= status < 500 else "server"
-        return ApiError(
-            "ModelError",
-            f'Received {kind} error ({status}) from primary with message "{message}". See {where}',
-            424,
-            details={
-                "OriginalStatusCode": status,
-                "OriginalMessage": message,
-                "LogStreamArn": f"arn:aws:logs:{region}:{self._cloud.account}:log-group:{group}",
-            },
-        )
 
     @contextlib.contextmanager
     def _serving(self, name: str) -> Iterator[Fleet]:
@@ -269,7 +163,7 @@ class Endpoints:
         finally:
             fleet.leave()
 
-    def _find(self, name: str) -> _Endpoint:
+    def _find(self, name: str) -> Endpoint:
         endpoint = self._endpoints.get(name.lower())
         if endpoint is None:
             raise ApiError("ValidationException", f'Could not find endpoint "{self._arn(name)}".')
@@ -284,7 +178,7 @@ class Endpoints:
         with self._lock:
             if name.lower() in self._endpoints:
                 raise ApiError("ValidationException", f'Cannot create already existing endpoint "{self._arn(name)}".')
-            endpoint = _Endpoint(name, self._arn(name), request["EndpointConfigName"], list(request.get("Tags", [])))
+            endpoint = Endpoint(name, self._arn(name), request["EndpointConfigName"], list(request.get("Tags", [])))
             endpoint.deployment = request.get("DeploymentConfig")
             self._endpoints[name.lower()] = endpoint
         # Nothing serves yet that the traffic could be taken from.
@@ -307,7 +201,7 @@ class Endpoints:
         self._begin(endpoint, "Updating", request["EndpointConfigName"], way)
         return endpoint.arn
 
-    def _refuse_conversion(self, endpoint: _Endpoint, config: Mapping[str, Any]) -> None:
+    def _refuse_conversion(self, endpoint: Endpoint, config: Mapping[str, Any]) -> None:
         """Only the other way round is allowed: "Deploy models with Amazon SageMaker Serverless Inference"."""
         serving = [] if endpoint.fleet is None else [variant.settings for variant in endpoint.fleet.variants]
         on_instances = any("ServerlessConfig" not in settings for settings in serving)
@@ -328,11 +222,11 @@ class Endpoints:
         if fleet is not None:
             self._retire(fleet)
 
-    def _begin(self, endpoint: _Endpoint, status: str, config_name: str, way: Rollout) -> None:
+    def _begin(self, endpoint: Endpoint, status: str, config_name: str, way: Rollout) -> None:
         self._report(endpoint, status)
         threading.Thread(target=self._replace, args=(endpoint, config_name, way), daemon=True).start()
 
-    def _replace(self, endpoint: _Endpoint, config_name: str, way: Rollout) -> None:
+    def _replace(self, endpoint: Endpoint, config_name: str, way: Rollout) -> None:
         """Bring up the processes of a configuration and move the traffic to them, or stay."""
         started: list[Variant] = []
         try:
@@ -369,7 +263,7 @@ class Endpoints:
         finally:
             endpoint.settled.set()
 
-    def _move_traffic(self, endpoint: _Endpoint, fleet: Fleet, way: Rollout) -> Fleet | None:
+    def _move_traffic(self, endpoint: Endpoint, fleet: Fleet, way: Rollout) -> Fleet | None:
         """Give the fleet its shares of the traffic, and all of it at last; what served before.
 
         Raises:
@@ -443,59 +337,7 @@ class Endpoints:
             raise
         return Variant(dict(settings), container)
 
-    def _describe(self, endpoint: _Endpoint) -> dict[str, Any]:
-        fleet = endpoint.fleet
-        described: dict[str, Any] = {
-            "EndpointName": endpoint.name,
-            "EndpointArn": endpoint.arn,
-            "EndpointConfigName": endpoint.config_name,
-            "EndpointStatus": endpoint.status,
-            "CreationTime": endpoint.created,
-            "LastModifiedTime": endpoint.modified,
-        }
-        if endpoint.failure_reason:
-            described["FailureReason"] = endpoint.failure_reason
-        if endpoint.deployment:
-            described["LastDeploymentConfig"] = endpoint.deployment
-        if fleet is not None:
-            described["ProductionVariants"] = [_described_variant(variant.settings) for variant in fleet.variants]
-            if fleet.shadows:
-                described["ShadowProductionVariants"] = [
-                    _described_variant(shadow.settings) for shadow in fleet.shadows
-                ]
-            if config := fleet.config.get("AsyncInferenceConfig"):
-                described["AsyncInferenceConfig"] = config
-        if (candidate := endpoint.candidate) is not None:
-            described["PendingDeploymentSummary"] = {
-                "EndpointConfigName": candidate.config_name,
-                "ProductionVariants": [_described_variant(variant.settings) for variant in candidate.variants],
-                "StartTime": endpoint.modified,
-            }
-        return described
-
-    def _report(self, endpoint: _Endpoint, status: str) -> None:
+    def _report(self, endpoint: Endpoint, status: str) -> None:
         endpoint.status = status
         endpoint.modified = time.time()
-        detail = {
-            **self._describe(endpoint),
-            "EndpointStatus": _EVENT_STATUS[status],
-            "CreationTime": int(endpoint.created * 1000),
-            "LastModifiedTime": int(endpoint.modified * 1000),
-            "Tags": {tag["Key"]: tag["Value"] for tag in endpoint.tags},
-        }
-        self._cloud.put_event("aws.sagemaker", "SageMaker Endpoint State Change", [endpoint.arn], detail)
-
-
-def _described_variant(settings: Mapping[str, Any]) -> dict[str, Any]:
-    weight = settings.get("InitialVariantWeight", 1.0)
-    described: dict[str, Any] = {
-        "VariantName": settings["VariantName"],
-        "CurrentWeight": weight,
-        "DesiredWeight": weight,
-    }
-    if serverless := settings.get("ServerlessConfig"):
-        described["CurrentServerlessConfig"] = serverless
-    else:
-        count = settings.get("InitialInstanceCount", 1)
-        described |= {"CurrentInstanceCount": count, "DesiredInstanceCount": count}
-    return described
+        self._cloud.put_event("aws.sagemaker", "SageMaker Endpoint State Change", [endpoint.arn], endpoint.event())

@@ -19,7 +19,7 @@ from model_code import split_dataset
 from model_code.contract.job import JobError
 from model_code.contract.parameters import TRAINING
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
 OPTIONAL = {"notification_email", "account", "tags", "permissions_boundary"}
 # Parameters of the pipeline, whose defaults are stated with what they mean.
