@@ -171,7 +171,8 @@ def _right(part: str, who: str, statement: dict[str, Any], resources: list[str])
                 reasons.append(_explained(who, action, reason_for_action(action)))
     condition = _condition(statement.get("Condition", {}))
     reason = "; ".join(dict.fromkeys(reasons))
-    return Right(part, who, statement["Effect"], tuple(actions), tuple(resources), condition, reason)
+    # Sorted without the hashes of assets, by which the CDK sorts: an edit of the sources must not change this page.
+    return Right(part, who, statement["Effect"], tuple(actions), tuple(sorted(resources)), condition, reason)
 
 
 def _explained(who: str, wildcard: str, reason: str | None) -> str:
