@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from pydicom import config, dcmread
 from pydicom.tag import Tag
 
-from lambdas.dicom.attributes import numbers, text
-from lambdas.dicom.refusal import Refusal, damaged, unsuitable
-from lambdas.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE, TRANSFER_SYNTAXES, unsupported
-from lambdas.dicom.view import other_than_frontal
+from model_code.dicom.attributes import numbers, text
+from model_code.dicom.refusal import Refusal, damaged, unsuitable
+from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE, TRANSFER_SYNTAXES, unsupported
+from model_code.dicom.view import other_than_frontal
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
