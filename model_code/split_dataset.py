@@ -22,7 +22,7 @@ from model_code.contract import job
 from model_code.contract.labels import SPLITS
 from model_code.contract.parameters import TRAINING
 from model_code.data import manifest
-from model_code.data.dataset_card import Choices, dataset_card
+from model_code.data.dataset_card import Choices, about_files, dataset_card
 from model_code.data.leakage import audit, near_duplicates
 from model_code.data.manifest import Decoded
 from model_code.data.patient_split import assign, deduplicate
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> None:
     assignment = assign(
         decoded.radiographs, fraction=choices.validation_fraction, seed=choices.seed, near_duplicates=pairs
     )
-    for sentence in assignment.decisions:
+    for sentence in [*about_files(decoded), *assignment.decisions]:
         print(sentence, flush=True)
     audited = audit(assignment.splits, decoded.facts)
     print("No patient, no content and no near-duplicate is in two splits.", flush=True)

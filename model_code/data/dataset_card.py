@@ -53,7 +53,7 @@ def dataset_card(
         "validation_fraction": choices.validation_fraction,
         "seed": choices.seed,
         "splits": {split: _counts(assignment.splits[split]) for split in SPLITS},
-        "decisions": assignment.decisions,
+        "decisions": [*about_files(decoded), *assignment.decisions],
         "dropped": _dropped(decoded, assignment),
         "litter": decoded.header.litter,
         "masks": decoded.header.masks,
@@ -62,6 +62,19 @@ def dataset_card(
         "audit": audit,
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
+
+
+def about_files(decoded: Decoded) -> list[str]:
+    """Sentences on what a table of labels and the DICOM files themselves decided."""
+    sentences = []
+    if table := decoded.header.table:
+        left = {name.replace("_", " "): len(some) for name, some in decoded.header.mismatched.items()}
+        counted = ", ".join(f"{name} {count:,}" for name, count in left.items()) or "nothing is left over"
+        sentences.append(f"Labels are those of the table {table}: {counted}.")
+    # The sentences of a reader name no file, so files of one reason have one.
+    for why, count in sorted(Counter(decoded.unsuitable.values()).items()):
+        sentences.append(f"DICOM files that are dropped ({count:,}): {why}")
+    return sentences
 
 
 def _counts(images: list[Radiograph]) -> SplitCounts:
@@ -76,7 +89,9 @@ def _counts(images: list[Radiograph]) -> SplitCounts:
 def _dropped(decoded: Decoded, assignment: Assignment) -> list[dict[str, Any]]:
     reasons = dict(sorted(assignment.dropped.items()))
     reasons |= {"outside_label_folders": decoded.header.unlabelled, "not_an_image": decoded.header.not_images}
+    reasons |= decoded.header.mismatched
     reasons["undecodable"] = [f"{path}: {why}" for path, why in decoded.undecodable.items()]
+    reasons["not_a_frontal_chest_radiograph"] = [f"{path}: {why}" for path, why in decoded.unsuitable.items()]
     return [
         {"reason": reason, "count": len(files), "files": sorted(files)[:MAX_NAMED_FILES]}
         for reason, files in reasons.items()

@@ -47,10 +47,10 @@ def test_classes_without_splits_are_a_layout_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["readme.txt"], "No JPEG or PNG image was found in a folder NORMAL or PNEUMONIA; .*readme.txt"),
+        (["readme.txt"], "No JPEG, PNG or DICOM image was found in a folder NORMAL or PNEUMONIA; .*readme.txt"),
         (["test/NORMAL/1.jpeg", "test/PNEUMONIA/1.jpeg"], "none in train"),
         (["train/NORMAL/1.jpeg", "test/PNEUMONIA/1.jpeg"], "No PNEUMONIA image to train on"),
-        (["__MACOSX/train/NORMAL/1.jpeg", "train/PNEUMONIA/.x.jpeg"], "No JPEG or PNG image"),
+        (["__MACOSX/train/NORMAL/1.jpeg", "train/PNEUMONIA/.x.jpeg"], "No JPEG, PNG or DICOM image"),
     ],
 )
 def test_an_archive_training_cannot_use_is_refused_with_what_is_missing(
@@ -97,7 +97,7 @@ def test_a_folder_becomes_an_archive_in_the_layout_without_its_litter(tmp_path: 
 
 
 def test_a_folder_without_the_layout_makes_no_archive(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="No JPEG or PNG image"):
+    with pytest.raises(CommandError, match="No JPEG, PNG or DICOM image"):
         archive.pack(_folder(tmp_path / "in", "scans/1.jpeg"), tmp_path / "out.zip")
     assert not (tmp_path / "out.zip").exists()
 
