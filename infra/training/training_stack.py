@@ -17,6 +17,7 @@ from infra.settings import RealtimeEndpoint, Settings
 from infra.storage.data_stack import DataStack
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
+from infra.training.patient_key import PatientKey
 from infra.training.training_pipeline import TrainingPipeline
 
 # Keys of uploaded archives, in every case of their suffix. Spelled out, because patterns of one field are alternatives:
@@ -50,6 +51,7 @@ class TrainingStack(Stack):
         self.registry = ModelRegistry(self, "Registry", name=settings.name, settings=settings)
         images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
         self.source_code = SourceCode(self, "SourceCode", artifacts=data.artifacts, settings=settings)
+        self.patient_key = PatientKey(self, "PatientKey", artifacts=data.artifacts, settings=settings)
         step_role = SageMakerRole(self, "StepRole", description="Preprocesses, trains and evaluates")
         self.serving = Function(
             self,
@@ -77,13 +79,16 @@ class TrainingStack(Stack):
                 "SourceCodeName": self.source_code.name,
                 "SourceRevision": source_revision(),
                 "EngineLibraryUri": self.source_code.engine_library_uri,
+                "DicomLibraryUri": self.source_code.dicom_library_uri,
+                "PatientKeyUri": self.patient_key.uri,
                 "ModelPackageGroupName": self.registry.name,
                 "FindServingModelFunctionArn": self.serving.function_arn,
             },
             network=network.for_jobs() if network else None,
             settings=settings.pipeline,
         )
-        self.pipeline.node.add_dependency(self.source_code)  # an execution needs it from the first moment
+        # An execution needs them from the first moment.
+        self.pipeline.node.add_dependency(self.source_code, self.patient_key)
         self.trigger = Function(
             self,
             "Trigger",
@@ -141,6 +146,7 @@ class TrainingStack(Stack):
         data.artifacts.grant_write(step_role, "executions/*")
         data.artifacts.grant_read(step_role, "weights/*")  # backbone weights that a platform team put there
         self.source_code.grant_read(step_role)
+        self.patient_key.grant_read(step_role)
         images.grant_pull(step_role)
         self.registry.grant_read(step_role)  # where a warm start finds the artifact of a package
 

@@ -117,6 +117,8 @@ PLACEHOLDERS = {
     "ServingImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu",
     "SourceCodeUri": f"s3://cdk-assets/{'a' * 64}.gz",
     "EngineLibraryUri": f"s3://cdk-assets/{'e' * 64}.zip",
+    "DicomLibraryUri": f"s3://cdk-assets/{'d' * 64}.zip",
+    "PatientKeyUri": "s3://artifacts/keys/patients",
     "ModelPackageGroupName": "cxr-dev",
     "FindServingModelFunctionArn": "arn:aws:lambda:us-east-1:123456789012:function:cxr-dev-training-FindServingModel",
 }
