@@ -253,6 +253,7 @@ def _decoded(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[
                     position,
                     one.facts.width,
                     one.facts.height,
+                    json.dumps(one.facts.groups, sort_keys=True) if one.facts.groups else "",
                 ),
                 one.pixels,
             )

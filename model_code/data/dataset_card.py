@@ -13,6 +13,7 @@ from typing import Any
 from model_code.contract import documents
 from model_code.contract.documents import DatasetCard, SplitCounts
 from model_code.contract.labels import LABELS, SPLITS
+from model_code.data import subgroups
 from model_code.data.manifest import Decoded, Facts
 from model_code.data.patient_split import Assignment, Radiograph
 
@@ -44,7 +45,8 @@ def dataset_card(
     The hash covers split, label and content of every radiograph that is used, in no order.
     """
     lines = [f"{split} {one.label} {one.sha256}\n" for split in SPLITS for one in assignment.splits[split]]
-    return {
+    found = subgroups.count([one for split in SPLITS for one in assignment.splits[split]], decoded.facts)
+    card: DatasetCard = {
         "schema": documents.DATASET_CARD,
         "sha256": hashlib.sha256("".join(sorted(lines)).encode()).hexdigest(),
         "labels": list(LABELS),
@@ -62,6 +64,9 @@ def dataset_card(
         "audit": audit,
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
+    if found:
+        card["subgroups"] = found
+    return card
 
 
 def about_files(decoded: Decoded) -> list[str]:

@@ -41,6 +41,7 @@ class TestScores:
             model of before there was a guard.
         features: (n, k), what the network saw, see `projection`; (n, 0) from a model that does not tell.
         paths: of the files in the archive.
+        groups: subgroups that DICOM files name, by kind; empty of other files.
     """
 
     labels: Array
@@ -52,6 +53,7 @@ class TestScores:
     unfamiliarity: Array
     features: Array
     paths: list[str]
+    groups: list[dict[str, str]] = dataclasses.field(default_factory=list)
 
 
 class ExportedModel:
@@ -142,7 +144,7 @@ class ExportedModel:
                 nothing in the same forward pass.
         """
         signature = self._signatures["explain_pixels" if watch else "score_pixels"]
-        names = ("label", "patient", "path", "subtype", "width", "height")
+        names = ("label", "patient", "path", "subtype", "groups", "width", "height")
         collected: dict[str, list[Any]] = {
             name: [] for name in ("logit", "probability", "unfamiliarity", "features", *names)
         }
@@ -169,6 +171,7 @@ class ExportedModel:
             features=np.asarray(collected["features"], dtype=np.float64),
             # For people: bytes that are no UTF-8 are shown, not kept.
             paths=[value.decode("utf-8", "backslashreplace") for value in collected["path"]],
+            groups=[dict(json.loads(value)) if value else {} for value in collected["groups"]],
         )
 
     def explain(self, pixels: Sequence[Pixels]) -> Array:

@@ -170,6 +170,29 @@ def test_views_and_body_parts_that_the_model_does_not_know_are_dropped_and_never
     assert any("(40): " in one and "lateral" in one for one in sentences)
 
 
+def test_subgroups_are_counted_with_intervals_and_travel_to_the_evaluation(job_directory, place_archive):
+    said = {
+        number: {"PatientSex": "FM"[number % 2], "PatientAge": "030Y", "ViewPosition": "PA", "Manufacturer": "Agfa"}
+        for number in range(80)
+    }
+    said[0] |= {"PatientAge": "091Y", "ViewPosition": ""}
+    place_archive(zip_of({f"{LABELS[n // 40]}/{n}.dcm": dicom(n, **attributes) for n, attributes in said.items()}))
+    decode(job_directory)
+    card = split(job_directory)
+    assert list(card["subgroups"]) == ["view", "age", "sex", "manufacturer"]
+    assert {name: one["images"] for name, one in card["subgroups"]["sex"].items()} == {"female": 40, "male": 40}
+    female = card["subgroups"]["sex"]["female"]
+    assert (female["patients"], female["labels"]) == (40, {"NORMAL": 20, "PNEUMONIA": 20})
+    low, high = female["prevalence"]["confidence_interval"]
+    assert low < female["prevalence"]["value"] == 0.5 < high
+    # One person of a great age and no view is not told apart.
+    assert list(card["subgroups"]["age"]) == ["18-39", "of fewer than 10 patients each"]
+    records = examples(job_directory / "processing" / "output" / "test", SIZE).as_numpy_iterator()
+    groups = [json.loads(one["groups"]) for one in records]
+    assert len(groups) == 16
+    assert {one["manufacturer"] for one in groups} == {"Agfa"}
+
+
 def test_what_is_stored_as_dicom_and_is_no_image_is_named_with_its_reason(job_directory, place_archive):
     pdf = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.104.1", "Modality": "OT"}
     index = {"SOPClassUID": "1.2.840.10008.1.3.10"}
