@@ -98,7 +98,7 @@ class Matches:
         other_label: paths of files that have another one than NORMAL and PNEUMONIA.
         without_row: paths of files that no row is about.
         without_file: rows about no file.
-        conflicting: paths of files with two labels, or with two splits.
+        conflicting: paths of files with two labels, one of which may be their folder's, or with two splits.
     """
 
     rows: dict[str, Row] = field(default_factory=dict)
@@ -144,15 +144,15 @@ def read(name: str, content: bytes) -> Table:
     return table
 
 
-def match(table: Table, paths: Iterable[str], identities: Mapping[str, Identity]) -> Matches:
+def match(table: Table, images: Mapping[str, str], identities: Mapping[str, Identity]) -> Matches:
     """Find each row's files.
 
     Args:
         table: of the archive.
-        paths: of the images beside it.
+        images: class that the folder of each image beside it names, or "", by path.
         identities: of the DICOM files among them, by path; not needed where the table goes by `file`.
     """
-    files = _in_folder(table, paths)
+    files = _in_folder(table, images)
     found = _by_file(table, files) if table.by == "file" else _by_identity(table, files, identities)
     rows: dict[str, list[Row]] = defaultdict(list)
     matches = Matches()
@@ -165,7 +165,7 @@ def match(table: Table, paths: Iterable[str], identities: Mapping[str, Identity]
         about = rows.get(path, [])
         if not about:
             matches.without_row.append(path)
-        elif len({(row.label, row.split) for row in about}) > 1:
+        elif len({(row.label, row.split) for row in about}) > 1 or images[path] not in {"", about[0].label}:
             matches.conflicting.append(path)
         elif not about[0].label:
             matches.other_label.append(path)
@@ -199,6 +199,22 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
     ]
     if problems:
         raise TableError(f"The table {shown(table.name)} does not fit the images: {'; '.join(problems)}.")
+
+
+def refuse_one_class(table: Table, labelled: Iterable[tuple[str | None, str]]) -> None:
+    """Refuse a table without both classes to train on.
+
+    Args:
+        table: of the archive.
+        labelled: split or None, and label, of each image.
+
+    Raises:
+        TableError: naming the class that is missing.
+    """
+    counts = Counter(label for split, label in labelled if split in {"train", None})
+    for label in LABELS:
+        if not counts[label]:
+            raise TableError(f"The table {shown(table.name)} has no {label} image to train on.")
 
 
 def _some(names: list[str]) -> str:

@@ -10,7 +10,6 @@ import dataclasses
 import re
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +17,6 @@ from types import ModuleType
 from model_code.contract import label_table
 from model_code.contract.job import JobError
 from model_code.contract.label_table import Identity, Row, Table, TableError
-from model_code.contract.labels import LABELS
 from model_code.contract.layout import DICOM_SUFFIXES, Entry, Kind, Layout, look
 from model_code.data import pseudonyms
 
@@ -167,7 +165,7 @@ def list_candidates(archive: zipfile.ZipFile) -> Listing:
     layout = Layout()
     members: list[_Member] = []
     for number, info in enumerate(archive.infolist(), start=1):
-        dicom = _is_dicom(archive, info)
+        dicom = member_is_dicom(archive, info)
         members.append(_Member(number, info, layout.add(info.filename, dicom=dicom), dicom))
     if problem := layout.problem():
         raise JobError(f"The archive cannot be trained on. {problem.detail} {problem.advice}")
@@ -194,8 +192,8 @@ def list_candidates(archive: zipfile.ZipFile) -> Listing:
     )
 
 
-def _is_dicom(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
-    """By the suffix where it says something, else by the first bytes."""
+def member_is_dicom(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    """Whether a member is DICOM, by the suffix where that says something, else by the first bytes."""
     entry = look(info.filename)
     if entry.kind in {Kind.RADIOGRAPH, Kind.UNLABELLED}:
         return entry.file.lower().endswith(tuple(DICOM_SUFFIXES))
@@ -214,19 +212,15 @@ def _by_table(archive: zipfile.ZipFile, layout: Layout, pictures: list[_Member],
     by_path = {one.path: one for one in pictures}
     try:
         table = label_table.read(layout.table, archive.read(layout.table))
-        matches = label_table.match(table, by_path, _identities(archive, table, pictures))
-        # A class's folder says something too.
-        contradicted = [path for path, row in matches.rows.items() if by_path[path].entry.label not in {"", row.label}]
-        matches.conflicting += contradicted
-        rows = {path: row for path, row in matches.rows.items() if path not in set(contradicted)}
-        matches.rows = rows
+        images = {path: one.entry.label for path, one in by_path.items()}
+        matches = label_table.match(table, images, _identities(archive, table, pictures))
         label_table.refuse_mismatched(table, matches, {path: one.shown for path, one in by_path.items()})
+        candidates = [_candidate(by_path[path], row) for path, row in sorted(matches.rows.items())]
+        label_table.refuse_one_class(table, ((one.folder, one.label) for one in candidates))
     except TableError as error:
         raise JobError(f"The archive cannot be trained on. {error}") from error
     except MEMBER_ERRORS as error:
         raise JobError(f"The archive's table {layout.table} is damaged or unsupported ({error}).") from error
-    candidates = [_candidate(by_path[path], row) for path, row in sorted(rows.items())]
-    _check_labels(table, candidates)
     mismatched = {
         "file_without_row": sorted(by_path[path].shown for path in matches.without_row),
         "row_without_file": [f"{table.name}, line {row.line}" for row in matches.without_file],
@@ -251,15 +245,6 @@ def _candidate(member: _Member, row: Row) -> Candidate:
         subtype=row.subtype,
         stated_patient=row.patient,
     )
-
-
-def _check_labels(table: Table, candidates: list[Candidate]) -> None:
-    counts = Counter(one.label for one in candidates if one.folder in {"train", None})
-    for label in LABELS:
-        if not counts[label]:
-            raise JobError(
-                f"The archive cannot be trained on. Its table {table.name} has no {label} image to train on."
-            )
 
 
 def _identities(archive: zipfile.ZipFile, table: Table, pictures: list[_Member]) -> Mapping[str, Identity]:

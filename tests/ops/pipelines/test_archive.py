@@ -111,3 +111,52 @@ def test_a_name_that_is_not_utf_8_is_packed_with_its_bytes_in_hexadecimal(tmp_pa
     assert archive.pack(tmp_path / "data", tmp_path / "a.zip").total == 2
     with zipfile.ZipFile(tmp_path / "a.zip") as packed:
         assert sorted(packed.namelist()) == ["chest_xray/NORMAL/caf%E9-1.jpeg", "chest_xray/PNEUMONIA/caf%E9-1.jpeg"]
+
+
+DICOM = b"\0" * 128 + b"DICM" + b"not decoded here"
+
+
+def _files(root: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def _zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as opened:
+        for name, content in files.items():
+            opened.writestr(name, content)
+    return path
+
+
+def test_dicom_is_counted_whatever_its_name_and_packed_with_its_table(tmp_path: Path) -> None:
+    files = {"scans/IM0001": DICOM, "scans/b.dcm": DICOM, "scans/c.png": IMAGE, "scans/LICENSE": b"free"}
+    files["labels.csv"] = b"file;label;split\r\nIM0001;NORMAL;train\r\nb.dcm;PNEUMONIA;train\r\nc.png;1;test\r\n"
+    expected = {"train": {"NORMAL": 1, "PNEUMONIA": 1}, "test": {"NORMAL": 0, "PNEUMONIA": 1}}
+    assert archive.inspect(_zipped(tmp_path / "a.zip", files)).images == expected
+    assert archive.pack(_files(tmp_path / "in", files), tmp_path / "out.zip").images == expected
+    with zipfile.ZipFile(tmp_path / "out.zip") as packed:
+        assert sorted(packed.namelist()) == sorted(f"chest_xray/{name}" for name in files if name != "scans/LICENSE")
+    assert archive.inspect(tmp_path / "out.zip").images == expected
+
+
+def test_what_only_the_files_say_is_left_to_the_job(tmp_path: Path) -> None:
+    files = {"1.dcm": DICOM, "2.dcm": DICOM, "labels.csv": b"patient_id,label\n1,0\n2,1\n"}
+    assert str(archive.inspect(_zipped(tmp_path / "a.zip", files))) == "2 images (labelled by a table)"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"file,label\n1.dcm,0\n2.dcm,1\n3.dcm,1\n", "1 of 3 rows are about no file .*line 4"),
+        (b"file,label\n1.dcm,0\n", "1 of 2 images have no row .*2.dcm"),
+        (b"file,label\n1.dcm,1\n2.dcm,1\n", "no NORMAL image to train on"),
+        ("file,label\n1.dcm,\xfc\n".encode("latin-1"), "is not in UTF-8: line 2"),
+        (b"name,diagnosis\n1.dcm,1\n", "has to name its columns"),
+    ],
+)
+def test_a_table_training_cannot_use_is_refused_before_the_upload(tmp_path: Path, content: bytes, words: str) -> None:
+    path = _zipped(tmp_path / "a.zip", {"1.dcm": DICOM, "2.dcm": DICOM, "labels.csv": content})
+    with pytest.raises(CommandError, match=words):
+        archive.inspect(path)
