@@ -41,6 +41,8 @@ ADVICE = (
 _DICOM_INDEX = "dicomdir"
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2")
 _NAMED_FOLDERS = 3
+# Exports name folders after patients, so where DICOM files lie is not repeated.
+_FOLDERS_OF_DICOM = "folders of DICOM files"
 
 
 class Kind(StrEnum):
@@ -126,7 +128,7 @@ class Layout:
         litter: number of files that operating systems left.
         masks: number of segmentation masks.
         unlabelled: number of images in no folder that names a class, by that folder.
-        stray: first entry that is neither a radiograph nor litter.
+        stray: first entry that is neither a radiograph nor litter, nor DICOM.
     """
 
     images: Counter[tuple[str | None, str]] = field(default_factory=Counter)
@@ -146,6 +148,8 @@ class Layout:
     _tables: list[str] = field(default_factory=list)
     # Images and what may be one, in folders of a class or not.
     _pictures: int = 0
+    # Files outside folders of a class whose names say nothing.
+    _unnamed: int = 0
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Layout:
@@ -194,11 +198,14 @@ class Layout:
             self.stray = self.stray or name
         elif entry.kind is Kind.LITTER:
             self.litter += 1
+        elif entry.kind is Kind.PERHAPS_DICOM:
+            self._unnamed += 1
         elif entry.kind is not Kind.FOLDER:
-            self.stray = self.stray or name
+            is_dicom = dicom or name.lower().endswith(tuple(DICOM_SUFFIXES))
+            self.stray = self.stray or (None if is_dicom else name)
             self.masks += entry.kind is Kind.MASK
             if entry.kind is Kind.UNLABELLED:
-                self.unlabelled[folders.shown] += 1
+                self.unlabelled[_FOLDERS_OF_DICOM if is_dicom else folders.shown] += 1
                 self._half_labels |= dict.fromkeys(folders.half_labels[:1])
         return entry
 
@@ -274,7 +281,8 @@ class Layout:
                 "no_layout", f"{nothing}, only {_several(self.masks, 'segmentation mask')}.", entry=self.stray
             )
         if self.stray is None:
-            return Problem("no_layout", f"{nothing}; there are no files at all.")
+            others = "nothing but files without a suffix" if self._unnamed else "no file at all"
+            return Problem("no_layout", f"{nothing}; there is {others}.")
         if self.stray.lower().endswith(_ARCHIVE_SUFFIXES):
             return Problem(
                 "no_layout",

@@ -209,3 +209,10 @@ def test_a_folder_s_own_entry_is_nothing_whichever_separator_it_ends_with():
 def test_letters_with_marks_are_letters():
     """`Normalé` is another word, not `Normal` and something."""
     assert look("Normalé/1.png").kind is Kind.UNLABELLED
+
+
+def test_folders_of_dicom_files_may_be_called_as_patients_are_and_are_not_repeated():
+    for names in (["DOE^JOHN/1.dcm"], ["DOE^JOHN/IM1"], ["NORMAL/1.dcm", "DOE^JOHN/1.dcm"]):
+        problem = Layout.of(names).problem()
+        assert problem is not None
+        assert "DOE" not in f"{problem.detail} {problem.advice} {problem.entry}"

@@ -153,6 +153,18 @@ def test_patients_are_not_named_without_a_key(job_directory, place_archive):
         decode(job_directory)
 
 
+def test_one_patient_id_for_everybody_is_refused_and_a_table_mends_it(job_directory, place_archive):
+    files = members(36, PatientID="ANONYMOUS")
+    place_archive(zip_of(files))
+    decode(job_directory)
+    with pytest.raises(JobError, match="72 of 72 DICOM images say that they are of one patient"):
+        split(job_directory)
+    rows = [f"{path},{path.partition('/')[0]},{number}" for number, path in enumerate(files)]
+    place_archive(zip_of({**files, "labels.csv": table(*rows, header="file,label,patient")}))
+    decode(job_directory)
+    assert sum(one["patients"] for one in split(job_directory)["splits"].values()) == 72
+
+
 def test_views_and_body_parts_that_the_model_does_not_know_are_dropped_and_never_too_many(job_directory, place_archive):
     """Half of what a hospital exports are lateral views: that is no damage."""
     files = members(36)
