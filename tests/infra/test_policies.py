@@ -251,4 +251,5 @@ def test_steps_reach_datasets_and_executions_only(templates: Templates) -> None:
             for resource in listed(statement["Resource"])
         ]
         ends = {resource["Fn::Join"][1][-1] for resource in objects}
-        assert ends == {"/code/*", "/datasets/*", "/executions/*", "/weights/*"}
+        # And the key with which decoding makes hashes of patients.
+        assert ends == {"/code/*", "/datasets/*", "/executions/*", "/weights/*", "/keys/patients"}
