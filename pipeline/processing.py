@@ -54,6 +54,8 @@ def preprocess_request(
         instance_type=instance_type,
         instance_count=instance_count,
         max_runtime_seconds=max_runtime_seconds,
+        # The one that may read archives and the key.
+        role="${DecodeRoleArn}",
     )
 
 

@@ -92,7 +92,7 @@ class DataStack(Stack):
         self.artifacts.keep_secret(
             PATIENT_KEY,
             writer_name_prefix=f"{settings.name}-training-PatientKeyMaker",
-            reader_name_prefix=f"{settings.name}-training-StepRole",
+            reader_name_prefix=f"{settings.name}-training-DecodeRole",
         )
         if settings.buckets.data_events:
             AuditTrail(self, "Trail", buckets=[self.data.bucket, self.artifacts.bucket], settings=settings)

@@ -52,7 +52,8 @@ class TrainingStack(Stack):
         images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
         self.source_code = SourceCode(self, "SourceCode", artifacts=data.artifacts, settings=settings)
         self.patient_key = PatientKey(self, "PatientKey", artifacts=data.artifacts, settings=settings)
-        step_role = SageMakerRole(self, "StepRole", description="Preprocesses, trains and evaluates")
+        decode_role = SageMakerRole(self, "DecodeRole", description="Reads archives and makes hashes of patients")
+        step_role = SageMakerRole(self, "StepRole", description="Splits, trains and evaluates")
         self.serving = Function(
             self,
             "FindServingModel",
@@ -71,6 +72,7 @@ class TrainingStack(Stack):
                 "ArtifactBucketName": data.artifacts.name,
                 "DataKeyArn": data.key.key_arn,
                 "ArtifactKeyArn": data.key.key_arn,
+                "DecodeRoleArn": decode_role.role_arn,
                 "StepRoleArn": step_role.role_arn,
                 "ProcessingImageUri": images.training(settings.pipeline.processing_instance_type),
                 "TrainingImageUri": images.training(settings.pipeline.training_instance_type),
@@ -139,22 +141,26 @@ class TrainingStack(Stack):
                 ),
             )
 
+        decode_role.write_logs("ProcessingJobs")
+        data.data.grant_read(decode_role, "datasets/*")
+        data.artifacts.grant_write(decode_role, "executions/*")
+        self.patient_key.grant_read(decode_role)
+
         step_role.write_logs("ProcessingJobs", "TrainingJobs")
-        step_role.encrypt_volumes(data.key.key_arn)
-        data.data.grant_read(step_role, "datasets/*")
         data.artifacts.grant_read(step_role, "executions/*")
         data.artifacts.grant_write(step_role, "executions/*")
         data.artifacts.grant_read(step_role, "weights/*")  # backbone weights that a platform team put there
-        self.source_code.grant_read(step_role)
-        self.patient_key.grant_read(step_role)
-        images.grant_pull(step_role)
         self.registry.grant_read(step_role)  # where a warm start finds the artifact of a package
 
-        if network is not None:
-            network.grant_attach(step_role)
+        for role in (decode_role, step_role):
+            role.encrypt_volumes(data.key.key_arn)
+            self.source_code.grant_read(role)
+            images.grant_pull(role)
+            role.grant_pass_to_sagemaker(self.pipeline.role)
+            if network is not None:
+                network.grant_attach(role)
 
         self.pipeline.role.encrypt_volumes(data.key.key_arn)
-        step_role.grant_pass_to_sagemaker(self.pipeline.role)
         data.artifacts.grant_read(self.pipeline.role, "executions/*")
         self.registry.grant_register(self.pipeline.role)
         self.serving.grant_invoke(self.pipeline.role)

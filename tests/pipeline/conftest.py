@@ -111,6 +111,7 @@ PLACEHOLDERS = {
     "SourceRevision": "0123456789ab",
     "ArtifactBucketName": "artifacts",
     "ArtifactKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "DecodeRoleArn": "arn:aws:iam::123456789012:role/cxr-dev-training-DecodeRole",
     "StepRoleArn": "arn:aws:iam::123456789012:role/cxr-dev-training-StepRole",
     "ProcessingImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2.21-cpu",
     "TrainingImageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2.21-gpu",

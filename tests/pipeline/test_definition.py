@@ -12,6 +12,7 @@ PLACEHOLDERS = {
     "SourceRevision",
     "ArtifactBucketName",
     "ArtifactKeyArn",
+    "DecodeRoleArn",
     "DicomLibraryUri",
     "EngineLibraryUri",
     "FindServingModelFunctionArn",
