@@ -17,8 +17,8 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 LOCK = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
        --no-emit-find-links --no-header --quiet
 # What is vendored into a deployment, by dependency group and machine: Lambda runs on aarch64, SageMaker on x86_64.
-LIBRARIES := .venv/libraries/engine-x86_64/.installed .venv/libraries/dicom-aarch64/.installed .venv/libraries/jwt-aarch64/.installed \
-             .venv/libraries/predict-aarch64/.installed
+LIBRARIES := .venv/libraries/engine-x86_64/.installed .venv/libraries/dicom-x86_64/.installed .venv/libraries/dicom-aarch64/.installed \
+             .venv/libraries/jwt-aarch64/.installed .venv/libraries/predict-aarch64/.installed
 # What tests need; three things lie in folders of their own, because they cannot live with the rest.
 TESTED_WITH := .venv/dev.installed .venv/serving/.installed .venv/client-generator/.installed .venv/checkov/.installed node_modules/.bin/cdk $(LIBRARIES)
 # The lock files are whole; what the engine's leaves out, the serving container has.

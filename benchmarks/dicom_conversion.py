@@ -36,8 +36,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from lambdas.dicom import grey, header, picture, pixels
 from local.samples.phantom import Anatomy, Finding, draw
+from model_code.dicom import grey, header, picture, pixels
 
 SIZES = {"ordinary": (3000, 2496), "largest": (6320, 6320)}
 SYNTAXES = {"deflated": DeflatedExplicitVRLittleEndian, "JPEG 2000": JPEG2000Lossless}

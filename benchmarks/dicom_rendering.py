@@ -33,10 +33,10 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import get_encoder
 from pydicom.uid import RLELossless, generate_uid
 
-from lambdas.dicom import header
-from lambdas.dicom.grey import grey_levels, padded
-from lambdas.dicom.pixels import stored_values
-from lambdas.dicom.refusal import Refusal
+from model_code.dicom import header
+from model_code.dicom.grey import grey_levels, padded
+from model_code.dicom.pixels import stored_values
+from model_code.dicom.refusal import Refusal
 
 IMPLICIT, EXPLICIT, BIG, RLE = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", str(RLELossless)
 LOSSLESS, JPEG_LS = "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80"

@@ -28,11 +28,11 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import DigitalXRayImageStorageForPresentation, HTJ2KLossless, JPEG2000Lossless, generate_uid
 
-from lambdas.dicom import grey, header, picture, pixels, radiograph
 from local.samples.phantom import Anatomy, Finding, draw
+from model_code.dicom import grey, header, picture, pixels, radiograph
 
 SHAPE = (3000, 2496)
-_IMPORTS = "from lambdas.dicom import header, radiograph; import PIL.Jpeg2KImagePlugin"
+_IMPORTS = "from model_code.dicom import header, radiograph; import PIL.Jpeg2KImagePlugin"
 _DRAW = f"{_IMPORTS}; import sys; radiograph.draw(header.read(open(sys.argv[1], 'rb').read()))"
 
 

@@ -2,7 +2,8 @@
 
     python -m model_code.preprocess --archive-uri s3://bucket/datasets/<64 hex>/archive.zip --image-size 220
 
-Reads `processing/input/archive/*.zip`, of which every instance has a copy; writes shards and a manifest to
+Reads `processing/input/archive/*.zip`, of which every instance has a copy, and the deployment's key in
+`processing/input/patient-key`, with which names of patients become hashes; writes shards and a manifest to
 `processing/output/decoded`, under names that no other instance uses. `config/resourceconfig.json` says which of how
 many instances this is. Nothing is decided here: SplitDataset (model_code/split_dataset.py) puts the shares together.
 
@@ -22,7 +23,6 @@ import os
 import sys
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,20 @@ from PIL import Image
 
 from model_code.contract import job
 from model_code.contract.images import PNG, check_image, image_dimensions, media_type
-from model_code.data import manifest
-from model_code.data.archive import Candidate, list_candidates, open_archive
+from model_code.data import manifest, pseudonyms
+from model_code.data.archive import (
+    MEMBER_ERRORS,
+    Candidate,
+    Listing,
+    dicom_reader,
+    is_dicom,
+    list_candidates,
+    open_archive,
+)
 from model_code.data.archive import share as share_of
 from model_code.data.manifest import Facts, Header
 from model_code.data.patient_split import Radiograph
+from model_code.data.pseudonyms import Pseudonyms
 from model_code.data.shards import write_shards
 from model_code.data.tfrecords import shard_count
 from model_code.imaging import perceptual_hash
@@ -73,12 +82,14 @@ class Share:
     Attributes:
         settings: of the step.
         path: of the archive.
+        listing: of its members.
         position: of this share, from 0.
         shares: how many there are on all instances.
     """
 
     settings: Settings
     path: Path
+    listing: Listing
     position: int
     shares: int
 
@@ -88,8 +99,9 @@ class Outcome:
     """What became of one file.
 
     Attributes:
-        candidate: the file.
+        candidate: the file; its path and its patient name nobody.
         reason: why it is no readable image, else None.
+        unsuitable: why it is readable and no frontal radiograph of a chest, else None.
         sha256: of its content.
         facts: None where a file before it in its group has the same content.
         pixels: grey levels, row by row; empty where `facts` is None.
@@ -97,6 +109,7 @@ class Outcome:
 
     candidate: Candidate
     reason: str | None = None
+    unsuitable: str | None = None
     sha256: str = ""
     facts: Facts | None = None
     pixels: bytes = b""
@@ -113,10 +126,13 @@ def main(arguments: list[str]) -> None:
     position, hosts = place_among_hosts()
     path = job.only_file(job.processing_input("archive"), "*.zip")
     with open_archive(path) as archive:
-        candidates = len(list_candidates(archive).candidates)
+        listing = list_candidates(archive)
+    candidates = len(listing.candidates)
     processes = max(1, min(_processors(), candidates // hosts // _FILES_PER_PROCESS))
     # All hosts are of one type and count alike, so that each knows the others' shares.
-    shares = [Share(settings, path, position * processes + number, hosts * processes) for number in range(processes)]
+    shares = [
+        Share(settings, path, listing, position * processes + number, hosts * processes) for number in range(processes)
+    ]
     print(
         f"{path.name}: {candidates} labelled radiographs; instance {position + 1} of {hosts} decodes its part in "
         f"{processes} {'process' if processes == 1 else 'processes'}",
@@ -148,8 +164,10 @@ def _decode_share_alone(share: Share) -> int:
 def _decode_share(share: Share, processors: int) -> int:
     """Decode a share of the archive into shards and a manifest; how many files it had."""
     output, size = job.processing_output("decoded"), share.settings.image_size
+    listing, names = share.listing, pseudonyms.of_deployment()
+    if any(one.dicom for one in listing.candidates):
+        dicom_reader().silence()
     with open_archive(share.path) as archive:
-        listing = list_candidates(archive)
         groups = share_of(listing.candidates, share.position, share.shares)
         files = sum(len(group) for group in groups)
         header = Header(
@@ -164,9 +182,11 @@ def _decode_share(share: Share, processors: int) -> int:
             masks=listing.masks,
             unlabelled=listing.unlabelled,
             not_images=listing.not_images,
+            table=listing.table,
+            mismatched=listing.mismatched,
         )
         with manifest.writing(output, header) as add:
-            outcomes = _with_progress(_decode_all(archive, groups, size, processors), files, header.name)
+            outcomes = _with_progress(_decode_all(archive, groups, size, processors, names), files, header.name)
             write_shards(output, header.name, _decoded(outcomes, add), header.shards)
     return files
 
@@ -216,6 +236,9 @@ def _decoded(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[
         if one.reason is not None:
             add(one.candidate, undecodable=one.reason)
             continue
+        if one.unsuitable is not None:
+            add(one.candidate, unsuitable=one.unsuitable)
+            continue
         add(one.candidate, sha256=one.sha256, facts=one.facts)
         if one.facts is not None:
             of = one.candidate
@@ -230,6 +253,7 @@ def _decoded(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[
                     position,
                     one.facts.width,
                     one.facts.height,
+                    json.dumps(one.facts.groups, sort_keys=True) if one.facts.groups else "",
                 ),
                 one.pixels,
             )
@@ -249,7 +273,11 @@ def _with_progress(outcomes: Iterator[Outcome], files: int, name: str) -> Iterat
 
 
 def _decode_all(
-    archive: zipfile.ZipFile, groups: list[list[Candidate]], size: int, processors: int
+    archive: zipfile.ZipFile,
+    groups: list[list[Candidate]],
+    size: int,
+    processors: int,
+    names: Pseudonyms | None,
 ) -> Iterator[Outcome]:
     """The outcomes in the order of the groups; only a few groups are in memory at a time."""
     decode = tf.function(
@@ -263,39 +291,80 @@ def _decode_all(
     remaining = iter(groups)
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         pending = [
-            pool.submit(_decode_group, archive, group, decode) for group in itertools.islice(remaining, 4 * workers)
+            pool.submit(_decode_group, archive, group, decode, names)
+            for group in itertools.islice(remaining, 4 * workers)
         ]
         while pending:
             yield from pending.pop(0).result()
-            pending += [pool.submit(_decode_group, archive, group, decode) for group in itertools.islice(remaining, 1)]
+            pending += [
+                pool.submit(_decode_group, archive, group, decode, names) for group in itertools.islice(remaining, 1)
+            ]
 
 
-def _decode_group(archive: zipfile.ZipFile, group: list[Candidate], decode: Any) -> list[Outcome]:
+def _decode_group(
+    archive: zipfile.ZipFile, group: list[Candidate], decode: Any, names: Pseudonyms | None
+) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for candidate in group:
-        known = {one.sha256 for one in outcomes if one.reason is None}
-        outcomes.append(_decode(archive, candidate, decode, known))
+        known = {one.sha256 for one in outcomes if one.reason is None and one.unsuitable is None}
+        outcomes.append(_decode(archive, candidate, decode, known, names))
     return outcomes
 
 
-def _decode(archive: zipfile.ZipFile, candidate: Candidate, decode: Any, known: set[str]) -> Outcome:
+def _decode(
+    archive: zipfile.ZipFile, candidate: Candidate, decode: Any, known: set[str], names: Pseudonyms | None
+) -> Outcome:
+    # Until its patient is known, a DICOM file's path may be a name.
+    named = dataclasses.replace(candidate, path=candidate.cautious_path)
     if candidate.size > MAX_MEMBER_BYTES:
-        return Outcome(candidate, f"it is larger than {MAX_MEMBER_BYTES // 2**20} MiB")
+        return Outcome(named, f"it is larger than {MAX_MEMBER_BYTES // 2**20} MiB")
     try:
         encoded = archive.read(candidate.path)
-        check_image(encoded)
+        dicom = is_dicom(encoded) or (candidate.dicom and media_type(encoded) is None)
+        subject = dicom_reader().read_subject(encoded) if dicom else None
+        named = pseudonyms.hidden(candidate, subject, names)
         digest = hashlib.sha256(encoded).hexdigest()
         if digest in known:
-            return Outcome(candidate, sha256=digest)
-        pixels = decode(tf.constant(encoded)).numpy()[:, :, 0]
-        _check_contrast(pixels)
-        return Outcome(candidate, sha256=digest, facts=_facts(encoded, pixels), pixels=pixels.tobytes())
-    except ValueError as error:
-        return Outcome(candidate, str(error))
-    except tf.errors.InvalidArgumentError:
-        return Outcome(candidate, "it cannot be decoded to its end")
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        return Outcome(candidate, f"the zip member is damaged or unsupported ({error})")
+            return Outcome(named, sha256=digest)
+        if subject is not None:
+            return _decode_dicom(named, encoded, digest, decode, subject.groups)
+        check_image(encoded)
+        pixels = _pixels(encoded, decode)
+        return Outcome(named, sha256=digest, facts=_facts(encoded, pixels), pixels=pixels.tobytes())
+    except (ValueError, tf.errors.InvalidArgumentError, *MEMBER_ERRORS) as error:
+        return Outcome(named, _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, MEMBER_ERRORS):
+        return f"the zip member is damaged or unsupported ({error})"
+    return str(error) if isinstance(error, ValueError) else "it cannot be decoded to its end"
+
+
+def _decode_dicom(named: Candidate, encoded: bytes, digest: str, decode: Any, groups: dict[str, str]) -> Outcome:
+    drawn = dicom_reader().draw(encoded)
+    if drawn.unsuitable:
+        return Outcome(named, unsuitable=drawn.unsuitable)
+    pixels = _pixels(drawn.png, decode)
+    facts = Facts(
+        bytes=len(encoded),
+        width=drawn.width,
+        height=drawn.height,
+        format="DICOM",
+        mode=drawn.mode,
+        exif=False,
+        border=perceptual_hash.border(pixels),
+        hash=perceptual_hash.perceptual_hash(pixels),
+        thumbnail=perceptual_hash.thumbnail(pixels),
+        groups=groups,
+    )
+    return Outcome(named, sha256=digest, facts=facts, pixels=pixels.tobytes())
+
+
+def _pixels(encoded: bytes, decode: Any) -> perceptual_hash.Pixels:
+    pixels: perceptual_hash.Pixels = decode(tf.constant(encoded)).numpy()[:, :, 0]
+    _check_contrast(pixels)
+    return pixels
 
 
 def _check_contrast(pixels: perceptual_hash.Pixels) -> None:

@@ -15,6 +15,7 @@ import itertools
 import json
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from model_code.contract import job
 from model_code.contract.labels import SPLITS
 from model_code.contract.parameters import TRAINING
 from model_code.data import manifest
-from model_code.data.dataset_card import Choices, dataset_card
+from model_code.data.dataset_card import Choices, about_files, dataset_card
 from model_code.data.leakage import audit, near_duplicates
 from model_code.data.manifest import Decoded
 from model_code.data.patient_split import assign, deduplicate
@@ -30,6 +31,7 @@ from model_code.data.shortcuts import probe
 from model_code.data.tfrecords import copy, shard_count
 
 MAX_UNDECODABLE_SHARE = 0.05
+MAX_SHARE_OF_ONE_PATIENT = 0.5
 
 
 def main(arguments: list[str]) -> None:
@@ -42,13 +44,14 @@ def main(arguments: list[str]) -> None:
     started = time.monotonic()
     decoded = manifest.read(job.processing_input("decoded"), choices.archive_uri, choices.image_size)
     refuse_unreadable(decoded)
+    refuse_one_patient(decoded)
     print(f"{len(decoded.radiographs)} decoded radiographs (instances: {decoded.header.hosts})", flush=True)
     unique, _ = deduplicate(decoded.radiographs)
     pairs = near_duplicates(unique, decoded.facts)
     assignment = assign(
         decoded.radiographs, fraction=choices.validation_fraction, seed=choices.seed, near_duplicates=pairs
     )
-    for sentence in assignment.decisions:
+    for sentence in [*about_files(decoded), *assignment.decisions]:
         print(sentence, flush=True)
     audited = audit(assignment.splits, decoded.facts)
     print("No patient, no content and no near-duplicate is in two splits.", flush=True)
@@ -95,6 +98,21 @@ def refuse_unreadable(decoded: Decoded) -> None:
         raise job.JobError(
             f"{len(undecodable)} of {candidates} images cannot be read (at most "
             f"{MAX_UNDECODABLE_SHARE:.0%} may be): {named}."
+        )
+
+
+def refuse_one_patient(decoded: Decoded) -> None:
+    """De-identification often gives all files the same Patient ID: then nothing is known of who is in two splits.
+
+    Raises:
+        JobError: most DICOM files are of one patient.
+    """
+    patients = Counter(one.patient for one in decoded.radiographs if decoded.facts[one.sha256].format == "DICOM")
+    if patients and (most := patients.most_common(1)[0][1]) > MAX_SHARE_OF_ONE_PATIENT * patients.total():
+        raise job.JobError(
+            f"{most} of {patients.total()} DICOM images say that they are of one patient, as after a de-identification "
+            "that gives all the same Patient ID. Give each patient a number of its own, there or in a column patient "
+            "of labels.csv."
         )
 
 

@@ -29,14 +29,15 @@ condition would need everything after them twice, and condition steps do not nes
 **Caching.** A step is skipped if an earlier one, within `ExpireAfter`, had the same attributes: for a processing job
 AppSpecification (image, arguments), Environment and ProcessingInputs
 (https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-default-keys.html). URIs are compared, not what lies behind
-them. So only two steps are cached. The inputs of PreprocessImages are content-addressed source code and an archive
-whose URI the script refuses unless it is the immutable copy made of each uploaded version. SplitDataset reads what
-PreprocessImages wrote, below the prefix of the execution that ran it: after a cache hit that is the older one, which is
-what makes this step hit too, and nobody writes there again. The instance count is no part of the key: how the work was
-shared changes nothing of the dataset. TrainModel is not cached, because `BackboneWeights` may name an object that
-changes; nor FindServingModel, whose answer changes with every release; nor EvaluateModel, so that every registered
-version was evaluated in the execution that registered it. After a cache hit the outputs lie below another execution's
-prefix, therefore later steps take every input from the properties of the step before.
+them. So only two steps are cached. The inputs of PreprocessImages are content-addressed source code and libraries, a
+key that is written once and stays, and an archive whose URI the script refuses unless it is the immutable copy made of
+each uploaded version. SplitDataset reads what PreprocessImages wrote, below the prefix of the execution that ran it:
+after a cache hit that is the older one, which is what makes this step hit too, and nobody writes there again. The
+instance count is no part of the key: how the work was shared changes nothing of the dataset. TrainModel is not cached,
+because `BackboneWeights` may name an object that changes; nor FindServingModel, whose answer changes with every
+release; nor EvaluateModel, so that every registered version was evaluated in the execution that registered it. After a
+cache hit the outputs lie below another execution's prefix, therefore later steps take every input from the properties
+of the step before.
 
 **FindServingModel** waits for TrainModel although it needs nothing of it: training takes hours, and the new model is to
 be compared with what serves when it is done, not when it began.

@@ -22,6 +22,8 @@ Request = dict[str, Any]
 BASE_DIR = "/opt/ml"
 INPUT_DIR = f"{BASE_DIR}/processing/input"
 OUTPUT_DIR = f"{BASE_DIR}/processing/output"
+LIBRARIES = "libraries"
+"""Input with what the container lacks: a `.zip`, or where the environment has it all another object."""
 VOLUME_GB = 30  # the Kaggle archive is 2.4 GB unpacked; its shards at 220 px are below 1 GB
 
 
@@ -47,11 +49,13 @@ def preprocess_request(
     return _job(
         module="preprocess",
         arguments={"archive-uri": archive_uri, **arguments},
-        inputs={"archive": archive_uri},
+        inputs={"archive": archive_uri, LIBRARIES: "${DicomLibraryUri}", "patient-key": "${PatientKeyUri}"},
         output_uris=output_uris,
         instance_type=instance_type,
         instance_count=instance_count,
         max_runtime_seconds=max_runtime_seconds,
+        # The one that may read archives and the key.
+        role="${DecodeRoleArn}",
     )
 
 
@@ -179,7 +183,7 @@ def _job(
     return {
         "AppSpecification": {
             "ImageUri": "${ProcessingImageUri}",
-            "ContainerEntrypoint": _entrypoint(module),
+            "ContainerEntrypoint": _entrypoint(module, libraries=LIBRARIES in inputs),
             "ContainerArguments": _flags(arguments),
         },
         "Environment": {"SAGEMAKER_BASE_DIR": BASE_DIR, "PYTHONUNBUFFERED": "1"},
@@ -204,13 +208,17 @@ def _job(
     }
 
 
-def _entrypoint(module: str) -> list[str]:
+def _entrypoint(module: str, *, libraries: bool) -> list[str]:
     # The base directory is read at run time so that the same request runs outside /opt/ml. CDK names the uploaded
     # archive <hash>.gz, hence the pattern.
-    script = (
-        f'cd "$SAGEMAKER_BASE_DIR/processing/input/code" && tar -xzf *.gz && exec python3 -m model_code.{module} "$@"'
-    )
-    return ["sh", "-c", script, module]
+    unpack = 'cd "$SAGEMAKER_BASE_DIR/processing/input/code" && tar -xzf *.gz'
+    if libraries:
+        # Before the container's own packages. The image has no unzip.
+        unpack += (
+            f' && for one in ../{LIBRARIES}/*.zip; do if [ -f "$one" ]; then python3 -m zipfile -e "$one" carried && '
+            'export PYTHONPATH="$PWD/carried"; fi; done'
+        )
+    return ["sh", "-c", f'{unpack} && exec python3 -m model_code.{module} "$@"', module]
 
 
 def _flags(arguments: Mapping[str, Any]) -> Sequence[Any]:

@@ -120,7 +120,7 @@ def stage_libraries(
     Args:
         group: dependency group that `make libraries` installed.
         machine: that it was installed for.
-        unused: names of files and folders to leave out.
+        unused: names of files, folders and packages' metadata to leave out.
         root: where `requirements/` and `.venv/libraries/` are.
         build: where to stage.
 
@@ -133,10 +133,17 @@ def stage_libraries(
     target = build / f"{group}-{digest}" / "libraries.zip"
     if not target.exists():
         with _beside(target.parent) as temporary:
-            kept = {path: file for path, file in installed.items() if unused.isdisjoint(Path(path).parts)}
+            kept = {path: file for path, file in installed.items() if unused.isdisjoint(_known_as(path))}
             _zip(kept, temporary / target.name)
             _publish(temporary, target.parent)
     return target, digest
+
+
+def _known_as(path: str) -> set[str]:
+    """Names that a file can be left out by: of its folders, its own, and of the package whose metadata it is."""
+    parts = Path(path).parts
+    package, _, rest = parts[0].partition("-")
+    return {*parts, package} if rest.endswith(".dist-info") else set(parts)
 
 
 def stage_source_code(*, root: Path = ROOT, build: Path = BUILD) -> tuple[Path, str]:

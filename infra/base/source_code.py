@@ -1,4 +1,4 @@
-"""What executions run: the step scripts, and the libraries that models carry, in the artifact bucket."""
+"""What executions run: the step scripts, and libraries of jobs and models, in the artifact bucket."""
 
 from pathlib import Path
 
@@ -15,10 +15,15 @@ from infra.storage.encrypted_bucket import EncryptedBucket
 
 # More than half of LiteRT's wheel: what compiles models and what runs them on graphics processors.
 _UNUSED = frozenset({"libLiteRtWebGpuAccelerator.so", "libLiteRt.so", "pywrap_genai_ops.so", "tools", "vendors", "aot"})
+# The training image's own is what its TensorFlow is built with: 2.1 to below 2.5 (docker/tensorflow/training/2.21/cpu/
+# pyproject.toml of aws/deep-learning-containers, read 2026-11). imagecodecs takes 2.1 and later.
+_OF_THE_IMAGE = frozenset({"numpy", "numpy.libs"})
 
 
 class SourceCode(Construct):
-    """`model_code/` as a `.tar.gz` that every step unpacks, and the dependency group `engine` as a `.zip`.
+    """`model_code/` as a `.tar.gz` that every step unpacks, and two dependency groups as a `.zip` each.
+
+    `engine` goes into models, `dicom` to PreprocessImages, which reads DICOM files as the API's function does.
 
     Each lies at a key of its own content and stays there, so that an execution that was started before a deployment
     finds what it was started with (docs/adr/0032).
@@ -40,12 +45,15 @@ class SourceCode(Construct):
         self.name = f"{digest}.tar.gz"
         self.uri = self._uri(self.name)
         files.append(self._file("Asset", path, digest, self.name))
-        # A channel cannot be left out or empty: without libraries it is an object that has none.
-        self.engine_library_uri = self.uri
+        # An input cannot be left out or empty: without libraries it is an object that has none.
+        self.engine_library_uri = self.dicom_library_uri = self.uri
         if settings.vendor_libraries:
             path, digest = stage_libraries("engine", machine="x86_64", unused=_UNUSED)
             files.append(self._file("EngineLibrary", path, digest, f"{digest}.zip"))
             self.engine_library_uri = self._uri(f"{digest}.zip")
+            path, digest = stage_libraries("dicom", machine="x86_64", unused=_OF_THE_IMAGE)
+            files.append(self._file("DicomLibrary", path, digest, f"{digest}.zip"))
+            self.dicom_library_uri = self._uri(f"{digest}.zip")
         published = CustomResource(
             self,
             "Published",

@@ -16,6 +16,8 @@ from infra.storage.ttl_table import ExpiringTable
 CAPTURE_PREFIX = "capture"
 # The code of executions, likewise.
 CODE_PREFIX = "code"
+# The object with the key for hashes of patients, likewise.
+PATIENT_KEY = "keys/patients"
 
 
 class DataStack(Stack):
@@ -86,6 +88,12 @@ class DataStack(Stack):
         )
         # What is run on radiographs is what a deployment brought.
         self.artifacts.write_once_by(f"{settings.name}-training-SourceCodePublish", f"{CODE_PREFIX}/*")
+        # Who has datasets and could read it would find out whose a hash is.
+        self.artifacts.keep_secret(
+            PATIENT_KEY,
+            writer_name_prefix=f"{settings.name}-training-PatientKeyMaker",
+            reader_name_prefix=f"{settings.name}-training-DecodeRole",
+        )
         if settings.buckets.data_events:
             AuditTrail(self, "Trail", buckets=[self.data.bucket, self.artifacts.bucket], settings=settings)
 

@@ -99,6 +99,20 @@ class EncryptedBucket(Construct):
                 bucket first.
             keys: pattern of the keys.
         """
+        self._deny_others("WrittenByOneRole", ["s3:PutObject"], role_name_prefix, keys)
+
+    def keep_secret(self, key: str, *, writer_name_prefix: str, reader_name_prefix: str) -> None:
+        """Deny everybody but one role to write a key, and everybody but another to read it.
+
+        Args:
+            key: of one object.
+            writer_name_prefix: start of the writing role's name, as above.
+            reader_name_prefix: start of the reading role's name.
+        """
+        self._deny_others("SecretWrittenByOneRole", ["s3:PutObject"], writer_name_prefix, key)
+        self._deny_others("SecretReadByOneRole", ["s3:GetObject", "s3:GetObjectVersion"], reader_name_prefix, key)
+
+    def _deny_others(self, sid: str, actions: list[str], role_name_prefix: str, keys: str) -> None:
         stack = Stack.of(self)
         names = [
             stack.format_arn(service="iam", region="", resource="role", resource_name=f"{role_name_prefix}*"),
@@ -107,10 +121,10 @@ class EncryptedBucket(Construct):
         ]
         self.bucket.add_to_resource_policy(
             iam.PolicyStatement(
-                sid="WrittenByOneRole",
+                sid=sid,
                 effect=iam.Effect.DENY,
                 principals=[iam.AnyPrincipal()],
-                actions=["s3:PutObject"],
+                actions=actions,
                 resources=[self.bucket.arn_for_objects(keys)],
                 conditions={"ArnNotLike": {"aws:PrincipalArn": names}},
             )

@@ -18,6 +18,7 @@ from infra.settings.environment import Settings
 from infra.storage.data_stack import DataStack
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
+from infra.training.patient_key import PatientKey
 from infra.training.training_pipeline import TrainingPipeline
 
 # Keys of uploaded archives, in every case of their suffix. Spelled out, because patterns of one field are alternatives:
@@ -51,7 +52,9 @@ class TrainingStack(Stack):
         self.registry = ModelRegistry(self, "Registry", name=settings.name, settings=settings)
         images = DeepLearningImages(self, "Images", region=settings.region, tags=settings.containers)
         self.source_code = SourceCode(self, "SourceCode", artifacts=data.artifacts, settings=settings)
-        step_role = SageMakerRole(self, "StepRole", description="Preprocesses, trains and evaluates")
+        self.patient_key = PatientKey(self, "PatientKey", artifacts=data.artifacts, settings=settings)
+        decode_role = SageMakerRole(self, "DecodeRole", description="Reads archives and makes hashes of patients")
+        step_role = SageMakerRole(self, "StepRole", description="Splits, trains and evaluates")
         self.serving = Function(
             self,
             "FindServingModel",
@@ -70,6 +73,7 @@ class TrainingStack(Stack):
                 "ArtifactBucketName": data.artifacts.name,
                 "DataKeyArn": data.key.key_arn,
                 "ArtifactKeyArn": data.key.key_arn,
+                "DecodeRoleArn": decode_role.role_arn,
                 "StepRoleArn": step_role.role_arn,
                 "ProcessingImageUri": images.training(settings.pipeline.processing_instance_type),
                 "TrainingImageUri": images.training(settings.pipeline.training_instance_type),
@@ -78,13 +82,16 @@ class TrainingStack(Stack):
                 "SourceCodeName": self.source_code.name,
                 "SourceRevision": source_revision(),
                 "EngineLibraryUri": self.source_code.engine_library_uri,
+                "DicomLibraryUri": self.source_code.dicom_library_uri,
+                "PatientKeyUri": self.patient_key.uri,
                 "ModelPackageGroupName": self.registry.name,
                 "FindServingModelFunctionArn": self.serving.function_arn,
             },
             network=network.for_jobs() if network else None,
             settings=settings.pipeline,
         )
-        self.pipeline.node.add_dependency(self.source_code)  # an execution needs it from the first moment
+        # An execution needs them from the first moment.
+        self.pipeline.node.add_dependency(self.source_code, self.patient_key)
         self.trigger = Function(
             self,
             "Trigger",
@@ -135,21 +142,26 @@ class TrainingStack(Stack):
                 ),
             )
 
+        decode_role.write_logs("ProcessingJobs")
+        data.data.grant_read(decode_role, "datasets/*")
+        data.artifacts.grant_write(decode_role, "executions/*")
+        self.patient_key.grant_read(decode_role)
+
         step_role.write_logs("ProcessingJobs", "TrainingJobs")
-        step_role.encrypt_volumes(data.key.key_arn)
-        data.data.grant_read(step_role, "datasets/*")
         data.artifacts.grant_read(step_role, "executions/*")
         data.artifacts.grant_write(step_role, "executions/*")
         data.artifacts.grant_read(step_role, "weights/*")  # backbone weights that a platform team put there
-        self.source_code.grant_read(step_role)
-        images.grant_pull(step_role)
         self.registry.grant_read(step_role)  # where a warm start finds the artifact of a package
 
-        if network is not None:
-            network.grant_attach(step_role)
+        for role in (decode_role, step_role):
+            role.encrypt_volumes(data.key.key_arn)
+            self.source_code.grant_read(role)
+            images.grant_pull(role)
+            role.grant_pass_to_sagemaker(self.pipeline.role)
+            if network is not None:
+                network.grant_attach(role)
 
         self.pipeline.role.encrypt_volumes(data.key.key_arn)
-        step_role.grant_pass_to_sagemaker(self.pipeline.role)
         data.artifacts.grant_read(self.pipeline.role, "executions/*")
         self.registry.grant_register(self.pipeline.role)
         self.serving.grant_invoke(self.pipeline.role)

@@ -1,1 +1,1 @@
-"""One DICOM file in, one upright 8-bit grey PNG out, and nothing about the patient."""
+"""The function that converts one DICOM file, by `model_code.dicom`."""

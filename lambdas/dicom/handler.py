@@ -12,8 +12,9 @@ import time
 import traceback
 from typing import Any
 
-from lambdas.dicom import header, picture, radiograph, uploads
-from lambdas.dicom.refusal import Refusal
+from lambdas.dicom import uploads
+from model_code.dicom import header, picture, radiograph
+from model_code.dicom.refusal import Refusal
 
 
 def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:

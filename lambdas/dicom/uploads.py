@@ -9,7 +9,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 
-from lambdas.dicom.refusal import Refusal
+from model_code.dicom.refusal import Refusal
 
 MAX_BYTES = 96 * 1024 * 1024
 """Largest file read: `header.MAX_PIXELS` of 16 bits, uncompressed, and what else a file holds."""

@@ -61,7 +61,8 @@ class Summary:
     files: int
     uncompressed_bytes: int
     images: dict[str, int]
-    """Radiographs by folder, for example {"train/NORMAL": 1341}."""
+    """Files that are or may be radiographs, by folder, for example {"train/NORMAL": 1341}; by the table's name where
+    there is one, which says only to those who read it what they are."""
     masks: int
     """Segmentation masks, which are not used."""
     unlabelled: int
@@ -109,8 +110,18 @@ def inspect(archive: BinaryIO, size: int, limits: Limits) -> Summary:
     _check_overlap(entries, directory)
     if problem := layout.problem():
         raise Rejection.of(problem)
-    images = {f"{split}/{label}" if split else label: n for (split, label), n in sorted(layout.images.items(), key=str)}
-    return Summary(len(entries), total, images, masks=layout.masks, unlabelled=layout.unlabelled.total())
+    return Summary(len(entries), total, _images(layout), masks=layout.masks, unlabelled=_unlabelled(layout))
+
+
+def _images(layout: Layout) -> dict[str, int]:
+    if layout.table is not None:
+        return {shown(layout.table): layout.pictures}
+    counted = sorted(layout.labelled.items(), key=str)
+    return {f"{split}/{label}" if split else label: count for (split, label), count in counted}
+
+
+def _unlabelled(layout: Layout) -> int:
+    return 0 if layout.table is not None else layout.unlabelled.total()
 
 
 def _check_directory(archive: BinaryIO, directory: Directory, limits: Limits) -> None:

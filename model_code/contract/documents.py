@@ -63,6 +63,7 @@ class DatasetCard(TypedDict):
     sources: dict[str, Any]
     shortcuts: list[dict[str, Any]]
     audit: dict[str, Any]
+    subgroups: NotRequired[dict[str, Any]]
     created: str
 
 

@@ -1,10 +1,16 @@
-"""Layout of an archive: which entry is a radiograph of which split and class, from the folders above it.
+"""Layout of an archive: which entry is a radiograph of which split and class, from the folders above it or a table.
 
 `[any folders/]{train,val,test}/{NORMAL,PNEUMONIA}/[any folders/]<image>`, or the same without a split. The nearest
 folder that names a class or a split counts, in any case and in the words that people use (`training`, `Test set`,
 `normals`, `Viral Pneumonia`, `1_PNEUMONIA`, `train_normal`). Separators are `/` or, as old Windows tools write them,
 backslashes. Segmentation masks and what operating systems leave behind are never radiographs. What can be read in two
 ways is refused with a sentence, and so is an archive without both classes to train on.
+
+A table of labels at the top (`TABLES`, `contract.label_table`) takes the folders' place. What it says is not known from
+names, so here an archive with a table and any image passes.
+
+DICOM files have any name. Where it says nothing about the format, only the content tells: who can read it says so to
+`Layout.add`, who cannot counts such a file as one that may be.
 """
 
 from __future__ import annotations
@@ -19,10 +25,24 @@ from model_code.contract import layout_words as spoken
 from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA, SPLITS
 
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima"})
+RSNA_TABLE = "stage_2_train_labels.csv"
+"""Of RSNA's pneumonia challenge (2018), whose archive is taken as it is."""
+RSNA_IMAGES = "stage_2_train_images"
+"""The folder beside it that its rows are about."""
+TABLES = ("labels.csv", RSNA_TABLE)
+"""Names, in any case, of a table of labels; the first that an archive has counts."""
 EXPECTED = "{train,val,test}/{NORMAL,PNEUMONIA}/<images>, or {NORMAL,PNEUMONIA}/<images>, at any depth"
-ADVICE = f"Arrange the images as {EXPECTED}, as .jpeg, .jpg or .png files, and make the archive again."
+ADVICE = (
+    f"Arrange the images as {EXPECTED}, as .jpeg, .jpg, .png or DICOM files, or put a table {TABLES[0]} beside them, "
+    "and make the archive again."
+)
+# The index of a medium (PS3.10, 8.6): DICOM, and no image.
+_DICOM_INDEX = "dicomdir"
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2")
 _NAMED_FOLDERS = 3
+# Exports name folders after patients, so where DICOM files lie is not repeated.
+_FOLDERS_OF_DICOM = "folders of DICOM files"
 
 
 class Kind(StrEnum):
@@ -30,6 +50,8 @@ class Kind(StrEnum):
 
     FOLDER = "folder"
     RADIOGRAPH = "radiograph"
+    PERHAPS_DICOM = "perhaps_dicom"
+    TABLE = "table"
     LITTER = "litter"
     MASK = "mask"
     UNLABELLED = "unlabelled"
@@ -43,7 +65,7 @@ class Entry:
     Attributes:
         kind: radiograph, mask, ...
         file: its name without folders.
-        label: NORMAL or PNEUMONIA of a radiograph, else "".
+        label: NORMAL or PNEUMONIA of what is or may be a radiograph, else "".
         split: train, validation or test where a folder says so, else None.
         subtype: bacteria or virus where a folder says so, else "".
         depth: number of folders above it.
@@ -102,13 +124,15 @@ class Layout:
 
     Attributes:
         images: number of radiographs by (split or None, label).
+        perhaps: likewise, of files that are radiographs if they are DICOM.
         litter: number of files that operating systems left.
         masks: number of segmentation masks.
         unlabelled: number of images in no folder that names a class, by that folder.
-        stray: first entry that is neither a radiograph nor litter.
+        stray: first entry that is neither a radiograph nor litter, nor DICOM.
     """
 
     images: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+    perhaps: Counter[tuple[str | None, str]] = field(default_factory=Counter)
     litter: int = 0
     masks: int = 0
     unlabelled: Counter[str] = field(default_factory=Counter)
@@ -119,6 +143,13 @@ class Layout:
     _half_labels: dict[str, None] = field(default_factory=dict)
     _wrappers: set[str] = field(default_factory=set)
     _half_splits: Counter[str] = field(default_factory=Counter)
+    # Folders that all entries share, from the top; None before there is any. And the tables, wherever they are.
+    _shared: tuple[str, ...] | None = None
+    _tables: list[str] = field(default_factory=list)
+    # Images and what may be one, in folders of a class or not.
+    _pictures: int = 0
+    # Files outside folders of a class whose names say nothing.
+    _unnamed: int = 0
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Layout:
@@ -130,26 +161,64 @@ class Layout:
 
     @property
     def total(self) -> int:
-        """Number of radiographs."""
+        """Number of radiographs in folders of a class."""
         return self.images.total()
 
-    def add(self, name: str) -> Entry:
-        """Count an entry, whose name ends with a separator where it is a folder, and say what it is."""
-        entry, folders = _look(name)
-        if entry.kind is Kind.RADIOGRAPH:
+    @property
+    def labelled(self) -> Counter[tuple[str | None, str]]:
+        """Number of files that are or may be radiographs by (split or None, label)."""
+        return self.images + self.perhaps
+
+    @property
+    def table(self) -> str | None:
+        """The table of labels: in the folder that all entries share, so at the top; None without one."""
+        top = [name for name in self._tables if _parts(name)[:-1] == self._shared]
+        return min(top, key=lambda name: (TABLES.index(_parts(name)[-1].lower()), name), default=None)
+
+    @property
+    def pictures(self) -> int:
+        """Number of files that are images or may be, whatever folder they are in."""
+        return self._pictures
+
+    def add(self, name: str, *, dicom: bool | None = None) -> Entry:
+        """Count an entry, and say what it is.
+
+        Args:
+            name: ends with a separator where it is a folder.
+            dicom: whether its content is DICOM; None where only its name is known.
+        """
+        entry, folders = _look(name, dicom=dicom)
+        if entry.kind not in {Kind.LITTER, Kind.FOLDER}:
+            self._add_place(_parts(name)[:-1])
+        self._pictures += entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM, Kind.UNLABELLED}
+        if entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM} and entry.label:
             self._add_radiograph(entry, folders)
+        elif entry.kind is Kind.TABLE:
+            self._tables.append(name)
+            self.stray = self.stray or name
         elif entry.kind is Kind.LITTER:
             self.litter += 1
+        elif entry.kind is Kind.PERHAPS_DICOM:
+            self._unnamed += 1
         elif entry.kind is not Kind.FOLDER:
-            self.stray = self.stray or name
+            is_dicom = dicom or name.lower().endswith(tuple(DICOM_SUFFIXES))
+            self.stray = self.stray or (None if is_dicom else name)
             self.masks += entry.kind is Kind.MASK
             if entry.kind is Kind.UNLABELLED:
-                self.unlabelled[folders.shown] += 1
+                self.unlabelled[_FOLDERS_OF_DICOM if is_dicom else folders.shown] += 1
                 self._half_labels |= dict.fromkeys(folders.half_labels[:1])
         return entry
 
+    def _add_place(self, folders: tuple[str, ...]) -> None:
+        if self._shared is None:
+            self._shared = folders
+        elif folders[: len(self._shared)] != self._shared:
+            same = [one == other for one, other in zip(self._shared, folders, strict=False)]
+            self._shared = self._shared[: same.index(False) if False in same else len(same)]
+
     def _add_radiograph(self, entry: Entry, folders: _Folders) -> None:
-        self.images[(entry.split, entry.label)] += 1
+        counted = self.images if entry.kind is Kind.RADIOGRAPH else self.perhaps
+        counted[(entry.split, entry.label)] += 1
         (path, label), *outer = folders.labels
         self._own[path] = label
         for above in outer:
@@ -160,6 +229,8 @@ class Layout:
 
     def problem(self) -> Problem | None:
         """Why nothing can be trained on what was added; None when something can."""
+        if self.table is not None:
+            return self._nothing_beside_the_table(self.table)
         return (
             self._half_label()
             or self._nothing()
@@ -168,6 +239,11 @@ class Layout:
             or self._without_train()
             or self._without_a_class()
         )
+
+    def _nothing_beside_the_table(self, table: str) -> Problem | None:
+        if self._pictures:
+            return None
+        return Problem("no_layout", f"There is the table {shown(table)} and no image beside it.", entry=table)
 
     def unused(self) -> str:
         """A sentence about what is left out besides litter; empty where that is nothing."""
@@ -195,9 +271,9 @@ class Layout:
         )
 
     def _nothing(self) -> Problem | None:
-        if self.images:
+        if self.labelled:
             return None
-        nothing = "No JPEG or PNG image was found in a folder NORMAL or PNEUMONIA"
+        nothing = "No JPEG, PNG or DICOM image was found in a folder NORMAL or PNEUMONIA"
         if self.unlabelled:
             return Problem("no_layout", f"{nothing}; there are images in {self._elsewhere()}.", entry=self.stray)
         if self.masks:
@@ -205,7 +281,8 @@ class Layout:
                 "no_layout", f"{nothing}, only {_several(self.masks, 'segmentation mask')}.", entry=self.stray
             )
         if self.stray is None:
-            return Problem("no_layout", f"{nothing}; there are no files at all.")
+            others = "nothing but files without a suffix" if self._unnamed else "no file at all"
+            return Problem("no_layout", f"{nothing}; there is {others}.")
         if self.stray.lower().endswith(_ARCHIVE_SUFFIXES):
             return Problem(
                 "no_layout",
@@ -233,7 +310,7 @@ class Layout:
 
     def _half_split(self) -> Problem | None:
         """Images in `hospital_test`: a folder like `my_test_upload` around everything is no split."""
-        if not self._half_splits or self._half_splits.most_common(1)[0][1] == self.total:
+        if not self._half_splits or self._half_splits.most_common(1)[0][1] == self.labelled.total():
             return None
         path = next(iter(self._half_splits))
         return Problem(
@@ -244,7 +321,7 @@ class Layout:
         )
 
     def _without_train(self) -> Problem | None:
-        found = {split for split, _ in self.images}
+        found = {split for split, _ in self.labelled}
         if "train" in found or None in found:
             return None
         present = " and ".join(f"{split}/" for split in SPLITS if split in found)
@@ -252,9 +329,9 @@ class Layout:
 
     def _without_a_class(self) -> Problem | None:
         for label in LABELS:
-            if self.images[("train", label)] or self.images[(None, label)]:
+            if self.labelled[("train", label)] or self.labelled[(None, label)]:
                 continue
-            place = f"train/{label}/" if any(split for split, _ in self.images) else label
+            place = f"train/{label}/" if any(split for split, _ in self.labelled) else label
             elsewhere = f"; there are images in {self._elsewhere()}" if self.unlabelled else ""
             return Problem("class_missing", f"No {label} image to train on was found{elsewhere}.", entry=place)
         return None
@@ -275,29 +352,49 @@ def _several(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _look(name: str) -> tuple[Entry, _Folders]:
+def _parts(name: str) -> tuple[str, ...]:
+    return tuple(part for part in name.replace("\\", "/").split("/") if part not in {"", "."})
+
+
+def _look(name: str, *, dicom: bool | None = None) -> tuple[Entry, _Folders]:
     parent, _, file = name.replace("\\", "/").rpartition("/")
     folders = _folders(parent)
-    kind = _kind(file, folders)
-    label = folders.labels[0][1] if kind is Kind.RADIOGRAPH else ""
+    kind = _kind(file, folders, dicom=dicom)
+    radiograph = kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM}
+    label = folders.labels[0][1] if radiograph and folders.labels else ""
     subtype = folders.subtype if label == PNEUMONIA else ""
     return Entry(kind, file, label, folders.split, subtype, folders.depth), folders
 
 
-def _kind(file: str, folders: _Folders) -> Kind:
+def _kind(file: str, folders: _Folders, *, dicom: bool | None) -> Kind:
     lowered = file.lower()
     if not file:
         return Kind.FOLDER
     if folders.litter or lowered.startswith((".", "~$")) or lowered in spoken.LITTER_FILES:
         return Kind.LITTER
-    stem, dot, suffix = lowered.rpartition(".")
-    if dot + suffix not in IMAGE_SUFFIXES:
+    if lowered in TABLES:
+        return Kind.TABLE
+    picture = _is_picture(lowered, dicom)
+    if picture is False:
         return Kind.NOT_AN_IMAGE
     # The words of the name as written: lower case would hide where one begins.
-    masked = spoken.words(file.rpartition(".")[0]) & spoken.MASK_WORDS
-    if folders.mask or masked or stem.endswith(spoken.SEGMENTATION_SUFFIXES):
+    stem = file.rpartition(".")[0]
+    masked = spoken.words(stem) & spoken.MASK_WORDS
+    if folders.mask or masked or stem.lower().endswith(spoken.SEGMENTATION_SUFFIXES):
         return Kind.MASK
-    return Kind.RADIOGRAPH if folders.labels else Kind.UNLABELLED
+    named = Kind.RADIOGRAPH if folders.labels else Kind.UNLABELLED
+    return named if picture else Kind.PERHAPS_DICOM
+
+
+def _is_picture(lowered: str, dicom: bool | None) -> bool | None:
+    """Whether a file is an image, by its name in lower case and its content; None where neither says."""
+    _, dot, suffix = lowered.rpartition(".")
+    if lowered == _DICOM_INDEX:
+        return False
+    if dicom or dot + suffix in IMAGE_SUFFIXES | DICOM_SUFFIXES:
+        return True
+    # Names of instances end in a number of their UID, or have no dot at all.
+    return None if dicom is None and (not dot or suffix.isdecimal()) else False
 
 
 @lru_cache(maxsize=8192)

@@ -1,6 +1,7 @@
 """Which files of an uploaded archive are labelled radiographs, read one member at a time.
 
-Nothing is ever extracted to a path, so no name in an archive can point outside anything.
+Labels come from folders (`contract.layout`), or from a table at the archive's top (`contract.label_table`). Nothing is
+ever extracted to a path, so no name in an archive can point outside anything.
 """
 
 from __future__ import annotations
@@ -8,13 +9,23 @@ from __future__ import annotations
 import dataclasses
 import re
 import zipfile
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
+from model_code.contract import label_table
 from model_code.contract.job import JobError
-from model_code.contract.layout import Kind, Layout, look
+from model_code.contract.label_table import Identity, Row, Table, TableError
+from model_code.contract.layout import DICOM_SUFFIXES, Entry, Kind, Layout, look
+from model_code.data import pseudonyms
 
 # Of files with the same content, one is used: that in test, else that in validation, else the least nested one.
 _FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}
+
+_PREAMBLE_BYTES = 132
+# What reading a damaged, encrypted or oddly compressed member ends in.
+MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 _PERSON = re.compile(r"^person(\d+)_(virus|bacteria)_\d+", re.IGNORECASE)
 _NORMAL = re.compile(r"^(?:NORMAL(\d+)-)?IM-(\d+)-\d+", re.IGNORECASE)
@@ -22,16 +33,19 @@ _NORMAL = re.compile(r"^(?:NORMAL(\d+)-)?IM-(\d+)-\d+", re.IGNORECASE)
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """One file of the archive that its place says is a labelled radiograph.
+    """One file of the archive that its place, or the table, says is a labelled radiograph.
 
     Attributes:
-        path: name inside the archive.
-        label: NORMAL or PNEUMONIA, from the folder.
-        folder: train, validation or test when a folder says so, else None.
+        path: name inside the archive; once its patient is known, a name that does not say who that is.
+        label: NORMAL or PNEUMONIA, from the folder or the table.
+        folder: train, validation or test when a folder or the table says so, else None.
         patient: key that keeps one patient's images together; see `patient_of`.
-        subtype: bacteria or virus when the file name or a folder says so, else "".
+        subtype: bacteria or virus when the file name, a folder or the table says so, else "".
         size: bytes when unpacked, as the archive declares.
         checksum: CRC-32 of the content, as the archive declares.
+        number: of its entry in the archive's directory, from 1.
+        stated_patient: as the table calls the patient, or "". Never to be written anywhere.
+        dicom: whether it is DICOM, by its suffix or by its first bytes.
     """
 
     path: str
@@ -41,6 +55,14 @@ class Candidate:
     subtype: str
     size: int
     checksum: int
+    number: int = 0
+    stated_patient: str = dataclasses.field(default="", repr=False)
+    dicom: bool = False
+
+    @property
+    def cautious_path(self) -> str:
+        """Its path, or of a DICOM file whose patient nobody has read, a name that says nothing."""
+        return pseudonyms.unnamed(self.path, self.number) if self.dicom else self.path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +75,8 @@ class Listing:
         masks: number of segmentation masks.
         unlabelled: images in no folder that names a class.
         not_images: other files.
+        table: the table of labels, if there is one.
+        mismatched: what does not fit in it, by reason: names of files, or lines of the table.
     """
 
     candidates: list[Candidate]
@@ -60,6 +84,64 @@ class Listing:
     masks: int
     unlabelled: list[str]
     not_images: list[str]
+    table: str | None = None
+    mismatched: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Member:
+    """One member, and what it is."""
+
+    number: int
+    info: zipfile.ZipInfo
+    entry: Entry
+    dicom: bool
+
+    @property
+    def path(self) -> str:
+        return self.info.filename
+
+    @property
+    def shown(self) -> str:
+        """Its path, or of a DICOM file whose patient nobody has read, a name that says nothing."""
+        return pseudonyms.unnamed(self.path, self.number) if self.dicom else self.path
+
+    def candidate(self, *, label: str, folder: str | None, subtype: str, stated_patient: str = "") -> Candidate:
+        # `IM-0001-0001` is what many archives call their first file, whoever the patient.
+        patient, named = (self.path, "") if self.dicom else patient_of(self.entry.file, fallback=self.path)
+        return Candidate(
+            path=self.path,
+            label=label,
+            folder=folder,
+            patient=patient,
+            subtype=named or subtype,
+            size=self.info.file_size,
+            checksum=self.info.CRC,
+            number=self.number,
+            stated_patient=stated_patient,
+            dicom=self.dicom,
+        )
+
+
+def is_dicom(beginning: bytes) -> bool:
+    """Whether a file begins as DICOM files do (PS3.10, 7.1)."""
+    return beginning[128:132] == b"DICM"
+
+
+def dicom_reader() -> ModuleType:
+    """`data.dicom_images`, loaded when there is something for it: other archives do without its libraries.
+
+    Raises:
+        JobError: they are not there, or not for this machine.
+    """
+    try:
+        from model_code.data import dicom_images  # noqa: PLC0415
+    except ImportError as error:
+        raise JobError(
+            f"The archive holds DICOM files, and what reads them cannot be loaded here: {error}. Deploy again, with "
+            "what `make libraries` installs."
+        ) from error
+    return dicom_images
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
@@ -78,37 +160,106 @@ def list_candidates(archive: zipfile.ZipFile) -> Listing:
     """Sort an archive's members into labelled radiographs and the rest.
 
     Raises:
-        JobError: when nothing can be trained on them (`Layout.problem`).
+        JobError: when nothing can be trained on them (`Layout.problem`), or a table does not fit them.
     """
     layout = Layout()
-    candidates: list[Candidate] = []
-    others: dict[Kind, list[str]] = {Kind.UNLABELLED: [], Kind.NOT_AN_IMAGE: []}
-    for member in archive.infolist():
-        entry = layout.add(member.filename)
-        if entry.kind is Kind.RADIOGRAPH:
-            patient, subtype = patient_of(entry.file, fallback=member.filename)
-            candidates.append(
-                Candidate(
-                    path=member.filename,
-                    label=entry.label,
-                    folder=entry.split,
-                    patient=patient,
-                    subtype=subtype or entry.subtype,
-                    size=member.file_size,
-                    checksum=member.CRC,
-                )
-            )
-        elif entry.kind in others:
-            others[entry.kind].append(member.filename)
+    members: list[_Member] = []
+    for number, info in enumerate(archive.infolist(), start=1):
+        dicom = member_is_dicom(archive, info)
+        members.append(_Member(number, info, layout.add(info.filename, dicom=dicom), dicom))
     if problem := layout.problem():
         raise JobError(f"The archive cannot be trained on. {problem.detail} {problem.advice}")
+    others = {
+        kind: [one for one in members if one.entry.kind is kind]
+        for kind in (Kind.UNLABELLED, Kind.NOT_AN_IMAGE, Kind.TABLE)
+    }
+    unread = [one.shown for one in others[Kind.NOT_AN_IMAGE]]
+    unread += [one.path for one in others[Kind.TABLE] if one.path != layout.table]
+    if layout.table is not None:
+        pictures = [one for one in members if one.entry.kind in {Kind.RADIOGRAPH, Kind.UNLABELLED}]
+        return _by_table(archive, layout, pictures, sorted(unread))
+    candidates = [
+        one.candidate(label=one.entry.label, folder=one.entry.split, subtype=one.entry.subtype)
+        for one in members
+        if one.entry.kind is Kind.RADIOGRAPH
+    ]
     return Listing(
         candidates=sorted(candidates, key=lambda one: one.path),
         litter=layout.litter,
         masks=layout.masks,
-        unlabelled=sorted(others[Kind.UNLABELLED]),
-        not_images=sorted(others[Kind.NOT_AN_IMAGE]),
+        unlabelled=sorted(one.shown for one in others[Kind.UNLABELLED]),
+        not_images=sorted(unread),
     )
+
+
+def member_is_dicom(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
+    """Whether a member is DICOM, by the suffix where that says something, else by the first bytes."""
+    entry = look(info.filename)
+    if entry.kind in {Kind.RADIOGRAPH, Kind.UNLABELLED}:
+        return entry.file.lower().endswith(tuple(DICOM_SUFFIXES))
+    if entry.kind not in {Kind.PERHAPS_DICOM, Kind.NOT_AN_IMAGE}:
+        return False
+    try:
+        with archive.open(info) as opened:
+            return is_dicom(opened.read(_PREAMBLE_BYTES))
+    except MEMBER_ERRORS:
+        return False
+
+
+def _by_table(archive: zipfile.ZipFile, layout: Layout, pictures: list[_Member], not_images: list[str]) -> Listing:
+    """The images that the table has a row for, with what it says of them."""
+    assert layout.table is not None  # noqa: S101
+    by_path = {one.path: one for one in pictures}
+    try:
+        table = label_table.read(layout.table, archive.read(layout.table))
+        images = {path: one.entry.label for path, one in by_path.items()}
+        matches = label_table.match(table, images, _identities(archive, table, pictures))
+        label_table.refuse_mismatched(table, matches, {path: one.shown for path, one in by_path.items()})
+        candidates = [_candidate(by_path[path], row) for path, row in sorted(matches.rows.items())]
+        label_table.refuse_one_class(table, ((one.folder, one.label) for one in candidates))
+    except TableError as error:
+        raise JobError(f"The archive cannot be trained on. {error}") from error
+    except MEMBER_ERRORS as error:
+        raise JobError(f"The archive's table {layout.table} is damaged or unsupported ({error}).") from error
+    mismatched = {
+        "file_without_row": sorted(by_path[path].shown for path in matches.without_row),
+        "row_without_file": [f"{table.name}, line {row.line}" for row in matches.without_file],
+        "two_labels": sorted(by_path[path].shown for path in matches.conflicting),
+        "other_label": sorted(by_path[path].shown for path in matches.other_label),
+    }
+    return Listing(
+        candidates=candidates,
+        litter=layout.litter,
+        masks=layout.masks,
+        unlabelled=[],
+        not_images=not_images,
+        table=table.name,
+        mismatched={reason: names for reason, names in mismatched.items() if names},
+    )
+
+
+def _candidate(member: _Member, row: Row) -> Candidate:
+    return member.candidate(
+        label=row.label,
+        folder=row.split or member.entry.split,
+        subtype=row.subtype,
+        stated_patient=row.patient,
+    )
+
+
+def _identities(archive: zipfile.ZipFile, table: Table, pictures: list[_Member]) -> Mapping[str, Identity]:
+    if table.by == "file":
+        return {}
+    found = {}
+    for one in pictures:
+        try:
+            with archive.open(one.info) as opened:
+                beginning = opened.read(_PREAMBLE_BYTES)
+                if is_dicom(beginning):
+                    found[one.path] = dicom_reader().identity(beginning + opened.read(dicom_reader().BEGINNING_BYTES))
+        except MEMBER_ERRORS:
+            continue  # it has no row then, and is counted
+    return found
 
 
 def share(candidates: list[Candidate], position: int, hosts: int) -> list[list[Candidate]]:

@@ -16,6 +16,7 @@ from model_code.contract import documents
 from model_code.contract.documents import DatasetCard, SplitCounts
 from model_code.contract.job import JobError
 from model_code.contract.labels import LABELS, SPLITS
+from model_code.data import subgroups
 from model_code.data.manifest import Decoded, Facts
 from model_code.data.patient_split import Assignment, Radiograph
 
@@ -47,7 +48,8 @@ def dataset_card(
     The hash covers split, label and content of every radiograph that is used, in no order.
     """
     lines = [f"{split} {one.label} {one.sha256}\n" for split in SPLITS for one in assignment.splits[split]]
-    return {
+    found = subgroups.count([one for split in SPLITS for one in assignment.splits[split]], decoded.facts)
+    card: DatasetCard = {
         "schema": documents.DATASET_CARD,
         "sha256": hashlib.sha256("".join(sorted(lines)).encode()).hexdigest(),
         "labels": list(LABELS),
@@ -56,7 +58,7 @@ def dataset_card(
         "validation_fraction": choices.validation_fraction,
         "seed": choices.seed,
         "splits": {split: _counts(assignment.splits[split]) for split in SPLITS},
-        "decisions": assignment.decisions,
+        "decisions": [*about_files(decoded), *assignment.decisions],
         "dropped": _dropped(decoded, assignment),
         "litter": decoded.header.litter,
         "masks": decoded.header.masks,
@@ -65,6 +67,22 @@ def dataset_card(
         "audit": audit,
         "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
     }
+    if found:
+        card["subgroups"] = found
+    return card
+
+
+def about_files(decoded: Decoded) -> list[str]:
+    """Sentences on what a table of labels and the DICOM files themselves decided."""
+    sentences = []
+    if table := decoded.header.table:
+        left = {name.replace("_", " "): len(some) for name, some in decoded.header.mismatched.items()}
+        counted = ", ".join(f"{name} {count:,}" for name, count in left.items()) or "nothing is left over"
+        sentences.append(f"Labels are those of the table {table}: {counted}.")
+    # The sentences of a reader name no file, so files of one reason have one.
+    for why, count in sorted(Counter(decoded.unsuitable.values()).items()):
+        sentences.append(f"DICOM files that are dropped ({count:,}): {why}")
+    return sentences
 
 
 def read_card(directory: Path) -> dict[str, Any]:
@@ -92,7 +110,9 @@ def _counts(images: list[Radiograph]) -> SplitCounts:
 def _dropped(decoded: Decoded, assignment: Assignment) -> list[dict[str, Any]]:
     reasons = dict(sorted(assignment.dropped.items()))
     reasons |= {"outside_label_folders": decoded.header.unlabelled, "not_an_image": decoded.header.not_images}
+    reasons |= decoded.header.mismatched
     reasons["undecodable"] = [f"{path}: {why}" for path, why in decoded.undecodable.items()]
+    reasons["not_a_frontal_chest_radiograph"] = [f"{path}: {why}" for path, why in decoded.unsuitable.items()]
     return [
         {"reason": reason, "count": len(files), "files": sorted(files)[:MAX_NAMED_FILES]}
         for reason, files in reasons.items()

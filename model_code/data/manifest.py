@@ -43,6 +43,8 @@ class Header:
         masks: segmentation masks of the whole archive.
         unlabelled: images of the whole archive in no folder with a label's name.
         not_images: its other files.
+        table: its table of labels, if it has one.
+        mismatched: what does not fit in the table, by reason.
         schema: number of the manifest's schema.
     """
 
@@ -57,6 +59,8 @@ class Header:
     masks: int
     unlabelled: list[str]
     not_images: list[str]
+    table: str | None = None
+    mismatched: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     schema: int = documents.MANIFEST
 
     @property
@@ -73,12 +77,13 @@ class Facts:
         bytes: size of the file.
         width: in pixels, as the file declares.
         height: likewise.
-        format: JPEG or PNG.
-        mode: Pillow's name of the pixel type: L, RGB, ...
+        format: JPEG, PNG or DICOM.
+        mode: Pillow's name of the pixel type: L, RGB, ...; of DICOM, the photometric interpretation.
         exif: whether the file carries EXIF data.
         border: eight numbers about the outermost pixels; see `fingerprint.border`.
         hash: see `fingerprint.perceptual_hash`.
         thumbnail: see `fingerprint.thumbnail`.
+        groups: subgroups that a DICOM file names: view, age, sex, manufacturer; see `dicom.subject`.
     """
 
     bytes: int
@@ -90,6 +95,7 @@ class Facts:
     border: tuple[float, ...]
     hash: str
     thumbnail: str
+    groups: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +107,7 @@ class Decoded:
         radiographs: every decoded file, sorted by path.
         facts: by SHA-256.
         undecodable: the reason of each file that is no readable image, by path.
+        unsuitable: the reason of each that is readable and no frontal radiograph of a chest, by path.
         records: where the pixels are, by the radiographs' position.
     """
 
@@ -109,6 +116,7 @@ class Decoded:
     facts: dict[str, Facts]
     undecodable: dict[str, str]
     records: list[Record]
+    unsuitable: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def check_parameters(archive_uri: str, image_size: int) -> None:
@@ -130,8 +138,8 @@ def writing(directory: Path, header: Header) -> Iterator[Callable[..., None]]:
     """Write a host's manifest while its files are decoded.
 
     Returns:
-        A context whose value adds a line: called with the candidate and with either `undecodable`, the reason, or
-        `sha256` and `facts` (None where a file before it has the same content).
+        A context whose value adds a line: called with the candidate and with either `undecodable` or `unsuitable`, the
+        reason, or `sha256` and `facts` (None where a file before it has the same content).
     """
     with (directory / f"{header.name}.jsonl").open("w", encoding="utf-8") as file:
 
@@ -183,14 +191,14 @@ def _merge(directory: Path, parts: list[tuple[Header, list[dict[str, Any]]]]) ->
     facts: dict[str, Facts] = {}
     positions: dict[str, int] = {}
     places: list[Record] = []
-    undecodable: dict[str, str] = {}
+    refused: dict[str, dict[str, str]] = {"undecodable": {}, "unsuitable": {}}
     decoded: list[dict[str, Any]] = []
     for header, lines in parts:
         own = records(directory, header.name, header.shards)
         kept = 0
         for line in lines:
-            if "undecodable" in line:
-                undecodable[line["path"]] = line["undecodable"]
+            if reason := next((one for one in refused if one in line), None):
+                refused[reason][line["path"]] = line[reason]
                 continue
             decoded.append(line)
             if line["facts"] is not None:
@@ -214,7 +222,7 @@ def _merge(directory: Path, parts: list[tuple[Header, list[dict[str, Any]]]]) ->
         )
         for line in sorted(decoded, key=lambda line: str(line["path"]))
     ]
-    return Decoded(parts[0][0], radiographs, facts, undecodable, places)
+    return Decoded(parts[0][0], radiographs, facts, refused["undecodable"], places, refused["unsuitable"])
 
 
 def _read_lines(path: Path) -> tuple[Header, list[dict[str, Any]]]:

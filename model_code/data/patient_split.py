@@ -54,6 +54,7 @@ class Radiograph:
         position: which of the decoded records holds its pixels.
         width: of the file, in pixels.
         height: of the file, in pixels.
+        groups: subgroups that a DICOM file names, as JSON, or ""; only what writes shards needs them.
     """
 
     path: str
@@ -65,6 +66,7 @@ class Radiograph:
     position: int
     width: int = 0
     height: int = 0
+    groups: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

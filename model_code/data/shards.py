@@ -22,6 +22,8 @@ _FEATURES = {
     # Of the file, before it was resized.
     "width": tf.io.FixedLenFeature((), tf.int64),
     "height": tf.io.FixedLenFeature((), tf.int64),
+    # A JSON object; other files than DICOM name none.
+    "groups": tf.io.FixedLenFeature((), tf.string, default_value=""),
 }
 
 
@@ -45,6 +47,8 @@ def write_shards(directory: Path, name: str, images: Iterable[tuple[Radiograph, 
             "width": _integer(image.width),
             "height": _integer(image.height),
         }
+        if image.groups:
+            feature["groups"] = _bytes(image.groups.encode())
         example = tf.train.Example(features=tf.train.Features(feature=feature))
         writers[index % count].write(example.SerializeToString())
     for writer in writers:
@@ -59,8 +63,8 @@ def examples(directory: Path, size: int) -> Any:
         size: edge of the images in pixels.
 
     Returns:
-        tf.data.Dataset of {"pixels": uint8 (size, size, 1), "label": int64, "patient", "path", "subtype": string,
-        "width", "height": int64}.
+        tf.data.Dataset of {"pixels": uint8 (size, size, 1), "label": int64, "patient", "path", "subtype",
+        "groups": string, "width", "height": int64}.
 
     Raises:
         JobError: when the directory has no shards.

@@ -8,6 +8,7 @@ import numpy as np
 
 from model_code.contract import documents
 from model_code.contract.metrics import CLASSIFICATION
+from model_code.data.subgroups import KINDS, MIN_PATIENTS
 from model_code.evaluation.scores import TestScores
 from model_code.statistics import metrics
 from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, patient_numbers
@@ -61,7 +62,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
             "prevalence": float(scores.labels.mean()),
             "resamples": len(weights) - 1,
         },
-        "subgroups": [*_subtypes(measure), *_sizes(measure)],
+        "subgroups": [*_subtypes(measure), *_sizes(measure), *_named(measure)],
         "dataset_sha256": metadata["dataset"]["sha256"],
     }
 
@@ -227,6 +228,31 @@ def _sizes(measure: _Measure) -> list[dict[str, Any]]:
                     "title": title,
                     "by": "image size",
                     **_counts(measure, inside),
+                    "true_positive_rate": decisions["true_positive_rate"],
+                    "true_negative_rate": decisions["true_negative_rate"],
+                    "auc": measure.auroc(inside),
+                }
+            )
+    return rows
+
+
+def _named(measure: _Measure) -> list[dict[str, Any]]:
+    """What DICOM files say of view, age, sex and maker: groups of both labels that are not about a few people."""
+    rows = []
+    for kind in KINDS:
+        names = np.asarray([one.get(kind, "") for one in measure.scores.groups])
+        for name in sorted(set(names.tolist()) - {""}):
+            inside = names == name
+            counts = _counts(measure, inside)
+            both = len(np.unique(measure.scores.labels[inside])) == 2
+            if not both or inside.all() or counts["patients"] < MIN_PATIENTS:
+                continue
+            decisions = measure.decisions(inside)
+            rows.append(
+                {
+                    "title": f"{kind} {name}",
+                    "by": kind,
+                    **counts,
                     "true_positive_rate": decisions["true_positive_rate"],
                     "true_negative_rate": decisions["true_negative_rate"],
                     "auc": measure.auroc(inside),

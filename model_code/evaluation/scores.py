@@ -27,6 +27,7 @@ class TestScores:
             model of before there was a guard.
         features: (n, k), what the network saw, see `projection`; (n, 0) from a model that does not tell.
         paths: of the files in the archive.
+        groups: subgroups that DICOM files name, by kind; empty of other files.
     """
 
     labels: Array
@@ -38,3 +39,4 @@ class TestScores:
     unfamiliarity: Array
     features: Array
     paths: list[str]
+    groups: list[dict[str, str]] = dataclasses.field(default_factory=list)

@@ -112,7 +112,7 @@ class ExportedModel:
                 nothing in the same forward pass.
         """
         signature = self._signatures["explain_pixels" if watch else "score_pixels"]
-        names = ("label", "patient", "path", "subtype", "width", "height")
+        names = ("label", "patient", "path", "subtype", "groups", "width", "height")
         collected: dict[str, list[Any]] = {
             name: [] for name in ("logit", "probability", "unfamiliarity", "features", *names)
         }
@@ -139,6 +139,7 @@ class ExportedModel:
             features=np.asarray(collected["features"], dtype=np.float64),
             # For people: bytes that are no UTF-8 are shown, not kept.
             paths=[value.decode("utf-8", "backslashreplace") for value in collected["path"]],
+            groups=[dict(json.loads(value)) if value else {} for value in collected["groups"]],
         )
 
     def explain(self, pixels: Sequence[Pixels]) -> Array:

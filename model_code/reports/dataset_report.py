@@ -38,7 +38,7 @@ def labels_section(card: dict[str, Any]) -> Section:
 
 def dataset_section(card: dict[str, Any]) -> Section:
     """Where the images came from, what was decided, refused and checked."""
-    return Section("dataset", "Dataset card", [*_origin(card), *_decisions(card), *_checks(card)])
+    return Section("dataset", "Dataset card", [*_origin(card), *_decisions(card), *_subgroups(card), *_checks(card)])
 
 
 def _origin(card: dict[str, Any]) -> Iterator[Html]:
@@ -86,6 +86,31 @@ def _decisions(card: dict[str, Any]) -> Iterator[Html]:
         (
             [entry["reason"].replace("_", " "), f"{entry['count']:,}", "; ".join(entry["files"][:_NAMED_FILES])]
             for entry in card["dropped"]
+        ),
+    )
+
+
+def _subgroups(card: dict[str, Any]) -> Iterator[Html]:
+    found = card.get("subgroups", {})
+    if not found:
+        return
+    yield html_page.heading("Who and what the images are of")
+    yield html_page.table(
+        "Subgroups that the DICOM files of the images used name; the share of PNEUMONIA with its 95 % interval",
+        ["By", "Subgroup", "Images", "Patients", *card["labels"], "PNEUMONIA"],
+        (
+            [
+                kind,
+                name,
+                f"{group['images']:,}",
+                f"{group['patients']:,}",
+                *(f"{group['labels'][label]:,}" for label in card["labels"]),
+                "{:.1%} ({:.1%} to {:.1%})".format(
+                    group["prevalence"]["value"], *group["prevalence"]["confidence_interval"]
+                ),
+            ]
+            for kind, groups in found.items()
+            for name, group in groups.items()
         ),
     )
 

@@ -30,7 +30,10 @@ _ARCHIVE = "InputArchiveUri"
 def upload(
     ctx: typer.Context,
     path: Annotated[
-        Path, typer.Argument(exists=True, help="A zip file, or a folder with {train,test}/{NORMAL,PNEUMONIA}.")
+        Path,
+        typer.Argument(
+            exists=True, help="A zip file or a folder, with {train,test}/{NORMAL,PNEUMONIA} or a labels.csv."
+        ),
     ],
     *,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Then follow the execution to its end.")] = False,

@@ -1,21 +1,39 @@
-"""The archive on this machine: what can be told about it before the upload, and zipping a folder into its layout."""
+"""The archive on this machine: what can be told about it before the upload, and zipping a folder into its layout.
+
+Files are named as they are: who reads this has them. Which patient or instance a DICOM file is of is not read here, so
+a table that goes by these is checked for its form only; the job that decodes matches it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import re
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from model_code.contract import label_table
+from model_code.contract.label_table import TableError
 from model_code.contract.labels import LABELS, SPLITS
 from model_code.contract.layout import Kind, Layout, look
+from model_code.data.archive import MEMBER_ERRORS, is_dicom, member_is_dicom
 from ops.base.errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 _NO_SPLIT = "without a split"
+_PICTURES = frozenset({Kind.RADIOGRAPH, Kind.UNLABELLED})
+# Whether such names are images, their content says.
+_UNCLEAR = frozenset({Kind.PERHAPS_DICOM, Kind.NOT_AN_IMAGE})
+
+
+class _File(NamedTuple):
+    """A file: its name, something that copies of it share, and whether its content is DICOM."""
+
+    name: str
+    fingerprint: int
+    dicom: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,66 +44,129 @@ class Contents:
         images: by split and label.
         copies: how many more there are.
         unused: a sentence about what is left out besides litter; empty where that is nothing.
+        unmatched: number of images that a table labels by what only the files say.
     """
 
     images: dict[str, dict[str, int]]
     copies: int = 0
     unused: str = ""
+    unmatched: int = 0
 
     @property
     def total(self) -> int:
         """All images."""
-        return sum(sum(labels.values()) for labels in self.images.values())
+        return self.unmatched + sum(sum(labels.values()) for labels in self.images.values())
 
     def __str__(self) -> str:
         splits = ", ".join(f"{split} {sum(labels.values()):,}" for split, labels in self.images.items())
         copies = f", and {self.copies:,} copies of them" if self.copies else ""
         unused = f". {self.unused}" if self.unused else ""
-        return f"{self.total:,} images ({splits}){copies}{unused}"
+        return f"{self.total:,} images ({splits or 'labelled by a table'}){copies}{unused}"
 
 
 def inspect(path: Path) -> Contents:
-    """Read a zip file's central directory and count its images; raises CommandError when training cannot use it."""
+    """Read a zip file's central directory and its table of labels, and count its images.
+
+    Raises:
+        CommandError: training cannot use it.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [(entry.filename, entry.CRC) for entry in archive.infolist()]
+            members = archive.infolist()
+            files = [_File(one.filename, one.CRC, member_is_dicom(archive, one)) for one in members]
+            return _count(path, files, archive.read)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise CommandError(f"{path} is not a complete zip file: copy or download it again.") from error
+    except MEMBER_ERRORS as error:
+        raise CommandError(f"{path} has a table of labels that cannot be unpacked: {error}.") from error
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from error
-    return _count(path, entries)
 
 
 def pack(folder: Path, target: Path) -> Contents:
-    """Zip the radiographs of a folder into `target`; raises CommandError when nothing can be trained on them.
+    """Zip the radiographs of a folder, and its table of labels, into `target`.
 
     Zip knows names in UTF-8 only (APPNOTE 4.4.4, bit 11): a byte of a name that is none of it is written as %XX.
+
+    Raises:
+        CommandError: nothing can be trained on them.
     """
     names = {entry.relative_to(folder).as_posix(): entry for entry in sorted(folder.rglob("*")) if entry.is_file()}
-    contents = _count(folder, ((name, entry.stat().st_size) for name, entry in names.items()))
+    files = [_File(name, entry.stat().st_size, _begins_dicom(name, entry)) for name, entry in names.items()]
+    contents = _count(folder, files, lambda name: names[name].read_bytes())
+    layout = _layout(files)
+    wanted = _PICTURES if layout.table else {Kind.RADIOGRAPH}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
-        for name, entry in names.items():
-            if look(name).kind is Kind.RADIOGRAPH:
-                archive.write(entry, f"chest_xray/{_zip_name(name)}")
+        for one in files:
+            if one.name == layout.table or Layout().add(one.name, dicom=one.dicom).kind in wanted:
+                archive.write(names[one.name], f"chest_xray/{_zip_name(one.name)}")
     return contents
+
+
+def _begins_dicom(name: str, path: Path) -> bool:
+    if look(name).kind not in _UNCLEAR:
+        return False
+    try:
+        with path.open("rb") as opened:
+            return is_dicom(opened.read(132))
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def _zip_name(name: str) -> str:
     return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
 
 
-def _count(source: Path, entries: Iterable[tuple[str, int]]) -> Contents:
-    """Count entries by name and fingerprint; raises CommandError when nothing can be trained on them."""
+def _layout(files: Iterable[_File]) -> Layout:
     layout = Layout()
-    seen = {
-        (entry.split or _NO_SPLIT, entry.label, entry.file, fingerprint)
-        for name, fingerprint in entries
-        if (entry := layout.add(name)).kind is Kind.RADIOGRAPH
-    }
+    for one in files:
+        layout.add(one.name, dicom=one.dicom)
+    return layout
+
+
+def _count(source: Path, files: list[_File], read: Callable[[str], bytes]) -> Contents:
+    """Count files by name and fingerprint; raises CommandError when nothing can be trained on them."""
+    layout = _layout(files)
     if problem := layout.problem():
         raise CommandError(f"{source}: {problem.detail} {problem.advice}")
+    if layout.table is not None:
+        return _count_by_table(source, layout.table, files, read)
+    entries = [(Layout().add(one.name, dicom=one.dicom), one.fingerprint) for one in files]
+    seen = {
+        (entry.split or _NO_SPLIT, entry.label, entry.file, fingerprint)
+        for entry, fingerprint in entries
+        if entry.kind is Kind.RADIOGRAPH
+    }
+    labelled = ((split, label) for split, label, _, _ in seen)
+    return Contents(_by_split(labelled), copies=layout.total - len(seen), unused=layout.unused())
+
+
+def _count_by_table(source: Path, name: str, files: list[_File], read: Callable[[str], bytes]) -> Contents:
+    entries = {one.name: Layout().add(one.name, dicom=one.dicom) for one in files}
+    pictures = {path: entry.label for path, entry in entries.items() if entry.kind in _PICTURES}
+    try:
+        table = label_table.read(name, read(name))
+        if table.by != "file":
+            return Contents({}, unmatched=len(pictures))
+        matches = label_table.match(table, pictures, {})
+        label_table.refuse_mismatched(table, matches, {})
+        labelled = [(row.split or entries[path].split, row.label) for path, row in matches.rows.items()]
+        label_table.refuse_one_class(table, labelled)
+    except TableError as error:
+        raise CommandError(f"{source}: {error}") from error
+    counted = {
+        "images without a row": len(matches.without_row),
+        "rows without an image": len(matches.without_file),
+        "images with two labels": len(matches.conflicting),
+        "images of another label": len(matches.other_label),
+    }
+    left = ", ".join(f"{count:,} {what}" for what, count in counted.items() if count)
+    named = ((split or _NO_SPLIT, label) for split, label in labelled)
+    return Contents(_by_split(named), unused=f"Not used: {left}." if left else "")
+
+
+def _by_split(labelled: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
     images: dict[str, dict[str, int]] = {}
-    for split, label, _, _ in seen:
+    for split, label in labelled:
         images.setdefault(split, dict.fromkeys(LABELS, 0))[label] += 1
-    ordered = {split: images[split] for split in (*SPLITS, _NO_SPLIT) if split in images}
-    return Contents(ordered, copies=layout.total - len(seen), unused=layout.unused())
+    return {split: images[split] for split in (*SPLITS, _NO_SPLIT) if split in images}

@@ -101,6 +101,10 @@ ACCEPTED = {
         of_both("{}/1.png", "{}/1_mask.png", "{}/lung_mask_1.png", "{}/1-Mask.PNG", "{}/lungMask2.png", "{}/1_seg.png"),
         {(None, label): 1 for label in LABELS},
     ),
+    "DICOM beside the others": (
+        of_both("train/{}/1.dcm", "train/{}/2.DICOM", "train/{}/3.png"),
+        {("train", label): 3 for label in LABELS},
+    ),
     "a segmentation data set's images": (
         of_both("Lung Segmentation Data/Train/{}/images/1.png", "Lung Segmentation Data/Train/{}/lung masks/1.png"),
         {("train", label): 1 for label in LABELS},
@@ -124,7 +128,11 @@ REFUSED = {
     "only masks": (of_both("{}/masks/1.png"), "no_layout"),
     "only other folders": (["photos/1.jpeg"], "no_layout"),
     "an archive in the archive": (["chest_xray.zip"], "no_layout"),
-    "another format": (["NORMAL/1.dcm", "PNEUMONIA/2.dcm"], "no_layout"),
+    "another format": (["NORMAL/1.tif", "PNEUMONIA/2.nii"], "no_layout"),
+    "DICOM in other folders": (["study/1.dcm", "study/IM0002"], "no_layout"),
+    "the index of a medium": (["NORMAL/DICOMDIR", "PNEUMONIA/DICOMDIR"], "no_layout"),
+    "a table without images": (["labels.csv", "readme.txt"], "no_layout"),
+    "a table that is not at the top": (["labels/labels.csv", "images/1.dcm"], "no_layout"),
     "only litter": (["__MACOSX/NORMAL/1.jpg", ".DS_Store"], "no_layout"),
 }  # fmt: skip
 
@@ -201,3 +209,10 @@ def test_a_folder_s_own_entry_is_nothing_whichever_separator_it_ends_with():
 def test_letters_with_marks_are_letters():
     """`Normalé` is another word, not `Normal` and something."""
     assert look("Normalé/1.png").kind is Kind.UNLABELLED
+
+
+def test_folders_of_dicom_files_may_be_called_as_patients_are_and_are_not_repeated():
+    for names in (["DOE^JOHN/1.dcm"], ["DOE^JOHN/IM1"], ["NORMAL/1.dcm", "DOE^JOHN/1.dcm"]):
+        problem = Layout.of(names).problem()
+        assert problem is not None
+        assert "DOE" not in f"{problem.detail} {problem.advice} {problem.entry}"

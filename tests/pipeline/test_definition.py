@@ -12,9 +12,12 @@ PLACEHOLDERS = {
     "SourceRevision",
     "ArtifactBucketName",
     "ArtifactKeyArn",
+    "DecodeRoleArn",
+    "DicomLibraryUri",
     "EngineLibraryUri",
     "FindServingModelFunctionArn",
     "ModelPackageGroupName",
+    "PatientKeyUri",
     "ProcessingImageUri",
     "ServingImageUri",
     "SourceCodeUri",
@@ -250,7 +253,9 @@ class TestCaching:
         # URIs are compared, not contents: what a cached step reads must never change behind its URI. What a cached
         # step wrote lies below the execution that ran it.
         decoded = "Steps.PreprocessImages.ProcessingOutputConfig.Outputs['decoded'].S3Output.S3Uri"
-        immutable = ("${SourceCodeUri}", {"Get": "Parameters.InputArchiveUri"}, {"Get": decoded})
+        code = ("${SourceCodeUri}", "${DicomLibraryUri}")  # by their content
+        once = "${PatientKeyUri}"  # and nobody may write it again
+        immutable = (*code, once, {"Get": "Parameters.InputArchiveUri"}, {"Get": decoded})
         cached = [name for name, step in definition.steps.items() if step.get("CacheConfig", {}).get("Enabled")]
         assert cached == ["PreprocessImages", "SplitDataset"]
         for name in cached:

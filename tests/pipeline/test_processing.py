@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import tarfile
+import zipfile
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_inputs_and_outputs_lie_where_the_scripts_look(definition, resolver):
 
     base = "/opt/ml/processing"
     assert places("PreprocessImages") == (
-        {name: f"{base}/input/{name}" for name in ("code", "archive")},
+        {name: f"{base}/input/{name}" for name in ("code", "archive", "libraries", "patient-key")},
         {"decoded": f"{base}/output/decoded"},
     )
     assert places("SplitDataset") == (
@@ -106,6 +107,44 @@ def test_entry_point_unpacks_the_source_and_starts_the_module(on_demand, resolve
     subprocess.run([*application["ContainerEntrypoint"], *arguments], env=environment, check=True, timeout=30)
 
     assert (code / "called").read_text().splitlines() == ["__main__", *arguments]
+
+
+@pytest.mark.parametrize("carried", [True, False])
+def test_decoding_finds_the_libraries_that_it_carries_before_the_containers(carried, on_demand, resolver, tmp_path):
+    inputs = tmp_path / "processing" / "input"
+    (inputs / "libraries").mkdir(parents=True)
+    (inputs / "code").mkdir()
+    if carried:
+        with zipfile.ZipFile(inputs / "libraries" / f"{'d' * 64}.zip", "w") as archive:
+            archive.writestr("json/__init__.py", "name = 'carried'")
+    else:  # on the laptop
+        (inputs / "libraries" / f"{'a' * 64}.tar.gz").write_bytes(b"")
+    script = b"import json, pathlib; pathlib.Path('found').write_text(getattr(json, 'name', 'own'))"
+    with tarfile.open(inputs / "code" / f"{'a' * 64}.gz", "w:gz") as archive:
+        for name, content in (("model_code/preprocess.py", script), ("model_code/__init__.py", b"")):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+    entrypoint = resolver(on_demand).arguments("PreprocessImages")["AppSpecification"]["ContainerEntrypoint"]
+    environment = {"PATH": os.environ["PATH"], "SAGEMAKER_BASE_DIR": str(tmp_path)}
+    subprocess.run(entrypoint, env=environment, check=True, timeout=30)
+
+    assert (inputs / "code" / "found").read_text() == ("carried" if carried else "own")
+
+
+def test_entry_point_fails_with_damaged_libraries(on_demand, resolver, tmp_path):
+    # Decoding would go on, and fail hours later at the first DICOM file.
+    inputs = tmp_path / "processing" / "input"
+    for name in ("code", "libraries"):
+        (inputs / name).mkdir(parents=True)
+    (inputs / "libraries" / "x.zip").write_bytes(b"damaged")
+    with tarfile.open(inputs / "code" / "x.gz", "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("model_code/preprocess.py"))
+    entrypoint = resolver(on_demand).arguments("PreprocessImages")["AppSpecification"]["ContainerEntrypoint"]
+    environment = {"PATH": os.environ["PATH"], "SAGEMAKER_BASE_DIR": str(tmp_path)}
+    finished = subprocess.run(entrypoint, env=environment, check=False, capture_output=True, timeout=30)
+    assert finished.returncode != 0
 
 
 def test_entry_point_fails_without_source(on_demand, resolver, tmp_path):

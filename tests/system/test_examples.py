@@ -18,7 +18,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.lambdas.dicom_files import dicom_file, phantom
+from tests.model_code.dicom_files import dicom_file, phantom
 from tests.system.clients_page import Example, fenced
 from tests.system.deployed import Stack
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from lambdas.http.problems import CONTENT_TYPE, KINDS, Problem
 from tests.browser import chromium, drop, listen, serious
-from tests.lambdas.dicom_files import dicom_file
+from tests.model_code.dicom_files import dicom_file
 from tests.system.deployed import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from local.laptop import REPOSITORY
 from local.samples.phantom import Anatomy, Finding, draw
-from tests.lambdas.dicom_files import dicom_file, phantom
+from tests.model_code.dicom_files import dicom_file, phantom
 from tests.system.deployed import Stack
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]

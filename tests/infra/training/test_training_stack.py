@@ -17,6 +17,7 @@ from model_code.contract.parameters import SPOT
 from tests.infra.conftest import ENVIRONMENTS, of_type
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+CARRIED = ("SourceCodeUri", "EngineLibraryUri", "DicomLibraryUri")
 Templates = Callable[[str], dict[str, dict[str, Any]]]
 
 
@@ -121,14 +122,42 @@ def test_the_pipeline_asks_the_function_that_knows_the_endpoint(environment: str
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_training_gets_the_engines_libraries_but_on_the_laptop(environment: str, templates: Templates) -> None:
-    """There the environment has them, and a channel, which cannot be empty, holds the source code."""
+@pytest.mark.parametrize("name", ["EngineLibraryUri", "DicomLibraryUri"])
+def test_jobs_get_their_libraries_but_on_the_laptop(name: str, environment: str, templates: Templates) -> None:
+    """There the environment has them, and an input, which cannot be empty, holds the source code."""
     _, values = definition(templates(environment)["training"])
     if environment == "laptop":
-        assert values["EngineLibraryUri"] == values["SourceCodeUri"]
+        assert values[name] == values["SourceCodeUri"]
     else:
-        # Training tells libraries from what else may be in the channel by their suffix.
-        assert json.dumps(values["EngineLibraryUri"]).rstrip('"]}').endswith(".zip")
+        # Jobs tell libraries from what else may be in the input by their suffix.
+        assert json.dumps(values[name]).rstrip('"]}').endswith(".zip")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_patients_have_one_key_that_one_role_writes_and_one_reads(environment: str, templates: Templates) -> None:
+    training, data = templates(environment)["training"], templates(environment)["data"]
+    (made,) = of_type(training, "Custom::PatientKey").values()
+    assert made["Properties"]["Key"] == "keys/patients"
+    (pipeline,) = of_type(training, "AWS::SageMaker::Pipeline").values()
+    assert any(name.startswith("PatientKeyMade") for name in pipeline["DependsOn"])
+
+    secret = {
+        statement["Sid"]: statement
+        for policy in of_type(data, "AWS::S3::BucketPolicy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement.get("Sid", "").startswith("Secret")
+    }
+    roles = [f":role/cxr-{environment}-training-{name}" for name in of_type(training, "AWS::IAM::Role")]
+    for sid, actions, name in (
+        ("SecretWrittenByOneRole", "s3:PutObject", "PatientKeyMakerRole"),
+        ("SecretReadByOneRole", ["s3:GetObject", "s3:GetObjectVersion"], "DecodeRole"),
+    ):
+        statement = secret[sid]
+        assert (statement["Effect"], statement["Action"], statement["Principal"]) == ("Deny", actions, {"AWS": "*"})
+        assert statement["Resource"]["Fn::Join"][1][-1] == "/keys/patients"
+        start = statement["Condition"]["ArnNotLike"]["aws:PrincipalArn"][0]["Fn::Join"][1][-1].rstrip("*")
+        (fitting,) = [role for role in roles if role.startswith(start)]
+        assert fitting.startswith(f":role/cxr-{environment}-training-{name}")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -140,18 +169,19 @@ def test_an_execution_may_read_its_code_after_the_next_deployment(
     template = templates(environment)[part]
     (pipeline,) = of_type(template, "AWS::SageMaker::Pipeline").values()
     values = pipeline["Properties"]["PipelineDefinition"]["PipelineDefinitionBody"]["Fn::Sub"][1]
-    addresses = [values[name]["Fn::Join"][1] for name in ("SourceCodeUri", "EngineLibraryUri") if name in values]
+    addresses = [values[name]["Fn::Join"][1] for name in CARRIED if name in values]
     assert {(start, next(iter(bucket))) for start, bucket, _ in addresses} == {("s3://", "Fn::ImportValue")}
     assert all(key.startswith("/code/") for *_, key in addresses)
 
     policies = {
         name: statement
         for name, policy in of_type(template, "AWS::IAM::Policy").items()
-        if name.startswith(("StepRole", "MonitorRole"))
+        if name.startswith(("DecodeRole", "StepRole", "MonitorRole"))
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
         if "s3:GetObject" in statement["Action"] and "/code/*" in json.dumps(statement["Resource"])
     }
-    assert len(policies) == 1
+    roles = {"training": ["DecodeRole", "StepRole"], "monitoring": ["MonitorRole"]}[part]
+    assert sorted(name.partition("DefaultPolicy")[0] for name in policies) == roles
     assert "cdk-hnb659fds-assets" not in json.dumps(
         [item for name, item in of_type(template, "AWS::IAM::Policy").items() if name.startswith(tuple(policies))]
     )
@@ -166,7 +196,7 @@ def test_the_code_is_there_before_an_execution_can_start_and_never_expires(
     (pipeline,) = of_type(training, "AWS::SageMaker::Pipeline").values()
     assert published in pipeline["DependsOn"]
     files = training["Resources"][published]["Properties"]["Files"]
-    assert len(files) == (1 if environment == "laptop" else 2)
+    assert len(files) == (1 if environment == "laptop" else 3)
     (bucket,) = [item for name, item in of_type(data, "AWS::S3::Bucket").items() if name.startswith("Artifacts")]
     for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]:
         expires = "ExpirationInDays" in rule

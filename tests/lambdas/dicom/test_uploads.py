@@ -11,8 +11,8 @@ import pytest
 from lambdas.api.uploads import MAX_DICOM_BYTES
 from lambdas.dicom import uploads
 from lambdas.dicom.handler import handle
-from lambdas.dicom.refusal import Refusal
-from tests.lambdas.dicom_files import dicom_file, phantom
+from model_code.dicom.refusal import Refusal
+from tests.model_code.dicom_files import dicom_file, phantom
 
 
 class Store(BaseHTTPRequestHandler):

@@ -23,7 +23,7 @@ from lambdas.predict.endpoint import Endpoint
 from lambdas.predict.image import DICOM, EncodedImage
 from lambdas.predict.model import Model
 from lambdas.predict.uploads import Uploads
-from tests.lambdas.dicom_files import dicom_file, phantom
+from tests.model_code.dicom_files import dicom_file, phantom
 
 UPLOAD = "ab" * 16
 FILE = EncodedImage(dicom_file(phantom()), DICOM)

@@ -256,7 +256,7 @@ class TestLayout:
         assert refused(data).reason is Reason.NO_LAYOUT
 
     def test_other_formats_are_no_images(self, make_zip):
-        assert refused(make_zip({"NORMAL/a.dcm": b"x", "PNEUMONIA/b.dcm": b"x"})).reason is Reason.NO_LAYOUT
+        assert refused(make_zip({"NORMAL/a.tif": b"x", "PNEUMONIA/b.tif": b"x"})).reason is Reason.NO_LAYOUT
 
     @pytest.mark.parametrize(
         ("names", "missing"),

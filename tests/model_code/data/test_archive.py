@@ -58,7 +58,7 @@ def test_litter_is_counted_and_other_files_are_named():
 
 
 def test_an_archive_without_the_layout_says_what_is_expected():
-    with pytest.raises(JobError, match=r"No JPEG or PNG image .* in holiday\. Arrange the images as .*NORMAL"):
+    with pytest.raises(JobError, match=r"No JPEG, PNG or DICOM image .* in holiday\. Arrange the images as .*NORMAL"):
         list_candidates(zipfile.ZipFile(io.BytesIO(zip_of({"holiday/a.jpeg": b"x", "holiday/b.jpeg": b"x"}))))
 
 

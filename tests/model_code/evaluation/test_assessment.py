@@ -123,6 +123,25 @@ def test_sizes_that_do_not_hold_both_labels_are_no_subgroups(scores):
         assert {row["by"] for row in document(changed)["subgroups"]} == {"subtype"}
 
 
+def test_groups_that_files_name_are_subgroups_unless_they_are_a_few_people(scores):
+    sexes = np.where(np.arange(160) % 4 < 2, "male", "female")
+    sexes[:4] = "other"
+    groups = [{"view": "PA", "sex": str(sex)} for sex in sexes]
+    rows = {
+        row["title"]: row
+        for row in document(dataclasses.replace(scores, groups=groups))["subgroups"]
+        if row["by"] == "sex"
+    }
+    assert set(rows) == {"sex male", "sex female"}
+    male = sexes == "male"
+    called = scores.probabilities >= 0.5
+    assert rows["sex male"]["images"] == male.sum()
+    expected = called[male & (scores.labels == 1)].mean()
+    assert rows["sex male"]["true_positive_rate"]["value"] == pytest.approx(expected)
+    low, high = rows["sex male"]["auc"]["confidence_interval"]
+    assert low < rows["sex male"]["auc"]["value"] <= high
+
+
 def test_the_band_takes_images_out_of_the_decisions(scores, found):
     band = found["indeterminate"]
     inside = (scores.probabilities >= 0.45) & (scores.probabilities < 0.6)

@@ -47,10 +47,10 @@ def test_classes_without_splits_are_a_layout_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["readme.txt"], "No JPEG or PNG image was found in a folder NORMAL or PNEUMONIA; .*readme.txt"),
+        (["readme.txt"], "No JPEG, PNG or DICOM image was found in a folder NORMAL or PNEUMONIA; .*readme.txt"),
         (["test/NORMAL/1.jpeg", "test/PNEUMONIA/1.jpeg"], "none in train"),
         (["train/NORMAL/1.jpeg", "test/PNEUMONIA/1.jpeg"], "No PNEUMONIA image to train on"),
-        (["__MACOSX/train/NORMAL/1.jpeg", "train/PNEUMONIA/.x.jpeg"], "No JPEG or PNG image"),
+        (["__MACOSX/train/NORMAL/1.jpeg", "train/PNEUMONIA/.x.jpeg"], "No JPEG, PNG or DICOM image"),
     ],
 )
 def test_an_archive_training_cannot_use_is_refused_with_what_is_missing(
@@ -97,7 +97,7 @@ def test_a_folder_becomes_an_archive_in_the_layout_without_its_litter(tmp_path: 
 
 
 def test_a_folder_without_the_layout_makes_no_archive(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="No JPEG or PNG image"):
+    with pytest.raises(CommandError, match="No JPEG, PNG or DICOM image"):
         archive.pack(_folder(tmp_path / "in", "scans/1.jpeg"), tmp_path / "out.zip")
     assert not (tmp_path / "out.zip").exists()
 
@@ -111,3 +111,52 @@ def test_a_name_that_is_not_utf_8_is_packed_with_its_bytes_in_hexadecimal(tmp_pa
     assert archive.pack(tmp_path / "data", tmp_path / "a.zip").total == 2
     with zipfile.ZipFile(tmp_path / "a.zip") as packed:
         assert sorted(packed.namelist()) == ["chest_xray/NORMAL/caf%E9-1.jpeg", "chest_xray/PNEUMONIA/caf%E9-1.jpeg"]
+
+
+DICOM = b"\0" * 128 + b"DICM" + b"not decoded here"
+
+
+def _files(root: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def _zipped(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as opened:
+        for name, content in files.items():
+            opened.writestr(name, content)
+    return path
+
+
+def test_dicom_is_counted_whatever_its_name_and_packed_with_its_table(tmp_path: Path) -> None:
+    files = {"scans/IM0001": DICOM, "scans/b.dcm": DICOM, "scans/c.png": IMAGE, "scans/LICENSE": b"free"}
+    files["labels.csv"] = b"file;label;split\r\nIM0001;NORMAL;train\r\nb.dcm;PNEUMONIA;train\r\nc.png;1;test\r\n"
+    expected = {"train": {"NORMAL": 1, "PNEUMONIA": 1}, "test": {"NORMAL": 0, "PNEUMONIA": 1}}
+    assert archive.inspect(_zipped(tmp_path / "a.zip", files)).images == expected
+    assert archive.pack(_files(tmp_path / "in", files), tmp_path / "out.zip").images == expected
+    with zipfile.ZipFile(tmp_path / "out.zip") as packed:
+        assert sorted(packed.namelist()) == sorted(f"chest_xray/{name}" for name in files if name != "scans/LICENSE")
+    assert archive.inspect(tmp_path / "out.zip").images == expected
+
+
+def test_what_only_the_files_say_is_left_to_the_job(tmp_path: Path) -> None:
+    files = {"1.dcm": DICOM, "2.dcm": DICOM, "labels.csv": b"patient_id,label\n1,0\n2,1\n"}
+    assert str(archive.inspect(_zipped(tmp_path / "a.zip", files))) == "2 images (labelled by a table)"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"file,label\n1.dcm,0\n2.dcm,1\n3.dcm,1\n", "1 of 3 rows are about no file .*line 4"),
+        (b"file,label\n1.dcm,0\n", "1 of 2 images have no row .*2.dcm"),
+        (b"file,label\n1.dcm,1\n2.dcm,1\n", "no NORMAL image to train on"),
+        ("file,label\n1.dcm,\xfc\n".encode("latin-1"), "is not in UTF-8: line 2"),
+        (b"name,diagnosis\n1.dcm,1\n", "has to name its columns"),
+    ],
+)
+def test_a_table_training_cannot_use_is_refused_before_the_upload(tmp_path: Path, content: bytes, words: str) -> None:
+    path = _zipped(tmp_path / "a.zip", {"1.dcm": DICOM, "2.dcm": DICOM, "labels.csv": content})
+    with pytest.raises(CommandError, match=words):
+        archive.inspect(path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from lambdas.dicom.attributes import items, text, texts
+from model_code.dicom.attributes import items, text, texts
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -12,10 +12,20 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from lambdas.dicom.header import MAX_PIXELS, NEEDED, read
-from lambdas.dicom.refusal import Refusal
 from lambdas.http.problems import KINDS
-from tests.lambdas.dicom_files import BASELINE, DEFLATED, EXPLICIT, IMPLICIT, RLE, SECRETS, as_file, dicom_file, phantom
+from model_code.dicom.header import MAX_PIXELS, NEEDED, read
+from model_code.dicom.refusal import Refusal
+from tests.model_code.dicom_files import (
+    BASELINE,
+    DEFLATED,
+    EXPLICIT,
+    IMPLICIT,
+    RLE,
+    SECRETS,
+    as_file,
+    dicom_file,
+    phantom,
+)
 
 
 def refusal(data: bytes) -> Refusal:

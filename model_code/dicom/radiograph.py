@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import warnings
 
-from lambdas.dicom import picture
-from lambdas.dicom.grey import Grey, grey_levels, needs_every_pixel
-from lambdas.dicom.header import Header
-from lambdas.dicom.pixels import stored_values
-from lambdas.dicom.refusal import Refusal, damaged
+from model_code.dicom import picture
+from model_code.dicom.grey import Grey, grey_levels, needs_every_pixel
+from model_code.dicom.header import Header
+from model_code.dicom.pixels import stored_values
+from model_code.dicom.refusal import Refusal, damaged
 
 
 def draw(header: Header) -> Grey:

@@ -6,7 +6,7 @@ import re
 
 from pydicom.uid import UID
 
-from lambdas.dicom.refusal import Refusal, damaged
+from model_code.dicom.refusal import Refusal, damaged
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"

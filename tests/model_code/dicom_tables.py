@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from lambdas.dicom.grey import Grey, grey_levels
-from lambdas.dicom.header import read
-from lambdas.dicom.pixels import stored_values
-from tests.lambdas.dicom_files import dicom_file
+from model_code.dicom.grey import Grey, grey_levels
+from model_code.dicom.header import read
+from model_code.dicom.pixels import stored_values
+from tests.model_code.dicom_files import dicom_file
 
 
 def shown(values: NDArray[Any], **options: Any) -> NDArray[np.uint8]:

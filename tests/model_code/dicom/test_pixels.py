@@ -13,12 +13,12 @@ import numpy as np
 import pydicom
 import pytest
 
-from lambdas.dicom.codestream import boxes
-from lambdas.dicom.header import read
-from lambdas.dicom.pixels import stored_values
-from lambdas.dicom.refusal import Refusal
-from lambdas.dicom.syntaxes import LOSSY, TRANSFER_SYNTAXES
-from tests.lambdas.dicom_files import (
+from model_code.dicom.codestream import boxes
+from model_code.dicom.header import read
+from model_code.dicom.pixels import stored_values
+from model_code.dicom.refusal import Refusal
+from model_code.dicom.syntaxes import LOSSY, TRANSFER_SYNTAXES
+from tests.model_code.dicom_files import (
     BASELINE,
     BIG,
     DEFLATED,

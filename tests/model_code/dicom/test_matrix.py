@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.lambdas.dicom_files import (
+from tests.model_code.dicom_files import (
     BIG,
     DEFLATED,
     DEFLATED_FRAME,
@@ -27,7 +27,7 @@ from tests.lambdas.dicom_files import (
     dicom_file,
     phantom,
 )
-from tests.lambdas.dicom_tables import curve, shown, table
+from tests.model_code.dicom_tables import curve, shown, table
 
 NATIVE = (IMPLICIT, EXPLICIT, BIG, DEFLATED, RLE, DEFLATED_FRAME)
 COMPRESSED = (LOSSLESS_SV1, JPEG_LS, J2K_LOSSLESS, HTJ2K_LOSSLESS, JPEG_XL_LOSSLESS)

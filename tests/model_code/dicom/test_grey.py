@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lambdas.dicom.grey import Grey, grey_levels
-from lambdas.dicom.header import read
-from lambdas.dicom.pixels import stored_values
-from lambdas.dicom.refusal import Refusal
-from tests.lambdas.dicom_files import BIG, EXPLICIT, IMPLICIT, dicom_file, full_range, phantom
-from tests.lambdas.dicom_tables import curve, rendered, shown, table, window
+from model_code.dicom.grey import Grey, grey_levels
+from model_code.dicom.header import read
+from model_code.dicom.pixels import stored_values
+from model_code.dicom.refusal import Refusal
+from tests.model_code.dicom_files import BIG, EXPLICIT, IMPLICIT, dicom_file, full_range, phantom
+from tests.model_code.dicom_tables import curve, rendered, shown, table, window
 
 
 @pytest.mark.parametrize("signed", [False, True])

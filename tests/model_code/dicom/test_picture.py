@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from lambdas.dicom.header import read
-from lambdas.dicom.picture import MAX_EDGE, draw, encode
-from tests.lambdas.dicom_files import dicom_file, phantom
+from model_code.dicom.header import read
+from model_code.dicom.picture import MAX_EDGE, draw, encode
+from tests.model_code.dicom_files import dicom_file, phantom
 
 # 2 x 3: every turn of it is another image.
 LEVELS = np.array([[10, 20, 30], [40, 50, 60]], np.uint8)

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.encaps import get_frame
 
-from lambdas.dicom.codestream import Codestream, jpeg_2000_codestream, read_jpeg, read_jpeg_2000
-from lambdas.dicom.header import Header
-from lambdas.dicom.jpeg_xl import read_jpeg_xl
-from lambdas.dicom.refusal import Refusal, damaged
-from lambdas.dicom.syntaxes import (
+from model_code.dicom.codestream import Codestream, jpeg_2000_codestream, read_jpeg, read_jpeg_2000
+from model_code.dicom.header import Header
+from model_code.dicom.jpeg_xl import read_jpeg_xl
+from model_code.dicom.refusal import Refusal, damaged
+from model_code.dicom.syntaxes import (
     DEFLATED_FRAME,
     EXPLICIT_BIG,
     JPEG,

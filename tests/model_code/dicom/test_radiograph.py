@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lambdas.dicom import grey, picture, pixels, radiograph
-from lambdas.dicom.header import read
-from tests.lambdas.dicom_files import EXPLICIT, J2K_LOSSLESS, dicom_file
-from tests.lambdas.dicom_tables import curve, table
+from model_code.dicom import grey, picture, pixels, radiograph
+from model_code.dicom.header import read
+from tests.model_code.dicom_files import EXPLICIT, J2K_LOSSLESS, dicom_file
+from tests.model_code.dicom_tables import curve, table
 
 DOWN, ACROSS = np.mgrid[0:1:2100j, 0:1:1801j]
 LARGE = np.rint((0.5 + 0.4 * np.sin(5 * ACROSS) * np.cos(4 * DOWN)) * 4000).astype(np.int64)

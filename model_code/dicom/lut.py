@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
-from lambdas.dicom.attributes import items, numbers
-from lambdas.dicom.refusal import damaged
+from model_code.dicom.attributes import items, numbers
+from model_code.dicom.refusal import damaged
 
 Floats = NDArray[np.float64]
 

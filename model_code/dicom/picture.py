@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lambdas.dicom.attributes import numbers
-from lambdas.dicom.header import Header
-from lambdas.dicom.view import orientation
+from model_code.dicom.attributes import numbers
+from model_code.dicom.header import Header
+from model_code.dicom.view import orientation
 
 MAX_EDGE = 1024
 """Lambda answers with at most 6 MB. A grey PNG of 1,024 x 1,024 pixels has 1 MB even where nothing compresses, 1.4 MB

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from tests.lambdas.dicom_files import BIG, EXPLICIT, IMPLICIT, full_range, phantom
-from tests.lambdas.dicom_tables import curve, packed, rendered, shown, table, window
+from tests.model_code.dicom_files import BIG, EXPLICIT, IMPLICIT, full_range, phantom
+from tests.model_code.dicom_tables import curve, packed, rendered, shown, table, window
 
 # Bits and sign of the pixels, rescale intercept, and the first value that a table maps.
 MAPPED = [

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from lambdas.dicom.header import read
-from lambdas.dicom.refusal import Refusal
-from tests.lambdas.dicom_files import dicom_file, phantom
+from model_code.dicom.header import read
+from model_code.dicom.refusal import Refusal
+from tests.model_code.dicom_files import dicom_file, phantom
 
 
 def refusal(data: bytes) -> Refusal:

@@ -5,7 +5,7 @@ Fields are a few bits wide, from the lowest bit of each byte on.
 
 from __future__ import annotations
 
-from lambdas.dicom.codestream import Codestream, boxes
+from model_code.dicom.codestream import Codestream, boxes
 
 _CONTAINER = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _START = b"\xff\x0a"

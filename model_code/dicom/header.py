@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from pydicom import config, dcmread
 from pydicom.tag import Tag
 
-from lambdas.dicom.attributes import numbers, text
-from lambdas.dicom.refusal import Refusal, damaged, unsuitable
-from lambdas.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE, TRANSFER_SYNTAXES, unsupported
-from lambdas.dicom.view import other_than_frontal
+from model_code.dicom.attributes import numbers, text
+from model_code.dicom.refusal import Refusal, damaged, unsuitable
+from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE, TRANSFER_SYNTAXES, unsupported
+from model_code.dicom.view import other_than_frontal
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -43,6 +43,11 @@ _OTHER_MODALITIES = frozenset(
 # Of files without a modality, which some de-identification leaves out, the storage class tells (PS3.4, B.5): computed
 # radiography, digital X-ray for presentation and for processing, secondary capture.
 _RADIOGRAPH_CLASSES = tuple(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("1", "1.1", "1.1.1", "7"))
+# PS3.4, annex B.5 and I.4; PS3.10, 8.6.
+_NO_IMAGES = {
+    "1.2.840.10008.1.3.10": "a DICOMDIR, the index of a medium",
+    "1.2.840.10008.5.1.4.1.1.104.1": "a PDF document",
+}
 PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2"})
 # Which presentation LUT shape belongs to which (PS3.3, C.8.11.3.1.2): the same is said twice.
 _SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
@@ -98,11 +103,22 @@ def read(data: bytes) -> Header:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset = dcmread(io.BytesIO(_inflated(data)), specific_tags=_TAGS)
-            return _checked(dataset, str(dataset.file_meta.get("TransferSyntaxUID", "")).strip(" \0"))
+            _check_storage(_of_meta(dataset, "MediaStorageSOPClassUID"))
+            return _checked(dataset, _of_meta(dataset, "TransferSyntaxUID"))
     except Refusal:
         raise
     except Exception as error:  # damaged files end pydicom in many ways, and its messages quote them
         raise damaged("its header cannot be read.") from error
+
+
+def _of_meta(dataset: Any, name: str) -> str:
+    return str(dataset.file_meta.get(name, "")).strip(" \0")
+
+
+def _check_storage(storage_class: str) -> None:
+    """Refuse by name what is stored as DICOM and is no image."""
+    if storage_class in _NO_IMAGES:
+        raise unsuitable(f"The DICOM file is {_NO_IMAGES[storage_class]}, not a radiograph.")
 
 
 def _inflated(data: bytes) -> bytes:
@@ -110,7 +126,7 @@ def _inflated(data: bytes) -> bytes:
 
     pydicom inflates without a limit: four megabytes could become four gigabytes.
     """
-    start = _end_of_meta(data)
+    start = end_of_meta(data)
     meta = data[:start]
     if DEFLATED.encode() not in meta:
         return data
@@ -122,7 +138,7 @@ def _inflated(data: bytes) -> bytes:
     return meta.replace(DEFLATED.encode(), EXPLICIT_LITTLE.encode().ljust(len(DEFLATED), b"\0")) + dataset
 
 
-def _end_of_meta(data: bytes) -> int:
+def end_of_meta(data: bytes) -> int:
     """Where the file meta information ends: at the first element of another group (PS3.10, 7.1).
 
     Its own length, in (0002,0000), is left out or wrong in files of more than one program.

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lambdas.dicom.attributes import finite, numbers, text
-from lambdas.dicom.header import Header
-from lambdas.dicom.lut import Floats, first_table
-from lambdas.dicom.pixels import Values
-from lambdas.dicom.refusal import Refusal, damaged
-from lambdas.dicom.syntaxes import EXPLICIT_BIG
+from model_code.dicom.attributes import finite, numbers, text
+from model_code.dicom.header import Header
+from model_code.dicom.lut import Floats, first_table
+from model_code.dicom.pixels import Values
+from model_code.dicom.refusal import Refusal, damaged
+from model_code.dicom.syntaxes import EXPLICIT_BIG
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -1,0 +1,75 @@
+"""DICOM files of an archive, drawn by the API's own reader: a model is trained on the grey that it will be shown.
+
+What the API hands to the endpoint is the PNG of the reader's picture; the same PNG is decoded here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+from model_code.contract.label_table import Identity
+from model_code.dicom import header, picture, radiograph, subject
+from model_code.dicom.refusal import Refusal
+from model_code.dicom.subject import BEGINNING_BYTES, Subject
+
+__all__ = ["BEGINNING_BYTES", "Drawn", "Refusal", "Subject", "draw", "identity", "read_subject", "silence"]
+
+_UNSUITABLE = "not_a_radiograph"
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """What became of a DICOM file.
+
+    Attributes:
+        png: of the upright picture; empty where there is none.
+        width: of the stored image, in pixels.
+        height: likewise.
+        mode: photometric interpretation.
+        unsuitable: a sentence where the file can be read and is no frontal radiograph of a chest, else "".
+    """
+
+    png: bytes = b""
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    unsuitable: str = ""
+
+
+def draw(data: bytes) -> Drawn:
+    """Draw a file as the API does.
+
+    Raises:
+        ValueError: with a sentence, where it cannot be read.
+    """
+    try:
+        found = header.read(data)
+        if found.body_part == "other":
+            return Drawn(unsuitable="The DICOM file says that it shows another part of the body than the chest.")
+        levels = radiograph.draw(found).levels
+    except Refusal as refusal:
+        if refusal.code == _UNSUITABLE:
+            return Drawn(unsuitable=refusal.detail)
+        raise ValueError(refusal.detail) from None  # the cause's message can quote the file
+    return Drawn(picture.encode(levels), found.columns, found.rows, found.photometric_interpretation)
+
+
+def read_subject(data: bytes) -> Subject:
+    """Who and what a file is of; see `dicom.subject`."""
+    return subject.read(data)
+
+
+def identity(beginning: bytes) -> Identity:
+    """What a table of labels may call a file by."""
+    found = subject.read(beginning)
+    return Identity(found.sop_instance_uid, found.patient_id)
+
+
+def silence() -> None:
+    """Turn warnings off in this process: pydicom's quote what files say.
+
+    The reader does so itself while it reads, but for one thread at a time: `warnings.catch_warnings` of one ends that
+    of another (https://docs.python.org/3.12/library/warnings.html#warnings.catch_warnings).
+    """
+    warnings.simplefilter("ignore")

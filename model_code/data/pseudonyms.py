@@ -1,0 +1,112 @@
+"""Patients as keyed hashes, and names of files that name nobody: what leaves a job in their place.
+
+Who has the dataset and not the key cannot find out whose a hash is by hashing every number a hospital gives: that takes
+the key. It is made once by the deployment, lies in the artifact bucket, and comes as an input of PreprocessImages
+(docs/adr/0036). The same key gives the same hash, so that the same archive is split in the same way again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model_code.contract import job
+from model_code.contract.job import JobError
+
+if TYPE_CHECKING:
+    from model_code.data.archive import Candidate
+    from model_code.dicom.subject import Subject
+
+INPUT = "patient-key"
+KEY_BYTES = 32
+# Shorter ones are found in any path: a patient `12` in `scan_12`.
+_MIN_ID_IN_A_NAME = 4
+_MIN_NAME = 3
+_TOKEN = re.compile(r"[^\W_]+")
+_SUFFIX = re.compile(r"\.[A-Za-z]{1,5}$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pseudonyms:
+    """What a deployment calls patients.
+
+    Attributes:
+        key: of its own, KEY_BYTES long.
+    """
+
+    key: bytes = dataclasses.field(repr=False)
+
+    def patient(self, patient_id: str) -> str:
+        """The key of a patient in datasets; the case of the id and spaces around it say nothing."""
+        said = patient_id.strip().upper().encode("utf-8", "surrogateescape")
+        return "H" + hmac.new(self.key, said, hashlib.sha256).hexdigest()[:32]
+
+
+def of_deployment() -> Pseudonyms | None:
+    """With the deployment's key; None where the job was started without it.
+
+    Raises:
+        JobError: the input holds no such key.
+    """
+    directory = job.base_directory() / "processing" / "input" / INPUT
+    files = sorted(path for path in directory.glob("*") if path.is_file()) if directory.is_dir() else []
+    if not files:
+        return None
+    key = Path(files[0]).read_bytes()
+    if len(files) > 1 or len(key) != KEY_BYTES:
+        raise JobError(f"The processing input {INPUT} does not hold one key of {KEY_BYTES} bytes: deploy again.")
+    return Pseudonyms(key)
+
+
+def hidden(candidate: Candidate, subject: Subject | None, names: Pseudonyms | None) -> Candidate:
+    """A file of the archive with a patient and a path that name nobody.
+
+    Args:
+        candidate: as listed.
+        subject: what the file itself says, if it is DICOM.
+        names: the deployment's.
+
+    Raises:
+        JobError: a patient is named, and there is no key.
+    """
+    of_file, name = (subject.patient_id, subject.patient_name) if subject else ("", ())
+    patient_id = candidate.stated_patient or of_file
+    unread = subject is not None and not subject.groups
+    path = unnamed(candidate.path, candidate.number) if unread else candidate.path
+    for identifier in {candidate.stated_patient, of_file}:
+        path = named(path, candidate.number, identifier, name)
+    if patient_id:
+        if names is None:
+            raise JobError("The archive names patients, and the job has no key to make hashes of them: deploy again.")
+        patient = names.patient(patient_id)
+    else:
+        patient = path if candidate.patient == candidate.path else candidate.patient
+    return dataclasses.replace(candidate, path=path, patient=patient, stated_patient="")
+
+
+def named(path: str, number: int, patient_id: str, name: Iterable[str] = ()) -> str:
+    """What a file of a known patient is called in outputs: its path, unless that says who it is.
+
+    Args:
+        path: in the archive.
+        number: of its entry in the archive's directory, from 1.
+        patient_id: which the path must not hold; "" for none.
+        name: words which it must not have.
+    """
+    said = path.upper()
+    tokens = set(_TOKEN.findall(said))
+    parts = {one for one in name if len(one) >= _MIN_NAME}
+    identifier = patient_id.strip().upper()
+    held = identifier and (identifier in said if len(identifier) >= _MIN_ID_IN_A_NAME else identifier in tokens)
+    return unnamed(path, number) if held or tokens & {one.upper() for one in parts} else path
+
+
+def unnamed(path: str, number: int) -> str:
+    """What a file is called whose path may say who it is of: `entry-17.dcm`, the 17th of the archive's directory."""
+    suffix = _SUFFIX.search(path)
+    return f"entry-{number}{suffix[0].lower() if suffix else ''}"

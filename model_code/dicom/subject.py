@@ -1,0 +1,170 @@
+"""Who and what a radiograph is of: what training needs to split by patient and to count by subgroup.
+
+The API never reads any of this. Who does keeps it only long enough to make a keyed hash of the patient
+(`data.pseudonyms`) and a subgroup of the rest: an age band of an age, a known maker of whatever a device calls itself.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import re
+import warnings
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
+
+from model_code.dicom.attributes import items, text, texts
+from model_code.dicom.header import end_of_meta
+from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+BEGINNING_BYTES = 2**20
+"""So much of a file says what is read here: elements are in the order of their tags, pixels come last (PS3.5, 7.1)."""
+UNSTATED = "unstated"
+OTHER = "other"
+AGE_BANDS = ((18, "0-17"), (40, "18-39"), (60, "40-59"), (80, "60-79"))
+OLDEST = "80+"
+"""One band for all of them: great ages are few, and tell who it is (45 CFR 164.514(b)(2)(i)(C))."""
+# What makers' names begin with, or hold as a word, in what devices write; a hospital's own text is none of them.
+_MAKERS = {
+    "AGFA": "Agfa",
+    "CANON": "Canon",
+    "CARESTREAM": "Carestream",
+    "FUJI": "Fujifilm",
+    "FUJIFILM": "Fujifilm",
+    "GE": "GE",
+    "GENERAL": "GE",
+    "HOLOGIC": "Hologic",
+    "KODAK": "Carestream",
+    "KONICA": "Konica Minolta",
+    "PHILIPS": "Philips",
+    "SAMSUNG": "Samsung",
+    "SHIMADZU": "Shimadzu",
+    "SIEMENS": "Siemens",
+    "SWISSRAY": "Swissray",
+    "TOSHIBA": "Canon",
+    "VAREX": "Varex",
+}
+_VIEWS = {
+    "PA": re.compile(r"\bPA\b|\bPOSTERO ?ANTERIOR\b"),
+    "AP": re.compile(r"\bAP\b|\bANTERO ?POSTERIOR\b"),
+}
+_BETWEEN_WORDS = re.compile(r"[^A-Z0-9]+")
+_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+_AGE = re.compile(r"(\d{1,3})([YMWD])")
+_NAMES = (
+    *("SOPInstanceUID", "StudyDate", "AcquisitionDate", "ContentDate", "Manufacturer"),
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "PatientAge", "ViewPosition", "ViewCodeSequence"),
+)
+_TAGS: list[Any] = [Tag(name) for name in _NAMES]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a file says; texts are empty where it says nothing. `repr` shows nobody.
+
+    Attributes:
+        sop_instance_uid: of the instance.
+        patient_id: in capitals.
+        patient_name: its words, in capitals.
+        groups: `view` (PA, AP), `age`, `sex` and `manufacturer`, each with `unstated` where the file does not say it.
+    """
+
+    sop_instance_uid: str = field(default="", repr=False)
+    patient_id: str = field(default="", repr=False)
+    patient_name: tuple[str, ...] = field(default=(), repr=False)
+    groups: dict[str, str] = field(default_factory=dict)
+
+
+def read(data: bytes) -> Subject:
+    """Read a file, or its first BEGINNING_BYTES; what cannot be read says nothing.
+
+    Args:
+        data: that begins as DICOM files do.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's quote values
+            dataset = dcmread(io.BytesIO(_beginning(data)), specific_tags=_TAGS, stop_before_pixels=True)
+            return Subject(
+                sop_instance_uid=text(dataset, "SOPInstanceUID"),
+                patient_id=_decoded(dataset, "PatientID"),
+                patient_name=tuple(re.findall(r"\w+", _decoded(dataset, "PatientName").replace("_", " "))),
+                groups={
+                    "view": _view(dataset),
+                    "age": _age_band(_age(dataset)),
+                    "sex": {"M": "male", "F": "female", "O": OTHER}.get(text(dataset, "PatientSex"), UNSTATED),
+                    "manufacturer": _maker(text(dataset, "Manufacturer")),
+                },
+            )
+    except Exception:  # noqa: BLE001 - damaged files end pydicom in many ways; the reader of pixels says why
+        return Subject()
+
+
+def _beginning(data: bytes) -> bytes:
+    start = end_of_meta(data)
+    meta = data[:start]
+    if DEFLATED.encode() not in meta:
+        return data
+    dataset = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start:], BEGINNING_BYTES)
+    return meta.replace(DEFLATED.encode(), EXPLICIT_LITTLE.encode().ljust(len(DEFLATED), b"\0")) + dataset
+
+
+def _decoded(dataset: Dataset, name: str) -> str:
+    """A text as its bytes, which a table of labels may repeat: in UTF-8 where they are that, else in Latin-1."""
+    tag = Tag(name)
+    if tag not in dataset:
+        return ""
+    element = dataset.get_item(tag)
+    value = element.value if isinstance(element, RawDataElement) else str(element.value or "").encode()
+    try:
+        said = bytes(value or b"").decode("utf-8")
+    except UnicodeDecodeError:
+        said = bytes(value or b"").decode("latin-1")
+    return said.strip(" \0\t\r\n").upper()
+
+
+def _view(dataset: Dataset) -> str:
+    stated = [*texts(dataset, "ViewPosition")]
+    for view in items(dataset, "ViewCodeSequence"):
+        stated += texts(view, "CodeMeaning")
+    named = [_BETWEEN_WORDS.sub(" ", one) for one in stated]
+    found = {view for view, pattern in _VIEWS.items() if any(map(pattern.search, named))}
+    return found.pop() if len(found) == 1 else UNSTATED
+
+
+def _age(dataset: Dataset) -> float | None:
+    """Years, as stated or from the dates of birth and of the study."""
+    if stated := _AGE.fullmatch(text(dataset, "PatientAge")):
+        return int(stated[1]) * _YEARS[stated[2]]
+    born = _date(text(dataset, "PatientBirthDate"))
+    taken = next(
+        filter(None, (_date(text(dataset, f"{one}Date")) for one in ("Study", "Acquisition", "Content"))), None
+    )
+    return None if born is None or taken is None else (taken - born).days / 365.25
+
+
+def _date(said: str) -> dt.date | None:
+    try:
+        return dt.datetime.strptime(said, "%Y%m%d").date()
+    except ValueError:
+        return None
+
+
+def _age_band(years: float | None) -> str:
+    # 0 years is what many systems write for an age that they do not know, but newborns are X-rayed too.
+    if years is None or not 0 <= years < 120:
+        return UNSTATED
+    return next((band for below, band in AGE_BANDS if years < below), OLDEST)
+
+
+def _maker(said: str) -> str:
+    words = _BETWEEN_WORDS.sub(" ", said).split()
+    return next((_MAKERS[word] for word in words if word in _MAKERS), OTHER if said else UNSTATED)

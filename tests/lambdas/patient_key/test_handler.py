@@ -1,0 +1,91 @@
+"""A key is made once, stays whatever is deployed, and is told to nobody."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from model_code.data.pseudonyms import KEY_BYTES
+
+EXPECTED = {"Bucket": "artifacts", "Key": "keys/patients", "Body": ANY, "IfNoneMatch": "*"}
+
+
+@pytest.fixture
+def make(load_handler, monkeypatch, context):
+    """Call the handler for one request; the stubber refuses every call to S3 that was not announced."""
+    received = []
+
+    class CloudFormation(BaseHTTPRequestHandler):
+        def do_PUT(self):
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), CloudFormation)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    module, handle = load_handler("lambdas.patient_key.handler.handle")
+    client = boto3.client("s3")
+    monkeypatch.setattr(module, "s3", lambda: client)
+
+    def call(request: str):
+        event = {
+            "RequestType": request,
+            "ResponseURL": f"http://127.0.0.1:{server.server_port}/answer",
+            "StackId": "stack",
+            "RequestId": "request",
+            "LogicalResourceId": "Made",
+            "ResourceProperties": {"ServiceToken": "arn", "BucketName": "artifacts", "Key": "keys/patients"},
+        }
+        handle(event, context)
+        return received[-1]
+
+    with Stubber(client) as stubber:
+        yield call, stubber, client
+        stubber.assert_no_pending_responses()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_key_is_random_as_long_as_jobs_expect_and_never_said(make, monkeypatch, capsys):
+    call, stubber, client = make
+    stubber.add_response("put_object", {}, EXPECTED)
+    stubber.add_response("put_object", {}, EXPECTED)
+    bodies = []
+    client.meta.events.register("provide-client-params.s3.PutObject", lambda params, **_: bodies.append(params["Body"]))
+
+    answers = [call("Create"), call("Create")]
+
+    assert [answer["Status"] for answer in answers] == ["SUCCESS"] * 2
+    assert [len(body) for body in bodies] == [KEY_BYTES] * 2
+    assert bodies[0] != bodies[1]
+    said = json.dumps(answers) + "".join(capsys.readouterr())
+    assert not any(body.hex() in said or str(body) in said for body in bodies)
+
+
+@pytest.mark.parametrize("request_type", ["Create", "Update"])
+def test_a_key_that_is_there_stays(request_type, make):
+    """Another one would give the same archive other patients, and another split."""
+    call, stubber, *_ = make
+    stubber.add_client_error("put_object", "PreconditionFailed", http_status_code=412, expected_params=EXPECTED)
+    assert call(request_type)["Status"] == "SUCCESS"
+
+
+def test_nothing_is_removed_with_the_stack(make):
+    call, *_ = make
+    assert call("Delete")["Status"] == "SUCCESS"
+
+
+def test_a_refusal_is_answered_with_its_reason_instead_of_silence(make):
+    call, stubber, *_ = make
+    stubber.add_client_error("put_object", "AccessDenied", "not allowed to write", expected_params=EXPECTED)
+    answer = call("Create")
+    assert answer["Status"] == "FAILED"
+    assert "not allowed to write" in answer["Reason"]

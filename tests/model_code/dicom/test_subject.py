@@ -1,0 +1,68 @@
+"""What files say of a person becomes a class of many, and what cannot be read says nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from model_code.dicom import subject
+from tests.model_code.dicom_files import BIG, DEFLATED, EXPLICIT, IMPLICIT, J2K_LOSSLESS, dicom_file, phantom
+
+VALUES = phantom(32, 24)
+
+
+def read(**attributes):
+    return subject.read(dicom_file(VALUES, **attributes))
+
+
+@pytest.mark.parametrize("transfer_syntax", [IMPLICIT, EXPLICIT, BIG, DEFLATED, J2K_LOSSLESS])
+def test_patient_and_instance_are_read_from_every_form(transfer_syntax):
+    found = read(transfer_syntax=transfer_syntax, PatientID=" p-12 ", SOPInstanceUID="1.2.3", PatientName="Doe^Jöhn")
+    assert (found.patient_id, found.sop_instance_uid) == ("P-12", "1.2.3")
+    assert found.patient_name[0] == "DOE"
+    assert "P-12" not in repr(found)
+    assert "DOE" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("said", "band"),
+    [
+        ({"PatientAge": "017Y"}, "0-17"),
+        ({"PatientAge": "018Y"}, "18-39"),
+        ({"PatientAge": "006M"}, "0-17"),
+        ({"PatientAge": "079Y"}, "60-79"),
+        ({"PatientAge": "099Y"}, "80+"),
+        ({"PatientAge": "45", "PatientBirthDate": ""}, "unstated"),
+        ({"PatientBirthDate": "19800102", "StudyDate": "20200101"}, "18-39"),
+        ({"PatientBirthDate": "19800101", "StudyDate": "20200102"}, "40-59"),
+        ({"PatientBirthDate": "20200101", "StudyDate": "19800101"}, "unstated"),
+    ],
+)
+def test_ages_are_bands(said, band):
+    assert read(**said).groups["age"] == band
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "group"),
+    [
+        ({"PatientSex": "F"}, "sex", "female"),
+        ({"PatientSex": "X"}, "sex", "unstated"),
+        ({"ViewPosition": "pa"}, "view", "PA"),
+        ({"ViewPosition": "AP SUPINE"}, "view", "AP"),
+        ({"ViewPosition": "AP/PA"}, "view", "unstated"),
+        ({"Manufacturer": "GE Healthcare"}, "manufacturer", "GE"),
+        ({"Manufacturer": "SECRET HOSPITAL"}, "manufacturer", "other"),
+        ({"Manufacturer": ""}, "manufacturer", "unstated"),
+    ],
+)
+def test_groups_are_words_of_ours(said, kind, group):
+    assert read(**said).groups[kind] == group
+
+
+def test_the_beginning_of_a_file_is_enough():
+    data = dicom_file(phantom(900, 800), PatientID="P-12")
+    assert subject.read(data[: subject.BEGINNING_BYTES // 2]).patient_id == "P-12"
+
+
+@pytest.mark.parametrize("cut", [132, 140, 200])
+def test_what_cannot_be_read_says_nothing(cut):
+    assert subject.read(dicom_file(VALUES)[:cut]).patient_id == ""
