@@ -33,7 +33,7 @@ from PIL import Image
 from benchmarks import radiographs
 from model_code.contract.labels import LABELS
 from model_code.data.shards import examples
-from model_code.export import litert, saved_model
+from model_code.export import artifact, litert, saved_model
 from model_code.imaging.decoding import pixels_from_bytes
 from model_code.network import out_of_distribution
 from model_code.network.classifier import Options, build
@@ -98,7 +98,7 @@ def _export(base: Path, size: int, folder: Path) -> None:
         },
     )
     # The benchmark is of what serves; with enough validation images, other weights lie beside it.
-    shutil.rmtree(target / "engine" / litert.FALLBACK_DIRECTORY, ignore_errors=True)
+    shutil.rmtree(target / "engine" / artifact.FALLBACK_DIRECTORY, ignore_errors=True)
     print(f"Converted at {size} px in {time.perf_counter() - started:.0f} s", flush=True)
     for name in ("graph", "engine"):
         saved_model.save_handlers(target / name)

@@ -44,6 +44,7 @@ from model_code.data.archive import (
     Candidate,
     Listing,
     dicom_reader,
+    hidden,
     is_dicom,
     list_candidates,
     open_archive,
@@ -123,7 +124,7 @@ def main(arguments: list[str]) -> None:
     """
     settings = parse(arguments)
     started = time.monotonic()
-    position, hosts = place_among_hosts()
+    position, hosts = job.place_among_hosts()
     path = job.only_file(job.processing_input("archive"), "*.zip")
     with open_archive(path) as archive:
         listing = list_candidates(archive)
@@ -207,26 +208,6 @@ def parse(arguments: list[str]) -> Settings:
     settings = Settings(**vars(parser.parse_args(arguments)))
     manifest.check_parameters(settings.archive_uri, settings.image_size)
     return settings
-
-
-def place_among_hosts() -> tuple[int, int]:
-    """This instance's position in the sorted names of the job's hosts, and how many there are.
-
-    They stand in `config/resourceconfig.json` (https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html);
-    without that file there is one.
-
-    Raises:
-        JobError: when the file does not say which host this is.
-    """
-    path = job.base_directory() / "config" / "resourceconfig.json"
-    if not path.exists():
-        return 0, 1
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        hosts = sorted(config["hosts"])
-        return hosts.index(config["current_host"]), len(hosts)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise job.JobError(f"{path} does not say which of which hosts this is: {error}.") from error
 
 
 def _decoded(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[tuple[Radiograph, bytes]]:
@@ -322,7 +303,7 @@ def _decode(
         encoded = archive.read(candidate.path)
         dicom = is_dicom(encoded) or (candidate.dicom and media_type(encoded) is None)
         subject = dicom_reader().read_subject(encoded) if dicom else None
-        named = pseudonyms.hidden(candidate, subject, names)
+        named = hidden(candidate, subject, names)
         digest = hashlib.sha256(encoded).hexdigest()
         if digest in known:
             return Outcome(named, sha256=digest)

@@ -31,8 +31,15 @@ EXAMPLES = {
     "a hyperparameter": Example("LabelSmoothing|label_smoothing"),
     "a field of the API's answer": Example(
         "body_part",
-        # What shows it to people.
-        frozenset({"lambdas/site/static/page.js", "ops/api/predictions.py", "ops/commands/overview.py"}),
+        # What shows it to people, and training, which reads such files too.
+        frozenset(
+            {
+                "model_code/data/dicom_images.py",
+                "lambdas/site/static/page.js",
+                "ops/api/predictions.py",
+                "ops/commands/overview.py",
+            }
+        ),
     ),
     "a setting of a function": Example("keep_labelled_days|KEEP_LABELLED_DAYS"),
     "a function behind the API": Example(

@@ -38,6 +38,7 @@ NEEDS_TENSORFLOW = frozenset(
         "model_code.training.frozen_features",
         "model_code.training.precision",
         "model_code.training.training_loop",
+        "model_code.training.warm_start",
     }
 )
 # One process for all: each import is blamed for what it brings along first.

@@ -10,7 +10,6 @@ from infra.base.endpoint_access import grant_describe
 from infra.base.event_rule import EventRule
 from infra.base.function import Function
 from infra.base.sagemaker_role import SageMakerRole
-from infra.base.source_code import SourceCode
 from infra.base.stack import deployable
 from infra.network.vpc import Network
 from infra.settings.endpoint import RealtimeEndpoint
@@ -19,6 +18,7 @@ from infra.storage.data_stack import DataStack
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
 from infra.training.patient_key import PatientKey
+from infra.training.source_code import SourceCode
 from infra.training.training_pipeline import TrainingPipeline
 
 # Keys of uploaded archives, in every case of their suffix. Spelled out, because patterns of one field are alternatives:

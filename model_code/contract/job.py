@@ -190,3 +190,23 @@ def _made(directory: str | Path) -> Path:
     path = Path(directory)
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def place_among_hosts() -> tuple[int, int]:
+    """This instance's position in the sorted names of the job's hosts, and how many there are.
+
+    They stand in `config/resourceconfig.json` (https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html);
+    without that file there is one.
+
+    Raises:
+        JobError: when the file does not say which host this is.
+    """
+    path = base_directory() / "config" / "resourceconfig.json"
+    if not path.exists():
+        return 0, 1
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        hosts = sorted(config["hosts"])
+        return hosts.index(config["current_host"]), len(hosts)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JobError(f"{path} does not say which of which hosts this is: {error}.") from error

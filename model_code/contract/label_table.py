@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from model_code.contract import layout_words as spoken
+from model_code.contract.entries import RSNA_IMAGES, RSNA_TABLE, shown
 from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA
-from model_code.contract.layout import RSNA_IMAGES, RSNA_TABLE, shown
 
 MAX_TABLE_BYTES = 64 * 2**20
 MAX_MISMATCHED_SHARE = 0.05

@@ -13,12 +13,17 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from model_code.contract import label_table
+from model_code.contract.entries import DICOM_SUFFIXES, Entry, Kind, look
 from model_code.contract.job import JobError
 from model_code.contract.label_table import Identity, Row, Table, TableError
-from model_code.contract.layout import DICOM_SUFFIXES, Entry, Kind, Layout, look
+from model_code.contract.layout import Layout
 from model_code.data import pseudonyms
+
+if TYPE_CHECKING:
+    from model_code.dicom.subject import Subject
 
 # Of files with the same content, one is used: that in test, else that in validation, else the least nested one.
 _FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}
@@ -307,3 +312,29 @@ def patient_of(name: str, *, fallback: str) -> tuple[str, str]:
     if normal := _NORMAL.match(name):
         return f"N{int(normal[1] or 1)}_{normal[2]}", ""
     return fallback, ""
+
+
+def hidden(candidate: Candidate, subject: Subject | None, names: pseudonyms.Pseudonyms | None) -> Candidate:
+    """A file of the archive with a patient and a path that name nobody.
+
+    Args:
+        candidate: as listed.
+        subject: what the file itself says, if it is DICOM.
+        names: the deployment's.
+
+    Raises:
+        JobError: a patient is named, and there is no key.
+    """
+    of_file, name = (subject.patient_id, subject.patient_name) if subject else ("", ())
+    patient_id = candidate.stated_patient or of_file
+    unread = subject is not None and not subject.groups
+    path = pseudonyms.unnamed(candidate.path, candidate.number) if unread else candidate.path
+    for identifier in {candidate.stated_patient, of_file}:
+        path = pseudonyms.named(path, candidate.number, identifier, name)
+    if patient_id:
+        if names is None:
+            raise JobError("The archive names patients, and the job has no key to make hashes of them: deploy again.")
+        patient = names.patient(patient_id)
+    else:
+        patient = path if candidate.patient == candidate.path else candidate.patient
+    return dataclasses.replace(candidate, path=path, patient=patient, stated_patient="")

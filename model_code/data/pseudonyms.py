@@ -13,14 +13,9 @@ import hmac
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from model_code.contract import job
 from model_code.contract.job import JobError
-
-if TYPE_CHECKING:
-    from model_code.data.archive import Candidate
-    from model_code.dicom.subject import Subject
 
 INPUT = "patient-key"
 KEY_BYTES = 32
@@ -61,32 +56,6 @@ def of_deployment() -> Pseudonyms | None:
     if len(files) > 1 or len(key) != KEY_BYTES:
         raise JobError(f"The processing input {INPUT} does not hold one key of {KEY_BYTES} bytes: deploy again.")
     return Pseudonyms(key)
-
-
-def hidden(candidate: Candidate, subject: Subject | None, names: Pseudonyms | None) -> Candidate:
-    """A file of the archive with a patient and a path that name nobody.
-
-    Args:
-        candidate: as listed.
-        subject: what the file itself says, if it is DICOM.
-        names: the deployment's.
-
-    Raises:
-        JobError: a patient is named, and there is no key.
-    """
-    of_file, name = (subject.patient_id, subject.patient_name) if subject else ("", ())
-    patient_id = candidate.stated_patient or of_file
-    unread = subject is not None and not subject.groups
-    path = unnamed(candidate.path, candidate.number) if unread else candidate.path
-    for identifier in {candidate.stated_patient, of_file}:
-        path = named(path, candidate.number, identifier, name)
-    if patient_id:
-        if names is None:
-            raise JobError("The archive names patients, and the job has no key to make hashes of them: deploy again.")
-        patient = names.patient(patient_id)
-    else:
-        patient = path if candidate.patient == candidate.path else candidate.patient
-    return dataclasses.replace(candidate, path=path, patient=patient, stated_patient="")
 
 
 def named(path: str, number: int, patient_id: str, name: Iterable[str] = ()) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from model_code.evaluation.scores import TestScores
-from model_code.export.parity_limits import FALLBACK, MAX_PROBABILITY_DIFFERENCE, SHARE, auroc_limit
+from model_code.export.artifact import FALLBACK
+from model_code.export.parity_limits import MAX_PROBABILITY_DIFFERENCE, SHARE, auroc_limit
 from model_code.statistics import metrics
 from model_code.statistics.metrics import Array
 

@@ -16,7 +16,7 @@ from model_code.contract.job import JobError
 from model_code.data.shards import examples, read_columns
 from model_code.evaluation import served_archive
 from model_code.evaluation.scores import Pixels, TestScores
-from model_code.export import litert, parity_limits
+from model_code.export import artifact, litert
 from model_code.export.saved_model import VERSION_DIRECTORY
 from model_code.imaging.decoding import resize
 from model_code.statistics.metrics import Array
@@ -70,7 +70,7 @@ class ExportedModel:
     @property
     def has_fallback(self) -> bool:
         """Whether other weights than those that compute now travel in the archive."""
-        return parity_limits.FALLBACK in self.metadata
+        return artifact.FALLBACK in self.metadata
 
     def fall_back(self) -> None:
         """Compute with the other weights from now on, which `metadata` says then too.

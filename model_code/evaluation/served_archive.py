@@ -16,8 +16,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from model_code.export.litert import DIRECTORY, FALLBACK_DIRECTORY
-from model_code.export.parity_limits import FALLBACK
+from model_code.export.artifact import DIRECTORY, FALLBACK, FALLBACK_DIRECTORY
 
 # Beside model.tar.gz and output.tar.gz of the training job, where a warm start and a promotion look for the latter.
 FILE = "served.tar.gz"

@@ -35,7 +35,7 @@ import model_code
 from model_code import serving
 from model_code.contract import job
 from model_code.contract.job import JobError
-from model_code.export import parity_limits
+from model_code.export import artifact, parity_limits
 from model_code.export.saved_model import VERSION_DIRECTORY, Scorer, judged
 from model_code.imaging import decoding
 from model_code.network import out_of_distribution as guards
@@ -47,9 +47,6 @@ NAME = "litert"
 CHANNEL = "engine"
 # Weights of the body. The first are taken where they are close enough; the second are close to any network.
 EIGHT_BITS, SIXTEEN_BITS = "int8", "float16"
-DIRECTORY = "engine"
-# Where the other weights lie until EvaluateModel has judged the first, and what metadata.json calls them.
-FALLBACK_DIRECTORY = "fallback"
 _TRAINING_IMAGES = 256
 # More would cost minutes and move the bound by little.
 _VALIDATION_IMAGES = 1000
@@ -145,11 +142,11 @@ def save_models(
 
 def _smaller(made: _Made, described: dict[str, Any]) -> dict[str, Any]:
     """Eight-bit weights, with the others for a fallback, where the validation images carry them; else the others."""
-    current, aside = made.directory / DIRECTORY, made.directory / FALLBACK_DIRECTORY
+    current, aside = made.directory / artifact.DIRECTORY, made.directory / artifact.FALLBACK_DIRECTORY
     current.rename(aside)
     found = made.with_weights(EIGHT_BITS)
     if found["engine_validation"]["upper_bound"] <= parity_limits.MAX_PROBABILITY_DIFFERENCE:
-        return {**found, parity_limits.FALLBACK: described}
+        return {**found, artifact.FALLBACK: described}
     print(
         f"Engine {NAME} keeps {SIXTEEN_BITS} weights: {EIGHT_BITS} ones change the probabilities too much.", flush=True
     )
@@ -180,7 +177,7 @@ class _Made:
 
     def with_weights(self, weights: str) -> dict[str, Any]:
         """Write the two files and say, for metadata.json, how far their answers are from the network's."""
-        target = self.directory / DIRECTORY
+        target = self.directory / artifact.DIRECTORY
         target.mkdir(parents=True)
         body = target / "body.tflite"
         body.write_bytes(_converted_body(self.answers.scorer, weights))

@@ -9,8 +9,6 @@ from scipy.stats import binom
 
 from model_code.statistics.metrics import Array
 
-# In metadata.json: what changes where the weights beside it serve instead.
-FALLBACK = "engine_fallback"
 # Of AUROC, a fraction of its 95 % interval on a test split of hundreds; of a probability, less than the two digits that
 # people read.
 MAX_AUROC_DIFFERENCE = 0.003

@@ -12,9 +12,10 @@ import zipfile
 from typing import TYPE_CHECKING, NamedTuple
 
 from model_code.contract import label_table
+from model_code.contract.entries import Kind, look
 from model_code.contract.label_table import TableError
 from model_code.contract.labels import LABELS, SPLITS
-from model_code.contract.layout import Kind, Layout, look
+from model_code.contract.layout import Layout
 from model_code.data.archive import MEMBER_ERRORS, is_dicom, member_is_dicom
 from ops.base.errors import CommandError
 

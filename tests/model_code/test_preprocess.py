@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from model_code import preprocess
+from model_code.contract import job
 from model_code.contract.job import JobError
 from model_code.data import manifest
 from model_code.data.shards import examples
@@ -179,11 +180,11 @@ def test_a_host_that_does_not_know_its_place_does_not_begin(config, job_director
 
 
 def test_without_hosts_there_is_one(job_directory):
-    assert preprocess.place_among_hosts() == (0, 1)
+    assert job.place_among_hosts() == (0, 1)
     (job_directory / "config").mkdir()
     config = {"current_host": "algo-2", "hosts": ["algo-2", "algo-1"]}
     (job_directory / "config" / "resourceconfig.json").write_text(json.dumps(config))
-    assert preprocess.place_among_hosts() == (1, 2)
+    assert job.place_among_hosts() == (1, 2)
 
 
 def test_the_step_runs_as_sagemaker_starts_it(job_directory, place_archive):
@@ -206,6 +207,7 @@ def test_several_processes_of_two_hosts_leave_every_image_once(job_directory, pl
     program = """
 import sys
 from model_code import preprocess
+from model_code.contract import job
 from model_code.contract import job
 preprocess._FILES_PER_PROCESS, preprocess._processors = 5, lambda: 3
 sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
@@ -231,6 +233,7 @@ def test_what_fails_in_one_process_fails_the_step_with_its_reason(job_directory,
     program = """
 import sys
 from model_code import preprocess
+from model_code.contract import job
 from model_code.contract import job
 preprocess._FILES_PER_PROCESS, preprocess._processors = 5, lambda: 2
 

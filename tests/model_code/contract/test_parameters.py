@@ -14,7 +14,7 @@ from model_code.contract import backbones
 from model_code.contract.metrics import METRICS
 from model_code.contract.parameters import GATES, HYPERPARAMETERS, MONITORING, TRAINING, Parameter, problems
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize("one", [*TRAINING.values(), *MONITORING.values()], ids=lambda one: one.name)

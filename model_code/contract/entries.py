@@ -1,0 +1,203 @@
+"""What one entry of an archive is, by its name: a radiograph of which class, a table, a mask, litter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from model_code.contract import layout_words as spoken
+from model_code.contract.labels import PNEUMONIA
+
+IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima"})
+RSNA_TABLE = "stage_2_train_labels.csv"
+"""Of RSNA's pneumonia challenge (2018), whose archive is taken as it is."""
+RSNA_IMAGES = "stage_2_train_images"
+"""The folder beside it that its rows are about."""
+TABLES = ("labels.csv", RSNA_TABLE)
+"""Names, in any case, of a table of labels; the first that an archive has counts."""
+# The index of a medium (PS3.10, 8.6): DICOM, and no image.
+_DICOM_INDEX = "dicomdir"
+
+
+class Kind(StrEnum):
+    """What an entry of an archive is."""
+
+    FOLDER = "folder"
+    RADIOGRAPH = "radiograph"
+    PERHAPS_DICOM = "perhaps_dicom"
+    TABLE = "table"
+    LITTER = "litter"
+    MASK = "mask"
+    UNLABELLED = "unlabelled"
+    NOT_AN_IMAGE = "not_an_image"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry: what it is and, of a radiograph, what its folders say.
+
+    Attributes:
+        kind: radiograph, mask, ...
+        file: its name without folders.
+        label: NORMAL or PNEUMONIA of what is or may be a radiograph, else "".
+        split: train, validation or test where a folder says so, else None.
+        subtype: bacteria or virus where a folder says so, else "".
+        depth: number of folders above it.
+    """
+
+    kind: Kind
+    file: str
+    label: str
+    split: str | None
+    subtype: str
+    depth: int
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What the folders above an entry say.
+
+    Attributes:
+        labels: path and class of each folder that names one, the nearest first; none where the nearest is unclear.
+        half_labels: paths of folders with a class's name among words that may change its meaning.
+        half_split: path of the nearest folder that may name a split, where none does.
+        shown: name of the nearest folder that says something, for messages.
+    """
+
+    depth: int
+    litter: bool = False
+    mask: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    half_labels: tuple[str, ...] = ()
+    subtype: str = ""
+    split: str | None = None
+    half_split: str | None = None
+    shown: str = ""
+
+
+def look(name: str) -> Entry:
+    """What one entry is by its name, which ends with a separator where it is a folder."""
+    return look_closely(name)[0]
+
+
+def shown(name: str, limit: int = 200) -> str:
+    """An entry's name as it may be printed: control characters escaped, at most `limit` characters."""
+    printable = repr(name)[1:-1]
+    return printable if len(printable) <= limit else printable[: limit - 1] + "…"
+
+
+def look_closely(name: str, *, dicom: bool | None = None) -> tuple[Entry, Folders]:
+    """What one entry is, and what the folders above it say.
+
+    Args:
+        name: of the entry.
+        dicom: whether its content is DICOM; None where nobody has looked.
+    """
+    parent, _, file = name.replace("\\", "/").rpartition("/")
+    folders = _folders(parent)
+    kind = _kind(file, folders, dicom=dicom)
+    radiograph = kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM}
+    label = folders.labels[0][1] if radiograph and folders.labels else ""
+    subtype = folders.subtype if label == PNEUMONIA else ""
+    return Entry(kind, file, label, folders.split, subtype, folders.depth), folders
+
+
+def _kind(file: str, folders: Folders, *, dicom: bool | None) -> Kind:
+    lowered = file.lower()
+    if not file:
+        return Kind.FOLDER
+    if folders.litter or lowered.startswith((".", "~$")) or lowered in spoken.LITTER_FILES:
+        return Kind.LITTER
+    if lowered in TABLES:
+        return Kind.TABLE
+    picture = _is_picture(lowered, dicom)
+    if picture is False:
+        return Kind.NOT_AN_IMAGE
+    # The words of the name as written: lower case would hide where one begins.
+    stem = file.rpartition(".")[0]
+    masked = spoken.words(stem) & spoken.MASK_WORDS
+    if folders.mask or masked or stem.lower().endswith(spoken.SEGMENTATION_SUFFIXES):
+        return Kind.MASK
+    named = Kind.RADIOGRAPH if folders.labels else Kind.UNLABELLED
+    return named if picture else Kind.PERHAPS_DICOM
+
+
+def _is_picture(lowered: str, dicom: bool | None) -> bool | None:
+    """Whether a file is an image, by its name in lower case and its content; None where neither says."""
+    _, dot, suffix = lowered.rpartition(".")
+    if lowered == _DICOM_INDEX:
+        return False
+    if dicom or dot + suffix in IMAGE_SUFFIXES | DICOM_SUFFIXES:
+        return True
+    # Names of instances end in a number of their UID, or have no dot at all.
+    return None if dicom is None and (not dot or suffix.isdecimal()) else False
+
+
+@lru_cache(maxsize=8192)
+def _folders(parent: str) -> Folders:
+    """What the folders of a path say."""
+    parts = [part for part in parent.split("/") if part not in {"", "."}]
+    if any(part.lower() in spoken.LITTER_FOLDERS or (part.startswith(".") and part != "..") for part in parts):
+        return Folders(len(parts), litter=True)
+    paths = {"/".join(parts[:depth]): spoken.words(parts[depth - 1]) for depth in range(len(parts), 0, -1)}
+    labels, half_labels = _labels(paths)
+    below = [found for path, found in paths.items() if labels and path.startswith(labels[0][0])]
+    subtypes = [spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS) for found in below]
+    split, half_split = _split(paths)
+    return Folders(
+        depth=len(parts),
+        mask=_mask(list(paths.values())),
+        labels=labels,
+        half_labels=half_labels,
+        subtype=next(filter(None, subtypes), ""),
+        split=split,
+        half_split=half_split,
+        shown=next((part for part in reversed(parts) if spoken.words(part) - spoken.PLAIN), parent),
+    )
+
+
+def _labels(paths: dict[str, frozenset[str]]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Folders that name a class, and those that name one among other words; the nearest first."""
+    labels: list[tuple[str, str]] = []
+    half: list[str] = []
+    for path, found in paths.items():
+        if label := spoken.only(found, spoken.LABEL_WORDS, spoken.LABEL_COMPANIONS):
+            labels.append((path, label))
+        elif spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS):
+            # `BACTERIA` and `VIRUS` beside `NORMAL`: what they cause is what these radiographs show.
+            labels.append((path, PNEUMONIA))
+        elif len({spoken.LABEL_WORDS[word] for word in found & spoken.LABEL_WORDS.keys()}) == 1:
+            half.append(path)
+            if not labels and found & spoken.NEGATIONS:
+                # `no_pneumonia` in `PNEUMONIA`: the nearest one counts, and it names no class.
+                return (), (path,)
+    return tuple(labels), tuple(half)
+
+
+def _split(paths: dict[str, frozenset[str]]) -> tuple[str | None, str | None]:
+    """The split that the nearest folder names, or the path of the nearest that may."""
+    half: str | None = None
+    for path, found in paths.items():
+        if split := spoken.only(found, spoken.SPLIT_WORDS, spoken.SPLIT_COMPANIONS):
+            return split, None
+        meant = {spoken.SPLIT_WORDS[word] for word in found & spoken.SPLIT_WORDS.keys()}
+        if half is None and (len(meant) == 1 or found & spoken.UNCLEAR_SPLITS):
+            half = path
+    return None, half
+
+
+def _mask(folders: list[frozenset[str]]) -> bool:
+    """Whether a folder is one of masks: `masks`, `lung masks`, `ManualMask`; `segmentation` unless `images` is below.
+
+    Args:
+        folders: words of each, the nearest first.
+    """
+    images = False
+    for found in folders:
+        rest = found - spoken.MASK_WORDS - spoken.MASK_COMPANIONS
+        if not rest and (found & spoken.MASK_WORDS or (found & spoken.SEGMENTATION_WORDS and not images)):
+            return True
+        images |= bool(found & {"image", "images"})
+    return False
