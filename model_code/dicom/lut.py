@@ -1,4 +1,5 @@
-"""Look-up tables as files really have them (PS3.3, C.11.1.1 and C.11.2.1.1), where pydicom 3.0 goes by the letter.
+"""Look-up tables as files really have them (PS3.3, C.11.1.1 and C.11.2.1.1), where pydicom 3.0 goes by the letter
+(findings/pydicom_voi_lut_sign.sh).
 
 The descriptor names the number of entries, the value that the first entry stands for, and the bits of an entry. What
 is wrong in it, in files of known makers, is the last: 16 for tables of 12 and 14 bits, 8 for tables of 12. And the
