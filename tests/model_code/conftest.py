@@ -5,25 +5,20 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-with warnings.catch_warnings():
-    # numpy and TensorFlow warn about each other while they are imported; nothing here can answer for that.
-    warnings.simplefilter("ignore")
-    import keras
-
-    from model_code.export import litert, parity_limits, saved_model
+# Fixtures import what they need: most tests here need no TensorFlow.
+if TYPE_CHECKING:
+    from model_code.export import saved_model
     from model_code.network import classifier as model
     from model_code.network import feature_projection
-    from model_code.training import training_loop
 
 SIZE = 32
 HERE = Path(__file__).parent
@@ -71,6 +66,8 @@ def drawn(number: int, size: int = 40, format_: str = "PNG") -> bytes:
 
 def settle(network: Any, pixels: Any) -> None:
     """Give batch normalisation these images' statistics: random weights then answer differently to different images."""
+    import keras
+
     backbone = network.get_layer("backbone")
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -114,6 +111,9 @@ def place_archive(job_directory: Path) -> Callable[[bytes], None]:
 @pytest.fixture(scope="session")
 def classifier() -> model.Classifier:
     """A whole ResNet50V2 classifier with random weights; building one takes seconds."""
+    from model_code.network import classifier as model
+    from model_code.training import training_loop
+
     training_loop.prepare(1)
     return model.build(model.Options(size=SIZE, backbone="ResNet50V2", weights="none"))
 
@@ -121,12 +121,16 @@ def classifier() -> model.Classifier:
 @pytest.fixture(scope="session")
 def scorer(classifier: model.Classifier) -> saved_model.Scorer:
     """Its traced scoring function."""
+    from model_code.export import saved_model
+
     return saved_model.Scorer(classifier, SIZE)
 
 
 @pytest.fixture(scope="session")
 def seen(scorer: saved_model.Scorer) -> feature_projection.Projection | None:
     """What monitoring looks at in the network, fitted on noise."""
+    from model_code.network import feature_projection
+
     images = np.random.default_rng(8).integers(0, 256, (24, SIZE, SIZE, 1), dtype=np.uint8)
     return feature_projection.fit(scorer.inspect, images, count=len(images))
 
@@ -173,6 +177,8 @@ def engine_exported(
 
     The limit is far from any difference, because what noise does to a network is not the same on every processor.
     """
+    from model_code.export import litert, parity_limits, saved_model
+
     directory = tmp_path_factory.mktemp("engine_model")
     litert.save_code(directory)
     rng = np.random.default_rng(7)
@@ -196,6 +202,8 @@ def exported(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A model directory as training leaves it, with temperature 2 and threshold 0.4."""
+    from model_code.export import saved_model
+
     directory = tmp_path_factory.mktemp("model")
     saved_model.save_servable(scorer, 2.0, directory, projection=seen)
     saved_model.save_handlers(directory)
