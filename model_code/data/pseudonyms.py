@@ -26,6 +26,7 @@ _MIN_ID_IN_A_NAME = 4
 _MIN_NAME = 2
 _MIN_NAME_INSIDE = 3
 _LETTERS = re.compile(r"[^\W\d]+")
+_LEADING_ZEROS = re.compile(r"^0+(?=\d+$)")
 _BETWEEN = re.compile(r"[\W_]+")
 _SUFFIX = re.compile(r"\.[A-Za-z]{1,5}$")
 
@@ -41,8 +42,12 @@ class Pseudonyms:
     key: bytes = dataclasses.field(repr=False)
 
     def patient(self, patient_id: str) -> str:
-        """The key of a patient in datasets; the case of the id and spaces around it say nothing."""
-        said = patient_id.strip().upper().encode("utf-8", "surrogateescape")
+        """The key of a patient in datasets; the case of the id and spaces around it say nothing.
+
+        Nor do zeros before a number, which spreadsheets drop: to take two patients for one costs nothing, but one
+        patient for two can be in train and in test.
+        """
+        said = _LEADING_ZEROS.sub("", patient_id.strip().upper()).encode("utf-8", "surrogateescape")
         return "H" + hmac.new(self.key, said, hashlib.sha256).hexdigest()[:32]
 
 

@@ -13,6 +13,8 @@ KEY = bytes(range(KEY_BYTES))
 def test_a_hash_depends_on_the_key_and_on_nothing_that_spelling_changes():
     mine, theirs = Pseudonyms(KEY), Pseudonyms(bytes(KEY_BYTES))
     assert mine.patient("ab-12") == mine.patient(" AB-12 ") != mine.patient("AB-13")
+    assert mine.patient("0012") == mine.patient("12") != mine.patient("0")
+    assert mine.patient("0-12") != mine.patient("-12")
     assert mine.patient("ab-12") != theirs.patient("ab-12")
     assert "12" not in repr(mine).replace(mine.patient("12"), "")
 
