@@ -296,7 +296,7 @@ def _decode(
     archive: zipfile.ZipFile, candidate: Candidate, decode: Any, known: set[str], names: Pseudonyms | None
 ) -> Outcome:
     # Until its patient is known, a DICOM file's path may be a name.
-    named = dataclasses.replace(candidate, path=candidate.cautious_path)
+    named = candidate.cautious
     if candidate.size > MAX_MEMBER_BYTES:
         return Outcome(named, f"it is larger than {MAX_MEMBER_BYTES // 2**20} MiB")
     try:
@@ -313,12 +313,13 @@ def _decode(
         pixels = _pixels(encoded, decode)
         return Outcome(named, sha256=digest, facts=_facts(encoded, pixels), pixels=pixels.tobytes())
     except (ValueError, tf.errors.InvalidArgumentError, *MEMBER_ERRORS) as error:
-        return Outcome(named, _reason(error))
+        return Outcome(named, _reason(error, unnamed=named.path != candidate.path))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, *, unnamed: bool) -> str:
     if isinstance(error, MEMBER_ERRORS):
-        return f"the zip member is damaged or unsupported ({error})"
+        # What `zipfile` says has the member's name in it.
+        return "the zip member is damaged or unsupported" + ("" if unnamed else f" ({error})")
     return str(error) if isinstance(error, ValueError) else "it cannot be decoded to its end"
 
 

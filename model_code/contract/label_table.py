@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ _RSNA_COLUMNS = frozenset({"patientid", "target"})
 _SEPARATORS = (",", ";", "\t", "|")
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 _DIGITS = {"0": NORMAL, "1": PNEUMONIA}
+# `Pneumonia?` is a doubt, and `pneumonia: 0` the opposite of what its word says.
+_UNCERTAIN = frozenset("?:=")
 
 
 class TableError(ValueError):
@@ -98,7 +101,7 @@ class Matches:
         other_label: paths of files that have another one than NORMAL and PNEUMONIA.
         without_row: paths of files that no row is about.
         without_file: rows about no file.
-        conflicting: paths of files with two labels, one of which may be their folder's, or with two splits.
+        conflicting: paths of files with two labels, one of which may be their folder's, two splits or two patients.
     """
 
     rows: dict[str, Row] = field(default_factory=dict)
@@ -122,7 +125,8 @@ def read(name: str, content: bytes) -> Table:
         raise TableError(f"The table {shown(name)} has more than {MAX_TABLE_BYTES // 2**20} MiB.")
     lines = _decoded(name, content)
     separator, skipped = _separator(lines)
-    reader = csv.reader(io.StringIO("".join(lines[skipped:]), newline=""), delimiter=separator, strict=True)
+    text = io.StringIO("".join(lines[skipped:]), newline="")
+    reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
     try:
         header = [_column(cell) for cell in next(reader, [])]
         cells = [(reader.line_num + skipped, row) for row in reader if any(map(str.strip, row))]
@@ -132,6 +136,12 @@ def read(name: str, content: bytes) -> Table:
         ) from error
     if twice := [column for column, count in Counter(header).items() if column and count > 1]:
         raise TableError(f"The table {shown(name)} has two columns {shown(twice[0], 60)}.")
+    if long := next((line for line, row in cells if any(map(str.strip, row[len(header) :]))), None):
+        # What is cut off could be the label, with another column's text in its place.
+        raise TableError(
+            f"Line {long} of the table {shown(name)} has more cells than the first line has columns: put a text that "
+            "holds the separator in quotes."
+        )
     table = _rsna(name, header, cells) if _is_rsna(name, header) else _labels(name, header, cells)
     if not table.rows:
         raise TableError(f"The table {shown(name)} has a header and no rows.")
@@ -165,13 +175,17 @@ def match(table: Table, images: Mapping[str, str], identities: Mapping[str, Iden
         about = rows.get(path, [])
         if not about:
             matches.without_row.append(path)
-        elif len({(row.label, row.split) for row in about}) > 1 or images[path] not in {"", about[0].label}:
+        elif _differ(about) or images[path] not in {"", about[0].label}:
             matches.conflicting.append(path)
         elif not about[0].label:
             matches.other_label.append(path)
         else:
             matches.rows[path] = about[0]
     return matches
+
+
+def _differ(rows: list[Row]) -> bool:
+    return len({(row.label, row.split, row.patient.upper()) for row in rows}) > 1
 
 
 def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -> None:
@@ -193,7 +207,7 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
         for some, total, what in (
             (lines, len(table.rows), f"rows are about no file in the archive, by their {table.by}"),
             (unnamed, files, "images have no row"),
-            (opposed, files, "images have two labels, or two splits"),
+            (opposed, files, "images have two labels, two splits or two patients"),
         )
         if len(some) > MAX_MISMATCHED_SHARE * total
     ]
@@ -286,11 +300,13 @@ def _labels(name: str, header: list[str], cells: list[tuple[int, list[str]]]) ->
 def _rsna(name: str, header: list[str], cells: list[tuple[int, list[str]]]) -> Table:
     if not {"patient_id", "target"} <= set(header):
         raise TableError(f"The table {shown(name)} needs the columns patientId and Target, as RSNA's has them.")
-    folder = f"{name.replace(chr(92), '/').rpartition('/')[0]}/{RSNA_IMAGES}".lstrip("/")
+    folder = f"{_plain(name).rpartition('/')[0]}/{RSNA_IMAGES}".lstrip("/")
     rows = []
     for line, row in cells:
         said = {column: cell.strip() for column, cell in zip(header, row, strict=False)}
-        patient = said["patient_id"]
+        patient = said.get("patient_id", "")
+        if not patient:
+            raise TableError(f"Line {line} of the table {shown(name)} has nothing in the column patientId.")
         label = _DIGITS.get(said.get("target", ""), "")
         rows.append(Row(line, f"{RSNA_IMAGES}/{patient}.dcm", label, patient=patient))
     return Table(name, "file", rows, images=folder)
@@ -298,6 +314,8 @@ def _rsna(name: str, header: list[str], cells: list[tuple[int, list[str]]]) -> T
 
 def _label(said: str) -> tuple[str, str]:
     """Label and subtype; none for another word than those that folders are read by."""
+    if _UNCERTAIN & set(said):
+        return "", ""
     found = spoken.words(said)
     subtype = spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS)
     label = spoken.only(found, spoken.LABEL_WORDS, spoken.LABEL_COMPANIONS) or (PNEUMONIA if subtype else "")
@@ -314,23 +332,41 @@ def _in_folder(table: Table, paths: Iterable[str]) -> list[str]:
 
 
 def _plain(path: str) -> str:
-    """A path as people write it: no backslashes, and nothing that goes nowhere."""
-    return "/".join(part for part in path.replace("\\", "/").split("/") if part not in {"", "."})
+    """A path as people write it: no backslashes, nothing that goes nowhere, and a letter with its accent as one."""
+    composed = unicodedata.normalize("NFC", path)  # macOS takes them apart
+    return "/".join(part for part in composed.replace("\\", "/").split("/") if part not in {"", "."})
 
 
 def _by_file(table: Table, files: list[str]) -> Iterable[tuple[Row, list[str]]]:
     top = _plain(table.name).rpartition("/")[0]
-    places: dict[str, list[str]] = defaultdict(list)
-    names: dict[str, list[str]] = defaultdict(list)
-    for path in files:
-        plain = _plain(path)
-        places[plain.lower()].append(path)
-        names[plain.rpartition("/")[2].lower()].append(path)
+    plain = {path: _plain(path) for path in files}
+    places = _Spelled((path, place) for path, place in plain.items())
+    names = _Spelled((path, place.rpartition("/")[2]) for path, place in plain.items())
     for row in table.rows:
-        asked = _plain(row.key).lower()
-        below = f"{top}/{asked}".lower().lstrip("/")
-        by_name = names[asked] if "/" not in asked else []
-        yield row, places.get(below) or places.get(asked) or (by_name if len(by_name) == 1 else [])
+        asked = _plain(row.key)
+        below = f"{top}/{asked}".lstrip("/")
+        by_name = names.find(asked) if "/" not in asked else []
+        yield row, places.find(below) or places.find(asked) or by_name
+
+
+class _Spelled:
+    """Files by what they are called: as it is written, else in any case where that means one file.
+
+    Args:
+        called: paths, and what each is called.
+    """
+
+    def __init__(self, called: Iterable[tuple[str, str]]) -> None:
+        self._exact: dict[str, list[str]] = defaultdict(list)
+        self._any_case: dict[str, list[str]] = defaultdict(list)
+        for path, name in called:
+            self._exact[name].append(path)
+            self._any_case[name.lower()].append(path)
+
+    def find(self, name: str) -> list[str]:
+        """The one file of that name; none where there are several."""
+        found = self._exact.get(name) or self._any_case.get(name.lower(), [])
+        return found if len(found) == 1 else []
 
 
 def _by_identity(table: Table, files: list[str], identities: Mapping[str, Identity]) -> Iterable[tuple[Row, list[str]]]:

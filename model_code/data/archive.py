@@ -65,9 +65,14 @@ class Candidate:
     dicom: bool = False
 
     @property
-    def cautious_path(self) -> str:
-        """Its path, or of a DICOM file whose patient nobody has read, a name that says nothing."""
-        return pseudonyms.unnamed(self.path, self.number) if self.dicom else self.path
+    def cautious(self) -> Candidate:
+        """Itself, before anybody has read of which patient it is: nothing of it says that."""
+        if self.dicom:
+            path = pseudonyms.unnamed(self.path, self.number)
+        else:
+            path = pseudonyms.named(self.path, self.number, self.stated_patient)
+        patient = path if self.patient == self.path else self.patient
+        return dataclasses.replace(self, path=path, patient=patient, stated_patient="")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,8 +183,13 @@ def list_candidates(archive: zipfile.ZipFile) -> Listing:
         kind: [one for one in members if one.entry.kind is kind]
         for kind in (Kind.UNLABELLED, Kind.NOT_AN_IMAGE, Kind.TABLE)
     }
-    unread = [one.shown for one in others[Kind.NOT_AN_IMAGE]]
-    unread += [one.path for one in others[Kind.TABLE] if one.path != layout.table]
+    # What lies beside DICOM files may be in a folder that is named after a patient.
+    exported = any(one.dicom for one in members)
+    unread = [
+        pseudonyms.unnamed(one.path, one.number) if exported else one.path
+        for one in (*others[Kind.NOT_AN_IMAGE], *others[Kind.TABLE])
+        if one.path != layout.table
+    ]
     if layout.table is not None:
         pictures = [one for one in members if one.entry.kind in {Kind.RADIOGRAPH, Kind.UNLABELLED}]
         return _by_table(archive, layout, pictures, sorted(unread))
@@ -219,7 +229,9 @@ def _by_table(archive: zipfile.ZipFile, layout: Layout, pictures: list[_Member],
         table = label_table.read(layout.table, archive.read(layout.table))
         images = {path: one.entry.label for path, one in by_path.items()}
         matches = label_table.match(table, images, _identities(archive, table, pictures))
-        label_table.refuse_mismatched(table, matches, {path: one.shown for path, one in by_path.items()})
+        stated = any(row.patient for row in table.rows)
+        called = {path: pseudonyms.unnamed(path, one.number) if stated else one.shown for path, one in by_path.items()}
+        label_table.refuse_mismatched(table, matches, called)
         candidates = [_candidate(by_path[path], row) for path, row in sorted(matches.rows.items())]
         label_table.refuse_one_class(table, ((one.folder, one.label) for one in candidates))
     except TableError as error:
@@ -227,10 +239,10 @@ def _by_table(archive: zipfile.ZipFile, layout: Layout, pictures: list[_Member],
     except MEMBER_ERRORS as error:
         raise JobError(f"The archive's table {layout.table} is damaged or unsupported ({error}).") from error
     mismatched = {
-        "file_without_row": sorted(by_path[path].shown for path in matches.without_row),
+        "file_without_row": sorted(called[path] for path in matches.without_row),
         "row_without_file": [f"{table.name}, line {row.line}" for row in matches.without_file],
-        "two_labels": sorted(by_path[path].shown for path in matches.conflicting),
-        "other_label": sorted(by_path[path].shown for path in matches.other_label),
+        "two_labels": sorted(called[path] for path in matches.conflicting),
+        "other_label": sorted(called[path] for path in matches.other_label),
     }
     return Listing(
         candidates=candidates,
@@ -327,9 +339,10 @@ def hidden(candidate: Candidate, subject: Subject | None, names: pseudonyms.Pseu
     """
     of_file, name = (subject.patient_id, subject.patient_name) if subject else ("", ())
     patient_id = candidate.stated_patient or of_file
-    unread = subject is not None and not subject.groups
+    # Without a name nobody can say that it is not in the path.
+    unread = subject is not None and not subject.patient_name
     path = pseudonyms.unnamed(candidate.path, candidate.number) if unread else candidate.path
-    for identifier in {candidate.stated_patient, of_file}:
+    for identifier in (candidate.stated_patient, of_file, *(subject.identifiers if subject else ())):
         path = pseudonyms.named(path, candidate.number, identifier, name)
     if patient_id:
         if names is None:

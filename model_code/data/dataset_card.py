@@ -79,6 +79,12 @@ def about_files(decoded: Decoded) -> list[str]:
         left = {name.replace("_", " "): len(some) for name, some in decoded.header.mismatched.items()}
         counted = ", ".join(f"{name} {count:,}" for name, count in left.items()) or "nothing is left over"
         sentences.append(f"Labels are those of the table {table}: {counted}.")
+    of_dicom = [one for one in decoded.radiographs if decoded.facts[one.sha256].format == "DICOM"]
+    if alone := sum(one.patient == one.path for one in of_dicom):
+        sentences.append(
+            f"{alone:,} of {len(of_dicom):,} DICOM images name no patient: each counts as a "
+            "patient of its own, so one person's may be in two splits."
+        )
     # The sentences of a reader name no file, so files of one reason have one.
     for why, count in sorted(Counter(decoded.unsuitable.values()).items()):
         sentences.append(f"DICOM files that are dropped ({count:,}): {why}")

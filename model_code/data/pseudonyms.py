@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import hmac
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,8 +22,12 @@ INPUT = "patient-key"
 KEY_BYTES = 32
 # Shorter ones are found in any path: a patient `12` in `scan_12`.
 _MIN_ID_IN_A_NAME = 4
-_MIN_NAME = 3
-_TOKEN = re.compile(r"[^\W_]+")
+# In UTF-8: two letters, or one ideograph. Two bytes count as a word of their own only, one is an initial.
+_MIN_NAME = 2
+_MIN_NAME_INSIDE = 3
+_LETTERS = re.compile(r"[^\W\d]+")
+_LEADING_ZEROS = re.compile(r"^0+(?=\d+$)")
+_BETWEEN = re.compile(r"[\W_]+")
 _SUFFIX = re.compile(r"\.[A-Za-z]{1,5}$")
 
 
@@ -37,8 +42,12 @@ class Pseudonyms:
     key: bytes = dataclasses.field(repr=False)
 
     def patient(self, patient_id: str) -> str:
-        """The key of a patient in datasets; the case of the id and spaces around it say nothing."""
-        said = patient_id.strip().upper().encode("utf-8", "surrogateescape")
+        """The key of a patient in datasets; the case of the id and spaces around it say nothing.
+
+        Nor do zeros before a number, which spreadsheets drop: to take two patients for one costs nothing, but one
+        patient for two can be in train and in test.
+        """
+        said = _LEADING_ZEROS.sub("", patient_id.strip().upper()).encode("utf-8", "surrogateescape")
         return "H" + hmac.new(self.key, said, hashlib.sha256).hexdigest()[:32]
 
 
@@ -67,12 +76,24 @@ def named(path: str, number: int, patient_id: str, name: Iterable[str] = ()) -> 
         patient_id: which the path must not hold; "" for none.
         name: words which it must not have.
     """
-    said = path.upper()
-    tokens = set(_TOKEN.findall(said))
-    parts = {one for one in name if len(one) >= _MIN_NAME}
-    identifier = patient_id.strip().upper()
-    held = identifier and (identifier in said if len(identifier) >= _MIN_ID_IN_A_NAME else identifier in tokens)
-    return unnamed(path, number) if held or tokens & {one.upper() for one in parts} else path
+    said = _spelled(path)
+    words = {word for part in _BETWEEN.split(said) for word in (part, *_LETTERS.findall(part))}
+    identifier = _BETWEEN.sub("", _spelled(patient_id))
+    digits = identifier.lstrip("0")
+    if len(digits) >= _MIN_ID_IN_A_NAME:
+        held = digits in _BETWEEN.sub("", said)
+    else:
+        held = bool(digits) and bool({identifier, digits} & words)
+    parts = {word: len(word.encode()) for word in map(_spelled, name)}
+    called = any(size >= _MIN_NAME_INSIDE and word in said for word, size in parts.items())
+    short = {word for word, size in parts.items() if size >= _MIN_NAME}
+    return unnamed(path, number) if held or called or short & words else path
+
+
+def _spelled(text: str) -> str:
+    """A text in capitals and without accents, which files and file names write in more than one way."""
+    apart = unicodedata.normalize("NFKD", text.upper().strip())
+    return "".join(one for one in apart if not unicodedata.combining(one))
 
 
 def unnamed(path: str, number: int) -> str:

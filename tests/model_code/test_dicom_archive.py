@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,13 @@ def test_a_radiograph_trains_to_the_same_pixels_as_dicom_and_as_png(transfer_syn
 
 
 def test_dicom_is_known_by_its_content_whatever_its_name(job_directory, place_archive):
-    names = ("a.dcm", "IM000001", "1.2.840.113619.2.5", "scan.dat", "misnamed.png", "b.DICOM")
+    names = ("a.dcm", "IM000001", "1.2.840.113619.2.5", "scan.dat", "misplaced.png", "b.DICOM")
     files = {f"NORMAL/{name}": dicom(number) for number, name in enumerate(names)}
     place_archive(zip_of({**files, "PNEUMONIA/x.dcm": dicom(99), "PNEUMONIA/LICENSE": b"free"}))
     found = read(decode(job_directory))
     assert [one.path for one in found.radiographs] == sorted([*files, "PNEUMONIA/x.dcm"])
     assert {facts.format for facts in found.facts.values()} == {"DICOM"}
-    assert found.header.not_images == ["PNEUMONIA/LICENSE"]
+    assert found.header.not_images == ["entry-8"]
 
 
 def test_facts_are_of_the_stored_image_and_subgroups_of_the_header(job_directory, place_archive):
@@ -121,7 +122,10 @@ def test_nobody_is_named_in_anything_that_leaves_the_jobs(job_directory, place_a
         files[f"{label}/secret-{label}.dcm"] = dicom(9000 + number, PatientID=f"SECRET-{label}")[:700]
         number += 10
     files["elsewhere/SECRET NOBODY"] = dicom(1)
-    place_archive(zip_of(files))
+    files["NORMAL/SECRET^NOBODY/report.pdf"] = b"%PDF-1.4"
+    files["NORMAL/NOBODY/unnamed.dcm"] = dicom(1, PatientName="")
+    files["NORMAL/NOBODY/damaged.dcm"] = dicom(9100)
+    place_archive(_damaged(zip_of(files), "NORMAL/NOBODY/damaged.dcm"))
     decode(job_directory)
     card = split(job_directory)
 
@@ -136,6 +140,26 @@ def test_nobody_is_named_in_anything_that_leaves_the_jobs(job_directory, place_a
     # The 62nd file of the archive: who has it can look it up.
     assert dropped["not_a_frontal_chest_radiograph"][0].startswith("entry-62.dcm: The DICOM file says that this is a")
     assert dropped["outside_label_folders"] == ["entry-67"]
+
+
+def _damaged(archive: bytes, name: str) -> bytes:
+    """The archive with a wrong byte in a stored member."""
+    member = zipfile.ZipFile(io.BytesIO(archive)).getinfo(name)
+    at = member.header_offset + 30 + len(name) + member.file_size - 1
+    return archive[:at] + bytes([archive[at] ^ 1]) + archive[at + 1 :]
+
+
+def test_names_that_a_table_calls_patients_by_are_not_left_of_files_that_are_not_used(job_directory, place_archive):
+    files = {f"{number}.png": png(number) for number in range(4)} | {"SECRET-8.png": png(8), "SECRET-9.png": png(9)}
+    rows = [f"{number}.png,{number % 2},P-{number}" for number in range(4)]
+    rows += ["SECRET-8.png,COVID,SECRET-8", "SECRET-9.png,0,SECRET-9"]
+    content = zip_of({**files, "labels.csv": table(*rows, header="file,label,patient")})
+    place_archive(_damaged(content, "SECRET-9.png"))
+    folder = decode(job_directory)
+    found = read(folder)
+    assert found.header.mismatched == {"other_label": ["entry-5.png"]}
+    assert found.undecodable == {"entry-6.png": "the zip member is damaged or unsupported"}
+    assert all(b"SECRET" not in path.read_bytes() for path in folder.iterdir())
 
 
 def test_another_deployments_key_gives_other_patients_and_the_same_one_the_same(job_directory, place_archive):
@@ -163,6 +187,12 @@ def test_one_patient_id_for_everybody_is_refused_and_a_table_mends_it(job_direct
     place_archive(zip_of({**files, "labels.csv": table(*rows, header="file,label,patient")}))
     decode(job_directory)
     assert sum(one["patients"] for one in split(job_directory)["splits"].values()) == 72
+
+
+def test_images_that_name_no_patient_are_counted_in_the_card(job_directory, place_archive):
+    place_archive(zip_of(members(36, PatientID=" ")))
+    decode(job_directory)
+    assert split(job_directory)["decisions"][0].startswith("72 of 72 DICOM images name no patient: each counts")
 
 
 def test_views_and_body_parts_that_the_model_does_not_know_are_dropped_and_never_too_many(job_directory, place_archive):

@@ -43,6 +43,8 @@ def test_what_excel_and_programs_write_is_one_table(content):
         (b"file,label\n1.dcm,1\n,0\n", "Line 3 of the table labels.csv has nothing in the column file"),
         (b"file,label,split\n1.dcm,1,later\n", "Line 2 .* has a split that is none of train, val and test"),
         (b"file,label,label\n1.dcm,1,0\n", "has two columns label"),
+        (b"file,note,label\n1.dcm,no cough, normal heart,1\n2.dcm,,0\n", "Line 2 .* has more cells than"),
+        (b"file,label\n1.dcm,Pneumonia?\n2.dcm,pneumonia: 0\n", "has no row of NORMAL or PNEUMONIA"),
         (b"file,label\n1.dcm,COVID\n", "has no row of NORMAL or PNEUMONIA"),
         (b"file,label\n", "a header and no rows"),
         (b"P-1234,1\nP-1235,0\n", "first line of the table labels.csv has to name its columns"),
@@ -71,6 +73,37 @@ def test_a_file_is_a_path_below_the_table_or_from_the_top_or_a_name_of_its_own()
     # Two files are called 5.dcm: a guess would be right half of the time.
     assert [row.line for row in matches.without_file] == [6]
     assert matches.without_row == ["x/a/5.dcm", "x/b/5.dcm"]
+
+
+def test_names_that_differ_in_case_alone_are_of_two_files():
+    table = label_table.read("labels.csv", b"file,label\nA.png,0\na.png,1\nB.PNG,1\nC.png,1\n")
+    matches = label_table.match(table, dict.fromkeys(("A.png", "a.png", "b.png", "C.PNG", "c.PNG"), ""), {})
+    assert {path: row.line for path, row in matches.rows.items()} == {"A.png": 2, "a.png": 3, "b.png": 4}
+    assert matches.without_row == ["C.PNG", "c.PNG"]
+
+
+def test_an_accent_is_the_same_however_a_system_writes_it():
+    table = label_table.read("labels.csv", "file,label\nM\u00fcller.png,0\n".encode())
+    assert list(label_table.match(table, {"Mu\u0308ller.png": ""}, {}).rows) == ["Mu\u0308ller.png"]
+
+
+def test_a_file_of_two_patients_is_of_nobody():
+    table = label_table.read("labels.csv", b"file,label,patient\n1.png,0,p1\n1.png,0,P1\n2.png,1,p1\n2.png,1,p2\n")
+    matches = label_table.match(table, {"1.png": "", "2.png": ""}, {})
+    assert (list(matches.rows), matches.conflicting) == (["1.png"], ["2.png"])
+
+
+def test_cells_in_quotes_after_a_space_are_read():
+    rows = label_table.read("labels.csv", b'file, label\n"a, b.png", "1"\n').rows
+    assert [(row.key, row.label) for row in rows] == [("a, b.png", "PNEUMONIA")]
+
+
+def test_rsnas_table_is_read_wherever_it_says_it_lies():
+    table = label_table.read("./r/stage_2_train_labels.csv", b"patientId,Target\na,1\n")
+    path = "./r/stage_2_train_images/a.dcm"
+    assert list(label_table.match(table, {path: ""}, {}).rows) == [path]
+    with pytest.raises(TableError, match=r"Line 2 .* has nothing in the column patientId"):
+        label_table.read("stage_2_train_labels.csv", b"Target,patientId\n1\n")
 
 
 def test_a_patients_row_is_about_all_of_their_images():

@@ -13,6 +13,8 @@ KEY = bytes(range(KEY_BYTES))
 def test_a_hash_depends_on_the_key_and_on_nothing_that_spelling_changes():
     mine, theirs = Pseudonyms(KEY), Pseudonyms(bytes(KEY_BYTES))
     assert mine.patient("ab-12") == mine.patient(" AB-12 ") != mine.patient("AB-13")
+    assert mine.patient("0012") == mine.patient("12") != mine.patient("0")
+    assert mine.patient("0-12") != mine.patient("-12")
     assert mine.patient("ab-12") != theirs.patient("ab-12")
     assert "12" not in repr(mine).replace(mine.patient("12"), "")
 
@@ -26,6 +28,14 @@ def test_a_hash_depends_on_the_key_and_on_nothing_that_spelling_changes():
         ("scan/12.dcm", "12", (), "entry-7.dcm"),
         ("scan/0123.dcm", "12", (), "scan/0123.dcm"),  # a short number is in any other
         ("normal/a.dcm", "", ("A", "NO"), "normal/a.dcm"),  # and so are initials
+        ("DoeJohn/1.dcm", "", ("DOE",), "entry-7.dcm"),
+        ("doe1.dcm", "", ("DOE",), "entry-7.dcm"),
+        ("wu_li2.dcm", "", ("LI", "WU"), "entry-7.dcm"),
+        ("王小东/1.dcm", "", ("王", "小东"), "entry-7.dcm"),
+        ("Mu\u0308ller/1.dcm", "", ("MÜLLER",), "entry-7.dcm"),
+        ("muller.dcm", "", ("MÜLLER",), "entry-7.dcm"),
+        ("47114/1.dcm", "4-71-14", (), "entry-7.dcm"),
+        ("47114/1.dcm", "00047114", (), "entry-7.dcm"),
     ],
 )
 def test_a_path_that_says_who_it_is_becomes_a_number(path, patient_id, name, shown):

@@ -58,6 +58,24 @@ def test_groups_are_words_of_ours(said, kind, group):
     assert read(**said).groups[kind] == group
 
 
+@pytest.mark.parametrize(
+    ("charset", "name", "words"),
+    [
+        ("ISO_IR 144", "Иванов^Иван", {"ИВАНОВ", "ИВАН"}),
+        ("ISO_IR 192", "Wang^XiaoDong=王^小东", {"WANG", "王", "小东"}),
+        ("GB18030", "Wang^XiaoDong=王^小东", {"WANG", "王", "小东"}),
+    ],
+)
+def test_names_have_the_letters_that_file_names_have(charset, name, words):
+    assert words <= set(read(SpecificCharacterSet=charset, PatientName=name).patient_name)
+
+
+def test_what_else_tells_who_it_is_is_read_and_never_shown():
+    found = read(AccessionNumber="A-77", PatientBirthDate="19500102", OtherPatientIDs=["X1", "X2"])
+    assert found.identifiers == ("A-77", "19500102", "X1", "X2")
+    assert "19500102" not in repr(found)
+
+
 def test_the_beginning_of_a_file_is_enough():
     data = dicom_file(phantom(900, 800), PatientID="P-12")
     assert subject.read(data[: subject.BEGINNING_BYTES // 2]).patient_id == "P-12"
