@@ -164,7 +164,8 @@ class Layout:
         if self.table is not None:
             return self._nothing_beside_the_table(self.table)
         return (
-            self._half_label()
+            self._table_elsewhere()
+            or self._half_label()
             or self._nothing()
             or self._class_in_class()
             or self._half_split()
@@ -176,6 +177,18 @@ class Layout:
         if self._pictures:
             return None
         return Problem("no_layout", f"There is the table {shown(table)} and no image beside it.", entry=table)
+
+    def _table_elsewhere(self) -> Problem | None:
+        """What a table below says of splits and patients would be ignored without a word."""
+        if not self._tables:
+            return None
+        table = self._tables[0]
+        return Problem(
+            "ambiguous_layout",
+            f"The table {shown(table)} is not at the archive's top, where it would be read: other files lie above it.",
+            "Move the table into the folder that holds everything else, or leave it out, and make the archive again.",
+            entry=table,
+        )
 
     def unused(self) -> str:
         """A sentence about what is left out besides litter; empty where that is nothing."""

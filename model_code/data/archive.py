@@ -7,6 +7,7 @@ ever extracted to a path, so no name in an archive can point outside anything.
 from __future__ import annotations
 
 import dataclasses
+import lzma
 import re
 import zipfile
 import zlib
@@ -30,7 +31,7 @@ _FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}
 
 _PREAMBLE_BYTES = 132
 # What reading a damaged, encrypted or oddly compressed member ends in.
-MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
 
 _PERSON = re.compile(r"^person(\d+)_(virus|bacteria)_\d+", re.IGNORECASE)
 _NORMAL = re.compile(r"^(?:NORMAL(\d+)-)?IM-(\d+)-\d+", re.IGNORECASE)

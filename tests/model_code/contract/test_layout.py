@@ -133,7 +133,9 @@ REFUSED = {
     "DICOM in other folders": (["study/1.dcm", "study/IM0002"], "no_layout"),
     "the index of a medium": (["NORMAL/DICOMDIR", "PNEUMONIA/DICOMDIR"], "no_layout"),
     "a table without images": (["labels.csv", "readme.txt"], "no_layout"),
-    "a table that is not at the top": (["labels/labels.csv", "images/1.dcm"], "no_layout"),
+    "a table that is not at the top": (["labels/labels.csv", "images/1.dcm"], "ambiguous_layout"),
+    "a table below a file, and folders": (["README.txt", "c/labels.csv", "c/NORMAL/1.png", "c/PNEUMONIA/2.png"],
+                                          "ambiguous_layout"),
     "only litter": (["__MACOSX/NORMAL/1.jpg", ".DS_Store"], "no_layout"),
 }  # fmt: skip
 
