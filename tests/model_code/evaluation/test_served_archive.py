@@ -13,7 +13,7 @@ import tensorflow as tf
 from model_code import evaluate
 from model_code.data.patient_split import Radiograph
 from model_code.data.shards import write_shards
-from model_code.evaluation import engine_parity, served_archive
+from model_code.evaluation import float32_network, served_archive
 from model_code.evaluation.scoring import ExportedModel
 from model_code.export import litert, parity_limits
 from tests.model_code.conftest import SIZE
@@ -50,7 +50,7 @@ def engine(monkeypatch):
             return logit_of(pixels)[:, tf.newaxis]
 
     monkeypatch.setattr(litert, "signatures", signatures)
-    monkeypatch.setattr(engine_parity, "reference_network", lambda *_: Network())
+    monkeypatch.setattr(float32_network, "reference_network", lambda *_: Network())
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from model_code.imaging.decoding import batch_from_bytes
 from tests.model_code.conftest import SIZE
 from tests.model_code.serving.test_container_contract import IMAGES, container, laptop, saved
 
+pytestmark = pytest.mark.serving
+
 OLD_PAIR = """
 def input_handler(data, context):
     return '{"instances": [{"image_bytes": {"b64": "AAAA"}}]}'
@@ -76,8 +78,6 @@ def test_an_image_unlike_the_training_images_is_refused_and_named(place, doubtfu
 # Blocks as native code does, which gevent cannot interrupt: until the other end of a named pipe is opened.
 SLOW_ENGINE = """
 import pathlib
-
-pytestmark = pytest.mark.serving
 class ImageError(ValueError):
     pass
 def own_threads():
