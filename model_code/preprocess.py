@@ -335,9 +335,7 @@ def _decode_dicom(named: Candidate, encoded: bytes, digest: str, decode: Any, gr
         format="DICOM",
         mode=drawn.mode,
         exif=False,
-        border=perceptual_hash.border(pixels),
-        hash=perceptual_hash.perceptual_hash(pixels),
-        thumbnail=perceptual_hash.thumbnail(pixels),
+        **_fingerprints(pixels),
         groups=groups,
     )
     return Outcome(named, sha256=digest, facts=facts, pixels=pixels.tobytes())
@@ -363,6 +361,14 @@ def _check_contrast(pixels: perceptual_hash.Pixels) -> None:
         )
 
 
+def _fingerprints(pixels: perceptual_hash.Pixels) -> dict[str, Any]:
+    return {
+        "border": perceptual_hash.border(pixels),
+        "hash": perceptual_hash.perceptual_hash(pixels),
+        "thumbnail": perceptual_hash.thumbnail(pixels),
+    }
+
+
 def _facts(encoded: bytes, pixels: perceptual_hash.Pixels) -> Facts:
     width, height = image_dimensions(encoded)
     try:
@@ -379,9 +385,7 @@ def _facts(encoded: bytes, pixels: perceptual_hash.Pixels) -> Facts:
         format="PNG" if media_type(encoded) == PNG else "JPEG",
         mode=mode,
         exif=exif,
-        border=perceptual_hash.border(pixels),
-        hash=perceptual_hash.perceptual_hash(pixels),
-        thumbnail=perceptual_hash.thumbnail(pixels),
+        **_fingerprints(pixels),
     )
 
 

@@ -1,11 +1,10 @@
 """Settings of the HTTPS API: who may ask, how much, and what is kept."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from infra.settings.section import MAX_ENDPOINT_BYTES, MAX_IMAGE_BYTES, PageOrigin, Positive, Section
+from infra.settings.section import MAX_ENDPOINT_BYTES, MAX_IMAGE_BYTES, PageOrigin, Positive, Section, with_kind
 
 
 class ApiKeyAuthentication(Section):
@@ -64,9 +63,7 @@ class Api(Section):
     @field_validator("authentication", mode="before")
     @classmethod
     def _kind_is_named(cls, value: Any) -> Any:
-        if isinstance(value, Mapping) and "kind" not in value:
-            raise ValueError('kind is missing; it is "api_key", "iam" or "jwt"')
-        return value
+        return with_kind(value, '"api_key", "iam" or "jwt"')
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -23,6 +23,7 @@ from infra.settings.section import (
     SettingsError,
     TagName,
     TagValue,
+    with_kind,
 )
 
 
@@ -69,9 +70,7 @@ class Settings(Section):
     @field_validator("endpoint", mode="before")
     @classmethod
     def _kind_is_named(cls, value: Any) -> Any:
-        if isinstance(value, Mapping) and "kind" not in value:
-            raise ValueError('kind is missing; it is "serverless" or "realtime"')
-        return value
+        return with_kind(value, '"serverless" or "realtime"')
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -1,6 +1,7 @@
 """What groups of settings are made of: limits of services, types of values, and the error of a wrong one."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -40,3 +41,18 @@ class Section(BaseModel):
     """A group of settings: immutable, and closed to names it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def with_kind(value: Any, kinds: str) -> Any:
+    """A section of one of several kinds, before it is read.
+
+    Args:
+        value: as cdk.json has it.
+        kinds: those that there are, as a sentence goes on with them.
+
+    Raises:
+        ValueError: it does not say which it is.
+    """
+    if isinstance(value, Mapping) and "kind" not in value:
+        raise ValueError(f"kind is missing; it is {kinds}")
+    return value

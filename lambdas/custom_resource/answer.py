@@ -8,17 +8,37 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+NOTHING = "nothing to do"
+"""The reason of a request that needs nothing."""
 
 
-def send(event: dict[str, Any], status: str, reason: str) -> None:
-    """Answer a request.
+def respond(event: dict[str, Any], logger: Logger, act: Callable[[], str], failed: str) -> None:
+    """Do what a request asks for, and answer how that ended: an error of AWS is answered too.
 
     Args:
         event: the request.
-        status: `SUCCESS` or `FAILED`.
-        reason: one sentence, which CloudFormation shows where it failed.
+        logger: of the function.
+        act: does it, and says in a few words what was done.
+        failed: one sentence without its end, to which the error is added.
     """
+    try:
+        status, reason = "SUCCESS", act()
+    except (ClientError, BotoCoreError) as error:
+        status, reason = "FAILED", f"{failed}: {error}"
+    logger.info("answered", extra={"request": event["RequestType"], "status": status, "reason": reason})
+    _send(event, status, reason)
+
+
+def _send(event: dict[str, Any], status: str, reason: str) -> None:
+    """Answer `SUCCESS` or `FAILED`; CloudFormation shows the reason where it failed."""
     document = {
         "Status": status,
         "Reason": reason,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from lambdas.custom_resource import answer
 
@@ -37,22 +37,19 @@ def s3() -> S3Client:
 def handle(event: dict[str, Any], context: LambdaContext) -> None:
     """Handle one CloudFormation custom resource request."""
     del context
-    status, reason = "SUCCESS", "nothing to do"
-    if event["RequestType"] != "Delete":
-        try:
-            reason = _make(event["ResourceProperties"])
-        except (ClientError, BotoCoreError) as error:
-            status, reason = "FAILED", f"The key for hashes of patients could not be written: {error}"
-    logger.info("answered", extra={"request": event["RequestType"], "status": status, "reason": reason})
-    answer.send(event, status, reason)
+    failed = "The key for hashes of patients could not be written"
+    answer.respond(event, logger, lambda: _make(event), failed)
 
 
-def _make(properties: dict[str, Any]) -> str:
+def _make(event: dict[str, Any]) -> str:
     """Write a key unless there is one; what was done.
 
     A conditional write needs no right to read
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html, read 2026-11).
     """
+    if event["RequestType"] == "Delete":
+        return answer.NOTHING
+    properties = event["ResourceProperties"]
     try:
         s3().put_object(
             Bucket=properties["BucketName"],

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.custom_resource import answer
 
@@ -33,14 +32,14 @@ def s3() -> S3Client:
 def handle(event: dict[str, Any], context: LambdaContext) -> None:
     """Handle one CloudFormation custom resource request."""
     del context
-    status, reason = "SUCCESS", "nothing to do"
-    if event["RequestType"] != "Delete":
-        try:
-            reason = f"copied {_copy(event['ResourceProperties'])} files"
-        except (ClientError, BotoCoreError) as error:
-            status, reason = "FAILED", f"The files of this deployment could not be copied: {error}"
-    logger.info("answered", extra={"request": event["RequestType"], "status": status, "reason": reason})
-    answer.send(event, status, reason)
+    failed = "The files of this deployment could not be copied"
+    answer.respond(event, logger, lambda: _publish(event), failed)
+
+
+def _publish(event: dict[str, Any]) -> str:
+    if event["RequestType"] == "Delete":
+        return answer.NOTHING
+    return f"copied {_copy(event['ResourceProperties'])} files"
 
 
 def _copy(properties: dict[str, Any]) -> int:

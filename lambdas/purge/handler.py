@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.custom_resource import answer
 from lambdas.purge import packages
@@ -36,19 +35,20 @@ def sagemaker() -> SageMakerClient:
 def handle(event: dict[str, Any], context: LambdaContext) -> None:
     """Handle one CloudFormation custom resource request."""
     del context
+    what = "group could not be made" if event["RequestType"] == "Create" else "packages could not be deleted"
+    failed = f"The model {what}, of {event['ResourceProperties']['ModelPackageGroupName']}"
+    answer.respond(event, logger, lambda: _change(event), failed)
+
+
+def _change(event: dict[str, Any]) -> str:
+    """Make the group, or delete what is in it and the group; what was done."""
     properties, request = event["ResourceProperties"], event["RequestType"]
     group, owned = properties["ModelPackageGroupName"], event["ResourceType"] == "Custom::ModelPackageGroup"
-    status, reason = "SUCCESS", "nothing to do"
-    try:
-        if request == "Delete":
-            reason = f"deleted {packages.delete_all(sagemaker(), group)} model packages of {group}"
-            if owned:
-                packages.delete_group(sagemaker(), group)
-        elif request == "Create" and owned:
-            description, tags = properties["ModelPackageGroupDescription"], properties["Tags"]
-            reason = packages.create_group(sagemaker(), group, description, tags)
-    except (ClientError, BotoCoreError) as error:
-        what = "group could not be made" if request == "Create" else "packages could not be deleted"
-        status, reason = "FAILED", f"The model {what}, of {group}: {error}"
-    logger.info("answered", extra={"request": event["RequestType"], "status": status, "reason": reason})
-    answer.send(event, status, reason)
+    if request == "Delete":
+        deleted = packages.delete_all(sagemaker(), group)
+        if owned:
+            packages.delete_group(sagemaker(), group)
+        return f"deleted {deleted} model packages of {group}"
+    if request == "Create" and owned:
+        return packages.create_group(sagemaker(), group, properties["ModelPackageGroupDescription"], properties["Tags"])
+    return answer.NOTHING

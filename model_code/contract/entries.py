@@ -77,9 +77,14 @@ class Folders:
     shown: str = ""
 
 
-def look(name: str) -> Entry:
-    """What one entry is by its name, which ends with a separator where it is a folder."""
-    return look_closely(name)[0]
+def look(name: str, *, dicom: bool | None = None) -> Entry:
+    """What one entry is by its name, which ends with a separator where it is a folder; `dicom` as below."""
+    return look_closely(name, dicom=dicom)[0]
+
+
+def parts(name: str) -> tuple[str, ...]:
+    """Folders and file of a name, with separators of either kind, without what goes nowhere."""
+    return tuple(part for part in name.replace("\\", "/").split("/") if part not in {"", "."})
 
 
 def shown(name: str, limit: int = 200) -> str:
@@ -138,23 +143,23 @@ def _is_picture(lowered: str, dicom: bool | None) -> bool | None:
 @lru_cache(maxsize=8192)
 def _folders(parent: str) -> Folders:
     """What the folders of a path say."""
-    parts = [part for part in parent.split("/") if part not in {"", "."}]
-    if any(part.lower() in spoken.LITTER_FOLDERS or (part.startswith(".") and part != "..") for part in parts):
-        return Folders(len(parts), litter=True)
-    paths = {"/".join(parts[:depth]): spoken.words(parts[depth - 1]) for depth in range(len(parts), 0, -1)}
+    above = parts(parent)
+    if any(part.lower() in spoken.LITTER_FOLDERS or (part.startswith(".") and part != "..") for part in above):
+        return Folders(len(above), litter=True)
+    paths = {"/".join(above[:depth]): spoken.words(above[depth - 1]) for depth in range(len(above), 0, -1)}
     labels, half_labels = _labels(paths)
     below = [found for path, found in paths.items() if labels and path.startswith(labels[0][0])]
     subtypes = [spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS) for found in below]
     split, half_split = _split(paths)
     return Folders(
-        depth=len(parts),
+        depth=len(above),
         mask=_mask(list(paths.values())),
         labels=labels,
         half_labels=half_labels,
         subtype=next(filter(None, subtypes), ""),
         split=split,
         half_split=half_split,
-        shown=next((part for part in reversed(parts) if spoken.words(part) - spoken.PLAIN), parent),
+        shown=next((part for part in reversed(above) if spoken.words(part) - spoken.PLAIN), parent),
     )
 
 

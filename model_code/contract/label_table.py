@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from model_code.contract import layout_words as spoken
-from model_code.contract.entries import RSNA_IMAGES, RSNA_TABLE, shown
+from model_code.contract.entries import RSNA_IMAGES, RSNA_TABLE, parts, shown
 from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA
 
 MAX_TABLE_BYTES = 64 * 2**20
@@ -334,7 +334,7 @@ def _in_folder(table: Table, paths: Iterable[str]) -> list[str]:
 def _plain(path: str) -> str:
     """A path as people write it: no backslashes, nothing that goes nowhere, and a letter with its accent as one."""
     composed = unicodedata.normalize("NFC", path)  # macOS takes them apart
-    return "/".join(part for part in composed.replace("\\", "/").split("/") if part not in {"", "."})
+    return "/".join(parts(composed))
 
 
 def _by_file(table: Table, files: list[str]) -> Iterable[tuple[Row, list[str]]]:

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from model_code.contract.entries import DICOM_SUFFIXES, TABLES, Entry, Folders, Kind, look_closely, shown
+from model_code.contract.entries import DICOM_SUFFIXES, TABLES, Entry, Folders, Kind, look_closely, parts, shown
 from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA, SPLITS
 
 EXPECTED = "{train,val,test}/{NORMAL,PNEUMONIA}/<images>, or {NORMAL,PNEUMONIA}/<images>, at any depth"
@@ -104,8 +104,8 @@ class Layout:
     @property
     def table(self) -> str | None:
         """The table of labels: in the folder that all entries share, so at the top; None without one."""
-        top = [name for name in self._tables if _parts(name)[:-1] == self._shared]
-        return min(top, key=lambda name: (TABLES.index(_parts(name)[-1].lower()), name), default=None)
+        top = [name for name in self._tables if parts(name)[:-1] == self._shared]
+        return min(top, key=lambda name: (TABLES.index(parts(name)[-1].lower()), name), default=None)
 
     @property
     def pictures(self) -> int:
@@ -121,7 +121,7 @@ class Layout:
         """
         entry, folders = look_closely(name, dicom=dicom)
         if entry.kind not in {Kind.LITTER, Kind.FOLDER}:
-            self._add_place(_parts(name)[:-1])
+            self._add_place(parts(name)[:-1])
         self._pictures += entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM, Kind.UNLABELLED}
         if entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM} and entry.label:
             self._add_radiograph(entry, folders)
@@ -284,7 +284,3 @@ class Layout:
 
 def _several(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _parts(name: str) -> tuple[str, ...]:
-    return tuple(part for part in name.replace("\\", "/").split("/") if part not in {"", "."})

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 # Of files with the same content, one is used: that in test, else that in validation, else the least nested one.
 _FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}
 
-_PREAMBLE_BYTES = 132
+PREAMBLE_BYTES = 132
+"""So much of a file says whether it is DICOM (PS3.10, 7.1)."""
 # What reading a damaged, encrypted or oddly compressed member ends in.
 MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
 
@@ -217,7 +218,7 @@ def member_is_dicom(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
         return False
     try:
         with archive.open(info) as opened:
-            return is_dicom(opened.read(_PREAMBLE_BYTES))
+            return is_dicom(opened.read(PREAMBLE_BYTES))
     except MEMBER_ERRORS:
         return False
 
@@ -272,7 +273,7 @@ def _identities(archive: zipfile.ZipFile, table: Table, pictures: list[_Member])
     for one in pictures:
         try:
             with archive.open(one.info) as opened:
-                beginning = opened.read(_PREAMBLE_BYTES)
+                beginning = opened.read(PREAMBLE_BYTES)
                 if is_dicom(beginning):
                     found[one.path] = dicom_reader().identity(beginning + opened.read(dicom_reader().BEGINNING_BYTES))
         except MEMBER_ERRORS:

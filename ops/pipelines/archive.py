@@ -16,7 +16,7 @@ from model_code.contract.entries import Kind, look
 from model_code.contract.label_table import TableError
 from model_code.contract.labels import LABELS, SPLITS
 from model_code.contract.layout import Layout
-from model_code.data.archive import MEMBER_ERRORS, is_dicom, member_is_dicom
+from model_code.data.archive import MEMBER_ERRORS, PREAMBLE_BYTES, is_dicom, member_is_dicom
 from ops.base.errors import CommandError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def inspect(path: Path) -> Contents:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             files = [_File(one.filename, one.CRC, member_is_dicom(archive, one)) for one in members]
-            return _count(path, files, archive.read)
+            return _count(path, _layout(files), files, archive.read)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise CommandError(f"{path} is not a complete zip file: copy or download it again.") from error
     except MEMBER_ERRORS as error:
@@ -94,12 +94,12 @@ def pack(folder: Path, target: Path) -> Contents:
     """
     names = {entry.relative_to(folder).as_posix(): entry for entry in sorted(folder.rglob("*")) if entry.is_file()}
     files = [_File(name, entry.stat().st_size, _begins_dicom(name, entry)) for name, entry in names.items()]
-    contents = _count(folder, files, lambda name: names[name].read_bytes())
     layout = _layout(files)
+    contents = _count(folder, layout, files, lambda name: names[name].read_bytes())
     wanted = _PICTURES if layout.table else {Kind.RADIOGRAPH}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
         for one in files:
-            if one.name == layout.table or Layout().add(one.name, dicom=one.dicom).kind in wanted:
+            if one.name == layout.table or look(one.name, dicom=one.dicom).kind in wanted:
                 archive.write(names[one.name], f"chest_xray/{_zip_name(one.name)}")
     return contents
 
@@ -109,7 +109,7 @@ def _begins_dicom(name: str, path: Path) -> bool:
         return False
     try:
         with path.open("rb") as opened:
-            return is_dicom(opened.read(132))
+            return is_dicom(opened.read(PREAMBLE_BYTES))
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from error
 
@@ -125,14 +125,13 @@ def _layout(files: Iterable[_File]) -> Layout:
     return layout
 
 
-def _count(source: Path, files: list[_File], read: Callable[[str], bytes]) -> Contents:
+def _count(source: Path, layout: Layout, files: list[_File], read: Callable[[str], bytes]) -> Contents:
     """Count files by name and fingerprint; raises CommandError when nothing can be trained on them."""
-    layout = _layout(files)
     if problem := layout.problem():
         raise CommandError(f"{source}: {problem.detail} {problem.advice}")
     if layout.table is not None:
         return _count_by_table(source, layout.table, files, read)
-    entries = [(Layout().add(one.name, dicom=one.dicom), one.fingerprint) for one in files]
+    entries = [(look(one.name, dicom=one.dicom), one.fingerprint) for one in files]
     seen = {
         (entry.split or _NO_SPLIT, entry.label, entry.file, fingerprint)
         for entry, fingerprint in entries
@@ -143,7 +142,7 @@ def _count(source: Path, files: list[_File], read: Callable[[str], bytes]) -> Co
 
 
 def _count_by_table(source: Path, name: str, files: list[_File], read: Callable[[str], bytes]) -> Contents:
-    entries = {one.name: Layout().add(one.name, dicom=one.dicom) for one in files}
+    entries = {one.name: look(one.name, dicom=one.dicom) for one in files}
     pictures = {path: entry.label for path, entry in entries.items() if entry.kind in _PICTURES}
     try:
         table = label_table.read(name, read(name))

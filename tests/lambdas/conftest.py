@@ -3,8 +3,11 @@
 import hashlib
 import importlib
 import io
+import json
 import sys
+import threading
 import zipfile
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -48,6 +51,29 @@ def load_handler(monkeypatch):
         return module, getattr(module, function)
 
     return load
+
+
+@pytest.fixture
+def cloudformation():
+    """CloudFormation's end of a custom resource: the URL to answer at, and what was answered."""
+    received = []
+
+    class CloudFormation(BaseHTTPRequestHandler):
+        def do_PUT(self):
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), CloudFormation)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/answer", received
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture

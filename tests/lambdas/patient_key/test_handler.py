@@ -1,8 +1,6 @@
 """A key is made once, stays whatever is deployed, and is told to nobody."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import boto3
 import pytest
@@ -14,22 +12,9 @@ EXPECTED = {"Bucket": "artifacts", "Key": "keys/patients", "Body": ANY, "IfNoneM
 
 
 @pytest.fixture
-def make(load_handler, monkeypatch, context):
+def make(load_handler, monkeypatch, context, cloudformation):
     """Call the handler for one request; the stubber refuses every call to S3 that was not announced."""
-    received = []
-
-    class CloudFormation(BaseHTTPRequestHandler):
-        def do_PUT(self):
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), CloudFormation)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
+    url, received = cloudformation
     module, handle = load_handler("lambdas.patient_key.handler.handle")
     client = boto3.client("s3")
     monkeypatch.setattr(module, "s3", lambda: client)
@@ -37,7 +22,7 @@ def make(load_handler, monkeypatch, context):
     def call(request: str):
         event = {
             "RequestType": request,
-            "ResponseURL": f"http://127.0.0.1:{server.server_port}/answer",
+            "ResponseURL": url,
             "StackId": "stack",
             "RequestId": "request",
             "LogicalResourceId": "Made",
@@ -49,9 +34,6 @@ def make(load_handler, monkeypatch, context):
     with Stubber(client) as stubber:
         yield call, stubber, client
         stubber.assert_no_pending_responses()
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_a_key_is_random_as_long_as_jobs_expect_and_never_said(make, monkeypatch, capsys):

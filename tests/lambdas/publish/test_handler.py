@@ -1,9 +1,5 @@
 """What a deployment brings is copied to keys that stay, and CloudFormation hears about it whatever happens."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import boto3
 import pytest
 from botocore.stub import Stubber
@@ -15,22 +11,9 @@ FILES = [
 
 
 @pytest.fixture
-def publish(load_handler, monkeypatch, context):
+def publish(load_handler, monkeypatch, context, cloudformation):
     """Call the handler for one request; the stubber refuses every call to S3 that was not announced."""
-    received = []
-
-    class CloudFormation(BaseHTTPRequestHandler):
-        def do_PUT(self):
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), CloudFormation)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
+    url, received = cloudformation
     module, handle = load_handler("lambdas.publish.handler.handle")
     client = boto3.client("s3")
     monkeypatch.setattr(module, "s3", lambda: client)
@@ -38,7 +21,7 @@ def publish(load_handler, monkeypatch, context):
     def call(request: str):
         event = {
             "RequestType": request,
-            "ResponseURL": f"http://127.0.0.1:{server.server_port}/answer",
+            "ResponseURL": url,
             "StackId": "stack",
             "RequestId": "request",
             "LogicalResourceId": "Published",
@@ -50,9 +33,6 @@ def publish(load_handler, monkeypatch, context):
     with Stubber(client) as stubber:
         yield call, stubber
         stubber.assert_no_pending_responses()
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])

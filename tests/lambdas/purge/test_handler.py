@@ -1,9 +1,5 @@
 """Before a group of models goes, its versions go; CloudFormation hears about it whatever happens."""
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
 import boto3
 import pytest
 from botocore.stub import Stubber
@@ -13,35 +9,12 @@ ARN = f"arn:aws:sagemaker:us-east-1:123456789012:model-package/{GROUP}/"
 
 
 @pytest.fixture
-def answers():
-    """CloudFormation's end: the URL to answer at, and what was answered."""
-    received = []
-
-    class CloudFormation(BaseHTTPRequestHandler):
-        def do_PUT(self):
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *arguments):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), CloudFormation)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/answer", received
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-@pytest.fixture
-def purge(load_handler, monkeypatch, context, answers):
+def purge(load_handler, monkeypatch, context, cloudformation):
     """Call the handler for one request; the stubber refuses every call to SageMaker that was not announced."""
     module, handle = load_handler("lambdas.purge.handler.handle")
     client = boto3.client("sagemaker")
     monkeypatch.setattr(module, "sagemaker", lambda: client)
-    url, received = answers
+    url, received = cloudformation
 
     def call(request: str, **more: str):
         event = {
