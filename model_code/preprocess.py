@@ -127,7 +127,7 @@ def main(arguments: list[str]) -> None:
     position, hosts = job.place_among_hosts()
     path = job.only_file(job.processing_input("archive"), "*.zip")
     with open_archive(path) as archive:
-        listing = list_candidates(archive)
+        listing = list_candidates(archive, manifest.check_parameters(settings.archive_uri, settings.image_size))
     candidates = len(listing.candidates)
     processes = max(1, min(_processors(), candidates // hosts // _FILES_PER_PROCESS))
     # All hosts are of one type and count alike, so that each knows the others' shares.

@@ -16,10 +16,10 @@
                                       /        \\          not significantly worse than the model that serves
                           RegisterModel        QualityGateFailed
 
-This module, `monitoring`, `compiling`, `steps` and `quality_gate` are all that imports the SageMaker SDK. They run on a
-developer's machine, without credentials and without a network (`make pipeline`); deploying reads the committed JSON, in
-which `${...}` stands for what the stacks know. Everything an operator may change for one execution is a parameter
-(`contract.parameters`).
+This module, `monitoring`, `site_evaluation`, `compiling`, `steps` and `quality_gate` are all that imports the SageMaker
+SDK. They run on a developer's machine, without credentials and without a network (`make pipeline`); deploying reads the
+committed JSON, in which `${...}` stands for what the stacks know. Everything an operator may change for one execution
+is a parameter (`contract.parameters`).
 
 **Spot and tuning are chosen by deploying one file or another**, not by a parameter: CreateTrainingJob refuses
 `MaxWaitTimeInSeconds` without managed spot training and requires it with (sagemaker-python-sdk#4140), an expression
@@ -59,16 +59,16 @@ from sagemaker.core.workflow.functions import Join, JsonGet
 from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.pipeline import Pipeline
-from sagemaker.mlops.workflow.steps import CacheConfig, StepTypeEnum
+from sagemaker.mlops.workflow.steps import StepTypeEnum
 
 from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI
-from pipeline import monitoring
+from pipeline import monitoring, site_evaluation
 from pipeline.compiling import offline_session, parameter, text_of
 from pipeline.parameters import declared, hyperparameters
 from pipeline.processing import evaluate_request, preprocess_request, split_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
-from pipeline.steps import FunctionStep, RequestStep, call_retries, job_retries
+from pipeline.steps import CACHE, FunctionStep, RequestStep, call_retries, job_retries
 from pipeline.training import train_request, training_job
 from pipeline.tuning import tune_request
 
@@ -82,8 +82,6 @@ FILES: Mapping[tuple[bool, bool], Path] = {
 }
 
 ARTIFACTS = "s3://${ArtifactBucketName}/executions"
-# Artifacts must outlive this, or a cache hit points at objects that the bucket's lifecycle has removed.
-CACHE = CacheConfig(enable_caching=True, expire_after="P30D")
 JOB = ("DescribeProcessingJobResponse",)
 
 METRICS = PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json")
@@ -235,6 +233,7 @@ def _register(parameters: dict[str, Any], dataset: Any, serving: FunctionStep, e
             "DatasetReportUri": Join(on="/", values=[dataset["report"].S3Output.S3Uri, "dataset.json"]),
             "EvaluationReportUri": Join(on="/", values=[evaluation_uri, "report.html"]),
             "Backbone": parameters["Backbone"],
+            "ImageSize": parameters["ImageSize"].to_string(),
             "ComparedWithPackage": serving.output("ServingPackageArn"),
         },
     )
@@ -279,7 +278,7 @@ def compile_definition(*, spot: bool, tuning: bool) -> str:
 def main() -> None:
     """Write the definitions beside this module."""
     compiled = {path: compile_definition(spot=spot, tuning=tuning) for (spot, tuning), path in FILES.items()}
-    compiled[monitoring.FILE] = monitoring.compile_definition()
+    compiled |= {other.FILE: other.compile_definition() for other in (monitoring, site_evaluation)}
     for path, text in compiled.items():
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"wrote {path}\n")

@@ -1,4 +1,4 @@
-"""CreateProcessingJob requests of PreprocessImages, SplitDataset and EvaluateModel, and of MonitorModel.
+"""CreateProcessingJob requests of PreprocessImages, SplitDataset, EvaluateModel, EvaluateSite and MonitorModel.
 
 The jobs unpack the source archive, which arrives as one more input, and run a module of `model_code`. Those that see
 images need no network: SageMaker itself copies inputs and outputs, so the containers run isolated. MonitorModel sees
@@ -130,6 +130,41 @@ def evaluate_request(
         output_uris=output_uris,
         instance_type=instance_type,
         max_runtime_seconds=max_runtime_seconds,
+    )
+
+
+def evaluate_site_request(
+    *,
+    decoded_uri: Any,
+    model_uri: Any,
+    evaluation_uri: Any,
+    report_uri: Any,
+    arguments: Mapping[str, Any],
+    output_uri: Any,
+    instance_type: Any,
+    max_runtime_seconds: Any,
+) -> Request:
+    """The request that scores a registered model on a site's radiographs.
+
+    Args:
+        decoded_uri: S3 prefix of what PreprocessImages wrote.
+        model_uri: S3 URI of the artifact as it serves, one object.
+        evaluation_uri: S3 URI of the model's own evaluation.json, one object.
+        report_uri: S3 prefix of the dataset card and fingerprints of the model's own dataset. An input must exist, so
+            where there are none it is another object, which the script leaves alone.
+        arguments: command-line flags of `model_code.evaluate_site` without dashes, to their values as strings.
+        output_uri: S3 prefix of the document, the report and the scores.
+        instance_type: a SageMaker processing instance type without local disks (see `_job`).
+        max_runtime_seconds: SageMaker stops the job after this time.
+    """
+    return _job(
+        module="evaluate_site",
+        arguments=arguments,
+        inputs={"decoded": decoded_uri, "model": model_uri, "evaluation": evaluation_uri, "report": report_uri},
+        output_uris={"site": output_uri},
+        instance_type=instance_type,
+        max_runtime_seconds=max_runtime_seconds,
+        role="${SiteRoleArn}",
     )
 
 

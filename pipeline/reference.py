@@ -12,6 +12,8 @@ from model_code.contract.parameters import (
     INPUT_ARCHIVE_SENTENCE,
     INPUT_ARCHIVE_URI,
     MONITORING,
+    SITE,
+    SITE_REQUIRED,
     TRAINING,
     Parameter,
 )
@@ -31,6 +33,8 @@ def page(text: str) -> str:
     """
     archive = f"| `{INPUT_ARCHIVE_URI}` | {INPUT_ARCHIVE_SENTENCE} | | |"
     text = _with(text, "training parameters", "\n".join([_HEAD, archive, *_rows(TRAINING.values())]))
+    required = [f"| `{name}` | {sentence} | | |" for name, sentence in SITE_REQUIRED.items()]
+    text = _with(text, "site evaluation parameters", "\n".join([_HEAD, *required, *_rows(SITE.values())]))
     return _with(text, "monitoring parameters", "\n".join([_HEAD, *_rows(MONITORING.values())]))
 
 

@@ -14,6 +14,9 @@ from sagemaker.mlops.workflow.retry import (
 )
 from sagemaker.mlops.workflow.steps import CacheConfig, ConfigurableRetryStep, Step, StepTypeEnum
 
+# Artifacts must outlive this, or a cache hit points at objects that the bucket's lifecycle has removed.
+CACHE = CacheConfig(enable_caching=True, expire_after="P30D")
+
 
 class RequestStep(ConfigurableRetryStep):  # type: ignore[misc]  # the SDK carries no types
     """A step that carries its API request as it is sent, so that compiling needs neither credentials nor a network.

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from infra.settings.api import Api
 from infra.settings.endpoint import Asynchronous, Batch, RealtimeEndpoint, ServerlessEndpoint
 from infra.settings.instance_types import is_gpu
-from infra.settings.pipelines import Monitoring, Pipeline
+from infra.settings.pipelines import Monitoring, Pipeline, SiteEvaluation
 from infra.settings.platform import Archive, Buckets, Budget, Containers, Network, PowertoolsLayer
 from infra.settings.section import (
     MAX_SERVERLESS_IMAGE_BYTES,
@@ -50,6 +50,7 @@ class Settings(Section):
     network: Network
     archive: Archive
     pipeline: Pipeline
+    site_evaluation: SiteEvaluation
     endpoint: Annotated[ServerlessEndpoint | RealtimeEndpoint, Field(discriminator="kind")]
     asynchronous: Asynchronous | None = None
     batch: Batch

@@ -7,7 +7,16 @@ from pydantic.alias_generators import to_pascal
 
 from infra.settings.instance_types import InstanceType
 from infra.settings.section import Section
-from model_code.contract.parameters import HYPERPARAMETERS, MONITORING, SPOT, TRAINING, TUNING, Parameter
+from model_code.contract.parameters import (
+    HYPERPARAMETERS,
+    MONITORING,
+    SITE,
+    SITE_REFUSALS,
+    SPOT,
+    TRAINING,
+    TUNING,
+    Parameter,
+)
 
 
 def _annotation(one: Parameter) -> Any:
@@ -53,6 +62,25 @@ class Pipeline(_Parameters):  # type: ignore[misc]  # its fields are those of `c
         if self.tuning and self.tuning_jobs < self.tuning_parallel_jobs:
             raise ValueError("tuning_jobs must not be below tuning_parallel_jobs: no more can run at once than in all")
         return self
+
+
+class SiteEvaluation(Section):
+    """What a registered model has to be on a site's own radiographs, and whether a release asks for that."""
+
+    # Limit of a site evaluation; the others are those of `pipeline`.
+    max_refused_share: Annotated[float, Field(ge=0, le=1)]
+    # Whether a version is released only when an evaluation on a site's radiographs called it usable.
+    required_for_release: bool
+
+    def defaults(self, pipeline: Pipeline) -> dict[str, str | int | float]:
+        """Parameter names of the site evaluation pipeline's definition, and the values they have by default.
+
+        Args:
+            pipeline: settings of the training pipeline, which give those of the parameters that both have.
+        """
+        shared = pipeline.model_dump(by_alias=True)
+        given = {name: shared[name] for name, one in SITE.items() if one.setting and name in shared}
+        return {**given, SITE_REFUSALS: self.max_refused_share}
 
 
 # Settings that are defaults of the monitoring pipeline's parameters.

@@ -16,6 +16,8 @@ from infra.storage.ttl_table import ExpiringTable
 CAPTURE_PREFIX = "capture"
 # The code of executions, likewise.
 CODE_PREFIX = "code"
+# What models were found to do on the radiographs of sites, by version, likewise.
+SITE_EVALUATIONS = "site-evaluations"
 # The object with the key for hashes of patients, likewise.
 PATIENT_KEY = "keys/patients"
 
@@ -45,6 +47,10 @@ class DataStack(Stack):
                 s3.LifecycleRule(
                     id="Uploads", prefix="incoming/", expiration=Duration.days(settings.buckets.incoming_days)
                 ),
+                # A model was evaluated on them: what was found is kept, the patients' images are not.
+                s3.LifecycleRule(
+                    id="Evaluations", prefix="evaluations/", expiration=Duration.days(settings.buckets.incoming_days)
+                ),
                 # Single images on their way to the endpoint, which nobody needs once they are answered.
                 s3.LifecycleRule(
                     id="Images",
@@ -69,7 +75,7 @@ class DataStack(Stack):
         )
         # Readers' labels are ground truth that no training makes again.
         self.predictions = ExpiringTable(self, "Predictions", key=self.key, retain=settings.retain)
-        self.data.write_once_by(f"{settings.name}-training-Trigger", "datasets/*")
+        self.data.write_once_by(f"{settings.name}-training-Trigger", "datasets/*", "evaluations/*")
         self.artifacts = EncryptedBucket(
             self,
             "Artifacts",

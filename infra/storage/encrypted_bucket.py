@@ -91,15 +91,15 @@ class EncryptedBucket(Construct):
         """
         self.bucket.add_cors_rule(allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(origins), max_age=3600)
 
-    def write_once_by(self, role_name_prefix: str, keys: str) -> None:
+    def write_once_by(self, role_name_prefix: str, *keys: str) -> None:
         """Deny everybody else to write keys, whatever their own policies allow.
 
         Args:
             role_name_prefix: start of the writing role's name. The rest is generated in a stack that needs this
                 bucket first.
-            keys: pattern of the keys.
+            keys: patterns of the keys.
         """
-        self._deny_others("WrittenByOneRole", ["s3:PutObject"], role_name_prefix, keys)
+        self._deny_others("WrittenByOneRole", ["s3:PutObject"], role_name_prefix, *keys)
 
     def keep_secret(self, key: str, *, writer_name_prefix: str, reader_name_prefix: str) -> None:
         """Deny everybody but one role to write a key, and everybody but another to read it.
@@ -112,7 +112,7 @@ class EncryptedBucket(Construct):
         self._deny_others("SecretWrittenByOneRole", ["s3:PutObject"], writer_name_prefix, key)
         self._deny_others("SecretReadByOneRole", ["s3:GetObject", "s3:GetObjectVersion"], reader_name_prefix, key)
 
-    def _deny_others(self, sid: str, actions: list[str], role_name_prefix: str, keys: str) -> None:
+    def _deny_others(self, sid: str, actions: list[str], role_name_prefix: str, *keys: str) -> None:
         stack = Stack.of(self)
         names = [
             stack.format_arn(service="iam", region="", resource="role", resource_name=f"{role_name_prefix}*"),
@@ -125,7 +125,7 @@ class EncryptedBucket(Construct):
                 effect=iam.Effect.DENY,
                 principals=[iam.AnyPrincipal()],
                 actions=actions,
-                resources=[self.bucket.arn_for_objects(keys)],
+                resources=[self.bucket.arn_for_objects(one) for one in keys],
                 conditions={"ArnNotLike": {"aws:PrincipalArn": names}},
             )
         )

@@ -27,7 +27,8 @@ class ModelRegistry(Construct):
         self.name = name
         stack = Stack.of(self)
         self._group = stack.format_arn(service="sagemaker", resource="model-package-group", resource_name=name)
-        self._packages = stack.format_arn(service="sagemaker", resource="model-package", resource_name=f"{name}/*")
+        self.packages_arn = stack.format_arn(service="sagemaker", resource="model-package", resource_name=name)
+        self._packages = f"{self.packages_arn}/*"
         removal = removal_policy(retain=settings.retain)
         if not is_available("AWS::SageMaker::ModelPackageGroup", settings.region):
             self._make_by_a_function(removal, settings)

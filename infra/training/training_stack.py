@@ -18,6 +18,7 @@ from infra.storage.data_stack import DataStack
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
 from infra.training.patient_key import PatientKey
+from infra.training.site_evaluation import SiteEvaluation
 from infra.training.source_code import SourceCode
 from infra.training.training_pipeline import TrainingPipeline
 
@@ -64,34 +65,48 @@ class TrainingStack(Stack):
             environment={"ENDPOINT_NAME": settings.name, "NOTHING_SERVED_URI": self.source_code.uri},
             settings=settings,
         )
+        placeholders = {
+            "DataBucketName": data.data.name,
+            "ArtifactBucketName": data.artifacts.name,
+            "DataKeyArn": data.key.key_arn,
+            "ArtifactKeyArn": data.key.key_arn,
+            "DecodeRoleArn": decode_role.role_arn,
+            "StepRoleArn": step_role.role_arn,
+            "ProcessingImageUri": images.training(settings.pipeline.processing_instance_type),
+            "TrainingImageUri": images.training(settings.pipeline.training_instance_type),
+            "ServingImageUri": images.serving(serving_instance),
+            "SourceCodeUri": self.source_code.uri,
+            "SourceCodeName": self.source_code.name,
+            "SourceRevision": source_revision(),
+            "EngineLibraryUri": self.source_code.engine_library_uri,
+            "DicomLibraryUri": self.source_code.dicom_library_uri,
+            "PatientKeyUri": self.patient_key.uri,
+            "ModelPackageGroupName": self.registry.name,
+            "FindServingModelFunctionArn": self.serving.function_arn,
+        }
         self.pipeline = TrainingPipeline(
             self,
             "Pipeline",
             name=settings.name,
-            placeholders={
-                "DataBucketName": data.data.name,
-                "ArtifactBucketName": data.artifacts.name,
-                "DataKeyArn": data.key.key_arn,
-                "ArtifactKeyArn": data.key.key_arn,
-                "DecodeRoleArn": decode_role.role_arn,
-                "StepRoleArn": step_role.role_arn,
-                "ProcessingImageUri": images.training(settings.pipeline.processing_instance_type),
-                "TrainingImageUri": images.training(settings.pipeline.training_instance_type),
-                "ServingImageUri": images.serving(serving_instance),
-                "SourceCodeUri": self.source_code.uri,
-                "SourceCodeName": self.source_code.name,
-                "SourceRevision": source_revision(),
-                "EngineLibraryUri": self.source_code.engine_library_uri,
-                "DicomLibraryUri": self.source_code.dicom_library_uri,
-                "PatientKeyUri": self.patient_key.uri,
-                "ModelPackageGroupName": self.registry.name,
-                "FindServingModelFunctionArn": self.serving.function_arn,
-            },
+            placeholders=placeholders,
             network=network.for_jobs() if network else None,
             settings=settings.pipeline,
         )
+        self.site_evaluation = SiteEvaluation(
+            self,
+            "SiteEvaluation",
+            placeholders=placeholders,
+            decode_role=decode_role,
+            artifacts=data.artifacts,
+            key=data.key,
+            source_code=self.source_code,
+            images=images,
+            network=network,
+            settings=settings,
+        ).pipeline
         # An execution needs them from the first moment.
-        self.pipeline.node.add_dependency(self.source_code, self.patient_key)
+        for pipeline in (self.pipeline, self.site_evaluation):
+            pipeline.node.add_dependency(self.source_code, self.patient_key)
         self.trigger = Function(
             self,
             "Trigger",
@@ -100,6 +115,8 @@ class TrainingStack(Stack):
             timeout_seconds=300,  # S3 copies an archive of 5 GB within the call that asks for it
             environment={
                 "PIPELINE_NAME": self.pipeline.name,
+                "SITE_PIPELINE_NAME": self.site_evaluation.name,
+                "MODEL_PACKAGES_ARN": self.registry.packages_arn,
                 "DATA_BUCKET_NAME": data.data.name,
                 "NOTIFICATION_TOPIC_ARN": self.notifications.topic_arn,
                 "MAX_ARCHIVE_BYTES": str(settings.archive.max_bytes),
@@ -143,7 +160,7 @@ class TrainingStack(Stack):
             )
 
         decode_role.write_logs("ProcessingJobs")
-        data.data.grant_read(decode_role, "datasets/*")
+        data.data.grant_read(decode_role, "datasets/*", "evaluations/*")
         data.artifacts.grant_write(decode_role, "executions/*")
         self.patient_key.grant_read(decode_role)
 
@@ -169,15 +186,22 @@ class TrainingStack(Stack):
         grant_describe(self.serving, name=settings.name)
         self.registry.grant_read(self.serving)
 
-        data.data.grant_find(self.trigger)
-        data.data.grant_read(self.trigger, "incoming/*", "datasets/*")
-        data.data.grant_write(self.trigger, "datasets/*", "incoming/*.rejected.json")
-        self.pipeline.grant_start(self.trigger)
-        if settings.monitoring.retrain:
-            self.pipeline.grant_look_back(self.trigger)
-        self.notifications.grant_publish(self.trigger)
+        self._grant_trigger(data, settings)
 
         CfnOutput(self, "PipelineName", value=self.pipeline.name)
+        CfnOutput(self, "SiteEvaluationPipelineName", value=self.site_evaluation.name)
         CfnOutput(self, "ModelPackageGroupName", value=self.registry.name)
         CfnOutput(self, "NotificationTopicArn", value=self.notifications.topic_arn)
         CfnOutput(self, "TriggerFunctionName", value=self.trigger.function_name)
+
+    def _grant_trigger(self, data: DataStack, settings: Settings) -> None:
+        """What the function may do that takes archives in."""
+        data.data.grant_find(self.trigger)
+        data.data.grant_read(self.trigger, "incoming/*", "datasets/*", "evaluations/*")
+        data.data.grant_write(self.trigger, "datasets/*", "evaluations/*", "incoming/*.rejected.json")
+        self.pipeline.grant_start(self.trigger)
+        self.site_evaluation.grant_start(self.trigger)
+        self.registry.grant_read(self.trigger)  # which model an archive is to evaluate
+        if settings.monitoring.retrain:
+            self.pipeline.grant_look_back(self.trigger)
+        self.notifications.grant_publish(self.trigger)

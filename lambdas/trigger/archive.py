@@ -85,8 +85,8 @@ def check_size(size: int, limits: Limits) -> None:
         )
 
 
-def inspect(archive: BinaryIO, size: int, limits: Limits) -> Summary:
-    """Read the central directory of a seekable archive of `size` bytes and judge it.
+def inspect(archive: BinaryIO, size: int, limits: Limits, purpose: str = "train") -> Summary:
+    """Read the central directory of a seekable archive of `size` bytes and judge whether it serves the purpose.
 
     Raises:
         Rejection: with the reason and, where one entry is at fault, its name.
@@ -109,7 +109,7 @@ def inspect(archive: BinaryIO, size: int, limits: Limits) -> Summary:
             )
         layout.add(entry.filename)
     _check_overlap(entries, directory)
-    if problem := layout.problem():
+    if problem := layout.problem(purpose):
         raise Rejection.of(problem)
     return Summary(len(entries), total, _images(layout), masks=layout.masks, unlabelled=_unlabelled(layout))
 

@@ -15,7 +15,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_sagemaker.client import SageMakerClient
@@ -29,6 +29,8 @@ COPY_CONCURRENCY = 16
 _COPY = TransferConfig(
     multipart_threshold=256 * _MIB, multipart_chunksize=64 * _MIB, max_concurrency=COPY_CONCURRENCY, use_threads=True
 )
+# By purpose. Jobs tell it by the folder too (model_code/data/manifest.py).
+_FOLDERS = {"train": "datasets", "evaluate": "evaluations"}
 _KEY = re.compile(r"datasets/[0-9a-f]{64}/archive\.zip")
 _PARAMETER = "InputArchiveUri"
 _TRAINING = "TrainModel"  # pipeline/definition.py
@@ -38,8 +40,9 @@ _DISPLAY_NAME_CHARACTERS = 82  # StartPipelineExecution: [a-zA-Z0-9](-*[a-zA-Z0-
 
 
 def keep(s3: S3Client, upload: Upload) -> str:
-    """Copy the upload to `datasets/<token>/archive.zip` unless it is there already; returns the copy's S3 URI."""
-    key = f"datasets/{upload.token}/archive.zip"
+    """Copy the upload to `datasets/<token>/archive.zip`, or `evaluations/...` where a model is to be evaluated on it,
+    unless it is there already; returns the copy's S3 URI."""
+    key = f"{_FOLDERS[upload.purpose]}/{upload.token}/archive.zip"
     if not _kept(s3, upload, key):
         s3.copy(
             CopySource={"Bucket": upload.bucket, "Key": upload.key, "VersionId": upload.version_id},
@@ -114,9 +117,16 @@ def _has_trained(sagemaker: SageMakerClient, execution_arn: str) -> bool:
 
 
 def start(
-    sagemaker: SageMakerClient, pipeline_name: str, archive_uri: str, *, token: str, name: str, description: str
+    sagemaker: SageMakerClient,
+    pipeline_name: str,
+    archive_uri: str,
+    *,
+    token: str,
+    name: str,
+    description: str,
+    parameters: Mapping[str, str] | None = None,
 ) -> str:
-    """Start the pipeline on a copy; returns the execution's ARN.
+    """Start a pipeline on a copy; returns the execution's ARN.
 
     Args:
         sagemaker: boto3's client.
@@ -125,12 +135,14 @@ def start(
         token: makes it idempotent: the same token gives the same execution, however often asked.
         name: shown in SageMaker Studio.
         description: what started it.
+        parameters: of the pipeline, besides the archive.
     """
+    given = {_PARAMETER: archive_uri, **(parameters or {})}
     answer = sagemaker.start_pipeline_execution(
         PipelineName=pipeline_name,
         PipelineExecutionDisplayName=name,
         PipelineExecutionDescription=description,
-        PipelineParameters=[{"Name": "InputArchiveUri", "Value": archive_uri}],
+        PipelineParameters=[{"Name": key, "Value": value} for key, value in given.items()],
         ClientRequestToken=token,
     )
     return answer["PipelineExecutionArn"]

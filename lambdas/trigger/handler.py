@@ -1,6 +1,7 @@
 """Trigger: an archive uploaded under `incoming/` starts the pipeline once, or is refused with a report.
 
-Where settings say so, the drift alarm starts it too, on the newest dataset that has trained.
+One under `incoming/evaluate/<version>/` starts the pipeline that evaluates that version of the model on it. Where
+settings say so, the drift alarm starts training too, on the newest dataset that has trained.
 
 Invoked asynchronously by EventBridge. Anything unexpected raises, so that Lambda delivers the event again (twice) and
 then hands it to the dead-letter queue; repeats are harmless. Of an archive only its directory is read.
@@ -44,6 +45,8 @@ def intake() -> Intake:
     return Intake(
         **clients(),
         pipeline_name=environment.pipeline_name,
+        site_pipeline_name=environment.site_pipeline_name,
+        packages_arn=environment.model_packages_arn,
         topic_arn=environment.notification_topic_arn,
         limits=Limits(
             max_archive_bytes=environment.max_archive_bytes,

@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lambdas.trigger import dataset, report, upload
+from lambdas.trigger import dataset, evaluated_model, report, upload
 from lambdas.trigger.archive import Limits, Summary, check_size, inspect
 from lambdas.trigger.ranged import RangedObject, ReadBudgetExceededError
 from lambdas.trigger.rejection import Reason, Rejection
@@ -27,6 +27,8 @@ class Intake:
     sagemaker: SageMakerClient
     sns: SNSClient
     pipeline_name: str
+    site_pipeline_name: str
+    packages_arn: str
     topic_arn: str
     limits: Limits
 
@@ -40,7 +42,10 @@ class Intake:
         if found is None:
             return {"status": "gone", "key": announced.key}
         outcome = {"key": found.key, "version_id": found.version_id}
+        pipeline, parameters = self.pipeline_name, dict[str, str]()
         try:
+            if found.purpose == "evaluate":
+                pipeline, parameters = self.site_pipeline_name, self._evaluated(found)
             summary = self._validate(found)
         except Rejection as rejection:
             first = report.publish(self.s3, self.sns, self.topic_arn, found, rejection)
@@ -48,11 +53,12 @@ class Intake:
         archive_uri = dataset.keep(self.s3, found)
         execution_arn = dataset.start(
             self.sagemaker,
-            self.pipeline_name,
+            pipeline,
             archive_uri,
             token=found.token,
             name=dataset.display_name(found),
             description=f"{found.uri} version {found.version_id}",
+            parameters=parameters,
         )
         return {
             "status": "started",
@@ -65,11 +71,14 @@ class Intake:
             **outcome,
         }
 
+    def _evaluated(self, found: Upload) -> dict[str, str]:
+        return evaluated_model.parameters(self.sagemaker, self.packages_arn, found)
+
     def _validate(self, found: Upload) -> Summary:
         check_size(found.size, self.limits)
         raw = RangedObject(self.s3, found, budget=self.limits.read_budget)
         try:
             # The reader's blocks are the buffer; BufferedReader only makes `read(n)` return n bytes.
-            return inspect(io.BufferedReader(raw), found.size, self.limits)
+            return inspect(io.BufferedReader(raw), found.size, self.limits, found.purpose)
         except ReadBudgetExceededError as error:
             raise Rejection(Reason.DAMAGED_DIRECTORY, f"The zip's directory does not fit the file: {error}.") from error

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     AMBIGUOUS_LAYOUT = "ambiguous_layout"
     SPLIT_MISSING = "split_missing"
     CLASS_MISSING = "class_missing"
+    NO_SUCH_MODEL = "no_such_model"
 
 
 _UPLOAD_AGAIN = "Test the file where it was made (`unzip -t archive.zip`), then upload it again."
@@ -56,6 +57,8 @@ ADVICE: dict[Reason, str] = {
     Reason.LINK: "Replace links by the files they point to (`zip -r` without `-y` does so), then upload it again.",
     Reason.ENCRYPTED: "Make the archive again without a password; it is encrypted in the bucket anyway.",
     Reason.UNSUPPORTED_COMPRESSION: "Make the archive again with the ordinary method (deflate) or without compression.",
+    Reason.NO_SUCH_MODEL: "`cxr models` lists the versions; `cxr evaluate ARCHIVE --model VERSION` uploads an archive "
+    "for one of them, as a key incoming/evaluate/VERSION/NAME.zip does.",
     # Unless the layout's problem brings its own.
     Reason.NO_LAYOUT: LAYOUT_ADVICE,
     Reason.AMBIGUOUS_LAYOUT: LAYOUT_ADVICE,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import HeadObjectRequestTypeDef
 
 INCOMING_PREFIX = "incoming/"
+EVALUATE_PREFIX = "incoming/evaluate/"
+"""Below a folder here that is a version's number: archives to evaluate that version on."""
 ARCHIVE_SUFFIX = ".zip"
 
 # HEAD has no body, so a missing object is only a status: 404, or 405 when the version is a delete marker.
@@ -45,6 +47,11 @@ class Upload:
     def token(self) -> str:
         """64 hexadecimal characters that stand for this version: folder of its copy and ClientRequestToken."""
         return hashlib.sha256(f"{self.bucket}\n{self.key}\n{self.version_id}".encode()).hexdigest()
+
+    @property
+    def purpose(self) -> str:
+        """What it was uploaded for: `evaluate` a model, or `train` one."""
+        return "evaluate" if self.key.startswith(EVALUATE_PREFIX) else "train"
 
     @property
     def uri(self) -> str:

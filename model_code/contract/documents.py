@@ -15,6 +15,7 @@ METADATA = 1
 REFERENCE = 1
 MANIFEST = 1
 ANSWER = 1
+SITE_EVALUATION = 1
 
 
 class DocumentError(ValueError):
@@ -108,6 +109,32 @@ class Evaluation(TypedDict):
     gates: dict[str, Any]
 
 
+class SiteEvaluation(TypedDict):
+    """site_evaluation.json of EvaluateSite: a registered model on the radiographs of a site.
+
+    `images` counts what became of the archive's files, `known` those that the model has seen; None where its dataset
+    left no fingerprints. `evaluation` has the members of `Evaluation` that need no training, of the images that were
+    answered; `own` and `differences` are figures by name.
+    """
+
+    schema: int
+    model_version: int
+    dataset_sha256: str
+    threshold: float
+    archive_uri: str
+    execution: str
+    created: str
+    verdict: dict[str, Any]
+    judgements: list[dict[str, Any]]
+    images: dict[str, int]
+    known: dict[str, int] | None
+    dropped: list[dict[str, Any]]
+    refused_share: Figure
+    evaluation: dict[str, Any]
+    own: dict[str, Figure]
+    differences: dict[str, Figure]
+
+
 class Reference(TypedDict):
     """reference.json of EvaluateModel: what predictions of the model are compared with."""
 
@@ -180,6 +207,15 @@ def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
         DocumentError: it is of a later number, or none.
     """
     return cast("Evaluation", _current(document, "evaluation", EVALUATION, {}))
+
+
+def read_site_evaluation(document: Mapping[str, Any]) -> SiteEvaluation:
+    """An evaluation on a site's radiographs.
+
+    Raises:
+        DocumentError: it is of a later number, or none.
+    """
+    return cast("SiteEvaluation", _current(document, "site evaluation", SITE_EVALUATION, {}))
 
 
 def read_reference(document: Mapping[str, Any]) -> Reference:

@@ -215,20 +215,21 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
         raise TableError(f"The table {shown(table.name)} does not fit the images: {'; '.join(problems)}.")
 
 
-def refuse_one_class(table: Table, labelled: Iterable[tuple[str | None, str]]) -> None:
-    """Refuse a table without both classes to train on.
+def refuse_one_class(table: Table, labelled: Iterable[tuple[str | None, str]], purpose: str = "train") -> None:
+    """Refuse a table without both classes to train, or evaluate, on.
 
     Args:
         table: of the archive.
         labelled: split or None, and label, of each image.
+        purpose: one of `layout.PURPOSES`.
 
     Raises:
         TableError: naming the class that is missing.
     """
-    counts = Counter(label for split, label in labelled if split in {"train", None})
+    counts = Counter(label for split, label in labelled if split in {"train", None} or purpose == "evaluate")
     for label in LABELS:
         if not counts[label]:
-            raise TableError(f"The table {shown(table.name)} has no {label} image to train on.")
+            raise TableError(f"The table {shown(table.name)} has no {label} image to {purpose} on.")
 
 
 def _some(names: list[str]) -> str:

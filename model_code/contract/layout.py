@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from model_code.contract.entries import DICOM_SUFFIXES, TABLES, Entry, Folders, Kind, look_closely, parts, shown
 from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA, SPLITS
 
+PURPOSES = ("train", "evaluate")
+"""What an archive is for: to train on, or to evaluate a model on, which needs both classes and no split."""
 EXPECTED = "{train,val,test}/{NORMAL,PNEUMONIA}/<images>, or {NORMAL,PNEUMONIA}/<images>, at any depth"
 ADVICE = (
     f"Arrange the images as {EXPECTED}, as .jpeg, .jpg, .png or DICOM files, or put a table {TABLES[0]} beside them, "
@@ -159,8 +161,8 @@ class Layout:
         if folders.half_split is not None:
             self._half_splits[folders.half_split] += 1
 
-    def problem(self) -> Problem | None:
-        """Why nothing can be trained on what was added; None when something can."""
+    def problem(self, purpose: str = "train") -> Problem | None:
+        """Why what was added does not serve the purpose, one of `PURPOSES`; None when it does."""
         if self.table is not None:
             return self._nothing_beside_the_table(self.table)
         return (
@@ -169,8 +171,8 @@ class Layout:
             or self._nothing()
             or self._class_in_class()
             or self._half_split()
-            or self._without_train()
-            or self._without_a_class()
+            or (self._without_train() if purpose == "train" else None)
+            or self._without_a_class(purpose)
         )
 
     def _nothing_beside_the_table(self, table: str) -> Problem | None:
@@ -272,13 +274,14 @@ class Layout:
         present = " and ".join(f"{split}/" for split in SPLITS if split in found)
         return Problem("split_missing", f"There are images in {present} and none in train/.")
 
-    def _without_a_class(self) -> Problem | None:
+    def _without_a_class(self, purpose: str) -> Problem | None:
+        splits = SPLITS if purpose == "evaluate" else ("train",)
         for label in LABELS:
-            if self.labelled[("train", label)] or self.labelled[(None, label)]:
+            if any(self.labelled[(split, label)] for split in (*splits, None)):
                 continue
-            place = f"train/{label}/" if any(split for split, _ in self.labelled) else label
+            place = f"train/{label}/" if purpose == "train" and any(split for split, _ in self.labelled) else label
             elsewhere = f"; there are images in {self._elsewhere()}" if self.unlabelled else ""
-            return Problem("class_missing", f"No {label} image to train on was found{elsewhere}.", entry=place)
+            return Problem("class_missing", f"No {label} image to {purpose} on was found{elsewhere}.", entry=place)
         return None
 
 

@@ -6,6 +6,7 @@ pages of documentation come from here.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -18,6 +19,13 @@ Value = str | int | float
 # No default: a start names its data.
 INPUT_ARCHIVE_URI = "InputArchiveUri"
 INPUT_ARCHIVE_SENTENCE = "the archive: an immutable copy below `datasets/`; required"
+# Nor has what an evaluation on a site's radiographs is about: the trigger reads the last two in the registry.
+SITE_REQUIRED: Mapping[str, str] = {
+    INPUT_ARCHIVE_URI: "the site's archive: an immutable copy below `evaluations/`; required",
+    "ModelVersion": "number of the model package in its group; required",
+    "ModelUri": "its artifact, as it serves; required",
+    "EvaluationUri": "its own evaluation.json, which the site's is set beside; required",
+}
 
 _INSTANCE_TYPE = r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9]+$"
 
@@ -365,6 +373,34 @@ MONITORING = _by_name(
     ),
     Parameter("ProcessingInstanceType", "ml.m5.large", "instance of MonitorModel", pattern=_INSTANCE_TYPE),
     Parameter("MaxRuntimeSeconds", 1800, "longest run of MonitorModel", least=600, greatest=86_400),
+)
+# A site is held to what a model must keep to be registered, and to one limit more.
+SITE_GATES: Mapping[str, Gate] = {
+    name: GATES[name] for name in ("MinAuroc", "MinSensitivity", "MinSpecificity", "MaxCalibrationError")
+}
+SITE_REFUSALS = "MaxRefusedShare"
+# Of the pipeline that evaluates a registered model on a site's radiographs. Settings of the training pipeline give the
+# defaults of what both have.
+SITE = _by_name(
+    dataclasses.replace(DATA["ProcessingInstanceType"], sentence="instance of PreprocessImages and EvaluateSite"),
+    DATA["ProcessingInstanceCount"],
+    dataclasses.replace(
+        DATA["ImageSize"], sentence="edge of the square input, in pixels; it must be the version's, which a start names"
+    ),
+    *(dataclasses.replace(EVALUATION[name], gate=None) for name in SITE_GATES),
+    _share(
+        SITE_REFUSALS,
+        0.1,
+        "share of the site's radiographs that the out-of-distribution detector may refuse, at most",
+    ),
+    # An input cannot be left out: where a version has no dataset report, it is an object that is none.
+    Parameter(
+        "DatasetReportPrefix",
+        "${SourceCodeUri}",
+        "folder of the dataset card and the fingerprints of the images that the model was trained on",
+        setting=False,
+    ),
+    LIMITS["MaxRuntimeSeconds"],
 )
 
 TRAINING: Mapping[str, Parameter] = {**DATA, **HYPERPARAMETERS, **EVALUATION, **TUNING, **LIMITS, **SPOT}

@@ -34,6 +34,9 @@ PREAMBLE_BYTES = 132
 # What reading a damaged, encrypted or oddly compressed member ends in.
 MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
 
+# In sentences, by purpose.
+_DONE = {"train": "trained", "evaluate": "evaluated"}
+
 _PERSON = re.compile(r"^person(\d+)_(virus|bacteria)_\d+", re.IGNORECASE)
 _NORMAL = re.compile(r"^(?:NORMAL(\d+)-)?IM-(\d+)-\d+", re.IGNORECASE)
 
@@ -168,19 +171,23 @@ def open_archive(path: Path) -> zipfile.ZipFile:
         raise JobError(f"The archive {path.name} is not a readable zip file: {error}.") from error
 
 
-def list_candidates(archive: zipfile.ZipFile) -> Listing:
+def list_candidates(archive: zipfile.ZipFile, purpose: str = "train") -> Listing:
     """Sort an archive's members into labelled radiographs and the rest.
 
+    Args:
+        archive: opened.
+        purpose: one of `layout.PURPOSES`.
+
     Raises:
-        JobError: when nothing can be trained on them (`Layout.problem`), or a table does not fit them.
+        JobError: when they do not serve the purpose (`Layout.problem`), or a table does not fit them.
     """
     layout = Layout()
     members: list[_Member] = []
     for number, info in enumerate(archive.infolist(), start=1):
         dicom = member_is_dicom(archive, info)
         members.append(_Member(number, info, layout.add(info.filename, dicom=dicom), dicom))
-    if problem := layout.problem():
-        raise JobError(f"The archive cannot be trained on. {problem.detail} {problem.advice}")
+    if problem := layout.problem(purpose):
+        raise JobError(f"The archive cannot be {_DONE[purpose]} on. {problem.detail} {problem.advice}")
     others = {
         kind: [one for one in members if one.entry.kind is kind]
         for kind in (Kind.UNLABELLED, Kind.NOT_AN_IMAGE, Kind.TABLE)
@@ -194,7 +201,7 @@ def list_candidates(archive: zipfile.ZipFile) -> Listing:
     ]
     if layout.table is not None:
         pictures = [one for one in members if one.entry.kind in {Kind.RADIOGRAPH, Kind.UNLABELLED}]
-        return _by_table(archive, layout, pictures, sorted(unread))
+        return _by_table(archive, layout, pictures, sorted(unread), purpose)
     candidates = [
         one.candidate(label=one.entry.label, folder=one.entry.split, subtype=one.entry.subtype)
         for one in members
@@ -223,7 +230,9 @@ def member_is_dicom(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
         return False
 
 
-def _by_table(archive: zipfile.ZipFile, layout: Layout, pictures: list[_Member], not_images: list[str]) -> Listing:
+def _by_table(
+    archive: zipfile.ZipFile, layout: Layout, pictures: list[_Member], not_images: list[str], purpose: str
+) -> Listing:
     """The images that the table has a row for, with what it says of them."""
     assert layout.table is not None  # noqa: S101
     by_path = {one.path: one for one in pictures}
@@ -235,9 +244,9 @@ def _by_table(archive: zipfile.ZipFile, layout: Layout, pictures: list[_Member],
         called = {path: pseudonyms.unnamed(path, one.number) if stated else one.shown for path, one in by_path.items()}
         label_table.refuse_mismatched(table, matches, called)
         candidates = [_candidate(by_path[path], row) for path, row in sorted(matches.rows.items())]
-        label_table.refuse_one_class(table, ((one.folder, one.label) for one in candidates))
+        label_table.refuse_one_class(table, ((one.folder, one.label) for one in candidates), purpose)
     except TableError as error:
-        raise JobError(f"The archive cannot be trained on. {error}") from error
+        raise JobError(f"The archive cannot be {_DONE[purpose]} on. {error}") from error
     except MEMBER_ERRORS as error:
         raise JobError(f"The archive's table {layout.table} is damaged or unsupported ({error}).") from error
     mismatched = {

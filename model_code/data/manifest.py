@@ -24,7 +24,10 @@ from model_code.data.tfrecords import Record, records
 
 # The trigger makes this copy once per upload and nothing ever writes there again. SageMaker's step cache compares only
 # the address: with any other one it could answer with the shards of an archive that has since been replaced.
-_IMMUTABLE_URI = re.compile(r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/datasets/[0-9a-f]{64}/archive\.zip$")
+_IMMUTABLE_URI = re.compile(
+    r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(?P<folder>datasets|evaluations)/[0-9a-f]{64}/archive\.zip$"
+)
+_PURPOSES = {"datasets": "train", "evaluations": "evaluate"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,18 +122,24 @@ class Decoded:
     unsuitable: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def check_parameters(archive_uri: str, image_size: int) -> None:
-    """Check what both steps are told.
+def check_parameters(archive_uri: str, image_size: int) -> str:
+    """Check what the steps are told.
+
+    Returns:
+        What the archive is for, one of `layout.PURPOSES`: the folder of its copy says so.
 
     Raises:
         JobError: for an image size out of range, or an archive address that could change its content.
     """
-    if not _IMMUTABLE_URI.match(archive_uri):
+    found = _IMMUTABLE_URI.match(archive_uri)
+    if not found:
         raise JobError(
-            f"The archive {archive_uri} is not an immutable copy s3://<bucket>/datasets/<64 hex>/archive.zip: "
-            "a later upload could replace it and the cached step would not notice; upload it to incoming/ instead."
+            f"The archive {archive_uri} is not an immutable copy s3://<bucket>/datasets/<64 hex>/archive.zip, or one "
+            "in evaluations/: a later upload could replace it and the cached step would not notice; upload it to "
+            "incoming/ instead."
         )
     job.check({"image_size": image_size}, DATA)
+    return _PURPOSES[found["folder"]]
 
 
 @contextlib.contextmanager

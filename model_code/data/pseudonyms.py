@@ -28,6 +28,7 @@ _MIN_NAME_INSIDE = 3
 _LETTERS = re.compile(r"[^\W\d]+")
 _LEADING_ZEROS = re.compile(r"^0+(?=\d+$)")
 _BETWEEN = re.compile(r"[\W_]+")
+_KEYED = re.compile(r"H[0-9a-f]{32}")
 _SUFFIX = re.compile(r"\.[A-Za-z]{1,5}$")
 
 
@@ -49,6 +50,11 @@ class Pseudonyms:
         """
         said = _LEADING_ZEROS.sub("", patient_id.strip().upper()).encode("utf-8", "surrogateescape")
         return "H" + hmac.new(self.key, said, hashlib.sha256).hexdigest()[:32]
+
+
+def is_keyed(patient: str) -> bool:
+    """Whether a patient's key is a hash of `Pseudonyms.patient`, and no name that a file brought."""
+    return _KEYED.fullmatch(patient) is not None
 
 
 def of_deployment() -> Pseudonyms | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,3 +41,13 @@ class TestScores:
     features: Array
     paths: list[str]
     groups: list[dict[str, str]] = dataclasses.field(default_factory=list)
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> TestScores:
+        """Those of some of the images, by a mask (n,)."""
+
+        def some(values: Any) -> Any:
+            if isinstance(values, np.ndarray):
+                return values[chosen]
+            return [value for value, taken in zip(values, chosen, strict=True) if taken]
+
+        return TestScores(**{field.name: some(getattr(self, field.name)) for field in dataclasses.fields(self)})

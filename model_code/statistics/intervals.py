@@ -16,6 +16,7 @@ split varies by more; `next_low` and `next_high` are for that.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,33 @@ def estimate_difference(values: Array) -> Estimate:
         value - further * (value - low),
         value + further * (high - value),
     )
+
+
+def difference_of_independent(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """First minus second of two metrics that were measured on different images, with its 95 % interval.
+
+    The interval is made of the two metrics' own ("square and add": Newcombe 1998, method 10; Zou and Donner 2008 for
+    metrics other than proportions).
+
+    Args:
+        first: a figure `{"value": ..., "confidence_interval": [low, high]}`.
+        second: likewise.
+    """
+    value = first["value"] - second["value"]
+    (low, high), (other_low, other_high) = first["confidence_interval"], second["confidence_interval"]
+    below = np.hypot(first["value"] - low, other_high - second["value"])
+    above = np.hypot(high - first["value"], second["value"] - other_low)
+    return {"value": value, "confidence_interval": [value - float(below), value + float(above)]}
+
+
+def effective_images(value: float, low: float, high: float) -> float:
+    """So many independent images have Wilson's interval from `low` to `high` around a share."""
+    few, many = 1.0, 1e9
+    while many / few > 1 + 1e-6:
+        middle = (few * many) ** 0.5
+        ends = wilson(value, middle)
+        few, many = (middle, many) if ends[1] - ends[0] > high - low else (few, middle)
+    return few
 
 
 def wilson(share: float, size: float, *, level: float = LEVEL) -> tuple[float, float]:

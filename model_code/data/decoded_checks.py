@@ -1,0 +1,42 @@
+"""What decoded images are refused for, whatever they are for."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+from model_code.contract.job import JobError
+from model_code.data.manifest import Decoded
+
+MAX_UNDECODABLE_SHARE = 0.05
+MAX_SHARE_OF_ONE_PATIENT = 0.5
+
+
+def refuse_unreadable(decoded: Decoded) -> None:
+    """Few damaged files are reported in the card; many mean that something is wrong with the archive.
+
+    Raises:
+        JobError: naming some of them.
+    """
+    undecodable, candidates = decoded.undecodable, decoded.header.candidates
+    if len(undecodable) > MAX_UNDECODABLE_SHARE * candidates:
+        named = "; ".join(f"{path}: {why}" for path, why in itertools.islice(sorted(undecodable.items()), 3))
+        raise JobError(
+            f"{len(undecodable)} of {candidates} images cannot be read (at most "
+            f"{MAX_UNDECODABLE_SHARE:.0%} may be): {named}."
+        )
+
+
+def refuse_one_patient(decoded: Decoded) -> None:
+    """De-identification often gives all files the same Patient ID: then nothing is known of who is in two splits.
+
+    Raises:
+        JobError: most DICOM files are of one patient.
+    """
+    patients = Counter(one.patient for one in decoded.radiographs if decoded.facts[one.sha256].format == "DICOM")
+    if patients and (most := patients.most_common(1)[0][1]) > MAX_SHARE_OF_ONE_PATIENT * patients.total():
+        raise JobError(
+            f"{most} of {patients.total()} DICOM images say that they are of one patient, as after a de-identification "
+            "that gives all the same Patient ID. Give each patient a number of its own, there or in a column patient "
+            "of labels.csv."
+        )

@@ -1,0 +1,98 @@
+"""The site evaluation pipeline, compiled to `FILE`: a registered model on another site's radiographs, no training.
+
+    s3://.../evaluations/<token>/archive.zip
+        |
+    PreprocessImages          as in training: what is scored is what the API would see
+        |
+    EvaluateSite              figures beside the model's own, leak audit, verdict and report
+
+The trigger starts it for an upload below `incoming/evaluate/<version>/`, with what the registry says of that version.
+What it finds lies below `site-evaluations/<version>/` of the artifact bucket, where commands, the API and the release
+look for it (docs/adr/0042). A bad verdict is a result: an execution fails only when it could not look. Only
+PreprocessImages is cached, as in training.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+# The SDK resolves a region while it is imported; nothing is called there.
+os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+
+from sagemaker.core.workflow.execution_variables import ExecutionVariables
+from sagemaker.core.workflow.functions import Join
+from sagemaker.core.workflow.parameters import ParameterString
+from sagemaker.mlops.workflow.pipeline import Pipeline
+from sagemaker.mlops.workflow.steps import StepTypeEnum
+
+from model_code.contract.parameters import INPUT_ARCHIVE_URI, SITE, SITE_GATES, SITE_REFUSALS, SITE_REQUIRED
+from pipeline.compiling import offline_session, parameter, text_of
+from pipeline.processing import evaluate_site_request, preprocess_request
+from pipeline.steps import CACHE, RequestStep, job_retries
+
+FILE = Path(__file__).with_name("definition-site-evaluation.json")
+ARTIFACTS = "s3://${ArtifactBucketName}"
+JOB = ("DescribeProcessingJobResponse",)
+
+
+def build() -> Pipeline:
+    """The pipeline as the SDK's objects."""
+    parameters: dict[str, Any] = {name: ParameterString(name) for name in SITE_REQUIRED}
+    parameters |= {name: parameter(one) for name, one in SITE.items()}
+    size = parameters["ImageSize"].to_string()
+    decoded_uri = Join(on="/", values=[ARTIFACTS, "executions", ExecutionVariables.PIPELINE_EXECUTION_ID, "decoded"])
+    preprocess = RequestStep(
+        "PreprocessImages",
+        StepTypeEnum.PROCESSING,
+        preprocess_request(
+            archive_uri=parameters[INPUT_ARCHIVE_URI],
+            arguments={"image-size": size},
+            output_uris={"decoded": decoded_uri},
+            instance_type=parameters["ProcessingInstanceType"],
+            instance_count=parameters["ProcessingInstanceCount"],
+            max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+        ),
+        describes=JOB,
+        retries=job_retries(),
+        cache=CACHE,
+    )
+    limits = {SITE[name].flag: parameters[name].to_string() for name in (*SITE_GATES, SITE_REFUSALS)}
+    request = evaluate_site_request(
+        decoded_uri=preprocess.properties.ProcessingOutputConfig.Outputs["decoded"].S3Output.S3Uri,
+        model_uri=parameters["ModelUri"],
+        evaluation_uri=parameters["EvaluationUri"],
+        report_uri=parameters["DatasetReportPrefix"],
+        arguments={
+            "archive-uri": parameters[INPUT_ARCHIVE_URI],
+            "image-size": size,
+            "model-version": parameters["ModelVersion"],
+            "execution": ExecutionVariables.PIPELINE_EXECUTION_ID,
+            **limits,
+        },
+        output_uri=Join(
+            on="/",
+            values=[
+                ARTIFACTS,
+                "site-evaluations",
+                parameters["ModelVersion"],
+                ExecutionVariables.PIPELINE_EXECUTION_ID,
+            ],
+        ),
+        instance_type=parameters["ProcessingInstanceType"],
+        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+    )
+    evaluate = RequestStep("EvaluateSite", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries())
+    return Pipeline(
+        name="cxr-site-evaluation",  # not part of the definition; the stack names the pipeline
+        parameters=list(parameters.values()),
+        steps=[preprocess, evaluate],
+        pipeline_experiment_config=None,
+        sagemaker_session=offline_session(),
+    )
+
+
+def compile_definition() -> str:
+    """The definition as committed."""
+    return text_of(build())
