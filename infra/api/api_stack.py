@@ -94,7 +94,11 @@ class ApiStack(Stack):
                 "MAX_UPLOAD_BYTES": str(options.max_upload_bytes),
             },
         )
-        model = self._beside("Model", settings, {**common, "ENDPOINT_NAME": endpoint.endpoint.name})
+        model = self._beside(
+            "Model",
+            settings,
+            {**common, "ENDPOINT_NAME": endpoint.endpoint.name, "ARTIFACT_BUCKET": data.artifacts.name},
+        )
         front = Function(
             self,
             "Front",
@@ -133,6 +137,7 @@ class ApiStack(Stack):
         grant_describe(model, name=endpoint.endpoint.name)
         training.registry.grant_read(model)
         data.artifacts.grant_read(model, "executions/*/evaluation/evaluation.json")
+        data.grant_site_evaluations(model)
 
         CfnOutput(self, "ApiUrl", value=api.url)
         if api.key is not None:

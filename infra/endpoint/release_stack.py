@@ -56,6 +56,7 @@ class ReleaseStack(Stack):
             topic.grant_publish(self.batch_role)
             self.topics[part] = self.format_arn(service="sns", resource=name, arn_format=ArnFormat.NO_RESOURCE_NAME)
         stack_name = f"{settings.name}-endpoint"
+        gated = settings.site_evaluation.required_for_release
         self.function = Function(
             self,
             "Release",
@@ -69,6 +70,7 @@ class ReleaseStack(Stack):
                 "MODEL_PACKAGE_GROUP_NAME": training.registry.name,
                 "ARTIFACT_BUCKET_NAME": data.artifacts.name,
                 "NOTIFICATION_TOPIC_ARN": training.notifications.topic_arn,
+                **({"SITE_EVALUATION_REQUIRED": "true"} if gated else {}),
             },
             settings=settings,
         )
@@ -109,5 +111,7 @@ class ReleaseStack(Stack):
         training.registry.grant_read(self.function)
         training.notifications.grant_publish(self.function)
         data.artifacts.grant_write(self.function, "releases/*")
+        if gated:
+            data.grant_site_evaluations(self.function)
 
         CfnOutput(self, "ReleaseFunctionName", value=self.function.function_name)

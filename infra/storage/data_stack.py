@@ -1,6 +1,7 @@
 """What must not be lost: uploads, datasets, everything that executions produce, and readers' labels."""
 
 from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
@@ -107,3 +108,8 @@ class DataStack(Stack):
             self, "DataBucketName", value=self.data.name, description="Upload archives to incoming/ of this bucket"
         )
         CfnOutput(self, "ArtifactBucketName", value=self.artifacts.name, description="What executions produce")
+
+    def grant_site_evaluations(self, grantee: iam.IGrantable) -> None:
+        """Allow to list site evaluations and to read their figures, not which image got which score."""
+        self.artifacts.grant_list(grantee, f"{SITE_EVALUATIONS}/*")
+        self.artifacts.grant_read(grantee, f"{SITE_EVALUATIONS}/*/site_evaluation.json")

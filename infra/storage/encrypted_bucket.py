@@ -133,6 +133,11 @@ class EncryptedBucket(Construct):
     def grant_read(self, grantee: iam.IGrantable, *keys: str) -> None:
         """Allow to read and list the keys that match a pattern such as `datasets/*`."""
         self._allow(grantee, ["s3:GetObject", "s3:GetObjectVersion"], keys)
+        self.grant_list(grantee, *keys)
+        self.key.grant_decrypt(grantee)
+
+    def grant_list(self, grantee: iam.IGrantable, *keys: str) -> None:
+        """Allow to list the keys that match a pattern."""
         grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(
                 actions=["s3:ListBucket"],
@@ -140,7 +145,6 @@ class EncryptedBucket(Construct):
                 conditions={"StringLike": {"s3:prefix": list(keys)}},
             )
         )
-        self.key.grant_decrypt(grantee)
 
     def grant_find(self, grantee: iam.IGrantable) -> None:
         """Allow to learn that an object does not exist, which S3 tells only who may list the bucket."""

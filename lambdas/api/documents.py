@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from model_code.contract.documents import SiteVerdict
+
 Label = Literal["NORMAL", "PNEUMONIA"]
 MediaType = Literal["image/jpeg", "image/png", "application/dicom"]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -157,7 +159,7 @@ class Upload(Document):
 
 
 class Metric(Document):
-    """A figure on the held-out test split, with its 95 % confidence interval."""
+    """A figure with its 95 % confidence interval."""
 
     value: float
     low: float
@@ -173,6 +175,24 @@ class Metrics(Document):
     calibration_error: Metric
     images: Count
     patients: Count
+
+
+class SiteEvaluation(Document):
+    """How the model did on the radiographs of a site, as it is. Which site that was is not told."""
+
+    evaluated_at: Time
+    verdict: Annotated[
+        SiteVerdict,
+        Field(description="Whether the figures keep the deployment's limits; `too_few` where the images do not tell."),
+    ]
+    images: Annotated[Count, Field(description="That were answered: the figures are of these.")]
+    patients: Count
+    refused_share: Annotated[
+        Metric, Field(description="Of all scored images, those answered `not_a_radiograph` by the API.")
+    ]
+    auroc: Metric
+    sensitivity: Metric
+    specificity: Metric
 
 
 class Approval(Document):
@@ -206,6 +226,15 @@ class ServingModel(Document):
     indeterminate: Band
     engine: Engine
     metrics: Metrics
+    site_evaluations: Annotated[
+        list[SiteEvaluation] | None,
+        Field(
+            description="The newest 20, newest first; empty where there is none, null where they could not be read now."
+        ),
+    ]
+    unreadable_site_evaluations: Annotated[
+        int, Field(ge=0, description="How many of the newest 20 are left out, because they cannot be understood.")
+    ]
     dataset_sha256: str
     notice: str
 

@@ -48,3 +48,5 @@ class ModelEnvironment(Environment):
 
     endpoint_name: str = Field(alias="ENDPOINT_NAME", min_length=1)
     """The endpoint, which need not exist."""
+    artifact_bucket: str = Field(alias="ARTIFACT_BUCKET", min_length=1)
+    """Bucket with site evaluations."""

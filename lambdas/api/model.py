@@ -1,7 +1,8 @@
-"""Model: `GET /v1/model` answers which model package serves, how it did on its test split, and who may rely on it."""
+"""Model: `GET /v1/model` answers which model package serves, how it did on its test split and on sites' radiographs."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Mapping
@@ -11,10 +12,12 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.api.documents import Approval, Band, Engine, Metric, Metrics, ServingModel
+from lambdas.api.documents import Approval, Band, Engine, Metric, Metrics, ServingModel, SiteEvaluation
 from lambdas.api.environment import ModelEnvironment
-from lambdas.api.service import Service, resolver
+from lambdas.api.service import Service, logger, resolver
+from lambdas.aws import site_evaluations
 from lambdas.find_serving_model.endpoint import Endpoint
 from lambdas.http.answers import NOTICE, Answers, origins
 from lambdas.http.problems import Problem
@@ -96,8 +99,35 @@ def _look() -> ServingModel:
         indeterminate=Band(low=band["low"], high=band["high"]),
         engine=_engine(evaluation.get("engine", {})),
         metrics=Metrics(**figures, images=test["images"], patients=test["patients"]),
+        **_at_sites(package["ModelPackageVersion"]),
         dataset_sha256=evaluation["dataset_sha256"],
         notice=NOTICE,
+    )
+
+
+def _at_sites(version: int) -> dict[str, Any]:
+    """What the answer says of site evaluations; a model that serves is told of even where these cannot be looked up."""
+    try:
+        said = site_evaluations.of_version(s3(), environment().artifact_bucket, version)
+    except (BotoCoreError, ClientError):
+        logger.exception("site evaluations could not be looked up", extra={"model_version": version})
+        return {"site_evaluations": None, "unreadable_site_evaluations": 0}
+    for lost in said.unreadable:
+        logger.error("a site evaluation cannot be read", extra={"uri": lost.uri, "reason": lost.reason})
+    return {
+        "site_evaluations": [_at_site(one) for one in said.found],
+        "unreadable_site_evaluations": len(said.unreadable),
+    }
+
+
+def _at_site(found: site_evaluations.SiteEvaluation) -> SiteEvaluation:
+    # Neither archive nor report: their keys may say which hospital it was.
+    figures = {
+        name: Metric(**dataclasses.asdict(getattr(found, name)))
+        for name in ("refused_share", "auroc", "sensitivity", "specificity")
+    }
+    return SiteEvaluation(
+        evaluated_at=found.created, verdict=found.verdict, images=found.images, patients=found.patients, **figures
     )
 
 

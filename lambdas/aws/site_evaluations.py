@@ -144,15 +144,16 @@ def _read(s3: S3Client, bucket: str, key: str) -> SiteEvaluation | Unreadable:
 def _parsed(document: Mapping[str, Any], execution: str, report_uri: str) -> SiteEvaluation:
     created = datetime.fromisoformat(document["created"])
     verdict, images = document["verdict"], document["images"]
-    if created.utcoffset() is None or verdict["code"] not in get_args(SiteVerdict):
-        raise ValueError("a time without a zone, or a verdict that this schema does not have")
+    counts = int(images["answered"]), int(images["patients"])
+    if created.utcoffset() is None or verdict["code"] not in get_args(SiteVerdict) or min(counts) < 1:
+        raise ValueError("a time without a zone, a verdict that this schema does not have, or figures of no image")
     return SiteEvaluation(
         execution=execution,
         created=created,
         verdict=verdict["code"],
         sentence=str(verdict["sentence"]),
-        images=int(images["answered"]),
-        patients=int(images["patients"]),
+        images=counts[0],
+        patients=counts[1],
         refused_share=_interval(document["refused_share"]),
         **{name: _interval(figure(document["evaluation"], name)) for name in ("auroc", "sensitivity", "specificity")},
         archive_uri=str(document["archive_uri"]),

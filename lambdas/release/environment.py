@@ -22,3 +22,5 @@ class Environment(Variables):
     """Bucket in which verdicts are kept, below `releases/`."""
     notification_topic_arn: str = Field(alias="NOTIFICATION_TOPIC_ARN", min_length=1)
     """SNS topic told about releases."""
+    site_evaluation_required: bool = Field(alias="SITE_EVALUATION_REQUIRED", default=False)
+    """Whether a site evaluation has to call a version usable before it is released."""

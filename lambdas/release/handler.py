@@ -22,6 +22,7 @@ from lambdas.release.environment import Environment
 from lambdas.release.notification import Notifier
 from lambdas.release.package import state_change
 from lambdas.release.release import Release
+from lambdas.release.site_gate import SiteGate
 from lambdas.release.stack import EndpointStack, update_ended
 from lambdas.release.verdict import Verdicts
 
@@ -38,7 +39,7 @@ def release() -> Release:
     retries = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=20)
     # One attempt at a time, as long as an invocation may take: the endpoint is asked again where that helps.
     patience = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=65)
-    sagemaker = boto3.client("sagemaker", config=retries)
+    sagemaker, s3 = boto3.client("sagemaker", config=retries), boto3.client("s3", config=retries)
     return Release(
         sagemaker=sagemaker,
         stack=EndpointStack(
@@ -50,8 +51,9 @@ def release() -> Release:
             sagemaker, boto3.client("sagemaker-runtime", config=patience), environment.endpoint_name
         ),
         notifier=Notifier(Topic(boto3.client("sns", config=retries), environment.notification_topic_arn)),
-        verdicts=Verdicts(boto3.client("s3", config=retries), environment.artifact_bucket_name),
+        verdicts=Verdicts(s3, environment.artifact_bucket_name),
         group=environment.model_package_group_name,
+        site_gate=SiteGate(s3, environment.artifact_bucket_name) if environment.site_evaluation_required else None,
     )
 
 

@@ -16,13 +16,15 @@ class Notifier:
     def _publish(self, event: str, subject: str, *lines: str) -> None:
         self.topic.publish(event, subject, "\n".join(lines))
 
-    def approval_wanted(self, package_arn: str) -> None:
-        """A model passed the gates and was registered."""
+    def approval_wanted(self, package_arn: str, *, evaluated_first: bool) -> None:
+        """A model passed the gates and was registered; `evaluated_first` where only a site evaluation releases it."""
         version = _version(package_arn)
+        first = "Only a site evaluation that calls it usable lets it be released. First:"
         self._publish(
             "approval_wanted",
             f"Model version {version} waits for approval",
             f"{package_arn} passed the quality gates and was registered. It serves nobody until a person approves it.",
+            *([first, f"  cxr evaluate ARCHIVE --model {version}"] if evaluated_first else []),
             f"Look at its evaluation with `cxr report {version}` and compare it with `cxr models`; then",
             f"  cxr approve {version}",
             f"  cxr reject {version} --reason ...",
@@ -103,6 +105,17 @@ class Notifier:
             f"Why: {reason}",
             "What to do: bring the stack into a state that can be updated (its events in CloudFormation say what "
             "failed), then approve the package again.",
+        )
+
+    def held_back(self, package_arn: str, serving_arn: str, reason: str, advice: str) -> None:
+        """Site evaluations do not let it be released, and the deployment asks them."""
+        self._publish(
+            "release_held_back",
+            f"Model version {_version(package_arn)} was not released",
+            f"{package_arn} is approved and is not released.",
+            f"{serving_arn} serves as before." if serving_arn else "No model serves, as before.",
+            f"Why: {reason}",
+            f"What to do: {advice}",
         )
 
     def superseded(self, package_arn: str, serving_arn: str) -> None:

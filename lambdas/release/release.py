@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.client import SageMakerClient
 
     from lambdas.release.notification import Notifier
+    from lambdas.release.site_gate import SiteGate
     from lambdas.release.verdict import Verdicts
 
 POLL_SECONDS = 15.0
@@ -40,6 +41,7 @@ class Release:
     notifier: Notifier
     verdicts: Verdicts
     group: str
+    site_gate: SiteGate | None = None
     sleep: Callable[[float], None] = time.sleep
     poll_seconds: float = POLL_SECONDS
 
@@ -143,7 +145,7 @@ class Release:
             return "stale"
         if not package.just_registered:
             return "set_back"
-        self.notifier.approval_wanted(arn)
+        self.notifier.approval_wanted(arn, evaluated_first=self.site_gate is not None)
         return "approval_wanted"
 
     def _approved(self, arn: str, remaining_seconds: Callable[[], float]) -> str:
@@ -186,6 +188,12 @@ class Release:
             self.notifier.superseded(package.arn, state.package_arn)
             sentence = f"{state.package_arn} was approved after it and is what is served."
             return self._undecided(package, "superseded", sentence)
+        # What serves already is let through: there is nothing to hold back.
+        if self.site_gate is not None and state.package_arn != package.arn:
+            objection = self.site_gate.objection(package.arn.rpartition("/")[2])
+            if objection is not None:
+                self.notifier.held_back(package.arn, state.package_arn, objection.reason, objection.advice)
+                return self._undecided(package, "held_back", str(objection))
         token = Token.make(package.arn, state.package_arn, occasion=str(package.modified))
         if not self.stack.release(package.arn, state, token):
             if state.package_arn != package.arn:

@@ -22,7 +22,7 @@ DOCUMENT = REPOSITORY / "lambdas" / "site" / "openapi.json"
 _SEEN = """
 import json, sys
 from xray_client import AuthenticatedClient
-from xray_client.api.default import create_prediction, label_prediction, read_health, read_prediction
+from xray_client.api.default import create_prediction, label_prediction, read_health, read_model, read_prediction
 from xray_client.models import ImageInDocument, Prediction, ProblemDocument, ReadersLabel, ReadersLabelLabel
 from xray_client.types import File
 
@@ -38,6 +38,7 @@ with open(path, "rb") as file, client:
     refused = create_prediction.sync_detailed(client=client, body=ImageInDocument(image="bm9uZQ=="))
     unknown = read_prediction.sync(client=client, prediction_id="unknown")
     health = read_health.sync(client=client)
+    serving = read_model.sync(client=client)
 assert isinstance(refused.parsed, ProblemDocument) and isinstance(unknown, ProblemDocument)
 print(json.dumps({
     "probability": predicted.probability,
@@ -49,6 +50,8 @@ print(json.dumps({
     "refused": [refused.status_code, refused.parsed.code, refused.parsed.detail],
     "unknown": unknown.code,
     "health": health.status.value,
+    "serving": [serving.version, serving.metrics.auroc.value],
+    "sites": [one.verdict.value for one in serving.site_evaluations],
 }))
 """
 
@@ -71,6 +74,7 @@ def test_a_generated_client_predicts_labels_and_reads_errors(
     options = ["--path", str(DOCUMENT), "--config", "client.yaml", "--meta", "none", "--output-path", "xray_client"]
     run("-m", "openapi_python_client", "generate", *options, cwd=tmp_path)
     expected = stack.predict(examples["PNEUMONIA"]).document
+    serving = stack.request("v1/model").document
 
     seen = json.loads(run("-c", _SEEN, stack.url, stack.key, str(examples["PNEUMONIA"]), cwd=tmp_path).stdout)
 
@@ -81,3 +85,5 @@ def test_a_generated_client_predicts_labels_and_reads_errors(
     assert seen["refused"][:2] == [400, "undecodable_image"]
     assert seen["refused"][2].endswith("."), "a sentence for a person"
     assert (seen["unknown"], seen["health"]) == ("prediction_not_found", "ok")
+    assert seen["serving"] == [serving["version"], serving["metrics"]["auroc"]["value"]]
+    assert seen["sites"] == [one["verdict"] for one in serving["site_evaluations"]]

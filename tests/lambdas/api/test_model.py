@@ -7,10 +7,11 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambdas.api.documents import ServingModel
 from tests.lambdas.rest_events import event, problem
+from tests.lambdas.site_bucket import SiteBucket, document
 
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12"
 REGISTERED, APPROVED = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
@@ -71,18 +72,29 @@ class SageMaker:
         }
 
 
-class S3:
-    """The evaluation's object."""
+class S3(SiteBucket):
+    """The evaluation's object, beside those of site evaluations."""
 
-    def get_object(self, Bucket, Key):  # noqa: N803
-        assert (Bucket, Key) == ("artifacts", "executions/x/evaluation/evaluation.json")
-        return {"Body": io.BytesIO(json.dumps(EVALUATION).encode())}
+    refuses = None
+
+    def get_object(self, *, Bucket, Key):  # noqa: N803
+        if Key == "executions/x/evaluation/evaluation.json":
+            assert Bucket == "artifacts"
+            return {"Body": io.BytesIO(json.dumps(EVALUATION).encode())}
+        if self.refuses:
+            raise self.refuses
+        return super().get_object(Bucket=Bucket, Key=Key)
 
 
 @pytest.fixture
-def look(load_handler, context, monkeypatch):
-    module, handle = load_handler("lambdas.api.model.handle", ENDPOINT_NAME="cxr-dev")
-    monkeypatch.setattr(module, "s3", S3)
+def bucket():
+    return S3()
+
+
+@pytest.fixture
+def look(load_handler, context, monkeypatch, bucket):
+    module, handle = load_handler("lambdas.api.model.handle", ENDPOINT_NAME="cxr-dev", ARTIFACT_BUCKET="artifacts")
+    monkeypatch.setattr(module, "s3", lambda: bucket)
 
     def looked(sagemaker):
         monkeypatch.setattr(module, "sagemaker", lambda: sagemaker)
@@ -139,6 +151,72 @@ def test_a_model_that_was_rejected_while_it_serves_says_so(look):
 @pytest.mark.parametrize("status", [None, "Creating", "Failed"])
 def test_before_the_first_release_there_is_none(look, status):
     problem(look(SageMaker(status)), 503, "no_model_released")
+
+
+def test_without_a_site_evaluation_the_list_is_empty(look):
+    answer = json.loads(look(SageMaker())["body"])
+    assert (answer["site_evaluations"], answer["unreadable_site_evaluations"]) == ([], 0)
+
+
+def test_what_sites_found_is_told_newest_first_with_intervals(look, bucket):
+    bucket.add("first", document("not_usable"), version=12, minutes=0)
+    later = document("usable", created="2026-11-28T10:00:00+01:00")
+    bucket.add("second", later, version=12, minutes=1)
+    bucket.add("other", document(), version=11, minutes=2)
+    found = ServingModel.model_validate_json(look(SageMaker())["body"]).site_evaluations
+    assert [one.verdict for one in found] == ["usable", "not_usable"], "of version 12, which serves"
+    newest = found[0]
+    assert newest.evaluated_at == datetime(2026, 11, 28, 9, tzinfo=UTC)
+    assert (newest.images, newest.patients) == (669, 640)
+    assert newest.auroc.model_dump() == {"value": 0.91, "low": pytest.approx(0.89), "high": pytest.approx(0.93)}
+    assert (newest.sensitivity.value, newest.specificity.value, newest.refused_share.value) == (0.88, 0.83, 0.03)
+
+
+def test_which_hospital_it_was_is_not_told(look, bucket):
+    """Uploaders name archives and executions after it; a sentence of the verdict is for those who may read reports."""
+    named = document(archive_uri="s3://data/evaluations/st-mary.zip", dropped=[{"files": ["st-mary/1.dcm"]}])
+    named["verdict"]["sentence"] = "Usable at st-mary."
+    bucket.add("st-mary", named, version=12)
+    body = look(SageMaker())["body"]
+    assert len(json.loads(body)["site_evaluations"]) == 1
+    assert "st-mary" not in body
+    assert "s3://" not in body
+
+
+def test_one_that_cannot_be_understood_is_counted_and_logged(look, bucket, caplog):
+    bucket.add("good", document(), version=12)
+    bucket.add("late", document(schema=2), version=12)
+    answer = json.loads(look(SageMaker())["body"])
+    assert (len(answer["site_evaluations"]), answer["unreadable_site_evaluations"]) == (1, 1)
+    assert [record.uri for record in caplog.records if record.levelname == "ERROR"] == [
+        "s3://artifacts/site-evaluations/12/late/site_evaluation.json"
+    ]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject"),
+        ReadTimeoutError(endpoint_url="https://s3"),
+    ],
+)
+def test_where_they_cannot_be_looked_up_the_model_is_told_of_and_the_list_says_so(look, bucket, error, caplog):
+    """Null is no empty list: nobody may take it for a model that was never evaluated at a site."""
+    bucket.add("abc", document("not_usable"), version=12)
+    bucket.refuses = error
+    answer = look(SageMaker())
+    assert answer["statusCode"] == 200
+    body = json.loads(answer["body"])
+    assert body["site_evaluations"] is None
+    assert body["metrics"]["auroc"]["value"] == 0.97
+    assert "site evaluations could not be looked up" in caplog.messages
+
+
+def test_polling_reads_s3_no_oftener_than_sagemaker(look, bucket):
+    bucket.add("abc", document(), version=12)
+    for _ in range(5):
+        look(SageMaker())
+    assert len(bucket.read) == 1
 
 
 def test_polling_asks_sagemaker_twice_a_minute(look, monkeypatch):

@@ -71,6 +71,13 @@ def test_service_is_made_from_the_environment(load_handler):
     assert release.endpoint.name == "cxr-dev"
 
 
+def test_the_gate_of_site_evaluations_is_there_where_the_deployment_asks_for_it(load_handler):
+    module, _ = load_handler(HANDLER, **ENVIRONMENT)
+    assert module.release().site_gate is None
+    module, _ = load_handler(HANDLER, **ENVIRONMENT, SITE_EVALUATION_REQUIRED="true")
+    assert module.release().site_gate.bucket == "artifacts"
+
+
 @pytest.mark.parametrize("name", ENVIRONMENT)
 def test_missing_variable_is_named(load_handler, monkeypatch, name):
     module, _ = load_handler(HANDLER, **ENVIRONMENT)

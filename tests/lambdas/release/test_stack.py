@@ -83,13 +83,14 @@ def test_notifications_are_valid_requests_with_long_names(client):
     sns = client("sns")
     notifier = Notifier(Topic(sns, "arn:aws:sns:us-east-1:123456789012:topic"))
     with Stubber(sns) as stub:
-        for _ in range(10):
+        for _ in range(11):
             stub.add_response("publish", {"MessageId": "id"})
         notifier.requested(ARN, STACK, "")
         notifier.failed(ARN, STACK, "reason")
         notifier.superseded(ARN, ARN)
         notifier.rejected_while_serving(ARN, STACK)
-        notifier.approval_wanted(ARN)
+        notifier.approval_wanted(ARN, evaluated_first=True)
+        notifier.held_back(ARN, ARN, "reason", "advice")
         notifier.released(ARN, answered=True)
         notifier.rolled_back(ARN, None, ["reason"])
         notifier.taken_back(ARN, ARN, "reason")

@@ -100,6 +100,7 @@ def test_approve_waits_until_the_endpoint_was_asked_and_serves_this_version(
         ("superseded", "Version 3 was approved after it and is what is served."),
         ("overtaken", "Another release began before it was asked."),
         ("withdrawn", "It was rejected before its release began."),
+        ("held_back", "There is no site evaluation of version 2. Run `cxr evaluate ARCHIVE --model 2`, then ..."),
         ("failed", "The stack could not be updated."),
     ],
 )

@@ -1,0 +1,74 @@
+"""The gate of site evaluations: what they say against releasing a version, where a deployment asks them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lambdas.aws import site_evaluations
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+# Of the four verdicts, these say with certainty that the version as it is misses a limit somewhere.
+_AGAINST = frozenset({"not_usable", "usable_after_calibration"})
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a version is not released, and what to do, each in whole sentences."""
+
+    reason: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} {self.advice}"
+
+
+@dataclass(frozen=True)
+class SiteGate:
+    """The evaluations in the artifact bucket, all of a version's.
+
+    One endpoint answers every site, so what one site's radiographs said is not outvoted by another's, and a later
+    evaluation does not hide an earlier one: at least one has to be `usable`, and none may be `not_usable` or
+    `usable_after_calibration`. `too_few` speaks neither for nor against; one that cannot be read may say anything, so
+    nothing is released over it.
+    """
+
+    s3: S3Client
+    bucket: str
+
+    def objection(self, version: str) -> Objection | None:
+        """What the evaluations say against the release of a version; None where they let it pass.
+
+        Raises:
+            botocore.exceptions.ClientError: S3 refuses to tell.
+        """
+        said = site_evaluations.of_version(self.s3, self.bucket, version, newest=None)
+        if said.unreadable:
+            lost = said.unreadable[0]
+            return Objection(
+                f"The site evaluation {lost.execution} of version {version} cannot be read. {lost.reason}",
+                self._withdraw(version, lost.execution, "it cannot be mended"),
+            )
+        against = next((one for one in said.found if one.verdict in _AGAINST), None)
+        if against is not None:
+            wrong = self._withdraw(version, against.execution, "that evaluation was wrong itself, as by false labels")
+            return Objection(
+                f"The site evaluation {against.execution} speaks against version {version}: {against.sentence}",
+                f"Reject the version. {wrong}",
+            )
+        if any(one.verdict == "usable" for one in said.found):
+            return None
+        if said.found:
+            reason = f"No site evaluation calls version {version} usable. The newest says: {said.found[0].sentence}"
+        else:
+            reason = f"There is no site evaluation of version {version}."
+        return Objection(
+            f"{reason} This deployment releases only what one calls usable.",
+            f"Run `cxr evaluate ARCHIVE --model {version}` on a site's radiographs, then `cxr approve {version}`.",
+        )
+
+    def _withdraw(self, version: str, execution: str, where: str) -> str:
+        folder = f"s3://{self.bucket}/{site_evaluations.PREFIX}/{version}/{execution}/"
+        return f"Where {where}, remove {folder} and approve the version again."
