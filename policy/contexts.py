@@ -6,7 +6,12 @@ from typing import Any
 def contexts(context: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The context of each environment by its name, and of prod with what it could choose besides, by the setting's."""
     environments = {name: {**context, "env": name} for name in context["environments"]}
-    return {**environments, "network.vpc": in_a_network(context), "buckets.data_events": audited(context)}
+    return {
+        **environments,
+        "network.vpc": in_a_network(context),
+        "buckets.data_events": audited(context),
+        "site_evaluation.required_for_release": gated(context),
+    }
 
 
 def chosen(context: dict[str, Any]) -> dict[str, Any]:
@@ -28,6 +33,11 @@ def in_a_network(context: dict[str, Any]) -> dict[str, Any]:
 def audited(context: dict[str, Any]) -> dict[str, Any]:
     """The context of prod where settings choose a trail of data events."""
     return _prod(context, buckets={"data_events": True})
+
+
+def gated(context: dict[str, Any]) -> dict[str, Any]:
+    """The context of prod where settings release only what a site evaluation calls usable."""
+    return _prod(context, site_evaluation={"required_for_release": True})
 
 
 def _prod(context: dict[str, Any], **changes: dict[str, Any]) -> dict[str, Any]:

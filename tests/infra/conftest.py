@@ -14,6 +14,7 @@ import pytest
 from infra.application import add_stacks
 from infra.settings.environment import Settings
 from policy.contexts import audited as with_data_events
+from policy.contexts import gated as with_a_gate
 from policy.contexts import in_a_network
 
 # After `infra`, which configures jsii before it starts.
@@ -72,6 +73,12 @@ def isolated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
 def audited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod with a trail of data events."""
     return _synthesise(with_data_events(_context()), tmp_path_factory.mktemp("audited"))
+
+
+@pytest.fixture(scope="session")
+def gated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
+    """The templates of prod where a release asks for a site evaluation."""
+    return _synthesise(with_a_gate(_context()), tmp_path_factory.mktemp("gated"))
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from infra.storage.data_stack import SITE_EVALUATIONS
+from lambdas.aws.site_evaluations import DOCUMENT, PREFIX
 from policy.wildcards import MANAGED, UNNAMEABLE
 from tests.infra.conftest import ENVIRONMENTS, IN_ORDER, PARTS, of_type
 
@@ -52,6 +54,7 @@ EVERY = [
     *((environment, part) for environment in ENVIRONMENTS for part in PARTS),
     *(("isolated", part) for part in IN_ORDER),
     ("audited", "data"),
+    ("gated", "release"),
 ]
 
 
@@ -241,6 +244,65 @@ def test_a_step_may_look_up_the_package_it_starts_from(templates: Templates) -> 
             if name.startswith("StepRole") and "sagemaker:" in str(statement["Action"])
         ]
         assert rights == [("sagemaker:DescribeModelPackage", [f":model-package/cxr-{environment}/*"])]
+
+
+def test_what_is_written_is_looked_for_where_it_is_written() -> None:
+    assert SITE_EVALUATIONS == PREFIX
+
+
+def of_site_evaluations(template: dict[str, Any], role: str) -> set[tuple[str, str]]:
+    """Actions of a role on site evaluations, each with the keys that it is for."""
+    return {
+        (action, keys)
+        for name, statement in identity_statements(template)
+        if name.startswith(role)
+        for action in listed(statement["Action"])
+        for keys in (
+            *(resource["Fn::Join"][1][-1] for resource in listed(statement["Resource"]) if "Fn::Join" in resource),
+            *statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix", []),
+        )
+        if PREFIX in keys
+    }
+
+
+# The figures, and the listings of them; not the table of which image got which score beside them.
+FIGURES_OF_SITES = {
+    ("s3:ListBucket", f"{PREFIX}/*"),
+    ("s3:GetObject", f"/{PREFIX}/*/{DOCUMENT}"),
+    ("s3:GetObjectVersion", f"/{PREFIX}/*/{DOCUMENT}"),
+    ("s3:ListBucket", f"{PREFIX}/*/{DOCUMENT}"),
+}
+
+
+def test_the_api_reads_the_figures_of_site_evaluations_and_not_which_image_got_which_score(
+    templates: Templates,
+) -> None:
+    for environment in ENVIRONMENTS:
+        api = templates(environment)["api"]
+        assert of_site_evaluations(api, "ModelRole") == FIGURES_OF_SITES
+        assert len([name for name in of_type(api, "AWS::IAM::Policy") if of_site_evaluations(api, name)]) == 1
+
+
+def test_a_release_looks_at_site_evaluations_where_settings_ask_for_them_and_nowhere_else(
+    templates: Templates, gated: dict[str, dict[str, Any]]
+) -> None:
+    variable = "SITE_EVALUATION_REQUIRED"
+
+    def variables(template: dict[str, Any]) -> dict[str, Any]:
+        (function,) = (
+            one
+            for one in of_type(template, "AWS::Lambda::Function").values()
+            if one["Properties"]["Handler"] == "lambdas.release.handler.handle"
+        )
+        found: dict[str, Any] = function["Properties"]["Environment"]["Variables"]
+        return found
+
+    for environment in ENVIRONMENTS:
+        template = templates(environment)["release"]
+        assert of_site_evaluations(template, "ReleaseRole") == set()
+        assert variable not in variables(template)
+    assert of_site_evaluations(gated["release"], "ReleaseRole") == FIGURES_OF_SITES
+    assert variables(gated["release"])[variable] == "true"
 
 
 @pytest.mark.parametrize(

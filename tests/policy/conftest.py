@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.infra.conftest import ENVIRONMENTS, audited, isolated, templates, tuned
+from tests.infra.conftest import ENVIRONMENTS, audited, gated, isolated, templates, tuned
 
-__all__ = ["audited", "isolated", "templates", "tuned"]
+__all__ = ["audited", "gated", "isolated", "templates", "tuned"]
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +18,7 @@ def environments(
     templates: Callable[[str], dict[str, dict[str, Any]]],
     isolated: dict[str, dict[str, Any]],
     audited: dict[str, dict[str, Any]],
+    gated: dict[str, dict[str, Any]],
 ) -> Callable[[], dict[str, dict[str, dict[str, Any]]]]:
     """The templates by environment, or the setting that one is given, and part."""
 
@@ -27,6 +28,7 @@ def environments(
             **{environment: templates(environment) for environment in ENVIRONMENTS},
             "network.vpc": isolated,
             "buckets.data_events": audited,
+            "site_evaluation.required_for_release": gated,
         }
 
     return every

@@ -165,6 +165,9 @@ def test_no_environment_repeats_what_is_shared() -> None:
             "api.authentication.issuer is 'http://issuer.example'",
         ),
         ("prod", "api.firewall.requests_per_five_minutes", 9, "api.firewall.requests_per_five_minutes is 9"),
+        ("dev", "site_evaluation.max_refused_share", 1.1, "site_evaluation.max_refused_share is 1.1"),
+        ("dev", "site_evaluation.required_for_release", "usable", "required_for_release is 'usable', input should be"),
+        ("prod", "site_evaluation.required", True, "site_evaluation.required is not a setting"),
     ],
 )
 def test_a_wrong_value_is_named(environment: str, path: str, value: Any, says: str) -> None:
