@@ -7,7 +7,7 @@ reads need not know when a member came. Before schema 1 documents had no number;
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 EVALUATION = 1
 DATASET_CARD = 1
@@ -16,6 +16,9 @@ REFERENCE = 1
 MANIFEST = 1
 ANSWER = 1
 SITE_EVALUATION = 1
+
+SiteVerdict = Literal["usable", "usable_after_calibration", "not_usable", "too_few"]
+"""Codes of a site evaluation's verdict; `evaluation.site_verdict` says what each means."""
 
 
 class DocumentError(ValueError):

@@ -18,15 +18,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from model_code.contract.documents import SiteVerdict
 from model_code.contract.metrics import CLASSIFICATION, METRICS
 from model_code.contract.parameters import SITE_GATES, SITE_REFUSALS, Gate
 from model_code.statistics.intervals import effective_images, wilson
 
-USABLE, CALIBRATE, NOT_USABLE, TOO_FEW = "usable", "usable_after_calibration", "not_usable", "too_few"
+USABLE, CALIBRATE, NOT_USABLE, TOO_FEW = get_args(SiteVerdict)
 VERDICTS = {
     USABLE: "Usable as it is",
     CALIBRATE: "Usable after calibration on labels of this site",

@@ -8,11 +8,14 @@ import json
 import numpy as np
 import pytest
 
+from lambdas.aws import site_evaluations
 from model_code import evaluate_site
 from model_code.contract import documents
 from model_code.contract.job import JobError
+from model_code.contract.metrics import figure
 from model_code.evaluation import assessment
 from model_code.statistics.intervals import resample_patients
+from tests.lambdas.site_bucket import SiteBucket
 from tests.model_code import data_steps
 from tests.model_code.conftest import SIZE, encode, kaggle_members, zip_of
 from tests.model_code.evaluated import made_metadata, made_scores
@@ -92,6 +95,21 @@ def test_a_model_that_does_as_well_elsewhere_is_usable_and_the_report_says_on_wh
     rows = list(csv.DictReader((output / "site_predictions.csv").read_text().splitlines()))
     assert len(rows) == 120
     assert (job_directory / "output" / "message").read_text() == found["verdict"]["sentence"]
+
+
+def test_what_the_job_leaves_is_what_the_api_the_release_and_the_commands_read(evaluate):
+    left = evaluate(members(20))
+    bucket = SiteBucket()
+    bucket.add("abc", dict(left))
+    read = site_evaluations.of_version(bucket, "artifacts", 3)
+    assert read.unreadable == ()
+    (found,) = read.found
+    assert (found.verdict, found.sentence) == (left["verdict"]["code"], left["verdict"]["sentence"])
+    assert (found.images, found.patients, found.archive_uri) == (40, 40, URI)
+    for name, interval in (("auroc", found.auroc), ("sensitivity", found.sensitivity)):
+        said = figure(left["evaluation"], name)
+        assert [interval.value, interval.low, interval.high] == [said["value"], *said["confidence_interval"]]
+    assert found.refused_share.value == left["refused_share"]["value"]
 
 
 def test_every_image_counts_whatever_split_its_folders_say(evaluate):
