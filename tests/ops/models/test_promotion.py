@@ -159,6 +159,7 @@ def accounts(made: TwoAccounts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two
                 "executions/e1/evaluation/model_card.json": b"{}",
                 "executions/e1/evaluation/reference.json": b"{}",
                 "executions/e1/report/dataset.json": b"{}",
+                "executions/e1/report/training_images.jsonl.gz": b"fingerprints",
             }
         )
         yield made
