@@ -12,7 +12,7 @@ import typer.core
 
 from ops.base import output
 from ops.base.errors import CommandError, explain
-from ops.commands import clients, cost, models, platform, training
+from ops.commands import clients, cost, evaluation, models, platform, training
 from ops.commands.options import Env, Region
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     training.monitor,
     models.models,
     models.compare,
+    evaluation.evaluate,
     models.approve,
     models.reject,
     models.rollback,

@@ -48,6 +48,10 @@ EXAMPLES = {
     "monitor": ["cxr monitor", "cxr monitor --set Days=30 --save monitoring.html"],
     "models": ["cxr models"],
     "compare": ["cxr compare 3 4"],
+    "evaluate": [
+        "cxr evaluate our_hospital.zip --model 3",
+        "cxr evaluate our_hospital/ --model latest --save report.html",
+    ],
     "approve": ["cxr approve latest --comment 'reviewed by the imaging board'"],
     "reject": ["cxr reject 4 --reason 'misses lobar opacities'"],
     "rollback": ["cxr rollback --reason 'too many false alarms'"],

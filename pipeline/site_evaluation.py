@@ -42,7 +42,7 @@ def build() -> Pipeline:
     parameters: dict[str, Any] = {name: ParameterString(name) for name in SITE_REQUIRED}
     parameters |= {name: parameter(one) for name, one in SITE.items()}
     size = parameters["ImageSize"].to_string()
-    decoded_uri = Join(on="/", values=[ARTIFACTS, "executions", ExecutionVariables.PIPELINE_EXECUTION_ID, "decoded"])
+    decoded_uri = Join(on="/", values=[f"{ARTIFACTS}/executions", ExecutionVariables.PIPELINE_EXECUTION_ID, "decoded"])
     preprocess = RequestStep(
         "PreprocessImages",
         StepTypeEnum.PROCESSING,

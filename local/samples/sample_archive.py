@@ -2,6 +2,7 @@
 
     python -m local.samples.sample_archive build/archive.zip --images 400     # the archive
     python -m local.samples.sample_archive --examples build/examples          # one image of each label, to predict on
+    python -m local.samples.sample_archive --other-site build/site.zip        # another hospital's, to evaluate on
 
 Drawn, not photographed (local/samples/phantom.py): it exercises every step of the stack and trains a small network,
 and says nothing about any patient. The same arguments give the same bytes.
@@ -29,6 +30,11 @@ ARCHIVE_SEED = 2018
 # Of sixty, the one whose first PNEUMONIA example has the most of its lungs opaque: 27 % where the median is 16 %. A
 # network that was trained for two minutes should call it so whatever processor trained it.
 EXAMPLES_SEED = 4273
+OTHER_SITE_SEED = 1895
+OTHER_SITE_PREVALENCE = 0.25
+# Of each edge, what the other site's technicians leave out; and its machine's grey levels, of the first one's.
+_OTHER_MARGIN = 0.08
+_OTHER_GAMMA, _OTHER_LEVELS = 0.7, (40, 215)
 _VALIDATION_PER_CLASS = 8  # the real archive's val folder holds 16 images
 _MODIFIED = (2018, 3, 24, 10, 0, 0)
 # First bytes of an AppleDouble file and of a .DS_Store: enough for a reader to recognise them, and no image.
@@ -108,6 +114,27 @@ def write_examples(folder: Path | str, *, per_class: int = 1, seed: int = EXAMPL
     return written
 
 
+def write_other_site(path: Path | str, *, images: int = 240, seed: int = OTHER_SITE_SEED) -> dict[str, int]:
+    """Write another hospital's archive, to evaluate a model on; how many images of each label.
+
+    Other patients, framed closer, by a machine with less contrast, and one in four with pneumonia instead of one in
+    two. There are no splits.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    counts = {"PNEUMONIA": round(images * OTHER_SITE_PREVALENCE)}
+    counts = {"NORMAL": images - counts["PNEUMONIA"], **counts}
+    patient = 0
+    with zipfile.ZipFile(path, "w") as archive:
+        for label, count in counts.items():
+            for index in range(count):
+                patient += 1
+                finding = Finding.NORMAL if label == "NORMAL" else (Finding.BACTERIA, Finding.VIRUS)[index % 2]
+                plan = _Plan("", label, f"{patient:05d}.jpeg", patient, 0, finding)
+                _add(archive, f"other_hospital/{label}/{plan.name}", _encoded(plan, seed, elsewhere=True))
+    return counts
+
+
 def _plan(images_per_class: int, rng: np.random.Generator, *, shuffle_labels: bool) -> list[_Plan]:
     test = round(images_per_class * _TEST_SHARE)
     sizes = {"train": images_per_class - test - _VALIDATION_PER_CLASS, "val": _VALIDATION_PER_CLASS, "test": test}
@@ -143,13 +170,15 @@ def _file_name(label: str, number: int, view: int, kind: Finding, rng: np.random
     return f"{series}-{number:04d}-{suffix}.{extension}"
 
 
-def _encoded(plan: _Plan, seed: int) -> bytes:
+def _encoded(plan: _Plan, seed: int, *, elsewhere: bool = False) -> bytes:
     """The image file: size, colour mode and compression are drawn without regard to the label."""
     anatomy = Anatomy.sample(np.random.default_rng([seed, 1, plan.patient]))
     rng = np.random.default_rng([seed, 2, plan.patient, plan.view])
     width = int(rng.integers(220, 300))
     height = int(width / rng.uniform(1.02, 1.40))
     image = Image.fromarray(draw(anatomy, plan.finding, rng, width=width, height=height))
+    if elsewhere:
+        image = _as_elsewhere(image)
     if rng.random() < 0.06:
         image = image.convert("RGB")
     buffer = io.BytesIO()
@@ -158,6 +187,14 @@ def _encoded(plan: _Plan, seed: int) -> bytes:
     else:
         image.save(buffer, "JPEG", quality=int(rng.integers(80, 93)))
     return buffer.getvalue()
+
+
+def _as_elsewhere(image: Image.Image) -> Image.Image:
+    """The same chest as the other site's people and machine would have taken it."""
+    left, top = (round(_OTHER_MARGIN * edge) for edge in image.size)
+    levels = np.asarray(image.crop((left, top, image.width - left, image.height - top))) / 255
+    black, white = _OTHER_LEVELS
+    return Image.fromarray(np.rint(black + (white - black) * levels**_OTHER_GAMMA).astype(np.uint8))
 
 
 def _tree(prefix: str, images: list[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
@@ -187,10 +224,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=ARCHIVE_SEED, help="another seed, other patients (2018)")
     parser.add_argument("--shuffle-labels", action="store_true", help="labels that say nothing about the images")
     parser.add_argument("--examples", type=Path, metavar="FOLDER", help="write single images with known labels here")
+    parser.add_argument("--other-site", type=Path, metavar="FILE", help="write another hospital's archive here")
     parser.add_argument("--examples-per-class", type=int, default=1, metavar="N", help="how many of each label (1)")
     options = parser.parse_args(arguments)
-    if options.archive is None and options.examples is None:
-        parser.error("name a zip file to write, or --examples FOLDER")
+    if options.archive is None and options.examples is None and options.other_site is None:
+        parser.error("name a zip file to write, --examples FOLDER or --other-site FILE")
     if options.archive is not None:
         try:
             contents = write_archive(
@@ -203,6 +241,9 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error(str(error))
         splits = ", ".join(f"{split} {sum(counts.values())}" for split, counts in contents.images.items())
         print(f"{options.archive}: {contents.total} images of {contents.patients} patients ({splits})")
+    if options.other_site is not None:
+        labels = ", ".join(f"{label} {count}" for label, count in write_other_site(options.other_site).items())
+        print(f"{options.other_site}: another hospital's images ({labels})")
     if options.examples is not None:
         for path in write_examples(options.examples, per_class=options.examples_per_class):
             print(path)

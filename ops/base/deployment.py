@@ -97,6 +97,11 @@ class Deployment:
         return self.output("training", "PipelineName")
 
     @property
+    def site_evaluation_pipeline(self) -> str:
+        """The name of the pipeline that evaluates a model on a site's radiographs."""
+        return self.output("training", "SiteEvaluationPipelineName")
+
+    @property
     def monitoring_pipeline(self) -> str:
         """The name of the monitoring pipeline."""
         return self.output("monitoring", "MonitoringPipelineName")

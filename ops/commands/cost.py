@@ -18,7 +18,7 @@ from ops.cost import price_list
 from ops.cost.charges import Section, Usage, priced
 from ops.cost.prediction_cost import PREDICTIONS, predictions
 from ops.cost.prices import TABLE, PriceTable
-from ops.cost.run_cost import run
+from ops.cost.run_cost import SITE_EVALUATION, run
 from ops.cost.standing_cost import standing
 from ops.pipelines.parameters import pairs
 
@@ -66,11 +66,15 @@ def cost(
 
 
 def estimate(assembly: Assembly, table: PriceTable, usage: Usage, parameters: Mapping[str, str]) -> dict[str, Section]:
-    """The three sections of the answer, by their names in JSON."""
+    """The sections of the answer, by their names in JSON."""
     region = assembly.region
     return {
         "standing": priced("Standing, a month", standing(assembly, usage), table, region),
         "execution": priced("One execution, every job to its time limit", run(assembly, parameters), table, region),
+        "site_evaluation": priced(
+            "One evaluation on a site's archive, every job to its time limit",
+            run(assembly, {}, having=SITE_EVALUATION), table, region,
+        ),
         "predictions": priced(
             f"{PREDICTIONS:,} predictions, each as slow and as large as it may be" if usage.seconds is None
             else f"{PREDICTIONS:,} predictions of {usage.seconds:g} s",

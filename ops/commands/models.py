@@ -11,18 +11,31 @@ from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
 from ops.commands.options import Env, Json, Region, Timeout, Version, open_workspace
 from ops.commands.workspace import Workspace
-from ops.models import comparison, promotion, releases
+from ops.models import comparison, promotion, releases, site_evaluations
 
 
 def models(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
-    """List registered models with their figures on the test split, and which one is serving."""
-    registry = open_workspace(ctx, env, region).registry
+    """List registered models with their figures on the test split, and which one is serving.
+
+    Below the table is what `cxr evaluate` found on sites' radiographs.
+    """
+    workspace = open_workspace(ctx, env, region)
+    registry = workspace.registry
     versions = [registry.with_metrics(version) for version in registry.versions()]
     serving = registry.serving()
+    bucket = workspace.deployment.artifact_bucket
+    sites = [site_evaluations.of_version(workspace.s3, bucket, version) for version in versions]
     if as_json:
-        output.print_json([overview.model_json(version, serving) for version in versions])
+        output.print_json(
+            [
+                {**overview.model_json(version, serving), "site_evaluations": site_evaluations.as_json(found)}
+                for version, found in zip(versions, sites, strict=True)
+            ]
+        )
     else:
         overview.print_models(versions, serving)
+        for version, found in zip(versions, sites, strict=True):
+            site_evaluations.say(version, found)
 
 
 def compare(
@@ -35,16 +48,24 @@ def compare(
     region: Region = None,
 ) -> None:
     """Put the figures of two versions side by side, with their 95 % intervals."""
-    registry = open_workspace(ctx, env, region).registry
-    sides = []
+    workspace = open_workspace(ctx, env, region)
+    registry, bucket = workspace.registry, workspace.deployment.artifact_bucket
+    sides, sites = [], []
     for name in (first, second):
         version = registry.resolve(name)
         sides.append(comparison.Evaluated(version, registry.evaluation(version)))
+        sites.append(site_evaluations.of_version(workspace.s3, bucket, version))
     if as_json:
-        output.print_json({"versions": [side.as_json() for side in sides], "caution": comparison.caution(*sides)})
+        versions = [
+            {**side.as_json(), "site_evaluations": site_evaluations.as_json(found)}
+            for side, found in zip(sides, sites, strict=True)
+        ]
+        output.print_json({"versions": versions, "caution": comparison.caution(*sides)})
     else:
         comparison.print_comparison(*sides)
         output.say(comparison.caution(*sides))
+        for side, found in zip(sides, sites, strict=True):
+            site_evaluations.say(side.version, found)
 
 
 def approve(

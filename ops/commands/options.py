@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +22,7 @@ Version = Annotated[str, typer.Argument(help="Version number, ARN or `latest`.")
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="MINUTES", help="Give up waiting after this long (exit 4).")
 ]
+Save = Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Write it there instead of opening it.")]
 Parameters = Annotated[
     list[str] | None,
     typer.Option(
@@ -42,3 +45,16 @@ def environment(ctx: typer.Context, env: str | None) -> str:
 def open_workspace(ctx: typer.Context, env: str | None, region: str | None, *, profile: str | None = None) -> Workspace:
     """What the command works with; nothing is asked before it is needed."""
     return Workspace(env=environment(ctx, env), region=region or (ctx.obj or {}).get("region"), profile=profile)
+
+
+def written_report(report: bytes, name: str, save: Path | None) -> tuple[Path, bool]:
+    """Where a report was written, and whether a browser shows it.
+
+    Args:
+        report: the HTML.
+        name: of what it is about.
+        save: where to write it instead of opening it.
+    """
+    path = save or Path(tempfile.mkdtemp(prefix="cxr-")) / f"report-{name}.html"
+    path.write_bytes(report)
+    return path, save is None and webbrowser.open(path.resolve().as_uri())

@@ -93,9 +93,9 @@ def destroy(
     name = workspace.session.env
     if not yes:
         typer.confirm(f"Remove all stacks cxr-{name}-* and stop what runs in them?", abort=True, err=True)
-    deployed = {part: workspace.deployment.describe(part) for part in ("training", "monitoring")}
-    keys = {"training": "PipelineName", "monitoring": "MonitoringPipelineName"}
-    pipelines = [stack.outputs[keys[part]] for part, stack in deployed.items() if stack and keys[part] in stack.outputs]
+    deployed = [workspace.deployment.describe(part) for part in ("training", "monitoring")]
+    keys = ("PipelineName", "SiteEvaluationPipelineName", "MonitoringPipelineName")
+    pipelines = [stack.outputs[key] for stack in deployed if stack for key in keys if key in stack.outputs]
     stopped = lifecycle.stop_executions(workspace.session, pipelines, poll_seconds=workspace.poll_seconds)
     tools.run(tools.destroy_command(name))
     if as_json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,7 @@ import typer
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
-from ops.commands.options import Env, Json, Named, Parameters, Region, open_workspace
+from ops.commands.options import Env, Json, Named, Parameters, Region, Save, open_workspace, written_report
 from ops.pipelines import archive, reports, uploads, watching
 from ops.pipelines import datasets as archives
 from ops.pipelines.parameters import check, pairs
@@ -21,8 +20,6 @@ from ops.pipelines.reports import Reporting
 
 if TYPE_CHECKING:
     from ops.pipelines.executions import Execution
-
-Save = Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Write it there instead of opening it.")]
 
 _ARCHIVE = "InputArchiveUri"
 
@@ -186,7 +183,7 @@ def report(
         reader = workspace.executions
         read = reader.read(reader.resolve(execution))
         uri, name = reports.of_execution(workspace.sagemaker, read, Reporting.EVALUATION), read.id
-    path, opened = _open(reports.fetch(workspace.s3, uri), name, save)
+    path, opened = written_report(reports.fetch(workspace.s3, uri), name, save)
     if as_json:
         output.print_json({"source": uri, "file": str(path), "opened": opened})
     else:
@@ -224,18 +221,11 @@ def monitor(
         raise CommandError(f"Monitoring run {run.id} {run.status.lower()}: {run.reason or 'no reason'}")
     uri = reports.of_execution(workspace.sagemaker, run, Reporting.MONITORING)
     findings = json.loads(reports.fetch(workspace.s3, reports.findings(uri)))
-    path, opened = _open(reports.fetch(workspace.s3, uri), run.id, save)
+    path, opened = written_report(reports.fetch(workspace.s3, uri), run.id, save)
     if as_json:
         output.print_json({"source": uri, "file": str(path), "opened": opened, "findings": findings})
     else:
         output.results().print(f"{findings['sentence']}\n{path}", markup=False, soft_wrap=True)
-
-
-def _open(report: bytes, name: str, save: Path | None) -> tuple[Path, bool]:
-    """Where the report was written, and whether a browser shows it."""
-    path = save or Path(tempfile.mkdtemp(prefix="cxr-")) / f"report-{name}.html"
-    path.write_bytes(report)
-    return path, save is None and webbrowser.open(path.resolve().as_uri())
 
 
 def logs(

@@ -56,6 +56,13 @@ class Workspace:
         return ExecutionReader(self.sagemaker, session.client("logs"), pipeline, first="start one with `cxr monitor`")
 
     @functools.cached_property
+    def site_evaluations(self) -> ExecutionReader:
+        """The executions of the deployed pipeline that evaluates models on sites' radiographs."""
+        session, pipeline = self.session, self.deployment.site_evaluation_pipeline
+        first = "start one with `cxr evaluate ARCHIVE --model VERSION`"
+        return ExecutionReader(self.sagemaker, session.client("logs"), pipeline, first=first)
+
+    @functools.cached_property
     def registry(self) -> ModelRegistry:
         """The registered models and the endpoint."""
         return ModelRegistry(

@@ -23,26 +23,27 @@ if TYPE_CHECKING:
 # (docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html).
 _AFTER_RUNNING = frozenset({"SageMaker.JOB_INTERNAL_ERROR", "SageMaker.JOB_TIMEOUT"})
 _DEFAULT_ATTEMPTS = 5
-# The parameter that only the training pipeline has.
-_ARCHIVE = "InputArchiveUri"
+# Parameters by which the pipelines are told apart.
+TRAINING, SITE_EVALUATION = "Backbone", "ModelVersion"
 
 
-def run(assembly: Assembly, parameters: Mapping[str, str]) -> list[Charge]:
-    """The charges of one execution of the training pipeline.
+def run(assembly: Assembly, parameters: Mapping[str, str], *, having: str = TRAINING) -> list[Charge]:
+    """The charges of one execution of a pipeline.
 
     Args:
         assembly: with the pipeline.
         parameters: as a start would name them; the others have their defaults.
+        having: the parameter that only this pipeline has, `TRAINING` or `SITE_EVALUATION`.
 
     Raises:
-        CommandError: the templates hold no pipeline that trains, or it has no such parameter.
+        CommandError: the templates hold no such pipeline, or it has no such parameter.
     """
     for pipeline in assembly.of("AWS::SageMaker::Pipeline"):
         definition = definitions.of(pipeline.properties)
-        if any(item["Name"] == _ARCHIVE for item in definition["Parameters"]):
+        if any(item["Name"] == having for item in definition["Parameters"]):
             check(parameters, definition)
             return _execution(definition, parameters, assembly, "training")
-    raise CommandError(f"The templates of {assembly.env} hold no pipeline that trains.")
+    raise CommandError(f"The templates of {assembly.env} hold no pipeline with the parameter {having}.")
 
 
 def scheduled(schedule: Resource, assembly: Assembly, runs: float) -> list[Charge]:

@@ -26,6 +26,7 @@ REPORT = "evaluation/report.html"
 MODEL_CARD = "evaluation/model_card.json"
 REFERENCE = "evaluation/reference.json"
 DATASET_REPORT = "report/dataset.json"
+TRAINING_IMAGES = "report/training_images.jsonl.gz"
 
 # What a model is served, approved and looked at with. The rest came later, or only some ways of working need it.
 _REQUIRED = frozenset({MODEL, EVALUATION, REPORT})
@@ -73,7 +74,8 @@ def locations(package: Mapping[str, Any]) -> dict[str, str]:
         REPORT: reports.beside(statistics),
         MODEL_CARD: f"{folder}/model_card.json",
         REFERENCE: reference(package) or f"{folder}/reference.json",
-        DATASET_REPORT: own.get("DatasetReportUri", ""),
+        DATASET_REPORT: (card := own.get("DatasetReportUri", "")),
+        TRAINING_IMAGES: f"{card.rpartition('/')[0]}/training_images.jsonl.gz" if card else "",
     }
     return {name: uri for name, uri in found.items() if uri}
 

@@ -65,17 +65,21 @@ class Contents:
         return f"{self.total:,} images ({splits or 'labelled by a table'}){copies}{unused}"
 
 
-def inspect(path: Path) -> Contents:
+def inspect(path: Path, purpose: str = "train") -> Contents:
     """Read a zip file's central directory and its table of labels, and count its images.
 
+    Args:
+        path: of the file.
+        purpose: one of `layout.PURPOSES`.
+
     Raises:
-        CommandError: training cannot use it.
+        CommandError: it does not serve the purpose.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             files = [_File(one.filename, one.CRC, member_is_dicom(archive, one)) for one in members]
-            return _count(path, _layout(files), files, archive.read)
+            return _count(path, _layout(files), files, archive.read, purpose)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise CommandError(f"{path} is not a complete zip file: copy or download it again.") from error
     except MEMBER_ERRORS as error:
@@ -84,18 +88,18 @@ def inspect(path: Path) -> Contents:
         raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def pack(folder: Path, target: Path) -> Contents:
+def pack(folder: Path, target: Path, purpose: str = "train") -> Contents:
     """Zip the radiographs of a folder, and its table of labels, into `target`.
 
     Zip knows names in UTF-8 only (APPNOTE 4.4.4, bit 11): a byte of a name that is none of it is written as %XX.
 
     Raises:
-        CommandError: nothing can be trained on them.
+        CommandError: they do not serve the purpose, one of `layout.PURPOSES`.
     """
     names = {entry.relative_to(folder).as_posix(): entry for entry in sorted(folder.rglob("*")) if entry.is_file()}
     files = [_File(name, entry.stat().st_size, _begins_dicom(name, entry)) for name, entry in names.items()]
     layout = _layout(files)
-    contents = _count(folder, layout, files, lambda name: names[name].read_bytes())
+    contents = _count(folder, layout, files, lambda name: names[name].read_bytes(), purpose)
     wanted = _PICTURES if layout.table else {Kind.RADIOGRAPH}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
         for one in files:
@@ -125,12 +129,12 @@ def _layout(files: Iterable[_File]) -> Layout:
     return layout
 
 
-def _count(source: Path, layout: Layout, files: list[_File], read: Callable[[str], bytes]) -> Contents:
-    """Count files by name and fingerprint; raises CommandError when nothing can be trained on them."""
-    if problem := layout.problem():
+def _count(source: Path, layout: Layout, files: list[_File], read: Callable[[str], bytes], purpose: str) -> Contents:
+    """Count files by name and fingerprint; raises CommandError when they do not serve the purpose."""
+    if problem := layout.problem(purpose):
         raise CommandError(f"{source}: {problem.detail} {problem.advice}")
     if layout.table is not None:
-        return _count_by_table(source, layout.table, files, read)
+        return _count_by_table(source, layout.table, files, read, purpose)
     entries = [(look(one.name, dicom=one.dicom), one.fingerprint) for one in files]
     seen = {
         (entry.split or _NO_SPLIT, entry.label, entry.file, fingerprint)
@@ -141,7 +145,9 @@ def _count(source: Path, layout: Layout, files: list[_File], read: Callable[[str
     return Contents(_by_split(labelled), copies=layout.total - len(seen), unused=layout.unused())
 
 
-def _count_by_table(source: Path, name: str, files: list[_File], read: Callable[[str], bytes]) -> Contents:
+def _count_by_table(
+    source: Path, name: str, files: list[_File], read: Callable[[str], bytes], purpose: str
+) -> Contents:
     entries = {one.name: look(one.name, dicom=one.dicom) for one in files}
     pictures = {path: entry.label for path, entry in entries.items() if entry.kind in _PICTURES}
     try:
@@ -151,7 +157,7 @@ def _count_by_table(source: Path, name: str, files: list[_File], read: Callable[
         matches = label_table.match(table, pictures, {})
         label_table.refuse_mismatched(table, matches, {})
         labelled = [(row.split or entries[path].split, row.label) for path, row in matches.rows.items()]
-        label_table.refuse_one_class(table, labelled)
+        label_table.refuse_one_class(table, labelled, purpose)
     except TableError as error:
         raise CommandError(f"{source}: {error}") from error
     counted = {

@@ -21,6 +21,7 @@ class Reporting(enum.Enum):
     """The steps that write a report: their names, those of the output, and what a step that is missing did not do."""
 
     EVALUATION = ("EvaluateModel", "evaluation", "evaluated no model")
+    SITE = ("EvaluateSite", "site", "evaluated no model")
     MONITORING = ("MonitorModel", "monitoring", "compared no predictions")
 
 
@@ -49,6 +50,11 @@ def beside(statistics_uri: str) -> str:
 def findings(report_uri: str) -> str:
     """The S3 URI of the findings that lie beside a monitoring run's report."""
     return f"{report_uri.rpartition('/')[0]}/monitoring.json"
+
+
+def site_evaluation(report_uri: str) -> str:
+    """The S3 URI of the document that lies beside a site evaluation's report."""
+    return f"{report_uri.rpartition('/')[0]}/site_evaluation.json"
 
 
 def fetch(s3: S3Client, uri: str) -> bytes:

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 _PART_BYTES = 16 * 1024 * 1024
 _AT_ONCE = 4
+INCOMING = "incoming"
+
+
+def to_evaluate(version: int) -> str:
+    """The folder below which an archive is one to evaluate that model version on."""
+    return f"{INCOMING}/evaluate/{version}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,9 +45,9 @@ class Upload:
         return hashlib.sha256(f"{self.bucket}\n{self.key}\n{self.version_id}".encode()).hexdigest()
 
 
-def upload_key(name: str, now: datetime | None = None) -> str:
-    """A key under `incoming/` that no earlier upload had, so that a refusal found beside it is about this one."""
-    return f"incoming/{_stem(name)}-{(now or datetime.now(UTC)).strftime('%Y%m%dT%H%M%S%fZ')}.zip"
+def upload_key(name: str, now: datetime | None = None, *, folder: str = INCOMING) -> str:
+    """A key in `incoming` that no earlier upload had, so that a refusal found beside it is about this one."""
+    return f"{folder}/{_stem(name)}-{(now or datetime.now(UTC)).strftime('%Y%m%dT%H%M%S%fZ')}.zip"
 
 
 def _stem(name: str) -> str:
@@ -52,7 +58,9 @@ def _without_suffix(name: str) -> str:
     return re.sub(r"\.zip$", "", name, flags=re.IGNORECASE)
 
 
-def send(s3: S3Client, path: Path, *, bucket: str, name: str, progress: Callable[[int], None]) -> Upload:
+def send(
+    s3: S3Client, path: Path, *, bucket: str, name: str, progress: Callable[[int], None], folder: str = INCOMING
+) -> Upload:
     """Upload the file, in parts of 16 MiB where it is larger than one, and go on with what an earlier try began.
 
     What has arrived is what S3 lists: nothing is remembered on this machine. The key of a file in parts holds the start
@@ -65,10 +73,11 @@ def send(s3: S3Client, path: Path, *, bucket: str, name: str, progress: Callable
         bucket: the data bucket.
         name: what the key begins with.
         progress: called with the bytes of each part that is there, from several threads.
+        folder: of the key.
     """
     size = path.stat().st_size
     if size <= _PART_BYTES:
-        key = upload_key(name)
+        key = upload_key(name, folder=folder)
         with path.open("rb") as file:
             answer = s3.put_object(Bucket=bucket, Key=key, Body=file, ContentType="application/zip")
         progress(size)
@@ -76,9 +85,9 @@ def send(s3: S3Client, path: Path, *, bucket: str, name: str, progress: Callable
     with path.open("rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:12]
     named = f"{_without_suffix(name)}-{fingerprint}"
-    begun = _unfinished(s3, bucket, prefix=f"incoming/{_stem(named)}-")
+    begun = _unfinished(s3, bucket, prefix=f"{folder}/{_stem(named)}-")
     if begun is None:
-        key = upload_key(named)
+        key = upload_key(named, folder=folder)
         made = s3.create_multipart_upload(
             Bucket=bucket, Key=key, ContentType="application/zip", ChecksumAlgorithm="CRC32"
         )

@@ -92,6 +92,12 @@ def of_type(template: Template, kind: str) -> dict[str, Any]:
     return {name: resource for name, resource in template["Resources"].items() if resource["Type"] == kind}
 
 
+def pipeline_of(template: dict[str, Any], name: str = "Pipeline") -> dict[str, Any]:
+    """The pipeline whose logical id begins so: of training, or `SiteEvaluation`."""
+    (found,) = (item for key, item in of_type(template, "AWS::SageMaker::Pipeline").items() if key.startswith(name))
+    return found
+
+
 def _context() -> dict[str, Any]:
     content: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
     return content

@@ -2,6 +2,8 @@
 
 from types import SimpleNamespace
 
+from botocore.exceptions import ClientError
+
 
 class Pipeline:
     """StartPipelineExecution as SageMaker documents it: the same token gives the same execution."""
@@ -10,6 +12,13 @@ class Pipeline:
         self.requests = []
         self.executions = {}
         self.past = []
+        self.packages = {}
+
+    def describe_model_package(self, *, ModelPackageName):  # noqa: N803
+        if ModelPackageName not in self.packages:
+            error = {"Code": "ValidationException", "Message": f"ModelPackage {ModelPackageName} does not exist."}
+            raise ClientError({"Error": error}, "DescribeModelPackage")
+        return self.packages[ModelPackageName]
 
     def ended(self, status, archive_uri, steps=None):
         """An execution that there was, the newest so far, with the statuses of its steps by name."""

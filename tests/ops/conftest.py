@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 from typer.testing import CliRunner, Result
 
@@ -26,7 +28,11 @@ GROUP_ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev"
 
 OUTPUTS = {
     "data": {"DataBucketName": "data-bucket", "ArtifactBucketName": "artifact-bucket"},
-    "training": {"PipelineName": "cxr-dev", "ModelPackageGroupName": "cxr-dev"},
+    "training": {
+        "PipelineName": "cxr-dev",
+        "SiteEvaluationPipelineName": "cxr-dev-site-evaluation",
+        "ModelPackageGroupName": "cxr-dev",
+    },
     "release": {"ReleaseFunctionName": "cxr-dev-release-Release"},
     "endpoint": {"EndpointName": "cxr-dev"},
     "api": {"ApiUrl": "https://abc123.execute-api.us-east-1.amazonaws.com/api/", "ApiKeyId": "key-1"},
@@ -151,6 +157,18 @@ class Cloud:
             for number, approval in enumerate(approvals, start=1)
         ]
         self.answers("sagemaker", "list_model_packages", {"ModelPackageSummaryList": summaries})
+
+    def has_site_evaluations(self, version: int, *documents: dict[str, Any]) -> None:
+        """The next look at a version's site evaluations, newest first."""
+        keys = [f"site-evaluations/{version}/s{number}/site_evaluation.json" for number, _ in enumerate(documents)]
+        times = [START.replace(minute=59 - number) for number, _ in enumerate(documents)]
+        listed = [{"Key": key, "LastModified": time} for key, time in zip(keys, times, strict=True)]
+        request = {"Bucket": "artifact-bucket", "Prefix": f"site-evaluations/{version}/"}
+        self.answers("s3", "list_objects_v2", {"Contents": listed}, request)
+        for key, document in zip(keys, documents, strict=True):
+            content = json.dumps(document).encode()
+            answer = {"Body": StreamingBody(io.BytesIO(content), len(content))}
+            self.answers("s3", "get_object", answer, {"Bucket": "artifact-bucket", "Key": key})
 
     def serves(self, version: int | None, status: str = "InService") -> None:
         """The next look at the endpoint; None: there is none."""

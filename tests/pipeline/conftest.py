@@ -92,7 +92,7 @@ def compiled() -> dict[str, str]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the SDK's own, at import
-                from pipeline import monitoring
+                from pipeline import monitoring, site_evaluation
                 from pipeline.definition import compile_definition
 
                 definitions = {
@@ -101,6 +101,7 @@ def compiled() -> dict[str, str]:
                     "tuning": compile_definition(spot=False, tuning=True),
                     "tuning-spot": compile_definition(spot=True, tuning=True),
                     "monitoring": monitoring.compile_definition(),
+                    "site-evaluation": site_evaluation.compile_definition(),
                 }
         finally:
             pytest_socket.enable_socket()

@@ -10,14 +10,18 @@ import pytest
 
 from infra.settings.environment import Settings
 from infra.settings.pipelines import Pipeline
-from model_code import evaluate, monitor, preprocess, split_dataset, train
+from model_code import evaluate, evaluate_site, monitor, preprocess, split_dataset, train
 from model_code.contract.job import JobError
 from model_code.evaluation import served_archive
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTEXT = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
-MONITORING = REPOSITORY / "pipeline" / "definition-monitoring.json"
-DEFINITIONS = sorted(set((REPOSITORY / "pipeline").glob("definition*.json")) - {MONITORING})
+# Definitions of one step with flags of its own, and its script.
+OTHERS = {
+    REPOSITORY / "pipeline" / "definition-monitoring.json": monitor,
+    REPOSITORY / "pipeline" / "definition-site-evaluation.json": evaluate_site,
+}
+DEFINITIONS = sorted(set((REPOSITORY / "pipeline").glob("definition*.json")) - set(OTHERS))
 VALUES = {
     "archive-uri": f"s3://bucket/datasets/{'0' * 64}/archive.zip",
     "backbone": "ResNet50V2",
@@ -31,6 +35,7 @@ VALUES = {
     "serving-package": "none",
     "serving-comparison": "gate",
     "days": "7",
+    "model-version": "3",
     "min-predictions": "200",
     "image-size": "64",
     "batch-size": "32",
@@ -68,15 +73,21 @@ def test_a_processing_script_takes_exactly_the_flags_of_its_step(
             script.parse(arguments([flag for flag in flags if flag != missing]))
 
 
-def test_the_monitoring_script_takes_exactly_the_flags_of_its_step() -> None:
-    document = json.loads(MONITORING.read_text(encoding="utf-8"))
-    given = document["Steps"][1]["Arguments"]["AppSpecification"]["ContainerArguments"][::2]
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
+def test_a_script_of_another_pipeline_takes_exactly_the_flags_of_its_step(path: Path) -> None:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    given = document["Steps"][-1]["Arguments"]["AppSpecification"]["ContainerArguments"][::2]
     flags = [part.removeprefix("--") for part in given]
+    known = arguments(flags)
+    if "model-version" in flags:
+        known = [part.replace("/datasets/", "/evaluations/") for part in known]
+    values = dict(zip(flags, known[1::2], strict=True))
 
-    monitor.parse(arguments(flags))
+    OTHERS[path].parse(known)
     for missing in flags:
+        given = [part for flag in flags if flag != missing for part in (f"--{flag}", values[flag])]
         with pytest.raises(JobError):
-            monitor.parse(arguments([flag for flag in flags if flag != missing]))
+            OTHERS[path].parse(given)
 
 
 def test_the_training_script_takes_exactly_the_hyperparameters_of_its_step(steps: dict[str, dict[str, Any]]) -> None:

@@ -63,7 +63,7 @@ def test_an_upload_starts_nothing_without_the_trigger_s_grant(
 ) -> None:
     before = len(stack.executions())
     s3 = stack.laptop.client("s3")
-    grant = 'data.data.grant_read(self.trigger, "incoming/*", "datasets/*")'
+    grant = 'data.data.grant_read(self.trigger, "incoming/*", "datasets/*", "evaluations/*")'
 
     with without(stack, grant, module="infra/training/training_stack.py", part="training", workspace=tmp_path):
         s3.upload_file(str(archive), stack.outputs["DataBucketName"], "incoming/unread.zip")
@@ -87,7 +87,7 @@ def test_a_step_cannot_read_the_dataset_without_its_grant(
 ) -> None:
     bucket = stack.outputs["DataBucketName"]
     (dataset,) = stack.laptop.client("s3").list_objects_v2(Bucket=bucket, Prefix="datasets/", MaxKeys=1)["Contents"]
-    grant = 'data.data.grant_read(decode_role, "datasets/*")'
+    grant = 'data.data.grant_read(decode_role, "datasets/*", "evaluations/*")'
 
     with without(stack, grant, module="infra/training/training_stack.py", part="training", workspace=tmp_path):
         started = stack.laptop.client("sagemaker").start_pipeline_execution(

@@ -18,14 +18,14 @@ from infra.training.training_pipeline import definition_file
 from policy.contexts import in_a_network
 from policy.synthesis import synthesised
 from policy.template import text
-from tests.infra.conftest import ENVIRONMENTS, environment_context, of_type
+from tests.infra.conftest import ENVIRONMENTS, environment_context, of_type, pipeline_of
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 Parts = dict[str, dict[str, Any]]
 
 
-def definition(template: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    (pipeline,) = of_type(template, "AWS::SageMaker::Pipeline").values()
+def definition(template: dict[str, Any], name: str = "Pipeline") -> tuple[dict[str, Any], dict[str, Any]]:
+    pipeline = pipeline_of(template, name)
     body, values = pipeline["Properties"]["PipelineDefinition"]["PipelineDefinitionBody"]["Fn::Sub"]
     return json.loads(body), values
 

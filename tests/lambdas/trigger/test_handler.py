@@ -6,6 +6,8 @@ from pydantic import ValidationError
 HANDLER = "lambdas.trigger.handler.handle"
 ENVIRONMENT = {
     "PIPELINE_NAME": "cxr-dev",
+    "SITE_PIPELINE_NAME": "cxr-dev-site-evaluation",
+    "MODEL_PACKAGES_ARN": "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev",
     "DATA_BUCKET_NAME": "data",
     "NOTIFICATION_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:topic",
     "MAX_ARCHIVE_BYTES": "1000",

@@ -14,6 +14,7 @@ from lambdas.trigger.upload import Announcement, UnversionedBucketError, Upload
 from tests.lambdas.recorders import Pipeline, Topic
 
 BUCKET = "data"
+PACKAGES = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev"
 KEY = "incoming/Chest X-ray (2018).zip"
 MIB = 1024 * 1024
 
@@ -40,6 +41,8 @@ def intake(s3):
         sagemaker=Pipeline(),
         sns=Topic(),
         pipeline_name="cxr-dev",
+        site_pipeline_name="cxr-dev-site-evaluation",
+        packages_arn=PACKAGES,
         topic_arn="arn:aws:sns:us-east-1:123456789012:topic",
         limits=Limits(max_archive_bytes=100 * MIB, max_uncompressed_bytes=200 * MIB, max_files=1000),
     )
@@ -256,3 +259,75 @@ def test_display_names_fit_sagemaker(key, stem):
     name = dataset.display_name(upload)
     assert name == stem + upload.token[:8]
     assert len(name) <= 82
+
+
+def registered(**metadata):
+    """A package as DescribeModelPackage tells of it."""
+    return {
+        "InferenceSpecification": {"Containers": [{"ModelDataUrl": "s3://artifacts/executions/e/served.tar.gz"}]},
+        "ModelMetrics": {"ModelQuality": {"Statistics": {"S3Uri": "s3://artifacts/executions/e/evaluation.json"}}},
+        "CustomerMetadataProperties": metadata,
+    }
+
+
+class TestToEvaluate:
+    """Below incoming/evaluate/<version>/ an archive is to evaluate that version on."""
+
+    KEY = "incoming/evaluate/3/hospital b.zip"
+
+    @pytest.fixture
+    def site(self, make_zip, kaggle_files):
+        """A site's archive has no train split, and needs none."""
+        return make_zip({name.replace("/train/", "/test/"): data for name, data in kaggle_files().items()})
+
+    def test_the_other_pipeline_starts_with_what_the_registry_says(self, intake, put, site):
+        card = "s3://artifacts/executions/e/report/dataset.json"
+        intake.sagemaker.packages[f"{PACKAGES}/3"] = registered(ImageSize="64", DatasetReportUri=card)
+        outcome = intake.receive(put(site, self.KEY))
+        assert outcome["status"] == "started"
+        (request,) = intake.sagemaker.requests
+        assert request["PipelineName"] == "cxr-dev-site-evaluation"
+        copy = f"s3://{BUCKET}/evaluations/{request['ClientRequestToken']}/archive.zip"
+        assert {one["Name"]: one["Value"] for one in request["PipelineParameters"]} == {
+            "InputArchiveUri": copy,
+            "ModelVersion": "3",
+            "ModelUri": "s3://artifacts/executions/e/served.tar.gz",
+            "EvaluationUri": "s3://artifacts/executions/e/evaluation.json",
+            "ImageSize": "64",
+            "DatasetReportPrefix": "s3://artifacts/executions/e/report",
+        }
+
+    def test_what_an_older_version_does_not_say_is_left_to_the_defaults(self, intake, put, site):
+        intake.sagemaker.packages[f"{PACKAGES}/3"] = registered()
+        intake.receive(put(site, self.KEY))
+        (request,) = intake.sagemaker.requests
+        assert {one["Name"] for one in request["PipelineParameters"]} == {
+            *("InputArchiveUri", "ModelVersion", "ModelUri", "EvaluationUri")
+        }
+
+    @pytest.mark.parametrize(
+        ("key", "detail"),
+        [
+            ("incoming/evaluate/4/site.zip", "There is no version 4 of cxr-dev."),
+            ("incoming/evaluate/site.zip", "names no model version"),
+            ("incoming/evaluate/latest/site.zip", "names no model version"),
+            ("incoming/evaluate/3/deeper/site.zip", "names no model version"),
+            ("incoming/evaluate/03/site.zip", "names no model version"),
+        ],
+    )
+    def test_a_key_that_names_no_version_is_refused_and_never_trained_on(self, *, intake, put, s3, site, key, detail):
+        intake.sagemaker.packages[f"{PACKAGES}/3"] = registered()
+        outcome = intake.receive(put(site, key))
+        assert (outcome["status"], outcome["reason"]) == ("rejected", "no_such_model")
+        said = json.loads(s3.get_object(Bucket=BUCKET, Key=key + ".rejected.json")["Body"].read())
+        assert detail in said["detail"]
+        assert "cxr evaluate ARCHIVE --model VERSION" in said["what_to_do"]
+        assert intake.sagemaker.requests == []
+
+    def test_one_class_is_refused_as_in_training(self, intake, put, make_zip, kaggle_files):
+        intake.sagemaker.packages[f"{PACKAGES}/3"] = registered()
+        one = make_zip({name: data for name, data in kaggle_files().items() if "NORMAL" in name})
+        assert intake.receive(put(one, self.KEY))["reason"] == "class_missing"
+
+    def test_what_is_to_train_on_still_needs_a_train_split(self, intake, put, site):
+        assert intake.receive(put(site))["reason"] == "split_missing"

@@ -20,7 +20,9 @@ def figure(value, images=IMAGES):
     return {"value": value, "confidence_interval": list(wilson(value, images))}
 
 
-def evaluation(auroc=0.97, sensitivity=0.92, specificity=0.9, error=0.03, beyond=0.0, curve=((0, 0.2, 1), (0, 1, 1))):
+def evaluation(
+    *, auroc=0.97, sensitivity=0.92, specificity=0.9, error=0.03, beyond=0.0, curve=((0, 0.2, 1), (0, 1, 1))
+):
     wrong, found = curve
     return {
         "binary_classification_metrics": {

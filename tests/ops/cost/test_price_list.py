@@ -110,7 +110,7 @@ def test_cost_with_refresh_writes_the_table_and_reckons_with_it(
     path = tmp_path / "prices.json"
     PriceTable({"us-east-1": {"awskms/KMS-Keys": Price(1.0, "key-month", "a page", "2026-01-01")}}).save(path)
     monkeypatch.setattr("ops.commands.cost.TABLE", path)
-    monkeypatch.setattr("ops.commands.cost.run", lambda *_arguments: [])
+    monkeypatch.setattr("ops.commands.cost.run", lambda *_arguments, **_named: [])
     template = {"Resources": {"Key": {"Type": "AWS::KMS::Key", "Properties": {}}}}
     (tmp_path / "cxr-dev-data.template.json").write_text(json.dumps(template), encoding="utf-8")
     stack = {

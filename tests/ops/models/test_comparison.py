@@ -16,6 +16,7 @@ from model_code.contract.metrics import METRICS
 from ops.base.errors import ExitCode
 from ops.models import comparison
 from tests.ops.conftest import GROUP_ARN, START, Cloud
+from tests.ops.site_documents import site_document
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -31,7 +32,7 @@ def evaluation(auroc: float, dataset: str = "aa" * 32) -> dict[str, Any]:
     }
 
 
-def _has(cloud: Cloud, version: int, document: dict[str, Any] | None) -> None:
+def _has(cloud: Cloud, version: int, document: dict[str, Any] | None, *sites: dict[str, Any]) -> None:
     cloud.has_models("Approved", "PendingManualApproval")
     details = {
         "ModelPackageName": f"cxr-dev/{version}",
@@ -48,19 +49,21 @@ def _has(cloud: Cloud, version: int, document: dict[str, Any] | None) -> None:
     content = json.dumps(document).encode()
     answer = {"Body": StreamingBody(io.BytesIO(content), len(content))}
     cloud.answers("s3", "get_object", answer, {"Bucket": "a", "Key": f"{version}.json"})
+    cloud.has_site_evaluations(version, *sites)
 
 
 def _opened(cloud: Cloud) -> None:
-    cloud.has_stack("training")
-    cloud.has_stack("endpoint")
+    for part in ("training", "endpoint", "data"):
+        cloud.has_stack(part)
 
 
 def test_compare_shows_both_with_their_intervals_and_the_difference(cloud: Cloud, cxr: Callable[..., Result]) -> None:
     _opened(cloud)
     _has(cloud, 1, evaluation(0.95))
-    _has(cloud, 2, evaluation(0.97))
+    _has(cloud, 2, evaluation(0.97), site_document())
     result = cxr("compare", "1", "2")
     assert result.exit_code == 0
+    assert "Version 2 on a site's 240 radiographs" in result.stderr
     lines = {line.split("  ")[0]: line for line in result.stdout.splitlines()}
     assert "0.950 (0.940 to 0.960)" in lines["AUROC"]
     assert "0.970 (0.960 to 0.980)" in lines["AUROC"]

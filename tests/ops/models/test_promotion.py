@@ -159,6 +159,7 @@ def accounts(made: TwoAccounts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two
                 "executions/e1/evaluation/model_card.json": b"{}",
                 "executions/e1/evaluation/reference.json": b"{}",
                 "executions/e1/report/dataset.json": b"{}",
+                "executions/e1/report/training_images.jsonl.gz": b"fingerprints",
             }
         )
         yield made
@@ -237,6 +238,8 @@ def test_everything_that_a_promoted_package_names_is_in_its_own_account(
     # The API's function may read executions/*/evaluation/evaluation.json; the report is looked for beside it.
     assert evaluation.endswith(f"{folder}/evaluation/evaluation.json")
     assert f"{folder}/evaluation/report.html" in objects
+    # A site evaluation looks for them beside the dataset card.
+    assert objects[f"{folder}/report/training_images.jsonl.gz"] == b"fingerprints"
 
 
 def test_promoting_twice_registers_once(accounts: TwoAccounts, promote: Callable[..., Result]) -> None:

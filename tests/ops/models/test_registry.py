@@ -16,6 +16,7 @@ from ops.base.errors import CommandError, ExitCode
 from ops.models import registry
 from ops.models.registry import ModelRegistry
 from tests.ops.conftest import GROUP_ARN, START, Cloud
+from tests.ops.site_documents import site_document
 
 EVALUATION = {
     "binary_classification_metrics": {
@@ -69,7 +70,14 @@ def test_models_shows_figures_and_which_one_is_serving(cloud: Cloud, cxr: Callab
         _evaluated(cloud, 2, "PendingManualApproval")
         _details(cloud, 1, "Approved")
         cloud.serves(1)
-    lines = cxr("models").stdout.splitlines()
+        cloud.has_stack("data")
+        cloud.has_site_evaluations(2, site_document())
+        cloud.has_site_evaluations(1)
+    shown = cxr("models")
+    assert "Version 2 on a site's 240 radiographs (" in shown.stderr
+    assert "): not usable; AUROC 0.450 (0.420 to 0.480), refused 33.0%." in shown.stderr
+    assert "Report: s3://artifact-bucket/site-evaluations/2/s0/report.html" in shown.stderr
+    lines = shown.stdout.splitlines()
     assert lines[1].split()[:2] == ["2", "PendingManualApproval"]
     assert "0.954" in lines[1]
     assert "[demo]" in lines[1]
@@ -77,6 +85,8 @@ def test_models_shows_figures_and_which_one_is_serving(cloud: Cloud, cxr: Callab
     newest, oldest = json.loads(cxr("models", "--json").stdout)
     assert newest["metrics"] == {"auroc": 0.9541, "sensitivity": 0.97, "calibration_error": 0.031}
     assert (newest["serving"], oldest["serving"]) == (False, True)
+    assert [one["verdict"] for one in newest["site_evaluations"]] == ["not_usable"]
+    assert oldest["site_evaluations"] == []
 
 
 def test_a_model_whose_artifacts_are_gone_is_still_listed(cloud: Cloud) -> None:

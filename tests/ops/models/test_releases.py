@@ -218,6 +218,8 @@ def test_a_rejected_model_that_serves_is_shown_as_both(
     status = {"ModelPackageStatus": "Completed", "ModelPackageStatusDetails": {"ValidationStatuses": []}}
     cloud.answers("sagemaker", "describe_model_package", {**described, **status})
     cloud.serves(1)
+    cloud.has_stack("data")
+    cloud.has_site_evaluations(1)
     row = cxr("models").stdout.splitlines()[1]
     assert row.split("  ")[1:] != []
     assert f"  {shown}  " in row

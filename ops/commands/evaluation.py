@@ -1,0 +1,113 @@
+"""`cxr evaluate`: whether a registered model works on another site's radiographs, without training."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from model_code.contract.documents import read_site_evaluation
+from model_code.contract.metrics import figure
+from ops.base import output
+from ops.base.errors import CommandError
+from ops.commands.options import Env, Json, Region, Save, open_workspace, written_report
+from ops.pipelines import archive, reports, uploads, watching
+from ops.pipelines.reports import Reporting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from model_code.contract.documents import SiteEvaluation
+
+_PURPOSE = "evaluate"
+_SHOWN = {
+    "auroc": "AUROC",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "calibration_error": "calibration error",
+}
+
+
+def evaluate(
+    ctx: typer.Context,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="ARCHIVE",
+            exists=True,
+            help="A zip file or a folder of the site's radiographs, with {NORMAL,PNEUMONIA} or a labels.csv.",
+        ),
+    ],
+    *,
+    model: Annotated[str, typer.Option("--model", "-m", help="Version number, ARN or `latest`.")],
+    save: Save = None,
+    timeout: Annotated[float, typer.Option(metavar="MINUTES", help="Wait this long for the execution to start.")] = 10,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Evaluate a registered model on a site's labelled radiographs, and open the report.
+
+    Nothing is trained. The figures stand beside the model's own, with a verdict: usable as it is, usable after
+    calibration, not usable, or too few images to say. Images that the model has seen are left out. A bad verdict is a
+    finding and no failure: the exit code is 0, and `--json` has all that was found.
+    """
+    workspace = open_workspace(ctx, env, region)
+    version = workspace.registry.resolve(model)
+    with tempfile.TemporaryDirectory(prefix="cxr-") as scratch:
+        source = path
+        if path.is_dir():
+            source = Path(scratch) / "archive.zip"
+            output.say(f"{path}: {archive.pack(path, source, _PURPOSE)}")
+        else:
+            output.say(f"{path}: {archive.inspect(path, _PURPOSE)}")
+        with output.byte_progress(path.name, source.stat().st_size) as advance:
+            sent = uploads.send(
+                workspace.s3,
+                source,
+                bucket=workspace.deployment.data_bucket,
+                name=path.resolve().name,
+                progress=advance,
+                folder=uploads.to_evaluate(version.version),
+            )
+    output.say(f"uploaded to s3://{sent.bucket}/{sent.key}")
+    reader = workspace.site_evaluations
+    arn = uploads.await_start(workspace.s3, reader, sent, timeout=timeout * 60, poll=workspace.poll_seconds)
+    execution = watching.watch(reader, arn, timeout=None, poll=workspace.poll_seconds, quiet=as_json)
+    if execution.status != "Succeeded":
+        raise CommandError(
+            f"Version {version.version} was not evaluated: execution {execution.id} {execution.status.lower()}: "
+            f"{execution.reason or 'no reason'}"
+        )
+    uri = reports.of_execution(workspace.sagemaker, execution, Reporting.SITE)
+    found = read_site_evaluation(json.loads(reports.fetch(workspace.s3, reports.site_evaluation(uri))))
+    written, opened = written_report(reports.fetch(workspace.s3, uri), execution.id, save)
+    if as_json:
+        output.print_json({"source": uri, "file": str(written), "opened": opened, "evaluation": found})
+    else:
+        _print(found)
+        output.results().print(str(written), markup=False, soft_wrap=True)
+
+
+def _print(found: SiteEvaluation) -> None:
+    """The figures beside the model's own, and the verdict."""
+    listing = output.table("", "this site", "own test split", "difference")
+    for name, title in _SHOWN.items():
+        site = figure(found["evaluation"], name)
+        listing.add_row(title, _cell(site), _cell(found["own"][name]), _cell(found["differences"][name], "+.3f"))
+    refused = found["refused_share"]
+    listing.add_row("refused as unlike", _cell(refused), "", "")
+    output.results().print(listing)
+    output.results().print(found["verdict"]["sentence"], markup=False, soft_wrap=True)
+    if found["known"] is None:
+        output.say("Whether the model has seen these images is not known: its dataset left no fingerprints.")
+
+
+def _cell(found: Mapping[str, Any] | None, form: str = ".3f") -> str:
+    if found is None:
+        return "-"
+    low, high = found["confidence_interval"]
+    return f"{format(found['value'], form)} ({format(low, form)} to {format(high, form)})"

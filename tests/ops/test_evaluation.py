@@ -1,0 +1,157 @@
+"""A model is evaluated on a site's archive, and a bad verdict is told without being a failure of the command."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.response import StreamingBody
+from botocore.stub import ANY
+from typer.testing import Result
+
+from lambdas.trigger.upload import Upload as TriggerUpload
+from ops.base.errors import ExitCode
+from ops.pipelines import uploads
+from tests.ops.conftest import Cloud
+from tests.ops.pipelines.test_watching import step
+from tests.ops.site_documents import SENTENCE, site_document
+
+KEY = "incoming/evaluate/2/site-20261128T000000000000Z.zip"
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A site's archive: all of it in test/, which training would refuse."""
+    path = tmp_path / "site.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for label in ("NORMAL", "PNEUMONIA"):
+            for number in range(6):
+                file.writestr(f"test/{label}/{number}.png", f"{label}{number}")
+    return path
+
+
+def _body(content: bytes) -> dict[str, Any]:
+    return {"Body": StreamingBody(io.BytesIO(content), len(content))}
+
+
+def _starts(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Version 2 of two; the upload goes where the trigger looks for one to evaluate, and starts an execution."""
+    monkeypatch.setattr(uploads, "upload_key", lambda _name, *, folder: f"{folder}/{KEY.rpartition('/')[2]}")
+    for part in ("training", "endpoint", "data"):
+        cloud.has_stack(part)
+    cloud.has_models("Approved", "PendingManualApproval")
+    put = {"Bucket": "data-bucket", "Key": KEY, "Body": ANY, "ContentType": "application/zip"}
+    cloud.answers("s3", "put_object", {"VersionId": "v7"}, put)
+    cloud.fails("s3", "get_object", "NoSuchKey")  # no refusal beside it
+    token = TriggerUpload(bucket="data-bucket", key=KEY, version_id="v7", size=1).token
+    cloud.has_newest_execution("s1")
+    uri = f"s3://data-bucket/evaluations/{token}/archive.zip"
+    parameters = {"PipelineParameters": [{"Name": "InputArchiveUri", "Value": uri}]}
+    cloud.answers("sagemaker", "list_pipeline_parameters_for_execution", parameters)
+
+
+def _ends(cloud: Cloud) -> None:
+    job = {"ProcessingJob": {"Arn": "arn:aws:sagemaker:us-east-1:123456789012:processing-job/site-1"}}
+    cloud.has_execution("s1", "Succeeded", [step("EvaluateSite", "Succeeded", 2, Metadata=job)])
+    written = {
+        "OutputName": "site",
+        "S3Output": {
+            "S3Uri": "s3://artifact-bucket/site-evaluations/2/s1",
+            "LocalPath": "/opt/ml/processing/output/site",
+            "S3UploadMode": "EndOfJob",
+        },
+    }
+    described: dict[str, Any] = {
+        "ProcessingJobName": "site-1",
+        "ProcessingJobArn": job["ProcessingJob"]["Arn"],
+        "ProcessingJobStatus": "Completed",
+        "ProcessingResources": {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "x", "VolumeSizeInGB": 1}},
+        "AppSpecification": {"ImageUri": "image"},
+        "CreationTime": 0,
+        "ProcessingOutputConfig": {"Outputs": [written]},
+    }
+    cloud.answers("sagemaker", "describe_processing_job", described, {"ProcessingJobName": "site-1"})
+    for name, content in (("site_evaluation.json", json.dumps(site_document())), ("report.html", "<html>site</html>")):
+        expected = {"Bucket": "artifact-bucket", "Key": f"site-evaluations/2/s1/{name}"}
+        cloud.answers("s3", "get_object", _body(content.encode()), expected)
+
+
+def test_figures_stand_beside_the_models_own_with_the_verdict_and_the_report(
+    *,
+    cloud: Cloud,
+    cxr: Callable[..., Result],
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _starts(cloud, monkeypatch)
+    _ends(cloud)
+    report = tmp_path / "report.html"
+    result = cxr("evaluate", str(archive), "--model", "2", "--save", str(report))
+    assert result.exit_code == ExitCode.SUCCEEDED, result.output
+    assert SENTENCE in result.stdout
+    assert re.search(r"AUROC\s+0\.450 \(0\.420 to 0\.480\)\s+0\.960 \(0\.930 to 0\.990\)\s+-0\.510", result.stdout)
+    assert "whether the model has seen these images is not known" in result.output.lower()
+    assert report.read_text() == "<html>site</html>"
+    cloud.all_asked()
+
+
+def test_everything_found_is_there_for_scripts(
+    *,
+    cloud: Cloud,
+    cxr: Callable[..., Result],
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _starts(cloud, monkeypatch)
+    _ends(cloud)
+    result = cxr("evaluate", str(archive), "--model", "2", "--json", "--save", str(tmp_path / "r.html"))
+    assert json.loads(result.stdout)["evaluation"] == site_document()
+
+
+def test_an_execution_that_could_not_look_fails_with_its_reason(
+    cloud: Cloud, cxr: Callable[..., Result], archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _starts(cloud, monkeypatch)
+    reason = "12 of 12 images, or their patients, are in the dataset that the model was made with"
+    cloud.has_execution("s1", "Failed", [step("EvaluateSite", "Failed", 2, FailureReason=reason)])
+    result = cxr("evaluate", str(archive), "--model", "2")
+    assert result.exit_code == ExitCode.FAILED
+    assert "Version 2 was not evaluated" in result.stderr
+    assert reason in result.stderr
+
+
+def test_an_archive_of_one_class_is_refused_before_it_is_sent(
+    cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
+) -> None:
+    path = tmp_path / "one.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("NORMAL/1.png", "x")
+    for part in ("training", "endpoint"):
+        cloud.has_stack(part)
+    cloud.has_models("Approved")
+    result = cxr("evaluate", str(path), "--model", "1")
+    assert result.exit_code == ExitCode.FAILED
+    assert "No PNEUMONIA image to evaluate on was found" in result.stderr
+
+
+def test_the_newest_of_no_versions_is_told_before_anything_is_sent(
+    cloud: Cloud, cxr: Callable[..., Result], archive: Path
+) -> None:
+    for part in ("training", "endpoint"):
+        cloud.has_stack(part)
+    cloud.has_models()
+    assert "no registered model yet" in cxr("evaluate", str(archive), "--model", "latest").stderr
+
+
+def test_both_sides_mean_the_same_folder() -> None:
+    """The command writes where the trigger reads a version's number."""
+    key = uploads.upload_key("site.zip", folder=uploads.to_evaluate(2))
+    assert TriggerUpload(bucket="b", key=key, version_id="v", size=1).purpose == "evaluate"

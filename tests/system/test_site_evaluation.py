@@ -1,0 +1,70 @@
+"""A model on another hospital's radiographs: the drop is found, and what it has seen is no other hospital."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.samples.sample_archive import OTHER_SITE_PREVALENCE, write_archive, write_other_site
+from tests.system.deployed import Stack, succeeded
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+
+def evaluated(stack: Stack, archive: Path, version: int = 1) -> dict[str, Any]:
+    report = stack.workspace / f"{archive.stem}.html"
+    command = ("evaluate", str(archive), "--model", str(version), "--json", "--save", str(report))
+    found = json.loads(succeeded(stack.cxr(*command), stack.laptop).stdout)
+    assert "<!doctype html>" in report.read_text()
+    evaluation: dict[str, Any] = found["evaluation"]
+    return evaluation
+
+
+def test_another_hospital_is_told_from_its_own_test_split(stack: Stack, released: str) -> None:
+    archive = stack.workspace / "other.zip"
+    counts = write_other_site(archive)
+
+    found = evaluated(stack, archive)
+
+    assert found["images"]["scored"] == sum(counts.values())
+    assert found["known"] == {"contents": 0, "copies": 0, "patients": 0}
+    assert found["evaluation"]["test"]["prevalence"] == pytest.approx(OTHER_SITE_PREVALENCE, abs=0.1)
+    assert found["verdict"]["code"] != "usable", found["verdict"]["sentence"]
+    worse = [name for name, one in found["differences"].items() if one["confidence_interval"][1] < 0]
+    dearer = [name for name in ("calibration_error", "brier_score") if found["differences"][name]["value"] > 0]
+    assert worse or dearer, found["differences"]
+
+
+def test_other_patients_of_the_same_kind_are_no_drop(stack: Stack, released: str) -> None:
+    archive = stack.workspace / "alike.zip"
+    write_archive(archive, images_per_class=60, seed=77)
+
+    found = evaluated(stack, archive)
+
+    assert found["verdict"]["code"] in {"usable", "too_few"}, found["verdict"]["sentence"]
+    assert found["differences"]["auroc"]["confidence_interval"][1] > 0
+
+
+def test_images_that_the_model_has_seen_are_refused_and_nothing_is_trained(
+    stack: Stack, released: str, archive: Path
+) -> None:
+    before = len(stack.executions())
+
+    done = stack.cxr("evaluate", str(archive), "--model", "1")
+
+    assert done.returncode == 1
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "are in the dataset that the model was made with" in said
+    assert len(stack.executions()) == before
+    assert len(stack.packages()) == 1
+
+
+def test_models_and_the_api_tell_what_was_found(stack: Stack, released: str) -> None:
+    (version,) = json.loads(stack.cxr("models", "--json").stdout)
+
+    kept = version["site_evaluations"]
+    assert len(kept) == 2
+    assert f"on a site's {kept[0]['images']:,} radiographs" in stack.cxr("models").stderr
