@@ -26,8 +26,8 @@ class Laptop:
     """The embedded cloud on 127.0.0.1, from `start` to `stop`; a context manager.
 
     Args:
-        state_dir: where jobs, endpoints and the log live; emptied at the start, since the cloud remembers nothing.
-        port: where the cloud listens; 0 takes a free one.
+        state_dir: folder of jobs, endpoints and the log; emptied at the start, since the cloud remembers nothing.
+        port: port that the cloud listens on; 0 takes a free one.
     """
 
     def __init__(self, state_dir: Path, *, port: int = 4566) -> None:

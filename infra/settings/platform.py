@@ -1,4 +1,4 @@
-"""Settings of the account's side: layers, containers, buckets, network, archives, budget."""
+"""Settings of layers, containers, buckets, network, archives and budget."""
 
 from typing import Annotated
 

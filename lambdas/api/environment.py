@@ -1,4 +1,4 @@
-"""What the functions of this folder are configured with."""
+"""Environment variables of the functions of this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking the Dicom function to make a PNG of a DICOM file."""
+"""Conversion of DICOM files to PNG by the Dicom function."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOLD = ("modality", "photometric_interpretation", "body_part", "rendering")
 
 @dataclass(frozen=True)
 class Converted:
-    """A PNG, and what the caller may know about the file it was made of: nothing about the patient."""
+    """A converted PNG, and attributes of the file that the caller may know: none about the patient."""
 
     image: EncodedImage
     told: dict[str, str]

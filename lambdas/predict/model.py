@@ -1,4 +1,4 @@
-"""Asking the model behind the SageMaker endpoint, and what its failures mean to a caller."""
+"""Invocation of the SageMaker endpoint, and its failures as problems of the API."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Prediction:
 
     Attributes:
         indeterminate: the probability lies where the model's validation data do not decide.
-        unfamiliarity: how unlike the training radiographs the image looks, kept for monitoring.
-        features: what the network saw in it, in a few numbers kept for monitoring; empty for a model of before that.
+        unfamiliarity: out-of-distribution score of the image, kept for monitoring.
+        features: projected features of the network, kept for monitoring; empty for a model of before that.
         overlay: base64 of a PNG to be stretched over the upright radiograph; None where nobody asked for it.
     """
 

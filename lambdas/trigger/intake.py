@@ -1,4 +1,4 @@
-"""From an announced upload to a started execution or a published refusal."""
+"""Intake of an upload: validation, then the start of an execution or a published refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drift alarm starts the pipeline again, on the newest dataset that a model was trained on."""
+"""Retraining on a drift alarm, with the newest dataset that a model was trained on."""
 
 from __future__ import annotations
 

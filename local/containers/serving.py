@@ -131,7 +131,7 @@ def parse_context(headers: Any, rest_port: int, content_length: int) -> Context:
 
     Args:
         headers: the HTTP headers; `X-Amzn-SageMaker-Custom-Attributes` may hold tfs-model-name, -version and -method.
-        rest_port: where TensorFlow Serving listens.
+        rest_port: port that TensorFlow Serving listens on.
         content_length: bytes of the body.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What the parts of the embedded cloud say to each other: the error an API answers, and the cloud a service acts in."""
+"""Interfaces of the embedded cloud: the error an API answers, and the cloud a service acts in."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ class Job(ABC):
     """What processing, training, tuning and transform jobs have in common.
 
     Args:
-        cloud: where the job's data, logs and role are.
-        arn: of the job.
-        name: of the job; its directory is called so.
+        cloud: embedded cloud with the job's data, logs and role.
+        arn: ARN of the job.
+        name: name of the job, and of its directory.
         request: the checked request that created it.
 
     Attributes:

@@ -48,7 +48,7 @@ class JobService:
     """Keeps every job since the cloud was started and runs each as local processes.
 
     Args:
-        cloud: where the jobs' data, logs and roles are.
+        cloud: embedded cloud with the jobs' data, logs and roles.
     """
 
     OPERATIONS = frozenset(

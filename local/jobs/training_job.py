@@ -91,7 +91,7 @@ class TrainingJob(CommandJob):
     (nothing interrupts a job here, and none is restarted), warm pools, the debugger and the profiler do nothing.
 
     Attributes:
-        tuning_job_arn: of the tuning job that created it, if one did.
+        tuning_job_arn: ARN of the tuning job that created it, if one did.
     """
 
     log_group: ClassVar[str] = "/aws/sagemaker/TrainingJobs"

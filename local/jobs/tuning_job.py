@@ -99,9 +99,9 @@ class TuningJob(Job):
     Differences to AWS: the search is at random (see above) and no training job is stopped early; nothing is retried.
 
     Args:
-        cloud: where it acts.
-        arn: of the job.
-        name: of the job.
+        cloud: embedded cloud that it acts in.
+        arn: ARN of the job.
+        name: name of the job.
         request: the checked request that created it.
         train: creates and starts a training job.
     """

@@ -85,7 +85,7 @@ def look_up(document: Any, path: Sequence[str | int], whole: str) -> Any:
 
     Args:
         document: the JSON document.
-        path: from `tokens`.
+        path: names and positions from `tokens`.
         whole: the reference as written, for the error.
 
     Raises:

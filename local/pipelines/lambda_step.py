@@ -27,7 +27,7 @@ def invoke(client: Any, function: str, arguments: Any, outputs: Mapping[str, str
     Args:
         client: a boto3 client of Lambda that acts as the pipeline's role.
         function: ARN of the function.
-        arguments: what it gets as its event.
+        arguments: event of the function.
         outputs: the type of each output parameter by its name, of `OUTPUT_TYPES`.
 
     Returns:

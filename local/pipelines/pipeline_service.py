@@ -23,7 +23,7 @@ class PipelineService:
     it, and the execution keeps to what was read. Executions last as long as this process.
 
     Args:
-        cloud: where the executions act.
+        cloud: embedded cloud that the executions act in.
     """
 
     OPERATIONS = JobService.OPERATIONS | {

@@ -40,7 +40,7 @@ class Problem:
     Attributes:
         reason: `no_layout`, `ambiguous_layout`, `split_missing` or `class_missing`.
         detail: one sentence for the person who made the archive.
-        advice: what to do, one sentence.
+        advice: one sentence on what to do.
         entry: the entry or folder at fault, where there is one.
     """
 
@@ -57,10 +57,10 @@ class Layout:
     Attributes:
         images: number of radiographs by (split or None, label).
         perhaps: likewise, of files that are radiographs if they are DICOM.
-        litter: number of files that operating systems left.
+        litter: number of operating-system metadata files.
         masks: number of segmentation masks.
         unlabelled: number of images in no folder that names a class, by that folder.
-        stray: first entry that is neither a radiograph nor litter, nor DICOM.
+        stray: first entry that is neither a radiograph nor a metadata file, nor DICOM.
     """
 
     images: Counter[tuple[str | None, str]] = field(default_factory=Counter)
@@ -191,7 +191,7 @@ class Layout:
         )
 
     def unused(self) -> str:
-        """A sentence about what is left out besides litter; empty where that is nothing."""
+        """A sentence about what is left out besides operating-system metadata files; empty for nothing."""
         left = []
         if count := self.unlabelled.total():
             left.append(f"{_several(count, 'image')} in other folders ({self._elsewhere()})")

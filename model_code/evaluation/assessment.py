@@ -1,4 +1,4 @@
-"""The evaluation document: everything that is said about a model's scores of the test split, in numbers."""
+"""The evaluation document (evaluation.json): metrics of a model's scores of the test split, with intervals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
     """The document, in the form of SageMaker's model quality reports where that has a place for it.
 
     Args:
-        scores: of the exported model.
+        scores: scores of the exported model.
         metadata: its metadata.json.
         weights: (1 + resamples, n), of `resample_patients`.
     """
@@ -164,7 +164,7 @@ def _bands(scores: TestScores, weights: Array) -> dict[str, dict[str, Any]]:
 
 
 def _indeterminate(measure: _Measure, band: dict[str, float]) -> dict[str, Any]:
-    """How many images the band leaves open, and how good the decisions on the others are."""
+    """Coverage of the indeterminate band, and metrics of the decisions on the images outside."""
     scores = measure.scores
     inside = (scores.probabilities >= band["low"]) & (scores.probabilities < band["high"])
     everything = np.ones(len(inside), dtype=bool)
@@ -182,7 +182,7 @@ def _indeterminate(measure: _Measure, band: dict[str, float]) -> dict[str, Any]:
 
 
 def _guard(measure: _Measure, described: dict[str, Any]) -> dict[str, Any]:
-    """How many radiographs of the test split the guard refuses; the other figures count them all the same."""
+    """False refusals of the out-of-distribution detector on the test split; other metrics count those images too."""
     refused = (measure.scores.unfamiliarity > 1).astype(np.float64)
     share = measure.weights @ refused / measure.weights.sum(axis=1)
     return {
@@ -193,7 +193,7 @@ def _guard(measure: _Measure, described: dict[str, Any]) -> dict[str, Any]:
 
 
 def _subtypes(measure: _Measure) -> list[dict[str, Any]]:
-    """Each subtype of PNEUMONIA, told from all NORMAL images."""
+    """Metrics of each subtype of PNEUMONIA against all NORMAL images."""
     scores = measure.scores
     names = np.asarray(scores.subtypes)
     rows = []
@@ -213,7 +213,7 @@ def _subtypes(measure: _Measure) -> list[dict[str, Any]]:
 
 
 def _sizes(measure: _Measure) -> list[dict[str, Any]]:
-    """The originals with fewer pixels than the median, and the others."""
+    """Metrics of originals with fewer pixels than the median, and of the others."""
     scores = measure.scores
     median = float(np.median(scores.areas))
     rows = []
@@ -237,7 +237,7 @@ def _sizes(measure: _Measure) -> list[dict[str, Any]]:
 
 
 def _named(measure: _Measure) -> list[dict[str, Any]]:
-    """What DICOM files say of view, age, sex and maker: groups of both labels that are not about a few people."""
+    """Metrics by view, age, sex and maker of DICOM files: groups with both labels and MIN_PATIENTS patients or more."""
     rows = []
     for kind in KINDS:
         names = np.asarray([one.get(kind, "") for one in measure.scores.groups])

@@ -15,7 +15,7 @@ class Limits:
     """A limit for each gate.
 
     Attributes:
-        values: by the limit's name; see `contract.parameters.GATES`, in whose order they are given.
+        values: limits by name; see `contract.parameters.GATES`, in whose order they are given.
     """
 
     values: dict[str, float]
@@ -31,7 +31,7 @@ def check(evaluation: dict[str, Any], limits: Limits) -> dict[str, Any]:
 
     Args:
         evaluation: the document of `assessment.document`, with its "engine" and its "comparison".
-        limits: of the pipeline's parameters.
+        limits: limits of the pipeline's parameters.
 
     Returns:
         "passed", "message" (a sentence for each failed gate, or one that all passed) and "checks", one for each gate:

@@ -1,4 +1,4 @@
-"""How near an engine's answers must be to those of the float32 network, and how many images can carry that claim."""
+"""Parity limits of engine and graph, in AUROC and probabilities, and the confidence bound that a few images allow."""
 
 from __future__ import annotations
 

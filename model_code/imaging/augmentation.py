@@ -1,4 +1,4 @@
-"""Random changes of training images that leave their label true, each image's own and the same under the same seed."""
+"""Augmentation of training images: random changes that keep the label, the same for an image under the same seed."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Augmentation:
         same way. That is what makes a cached view equal a computed one, and a resumed training an uninterrupted one.
 
         Args:
-            seed: of the training.
-            view: which of an image's augmented versions, int64 scalar.
+            seed: random seed of the training.
+            view: number of the augmented version of an image, int64 scalar.
             index: position of the image in its split, int64 scalar.
 
         Returns:

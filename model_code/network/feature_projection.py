@@ -1,4 +1,4 @@
-"""What the network sees in an image, in a few numbers: monitoring compares their distribution with the training's.
+"""Projection of pooled features to a few standardised numbers, in which monitoring looks for drift.
 
 The backbone's features, averaged over the positions, are hundreds to thousands of numbers that are strongly related. Of
 their principal components among training images the first few are kept, each divided by its standard deviation there
@@ -67,7 +67,7 @@ def fit(inspect: Any, images: Iterable[Any], *, count: int) -> Projection | None
     Args:
         inspect: `export.Scorer.inspect`.
         images: uint8 (size, size, 1) each.
-        count: how many there are.
+        count: number of images.
 
     Returns:
         None with fewer than `LEAST_IMAGES`.

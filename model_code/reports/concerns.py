@@ -17,8 +17,8 @@ class Concern:
     """One reason not to approve.
 
     Attributes:
-        sentence: for the person who decides.
-        section: of the report that shows it.
+        sentence: one sentence for the person who decides.
+        section: section of the report that shows it.
     """
 
     sentence: str
@@ -26,12 +26,12 @@ class Concern:
 
 
 def concerns(evaluation: dict[str, Any], card: dict[str, Any]) -> list[Concern]:
-    """The reasons, from the evaluation document and the dataset card; the gravest kind first."""
+    """Concerns found in the evaluation document and the dataset card; the gravest kind first."""
     return [*_shortcuts(card), *_calibration(evaluation), *_saliency(evaluation)]
 
 
 def _shortcuts(card: dict[str, Any]) -> list[Concern]:
-    """Clues outside the lungs by which the labels of this dataset can be told; a model of them fails elsewhere."""
+    """Shortcuts: clues outside the lungs that predict the labels; a model that learns them fails elsewhere."""
     return [
         Concern(found["sentence"], "dataset")
         for found in card.get("shortcuts", [])

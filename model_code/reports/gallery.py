@@ -36,7 +36,7 @@ class Gallery:
         cases: the most certain right and wrong calls, by kind.
         averages: the average saliency map of each label.
         legend: the colours of the saliency maps as a data URI.
-        places: how many places along each edge the network tells apart.
+        places: number of places along each edge that the network tells apart.
     """
 
     samples: dict[str, list[Picture]]
@@ -53,7 +53,7 @@ class Gallery:
         """What the model looked at.
 
         Args:
-            summary: of `saliency_pictures.MeanSaliency.as_json`.
+            summary: summary of `saliency_pictures.MeanSaliency.as_json`.
         """
         return Section("saliency", "What the model looked at", [*self._cases(), *self._averages(summary)])
 

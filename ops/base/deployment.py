@@ -1,4 +1,4 @@
-"""What is deployed: the stacks `cxr-{env}-*` and their outputs, the only place the commands take names from."""
+"""Deployed stacks `cxr-{env}-*` and their outputs, the only place the commands take names from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the commands speak: results on standard output, progress and errors on standard error, JSON on request."""
+"""Output of commands: results on standard output, progress and errors on standard error, JSON on request."""
 
 from __future__ import annotations
 

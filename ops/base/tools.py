@@ -33,7 +33,7 @@ def run(command: Sequence[str], more: Mapping[str, str] | None = None, *, log: P
     Args:
         command: the tool, found on the path of `environment`, and its arguments.
         more: variables besides the caller's.
-        log: what it says goes to the end of this file instead.
+        log: file to which its output is appended instead.
 
     Raises:
         CommandError: it is not installed, or did not end well; it, or the log, says why.
@@ -86,7 +86,7 @@ def deploy_commands(env: str, stacks: Sequence[str], *, yes: bool) -> list[list[
     """What deploys an environment, in order.
 
     Args:
-        env: as in cdk.json.
+        env: name of the environment in cdk.json.
         stacks: parts to deploy, such as `api`; all when empty.
         yes: do not ask before permissions are widened.
     """

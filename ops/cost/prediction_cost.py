@@ -1,4 +1,4 @@
-"""What 1,000 predictions over the HTTPS API cost at most: each takes as long and is as large as it may."""
+"""Greatest cost of 1,000 predictions over the API: each takes as long and is as large as it may."""
 
 from __future__ import annotations
 

@@ -58,9 +58,9 @@ def refresh(pricing: Any, table: PriceTable, region: str, keys: Iterable[str]) -
 
     Args:
         pricing: a client of the Price List API.
-        table: what is known so far: units, and prices that new ones are compared with.
+        table: known units, and prices that new ones are compared with.
         region: whose prices are asked for.
-        keys: as in the table.
+        keys: keys of the table.
     """
     prices: dict[str, Price] = {}
     problems: list[str] = []

@@ -1,4 +1,4 @@
-"""What executions of a pipeline cost at most: every job runs to its time limit, on demand.
+"""Greatest cost of pipeline executions: every job runs to its time limit, on demand.
 
 The definition is read from the template, with the defaults of its parameters. Spot capacity is never dearer than on
 demand, and what it will cost nobody knows beforehand.
@@ -31,8 +31,8 @@ def run(assembly: Assembly, parameters: Mapping[str, str]) -> list[Charge]:
     """The charges of one execution of the training pipeline.
 
     Args:
-        assembly: with the pipeline.
-        parameters: as a start would name them; the others have their defaults.
+        assembly: templates with the pipeline.
+        parameters: values that a start would name; the others have their defaults.
 
     Raises:
         CommandError: the templates hold no pipeline that trains, or it has no such parameter.

@@ -1,4 +1,4 @@
-"""What an environment costs a month by being there, resource by resource.
+"""Standing costs of an environment a month, resource by resource.
 
 Each type of resource is in one of two lists: what is free by itself, with the reason, and what is charged for. A type
 in neither is an error, so that nothing new goes unnoticed.

@@ -30,10 +30,10 @@ class ModelVersion:
 
     Attributes:
         version: its number in the group.
-        arn: of the package.
+        arn: ARN of the package.
         approval: SageMaker's word for it.
         created: when it was registered.
-        comment: of whoever approved or rejected it.
+        comment: comment of whoever approved or rejected it.
         decided: when it was last changed: of a package that is Approved, when it was approved.
         statistics_uri: S3 URI of its evaluation.json, or empty.
         metrics: on the test split, where the evaluation could be read.

@@ -1,4 +1,4 @@
-"""What must be there before a deploy or an execution works, and what to do about what is not."""
+"""Checks of prerequisites: tools, credentials, bootstrap, quotas, images, subscribers."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Finding:
     """One check.
 
     Attributes:
-        check: what was looked at.
-        state: how it is.
-        found: what is there.
-        advice: what to do; empty where nothing is to be done.
+        check: name of the check.
+        state: result of the check.
+        found: one sentence on what was found.
+        advice: one sentence on what to do; empty where nothing is to be done.
     """
 
     check: str
@@ -63,8 +63,8 @@ def examine(session: Session, folder: Path) -> Iterator[Finding]:
     """All checks of an environment, in the order in which one meets what they are about.
 
     Args:
-        session: of the environment.
-        folder: with its templates, which say what instances, images and bootstrap it needs.
+        session: session of the environment.
+        folder: folder with its templates, which say what instances, images and bootstrap it needs.
     """
     yield node()
     yield cdk()

@@ -1,4 +1,4 @@
-"""What has to be true of an environment before CloudFormation changes or removes it."""
+"""Preconditions of an update or a removal of an environment by CloudFormation."""
 
 from __future__ import annotations
 
