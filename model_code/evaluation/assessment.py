@@ -26,9 +26,11 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         weights: (1 + resamples, n), of `resample_patients`.
     """
     measure = _Measure(scores, float(metadata["threshold"]), weights)
-    called = measure.called == 1
+    positive = measure.predicted_positive == 1
     confusion = {
-        str(actual): {str(decided): int(np.sum((scores.labels == actual) & (called == decided))) for decided in (0, 1)}
+        str(actual): {
+            str(decided): int(np.sum((scores.labels == actual) & (positive == decided))) for decided in (0, 1)
+        }
         for actual in (0, 1)
     }
     everything = np.ones(len(scores.labels), dtype=bool)
@@ -72,7 +74,7 @@ class _Measure:
 
     def __init__(self, scores: TestScores, threshold: float, weights: Array) -> None:
         self.scores, self.weights = scores, weights
-        self.called = (scores.probabilities >= threshold).astype(np.float64)
+        self.predicted_positive = (scores.probabilities >= threshold).astype(np.float64)
         self._owner = patient_numbers(scores.patients)
 
     def of(self, values: Array, images: Any) -> dict[str, Any]:
@@ -90,19 +92,18 @@ class _Measure:
         fewer = min((images & (self.scores.labels == label) for label in (0, 1)), key=np.sum)
         return self.estimate(values, images, fewer).as_json()
 
-    def decisions(self, images: Any, called: Array | None = None) -> dict[str, Any]:
+    def decisions(self, images: Any) -> dict[str, Any]:
         """Every metric of the decisions on these images, each resting on the images in its denominator."""
-        called = self.called if called is None else called
-        labels = self.scores.labels
-        values = metrics.operating_point(labels[images], called[images], self.weights[:, images])
+        labels, positive = self.scores.labels, self.predicted_positive
+        values = metrics.operating_point(labels[images], positive[images], self.weights[:, images])
         rests_on = {
             "true_positive_rate": labels == 1,
             "recall": labels == 1,
             "false_negative_rate": labels == 1,
             "true_negative_rate": labels == 0,
             "false_positive_rate": labels == 0,
-            "precision": called == 1,
-            "negative_predictive_value": called == 0,
+            "precision": positive == 1,
+            "negative_predictive_value": positive == 0,
         }
         return {name: self.of(found, images & rests_on.get(name, images)) for name, found in values.items()}
 

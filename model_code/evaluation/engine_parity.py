@@ -37,7 +37,7 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
     auc, expected = (float(metrics.auroc(scores.labels, one, ones)[0]) for one in (scores.logits, reference))
     percentile = float(np.quantile(differences, SHARE))
     limit = auroc_limit(scores.labels)
-    strays = abs(auc - expected) > limit or percentile > MAX_PROBABILITY_DIFFERENCE
+    beyond_limits = abs(auc - expected) > limit or percentile > MAX_PROBABILITY_DIFFERENCE
     return {
         "name": str(metadata["engine"]),
         "weights": metadata.get("engine_weights"),
@@ -51,7 +51,7 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
             "max": float(differences.max()),
         },
         "labels_changed": int(changed.sum()),
-        "strays": int(strays),
+        "strays": int(beyond_limits),
         "fallback": metadata.get(FALLBACK, {}).get("engine_weights"),
         "rejected": [],
     }

@@ -196,7 +196,7 @@ class Training:
         """
         progress = (self._checkpoints.read() if self._checkpoints else None) or Progress()
         if progress.history:
-            print(f"Going on from a checkpoint after epoch {len(progress.history)}", flush=True)
+            print(f"Resuming from a checkpoint after epoch {len(progress.history)}", flush=True)
         resumed, self._progress = bool(progress.history), progress
         while progress.phase < len(self._phases):
             phase = self._phases[progress.phase]
