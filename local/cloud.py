@@ -55,7 +55,7 @@ class _Session:
 
 
 class PipelineOperations(Protocol):
-    """What runs pipeline executions and jobs."""
+    """Interface of the service that runs pipeline executions and jobs."""
 
     OPERATIONS: frozenset[str]
 

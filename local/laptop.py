@@ -42,7 +42,7 @@ class Laptop:
 
     @property
     def log(self) -> Path:
-        """What the cloud itself prints; jobs and functions log to its CloudWatch Logs."""
+        """File with the cloud's own output; jobs and functions log to its CloudWatch Logs."""
         return self.state_dir / "cloud.log"
 
     @property
@@ -123,7 +123,7 @@ class Laptop:
         return {output["OutputKey"]: output["OutputValue"] for stack in stacks for output in stack.get("Outputs", [])}
 
     def api_url(self) -> str:
-        """Where the deployed HTTPS API answers on this machine, ending in a slash."""
+        """URL of the deployed HTTPS API on this machine, ending in a slash."""
         url = urlsplit(self.outputs()["ApiUrl"])
         return f"{self.url}/_aws/execute-api/{url.netloc.split('.')[0]}{url.path}"
 

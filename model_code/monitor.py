@@ -206,7 +206,7 @@ def metrics(findings: dict[str, Any], endpoint: str) -> list[dict[str, Any]]:
 
 
 def _sentence(findings: dict[str, Any]) -> str:
-    """What was found, for the job's exit message."""
+    """The job's exit message: the findings in a sentence."""
     rows = findings["drift"]["quantities"]
     drifted = [f"{row['title'].lower()} (PSI {row['psi']:.2f})" for row in rows if row["drifted"]]
     model = _name(findings["package_arn"])

@@ -94,7 +94,7 @@ class Alarms(Construct):
         )
 
     def _description(self, subject: str, says: str) -> str:
-        """What is wrong, and what the runbook says to do: whoever gets the mail may not be able to open a page."""
+        """Alarm description with the runbook's section: whoever gets the mail may not be able to open a page."""
         address = f" {self._runbook_url}#{subject}"
         advice = f"{says} What to do: {_section(subject)}"
         room = _DESCRIPTION - len(address)

@@ -175,7 +175,7 @@ def with_defaults(definition: dict[str, Any], defaults: Mapping[str, str | int |
 
 
 def used(text: str, placeholders: Mapping[str, str]) -> dict[str, str]:
-    """Those placeholders that a text has; CloudFormation's validation complains of the others.
+    """Placeholders that occur in a text; CloudFormation's validation complains of the others.
 
     Raises:
         SettingsError: the text has one that nobody fills.

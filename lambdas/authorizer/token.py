@@ -29,7 +29,7 @@ class HasKeys(Protocol):
 
 @dataclass(frozen=True)
 class Bearer:
-    """Who holds a token, and its scopes."""
+    """The holder of a token, with its scopes."""
 
     subject: str
     scopes: frozenset[str]
@@ -52,7 +52,7 @@ class Verifier:
     clock: Callable[[], float]
 
     def bearer(self, authorization: str) -> Bearer:
-        """Who is behind an Authorization header.
+        """The holder of the token in an Authorization header.
 
         Raises:
             InvalidTokenError: nobody known.

@@ -42,7 +42,7 @@ class Endpoint:
     sleep: Callable[[float], None] = time.sleep
 
     def served_model(self) -> ServedModel | None:
-        """What serves now; None when nothing does.
+        """The model that serves now; None when none does.
 
         Raises:
             NoPackageError: the endpoint serves no model package, or one that the registry does not have any more.

@@ -151,7 +151,7 @@ def fingerprint(*parts: str | bytes) -> str:
 
 
 def caller(event: Mapping[str, Any]) -> str:
-    """Who asks, as far as the gateway knows: a token's subject, an IAM principal, or an API key.
+    """Identity of the caller by the gateway: a token's subject, an IAM principal, or an API key.
 
     Only for telling callers apart. The key itself stands in for its id where the gateway gives none.
     """

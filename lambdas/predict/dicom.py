@@ -81,7 +81,7 @@ class Dicom:
 
 
 def _failure(document: dict[str, Any]) -> Exception:
-    """What an invocation that ended without an answer means; the error's own message may say too much to repeat."""
+    """The error of an invocation that ended without an answer; its own message may say too much to repeat."""
     kind, message = str(document.get("errorType", "")), str(document.get("errorMessage", ""))
     if "timed out" in message.lower():
         return _too_slow()

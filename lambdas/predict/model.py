@@ -62,7 +62,7 @@ _PACKAGE_ARN = re.compile(r"^arn:[^:]+:sagemaker:[^:]*:[^:]*:model-package/(?P<g
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model answered; `probability` and `threshold` are in [0, 1].
+    """The model's answer for one image; `probability` and `threshold` are in [0, 1].
 
     Attributes:
         indeterminate: the probability lies where the model's validation data do not decide.

@@ -47,7 +47,7 @@ class StackState:
 
 @dataclass(frozen=True)
 class Token:
-    """What an update asked for here is marked with, so that its end is recognised among the ends of all updates.
+    """ClientRequestToken of an update asked for here, by which its end is recognised among those of all updates.
 
     CloudFormation puts the token of a request into every event of the update (docs/adr/0017).
     """

@@ -1,4 +1,4 @@
-"""How each release ended, kept for whoever asked for it: `releases/<version>/<update>.json` in the artifact bucket.
+"""Verdicts of releases, kept as `releases/<version>/<update>.json` in the artifact bucket.
 
 A function that EventBridge invokes has nobody to answer to, and the topic's messages reach subscribers only.
 """

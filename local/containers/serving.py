@@ -42,7 +42,7 @@ _DEFAULT_CONTENT_TYPES = frozenset({_JSON, "application/jsonlines", "application
 
 
 class Context(NamedTuple):
-    """What a handler learns about a request; the fields and their order are the container's."""
+    """Request context of a handler; the fields and their order are the container's."""
 
     model_name: str | None
     model_version: str | None

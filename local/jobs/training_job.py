@@ -119,7 +119,7 @@ class TrainingJob(CommandJob):
         return 1
 
     def describe(self) -> dict[str, Any]:
-        """As DescribeTrainingJob answers."""
+        """DescribeTrainingJob's answer."""
         entered = [*self._transitions]
         if self.ended and entered[-1][0] != "MaxRuntimeExceeded":
             entered.append((self.status, self.ended))
@@ -149,7 +149,7 @@ class TrainingJob(CommandJob):
         return {key: value for key, value in answer.items() if value is not None}
 
     def summary(self) -> dict[str, Any]:
-        """As a member of ListTrainingJobs' answer."""
+        """The job in ListTrainingJobs' answer."""
         return members(self.describe(), _SUMMARY)
 
     def metrics(self) -> list[dict[str, Any]]:

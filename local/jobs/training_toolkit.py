@@ -172,7 +172,7 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
 
 
 def error_message(lines: Iterable[str]) -> str:
-    """What the toolkit keeps of a script's output: all from the first line that names an exception on, once each.
+    """Error message that the toolkit keeps of a script's output: all from the first line that names an exception on.
 
     Without such a line that is nothing (sagemaker-training 5.1.1, process.py; read 2026-11).
     """
@@ -184,7 +184,7 @@ def error_message(lines: Iterable[str]) -> str:
 
 
 def gpus() -> int:
-    """How many GPUs NVIDIA's driver lists."""
+    """Number of GPUs that NVIDIA's driver lists."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return 0

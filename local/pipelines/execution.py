@@ -74,7 +74,7 @@ class Execution:
 
     @property
     def failure_reason(self) -> str | None:
-        """What DescribePipelineExecution says; the steps' own reasons say more."""
+        """FailureReason of DescribePipelineExecution; the steps' own reasons say more."""
         return FAILURE if self.status == "Failed" else None
 
     def start(self) -> None:

@@ -34,7 +34,7 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True)
 class Scope:
-    """What an expression may refer to.
+    """Scope of an expression: parameters, properties and property files that it may refer to.
 
     Attributes:
         parameters: the execution's parameters, typed.

@@ -73,7 +73,7 @@ def _output(function: str, document: Mapping[str, Any], name: str, kind: str) ->
 
 
 def _message(document: Any) -> str:
-    """What a failed function said: the runtime answers `errorMessage` and `errorType`."""
+    """Message of a failed function: the runtime answers `errorMessage` and `errorType`."""
     if not isinstance(document, dict) or "errorMessage" not in document:
         return text(document)
     return f"{document.get('errorType', 'Error')}: {document['errorMessage']}"

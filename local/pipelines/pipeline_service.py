@@ -211,7 +211,7 @@ class PipelineService:
 
 
 def _same(request: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be equal for two starts to be one."""
+    """Members of a start request that must be equal for two starts to be one."""
     parameters = sorted((p["Name"], p["Value"]) for p in request.get("PipelineParameters", ()))
     rest = {k: v for k, v in request.items() if k not in {"PipelineName", "PipelineParameters"}}
     return {**rest, "parameters": parameters}

@@ -1,4 +1,4 @@
-"""What each type of pipeline step does, acting as the pipeline's role."""
+"""Performing pipeline steps of each type, as the pipeline's role."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ FINE_TUNE_STAGES: Mapping[str, int] = MappingProxyType({"last-stage": -1, "last-
 
 @dataclass(frozen=True)
 class Scaling:
-    """From a grey value in 0..255 to what the weights expect: grey * scale + offset, for red, green and blue."""
+    """Input scaling of a backbone: grey value in 0..255 * scale + offset, for red, green and blue."""
 
     scale: tuple[float, float, float]
     offset: tuple[float, float, float]

@@ -56,7 +56,7 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """What the table says of a file, or of all files of a patient.
+    """One row of the table: label, split and patient of a file, or of all files of a patient.
 
     Attributes:
         line: line number in the table, from 1; a row over several lines has the last one's.

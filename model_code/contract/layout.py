@@ -179,7 +179,7 @@ class Layout:
         return Problem("no_layout", f"There is the table {shown(table)} and no image beside it.", entry=table)
 
     def _table_elsewhere(self) -> Problem | None:
-        """What a table below says of splits and patients would be ignored without a word."""
+        """Refuse a table of labels further down: its splits and patients would be ignored without a word."""
         if not self._tables:
             return None
         table = self._tables[0]

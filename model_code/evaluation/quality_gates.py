@@ -71,7 +71,7 @@ def _value(evaluation: dict[str, Any], metric: str) -> float:
 
 
 def _meaning(metric: str, value: float, evaluation: dict[str, Any]) -> str:
-    """What a value that is not good enough means, in counts where there are counts; empty where nothing says it."""
+    """Meaning of a failed gate's value, in numbers of images where there are counts; empty where there is none."""
     counts = evaluation[CLASSIFICATION]["confusion_matrix"]
     normal, pneumonia = sum(counts["0"].values()), sum(counts["1"].values())
     meanings = {

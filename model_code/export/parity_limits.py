@@ -21,7 +21,7 @@ FEWEST_IMAGES = math.ceil(math.log(1 - CONFIDENCE) / math.log(SHARE))
 
 
 def auroc_limit(labels: Array) -> float:
-    """How far apart the two AUROCs may be: `MAX_AUROC_DIFFERENCE`, or one pair of images where that weighs more.
+    """Greatest difference of the two AUROCs: `MAX_AUROC_DIFFERENCE`, or one pair of images where that weighs more.
 
     AUROC is a share of the pairs of a NORMAL and a PNEUMONIA image. With fewer than 334 of them, two images that all
     but tie and change places would refuse any engine. In 1,000 drawn splits of 18 and 18 images (normal logits,

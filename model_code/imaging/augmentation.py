@@ -13,7 +13,7 @@ _DRAWS = 7
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """How far an image may be changed; 0 leaves that change out.
+    """Extent of each random change of an image; 0 leaves that change out.
 
     Attributes:
         horizontal_flip: probability of a mirrored image, 0 to 1.
@@ -84,5 +84,5 @@ class Augmentation:
 
 
 def _spread(draw: Any, extent: float) -> Any:
-    """From [0, 1) to [-extent, extent)."""
+    """Random numbers in [0, 1) as numbers in [-extent, extent)."""
     return (2.0 * draw - 1.0) * extent

@@ -24,7 +24,7 @@ FROM_SCRATCH_MOMENTUM = 0.9
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a classifier is built from.
+    """Options of a classifier: backbone, weights, image size, head, arithmetic.
 
     Attributes:
         size: edge of the images in pixels, at least 32.

@@ -28,7 +28,7 @@ _LEAST_DEVIATION = 1e-6
 
 @dataclasses.dataclass(frozen=True)
 class Projection:
-    """From pooled features to a few standardised numbers.
+    """Projection of pooled features to a few standardised numbers.
 
     Attributes:
         mean: float32 (c,), of the training images.
@@ -40,7 +40,7 @@ class Projection:
 
     @classmethod
     def of(cls, features: Array) -> Projection:
-        """Of the features of n training images, (n, c)."""
+        """Fit a projection to the features of n training images, (n, c)."""
         mean = features.mean(axis=0)
         _, spreads, axes = np.linalg.svd(features - mean, full_matrices=False)
         deviations = spreads / np.sqrt(len(features))

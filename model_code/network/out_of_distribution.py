@@ -86,7 +86,7 @@ class Normal:
         )
 
     def distances(self, rows: Any) -> list[Any]:
-        """Of rows (n, d): the mean squared distance along the axes, and, where they leave something, the rest; (n,)."""
+        """Distances of rows (n, d): mean square along the axes, and the rest where they leave something; (n,) each."""
         centred = rows - self.mean
         squares = tf.square(tf.matmul(centred, self.axes))
         along = tf.reduce_mean(squares / self.variances, axis=1)
@@ -290,7 +290,7 @@ def _pooled(values: Any, cells: int) -> Any:
 
 
 def _shares(edge: int, cells: int) -> Array:
-    """What share of each cell is of which pixel, float32 (cells, edge)."""
+    """Share of each pixel in each cell, float32 (cells, edge)."""
     width = edge / cells
     pixel, cell = np.arange(edge), np.arange(cells)[:, np.newaxis]
     covered = np.minimum((cell + 1) * width, pixel + 1) - np.maximum(cell * width, pixel)

@@ -29,7 +29,7 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """What is shown.
+    """The radiographs of the report.
 
     Attributes:
         samples: test images by label.
@@ -50,7 +50,7 @@ class Gallery:
         return Section("samples", "Sample of the test images", list(self._samples()))
 
     def saliency_section(self, summary: dict[str, Any]) -> Section:
-        """What the model looked at.
+        """Section with saliency maps of the most certain right and wrong predictions.
 
         Args:
             summary: summary of `saliency_pictures.MeanSaliency.as_json`.

@@ -79,7 +79,7 @@ def _for_cpu(gain: float, begun: Callable[[str], bool]) -> tuple[str, str]:
 
 
 def bfloat16_gain() -> float:
-    """How many times as fast a convolution and its gradients are in bfloat16 as in float32 on the CPU.
+    """Speed of a convolution and its gradients in bfloat16 on the CPU, as a multiple of float32's.
 
     By processor time, so that other programs do not count, the least of some rounds; takes about two seconds.
 

@@ -92,7 +92,7 @@ class Epoch:
     seconds: float
 
     def metric_line(self) -> str:
-        """As the training job's metric definitions expect it."""
+        """The epoch as a log line that the training job's metric definitions match."""
         return (
             f"epoch={self.epoch} phase={self.phase} loss={self.loss:.4f} val_loss={self.val_loss:.4f} "
             f"val_auc={self.val_auc:.4f}"

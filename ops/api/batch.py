@@ -58,7 +58,7 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """What is known about one image afterwards: the model's answer, or why there is none."""
+    """Result of one image of a batch: the model's answer, or why there is none."""
 
     path: str
     answer: dict[str, Any] | None = None
@@ -219,7 +219,7 @@ def _content_type(file: Path) -> str | None:
 
 @dataclasses.dataclass(frozen=True)
 class Machines:
-    """What a batch transform job runs on."""
+    """Instances of a batch transform job."""
 
     instance_type: str
     instance_count: int

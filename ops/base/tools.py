@@ -56,7 +56,7 @@ def run(command: Sequence[str], more: Mapping[str, str] | None = None, *, log: P
 
 
 def answer(command: Sequence[str]) -> str | None:
-    """What a command prints, or None when it is not installed or fails."""
+    """Output of a command, or None when it is not installed or fails."""
     variables = environment()
     found = shutil.which(command[0], path=variables["PATH"])
     if found is None:
@@ -83,7 +83,7 @@ def pinned_cdk() -> str:
 
 
 def deploy_commands(env: str, stacks: Sequence[str], *, yes: bool) -> list[list[str]]:
-    """What deploys an environment, in order.
+    """Commands that deploy an environment, in order.
 
     Args:
         env: name of the environment in cdk.json.
@@ -98,5 +98,5 @@ def deploy_commands(env: str, stacks: Sequence[str], *, yes: bool) -> list[list[
 
 
 def destroy_command(env: str) -> list[str]:
-    """What removes an environment, without asking: who calls it has asked."""
+    """Command that removes an environment, without asking: who calls it has asked."""
     return ["cdk", "destroy", "--all", "--force", "--context", f"env={env}"]

@@ -13,7 +13,7 @@ HOURS_PER_MONTH = 730
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """What no template knows: how much is stored and asked. Assumed unless a person says otherwise.
+    """Usage that no template knows: how much is stored and asked. Assumed unless a person says otherwise.
 
     Attributes:
         bucket_gb: gigabytes in each bucket, all versions together.
@@ -64,14 +64,14 @@ class Line:
 
     @property
     def usd(self) -> float | None:
-        """What it costs; nothing costs nothing, whatever its price is."""
+        """Cost in US dollars; no units cost nothing, whatever the price is."""
         if not self.charge.quantity:
             return 0.0
         return self.charge.quantity * self.price.usd if self.price else None
 
     @property
     def usd_at_most(self) -> float | None:
-        """What it can come to."""
+        """Greatest cost in US dollars."""
         most = self.charge.quantity if self.charge.most is None else self.charge.most
         if not most:
             return 0.0

@@ -47,7 +47,7 @@ _PLAUSIBLE_FACTOR = 5.0
 
 @dataclasses.dataclass(frozen=True)
 class Refreshed:
-    """What the API said; `problems` has a sentence for each key that stays as it was."""
+    """Prices from the API; `problems` has a sentence for each key that stays as it was."""
 
     prices: dict[str, Price]
     problems: list[str]

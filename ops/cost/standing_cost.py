@@ -230,7 +230,7 @@ def _schedule(resource: Resource, assembly: Assembly, _usage: Usage) -> Iterator
 
 
 def _runs_per_month(schedule: str) -> float:
-    """Of rate(...) or cron(...); a cron expression is taken for one run a day."""
+    """Runs a month of rate(...) or cron(...); a cron expression is taken for one run a day."""
     match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule)
     if not match:
         return HOURS_PER_MONTH / 24

@@ -79,7 +79,7 @@ def locations(package: Mapping[str, Any]) -> dict[str, str]:
 
 
 def reference(package: Mapping[str, Any]) -> str:
-    """Where the package's reference for monitoring is; empty where it was registered without one."""
+    """S3 URI of the package's reference for monitoring; empty where it was registered without one."""
     baselines = package.get("DriftCheckBaselines", {}).get("ModelDataQuality", {})
     return str(baselines.get("Statistics", {}).get("S3Uri", ""))
 

@@ -65,7 +65,7 @@ class Serving:
 
 
 def state(version: ModelVersion, serving: Serving) -> str:
-    """What a version is: its approval, and whether it serves, which a rejection does not end."""
+    """State of a version: its approval, and whether it serves, which a rejection does not end."""
     if version.arn != serving.package_arn:
         return version.approval
     return "serving" if version.approval == "Approved" else f"serving, {version.approval}"
@@ -134,7 +134,7 @@ class ModelRegistry:
         return found
 
     def report_uri(self, version: ModelVersion) -> str:
-        """Where the report of a version's evaluation is."""
+        """S3 URI of the report of a version's evaluation."""
         uri = self.described(version).statistics_uri
         if not uri:
             raise CommandError(f"Version {version.version} was registered without an evaluation.")

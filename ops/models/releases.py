@@ -25,7 +25,7 @@ _PARAMETER = "ModelPackageArn"
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """How a release ended, as the Release function keeps it (`lambdas/release/verdict.py`)."""
+    """Verdict on a release, as the Release function keeps it (`lambdas/release/verdict.py`)."""
 
     outcome: str
     sentence: str
@@ -73,7 +73,7 @@ class Verdicts:
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """What there was just before an approval, to tell this release from an earlier one."""
+    """State just before an approval, to tell this release from an earlier one."""
 
     updated: datetime | None
     event: str | None

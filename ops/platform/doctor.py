@@ -30,7 +30,7 @@ _IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z0-9.]*/([a-z0-9/_-]+
 
 
 class State(StrEnum):
-    """How a check ended."""
+    """Result of a check."""
 
     FINE = "fine"
     SKIPPED = "skipped"  # need not be looked at
@@ -113,7 +113,7 @@ def cdk() -> Finding:
 
 
 def credentials(session: Session) -> Finding:
-    """Who asks, and in which account."""
+    """The caller's identity and account."""
     who = session.client("sts").get_caller_identity()
     return Finding("credentials", State.FINE, f"{who['Arn']} in account {who['Account']}")
 
@@ -170,7 +170,7 @@ def quotas(session: Session, assembly: Assembly) -> Iterator[Finding]:
 
 
 def needed_quotas(assembly: Assembly) -> dict[str, int]:
-    """How many of which instances may run at once, by the names that Service Quotas has for them."""
+    """Needed numbers of instances at once, by the names of their Service Quotas."""
     needed: Counter[str] = Counter()
     for pipeline in assembly.of("AWS::SageMaker::Pipeline"):
         # An execution's steps come one after another, those of two pipelines may not.
