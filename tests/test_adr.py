@@ -43,8 +43,9 @@ class Record:
 
 
 def read(path: Path) -> Record:
-    """A record, whatever marks stand around the names in its head: a list's, or those of bold text."""
-    head, *sections = re.split(r"^## (.+)\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    """A record, whatever marks stand around the names in its head: a list's, those of bold text or of a heading."""
+    text = re.sub(r"^## (Status|Date|Changes)\n+", r"- \1: ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    head, *sections = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
     number, _, title = head.splitlines()[0].removeprefix("# ").partition(". ")
     assert number == str(int(path.name[:4])), f"the title of {path.name} has the number {number}"
     fields = dict(re.findall(r"^[-* ]*(Status|Date|Changes)\**:\** *(.+?)\.?$", head, re.MULTILINE))
