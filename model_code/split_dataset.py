@@ -87,7 +87,7 @@ def parse(arguments: list[str]) -> Choices:
 
 
 def refuse_unreadable(decoded: Decoded) -> None:
-    """Refuse an archive of which many files cannot be read; a few are reported in the card only.
+    """Few damaged files are reported in the card; many mean that something is wrong with the archive.
 
     Raises:
         JobError: naming some of them.
@@ -102,7 +102,7 @@ def refuse_unreadable(decoded: Decoded) -> None:
 
 
 def refuse_one_patient(decoded: Decoded) -> None:
-    """Refuse DICOM files most of which name one patient, as some de-identification leaves them.
+    """De-identification often gives all files the same Patient ID: then nothing is known of who is in two splits.
 
     Raises:
         JobError: most DICOM files are of one patient.

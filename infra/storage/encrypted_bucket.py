@@ -92,7 +92,7 @@ class EncryptedBucket(Construct):
         self.bucket.add_cors_rule(allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(origins), max_age=3600)
 
     def write_once_by(self, role_name_prefix: str, keys: str) -> None:
-        """Deny writing keys to everybody but one role, whatever other policies allow.
+        """Deny everybody else to write keys, whatever their own policies allow.
 
         Args:
             role_name_prefix: start of the writing role's name. The rest is generated in a stack that needs this

@@ -1,4 +1,4 @@
-"""Invocation of the SageMaker endpoint, and its failures as problems of the API."""
+"""Asking the model behind the SageMaker endpoint, and what its failures mean to a caller."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ _PACKAGE_ARN = re.compile(r"^arn:[^:]+:sagemaker:[^:]*:[^:]*:model-package/(?P<g
 
 @dataclass(frozen=True)
 class Prediction:
-    """The model's answer for one image; `probability` and `threshold` are in [0, 1].
+    """What the model answered; `probability` and `threshold` are in [0, 1].
 
     Attributes:
         indeterminate: the probability lies where the model's validation data do not decide.
-        unfamiliarity: out-of-distribution score of the image, kept for monitoring.
-        features: projected features of the network, kept for monitoring; empty for a model of before that.
+        unfamiliarity: how unlike the training radiographs the image looks, kept for monitoring.
+        features: what the network saw in it, in a few numbers kept for monitoring; empty for a model of before that.
         overlay: base64 of a PNG to be stretched over the upright radiograph; None where nobody asked for it.
     """
 

@@ -124,7 +124,7 @@ def start(
         archive_uri: S3 URI of the copy.
         token: makes it idempotent: the same token gives the same execution, however often asked.
         name: shown in SageMaker Studio.
-        description: cause of the start.
+        description: what started it.
     """
     answer = sagemaker.start_pipeline_execution(
         PipelineName=pipeline_name,

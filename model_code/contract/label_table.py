@@ -48,7 +48,7 @@ class TableError(ValueError):
 
 
 class Identity(NamedTuple):
-    """Identifiers of instance and patient in a DICOM file; empty where it states none."""
+    """What a DICOM file calls its instance and its patient; empty where it does not."""
 
     sop_instance_uid: str = ""
     patient_id: str = ""
@@ -56,15 +56,15 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table: label, split and patient of a file, or of all files of a patient.
+    """What the table says of a file, or of all files of a patient.
 
     Attributes:
-        line: line number in the table, from 1; a row over several lines has the last one's.
+        line: of the table, from 1; a row over several lines has the last one's.
         key: value of the column that the table goes by.
         label: NORMAL, PNEUMONIA, or "" for any other.
         split: train, validation, test or None.
         subtype: bacteria, virus or "".
-        patient: the table's identifier of the patient, or "".
+        patient: as the table calls the patient, or "".
     """
 
     line: int
@@ -82,7 +82,7 @@ class Table:
     Attributes:
         name: its path in the archive.
         by: the column that says what a row is about: `file`, `sop_instance_uid` or `patient_id`.
-        rows: rows in the table's order.
+        rows: in the table's order.
         images: folder that all files it is about lie in, from the archive's top; "" for any.
     """
 
@@ -94,10 +94,10 @@ class Table:
 
 @dataclass
 class Matches:
-    """Rows matched with files, and what of either has no match.
+    """Which row is which file's, and what fits nowhere.
 
     Attributes:
-        rows: row of each file that has one label, by path.
+        rows: by path, of the files that have one label.
         other_label: paths of files that have another one than NORMAL and PNEUMONIA.
         without_row: paths of files that no row is about.
         without_file: rows about no file.
@@ -116,7 +116,7 @@ def read(name: str, content: bytes) -> Table:
 
     Args:
         name: its path in the archive.
-        content: content of the file.
+        content: of the file.
 
     Raises:
         TableError: naming the table, and the line where there is one at fault.
@@ -158,9 +158,9 @@ def match(table: Table, images: Mapping[str, str], identities: Mapping[str, Iden
     """Find each row's files.
 
     Args:
-        table: table of the archive.
+        table: of the archive.
         images: class that the folder of each image beside it names, or "", by path.
-        identities: instance and patient of DICOM files among them, by path; not needed where the table goes by `file`.
+        identities: of the DICOM files among them, by path; not needed where the table goes by `file`.
     """
     files = _in_folder(table, images)
     found = _by_file(table, files) if table.by == "file" else _by_identity(table, files, identities)
@@ -189,12 +189,12 @@ def _differ(rows: list[Row]) -> bool:
 
 
 def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -> None:
-    """Refuse a table of which many rows or files have no match; a few are counted only.
+    """Few rows and files that do not fit are counted; many mean that table and files are not of each other.
 
     Args:
-        table: table of the archive.
-        matches: its rows matched with files.
-        name: name of a path in messages; itself where it is not there.
+        table: of the archive.
+        matches: of its rows.
+        name: what a path is called in a message; itself where it is not there.
 
     Raises:
         TableError: naming some of them.
@@ -219,7 +219,7 @@ def refuse_one_class(table: Table, labelled: Iterable[tuple[str | None, str]]) -
     """Refuse a table without both classes to train on.
 
     Args:
-        table: table of the archive.
+        table: of the archive.
         labelled: split or None, and label, of each image.
 
     Raises:
@@ -353,7 +353,7 @@ class _Spelled:
     """Files by what they are called: as it is written, else in any case where that means one file.
 
     Args:
-        called: pairs of a path and its name.
+        called: paths, and what each is called.
     """
 
     def __init__(self, called: Iterable[tuple[str, str]]) -> None:

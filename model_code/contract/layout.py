@@ -40,7 +40,7 @@ class Problem:
     Attributes:
         reason: `no_layout`, `ambiguous_layout`, `split_missing` or `class_missing`.
         detail: one sentence for the person who made the archive.
-        advice: one sentence on what to do.
+        advice: what to do, one sentence.
         entry: the entry or folder at fault, where there is one.
     """
 
@@ -57,10 +57,10 @@ class Layout:
     Attributes:
         images: number of radiographs by (split or None, label).
         perhaps: likewise, of files that are radiographs if they are DICOM.
-        litter: number of operating-system metadata files.
+        litter: number of files that operating systems left.
         masks: number of segmentation masks.
         unlabelled: number of images in no folder that names a class, by that folder.
-        stray: first entry that is neither a radiograph nor a metadata file, nor DICOM.
+        stray: first entry that is neither a radiograph nor litter, nor DICOM.
     """
 
     images: Counter[tuple[str | None, str]] = field(default_factory=Counter)
@@ -179,7 +179,7 @@ class Layout:
         return Problem("no_layout", f"There is the table {shown(table)} and no image beside it.", entry=table)
 
     def _table_elsewhere(self) -> Problem | None:
-        """Refuse a table of labels further down: its splits and patients would be ignored without a word."""
+        """What a table below says of splits and patients would be ignored without a word."""
         if not self._tables:
             return None
         table = self._tables[0]
@@ -191,7 +191,7 @@ class Layout:
         )
 
     def unused(self) -> str:
-        """A sentence about what is left out besides operating-system metadata files; empty for nothing."""
+        """A sentence about what is left out besides litter; empty where that is nothing."""
         left = []
         if count := self.unlabelled.total():
             left.append(f"{_several(count, 'image')} in other folders ({self._elsewhere()})")

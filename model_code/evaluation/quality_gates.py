@@ -15,7 +15,7 @@ class Limits:
     """A limit for each gate.
 
     Attributes:
-        values: limits by name; see `contract.parameters.GATES`, in whose order they are given.
+        values: by the limit's name; see `contract.parameters.GATES`, in whose order they are given.
     """
 
     values: dict[str, float]
@@ -31,7 +31,7 @@ def check(evaluation: dict[str, Any], limits: Limits) -> dict[str, Any]:
 
     Args:
         evaluation: the document of `assessment.document`, with its "engine" and its "comparison".
-        limits: limits of the pipeline's parameters.
+        limits: of the pipeline's parameters.
 
     Returns:
         "passed", "message" (a sentence for each failed gate, or one that all passed) and "checks", one for each gate:
@@ -71,7 +71,7 @@ def _value(evaluation: dict[str, Any], metric: str) -> float:
 
 
 def _meaning(metric: str, value: float, evaluation: dict[str, Any]) -> str:
-    """Meaning of a failed gate's value, in numbers of images where there are counts; empty where there is none."""
+    """What a value that is not good enough means, in counts where there are counts; empty where nothing says it."""
     counts = evaluation[CLASSIFICATION]["confusion_matrix"]
     normal, pneumonia = sum(counts["0"].values()), sum(counts["1"].values())
     meanings = {

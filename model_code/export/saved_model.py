@@ -97,7 +97,7 @@ def save_servable(
     Of encoded JPEGs or PNGs, `image_bytes`, string (n,):
 
     - `serving_default`.
-    - `explain`: also `overlay_bytes`, string (n,), the saliency map of the upright image, see `grad_cam.overlay`:
+    - `explain`: also `overlay_bytes`, string (n,), the saliency map of the upright image, see `saliency.overlay`:
       as numbers in JSON it would cost more than the network.
     - `features`: also `features`, float32 (n, c), what the backbone found, averaged over the positions.
 

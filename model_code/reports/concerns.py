@@ -26,7 +26,7 @@ class Concern:
 
 
 def concerns(evaluation: dict[str, Any], card: dict[str, Any]) -> list[Concern]:
-    """Concerns found in the evaluation document and the dataset card; the gravest kind first."""
+    """The reasons, from the evaluation document and the dataset card; the gravest kind first."""
     return [*_shortcuts(card), *_calibration(evaluation), *_saliency(evaluation)]
 
 

@@ -29,14 +29,14 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """The radiographs of the report.
+    """What is shown.
 
     Attributes:
         samples: test images by label.
         cases: the most certain right and wrong calls, by kind.
         averages: the average saliency map of each label.
         legend: the colours of the saliency maps as a data URI.
-        places: number of places along each edge that the network tells apart.
+        places: how many places along each edge the network tells apart.
     """
 
     samples: dict[str, list[Picture]]
@@ -50,10 +50,10 @@ class Gallery:
         return Section("samples", "Sample of the test images", list(self._samples()))
 
     def saliency_section(self, summary: dict[str, Any]) -> Section:
-        """Section with saliency maps of the most certain right and wrong predictions.
+        """What the model looked at.
 
         Args:
-            summary: summary of `saliency_pictures.MeanSaliency.as_json`.
+            summary: of `saliency_pictures.MeanSaliency.as_json`.
         """
         return Section("saliency", "What the model looked at", [*self._cases(), *self._averages(summary)])
 

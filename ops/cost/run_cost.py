@@ -31,8 +31,8 @@ def run(assembly: Assembly, parameters: Mapping[str, str]) -> list[Charge]:
     """The charges of one execution of the training pipeline.
 
     Args:
-        assembly: templates with the pipeline.
-        parameters: values that a start would name; the others have their defaults.
+        assembly: with the pipeline.
+        parameters: as a start would name them; the others have their defaults.
 
     Raises:
         CommandError: the templates hold no pipeline that trains, or it has no such parameter.

@@ -53,7 +53,7 @@ def _without_suffix(name: str) -> str:
 
 
 def send(s3: S3Client, path: Path, *, bucket: str, name: str, progress: Callable[[int], None]) -> Upload:
-    """Upload the file, in parts of 16 MiB where it is larger than one; resumes an upload that was interrupted.
+    """Upload the file, in parts of 16 MiB where it is larger than one, and go on with what an earlier try began.
 
     What has arrived is what S3 lists: nothing is remembered on this machine. The key of a file in parts holds the start
     of its SHA-256, by which the unfinished upload of the same bytes is found. Unfinished uploads that nobody comes back
@@ -63,7 +63,7 @@ def send(s3: S3Client, path: Path, *, bucket: str, name: str, progress: Callable
         s3: a client that may write to `incoming/`.
         path: the file.
         bucket: the data bucket.
-        name: prefix of the key.
+        name: what the key begins with.
         progress: called with the bytes of each part that is there, from several threads.
     """
     size = path.stat().st_size
