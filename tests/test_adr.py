@@ -48,7 +48,8 @@ def read(path: Path) -> Record:
     head, *sections = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
     number, _, title = head.splitlines()[0].removeprefix("# ").partition(". ")
     assert number == str(int(path.name[:4])), f"the title of {path.name} has the number {number}"
-    fields = dict(re.findall(r"^[-* ]*(Status|Date|Changes)\**:\** *(.+?)\.?$", head, re.MULTILINE))
+    lines = re.sub(r" (?=(Date|Changes):)", "\n", head)
+    fields = dict(re.findall(r"^[-* ]*(Status|Date|Changes)\**:\** *(.+?)\.?$", lines, re.MULTILINE))
     assert fields.keys() >= {"Status", "Date"}, f"the head of {path.name} has {sorted(fields)}"
     return Record(
         path.name,

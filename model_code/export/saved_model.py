@@ -203,12 +203,12 @@ def save_metadata(
         directory: the model directory.
         card: the dataset card of preprocessing.
         threshold: probability at or above which the label is PNEUMONIA.
-        temperature: calibration temperature, above 0.
+        temperature: of the calibration.
         indeterminate: least and greatest probability of the band around the threshold where the model does not decide.
-        guard: description of the out-of-distribution detector, by `out_of_distribution.fit`.
-        engine: description by `litert.save_models`; None where TensorFlow Serving computes the answers.
+        guard: of `guard.fit`, where the limit of unfamiliarity comes from.
+        engine: what `engine_export.save_models` says; None where TensorFlow Serving computes the answers.
         backbone: its name.
-        backbone_weights: source of the backbone's weights.
+        backbone_weights: where the backbone's weights came from.
         training: hyperparameters and history, for the evaluation report.
     """
     metadata = {
