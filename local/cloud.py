@@ -55,7 +55,7 @@ class _Session:
 
 
 class PipelineOperations(Protocol):
-    """What runs pipeline executions and jobs."""
+    """Interface of the service that runs pipeline executions and jobs."""
 
     OPERATIONS: frozenset[str]
 
@@ -70,7 +70,7 @@ class EmbeddedCloud:
     """SageMaker in one account and region of the emulator; a `local.core.api.Cloud` for the services in it.
 
     Args:
-        endpoint_url: where the emulator listens.
+        endpoint_url: URL that the emulator listens on.
         account: twelve digits.
         region: such as `us-east-1`.
         state_dir: existing directory for processes and their logs.

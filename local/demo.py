@@ -93,7 +93,7 @@ class Demo:
         self._say(f"{len(stacks)} stacks: {', '.join(sorted(stack['StackName'] for stack in stacks))}")
 
     def invite(self) -> None:
-        """Say how to go on while the cloud is up."""
+        """Print which commands can follow while the cloud is up."""
         example = next((self._laptop.state_dir / "examples").glob("PNEUMONIA-1.*"))
         settings = self._laptop.state_dir / "environment"
         lines = [f"export {name}={shlex.quote(value)}" for name, value in self._laptop.environment.items()]

@@ -26,8 +26,8 @@ class Laptop:
     """The embedded cloud on 127.0.0.1, from `start` to `stop`; a context manager.
 
     Args:
-        state_dir: where jobs, endpoints and the log live; emptied at the start, since the cloud remembers nothing.
-        port: where the cloud listens; 0 takes a free one.
+        state_dir: folder of jobs, endpoints and the log; emptied at the start, since the cloud remembers nothing.
+        port: port that the cloud listens on; 0 takes a free one.
     """
 
     def __init__(self, state_dir: Path, *, port: int = 4566) -> None:
@@ -42,7 +42,7 @@ class Laptop:
 
     @property
     def log(self) -> Path:
-        """What the cloud itself prints; jobs and functions log to its CloudWatch Logs."""
+        """File with the cloud's own output; jobs and functions log to its CloudWatch Logs."""
         return self.state_dir / "cloud.log"
 
     @property
@@ -123,7 +123,7 @@ class Laptop:
         return {output["OutputKey"]: output["OutputValue"] for stack in stacks for output in stack.get("Outputs", [])}
 
     def api_url(self) -> str:
-        """Where the deployed HTTPS API answers on this machine, ending in a slash."""
+        """URL of the deployed HTTPS API on this machine, ending in a slash."""
         url = urlsplit(self.outputs()["ApiUrl"])
         return f"{self.url}/_aws/execute-api/{url.netloc.split('.')[0]}{url.path}"
 

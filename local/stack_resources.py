@@ -215,7 +215,7 @@ class _ScalableTarget:
 
 
 class _ScalingPolicy:
-    """How a scalable target would be scaled: a name and an ARN that alarms can refer to."""
+    """Scaling policy of a scalable target: a name and an ARN that alarms can refer to."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud

@@ -55,8 +55,8 @@ class Server:
 
     Args:
         port: a free TCP port of 127.0.0.1.
-        state_dir: where logs, steps and endpoints keep their files; created when missing.
-        log: what the server prints; on this process's own output when None.
+        state_dir: folder for files of logs, steps and endpoints; created when missing.
+        log: file for the server's output; on this process's own output when None.
     """
 
     def __init__(self, port: int, state_dir: Path, *, log: Path | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What runs inside the SageMaker containers: preprocessing, training, evaluation, and the served request handlers."""
+"""Code of the SageMaker containers: preprocessing, training, evaluation, monitoring, and served request handlers."""
 
 import os
 

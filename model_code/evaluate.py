@@ -47,7 +47,7 @@ class Settings:
     """The step's parameters.
 
     Attributes:
-        limits: of the quality gates.
+        limits: limits of the quality gates.
         serving_package: ARN of the model package that is serving, or "none".
         serving_comparison: "gate" (a significantly worse model fails) or "report" (it is only said).
     """
@@ -137,7 +137,7 @@ class _Judge:
         model: the candidate.
         test: directory with the test shards.
         size: edge in pixels of the images in the shards.
-        directory: for what is unpacked.
+        directory: folder to unpack into.
     """
 
     def __init__(self, settings: Settings, model: ExportedModel, test: Path, size: int, directory: Path) -> None:
@@ -163,7 +163,7 @@ class _Judge:
         return _Judged(evaluation, scores, attention)
 
     def judge_fallback(self, failed: _Judged) -> _Judged:
-        """The same with the model's other weights; the document says which were judged before and what they failed."""
+        """Judge the fallback weights; the document says which were judged before and what they failed."""
         before = failed.evaluation
         rejected = {"weights": before["engine"]["weights"], "message": before["gates"]["message"]}
         self._model.fall_back()
@@ -194,7 +194,7 @@ def _side(model: ExportedModel, scores: TestScores) -> Side:
 
 
 def _serving(settings: Settings, test: Path, size: int, directory: Path) -> Side | str | None:
-    """The serving model on the test split, or why it has no place there; None where nothing serves.
+    """The serving model's scores of the test split, or why it has none; None where nothing serves.
 
     Raises:
         JobError: it cannot be read, and the comparison is a gate.

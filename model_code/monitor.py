@@ -42,11 +42,11 @@ class Settings:
     """The step's parameters.
 
     Attributes:
-        table: of kept predictions.
+        table: table of kept predictions.
         package: ARN of the model package that serves, or "none".
         endpoint: its name, the metrics' dimension.
-        days: how far back to look.
-        min_predictions: with fewer, nothing is compared.
+        days: number of days to look back.
+        min_predictions: least number of predictions that are compared.
         psi_limit: the population stability index at which a change is large enough to be drift.
     """
 
@@ -103,12 +103,12 @@ def parse(arguments: list[str]) -> Settings:
 
 
 def enough(settings: Settings, predictions: Predictions) -> bool:
-    """Whether there is anything to compare."""
+    """Whether there are predictions enough to compare."""
     return len(predictions.probabilities) >= settings.min_predictions
 
 
 def quantities(known: dict[str, Any], predictions: Predictions) -> list[Quantity]:
-    """What is compared: the score, how unlike the training images the inputs look, and the network's features.
+    """Quantities whose drift is tested: score, out-of-distribution score, and the network's projected features.
 
     Args:
         known: the reference.
@@ -177,7 +177,7 @@ def judge(
 
 
 def metrics(findings: dict[str, Any], endpoint: str) -> list[dict[str, Any]]:
-    """What CloudWatch is told, at least how many predictions there were."""
+    """CloudWatch metrics of the findings; at least the number of predictions."""
     values: dict[str, float] = {
         "Predictions": findings["predictions"],
         "LabelledPredictions": findings["labelled_predictions"],
@@ -206,7 +206,7 @@ def metrics(findings: dict[str, Any], endpoint: str) -> list[dict[str, Any]]:
 
 
 def _sentence(findings: dict[str, Any]) -> str:
-    """What was found, for the job's exit message."""
+    """The job's exit message: the findings in a sentence."""
     rows = findings["drift"]["quantities"]
     drifted = [f"{row['title'].lower()} (PSI {row['psi']:.2f})" for row in rows if row["drifted"]]
     model = _name(findings["package_arn"])
@@ -231,7 +231,7 @@ def _about(known: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _name(package: str) -> str:
-    """A model package as people call it, `<group>/<version>`."""
+    """Short name of a model package: `<group>/<version>`."""
     return package.partition("model-package/")[2] or package
 
 

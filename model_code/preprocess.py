@@ -1,4 +1,4 @@
-"""PreprocessImages: each instance decodes its share of an uploaded archive into TFRecord shards, and says what it saw.
+"""PreprocessImages: each instance decodes its share of an uploaded archive into TFRecord shards and a manifest.
 
     python -m model_code.preprocess --archive-uri s3://bucket/datasets/<64 hex>/archive.zip --image-size 220
 
@@ -78,14 +78,14 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """What one process decodes.
+    """The part of the archive that one process decodes.
 
     Attributes:
-        settings: of the step.
-        path: of the archive.
-        listing: of its members.
-        position: of this share, from 0.
-        shares: how many there are on all instances.
+        settings: settings of the step.
+        path: path of the archive.
+        listing: listing of its members.
+        position: position of this share, from 0.
+        shares: number of shares on all instances.
     """
 
     settings: Settings
@@ -97,13 +97,13 @@ class Share:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of one file.
+    """The outcome of one file: decoded, unreadable or unsuitable.
 
     Attributes:
         candidate: the file; its path and its patient name nobody.
         reason: why it is no readable image, else None.
         unsuitable: why it is readable and no frontal radiograph of a chest, else None.
-        sha256: of its content.
+        sha256: SHA-256 of its content.
         facts: None where a file before it in its group has the same content.
         pixels: grey levels, row by row; empty where `facts` is None.
     """

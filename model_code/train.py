@@ -77,7 +77,7 @@ class Hyperparameters:
 
     @property
     def augmentation(self) -> Augmentation:
-        """How far training images may be changed."""
+        """Extent of the training images' augmentation."""
         return Augmentation(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Augmentation)})
 
 

@@ -1,4 +1,4 @@
-"""What compiling any of the pipelines needs: parameters of the right type, a session that calls nothing, stable text.
+"""Offline compilation of pipeline definitions: typed parameters, a session that calls nothing, stable JSON.
 
 Whoever imports this has set a region before: the SDK resolves one while it is imported.
 """

@@ -174,7 +174,7 @@ def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[R
 
 
 def _job_folder(job: Any) -> Join:
-    """Where a training job leaves its archives; the evaluation adds what is registered."""
+    """S3 URI of the folder of a training job's archives; the evaluation adds the registered one."""
     return Join(on="/", values=[*_output("model").values, job, "output"])
 
 

@@ -1,4 +1,4 @@
-"""The monitoring pipeline, compiled to `FILE`: are the model's scores and inputs still those it was evaluated with?
+"""The monitoring pipeline, compiled to `FILE`: drift of the serving model's scores and inputs.
 
     FindServingModel          which package answers, and where its reference is
         |

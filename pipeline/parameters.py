@@ -1,4 +1,4 @@
-"""Which parameters each of the definitions declares; `contract.parameters` says what each is.
+"""Parameters that each compiled definition declares; `contract.parameters` says what each is.
 
 A deployment lays its settings' defaults over those of the table (`infra/training/training_pipeline.py`).
 """
@@ -7,7 +7,7 @@ from model_code.contract.parameters import DATA, EVALUATION, HYPERPARAMETERS, LI
 
 
 def hyperparameters(*, tuning: bool) -> dict[str, Parameter]:
-    """Those of the training script that are parameters: all, or all but what the tuning job searches."""
+    """Hyperparameters that are parameters of a definition: all, or all but those that the tuning job searches."""
     return {name: one for name, one in HYPERPARAMETERS.items() if not (tuning and one.search)}
 
 

@@ -43,7 +43,7 @@ def preprocess_request(
         arguments: command-line flags of `model_code.preprocess` without dashes, to their values as strings.
         output_uris: S3 prefix of each output, by the name of the output (also its local directory).
         instance_type: a SageMaker processing instance type without local disks (see `_job`).
-        instance_count: how many instances share the images; each needs room for the whole archive.
+        instance_count: number of instances that share the images; each needs room for the whole archive.
         max_runtime_seconds: SageMaker stops the job after this time.
     """
     return _job(

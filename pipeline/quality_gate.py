@@ -1,4 +1,4 @@
-"""CheckQuality: a model is registered if it passes every gate, else the execution fails and says which it did not."""
+"""CheckQuality: a model that passes every quality gate is registered, else the execution fails and names the gate."""
 
 from __future__ import annotations
 

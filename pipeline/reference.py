@@ -26,7 +26,7 @@ def page(text: str) -> str:
     """The page with its tables as the parameters are.
 
     Args:
-        text: as it is.
+        text: current text of the page.
 
     Raises:
         ValueError: it has no place for one of the tables.

@@ -70,7 +70,7 @@ class FunctionStep(Step):  # type: ignore[misc]
     to repeat what may pass.
 
     Args:
-        function_arn: of the function; `${...}` where the stack knows it.
+        function_arn: ARN of the function; `${...}` where the stack knows it.
         outputs: names of the strings that the function answers, flat.
         after: names of the steps that this one waits for.
     """

@@ -57,7 +57,7 @@ def train_request(*, hyperparameters: Mapping[str, Any], tensorboard_uri: Any, j
     Args:
         hyperparameters: command-line flags of `model_code/train.py` without dashes, to their values as strings.
         tensorboard_uri: S3 prefix; `<job name>/tensorboard-output/` is written below it while the job runs.
-        job: from `training_job`.
+        job: request members from `training_job`.
     """
     return {
         **job,

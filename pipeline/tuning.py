@@ -30,10 +30,10 @@ def tune_request(
     Args:
         hyperparameters: command-line flags of `model_code/train.py` that all jobs share, to their values as strings:
             all but the searched ones.
-        job: from `training.training_job`; its times are those of each job.
-        jobs: how many candidates are trained.
-        parallel_jobs: how many of them at once. The search learns only from those that ended.
-        seed: of the search, so that a repeated one proposes similar candidates.
+        job: request members from `training.training_job`; its times are those of each job.
+        jobs: number of candidates that are trained.
+        parallel_jobs: number of them at once. The search learns only from those that ended.
+        seed: random seed of the search, so that a repeated one proposes similar candidates.
     """
     searched = {one.flag: one.search for one in HYPERPARAMETERS.values() if one.search}
     return {

@@ -97,15 +97,23 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 
 def test_every_file_that_a_page_names_exists() -> None:
-    """As `folder/file.py`, `folder/` or a pattern, of folders that are under version control."""
+    """As `folder/file.py`, `file.py`, `folder/` or a pattern, of folders that are under version control.
+
+    A decision record that another one supersedes may name what is gone.
+    """
     folders = {line.split("/")[0] for line in tracked() if "/" in line}
     missing = {}
-    for page in [*PAGES, *(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md"))]:
-        named = re.findall(r"(?<![\w./@:~-])((?:[.\w-]+/)+[\w.*-]*\w?)", re.sub(r"https?://\S+", "", text(page)))
-        for path in named:
+    for page in [*PAGES, *(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "docs").rglob("*.md"))]:
+        if re.search(r"^\W*Status\W*Superseded", text(page), re.MULTILINE):
+            continue
+        said = re.sub(r"https?://\S+", "", text(page))
+        for path in re.findall(r"(?<![\w./@:~-])((?:[.\w-]+/)+(?:[\w.*-]*[\w*])?)", said):
             below = path.split("/")[0] in folders and not re.search("[A-Z]{3}", path.removesuffix(".md"))
             if below and not any(fnmatch(one, path) or one.startswith(f"{path.rstrip('/')}/") for one in tracked()):
                 missing[path] = page
+        for name in re.findall(r"`(\w+\.py)`", said):
+            if not any(Path(one).name == name for one in tracked()):
+                missing[name] = page
     assert missing == {}
 
 

@@ -1,4 +1,4 @@
-"""From an image to a probability."""
+"""REST API and its functions."""
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
@@ -15,13 +15,13 @@ from infra.training.training_stack import TrainingStack
 
 
 class ApiStack(Stack):
-    """The API and the functions behind it.
+    """The REST API, the functions behind it, and the table of idempotency keys.
 
     Args:
         data: the stack with the buckets and the predictions.
         training: the stack with the registry.
         endpoint: the stack with the endpoint.
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Whose requests the API takes: holders of a key, IAM principals, or holders of a token."""
+"""Authentication of the REST API: API keys, IAM principals or JSON Web Tokens."""
 
 from typing import TypedDict
 
@@ -26,7 +26,7 @@ class Authentication(Construct):
     """The one way to authenticate that the settings choose (docs/adr/0013).
 
     Args:
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:

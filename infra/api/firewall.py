@@ -1,4 +1,4 @@
-"""AWS WAF before the API: known attacks, bad addresses, too many requests of one address, too much in a document."""
+"""AWS WAF web ACL of the API: managed rules, IP reputation, rate limit by address, size of JSON bodies."""
 
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
@@ -25,8 +25,8 @@ class Firewall(Construct):
     It samples no requests and writes no log: both would hold keys and tokens. Its metrics count by rule.
 
     Args:
-        stage_arn: of the API's stage.
-        settings: of the environment.
+        stage_arn: ARN of the API's stage.
+        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage_arn: str, settings: Settings) -> None:

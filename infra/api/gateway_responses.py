@@ -79,7 +79,7 @@ class ProblemResponses(Construct):
 
     Args:
         rest_api: whose errors.
-        authentication: how clients prove who they are.
+        authentication: kind of authentication, from the settings.
         origins: whose pages may read the errors.
     """
 

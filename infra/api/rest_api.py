@@ -1,4 +1,4 @@
-"""The HTTPS API in front of the Predict function."""
+"""REST API of API Gateway: its paths, authentication, throttling and access log."""
 
 import json
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Handlers:
         predictions: predictions that were made before.
         feedback: readers' labels.
         uploads: forms for large images.
-        model: what serves.
+        model: the model that serves.
         front: documents, preflight requests, and what no other function takes.
     """
 
@@ -57,7 +57,7 @@ class PredictionApi(Construct):
 
     Args:
         handlers: answer the paths.
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, handlers: Handlers, settings: Settings) -> None:

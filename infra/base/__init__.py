@@ -1,1 +1,1 @@
-"""What several stacks need: stack, function, log group, event rule, role, assets."""
+"""Constructs that several stacks share: function, log group, event rule, role, assets."""

@@ -1,4 +1,4 @@
-"""Files that a deployment uploads, staged so that the same commit gives the same bytes.
+"""Assets of a deployment (functions, libraries, source code), staged so that the same commit gives the same bytes.
 
 Each staged path carries a digest of its content: two synths at once never write the same place, and an unchanged source
 is staged once.
@@ -32,9 +32,9 @@ def stage_function(name: str, *, module: str = "handler", root: Path = ROOT, bui
 
     Args:
         name: folder below `lambdas/`.
-        module: of that folder, whose imports are followed.
-        root: where `lambdas/` and `model_code/` are.
-        build: where to stage.
+        module: module of that folder, whose imports are followed.
+        root: folder with `lambdas/` and `model_code/`.
+        build: folder to stage in.
 
     Raises:
         FileNotFoundError: there is no such handler.
@@ -69,10 +69,10 @@ def stage_function_with_libraries(
     Args:
         name: folder below `lambdas/`.
         group: dependency group that `make libraries` installed.
-        module: of that folder, whose imports are followed.
+        module: module of that folder, whose imports are followed.
         machine: that it was installed for; the default is what this project's functions run on.
-        root: where `lambdas/`, `model_code/`, `requirements/` and `.venv/libraries/` are.
-        build: where to stage.
+        root: folder with `lambdas/`, `model_code/`, `requirements/` and `.venv/libraries/`.
+        build: folder to stage in.
 
     Raises:
         FileNotFoundError: there is no such handler, or its libraries are not there as the lock file names them.
@@ -95,7 +95,7 @@ def libraries(group: str, machine: str, *, root: Path = ROOT) -> tuple[dict[str,
     Args:
         group: dependency group of pyproject.toml with a lock file of its own in `requirements/`.
         machine: `aarch64` or `x86_64`.
-        root: where `requirements/` and `.venv/libraries/` are.
+        root: folder with `requirements/` and `.venv/libraries/`.
 
     Raises:
         FileNotFoundError: the folder is missing, or was installed from another lock file.
@@ -121,8 +121,8 @@ def stage_libraries(
         group: dependency group that `make libraries` installed.
         machine: that it was installed for.
         unused: names of files, folders and packages' metadata to leave out.
-        root: where `requirements/` and `.venv/libraries/` are.
-        build: where to stage.
+        root: folder with `requirements/` and `.venv/libraries/`.
+        build: folder to stage in.
 
     Raises:
         FileNotFoundError: the libraries are not there as the lock file names them.
@@ -152,8 +152,8 @@ def stage_source_code(*, root: Path = ROOT, build: Path = BUILD) -> tuple[Path, 
     The archive's bytes may differ between builds of zlib; its hash, which names the object in S3, does not.
 
     Args:
-        root: where `model_code/` is.
-        build: where to stage.
+        root: folder with `model_code/`.
+        build: folder to stage in.
     """
     package = root / "model_code"
     files = {f"model_code/{path}": package / path for path in _sources(package)}
@@ -216,7 +216,7 @@ def _imported(inside: str, root: Path) -> list[str]:
 
     Args:
         inside: the module's path below `root`.
-        root: where the packages are.
+        root: folder with the packages.
     """
     found = [name for node in _running(ast.parse((root / inside).read_bytes())) for name in _names(node, inside)]
     # The packages around the module itself are imported before it.

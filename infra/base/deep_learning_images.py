@@ -13,8 +13,8 @@ class DeepLearningImages(Construct):
     """Image URIs for what an instance type has, and the right to pull them.
 
     Args:
-        region: where the images are pulled from.
-        tags: which builds.
+        region: region that the images are pulled from.
+        tags: tags of the builds.
 
     Raises:
         SettingsError: AWS publishes no such images in the region.

@@ -1,4 +1,4 @@
-"""Who may ask an endpoint, or what it is made of, by its name: for stacks that do not hold it."""
+"""Grants to invoke or describe a SageMaker endpoint by its name, for stacks that do not hold it."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
@@ -21,8 +21,8 @@ def grant_describe(grantee: lambda_.Function, *, name: str) -> None:
     (github.com/awslabs/service-workbench-on-aws/pull/1177).
 
     Args:
-        grantee: of the account and region of the endpoint.
-        name: of the endpoint.
+        grantee: principal in the account and region of the endpoint.
+        name: name of the endpoint.
     """
     stack = Stack.of(grantee)
     named = {

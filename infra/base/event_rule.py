@@ -1,4 +1,4 @@
-"""Events that call a function, and a queue for those it could not handle."""
+"""EventBridge rule with retries and a dead-letter queue, which calls a function."""
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
@@ -19,7 +19,7 @@ class EventRule(Construct):
 
     Args:
         function: called with each event, at least once.
-        pattern: which events.
+        pattern: pattern of the events.
         description: shown in the console.
     """
 

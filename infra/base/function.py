@@ -19,13 +19,13 @@ class Function(lambda_.Function):
 
     Args:
         name: folder below `lambdas/`.
-        module: of that folder, which with all that it imports of this repository is the function's code.
+        module: module of that folder, which with all that it imports of this repository is the function's code.
         environment: variables besides those of Powertools.
         memory_mb: memory, and with it the share of a CPU.
         timeout_seconds: the longest a call may take.
         libraries: dependency group that the function carries along (`make libraries`); none without it.
         powertools: whether the handler imports Powertools or pydantic; without them a cold start is shorter.
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(

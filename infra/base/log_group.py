@@ -1,4 +1,4 @@
-"""A log group that forgets."""
+"""Log group with retention."""
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_logs as logs

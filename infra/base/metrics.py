@@ -1,4 +1,4 @@
-"""The metrics that alarms watch and the dashboard shows, by who publishes them."""
+"""CloudWatch metrics that alarms watch and the dashboard shows, by what publishes them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MICROSECONDS = 1000
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of CloudWatch and the statistic that is looked at: `Sum`, `Average`, ... or a percentile, `p99`."""
+    """A CloudWatch metric and its statistic: `Sum`, `Average`, ... or a percentile, `p99`."""
 
     namespace: str
     name: str
@@ -21,35 +21,35 @@ class Metric:
 
 
 def of_api(api: str, name: str, statistic: str) -> Metric:
-    """Of a REST API, all stages and methods together."""
+    """A metric of a REST API, all stages and methods together."""
     return Metric("AWS/ApiGateway", name, statistic, {"ApiName": api})
 
 
 def of_function(function: str, name: str, statistic: str = "Sum") -> Metric:
-    """Of a Lambda function."""
+    """A metric of a Lambda function."""
     return Metric("AWS/Lambda", name, statistic, {"FunctionName": function})
 
 
 def of_endpoint(endpoint: str, variant: str, name: str, statistic: str) -> Metric:
-    """Of an endpoint's variant."""
+    """An invocation metric of an endpoint's variant."""
     return Metric("AWS/SageMaker", name, statistic, {"EndpointName": endpoint, "VariantName": variant})
 
 
 def of_instances(endpoint: str, variant: str, name: str) -> Metric:
-    """Of the instances of an endpoint's variant, in percent."""
+    """A utilisation metric of the instances of an endpoint's variant, in percent."""
     return Metric("/aws/sagemaker/Endpoints", name, "Average", {"EndpointName": endpoint, "VariantName": variant})
 
 
 def of_pipeline(pipeline: str, name: str) -> Metric:
-    """Of the executions of a pipeline."""
+    """A metric of the executions of a pipeline."""
     return Metric("AWS/Sagemaker/ModelBuildingPipeline", name, "Sum", {"PipelineName": pipeline})
 
 
 def of_queue(queue: str) -> Metric:
-    """The messages that wait in a queue."""
+    """The number of messages that wait in a queue."""
     return Metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", {"QueueName": queue})
 
 
 def of_model(endpoint: str, name: str, statistic: str = "Maximum") -> Metric:
-    """What the monitoring pipeline found about the model of an endpoint."""
+    """A metric that the monitoring pipeline publishes about the model of an endpoint."""
     return Metric(MODEL_NAMESPACE, name, statistic, {"Endpoint": endpoint})

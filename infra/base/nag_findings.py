@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that are not acted on, each with its reason where the construct is made."""
+"""Suppressions of cdk-nag findings, each with its reason where the construct is made."""
 
 from aws_cdk import Acknowledgment, Validations
 from constructs import IConstruct

@@ -1,4 +1,4 @@
-"""What AWS has in which region: the accounts that publish images and layers, and CloudFormation's resource types.
+"""Regional differences of AWS: accounts that publish images and layers, and CloudFormation's resource types.
 
 A region without images or layer stops the synthesis: a deployment would fail an hour later, when the first job cannot
 pull its image or the first function its layer.
@@ -60,7 +60,7 @@ def layer_account(region: str, commercial: str) -> str:
     """Account of the layer with Powertools for AWS Lambda in a region.
 
     Args:
-        region: of the function.
+        region: region of the function.
         commercial: the account in the partition `aws`.
 
     Raises:

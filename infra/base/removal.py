@@ -1,4 +1,4 @@
-"""What becomes of what must not be lost."""
+"""Removal policy of resources that hold data."""
 
 from aws_cdk import RemovalPolicy
 

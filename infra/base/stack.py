@@ -1,4 +1,4 @@
-"""What every stack of this application has in common."""
+"""Arguments of every stack: environment, synthesizer, termination protection, tags, permissions boundary."""
 
 from typing import TypedDict
 

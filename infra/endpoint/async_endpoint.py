@@ -1,4 +1,4 @@
-"""The endpoint for large or many images: requests and answers are objects in S3."""
+"""Asynchronous endpoint, for large or many images: requests and answers are objects in S3."""
 
 from collections.abc import Mapping
 
@@ -19,14 +19,14 @@ class AsyncEndpoint(Construct):
     """An asynchronous endpoint, which has no instance while no request waits.
 
     Args:
-        name: of the endpoint, fixed, so that a client needs no other stack to know it.
+        name: name of the endpoint, fixed, so that a client needs no other stack to know it.
         package: that is released.
-        model: of that package, for many images.
+        model: SageMaker model of that package, for many images.
         topics: ARNs of those for `Answers` and for `Failures`.
-        bucket_name: where answers go, below `<prefix>/answers/` and `<prefix>/failures/`.
-        prefix: of the keys.
+        bucket_name: name of the bucket for answers, below `<prefix>/answers/` and `<prefix>/failures/`.
+        prefix: prefix of the keys.
         key: encrypts them, and the notifications.
-        options: of the settings.
+        options: settings of the asynchronous endpoint.
     """
 
     def __init__(

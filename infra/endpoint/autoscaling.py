@@ -1,4 +1,4 @@
-"""As many instances as the traffic needs: for requests that wait, and for a queue down to none."""
+"""Autoscaling of endpoint variants: by invocations for an instance, or by a queue's backlog down to no instance."""
 
 from aws_cdk import CfnResource, Stack
 from aws_cdk import aws_applicationautoscaling as scaling
@@ -19,10 +19,10 @@ class EndpointScaling(Construct):
     """Autoscaling of a variant, which exists while its endpoint does.
 
     Args:
-        package: what the endpoint waits for.
+        package: the released package, which the endpoint waits for.
         endpoint: the resource that has to be there first.
-        endpoint_name: of the endpoint.
-        variant: of its configuration.
+        endpoint_name: name of the endpoint.
+        variant: name of the variant of its configuration.
         at_least: instances that are always there.
         at_most: instances at the most.
     """
@@ -55,7 +55,7 @@ class EndpointScaling(Construct):
         package.wait_for(self._target)
 
     def keep_invocations(self, options: RealtimeEndpoint) -> None:
-        """Add instances when each gets more requests a minute than the settings say."""
+        """Target tracking by invocations for an instance a minute."""
         self._track(
             scaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty(
                 target_value=options.scaling.invocations_per_minute,
@@ -68,7 +68,7 @@ class EndpointScaling(Construct):
         )
 
     def keep_backlog(self, options: Asynchronous) -> None:
-        """Add instances when more requests wait for each than the settings say, the first one when any does.
+        """Target tracking by the backlog for an instance; the first instance starts when any request waits.
 
         A target of requests for each instance says nothing while there is none, so the first instance comes by a
         policy of its own (https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-autoscale.html).

@@ -1,4 +1,4 @@
-"""The released model once more, for images that come in numbers: batch transform jobs and the asynchronous endpoint."""
+"""SageMaker model for batch transform jobs and the asynchronous endpoint, of the released package."""
 
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct

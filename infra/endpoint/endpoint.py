@@ -1,4 +1,4 @@
-"""The endpoint that serves the released model, or nothing before the first release."""
+"""SageMaker endpoint of the released model, with blue/green deployment; none before the first release."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ class Endpoint(Construct):
     """Model, endpoint configuration and endpoint, which exist while a model package is released.
 
     Args:
-        name: of the endpoint, fixed, so that clients need no other stack to know it.
+        name: name of the endpoint, fixed, so that clients need no other stack to know it.
         package: that is released.
         role: that the model acts as.
         alarms: names of those that take a release back, where options say that it runs on instances.
@@ -72,7 +72,7 @@ class Endpoint(Construct):
         )
         package.wait_for(model, configuration, endpoint)
         # Without room to scale there is no scaling: the way to another instance type, which SageMaker refuses a scaled
-        # endpoint (developer guide, "endpoint-scaling-update", read 2026-11; `ops/lifecycle.py`).
+        # endpoint (developer guide, "endpoint-scaling-update", read 2026-11; `ops/platform/lifecycle.py`).
         if realtime and realtime.scaling.max_instances > realtime.instance_count:
             EndpointScaling(
                 self,

@@ -1,4 +1,4 @@
-"""What serves the released model: the one stack that a release updates."""
+"""Endpoints' stack: what serves the released model, and the one stack that a release updates."""
 
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
@@ -19,7 +19,7 @@ class EndpointStack(Stack):
     Args:
         data: the stack with the buckets.
         release: the stack with their roles, and with the function that updates this one.
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What releases models, and what they act as: all that stays the same from one release to the next."""
+"""Release stack: Release function, models' roles, topics and rollback alarms, which no release changes."""
 
 from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_sns as sns
@@ -29,7 +29,7 @@ class ReleaseStack(Stack):
     Args:
         data: the stack with the buckets.
         training: the stack with the registry.
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(

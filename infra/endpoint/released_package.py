@@ -1,4 +1,4 @@
-"""The model package that is released: the one parameter of the endpoints' stack, and what exists because of it."""
+"""Stack parameter with the released model package, the condition on it, and the grant to update it."""
 
 from aws_cdk import CfnCondition, CfnParameter, CfnResource, Fn, Stack
 from aws_cdk import aws_events as events
@@ -43,7 +43,7 @@ class ReleasedPackage(Construct):
         """Let resources exist while a package is released.
 
         Args:
-            resources: of the stack.
+            resources: resources of the stack.
             condition: a stricter one.
         """
         for resource in resources:

@@ -1,4 +1,4 @@
-"""Alarms that take a new model back."""
+"""Auto-rollback alarms of blue/green deployments."""
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -12,12 +12,12 @@ _MICROSECONDS = 1000
 
 
 class EndpointAlarms(Construct):
-    """Errors and latencies of an endpoint, as SageMaker publishes them.
+    """Auto-rollback alarms on an endpoint's errors and latencies.
 
     Args:
-        endpoint_name: of the endpoint, which need not exist: its missing metrics are no reason for alarm.
-        variant: of its configuration.
-        limits: of the settings.
+        endpoint_name: name of the endpoint, which need not exist: its missing metrics are no reason for alarm.
+        variant: name of the variant of its configuration.
+        limits: limits of a rollout, from the settings.
     """
 
     def __init__(

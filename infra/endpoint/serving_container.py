@@ -1,4 +1,4 @@
-"""How the serving container is set for the machine it runs on and the requests it gets.
+"""Environment variables of the serving container, by instance type and kind of inference.
 
 What the variables do: "Amazon SageMaker AI Deployment" and `serve.py` of the TensorFlow Serving 2.20 image
 (github.com/aws/deep-learning-containers). docs/adr/0017 gives the reasons at length.

@@ -1,4 +1,4 @@
-"""Alarms that tell people, each with one thing to do about it."""
+"""CloudWatch alarms that notify a topic, each described by its runbook section."""
 
 import re
 
@@ -20,9 +20,9 @@ class Alarms(Construct):
     Written with the plain resources, as rules are: `aws_cloudwatch_actions` imports half of the CDK.
 
     Args:
-        name: what alarms' names begin with.
-        topic_arn: of the topic that people subscribe to.
-        runbook_url: of the page with a section for each alarm.
+        name: prefix of the alarms' names.
+        topic_arn: ARN of the topic that people subscribe to.
+        runbook_url: URL of the page with a section for each alarm.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, name: str, topic_arn: str, runbook_url: str) -> None:
@@ -48,14 +48,14 @@ class Alarms(Construct):
         """Add an alarm.
 
         Args:
-            subject: of the alarm, in lower case with hyphens; the runbook's section.
+            subject: subject of the alarm, in lower case with hyphens; the runbook's section.
             metric: that is watched.
             says: one sentence on what is wrong while it is on.
             at_least: goes off where the metric reaches this; or
             below: where it stays below this.
             minutes: length of the periods.
             times: periods in a row.
-            missing: what a period without data means, by CloudFormation's `TreatMissingData`.
+            missing: meaning of a period without data, by CloudFormation's `TreatMissingData`.
             tells_silence: whether people are told too when data stop coming. Before any came nobody is: an alarm begins
                 without data, and only a change of its state does anything ("Monitor with CloudWatch alarms" of the
                 Application Auto Scaling user guide, read 2026-11).
@@ -94,7 +94,7 @@ class Alarms(Construct):
         )
 
     def _description(self, subject: str, says: str) -> str:
-        """What is wrong, and what the runbook says to do: whoever gets the mail may not be able to open a page."""
+        """Alarm description with the runbook's section: whoever gets the mail may not be able to open a page."""
         address = f" {self._runbook_url}#{subject}"
         advice = f"{says} What to do: {_section(subject)}"
         room = _DESCRIPTION - len(address)

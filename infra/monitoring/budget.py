@@ -1,4 +1,4 @@
-"""Who is told when a month costs more than it should."""
+"""Monthly AWS budget with notifications."""
 
 from aws_cdk import aws_budgets as budgets
 from constructs import Construct
@@ -13,10 +13,10 @@ class SpendingBudget(Construct):
     (https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html): docs/operations.md.
 
     Args:
-        name: of the budget.
+        name: name of the budget.
         project: value of the tag `project`.
-        topic_arn: of the topic that people subscribe to.
-        options: of the settings.
+        topic_arn: ARN of the topic that people subscribe to.
+        options: the budget's settings.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What there is to see of an environment on one page."""
+"""CloudWatch dashboard of an environment."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,9 +25,9 @@ class Dashboard(Construct):
     Written as the JSON that CloudWatch takes: each widget of the CDK is a dozen calls into its other process.
 
     Args:
-        watched: what is shown.
+        watched: names of the resources that are shown.
         alarms: ARNs of the alarms whose states stand on top; none without alarms.
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Whether everything works, what it costs, and whether the model still does what it was evaluated for."""
+"""Monitoring stack: monitoring pipeline with its schedule, alarms, dashboard and budget."""
 
 from aws_cdk import Annotations, Aws, CfnOutput, Stack
 from aws_cdk import aws_iam as iam
@@ -35,8 +35,8 @@ class MonitoringStack(Stack):
         release: the stack with the function that releases.
         endpoint: the stack with the endpoint.
         api: the stack with the API.
-        network: where jobs run; None leaves it to SageMaker.
-        settings: of the environment.
+        network: VPC that jobs run in; None leaves it to SageMaker.
+        settings: settings of the environment.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""When the monitoring pipeline runs by itself."""
+"""EventBridge Scheduler schedule of the monitoring pipeline."""
 
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam

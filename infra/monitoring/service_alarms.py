@@ -1,4 +1,4 @@
-"""What people are told about when it stops working: API, functions, endpoint, pipelines, model."""
+"""Service alarms of API, functions, endpoint, pipelines and model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ ENDPOINT_LATENCY_MS = 10_000
 
 @dataclass(frozen=True)
 class Watched:
-    """What of the other stacks is looked at, by name.
+    """Names of the other stacks' resources that the alarms watch.
 
     Attributes:
         predict: the function that answers images.
@@ -44,9 +44,9 @@ class ServiceAlarms(Alarms):
     """The alarms of an environment.
 
     Args:
-        topic_arn: of the topic that people subscribe to.
-        watched: what is looked at.
-        settings: of the environment.
+        topic_arn: ARN of the topic that people subscribe to.
+        watched: names of the resources that are watched.
+        settings: settings of the environment.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The network of an environment that has one of its own."""
+"""Network stack: VPC without egress, of an environment with `network.vpc`."""
 
 from aws_cdk import Stack
 from constructs import Construct
@@ -12,7 +12,7 @@ class NetworkStack(Stack):
     """The VPC.
 
     Args:
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""A network without a way out: private subnets, and an endpoint for each service that is spoken to from within."""
+"""VPC without egress: private subnets, and a VPC endpoint for each service that is called from within."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
@@ -28,7 +28,7 @@ class Network(Construct):
     """A VPC with one private subnet a zone, no gateway to the internet and no peer.
 
     Args:
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
@@ -180,7 +180,7 @@ class Network(Construct):
 
 
 def _anything_if(condition: dict[str, dict[str, str]]) -> iam.PolicyStatement:
-    """What an endpoint lets through: the policies of who asks decide what of it is allowed."""
+    """VPC endpoint policy that allows what the callers' own policies allow, under a condition."""
     return iam.PolicyStatement(
         principals=[iam.AnyPrincipal()], actions=["*"], resources=["*"], conditions=dict(condition)
     )

@@ -1,1 +1,1 @@
-"""What differs between environments: the groups of settings, and the settings of one environment."""
+"""Settings: their groups, and all settings of one environment."""

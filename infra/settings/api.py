@@ -38,7 +38,7 @@ class Firewall(Section):
 
 
 class Api(Section):
-    """What a client of the API may ask for."""
+    """Settings of the API: authentication, limits, retention."""
 
     # Of one key; the stage takes more, so that one busy client leaves the others something.
     requests_per_second: Positive

@@ -17,7 +17,7 @@ class ServerlessEndpoint(Section):
 
 
 class Rollout(Section):
-    """How a new model takes over: a share of the traffic first, back to the old model when an alarm goes off."""
+    """Blue/green deployment of a new model: traffic shifting, and auto-rollback when an alarm goes off."""
 
     # canary: one share, then everything. linear: the same share again and again.
     traffic: Literal["canary", "linear"]
@@ -32,12 +32,12 @@ class Rollout(Section):
 
     @property
     def steps(self) -> int:
-        """How many shares it takes to give the new model everything."""
+        """Number of traffic shifts until the new model gets all traffic."""
         return 2 if self.traffic == "canary" else -(-100 // self.percent)
 
     @property
     def longest_seconds(self) -> int:
-        """What a release may take: its waits, and an hour for instances to start and stop."""
+        """Longest duration of a release in seconds: its waits, and an hour for instances to start and stop."""
         return (self.steps - 1) * self.wait_seconds + self.termination_wait_seconds + 3600
 
     @model_validator(mode="after")
@@ -58,7 +58,7 @@ class Rollout(Section):
 
 
 class Capture(Section):
-    """What SageMaker keeps of the requests to an endpoint on instances; a serverless one keeps nothing."""
+    """Data capture of an endpoint on instances; a serverless one has none."""
 
     percent: Annotated[int, Field(ge=1, le=100)]
     # Radiographs are patient data: answers are enough to show later what was answered.
@@ -66,7 +66,7 @@ class Capture(Section):
 
 
 class Scaling(Section):
-    """How many more instances a busy endpoint gets."""
+    """Autoscaling of a realtime endpoint."""
 
     max_instances: Annotated[int, Field(ge=1)]
     invocations_per_minute: Annotated[int, Field(ge=1)]

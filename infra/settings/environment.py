@@ -1,4 +1,4 @@
-"""What differs between environments, read from the context of cdk.json and checked before anything is built.
+"""Settings of one environment, read from the context of cdk.json and checked before synthesis.
 
 `shared` holds what every environment has in common; an entry of `environments` holds what only that one says, on top of
 what another one says where it is `like` that one, so each value is stated once. Anything missing, unknown or out of a
@@ -28,7 +28,7 @@ from infra.settings.section import (
 
 
 class Settings(Section):
-    """Everything one environment needs to know."""
+    """All settings of one environment."""
 
     environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,15}$")]
     # Without it, that of the credentials which deploy. With it, no other account is ever deployed to by mistake.

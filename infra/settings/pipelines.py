@@ -20,7 +20,7 @@ from model_code.contract.parameters import (
 
 
 def _annotation(one: Parameter) -> Any:
-    """What pydantic checks a parameter's default by."""
+    """Annotation by which pydantic checks a parameter's default."""
     if one.choices:
         return Literal[one.choices]
     if one.name.endswith("InstanceType"):
@@ -89,7 +89,7 @@ _OF_MONITORING |= {"instance_type": "ProcessingInstanceType", "max_runtime_secon
 
 
 class Monitoring(Section):
-    """Who looks at what the stack does: a dashboard, alarms, and a pipeline that compares predictions with training."""
+    """Monitoring settings: dashboard, alarms, and the schedule and parameters of the monitoring pipeline."""
 
     dashboard: bool
     alarms: bool

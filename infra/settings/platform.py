@@ -1,4 +1,4 @@
-"""Settings of the account's side: layers, containers, buckets, network, archives, budget."""
+"""Settings of layers, containers, buckets, network, archives and budget."""
 
 from typing import Annotated
 
@@ -24,7 +24,7 @@ class Containers(Section):
 
 
 class Buckets(Section):
-    """How long the buckets keep what nobody needs any more."""
+    """Retention of the buckets, in days, and their logs."""
 
     incoming_days: Positive
     noncurrent_days: Positive
@@ -36,7 +36,7 @@ class Buckets(Section):
 
 
 class Network(Section):
-    """Where functions, jobs and the endpoint's instances run."""
+    """VPC of functions, jobs and the endpoint's instances."""
 
     # False: in SageMaker's and Lambda's own networks. True: in private subnets of a network of their own.
     vpc: bool
@@ -47,14 +47,14 @@ class Network(Section):
 
 
 class Budget(Section):
-    """What the account may spend a month on what carries the project's tag, before somebody is told."""
+    """Monthly budget of resources with the project's tag, and when somebody is told."""
 
     monthly_usd: Positive
     alert_percent: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(min_length=1, max_length=5)]
 
 
 class Archive(Section):
-    """What an uploaded archive may hold; more is refused before anything runs."""
+    """Limits of an uploaded archive; a larger one is refused before anything runs."""
 
     max_bytes: Annotated[int, Field(ge=1, le=MAX_COPY_BYTES)]
     max_uncompressed_bytes: Positive

@@ -1,4 +1,4 @@
-"""What groups of settings are made of: limits of services, types of values, and the error of a wrong one."""
+"""Base of the groups of settings: limits of services, types of values, and the error of a wrong one."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -47,7 +47,7 @@ def with_kind(value: Any, kinds: str) -> Any:
     """A section of one of several kinds, before it is read.
 
     Args:
-        value: as cdk.json has it.
+        value: value in cdk.json.
         kinds: those that there are, as a sentence goes on with them.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Where S3 writes who read and wrote the other buckets."""
+"""Bucket for the server access logs of the other buckets."""
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_s3 as s3
@@ -11,7 +11,7 @@ class AccessLogBucket(Construct):
     """A bucket for server access logs.
 
     Args:
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Who read and wrote which object, as CloudTrail records it."""
+"""CloudTrail trail of S3 data events: who read and wrote which object."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_cloudtrail as cloudtrail
@@ -19,7 +19,7 @@ class AuditTrail(Construct):
 
     Args:
         buckets: whose objects are watched.
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, buckets: list[s3.Bucket], settings: Settings) -> None:

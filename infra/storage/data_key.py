@@ -1,4 +1,4 @@
-"""The key of everything an environment keeps, and who may use it."""
+"""KMS key of an environment's data, with a key policy that separates use from administration."""
 
 from aws_cdk import ArnFormat, Aws, Duration, Stack
 from aws_cdk import aws_iam as iam
@@ -28,7 +28,7 @@ class DataKey(kms.Key):
     what they hold in their hands.
 
     Args:
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What must not be lost: uploads, datasets, everything that executions produce, and readers' labels."""
+"""Data stack: KMS key, data and artifact buckets, table of predictions, audit trail."""
 
 from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_iam as iam
@@ -27,7 +27,7 @@ class DataStack(Stack):
     """The key, the buckets and the table of predictions.
 
     Args:
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""A private bucket: encrypted with the given key, TLS only, versioned."""
+"""Private S3 bucket: encrypted with a KMS key, TLS only, versioned."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ class EncryptedBucket(Construct):
     Args:
         key: encrypts every object.
         retain: whether the bucket outlives its stack.
-        options: how long it keeps what nobody needs.
+        options: retention settings of the buckets.
         access_logs: bucket that receives the server access logs.
         lifecycle_rules: further rules.
     """
@@ -71,7 +71,7 @@ class EncryptedBucket(Construct):
             )
 
     def send_events(self) -> None:
-        """Announce new objects on the account's default event bus."""
+        """Send S3 events of new objects to EventBridge's default event bus."""
         # `event_bridge_enabled=True` would add a Lambda function that does only this.
         bucket = self.bucket.node.default_child
         assert isinstance(bucket, s3.CfnBucket)  # noqa: S101
@@ -80,7 +80,7 @@ class EncryptedBucket(Construct):
         )
 
     def take_forms_of(self, origins: Sequence[str]) -> None:
-        """Let pages of these origins read what a presigned form's post was answered.
+        """CORS rule: pages of these origins may post presigned forms and read the answer.
 
         A browser keeps an answer of another origin from the page unless S3 says that the page may have it, and the page
         then takes the upload for failed (https://docs.aws.amazon.com/AmazonS3/latest/userguide/cors.html, read
@@ -105,7 +105,7 @@ class EncryptedBucket(Construct):
         """Deny everybody but one role to write a key, and everybody but another to read it.
 
         Args:
-            key: of one object.
+            key: key of one object.
             writer_name_prefix: start of the writing role's name, as above.
             reader_name_prefix: start of the reading role's name.
         """

@@ -1,4 +1,4 @@
-"""A table whose items go by themselves."""
+"""DynamoDB table with a time to live."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from infra.base.removal import removal_policy
 
 
 class ExpiringTable(Construct):
-    """A DynamoDB table with the key `id`, encrypted with the given key, without an item after its `expires_at`.
+    """A DynamoDB table with the key `id`, encrypted with the given key, whose items expire at `expires_at`.
 
     Args:
         key: encrypts every item.

@@ -18,8 +18,8 @@ class ModelRegistry(Construct):
     """A model package group of a fixed name, so that others can name its packages without depending on its stack.
 
     Args:
-        name: of the group.
-        settings: of the environment.
+        name: name of the group.
+        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, name: str, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Where people hear of rejected archives, of releases, of alarms and of what it costs."""
+"""SNS topic for notifications: rejected archives, releases, alarms and costs."""
 
 from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
@@ -11,10 +11,10 @@ from infra.storage.data_key import alarms, budgets, sent_by
 
 
 class Notifications(Construct):
-    """An encrypted topic.
+    """An encrypted SNS topic.
 
     Args:
-        name: of the environment, with which its alarms' names begin.
+        name: name of the environment, with which its alarms' names begin.
         key: encrypts messages.
         email: address that is asked to subscribe; nobody is, without it.
     """

@@ -1,4 +1,4 @@
-"""The key with which jobs make hashes of patients, in the artifact bucket."""
+"""HMAC key for pseudonyms of patients, an object of the artifact bucket."""
 
 from aws_cdk import CustomResource
 from aws_cdk import aws_iam as iam
@@ -18,7 +18,7 @@ class PatientKey(Construct):
 
     Args:
         artifacts: the bucket it lies in.
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, artifacts: EncryptedBucket, settings: Settings) -> None:

@@ -21,11 +21,11 @@ class SageMakerPipeline(Construct):
     """A pipeline and the role that starts its steps.
 
     Args:
-        name: of the pipeline.
+        name: name of the pipeline.
         compiled: file with its definition.
         purpose: what it does, as the role's description names it.
-        placeholders: what replaces each `${name}` of the definition.
-        defaults: of its parameters.
+        placeholders: replacement of each `${name}` of the definition.
+        defaults: defaults of its parameters.
         network: `VpcConfig` of its jobs; None for SageMaker's own network.
 
     Raises:
@@ -72,7 +72,7 @@ class SageMakerPipeline(Construct):
         )
 
     def grant_look_back(self, grantee: iam.IGrantable) -> None:
-        """Allow to see past executions: what they were started with, and how far they came."""
+        """Allow to read past executions: their parameters and steps."""
         actions = ("ListPipelineExecutions", "ListPipelineParametersForExecution", "ListPipelineExecutionSteps")
         grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(
@@ -116,7 +116,7 @@ def isolated(definition: dict[str, Any], network: Mapping[str, list[str]]) -> di
     (`files.download_and_extract` of sagemaker-training-toolkit).
 
     Args:
-        definition: as SageMaker takes it.
+        definition: pipeline definition as SageMaker takes it.
         network: `VpcConfig` of the requests.
     """
     return {**definition, "Steps": [_isolated_step(step, network) for step in definition["Steps"]]}
@@ -153,8 +153,8 @@ def with_defaults(definition: dict[str, Any], defaults: Mapping[str, str | int |
     """The definition with other defaults of its parameters.
 
     Args:
-        definition: as SageMaker takes it.
-        defaults: by the parameters' names.
+        definition: pipeline definition as SageMaker takes it.
+        defaults: default values by the parameters' names.
 
     Raises:
         SettingsError: a name is not a parameter's, or its type does not fit the parameter's.
@@ -175,7 +175,7 @@ def with_defaults(definition: dict[str, Any], defaults: Mapping[str, str | int |
 
 
 def used(text: str, placeholders: Mapping[str, str]) -> dict[str, str]:
-    """Those placeholders that a text has; CloudFormation's validation complains of the others.
+    """Placeholders that occur in a text; CloudFormation's validation complains of the others.
 
     Raises:
         SettingsError: the text has one that nobody fills.

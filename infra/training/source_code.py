@@ -1,4 +1,4 @@
-"""What executions run: the step scripts, and libraries of jobs and models, in the artifact bucket."""
+"""Source code and libraries of pipeline executions, published to the artifact bucket."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class SourceCode(Construct):
 
     Args:
         artifacts: the bucket they are copied into.
-        settings: of the environment.
+        settings: settings of the environment.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, artifacts: EncryptedBucket, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The training pipeline: which of the compiled definitions it is, and what its jobs are called."""
+"""The training pipeline: the compiled definition that settings choose, and the names of its jobs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,8 +19,8 @@ class TrainingPipeline(SageMakerPipeline):
     """A pipeline from an archive to a registered model.
 
     Args:
-        name: of the pipeline.
-        placeholders: what replaces each `${name}` of the definition.
+        name: name of the pipeline.
+        placeholders: replacement of each `${name}` of the definition.
         network: `VpcConfig` of its jobs, which then reach nothing; None for SageMaker's own network.
         settings: defaults of its parameters, and which of the compiled definitions it is.
 

@@ -1,4 +1,4 @@
-"""From an upload to a registered model."""
+"""Training stack: upload trigger, SageMaker Pipeline and model registry."""
 
 from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_events as events
@@ -36,8 +36,8 @@ class TrainingStack(Stack):
 
     Args:
         data: the stack with the buckets.
-        network: where jobs run; None leaves it to SageMaker.
-        settings: of the environment.
+        network: VPC that jobs run in; None leaves it to SageMaker.
+        settings: settings of the environment.
     """
 
     def __init__(

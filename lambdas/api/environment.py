@@ -1,4 +1,4 @@
-"""What the functions of this folder are configured with."""
+"""Environment variables of the functions of this folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Environment(Variables):
 
 
 class UploadsEnvironment(Environment):
-    """Of the Uploads function."""
+    """Environment variables of the Uploads function."""
 
     bucket: str = Field(alias="UPLOAD_BUCKET", min_length=1)
     """Bucket that uploads go to."""
@@ -26,14 +26,14 @@ class UploadsEnvironment(Environment):
 
 
 class PredictionsEnvironment(Environment):
-    """Of the Predictions function."""
+    """Environment variables of the Predictions function."""
 
     predictions_table: str = Field(alias="PREDICTIONS_TABLE", min_length=1)
     """Table that keeps predictions."""
 
 
 class FeedbackEnvironment(Environment):
-    """Of the Feedback function."""
+    """Environment variables of the Feedback function."""
 
     predictions_table: str = Field(alias="PREDICTIONS_TABLE", min_length=1)
     """Table that keeps predictions."""
@@ -44,7 +44,7 @@ class FeedbackEnvironment(Environment):
 
 
 class ModelEnvironment(Environment):
-    """Of the Model function."""
+    """Environment variables of the Model function."""
 
     endpoint_name: str = Field(alias="ENDPOINT_NAME", min_length=1)
     """The endpoint, which need not exist."""

@@ -28,7 +28,7 @@ class Service:
 
     Args:
         app: the resolver with the routes.
-        answers: with the allowed origins.
+        answers: maker of answers, with the allowed origins.
         requests: the records of its POST requests by their Idempotency-Key, where it takes any.
     """
 

@@ -1,1 +1,1 @@
-"""Who holds a valid token of the deployment's issuer, and what its scopes allow."""
+"""Lambda authorizer: validates tokens of the deployment's issuer, and allows what their scopes open."""

@@ -1,4 +1,4 @@
-"""What the Authorizer function is configured with."""
+"""Environment variables of the Authorizer function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which paths a scope opens, as the policy that API Gateway asks an authorizer for."""
+"""Authorizer policy for API Gateway: the paths that a token's scopes open."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def policy(subject: str, scopes: frozenset[str], *, prefix: str, method_arn: str
     It names everything the token opens, not only what is asked for now: the gateway remembers it for other paths.
 
     Args:
-        subject: of the token.
-        scopes: of the token.
+        subject: subject of the token.
+        scopes: scopes of the token.
         prefix: stands before the names of this API in scopes.
-        method_arn: of what is asked for; its beginning names the API and the stage.
+        method_arn: ARN of what is asked for; its beginning names the API and the stage.
     """
     stage = "/".join(method_arn.split("/")[:2])
     opened = [path for name, paths in OPENED.items() if prefix + name in scopes for path in paths]

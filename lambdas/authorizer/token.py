@@ -1,4 +1,4 @@
-"""Checking a token: RFC 7519, and what RFC 8725 asks of who checks one."""
+"""Validation of JSON Web Tokens: RFC 7519, with the best practices of RFC 8725."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class InvalidTokenError(Exception):
 
 
 class HasKeys(Protocol):
-    """Where public keys come from."""
+    """Source of public keys."""
 
     def with_key(self, key_id: str | None) -> KeySet:
         """The keys, among them that of an id if there is one."""
@@ -29,7 +29,7 @@ class HasKeys(Protocol):
 
 @dataclass(frozen=True)
 class Bearer:
-    """Who holds a token, and its scopes."""
+    """The holder of a token, with its scopes."""
 
     subject: str
     scopes: frozenset[str]
@@ -40,9 +40,9 @@ class Verifier:
     """Checks tokens of one issuer for one audience.
 
     Args:
-        keys: of the issuer.
-        issuer: what `iss` has to be.
-        audience: what `aud` has to be or hold; `client_id` where there is no `aud`.
+        keys: keys of the issuer.
+        issuer: required value of `iss`.
+        audience: required value of `aud`, or one of its values; `client_id` where there is no `aud`.
         clock: seconds since 1970.
     """
 
@@ -52,7 +52,7 @@ class Verifier:
     clock: Callable[[], float]
 
     def bearer(self, authorization: str) -> Bearer:
-        """Who is behind an Authorization header.
+        """The holder of the token in an Authorization header.
 
         Raises:
             InvalidTokenError: nobody known.

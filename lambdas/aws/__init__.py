@@ -1,1 +1,1 @@
-"""What functions that call AWS share; each carries along what it imports of it."""
+"""Shared modules of functions that call AWS; each function carries along those it imports."""

@@ -1,4 +1,4 @@
-"""What an error of a service means."""
+"""Classification of AWS service errors."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ class Served:
 
     Attributes:
         status: SageMaker's EndpointStatus; None when there is no endpoint.
-        package_arn: of the model package; None when nothing serves, or something of no package.
-        model_name: of the model that serves; None when nothing does, or it could not be found.
-        failure_reason: of the endpoint, where it says one.
+        package_arn: ARN of the model package; None when nothing serves, or something of no package.
+        model_name: name of the model that serves; None when nothing does, or it could not be found.
+        failure_reason: failure reason of the endpoint, where it says one.
     """
 
     status: str | None = None
@@ -56,9 +56,9 @@ def find(
 
     Args:
         sagemaker: boto3's client.
-        endpoint_name: of the endpoint, which need not exist.
+        endpoint_name: name of the endpoint, which need not exist.
         sleep: waits between two looks.
-        seconds: how long.
+        seconds: length of the pause.
 
     Raises:
         botocore.exceptions.ClientError: SageMaker refuses to tell.

@@ -1,4 +1,4 @@
-"""SNS topic that people are told by."""
+"""SNS topic for notifications."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Topic:
     arn: str
 
     def publish(self, event: str, subject: str, message: str, **attributes: str) -> None:
-        """Tell those who subscribed.
+        """Publish a message to the topic.
 
         Args:
-            event: what happened, a message attribute by which subscriptions can filter.
-            subject: in ASCII; cut to what SNS takes.
+            event: name of what happened, a message attribute by which subscriptions can filter.
+            subject: subject in ASCII; cut to what SNS takes.
             message: the text.
             attributes: further message attributes.
         """

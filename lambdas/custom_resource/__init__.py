@@ -1,1 +1,1 @@
-"""What functions behind CloudFormation's custom resources share."""
+"""Shared module of functions behind CloudFormation's custom resources."""

@@ -1,4 +1,4 @@
-"""The answer to a custom resource request, which CloudFormation waits for at the URL in the event.
+"""Response to a custom resource request, which CloudFormation waits for at the URL in the event.
 
 Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html (read 2026-11). Without any answer
 the stack waits for an hour.
@@ -25,7 +25,7 @@ def respond(event: dict[str, Any], logger: Logger, act: Callable[[], str], faile
 
     Args:
         event: the request.
-        logger: of the function.
+        logger: logger of the function.
         act: does it, and says in a few words what was done.
         failed: one sentence without its end, to which the error is added.
     """

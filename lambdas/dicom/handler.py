@@ -57,7 +57,7 @@ def convert(data: bytes, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reason(cause: BaseException | None) -> dict[str, Any]:
-    """What ended the conversion, and where: never the message, which can quote the file."""
+    """Exception type and places that ended the conversion; never the message, which can quote the file."""
     if cause is None:
         return {}
     frames = traceback.extract_tb(cause.__traceback__)

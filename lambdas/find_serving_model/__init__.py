@@ -1,1 +1,1 @@
-"""Which registered model the endpoint serves now: what a new one is compared with."""
+"""FindServingModel: the registered model that serves now, with which a new one is compared."""

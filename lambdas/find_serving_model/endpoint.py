@@ -1,4 +1,4 @@
-"""The endpoint, followed from its name to the model package it serves."""
+"""Model package that the endpoint serves, with its artifact and reference."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ServedModel:
     """A model package that serves, where its `model.tar.gz` is, and what its predictions are compared with.
 
     Attributes:
-        reference_uri: of its `reference.json`; None for a package of before there was one.
+        reference_uri: S3 URI of its `reference.json`; None for a package of before there was one.
     """
 
     package_arn: str
@@ -35,14 +35,14 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The endpoint, by name. A model that is being rolled out is nobody's yardstick yet."""
+    """The endpoint, by name. A model that is being rolled out does not count as serving yet."""
 
     sagemaker: SageMakerClient
     name: str
     sleep: Callable[[float], None] = time.sleep
 
     def served_model(self) -> ServedModel | None:
-        """What serves now; None when nothing does.
+        """The model that serves now; None when none does.
 
         Raises:
             NoPackageError: the endpoint serves no model package, or one that the registry does not have any more.

@@ -1,4 +1,4 @@
-"""What the FindServingModel function is configured with."""
+"""Environment variables of the FindServingModel function."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the functions of the HTTPS API share; each carries it along. Imports nothing outside the standard library."""
+"""Shared modules of the HTTPS API's functions; they import nothing outside the standard library."""

@@ -1,4 +1,4 @@
-"""What every answer has in common, whichever function gives it: the request's id, and headers about safety and CORS."""
+"""HTTP answers of all functions: request id, security headers and CORS headers."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def path(event: Mapping[str, Any]) -> str:
 
 
 def internal_error(request_id: str) -> Problem:
-    """What the caller is told of a failure that nobody expected: nothing but how to report it."""
+    """The problem of an unexpected failure, which says nothing but how to report it."""
     return Problem(
         "internal_error", f"Something went wrong on our side. Quote request {request_id} when you report it."
     )

@@ -1,4 +1,4 @@
-"""A POST with an Idempotency-Key is done once: a repetition gets the first one's answer.
+"""Idempotency keys: a repeated POST gets the first one's answer, and is done once.
 
 The record of a request lives in a DynamoDB table under the operation, the caller and the key. It is claimed before the
 work, holds the answer afterwards, and goes when the work fails, so that only what succeeded is repeated from memory.
@@ -39,7 +39,7 @@ class Table(Protocol):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a request is known by: its record's id, what it asks for, and who is at it."""
+    """Claim on an idempotency key: the record's id, the request's fingerprint, and the claimant."""
 
     record_id: str
     fingerprint: str
@@ -58,7 +58,7 @@ class Requests:
         dynamodb: client that answers or fails within two seconds.
         table: name of the table, whose key is `id` and whose items expire at `expires_at`.
         operation: begins the ids of its records; the function's role is confined to them.
-        keep_seconds: how long an answer is remembered.
+        keep_seconds: seconds for which an answer is remembered.
     """
 
     dynamodb: Table
@@ -151,7 +151,7 @@ def fingerprint(*parts: str | bytes) -> str:
 
 
 def caller(event: Mapping[str, Any]) -> str:
-    """Who asks, as far as the gateway knows: a token's subject, an IAM principal, or an API key.
+    """Identity of the caller by the gateway: a token's subject, an IAM principal, or an API key.
 
     Only for telling callers apart. The key itself stands in for its id where the gateway gives none.
     """

@@ -1,4 +1,4 @@
-"""How addresses and forms of S3 are signed that somebody else uses: a browser, another function."""
+"""Presigning of S3 addresses and forms that a browser or another function uses."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ CONTENT_TYPE = "application/problem+json"
 
 @dataclass(frozen=True)
 class Kind:
-    """What all problems of one code share. `retry_after` is in seconds."""
+    """Kind of problem: status, title and retry of one code. `retry_after` is in seconds."""
 
     status: int
     title: str

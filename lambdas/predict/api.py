@@ -34,8 +34,8 @@ class Exchange:
         event: the proxy event.
         request_id: also the id of a prediction.
         started: `time.perf_counter` at its beginning.
-        fields: what is logged about it.
-        headers: of the answer, besides those that all have.
+        fields: fields of its log line.
+        headers: headers of the answer, besides those that all have.
     """
 
     event: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Asking the Dicom function to make a PNG of a DICOM file."""
+"""Conversion of DICOM files to PNG by the Dicom function."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TOLD = ("modality", "photometric_interpretation", "body_part", "rendering")
 
 @dataclass(frozen=True)
 class Converted:
-    """A PNG, and what the caller may know about the file it was made of: nothing about the patient."""
+    """A converted PNG, and attributes of the file that the caller may know: none about the patient."""
 
     image: EncodedImage
     told: dict[str, str]
@@ -81,7 +81,7 @@ class Dicom:
 
 
 def _failure(document: dict[str, Any]) -> Exception:
-    """What an invocation that ended without an answer means; the error's own message may say too much to repeat."""
+    """The error of an invocation that ended without an answer; its own message may say too much to repeat."""
     kind, message = str(document.get("errorType", "")), str(document.get("errorMessage", ""))
     if "timed out" in message.lower():
         return _too_slow()

@@ -1,4 +1,4 @@
-"""What the Predict function is configured with.
+"""Environment variables of the Predict function.
 
 A dataclass here, where the other functions use pydantic: that adds 240 ms to a cold start (see `handler`), which a
 person waits for.

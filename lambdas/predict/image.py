@@ -51,7 +51,7 @@ def media_type(event: dict[str, Any]) -> str:
 
 
 def recognise(data: bytes, max_bytes: int) -> EncodedImage:
-    """An image that comes without a type of its own: its first bytes tell.
+    """Recognise the type of an image by its first bytes.
 
     Raises:
         Problem: empty_body, image_too_large or undecodable_image.

@@ -1,4 +1,4 @@
-"""What a request for a prediction asks: an image, or where one was uploaded to, and how it is to be answered."""
+"""Request for a prediction: an image, or the id of an uploaded one, and options of the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where predictions are kept for a while: without the image, and without the overlay, which shows where in it."""
+"""Table of predictions, kept for a while without the image and without the overlay, which shows parts of it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Results:
         """Keep an answer under its id, and beside it what model_code/monitoring/kept_predictions.py compares.
 
         Args:
-            answer: as the client gets it.
-            prediction: of the model, which says more than the client gets.
+            answer: answer to the client.
+            prediction: prediction of the model, which says more than the client gets.
 
         Raises:
             botocore.exceptions.BotoCoreError, ClientError: it could not be written.

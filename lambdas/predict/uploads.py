@@ -42,7 +42,7 @@ class Uploads:
         return bool(answer["Body"].read(len(image.DICOM_PREFIX)) == image.DICOM_PREFIX)
 
     def address(self, upload: str) -> str:
-        """Where the upload can be read for some seconds, by whoever has this address."""
+        """Presigned URL of an upload, valid for some seconds."""
         asked = {"Bucket": self.bucket, "Key": PREFIX + upload}
         return str(self.client().generate_presigned_url("get_object", Params=asked, ExpiresIn=SIGNED_SECONDS))
 

@@ -1,4 +1,4 @@
-"""The endpoint, asked what it serves: by its configuration, and by an answer."""
+"""Verification of a release: the endpoint's configuration, and one answer of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NOT_A_RADIOGRAPH = "not_a_radiograph"
 
 @dataclass(frozen=True)
 class Evidence:
-    """How it is known that a package serves."""
+    """Evidence that a package serves."""
 
     answered: bool
     """Whether an answer named the package; a model may also refuse the drawing, and answers nothing then."""
@@ -105,4 +105,4 @@ class ServingEndpoint:
 
 
 class _NotYetError(Exception):
-    """Worth another look."""
+    """The endpoint does not answer as expected yet; a later look may find that it does."""

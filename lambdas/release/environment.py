@@ -1,4 +1,4 @@
-"""What the Release function is configured with."""
+"""Environment variables of the Release function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people are told about releases."""
+"""Notifications about releases, published to the SNS topic."""
 
 from __future__ import annotations
 

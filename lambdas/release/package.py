@@ -1,4 +1,4 @@
-"""Model packages: what an event says of one, and what the registry says now."""
+"""Model packages, by a state change event and by the registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an approval or rejection means for the endpoint, and whether a release has become what it should."""
+"""Release of approved packages: from a decision to a stack update, and from its end to a verdict."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class Release:
         while it was rolled out.
 
         Args:
-            token: of the update.
-            status: with which it ended.
+            token: token of the update.
+            status: status that it ended with.
             stack_arn: the stack's.
 
         Raises:

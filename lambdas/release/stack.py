@@ -1,4 +1,4 @@
-"""The endpoint stack: which package it serves, and the one update this function may ask for."""
+"""The endpoints' stack: its state, and the update that changes its model package."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class StackState:
 
 @dataclass(frozen=True)
 class Token:
-    """What an update asked for here is marked with, so that its end is recognised among the ends of all updates.
+    """ClientRequestToken of an update asked for here, by which its end is recognised among those of all updates.
 
     CloudFormation puts the token of a request into every event of the update (docs/adr/0017).
     """
@@ -65,8 +65,8 @@ class Token:
         """A token for one occasion: the same for a repeated event, which CloudFormation then takes once.
 
         Args:
-            package_arn: of the package to serve.
-            other_arn: of the package it replaces; empty for none.
+            package_arn: ARN of the package to serve.
+            other_arn: ARN of the package it replaces; empty for none.
             occasion: when the package was approved, or the token of the release that is taken back.
             restoring: whether a release is taken back.
         """

@@ -1,4 +1,4 @@
-"""How each release ended, kept for whoever asked for it: `releases/<version>/<update>.json` in the artifact bucket.
+"""Verdicts of releases, kept as `releases/<version>/<update>.json` in the artifact bucket.
 
 A function that EventBridge invokes has nobody to answer to, and the topic's messages reach subscribers only.
 """
@@ -27,10 +27,10 @@ class Verdicts:
         """Keep a verdict, a repeated one in the place of the first; returns the outcome.
 
         Args:
-            package_arn: of the package that was approved.
+            package_arn: ARN of the package that was approved.
             occasion: what tells this approval from another of the same package: its update's token, or its time.
-            outcome: in one word, as `Release` returns it; `released` is the only good one.
-            sentence: for people, with a full stop.
+            outcome: one word, as `Release` returns it; `released` is the only good one.
+            sentence: explanation for people, with a full stop.
         """
         version = package_arn.rpartition("/")[2]
         name = hashlib.sha256(occasion.encode()).hexdigest()[:12]

@@ -1,1 +1,1 @@
-"""What the API shows without being asked for a prediction: its description, and what a wrong path or method gets."""
+"""Unauthenticated routes: page, API description, preflight requests, and answers to wrong paths and methods."""

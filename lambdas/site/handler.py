@@ -1,4 +1,4 @@
-"""Front: answers what needs nobody's leave and no model.
+"""Front: unauthenticated routes of the API, and answers to wrong paths and methods.
 
 `GET /`, the page for a person with a browser; `GET /openapi.json` and `GET /docs`; preflight requests; and everything
 that no other method of the API takes, which API Gateway sends to `{proxy+}` and would otherwise call a missing token.
@@ -32,12 +32,12 @@ _FRESH_SECONDS = 300
 
 
 class Front:
-    """The answers.
+    """Answers of the unauthenticated routes.
 
     Args:
         document: the OpenAPI document with every way to authenticate.
         authentication: the one of them that this deployment has.
-        answers: with the allowed origins.
+        answers: maker of answers, with the allowed origins.
         max_image_bytes: largest image in a request; the page sends larger ones to the bucket first.
         upload_origin: where the page may send large images besides its own origin; empty for nowhere.
     """
@@ -138,7 +138,7 @@ class Front:
 
 
 def upload_origin(variables: Mapping[str, str]) -> str:
-    """Where presigned forms go.
+    """Origin that presigned forms are posted to.
 
     Args:
         variables: with UPLOAD_ORIGIN, the bucket's address; where the SDK's own variables name another endpoint for S3,
@@ -152,7 +152,7 @@ def upload_origin(variables: Mapping[str, str]) -> str:
 
 
 def narrowed(document: Mapping[str, Any], authentication: str) -> dict[str, Any]:
-    """The document with one way to authenticate.
+    """The OpenAPI document with one way to authenticate.
 
     Raises:
         KeyError: the document knows no such way.

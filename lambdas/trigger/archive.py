@@ -1,4 +1,4 @@
-"""Whether an archive is safe and useful to unpack, judged from its central directory alone.
+"""Validation of an archive by its central directory alone: zip bombs, overlaps, layout.
 
 The directory is what the archive says of itself: an entry that unpacks to more than it declares shows only when it is
 unpacked, where `zipfile` stops at the declared size and the checksum fails.

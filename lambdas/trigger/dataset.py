@@ -1,4 +1,4 @@
-"""The immutable copy an execution works on, and its start.
+"""Datasets: immutable copies of uploads, and starts of pipeline executions on them.
 
 A processing input names a key, not a version, so an execution on `incoming/` could read another upload than the one
 that started it. The copy's folder is derived from bucket, key and version: it never holds anything else.
@@ -130,8 +130,8 @@ def start(
 
     Args:
         sagemaker: boto3's client.
-        pipeline_name: of the pipeline.
-        archive_uri: of the copy.
+        pipeline_name: name of the pipeline.
+        archive_uri: S3 URI of the copy.
         token: makes it idempotent: the same token gives the same execution, however often asked.
         name: shown in SageMaker Studio.
         description: what started it.

@@ -1,4 +1,4 @@
-"""Where a zip says its central directory is, read before the directory itself.
+"""Location of a zip's central directory, by its end records.
 
 Record layouts are those of PKWARE's APPNOTE 6.3.10: end of central directory (4.3.16), zip64 end of central
 directory record (4.3.14) and locator (4.3.15). `zipfile` reads the whole directory as soon as it is opened; knowing

@@ -1,4 +1,4 @@
-"""What the Trigger function is configured with."""
+"""Environment variables of the Trigger function."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ class Environment(Variables):
     max_uncompressed_bytes: PositiveInt = Field(alias="MAX_UNCOMPRESSED_BYTES")
     """Largest accepted sum of the sizes its entries declare."""
     max_files: PositiveInt = Field(alias="MAX_FILES")
-    """Most accepted entries, directories and litter included. Kaggle's chest_xray archive has about 17,600."""
+    """Most accepted entries, directories and metadata files included. Kaggle's chest_xray archive has about 17,600."""

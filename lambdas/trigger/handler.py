@@ -34,7 +34,7 @@ _RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 5}, max_poo
 
 @cache
 def clients() -> dict[str, Any]:
-    """Of the services that either way of starting needs, made once per execution environment."""
+    """The clients that uploads and retraining need, made once per execution environment."""
     return {name: boto3.client(name, config=_RETRIES) for name in ("s3", "sagemaker", "sns")}
 
 

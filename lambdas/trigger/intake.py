@@ -1,4 +1,4 @@
-"""From an announced upload to a started execution or a published refusal."""
+"""Intake of an upload: validation, then the start of an execution or a published refusal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Intake:
-    """What happens to one upload. Safe to repeat: every outcome of a repeat is that of the first time."""
+    """Intake of one upload. Safe to repeat: every outcome of a repeat is that of the first time."""
 
     s3: S3Client
     sagemaker: SageMakerClient

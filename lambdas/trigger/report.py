@@ -1,4 +1,4 @@
-"""Telling people that an archive was refused: a report beside the upload and a notification."""
+"""Refusal of an archive: report beside the upload, and notification."""
 
 from __future__ import annotations
 

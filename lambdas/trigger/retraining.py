@@ -1,4 +1,4 @@
-"""The drift alarm starts the pipeline again, on the newest dataset that a model was trained on."""
+"""Retraining on a drift alarm, with the newest dataset that a model was trained on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def alarm(event: dict[str, Any]) -> Alarm | None:
 
 @dataclass(frozen=True)
 class Retraining:
-    """What happens when the drift alarm goes off. A repeat starts nothing twice, but may tell people twice."""
+    """Retraining on the drift alarm. A repeat starts nothing twice, but may tell people twice."""
 
     s3: S3Client
     sagemaker: SageMakerClient

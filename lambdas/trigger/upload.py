@@ -1,4 +1,4 @@
-"""Which version of which object was uploaded."""
+"""Uploads by S3's events: the object and the version that was uploaded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class UnversionedBucketError(RuntimeError):
 
 @dataclass(frozen=True)
 class Announcement:
-    """An "Object Created" event of an archive: what EventBridge says, not yet compared with the bucket."""
+    """An "Object Created" event of an archive, not yet compared with the bucket."""
 
     bucket: str
     key: str

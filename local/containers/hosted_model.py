@@ -1,4 +1,4 @@
-"""What a model of the control plane runs: its role, its artifact and its environment, with its package's merged in."""
+"""Model of the control plane as a container runs it: role, artifact and environment, its package's merged in."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def hosted_model(cloud: Cloud, name: str) -> HostedModel:
     """Look a model up.
 
     Args:
-        cloud: where the model and its package are registered.
-        name: of the model.
+        cloud: embedded cloud that the model and its package are registered in.
+        name: name of the model.
 
     Raises:
         ApiError: it does not exist, or is one that the laptop cannot serve.

@@ -42,7 +42,7 @@ _DEFAULT_CONTENT_TYPES = frozenset({_JSON, "application/jsonlines", "application
 
 
 class Context(NamedTuple):
-    """What a handler learns about a request; the fields and their order are the container's."""
+    """Request context of a handler; the fields and their order are the container's."""
 
     model_name: str | None
     model_version: str | None
@@ -131,7 +131,7 @@ def parse_context(headers: Any, rest_port: int, content_length: int) -> Context:
 
     Args:
         headers: the HTTP headers; `X-Amzn-SageMaker-Custom-Attributes` may hold tfs-model-name, -version and -method.
-        rest_port: where TensorFlow Serving listens.
+        rest_port: port that TensorFlow Serving listens on.
         content_length: bytes of the body.
 
     Raises:

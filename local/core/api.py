@@ -1,4 +1,4 @@
-"""What the parts of the embedded cloud say to each other: the error an API answers, and the cloud a service acts in."""
+"""Interfaces of the embedded cloud: the error an API answers, and the cloud a service acts in."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Cloud(Protocol):
 
     @property
     def state_dir(self) -> Path:
-        """Where processes keep their directories and logs (absolute, exists)."""
+        """Folder of the processes' directories and logs (absolute, exists)."""
 
     def client(self, service: str, *, role_arn: str | None = None) -> Any:
         """A boto3 client of this cloud.

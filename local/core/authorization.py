@@ -1,4 +1,4 @@
-"""Which permissions a SageMaker request needs: the action, the ARNs it acts on, and the roles it passes.
+"""Permissions that a SageMaker request needs: the action, the ARNs it acts on, and the roles it passes.
 
 Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon SageMaker". An operation
 that reference gives no resource type, such as a List, is checked on `*`.

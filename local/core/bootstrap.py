@@ -1,4 +1,4 @@
-"""What `cdk bootstrap` leaves in an account, so that the ordinary CDK command line deploys to the embedded cloud.
+"""Resources of `cdk bootstrap`, with which the ordinary CDK command line deploys to the embedded cloud.
 
 Source: aws-cdk, packages/aws-cdk/lib/api/bootstrap/bootstrap-template.yaml. Nothing is published as a container image
 here, so the image repository is left out.

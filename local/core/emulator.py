@@ -110,7 +110,7 @@ def register_service(name: str, target_prefix: str, handler: RequestHandler) -> 
 
     Args:
         name: the service's signing name.
-        target_prefix: how its `X-Amz-Target` headers begin.
+        target_prefix: prefix of its `X-Amz-Target` headers.
         handler: takes method, path, lower-case headers, body and query, and answers status, headers and body.
     """
     router.SERVICE_PATTERNS[name] = {"target_prefixes": [target_prefix], "host_patterns": [rf"{name}\."]}
@@ -157,10 +157,10 @@ def enforce(access_key: str, action: str, resource: str, region: str, context: M
     """Check the signature of the request being handled, once, and whether its caller may do something.
 
     Args:
-        access_key: from `caller_key`, or of a session made by `AssumeRole`.
+        access_key: access key from `caller_key`, or of a session made by `AssumeRole`.
         action: such as `sagemaker:InvokeEndpoint`.
         resource: ARN of what is acted on, or `*`.
-        region: where the request was sent.
+        region: region that the request was sent to.
         context: condition keys of the request.
 
     Raises:

@@ -43,7 +43,7 @@ def check(operation: str, request: Mapping[str, Any]) -> None:
 
 
 def _constraints(value: Any, shape: Any, path: str) -> Iterator[str]:
-    """What of a value, already of the right types, its shape does not allow."""
+    """Violations of a shape's constraints by a value that is already of the right types."""
     if shape.type_name == "structure":
         for name, item in value.items():
             yield from _constraints(item, shape.members[name], f"{path}.{name}" if path else name)

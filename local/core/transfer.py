@@ -51,8 +51,8 @@ def download(
 
     Args:
         s3: a boto3 client that acts as the job's role.
-        uri: of the object or prefix.
-        directory: where to; made if needed.
+        uri: S3 URI of the object or prefix.
+        directory: target folder; made if needed.
         copies: directories that get the same files, each its own copy.
         shard: which part of how many, counted from 0: the keys in S3's order are dealt out like cards. A part may be
             empty. The service says only that each instance gets about 1/n of the objects (API_S3DataSource).
@@ -136,7 +136,7 @@ def upload(s3: Any, source: Path, uri: str, kms_key: str | None = None) -> None:
     Args:
         s3: a boto3 client that acts as the job's role.
         source: a file or a directory; a directory that does not exist is an empty one.
-        uri: of the object, or the prefix.
+        uri: S3 URI of the object, or the prefix.
         kms_key: ARN or id of the key to encrypt with.
 
     Raises:

@@ -52,7 +52,7 @@ class AsyncInference:
     """The queues of asynchronous endpoints.
 
     Args:
-        cloud: where inputs and answers lie, and topics are.
+        cloud: embedded cloud with inputs, answers and topics.
         serving: enters what serves an endpoint now.
         ask: one container's answer, or an `ApiError` with what it said instead.
     """
@@ -71,8 +71,8 @@ class AsyncInference:
         """Queue a request.
 
         Args:
-            name: of the endpoint.
-            headers: of InvokeEndpointAsync, in lower case.
+            name: name of the endpoint.
+            headers: headers of InvokeEndpointAsync, in lower case.
 
         Returns:
             `InferenceId`, `OutputLocation` and `FailureLocation`.

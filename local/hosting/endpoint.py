@@ -43,7 +43,7 @@ class Endpoint:
     settled: threading.Event = field(default_factory=threading.Event)
 
     def describe(self) -> dict[str, Any]:
-        """As DescribeEndpoint answers."""
+        """DescribeEndpoint's answer."""
         fleet = self.fleet
         described: dict[str, Any] = {
             "EndpointName": self.name,

@@ -1,4 +1,4 @@
-"""The metrics that SageMaker publishes about an endpoint, on which the alarms of a release look.
+"""Metrics that SageMaker publishes about an endpoint, which auto-rollback alarms watch.
 
 Source: "Monitor Amazon SageMaker AI with Amazon CloudWatch". Latencies are in microseconds.
 """
@@ -44,7 +44,7 @@ class EndpointMetrics:
         Args:
             endpoint: name of the endpoint.
             variant: that was asked.
-            status: what the container answered; 0 when it did not.
+            status: status that the container answered with; 0 when it did not.
             model_seconds: until its answer.
             total_seconds: until the caller has it.
         """

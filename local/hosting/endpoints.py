@@ -46,7 +46,7 @@ class Endpoints:
     """The endpoints of one account and region.
 
     Args:
-        cloud: where models, artifacts, logs and events are.
+        cloud: embedded cloud with models, artifacts, logs and events.
     """
 
     OPERATIONS = frozenset({"CreateEndpoint", "UpdateEndpoint", "DescribeEndpoint", "DeleteEndpoint", "ListEndpoints"})
@@ -123,7 +123,7 @@ class Endpoints:
 
         Args:
             name: the endpoint.
-            headers: of InvokeEndpointAsync, in lower case.
+            headers: headers of InvokeEndpointAsync, in lower case.
 
         Returns:
             `InferenceId`, `OutputLocation` and `FailureLocation`.

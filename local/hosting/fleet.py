@@ -41,8 +41,8 @@ class Fleet:
 
     Args:
         config: the endpoint configuration as it is described.
-        variants: what answers.
-        shadows: what gets copies of requests and answers nobody.
+        variants: production variants, which answer.
+        shadows: shadow variants, which get copies of requests and answer nobody.
     """
 
     def __init__(self, config: Mapping[str, Any], variants: list[Variant], shadows: list[Variant]) -> None:

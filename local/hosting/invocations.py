@@ -28,7 +28,7 @@ class Invocations:
     """Asks the containers of one account and region.
 
     Args:
-        cloud: where metrics go.
+        cloud: embedded cloud that metrics are published to.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -50,7 +50,7 @@ class Invocations:
         """One container's answer, counted in the endpoint's metrics.
 
         Args:
-            name: of the endpoint.
+            name: name of the endpoint.
             variant: whose container is asked.
             body: the payload.
             headers: HTTP headers for the container.

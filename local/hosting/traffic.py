@@ -1,4 +1,4 @@
-"""How an endpoint's traffic moves to new processes: all at once, a canary first, or step by step, watched by alarms.
+"""Blue/green traffic shifting of an endpoint: all at once, canary or linear, watched by alarms.
 
 Source: "Blue/Green Deployments" and API_DeploymentConfig of the SageMaker developer guide and API reference.
 """
@@ -27,8 +27,8 @@ class Rollout:
 
     Attributes:
         shares: parts of the traffic that the new processes get, one after the other; the last is 1.
-        wait_seconds: how long each of them lasts but the last.
-        termination_wait_seconds: how long the old processes stay when they get nothing any more.
+        wait_seconds: seconds that each of them but the last lasts.
+        termination_wait_seconds: seconds that the old processes stay when they get nothing any more.
         alarms: names of the alarms that bring the traffic back.
     """
 
@@ -42,8 +42,8 @@ def rollout(deployment: Mapping[str, Any] | None, instances: int) -> Rollout:
     """Read a `DeploymentConfig`.
 
     Args:
-        deployment: of the request; none means all at once.
-        instances: of the variant, for sizes that are counted in instances.
+        deployment: `DeploymentConfig` of the request; none means all at once.
+        instances: number of instances of the variant, for sizes that are counted in instances.
 
     Raises:
         ApiError: `ValidationException` for what SageMaker refuses, or the laptop cannot do.

@@ -26,7 +26,7 @@ _NOT_FOUND = 127  # a shell's exit code, and a container's, for a command that c
 
 
 class Command(NamedTuple):
-    """What an instance runs, its environment and its working directory."""
+    """Command of an instance, its environment and its working directory."""
 
     words: Sequence[str]
     environment: dict[str, str]
@@ -34,7 +34,7 @@ class Command(NamedTuple):
 
 
 class CommandJob(Job):
-    """What processing and training jobs have in common.
+    """Base of processing and training jobs.
 
     A command that fails on one instance fails the job and ends the command on the others, as the service does.
 
@@ -56,7 +56,7 @@ class CommandJob(Job):
     @property
     @abstractmethod
     def instance_count(self) -> int:
-        """How many instances the request asks for."""
+        """Number of instances that the request asks for."""
 
     @property
     def hosts(self) -> list[str]:
@@ -69,7 +69,7 @@ class CommandJob(Job):
 
     @abstractmethod
     def _command(self, instance: Instance) -> Command:
-        """What an instance runs."""
+        """Command of an instance."""
 
     @abstractmethod
     def _store(self, s3: Any) -> None:
@@ -77,10 +77,10 @@ class CommandJob(Job):
 
     @abstractmethod
     def _message(self, instance: Instance, code: int) -> str:
-        """What the command said on failing with an exit code."""
+        """Failure message of a command that ended with an exit code."""
 
     def _alongside(self) -> AbstractContextManager[Any]:
-        """What goes on while the commands run; for most jobs nothing."""
+        """Work beside the running commands; for most jobs none."""
         return contextlib.nullcontext()
 
     def _leave(self, s3: Any, told: Instance) -> None:
@@ -180,6 +180,6 @@ def is_below(path: str, root: str) -> bool:
 
 
 def credentials(cloud: Cloud, request: Mapping[str, Any], *, isolated: bool) -> dict[str, str]:
-    """What a job's command knows of the cloud: its role's credentials, or only the region when it has no network."""
+    """Environment variables with the role's credentials, or only the region when the job has no network."""
     region = {"AWS_REGION": cloud.region, "AWS_DEFAULT_REGION": cloud.region}
     return region if isolated else {**region, **cloud.credentials(request["RoleArn"])}

@@ -25,5 +25,5 @@ class Instance:
     log: JobLog
 
     def local(self, path: str) -> Path:
-        """Where a path below `/opt/ml` is on this machine."""
+        """Path on this machine of a path below `/opt/ml`."""
         return self.directory / PurePosixPath(path).relative_to(_SERVICE_DIRECTORY)

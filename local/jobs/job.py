@@ -15,12 +15,12 @@ MAX_REASON = 1024
 
 
 class Job(ABC):
-    """What processing, training, tuning and transform jobs have in common.
+    """Base of processing, training, tuning and transform jobs.
 
     Args:
-        cloud: where the job's data, logs and role are.
-        arn: of the job.
-        name: of the job; its directory is called so.
+        cloud: embedded cloud with the job's data, logs and role.
+        arn: ARN of the job.
+        name: name of the job, and of its directory.
         request: the checked request that created it.
 
     Attributes:
@@ -66,7 +66,7 @@ class Job(ABC):
         """The job in the response of the List operation."""
 
     def properties(self) -> dict[str, Any]:
-        """What the steps of a pipeline may refer to, once the job has ended."""
+        """Members that the steps of a pipeline may refer to, once the job has ended."""
         return self.describe()
 
     @abstractmethod
@@ -87,5 +87,5 @@ class Job(ABC):
 
 
 def members(answer: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Those members of an answer that are named."""
+    """The named members of an answer."""
     return {name: value for name, value in answer.items() if name in names}

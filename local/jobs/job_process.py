@@ -29,7 +29,7 @@ class JobProcess:
     Args:
         command: program and arguments.
         environment: all of its environment variables.
-        directory: where it runs.
+        directory: working directory.
         line: gets every line of stdout and stderr, as one stream in order.
     """
 

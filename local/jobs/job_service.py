@@ -48,7 +48,7 @@ class JobService:
     """Keeps every job since the cloud was started and runs each as local processes.
 
     Args:
-        cloud: where the jobs' data, logs and roles are.
+        cloud: embedded cloud with the jobs' data, logs and roles.
     """
 
     OPERATIONS = frozenset(
@@ -167,7 +167,7 @@ class JobService:
         return requests.page(chosen, request, f"{kind}JobSummaries", _PAGE)
 
     def _list_training_jobs(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Of one tuning job; sorted by objective, those without one are left out, as the API says."""
+        """Training jobs of a tuning job; sorted by objective, those without one are left out, as the API says."""
         tuning = cast("TuningJob", self._find(TUNING, request[f"{TUNING}JobName"]))
         status, by = request.get("StatusEquals"), request.get("SortBy", "Name")
         found = [item for item in tuning.training_jobs() if status in (None, item["TrainingJobStatus"])]

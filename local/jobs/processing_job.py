@@ -89,11 +89,11 @@ class ProcessingJob(CommandJob):
 
     @property
     def instance_count(self) -> int:
-        """How many instances the request asks for."""
+        """Number of instances that the request asks for."""
         return _instances(self.request)
 
     def describe(self) -> dict[str, Any]:
-        """As DescribeProcessingJob answers."""
+        """DescribeProcessingJob's answer."""
         answer = {key: value for key, value in self.request.items() if key != "Tags"} | {
             "ProcessingJobName": self.name,
             "ProcessingJobArn": self.arn,
@@ -108,7 +108,7 @@ class ProcessingJob(CommandJob):
         return {key: value for key, value in answer.items() if value is not None}
 
     def summary(self) -> dict[str, Any]:
-        """As a member of ListProcessingJobs' answer."""
+        """The job in ListProcessingJobs' answer."""
         return members(self.describe(), _SUMMARY)
 
     def _fetch(self, s3: Any) -> None:

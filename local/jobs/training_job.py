@@ -91,7 +91,7 @@ class TrainingJob(CommandJob):
     (nothing interrupts a job here, and none is restarted), warm pools, the debugger and the profiler do nothing.
 
     Attributes:
-        tuning_job_arn: of the tuning job that created it, if one did.
+        tuning_job_arn: ARN of the tuning job that created it, if one did.
     """
 
     log_group: ClassVar[str] = "/aws/sagemaker/TrainingJobs"
@@ -119,7 +119,7 @@ class TrainingJob(CommandJob):
         return 1
 
     def describe(self) -> dict[str, Any]:
-        """As DescribeTrainingJob answers."""
+        """DescribeTrainingJob's answer."""
         entered = [*self._transitions]
         if self.ended and entered[-1][0] != "MaxRuntimeExceeded":
             entered.append((self.status, self.ended))
@@ -149,7 +149,7 @@ class TrainingJob(CommandJob):
         return {key: value for key, value in answer.items() if value is not None}
 
     def summary(self) -> dict[str, Any]:
-        """As a member of ListTrainingJobs' answer."""
+        """The job in ListTrainingJobs' answer."""
         return members(self.describe(), _SUMMARY)
 
     def metrics(self) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What the sagemaker-training toolkit of the TensorFlow image makes of a training job: environment and command.
+"""Environment and command of a training job as the sagemaker-training toolkit makes them.
 
 Source: aws/sagemaker-training-toolkit, environment.py, mapping.py, entry_point.py and process.py; and
 aws/sagemaker-tensorflow-training-toolkit, training.py. Only script mode on one host is here.
@@ -52,7 +52,7 @@ def script_hyperparameters(own: Mapping[str, Any], script: Mapping[str, Any], jo
     Args:
         own: the toolkit's own hyperparameters, from `decode`.
         script: the script's, from `decode`.
-        job_name: of the training job.
+        job_name: name of the training job.
     """
     if TUNING_METRIC not in own:
         return dict(script)
@@ -112,8 +112,8 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
 
     Args:
         base: the directory that stands for `/opt/ml`.
-        files: from `configuration`.
-        job_name: of the training job.
+        files: files from `configuration`.
+        job_name: name of the training job.
     """
     own, script = decode(files["hyperparameters.json"])
     hyperparameters = script_hyperparameters(own, script, job_name)
@@ -172,7 +172,7 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
 
 
 def error_message(lines: Iterable[str]) -> str:
-    """What the toolkit keeps of a script's output: all from the first line that names an exception on, once each.
+    """Error message that the toolkit keeps of a script's output: all from the first line that names an exception on.
 
     Without such a line that is nothing (sagemaker-training 5.1.1, process.py; read 2026-11).
     """
@@ -184,7 +184,7 @@ def error_message(lines: Iterable[str]) -> str:
 
 
 def gpus() -> int:
-    """How many GPUs NVIDIA's driver lists."""
+    """Number of GPUs that NVIDIA's driver lists."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return 0

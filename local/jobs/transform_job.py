@@ -77,7 +77,7 @@ class TransformJob(Job):
         self._counting = threading.Lock()
 
     def describe(self) -> dict[str, Any]:
-        """As DescribeTransformJob answers."""
+        """DescribeTransformJob's answer."""
         answer = {key: value for key, value in self.request.items() if key != "Tags"} | {
             "TransformJobName": self.name,
             "TransformJobArn": self.arn,
@@ -91,7 +91,7 @@ class TransformJob(Job):
         return {key: value for key, value in answer.items() if value is not None}
 
     def summary(self) -> dict[str, Any]:
-        """As a member of ListTransformJobs' answer."""
+        """The job in ListTransformJobs' answer."""
         return members(self.describe(), _SUMMARY)
 
     def _work(self) -> tuple[str, str | None]:

@@ -99,9 +99,9 @@ class TuningJob(Job):
     Differences to AWS: the search is at random (see above) and no training job is stopped early; nothing is retried.
 
     Args:
-        cloud: where it acts.
-        arn: of the job.
-        name: of the job.
+        cloud: embedded cloud that it acts in.
+        arn: ARN of the job.
+        name: name of the job.
         request: the checked request that created it.
         train: creates and starts a training job.
     """
@@ -125,7 +125,7 @@ class TuningJob(Job):
         self._static = {**static, TUNING_METRIC: self._objective["MetricName"]}
 
     def describe(self) -> dict[str, Any]:
-        """As DescribeHyperParameterTuningJob answers; `BestTrainingJob` is the best so far."""
+        """DescribeHyperParameterTuningJob's answer; `BestTrainingJob` is the best so far."""
         ranked = self._ranked()
         statuses = [trial.job.status for trial in self._trials]
         objectives = [self._objective_status(trial.job) for trial in self._trials]
@@ -151,7 +151,7 @@ class TuningJob(Job):
         return {key: value for key, value in answer.items() if value is not None}
 
     def summary(self) -> dict[str, Any]:
-        """As a member of ListHyperParameterTuningJobs' answer."""
+        """The job in ListHyperParameterTuningJobs' answer."""
         return members({**self._config, **self.describe()}, _SUMMARY)
 
     def properties(self) -> dict[str, Any]:

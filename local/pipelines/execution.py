@@ -32,12 +32,12 @@ class Execution:
     on one machine. Cache settings are ignored too: every step runs.
 
     Args:
-        cloud: where it acts.
+        cloud: embedded cloud that it acts in.
         jobs: runs the jobs of Processing, Training and Tuning steps.
-        pipeline: what DescribePipeline answered at the start; the execution keeps to it.
+        pipeline: DescribePipeline's answer at the start; the execution keeps to it.
         definition: the pipeline's definition, checked.
         parameters: typed, complete.
-        request: of StartPipelineExecution.
+        request: request of StartPipelineExecution.
 
     Attributes:
         status: `Executing`, `Stopping`, `Stopped`, `Failed` or `Succeeded`.
@@ -74,7 +74,7 @@ class Execution:
 
     @property
     def failure_reason(self) -> str | None:
-        """What DescribePipelineExecution says; the steps' own reasons say more."""
+        """FailureReason of DescribePipelineExecution; the steps' own reasons say more."""
         return FAILURE if self.status == "Failed" else None
 
     def start(self) -> None:

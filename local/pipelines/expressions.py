@@ -34,7 +34,7 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True)
 class Scope:
-    """What an expression may refer to.
+    """Scope of an expression: parameters, properties and property files that it may refer to.
 
     Attributes:
         parameters: the execution's parameters, typed.
@@ -85,7 +85,7 @@ def look_up(document: Any, path: Sequence[str | int], whole: str) -> Any:
 
     Args:
         document: the JSON document.
-        path: from `tokens`.
+        path: names and positions from `tokens`.
         whole: the reference as written, for the error.
 
     Raises:

@@ -27,7 +27,7 @@ def invoke(client: Any, function: str, arguments: Any, outputs: Mapping[str, str
     Args:
         client: a boto3 client of Lambda that acts as the pipeline's role.
         function: ARN of the function.
-        arguments: what it gets as its event.
+        arguments: event of the function.
         outputs: the type of each output parameter by its name, of `OUTPUT_TYPES`.
 
     Returns:
@@ -73,7 +73,7 @@ def _output(function: str, document: Mapping[str, Any], name: str, kind: str) ->
 
 
 def _message(document: Any) -> str:
-    """What a failed function said: the runtime answers `errorMessage` and `errorType`."""
+    """Message of a failed function: the runtime answers `errorMessage` and `errorType`."""
     if not isinstance(document, dict) or "errorMessage" not in document:
         return text(document)
     return f"{document.get('errorType', 'Error')}: {document['errorMessage']}"

@@ -23,7 +23,7 @@ class PipelineService:
     it, and the execution keeps to what was read. Executions last as long as this process.
 
     Args:
-        cloud: where the executions act.
+        cloud: embedded cloud that the executions act in.
     """
 
     OPERATIONS = JobService.OPERATIONS | {
@@ -211,7 +211,7 @@ class PipelineService:
 
 
 def _same(request: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be equal for two starts to be one."""
+    """Members of a start request that must be equal for two starts to be one."""
     parameters = sorted((p["Name"], p["Value"]) for p in request.get("PipelineParameters", ()))
     rest = {k: v for k, v in request.items() if k not in {"PipelineName", "PipelineParameters"}}
     return {**rest, "parameters": parameters}

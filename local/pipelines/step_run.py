@@ -24,7 +24,7 @@ class StepStopped(Exception):  # noqa: N818 - no error: somebody asked for it
 
 @dataclass
 class StepRun:
-    """What ListPipelineExecutionSteps tells of a step that has started."""
+    """Run of a step, as ListPipelineExecutionSteps tells of it."""
 
     step: Step
     attempt: int
@@ -36,7 +36,7 @@ class StepRun:
     job: Job | None = None
 
     def summary(self) -> dict[str, Any]:
-        """As a member of `PipelineExecutionSteps`."""
+        """The run as a member of `PipelineExecutionSteps`."""
         answer = {
             "StepName": self.step.name,
             "StepDisplayName": self.step.display_name,

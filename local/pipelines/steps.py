@@ -1,4 +1,4 @@
-"""What each type of pipeline step does, acting as the pipeline's role."""
+"""Performing pipeline steps of each type, as the pipeline's role."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class StepRunner:
     """Performs the steps of one execution.
 
     Attributes:
-        cloud: where they act.
+        cloud: embedded cloud that they act in.
         jobs: runs the jobs of Processing, Training and Tuning steps.
         pipeline: DescribePipeline's answer, for name, ARN and role.
         definition: the pipeline's definition, checked.
-        parameters: of the execution, typed.
-        arn: of the execution.
+        parameters: parameters of the execution, typed.
+        arn: ARN of the execution.
         created: when the execution was, epoch seconds.
-        properties: of the steps that have succeeded; grows while the execution runs.
+        properties: properties of the steps that have succeeded; grows while the execution runs.
     """
 
     cloud: Cloud

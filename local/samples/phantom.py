@@ -21,7 +21,7 @@ Field: TypeAlias = NDArray[np.floating[Any]]  # [height, width]
 
 
 class Finding(StrEnum):
-    """What the lungs show. The two kinds of pneumonia are those of the real archive's file names."""
+    """Finding in the lungs. The two kinds of pneumonia are those of the real archive's file names."""
 
     NORMAL = "normal"
     VIRUS = "virus"
@@ -30,7 +30,7 @@ class Finding(StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Anatomy:
-    """What stays the same in every radiograph of one patient; lengths in half image heights."""
+    """Anatomy of one patient, the same in every radiograph; lengths in half image heights."""
 
     cage_width: float
     cage_height: float

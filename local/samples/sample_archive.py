@@ -1,4 +1,4 @@
-"""A synthetic chest radiograph archive in the layout, and with the litter, of Kaggle's chest-xray-pneumonia.
+"""Synthetic archive of chest radiographs in the layout of Kaggle's chest-xray-pneumonia, macOS' metadata included.
 
     python -m local.samples.sample_archive build/archive.zip --images 400     # the archive
     python -m local.samples.sample_archive --examples build/examples          # one image of each label, to predict on

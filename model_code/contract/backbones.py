@@ -13,7 +13,7 @@ FINE_TUNE_STAGES: Mapping[str, int] = MappingProxyType({"last-stage": -1, "last-
 
 @dataclass(frozen=True)
 class Scaling:
-    """From a grey value in 0..255 to what the weights expect: grey * scale + offset, for red, green and blue."""
+    """Input scaling of a backbone: grey value in 0..255 * scale + offset, for red, green and blue."""
 
     scale: tuple[float, float, float]
     offset: tuple[float, float, float]
@@ -32,9 +32,9 @@ class Backbone:
     """One network of keras.applications, without its top.
 
     Attributes:
-        name: of the constructor in keras.applications, and of the parameter Backbone.
+        name: constructor in keras.applications, and value of the parameter Backbone.
         weights_file: the file of ImageNet weights without top that Keras publishes.
-        md5: of that file, as Keras checks it; None where Keras publishes no checksum.
+        md5: MD5 of that file, as Keras checks it; None where Keras publishes no checksum.
         scaling: what the weights were trained with. Applied once, by the classifier: a constructor that would scale
             too is told not to.
         stages: first layer of the stem and of each stage after it, in order. All that comes before such a layer reaches

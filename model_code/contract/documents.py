@@ -150,9 +150,9 @@ class Reference(TypedDict):
 
 
 class AnsweredImage(TypedDict):
-    """What the endpoint says of one image.
+    """The endpoint's answer for one image.
 
-    `unfamiliarity` is how unlike the training radiographs it looks (0 from a model of before there was a guard),
+    `unfamiliarity` is the out-of-distribution score (0 from a model of before there was a detector),
     `features` what the network saw in it (none from a model of before monitoring), `overlay_png` base64 of a PNG where
     it was asked for.
     """
@@ -167,7 +167,7 @@ class AnsweredImage(TypedDict):
 
 
 class AnsweringModel(TypedDict):
-    """Which model answered, and by what it decides."""
+    """The model that answered: package, decision threshold, indeterminate band, engine."""
 
     package_arn: str | None
     threshold: float

@@ -1,4 +1,4 @@
-"""What one entry of an archive is, by its name: a radiograph of which class, a table, a mask, litter."""
+"""Kind of an archive's entry, by its name: radiograph of a class, table, mask, operating-system metadata file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DICOM_INDEX = "dicomdir"
 
 
 class Kind(StrEnum):
-    """What an entry of an archive is."""
+    """Kinds of entries; LITTER is a metadata file that an operating system left."""
 
     FOLDER = "folder"
     RADIOGRAPH = "radiograph"
@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry: what it is and, of a radiograph, what its folders say.
+    """One entry: its kind and, of a radiograph, the class and split that its folders name.
 
     Attributes:
         kind: radiograph, mask, ...
@@ -57,7 +57,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Folders:
-    """What the folders above an entry say.
+    """Class, split and subtype that the folders above an entry name.
 
     Attributes:
         labels: path and class of each folder that names one, the nearest first; none where the nearest is unclear.
@@ -78,12 +78,12 @@ class Folders:
 
 
 def look(name: str, *, dicom: bool | None = None) -> Entry:
-    """What one entry is by its name, which ends with a separator where it is a folder; `dicom` as below."""
+    """Classify an entry by its name, which ends with a separator where it is a folder; see `look_closely`."""
     return look_closely(name, dicom=dicom)[0]
 
 
 def parts(name: str) -> tuple[str, ...]:
-    """Folders and file of a name, with separators of either kind, without what goes nowhere."""
+    """Folders and file of a path with separators of either kind, without empty components and `.`."""
     return tuple(part for part in name.replace("\\", "/").split("/") if part not in {"", "."})
 
 
@@ -94,10 +94,10 @@ def shown(name: str, limit: int = 200) -> str:
 
 
 def look_closely(name: str, *, dicom: bool | None = None) -> tuple[Entry, Folders]:
-    """What one entry is, and what the folders above it say.
+    """Classify an entry, and read what the folders above it name.
 
     Args:
-        name: of the entry.
+        name: name of the entry.
         dicom: whether its content is DICOM; None where nobody has looked.
     """
     parent, _, file = name.replace("\\", "/").rpartition("/")
@@ -142,7 +142,7 @@ def _is_picture(lowered: str, dicom: bool | None) -> bool | None:
 
 @lru_cache(maxsize=8192)
 def _folders(parent: str) -> Folders:
-    """What the folders of a path say."""
+    """Class, split and subtype that the folders of a path name."""
     above = parts(parent)
     if any(part.lower() in spoken.LITTER_FOLDERS or (part.startswith(".") and part != "..") for part in above):
         return Folders(len(above), litter=True)

@@ -36,7 +36,7 @@ def image_dimensions(encoded: bytes) -> tuple[int, int]:
 
 
 def pixel_cost(encoded: bytes) -> float:
-    """What decoding a JPEG or PNG may cost, as a part of the most that is accepted in a request.
+    """Cost of decoding a JPEG or PNG, as a share of the most that a request may cost.
 
     Returns:
         From 0 to 1.

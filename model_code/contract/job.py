@@ -1,4 +1,4 @@
-"""Where a SageMaker job finds its files, and how it tells people why it failed.
+"""Conventions of SageMaker jobs: directories, command-line flags, and the message of a failure.
 
 Every path lies below `SAGEMAKER_BASE_DIR` (`/opt/ml` in the containers), the variable SageMaker's training toolkit
 itself reads; another value runs the same job over any directory of that shape.
@@ -48,7 +48,7 @@ def add_flags(parser: argparse.ArgumentParser, settings: Any) -> None:
     """Give a command line a required flag for each field of a dataclass whose types are int, float and str.
 
     Args:
-        parser: of the command line.
+        parser: parser of the command line.
         settings: the dataclass; its field `psi_limit` becomes `--psi-limit`.
     """
     for field in dataclasses.fields(settings):
@@ -60,7 +60,7 @@ def check(values: Mapping[str, Value], table: Mapping[str, Parameter]) -> None:
     """Hold what a command line says against the pipeline's parameters.
 
     Args:
-        values: by field, such as `psi_limit`; others than the table's are passed over.
+        values: values by field, such as `psi_limit`; others than the table's are passed over.
         table: parameters by name.
 
     Raises:
@@ -123,22 +123,22 @@ def channel(name: str) -> Path:
 
 
 def model_directory() -> Path:
-    """What a training job leaves here becomes model.tar.gz."""
+    """Directory whose content becomes a training job's model.tar.gz."""
     return _made(os.environ.get("SM_MODEL_DIR", base_directory() / "model"))
 
 
 def output_data_directory() -> Path:
-    """What a training job leaves here becomes output.tar.gz."""
+    """Directory whose content becomes a training job's output.tar.gz."""
     return _made(os.environ.get("SM_OUTPUT_DATA_DIR", base_directory() / "output" / "data"))
 
 
 def checkpoint_directory() -> Path:
-    """What a training job leaves here is copied to S3 while it runs, and back before it runs again."""
+    """Directory of checkpoints: copied to S3 while a training job runs, and back before it runs again."""
     return _made(base_directory() / "checkpoints")
 
 
 def tensorboard_directory() -> Path:
-    """Event files that a training job leaves here are copied to S3 while it runs."""
+    """Directory of TensorBoard event files, copied to S3 while a training job runs."""
     return _made(base_directory() / "output" / "tensorboard")
 
 

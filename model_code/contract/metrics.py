@@ -1,4 +1,4 @@
-"""Where each figure is in evaluation.json, once: SageMaker Studio shows those of `binary_classification_metrics`."""
+"""Paths of metrics in evaluation.json; SageMaker Studio shows those of `binary_classification_metrics`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ METRICS: Mapping[str, tuple[str, str]] = {
 
 
 def figure(evaluation: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """A figure with its interval, None where an evaluation has none of that name.
+    """A metric with its 95 % interval; None where an evaluation has none of that name.
 
     Args:
         evaluation: the document.
-        name: in METRICS.
+        name: name in METRICS.
     """
     section, key = METRICS[name]
     found: Mapping[str, Any] | None = (evaluation.get(section) or {}).get(key)
@@ -35,5 +35,5 @@ def figure(evaluation: Mapping[str, Any], name: str) -> Mapping[str, Any] | None
 
 
 def path(name: str) -> str:
-    """JSON path of a figure's value, as a pipeline's condition names it."""
+    """JSON path of a metric's value, as a pipeline's condition names it."""
     return ".".join((*METRICS[name], "value"))

@@ -32,7 +32,7 @@ _INSTANCE_TYPE = r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9]+$"
 
 @dataclass(frozen=True)
 class Search:
-    """Where a tuning job looks for a hyperparameter's value: between two numbers, or among some texts.
+    """Search range of a hyperparameter in a tuning job: between two numbers, or among some texts.
 
     Attributes:
         least, greatest: the numbers as the service takes them, texts.
@@ -48,10 +48,10 @@ class Search:
 
 @dataclass(frozen=True)
 class Gate:
-    """What a limit judges: the metric `metrics.METRICS[metric]` is at least the limit, or at most.
+    """Quality gate: the metric `metrics.METRICS[metric]` has to be at least the limit, or at most.
 
     Attributes:
-        title: as reports and messages say it.
+        title: name in reports and messages.
         metric: name in that table.
         at_least: False where the limit is the greatest value.
         judged: name of the metric of which the limit is asked, where it is not the one that is shown.
@@ -68,15 +68,15 @@ class Parameter:
     """One parameter of a pipeline, of its default's type.
 
     Attributes:
-        name: in the definition; the flag of a job is this in kebab case, the setting in snake case.
+        name: name in the definition; the flag of a job is this in kebab case, the setting in snake case.
         default: unless settings or a start say otherwise.
-        sentence: for docs/settings.md, in Markdown.
-        least: of a number, itself accepted.
+        sentence: description in docs/settings.md, in Markdown.
+        least: smallest accepted number.
         greatest: likewise.
-        choices: of a text; anything where there are none.
+        choices: accepted texts; any where there are none.
         pattern: regular expression of a text.
         search: what a tuning job looks at; then it is no parameter of the definitions that tune.
-        gate: what it is the limit of.
+        gate: quality gate whose limit it is.
         setting: whether settings give its default.
     """
 
@@ -412,7 +412,7 @@ def problems(values: Mapping[str, Value], parameters: Iterable[Parameter]) -> li
 
     Args:
         values: by the parameters' fields; others are passed over.
-        parameters: of one pipeline.
+        parameters: parameters of one pipeline.
     """
     found = (one.problem(values[one.field]) for one in parameters if one.field in values)
     return [sentence for sentence in found if sentence]

@@ -1,4 +1,4 @@
-"""The evaluation document: everything that is said about a model's scores of the test split, in numbers."""
+"""The evaluation document (evaluation.json): metrics of a model's scores of the test split, with intervals."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
     """The document, in the form of SageMaker's model quality reports where that has a place for it.
 
     Args:
-        scores: of the exported model.
+        scores: scores of the exported model.
         metadata: its metadata.json.
         weights: (1 + resamples, n), of `resample_patients`.
     """
     measure = _Measure(scores, float(metadata["threshold"]), weights)
-    called = measure.called == 1
+    positive = measure.predicted_positive == 1
     confusion = {
-        str(actual): {str(decided): int(np.sum((scores.labels == actual) & (called == decided))) for decided in (0, 1)}
+        str(actual): {
+            str(decided): int(np.sum((scores.labels == actual) & (positive == decided))) for decided in (0, 1)
+        }
         for actual in (0, 1)
     }
     everything = np.ones(len(scores.labels), dtype=bool)
@@ -72,7 +74,7 @@ class _Measure:
 
     def __init__(self, scores: TestScores, threshold: float, weights: Array) -> None:
         self.scores, self.weights = scores, weights
-        self.called = (scores.probabilities >= threshold).astype(np.float64)
+        self.predicted_positive = (scores.probabilities >= threshold).astype(np.float64)
         self._owner = patient_numbers(scores.patients)
 
     def of(self, values: Array, images: Any) -> dict[str, Any]:
@@ -90,19 +92,18 @@ class _Measure:
         fewer = min((images & (self.scores.labels == label) for label in (0, 1)), key=np.sum)
         return self.estimate(values, images, fewer).as_json()
 
-    def decisions(self, images: Any, called: Array | None = None) -> dict[str, Any]:
+    def decisions(self, images: Any) -> dict[str, Any]:
         """Every metric of the decisions on these images, each resting on the images in its denominator."""
-        called = self.called if called is None else called
-        labels = self.scores.labels
-        values = metrics.operating_point(labels[images], called[images], self.weights[:, images])
+        labels, positive = self.scores.labels, self.predicted_positive
+        values = metrics.operating_point(labels[images], positive[images], self.weights[:, images])
         rests_on = {
             "true_positive_rate": labels == 1,
             "recall": labels == 1,
             "false_negative_rate": labels == 1,
             "true_negative_rate": labels == 0,
             "false_positive_rate": labels == 0,
-            "precision": called == 1,
-            "negative_predictive_value": called == 0,
+            "precision": positive == 1,
+            "negative_predictive_value": positive == 0,
         }
         return {name: self.of(found, images & rests_on.get(name, images)) for name, found in values.items()}
 
@@ -164,7 +165,7 @@ def _bands(scores: TestScores, weights: Array) -> dict[str, dict[str, Any]]:
 
 
 def _indeterminate(measure: _Measure, band: dict[str, float]) -> dict[str, Any]:
-    """How many images the band leaves open, and how good the decisions on the others are."""
+    """Coverage of the indeterminate band, and metrics of the decisions on the images outside."""
     scores = measure.scores
     inside = (scores.probabilities >= band["low"]) & (scores.probabilities < band["high"])
     everything = np.ones(len(inside), dtype=bool)
@@ -182,7 +183,7 @@ def _indeterminate(measure: _Measure, band: dict[str, float]) -> dict[str, Any]:
 
 
 def _guard(measure: _Measure, described: dict[str, Any]) -> dict[str, Any]:
-    """How many radiographs of the test split the guard refuses; the other figures count them all the same."""
+    """False refusals of the out-of-distribution detector on the test split; other metrics count those images too."""
     refused = (measure.scores.unfamiliarity > 1).astype(np.float64)
     share = measure.weights @ refused / measure.weights.sum(axis=1)
     return {
@@ -193,7 +194,7 @@ def _guard(measure: _Measure, described: dict[str, Any]) -> dict[str, Any]:
 
 
 def _subtypes(measure: _Measure) -> list[dict[str, Any]]:
-    """Each subtype of PNEUMONIA, told from all NORMAL images."""
+    """Metrics of each subtype of PNEUMONIA against all NORMAL images."""
     scores = measure.scores
     names = np.asarray(scores.subtypes)
     rows = []
@@ -213,7 +214,7 @@ def _subtypes(measure: _Measure) -> list[dict[str, Any]]:
 
 
 def _sizes(measure: _Measure) -> list[dict[str, Any]]:
-    """The originals with fewer pixels than the median, and the others."""
+    """Metrics of originals with fewer pixels than the median, and of the others."""
     scores = measure.scores
     median = float(np.median(scores.areas))
     rows = []
@@ -237,7 +238,7 @@ def _sizes(measure: _Measure) -> list[dict[str, Any]]:
 
 
 def _named(measure: _Measure) -> list[dict[str, Any]]:
-    """What DICOM files say of view, age, sex and maker: groups of both labels that are not about a few people."""
+    """Metrics by view, age, sex and maker of DICOM files: groups with both labels and MIN_PATIENTS patients or more."""
     rows = []
     for kind in KINDS:
         names = np.asarray([one.get(kind, "") for one in measure.scores.groups])

@@ -1,4 +1,4 @@
-"""The candidate against the model that is serving now, on the same test images.
+"""Paired comparison of the candidate with the serving model, on the same test images.
 
 Both models' AUROCs are computed over the same bootstrap resamples of patients, so that what makes a resample easy or
 hard cancels out of their difference. The candidate is significantly worse when the whole 95 % interval of the
@@ -20,10 +20,10 @@ from model_code.statistics.metrics import Array
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """One of the two models.
+    """One of the two models, with its scores of the test split.
 
     Attributes:
-        scores: of the test split.
+        scores: scores of the test split.
         threshold: probability at or above which it calls PNEUMONIA.
         image_size: edge in pixels of the images it takes.
         dataset: content hash of the dataset it was trained on.
@@ -36,7 +36,7 @@ class Side:
 
     @property
     def called(self) -> Array:
-        """(n,), one where it calls PNEUMONIA."""
+        """Predicted positive: float64 (n,), 1 where PNEUMONIA is predicted, else 0."""
         return (self.scores.probabilities >= self.threshold).astype(np.float64)
 
 
@@ -90,7 +90,7 @@ def compare(candidate: Side, serving: Side, weights: Array, *, package: str, mod
 
 
 def name(package: str) -> str:
-    """A model package as people call it, `<group>/<version>`."""
+    """Short name of a model package: `<group>/<version>`."""
     return package.partition("model-package/")[2] or package
 
 

@@ -1,4 +1,4 @@
-"""Whether the engine that serves says what the float32 network says, on the test split: no model is registered without.
+"""Parity of engine and graph: answers of the serving engine against the float32 network's, on the test split; a gate.
 
 The reference is the network that training saved, `model.keras` of its output.tar.gz, computed by TensorFlow in float32.
 """
@@ -17,12 +17,12 @@ from model_code.statistics.metrics import Array
 
 
 def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> dict[str, Any]:
-    """How far the served answers are from the reference.
+    """Compare the engine's scores with the float32 network's.
 
     Args:
-        scores: of the engine that serves.
+        scores: scores of the engine that serves.
         reference: logits of `reference_logits`.
-        metadata: of the model.
+        metadata: metadata.json of the model.
 
     Returns:
         "name", "weights", "auc", "reference_auc", "auc_difference", "auc_limit", "probability_difference" ("mean",
@@ -37,7 +37,7 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
     auc, expected = (float(metrics.auroc(scores.labels, one, ones)[0]) for one in (scores.logits, reference))
     percentile = float(np.quantile(differences, SHARE))
     limit = auroc_limit(scores.labels)
-    strays = abs(auc - expected) > limit or percentile > MAX_PROBABILITY_DIFFERENCE
+    beyond_limits = abs(auc - expected) > limit or percentile > MAX_PROBABILITY_DIFFERENCE
     return {
         "name": str(metadata["engine"]),
         "weights": metadata.get("engine_weights"),
@@ -51,12 +51,12 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
             "max": float(differences.max()),
         },
         "labels_changed": int(changed.sum()),
-        "strays": int(strays),
+        "strays": int(beyond_limits),
         "fallback": metadata.get(FALLBACK, {}).get("engine_weights"),
         "rejected": [],
     }
 
 
 def nothing_to_compare() -> dict[str, Any]:
-    """What is said of a model that TensorFlow Serving computes: it is the float32 network."""
+    """Parity of a model that TensorFlow Serving computes: it is the float32 network itself."""
     return {"name": "tensorflow", "weights": "float32", "strays": 0, "fallback": None, "rejected": []}

@@ -23,7 +23,7 @@ def reference_network(archive: Path, directory: Path) -> Any:
 
     Args:
         archive: its output.tar.gz.
-        directory: where the network is unpacked.
+        directory: folder to unpack the network into.
 
     Raises:
         JobError: when the archive is damaged or has no network.
@@ -40,7 +40,7 @@ def reference_logits(network: Any, test: Path, size: int) -> Array:
     """The network's logits for the test shards, float64 (n,), in the order of the shards.
 
     Args:
-        network: of `reference_network`.
+        network: float32 network from `reference_network`.
         test: directory with the test shards.
         size: edge in pixels of the images in the shards.
     """

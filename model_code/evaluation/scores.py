@@ -20,14 +20,14 @@ class TestScores:
     Attributes:
         labels: zeros (NORMAL) and ones (PNEUMONIA).
         logits: before the temperature.
-        probabilities: as served.
+        probabilities: calibrated probabilities of PNEUMONIA as served, in [0, 1].
         patients: key of each image's patient.
         subtypes: bacteria, virus or "".
         areas: pixels of the original image, width times height.
-        unfamiliarity: how unlike the training images, see `guard`; above 1 the image would be refused. Zeros from a
+        unfamiliarity: out-of-distribution scores; above 1 the image would be refused. Zeros from a
             model of before there was a guard.
         features: (n, k), what the network saw, see `projection`; (n, 0) from a model that does not tell.
-        paths: of the files in the archive.
+        paths: paths of the files in the archive.
         groups: subgroups that DICOM files name, by kind; empty of other files.
     """
 

@@ -1,4 +1,4 @@
-"""An exported model, taken from its model.tar.gz as serving takes it, and what it says about the test shards."""
+"""Scoring of shards by an exported model, unpacked from its model.tar.gz as in serving."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ExportedModel:
 
     Args:
         archive: the model.tar.gz.
-        directory: where it is unpacked; must outlive the model.
+        directory: folder to unpack it into; must outlive the model.
 
     Raises:
         JobError: when the archive is damaged or holds no model of this project.
@@ -64,16 +64,16 @@ class ExportedModel:
 
     @property
     def engine(self) -> str:
-        """What computes its answers where it is served, and here: `tensorflow` or `litert`."""
+        """Inference engine of the served model, and of its scores here: `tensorflow` or `litert`."""
         return str(self.metadata["engine"])
 
     @property
     def has_fallback(self) -> bool:
-        """Whether other weights than those that compute now travel in the archive."""
+        """Whether the archive holds fallback weights besides those in use."""
         return artifact.FALLBACK in self.metadata
 
     def fall_back(self) -> None:
-        """Compute with the other weights from now on, which `metadata` says then too.
+        """Switch to the fallback weights; `metadata` describes those from then on.
 
         Raises:
             JobError: when their files are damaged.
@@ -93,7 +93,7 @@ class ExportedModel:
 
     @property
     def threshold(self) -> float:
-        """The probability at or above which it calls PNEUMONIA."""
+        """Decision threshold: PNEUMONIA is predicted at or above this probability."""
         return float(self.metadata["threshold"])
 
     @property

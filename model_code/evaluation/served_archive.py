@@ -26,7 +26,7 @@ _COMPRESSION = 6
 
 
 def fallen_back(metadata: dict[str, Any]) -> dict[str, Any]:
-    """The metadata.json of a model whose other weights serve.
+    """The metadata.json of a model that serves with its fallback weights.
 
     Raises:
         KeyError: it has none.
@@ -35,7 +35,7 @@ def fallen_back(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def fall_back(directory: Path) -> None:
-    """Put a model directory's other weights in the place of the first."""
+    """Replace a model directory's engine by its fallback."""
     shutil.rmtree(directory / DIRECTORY)
     (directory / FALLBACK_DIRECTORY).rename(directory / DIRECTORY)
 
@@ -46,7 +46,7 @@ def write(archive: Path, target: Path, metadata: dict[str, Any]) -> None:
     Args:
         archive: model.tar.gz, as training left it.
         target: the file to write.
-        metadata: of the model as it is served: `fallen_back` where the other weights do.
+        metadata: metadata.json of the model as it is served: `fallen_back` where the other weights do.
     """
     with tarfile.open(archive, "r:gz") as packed:
         own = json.loads(_content(packed, _metadata_of(packed)))

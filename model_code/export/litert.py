@@ -1,9 +1,9 @@
-"""Makes the second engine's model at the end of training: the functions of the SavedModel, converted for LiteRT.
+"""Conversion of the trained network to LiteRT with quantised weights: the same functions as the SavedModel's.
 
 The backbone, nearly all of the weights and of the work, becomes `body.tflite`. Its weights are rounded to eight bits,
 each output channel with a scale of its own; what they are multiplied with is rounded for each image by its own range
 (dynamic-range quantisation). Ranges fixed beforehand over training images take a third off the time and put 1 % of the
-probabilities more than 0.03 away; docs/adr/0019 has the measurements. The head, the guard and the saliency map become
+probabilities more than 0.03 away; docs/adr/0019 has the measurements. The head, the detector and the saliency map are
 `head.tflite` in float32. What rounding moves each feature by on average is measured on training images and taken out
 again there (bias correction: Nagel et al. 2019, arXiv:1906.04721, section 4.2).
 
@@ -55,13 +55,13 @@ _IMPORTABLE = "import model_code.serving.engine"
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """All that turns feature maps into an answer.
+    """What follows the backbone: head, temperature, out-of-distribution detector and feature projection.
 
     Attributes:
         scorer: the trained network.
-        temperature: of the calibration.
-        guard: None where there were too few images for one.
-        projection: None where there were too few images for one.
+        temperature: calibration temperature, above 0.
+        guard: out-of-distribution detector; None where there were too few images for one.
+        projection: feature projection; None where there were too few images for one.
     """
 
     scorer: Scorer
@@ -105,7 +105,7 @@ def save_models(
     With eight-bit weights there, `fallback/` has the same two files with sixteen-bit ones.
 
     Args:
-        answers: what is converted.
+        answers: network and what follows it, to be converted.
         directory: the model directory, with the engine's code.
         training: images, uint8 (size, size, 1), on the first of which features are corrected.
         validation: others, on up to 1,000 of which the result is compared.
@@ -160,7 +160,7 @@ class _Made:
     """Engine files of one network, with weights of one kind or the other.
 
     Attributes:
-        answers: what is converted.
+        answers: network and what follows it, to be converted.
         directory: the model directory.
         known: training images on which features are corrected.
         usual: the network's own mean features on them, float32 (c,).
@@ -326,7 +326,7 @@ def load(directory: Path) -> Any:
 
 
 def signatures(directory: Path) -> dict[str, Callable[..., dict[str, Any]]]:
-    """The engine of a model directory with the faces of the SavedModel's `score_pixels` and `explain_pixels`.
+    """The engine of a model directory behind the SavedModel's signatures `score_pixels` and `explain_pixels`.
 
     Raises:
         JobError: as `load`.

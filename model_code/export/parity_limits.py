@@ -1,4 +1,4 @@
-"""How near an engine's answers must be to those of the float32 network, and how many images can carry that claim."""
+"""Parity limits of engine and graph, in AUROC and probabilities, and the confidence bound that a few images allow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FEWEST_IMAGES = math.ceil(math.log(1 - CONFIDENCE) / math.log(SHARE))
 
 
 def auroc_limit(labels: Array) -> float:
-    """How far apart the two AUROCs may be: `MAX_AUROC_DIFFERENCE`, or one pair of images where that weighs more.
+    """Greatest difference of the two AUROCs: `MAX_AUROC_DIFFERENCE`, or one pair of images where that weighs more.
 
     AUROC is a share of the pairs of a NORMAL and a PNEUMONIA image. With fewer than 334 of them, two images that all
     but tie and change places would refuse any engine. In 1,000 drawn splits of 18 and 18 images (normal logits,

@@ -1,4 +1,4 @@
-"""What leaves training: the SavedModel, the request handlers and metadata.json, in TensorFlow Serving's layout."""
+"""Export of a trained network: SavedModel, request handlers and metadata.json, in TensorFlow Serving's layout."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _BESIDE_THE_HANDLERS = ("__init__.py", "contract/__init__.py", "contract/documen
 
 
 class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
-    """The network as one traced function from pixels to logits and what explains them.
+    """The network as one traced function from pixels to logits, feature maps and saliency maps.
 
     Validation during training and all signatures of the export are calls of this one function, `inspect`: the network
     is traced once, and they cannot differ. An explanation is computed from what the same forward pass leaves behind.
@@ -39,13 +39,13 @@ class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
         tracked: the network's variables, in its order; `warm_start.load_package` reads them by this name.
         size: edge of the images in pixels.
         body: the backbone, float32 pixels (n, size, size, 1) in 0..255 to feature maps (n, h, w, c).
-        head: what follows it, feature maps to logits (n,) and the hidden layer (n, k). `engine_export` converts the two
+        head: what follows it, feature maps to logits (n,) and the hidden layer (n, k). `export.litert` converts the two
             by themselves.
         inspect: float32 pixels (n, size, size, 1) in 0..255 to logits (n,), feature maps (n, h, w, c) and the hidden
             layer (n, k).
         logits: the same pixels to logits (n,).
         explain: the same pixels to logits (n,), feature maps and saliency maps (n, size, size), see
-            `saliency.grad_cam`.
+            `grad_cam.grad_cam`.
     """
 
     def __init__(self, classifier: Classifier, size: int) -> None:
@@ -104,13 +104,13 @@ def save_servable(
     Of images as preprocessing wrote them, `pixels`, uint8 (n, size, size, 1):
 
     - `score_pixels`.
-    - `explain_pixels`: also `saliency`, float32 (n, size, size), see `saliency.grad_cam`.
+    - `explain_pixels`: also `saliency`, float32 (n, size, size), see `grad_cam.grad_cam`.
 
     Args:
         scorer: the trained network.
-        temperature: of the calibration, stored as a constant of the graph.
+        temperature: calibration temperature, above 0, stored as a constant of the graph.
         directory: the model directory; becomes the root of model.tar.gz.
-        guard: says how unlike the training images an image is; without one, the unfamiliarity is 0.
+        guard: out-of-distribution detector; without one, the unfamiliarity is 0.
         projection: says what the network sees in a few numbers, float32 (n, k); without one, there is no such output.
     """
 
@@ -160,12 +160,12 @@ def save_servable(
 
 
 def judged(logit: Any, temperature: float, unfamiliar: Any) -> dict[str, Any]:
-    """What every answer says about an image, whichever engine computes it.
+    """Outputs that every signature and engine has: logit, probability and out-of-distribution score.
 
     Args:
         logit: float32 (n,).
-        temperature: of the calibration.
-        unfamiliar: float32 (n,), of the guard.
+        temperature: calibration temperature, above 0.
+        unfamiliar: float32 (n,), out-of-distribution scores.
     """
     probability = tf.sigmoid(logit / tf.constant(temperature, tf.float32))
     return {"logit": logit, "probability": probability, "unfamiliarity": unfamiliar}

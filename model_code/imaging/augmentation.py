@@ -1,4 +1,4 @@
-"""Random changes of training images that leave their label true, each image's own and the same under the same seed."""
+"""Augmentation of training images: random changes that keep the label, the same for an image under the same seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DRAWS = 7
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """How far an image may be changed; 0 leaves that change out.
+    """Extent of each random change of an image; 0 leaves that change out.
 
     Attributes:
         horizontal_flip: probability of a mirrored image, 0 to 1.
@@ -36,8 +36,8 @@ class Augmentation:
         same way. That is what makes a cached view equal a computed one, and a resumed training an uninterrupted one.
 
         Args:
-            seed: of the training.
-            view: which of an image's augmented versions, int64 scalar.
+            seed: random seed of the training.
+            view: number of the augmented version of an image, int64 scalar.
             index: position of the image in its split, int64 scalar.
 
         Returns:
@@ -84,5 +84,5 @@ class Augmentation:
 
 
 def _spread(draw: Any, extent: float) -> Any:
-    """From [0, 1) to [-extent, extent)."""
+    """Random numbers in [0, 1) as numbers in [-extent, extent)."""
     return (2.0 * draw - 1.0) * extent

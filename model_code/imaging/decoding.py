@@ -1,4 +1,4 @@
-"""The way from an encoded radiograph to the pixels the model sees.
+"""Decoding of JPEG and PNG radiographs to the model's pixels, inside the TensorFlow graph.
 
 Preprocessing and the exported serving graph call `pixels_from_bytes`. Another implementation is not the same by itself:
 Pillow's usual resizing differs from this by about one grey level, and without antialiasing by more than ten. The one

@@ -1,4 +1,4 @@
-"""How a camera or scanner was held, by the EXIF data of a JPEG or PNG, read inside the graph.
+"""EXIF orientation of a JPEG or PNG, read and applied inside the TensorFlow graph.
 
 Layout: the APP1 segment and the TIFF header of Exif 2.32 (CIPA DC-008, 4.5 and 4.7.2), tag 0x0112 of the first image
 file directory.
@@ -68,7 +68,7 @@ def upright(pixels: Any, held: Any) -> Any:
 
     Args:
         pixels: tensor of shape (size, size, c).
-        held: of `orientation`.
+        held: EXIF orientation, as of `orientation`.
     """
     pixels = tf.where(held >= _TRANSPOSED, tf.transpose(pixels, (1, 0, 2)), pixels)
     for axis, mirrored in ((1, (2, 3, 6, 7)), (0, (3, 4, 7, 8))):

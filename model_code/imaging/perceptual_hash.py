@@ -1,4 +1,4 @@
-"""A few numbers by which an image is recognised when it comes back in other bytes, or betrayed by its border."""
+"""Perceptual hash, thumbnail and border statistics of an image, for near-duplicates and shortcut probes."""
 
 from __future__ import annotations
 

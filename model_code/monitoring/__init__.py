@@ -1,1 +1,1 @@
-"""Kept predictions against the reference of the model that made them: drift, and performance by readers' labels."""
+"""Monitoring: drift of stored predictions against the model's reference, and performance by readers' labels."""

@@ -1,4 +1,4 @@
-"""Do the predictions of these days come from the distribution that the reference was drawn from?
+"""Drift of scores and inputs: population stability index and Kolmogorov-Smirnov test against the reference.
 
 Two figures for each quantity, because either alone misleads. The population stability index (PSI: Siddiqi 2006, "Credit
 Risk Scorecards") says how large a change is, but with few images chance alone makes it large. The two-sample
@@ -36,11 +36,11 @@ _SMOOTHING = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class Quantity:
-    """One number of every prediction, then and now.
+    """One monitored number of every prediction, in the reference and now.
 
     Attributes:
-        name: as in monitoring.json.
-        title: for people.
+        name: name in monitoring.json.
+        title: name for people.
         reference: (m,), of images like those the model was made with.
         current: (n,), of the predictions.
     """
@@ -52,16 +52,16 @@ class Quantity:
 
     @property
     def varies(self) -> bool:
-        """Whether there is a distribution to compare with: a model without a guard calls nothing unfamiliar."""
+        """Whether the reference has a distribution: without an out-of-distribution detector every score is 0."""
         return bool(self.reference.min() < self.reference.max())
 
 
 def compare(quantities: Sequence[Quantity], *, independent: int, limit: float) -> list[dict[str, Any]]:
-    """What is found about each quantity, in their order.
+    """Drift statistics of each quantity, in their order.
 
     Args:
         quantities: that vary, each with at least one value on either side.
-        independent: how many independent images the reference counts as.
+        independent: number of independent images that the reference counts as.
         limit: the PSI at which a change is large enough.
 
     Returns:

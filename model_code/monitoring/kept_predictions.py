@@ -1,4 +1,4 @@
-"""The predictions that the API keeps, as far as monitoring looks at them: numbers, no image and no answer's text."""
+"""Stored predictions of the API as monitoring reads them: numbers, no image and no answer's text."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _PROJECTION = "probability, unfamiliarity, features, reader_label, created_at, l
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """Of one model, made in some days.
+    """Predictions of one model within some days.
 
     Attributes:
-        probabilities: (n,).
-        unfamiliarity: (n,).
+        probabilities: (n,), calibrated probabilities of PNEUMONIA in [0, 1].
+        unfamiliarity: (n,), out-of-distribution scores, at most 1.
         features: (n, k), or (n, 0) where the model answers none.
         created: (n,), seconds since 1970.
     """
@@ -37,7 +37,7 @@ class Labelled:
 
     Attributes:
         labels: (n,), zeros (NORMAL) and ones (PNEUMONIA).
-        probabilities: (n,).
+        probabilities: (n,), calibrated probabilities of PNEUMONIA in [0, 1].
     """
 
     labels: Array
@@ -45,7 +45,7 @@ class Labelled:
 
 
 def none() -> tuple[Predictions, Labelled]:
-    """Those of no model."""
+    """No predictions and no labels."""
     empty = np.zeros(0)
     return Predictions(empty, empty, np.zeros((0, 0)), empty), Labelled(empty, empty)
 

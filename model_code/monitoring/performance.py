@@ -1,4 +1,4 @@
-"""What readers' labels say about the predictions: sensitivity, specificity, AUROC, calibration, and whether they fell.
+"""Performance by readers' labels: sensitivity, specificity, AUROC, calibration, and whether they fell.
 
 **The rule.** Sensitivity or specificity has dropped when Fisher's exact test against the evaluation is significant at
 0.5 %, one-sided, and the difference is at least `LEAST_DROP`. So both together are wrong in at most 1 % of the checks,
@@ -33,12 +33,12 @@ FIGURES = {"sensitivity": "true_positive_rate", "specificity": "true_negative_ra
 
 
 def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dict[str, Any]:
-    """The figures of the labelled predictions, beside those of the evaluation.
+    """Metrics of the labelled predictions, beside those of the evaluation.
 
     Args:
         labels: (n,) zeros and ones, of readers.
         probabilities: (n,), as served.
-        reference: of `reference.document`.
+        reference: reference of `reference.document`.
 
     Returns:
         "labels" (how many of each), "dropped" (whether one of the two fell), for `FIGURES` and "auc" and
@@ -80,7 +80,7 @@ def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dic
 
 
 def drop(value: float, images: float, evaluated: dict[str, Any]) -> dict[str, Any]:
-    """Whether a share is lower than the evaluation's.
+    """Test whether sensitivity or specificity is lower than the evaluation's.
 
     Args:
         value: the share now.

@@ -1,8 +1,8 @@
 """reference.json: what the predictions of a released model are compared with; it travels with the model package.
 
 Scores and inputs are those of the validation split: radiographs like the training data, with the labels mixed as there,
-on which the network was not fitted. Only those that the guard lets pass, because predictions are kept of no others. How
-good the model is comes from the test split, as in the evaluation.
+on which the network was not fitted. Only those that the detector lets pass, because predictions are kept of no others.
+How good the model is comes from the test split, as in the evaluation.
 """
 
 from __future__ import annotations

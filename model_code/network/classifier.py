@@ -24,7 +24,7 @@ FROM_SCRATCH_MOMENTUM = 0.9
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What a classifier is built from.
+    """Options of a classifier: backbone, weights, image size, head, arithmetic.
 
     Attributes:
         size: edge of the images in pixels, at least 32.
@@ -131,7 +131,7 @@ def build(
     """Build the classifier.
 
     Args:
-        options: what to build.
+        options: backbone, head and training options.
         devices: to train on, as TensorFlow names them; None means all GPUs.
         initial: all weights, in the order of `network.get_weights()`, as `training.warm_start` has them. They count as
             pretrained, and `options.weights` is not looked at.

@@ -1,4 +1,4 @@
-"""What the network sees in an image, in a few numbers: monitoring compares their distribution with the training's.
+"""Projection of pooled features to a few standardised numbers, in which monitoring looks for drift.
 
 The backbone's features, averaged over the positions, are hundreds to thousands of numbers that are strongly related. Of
 their principal components among training images the first few are kept, each divided by its standard deviation there
@@ -28,7 +28,7 @@ _LEAST_DEVIATION = 1e-6
 
 @dataclasses.dataclass(frozen=True)
 class Projection:
-    """From pooled features to a few standardised numbers.
+    """Projection of pooled features to a few standardised numbers.
 
     Attributes:
         mean: float32 (c,), of the training images.
@@ -40,7 +40,7 @@ class Projection:
 
     @classmethod
     def of(cls, features: Array) -> Projection:
-        """Of the features of n training images, (n, c)."""
+        """Fit a projection to the features of n training images, (n, c)."""
         mean = features.mean(axis=0)
         _, spreads, axes = np.linalg.svd(features - mean, full_matrices=False)
         deviations = spreads / np.sqrt(len(features))
@@ -67,7 +67,7 @@ def fit(inspect: Any, images: Iterable[Any], *, count: int) -> Projection | None
     Args:
         inspect: `export.Scorer.inspect`.
         images: uint8 (size, size, 1) each.
-        count: how many there are.
+        count: number of images.
 
     Returns:
         None with fewer than `LEAST_IMAGES`.

@@ -1,4 +1,4 @@
-"""Does an image look like the radiographs the model was trained on, or is it a photograph, a page, another body part?
+"""Out-of-distribution detector: tells radiographs like those of the training from photographs, pages, other body parts.
 
 The answer comes from the pixels alone, not from the network: it does not change with the training, and a network is as
 sure about what it never saw as about what it did. Three descriptions of an image are compared with what is usual among
@@ -28,7 +28,7 @@ from model_code.data.shards import examples, read_columns
 from model_code.statistics.intervals import estimate, resample_patients
 from model_code.statistics.metrics import Array
 
-# With fewer, the statistics say more about these images than about others of their kind: there is no guard then.
+# With fewer, the statistics say more about these images than about others of their kind: there is no detector then.
 MIN_TRAINING_IMAGES = 100
 MIN_VALIDATION_IMAGES = 20
 
@@ -86,7 +86,7 @@ class Normal:
         )
 
     def distances(self, rows: Any) -> list[Any]:
-        """Of rows (n, d): the mean squared distance along the axes, and, where they leave something, the rest; (n,)."""
+        """Distances of rows (n, d): mean square along the axes, and the rest where they leave something; (n,) each."""
         centred = rows - self.mean
         squares = tf.square(tf.matmul(centred, self.axes))
         along = tf.reduce_mean(squares / self.variances, axis=1)
@@ -98,10 +98,10 @@ class Normal:
 
 @dataclasses.dataclass(frozen=True)
 class Guard:
-    """Statistics of training and validation images.
+    """The out-of-distribution detector: statistics of training and validation images, and the limit.
 
     Attributes:
-        normals: of the three descriptions, in the order of `describe`.
+        normals: distributions of the three descriptions, in the order of `describe`.
         means: float32 (4,), of the distances' logarithms over validation images.
         deviations: float32 (4,), their standard deviations.
         limit: the sum of squares at which an image is refused, as its square root.
@@ -113,7 +113,7 @@ class Guard:
     limit: float
 
     def unfamiliarity(self, pixels: Any) -> Any:
-        """How unlike the training images: above 1 an image is refused.
+        """Out-of-distribution score of images: above 1 an image is refused.
 
         Args:
             pixels: float32 (n, size, size, 1) in 0..255.
@@ -128,12 +128,12 @@ class Guard:
 
 
 def unfamiliarity(guard: Guard | None, pixels: Any) -> Any:
-    """`Guard.unfamiliarity`, or zeros where there is no guard."""
+    """`Guard.unfamiliarity`, or zeros where there is no detector."""
     return guard.unfamiliarity(pixels) if guard else tf.zeros(tf.shape(pixels)[:1])
 
 
 def describe(pixels: Any) -> tuple[Any, Any, Any]:
-    """The three descriptions.
+    """Three descriptions of images: thumbnail, edges and texture by place, energy by scale.
 
     Args:
         pixels: float32 (n, size, size, 1) in 0..255, size at least 32.
@@ -165,7 +165,7 @@ def describe(pixels: Any) -> tuple[Any, Any, Any]:
 
 
 def fit(train: Path, validation: Path, size: int) -> tuple[Guard | None, dict[str, Any]]:
-    """Make a guard from shards, each read once.
+    """Fit the detector to training and validation shards, each read once.
 
     Args:
         train: channel with the training shards.
@@ -173,7 +173,7 @@ def fit(train: Path, validation: Path, size: int) -> tuple[Guard | None, dict[st
         size: edge of the images in pixels.
 
     Returns:
-        The guard, or None with too few images, and what metadata.json says about it.
+        The detector, or None with too few images, and its description in metadata.json.
     """
     moments = [_Moments(), _Moments(), _Moments()]
     traced = _traced(describe, size)
@@ -211,11 +211,11 @@ def fit(train: Path, validation: Path, size: int) -> tuple[Guard | None, dict[st
 
 
 def refusals(values: Array, patients: list[str]) -> dict[str, Any]:
-    """How many radiographs a guard refuses.
+    """False refusals of the detector: number and share of radiographs.
 
     Args:
-        values: (n,), unfamiliarity of images that are radiographs.
-        patients: of these images.
+        values: (n,), out-of-distribution scores of images that are radiographs.
+        patients: patient of each image.
     """
     refused = values > 1
     weights = resample_patients(patients, seed=_SEED)
@@ -290,7 +290,7 @@ def _pooled(values: Any, cells: int) -> Any:
 
 
 def _shares(edge: int, cells: int) -> Array:
-    """What share of each cell is of which pixel, float32 (cells, edge)."""
+    """Share of each pixel in each cell, float32 (cells, edge)."""
     width = edge / cells
     pixel, cell = np.arange(edge), np.arange(cells)[:, np.newaxis]
     covered = np.minimum((cell + 1) * width, pixel + 1) - np.maximum(cell * width, pixel)

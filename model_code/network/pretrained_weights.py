@@ -28,7 +28,7 @@ def pretrained_backbone(backbone: Backbone, size: int, source: str) -> Any:
     file: the checksum that Keras checks is checked.
 
     Args:
-        backbone: which network.
+        backbone: the network without weights.
         size: edge of the images in pixels.
         source: `imagenet`, an s3:// URI or a local path of a weights file without top; URI and path may end in
             `#sha256=<hex>`, which is then checked.
@@ -94,8 +94,8 @@ def download(uri: str, directory: Path, what: str, s3: Any) -> Path:
 
     Args:
         uri: s3:// URI of the object.
-        directory: where the file is put, under the object's own name.
-        what: what it is, for the error.
+        directory: folder for the file, which keeps the object's name.
+        what: name of the file's content, for the error.
         s3: boto3 client.
 
     Raises:

@@ -17,8 +17,8 @@ class Concern:
     """One reason not to approve.
 
     Attributes:
-        sentence: for the person who decides.
-        section: of the report that shows it.
+        sentence: one sentence for the person who decides.
+        section: section of the report that shows it.
     """
 
     sentence: str
@@ -31,7 +31,7 @@ def concerns(evaluation: dict[str, Any], card: dict[str, Any]) -> list[Concern]:
 
 
 def _shortcuts(card: dict[str, Any]) -> list[Concern]:
-    """Clues outside the lungs by which the labels of this dataset can be told; a model of them fails elsewhere."""
+    """Shortcuts: clues outside the lungs that predict the labels; a model that learns them fails elsewhere."""
     return [
         Concern(found["sentence"], "dataset")
         for found in card.get("shortcuts", [])

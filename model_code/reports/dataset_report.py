@@ -13,7 +13,7 @@ _NAMED_FILES = 5
 
 
 def labels_section(card: dict[str, Any]) -> Section:
-    """How many images of each label each split has."""
+    """Section with the number of images of each label in each split."""
     rows = (
         [
             split,
@@ -37,7 +37,7 @@ def labels_section(card: dict[str, Any]) -> Section:
 
 
 def dataset_section(card: dict[str, Any]) -> Section:
-    """Where the images came from, what was decided, refused and checked."""
+    """Section on the images' source, decisions, dropped files and leakage audits."""
     return Section("dataset", "Dataset card", [*_origin(card), *_decisions(card), *_subgroups(card), *_checks(card)])
 
 

@@ -71,7 +71,7 @@ def precision_recall(evaluation: dict[str, Any]) -> Plot:
 
 
 def confusion(evaluation: dict[str, Any]) -> Plot:
-    """Labels against calls at the decision threshold, as counts and as shares of each label."""
+    """Confusion matrix: labels against predictions at the decision threshold, as counts and as shares of each label."""
     matrix = evaluation[CLASSIFICATION]["confusion_matrix"]
     rows = [[matrix[actual][called] for called in ("0", "1")] for actual in ("0", "1")]
     shares = [[count / max(1, sum(row)) for count in row] for row in rows]

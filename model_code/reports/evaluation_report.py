@@ -55,11 +55,11 @@ def render(
 
     Args:
         evaluation: the evaluation document, complete.
-        metadata: of the model.
+        metadata: metadata.json of the model.
         card: the dataset card.
-        scores: of the test split, for the histogram.
+        scores: scores of the test split, for the histogram.
         gallery: its pictures.
-        identity: of the execution that evaluated it.
+        identity: identity of the execution that evaluated it.
     """
     sections = [
         Section("figures", "Key figures", list(_figures(evaluation))),

@@ -71,7 +71,7 @@ def image(source: str, alternative: str, css_class: str = "") -> Html:
 
 
 def figure(content: Html, caption: Any, css_class: str = "") -> Html:
-    """Something to look at, with a caption."""
+    """A figure with a caption."""
     attribute = f' class="{css_class}"' if css_class else ""
     return Html(f"<figure{attribute}>{content}<figcaption>{text(caption)}</figcaption></figure>")
 

@@ -1,4 +1,4 @@
-"""The plots of the monitoring report: then and now, the predictions of each day, and calibration by readers' labels."""
+"""Plots of the monitoring report: drift, predictions by day, and calibration by readers' labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DAY_SECONDS = 86_400
 
 
 def distribution(quantity: Quantity, found: dict[str, Any]) -> Plot:
-    """Histograms of a quantity on both sides, as shares of their images.
+    """Histograms of a quantity in the reference and now, as shares of their images.
 
     Args:
         quantity: its values.
@@ -55,7 +55,7 @@ def distribution(quantity: Quantity, found: dict[str, Any]) -> Plot:
 
 
 def by_day(predictions: Predictions, threshold: float) -> Plot:
-    """How many predictions each day (UTC) had, and how many of them were called PNEUMONIA."""
+    """Number of predictions each day (UTC), and how many of them were predicted positive."""
     days = (predictions.created // _DAY_SECONDS).astype(int)
     shown = np.arange(days.min(), days.max() + 1)
     called = predictions.probabilities >= threshold

@@ -1,4 +1,4 @@
-"""report.html of MonitorModel: for whoever an alarm has woken, and for whoever looks at a model once a month.
+"""report.html of MonitorModel: drift and performance, for who answers an alarm or reviews a model.
 
 The verdict comes first and what to think of it; below it the figures it rests on, with what chance alone would give.
 """
@@ -25,7 +25,7 @@ def render(findings: dict[str, Any], compared: Sequence[Quantity], predictions: 
     Args:
         findings: monitoring.json, complete.
         compared: the quantities that the findings are about, in their order.
-        predictions: of the window.
+        predictions: predictions of the window.
     """
     sections = [
         Section("looked", "What was looked at", list(_looked_at(findings, predictions))),

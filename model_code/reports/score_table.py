@@ -1,4 +1,4 @@
-"""test_predictions.csv and validation_predictions.csv: what the model said about every image of a split."""
+"""Table of predictions, one row for each image of a split: test_predictions.csv and validation_predictions.csv."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def write(directory: Path, split: str, scores: TestScores, metadata: dict[str, A
     """Write a split's table, one row for each image in the order of the shards; returns the file's name.
 
     `file` is the image's path in the archive, with bytes that are no UTF-8 as `\\xNN`; `score` the probability as
-    served; `called` NORMAL, PNEUMONIA or INDETERMINATE; `refused` whether the guard would refuse the image, which is
-    called all the same here.
+    served; `called` the prediction, NORMAL, PNEUMONIA or INDETERMINATE; `refused` whether the out-of-distribution
+    detector would refuse the image, which has its prediction here all the same.
 
     Args:
-        directory: where it goes.
+        directory: folder for the table.
         split: `test` or `validation`.
-        scores: of the split.
-        metadata: of the model, with its threshold and its indeterminate band.
+        scores: scores of the split.
+        metadata: metadata.json of the model, with its threshold and its indeterminate band.
     """
     threshold, band = float(metadata["threshold"]), metadata["indeterminate"]
     name = f"{split}_predictions.csv"

@@ -1,4 +1,4 @@
-"""The second engine: LiteRT runs the network where TensorFlow Serving would, in a tenth of the time.
+"""Inference engine LiteRT: answers in place of TensorFlow Serving, in a tenth of the time.
 
 Travels beside inference.py in model.tar.gz, as code/model_code/engine.py, and imports what that archive carries in
 code/lib (LiteRT and Pillow) and what the serving image has (numpy). The network is two files in `engine/`, as
@@ -37,7 +37,7 @@ class Engine:
     """The network of one model.
 
     Args:
-        directory: of the unpacked model.tar.gz.
+        directory: directory of the unpacked model.tar.gz.
         threads: that share one image's work.
 
     Raises:
@@ -51,7 +51,7 @@ class Engine:
         self.size = int(self._body.get_input_details()["pixels"]["shape"][1])
 
     def outputs(self, pixels: Pixels) -> dict[str, Any]:
-        """What the graph's `explain_pixels` says about one image, and the overlay's pixels.
+        """Outputs of the graph's signature `explain_pixels` for one image, and the overlay's pixels.
 
         Args:
             pixels: uint8 (size, size, 1), as preprocessing decodes.

@@ -1,4 +1,4 @@
-"""`image.pixels_from_bytes` without TensorFlow, for the second engine: the same pixels, by Pillow and numpy.
+"""Decoding for the LiteRT engine: the pixels of `imaging.decoding.pixels_from_bytes`, by Pillow and numpy.
 
 The graph is the definition, and tests hold this to it file by file. What makes the two agree: libjpeg's own scaled
 decoding by the same rule, its conversion to grey, and Pillow's triangle filter in floating point, which is the formula
@@ -70,7 +70,7 @@ def pixels_from_bytes(encoded: bytes, size: int) -> Pixels:
     """Decode one JPEG or PNG to grey, resize it, round it and turn it upright, as the graph does.
 
     Args:
-        encoded: the file's content. Its header was looked at: `inference.check_image` bounds what is decoded.
+        encoded: the file's content. Its header was looked at: `contract.images.check_image` bounds what is decoded.
         size: edge of the square result in pixels.
 
     Returns:
@@ -184,7 +184,7 @@ def _luma(colours: Pixels) -> Grey:
 
 
 def _white(largest: int, significant_bits: int) -> int:
-    """The sample of sixteen bits that is white, by the rule of `image.py`."""
+    """The sample of sixteen bits that is white, by the rule of `imaging/decoding.py`."""
     if 1 <= significant_bits < 16:
         bits = 16 if largest >= 1 << significant_bits else significant_bits
     else:
@@ -193,7 +193,7 @@ def _white(largest: int, significant_bits: int) -> int:
 
 
 def _orientation_of_jpeg(encoded: bytes) -> int:
-    """The EXIF orientation of a JPEG, found as `orientation.orientation` finds it; 1 where there is none."""
+    """The EXIF orientation of a JPEG, found as by `exif_orientation.orientation`; 1 where there is none."""
     head = encoded[:_HEAD_BYTES]
     place = head.find(b"Exif\0\0")
     while place >= 4 and head[place - 4 : place - 2] != b"\xff\xe1":

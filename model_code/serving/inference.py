@@ -56,7 +56,7 @@ class RequestError(ValueError):
     """A request this model cannot answer.
 
     Args:
-        code: which of the cases above.
+        code: one of the codes above.
         message: one sentence for the person who sent the request.
     """
 
@@ -79,7 +79,7 @@ def handler(data: Any, context: Any) -> tuple[str, str]:
 
 
 def _images(data: Any, context: Any) -> list[bytes]:
-    """The images of a request, each looked at from outside."""
+    """The images of a request, each by its header checked for format and size."""
     content_type = (context.request_content_type or "").split(";")[0].strip().lower()
     if content_type in {JPEG, PNG}:
         images = [data.read()]
@@ -109,7 +109,7 @@ def _images(data: Any, context: Any) -> list[bytes]:
 
 
 def _rows_of_serving(images: list[bytes], overlay: bool, context: Any) -> _Rows:
-    """What TensorFlow Serving says about each image.
+    """TensorFlow Serving's outputs for each image.
 
     Raises:
         RequestError: undecodable_image when the graph could not decode an image, else inference_failed.
@@ -143,7 +143,7 @@ def _post(uri: str, body: str) -> tuple[int, bytes]:
 
 
 def _beside_the_event_loop(work: Callable[[], _Result]) -> _Result:
-    """Compute in a thread, where the process is one of gevent's.
+    """Compute in a real thread, where the process is a gevent worker.
 
     The container's workers are, with one thread each (`serve.py`): what computes there keeps `/ping` from being
     answered, which SageMaker waits 2 seconds for ("Use Your Own Inference Code with Hosting Services", read 2026-11).
@@ -180,7 +180,7 @@ def _answer(rows: list[dict[str, Any]]) -> tuple[str, str]:
 
 
 def check_familiar(predictions: list[dict[str, Any]]) -> None:
-    """Refuse a request with an image that does not look like the training images.
+    """Refuse a request with an out-of-distribution image: one unlike the training images.
 
     Raises:
         RequestError: not_a_radiograph, about the first such image.

@@ -1,4 +1,4 @@
-"""Chunks of a PNG (PNG specification, third edition, 5 and 11), for the second engine.
+"""Chunks of a PNG (PNG specification, third edition, 5 and 11), for the LiteRT engine.
 
 The graph's libpng takes whole files alone and heeds no colour chunk here; Pillow takes files that end early. So what
 Pillow gets is checked before, and holds the chunks alone without which there is no picture.
@@ -29,7 +29,7 @@ class Png:
         plain: the file without ancillary chunks.
         depth: bits of a sample.
         colour: colour type, of 11.2.1.
-        significant_bits: of a sample as sBIT says, of the first channel; 0 where it does not.
+        significant_bits: bits of a sample as sBIT says, of the first channel; 0 where it does not.
         exif: the content of eXIf, empty where there is none.
     """
 

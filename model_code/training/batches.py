@@ -1,4 +1,4 @@
-"""Batches for training: which images, in which order, changed how, and counted how much.
+"""Training batches: order, augmentation and class weights of the images.
 
 All of it follows from the seed and the number of the epoch, never from what ran before. So an epoch can be repeated
 alone: by a job that resumes, and over features that were computed once instead of images.
@@ -23,15 +23,15 @@ SHUFFLE_BYTES = 256 * 2**20
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """In which order one epoch goes through the images; the same for images and for anything else kept per image.
+    """Order of the images in one epoch, the same for images and for anything else kept per image.
 
     Attributes:
         images: number of images.
         batch_size: at most `images`. Whole batches only: a last batch of a few images would upset the statistics of
             batch normalisation.
-        buffer: how many images the shuffle holds at once.
-        seed: of the training, below 2^31.
-        epoch: from 0, below 2^20; each has an order of its own.
+        buffer: number of images that the shuffle holds at once.
+        seed: random seed of the training, below 2^31.
+        epoch: number of the epoch, from 0, below 2^20; each has an order of its own.
     """
 
     images: int
@@ -53,7 +53,7 @@ class Order:
     def batches(self, data: Any) -> Any:
         """Shuffle and batch a dataset of one element per image, in the order of the shards.
 
-        TensorFlow mixes its global seed into this one; `fit.prepare` sets it to the training's.
+        TensorFlow mixes its global seed into this one; `training_loop.prepare` sets it to the training's.
         """
         shuffled = data.shuffle(self.buffer, seed=self.seed * 2**20 + self.epoch, reshuffle_each_iteration=False)
         return shuffled.batch(self.batch_size, drop_remainder=True)
@@ -65,7 +65,7 @@ class Order:
 
 @dataclasses.dataclass(frozen=True)
 class ClassWeights:
-    """How much an image of each label counts in the loss; 1 on average over the training split."""
+    """Class weights: how much an image of each label counts in the loss; 1 on average over the training split."""
 
     normal: float
     pneumonia: float
@@ -82,7 +82,7 @@ class ClassWeights:
 
     @property
     def logit_shift(self) -> float:
-        """How much higher the logits of PNEUMONIA are than without the weights.
+        """How much the class weights shift the logits of PNEUMONIA.
 
         To weight the labels is to train on another prevalence: the odds are multiplied by pneumonia / normal (Elkan
         2001, "The foundations of cost-sensitive learning").
@@ -105,8 +105,8 @@ class TrainingImages:
         directory: holds the shards.
         size: edge of the images in pixels.
         augmentation: what is changed at random.
-        seed: of the training.
-        weights: of the labels.
+        seed: random seed of the training.
+        weights: class weights.
     """
 
     directory: Path
@@ -119,8 +119,8 @@ class TrainingImages:
         """One epoch.
 
         Args:
-            order: of this epoch.
-            view: which augmented version of the images; see `Augmentation.draw`.
+            order: order of this epoch.
+            view: number of the images' augmented version; see `Augmentation.draw`.
 
         Returns:
             tf.data.Dataset of (float32 (batch_size, size, size, 1) in 0..255, float32 (batch_size, 1) labels, float32

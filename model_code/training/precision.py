@@ -1,4 +1,4 @@
-"""Which arithmetic training uses: the one the processor at hand gains from."""
+"""Mixed precision: the Keras dtype policy of training, chosen by what the processor at hand gains from."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def policy(
     Args:
         requested: the parameter Precision, one of CHOICES.
         capabilities: compute capability of each GPU; None asks TensorFlow.
-        gain: how many times as fast bfloat16 is as float32 on the CPU; None measures, `bfloat16_gain`.
+        gain: speed of bfloat16 on the CPU as a multiple of float32's; None measures it, `bfloat16_gain`.
         begun: whether the training left a checkpoint in an arithmetic, by its name; None where it keeps none.
 
     Raises:
@@ -79,7 +79,7 @@ def _for_cpu(gain: float, begun: Callable[[str], bool]) -> tuple[str, str]:
 
 
 def bfloat16_gain() -> float:
-    """How many times as fast a convolution and its gradients are in bfloat16 as in float32 on the CPU.
+    """Speed of a convolution and its gradients in bfloat16 on the CPU, as a multiple of float32's.
 
     By processor time, so that other programs do not count, the least of some rounds; takes about two seconds.
 
@@ -104,7 +104,7 @@ def _least_seconds(dtype: Any, *, enough: float) -> float:
     """Processor seconds of a convolution of the middle of a residual network, forward and backward.
 
     Args:
-        dtype: of images and kernel.
+        dtype: data type of images and kernel.
         enough: ends the rounds once one takes longer.
     """
     with tf.device("/CPU:0"):

@@ -1,4 +1,4 @@
-"""The training loop: phases of Adam on binary cross-entropy, judged after each epoch on validation data.
+"""The training loop: phases of Adam on binary cross-entropy, validated after each epoch.
 
 With pretrained weights, the head is trained on the frozen backbone first and then the backbone's last layers with it
 (phases `head` and `fine-tune`); from scratch, everything is trained in both (phase `all`). A phase begins from the best
@@ -41,10 +41,10 @@ _SCALAR = tf.compat.v1.SummaryMetadata(
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """So many epochs, with this greatest learning rate.
+    """A phase of training: number of epochs and peak learning rate.
 
     Attributes:
-        name: what is trained: `head`, `fine-tune` (head and the unfrozen end of the backbone) or `all`.
+        name: part that is trained: `head`, `fine-tune` (head and the unfrozen end of the backbone) or `all`.
     """
 
     name: str
@@ -54,16 +54,16 @@ class Phase:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How the training goes, whatever its phase.
+    """Settings of the training loop, the same for all phases.
 
     Attributes:
         batch_size: images a step.
         patience: epochs without a better one after which a phase ends.
-        fine_tune_from: from which layer of the backbone on phase `fine-tune` trains; see `Classifier.unfreeze`.
+        fine_tune_from: first layer of the backbone that phase `fine-tune` trains; see `Classifier.unfreeze`.
         feature_views: augmented views of each image that phase `head` goes through in turn; 0 for a new one each epoch.
         cache_features: compute the features of those views once; the result is the same but for rounding.
         label_smoothing: targets are moved so far from 0 and 1 towards 0.5 (Szegedy et al. 2016).
-        ema_momentum: of the exponential moving average of the weights that is validated and kept; 0 for none.
+        ema_momentum: momentum of the exponential moving average of the weights that is validated and kept; 0 for none.
         precision: Keras dtype policy of the trainee.
         xla: compile the training step with XLA.
     """
@@ -81,7 +81,7 @@ class Recipe:
 
 @dataclasses.dataclass(frozen=True)
 class Epoch:
-    """One line of the history."""
+    """One epoch of the training history."""
 
     epoch: int
     phase: str
@@ -92,7 +92,7 @@ class Epoch:
     seconds: float
 
     def metric_line(self) -> str:
-        """As the training job's metric definitions expect it."""
+        """The epoch as a log line that the training job's metric definitions match."""
         return (
             f"epoch={self.epoch} phase={self.phase} loss={self.loss:.4f} val_loss={self.val_loss:.4f} "
             f"val_auc={self.val_auc:.4f}"
@@ -134,7 +134,7 @@ def learning_rate(phase: Phase, steps: int, step: int) -> float:
     Args:
         phase: gives the greatest rate.
         steps: optimiser steps of the whole phase.
-        step: from 0.
+        step: number of the step in its phase, from 0.
     """
     warm_up = max(1, round(WARM_UP_SHARE * steps))
     if step < warm_up:
@@ -164,9 +164,9 @@ class Training:
         images: the training split.
         count: number of images in it.
         score: scores the validation split with the classifier's present weights.
-        phases: in order; one without epochs is passed over.
-        recipe: of all phases.
-        checkpoints: where a training that was interrupted goes on; None keeps none.
+        phases: phases in order; one without epochs is passed over.
+        recipe: settings that all phases share.
+        checkpoints: checkpoint to resume from, and to replace; None keeps none.
         board: directory for TensorBoard's event files; None writes none.
     """
 
@@ -196,7 +196,7 @@ class Training:
         """
         progress = (self._checkpoints.read() if self._checkpoints else None) or Progress()
         if progress.history:
-            print(f"Going on from a checkpoint after epoch {len(progress.history)}", flush=True)
+            print(f"Resuming from a checkpoint after epoch {len(progress.history)}", flush=True)
         resumed, self._progress = bool(progress.history), progress
         while progress.phase < len(self._phases):
             phase = self._phases[progress.phase]

@@ -40,7 +40,7 @@ def warm_start(source: str, options: Options, *, sagemaker: Any = None, s3: Any 
 
     Args:
         source: see `load_package`.
-        options: of the classifier to build.
+        options: options of the classifier to build.
         sagemaker: boto3 client; made when absent and needed.
         s3: boto3 client; made when absent and needed.
 
@@ -63,7 +63,7 @@ def load_package(source: str, directory: Path, *, sagemaker: Any = None, s3: Any
 
     Args:
         source: ARN of an approved model package, or a model directory (what is at the root of a model.tar.gz).
-        directory: where to download and unpack.
+        directory: folder to download and unpack into.
         sagemaker: boto3 client; made when absent and needed.
         s3: boto3 client; made when absent and needed.
 
@@ -114,7 +114,7 @@ def _has_engine(directory: Path) -> bool:
 
 
 def _read(directory: Path, source: str) -> Package:
-    """From metadata.json and the SavedModel's variables, which `export.Scorer` lists as `tracked`.
+    """From metadata.json and the SavedModel's variables, which `saved_model.Scorer` lists as `tracked`.
 
     Of a model with an engine of its own, from the training's model.keras beside them.
     """

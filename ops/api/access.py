@@ -1,4 +1,4 @@
-"""Who asks the HTTPS API: the holder of a key, of a token, or an IAM principal, as `api.authentication` chooses."""
+"""Authentication of requests to the API: key, token or IAM signature, as `api.authentication` chooses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TOKEN_VARIABLE = "CXR_API_TOKEN"  # noqa: S105 - the variable's name
 
 
 class Access(Protocol):
-    """Adds to a request what shows who sends it."""
+    """Adds authentication headers to a request."""
 
     def headers(self, method: str, url: str, body: bytes, given: Mapping[str, str]) -> dict[str, str]:
         """The request's headers, with those that authenticate it; called anew for each try."""
@@ -26,7 +26,7 @@ class ApiKey:
         self._key = key
 
     def headers(self, _method: str, _url: str, _body: bytes, given: Mapping[str, str]) -> dict[str, str]:
-        """With the key."""
+        """The headers, with the key."""
         return {**given, "x-api-key": self._key}
 
 
@@ -37,7 +37,7 @@ class BearerToken:
         self._token = token
 
     def headers(self, _method: str, _url: str, _body: bytes, given: Mapping[str, str]) -> dict[str, str]:
-        """With the token."""
+        """The headers, with the token."""
         return {**given, "Authorization": f"Bearer {self._token}"}
 
 
@@ -46,7 +46,7 @@ class Signature:
 
     Args:
         credentials: botocore's; refreshed by themselves where they expire.
-        region: of the API.
+        region: region of the API.
     """
 
     def __init__(self, credentials: Any, region: str) -> None:
@@ -54,7 +54,7 @@ class Signature:
         self._region = region
 
     def headers(self, method: str, url: str, body: bytes, given: Mapping[str, str]) -> dict[str, str]:
-        """With the time and the signature."""
+        """The headers, with time and signature."""
         from botocore.auth import SigV4Auth  # noqa: PLC0415
         from botocore.awsrequest import AWSRequest  # noqa: PLC0415
 

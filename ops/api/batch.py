@@ -58,7 +58,7 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """What is known about one image afterwards: the model's answer, or why there is none."""
+    """Result of one image of a batch: the model's answer, or why there is none."""
 
     path: str
     answer: dict[str, Any] | None = None
@@ -87,7 +87,7 @@ class Store:
     Args:
         s3: client.
         bucket: the data bucket.
-        identifier: of the batch.
+        identifier: identifier of the batch.
     """
 
     def __init__(self, s3: S3Client, bucket: str, identifier: str) -> None:
@@ -219,7 +219,7 @@ def _content_type(file: Path) -> str | None:
 
 @dataclasses.dataclass(frozen=True)
 class Machines:
-    """What a batch transform job runs on."""
+    """Instances of a batch transform job."""
 
     instance_type: str
     instance_count: int
@@ -228,7 +228,7 @@ class Machines:
 
 @dataclasses.dataclass(frozen=True)
 class Patience:
-    """How a batch is waited for: seconds between looks and in all, and who is told how many answers are there."""
+    """Polling of a batch: interval and time limit in seconds, and who is told how many answers are there."""
 
     poll: float
     timeout: float
@@ -256,7 +256,7 @@ def transform(
 
     Args:
         sagemaker: client.
-        store: of the batch.
+        store: store of the batch.
         items: its images.
         model: name of the model.
         machines: for each job.
@@ -308,7 +308,7 @@ def queue(
 
     Args:
         runtime: client.
-        store: of the batch.
+        store: store of the batch.
         items: its images.
         endpoint: name of the endpoint.
         wait: for the answers.

@@ -32,14 +32,14 @@ _INDEX = "DICOMDIR"
 
 
 def media_type(content: bytes) -> str | None:
-    """What a file is by its first bytes, not by its name: a PNG called .jpeg is common."""
+    """Media type of a file by its first bytes, not by its name: a PNG called .jpeg is common."""
     if content[_PREFIX_AT : _PREFIX_AT + len(_PREFIX)] == _PREFIX:
         return DICOM
     return images.media_type(content)
 
 
 def start_of(path: Path) -> bytes:
-    """As much of a file as tells what it is; nothing of one that cannot be read."""
+    """The first bytes of a file, by which its type is told; none of one that cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(START_BYTES)

@@ -55,7 +55,7 @@ _S3_CODE = re.compile(rb"<Code>(\w{1,40})</Code>")
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """What the API answered for one file; either `error` is a sentence or the figures are there.
+    """The API's answer for one file; either `error` is a sentence or the figures are there.
 
     `overlay` is the PNG with the saliency, where it was asked for, and `radiograph` that of a DICOM file below it.
     `modality` and `body_part` (chest, other or unstated) are what a DICOM file says about itself.

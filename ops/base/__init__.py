@@ -1,1 +1,1 @@
-"""What every command needs: session, deployment, templates, errors, output."""
+"""Shared by all commands: session, deployment, templates, errors, output."""

@@ -21,7 +21,7 @@ class Resource:
         part: its stack without the environment, such as `training`.
         name: logical id.
         kind: type, such as `AWS::S3::Bucket`.
-        properties: as in the template, intrinsic functions and all.
+        properties: properties in the template, intrinsic functions and all.
     """
 
     part: str

@@ -1,4 +1,4 @@
-"""What is deployed: the stacks `cxr-{env}-*` and their outputs, the only place the commands take names from."""
+"""Deployed stacks `cxr-{env}-*` and their outputs, the only place the commands take names from."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class Deployment:
 
     @property
     def api_url(self) -> str:
-        """Where the HTTPS API answers, ending with a slash: in AWS, or in the laptop's cloud when that is in use."""
+        """URL of the HTTPS API, ending with a slash: in AWS, or in the laptop's cloud when that is in use."""
         url = self.output("api", "ApiUrl")
         if not self._endpoint_url:
             return url if url.endswith("/") else f"{url}/"

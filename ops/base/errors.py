@@ -1,4 +1,4 @@
-"""What ends a command early: one sentence for a person, and an exit code for a script."""
+"""Errors of commands: one sentence for a person, and an exit code for a script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the commands speak: results on standard output, progress and errors on standard error, JSON on request."""
+"""Output of commands: results on standard output, progress and errors on standard error, JSON on request."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ _ENDLESS = 10_000
 
 
 def results() -> Console:
-    """Where results go. Made per use, so that a test's or a pipe's standard output is the one written to."""
+    """Console on standard output. Made per use, so that a test's or a pipe's standard output is the one written to."""
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else _ENDLESS)
 
 
 def progress() -> Console:
-    """Where progress and errors go, so that they never mix with results in a pipe."""
+    """Console on standard error, so that progress and errors never mix with results in a pipe."""
     return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 

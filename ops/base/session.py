@@ -50,7 +50,7 @@ class Session:
 
     @property
     def endpoint_url(self) -> str | None:
-        """Where the laptop's cloud answers, or None for AWS.
+        """URL of the laptop's cloud, or None for AWS.
 
         Raises:
             CommandError: the variable holds no address.

@@ -33,7 +33,7 @@ def run(command: Sequence[str], more: Mapping[str, str] | None = None, *, log: P
     Args:
         command: the tool, found on the path of `environment`, and its arguments.
         more: variables besides the caller's.
-        log: what it says goes to the end of this file instead.
+        log: file to which its output is appended instead.
 
     Raises:
         CommandError: it is not installed, or did not end well; it, or the log, says why.
@@ -56,7 +56,7 @@ def run(command: Sequence[str], more: Mapping[str, str] | None = None, *, log: P
 
 
 def answer(command: Sequence[str]) -> str | None:
-    """What a command prints, or None when it is not installed or fails."""
+    """Output of a command, or None when it is not installed or fails."""
     variables = environment()
     found = shutil.which(command[0], path=variables["PATH"])
     if found is None:
@@ -83,10 +83,10 @@ def pinned_cdk() -> str:
 
 
 def deploy_commands(env: str, stacks: Sequence[str], *, yes: bool) -> list[list[str]]:
-    """What deploys an environment, in order.
+    """Commands that deploy an environment, in order.
 
     Args:
-        env: as in cdk.json.
+        env: name of the environment in cdk.json.
         stacks: parts to deploy, such as `api`; all when empty.
         yes: do not ask before permissions are widened.
     """
@@ -98,5 +98,5 @@ def deploy_commands(env: str, stacks: Sequence[str], *, yes: bool) -> list[list[
 
 
 def destroy_command(env: str) -> list[str]:
-    """What removes an environment, without asking: who calls it has asked."""
+    """Command that removes an environment, without asking: who calls it has asked."""
     return ["cdk", "destroy", "--all", "--force", "--context", f"env={env}"]

@@ -1,4 +1,4 @@
-"""What is charged for, in units and without prices, and what a price table makes of it."""
+"""Charges in units without prices, and the lines of an estimate that a price table makes of them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ HOURS_PER_MONTH = 730
 
 @dataclasses.dataclass(frozen=True)
 class Usage:
-    """What no template knows: how much is stored and asked. Assumed unless a person says otherwise.
+    """Usage that no template knows: how much is stored and asked. Assumed unless a person says otherwise.
 
     Attributes:
-        bucket_gb: in each bucket, all versions together.
+        bucket_gb: gigabytes in each bucket, all versions together.
         log_gb: kept by each log group.
-        table_gb: in each table.
+        table_gb: gigabytes in each table.
         seconds: that one prediction takes, in the function and at the endpoint; None for the longest they may.
-        image_mb: of one radiograph; None for the largest that the API takes.
+        image_mb: size of one radiograph in megabytes; None for the largest that the API takes.
         log_kb: that one prediction logs, in all log groups together.
     """
 
@@ -39,10 +39,10 @@ class Charge:
     Attributes:
         part: the stack.
         resource: logical id, or the name of a pipeline step.
-        group: what it is for: storage, keys, logs, alarms, compute, network, protection or requests.
+        group: purpose: storage, keys, logs, alarms, compute, network, protection or requests.
         quantity: units.
-        key: of the price table.
-        formula: how the quantity comes about.
+        key: key in the price table.
+        formula: derivation of the quantity.
         most: units at most, where that is more than `quantity`.
     """
 
@@ -64,14 +64,14 @@ class Line:
 
     @property
     def usd(self) -> float | None:
-        """What it costs; nothing costs nothing, whatever its price is."""
+        """Cost in US dollars; no units cost nothing, whatever the price is."""
         if not self.charge.quantity:
             return 0.0
         return self.charge.quantity * self.price.usd if self.price else None
 
     @property
     def usd_at_most(self) -> float | None:
-        """What it can come to."""
+        """Greatest cost in US dollars."""
         most = self.charge.quantity if self.charge.most is None else self.charge.most
         if not most:
             return 0.0

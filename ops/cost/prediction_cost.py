@@ -1,4 +1,4 @@
-"""What 1,000 predictions over the HTTPS API cost at most: each takes as long and is as large as it may."""
+"""Greatest cost of 1,000 predictions over the API: each takes as long and is as large as it may."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def predictions(assembly: Assembly, usage: Usage) -> list[Charge]:
 
 
 def _functions(assembly: Assembly) -> list[Resource]:
-    """What a POST to .../predictions calls: the function that answers, and a function that authorises."""
+    """Functions that a POST to .../predictions calls: the one that answers, and an authorizer."""
     paths = {
         resource.name for resource in assembly.of("AWS::ApiGateway::Resource")
         if resource.properties.get("PathPart") == _PATH
@@ -88,7 +88,7 @@ def _endpoint(assembly: Assembly, usage: Usage, function: Resource) -> Iterator[
 
 
 def _around(assembly: Assembly, usage: Usage, function: Resource) -> Iterator[Charge]:
-    """What is charged beside the answer itself: the firewall, traces, stored results, logs."""
+    """Charges beside the functions': firewall, traces, stored results, logs."""
     if assembly.of("AWS::WAFv2::WebACLAssociation"):
         yield Charge(
             function.part, "WebAcl", "protection", PREDICTIONS, "awswaf/RequestV2-Tier1", f"{PREDICTIONS:,} requests"

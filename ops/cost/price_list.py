@@ -47,7 +47,7 @@ _PLAUSIBLE_FACTOR = 5.0
 
 @dataclasses.dataclass(frozen=True)
 class Refreshed:
-    """What the API said; `problems` has a sentence for each key that stays as it was."""
+    """Prices from the API; `problems` has a sentence for each key that stays as it was."""
 
     prices: dict[str, Price]
     problems: list[str]
@@ -58,9 +58,9 @@ def refresh(pricing: Any, table: PriceTable, region: str, keys: Iterable[str]) -
 
     Args:
         pricing: a client of the Price List API.
-        table: what is known so far: units, and prices that new ones are compared with.
+        table: known units, and prices that new ones are compared with.
         region: whose prices are asked for.
-        keys: as in the table.
+        keys: keys of the table.
     """
     prices: dict[str, Price] = {}
     problems: list[str] = []

@@ -20,7 +20,7 @@ class Price:
     """US dollars per unit, on demand, in the first tier that is not free.
 
     Attributes:
-        usd: of one unit.
+        usd: price of one unit in US dollars.
         unit: such as `GB-month` or `request`.
         source: the page, or the Price List API, it was read from.
         date: when, as YYYY-MM-DD.

@@ -1,4 +1,4 @@
-"""What an environment costs a month by being there, resource by resource.
+"""Standing costs of an environment a month, resource by resource.
 
 Each type of resource is in one of two lists: what is free by itself, with the reason, and what is charged for. A type
 in neither is an error, so that nothing new goes unnoticed.
@@ -230,7 +230,7 @@ def _schedule(resource: Resource, assembly: Assembly, _usage: Usage) -> Iterator
 
 
 def _runs_per_month(schedule: str) -> float:
-    """Of rate(...) or cron(...); a cron expression is taken for one run a day."""
+    """Runs a month of rate(...) or cron(...); a cron expression is taken for one run a day."""
     match = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", schedule)
     if not match:
         return HOURS_PER_MONTH / 24

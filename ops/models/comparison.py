@@ -59,7 +59,7 @@ class Evaluated:
 
 
 def caution(first: Evaluated, second: Evaluated) -> str:
-    """What a reader of the two columns must know."""
+    """Caution about the two columns: whether both versions were tested on the same images."""
     if first.evaluation.get("dataset_sha256") != second.evaluation.get("dataset_sha256"):
         return (
             "They were tested on different images: what differs here may be the images. The evaluation of the newer "

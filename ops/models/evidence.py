@@ -1,4 +1,4 @@
-"""What belongs to a registered model: the artifact that serves, and the files that say how good it is."""
+"""Files of a registered model: the artifact that serves, evaluation, report, reference."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class File:
     """One fetched file.
 
     Attributes:
-        name: of this module's names.
-        path: where it lies on this machine.
-        sha256: of its content, 64 hex digits.
+        name: one of this module's names.
+        path: path on this machine.
+        sha256: SHA-256 of its content, 64 hex digits.
     """
 
     name: str
@@ -81,7 +81,7 @@ def locations(package: Mapping[str, Any]) -> dict[str, str]:
 
 
 def reference(package: Mapping[str, Any]) -> str:
-    """Where the package's reference for monitoring is; empty where it was registered without one."""
+    """S3 URI of the package's reference for monitoring; empty where it was registered without one."""
     baselines = package.get("DriftCheckBaselines", {}).get("ModelDataQuality", {})
     return str(baselines.get("Statistics", {}).get("S3Uri", ""))
 

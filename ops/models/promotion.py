@@ -1,4 +1,4 @@
-"""An approved model, taken from one environment to another with its evidence, where a person decides about it again.
+"""Promotion of an approved model to another environment, by copies, where a person decides about it again.
 
 Nothing is trained or measured again: what was approved is what is copied, and every copy is read back and compared by
 its hash before anything is registered (docs/adr/0022).
@@ -70,10 +70,10 @@ class Promoted:
     """A version of the target's group that came from another environment.
 
     Attributes:
-        arn: of the package in the target.
+        arn: ARN of the package in the target.
         approval: SageMaker's word for what was decided there.
-        source_arn: of the package that it was promoted from.
-        model_sha256: of model.tar.gz, in both places.
+        source_arn: ARN of the package that it was promoted from.
+        model_sha256: SHA-256 of model.tar.gz, in both places.
         known: whether it was there already.
     """
 
@@ -97,7 +97,7 @@ def promote(arn: str, source: Side, target: Side, *, bucket: str, image: str, te
     """Copy a version and register it, pending approval; the same version again is registered once.
 
     Args:
-        arn: of an approved package of the source.
+        arn: ARN of an approved package of the source.
         source: is only read.
         target: is written to: files first, the package last, so that nothing is half registered.
         bucket: the target's artifact bucket.

@@ -30,10 +30,10 @@ class ModelVersion:
 
     Attributes:
         version: its number in the group.
-        arn: of the package.
+        arn: ARN of the package.
         approval: SageMaker's word for it.
         created: when it was registered.
-        comment: of whoever approved or rejected it.
+        comment: comment of whoever approved or rejected it.
         decided: when it was last changed: of a package that is Approved, when it was approved.
         statistics_uri: S3 URI of its evaluation.json, or empty.
         metrics: on the test split, where the evaluation could be read.
@@ -65,7 +65,7 @@ class Serving:
 
 
 def state(version: ModelVersion, serving: Serving) -> str:
-    """What a version is: its approval, and whether it serves, which a rejection does not end."""
+    """State of a version: its approval, and whether it serves, which a rejection does not end."""
     if version.arn != serving.package_arn:
         return version.approval
     return "serving" if version.approval == "Approved" else f"serving, {version.approval}"
@@ -134,7 +134,7 @@ class ModelRegistry:
         return found
 
     def report_uri(self, version: ModelVersion) -> str:
-        """Where the report of a version's evaluation is."""
+        """S3 URI of the report of a version's evaluation."""
         uri = self.described(version).statistics_uri
         if not uri:
             raise CommandError(f"Version {version.version} was registered without an evaluation.")

@@ -1,4 +1,4 @@
-"""Waiting for what becomes of an approval: the Release function's stack update, then its verdict."""
+"""Waiting for the release of an approved version: the stack update, then the Release function's verdict."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PARAMETER = "ModelPackageArn"
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """How a release ended, as the Release function keeps it (`lambdas/release/verdict.py`)."""
+    """Verdict on a release, as the Release function keeps it (`lambdas/release/verdict.py`)."""
 
     outcome: str
     sentence: str
@@ -73,7 +73,7 @@ class Verdicts:
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """What there was just before an approval, to tell this release from an earlier one."""
+    """State just before an approval, to tell this release from an earlier one."""
 
     updated: datetime | None
     event: str | None
@@ -113,7 +113,7 @@ def await_serving(
         registry: tells what the endpoint serves.
         deployment: tells how the endpoint's stack is doing.
         version: the approved version.
-        mark: what there was before the approval.
+        mark: state from before the approval.
         timeout: seconds after which to give up with exit code 4.
         poll: seconds between two looks.
         tell: called with a sentence whenever the state changes.

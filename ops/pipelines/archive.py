@@ -1,4 +1,4 @@
-"""The archive on this machine: what can be told about it before the upload, and zipping a folder into its layout.
+"""Archive on this machine: inspection before the upload, and zipping of a folder.
 
 Files are named as they are: who reads this has them. Which patient or instance a DICOM file is of is not read here, so
 a table that goes by these is checked for its form only; the job that decodes matches it.
@@ -42,9 +42,9 @@ class Contents:
     """Images per split and label; one that is in the archive twice, as in Kaggle's double tree, is counted once.
 
     Attributes:
-        images: by split and label.
-        copies: how many more there are.
-        unused: a sentence about what is left out besides litter; empty where that is nothing.
+        images: number of images by split and label.
+        copies: number of further copies of them.
+        unused: a sentence about what is left out besides metadata files; empty for nothing.
         unmatched: number of images that a table labels by what only the files say.
     """
 

@@ -22,8 +22,8 @@ class Dataset:
 
     Attributes:
         token: names it, 64 hex digits.
-        uri: for the parameter InputArchiveUri.
-        size: in bytes.
+        uri: S3 URI for the parameter InputArchiveUri.
+        size: size in bytes.
         kept: when it was copied.
     """
 

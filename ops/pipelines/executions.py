@@ -33,7 +33,7 @@ class Step:
     Attributes:
         job: the name of its processing or training job, which logs to `log_group`.
         search: the training jobs of a Tuning step.
-        outputs: what the function of a Lambda step answered.
+        outputs: output parameters of a Lambda step.
         model_package: the ARN of the model version it registered.
     """
 
@@ -187,7 +187,7 @@ class ExecutionReader:
         """Start an execution with these parameters, the others at their defaults; its ARN.
 
         Args:
-            parameters: by their names, checked against `definition` before.
+            parameters: values by the parameters' names, checked against `definition` before.
             name: shown in SageMaker Studio, at most 82 letters, digits and dashes.
         """
         answer = self._sagemaker.start_pipeline_execution(

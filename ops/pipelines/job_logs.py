@@ -1,4 +1,4 @@
-"""What the jobs of steps have logged: one stream of CloudWatch Logs for each instance of a job."""
+"""CloudWatch Logs of jobs: one stream for each instance of a job."""
 
 from __future__ import annotations
 

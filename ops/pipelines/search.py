@@ -26,7 +26,7 @@ class Trial:
 
     @property
     def label(self) -> str:
-        """What tells it from the others of its search: `003-0e830ada` of `<search>-003-0e830ada`."""
+        """Short name within its search: `003-0e830ada` of `<search>-003-0e830ada`."""
         return "-".join(self.job.split("-")[-2:])
 
 
@@ -47,7 +47,7 @@ class Search:
 
     @property
     def sentence(self) -> str:
-        """How far it is."""
+        """The search's progress in a sentence."""
         running = len(self.running)
         text = f"{len(self.trials) - running} of {self.planned} training jobs ended"
         text += f", {running} running" if running else ""

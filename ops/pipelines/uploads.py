@@ -1,4 +1,4 @@
-"""An archive on its way in: the upload, and what the Trigger function made of it."""
+"""Upload of an archive in parts, and the execution or refusal that follows."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def watch(reader: ExecutionReader, arn: str, *, timeout: float | None, poll: flo
     """Follow the execution to its end and return it as it ended.
 
     Args:
-        reader: of the pipeline the execution belongs to.
+        reader: reader of the pipeline the execution belongs to.
         arn: the execution.
         timeout: seconds after which to give up with exit code 4; None waits as long as it takes.
         poll: seconds between two looks.

@@ -1,4 +1,4 @@
-"""What must be there before a deploy or an execution works, and what to do about what is not."""
+"""Checks of prerequisites: tools, credentials, bootstrap, quotas, images, subscribers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z0-9.]*/([a-z0-9/_-]+
 
 
 class State(StrEnum):
-    """How a check ended."""
+    """Result of a check."""
 
     FINE = "fine"
     SKIPPED = "skipped"  # need not be looked at
@@ -43,10 +43,10 @@ class Finding:
     """One check.
 
     Attributes:
-        check: what was looked at.
-        state: how it is.
-        found: what is there.
-        advice: what to do; empty where nothing is to be done.
+        check: name of the check.
+        state: result of the check.
+        found: one sentence on what was found.
+        advice: one sentence on what to do; empty where nothing is to be done.
     """
 
     check: str
@@ -63,8 +63,8 @@ def examine(session: Session, folder: Path) -> Iterator[Finding]:
     """All checks of an environment, in the order in which one meets what they are about.
 
     Args:
-        session: of the environment.
-        folder: with its templates, which say what instances, images and bootstrap it needs.
+        session: session of the environment.
+        folder: folder with its templates, which say what instances, images and bootstrap it needs.
     """
     yield node()
     yield cdk()
@@ -113,7 +113,7 @@ def cdk() -> Finding:
 
 
 def credentials(session: Session) -> Finding:
-    """Who asks, and in which account."""
+    """The caller's identity and account."""
     who = session.client("sts").get_caller_identity()
     return Finding("credentials", State.FINE, f"{who['Arn']} in account {who['Account']}")
 
@@ -170,7 +170,7 @@ def quotas(session: Session, assembly: Assembly) -> Iterator[Finding]:
 
 
 def needed_quotas(assembly: Assembly) -> dict[str, int]:
-    """How many of which instances may run at once, by the names that Service Quotas has for them."""
+    """Needed numbers of instances at once, by the names of their Service Quotas."""
     needed: Counter[str] = Counter()
     for pipeline in assembly.of("AWS::SageMaker::Pipeline"):
         # An execution's steps come one after another, those of two pipelines may not.

@@ -119,7 +119,7 @@ class LaptopCloud:
 
 
 def deploy_commands() -> list[list[str]]:
-    """What deploys the app to the cloud; without change sets, for each of which the CDK waits for seconds."""
+    """Commands that deploy the app to the cloud; without change sets, for each of which the CDK waits for seconds."""
     assembly = str(FOLDER / "cdk.out")
     return [
         ["cdk", "synth", "--quiet", "--context", f"env={ENVIRONMENT}", "--no-notices", "--output", assembly],
@@ -134,7 +134,7 @@ def only_here(variables: dict[str, str]) -> dict[str, str]:
 
 
 def not_running() -> CommandError:
-    """What to say where the laptop's cloud is needed and is not there."""
+    """Message where the laptop's cloud is needed and is not there."""
     return CommandError("The laptop's cloud is not running: start it with `cxr up`.", ExitCode.UNAVAILABLE)
 
 

@@ -1,4 +1,4 @@
-"""What has to be true of an environment before CloudFormation changes or removes it."""
+"""Preconditions of an update or a removal of an environment by CloudFormation."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _scaled_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
 
 
 def _instance_type(sagemaker: Any, endpoint: str) -> str | None:
-    """What the endpoint runs on; None where there is none, or it is serverless."""
+    """Instance type of the endpoint; None where there is none, or it is serverless."""
     try:
         config = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
     except Exception as error:

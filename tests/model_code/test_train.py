@@ -166,7 +166,7 @@ def test_a_killed_training_job_resumes_and_ends_with_the_same_metrics(tmp_path):
     second = start(interrupted, gain=1.5)
     printed = second.communicate()[0]
     assert second.returncode == 0
-    assert re.search(r"Going on from a checkpoint after epoch [12]\n", printed)
+    assert re.search(r"Resuming from a checkpoint after epoch [12]\n", printed)
     uninterrupted.communicate()
     # Two processes may add up in another order; nothing else may differ.
     np.testing.assert_allclose(metrics(interrupted), metrics(whole), rtol=1e-4)
