@@ -23,7 +23,7 @@ from typing import Any
 
 from model_code.contract import documents, job
 from model_code.contract.labels import LABELS
-from model_code.contract.parameters import SITE, SITE_GATES, SITE_REFUSALS
+from model_code.contract.site_parameters import SITE, SITE_GATES, SITE_REFUSALS
 from model_code.data import manifest, training_images
 from model_code.data.dataset_card import MAX_NAMED_FILES
 from model_code.data.decoded_checks import refuse_one_patient, refuse_unreadable

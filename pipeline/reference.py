@@ -8,15 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from model_code.contract.parameters import (
-    INPUT_ARCHIVE_SENTENCE,
-    INPUT_ARCHIVE_URI,
-    MONITORING,
-    SITE,
-    SITE_REQUIRED,
-    TRAINING,
-    Parameter,
-)
+from model_code.contract.parameters import INPUT_ARCHIVE_SENTENCE, INPUT_ARCHIVE_URI, MONITORING, TRAINING, Parameter
+from model_code.contract.site_parameters import SITE, SITE_REQUIRED
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 _HEAD = "| parameter | meaning | default | accepted |\n| --- | --- | --- | --- |"

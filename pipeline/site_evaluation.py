@@ -27,7 +27,8 @@ from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import StepTypeEnum
 
-from model_code.contract.parameters import INPUT_ARCHIVE_URI, SITE, SITE_GATES, SITE_REFUSALS, SITE_REQUIRED
+from model_code.contract.parameters import INPUT_ARCHIVE_URI
+from model_code.contract.site_parameters import SITE, SITE_GATES, SITE_REFUSALS, SITE_REQUIRED
 from pipeline.compiling import offline_session, parameter, text_of
 from pipeline.processing import evaluate_site_request, preprocess_request
 from pipeline.steps import CACHE, RequestStep, job_retries

@@ -18,6 +18,7 @@ NEEDS_TENSORFLOW = frozenset(
         "local.containers.model_server",
         "model_code.data.shards",
         "model_code.evaluate",
+        "model_code.evaluate_site",
         "model_code.evaluation.float32_network",
         "model_code.evaluation.scoring",
         "model_code.export.litert",

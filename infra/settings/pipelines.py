@@ -7,16 +7,8 @@ from pydantic.alias_generators import to_pascal
 
 from infra.settings.instance_types import InstanceType
 from infra.settings.section import Section
-from model_code.contract.parameters import (
-    HYPERPARAMETERS,
-    MONITORING,
-    SITE,
-    SITE_REFUSALS,
-    SPOT,
-    TRAINING,
-    TUNING,
-    Parameter,
-)
+from model_code.contract.parameters import HYPERPARAMETERS, MONITORING, SPOT, TRAINING, TUNING, Parameter
+from model_code.contract.site_parameters import SITE, SITE_REFUSALS
 
 
 def _annotation(one: Parameter) -> Any:

@@ -6,7 +6,6 @@ pages of documentation come from here.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -19,13 +18,6 @@ Value = str | int | float
 # No default: a start names its data.
 INPUT_ARCHIVE_URI = "InputArchiveUri"
 INPUT_ARCHIVE_SENTENCE = "the archive: an immutable copy below `datasets/`; required"
-# Nor has what an evaluation on a site's radiographs is about: the trigger reads the last two in the registry.
-SITE_REQUIRED: Mapping[str, str] = {
-    INPUT_ARCHIVE_URI: "the site's archive: an immutable copy below `evaluations/`; required",
-    "ModelVersion": "number of the model package in its group; required",
-    "ModelUri": "its artifact, as it serves; required",
-    "EvaluationUri": "its own evaluation.json, which the site's is set beside; required",
-}
 
 _INSTANCE_TYPE = r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9]+$"
 
@@ -118,15 +110,17 @@ class Parameter:
         return f"{self.name} must be {bound}, not {value:.15g}."
 
 
-def _by_name(*parameters: Parameter) -> Mapping[str, Parameter]:
+def by_name(*parameters: Parameter) -> Mapping[str, Parameter]:
+    """A table of parameters."""
     return {one.name: one for one in parameters}
 
 
-def _share(name: str, default: float, sentence: str, *, gate: Gate | None = None) -> Parameter:
+def share(name: str, default: float, sentence: str, *, gate: Gate | None = None) -> Parameter:
+    """A parameter from 0 to 1."""
     return Parameter(name, default, sentence, least=0, greatest=1, gate=gate)
 
 
-DATA = _by_name(
+DATA = by_name(
     Parameter(
         "ProcessingInstanceType",
         "ml.m5.xlarge",
@@ -167,7 +161,7 @@ DATA = _by_name(
     ),
 )
 # Each is a hyperparameter of `model_code/train.py`.
-HYPERPARAMETERS = _by_name(
+HYPERPARAMETERS = by_name(
     Parameter(
         "Backbone",
         backbones.DEFAULT,
@@ -268,7 +262,7 @@ HYPERPARAMETERS = _by_name(
         least=0,
         greatest=100,
     ),
-    _share("HorizontalFlip", 0.5, "augmentation: probability that an image is mirrored"),
+    share("HorizontalFlip", 0.5, "augmentation: probability that an image is mirrored"),
     Parameter("ZoomRange", 0.3, "augmentation: zoom between 1 minus and 1 plus this", least=0, greatest=0.9),
     Parameter(
         "RotationDegrees", 5.0, "augmentation: rotation by at most this to either side", least=0, greatest=180
@@ -303,26 +297,26 @@ HYPERPARAMETERS = _by_name(
         greatest=2**31 - 1,
     ),
 )  # fmt: skip
-EVALUATION = _by_name(
-    _share(
+EVALUATION = by_name(
+    share(
         "MinAuroc",
         0.95,
         "gate: area under the ROC curve on the test split, at least",
         gate=Gate("AUROC", "auroc"),
     ),
-    _share(
+    share(
         "MinSensitivity",
         0.9,
         "gate: sensitivity at the chosen threshold, at least",
         gate=Gate("Sensitivity", "sensitivity"),
     ),
-    _share(
+    share(
         "MinSpecificity",
         0.75,
         "gate: specificity at the chosen threshold, at least",
         gate=Gate("Specificity", "specificity"),
     ),
-    _share(
+    share(
         "MaxCalibrationError",
         0.1,
         "gate: expected calibration error, at most; an error that perfect probabilities would show on so small a test "
@@ -339,18 +333,18 @@ EVALUATION = _by_name(
 )
 GATES: Mapping[str, Gate] = {name: one.gate for name, one in EVALUATION.items() if one.gate}
 """What each limit judges, by the limit's name."""
-LIMITS = _by_name(
+LIMITS = by_name(
     # A training job runs at most 28 days, a processing job 5 (API_StoppingCondition, API_ProcessingStoppingCondition).
     Parameter("MaxRuntimeSeconds", 7200, "longest run of each job", least=600, greatest=432_000),
 )
-SPOT = _by_name(
+SPOT = by_name(
     Parameter(
         "MaxWaitSeconds", 14400, "with `pipeline.spot` only: longest wait for capacity and run together", least=600
     ),
 )
 # A tuning job has at most 750 training jobs and 100 at once, unless the account's quotas are raised
 # (https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-limits.html).
-TUNING = _by_name(
+TUNING = by_name(
     Parameter("TuningJobs", 8, "with `pipeline.tuning` only: training jobs of the search", least=1, greatest=750),
     Parameter(
         "TuningParallelJobs",
@@ -361,7 +355,7 @@ TUNING = _by_name(
     ),
 )
 # Of the monitoring pipeline, which shares none with the others.
-MONITORING = _by_name(
+MONITORING = by_name(
     Parameter("Days", 7, "predictions of so many days are compared", least=1, greatest=365),
     Parameter("MinPredictions", 200, "fewer predictions than these are counted, not compared", least=20),
     Parameter(
@@ -373,34 +367,6 @@ MONITORING = _by_name(
     ),
     Parameter("ProcessingInstanceType", "ml.m5.large", "instance of MonitorModel", pattern=_INSTANCE_TYPE),
     Parameter("MaxRuntimeSeconds", 1800, "longest run of MonitorModel", least=600, greatest=86_400),
-)
-# A site is held to what a model must keep to be registered, and to one limit more.
-SITE_GATES: Mapping[str, Gate] = {
-    name: GATES[name] for name in ("MinAuroc", "MinSensitivity", "MinSpecificity", "MaxCalibrationError")
-}
-SITE_REFUSALS = "MaxRefusedShare"
-# Of the pipeline that evaluates a registered model on a site's radiographs. Settings of the training pipeline give the
-# defaults of what both have.
-SITE = _by_name(
-    dataclasses.replace(DATA["ProcessingInstanceType"], sentence="instance of PreprocessImages and EvaluateSite"),
-    DATA["ProcessingInstanceCount"],
-    dataclasses.replace(
-        DATA["ImageSize"], sentence="edge of the square input, in pixels; it must be the version's, which a start names"
-    ),
-    *(dataclasses.replace(EVALUATION[name], gate=None) for name in SITE_GATES),
-    _share(
-        SITE_REFUSALS,
-        0.1,
-        "share of the site's radiographs that the out-of-distribution detector may refuse, at most",
-    ),
-    # An input cannot be left out: where a version has no dataset report, it is an object that is none.
-    Parameter(
-        "DatasetReportPrefix",
-        "${SourceCodeUri}",
-        "folder of the dataset card and the fingerprints of the images that the model was trained on",
-        setting=False,
-    ),
-    LIMITS["MaxRuntimeSeconds"],
 )
 
 TRAINING: Mapping[str, Parameter] = {**DATA, **HYPERPARAMETERS, **EVALUATION, **TUNING, **LIMITS, **SPOT}

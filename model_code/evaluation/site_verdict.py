@@ -24,7 +24,8 @@ import numpy as np
 
 from model_code.contract.documents import SiteVerdict
 from model_code.contract.metrics import CLASSIFICATION, METRICS
-from model_code.contract.parameters import SITE_GATES, SITE_REFUSALS, Gate
+from model_code.contract.parameters import Gate
+from model_code.contract.site_parameters import SITE_GATES, SITE_REFUSALS
 from model_code.statistics.intervals import effective_images, wilson
 
 USABLE, CALIBRATE, NOT_USABLE, TOO_FEW = get_args(SiteVerdict)

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from model_code.contract.parameters import SITE, SITE_REQUIRED
+from model_code.contract.site_parameters import SITE, SITE_REQUIRED
 
 FILE = Path(__file__).parents[2] / "pipeline" / "definition-site-evaluation.json"
 TRAINING = FILE.with_name("definition.json")

@@ -1,0 +1,54 @@
+"""Table of the site evaluation pipeline's parameters: those of the training pipeline that it shares, and its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from model_code.contract.parameters import (
+    DATA,
+    EVALUATION,
+    GATES,
+    INPUT_ARCHIVE_URI,
+    LIMITS,
+    Gate,
+    Parameter,
+    by_name,
+    share,
+)
+
+# No defaults: the trigger names them, the last two as the registry has them.
+SITE_REQUIRED: Mapping[str, str] = {
+    INPUT_ARCHIVE_URI: "the site's archive: an immutable copy below `evaluations/`; required",
+    "ModelVersion": "number of the model package in its group; required",
+    "ModelUri": "its artifact, as it serves; required",
+    "EvaluationUri": "its own evaluation.json, which the site's is set beside; required",
+}
+# A site is held to what a model must keep to be registered, and to one limit more.
+SITE_GATES: Mapping[str, Gate] = {
+    name: GATES[name] for name in ("MinAuroc", "MinSensitivity", "MinSpecificity", "MaxCalibrationError")
+}
+SITE_REFUSALS = "MaxRefusedShare"
+# Of the pipeline that evaluates a registered model on a site's radiographs. Settings of the training pipeline give the
+# defaults of what both have.
+SITE = by_name(
+    dataclasses.replace(DATA["ProcessingInstanceType"], sentence="instance of PreprocessImages and EvaluateSite"),
+    DATA["ProcessingInstanceCount"],
+    dataclasses.replace(
+        DATA["ImageSize"], sentence="edge of the square input, in pixels; it must be the version's, which a start names"
+    ),
+    *(dataclasses.replace(EVALUATION[name], gate=None) for name in SITE_GATES),
+    share(
+        SITE_REFUSALS,
+        0.1,
+        "share of the site's radiographs that the out-of-distribution detector may refuse, at most",
+    ),
+    # An input cannot be left out: where a version has no dataset report, it is an object that is none.
+    Parameter(
+        "DatasetReportPrefix",
+        "${SourceCodeUri}",
+        "folder of the dataset card and the fingerprints of the images that the model was trained on",
+        setting=False,
+    ),
+    LIMITS["MaxRuntimeSeconds"],
+)
