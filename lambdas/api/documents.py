@@ -41,6 +41,18 @@ class Band(Document):
     high: Probability
 
 
+class Guarantee(Document):
+    """The least share of answers with this label, outside the indeterminate band, that is right."""
+
+    predictive_value: Annotated[
+        Probability, Field(description="Negative of the answers NORMAL, positive of the answers PNEUMONIA.")
+    ]
+    confidence: Annotated[Probability, Field(description="That the share is no lower, and the other label's neither.")]
+    prevalence: Annotated[
+        Probability, Field(description="Of pneumonia among the patients for whom it holds; docs/api.md has others.")
+    ]
+
+
 class Model(Document):
     """The model package that gave an answer."""
 
@@ -90,6 +102,13 @@ class KeptPrediction(Document):
     probability: Annotated[Probability, Field(description="Of pneumonia, calibrated on validation data.")]
     label: Annotated[Label, Field(description="PNEUMONIA from the threshold on.")]
     indeterminate: Annotated[bool, Field(description="The probability lies in the model's indeterminate band.")]
+    guarantee: Annotated[
+        Guarantee | None,
+        Field(
+            description="null where nothing is guaranteed of this answer: it is indeterminate, or the validation data "
+            "were too few. Not in predictions of before it was told."
+        ),
+    ] = None
     threshold: Probability
     model: Model
     dicom: Dicom | None = None
@@ -182,6 +201,19 @@ class Approval(Document):
     changed_at: Time
 
 
+class ModelGuarantee(Document):
+    """What is guaranteed of the answers outside the indeterminate band, and for whom."""
+
+    negative_predictive_value: Annotated[
+        Probability | None, Field(description="At least so many of the answers NORMAL are right; null: no guarantee.")
+    ]
+    positive_predictive_value: Annotated[Probability | None, Field(description="The same of the answers PNEUMONIA.")]
+    confidence: Annotated[Probability, Field(description="That both hold.")]
+    prevalence: Annotated[Probability, Field(description="Of pneumonia among the validation patients.")]
+    patients: Annotated[int, Field(ge=1, description="In the validation data.")]
+    sentence: Annotated[str, Field(description="The same in words, with the reason where there is no guarantee.")]
+
+
 class Engine(Document):
     """What computes the answers."""
 
@@ -204,6 +236,7 @@ class ServingModel(Document):
     approval: Approval
     threshold: Probability
     indeterminate: Band
+    guarantee: Annotated[ModelGuarantee | None, Field(description="null of a model of before there were guarantees.")]
     engine: Engine
     metrics: Metrics
     dataset_sha256: str

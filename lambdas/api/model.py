@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from lambdas.api.documents import Approval, Band, Engine, Metric, Metrics, ServingModel
+from lambdas.api.documents import Approval, Band, Engine, Metric, Metrics, ModelGuarantee, ServingModel
 from lambdas.api.environment import ModelEnvironment
 from lambdas.api.service import Service, resolver
 from lambdas.find_serving_model.endpoint import Endpoint
@@ -94,11 +94,19 @@ def _look() -> ServingModel:
         approval=Approval.model_validate(approval),
         threshold=evaluation["threshold"],
         indeterminate=Band(low=band["low"], high=band["high"]),
+        guarantee=_guarantee(evaluation["guarantee"]),
         engine=_engine(evaluation.get("engine", {})),
         metrics=Metrics(**figures, images=test["images"], patients=test["patients"]),
         dataset_sha256=evaluation["dataset_sha256"],
         notice=NOTICE,
     )
+
+
+def _guarantee(found: dict[str, Any] | None) -> ModelGuarantee | None:
+    # The evaluation also has what the test split said to it.
+    if found is None:
+        return None
+    return ModelGuarantee.model_validate({name: found[name] for name in ModelGuarantee.model_fields})
 
 
 def _engine(described: dict[str, Any]) -> Engine:

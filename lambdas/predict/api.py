@@ -135,6 +135,7 @@ class Api:
             "probability": prediction.probability,
             "label": prediction.label,
             "indeterminate": prediction.indeterminate,
+            "guarantee": prediction.guarantee,
             "threshold": prediction.threshold,
             "model": prediction.model,
             **source,

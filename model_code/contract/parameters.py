@@ -118,6 +118,17 @@ def _share(name: str, default: float, sentence: str, *, gate: Gate | None = None
     return Parameter(name, default, sentence, least=0, greatest=1, gate=gate)
 
 
+def _predictive_value(name: str, label: str, kind: str) -> Parameter:
+    return Parameter(
+        name,
+        0.95,
+        f"{kind} predictive value to guarantee: answers {label} of which the validation patients do not show it are "
+        "indeterminate; where they are too few to show it of any, the model says so",
+        least=0.5,
+        greatest=0.999,
+    )
+
+
 DATA = _by_name(
     Parameter(
         "ProcessingInstanceType",
@@ -290,6 +301,8 @@ HYPERPARAMETERS = _by_name(
         "the only one for GPUs)",
         choices=("tensorflow", "litert"),
     ),
+    _predictive_value("GuaranteedNpv", "NORMAL", "negative"),
+    _predictive_value("GuaranteedPpv", "PNEUMONIA", "positive"),
     Parameter(
         "Seed", 20180222, "of the split, the initial weights, the augmentation and the search", least=0,
         greatest=2**31 - 1,

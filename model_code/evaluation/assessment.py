@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from model_code.contract import documents
+from model_code.contract.documents import Guarantee
 from model_code.contract.metrics import CLASSIFICATION
 from model_code.data.subgroups import KINDS, MIN_PATIENTS
 from model_code.evaluation.scores import TestScores
 from model_code.statistics import metrics
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES, predictive_values
 from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, patient_numbers
 from model_code.statistics.metrics import Array
 
@@ -55,6 +57,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         },
         "threshold": metadata["threshold"],
         "indeterminate": _indeterminate(measure, metadata["indeterminate"]),
+        "guarantee": _guarantee(measure, metadata["indeterminate"], metadata["guarantee"]),
         "guard": _guard(measure, metadata["guard"]),
         "test": {
             "images": len(scores.labels),
@@ -179,6 +182,32 @@ def _indeterminate(measure: _Measure, band: dict[str, float]) -> dict[str, Any]:
         # Undefined, not 0, where the band takes in all images of a label.
         **{name: outside[name] if np.any(~inside & (scores.labels == label)) else None for name, label in kept.items()},
     }
+
+
+def _guarantee(measure: _Measure, band: dict[str, float], guarantee: Guarantee | None) -> dict[str, Any] | None:
+    """The model's guarantee, and what the test split says to it.
+
+    Returns:
+        The guarantee with "test": for each predictive value that is guaranteed the share of right answers at the
+        prevalence that the guarantee is for, and whether the interval of that share lies below it ("contradicted").
+    """
+    if guarantee is None:
+        return None
+    probabilities, labels = measure.scores.probabilities, measure.scores.labels
+    called = (probabilities < band["low"], probabilities >= band["high"])
+    found: dict[str, Any] = {}
+    for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, called, strict=True)):
+        value = guarantee[name]
+        if value is not None:
+            prevalence = guarantee["prevalence"]
+            shares = predictive_values(labels, answered, measure.weights, prevalence=prevalence, label=label)
+            figure = measure.of(shares, answered)
+            found[name] = {
+                **figure,
+                "images": int(answered.sum()),
+                "contradicted": bool(answered.any()) and figure["confidence_interval"][1] < value,
+            }
+    return {**guarantee, "test": found}
 
 
 def _guard(measure: _Measure, described: dict[str, Any]) -> dict[str, Any]:

@@ -153,6 +153,7 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
         f"Predictive values hold for the prevalence of the test split, {evaluation['test']['prevalence']:.1%}, only.",
         f"Probabilities from {band['low']:.3f} to {band['high']:.3f} should be read as undecided; they are "
         f"{band['coverage']['value']:.1%} of the test images.",
+        *([evaluation["guarantee"]["sentence"]] if evaluation["guarantee"] else []),
         _guarded(evaluation["guard"]),
         *evaluation["comparison"]["notes"],
         *card["decisions"],

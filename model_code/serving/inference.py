@@ -172,6 +172,7 @@ def _answer(rows: list[dict[str, Any]]) -> tuple[str, str]:
         "package_arn": os.environ.get("MODEL_PACKAGE_ARN"),
         "threshold": _METADATA["threshold"],
         "indeterminate": _METADATA["indeterminate"],
+        "guarantee": _METADATA["guarantee"],
         "engine": _METADATA.get("engine", "tensorflow"),
         "image_size": _METADATA["image_size"],
         "dataset_sha256": _METADATA["dataset"]["sha256"],

@@ -32,6 +32,7 @@ COLUMNS = (
     "probability",
     "label",
     "indeterminate",
+    "guaranteed",
     "threshold",
     "model_version",
     "model_package_arn",
@@ -58,6 +59,7 @@ class Prediction:
     """What the API answered for one file; either `error` is a sentence or the figures are there.
 
     `overlay` is the PNG with the saliency, where it was asked for, and `radiograph` that of a DICOM file below it.
+    `guaranteed` is the least share of such answers that is right, None where nothing is guaranteed of this one.
     `modality` and `body_part` (chest, other or unstated) are what a DICOM file says about itself.
     """
 
@@ -65,6 +67,7 @@ class Prediction:
     probability: float | None = None
     label: str | None = None
     indeterminate: bool | None = None
+    guaranteed: float | None = None
     threshold: float | None = None
     model_version: int | str | None = None
     model_package_arn: str | None = None
@@ -90,6 +93,7 @@ class Prediction:
             "probability": self.probability,
             "label": self.answer,
             "indeterminate": self.indeterminate,
+            "guaranteed": self.guaranteed,
             "threshold": self.threshold,
             "model_version": self.model_version,
             "model_package_arn": self.model_package_arn,
@@ -251,6 +255,7 @@ def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
             probability=document["probability"],
             label=document.get("label"),
             indeterminate=document.get("indeterminate"),
+            guaranteed=(document.get("guarantee") or {}).get("predictive_value"),
             threshold=document.get("threshold"),
             model_version=model.get("version"),
             model_package_arn=model.get("package_arn"),

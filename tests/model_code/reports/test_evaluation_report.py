@@ -122,6 +122,32 @@ def test_gates_that_pass_over_a_shortcut_or_a_worse_calibration_are_no_green_lig
         assert f'href="#{section}"' in opening
 
 
+def test_what_is_guaranteed_is_shown_with_what_the_test_images_say_and_for_other_prevalences(page, evaluation):
+    section = page[page.index('id="undecided"') : page.index('id="guard"')]
+    guarantee = evaluation["guarantee"]
+    assert guarantee["sentence"] in section
+    assert f"{guarantee['test']['negative_predictive_value']['value']:.3f}" in section
+    assert "not contradicted" in section
+    # Odds of 9 at a prevalence of 0.4 are odds of 54 at 0.1.
+    assert f"<td>{54 / 55:.3f}</td>" in section
+    assert "Answers PNEUMONIA right" not in section, "nothing is guaranteed of that answer"
+
+
+def test_a_guarantee_that_the_test_images_contradict_is_a_reason_not_to_approve(dataset_card):
+    evaluation, card = without_doubts(made_evaluation(SCORES, quality_gates.Limits(0, 0, 0, 1)), dataset_card)
+    shown = {**evaluation["guarantee"]["test"]["negative_predictive_value"], "contradicted": True}
+    guarantee = {**evaluation["guarantee"], "test": {"negative_predictive_value": shown}}
+    page = page_of({**evaluation, "guarantee": guarantee}, card)
+    opening = page[page.index("<header>") : page.index("</header>")]
+    assert "At least 90.0% of the answers NORMAL are guaranteed to be right, and on the test images" in opening
+    assert 'href="#undecided"' in opening
+
+
+def test_a_model_of_before_there_were_guarantees_is_said_to_have_none(dataset_card):
+    page = page_of({**made_evaluation(SCORES), "guarantee": None}, dataset_card)
+    assert "Nothing: the model was trained before there were guarantees." in page
+
+
 def test_it_opens_with_execution_dates_and_commit(page):
     opening = page[page.index("<header>") : page.index("</header>")]
     for said in ("Execution 7md9jfchs8ik", "evaluated 2026-11-24", "trained 2026-11-23", "revision abc1234"):
