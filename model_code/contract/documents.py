@@ -129,6 +129,7 @@ class Evaluation(TypedDict):
     guard: dict[str, Any]
     test: dict[str, Any]
     subgroups: list[dict[str, Any]]
+    worst_subgroup: dict[str, Any]
     dataset_sha256: str
     engine: dict[str, Any]
     saliency: dict[str, Any]

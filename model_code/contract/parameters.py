@@ -309,12 +309,7 @@ HYPERPARAMETERS = _by_name(
     ),
 )  # fmt: skip
 EVALUATION = _by_name(
-    _share(
-        "MinAuroc",
-        0.95,
-        "gate: area under the ROC curve on the test split, at least",
-        gate=Gate("AUROC", "auroc"),
-    ),
+    _share("MinAuroc", 0.95, "gate: area under the ROC curve on the test split, at least", gate=Gate("AUROC", "auroc")),
     _share(
         "MinSensitivity",
         0.9,
@@ -333,6 +328,13 @@ EVALUATION = _by_name(
         "gate: expected calibration error, at most; an error that perfect probabilities would show on so small a test "
         "split passes",
         gate=Gate("Calibration error", "calibration_error", at_least=False, judged="calibration_error_beyond_chance"),
+    ),
+    _share(
+        "MinSubgroupSensitivity",
+        0.7,
+        "gate: lower end of the 95 % interval of the sensitivity in the worst subgroup, at least; subgroups with fewer "
+        "than 30 PNEUMONIA images of 20 patients are not judged, and where all have fewer, the gate says so",
+        gate=Gate("Sensitivity of the worst subgroup", "subgroup_sensitivity"),
     ),
     Parameter(
         "ServingComparison",

@@ -10,6 +10,7 @@ from model_code.contract import documents
 from model_code.contract.documents import Guarantee
 from model_code.contract.metrics import CLASSIFICATION
 from model_code.data.subgroups import KINDS, MIN_PATIENTS
+from model_code.evaluation import worst_subgroup
 from model_code.evaluation.scores import TestScores
 from model_code.statistics import metrics
 from model_code.statistics.indeterminate import PREDICTIVE_VALUES, predictive_values
@@ -34,6 +35,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         for actual in (0, 1)
     }
     everything = np.ones(len(scores.labels), dtype=bool)
+    subgroups = [*_subtypes(measure), *_sizes(measure), *_named(measure)]
     calibration, chance = _calibration(measure, scores.probabilities), _by_chance(scores)
     return {
         "schema": documents.EVALUATION,
@@ -65,7 +67,8 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
             "prevalence": float(scores.labels.mean()),
             "resamples": len(weights) - 1,
         },
-        "subgroups": [*_subtypes(measure), *_sizes(measure), *_named(measure)],
+        "subgroups": subgroups,
+        "worst_subgroup": worst_subgroup.find(subgroups),
         "dataset_sha256": metadata["dataset"]["sha256"],
     }
 
@@ -290,6 +293,11 @@ def _named(measure: _Measure) -> list[dict[str, Any]]:
     return rows
 
 
-def _counts(measure: _Measure, inside: Any) -> dict[str, int]:
-    owners = {patient for patient, taken in zip(measure.scores.patients, inside, strict=True) if taken}
-    return {"images": int(inside.sum()), "patients": len(owners)}
+def _counts(measure: _Measure, inside: Any) -> dict[str, Any]:
+    """How many images and patients, and how many of them with PNEUMONIA."""
+
+    def count(taken: Any) -> dict[str, int]:
+        owners = {patient for patient, one in zip(measure.scores.patients, taken, strict=True) if one}
+        return {"images": int(taken.sum()), "patients": len(owners)}
+
+    return {**count(inside), "pneumonia": count(inside & (measure.scores.labels == 1))}

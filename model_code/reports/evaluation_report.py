@@ -337,8 +337,20 @@ def _subgroups(evaluation: dict[str, Any]) -> Iterator[Html]:
             ["Subgroup", "Images", "Patients", *names.values()],
             ([row["title"], row["images"], row["patients"], *(_both(row.get(key)) for key in names)] for row in rows),
         )
+    yield html_page.paragraph(_worst(evaluation["worst_subgroup"]))
     if not any(row["by"] == "image size" for row in rows):
         yield html_page.paragraph("No subgroups by image size: below or above the median size, a label is missing.")
+
+
+def _worst(worst: dict[str, Any]) -> str:
+    bound = worst["sensitivity_bound"]
+    if worst["title"] is None:
+        return f"The gate about subgroups judged nothing: {bound['unjudged']}."
+    return (
+        f"Of {', '.join(worst['judged'])}, the worst is {worst['title']}: of its {worst['pneumonia_images']} PNEUMONIA "
+        f"images {bound['sensitivity']:.1%} are called so, and the 95 % interval begins at {bound['value']:.3f}, which "
+        "is what the gate about subgroups judges."
+    )
 
 
 def _settings(metadata: dict[str, Any]) -> Iterator[list[Any]]:

@@ -12,7 +12,7 @@ from model_code.evaluation.scores import TestScores
 from model_code.statistics.intervals import resample_patients
 
 PACKAGE = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/chest-xray-dev/3"
-LIMITS = quality_gates.Limits(0.9, 0.85, 0.7, 0.1)
+LIMITS = quality_gates.Limits(0.9, 0.85, 0.7, 0.1, 0.5)
 RESAMPLES = 200
 
 

@@ -229,7 +229,9 @@ def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys
     with tarfile.open(inputs / "training" / "output.tar.gz", "w:gz", compresslevel=1) as packed:
         for path in sorted(record.iterdir()):
             packed.add(path, path.name)
-    limits = "--min-auroc 0.5 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1"
+    limits = (
+        "--min-auroc 0.5 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1 --min-subgroup-sensitivity 0"
+    )
     evaluate.main(f"{limits} --serving-package none --serving-comparison gate".split())
     evaluation = json.loads((outputs / "evaluation" / "evaluation.json").read_text())
     assert evaluation["binary_classification_metrics"]["auc"]["value"] > 0.9
