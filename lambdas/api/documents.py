@@ -17,6 +17,10 @@ Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
 # Whole groups of four characters, without line breaks.
 BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 Count = Annotated[int, Field(ge=1)]
+PatientAge = Annotated[
+    float | None,
+    Field(ge=0, lt=120, description="Compared with the model's population where no DICOM file states it; not kept."),
+]
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -81,6 +85,14 @@ class Dicom(Document):
     ] = None
 
 
+class Population(Document):
+    """Whom and what the model is meant for, as its training data were; an empty list limits nothing."""
+
+    ages: Annotated[list[str], Field(description="Bands of years, from the youngest to the oldest.")]
+    views: Annotated[list[Literal["AP", "PA"]], Field(description="View positions.")]
+    modalities: Annotated[list[str], Field(description="DICOM modalities.")]
+
+
 class Overlay(Document):
     """A transparent heat map, to be stretched over the upright radiograph."""
 
@@ -118,6 +130,13 @@ class KeptPrediction(Document):
 class Prediction(KeptPrediction):
     """The answer to a radiograph."""
 
+    outside_intended_population: Annotated[
+        list[Literal["age", "view"]] | None,
+        Field(
+            description="What is stated and lies outside of the population the model is meant for, where the "
+            "deployment answers such a radiograph; not kept, and not in a repeated answer."
+        ),
+    ] = None
     overlay: Overlay | None = None
     radiograph: Annotated[
         Radiograph | None, Field(description="Of a DICOM file, with an overlay; not in a repeated answer.")
@@ -151,12 +170,14 @@ class ImageInDocument(Document):
     """An image inside a JSON document."""
 
     image: Annotated[Base64, Field(min_length=4, pattern=BASE64, description="A JPEG, PNG or DICOM file.")]
+    patient_age_years: PatientAge = None
 
 
 class UploadedImage(Document):
     """An image that was uploaded before."""
 
     upload: Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="The `upload` of POST /v1/uploads.")]
+    patient_age_years: PatientAge = None
 
 
 class UploadRequest(Document):
@@ -237,6 +258,7 @@ class ServingModel(Document):
     threshold: Probability
     indeterminate: Band
     guarantee: Annotated[ModelGuarantee | None, Field(description="null of a model of before there were guarantees.")]
+    population: Annotated[Population | None, Field(description="null where the training data did not say.")]
     engine: Engine
     metrics: Metrics
     dataset_sha256: str

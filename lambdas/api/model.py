@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from lambdas.api.documents import Approval, Band, Engine, Metric, Metrics, ModelGuarantee, ServingModel
+from lambdas.api.documents import Approval, Band, Engine, Metric, Metrics, ModelGuarantee, Population, ServingModel
 from lambdas.api.environment import ModelEnvironment
 from lambdas.api.service import Service, resolver
 from lambdas.find_serving_model.endpoint import Endpoint
 from lambdas.http.answers import NOTICE, Answers, origins
 from lambdas.http.problems import Problem
+from model_code.contract import documents
 from model_code.contract.documents import Evaluation, read_evaluation
 from model_code.contract.metrics import figure
 
@@ -95,6 +96,7 @@ def _look() -> ServingModel:
         threshold=evaluation["threshold"],
         indeterminate=Band(low=band["low"], high=band["high"]),
         guarantee=_guarantee(evaluation["guarantee"]),
+        population=_population(evaluation["population"]),
         engine=_engine(evaluation.get("engine", {})),
         metrics=Metrics(**figures, images=test["images"], patients=test["patients"]),
         dataset_sha256=evaluation["dataset_sha256"],
@@ -107,6 +109,10 @@ def _guarantee(found: dict[str, Any] | None) -> ModelGuarantee | None:
     if found is None:
         return None
     return ModelGuarantee.model_validate({name: found[name] for name in ModelGuarantee.model_fields})
+
+
+def _population(found: documents.Population | None) -> Population | None:
+    return None if found is None else Population.model_validate(found)
 
 
 def _engine(described: dict[str, Any]) -> Engine:

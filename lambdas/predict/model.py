@@ -22,7 +22,7 @@ from lambdas.http.problems import Problem
 from lambdas.predict import log
 from lambdas.predict.endpoint import Endpoint
 from model_code.contract import documents, guarantee
-from model_code.contract.documents import AppliedGuarantee
+from model_code.contract.documents import AppliedGuarantee, Population
 from model_code.contract.labels import LABELS
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Prediction:
     Attributes:
         indeterminate: the probability lies where the model's validation data do not decide.
         guarantee: the least share of such answers that is right; None where nothing is guaranteed of this one.
+        population: whom the model is meant for; None where nothing says it.
         unfamiliarity: how unlike the training radiographs the image looks, kept for monitoring.
         features: what the network saw in it, in a few numbers kept for monitoring; empty for a model of before that.
         overlay: base64 of a PNG to be stretched over the upright radiograph; None where nobody asked for it.
@@ -82,6 +83,7 @@ class Prediction:
     unfamiliarity: float = 0.0
     features: tuple[float, ...] = ()
     guarantee: AppliedGuarantee | None = None
+    population: Population | None = None
 
 
 @dataclass(frozen=True)
@@ -225,4 +227,5 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
         unfamiliarity=observed[0],
         features=tuple(observed[1:]),
         guarantee=promised,
+        population=described["population"],
     )

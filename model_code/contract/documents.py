@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NotRequired, TypedDict, cast
 
-EVALUATION = 2
+EVALUATION = 3
 DATASET_CARD = 1
-METADATA = 2
+METADATA = 3
 REFERENCE = 2
 MANIFEST = 1
-ANSWER = 2
+ANSWER = 3
 
 _NOTHING_GUARANTEED: Mapping[str, Any] = {"guarantee": None}
-_EARLIER_METADATA: Mapping[str, Any] = {"engine": "tensorflow", "guard": {}, **_NOTHING_GUARANTEED}
+_FOR_ANYBODY: Mapping[str, Any] = {"population": None, **_NOTHING_GUARANTEED}
+_EARLIER_METADATA: Mapping[str, Any] = {"engine": "tensorflow", "guard": {}, **_FOR_ANYBODY}
 
 
 class DocumentError(ValueError):
@@ -44,6 +45,14 @@ class Guarantee(TypedDict):
     negative_predictive_value: float | None
     positive_predictive_value: float | None
     sentence: str
+
+
+class Population(TypedDict):
+    """The patients and radiographs a model is meant for, see `contract.population`; an empty list limits nothing."""
+
+    ages: list[str]
+    views: list[str]
+    modalities: list[str]
 
 
 class AppliedGuarantee(TypedDict):
@@ -103,6 +112,7 @@ class Metadata(TypedDict):
     temperature: float
     indeterminate: Interval
     guarantee: Guarantee | None
+    population: Population | None
     guard: dict[str, Any]
     engine: str
     engine_weights: NotRequired[str]
@@ -126,6 +136,7 @@ class Evaluation(TypedDict):
     threshold: float
     indeterminate: dict[str, Any]
     guarantee: dict[str, Any] | None
+    population: Population | None
     guard: dict[str, Any]
     test: dict[str, Any]
     subgroups: list[dict[str, Any]]
@@ -173,6 +184,7 @@ class AnsweringModel(TypedDict):
     threshold: float
     indeterminate: Interval
     guarantee: Guarantee | None
+    population: Population | None
     engine: str
     image_size: int
     dataset_sha256: str
@@ -210,7 +222,7 @@ def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("Evaluation", _current(document, "evaluation", EVALUATION, _NOTHING_GUARANTEED))
+    return cast("Evaluation", _current(document, "evaluation", EVALUATION, _FOR_ANYBODY))
 
 
 def read_reference(document: Mapping[str, Any]) -> Reference:
@@ -256,6 +268,6 @@ def _of_version(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_observations(document: dict[str, Any]) -> dict[str, Any]:
-    model = {"engine": "tensorflow", **_NOTHING_GUARANTEED, **document["model"]}
+    model = {"engine": "tensorflow", **_FOR_ANYBODY, **document["model"]}
     predictions = [{"unfamiliarity": 0.0, "features": [], **one} for one in document["predictions"]]
     return {**document, "predictions": predictions, "model": model}

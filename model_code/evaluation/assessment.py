@@ -60,6 +60,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         "threshold": metadata["threshold"],
         "indeterminate": _indeterminate(measure, metadata["indeterminate"]),
         "guarantee": _guarantee(measure, metadata["indeterminate"], metadata["guarantee"]),
+        "population": metadata["population"],
         "guard": _guard(measure, metadata["guard"]),
         "test": {
             "images": len(scores.labels),

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 import model_code
-from model_code.contract import documents
+from model_code.contract import documents, population
 from model_code.contract.labels import LABELS
 from model_code.imaging.decoding import batch_from_bytes
 from model_code.network.classifier import Classifier
@@ -220,6 +220,7 @@ def save_metadata(
         "temperature": temperature,
         "indeterminate": {"low": band.low, "high": band.high},
         "guarantee": band.guarantee,
+        "population": population.of_subgroups(card.get("subgroups", {})),
         "guard": guard,
         **(engine or {"engine": "tensorflow"}),
         "backbone": backbone,

@@ -12,6 +12,7 @@ from typing import Any
 
 from model_code.contract.labels import LABELS
 from model_code.contract.metrics import CLASSIFICATION
+from model_code.contract.population import sentence
 from model_code.evaluation.comparison import name as package_name
 from model_code.evaluation.scores import TestScores
 from model_code.reports import evaluation_plots, html_page, plots
@@ -84,7 +85,11 @@ def render(
             "Settings and versions",
             [html_page.table("Settings", ["Setting", "Value"], _settings(metadata))],
         ),
-        Section("use", "Intended use", [html_page.paragraph(INTENDED_USE), html_page.paragraph(NOT_FOR)]),
+        Section(
+            "use",
+            "Intended use",
+            [html_page.paragraph(said) for said in (INTENDED_USE, NOT_FOR, sentence(evaluation["population"]))],
+        ),
     ]
     closing = html_page.paragraph(
         f"Dataset {card['sha256'][:12]}, source revision {metadata['source_revision']}, trained {metadata['created']}."

@@ -173,6 +173,7 @@ def _answer(rows: list[dict[str, Any]]) -> tuple[str, str]:
         "threshold": _METADATA["threshold"],
         "indeterminate": _METADATA["indeterminate"],
         "guarantee": _METADATA["guarantee"],
+        "population": _METADATA["population"],
         "engine": _METADATA.get("engine", "tensorflow"),
         "image_size": _METADATA["image_size"],
         "dataset_sha256": _METADATA["dataset"]["sha256"],

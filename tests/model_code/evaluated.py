@@ -57,6 +57,7 @@ def made_metadata(dataset: str = "ab" * 32) -> dict[str, Any]:
         "temperature": 2.0,
         "indeterminate": {"low": 0.45, "high": 0.6},
         "guarantee": made_guarantee(),
+        "population": None,
         "guard": {"active": True},
         "backbone": "ResNet50V2",
         "backbone_weights": "imagenet",

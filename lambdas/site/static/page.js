@@ -153,8 +153,14 @@ function showResult(file, prediction) {
       : `${answer}: probability of pneumonia ${probability.toFixed(3)}.`;
   byId("sentence").dataset.answer = answer;
   byId("guarantee").textContent = guaranteeOf(prediction);
-  const warning = BODY_PARTS[prediction.dicom?.body_part];
-  byId("body-part").textContent = warning ?? "";
+  const outside = prediction.outside_intended_population;
+  const warning = [
+    outside && `The model is not meant for this ${outside.join(" and ")}: its answer means little here.`,
+    BODY_PARTS[prediction.dicom?.body_part],
+  ]
+    .filter(Boolean)
+    .join(" ");
+  byId("body-part").textContent = warning;
   byId("body-part").hidden = !warning;
   byId("band").style.left = percent(band.low);
   byId("band").style.width = percent(Math.max(0, band.high - band.low));

@@ -116,6 +116,14 @@ def test_what_is_guaranteed_is_told_without_what_the_test_split_says_to_it(look,
     assert json.loads(look(SageMaker())["body"])["guarantee"] == guarantee
 
 
+def test_whom_it_is_meant_for_is_told(look, monkeypatch):
+    population = {"ages": ["0-17"], "views": ["AP"], "modalities": ["CR"]}
+    assert json.loads(look(SageMaker())["body"])["population"] is None
+    monkeypatch.setattr("lambdas.api.model._seen", {})
+    monkeypatch.setitem(EVALUATION, "population", population)
+    assert json.loads(look(SageMaker())["body"])["population"] == population
+
+
 def test_which_weights_serve_is_told(look):
     assert json.loads(look(SageMaker())["body"])["engine"] == {"name": "litert", "weights": "float16"}
 

@@ -58,6 +58,12 @@ def test_what_was_written_before_there_were_guarantees_guarantees_nothing():
     assert read_answer({"schema": 1, "predictions": [], "model": MODEL})["model"]["guarantee"] is None
 
 
+def test_a_model_of_before_populations_were_told_is_meant_for_anybody_whose_images_are_like_its_own():
+    for read in (read_metadata, read_evaluation):
+        assert read({"schema": 2, "threshold": 0.4})["population"] is None
+    assert read_answer({"schema": 2, "predictions": [], "model": MODEL})["model"]["population"] is None
+
+
 def test_a_guarantee_is_kept_as_it_stands():
     guarantee = {"confidence": 0.95, "prevalence": 0.4, "patients": 200, "negative_predictive_value": 0.95}
     assert read_metadata({"schema": 2, "guarantee": guarantee})["guarantee"] == guarantee

@@ -79,6 +79,7 @@ def test_the_answer_has_the_fields_of_every_other_model_and_names_its_engine(end
         "threshold": 0.4,
         "indeterminate": {"low": 0.3, "high": 0.6},
         "guarantee": made_guarantee(),
+        "population": None,
         "engine": "litert",
         "image_size": SIZE,
         "dataset_sha256": "ab" * 32,

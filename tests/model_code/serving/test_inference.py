@@ -34,6 +34,7 @@ def handlers(tmp_path, monkeypatch):
         "threshold": 0.4,
         "indeterminate": {"low": 0.3, "high": 0.4},
         "guarantee": made_guarantee(),
+        "population": None,
         "image_size": 32,
         "dataset": {"sha256": "ab" * 32},
     }
@@ -199,6 +200,7 @@ def test_the_answer_carries_label_model_and_threshold(handlers, asked):
         "threshold": 0.4,
         "indeterminate": {"low": 0.3, "high": 0.4},
         "guarantee": made_guarantee(),
+        "population": None,
         "engine": "tensorflow",
         "image_size": 32,
         "dataset_sha256": "ab" * 32,
