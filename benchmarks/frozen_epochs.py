@@ -96,7 +96,10 @@ def _ours(train: Path, test: Path, count: int, weights: str) -> tuple[float, flo
     )
     started = time.perf_counter()
     # Validation takes no part: the reference's loop has none here. Each epoch counts as better than the one before.
-    better = (training_loop.Validation(np.array([0.0, float(n)]), np.array([0.0, 1.0])) for n in itertools.count(1))
+    better = (
+        training_loop.Validation(np.array([0.0, float(n)]), np.array([0.0, 1.0]), np.arange(2))
+        for n in itertools.count(1)
+    )
     scorer = Scorer(classifier, reference.SIZE)
     training_loop.Training(
         classifier,

@@ -112,7 +112,12 @@ def model(directory: Path) -> Path:
         shutil.copy(str(module.__file__), package)
     shutil.copy(inference.__file__, directory / "code")
     metadata = {"engine": "decodes", "labels": ["NORMAL", "PNEUMONIA"], "threshold": 0.5, "image_size": SIZE}
-    metadata |= {"indeterminate": {"low": 0.4, "high": 0.6}, "dataset": {"sha256": ""}}
+    metadata |= {
+        "indeterminate": {"low": 0.4, "high": 0.6},
+        "guarantee": None,
+        "population": None,
+        "dataset": {"sha256": ""},
+    }
     (directory / "metadata.json").write_text(json.dumps(metadata))
     return directory
 

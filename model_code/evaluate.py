@@ -1,7 +1,7 @@
 """EvaluateModel: the exported model scores the test split once; metrics, gates, report, card and reference come out.
 
     python -m model_code.evaluate --min-auroc 0.9 --min-sensitivity 0.85 --min-specificity 0.7 \
-        --max-calibration-error 0.1 --serving-package none --serving-comparison gate
+        --max-calibration-error 0.1 --min-subgroup-sensitivity 0.7 --serving-package none --serving-comparison gate
 
 Reads `processing/input/{model,training,validation,test,report}` and, where a model is serving, its model.tar.gz in
 `processing/input/serving`; writes evaluation.json, report.html, model_card.json, the scores of every image

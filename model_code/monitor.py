@@ -25,11 +25,13 @@ import numpy as np
 from botocore.config import Config
 
 from model_code.contract import job
+from model_code.contract.labels import LABELS
 from model_code.contract.parameters import MONITORING
 from model_code.monitoring import drift, kept_predictions, performance, reference
 from model_code.monitoring.drift import Quantity
 from model_code.monitoring.kept_predictions import Labelled, Predictions
 from model_code.reports import monitoring_report
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES
 from model_code.statistics.metrics import Array
 
 NO_PACKAGE = "none"
@@ -191,7 +193,7 @@ def metrics(findings: dict[str, Any], endpoint: str) -> list[dict[str, Any]]:
     if found := findings["performance"]:
         named = {"Sensitivity": "sensitivity", "Specificity": "specificity", "CalibrationError": "calibration_error"}
         values |= {title: found[name]["value"] for title, name in named.items() if found[name]}
-        if found["sensitivity"] or found["specificity"]:
+        if found["sensitivity"] or found["specificity"] or found["guaranteed"]:
             values["PerformanceDrop"] = float(found["dropped"])
     counts = {"Predictions", "LabelledPredictions"}
     return [
@@ -219,6 +221,12 @@ def _sentence(findings: dict[str, Any]) -> str:
         if found[name] and found[name]["dropped"]:
             then, now = found[name]["evaluation"]["value"], found[name]["value"]
             said += f" The {name} by readers' labels is {now:.3f}, {then:.3f} in the evaluation."
+    for label, name in zip(LABELS, PREDICTIVE_VALUES, strict=True):
+        if name in found["guaranteed"] and (one := found["guaranteed"][name])["broken"]:
+            said += (
+                f" Of the answers {label} a share of {one['value']:.3f} is right by readers' labels, where "
+                f"{one['guaranteed']:g} was guaranteed."
+            )
     return said
 
 
@@ -227,7 +235,10 @@ def _about(known: dict[str, Any] | None) -> dict[str, Any] | None:
     if known is None:
         return None
     validation = {name: known["validation"][name] for name in ("images", "patients", "prevalence")}
-    return {**{name: known[name] for name in ("dataset_sha256", "threshold", "indeterminate")}, **validation}
+    return {
+        **{name: known[name] for name in ("dataset_sha256", "threshold", "indeterminate", "guarantee")},
+        **validation,
+    }
 
 
 def _name(package: str) -> str:

@@ -5,7 +5,7 @@
         --fine-tune-learning-rate 0.0001 --fine-tune-from last-stage --patience 5 --batch-size 64 --dropout 0.5 \
         --label-smoothing 0 --class-weights balanced --ema-momentum 0 --feature-views 1 --horizontal-flip 0.5 \
         --zoom-range 0.3 --rotation-degrees 5 --shift-range 0.05 --contrast-range 0.1 --precision auto --xla off \
-        --serving-engine litert --seed 20180222
+        --serving-engine litert --guaranteed-npv 0.95 --guaranteed-ppv 0.95 --seed 20180222
 
 Script mode of SageMaker's training toolkit: channels `train`, `validation` and `report` (SM_CHANNEL_*), where given
 `weights` and `engine`, model to SM_MODEL_DIR, model.keras, history.json, curves.svg and, with a second engine, the
@@ -38,7 +38,8 @@ from model_code.imaging.augmentation import Augmentation
 from model_code.network import feature_projection, out_of_distribution
 from model_code.network.classifier import Classifier, Options, build
 from model_code.reports.plots import learning_curves
-from model_code.statistics.calibration import choose_threshold, fit_temperature, indeterminate_band
+from model_code.statistics import indeterminate
+from model_code.statistics.calibration import choose_threshold, fit_temperature, probability
 from model_code.training import precision, training_loop
 from model_code.training.batches import UNWEIGHTED, ClassWeights, TrainingImages
 from model_code.training.checkpoints import Checkpoints
@@ -73,6 +74,8 @@ class Hyperparameters:
     precision: str
     xla: str
     serving_engine: str
+    guaranteed_npv: float
+    guaranteed_ppv: float
     seed: int
 
     @property
@@ -126,12 +129,20 @@ def main(arguments: list[str]) -> None:
     validation = _undo_weights(classifier, validation, weights)
     temperature = fit_temperature(validation.logits, validation.labels)
     threshold = choose_threshold(validation.logits, validation.labels, temperature)
-    band = indeterminate_band(validation.logits, validation.labels, temperature, threshold)
+    band = indeterminate.decide(
+        probability(validation.logits, temperature),
+        validation.labels,
+        validation.patients,
+        threshold=threshold,
+        negative_value=chosen.guaranteed_npv,
+        positive_value=chosen.guaranteed_ppv,
+    )
     print(
         f"Validation AUROC {validation.auc:.4f}; temperature {temperature:.3f}, threshold {threshold:.3f}, "
-        f"indeterminate from {band[0]:.3f} to {band[1]:.3f}",
+        f"indeterminate from {band.low:.3f} to {band.high:.3f}",
         flush=True,
     )
+    print(band.guarantee["sentence"], flush=True)
     print(f"best_val_auc={validation.auc:.4f}", flush=True)
     training = {
         "hyperparameters": dataclasses.asdict(chosen),
@@ -161,7 +172,7 @@ def main(arguments: list[str]) -> None:
         card=card,
         threshold=threshold,
         temperature=temperature,
-        indeterminate=band,
+        band=band,
         guard=described,
         engine=engine,
         backbone=chosen.backbone,
@@ -239,7 +250,7 @@ def _undo_weights(
     A temperature cannot: it scales logits and does not shift them.
     """
     classifier.network.get_layer("logit").bias.assign_sub([weights.logit_shift])
-    return training_loop.Validation(validation.logits - weights.logit_shift, validation.labels)
+    return dataclasses.replace(validation, logits=validation.logits - weights.logit_shift)
 
 
 def _pixels(channel: str, size: int) -> Iterator[Any]:

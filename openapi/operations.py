@@ -79,7 +79,8 @@ PREDICTION_ID = {
 _IDEMPOTENT = ("request_in_progress", "idempotency_key_reused")
 _ANSWERS_OF_THE_MODEL = tuple(
     code for code in KINDS
-    if code.startswith("model_") or code in ("no_model_released", "undecodable_image", "not_a_radiograph")
+    if code.startswith("model_") or code in ("no_model_released", "undecodable_image", "not_a_radiograph",
+                                                    "outside_intended_population")
 )  # fmt: skip
 
 OPERATIONS = (

@@ -70,6 +70,7 @@ class ApiStack(Stack):
                 "PREDICTIONS_TABLE": data.predictions.name,
                 "REQUESTS_TABLE": requests.name,
                 "KEEP_DAYS": str(options.keep_days),
+                "OUTSIDE_INTENDED_POPULATION": options.outside_intended_population,
             },
             settings=settings,
         )

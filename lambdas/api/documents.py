@@ -19,6 +19,10 @@ Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
 # Whole groups of four characters, without line breaks.
 BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 Count = Annotated[int, Field(ge=1)]
+PatientAge = Annotated[
+    float | None,
+    Field(ge=0, lt=120, description="Compared with the model's population where no DICOM file states it; not kept."),
+]
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -41,6 +45,18 @@ class Band(Document):
 
     low: Probability
     high: Probability
+
+
+class Guarantee(Document):
+    """The least share of answers with this label, outside the indeterminate band, that is right."""
+
+    predictive_value: Annotated[
+        Probability, Field(description="Negative of the answers NORMAL, positive of the answers PNEUMONIA.")
+    ]
+    confidence: Annotated[Probability, Field(description="That the share is no lower, and the other label's neither.")]
+    prevalence: Annotated[
+        Probability, Field(description="Of pneumonia among the patients for whom it holds; docs/api.md has others.")
+    ]
 
 
 class Model(Document):
@@ -71,6 +87,14 @@ class Dicom(Document):
     ] = None
 
 
+class Population(Document):
+    """Whom and what the model is meant for, as its training data were; an empty list limits nothing."""
+
+    ages: Annotated[list[str], Field(description="Bands of years, from the youngest to the oldest.")]
+    views: Annotated[list[Literal["AP", "PA"]], Field(description="View positions.")]
+    modalities: Annotated[list[str], Field(description="DICOM modalities.")]
+
+
 class Overlay(Document):
     """A transparent heat map, to be stretched over the upright radiograph."""
 
@@ -92,6 +116,13 @@ class KeptPrediction(Document):
     probability: Annotated[Probability, Field(description="Of pneumonia, calibrated on validation data.")]
     label: Annotated[Label, Field(description="PNEUMONIA from the threshold on.")]
     indeterminate: Annotated[bool, Field(description="The probability lies in the model's indeterminate band.")]
+    guarantee: Annotated[
+        Guarantee | None,
+        Field(
+            description="null where nothing is guaranteed of this answer: it is indeterminate, or the validation data "
+            "were too few. Not in predictions of before it was told."
+        ),
+    ] = None
     threshold: Probability
     model: Model
     dicom: Dicom | None = None
@@ -101,6 +132,13 @@ class KeptPrediction(Document):
 class Prediction(KeptPrediction):
     """The answer to a radiograph."""
 
+    outside_intended_population: Annotated[
+        list[Literal["age", "view"]] | None,
+        Field(
+            description="What is stated and lies outside of the population the model is meant for, where the "
+            "deployment answers such a radiograph; not kept, and not in a repeated answer."
+        ),
+    ] = None
     overlay: Overlay | None = None
     radiograph: Annotated[
         Radiograph | None, Field(description="Of a DICOM file, with an overlay; not in a repeated answer.")
@@ -134,12 +172,14 @@ class ImageInDocument(Document):
     """An image inside a JSON document."""
 
     image: Annotated[Base64, Field(min_length=4, pattern=BASE64, description="A JPEG, PNG or DICOM file.")]
+    patient_age_years: PatientAge = None
 
 
 class UploadedImage(Document):
     """An image that was uploaded before."""
 
     upload: Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="The `upload` of POST /v1/uploads.")]
+    patient_age_years: PatientAge = None
 
 
 class UploadRequest(Document):
@@ -202,6 +242,19 @@ class Approval(Document):
     changed_at: Time
 
 
+class ModelGuarantee(Document):
+    """What is guaranteed of the answers outside the indeterminate band, and for whom."""
+
+    negative_predictive_value: Annotated[
+        Probability | None, Field(description="At least so many of the answers NORMAL are right; null: no guarantee.")
+    ]
+    positive_predictive_value: Annotated[Probability | None, Field(description="The same of the answers PNEUMONIA.")]
+    confidence: Annotated[Probability, Field(description="That both hold.")]
+    prevalence: Annotated[Probability, Field(description="Of pneumonia among the validation patients.")]
+    patients: Annotated[int, Field(ge=1, description="In the validation data.")]
+    sentence: Annotated[str, Field(description="The same in words, with the reason where there is no guarantee.")]
+
+
 class Engine(Document):
     """What computes the answers."""
 
@@ -224,6 +277,8 @@ class ServingModel(Document):
     approval: Approval
     threshold: Probability
     indeterminate: Band
+    guarantee: Annotated[ModelGuarantee | None, Field(description="null of a model of before there were guarantees.")]
+    population: Annotated[Population | None, Field(description="null where the training data did not say.")]
     engine: Engine
     metrics: Metrics
     site_evaluations: Annotated[

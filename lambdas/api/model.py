@@ -14,13 +14,24 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lambdas.api.documents import Approval, Band, Engine, Metric, Metrics, ServingModel, SiteEvaluation
+from lambdas.api.documents import (
+    Approval,
+    Band,
+    Engine,
+    Metric,
+    Metrics,
+    ModelGuarantee,
+    Population,
+    ServingModel,
+    SiteEvaluation,
+)
 from lambdas.api.environment import ModelEnvironment
 from lambdas.api.service import Service, logger, resolver
 from lambdas.aws import site_evaluations
 from lambdas.find_serving_model.endpoint import Endpoint
 from lambdas.http.answers import NOTICE, Answers, origins
 from lambdas.http.problems import Problem
+from model_code.contract import documents
 from model_code.contract.documents import Evaluation, read_evaluation
 from model_code.contract.metrics import figure
 
@@ -97,6 +108,8 @@ def _look() -> ServingModel:
         approval=Approval.model_validate(approval),
         threshold=evaluation["threshold"],
         indeterminate=Band(low=band["low"], high=band["high"]),
+        guarantee=_guarantee(evaluation["guarantee"]),
+        population=_population(evaluation["population"]),
         engine=_engine(evaluation.get("engine", {})),
         metrics=Metrics(**figures, images=test["images"], patients=test["patients"]),
         **_at_sites(package["ModelPackageVersion"]),
@@ -129,6 +142,17 @@ def _at_site(found: site_evaluations.SiteEvaluation) -> SiteEvaluation:
     return SiteEvaluation(
         evaluated_at=found.created, verdict=found.verdict, images=found.images, patients=found.patients, **figures
     )
+
+
+def _guarantee(found: dict[str, Any] | None) -> ModelGuarantee | None:
+    # The evaluation also has what the test split said to it.
+    if found is None:
+        return None
+    return ModelGuarantee.model_validate({name: found[name] for name in ModelGuarantee.model_fields})
+
+
+def _population(found: documents.Population | None) -> Population | None:
+    return None if found is None else Population.model_validate(found)
 
 
 def _engine(described: dict[str, Any]) -> Engine:

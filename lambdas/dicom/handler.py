@@ -13,15 +13,15 @@ import traceback
 from typing import Any
 
 from lambdas.dicom import uploads
-from model_code.dicom import header, picture, radiograph
+from model_code.dicom import header, picture, radiograph, subject
 from model_code.dicom.refusal import Refusal
 
 
 def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Convert `{"dicom": <base64>}`, or `{"url": <address>}` for what is larger than an invocation may be.
 
-    Answers `{"png": <base64>, "modality", "photometric_interpretation", "body_part", "rendering"}`, or `{"code",
-    "detail"}` where the file is refused. The log gets sizes, codes and durations.
+    Answers `{"png": <base64>, "modality", "photometric_interpretation", "body_part", "rendering", "age", "view"}`, or
+    `{"code", "detail"}` where the file is refused. `age` is a band. The log gets sizes, codes and durations.
     """
     started = time.perf_counter()
     fields: dict[str, Any] = {}
@@ -52,6 +52,7 @@ def convert(data: bytes, fields: dict[str, Any]) -> dict[str, Any]:
         "modality": found.modality,
         "photometric_interpretation": found.photometric_interpretation,
         "body_part": found.body_part,
+        **subject.classes(data),
         "rendering": drawn.rendering,
     }
 

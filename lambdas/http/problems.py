@@ -30,6 +30,7 @@ KINDS: dict[str, Kind] = {
     "unsupported_media_type": Kind(415, "The media type is not supported"),
     "idempotency_key_reused": Kind(422, "The idempotency key belongs to another request"),
     "not_a_radiograph": Kind(422, "The image is not a chest radiograph the model knows"),
+    "outside_intended_population": Kind(422, "The model is not meant for this patient or view"),
     "throttled": Kind(429, "Too many requests", retry_after=1),
     "internal_error": Kind(500, "The service failed"),
     "model_error": Kind(502, "The model failed"),

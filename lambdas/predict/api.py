@@ -19,11 +19,12 @@ from lambdas.http.problems import Problem
 from lambdas.predict import image, log, request
 from lambdas.predict.dicom import Converted, Dicom
 from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.image import EncodedImage
 from lambdas.predict.model import PREPARATION_SECONDS, Model, Prediction
 from lambdas.predict.request import Request
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads
+from model_code.contract.documents import Population
+from model_code.contract.population import UNSTATED, age_band, describe, outside
 
 
 @dataclass
@@ -45,6 +46,8 @@ class Exchange:
     headers: dict[str, str]
 
 
+_NOT_KEPT = frozenset({"radiograph", "outside_intended_population"})
+
 _Operation = Callable[[Exchange], dict[str, Any]]
 
 
@@ -62,6 +65,7 @@ class Api:
     results: Results
     requests: Requests
     answers: Answers
+    refuse_outside_population: bool = True
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
         """One request's answer; never raises, so the gateway never answers for this function."""
@@ -113,19 +117,22 @@ class Api:
         except BaseException:
             self._aside(exchange, lambda: self.requests.release(claim))
             raise
-        # Nothing that shows the radiograph itself is kept.
-        told = {name: value for name, value in answer.items() if name != "radiograph"}
+        # Nothing that shows the radiograph itself is kept, and nothing that says how old the patient is or is not.
+        told = {name: value for name, value in answer.items() if name not in _NOT_KEPT}
         self._aside(exchange, lambda: self.results.keep(told, prediction))
         self._aside(exchange, lambda: self.requests.finish(claim, told))
         return answer
 
     def _scored(self, asked: Request, exchange: Exchange) -> tuple[dict[str, Any], Prediction]:
         """The caller's answer, and the prediction that it tells of."""
-        radiograph, source = self._prepared(asked, exchange.fields)
+        prepared = self._prepared(asked, exchange.fields)
+        radiograph, source = prepared.image, {"dicom": prepared.told} if prepared.told else {}
         late = time.perf_counter() - exchange.started > PREPARATION_SECONDS
         model, asked_at = self.hurried_model() if late else self.model, time.perf_counter()
         prediction = model.predict(radiograph, explain=asked.explain)
         exchange.fields.update(model_ms=_since(asked_at), model_version=prediction.model["version"])
+        stated = prepared.age if prepared.age != UNSTATED else age_band(asked.patient_age_years)
+        flagged = self._outside(prediction.population, age=stated, view=prepared.view)
         overlay = {"overlay": _png(prediction.overlay)} if asked.explain else {}
         if "dicom" in source and asked.explain:
             # What a DICOM file looks like is decided by its conversion, and no browser shows one.
@@ -135,16 +142,35 @@ class Api:
             "probability": prediction.probability,
             "label": prediction.label,
             "indeterminate": prediction.indeterminate,
+            "guarantee": prediction.guarantee,
             "threshold": prediction.threshold,
             "model": prediction.model,
             **source,
+            **flagged,
             **overlay,
             "notice": NOTICE,
         }
         return answer, prediction
 
-    def _prepared(self, asked: Request, fields: dict[str, Any]) -> tuple[EncodedImage, dict[str, Any]]:
-        """The image as the endpoint takes it, and what the answer says about where it came from."""
+    def _outside(self, population: Population | None, *, age: str, view: str) -> dict[str, Any]:
+        """What the answer says of a patient or view that the model is not meant for, where that is no error.
+
+        Raises:
+            Problem: outside_intended_population.
+        """
+        found = outside(population, age=age, view=view)
+        if not population or not found:
+            return {}
+        if not self.refuse_outside_population:
+            return {"outside_intended_population": found}
+        meant = " and ".join(describe(population, kind) for kind in found)
+        raise Problem(
+            "outside_intended_population",
+            f"The model was made for {meant}, and this radiograph is stated to be of others.",
+        )
+
+    def _prepared(self, asked: Request, fields: dict[str, Any]) -> Converted:
+        """The image as the endpoint takes it, and what a DICOM file says about itself."""
         radiograph, started = asked.image, time.perf_counter()
         if radiograph is None:
             upload = str(asked.upload)
@@ -155,18 +181,18 @@ class Api:
             fields.update(upload_ms=_since(started))
         fields.update(image_bytes=len(radiograph.data), content_type=radiograph.content_type)
         if radiograph.content_type != image.DICOM:
-            return radiograph, {}
+            return Converted(radiograph, {})
         # The Dicom function is asked with the bytes, which are no smaller in its request than in the gateway's.
         if len(radiograph.data) > self.max_image_bytes:
             raise image.too_large(len(radiograph.data), self.max_image_bytes)
         return self._converted(lambda: self.dicom.convert(radiograph), fields)
 
     @staticmethod
-    def _converted(convert: Callable[[], Converted], fields: dict[str, Any]) -> tuple[EncodedImage, dict[str, Any]]:
+    def _converted(convert: Callable[[], Converted], fields: dict[str, Any]) -> Converted:
         started = time.perf_counter()
         converted = convert()
         fields.update(dicom_ms=_since(started))
-        return converted.image, {"dicom": converted.told}
+        return converted
 
     @staticmethod
     def _aside(exchange: Exchange, write: Callable[[], None]) -> None:

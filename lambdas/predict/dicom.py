@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
@@ -12,6 +12,7 @@ from pybase64 import b64decode, b64encode_as_string
 
 from lambdas.http.problems import KINDS, Problem
 from lambdas.predict.image import EncodedImage
+from model_code.contract.population import UNSTATED
 
 CONNECT_TIMEOUT_SECONDS = 0.5
 READ_TIMEOUT_SECONDS = 8.0
@@ -23,10 +24,15 @@ _TOLD = ("modality", "photometric_interpretation", "body_part", "rendering")
 
 @dataclass(frozen=True)
 class Converted:
-    """A converted PNG, and attributes of the file that the caller may know: none about the patient."""
+    """A PNG, and what the caller may know about the file it was made of: nothing about the patient.
+
+    `age` (a band) and `view` are what the file states, to be compared with the model's population and then forgotten.
+    """
 
     image: EncodedImage
     told: dict[str, str]
+    age: str = field(default=UNSTATED, repr=False)
+    view: str = field(default=UNSTATED, repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,8 @@ class Dicom:
         png = b64decode(document["png"], validate=True)
         # While a deployment goes on, the other function may be of before or after this one.
         told = {name: str(document[name]) for name in _TOLD if name in document}
-        return Converted(EncodedImage(png, "image/png"), told)
+        stated = (str(document.get(name, UNSTATED)) for name in ("age", "view"))
+        return Converted(EncodedImage(png, "image/png"), told, *stated)
 
 
 def _failure(document: dict[str, Any]) -> Exception:

@@ -35,6 +35,8 @@ class Environment:
     """REQUESTS_TABLE: the DynamoDB table that remembers requests by their Idempotency-Key."""
     keep_days: int
     """KEEP_DAYS: how long a prediction is kept."""
+    outside_intended_population: str
+    """OUTSIDE_INTENDED_POPULATION: `refuse` or `flag`, what becomes of whom the model is not meant for."""
     allowed_origins: str = ""
     """ALLOWED_ORIGINS: whose pages may call from a browser, with spaces between them; may be empty."""
 
@@ -54,6 +56,7 @@ class Environment:
             predictions_table=_text(variables, "PREDICTIONS_TABLE"),
             requests_table=_text(variables, "REQUESTS_TABLE"),
             keep_days=_number(variables, "KEEP_DAYS"),
+            outside_intended_population=_one_of(variables, "OUTSIDE_INTENDED_POPULATION", ("refuse", "flag")),
             allowed_origins=variables.get("ALLOWED_ORIGINS", ""),
         )
 
@@ -62,6 +65,13 @@ def _text(variables: Mapping[str, str], name: str) -> str:
     if not variables.get(name):
         raise ValueError(f"The environment variable {name} is missing.")
     return variables[name]
+
+
+def _one_of(variables: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    value = _text(variables, name)
+    if value not in choices:
+        raise ValueError(f"The environment variable {name} has to be {' or '.join(choices)}, not {value!r}.")
+    return value
 
 
 def _number(variables: Mapping[str, str], name: str) -> int:

@@ -77,6 +77,7 @@ def build(environment: Environment) -> Api:
         results=results.Results(dynamodb, environment.predictions_table, environment.keep_days * DAY_SECONDS),
         requests=Requests(dynamodb, environment.requests_table, operation="predictions"),
         answers=Answers(origins(environment.allowed_origins)),
+        refuse_outside_population=environment.outside_intended_population == "refuse",
     )
 
 

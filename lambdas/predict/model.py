@@ -21,7 +21,8 @@ from lambdas.aws.errors import is_absent
 from lambdas.http.problems import Problem
 from lambdas.predict import log
 from lambdas.predict.endpoint import Endpoint
-from model_code.contract import documents
+from model_code.contract import documents, guarantee
+from model_code.contract.documents import AppliedGuarantee, Population
 from model_code.contract.labels import LABELS
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class Prediction:
 
     Attributes:
         indeterminate: the probability lies where the model's validation data do not decide.
+        guarantee: the least share of such answers that is right; None where nothing is guaranteed of this one.
+        population: whom the model is meant for; None where nothing says it.
         unfamiliarity: how unlike the training radiographs the image looks, kept for monitoring.
         features: what the network saw in it, in a few numbers kept for monitoring; empty for a model of before that.
         overlay: base64 of a PNG to be stretched over the upright radiograph; None where nobody asked for it.
@@ -79,6 +82,8 @@ class Prediction:
     overlay: str | None = field(default=None, repr=False)
     unfamiliarity: float = 0.0
     features: tuple[float, ...] = ()
+    guarantee: AppliedGuarantee | None = None
+    population: Population | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +198,9 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
         raise ValueError("the label has to be NORMAL or PNEUMONIA")
     if not isinstance(prediction["indeterminate"], bool):
         raise TypeError("indeterminate has to be true or false")
+    promised = guarantee.applied(described["guarantee"], prediction["label"], indeterminate=prediction["indeterminate"])
+    if promised and not all(0.0 < float(share) <= 1.0 for share in promised.values()):  # type: ignore[arg-type]
+        raise ValueError("what is guaranteed has to be a share")
     package_arn = str(described["package_arn"])
     named = _PACKAGE_ARN.match(package_arn)
     if named is None:
@@ -218,4 +226,6 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
         overlay=str(prediction["overlay_png"]) if explain else None,
         unfamiliarity=observed[0],
         features=tuple(observed[1:]),
+        guarantee=promised,
+        population=described["population"],
     )

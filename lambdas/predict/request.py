@@ -13,6 +13,7 @@ from lambdas.http.idempotency import fingerprint
 from lambdas.http.problems import Problem
 from lambdas.predict import image
 from lambdas.predict.image import EncodedImage
+from model_code.contract.population import MAX_YEARS
 
 UPLOAD = re.compile(r"[0-9a-f]{32}")
 _FORM = 'Send {"image": "<base64 of a file>"} or {"upload": "<id from POST /v1/uploads>"}.'
@@ -27,6 +28,8 @@ class Request:
     image: EncodedImage | None = field(repr=False)
     upload: str | None
     explain: bool
+    patient_age_years: float | None = field(default=None, repr=False)
+    """As the client states it. No part of the fingerprint, which is kept."""
 
     def fingerprint(self) -> str:
         """A hash of what is asked for."""
@@ -41,10 +44,12 @@ def read(event: dict[str, Any], max_bytes: int) -> Request:
     """
     explain = _explain(event)
     if image.media_type(event) == image.JSON:
-        found, upload = _of_json(event, max_bytes)
+        document = _document(event)
+        age = _age(document)
+        found, upload = _of_json(document, max_bytes)
     else:
-        found, upload = image.read(event, max_bytes), None
-    return Request(found, upload, explain)
+        found, upload, age = image.read(event, max_bytes), None, None
+    return Request(found, upload, explain, age)
 
 
 def _explain(event: dict[str, Any]) -> bool:
@@ -54,11 +59,20 @@ def _explain(event: dict[str, Any]) -> bool:
     return bool(value == "true")
 
 
-def _of_json(event: dict[str, Any], max_bytes: int) -> tuple[EncodedImage | None, str | None]:
-    document = _document(event)
+def _age(document: dict[str, Any]) -> float | None:
+    """Take the patient's age out of the document. No message repeats it."""
+    years = document.pop("patient_age_years", None)
+    if years is None:
+        return None
+    if isinstance(years, bool) or not isinstance(years, int | float) or not 0 <= years < MAX_YEARS:
+        raise Problem("invalid_request", f"patient_age_years has to be a number from 0 to below {MAX_YEARS}.")
+    return float(years)
+
+
+def _of_json(document: dict[str, Any], max_bytes: int) -> tuple[EncodedImage | None, str | None]:
     named = [name for name in _FIELDS if name in document]
     if len(document) != 1 or len(named) != 1 or not isinstance(document[named[0]], str):
-        raise Problem("invalid_request", f"The JSON document has to have one member. {_FORM}")
+        raise Problem("invalid_request", f"The JSON document has to have one member besides patient_age_years. {_FORM}")
     value: str = document[named[0]]
     if named == ["upload"]:
         if not UPLOAD.fullmatch(value):

@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
-EVALUATION = 1
+EVALUATION = 3
 DATASET_CARD = 1
-METADATA = 1
-REFERENCE = 1
+METADATA = 3
+REFERENCE = 2
 MANIFEST = 1
-ANSWER = 1
+ANSWER = 3
 SITE_EVALUATION = 1
 
 SiteVerdict = Literal["usable", "usable_after_calibration", "not_usable", "too_few"]
 """Codes of a site evaluation's verdict; `evaluation.site_verdict` says what each means."""
+
+_NOTHING_GUARANTEED: Mapping[str, Any] = {"guarantee": None}
+_FOR_ANYBODY: Mapping[str, Any] = {"population": None, **_NOTHING_GUARANTEED}
+_EARLIER_METADATA: Mapping[str, Any] = {"engine": "tensorflow", "guard": {}, **_FOR_ANYBODY}
 
 
 class DocumentError(ValueError):
@@ -30,6 +34,37 @@ class Interval(TypedDict):
 
     low: float
     high: float
+
+
+class Guarantee(TypedDict):
+    """Least predictive values of the answers outside the indeterminate band, see `statistics.indeterminate`.
+
+    With `confidence`, for patients like the `patients` of the validation split, of whom the share `prevalence` has
+    pneumonia. A value is None where nothing is guaranteed of that answer, and `sentence` says why.
+    """
+
+    confidence: float
+    prevalence: float
+    patients: int
+    negative_predictive_value: float | None
+    positive_predictive_value: float | None
+    sentence: str
+
+
+class Population(TypedDict):
+    """The patients and radiographs a model is meant for, see `contract.population`; an empty list limits nothing."""
+
+    ages: list[str]
+    views: list[str]
+    modalities: list[str]
+
+
+class AppliedGuarantee(TypedDict):
+    """What is guaranteed of one answer: the least share of such answers that is right."""
+
+    predictive_value: float
+    confidence: float
+    prevalence: float
 
 
 class Figure(TypedDict):
@@ -80,6 +115,8 @@ class Metadata(TypedDict):
     threshold: float
     temperature: float
     indeterminate: Interval
+    guarantee: Guarantee | None
+    population: Population | None
     guard: dict[str, Any]
     engine: str
     engine_weights: NotRequired[str]
@@ -102,9 +139,12 @@ class Evaluation(TypedDict):
     calibration: dict[str, Any]
     threshold: float
     indeterminate: dict[str, Any]
+    guarantee: dict[str, Any] | None
+    population: Population | None
     guard: dict[str, Any]
     test: dict[str, Any]
     subgroups: list[dict[str, Any]]
+    worst_subgroup: dict[str, Any]
     dataset_sha256: str
     engine: dict[str, Any]
     saliency: dict[str, Any]
@@ -145,6 +185,7 @@ class Reference(TypedDict):
     dataset_sha256: str
     threshold: float
     indeterminate: Interval
+    guarantee: Guarantee | None
     validation: dict[str, Any]
     evaluation: dict[str, Any]
 
@@ -172,6 +213,8 @@ class AnsweringModel(TypedDict):
     package_arn: str | None
     threshold: float
     indeterminate: Interval
+    guarantee: Guarantee | None
+    population: Population | None
     engine: str
     image_size: int
     dataset_sha256: str
@@ -195,12 +238,12 @@ def read_dataset_card(document: Mapping[str, Any]) -> DatasetCard:
 
 
 def read_metadata(document: Mapping[str, Any]) -> Metadata:
-    """A model's metadata; one of before there were engines is computed by TensorFlow.
+    """A model's metadata; one of before there were engines is computed by TensorFlow, and before 2 none is guaranteed.
 
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("Metadata", _current(document, "model's metadata", METADATA, {"engine": "tensorflow", "guard": {}}))
+    return cast("Metadata", _current(document, "model's metadata", METADATA, _EARLIER_METADATA))
 
 
 def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
@@ -209,7 +252,7 @@ def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("Evaluation", _current(document, "evaluation", EVALUATION, {}))
+    return cast("Evaluation", _current(document, "evaluation", EVALUATION, _FOR_ANYBODY))
 
 
 def read_site_evaluation(document: Mapping[str, Any]) -> SiteEvaluation:
@@ -227,7 +270,7 @@ def read_reference(document: Mapping[str, Any]) -> Reference:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("Reference", _current(document, "model's reference", REFERENCE, {}, _of_version))
+    return cast("Reference", _current(document, "model's reference", REFERENCE, _NOTHING_GUARANTEED, _of_version))
 
 
 def read_answer(document: Mapping[str, Any]) -> Answer:
@@ -258,11 +301,12 @@ def _current(
 
 def _of_version(document: dict[str, Any]) -> dict[str, Any]:
     version = document.pop("version", None)
-    if version != 1:
+    if "schema" not in document and version != 1:
         raise DocumentError(f"The model's reference is of version {version}, where 1 is understood: deploy again.")
     return document
 
 
 def _with_observations(document: dict[str, Any]) -> dict[str, Any]:
+    model = {"engine": "tensorflow", **_FOR_ANYBODY, **document["model"]}
     predictions = [{"unfamiliarity": 0.0, "features": [], **one} for one in document["predictions"]]
-    return {**document, "predictions": predictions, "model": {"engine": "tensorflow", **document["model"]}}
+    return {**document, "predictions": predictions, "model": model}

@@ -7,6 +7,7 @@ from typing import Any
 
 CLASSIFICATION = "binary_classification_metrics"
 CALIBRATION = "calibration"
+SUBGROUPS = "worst_subgroup"
 
 METRICS: Mapping[str, tuple[str, str]] = {
     "auroc": (CLASSIFICATION, "auc"),
@@ -17,6 +18,8 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "calibration_error": (CALIBRATION, "expected_calibration_error"),
     # 0 where the test split is so small that perfect probabilities would show the error too.
     "calibration_error_beyond_chance": (CALIBRATION, "error_beyond_chance"),
+    # The lower end of the worst subgroup's interval; 1, with the reason as "unjudged", where none has the images.
+    "subgroup_sensitivity": (SUBGROUPS, "sensitivity_bound"),
     "brier_score": (CALIBRATION, "brier_score"),
 }
 """Section and key of a figure `{"value": ..., "confidence_interval": [low, high], ...}` by its name."""

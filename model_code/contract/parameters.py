@@ -120,6 +120,17 @@ def share(name: str, default: float, sentence: str, *, gate: Gate | None = None)
     return Parameter(name, default, sentence, least=0, greatest=1, gate=gate)
 
 
+def _predictive_value(name: str, label: str, kind: str) -> Parameter:
+    return Parameter(
+        name,
+        0.95,
+        f"{kind} predictive value to guarantee: answers {label} of which the validation patients do not show it are "
+        "indeterminate; where they are too few to show it of any, the model says so",
+        least=0.5,
+        greatest=0.999,
+    )
+
+
 DATA = by_name(
     Parameter(
         "ProcessingInstanceType",
@@ -292,18 +303,15 @@ HYPERPARAMETERS = by_name(
         "the only one for GPUs)",
         choices=("tensorflow", "litert"),
     ),
+    _predictive_value("GuaranteedNpv", "NORMAL", "negative"),
+    _predictive_value("GuaranteedPpv", "PNEUMONIA", "positive"),
     Parameter(
         "Seed", 20180222, "of the split, the initial weights, the augmentation and the search", least=0,
         greatest=2**31 - 1,
     ),
 )  # fmt: skip
 EVALUATION = by_name(
-    share(
-        "MinAuroc",
-        0.95,
-        "gate: area under the ROC curve on the test split, at least",
-        gate=Gate("AUROC", "auroc"),
-    ),
+    share("MinAuroc", 0.95, "gate: area under the ROC curve on the test split, at least", gate=Gate("AUROC", "auroc")),
     share(
         "MinSensitivity",
         0.9,
@@ -322,6 +330,13 @@ EVALUATION = by_name(
         "gate: expected calibration error, at most; an error that perfect probabilities would show on so small a test "
         "split passes",
         gate=Gate("Calibration error", "calibration_error", at_least=False, judged="calibration_error_beyond_chance"),
+    ),
+    share(
+        "MinSubgroupSensitivity",
+        0.7,
+        "gate: lower end of the 95 % interval of the sensitivity in the worst subgroup, at least; subgroups with fewer "
+        "than 30 PNEUMONIA images of 20 patients are not judged, and where all have fewer, the gate says so",
+        gate=Gate("Sensitivity of the worst subgroup", "subgroup_sensitivity"),
     ),
     Parameter(
         "ServingComparison",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydicom import config, dcmread
 from pydicom.tag import Tag
 
+from model_code.contract.population import MODALITIES, UNSTATED
 from model_code.dicom.attributes import numbers, text
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
 from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE, TRANSFER_SYNTAXES, unsupported
@@ -32,10 +33,6 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 MAX_PIXELS = 40_000_000
 """A detector of 43 x 43 cm has 18.5 million pixels at 0.1 mm (4,300 x 4,300); two times that leaves room for film
 scanners. The most memory a file can take follows from it: see `handler`."""
-MODALITIES = frozenset({"CR", "DX", "RG", "DR"})
-"""Computed radiography, digital radiography, and film that was digitised (PS3.3, C.7.3.1.1.1); DR is no defined term,
-and what many systems write for DX."""
-UNSTATED = "unstated"
 # What else a picture archive holds: a refusal may name these, and nothing else that a file says.
 _OTHER_MODALITIES = frozenset(
     {"CT", "ES", "IO", "MG", "MR", "NM", "OT", "PR", "PT", "PX", "RF", "RTIMAGE", "SEG", "SM", "SR", "US", "XA", "XC"}

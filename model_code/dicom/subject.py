@@ -1,7 +1,8 @@
 """Who and what a radiograph is of: what training needs to split by patient and to count by subgroup.
 
-The API never reads any of this. Who does keeps it only long enough to make a keyed hash of the patient
-(`data.pseudonyms`) and a subgroup of the rest: an age band of an age, a known maker of whatever a device calls itself.
+The API reads an age band and a view of it (`classes`), to tell whom a model is not meant for. Who reads more keeps it
+only long enough to make a keyed hash of the patient (`data.pseudonyms`) and a subgroup of the rest: an age band of an
+age, a known maker of whatever a device calls itself.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
+from model_code.contract.population import UNSTATED, age_band
 from model_code.dicom.attributes import items, text, texts
 from model_code.dicom.header import end_of_meta
 from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE
@@ -28,11 +30,7 @@ if TYPE_CHECKING:
 
 BEGINNING_BYTES = 2**20
 """So much of a file says what is read here: elements are in the order of their tags, pixels come last (PS3.5, 7.1)."""
-UNSTATED = "unstated"
 OTHER = "other"
-AGE_BANDS = ((18, "0-17"), (40, "18-39"), (60, "40-59"), (80, "60-79"))
-OLDEST = "80+"
-"""One band for all of them: great ages are few, and tell who it is (45 CFR 164.514(b)(2)(i)(C))."""
 # What makers' names begin with, or hold as a word, in what devices write; a hospital's own text is none of them.
 _MAKERS = {
     "AGFA": "Agfa",
@@ -66,6 +64,13 @@ _NAMES = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "PatientAge", "ViewPosition", "ViewCodeSequence"),
 )
 _TAGS: list[Any] = [Tag(name) for name in _NAMES]
+_CLASSED: list[Any] = [
+    Tag(name)
+    for name in (
+        *("StudyDate", "AcquisitionDate", "ContentDate", "PatientBirthDate", "PatientAge"),
+        *("ViewPosition", "ViewCodeSequence"),
+    )
+]
 
 
 @dataclass(frozen=True)
@@ -104,13 +109,28 @@ def read(data: bytes) -> Subject:
                 identifiers=_identifiers(dataset),
                 groups={
                     "view": _view(dataset),
-                    "age": _age_band(_age(dataset)),
+                    "age": age_band(_age(dataset)),
                     "sex": {"M": "male", "F": "female", "O": OTHER}.get(text(dataset, "PatientSex"), UNSTATED),
                     "manufacturer": _maker(text(dataset, "Manufacturer")),
                 },
             )
     except Exception:  # noqa: BLE001 - damaged files end pydicom in many ways; the reader of pixels says why
         return Subject()
+
+
+def classes(data: bytes) -> dict[str, str]:
+    """The `age` band and the `view` that a file states, each `unstated` where it does not; nothing else is read.
+
+    Args:
+        data: that begins as DICOM files do.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's quote values
+            dataset = dcmread(io.BytesIO(_beginning(data)), specific_tags=_CLASSED, stop_before_pixels=True)
+            return {"age": age_band(_age(dataset)), "view": _view(dataset)}
+    except Exception:  # noqa: BLE001 - damaged files end pydicom in many ways; the reader of pixels says why
+        return {"age": UNSTATED, "view": UNSTATED}
 
 
 def _beginning(data: bytes) -> bytes:
@@ -176,13 +196,6 @@ def _date(said: str) -> dt.date | None:
         return dt.datetime.strptime(said, "%Y%m%d").date()
     except ValueError:
         return None
-
-
-def _age_band(years: float | None) -> str:
-    # 0 years is what many systems write for an age that they do not know, but newborns are X-rayed too.
-    if years is None or not 0 <= years < 120:
-        return UNSTATED
-    return next((band for below, band in AGE_BANDS if years < below), OLDEST)
 
 
 def _maker(said: str) -> str:

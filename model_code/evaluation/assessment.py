@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from model_code.contract import documents
+from model_code.contract.documents import Guarantee
 from model_code.contract.metrics import CLASSIFICATION
 from model_code.data.subgroups import KINDS, MIN_PATIENTS
+from model_code.evaluation import worst_subgroup
 from model_code.evaluation.scores import TestScores
 from model_code.statistics import metrics
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES, predictive_values
 from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, patient_numbers
 from model_code.statistics.metrics import Array
 
@@ -34,6 +37,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         for actual in (0, 1)
     }
     everything = np.ones(len(scores.labels), dtype=bool)
+    subgroups = [*_subtypes(measure), *_sizes(measure), *_named(measure)]
     calibration, chance = _calibration(measure, scores.probabilities), _by_chance(scores)
     return {
         "schema": documents.EVALUATION,
@@ -57,6 +61,8 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         },
         "threshold": metadata["threshold"],
         "indeterminate": _indeterminate(measure, metadata["indeterminate"]),
+        "guarantee": _guarantee(measure, metadata["indeterminate"], metadata["guarantee"]),
+        "population": metadata["population"],
         "guard": _guard(measure, metadata["guard"]),
         "test": {
             "images": len(scores.labels),
@@ -64,7 +70,8 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
             "prevalence": float(scores.labels.mean()),
             "resamples": len(weights) - 1,
         },
-        "subgroups": [*_subtypes(measure), *_sizes(measure), *_named(measure)],
+        "subgroups": subgroups,
+        "worst_subgroup": worst_subgroup.find(subgroups),
         "dataset_sha256": metadata["dataset"]["sha256"],
     }
 
@@ -182,6 +189,32 @@ def _indeterminate(measure: _Measure, band: dict[str, float]) -> dict[str, Any]:
     }
 
 
+def _guarantee(measure: _Measure, band: dict[str, float], guarantee: Guarantee | None) -> dict[str, Any] | None:
+    """The model's guarantee, and what the test split says to it.
+
+    Returns:
+        The guarantee with "test": for each predictive value that is guaranteed the share of right answers at the
+        prevalence that the guarantee is for, and whether the interval of that share lies below it ("contradicted").
+    """
+    if guarantee is None:
+        return None
+    probabilities, labels = measure.scores.probabilities, measure.scores.labels
+    called = (probabilities < band["low"], probabilities >= band["high"])
+    found: dict[str, Any] = {}
+    for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, called, strict=True)):
+        value = guarantee[name]
+        if value is not None:
+            prevalence = guarantee["prevalence"]
+            shares = predictive_values(labels, answered, measure.weights, prevalence=prevalence, label=label)
+            figure = measure.of(shares, answered)
+            found[name] = {
+                **figure,
+                "images": int(answered.sum()),
+                "contradicted": bool(answered.any()) and figure["confidence_interval"][1] < value,
+            }
+    return {**guarantee, "test": found}
+
+
 def _guard(measure: _Measure, described: dict[str, Any]) -> dict[str, Any]:
     """False refusals of the out-of-distribution detector on the test split; other metrics count those images too."""
     refused = (measure.scores.unfamiliarity > 1).astype(np.float64)
@@ -262,6 +295,11 @@ def _named(measure: _Measure) -> list[dict[str, Any]]:
     return rows
 
 
-def _counts(measure: _Measure, inside: Any) -> dict[str, int]:
-    owners = {patient for patient, taken in zip(measure.scores.patients, inside, strict=True) if taken}
-    return {"images": int(inside.sum()), "patients": len(owners)}
+def _counts(measure: _Measure, inside: Any) -> dict[str, Any]:
+    """How many images and patients, and how many of them with PNEUMONIA."""
+
+    def count(taken: Any) -> dict[str, int]:
+        owners = {patient for patient, one in zip(measure.scores.patients, taken, strict=True) if one}
+        return {"images": int(taken.sum()), "patients": len(owners)}
+
+    return {**count(inside), "pneumonia": count(inside & (measure.scores.labels == 1))}

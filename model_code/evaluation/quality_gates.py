@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from model_code.contract.metrics import CLASSIFICATION, METRICS
+from model_code.contract.metrics import CLASSIFICATION, METRICS, SUBGROUPS
 from model_code.contract.parameters import GATES, Gate
 from model_code.export.parity_limits import MAX_PROBABILITY_DIFFERENCE
 
@@ -45,39 +45,54 @@ def check(evaluation: dict[str, Any], limits: Limits) -> dict[str, Any]:
         checks.append(_against_serving(comparison))
     failures = [one["failure"] for one in checks if not one["passed"]]
     summary = ", ".join(f"{one['title']} {one['shown']} ({one['rule']})" for one in checks)
-    message = " ".join(failures) if failures else f"All gates passed: {summary}."
+    unjudged = [f" {one['unjudged'][0].upper()}{one['unjudged'][1:]}." for one in checks if one.get("unjudged")]
+    message = " ".join(failures) if failures else "".join([f"All gates passed: {summary}.", *unjudged])
     return {"passed": not failures, "message": message, "checks": checks}
 
 
 def _limit(gate: Gate, evaluation: dict[str, Any], limit: float) -> dict[str, Any]:
     value, judged = _value(evaluation, gate.metric), _value(evaluation, gate.judged or gate.metric)
     passed = judged >= limit if gate.at_least else judged <= limit
+    unjudged = _figure(evaluation, gate.metric).get("unjudged", "")
     by_chance = " or no more than chance makes it" if gate.judged else ""
     verdict = f"is {'below' if gate.at_least else 'above'} the limit {limit:g}"
     meaning = _meaning(gate.metric, value, evaluation)
     return {
         "title": gate.title,
         "rule": f"at {'least' if gate.at_least else 'most'} {limit:g}{by_chance}",
-        "value": value,
-        "shown": f"{value:.3f}",
+        "value": None if unjudged else value,
+        "shown": "not judged" if unjudged else f"{value:.3f}{_whose(gate.metric, evaluation)}",
+        "unjudged": unjudged,
         "passed": passed,
         "failure": "" if passed else f"{gate.title} {_digits(value, limit)} {verdict}{meaning}.",
     }
 
 
-def _value(evaluation: dict[str, Any], metric: str) -> float:
+def _figure(evaluation: dict[str, Any], metric: str) -> dict[str, Any]:
     section, key = METRICS[metric]
-    return float(evaluation[section][key]["value"])
+    found: dict[str, Any] = evaluation[section][key]
+    return found
+
+
+def _value(evaluation: dict[str, Any], metric: str) -> float:
+    return float(_figure(evaluation, metric)["value"])
+
+
+def _whose(metric: str, evaluation: dict[str, Any]) -> str:
+    """The subgroup that a value is of; empty where it is of all images."""
+    return f" ({evaluation[SUBGROUPS]['title']})" if METRICS[metric][0] == SUBGROUPS else ""
 
 
 def _meaning(metric: str, value: float, evaluation: dict[str, Any]) -> str:
     """What a value that is not good enough means, in counts where there are counts; empty where nothing says it."""
     counts = evaluation[CLASSIFICATION]["confusion_matrix"]
     normal, pneumonia = sum(counts["0"].values()), sum(counts["1"].values())
+    worst = evaluation[SUBGROUPS]
     meanings = {
         "auroc": f"a PNEUMONIA image gets a higher score than a NORMAL one in {value:.1%} of all pairs",
         "sensitivity": f"{counts['1']['0']} of {pneumonia} PNEUMONIA images are called NORMAL",
         "specificity": f"{counts['0']['1']} of {normal} NORMAL images are called PNEUMONIA",
+        "subgroup_sensitivity": f"lower end for {worst['title']}, {worst['pneumonia_images']} PNEUMONIA images",
         "calibration_error": f"on average its probabilities are {100 * value:.1f} percentage points off",
     }
     return f": {meanings[metric]}" if metric in meanings else ""

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 import model_code
-from model_code.contract import documents
+from model_code.contract import documents, population
 from model_code.contract.labels import LABELS
 from model_code.imaging.decoding import batch_from_bytes
 from model_code.network.classifier import Classifier
@@ -23,6 +23,7 @@ from model_code.network.feature_projection import Projection, projected
 from model_code.network.grad_cam import grad_cam, overlay
 from model_code.network.out_of_distribution import Guard, unfamiliarity
 from model_code.serving import inference
+from model_code.statistics.indeterminate import Band
 
 VERSION_DIRECTORY = "1"
 # What inference.py imports, for both engines.
@@ -190,7 +191,7 @@ def save_metadata(
     card: dict[str, Any],
     threshold: float,
     temperature: float,
-    indeterminate: tuple[float, float],
+    band: Band,
     guard: dict[str, Any],
     engine: dict[str, Any] | None = None,
     backbone: str,
@@ -204,7 +205,7 @@ def save_metadata(
         card: the dataset card of preprocessing.
         threshold: probability at or above which the label is PNEUMONIA.
         temperature: of the calibration.
-        indeterminate: least and greatest probability of the band around the threshold where the model does not decide.
+        band: around the threshold, where the model does not decide, and what is guaranteed outside of it.
         guard: of `guard.fit`, where the limit of unfamiliarity comes from.
         engine: what `engine_export.save_models` says; None where TensorFlow Serving computes the answers.
         backbone: its name.
@@ -217,7 +218,9 @@ def save_metadata(
         "image_size": card["image_size"],
         "threshold": threshold,
         "temperature": temperature,
-        "indeterminate": {"low": indeterminate[0], "high": indeterminate[1]},
+        "indeterminate": {"low": band.low, "high": band.high},
+        "guarantee": band.guarantee,
+        "population": population.of_subgroups(card.get("subgroups", {})),
         "guard": guard,
         **(engine or {"engine": "tensorflow"}),
         "backbone": backbone,

@@ -1,10 +1,18 @@
 """Performance by readers' labels: sensitivity, specificity, AUROC, calibration, and whether they fell.
 
+What the model guarantees of its answers is held against the same labels.
+
 **The rule.** Sensitivity or specificity has dropped when Fisher's exact test against the evaluation is significant at
 0.5 %, one-sided, and the difference is at least `LEAST_DROP`. So both together are wrong in at most 1 % of the checks,
 also with few labels: of 4,000 simulated samples of 20 labels at a true share of 0.95, Newcombe's 99 % interval (1998,
 method 10), which is shown beside it, lay below zero in 1.7 %. Two 95 % intervals that do not overlap would be no such
 test either: how often that happens by chance depends on how unequal they are (Schenker and Gentleman 2001).
+
+A guaranteed predictive value is broken when so few right answers would have at most a probability of 0.5 % if it held
+(exact binomial test). It is held against the labelled answers as they come: where pneumonia is rarer than among the
+validation patients, answers PNEUMONIA are right less often, and the guarantee does not hold there though the model may
+be as good. So beside it stands the same share at the prevalence of the guarantee, which a change of prevalence alone
+leaves where it was. The two sides add at most another 1 %.
 
 Readers label what they choose to. Where they choose by the score, these figures are not those of all predictions
 (verification bias: Begg and Greenes 1983).
@@ -16,9 +24,10 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.stats import fisher_exact
+from scipy.stats import binom, fisher_exact
 
 from model_code.statistics import metrics
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES, predictive_values
 from model_code.statistics.intervals import RESAMPLES, estimate, resample_patients, wilson
 from model_code.statistics.metrics import Array
 
@@ -41,7 +50,8 @@ def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dic
         reference: reference of `reference.document`.
 
     Returns:
-        "labels" (how many of each), "dropped" (whether one of the two fell), for `FIGURES` and "auc" and
+        "labels" (how many of each), "dropped" (whether one of the two fell, or a guarantee is broken), "guaranteed" of
+        `guaranteed`, for `FIGURES` and "auc" and
         "calibration_error" a figure, or None where there are fewer than `LEAST_IMAGES` of a label that it needs, and
         "reliability". A figure has "value", "confidence_interval" and "evaluation"; sensitivity and specificity also
         "difference_interval", "p_value" and "dropped"; the calibration error also "by_chance", see
@@ -51,6 +61,7 @@ def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dic
     found: dict[str, Any] = {
         "labels": counts,
         "dropped": False,
+        "guaranteed": {},
         **dict.fromkeys((*FIGURES, "auc", "calibration_error")),
         "reliability": [],
     }
@@ -65,6 +76,8 @@ def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dic
             figure = _figure(decided[FIGURES[name]], counts[label], evaluated[name])
             found[name] = {**figure, **drop(figure["value"], counts[label], evaluated[name])}
             found["dropped"] |= found[name]["dropped"]
+    found["guaranteed"] = guaranteed(labels, probabilities, reference)
+    found["dropped"] |= any(one["broken"] for one in found["guaranteed"].values())
     if min(counts.values()) >= LEAST_IMAGES:
         fewer = min(counts.values())
         found["auc"] = _figure(metrics.auroc(labels, probabilities, weights), fewer, evaluated["auc"])
@@ -76,6 +89,46 @@ def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dic
             "by_chance": {"mean": float(chance.mean()), "percentile_95": float(np.quantile(chance, 0.95))},
         }
         found["reliability"] = _reliability(labels, probabilities, weights)
+    return found
+
+
+def guaranteed(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dict[str, Any]:
+    """The predictive values that the model guarantees, on the labelled predictions.
+
+    Args:
+        labels: (n,) zeros and ones, of readers.
+        probabilities: (n,), as served.
+        reference: of `reference.document`.
+
+    Returns:
+        By the names of `indeterminate.PREDICTIVE_VALUES`, of those with `LEAST_IMAGES` labelled answers: "guaranteed",
+        "value" with its "confidence_interval", "images", "prevalence" of PNEUMONIA among all labelled predictions,
+        "value_at_own_prevalence" (None where a label is missing), "p_value" and "broken".
+    """
+    guarantee, band = reference["guarantee"], reference["indeterminate"]
+    if guarantee is None:
+        return {}
+    found: dict[str, Any] = {}
+    called = (probabilities < band["low"], probabilities >= band["high"])
+    for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, called, strict=True)):
+        images, least = int(answered.sum()), guarantee[name]
+        if least is None or images < LEAST_IMAGES:
+            continue
+        right = int(np.sum(labels[answered] == label))
+        own = predictive_values(
+            labels, answered, np.ones((1, len(labels))), prevalence=guarantee["prevalence"], label=label
+        )
+        p_value = float(binom.cdf(right, images, least))
+        found[name] = {
+            "guaranteed": least,
+            "value": right / images,
+            "confidence_interval": list(wilson(right / images, images)),
+            "images": images,
+            "prevalence": float(labels.mean()),
+            "value_at_own_prevalence": float(own[0]) if np.isfinite(own[0]) else None,
+            "p_value": p_value,
+            "broken": p_value < SIGNIFICANCE,
+        }
     return found
 
 

@@ -53,6 +53,7 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
         "dataset_sha256": evaluation["dataset_sha256"],
         "threshold": evaluation["threshold"],
         "indeterminate": {name: evaluation["indeterminate"][name] for name in ("low", "high")},
+        "guarantee": _guarantee(evaluation["guarantee"]),
         "validation": {
             "images": int(usual.sum()),
             "patients": len({patient for patient, kept in zip(validation.patients, usual, strict=True) if kept}),
@@ -80,6 +81,11 @@ def read(directory: Path) -> dict[str, Any] | None:
         raise JobError(str(error)) from error
     except ValueError as error:
         raise JobError(f"The model's {FILE} is damaged: {error!r}.") from error
+
+
+def _guarantee(guarantee: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The guarantee itself, without what the test split said to it."""
+    return guarantee and {name: value for name, value in guarantee.items() if name != "test"}
 
 
 def _figure(figure: dict[str, Any], images: int, patients: int) -> dict[str, Any]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from model_code.contract.labels import LABELS
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES
+
 # Above this a clue outside the lungs alone tells the labels about as well as useful tests do ("acceptable" in Hosmer,
 # Lemeshow and Sturdivant, Applied Logistic Regression, 2013, chapter 5, begins at 0.7).
 SERIOUS_SHORTCUT = 0.7
@@ -27,7 +30,7 @@ class Concern:
 
 def concerns(evaluation: dict[str, Any], card: dict[str, Any]) -> list[Concern]:
     """The reasons, from the evaluation document and the dataset card; the gravest kind first."""
-    return [*_shortcuts(card), *_calibration(evaluation), *_saliency(evaluation)]
+    return [*_shortcuts(card), *_guarantee(evaluation), *_calibration(evaluation), *_saliency(evaluation)]
 
 
 def _shortcuts(card: dict[str, Any]) -> list[Concern]:
@@ -37,6 +40,23 @@ def _shortcuts(card: dict[str, Any]) -> list[Concern]:
         for found in card.get("shortcuts", [])
         if found["auroc"] >= SERIOUS_SHORTCUT and found["confidence_interval"][0] > 0.5
     ]
+
+
+def _guarantee(evaluation: dict[str, Any]) -> list[Concern]:
+    """Guaranteed predictive values that the test images speak against."""
+    guarantee = evaluation["guarantee"]
+    found = []
+    for label, name in zip(LABELS, PREDICTIVE_VALUES, strict=True):
+        shown = guarantee["test"].get(name) if guarantee else None
+        if shown and shown["contradicted"]:
+            low, high = shown["confidence_interval"]
+            sentence = (
+                f"At least {guarantee[name]:.1%} of the answers {label} are guaranteed to be right, and on the test "
+                f"images {shown['value']:.1%} are at the same prevalence (95 % interval {low:.1%} to {high:.1%}): they "
+                "differ from the validation images, on which the guarantee rests, and others may too."
+            )
+            found.append(Concern(sentence, "undecided"))
+    return found
 
 
 def _calibration(evaluation: dict[str, Any]) -> list[Concern]:

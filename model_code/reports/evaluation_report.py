@@ -10,7 +10,9 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from model_code.contract.labels import LABELS
 from model_code.contract.metrics import CLASSIFICATION
+from model_code.contract.population import sentence
 from model_code.evaluation.comparison import name as package_name
 from model_code.evaluation.scores import TestScores
 from model_code.reports import evaluation_plots, html_page, plots
@@ -19,6 +21,7 @@ from model_code.reports.dataset_report import dataset_section, labels_section
 from model_code.reports.gallery import Gallery
 from model_code.reports.html_page import Html, Section
 from model_code.reports.model_card import INTENDED_USE, NOT_FOR
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES, at_prevalence
 
 TITLE = "Chest radiograph classifier: evaluation on the test split"
 SHOWN = {
@@ -34,6 +37,8 @@ SHOWN = {
     "expected_calibration_error": "Expected calibration error",
     "brier_score": "Brier score",
 }
+# From a screened population to a ward for lungs.
+_PREVALENCES = (0.01, 0.05, 0.1, 0.2, 0.5, 0.8)
 _KEY_FIGURES = {
     "auc": "AUROC",
     "true_positive_rate": "Sensitivity",
@@ -80,7 +85,11 @@ def render(
             "Settings and versions",
             [html_page.table("Settings", ["Setting", "Value"], _settings(metadata))],
         ),
-        Section("use", "Intended use", [html_page.paragraph(INTENDED_USE), html_page.paragraph(NOT_FOR)]),
+        Section(
+            "use",
+            "Intended use",
+            [html_page.paragraph(said) for said in (INTENDED_USE, NOT_FOR, sentence(evaluation["population"]))],
+        ),
     ]
     closing = html_page.paragraph(
         f"Dataset {card['sha256'][:12]}, source revision {metadata['source_revision']}, trained {metadata['created']}."
@@ -265,7 +274,47 @@ def _indeterminate(evaluation: dict[str, Any], scores: TestScores) -> Html:
                 ["Metric", "All images", "Images outside the band"],
                 ([title, _both(found[key]), _both(band[key])] for key, title in names.items()),
             ),
+            *_guarantee(evaluation["guarantee"]),
         ],
+    )
+
+
+def _guarantee(guarantee: dict[str, Any] | None) -> Iterator[Html]:
+    yield html_page.heading("What is guaranteed of the other answers")
+    if guarantee is None:
+        yield html_page.paragraph("Nothing: the model was trained before there were guarantees.")
+        return
+    yield html_page.paragraph(guarantee["sentence"])
+    guaranteed = {
+        label: (name, guarantee[name]) for label, name in enumerate(PREDICTIVE_VALUES) if guarantee[name] is not None
+    }
+    if not guaranteed:
+        return
+    own = guarantee["prevalence"]
+    yield html_page.table(
+        f"The test images, weighted to the prevalence {own:.3f} of the guarantee: value and 95 % interval",
+        ["Answer", "Guaranteed", "Right on the test images", "Result"],
+        (
+            [
+                LABELS[label],
+                f"at least {value:g}",
+                _both(guarantee["test"][name]) if guarantee["test"][name]["images"] else "-",
+                "contradicted" if guarantee["test"][name]["contradicted"] else "not contradicted",
+            ]
+            for label, (name, value) in guaranteed.items()
+        ),
+    )
+    yield html_page.table(
+        "The same guarantee at another prevalence, if pneumonia looks the same there",
+        ["Prevalence", *(f"Answers {LABELS[label]} right, at least" for label in guaranteed)],
+        (
+            [
+                f"{other:g}",
+                *(f"{at_prevalence(value, own, other, label=label):.3f}" for label, (_, value) in guaranteed.items()),
+            ]
+            for other in _PREVALENCES
+            if 0 < own < 1
+        ),
     )
 
 
@@ -293,8 +342,20 @@ def _subgroups(evaluation: dict[str, Any]) -> Iterator[Html]:
             ["Subgroup", "Images", "Patients", *names.values()],
             ([row["title"], row["images"], row["patients"], *(_both(row.get(key)) for key in names)] for row in rows),
         )
+    yield html_page.paragraph(_worst(evaluation["worst_subgroup"]))
     if not any(row["by"] == "image size" for row in rows):
         yield html_page.paragraph("No subgroups by image size: below or above the median size, a label is missing.")
+
+
+def _worst(worst: dict[str, Any]) -> str:
+    bound = worst["sensitivity_bound"]
+    if worst["title"] is None:
+        return f"The gate about subgroups judged nothing: {bound['unjudged']}."
+    return (
+        f"Of {', '.join(worst['judged'])}, the worst is {worst['title']}: of its {worst['pneumonia_images']} PNEUMONIA "
+        f"images {bound['sensitivity']:.1%} are called so, and the 95 % interval begins at {bound['value']:.3f}, which "
+        "is what the gate about subgroups judges."
+    )
 
 
 def _settings(metadata: dict[str, Any]) -> Iterator[list[Any]]:

@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 from model_code.contract.metrics import CLASSIFICATION
+from model_code.contract.population import sentence
 
 INTENDED_USE = (
     "Research and decision support only. The model estimates the probability of pneumonia on a frontal chest "
@@ -153,6 +154,8 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
         f"Predictive values hold for the prevalence of the test split, {evaluation['test']['prevalence']:.1%}, only.",
         f"Probabilities from {band['low']:.3f} to {band['high']:.3f} should be read as undecided; they are "
         f"{band['coverage']['value']:.1%} of the test images.",
+        *([evaluation["guarantee"]["sentence"]] if evaluation["guarantee"] else []),
+        sentence(evaluation["population"]),
         _guarded(evaluation["guard"]),
         *evaluation["comparison"]["notes"],
         *card["decisions"],

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from model_code.contract.labels import LABELS
 from model_code.monitoring import drift, performance
 from model_code.monitoring.drift import Quantity
 from model_code.monitoring.kept_predictions import Predictions
 from model_code.reports import html_page, monitoring_plots
 from model_code.reports.html_page import Html, Section
 from model_code.reports.model_card import INTENDED_USE, NOT_FOR
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES
 
 TITLE = "Chest radiograph classifier: monitoring"
 _FIGURES = {"sensitivity": "Sensitivity", "specificity": "Specificity", "auc": "AUROC"}
@@ -147,6 +149,29 @@ def _performance(findings: dict[str, Any]) -> Iterator[Html]:
     if len(shown) < len(_FIGURES):
         yield html_page.paragraph(
             f"A figure needs {performance.LEAST_IMAGES} labels of each kind that it rests on; those missing have fewer."
+        )
+    if found["guaranteed"]:
+        yield html_page.table(
+            "Guaranteed predictive values and the labelled answers outside the indeterminate band",
+            ["Answer", "Guaranteed", "Right: value and 95 % interval", "p", "At the guarantee's prevalence", "Result"],
+            (
+                [
+                    f"{label} ({one['images']})",
+                    f"at least {one['guaranteed']:g}",
+                    _both(one),
+                    _p_value(one["p_value"]),
+                    "-" if one["value_at_own_prevalence"] is None else f"{one['value_at_own_prevalence']:.3f}",
+                    "broken" if one["broken"] else "not broken",
+                ]
+                for label, name in zip(LABELS, PREDICTIVE_VALUES, strict=True)
+                if (one := found["guaranteed"].get(name))
+            ),
+        )
+        prevalence = next(iter(found["guaranteed"].values()))["prevalence"]
+        yield html_page.paragraph(
+            f"{findings['reference']['guarantee']['sentence']} Of the labelled predictions {prevalence:.1%} show "
+            "pneumonia. Where only this share has changed, the last figure keeps to the guarantee.",
+            "quiet",
         )
     if error := found["calibration_error"]:
         chance = error["by_chance"]

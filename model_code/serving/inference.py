@@ -172,6 +172,8 @@ def _answer(rows: list[dict[str, Any]]) -> tuple[str, str]:
         "package_arn": os.environ.get("MODEL_PACKAGE_ARN"),
         "threshold": _METADATA["threshold"],
         "indeterminate": _METADATA["indeterminate"],
+        "guarantee": _METADATA["guarantee"],
+        "population": _METADATA["population"],
         "engine": _METADATA.get("engine", "tensorflow"),
         "image_size": _METADATA["image_size"],
         "dataset_sha256": _METADATA["dataset"]["sha256"],

@@ -8,9 +8,6 @@ from scipy.special import ndtr
 
 from model_code.statistics.metrics import Array
 
-# Of each label, how much may lie on the wrong side of the indeterminate band on validation data.
-TAIL_SHARE = 0.02
-
 # Candidates for the threshold, at equal distances: steps far below what a validation split can tell.
 _PLACES = 2001
 
@@ -78,27 +75,3 @@ def _share_below(logits: Array, places: Array) -> Array:
     width = max(width, 1e-6)
     # One place after the other: all at once take 1 GB for 60,000 images, after hours of training.
     return np.asarray([ndtr((place - logits) / width).mean() for place in places], dtype=np.float64)
-
-
-def indeterminate_band(logits: Array, labels: Array, temperature: float, threshold: float) -> tuple[float, float]:
-    """Probabilities around the threshold that should be read as "cannot tell".
-
-    Below the band lie at most `TAIL_SHARE` of the validation images with pneumonia, above it at most `TAIL_SHARE` of
-    those without; where the threshold itself is that good on one side, the band does not reach to that side.
-
-    Args:
-        logits: (n,) of the validation images.
-        labels: (n,) zeros and ones, both present.
-        temperature: of `fit_temperature`.
-        threshold: of `choose_threshold`.
-
-    Returns:
-        Its two ends, low <= threshold <= high; probabilities p with low <= p < high are indeterminate.
-    """
-    probabilities = probability(logits, temperature)
-    positive, negative = np.sort(probabilities[labels == 1]), np.sort(probabilities[labels == 0])
-    # The images that may lie outside are the lowest positives and the highest negatives.
-    low = positive[int(TAIL_SHARE * len(positive))]
-    above = negative[len(negative) - 1 - int(TAIL_SHARE * len(negative))]
-    high = float(np.nextafter(above, 1.0))
-    return min(float(low), threshold), max(high, threshold)

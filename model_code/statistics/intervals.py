@@ -16,7 +16,7 @@ split varies by more; `next_low` and `next_high` are for that.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ class Estimate:
         }
 
 
-def patient_numbers(patients: list[str]) -> npt.NDArray[np.int64]:
+def patient_numbers(patients: Sequence[str | bytes]) -> npt.NDArray[np.int64]:
     """The number of each image's patient, (n,), from 0."""
     return np.asarray(np.unique(np.asarray(patients), return_inverse=True)[1], dtype=np.int64)
 

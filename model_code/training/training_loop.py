@@ -18,11 +18,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from model_code.data.shards import examples, read_columns
 from model_code.export.saved_model import Scorer
 from model_code.network.classifier import Classifier
+from model_code.statistics.intervals import patient_numbers
 from model_code.statistics.metrics import Array, auroc
 from model_code.training.batches import Order, TrainingImages
 from model_code.training.checkpoints import Checkpoints, Progress
@@ -101,10 +103,11 @@ class Epoch:
 
 @dataclasses.dataclass(frozen=True)
 class Validation:
-    """Logits and labels of the validation images, each (n,), in a fixed order."""
+    """Logits, labels and the number of the patient of each validation image, all (n,), in a fixed order."""
 
     logits: Array
     labels: Array
+    patients: npt.NDArray[np.int64]
 
     @property
     def loss(self) -> float:
@@ -148,10 +151,16 @@ def validate(scorer: Scorer, directory: Path) -> Validation:
     """Score the validation shards."""
     logits: list[Array] = []
     labels: list[Array] = []
-    for pixels, columns in read_columns(examples(directory, scorer.size), ["label"]):
+    patients: list[bytes] = []
+    for pixels, columns in read_columns(examples(directory, scorer.size), ["label", "patient"]):
         logits.append(scorer.logits(pixels).numpy())
         labels.append(columns["label"])
-    return Validation(np.concatenate(logits).astype(np.float64), np.concatenate(labels).astype(np.float64))
+        patients.extend(columns["patient"])
+    return Validation(
+        np.concatenate(logits).astype(np.float64),
+        np.concatenate(labels).astype(np.float64),
+        patient_numbers(patients),
+    )
 
 
 class Training:
@@ -212,8 +221,7 @@ class Training:
                     self._checkpoints.write(progress)
             self._classifier.restore(progress.arrays["best"])
             progress.phase, progress.epoch, progress.waited = progress.phase + 1, 0, 0
-        logits, labels = progress.arrays["validation"]
-        return [Epoch(**line) for line in progress.history], Validation(logits, labels)
+        return [Epoch(**line) for line in progress.history], Validation(*progress.arrays["validation"])
 
     def _prepare(self, phase: Phase) -> Any:
         """The model that the optimiser works on in a phase, compiled."""
@@ -286,7 +294,7 @@ class Training:
         if progress.best is None or (line.val_auc, -line.val_loss) > progress.best:
             progress.best, progress.waited = (line.val_auc, -line.val_loss), 0
             progress.arrays["best"] = self._classifier.network.get_weights()
-            progress.arrays["validation"] = [validation.logits, validation.labels]
+            progress.arrays["validation"] = [validation.logits, validation.labels, validation.patients]
         else:
             progress.waited += 1
         if self._recipe.ema_momentum:

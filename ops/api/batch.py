@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model_code.contract import guarantee
 from ops.api import image_files
 from ops.api.predictions import COLUMNS, answer
 from ops.base.errors import CommandError, ExitCode
@@ -70,11 +71,13 @@ class Score:
             return {"path": self.path, "error": self.error}
         (prediction,), model = self.answer["predictions"], self.answer["model"]
         is_indeterminate = bool(prediction.get("indeterminate"))
+        promised = guarantee.applied(model.get("guarantee"), prediction["label"], indeterminate=is_indeterminate)
         return {
             "path": self.path,
             "probability": prediction["probability"],
             "label": answer(prediction["label"], indeterminate=is_indeterminate),
             "indeterminate": str(is_indeterminate).lower(),
+            "guaranteed": promised["predictive_value"] if promised else None,
             "threshold": model["threshold"],
             "model_version": model["package_arn"].rpartition("/")[2],
             "model_package_arn": model["package_arn"],

@@ -32,9 +32,11 @@ COLUMNS = (
     "probability",
     "label",
     "indeterminate",
+    "guaranteed",
     "threshold",
     "model_version",
     "model_package_arn",
+    "outside_intended_population",
     "modality",
     "body_part",
     "overlay",
@@ -58,6 +60,8 @@ class Prediction:
     """The API's answer for one file; either `error` is a sentence or the figures are there.
 
     `overlay` is the PNG with the saliency, where it was asked for, and `radiograph` that of a DICOM file below it.
+    `guaranteed` is the least share of such answers that is right, None where nothing is guaranteed of this one.
+    `outside_intended_population` names what the model is not meant for, `age` or `view`, where a deployment answers it.
     `modality` and `body_part` (chest, other or unstated) are what a DICOM file says about itself.
     """
 
@@ -65,9 +69,11 @@ class Prediction:
     probability: float | None = None
     label: str | None = None
     indeterminate: bool | None = None
+    guaranteed: float | None = None
     threshold: float | None = None
     model_version: int | str | None = None
     model_package_arn: str | None = None
+    outside_intended_population: tuple[str, ...] = ()
     modality: str | None = None
     body_part: str | None = None
     notice: str | None = None
@@ -90,9 +96,11 @@ class Prediction:
             "probability": self.probability,
             "label": self.answer,
             "indeterminate": self.indeterminate,
+            "guaranteed": self.guaranteed,
             "threshold": self.threshold,
             "model_version": self.model_version,
             "model_package_arn": self.model_package_arn,
+            "outside_intended_population": list(self.outside_intended_population),
             "modality": self.modality,
             "body_part": self.body_part,
         }
@@ -251,9 +259,11 @@ def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
             probability=document["probability"],
             label=document.get("label"),
             indeterminate=document.get("indeterminate"),
+            guaranteed=(document.get("guarantee") or {}).get("predictive_value"),
             threshold=document.get("threshold"),
             model_version=model.get("version"),
             model_package_arn=model.get("package_arn"),
+            outside_intended_population=tuple(document.get("outside_intended_population") or ()),
             modality=(document.get("dicom") or {}).get("modality"),
             body_part=(document.get("dicom") or {}).get("body_part"),
             notice=document.get("notice"),

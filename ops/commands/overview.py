@@ -105,8 +105,11 @@ class PredictionSummary:
         else:
             # Most files do not say it; one that says otherwise is seen beside its answer.
             is_other = prediction.body_part == "other"
-            warning = f"  ({_SAYS['other']})" if is_other else ""
-            style = "red" if is_other else "yellow" if prediction.indeterminate else None
+            outside = " and ".join(prediction.outside_intended_population)
+            said = [_SAYS["other"]] if is_other else []
+            said += [f"the model is not meant for this {outside}"] if outside else []
+            warning = f"  ({'; '.join(said)})" if said else ""
+            style = "red" if said else "yellow" if prediction.indeterminate else None
             line = f"{prediction.probability:.3f}  {prediction.answer:<13}  {prediction.path}{warning}"
             results().out(line, style=style)
         if prediction.answer:
@@ -131,6 +134,8 @@ class PredictionSummary:
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return " ".join(map(str, value))
     return "" if value is None else str(value)
 
 

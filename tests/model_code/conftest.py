@@ -203,6 +203,8 @@ def exported(
 ) -> Path:
     """A model directory as training leaves it, with temperature 2 and threshold 0.4."""
     from model_code.export import saved_model
+    from model_code.statistics.indeterminate import Band
+    from tests.model_code.evaluated import made_guarantee
 
     directory = tmp_path_factory.mktemp("model")
     saved_model.save_servable(scorer, 2.0, directory, projection=seen)
@@ -221,7 +223,7 @@ def exported(
         card=dataset_card,
         threshold=0.4,
         temperature=2.0,
-        indeterminate=(0.3, 0.6),
+        band=Band(0.3, 0.6, made_guarantee()),
         guard={"active": False, "sentence": "There is no guard, any image is answered."},
         backbone="ResNet50V2",
         backbone_weights="none",

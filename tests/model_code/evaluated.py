@@ -12,7 +12,7 @@ from model_code.evaluation.scores import TestScores
 from model_code.statistics.intervals import resample_patients
 
 PACKAGE = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/chest-xray-dev/3"
-LIMITS = quality_gates.Limits(0.9, 0.85, 0.7, 0.1)
+LIMITS = quality_gates.Limits(0.9, 0.85, 0.7, 0.1, 0.5)
 RESAMPLES = 200
 
 
@@ -34,6 +34,20 @@ def made_scores(images: int = 80, separation: float = 4.0, seed: int = 1, *, tem
     )
 
 
+def made_guarantee(**differences: Any) -> dict[str, Any]:
+    """Of answers NORMAL only."""
+    return {
+        "confidence": 0.95,
+        "prevalence": 0.4,
+        "patients": 200,
+        "negative_predictive_value": 0.9,
+        "positive_predictive_value": None,
+        "sentence": "For patients like these: at least 90 % of the answers NORMAL are right; nothing is guaranteed of "
+        "the answer PNEUMONIA.",
+        **differences,
+    }
+
+
 def made_metadata(dataset: str = "ab" * 32) -> dict[str, Any]:
     """The metadata.json of a model with temperature 2 and threshold 0.5."""
     line = {"loss": 0.5, "val_loss": 0.4, "learning_rate": 0.001, "seconds": 3.0}
@@ -42,6 +56,8 @@ def made_metadata(dataset: str = "ab" * 32) -> dict[str, Any]:
         "threshold": 0.5,
         "temperature": 2.0,
         "indeterminate": {"low": 0.45, "high": 0.6},
+        "guarantee": made_guarantee(),
+        "population": None,
         "guard": {"active": True},
         "backbone": "ResNet50V2",
         "backbone_weights": "imagenet",

@@ -20,8 +20,8 @@ from tests.model_code.conftest import SIZE
 from tests.model_code.evaluated import PACKAGE
 from tests.model_code.toy_model import write_archive
 
-STRICT = "--min-auroc 1 --min-sensitivity 1 --min-specificity 1 --max-calibration-error 0"
-LOOSE = "--min-auroc 0 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1"
+STRICT = "--min-auroc 1 --min-sensitivity 1 --min-specificity 1 --max-calibration-error 0 --min-subgroup-sensitivity 1"
+LOOSE = "--min-auroc 0 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1 --min-subgroup-sensitivity 0"
 
 
 def arguments(limits=LOOSE, package="none", mode="gate"):

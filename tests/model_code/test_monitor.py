@@ -176,6 +176,25 @@ def test_labels_that_contradict_the_model_are_a_drop(cloud, known, job_directory
     assert "A drop in performance found." in page
 
 
+def test_a_guarantee_that_readers_labels_break_is_told(cloud, known, job_directory):
+    """Of the answers NORMAL at least 90 % were to be right: readers say PNEUMONIA of half of them."""
+    scores = made_scores(300, seed=4)
+    normal = np.flatnonzero(scores.probabilities < known["indeterminate"]["low"])
+    labels = scores.labels.copy()
+    labels[normal] = np.arange(len(normal)) % 2
+    keep(scores, labels=labels)
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    found = findings["performance"]["guaranteed"]
+    assert set(found) == {"negative_predictive_value"}, "nothing is guaranteed of the other answer"
+    assert found["negative_predictive_value"]["broken"]
+    assert found["negative_predictive_value"]["value"] == pytest.approx(0.5, abs=0.01)
+    assert metrics()["PerformanceDrop"] == 1
+    assert "Of the answers NORMAL a share of 0.50" in findings["sentence"]
+    assert known["guarantee"]["sentence"] in page
+    assert "broken" in page
+
+
 def test_a_model_without_features_is_still_watched_by_its_scores(cloud, known, job_directory):
     keep(made_scores(300, seed=3), features=False)
     monitor.main(arguments())

@@ -46,6 +46,8 @@ FLAGS = {
     "--precision": "auto",
     "--xla": "off",
     "--serving-engine": "tensorflow",
+    "--guaranteed-npv": 0.95,
+    "--guaranteed-ppv": 0.95,
     "--seed": 1,
 }
 
@@ -75,6 +77,7 @@ def test_what_the_toolkit_adds_in_a_tuning_job_is_passed_over():
         ({"patience": 0}, "Patience must be from 1 to 1000, not 0"),
         ({"feature_views": -1}, "FeatureViews must be from 0 to 100"),
         ({"label_smoothing": 0.6}, "LabelSmoothing must be from 0 to 0.5"),
+        ({"guaranteed_npv": 1}, "GuaranteedNpv must be from 0.5 to 0.999, not 1"),
         ({"ema_momentum": 1}, "EmaMomentum must be from 0 to 0.9999"),
         ({"class_weights": "auto"}, "ClassWeights must be one of balanced, none, not 'auto'"),
     ],
@@ -226,7 +229,9 @@ def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys
     with tarfile.open(inputs / "training" / "output.tar.gz", "w:gz", compresslevel=1) as packed:
         for path in sorted(record.iterdir()):
             packed.add(path, path.name)
-    limits = "--min-auroc 0.5 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1"
+    limits = (
+        "--min-auroc 0.5 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1 --min-subgroup-sensitivity 0"
+    )
     evaluate.main(f"{limits} --serving-package none --serving-comparison gate".split())
     evaluation = json.loads((outputs / "evaluation" / "evaluation.json").read_text())
     assert evaluation["binary_classification_metrics"]["auc"]["value"] > 0.9

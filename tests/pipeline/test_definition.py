@@ -33,6 +33,8 @@ GATES = [
      "--min-specificity"),
     ("calibration.error_beyond_chance.value", "MaxCalibrationError", "LessThanOrEqualTo",
      "--max-calibration-error"),
+    ("worst_subgroup.sensitivity_bound.value", "MinSubgroupSensitivity", "GreaterThanOrEqualTo",
+     "--min-subgroup-sensitivity"),
     ("engine.strays", 0, "LessThanOrEqualTo", None),
     ("comparison.significantly_worse", 0, "LessThanOrEqualTo", "--serving-comparison"),
 ]  # fmt: skip
@@ -325,7 +327,8 @@ class TestFailure:
         message = resolver(definition, exit_message=said).arguments("QualityGateFailed")["ErrorMessage"]
         assert message == (
             "Model not registered. AUROC 0.812 is below its limit 0.95. Limits: AUROC at least 0.95, "
-            "sensitivity at least 0.9, specificity at least 0.75, calibration error at most 0.1."
+            "sensitivity at least 0.9, specificity at least 0.75, calibration error at most 0.1, sensitivity of the "
+            "worst subgroup at least 0.7."
         )
 
     def test_message_uses_only_what_a_fail_step_may_hold(self, definition):

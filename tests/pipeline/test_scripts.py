@@ -42,6 +42,8 @@ VALUES = {
     "epochs": "1",
     "fine-tune-epochs": "0",
     "feature-views": "0",
+    "guaranteed-npv": "0.95",
+    "guaranteed-ppv": "0.95",
     "patience": "5",
     "seed": "1",
 }

@@ -61,6 +61,8 @@ def test_hyperparameters_become_the_flags_of_the_script(train):
         "precision": "auto",
         "xla": "off",
         "serving-engine": "litert",
+        "guaranteed-npv": "0.95",
+        "guaranteed-ppv": "0.95",
         "seed": "20180222",
     }
 

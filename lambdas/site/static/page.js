@@ -7,6 +7,7 @@ const byId = (id) => document.getElementById(id);
 const fileSize = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 const FILE_HELP = byId("file-help").textContent;
 const percent = (value) => `${(100 * value).toFixed(2)}%`;
+const asPercent = (share) => `${Number((100 * share).toFixed(1))} %`;
 
 let authentication = "api_key";
 let chosen = null; // the file that was dropped or picked
@@ -117,6 +118,14 @@ function showError(error) {
 // What the model answered, in one word: between the two labels it may be able to tell neither.
 const answerOf = ({ label, indeterminate }) => (indeterminate ? "INDETERMINATE" : label);
 
+// How far such an answer can be relied on, and among which patients.
+function guaranteeOf({ label, indeterminate, guarantee }) {
+  if (indeterminate) return "";
+  if (!guarantee) return `Nothing is guaranteed about how many answers ${label} are right.`;
+  const { predictive_value: value, confidence, prevalence } = guarantee;
+  return `At least ${asPercent(value)} of such answers are right (${asPercent(confidence)} confidence), where ${asPercent(prevalence)} of the patients have pneumonia and are otherwise like the model's validation data.`;
+}
+
 // DICOM files say what they show, often wrongly or not at all: the model answers, and a person is told.
 const BODY_PARTS = {
   other: "The file says that it does not show the chest. The model knows chest radiographs only: its answer means nothing for anything else.",
@@ -143,8 +152,15 @@ function showResult(file, prediction) {
       ? `Indeterminate: probability of pneumonia ${probability.toFixed(3)}, too close to the threshold for the model to tell.`
       : `${answer}: probability of pneumonia ${probability.toFixed(3)}.`;
   byId("sentence").dataset.answer = answer;
-  const warning = BODY_PARTS[prediction.dicom?.body_part];
-  byId("body-part").textContent = warning ?? "";
+  byId("guarantee").textContent = guaranteeOf(prediction);
+  const outside = prediction.outside_intended_population;
+  const warning = [
+    outside && `The model is not meant for this ${outside.join(" and ")}: its answer means little here.`,
+    BODY_PARTS[prediction.dicom?.body_part],
+  ]
+    .filter(Boolean)
+    .join(" ");
+  byId("body-part").textContent = warning;
   byId("body-part").hidden = !warning;
   byId("band").style.left = percent(band.low);
   byId("band").style.width = percent(Math.max(0, band.high - band.low));
@@ -216,6 +232,7 @@ async function showModel() {
     ["version", `${model.version} of ${model.group}`],
     ["approval", `${model.approval.status}, ${model.approval.changed_at}`],
     ["threshold", model.threshold.toFixed(3)],
+    ["guarantee", model.guarantee?.sentence ?? "none: the model was trained before there were guarantees"],
     ["engine", [model.engine.name, model.engine.weights].filter(Boolean).join(", ")],
     ...figures(model.metrics),
     ["tested on", `${model.metrics.images} radiographs of ${model.metrics.patients} patients`],

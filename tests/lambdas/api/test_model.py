@@ -116,7 +116,24 @@ def test_the_serving_model_with_its_figures_and_their_intervals(look):
     assert model.metrics.calibration_error.value == 0.04
     assert (model.metrics.images, model.metrics.patients) == (624, 300)
     assert (model.threshold, model.indeterminate.low, model.indeterminate.high) == (0.42, 0.3, 0.6)
+    assert model.guarantee is None, "an evaluation of before there were guarantees"
     assert "not for diagnosis" in model.notice
+
+
+def test_what_is_guaranteed_is_told_without_what_the_test_split_says_to_it(look, monkeypatch):
+    guarantee = {"negative_predictive_value": 0.95, "positive_predictive_value": None, "confidence": 0.95,
+                 "prevalence": 0.4, "patients": 200, "sentence": "For patients like these …"}  # fmt: skip
+    monkeypatch.setitem(EVALUATION, "guarantee", {**guarantee, "test": {}})
+    monkeypatch.setitem(EVALUATION, "schema", 2)
+    assert json.loads(look(SageMaker())["body"])["guarantee"] == guarantee
+
+
+def test_whom_it_is_meant_for_is_told(look, monkeypatch):
+    population = {"ages": ["0-17"], "views": ["AP"], "modalities": ["CR"]}
+    assert json.loads(look(SageMaker())["body"])["population"] is None
+    monkeypatch.setattr("lambdas.api.model._seen", {})
+    monkeypatch.setitem(EVALUATION, "population", population)
+    assert json.loads(look(SageMaker())["body"])["population"] == population
 
 
 def test_which_weights_serve_is_told(look):

@@ -47,6 +47,8 @@ def test_a_radiograph_becomes_a_png(capfd: pytest.CaptureFixture[str]) -> None:
         "photometric_interpretation": "MONOCHROME2",
         "body_part": "chest",
         "rendering": "full_range",
+        "age": "unstated",
+        "view": "unstated",
     }
     line = json.loads(capfd.readouterr().out)
     assert (line["message"], line["rows"], line["columns"], line["transfer_syntax"]) == ("converted", 80, 96, EXPLICIT)

@@ -45,6 +45,8 @@ SCORED = {
         "engine": "tensorflow",
     },
 }
+GUARANTEE = {"negative_predictive_value": None, "positive_predictive_value": 0.9, "confidence": 0.95,
+             "prevalence": 0.4, "patients": 200, "sentence": "…"}  # fmt: skip
 OVERLAY = base64.b64encode(b"\x89PNG transparent").decode()
 EXPLAINED = {**SCORED, "predictions": [{**SCORED["predictions"][0], "overlay_png": OVERLAY}]}
 UPLOAD = "0123456789abcdef" * 2
@@ -202,6 +204,7 @@ class TestPrediction:
             "probability": 0.93,
             "label": "PNEUMONIA",
             "indeterminate": False,
+            "guarantee": None,
             "threshold": 0.42,
             "model": {
                 "package_arn": PACKAGE,
@@ -213,6 +216,18 @@ class TestPrediction:
                 "engine": "tensorflow",
             },
         }
+
+    @pytest.mark.parametrize(
+        ("indeterminate", "guarantee"),
+        [(False, {"predictive_value": 0.9, "confidence": 0.95, "prevalence": 0.4}), (True, None)],
+    )
+    def test_answer_says_what_is_guaranteed_of_it(self, api, runtime, indeterminate, guarantee):
+        (scored,), model = SCORED["predictions"], {**SCORED["model"], "guarantee": GUARANTEE}
+        scores(runtime, {"schema": 2, "predictions": [{**scored, "indeterminate": indeterminate, "features": []}],
+                         "model": model})  # fmt: skip
+        answer = api.answer(event())
+        assert json.loads(answer["body"])["guarantee"] == guarantee
+        Prediction.model_validate_json(answer["body"], strict=True)
 
     @pytest.mark.parametrize("explain", [False, True])
     def test_answer_is_what_the_openapi_document_says(self, api, runtime, explain):
@@ -592,6 +607,7 @@ class TestModelProblems:
             {**SCORED, "model": {**SCORED["model"], "package_arn": ""}},
             {**SCORED, "model": {**SCORED["model"], "threshold": None}},
             {**SCORED, "model": {**SCORED["model"], "indeterminate": None}},
+            {**SCORED, "model": {**SCORED["model"], "guarantee": {**GUARANTEE, "positive_predictive_value": 90}}},
             {**SCORED, "model": {**SCORED["model"], "indeterminate": {"low": 0.6, "high": 0.3}}},
             {**SCORED, "predictions": [{**SCORED["predictions"][0], "indeterminate": "no"}]},
         ],

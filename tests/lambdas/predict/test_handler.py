@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "PREDICTIONS_TABLE": "predictions",
     "REQUESTS_TABLE": "requests",
     "KEEP_DAYS": "30",
+    "OUTSIDE_INTENDED_POPULATION": "flag",
 }
 GATEWAY_SECONDS = 29.0
 REPOSITORY = Path(__file__).parents[3]
@@ -96,6 +97,7 @@ def test_cold_start_loads_no_framework():
         ({"UPLOAD_BUCKET": ""}, "UPLOAD_BUCKET"),
         ({"PREDICTIONS_TABLE": ""}, "PREDICTIONS_TABLE"),
         ({"REQUESTS_TABLE": ""}, "REQUESTS_TABLE"),
+        ({"OUTSIDE_INTENDED_POPULATION": "ignore"}, "OUTSIDE_INTENDED_POPULATION has to be refuse or flag"),
         ({"KEEP_DAYS": "x"}, "KEEP_DAYS"),
         ({"MAX_UPLOAD_BYTES": "-1"}, "MAX_UPLOAD_BYTES"),
         ({"MAX_IMAGE_BYTES": ""}, "MAX_IMAGE_BYTES"),

@@ -249,11 +249,24 @@ def test_a_drop_waits_for_the_key(page: Page, api: Api, files: list[Path]) -> No
     expect(page.locator("#identity")).to_contain_text(files[0].name)
 
 
+def test_what_is_guaranteed_of_an_answer_is_said_and_so_is_that_nothing_is(
+    page: Page, api: Api, files: list[Path]
+) -> None:
+    api.members = {"guarantee": {"predictive_value": 0.95, "confidence": 0.95, "prevalence": 0.474}}
+    ask(page, files[0])
+    expect(page.locator("#guarantee")).to_contain_text("At least 95 % of such answers are right (95 % confidence)")
+    expect(page.locator("#guarantee")).to_contain_text("where 47.4 % of the patients have pneumonia")
+    api.members = {"guarantee": None}
+    ask(page, files[1])
+    expect(page.locator("#guarantee")).to_have_text("Nothing is guaranteed about how many answers PNEUMONIA are right.")
+
+
 def test_indeterminate_is_an_answer_of_its_own(page: Page, api: Api, files: list[Path]) -> None:
     api.members = {"probability": 0.45, "label": "NORMAL", "indeterminate": True}
     ask(page, files[0])
 
     expect(page.locator("#sentence")).to_contain_text("Indeterminate")
+    expect(page.locator("#guarantee")).to_be_empty()
     expect(page.locator("#history td").nth(3)).to_have_text("INDETERMINATE")
     for place in ("#sentence", "#history"):
         expect(page.locator(place)).not_to_contain_text("NORMAL")

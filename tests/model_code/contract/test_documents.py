@@ -21,7 +21,7 @@ MODEL = {"package_arn": "arn", "threshold": 0.5, "indeterminate": {"low": 0.4, "
 
 @pytest.mark.parametrize("read", READERS)
 def test_a_later_number_and_what_is_no_document_are_refused(read):
-    with pytest.raises(DocumentError, match=r"is of schema 99, where 1 is the latest understood: deploy again\.$"):
+    with pytest.raises(DocumentError, match=r"is of schema 99, where \d is the latest understood: deploy again\.$"):
         read({"schema": 99})
     with pytest.raises(DocumentError, match="is no JSON object"):
         read([])
@@ -46,9 +46,27 @@ def test_an_answer_of_before_monitoring_has_no_features():
 
 
 def test_a_reference_whose_number_was_its_version_is_read():
-    assert read_reference({"version": 1, "threshold": 0.4}) == {"schema": 1, "threshold": 0.4}
+    found = read_reference({"version": 1, "threshold": 0.4})
+    assert found == {"schema": documents.REFERENCE, "threshold": 0.4, "guarantee": None}
     with pytest.raises(DocumentError, match="of version 2, where 1 is understood"):
         read_reference({"version": 2})
+
+
+def test_what_was_written_before_there_were_guarantees_guarantees_nothing():
+    for read in (read_metadata, read_evaluation, read_reference):
+        assert read({"schema": 1, "threshold": 0.4})["guarantee"] is None
+    assert read_answer({"schema": 1, "predictions": [], "model": MODEL})["model"]["guarantee"] is None
+
+
+def test_a_model_of_before_populations_were_told_is_meant_for_anybody_whose_images_are_like_its_own():
+    for read in (read_metadata, read_evaluation):
+        assert read({"schema": 2, "threshold": 0.4})["population"] is None
+    assert read_answer({"schema": 2, "predictions": [], "model": MODEL})["model"]["population"] is None
+
+
+def test_a_guarantee_is_kept_as_it_stands():
+    guarantee = {"confidence": 0.95, "prevalence": 0.4, "patients": 200, "negative_predictive_value": 0.95}
+    assert read_metadata({"schema": 2, "guarantee": guarantee})["guarantee"] == guarantee
 
 
 def test_a_dataset_card_of_before_masks_were_told_apart_counts_none():

@@ -11,7 +11,7 @@ from sklearn import metrics as reference
 
 from model_code.evaluation import assessment
 from model_code.statistics.calibration import fit_temperature, probability
-from tests.model_code.evaluated import made_evaluation, made_metadata, made_scores, made_weights
+from tests.model_code.evaluated import made_evaluation, made_guarantee, made_metadata, made_scores, made_weights
 
 
 def document(scores, **metadata):
@@ -156,6 +156,36 @@ def test_the_band_takes_images_out_of_the_decisions(scores, found):
 def test_a_band_that_takes_in_all_images_leaves_no_decision(scores):
     band = document(scores, indeterminate={"low": 0.0, "high": 1.1})["indeterminate"]
     assert (band["coverage"]["value"], band["true_positive_rate"], band["true_negative_rate"]) == (1.0, None, None)
+
+
+def test_the_guarantee_is_held_against_the_test_images_at_its_own_prevalence(scores, found):
+    """By Bayes from the shares of each label below the band."""
+    normal = scores.probabilities < 0.45
+    right, wrong = 0.6 * normal[scores.labels == 0].mean(), 0.4 * normal[scores.labels == 1].mean()
+    test = found["guarantee"]["test"]
+    assert set(test) == {"negative_predictive_value"}, "nothing is guaranteed of the other answer"
+    assert test["negative_predictive_value"]["value"] == pytest.approx(right / (right + wrong))
+    assert test["negative_predictive_value"]["images"] == normal.sum()
+    assert found["guarantee"]["sentence"] == made_guarantee()["sentence"]
+
+
+def test_a_guarantee_is_contradicted_where_the_whole_interval_lies_below_it(scores):
+    for promised, contradicted in ((0.5, False), (0.999, True)):
+        test = document(scores, guarantee=made_guarantee(negative_predictive_value=promised))["guarantee"]["test"]
+        high = test["negative_predictive_value"]["confidence_interval"][1]
+        assert test["negative_predictive_value"]["contradicted"] == (high < promised) == contradicted
+
+
+def test_a_guarantee_of_answers_that_no_test_image_gets_is_not_contradicted(scores):
+    test = document(scores, indeterminate={"low": 0.0, "high": 1.0})["guarantee"]["test"]
+    assert (test["negative_predictive_value"]["images"], test["negative_predictive_value"]["contradicted"]) == (
+        0,
+        False,
+    )
+
+
+def test_an_earlier_model_guarantees_nothing(scores):
+    assert document(scores, guarantee=None)["guarantee"] is None
 
 
 @pytest.mark.parametrize("calls_pneumonia", [0.0, 1.0])

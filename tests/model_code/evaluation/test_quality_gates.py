@@ -5,12 +5,22 @@ from __future__ import annotations
 import pytest
 
 from model_code.contract.job import MESSAGE_LIMIT
-from model_code.evaluation import comparison, engine_parity, quality_gates
+from model_code.evaluation import comparison, engine_parity, quality_gates, worst_subgroup
 from tests.model_code.evaluated import LIMITS, PACKAGE, made_evaluation, made_scores
 
+WORST = {
+    "title": "sex female",
+    "pneumonia_images": 45,
+    "judged": ["sex female", "sex male"],
+    "sensitivity_bound": {"value": 0.6, "sensitivity": 0.7333},
+}
 
-def document(auc=0.95, sensitivity=0.9, specificity=0.8, calibration=0.05, compared=None, *, beyond_chance=True):
+
+def document(
+    auc=0.95, sensitivity=0.9, specificity=0.8, calibration=0.05, compared=None, *, beyond_chance=True, worst=WORST
+):
     return {
+        "worst_subgroup": worst,
         "binary_classification_metrics": {
             "auc": {"value": auc},
             "true_positive_rate": {"value": sensitivity},
@@ -55,6 +65,11 @@ def test_gates_pass_at_their_limits():
             "Calibration error 0.200 is above the limit 0.1: on average its probabilities are 20.0 percentage points "
             "off.",
         ),
+        (
+            {"worst": {**WORST, "sensitivity_bound": {"value": 0.412, "sensitivity": 0.5556}}},
+            "Sensitivity of the worst subgroup 0.412 is below the limit 0.5: lower end for sex female, 45 PNEUMONIA "
+            "images.",
+        ),
     ],
 )
 def test_each_failed_gate_is_a_sentence_with_value_limit_and_meaning(changes, sentence):
@@ -67,6 +82,22 @@ def test_a_calibration_error_that_chance_explains_passes_and_is_shown():
     found = quality_gates.check(document(calibration=0.2, beyond_chance=False), LIMITS)
     assert found["passed"]
     assert "Calibration error 0.200 (at most 0.1 or no more than chance makes it)" in found["message"]
+
+
+def test_the_worst_subgroup_is_named_where_the_gate_passes():
+    assert (
+        "Sensitivity of the worst subgroup 0.600 (sex female) (at least 0.5)"
+        in (quality_gates.check(document(), LIMITS)["message"])
+    )
+
+
+def test_where_no_subgroup_could_be_judged_the_gate_passes_and_says_so():
+    found = quality_gates.check(document(worst=worst_subgroup.find([])), quality_gates.Limits(0, 0, 0, 1, 1))
+    check = next(one for one in found["checks"] if "subgroup" in one["title"])
+    assert (check["passed"], check["value"], check["shown"]) == (True, None, "not judged")
+    assert found["message"].endswith(
+        " No subgroup was judged, because none of the 0 has 30 PNEUMONIA images of 20 patients in the test split."
+    )
 
 
 def test_a_value_just_below_its_limit_does_not_read_like_the_limit():
@@ -82,16 +113,18 @@ def test_each_of_several_failed_gates_has_its_sentence():
 
 
 def test_a_model_worse_than_the_serving_one_fails_with_the_comparisons_sentence():
-    evaluation = made_evaluation(made_scores(separation=1.0), quality_gates.Limits(0, 0, 0, 1), serving=made_scores())
+    evaluation = made_evaluation(
+        made_scores(separation=1.0), quality_gates.Limits(0, 0, 0, 1, 0), serving=made_scores()
+    )
     assert evaluation["comparison"]["significantly_worse"] == 1
     assert not evaluation["gates"]["passed"]
     assert evaluation["gates"]["message"] == evaluation["comparison"]["sentence"]
-    assert [check["passed"] for check in evaluation["gates"]["checks"]] == [True, True, True, True, False]
+    assert [check["passed"] for check in evaluation["gates"]["checks"]] == [True, True, True, True, True, False]
 
 
 def test_where_the_comparison_is_only_reported_a_worse_model_passes():
     scores, serving = made_scores(separation=1.0), made_scores()
-    evaluation = made_evaluation(scores, quality_gates.Limits(0, 0, 0, 1), serving=serving, mode="report")
+    evaluation = made_evaluation(scores, quality_gates.Limits(0, 0, 0, 1, 0), serving=serving, mode="report")
     assert evaluation["gates"]["passed"]
     assert "AUROC against the serving model -" in evaluation["gates"]["message"]
     assert "(reported only)" in evaluation["gates"]["message"]
@@ -106,6 +139,6 @@ def test_a_serving_model_that_could_not_be_compared_is_named_so():
 
 def test_all_gates_failing_at_once_fits_a_jobs_message():
     scores, serving = made_scores(2000, separation=0.3), made_scores(2000)
-    evaluation = made_evaluation(scores, quality_gates.Limits(1, 1, 1, 0), serving=serving)
+    evaluation = made_evaluation(scores, quality_gates.Limits(1, 1, 1, 0, 1), serving=serving)
     assert not any(check["passed"] for check in evaluation["gates"]["checks"])
     assert len(evaluation["gates"]["message"]) <= MESSAGE_LIMIT

@@ -20,7 +20,7 @@ from tests.model_code.conftest import SIZE
 from tests.model_code.evaluated import PACKAGE
 from tests.model_code.toy_model import write_archive
 
-LOOSE = "--min-auroc 0 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1"
+LOOSE = "--min-auroc 0 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1 --min-subgroup-sensitivity 0"
 FOLDERS = {"int8": "engine", "float16": "fallback"}
 
 
@@ -169,7 +169,9 @@ def test_what_is_scored_is_what_is_registered(engine, place, job_directory, tmp_
 
 def test_another_gate_gives_the_fallback_its_chance_too(engine, place, job_directory):
     """Near enough to the network, and on the other side of the threshold with half of the images."""
-    limits = "--min-auroc 0 --min-sensitivity 0 --min-specificity 0.5 --max-calibration-error 1"
+    limits = (
+        "--min-auroc 0 --min-sensitivity 0 --min-specificity 0.5 --max-calibration-error 1 --min-subgroup-sensitivity 0"
+    )
     place(int8=0.98 * EDGE, float16=0.001)
     threshold = 1 / (1 + np.exp(0.25 / 2))
     folder = job_directory / "processing" / "input" / "model"

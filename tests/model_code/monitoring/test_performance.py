@@ -15,6 +15,8 @@ def evaluated(value, images=300):
 
 REFERENCE = {
     "threshold": 0.5,
+    "indeterminate": {"low": 0.4, "high": 0.6},
+    "guarantee": None,
     "evaluation": {
         "sensitivity": evaluated(0.95),
         "specificity": evaluated(0.9),
@@ -86,3 +88,53 @@ def test_labels_that_contradict_the_calls_show_the_drop():
     assert not found["specificity"]["dropped"]
     assert found["calibration_error"]["value"] > found["calibration_error"]["by_chance"]["percentile_95"]
     assert sum(row["count"] for row in found["reliability"]) == 200
+
+
+GUARANTEEING = {
+    **REFERENCE,
+    "guarantee": {
+        "confidence": 0.95,
+        "prevalence": 0.5,
+        "patients": 300,
+        "negative_predictive_value": 0.95,
+        "positive_predictive_value": 0.9,
+        "sentence": "For patients like these …",
+    },
+}
+
+
+def test_a_guarantee_that_holds_just_so_is_called_broken_in_at_most_one_of_two_hundred():
+    rng = np.random.default_rng(8)
+    alarms = []
+    for _ in range(1500):
+        labels = (rng.random(150) >= 0.95).astype(float)
+        found = performance.guaranteed(labels, np.full(150, 0.1), GUARANTEEING)
+        alarms.append(found["negative_predictive_value"]["broken"])
+    # 1,500 draws of 0.005 are more than 0.011 in less than one of a hundred runs.
+    assert 0 < np.mean(alarms) < 0.011
+
+
+def test_where_only_the_prevalence_fell_the_share_at_the_guarantee_s_own_still_keeps_it():
+    """Sensitivity and specificity 0.95 on either side; pneumonia in one of ten, where it was in one of two."""
+    labels = np.repeat([1.0, 0.0], [100, 900])
+    probabilities = np.r_[np.full(95, 0.9), np.full(5, 0.1), np.full(45, 0.9), np.full(855, 0.1)]
+    found = performance.guaranteed(labels, probabilities, GUARANTEEING)
+    positive = found["positive_predictive_value"]
+    assert positive["broken"]
+    assert positive["value"] == pytest.approx(95 / 140)
+    assert positive["prevalence"] == pytest.approx(0.1)
+    assert positive["value_at_own_prevalence"] == pytest.approx(0.95)
+    assert not found["negative_predictive_value"]["broken"]
+
+
+def test_indeterminate_answers_and_fewer_than_ten_labels_say_nothing_about_a_guarantee():
+    assert performance.guaranteed(np.ones(100), np.full(100, 0.5), GUARANTEEING) == {}
+    assert performance.guaranteed(np.ones(9), np.full(9, 0.1), GUARANTEEING) == {}
+    assert performance.guaranteed(np.ones(100), np.full(100, 0.1), REFERENCE) == {}
+
+
+def test_a_broken_guarantee_is_a_drop():
+    labels = np.repeat([0.0, 1.0], [80, 20])
+    found = performance.judge(labels, np.full(100, 0.1), GUARANTEEING)
+    assert found["guaranteed"]["negative_predictive_value"]["broken"]
+    assert found["dropped"]

@@ -42,7 +42,7 @@ def page_of(evaluation, dataset_card, *, metadata=None, cases=True):
 
 @pytest.fixture(scope="module")
 def evaluation():
-    return made_evaluation(SCORES, quality_gates.Limits(0.999, 0, 0, 1), serving=made_scores(seed=3, separation=2.0))
+    return made_evaluation(SCORES, quality_gates.Limits(0.999, 0, 0, 1, 0), serving=made_scores(seed=3, separation=2.0))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def without_doubts(evaluation, card):
 
 
 def test_a_model_that_passes_without_doubts_is_said_to_be_fit(dataset_card):
-    shown = page_of(*without_doubts(made_evaluation(SCORES, quality_gates.Limits(0, 0, 0, 1)), dataset_card))
+    shown = page_of(*without_doubts(made_evaluation(SCORES, quality_gates.Limits(0, 0, 0, 1, 0)), dataset_card))
     assert '<p class="verdict passed"><strong>Fit for registration' in shown
     assert "No model is serving yet" in shown
     assert "Reasons not to approve" not in shown
@@ -104,7 +104,7 @@ SHORTCUT = {
 
 
 def test_gates_that_pass_over_a_shortcut_or_a_worse_calibration_are_no_green_light(dataset_card):
-    evaluation, card = without_doubts(made_evaluation(SCORES, quality_gates.Limits(0, 0, 0, 1)), dataset_card)
+    evaluation, card = without_doubts(made_evaluation(SCORES, quality_gates.Limits(0, 0, 0, 1, 0)), dataset_card)
     worse = {**evaluation["calibration"], "raw": {"expected_calibration_error": {"value": 0.001}}}
     worse["raw"] = {
         **evaluation["calibration"]["raw"],
@@ -120,6 +120,43 @@ def test_gates_that_pass_over_a_shortcut_or_a_worse_calibration_are_no_green_lig
         assert "verdict passed" not in opening
         assert sentence in opening
         assert f'href="#{section}"' in opening
+
+
+def test_what_is_guaranteed_is_shown_with_what_the_test_images_say_and_for_other_prevalences(page, evaluation):
+    section = page[page.index('id="undecided"') : page.index('id="guard"')]
+    guarantee = evaluation["guarantee"]
+    assert guarantee["sentence"] in section
+    assert f"{guarantee['test']['negative_predictive_value']['value']:.3f}" in section
+    assert "not contradicted" in section
+    # Odds of 9 at a prevalence of 0.4 are odds of 54 at 0.1.
+    assert f"<td>{54 / 55:.3f}</td>" in section
+    assert "Answers PNEUMONIA right" not in section, "nothing is guaranteed of that answer"
+
+
+def test_a_guarantee_that_the_test_images_contradict_is_a_reason_not_to_approve(dataset_card):
+    evaluation, card = without_doubts(made_evaluation(SCORES, quality_gates.Limits(0, 0, 0, 1, 0)), dataset_card)
+    shown = {**evaluation["guarantee"]["test"]["negative_predictive_value"], "contradicted": True}
+    guarantee = {**evaluation["guarantee"], "test": {"negative_predictive_value": shown}}
+    page = page_of({**evaluation, "guarantee": guarantee}, card)
+    opening = page[page.index("<header>") : page.index("</header>")]
+    assert "At least 90.0% of the answers NORMAL are guaranteed to be right, and on the test images" in opening
+    assert 'href="#undecided"' in opening
+
+
+def test_a_model_of_before_there_were_guarantees_is_said_to_have_none(dataset_card):
+    page = page_of({**made_evaluation(SCORES), "guarantee": None}, dataset_card)
+    assert "Nothing: the model was trained before there were guarantees." in page
+
+
+def test_the_worst_subgroup_is_named(page, evaluation, dataset_card):
+    assert "The gate about subgroups judged nothing: no subgroup was judged, because none of the 4 has" in page
+    worst = {"title": "virus", "pneumonia_images": 45, "judged": ["bacteria", "virus"]}
+    worst["sensitivity_bound"] = {"value": 0.612, "sensitivity": 0.7333}
+    named = page_of({**evaluation, "worst_subgroup": worst}, dataset_card)
+    assert (
+        "Of bacteria, virus, the worst is virus: of its 45 PNEUMONIA images 73.3% are called so, and the 95 % interval "
+        "begins at 0.612" in named
+    )
 
 
 def test_it_opens_with_execution_dates_and_commit(page):
@@ -153,7 +190,7 @@ def test_the_serving_models_figures_stand_beside_the_candidates(page, evaluation
 
 def test_a_worse_model_that_is_only_reported_says_why_it_passed(dataset_card):
     worse = made_evaluation(
-        made_scores(separation=0.5), quality_gates.Limits(0, 0, 0, 1), serving=SCORES, mode="report"
+        made_scores(separation=0.5), quality_gates.Limits(0, 0, 0, 1, 0), serving=SCORES, mode="report"
     )
     assert "started with ServingComparison report, so this does not fail the model" in page_of(worse, dataset_card)
 

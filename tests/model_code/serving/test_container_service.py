@@ -101,7 +101,12 @@ def slow(tmp_path: Path) -> Path:
     (beside / "__init__.py").touch()
     (beside / "engine.py").write_text(SLOW_ENGINE)
     metadata = {"engine": "slow", "labels": ["NORMAL", "PNEUMONIA"], "threshold": 0.4, "image_size": SIZE}
-    metadata |= {"indeterminate": {"low": 0.3, "high": 0.6}, "dataset": {"sha256": "ab" * 32}}
+    metadata |= {
+        "indeterminate": {"low": 0.3, "high": 0.6},
+        "guarantee": None,
+        "population": None,
+        "dataset": {"sha256": "ab" * 32},
+    }
     (tmp_path / "metadata.json").write_text(json.dumps(metadata))
     os.mkfifo(tmp_path / "gate")
     return tmp_path

@@ -18,6 +18,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tests.model_code.conftest import SIZE, drawn
+from tests.model_code.evaluated import made_guarantee
 from tests.model_code.serving.test_container_contract import (
     HOSTILE,
     IMAGES,
@@ -77,6 +78,8 @@ def test_the_answer_has_the_fields_of_every_other_model_and_names_its_engine(end
         "package_arn": "arn:aws:sagemaker:eu-west-1:1:model-package/cxr-dev/3",
         "threshold": 0.4,
         "indeterminate": {"low": 0.3, "high": 0.6},
+        "guarantee": made_guarantee(),
+        "population": None,
         "engine": "litert",
         "image_size": SIZE,
         "dataset_sha256": "ab" * 32,

@@ -18,6 +18,7 @@ import pytest
 from model_code.contract import images
 from model_code.serving import inference
 from tests.model_code.conftest import drawn
+from tests.model_code.evaluated import made_guarantee
 
 SOURCE = Path(inference.__file__)
 
@@ -32,6 +33,8 @@ def handlers(tmp_path, monkeypatch):
         "labels": ["NORMAL", "PNEUMONIA"],
         "threshold": 0.4,
         "indeterminate": {"low": 0.3, "high": 0.4},
+        "guarantee": made_guarantee(),
+        "population": None,
         "image_size": 32,
         "dataset": {"sha256": "ab" * 32},
     }
@@ -196,6 +199,8 @@ def test_the_answer_carries_label_model_and_threshold(handlers, asked):
         "package_arn": "arn:aws:sagemaker:eu-west-1:1:model-package/cxr-dev/3",
         "threshold": 0.4,
         "indeterminate": {"low": 0.3, "high": 0.4},
+        "guarantee": made_guarantee(),
+        "population": None,
         "engine": "tensorflow",
         "image_size": 32,
         "dataset_sha256": "ab" * 32,

@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from model_code.statistics.calibration import (
-    TAIL_SHARE,
-    choose_threshold,
-    fit_temperature,
-    indeterminate_band,
-    probability,
-)
+from model_code.statistics.calibration import choose_threshold, fit_temperature, probability
 from model_code.statistics.metrics import expected_calibration_error
 
 
@@ -108,25 +102,3 @@ def test_logits_without_a_spread_have_a_threshold(logits):
 
 def test_probability_does_not_overflow():
     assert probability(np.array([-2000.0, 0.0, 2000.0]), 1.0).tolist() == [0.0, 0.5, 1.0]
-
-
-def test_outside_the_indeterminate_band_few_images_of_each_label_are_on_the_wrong_side():
-    logits, labels = overconfident(2000, 4)
-    threshold = choose_threshold(logits, labels, 3.0)
-    low, high = indeterminate_band(logits, labels, 3.0, threshold)
-    probabilities = probability(logits, 3.0)
-    assert low < threshold < high
-    assert (probabilities[labels == 1] < low).mean() <= TAIL_SHARE
-    assert (probabilities[labels == 0] >= high).mean() <= TAIL_SHARE
-    # And it is no wider than that takes: one image more on either side would be one too many.
-    inside = (probabilities >= low) & (probabilities < high)
-    nearest_positive = probabilities[(labels == 1) & inside].min()
-    nearest_negative = probabilities[(labels == 0) & inside].max()
-    assert (probabilities[labels == 1] <= nearest_positive).mean() > TAIL_SHARE
-    assert (probabilities[labels == 0] >= nearest_negative).mean() > TAIL_SHARE
-
-
-def test_where_the_labels_separate_nothing_is_indeterminate():
-    logits, labels = np.array([-3.0, -2, -2.5, 2, 2.5, 3]), np.array([0.0, 0, 0, 1, 1, 1])
-    threshold = choose_threshold(logits, labels, 1.0)
-    assert indeterminate_band(logits, labels, 1.0, threshold) == (threshold, threshold)

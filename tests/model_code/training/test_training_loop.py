@@ -80,9 +80,8 @@ def training(classifier: Tiny, images: TrainingImages, *, score: Any = None, **o
     def own() -> training_loop.Validation:
         data = list(dataclasses.replace(images, augmentation=Augmentation(0, 0, 0, 0, 0)).in_order(0, 8))
         logits = np.concatenate([classifier.network(batch[0], training=False).numpy()[:, 0] for batch in data])
-        return training_loop.Validation(
-            logits.astype(float), np.concatenate([batch[1].numpy()[:, 0] for batch in data])
-        )
+        labels = np.concatenate([batch[1].numpy()[:, 0] for batch in data])
+        return training_loop.Validation(logits.astype(float), labels, np.arange(len(labels)))
 
     arguments = {"count": COUNT, "phases": PHASES, "recipe": RECIPE} | options
     return training_loop.Training(classifier, images, score=score or own, **arguments)
@@ -90,7 +89,7 @@ def training(classifier: Tiny, images: TrainingImages, *, score: Any = None, **o
 
 def validation(auc_like: float) -> training_loop.Validation:
     """Validation scores with an AUROC of 1, 0.5 or 0."""
-    return training_loop.Validation(np.array([0.5, auc_like]), np.array([0.0, 1.0]))
+    return training_loop.Validation(np.array([0.5, auc_like]), np.array([0.0, 1.0]), np.arange(2))
 
 
 def test_the_learning_rate_warms_up_to_its_greatest_value_and_decays():
@@ -140,7 +139,7 @@ def test_a_phase_ends_early_and_the_next_begins_from_the_best_weights(images):
 
 
 def test_validation_loss_is_the_cross_entropy():
-    found = training_loop.Validation(np.array([-1.0, 2.0, 0.5]), np.array([0.0, 1.0, 0.0]))
+    found = training_loop.Validation(np.array([-1.0, 2.0, 0.5]), np.array([0.0, 1.0, 0.0]), np.arange(3))
     expected = keras.losses.BinaryCrossentropy(from_logits=True)(found.labels, found.logits)
     assert found.loss == pytest.approx(float(expected), rel=1e-5)
 

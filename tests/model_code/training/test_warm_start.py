@@ -12,8 +12,10 @@ from botocore.exceptions import ClientError
 from model_code.contract.job import JobError
 from model_code.export import saved_model
 from model_code.network import classifier as model
+from model_code.statistics.indeterminate import Band
 from model_code.training import warm_start
 from tests.model_code.conftest import SIZE
+from tests.model_code.evaluated import made_guarantee
 from tests.model_code.network.test_pretrained_weights import OPTIONS, Bucket, assert_same
 
 ARN = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/chest-xray/3"
@@ -30,7 +32,7 @@ def trained(dataset_card, tmp_path_factory):
         card=dataset_card,
         threshold=0.5,
         temperature=1.0,
-        indeterminate=(0.4, 0.6),
+        band=Band(0.4, 0.6, made_guarantee()),
         guard={"active": False},
         backbone="MobileNetV3Small",
         backbone_weights="none",

@@ -273,8 +273,15 @@ def test_what_a_batch_cannot_take_is_said_and_what_has_no_suffix_is_taken(s3: An
     assert items[0].content_type == "image/jpeg"
 
 
+def test_the_table_has_what_is_guaranteed_of_an_answer() -> None:
+    guarantee = {"positive_predictive_value": 0.9, "confidence": 0.95, "prevalence": 0.4}
+    answer = {**ANSWER, "model": {**ANSWER["model"], "guarantee": guarantee}}  # type: ignore[dict-item]
+    (row,) = csv.DictReader(batch.table([batch.Score("a.jpeg", answer)]).splitlines())
+    assert row["guaranteed"] == "0.9"
+
+
 def test_an_indeterminate_answer_is_neither_label_in_the_table() -> None:
     prediction = {**ANSWER["predictions"][0], "indeterminate": True}  # type: ignore[dict-item]
     (row,) = csv.DictReader(batch.table([batch.Score("a.jpeg", {**ANSWER, "predictions": [prediction]})]).splitlines())
-    assert (row["label"], row["indeterminate"]) == ("INDETERMINATE", "true")
+    assert (row["label"], row["indeterminate"], row["guaranteed"]) == ("INDETERMINATE", "true", "")
     assert "PNEUMONIA" not in row.values()

@@ -85,6 +85,7 @@ class Api:
                 "probability": probability,
                 "label": "PNEUMONIA" if probability >= 0.4 else "NORMAL",
                 "indeterminate": 0.3 < probability < 0.5,
+                "guarantee": {"predictive_value": 0.9} if probability >= 0.9 else None,
                 "threshold": 0.4,
                 "model": {"package_arn": f"{GROUP_ARN}/3", "version": 3},
                 "notice": "For research use only.",
@@ -239,9 +240,11 @@ def test_a_file_that_fails_is_named_and_the_others_go_on(cxr: Callable[..., Resu
         "probability": 0.93,
         "label": "PNEUMONIA",
         "indeterminate": False,
+        "guaranteed": 0.9,
         "threshold": 0.4,
         "model_version": 3,
         "model_package_arn": f"{GROUP_ARN}/3",
+        "outside_intended_population": [],
         "modality": None,
         "body_part": None,
     }
@@ -406,6 +409,22 @@ def test_what_a_dicom_file_says_of_its_body_part_reaches_a_person(
     _can_ask(cloud)
     row = next(csv.DictReader(io.StringIO(cxr("predict", "--csv", str(file)).stdout)))
     assert (row["modality"], row["body_part"]) == ("DX", body_part)
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_patient_that_the_model_is_not_meant_for_reaches_a_person(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    cloud, api, cxr = (request.getfixturevalue(name) for name in ("cloud", "api", "cxr"))
+    file = _dicom(tmp_path / "scan", 99)
+    status, headers, document = api.answer(bytes([99]))
+    document["outside_intended_population"] = ["age"]
+    api.queued += [(status, headers, document)] * 2
+
+    assert cxr("predict", str(file)).stdout.strip().endswith("  (the model is not meant for this age)")
+    _can_ask(cloud)
+    row = next(csv.DictReader(io.StringIO(cxr("predict", "--csv", str(file)).stdout)))
+    assert row["outside_intended_population"] == "age"
 
 
 @pytest.mark.usefixtures("deployed")

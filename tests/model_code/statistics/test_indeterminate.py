@@ -1,0 +1,195 @@
+"""What is guaranteed of answers holds as often as it says, is withheld from few patients, and says for whom it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom, norm
+
+from model_code.statistics.calibration import probability
+from model_code.statistics.indeterminate import (
+    CONFIDENCE,
+    PREDICTIVE_VALUES,
+    TAIL_SHARE,
+    at_prevalence,
+    carried,
+    decide,
+    fewest,
+    predictive_values,
+)
+
+RISK = 0.025
+
+
+def drawn(patients, area, seed):
+    """Labels of patients, half of them ill, and the logits of a calibrated model with this AUROC."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random(patients) < 0.5).astype(float)
+    distance = np.sqrt(2) * norm.ppf(area)
+    return labels, distance * (labels * distance + rng.normal(size=patients) - distance / 2)
+
+
+def band_of(labels, logits, value=0.95, patients=None):
+    """With the threshold 0.5, which is Youden's for these models."""
+    return decide(
+        probability(logits, 1.0),
+        labels,
+        np.arange(len(labels)) if patients is None else patients,
+        threshold=0.5,
+        negative_value=value,
+        positive_value=value,
+    )
+
+
+@pytest.mark.parametrize(("value", "patients"), [(0.95, 72), (0.98, 183), (0.9, 36)])
+def test_the_fewest_answers_that_show_a_value_are_as_many_without_an_error(value, patients):
+    """0.95 ** 72 is the first power below 0.025."""
+    assert fewest(value) == patients
+    assert carried(np.zeros(patients - 1, dtype=bool), value, RISK) == 0
+    assert carried(np.zeros(patients, dtype=bool), value, RISK) == patients
+
+
+def test_each_error_costs_what_the_exact_bound_says():
+    """With one error 110 answers show 95 %, and 109 do not."""
+    wrong = np.zeros(109, dtype=bool)
+    wrong[90] = True
+    assert carried(wrong, 0.95, RISK) == 72
+    assert carried(np.append(wrong, False), 0.95, RISK) == 110
+    assert binom.cdf(1, 110, 0.05) <= RISK < binom.cdf(1, 109, 0.05)
+
+
+@pytest.mark.parametrize("patients", [100, 300, 1200])
+def test_answers_that_are_just_not_good_enough_are_taken_for_it_as_seldom_as_is_said(patients):
+    rng = np.random.default_rng(patients)
+    mistaken = np.mean([carried(rng.random(patients) < 0.05, 0.95, RISK) > 0 for _ in range(2000)])
+    # 2,000 draws of 0.025 lie above 0.034 in less than one of a hundred runs.
+    assert mistaken < 0.034
+
+
+def test_a_wrong_label_among_the_most_certain_does_not_spoil_a_large_split():
+    """One sequence of tests ends at it, the other begins behind it."""
+    wrong = np.zeros(1200, dtype=bool)
+    wrong[3] = True
+    assert carried(wrong, 0.95, RISK) > 1100
+    assert carried(wrong[:300], 0.95, RISK) == 0
+
+
+def test_at_most_one_site_of_twenty_does_not_reach_what_it_guarantees():
+    """Each site's true values are computed, not sampled: a normal and an ill population at the same distance."""
+    area = 0.97
+    distance = np.sqrt(2) * norm.ppf(area)
+    missed = guaranteed = 0
+    for seed in range(120):
+        labels, logits = drawn(400, area, seed)
+        band = band_of(labels, logits)
+        failed = False
+        for label, (name, end) in enumerate(zip(PREDICTIVE_VALUES, (band.low, band.high), strict=True)):
+            if band.guarantee[name] is None:
+                continue
+            place = np.log(end / (1 - end)) / distance
+            sides = norm.cdf(place, [-distance / 2, distance / 2])
+            sides = sides if label == 0 else 1 - sides
+            guaranteed += 1
+            failed |= sides[label] / sides.sum() < 0.95
+        missed += failed
+    assert guaranteed > 120
+    # 120 draws of 0.05 are more than 12 in less than one of a hundred runs.
+    assert missed <= 12
+
+
+def test_where_the_threshold_itself_is_good_enough_the_band_does_not_reach_to_that_side():
+    labels, logits = drawn(1000, 0.999, 1)
+    band = band_of(labels, logits, value=0.9)
+    assert band.low == band.high
+    assert [band.guarantee[name] for name in PREDICTIVE_VALUES] == [0.9, 0.9]
+    assert (
+        "at least 90 % of the answers NORMAL are right and at least 90 % of the answers PNEUMONIA are right"
+        in (band.guarantee["sentence"])
+    )
+
+
+def test_a_guarantee_says_for_whom_it_is():
+    labels, logits = drawn(1000, 0.98, 2)
+    guarantee = band_of(labels, logits).guarantee
+    assert guarantee["confidence"] == CONFIDENCE
+    assert (guarantee["patients"], guarantee["prevalence"]) == (1000, labels.mean())
+    assert f"of whom {labels.mean():.1%} have pneumonia" in guarantee["sentence"]
+
+
+def test_few_patients_carry_no_guarantee_and_the_sentence_says_how_many_would():
+    labels, logits = drawn(60, 0.999, 3)
+    guarantee = band_of(labels, logits).guarantee
+    assert [guarantee[name] for name in PREDICTIVE_VALUES] == [None, None]
+    assert guarantee["sentence"].startswith(
+        "Nothing is guaranteed of the answer NORMAL: 95 % take at least 72 patients"
+    )
+    assert "nothing is guaranteed of the answer PNEUMONIA" in guarantee["sentence"]
+
+
+def test_images_of_one_patient_count_once():
+    labels, logits = drawn(60, 0.999, 3)
+    many = band_of(np.tile(labels, 5), np.tile(logits, 5), patients=np.tile(np.arange(60), 5)).guarantee
+    assert many["patients"] == 60
+    assert [many[name] for name in PREDICTIVE_VALUES] == [None, None]
+    assert band_of(np.tile(labels, 5), np.tile(logits, 5)).guarantee["negative_predictive_value"] == 0.95
+
+
+def test_of_equal_scores_the_wrong_ones_come_first():
+    """80 equal scores with four wrong labels do not carry 95 %, in whatever order they lie."""
+    labels = np.r_[np.zeros(76), np.ones(4), np.ones(80)]
+    band = decide(
+        np.r_[np.full(80, 0.1), np.full(80, 0.9)],
+        labels,
+        np.arange(160),
+        threshold=0.5,
+        negative_value=0.95,
+        positive_value=0.95,
+    )
+    assert band.guarantee["negative_predictive_value"] is None
+    assert band.guarantee["positive_predictive_value"] == 0.95
+
+
+@pytest.mark.parametrize("images", [16, 49, 125, 400])
+def test_without_a_guarantee_a_new_image_lies_beyond_the_band_as_seldom_as_the_images_allow(images):
+    """The k-th of n is exceeded with probability k / (n + 1), which is at most 2 % from 49 images on."""
+    rng = np.random.default_rng(images)
+    beyond = []
+    for _ in range(1500):
+        ill, normal = rng.normal(1, 1, images), rng.normal(-1, 1, images)
+        band = decide(
+            probability(np.r_[ill, normal], 1.0),
+            np.repeat([1.0, 0.0], images),
+            np.arange(2 * images),
+            threshold=0.5,
+            negative_value=0.999,
+            positive_value=0.999,
+        )
+        assert band.guarantee["negative_predictive_value"] is None
+        beyond.append(norm.cdf(np.log(band.low / (1 - band.low)) - 1))
+    expected = max(1, int(TAIL_SHARE * (images + 1))) / (images + 1)
+    assert np.mean(beyond) == pytest.approx(expected, rel=0.1)
+    assert images < 49 or expected <= TAIL_SHARE
+
+
+def test_six_images_that_separate_leave_nothing_indeterminate():
+    band = band_of(np.array([0.0, 0, 0, 1, 1, 1]), np.array([-3.0, -2, -2.5, 2, 2.5, 3]))
+    assert band.low == band.high
+
+
+def test_another_prevalence_changes_a_predictive_value_by_bayes():
+    """Of 10,000 patients answered with sensitivity 0.8 and specificity 0.9."""
+
+    def share(prevalence, label):
+        right = prevalence * 0.8 if label == 1 else (1 - prevalence) * 0.9
+        wrong = (1 - prevalence) * 0.1 if label == 1 else prevalence * 0.2
+        return right / (right + wrong)
+
+    for label in (0, 1):
+        assert at_prevalence(share(0.5, label), 0.5, 0.1, label=label) == pytest.approx(share(0.1, label))
+    assert at_prevalence(0.95, 0.5, 0.1, label=0) > 0.95 > at_prevalence(0.95, 0.5, 0.1, label=1)
+
+    labels = np.r_[np.ones(100), np.zeros(100)]
+    called = np.r_[np.repeat([True, False], [80, 20]), np.repeat([True, False], [10, 90])]
+    for label, answered in enumerate((~called, called)):
+        found = predictive_values(labels, answered, np.ones((1, 200)), prevalence=0.1, label=label)
+        assert found[0] == pytest.approx(share(0.1, label))
