@@ -146,9 +146,9 @@ class TestBombs:
         assert refused(data, limits).entry == "data/train/PNEUMONIA/b.jpeg"
 
     def test_ratio_of_a_real_bomb(self, make_zip):
-        data = make_zip({**GOOD, "data/bomb.bin": b"\0" * (5 * MIB)}, compression=zipfile.ZIP_DEFLATED)
+        data = make_zip({**GOOD, "data/bomb.txt": b"\0" * (5 * MIB)}, compression=zipfile.ZIP_DEFLATED)
         refusal = refused(data)
-        assert (refusal.reason, refusal.entry) == (Reason.ZIP_BOMB_RATIO, "data/bomb.bin")
+        assert (refusal.reason, refusal.entry) == (Reason.ZIP_BOMB_RATIO, "data/bomb.txt")
 
     def test_crafted_sizes(self, make_zip):
         """Sizes written into the header by hand, 4 GB from 102 bytes, are refused without unpacking anything."""
