@@ -44,6 +44,7 @@ def test_what_excel_and_programs_write_is_one_table(content):
         (b"file,label\n1.dcm,1\n,0\n", "Line 3 of the table labels.csv has nothing in the column file"),
         (b"file,label,split\n1.dcm,1,later\n", "Line 2 .* has a split that is none of train, val and test"),
         (b"file,label,label\n1.dcm,1,0\n", "has two columns label"),
+        (b"P-1234,P-1234,1\nP-1235,P-1235,0\n", "has two columns of one name"),
         (b"file,note,label\n1.dcm,no cough, normal heart,1\n2.dcm,,0\n", "Line 2 .* has more cells than"),
         (b"file,label\n1.dcm,Pneumonia?\n2.dcm,pneumonia: 0\n", "has no row of NORMAL or PNEUMONIA"),
         (b"file,label\n1.dcm,COVID\n", "has no row of NORMAL or PNEUMONIA"),
@@ -92,6 +93,32 @@ def test_a_file_of_two_patients_is_of_nobody():
     table = label_table.read("labels.csv", b"file,label,patient\n1.png,0,p1\n1.png,0,P1\n2.png,1,p1\n2.png,1,p2\n")
     matches = table_matches.match(table, {"1.png": Place(), "2.png": Place()}, {})
     assert (list(matches.rows), matches.two_labels) == (["1.png"], ["2.png"])
+
+
+def test_a_folder_and_a_row_may_not_name_two_splits():
+    table = label_table.read("labels.csv", b"file,label,split\n1.png,0,train\n2.png,1,test\n3.png,1,\n3.png,1,val\n")
+    folders = {"1.png": "train", "2.png": "train", "3.png": None}
+    matches = table_matches.match(table, {path: Place("", split) for path, split in folders.items()}, {})
+    assert (list(matches.rows), matches.two_splits) == (["1.png"], ["2.png", "3.png"])
+    with pytest.raises(
+        TableError, match=r"2 of 3 images have two splits, that of their folder counted .*: 2\.png, 3\.png"
+    ):
+        table_matches.refuse_mismatched(table, matches, {})
+
+
+def test_only_images_without_a_split_of_the_table_are_split_by_their_folders():
+    table = label_table.read("labels.csv", b"file,label,split\n1.png,0,train\n2.png,1,\n")
+    matches = table_matches.match(table, dict.fromkeys(("1.png", "2.png"), Place()), {})
+    assert table_matches.without_split(table, matches) == ["2.png"]
+    rsna = label_table.read("stage_2_train_labels.csv", b"patientId,Target\na,1\n")
+    found = table_matches.match(rsna, {"stage_2_train_images/a.dcm": Place()}, {})
+    assert table_matches.without_split(rsna, found) == []
+
+
+def test_a_table_is_called_as_the_archive_calls_it():
+    with pytest.raises(TableError) as refusal:
+        label_table.read("JOHN DOE/labels.csv", b"file,label\n", "labels.csv")
+    assert str(refusal.value) == "The table labels.csv has a header and no rows."
 
 
 def test_cells_in_quotes_after_a_space_are_read():
