@@ -110,7 +110,10 @@ def shown(name: str, limit: int = 200) -> str:
 
 
 def may_be_dicom(name: str) -> bool:
-    """Whether a file may be DICOM, as far as its name says: it ends neither as an image nor as anything well known."""
+    """Whether a file may be DICOM, as far as its name says: it ends neither as an image nor as anything well known.
+
+    Names of instances end in a number of their UID, in whatever an export calls them, or have no dot at all.
+    """
     file = parts(name)[-1:]
     return _suffix(name) not in IMAGE_SUFFIXES | _OTHER_SUFFIXES and not _OTHER_FILES & {one.lower() for one in file}
 
@@ -176,8 +179,7 @@ def _is_picture(lowered: str, dicom: bool | None) -> bool | None:
         return False
     if dicom or dot + suffix in IMAGE_SUFFIXES | DICOM_SUFFIXES:
         return True
-    # Names of instances end in a number of their UID, or have no dot at all.
-    return None if dicom is None and (not dot or suffix.isdecimal()) else False
+    return None if dicom is None and may_be_dicom(lowered) else False
 
 
 @lru_cache(maxsize=8192)

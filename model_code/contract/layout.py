@@ -178,7 +178,7 @@ class Layout:
         if entry.kind not in {Kind.LITTER, Kind.FOLDER}:
             self._add_place(parts(name)[:-1])
             # By the name alone too, whatever the content: who knows names only would else decide otherwise.
-            self.holds_dicom |= bool(dicom) or may_be_dicom(name)
+            self.holds_dicom = self.holds_dicom or bool(dicom) or may_be_dicom(name)
         self._pictures += entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM, Kind.UNLABELLED}
         if entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM} and entry.label:
             self._add_radiograph(entry, folders, here)
@@ -187,7 +187,8 @@ class Layout:
             self._stray = self._stray or here
         elif entry.kind is Kind.LITTER:
             self.litter += 1
-        elif entry.kind is Kind.PERHAPS_DICOM:
+        elif entry.kind in {Kind.PERHAPS_DICOM, Kind.NOT_AN_IMAGE} and may_be_dicom(name):
+            # Whoever has seen that it is none says of it what those say who have not.
             self._unnamed += 1
         elif entry.kind is not Kind.FOLDER:
             is_dicom = dicom or name.lower().endswith(tuple(DICOM_SUFFIXES))
@@ -308,7 +309,7 @@ class Layout:
         elif self.masks:
             detail = f"{nothing}, only {_several(self.masks, 'segmentation mask')}."
         elif stray is None:
-            others = "nothing but files without a suffix" if self._unnamed else "no file at all"
+            others = "nothing but files whose names do not say what they are" if self._unnamed else "no file at all"
             detail = f"{nothing}; there is {others}."
         elif stray.lower().endswith(_ARCHIVE_SUFFIXES):
             detail = f"{nothing}; there is another archive inside, {shown(stray)}."

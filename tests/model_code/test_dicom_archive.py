@@ -114,7 +114,7 @@ def test_images_of_one_patient_id_are_one_patient_whatever_their_names(job_direc
 
 
 def test_nobody_is_named_in_anything_that_leaves_the_jobs(job_directory, place_archive, capfd):
-    files = members()
+    files = members(40)
     number = len(files) + 1
     for label in LABELS:  # names of patients in paths, of files that are used, dropped and damaged
         files[f"{label}/SECRET^NOBODY/1.dcm"] = dicom(7000 + number, PatientName="SECRET^NOBODY")
@@ -142,11 +142,12 @@ def test_nobody_is_named_in_anything_that_leaves_the_jobs(job_directory, place_a
         for path in left:
             assert secret.lower().encode() not in path.read_bytes().lower(), path
     dropped = {one["reason"]: one["files"] for one in card["dropped"]}
-    # The 62nd file of the archive: who has it can look it up.
-    assert dropped["not_a_frontal_chest_radiograph"][0].startswith("entry-62.dcm: The DICOM file says that this is a")
-    assert dropped["outside_label_folders"] == ["entry-71", "entry-72.png"]
+    # The 82nd file of the archive: who has it can look it up.
+    assert dropped["not_a_frontal_chest_radiograph"][0].startswith("entry-82.dcm: The DICOM file says that this is a")
+    assert dropped["outside_label_folders"] == ["entry-91", "entry-92.png"]
     # Kept files and lines of progress name nobody either; patients whom nothing names are called as their file is.
-    assert sum(one["images"] for one in card["splits"].values()) == 67
+    assert sum(one["images"] for one in card["splits"].values()) == 87
+    assert any(one.startswith("entry-96.png: it has 31 x 40 pixels") for one in dropped["undecodable"])
 
 
 def _damaged(archive: bytes, name: str) -> bytes:

@@ -102,6 +102,10 @@ ACCEPTED = {
         of_both("{}/1.png", "{}/1_mask.png", "{}/lung_mask_1.png", "{}/1-Mask.PNG", "{}/lungMask2.png", "{}/1_seg.png"),
         {(None, label): 1 for label in LABELS},
     ),
+    "a well-known file without a suffix beside them": (
+        [*of_both("{}/1.png"), "LICENSE", "NORMAL/readme"],
+        {(None, label): 1 for label in LABELS},
+    ),
     "DICOM beside the others": (
         of_both("train/{}/1.dcm", "train/{}/2.DICOM", "train/{}/3.png"),
         {("train", label): 3 for label in LABELS},
@@ -156,6 +160,7 @@ REFUSED = {
     "an archive in the archive": (["chest_xray.zip"], "no_layout"),
     "another format": (["NORMAL/1.tif", "PNEUMONIA/2.nii"], "no_layout"),
     "DICOM in other folders": (["study/1.dcm", "study/IM0002"], "no_layout"),
+    "only files that may be anything": (["a/scan.dat", "x/notes"], "no_layout"),
     "the index of a medium": (["NORMAL/DICOMDIR", "PNEUMONIA/DICOMDIR"], "no_layout"),
     "a table without images": (["labels.csv", "readme.txt"], "no_layout"),
     "a table that is not at the top": (["labels/labels.csv", "images/1.dcm"], "ambiguous_layout"),
@@ -252,7 +257,7 @@ OF_PATIENTS = [
     [*of_both("train/{}/1.jpg", "JOHN DOE holdout/{}/2.jpg"), "train/NORMAL/scan"],
     [*of_both("{}/1.jpg"), "NORMAL/DOE unseen/2.jpg", "NORMAL/DICOMDIR"],
     ["README.txt", "JOHN DOE/labels.csv", "JOHN DOE/1.ima"],
-    ["JOHN DOE/labels.csv", "JOHN DOE/scan.dat"],
+    ["JOHN DOE/labels.csv", "JOHN DOE/DICOMDIR"],
 ]
 
 
