@@ -144,7 +144,9 @@ class Layout:
     @property
     def table_called(self) -> str:
         """What the table is called in messages: without its folders where they are not to be named."""
-        return parts(self.table or "")[-1] if self.table and self.withheld else self.table or ""
+        if self.table is None:
+            return ""
+        return parts(self.table)[-1] if self.withheld else self.table
 
     @property
     def withheld(self) -> bool:

@@ -9,8 +9,7 @@ around the folders of classes, or where it is around those of both: no patient's
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from model_code.contract import layout_words as spoken
@@ -98,18 +97,19 @@ class SplitFolders:
 
     def doubt(self) -> str | None:
         """Path of a folder that may be meant as a split; None where there is none, or it is around everything."""
-        return next((one.path for one in self._partly() if one.sure or self._borne_out(one)), None)
+        # A folder like `my_test_upload` around everything is no split.
+        partly = [one for one, images in self._perhaps.items() if images < self._images]
+        in_words: dict[frozenset[str], set[frozenset[str]]] = defaultdict(set)
+        beside: dict[str, set[frozenset[str]]] = defaultdict(set)
+        around = {one.meant for one in partly if one.around}
+        for one in partly:
+            in_words[one.others].add(one.meant)
+        for split, parent in self._certain:
+            beside[parent].add(frozenset({split}))
+            around.add(frozenset({split}))
 
-    def _partly(self) -> Iterator[PerhapsSplit]:
-        """A folder like `my_test_upload` around everything is no split."""
-        return (one for one, images in self._perhaps.items() if images < self._images)
+        def borne_out(one: PerhapsSplit) -> bool:
+            named = in_words[one.others] | beside[one.parent] | (around if one.around else set())
+            return (one.around and len(self._labels[one]) > 1) or any(not other & one.meant for other in named)
 
-    def _borne_out(self, one: PerhapsSplit) -> bool:
-        if one.around and len(self._labels[one]) > 1:
-            return True
-        if any({split} != one.meant and (one.around or parent == one.parent) for split, parent in self._certain):
-            return True
-        return any(
-            not other.meant & one.meant and (other.others == one.others or (one.around and other.around))
-            for other in self._partly()
-        )
+        return next((one.path for one in partly if one.sure or borne_out(one)), None)
