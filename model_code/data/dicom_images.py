@@ -10,7 +10,7 @@ import warnings
 
 from model_code.contract.table_matches import Identity
 from model_code.dicom import header, picture, radiograph, subject
-from model_code.dicom.body_part import OTHER
+from model_code.dicom.anatomy import OTHER
 from model_code.dicom.refusal import Refusal
 from model_code.dicom.subject import BEGINNING_BYTES, Subject
 

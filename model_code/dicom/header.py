@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydicom import config, dcmread
 from pydicom.tag import Tag
 
-from model_code.dicom import body_part, view_words
+from model_code.dicom import anatomy, view_words
 from model_code.dicom.attributes import numbers, phrases, text
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
 from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE, TRANSFER_SYNTAXES, unsupported
@@ -37,7 +37,7 @@ scanners. The most memory a file can take follows from it: see `handler`."""
 MODALITIES = frozenset({"CR", "DX", "RG", "DR"})
 """Computed radiography, digital radiography, and film that was digitised (PS3.3, C.7.3.1.1.1); DR is no defined term,
 and what many systems write for DX."""
-UNSTATED = body_part.UNSTATED
+UNSTATED = anatomy.UNSTATED
 # What else a picture archive holds: a refusal may name these, and nothing else that a file says.
 _OTHER_MODALITIES = frozenset(
     {"CT", "ES", "IO", "MG", "MR", "NM", "OT", "PR", "PT", "PX", "RF", "RTIMAGE", "SEG", "SM", "SR", "US", "XA", "XC"}
@@ -85,7 +85,7 @@ class Header:
     body_part: str
     """`chest`, `other` or `unstated`: Body Part Examined is filled in by hand, and often by a default."""
     other_part: str
-    """The defined term of the other part of the body, such as HAND; "" where it is none (`body_part.TERMS`)."""
+    """The defined term of the other part of the body, such as HAND; "" where it is none (`anatomy.TERMS`)."""
 
     @property
     def possible(self) -> tuple[int, int]:
@@ -183,7 +183,7 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
             "The DICOM file lays out its pixels in an unusual way: 8 or 16 bits allocated are read, "
             "with as many stored bits or fewer among them.",
         )
-    part = body_part.read(view_words.words(next(iter(phrases(dataset, "BodyPartExamined")), "")))
+    part = anatomy.read(view_words.words(next(iter(phrases(dataset, "BodyPartExamined")), "")))
     return Header(
         dataset=dataset,
         transfer_syntax=transfer_syntax,

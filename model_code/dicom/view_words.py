@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from model_code.dicom import body_part
+from model_code.dicom import anatomy
 
 FRONTAL, LATERAL, OBLIQUE = "frontal", "lateral", "oblique"
 
@@ -87,7 +87,7 @@ def of_description(said: str, *, chest: bool) -> str | None:
 
 def names_chest(said: str) -> bool:
     """Whether a description names the chest; `said` as above."""
-    return body_part.names_chest(words(said))
+    return anatomy.names_chest(words(said))
 
 
 def words(said: str) -> str:

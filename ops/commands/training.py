@@ -88,7 +88,7 @@ def entries(
         output.print_json([one._asdict() for one in found])
         return
     for one in found:
-        output.results().out(f"{one.called}\t{shown(one.name, limit=len(one.name) * 10)}")
+        output.results().out(f"{one.called} {shown(one.name, limit=len(one.name) * 10)}")
 
 
 def watch(

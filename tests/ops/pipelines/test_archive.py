@@ -167,10 +167,10 @@ def test_a_table_training_cannot_use_is_refused_before_the_upload(tmp_path: Path
 
 def test_an_entry_of_an_archive_is_found_by_what_reports_call_it(tmp_path: Path, cxr: Callable[..., Result]) -> None:
     """Nothing is asked of AWS: whoever has the archive looks it up in it."""
-    path = _zipped(tmp_path / "a.zip", {"NORMAL/DEV NOBODY/1.DCM": DICOM, "PNEUMONIA/IM2": DICOM, "x\ny": b""})
-    assert cxr("entries", path, "entry-2").stdout == "entry-2\tPNEUMONIA/IM2\n"
-    assert cxr("entries", path, "1").stdout == "entry-1.dcm\tNORMAL/DEV NOBODY/1.DCM\n"
-    assert cxr("entries", path).stdout.splitlines()[2:] == ["entry-3\tx\\ny"]
+    path = str(_zipped(tmp_path / "a.zip", {"NORMAL/DEV NOBODY/1.DCM": DICOM, "PNEUMONIA/IM2": DICOM, "x\ny": b""}))
+    assert cxr("entries", path, "entry-2").stdout == "entry-2 PNEUMONIA/IM2\n"
+    assert cxr("entries", path, "1").stdout == "entry-1.dcm NORMAL/DEV NOBODY/1.DCM\n"
+    assert cxr("entries", path).stdout.splitlines()[2:] == ["entry-3 x\\ny"]
     (first, _) = json.loads(cxr("entries", path, "entry-1.dcm", "entry-2", "--json").stdout)
     assert first == {"number": 1, "called": "entry-1.dcm", "name": "NORMAL/DEV NOBODY/1.DCM"}
     for missing in ("entry-4", "0", "a.dcm"):
