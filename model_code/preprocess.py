@@ -25,14 +25,13 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 if __name__ == "__main__":
     # Nothing here uses Keras, and without it TensorFlow starts in five seconds instead of nine. Where this variable
     # asks for Keras 2 and there is none, TensorFlow goes without.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
-import numpy as np
 import tensorflow as tf
 from PIL import Image
 
@@ -44,7 +43,6 @@ from model_code.data.archive import (
     Candidate,
     Listing,
     dicom_reader,
-    hidden,
     is_dicom,
     list_candidates,
     open_archive,
@@ -55,17 +53,13 @@ from model_code.data.patient_split import Radiograph
 from model_code.data.pseudonyms import Pseudonyms
 from model_code.data.shards import write_shards
 from model_code.data.tfrecords import shard_count
-from model_code.imaging import perceptual_hash
+from model_code.imaging import perceptual_hash, trainable
 from model_code.imaging.decoding import pixels_from_bytes
 
 MAX_MEMBER_BYTES = 100 * 2**20
 _PROGRESS_SECONDS = 5.0
 # With fewer files for each, a second process does not earn what it takes to start.
 _FILES_PER_PROCESS = 500
-# Radiographs reach over more than 100 of 255 levels; what reaches over fewer than these is a blank, or was black before
-# it was encoded. The percentiles leave out a marker's few pixels.
-_MIN_CONTRAST = 8
-_CONTRAST_PERCENTILES = (1, 99)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +94,7 @@ class Outcome:
     """The outcome of one file: decoded, unreadable or unsuitable.
 
     Attributes:
-        candidate: the file; its path and its patient name nobody.
+        candidate: the file; its patient names nobody.
         reason: why it is no readable image, else None.
         unsuitable: why it is readable and no frontal radiograph of a chest, else None.
         sha256: SHA-256 of its content.
@@ -114,6 +108,18 @@ class Outcome:
     sha256: str = ""
     facts: Facts | None = None
     pixels: bytes = b""
+
+
+class _Decoder(NamedTuple):
+    """What makes pixels of a file's bytes.
+
+    Attributes:
+        size: edge of the result.
+        graph: TensorFlow's function, from a string to uint8 (size, size, 1).
+    """
+
+    size: int
+    graph: Any
 
 
 def main(arguments: list[str]) -> None:
@@ -261,59 +267,65 @@ def _decode_all(
     names: Pseudonyms | None,
 ) -> Iterator[Outcome]:
     """The outcomes in the order of the groups; only a few groups are in memory at a time."""
-    decode = tf.function(
-        lambda encoded: pixels_from_bytes(encoded, size),
-        input_signature=[tf.TensorSpec((), tf.string)],
-        autograph=False,  # nothing there needs it, and it takes half a second
-    ).get_concrete_function()
+    decoder = _Decoder(
+        size,
+        tf.function(
+            lambda encoded: pixels_from_bytes(encoded, size),
+            input_signature=[tf.TensorSpec((), tf.string)],
+            autograph=False,  # nothing there needs it, and it takes half a second
+        ).get_concrete_function(),
+    )
     # Reading, hashing, decoding and resizing all leave Python's lock. One thread more than there are processors, since
     # one of them mostly waits for that lock: a tenth faster on two.
     workers = 1 + processors
     remaining = iter(groups)
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         pending = [
-            pool.submit(_decode_group, archive, group, decode, names)
+            pool.submit(_decode_group, archive, group, decoder, names)
             for group in itertools.islice(remaining, 4 * workers)
         ]
         while pending:
             yield from pending.pop(0).result()
             pending += [
-                pool.submit(_decode_group, archive, group, decode, names) for group in itertools.islice(remaining, 1)
+                pool.submit(_decode_group, archive, group, decoder, names) for group in itertools.islice(remaining, 1)
             ]
 
 
 def _decode_group(
-    archive: zipfile.ZipFile, group: list[Candidate], decode: Any, names: Pseudonyms | None
+    archive: zipfile.ZipFile, group: list[Candidate], decoder: _Decoder, names: Pseudonyms | None
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for candidate in group:
         known = {one.sha256 for one in outcomes if one.reason is None and one.unsuitable is None}
-        outcomes.append(_decode(archive, candidate, decode, known, names))
+        outcomes.append(_decode(archive, candidate, decoder, known, names))
     return outcomes
 
 
 def _decode(
-    archive: zipfile.ZipFile, candidate: Candidate, decode: Any, known: set[str], names: Pseudonyms | None
+    archive: zipfile.ZipFile, candidate: Candidate, decoder: _Decoder, known: set[str], names: Pseudonyms | None
 ) -> Outcome:
-    # Until its patient is known, a DICOM file's path may be a name.
-    named = candidate.cautious
+    member = archive.infolist()[candidate.number - 1]
+    # Until its patient is known.
+    named = dataclasses.replace(candidate, stated_patient="")
     if candidate.size > MAX_MEMBER_BYTES:
         return Outcome(named, f"it is larger than {MAX_MEMBER_BYTES // 2**20} MiB")
     try:
-        encoded = archive.read(candidate.path)
+        encoded = archive.read(member)
         dicom = is_dicom(encoded) or (candidate.dicom and media_type(encoded) is None)
         subject = dicom_reader().read_subject(encoded) if dicom else None
-        named = hidden(candidate, subject, names)
+        if patient_id := candidate.stated_patient or (subject.patient_id if subject else ""):
+            named = dataclasses.replace(named, patient=pseudonyms.patient(names, patient_id))
         digest = hashlib.sha256(encoded).hexdigest()
         if digest in known:
             return Outcome(named, sha256=digest)
         if subject is not None:
-            return _decode_dicom(named, encoded, digest, decode, subject.groups)
+            return _decode_dicom(named, encoded, digest, decoder, subject.groups)
         check_image(encoded)
-        pixels = _pixels(encoded, decode)
+        trainable.check_edges(*image_dimensions(encoded), decoder.size)
+        pixels = _pixels(encoded, decoder)
         return Outcome(named, sha256=digest, facts=_facts(encoded, pixels), pixels=pixels.tobytes())
     except (ValueError, tf.errors.InvalidArgumentError, *MEMBER_ERRORS) as error:
-        return Outcome(named, _reason(error, unnamed=named.path != candidate.path))
+        return Outcome(named, _reason(error, unnamed=candidate.path != member.filename))
 
 
 def _reason(error: Exception, *, unnamed: bool) -> str:
@@ -323,11 +335,12 @@ def _reason(error: Exception, *, unnamed: bool) -> str:
     return str(error) if isinstance(error, ValueError) else "it cannot be decoded to its end"
 
 
-def _decode_dicom(named: Candidate, encoded: bytes, digest: str, decode: Any, groups: dict[str, str]) -> Outcome:
+def _decode_dicom(named: Candidate, encoded: bytes, digest: str, decoder: _Decoder, groups: dict[str, str]) -> Outcome:
     drawn = dicom_reader().draw(encoded)
     if drawn.unsuitable:
         return Outcome(named, unsuitable=drawn.unsuitable)
-    pixels = _pixels(drawn.png, decode)
+    trainable.check_edges(drawn.width, drawn.height, decoder.size)
+    pixels = _pixels(drawn.png, decoder)
     facts = Facts(
         bytes=len(encoded),
         width=drawn.width,
@@ -341,24 +354,10 @@ def _decode_dicom(named: Candidate, encoded: bytes, digest: str, decode: Any, gr
     return Outcome(named, sha256=digest, facts=facts, pixels=pixels.tobytes())
 
 
-def _pixels(encoded: bytes, decode: Any) -> perceptual_hash.Pixels:
-    pixels: perceptual_hash.Pixels = decode(tf.constant(encoded)).numpy()[:, :, 0]
-    _check_contrast(pixels)
+def _pixels(encoded: bytes, decoder: _Decoder) -> perceptual_hash.Pixels:
+    pixels: perceptual_hash.Pixels = decoder.graph(tf.constant(encoded)).numpy()[:, :, 0]
+    trainable.check_contrast(pixels)
     return pixels
-
-
-def _check_contrast(pixels: perceptual_hash.Pixels) -> None:
-    """Refuse a picture in which there is nothing to see.
-
-    Raises:
-        ValueError: with the reason.
-    """
-    darkest, lightest = np.percentile(pixels, _CONTRAST_PERCENTILES)
-    if lightest - darkest < _MIN_CONTRAST:
-        raise ValueError(
-            f"it is nearly uniform: 98 % of its pixels lie within {lightest - darkest:.0f} of 255 grey levels, around "
-            f"{np.median(pixels):.0f}"
-        )
 
 
 def _fingerprints(pixels: perceptual_hash.Pixels) -> dict[str, Any]:

@@ -31,6 +31,7 @@ Exit codes: 0 done; 1 what was asked for failed (execution, release, any file's 
 # In the order of `cxr --help`, which is the order in which one needs them.
 COMMANDS: tuple[Callable[..., None], ...] = (
     training.upload,
+    training.entries,
     training.datasets,
     training.start,
     training.watch,

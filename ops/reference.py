@@ -39,6 +39,7 @@ _EXIT_CODES = {
 # What one types first; each is parsed by a test.
 EXAMPLES = {
     "upload": ["cxr upload chest_xray.zip", "cxr upload my_radiographs/ --watch"],
+    "entries": ["cxr entries archive.zip entry-17.dcm", "cxr entries my_radiographs/"],
     "datasets": ["cxr datasets"],
     "start": ["cxr start --set Epochs=24 --set Backbone=EfficientNetV2B0", "cxr start 1f0c9b2a --watch"],
     "watch": ["cxr watch", "cxr watch 7md9jfchs8ik --timeout 30"],

@@ -11,12 +11,12 @@ import stat
 import struct
 import zipfile
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from lambdas.trigger.directory import MAX_END_BYTES, Directory, locate
 from lambdas.trigger.rejection import Reason, Rejection
 from model_code.contract.entries import Kind, look, shown
-from model_code.contract.layout import Layout
+from model_code.contract.layout import WHAT_IT_IS_CALLED, Layout
 
 # A directory entry is 46 bytes and its name (APPNOTE 4.3.12); Kaggle's take about 140 with extra fields.
 _BYTES_PER_ENTRY = 512
@@ -70,6 +70,13 @@ class Summary:
     """Images in no folder that names a class, which are not used."""
 
 
+class _Entry(NamedTuple):
+    """An entry of the directory, and what it is called in a refusal."""
+
+    info: zipfile.ZipInfo
+    called: str
+
+
 def check_size(size: int, limits: Limits) -> None:
     """Refuse by size alone, before anything is read.
 
@@ -94,29 +101,42 @@ def inspect(archive: BinaryIO, size: int, limits: Limits, purpose: str = "train"
     check_size(size, limits)
     directory = locate(archive, size)
     _check_directory(archive, directory, limits)
-    entries = _entries(archive, directory)
-    layout, total = Layout(), 0
+    infos = _entries(archive, directory)
+    layout = Layout.of(info.filename for info in infos)
+    try:
+        total = _check_entries(infos, layout, directory, limits)
+    except Rejection as refusal:
+        if layout.withheld:
+            refusal.advice += " " + WHAT_IT_IS_CALLED.format(refusal.entry)
+        raise
+    if problem := layout.problem(purpose):
+        raise Rejection.of(problem)
+    return Summary(len(infos), total, _images(layout), masks=layout.masks, unlabelled=_unlabelled(layout))
+
+
+def _check_entries(infos: list[zipfile.ZipInfo], layout: Layout, directory: Directory, limits: Limits) -> int:
+    """Refuse what may not be unpacked; bytes that all take unpacked."""
+    total = 0
+    # `filename` is cut at a NUL and has the host's separator replaced; `orig_filename` is what the archive says.
+    entries = [_Entry(info, layout.called(info.orig_filename, number)) for number, info in enumerate(infos, start=1)]
     for entry in entries:
         _check_name(entry)
         _check_storage(entry, limits)
-        total += entry.file_size
+        total += entry.info.file_size
         if total > limits.max_uncompressed_bytes:
             raise Rejection(
                 Reason.ZIP_BOMB_SIZE,
                 f"Unpacked, the archive would take more than {limits.max_uncompressed_bytes:,} bytes; "
-                f"the limit is passed at {shown(entry.filename)}.",
-                entry=entry.filename,
+                f"the limit is passed at {shown(entry.called)}.",
+                entry=entry.called,
             )
-        layout.add(entry.filename)
     _check_overlap(entries, directory)
-    if problem := layout.problem(purpose):
-        raise Rejection.of(problem)
-    return Summary(len(entries), total, _images(layout), masks=layout.masks, unlabelled=_unlabelled(layout))
+    return total
 
 
 def _images(layout: Layout) -> dict[str, int]:
     if layout.table is not None:
-        return {shown(layout.table): layout.pictures}
+        return {shown(layout.table_called): layout.pictures}
     counted = sorted(layout.labelled.items(), key=str)
     return {f"{split}/{label}" if split else label: count for (split, label), count in counted}
 
@@ -167,63 +187,62 @@ def _entries(archive: BinaryIO, directory: Directory) -> list[zipfile.ZipInfo]:
     return entries
 
 
-def _check_name(entry: zipfile.ZipInfo) -> None:
-    # `filename` is cut at a NUL and has the host's separator replaced; `orig_filename` is what the archive says.
-    name = entry.orig_filename
+def _check_name(entry: _Entry) -> None:
+    name, called = entry.info.orig_filename, entry.called
     if name.startswith(("/", "\\")) or _DRIVE.match(name) or ".." in re.split(r"[/\\]", name):
         raise Rejection(
             Reason.PATH_TRAVERSAL,
-            f"The entry {shown(name)} would be unpacked outside the folder it is unpacked into.",
-            entry=name,
+            f"The entry {shown(called)} would be unpacked outside the folder it is unpacked into.",
+            entry=called,
         )
     if (not name or _CONTROL.search(name)) and look(name).kind is not Kind.LITTER:
         raise Rejection(
             Reason.UNSAFE_NAME,
-            f"The entry {shown(name) or 'without a name'} has a control character in its name, or no name.",
-            entry=name,
+            f"The entry {shown(called) or 'without a name'} has a control character in its name, or no name.",
+            entry=called,
         )
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        raise Rejection(Reason.LINK, f"The entry {shown(name)} is a link, not a file.", entry=name)
+    if stat.S_ISLNK(entry.info.external_attr >> 16):
+        raise Rejection(Reason.LINK, f"The entry {shown(called)} is a link, not a file.", entry=called)
 
 
-def _check_storage(entry: zipfile.ZipInfo, limits: Limits) -> None:
-    name = entry.filename
-    if entry.flag_bits & _ENCRYPTED_FLAGS:
-        raise Rejection(Reason.ENCRYPTED, f"The entry {shown(name)} is encrypted.", entry=name)
-    if entry.compress_type not in _COMPRESSIONS:
-        method = _METHOD_NAMES.get(entry.compress_type, "unknown")
+def _check_storage(entry: _Entry, limits: Limits) -> None:
+    info, called = entry
+    if info.flag_bits & _ENCRYPTED_FLAGS:
+        raise Rejection(Reason.ENCRYPTED, f"The entry {shown(called)} is encrypted.", entry=called)
+    if info.compress_type not in _COMPRESSIONS:
+        method = _METHOD_NAMES.get(info.compress_type, "unknown")
         raise Rejection(
             Reason.UNSUPPORTED_COMPRESSION,
-            f"The entry {shown(name)} is compressed by method {entry.compress_type} ({method}); "
+            f"The entry {shown(called)} is compressed by method {info.compress_type} ({method}); "
             "only deflate and none are supported.",
-            entry=name,
+            entry=called,
         )
-    if entry.file_size > limits.ratio_from_bytes and entry.file_size > limits.max_ratio * entry.compress_size:
+    if info.file_size > limits.ratio_from_bytes and info.file_size > limits.max_ratio * info.compress_size:
         raise Rejection(
             Reason.ZIP_BOMB_RATIO,
-            f"The entry {shown(name)} would grow from {entry.compress_size:,} to {entry.file_size:,} bytes, "
+            f"The entry {shown(called)} would grow from {info.compress_size:,} to {info.file_size:,} bytes, "
             f"more than {limits.max_ratio} times.",
-            entry=name,
+            entry=called,
         )
-    if entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size:
+    if info.compress_type == zipfile.ZIP_STORED and info.file_size != info.compress_size:
         raise Rejection(
-            Reason.DAMAGED_DIRECTORY, f"The entry {shown(name)} is not compressed but has two sizes.", entry=name
+            Reason.DAMAGED_DIRECTORY, f"The entry {shown(called)} is not compressed but has two sizes.", entry=called
         )
 
 
-def _check_overlap(entries: list[zipfile.ZipInfo], directory: Directory) -> None:
+def _check_overlap(entries: list[_Entry], directory: Directory) -> None:
     """Refuse entries that share bytes (Fifield 2019, "A better zip bomb") or reach into the directory.
 
     The least an entry can take is its 30-byte header and its data; names and extra fields only add to that, so an
     ordinary archive never fails here.
     """
-    ordered = sorted(entries, key=lambda entry: entry.header_offset)
-    ends = [entry.header_offset + _LOCAL_HEADER_BYTES + entry.compress_size for entry in ordered]
-    starts = [*(entry.header_offset for entry in ordered[1:]), directory.offset]
+    ordered = sorted(entries, key=lambda entry: entry.info.header_offset)
+    ends = [entry.info.header_offset + _LOCAL_HEADER_BYTES + entry.info.compress_size for entry in ordered]
+    starts = [*(entry.info.header_offset for entry in ordered[1:]), directory.offset]
     for entry, end, following in zip(ordered, ends, starts, strict=True):
         if end > following:
             raise Rejection(
                 Reason.ZIP_BOMB_OVERLAP,
-                f"The data of the entry {shown(entry.filename)} overlaps what follows it in the archive.",
-                entry=entry.filename,
+                f"The data of the entry {shown(entry.called)} overlaps what follows it in the archive.",
+                entry=entry.called,
             )

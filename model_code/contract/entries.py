@@ -7,7 +7,9 @@ from enum import StrEnum
 from functools import lru_cache
 
 from model_code.contract import layout_words as spoken
+from model_code.contract import split_folders
 from model_code.contract.labels import PNEUMONIA
+from model_code.contract.split_folders import PerhapsSplit
 
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima"})
@@ -19,6 +21,19 @@ TABLES = ("labels.csv", RSNA_TABLE)
 """Names, in any case, of a table of labels; the first that an archive has counts."""
 # The index of a medium (PS3.10, 8.6): DICOM, and no image.
 _DICOM_INDEX = "dicomdir"
+# What is never DICOM, though it is no image either: papers, tables, programs, volumes and other archives.
+_OTHER_SUFFIXES = frozenset(
+    {
+        *(".txt", ".md", ".rst", ".rtf", ".pdf", ".doc", ".docx", ".odt", ".html", ".htm", ".log", ".bib"),
+        *(".csv", ".tsv", ".xls", ".xlsx", ".ods", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".parquet"),
+        *(".py", ".ipynb", ".r", ".m", ".sh", ".bat", ".ini", ".cfg", ".js", ".css", ".exe"),
+        *(".gif", ".bmp", ".tif", ".tiff", ".webp", ".svg", ".mp4", ".avi"),
+        *(".nii", ".nrrd", ".mha", ".mhd", ".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pt"),
+        *(".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2", ".md5", ".sha1", ".sha256"),
+    }
+)
+_OTHER_FILES = frozenset({"license", "licence", "readme", "notice", "copying", "authors", "citation", "changelog"})
+_OTHER_FILES |= {"version", "manifest", "checksums", "md5sums", "sha256sums", "records", "makefile"}
 
 
 class Kind(StrEnum):
@@ -62,7 +77,8 @@ class Folders:
     Attributes:
         labels: path and class of each folder that names one, the nearest first; none where the nearest is unclear.
         half_labels: paths of folders with a class's name among words that may change its meaning.
-        half_split: path of the nearest folder that may name a split, where none does.
+        split: train, validation or test where a folder certainly names it, and the folder which that one is in.
+        perhaps_splits: folders which may be meant as one, where none does.
         shown: name of the nearest folder that says something, for messages.
     """
 
@@ -72,8 +88,8 @@ class Folders:
     labels: tuple[tuple[str, str], ...] = ()
     half_labels: tuple[str, ...] = ()
     subtype: str = ""
-    split: str | None = None
-    half_split: str | None = None
+    split: tuple[str, str] | None = None
+    perhaps_splits: tuple[PerhapsSplit, ...] = ()
     shown: str = ""
 
 
@@ -93,6 +109,32 @@ def shown(name: str, limit: int = 200) -> str:
     return printable if len(printable) <= limit else printable[: limit - 1] + "…"
 
 
+def may_be_dicom(name: str) -> bool:
+    """Whether a file may be DICOM, as far as its name says: it ends neither as an image nor as anything well known.
+
+    Names of instances end in a number of their UID, in whatever an export calls them, or have no dot at all.
+    """
+    file = parts(name)[-1:]
+    return _suffix(name) not in IMAGE_SUFFIXES | _OTHER_SUFFIXES and not _OTHER_FILES & {one.lower() for one in file}
+
+
+def by_number(name: str, number: int) -> str:
+    """What an entry is called where names may say of whom it is: `entry-17.dcm`.
+
+    Args:
+        name: of the entry, of which a well-known suffix stays. Another may be part of somebody's name.
+        number: of it in the archive's directory, from 1.
+    """
+    suffix = _suffix(name)
+    return f"entry-{number}{suffix if suffix in IMAGE_SUFFIXES | DICOM_SUFFIXES | _OTHER_SUFFIXES else ''}"
+
+
+def _suffix(name: str) -> str:
+    """What a name ends with from its last dot, in lower case."""
+    _, dot, suffix = name.rpartition(".")
+    return dot + suffix.lower()
+
+
 def look_closely(name: str, *, dicom: bool | None = None) -> tuple[Entry, Folders]:
     """Classify an entry, and read what the folders above it name.
 
@@ -106,7 +148,8 @@ def look_closely(name: str, *, dicom: bool | None = None) -> tuple[Entry, Folder
     radiograph = kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM}
     label = folders.labels[0][1] if radiograph and folders.labels else ""
     subtype = folders.subtype if label == PNEUMONIA else ""
-    return Entry(kind, file, label, folders.split, subtype, folders.depth), folders
+    split = folders.split[0] if folders.split else None
+    return Entry(kind, file, label, split, subtype, folders.depth), folders
 
 
 def _kind(file: str, folders: Folders, *, dicom: bool | None) -> Kind:
@@ -136,8 +179,7 @@ def _is_picture(lowered: str, dicom: bool | None) -> bool | None:
         return False
     if dicom or dot + suffix in IMAGE_SUFFIXES | DICOM_SUFFIXES:
         return True
-    # Names of instances end in a number of their UID, or have no dot at all.
-    return None if dicom is None and (not dot or suffix.isdecimal()) else False
+    return None if dicom is None and may_be_dicom(lowered) else False
 
 
 @lru_cache(maxsize=8192)
@@ -150,7 +192,7 @@ def _folders(parent: str) -> Folders:
     labels, half_labels = _labels(paths)
     below = [found for path, found in paths.items() if labels and path.startswith(labels[0][0])]
     subtypes = [spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS) for found in below]
-    split, half_split = _split(paths)
+    split, perhaps_splits = _split(paths, labels)
     return Folders(
         depth=len(above),
         mask=_mask(list(paths.values())),
@@ -158,7 +200,7 @@ def _folders(parent: str) -> Folders:
         half_labels=half_labels,
         subtype=next(filter(None, subtypes), ""),
         split=split,
-        half_split=half_split,
+        perhaps_splits=perhaps_splits,
         shown=next((part for part in reversed(above) if spoken.words(part) - spoken.PLAIN), parent),
     )
 
@@ -181,16 +223,18 @@ def _labels(paths: dict[str, frozenset[str]]) -> tuple[tuple[tuple[str, str], ..
     return tuple(labels), tuple(half)
 
 
-def _split(paths: dict[str, frozenset[str]]) -> tuple[str | None, str | None]:
-    """The split that the nearest folder names, or the path of the nearest that may."""
-    half: str | None = None
+def _split(
+    paths: dict[str, frozenset[str]], labels: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str] | None, tuple[PerhapsSplit, ...]]:
+    """The split that the nearest folder names, with the folder around it; else the folders that may mean one."""
+    perhaps: list[PerhapsSplit] = []
     for path, found in paths.items():
-        if split := spoken.only(found, spoken.SPLIT_WORDS, spoken.SPLIT_COMPANIONS):
-            return split, None
-        meant = {spoken.SPLIT_WORDS[word] for word in found & spoken.SPLIT_WORDS.keys()}
-        if half is None and (len(meant) == 1 or found & spoken.UNCLEAR_SPLITS):
-            half = path
-    return None, half
+        if split := split_folders.certain(found):
+            return (split, path.rpartition("/")[0]), ()
+        around = bool(labels) and len(path) <= len(labels[0][0])
+        if one := split_folders.perhaps(path, found, around=around):
+            perhaps.append(one)
+    return None, tuple(perhaps)
 
 
 def _mask(folders: list[frozenset[str]]) -> bool:

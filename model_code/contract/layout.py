@@ -11,16 +11,34 @@ names, so here an archive with a table and any image passes.
 
 DICOM files have any name. Where it says nothing about the format, only the content tells: who can read it says so to
 `Layout.add`, who cannot counts such a file as one that may be.
+
+What exports DICOM names folders and files after patients, also of what lies beside it. So nothing in an archive that
+holds DICOM, or a file that may be, or whose table names patients, is called by its name: each entry is `entry-N`, the
+Nth of the archive's directory. `Layout.called` decides that for all who read archives.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from model_code.contract.entries import DICOM_SUFFIXES, TABLES, Entry, Folders, Kind, look_closely, parts, shown
+from model_code.contract.entries import (
+    DICOM_SUFFIXES,
+    TABLES,
+    Entry,
+    Folders,
+    Kind,
+    by_number,
+    look_closely,
+    may_be_dicom,
+    parts,
+    shown,
+)
 from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA, SPLITS
+from model_code.contract.split_folders import SplitFolders
 
 PURPOSES = ("train", "evaluate")
 """What an archive is for: to train on, or to evaluate a model on, which needs both classes and no split."""
@@ -31,8 +49,8 @@ ADVICE = (
 )
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2")
 _NAMED_FOLDERS = 3
-# Exports name folders after patients, so where DICOM files lie is not repeated.
-_FOLDERS_OF_DICOM = "folders of DICOM files"
+WHAT_IT_IS_CALLED = "`cxr entries ARCHIVE.zip {}` says what it is called in the archive."
+"""Of an entry that is called by its number."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +70,13 @@ class Problem:
     entry: str | None = None
 
 
+class _Named(NamedTuple):
+    """An entry: its name and its number in the archive's directory, from 1."""
+
+    name: str
+    number: int
+
+
 @dataclass
 class Layout:
     """An archive's entries, counted one at a time.
@@ -62,7 +87,9 @@ class Layout:
         litter: number of files that operating systems left.
         masks: number of segmentation masks.
         unlabelled: number of images in no folder that names a class, by that folder.
-        stray: first entry that is neither a radiograph nor litter, nor DICOM.
+        local: whether nothing that is said of it leaves the machine that has the files; then they have their names.
+        holds_dicom: whether an entry is DICOM, or may be by its name.
+        names_patients: whether its table does, as far as somebody has read it.
     """
 
     images: Counter[tuple[str | None, str]] = field(default_factory=Counter)
@@ -70,16 +97,23 @@ class Layout:
     litter: int = 0
     masks: int = 0
     unlabelled: Counter[str] = field(default_factory=Counter)
-    stray: str | None = None
+    local: bool = False
+    holds_dicom: bool = False
+    names_patients: bool = False
+    _entries: int = 0
+    # First entry that is neither a radiograph nor litter, nor DICOM.
+    _stray: _Named | None = None
+    # First entry in each folder that a refusal may be about.
+    _first: dict[str, _Named] = field(default_factory=dict)
     # By path of a folder: the class of the radiographs right below, and of those below another such folder in it.
     _own: dict[str, str] = field(default_factory=dict)
     _inside: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     _half_labels: dict[str, None] = field(default_factory=dict)
     _wrappers: set[str] = field(default_factory=set)
-    _half_splits: Counter[str] = field(default_factory=Counter)
+    _splits: SplitFolders = field(default_factory=SplitFolders)
     # Folders that all entries share, from the top; None before there is any. And the tables, wherever they are.
     _shared: tuple[str, ...] | None = None
-    _tables: list[str] = field(default_factory=list)
+    _tables: list[_Named] = field(default_factory=list)
     # Images and what may be one, in folders of a class or not.
     _pictures: int = 0
     # Files outside folders of a class whose names say nothing.
@@ -87,7 +121,7 @@ class Layout:
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Layout:
-        """The layout of these entries."""
+        """The layout of these entries, which are all of an archive in the order of its directory."""
         layout = cls()
         for name in names:
             layout.add(name)
@@ -106,8 +140,29 @@ class Layout:
     @property
     def table(self) -> str | None:
         """The table of labels: in the folder that all entries share, so at the top; None without one."""
-        top = [name for name in self._tables if parts(name)[:-1] == self._shared]
+        top = [one.name for one in self._tables if parts(one.name)[:-1] == self._shared]
         return min(top, key=lambda name: (TABLES.index(parts(name)[-1].lower()), name), default=None)
+
+    @property
+    def table_called(self) -> str:
+        """What the table is called in messages: without its folders where they are not to be named."""
+        if self.table is None:
+            return ""
+        return parts(self.table)[-1] if self.withheld else self.table
+
+    @property
+    def withheld(self) -> bool:
+        """Whether entries are called by their numbers, since their names may say of whom they are."""
+        return (self.holds_dicom or self.names_patients) and not self.local
+
+    def called(self, name: str, number: int) -> str:
+        """What an entry is called in everything that is said of this archive; asked when all are added.
+
+        Args:
+            name: of the entry.
+            number: of it in the archive's directory, from 1.
+        """
+        return by_number(name, number) if self.withheld else name
 
     @property
     def pictures(self) -> int:
@@ -115,32 +170,38 @@ class Layout:
         return self._pictures
 
     def add(self, name: str, *, dicom: bool | None = None) -> Entry:
-        """Count an entry, and say what it is.
+        """Count the next entry, and say what it is.
 
         Args:
             name: ends with a separator where it is a folder.
             dicom: whether its content is DICOM; None where only its name is known.
         """
+        self._entries += 1
+        here = _Named(name, self._entries)
         entry, folders = look_closely(name, dicom=dicom)
         if entry.kind not in {Kind.LITTER, Kind.FOLDER}:
             self._add_place(parts(name)[:-1])
+            # By the name alone too, whatever the content: who knows names only would else decide otherwise.
+            self.holds_dicom = self.holds_dicom or bool(dicom) or may_be_dicom(name)
         self._pictures += entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM, Kind.UNLABELLED}
         if entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM} and entry.label:
-            self._add_radiograph(entry, folders)
+            self._add_radiograph(entry, folders, here)
         elif entry.kind is Kind.TABLE:
-            self._tables.append(name)
-            self.stray = self.stray or name
+            self._tables.append(here)
+            self._stray = self._stray or here
         elif entry.kind is Kind.LITTER:
             self.litter += 1
-        elif entry.kind is Kind.PERHAPS_DICOM:
+        elif entry.kind in {Kind.PERHAPS_DICOM, Kind.NOT_AN_IMAGE} and may_be_dicom(name):
+            # Whoever has seen that it is none says of it what those say who have not.
             self._unnamed += 1
         elif entry.kind is not Kind.FOLDER:
             is_dicom = dicom or name.lower().endswith(tuple(DICOM_SUFFIXES))
-            self.stray = self.stray or (None if is_dicom else name)
+            self._stray = self._stray or (None if is_dicom else here)
             self.masks += entry.kind is Kind.MASK
             if entry.kind is Kind.UNLABELLED:
-                self.unlabelled[_FOLDERS_OF_DICOM if is_dicom else folders.shown] += 1
+                self.unlabelled[folders.shown] += 1
                 self._half_labels |= dict.fromkeys(folders.half_labels[:1])
+                self._note_first(folders.half_labels[:1], here)
         return entry
 
     def _add_place(self, folders: tuple[str, ...]) -> None:
@@ -150,7 +211,7 @@ class Layout:
             same = [one == other for one, other in zip(self._shared, folders, strict=False)]
             self._shared = self._shared[: same.index(False) if False in same else len(same)]
 
-    def _add_radiograph(self, entry: Entry, folders: Folders) -> None:
+    def _add_radiograph(self, entry: Entry, folders: Folders, here: _Named) -> None:
         counted = self.images if entry.kind is Kind.RADIOGRAPH else self.perhaps
         counted[(entry.split, entry.label)] += 1
         (path, label), *outer = folders.labels
@@ -158,50 +219,75 @@ class Layout:
         for above in outer:
             self._inside.setdefault(above, set()).add(label)
         self._wrappers.update(folders.half_labels)
-        if folders.half_split is not None:
-            self._half_splits[folders.half_split] += 1
+        self._splits.add(entry.label, folders.split, folders.perhaps_splits)
+        self._note_first((*(path for path, _ in folders.labels), *(one.path for one in folders.perhaps_splits)), here)
+
+    def _note_first(self, folders: Iterable[str], here: _Named) -> None:
+        for path in folders:
+            self._first.setdefault(path, here)
 
     def problem(self, purpose: str = "train") -> Problem | None:
         """Why what was added does not serve the purpose, one of `PURPOSES`; None when it does."""
         if self.table is not None:
-            return self._nothing_beside_the_table(self.table)
+            return self._nothing_beside_the_table()
         return (
             self._table_elsewhere()
             or self._half_label()
             or self._nothing()
             or self._class_in_class()
-            or self._half_split()
-            or (self._without_train() if purpose == "train" else None)
+            or (self._half_split() or self._without_train() if purpose == "train" else None)
             or self._without_a_class(purpose)
         )
 
-    def _nothing_beside_the_table(self, table: str) -> Problem | None:
+    def _nothing_beside_the_table(self) -> Problem | None:
         if self._pictures:
             return None
-        return Problem("no_layout", f"There is the table {shown(table)} and no image beside it.", entry=table)
+        named = shown(self.table_called)
+        return Problem("no_layout", f"There is the table {named} and no image beside it.", entry=self.table_called)
 
     def _table_elsewhere(self) -> Problem | None:
         """What a table below says of splits and patients would be ignored without a word."""
         if not self._tables:
             return None
-        table = self._tables[0]
-        return Problem(
-            "ambiguous_layout",
-            f"The table {shown(table)} is not at the archive's top, where it would be read: other files lie above it.",
-            "Move the table into the folder that holds everything else, or leave it out, and make the archive again.",
-            entry=table,
+        table = self.called(*self._tables[0])
+        return self._about(
+            Problem(
+                "ambiguous_layout",
+                f"The table {shown(table)} is not at the archive's top, where it would be read: other files lie above "
+                "it.",
+                "Move the table into the folder that holds everything else, or leave it out, and make the archive "
+                "again.",
+                entry=table,
+            )
         )
+
+    def _about(self, problem: Problem) -> Problem:
+        """The problem, with how to find what it is about where that is called by its number."""
+        if not self.withheld or problem.entry is None:
+            return problem
+        advice = f"{problem.advice} {WHAT_IT_IS_CALLED.format(problem.entry)}"
+        return dataclasses.replace(problem, advice=advice)
+
+    def _about_folder(self, path: str, what: str, advice: str) -> Problem:
+        """A refusal for what a folder is called; `what` goes on after "The folder x"."""
+        if not self.withheld:
+            return Problem("ambiguous_layout", f"The folder {shown(path)} {what}", advice, entry=path)
+        inside = self.called(*self._first[path])
+        return self._about(Problem("ambiguous_layout", f"A folder around {inside} {what}", advice, entry=inside))
 
     def unused(self) -> str:
         """A sentence about what is left out besides litter; empty where that is nothing."""
         left = []
         if count := self.unlabelled.total():
-            left.append(f"{_several(count, 'image')} in other folders ({self._elsewhere()})")
+            named = "" if self.withheld else f" ({self._elsewhere()})"
+            left.append(f"{_several(count, 'image')} in other folders{named}")
         if self.masks:
             left.append(_several(self.masks, "segmentation mask"))
         return f"Not used: {' and '.join(left)}." if left else ""
 
     def _elsewhere(self) -> str:
+        if self.withheld:
+            return "other folders"
         names = [shown(folder, 60) or "no folder" for folder, _ in self.unlabelled.most_common(_NAMED_FOLDERS)]
         return ", ".join(names) + (" and others" if len(self.unlabelled) > _NAMED_FOLDERS else "")
 
@@ -210,61 +296,75 @@ class Layout:
         path = next((path for path in self._half_labels if path not in self._wrappers), None)
         if path is None:
             return None
-        return Problem(
-            "ambiguous_layout",
-            f"The folder {shown(path)} has a class's name among other words, so what its images show is not certain.",
+        return self._about_folder(
+            path,
+            "has a class's name among other words, so what its images show is not certain.",
             "Rename it to NORMAL or PNEUMONIA if they show that, else leave it out, and make the archive again.",
-            entry=path,
         )
 
     def _nothing(self) -> Problem | None:
         if self.labelled:
             return None
         nothing = "No JPEG, PNG or DICOM image was found in a folder NORMAL or PNEUMONIA"
+        stray = self.called(*self._stray) if self._stray else None
         if self.unlabelled:
-            return Problem("no_layout", f"{nothing}; there are images in {self._elsewhere()}.", entry=self.stray)
-        if self.masks:
-            return Problem(
-                "no_layout", f"{nothing}, only {_several(self.masks, 'segmentation mask')}.", entry=self.stray
-            )
-        if self.stray is None:
-            others = "nothing but files without a suffix" if self._unnamed else "no file at all"
-            return Problem("no_layout", f"{nothing}; there is {others}.")
-        if self.stray.lower().endswith(_ARCHIVE_SUFFIXES):
-            return Problem(
-                "no_layout",
-                f"{nothing}; there is another archive inside, {shown(self.stray)}.",
-                "Unpack the inner archive and use that: as it is where it is a .zip file, else zipped again.",
-                entry=self.stray,
-            )
-        return Problem(
-            "no_layout", f"{nothing}; there are other files, for example {shown(self.stray)}.", entry=self.stray
-        )
+            detail = f"{nothing}; there are images in {self._elsewhere()}."
+        elif self.masks:
+            detail = f"{nothing}, only {_several(self.masks, 'segmentation mask')}."
+        elif stray is None:
+            others = "nothing but files whose names do not say what they are" if self._unnamed else "no file at all"
+            detail = f"{nothing}; there is {others}."
+        elif stray.lower().endswith(_ARCHIVE_SUFFIXES):
+            detail = f"{nothing}; there is another archive inside, {shown(stray)}."
+            advice = "Unpack the inner archive and use that: as it is where it is a .zip file, else zipped again."
+            return self._about(Problem("no_layout", detail, advice, entry=stray))
+        else:
+            detail = f"{nothing}; there are other files, for example {shown(stray)}."
+        return self._about(Problem("no_layout", detail, entry=stray))
 
     def _class_in_class(self) -> Problem | None:
         """A class's folder in the other's, unless the outer one is around everything and has no images of its own."""
         for (path, label), inside in self._inside.items():
             other = NORMAL if label == PNEUMONIA else PNEUMONIA
             if other in inside and (path in self._own or label not in inside):
-                return Problem(
-                    "ambiguous_layout",
-                    f"The folder {shown(path)} of the class {label} holds a folder of the class {other}, so which of "
-                    "them its images are of is not certain.",
+                return self._about_folder(
+                    path,
+                    f"of the class {label} holds a folder of the class {other}, so which of them its images are of is "
+                    "not certain.",
                     "Put NORMAL and PNEUMONIA side by side, neither in the other, and make the archive again.",
-                    entry=path,
                 )
         return None
 
     def _half_split(self) -> Problem | None:
-        """Images in `hospital_test`: a folder like `my_test_upload` around everything is no split."""
-        if not self._half_splits or self._half_splits.most_common(1)[0][1] == self.labelled.total():
+        """Images in `hospital_test`; see `split_folders`."""
+        path = self._splits.doubt()
+        if path is None:
             return None
-        path = next(iter(self._half_splits))
-        return Problem(
-            "ambiguous_layout",
-            f"The folder {shown(path)} may be meant as a split, so what its images are for is not certain.",
+        return self._about_folder(
+            path,
+            "may be meant as a split, so what its images are for is not certain.",
             "Rename it to train, val or test, or to something without these words, and make the archive again.",
-            entry=path,
+        )
+
+    def doubt_beside_the_table(self, images: Iterable[tuple[str, int]]) -> Problem | None:
+        """A folder that may be meant as a split, of images that the table gives none: the same doubt as without one.
+
+        Args:
+            images: name and number of each.
+        """
+        splits = SplitFolders()
+        for name, number in images:
+            entry, folders = look_closely(name)
+            splits.add(entry.label, folders.split, folders.perhaps_splits)
+            self._note_first((one.path for one in folders.perhaps_splits), _Named(name, number))
+        path = splits.doubt()
+        if path is None:
+            return None
+        return self._about_folder(
+            path,
+            "may be meant as a split, and the table gives its images none, so what they are for is not certain.",
+            "Give the table a column split, or rename the folder to train, val or test, or to something without these "
+            "words, and make the archive again.",
         )
 
     def _without_train(self) -> Problem | None:

@@ -14,6 +14,10 @@ SPLIT_WORDS |= {"validation": "validation", "test": "test", "testing": "test"}
 SPLIT_WORDS |= {f"{word}{end}": split for word, split in SPLIT_WORDS.items() for end in ("set", "data")}
 # Beside a train folder these are for validation in one data set and for test in another.
 UNCLEAR_SPLITS = frozenset({"eval", "evaluation", "dev", "development", "holdout", "heldout", "unseen"})
+UNCLEAR_SPLITS |= {f"{word}{end}" for word in UNCLEAR_SPLITS for end in ("set", "data")}
+UNCLEAR_IN_TWO = (frozenset({"hold", "out"}), frozenset({"held", "out"}))
+# People are called Dev, Val, Valid and Train, and Test those whom nobody has treated.
+NAMES_TOO = frozenset({"dev", "val", "valid", "test", "train"})
 # With one of them a class's name means something else: `no pneumonia` may be any other disease.
 NEGATIONS = frozenset({"no", "non", "not", "without", "negative"})
 
@@ -25,12 +29,13 @@ PLAIN |= {"set"}
 # diseases lie in it.
 LABEL_COMPANIONS = PLAIN | SPLIT_WORDS.keys() | SUBTYPE_WORDS.keys()
 SUBTYPE_COMPANIONS = LABEL_COMPANIONS | LABEL_WORDS.keys()
-SPLIT_COMPANIONS = PLAIN | LABEL_WORDS.keys() | SUBTYPE_WORDS.keys()
+# `Test patient` is what a PACS is tried with.
+SPLIT_COMPANIONS = (PLAIN - {"patient", "case"}) | LABEL_WORDS.keys() | SUBTYPE_WORDS.keys()
 SPLIT_COMPANIONS |= {"data", "dataset", "split", "chest", "x", "ray", "rays", "xray", "xrays", "cxr"}
 
 MASK_WORDS = frozenset({"mask", "masks", "lungmask", "lungmasks", "segmask", "segmasks"})
 SEGMENTATION_WORDS = frozenset({"seg", "segmentation", "segmentations"})
-MASK_COMPANIONS = SPLIT_COMPANIONS | SPLIT_WORDS.keys() | SEGMENTATION_WORDS
+MASK_COMPANIONS = PLAIN | SPLIT_COMPANIONS | SPLIT_WORDS.keys() | SEGMENTATION_WORDS
 MASK_COMPANIONS |= {"infection", "heart", "manual", "left", "right", "binary", "predicted"}
 SEGMENTATION_SUFFIXES = tuple(f"{mark}{word}" for mark in "_-. " for word in SEGMENTATION_WORDS)
 

@@ -14,17 +14,13 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
-from model_code.contract import label_table
+from model_code.contract import label_table, table_matches
 from model_code.contract.entries import DICOM_SUFFIXES, Entry, Kind, look
 from model_code.contract.job import JobError
-from model_code.contract.label_table import Identity, Row, Table, TableError
-from model_code.contract.layout import Layout
-from model_code.data import pseudonyms
-
-if TYPE_CHECKING:
-    from model_code.dicom.subject import Subject
+from model_code.contract.label_table import Row, Table, TableError
+from model_code.contract.layout import Layout, Problem
+from model_code.contract.table_matches import Identity, Place
 
 # Of files with the same content, one is used: that in test, else that in validation, else the least nested one.
 _FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}
@@ -46,7 +42,8 @@ class Candidate:
     """One file of the archive that its place, or the table, says is a labelled radiograph.
 
     Attributes:
-        path: name inside the archive; once its patient is known, a name that does not say who that is.
+        path: what it is called wherever it is named: its name inside the archive, or `entry-N` where that may say of
+            whom it is.
         label: NORMAL or PNEUMONIA, from the folder or the table.
         folder: train, validation or test when a folder or the table says so, else None.
         patient: key that keeps one patient's images together; see `patient_of`.
@@ -69,20 +66,10 @@ class Candidate:
     stated_patient: str = dataclasses.field(default="", repr=False)
     dicom: bool = False
 
-    @property
-    def cautious(self) -> Candidate:
-        """Itself, before anybody has read of which patient it is: nothing of it says that."""
-        if self.dicom:
-            path = pseudonyms.unnamed(self.path, self.number)
-        else:
-            path = pseudonyms.named(self.path, self.number, self.stated_patient)
-        patient = path if self.patient == self.path else self.patient
-        return dataclasses.replace(self, path=path, patient=patient, stated_patient="")
-
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """The members of an archive.
+    """The members of an archive, called as in `Candidate.path`.
 
     Attributes:
         candidates: labelled radiographs, sorted by path.
@@ -116,16 +103,13 @@ class _Member:
     def path(self) -> str:
         return self.info.filename
 
-    @property
-    def shown(self) -> str:
-        """Its path, or of a DICOM file whose patient nobody has read, a name that says nothing."""
-        return pseudonyms.unnamed(self.path, self.number) if self.dicom else self.path
-
-    def candidate(self, *, label: str, folder: str | None, subtype: str, stated_patient: str = "") -> Candidate:
+    def candidate(
+        self, called: str, *, label: str, folder: str | None, subtype: str, stated_patient: str = ""
+    ) -> Candidate:
         # `IM-0001-0001` is what many archives call their first file, whoever the patient.
-        patient, named = (self.path, "") if self.dicom else patient_of(self.entry.file, fallback=self.path)
+        patient, named = (called, "") if self.dicom else patient_of(self.entry.file, fallback=called)
         return Candidate(
-            path=self.path,
+            path=called,
             label=label,
             folder=folder,
             patient=patient,
@@ -187,42 +171,47 @@ def list_candidates(archive: zipfile.ZipFile, purpose: str = "train") -> Listing
         dicom = member_is_dicom(archive, info)
         members.append(_Member(number, info, layout.add(info.filename, dicom=dicom), dicom))
     if problem := layout.problem(purpose):
-        raise JobError(f"The archive cannot be {_DONE[purpose]} on. {problem.detail} {problem.advice}")
-    others = {
-        kind: [one for one in members if one.entry.kind is kind]
-        for kind in (Kind.UNLABELLED, Kind.NOT_AN_IMAGE, Kind.TABLE)
-    }
-    # What lies beside DICOM files may be in a folder that is named after a patient.
-    exported = any(one.dicom for one in members)
-    unread = [
-        pseudonyms.unnamed(one.path, one.number) if exported else one.path
-        for one in (*others[Kind.NOT_AN_IMAGE], *others[Kind.TABLE])
-        if one.path != layout.table
-    ]
+        raise _refused(problem, purpose)
     if layout.table is not None:
-        pictures = [one for one in members if one.entry.kind in {Kind.RADIOGRAPH, Kind.UNLABELLED}]
-        return _by_table(archive, layout, pictures, sorted(unread), purpose)
+        return _by_table(archive, layout, members, purpose)
     candidates = [
-        one.candidate(label=one.entry.label, folder=one.entry.split, subtype=one.entry.subtype)
-        for one in members
-        if one.entry.kind is Kind.RADIOGRAPH
+        one.candidate(
+            layout.called(one.path, one.number),
+            label=one.entry.label,
+            folder=one.entry.split,
+            subtype=one.entry.subtype,
+        )
+        for one in _of_kind(members, Kind.RADIOGRAPH)
     ]
     return Listing(
         candidates=sorted(candidates, key=lambda one: one.path),
         litter=layout.litter,
         masks=layout.masks,
-        unlabelled=sorted(one.shown for one in others[Kind.UNLABELLED]),
-        not_images=sorted(unread),
+        unlabelled=sorted(layout.called(one.path, one.number) for one in _of_kind(members, Kind.UNLABELLED)),
+        not_images=_not_images(layout, members),
     )
 
 
+def _of_kind(members: list[_Member], *kinds: Kind) -> list[_Member]:
+    return [one for one in members if one.entry.kind in kinds]
+
+
+def _not_images(layout: Layout, members: list[_Member]) -> list[str]:
+    others = _of_kind(members, Kind.NOT_AN_IMAGE, Kind.TABLE)
+    return sorted(layout.called(one.path, one.number) for one in others if one.path != layout.table)
+
+
+def _refused(problem: Problem, purpose: str) -> JobError:
+    return JobError(f"The archive cannot be {_DONE[purpose]} on. {problem.detail} {problem.advice}")
+
+
 def member_is_dicom(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
-    """Whether a member is DICOM, by the suffix where that says something, else by the first bytes."""
+    """Whether a member is DICOM, by its suffix or, whatever it is called, by its first bytes."""
     entry = look(info.filename)
-    if entry.kind in {Kind.RADIOGRAPH, Kind.UNLABELLED}:
-        return entry.file.lower().endswith(tuple(DICOM_SUFFIXES))
-    if entry.kind not in {Kind.PERHAPS_DICOM, Kind.NOT_AN_IMAGE}:
+    if entry.kind in {Kind.FOLDER, Kind.LITTER, Kind.TABLE}:
         return False
+    if entry.kind in {Kind.RADIOGRAPH, Kind.UNLABELLED} and entry.file.lower().endswith(tuple(DICOM_SUFFIXES)):
+        return True
     try:
         with archive.open(info) as opened:
             return is_dicom(opened.read(PREAMBLE_BYTES))
@@ -230,44 +219,50 @@ def member_is_dicom(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
         return False
 
 
-def _by_table(
-    archive: zipfile.ZipFile, layout: Layout, pictures: list[_Member], not_images: list[str], purpose: str
-) -> Listing:
+def _by_table(archive: zipfile.ZipFile, layout: Layout, members: list[_Member], purpose: str) -> Listing:
     """The images that the table has a row for, with what it says of them."""
     assert layout.table is not None  # noqa: S101
+    pictures = _of_kind(members, Kind.RADIOGRAPH, Kind.UNLABELLED)
     by_path = {one.path: one for one in pictures}
     try:
-        table = label_table.read(layout.table, archive.read(layout.table))
-        images = {path: one.entry.label for path, one in by_path.items()}
-        matches = label_table.match(table, images, _identities(archive, table, pictures))
-        stated = any(row.patient for row in table.rows)
-        called = {path: pseudonyms.unnamed(path, one.number) if stated else one.shown for path, one in by_path.items()}
-        label_table.refuse_mismatched(table, matches, called)
-        candidates = [_candidate(by_path[path], row) for path, row in sorted(matches.rows.items())]
-        label_table.refuse_one_class(table, ((one.folder, one.label) for one in candidates), purpose)
+        table = label_table.read(layout.table, archive.read(layout.table), layout.table_called)
+        images = {path: Place(one.entry.label, one.entry.split) for path, one in by_path.items()}
+        matches = table_matches.match(table, images, _identities(archive, table, pictures))
+        layout.names_patients = table.names_patients
+        called = {path: layout.called(path, one.number) for path, one in by_path.items()}
+        table_matches.refuse_mismatched(table, matches, called)
+        candidates = [_candidate(by_path[path], row, called[path]) for path, row in matches.rows.items()]
+        table_matches.refuse_one_class(table, ((one.folder, one.label) for one in candidates), purpose)
     except TableError as error:
         raise JobError(f"The archive cannot be {_DONE[purpose]} on. {error}") from error
     except MEMBER_ERRORS as error:
-        raise JobError(f"The archive's table {layout.table} is damaged or unsupported ({error}).") from error
+        # What `zipfile` says has the member's name in it.
+        why = "" if layout.withheld else f" ({error})"
+        raise JobError(f"The archive's table {layout.table_called} is damaged or unsupported{why}.") from error
+    without_split = ((path, by_path[path].number) for path in table_matches.without_split(table, matches))
+    if purpose == "train" and (problem := layout.doubt_beside_the_table(without_split)):
+        raise _refused(problem, purpose)
     mismatched = {
         "file_without_row": sorted(called[path] for path in matches.without_row),
-        "row_without_file": [f"{table.name}, line {row.line}" for row in matches.without_file],
-        "two_labels": sorted(called[path] for path in matches.conflicting),
+        "row_without_file": [f"{table.called}, line {row.line}" for row in matches.without_file],
+        "two_labels": sorted(called[path] for path in matches.two_labels),
+        "two_splits": sorted(called[path] for path in matches.two_splits),
         "other_label": sorted(called[path] for path in matches.other_label),
     }
     return Listing(
-        candidates=candidates,
+        candidates=sorted(candidates, key=lambda one: one.path),
         litter=layout.litter,
         masks=layout.masks,
         unlabelled=[],
-        not_images=not_images,
-        table=table.name,
+        not_images=_not_images(layout, members),
+        table=table.called,
         mismatched={reason: names for reason, names in mismatched.items() if names},
     )
 
 
-def _candidate(member: _Member, row: Row) -> Candidate:
+def _candidate(member: _Member, row: Row, called: str) -> Candidate:
     return member.candidate(
+        called,
         label=row.label,
         folder=row.split or member.entry.split,
         subtype=row.subtype,
@@ -335,30 +330,3 @@ def patient_of(name: str, *, fallback: str) -> tuple[str, str]:
     if normal := _NORMAL.match(name):
         return f"N{int(normal[1] or 1)}_{normal[2]}", ""
     return fallback, ""
-
-
-def hidden(candidate: Candidate, subject: Subject | None, names: pseudonyms.Pseudonyms | None) -> Candidate:
-    """A file of the archive with a patient and a path that name nobody.
-
-    Args:
-        candidate: as listed.
-        subject: what the file itself says, if it is DICOM.
-        names: the deployment's.
-
-    Raises:
-        JobError: a patient is named, and there is no key.
-    """
-    of_file, name = (subject.patient_id, subject.patient_name) if subject else ("", ())
-    patient_id = candidate.stated_patient or of_file
-    # Without a name nobody can say that it is not in the path.
-    unread = subject is not None and not subject.patient_name
-    path = pseudonyms.unnamed(candidate.path, candidate.number) if unread else candidate.path
-    for identifier in (candidate.stated_patient, of_file, *(subject.identifiers if subject else ())):
-        path = pseudonyms.named(path, candidate.number, identifier, name)
-    if patient_id:
-        if names is None:
-            raise JobError("The archive names patients, and the job has no key to make hashes of them: deploy again.")
-        patient = names.patient(patient_id)
-    else:
-        patient = path if candidate.patient == candidate.path else candidate.patient
-    return dataclasses.replace(candidate, path=path, patient=patient, stated_patient="")

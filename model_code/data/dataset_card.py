@@ -73,12 +73,16 @@ def dataset_card(
 
 
 def about_files(decoded: Decoded) -> list[str]:
-    """Sentences on what a table of labels and the DICOM files themselves decided."""
+    """Sentences on what a table of labels, the images' sizes and the DICOM files themselves decided."""
     sentences = []
     if table := decoded.header.table:
         left = {name.replace("_", " "): len(some) for name, some in decoded.header.mismatched.items()}
         counted = ", ".join(f"{name} {count:,}" for name, count in left.items()) or "nothing is left over"
         sentences.append(f"Labels are those of the table {table}: {counted}.")
+    size = decoded.header.image_size
+    found = [decoded.facts[one.sha256] for one in decoded.radiographs]
+    if enlarged := sum(min(one.width, one.height) < size for one in found):
+        sentences.append(f"{enlarged:,} of {len(found):,} images have an edge below ImageSize {size}: it was enlarged.")
     of_dicom = [one for one in decoded.radiographs if decoded.facts[one.sha256].format == "DICOM"]
     if alone := sum(one.patient == one.path for one in of_dicom):
         sentences.append(

@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import warnings
 
-from model_code.contract.label_table import Identity
+from model_code.contract.table_matches import Identity
 from model_code.dicom import header, picture, radiograph, subject
+from model_code.dicom.anatomy import OTHER
 from model_code.dicom.refusal import Refusal
 from model_code.dicom.subject import BEGINNING_BYTES, Subject
 
@@ -45,14 +46,24 @@ def draw(data: bytes) -> Drawn:
     """
     try:
         found = header.read(data)
-        if found.body_part == "other":
-            return Drawn(unsuitable="The DICOM file says that it shows another part of the body than the chest.")
+        if found.body_part == OTHER:
+            return Drawn(unsuitable=_another_part(found.other_part))
         levels = radiograph.draw(found).levels
     except Refusal as refusal:
         if refusal.code == _UNSUITABLE:
             return Drawn(unsuitable=refusal.detail)
         raise ValueError(refusal.detail) from None  # the cause's message can quote the file
     return Drawn(picture.encode(levels), found.columns, found.rows, found.photometric_interpretation)
+
+
+def _another_part(term: str) -> str:
+    """Why a file is left out that names another part than the chest: by its defined term, or as none that is known."""
+    another = "The DICOM file says that it shows another part of the body than the chest"
+    if term:
+        return f"{another}: {term}."
+    return (
+        f"{another}, in words that are not known here: write CHEST into Body Part Examined, or nothing, if it does not."
+    )
 
 
 def read_subject(data: bytes) -> Subject:

@@ -7,10 +7,13 @@ no message of a library can quote them.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import struct
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.multival import MultiValue
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _TEXT = frozenset({"DS", "IS"})
+_REPLACED = "\ufffd"
+# Letters that Unicode takes for one, and people for a letter with a mark.
+_WITHOUT_STROKE = str.maketrans({"Ł": "L", "Ø": "O", "Đ": "D", "İ": "I"})
 # Two-byte numbers may be packed in words; what stands for "one of several" is read as its unsigned one.
 _FORMATS = {"SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
 
@@ -64,6 +70,36 @@ def texts(dataset: Dataset, name: str) -> list[str]:
 def text(dataset: Dataset, name: str) -> str:
     """The first value of a text attribute in capitals; empty when there is none."""
     return next(iter(texts(dataset, name)), "")
+
+
+def phrases(dataset: Dataset, name: str) -> list[str]:
+    """The values of a text attribute in capitals and without accents; empty when it is absent or empty.
+
+    Decoded as UTF-8 where the bytes are that, else by the file's character set (C.12.1.1.2), else as Latin-1: many
+    files state a set that they do not use, and Body Part Examined should have none of these letters.
+    """
+    element = _element(dataset, name)
+    if element is None:
+        return []
+    if isinstance(element, RawDataElement):
+        said = _decoded(bytes(element.value or b""), texts(dataset, "SpecificCharacterSet"))
+    else:
+        said = "\\".join(str(value) for value in _values(element.value))
+    folded = unicodedata.normalize("NFKD", said.upper().translate(_WITHOUT_STROKE))
+    plain = "".join(one for one in folded if not unicodedata.combining(one))
+    return [
+        part for part in (unicodedata.normalize("NFC", one).strip(" \0\t\r\n") for one in plain.split("\\")) if part
+    ]
+
+
+def _decoded(data: bytes, stated: list[str]) -> str:
+    if b"\x1b" not in data:  # which begins another set of letters (PS3.5, 6.1.2.5)
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode("utf-8")
+    said = _REPLACED
+    with contextlib.suppress(Exception):  # of a set that pydicom does not know
+        said = str(decode_bytes(data, convert_encodings(stated), set()))
+    return data.decode("latin-1") if _REPLACED in said else said
 
 
 def items(dataset: Dataset, name: str) -> list[Dataset]:

@@ -1,7 +1,8 @@
 """The attributes that a conversion needs, read from the bytes of a DICOM file and checked before any pixel is decoded.
 
-Elements outside NEEDED are skipped, so a patient's name is never in a dataset that something could print. What pydicom
-says about a file can quote its values: none of its messages is repeated, warnings are off while it reads.
+Elements outside NEEDED are skipped, so a patient's name is never in a dataset that something could print, and
+descriptions are taken out of it once the view is known. What pydicom says about a file can quote its values: none of
+its messages is repeated, warnings are off while it reads.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from pydicom import config, dcmread
 from pydicom.tag import Tag
 
 from model_code.contract.population import MODALITIES, UNSTATED
-from model_code.dicom.attributes import numbers, text
+from model_code.dicom import anatomy, view_words
+from model_code.dicom.attributes import numbers, phrases, text
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
 from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE, TRANSFER_SYNTAXES, unsupported
-from model_code.dicom.view import other_than_frontal
+from model_code.dicom.view import DESCRIPTIONS, other_than_frontal
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -48,7 +50,6 @@ _NO_IMAGES = {
 PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2"})
 # Which presentation LUT shape belongs to which (PS3.3, C.8.11.3.1.2): the same is said twice.
 _SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
-_CHEST = ("CHEST", "THORAX", "LUNG", "RIB", "HEART", "MEDIASTIN")
 
 NEEDED = (
     *("SOPClassUID", "Modality", "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns"),
@@ -58,7 +59,7 @@ NEEDED = (
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"),
     *("PatientOrientation", "ViewPosition", "ViewCodeSequence", "BodyPartExamined", "PresentationIntentType"),
 )
-_TAGS: list[Any] = [Tag(name) for name in NEEDED]
+_TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *DESCRIPTIONS)]
 # Everything besides the pixels that a radiograph's file says is far below this.
 _MAX_OTHER_BYTES = 16 * 1024 * 1024
 
@@ -80,6 +81,8 @@ class Header:
     signed: bool
     body_part: str
     """`chest`, `other` or `unstated`: Body Part Examined is filled in by hand, and often by a default."""
+    other_part: str
+    """The defined term of the other part of the body, such as HAND; "" where it is none (`anatomy.TERMS`)."""
 
     @property
     def possible(self) -> tuple[int, int]:
@@ -177,6 +180,7 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
             "The DICOM file lays out its pixels in an unusual way: 8 or 16 bits allocated are read, "
             "with as many stored bits or fewer among them.",
         )
+    part = anatomy.read(view_words.words(next(iter(phrases(dataset, "BodyPartExamined")), "")))
     return Header(
         dataset=dataset,
         transfer_syntax=transfer_syntax,
@@ -188,14 +192,9 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
         bits_stored=stored,
         spare_low_bits=high + 1 - stored,
         signed=_whole(dataset, "PixelRepresentation") == 1,
-        body_part=_body_part(text(dataset, "BodyPartExamined")),
+        body_part=part.kind,
+        other_part=part.term,
     )
-
-
-def _body_part(stated: str) -> str:
-    if not stated:
-        return UNSTATED
-    return "chest" if any(part in stated for part in _CHEST) else "other"
 
 
 def _modality(dataset: Dataset) -> str:
@@ -217,6 +216,8 @@ def _check_kind(dataset: Dataset) -> None:
     if text(dataset, "PresentationIntentType") == "FOR PROCESSING":
         raise unsuitable("The DICOM file is raw detector data, FOR PROCESSING: send the one FOR PRESENTATION.")
     view = other_than_frontal(dataset)
+    for name in DESCRIPTIONS:
+        dataset.pop(Tag(name), None)
     if view is not None:
         an = "an" if view == "oblique" else "a"
         raise unsuitable(f"The DICOM file says that this is {an} {view} view: the model knows frontal ones.")

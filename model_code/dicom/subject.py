@@ -7,7 +7,6 @@ age, a known maker of whatever a device calls itself.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import io
 import re
@@ -60,8 +59,7 @@ _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 _AGE = re.compile(r"(\d{1,3})([YMWD])")
 _NAMES = (
     *("SOPInstanceUID", "StudyDate", "AcquisitionDate", "ContentDate", "Manufacturer"),
-    *("AccessionNumber", "OtherPatientIDs", "OtherPatientNames"),
-    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "PatientAge", "ViewPosition", "ViewCodeSequence"),
+    *("PatientID", "PatientBirthDate", "PatientSex", "PatientAge", "ViewPosition", "ViewCodeSequence"),
 )
 _TAGS: list[Any] = [Tag(name) for name in _NAMES]
 _CLASSED: list[Any] = [
@@ -80,15 +78,11 @@ class Subject:
     Attributes:
         sop_instance_uid: of the instance.
         patient_id: in capitals.
-        patient_name: its words, and those of other names, in capitals.
-        identifiers: what else tells who it is: other numbers, the accession number, the date of birth.
         groups: `view` (PA, AP), `age`, `sex` and `manufacturer`, each with `unstated` where the file does not say it.
     """
 
     sop_instance_uid: str = field(default="", repr=False)
     patient_id: str = field(default="", repr=False)
-    patient_name: tuple[str, ...] = field(default=(), repr=False)
-    identifiers: tuple[str, ...] = field(default=(), repr=False)
     groups: dict[str, str] = field(default_factory=dict)
 
 
@@ -105,8 +99,6 @@ def read(data: bytes) -> Subject:
             return Subject(
                 sop_instance_uid=text(dataset, "SOPInstanceUID"),
                 patient_id=_decoded(dataset, "PatientID"),
-                patient_name=_names(dataset),
-                identifiers=_identifiers(dataset),
                 groups={
                     "view": _view(dataset),
                     "age": age_band(_age(dataset)),
@@ -154,21 +146,6 @@ def _decoded(dataset: Dataset, name: str) -> str:
     except UnicodeDecodeError:
         said = bytes(value or b"").decode("latin-1")
     return said.strip(" \0\t\r\n").upper()
-
-
-def _names(dataset: Dataset) -> tuple[str, ...]:
-    said = []
-    for name in ("PatientName", "OtherPatientNames"):
-        said.append(_decoded(dataset, name))
-        # File names have the letters, so the file's own character set is needed here; many state a wrong one.
-        with contextlib.suppress(Exception):
-            said.append(str(dataset.get(name) or "").upper())
-    return tuple(dict.fromkeys(re.findall(r"[^\W_]+", " ".join(said))))
-
-
-def _identifiers(dataset: Dataset) -> tuple[str, ...]:
-    said = [_decoded(dataset, name) for name in ("AccessionNumber", "PatientBirthDate", "OtherPatientIDs")]
-    return tuple(one.strip() for one in "\\".join(said).split("\\") if one.strip())
 
 
 def _view(dataset: Dataset) -> str:

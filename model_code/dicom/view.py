@@ -1,27 +1,25 @@
-"""Whether a radiograph says that it is no frontal view: View Position, View Code Sequence, Patient Orientation.
+"""Whether a radiograph says that it is no frontal view: its own attributes, else how image, series or study are called.
 
-Some systems fill in one of the three, some another (MIT-LCP/mimic-cxr#15). Words are compared whole, because "LATERAL
-DECUBITUS" names how a patient lies in a frontal view, and "BILATERAL" what is in it.
+View Position, View Code Sequence and Patient Orientation are about the image; some systems fill in one of the three,
+some another (MIT-LCP/mimic-cxr#15). Where none of them says which view it is, descriptions do (`view_words`).
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from model_code.dicom.attributes import items, text, texts
+from model_code.dicom import view_words
+from model_code.dicom.attributes import items, phrases, text, texts
+from model_code.dicom.view_words import FRONTAL, LATERAL, OBLIQUE
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-# PS3.3, C.8.7.1.1 and C.8.11.5 (LL, RL, and what is written for them); LLD and RLD are frontal, of a patient who lies.
-_LATERAL = re.compile(
-    r"\b(LL|RL|(L|R|LT|RT|LEFT|RIGHT|X|XT|XTABLE|CROSSTABLE)?LAT(ERAL|ERALE|ERALIS|ERO|EROLATERAL|S|L|R)?"
-    r"|SAGITTAL|PROFILE?|PERFIL|SEITLICH)\b"
+# What describes an image, then its series, then all that was taken with it: the first that names one view counts.
+DESCRIPTIONS = (
+    *("AcquisitionDeviceProcessingDescription", "SeriesDescription", "ProtocolName"),
+    *("PerformedProcedureStepDescription", "RequestedProcedureDescription", "StudyDescription"),
 )
-_DECUBITUS = re.compile(r"DECUB|\bLLD\b|\bRLD\b")
-_OBLIQUE = re.compile(r"\b(RLO|LLO|RAO|LAO|RPO|LPO|RAFO|LAFO|OBL|OBLIQUE|OBLIQUES)\b")
-_BETWEEN_WORDS = re.compile(r"[^A-Z0-9]+")
 # CID 4010 DX View: SNOMED CT, and the SNOMED RT that older systems write for the same (PS3.16).
 _LATERAL_CODES = frozenset(
     {
@@ -50,21 +48,36 @@ _OBLIQUE_CODES = frozenset(
 )
 
 
+# Of the same: frontal, antero-posterior and postero-anterior.
+_FRONTAL_CODES = frozenset({"399033003", "399348003", "272479007", "R-10202", "R-10206", "R-40888"})
+
+
 def other_than_frontal(dataset: Dataset) -> str | None:
     """`lateral` or `oblique` where the file says so anywhere, else None."""
-    stated = [*texts(dataset, "ViewPosition")]
+    stated = [*phrases(dataset, "ViewPosition")]
     codes: set[str] = set()
     for view in items(dataset, "ViewCodeSequence"):
-        stated += texts(view, "CodeMeaning")
+        stated += phrases(view, "CodeMeaning")
         codes |= {text(view, "CodeValue"), text(view, "LongCodeValue")}
-    named = [_BETWEEN_WORDS.sub(" ", one).strip() for one in stated]
+    views = {view_words.of_position(one) for one in stated}
     # "Lateral oblique" is oblique.
-    if codes & _OBLIQUE_CODES or any(map(_OBLIQUE.search, named)):
-        return "oblique"
-    if codes & _LATERAL_CODES or any(_LATERAL.search(one) and not _DECUBITUS.search(one) for one in named):
-        return "lateral"
+    if codes & _OBLIQUE_CODES or OBLIQUE in views:
+        return OBLIQUE
+    if codes & _LATERAL_CODES or LATERAL in views:
+        return LATERAL
     # Rows or columns run to the front or back of the patient (C.7.6.1.1.1); the first letter is the main direction.
-    return "lateral" if {"A", "P"} & {one[0] for one in orientation(dataset)} else None
+    if {"A", "P"} & {one[0] for one in orientation(dataset)}:
+        return LATERAL
+    return None if codes & _FRONTAL_CODES or FRONTAL in views else _described(dataset)
+
+
+def _described(dataset: Dataset) -> str | None:
+    # Devices' lists of body parts have CHEST LAT among them.
+    said = [one for name in (DESCRIPTIONS[0], "BodyPartExamined", *DESCRIPTIONS[1:]) for one in phrases(dataset, name)]
+    chest = any(map(view_words.names_chest, said))
+    views = (view_words.of_description(one, chest=chest) for one in said)
+    view = next(filter(None, views), FRONTAL)
+    return None if view == FRONTAL else view
 
 
 def orientation(dataset: Dataset) -> list[str]:

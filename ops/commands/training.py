@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from model_code.contract.entries import shown
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
@@ -64,6 +65,27 @@ def upload(
         output.print_json({"execution": arn.rpartition("/")[2], "arn": arn, "bucket": sent.bucket, "key": sent.key})
     else:
         output.results().print(f"execution {arn.rpartition('/')[2]} started; follow it with `cxr watch`", markup=False)
+
+
+def entries(
+    path: Annotated[Path, typer.Argument(exists=True, help="The zip file, or the folder that was uploaded.")],
+    wanted: Annotated[
+        list[str] | None, typer.Argument(metavar="[ENTRY]...", help="Numbers or names such as entry-17.dcm; else all.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Tell which file of an archive is `entry-17`: what reports, logs and refusals call its 17th entry.
+
+    They name nothing by its name in an archive that holds DICOM, because exports name files and folders after patients.
+    Nothing is sent anywhere. A folder has the entries that `cxr upload` packs of it, as long as nobody changes it.
+    """
+    found = archive.entries(path, wanted or ())
+    if as_json:
+        output.print_json([one._asdict() for one in found])
+        return
+    for one in found:
+        output.results().out(f"{one.called} {shown(one.name, limit=len(one.name) * 10)}")
 
 
 def watch(

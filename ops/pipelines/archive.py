@@ -1,7 +1,9 @@
 """Archive on this machine: inspection before the upload, and zipping of a folder.
 
-Files are named as they are: who reads this has them. Which patient or instance a DICOM file is of is not read here, so
-a table that goes by these is checked for its form only; the job that decodes matches it.
+Files of a folder are named as they are: who reads this has them. Of an archive is said what the Trigger function and
+the jobs would say, who call entries by their numbers where names may say of whom they are (`contract.layout`);
+`entries` tells which is which. Which patient or instance a DICOM file is of is not read here, so a table that goes by
+these is checked for its form only; the job that decodes matches it.
 """
 
 from __future__ import annotations
@@ -11,11 +13,12 @@ import re
 import zipfile
 from typing import TYPE_CHECKING, NamedTuple
 
-from model_code.contract import label_table
-from model_code.contract.entries import Kind, look
+from model_code.contract import label_table, table_matches
+from model_code.contract.entries import Kind, by_number, look
 from model_code.contract.label_table import TableError
 from model_code.contract.labels import LABELS, SPLITS
-from model_code.contract.layout import Layout
+from model_code.contract.layout import Layout, Problem
+from model_code.contract.table_matches import Place
 from model_code.data.archive import MEMBER_ERRORS, PREAMBLE_BYTES, is_dicom, member_is_dicom
 from ops.base.errors import CommandError
 
@@ -27,6 +30,15 @@ _NO_SPLIT = "without a split"
 _PICTURES = frozenset({Kind.RADIOGRAPH, Kind.UNLABELLED})
 # Whether such names are images, their content says.
 _UNCLEAR = frozenset({Kind.PERHAPS_DICOM, Kind.NOT_AN_IMAGE})
+_NUMBER = re.compile(r"(?:entry-)?(\d{1,9})(?:\.\w*)?", re.IGNORECASE)
+
+
+class Entry(NamedTuple):
+    """An entry of an archive: its number in the directory, from 1, what it is called by it, and its name."""
+
+    number: int
+    called: str
+    name: str
 
 
 class _File(NamedTuple):
@@ -65,6 +77,37 @@ class Contents:
         return f"{self.total:,} images ({splits or 'labelled by a table'}){copies}{unused}"
 
 
+def entries(path: Path, wanted: Iterable[str] = ()) -> list[Entry]:
+    """The entries of a zip file, or those that a folder has once `cxr upload` packs it.
+
+    Args:
+        path: of either.
+        wanted: numbers, or names such as `entry-17.dcm`; none for all.
+
+    Raises:
+        CommandError: it cannot be read, or has no such entry.
+    """
+    names = [f"chest_xray/{_zip_name(one)}" for one in _packed(path, "evaluate")[2]] if path.is_dir() else _names(path)
+    found = [Entry(number, by_number(name, number), name) for number, name in enumerate(names, start=1)]
+    chosen = []
+    for one in wanted:
+        number = _NUMBER.fullmatch(one.strip())
+        if number is None or not 1 <= int(number[1]) <= len(found):
+            raise CommandError(f"{path} has no {one!r}: it has {len(found):,} entries, `entry-1` and so on.")
+        chosen.append(found[int(number[1]) - 1])
+    return chosen or found
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise CommandError(f"{path} is not a complete zip file: copy or download it again.") from error
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
 def inspect(path: Path, purpose: str = "train") -> Contents:
     """Read a zip file's central directory and its table of labels, and count its images.
 
@@ -79,7 +122,7 @@ def inspect(path: Path, purpose: str = "train") -> Contents:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             files = [_File(one.filename, one.CRC, member_is_dicom(archive, one)) for one in members]
-            return _count(path, _layout(files), files, archive.read, purpose)
+            return _count(path, _layout(files, Layout()), files, archive.read, purpose)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise CommandError(f"{path} is not a complete zip file: copy or download it again.") from error
     except MEMBER_ERRORS as error:
@@ -96,16 +139,22 @@ def pack(folder: Path, target: Path, purpose: str = "train") -> Contents:
     Raises:
         CommandError: they do not serve the purpose, one of `layout.PURPOSES`.
     """
+    names, contents, wanted = _packed(folder, purpose)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
+        for name in wanted:
+            archive.write(names[name], f"chest_xray/{_zip_name(name)}")
+    return contents
+
+
+def _packed(folder: Path, purpose: str) -> tuple[dict[str, Path], Contents, list[str]]:
+    """The files of a folder by name, what is in it, and which of them are packed, in this order."""
     names = {entry.relative_to(folder).as_posix(): entry for entry in sorted(folder.rglob("*")) if entry.is_file()}
     files = [_File(name, entry.stat().st_size, _begins_dicom(name, entry)) for name, entry in names.items()]
-    layout = _layout(files)
+    layout = _layout(files, Layout(local=True))
     contents = _count(folder, layout, files, lambda name: names[name].read_bytes(), purpose)
     wanted = _PICTURES if layout.table else {Kind.RADIOGRAPH}
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
-        for one in files:
-            if one.name == layout.table or look(one.name, dicom=one.dicom).kind in wanted:
-                archive.write(names[one.name], f"chest_xray/{_zip_name(one.name)}")
-    return contents
+    packed = [one for one in files if one.name == layout.table or look(one.name, dicom=one.dicom).kind in wanted]
+    return names, contents, [one.name for one in packed]
 
 
 def _begins_dicom(name: str, path: Path) -> bool:
@@ -122,8 +171,7 @@ def _zip_name(name: str) -> str:
     return re.sub("[\udc80-\udcff]", lambda byte: f"%{ord(byte[0]) - 0xDC00:02X}", name)
 
 
-def _layout(files: Iterable[_File]) -> Layout:
-    layout = Layout()
+def _layout(files: Iterable[_File], layout: Layout) -> Layout:
     for one in files:
         layout.add(one.name, dicom=one.dicom)
     return layout
@@ -132,9 +180,9 @@ def _layout(files: Iterable[_File]) -> Layout:
 def _count(source: Path, layout: Layout, files: list[_File], read: Callable[[str], bytes], purpose: str) -> Contents:
     """Count files by name and fingerprint; raises CommandError when they do not serve the purpose."""
     if problem := layout.problem(purpose):
-        raise CommandError(f"{source}: {problem.detail} {problem.advice}")
+        raise _refused(source, problem)
     if layout.table is not None:
-        return _count_by_table(source, layout.table, files, read, purpose)
+        return _count_by_table(source, layout, files, read, purpose)
     entries = [(look(one.name, dicom=one.dicom), one.fingerprint) for one in files]
     seen = {
         (entry.split or _NO_SPLIT, entry.label, entry.file, fingerprint)
@@ -145,25 +193,37 @@ def _count(source: Path, layout: Layout, files: list[_File], read: Callable[[str
     return Contents(_by_split(labelled), copies=layout.total - len(seen), unused=layout.unused())
 
 
+def _refused(source: Path, problem: Problem) -> CommandError:
+    return CommandError(f"{source}: {problem.detail} {problem.advice}")
+
+
 def _count_by_table(
-    source: Path, name: str, files: list[_File], read: Callable[[str], bytes], purpose: str
+    source: Path, layout: Layout, files: list[_File], read: Callable[[str], bytes], purpose: str
 ) -> Contents:
-    entries = {one.name: look(one.name, dicom=one.dicom) for one in files}
-    pictures = {path: entry.label for path, entry in entries.items() if entry.kind in _PICTURES}
+    assert layout.table is not None  # noqa: S101
+    looked = {one.name: look(one.name, dicom=one.dicom) for one in files}
+    pictures = {path: Place(one.label, one.split) for path, one in looked.items() if one.kind in _PICTURES}
+    numbers = {one.name: number for number, one in enumerate(files, start=1)}
     try:
-        table = label_table.read(name, read(name))
+        table = label_table.read(layout.table, read(layout.table), layout.table_called)
         if table.by != "file":
             return Contents({}, unmatched=len(pictures))
-        matches = label_table.match(table, pictures, {})
-        label_table.refuse_mismatched(table, matches, {})
-        labelled = [(row.split or entries[path].split, row.label) for path, row in matches.rows.items()]
-        label_table.refuse_one_class(table, labelled, purpose)
+        layout.names_patients = table.names_patients
+        matches = table_matches.match(table, pictures, {})
+        called = {path: layout.called(path, numbers[path]) for path in pictures}
+        table_matches.refuse_mismatched(table, matches, called)
+        labelled = [(row.split or looked[path].split, row.label) for path, row in matches.rows.items()]
+        table_matches.refuse_one_class(table, labelled, purpose)
     except TableError as error:
         raise CommandError(f"{source}: {error}") from error
+    without_split = ((path, numbers[path]) for path in table_matches.without_split(table, matches))
+    if purpose == "train" and (problem := layout.doubt_beside_the_table(without_split)):
+        raise _refused(source, problem)
     counted = {
         "images without a row": len(matches.without_row),
         "rows without an image": len(matches.without_file),
-        "images with two labels": len(matches.conflicting),
+        "images with two labels": len(matches.two_labels),
+        "images with two splits": len(matches.two_splits),
         "images of another label": len(matches.other_label),
     }
     left = ", ".join(f"{count:,} {what}" for what, count in counted.items() if count)

@@ -72,8 +72,8 @@ def test_a_radiograph_trains_to_the_same_pixels_as_dicom_and_as_png(transfer_syn
     files = {"NORMAL/a.dcm": dicom(1, transfer_syntax=transfer_syntax), "NORMAL/a.png": png(1)}
     place_archive(zip_of({**files, "PNEUMONIA/b.dcm": dicom(2), "PNEUMONIA/b.png": png(2)}))
     pixels = {one["path"].decode(): one["pixels"] for one in examples(decode(job_directory), SIZE).as_numpy_iterator()}
-    for label, name in (("NORMAL", "a"), ("PNEUMONIA", "b")):
-        np.testing.assert_array_equal(pixels[f"{label}/{name}.dcm"], pixels[f"{label}/{name}.png"])
+    np.testing.assert_array_equal(pixels["entry-1.dcm"], pixels["entry-2.png"])
+    np.testing.assert_array_equal(pixels["entry-3.dcm"], pixels["entry-4.png"])
 
 
 def test_dicom_is_known_by_its_content_whatever_its_name(job_directory, place_archive):
@@ -81,7 +81,8 @@ def test_dicom_is_known_by_its_content_whatever_its_name(job_directory, place_ar
     files = {f"NORMAL/{name}": dicom(number) for number, name in enumerate(names)}
     place_archive(zip_of({**files, "PNEUMONIA/x.dcm": dicom(99), "PNEUMONIA/LICENSE": b"free"}))
     found = read(decode(job_directory))
-    assert [one.path for one in found.radiographs] == sorted([*files, "PNEUMONIA/x.dcm"])
+    called = ["entry-1.dcm", "entry-2", "entry-3", "entry-4", "entry-5.png", "entry-6.dicom", "entry-7.dcm"]
+    assert [one.path for one in found.radiographs] == called
     assert {facts.format for facts in found.facts.values()} == {"DICOM"}
     assert found.header.not_images == ["entry-8"]
 
@@ -90,11 +91,10 @@ def test_facts_are_of_the_stored_image_and_subgroups_of_the_header(job_directory
     said = {"PatientAge": "045Y", "PatientSex": "F", "ViewPosition": "AP", "Manufacturer": "GE MEDICAL, SECRET"}
     place_archive(zip_of({"NORMAL/a.dcm": dicom(1, **said), "PNEUMONIA/b.dcm": dicom(2)}))
     facts = {one.path: facts for one, facts in _facts(read(decode(job_directory)))}
-    assert (facts["NORMAL/a.dcm"].width, facts["NORMAL/a.dcm"].height) == (320, 260)
-    assert facts["NORMAL/a.dcm"].mode == "MONOCHROME2"
-    groups = {"view": "AP", "age": "40-59", "sex": "female", "manufacturer": "GE"}
-    assert facts["NORMAL/a.dcm"].groups == groups
-    assert set(facts["PNEUMONIA/b.dcm"].groups.values()) == {"unstated"}
+    first, second = facts["entry-1.dcm"], facts["entry-2.dcm"]
+    assert (first.width, first.height, first.mode) == (320, 260, "MONOCHROME2")
+    assert first.groups == {"view": "AP", "age": "40-59", "sex": "female", "manufacturer": "GE"}
+    assert set(second.groups.values()) == {"unstated"}
 
 
 def _facts(found: manifest.Decoded) -> list[tuple[Any, manifest.Facts]]:
@@ -107,24 +107,29 @@ def test_images_of_one_patient_id_are_one_patient_whatever_their_names(job_direc
     }
     place_archive(zip_of({**files, "PNEUMONIA/x.dcm": dicom(99, PatientID=" secret 0 ")}))
     patients = {one.path: one.patient for one in read(decode(job_directory)).radiographs}
-    first, second, third, fourth = (patients[path] for path in files)
-    assert first == second == patients["PNEUMONIA/x.dcm"]
+    first, second, third, fourth = (patients[f"entry-{number}.dcm"] for number in range(1, 5))
+    assert first == second == patients["entry-5.dcm"]
     assert third == fourth != first
     assert first.startswith("H")
 
 
 def test_nobody_is_named_in_anything_that_leaves_the_jobs(job_directory, place_archive, capfd):
-    files = members()
+    files = members(40)
     number = len(files) + 1
     for label in LABELS:  # names of patients in paths, of files that are used, dropped and damaged
         files[f"{label}/SECRET^NOBODY/1.dcm"] = dicom(7000 + number, PatientName="SECRET^NOBODY")
         files[f"{label}/nobody.dcm"] = dicom(8000 + number, PatientName="SECRET^NOBODY", ViewPosition="LL")
         files[f"{label}/secret-{label}.dcm"] = dicom(9000 + number, PatientID=f"SECRET-{label}")[:700]
+        # of people whom no header names: a de-identified file, and what is no DICOM
+        files[f"{label}/DEV NOBODY/2.dcm"] = dicom(7100 + number, PatientName="ANON", PatientID=f"ANON-{number}")
+        files[f"{label}/DEV NOBODY/3.png"] = png(7200 + number)
         number += 10
     files["elsewhere/SECRET NOBODY"] = dicom(1)
+    files["elsewhere/NOBODY.png"] = png(9)
     files["NORMAL/SECRET^NOBODY/report.pdf"] = b"%PDF-1.4"
     files["NORMAL/NOBODY/unnamed.dcm"] = dicom(1, PatientName="")
     files["NORMAL/NOBODY/damaged.dcm"] = dicom(9100)
+    files["NORMAL/NOBODY/small.png"] = chest(9200, size=(31, 40), format_="PNG")
     place_archive(_damaged(zip_of(files), "NORMAL/NOBODY/damaged.dcm"))
     decode(job_directory)
     card = split(job_directory)
@@ -137,9 +142,12 @@ def test_nobody_is_named_in_anything_that_leaves_the_jobs(job_directory, place_a
         for path in left:
             assert secret.lower().encode() not in path.read_bytes().lower(), path
     dropped = {one["reason"]: one["files"] for one in card["dropped"]}
-    # The 62nd file of the archive: who has it can look it up.
-    assert dropped["not_a_frontal_chest_radiograph"][0].startswith("entry-62.dcm: The DICOM file says that this is a")
-    assert dropped["outside_label_folders"] == ["entry-67"]
+    # The 82nd file of the archive: who has it can look it up.
+    assert dropped["not_a_frontal_chest_radiograph"][0].startswith("entry-82.dcm: The DICOM file says that this is a")
+    assert dropped["outside_label_folders"] == ["entry-91", "entry-92.png"]
+    # Kept files and lines of progress name nobody either; patients whom nothing names are called as their file is.
+    assert sum(one["images"] for one in card["splits"].values()) == 87
+    assert any(one.startswith("entry-96.png: it has 31 x 40 pixels") for one in dropped["undecodable"])
 
 
 def _damaged(archive: bytes, name: str) -> bytes:
@@ -250,10 +258,10 @@ def test_what_is_stored_as_dicom_and_is_no_image_is_named_with_its_reason(job_di
     }
     place_archive(zip_of(files))
     found = read(decode(job_directory))
-    assert "a PDF document" in found.unsuitable["NORMAL/report.dcm"]
-    assert "of modality SR" in found.unsuitable["NORMAL/sr.dcm"]
-    assert "the index of a medium" in found.unsuitable["NORMAL/index.dcm"]
-    assert "damaged" in found.undecodable["NORMAL/cut.dcm"]
+    assert "a PDF document" in found.unsuitable["entry-3.dcm"]
+    assert "of modality SR" in found.unsuitable["entry-4.dcm"]
+    assert "the index of a medium" in found.unsuitable["entry-5.dcm"]
+    assert "damaged" in found.undecodable["entry-7.dcm"]
     assert "does not begin as the file format demands" in found.undecodable["entry-8.dcm"]
     assert found.header.not_images == ["entry-6"]
     assert found.header.candidates == 7
@@ -267,9 +275,38 @@ def test_a_table_labels_what_it_names(by, job_directory, place_archive):
     place_archive(zip_of({"x/labels.csv": table(*rows, header=f"{by},Label,split"), **files}))
     found = read(decode(job_directory)).radiographs
     assert {one.path: (one.label, one.folder) for one in found} == {
-        path: (LABELS[number % 2], "validation" if number > 3 else "train") for number, path in enumerate(files)
+        f"entry-{number + 2}.dcm": (LABELS[number % 2], "validation" if number > 3 else "train") for number in range(6)
     }
     assert len({one.patient for one in found}) == 6
+
+
+def test_a_table_without_splits_leaves_a_doubt_about_a_folder_a_doubt(job_directory, place_archive):
+    files = {f"{folder}/{number}.png": png(number) for number, folder in enumerate(("a", "a", "holdout", "holdout"))}
+    rows = [f"{path},{number % 2}" for number, path in enumerate(files)]
+    place_archive(zip_of({**files, "labels.csv": table(*rows)}))
+    with pytest.raises(
+        JobError, match="The folder holdout may be meant as a split, and the table gives its images none"
+    ):
+        decode(job_directory)
+    rows = [f"{row},{'test' if 'holdout' in row else 'train'}" for row in rows]
+    place_archive(zip_of({**files, "labels.csv": table(*rows, header="file,label,split")}))
+    assert [one.folder for one in read(decode(job_directory)).radiographs] == ["train", "train", "test", "test"]
+
+
+def test_a_table_and_a_folder_that_contradict_each_other_about_a_split_are_spoken_of(job_directory, place_archive):
+    """Few are left out and named; many mean that the table was made for another tree."""
+    files = {f"{split}/{number}.png": png(number) for number, split in enumerate(["train"] * 60 + ["test"] * 20)}
+    rows = [f"{path},{number % 2},{path.partition('/')[0]}" for number, path in enumerate(files)]
+    rows[3] = rows[3].replace(",train", ",test")
+    place_archive(zip_of({**files, "labels.csv": table(*rows, header="file,label,split")}))
+    decode(job_directory)
+    card = split(job_directory)
+    assert {one["reason"]: one["files"] for one in card["dropped"]} == {"two_splits": ["train/3.png"]}
+    assert card["decisions"][0] == "Labels are those of the table labels.csv: two splits 1."
+    rows = [row.replace(",train", ",val") for row in rows]
+    place_archive(zip_of({**files, "labels.csv": table(*rows, header="file,label,split")}))
+    with pytest.raises(JobError, match=r"60 of 80 images have two splits, that of their folder counted .*train/0\.png"):
+        decode(job_directory)
 
 
 def test_rsnas_archive_is_taken_as_it_is(job_directory, place_archive):
@@ -299,7 +336,7 @@ def test_few_rows_and_files_that_do_not_fit_are_counted_and_named(job_directory,
     decode(job_directory)
     card = split(job_directory)
     dropped = {one["reason"]: one["files"] for one in card["dropped"]}
-    assert dropped["file_without_row"] == ["all/extra.png"]
+    assert dropped["file_without_row"] == ["entry-73.png"]
     assert dropped["row_without_file"] == ["labels.csv, line 74"]
     assert dropped["two_labels"] == ["entry-1.dcm"]
     assert card["decisions"][0].startswith("Labels are those of the table labels.csv: file without row 1,")

@@ -12,6 +12,7 @@ from lambdas.trigger.rejection import ADVICE, Reason, Rejection
 MIB = 1024 * 1024
 LIMITS = Limits(max_archive_bytes=20 * MIB, max_uncompressed_bytes=50 * MIB, max_files=500)
 GOOD = {"data/train/NORMAL/a.jpeg": b"n" * 100, "data/train/PNEUMONIA/b.jpeg": b"p" * 100}
+OF_PATIENTS = {"DOE JANE/1.dcm": b"", "DOE JANE/NORMAL/DOE 2.jpeg": b"n" * 100, "DOE JANE/PNEUMONIA/DOE 3": b"p" * 100}
 
 # Offsets inside a central directory header, APPNOTE 4.3.12.
 FLAGS, METHOD, COMPRESSED, UNCOMPRESSED, EXTERNAL, LOCAL_OFFSET = 8, 10, 20, 24, 38, 42
@@ -146,9 +147,9 @@ class TestBombs:
         assert refused(data, limits).entry == "data/train/PNEUMONIA/b.jpeg"
 
     def test_ratio_of_a_real_bomb(self, make_zip):
-        data = make_zip({**GOOD, "data/bomb.bin": b"\0" * (5 * MIB)}, compression=zipfile.ZIP_DEFLATED)
+        data = make_zip({**GOOD, "data/bomb.txt": b"\0" * (5 * MIB)}, compression=zipfile.ZIP_DEFLATED)
         refusal = refused(data)
-        assert (refusal.reason, refusal.entry) == (Reason.ZIP_BOMB_RATIO, "data/bomb.bin")
+        assert (refusal.reason, refusal.entry) == (Reason.ZIP_BOMB_RATIO, "data/bomb.txt")
 
     def test_crafted_sizes(self, make_zip):
         """Sizes written into the header by hand, 4 GB from 102 bytes, are refused without unpacking anything."""
@@ -244,6 +245,40 @@ class TestEntries:
     def test_stored_entry_with_two_sizes(self, make_zip):
         data = patched(make_zip(GOOD), "data/train/NORMAL/a.jpeg", (UNCOMPRESSED, "<L", 5000))
         assert refused(data).reason is Reason.DAMAGED_DIRECTORY
+
+
+class TestArchivesOfPatients:
+    """Exports name folders and files after patients, so what is refused beside DICOM is called by its number."""
+
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ([(FLAGS, "<H", 1)], Reason.ENCRYPTED),
+            ([(METHOD, "<H", 14)], Reason.UNSUPPORTED_COMPRESSION),
+            ([(COMPRESSED, "<L", 5)], Reason.DAMAGED_DIRECTORY),
+            ([(EXTERNAL, "<L", 0xA1FF << 16)], Reason.LINK),
+            ([(LOCAL_OFFSET, "<L", 0)], Reason.ZIP_BOMB_OVERLAP),
+            ([(METHOD, "<H", 8), (UNCOMPRESSED, "<L", 0xFFFFFFF0)], Reason.ZIP_BOMB_RATIO),
+            ([(METHOD, "<H", 8), (UNCOMPRESSED, "<L", 990 * 1024)], Reason.ZIP_BOMB_SIZE),
+        ],
+    )
+    def test_no_refusal_repeats_a_name(self, make_zip, changes, reason):
+        data = patched(make_zip(OF_PATIENTS), "DOE JANE/NORMAL/DOE 2.jpeg", *changes)
+        refusal = refused(data, Limits(20 * MIB, 900 * 1024 if reason is Reason.ZIP_BOMB_SIZE else 2**40, 500))
+        assert refusal.reason is reason
+        assert "DOE" not in f"{refusal.detail} {refusal.advice} {refusal.entry}"
+        assert refusal.entry in {"entry-1.dcm", "entry-2.jpeg"}
+        assert f"`cxr entries ARCHIVE.zip {refusal.entry}` says what it is called" in refusal.advice
+
+    @pytest.mark.parametrize("name", ["../DOE.jpeg", "DOE\n.png"])
+    def test_names_that_are_refused_are_not_repeated(self, make_zip, name):
+        refusal = refused(make_zip({**OF_PATIENTS, name: b"x"}))
+        assert refusal.reason in {Reason.PATH_TRAVERSAL, Reason.UNSAFE_NAME}
+        assert "DOE" not in f"{refusal.detail} {refusal.advice} {refusal.entry}"
+
+    def test_what_is_counted_is_not_called_after_the_folder_of_a_table(self, make_zip):
+        files = {"DOE JANE/labels.csv": b"", "DOE JANE/1.dcm": b"", "DOE JANE/2.png": b"", "DOE JANE/3": b""}
+        assert judge(make_zip(files)).images == {"labels.csv": 3}
 
 
 class TestLayout:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from model_code.contract import label_table
-from model_code.contract.label_table import Identity, TableError
+from model_code.contract import label_table, table_matches
+from model_code.contract.label_table import TableError
+from model_code.contract.table_matches import Identity, Place
 
 TEXT = (
     "File,Label,Split,Subtype,Patient\nä/1.dcm,Normal,train,,p1\n2.dcm,viral pneumonia,VAL,,\n"
@@ -43,6 +44,7 @@ def test_what_excel_and_programs_write_is_one_table(content):
         (b"file,label\n1.dcm,1\n,0\n", "Line 3 of the table labels.csv has nothing in the column file"),
         (b"file,label,split\n1.dcm,1,later\n", "Line 2 .* has a split that is none of train, val and test"),
         (b"file,label,label\n1.dcm,1,0\n", "has two columns label"),
+        (b"P-1234,P-1234,1\nP-1235,P-1235,0\n", "has two columns of one name"),
         (b"file,note,label\n1.dcm,no cough, normal heart,1\n2.dcm,,0\n", "Line 2 .* has more cells than"),
         (b"file,label\n1.dcm,Pneumonia?\n2.dcm,pneumonia: 0\n", "has no row of NORMAL or PNEUMONIA"),
         (b"file,label\n1.dcm,COVID\n", "has no row of NORMAL or PNEUMONIA"),
@@ -62,8 +64,8 @@ def test_what_is_not_certain_is_refused_with_the_place(content, reason):
 
 def test_a_file_is_a_path_below_the_table_or_from_the_top_or_a_name_of_its_own():
     table = label_table.read("x/labels.csv", b"file,label\na/1.dcm,0\nx/a/2.dcm,1\n3.dcm,1\n./A\\4.DCM,0\n5.dcm,1\n")
-    images = dict.fromkeys(("x/a/1.dcm", "x/a/2.dcm", "x/b/3.dcm", "x\\a\\4.dcm", "x/a/5.dcm", "x/b/5.dcm"), "")
-    matches = label_table.match(table, images, {})
+    images = dict.fromkeys(("x/a/1.dcm", "x/a/2.dcm", "x/b/3.dcm", "x\\a\\4.dcm", "x/a/5.dcm", "x/b/5.dcm"), Place())
+    matches = table_matches.match(table, images, {})
     assert {path: row.line for path, row in matches.rows.items()} == {
         "x/a/1.dcm": 2,
         "x/a/2.dcm": 3,
@@ -77,20 +79,46 @@ def test_a_file_is_a_path_below_the_table_or_from_the_top_or_a_name_of_its_own()
 
 def test_names_that_differ_in_case_alone_are_of_two_files():
     table = label_table.read("labels.csv", b"file,label\nA.png,0\na.png,1\nB.PNG,1\nC.png,1\n")
-    matches = label_table.match(table, dict.fromkeys(("A.png", "a.png", "b.png", "C.PNG", "c.PNG"), ""), {})
+    matches = table_matches.match(table, dict.fromkeys(("A.png", "a.png", "b.png", "C.PNG", "c.PNG"), Place()), {})
     assert {path: row.line for path, row in matches.rows.items()} == {"A.png": 2, "a.png": 3, "b.png": 4}
     assert matches.without_row == ["C.PNG", "c.PNG"]
 
 
 def test_an_accent_is_the_same_however_a_system_writes_it():
     table = label_table.read("labels.csv", "file,label\nM\u00fcller.png,0\n".encode())
-    assert list(label_table.match(table, {"Mu\u0308ller.png": ""}, {}).rows) == ["Mu\u0308ller.png"]
+    assert list(table_matches.match(table, {"Mu\u0308ller.png": Place()}, {}).rows) == ["Mu\u0308ller.png"]
 
 
 def test_a_file_of_two_patients_is_of_nobody():
     table = label_table.read("labels.csv", b"file,label,patient\n1.png,0,p1\n1.png,0,P1\n2.png,1,p1\n2.png,1,p2\n")
-    matches = label_table.match(table, {"1.png": "", "2.png": ""}, {})
-    assert (list(matches.rows), matches.conflicting) == (["1.png"], ["2.png"])
+    matches = table_matches.match(table, {"1.png": Place(), "2.png": Place()}, {})
+    assert (list(matches.rows), matches.two_labels) == (["1.png"], ["2.png"])
+
+
+def test_a_folder_and_a_row_may_not_name_two_splits():
+    table = label_table.read("labels.csv", b"file,label,split\n1.png,0,train\n2.png,1,test\n3.png,1,\n3.png,1,val\n")
+    folders = {"1.png": "train", "2.png": "train", "3.png": None}
+    matches = table_matches.match(table, {path: Place("", split) for path, split in folders.items()}, {})
+    assert (list(matches.rows), matches.two_splits) == (["1.png"], ["2.png", "3.png"])
+    with pytest.raises(
+        TableError, match=r"2 of 3 images have two splits, that of their folder counted .*: 2\.png, 3\.png"
+    ):
+        table_matches.refuse_mismatched(table, matches, {})
+
+
+def test_only_images_without_a_split_of_the_table_are_split_by_their_folders():
+    table = label_table.read("labels.csv", b"file,label,split\n1.png,0,train\n2.png,1,\n")
+    matches = table_matches.match(table, dict.fromkeys(("1.png", "2.png"), Place()), {})
+    assert table_matches.without_split(table, matches) == ["2.png"]
+    rsna = label_table.read("stage_2_train_labels.csv", b"patientId,Target\na,1\n")
+    found = table_matches.match(rsna, {"stage_2_train_images/a.dcm": Place()}, {})
+    assert table_matches.without_split(rsna, found) == []
+
+
+def test_a_table_is_called_as_the_archive_calls_it():
+    with pytest.raises(TableError) as refusal:
+        label_table.read("JOHN DOE/labels.csv", b"file,label\n", "labels.csv")
+    assert str(refusal.value) == "The table labels.csv has a header and no rows."
 
 
 def test_cells_in_quotes_after_a_space_are_read():
@@ -101,7 +129,7 @@ def test_cells_in_quotes_after_a_space_are_read():
 def test_rsnas_table_is_read_wherever_it_says_it_lies():
     table = label_table.read("./r/stage_2_train_labels.csv", b"patientId,Target\na,1\n")
     path = "./r/stage_2_train_images/a.dcm"
-    assert list(label_table.match(table, {path: ""}, {}).rows) == [path]
+    assert list(table_matches.match(table, {path: Place()}, {}).rows) == [path]
     with pytest.raises(TableError, match=r"Line 2 .* has nothing in the column patientId"):
         label_table.read("stage_2_train_labels.csv", b"Target,patientId\n1\n")
 
@@ -109,7 +137,7 @@ def test_rsnas_table_is_read_wherever_it_says_it_lies():
 def test_a_patients_row_is_about_all_of_their_images():
     table = label_table.read("labels.csv", b"patient_id,label\np1,0\np2,1\n")
     identities = {"a": Identity("1.2", "P1"), "b": Identity("1.3", "P1"), "c": Identity("1.4", "P2")}
-    matches = label_table.match(table, dict.fromkeys("abcd", ""), identities)
+    matches = table_matches.match(table, dict.fromkeys("abcd", Place()), identities)
     assert {path: (row.label, row.patient) for path, row in matches.rows.items()} == {
         "a": ("NORMAL", "p1"),
         "b": ("NORMAL", "p1"),
@@ -121,17 +149,17 @@ def test_a_patients_row_is_about_all_of_their_images():
 def test_images_of_another_label_are_left_out_and_are_no_mistake():
     rows = b"".join(b"%d.dcm,%s\n" % (number, (b"0", b"1", b"COVID")[number % 3]) for number in range(30))
     table = label_table.read("labels.csv", b"file,label\n" + rows)
-    matches = label_table.match(table, {f"{number}.dcm": "" for number in range(30)}, {})
-    label_table.refuse_mismatched(table, matches, {})
+    matches = table_matches.match(table, {f"{number}.dcm": Place() for number in range(30)}, {})
+    table_matches.refuse_mismatched(table, matches, {})
     assert (len(matches.rows), len(matches.other_label)) == (20, 10)
 
 
 @pytest.mark.parametrize(("missing", "refused"), [(5, False), (6, True)])
 def test_one_in_twenty_may_not_fit(missing, refused):
     table = label_table.read("labels.csv", b"file,label\n" + b"".join(b"%d.dcm,1\n" % n for n in range(100)))
-    matches = label_table.match(table, {f"{number}.dcm": "" for number in range(missing, 100)}, {})
+    matches = table_matches.match(table, {f"{number}.dcm": Place() for number in range(missing, 100)}, {})
     if not refused:
-        return label_table.refuse_mismatched(table, matches, {})
+        return table_matches.refuse_mismatched(table, matches, {})
     with pytest.raises(TableError, match=r"6 of 100 rows are about no file.*line 2, line 3, line 4 and 3 more"):
-        label_table.refuse_mismatched(table, matches, {})
+        table_matches.refuse_mismatched(table, matches, {})
     return None

@@ -9,7 +9,7 @@ import pytest
 
 from lambdas.trigger.archive import Limits, inspect
 from lambdas.trigger.rejection import Rejection
-from model_code.contract.entries import Kind, look
+from model_code.contract.entries import Kind, by_number, look, may_be_dicom
 from model_code.contract.job import JobError
 from model_code.contract.layout import Layout
 from model_code.data.archive import list_candidates
@@ -102,9 +102,29 @@ ACCEPTED = {
         of_both("{}/1.png", "{}/1_mask.png", "{}/lung_mask_1.png", "{}/1-Mask.PNG", "{}/lungMask2.png", "{}/1_seg.png"),
         {(None, label): 1 for label in LABELS},
     ),
+    "a well-known file without a suffix beside them": (
+        [*of_both("{}/1.png"), "LICENSE", "NORMAL/readme"],
+        {(None, label): 1 for label in LABELS},
+    ),
     "DICOM beside the others": (
         of_both("train/{}/1.dcm", "train/{}/2.DICOM", "train/{}/3.png"),
         {("train", label): 3 for label in LABELS},
+    ),
+    "patients called as splits are": (
+        of_both("{}/DEV NOBODY/1.dcm", "{}/VAL, Anna/1.dcm", "{}/TEST^PATIENT/1.dcm", "{}/Test Patient 3/1.png"),
+        {(None, label): 4 for label in LABELS},
+    ),
+    "a patient called Dev beside a test split": (
+        [*of_both("{}/x/1.dcm", "test/{}/2.dcm"), "NORMAL/DEV NOBODY/3.dcm"],
+        {(None, "NORMAL"): 2, (None, "PNEUMONIA"): 1, ("test", "NORMAL"): 1, ("test", "PNEUMONIA"): 1},
+    ),
+    "splits among words that say nothing": (
+        of_both("train_images/{}/1.png", "Test set 2/{}/2.png", "valdata/{}/3.png"),
+        {(split, label): 1 for split in ("train", "test", "validation") for label in LABELS},
+    ),
+    "a pool for both": (
+        of_both("train_val/{}/1.png", "test/{}/2.png"),
+        {(split, label): 1 for split in (None, "test") for label in LABELS},
     ),
     "a segmentation data set's images": (
         of_both("Lung Segmentation Data/Train/{}/images/1.png", "Lung Segmentation Data/Train/{}/lung masks/1.png"),
@@ -122,7 +142,16 @@ REFUSED = {
                                   "ambiguous_layout"),
     "another disease and pneumonia": (["NORMAL/1.png", "PNEUMONIA/2.png", "COVID_pneumonia/3.png"], "ambiguous_layout"),
     "splits of one hospital": (of_both("hospital_train/{}/1.png", "hospital_test/{}/2.png"), "ambiguous_layout"),
+    "splits of one hospital below the class": (
+        of_both("{}/hospital_train/1.png", "{}/hospital_test/2.png"), "ambiguous_layout",
+    ),
+    "splits of two hospitals": (of_both("pune_train/{}/1.png", "delhi_test/{}/2.png"), "ambiguous_layout"),
+    "a hospital that is held back": (of_both("pune/{}/1.png", "pune_test/{}/2.png"), "ambiguous_layout"),
+    "a test beside train": (of_both("train/{}/1.png", "external_test/{}/2.png"), "ambiguous_layout"),
     "validation or test": (of_both("train/{}/1.png", "eval/{}/2.png"), "ambiguous_layout"),
+    "a set for development": (of_both("train/{}/1.png", "dev set/{}/2.png"), "ambiguous_layout"),
+    "held back": (of_both("{}/1.png", "holdout-2021/{}/2.png"), "ambiguous_layout"),
+    "held back, in two words": (of_both("{}/1.png", "{}/hold-out/2.dcm"), "ambiguous_layout"),
     "no train": (of_both("test/{}/1.png", "val/{}/2.png"), "split_missing"),
     "nothing of one class": (["train/NORMAL/1.png", "test/PNEUMONIA/2.png"], "class_missing"),
     "another word for a class": (["PNEUMONIA/1.png", "healthy/2.png"], "class_missing"),
@@ -131,6 +160,7 @@ REFUSED = {
     "an archive in the archive": (["chest_xray.zip"], "no_layout"),
     "another format": (["NORMAL/1.tif", "PNEUMONIA/2.nii"], "no_layout"),
     "DICOM in other folders": (["study/1.dcm", "study/IM0002"], "no_layout"),
+    "only files that may be anything": (["a/scan.dat", "x/notes"], "no_layout"),
     "the index of a medium": (["NORMAL/DICOMDIR", "PNEUMONIA/DICOMDIR"], "no_layout"),
     "a table without images": (["labels.csv", "readme.txt"], "no_layout"),
     "a table that is not at the top": (["labels/labels.csv", "images/1.dcm"], "ambiguous_layout"),
@@ -214,8 +244,65 @@ def test_letters_with_marks_are_letters():
     assert look("Normalé/1.png").kind is Kind.UNLABELLED
 
 
-def test_folders_of_dicom_files_may_be_called_as_patients_are_and_are_not_repeated():
-    for names in (["DOE^JOHN/1.dcm"], ["DOE^JOHN/IM1"], ["NORMAL/1.dcm", "DOE^JOHN/1.dcm"]):
-        problem = Layout.of(names).problem()
-        assert problem is not None
-        assert "DOE" not in f"{problem.detail} {problem.advice} {problem.entry}"
+# What may name a patient, beside DICOM or what may be, in each refusal that names an entry or a folder.
+OF_PATIENTS = [
+    ["DOE^JOHN/1.dcm"],
+    ["DOE^JOHN/IM1"],
+    ["NORMAL/1.dcm", "DOE^JOHN/1.dcm"],
+    ["DOE.zip", "DOE^JOHN/1.dcm"],
+    ["DOE JOHN.pdf", "IM1"],
+    ["masks/DOE_mask.png", "x/1.2.840.5"],
+    ["NORMAL/1.dcm", "PNEUMONIA/2.dcm", "DOE^JOHN no pneumonia/3.jpg"],
+    ["NORMAL/DOE JOHN/PNEUMONIA/1.jpg", "NORMAL/2.dcm", "PNEUMONIA/3.jpg"],
+    [*of_both("train/{}/1.jpg", "JOHN DOE holdout/{}/2.jpg"), "train/NORMAL/scan"],
+    [*of_both("{}/1.jpg"), "NORMAL/DOE unseen/2.jpg", "NORMAL/DICOMDIR"],
+    ["README.txt", "JOHN DOE/labels.csv", "JOHN DOE/1.ima"],
+    ["JOHN DOE/labels.csv", "JOHN DOE/DICOMDIR"],
+]
+
+
+@pytest.mark.parametrize("names", OF_PATIENTS)
+def test_a_refusal_of_an_archive_with_dicom_repeats_no_name_at_any_door(names, tmp_path):
+    data = zipped(names)
+    with pytest.raises(Rejection) as refusal:
+        inspect(io.BytesIO(data), len(data), LIMITS)
+    with pytest.raises(JobError) as job:
+        list_candidates(zipfile.ZipFile(io.BytesIO(data)))
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(CommandError) as command:
+        archive.inspect(tmp_path / "a.zip")
+    assert refusal.value.detail in str(job.value)
+    assert refusal.value.detail in str(command.value)
+    said = f"{refusal.value.detail} {refusal.value.advice} {refusal.value.entry} {job.value} {command.value}"
+    assert "DOE" not in said
+    if refusal.value.entry is not None and refusal.value.entry.startswith("entry-"):
+        assert f"`cxr entries ARCHIVE.zip {refusal.value.entry}`" in refusal.value.advice
+
+
+def test_a_folder_on_this_machine_is_refused_by_its_name():
+    """Who reads it has it, and there is no archive yet in which its files had numbers."""
+    layout = Layout(local=True)
+    for name in of_both("train/{}/1.dcm", "holdout DOE/{}/2.dcm"):
+        layout.add(name)
+    problem = layout.problem()
+    assert problem is not None
+    assert "The folder holdout DOE may be meant" in problem.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "may_be"),
+    [
+        *((name, True) for name in ("x/1.dcm", "IM0001", "1.2.840.10008.5", "scan.dat", "a.DICOM", "DICOMDIR")),
+        *((name, False) for name in ("x/1.jpeg", "1.PNG", "readme.txt", "LICENSE", "b/SHA256SUMS", "scores.csv.gz")),
+    ],
+)
+def test_what_may_be_dicom_by_its_name(name, may_be):
+    """The Trigger function sees names only; what it takes for DICOM, all who read the archive take for it."""
+    assert may_be_dicom(name) is may_be
+    layout = Layout.of(["NORMAL/a.png", name])
+    assert layout.holds_dicom is may_be
+
+
+def test_an_entry_keeps_a_suffix_that_is_none_of_a_name():
+    assert by_number("x/DOE.DCM", 3) == "entry-3.dcm"
+    assert by_number("x/mr.doe", 3) == by_number("x/doe", 3) == by_number("J.DOE/1", 3) == "entry-3"

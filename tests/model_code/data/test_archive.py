@@ -126,3 +126,53 @@ def test_agrees_with_the_manifest_of_the_real_images(radiographs):
         patient, subtype = patient_of(Path(row["path"]).name, fallback="")
         # The manifest keeps person12_virus and person12_bacteria apart; one key for both is the stricter reading.
         assert (patient, subtype) == (row["patient"].split("_")[0] if subtype else row["patient"], row["subtype"])
+
+
+DICOM = b"\0" * 128 + b"DICM"
+
+
+@pytest.mark.parametrize(
+    ("beside", "withheld"),
+    [
+        ({}, False),
+        ({"LICENSE": b"free", "notes.txt": b"", "scores.csv": b""}, False),
+        ({"DOE/1.dcm": DICOM}, True),
+        ({"NORMAL/DOE/2.png": DICOM}, True),  # by its content, whatever it is called
+        ({"DICOMDIR": DICOM}, True),
+        ({"scan.dat": b"something else"}, True),  # who sees names only has to decide alike
+        ({"__MACOSX/._scan": b"", "x/.hidden": b""}, False),
+    ],
+)
+def test_files_of_an_archive_with_dicom_are_called_by_their_numbers(beside, withheld):
+    """Also those that are none: exports name folders after patients."""
+    names = ["DOE JANE/NORMAL/a.png", "DOE JANE/NORMAL/IM-0003-0001.jpeg", "DOE JANE/PNEUMONIA/person1_virus_2.jpeg"]
+    files = dict.fromkeys(names, b"x") | {"DOE.pdf": b"", "y/b.png": b"x", **beside}
+    found = list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(files))))
+    assert ("DOE" in str(found)) is not withheld
+    if withheld:
+        own = [one for one in found.candidates if not one.dicom]
+        assert [one.path for one in own] == ["entry-1.png", "entry-2.jpeg", "entry-3.jpeg"]
+        assert [one.patient for one in own] == ["entry-1.png", "N1_0003", "P1"]
+        assert {"entry-4.pdf"} <= set(found.not_images)
+        assert "entry-5.png" in found.unlabelled
+
+
+def test_files_whose_table_names_patients_are_called_by_their_numbers_too():
+    table = b"file,label,patient\nDOE/1.png,0,p1\nDOE/2.png,1,p2\n"
+    files = {"DOE/1.png": b"1", "DOE/2.png": b"2", "DOE/notes.txt": b"", "labels.csv": table}
+    found = list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(files))))
+    assert [one.path for one in found.candidates] == ["entry-1.png", "entry-2.png"]
+    assert found.not_images == ["entry-3.txt"]
+    named = list_candidates(
+        zipfile.ZipFile(io.BytesIO(zip_of({**files, "labels.csv": table.replace(b"patient", b"x")})))
+    )
+    assert [one.path for one in named.candidates] == ["DOE/1.png", "DOE/2.png"]
+
+
+def test_a_damaged_table_of_an_archive_with_dicom_is_not_called_after_its_folder():
+    content = zip_of({"DOE/labels.csv": b"file,label\n", "DOE/1.dcm": DICOM})
+    at = content.index(b"file,label")
+    damaged = content[:at] + b"F" + content[at + 1 :]
+    with pytest.raises(JobError) as refusal:
+        list_candidates(zipfile.ZipFile(io.BytesIO(damaged)))
+    assert str(refusal.value) == "The archive's table labels.csv is damaged or unsupported."

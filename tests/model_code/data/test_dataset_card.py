@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from model_code.data.dataset_card import MAX_NAMED_FILES, Choices, dataset_card
+import dataclasses
+
+from model_code.data.dataset_card import MAX_NAMED_FILES, Choices, about_files, dataset_card
 from model_code.data.manifest import Decoded, Facts, Header
 from model_code.data.patient_split import Assignment, Radiograph
 
@@ -82,3 +84,13 @@ def test_the_content_hash_covers_split_label_and_content():
     assert hashes[0] == hashes[1] != hashes[2]
     assert (card()["archive_uri"], card()["image_size"], card()["seed"]) == (URI, 32, 1)
     assert (card()["audit"], card()["shortcuts"], card()["decisions"]) == ({"a": 1}, [{}], ["Decided."])
+
+
+def test_images_that_were_enlarged_are_counted():
+    """Nothing is shown larger than it was taken without a word."""
+    images = [Radiograph(name, "NORMAL", None, name, "", name, 0) for name in "abc"]
+    facts = {"a": fact(220, 500), "b": fact(500, 219), "c": fact(110, 110)}
+    header = Header(URI, 220, 0, 1, 3, 3, 1, 0, 0, [], [])
+    sentences = about_files(Decoded(header, images, facts, {}, []))
+    assert sentences == ["2 of 3 images have an edge below ImageSize 220: it was enlarged."]
+    assert about_files(Decoded(dataclasses.replace(header, image_size=64), images, facts, {}, [])) == []

@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from lambdas.http.problems import KINDS
 from model_code.dicom.header import MAX_PIXELS, NEEDED, read
 from model_code.dicom.refusal import Refusal
+from model_code.dicom.view import DESCRIPTIONS
 from tests.model_code.dicom_files import (
     BASELINE,
     DEFLATED,
@@ -92,6 +93,54 @@ def test_the_body_part_is_told_in_a_word_of_ours(stated: str, expected: str) -> 
     assert read(dicom_file(phantom(), BodyPartExamined=stated)).body_part == expected
 
 
+CHESTS = [
+    *("CHEST", "Chest", "PORT CHEST", "CHEST_TO_PA", "CHESTABDOMEN", "CHSTABDPELV", "THORAXABD", "CXR", "LUNG", "RIBS"),
+    *("THORAX", "HEMITHORAX", "TORAX", "TÓRAX", "TORACE", "Toraks", "PECHO", "PULMON", "POUMON", "POITRINE", "LUNGE"),
+    *("KLATKA PIERSIOWA", "PŁUCA", "AKCİĞER", "胸部", "ГРУДНАЯ КЛЕТКА", "흉부"),
+]
+OTHER_PARTS = [
+    *(
+        "TSPINE",
+        "T-SPINE",
+        "THORACIC SPINE",
+        "COLUMNA TORAX",
+        "BWS THORAX",
+        "HAND",
+        "BABYGRAM",
+        "STELLUNG",
+        "MANCHESTER",
+    ),
+    *("DOE JANE", "CHESTER"),
+]
+
+
+def body_part_of(stated: str, encoding: str = "utf-8") -> tuple[str, str]:
+    """What is read of a value in these bytes, which pydicom would not write into a Code String."""
+    value = stated.encode(encoding)
+    value += b" " * (40 - len(value))
+    header = read(dicom_file(phantom(24, 20), BodyPartExamined="Q" * 40).replace(b"Q" * 40, value))
+    return header.body_part, header.other_part
+
+
+@pytest.mark.parametrize("stated", CHESTS)
+def test_the_chest_is_known_in_the_words_that_archives_have(stated: str) -> None:
+    assert body_part_of(stated) == ("chest", "")
+
+
+@pytest.mark.parametrize("stated", OTHER_PARTS)
+def test_other_parts_are_named_by_their_defined_terms_only(stated: str) -> None:
+    assert body_part_of(stated) == ("other", stated if stated in {"TSPINE", "HAND"} else "")
+
+
+@pytest.mark.parametrize("stated", ["UNKNOWN", "default", "N/A", "nan", " "])
+def test_a_default_says_nothing_about_the_part(stated: str) -> None:
+    assert body_part_of(stated) == ("unstated", "")
+
+
+def test_a_part_in_latin_letters_of_no_character_set_is_read() -> None:
+    assert body_part_of("TÓRAX", "latin-1") == ("chest", "")
+
+
 @pytest.mark.parametrize(
     ("syntax", "named"),
     [
@@ -118,6 +167,7 @@ def test_a_transfer_syntax_of_nobody_s_is_not_repeated() -> None:
 def test_nothing_about_the_patient_is_read() -> None:
     dataset = read(dicom_file(phantom())).dataset
     assert not set(SECRETS) - {"BodyPartExamined"} & set(dataset.dir())
+    assert not set(DESCRIPTIONS) & set(dataset.dir())
     # pydicom adds the character set by itself.
     assert {element.keyword for element in dataset} <= {*NEEDED, "SpecificCharacterSet"}
 

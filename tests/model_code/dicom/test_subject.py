@@ -16,11 +16,9 @@ def read(**attributes):
 
 @pytest.mark.parametrize("transfer_syntax", [IMPLICIT, EXPLICIT, BIG, DEFLATED, J2K_LOSSLESS])
 def test_patient_and_instance_are_read_from_every_form(transfer_syntax):
-    found = read(transfer_syntax=transfer_syntax, PatientID=" p-12 ", SOPInstanceUID="1.2.3", PatientName="Doe^Jöhn")
+    found = read(transfer_syntax=transfer_syntax, PatientID=" p-12 ", SOPInstanceUID="1.2.3")
     assert (found.patient_id, found.sop_instance_uid) == ("P-12", "1.2.3")
-    assert found.patient_name[0] == "DOE"
     assert "P-12" not in repr(found)
-    assert "DOE" not in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -58,22 +56,9 @@ def test_groups_are_words_of_ours(said, kind, group):
     assert read(**said).groups[kind] == group
 
 
-@pytest.mark.parametrize(
-    ("charset", "name", "words"),
-    [
-        ("ISO_IR 144", "Иванов^Иван", {"ИВАНОВ", "ИВАН"}),
-        ("ISO_IR 192", "Wang^XiaoDong=王^小东", {"WANG", "王", "小东"}),
-        ("GB18030", "Wang^XiaoDong=王^小东", {"WANG", "王", "小东"}),
-    ],
-)
-def test_names_have_the_letters_that_file_names_have(charset, name, words):
-    assert words <= set(read(SpecificCharacterSet=charset, PatientName=name).patient_name)
-
-
-def test_what_else_tells_who_it_is_is_read_and_never_shown():
-    found = read(AccessionNumber="A-77", PatientBirthDate="19500102", OtherPatientIDs=["X1", "X2"])
-    assert found.identifiers == ("A-77", "19500102", "X1", "X2")
-    assert "19500102" not in repr(found)
+def test_no_name_is_read():
+    """Files are called by their numbers, so nothing has to be compared with anybody's name."""
+    assert "DOE" not in str(vars(read(PatientName="DOE^JANE", OtherPatientNames="DOE", AccessionNumber="DOE-1")))
 
 
 def test_the_beginning_of_a_file_is_enough():

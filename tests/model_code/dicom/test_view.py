@@ -11,6 +11,8 @@ from model_code.dicom.header import read
 from model_code.dicom.refusal import Refusal
 from tests.model_code.dicom_files import dicom_file, phantom
 
+VALUES = phantom(24, 20)
+
 
 def refusal(data: bytes) -> Refusal:
     with pytest.raises(Refusal) as refused:
@@ -117,6 +119,75 @@ def test_a_lateral_view_is_known_by_where_its_rows_run_to(stated: Any, lateral: 
         assert "lateral" in refusal(data).detail
     else:
         read(data)
+
+
+DESCRIPTIONS = [
+    *("SeriesDescription", "StudyDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription"),
+    *("PerformedProcedureStepDescription", "RequestedProcedureDescription"),
+]
+LATERAL = [
+    *("Chest Lateral", "THORAX LAT", "W033 Torax Lat", "XTABLE LATERAL", "W034 TÓRAX LAT. *", "LATERAL IZQ.", "LAT"),
+    *("BUCKY LAT", "TORAX ERECT LAT", "Thorax seitlich", "TORACE LL", "Thorax profil", "TÓRAX PERFIL", "CHEST_LAT"),
+    *("ChestLat", "CXR LLAT", "LT LAT", "Chest, 1 view, lateral", "TORAX LATERAL EN BIPEDESTACION", "KLP boczne"),
+    *("X-TABLE LAT CHEST SUPINE", "LATERAL CHEST PORTABLE", "RX TORAX LATERAL CON PORTATIL", "AKCIGER YAN"),
+]
+NOT_LATERAL = [
+    *("BILATERAL", "Bi-lateral ribs", "COLLATERAL", "unilateral", "LATERALITY L", "PLAT", "Latino study"),
+    *("CHEST PA AND LATERAL", "PA/LAT", "CHEST (PA and LAT)", "RX TORAX PA Y LAT", "TORAX FRENTE Y PERFIL", "PA LAT"),
+    *("face et profil", "Thorax p.a. und seitlich", "TORACE AP+LL", "Frontal & Lateral", "Posteroanterior y lateral"),
+    *("CHEST 2 VIEWS LATERAL", "Chest and lateral", "CHEST W/ LATERAL", "CHEST + LAT", "Lateral and other", "CHEST 2V"),
+    *("LLAT decubitus", "LAT DEC", "L LAT DECUB", "DEC. SUPINO AP", "CHEST NO LAT", "RX TORAX, PA O AP", "ESCAPULA Y"),
+    *("Dr Rao chest", "DEFAULT PROFILE", "Thorax in 2 Ebenen", "CHEST PA"),
+]
+
+
+@pytest.mark.parametrize("description", LATERAL)
+def test_a_lateral_view_that_only_a_description_names_is_one(description: str) -> None:
+    """Those of BIMCV's series, and of other languages; in capitals and as people type."""
+    for name in DESCRIPTIONS:
+        said = {"StudyDescription": "", "SpecificCharacterSet": "ISO_IR 192", name: description}
+        assert "a lateral view" in refusal(dicom_file(VALUES, BodyPartExamined="CHEST", **said)).detail
+
+
+@pytest.mark.parametrize("description", NOT_LATERAL)
+def test_a_description_of_something_else_or_of_several_views_is_none(description: str) -> None:
+    """What a study of two images is called stands in both of them."""
+    for name in DESCRIPTIONS:
+        said = {"StudyDescription": "", name: description}
+        assert read(dicom_file(VALUES, BodyPartExamined="CHEST", **said)).rows == 20
+
+
+@pytest.mark.parametrize(
+    ("said", "lateral"),
+    [
+        ({"ViewPosition": "AP", "SeriesDescription": "Chest Lateral"}, False),
+        ({"ViewPosition": "LLD", "SeriesDescription": "Chest Lateral"}, False),
+        ({"SeriesDescription": "THORAX PA", "StudyDescription": "Chest lateral"}, False),
+        ({"SeriesDescription": "LAT", "StudyDescription": "CHEST PA AND LATERAL"}, True),
+        ({"AcquisitionDeviceProcessingDescription": "CHEST, LAT", "SeriesDescription": "CHEST PA"}, True),
+        ({"BodyPartExamined": "CHEST LAT"}, True),
+        ({"BodyPartExamined": "FOOT", "SeriesDescription": "TORACE LL"}, True),
+        ({"BodyPartExamined": "FOOT", "SeriesDescription": "LL"}, False),
+    ],
+)
+def test_what_is_said_of_the_image_goes_before_what_is_said_of_series_and_study(said: Any, lateral: bool) -> None:
+    data = dicom_file(VALUES, **{"StudyDescription": "", **said})
+    if lateral:
+        assert "lateral" in refusal(data).detail
+    else:
+        read(data)
+
+
+def test_an_oblique_view_may_be_described_and_a_surgeon_is_none() -> None:
+    assert "an oblique view" in refusal(dicom_file(VALUES, SeriesDescription="RX Torax oblicua")).detail
+    read(dicom_file(VALUES, StudyDescription="CHEST for DR RAO"))
+
+
+@pytest.mark.parametrize("charset", ["ISO_IR 192", "GB18030", ["", "ISO 2022 IR 87"]])
+def test_other_letters_are_read_as_the_file_says(charset: Any) -> None:
+    said = {"SpecificCharacterSet": charset, "StudyDescription": ""}
+    assert "lateral" in refusal(dicom_file(VALUES, SeriesDescription="胸部側面", **said)).detail
+    read(dicom_file(VALUES, SeriesDescription="胸部正側", **said))
 
 
 def test_a_code_without_values_says_nothing() -> None:

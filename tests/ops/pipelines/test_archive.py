@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
 from local.samples.sample_archive import write_archive
 from ops.base.errors import CommandError
@@ -160,3 +163,52 @@ def test_a_table_training_cannot_use_is_refused_before_the_upload(tmp_path: Path
     path = _zipped(tmp_path / "a.zip", {"1.dcm": DICOM, "2.dcm": DICOM, "labels.csv": content})
     with pytest.raises(CommandError, match=words):
         archive.inspect(path)
+
+
+def test_an_entry_of_an_archive_is_found_by_what_reports_call_it(tmp_path: Path, cxr: Callable[..., Result]) -> None:
+    """Nothing is asked of AWS: whoever has the archive looks it up in it."""
+    path = str(_zipped(tmp_path / "a.zip", {"NORMAL/DEV NOBODY/1.DCM": DICOM, "PNEUMONIA/IM2": DICOM, "x\ny": b""}))
+    assert cxr("entries", path, "entry-2").stdout == "entry-2 PNEUMONIA/IM2\n"
+    assert cxr("entries", path, "1").stdout == "entry-1.dcm NORMAL/DEV NOBODY/1.DCM\n"
+    assert cxr("entries", path).stdout.splitlines()[2:] == ["entry-3 x\\ny"]
+    (first, _) = json.loads(cxr("entries", path, "entry-1.dcm", "entry-2", "--json").stdout)
+    assert first == {"number": 1, "called": "entry-1.dcm", "name": "NORMAL/DEV NOBODY/1.DCM"}
+    for missing in ("entry-4", "0", "a.dcm"):
+        failed = cxr("entries", path, missing)
+        assert failed.exit_code == 1
+        assert f"has no '{missing}': it has 3 entries" in failed.stderr
+
+
+def test_a_folder_has_the_entries_that_it_is_packed_into(tmp_path: Path) -> None:
+    """The archive that `cxr upload` makes of a folder is gone when a report names its entries."""
+    files = {"NORMAL/b b.dcm": DICOM, "NORMAL/notes.txt": b"", "PNEUMONIA/IM2": DICOM, "x/left out.png": IMAGE}
+    folder = _files(tmp_path / "in", files)
+    archive.pack(folder, tmp_path / "out.zip")
+    assert archive.entries(folder) == archive.entries(tmp_path / "out.zip")
+    assert [one.called for one in archive.entries(folder)] == ["entry-1.dcm", "entry-2"]
+
+
+def test_a_refusal_repeats_names_of_a_folder_and_not_of_an_archive_with_dicom(tmp_path: Path) -> None:
+    files = {f"{place}{label}/1.dcm": DICOM for place in ("", "held out DOE/") for label in ("NORMAL", "PNEUMONIA")}
+    with pytest.raises(CommandError, match="The folder held out DOE may be meant as a split"):
+        archive.pack(_files(tmp_path / "in", files), tmp_path / "out.zip")
+    with pytest.raises(CommandError, match=r"A folder around entry-3\.dcm may be meant as a split") as refusal:
+        archive.inspect(_zipped(tmp_path / "a.zip", files))
+    assert "DOE" not in str(refusal.value)
+
+
+def test_what_a_table_says_of_splits_is_held_against_the_folders(tmp_path: Path) -> None:
+    names = [f"{folder}/{number}.png" for number, folder in enumerate(("a", "a", "dev", "dev"))]
+    rows = [f"{name},{number % 2}" for number, name in enumerate(names)]
+    files = dict.fromkeys(names, IMAGE)
+    with pytest.raises(
+        CommandError, match="The folder dev may be meant as a split, and the table gives its images none"
+    ):
+        archive.inspect(_zipped(tmp_path / "a.zip", {**files, "labels.csv": "\n".join(["file,label", *rows]).encode()}))
+    table = "\n".join(["file,label,split", *(f"{row},train" for row in rows)]).encode()
+    assert archive.inspect(_zipped(tmp_path / "b.zip", {**files, "labels.csv": table})).total == 4
+    contradicting = {name.replace("dev", "test"): IMAGE for name in names} | {
+        "labels.csv": table.replace(b"dev", b"test")
+    }
+    with pytest.raises(CommandError, match="2 of 4 images have two splits, that of their folder counted"):
+        archive.inspect(_zipped(tmp_path / "c.zip", contradicting))

@@ -1,0 +1,194 @@
+"""Which file of an archive each row of its table of labels is about, and what fits nowhere."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from model_code.contract.entries import shown
+from model_code.contract.label_table import Row, Table, TableError, plain
+from model_code.contract.labels import LABELS
+
+MAX_MISMATCHED_SHARE = 0.05
+"""Of the rows without a file, of the files without a row, and of the images with two labels or two splits, each."""
+NAMED = 3
+"""So many rows or files a refusal names."""
+
+
+class Identity(NamedTuple):
+    """What a DICOM file calls its instance and its patient; empty where it does not."""
+
+    sop_instance_uid: str = ""
+    patient_id: str = ""
+
+
+class Place(NamedTuple):
+    """What the folders of an image say: its class or "", and its split or None."""
+
+    label: str = ""
+    split: str | None = None
+
+
+@dataclass
+class Matches:
+    """Which row is which file's, and what fits nowhere.
+
+    Attributes:
+        rows: by path, of the files that have one label.
+        other_label: paths of files that have another one than NORMAL and PNEUMONIA.
+        without_row: paths of files that no row is about.
+        without_file: rows about no file.
+        two_labels: paths of files with two labels, of which their folder may say one, or with two patients.
+        two_splits: paths of files with two splits, of which their folder may say one.
+    """
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    other_label: list[str] = field(default_factory=list)
+    without_row: list[str] = field(default_factory=list)
+    without_file: list[Row] = field(default_factory=list)
+    two_labels: list[str] = field(default_factory=list)
+    two_splits: list[str] = field(default_factory=list)
+
+
+def match(table: Table, images: Mapping[str, Place], identities: Mapping[str, Identity]) -> Matches:
+    """Find each row's files.
+
+    Args:
+        table: of the archive.
+        images: what the folders of each image beside it say, by path.
+        identities: of the DICOM files among them, by path; not needed where the table goes by `file`.
+    """
+    files = _in_folder(table, images)
+    found = _by_file(table, files) if table.by == "file" else _by_identity(table, files, identities)
+    rows: dict[str, list[Row]] = defaultdict(list)
+    matches = Matches()
+    for row, named in found:
+        for path in named:
+            rows[path].append(row)
+        if not named:
+            matches.without_file.append(row)
+    for path in files:
+        about = rows.get(path, [])
+        if not about:
+            matches.without_row.append(path)
+        elif _differ(about) or images[path].label not in {"", about[0].label}:
+            matches.two_labels.append(path)
+        elif not about[0].label:
+            matches.other_label.append(path)
+        elif len({row.split for row in about}) > 1 or not _agree(about[0].split, images[path].split):
+            matches.two_splits.append(path)
+        else:
+            matches.rows[path] = about[0]
+    return matches
+
+
+def _differ(rows: list[Row]) -> bool:
+    return len({(row.label, row.patient.upper()) for row in rows}) > 1
+
+
+def _agree(of_table: str | None, of_folder: str | None) -> bool:
+    return None in {of_table, of_folder} or of_table == of_folder
+
+
+def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -> None:
+    """Few rows and files that do not fit are counted; many mean that table and files are not of each other.
+
+    Args:
+        table: of the archive.
+        matches: of its rows.
+        name: what a path is called in a message; itself where it is not there.
+
+    Raises:
+        TableError: naming some of them.
+    """
+    kinds = (matches.without_row, matches.two_labels, matches.two_splits)
+    files = len(matches.rows) + len(matches.other_label) + sum(map(len, kinds))
+    without_row, two_labels, two_splits = ([name.get(path, path) for path in one] for one in kinds)
+    lines = [f"line {row.line}" for row in matches.without_file]
+    problems = [
+        f"{len(some):,} of {total:,} {what} (at most {MAX_MISMATCHED_SHARE:.0%} may be so): {_some(some)}"
+        for some, total, what in (
+            (lines, len(table.rows), f"rows are about no file in the archive, by their {table.by}"),
+            (without_row, files, "images have no row"),
+            (two_labels, files, "images have two labels or two patients, the folder's label counted"),
+            (two_splits, files, "images have two splits, that of their folder counted"),
+        )
+        if len(some) > MAX_MISMATCHED_SHARE * total
+    ]
+    if problems:
+        raise TableError(f"The table {table.called} does not fit the images: {'; '.join(problems)}.")
+
+
+def without_split(table: Table, matches: Matches) -> list[str]:
+    """Paths of images that the table gives no split; none of RSNA's, whose folders the challenge called so."""
+    return [] if table.images else [path for path, row in matches.rows.items() if row.split is None]
+
+
+def refuse_one_class(table: Table, labelled: Iterable[tuple[str | None, str]], purpose: str = "train") -> None:
+    """Refuse a table without both classes to train, or evaluate, on.
+
+    Args:
+        table: of the archive.
+        labelled: split or None, and label, of each image.
+        purpose: one of `layout.PURPOSES`.
+
+    Raises:
+        TableError: naming the class that is missing.
+    """
+    counts = Counter(label for split, label in labelled if split in {"train", None} or purpose == "evaluate")
+    for label in LABELS:
+        if not counts[label]:
+            raise TableError(f"The table {table.called} has no {label} image to {purpose} on.")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(shown(one) for one in names[:NAMED]) + more
+
+
+def _in_folder(table: Table, paths: Iterable[str]) -> list[str]:
+    folder = f"{table.images}/".lower() if table.images else ""
+    return [path for path in paths if plain(path).lower().startswith(folder)]
+
+
+def _by_file(table: Table, files: list[str]) -> Iterable[tuple[Row, list[str]]]:
+    top = plain(table.name).rpartition("/")[0]
+    called = {path: plain(path) for path in files}
+    places = _Spelled((path, place) for path, place in called.items())
+    names = _Spelled((path, place.rpartition("/")[2]) for path, place in called.items())
+    for row in table.rows:
+        asked = plain(row.key)
+        below = f"{top}/{asked}".lstrip("/")
+        by_name = names.find(asked) if "/" not in asked else []
+        yield row, places.find(below) or places.find(asked) or by_name
+
+
+class _Spelled:
+    """Files by what they are called: as it is written, else in any case where that means one file.
+
+    Args:
+        called: paths, and what each is called.
+    """
+
+    def __init__(self, called: Iterable[tuple[str, str]]) -> None:
+        self._exact: dict[str, list[str]] = defaultdict(list)
+        self._any_case: dict[str, list[str]] = defaultdict(list)
+        for path, name in called:
+            self._exact[name].append(path)
+            self._any_case[name.lower()].append(path)
+
+    def find(self, name: str) -> list[str]:
+        """The one file of that name; none where there are several."""
+        found = self._exact.get(name) or self._any_case.get(name.lower(), [])
+        return found if len(found) == 1 else []
+
+
+def _by_identity(table: Table, files: list[str], identities: Mapping[str, Identity]) -> Iterable[tuple[Row, list[str]]]:
+    known: dict[str, list[str]] = defaultdict(list)
+    for path in files:
+        if stated := getattr(identities.get(path, Identity()), table.by):
+            known[stated.upper()].append(path)
+    for row in table.rows:
+        yield row, known.get(row.key.upper(), [])

@@ -1,0 +1,79 @@
+"""Whether Body Part Examined says chest, in the words and languages that archives have it in.
+
+PS3.16, annex L, defines CHEST, LUNG, RIB and what they are part of (CHESTABDOMEN, NECKCHEST). What is filled in by hand
+or by a device's protocol is other than that: CXR, PORTABLE CHEST, CHEST PA X-WISE, CHSTABDPELV, THORAXABD, UNKNOWN and
+DEFAULT in MIDRC's archive, TORAX and PECHO in BIMCV's (read 2026-11), each country's own word elsewhere. Words of the
+spine go before, since the thoracic one has the chest's name. What is not known here is another part of the body: it is
+dropped from training with the reason, and the API says that the file says so.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from model_code.contract.population import UNSTATED
+
+CHEST, OTHER = "chest", "other"
+
+# Inside of other words too: PORTCHEST, THORAXPA, HEMITHORAX.
+_STEMS = (
+    *("CHEST(?!ER)", "CHST"),  # English, but not Manchester
+    *("T(H)?ORAX", "T(H)?ORAKS", "TORACE", "ΘΩΡΑΚ"),  # Latin and what most languages made of it
+    *("MEDIASTIN", "PULMON", "PULMAO", "PULMOES", "POUMON", "POLMON"),
+    *("BRUSTKORB", "BORSTKAS", "BROSTKORG", "BRYSTKASSE", "RINTAKEHA", "HRUDNIK", "MELLKAS", "AKCIGER", "KEUHKO"),
+    *("ГРУДН", "ЛЕГКИ", "胸", "肺", "흉부", "폐"),
+)
+_WORDS = (
+    *("CHES", "P?CXR", "LUNGS?", "RIBS?", "HEART"),
+    *("PECHO", "PULMO", "PEITO", "PETTO", "POITRINE"),  # Spanish, Latin, Portuguese, Italian, French
+    *("LUNGEN?", "LUNGER", "LUNGA", "LUNGOR", "LONGEN"),  # German, Danish, Norwegian, Swedish, Dutch
+    *("KLATKA PIERSIOWA", "PLUCA", "PLICE", "GOGUS"),  # Polish, Slovak, Czech, Turkish
+    *("NGUC", "PHOI", "DADA", "PARU", "ОГК"),  # Vietnamese, Indonesian, Russian
+)
+_CHEST = re.compile(rf"{'|'.join(_STEMS)}|\b({'|'.join(_WORDS)})\b")
+_SPINE = re.compile(
+    r"SPINE|SPINAL|VERTEBR|WIRBEL|\b(COLUMNA|COLUNA|COLONNA|COLONNE|RACHIS|RAQUIS|BWS|OMURGA|KREGOSLUP)\b|ПОЗВОН|脊|척추"
+)
+_SAYS_NOTHING = frozenset({"UNKNOWN", "UNSPECIFIED", "UNDEFINED", "NOT STATED", "NONE", "NULL", "NAN", "NA", "N A"})
+_SAYS_NOTHING |= {"DEFAULT"}
+# Defined terms of PS3.16, annex L, that radiographs of other parts have. A reason may repeat them, and nothing else
+# that somebody wrote into a file.
+TERMS = frozenset(
+    {
+        *("ABDOMEN", "ABDOMENPELVIS", "ANKLE", "ARM", "BREAST", "CLAVICLE", "COCCYX", "CSPINE", "ELBOW", "EXTREMITY"),
+        *("FEMUR", "FINGER", "FOOT", "FOREARM", "HAND", "HEAD", "HIP", "HUMERUS", "JAW", "KNEE", "LEG", "LSPINE"),
+        *("LSSPINE", "NECK", "PELVIS", "SCAPULA", "SHOULDER", "SKULL", "SPINE", "SSPINE", "STERNUM", "TLSPINE"),
+        *("TSPINE", "WHOLEBODY", "WRIST"),
+    }
+)
+
+
+class BodyPart(NamedTuple):
+    """What a file says that it shows.
+
+    Attributes:
+        kind: `chest`, `other` or `unstated`.
+        term: the defined term of another part, or "".
+    """
+
+    kind: str
+    term: str = ""
+
+
+def names_chest(words: str) -> bool:
+    """Whether words name the chest, or what is in it.
+
+    Args:
+        words: in capitals without accents, one space between them.
+    """
+    return bool(_CHEST.search(words)) and not _SPINE.search(words)
+
+
+def read(words: str) -> BodyPart:
+    """What the words of Body Part Examined say; `words` as above."""
+    if not words or words in _SAYS_NOTHING:
+        return BodyPart(UNSTATED)
+    if names_chest(words):
+        return BodyPart(CHEST)
+    return BodyPart(OTHER, words if words in TERMS else "")

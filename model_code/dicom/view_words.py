@@ -1,0 +1,95 @@
+"""Which view of the chest words name: those of View Position, and those that describe images, series and studies.
+
+Words are compared whole: "LATERAL DECUBITUS" names how a patient lies in a frontal view, and "BILATERAL" what is in it.
+A description counts only where it names one view and nothing speaks of another. "CHEST PA AND LATERAL" is what a study
+of two images is called, on both of them; in MIMIC-CXR 22,043 images of View Position AP have it
+(MIT-LCP/mimic-code#1513). "W034 TORAX LAT.", "LATERAL IZQ.", "BUCKY LAT" and "TORAX FRENTE Y PERFIL" are series of
+BIMCV's (read 2026-11); the words of other languages are those that radiology departments have.
+"""
+
+from __future__ import annotations
+
+import re
+
+from model_code.dicom import anatomy
+
+FRONTAL, LATERAL, OBLIQUE = "frontal", "lateral", "oblique"
+
+# What is written for it, alone and joined to a side: LLAT, LT LAT, X-TABLE LAT, LATERO-LATERAL.
+_LAT = (
+    r"(L|R|LT|RT|LEFT|RIGHT|X|XT|XTABLE|CROSSTABLE)?"
+    r"LAT(ERAL|ERALE|ERALES|ERALIS|ERALER|ERAAL|ERO|EROLATERAL|S|L|R)?"
+)
+# PS3.3, C.8.7.1.1 and C.8.11.5 (LL, RL, and what is written for them); LLD and RLD are frontal, of a patient who lies.
+_LATERAL_POSITION = re.compile(rf"\b(LL|RL|{_LAT}|SAGITTAL|PROFILE?|PERFIL|SEITLICH)\b")
+_OBLIQUE_POSITION = re.compile(r"\b(RLO|LLO|RAO|LAO|RPO|LPO|RAFO|LAFO|OBL|OBLIQUE|OBLIQUES)\b")
+_DECUBITUS = re.compile(r"DECUB|\bLLD\b|\bRLD\b")
+_FRONTAL = re.compile(
+    r"\b(P ?A|A ?P|FRONTAL\w*|FRONT|POSTERO ?ANT\w*|ANTERO ?POST\w*|FACE|FRENTE|FRONTE|DORSO ?VENTRAL|VENTRO ?DORSAL"
+    r"|THANG)\b|正"
+)
+# In descriptions, where some words count beside the chest's name only: they mean other things too.
+_LATERAL_WORDS = rf"({_LAT}|(CHEST|THORAX|TORAX|CXR)LAT(ERAL)?|SEITLICH|SEITL|BOCN[AIY]|BOCZN\w+|БОКОВ\w+|NGHIENG)"
+_LATERAL = re.compile(rf"\b{_LATERAL_WORDS}\b|側|侧|측면")
+_LATERAL_OF_CHEST = re.compile(r"\b(LL|RL|PROFIL|PERFIL|PROFILO|DWARS|YAN|BOK)\b")
+# Surgeons are called Rao: the standard's abbreviations count in View Position only.
+_OBLIQUE = re.compile(r"\b(OBL|OBLIQUES?|OBLIQUA|OBLICUA|OBLIQUO)\b")
+_NOT_A_VIEW = re.compile(
+    r"\b(BI|UNI|CONTRA|IPSI|POSTERO|ANTERO|MEDIO|INFERO|SUPERO|NO|NON|NOT|SIN|SEM|SANS|OHNE|WITHOUT|WO|W O) LAT"
+)
+_DEC = re.compile(r"\bDEC\b")
+# `PA and lateral` speaks of two by naming both; `chest and lateral`, `chest with lateral` and `2 views` do without.
+_AND = r"(AND|Y|E|I|O|ET|UND|VE|OG|OCH|OR|OU|ODER|PLUS)"
+_WITH = r"(W|WITH|CON|COM|AVEC|MIT|EN|INCL\w*)"
+_SEVERAL = re.compile(
+    rf"\b({_AND}|{_WITH}) ((L|R|LT|RT|LEFT|RIGHT) )?{_LATERAL_WORDS}\b|\b{_LATERAL_WORDS} {_AND}\b"
+    r"|\b(VIEWS|VUES|EBENEN|PROJECTIONS|PROYECCIONES|PROIEZIONI|INCIDENCIAS|INCIDENCES|PROJEKTIONEN|FILMS)\b"
+    r"|\b[2-9] ?(V|VW|VWS|VIEW|P|PR|PROJ\w*|INC\w*|F)\b|[+&]"
+)
+_BETWEEN_WORDS = re.compile(r"[^\w+&]+|_")
+
+
+def of_position(said: str) -> str | None:
+    """The view that a View Position, or a code's meaning, names: `frontal`, `lateral`, `oblique` or None.
+
+    Args:
+        said: in capitals without accents.
+    """
+    named = words(said)
+    if _OBLIQUE_POSITION.search(named):
+        return OBLIQUE
+    if _DECUBITUS.search(named):
+        return FRONTAL
+    if _LATERAL_POSITION.search(named):
+        return LATERAL
+    return FRONTAL if _FRONTAL.search(named) else None
+
+
+def of_description(said: str, *, chest: bool) -> str | None:
+    """The one view that a description names, or None where it names none or several.
+
+    Args:
+        said: in capitals without accents.
+        chest: whether this description or another one names the chest.
+    """
+    named = words(said)
+    if _DECUBITUS.search(named) or _DEC.search(named):
+        return FRONTAL
+    oblique = bool(_OBLIQUE.search(named))
+    lateral = bool(_LATERAL.search(named) or (chest and _LATERAL_OF_CHEST.search(named)))
+    frontal = bool(_FRONTAL.search(named))
+    if not lateral and not oblique:
+        return FRONTAL if frontal else None
+    if frontal or _NOT_A_VIEW.search(named) or _SEVERAL.search(named):
+        return None
+    return OBLIQUE if oblique else LATERAL
+
+
+def names_chest(said: str) -> bool:
+    """Whether a description names the chest; `said` as above."""
+    return anatomy.names_chest(words(said))
+
+
+def words(said: str) -> str:
+    """The words of a text with one space between them; `+` and `&` stay, which join two views."""
+    return " ".join(_BETWEEN_WORDS.sub(" ", said).split())
