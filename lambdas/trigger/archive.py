@@ -15,8 +15,8 @@ from typing import BinaryIO, NamedTuple
 
 from lambdas.trigger.directory import MAX_END_BYTES, Directory, locate
 from lambdas.trigger.rejection import Reason, Rejection
-from model_code.contract.entries import Kind, look, shown
-from model_code.contract.layout import WHAT_IT_IS_CALLED, Layout
+from model_code.archive.entries import Kind, look, shown
+from model_code.archive.layout import WHAT_IT_IS_CALLED, Layout
 
 # A directory entry is 46 bytes and its name (APPNOTE 4.3.12); Kaggle's take about 140 with extra fields.
 _BYTES_PER_ENTRY = 512

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lambdas.aws.errors import is_absent
 from lambdas.trigger.rejection import Reason, Rejection
 from lambdas.trigger.upload import EVALUATE_PREFIX
-from model_code.contract.entries import shown
+from model_code.archive.entries import shown
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.client import SageMakerClient

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from model_code.contract.entries import shown
-from model_code.contract.layout import ADVICE as LAYOUT_ADVICE
-from model_code.contract.layout import Problem
+from model_code.archive.entries import shown
+from model_code.archive.layout import ADVICE as LAYOUT_ADVICE
+from model_code.archive.layout import Problem
 
 
 class Reason(StrEnum):

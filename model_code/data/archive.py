@@ -1,7 +1,8 @@
 """Which files of an uploaded archive are labelled radiographs, read one member at a time.
 
-Labels come from folders (`contract.layout`), or from a table at the archive's top (`contract.label_table`). Nothing is
-ever extracted to a path, so no name in an archive can point outside anything.
+Labels come from folders (`archive.layout`), or from a table at the archive's top
+(`archive.label_table`). Nothing is ever extracted to a path, so no name in an archive can point outside
+anything.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from model_code.contract import label_table, table_matches
-from model_code.contract.entries import DICOM_SUFFIXES, Entry, Kind, look
+from model_code.archive import label_table, table_matches
+from model_code.archive.entries import DICOM_SUFFIXES, Entry, Kind, look
+from model_code.archive.label_table import Row, Table, TableError
+from model_code.archive.layout import Layout, Problem
+from model_code.archive.table_matches import Identity, Place
 from model_code.contract.job import JobError
-from model_code.contract.label_table import Row, Table, TableError
-from model_code.contract.layout import Layout, Problem
-from model_code.contract.table_matches import Identity, Place
 
 # Of files with the same content, one is used: that in test, else that in validation, else the least nested one.
 _FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}

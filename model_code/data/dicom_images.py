@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 
-from model_code.contract.table_matches import Identity
+from model_code.archive.table_matches import Identity
 from model_code.dicom import header, picture, radiograph, subject
 from model_code.dicom.anatomy import OTHER
 from model_code.dicom.refusal import Refusal

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model_code.archive.entries import IMAGE_SUFFIXES
 from model_code.contract import images
-from model_code.contract.entries import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

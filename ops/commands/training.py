@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from model_code.contract.entries import shown
+from model_code.archive.entries import shown
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview

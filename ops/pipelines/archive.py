@@ -1,7 +1,7 @@
 """Archive on this machine: inspection before the upload, and zipping of a folder.
 
 Files of a folder are named as they are: who reads this has them. Of an archive is said what the Trigger function and
-the jobs would say, who call entries by their numbers where names may say of whom they are (`contract.layout`);
+the jobs would say, who call entries by their numbers where names may say of whom they are (`archive.layout`);
 `entries` tells which is which. Which patient or instance a DICOM file is of is not read here, so a table that goes by
 these is checked for its form only; the job that decodes matches it.
 """
@@ -13,12 +13,12 @@ import re
 import zipfile
 from typing import TYPE_CHECKING, NamedTuple
 
-from model_code.contract import label_table, table_matches
-from model_code.contract.entries import Kind, by_number, look
-from model_code.contract.label_table import TableError
+from model_code.archive import label_table, table_matches
+from model_code.archive.entries import Kind, by_number, look
+from model_code.archive.label_table import TableError
+from model_code.archive.layout import Layout, Problem
+from model_code.archive.table_matches import Place
 from model_code.contract.labels import LABELS, SPLITS
-from model_code.contract.layout import Layout, Problem
-from model_code.contract.table_matches import Place
 from model_code.data.archive import MEMBER_ERRORS, PREAMBLE_BYTES, is_dicom, member_is_dicom
 from ops.base.errors import CommandError
 

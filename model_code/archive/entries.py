@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from model_code.contract import layout_words as spoken
-from model_code.contract import split_folders
+from model_code.archive import layout_words as spoken
+from model_code.archive import split_folders
+from model_code.archive.split_folders import PerhapsSplit
 from model_code.contract.labels import PNEUMONIA
-from model_code.contract.split_folders import PerhapsSplit
 
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima"})

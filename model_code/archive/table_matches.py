@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from model_code.contract.entries import shown
-from model_code.contract.label_table import Row, Table, TableError, plain
+from model_code.archive.entries import shown
+from model_code.archive.label_table import Row, Table, TableError, plain
 from model_code.contract.labels import LABELS
 
 MAX_MISMATCHED_SHARE = 0.05

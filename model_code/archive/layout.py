@@ -6,7 +6,7 @@ folder that names a class or a split counts, in any case and in the words that p
 backslashes. Segmentation masks and what operating systems leave behind are never radiographs. What can be read in two
 ways is refused with a sentence, and so is an archive without both classes to train on.
 
-A table of labels at the top (`TABLES`, `contract.label_table`) takes the folders' place. What it says is not known from
+A table of labels at the top (`TABLES`, `label_table`) takes the folders' place. What it says is not known from
 names, so here an archive with a table and any image passes.
 
 DICOM files have any name. Where it says nothing about the format, only the content tells: who can read it says so to
@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from model_code.contract.entries import (
+from model_code.archive.entries import (
     DICOM_SUFFIXES,
     TABLES,
     Entry,
@@ -37,8 +37,8 @@ from model_code.contract.entries import (
     parts,
     shown,
 )
+from model_code.archive.split_folders import SplitFolders
 from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA, SPLITS
-from model_code.contract.split_folders import SplitFolders
 
 PURPOSES = ("train", "evaluate")
 """What an archive is for: to train on, or to evaluate a model on, which needs both classes and no split."""

@@ -5,7 +5,7 @@ and if wanted `split`, `subtype` and `patient`. It may be what Excel writes: sep
 UTF-8 with or without its mark, or in UTF-16 with it. A `file` is a path below the table's folder or from the archive's
 top, or a name that one file has alone.
 
-A label is NORMAL or PNEUMONIA, the words that folders are read by (`contract.layout_words`), or 0 or 1. An image of
+A label is NORMAL or PNEUMONIA, the words that folders are read by (`layout_words`), or 0 or 1. An image of
 another label is left out, as one in another folder is.
 
 RSNA's table has a row for each box around an opacity, `Target` 1, and one without a box for every other radiograph,
@@ -21,8 +21,8 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 
-from model_code.contract import layout_words as spoken
-from model_code.contract.entries import RSNA_IMAGES, RSNA_TABLE, parts, shown
+from model_code.archive import layout_words as spoken
+from model_code.archive.entries import RSNA_IMAGES, RSNA_TABLE, parts, shown
 from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA
 
 MAX_TABLE_BYTES = 64 * 2**20

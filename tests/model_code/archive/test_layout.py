@@ -9,9 +9,9 @@ import pytest
 
 from lambdas.trigger.archive import Limits, inspect
 from lambdas.trigger.rejection import Rejection
-from model_code.contract.entries import Kind, by_number, look, may_be_dicom
+from model_code.archive.entries import Kind, by_number, look, may_be_dicom
+from model_code.archive.layout import Layout
 from model_code.contract.job import JobError
-from model_code.contract.layout import Layout
 from model_code.data.archive import list_candidates
 from ops.base.errors import CommandError
 from ops.pipelines import archive

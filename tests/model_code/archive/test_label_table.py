@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from model_code.contract import label_table, table_matches
-from model_code.contract.label_table import TableError
-from model_code.contract.table_matches import Identity, Place
+from model_code.archive import label_table, table_matches
+from model_code.archive.label_table import TableError
+from model_code.archive.table_matches import Identity, Place
 
 TEXT = (
     "File,Label,Split,Subtype,Patient\nä/1.dcm,Normal,train,,p1\n2.dcm,viral pneumonia,VAL,,\n"

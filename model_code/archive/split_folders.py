@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from model_code.contract import layout_words as spoken
+from model_code.archive import layout_words as spoken
 
 _UNCLEAR = "unclear"
 
