@@ -9,6 +9,7 @@ import json
 import os
 import re
 import time
+from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -38,6 +39,7 @@ COLUMNS = (
     "modality",
     "body_part",
     "overlay",
+    "dicom",
     "error",
     "code",
 )
@@ -57,17 +59,21 @@ _S3_CODE = re.compile(rb"<Code>(\w{1,40})</Code>")
 class Prediction:
     """What the API answered for one file; either `error` is a sentence or the figures are there.
 
+    `id` is the prediction's, `time` when the answer came, and `dataset_sha256` what the model was trained on.
     `overlay` is the PNG with the saliency, where it was asked for, and `radiograph` that of a DICOM file below it.
     `modality` and `body_part` (chest, other or unstated) are what a DICOM file says about itself.
     """
 
     path: str
+    id: str | None = None
+    time: datetime | None = None
     probability: float | None = None
     label: str | None = None
     indeterminate: bool | None = None
     threshold: float | None = None
     model_version: int | str | None = None
     model_package_arn: str | None = None
+    dataset_sha256: str | None = None
     modality: str | None = None
     body_part: str | None = None
     notice: str | None = None
@@ -248,12 +254,15 @@ def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
         model = document.get("model") or {}
         return Prediction(
             path=str(path),
+            id=document.get("id"),
+            time=datetime.now().astimezone(),
             probability=document["probability"],
             label=document.get("label"),
             indeterminate=document.get("indeterminate"),
             threshold=document.get("threshold"),
             model_version=model.get("version"),
             model_package_arn=model.get("package_arn"),
+            dataset_sha256=model.get("dataset_sha256"),
             modality=(document.get("dicom") or {}).get("modality"),
             body_part=(document.get("dicom") or {}).get("body_part"),
             notice=document.get("notice"),
