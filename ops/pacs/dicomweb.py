@@ -80,7 +80,7 @@ class Archive:
         self.url = url.rstrip("/")
         self._seconds = read_seconds
         self._answer: requests.Response | None = None
-        session = requests.Session()
+        self._session = session = requests.Session()
         session.hooks["response"].append(self._keep)
         # A redirected POST becomes a GET, whose answer looks like success.
         session.max_redirects = 0
@@ -113,15 +113,13 @@ class Archive:
                 studies.setdefault(str(instance.StudyInstanceUID), {})[path] = instance
             except Exception:  # noqa: BLE001 - pydicom's own errors, OSError and AttributeError alike
                 outcome.failed[path] = f"{path} cannot be read as a DICOM file."
-        for study, instances in studies.items():
-            lacking = {}
-            for path, instance in instances.items():
-                if self._has(study, instance.SOPInstanceUID):
-                    outcome.present.append(path)
-                else:
-                    lacking[path] = instance
-            if lacking:
-                self._send(study, lacking, outcome)
+        with self._session:
+            for study, instances in studies.items():
+                present = [path for path, one in instances.items() if self._has(study, str(one.SOPInstanceUID))]
+                outcome.present += present
+                lacking = {path: one for path, one in instances.items() if path not in present}
+                if lacking:
+                    self._send(study, lacking, outcome)
         return outcome
 
     def _send(self, study: str, instances: dict[Path, FileDataset], outcome: Outcome) -> None:
