@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from dicom_results.result import Result
@@ -20,17 +21,23 @@ TYPE_2 = (
 
 
 def radiograph(
-    *, modality: str = "DX", transfer_syntax: str = EXPLICIT, without: tuple[str, ...] = (), **attributes: Any
+    levels: NDArray[Any] | None = None,
+    *,
+    modality: str = "DX",
+    transfer_syntax: str = EXPLICIT,
+    without: tuple[str, ...] = (),
+    **attributes: Any,
 ) -> bytes:
     """A file's bytes: a drawn chest with every attribute of type 1 and 2 of its IOD, but for `without`.
 
     Args:
+        levels: values to be stored, of 12 bits, shape [rows, columns]; a drawn chest's where not given.
         modality: CR or DX.
         transfer_syntax: UID.
         without: attributes to leave out.
         attributes: further attributes by keyword, or others' values.
     """
-    values = phantom(64, 48)
+    values = phantom(64, 48) if levels is None else levels
     dataset = Dataset()
     named = {**_both(modality), **(_dx() if modality == "DX" else {"PhotometricInterpretation": "MONOCHROME2"})}
     named |= {"Rows": values.shape[0], "Columns": values.shape[1], **attributes}
