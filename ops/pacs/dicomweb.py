@@ -166,7 +166,7 @@ class Archive:
             raise self._unavailable("it redirects to another address: name that one") from None
         except requests.ConnectionError:
             raise self._unavailable("nothing answers there") from None
-        except ValueError:  # an answer that is no JSON, or not that of a DICOMweb service
+        except (ValueError, TypeError, KeyError, AttributeError):  # of the client, for what is no answer of an archive
             if self._answer is None or self._answer.status_code not in telling:
                 raise self._unavailable("what answers there is no DICOMweb service") from None
         return None
@@ -199,22 +199,20 @@ def _told(answer: requests.Response | None) -> tuple[set[str], dict[str, str]]:
         document = answer.json() if answer is not None else {}
     except ValueError:
         document = {}
-    if not isinstance(document, dict):
-        document = {}
     stored = {_value(one, "00081155") for one in _items(document, "00081199")}
     failed = {_value(one, "00081155"): _reason(_value(one, "00081197")) for one in _items(document, "00081198")}
     return stored - {""}, failed
 
 
-def _items(document: dict[str, Any], tag: str) -> list[dict[str, Any]]:
-    """Items of a sequence in the DICOM JSON model (PS3.18, F.2)."""
-    value = (document.get(tag) or {}).get("Value")
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+def _items(document: Any, tag: str) -> list[Any]:
+    """Values of an attribute in the DICOM JSON model (PS3.18, F.2), or items of a sequence."""
+    element = document.get(tag) if isinstance(document, dict) else None
+    value = element.get("Value") if isinstance(element, dict) else None
+    return value if isinstance(value, list) else []
 
 
-def _value(item: dict[str, Any], tag: str) -> str:
-    value = (item.get(tag) or {}).get("Value")
-    return str(value[0]) if isinstance(value, list) and value else ""
+def _value(item: Any, tag: str) -> str:
+    return str(next(iter(_items(item, tag)), ""))
 
 
 def _reason(stated: str) -> str:

@@ -25,6 +25,7 @@ class Orthanc:
 
     Attributes:
         url: of its REST API; `dicomweb` that of its DICOMweb service.
+        pid: of a process in its network.
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any] | None = None) -> None:
@@ -55,6 +56,7 @@ class Orthanc:
                 folder / "orthanc.json",
             ]
             self._inside = subprocess.Popen(inside, stdout=errors, stderr=errors, start_new_session=True)
+        self.pid = self._inside.pid
         outside = [sys.executable, _NETWORK, "outside", self._socket]
         self._outside = subprocess.Popen(outside, stdout=subprocess.PIPE, text=True)
         assert self._outside.stdout is not None

@@ -165,10 +165,13 @@ def test_the_next_call_sends_what_is_lacking_and_nothing_else(fake: Fake, files:
     assert len(fake.stows) == 1
 
 
-@pytest.mark.parametrize("document", [b"", b"<xml/>", b"[]", {"00081199": {"vr": "SQ"}}])
-def test_an_answer_that_names_nobody_is_settled_by_asking(fake: Fake, files: list[Path], document: Any) -> None:
+@pytest.mark.parametrize("media_type", ["text/plain", DICOM_JSON])
+@pytest.mark.parametrize("document", [b"", b"<xml/>", b"[]", b"[1]", b'{"00081199": 1}', {"00081199": {"vr": "SQ"}}])
+def test_an_answer_that_names_nobody_is_settled_by_asking(
+    fake: Fake, files: list[Path], document: Any, media_type: str
+) -> None:
     kept, lost = files
-    fake.answers = [(200, "text/plain", document)]
+    fake.answers = [(200, media_type, document)]
     before = fake.asked
     archive = Archive(fake.url)
     archive._has = lambda _study, one: fake.stows != [] and one == uid(kept)  # type: ignore[method-assign]
