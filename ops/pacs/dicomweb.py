@@ -85,7 +85,7 @@ class Archive:
         # A redirected POST becomes a GET, whose answer looks like success.
         session.max_redirects = 0
         if token := os.environ.get(TOKEN):
-            session.headers["Authorization"] = f"Bearer {token}"
+            session.auth = _BearerToken(token)  # no mere header, which ~/.netrc would replace
         self._client = DICOMwebClient(
             self.url, session, chunk_size=_CHUNK_BYTES, permissive_uid=True, timeout=(CONNECT_SECONDS, read_seconds)
         )
@@ -185,8 +185,18 @@ class Archive:
         return CommandError(f"The archive at {self.url} cannot be used: {why}. {_AGAIN}", ExitCode.UNAVAILABLE)
 
     def _keep(self, answer: requests.Response, *_arguments: Any, **_options: Any) -> None:
-        # The client drops an answer whose Content-Type has a parameter, and raises for some that tell what was stored.
+        # The client drops an answer whose Content-Type has a parameter (findings/dicomweb_client_stow_failures.sh), and
+        # raises for some that tell what was stored.
         self._answer = answer
+
+
+class _BearerToken(requests.auth.AuthBase):
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
 
 
 _USAGE = ExitCode.USAGE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -236,14 +237,21 @@ def test_what_is_no_address_is_wrong_usage(url: str) -> None:
     assert caught.value.exit_code == ExitCode.USAGE
 
 
-def test_a_password_belongs_into_a_file(fake: Fake, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_belongs_into_a_file(
+    fake: Fake, files: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And a token, where there is one, goes before it."""
     with pytest.raises(CommandError, match=r"~/\.netrc") as caught:
         Archive("https://me:secret@pacs/dicom-web")
     assert "secret" not in str(caught.value)
-    monkeypatch.setenv("CXR_PACS_TOKEN", "abc")
-    fake.answers = [(200, DICOM_JSON, told(stored=files))]
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    fake.answers = [(200, DICOM_JSON, told(stored=files))] * 2
     Archive(fake.url).store(files)
-    assert fake.headers[0]["authorization"] == "Bearer abc"
+    monkeypatch.setenv("CXR_PACS_TOKEN", "abc")
+    Archive(fake.url).store(files)
+    given = [headers["authorization"] for headers in fake.headers]
+    assert given == [f"Basic {base64.b64encode(b'me:secret').decode()}", "Bearer abc"]
 
 
 class TestStore:
