@@ -33,13 +33,16 @@ PERSONS = ("PatientName", "ReferringPhysicianName")
 # Type 2 of Patient and General Study (PS3.3, C.7.1.1 and C.7.2.1).
 _TEXTS = ("PatientID", "AccessionNumber", "StudyID")
 _TEXTS_IF_STATED = ("IssuerOfPatientID", "StudyDescription")
+# By these no archive joins anything, so that they may be left out where they are too long (PS3.5, 6.2).
+_LONGEST = {"StudyID": 16, "StudyDescription": 64}
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-_CODES_IF_STATED = (
-    "BodyPartExamined",
-    "BurnedInAnnotation",
-    "LossyImageCompressionRatio",
-    "LossyImageCompressionMethod",
-)
+_CODE = r"[A-Z0-9_ ]{1,16}"
+_CODES_IF_STATED = {
+    "BodyPartExamined": _CODE,
+    "BurnedInAnnotation": "YES|NO",
+    "LossyImageCompressionMethod": _CODE,
+    "LossyImageCompressionRatio": r"\d{1,9}(\.\d{1,6})?",
+}
 _OTHERS = (
     *("SOPClassUID", "PatientSex", "PatientBirthDate", "StudyDate", "StudyTime", "TimezoneOffsetFromUTC"),
     *("PatientOrientation", "LossyImageCompression"),
@@ -89,7 +92,9 @@ def _taken(dataset: Dataset) -> Dataset:
     for name in _UIDS:
         setattr(reference, name, _uid(dataset, name))
     reference.SOPClassUID = _storage_class(dataset)
-    for name in (*PERSONS, *_TEXTS):
+    for name in PERSONS:
+        setattr(reference, name, _text(dataset, name).partition("\\")[0])  # one person, whatever is between the two
+    for name in _TEXTS:
         setattr(reference, name, _text(dataset, name))
     for name in _TEXTS_IF_STATED:
         if stated := _text(dataset, name):
@@ -99,8 +104,9 @@ def _taken(dataset: Dataset) -> Dataset:
     reference.StudyTime = _time(dataset, "StudyTime")
     if _OFFSET.fullmatch(stated := "".join(texts(dataset, "TimezoneOffsetFromUTC"))):
         reference.TimezoneOffsetFromUTC = stated
-    for name in _CODES_IF_STATED:
-        if listed := texts(dataset, name):
+    for name, pattern in _CODES_IF_STATED.items():
+        listed = texts(dataset, name)
+        if listed and all(re.fullmatch(pattern, one) for one in listed):
             setattr(reference, name, listed)
     reference.PatientOrientation = texts(dataset, "PatientOrientation")
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
@@ -139,7 +145,8 @@ def _text(dataset: Dataset, name: str) -> str:
     else:
         delimiters = PN_DELIMS if name in PERSONS else TEXT_VR_DELIMS
         said = charset.decode_bytes(raw, charset.convert_encodings(declared), delimiters)
-    return "".join(one for one in said if one.isprintable()).strip()
+    said = "".join(one for one in said if one.isprintable()).strip()
+    return said if len(said) <= _LONGEST.get(name, len(said)) else ""
 
 
 def _utf_8_or_latin(raw: bytes) -> str:

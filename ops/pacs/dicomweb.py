@@ -7,6 +7,7 @@ are those of its prediction, so that even an archive that answers no query gains
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import warnings
 from http import HTTPStatus
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydicom.dataset import FileDataset
+
+# Its messages quote what files say of patients. Importing it sets another level.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 TOKEN = "CXR_PACS_TOKEN"  # noqa: S105 - the name of the variable
 CONNECT_SECONDS, READ_SECONDS = 10.0, 60.0
@@ -105,6 +109,11 @@ class Archive:
             CommandError: the archive is down, slow or not to be used by this caller. What was stored until then stays,
                 and a later call does not send it again.
         """
+        with self._session, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's quote values
+            return self._store(files)
+
+    def _store(self, files: Iterable[Path]) -> Outcome:
         outcome = Outcome()
         studies: dict[str, dict[Path, FileDataset]] = {}
         for path in files:
@@ -113,13 +122,12 @@ class Archive:
                 studies.setdefault(str(instance.StudyInstanceUID), {})[path] = instance
             except Exception:  # noqa: BLE001 - pydicom's own errors, OSError and AttributeError alike
                 outcome.failed[path] = f"{path} cannot be read as a DICOM file."
-        with self._session:
-            for study, instances in studies.items():
-                present = [path for path, one in instances.items() if self._has(study, str(one.SOPInstanceUID))]
-                outcome.present += present
-                lacking = {path: one for path, one in instances.items() if path not in present}
-                if lacking:
-                    self._send(study, lacking, outcome)
+        for study, instances in studies.items():
+            present = [path for path, one in instances.items() if self._has(study, str(one.SOPInstanceUID))]
+            outcome.present += present
+            lacking = {path: one for path, one in instances.items() if path not in present}
+            if lacking:
+                self._send(study, lacking, outcome)
         return outcome
 
     def _send(self, study: str, instances: dict[Path, FileDataset], outcome: Outcome) -> None:
@@ -150,9 +158,7 @@ class Archive:
         """
         self._answer = None
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the client's, of answers that are less than the standard's
-                return ask()
+            return ask()
         except requests.HTTPError as error:
             status = error.response.status_code
             if status not in telling:

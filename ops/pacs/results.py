@@ -15,6 +15,8 @@ from dicom_results.source import NoResultError
 from ops.api import image_files, overlays
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from ops.api.predictions import Prediction
 
 REPORT_END, CAPTURE_END = ".report.dcm", ".saliency.dcm"
@@ -31,14 +33,22 @@ def write(prediction: Prediction, folder: Path) -> list[Path]:
     path = Path(prediction.path)
     if image_files.media_type(image_files.start_of(path)) != image_files.DICOM:
         raise NoResultError("it is no DICOM file, and so belongs to no study")
-    reference, result = source.read(path), _result(prediction)
-    contents = {REPORT_END: report.make(reference, result)}
-    # A repeated answer brings no radiograph, and some models draw no map.
-    if prediction.overlay is not None and prediction.radiograph is not None:
-        picture = overlays.compose(prediction.radiograph, prediction.overlay)
-        contents[CAPTURE_END] = capture.make(reference, result, picture)
+    reference, result, picture = source.read(path), _result(prediction), _picture(prediction)
+    try:
+        contents = {REPORT_END: report.make(reference, result)}
+        if picture is not None:
+            contents[CAPTURE_END] = capture.make(reference, result, picture)
+    except Exception as error:  # of kinds that nobody lists, with messages that quote the file
+        raise NoResultError(f"what it states cannot be taken over ({type(error).__name__})") from error
     name = f"{path.name}.{re.sub(r'[^0-9A-Za-z-]', '_', result.prediction_id)}"
     return [_write(folder / f"{name}{end}", content) for end, content in contents.items()]
+
+
+def _picture(prediction: Prediction) -> Image.Image | None:
+    """The map over the radiograph; none of a repeated answer, which has no radiograph, and of models that draw none."""
+    if prediction.overlay is None or prediction.radiograph is None:
+        return None
+    return overlays.compose(prediction.radiograph, prediction.overlay)
 
 
 def _write(path: Path, content: bytes) -> Path:

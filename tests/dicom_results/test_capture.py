@@ -80,3 +80,19 @@ def test_names_of_any_script(tmp_path: Path, name: str) -> None:
 
 def test_the_same_prediction_is_the_same_file(tmp_path: Path) -> None:
     assert made(tmp_path).read_bytes() == made(tmp_path).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "other"),
+    [
+        ("BodyPartExamined", b"CHEST ", b"C.P.A."),
+        ("BurnedInAnnotation", b"NO", b"??"),
+        ("LossyImageCompressionRatio", b"12.5", b"a.bc"),
+        ("LossyImageCompressionMethod", b"ISO_10918_1 ", b"iso/10918-1 "),
+    ],
+)
+def test_what_no_instance_may_hold_is_left_out(tmp_path: Path, name: str, stated: bytes, other: bytes) -> None:
+    lossy = {"LossyImageCompressionRatio": "12.5", "LossyImageCompressionMethod": "ISO_10918_1"}
+    content = radiograph(LossyImageCompression="01", **lossy)
+    assert name in read(tmp_path, content)
+    assert name not in read(tmp_path, content.replace(stated, other))

@@ -159,6 +159,26 @@ class TestSources:
         assert read.StudyTime == "1015"
         assert read.StudyDate == "20260103"
 
+    def test_texts_that_are_too_long_are_left_out_where_nothing_is_joined_by_them(self, tmp_path: Path) -> None:
+        read = self.accepted(tmp_path, radiograph(StudyID="S" * 16, StudyDescription="D" * 64))
+        assert (read.StudyID, read.StudyDescription) == ("S" * 16, "D" * 64)
+        content = radiograph(StudyID="S" * 16, StudyDescription="D" * 64)
+        for of, letter, length in ((b"SH", b"S", 16), (b"LO", b"D", 64)):
+            stated = of + length.to_bytes(2, "little") + letter * length
+            assert stated in content
+            content = content.replace(stated, of + (length + 2).to_bytes(2, "little") + letter * (length + 2))
+        read = self.accepted(tmp_path, content)
+        assert not read.StudyID
+        assert "StudyDescription" not in read
+
+    def test_a_number_of_the_patient_is_repeated_as_it_is(self, tmp_path: Path) -> None:
+        """Too long by the standard, and still what the archive knows the patient by."""
+        content = radiograph(PatientID="X" * 64).replace(b"LO\x40\0" + b"X" * 64, b"LO\x42\0" + b"X" * 66)
+        assert b"LO\x42\0" + b"X" * 66 in made(tmp_path, content).read_bytes()
+
+    def test_of_two_names_the_first_is_taken(self, tmp_path: Path) -> None:
+        assert self.accepted(tmp_path, radiograph(PatientName=["A^B", "C^D"])).PatientName == "A^B"
+
     def test_dates_as_acr_nema_wrote_them(self, tmp_path: Path) -> None:
         content = radiograph().replace(b"DA\x08\x0020200102", b"DA\x0a\x002020.01.02")
         assert self.accepted(tmp_path, content).PatientBirthDate == "20200102"

@@ -297,6 +297,24 @@ class TestStore:
         assert f"{files[0]} cannot be read as a DICOM file." in done.stderr
         assert "1 stored, 1 failed" in done.stderr
 
+    def test_no_value_of_a_patient_is_told(
+        self,
+        cxr: Callable[..., Result],
+        fake: Fake,
+        files: list[Path],
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """Whatever a result took over from its radiograph."""
+        secret = radiograph(PatientID="SECRET" * 10).replace(b"LO\x3c\0" + b"SECRET" * 10, b"LO\x42\0" + b"SECRET" * 11)
+        (tmp_path / "image.dcm").write_bytes(secret)
+        files[0].write_bytes(report.make(source.read(tmp_path / "image.dcm"), result()))
+        assert b"SECRET" * 11 in files[0].read_bytes()
+        fake.answers = [(409, DICOM_JSON, told(failed={files[0]: 0xA900}))]
+        done = cxr("store", str(files[0]), "--to", fake.url)
+        assert done.exit_code == ExitCode.FAILED
+        assert "SECRET" not in done.output + caplog.text
+
     def test_an_unencrypted_way_is_said(self, cxr: Callable[..., Result], files: list[Path]) -> None:
         done = cxr("store", str(files[0]), "--to", "http://pacs.invalid/dicom-web")
         assert "without encryption" in done.stderr

@@ -106,6 +106,21 @@ def test_a_folder_that_cannot_be_written_to_loses_no_answer(
 
 
 @pytest.mark.usefixtures("deployed")
+def test_a_library_that_refuses_what_a_file_states_loses_no_answer_and_tells_no_value(
+    cxr: Callable[..., Result], study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_arguments: object) -> bytes:
+        raise TypeError("SECRET^NAME is no name")
+
+    monkeypatch.setattr("dicom_results.report.make", refuses)
+    done = cxr("predict", str(study), "--dicom", str(tmp_path / "results"))
+    assert done.exit_code == ExitCode.FAILED
+    assert "0.930  PNEUMONIA" in done.stdout
+    assert "no result in DICOM is written: what it states cannot be taken over (TypeError)." in done.stderr
+    assert "SECRET" not in done.output
+
+
+@pytest.mark.usefixtures("deployed")
 def test_an_archive_that_is_down_loses_neither_answer_nor_result(
     cxr: Callable[..., Result], study: Path, tmp_path: Path
 ) -> None:
