@@ -71,6 +71,20 @@ def test_sent_again_nothing_is_sent(orthanc: Orthanc, study: str, tmp_path: Path
     assert len(found(orthanc, study)) == 3
 
 
+def test_what_is_sent_again_without_asking_changes_nothing(
+    orthanc: Orthanc, study: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As to an archive that answers no queries: the UIDs are those of the prediction."""
+    _, *results = files(tmp_path, study)
+    assert Archive(orthanc.dicomweb).store(results).stored == results
+    places = found(orthanc, study)
+    monkeypatch.setattr(Archive, "_has", lambda *_arguments: False)
+    assert Archive(orthanc.dicomweb).store(results).stored == results
+    assert found(orthanc, study) == places
+    contents = [fetched(orthanc, study, *place) for place in places]
+    assert sorted(contents) == sorted(path.read_bytes() for path in results)
+
+
 def test_a_corrected_result_stands_beside_the_first(orthanc: Orthanc, study: str, tmp_path: Path) -> None:
     _, *first = files(tmp_path, study, prediction_id="first")
     _, *corrected = files(tmp_path, study, prediction_id="corrected", probability=0.2, label="NORMAL")
