@@ -96,8 +96,11 @@ def _group(image: Dataset, result: Result) -> sr.MeasurementsAndQualitativeEvalu
 
 def parameters(result: Result) -> list[str]:
     """The algorithm's parameters (TID 4019): what is needed to read the probability, and to find the model again."""
+    low, high = result.band or (None, None)
     named = {
         "threshold": f"{result.threshold!r}",
+        "indeterminate_from": "" if low is None else f"{low!r}",
+        "indeterminate_below": "" if high is None else f"{high!r}",
         "model_package": result.model_package_arn,
         "dataset_sha256": result.dataset_sha256,
     }

@@ -28,6 +28,7 @@ class Result:
         threshold: from which on the label is PNEUMONIA.
         label: NORMAL or PNEUMONIA.
         indeterminate: the probability lies where the model's validation data do not decide.
+        band: from where to below where they do not; None where the answer does not tell.
         model_version: of the model package.
         model_package_arn: of the same.
         dataset_sha256: content of the data set that it was trained on; empty where the answer does not tell.
@@ -40,6 +41,7 @@ class Result:
     threshold: float
     label: str
     indeterminate: bool
+    band: tuple[float, float] | None
     model_version: str
     model_package_arn: str
     dataset_sha256: str

@@ -83,19 +83,17 @@ class Found:
 
 
 def find_results(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
-    """The coded results among files and folders, and a sentence for each file or folder named that is or has none."""
-    results, reasons = [], []
+    """The coded results among files and in folders, and a sentence for each path named that is none or not there."""
+    results, reasons = list[Path](), list[str]()
     for path in paths:
         found = Found()
         files = list(_files(path, found)) if path.is_dir() else [path]
         coded = [file for file in files if _RESULT in start_of(file)]
         results += coded
         reasons += found.closed
-        if not coded:
-            what = (
-                "has no result of `cxr predict --dicom`" if path.is_dir() else "is no result of `cxr predict --dicom`"
-            )
-            reasons.append(f"{path} {what}." if path.exists() else f"{path} does not exist.")
+        if not coded and not path.is_dir():
+            what = "is no result of `cxr predict --dicom`" if path.exists() else "does not exist"
+            reasons.append(f"{path} {what}.")
     return results, reasons
 
 

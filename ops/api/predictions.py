@@ -59,7 +59,8 @@ _S3_CODE = re.compile(rb"<Code>(\w{1,40})</Code>")
 class Prediction:
     """What the API answered for one file; either `error` is a sentence or the figures are there.
 
-    `id` is the prediction's, `time` when the answer came, and `dataset_sha256` what the model was trained on.
+    `id` is the prediction's, `time` when the answer came, `indeterminate_band` where the model's begins and ends, and
+    `dataset_sha256` what the model was trained on.
     `overlay` is the PNG with the saliency, where it was asked for, and `radiograph` that of a DICOM file below it.
     `modality` and `body_part` (chest, other or unstated) are what a DICOM file says about itself.
     """
@@ -70,6 +71,7 @@ class Prediction:
     probability: float | None = None
     label: str | None = None
     indeterminate: bool | None = None
+    indeterminate_band: tuple[float, float] | None = None
     threshold: float | None = None
     model_version: int | str | None = None
     model_package_arn: str | None = None
@@ -259,6 +261,7 @@ def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
             probability=document["probability"],
             label=document.get("label"),
             indeterminate=document.get("indeterminate"),
+            indeterminate_band=_band(model.get("indeterminate")),
             threshold=document.get("threshold"),
             model_version=model.get("version"),
             model_package_arn=model.get("package_arn"),
@@ -281,6 +284,13 @@ def _refused(path: Path, answer: BaseHTTPResponse) -> Prediction:
             "credentials"
         )
     return _failed(path, f"{path}: {str(sentence).rstrip('.')} (HTTP {answer.status}).", document.get("code"))
+
+
+def _band(answered: Any) -> tuple[float, float] | None:
+    try:
+        return float(answered["low"]), float(answered["high"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _png(answered: Any) -> bytes | None:

@@ -139,7 +139,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return " ".join(value)
+        return ";".join(value)
     return "" if value is None else str(value)
 
 

@@ -67,6 +67,7 @@ def _result(prediction: Prediction) -> Result:
         threshold=float(prediction.threshold or 0),
         label=str(prediction.label),
         indeterminate=bool(prediction.indeterminate),
+        band=prediction.indeterminate_band,
         model_version=str(prediction.model_version),
         model_package_arn=str(prediction.model_package_arn),
         dataset_sha256=prediction.dataset_sha256 or "",

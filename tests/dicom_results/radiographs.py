@@ -62,6 +62,7 @@ def result(**changed: Any) -> Result:
         "threshold": 0.3672255576956385,
         "label": "PNEUMONIA",
         "indeterminate": False,
+        "band": (0.25, 0.5),
         "model_version": "7",
         "model_package_arn": "arn:aws:sagemaker:eu-central-1:123456789012:model-package/cxr-dev/7",
         "dataset_sha256": "0f" * 32,

@@ -56,6 +56,8 @@ def test_it_says_what_the_model_said_and_nothing_more(tmp_path: Path) -> None:
         'Algorithm Name")="cxr chest X-ray pneumonia classifier"',
         'Algorithm Version")="7"',
         '"threshold=0.3672255576956385"',
+        '"indeterminate_from=0.25"',
+        '"indeterminate_below=0.5"',
         '"model_package=arn:aws:sagemaker:eu-central-1:123456789012:model-package/cxr-dev/7"',
         '"dataset_sha256=0f0f',
         'Comment")="For research use only. Not a medical device."',

@@ -16,6 +16,7 @@ from PIL import Image
 
 from tests.ops.conftest import GROUP_ARN, Cloud
 
+BAND = {"indeterminate": {"low": 0.3, "high": 0.5}}
 JPEG = b"\xff\xd8\xff\xe0"
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -87,7 +88,7 @@ class Api:
                 "label": "PNEUMONIA" if probability >= 0.4 else "NORMAL",
                 "indeterminate": 0.3 < probability < 0.5,
                 "threshold": 0.4,
-                "model": {"package_arn": f"{GROUP_ARN}/3", "version": 3, "dataset_sha256": "0f" * 32},
+                "model": {"package_arn": f"{GROUP_ARN}/3", "version": 3, "dataset_sha256": "0f" * 32, **BAND},
                 "notice": "For research use only.",
             },
         )

@@ -283,9 +283,16 @@ class TestStore:
         done = cxr("store", *map(str, named), "--to", fake.url)
         assert done.exit_code == ExitCode.FAILED
         assert f"{tmp_path / 'image.dcm'} is no result of `cxr predict --dicom`." in done.stderr
-        assert f"{tmp_path / 'empty'} has no result" in done.stderr
         assert f"{tmp_path / 'absent'} does not exist." in done.stderr
         assert (tmp_path / "image.dcm").read_bytes() not in fake.stows[0]
+
+    def test_a_folder_without_results_is_none_to_send(
+        self, cxr: Callable[..., Result], fake: Fake, tmp_path: Path
+    ) -> None:
+        """A timer calls it each minute."""
+        done = cxr("store", str(tmp_path), "--to", fake.url)
+        assert (done.exit_code, done.stderr.strip()) == (0, f"{fake.url}: 0 stored.")
+        assert (fake.asked, fake.stows) == (0, [])
 
     def test_a_damaged_result_is_told_and_the_others_go_on(
         self, cxr: Callable[..., Result], fake: Fake, files: list[Path]

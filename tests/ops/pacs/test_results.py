@@ -50,7 +50,12 @@ def test_a_report_and_a_saliency_map_are_written_beside_the_answer(
     assert set(made) == {"SR", "OT"}
     assert faults(made["SR"]) == []
     content = made["SR"].to_json()
-    for expected in (f"model_package={GROUP_ARN}/3", "threshold=0.4", "For research use only."):
+    for expected in (
+        f"model_package={GROUP_ARN}/3",
+        "threshold=0.4",
+        "indeterminate_from=0.3",
+        "For research use only.",
+    ):
         assert expected in content
     assert {one.StudyInstanceUID for one in made.values()} == {STUDY}
     shown = made["OT"].pixel_array[:48]  # above the line of text, which is wider than this small picture
@@ -64,7 +69,7 @@ def test_a_report_and_a_saliency_map_are_written_beside_the_answer(
 def test_a_csv_names_the_files(cxr: Callable[..., Result], study: Path, tmp_path: Path) -> None:
     done = cxr("predict", str(study), "--dicom", str(tmp_path / "results"), "--csv")
     row = next(csv.DictReader(io.StringIO(done.stdout)))
-    assert sorted(map(Path, row["dicom"].split())) == sorted((tmp_path / "results").iterdir())
+    assert sorted(map(Path, row["dicom"].split(";"))) == sorted((tmp_path / "results").iterdir())
 
 
 @pytest.mark.usefixtures("deployed")
