@@ -47,6 +47,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     models.rollback,
     models.promote,
     clients.predict,
+    clients.store,
     clients.batch,
     platform.status,
     platform.doctor,

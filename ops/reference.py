@@ -57,7 +57,12 @@ EXAMPLES = {
     "reject": ["cxr reject 4 --reason 'misses lobar opacities'"],
     "rollback": ["cxr rollback --reason 'too many false alarms'"],
     "promote": ["cxr --env staging promote 7 --to prod --from-profile staging --to-profile prod"],
-    "predict": ["cxr predict radiograph.jpeg", "cxr predict radiographs/ --overlay overlays --csv"],
+    "predict": [
+        "cxr predict radiograph.jpeg",
+        "cxr predict radiographs/ --overlay overlays --csv",
+        "cxr predict study.dcm --dicom results --store https://pacs.example.org/dicom-web",
+    ],
+    "store": ["cxr store results --to https://pacs.example.org/dicom-web"],
     "batch": ["cxr batch radiographs/ --output scores.csv", "cxr batch s3://bucket/prefix/ --async"],
     "status": ["cxr status", "cxr --env prod status --json"],
     "doctor": ["cxr doctor --env prod"],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PACKAGES = ("model_code", "lambdas", "ops", "local", "pipeline", "policy", "openapi", "infra")
+PACKAGES = ("model_code", "dicom_results", "lambdas", "ops", "local", "pipeline", "policy", "openapi", "infra")
 # What computes with tensors; everything else in the packages works without.
 NEEDS_TENSORFLOW = frozenset(
     {

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dicom_results.result import WRITER
 from model_code.archive.entries import IMAGE_SUFFIXES
 from model_code.contract import images
 
@@ -24,6 +25,8 @@ START_BYTES = 512
 
 # DICOM files begin with 128 bytes of anything (PS3.10, 7.1).
 _PREFIX, _PREFIX_AT = b"DICM", 128
+# Source Application Entity Title (PS3.10, 7.1), which lies far below START_BYTES.
+_RESULT = b"\x02\x00\x16\x00AE" + len(WRITER).to_bytes(2, "little") + WRITER.encode()
 # A text chunk written by Pillow comes right after the header, which ends at byte 33 (PNG, 5.3 and 11.2.1).
 _MARK = b"tEXt" + b"\0".join(part.encode() for part in OVERLAY_MARK)
 _SUFFIXES = IMAGE_SUFFIXES | {".dcm"}
@@ -54,12 +57,14 @@ class Found:
     Attributes:
         files: those named, and those of the folders named, however deep, sorted within each folder.
         overlays: pictures that this command drew before, which are no radiographs.
+        results: coded results that it wrote before, which are none either.
         others: files of the folders that are neither JPEG, PNG nor DICOM.
         closed: folders that cannot be listed, each with the reason.
     """
 
     files: list[Path] = dataclasses.field(default_factory=list)
     overlays: int = 0
+    results: int = 0
     others: int = 0
     closed: list[str] = dataclasses.field(default_factory=list)
 
@@ -69,11 +74,27 @@ class Found:
             f"{count:,} {what}"
             for count, what in (
                 (self.overlays, "overlays that cxr drew itself"),
+                (self.results, "results that cxr wrote itself"),
                 (self.others, "files that are no JPEG, PNG or DICOM"),
             )
             if count
         ]
         return f"Left out: {' and '.join(parts)}." if parts else None
+
+
+def find_results(paths: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """The coded results among files and in folders, and a sentence for each path named that is none or not there."""
+    results, reasons = list[Path](), list[str]()
+    for path in paths:
+        found = Found()
+        files = list(_files(path, found)) if path.is_dir() else [path]
+        coded = [file for file in files if _RESULT in start_of(file)]
+        results += coded
+        reasons += found.closed
+        if not coded and not path.is_dir():
+            what = "is no result of `cxr predict --dicom`" if path.exists() else "does not exist"
+            reasons.append(f"{path} {what}.")
+    return results, reasons
 
 
 def find(paths: Iterable[Path]) -> Found:
@@ -88,6 +109,8 @@ def find(paths: Iterable[Path]) -> Found:
             start = start_of(file)
             if file.name.endswith(OVERLAY_END) or _MARK in start:
                 found.overlays += 1
+            elif _RESULT in start:
+                found.results += 1
             elif file == path or media_type(start) is not None or file.suffix.lower() in _SUFFIXES:
                 found.files.append(file)
             else:

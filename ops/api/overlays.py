@@ -34,6 +34,16 @@ def file_names(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def blend(radiograph: bytes, overlay: bytes) -> bytes:
+    """The radiograph with the heat map over it, as a PNG marked as what it is; see `compose`."""
+    from PIL import PngImagePlugin  # noqa: PLC0415 - only for those who ask for overlays
+
+    picture, mark = io.BytesIO(), PngImagePlugin.PngInfo()
+    mark.add_text(*OVERLAY_MARK)
+    compose(radiograph, overlay).save(picture, format="PNG", pnginfo=mark)
+    return picture.getvalue()
+
+
+def compose(radiograph: bytes, overlay: bytes) -> Image.Image:
     """The radiograph with the heat map over it.
 
     Args:
@@ -41,12 +51,12 @@ def blend(radiograph: bytes, overlay: bytes) -> bytes:
         overlay: a PNG of red, green, blue and alpha, of any size.
 
     Returns:
-        A PNG of the radiograph's size, marked as what it is.
+        A picture of the radiograph's size, RGB.
 
     Raises:
         CommandError: Pillow can decode one of the two not at all.
     """
-    from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError  # noqa: PLC0415 - only for those who ask for overlays
+    from PIL import Image, ImageOps, UnidentifiedImageError  # noqa: PLC0415 - only for those who ask for overlays
 
     try:
         with Image.open(io.BytesIO(radiograph)) as opened, Image.open(io.BytesIO(overlay)) as heat:
@@ -54,10 +64,7 @@ def blend(radiograph: bytes, overlay: bytes) -> bytes:
             above = heat.convert("RGBA").resize(below.size, Image.Resampling.BILINEAR)
     except (UnidentifiedImageError, OSError) as error:
         raise CommandError(f"The overlay cannot be drawn: {str(error).rstrip('.')}.") from error
-    picture, mark = io.BytesIO(), PngImagePlugin.PngInfo()
-    mark.add_text(*OVERLAY_MARK)
-    Image.alpha_composite(below, above).convert("RGB").save(picture, format="PNG", pnginfo=mark)
-    return picture.getvalue()
+    return Image.alpha_composite(below, above).convert("RGB")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

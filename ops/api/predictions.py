@@ -9,6 +9,7 @@ import json
 import os
 import re
 import time
+from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -40,6 +41,7 @@ COLUMNS = (
     "modality",
     "body_part",
     "overlay",
+    "dicom",
     "error",
     "code",
 )
@@ -59,6 +61,8 @@ _S3_CODE = re.compile(rb"<Code>(\w{1,40})</Code>")
 class Prediction:
     """The API's answer for one file; either `error` is a sentence or the figures are there.
 
+    `id` is the prediction's, `time` when the answer came, `indeterminate_band` where the model's begins and ends, and
+    `dataset_sha256` what the model was trained on.
     `overlay` is the PNG with the saliency, where it was asked for, and `radiograph` that of a DICOM file below it.
     `guaranteed` is the least share of such answers that is right, None where nothing is guaranteed of this one.
     `outside_intended_population` names what the model is not meant for, `age` or `view`, where a deployment answers it.
@@ -66,14 +70,18 @@ class Prediction:
     """
 
     path: str
+    id: str | None = None
+    time: datetime | None = None
     probability: float | None = None
     label: str | None = None
     indeterminate: bool | None = None
     guaranteed: float | None = None
+    indeterminate_band: tuple[float, float] | None = None
     threshold: float | None = None
     model_version: int | str | None = None
     model_package_arn: str | None = None
     outside_intended_population: tuple[str, ...] = ()
+    dataset_sha256: str | None = None
     modality: str | None = None
     body_part: str | None = None
     notice: str | None = None
@@ -256,14 +264,18 @@ def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
         model = document.get("model") or {}
         return Prediction(
             path=str(path),
+            id=document.get("id"),
+            time=datetime.now().astimezone(),
             probability=document["probability"],
             label=document.get("label"),
             indeterminate=document.get("indeterminate"),
             guaranteed=(document.get("guarantee") or {}).get("predictive_value"),
+            indeterminate_band=_band(model.get("indeterminate")),
             threshold=document.get("threshold"),
             model_version=model.get("version"),
             model_package_arn=model.get("package_arn"),
             outside_intended_population=tuple(document.get("outside_intended_population") or ()),
+            dataset_sha256=model.get("dataset_sha256"),
             modality=(document.get("dicom") or {}).get("modality"),
             body_part=(document.get("dicom") or {}).get("body_part"),
             notice=document.get("notice"),
@@ -282,6 +294,13 @@ def _refused(path: Path, answer: BaseHTTPResponse) -> Prediction:
             "credentials"
         )
     return _failed(path, f"{path}: {str(sentence).rstrip('.')} (HTTP {answer.status}).", document.get("code"))
+
+
+def _band(answered: Any) -> tuple[float, float] | None:
+    try:
+        return float(answered["low"]), float(answered["high"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _png(answered: Any) -> bytes | None:

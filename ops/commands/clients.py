@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from ops.commands import overview
 from ops.commands.options import Env, Region, Timeout, open_workspace
 from ops.commands.workspace import CONNECTIONS
 
+if TYPE_CHECKING:
+    from ops.pacs import dicomweb
+
 
 def predict(
     ctx: typer.Context,
@@ -25,6 +28,18 @@ def predict(
     overlay: Annotated[
         Path | None,
         typer.Option("--overlay", metavar="DIR", help="Write there each radiograph with the model's saliency over it."),
+    ] = None,
+    dicom: Annotated[
+        Path | None,
+        typer.Option(
+            "--dicom",
+            metavar="DIR",
+            help="Write there each DICOM file's result in DICOM: a report, and the saliency map.",
+        ),
+    ] = None,
+    store_url: Annotated[
+        str | None,
+        typer.Option("--store", metavar="URL", help="Then store these in the archive with this DICOMweb address."),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="A table: path, probability, label, ...")] = False,
     as_json: Annotated[
@@ -37,9 +52,11 @@ def predict(
 
     The label is NORMAL, PNEUMONIA or, where the model can tell neither, INDETERMINATE. Large files go by an upload.
     The API is asked with the deployment's own key, else with the token in CXR_API_TOKEN, else with AWS credentials.
+    docs/pacs.md says what is in a result in DICOM, and how it gets into an archive.
     """
     if as_csv and as_json:
         raise CommandError("--csv and --json are two forms of one answer: choose one.", ExitCode.USAGE)
+    archive = _archive_beside(dicom, store_url)
     found = image_files.find(paths)
     files = found.files
     if left_out := found.left_out():
@@ -49,22 +66,40 @@ def predict(
     if not files:
         raise CommandError(f"There is no JPEG, PNG or DICOM file in {', '.join(map(str, paths))}.")
     api = open_workspace(ctx, env, region).prediction_api()
-    if overlay is not None:
-        overlay.mkdir(parents=True, exist_ok=True)
+    for folder in filter(None, (overlay, dicom)):
+        folder.mkdir(parents=True, exist_ok=True)
     pictures = overlays.file_names(files)
     summary = overview.PredictionSummary("csv" if as_csv else "json" if as_json else "text")
-    ask = partial(api.predict, explain=overlay is not None)
+    coded = _CodedResults(dicom)
+    ask = partial(api.predict, explain=overlay is not None or dicom is not None)
     with ThreadPoolExecutor(max_workers=CONNECTIONS) as pool:
         try:
             for path, prediction in zip(files, pool.map(ask, files), strict=True):
                 written = _draw(path, prediction, overlay / pictures[path]) if overlay is not None else None
-                summary.add(prediction, written)
+                summary.add(prediction, written, coded.write(prediction))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     summary.close()
-    if summary.failed or found.closed:
+    if archive is not None:
+        _store(archive, coded.written, failed=coded.failed)
+    if summary.failed or found.closed or coded.failed:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def store(
+    paths: Annotated[list[Path], typer.Argument(help="Folders that `cxr predict --dicom` wrote to, or files of them.")],
+    *,
+    url: Annotated[str, typer.Option("--to", metavar="URL", help="DICOMweb address of the archive.")],
+) -> None:
+    """Store results in DICOM in an archive, by STOW-RS. What the archive has already is not sent again.
+
+    The archive is asked with the credentials in ~/.netrc, or with the token in CXR_PACS_TOKEN.
+    """
+    results, reasons = image_files.find_results(paths)
+    for reason in reasons:
+        output.fail(reason)
+    _store(_open_archive(url), results, failed=len(reasons))
 
 
 def batch(
@@ -125,6 +160,64 @@ def batch(
         output.results().print(f"{len(scores) - failed} of {len(scores)} images scored: {written}", markup=False)
         output.say(f"Also at {kept}. For research use only. Not a medical device.")
     if failed:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+class _CodedResults:
+    """Writes results in DICOM to a folder, where one is named; a file of which none can be made is told."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.written: list[Path] = []
+        self.failed = 0
+        self._folder = folder
+
+    def write(self, prediction: predictions.Prediction) -> list[Path]:
+        """The files of an answer: none of an error, and none where the radiograph's file does not allow one."""
+        if self._folder is None or prediction.error is not None:
+            return []
+        # Seconds of importing, for those who ask for results only.
+        from dicom_results.source import NoResultError  # noqa: PLC0415
+        from ops.pacs import results  # noqa: PLC0415
+
+        try:
+            files = results.write(prediction, self._folder)
+        except (NoResultError, CommandError, OSError) as error:
+            output.fail(f"{prediction.path}: no result in DICOM is written: {str(error).rstrip('.')}.")
+            self.failed += 1
+            return []
+        self.written += files
+        return files
+
+
+def _archive_beside(folder: Path | None, url: str | None) -> dicomweb.Archive | None:
+    """The archive that a folder's results go to; a wrong address is told before anything is predicted."""
+    if url is None:
+        return None
+    if folder is None:
+        sentence = "--store sends what --dicom DIR writes, where it lies until then: name a folder."
+        raise CommandError(sentence, ExitCode.USAGE)
+    return _open_archive(url)
+
+
+def _open_archive(url: str) -> dicomweb.Archive:
+    from ops.pacs import dicomweb  # noqa: PLC0415 - only for those who store results
+
+    archive = dicomweb.Archive(url)
+    if archive.is_open_to_eavesdroppers:
+        output.say(f"{url} is asked without encryption: whoever sees the network reads patients' names.")
+    return archive
+
+
+def _store(archive: dicomweb.Archive, files: list[Path], *, failed: int) -> None:
+    """Store files, say what became of them, and end the command where one is not in the archive."""
+    outcome = archive.store(files)
+    for reason in outcome.failed.values():
+        output.fail(reason)
+    parts = [f"{len(outcome.stored)} stored"]
+    parts += [f"{len(outcome.present)} there already"] if outcome.present else []
+    parts += [f"{len(outcome.failed)} failed"] if outcome.failed else []
+    output.say(f"{archive.url}: {', '.join(parts)}.")
+    if outcome.failed or failed:
         raise typer.Exit(ExitCode.FAILED)
 
 

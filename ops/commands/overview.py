@@ -13,6 +13,9 @@ from ops.base.output import duration, fail, moment, print_csv, print_json, resul
 from ops.models.registry import state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from ops.api.predictions import Prediction
     from ops.base.deployment import Stack
     from ops.commands.workspace import Workspace
@@ -91,11 +94,15 @@ class PredictionSummary:
         if form == "csv":
             print_csv(COLUMNS)
 
-    def add(self, prediction: Prediction, overlay: str | None = None) -> None:
-        """One file's result: a line on standard output, or its error; `overlay` is where its picture was written."""
+    def add(self, prediction: Prediction, overlay: str | None = None, dicom: Sequence[Path] = ()) -> None:
+        """One file's result: a line on standard output, or its error.
+
+        `overlay` is where its picture was written, and `dicom` where its instances were.
+        """
         if prediction.error is not None:
             self.failed += 1
         document = prediction.as_json() | ({"overlay": overlay} if overlay else {})
+        document |= {"dicom": list(map(str, dicom))} if dicom else {}
         if self._form == "json":
             print_json(document)
         elif self._form == "csv":
@@ -135,7 +142,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return " ".join(map(str, value))
+        return ";".join(value)
     return "" if value is None else str(value)
 
 

@@ -42,7 +42,7 @@ def test_help_names_every_command_and_exit_code(cxr: Callable[..., Result]) -> N
 
 # The templates say for which region they are, and the laptop has one only.
 WITHOUT_REGION = {"cost", "deploy", "destroy"}
-WITHOUT_ENVIRONMENT = {"up", "down", "entries"}
+WITHOUT_ENVIRONMENT = {"up", "down", "entries", "store"}
 
 
 def test_every_command_takes_the_environment_and_is_documented() -> None:

@@ -1,9 +1,10 @@
-"""The examples of docs/clients.md, taken out of the page."""
+"""The examples of docs/clients.md and of other pages, taken out of them."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
+from pathlib import Path
 
 from local.laptop import REPOSITORY
 
@@ -23,9 +24,9 @@ class Example:
         return f"{self.heading}: {self.language}"
 
 
-def fenced() -> list[Example]:
-    """Every fenced block of the page, in order."""
-    page, found = PAGE.read_text(encoding="utf-8"), []
+def fenced(path: Path = PAGE) -> list[Example]:
+    """Every fenced block of a page, in order."""
+    page, found = path.read_text(encoding="utf-8"), []
     for match in _FENCE.finditer(page):
         heading = re.findall(r"^## (.+)$", page[: match.start()], re.MULTILINE)[-1]
         found.append(Example(match[1], heading, match[2]))

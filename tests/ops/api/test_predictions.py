@@ -7,11 +7,9 @@ import csv
 import io
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,81 +25,7 @@ from ops.api.access import ApiKey
 from ops.api.predictions import PredictionApi, connect
 from ops.base.errors import ExitCode
 from tests.ops.conftest import GROUP_ARN, Cloud
-
-JPEG = b"\xff\xd8\xff\xe0"
-PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def png(image: Image.Image, **options: Any) -> bytes:
-    content = io.BytesIO()
-    image.save(content, format="PNG", **options)
-    return content.getvalue()
-
-
-# Red and opaque on the left, nothing on the right.
-HEAT = png(Image.frombytes("RGBA", (2, 1), bytes([255, 0, 0, 255, 0, 0, 0, 0])))
-
-
-class Api:
-    """Answers POST /v1/predictions: queued answers first, then by the last byte of the image."""
-
-    def __init__(self) -> None:
-        self.queued: list[tuple[int, dict[str, str], dict[str, Any]]] = []
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.lock = threading.Lock()
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                with api.lock:
-                    api.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-                    status, headers, document = api.queued.pop(0) if api.queued else api.answer(body)
-                if status == 200 and self.path.endswith("?explain=true"):
-                    document["overlay"] = {"media_type": "image/png", "data": base64.b64encode(HEAT).decode()}
-                content = json.dumps(document).encode()
-                self.send_response(status)
-                for name, value in {**headers, "Content-Length": str(len(content))}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_arguments: object) -> None:
-                """Silent."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/api/"
-
-    @staticmethod
-    def answer(body: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
-        if body.endswith(b"!"):
-            detail = "The image cannot be decoded."
-            return 400, {}, {"title": "Bad", "status": 400, "detail": detail, "code": "undecodable_image"}
-        probability = body[-1] / 100
-        return (
-            200,
-            {},
-            {
-                "probability": probability,
-                "label": "PNEUMONIA" if probability >= 0.4 else "NORMAL",
-                "indeterminate": 0.3 < probability < 0.5,
-                "guarantee": {"predictive_value": 0.9} if probability >= 0.9 else None,
-                "threshold": 0.4,
-                "model": {"package_arn": f"{GROUP_ARN}/3", "version": 3},
-                "notice": "For research use only.",
-            },
-        )
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    made = Api()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+from tests.ops.prediction_api import HEAT, JPEG, PNG, Api, can_ask, png
 
 
 @pytest.fixture
@@ -186,20 +110,6 @@ def test_an_api_that_is_not_there_is_an_error_of_the_file(tmp_path: Path) -> Non
     prediction = PredictionApi(pool, "http://127.0.0.1:1/", ApiKey("k")).predict(_image(tmp_path / "a.jpeg", 50))
     pool.clear()
     assert prediction.code == "unreachable"
-
-
-@pytest.fixture
-def deployed(cloud: Cloud, api: Api, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    monkeypatch.setattr("ops.base.deployment.Deployment.api_url", property(lambda _deployment: api.url))
-    _can_ask(cloud)
-    return cloud
-
-
-def _can_ask(cloud: Cloud) -> None:
-    """Once more: for the next command of a test."""
-    cloud.has_stack("api")
-    expected = {"apiKey": "key-1", "includeValue": True}
-    cloud.answers("apigateway", "get_api_key", {"id": "key-1", "value": "secret"}, expected)
 
 
 @pytest.mark.usefixtures("deployed")
@@ -406,7 +316,7 @@ def test_what_a_dicom_file_says_of_its_body_part_reaches_a_person(
     assert ("knows chest radiographs only" in result.stderr) is bool(at_the_end)
     assert at_the_end in result.stderr
 
-    _can_ask(cloud)
+    can_ask(cloud)
     row = next(csv.DictReader(io.StringIO(cxr("predict", "--csv", str(file)).stdout)))
     assert (row["modality"], row["body_part"]) == ("DX", body_part)
 
@@ -422,7 +332,7 @@ def test_a_patient_that_the_model_is_not_meant_for_reaches_a_person(
     api.queued += [(status, headers, document)] * 2
 
     assert cxr("predict", str(file)).stdout.strip().endswith("  (the model is not meant for this age)")
-    _can_ask(cloud)
+    can_ask(cloud)
     row = next(csv.DictReader(io.StringIO(cxr("predict", "--csv", str(file)).stdout)))
     assert row["outside_intended_population"] == "age"
 
@@ -448,7 +358,7 @@ def test_run_twice_it_scores_no_overlay_of_its_own(
     first = cxr("predict", "--overlay", str(tmp_path), str(tmp_path))
     (tmp_path / "a.png.overlay.png").rename(tmp_path / "renamed.png")
     for paths in ([tmp_path], sorted(tmp_path.glob("*.png"))):
-        _can_ask(cloud)
+        can_ask(cloud)
         again = cxr("predict", "--overlay", str(tmp_path), *map(str, paths))
         assert again.stdout == first.stdout
         assert "overlays that cxr drew itself" in again.stderr
@@ -526,6 +436,6 @@ def test_a_file_name_that_is_no_text_ends_nothing(
     if form == ["--json"]:
         first = json.loads(result.stdout.splitlines()[0])
         assert os.fsencode(first["path"]) == os.fsencode(latin), "the file can be found again by its answer"
-    _can_ask(cloud)
+    can_ask(cloud)
     absent = cxr("predict", os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpeg"))
     assert "\\udcff.jpeg cannot be read" in absent.stderr

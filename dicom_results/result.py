@@ -1,0 +1,69 @@
+"""What the API answered about one radiograph, and the UIDs of the instances that are made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+WRITER = "CXR-RESULT"
+"""Source Application Entity Title of every file of a result (PS3.10, 7.1): what tells them from radiographs."""
+PRODUCT = "cxr chest X-ray pneumonia classifier"
+MANUFACTURER = "cxr"
+
+# Of this product, drawn once: what is derived below it is derived nowhere else.
+_NAMESPACE = uuid.UUID("5d0f3a52-6c1e-4e0b-9a55-0c2d1f7b8e46")
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """One answer of the API. Probabilities are in [0, 1].
+
+    Attributes:
+        prediction_id: of the answer; a repeated answer has the same.
+        probability: of pneumonia.
+        threshold: from which on the label is PNEUMONIA.
+        label: NORMAL or PNEUMONIA.
+        indeterminate: the probability lies where the model's validation data do not decide.
+        band: from where to below where they do not; None where the answer does not tell.
+        model_version: of the model package.
+        model_package_arn: of the same.
+        dataset_sha256: content of the data set that it was trained on; empty where the answer does not tell.
+        time: when the answer was given, with its zone.
+        notice: what the answer says that it is for.
+    """
+
+    prediction_id: str
+    probability: float
+    threshold: float
+    label: str
+    indeterminate: bool
+    band: tuple[float, float] | None
+    model_version: str
+    model_package_arn: str
+    dataset_sha256: str
+    time: datetime
+    notice: str
+
+    def uid(self, of: str, image: str) -> str:
+        """The UID of something made of this prediction (PS3.5, B.2: a UUID as an integer below 2.25).
+
+        The same prediction of the same image gets the same, so sending it again adds nothing to an archive; a
+        corrected result is another prediction. Orthanc 1.10.1 keeps the first of two contents under one UID.
+
+        Args:
+            of: what it is, such as `report`.
+            image: SOP Instance UID of the radiograph.
+        """
+        return _uid(f"{self.prediction_id} {image} {of}")
+
+    def model_uid(self) -> str:
+        """The UID of the model package as an observer: the same in all its results."""
+        return _uid(self.model_package_arn)
+
+
+def _uid(name: str) -> str:
+    return f"2.25.{uuid.uuid5(_NAMESPACE, name).int}"

@@ -1,0 +1,67 @@
+"""What is read of a radiograph's file: which files no result can be made of, and that nothing of a patient is told."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import pytest
+
+from dicom_results import capture, report, source
+from dicom_results.source import NoResultError
+from tests.dicom_results.radiographs import CR, picture, radiograph, result
+
+
+def refused(tmp_path: Path, content: bytes) -> str:
+    (tmp_path / "image.dcm").write_bytes(content)
+    with pytest.raises(NoResultError) as caught:
+        source.read(tmp_path / "image.dcm")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("StudyInstanceUID", "it states no Study Instance UID"),
+        ("SeriesInstanceUID", "it states no Series Instance UID"),
+        ("SOPInstanceUID", "it states no SOP Instance UID"),
+    ],
+)
+def test_what_is_in_no_study_has_no_place_in_an_archive(tmp_path: Path, name: str, sentence: str) -> None:
+    assert refused(tmp_path, radiograph(without=(name,))) == sentence
+    if name != "SOPInstanceUID":  # which no file can be written without
+        assert refused(tmp_path, radiograph(**{name: ""})) == sentence
+
+
+def test_a_uid_that_is_none_is_told_without_its_value(tmp_path: Path) -> None:
+    content = radiograph().replace(b"1.2.826.0.1.3680043.8.498.1", b"SMITH.JOHN.1980.01.02.A-777")
+    assert refused(tmp_path, content) == "it has an unusable Study Instance UID"
+
+
+def test_a_class_outside_the_standard_and_an_empty_file_are_told(tmp_path: Path) -> None:
+    stated = radiograph(modality="CR")
+    private = stated.replace(CR.encode() + b"\0", b"1.2.840.10008.5.1.4.9.9.9\0")
+    assert refused(tmp_path, private) == "its SOP Class UID is none of the standard"
+    assert refused(tmp_path, b"") == "its header cannot be read"
+
+
+def test_a_class_that_only_the_files_own_header_states_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "image.dcm").write_bytes(radiograph(without=("SOPClassUID",)))
+    assert source.read(tmp_path / "image.dcm").SOPClassUID.name.startswith("Digital X-Ray Image Storage")
+
+
+def test_no_value_of_a_patient_is_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """pydicom and highdicom both quote what they find odd, as warnings and in their logs."""
+    content = radiograph(PatientName="SECRET").replace(b"20200102", b"SECRETXX")
+    content = content.replace(b"A-77", b"\xff\xfeX\\").replace(b"ISO_IR 192", b"ISO_SECRET")
+    (tmp_path / "image.dcm").write_bytes(content)
+    with warnings.catch_warnings(record=True) as told, caplog.at_level(logging.DEBUG):
+        warnings.simplefilter("always")
+        reference = source.read(tmp_path / "image.dcm")
+        report.make(reference, result())
+        capture.make(reference, result(), picture())
+    said = "".join([*capfd.readouterr(), caplog.text, *(str(one.message) for one in told)])
+    assert "SECRET" not in said
