@@ -148,6 +148,7 @@ def test_every_function_starts_with_what_its_folder_holds(handler: Path, tmp_pat
     texts = ("ENDPOINT_NAME", "DICOM_FUNCTION_NAME", "UPLOAD_BUCKET", "PREDICTIONS_TABLE", "REQUESTS_TABLE")
     numbers = ("MAX_IMAGE_BYTES", "MAX_UPLOAD_BYTES", "KEEP_DAYS")
     variables = {**dict.fromkeys(texts, "name"), **dict.fromkeys(numbers, "1"), "AWS_DEFAULT_REGION": "us-east-1"}
+    variables["OUTSIDE_INTENDED_POPULATION"] = "refuse"
     done = subprocess.run(
         command, cwd=tmp_path, env=os.environ | variables, capture_output=True, text=True, check=False
     )

@@ -261,6 +261,17 @@ def test_what_is_guaranteed_of_an_answer_is_said_and_so_is_that_nothing_is(
     expect(page.locator("#guarantee")).to_have_text("Nothing is guaranteed about how many answers PNEUMONIA are right.")
 
 
+def test_a_patient_that_the_model_is_not_meant_for_is_said_beside_the_answer(
+    page: Page, api: Api, files: list[Path]
+) -> None:
+    api.members = {"outside_intended_population": ["age", "view"]}
+    ask(page, files[0])
+    expect(page.locator("#body-part")).to_contain_text("The model is not meant for this age and view")
+    api.members = {}
+    ask(page, files[1])
+    expect(page.locator("#body-part")).to_be_hidden()
+
+
 def test_indeterminate_is_an_answer_of_its_own(page: Page, api: Api, files: list[Path]) -> None:
     api.members = {"probability": 0.45, "label": "NORMAL", "indeterminate": True}
     ask(page, files[0])
