@@ -20,7 +20,7 @@ from lambdas.predict import image, log, request
 from lambdas.predict.dicom import Converted, Dicom
 from lambdas.predict.endpoint import Endpoint
 from lambdas.predict.image import EncodedImage
-from lambdas.predict.model import PREPARATION_SECONDS, Model, Prediction
+from lambdas.predict.model import PREPARATION_SECONDS, Model, Overlay, Prediction
 from lambdas.predict.request import Request
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads
@@ -126,7 +126,7 @@ class Api:
         model, asked_at = self.hurried_model() if late else self.model, time.perf_counter()
         prediction = model.predict(radiograph, explain=asked.explain)
         exchange.fields.update(model_ms=_since(asked_at), model_version=prediction.model["version"])
-        overlay = {"overlay": _png(prediction.overlay)} if asked.explain else {}
+        overlay = {"overlay": _overlay(prediction.overlay)} if prediction.overlay else {}
         if "dicom" in source and asked.explain:
             # What a DICOM file looks like is decided by its conversion, and no browser shows one.
             overlay["radiograph"] = _png(b64encode_as_string(radiograph.data))
@@ -181,7 +181,11 @@ class Api:
         return {"status": self.endpoint.health(), "endpoint_status": self.endpoint.status(), "notice": NOTICE}
 
 
-def _png(data: str | None) -> dict[str, str | None]:
+def _overlay(overlay: Overlay) -> dict[str, Any]:
+    return {**_png(overlay.png), "cells": overlay.cells, "empty": overlay.empty}
+
+
+def _png(data: str) -> dict[str, Any]:
     return {"media_type": "image/png", "data": data}
 
 

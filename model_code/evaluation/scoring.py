@@ -21,7 +21,7 @@ from model_code.export.saved_model import VERSION_DIRECTORY
 from model_code.imaging.decoding import resize
 from model_code.statistics.metrics import Array
 
-Watcher = Callable[[Array, Array], None]
+Watcher = Callable[[Array, Array, Array], None]
 
 
 class ExportedModel:
@@ -92,6 +92,11 @@ class ExportedModel:
         return int(self.metadata["image_size"])
 
     @property
+    def map_cells(self) -> int:
+        """Places along each edge that its saliency maps tell apart."""
+        return documents.map_cells(self.metadata)
+
+    @property
     def threshold(self) -> float:
         """The probability at or above which it calls PNEUMONIA."""
         return float(self.metadata["threshold"])
@@ -108,8 +113,8 @@ class ExportedModel:
             test: directory with the shards, usually of the test split.
             size: edge in pixels of the images in the shards. Where it is not the model's own, they are resized as
                 preprocessing resizes originals.
-            watch: is handed the labels (n,) and the saliency maps (n, size, size) of each batch, which cost next to
-                nothing in the same forward pass.
+            watch: is handed of each batch the labels (n,), which are called PNEUMONIA (n,), and the saliency maps
+                (n, size, size), which cost next to nothing in the same forward pass.
         """
         signature = self._signatures["explain_pixels" if watch else "score_pixels"]
         names = ("label", "patient", "path", "subtype", "groups", "width", "height")
@@ -127,7 +132,8 @@ class ExportedModel:
             for name in names:
                 collected[name].extend(columns[name])
             if watch:
-                watch(columns["label"].astype(np.float64), outputs["saliency"].numpy().astype(np.float64))
+                called = outputs["probability"].numpy().astype(np.float64) >= self.threshold
+                watch(columns["label"].astype(np.float64), called, outputs["saliency"].numpy().astype(np.float64))
         return TestScores(
             labels=np.asarray(collected["label"], dtype=np.float64),
             logits=np.asarray(collected["logit"]),

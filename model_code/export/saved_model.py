@@ -98,7 +98,7 @@ def save_servable(
 
     - `serving_default`.
     - `explain`: also `overlay_bytes`, string (n,), the saliency map of the upright image, see `saliency.overlay`:
-      as numbers in JSON it would cost more than the network.
+      as numbers in JSON it would cost more than the network; and `overlay_empty`, bool (n,), whether it marks nothing.
     - `features`: also `features`, float32 (n, c), what the backbone found, averaged over the positions.
 
     Of images as preprocessing wrote them, `pixels`, uint8 (n, size, size, 1):
@@ -138,7 +138,9 @@ def save_servable(
 
     def explain(image_bytes: Any) -> dict[str, Any]:
         explained = explain_pixels(batch_from_bytes(image_bytes, scorer.size))
-        return {"overlay_bytes": overlay(explained.pop("saliency")), **explained}
+        saliency = explained.pop("saliency")
+        empty = tf.reduce_max(saliency, axis=(1, 2)) <= 0
+        return {"overlay_bytes": overlay(saliency), "overlay_empty": empty, **explained}
 
     def features(image_bytes: Any) -> dict[str, Any]:
         pixels = tf.cast(batch_from_bytes(image_bytes, scorer.size), tf.float32)

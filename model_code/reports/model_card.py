@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 from model_code.contract.metrics import CLASSIFICATION
+from model_code.reports.concerns import saliency_concerns
 
 INTENDED_USE = (
     "Research and decision support only. The model estimates the probability of pneumonia on a frontal chest "
@@ -154,6 +155,7 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
         f"Probabilities from {band['low']:.3f} to {band['high']:.3f} should be read as undecided; they are "
         f"{band['coverage']['value']:.1%} of the test images.",
         _guarded(evaluation["guard"]),
+        *(concern.sentence for concern in saliency_concerns(evaluation)),
         *evaluation["comparison"]["notes"],
         *card["decisions"],
     ]

@@ -70,7 +70,7 @@ class Engine:
 
         Args:
             encoded: a JPEG or PNG.
-            overlay: whether to add `overlay_bytes`, a PNG in base64.
+            overlay: whether to add `overlay_bytes`, a PNG in base64, and `overlay_empty`, whether it marks nothing.
 
         Raises:
             ImageError: when it cannot be decoded.
@@ -84,6 +84,7 @@ class Engine:
             # The least compression: more would take half as long as the network, for some kilobytes.
             Image.fromarray(outputs["overlay"]).save(buffer, "PNG", compress_level=1)
             row["overlay_bytes"] = {"b64": base64.b64encode(buffer.getvalue()).decode("ascii")}
+            row["overlay_empty"] = not outputs["saliency"].any()
         return row
 
 

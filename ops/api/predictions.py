@@ -57,7 +57,8 @@ _S3_CODE = re.compile(rb"<Code>(\w{1,40})</Code>")
 class Prediction:
     """What the API answered for one file; either `error` is a sentence or the figures are there.
 
-    `overlay` is the PNG with the saliency, where it was asked for, and `radiograph` that of a DICOM file below it.
+    `overlay` is the PNG with the saliency, where it was asked for, `overlay_empty` whether it marks nothing, and
+    `radiograph` the PNG of a DICOM file below it.
     `modality` and `body_part` (chest, other or unstated) are what a DICOM file says about itself.
     """
 
@@ -74,6 +75,7 @@ class Prediction:
     error: str | None = None
     code: str | None = None
     overlay: bytes | None = dataclasses.field(default=None, repr=False)
+    overlay_empty: bool | None = None
     radiograph: bytes | None = dataclasses.field(default=None, repr=False)
 
     @property
@@ -258,6 +260,7 @@ def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
             body_part=(document.get("dicom") or {}).get("body_part"),
             notice=document.get("notice"),
             overlay=_png(document.get("overlay")),
+            overlay_empty=(document.get("overlay") or {}).get("empty"),
             radiograph=_png(document.get("radiograph")),
         )
     return _refused(path, answer)

@@ -58,7 +58,8 @@ class Api:
                     api.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
                     status, headers, document = api.queued.pop(0) if api.queued else api.answer(body)
                 if status == 200 and self.path.endswith("?explain=true"):
-                    document["overlay"] = {"media_type": "image/png", "data": base64.b64encode(HEAT).decode()}
+                    heat = {"media_type": "image/png", "data": base64.b64encode(HEAT).decode()}
+                    document["overlay"] = {**heat, "cells": 14, "empty": document["label"] == "NORMAL"}
                 content = json.dumps(document).encode()
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(content))}.items():
@@ -288,6 +289,7 @@ def test_overlays_are_drawn_over_the_radiographs(
     result = cxr("predict", "--overlay", str(tmp_path / "out" / "new"), str(radiograph.parent), "--json")
     document = json.loads(result.stdout)
     assert document["overlay"] == str(tmp_path / "out" / "new" / "a.png.overlay.png")
+    assert ("saliency map is empty" in result.stderr) == (document["label"] == "NORMAL")
     assert api.requests[0][0] == "/api/v1/predictions?explain=true"
     with Image.open(document["overlay"]) as picture:
         assert picture.size == (40, 20), "the radiograph's size, not the overlay's"
