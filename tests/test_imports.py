@@ -25,6 +25,7 @@ NEEDS_TENSORFLOW = frozenset(
         "model_code.imaging.augmentation",
         "model_code.imaging.decoding",
         "model_code.imaging.exif_orientation",
+        "model_code.network.attribution",
         "model_code.network.backbones",
         "model_code.network.classifier",
         "model_code.network.feature_projection",

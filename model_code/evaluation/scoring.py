@@ -160,6 +160,10 @@ class ExportedModel:
         signature = self._signatures["explain_pixels"]
         return np.asarray(signature(pixels=tf.constant(np.stack(pixels)))["saliency"].numpy(), dtype=np.float64)
 
+    def logits(self, pixels: Pixels) -> Array:
+        """Logits (n,) of images (n, size, size, 1) of the model's own size, by the signature `score_pixels`."""
+        return np.asarray(self._signatures["score_pixels"](pixels=tf.constant(pixels))["logit"].numpy(), np.float64)
+
     def _fitted(self, pixels: Any, size: int) -> Any:
         return pixels if size == self.image_size else resize(pixels, self.image_size)
 

@@ -31,6 +31,7 @@ def trained(dataset_card, tmp_path_factory):
         threshold=0.5,
         temperature=1.0,
         indeterminate=(0.4, 0.6),
+        saliency={"method": "Grad-CAM", "cells": 1},
         guard={"active": False},
         backbone="MobileNetV3Small",
         backbone_weights="none",
