@@ -158,7 +158,7 @@ class _Judge:
             if self._reference is None
             else engine_parity.compare(scores, self._reference, model.metadata)
         )
-        evaluation["saliency"] = attention.as_json()
+        evaluation["saliency"] = {"method": model.map_method, **attention.as_json()}
         evaluation["comparison"] = self._compare(_side(model, scores), weights)
         evaluation["gates"] = quality_gates.check(evaluation, self._settings.limits)
         return _Judged(evaluation, scores, attention)

@@ -34,6 +34,7 @@ from model_code.contract.parameters import TRAINING
 from model_code.data.dataset_card import read_card
 from model_code.data.shards import examples
 from model_code.export import litert
+from model_code.export.conversion import Answers
 from model_code.export.saved_model import Scorer, describe_saliency, save_handlers, save_metadata, save_servable
 from model_code.imaging.augmentation import Augmentation
 from model_code.network import attribution, feature_projection, out_of_distribution
@@ -155,7 +156,7 @@ def main(arguments: list[str]) -> None:
     engine = None
     if chosen.serving_engine == litert.NAME:
         engine = litert.save_models(
-            litert.Answers(scorer, temperature, watch, seen, marks),
+            Answers(scorer, temperature, watch, seen, marks),
             directory,
             training=_pixels("train", chosen.image_size),
             validation=_pixels("validation", chosen.image_size),

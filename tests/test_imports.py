@@ -20,6 +20,7 @@ NEEDS_TENSORFLOW = frozenset(
         "model_code.evaluate",
         "model_code.evaluation.float32_network",
         "model_code.evaluation.scoring",
+        "model_code.export.conversion",
         "model_code.export.litert",
         "model_code.export.saved_model",
         "model_code.imaging.augmentation",

@@ -97,6 +97,11 @@ class ExportedModel:
         return documents.map_cells(self.metadata)
 
     @property
+    def map_method(self) -> str:
+        """How its saliency maps are made: `attribution` or `Grad-CAM`."""
+        return str(self.metadata.get("saliency", {}).get("method", "Grad-CAM"))
+
+    @property
     def threshold(self) -> float:
         """The probability at or above which it calls PNEUMONIA."""
         return float(self.metadata["threshold"])

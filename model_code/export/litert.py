@@ -36,42 +36,19 @@ import model_code
 from model_code import serving
 from model_code.contract import job
 from model_code.contract.job import JobError
-from model_code.export import artifact, parity_limits
-from model_code.export.saved_model import FEATURE_MAPS, VERSION_DIRECTORY, Scorer, judged
+from model_code.export import artifact, conversion, parity_limits
+from model_code.export.conversion import EIGHT_BITS, SIXTEEN_BITS, Answers
+from model_code.export.saved_model import FEATURE_MAPS, VERSION_DIRECTORY, Scorer
 from model_code.imaging import decoding
-from model_code.network import out_of_distribution as guards
-from model_code.network.attribution import Attribution
-from model_code.network.feature_projection import Projection, projected
-from model_code.network.grad_cam import OVERLAY_EDGE, coloured, enlarged
+from model_code.network.grad_cam import enlarged
 from model_code.statistics.metrics import Array
 
 NAME = "litert"
 CHANNEL = "engine"
-# Weights of the body. The first are taken where they are close enough; the second are close to any network.
-EIGHT_BITS, SIXTEEN_BITS = "int8", "float16"
 _TRAINING_IMAGES = 256
 # More would cost minutes and move the bound by little.
 _VALIDATION_IMAGES = 1000
 _IMPORTABLE = "import model_code.serving.engine"
-
-
-@dataclasses.dataclass(frozen=True)
-class Answers:
-    """All that turns feature maps into an answer.
-
-    Attributes:
-        scorer: the trained network.
-        temperature: of the calibration.
-        guard: None where there were too few images for one.
-        projection: None where there were too few images for one.
-        attribution: None where there were too few images for one.
-    """
-
-    scorer: Scorer
-    temperature: float
-    guard: guards.Guard | None
-    projection: Projection | None = None
-    attribution: Attribution | None = None
 
 
 def save_code(directory: Path) -> None:
@@ -184,12 +161,12 @@ class _Made:
         target = self.directory / artifact.DIRECTORY
         target.mkdir(parents=True)
         body = target / "body.tflite"
-        body.write_bytes(_converted_body(self.answers.scorer, weights))
+        body.write_bytes(conversion.body(self.answers.scorer, weights))
         run = _runner(self.directory, body)
         found = _usual(self.answers, lambda one: run(pixels=one), self.known)
         features, places = (mine - usual for mine, usual in zip(found, self.usual, strict=True))
-        (target / "head.tflite").write_bytes(_converted_head(self.answers, features))
-        (target / "saliency.tflite").write_bytes(_converted_saliency(self.answers, features, places))
+        (target / "head.tflite").write_bytes(conversion.head(self.answers, features))
+        (target / "saliency.tflite").write_bytes(conversion.saliency(self.answers, features, places))
         differences = np.abs(_engine_probabilities(self.directory, self.images) - self.wanted)
         difference, bound = float(np.quantile(differences, parity_limits.SHARE)), parity_limits.upper_bound(differences)
         sure = "" if bound is None else f"; {parity_limits.CONFIDENCE:.0%} sure below {bound:.4f}"
@@ -250,90 +227,6 @@ def _usual(answers: Answers, body: Callable[[Any], Any], images: list[Any]) -> t
         if answers.attribution:
             places.append(answers.attribution.raw([maps[name] for name in answers.scorer.stages])[0].numpy())
     return np.mean(features, axis=0).astype(np.float32), np.mean(places, axis=0) if places else np.zeros(())
-
-
-def _converted_body(scorer: Scorer, weights: str) -> bytes:
-    def body(pixels: Any) -> dict[str, Any]:
-        return scorer.body(pixels)
-
-    return _converted(scorer, tf.function(body, input_signature=[_pixels(scorer)], autograph=False), weights)
-
-
-def _converted_head(answers: Answers, moved: Any) -> bytes:
-    scorer = answers.scorer
-
-    def head(pixels: Any, feature_maps: Any) -> dict[str, Any]:
-        maps = feature_maps - tf.constant(moved)
-        logits, _ = scorer.head(maps)
-        unfamiliar = guards.unfamiliarity(answers.guard, pixels)
-        return {**judged(logits, answers.temperature, unfamiliar), **projected(answers.projection, maps)}
-
-    signature = [_pixels(scorer), _maps(scorer, FEATURE_MAPS)]
-    return _converted(scorer, tf.function(head, input_signature=signature, autograph=False), None)
-
-
-def _converted_saliency(answers: Answers, features: Any, places: Any) -> bytes:
-    """Logit and feature maps to the map in cells and its picture.
-
-    Args:
-        answers: what is converted.
-        features: what the body's rounding moves each channel of the last feature maps by.
-        places: what it moves each place of the raw map by; not looked at without an attribution.
-    """
-    scorer = answers.scorer
-    attribution = answers.attribution.moved(places) if answers.attribution else None
-    names = scorer.stages if attribution else (FEATURE_MAPS,)
-
-    def saliency(inputs: dict[str, Any]) -> dict[str, Any]:
-        activations, maps = None, inputs
-        if attribution is None:
-            maps = {FEATURE_MAPS: inputs[FEATURE_MAPS] - tf.constant(features)}
-            _, activations = scorer.head(maps[FEATURE_MAPS])
-        cells = scorer.cells(attribution, inputs["logit"], activations, maps)
-        return {"cells": cells, "overlay": coloured(enlarged(cells, OVERLAY_EDGE))}
-
-    signature = {name: _maps(scorer, name) for name in names}
-    if attribution:
-        signature["logit"] = tf.TensorSpec((1,), tf.float32, name="logit")
-    return _converted(scorer, tf.function(saliency, input_signature=[signature], autograph=False), None)
-
-
-def _maps(scorer: Scorer, name: str) -> Any:
-    """One image's feature maps of that name."""
-    shape = scorer.look.get_concrete_function().output_shapes[2][name]
-    return tf.TensorSpec((1, *shape[1:]), tf.float32, name=name)
-
-
-def _pixels(scorer: Scorer) -> Any:
-    return tf.TensorSpec((1, scorer.size, scorer.size, 1), tf.float32, name="pixels")
-
-
-def _converted(scorer: Scorer, function: Any, weights: str | None) -> bytes:
-    """A function as a LiteRT model with one signature.
-
-    Args:
-        scorer: owns the variables.
-        function: tf.function with an input signature for one image.
-        weights: `EIGHT_BITS`, `SIXTEEN_BITS` or None for float32.
-    """
-    # The scorer itself would bring its own functions along, which take longer to save than what is wanted.
-    owner = tf.Module()
-    owner.tracked = scorer.tracked
-    with tempfile.TemporaryDirectory() as directory:
-        tf.saved_model.save(owner, directory, signatures={"serving_default": function})
-        converter = tf.lite.TFLiteConverter.from_saved_model(directory, signature_keys=["serving_default"])
-        if weights:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if weights == SIXTEEN_BITS:
-            converter.target_spec.supported_types = [tf.float16]
-        try:
-            return bytes(converter.convert())
-        except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise JobError(
-                f"The network cannot be converted for ServingEngine {NAME}: {reason}. Train with ServingEngine "
-                "tensorflow."
-            ) from error
 
 
 def _probabilities(scorer: Scorer, images: list[Any], temperature: float) -> Array:

@@ -18,11 +18,11 @@ import model_code
 from model_code.contract import documents
 from model_code.contract.labels import LABELS
 from model_code.imaging.decoding import batch_from_bytes
+from model_code.network import attribution as attributions
+from model_code.network.attribution import Attribution
 from model_code.network.backbones import Backbone
 from model_code.network.classifier import Classifier
 from model_code.network.feature_projection import Projection, projected
-from model_code.network import attribution as attributions
-from model_code.network.attribution import Attribution
 from model_code.network.grad_cam import enlarged, grad_cam, overlay
 from model_code.network.out_of_distribution import Guard, unfamiliarity
 from model_code.serving import inference

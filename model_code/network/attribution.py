@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from model_code.statistics.metrics import Array
+Floats = npt.NDArray[np.floating[Any]]
 
 FEWEST_CELLS = 12
 # A second and coarser stage sees more around each place; more of them place no better.
@@ -46,8 +47,8 @@ class Attribution:
         floor: the least logit for which anything is marked.
     """
 
-    kernels: tuple[Array, ...]
-    usual: Array
+    kernels: tuple[Floats, ...]
+    usual: Floats
     floor: float
 
     @property
@@ -64,7 +65,7 @@ class Attribution:
         marked = tf.nn.relu(self.raw(stages) - self.usual)
         return marked * tf.cast(logits >= self.floor, tf.float32)[:, tf.newaxis, tf.newaxis]
 
-    def moved(self, by: Array) -> Attribution:
+    def moved(self, by: Floats) -> Attribution:
         """For an engine whose `raw` maps are greater by so much on average, (cells, cells)."""
         return dataclasses.replace(self, usual=(self.usual + by).astype(np.float32))
 
@@ -101,13 +102,13 @@ def fit(stages: Stages, examples: Iterable[tuple[Any, int]], *, count: int, floo
     return Attribution(taken, usual, floor)
 
 
-def _summed(stages: Sequence[Any], kernels: Sequence[Array], cells: int) -> Any:
+def _summed(stages: Sequence[Any], kernels: Sequence[Floats], cells: int) -> Any:
     maps = [tf.einsum("nhwc,c->nhw", one, kernel) for one, kernel in zip(stages, kernels, strict=True)]
     resized = [tf.image.resize(one[..., tf.newaxis], (cells, cells), method="bilinear")[..., 0] for one in maps]
     return tf.add_n(resized)
 
 
-def _seen(stages: Stages, images: Array) -> tuple[Array, list[Array]]:
+def _seen(stages: Stages, images: Floats) -> tuple[Floats, list[Floats]]:
     """Logits (n,) and feature maps, which are kept in half precision: only their sums are used."""
     found = []
     for start in range(0, len(images), _BATCH):
@@ -117,7 +118,7 @@ def _seen(stages: Stages, images: Array) -> tuple[Array, list[Array]]:
     return logits.astype(np.float64), maps
 
 
-def _masks(count: int, size: int, rng: np.random.Generator) -> Array:
+def _masks(count: int, size: int, rng: np.random.Generator) -> Floats:
     """Soft ellipses anywhere, a fifth to three fifths of the edge wide, float32 (n, size, size) in 0..1."""
     rows, columns = (np.mgrid[0:size, 0:size] + 0.5) / size
     row, column = rng.uniform(0, 1, (2, count, 1, 1))
@@ -126,21 +127,21 @@ def _masks(count: int, size: int, rng: np.random.Generator) -> Array:
     return np.asarray(1 / (1 + np.exp(np.clip(6 * (distance - 1), -30, 30))), dtype=np.float32)
 
 
-def _as_normal(images: Array, normal: Array) -> Array:
+def _as_normal(images: Floats, normal: Floats) -> Floats:
     """The average NORMAL radiograph, as bright and with as much contrast as each image, so that no edge is seen."""
     mean, deviation = (images.mean(axis=(1, 2), keepdims=True), images.std(axis=(1, 2), keepdims=True))
     standardised = (normal - normal.mean()) / max(float(normal.std()), 1e-6)
     return np.asarray(np.clip(standardised * deviation + mean, 0, 255), dtype=np.float32)
 
 
-def _sums(features: Array, hidden: Array) -> Array:
+def _sums(features: Floats, hidden: Floats) -> Floats:
     """Features of what is hidden, averaged over all positions, (n, c): what is shown counts as 0."""
     places = features.shape[1:3]
     coarse = tf.image.resize(hidden[..., np.newaxis], places, method="area").numpy()
     return np.asarray((features * coarse).mean(axis=(1, 2), dtype=np.float32))
 
 
-def _ridge(rows: Array, falls: Array) -> Array:
+def _ridge(rows: Floats, falls: Floats) -> Floats:
     """Coefficients (c,) of falls (n,) on rows (n, c), without intercept: what hides nothing lowers nothing."""
     scale = np.sqrt(np.mean(rows.astype(np.float64) ** 2, axis=0)) + 1e-6
     standardised = rows / scale

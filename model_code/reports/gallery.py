@@ -9,6 +9,11 @@ from typing import Any
 from model_code.reports import html_page
 from model_code.reports.html_page import Html, Section
 
+_METHODS = {
+    "attribution": "an estimate, fitted on training images, of where hiding something lowers the score",
+    "Grad-CAM": "Grad-CAM of the last feature maps",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
@@ -53,7 +58,7 @@ class Gallery:
         Args:
             summary: of `SaliencySummary.as_json`.
         """
-        parts = [*self._cases(summary["cells"]), *self._averages(), *_together(summary)]
+        parts = [*self._cases(summary["method"], summary["cells"]), *self._averages(), *_together(summary)]
         return Section("saliency", "What the model looked at", parts)
 
     def _samples(self) -> Iterator[Html]:
@@ -66,12 +71,13 @@ class Gallery:
             yield html_page.heading(title)
             yield html_page.group((_figure(picture) for picture in shown), "pictures")
 
-    def _cases(self, cells: int) -> Iterator[Html]:
+    def _cases(self, method: str, cells: int) -> Iterator[Html]:
         yield html_page.paragraph(
-            "Colour shows where an image speaks for PNEUMONIA (Grad-CAM), scaled to each image's own greatest value. "
-            f"It says where the network looked, not that it was right to look there. A map has {cells} x {cells} "
-            "cells, each as large as the least that it can point to; colours between them are interpolated. A map "
-            "without colour is empty: nothing in that image speaks for PNEUMONIA."
+            f"Colour shows where an image speaks for PNEUMONIA ({_METHODS[method]}), scaled to each image's own "
+            "greatest value. It says where the network looked, not that it was right to look there. A map has "
+            f"{cells} x {cells} cells, each as large as the least that it can point to; colours between them are "
+            "interpolated. A map without colour is empty: nothing in that image speaks for PNEUMONIA enough to be "
+            "marked, or its probability is below the band where the model cannot tell."
         )
         scale = html_page.image(self.legend, "Colour scale from black through purple and orange to yellow")
         yield html_page.group([Html("<span>nothing</span>"), scale, Html("<span>most of this image</span>")], "legend")

@@ -17,8 +17,8 @@ from PIL import Image
 # Fixtures import what they need: most tests here need no TensorFlow.
 if TYPE_CHECKING:
     from model_code.export import saved_model
-    from model_code.network import classifier as model
     from model_code.network import attribution, feature_projection
+    from model_code.network import classifier as model
 
 SIZE = 32
 HERE = Path(__file__).parent
@@ -188,13 +188,13 @@ def engine_exported(
 
     The limit is far from any difference, because what noise does to a network is not the same on every processor.
     """
-    from model_code.export import litert, parity_limits, saved_model
+    from model_code.export import conversion, litert, parity_limits, saved_model
 
     directory = tmp_path_factory.mktemp("engine_model")
     litert.save_code(directory)
     rng = np.random.default_rng(7)
     images = [rng.integers(0, 256, (SIZE, SIZE, 1), dtype=np.uint8) for _ in range(24)]
-    answers = litert.Answers(scorer, 2.0, None, seen, marks)
+    answers = conversion.Answers(scorer, 2.0, None, seen, marks)
     enough = itertools.islice(itertools.cycle(images[12:]), parity_limits.FEWEST_IMAGES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parity_limits, "MAX_PROBABILITY_DIFFERENCE", 1.0)

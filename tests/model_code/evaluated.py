@@ -75,6 +75,7 @@ def made_evaluation(
     weights = made_weights(scores)
     evaluation = assessment.document(scores, made_metadata(), weights)
     evaluation["saliency"] = {
+        "method": "attribution",
         "cells": 16,
         "images": {"NORMAL": 40, "PNEUMONIA": 40},
         "empty": {"NORMAL": 40, "PNEUMONIA": 2},

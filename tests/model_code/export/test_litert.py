@@ -17,7 +17,7 @@ from model_code.contract.job import JobError
 from model_code.data.patient_split import Radiograph
 from model_code.data.shards import write_shards
 from model_code.evaluation import served_archive
-from model_code.export import litert, parity_limits, saved_model
+from model_code.export import conversion, litert, parity_limits, saved_model
 from model_code.network import classifier as model
 from model_code.network import out_of_distribution
 from model_code.network.grad_cam import OVERLAY_EDGE
@@ -45,7 +45,7 @@ def small(small_classifier):
 
 def save(scorer, directory, keeper=None):
     litert.save_code(directory)
-    answers = litert.Answers(scorer, 2.0, keeper)
+    answers = conversion.Answers(scorer, 2.0, keeper)
     return litert.save_models(answers, directory, training=NOISE[:12], validation=NOISE[12:])
 
 
@@ -267,9 +267,9 @@ def test_an_engine_that_agrees_passes_its_gates(evaluated):
 def test_an_engine_that_strays_is_not_registered_and_the_reason_is_said(evaluated, small, job_directory):
     """Here by a temperature that is not the metadata's, as a conversion that went wrong might."""
     candidate, base, written = evaluated
-    other = litert.Answers(small, 0.2, None)
+    other = conversion.Answers(small, 0.2, None)
     channels = small.inspect.get_concrete_function().output_shapes[1][-1]
-    head = litert._converted_head(other, np.zeros(channels, np.float32))
+    head = conversion.head(other, np.zeros(channels, np.float32))
     (candidate / "engine" / "head.tflite").write_bytes(head)
     pack(candidate, base / "model" / "model.tar.gz")
     evaluate.main(LOOSE.split())

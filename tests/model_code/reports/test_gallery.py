@@ -36,7 +36,7 @@ def test_both_sections_show_them_with_their_captions(collected):
     shown, attention = collected
     samples = "".join(shown.samples_section().parts)
     assert samples.count("<img") == 16
-    section = "".join(shown.saliency_section(attention.as_json()).parts)
+    section = "".join(shown.saliency_section({"method": "Grad-CAM", **attention.as_json()}).parts)
     assert section.count("<img") == 1 + 2 * 6 + 2
     assert section.count("No such image.") == 2
     border = attention.as_json()["border_share"]["PNEUMONIA"]
