@@ -11,7 +11,7 @@ SERIOUS_SHORTCUT = 0.7
 # Of the share that the border has of the image: as much as if the network looked there by preference.
 _BORDER_FACTOR = 1.5
 # Of the maps, within a tenth of the width of one place, which is 3 % of the image. Maps that find the opacities of
-# drawn radiographs, many of them around the hila, have less than half there (docs/adr/0038).
+# drawn radiographs, many of them around the hila, have about half there (docs/adr/0038).
 _SAME_PLACE_SHARE = 2 / 3
 
 
