@@ -33,9 +33,9 @@ from PIL import Image
 from benchmarks import radiographs
 from model_code.contract.labels import LABELS
 from model_code.data.shards import examples
-from model_code.export import artifact, litert, saved_model
+from model_code.export import artifact, conversion, litert, saved_model
 from model_code.imaging.decoding import pixels_from_bytes
-from model_code.network import out_of_distribution
+from model_code.network import attribution, out_of_distribution
 from model_code.network.classifier import Options, build
 from model_code.serving.engine_decoding import pixels_from_bytes as of_engine
 from model_code.statistics import metrics
@@ -85,12 +85,16 @@ def _export(base: Path, size: int, folder: Path) -> None:
         for split in ("train", "val")
     }
     keeper, _ = out_of_distribution.fit(shards["train"], shards["val"], size)
+    labelled = (
+        (example["pixels"], int(example["label"])) for example in examples(shards["train"], size).as_numpy_iterator()
+    )
+    marks = attribution.fit(scorer.staged, labelled, count=_TRAINING_IMAGES, floor=-1e9)
     classifier.network.save(target / "model.keras")
-    saved_model.save_servable(scorer, temperature, target / "graph", keeper)
+    saved_model.save_servable(scorer, temperature, target / "graph", keeper, attribution=marks)
     started = time.perf_counter()
     litert.save_code(target / "engine")
     described = litert.save_models(
-        litert.Answers(scorer, temperature, keeper),
+        conversion.Answers(scorer, temperature, keeper, attribution=marks),
         target / "engine",
         **{
             name: (example["pixels"] for example in examples(shards[split], size).as_numpy_iterator())
@@ -103,6 +107,7 @@ def _export(base: Path, size: int, folder: Path) -> None:
     for name in ("graph", "engine"):
         saved_model.save_handlers(target / name)
         metadata = package.metadata | {"image_size": size, "temperature": temperature}
+        metadata["saliency"] = saved_model.describe_saliency(marks, scorer)
         (target / name / "metadata.json").write_text(json.dumps(metadata | (described if name == "engine" else {})))
 
 

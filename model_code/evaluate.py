@@ -30,6 +30,7 @@ from model_code.contract.parameters import EVALUATION, GATES
 from model_code.data.dataset_card import read_card
 from model_code.evaluation import assessment, comparison, engine_parity, float32_network, quality_gates, served_archive
 from model_code.evaluation.comparison import Side
+from model_code.evaluation.saliency_summary import SaliencySummary
 from model_code.evaluation.scores import TestScores
 from model_code.evaluation.scoring import ExportedModel
 from model_code.monitoring import reference
@@ -124,7 +125,7 @@ class _Judged:
 
     evaluation: dict[str, Any]
     scores: TestScores
-    attention: saliency_pictures.MeanSaliency
+    attention: SaliencySummary
 
 
 class _Judge:
@@ -148,7 +149,7 @@ class _Judge:
     def judge(self) -> _Judged:
         """Score the test split and compare."""
         model = self._model
-        attention = saliency_pictures.MeanSaliency(self._size)
+        attention = SaliencySummary(model.image_size, model.map_cells)
         scores = model.score(self._test, self._size, watch=attention.add)
         weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
         evaluation = assessment.document(scores, model.metadata, weights)
@@ -157,7 +158,7 @@ class _Judge:
             if self._reference is None
             else engine_parity.compare(scores, self._reference, model.metadata)
         )
-        evaluation["saliency"] = attention.as_json()
+        evaluation["saliency"] = {"method": model.map_method, **attention.as_json()}
         evaluation["comparison"] = self._compare(_side(model, scores), weights)
         evaluation["gates"] = quality_gates.check(evaluation, self._settings.limits)
         return _Judged(evaluation, scores, attention)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -33,9 +34,10 @@ from model_code.contract.parameters import TRAINING
 from model_code.data.dataset_card import read_card
 from model_code.data.shards import examples
 from model_code.export import litert
-from model_code.export.saved_model import Scorer, save_handlers, save_metadata, save_servable
+from model_code.export.conversion import Answers
+from model_code.export.saved_model import Scorer, describe_saliency, save_handlers, save_metadata, save_servable
 from model_code.imaging.augmentation import Augmentation
-from model_code.network import feature_projection, out_of_distribution
+from model_code.network import attribution, feature_projection, out_of_distribution
 from model_code.network.classifier import Classifier, Options, build
 from model_code.reports.plots import learning_curves
 from model_code.statistics import indeterminate
@@ -155,17 +157,23 @@ def main(arguments: list[str]) -> None:
     watch, described = out_of_distribution.fit(job.channel("train"), validation_channel, chosen.image_size)
     print(described["sentence"], flush=True)
     seen = feature_projection.fit(scorer.inspect, _pixels("train", chosen.image_size), count=images)
+    marks = attribution.fit(
+        scorer.staged,
+        _labelled("train", chosen.image_size),
+        count=images,
+        floor=_logit(band.low, temperature),
+    )
     directory = job.model_directory()
     engine = None
     if chosen.serving_engine == litert.NAME:
         engine = litert.save_models(
-            litert.Answers(scorer, temperature, watch, seen),
+            Answers(scorer, temperature, watch, seen, marks),
             directory,
             training=_pixels("train", chosen.image_size),
             validation=_pixels("validation", chosen.image_size),
         )
     else:
-        save_servable(scorer, temperature, directory, watch, seen)
+        save_servable(scorer, temperature, directory, watch, seen, attribution=marks)
     save_handlers(directory)
     save_metadata(
         directory,
@@ -174,6 +182,7 @@ def main(arguments: list[str]) -> None:
         temperature=temperature,
         band=band,
         guard=described,
+        saliency=describe_saliency(marks, scorer),
         engine=engine,
         backbone=chosen.backbone,
         backbone_weights=chosen.backbone_weights,
@@ -253,9 +262,21 @@ def _undo_weights(
     return dataclasses.replace(validation, logits=validation.logits - weights.logit_shift)
 
 
+def _logit(value: float, temperature: float) -> float:
+    """The logit that is calibrated to a probability."""
+    inside = min(max(value, 1e-9), 1 - 1e-9)
+    return temperature * math.log(inside / (1 - inside))
+
+
 def _pixels(channel: str, size: int) -> Iterator[Any]:
     """The images of a channel, uint8 (size, size, 1)."""
-    return (example["pixels"] for example in examples(job.channel(channel), size).as_numpy_iterator())
+    return (pixels for pixels, _ in _labelled(channel, size))
+
+
+def _labelled(channel: str, size: int) -> Iterator[tuple[Any, int]]:
+    """The images of a channel, uint8 (size, size, 1), with their labels."""
+    read = examples(job.channel(channel), size).as_numpy_iterator()
+    return ((example["pixels"], int(example["label"])) for example in read)
 
 
 def _save_record(directory: Path, network: Any, training: dict[str, Any]) -> None:

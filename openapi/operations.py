@@ -66,7 +66,7 @@ REPLAYED = {
 EXPLAIN = {
     "name": "explain",
     "in": "query",
-    "description": "Whether the answer has an overlay that shows what the probability rests on.",
+    "description": "Whether the answer has an overlay, a map of what in the radiograph speaks for PNEUMONIA.",
     "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
 }
 PREDICTION_ID = {

@@ -100,6 +100,20 @@ class Overlay(Document):
 
     media_type: Literal["image/png"]
     data: Base64
+    cells: Annotated[
+        Count | None,
+        Field(
+            description="Places along each edge that the map tells apart; colours between them are interpolated. Not "
+            "in answers of before it was told."
+        ),
+    ] = None
+    empty: Annotated[
+        bool | None,
+        Field(
+            description="Nothing is marked: the model found nothing that speaks for PNEUMONIA enough. null from a "
+            "model that does not say."
+        ),
+    ] = None
 
 
 class Radiograph(Document):

@@ -19,7 +19,7 @@ from lambdas.http.problems import Problem
 from lambdas.predict import image, log, request
 from lambdas.predict.dicom import Converted, Dicom
 from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.model import PREPARATION_SECONDS, Model, Prediction
+from lambdas.predict.model import PREPARATION_SECONDS, Model, Overlay, Prediction
 from lambdas.predict.request import Request
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads
@@ -133,7 +133,7 @@ class Api:
         exchange.fields.update(model_ms=_since(asked_at), model_version=prediction.model["version"])
         stated = prepared.age if prepared.age != UNSTATED else age_band(asked.patient_age_years)
         flagged = self._outside(prediction.population, age=stated, view=prepared.view)
-        overlay = {"overlay": _png(prediction.overlay)} if asked.explain else {}
+        overlay = {"overlay": _overlay(prediction.overlay)} if prediction.overlay else {}
         if "dicom" in source and asked.explain:
             # What a DICOM file looks like is decided by its conversion, and no browser shows one.
             overlay["radiograph"] = _png(b64encode_as_string(radiograph.data))
@@ -207,7 +207,11 @@ class Api:
         return {"status": self.endpoint.health(), "endpoint_status": self.endpoint.status(), "notice": NOTICE}
 
 
-def _png(data: str | None) -> dict[str, str | None]:
+def _overlay(overlay: Overlay) -> dict[str, Any]:
+    return {**_png(overlay.png), "cells": overlay.cells, "empty": overlay.empty}
+
+
+def _png(data: str) -> dict[str, Any]:
     return {"media_type": "image/png", "data": data}
 
 

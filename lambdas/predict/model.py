@@ -26,6 +26,8 @@ from model_code.contract.documents import AppliedGuarantee, Population
 from model_code.contract.labels import LABELS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_sagemaker_runtime.client import SageMakerRuntimeClient
 
     from lambdas.predict.image import EncodedImage
@@ -62,6 +64,21 @@ _PACKAGE_ARN = re.compile(r"^arn:[^:]+:sagemaker:[^:]*:[^:]*:model-package/(?P<g
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """A saliency map.
+
+    Attributes:
+        png: base64 of a picture to be stretched over the upright radiograph.
+        cells: places along each edge that the map tells apart.
+        empty: nothing is marked; None where the model, one of before that was told, does not say.
+    """
+
+    png: str = field(repr=False)
+    cells: int
+    empty: bool | None
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What the model answered; `probability` and `threshold` are in [0, 1].
 
@@ -71,7 +88,7 @@ class Prediction:
         population: whom the model is meant for; None where nothing says it.
         unfamiliarity: how unlike the training radiographs the image looks, kept for monitoring.
         features: what the network saw in it, in a few numbers kept for monitoring; empty for a model of before that.
-        overlay: base64 of a PNG to be stretched over the upright radiograph; None where nobody asked for it.
+        overlay: where somebody asked for it, the saliency map.
     """
 
     probability: float
@@ -79,7 +96,7 @@ class Prediction:
     indeterminate: bool
     threshold: float
     model: dict[str, Any]
-    overlay: str | None = field(default=None, repr=False)
+    overlay: Overlay | None = None
     unfamiliarity: float = 0.0
     features: tuple[float, ...] = ()
     guarantee: AppliedGuarantee | None = None
@@ -223,9 +240,15 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
         prediction["indeterminate"],
         threshold,
         model,
-        overlay=str(prediction["overlay_png"]) if explain else None,
+        overlay=_overlay(prediction, described) if explain else None,
         unfamiliarity=observed[0],
         features=tuple(observed[1:]),
         guarantee=promised,
         population=described["population"],
     )
+
+
+def _overlay(prediction: Mapping[str, Any], described: Mapping[str, Any]) -> Overlay:
+    cells = int(prediction.get("overlay_cells") or documents.map_cells(described))
+    empty = prediction.get("overlay_empty")
+    return Overlay(str(prediction["overlay_png"]), cells, None if empty is None else bool(empty))

@@ -69,6 +69,17 @@ def draw(anatomy: Anatomy, finding: Finding, rng: np.random.Generator, *, width:
     Returns grey levels, shape [height, width]. Their mean is drawn without regard to the finding, so brightness alone
     does not tell the classes apart.
     """
+    return draw_with_opacity(anatomy, finding, rng, width=width, height=height)[0]
+
+
+def draw_with_opacity(
+    anatomy: Anatomy, finding: Finding, rng: np.random.Generator, *, width: int, height: int
+) -> tuple[NDArray[np.uint8], Field]:
+    """The same radiograph as `draw`, and where its opacities lie.
+
+    Returns grey levels and the share of the lung's air that is gone, 0 to 1 and 0 outside the lungs; both of shape
+    [height, width].
+    """
     x, y = _positioned_grid(anatomy, rng, width, height)
     side = np.abs(x)
     body = _body(anatomy, x, y)
@@ -76,7 +87,8 @@ def draw(anatomy: Anatomy, finding: Finding, rng: np.random.Generator, *, width:
     diaphragm = _diaphragm(anatomy, x, rng)
     mediastinum = anatomy.mediastinum + 0.05 * np.cos(5 * y)
     lung = _edge(cage / 0.07) * _edge((side - mediastinum) / 0.018) * _edge((diaphragm - y) / 0.014)
-    air = lung * (1 - 0.92 * _heart(anatomy, x, y)) * _opened(finding, lung, x, y, rng)
+    opened = _opened(finding, lung, x, y, rng)
+    air = lung * (1 - 0.92 * _heart(anatomy, x, y)) * opened
 
     image = 0.16 + body * (0.34 + 0.20 * np.sqrt(np.clip(1 - (side / anatomy.torso_width) ** 2, 0, 1)))
     image += 0.10 * body * _edge((y - diaphragm) / 0.02)
@@ -85,7 +97,7 @@ def draw(anatomy: Anatomy, finding: Finding, rng: np.random.Generator, *, width:
     image += body * _bones(anatomy, cage, x, y)
     image -= 0.16 * _stomach_bubble(x, y, rng) * _edge((y - diaphragm) / 0.03) * body
     image -= 0.16 * (1 - body)
-    return _expose(image, rng)
+    return _expose(image, rng), lung * (1 - opened)
 
 
 def _positioned_grid(anatomy: Anatomy, rng: np.random.Generator, width: int, height: int) -> tuple[Field, Field]:

@@ -39,6 +39,8 @@ class Backbone:
             too is told not to.
         stages: first layer of the stem and of each stage after it, in order. All that comes before such a layer reaches
             the output through it alone, so that training can begin there.
+        points: last layer before the edge of the feature maps falls below a half, a quarter, an eighth and a sixteenth
+            of the image's; the saliency map is made of two of them.
         scales_itself: whether the constructor has a scaling of its own (`include_preprocessing`) to be left out.
     """
 
@@ -47,6 +49,7 @@ class Backbone:
     md5: str | None
     scaling: Scaling
     stages: tuple[str, ...]
+    points: tuple[str, ...]
     scales_itself: bool
 
     def first_layer(self, fine_tune_from: str) -> str:
@@ -69,6 +72,7 @@ _RESNET50V2 = Backbone(
         "conv4_block1_preact_bn",
         "conv5_block1_preact_bn",
     ),
+    points=("conv1_conv", "conv2_block2_out", "conv3_block3_out", "conv4_block5_out"),
     scales_itself=False,
 )
 _EFFICIENTNETV2B0 = Backbone(
@@ -77,6 +81,7 @@ _EFFICIENTNETV2B0 = Backbone(
     md5="893217f2bb855e2983157299931e43ff",
     scaling=IMAGENET_STANDARDISED,
     stages=("stem_conv", "block2a_expand_conv", "block3a_expand_conv", "block4a_expand_conv", "block6a_expand_conv"),
+    points=("block1a_project_bn", "block2b_add", "block3b_add", "block5e_add"),
     scales_itself=True,
 )
 _MOBILENETV2 = Backbone(
@@ -85,6 +90,7 @@ _MOBILENETV2 = Backbone(
     md5=None,
     scaling=MINUS_ONE_TO_ONE,
     stages=("Conv1", "block_1_expand", "block_3_expand", "block_6_expand", "block_13_expand"),
+    points=("expanded_conv_project_BN", "block_2_add", "block_5_add", "block_12_add"),
     scales_itself=False,
 )
 _MOBILENETV3SMALL = Backbone(
@@ -99,6 +105,7 @@ _MOBILENETV3SMALL = Backbone(
         "expanded_conv_3_expand",
         "expanded_conv_8_expand",
     ),
+    points=("conv_bn", "expanded_conv_project_bn", "expanded_conv_2_add", "expanded_conv_7_add"),
     scales_itself=True,
 )
 _MOBILENETV3LARGE = Backbone(
@@ -113,6 +120,7 @@ _MOBILENETV3LARGE = Backbone(
         "expanded_conv_6_expand",
         "expanded_conv_12_expand",
     ),
+    points=("expanded_conv_add", "expanded_conv_2_add", "expanded_conv_5_add", "expanded_conv_11_add"),
     scales_itself=True,
 )
 

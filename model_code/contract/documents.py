@@ -24,6 +24,10 @@ _NOTHING_GUARANTEED: Mapping[str, Any] = {"guarantee": None}
 _FOR_ANYBODY: Mapping[str, Any] = {"population": None, **_NOTHING_GUARANTEED}
 _EARLIER_METADATA: Mapping[str, Any] = {"engine": "tensorflow", "guard": {}, **_FOR_ANYBODY}
 
+# Pixels of an edge for one place of the last feature maps, the same for every backbone on offer: the saliency maps of
+# models that do not say how many cells they have were made of those.
+_STRIDE = 32
+
 
 class DocumentError(ValueError):
     """A document cannot be read. `str()` is a sentence that says why and what to do."""
@@ -118,6 +122,7 @@ class Metadata(TypedDict):
     guarantee: Guarantee | None
     population: Population | None
     guard: dict[str, Any]
+    saliency: NotRequired[dict[str, Any]]
     engine: str
     engine_weights: NotRequired[str]
     engine_validation: NotRequired[dict[str, Any]]
@@ -195,7 +200,8 @@ class AnsweredImage(TypedDict):
 
     `unfamiliarity` is the out-of-distribution score (0 from a model of before there was a detector),
     `features` what the network saw in it (none from a model of before monitoring), `overlay_png` base64 of a PNG where
-    it was asked for.
+    it was asked for; with it, from a model that says so, `overlay_cells`, the places along each edge that its map tells
+    apart, and `overlay_empty`, whether nothing in the image speaks for PNEUMONIA.
     """
 
     probability: float
@@ -205,6 +211,8 @@ class AnsweredImage(TypedDict):
     indeterminate: bool
     features: list[float]
     overlay_png: NotRequired[str]
+    overlay_cells: NotRequired[int]
+    overlay_empty: NotRequired[bool]
 
 
 class AnsweringModel(TypedDict):
@@ -226,6 +234,16 @@ class Answer(TypedDict):
     schema: int
     predictions: list[AnsweredImage]
     model: AnsweringModel
+
+
+def map_cells(described: Mapping[str, Any]) -> int:
+    """Places along each edge that a model's saliency maps tell apart.
+
+    Args:
+        described: the model's metadata, or the `model` of an answer; has `image_size` and may have `saliency`.
+    """
+    own = described.get("saliency", {}).get("cells")
+    return int(own or -(-int(described["image_size"]) // _STRIDE))
 
 
 def read_dataset_card(document: Mapping[str, Any]) -> DatasetCard:

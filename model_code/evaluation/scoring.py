@@ -21,7 +21,7 @@ from model_code.export.saved_model import VERSION_DIRECTORY
 from model_code.imaging.decoding import resize
 from model_code.statistics.metrics import Array
 
-Watcher = Callable[[Array, Array], None]
+Watcher = Callable[[Array, Array, Array], None]
 
 
 class ExportedModel:
@@ -92,6 +92,16 @@ class ExportedModel:
         return int(self.metadata["image_size"])
 
     @property
+    def map_cells(self) -> int:
+        """Places along each edge that its saliency maps tell apart."""
+        return documents.map_cells(self.metadata)
+
+    @property
+    def map_method(self) -> str:
+        """How its saliency maps are made: `attribution` or `Grad-CAM`."""
+        return str(self.metadata.get("saliency", {}).get("method", "Grad-CAM"))
+
+    @property
     def threshold(self) -> float:
         """Decision threshold: PNEUMONIA is predicted at or above this probability."""
         return float(self.metadata["threshold"])
@@ -108,8 +118,8 @@ class ExportedModel:
             test: directory with the shards, usually of the test split.
             size: edge in pixels of the images in the shards. Where it is not the model's own, they are resized as
                 preprocessing resizes originals.
-            watch: is handed the labels (n,) and the saliency maps (n, size, size) of each batch, which cost next to
-                nothing in the same forward pass.
+            watch: is handed of each batch the labels (n,), which are called PNEUMONIA (n,), and the saliency maps
+                (n, size, size), which cost next to nothing in the same forward pass.
         """
         signature = self._signatures["explain_pixels" if watch else "score_pixels"]
         names = ("label", "patient", "path", "subtype", "groups", "width", "height")
@@ -127,7 +137,8 @@ class ExportedModel:
             for name in names:
                 collected[name].extend(columns[name])
             if watch:
-                watch(columns["label"].astype(np.float64), outputs["saliency"].numpy().astype(np.float64))
+                called = outputs["probability"].numpy().astype(np.float64) >= self.threshold
+                watch(columns["label"].astype(np.float64), called, outputs["saliency"].numpy().astype(np.float64))
         return TestScores(
             labels=np.asarray(collected["label"], dtype=np.float64),
             logits=np.asarray(collected["logit"]),
@@ -153,6 +164,10 @@ class ExportedModel:
         """
         signature = self._signatures["explain_pixels"]
         return np.asarray(signature(pixels=tf.constant(np.stack(pixels)))["saliency"].numpy(), dtype=np.float64)
+
+    def logits(self, pixels: Pixels) -> Array:
+        """Logits (n,) of images (n, size, size, 1) of the model's own size, by the signature `score_pixels`."""
+        return np.asarray(self._signatures["score_pixels"](pixels=tf.constant(pixels))["logit"].numpy(), np.float64)
 
     def _fitted(self, pixels: Any, size: int) -> Any:
         return pixels if size == self.image_size else resize(pixels, self.image_size)

@@ -3,9 +3,10 @@
 The backbone, nearly all of the weights and of the work, becomes `body.tflite`. Its weights are rounded to eight bits,
 each output channel with a scale of its own; what they are multiplied with is rounded for each image by its own range
 (dynamic-range quantisation). Ranges fixed beforehand over training images take a third off the time and put 1 % of the
-probabilities more than 0.03 away; docs/adr/0019 has the measurements. The head, the detector and the saliency map are
-`head.tflite` in float32. What rounding moves each feature by on average is measured on training images and taken out
-again there (bias correction: Nagel et al. 2019, arXiv:1906.04721, section 4.2).
+probabilities more than 0.03 away; docs/adr/0019 has the measurements. The head and the out-of-distribution detector
+become `head.tflite` in float32, and what makes saliency maps `saliency.tflite`, which runs for who asks for one. What
+rounding moves each feature by on average is measured on training images and taken out again there (bias correction:
+Nagel et al. 2019, arXiv:1906.04721, section 4.2), and so is what it moves each place of the saliency map by.
 
 Eight bits are taken where validation images carry the claim that their answers are near enough (`closeness`), which
 takes 299 of them. Then the same network with sixteen-bit weights travels along, in `fallback/`, and EvaluateModel takes
@@ -35,39 +36,19 @@ import model_code
 from model_code import serving
 from model_code.contract import job
 from model_code.contract.job import JobError
-from model_code.export import artifact, parity_limits
-from model_code.export.saved_model import VERSION_DIRECTORY, Scorer, judged
+from model_code.export import artifact, conversion, parity_limits
+from model_code.export.conversion import EIGHT_BITS, SIXTEEN_BITS, Answers
+from model_code.export.saved_model import FEATURE_MAPS, VERSION_DIRECTORY, Scorer
 from model_code.imaging import decoding
-from model_code.network import out_of_distribution as guards
-from model_code.network.feature_projection import Projection, projected
-from model_code.network.grad_cam import coloured, grad_cam
+from model_code.network.grad_cam import enlarged
 from model_code.statistics.metrics import Array
 
 NAME = "litert"
 CHANNEL = "engine"
-# Weights of the body. The first are taken where they are close enough; the second are close to any network.
-EIGHT_BITS, SIXTEEN_BITS = "int8", "float16"
 _TRAINING_IMAGES = 256
 # More would cost minutes and move the bound by little.
 _VALIDATION_IMAGES = 1000
 _IMPORTABLE = "import model_code.serving.engine"
-
-
-@dataclasses.dataclass(frozen=True)
-class Answers:
-    """What follows the backbone: head, temperature, out-of-distribution detector and feature projection.
-
-    Attributes:
-        scorer: the trained network.
-        temperature: calibration temperature, above 0.
-        guard: out-of-distribution detector; None where there were too few images for one.
-        projection: feature projection; None where there were too few images for one.
-    """
-
-    scorer: Scorer
-    temperature: float
-    guard: guards.Guard | None
-    projection: Projection | None = None
 
 
 def save_code(directory: Path) -> None:
@@ -100,9 +81,9 @@ def save_code(directory: Path) -> None:
 def save_models(
     answers: Answers, directory: Path, *, training: Iterable[Any], validation: Iterable[Any]
 ) -> dict[str, Any]:
-    """Write `engine/body.tflite` and `engine/head.tflite`, and the SavedModel that the container asks for.
+    """Write the files of `engine/`, and the SavedModel that the container asks for.
 
-    With eight-bit weights there, `fallback/` has the same two files with sixteen-bit ones.
+    With eight-bit weights there, `fallback/` has the same files with sixteen-bit ones.
 
     Args:
         answers: network and what follows it, to be converted.
@@ -122,7 +103,7 @@ def save_models(
         answers,
         directory,
         known=known,
-        usual=_mean_features(lambda one: answers.scorer.inspect(tf.constant(one))[1].numpy(), known),
+        usual=_usual(answers, lambda one: answers.scorer.look(tf.constant(one))[2], known),
         images=images,
         wanted=_probabilities(answers.scorer, images, answers.temperature),
     )
@@ -163,7 +144,7 @@ class _Made:
         answers: network and what follows it, to be converted.
         directory: the model directory.
         known: training images on which features are corrected.
-        usual: the network's own mean features on them, float32 (c,).
+        usual: the network's own mean features on them, float32 (c,), and its mean map, (cells, cells).
         images: validation images.
         wanted: the network's own probabilities of them, (n,).
     """
@@ -171,18 +152,21 @@ class _Made:
     answers: Answers
     directory: Path
     known: list[Any]
-    usual: Any
+    usual: tuple[Any, Any]
     images: list[Any]
     wanted: Array
 
     def with_weights(self, weights: str) -> dict[str, Any]:
-        """Write the two files and say, for metadata.json, how far their answers are from the network's."""
+        """Write the files and say, for metadata.json, how far their answers are from the network's."""
         target = self.directory / artifact.DIRECTORY
         target.mkdir(parents=True)
         body = target / "body.tflite"
-        body.write_bytes(_converted_body(self.answers.scorer, weights))
-        moved = _mean_features(_feature_maps(_runner(self.directory, body)), self.known) - self.usual
-        (target / "head.tflite").write_bytes(_converted_head(self.answers, moved))
+        body.write_bytes(conversion.body(self.answers.scorer, weights))
+        run = _runner(self.directory, body)
+        found = _usual(self.answers, lambda one: run(pixels=one), self.known)
+        features, places = (mine - usual for mine, usual in zip(found, self.usual, strict=True))
+        (target / "head.tflite").write_bytes(conversion.head(self.answers, features))
+        (target / "saliency.tflite").write_bytes(conversion.saliency(self.answers, features, places))
         differences = np.abs(_engine_probabilities(self.directory, self.images) - self.wanted)
         difference, bound = float(np.quantile(differences, parity_limits.SHARE)), parity_limits.upper_bound(differences)
         sure = "" if bound is None else f"; {parity_limits.CONFIDENCE:.0%} sure below {bound:.4f}"
@@ -234,72 +218,15 @@ def _first(images: Iterable[Any], count: int) -> list[Any]:
     return [np.asarray(pixels, np.float32)[np.newaxis] for pixels in itertools.islice(images, count)]
 
 
-def _feature_maps(run: Any) -> Callable[[Any], Any]:
-    return lambda one: run(pixels=one)["feature_maps"]
-
-
-def _mean_features(features: Callable[[Any], Any], images: list[Any]) -> Any:
-    """Each channel's mean over images and positions, float32 (c,)."""
-    return np.mean([features(one).mean(axis=(0, 1, 2)) for one in images], axis=0).astype(np.float32)
-
-
-def _converted_body(scorer: Scorer, weights: str) -> bytes:
-    def body(pixels: Any) -> dict[str, Any]:
-        return {"feature_maps": scorer.body(pixels)}
-
-    return _converted(scorer, tf.function(body, input_signature=[_pixels(scorer)], autograph=False), weights)
-
-
-def _converted_head(answers: Answers, moved: Any) -> bytes:
-    scorer = answers.scorer
-
-    def head(pixels: Any, feature_maps: Any) -> dict[str, Any]:
-        maps = feature_maps - tf.constant(moved)
-        logits, activations = scorer.head(maps)
-        saliency = grad_cam(maps, activations, *scorer.kernels, scorer.size)
-        unfamiliar = guards.unfamiliarity(answers.guard, pixels)
-        return {
-            **judged(logits, answers.temperature, unfamiliar),
-            **projected(answers.projection, maps),
-            "saliency": saliency,
-            "overlay": coloured(saliency),
-        }
-
-    shape = scorer.inspect.get_concrete_function().output_shapes[1]
-    maps = tf.TensorSpec((1, *shape[1:]), tf.float32, name="feature_maps")
-    return _converted(scorer, tf.function(head, input_signature=[_pixels(scorer), maps], autograph=False), None)
-
-
-def _pixels(scorer: Scorer) -> Any:
-    return tf.TensorSpec((1, scorer.size, scorer.size, 1), tf.float32, name="pixels")
-
-
-def _converted(scorer: Scorer, function: Any, weights: str | None) -> bytes:
-    """A function as a LiteRT model with one signature.
-
-    Args:
-        scorer: owns the variables.
-        function: tf.function with an input signature for one image.
-        weights: `EIGHT_BITS`, `SIXTEEN_BITS` or None for float32.
-    """
-    # The scorer itself would bring its own functions along, which take longer to save than what is wanted.
-    owner = tf.Module()
-    owner.tracked = scorer.tracked
-    with tempfile.TemporaryDirectory() as directory:
-        tf.saved_model.save(owner, directory, signatures={"serving_default": function})
-        converter = tf.lite.TFLiteConverter.from_saved_model(directory, signature_keys=["serving_default"])
-        if weights:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if weights == SIXTEEN_BITS:
-            converter.target_spec.supported_types = [tf.float16]
-        try:
-            return bytes(converter.convert())
-        except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise JobError(
-                f"The network cannot be converted for ServingEngine {NAME}: {reason}. Train with ServingEngine "
-                "tensorflow."
-            ) from error
+def _usual(answers: Answers, body: Callable[[Any], Any], images: list[Any]) -> tuple[Any, Any]:
+    """Means over images: of each channel of the last feature maps, float32 (c,), and of the raw saliency map."""
+    features, places = [], []
+    for one in images:
+        maps = body(one)
+        features.append(np.mean(maps[FEATURE_MAPS], axis=(0, 1, 2)))
+        if answers.attribution:
+            places.append(answers.attribution.raw([maps[name] for name in answers.scorer.stages])[0].numpy())
+    return np.mean(features, axis=0).astype(np.float32), np.mean(places, axis=0) if places else np.zeros(())
 
 
 def _probabilities(scorer: Scorer, images: list[Any], temperature: float) -> Array:
@@ -335,7 +262,10 @@ def signatures(directory: Path) -> dict[str, Callable[..., dict[str, Any]]]:
 
     def explain_pixels(pixels: Any) -> dict[str, Any]:
         rows = [running.outputs(one) for one in np.asarray(pixels)]
-        return {name: tf.constant(np.stack([row[name] for row in rows])) for name in rows[0] if name != "overlay"}
+        found = {name: tf.constant(np.stack([row[name] for row in rows])) for name in rows[0] if name != "overlay"}
+        if "cells" in found:
+            found["saliency"] = enlarged(found.pop("cells"), running.size)
+        return found
 
     return {"score_pixels": explain_pixels, "explain_pixels": explain_pixels}
 

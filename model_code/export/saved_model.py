@@ -18,14 +18,19 @@ import model_code
 from model_code.contract import documents, population
 from model_code.contract.labels import LABELS
 from model_code.imaging.decoding import batch_from_bytes
+from model_code.network import attribution as attributions
+from model_code.network.attribution import Attribution
+from model_code.network.backbones import Backbone
 from model_code.network.classifier import Classifier
 from model_code.network.feature_projection import Projection, projected
-from model_code.network.grad_cam import grad_cam, overlay
+from model_code.network.grad_cam import enlarged, grad_cam, overlay
 from model_code.network.out_of_distribution import Guard, unfamiliarity
 from model_code.serving import inference
 from model_code.statistics.indeterminate import Band
 
 VERSION_DIRECTORY = "1"
+# Name of the last feature maps, which the head pools.
+FEATURE_MAPS = "feature_maps"
 # What inference.py imports, for both engines.
 _BESIDE_THE_HANDLERS = ("__init__.py", "contract/__init__.py", "contract/documents.py", "contract/images.py")
 
@@ -39,14 +44,14 @@ class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
     Attributes:
         tracked: the network's variables, in its order; `warm_start.load_package` reads them by this name.
         size: edge of the images in pixels.
-        body: the backbone, float32 pixels (n, size, size, 1) in 0..255 to feature maps (n, h, w, c).
+        body: the backbone, float32 pixels (n, size, size, 1) in 0..255 to feature maps (n, h, w, c) by name, those of
+            `stages` and `feature_maps`, the last.
+        stages: names of the feature maps that an attribution is made of, the finest first.
         head: what follows it, feature maps to logits (n,) and the hidden layer (n, k). `export.litert` converts the two
             by themselves.
-        inspect: float32 pixels (n, size, size, 1) in 0..255 to logits (n,), feature maps (n, h, w, c) and the hidden
-            layer (n, k).
+        look: float32 pixels (n, size, size, 1) in 0..255 to logits (n,), the hidden layer (n, k) and what `body` gives.
+        inspect: the same pixels to logits (n,), the last feature maps (n, h, w, c) and the hidden layer (n, k).
         logits: the same pixels to logits (n,).
-        explain: the same pixels to logits (n,), feature maps and saliency maps (n, size, size), see
-            `grad_cam.grad_cam`.
     """
 
     def __init__(self, classifier: Classifier, size: int) -> None:
@@ -57,10 +62,10 @@ class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
         self.size = size
         hidden, logit = (network.get_layer(name) for name in ("hidden", "logit"))
         pooling = network.get_layer("pooling")
-        backbone = keras.Model(network.input, pooling.input)
+        self.stages, backbone = _staged(network, classifier.backbone)
 
-        def body(pixels: Any) -> Any:
-            return backbone(pixels, training=False)
+        def body(pixels: Any) -> dict[str, Any]:
+            return dict(backbone(pixels, training=False))
 
         self.body = body
         self.kernels = hidden.kernel.value, logit.kernel.value
@@ -72,18 +77,43 @@ class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
 
         self.head = head
 
+        def look(pixels: Any) -> tuple[Any, Any, dict[str, Any]]:
+            maps = self.body(pixels)
+            logits, activations = self.head(maps[FEATURE_MAPS])
+            return logits, activations, maps
+
         def inspect(pixels: Any) -> tuple[Any, Any, Any]:
-            feature_maps = self.body(pixels)
-            logits, activations = self.head(feature_maps)
-            return logits, feature_maps, activations
+            logits, activations, maps = self.look(pixels)
+            return logits, maps[FEATURE_MAPS], activations
 
-        def explain(pixels: Any) -> tuple[Any, Any, Any]:
-            logits, feature_maps, activations = self.inspect(pixels)
-            return logits, feature_maps, grad_cam(feature_maps, activations, *self.kernels, size)
-
+        self.look = tf.function(look, input_signature=specification)
         self.inspect = tf.function(inspect, input_signature=specification)
-        self.logits = tf.function(lambda pixels: self.inspect(pixels)[0], input_signature=specification)
-        self.explain = tf.function(explain, input_signature=specification)
+        self.logits = tf.function(lambda pixels: self.look(pixels)[0], input_signature=specification)
+
+    def staged(self, pixels: Any) -> tuple[Any, list[Any]]:
+        """What `attribution.fit` looks at: logits (n,) and the feature maps of `stages`."""
+        logits, _, maps = self.look(pixels)
+        return logits, [maps[name] for name in self.stages]
+
+    def cells(self, attribution: Attribution | None, logits: Any, activations: Any, maps: dict[str, Any]) -> Any:
+        """Saliency maps, float32 (n, cells, cells), of what `look` found: Grad-CAM without an attribution."""
+        if attribution is None:
+            return grad_cam(maps[FEATURE_MAPS], activations, *self.kernels)
+        return attribution.maps([maps[name] for name in self.stages], logits)
+
+
+def _staged(network: Any, described: Backbone) -> tuple[tuple[str, ...], Any]:
+    """Names of the feature maps for an attribution, and the model from pixels to these and the last, by name."""
+    backbone = network.get_layer("backbone")
+    points = [backbone.get_layer(name).output for name in described.points]
+    fine = sum(point.shape[1] >= attributions.FEWEST_CELLS for point in points)
+    # The last one that is fine enough, and what comes after it.
+    named = {f"stage_{number}": point for number, point in enumerate(points[max(0, fine - 1) :])}
+    if backbone.output.shape[1] >= attributions.FEWEST_CELLS:
+        named = {}
+    names = (*named, FEATURE_MAPS)[: attributions.STAGES]
+    outputs = {**{name: named[name] for name in names if name in named}, FEATURE_MAPS: backbone.output}
+    return names, keras.Model(network.input, keras.Model(backbone.input, outputs)(network.get_layer("scaling").output))
 
 
 def save_servable(
@@ -92,20 +122,22 @@ def save_servable(
     directory: Path,
     guard: Guard | None = None,
     projection: Projection | None = None,
+    *,
+    attribution: Attribution | None = None,
 ) -> None:
     """Write `<directory>/1`, a SavedModel whose signatures all answer logit, probability, unfamiliarity, projection.
 
     Of encoded JPEGs or PNGs, `image_bytes`, string (n,):
 
     - `serving_default`.
-    - `explain`: also `overlay_bytes`, string (n,), the saliency map of the upright image, see `saliency.overlay`:
-      as numbers in JSON it would cost more than the network.
+    - `explain`: also `overlay_bytes`, string (n,), the saliency map of the upright image, see `grad_cam.overlay`:
+      as numbers in JSON it would cost more than the network; and `overlay_empty`, bool (n,), whether it marks nothing.
     - `features`: also `features`, float32 (n, c), what the backbone found, averaged over the positions.
 
     Of images as preprocessing wrote them, `pixels`, uint8 (n, size, size, 1):
 
     - `score_pixels`.
-    - `explain_pixels`: also `saliency`, float32 (n, size, size), see `grad_cam.grad_cam`.
+    - `explain_pixels`: also `saliency`, float32 (n, size, size), see `grad_cam.enlarged`.
 
     Args:
         scorer: the trained network.
@@ -113,6 +145,7 @@ def save_servable(
         directory: the model directory; becomes the root of model.tar.gz.
         guard: out-of-distribution detector; without one, the unfamiliarity is 0.
         projection: says what the network sees in a few numbers, float32 (n, k); without one, there is no such output.
+        attribution: makes the saliency maps; without one, Grad-CAM does.
     """
 
     # Traced once, like the network, so that its statistics are in the file once.
@@ -124,22 +157,26 @@ def save_servable(
     def outputs(logit: Any, feature_maps: Any, pixels: Any) -> dict[str, Any]:
         return {**judged(logit, temperature, unlike(pixels)), **projected(projection, feature_maps)}
 
+    def explained(pixels: Any) -> tuple[dict[str, Any], Any]:
+        pixels = tf.cast(pixels, tf.float32)
+        logit, activations, maps = scorer.look(pixels)
+        return outputs(logit, maps[FEATURE_MAPS], pixels), scorer.cells(attribution, logit, activations, maps)
+
     def score_pixels(pixels: Any) -> dict[str, Any]:
         pixels = tf.cast(pixels, tf.float32)
         logit, feature_maps, _ = scorer.inspect(pixels)
         return outputs(logit, feature_maps, pixels)
 
     def explain_pixels(pixels: Any) -> dict[str, Any]:
-        pixels = tf.cast(pixels, tf.float32)
-        logit, feature_maps, saliency = scorer.explain(pixels)
-        return {**outputs(logit, feature_maps, pixels), "saliency": saliency}
+        said, cells = explained(pixels)
+        return {**said, "saliency": enlarged(cells, scorer.size)}
 
     def serving_default(image_bytes: Any) -> dict[str, Any]:
         return score_pixels(batch_from_bytes(image_bytes, scorer.size))
 
     def explain(image_bytes: Any) -> dict[str, Any]:
-        explained = explain_pixels(batch_from_bytes(image_bytes, scorer.size))
-        return {"overlay_bytes": overlay(explained.pop("saliency")), **explained}
+        said, cells = explained(batch_from_bytes(image_bytes, scorer.size))
+        return {"overlay_bytes": overlay(cells), "overlay_empty": tf.reduce_max(cells, axis=(1, 2)) <= 0, **said}
 
     def features(image_bytes: Any) -> dict[str, Any]:
         pixels = tf.cast(batch_from_bytes(image_bytes, scorer.size), tf.float32)
@@ -158,6 +195,14 @@ def save_servable(
             for function, specification in takes.items()
         },
     )
+
+
+def describe_saliency(attribution: Attribution | None, scorer: Scorer) -> dict[str, Any]:
+    """How the saliency maps are made, and how many places along each edge they tell apart, for metadata.json."""
+    if attribution is None:
+        places = scorer.inspect.get_concrete_function().output_shapes[1][1]
+        return {"method": "Grad-CAM", "cells": int(places)}
+    return {"method": "attribution", "cells": attribution.cells}
 
 
 def judged(logit: Any, temperature: float, unfamiliar: Any) -> dict[str, Any]:
@@ -193,6 +238,7 @@ def save_metadata(
     temperature: float,
     band: Band,
     guard: dict[str, Any],
+    saliency: dict[str, Any],
     engine: dict[str, Any] | None = None,
     backbone: str,
     backbone_weights: str,
@@ -207,6 +253,7 @@ def save_metadata(
         temperature: of the calibration.
         band: around the threshold, where the model does not decide, and what is guaranteed outside of it.
         guard: of `guard.fit`, where the limit of unfamiliarity comes from.
+        saliency: of `describe_saliency`.
         engine: what `engine_export.save_models` says; None where TensorFlow Serving computes the answers.
         backbone: its name.
         backbone_weights: where the backbone's weights came from.
@@ -222,6 +269,7 @@ def save_metadata(
         "guarantee": band.guarantee,
         "population": population.of_subgroups(card.get("subgroups", {})),
         "guard": guard,
+        "saliency": saliency,
         **(engine or {"engine": "tensorflow"}),
         "backbone": backbone,
         "backbone_weights": backbone_weights,

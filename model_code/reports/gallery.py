@@ -9,6 +9,11 @@ from typing import Any
 from model_code.reports import html_page
 from model_code.reports.html_page import Html, Section
 
+_METHODS = {
+    "attribution": "an estimate, fitted on training images, of where hiding something lowers the score",
+    "Grad-CAM": "Grad-CAM of the last feature maps",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
@@ -36,14 +41,12 @@ class Gallery:
         cases: the most certain right and wrong calls, by kind.
         averages: the average saliency map of each label.
         legend: the colours of the saliency maps as a data URI.
-        places: how many places along each edge the network tells apart.
     """
 
     samples: dict[str, list[Picture]]
     cases: dict[str, list[Case]]
     averages: list[Picture]
     legend: str
-    places: int
 
     def samples_section(self) -> Section:
         """A few images of each label."""
@@ -53,9 +56,10 @@ class Gallery:
         """What the model looked at.
 
         Args:
-            summary: of `saliency_pictures.MeanSaliency.as_json`.
+            summary: of `SaliencySummary.as_json`.
         """
-        return Section("saliency", "What the model looked at", [*self._cases(), *self._averages(summary)])
+        parts = [*self._cases(summary["method"], summary["cells"]), *self._averages(), *_together(summary)]
+        return Section("saliency", "What the model looked at", parts)
 
     def _samples(self) -> Iterator[Html]:
         yield html_page.paragraph(
@@ -67,11 +71,13 @@ class Gallery:
             yield html_page.heading(title)
             yield html_page.group((_figure(picture) for picture in shown), "pictures")
 
-    def _cases(self) -> Iterator[Html]:
+    def _cases(self, method: str, cells: int) -> Iterator[Html]:
         yield html_page.paragraph(
-            "Colour shows where an image speaks for PNEUMONIA (Grad-CAM), scaled to each image's own greatest value. "
-            "It says where the network looked, not that it was right to look there. At this image size the network "
-            f"tells {self.places} x {self.places} places apart; colours between them are interpolated."
+            f"Colour shows where an image speaks for PNEUMONIA ({_METHODS[method]}), scaled to each image's own "
+            "greatest value. It says where the network looked, not that it was right to look there. A map has "
+            f"{cells} x {cells} cells, each as large as the least that it can point to; colours between them are "
+            "interpolated. A map without colour is empty: nothing in that image speaks for PNEUMONIA enough to be "
+            "marked, or its probability is below the band where the model cannot tell."
         )
         scale = html_page.image(self.legend, "Colour scale from black through purple and orange to yellow")
         yield html_page.group([Html("<span>nothing</span>"), scale, Html("<span>most of this image</span>")], "legend")
@@ -82,15 +88,38 @@ class Gallery:
             else:
                 yield html_page.paragraph("No such image.")
 
-    def _averages(self, summary: dict[str, Any]) -> Iterator[Html]:
+    def _averages(self) -> Iterator[Html]:
         yield html_page.heading("Average over the test split")
         yield html_page.group((_figure(picture) for picture in self.averages), "averages")
-        shares = summary["border_share"].items()
-        shown = ", ".join(f"{label} {share:.1%}" for label, share in shares if share is not None)
+
+
+def _together(summary: dict[str, Any]) -> Iterator[Html]:
+    """What all maps have in common, in sentences."""
+    empty = ", ".join(f"{count} of {summary['images'][label]} {label}" for label, count in summary["empty"].items())
+    yield html_page.paragraph(f"Empty maps: {empty} images.")
+    same, near = summary["same_place"], f"within {summary['border']:.0%} of the width of one place"
+    if same["share"] is None:
         yield html_page.paragraph(
-            f"Share of the saliency in the outer {summary['border']:.0%} at each edge, where markers and the edges of "
-            f"the detector are: {shown or 'none'}. That border is {summary['border_area']:.1%} of the image."
+            f"Only {same['maps']} images called PNEUMONIA have a map: too few to tell whether all light the same place."
         )
+    else:
+        yield html_page.paragraph(
+            f"Of the {same['maps']} maps of images called PNEUMONIA {same['share']:.0%} have their maximum {near}, at "
+            f"the {same['place']}. Maps that light the same place in most images do not tell what is in one of them."
+        )
+    wide, cells = f"the outer {summary['border']:.0%} at each edge", summary["cells"]
+    if cells * summary["border"] < 1:
+        yield html_page.paragraph(
+            f"How much of the saliency lies in {wide}, where markers and the edges of the detector are, cannot be "
+            f"told: the cells of a map of {cells} x {cells} are wider."
+        )
+        return
+    shares = summary["border_share"].items()
+    shown = ", ".join(f"{label} {share:.1%}" for label, share in shares if share is not None)
+    yield html_page.paragraph(
+        f"Share of the saliency in {wide}, where markers and the edges of the detector are: {shown or 'none'}. That "
+        f"border is {summary['border_area']:.1%} of the image."
+    )
 
 
 def _figure(picture: Picture) -> Html:
@@ -99,4 +128,4 @@ def _figure(picture: Picture) -> Html:
 
 def _pair(case: Case) -> Html:
     both = html_page.group((html_page.image(one.source, one.alternative) for one in (case.plain, case.overlay)), "both")
-    return html_page.figure(both, case.plain.caption, "pair")
+    return html_page.figure(both, f"{case.plain.caption}; {case.overlay.caption}", "pair")

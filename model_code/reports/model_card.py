@@ -13,6 +13,7 @@ from typing import Any
 
 from model_code.contract.metrics import CLASSIFICATION
 from model_code.contract.population import sentence
+from model_code.reports.concerns import saliency_concerns
 
 INTENDED_USE = (
     "Research and decision support only. The model estimates the probability of pneumonia on a frontal chest "
@@ -157,6 +158,7 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
         *([evaluation["guarantee"]["sentence"]] if evaluation["guarantee"] else []),
         sentence(evaluation["population"]),
         _guarded(evaluation["guard"]),
+        *(concern.sentence for concern in saliency_concerns(evaluation)),
         *evaluation["comparison"]["notes"],
         *card["decisions"],
     ]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import tensorflow as tf
 
 from model_code.contract.labels import LABELS
+from model_code.evaluation.saliency_summary import SaliencySummary, place_name
 from model_code.evaluation.scores import Pixels, TestScores
 from model_code.evaluation.scoring import ExportedModel, images_at
 from model_code.imaging.decoding import resize
@@ -24,57 +24,22 @@ from model_code.statistics.metrics import Array
 
 SAMPLES_PER_LABEL = 8
 CASES_PER_GROUP = 3
-# Part of the edge on each side that counts as border: markers, collimation and the table are mostly there.
-BORDER = 0.1
 # Of a picture in the report; larger images are shrunk to it.
 _SIZE = 224
-# Pixels of the image for one place of the feature maps; the same for every backbone on offer.
-_STRIDE = 32
-_ROWS, _COLUMNS = ("upper", "middle", "lower"), ("left", "centre", "right")
 
 
-class MeanSaliency:
-    """The average saliency map of each label over the test split, added up batch by batch."""
-
-    def __init__(self, size: int) -> None:
-        self._sums = np.zeros((len(LABELS), size, size))
-        self._shares: dict[int, list[float]] = {label: [] for label in range(len(LABELS))}
-        self._images = np.zeros(len(LABELS))
-        inner = slice(round(BORDER * size), size - round(BORDER * size))
-        self._border = np.ones((size, size), dtype=bool)
-        self._border[inner, inner] = False
-
-    def add(self, labels: Array, saliency: Array) -> None:
-        """Add a batch: labels (n,) and maps (n, size, size)."""
-        for label, one in zip(labels.astype(int), saliency, strict=True):
-            self._sums[label] += one
-            self._images[label] += 1
-            if one.any():
-                self._shares[label].append(float(one[self._border].sum() / one.sum()))
-
-    def as_json(self) -> dict[str, Any]:
-        """For each label, the share of saliency in the border, averaged over the images that have any."""
-        return {
-            "border": BORDER,
-            "border_area": float(self._border.mean()),
-            "border_share": {
-                name: float(np.mean(self._shares[label])) if self._shares[label] else None
-                for label, name in enumerate(LABELS)
-            },
-        }
-
-    def pictures(self) -> list[Picture]:
-        """The average maps, on black, on one common scale."""
-        means = self._sums / np.maximum(self._images, 1)[:, np.newaxis, np.newaxis]
-        peak = max(float(means.max()), 1e-12)
-        return [
-            Picture(
-                _jpeg(_coloured(mean / peak)),
-                f"Average saliency of {int(count)} {name} images: greatest at the {_place(mean)}.",
-                f"{name}, average of {int(count)} images",
-            )
-            for name, mean, count in zip(LABELS, means, self._images, strict=True)
-        ]
+def averages(summary: SaliencySummary) -> list[Picture]:
+    """The average maps of the labels, on black, on one common scale."""
+    means, images = summary.means
+    peak = max(float(means.max()), 1e-12)
+    return [
+        Picture(
+            _jpeg(_coloured(mean / peak)),
+            f"Average saliency of {int(count)} {name} images: greatest at the {_place(mean)}.",
+            f"{name}, average of {int(count)} images",
+        )
+        for name, mean, count in zip(LABELS, means, images, strict=True)
+    ]
 
 
 WRONG = " (wrong)"
@@ -115,7 +80,7 @@ def case(position: int, pixels: Pixels, saliency: Array, scores: TestScores, *, 
     label, probability = LABELS[int(scores.labels[position])], scores.probabilities[position]
     name = scores.paths[position].rpartition("/")[2] if is_wrong else f"image {position + 1}"
     caption = f"{name}: {label}, probability {_probability(float(probability))}"
-    seen = f"greatest at the {_place(saliency)}" if saliency.any() else "none: nothing speaks for PNEUMONIA"
+    seen = f"greatest at the {_place(saliency)}" if saliency.any() else "empty: nothing speaks for PNEUMONIA"
     shown = _shrunk(pixels)
     edge = shown.shape[0]
     grid = np.asarray(tf.image.resize(saliency[..., np.newaxis], (edge, edge), antialias=True))[..., 0]
@@ -123,7 +88,9 @@ def case(position: int, pixels: Pixels, saliency: Array, scores: TestScores, *, 
     blended = (1 - cover) * shown + cover * _coloured(grid)
     return Case(
         Picture(_jpeg(shown), f"Chest radiograph, test {caption}.", caption),
-        Picture(_jpeg(blended.round().astype(np.uint8)), f"The same with its saliency map, {seen}.", "saliency"),
+        Picture(
+            _jpeg(blended.round().astype(np.uint8)), f"The same with its saliency map, {seen}.", f"saliency, {seen}"
+        ),
     )
 
 
@@ -132,13 +99,13 @@ def legend() -> str:
     return _jpeg(np.repeat(_coloured(np.linspace(0, 1, 256)[np.newaxis]), 16, axis=0))
 
 
-def collect(model: ExportedModel, scores: TestScores, attention: MeanSaliency, test: Path, *, seed: int) -> Gallery:
+def collect(model: ExportedModel, scores: TestScores, attention: SaliencySummary, test: Path, *, seed: int) -> Gallery:
     """Choose the images and read, explain and encode them.
 
     Args:
         model: the candidate.
         scores: its scores of the test split.
-        attention: its saliency maps, averaged.
+        attention: its saliency maps, summed up.
         test: directory with the test shards.
         seed: of the sample.
     """
@@ -154,9 +121,8 @@ def collect(model: ExportedModel, scores: TestScores, attention: MeanSaliency, t
             title: [case(at, pixels[at], maps[at], scores, is_wrong=title.endswith(WRONG)) for at in positions]
             for title, positions in cases.items()
         },
-        averages=attention.pictures(),
+        averages=averages(attention),
         legend=legend(),
-        places=-(-model.image_size // _STRIDE),
     )
 
 
@@ -181,7 +147,7 @@ def _place(saliency: Array) -> str:
     rows = (np.array_split(band, 3, axis=1) for band in np.array_split(saliency, 3, axis=0))
     means = np.asarray([[float(part.mean()) for part in row] for row in rows])
     row, column = np.unravel_index(int(means.argmax()), means.shape)
-    return "centre" if row == column == 1 else f"{_ROWS[row]} {_COLUMNS[column]}"
+    return place_name(int(row), int(column))
 
 
 def _coloured(values: Array) -> Pixels:

@@ -1,9 +1,9 @@
 """Inference engine LiteRT: answers in place of TensorFlow Serving, in a tenth of the time.
 
 Travels beside inference.py in model.tar.gz, as code/model_code/engine.py, and imports what that archive carries in
-code/lib (LiteRT and Pillow) and what the serving image has (numpy). The network is two files in `engine/`, as
-`engine_export` made them: `body.tflite`, the backbone with weights of eight or sixteen bits, and `head.tflite`, all
-that is small, in float32.
+code/lib (LiteRT and Pillow) and what the serving image has (numpy). The network is three files in `engine/`, as
+`export.litert` made them: `body.tflite`, the backbone with weights of eight or sixteen bits, `head.tflite`, what
+answers, in float32, and `saliency.tflite`, what explains. A model of before that was a file has it in its head.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["Engine", "ImageError", "own_threads", "runner"]
 
 NAME = "litert"
 DIRECTORY = "engine"
-BODY, HEAD = "body.tflite", "head.tflite"
+BODY, HEAD, SALIENCY = "body.tflite", "head.tflite", "saliency.tflite"
 
 
 class Engine:
@@ -45,24 +45,32 @@ class Engine:
     """
 
     def __init__(self, directory: Path, threads: int) -> None:
-        self._body, self._head = (runner(directory / DIRECTORY / name, threads) for name in (BODY, HEAD))
+        files = directory / DIRECTORY
+        self._body, self._head = (runner(files / name, threads) for name in (BODY, HEAD))
+        self._saliency = runner(files / SALIENCY, threads) if (files / SALIENCY).exists() else None
         # An interpreter computes in memory of its own: one image at a time.
         self._busy = threading.Lock()
         self.size = int(self._body.get_input_details()["pixels"]["shape"][1])
 
-    def outputs(self, pixels: Pixels) -> dict[str, Any]:
-        """Outputs of the graph's signature `explain_pixels` for one image, and the overlay's pixels.
+    def outputs(self, pixels: Pixels, *, explain: bool = True) -> dict[str, Any]:
+        """What the graph says about one image, and the overlay's pixels.
 
         Args:
             pixels: uint8 (size, size, 1), as preprocessing decodes.
+            explain: whether to make a map.
 
         Returns:
             By name arrays without a batch axis: `logit`, `probability` and `unfamiliarity` (), where the model has one
-            `projection` (k,), `saliency` (size, size), `overlay` uint8 (size, size, 4).
+            `projection` (k,); with a map `cells` (cells, cells) and `overlay`, uint8 (edge, edge, 4). A model of before
+            there were cells has `saliency` (size, size) instead, and makes a map always.
         """
         batch = pixels[np.newaxis].astype(np.float32)
         with self._busy:
-            found = self._head(pixels=batch, feature_maps=self._body(pixels=batch)["feature_maps"])
+            maps = self._body(pixels=batch)
+            found = self._head(pixels=batch, feature_maps=maps["feature_maps"])
+            if explain and self._saliency:
+                given = maps | found
+                found |= self._saliency(**{name: given[name] for name in self._saliency.get_input_details()})
         return {name: value[0] for name, value in found.items()}
 
     def answer(self, encoded: bytes, *, overlay: bool) -> dict[str, Any]:
@@ -70,12 +78,12 @@ class Engine:
 
         Args:
             encoded: a JPEG or PNG.
-            overlay: whether to add `overlay_bytes`, a PNG in base64.
+            overlay: whether to add `overlay_bytes`, a PNG in base64, and `overlay_empty`, whether it marks nothing.
 
         Raises:
             ImageError: when it cannot be decoded.
         """
-        outputs = self.outputs(pixels_from_bytes(encoded, self.size))
+        outputs = self.outputs(pixels_from_bytes(encoded, self.size), explain=overlay)
         row: dict[str, Any] = {name: float(value) for name, value in outputs.items() if value.ndim == 0}
         if "projection" in outputs:
             row["projection"] = outputs["projection"].tolist()
@@ -84,6 +92,7 @@ class Engine:
             # The least compression: more would take half as long as the network, for some kilobytes.
             Image.fromarray(outputs["overlay"]).save(buffer, "PNG", compress_level=1)
             row["overlay_bytes"] = {"b64": base64.b64encode(buffer.getvalue()).decode("ascii")}
+            row["overlay_empty"] = not outputs["cells" if self._saliency else "saliency"].any()
         return row
 
 

@@ -37,7 +37,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from model_code.contract.documents import ANSWER
+from model_code.contract.documents import ANSWER, map_cells
 from model_code.contract.images import JPEG, PNG, pixel_cost
 
 # In one request. Each costs up to what the network takes, and others wait meanwhile.
@@ -217,6 +217,8 @@ def _prediction(outputs: dict[str, Any]) -> dict[str, Any]:
         prediction["features"] = [round(float(value), 4) for value in outputs["projection"]]
     if "overlay_bytes" in outputs:
         prediction["overlay_png"] = outputs["overlay_bytes"]["b64"]
+        prediction["overlay_cells"] = map_cells(_METADATA)
+        prediction["overlay_empty"] = bool(outputs["overlay_empty"])
     return prediction
 
 

@@ -63,7 +63,8 @@ class Prediction:
 
     `id` is the prediction's, `time` when the answer came, `indeterminate_band` where the model's begins and ends, and
     `dataset_sha256` what the model was trained on.
-    `overlay` is the PNG with the saliency, where it was asked for, and `radiograph` that of a DICOM file below it.
+    `overlay` is the PNG with the saliency, where it was asked for, `overlay_empty` whether it marks nothing, and
+    `radiograph` the PNG of a DICOM file below it.
     `guaranteed` is the least share of such answers that is right, None where nothing is guaranteed of this one.
     `outside_intended_population` names what the model is not meant for, `age` or `view`, where a deployment answers it.
     `modality` and `body_part` (chest, other or unstated) are what a DICOM file says about itself.
@@ -88,6 +89,7 @@ class Prediction:
     error: str | None = None
     code: str | None = None
     overlay: bytes | None = dataclasses.field(default=None, repr=False)
+    overlay_empty: bool | None = None
     radiograph: bytes | None = dataclasses.field(default=None, repr=False)
 
     @property
@@ -280,6 +282,7 @@ def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
             body_part=(document.get("dicom") or {}).get("body_part"),
             notice=document.get("notice"),
             overlay=_png(document.get("overlay")),
+            overlay_empty=(document.get("overlay") or {}).get("empty"),
             radiograph=_png(document.get("radiograph")),
         )
     return _refused(path, answer)

@@ -228,6 +228,8 @@ def _draw(path: Path, prediction: predictions.Prediction, target: Path) -> str |
     if prediction.overlay is None:
         output.say(f"{path}: the model that answered draws no overlay.")
         return None
+    if prediction.overlay_empty:
+        output.say(f"{path}: the saliency map is empty, nothing speaks for PNEUMONIA enough to be marked.")
     below = prediction.radiograph or path.read_bytes()
     # A DICOM file is no picture by itself, and a repeated answer does not bring one: then the overlay stands alone.
     is_dicom = image_files.media_type(below) == image_files.DICOM

@@ -17,8 +17,8 @@ from PIL import Image
 # Fixtures import what they need: most tests here need no TensorFlow.
 if TYPE_CHECKING:
     from model_code.export import saved_model
+    from model_code.network import attribution, feature_projection
     from model_code.network import classifier as model
-    from model_code.network import feature_projection
 
 SIZE = 32
 HERE = Path(__file__).parent
@@ -136,6 +136,16 @@ def seen(scorer: saved_model.Scorer) -> feature_projection.Projection | None:
 
 
 @pytest.fixture(scope="session")
+def marks(scorer: saved_model.Scorer) -> attribution.Attribution | None:
+    """What makes its saliency maps, fitted on noise of two labels; every image has a map."""
+    from model_code.network import attribution
+
+    images = np.random.default_rng(9).integers(0, 256, (48, SIZE, SIZE, 1), dtype=np.uint8)
+    labelled = [(pixels, number % 2) for number, pixels in enumerate(images)]
+    return attribution.fit(scorer.staged, labelled, count=len(images), floor=-1e9)
+
+
+@pytest.fixture(scope="session")
 def dataset_card() -> dict[str, Any]:
     """A dataset card as SplitDataset writes it."""
     labels = {"NORMAL": 10, "PNEUMONIA": 10}
@@ -170,6 +180,7 @@ def dataset_card() -> dict[str, Any]:
 def engine_exported(
     scorer: saved_model.Scorer,
     seen: feature_projection.Projection | None,
+    marks: attribution.Attribution | None,
     exported: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
@@ -177,13 +188,13 @@ def engine_exported(
 
     The limit is far from any difference, because what noise does to a network is not the same on every processor.
     """
-    from model_code.export import litert, parity_limits, saved_model
+    from model_code.export import conversion, litert, parity_limits, saved_model
 
     directory = tmp_path_factory.mktemp("engine_model")
     litert.save_code(directory)
     rng = np.random.default_rng(7)
     images = [rng.integers(0, 256, (SIZE, SIZE, 1), dtype=np.uint8) for _ in range(24)]
-    answers = litert.Answers(scorer, 2.0, None, seen)
+    answers = conversion.Answers(scorer, 2.0, None, seen, marks)
     enough = itertools.islice(itertools.cycle(images[12:]), parity_limits.FEWEST_IMAGES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parity_limits, "MAX_PROBABILITY_DIFFERENCE", 1.0)
@@ -198,6 +209,7 @@ def engine_exported(
 def exported(
     scorer: saved_model.Scorer,
     seen: feature_projection.Projection | None,
+    marks: attribution.Attribution | None,
     dataset_card: dict[str, Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
@@ -207,7 +219,7 @@ def exported(
     from tests.model_code.evaluated import made_guarantee
 
     directory = tmp_path_factory.mktemp("model")
-    saved_model.save_servable(scorer, 2.0, directory, projection=seen)
+    saved_model.save_servable(scorer, 2.0, directory, projection=seen, attribution=marks)
     saved_model.save_handlers(directory)
     epoch = {"epoch": 1, "phase": "all", "loss": 0.7, "val_loss": 0.6, "val_auc": 0.8, "learning_rate": 1e-3}
     training = {
@@ -224,6 +236,7 @@ def exported(
         threshold=0.4,
         temperature=2.0,
         band=Band(0.3, 0.6, made_guarantee()),
+        saliency=saved_model.describe_saliency(marks, scorer),
         guard={"active": False, "sentence": "There is no guard, any image is answered."},
         backbone="ResNet50V2",
         backbone_weights="none",

@@ -91,9 +91,14 @@ def made_evaluation(
     weights = made_weights(scores)
     evaluation = assessment.document(scores, made_metadata(), weights)
     evaluation["saliency"] = {
+        "method": "attribution",
+        "cells": 16,
+        "images": {"NORMAL": 40, "PNEUMONIA": 40},
+        "empty": {"NORMAL": 40, "PNEUMONIA": 2},
         "border": 0.1,
         "border_area": 0.36,
         "border_share": {"NORMAL": None, "PNEUMONIA": 0.25},
+        "same_place": {"maps": 38, "share": 0.2, "place": "lower left"},
     }
     evaluation["engine"] = engine_parity.nothing_to_compare()
     evaluation["comparison"] = comparison.nothing_serves()

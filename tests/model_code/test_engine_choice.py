@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from model_code.export import litert, parity_limits
+from model_code.export import conversion, litert, parity_limits
 
 LIMIT = parity_limits.MAX_PROBABILITY_DIFFERENCE
 
@@ -24,15 +24,16 @@ def save(monkeypatch, tmp_path):
             weights = (directory / "engine" / "body.tflite").read_text()
             return 0.5 + (differences if weights == "int8" else np.full(images, LIMIT / 100))
 
-        monkeypatch.setattr(litert, "_converted_body", lambda _, weights: weights.encode())
-        monkeypatch.setattr(litert, "_converted_head", lambda *_: b"head")
+        monkeypatch.setattr(conversion, "body", lambda _, weights: weights.encode())
+        monkeypatch.setattr(conversion, "head", lambda *_: b"head")
+        monkeypatch.setattr(conversion, "saliency", lambda *_: b"saliency")
         monkeypatch.setattr(litert, "_save_decoder", lambda *_: None)
         monkeypatch.setattr(litert, "_runner", lambda *_: None)
-        monkeypatch.setattr(litert, "_mean_features", lambda *_: np.zeros(1))
+        monkeypatch.setattr(litert, "_usual", lambda *_: (np.zeros(1), np.zeros(())))
         monkeypatch.setattr(litert, "_probabilities", lambda *_: np.full(images, 0.5))
         monkeypatch.setattr(litert, "_engine_probabilities", off)
         pixels = [np.zeros((2, 2, 1))] * images
-        answers = litert.Answers(SimpleNamespace(size=2), 1.0, None)
+        answers = conversion.Answers(SimpleNamespace(size=2), 1.0, None)
         return litert.save_models(answers, tmp_path, training=pixels[:2], validation=pixels)
 
     return saved
@@ -61,7 +62,8 @@ def test_enough_images_choose_eight_bits_and_sixteen_travel_along(save, tmp_path
     assert described["engine_fallback"]["engine_weights"] == "float16"
     assert described["engine_fallback"]["engine_validation"]["probability_difference_p99"] < LIMIT / 10
     assert (weights_in(tmp_path, "engine"), weights_in(tmp_path, "fallback")) == ("int8", "float16")
-    assert (tmp_path / "fallback" / "head.tflite").is_file()
+    for name in ("head.tflite", "saliency.tflite"):
+        assert (tmp_path / "fallback" / name).is_file()
 
 
 @pytest.mark.parametrize(("images", "moved", "outliers"), [(299, 1.01 * LIMIT, 0), (299, 0.0, 1), (473, 0.0, 2)])

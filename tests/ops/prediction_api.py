@@ -57,7 +57,7 @@ class Api:
                     api.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
                     status, headers, document = api.queued.pop(0) if api.queued else api.answer(body)
                 if status == 200 and self.path.endswith("?explain=true"):
-                    document["overlay"] = picture(HEAT)
+                    document["overlay"] = {**picture(HEAT), "cells": 14, "empty": document["label"] == "NORMAL"}
                     if api.shows_radiographs and body[128:132] == b"DICM":
                         document["radiograph"] = picture(png(Image.new("L", (64, 48), 90)))
                 content = json.dumps(document).encode()

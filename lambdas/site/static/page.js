@@ -138,6 +138,11 @@ function showPicture(file, prediction) {
   byId("radiograph").src = prediction.radiograph ? address(prediction.radiograph) : URL.createObjectURL(file);
   byId("radiograph").alt = `The radiograph in ${file.name}`;
   byId("overlay").src = address(prediction.overlay);
+  const { cells, empty } = prediction.overlay;
+  byId("map-empty").hidden = !empty;
+  byId("map-cells").textContent = cells
+    ? `The map has ${cells} x ${cells} cells; colours between them are interpolated. Without colour it is empty: nothing spoke for PNEUMONIA enough to be marked.`
+    : "";
 }
 
 function showResult(file, prediction) {

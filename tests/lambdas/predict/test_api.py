@@ -239,7 +239,14 @@ class TestPrediction:
     def test_overlay_comes_where_it_is_asked_for(self, api, runtime):
         scores(runtime, EXPLAINED, CustomAttributes="explain=true")
         document = json.loads(api.answer(event(queryStringParameters={"explain": "true"}))["body"])
-        assert document["overlay"] == {"media_type": "image/png", "data": OVERLAY}
+        picture = {"media_type": "image/png", "data": OVERLAY}
+        assert document["overlay"] == {**picture, "cells": 7, "empty": None}, "a model of before it said either"
+
+    def test_overlay_says_its_cells_and_whether_it_is_empty(self, api, runtime):
+        told = {**EXPLAINED["predictions"][0], "overlay_cells": 14, "overlay_empty": True}
+        scores(runtime, {**EXPLAINED, "predictions": [told]}, CustomAttributes="explain=true")
+        document = json.loads(api.answer(event(queryStringParameters={"explain": "true"}))["body"])
+        assert (document["overlay"]["cells"], document["overlay"]["empty"]) == (14, True)
 
     def test_overlay_that_does_not_come_is_the_model_s_fault(self, api, runtime):
         scores(runtime, CustomAttributes="explain=true")

@@ -232,7 +232,7 @@ def test_with_an_overlay_comes_the_picture_that_the_model_was_shown_and_nobody_k
     api = made(runtime, Functions(), keep=lambda told, _: kept.append(told), finish=lambda _, told: kept.append(told))
     document = json.loads(api.answer(posted(FILE.data, queryStringParameters={"explain": "true"}))["body"])
 
-    assert document["overlay"] == {"media_type": "image/png", "data": "aGVhdA=="}
+    assert document["overlay"] == {"media_type": "image/png", "data": "aGVhdA==", "cells": 7, "empty": None}
     assert base64.b64decode(document["radiograph"]["data"]) == runtime.asked[0]["Body"]
     assert len(kept) == 2
     assert not [told for told in kept if "radiograph" in told]

@@ -127,6 +127,16 @@ def shown_size(page: Page) -> list[int]:
     return size
 
 
+def test_a_map_says_its_cells_and_when_it_is_empty(page: Page, api: Api, files: list[Path]) -> None:
+    for empty in (True, False):
+        api.members["overlay"] = {"media_type": "image/png", "data": PIXEL, "cells": 14, "empty": empty}
+        ask(page, files[0])
+        expect(page.locator("#map-cells")).to_contain_text("14 x 14 cells")
+        expect(page.locator("#map-empty")).to_be_visible(visible=empty)
+        expect(page.get_by_role("img", name="Colours of the map")).to_be_visible()
+        choose(page, files[1])
+
+
 def test_a_result_carries_its_files_name_picture_and_time(page: Page, files: list[Path]) -> None:
     for number, file in enumerate(files):
         ask(page, file)

@@ -63,11 +63,12 @@ def test_every_image_is_scored_with_what_is_known_of_it(model, shards, test_imag
 
 def test_saliency_maps_come_from_the_same_pass(model, shards, test_images):
     seen = []
-    watched = model.score(shards, SIZE, watch=lambda labels, maps: seen.append((labels, maps)))
+    watched = model.score(shards, SIZE, watch=lambda *batch: seen.append(batch))
     plain = model.score(shards, SIZE)
     np.testing.assert_array_equal(watched.logits, plain.logits)
-    np.testing.assert_array_equal(np.concatenate([labels for labels, _ in seen]), plain.labels)
-    maps = np.concatenate([one for _, one in seen])
+    labels, called, maps = (np.concatenate(parts) for parts in zip(*seen, strict=True))
+    np.testing.assert_array_equal(labels, plain.labels)
+    np.testing.assert_array_equal(called, plain.probabilities >= model.threshold)
     assert maps == pytest.approx(test_images[..., 0] / 255, abs=1e-6)
     assert model.explain([test_images[4]])[0] == pytest.approx(maps[4])
 

@@ -17,9 +17,10 @@ from model_code.contract.job import JobError
 from model_code.data.patient_split import Radiograph
 from model_code.data.shards import write_shards
 from model_code.evaluation import served_archive
-from model_code.export import litert, parity_limits, saved_model
+from model_code.export import conversion, litert, parity_limits, saved_model
 from model_code.network import classifier as model
 from model_code.network import out_of_distribution
+from model_code.network.grad_cam import OVERLAY_EDGE
 from tests.model_code.conftest import SIZE, settle
 from tests.model_code.shards import write_split
 
@@ -44,21 +45,27 @@ def small(small_classifier):
 
 def save(scorer, directory, keeper=None):
     litert.save_code(directory)
-    answers = litert.Answers(scorer, 2.0, keeper)
+    answers = conversion.Answers(scorer, 2.0, keeper)
     return litert.save_models(answers, directory, training=NOISE[:12], validation=NOISE[12:])
 
 
-def test_the_engine_says_what_the_scorer_says(engine_exported, scorer):
+def test_the_engine_says_what_the_scorer_says(engine_exported, scorer, marks):
     running = litert.load(engine_exported)
-    logits, _, maps = scorer.explain(tf.constant(NOISE, tf.float32))
+    logits, activations, maps = scorer.look(tf.constant(NOISE, tf.float32))
     found = [running.outputs(one) for one in NOISE]
-    assert set(found[0]) == {"logit", "probability", "unfamiliarity", "projection", "saliency", "overlay"}
+    plain = {"logit", "probability", "unfamiliarity", "projection"}
+    assert set(found[0]) == plain | {"cells", "overlay"}
+    assert set(running.outputs(NOISE[0], explain=False)) == plain
     np.testing.assert_allclose([one["logit"] for one in found], logits, atol=0.15)
     np.testing.assert_allclose(
         [one["probability"] for one in found], tf.sigmoid(logits / 2.0), atol=0.02, err_msg="temperature 2"
     )
-    assert np.abs(np.stack([one["saliency"] for one in found]) - maps).mean() < 0.06
-    assert (found[0]["overlay"].shape, found[0]["overlay"].dtype) == ((SIZE, SIZE, 4), np.uint8)
+    wanted = scorer.cells(marks, logits, activations, maps).numpy()
+    cells = np.stack([one["cells"] for one in found])
+    assert cells.shape == (len(NOISE), 16, 16)
+    peaks = [one.max(axis=(1, 2), keepdims=True) for one in (cells, wanted)]
+    assert np.abs(cells / peaks[0] - wanted / peaks[1]).mean() < 0.06
+    assert (found[0]["overlay"].shape, found[0]["overlay"].dtype) == ((OVERLAY_EDGE, OVERLAY_EDGE, 4), np.uint8)
 
 
 def test_signatures_score_batches_as_those_of_the_saved_model(engine_exported, exported):
@@ -81,7 +88,8 @@ def test_the_artifact_is_small_and_laid_out_for_the_container(engine_exported):
         "metadata.json",
     ]
     for folder in ("engine", "fallback"):
-        assert sorted(path.name for path in (engine_exported / folder).iterdir()) == ["body.tflite", "head.tflite"]
+        names = sorted(path.name for path in (engine_exported / folder).iterdir())
+        assert names == ["body.tflite", "head.tflite", "saliency.tflite"]
     assert not (engine_exported / "code" / "lib").exists(), "this environment is where it serves"
     served_files = (path for path in engine_exported.rglob("*") if path.parent.name != "fallback" and path.is_file())
     size = sum(path.stat().st_size for path in served_files)
@@ -259,9 +267,9 @@ def test_an_engine_that_agrees_passes_its_gates(evaluated):
 def test_an_engine_that_strays_is_not_registered_and_the_reason_is_said(evaluated, small, job_directory):
     """Here by a temperature that is not the metadata's, as a conversion that went wrong might."""
     candidate, base, written = evaluated
-    other = litert.Answers(small, 0.2, None)
+    other = conversion.Answers(small, 0.2, None)
     channels = small.inspect.get_concrete_function().output_shapes[1][-1]
-    head = litert._converted_head(other, np.zeros(channels, np.float32))
+    head = conversion.head(other, np.zeros(channels, np.float32))
     (candidate / "engine" / "head.tflite").write_bytes(head)
     pack(candidate, base / "model" / "model.tar.gz")
     evaluate.main(LOOSE.split())

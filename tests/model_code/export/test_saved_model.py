@@ -15,7 +15,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from model_code.export import saved_model
 from model_code.imaging.decoding import pixels_from_bytes
 from model_code.network import classifier as model
-from model_code.network.grad_cam import OPACITY
+from model_code.network.grad_cam import OPACITY, OVERLAY_EDGE
 from tests.model_code.conftest import SIZE, drawn, settle
 
 
@@ -63,11 +63,16 @@ def test_an_overlay_shows_the_map_in_colour_and_hides_nothing_where_the_map_is_z
     overlays = loaded.signatures["explain"](image_bytes=tf.constant(images))["overlay_bytes"].numpy()
     pixels = tf.stack([pixels_from_bytes(image, SIZE) for image in images])
     maps = loaded.signatures["explain_pixels"](pixels=pixels)["saliency"].numpy()
+    assert maps.max(axis=(1, 2)) == pytest.approx(1.0)
     for saliency, encoded in zip(maps, overlays, strict=True):
         with Image.open(io.BytesIO(encoded)) as opened:
-            assert (opened.format, opened.mode, opened.size) == ("PNG", "RGBA", (SIZE, SIZE))
-            alpha = np.asarray(opened)[..., 3]
-        np.testing.assert_allclose(alpha / 255, OPACITY * saliency, atol=0.005)
+            assert (opened.format, opened.mode, opened.size) == ("PNG", "RGBA", (OVERLAY_EDGE, OVERLAY_EDGE))
+            alpha = np.asarray(opened)[..., 3] / 255
+        assert alpha.max() == pytest.approx(OPACITY, abs=0.005)
+        # The two are the same cells, drawn at the size of the image and of the overlay.
+        shrunk = tf.image.resize(alpha[..., np.newaxis], (SIZE, SIZE))[..., 0]
+        assert np.corrcoef(np.ravel(shrunk), np.ravel(saliency))[0, 1] > 0.95
+        assert np.mean(alpha == 0) == pytest.approx(np.mean(saliency == 0), abs=0.1)
 
 
 def test_signatures_take_batches_and_the_names_serving_needs(loaded):

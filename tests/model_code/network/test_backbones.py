@@ -65,6 +65,13 @@ def test_stages_are_those_of_the_coarsest_maps(built):
     assert before == 2 * last
 
 
+def test_points_halve_the_edge_one_by_one(built):
+    """At every size one of them has the twelve places that a saliency map needs, and few more."""
+    backbone = built.network.get_layer("backbone")
+    edges = [backbone.get_layer(name).output.shape[1] for name in built.backbone.points]
+    assert edges == [SIZE // 2, SIZE // 4, SIZE // 8, SIZE // 16]
+
+
 def test_a_classifier_is_its_features_and_its_head(built):
     pixels = np.random.default_rng(2).uniform(0, 255, (2, SIZE, SIZE, 1)).astype("float32")
     pooled = built.features(pixels, training=False)

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from model_code.export import saved_model
-from model_code.network import classifier
+from model_code.network import attribution, classifier
 from model_code.training import training_loop
 from tests.model_code.conftest import settle
 
@@ -48,7 +48,11 @@ def signatures(tmp_path_factory: pytest.TempPathFactory) -> Any:
     network.network.fit(images.astype("float32"), labels.astype("float32"), batch_size=16, epochs=4, verbose=0)
     settle(network.network, images[:160].astype("float32"))
     directory = tmp_path_factory.mktemp("faithful")
-    saved_model.save_servable(saved_model.Scorer(network, SIZE), 1.0, directory)
+    scorer = saved_model.Scorer(network, SIZE)
+    marks = attribution.fit(scorer.staged, zip(images, labels, strict=True), count=len(images), floor=-1e9)
+    assert marks is not None
+    assert marks.cells == 16
+    saved_model.save_servable(scorer, 1.0, directory, attribution=marks)
     return tf.saved_model.load(str(directory / "1")).signatures
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model_code.network.grad_cam import grad_cam
+from model_code.network.grad_cam import enlarged, grad_cam
 
 IMAGES, EDGE, CHANNELS, UNITS, SIZE = 5, 4, 6, 7, 33
 
@@ -32,7 +32,7 @@ def test_maps_are_those_of_the_gradient(head):
     coarse = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))
     expected = tf.image.resize(coarse, (SIZE, SIZE), method="bilinear")[..., 0].numpy()
     peaks = expected.max(axis=(1, 2), keepdims=True)
-    found = grad_cam(maps, hidden_of(maps, kernel, bias), kernel, logit_kernel, SIZE).numpy()
+    found = enlarged(grad_cam(maps, hidden_of(maps, kernel, bias), kernel, logit_kernel), SIZE).numpy()
     assert found.shape == (IMAGES, SIZE, SIZE)
     spoken = peaks[:, 0, 0] > 0
     assert spoken.sum() >= 2
@@ -43,14 +43,16 @@ def test_maps_are_those_of_the_gradient(head):
 
 def test_nothing_is_marked_where_nothing_speaks_for_pneumonia(head):
     maps, kernel, bias, _ = head
-    found = grad_cam(maps, hidden_of(maps, tf.abs(kernel), bias), tf.abs(kernel), -tf.ones((UNITS, 1)), SIZE)
+    cells = grad_cam(maps, hidden_of(maps, tf.abs(kernel), bias), tf.abs(kernel), -tf.ones((UNITS, 1)))
+    found = enlarged(cells, SIZE)
     np.testing.assert_array_equal(found, np.zeros((IMAGES, SIZE, SIZE)))
 
 
 def test_the_mark_is_where_the_feature_is():
     maps = np.zeros((1, EDGE, EDGE, 1), "float32")
     maps[0, 0, 3, 0] = 5.0
-    found = grad_cam(tf.constant(maps), tf.ones((1, 1)), tf.ones((1, 1)), tf.ones((1, 1)), 4 * EDGE)[0].numpy()
+    cells = grad_cam(tf.constant(maps), tf.ones((1, 1)), tf.ones((1, 1)), tf.ones((1, 1)))
+    found = enlarged(cells, 4 * EDGE)[0].numpy()
     row, column = np.unravel_index(found.argmax(), found.shape)
     assert row < 4
     assert column >= 12

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from model_code.evaluation import quality_gates
+from model_code.evaluation.saliency_summary import SaliencySummary
 from model_code.reports import evaluation_report, saliency_pictures
 from model_code.reports.gallery import Gallery
 from tests.model_code.evaluated import made_evaluation, made_metadata, made_scores
@@ -17,15 +18,14 @@ SCORES = made_scores()
 
 def gallery_of(scores, *, cases=True):
     pixels = np.random.default_rng(1).integers(0, 256, (16, 16, 1), dtype=np.uint8)
-    mean = saliency_pictures.MeanSaliency(16)
-    mean.add(scores.labels, np.ones((80, 16, 16)))
+    summary = SaliencySummary(16, 16)
+    summary.add(scores.labels, scores.labels, np.ones((80, 16, 16)))
     shown = [saliency_pictures.case(0, pixels, np.ones((16, 16)), scores)] if cases else []
     return Gallery(
         samples={"NORMAL": [saliency_pictures.sample(0, pixels, scores)]},
         cases={"NORMAL called PNEUMONIA (wrong)": shown},
-        averages=mean.pictures(),
+        averages=saliency_pictures.averages(summary),
         legend=saliency_pictures.legend(),
-        places=7,
     )
 
 
@@ -159,6 +159,32 @@ def test_the_worst_subgroup_is_named(page, evaluation, dataset_card):
     )
 
 
+def test_maps_that_light_one_place_are_a_reason_not_to_approve(dataset_card):
+    evaluation, card = without_doubts(made_evaluation(SCORES, quality_gates.Limits(0, 0, 0, 1, 0)), dataset_card)
+    same = {"maps": 38, "share": 0.84, "place": "upper right"}
+    shown = page_of({**evaluation, "saliency": {**evaluation["saliency"], "same_place": same}}, card)
+    opening = shown[shown.index("<header>") : shown.index("</header>")]
+    assert "verdict doubted" in opening
+    assert "lights the same place, the upper right, in 84% of the 38 images called PNEUMONIA" in opening
+    assert 'href="#saliency"' in opening
+
+
+def test_a_map_says_its_cells_and_what_an_empty_one_means(page):
+    section = page[page.index('<section id="saliency"') :]
+    assert "A map has 16 x 16 cells" in section
+    assert "A map without colour is empty" in section
+    assert "Empty maps: 40 of 40 NORMAL, 2 of 40 PNEUMONIA images." in section
+
+
+def test_maps_of_few_cells_say_nothing_about_the_border(dataset_card):
+    evaluation = made_evaluation(SCORES)
+    coarse = {**evaluation["saliency"], "cells": 2, "border_share": {"NORMAL": None, "PNEUMONIA": None}}
+    section = page_of({**evaluation, "saliency": coarse}, dataset_card)
+    section = section[section.index('<section id="saliency"') :]
+    assert "cannot be told: the cells of a map of 2 x 2 are wider" in section
+    assert "Share of the saliency" not in section
+
+
 def test_it_opens_with_execution_dates_and_commit(page):
     opening = page[page.index("<header>") : page.index("</header>")]
     for said in ("Execution 7md9jfchs8ik", "evaluated 2026-11-24", "trained 2026-11-23", "revision abc1234"):
@@ -196,7 +222,7 @@ def test_a_worse_model_that_is_only_reported_says_why_it_passed(dataset_card):
 
 
 def test_settings_subgroups_and_the_dataset_card_are_there(page):
-    for text in ("abc1234", "mixed_bfloat16", "bacteria", "megapixels", "Dataset card", "7 x 7 places", "imagenet"):
+    for text in ("abc1234", "mixed_bfloat16", "bacteria", "megapixels", "Dataset card", "16 x 16 cells", "imagenet"):
         assert text in page
 
 

@@ -80,3 +80,11 @@ def test_it_says_what_the_model_is_for_and_where_it_comes_from(content, dataset_
     parameters = {one["name"]: one["value"] for one in details["user_provided_hyper_parameters"]}
     assert parameters == {"backbone_weights": "imagenet", "epochs": "2", "warm_start_from": "none"}
     assert content["evaluation_details"][0]["metadata"]["serving model compared with"] == PACKAGE
+
+
+def test_maps_that_light_one_place_are_among_its_caveats(evaluation, dataset_card):
+    same = {"maps": 38, "share": 0.84, "place": "upper right"}
+    doubted = {**evaluation, "saliency": {**evaluation["saliency"], "same_place": same}}
+    written = json.loads(model_card(doubted, made_metadata(), dataset_card)["content"])
+    caveats = written["additional_information"]["caveats_and_recommendations"]
+    assert "lights the same place, the upper right, in 84% of the 38 images" in caveats

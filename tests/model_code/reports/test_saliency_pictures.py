@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from model_code.evaluation.saliency_summary import SaliencySummary
 from model_code.reports import saliency_pictures
-from model_code.reports.saliency_pictures import MeanSaliency
 from tests.model_code.evaluated import made_scores
 
 SCORES = made_scores()
@@ -66,7 +66,8 @@ def test_an_overlay_colours_where_the_saliency_is_and_says_where():
 
 def test_an_image_in_which_nothing_speaks_for_pneumonia_says_so():
     case = saliency_pictures.case(0, np.zeros((8, 8, 1), np.uint8), np.zeros((8, 8)), SCORES)
-    assert "none: nothing speaks for PNEUMONIA" in case.overlay.alternative
+    for said in (case.overlay.alternative, case.overlay.caption):
+        assert "empty: nothing speaks for PNEUMONIA" in said
 
 
 @pytest.mark.parametrize(("probability", "shown"), [(1.0, "above 0.999"), (0.0, "below 0.001"), (0.25, "0.250")])
@@ -90,15 +91,12 @@ def test_large_images_are_shrunk():
     )
 
 
-def test_saliency_in_the_border_is_measured_over_the_images_that_have_any():
-    mean = MeanSaliency(20)
-    edge, middle = np.zeros((20, 20)), np.zeros((20, 20))
-    edge[0, :], middle[8:12, 8:12] = 1.0, 1.0
-    mean.add(np.array([1.0, 1.0, 1.0, 0.0]), np.stack([edge, middle, np.zeros((20, 20)), np.zeros((20, 20))]))
-    summary = mean.as_json()
-    assert summary["border_area"] == pytest.approx(1 - 16 * 16 / 400)
-    assert summary["border_share"] == {"NORMAL": None, "PNEUMONIA": 0.5}
-    normal, pneumonia = mean.pictures()
-    assert (normal.caption, pneumonia.caption) == ("NORMAL, average of 1 images", "PNEUMONIA, average of 3 images")
+def test_the_average_maps_share_one_scale():
+    summary = SaliencySummary(20, 20)
+    middle = np.zeros((20, 20))
+    middle[8:12, 8:12] = 1.0
+    summary.add(np.array([1.0, 0.0]), np.array([1.0, 0.0]), np.stack([middle, np.zeros((20, 20))]))
+    normal, pneumonia = saliency_pictures.averages(summary)
+    assert (normal.caption, pneumonia.caption) == ("NORMAL, average of 1 images", "PNEUMONIA, average of 1 images")
     assert decoded(normal.source).max() < 20
     assert decoded(pneumonia.source).max() > 200

@@ -24,6 +24,7 @@ import requests
 import tensorflow as tf
 from PIL import Image
 
+from model_code.network.grad_cam import OVERLAY_EDGE
 from model_code.serving.inference import MAX_IMAGES
 from tests.model_code.conftest import SIZE, drawn
 
@@ -195,7 +196,7 @@ def test_an_overlay_comes_with_the_same_scores(endpoint, loaded):
     answer = endpoint.invoke(IMAGES["image/jpeg"], "image/jpeg", "explain=true")
     assert_scores(answer.document["predictions"], expected(loaded, IMAGES["image/jpeg"]))
     with Image.open(io.BytesIO(base64.b64decode(answer.document["predictions"][0]["overlay_png"]))) as overlay:
-        assert (overlay.format, overlay.mode, overlay.size) == ("PNG", "RGBA", (SIZE, SIZE))
+        assert (overlay.format, overlay.mode, overlay.size) == ("PNG", "RGBA", (OVERLAY_EDGE, OVERLAY_EDGE))
 
 
 def test_both_answer_the_same_to_the_last_field(endpoints):

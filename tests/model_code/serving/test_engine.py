@@ -17,6 +17,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from model_code.network.grad_cam import OVERLAY_EDGE
 from tests.model_code.conftest import SIZE, drawn
 from tests.model_code.evaluated import made_guarantee
 from tests.model_code.serving.test_container_contract import (
@@ -93,7 +94,7 @@ def test_an_overlay_is_the_one_that_the_graph_draws(endpoint, loaded):
     pictures = []
     for file in (base64.b64decode(answer.document["predictions"][0]["overlay_png"]), theirs):
         with Image.open(io.BytesIO(file)) as overlay:
-            assert (overlay.format, overlay.mode, overlay.size) == ("PNG", "RGBA", (SIZE, SIZE))
+            assert (overlay.format, overlay.mode, overlay.size) == ("PNG", "RGBA", (OVERLAY_EDGE, OVERLAY_EDGE))
             pictures.append(np.asarray(overlay).astype(float))
     # The map has a maximum of 1, and the opacity there is 153.
     assert np.abs(pictures[0] - pictures[1])[..., 3].mean() < 8

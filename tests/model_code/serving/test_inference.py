@@ -104,10 +104,11 @@ def test_overlays_are_made_for_who_asks(handlers, asked, attributes, signature):
 
 def test_an_overlay_is_passed_on_as_it_came(handlers, asked):
     outputs = {"logit": 3.0, "probability": 0.6, "unfamiliarity": 0.2, "overlay_bytes": {"b64": "iVBORw=="}}
-    asked.answer = 200, {"predictions": [outputs]}
+    asked.answer = 200, {"predictions": [{**outputs, "overlay_empty": True}]}
     body, _ = handlers.handler(io.BytesIO(drawn(1)), context("image/png", "explain=true"))
     (prediction,) = json.loads(body)["predictions"]
     assert prediction["overlay_png"] == "iVBORw=="
+    assert (prediction["overlay_cells"], prediction["overlay_empty"]) == (1, True), "32 px, one place for 32 of them"
 
 
 def several(*images):

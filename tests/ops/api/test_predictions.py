@@ -201,6 +201,7 @@ def test_overlays_are_drawn_over_the_radiographs(
     result = cxr("predict", "--overlay", str(tmp_path / "out" / "new"), str(radiograph.parent), "--json")
     document = json.loads(result.stdout)
     assert document["overlay"] == str(tmp_path / "out" / "new" / "a.png.overlay.png")
+    assert ("saliency map is empty" in result.stderr) == (document["label"] == "NORMAL")
     assert api.requests[0][0] == "/api/v1/predictions?explain=true"
     with Image.open(document["overlay"]) as picture:
         assert picture.size == (40, 20), "the radiograph's size, not the overlay's"
