@@ -105,6 +105,7 @@ class Outcome:
         unsuitable: why it is readable and no frontal radiograph of a chest, else None.
         sha256: of its content.
         facts: None where a file before it in its group has the same content.
+        fingerprint: of the pixels, likewise.
         pixels: grey levels, row by row; empty where `facts` is None.
     """
 
@@ -113,6 +114,7 @@ class Outcome:
     unsuitable: str | None = None
     sha256: str = ""
     facts: Facts | None = None
+    fingerprint: perceptual_hash.Fingerprint | None = None
     pixels: bytes = b""
 
 
@@ -220,7 +222,7 @@ def _decoded(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[
         if one.unsuitable is not None:
             add(one.candidate, unsuitable=one.unsuitable)
             continue
-        add(one.candidate, sha256=one.sha256, facts=one.facts)
+        add(one.candidate, sha256=one.sha256, facts=one.facts, fingerprint=one.fingerprint)
         if one.facts is not None:
             of = one.candidate
             yield (
@@ -311,7 +313,7 @@ def _decode(
             return _decode_dicom(named, encoded, digest, decode, subject.groups)
         check_image(encoded)
         pixels = _pixels(encoded, decode)
-        return Outcome(named, sha256=digest, facts=_facts(encoded, pixels), pixels=pixels.tobytes())
+        return _decoded_to(named, digest, _facts(encoded, pixels), pixels)
     except (ValueError, tf.errors.InvalidArgumentError, *MEMBER_ERRORS) as error:
         return Outcome(named, _reason(error, unnamed=named.path != candidate.path))
 
@@ -335,10 +337,15 @@ def _decode_dicom(named: Candidate, encoded: bytes, digest: str, decode: Any, gr
         format="DICOM",
         mode=drawn.mode,
         exif=False,
-        **_fingerprints(pixels),
+        border=perceptual_hash.border(pixels),
         groups=groups,
     )
-    return Outcome(named, sha256=digest, facts=facts, pixels=pixels.tobytes())
+    return _decoded_to(named, digest, facts, pixels)
+
+
+def _decoded_to(named: Candidate, digest: str, facts: Facts, pixels: perceptual_hash.Pixels) -> Outcome:
+    fingerprint = perceptual_hash.fingerprint(pixels)
+    return Outcome(named, sha256=digest, facts=facts, fingerprint=fingerprint, pixels=pixels.tobytes())
 
 
 def _pixels(encoded: bytes, decode: Any) -> perceptual_hash.Pixels:
@@ -361,14 +368,6 @@ def _check_contrast(pixels: perceptual_hash.Pixels) -> None:
         )
 
 
-def _fingerprints(pixels: perceptual_hash.Pixels) -> dict[str, Any]:
-    return {
-        "border": perceptual_hash.border(pixels),
-        "hash": perceptual_hash.perceptual_hash(pixels),
-        "thumbnail": perceptual_hash.thumbnail(pixels),
-    }
-
-
 def _facts(encoded: bytes, pixels: perceptual_hash.Pixels) -> Facts:
     width, height = image_dimensions(encoded)
     try:
@@ -385,7 +384,7 @@ def _facts(encoded: bytes, pixels: perceptual_hash.Pixels) -> Facts:
         format="PNG" if media_type(encoded) == PNG else "JPEG",
         mode=mode,
         exif=exif,
-        **_fingerprints(pixels),
+        border=perceptual_hash.border(pixels),
     )
 
 

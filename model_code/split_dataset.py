@@ -47,13 +47,15 @@ def main(arguments: list[str]) -> None:
     refuse_one_patient(decoded)
     print(f"{len(decoded.radiographs)} decoded radiographs (instances: {decoded.header.hosts})", flush=True)
     unique, _ = deduplicate(decoded.radiographs)
-    pairs = near_duplicates(unique, decoded.facts)
     assignment = assign(
-        decoded.radiographs, fraction=choices.validation_fraction, seed=choices.seed, near_duplicates=pairs
+        decoded.radiographs,
+        fraction=choices.validation_fraction,
+        seed=choices.seed,
+        near_duplicates=near_duplicates(unique, decoded.fingerprints),
     )
     for sentence in [*about_files(decoded), *assignment.decisions]:
         print(sentence, flush=True)
-    audited = audit(assignment.splits, decoded.facts)
+    audited = audit(assignment.splits, decoded.fingerprints)
     print("No patient, no content and no near-duplicate is in two splits.", flush=True)
     shortcuts = probe(assignment.splits, decoded.facts, seed=choices.seed)
     for result in shortcuts:

@@ -248,7 +248,7 @@ def test_a_step_may_look_up_the_package_it_starts_from(templates: Templates) -> 
     [
         # Training containers may have a network: archives and the key for hashes of patients are not for them.
         ("DecodeRole", {"/code/*", "/datasets/*", "/keys/patients"}),
-        ("StepRole", {"/code/*", "/executions/*", "/weights/*"}),
+        ("StepRole", {"/checkpoints/*", "/code/*", "/executions/*", "/weights/*"}),
     ],
 )
 def test_steps_read_what_they_work_on_only(role: str, expected: set[str], templates: Templates) -> None:
