@@ -404,26 +404,28 @@ def test_a_taken_port_is_said_in_one_sentence(account: Account) -> None:
     assert len(tried.stderr.splitlines()) == 1
 
 
+@pytest.fixture(scope="module")
+def bucket(account: Account) -> str:
+    """Versioned, with rules about versions."""
+    rules = [
+        {"Id": "All", "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 30}},
+        {"Prefix": "day/", "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 1}},
+        {"Prefix": "off/", "Status": "Disabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 1}},
+    ]
+    properties = {
+        "BucketName": "versions",
+        "VersioningConfiguration": {"Status": "Enabled"},
+        "LifecycleConfiguration": {"Rules": rules},
+    }
+    template = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}}}
+    stacks = account.client("cloudformation")
+    stacks.create_stack(StackName="versions", TemplateBody=json.dumps(template))
+    wait_for(lambda: stacks.describe_stacks(StackName="versions")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
+    return "versions"
+
+
 class TestVersionsOfObjects:
     """What the laptop does of lifecycle rules, in a bucket that CloudFormation made."""
-
-    @pytest.fixture(scope="class")
-    def bucket(self, account: Account) -> str:
-        rules = [
-            {"Id": "All", "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 30}},
-            {"Prefix": "day/", "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 1}},
-            {"Prefix": "off/", "Status": "Disabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 1}},
-        ]
-        properties = {
-            "BucketName": "versions",
-            "VersioningConfiguration": {"Status": "Enabled"},
-            "LifecycleConfiguration": {"Rules": rules},
-        }
-        template = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}}}
-        stacks = account.client("cloudformation")
-        stacks.create_stack(StackName="versions", TemplateBody=json.dumps(template))
-        wait_for(lambda: stacks.describe_stacks(StackName="versions")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
-        return "versions"
 
     @pytest.mark.parametrize(
         ("key", "kept"), [("day/x", [b"3"]), ("off/x", [b"1", b"2", b"3"]), ("x", [b"1", b"2", b"3"])]
