@@ -68,12 +68,11 @@ def fingerprints(contents: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:
     decode = tf.function(
         lambda encoded: pixels_from_bytes(encoded, SIZE), input_signature=[tf.TensorSpec((), tf.string)]
     )
-    hashes, thumbnails = [], []
-    for content in contents:
-        pixels = decode(content).numpy()[:, :, 0]
-        hashes.append(perceptual_hash.perceptual_hash(pixels))
-        thumbnails.append(perceptual_hash.thumbnail(pixels))
-    return perceptual_hash.bits(hashes), perceptual_hash.directions(thumbnails)
+    found = [perceptual_hash.fingerprint(decode(content).numpy()[:, :, 0]) for content in contents]
+    known = perceptual_hash.Fingerprints.room(len(found))
+    for index, one in enumerate(found):
+        known.put(index, one)
+    return perceptual_hash.bits(known.hashes), perceptual_hash.directions(known.thumbnails)
 
 
 def main() -> None:

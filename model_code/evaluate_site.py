@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> None:
     refuse_unreadable(decoded)
     refuse_one_patient(decoded)
     unique, dropped = deduplicate(decoded.radiographs)
-    overlap = training_images.overlap(unique, decoded.facts, job.processing_input("report"))
+    overlap = training_images.overlap(unique, decoded.fingerprints, job.processing_input("report"))
     images = _other_patients(unique, overlap)
     _refuse_few(images)
     own = _own_evaluation(job.only_file(job.processing_input("evaluation"), "*.json"))

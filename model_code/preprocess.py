@@ -99,6 +99,7 @@ class Outcome:
         unsuitable: why it is readable and no frontal radiograph of a chest, else None.
         sha256: SHA-256 of its content.
         facts: None where a file before it in its group has the same content.
+        fingerprint: of the pixels, likewise.
         pixels: grey levels, row by row; empty where `facts` is None.
     """
 
@@ -107,6 +108,7 @@ class Outcome:
     unsuitable: str | None = None
     sha256: str = ""
     facts: Facts | None = None
+    fingerprint: perceptual_hash.Fingerprint | None = None
     pixels: bytes = b""
 
 
@@ -226,7 +228,7 @@ def _decoded(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[
         if one.unsuitable is not None:
             add(one.candidate, unsuitable=one.unsuitable)
             continue
-        add(one.candidate, sha256=one.sha256, facts=one.facts)
+        add(one.candidate, sha256=one.sha256, facts=one.facts, fingerprint=one.fingerprint)
         if one.facts is not None:
             of = one.candidate
             yield (
@@ -323,7 +325,7 @@ def _decode(
         check_image(encoded)
         trainable.check_edges(*image_dimensions(encoded), decoder.size)
         pixels = _pixels(encoded, decoder)
-        return Outcome(named, sha256=digest, facts=_facts(encoded, pixels), pixels=pixels.tobytes())
+        return _decoded_to(named, digest, _facts(encoded, pixels), pixels)
     except (ValueError, tf.errors.InvalidArgumentError, *MEMBER_ERRORS) as error:
         return Outcome(named, _reason(error, unnamed=candidate.path != member.filename))
 
@@ -348,24 +350,21 @@ def _decode_dicom(named: Candidate, encoded: bytes, digest: str, decoder: _Decod
         format="DICOM",
         mode=drawn.mode,
         exif=False,
-        **_fingerprints(pixels),
+        border=perceptual_hash.border(pixels),
         groups=groups,
     )
-    return Outcome(named, sha256=digest, facts=facts, pixels=pixels.tobytes())
+    return _decoded_to(named, digest, facts, pixels)
+
+
+def _decoded_to(named: Candidate, digest: str, facts: Facts, pixels: perceptual_hash.Pixels) -> Outcome:
+    fingerprint = perceptual_hash.fingerprint(pixels)
+    return Outcome(named, sha256=digest, facts=facts, fingerprint=fingerprint, pixels=pixels.tobytes())
 
 
 def _pixels(encoded: bytes, decoder: _Decoder) -> perceptual_hash.Pixels:
     pixels: perceptual_hash.Pixels = decoder.graph(tf.constant(encoded)).numpy()[:, :, 0]
     trainable.check_contrast(pixels)
     return pixels
-
-
-def _fingerprints(pixels: perceptual_hash.Pixels) -> dict[str, Any]:
-    return {
-        "border": perceptual_hash.border(pixels),
-        "hash": perceptual_hash.perceptual_hash(pixels),
-        "thumbnail": perceptual_hash.thumbnail(pixels),
-    }
 
 
 def _facts(encoded: bytes, pixels: perceptual_hash.Pixels) -> Facts:
@@ -384,7 +383,7 @@ def _facts(encoded: bytes, pixels: perceptual_hash.Pixels) -> Facts:
         format="PNG" if media_type(encoded) == PNG else "JPEG",
         mode=mode,
         exif=exif,
-        **_fingerprints(pixels),
+        border=perceptual_hash.border(pixels),
     )
 
 

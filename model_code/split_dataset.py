@@ -42,13 +42,15 @@ def main(arguments: list[str]) -> None:
     refuse_one_patient(decoded)
     print(f"{len(decoded.radiographs)} decoded radiographs (instances: {decoded.header.hosts})", flush=True)
     unique, _ = deduplicate(decoded.radiographs)
-    pairs = near_duplicates(unique, decoded.facts)
     assignment = assign(
-        decoded.radiographs, fraction=choices.validation_fraction, seed=choices.seed, near_duplicates=pairs
+        decoded.radiographs,
+        fraction=choices.validation_fraction,
+        seed=choices.seed,
+        near_duplicates=near_duplicates(unique, decoded.fingerprints),
     )
     for sentence in [*about_files(decoded), *assignment.decisions]:
         print(sentence, flush=True)
-    audited = audit(assignment.splits, decoded.facts)
+    audited = audit(assignment.splits, decoded.fingerprints)
     print("No patient, no content and no near-duplicate is in two splits.", flush=True)
     shortcuts = probe(assignment.splits, decoded.facts, seed=choices.seed)
     for result in shortcuts:
@@ -63,9 +65,8 @@ def main(arguments: list[str]) -> None:
     card = dataset_card(choices, decoded, assignment, audit=audited, shortcuts=shortcuts)
     text = json.dumps(card, indent=2, ensure_ascii=True) + "\n"
     (job.processing_output("report") / "dataset.json").write_text(text, encoding="utf-8")
-    training_images.write(
-        job.processing_output("report"), (one for split in SPLITS for one in assignment.splits[split]), decoded.facts
-    )
+    used = [one for split in SPLITS for one in assignment.splits[split]]
+    training_images.write(job.processing_output("report"), used, decoded.fingerprints)
     counts = ", ".join(f"{split} {card['splits'][split]['images']}" for split in SPLITS)
     print(f"Wrote {counts} images of {choices.image_size} px in {time.monotonic() - started:.1f} s", flush=True)
 

@@ -189,6 +189,7 @@ def main(arguments: list[str]) -> None:
         training=training,
     )
     _save_record(job.output_data_directory(), classifier.network, training)
+    _checkpoints(chosen, card, arithmetic).finish()
     print(f"Trained and exported in {time.monotonic() - started:.1f} s", flush=True)
 
 

@@ -82,6 +82,8 @@ FILES: Mapping[tuple[bool, bool], Path] = {
 }
 
 ARTIFACTS = "s3://${ArtifactBucketName}/executions"
+# Apart from what executions leave: the bucket's lifecycle rule for this prefix keeps them for days only.
+CHECKPOINTS = "s3://${ArtifactBucketName}/checkpoints"
 JOB = ("DescribeProcessingJobResponse",)
 
 METRICS = PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json")
@@ -147,7 +149,7 @@ def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[R
             "engine": "${EngineLibraryUri}",
         },
         output_uri=_output("model"),
-        checkpoint_uri=_output("checkpoints"),
+        checkpoint_uri=Join(on="/", values=[CHECKPOINTS, ExecutionVariables.PIPELINE_EXECUTION_ID]),
         instance_type=parameters["TrainingInstanceType"],
         max_runtime_seconds=parameters["MaxRuntimeSeconds"],
         max_wait_seconds=parameters.get("MaxWaitSeconds"),

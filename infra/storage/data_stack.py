@@ -15,6 +15,11 @@ from infra.storage.ttl_table import ExpiringTable
 
 # What realtime endpoints answered, below this prefix of the artifact bucket.
 CAPTURE_PREFIX = "capture"
+# Checkpoints of trainings, a folder each execution, likewise. A prefix of their own, because a lifecycle rule is about
+# the begin of keys and has no wildcards (https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-filters.html,
+# read 2026-11); `pipeline/definition.py` names it too.
+CHECKPOINT_PREFIX = "checkpoints"
+CHECKPOINT_DAYS = 7
 # The code of executions, likewise.
 CODE_PREFIX = "code"
 # What models were found to do on the radiographs of sites, by version, likewise.
@@ -90,6 +95,19 @@ class DataStack(Stack):
                     prefix=f"{CAPTURE_PREFIX}/",
                     expiration=Duration.days(settings.buckets.capture_days),
                     noncurrent_version_expiration=Duration.days(1),
+                ),
+                # Each replaces the one before, as often as once a minute, and a training that succeeded leaves an
+                # empty one. One day is the least there is: NoncurrentDays must be a positive integer
+                # (https://docs.aws.amazon.com/AmazonS3/latest/API/API_NoncurrentVersionExpiration.html, read 2026-11),
+                # and of two rules for one object S3 follows the one that expires it sooner
+                # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-conflicts.html, read 2026-11).
+                # Executions that failed can be retried, and go on from their last one, for as long as the newest stays.
+                s3.LifecycleRule(
+                    id="Checkpoints",
+                    prefix=f"{CHECKPOINT_PREFIX}/",
+                    expiration=Duration.days(CHECKPOINT_DAYS),
+                    noncurrent_version_expiration=Duration.days(1),
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
                 ),
             ],
         )

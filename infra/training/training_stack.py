@@ -14,7 +14,7 @@ from infra.base.stack import deployable
 from infra.network.vpc import Network
 from infra.settings.endpoint import RealtimeEndpoint
 from infra.settings.environment import Settings
-from infra.storage.data_stack import DataStack
+from infra.storage.data_stack import CHECKPOINT_PREFIX, DataStack
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
 from infra.training.patient_key import PatientKey
@@ -165,8 +165,8 @@ class TrainingStack(Stack):
         self.patient_key.grant_read(decode_role)
 
         step_role.write_logs("ProcessingJobs", "TrainingJobs")
-        data.artifacts.grant_read(step_role, "executions/*")
-        data.artifacts.grant_write(step_role, "executions/*")
+        data.artifacts.grant_read(step_role, "executions/*", f"{CHECKPOINT_PREFIX}/*")
+        data.artifacts.grant_write(step_role, "executions/*", f"{CHECKPOINT_PREFIX}/*")
         data.artifacts.grant_read(step_role, "weights/*")  # backbone weights that a platform team put there
         self.registry.grant_read(step_role)  # where a warm start finds the artifact of a package
 

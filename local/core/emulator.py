@@ -1,4 +1,4 @@
-"""Every hook into MiniStack's private names, in one place: its release is pinned exactly, a system test catches drift.
+"""Hooks into MiniStack's private names, in one place: its release is pinned exactly, a system test catches drift.
 
 MiniStack reads its settings from the environment while it is imported, so `local.supervisor` starts this package's
 server as a process of its own with the environment already set.
@@ -19,6 +19,8 @@ What is hooked, and why:
 | `cloudwatch._evaluate_alarm`, `_describe_alarms`, `_metrics`, `_dims_key` | alarms judge their own metric, in time |
 | `cloudwatch._dispatch_alarm_actions` | publish "CloudWatch Alarm State Change" events |
 | `eventbridge._put_events` | publish events with source `aws.sagemaker` |
+
+Those for versions of objects are in `local.core.object_versions`.
 """
 
 from __future__ import annotations

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from model_code.contract.parameters import DATA
 from model_code.data.archive import Candidate
 from model_code.data.patient_split import Radiograph
 from model_code.data.tfrecords import Record, records
+from model_code.imaging.perceptual_hash import Fingerprint, Fingerprints
 
 # The trigger makes this copy once per upload and nothing ever writes there again. SageMaker's step cache compares only
 # the address: with any other one it could answer with the shards of an archive that has since been replaced.
@@ -72,9 +75,9 @@ class Header:
         return f"decoded-{self.host:05d}-of-{self.hosts:05d}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a file's content besides its pixels.
+    """What is known of a file's content besides its pixels and their fingerprint.
 
     Attributes:
         bytes: size of the file.
@@ -83,9 +86,7 @@ class Facts:
         format: JPEG, PNG or DICOM.
         mode: Pillow's name of the pixel type: L, RGB, ...; of DICOM, the photometric interpretation.
         exif: whether the file carries EXIF data.
-        border: eight numbers about the outermost pixels; see `fingerprint.border`.
-        hash: see `fingerprint.perceptual_hash`.
-        thumbnail: see `fingerprint.thumbnail`.
+        border: eight numbers about the outermost pixels; see `perceptual_hash.border`.
         groups: subgroups that a DICOM file names: view, age, sex, manufacturer; see `dicom.subject`.
     """
 
@@ -96,8 +97,6 @@ class Facts:
     mode: str
     exif: bool
     border: tuple[float, ...]
-    hash: str
-    thumbnail: str
     groups: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -112,6 +111,7 @@ class Decoded:
         undecodable: the reason of each file that is no readable image, by path.
         unsuitable: the reason of each that is readable and no frontal radiograph of a chest, by path.
         records: where the pixels are, by the radiographs' position.
+        fingerprints: likewise.
     """
 
     header: Header
@@ -119,6 +119,7 @@ class Decoded:
     facts: dict[str, Facts]
     undecodable: dict[str, str]
     records: list[Record]
+    fingerprints: Fingerprints
     unsuitable: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -148,7 +149,7 @@ def writing(directory: Path, header: Header) -> Iterator[Callable[..., None]]:
 
     Returns:
         A context whose value adds a line: called with the candidate and with either `undecodable` or `unsuitable`, the
-        reason, or `sha256` and `facts` (None where a file before it has the same content).
+        reason, or `sha256`, `facts` and `fingerprint` (both None where a file before it has the same content).
     """
     with (directory / f"{header.name}.jsonl").open("w", encoding="utf-8") as file:
 
@@ -157,8 +158,9 @@ def writing(directory: Path, header: Header) -> Iterator[Callable[..., None]]:
 
         def add(candidate: Candidate, **known: Any) -> None:
             named = {name: getattr(candidate, name) for name in ("path", "label", "folder", "patient", "subtype")}
-            if known.get("facts") is not None:
-                known["facts"] = dataclasses.asdict(known["facts"])
+            fingerprint = known.pop("fingerprint", None)
+            if fingerprint is not None:
+                known["facts"] = dataclasses.asdict(known["facts"]) | dataclasses.asdict(fingerprint)
             write(named | known)
 
         write(dataclasses.asdict(header))
@@ -176,8 +178,8 @@ def read(directory: Path, archive_uri: str, image_size: int) -> Decoded:
     Raises:
         JobError: when a host's part is missing or damaged, or belongs to another archive or size.
     """
-    parts = [_read_lines(path) for path in sorted(directory.glob("decoded-*.jsonl"))]
-    headers = [header for header, _ in parts]
+    paths = sorted(directory.glob("decoded-*.jsonl"))
+    headers = [_read_header(path) for path in paths]
     if not headers:
         raise JobError(f"{directory} has no manifest decoded-*.jsonl: no instance of PreprocessImages left its part.")
     first = headers[0]
@@ -193,59 +195,93 @@ def read(directory: Path, archive_uri: str, image_size: int) -> Decoded:
     total = sum(one.lines for one in headers)
     if total != first.candidates:
         raise JobError(f"The instances of PreprocessImages saw {total} of the archive's {first.candidates} files.")
-    return _merge(directory, parts)
+    places = [records(directory, one.name, one.shards) for one in headers]
+    merged = _Merged(first, [place for own in places for place in own])
+    for path, header, own in zip(paths, headers, places, strict=True):
+        with _readable(path):
+            merged.add(path, header, len(own))
+    return merged.whole()
 
 
-def _merge(directory: Path, parts: list[tuple[Header, list[dict[str, Any]]]]) -> Decoded:
-    facts: dict[str, Facts] = {}
-    positions: dict[str, int] = {}
-    places: list[Record] = []
-    refused: dict[str, dict[str, str]] = {"undecodable": {}, "unsuitable": {}}
-    decoded: list[dict[str, Any]] = []
-    for header, lines in parts:
-        own = records(directory, header.name, header.shards)
-        kept = 0
-        for line in lines:
-            if reason := next((one for one in refused if one in line), None):
-                refused[reason][line["path"]] = line[reason]
-                continue
-            decoded.append(line)
-            if line["facts"] is not None:
-                facts[line["sha256"]] = Facts(**line["facts"] | {"border": tuple(line["facts"]["border"])})
-                positions[line["sha256"]] = len(places) + kept
-                kept += 1
-        if kept != len(own):
-            raise JobError(f"The shards {header.name} hold {len(own)} images and their manifest names {kept}.")
-        places += own
-    radiographs = [
-        Radiograph(
-            path=line["path"],
-            label=line["label"],
-            folder=line["folder"],
-            patient=line["patient"],
-            subtype=line["subtype"],
-            sha256=line["sha256"],
-            position=positions[line["sha256"]],
-            width=facts[line["sha256"]].width,
-            height=facts[line["sha256"]].height,
+class _Merged:
+    """The manifests read so far. A line is forgotten once it is read: it is twice as large as what is kept of it."""
+
+    def __init__(self, header: Header, places: list[Record]) -> None:
+        self._decoded = Decoded(header, [], {}, {}, places, Fingerprints.room(len(places)))
+        self._positions: dict[str, int] = {}
+
+    def add(self, path: Path, header: Header, own: int) -> None:
+        """Read a host's manifest, whose shards hold so many images."""
+        begin, lines = len(self._positions), 0
+        for lines, line in enumerate(_lines(path), start=1):
+            if lines <= header.lines:
+                self._add_line(line, room=begin + own)
+        if lines != header.lines:
+            raise JobError(f"The manifest {path.name} names {lines} files where it promises {header.lines}.")
+        kept = len(self._positions) - begin
+        if kept != own:
+            raise JobError(f"The shards {header.name} hold {own} images and their manifest names {kept}.")
+
+    def whole(self) -> Decoded:
+        """What all manifests say."""
+        self._decoded.radiographs.sort(key=lambda one: one.path)
+        return self._decoded
+
+    def _add_line(self, line: dict[str, Any], *, room: int) -> None:
+        into = self._decoded
+        for name, refused in (("undecodable", into.undecodable), ("unsuitable", into.unsuitable)):
+            if name in line:
+                refused[line["path"]] = line[name]
+                return
+        digest, known = line["sha256"], line["facts"]
+        if known is not None:
+            position = self._positions[digest] = len(self._positions)
+            fingerprint = Fingerprint(known.pop("hash"), known.pop("thumbnail"))
+            if position < room:
+                into.fingerprints.put(position, fingerprint)
+            named = {name: sys.intern(known[name]) for name in ("format", "mode")}
+            into.facts[digest] = Facts(**known | named | {"border": tuple(known["border"])})
+        facts = into.facts[digest]
+        into.radiographs.append(
+            Radiograph(
+                path=line["path"],
+                # Thousands of files share these texts, of which each line brought a copy of its own.
+                label=sys.intern(line["label"]),
+                folder=None if line["folder"] is None else sys.intern(line["folder"]),
+                patient=sys.intern(line["patient"]),
+                subtype=sys.intern(line["subtype"]),
+                sha256=digest,
+                position=self._positions[digest],
+                width=facts.width,
+                height=facts.height,
+            )
         )
-        for line in sorted(decoded, key=lambda line: str(line["path"]))
-    ]
-    return Decoded(parts[0][0], radiographs, facts, refused["undecodable"], places, refused["unsuitable"])
 
 
-def _read_lines(path: Path) -> tuple[Header, list[dict[str, Any]]]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            header, *lines = (dict(json.loads(line)) for line in file)
-        found = Header(**header)
-    except (OSError, ValueError, TypeError) as error:
-        raise JobError(f"The manifest {path.name} cannot be read: {error}.") from error
+def _read_header(path: Path) -> Header:
+    with _readable(path):
+        found = Header(**next(_lines(path, begin=0), {}))
     if found.schema != documents.MANIFEST:
         raise JobError(
             f"The manifest {path.name} is of schema {found.schema}, where {documents.MANIFEST} is understood: "
             "preprocess the archive again."
         )
-    if len(lines) != found.lines:
-        raise JobError(f"The manifest {path.name} names {len(lines)} files where it promises {found.lines}.")
-    return found, lines
+    return found
+
+
+def _lines(path: Path, *, begin: int = 1) -> Iterator[dict[str, Any]]:
+    """A manifest's lines, the header's left out unless they begin at 0."""
+    with path.open(encoding="utf-8") as file:
+        for line in itertools.islice(file, begin, None):
+            yield dict(json.loads(line))
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Tell of whatever is wrong with a manifest's lines in a sentence that names it."""
+    try:
+        yield
+    except KeyError as error:
+        raise JobError(f"The manifest {path.name} cannot be read: a line lacks {error}.") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise JobError(f"The manifest {path.name} cannot be read: {error}.") from error

@@ -40,7 +40,7 @@ MAXIMUM_SHARED_TEST_SHARE = 0.01
 NAMED_PAIRS = 3
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Radiograph:
     """One decoded image of the archive.
 
@@ -69,7 +69,7 @@ class Radiograph:
     groups: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class NearDuplicate:
     """Two files that show the same radiograph, and the correlation of their thumbnails."""
 

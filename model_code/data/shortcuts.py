@@ -23,7 +23,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from model_code.contract.labels import LABELS
 from model_code.data.manifest import Facts
 from model_code.data.patient_split import Radiograph
-from model_code.statistics.intervals import estimate, resample_patients
+from model_code.statistics.intervals import estimate, resamples_in_parts
 from model_code.statistics.metrics import Array, auroc
 
 Features = Callable[[Sequence[Facts]], Array]
@@ -57,13 +57,17 @@ def probe(splits: Mapping[str, Sequence[Radiograph]], facts: Mapping[str, Facts]
     seen, unseen = list(splits["train"]), [*splits["validation"], *splits["test"]]
     labels, held_back = _labels(seen), _labels(unseen)
     patients = [one.patient for one in unseen]
-    weights = resample_patients(patients, seed=seed)
+    known = [[facts[image.sha256] for image in images] for images in (seen, unseen)]
+    scores = [_scores(one.features(known[0]), one.features(known[1]), labels) for one in PROBES]
+    guess = np.zeros(len(unseen))
+    areas = [
+        [auroc(held_back, guess if of_probe is None else of_probe, weights) for of_probe in scores]
+        for weights in resamples_in_parts(patients, seed=seed)
+    ]
     results = []
-    for one in PROBES:
-        train, rest = (one.features([facts[image.sha256] for image in images]) for images in (seen, unseen))
-        constant = bool((train == train[0]).all())
-        scores = np.zeros(len(rest)) if constant else _scores(train, labels, rest)
-        result = estimate(auroc(held_back, scores, weights), images=len(unseen), patients=len(set(patients)))
+    for one, of_probe, resampled in zip(PROBES, scores, zip(*areas, strict=True), strict=True):
+        constant = of_probe is None
+        result = estimate(np.concatenate(resampled), images=len(unseen), patients=len(set(patients)))
         interval = [0.5, 0.5] if constant else [result.low, result.high]
         results.append(
             {
@@ -81,7 +85,10 @@ def _labels(images: Sequence[Radiograph]) -> Array:
     return np.asarray([LABELS.index(one.label) for one in images], dtype=np.float64)
 
 
-def _scores(train: Array, labels: Array, unseen: Array) -> Array:
+def _scores(train: Array, unseen: Array, labels: Array) -> Array | None:
+    """What a probe fitted on train says of the others; None where train has no two different images to learn from."""
+    if (train == train[0]).all():
+        return None
     model = make_pipeline(
         StandardScaler(),
         # A clue can lie in the middle of a range, as when one scanner always writes the same size.

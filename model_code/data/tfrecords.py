@@ -20,7 +20,7 @@ SHARD_BYTES = 64 * 2**20
 _HEADER_BYTES, _FOOTER_BYTES = 12, 4
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Record:
     """Where a record lies, framing included."""
 

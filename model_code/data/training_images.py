@@ -8,17 +8,20 @@ files are called by mean nothing in another archive, so they are not kept.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import gzip
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
+
+import numpy as np
 
 from model_code.contract.job import JobError
 from model_code.data import pseudonyms
-from model_code.data.leakage import near_duplicates
-from model_code.data.manifest import Facts
+from model_code.data.leakage import near_duplicates_of
 from model_code.data.patient_split import Radiograph
+from model_code.imaging.perceptual_hash import Fingerprint, Fingerprints
 
 FILE = "training_images.jsonl.gz"
 
@@ -43,28 +46,40 @@ class Overlap:
         return [*self.contents, *self.copies, *self.patients]
 
 
-def write(directory: Path, images: Iterable[Radiograph], facts: Mapping[str, Facts]) -> None:
+@dataclasses.dataclass(frozen=True)
+class _Seen:
+    """The file's lines: (n,) digests and fingerprints, and the patients among them that are keyed hashes."""
+
+    digests: list[str]
+    fingerprints: Fingerprints
+    patients: set[str]
+
+
+def write(directory: Path, images: Iterable[Radiograph], fingerprints: Fingerprints) -> None:
     """Write the fingerprints, the same bytes for the same images.
 
     Args:
         directory: where the dataset card is.
         images: of all splits.
-        facts: by SHA-256.
+        fingerprints: by the images' position.
     """
     with (directory / FILE).open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
         for one in sorted(images, key=lambda one: one.sha256):
-            known = facts[one.sha256]
-            patient = one.patient if pseudonyms.is_keyed(one.patient) else ""
-            line = {"sha256": one.sha256, "hash": known.hash, "thumbnail": known.thumbnail, "patient": patient}
+            line = {
+                "sha256": one.sha256,
+                "hash": fingerprints.hashes[one.position].tobytes().hex(),
+                "thumbnail": base64.b64encode(fingerprints.thumbnails[one.position].tobytes()).decode("ascii"),
+                "patient": one.patient if pseudonyms.is_keyed(one.patient) else "",
+            }
             packed.write((json.dumps(line) + "\n").encode())
 
 
-def overlap(images: list[Radiograph], facts: Mapping[str, Facts], directory: Path) -> Overlap | None:
+def overlap(images: list[Radiograph], fingerprints: Fingerprints, directory: Path) -> Overlap | None:
     """Which of an archive's images a model has seen; None where its dataset left no fingerprints.
 
     Args:
         images: of different content.
-        facts: by SHA-256.
+        fingerprints: by the images' position.
         directory: where the dataset card of the model is.
 
     Raises:
@@ -73,25 +88,34 @@ def overlap(images: list[Radiograph], facts: Mapping[str, Facts], directory: Pat
     if not (directory / FILE).is_file():
         return None
     try:
-        with gzip.open(directory / FILE, "rt", encoding="utf-8") as file:
-            seen = {line["sha256"]: line for line in map(json.loads, file)}
-        named = {line["patient"] for line in seen.values()} - {""}
-        fingerprints = {sha256: (line["hash"], line["thumbnail"]) for sha256, line in seen.items()}
+        seen = _read(directory / FILE)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise JobError(f"The fingerprints of the model's dataset, {FILE}, cannot be read: {error}.") from error
-    contents = [one for one in images if one.sha256 in seen]
-    copies = _copies([one for one in images if one.sha256 not in seen], facts, fingerprints)
+    digests = set(seen.digests)
+    contents = [one for one in images if one.sha256 in digests]
+    copies = _copies([one for one in images if one.sha256 not in digests], fingerprints, seen)
     known = {one.sha256 for one in [*contents, *copies]}
-    patients = [one for one in images if one.sha256 not in known and one.patient in named]
+    patients = [one for one in images if one.sha256 not in known and one.patient in seen.patients]
     return Overlap(contents, copies, patients)
 
 
-def _copies(
-    images: list[Radiograph], facts: Mapping[str, Facts], seen: Mapping[str, tuple[str, str]]
-) -> list[Radiograph]:
-    theirs = [Radiograph(sha256, "", None, "", "", sha256, -1) for sha256 in seen]
-    nothing = Facts(0, 0, 0, "", "", False, (), "", "")
-    known = {sha256: dataclasses.replace(nothing, hash=one, thumbnail=other) for sha256, (one, other) in seen.items()}
-    pairs = near_duplicates([*images, *theirs], {**facts, **known})
-    found = {pair.first.sha256 for pair in pairs if pair.second.sha256 in seen and pair.first.sha256 not in seen}
+def _read(path: Path) -> _Seen:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        lines = list(map(json.loads, file))
+    fingerprints = Fingerprints.room(len(lines))
+    for index, line in enumerate(lines):
+        fingerprints.put(index, Fingerprint(line["hash"], line["thumbnail"]))
+    return _Seen([line["sha256"] for line in lines], fingerprints, {line["patient"] for line in lines} - {""})
+
+
+def _copies(images: list[Radiograph], fingerprints: Fingerprints, seen: _Seen) -> list[Radiograph]:
+    if not images or not seen.digests:
+        return []
+    begin = len(fingerprints)
+    theirs = [Radiograph("", "", None, "", "", digest, begin + index) for index, digest in enumerate(seen.digests)]
+    together = Fingerprints(
+        np.concatenate([fingerprints.hashes, seen.fingerprints.hashes]),
+        np.concatenate([fingerprints.thumbnails, seen.fingerprints.thumbnails]),
+    )
+    found = {pair.first.sha256 for pair in near_duplicates_of([images, theirs], together)}
     return [one for one in images if one.sha256 in found]

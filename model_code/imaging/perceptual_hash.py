@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,54 @@ _HASH_ROWS = 16
 _BORDER = 2
 
 Pixels = npt.NDArray[np.uint8]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fingerprint:
+    """One image's, as text: see `perceptual_hash` and `thumbnail`."""
+
+    hash: str
+    thumbnail: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Fingerprints:
+    """Those of many images, 1,056 bytes each.
+
+    Attributes:
+        hashes: uint8 (n, 32), the bits packed.
+        thumbnails: uint8 (n, 1024), grey levels.
+    """
+
+    hashes: npt.NDArray[np.uint8]
+    thumbnails: npt.NDArray[np.uint8]
+
+    @classmethod
+    def room(cls, count: int) -> Fingerprints:
+        """Room for so many, to be filled by `put`."""
+        return cls(np.empty((count, HASH_BITS // 8), np.uint8), np.empty((count, THUMBNAIL**2), np.uint8))
+
+    def put(self, index: int, one: Fingerprint) -> None:
+        """Keep an image's in its place.
+
+        Raises:
+            ValueError: it is no hash, or no thumbnail.
+        """
+        self.hashes[index] = np.frombuffer(bytes.fromhex(one.hash), np.uint8)
+        self.thumbnails[index] = np.frombuffer(base64.b64decode(one.thumbnail, validate=True), np.uint8)
+
+    def at(self, indices: npt.NDArray[np.intp]) -> Fingerprints:
+        """Those of some images, in the order given."""
+        return Fingerprints(self.hashes[indices], self.thumbnails[indices])
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.hashes)
+
+
+def fingerprint(pixels: Pixels) -> Fingerprint:
+    """Hash and thumbnail of an image, uint8 (size, size), size at least 32."""
+    return Fingerprint(perceptual_hash(pixels), thumbnail(pixels))
 
 
 def perceptual_hash(pixels: Pixels) -> str:
@@ -28,10 +77,9 @@ def perceptual_hash(pixels: Pixels) -> str:
     return np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes().hex()
 
 
-def bits(hashes: list[str]) -> npt.NDArray[np.float32]:
-    """Hashes as rows of -1 and 1, (n, 256): the product of two rows is 256 less twice the bits that differ."""
-    packed = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), HASH_BITS // 8)
-    return np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1
+def bits(hashes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Packed hashes (n, 32) as rows of -1 and 1, (n, 256): two rows' product is 256 less twice the bits that differ."""
+    return np.unpackbits(hashes, axis=1).astype(np.float32) * 2 - 1
 
 
 def thumbnail(pixels: Pixels) -> str:
@@ -44,13 +92,12 @@ def thumbnail(pixels: Pixels) -> str:
     return base64.b64encode(cells.tobytes()).decode("ascii")
 
 
-def directions(thumbnails: list[str]) -> npt.NDArray[np.float32]:
+def directions(thumbnails: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Thumbnails as rows without their mean and of length 1, (n, 1024): the product of two rows is their correlation.
 
     A row of an image without any contrast is all 0: it correlates with nothing.
     """
-    packed = b"".join(base64.b64decode(one) for one in thumbnails)
-    levels = np.frombuffer(packed, np.uint8).reshape(len(thumbnails), THUMBNAIL**2).astype(np.float32)
+    levels = thumbnails.astype(np.float32)
     levels -= levels.mean(axis=1, keepdims=True)
     return np.asarray(levels / np.maximum(np.linalg.norm(levels, axis=1, keepdims=True), 1e-6), dtype=np.float32)
 

@@ -16,7 +16,7 @@ split varies by more; `next_low` and `next_high` are for that.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ from model_code.statistics.metrics import Array
 
 RESAMPLES = 1000
 LEVEL = 0.95
+# Of so many resamples at a time, where not all are needed at once.
+_ROWS = 50
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 # Spreads below this are rounding: the resamples all gave the same.
 _NO_SPREAD = 1e-9
@@ -78,10 +80,30 @@ def resample_patients(patients: list[str], *, seed: int, resamples: int = RESAMP
     Returns:
         (1 + resamples, n). The first row is the data itself, all ones.
     """
+    return np.concatenate([*resamples_in_parts(patients, seed=seed, resamples=resamples, rows=resamples)])
+
+
+def resamples_in_parts(
+    patients: list[str], *, seed: int, resamples: int = RESAMPLES, rows: int = _ROWS
+) -> Iterator[Array]:
+    """The rows of `resample_patients`, some at a time: all of them are 8 KB an image.
+
+    Args:
+        patients: key of each image's patient, (n,).
+        seed: of the draws.
+        resamples: number of draws.
+        rows: how many at a time.
+
+    Returns:
+        The data itself, (1, n), then (at most rows, n) at a time.
+    """
     owner = patient_numbers(patients)
     count = int(owner.max()) + 1
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-    return np.concatenate([np.ones((1, len(owner))), drawn[:, owner].astype(np.float64)])
+    rng = np.random.default_rng(seed)
+    yield np.ones((1, len(owner)))
+    for begin in range(0, resamples, rows):
+        drawn = rng.multinomial(count, np.full(count, 1 / count), size=min(rows, resamples - begin))
+        yield drawn[:, owner].astype(np.float64)
 
 
 def estimate(values: Array, *, images: int, patients: int) -> Estimate:

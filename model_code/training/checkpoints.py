@@ -59,8 +59,8 @@ class Checkpoints:
 
     @property
     def exists(self) -> bool:
-        """Whether this training has left one."""
-        return self._path.is_file()
+        """Whether this training has left one to go on from."""
+        return self._path.is_file() and self._path.stat().st_size > 0
 
     @property
     def due(self) -> bool:
@@ -81,8 +81,18 @@ class Checkpoints:
         partial.replace(self._path)
         self._written = time.monotonic()
 
+    def finish(self) -> None:
+        """Empty the checkpoint: the model is made, and nothing will go on from here.
+
+        SageMaker copies what changes, nothing says that it removes from S3 what is removed here, and the job's role may
+        delete nothing there. Empty files replace the checkpoint, and what was copied of one not yet whole.
+        """
+        if self.exists:
+            for path in (self._path, self._path.with_suffix(".partial")):
+                path.write_bytes(b"")
+
     def read(self) -> Progress | None:
-        """The checkpoint, or None where there is none of this training.
+        """The checkpoint, or None where there is none of this training, or an empty one.
 
         Raises:
             JobError: when the file cannot be read.

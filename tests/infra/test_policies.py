@@ -310,7 +310,7 @@ def test_a_release_looks_at_site_evaluations_where_settings_ask_for_them_and_now
     [
         # Training containers may have a network: archives and the key for hashes of patients are not for them.
         ("DecodeRole", {"/code/*", "/datasets/*", "/keys/patients"}),
-        ("StepRole", {"/code/*", "/executions/*", "/weights/*"}),
+        ("StepRole", {"/checkpoints/*", "/code/*", "/executions/*", "/weights/*"}),
     ],
 )
 def test_steps_read_what_they_work_on_only(role: str, expected: set[str], templates: Templates) -> None:

@@ -402,3 +402,59 @@ def test_a_taken_port_is_said_in_one_sentence(account: Account) -> None:
     assert tried.returncode == 1
     assert f"Port {port} of 127.0.0.1 is in use" in tried.stderr
     assert len(tried.stderr.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def bucket(account: Account) -> str:
+    """Versioned, with rules about versions."""
+    rules = [
+        {"Id": "All", "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 30}},
+        {"Prefix": "day/", "Status": "Enabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 1}},
+        {"Prefix": "off/", "Status": "Disabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 1}},
+    ]
+    properties = {
+        "BucketName": "versions",
+        "VersioningConfiguration": {"Status": "Enabled"},
+        "LifecycleConfiguration": {"Rules": rules},
+    }
+    template = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties}}}
+    stacks = account.client("cloudformation")
+    stacks.create_stack(StackName="versions", TemplateBody=json.dumps(template))
+    wait_for(lambda: stacks.describe_stacks(StackName="versions")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
+    return "versions"
+
+
+class TestVersionsOfObjects:
+    """What the laptop does of lifecycle rules, in a bucket that CloudFormation made."""
+
+    @pytest.mark.parametrize(
+        ("key", "kept"), [("day/x", [b"3"]), ("off/x", [b"1", b"2", b"3"]), ("x", [b"1", b"2", b"3"])]
+    )
+    def test_a_version_is_gone_at_once_only_where_a_rule_gives_it_one_day(
+        self, account: Account, bucket: str, key: str, kept: list[bytes]
+    ) -> None:
+        s3 = account.client("s3")
+        for body in (b"1", b"2", b"3"):
+            s3.put_object(Bucket=bucket, Key=key, Body=body)
+        versions = s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
+        bodies = [s3.get_object(Bucket=bucket, Key=key, VersionId=one["VersionId"])["Body"].read() for one in versions]
+        assert sorted(bodies) == kept
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"3"
+
+    def test_a_large_upload_replaces_as_a_small_one_does(self, account: Account, bucket: str) -> None:
+        """Checkpoints come in parts."""
+        s3 = account.client("s3")
+        for content in (b"1", b"2"):
+            upload = s3.create_multipart_upload(Bucket=bucket, Key="day/parts")["UploadId"]
+            named = {"Bucket": bucket, "Key": "day/parts", "UploadId": upload}
+            part = s3.upload_part(**named, PartNumber=1, Body=content)
+            parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+            s3.complete_multipart_upload(**named, MultipartUpload=parts)
+        assert len(s3.list_object_versions(Bucket=bucket, Prefix="day/parts")["Versions"]) == 1
+        assert s3.get_object(Bucket=bucket, Key="day/parts")["Body"].read() == b"2"
+
+    def test_what_was_deleted_has_no_older_version(self, account: Account, bucket: str) -> None:
+        s3 = account.client("s3")
+        s3.put_object(Bucket=bucket, Key="day/deleted", Body=b"1")
+        s3.delete_object(Bucket=bucket, Key="day/deleted")
+        assert "Versions" not in s3.list_object_versions(Bucket=bucket, Prefix="day/deleted")

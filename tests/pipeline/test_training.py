@@ -97,7 +97,7 @@ def test_toolkit_can_fetch_the_source(job):
 def test_a_job_that_is_tried_again_finds_its_checkpoints(job, definition):
     # The prefix is the execution's, not the job's: a retry is another job of the same execution.
     assert job["CheckpointConfig"] == {
-        "S3Uri": "s3://artifacts/executions/abcdef012345/checkpoints",
+        "S3Uri": "s3://artifacts/checkpoints/abcdef012345",
         "LocalPath": "/opt/ml/checkpoints",
     }
     retried = [error for policy in definition.steps["TrainModel"]["RetryPolicies"] for error in policy["ExceptionType"]]

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Match, Template
 
+from infra.storage.data_stack import CHECKPOINT_PREFIX
+from infra.training.training_pipeline import definition_file
 from policy.template import text
 from tests.infra.conftest import ENVIRONMENTS, of_type
 
@@ -182,7 +184,45 @@ def test_an_upload_expires_but_no_dataset_and_no_artifact(templates: Templates) 
             for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]
             if "ExpirationInDays" in rule
         ]
-        assert expiring in (["incoming/", "evaluations/", "uploads/", "batches/"], ["capture/"])
+        assert expiring in (
+            ["incoming/", "evaluations/", "uploads/", "batches/"],
+            ["capture/", "checkpoints/"],
+        )
+
+
+def test_checkpoints_that_were_replaced_are_gone_in_a_day(templates: Templates) -> None:
+    """Up to 1,440 a day of 0.38 GB each; the newest stays while a failed execution may be retried."""
+    for environment in ("dev", "prod"):
+        rules = [
+            rule
+            for bucket in of_type(templates(environment)["data"], "AWS::S3::Bucket").values()
+            for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+            if rule.get("Prefix") == "checkpoints/"
+        ]
+        assert rules == [
+            {
+                "Id": "Checkpoints",
+                "Prefix": "checkpoints/",
+                "Status": "Enabled",
+                "ExpirationInDays": 7,
+                "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+                "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+            }
+        ]
+
+
+@pytest.mark.parametrize("spot", [False, True])
+@pytest.mark.parametrize("tuning", [False, True])
+def test_checkpoints_are_written_where_their_rule_looks(spot: bool, tuning: bool) -> None:
+    (step,) = (
+        step
+        for step in json.loads(definition_file(spot=spot, tuning=tuning).read_text())["Steps"]
+        if step["Name"] == "TrainModel"
+    )
+    job = step["Arguments"].get("TrainingJobDefinition", step["Arguments"])
+    begin, execution = job["CheckpointConfig"]["S3Uri"]["Std:Join"]["Values"]
+    assert begin == f"s3://${{ArtifactBucketName}}/{CHECKPOINT_PREFIX}"
+    assert execution == {"Get": "Execution.PipelineExecutionId"}
 
 
 @pytest.mark.parametrize("environment", ["staging", "prod"])

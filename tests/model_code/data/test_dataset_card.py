@@ -7,13 +7,14 @@ import dataclasses
 from model_code.data.dataset_card import MAX_NAMED_FILES, Choices, about_files, dataset_card
 from model_code.data.manifest import Decoded, Facts, Header
 from model_code.data.patient_split import Assignment, Radiograph
+from model_code.imaging.perceptual_hash import Fingerprints
 
 URI = "s3://data/datasets/" + "0f" * 32 + "/archive.zip"
 CHOICES = Choices(URI, 32, 0.1, 1)
 
 
 def fact(width, height, *, mode="L", exif=False, format_="JPEG"):
-    return Facts(width * height, width, height, format_, mode, exif, (), "", "")
+    return Facts(width * height, width, height, format_, mode, exif, ())
 
 
 def card(**changes):
@@ -30,7 +31,7 @@ def card(**changes):
         "d": fact(50, 40),
     }
     header = Header(URI, 32, 0, 1, 9, 9, 1, 5, 3, ["x/stray.png"], ["readme.txt", "notes.doc"])
-    decoded = Decoded(header, images, facts, {"train/NORMAL/bad": "it is empty"}, [])
+    decoded = Decoded(header, images, facts, {"train/NORMAL/bad": "it is empty"}, [], Fingerprints.room(0))
     dropped = {"duplicate": [f"copy {number:04d}" for number in range(300, 0, -1)], "patient_in_test": []}
     splits = {"train": images, "validation": [], "test": []} | changes
     return dataset_card(CHOICES, decoded, Assignment(splits, dropped, ["Decided."]), audit={"a": 1}, shortcuts=[{}])

@@ -80,3 +80,19 @@ def test_shards_that_do_not_hold_what_the_manifest_names_are_refused(folder):
         shard.write_bytes(b"")
     with pytest.raises(JobError, match="hold 0 images and their manifest names 4"):
         manifest.read(folder, URI, SIZE)
+
+
+@pytest.mark.parametrize("missing", ["sha256", "facts"])
+def test_a_line_that_lacks_something_is_refused(missing, folder):
+    header, line, *lines = part(folder, 1).read_text().splitlines(keepends=True)
+    without = {name: value for name, value in json.loads(line).items() if name != missing}
+    part(folder, 1).write_text("".join([header, json.dumps(without) + "\n", *lines]))
+    with pytest.raises(JobError, match=rf"00001-of-00002\.jsonl cannot be read: a line lacks '{missing}'"):
+        manifest.read(folder, URI, SIZE)
+
+
+def test_more_lines_than_promised_are_counted(folder):
+    lines = part(folder, 1).read_text().splitlines(keepends=True)
+    part(folder, 1).write_text("".join([*lines, lines[-1]]))
+    with pytest.raises(JobError, match="names 5 files where it promises 4"):
+        manifest.read(folder, URI, SIZE)

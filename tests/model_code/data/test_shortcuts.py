@@ -29,8 +29,6 @@ def collection():
                 "mode": "L",
                 "exif": False,
                 "border": tuple(rng.normal(60, 20, 8)),
-                "hash": "",
-                "thumbnail": "",
             }
     return splits, facts
 

@@ -10,10 +10,10 @@ from PIL import Image
 
 from model_code.contract.job import JobError
 from model_code.data import training_images
-from model_code.data.manifest import Facts
 from model_code.data.patient_split import Radiograph
 from model_code.data.pseudonyms import Pseudonyms
 from model_code.imaging import perceptual_hash
+from model_code.imaging.perceptual_hash import Fingerprints
 from tests.model_code.data_steps import chest
 
 KEYED = Pseudonyms(b"k" * 32).patient("4711")
@@ -23,15 +23,16 @@ def image(number, patient):
     return Radiograph(f"secret/{number}.jpeg", "NORMAL", None, patient, "", f"{number:064x}", number)
 
 
-def facts_of(number):
-    pixels = np.asarray(Image.open(io.BytesIO(chest(number))).resize((64, 64)))
-    return Facts(
-        1, 2, 3, "JPEG", "L", False, (), perceptual_hash.perceptual_hash(pixels), perceptual_hash.thumbnail(pixels)
-    )
+def fingerprints_of(images):
+    found = Fingerprints.room(10)
+    for one in images:
+        pixels = np.asarray(Image.open(io.BytesIO(chest(one.position))).resize((64, 64)))
+        found.put(one.position, perceptual_hash.fingerprint(pixels))
+    return found
 
 
 def written(directory, images):
-    training_images.write(directory, images, {one.sha256: facts_of(one.position) for one in images})
+    training_images.write(directory, images, fingerprints_of(images))
     return (directory / training_images.FILE).read_bytes()
 
 
@@ -52,17 +53,17 @@ def test_a_patient_is_the_same_person_only_where_the_deployment_says_so(tmp_path
     """`P12` of one archive and `P12` of another are two people, a keyed hash is one."""
     written(tmp_path, [image(1, "P12"), image(2, KEYED)])
     site = [image(3, "P12"), image(4, KEYED), image(5, "")]
-    found = training_images.overlap(site, {one.sha256: facts_of(one.position) for one in site}, tmp_path)
+    found = training_images.overlap(site, fingerprints_of(site), tmp_path)
     assert [one.position for one in found.patients] == [4]
     assert found.images == found.patients
 
 
 def test_a_dataset_without_them_is_unknown_and_not_clean(tmp_path):
-    assert training_images.overlap([image(1, "")], {}, tmp_path) is None
+    assert training_images.overlap([image(1, "")], Fingerprints.room(0), tmp_path) is None
 
 
 @pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"{\n"), gzip.compress(b"[]\n")])
 def test_a_damaged_file_is_named(tmp_path, content):
     (tmp_path / training_images.FILE).write_bytes(content)
     with pytest.raises(JobError, match=training_images.FILE):
-        training_images.overlap([], {}, tmp_path)
+        training_images.overlap([], Fingerprints.room(0), tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 
 import numpy as np
 import pytest
@@ -16,12 +17,19 @@ def pixels(content, size):
     return pixels_from_bytes(content, size).numpy()[:, :, 0]
 
 
+def fingerprints(images):
+    known = perceptual_hash.Fingerprints.room(len(images))
+    for index, one in enumerate(images):
+        known.put(index, perceptual_hash.fingerprint(one))
+    return known
+
+
 @pytest.mark.parametrize("size", [32, 50, 220])
 def test_a_copy_is_recognised_and_another_image_is_not(size):
     images = [chest(1), chest(1, size=(150, 200), quality=40), chest(1, format_="PNG"), chest(2)]
     images = [pixels(content, size) for content in images]
-    bits = perceptual_hash.bits([perceptual_hash.perceptual_hash(one) for one in images])
-    directions = perceptual_hash.directions([perceptual_hash.thumbnail(one) for one in images])
+    known = fingerprints(images)
+    bits, directions = perceptual_hash.bits(known.hashes), perceptual_hash.directions(known.thumbnails)
     assert bits.shape == (4, 256)
     assert directions.shape == (4, 1024)
     differing = (256 - bits @ bits[0]) / 2
@@ -40,10 +48,16 @@ def test_a_thumbnail_is_the_mean_of_its_cells():
 
 
 def test_an_image_without_contrast_is_like_nothing():
-    flat = perceptual_hash.thumbnail(np.full((64, 64), 90, np.uint8))
-    directions = perceptual_hash.directions([flat, flat])
+    directions = perceptual_hash.directions(fingerprints([np.full((64, 64), 90, np.uint8)] * 2).thumbnails)
     assert not (directions @ directions.T).any()
-    assert perceptual_hash.directions([]).shape == (0, 1024)
+    assert perceptual_hash.directions(fingerprints([]).thumbnails).shape == (0, 1024)
+
+
+def test_what_is_no_fingerprint_is_refused():
+    known, whole = perceptual_hash.Fingerprints.room(1), perceptual_hash.fingerprint(np.eye(32, dtype=np.uint8))
+    for wrong in ({"hash": whole.hash[2:]}, {"hash": "no hash"}, {"thumbnail": whole.thumbnail[4:]}):
+        with pytest.raises(ValueError, match=r"."):
+            known.put(0, dataclasses.replace(whole, **wrong))
 
 
 def test_the_border_is_told_side_by_side():

@@ -7,7 +7,21 @@ import pytest
 from scipy.stats import norm
 
 from model_code.statistics import metrics
-from model_code.statistics.intervals import estimate, estimate_difference, patient_numbers, resample_patients
+from model_code.statistics.intervals import (
+    estimate,
+    estimate_difference,
+    patient_numbers,
+    resample_patients,
+    resamples_in_parts,
+)
+
+
+def test_resamples_in_parts_are_those_at_once():
+    """Or a metric would depend on how much memory it is given."""
+    patients = [str(number % 31) for number in range(100)]
+    parts = list(resamples_in_parts(patients, seed=5, resamples=120, rows=50))
+    assert [len(part) for part in parts] == [1, 50, 50, 20]
+    np.testing.assert_array_equal(np.concatenate(parts), resample_patients(patients, seed=5, resamples=120))
 
 
 def test_images_of_one_patient_are_drawn_together():

@@ -72,3 +72,22 @@ def test_a_checkpoint_is_due_once_the_interval_has_passed(tmp_path, monkeypatch)
     assert not checkpoints.due
     monkeypatch.setattr("model_code.training.checkpoints.INTERVAL_SECONDS", 0.0)
     assert checkpoints.due
+
+
+def test_a_training_that_is_done_leaves_nothing_to_go_on_from_and_nothing_large(tmp_path):
+    """Empty files, not none: what SageMaker has copied is replaced by what changes, and not known to go with it."""
+    directory = tmp_path / "checkpoints"
+    directory.mkdir()
+    checkpoints = Checkpoints(directory, FINGERPRINT)
+    checkpoints.finish()
+    assert not list(directory.iterdir())
+    checkpoints.write(progress())
+    (written,) = (path.name for path in directory.iterdir())
+    checkpoints.finish()
+    assert (directory / written).stat().st_size == 0
+    assert sum(path.stat().st_size for path in directory.iterdir()) == 0
+    again = Checkpoints(directory, FINGERPRINT)
+    assert not again.exists
+    assert again.read() is None
+    again.write(progress())
+    assert again.read() is not None
