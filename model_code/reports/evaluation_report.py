@@ -134,7 +134,10 @@ def _figures(evaluation: dict[str, Any]) -> Iterator[Html]:
     test, found = evaluation["test"], _found(evaluation)
     yield html_page.group(
         (
-            Html(f"<div>{title}<b>{found[name]['value']:.3f}</b><span>{_interval(found[name])}</span></div>")
+            Html(
+                f"<div>{title}<b>{found[name]['value']:.3f}</b>"
+                f"<span>{html_page.interval(found[name]['confidence_interval'])}</span></div>"
+            )
             for name, title in _KEY_FIGURES.items()
         ),
         "key",
@@ -152,8 +155,8 @@ def _figures(evaluation: dict[str, Any]) -> Iterator[Html]:
             [
                 title,
                 f"{found[name]['value']:.3f}",
-                _interval(found[name]),
-                _ends(found[name]["prediction_interval"], ".3f"),
+                html_page.interval(found[name]["confidence_interval"]),
+                html_page.interval(found[name]["prediction_interval"]),
             ]
             for name, title in SHOWN.items()
         ),
@@ -188,7 +191,7 @@ def _comparison(comparison: dict[str, Any]) -> Iterator[Html]:
                 f"{candidate[key]['value']:.3f}",
                 f"{serving[key]['value']:.3f}",
                 f"{comparison[f'{key}_difference']['value']:+.3f}",
-                _ends(comparison[f"{key}_difference"]["confidence_interval"], "+.3f"),
+                html_page.interval(comparison[f"{key}_difference"]["confidence_interval"], "+.3f"),
             ]
             for key, title in names.items()
         ),
@@ -242,7 +245,7 @@ def _calibration(evaluation: dict[str, Any]) -> Html:
         "With and without the temperature: value and 95 % interval",
         ["Metric", "As served", "Raw"],
         (
-            [SHOWN[key], _both(calibration[key]), _both(raw[key])]
+            [SHOWN[key], html_page.measured(calibration[key]), html_page.measured(raw[key])]
             for key in ("expected_calibration_error", "brier_score")
         ),
     )
@@ -267,12 +270,15 @@ def _indeterminate(evaluation: dict[str, Any], scores: TestScores) -> Html:
             html_page.table(
                 "Test images in the band",
                 ["Images", "Share and 95 % interval"],
-                [[band["images"], _both(band["coverage"])]],
+                [[band["images"], html_page.measured(band["coverage"])]],
             ),
             html_page.table(
                 "What is gained by leaving them open: value and 95 % interval",
                 ["Metric", "All images", "Images outside the band"],
-                ([title, _both(found[key]), _both(band[key])] for key, title in names.items()),
+                (
+                    [title, html_page.measured(found[key]), html_page.measured(band[key])]
+                    for key, title in names.items()
+                ),
             ),
             *_guarantee(evaluation["guarantee"]),
         ],
@@ -298,7 +304,7 @@ def _guarantee(guarantee: dict[str, Any] | None) -> Iterator[Html]:
             [
                 LABELS[label],
                 f"at least {value:g}",
-                _both(guarantee["test"][name]) if guarantee["test"][name]["images"] else "-",
+                html_page.measured(guarantee["test"][name]) if guarantee["test"][name]["images"] else "-",
                 "contradicted" if guarantee["test"][name]["contradicted"] else "not contradicted",
             ]
             for label, (name, value) in guaranteed.items()
@@ -340,7 +346,10 @@ def _subgroups(evaluation: dict[str, Any]) -> Iterator[Html]:
         yield html_page.table(
             "Value and 95 % interval; the AUROC of a subtype tells it from all NORMAL images",
             ["Subgroup", "Images", "Patients", *names.values()],
-            ([row["title"], row["images"], row["patients"], *(_both(row.get(key)) for key in names)] for row in rows),
+            (
+                [row["title"], row["images"], row["patients"], *(html_page.measured(row.get(key)) for key in names)]
+                for row in rows
+            ),
         )
     yield html_page.paragraph(_worst(evaluation["worst_subgroup"]))
     if not any(row["by"] == "image size" for row in rows):
@@ -376,16 +385,3 @@ def _settings(metadata: dict[str, Any]) -> Iterator[list[Any]]:
 
 def _found(evaluation: dict[str, Any]) -> dict[str, Any]:
     return {**evaluation[CLASSIFICATION], **evaluation["calibration"]}
-
-
-def _interval(figure: dict[str, Any]) -> Html:
-    return _ends(figure["confidence_interval"], ".3f")
-
-
-def _ends(interval: list[float], form: str) -> Html:
-    low, high = (format(end, form) for end in interval)
-    return Html(f'<span class="nowrap">{low} to {high}</span>')
-
-
-def _both(figure: dict[str, Any] | None) -> Html:
-    return Html(f"{figure['value']:.3f} ({_interval(figure)})") if figure else Html("-")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from model_code.reports.plots import Plot
@@ -62,6 +62,19 @@ def table(caption: str, head: Sequence[Any], rows: Iterable[Sequence[Any]]) -> H
         f'<div class="scroll" role="region" aria-label="{label}" tabindex="0"><table><caption>{label}</caption>'
         f"<thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def interval(ends: Sequence[float], form: str = ".3f") -> Html:
+    """An interval's two ends, kept on one line."""
+    low, high = (format(end, form) for end in ends)
+    return Html(f'<span class="nowrap">{low} to {high}</span>')
+
+
+def measured(found: Mapping[str, Any] | None, form: str = ".3f") -> Html:
+    """A figure of a document with its interval, `0.950 (0.930 to 0.970)`; a dash where there is none."""
+    if not found:
+        return Html("-")
+    return Html(f"{format(found['value'], form)} ({interval(found['confidence_interval'], form)})")
 
 
 def image(source: str, alternative: str, css_class: str = "") -> Html:

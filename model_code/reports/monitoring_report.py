@@ -143,9 +143,11 @@ def _performance(findings: dict[str, Any]) -> Iterator[Html]:
         yield html_page.table(
             "Now and in the evaluation on the test split: value and 95 % interval",
             ["Metric", "Now", "Evaluation", "Difference, 99 % interval", "Result"],
-            ([title, _both(found[name]), _both(found[name]["evaluation"]), *_fall(found[name])]
-             for name, title in shown.items()),
-        )  # fmt: skip
+            (
+                [title, *map(html_page.measured, (found[name], found[name]["evaluation"])), *_fall(found[name])]
+                for name, title in shown.items()
+            ),
+        )
     if len(shown) < len(_FIGURES):
         yield html_page.paragraph(
             f"A figure needs {performance.LEAST_IMAGES} labels of each kind that it rests on; those missing have fewer."
@@ -158,7 +160,7 @@ def _performance(findings: dict[str, Any]) -> Iterator[Html]:
                 [
                     f"{label} ({one['images']})",
                     f"at least {one['guaranteed']:g}",
-                    _both(one),
+                    html_page.measured(one),
                     _p_value(one["p_value"]),
                     "-" if one["value_at_own_prevalence"] is None else f"{one['value_at_own_prevalence']:.3f}",
                     "broken" if one["broken"] else "not broken",
@@ -182,7 +184,7 @@ def _performance(findings: dict[str, Any]) -> Iterator[Html]:
                 html_page.table(
                     "Expected calibration error: value and 95 % interval",
                     ["Now", "Evaluation"],
-                    [[_both(error), _both(error["evaluation"])]],
+                    [[html_page.measured(error), html_page.measured(error["evaluation"])]],
                 ),
                 html_page.paragraph(
                     f"With perfect probabilities it would be {chance['mean']:.3f} on average on these images, and "
@@ -220,11 +222,6 @@ def _fall(figure: dict[str, Any]) -> list[Any]:
         Html(f'<span class="nowrap">{low:+.3f} to {high:+.3f}</span>'),
         "dropped" if figure["dropped"] else "no drop",
     ]
-
-
-def _both(figure: dict[str, Any]) -> Html:
-    low, high = figure["confidence_interval"]
-    return Html(f'{figure["value"]:.3f} (<span class="nowrap">{low:.3f} to {high:.3f}</span>)')
 
 
 def _p_value(value: float) -> str:

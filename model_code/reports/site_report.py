@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from model_code.contract.documents import SiteEvaluation
-from model_code.contract.metrics import CLASSIFICATION
+from model_code.contract.metrics import figure
 from model_code.evaluation.scores import TestScores
 from model_code.evaluation.site_verdict import NOT_USABLE, USABLE
 from model_code.reports import evaluation_plots, html_page
@@ -98,7 +98,7 @@ def _limits(document: SiteEvaluation) -> Iterator[Html]:
             [
                 one["title"],
                 f"{one['value']:.3f}",
-                _ends([one["low"], one["high"]], ".3f"),
+                html_page.interval([one["low"], one["high"]]),
                 f"at {'least' if one['at_least'] else 'most'} {one['limit']:g}",
                 _STATES[one["state"]],
             ]
@@ -116,18 +116,15 @@ def _limits(document: SiteEvaluation) -> Iterator[Html]:
 
 def _figures(document: SiteEvaluation) -> Iterator[Html]:
     evaluation = document["evaluation"]
-    site = {**evaluation[CLASSIFICATION], **evaluation["calibration"]}
-    keys = {"auroc": "auc", "sensitivity": "true_positive_rate", "specificity": "true_negative_rate"}
-    keys |= {"calibration_error": "expected_calibration_error"}
     yield html_page.table(
         "Value and 95 % interval",
         ["Metric", "This site", "Its own test split", "Difference"],
         (
             [
                 title,
-                _both(site[keys.get(name, name)]),
-                _both(document["own"][name]),
-                _both(document["differences"][name], "+.3f"),
+                html_page.measured(figure(evaluation, name)),
+                html_page.measured(document["own"][name]),
+                html_page.measured(document["differences"][name], "+.3f"),
             ]
             for name, title in _TITLES.items()
         ),
@@ -150,7 +147,7 @@ def _subgroups(evaluation: dict[str, Any]) -> Iterator[Html]:
         "Value and 95 % interval",
         ["Subgroup", "Images", "Patients", *names.values()],
         (
-            [row["title"], row["images"], row["patients"], *(_both(row[key]) if row.get(key) else "-" for key in names)]
+            [row["title"], row["images"], row["patients"], *(html_page.measured(row.get(key)) for key in names)]
             for row in rows
         ),
     )
@@ -184,12 +181,3 @@ def _images(document: SiteEvaluation) -> Iterator[Html]:
                 for row in document["dropped"]
             ),
         )
-
-
-def _both(figure: Any, form: str = ".3f") -> Html:
-    return Html(f"{format(figure['value'], form)} ({_ends(figure['confidence_interval'], form)})")
-
-
-def _ends(interval: list[float], form: str) -> Html:
-    low, high = (format(end, form) for end in interval)
-    return Html(f'<span class="nowrap">{low} to {high}</span>')

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.samples.sample_archive import OTHER_SITE_PREVALENCE, write_archive, write_other_site
-from tests.system.deployed import Stack, succeeded
+from tests.system.deployed import Stack, eventually, succeeded
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -68,3 +68,12 @@ def test_models_and_the_api_tell_what_was_found(stack: Stack, released: str) -> 
     kept = version["site_evaluations"]
     assert len(kept) == 2
     assert f"on a site's {kept[0]['images']:,} radiographs" in stack.cxr("models").stderr
+
+    def told() -> Any:
+        """What it looked up before the evaluations is answered for half a minute."""
+        answered = stack.request("v1/model").document["site_evaluations"]
+        return answered if len(answered) == 2 else None
+
+    answered = eventually(told, within=45, what="an answer that tells of both evaluations")
+    assert [one["verdict"] for one in answered] == [one["verdict"] for one in kept]
+    assert "archive" not in json.dumps(answered), "its name may be a hospital's"
