@@ -62,8 +62,14 @@ def test_a_dataset_without_them_is_unknown_and_not_clean(tmp_path):
     assert training_images.overlap([image(1, "")], Fingerprints.room(0), tmp_path) is None
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"{\n"), gzip.compress(b"[]\n")])
-def test_a_damaged_file_is_named(tmp_path, content):
-    (tmp_path / training_images.FILE).write_bytes(content)
+@pytest.mark.parametrize("lines", [b"{\n", b"[]\n", b'{"sha256": "00"}\n'])
+def test_a_damaged_file_is_named(tmp_path, lines):
+    (tmp_path / training_images.FILE).write_bytes(gzip.compress(lines))
+    with pytest.raises(JobError, match=training_images.FILE):
+        training_images.overlap([], Fingerprints.room(0), tmp_path)
+
+
+def test_what_is_no_gzip_file_is_named(tmp_path):
+    (tmp_path / training_images.FILE).write_bytes(b"no gzip")
     with pytest.raises(JobError, match=training_images.FILE):
         training_images.overlap([], Fingerprints.room(0), tmp_path)
