@@ -6,6 +6,7 @@ Whoever imports this has set a region before: the SDK resolves one while it is i
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import boto3
@@ -25,10 +26,21 @@ def parameter(one: Parameter) -> Any:
     return ParameterFloat(one.name, default_value=one.default)
 
 
-def offline_session() -> PipelineSession:
+def _offline_session() -> PipelineSession:
     """A session for the SDK's objects: nothing is signed or sent while compiling, it only wants one to exist."""
     session = boto3.Session(aws_access_key_id="none", aws_secret_access_key="none", region_name="us-east-1")  # noqa: S106
     return PipelineSession(boto_session=session, default_bucket="none")
+
+
+def assembled(parameters: Iterable[Any], steps: list[Any]) -> Pipeline:
+    """A pipeline as the SDK's object, which nothing is called for."""
+    return Pipeline(
+        name="cxr",  # not part of the definition; the stack names the pipeline
+        parameters=list(parameters),
+        steps=steps,
+        pipeline_experiment_config=None,  # the older Experiments would need more permissions and show nothing new
+        sagemaker_session=_offline_session(),
+    )
 
 
 def text_of(pipeline: Pipeline) -> str:

@@ -63,7 +63,7 @@ from sagemaker.mlops.workflow.steps import StepTypeEnum
 
 from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI
 from pipeline import monitoring, site_evaluation
-from pipeline.compiling import offline_session, parameter, text_of
+from pipeline.compiling import assembled, parameter, text_of
 from pipeline.parameters import declared, hyperparameters
 from pipeline.processing import evaluate_request, preprocess_request, split_request
 from pipeline.quality_gate import quality_gate
@@ -263,12 +263,9 @@ def build(*, spot: bool, tuning: bool) -> Pipeline:
     serving = _find_serving(train)
     evaluate = _evaluate(parameters, model_uri, folder, dataset, serving)
     register = _register(parameters, dataset, serving, evaluate)
-    return Pipeline(
-        name="cxr",  # not part of the definition; the stack names the pipeline
-        parameters=list(parameters.values()),
-        steps=[preprocess, split, train, serving, evaluate, quality_gate(parameters, evaluate, METRICS, register)],
-        pipeline_experiment_config=None,  # the older Experiments would need more permissions and show nothing new
-        sagemaker_session=offline_session(),
+    return assembled(
+        parameters.values(),
+        [preprocess, split, train, serving, evaluate, quality_gate(parameters, evaluate, METRICS, register)],
     )
 
 

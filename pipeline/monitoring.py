@@ -23,7 +23,7 @@ from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import StepTypeEnum
 
 from model_code.contract.parameters import MONITORING
-from pipeline.compiling import offline_session, parameter, text_of
+from pipeline.compiling import assembled, parameter, text_of
 from pipeline.processing import monitor_request
 from pipeline.steps import FunctionStep, RequestStep, job_retries
 
@@ -61,13 +61,7 @@ def build() -> Pipeline:
         describes=("DescribeProcessingJobResponse",),
         retries=job_retries(),
     )
-    return Pipeline(
-        name="cxr-monitoring",  # not part of the definition; the stack names the pipeline
-        parameters=list(parameters.values()),
-        steps=[serving, monitor],
-        pipeline_experiment_config=None,
-        sagemaker_session=offline_session(),
-    )
+    return assembled(parameters.values(), [serving, monitor])
 
 
 def compile_definition() -> str:

@@ -29,7 +29,7 @@ from sagemaker.mlops.workflow.steps import StepTypeEnum
 
 from model_code.contract.parameters import INPUT_ARCHIVE_URI
 from model_code.contract.site_parameters import SITE, SITE_GATES, SITE_REFUSALS, SITE_REQUIRED
-from pipeline.compiling import offline_session, parameter, text_of
+from pipeline.compiling import assembled, parameter, text_of
 from pipeline.processing import evaluate_site_request, preprocess_request
 from pipeline.steps import CACHE, RequestStep, job_retries
 
@@ -85,13 +85,7 @@ def build() -> Pipeline:
         max_runtime_seconds=parameters["MaxRuntimeSeconds"],
     )
     evaluate = RequestStep("EvaluateSite", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries())
-    return Pipeline(
-        name="cxr-site-evaluation",  # not part of the definition; the stack names the pipeline
-        parameters=list(parameters.values()),
-        steps=[preprocess, evaluate],
-        pipeline_experiment_config=None,
-        sagemaker_session=offline_session(),
-    )
+    return assembled(parameters.values(), [preprocess, evaluate])
 
 
 def compile_definition() -> str:

@@ -44,6 +44,11 @@ def execution_arn(identifier: str) -> str:
     return f"{PIPELINE_ARN}/execution/{identifier}"
 
 
+def ran(job: str) -> dict[str, Any]:
+    """The metadata of a step that ran a processing job."""
+    return {"ProcessingJob": {"Arn": f"arn:aws:sagemaker:us-east-1:123456789012:processing-job/{job}"}}
+
+
 @pytest.fixture(autouse=True)
 def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the caller's AWS settings nor a terminal's size may change what a test sees."""
@@ -169,6 +174,20 @@ class Cloud:
             content = json.dumps(document).encode()
             answer = {"Body": StreamingBody(io.BytesIO(content), len(content))}
             self.answers("s3", "get_object", answer, {"Bucket": "artifact-bucket", "Key": key})
+
+    def has_processing_job(self, name: str, output: str, uri: str) -> None:
+        """The next description of a processing job with one output."""
+        place = {"S3Uri": uri, "LocalPath": f"/opt/ml/processing/output/{output}", "S3UploadMode": "EndOfJob"}
+        described = {
+            "ProcessingJobName": name,
+            "ProcessingJobArn": ran(name)["ProcessingJob"]["Arn"],
+            "ProcessingJobStatus": "Completed",
+            "ProcessingResources": {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "x", "VolumeSizeInGB": 1}},
+            "AppSpecification": {"ImageUri": "image"},
+            "CreationTime": 0,
+            "ProcessingOutputConfig": {"Outputs": [{"OutputName": output, "S3Output": place}]},
+        }
+        self.answers("sagemaker", "describe_processing_job", described, {"ProcessingJobName": name})
 
     def serves(self, version: int | None, status: str = "InService") -> None:
         """The next look at the endpoint; None: there is none."""

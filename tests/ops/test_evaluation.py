@@ -18,7 +18,7 @@ from typer.testing import Result
 from lambdas.trigger.upload import Upload as TriggerUpload
 from ops.base.errors import ExitCode
 from ops.pipelines import uploads
-from tests.ops.conftest import Cloud
+from tests.ops.conftest import Cloud, ran
 from tests.ops.pipelines.test_watching import step
 from tests.ops.site_documents import SENTENCE, site_document
 
@@ -57,26 +57,8 @@ def _starts(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _ends(cloud: Cloud) -> None:
-    job = {"ProcessingJob": {"Arn": "arn:aws:sagemaker:us-east-1:123456789012:processing-job/site-1"}}
-    cloud.has_execution("s1", "Succeeded", [step("EvaluateSite", "Succeeded", 2, Metadata=job)])
-    written = {
-        "OutputName": "site",
-        "S3Output": {
-            "S3Uri": "s3://artifact-bucket/site-evaluations/2/s1",
-            "LocalPath": "/opt/ml/processing/output/site",
-            "S3UploadMode": "EndOfJob",
-        },
-    }
-    described: dict[str, Any] = {
-        "ProcessingJobName": "site-1",
-        "ProcessingJobArn": job["ProcessingJob"]["Arn"],
-        "ProcessingJobStatus": "Completed",
-        "ProcessingResources": {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "x", "VolumeSizeInGB": 1}},
-        "AppSpecification": {"ImageUri": "image"},
-        "CreationTime": 0,
-        "ProcessingOutputConfig": {"Outputs": [written]},
-    }
-    cloud.answers("sagemaker", "describe_processing_job", described, {"ProcessingJobName": "site-1"})
+    cloud.has_execution("s1", "Succeeded", [step("EvaluateSite", "Succeeded", 2, Metadata=ran("site-1"))])
+    cloud.has_processing_job("site-1", "site", "s3://artifact-bucket/site-evaluations/2/s1")
     for name, content in (("site_evaluation.json", json.dumps(site_document())), ("report.html", "<html>site</html>")):
         expected = {"Bucket": "artifact-bucket", "Key": f"site-evaluations/2/s1/{name}"}
         cloud.answers("s3", "get_object", _body(content.encode()), expected)

@@ -6,14 +6,13 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from botocore.response import StreamingBody
 from botocore.stub import ANY
 from typer.testing import Result
 
 from ops.base.errors import ExitCode
-from tests.ops.conftest import PIPELINE_ARN, Cloud, execution_arn
+from tests.ops.conftest import PIPELINE_ARN, Cloud, execution_arn, ran
 from tests.ops.pipelines.test_watching import step
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -34,26 +33,8 @@ def _starts(cloud: Cloud, **given: str) -> None:
 
 
 def _ends(cloud: Cloud) -> None:
-    job = {"ProcessingJob": {"Arn": "arn:aws:sagemaker:us-east-1:123456789012:processing-job/monitor-1"}}
-    cloud.has_execution("m1", "Succeeded", [step("MonitorModel", "Succeeded", 2, Metadata=job)])
-    written = {
-        "OutputName": "monitoring",
-        "S3Output": {
-            "S3Uri": "s3://artifact-bucket/monitoring/m1",
-            "LocalPath": "/opt/ml/processing/output/monitoring",
-            "S3UploadMode": "EndOfJob",
-        },
-    }
-    described: dict[str, Any] = {
-        "ProcessingJobName": "monitor-1",
-        "ProcessingJobArn": job["ProcessingJob"]["Arn"],
-        "ProcessingJobStatus": "Completed",
-        "ProcessingResources": {"ClusterConfig": {"InstanceCount": 1, "InstanceType": "x", "VolumeSizeInGB": 1}},
-        "AppSpecification": {"ImageUri": "image"},
-        "CreationTime": 0,
-        "ProcessingOutputConfig": {"Outputs": [written]},
-    }
-    cloud.answers("sagemaker", "describe_processing_job", described, {"ProcessingJobName": "monitor-1"})
+    cloud.has_execution("m1", "Succeeded", [step("MonitorModel", "Succeeded", 2, Metadata=ran("monitor-1"))])
+    cloud.has_processing_job("monitor-1", "monitoring", "s3://artifact-bucket/monitoring/m1")
     for name, body in (("monitoring.json", json.dumps({"sentence": SENTENCE})), ("report.html", "<html>report</html>")):
         content = body.encode()
         cloud.answers(
