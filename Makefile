@@ -65,7 +65,7 @@ node_modules/.bin/cdk: package-lock.json
 	npm ci --no-audit --no-fund --silent
 	@touch $@
 
-.venv/client-generator/.installed .venv/checkov/.installed: .venv/%/.installed: requirements/%.txt | $(BIN)/uv
+.venv/client-generator/.installed .venv/checkov/.installed .venv/audit/.installed: .venv/%/.installed: requirements/%.txt | $(BIN)/uv
 	rm -rf $(@D)
 	uv pip install --python $(BIN)/python --quiet --require-hashes --target $(@D) -r $<
 	@touch $@
@@ -123,6 +123,10 @@ pipeline: .venv/dev.installed  ## compile pipeline/definition.py into pipeline/d
 policy: .venv/dev.installed node_modules/.bin/cdk $(LIBRARIES)  ## write who may do what, and the roles that deploy, from the templates into docs/
 	python -m policy
 
+.PHONY: audit
+audit: .venv/deploy.installed .venv/audit/.installed node_modules/.bin/cdk  ## known vulnerabilities of every locked dependency (asks advisory services over the network)
+	python -m policy.advisories
+
 .PHONY: lock
 lock: .venv/dev.installed  ## resolve the dependencies again into requirements/
 	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
@@ -135,6 +139,7 @@ lock: .venv/dev.installed  ## resolve the dependencies again into requirements/
 	$(LOCK) --group predict -c requirements/dev.txt -o requirements/predict.txt
 	$(LOCK) --group client-generator -o requirements/client-generator.txt
 	$(LOCK) --group checkov -o requirements/checkov.txt
+	$(LOCK) --group audit -o requirements/audit.txt
 
 .PHONY: clean
 clean:  ## remove what commands made (not the installation)

@@ -54,7 +54,7 @@ def make_commands() -> list[str]:
 
 
 def test_the_workflows_are_those_that_are_documented() -> None:
-    assert set(WORKFLOWS) == {"check", "deploy", "deploy-environment", "promote"}
+    assert set(WORKFLOWS) == {"audit", "check", "deploy", "deploy-environment", "promote"}
     text = (REPOSITORY / "docs" / "deployment.md").read_text(encoding="utf-8")
     assert all(f"{name}.yml" in text for name in WORKFLOWS)
 
@@ -209,7 +209,7 @@ def test_a_deployment_belongs_to_github_s_environment_of_the_same_name() -> None
 def test_workflows_run_the_commands_that_people_run() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     commands = {command.split()[1] for command in make_commands()} - {".venv/deploy.installed"}
-    assert commands == {"test", "diff", "deploy"}
+    assert commands == {"audit", "test", "diff", "deploy"}
     assert commands <= targets
 
 
@@ -250,3 +250,11 @@ def test_a_deployments_session_outlasts_the_longest_update_of_an_endpoint() -> N
     deploy = (REPOSITORY / ".github" / "workflows" / "deploy-environment.yml").read_text(encoding="utf-8")
     (asked,) = re.findall(r"role-duration-seconds: (\d+)", deploy)
     assert longest < int(asked) <= SESSION_SECONDS
+
+
+def test_known_vulnerabilities_are_asked_for_weekly_and_where_lock_files_change() -> None:
+    """Advisories come without a change of this repository."""
+    audit = load(WORKFLOWS["audit"])
+    assert audit["on"]["schedule"]
+    assert "requirements/**" in audit["on"]["pull_request"]["paths"]
+    assert "make audit" in [step.get("run") for step in audit["jobs"]["audit"]["steps"]]
