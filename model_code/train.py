@@ -163,6 +163,12 @@ def main(arguments: list[str]) -> None:
         count=images,
         floor=_logit(band.low, temperature),
     )
+    if marks is None:
+        print(
+            "Saliency maps are Grad-CAM's, of few cells: among the training images that are looked at, a label has "
+            "fewer than 20.",
+            flush=True,
+        )
     directory = job.model_directory()
     engine = None
     if chosen.serving_engine == litert.NAME:

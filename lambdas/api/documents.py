@@ -133,8 +133,9 @@ class KeptPrediction(Document):
     guarantee: Annotated[
         Guarantee | None,
         Field(
-            description="null where nothing is guaranteed of this answer: it is indeterminate, or the validation data "
-            "were too few. Not in predictions of before it was told."
+            description="null where nothing is guaranteed of this answer: it is indeterminate, it is about a patient "
+            "whom the model is not meant for, or the validation data were too few. Not in predictions of before it was "
+            "told."
         ),
     ] = None
     threshold: Probability

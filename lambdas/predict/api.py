@@ -119,8 +119,13 @@ class Api:
             raise
         # Nothing that shows the radiograph itself is kept, and nothing that says how old the patient is or is not.
         told = {name: value for name, value in answer.items() if name not in _NOT_KEPT}
+        told["guarantee"] = prediction.guarantee
         self._aside(exchange, lambda: self.results.keep(told, prediction))
-        self._aside(exchange, lambda: self.requests.finish(claim, told))
+        if "outside_intended_population" in answer:
+            # A repetition would lose the flag, so it is answered anew.
+            self._aside(exchange, lambda: self.requests.release(claim))
+        else:
+            self._aside(exchange, lambda: self.requests.finish(claim, told))
         return answer
 
     def _scored(self, asked: Request, exchange: Exchange) -> tuple[dict[str, Any], Prediction]:
@@ -142,7 +147,8 @@ class Api:
             "probability": prediction.probability,
             "label": prediction.label,
             "indeterminate": prediction.indeterminate,
-            "guarantee": prediction.guarantee,
+            # It is about patients like those of the validation data, of whom this is stated not to be one.
+            "guarantee": None if flagged else prediction.guarantee,
             "threshold": prediction.threshold,
             "model": prediction.model,
             **source,

@@ -15,6 +15,8 @@ from dicom_results.source import NoResultError
 from ops.api import image_files, overlays
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PIL import Image
 
     from ops.api.predictions import Prediction
@@ -72,5 +74,19 @@ def _result(prediction: Prediction) -> Result:
         model_package_arn=str(prediction.model_package_arn),
         dataset_sha256=prediction.dataset_sha256 or "",
         time=prediction.time,
-        notice=prediction.notice or "For research use only.",
+        notice=" ".join(_remarks(prediction)),
     )
+
+
+def _remarks(prediction: Prediction) -> Iterator[str]:
+    """What an archive must keep beside the label: what the answer is for, for whom it is none, what it promises."""
+    yield prediction.notice or "For research use only."
+    if prediction.outside_intended_population:
+        yield f"The model is not meant for this patient's {' and '.join(prediction.outside_intended_population)}."
+    if prediction.guaranteed is None:
+        yield "Nothing is guaranteed about how many such answers are right."
+    else:
+        yield (
+            f"At least {prediction.guaranteed:.0%} of such answers are guaranteed to be right, for patients like those "
+            "of the model's validation data."
+        )

@@ -309,7 +309,7 @@ def test_a_release_looks_at_site_evaluations_where_settings_ask_for_them_and_now
     ("role", "expected"),
     [
         # Training containers may have a network: archives and the key for hashes of patients are not for them.
-        ("DecodeRole", {"/code/*", "/datasets/*", "/keys/patients"}),
+        ("DecodeRole", {"/code/*", "/datasets/*", "/evaluations/*", "/keys/patients"}),
         ("StepRole", {"/checkpoints/*", "/code/*", "/executions/*", "/weights/*"}),
     ],
 )

@@ -211,7 +211,9 @@ def made(runtime, functions, **kept):
         results=SimpleNamespace(keep=kept.get("keep", lambda *_: None)),
         answers=Answers(),
         requests=SimpleNamespace(
-            claim=lambda *_: (None, None), finish=kept.get("finish", lambda *_: None), release=lambda _: None
+            claim=lambda *_: (None, None),
+            finish=kept.get("finish", lambda *_: None),
+            release=kept.get("release", lambda _: None),
         ),
     )
 

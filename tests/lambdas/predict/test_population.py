@@ -18,12 +18,31 @@ CHILDREN = {"ages": ["0-17"], "views": ["AP"], "modalities": ["CR"]}
 CHILD, ADULT = {"PatientAge": "004Y", "ViewPosition": "AP"}, {"PatientAge": "071Y", "ViewPosition": "AP"}
 
 
-def api(population=CHILDREN, *, refuse=True, kept=None):
+GUARANTEE = {
+    "positive_predictive_value": 0.9,
+    "negative_predictive_value": 0.95,
+    "confidence": 0.95,
+    "prevalence": 0.3,
+    "sentence": "Guaranteed.",
+}
+
+
+def api(population=CHILDREN, *, refuse=True, kept=None, released=None, guarantee=None):
     runtime = Runtime()
-    runtime.scored = {**SCORED, "schema": 3, "model": {**SCORED["model"], "guarantee": None, "population": population}}
+    runtime.scored = {
+        **SCORED,
+        "schema": 3,
+        "model": {**SCORED["model"], "guarantee": guarantee, "population": population},
+    }
     runtime.scored["predictions"] = [{**SCORED["predictions"][0], "features": []}]
     keep = [] if kept is None else kept
-    found = made(runtime, Functions(), keep=lambda told, _: keep.append(told), finish=lambda _, told: keep.append(told))
+    found = made(
+        runtime,
+        Functions(),
+        keep=lambda told, _: keep.append(told),
+        finish=lambda _, told: keep.append(told),
+        release=([] if released is None else released).append,
+    )
     return dataclasses.replace(found, refuse_outside_population=refuse)
 
 
@@ -67,12 +86,21 @@ def test_a_view_can_lie_outside_as_well():
 
 
 def test_where_it_is_only_flagged_the_flag_is_told_and_not_kept(capfd):
-    kept = []
-    status, document = answered(file(**ADULT), refuse=False, kept=kept)
+    kept, released = [], []
+    status, document = answered(file(**ADULT), refuse=False, kept=kept, released=released)
     assert (status, document["outside_intended_population"]) == (200, ["age"])
     Prediction.model_validate(document)
-    assert len(kept) == 2
+    assert len(kept) == len(released) == 1, "a repetition is answered anew: one that was kept would have lost the flag"
     assert "outside_intended_population" not in json.dumps(kept) + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(("attributes", "promised"), [(CHILD, True), (ADULT, False)])
+def test_nothing_is_guaranteed_of_a_patient_that_the_model_is_not_meant_for(attributes, promised):
+    """It is about patients like those of the validation data. The record does not tell one from another."""
+    kept = []
+    _, document = answered(file(**attributes), refuse=False, kept=kept, guarantee=GUARANTEE)
+    assert (document["guarantee"] is not None) is promised
+    assert kept[0]["guarantee"] is not None
 
 
 @pytest.mark.parametrize(("years", "status"), [(3, 200), (17.5, 200), (44, 422), (None, 200)])

@@ -13,7 +13,8 @@ from local.pipelines.step import DefinitionError
 
 PIPELINE = Path(__file__).parents[3] / "pipeline"
 MONITORING = PIPELINE / "definition-monitoring.json"
-COMMITTED = sorted(set(PIPELINE.glob("definition*.json")) - {MONITORING})
+SITE_EVALUATION = PIPELINE / "definition-site-evaluation.json"
+COMMITTED = sorted(set(PIPELINE.glob("definition*.json")) - {MONITORING, SITE_EVALUATION})
 
 
 def processing(name: str, arguments: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -51,6 +52,15 @@ def test_the_committed_definition_of_monitoring_can_be_run() -> None:
     committed = read(MONITORING.read_text())
     assert committed.steps["MonitorModel"].after == {"FindServingModel"}
     assert committed.bind({})["Days"] > 0
+
+
+def test_the_committed_definition_of_site_evaluations_can_be_run() -> None:
+    committed = read(SITE_EVALUATION.read_text())
+    assert committed.steps["EvaluateSite"].after == {"PreprocessImages"}
+    with pytest.raises(DefinitionError, match=r"ModelUri.*undefined"):
+        committed.bind({"InputArchiveUri": "s3://b/k", "ModelVersion": "1"})
+    uris = dict.fromkeys(("InputArchiveUri", "ModelUri", "EvaluationUri"), "s3://b/k")
+    assert committed.bind({**uris, "ModelVersion": "1"})["ImageSize"] > 0
 
 
 def test_there_is_a_committed_definition() -> None:

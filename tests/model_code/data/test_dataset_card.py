@@ -92,6 +92,9 @@ def test_images_that_were_enlarged_are_counted():
     images = [Radiograph(name, "NORMAL", None, name, "", name, 0) for name in "abc"]
     facts = {"a": fact(220, 500), "b": fact(500, 219), "c": fact(110, 110)}
     header = Header(URI, 220, 0, 1, 3, 3, 1, 0, 0, [], [])
-    sentences = about_files(Decoded(header, images, facts, {}, []))
+    sentences = about_files(Decoded(header, images, facts, {}, [], Fingerprints.room(0)))
     assert sentences == ["2 of 3 images have an edge below ImageSize 220: it was enlarged."]
-    assert about_files(Decoded(dataclasses.replace(header, image_size=64), images, facts, {}, [])) == []
+    assert (
+        about_files(Decoded(dataclasses.replace(header, image_size=64), images, facts, {}, [], Fingerprints.room(0)))
+        == []
+    )

@@ -153,7 +153,7 @@ class Small(backbones.Backbone):
         maps = keras.layers.ReLU()(keras.layers.BatchNormalization()(maps))
         return keras.Model(pixels, keras.layers.Conv2D(8, 3, strides=2, name="second")(maps), name="backbone")
 
-small = Small("Small", "small.h5", None, MINUS_ONE_TO_ONE, ("first", "second"), False)
+small = Small("Small", "small.h5", None, MINUS_ONE_TO_ONE, ("first", "second"), ("first", "second"), False)
 backbones.BACKBONES = {"Small": small}
 keras.utils.set_random_seed(1)
 options = model.Options(size=32, backbone="Small", weights="none", dropout=0.0)

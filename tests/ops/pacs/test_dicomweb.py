@@ -69,7 +69,11 @@ class Fake:
             def log_message(self, *_arguments: object) -> None:
                 """Silent."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, *_arguments: object) -> None:
+                """Silent: who gave up waiting has closed the connection."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/dicom-web"
 
 

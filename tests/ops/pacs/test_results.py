@@ -54,7 +54,7 @@ def test_a_report_and_a_saliency_map_are_written_beside_the_answer(
         f"model_package={GROUP_ARN}/3",
         "threshold=0.4",
         "indeterminate_from=0.3",
-        "For research use only.",
+        "For research use only. At least 90% of such answers are guaranteed to be right",
     ):
         assert expected in content
     assert {one.StudyInstanceUID for one in made.values()} == {STUDY}
@@ -63,6 +63,20 @@ def test_a_report_and_a_saliency_map_are_written_beside_the_answer(
     assert shown[0, made["OT"].Columns // 2 + 31].tolist() == [90, 90, 90], "over the radiograph that the API showed"
     assert len(api.requests) == 1
     assert api.requests[0][2] == study.read_bytes(), "nothing goes to AWS but the file"
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_report_keeps_that_the_model_is_not_meant_for_the_patient(
+    api: Api, cxr: Callable[..., Result], study: Path, tmp_path: Path
+) -> None:
+    """What the terminal said is gone tomorrow; what the archive has is what others read."""
+    status, headers, document = api.answer(study.read_bytes())
+    document |= {"outside_intended_population": ["age", "view"], "guarantee": None}
+    api.queued.append((status, headers, document))
+    assert cxr("predict", str(study), "--dicom", str(tmp_path / "results")).exit_code == 0
+    content = written(tmp_path / "results")["SR"].to_json()
+    assert "The model is not meant for this patient's age and view." in content
+    assert "Nothing is guaranteed about how many such answers are right." in content
 
 
 @pytest.mark.usefixtures("deployed")
