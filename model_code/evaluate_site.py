@@ -27,8 +27,9 @@ from model_code.contract.site_parameters import SITE, SITE_GATES, SITE_REFUSALS
 from model_code.data import manifest, training_images
 from model_code.data.dataset_card import MAX_NAMED_FILES
 from model_code.data.decoded_checks import refuse_one_patient, refuse_unreadable
+from model_code.data.leakage import near_duplicates
 from model_code.data.manifest import Decoded
-from model_code.data.patient_split import MINIMUM_PER_LABEL, Radiograph, deduplicate
+from model_code.data.patient_split import MINIMUM_PER_LABEL, NearDuplicate, Radiograph, deduplicate
 from model_code.data.tfrecords import copy, shard_count
 from model_code.data.training_images import Overlap
 from model_code.evaluation import site
@@ -73,6 +74,7 @@ def main(arguments: list[str]) -> None:
     refuse_unreadable(decoded)
     refuse_one_patient(decoded)
     unique, dropped = deduplicate(decoded.radiographs)
+    unique = _one_of_each(unique, near_duplicates(unique, decoded.fingerprints), dropped)
     overlap = training_images.overlap(unique, decoded.fingerprints, job.processing_input("report"))
     images = _other_patients(unique, overlap)
     _refuse_few(images)
@@ -112,6 +114,35 @@ def parse(arguments: list[str]) -> Settings:
         raise job.JobError(f"The archive {given['archive_uri']} was uploaded to train on, not to evaluate a model.")
     found = {name: given.pop(one.field) for name, one in limits.items()}
     return Settings(**given, limits=found)
+
+
+def _one_of_each(
+    images: list[Radiograph], pairs: list[NearDuplicate], dropped: dict[str, list[str]]
+) -> list[Radiograph]:
+    """One of the images that show the same radiograph in other bytes, and none where they have both labels.
+
+    Counted as several patients, copies would make intervals narrower than they are.
+
+    Args:
+        images: of different content.
+        pairs: near-duplicates among them.
+        dropped: paths by reason, which is added to.
+    """
+    group = {one.path: {one.path} for one in images}
+    for pair in pairs:
+        together = group[pair.first.path] | group[pair.second.path]
+        group |= dict.fromkeys(together, together)
+    labels = {one.path: one.label for one in images}
+    kept = []
+    for one in images:
+        same = group[one.path]
+        if len({labels[path] for path in same}) > 1:
+            dropped["conflicting_labels"] = [*dropped.get("conflicting_labels", []), one.path]
+        elif one.path != min(same):
+            dropped["near_duplicate"] = [*dropped.get("near_duplicate", []), one.path]
+        else:
+            kept.append(one)
+    return kept
 
 
 def _other_patients(unique: list[Radiograph], overlap: Overlap | None) -> list[Radiograph]:
@@ -201,11 +232,15 @@ def _document(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "verdict": assessed.verdict,
         "judgements": [one.as_json() for one in assessed.judgements],
+        "doubts": list(site.doubts(assessed)),
         "images": {
             "archive": decoded.header.candidates,
             "scored": assessed.scored,
-            "answered": assessed.evaluation["test"]["images"],
+            "answered": assessed.answered,
+            "measured": assessed.evaluation["test"]["images"],
             "patients": assessed.evaluation["test"]["patients"],
+            "of_unnamed_patients": assessed.of_unnamed_patients,
+            "outside_population": assessed.outside_population,
         },
         "known": known,
         "dropped": [

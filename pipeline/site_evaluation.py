@@ -8,8 +8,9 @@
 
 The trigger starts it for an upload below `incoming/evaluate/<version>/`, with what the registry says of that version.
 What it finds lies below `site-evaluations/<version>/` of the artifact bucket, where commands, the API and the release
-look for it (docs/adr/0042). A bad verdict is a result: an execution fails only when it could not look. Only
-PreprocessImages is cached, as in training.
+look for it (docs/adr/0042). A bad verdict is a result: an execution fails only when it could not look. What is decoded
+lies below `site-images/`, which the bucket's lifecycle rule empties: a site's patients are not to stay. So nothing is
+cached, which could point at images that are gone.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from model_code.contract.parameters import INPUT_ARCHIVE_URI
 from model_code.contract.site_parameters import SITE, SITE_GATES, SITE_REFUSALS, SITE_REQUIRED
 from pipeline.compiling import assembled, parameter, text_of
 from pipeline.processing import evaluate_site_request, preprocess_request
-from pipeline.steps import CACHE, RequestStep, job_retries
+from pipeline.steps import RequestStep, job_retries
 
 FILE = Path(__file__).with_name("definition-site-evaluation.json")
 ARTIFACTS = "s3://${ArtifactBucketName}"
@@ -43,7 +44,7 @@ def build() -> Pipeline:
     parameters: dict[str, Any] = {name: ParameterString(name) for name in SITE_REQUIRED}
     parameters |= {name: parameter(one) for name, one in SITE.items()}
     size = parameters["ImageSize"].to_string()
-    decoded_uri = Join(on="/", values=[f"{ARTIFACTS}/executions", ExecutionVariables.PIPELINE_EXECUTION_ID, "decoded"])
+    decoded_uri = Join(on="/", values=[f"{ARTIFACTS}/site-images", ExecutionVariables.PIPELINE_EXECUTION_ID, "decoded"])
     preprocess = RequestStep(
         "PreprocessImages",
         StepTypeEnum.PROCESSING,
@@ -57,7 +58,6 @@ def build() -> Pipeline:
         ),
         describes=JOB,
         retries=job_retries(),
-        cache=CACHE,
     )
     limits = {SITE[name].flag: parameters[name].to_string() for name in (*SITE_GATES, SITE_REFUSALS)}
     request = evaluate_site_request(

@@ -54,7 +54,7 @@ RESOURCES = {
         "versions of the function before the colon"
     ),
     r"(<[\w:]+\.Arn>|cxr-[a-z0-9]+-data:ExportsOutputFnGetAtt\w+)"
-    r"/(batches|capture|checkpoints|code|incoming|monitoring|uploads|datasets|evaluations|executions|releases|site-evaluations|weights)/\*"
+    r"/(batches|capture|checkpoints|code|incoming|monitoring|uploads|datasets|evaluations|executions|releases|site-evaluations|site-images|weights)/\*"
     r"(\.rejected\.json|/evaluation/evaluation\.json|/reference\.json|/site_evaluation\.json)?": (
         "the objects below a prefix; their keys are made of uploads' names, tokens, versions and execution ids"
     ),

@@ -24,6 +24,8 @@ CHECKPOINT_DAYS = 7
 CODE_PREFIX = "code"
 # What models were found to do on the radiographs of sites, by version, likewise.
 SITE_EVALUATIONS = "site-evaluations"
+# The decoded radiographs of sites, likewise.
+SITE_IMAGES = "site-images"
 # The object with the key for hashes of patients, likewise.
 PATIENT_KEY = "keys/patients"
 
@@ -94,6 +96,13 @@ class DataStack(Stack):
                     id="Captured",
                     prefix=f"{CAPTURE_PREFIX}/",
                     expiration=Duration.days(settings.buckets.capture_days),
+                    noncurrent_version_expiration=Duration.days(1),
+                ),
+                # What was decoded of a site's archive, which expires in the data bucket too.
+                s3.LifecycleRule(
+                    id="SiteImages",
+                    prefix=f"{SITE_IMAGES}/",
+                    expiration=Duration.days(settings.buckets.incoming_days),
                     noncurrent_version_expiration=Duration.days(1),
                 ),
                 # Each replaces the one before, as often as once a minute, and a training that succeeded leaves an

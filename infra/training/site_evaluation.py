@@ -10,7 +10,7 @@ from infra.base.deep_learning_images import DeepLearningImages
 from infra.base.sagemaker_role import SageMakerRole
 from infra.network.vpc import Network
 from infra.settings.environment import Settings
-from infra.storage.data_stack import SITE_EVALUATIONS
+from infra.storage.data_stack import SITE_EVALUATIONS, SITE_IMAGES
 from infra.storage.encrypted_bucket import EncryptedBucket
 from infra.training.sagemaker_pipeline import SageMakerPipeline
 from infra.training.source_code import SourceCode
@@ -63,7 +63,7 @@ class SiteEvaluation(Construct):
             network=network.for_jobs() if network else None,
         )
         role.write_logs("ProcessingJobs")
-        artifacts.grant_read(role, "executions/*")
+        artifacts.grant_read(role, "executions/*", f"{SITE_IMAGES}/*")
         artifacts.grant_write(role, f"{SITE_EVALUATIONS}/*")
         role.encrypt_volumes(key.key_arn)
         source_code.grant_read(role)

@@ -14,7 +14,7 @@ from infra.base.stack import deployable
 from infra.network.vpc import Network
 from infra.settings.endpoint import RealtimeEndpoint
 from infra.settings.environment import Settings
-from infra.storage.data_stack import CHECKPOINT_PREFIX, DataStack
+from infra.storage.data_stack import CHECKPOINT_PREFIX, SITE_IMAGES, DataStack
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
 from infra.training.patient_key import PatientKey
@@ -161,7 +161,7 @@ class TrainingStack(Stack):
 
         decode_role.write_logs("ProcessingJobs")
         data.data.grant_read(decode_role, "datasets/*", "evaluations/*")
-        data.artifacts.grant_write(decode_role, "executions/*")
+        data.artifacts.grant_write(decode_role, "executions/*", f"{SITE_IMAGES}/*")
         self.patient_key.grant_read(decode_role)
 
         step_role.write_logs("ProcessingJobs", "TrainingJobs")

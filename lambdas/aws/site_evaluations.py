@@ -45,12 +45,14 @@ class SiteEvaluation:
         created: when, with a time zone.
         verdict: its code.
         sentence: the verdict for people.
-        images: that the model answered, which the figures are of.
+        images: that the figures are of: those that the API would answer.
         patients: whose images these are.
         refused_share: of all scored images, those that the out-of-distribution detector refuses.
         auroc: on the answered images.
         sensitivity: on these, at the model's threshold.
         specificity: likewise.
+        missed: whether a figure misses its limit with certainty, whatever the verdict is called.
+        compared: whether the images were compared with those that the model has seen.
         archive_uri: S3 URI of the archive.
         report_uri: S3 URI of the report for people.
     """
@@ -65,6 +67,8 @@ class SiteEvaluation:
     auroc: Interval
     sensitivity: Interval
     specificity: Interval
+    missed: bool
+    compared: bool
     archive_uri: str
     report_uri: str
 
@@ -144,7 +148,7 @@ def _read(s3: S3Client, bucket: str, key: str) -> SiteEvaluation | Unreadable:
 def _parsed(document: Mapping[str, Any], execution: str, report_uri: str) -> SiteEvaluation:
     created = datetime.fromisoformat(document["created"])
     verdict, images = document["verdict"], document["images"]
-    counts = int(images["answered"]), int(images["patients"])
+    counts = int(images["measured"]), int(images["patients"])
     if created.utcoffset() is None or verdict["code"] not in get_args(SiteVerdict) or min(counts) < 1:
         raise ValueError("a time without a zone, a verdict that this schema does not have, or figures of no image")
     return SiteEvaluation(
@@ -156,6 +160,8 @@ def _parsed(document: Mapping[str, Any], execution: str, report_uri: str) -> Sit
         patients=counts[1],
         refused_share=_interval(document["refused_share"]),
         **{name: _interval(figure(document["evaluation"], name)) for name in ("auroc", "sensitivity", "specificity")},
+        missed=any(one["state"] == "missed" for one in document["judgements"]),
+        compared=document["known"] is not None,
         archive_uri=str(document["archive_uri"]),
         report_uri=report_uri,
     )

@@ -10,9 +10,6 @@ from lambdas.aws import site_evaluations
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-# Of the four verdicts, these say with certainty that the version as it is misses a limit somewhere.
-_AGAINST = frozenset({"not_usable", "usable_after_calibration"})
-
 
 @dataclass(frozen=True)
 class Objection:
@@ -30,9 +27,9 @@ class SiteGate:
     """The evaluations in the artifact bucket, all of a version's.
 
     One endpoint answers every site, so what one site's radiographs said is not outvoted by another's, and a later
-    evaluation does not hide an earlier one: at least one has to be `usable`, and none may be `not_usable` or
-    `usable_after_calibration`. `too_few` speaks neither for nor against; one that cannot be read may say anything, so
-    nothing is released over it.
+    evaluation does not hide an earlier one: at least one has to be `usable`, and in none may a figure miss its limit
+    with certainty, which `too_few` does not exclude. One that cannot be read may say anything, so nothing is released
+    over it. One whose images were not compared with those that the model has seen does not count for a version.
     """
 
     s3: S3Client
@@ -51,19 +48,27 @@ class SiteGate:
                 f"The site evaluation {lost.execution} of version {version} cannot be read. {lost.reason}",
                 self._withdraw(version, lost.execution, "it cannot be mended"),
             )
-        against = next((one for one in said.found if one.verdict in _AGAINST), None)
+        against = next((one for one in said.found if one.missed), None)
         if against is not None:
             wrong = self._withdraw(version, against.execution, "that evaluation was wrong itself, as by false labels")
             return Objection(
                 f"The site evaluation {against.execution} speaks against version {version}: {against.sentence}",
                 f"Reject the version. {wrong}",
             )
-        if any(one.verdict == "usable" for one in said.found):
+        usable = [one for one in said.found if one.verdict == "usable"]
+        if any(one.compared for one in usable):
             return None
-        if said.found:
+        if usable:
+            reason = (
+                f"Version {version} left no fingerprints of the images that it was trained on, so a site evaluation "
+                "may be about these."
+            )
+        elif said.found:
             reason = f"No site evaluation calls version {version} usable. The newest says: {said.found[0].sentence}"
         else:
             reason = f"There is no site evaluation of version {version}."
+        if usable:
+            return Objection(reason, "Train again: a version of today leaves them.")
         return Objection(
             f"{reason} This deployment releases only what one calls usable.",
             f"Run `cxr evaluate ARCHIVE --model {version}` on a site's radiographs, then `cxr approve {version}`.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lambdas.trigger.upload import Upload
 
-_KEY = re.compile(rf"{EVALUATE_PREFIX}(?P<version>[1-9]\d{{0,8}})/[^/]+")
+_KEY = re.compile(rf"{EVALUATE_PREFIX}(?P<version>[1-9][0-9]{{0,8}})/[^/]+")
 _CARD = "/dataset.json"
 
 

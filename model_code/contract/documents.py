@@ -174,6 +174,7 @@ class SiteEvaluation(TypedDict):
     created: str
     verdict: dict[str, Any]
     judgements: list[dict[str, Any]]
+    doubts: list[str]
     images: dict[str, int]
     known: dict[str, int] | None
     dropped: list[dict[str, Any]]

@@ -95,7 +95,9 @@ def overlap(images: list[Radiograph], fingerprints: Fingerprints, directory: Pat
     contents = [one for one in images if one.sha256 in digests]
     copies = _copies([one for one in images if one.sha256 not in digests], fingerprints, seen)
     known = {one.sha256 for one in [*contents, *copies]}
-    patients = [one for one in images if one.sha256 not in known and one.patient in seen.patients]
+    # Whose radiograph comes back is a patient of the model's dataset, whatever the archives call him.
+    people = seen.patients | {one.patient for one in [*contents, *copies]}
+    patients = [one for one in images if one.sha256 not in known and one.patient in people]
     return Overlap(contents, copies, patients)
 
 

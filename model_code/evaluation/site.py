@@ -8,17 +8,20 @@ the detector refuses next to nothing, by construction, and the figures there cou
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from model_code.contract.documents import Figure
+from model_code.contract.documents import Figure, Population
 from model_code.contract.job import JobError
+from model_code.contract.labels import LABELS
 from model_code.contract.metrics import METRICS, figure
+from model_code.contract.population import UNSTATED, outside
 from model_code.evaluation import assessment, site_verdict
 from model_code.evaluation.scores import TestScores
 from model_code.evaluation.site_verdict import Judgement
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES
 from model_code.statistics.intervals import difference_of_independent, estimate, resample_patients
 
 # What is set beside the model's own; by the names of `contract.metrics`.
@@ -33,6 +36,9 @@ class Assessed:
         evaluation: `assessment.document` of the images that were answered.
         refused_share: figure of the others.
         scored: how many images there were in all.
+        answered: how many of them the API would answer; with none of a label, figures are of all that were scored.
+        of_unnamed_patients: how many of those that figures rest on name no patient, so that each counts as one.
+        outside_population: how many the API would refuse, or flag, by the age or view that their files state.
         own: the model's own figures, by name.
         differences: site minus own, by name, with 95 % intervals.
         judgements: each figure held against its limit.
@@ -42,6 +48,9 @@ class Assessed:
     evaluation: dict[str, Any]
     refused_share: Figure
     scored: int
+    answered: int
+    of_unnamed_patients: int
+    outside_population: int
     own: dict[str, Figure]
     differences: dict[str, Figure]
     judgements: list[Judgement]
@@ -59,35 +68,61 @@ def assess(
         own: its evaluation on its own test split.
         limits: see `site_verdict.judge`.
 
-    Raises:
-        JobError: so many are refused that no image of a label is answered.
     """
     refused = scores.unfamiliarity > 1
     weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
     share = weights @ refused.astype(np.float64) / weights.sum(axis=1)
     refused_share = estimate(share, images=len(refused), patients=len(set(scores.patients))).as_json()
-    answered = scores.where(~refused)
-    if len(np.unique(answered.labels)) < 2:
-        raise JobError(
-            f"The out-of-distribution detector refuses {int(refused.sum())} of {len(refused)} radiographs, and of a "
-            "label none is left: these images are unlike all that the model was trained on. It is not usable for them."
-        )
-    evaluation = assessment.document(
-        answered, metadata, resample_patients(answered.patients, seed=assessment.BOOTSTRAP_SEED)
-    )
+    basis = measured(scores)
+    evaluation = assessment.document(basis, metadata, resample_patients(basis.patients, seed=assessment.BOOTSTRAP_SEED))
     figures = {name: _figure(own, name) for name in COMPARED}
-    judgements = site_verdict.judge(evaluation, refused_share, limits)
+    detects = bool(metadata["guard"].get("active"))
+    judgements = site_verdict.judge(evaluation, refused_share, limits, detects=detects)
     return Assessed(
         evaluation=evaluation,
         refused_share=_short(refused_share),
         scored=len(refused),
+        answered=int((~refused).sum()),
+        of_unnamed_patients=sum(path == patient for path, patient in zip(basis.paths, basis.patients, strict=True)),
+        outside_population=sum(_is_outside(metadata.get("population"), groups) for groups in scores.groups),
         own=figures,
         differences={
             name: _short(difference_of_independent(_figure(evaluation, name), figures[name])) for name in COMPARED
         },
         judgements=judgements,
-        verdict=site_verdict.verdict(judgements, evaluation, len(answered.labels)),
+        verdict=site_verdict.verdict(judgements, evaluation, answered=len(basis.labels), scored=len(refused)),
     )
+
+
+def measured(scores: TestScores) -> TestScores:
+    """Those of a site's scores that figures rest on: of the images that are answered, or of all."""
+    answered = scores.where(scores.unfamiliarity <= 1)
+    # Without a label there are no figures. Then so many are refused that the verdict does not hang on them.
+    return answered if len(np.unique(answered.labels)) == len(LABELS) else scores
+
+
+def doubts(assessed: Assessed) -> Iterator[str]:
+    """What speaks against relying on the model here though no limit may be missed."""
+    guarantee = assessed.evaluation["guarantee"]
+    if assessed.outside_population:
+        yield (
+            f"{assessed.outside_population:,} of {assessed.scored:,} radiographs are stated to be of an age or view "
+            "that the model is not meant for: the API refuses or flags these, which the figures do not reflect."
+        )
+    for label, name in zip(LABELS, PREDICTIVE_VALUES, strict=True):
+        shown = guarantee["test"].get(name) if guarantee else None
+        if shown and shown["contradicted"]:
+            low, high = shown["confidence_interval"]
+            yield (
+                f"The model's guarantee does not hold here: at least {guarantee[name]:.1%} of the answers {label} are "
+                f"to be right, and {shown['value']:.1%} are (95 % interval {low:.1%} to {high:.1%}, at the prevalence "
+                "of the guarantee)."
+            )
+
+
+def _is_outside(population: Population | None, groups: Mapping[str, str]) -> bool:
+    age, view = (groups.get(kind, UNSTATED) for kind in ("age", "view"))
+    return bool(outside(population, age=age, view=view))
 
 
 def _figure(evaluation: Mapping[str, Any], name: str) -> Figure:

@@ -4,13 +4,13 @@ Each figure is held against its limit with its 95 % interval: it keeps the limit
 it where none of the interval keeps it, and is open in between. The verdict follows from these three words alone:
 
 - `usable`: everything is kept.
-- `usable_after_calibration`: the radiographs are ranked as well as demanded, and some threshold and temperature, chosen
-  on the site's own labels, would mend the rest.
+- `usable_after_calibration`: the radiographs are ranked as well as demanded, and on these images some threshold reaches
+  both limits: one of the site's own, and a temperature, may mend the rest. That has to be seen on other images of it.
 - `not_usable`: ranking or refusals miss their limit, or no threshold reaches both sensitivity and specificity. No
   calibration mends that.
 - `too_few`: the images do not carry any of these; it is said how many more would, if the figures stay as they are.
 
-The calibration error has no "open": on few images it is too great by chance, which is what counts as kept.
+A calibration error that perfect probabilities would show too, on so few images, counts as kept.
 """
 
 from __future__ import annotations
@@ -73,16 +73,20 @@ class Judgement:
         return f"{self.title} {self.value:.3f} (95 % interval {self.low:.3f} to {self.high:.3f}; demanded: {rule})"
 
 
-def judge(evaluation: Mapping[str, Any], refused: Mapping[str, Any], limits: Mapping[str, float]) -> list[Judgement]:
+def judge(
+    evaluation: Mapping[str, Any], refused: Mapping[str, Any], limits: Mapping[str, float], *, detects: bool = True
+) -> list[Judgement]:
     """Hold a site's figures against the limits.
 
     Args:
         evaluation: `assessment.document` of the images that were answered.
         refused: the figure of the share that the out-of-distribution detector refuses.
         limits: by the names of `SITE_GATES` and `SITE_REFUSALS`.
+        detects: whether the model has an out-of-distribution detector; one that has none refuses nothing.
     """
+    share = "Refused share" if detects else "Refused share, of a version without an out-of-distribution detector,"
     return [
-        _held("MaxRefusedShare", "Refused share", refused, limits[SITE_REFUSALS], at_least=False),
+        _held(SITE_REFUSALS, share, refused, limits[SITE_REFUSALS], at_least=False),
         *(_gate(name, gate, evaluation, limits[name]) for name, gate in SITE_GATES.items()),
     ]
 
@@ -93,9 +97,8 @@ def _gate(name: str, gate: Gate, evaluation: Mapping[str, Any], limit: float) ->
     if not gate.judged:
         return found
     section, key = METRICS[gate.judged]
-    value = float(evaluation[section][key]["value"])
-    kept = value >= limit if gate.at_least else value <= limit
-    return dataclasses.replace(found, state=KEPT if kept else MISSED)
+    by_chance = not evaluation[section][key]["value"]
+    return dataclasses.replace(found, state=KEPT) if by_chance else found
 
 
 def _held(name: str, title: str, found: Mapping[str, Any], limit: float, *, at_least: bool) -> Judgement:
@@ -105,13 +108,16 @@ def _held(name: str, title: str, found: Mapping[str, Any], limit: float, *, at_l
     return Judgement(name, title, value, float(low), float(high), limit, at_least, state)
 
 
-def verdict(judgements: Sequence[Judgement], evaluation: Mapping[str, Any], images: int) -> dict[str, Any]:
+def verdict(
+    judgements: Sequence[Judgement], evaluation: Mapping[str, Any], *, answered: int, scored: int
+) -> dict[str, Any]:
     """The verdict in a word and in a sentence.
 
     Args:
         judgements: of `judge`.
         evaluation: the same as there.
-        images: that were answered.
+        answered: how many images the figures rest on.
+        scored: how many the share of refusals does.
 
     Returns:
         "code", "title", "sentence", and "more_images": how many more would carry a verdict, if the figures stay as they
@@ -136,16 +142,16 @@ def verdict(judgements: Sequence[Judgement], evaluation: Mapping[str, Any], imag
         return _said(
             CALIBRATE,
             f"{_all(wrong)}. The ranking is good enough ({by_name['MinAuroc']}), so a threshold and a temperature of "
-            "this site's own would mend it.",
+            "this site's own may mend it: try them on other images of the site.",
         )
-    return _open([one for one in judgements if one.state == OPEN], wrong, images)
+    return _open([one for one in judgements if one.state == OPEN], wrong, answered, scored)
 
 
-def _open(still: Sequence[Judgement], wrong: Sequence[Judgement], images: int) -> dict[str, Any]:
-    needed = [_more(one, images) for one in still]
+def _open(still: Sequence[Judgement], wrong: Sequence[Judgement], answered: int, scored: int) -> dict[str, Any]:
+    needed = [_more(one, scored if one.name == SITE_REFUSALS else answered) for one in still]
     more = None if None in needed else max((count for count in needed if count is not None), default=None)
     certain = f"As it is, it misses a limit: {_all(wrong)}. " if wrong else ""
-    sentence = f"{certain}On {images:,} images it is open whether the limits are kept: {_all(still)}."
+    sentence = f"{certain}On {scored:,} images it is open whether the limits are kept: {_all(still)}."
     if more is None:
         sentence += " The value lies so near to the limit that no sensible number of images would tell."
     else:

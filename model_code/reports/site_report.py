@@ -8,6 +8,7 @@ from typing import Any
 from model_code.contract.documents import SiteEvaluation
 from model_code.contract.metrics import figure
 from model_code.evaluation.scores import TestScores
+from model_code.evaluation.site import measured
 from model_code.evaluation.site_verdict import NOT_USABLE, USABLE
 from model_code.reports import evaluation_plots, html_page
 from model_code.reports.html_page import Html, Section
@@ -26,6 +27,7 @@ _STATES = {"kept": "kept", "missed": "missed", "open": "open: the interval reach
 _DROPPED = {
     "conflicting_labels": "the same file under both labels",
     "duplicate": "the same file again",
+    "near_duplicate": "the same radiograph again, in other bytes",
     "undecodable": "cannot be read",
     "not_a_frontal_chest_radiograph": "no frontal radiograph of a chest",
     "seen_by_the_model": "seen by the model, or of a patient whom it has seen",
@@ -41,7 +43,7 @@ def render(document: SiteEvaluation, scores: TestScores) -> str:
     """
     # The plots of an evaluation, with the model's own test split where the model that serves is elsewhere.
     evaluation = {**document["evaluation"], "comparison": {"serving": None}}
-    answered = scores.where(scores.unfamiliarity <= 1)
+    shown = measured(scores)
     curves = (evaluation_plots.roc, evaluation_plots.precision_recall, evaluation_plots.confusion)
     sections = [
         Section("limits", "Against the deployment's limits", list(_limits(document))),
@@ -54,7 +56,7 @@ def render(document: SiteEvaluation, scores: TestScores) -> str:
                 html_page.plots(
                     [
                         evaluation_plots.reliability(evaluation),
-                        evaluation_plots.histogram(answered.labels, answered.probabilities, evaluation),
+                        evaluation_plots.histogram(shown.labels, shown.probabilities, evaluation),
                     ]
                 )
             ],
@@ -75,15 +77,22 @@ def _opening(document: SiteEvaluation) -> Iterator[Html]:
     verdict, images = document["verdict"], document["images"]
     unseen = "that it was not trained on" if document["known"] is not None else "that it may have been trained on"
     yield html_page.paragraph(
-        f"Version {document['model_version']}, evaluated {document['created']} on {images['answered']:,} radiographs "
+        f"Version {document['model_version']}, evaluated {document['created']} on {images['measured']:,} radiographs "
         f"of {images['patients']:,} patients {unseen}.",
         "quiet",
     )
+    if alone := images["of_unnamed_patients"]:
+        yield html_page.paragraph(
+            f"{alone:,} of these radiographs name no patient, so each counts as a patient of its own: where people "
+            "recur, the intervals are too narrow.",
+            "quiet",
+        )
     kind = {USABLE: "passed", NOT_USABLE: "failed"}.get(verdict["code"], "doubted")
     rest = verdict["sentence"].removeprefix(f"{verdict['title']}. ")
     yield html_page.paragraph(
         Html(f"<strong>{html_page.text(verdict['title'])}.</strong>{html_page.text(rest)}"), f"verdict {kind}"
     )
+    yield from map(html_page.paragraph, document["doubts"])
     yield html_page.paragraph(
         "It holds for patients like those of this archive, at its share of pneumonia, and as long as neither the "
         "machines nor the patients change. The labels are taken for true."
@@ -109,7 +118,7 @@ def _limits(document: SiteEvaluation) -> Iterator[Html]:
     yield html_page.paragraph(
         f"The calibration error counts as kept where perfect probabilities would show it too, which here is up to "
         f"{chance['percentile_95']:.3f}. Refused images get no answer, so the other figures are of those that are "
-        "answered.",
+        "answered, or of all where none of a label is.",
         "quiet",
     )
 

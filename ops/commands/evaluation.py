@@ -102,6 +102,8 @@ def _print(found: SiteEvaluation) -> None:
     listing.add_row("refused as unlike", _cell(refused), "", "")
     output.results().print(listing)
     output.results().print(found["verdict"]["sentence"], markup=False, soft_wrap=True)
+    for doubt in found["doubts"]:
+        output.say(doubt)
     if found["known"] is None:
         output.say("Whether the model has seen these images is not known: its dataset left no fingerprints.")
 

@@ -12,6 +12,9 @@ START = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
 ARCHIVE = "s3://data/evaluations/" + "0e" * 32 + "/archive.zip"
 
 
+_STATES = {"usable": "kept", "too_few": "open"}
+
+
 def figure(value: float, half: float = 0.02) -> dict[str, Any]:
     """A figure as documents have it."""
     return {"value": value, "confidence_interval": [value - half, value + half]}
@@ -25,7 +28,9 @@ def document(code: str = "usable", **members: Any) -> dict[str, Any]:
         "archive_uri": ARCHIVE,
         "created": "2026-11-28T08:59:00+00:00",
         "verdict": {"code": code, "title": "…", "sentence": f"What is {code}.", "more_images": None},
-        "images": {"archive": 700, "scored": 690, "answered": 669, "patients": 640},
+        "judgements": [{"name": "MinAuroc", "state": _STATES.get(code, "missed")}],
+        "known": {"contents": 0, "copies": 0, "patients": 0},
+        "images": {"archive": 700, "scored": 690, "answered": 669, "measured": 669, "patients": 640},
         "refused_share": figure(0.03),
         "evaluation": {
             "binary_classification_metrics": {

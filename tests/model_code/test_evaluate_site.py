@@ -22,7 +22,7 @@ from tests.model_code.evaluated import made_metadata, made_scores
 from tests.model_code.toy_model import write_archive
 
 URI = "s3://data/evaluations/" + "0e" * 32 + "/archive.zip"
-LIMITS = {"min-auroc": 0.8, "min-sensitivity": 0.7, "min-specificity": 0.7, "max-calibration-error": 0.4}
+LIMITS = {"min-auroc": 0.8, "min-sensitivity": 0.7, "min-specificity": 0.7, "max-calibration-error": 0.45}
 
 
 def radiograph(number: int, brightness: float) -> bytes:
@@ -82,7 +82,16 @@ def evaluate(job_directory, place_archive, models):
 def test_a_model_that_does_as_well_elsewhere_is_usable_and_the_report_says_on_what(evaluate, job_directory):
     found = evaluate(members())
     assert found["verdict"]["code"] == "usable"
-    assert found["images"] == {"archive": 120, "scored": 120, "answered": 120, "patients": 120}
+    assert found["images"] == {
+        "archive": 120,
+        "scored": 120,
+        "answered": 120,
+        "measured": 120,
+        "patients": 120,
+        "of_unnamed_patients": 120,
+        "outside_population": 0,
+    }
+    assert found["doubts"] == []
     assert (found["model_version"], found["execution"]) == (3, "abc")
     assert found["known"] is None, "a dataset without fingerprints says nothing about these images"
     assert found["differences"]["auroc"]["value"] == pytest.approx(
@@ -133,7 +142,7 @@ def test_another_exposure_is_mended_by_calibration_which_is_said(evaluate):
     found = evaluate(members(normal=140, pneumonia=170))
     assert found["verdict"]["code"] == "usable_after_calibration"
     assert "Specificity 0.0" in found["verdict"]["sentence"]
-    assert "a threshold and a temperature of this site's own would mend it" in found["verdict"]["sentence"]
+    assert "a threshold and a temperature of this site's own may mend it" in found["verdict"]["sentence"]
 
 
 def test_twelve_images_are_too_few_and_it_is_said_how_many_more_it_takes(evaluate):
@@ -218,3 +227,33 @@ def test_what_the_detector_refuses_gets_no_answer_and_does_not_flatter_the_other
     assert (found["images"]["scored"], found["images"]["answered"]) == (120, 60)
     assert found["verdict"]["code"] == "not_usable"
     assert "Refused share 0.500" in found["verdict"]["sentence"]
+
+
+def test_a_site_of_which_nothing_is_answered_is_the_worst_verdict_and_no_failure(evaluate, monkeypatch):
+    """A failed execution would leave nothing that holds a release back."""
+    from model_code.evaluation.scoring import ExportedModel
+
+    original = ExportedModel.score
+
+    def unlike(self, *arguments):
+        scores = original(self, *arguments)
+        scores.unfamiliarity[:] = 1.5
+        return scores
+
+    monkeypatch.setattr(ExportedModel, "score", unlike)
+    found = evaluate(members(20))
+    assert found["verdict"]["code"] == "not_usable"
+    assert (found["images"]["scored"], found["images"]["answered"], found["images"]["measured"]) == (40, 0, 40)
+
+
+def test_copies_within_the_archive_count_once_and_those_of_both_labels_not_at_all(evaluate):
+    """Counted as several patients they would make intervals narrower than they are."""
+    site = members(20)
+    site["hospital/NORMAL/copy.jpeg"] = data_steps.chest(5, size=(200, 162), quality=70)
+    site["hospital/NORMAL/original.jpeg"] = data_steps.chest(5, size=(320, 260))
+    site["hospital/NORMAL/both.jpeg"] = data_steps.chest(6, size=(200, 162), quality=70)
+    site["hospital/PNEUMONIA/both.jpeg"] = data_steps.chest(6, size=(320, 260))
+    found = evaluate(site)
+    assert found["images"]["scored"] == 41
+    counts = {row["reason"]: row["count"] for row in found["dropped"]}
+    assert (counts["near_duplicate"], counts["conflicting_labels"]) == (1, 2)

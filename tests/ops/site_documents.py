@@ -21,7 +21,9 @@ def site_document() -> dict[str, Any]:
         "archive_uri": f"s3://data-bucket/evaluations/{'0e' * 32}/archive.zip",
         "created": "2026-11-28T12:00:00+00:00",
         "verdict": {"code": "not_usable", "title": "Not usable", "sentence": SENTENCE, "more_images": None},
-        "images": {"archive": 360, "scored": 358, "answered": 240, "patients": 200},
+        "judgements": [{"name": "MinAuroc", "state": "missed"}],
+        "doubts": ["The model's guarantee does not hold here."],
+        "images": {"archive": 360, "scored": 358, "answered": 240, "measured": 240, "patients": 200},
         "known": None,
         "refused_share": figure(0.33),
         "evaluation": {

@@ -80,6 +80,7 @@ def test_figures_stand_beside_the_models_own_with_the_verdict_and_the_report(
     assert SENTENCE in result.stdout
     assert re.search(r"AUROC\s+0\.450 \(0\.420 to 0\.480\)\s+0\.960 \(0\.930 to 0\.990\)\s+-0\.510", result.stdout)
     assert "whether the model has seen these images is not known" in result.output.lower()
+    assert "guarantee does not hold here" in result.output
     assert report.read_text() == "<html>site</html>"
     cloud.all_asked()
 

@@ -27,7 +27,16 @@ def test_every_parameter_is_used_and_only_what_the_trigger_names_has_no_default(
 
 def test_images_are_decoded_exactly_as_in_training():
     """Another grey would be another model's answer."""
-    assert steps()["PreprocessImages"]["Arguments"] == steps(TRAINING)["PreprocessImages"]["Arguments"]
+    site, training = (steps(path)["PreprocessImages"]["Arguments"] for path in (FILE, TRAINING))
+    assert site.pop("ProcessingOutputConfig") != training.pop("ProcessingOutputConfig")
+    assert site == training
+
+
+def test_a_sites_images_lie_where_they_expire_so_no_step_is_cached():
+    """A cache hit would point at images that are gone."""
+    (output,) = steps()["PreprocessImages"]["Arguments"]["ProcessingOutputConfig"]["Outputs"]
+    assert output["S3Output"]["S3Uri"]["Std:Join"]["Values"][0] == "s3://${ArtifactBucketName}/site-images"
+    assert not [step for step in steps().values() if "CacheConfig" in step]
 
 
 def test_the_step_that_scores_sees_no_archive_and_no_key_and_has_a_role_of_its_own():

@@ -186,7 +186,7 @@ def test_an_upload_expires_but_no_dataset_and_no_artifact(templates: Templates) 
         ]
         assert expiring in (
             ["incoming/", "evaluations/", "uploads/", "batches/"],
-            ["capture/", "checkpoints/"],
+            ["capture/", "site-images/", "checkpoints/"],
         )
 
 

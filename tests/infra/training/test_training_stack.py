@@ -335,6 +335,7 @@ def test_what_evaluates_a_site_reads_models_and_writes_findings_and_no_more(
     }
     assert keys == {
         ("s3:GetObject", "/executions/*"),
+        ("s3:GetObject", "/site-images/*"),
         ("s3:GetObject", "/code/*"),
         ("s3:PutObject", "/site-evaluations/*"),
     }

@@ -21,6 +21,7 @@ def test_everything_that_is_told_of_an_evaluation_is_in_its_document_or_its_key(
     assert (found.images, found.patients) == (669, 640), "those that the figures are of"
     assert found.auroc == Interval(0.91, pytest.approx(0.89), pytest.approx(0.93))
     assert (found.sensitivity.value, found.specificity.value, found.refused_share.value) == (0.88, 0.83, 0.03)
+    assert (found.missed, found.compared) == (True, True)
     assert found.archive_uri == ARCHIVE
     assert found.report_uri == "s3://artifacts/site-evaluations/3/abc/report.html"
 

@@ -64,6 +64,21 @@ def test_an_evaluation_that_cannot_tell_is_none_for_and_none_against(world, site
     assert approve(world) == "requested"
 
 
+def test_a_certain_miss_holds_back_whatever_the_verdict_is_called(world, sites):
+    """Too few images for a verdict can be enough to know that one limit is missed."""
+    sites.add("good", document("usable"), minutes=1)
+    sites.add("few", document("too_few", judgements=[{"name": "MinSensitivity", "state": "missed"}]), minutes=2)
+    assert "The site evaluation few speaks against version 3" in held_back(world)
+
+
+def test_one_that_may_be_about_the_training_images_releases_nothing(world, sites):
+    sites.add("unknown", document("usable", known=None), minutes=1)
+    sentence = held_back(world)
+    assert "left no fingerprints of the images that it was trained on" in sentence
+    sites.add("compared", document("usable"), minutes=2)
+    assert approve(world) == "requested"
+
+
 @pytest.mark.parametrize("code", ["not_usable", "usable_after_calibration"])
 @pytest.mark.parametrize("minutes", [0, 2])
 def test_one_site_that_speaks_against_it_is_outvoted_by_none(world, sites, code, minutes):

@@ -58,6 +58,15 @@ def test_a_patient_is_the_same_person_only_where_the_deployment_says_so(tmp_path
     assert found.images == found.patients
 
 
+def test_who_is_betrayed_by_a_copy_is_left_out_whole(tmp_path):
+    """The archives may call one person by two names; one radiograph that comes back says who it is."""
+    written(tmp_path, [image(1, "P12")])
+    site = [image(1, "their-7"), image(3, "their-7"), image(4, "their-8")]
+    found = training_images.overlap(site, fingerprints_of(site), tmp_path)
+    assert [one.position for one in found.contents] == [1]
+    assert [one.position for one in found.patients] == [3]
+
+
 def test_a_dataset_without_them_is_unknown_and_not_clean(tmp_path):
     assert training_images.overlap([image(1, "")], Fingerprints.room(0), tmp_path) is None
 

@@ -40,7 +40,7 @@ def evaluation(
 
 def said(refused=0.01, **figures):
     found = evaluation(**figures)
-    return verdict(judge(found, figure(refused), LIMITS), found, IMAGES)
+    return verdict(judge(found, figure(refused), LIMITS), found, answered=IMAGES, scored=IMAGES)
 
 
 def test_all_kept_is_usable():
@@ -85,6 +85,22 @@ def test_a_value_on_its_limit_is_never_settled_and_no_number_is_named():
     found = said(sensitivity=0.8)
     assert (found["code"], found["more_images"]) == ("too_few", None)
     assert "no sensible number of images would tell" in found["sentence"]
+
+
+def test_a_calibration_error_is_judged_by_its_interval_as_all_figures_are():
+    assert said(error=0.11, beyond=0.11)["code"] == "too_few", "0.083 to 0.144"
+
+
+def test_more_images_for_the_share_of_refusals_are_counted_by_those_it_rests_on():
+    found = evaluation()
+    judgements = judge(found, figure(0.09, 1000), LIMITS)
+    few, many = (verdict(judgements, found, answered=500, scored=scored)["more_images"] for scored in (500, 1000))
+    assert many == pytest.approx(2 * few, rel=0.05)
+
+
+def test_a_version_without_a_detector_is_not_praised_for_refusing_nothing():
+    (share, *_) = judge(evaluation(), figure(0.0), LIMITS, detects=False)
+    assert "without an out-of-distribution detector" in str(share)
 
 
 def test_an_error_that_chance_explains_is_kept():
