@@ -14,6 +14,12 @@ from tests.system.deployed import Stack, eventually, succeeded
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 
+@pytest.fixture(scope="module")
+def serving(stack: Stack, released: str) -> str:
+    """The ARN of the package that serves: `released`, or a copy of it that another module's tests let take over."""
+    return str(stack.request("v1/model").document["package_arn"])
+
+
 def evaluated(stack: Stack, archive: Path, package: str) -> dict[str, Any]:
     report = stack.workspace / f"{archive.stem}.html"
     command = ("evaluate", str(archive), "--model", package, "--json", "--save", str(report))
@@ -23,11 +29,11 @@ def evaluated(stack: Stack, archive: Path, package: str) -> dict[str, Any]:
     return evaluation
 
 
-def test_another_hospital_is_told_from_its_own_test_split(stack: Stack, released: str) -> None:
+def test_another_hospital_is_told_from_its_own_test_split(stack: Stack, serving: str) -> None:
     archive = stack.workspace / "other.zip"
     counts = write_other_site(archive)
 
-    found = evaluated(stack, archive, released)
+    found = evaluated(stack, archive, serving)
 
     assert found["images"]["scored"] == sum(counts.values())
     assert found["known"] == {"contents": 0, "copies": 0, "patients": 0}
@@ -38,22 +44,22 @@ def test_another_hospital_is_told_from_its_own_test_split(stack: Stack, released
     assert worse or dearer, found["differences"]
 
 
-def test_other_patients_of_the_same_kind_are_no_drop(stack: Stack, released: str) -> None:
+def test_other_patients_of_the_same_kind_are_no_drop(stack: Stack, serving: str) -> None:
     archive = stack.workspace / "alike.zip"
     write_archive(archive, images_per_class=60, seed=77)
 
-    found = evaluated(stack, archive, released)
+    found = evaluated(stack, archive, serving)
 
     assert found["verdict"]["code"] in {"usable", "too_few"}, found["verdict"]["sentence"]
     assert found["differences"]["auroc"]["confidence_interval"][1] > 0
 
 
 def test_images_that_the_model_has_seen_are_refused_and_nothing_is_trained(
-    stack: Stack, released: str, archive: Path
+    stack: Stack, serving: str, archive: Path
 ) -> None:
     before = len(stack.executions()), len(stack.packages())
 
-    done = stack.cxr("evaluate", str(archive), "--model", released)
+    done = stack.cxr("evaluate", str(archive), "--model", serving)
 
     assert done.returncode == 1
     said = " ".join((done.stdout + done.stderr).split())
@@ -61,8 +67,8 @@ def test_images_that_the_model_has_seen_are_refused_and_nothing_is_trained(
     assert (len(stack.executions()), len(stack.packages())) == before
 
 
-def test_models_and_the_api_tell_what_was_found(stack: Stack, released: str) -> None:
-    (version,) = [one for one in json.loads(stack.cxr("models", "--json").stdout) if one["arn"] == released]
+def test_models_and_the_api_tell_what_was_found(stack: Stack, serving: str) -> None:
+    (version,) = [one for one in json.loads(stack.cxr("models", "--json").stdout) if one["arn"] == serving]
 
     kept = version["site_evaluations"]
     assert len(kept) == 2
