@@ -29,7 +29,7 @@ from model_code.data.dataset_card import MAX_NAMED_FILES
 from model_code.data.decoded_checks import refuse_one_patient, refuse_unreadable
 from model_code.data.leakage import near_duplicates
 from model_code.data.manifest import Decoded
-from model_code.data.patient_split import MINIMUM_PER_LABEL, NearDuplicate, Radiograph, deduplicate
+from model_code.data.patient_split import MINIMUM_PER_LABEL, NearDuplicate, Radiograph, connected, deduplicate
 from model_code.data.tfrecords import copy, shard_count
 from model_code.data.training_images import Overlap
 from model_code.evaluation import site
@@ -128,18 +128,16 @@ def _one_of_each(
         pairs: near-duplicates among them.
         dropped: paths by reason, which is added to.
     """
-    group = {one.path: {one.path} for one in images}
-    for pair in pairs:
-        together = group[pair.first.path] | group[pair.second.path]
-        group |= dict.fromkeys(together, together)
-    labels = {one.path: one.label for one in images}
+    first = connected((one.path for one in images), ((pair.first.path, pair.second.path) for pair in pairs))
+    labels: dict[str, set[str]] = {}
+    for one in images:
+        labels.setdefault(first[one.path], set()).add(one.label)
     kept = []
     for one in images:
-        same = group[one.path]
-        if len({labels[path] for path in same}) > 1:
-            dropped["conflicting_labels"] = [*dropped.get("conflicting_labels", []), one.path]
-        elif one.path != min(same):
-            dropped["near_duplicate"] = [*dropped.get("near_duplicate", []), one.path]
+        if len(labels[first[one.path]]) > 1:
+            dropped.setdefault("conflicting_labels", []).append(one.path)
+        elif one.path != first[one.path]:
+            dropped.setdefault("near_duplicate", []).append(one.path)
         else:
             kept.append(one)
     return kept
@@ -212,11 +210,10 @@ def _document(
     known = None
     if overlap is not None:
         known = {
-            name: len(found)
-            for name, found in (
-                ("contents", overlap.contents), ("copies", overlap.copies), ("patients", overlap.patients)
-            )
-        }  # fmt: skip
+            "contents": len(overlap.contents),
+            "copies": len(overlap.copies),
+            "patients": len(overlap.patients),
+        }
     reasons = dropped | {
         "undecodable": [f"{path}: {why}" for path, why in decoded.undecodable.items()],
         "not_a_frontal_chest_radiograph": [f"{path}: {why}" for path, why in decoded.unsuitable.items()],

@@ -59,16 +59,15 @@ class SiteGate:
         if any(one.compared for one in usable):
             return None
         if usable:
-            reason = (
+            return Objection(
                 f"Version {version} left no fingerprints of the images that it was trained on, so a site evaluation "
-                "may be about these."
+                "may be about these.",
+                "Train again: a version of today leaves them.",
             )
-        elif said.found:
+        if said.found:
             reason = f"No site evaluation calls version {version} usable. The newest says: {said.found[0].sentence}"
         else:
             reason = f"There is no site evaluation of version {version}."
-        if usable:
-            return Objection(reason, "Train again: a version of today leaves them.")
         return Objection(
             f"{reason} This deployment releases only what one calls usable.",
             f"Run `cxr evaluate ARCHIVE --model {version}` on a site's radiographs, then `cxr approve {version}`.",

@@ -160,6 +160,28 @@ def deduplicate(radiographs: Iterable[Radiograph]) -> tuple[list[Radiograph], di
     return unique, dropped
 
 
+def connected(names: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Connected components: for each name the first, in order, of all that pairs connect it with, itself included.
+
+    Args:
+        names: each at least once.
+        pairs: of names; one with a name that is not among them is passed over.
+    """
+    parent = {name: name for name in names}
+
+    def head(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    for one, other in pairs:
+        if one in parent and other in parent:
+            first, second = sorted((head(one), head(other)))
+            parent[second] = first
+    return {name: head(name) for name in parent}
+
+
 def _pairs_of(images: list[Radiograph], pairs: Iterable[NearDuplicate]) -> list[NearDuplicate]:
     """The pairs whose two sides are both among the images, in an order of their own."""
     used = {one.path for one in images}
@@ -268,7 +290,8 @@ def _take(
     images: list[Radiograph], fraction: float, rng: np.random.Generator, pairs: list[NearDuplicate]
 ) -> tuple[list[Radiograph], list[Radiograph]]:
     """Move whole patients out until a fraction of each stratum's images is out; the rest, and what was taken."""
-    family = _families(images, pairs)
+    # Patients whom near-duplicates connect stay on one side, as if they were one.
+    family = connected((one.patient for one in images), ((pair.first.patient, pair.second.patient) for pair in pairs))
     patients: dict[str, list[Radiograph]] = defaultdict(list)
     for one in images:
         patients[family[one.patient]].append(one)
@@ -287,23 +310,6 @@ def _take(
                 missing -= len(patients[patient])
     rest = [one for one in images if family[one.patient] not in taken]
     return rest, [one for one in images if family[one.patient] in taken]
-
-
-def _families(images: list[Radiograph], pairs: list[NearDuplicate]) -> dict[str, str]:
-    """Each patient's family: one patient's name for all whom near-duplicates connect, directly or through others."""
-    parent = {one.patient: one.patient for one in images}
-
-    def head(patient: str) -> str:
-        while parent[patient] != patient:
-            parent[patient] = parent[parent[patient]]
-            patient = parent[patient]
-        return patient
-
-    for pair in pairs:
-        if pair.first.patient in parent and pair.second.patient in parent:
-            first, second = sorted((head(pair.first.patient), head(pair.second.patient)))
-            parent[second] = first
-    return {patient: head(patient) for patient in parent}
 
 
 def _check_enough(splits: dict[str, list[Radiograph]]) -> None:

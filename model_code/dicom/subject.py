@@ -12,6 +12,8 @@ import io
 import re
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -93,9 +95,7 @@ def read(data: bytes) -> Subject:
         data: that begins as DICOM files do.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's quote values
-            dataset = dcmread(io.BytesIO(_beginning(data)), specific_tags=_TAGS, stop_before_pixels=True)
+        with _opened(data, _TAGS) as dataset:
             return Subject(
                 sop_instance_uid=text(dataset, "SOPInstanceUID"),
                 patient_id=_decoded(dataset, "PatientID"),
@@ -117,12 +117,18 @@ def classes(data: bytes) -> dict[str, str]:
         data: that begins as DICOM files do.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's quote values
-            dataset = dcmread(io.BytesIO(_beginning(data)), specific_tags=_CLASSED, stop_before_pixels=True)
+        with _opened(data, _CLASSED) as dataset:
             return {"age": age_band(_age(dataset)), "view": _view(dataset)}
     except Exception:  # noqa: BLE001 - damaged files end pydicom in many ways; the reader of pixels says why
         return {"age": UNSTATED, "view": UNSTATED}
+
+
+@contextmanager
+def _opened(data: bytes, tags: list[Any]) -> Iterator[Dataset]:
+    """The attributes of a file; pydicom warns of values when they are looked at, so they are looked at in here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's quote values
+        yield dcmread(io.BytesIO(_beginning(data)), specific_tags=tags, stop_before_pixels=True)
 
 
 def _beginning(data: bytes) -> bytes:

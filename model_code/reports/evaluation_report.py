@@ -342,18 +342,23 @@ def _subgroups(evaluation: dict[str, Any]) -> Iterator[Html]:
     rows = evaluation["subgroups"]
     if rows:
         yield html_page.plots([evaluation_plots.subgroups(evaluation)])
-        names = {"true_positive_rate": "Sensitivity", "true_negative_rate": "Specificity", "auc": "AUROC"}
-        yield html_page.table(
-            "Value and 95 % interval; the AUROC of a subtype tells it from all NORMAL images",
-            ["Subgroup", "Images", "Patients", *names.values()],
-            (
-                [row["title"], row["images"], row["patients"], *(html_page.measured(row.get(key)) for key in names)]
-                for row in rows
-            ),
-        )
+        yield subgroup_table("Value and 95 % interval; the AUROC of a subtype tells it from all NORMAL images", rows)
     yield html_page.paragraph(_worst(evaluation["worst_subgroup"]))
     if not any(row["by"] == "image size" for row in rows):
         yield html_page.paragraph("No subgroups by image size: below or above the median size, a label is missing.")
+
+
+def subgroup_table(caption: str, rows: list[dict[str, Any]]) -> Html:
+    """Sensitivity, specificity and AUROC of an evaluation's subgroups."""
+    names = {"true_positive_rate": "Sensitivity", "true_negative_rate": "Specificity", "auc": "AUROC"}
+    return html_page.table(
+        caption,
+        ["Subgroup", "Images", "Patients", *names.values()],
+        (
+            [row["title"], row["images"], row["patients"], *(html_page.measured(row.get(key)) for key in names)]
+            for row in rows
+        ),
+    )
 
 
 def _worst(worst: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from model_code.evaluation.scores import TestScores
 from model_code.evaluation.site import measured
 from model_code.evaluation.site_verdict import NOT_USABLE, USABLE
 from model_code.reports import evaluation_plots, html_page
+from model_code.reports.evaluation_report import subgroup_table
 from model_code.reports.html_page import Html, Section
 from model_code.reports.model_card import INTENDED_USE, NOT_FOR
 
@@ -151,15 +152,7 @@ def _subgroups(evaluation: dict[str, Any]) -> Iterator[Html]:
     if not rows:
         yield html_page.paragraph("No group of both labels and of enough patients can be told apart.")
         return
-    names = {"true_positive_rate": "Sensitivity", "true_negative_rate": "Specificity", "auc": "AUROC"}
-    yield html_page.table(
-        "Value and 95 % interval",
-        ["Subgroup", "Images", "Patients", *names.values()],
-        (
-            [row["title"], row["images"], row["patients"], *(html_page.measured(row.get(key)) for key in names)]
-            for row in rows
-        ),
-    )
+    yield subgroup_table("Value and 95 % interval", rows)
 
 
 def _images(document: SiteEvaluation) -> Iterator[Html]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,8 +12,8 @@ from model_code.contract.documents import read_site_evaluation
 from model_code.contract.metrics import figure
 from ops.base import output
 from ops.base.errors import CommandError
-from ops.commands.options import Env, Json, Region, Save, open_workspace, written_report
-from ops.pipelines import archive, reports, uploads, watching
+from ops.commands.options import Env, Json, Region, Save, open_workspace, sent_archive, written_report, zipped
+from ops.pipelines import reports, uploads, watching
 from ops.pipelines.reports import Reporting
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from model_code.contract.documents import SiteEvaluation
 
-_PURPOSE = "evaluate"
 _SHOWN = {
     "auroc": "AUROC",
     "sensitivity": "sensitivity",
@@ -57,23 +55,9 @@ def evaluate(
     """
     workspace = open_workspace(ctx, env, region)
     version = workspace.registry.resolve(model)
-    with tempfile.TemporaryDirectory(prefix="cxr-") as scratch:
-        source = path
-        if path.is_dir():
-            source = Path(scratch) / "archive.zip"
-            output.say(f"{path}: {archive.pack(path, source, _PURPOSE)}")
-        else:
-            output.say(f"{path}: {archive.inspect(path, _PURPOSE)}")
-        with output.byte_progress(path.name, source.stat().st_size) as advance:
-            sent = uploads.send(
-                workspace.s3,
-                source,
-                bucket=workspace.deployment.data_bucket,
-                name=path.resolve().name,
-                progress=advance,
-                folder=uploads.to_evaluate(version.version),
-            )
-    output.say(f"uploaded to s3://{sent.bucket}/{sent.key}")
+    with zipped(path, "evaluate") as source:
+        bucket, folder = workspace.deployment.data_bucket, uploads.to_evaluate(version.version)
+        sent = sent_archive(workspace.s3, source, of=path, bucket=bucket, folder=folder)
     reader = workspace.site_evaluations
     arn = uploads.await_start(workspace.s3, reader, sent, timeout=timeout * 60, poll=workspace.poll_seconds)
     execution = watching.watch(reader, arn, timeout=None, poll=workspace.poll_seconds, quiet=as_json)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import os
 import tempfile
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ops.base import output
 from ops.commands.workspace import Workspace
+from ops.pipelines import archive, uploads
+from ops.pipelines.uploads import Upload
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Env = Annotated[str | None, typer.Option("--env", "-e", help="Environment: stacks cxr-ENV-* (CXR_ENV, else dev).")]
 Region = Annotated[
@@ -45,6 +53,44 @@ def environment(ctx: typer.Context, env: str | None) -> str:
 def open_workspace(ctx: typer.Context, env: str | None, region: str | None, *, profile: str | None = None) -> Workspace:
     """What the command works with; nothing is asked before it is needed."""
     return Workspace(env=environment(ctx, env), region=region or (ctx.obj or {}).get("region"), profile=profile)
+
+
+@contextmanager
+def zipped(path: Path, purpose: str = "train", *, check: bool = True) -> Iterator[Path]:
+    """The zip file to upload: the given one, or that of a folder, which is removed afterwards; says what it holds.
+
+    Args:
+        path: of the file or folder.
+        purpose: one of `layout.PURPOSES`.
+        check: look at a zip file; a folder is looked at anyway.
+
+    Raises:
+        CommandError: it does not serve the purpose.
+    """
+    with tempfile.TemporaryDirectory(prefix="cxr-") as scratch:
+        source = path
+        if path.is_dir():
+            source = Path(scratch) / "archive.zip"
+            output.say(f"{path}: {archive.pack(path, source, purpose)}")
+        elif check:
+            output.say(f"{path}: {archive.inspect(path, purpose)}")
+        yield source
+
+
+def sent_archive(s3: S3Client, source: Path, *, of: Path, bucket: str, folder: str = uploads.INCOMING) -> Upload:
+    """Upload a zip file with progress, and say where it is.
+
+    Args:
+        s3: a client that may write to `incoming/`.
+        source: the zip file.
+        of: the file or folder that the user named, which the key begins with.
+        bucket: the data bucket.
+        folder: of the key.
+    """
+    with output.byte_progress(of.name, source.stat().st_size) as advance:
+        sent = uploads.send(s3, source, bucket=bucket, name=of.resolve().name, progress=advance, folder=folder)
+    output.say(f"uploaded to s3://{sent.bucket}/{sent.key}")
+    return sent
 
 
 def written_report(report: bytes, name: str, save: Path | None) -> tuple[Path, bool]:

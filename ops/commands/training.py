@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,18 @@ from model_code.archive.entries import shown
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
-from ops.commands.options import Env, Json, Named, Parameters, Region, Save, open_workspace, written_report
+from ops.commands.options import (
+    Env,
+    Json,
+    Named,
+    Parameters,
+    Region,
+    Save,
+    open_workspace,
+    sent_archive,
+    written_report,
+    zipped,
+)
 from ops.pipelines import archive, reports, uploads, watching
 from ops.pipelines import datasets as archives
 from ops.pipelines.parameters import check, pairs
@@ -48,16 +58,8 @@ def upload(
     workspace = open_workspace(ctx, env, region)
     bucket = workspace.deployment.data_bucket
     reader = workspace.executions
-    with tempfile.TemporaryDirectory(prefix="cxr-") as scratch:
-        source = path
-        if path.is_dir():
-            source = Path(scratch) / "archive.zip"
-            output.say(f"{path}: {archive.pack(path, source)}")
-        elif check:
-            output.say(f"{path}: {archive.inspect(path)}")
-        with output.byte_progress(path.name, source.stat().st_size) as advance:
-            sent = uploads.send(workspace.s3, source, bucket=bucket, name=path.resolve().name, progress=advance)
-    output.say(f"uploaded to s3://{sent.bucket}/{sent.key}")
+    with zipped(path, check=check) as source:
+        sent = sent_archive(workspace.s3, source, of=path, bucket=bucket)
     arn = uploads.await_start(workspace.s3, reader, sent, timeout=timeout * 60, poll=workspace.poll_seconds)
     if watch:
         _finish(watching.watch(reader, arn, timeout=None, poll=workspace.poll_seconds, quiet=as_json), as_json=as_json)

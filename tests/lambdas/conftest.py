@@ -5,12 +5,13 @@ import importlib
 import io
 import json
 import sys
-import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import ModuleType, SimpleNamespace
 
 import pytest
+
+from tests.http_server import serving
 
 REGION = "us-east-1"
 
@@ -68,12 +69,8 @@ def cloudformation():
             pass
 
     server = HTTPServer(("127.0.0.1", 0), CloudFormation)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/answer", received
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}/answer", received
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.http_server import serving
 from tests.ops.conftest import GROUP_ARN, Cloud
 
 BAND = {"indeterminate": {"low": 0.3, "high": 0.5}}
@@ -98,12 +99,8 @@ class Api:
 @pytest.fixture
 def api() -> Iterator[Api]:
     made = Api()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with serving(made.server):
+        yield made
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +17,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from tests.http_server import serving
 from tests.model_code.dicom_files import dicom_file, phantom
 from tests.system.clients_page import Example, fenced
 from tests.system.deployed import Stack
@@ -103,12 +103,9 @@ class _Relayed(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def relay(stack: Stack) -> Iterator[Relay]:
-    with Relay(stack) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    server = Relay(stack)
+    with serving(server):
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -12,6 +11,7 @@ from lambdas.api.uploads import MAX_DICOM_BYTES
 from lambdas.dicom import uploads
 from lambdas.dicom.handler import handle
 from model_code.dicom.refusal import Refusal
+from tests.http_server import serving
 from tests.model_code.dicom_files import dicom_file, phantom
 
 
@@ -34,10 +34,8 @@ class Store(BaseHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def store() -> Iterator[str]:
     server = HTTPServer(("127.0.0.1", 0), Store)
-    threading.Thread(target=server.serve_forever).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 def test_a_file_is_read_and_converted(store: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +17,7 @@ from dicom_results import capture, report, source
 from ops.base.errors import CommandError, ExitCode
 from ops.pacs.dicomweb import Archive
 from tests.dicom_results.radiographs import STUDY, opened, picture, radiograph, result
+from tests.http_server import serving
 
 DICOM_JSON = "application/dicom+json"
 
@@ -80,12 +80,8 @@ class Fake:
 @pytest.fixture
 def fake() -> Iterator[Fake]:
     made = Fake()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with serving(made.server):
+        yield made
 
 
 @pytest.fixture
