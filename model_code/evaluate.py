@@ -3,15 +3,16 @@
     python -m model_code.evaluate --min-auroc 0.9 --min-sensitivity 0.85 --min-specificity 0.7 \
         --max-calibration-error 0.1 --min-subgroup-sensitivity 0.7 --serving-package none --serving-comparison gate
 
-Reads `processing/input/{model,training,validation,test,report}` and, where a model is serving, its model.tar.gz in
-`processing/input/serving`; writes evaluation.json, report.html, model_card.json, the scores of every image
-(test_predictions.csv, validation_predictions.csv) and reference.json, with which monitoring compares the model's
-predictions once it serves, to `processing/output/evaluation`, and what is registered, served.tar.gz, to
-`processing/output/served`. What is scored is what that archive answers when it is served, by the
-engine that computes it; where that is not TensorFlow, it is held against the float32 network in the training's
-output.tar.gz. Where it fails a gate and other weights of the same network travel in model.tar.gz, those are judged, and
-serve if they pass. A model that fails its gates is a result, not an error: the exit status is 0, the pipeline's
-condition decides, and the sentences that name the failed gates are the job's exit message.
+Reads `processing/input/{model,training,train,validation,test,report}` and, where a model is serving, its model.tar.gz
+in `processing/input/serving`; writes evaluation.json, report.html, model_card.json, the scores of every image
+(test_predictions.csv, validation_predictions.csv), the images ranked by how suspect their labels are
+(suspect_labels.csv) and reference.json, with which monitoring compares the model's predictions once it serves, to
+`processing/output/evaluation`, and what is registered, served.tar.gz, to `processing/output/served`. What is scored
+is what that archive answers when it is served, by the engine that computes it; where that is not TensorFlow, it is
+held against the float32 network in the training's output.tar.gz. Where it fails a gate and other weights of the same
+network travel in model.tar.gz, those are judged, and serve if they pass. A model that fails its gates is a result,
+not an error: the exit status is 0, the pipeline's condition decides, and the sentences that name the failed gates are
+the job's exit message.
 """
 
 from __future__ import annotations
@@ -20,21 +21,32 @@ import dataclasses
 import json
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from model_code.contract import job
+from model_code.contract.labels import SPLITS
 from model_code.contract.metrics import CLASSIFICATION
 from model_code.contract.parameters import EVALUATION, GATES
 from model_code.data.dataset_card import read_card
-from model_code.evaluation import assessment, comparison, engine_parity, float32_network, quality_gates, served_archive
+from model_code.evaluation import (
+    assessment,
+    comparison,
+    engine_parity,
+    float32_network,
+    quality_gates,
+    served_archive,
+    suspect_labels,
+)
 from model_code.evaluation.comparison import Side
 from model_code.evaluation.saliency_summary import SaliencySummary
 from model_code.evaluation.scores import TestScores
 from model_code.evaluation.scoring import ExportedModel
+from model_code.evaluation.suspect_labels import SuspectLabels
 from model_code.monitoring import reference
-from model_code.reports import saliency_pictures, score_table
+from model_code.reports import saliency_pictures, score_table, suspects_report
 from model_code.reports.evaluation_report import Identity, render
 from model_code.reports.model_card import model_card
 from model_code.statistics.intervals import resample_patients
@@ -81,6 +93,9 @@ def main(arguments: list[str]) -> None:
         evaluation, scores, attention = judged.evaluation, judged.scores, judged.attention
         usual = model.score(job.processing_input("validation"), size)
         shown = saliency_pictures.collect(model, scores, attention, test, seed=assessment.BOOTSTRAP_SEED)
+        splits = {split: job.processing_input(split) for split in SPLITS}
+        suspects = _suspects(splits, size)
+        doubted = suspects_report.section(suspects, saliency_pictures.suspects(model, suspects, splits))
         model.write_served(job.processing_output("served") / served_archive.FILE)
     output = job.processing_output("evaluation")
     documents = {
@@ -92,10 +107,26 @@ def main(arguments: list[str]) -> None:
         (output / name).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     for split, said in (("test", scores), ("validation", usual)):
         score_table.write(output, split, said, model.metadata)
+    if suspects:
+        suspects.write(output)
     identity = Identity(job.execution(), datetime.now(UTC).isoformat(timespec="seconds"))
-    page = render(evaluation, model.metadata, card, scores=scores, gallery=shown, identity=identity)
+    page = render(evaluation, model.metadata, card, scores=scores, gallery=shown, doubted=doubted, identity=identity)
     (output / "report.html").write_text(page, encoding="utf-8")
     _say(evaluation)
+
+
+def _suspects(splits: dict[str, Path], size: int) -> SuspectLabels | None:
+    started = time.monotonic()
+    found = suspect_labels.rank(suspect_labels.read(splits, size))
+    if found is None:
+        print("Suspect labels are not ranked: a label has too few patients.", flush=True)
+        return None
+    print(
+        f"Ranked {len(found.scores)} images by how suspect their labels are in {time.monotonic() - started:.1f} s: "
+        f"{found.doubted} have the less probable label.",
+        flush=True,
+    )
+    return found
 
 
 def parse(arguments: list[str]) -> Settings:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 import typer.core
 
 from ops.base import output
 from ops.base.errors import CommandError, explain
-from ops.commands import clients, cost, evaluation, models, platform, training
+from ops.commands import clients, cost, evaluation, labels, models, platform, training
 from ops.commands.options import Env, Region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _HELP = """
 Operate a deployed chest X-ray stack: from an archive of radiographs to predictions.
@@ -28,8 +28,17 @@ Exit codes: 0 done; 1 what was asked for failed (execution, release, any file's 
 2 wrong usage; 3 not deployed, not signed in, not allowed or not reachable; 4 gave up waiting; 130 interrupted.
 """
 
+
+class Group(NamedTuple):
+    """Commands of two words: the first, what they are about, and the commands by their second word."""
+
+    name: str
+    help: str
+    commands: Mapping[str, Callable[..., None]]
+
+
 # In the order of `cxr --help`, which is the order in which one needs them.
-COMMANDS: tuple[Callable[..., None], ...] = (
+COMMANDS: tuple[Callable[..., None] | Group, ...] = (
     training.upload,
     training.entries,
     training.datasets,
@@ -38,6 +47,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     training.executions,
     training.logs,
     training.report,
+    Group("labels", "Have labels reviewed, and make a new version of a dataset.", {"export": labels.export}),
     training.monitor,
     models.models,
     models.compare,
@@ -74,6 +84,11 @@ class _Command(typer.core.TyperCommand):
 class _Commands(typer.core.TyperGroup):
     """Ends every command that fails with one sentence and its exit code."""
 
+    def list_commands(self, ctx: Any) -> list[str]:
+        """As `COMMANDS` has them; Typer puts groups first."""
+        del ctx
+        return [entry.name if isinstance(entry, Group) else entry.__name__ for entry in COMMANDS]
+
     def invoke(self, ctx: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             # File names are bytes. Those that are no text are shown as `\udcXX`, a JSON escape too, and end nothing.
@@ -104,5 +119,21 @@ def main(ctx: typer.Context, env: Env = None, region: Region = None) -> None:
     ctx.obj = {"env": env, "region": region}
 
 
-for _command in COMMANDS:
-    app.command(cls=_Command)(_command)
+def commands() -> dict[str, Any]:
+    """All commands as Typer has them, by what one types: `start`, `labels export`."""
+    root: Any = typer.main.get_command(app)
+    found: dict[str, Any] = {}
+    for name, command in root.commands.items():
+        inner = getattr(command, "commands", None)
+        found |= {name: command} if inner is None else {f"{name} {own}": one for own, one in inner.items()}
+    return found
+
+
+for _entry in COMMANDS:
+    if isinstance(_entry, Group):
+        _group = typer.Typer(help=_entry.help, no_args_is_help=True)
+        for _name, _command in _entry.commands.items():
+            _group.command(_name, cls=_Command)(_command)
+        app.add_typer(_group, name=_entry.name)
+    else:
+        app.command(cls=_Command)(_entry)

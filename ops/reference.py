@@ -5,11 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import typer.main
-
 from ops.base.errors import ExitCode
 from ops.base.tools import REPOSITORY
-from ops.cli import COMMANDS, app
+from ops.cli import commands
 
 PAGE = REPOSITORY / "docs" / "commands.md"
 
@@ -46,6 +44,7 @@ EXAMPLES = {
     "executions": ["cxr executions --limit 3"],
     "logs": ["cxr logs --step TrainModel"],
     "report": ["cxr report", "cxr report --model latest --save report.html"],
+    "labels export": ["cxr labels export --csv review.csv", "cxr labels export --model latest | head -50"],
     "monitor": ["cxr monitor", "cxr monitor --set Days=30 --save monitoring.html"],
     "models": ["cxr models"],
     "compare": ["cxr compare 3 4"],
@@ -77,20 +76,18 @@ EXAMPLES = {
 def page() -> str:
     """The whole page."""
     lines = [_OPENING + "\n".join(f"| {code.value} | {text} |" for code, text in _EXIT_CODES.items()), ""]
-    group: Any = typer.main.get_command(app)
-    for audience, commands in _by_audience(group).items():
+    for audience, its_commands in _by_audience().items():
         lines.append(f"## {audience}\n")
-        for name, command in commands.items():
+        for name, command in its_commands.items():
             lines.append(_section(name, command))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _by_audience(group: Any) -> dict[str, dict[str, Any]]:
+def _by_audience() -> dict[str, dict[str, Any]]:
     """Commands under the heading of the module that they are in."""
     found: dict[str, dict[str, Any]] = {}
-    callbacks = {function.__name__: function for function in COMMANDS}
-    for name, command in group.commands.items():
-        module = inspect.getmodule(callbacks[name])
+    for name, command in commands().items():
+        module = inspect.getmodule(command.callback)
         heading = (inspect.getdoc(module) or "").splitlines()[0].partition(":")[0].strip("`. ")
         found.setdefault("What it costs" if name == "cost" else heading, {})[name] = command
     return found

@@ -4,7 +4,7 @@
         |
     PreprocessImages ---- decoded ----> SplitDataset      audited: no patient and no duplicate in two splits
                                          |       |
-                 train, validation, report       validation, test, report
+                 train, validation, report       train, validation, test, report
                                          |       |
                                  TrainModel      |        one training, or the best of a tuning job
                                   |      |       |
@@ -199,6 +199,7 @@ def _evaluate(
     request = evaluate_request(
         model_uri=model_uri,
         training_uri=_within(folder, "output.tar.gz"),
+        train_uri=dataset["train"].S3Output.S3Uri,
         validation_uri=dataset["validation"].S3Output.S3Uri,
         test_uri=dataset["test"].S3Output.S3Uri,
         report_uri=dataset["report"].S3Output.S3Uri,

@@ -92,6 +92,7 @@ def evaluate_request(
     *,
     model_uri: Any,
     training_uri: Any,
+    train_uri: Any,
     validation_uri: Any,
     test_uri: Any,
     report_uri: Any,
@@ -106,6 +107,7 @@ def evaluate_request(
     Args:
         model_uri: S3 URI of `model.tar.gz`, one object.
         training_uri: S3 URI of the same job's `output.tar.gz`, which has the float32 network.
+        train_uri: S3 prefix of the training shards, whose labels are looked at again.
         validation_uri: S3 prefix of the validation shards, from which monitoring's reference comes.
         test_uri: S3 prefix of the test shards.
         report_uri: S3 prefix of the dataset report.
@@ -122,6 +124,7 @@ def evaluate_request(
         inputs={
             "model": model_uri,
             "training": training_uri,
+            "train": train_uri,
             "validation": validation_uri,
             "test": test_uri,
             "report": report_uri,

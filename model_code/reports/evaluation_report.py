@@ -54,6 +54,7 @@ def render(
     *,
     scores: TestScores,
     gallery: Gallery,
+    doubted: Section,
     identity: Identity,
 ) -> str:
     """The report as one HTML document that refers to nothing outside itself.
@@ -64,6 +65,7 @@ def render(
         card: the dataset card.
         scores: scores of the test split, for the histogram.
         gallery: its pictures.
+        doubted: the section about suspect labels.
         identity: identity of the execution that evaluated it.
     """
     sections = [
@@ -79,6 +81,7 @@ def render(
         Section("subgroups", "Subgroups", list(_subgroups(evaluation))),
         gallery.samples_section(),
         gallery.saliency_section(evaluation["saliency"]),
+        doubted,
         dataset_section(card),
         Section(
             "settings",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from model_code.reports import html_page
@@ -84,7 +84,7 @@ class Gallery:
         for title, shown in self.cases.items():
             yield html_page.heading(title)
             if shown:
-                yield html_page.group((_pair(case) for case in shown), "pairs")
+                yield pairs(shown)
             else:
                 yield html_page.paragraph("No such image.")
 
@@ -124,6 +124,11 @@ def _together(summary: dict[str, Any]) -> Iterator[Html]:
 
 def _figure(picture: Picture) -> Html:
     return html_page.figure(html_page.image(picture.source, picture.alternative), picture.caption)
+
+
+def pairs(cases: Iterable[Case]) -> Html:
+    """Radiographs, each beside the same one with its saliency map."""
+    return html_page.group(map(_pair, cases), "pairs")
 
 
 def _pair(case: Case) -> Html:

@@ -1,12 +1,14 @@
-"""Radiographs in the evaluation report: samples, and what the model looked at in its most certain calls.
+"""Radiographs in the evaluation report: samples, and what the model looked at in its most certain calls and where a
+label is suspect.
 
-Images are named by their number in the order of the test shards. Neither patients nor file names are shown: the report
-is passed on.
+Images are named by their number in the order of the test shards. No patients are shown, and file names, without their
+folders, only of what somebody has to find: wrong calls and suspect labels. The report is passed on.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,6 +19,7 @@ from model_code.contract.labels import LABELS
 from model_code.evaluation.saliency_summary import SaliencySummary, place_name
 from model_code.evaluation.scores import Pixels, TestScores
 from model_code.evaluation.scoring import ExportedModel, images_at
+from model_code.evaluation.suspect_labels import SuspectLabels
 from model_code.imaging.decoding import resize
 from model_code.network.grad_cam import COLOURS, OPACITY
 from model_code.reports.gallery import Case, Gallery, Picture
@@ -24,6 +27,7 @@ from model_code.statistics.metrics import Array
 
 SAMPLES_PER_LABEL = 8
 CASES_PER_GROUP = 3
+SUSPECTS = 12
 # Of a picture in the report; larger images are shrunk to it.
 _SIZE = 224
 
@@ -80,6 +84,10 @@ def case(position: int, pixels: Pixels, saliency: Array, scores: TestScores, *, 
     label, probability = LABELS[int(scores.labels[position])], scores.probabilities[position]
     name = scores.paths[position].rpartition("/")[2] if is_wrong else f"image {position + 1}"
     caption = f"{name}: {label}, probability {_probability(float(probability))}"
+    return _explained(pixels, saliency, caption, split="test")
+
+
+def _explained(pixels: Pixels, saliency: Array, caption: str, *, split: str) -> Case:
     seen = f"greatest at the {_place(saliency)}" if saliency.any() else "empty: nothing speaks for PNEUMONIA"
     shown = _shrunk(pixels)
     edge = shown.shape[0]
@@ -87,7 +95,7 @@ def case(position: int, pixels: Pixels, saliency: Array, scores: TestScores, *, 
     cover = OPACITY * grid[..., np.newaxis]
     blended = (1 - cover) * shown + cover * _coloured(grid)
     return Case(
-        Picture(_jpeg(shown), f"Chest radiograph, test {caption}.", caption),
+        Picture(_jpeg(shown), f"Chest radiograph, {split} {caption}.", caption),
         Picture(
             _jpeg(blended.round().astype(np.uint8)), f"The same with its saliency map, {seen}.", f"saliency, {seen}"
         ),
@@ -124,6 +132,32 @@ def collect(model: ExportedModel, scores: TestScores, attention: SaliencySummary
         averages=averages(attention),
         legend=legend(),
     )
+
+
+def suspects(model: ExportedModel, ranked: SuspectLabels | None, splits: Mapping[str, Path]) -> list[Case]:
+    """The first images of the ranking of suspect labels.
+
+    Args:
+        model: the candidate, which explains them.
+        ranked: the ranking.
+        splits: directory with the shards of each split.
+    """
+    if ranked is None:
+        return []
+    images, first = ranked.images, [int(at) for at in ranked.order[:SUSPECTS]]
+    found: dict[int, Pixels] = {}
+    for split, directory in splits.items():
+        chosen = {images.positions[at]: at for at in first if images.splits[at] == split}
+        pixels = images_at(directory, model.image_size, chosen) if chosen else {}
+        found |= {chosen[position]: shown for position, shown in pixels.items()}
+    maps = model.explain([found[at] for at in first])
+    cases = []
+    for number, (at, saliency) in enumerate(zip(first, maps, strict=True), start=1):
+        name, label = images.paths[at].rpartition("/")[2], LABELS[int(images.labels[at])]
+        caption = f"{number}. {name}: {label} with probability {_probability(float(ranked.scores[at]))}"
+        split = images.splits[at]
+        cases.append(_explained(found[at], saliency, f"{caption}, {split}", split=split))
+    return cases
 
 
 def _distinct(positions: list[int], scores: TestScores, count: int) -> list[int]:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops.base import output
+from ops.base.errors import CommandError, ExitCode
 from ops.commands.workspace import Workspace
-from ops.pipelines import archive, uploads
+from ops.pipelines import archive, reports, uploads
+from ops.pipelines.reports import Reporting
 from ops.pipelines.uploads import Upload
 
 if TYPE_CHECKING:
@@ -91,6 +93,26 @@ def sent_archive(s3: S3Client, source: Path, *, of: Path, bucket: str, folder: s
         sent = uploads.send(s3, source, bucket=bucket, name=of.resolve().name, progress=advance, folder=folder)
     output.say(f"uploaded to s3://{sent.bucket}/{sent.key}")
     return sent
+
+
+def evaluation_report(workspace: Workspace, execution: str | None, model: str | None) -> tuple[str, str]:
+    """S3 URI of an evaluation's report, and a name for it.
+
+    Args:
+        workspace: what the command works with.
+        execution: identifier or ARN of the execution; the newest where neither is given.
+        model: version that was registered, instead.
+
+    Raises:
+        CommandError: both are named, or there is no report.
+    """
+    if model is not None and execution is not None:
+        raise CommandError("Name an execution or a version with --model, not both.", ExitCode.USAGE)
+    if model is not None:
+        version = workspace.registry.resolve(model)
+        return workspace.registry.report_uri(version), f"version-{version.version}"
+    read = workspace.executions.read(workspace.executions.resolve(execution))
+    return reports.of_execution(workspace.sagemaker, read, Reporting.EVALUATION), read.id
 
 
 def written_report(report: bytes, name: str, save: Path | None) -> tuple[Path, bool]:

@@ -19,6 +19,7 @@ from ops.commands.options import (
     Parameters,
     Region,
     Save,
+    evaluation_report,
     open_workspace,
     sent_archive,
     written_report,
@@ -197,16 +198,8 @@ def report(
     region: Region = None,
 ) -> None:
     """Open the evaluation's report of an execution, or of a registered version, in the browser."""
-    if model is not None and execution is not None:
-        raise CommandError("Name an execution or a version with --model, not both.", ExitCode.USAGE)
     workspace = open_workspace(ctx, env, region)
-    if model is not None:
-        version = workspace.registry.resolve(model)
-        uri, name = workspace.registry.report_uri(version), f"version-{version.version}"
-    else:
-        reader = workspace.executions
-        read = reader.read(reader.resolve(execution))
-        uri, name = reports.of_execution(workspace.sagemaker, read, Reporting.EVALUATION), read.id
+    uri, name = evaluation_report(workspace, execution, model)
     path, opened = written_report(reports.fetch(workspace.s3, uri), name, save)
     if as_json:
         output.print_json({"source": uri, "file": str(path), "opened": opened})

@@ -6,6 +6,7 @@ import enum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from model_code.contract import label_review
 from ops.base.errors import CommandError, error_code
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ def site_evaluation(report_uri: str) -> str:
     return f"{report_uri.rpartition('/')[0]}/site_evaluation.json"
 
 
+def suspect_labels(report_uri: str) -> str:
+    """The S3 URI of the images ranked by how suspect their labels are, beside an evaluation's report."""
+    return f"{report_uri.rpartition('/')[0]}/{label_review.FILE}"
+
+
 def fetch(s3: S3Client, uri: str) -> bytes:
     """The report, or a file beside it; raises CommandError when it is not there."""
     parts = urlsplit(uri)
@@ -64,7 +70,8 @@ def fetch(s3: S3Client, uri: str) -> bytes:
         return s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"].read()
     except Exception as error:
         if error_code(error) in {"NoSuchKey", "NoSuchBucket", "404"}:
+            folder, _, name = uri.rpartition("/")
             raise CommandError(
-                f"There is no report at {uri}: the step has not finished, or its files have expired."
+                f"There is no {name} in {folder}: the step has not finished, or its files have expired."
             ) from error
         raise

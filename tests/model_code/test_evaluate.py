@@ -43,7 +43,7 @@ def archives(tmp_path_factory):
 def inputs(job_directory, dataset_card):
     """The inputs of the job but for the models: forty test images of thirty patients, and the dataset card."""
     base = job_directory / "processing" / "input"
-    for name in ("model", "serving", "validation", "test", "report"):
+    for name in ("model", "serving", "train", "validation", "test", "report"):
         (base / name).mkdir(parents=True)
     rng = np.random.default_rng(2)
     images = []
@@ -56,7 +56,7 @@ def inputs(job_directory, dataset_card):
         )  # fmt: skip
         pixels = rng.normal((115, 135)[number % 2] + rng.normal(0, 10), 30, SIZE * SIZE)
         images.append((image, np.clip(pixels, 0, 255).astype(np.uint8).tobytes()))
-    for split in ("validation", "test"):
+    for split in ("train", "validation", "test"):
         write_shards(base / split, split, images, 2)
     (base / "report" / "dataset.json").write_text(json.dumps(dataset_card))
     return base
@@ -85,8 +85,8 @@ def test_what_training_exports_is_scored_and_reported(inputs, job_directory, pac
     place(inputs, "model", packed)
     evaluate.main(arguments())
     output = job_directory / "processing" / "output" / "evaluation"
-    names = ["evaluation.json", "model_card.json", "reference.json", "report.html", "test_predictions.csv"]
-    names.append("validation_predictions.csv")
+    names = ["evaluation.json", "model_card.json", "reference.json", "report.html", "suspect_labels.csv"]
+    names += ["test_predictions.csv", "validation_predictions.csv"]
     assert sorted(path.name for path in output.iterdir()) == names
     document = written(job_directory)
     assert document["test"] == {"images": 40, "patients": 30, "prevalence": 0.5, "resamples": 1000}
@@ -102,9 +102,15 @@ def test_what_training_exports_is_scored_and_reported(inputs, job_directory, pac
     wrong = {
         row["file"].rpartition("/")[2] for row in rows if (float(row["score"]) >= 0.4) != (row["label"] == "PNEUMONIA")
     }
-    named = set(re.findall(r"secret\d+\.jpeg", page))
+    calls, _, doubted = page.partition('<section id="suspects"')
+    named = set(re.findall(r"secret\d+\.jpeg", calls))
     assert named, "who looks for the reason of an error needs its file"
     assert named <= wrong, "and of no other"
+    suspects = list(csv.DictReader((output / "suspect_labels.csv").read_text().splitlines()))
+    assert len(suspects) == 120, "train, validation and test"
+    first = [row["file"].rpartition("/")[2] for row in suspects[:12]]
+    assert re.findall(r"\d+\. (secret\d+\.jpeg): [^<]*</figcaption>", doubted) == first
+    assert "secretpatient" not in (output / "suspect_labels.csv").read_text()
     assert "auc 0." in capsys.readouterr().out
     assert not (job_directory / "output" / "message").exists()
 

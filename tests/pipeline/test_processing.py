@@ -80,7 +80,7 @@ def test_inputs_and_outputs_lie_where_the_scripts_look(definition, resolver):
     assert places("EvaluateModel") == (
         {
             name: f"{base}/input/{name}"
-            for name in ("code", "model", "training", "validation", "test", "report", "serving")
+            for name in ("code", "model", "training", "train", "validation", "test", "report", "serving")
         },
         {name: f"{base}/output/{name}" for name in ("evaluation", "served")},
     )

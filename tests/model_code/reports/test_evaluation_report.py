@@ -9,7 +9,7 @@ import pytest
 
 from model_code.evaluation import quality_gates
 from model_code.evaluation.saliency_summary import SaliencySummary
-from model_code.reports import evaluation_report, saliency_pictures
+from model_code.reports import evaluation_report, saliency_pictures, suspects_report
 from model_code.reports.gallery import Gallery
 from tests.model_code.evaluated import made_evaluation, made_metadata, made_scores
 
@@ -36,6 +36,7 @@ def page_of(evaluation, dataset_card, *, metadata=None, cases=True):
         dataset_card,
         scores=SCORES,
         gallery=gallery_of(SCORES, cases=cases),
+        doubted=suspects_report.section(None, []),
         identity=evaluation_report.Identity("7md9jfchs8ik", "2026-11-24T10:00:00+00:00"),
     )
 
@@ -59,7 +60,7 @@ def test_it_refers_to_nothing_outside_itself(page):
 
 def test_every_link_of_the_contents_has_its_section(page):
     contents = page[page.index("<nav") : page.index("</nav>")]
-    assert len(re.findall(r'href="#([^"]+)"', contents)) == 15
+    assert len(re.findall(r'href="#([^"]+)"', contents)) == 16
     for anchor in re.findall(r'href="#([^"]+)"', page):
         assert page.count(f'id="{anchor}"') == 1
 
