@@ -193,6 +193,7 @@ def _decode_share(share: Share, processors: int) -> int:
             not_images=listing.not_images,
             table=listing.table,
             mismatched=listing.mismatched,
+            revisions=listing.revisions,
         )
         with manifest.writing(output, header) as add:
             outcomes = _with_progress(_decode_all(archive, groups, size, processors, names), files, header.name)
@@ -243,7 +244,8 @@ def _decoded(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[
                     one.facts.width,
                     one.facts.height,
                     json.dumps(one.facts.groups, sort_keys=True) if one.facts.groups else "",
-                ),
+                    of.reviewed,
+                ).after_review(),
                 one.pixels,
             )
             position += 1

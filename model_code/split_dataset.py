@@ -24,7 +24,7 @@ from model_code.data import manifest, training_images
 from model_code.data.dataset_card import Choices, about_files, dataset_card
 from model_code.data.decoded_checks import refuse_one_patient, refuse_unreadable
 from model_code.data.leakage import audit, near_duplicates
-from model_code.data.patient_split import assign, deduplicate
+from model_code.data.patient_split import after_review, assign, deduplicate, reviewed_labels
 from model_code.data.shortcuts import probe
 from model_code.data.tfrecords import copy, shard_count
 
@@ -42,12 +42,13 @@ def main(arguments: list[str]) -> None:
     refuse_one_patient(decoded)
     print(f"{len(decoded.radiographs)} decoded radiographs (instances: {decoded.header.hosts})", flush=True)
     unique, _ = deduplicate(decoded.radiographs)
-    assignment = assign(
+    given = assign(
         decoded.radiographs,
         fraction=choices.validation_fraction,
         seed=choices.seed,
         near_duplicates=near_duplicates(unique, decoded.fingerprints),
     )
+    assignment = after_review(given)
     for sentence in [*about_files(decoded), *assignment.decisions]:
         print(sentence, flush=True)
     audited = audit(assignment.splits, decoded.fingerprints)
@@ -63,6 +64,11 @@ def main(arguments: list[str]) -> None:
         shuffled = [decoded.records[images[index].position] for index in rng.permutation(len(images))]
         copy(shuffled, job.processing_output(split), split, shard_count(len(images), choices.image_size))
     card = dataset_card(choices, decoded, assignment, audit=audited, shortcuts=shortcuts)
+    if decoded.header.revisions:
+        card["review"] = {
+            "revisions": decoded.header.revisions,
+            "changed": {split: reviewed_labels(given.splits[split]) for split in SPLITS},
+        }
     text = json.dumps(card, indent=2, ensure_ascii=True) + "\n"
     (job.processing_output("report") / "dataset.json").write_text(text, encoding="utf-8")
     used = [one for split in SPLITS for one in assignment.splits[split]]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
+from model_code.contract.label_review import Revision
+
 EVALUATION = 3
 DATASET_CARD = 1
 METADATA = 3
@@ -88,6 +90,13 @@ class SplitCounts(TypedDict):
     subtypes: dict[str, int]
 
 
+class Review(TypedDict):
+    """What readers changed of the labels: every revision, and how many labels are others, by split and each way."""
+
+    revisions: list[Revision]
+    changed: dict[str, dict[str, int]]
+
+
 class DatasetCard(TypedDict):
     """dataset.json of SplitDataset: what became of an archive."""
 
@@ -107,6 +116,7 @@ class DatasetCard(TypedDict):
     shortcuts: list[dict[str, Any]]
     audit: dict[str, Any]
     subgroups: NotRequired[dict[str, Any]]
+    review: NotRequired[Review]
     created: str
 
 

@@ -22,6 +22,14 @@ from model_code.archive.label_table import Row, Table, TableError
 from model_code.archive.layout import Layout, Problem
 from model_code.archive.table_matches import Identity, Place
 from model_code.contract.job import JobError
+from model_code.contract.label_review import (
+    CORRECTIONS_FILE,
+    MAX_CORRECTIONS_BYTES,
+    Corrections,
+    CorrectionsError,
+    Revision,
+    decode,
+)
 
 # Of files with the same content, one is used: that in test, else that in validation, else the least nested one.
 _FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}
@@ -54,6 +62,7 @@ class Candidate:
         number: of its entry in the archive's directory, from 1.
         stated_patient: as the table calls the patient, or "". Never to be written anywhere.
         dicom: whether it is DICOM, by its suffix or by its first bytes.
+        reviewed: the label that readers gave it where that is another, else "".
     """
 
     path: str
@@ -66,6 +75,7 @@ class Candidate:
     number: int = 0
     stated_patient: str = dataclasses.field(default="", repr=False)
     dicom: bool = False
+    reviewed: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +90,7 @@ class Listing:
         not_images: other files.
         table: the table of labels, if there is one.
         mismatched: what does not fit in it, by reason: names of files, or lines of the table.
+        revisions: of its labels by readers.
     """
 
     candidates: list[Candidate]
@@ -89,6 +100,7 @@ class Listing:
     not_images: list[str]
     table: str | None = None
     mismatched: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    revisions: list[Revision] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,8 +176,48 @@ def list_candidates(archive: zipfile.ZipFile, purpose: str = "train") -> Listing
         purpose: one of `layout.PURPOSES`.
 
     Raises:
-        JobError: when they do not serve the purpose (`Layout.problem`), or a table does not fit them.
+        JobError: when they do not serve the purpose (`Layout.problem`), or a table or corrections do not fit them.
     """
+    listing = _listed(archive, purpose)
+    corrections = _corrections(archive)
+    return listing if corrections is None else _corrected(listing, corrections)
+
+
+def _corrections(archive: zipfile.ZipFile) -> Corrections | None:
+    """What readers changed of the archive's labels, where it carries that."""
+    if CORRECTIONS_FILE not in archive.NameToInfo:
+        return None
+    try:
+        info = archive.getinfo(CORRECTIONS_FILE)
+        if info.file_size > MAX_CORRECTIONS_BYTES:
+            raise CorrectionsError(f"The archive's label corrections take more than {MAX_CORRECTIONS_BYTES:,} bytes.")
+        return decode(archive.read(info))
+    except CorrectionsError as error:
+        raise JobError(str(error)) from error
+    except MEMBER_ERRORS as error:
+        raise JobError(f"The archive's label corrections, {CORRECTIONS_FILE}, are damaged ({error}).") from error
+
+
+def _corrected(listing: Listing, corrections: Corrections) -> Listing:
+    """The listing with the reviewed labels beside those that the archive gives."""
+    labels = corrections["labels"]
+    given = {one.path: one.label for one in listing.candidates if one.path in labels}
+    if wrong := [file for file, one in labels.items() if given.get(file) != one["given"]]:
+        raise JobError(
+            f"The archive's label corrections are about other files or labels than it has ({len(wrong)}, for example "
+            f"{wrong[0]}): import the reviewed table again, for the dataset that it was exported of."
+        )
+    candidates = [
+        dataclasses.replace(one, reviewed=labels[one.path]["reviewed"]) if one.path in labels else one
+        for one in listing.candidates
+    ]
+    # The corrections were counted with what operating systems leave.
+    return dataclasses.replace(
+        listing, candidates=candidates, litter=listing.litter - 1, revisions=corrections["revisions"]
+    )
+
+
+def _listed(archive: zipfile.ZipFile, purpose: str) -> Listing:
     layout = Layout()
     members: list[_Member] = []
     for number, info in enumerate(archive.infolist(), start=1):

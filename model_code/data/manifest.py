@@ -19,6 +19,7 @@ from typing import Any
 
 from model_code.contract import documents, job
 from model_code.contract.job import JobError
+from model_code.contract.label_review import Revision
 from model_code.contract.parameters import DATA
 from model_code.data.archive import Candidate
 from model_code.data.patient_split import Radiograph
@@ -51,6 +52,7 @@ class Header:
         not_images: its other files.
         table: its table of labels, if it has one.
         mismatched: what does not fit in the table, by reason.
+        revisions: of the archive's labels by readers.
         schema: number of the manifest's schema.
     """
 
@@ -67,6 +69,7 @@ class Header:
     not_images: list[str]
     table: str | None = None
     mismatched: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    revisions: list[Revision] = dataclasses.field(default_factory=list)
     schema: int = documents.MANIFEST
 
     @property
@@ -158,6 +161,8 @@ def writing(directory: Path, header: Header) -> Iterator[Callable[..., None]]:
 
         def add(candidate: Candidate, **known: Any) -> None:
             named = {name: getattr(candidate, name) for name in ("path", "label", "folder", "patient", "subtype")}
+            if candidate.reviewed:
+                named["reviewed"] = candidate.reviewed
             fingerprint = known.pop("fingerprint", None)
             if fingerprint is not None:
                 known["facts"] = dataclasses.asdict(known["facts"]) | dataclasses.asdict(fingerprint)
@@ -254,6 +259,7 @@ class _Merged:
                 position=self._positions[digest],
                 width=facts.width,
                 height=facts.height,
+                reviewed=sys.intern(line.get("reviewed", "")),
             )
         )
 

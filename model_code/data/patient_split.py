@@ -17,6 +17,8 @@ which they apply:
    neither a patient nor a near-duplicate shared with train. Otherwise (the Kermany archive's 16 images) it is pooled
    with train, and the validation fraction of each stratum's images is taken from the pool, patient by patient.
    Patients who share a near-duplicate stay on one side, as if they were one.
+6. All of this goes by the labels that the archive gives. Those that readers gave instead (`contract.label_review`) are
+   put in their place afterwards, so that no review moves a patient to another split.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from model_code.contract.job import JobError
+from model_code.contract.label_review import changes
 from model_code.contract.labels import LABELS, SPLITS
 from model_code.data.archive import preference
 
@@ -55,6 +58,7 @@ class Radiograph:
         width: of the file, in pixels.
         height: of the file, in pixels.
         groups: subgroups that a DICOM file names, as JSON, or ""; only what writes shards needs them.
+        reviewed: the label that readers gave it where that is another, else "".
     """
 
     path: str
@@ -67,6 +71,13 @@ class Radiograph:
     width: int = 0
     height: int = 0
     groups: str = ""
+    reviewed: str = ""
+
+    def after_review(self) -> Radiograph:
+        """With the label that readers gave it; what kind of pneumonia it is was said of the other one."""
+        if not self.reviewed:
+            return self
+        return dataclasses.replace(self, label=self.reviewed, subtype="")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,6 +148,30 @@ def assign(
     return Assignment(splits, dropped, [*decisions, *_about_pairs(pairs, splits)])
 
 
+def after_review(assignment: Assignment) -> Assignment:
+    """The same patients in the same splits with the labels that readers gave, and a sentence on how many are others.
+
+    Raises:
+        JobError: when a split then has too few images of a label.
+    """
+    splits = {split: [one.after_review() for one in images] for split, images in assignment.splits.items()}
+    changed = {split: reviewed_labels(images) for split, images in assignment.splits.items()}
+    if not any(changed.values()):
+        return assignment
+    _check_enough(splits)
+    counted = "; ".join(
+        f"{split}: {', '.join(f'{count} {way}' for way, count in ways.items()) or 'none'}"
+        for split, ways in changed.items()
+    )
+    sentence = f"Labels that readers changed ({counted}). Patients stay in the splits that the labels before gave them."
+    return Assignment(splits, assignment.dropped, [*assignment.decisions, sentence])
+
+
+def reviewed_labels(images: Iterable[Radiograph]) -> dict[str, int]:
+    """How many of the images, as they came from the archive, have another label after the review, each way."""
+    return changes((one.label, one.reviewed) for one in images if one.reviewed)
+
+
 def deduplicate(radiographs: Iterable[Radiograph]) -> tuple[list[Radiograph], dict[str, list[str]]]:
     """Rule 1.
 
@@ -198,7 +233,7 @@ def _about_pairs(pairs: list[NearDuplicate], splits: dict[str, list[Radiograph]]
             f"Near-duplicates with names of different patients, kept in one split (pairs: {len(strangers)}): "
             f"{_named(strangers)}."
         )
-    opposed = [pair for pair in pairs if pair.first.label != pair.second.label]
+    opposed = [pair for pair in pairs if pair.first.after_review().label != pair.second.after_review().label]
     if opposed:
         sentences.append(
             f"Near-duplicates with different labels, of which one must be wrong (pairs: {len(opposed)}): "

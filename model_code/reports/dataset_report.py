@@ -32,7 +32,43 @@ def labels_section(card: dict[str, Any]) -> Section:
             html_page.table(
                 "Images and patients in each split", ["Split", "Images", "Patients", *card["labels"], "Subtypes"], rows
             ),
+            *_review(card),
         ],
+    )
+
+
+def _review(card: dict[str, Any]) -> Iterator[Html]:
+    """Where the labels come from, once readers have changed some."""
+    review = card.get("review")
+    if review is None:
+        return
+    changed = review["changed"]
+    if changed["test"]:
+        ways = ", ".join(f"{count} {way}" for way, count in changed["test"].items())
+        yield html_page.paragraph(
+            f"Readers changed labels of test images ({ways}): figures of this report and of one made before that are "
+            "of other labels, and their difference is not one between two models."
+        )
+    yield html_page.table(
+        "Revisions of the labels by readers, the first one first",
+        ["Made", "Of the dataset", "By the table with SHA-256", "Labels changed"],
+        (
+            [
+                one["created"],
+                one["archive_uri"],
+                one["table_sha256"][:12],
+                ", ".join(f"{count} {way}" for way, count in one["changed"].items()),
+            ]
+            for one in review["revisions"]
+        ),
+    )
+    yield html_page.table(
+        "Images with another label than the archive gives",
+        ["Split", "Labels changed"],
+        (
+            [split, ", ".join(f"{count} {way}" for way, count in ways.items()) or "none"]
+            for split, ways in changed.items()
+        ),
     )
 
 
