@@ -47,7 +47,11 @@ COMMANDS: tuple[Callable[..., None] | Group, ...] = (
     training.executions,
     training.logs,
     training.report,
-    Group("labels", "Have labels reviewed, and make a new version of a dataset.", {"export": labels.export}),
+    Group(
+        "labels",
+        "Have labels reviewed, and make a new version of a dataset.",
+        {"export": labels.export, "import": labels.import_},
+    ),
     training.monitor,
     models.models,
     models.compare,

@@ -45,6 +45,7 @@ EXAMPLES = {
     "logs": ["cxr logs --step TrainModel"],
     "report": ["cxr report", "cxr report --model latest --save report.html"],
     "labels export": ["cxr labels export --csv review.csv", "cxr labels export --model latest | head -50"],
+    "labels import": ["cxr labels import review.csv", "cxr labels import review.csv --model 3"],
     "monitor": ["cxr monitor", "cxr monitor --set Days=30 --save monitoring.html"],
     "models": ["cxr models"],
     "compare": ["cxr compare 3 4"],

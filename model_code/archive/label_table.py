@@ -98,6 +98,30 @@ def read(name: str, content: bytes, called: str = "") -> Table:
         TableError: naming the table, and the line where there is one at fault.
     """
     called = shown(called or name)
+    header, cells = read_cells(called, content)
+    of_rsna = plain(name).rpartition("/")[2].lower() == RSNA_TABLE and "label" not in header
+    table = (_rsna if of_rsna else _labels)(name, called, header, cells)
+    if not table.rows:
+        raise TableError(f"The table {called} has a header and no rows.")
+    if not any(row.label for row in table.rows):
+        first = table.rows[0]
+        raise TableError(
+            f"The table {called} has no row of {' or '.join(LABELS)}: what line {first.line} says, for example, "
+            "is neither. Write these words, or 0 and 1."
+        )
+    return table
+
+
+def read_cells(called: str, content: bytes) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The columns of a table, and the line and the cells of each row that has any.
+
+    Args:
+        called: what messages call it.
+        content: of the file.
+
+    Raises:
+        TableError: it is no table, or no whole one.
+    """
     if len(content) > MAX_TABLE_BYTES:
         raise TableError(f"The table {called} has more than {MAX_TABLE_BYTES // 2**20} MiB.")
     lines = _decoded(called, content)
@@ -118,17 +142,7 @@ def read(name: str, content: bytes, called: str = "") -> Table:
             f"Line {long} of the table {called} has more cells than the first line has columns: put a text that "
             "holds the separator in quotes."
         )
-    of_rsna = plain(name).rpartition("/")[2].lower() == RSNA_TABLE and "label" not in header
-    table = (_rsna if of_rsna else _labels)(name, called, header, cells)
-    if not table.rows:
-        raise TableError(f"The table {called} has a header and no rows.")
-    if not any(row.label for row in table.rows):
-        first = table.rows[0]
-        raise TableError(
-            f"The table {called} has no row of {' or '.join(LABELS)}: what line {first.line} says, for example, "
-            "is neither. Write these words, or 0 and 1."
-        )
-    return table
+    return header, cells
 
 
 def _decoded(called: str, content: bytes) -> list[str]:
@@ -176,7 +190,7 @@ def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, li
     rows = []
     for line, row in cells:
         said = {column: cell.strip() for column, cell in zip(header, row, strict=False)}
-        label, subtype = _label(said.get("label", ""))
+        label, subtype = label_of(said.get("label", ""))
         split = _split(said.get("split", ""))
         if said.get("split") and split is None:
             raise TableError(f"Line {line} of the table {called} has a split that is none of train, val and test.")
@@ -203,8 +217,8 @@ def _rsna(name: str, called: str, header: list[str], cells: list[tuple[int, list
     return Table(name, "file", rows, called, images=folder)
 
 
-def _label(said: str) -> tuple[str, str]:
-    """Label and subtype; none for another word than those that folders are read by."""
+def label_of(said: str) -> tuple[str, str]:
+    """Label and subtype that a cell says; none for another word than those that folders are read by."""
     if _UNCERTAIN & set(said):
         return "", ""
     found = spoken.words(said)

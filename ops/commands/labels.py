@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from model_code.contract.label_review import changes
+from model_code.contract.parameters import INPUT_ARCHIVE_URI
 from ops.base import output
 from ops.commands.options import Env, Json, Named, Region, evaluation_report, open_workspace
-from ops.pipelines import reports
+from ops.pipelines import label_import, reports, uploads
 
 
 def export(
@@ -45,3 +47,52 @@ def export(
         output.results().out(table.decode("utf-8").rstrip("\n"))
     else:
         output.results().print(f"{csv}: {images} images, the most suspect first", markup=False, soft_wrap=True)
+
+
+def import_(
+    ctx: typer.Context,
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The table that readers filled in.")
+    ],
+    *,
+    execution: Annotated[
+        str | None, typer.Option("--execution", help="That it was exported of; the newest by default.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Version that it was exported of: number, ARN or `latest`.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(metavar="MINUTES", help="Wait this long for the execution to start.")] = 10,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Make a new version of a dataset with the labels that readers gave, and name the execution that starts on it.
+
+    The archive is copied within S3, with the corrections and what they come from in it; the one of before stays. Every
+    patient stays in the split where the first labels put it, and the report says what was changed. The columns reviewer
+    and comment are not sent.
+    """
+    workspace = open_workspace(ctx, env, region)
+    reader = workspace.executions
+    if model is None:
+        # Once: another may become the newest meanwhile.
+        execution = reader.resolve(execution)
+    report, _ = evaluation_report(workspace, execution, model)
+    if execution is not None:
+        archive = reader.parameters(execution)[INPUT_ARCHIVE_URI]
+    else:
+        archive = workspace.registry.archive_uri(workspace.registry.resolve(str(model)))
+    table = path.read_bytes()
+    exported = reports.fetch(workspace.s3, reports.suspect_labels(report))
+    changed = label_import.reviewed(table, exported, path.name)
+    sent = label_import.send(workspace.s3, archive, changed, table, bucket=workspace.deployment.data_bucket)
+    ways = changes((one["given"], one["reviewed"]) for one in changed.values())
+    counted = ", ".join(f"{count} {way}" for way, count in ways.items())
+    output.say(f"{len(changed):,} labels change ({counted}); sent as s3://{sent.bucket}/{sent.key}")
+    arn = uploads.await_start(workspace.s3, reader, sent, timeout=timeout * 60, poll=workspace.poll_seconds)
+    started = arn.rpartition("/")[2]
+    if as_json:
+        found = {"execution": started, "arn": arn, "bucket": sent.bucket, "key": sent.key}
+        output.print_json({**found, "derived_from": archive, "changed": ways})
+    else:
+        output.results().print(f"execution {started} started; follow it with `cxr watch`", markup=False)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from lambdas.aws import served_package
 from model_code.contract.documents import read_evaluation
 from model_code.contract.metrics import figure
+from model_code.contract.parameters import INPUT_ARCHIVE_URI
 from ops.base.errors import CommandError, error_code
 from ops.pipelines import reports
 
@@ -139,6 +140,14 @@ class ModelRegistry:
         if not uri:
             raise CommandError(f"Version {version.version} was registered without an evaluation.")
         return reports.beside(uri)
+
+    def archive_uri(self, version: ModelVersion) -> str:
+        """S3 URI of the archive that a version was made of."""
+        details = self._sagemaker.describe_model_package(ModelPackageName=version.arn)
+        uri = details.get("CustomerMetadataProperties", {}).get(INPUT_ARCHIVE_URI)
+        if not uri:
+            raise CommandError(f"Version {version.version} was registered without its archive.")
+        return uri
 
     def served_before(self, serving: Serving) -> ModelVersion:
         """The version that served before this one: the approved one whose approval was the last before its own.

@@ -205,10 +205,14 @@ class ExecutionReader:
         )
         for summary in answer["PipelineExecutionSummaries"]:
             arn = summary["PipelineExecutionArn"]
-            parameters = self._sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=arn)
-            if any(f"/{token}/" in parameter["Value"] for parameter in parameters["PipelineParameters"]):
+            if any(f"/{token}/" in value for value in self.parameters(arn).values()):
                 return arn
         return None
+
+    def parameters(self, arn: str) -> dict[str, str]:
+        """The parameters that an execution was started with, by name."""
+        found = self._sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=arn)
+        return {parameter["Name"]: parameter["Value"] for parameter in found["PipelineParameters"]}
 
     def planned_steps(self, arn: str) -> list[str]:
         """Names of the steps every run of this execution's definition comes to, leaving out a condition's branches."""
