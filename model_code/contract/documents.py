@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
-from model_code.contract.label_review import Revision
-
 EVALUATION = 3
 DATASET_CARD = 1
 METADATA = 3
@@ -88,6 +86,15 @@ class SplitCounts(TypedDict):
     patients: int
     labels: dict[str, int]
     subtypes: dict[str, int]
+
+
+class Revision(TypedDict):
+    """One import of a reviewed table: of which dataset, the table's SHA-256, when, and how many labels changed."""
+
+    archive_uri: str
+    table_sha256: str
+    created: str
+    changed: dict[str, int]
 
 
 class Review(TypedDict):

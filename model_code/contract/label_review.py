@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
+from model_code.contract.documents import Revision
 from model_code.contract.labels import LABELS
 
 FILE = "suspect_labels.csv"
@@ -34,15 +35,6 @@ class Correction(TypedDict):
 
     given: str
     reviewed: str
-
-
-class Revision(TypedDict):
-    """One import of a reviewed table: of which dataset, the table's SHA-256, when, and how many labels changed."""
-
-    archive_uri: str
-    table_sha256: str
-    created: str
-    changed: dict[str, int]
 
 
 class Corrections(TypedDict):

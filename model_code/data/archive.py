@@ -21,13 +21,13 @@ from model_code.archive.entries import DICOM_SUFFIXES, Entry, Kind, look
 from model_code.archive.label_table import Row, Table, TableError
 from model_code.archive.layout import Layout, Problem
 from model_code.archive.table_matches import Identity, Place
+from model_code.contract.documents import Revision
 from model_code.contract.job import JobError
 from model_code.contract.label_review import (
     CORRECTIONS_FILE,
     MAX_CORRECTIONS_BYTES,
     Corrections,
     CorrectionsError,
-    Revision,
     decode,
 )
 

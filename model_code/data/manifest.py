@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from model_code.contract import documents, job
+from model_code.contract.documents import Revision
 from model_code.contract.job import JobError
-from model_code.contract.label_review import Revision
 from model_code.contract.parameters import DATA
 from model_code.data.archive import Candidate
 from model_code.data.patient_split import Radiograph

@@ -8,8 +8,9 @@ import re
 
 import pytest
 
+from model_code.contract.documents import Revision
 from model_code.contract.job import JobError
-from model_code.contract.label_review import CORRECTIONS_FILE, Corrections, Revision, decode, encode, revised
+from model_code.contract.label_review import CORRECTIONS_FILE, Corrections, decode, encode, revised
 from model_code.data.shards import examples
 from model_code.reports.dataset_report import labels_section
 from tests.model_code.conftest import SIZE, kaggle_members, zip_of

@@ -32,11 +32,9 @@ def card(stack: Stack, execution: str) -> Any:
     return json.load(stack.laptop.client("s3").get_object(Bucket=bucket, Key=f"{folder}/dataset.json")["Body"])
 
 
-def test_reviewed_labels_make_a_new_version_of_the_dataset(
-    stack: Stack, released: str, trained: dict[str, Any]
-) -> None:
+def test_reviewed_labels_make_a_new_version_of_the_dataset(stack: Stack, trained: dict[str, Any]) -> None:
     table = stack.workspace / "review.csv"
-    succeeded(stack.cxr("labels", "export", "--model", released, "--csv", str(table)), stack.laptop)
+    succeeded(stack.cxr("labels", "export", trained["id"], "--csv", str(table)), stack.laptop)
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     before = card(stack, trained["arn"])
@@ -49,7 +47,7 @@ def test_reviewed_labels_make_a_new_version_of_the_dataset(
         writer.writeheader()
         writer.writerows(rows)
 
-    done = succeeded(stack.cxr("labels", "import", str(table), "--model", released, "--json"), stack.laptop)
+    done = succeeded(stack.cxr("labels", "import", str(table), "--execution", trained["id"], "--json"), stack.laptop)
 
     started = json.loads(done.stdout)
     try:
