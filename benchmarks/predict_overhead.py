@@ -45,7 +45,13 @@ _IMPORT = "import time; start = time.perf_counter(), time.process_time(); import
 _ANSWER = json.dumps(
     {
         "predictions": [
-            {"probability": 0.93, "logit": 2.6, "label": "PNEUMONIA", "indeterminate": False, "unfamiliarity": 0.4}
+            {
+                "probability": 0.93,
+                "logit": 2.6,
+                "label": "PNEUMONIA",
+                "indeterminate": False,
+                "out_of_distribution_score": 0.4,
+            }
         ],
         "model": {
             "package_arn": "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12",

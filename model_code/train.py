@@ -187,7 +187,7 @@ def main(arguments: list[str]) -> None:
         threshold=threshold,
         temperature=temperature,
         band=band,
-        guard=described,
+        detector=described,
         saliency=describe_saliency(marks, scorer),
         engine=engine,
         backbone=chosen.backbone,

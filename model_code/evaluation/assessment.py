@@ -63,7 +63,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         "indeterminate": _indeterminate(measure, metadata["indeterminate"]),
         "guarantee": _guarantee(measure, metadata["indeterminate"], metadata["guarantee"]),
         "population": metadata["population"],
-        "guard": _guard(measure, metadata["guard"]),
+        "out_of_distribution": _refused(measure, metadata["out_of_distribution"]),
         "test": {
             "images": len(scores.labels),
             "patients": len(set(scores.patients)),
@@ -199,9 +199,9 @@ def _guarantee(measure: _Measure, band: dict[str, float], guarantee: Guarantee |
     if guarantee is None:
         return None
     probabilities, labels = measure.scores.probabilities, measure.scores.labels
-    called = (probabilities < band["low"], probabilities >= band["high"])
+    predicted = (probabilities < band["low"], probabilities >= band["high"])
     found: dict[str, Any] = {}
-    for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, called, strict=True)):
+    for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, predicted, strict=True)):
         value = guarantee[name]
         if value is not None:
             prevalence = guarantee["prevalence"]
@@ -215,9 +215,9 @@ def _guarantee(measure: _Measure, band: dict[str, float], guarantee: Guarantee |
     return {**guarantee, "test": found}
 
 
-def _guard(measure: _Measure, described: dict[str, Any]) -> dict[str, Any]:
+def _refused(measure: _Measure, described: dict[str, Any]) -> dict[str, Any]:
     """False refusals of the out-of-distribution detector on the test split; other metrics count those images too."""
-    refused = (measure.scores.unfamiliarity > 1).astype(np.float64)
+    refused = (measure.scores.out_of_distribution_scores > 1).astype(np.float64)
     share = measure.weights @ refused / measure.weights.sum(axis=1)
     return {
         "active": bool(described.get("active")),

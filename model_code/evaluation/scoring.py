@@ -118,27 +118,28 @@ class ExportedModel:
             test: directory with the shards, usually of the test split.
             size: edge in pixels of the images in the shards. Where it is not the model's own, they are resized as
                 preprocessing resizes originals.
-            watch: is handed of each batch the labels (n,), which are called PNEUMONIA (n,), and the saliency maps
+            watch: is handed of each batch the labels (n,), which are predicted PNEUMONIA (n,), and the saliency maps
                 (n, size, size), which cost next to nothing in the same forward pass.
         """
         signature = self._signatures["explain_pixels" if watch else "score_pixels"]
         names = ("label", "patient", "path", "subtype", "groups", "width", "height")
         collected: dict[str, list[Any]] = {
-            name: [] for name in ("logit", "probability", "unfamiliarity", "features", *names)
+            name: [] for name in ("logit", "probability", "out_of_distribution_score", "features", *names)
         }
         for pixels, columns in read_columns(examples(test, size), names):
-            outputs = signature(pixels=self._fitted(tf.cast(pixels, tf.uint8), size))
+            answered = signature(pixels=self._fitted(tf.cast(pixels, tf.uint8), size))
+            outputs = {documents.CURRENT_NAMES.get(name, name): value for name, value in answered.items()}
             for name in ("logit", "probability"):
                 collected[name].extend(outputs[name].numpy().astype(np.float64))
             seen = outputs.get("projection")
             collected["features"].extend(np.zeros((len(pixels), 0)) if seen is None else seen.numpy())
-            unlike = outputs.get("unfamiliarity")
-            collected["unfamiliarity"].extend(np.zeros(len(pixels)) if unlike is None else unlike.numpy())
+            unlike = outputs.get("out_of_distribution_score")
+            collected["out_of_distribution_score"].extend(np.zeros(len(pixels)) if unlike is None else unlike.numpy())
             for name in names:
                 collected[name].extend(columns[name])
             if watch:
-                called = outputs["probability"].numpy().astype(np.float64) >= self.threshold
-                watch(columns["label"].astype(np.float64), called, outputs["saliency"].numpy().astype(np.float64))
+                predicted = outputs["probability"].numpy().astype(np.float64) >= self.threshold
+                watch(columns["label"].astype(np.float64), predicted, outputs["saliency"].numpy().astype(np.float64))
         return TestScores(
             labels=np.asarray(collected["label"], dtype=np.float64),
             logits=np.asarray(collected["logit"]),
@@ -146,7 +147,7 @@ class ExportedModel:
             patients=[value.decode("utf-8", "surrogateescape") for value in collected["patient"]],
             subtypes=[value.decode("utf-8", "surrogateescape") for value in collected["subtype"]],
             areas=np.asarray(collected["width"], dtype=np.float64) * np.asarray(collected["height"], dtype=np.float64),
-            unfamiliarity=np.asarray(collected["unfamiliarity"], dtype=np.float64),
+            out_of_distribution_scores=np.asarray(collected["out_of_distribution_score"], dtype=np.float64),
             features=np.asarray(collected["features"], dtype=np.float64),
             # For people: bytes that are no UTF-8 are shown, not kept.
             paths=[value.decode("utf-8", "backslashreplace") for value in collected["path"]],

@@ -69,14 +69,14 @@ def assess(
         limits: see `site_verdict.judge`.
 
     """
-    refused = scores.unfamiliarity > 1
+    refused = scores.out_of_distribution_scores > 1
     weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
     share = weights @ refused.astype(np.float64) / weights.sum(axis=1)
     refused_share = estimate(share, images=len(refused), patients=len(set(scores.patients))).as_json()
     basis = measured(scores)
     evaluation = assessment.document(basis, metadata, resample_patients(basis.patients, seed=assessment.BOOTSTRAP_SEED))
     figures = {name: _figure(own, name) for name in COMPARED}
-    detects = bool(metadata["guard"].get("active"))
+    detects = bool(metadata["out_of_distribution"].get("active"))
     judgements = site_verdict.judge(evaluation, refused_share, limits, detects=detects)
     return Assessed(
         evaluation=evaluation,
@@ -96,7 +96,7 @@ def assess(
 
 def measured(scores: TestScores) -> TestScores:
     """Those of a site's scores that figures rest on: of the images that are answered, or of all."""
-    answered = scores.where(scores.unfamiliarity <= 1)
+    answered = scores.where(scores.out_of_distribution_scores <= 1)
     # Without a label there are no figures. Then so many are refused that the verdict does not hang on them.
     return answered if len(np.unique(answered.labels)) == len(LABELS) else scores
 

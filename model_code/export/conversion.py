@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from model_code.contract.job import JobError
 from model_code.export.saved_model import FEATURE_MAPS, Scorer, judged
-from model_code.network import out_of_distribution as guards
+from model_code.network import out_of_distribution
 from model_code.network.attribution import Attribution
 from model_code.network.feature_projection import Projection, projected
 from model_code.network.grad_cam import OVERLAY_EDGE, coloured, enlarged
@@ -26,14 +26,14 @@ class Answers:
     Attributes:
         scorer: the trained network.
         temperature: of the calibration.
-        guard: None where there were too few images for one.
+        detector: of out-of-distribution images; None where there were too few images for one.
         projection: None where there were too few images for one.
         attribution: None where there were too few images for one.
     """
 
     scorer: Scorer
     temperature: float
-    guard: guards.Guard | None
+    detector: out_of_distribution.Detector | None
     projection: Projection | None = None
     attribution: Attribution | None = None
 
@@ -67,8 +67,8 @@ def head(answers: Answers, moved: Any) -> bytes:
     def said(pixels: Any, feature_maps: Any) -> dict[str, Any]:
         maps = feature_maps - tf.constant(moved)
         logits, _ = scorer.head(maps)
-        unfamiliar = guards.unfamiliarity(answers.guard, pixels)
-        return {**judged(logits, answers.temperature, unfamiliar), **projected(answers.projection, maps)}
+        scores = out_of_distribution.score(answers.detector, pixels)
+        return {**judged(logits, answers.temperature, scores), **projected(answers.projection, maps)}
 
     signature = [_pixels(scorer), _maps(scorer, FEATURE_MAPS)]
     return _converted(scorer.tracked, tf.function(said, input_signature=signature, autograph=False), None)

@@ -19,12 +19,12 @@ from model_code.contract import documents, population
 from model_code.contract.labels import LABELS
 from model_code.imaging.decoding import batch_from_bytes
 from model_code.network import attribution as attributions
+from model_code.network import out_of_distribution
 from model_code.network.attribution import Attribution
 from model_code.network.backbones import Backbone
 from model_code.network.classifier import Classifier
 from model_code.network.feature_projection import Projection, projected
 from model_code.network.grad_cam import enlarged, grad_cam, overlay
-from model_code.network.out_of_distribution import Guard, unfamiliarity
 from model_code.serving import inference
 from model_code.statistics.indeterminate import Band
 
@@ -120,12 +120,12 @@ def save_servable(
     scorer: Scorer,
     temperature: float,
     directory: Path,
-    guard: Guard | None = None,
+    detector: out_of_distribution.Detector | None = None,
     projection: Projection | None = None,
     *,
     attribution: Attribution | None = None,
 ) -> None:
-    """Write `<directory>/1`, a SavedModel whose signatures all answer logit, probability, unfamiliarity, projection.
+    """Write `<directory>/1`, a SavedModel whose signatures all answer `judged` and the projection.
 
     Of encoded JPEGs or PNGs, `image_bytes`, string (n,):
 
@@ -143,14 +143,14 @@ def save_servable(
         scorer: the trained network.
         temperature: calibration temperature, above 0, stored as a constant of the graph.
         directory: the model directory; becomes the root of model.tar.gz.
-        guard: out-of-distribution detector; without one, the unfamiliarity is 0.
+        detector: of out-of-distribution images; without one, their score is 0.
         projection: says what the network sees in a few numbers, float32 (n, k); without one, there is no such output.
         attribution: makes the saliency maps; without one, Grad-CAM does.
     """
 
     # Traced once, like the network, so that its statistics are in the file once.
     unlike = tf.function(
-        lambda pixels: unfamiliarity(guard, pixels),
+        lambda pixels: out_of_distribution.score(detector, pixels),
         input_signature=[tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.float32, name="pixels")],
     )
 
@@ -205,16 +205,16 @@ def describe_saliency(attribution: Attribution | None, scorer: Scorer) -> dict[s
     return {"method": "attribution", "cells": attribution.cells}
 
 
-def judged(logit: Any, temperature: float, unfamiliar: Any) -> dict[str, Any]:
+def judged(logit: Any, temperature: float, out_of_distribution_score: Any) -> dict[str, Any]:
     """Outputs that every signature and engine has: logit, probability and out-of-distribution score.
 
     Args:
         logit: float32 (n,).
         temperature: calibration temperature, above 0.
-        unfamiliar: float32 (n,), out-of-distribution scores.
+        out_of_distribution_score: float32 (n,), out-of-distribution scores.
     """
     probability = tf.sigmoid(logit / tf.constant(temperature, tf.float32))
-    return {"logit": logit, "probability": probability, "unfamiliarity": unfamiliar}
+    return {"logit": logit, "probability": probability, "out_of_distribution_score": out_of_distribution_score}
 
 
 def save_handlers(directory: Path) -> None:
@@ -237,7 +237,7 @@ def save_metadata(
     threshold: float,
     temperature: float,
     band: Band,
-    guard: dict[str, Any],
+    detector: dict[str, Any],
     saliency: dict[str, Any],
     engine: dict[str, Any] | None = None,
     backbone: str,
@@ -252,7 +252,7 @@ def save_metadata(
         threshold: probability at or above which the label is PNEUMONIA.
         temperature: of the calibration.
         band: around the threshold, where the model does not decide, and what is guaranteed outside of it.
-        guard: of `guard.fit`, where the limit of unfamiliarity comes from.
+        detector: of `out_of_distribution.fit`, where the limit of its score comes from.
         saliency: of `describe_saliency`.
         engine: what `engine_export.save_models` says; None where TensorFlow Serving computes the answers.
         backbone: its name.
@@ -268,7 +268,7 @@ def save_metadata(
         "indeterminate": {"low": band.low, "high": band.high},
         "guarantee": band.guarantee,
         "population": population.of_subgroups(card.get("subgroups", {})),
-        "guard": guard,
+        "out_of_distribution": detector,
         "saliency": saliency,
         **(engine or {"engine": "tensorflow"}),
         "backbone": backbone,

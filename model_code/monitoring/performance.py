@@ -109,8 +109,8 @@ def guaranteed(labels: Array, probabilities: Array, reference: dict[str, Any]) -
     if guarantee is None:
         return {}
     found: dict[str, Any] = {}
-    called = (probabilities < band["low"], probabilities >= band["high"])
-    for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, called, strict=True)):
+    predicted = (probabilities < band["low"], probabilities >= band["high"])
+    for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, predicted, strict=True)):
         images, least = int(answered.sum()), guarantee[name]
         if least is None or images < LEAST_IMAGES:
             continue

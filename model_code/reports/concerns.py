@@ -85,7 +85,8 @@ def _same_place(summary: dict[str, Any]) -> list[Concern]:
         return []
     sentence = (
         f"The saliency map lights the same place, the {same['place']}, in {same['share']:.0%} of the {same['maps']} "
-        "images called PNEUMONIA: it does not show what is in one of them, and the network may look at no lung at all."
+        "images predicted PNEUMONIA: it does not show what is in one of them, and the network may look at no lung at "
+        "all."
     )
     return [Concern(sentence, "saliency")]
 

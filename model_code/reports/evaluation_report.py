@@ -75,7 +75,7 @@ def render(
         Section("curves", "Discrimination and decisions", [_curves(evaluation)]),
         Section("calibration", "Calibration", [_calibration(evaluation)]),
         Section("undecided", "Undecided images", [_indeterminate(evaluation, scores)]),
-        Section("guard", "Refused images", [_guard(evaluation, metadata)]),
+        Section("out-of-distribution", "Refused images", [_refused(evaluation, metadata)]),
         Section("subgroups", "Subgroups", list(_subgroups(evaluation))),
         gallery.samples_section(),
         gallery.saliency_section(evaluation["saliency"]),
@@ -196,7 +196,7 @@ def _comparison(comparison: dict[str, Any]) -> Iterator[Html]:
             for key, title in names.items()
         ),
     )
-    yield html_page.paragraph(f"The two decide differently about {comparison['called_differently']} of the images.")
+    yield html_page.paragraph(f"The two decide differently about {comparison['predicted_differently']} of the images.")
     if comparison["notes"]:
         yield html_page.bullets(comparison["notes"])
 
@@ -324,13 +324,15 @@ def _guarantee(guarantee: dict[str, Any] | None) -> Iterator[Html]:
     )
 
 
-def _guard(evaluation: dict[str, Any], metadata: dict[str, Any]) -> Html:
-    guard = evaluation["guard"]
-    if not guard["active"]:
-        said = metadata.get("guard", {}).get("sentence", "There is no guard, any image is answered.")
+def _refused(evaluation: dict[str, Any], metadata: dict[str, Any]) -> Html:
+    detector = evaluation["out_of_distribution"]
+    if not detector["active"]:
+        said = metadata.get("out_of_distribution", {}).get(
+            "sentence", "There is no out-of-distribution detector, any image is answered."
+        )
         return html_page.paragraph(f"{said} A photograph would get a probability like any radiograph.")
-    refused, images = guard["refused"], evaluation["test"]["images"]
-    low, high = (f"{end:.1%}" for end in guard["false_refusal_rate"]["confidence_interval"])
+    refused, images = detector["refused"], evaluation["test"]["images"]
+    low, high = (f"{end:.1%}" for end in detector["false_refusal_rate"]["confidence_interval"])
     return html_page.paragraph(
         f"The endpoint refuses an image that is unlike the training images. Of the {images:,} test radiographs it "
         f"would refuse {refused}, {refused / images:.1%} (95 % interval {low} to {high}); the figures above count "
@@ -367,8 +369,8 @@ def _worst(worst: dict[str, Any]) -> str:
         return f"The gate about subgroups judged nothing: {bound['unjudged']}."
     return (
         f"Of {', '.join(worst['judged'])}, the worst is {worst['title']}: of its {worst['pneumonia_images']} PNEUMONIA "
-        f"images {bound['sensitivity']:.1%} are called so, and the 95 % interval begins at {bound['value']:.3f}, which "
-        "is what the gate about subgroups judges."
+        f"images {bound['sensitivity']:.1%} are predicted so, and the 95 % interval begins at {bound['value']:.3f}, "
+        "which is what the gate about subgroups judges."
     )
 
 

@@ -157,7 +157,7 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
         f"{band['coverage']['value']:.1%} of the test images.",
         *([evaluation["guarantee"]["sentence"]] if evaluation["guarantee"] else []),
         sentence(evaluation["population"]),
-        _guarded(evaluation["guard"]),
+        _refusals(evaluation["out_of_distribution"]),
         *(concern.sentence for concern in saliency_concerns(evaluation)),
         *evaluation["comparison"]["notes"],
         *card["decisions"],
@@ -185,10 +185,12 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
     }
 
 
-def _guarded(guard: dict[str, Any]) -> str:
-    if not guard["active"]:
-        return "There is no guard: an image that is no chest radiograph gets a probability as well."
-    share = guard["false_refusal_rate"]["value"]
+def _refusals(detector: dict[str, Any]) -> str:
+    if not detector["active"]:
+        return (
+            "There is no out-of-distribution detector: an image that is no chest radiograph gets a probability as well."
+        )
+    share = detector["false_refusal_rate"]["value"]
     return f"Images unlike the training images are refused; {share:.1%} of the test radiographs are."
 
 
@@ -219,8 +221,8 @@ def _confusion(found: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": "Confusion matrix",
         "type": "matrix",
-        "value": [[matrix[actual][called] for called in ("0", "1")] for actual in ("0", "1")],
-        "x_axis_name": ["called NORMAL", "called PNEUMONIA"],
+        "value": [[matrix[actual][predicted] for predicted in ("0", "1")] for actual in ("0", "1")],
+        "x_axis_name": ["predicted NORMAL", "predicted PNEUMONIA"],
         "y_axis_name": ["label NORMAL", "label PNEUMONIA"],
     }
 

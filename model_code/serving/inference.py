@@ -188,12 +188,12 @@ def check_familiar(predictions: list[dict[str, Any]]) -> None:
         RequestError: not_a_radiograph, about the first such image.
     """
     for number, prediction in enumerate(predictions, start=1):
-        if prediction["unfamiliarity"] > 1:
+        if prediction["out_of_distribution_score"] > 1:
             which = "The image" if len(predictions) == 1 else f"Image {number}"
             raise RequestError(
                 "not_a_radiograph",
                 f"{which} does not look like the frontal chest radiographs this model was trained on: its distance "
-                f"from them is {prediction['unfamiliarity']:.2f}, and up to 1.00 is accepted.",
+                f"from them is {prediction['out_of_distribution_score']:.2f}, and up to 1.00 is accepted.",
             )
 
 
@@ -208,7 +208,7 @@ def _prediction(outputs: dict[str, Any]) -> dict[str, Any]:
     prediction = {
         "probability": probability,
         "logit": float(outputs["logit"]),
-        "unfamiliarity": float(outputs["unfamiliarity"]),
+        "out_of_distribution_score": float(outputs["out_of_distribution_score"]),
         "label": positive if probability >= _METADATA["threshold"] else negative,
         "indeterminate": _METADATA["indeterminate"]["low"] <= probability < _METADATA["indeterminate"]["high"],
     }

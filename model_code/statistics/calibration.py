@@ -59,7 +59,7 @@ def choose_threshold(logits: Array, labels: Array, temperature: float) -> float:
         temperature: of `fit_temperature`.
 
     Returns:
-        A probability; PNEUMONIA is called at or above it.
+        A probability; PNEUMONIA is predicted at or above it.
     """
     places = np.linspace(logits.min(), logits.max(), _PLACES)
     youden = _share_below(logits[labels == 0], places) - _share_below(logits[labels == 1], places)

@@ -209,11 +209,11 @@ def _cautious_end(others: Array) -> float:
     return float(np.sort(others)[rank - 1])
 
 
-def _reason(label: int, called: npt.NDArray[np.bool_], wrong: npt.NDArray[np.bool_], value: float) -> str:
+def _reason(label: int, predicted: npt.NDArray[np.bool_], wrong: npt.NDArray[np.bool_], value: float) -> str:
     return (
         f"nothing is guaranteed of the answer {LABELS[label]}: {100 * value:g} % take at least {fewest(value)} "
         f"patients without an error among the most certain, and on this side of the threshold there are "
-        f"{int(called.sum())}, {int((called & wrong).sum())} of them wrong"
+        f"{int(predicted.sum())}, {int((predicted & wrong).sum())} of them wrong"
     )
 
 

@@ -110,8 +110,8 @@ def estimate(values: Array, *, images: int, patients: int) -> Estimate:
     """Value and intervals of a metric between 0 and 1.
 
     Resamples in which the metric is undefined are left out. A value that is undefined on the data itself (the
-    precision when nothing is called positive, say) counts as 0, with intervals from 0 to 1: JSON has no NaN, and a gate
-    must not pass by it.
+    precision when nothing is predicted positive, say) counts as 0, with intervals from 0 to 1: JSON has no NaN, and a
+    gate must not pass by it.
 
     Args:
         values: (1 + resamples,), the metric over the weights of `resample_patients`.

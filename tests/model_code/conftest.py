@@ -237,7 +237,7 @@ def exported(
         temperature=2.0,
         band=Band(0.3, 0.6, made_guarantee()),
         saliency=saved_model.describe_saliency(marks, scorer),
-        guard={"active": False, "sentence": "There is no guard, any image is answered."},
+        detector={"active": False, "sentence": "There is no out-of-distribution detector, any image is answered."},
         backbone="ResNet50V2",
         backbone_weights="none",
         training=training,

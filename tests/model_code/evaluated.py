@@ -28,7 +28,7 @@ def made_scores(images: int = 80, separation: float = 4.0, seed: int = 1, *, tem
         patients=[f"P{number // 2}" for number in range(images)],
         subtypes=["" if label == 0 else ("virus", "bacteria")[number % 2] for number, label in enumerate(labels)],
         areas=rng.choice([500_000.0, 900_000.0, 1_300_000.0], images),
-        unfamiliarity=np.where(np.arange(images) < 2, 1.5, rng.uniform(0.2, 0.6, images)),
+        out_of_distribution_scores=np.where(np.arange(images) < 2, 1.5, rng.uniform(0.2, 0.6, images)),
         features=rng.normal(size=(images, 3)),
         paths=[f"test/{('NORMAL', 'PNEUMONIA')[int(label)]}/{number}.jpeg" for number, label in enumerate(labels)],
     )
@@ -58,7 +58,7 @@ def made_metadata(dataset: str = "ab" * 32) -> dict[str, Any]:
         "indeterminate": {"low": 0.45, "high": 0.6},
         "guarantee": made_guarantee(),
         "population": None,
-        "guard": {"active": True},
+        "out_of_distribution": {"active": True},
         "backbone": "ResNet50V2",
         "backbone_weights": "imagenet",
         "dataset": {"sha256": dataset},

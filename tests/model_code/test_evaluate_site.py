@@ -218,7 +218,7 @@ def test_what_the_detector_refuses_gets_no_answer_and_does_not_flatter_the_other
 
     def unlike(self, *arguments):
         scores = original(self, *arguments)
-        scores.unfamiliarity[::2] = 1.5
+        scores.out_of_distribution_scores[::2] = 1.5
         return scores
 
     monkeypatch.setattr(ExportedModel, "score", unlike)
@@ -237,7 +237,7 @@ def test_a_site_of_which_nothing_is_answered_is_the_worst_verdict_and_no_failure
 
     def unlike(self, *arguments):
         scores = original(self, *arguments)
-        scores.unfamiliarity[:] = 1.5
+        scores.out_of_distribution_scores[:] = 1.5
         return scores
 
     monkeypatch.setattr(ExportedModel, "score", unlike)

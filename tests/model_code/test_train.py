@@ -237,10 +237,10 @@ def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys
     assert evaluation["binary_classification_metrics"]["auc"]["value"] > 0.9
     assert evaluation["gates"]["passed"]
     assert (evaluation["engine"]["name"], evaluation["engine"]["strays"]) == (engine, 0)
-    assert evaluation["guard"]["active"]
-    assert evaluation["guard"]["refused"] == 0, "test images like the training images"
+    assert evaluation["out_of_distribution"]["active"]
+    assert evaluation["out_of_distribution"]["refused"] == 0, "test images like the training images"
     usual = json.loads((outputs / "evaluation" / "reference.json").read_text())
-    assert 0 < usual["validation"]["images"] <= 32, "of a fifth of 160, those that the guard lets pass"
+    assert 0 < usual["validation"]["images"] <= 32, "of a fifth of 160, those that the detector lets pass"
     assert len(usual["validation"]["features"]) == 8
     assert io.StringIO((outputs / "evaluation" / "report.html").read_text()).readline() == "<!doctype html>\n"
 

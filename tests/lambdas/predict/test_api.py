@@ -34,7 +34,13 @@ PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12"
 REQUEST_ID = "11111111-2222-4333-8444-555555555555"
 SCORED = {
     "predictions": [
-        {"probability": 0.93, "logit": 2.6, "label": "PNEUMONIA", "indeterminate": False, "unfamiliarity": 0.4}
+        {
+            "probability": 0.93,
+            "logit": 2.6,
+            "label": "PNEUMONIA",
+            "indeterminate": False,
+            "out_of_distribution_score": 0.4,
+        }
     ],
     "model": {
         "package_arn": PACKAGE,
@@ -438,7 +444,7 @@ class TestKept:
         scores(runtime, {**SCORED, "predictions": [observed]})
         told = api.answer(event())["body"]
         (kept,) = memory.tables["predictions"].values()
-        assert (kept["package_arn"], kept["unfamiliarity"]) == ({"S": PACKAGE}, {"N": "0.400000000"})
+        assert (kept["package_arn"], kept["out_of_distribution_score"]) == ({"S": PACKAGE}, {"N": "0.400000000"})
         # DynamoDB refuses a number below 1e-130.
         assert kept["probability"] == {"N": "0.000000000"}
         assert json.loads(kept["features"]["S"]) == [0.5, -1.25]

@@ -36,7 +36,13 @@ TOLD = {
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12"
 SCORED = {
     "predictions": [
-        {"probability": 0.93, "logit": 2.6, "label": "PNEUMONIA", "indeterminate": False, "unfamiliarity": 0.4}
+        {
+            "probability": 0.93,
+            "logit": 2.6,
+            "label": "PNEUMONIA",
+            "indeterminate": False,
+            "out_of_distribution_score": 0.4,
+        }
     ],
     "model": {
         "package_arn": PACKAGE,

@@ -96,9 +96,9 @@ def test_subtypes_are_told_from_all_normal_images(scores, found):
     rows = {row["title"]: row for row in found["subgroups"] if row["by"] == "subtype"}
     assert sorted(rows) == ["bacteria", "virus"]
     virus = np.asarray(scores.subtypes) == "virus"
-    called = scores.probabilities >= 0.5
+    predicted = scores.probabilities >= 0.5
     assert rows["virus"]["images"] == 40
-    assert rows["virus"]["true_positive_rate"]["value"] == pytest.approx(called[virus].mean())
+    assert rows["virus"]["true_positive_rate"]["value"] == pytest.approx(predicted[virus].mean())
     inside = virus | (scores.labels == 0)
     expected = reference.roc_auc_score(scores.labels[inside], scores.logits[inside])
     assert rows["virus"]["auc"]["value"] == pytest.approx(expected)
@@ -111,8 +111,8 @@ def test_sizes_are_split_at_the_median(scores, found):
     assert below["title"] == "original below 0.90 megapixels"
     small = scores.areas < 900_000
     assert (below["images"], above["images"]) == (small.sum(), (~small).sum())
-    called = scores.probabilities >= 0.5
-    expected = 1 - called[small & (scores.labels == 0)].mean()
+    predicted = scores.probabilities >= 0.5
+    expected = 1 - predicted[small & (scores.labels == 0)].mean()
     assert below["true_negative_rate"]["value"] == pytest.approx(expected)
 
 
@@ -134,9 +134,9 @@ def test_groups_that_files_name_are_subgroups_unless_they_are_a_few_people(score
     }
     assert set(rows) == {"sex male", "sex female"}
     male = sexes == "male"
-    called = scores.probabilities >= 0.5
+    predicted = scores.probabilities >= 0.5
     assert rows["sex male"]["images"] == male.sum()
-    expected = called[male & (scores.labels == 1)].mean()
+    expected = predicted[male & (scores.labels == 1)].mean()
     assert rows["sex male"]["true_positive_rate"]["value"] == pytest.approx(expected)
     low, high = rows["sex male"]["auc"]["confidence_interval"]
     assert low < rows["sex male"]["auc"]["value"] <= high
@@ -146,9 +146,9 @@ def test_the_band_takes_images_out_of_the_decisions(scores, found):
     band = found["indeterminate"]
     inside = (scores.probabilities >= 0.45) & (scores.probabilities < 0.6)
     assert (band["images"], band["coverage"]["value"]) == (inside.sum(), pytest.approx(inside.mean()))
-    called = scores.probabilities >= 0.5
+    predicted = scores.probabilities >= 0.5
     outside = ~inside & (scores.labels == 1)
-    assert band["true_positive_rate"]["value"] == pytest.approx(called[outside].mean())
+    assert band["true_positive_rate"]["value"] == pytest.approx(predicted[outside].mean())
     low, high = band["coverage"]["confidence_interval"]
     assert low < inside.mean() < high
 

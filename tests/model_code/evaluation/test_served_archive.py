@@ -38,7 +38,11 @@ def engine(monkeypatch):
 
         def explain_pixels(pixels):
             logit = logit_of(pixels) + off
-            outputs = {"logit": logit, "probability": tf.sigmoid(logit / 2.0), "unfamiliarity": tf.zeros_like(logit)}
+            outputs = {
+                "logit": logit,
+                "probability": tf.sigmoid(logit / 2.0),
+                "out_of_distribution_score": tf.zeros_like(logit),
+            }
             return outputs | {"saliency": tf.cast(pixels[..., 0], tf.float32) / 255.0}
 
         return {"score_pixels": explain_pixels, "explain_pixels": explain_pixels}
@@ -226,4 +230,4 @@ def test_the_next_model_is_compared_with_what_serves(engine, place, job_director
     document, _ = run(job_directory, package=PACKAGE)
     assert document["comparison"]["auc_difference"]["value"] == 0
     assert document["engine"]["weights"] == "int8"
-    assert document["comparison"]["called_differently"] == 0
+    assert document["comparison"]["predicted_differently"] == 0

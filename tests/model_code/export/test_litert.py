@@ -53,7 +53,7 @@ def test_the_engine_says_what_the_scorer_says(engine_exported, scorer, marks):
     running = litert.load(engine_exported)
     logits, activations, maps = scorer.look(tf.constant(NOISE, tf.float32))
     found = [running.outputs(one) for one in NOISE]
-    plain = {"logit", "probability", "unfamiliarity", "projection"}
+    plain = {"logit", "probability", "out_of_distribution_score", "projection"}
     assert set(found[0]) == plain | {"cells", "overlay"}
     assert set(running.outputs(NOISE[0], explain=False)) == plain
     np.testing.assert_allclose([one["logit"] for one in found], logits, atol=0.15)
@@ -107,7 +107,7 @@ def test_tensorflow_serving_gets_a_model_that_decodes(engine_exported):
     np.testing.assert_array_equal(decode(image_bytes=encoded[tf.newaxis])["pixels"][0], NOISE[0])
 
 
-def test_the_guard_is_converted_too_and_keeps_its_digits(small, tmp_path):
+def test_the_out_of_distribution_detector_is_converted_too_and_keeps_its_digits(small, tmp_path):
     rng = np.random.default_rng(2)
     base = np.add.outer(np.arange(SIZE), np.arange(SIZE)) * 3.0
     seen = [np.clip(base + rng.normal(0, 30, (SIZE, SIZE)), 0, 255).astype(np.uint8) for _ in range(160)]
@@ -124,9 +124,11 @@ def test_the_guard_is_converted_too_and_keeps_its_digits(small, tmp_path):
     save(small, directory, keeper)
     running = litert.load(directory)
     images = [*(one[..., np.newaxis] for one in seen[:4]), *NOISE[:4]]
-    wanted = keeper.unfamiliarity(tf.constant(np.stack(images), tf.float32)).numpy()
+    wanted = keeper.score(tf.constant(np.stack(images), tf.float32)).numpy()
     assert wanted.max() > 1
-    np.testing.assert_allclose([running.outputs(one)["unfamiliarity"] for one in images], wanted, rtol=0.01, atol=0.01)
+    np.testing.assert_allclose(
+        [running.outputs(one)["out_of_distribution_score"] for one in images], wanted, rtol=0.01, atol=0.01
+    )
 
 
 def test_a_network_that_eight_bits_change_too_much_keeps_sixteen(small, tmp_path, monkeypatch, capsys):

@@ -34,7 +34,7 @@ def test_one_image_scores_the_same_in_training_and_serving(loaded, classifier):
     explained = dict(loaded.signatures["explain_pixels"](pixels=tf.constant(pixels)))
     assert explained.pop("saliency").shape == (3, SIZE, SIZE)
     for outputs in (served, scored, explained):
-        assert set(outputs) == {"logit", "probability", "unfamiliarity", "projection"}
+        assert set(outputs) == {"logit", "probability", "out_of_distribution_score", "projection"}
         np.testing.assert_allclose(outputs["projection"], served["projection"], atol=1e-4)
         np.testing.assert_allclose(outputs["logit"], trained, atol=1e-5)
         np.testing.assert_allclose(outputs["probability"], 1 / (1 + np.exp(-trained / 2.0)), atol=1e-5)

@@ -67,8 +67,8 @@ def test_hiding_what_the_map_marks_lowers_the_score_more_than_hiding_as_much_els
     explained = signatures["explain_pixels"](pixels=tf.constant(images))
     logits, saliency = explained["logit"].numpy(), explained["saliency"].numpy()
     assert logits[labels == 1].mean() - logits[labels == 0].mean() > 2, "the network has learned nothing to explain"
-    called = (logits > 0) & (labels == 1)
-    images, logits, saliency = images[called], logits[called], saliency[called]
+    predicted = (logits > 0) & (labels == 1)
+    images, logits, saliency = images[predicted], logits[predicted], saliency[predicted]
     assert len(images) >= 30
     marked = saliency >= np.quantile(saliency, 0.9, axis=(1, 2), keepdims=True)
     # The same shape at another place.

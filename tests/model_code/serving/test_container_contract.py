@@ -209,7 +209,7 @@ def test_both_answer_the_same_to_the_last_field(endpoints):
             prediction.update({name: round(prediction[name], 4) for name in ("logit", "probability")})
             prediction["features"] = [round(value, 2) + 0.0 for value in prediction["features"]]
             prediction["overlay_png"] = base64.b64decode(prediction["overlay_png"])[:8]
-            assert prediction["unfamiliarity"] == 0, "this model has no guard"
+            assert prediction["out_of_distribution_score"] == 0, "this model has no out-of-distribution detector"
     assert answers[0] == answers[1]
 
 

@@ -74,7 +74,14 @@ def test_the_answer_has_the_fields_of_every_other_model_and_names_its_engine(end
     answer = endpoint.invoke(IMAGES["image/jpeg"], "image/jpeg").document
     assert set(answer) == {"schema", "predictions", "model"}
     (prediction,) = answer["predictions"]
-    assert set(prediction) == {"probability", "logit", "unfamiliarity", "features", "label", "indeterminate"}
+    assert set(prediction) == {
+        "probability",
+        "logit",
+        "out_of_distribution_score",
+        "features",
+        "label",
+        "indeterminate",
+    }
     assert answer["model"] == {
         "package_arn": "arn:aws:sagemaker:eu-west-1:1:model-package/cxr-dev/3",
         "threshold": 0.4,

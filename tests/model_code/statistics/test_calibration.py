@@ -40,8 +40,8 @@ def test_separable_validation_data_do_not_make_probabilities_certain():
 def test_the_threshold_is_near_the_greatest_youden_index_of_many_images():
     logits, labels = overconfident(5000, 3)
     threshold = choose_threshold(logits, labels, 3.0)
-    called = probability(logits, 3.0) >= threshold
-    found = called[labels == 1].mean() - called[labels == 0].mean()
+    predicted = probability(logits, 3.0) >= threshold
+    found = predicted[labels == 1].mean() - predicted[labels == 0].mean()
     false_positives, true_positives, _ = roc_curve(labels, logits)
     assert found == pytest.approx((true_positives - false_positives).max(), abs=0.015)
 

@@ -189,7 +189,7 @@ def test_another_prevalence_changes_a_predictive_value_by_bayes():
     assert at_prevalence(0.95, 0.5, 0.1, label=0) > 0.95 > at_prevalence(0.95, 0.5, 0.1, label=1)
 
     labels = np.r_[np.ones(100), np.zeros(100)]
-    called = np.r_[np.repeat([True, False], [80, 20]), np.repeat([True, False], [10, 90])]
-    for label, answered in enumerate((~called, called)):
+    predicted = np.r_[np.repeat([True, False], [80, 20]), np.repeat([True, False], [10, 90])]
+    for label, answered in enumerate((~predicted, predicted)):
         found = predictive_values(labels, answered, np.ones((1, 200)), prevalence=0.1, label=label)
         assert found[0] == pytest.approx(share(0.1, label))

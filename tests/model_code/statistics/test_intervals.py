@@ -81,9 +81,9 @@ def test_another_test_split_varies_more_than_the_interval():
 
 
 def test_an_undefined_metric_counts_as_0_and_is_said_to_be_anything():
-    labels, called = np.array([0.0, 1.0]), np.zeros(2)
+    labels, predicted = np.array([0.0, 1.0]), np.zeros(2)
     weights = resample_patients(["a", "b"], seed=1, resamples=20)
-    found = estimate(metrics.operating_point(labels, called, weights)["precision"], images=2, patients=2)
+    found = estimate(metrics.operating_point(labels, predicted, weights)["precision"], images=2, patients=2)
     assert (found.value, found.low, found.high, found.next_low, found.next_high) == (0.0, 0.0, 1.0, 0.0, 1.0)
 
 

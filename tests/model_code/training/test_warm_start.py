@@ -34,7 +34,7 @@ def trained(dataset_card, tmp_path_factory):
         temperature=1.0,
         band=Band(0.4, 0.6, made_guarantee()),
         saliency={"method": "Grad-CAM", "cells": 1},
-        guard={"active": False},
+        detector={"active": False},
         backbone="MobileNetV3Small",
         backbone_weights="none",
         training={},
