@@ -123,6 +123,10 @@ pipeline: .venv/dev.installed  ## compile pipeline/definition.py into pipeline/d
 policy: .venv/dev.installed node_modules/.bin/cdk $(LIBRARIES)  ## write who may do what, and the roles that deploy, from the templates into docs/
 	python -m policy
 
+.PHONY: fidelity
+fidelity: .venv/dev.installed  ## write what the laptop answers, and how far as AWS does, into docs/
+	python -m local.fidelity.pages
+
 .PHONY: audit
 audit: .venv/deploy.installed .venv/audit/.installed node_modules/.bin/cdk  ## known vulnerabilities of every locked dependency (asks advisory services over the network)
 	python -m policy.advisories

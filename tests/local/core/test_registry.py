@@ -128,3 +128,9 @@ def test_messages_do_not_repeat_what_boto3_says_itself(registry: Registry) -> No
     with pytest.raises(ApiError) as refused:
         registry.call("CreateModelPackage", {"ModelPackageGroupName": "nobody"})
     assert refused.value.message == "Model Package Group does not exist."
+
+
+def test_what_moto_answers_and_nobody_has_compared_with_aws_is_refused(registry: Registry) -> None:
+    """An answer that nobody holds to AWS's would be believed: `local.fidelity` lists those that are."""
+    with pytest.raises(ApiError, match="CreateExperiment does not exist on the laptop"):
+        registry.call("CreateExperiment", {"ExperimentName": "cxr"})
