@@ -13,8 +13,8 @@ _BEGIN, _END = "<!-- differences: written by `make fidelity` -->", "<!-- end of 
 _OPENING = """# What the laptop answers, and how far as AWS does
 
 Written by `make fidelity` from `local/fidelity/rows.py`. The laptop answers what stands here and refuses other
-operations of SageMaker; nothing of it ran in AWS. "Held by" is the test that compares with what AWS documents, where the
-name links to.
+operations of SageMaker; nothing of it ran in AWS. "Held by" is the test that compares with what AWS documents, where
+the name links to.
 """
 
 
