@@ -58,6 +58,12 @@ class Answers:
         content = {"Content-Type": "application/json", **(headers or {})}
         return self.of(event, status, json.dumps(document, allow_nan=False), content, request_id=request_id)
 
+    def binary(
+        self, event: Mapping[str, Any], body: str, headers: Mapping[str, str], *, request_id: str
+    ) -> dict[str, Any]:
+        """An answer of bytes, given in base64; the gateway decodes it where Accept names a binary media type first."""
+        return {**self.of(event, 200, body, headers, request_id=request_id), "isBase64Encoded": True}
+
     def problem(self, event: Mapping[str, Any], problem: Problem, *, request_id: str) -> dict[str, Any]:
         """An error's answer."""
         headers = {**problem.headers, "Content-Type": CONTENT_TYPE}

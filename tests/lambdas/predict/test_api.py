@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import uuid
+from datetime import UTC, datetime
 
 import botocore.session
 import pytest
@@ -24,6 +25,7 @@ from lambdas.predict import request
 from lambdas.predict.api import Api
 from lambdas.predict.dicom import Dicom
 from lambdas.predict.endpoint import Endpoint
+from lambdas.predict.function import Function
 from lambdas.predict.model import PREPARATION_SECONDS, Model
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads
@@ -102,7 +104,7 @@ def made(model, endpoint, *, memory=None, s3=None, **changed):
     memory = memory or Memory()
     parts = {
         "hurried_model": lambda: None,
-        "dicom": Dicom(lambda: None, "dicom"),
+        "dicom": Dicom(Function(lambda: None, "dicom")),
         "uploads": Uploads(lambda: s3, "bucket", 2000),
         "results": Results(memory, "predictions", 600, clock=lambda: 1_800_000_000.0),
         "requests": Requests(memory, "requests", operation="predictions"),
@@ -477,7 +479,10 @@ class TestIdempotency:
         answer = api.answer(event(**KEYED))
         assert "Idempotency-Replayed" not in answer["headers"]
         (record,) = memory.tables["requests"].values()
-        assert json.loads(record["answer"]["S"]) == json.loads(answer["body"])
+        remembered = json.loads(record["answer"]["S"])
+        at = datetime.fromisoformat(remembered.pop("answered_at"))
+        assert remembered == json.loads(answer["body"])
+        assert abs((datetime.now(UTC) - at).total_seconds()) < 60
 
     def test_repetition_is_answered_without_the_model(self, clients, runtime, control):
         endpoint = Endpoint(client=lambda: None, name="cxr-dev")
@@ -485,7 +490,7 @@ class TestIdempotency:
 
         class Remembering:
             def claim(self, *_):
-                return None, earlier
+                return None, {**earlier, "answered_at": "2026-11-28T09:30:05+00:00"}
 
         api = made(Model(clients["sagemaker-runtime"], endpoint), endpoint, requests=Remembering())
         answer = api.answer(event(**KEYED))
