@@ -120,12 +120,6 @@ _PREDICTION = {
         "dataset_sha256": "0f" * 32,
         "engine": "tensorflow",
     },
-    "dicom": {
-        "modality": "DX",
-        "photometric_interpretation": "MONOCHROME2",
-        "body_part": "chest",
-        "rendering": "window",
-    },
     "notice": NOTICE,
 }
 _IDEMPOTENT = ("request_in_progress", "idempotency_key_reused")
