@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dicom_results import capture, report
+from dicom_results import capture, fhir, report
 from dicom_results.overlay import compose
 from dicom_results.source import NoResultError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydicom.dataset import Dataset
 
     from dicom_results.result import Result
@@ -30,10 +32,7 @@ def instances(
     Raises:
         NoResultError: one of them cannot be made; `str(error)` says why, without a value of the file.
     """
-    try:
-        made = {REPORT: report.make(reference, result)}
-    except Exception as error:  # of kinds that nobody lists, with messages that quote the file
-        raise NoResultError(f"what it states cannot be taken over ({type(error).__name__})") from error
+    made = {REPORT: _of(report.make, reference, result)}
     if radiograph is None or overlay is None:
         return made
     try:
@@ -41,3 +40,19 @@ def instances(
     except Exception as error:
         raise NoResultError(f"a picture of its saliency map cannot be made ({type(error).__name__})") from error
     return made
+
+
+def resources(reference: Dataset, result: Result) -> bytes:
+    """The same as the report says, as a Bundle of FHIR R5 in JSON.
+
+    Raises:
+        NoResultError: it cannot be made; `str(error)` says why, without a value of the file.
+    """
+    return _of(fhir.make, reference, result)
+
+
+def _of(make: Callable[[Dataset, Result], bytes], reference: Dataset, result: Result) -> bytes:
+    try:
+        return make(reference, result)
+    except Exception as error:  # of kinds that nobody lists, with messages that quote the file
+        raise NoResultError(f"what it states cannot be taken over ({type(error).__name__})") from error

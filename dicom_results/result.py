@@ -59,11 +59,15 @@ class Result:
             of: what it is, such as `report`.
             image: SOP Instance UID of the radiograph.
         """
-        return _uid(f"{self.prediction_id} {image} {of}")
+        return _uid(self.uuid(of, image))
+
+    def uuid(self, of: str, image: str) -> uuid.UUID:
+        """What its UID is made of."""
+        return uuid.uuid5(_NAMESPACE, f"{self.prediction_id} {image} {of}")
 
     def model_uid(self) -> str:
         """The UID of the model package as an observer: the same in all its results."""
-        return _uid(self.model_package_arn)
+        return _uid(uuid.uuid5(_NAMESPACE, self.model_package_arn))
 
 
 def remarks(notice: str, *, outside_intended_population: Sequence[str], guaranteed: float | None) -> str:
@@ -90,5 +94,5 @@ def _remarks(notice: str, outside: Sequence[str], guaranteed: float | None) -> I
         )
 
 
-def _uid(name: str) -> str:
-    return f"2.25.{uuid.uuid5(_NAMESPACE, name).int}"
+def _uid(value: uuid.UUID) -> str:
+    return f"2.25.{value.int}"

@@ -1,4 +1,4 @@
-"""DicomResult: makes coded results in DICOM for the Predict function, which invokes it and nobody else.
+"""DicomResult: makes coded results, in DICOM or FHIR, for the Predict function, which invokes it and nobody else.
 
 A function of its own, so that nobody pays for highdicom who asks for no result. It keeps nothing, and its role may
 write its log and nothing else. It never sees the radiograph's file: Predict hands on what the Dicom function took over.
@@ -15,23 +15,25 @@ from collections.abc import Iterable
 from typing import Any
 
 from dicom_results import source
-from dicom_results.prediction import REPORT, instances
+from dicom_results.prediction import REPORT, instances, resources
 from dicom_results.result import Result, remarks
 from dicom_results.source import NoResultError
 from lambdas.http.failures import place
 
-_DICOM = "application/dicom"
+_DICOM, _FHIR = "application/dicom", "application/fhir+json"
 
 
 def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Make a report, and with a radiograph and an overlay a picture of the saliency map.
+    """Make a report, the report and a picture of the saliency map, or FHIR.
 
     Args:
         event: `{"source": <base64 of dicom_results.source.encode>, "answer": <of the API>, "answered_at",
-            "multipart": <bool>}`, and with a picture `{"radiograph", "overlay"}`, base64 of PNG.
+            "form": "application/dicom", "multipart/related" or "application/fhir+json"}`, and for a picture
+            `{"radiograph", "overlay"}`, base64 of PNG.
 
     Returns:
-        `{"media_type", "body": <base64>}`, or `{"no_result": <sentence>}`. The log gets sizes and durations.
+        `{"media_type", "body", "binary"}`, the body in base64 where it is binary, or `{"no_result": <sentence>}`. The
+        log gets sizes and durations.
 
     Raises:
         RuntimeError: something else failed; its message has the exception's type and no value.
@@ -52,17 +54,19 @@ def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _made(event: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    reference = source.decode(base64.b64decode(event["source"], validate=True))
+    predicted = result(event["answer"], event["answered_at"])
+    if event["form"] == _FHIR:
+        bundle = resources(reference, predicted)
+        fields["bytes"] = {"fhir": len(bundle)}
+        return {"media_type": _FHIR, "body": bundle.decode(), "binary": False}
     pictures = {
         name: base64.b64decode(event[name], validate=True) for name in ("radiograph", "overlay") if name in event
     }
-    reference = source.decode(base64.b64decode(event["source"], validate=True))
-    made = instances(reference, result(event["answer"], event["answered_at"]), **pictures)
+    made = instances(reference, predicted, **pictures)
     fields["bytes"] = {name: len(content) for name, content in made.items()}
-    if event["multipart"]:
-        media_type, body = multipart(made.values())
-    else:
-        media_type, body = _DICOM, made[REPORT]
-    return {"media_type": media_type, "body": base64.b64encode(body).decode("ascii")}
+    media_type, body = (_DICOM, made[REPORT]) if event["form"] == _DICOM else multipart(made.values())
+    return {"media_type": media_type, "body": base64.b64encode(body).decode("ascii"), "binary": True}
 
 
 def result(answer: dict[str, Any], answered_at: str) -> Result:

@@ -35,14 +35,24 @@ class Answers:
     origins: frozenset[str] = frozenset()
 
     def of(
-        self, event: Mapping[str, Any], status: int, body: str, headers: Mapping[str, str], *, request_id: str
+        self,
+        event: Mapping[str, Any],
+        status: int,
+        body: str,
+        headers: Mapping[str, str],
+        *,
+        request_id: str,
+        binary: bool = False,
     ) -> dict[str, Any]:
-        """An answer; `headers` go before those that all answers have."""
+        """An answer; `headers` go before those that all answers have.
+
+        The body of a `binary` one is in base64, which the gateway decodes where Accept names a binary media type first.
+        """
         return {
             "statusCode": status,
             "headers": {**_SAFETY, **self._cors(event), **headers, "x-request-id": request_id},
             "body": body,
-            "isBase64Encoded": False,
+            "isBase64Encoded": binary,
         }
 
     def document(
@@ -57,12 +67,6 @@ class Answers:
         """An answer with a JSON document."""
         content = {"Content-Type": "application/json", **(headers or {})}
         return self.of(event, status, json.dumps(document, allow_nan=False), content, request_id=request_id)
-
-    def binary(
-        self, event: Mapping[str, Any], body: str, headers: Mapping[str, str], *, request_id: str
-    ) -> dict[str, Any]:
-        """An answer of bytes, given in base64; the gateway decodes it where Accept names a binary media type first."""
-        return {**self.of(event, 200, body, headers, request_id=request_id), "isBase64Encoded": True}
 
     def problem(self, event: Mapping[str, Any], problem: Problem, *, request_id: str) -> dict[str, Any]:
         """An error's answer."""

@@ -86,7 +86,7 @@ class Api:
             found, headers = self._route(event)(exchange), exchange.headers
             if isinstance(found, Coded):
                 typed = {**headers, "Content-Type": found.media_type}
-                answer = self.answers.binary(event, found.body, typed, request_id=request_id)
+                answer = self.answers.of(event, 200, found.body, typed, request_id=request_id, binary=found.binary)
             else:
                 answer = self.answers.document(event, found, request_id=request_id, headers=headers)
         except Problem as problem:
@@ -180,7 +180,7 @@ class Api:
         try:
             if self.dicom_result is None or started - exchange.started > LATEST_SECONDS:
                 raise NoAnswerError("timed_out", "too little time was left to ask")
-            return self.dicom_result.make(source(), answer, answered_at=at, multipart=form == accept.MULTIPART)
+            return self.dicom_result.make(source(), answer, answered_at=at, form=form)
         except NoResultError as error:
             sentence = f"{made} A result in DICOM cannot be made of this file: {error}."
             raise Problem("no_dicom_result", sentence) from None

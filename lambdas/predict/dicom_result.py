@@ -1,4 +1,4 @@
-"""Coded results in DICOM of a prediction, made by the DicomResult function."""
+"""Coded results of a prediction, in DICOM or FHIR, made by the DicomResult function."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lambdas.predict.accept import MULTIPART, Form
 from lambdas.predict.dicom import Source
 from lambdas.predict.function import Function, NoAnswerError
 
@@ -28,10 +29,11 @@ class NoResultError(Exception):
 
 @dataclass(frozen=True)
 class Coded:
-    """An answer in DICOM: its Content-Type, and its body in base64."""
+    """A coded answer: its Content-Type, and its body, in base64 where it is `binary`."""
 
     media_type: str
     body: str = field(repr=False)
+    binary: bool
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,14 @@ class DicomResult:
 
     function: Function
 
-    def make(self, source: Source, answer: Mapping[str, Any], *, answered_at: str, multipart: bool) -> Coded:
-        """The report of a prediction, or with `multipart` all its instances.
+    def make(self, source: Source, answer: Mapping[str, Any], *, answered_at: str, form: Form) -> Coded:
+        """The result of a prediction in a form: the report, all its instances, or FHIR.
 
         Args:
             source: of the file that was predicted.
             answer: answer to the client; with its overlay and radiograph there is a picture among the instances.
             answered_at: when it was first given (ISO 8601, with a zone).
-            multipart: whether the body is multipart/related, or the report alone.
+            form: of the body.
 
         Raises:
             NoResultError: none can be made of this file.
@@ -57,16 +59,18 @@ class DicomResult:
             raise NoResultError(source.refusal)
         if source.encoded is None:
             raise NoAnswerError("failed", "the Dicom function is still of a version that tells no source")
-        pictures = {name: answer[name]["data"] for name in ("radiograph", "overlay") if multipart and name in answer}
+        pictures = {
+            name: answer[name]["data"] for name in ("radiograph", "overlay") if form == MULTIPART and name in answer
+        }
         told = {name: answer[name] for name in _ANSWER if name in answer}
         event = {
             "source": source.encoded,
             "answer": told,
             "answered_at": answered_at,
-            "multipart": multipart,
+            "form": form,
             **pictures,
         }
         document = self.function.ask(event)
         if "no_result" in document:
             raise NoResultError(str(document["no_result"]))
-        return Coded(document["media_type"], document["body"])
+        return Coded(document["media_type"], document["body"], binary=document["binary"])

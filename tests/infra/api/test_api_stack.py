@@ -507,10 +507,9 @@ def test_without_results_in_dicom_there_is_nothing_of_them(templates: Templates,
 
 
 def test_results_in_dicom_are_made_by_a_function_that_only_predict_invokes_and_that_may_only_log(
-    context: dict[str, Any], synthesise: Synthesise, templates: Templates
+    coded: dict[str, dict[str, Any]], templates: Templates
 ) -> None:
-    context["environments"]["dev"]["api"] = {"dicom_results": True}
-    template = synthesise(context)["api"]
+    template = coded["api"]
     name, function = dicom_function(template, "dicom_result")
     assert function["Timeout"] < dicom_result.READ_TIMEOUT_SECONDS
     found = Template.from_json(template)
@@ -524,7 +523,7 @@ def test_results_in_dicom_are_made_by_a_function_that_only_predict_invokes_and_t
     )
     assert invokers(template, name) == ["PredictRole"]
     assert permitted(template, function) == set()
-    on, off = (dicom_function(one)[1]["Code"]["S3Key"] for one in (template, templates("dev")["api"]))
+    on, off = (dicom_function(one)[1]["Code"]["S3Key"] for one in (template, templates("prod")["api"]))
     assert on == off, "the function that reads DICOM files is the same, and starts as fast"
 
 

@@ -38,7 +38,7 @@ def event(**changed):
         "source": encoded,
         "answer": ANSWER,
         "answered_at": "2026-11-28T09:30:05+00:00",
-        "multipart": False,
+        "form": "application/dicom",
     } | changed
 
 
@@ -72,8 +72,14 @@ def test_what_ends_it_says_neither_what_it_was_given_nor_what_a_library_said(cap
     assert "SECRET" not in line
 
 
+def test_fhir_is_text():
+    answer = handle(event(form="application/fhir+json"), None)
+    assert (answer["media_type"], answer["binary"]) == ("application/fhir+json", False)
+    assert json.loads(answer["body"])["resourceType"] == "Bundle"
+
+
 def test_a_map_that_is_no_picture_is_told(capfd):
-    answer = handle(event(multipart=True, radiograph="bm8=", overlay="bm8="), None)
+    answer = handle(event(form="multipart/related", radiograph="bm8=", overlay="bm8="), None)
     assert answer == {"no_result": "a picture of its saliency map cannot be made (UnidentifiedImageError)"}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fhir.resources.bundle import Bundle
 from PIL import Image
 
 from lambdas.predict import accept
@@ -48,6 +49,7 @@ def valid(tmp_path: Path, *contents: bytes):
         ("multipart/related", "multipart/related"),
         ('multipart/related; type="image/jpeg"', "application/json"),
         ("application/dicom+json", "application/json"),
+        ("application/fhir+json; fhirVersion=5.0", "application/fhir+json"),
         (";;,", "application/json"),
     ],
 )
@@ -91,6 +93,15 @@ class TestAnswer:
     def test_of_what_senders_send_every_result_is_one_that_an_archive_takes(self, service, tmp_path, modality, stated):
         made = files(service.ask(radiograph(modality=modality, **stated), accepted=MULTIPART, explain=True))
         assert len(valid(tmp_path, *made)) == 2
+
+    def test_as_fhir_it_is_text_that_a_validator_accepts(self, service):
+        answer = service.ask(accepted="application/fhir+json")
+        assert (answer["statusCode"], answer["isBase64Encoded"]) == (200, False)
+        assert answer["headers"]["Content-Type"] == "application/fhir+json"
+        bundle = Bundle.model_validate_json(answer["body"])
+        diagnostic_report = bundle.entry[0].resource
+        assert diagnostic_report.identifier[0].value == ID
+        assert diagnostic_report.study[0].identifier.value == f"urn:oid:{STUDY}"
 
     def test_an_upload_is_answered_alike(self, dynamodb, monkeypatch, tmp_path):
         monkeypatch.setattr("lambdas.dicom.uploads.fetch", {"https://bucket/signed": radiograph()}.__getitem__)

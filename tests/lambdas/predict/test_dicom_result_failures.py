@@ -6,7 +6,8 @@ import json
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from dicom_results import report
+from dicom_results import fhir, report
+from lambdas.predict.accept import FHIR
 from lambdas.predict.dicom_result import LATEST_SECONDS
 from lambdas.predict.results import Results
 from tests.dicom_results.radiographs import STUDY, opened, radiograph
@@ -18,7 +19,7 @@ from tests.lambdas.tables import PREDICTIONS, REQUESTS, items
 class TestRefusal:
     """What can be told before the model is asked is, and then nothing was predicted."""
 
-    @pytest.mark.parametrize("accepted", [DICOM, MULTIPART])
+    @pytest.mark.parametrize("accepted", [DICOM, MULTIPART, FHIR])
     def test_where_it_is_turned_off(self, dynamodb, accepted):
         service = Service(dynamodb, on=False)
         detail = refused(service.ask(accepted=accepted, key="k"), 406, "not_acceptable")
@@ -171,17 +172,19 @@ PATIENT = {
 }
 
 
-@pytest.mark.parametrize("accepted", [DICOM, MULTIPART])
+@pytest.mark.parametrize("accepted", [DICOM, MULTIPART, FHIR])
 @pytest.mark.parametrize("broken", [False, True])
 def test_nothing_of_the_patient_is_kept_or_logged(dynamodb, accepted, broken, capfd, monkeypatch):
     """It passes through three functions' memory into the answer, and is nowhere else afterwards."""
     if broken:
-        monkeypatch.setattr(report, "make", lambda reference, _: getattr(reference, str(reference.PatientName)))
+        for module in (report, fhir):
+            monkeypatch.setattr(module, "make", lambda reference, _: getattr(reference, str(reference.PatientName)))
     answer = Service(dynamodb).ask(radiograph(**PATIENT), accepted=accepted, explain=True, key="k")
     assert answer["statusCode"] == (422 if broken else 200)
     if not broken:
-        made = base64.b64decode(answer["body"])
-        assert all(value.encode() in made for value in PATIENT.values()), "or this test looks for the wrong words"
+        made = base64.b64decode(answer["body"]).decode("latin-1") if answer["isBase64Encoded"] else answer["body"]
+        repeated = {"PatientID", "AccessionNumber", "StudyInstanceUID"} if accepted == FHIR else PATIENT
+        assert all(PATIENT[name] in made for name in repeated), "or this test looks for the wrong words"
     logged, stored = "".join(capfd.readouterr()), json.dumps([items(dynamodb, PREDICTIONS), items(dynamodb, REQUESTS)])
     assert "answered" in logged
     assert ID in stored
