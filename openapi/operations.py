@@ -81,7 +81,7 @@ PREDICTION_ID = {
     "description": "The `id` of a prediction.",
     "schema": {"type": "string"},
 }
-IN_DICOM = {
+CODED = {
     "application/dicom": {
         "schema": {
             "type": "string",
@@ -102,6 +102,33 @@ IN_DICOM = {
             "--f00d\r\nContent-Type: application/dicom\r\n\r\n(a structured report)\r\n"
             "--f00d\r\nContent-Type: application/dicom\r\n\r\n(a secondary capture)\r\n--f00d--\r\n"
         ),
+    },
+    "application/fhir+json": {
+        "schema": {
+            "type": "object",
+            "description": (
+                "The same as a Bundle of FHIR R5: a DiagnosticReport and Observations by HL7's guide "
+                "`hl7.fhir.uv.dicom-sr`."
+            ),
+        },
+        "example": {
+            "resourceType": "Bundle",
+            "type": "collection",
+            "entry": [
+                {
+                    "fullUrl": "urn:uuid:0b6c1f5e-5f9c-5d57-9e0a-5a3f0f6f1c11",
+                    "resource": {
+                        "resourceType": "DiagnosticReport",
+                        "status": "preliminary",
+                        "code": {
+                            "coding": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "126000"}]
+                        },
+                        "result": [{"reference": "urn:uuid:6a2e8b0c-2d8e-5a52-8a3b-9c1d7c4f2e22"}],
+                        "note": [{"text": NOTICE}],
+                    },
+                }
+            ],
+        },
     },
 }
 _PREDICTION = {
@@ -138,9 +165,9 @@ OPERATIONS = (
         description=(
             "The body is one JPEG, PNG or DICOM file, or a JSON document with such a file in base64 or with the id of "
             "an upload. Images are not stored; the answer is kept for some days, without image and overlay.\n\n"
-            "The first media type of `Accept` says what the answer is: JSON, or of a DICOM file coded results in DICOM "
-            '(`application/dicom`; `multipart/related; type="application/dicom"`), where the deployment turns them on. '
-            "They repeat from the file whose they are."
+            "The first media type of `Accept` says what the answer is: JSON, or of a DICOM file coded results, where "
+            "the deployment turns them on: in DICOM (`application/dicom`, or with a picture `multipart/related; "
+            'type="application/dicom"`) or in FHIR (`application/fhir+json`). They repeat from the file whose they are.'
         ),
         answer=documents.Prediction,
         codes=(
@@ -154,7 +181,7 @@ OPERATIONS = (
         media_types=("image/jpeg", "image/png", "application/dicom"),
         parameters=(EXPLAIN, IDEMPOTENCY_KEY),
         headers=REPLAYED,
-        other=IN_DICOM,
+        other=CODED,
         example=_PREDICTION,
     ),
     Operation(

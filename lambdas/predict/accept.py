@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from email.message import Message
+import re
 from typing import Any, Literal
 
 from lambdas.http.answers import header
-from lambdas.predict.image import DICOM, JSON
+from lambdas.predict.image import DICOM
 
 Form = Literal["application/json", "application/dicom", "multipart/related", "application/fhir+json"]
+ONE_REPORT: Form = "application/dicom"
 MULTIPART: Form = "multipart/related"
 FHIR: Form = "application/fhir+json"
+_PARTS = re.compile(r';\s*type\s*=\s*"?([^\s";]*)')
 
 
 def read(event: dict[str, Any]) -> Form:
@@ -20,13 +22,11 @@ def read(event: dict[str, Any]) -> Form:
     binary ones (API Gateway's developer guide, "Return binary media from a Lambda proxy integration", read 2026-11): a
     report by a later one would reach the caller as text.
     """
-    parsed = Message()
-    parsed["Content-Type"] = header(event, "accept").partition(",")[0]
-    media_type = parsed.get_content_type() if parsed["Content-Type"] else JSON
-    if media_type == DICOM:
-        return "application/dicom"
-    if media_type == FHIR:
-        return FHIR
+    asked = header(event, "accept").lower().partition(",")[0]
+    media_type = asked.partition(";")[0].strip()
+    for form in (ONE_REPORT, FHIR):
+        if media_type == form:
+            return form
     # Of other parts than DICOM (DICOMweb asks for frames and metadata so) there is nothing here.
-    parts = str(parsed.get_param("type", DICOM)).lower()
-    return MULTIPART if media_type == MULTIPART and parts == DICOM else "application/json"
+    parts = _PARTS.search(asked)
+    return MULTIPART if media_type == MULTIPART and (parts is None or parts[1] == DICOM) else "application/json"
