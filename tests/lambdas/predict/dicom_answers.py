@@ -69,21 +69,6 @@ class Service:
         return self.api.answer(event)
 
 
-class Bucket:
-    """S3 with one upload."""
-
-    def __init__(self, data):
-        self.data = data
-
-    def get_object(self, Bucket, Key, Range="bytes=0-"):  # noqa: N803 - botocore's names
-        first, _, last = Range.removeprefix("bytes=").partition("-")
-        data = self.data[int(first) : int(last) + 1 if last else None]
-        return {"Body": io.BytesIO(data), "ContentLength": len(data)}
-
-    def generate_presigned_url(self, *_, **__):
-        return "https://bucket/signed"
-
-
 def refused(answer, status, code):
     document = json.loads(answer["body"])
     assert (answer["statusCode"], document["code"]) == (status, code)

@@ -50,6 +50,24 @@ class Functions:
         return {"Payload": body(handle(json.loads(Payload), None))}
 
 
+class Bucket:
+    """S3 with one upload."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def get_object(self, Bucket, Key, Range="bytes=0-"):  # noqa: N803 - botocore's names
+        assert Key == f"uploads/{UPLOAD}"
+        first, _, last = Range.removeprefix("bytes=").partition("-")
+        data = self.data[int(first) : int(last) + 1 if last else None]
+        return {"Body": io.BytesIO(data), "ContentLength": len(data)}
+
+    def generate_presigned_url(self, operation, Params, ExpiresIn):  # noqa: N803 - botocore's names
+        assert (operation, Params["Key"]) == ("get_object", f"uploads/{UPLOAD}")
+        assert ExpiresIn <= 60
+        return "https://bucket/signed"
+
+
 class Runtime:
     """The endpoint, which takes PNG."""
 

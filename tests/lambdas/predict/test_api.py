@@ -29,24 +29,11 @@ from lambdas.predict.function import Function
 from lambdas.predict.model import PREPARATION_SECONDS, Model
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads
+from tests.lambdas.predict.dicom_services import PACKAGE, SCORED
 
 JPEG = b"\xff\xd8\xff\xe0" + b"SECRET-PIXELS" * 20
 PNG = b"\x89PNG\r\n\x1a\n" + b"SECRET-PIXELS" * 20
-PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12"
 REQUEST_ID = "11111111-2222-4333-8444-555555555555"
-SCORED = {
-    "predictions": [
-        {"probability": 0.93, "logit": 2.6, "label": "PNEUMONIA", "indeterminate": False, "unfamiliarity": 0.4}
-    ],
-    "model": {
-        "package_arn": PACKAGE,
-        "threshold": 0.42,
-        "indeterminate": {"low": 0.3, "high": 0.6},
-        "image_size": 220,
-        "dataset_sha256": "ab" * 32,
-        "engine": "tensorflow",
-    },
-}
 GUARANTEE = {"negative_predictive_value": None, "positive_predictive_value": 0.9, "confidence": 0.95,
              "prevalence": 0.4, "patients": 200, "sentence": "…"}  # fmt: skip
 OVERLAY = base64.b64encode(b"\x89PNG transparent").decode()

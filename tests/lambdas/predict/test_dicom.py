@@ -24,7 +24,7 @@ from lambdas.predict.function import Function
 from lambdas.predict.image import DICOM, EncodedImage
 from lambdas.predict.model import Model
 from lambdas.predict.uploads import Uploads
-from tests.lambdas.predict.dicom_services import CONVERTER, UPLOAD, Functions, Runtime, body, posted
+from tests.lambdas.predict.dicom_services import CONVERTER, UPLOAD, Bucket, Functions, Runtime, body, posted
 from tests.model_code.dicom_files import dicom_file, phantom
 
 FILE = EncodedImage(dicom_file(phantom()), DICOM)
@@ -146,21 +146,6 @@ def test_an_upload_is_named_and_not_carried():
     assert asked == [{"url": "https://bucket/uploads/x?signed"}]
 
 
-class Bucket:
-    """S3 with one upload."""
-
-    def get_object(self, Bucket, Key, Range="bytes=0-"):  # noqa: N803 - botocore's names
-        assert Key == f"uploads/{UPLOAD}"
-        first, _, last = Range.removeprefix("bytes=").partition("-")
-        data = FILE.data[int(first) : int(last) + 1 if last else None]
-        return {"Body": io.BytesIO(data), "ContentLength": len(data)}
-
-    def generate_presigned_url(self, operation, Params, ExpiresIn):  # noqa: N803 - botocore's names
-        assert (operation, Params["Key"]) == ("get_object", f"uploads/{UPLOAD}")
-        assert ExpiresIn <= 60
-        return "https://bucket/signed"
-
-
 def made(runtime, functions, **kept):
     endpoint = Endpoint(client=lambda: None, name="cxr-dev")
     return Api(
@@ -169,7 +154,7 @@ def made(runtime, functions, **kept):
         endpoint=endpoint,
         max_image_bytes=100_000,
         dicom=converter(functions),
-        uploads=Uploads(Bucket, "uploads-bucket", max_bytes=1_000),  # less than the file has
+        uploads=Uploads(lambda: Bucket(FILE.data), "uploads-bucket", max_bytes=1_000),  # less than the file has
         results=SimpleNamespace(keep=kept.get("keep", lambda *_: None)),
         answers=Answers(),
         requests=SimpleNamespace(

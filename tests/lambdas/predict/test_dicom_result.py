@@ -13,8 +13,8 @@ from lambdas.predict import accept
 from tests.dicom_results.radiographs import STUDY, TYPE_2, opened, radiograph
 from tests.dicom_results.tid1500 import faults
 from tests.dicom_results.validators import dciodvfy, dsrdump
-from tests.lambdas.predict.dicom_answers import DICOM, ID, MULTIPART, Bucket, Service, files, png
-from tests.lambdas.predict.dicom_services import UPLOAD
+from tests.lambdas.predict.dicom_answers import DICOM, ID, MULTIPART, Service, files, png
+from tests.lambdas.predict.dicom_services import UPLOAD, Bucket
 
 LAMBDA_BYTES = 6_291_556
 """What a synchronous invocation may hold, and its answer (Lambda's quotas, read 2026-11)."""

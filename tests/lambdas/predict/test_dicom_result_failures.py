@@ -11,8 +11,8 @@ from lambdas.predict.accept import FHIR
 from lambdas.predict.dicom_result import LATEST_SECONDS
 from lambdas.predict.results import Results
 from tests.dicom_results.radiographs import STUDY, opened, radiograph
-from tests.lambdas.predict.dicom_answers import DICOM, ID, MULTIPART, Bucket, Service, files, refused
-from tests.lambdas.predict.dicom_services import CONVERTER, RESULT_MAKER, UPLOAD, Functions, body
+from tests.lambdas.predict.dicom_answers import DICOM, ID, MULTIPART, Service, files, refused
+from tests.lambdas.predict.dicom_services import CONVERTER, RESULT_MAKER, UPLOAD, Bucket, Functions, body
 from tests.lambdas.tables import PREDICTIONS, REQUESTS, items
 
 
