@@ -50,6 +50,8 @@ def _source(data: bytes) -> dict[str, str]:
         return {"source": base64.b64encode(source.encode(source.read(io.BytesIO(data)))).decode("ascii")}
     except source.NoResultError as error:
         return {"no_source": str(error)}
+    except Exception as error:  # noqa: BLE001 - what no other instance can hold; a message would quote it
+        return {"no_source": f"what it states cannot be taken over ({type(error).__name__})"}
 
 
 def convert(data: bytes, fields: dict[str, Any]) -> dict[str, Any]:

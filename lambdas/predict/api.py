@@ -19,7 +19,7 @@ from lambdas.http.idempotency import Requests
 from lambdas.http.problems import Problem
 from lambdas.predict import accept, image, log, request
 from lambdas.predict.accept import Form
-from lambdas.predict.dicom import Converted, Dicom, Source
+from lambdas.predict.dicom import Converted, Dicom
 from lambdas.predict.dicom_result import LATEST_SECONDS, Coded, DicomResult, NoResultError
 from lambdas.predict.endpoint import Endpoint
 from lambdas.predict.function import NoAnswerError
@@ -130,7 +130,7 @@ class Api:
             if not in_dicom:
                 return earlier
             return self._coded(
-                exchange, form, lambda: self._prepared(asked, exchange.fields, in_dicom=True).source, earlier, at
+                exchange, form, lambda: self._prepared(asked, exchange.fields, in_dicom=True), earlier, at
             )
         try:
             prepared = self._prepared(asked, exchange.fields, in_dicom=in_dicom)
@@ -148,7 +148,7 @@ class Api:
             self._aside(exchange, lambda: self.requests.release(claim))
         else:
             self._aside(exchange, lambda: self.requests.finish(claim, {**told, _ANSWERED_AT: at}))
-        return self._coded(exchange, form, lambda: prepared.source, answer, at) if in_dicom else answer
+        return self._coded(exchange, form, lambda: prepared, answer, at) if in_dicom else answer
 
     def _form(self, exchange: Exchange) -> Form:
         """The form of the answer that is asked for, before anything is done for it.
@@ -168,7 +168,7 @@ class Api:
         return form
 
     def _coded(
-        self, exchange: Exchange, form: Form, source: Callable[[], Source], answer: dict[str, Any], at: str
+        self, exchange: Exchange, form: Form, converted: Callable[[], Converted], answer: dict[str, Any], at: str
     ) -> Coded:
         """Results in DICOM of a prediction that was made, which the caller learns of whatever becomes of them.
 
@@ -180,16 +180,16 @@ class Api:
         try:
             if self.dicom_result is None or started - exchange.started > LATEST_SECONDS:
                 raise NoAnswerError("timed_out", "too little time was left to ask")
-            return self.dicom_result.make(source(), answer, answered_at=at, form=form)
+            return self.dicom_result.make(converted(), answer, answered_at=at, form=form)
         except NoResultError as error:
             sentence = f"{made} A result in DICOM cannot be made of this file: {error}."
             raise Problem("no_dicom_result", sentence) from None
         except Exception as error:
-            again = (
-                "Repeat the request with its Idempotency-Key, and the same prediction's report is made."
-                if has_header(exchange.event, "idempotency-key")
-                else "With an Idempotency-Key a repeated request gets the same prediction's report."
-            )
+            again = "A repeated request is another prediction, unless it has the first one's Idempotency-Key."
+            if "outside_intended_population" in answer:  # which is not remembered
+                again = "A repeated request is another prediction."
+            elif has_header(exchange.event, "idempotency-key"):
+                again = "Repeat the request with its Idempotency-Key, and the result of the same prediction is made."
             raise Problem("dicom_result_not_made", f"{made} Its result in DICOM was not. {again}") from error
         finally:
             exchange.fields.update(result_ms=_since(started))

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pybase64 import b64encode_as_string
+
 from lambdas.predict.accept import MULTIPART, Form
-from lambdas.predict.dicom import Source
+from lambdas.predict.dicom import Converted
 from lambdas.predict.function import Function, NoAnswerError
 
 CONNECT_TIMEOUT_SECONDS = 0.5
@@ -42,12 +44,12 @@ class DicomResult:
 
     function: Function
 
-    def make(self, source: Source, answer: Mapping[str, Any], *, answered_at: str, form: Form) -> Coded:
+    def make(self, converted: Converted, answer: Mapping[str, Any], *, answered_at: str, form: Form) -> Coded:
         """The result of a prediction in a form: the report, all its instances, or FHIR.
 
         Args:
-            source: of the file that was predicted.
-            answer: answer to the client; with its overlay and radiograph there is a picture among the instances.
+            converted: the file that was predicted.
+            answer: answer to the client; with its overlay there is a picture among the instances.
             answered_at: when it was first given (ISO 8601, with a zone).
             form: of the body.
 
@@ -55,21 +57,16 @@ class DicomResult:
             NoResultError: none can be made of this file.
             NoAnswerError: the function gave no answer.
         """
+        source = converted.source
         if source.refusal is not None:
             raise NoResultError(source.refusal)
         if source.encoded is None:
             raise NoAnswerError("failed", "the Dicom function is still of a version that tells no source")
-        pictures = {
-            name: answer[name]["data"] for name in ("radiograph", "overlay") if form == MULTIPART and name in answer
-        }
         told = {name: answer[name] for name in _ANSWER if name in answer}
-        event = {
-            "source": source.encoded,
-            "answer": told,
-            "answered_at": answered_at,
-            "form": form,
-            **pictures,
-        }
+        event = {"source": source.encoded, "answer": told, "answered_at": answered_at, "form": form}
+        if form == MULTIPART and "overlay" in answer:
+            event["overlay"] = answer["overlay"]["data"]
+            event["radiograph"] = b64encode_as_string(converted.image.data)
         document = self.function.ask(event)
         if "no_result" in document:
             raise NoResultError(str(document["no_result"]))

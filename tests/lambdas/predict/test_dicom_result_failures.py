@@ -71,11 +71,12 @@ class TestNotMade:
         assert "SMITH" not in detail
         assert kept(dynamodb) == [ID]
 
-    def test_of_what_the_library_refuses_and_no_value_is_told(self, service, dynamodb, monkeypatch, capfd):
+    @pytest.mark.parametrize("step", ["dicom_results.source.encode", "dicom_results.report.make"])
+    def test_of_what_the_library_refuses_and_no_value_is_told(self, service, dynamodb, monkeypatch, capfd, step):
         def refuses(*_):
             raise TypeError("SECRET^NAME is no name")
 
-        monkeypatch.setattr(report, "make", refuses)
+        monkeypatch.setattr(step, refuses)
         detail = refused(service.ask(), 422, "no_dicom_result")
         assert "what it states cannot be taken over (TypeError)" in detail
         assert kept(dynamodb) == [ID]
@@ -103,7 +104,10 @@ class TestNotMade:
         answer = service.ask(key=key)
         detail = refused(answer, 503, "dicom_result_not_made")
         assert detail.startswith(f"Prediction {ID} was made: GET /v1/predictions/{ID} answers it in JSON.")
-        assert ("Repeat the request with its Idempotency-Key" in detail) == (key is not None)
+        assert ("Repeat the request with its Idempotency-Key, and the result of the same" in detail) == (
+            key is not None
+        )
+        assert ("another prediction, unless it has" in detail) == (key is None)
         assert answer["headers"]["Retry-After"] == "2"
         assert kept(dynamodb) == [ID]
         assert "SECRET" not in detail + "".join(capfd.readouterr())
@@ -149,10 +153,12 @@ class TestRepetition:
         assert document["id"] == ID
         assert "answered_at" not in document
 
-    def test_a_picture_is_not_made_again_because_nobody_kept_it(self, service):
-        assert len(files(service.ask(key="k", accepted=MULTIPART, explain=True))) == 2
-        again = files(service.ask(key="k", accepted=MULTIPART, explain=True, request_id="another"))
-        assert [opened(one).Modality for one in again] == ["SR"]
+    def test_the_picture_is_the_same_too(self, service):
+        """The map is remembered with the answer, and the radiograph comes with the repeated request."""
+        first = files(service.ask(key="k", accepted=MULTIPART, explain=True))
+        assert [opened(one).Modality for one in first] == ["SR", "OT"]
+        assert files(service.ask(key="k", accepted=MULTIPART, explain=True, request_id="another")) == first
+        assert len(service.runtime.asked) == 1
 
     def test_where_the_file_cannot_be_read_again_the_prediction_is_named(self, service):
         files(service.ask(key="k"))
