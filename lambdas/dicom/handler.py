@@ -34,7 +34,7 @@ def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         fields["bytes"] = len(data)
         answer = convert(data, fields)
         if event.get("source"):
-            answer |= _source(data)
+            answer |= _source(data, fields)
     except Refusal as refusal:
         answer = {"code": refusal.code, "detail": refusal.detail}
         fields |= {"code": refusal.code, **place(refusal.__cause__)}
@@ -43,14 +43,16 @@ def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     return answer
 
 
-def _source(data: bytes) -> dict[str, str]:
+def _source(data: bytes, fields: dict[str, Any]) -> dict[str, str]:
     from dicom_results import source  # noqa: PLC0415 - for those who ask for a result in DICOM
 
     try:
         return {"source": base64.b64encode(source.encode(source.read(io.BytesIO(data)))).decode("ascii")}
     except source.NoResultError as error:
+        fields |= place(error.__cause__)
         return {"no_source": str(error)}
     except Exception as error:  # noqa: BLE001 - what no other instance can hold; a message would quote it
+        fields |= place(error)
         return {"no_source": f"what it states cannot be taken over ({type(error).__name__})"}
 
 

@@ -132,6 +132,25 @@ class TestNotMade:
 
 
 class TestRepetition:
+    def test_of_what_is_not_remembered_a_repetition_is_said_to_be_another_prediction(self, dynamodb):
+        """A flag about the patient is kept nowhere, so such an answer is not either."""
+        service = Service(dynamodb, functions=Functions(errors={RESULT_MAKER: ReadTimeoutError(endpoint_url="x")}))
+        population = {"ages": ["0-17"], "views": [], "modalities": []}
+        service.runtime.scored["schema"] = 3
+        service.runtime.scored["model"] = {
+            **service.runtime.scored["model"],
+            "guarantee": None,
+            "population": population,
+        }
+        service.runtime.scored["predictions"][0]["features"] = []
+        object.__setattr__(service.api, "refuse_outside_population", False)
+        detail = refused(service.ask(radiograph(PatientAge="071Y"), key="k"), 503, "dicom_result_not_made")
+        assert detail.endswith("Its result in DICOM was not. A repeated request is another prediction.")
+        service.functions = Functions()
+        (made,) = files(service.ask(radiograph(PatientAge="071Y"), key="k", request_id="another"))
+        assert "prediction another" in opened(made).to_json()
+        assert "The model is not meant for this patient" in opened(made).to_json()
+
     def test_a_repeated_request_gets_the_same_file_and_the_model_is_asked_once(self, service):
         (first,) = files(service.ask(key="k"))
         answer = service.ask(key="k", request_id="another")
