@@ -33,6 +33,7 @@ ENVIRONMENT = {
     "PREDICTIONS_TABLE": "predictions",
     "REQUESTS_TABLE": "requests",
     "KEEP_DAYS": "30",
+    "OUTSIDE_INTENDED_POPULATION": "refuse",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",

@@ -84,7 +84,7 @@ _KEPT: list[BaseException] = []
 
 
 # Fixtures that start the CDK.
-_SYNTHESISING = frozenset({"assemblies", "audited", "gated", "isolated", "templates", "tuned"})
+_SYNTHESISING = frozenset({"assemblies", "audited", "coded", "gated", "isolated", "templates", "tuned"})
 
 
 @pytest.hookimpl(tryfirst=True)

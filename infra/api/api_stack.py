@@ -51,6 +51,7 @@ class ApiStack(Stack):
             environment={},
             settings=settings,
         )
+        dicom_result = self._dicom_result(settings) if options.dicom_results else None
         common = {"ALLOWED_ORIGINS": " ".join(options.allowed_origins)}
         self.predict = Function(
             self,
@@ -66,6 +67,7 @@ class ApiStack(Stack):
                 "MAX_IMAGE_BYTES": str(options.max_image_bytes),
                 "MAX_UPLOAD_BYTES": str(options.max_upload_bytes),
                 "DICOM_FUNCTION_NAME": dicom.function_name,
+                "DICOM_RESULT_FUNCTION_NAME": dicom_result.function_name if dicom_result else "",
                 "UPLOAD_BUCKET": data.data.name,
                 "PREDICTIONS_TABLE": data.predictions.name,
                 "REQUESTS_TABLE": requests.name,
@@ -122,7 +124,8 @@ class ApiStack(Stack):
         api = PredictionApi(self, "Api", handlers=handlers, settings=settings)
 
         grant_invoke(self.predict, name=endpoint.endpoint.name)
-        dicom.grant_invoke(self.predict)
+        for function in filter(None, (dicom, dicom_result)):
+            function.grant_invoke(self.predict)
         data.data.grant_read(self.predict, "uploads/*")
         data.predictions.grant(self.predict, "PutItem")
         requests.grant(self.predict, "PutItem", "DeleteItem", ids=["predictions#*"])
@@ -144,6 +147,19 @@ class ApiStack(Stack):
         if api.key is not None:
             CfnOutput(self, "ApiKeyId", value=api.key.key_id)
         CfnOutput(self, "PredictFunctionName", value=self.predict.function_name)
+
+    def _dicom_result(self, settings: Settings) -> Function:
+        return Function(
+            self,
+            "DicomResult",
+            name="dicom_result",
+            memory_mb=1769,  # one whole processor, which imports highdicom in a second
+            timeout_seconds=5,  # Predict waits 6 s
+            libraries="dicom-result",
+            powertools=False,
+            environment={},
+            settings=settings,
+        )
 
     def _beside(self, construct_id: str, settings: Settings, environment: dict[str, str]) -> Function:
         """A function of `lambdas/api`, the module of its name."""

@@ -14,6 +14,7 @@ import pytest
 from infra.application import add_stacks
 from infra.settings.environment import Settings
 from policy.contexts import audited as with_data_events
+from policy.contexts import coded as with_results_in_dicom
 from policy.contexts import gated as with_a_gate
 from policy.contexts import in_a_network
 
@@ -79,6 +80,12 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
 def gated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod where a release asks for a site evaluation."""
     return _synthesise(with_a_gate(_context()), tmp_path_factory.mktemp("gated"))
+
+
+@pytest.fixture(scope="session")
+def coded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
+    """The templates of prod where the API answers with results in DICOM."""
+    return _synthesise(with_results_in_dicom(_context()), tmp_path_factory.mktemp("coded"))
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ EVERY = [
     *(("isolated", part) for part in IN_ORDER),
     ("audited", "data"),
     ("gated", "release"),
+    ("coded", "api"),
 ]
 
 

@@ -106,6 +106,14 @@ def test_the_schemas_tell_good_documents_from_bad_ones() -> None:
     assert not accepts("UploadedImage", {"upload": "../x"})
 
 
+def test_an_example_is_such_an_answer() -> None:
+    found = [one for one in OPERATIONS if one.example]
+    for one in found:
+        assert one.answer is not None
+        assert one.answer.model_validate(one.example)
+    assert found
+
+
 def test_no_operation_has_another_s_name() -> None:
     assert len({one.id for one in OPERATIONS}) == len(OPERATIONS)
     assert len({(one.path, one.method) for one in OPERATIONS}) == len(OPERATIONS)

@@ -14,6 +14,7 @@ from infra.api.firewall import MANAGED, MAX_DOCUMENT_BYTES
 from infra.api.gateway_responses import FALLBACKS, PROBLEMS
 from infra.settings.environment import Settings
 from lambdas.http.problems import KINDS
+from lambdas.predict import dicom_result
 from lambdas.predict.dicom import READ_TIMEOUT_SECONDS
 from openapi.operations import OPERATIONS
 from policy.template import text
@@ -435,13 +436,40 @@ def test_outputs_are_what_clients_ask_for(environment: str, templates: Templates
     assert url[-1] == "/"
 
 
-def dicom_function(template: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def dicom_function(template: dict[str, Any], folder: str = "dicom") -> tuple[str, dict[str, Any]]:
     ((name, function),) = (
         (name, function["Properties"])
         for name, function in of_type(template, "AWS::Lambda::Function").items()
-        if function["Properties"]["Handler"] == "lambdas.dicom.handler.handle"
+        if function["Properties"]["Handler"] == f"lambdas.{folder}.handler.handle"
     )
     return name, function
+
+
+def invokers(template: dict[str, Any], function: str) -> list[str]:
+    """Roles that may invoke a function, without the ends of their names."""
+    return [
+        re.sub("Role.*", "Role", role["Ref"])
+        for policy in of_type(template, "AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "lambda:InvokeFunction" in str(statement["Action"])
+        and {"Fn::GetAtt": [function, "Arn"]} in listed(statement["Resource"])
+        for role in policy["Properties"]["Roles"]
+    ]
+
+
+def permitted(template: dict[str, Any], function: dict[str, Any]) -> set[str]:
+    """Actions of a function's role besides those that every function has."""
+    role = function["Role"]["Fn::GetAtt"][0]
+    allowed = {
+        action
+        for policy in of_type(template, "AWS::IAM::Policy").values()
+        if {"Ref": role} in policy["Properties"]["Roles"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+        for action in listed(statement["Action"])
+    }
+    assert "logs:PutLogEvents" in allowed
+    return {action for action in allowed if not action.startswith(("logs:", "xray:", "ec2:"))}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -456,31 +484,47 @@ def test_dicom_files_are_converted_by_a_function_that_only_predict_invokes(
         "AWS::Lambda::Function",
         {"Environment": {"Variables": Match.object_like({"DICOM_FUNCTION_NAME": {"Ref": name}})}},
     )
-    invokers = [
-        policy["Properties"]["Roles"]
-        for policy in of_type(template, "AWS::IAM::Policy").values()
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if "lambda:InvokeFunction" in str(statement["Action"])
-        and {"Fn::GetAtt": [name, "Arn"]} in (statement["Resource"] if isinstance(statement["Resource"], list) else [])
-    ]
-    assert [[role["Ref"][: len("PredictRole")] for role in roles] for roles in invokers] == [["PredictRole"]]
+    assert invokers(template, name) == ["PredictRole"]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_decoders_of_dicom_files_may_do_nothing_but_log(environment: str, templates: Templates) -> None:
     template = templates(environment)["api"]
-    _, function = dicom_function(template)
-    role = function["Role"]["Fn::GetAtt"][0]
-    allowed = {
-        action
-        for policy in of_type(template, "AWS::IAM::Policy").values()
-        if {"Ref": role} in policy["Properties"]["Roles"]
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if statement["Effect"] == "Allow"
-        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
-    }
-    assert {action for action in allowed if not action.startswith(("logs:", "xray:", "ec2:"))} == set()
-    assert "logs:PutLogEvents" in allowed
+    assert permitted(template, dicom_function(template)[1]) == set()
+
+
+def test_without_results_in_dicom_there_is_nothing_of_them(templates: Templates, context: dict[str, Any]) -> None:
+    """Off is the default: no function, and no name of one."""
+    assert [context["environments"][one].get("api", {}).get("dicom_results") for one in ENVIRONMENTS] == [
+        *(None, None, None),
+        True,  # nothing leaves the laptop
+    ]
+    template = templates("prod")["api"]
+    assert not [one for one in template["Resources"] if one.startswith("DicomResult")]
+    Template.from_json(template).has_resource_properties(
+        "AWS::Lambda::Function", {"Environment": {"Variables": Match.object_like({"DICOM_RESULT_FUNCTION_NAME": ""})}}
+    )
+
+
+def test_results_in_dicom_are_made_by_a_function_that_only_predict_invokes_and_that_may_only_log(
+    coded: dict[str, dict[str, Any]], templates: Templates
+) -> None:
+    template = coded["api"]
+    name, function = dicom_function(template, "dicom_result")
+    assert function["Timeout"] < dicom_result.READ_TIMEOUT_SECONDS
+    found = Template.from_json(template)
+    found.has_resource_properties(
+        "AWS::Lambda::Function",
+        {"Environment": {"Variables": Match.object_like({"DICOM_RESULT_FUNCTION_NAME": {"Ref": name}})}},
+    )
+    found.has_resource_properties(
+        "AWS::ApiGateway::RestApi",
+        {"BinaryMediaTypes": ["image/jpeg", "image/png", "application/dicom", "multipart/related"]},
+    )
+    assert invokers(template, name) == ["PredictRole"]
+    assert permitted(template, function) == set()
+    on, off = (dicom_function(one)[1]["Code"]["S3Key"] for one in (template, templates("prod")["api"]))
+    assert on == off, "the function that reads DICOM files is the same, and starts as fast"
 
 
 def test_the_function_carries_its_libraries_into_aws_and_not_onto_the_laptop(templates: Templates) -> None:

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import uuid
+from datetime import UTC, datetime
 
 import botocore.session
 import pytest
@@ -24,33 +25,15 @@ from lambdas.predict import request
 from lambdas.predict.api import Api
 from lambdas.predict.dicom import Dicom
 from lambdas.predict.endpoint import Endpoint
+from lambdas.predict.function import Function
 from lambdas.predict.model import PREPARATION_SECONDS, Model
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads
+from tests.lambdas.predict.dicom_services import PACKAGE, SCORED
 
 JPEG = b"\xff\xd8\xff\xe0" + b"SECRET-PIXELS" * 20
 PNG = b"\x89PNG\r\n\x1a\n" + b"SECRET-PIXELS" * 20
-PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12"
 REQUEST_ID = "11111111-2222-4333-8444-555555555555"
-SCORED = {
-    "predictions": [
-        {
-            "probability": 0.93,
-            "logit": 2.6,
-            "label": "PNEUMONIA",
-            "indeterminate": False,
-            "out_of_distribution_score": 0.4,
-        }
-    ],
-    "model": {
-        "package_arn": PACKAGE,
-        "threshold": 0.42,
-        "indeterminate": {"low": 0.3, "high": 0.6},
-        "image_size": 220,
-        "dataset_sha256": "ab" * 32,
-        "engine": "tensorflow",
-    },
-}
 GUARANTEE = {"negative_predictive_value": None, "positive_predictive_value": 0.9, "confidence": 0.95,
              "prevalence": 0.4, "patients": 200, "sentence": "…"}  # fmt: skip
 OVERLAY = base64.b64encode(b"\x89PNG transparent").decode()
@@ -108,7 +91,7 @@ def made(model, endpoint, *, memory=None, s3=None, **changed):
     memory = memory or Memory()
     parts = {
         "hurried_model": lambda: None,
-        "dicom": Dicom(lambda: None, "dicom"),
+        "dicom": Dicom(Function(lambda: None, "dicom")),
         "uploads": Uploads(lambda: s3, "bucket", 2000),
         "results": Results(memory, "predictions", 600, clock=lambda: 1_800_000_000.0),
         "requests": Requests(memory, "requests", operation="predictions"),
@@ -483,7 +466,10 @@ class TestIdempotency:
         answer = api.answer(event(**KEYED))
         assert "Idempotency-Replayed" not in answer["headers"]
         (record,) = memory.tables["requests"].values()
-        assert json.loads(record["answer"]["S"]) == json.loads(answer["body"])
+        remembered = json.loads(record["answer"]["S"])
+        at = datetime.fromisoformat(remembered.pop("answered_at"))
+        assert remembered == json.loads(answer["body"])
+        assert abs((datetime.now(UTC) - at).total_seconds()) < 60
 
     def test_repetition_is_answered_without_the_model(self, clients, runtime, control):
         endpoint = Endpoint(client=lambda: None, name="cxr-dev")
@@ -491,7 +477,7 @@ class TestIdempotency:
 
         class Remembering:
             def claim(self, *_):
-                return None, earlier
+                return None, {**earlier, "answered_at": "2026-11-28T09:30:05+00:00"}
 
         api = made(Model(clients["sagemaker-runtime"], endpoint), endpoint, requests=Remembering())
         answer = api.answer(event(**KEYED))
