@@ -17,7 +17,8 @@ Value = str | int | float
 
 # No default: a start names its data.
 INPUT_ARCHIVE_URI = "InputArchiveUri"
-INPUT_ARCHIVE_SENTENCE = "the archive: an immutable copy below `datasets/`; required"
+INPUT_ARCHIVE_SENTENCE = "the archive: an immutable copy, or an inventory, below `datasets/`; required"
+NETWORK_ISOLATION = "NetworkIsolation"
 
 _INSTANCE_TYPE = r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9]+$"
 
@@ -141,10 +142,17 @@ DATA = by_name(
     Parameter(
         "ProcessingInstanceCount",
         1,
-        "instances of PreprocessImages, which share the images; each downloads the whole archive. The other steps run "
-        "on one",
+        "instances of PreprocessImages, which share the images; each downloads the whole archive, and of an inventory "
+        "its share. The other steps run on one",
         least=1,
         greatest=20,
+    ),
+    Parameter(
+        NETWORK_ISOLATION,
+        True,
+        "whether PreprocessImages runs without a network; `false` for an inventory, whose objects it fetches by their "
+        "versions, as `cxr start` says by itself",
+        setting=False,
     ),
     Parameter(
         "TrainingInstanceType",
