@@ -52,7 +52,7 @@ def resolve(s3: S3Client, bucket: str, name: str) -> Dataset:
     found = datasets(s3, bucket)
     if not found:
         raise CommandError(
-            "There is no dataset yet: upload an archive with `cxr upload PATH`, or name a bucket's folder with `--from`."
+            "There is no dataset yet: upload an archive with `cxr upload PATH`, or name a folder with `--from`."
         )
     if name == "latest":
         return found[0]

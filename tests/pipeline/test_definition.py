@@ -9,6 +9,7 @@ import pytest
 
 # What infra/ fills in. A name more or less breaks the deployment.
 PLACEHOLDERS = {
+    "AWS::Region",
     "SourceRevision",
     "ArtifactBucketName",
     "ArtifactKeyArn",
@@ -126,7 +127,7 @@ class TestParameters:
         assert without == {"InputArchiveUri"}
 
     def test_default_is_of_the_declared_type(self, definition):
-        types: dict[str, type] = {"String": str, "Integer": int, "Float": float}
+        types: dict[str, type] = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
         for name, parameter in definition.parameters.items():
             if "DefaultValue" in parameter:
                 assert type(parameter["DefaultValue"]) is types[parameter["Type"]], name

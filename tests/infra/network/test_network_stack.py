@@ -82,6 +82,22 @@ def test_data_reaches_no_bucket_of_another_account(isolated: Parts) -> None:
         assert statement["Condition"]["StringEquals"]["aws:PrincipalAccount"] == {"Ref": "AWS::AccountId"}
 
 
+def test_radiographs_of_another_account_are_read_where_settings_name_them(
+    context: dict[str, Any], synthesise: Callable[[dict[str, Any]], Parts]
+) -> None:
+    context["shared"]["archive"]["sources"] = [{"uri": "s3://radiology/chest/"}]
+    template = synthesise(in_a_network(context))["network"]
+    statements = [
+        statement
+        for endpoint in of_type(template, "AWS::EC2::VPCEndpoint").values()
+        for statement in endpoint["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "s3:GetObjectVersion"
+    ]
+    (statement,) = statements
+    assert text(statement["Resource"]).endswith(":s3:::radiology/chest/*")
+    assert statement["Condition"]["StringEquals"] == {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}
+
+
 @pytest.fixture(scope="module", params=["us-east-1", "il-central-1"])
 def removable(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Parts]:
     """A region, and the templates there of an environment in a network that retains nothing."""
