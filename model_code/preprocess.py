@@ -41,13 +41,14 @@ from model_code.data import manifest, pseudonyms
 from model_code.data.archive import Candidate, Listing, dicom_reader, is_dicom, list_candidates
 from model_code.data.archive import share as share_of
 from model_code.data.manifest import Facts, Header
-from model_code.data.members import MEMBER_ERRORS, Members, archive_of_job, opened
 from model_code.data.patient_split import Radiograph
 from model_code.data.pseudonyms import Pseudonyms
 from model_code.data.shards import write_shards
 from model_code.data.tfrecords import shard_count
 from model_code.imaging import perceptual_hash, trainable
 from model_code.imaging.decoding import pixels_from_bytes
+from model_code.members.members import MEMBER_ERRORS, Members
+from model_code.members.opening import archive_of_job, opened
 
 MAX_MEMBER_BYTES = 100 * 2**20
 _PROGRESS_SECONDS = 5.0

@@ -142,18 +142,11 @@ DATA = by_name(
     Parameter(
         "ProcessingInstanceCount",
         1,
-        "instances of PreprocessImages, which share the images; each downloads the whole archive, and of an inventory "
-        "its share. The other steps run on one",
+        "instances of PreprocessImages, which share the images; each downloads a whole zip archives. Other steps have one",
         least=1,
         greatest=20,
     ),
-    Parameter(
-        NETWORK_ISOLATION,
-        True,
-        "whether PreprocessImages runs without a network; `false` for an inventory, whose objects it fetches by their "
-        "versions, as `cxr start` says by itself",
-        setting=False,
-    ),
+    Parameter(NETWORK_ISOLATION, True, "no network for PreprocessImages; `false` for an inventory", setting=False),
     Parameter(
         "TrainingInstanceType",
         "ml.g4dn.xlarge",

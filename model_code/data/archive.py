@@ -18,7 +18,7 @@ from model_code.archive.label_table import Row, Table, TableError
 from model_code.archive.layout import Layout, Problem
 from model_code.archive.table_matches import Identity, Place
 from model_code.contract.job import JobError
-from model_code.data.members import MEMBER_ERRORS, Member, Members
+from model_code.members.members import MEMBER_ERRORS, Member, Members
 
 # Of files with the same content, one is used: that in test, else that in validation, else the least nested one.
 _FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}

@@ -206,15 +206,14 @@ def _inventory(workspace: Workspace, uri: str, bucket: str) -> archives.Dataset:
     named = inventories.folder(uri, workspace.deployment.archive_sources)
     taken = inventories.take(workspace.s3, named)
     output.say(f"{named.uri}: {taken.contents}")
-    with taken.file:
-        return inventories.keep(
-            workspace.s3,
-            taken,
-            bucket=bucket,
-            name=named.prefix.rstrip("/").rpartition("/")[2] or named.bucket,
-            timeout=_KEPT_WITHIN_SECONDS,
-            poll=workspace.poll_seconds,
-        )
+    return inventories.keep(
+        workspace.s3,
+        taken,
+        bucket=bucket,
+        name=named.prefix.rstrip("/").rpartition("/")[2] or named.bucket,
+        timeout=_KEPT_WITHIN_SECONDS,
+        poll=workspace.poll_seconds,
+    )
 
 
 def report(

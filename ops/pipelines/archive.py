@@ -22,7 +22,7 @@ from model_code.archive.table_matches import Place
 from model_code.contract.archives import INVENTORY
 from model_code.contract.labels import LABELS, SPLITS
 from model_code.data.archive import PREAMBLE_BYTES, are_dicom, is_dicom
-from model_code.data.members import MEMBER_ERRORS, ZipMembers
+from model_code.members.members import MEMBER_ERRORS, ZipMembers
 from ops.base.errors import CommandError
 
 if TYPE_CHECKING:

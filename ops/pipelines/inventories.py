@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
-import tempfile
 import time
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from model_code.archive import inventory
 from model_code.archive.inventory import MAX_OBJECTS, Object
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<prefix>.*)")
 # A job cannot read these before somebody has them restored (API_GetObject, InvalidObjectState).
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
-_HELD = 2**24  # bytes of an inventory in memory, before it goes to a file
 
 
 class Folder(NamedTuple):
@@ -41,9 +40,9 @@ class Folder(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """An inventory that was taken: the file with it, at its start, its SHA-256, and the images that it lists."""
+    """An inventory that was taken: the file with it, its SHA-256, and the images that it lists."""
 
-    file: IO[bytes]
+    content: bytes
     digest: str
     contents: Contents
 
@@ -89,10 +88,9 @@ def take(s3: S3Client, named: Folder) -> Taken:
         return answer["Body"].read()
 
     contents = archive.inspect_listed(named.uri, [(one.key, f"{one.size} {one.etag}") for one in objects], read)
-    file = tempfile.SpooledTemporaryFile(max_size=_HELD)  # noqa: SIM115 - the caller's
+    file = io.BytesIO()
     digest = inventory.write(file, named.bucket, named.prefix, objects)
-    file.seek(0)
-    return Taken(file, digest, contents)
+    return Taken(file.getvalue(), digest, contents)
 
 
 def _check_versioned(s3: S3Client, named: Folder) -> None:
@@ -143,7 +141,7 @@ def keep(s3: S3Client, taken: Taken, *, bucket: str, name: str, timeout: float, 
             return Dataset(taken.digest, f"s3://{bucket}/{key}", head["ContentLength"], head["LastModified"])
         if sent is None:
             to = uploads.upload_key(name, suffix=archives.INVENTORY_SUFFIX)
-            answer = s3.put_object(Bucket=bucket, Key=to, Body=taken.file, ContentType="application/gzip")
+            answer = s3.put_object(Bucket=bucket, Key=to, Body=taken.content, ContentType="application/gzip")
             sent = Upload(bucket=bucket, key=to, version_id=answer.get("VersionId", "null"))
         elif reason := uploads.refusal(s3, sent):
             raise CommandError(f"The inventory was refused: {reason}")

@@ -14,7 +14,8 @@ from moto import mock_aws
 from model_code.archive import inventory
 from model_code.archive.inventory import Object
 from model_code.contract.job import JobError
-from model_code.data import bucket_members, manifest
+from model_code.data import manifest
+from model_code.members import bucket
 from tests.model_code.conftest import SIZE, kaggle_members, zip_of
 from tests.model_code.data_steps import decode, split
 from tests.model_code.test_dicom_archive import dicom, members, table
@@ -155,14 +156,14 @@ def _without_if_match(monkeypatch: pytest.MonkeyPatch) -> None:
         client.meta.events.register("before-parameter-build.s3.GetObject", lambda params, **_: params.pop("IfMatch"))
         return client
 
-    monkeypatch.setattr(bucket_members.boto3, "client", made)
+    monkeypatch.setattr(bucket.boto3, "client", made)
 
 
 def test_no_more_than_a_few_files_are_held_at_a_time(
     s3: Any, job_directory: Path, place_folder: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With room for the bytes of one file alone, every file is read all the same, by several threads."""
-    monkeypatch.setattr(bucket_members, "_BYTES_AHEAD", 1)
+    monkeypatch.setattr(bucket, "_BYTES_AHEAD", 1)
     uri = place_folder(members(8))
     assert len(_digests(decode(job_directory, archive_uri=uri), uri)) == 16
 
@@ -180,7 +181,7 @@ def test_a_job_without_a_network_says_how_to_start_it(
     uri = place_folder({"NORMAL/a.dcm": dicom(1), "PNEUMONIA/b.dcm": dicom(2)})
 
     def unreachable(*_: Any, **__: Any) -> Any:
-        raise bucket_members.BotoCoreError
+        raise bucket.BotoCoreError
 
     _patched_get(monkeypatch, unreachable)
     with pytest.raises(JobError, match=r"the job reaches no S3.*parameter NetworkIsolation at false"):
@@ -193,7 +194,7 @@ def test_a_denied_read_names_the_setting(
     uri = place_folder({"NORMAL/a.dcm": dicom(1), "PNEUMONIA/b.dcm": dicom(2)})
 
     def denied(*_: Any, **__: Any) -> Any:
-        raise bucket_members.ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "GetObject")
+        raise bucket.ClientError({"Error": {"Code": "AccessDenied", "Message": ""}}, "GetObject")
 
     _patched_get(monkeypatch, denied)
     with pytest.raises(JobError, match=rf"name s3://{BUCKET}/{PREFIX} in archive\.sources of cdk\.json"):
@@ -208,4 +209,4 @@ def _patched_get(monkeypatch: pytest.MonkeyPatch, answer: Callable[..., Any]) ->
         client.get_object = answer
         return client
 
-    monkeypatch.setattr(bucket_members.boto3, "client", made)
+    monkeypatch.setattr(bucket.boto3, "client", made)

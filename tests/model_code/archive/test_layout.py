@@ -13,7 +13,7 @@ from model_code.archive.entries import Kind, by_number, look, may_be_dicom
 from model_code.archive.layout import Layout
 from model_code.contract.job import JobError
 from model_code.data.archive import list_candidates
-from model_code.data.members import ZipMembers
+from model_code.members.members import ZipMembers
 from ops.base.errors import CommandError
 from ops.pipelines import archive
 

@@ -12,7 +12,8 @@ import pytest
 
 from model_code.contract.job import JobError
 from model_code.data.archive import list_candidates, patient_of, share
-from model_code.data.members import ZipMembers, opened
+from model_code.members.members import ZipMembers
+from model_code.members.opening import opened
 from tests.model_code.conftest import zip_of
 
 # One image of each class to train on: without them nothing is listed.

@@ -43,7 +43,7 @@ def s3(client: Any) -> Iterator[Any]:
 def put(s3: Any, files: dict[str, bytes], **more: Any) -> dict[str, str]:
     """Versions by name below the folder."""
     return {
-        name: s3.put_object(Bucket=NAMED.bucket, Key=NAMED.prefix + name, Body=content, **more)["VersionId"]
+        name: s3.put_object(Bucket=NAMED.bucket, Key=NAMED.prefix + name, Body=content, **more).get("VersionId", "null")
         for name, content in files.items()
     }
 
@@ -57,7 +57,7 @@ FILES = {
 
 
 def read(taken: Taken) -> inventory.Inventory:
-    return inventory.read(taken.file, digest=taken.digest)
+    return inventory.read(io.BytesIO(taken.content), digest=taken.digest)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,7 @@ def test_the_same_objects_are_the_same_inventory(s3: Any) -> None:
     """So SageMaker's cache answers for the steps that saw them before."""
     put(s3, FILES)
     first, second = (inventories.take(s3, NAMED) for _ in range(2))
-    assert first.digest == second.digest
-    assert first.file.read() == second.file.read()
+    assert (first.digest, first.content) == (second.digest, second.content)
     put(s3, {"train/NORMAL/1.dcm": b"one"})
     assert inventories.take(s3, NAMED).digest != first.digest
 

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from model_code.archive.entries import by_number
 from model_code.archive.inventory import Inventory, Object
 from model_code.contract.job import JobError
-from model_code.data.members import Member, Members
+from model_code.members.members import Member, Members
 
 # S3 answers in 20 to 100 ms; a radiograph of 5 MB then takes that long again. So many at once keep two processors busy.
 _AT_ONCE = 16
