@@ -142,7 +142,7 @@ DATA = by_name(
     Parameter(
         "ProcessingInstanceCount",
         1,
-        "instances of PreprocessImages, which share the images; each downloads a whole zip archives. Other steps have one",
+        "instances of PreprocessImages, which share the images; each downloads zip archives whole. Other steps: one",
         least=1,
         greatest=20,
     ),

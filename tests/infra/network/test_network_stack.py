@@ -216,9 +216,12 @@ def test_the_model_runs_in_it_and_calls_nobody(isolated: Parts) -> None:
 
 def test_every_job_runs_in_it_and_calls_nobody(isolated: Parts) -> None:
     body, values = definition(isolated["training"])
+    (default,) = (one["DefaultValue"] for one in body["Parameters"] if one["Name"] == "NetworkIsolation")
+    assert default is True
     for name, request in jobs(body).items():
         settings = request.get("NetworkConfig", request)
-        assert settings["EnableNetworkIsolation"] is True, name
+        asked = {"Get": "Parameters.NetworkIsolation"} if name == "PreprocessImages" else True
+        assert settings["EnableNetworkIsolation"] == asked, name
         network = settings["VpcConfig"]
         assert len(network["Subnets"]) == 2
         for placeholder in (*network["Subnets"], *network["SecurityGroupIds"]):
