@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from model_code.archive.inventory import Object
 from model_code.contract.job import JobError
 from model_code.data import manifest
 from model_code.members import bucket
-from tests.model_code.conftest import SIZE, kaggle_members, zip_of
+from tests.model_code.conftest import SIZE, drawn, kaggle_members, zip_of
 from tests.model_code.data_steps import decode, split
 from tests.model_code.test_dicom_archive import dicom, members, table
 
@@ -136,15 +138,13 @@ def test_copies_whose_etags_differ_are_one_image(
     s3: Any, job_directory: Path, place_folder: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of objects that KMS encrypts, or that came in parts, the ETag is not the content's."""
-    files = members(32) | {f"copies/{name}": data for name, data in members(32).items()}
-    named = {name: f"{number:032x}" for number, name in enumerate(files)}
-    uri = place_folder(files, **named)
+    files = members(2) | {f"copies/{name}": data for name, data in members(2).items()}
+    uri = place_folder(files, **{name: f"{number:032x}" for number, name in enumerate(files)})
     _without_if_match(monkeypatch)
-    decode(job_directory, hosts=3, archive_uri=uri)
-    card = split(job_directory, archive_uri=uri)
-    assert sum(one["images"] for one in card["splits"].values()) == 64
-    (copies,) = (one for one in card["dropped"] if one["reason"] == "duplicate")
-    assert copies["count"] == 64
+    found = manifest.read(decode(job_directory, hosts=3, archive_uri=uri), uri, SIZE)
+    assert len(found.radiographs) == len(found.records) == 8
+    # Copies share the record of one of them.
+    assert len({(one.sha256, one.position) for one in found.radiographs}) == len(found.facts) == 4
 
 
 def _without_if_match(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +166,44 @@ def test_no_more_than_a_few_files_are_held_at_a_time(
     monkeypatch.setattr(bucket, "_BYTES_AHEAD", 1)
     uri = place_folder(members(8))
     assert len(_digests(decode(job_directory, archive_uri=uri), uri)) == 16
+
+
+def test_each_process_of_an_instance_fetches_its_share(job_directory: Path) -> None:
+    """A client of the process that they are forked from would share its connections with all of them."""
+    program = """
+import io, sys
+from pathlib import Path
+import boto3
+from moto import mock_aws
+from model_code import preprocess
+from model_code.archive import inventory
+preprocess._FILES_PER_PROCESS, preprocess._processors = 3, lambda: 2
+names = [f"{label}/{number}.png" for label in ("NORMAL", "PNEUMONIA") for number in range(4)]
+with mock_aws():
+    s3 = boto3.client("s3", region_name="us-east-1")
+    s3.create_bucket(Bucket="radiology")
+    s3.put_bucket_versioning(Bucket="radiology", VersioningConfiguration={"Status": "Enabled"})
+    objects = []
+    for name, content in zip(names, sys.argv[3:], strict=True):
+        body = bytes.fromhex(content)
+        put = s3.put_object(Bucket="radiology", Key=name, Body=body)
+        objects.append(inventory.Object(name, put["VersionId"], len(body), put["ETag"].strip('"')))
+    packed = io.BytesIO()
+    uri = f"s3://data/datasets/{inventory.write(packed, 'radiology', '', objects)}/inventory.jsonl.gz"
+    Path(sys.argv[1]).write_bytes(packed.getvalue())
+    preprocess.main(["--archive-uri", uri, "--image-size", sys.argv[2]])
+print(uri)
+"""
+    path = job_directory / "processing" / "input" / "archive" / "inventory.jsonl.gz"
+    path.parent.mkdir(parents=True)
+    images = [drawn(number).hex() for number in range(8)]
+    command = [sys.executable, "-c", program, str(path), str(SIZE), *images]
+    root = Path(manifest.__file__).resolve().parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "decodes its part in 2 processes" in done.stdout
+    uri = done.stdout.split()[-1]
+    assert len(_digests(job_directory / "processing" / "output" / "decoded", uri)) == 8
 
 
 def test_an_inventory_that_was_changed_is_refused(job_directory: Path, place_folder: Callable[..., str]) -> None:
