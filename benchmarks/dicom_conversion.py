@@ -37,7 +37,7 @@ from pydicom.uid import (
 )
 
 from local.samples.phantom import Anatomy, Finding, draw
-from model_code.dicom import grey, header, picture, pixels
+from model_code.dicom import header, picture, pixels, radiograph
 
 SIZES = {"ordinary": (3000, 2496), "largest": (6320, 6320)}
 SYNTAXES = {"deflated": DeflatedExplicitVRLittleEndian, "JPEG 2000": JPEG2000Lossless}
@@ -100,8 +100,7 @@ def drawn(shape: tuple[int, int], syntax: str) -> bytes:
 
 
 def _ours(data: bytes) -> bytes:
-    found = header.read(data)
-    return picture.encode(grey.grey_levels(pixels.stored_values(found), found), found)
+    return picture.encode(radiograph.draw(header.read(data)).levels)
 
 
 def _every_pixel(data: bytes) -> bytes:

@@ -41,7 +41,11 @@ EXAMPLES = {
     "upload": ["cxr upload chest_xray.zip", "cxr upload my_radiographs/ --watch"],
     "entries": ["cxr entries archive.zip entry-17.dcm", "cxr entries my_radiographs/"],
     "datasets": ["cxr datasets"],
-    "start": ["cxr start --set Epochs=24 --set Backbone=EfficientNetV2B0", "cxr start 1f0c9b2a --watch"],
+    "start": [
+        "cxr start --set Epochs=24 --set Backbone=EfficientNetV2B0",
+        "cxr start 1f0c9b2a --watch",
+        "cxr start --from s3://bucket/prefix/",
+    ],
     "watch": ["cxr watch", "cxr watch 7md9jfchs8ik --timeout 30"],
     "executions": ["cxr executions --limit 3"],
     "logs": ["cxr logs --step TrainModel"],

@@ -1,6 +1,6 @@
 """The training pipeline, compiled to the definitions in `FILES`: training or tuning, on demand or on managed spot.
 
-    s3://.../datasets/<token>/archive.zip
+    s3://.../datasets/<token>/archive.zip, or inventory.jsonl.gz
         |
     PreprocessImages ---- decoded ----> SplitDataset      audited: no patient and no duplicate in two splits
                                          |       |
@@ -31,13 +31,13 @@ AppSpecification (image, arguments), Environment and ProcessingInputs
 (https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-default-keys.html). URIs are compared, not what lies behind
 them. So only two steps are cached. The inputs of PreprocessImages are content-addressed source code and libraries, a
 key that is written once and stays, and an archive whose URI the script refuses unless it is the immutable copy made of
-each uploaded version. SplitDataset reads what PreprocessImages wrote, below the prefix of the execution that ran it:
-after a cache hit that is the older one, which is what makes this step hit too, and nobody writes there again. The
-instance count is no part of the key: how the work was shared changes nothing of the dataset. TrainModel is not cached,
-because `BackboneWeights` may name an object that changes; nor FindServingModel, whose answer changes with every
-release; nor EvaluateModel, so that every registered version was evaluated in the execution that registered it. After a
-cache hit the outputs lie below another execution's prefix, therefore later steps take every input from the properties
-of the step before.
+each uploaded version, or an inventory of versions. SplitDataset reads what PreprocessImages wrote, below the prefix of
+the execution that ran it: after a cache hit that is the older one, which is what makes this step hit too, and nobody
+writes there again. The instance count is no part of the key: how the work was shared changes nothing of the dataset.
+TrainModel is not cached, because `BackboneWeights` may name an object that changes; nor FindServingModel, whose answer
+changes with every release; nor EvaluateModel, so that every registered version was evaluated in the execution that
+registered it. After a cache hit the outputs lie below another execution's prefix, therefore later steps take every
+input from the properties of the step before.
 
 **FindServingModel** waits for TrainModel although it needs nothing of it: training takes hours, and the new model is to
 be compared with what serves when it is done, not when it began.
@@ -61,7 +61,7 @@ from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import StepTypeEnum
 
-from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI
+from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI, NETWORK_ISOLATION
 from pipeline import monitoring, site_evaluation
 from pipeline.compiling import assembled, parameter, text_of
 from pipeline.parameters import declared, hyperparameters
@@ -115,6 +115,7 @@ def _preprocess(parameters: dict[str, Any]) -> RequestStep:
         instance_type=parameters["ProcessingInstanceType"],
         instance_count=parameters["ProcessingInstanceCount"],
         max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+        isolated=parameters[NETWORK_ISOLATION],
     )
     return RequestStep(
         "PreprocessImages", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries(), cache=CACHE

@@ -1,8 +1,9 @@
 """CreateProcessingJob requests of PreprocessImages, SplitDataset, EvaluateModel, EvaluateSite and MonitorModel.
 
 The jobs unpack the source archive, which arrives as one more input, and run a module of `model_code`. Those that see
-images need no network: SageMaker itself copies inputs and outputs, so the containers run isolated. MonitorModel sees
-none and calls two services.
+images need no network: SageMaker itself copies inputs and outputs, so the containers run isolated. But an inventory's
+objects are fetched by PreprocessImages itself, since inputs name keys and no versions: then a start says that it is not
+isolated (docs/adr/0046). MonitorModel sees no images and calls two services.
 
 Only PreprocessImages shares its work among instances. Every instance gets the whole archive, reads the hosts of the job
 from `/opt/ml/config/resourceconfig.json`
@@ -35,18 +36,20 @@ def preprocess_request(
     instance_type: Any,
     instance_count: Any,
     max_runtime_seconds: Any,
+    isolated: Any = True,
 ) -> Request:
     """The request that turns the archive into decoded images.
 
     Args:
-        archive_uri: S3 URI of the immutable copy of the upload, one object.
+        archive_uri: S3 URI of the immutable copy of the upload or of the inventory, one object.
         arguments: command-line flags of `model_code.preprocess` without dashes, to their values as strings.
         output_uris: S3 prefix of each output, by the name of the output (also its local directory).
         instance_type: a SageMaker processing instance type without local disks (see `_job`).
         instance_count: number of instances that share the images; each needs room for the whole archive.
         max_runtime_seconds: SageMaker stops the job after this time.
+        isolated: whether the container has no network.
     """
-    return _job(
+    request = _job(
         module="preprocess",
         arguments={"archive-uri": archive_uri, **arguments},
         inputs={"archive": archive_uri, LIBRARIES: "${DicomLibraryUri}", "patient-key": "${PatientKeyUri}"},
@@ -57,6 +60,9 @@ def preprocess_request(
         # The one that may read archives and the key.
         role="${DecodeRoleArn}",
     )
+    if isolated is not True:
+        _connect(request, isolated=isolated)
+    return request
 
 
 def split_request(
@@ -198,10 +204,15 @@ def monitor_request(
         max_runtime_seconds=max_runtime_seconds,
         role="${MonitorRoleArn}",
     )
+    _connect(request, isolated=False)
+    return request
+
+
+def _connect(request: Request, *, isolated: Any) -> None:
+    """Let the container call services, unless it is isolated."""
     # CloudFormation's own name for where the stack is: a container is told its region by nothing that is documented.
     request["Environment"]["AWS_DEFAULT_REGION"] = "${AWS::Region}"
-    request["NetworkConfig"]["EnableNetworkIsolation"] = False
-    return request
+    request["NetworkConfig"]["EnableNetworkIsolation"] = isolated
 
 
 def _job(

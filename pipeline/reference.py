@@ -45,6 +45,8 @@ def _rows(parameters: Iterable[Parameter]) -> list[str]:
 
 
 def _default(one: Parameter) -> str:
+    if isinstance(one.default, bool):
+        return f"`{str(one.default).lower()}`"
     if not one.setting:
         return "of the deployment"
     return f"{one.default}" if isinstance(one.default, int | float) else f"`{one.default}`"

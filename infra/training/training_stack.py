@@ -2,6 +2,7 @@
 
 from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.base.assets import source_revision
@@ -14,20 +15,23 @@ from infra.base.stack import deployable
 from infra.network.vpc import Network
 from infra.settings.endpoint import RealtimeEndpoint
 from infra.settings.environment import Settings
-from infra.storage.data_stack import CHECKPOINT_PREFIX, SITE_IMAGES, DataStack
+from infra.settings.platform import Source
+from infra.storage.data_stack import CHECKPOINT_PREFIX, RADIOGRAPHS, SITE_IMAGES, DataStack
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
 from infra.training.patient_key import PatientKey
 from infra.training.site_evaluation import SiteEvaluation
 from infra.training.source_code import SourceCode
 from infra.training.training_pipeline import TrainingPipeline
+from model_code.contract.archives import INVENTORY_SUFFIX
 
-# Keys of uploaded archives, in every case of their suffix. Spelled out, because patterns of one field are alternatives:
-# a prefix and `{"suffix": {"equals-ignore-case": ".zip"}}` would take whatever meets either of them
+# Keys of uploaded archives, zip files in every case of their suffix. Spelled out, because patterns of one field are
+# alternatives: a prefix and `{"suffix": {"equals-ignore-case": ".zip"}}` would take whatever meets either of them
 # (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html, 2026-11).
 ARCHIVES = (
     *("incoming/*.zip", "incoming/*.ziP", "incoming/*.zIp", "incoming/*.zIP"),
     *("incoming/*.Zip", "incoming/*.ZiP", "incoming/*.ZIp", "incoming/*.ZIP"),
+    f"incoming/*{INVENTORY_SUFFIX}",  # the command's own spelling
 )
 
 
@@ -161,6 +165,9 @@ class TrainingStack(Stack):
 
         decode_role.write_logs("ProcessingJobs")
         data.data.grant_read(decode_role, "datasets/*", "evaluations/*")
+        data.data.grant_read_versions(decode_role, f"{RADIOGRAPHS}/*")
+        for source in settings.archive.sources:
+            _grant_source(decode_role, source)
         data.artifacts.grant_write(decode_role, "executions/*", f"{SITE_IMAGES}/*")
         self.patient_key.grant_read(decode_role)
 
@@ -192,6 +199,9 @@ class TrainingStack(Stack):
         CfnOutput(self, "SiteEvaluationPipelineName", value=self.site_evaluation.name)
         CfnOutput(self, "ModelPackageGroupName", value=self.registry.name)
         CfnOutput(self, "NotificationTopicArn", value=self.notifications.topic_arn)
+        # What `cxr start --from` looks at before it lists anything.
+        own = f"s3://{data.data.name}/{RADIOGRAPHS}/"
+        CfnOutput(self, "ArchiveSources", value=" ".join([own, *(one.uri for one in settings.archive.sources)]))
         CfnOutput(self, "TriggerFunctionName", value=self.trigger.function_name)
 
     def _grant_trigger(self, data: DataStack, settings: Settings) -> None:
@@ -205,3 +215,23 @@ class TrainingStack(Stack):
         if settings.monitoring.retrain:
             self.pipeline.grant_look_back(self.trigger)
         self.notifications.grant_publish(self.trigger)
+
+
+def _grant_source(role: SageMakerRole, source: Source) -> None:
+    """Allow to read the versions of objects in a folder that an inventory may list, and nothing else of its bucket."""
+    stack = Stack.of(role)
+    objects = stack.format_arn(
+        service="s3", account="", region="", resource=source.bucket, resource_name=f"{source.prefix}*"
+    )
+    role.add_to_principal_policy(iam.PolicyStatement(actions=["s3:GetObjectVersion"], resources=[objects]))
+    if source.key_arn:
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["kms:Decrypt"],
+                resources=[source.key_arn],
+                # By S3 alone, as it answers a read of the job, in the key's region.
+                conditions={
+                    "StringEquals": {"kms:ViaService": f"s3.{source.key_arn.split(':')[3]}.{stack.url_suffix}"}
+                },
+            )
+        )

@@ -1,4 +1,7 @@
-"""Intake of an upload: validation, then the start of an execution or a published refusal."""
+"""Intake of an upload: validation, then the start of an execution or a published refusal.
+
+An inventory is kept and starts nothing: `cxr start --from`, which sends it, starts the execution with its parameters.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +47,8 @@ class Intake:
         outcome = {"key": found.key, "version_id": found.version_id}
         pipeline, parameters = self.pipeline_name, dict[str, str]()
         try:
+            if found.is_inventory:
+                return {"status": "kept", "archive_uri": self._kept_inventory(found), **outcome}
             if found.purpose == "evaluate":
                 pipeline, parameters = self.site_pipeline_name, self._evaluated(found)
             summary = self._validate(found)
@@ -70,6 +75,11 @@ class Intake:
             "unlabelled": summary.unlabelled,
             **outcome,
         }
+
+    def _kept_inventory(self, found: Upload) -> str:
+        if found.purpose == "evaluate":
+            raise Rejection(Reason.NOT_A_ZIP, "A model is evaluated on a zip archive; an inventory is to train on.")
+        return dataset.keep_inventory(self.s3, found)
 
     def _evaluated(self, found: Upload) -> dict[str, str]:
         return evaluated_model.parameters(self.sagemaker, self.packages_arn, found)

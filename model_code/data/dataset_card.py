@@ -75,6 +75,9 @@ def dataset_card(
 def about_files(decoded: Decoded) -> list[str]:
     """Sentences on what a table of labels, the images' sizes and the DICOM files themselves decided."""
     sentences = []
+    if folder := decoded.header.folder:
+        digest = decoded.header.archive_uri.split("/")[-2]
+        sentences.append(f"Images are objects of {folder} by their versions, of the inventory with SHA-256 {digest}.")
     if table := decoded.header.table:
         left = {name.replace("_", " "): len(some) for name, some in decoded.header.mismatched.items()}
         counted = ", ".join(f"{name} {count:,}" for name, count in left.items()) or "nothing is left over"

@@ -45,9 +45,9 @@ class Upload:
         return hashlib.sha256(f"{self.bucket}\n{self.key}\n{self.version_id}".encode()).hexdigest()
 
 
-def upload_key(name: str, now: datetime | None = None, *, folder: str = INCOMING) -> str:
+def upload_key(name: str, now: datetime | None = None, *, folder: str = INCOMING, suffix: str = ".zip") -> str:
     """A key in `incoming` that no earlier upload had, so that a refusal found beside it is about this one."""
-    return f"{folder}/{_stem(name)}-{(now or datetime.now(UTC)).strftime('%Y%m%dT%H%M%S%fZ')}.zip"
+    return f"{folder}/{_stem(name)}-{(now or datetime.now(UTC)).strftime('%Y%m%dT%H%M%S%fZ')}{suffix}"
 
 
 def _stem(name: str) -> str:

@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -30,7 +31,9 @@ def decode(base: Path, *, hosts: int = 1, **changes: Any) -> Path:
         (base / "config").mkdir(exist_ok=True)
         config = {"current_host": name, "hosts": names[::-1]}
         (base / "config" / "resourceconfig.json").write_text(json.dumps(config))
-        preprocess.main(arguments(**{"archive_uri": URI, "image_size": SIZE} | changes))
+        # TensorFlow has computed here, and a process with its threads cannot be forked for several.
+        with mock.patch.object(preprocess, "_processors", return_value=1):
+            preprocess.main(arguments(**{"archive_uri": URI, "image_size": SIZE} | changes))
     return output
 
 

@@ -373,7 +373,8 @@ def test_archives_without_dicom_do_without_its_libraries(tmp_path):
     (tmp_path / "archive.zip").write_bytes(zip_of({"NORMAL/a.png": png(0), "PNEUMONIA/b.png": png(1)}))
     program = (
         "import sys, zipfile; sys.modules['pydicom'] = None; from model_code.data.archive import list_candidates; "
-        f"print(len(list_candidates(zipfile.ZipFile({str(tmp_path / 'archive.zip')!r})).candidates))"
+        "from model_code.members.members import ZipMembers; "
+        f"print(len(list_candidates(ZipMembers(zipfile.ZipFile({str(tmp_path / 'archive.zip')!r}))).candidates))"
     )
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)

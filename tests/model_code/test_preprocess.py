@@ -208,7 +208,6 @@ def test_several_processes_of_two_hosts_leave_every_image_once(job_directory, pl
 import sys
 from model_code import preprocess
 from model_code.contract import job
-from model_code.contract import job
 preprocess._FILES_PER_PROCESS, preprocess._processors = 5, lambda: 3
 sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
 """
@@ -233,7 +232,6 @@ def test_what_fails_in_one_process_fails_the_step_with_its_reason(job_directory,
     program = """
 import sys
 from model_code import preprocess
-from model_code.contract import job
 from model_code.contract import job
 preprocess._FILES_PER_PROCESS, preprocess._processors = 5, lambda: 2
 

@@ -32,6 +32,7 @@ OUTPUTS = {
         "PipelineName": "cxr-dev",
         "SiteEvaluationPipelineName": "cxr-dev-site-evaluation",
         "ModelPackageGroupName": "cxr-dev",
+        "ArchiveSources": "s3://data-bucket/radiographs/ s3://radiology/chest/",
     },
     "release": {"ReleaseFunctionName": "cxr-dev-release-Release"},
     "endpoint": {"EndpointName": "cxr-dev"},

@@ -45,7 +45,9 @@ def recorded(load_handler, monkeypatch):
     return recorder, handle
 
 
-@pytest.mark.parametrize("key", ["incoming/archive.zip", "incoming/2026/chest x-ray.ZIP"])
+@pytest.mark.parametrize(
+    "key", ["incoming/archive.zip", "incoming/2026/chest x-ray.ZIP", "incoming/a.inventory.jsonl.gz"]
+)
 def test_archives_reach_the_service(recorded, context, key):
     recorder, handle = recorded
     assert handle(created(key), context)["status"] == "started"

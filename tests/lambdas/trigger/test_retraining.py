@@ -94,6 +94,18 @@ def uri(token):
     return f"s3://{BUCKET}/datasets/{token}/archive.zip"
 
 
+def test_the_newest_dataset_may_be_an_inventory(retraining, monkeypatch):
+    """Whose objects the job fetches itself, for which it needs a network."""
+    key = f"datasets/{NEW}/inventory.jsonl.gz"
+    keep(retraining, monkeypatch, (f"datasets/{OLD}/archive.zip", 1), (key, 2))
+    retraining.start(alarm(changed()))
+    (request,) = retraining.sagemaker.requests
+    assert request["PipelineParameters"] == [
+        {"Name": "InputArchiveUri", "Value": f"s3://{BUCKET}/{key}"},
+        {"Name": "NetworkIsolation", "Value": "false"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("ended", "chosen"),
     [
