@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from dicom_results import capture, report, source
+from dicom_results import source
 from dicom_results.source import NoResultError
 from tests.dicom_results.radiographs import CR, picture, radiograph, result
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global capture, report
+    from dicom_results import capture, report
 
 
 def refused(tmp_path: Path, content: bytes) -> str:
