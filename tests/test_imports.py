@@ -74,6 +74,10 @@ def python(program: str, *arguments: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
+def test_collecting_imports_no_heavy_library(imported_when_collected: dict[str, str]) -> None:
+    assert imported_when_collected == {}, "a module of tests imports these in its `setup_module`, not at its top"
+
+
 def test_the_list_names_modules_that_exist() -> None:
     assert set(modules()) >= NEEDS_TENSORFLOW
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from model_code.contract.metrics import CLASSIFICATION
 from model_code.reports.plots import FAINT, INK, NORMAL_COLOUR, PNEUMONIA_COLOUR, Plot, svg
 from model_code.statistics.metrics import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _BAND_COLOUR = "#f0d58c"
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from model_code.monitoring.drift import Quantity
 from model_code.monitoring.kept_predictions import Predictions
 from model_code.reports.plots import FAINT, INK, NORMAL_COLOUR, PNEUMONIA_COLOUR, Plot, svg
 from model_code.statistics.metrics import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _THEN, _NOW = NORMAL_COLOUR, PNEUMONIA_COLOUR
 _DAY_SECONDS = 86_400
@@ -72,7 +73,7 @@ def by_day(predictions: Predictions, threshold: float) -> Plot:
         step = max(1, len(shown) // 10)
         axes.set_xticks(shown[::step], names[::step])
         axes.set_xlim(shown[0] - 1, shown[-1] + 1)
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.locator_params(axis="y", integer=True)
         axes.set(title="Predictions of each day", ylabel="predictions")
         figure.legend(loc="outside lower center", ncols=2)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import ndtr
+import scipy
 
 from model_code.statistics.metrics import Array
 
@@ -38,7 +37,7 @@ def fit_temperature(logits: Array, labels: Array) -> float:
         scaled = logits / np.exp(log_temperature)
         return float(np.mean(np.logaddexp(0.0, scaled) - targets * scaled))
 
-    found = minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded")
+    found = scipy.optimize.minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded")
     return float(np.exp(found.x))
 
 
@@ -74,4 +73,4 @@ def _share_below(logits: Array, places: Array) -> Array:
     width = 0.9 * (min(spread, quartiles) or spread) * len(logits) ** -0.2
     width = max(width, 1e-6)
     # One place after the other: all at once take 1 GB for 60,000 images, after hours of training.
-    return np.asarray([ndtr((place - logits) / width).mean() for place in places], dtype=np.float64)
+    return np.asarray([scipy.special.ndtr((place - logits) / width).mean() for place in places], dtype=np.float64)

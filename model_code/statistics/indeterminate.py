@@ -33,7 +33,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import nbinom
+import scipy
 
 from model_code.contract.documents import Guarantee
 from model_code.contract.labels import LABELS
@@ -189,7 +189,7 @@ def _places(patients: int, value: float, risk: float) -> npt.NDArray[np.int64]:
     These are the trials up to the (errors + 1)-th error that are exceeded with at most the risk (negative binomial).
     """
     errors = np.arange(math.ceil((1 - value) * patients) + 1)
-    places = errors + 1 + nbinom.ppf(1 - risk, errors + 1, 1 - value).astype(np.int64)
+    places = errors + 1 + scipy.stats.nbinom.ppf(1 - risk, errors + 1, 1 - value).astype(np.int64)
     return np.asarray(places[places <= patients], dtype=np.int64)
 
 

@@ -10,9 +10,15 @@ from typing import Any
 
 import pytest
 
-from dicom_results import capture, report, source
+from dicom_results import source
 from dicom_results.source import NoResultError
 from tests.dicom_results.radiographs import CR, TYPE_2, picture, radiograph, result
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global capture, report
+    from dicom_results import capture, report
 
 
 def refused(tmp_path: Path, content: bytes) -> str:

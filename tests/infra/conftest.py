@@ -11,16 +11,10 @@ from typing import Any
 
 import pytest
 
-from infra.application import add_stacks
-from infra.settings.environment import Settings
 from policy.contexts import audited as with_data_events
 from policy.contexts import coded as with_results_in_dicom
 from policy.contexts import gated as with_a_gate
 from policy.contexts import in_a_network
-
-# After `infra`, which configures jsii before it starts.
-from aws_cdk import App, Validations  # isort: skip
-from cdk_nag import AwsSolutionsChecks  # isort: skip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod", "laptop")
@@ -123,10 +117,18 @@ def synthesise_app(context: dict[str, Any], output: Path, *, nag: bool = False) 
         output: where the templates go.
         nag: let cdk-nag write `validation-report.json` beside them.
     """
+    from infra.application import add_stacks
+    from infra.settings.environment import Settings
+
+    # After `infra`, which configures jsii before it starts.
+    from aws_cdk import App, Validations  # isort: skip
+
     settings = Settings.load(context)
     app = App(context=context, outdir=str(output))
     add_stacks(app, settings)
     if nag:
+        from cdk_nag import AwsSolutionsChecks
+
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     try:
         app.synth()

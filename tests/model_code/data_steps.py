@@ -12,7 +12,7 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
-from model_code import preprocess, split_dataset
+from model_code import split_dataset
 from tests.model_code.conftest import SIZE
 
 URI = "s3://data/datasets/" + "0f" * 32 + "/archive.zip"
@@ -24,6 +24,8 @@ def arguments(**values: Any) -> list[str]:
 
 def decode(base: Path, *, hosts: int = 1, **changes: Any) -> Path:
     """PreprocessImages on so many hosts, whose outputs SageMaker puts into one folder, which is the result."""
+    from model_code import preprocess
+
     output = base / "processing" / "output" / "decoded"
     shutil.rmtree(output, ignore_errors=True)
     names = [f"algo-{number}" for number in range(1, hosts + 1)]

@@ -16,10 +16,16 @@ from PIL import Image
 
 from model_code.contract.job import JobError
 from model_code.data import manifest
-from model_code.data.shards import examples
 from tests.model_code.conftest import SIZE, zip_of
 from tests.model_code.data_steps import URI, chest, decode, split
 from tests.model_code.dicom_files import EXPLICIT, J2K_LOSSLESS, JPEG_LS, RLE, dicom_file
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global examples
+    from model_code.data.shards import examples
+
 
 SECRETS = ("SECRET", "19010203", "NOBODY")
 LABELS = ("NORMAL", "PNEUMONIA")

@@ -7,7 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from model_code.export import conversion, litert, parity_limits
+from model_code.export import parity_limits
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global conversion, litert
+    from model_code.export import conversion, litert
+
 
 LIMIT = parity_limits.MAX_PROBABILITY_DIFFERENCE
 

@@ -9,7 +9,6 @@ from decimal import Decimal
 import boto3
 import numpy as np
 import pytest
-from moto import mock_aws
 
 from model_code import monitor
 from model_code.contract.job import JobError
@@ -29,6 +28,8 @@ def arguments(package=PACKAGE, least=100, **more):
 
 @pytest.fixture
 def cloud(monkeypatch):
+    from moto import mock_aws
+
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")

@@ -11,15 +11,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
-from model_code import train
 from model_code.contract import job
 from model_code.contract.job import JobError
 from tests.model_code.conftest import SIZE
 from tests.model_code.shards import write_split
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global keras, train
+    import keras
+
+    from model_code import train
+
 
 FLAGS = {
     "--image-size": SIZE,

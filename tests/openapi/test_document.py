@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
-from openapi_spec_validator import validate
 
 from lambdas.http.problems import KINDS
 from openapi.document import SECURITY_SCHEMES, document, text
 from openapi.operations import OPERATIONS, Operation
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Draft202012Validator, validate
+    from jsonschema import Draft202012Validator
+    from openapi_spec_validator import validate
+
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # The operations that Powertools' resolvers answer, by function.

@@ -8,10 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
-from infra.api.firewall import MANAGED, MAX_DOCUMENT_BYTES
-from infra.api.gateway_responses import FALLBACKS, PROBLEMS
 from infra.settings.environment import Settings
 from lambdas.http.problems import KINDS
 from lambdas.predict import dicom_result
@@ -20,6 +17,16 @@ from openapi.operations import OPERATIONS
 from policy.template import text
 from tests.infra.conftest import ENVIRONMENTS, of_type
 from tests.infra.test_policies import listed
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global FALLBACKS, MANAGED, Match, MAX_DOCUMENT_BYTES, PROBLEMS, Template
+    from aws_cdk.assertions import Match, Template
+
+    from infra.api.firewall import MANAGED, MAX_DOCUMENT_BYTES
+    from infra.api.gateway_responses import FALLBACKS, PROBLEMS
+
 
 Templates = Callable[[str], dict[str, dict[str, Any]]]
 Synthesise = Callable[[dict[str, Any]], dict[str, Any]]

@@ -8,11 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
-from infra.endpoint.released_package import RELEASED_TYPES
 from lambdas.release.stack import PARAMETER, Token
 from tests.infra.conftest import ENVIRONMENTS, of_type
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Match, RELEASED_TYPES, Template
+    from aws_cdk.assertions import Match, Template
+
+    from infra.endpoint.released_package import RELEASED_TYPES
+
 
 CORE = {"AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint"}
 SCALED = CORE | {"AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"}

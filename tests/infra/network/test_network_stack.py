@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
 from infra.settings.environment import Settings
-from infra.training.sagemaker_pipeline import isolated as isolate
-from infra.training.training_pipeline import definition_file
 from policy.contexts import in_a_network
-from policy.synthesis import synthesised
 from policy.template import text
 from tests.infra.conftest import ENVIRONMENTS, environment_context, of_type, pipeline_of
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global definition_file, isolate, Match, synthesised, Template
+    from aws_cdk.assertions import Match, Template
+
+    from infra.training.sagemaker_pipeline import isolated as isolate
+    from infra.training.training_pipeline import definition_file
+    from policy.synthesis import synthesised
+
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 Parts = dict[str, dict[str, Any]]

@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
 from infra.settings.environment import Settings
 from infra.settings.section import SettingsError
 from model_code.contract.parameters import SPOT
 from tests.infra.conftest import ENVIRONMENTS, of_type, pipeline_of
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Match, Template
+    from aws_cdk.assertions import Match, Template
+
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CARRIED = ("SourceCodeUri", "EngineLibraryUri", "DicomLibraryUri")

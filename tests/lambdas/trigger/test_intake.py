@@ -7,7 +7,6 @@ import json
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from lambdas.trigger import dataset
 from lambdas.trigger.archive import Limits
@@ -26,12 +25,16 @@ MIB = 1024 * 1024
 @pytest.fixture(scope="module")
 def client():
     """Made once: loading S3's API description takes most of a second."""
+    from moto import mock_aws
+
     with mock_aws():
         return boto3.client("s3", region_name="us-east-1")
 
 
 @pytest.fixture
 def s3(client):
+    from moto import mock_aws
+
     with mock_aws():
         client.create_bucket(Bucket=BUCKET)
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})

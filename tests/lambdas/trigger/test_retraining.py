@@ -2,7 +2,6 @@
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from lambdas.trigger.retraining import Alarm, Retraining, alarm
 from tests.lambdas.recorders import Pipeline, Topic
@@ -26,6 +25,8 @@ def changed(state="ALARM", **overrides):
 
 @pytest.fixture
 def retraining():
+    from moto import mock_aws
+
     with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKET)

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.core.api import ApiError
-from local.core.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from local.core.registry import Registry
 
 ROLE = "arn:aws:iam::210987654321:role/model"
 
 
 @pytest.fixture
 def registry() -> Iterator[Registry]:
+    from local.core.registry import Registry
+
     # An account of its own: moto's stores are the process's.
     registry = Registry("210987654321", "us-east-1")
     registry._backend.reset()

@@ -10,11 +10,17 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 from PIL import Image
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from local.samples import sample_archive
 from local.samples.phantom import Anatomy, Finding, draw
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global LogisticRegression, roc_auc_score
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
 
 PER_CLASS = 60
 

@@ -7,11 +7,16 @@ import json
 
 import numpy as np
 import pytest
-from sklearn import metrics as reference
 
 from model_code.evaluation import assessment
 from model_code.statistics.calibration import fit_temperature, probability
 from tests.model_code.evaluated import made_evaluation, made_guarantee, made_metadata, made_scores, made_weights
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global reference
+    from sklearn import metrics as reference
 
 
 def document(scores, **metadata):

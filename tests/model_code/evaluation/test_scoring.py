@@ -10,10 +10,16 @@ import pytest
 
 from model_code.contract.job import JobError
 from model_code.data.patient_split import Radiograph
-from model_code.data.shards import write_shards
-from model_code.evaluation.scoring import ExportedModel, images_at
-from model_code.imaging.decoding import resize
-from tests.model_code.toy_model import write_archive
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global ExportedModel, images_at, resize, write_archive, write_shards
+    from model_code.data.shards import write_shards
+    from model_code.evaluation.scoring import ExportedModel, images_at
+    from model_code.imaging.decoding import resize
+    from tests.model_code.toy_model import write_archive
+
 
 SIZE = 16
 

@@ -10,19 +10,27 @@ import zipfile
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from model_code import evaluate
 from model_code.contract.job import JobError
 from model_code.data.patient_split import Radiograph
-from model_code.data.shards import write_shards
 from model_code.evaluation import served_archive
-from model_code.export import conversion, litert, parity_limits, saved_model
-from model_code.network import classifier as model
-from model_code.network import out_of_distribution
-from model_code.network.grad_cam import OVERLAY_EDGE
+from model_code.export import parity_limits
 from tests.model_code.conftest import SIZE, settle
 from tests.model_code.shards import write_split
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global conversion, evaluate, litert, model, out_of_distribution, OVERLAY_EDGE, saved_model, tf, write_shards
+    import tensorflow as tf
+
+    from model_code import evaluate
+    from model_code.data.shards import write_shards
+    from model_code.export import conversion, litert, saved_model
+    from model_code.network import classifier as model
+    from model_code.network import out_of_distribution
+    from model_code.network.grad_cam import OVERLAY_EDGE
+
 
 pytestmark = pytest.mark.long
 

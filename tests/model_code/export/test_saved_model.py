@@ -5,18 +5,24 @@ from __future__ import annotations
 import io
 import json
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
-from tensorflow.core.protobuf import saved_model_pb2
 
-from model_code.export import saved_model
-from model_code.imaging.decoding import pixels_from_bytes
-from model_code.network import classifier as model
-from model_code.network.grad_cam import OPACITY, OVERLAY_EDGE
 from tests.model_code.conftest import SIZE, drawn, settle
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global keras, model, OPACITY, OVERLAY_EDGE, pixels_from_bytes, saved_model, saved_model_pb2, tf
+    import keras
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    from model_code.export import saved_model
+    from model_code.imaging.decoding import pixels_from_bytes
+    from model_code.network import classifier as model
+    from model_code.network.grad_cam import OPACITY, OVERLAY_EDGE
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from model_code.export import saved_model
-from model_code.network import attribution, classifier
-from model_code.training import training_loop
 from tests.model_code.conftest import settle
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global attribution, classifier, keras, saved_model, tf, training_loop
+    import keras
+    import tensorflow as tf
+
+    from model_code.export import saved_model
+    from model_code.network import attribution, classifier
+    from model_code.training import training_loop
+
 
 pytestmark = pytest.mark.slow
 

@@ -6,17 +6,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from benchmarks import negatives
 from local.samples.phantom import Anatomy, Finding, draw
 from model_code.data.patient_split import Radiograph
-from model_code.data.shards import write_shards
-from model_code.export import saved_model
-from model_code.imaging.decoding import batch_from_bytes, pixels_from_bytes, resize
-from model_code.network import out_of_distribution
 from tests.model_code.conftest import encode
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global batch_from_bytes, out_of_distribution, pixels_from_bytes, resize, saved_model, tf, write_shards
+    import tensorflow as tf
+
+    from model_code.data.shards import write_shards
+    from model_code.export import saved_model
+    from model_code.imaging.decoding import batch_from_bytes, pixels_from_bytes, resize
+    from model_code.network import out_of_distribution
+
 
 # No multiple of the detector's 32 cells: pixels lie in two of them.
 SIZE = 40

@@ -7,11 +7,18 @@ import dataclasses
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from model_code.evaluation.saliency_summary import SaliencySummary
-from model_code.reports import saliency_pictures
 from tests.model_code.evaluated import made_scores
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global saliency_pictures, tf
+    import tensorflow as tf
+
+    from model_code.reports import saliency_pictures
+
 
 SCORES = made_scores()
 

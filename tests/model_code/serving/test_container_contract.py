@@ -21,10 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-import tensorflow as tf
 from PIL import Image
 
-from model_code.network.grad_cam import OVERLAY_EDGE
 from model_code.serving.inference import MAX_IMAGES
 from tests.model_code.conftest import SIZE, drawn
 
@@ -145,14 +143,22 @@ def endpoint(request: pytest.FixtureRequest, endpoints: dict[str, Endpoint]) -> 
 
 @pytest.fixture(scope="module")
 def loaded(exported: Path) -> Any:
+    import tensorflow as tf
+
     return tf.saved_model.load(str(exported / "1")).signatures
 
 
 IMAGES = {"image/jpeg": drawn(1, 90, "JPEG"), "image/png": drawn(2, 50)}
 
 
+def _strings(*images: bytes) -> Any:
+    import tensorflow as tf
+
+    return tf.constant(images)
+
+
 def expected(loaded: Any, *images: bytes) -> list[dict[str, float]]:
-    outputs = loaded["serving_default"](image_bytes=tf.constant(images))
+    outputs = loaded["serving_default"](image_bytes=_strings(*images))
     columns = {name: outputs[name].numpy().astype(float) for name in ("logit", "probability")}
     return [{name: float(column[row]) for name, column in columns.items()} for row in range(len(images))]
 
@@ -174,7 +180,7 @@ def test_an_image_is_answered_with_what_training_computes(endpoint, loaded, cont
     assert prediction["label"] in {"NORMAL", "PNEUMONIA"}
     assert isinstance(prediction["indeterminate"], bool)
     assert "overlay_png" not in prediction
-    features = loaded["serving_default"](image_bytes=tf.constant([IMAGES[content_type]]))["projection"].numpy()[0]
+    features = loaded["serving_default"](image_bytes=_strings(IMAGES[content_type]))["projection"].numpy()[0]
     assert prediction["features"] == pytest.approx(features, abs=1e-3)
     assert 1 <= len(prediction["features"]) <= 8
     model = answer.document["model"]
@@ -193,6 +199,8 @@ def test_several_images_are_answered_in_their_order(endpoint, loaded):
 
 
 def test_an_overlay_comes_with_the_same_scores(endpoint, loaded):
+    from model_code.network.grad_cam import OVERLAY_EDGE
+
     answer = endpoint.invoke(IMAGES["image/jpeg"], "image/jpeg", "explain=true")
     assert_scores(answer.document["predictions"], expected(loaded, IMAGES["image/jpeg"]))
     with Image.open(io.BytesIO(base64.b64decode(answer.document["predictions"][0]["overlay_png"]))) as overlay:

@@ -12,13 +12,20 @@ from typing import Any
 
 import pytest
 import requests
-import tensorflow as tf
 from PIL import Image
 
-from model_code.export.saved_model import save_handlers
-from model_code.imaging.decoding import batch_from_bytes
 from tests.model_code.conftest import SIZE
 from tests.model_code.serving.test_container_contract import IMAGES, container, laptop, saved
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global batch_from_bytes, save_handlers, tf
+    import tensorflow as tf
+
+    from model_code.export.saved_model import save_handlers
+    from model_code.imaging.decoding import batch_from_bytes
+
 
 pytestmark = pytest.mark.serving
 

@@ -14,10 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
-from model_code.network.grad_cam import OVERLAY_EDGE
 from tests.model_code.conftest import SIZE, drawn
 from tests.model_code.evaluated import made_guarantee
 from tests.model_code.serving.test_container_contract import (
@@ -31,6 +29,15 @@ from tests.model_code.serving.test_container_contract import (
     kinds,
     laptop,
 )
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global OVERLAY_EDGE, tf
+    import tensorflow as tf
+
+    from model_code.network.grad_cam import OVERLAY_EDGE
+
 
 pytestmark = pytest.mark.long
 

@@ -6,10 +6,15 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_curve
 
 from model_code.statistics.calibration import choose_threshold, fit_temperature, probability
 from model_code.statistics.metrics import expected_calibration_error
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global roc_curve
+    from sklearn.metrics import roc_curve
 
 
 def overconfident(count: int, seed: int):

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn import metrics as reference
 
 from model_code.statistics import metrics
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global reference
+    from sklearn import metrics as reference
 
 
 @pytest.fixture

@@ -6,19 +6,26 @@ import math
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from model_code.imaging.augmentation import Augmentation
 from model_code.statistics.calibration import probability
-from model_code.training.batches import UNWEIGHTED, ClassWeights, Order, TrainingImages
 from tests.model_code.shards import write_split
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Augmentation, ClassWeights, Order, tf, TrainingImages, UNWEIGHTED
+    import tensorflow as tf
+
+    from model_code.imaging.augmentation import Augmentation
+    from model_code.training.batches import UNWEIGHTED, ClassWeights, Order, TrainingImages
+
 
 SIZE = 32
 COUNT = 23
 
 
-def images(directory, *, seed: int = 5, weights: ClassWeights = UNWEIGHTED) -> TrainingImages:
-    return TrainingImages(directory, SIZE, Augmentation(0.5, 0.3, 5.0, 0.05, 0.1), seed, weights)
+def images(directory, *, seed: int = 5, weights: ClassWeights | None = None) -> TrainingImages:
+    return TrainingImages(directory, SIZE, Augmentation(0.5, 0.3, 5.0, 0.05, 0.1), seed, weights or UNWEIGHTED)
 
 
 def order(epoch: int, *, seed: int = 5) -> Order:

@@ -10,13 +10,21 @@ import pytest
 from botocore.exceptions import ClientError
 
 from model_code.contract.job import JobError
-from model_code.export import saved_model
-from model_code.network import classifier as model
 from model_code.statistics.indeterminate import Band
-from model_code.training import warm_start
 from tests.model_code.conftest import SIZE
 from tests.model_code.evaluated import made_guarantee
-from tests.model_code.network.test_pretrained_weights import OPTIONS, Bucket, assert_same
+from tests.model_code.network.test_pretrained_weights import Bucket, assert_same
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global model, OPTIONS, saved_model, warm_start
+    from model_code.export import saved_model
+    from model_code.network import classifier as model
+    from model_code.training import warm_start
+
+    OPTIONS = model.Options(size=SIZE, backbone="MobileNetV3Small", weights="none")
+
 
 ARN = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/chest-xray/3"
 
