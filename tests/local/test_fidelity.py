@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local.core.registry import service_model
 from local.fidelity import pages
 from local.fidelity.rows import OPERATIONS, RESOURCE_TYPES, STEP_TYPES, Row, documentation
-from local.hosting.endpoints import Endpoints
 from local.pipelines.definition_checks import PROPERTY_SHAPES
-from local.pipelines.pipeline_service import PipelineService
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROWS = (*OPERATIONS, *STEP_TYPES, *RESOURCE_TYPES)
@@ -42,6 +39,10 @@ def test_nothing_has_two_rows() -> None:
 
 
 def test_every_operation_of_the_services_has_a_row() -> None:
+    from local.core.registry import service_model
+    from local.hosting.endpoints import Endpoints
+    from local.pipelines.pipeline_service import PipelineService
+
     answered = set(names(OPERATIONS))
     assert answered >= PipelineService.OPERATIONS | Endpoints.OPERATIONS | INVOCATIONS
     # The others are the registry's, which answers those that have a row.
