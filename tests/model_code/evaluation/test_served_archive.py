@@ -38,7 +38,7 @@ def engine(monkeypatch):
 
         def explain_pixels(pixels):
             logit = logit_of(pixels) + off
-            outputs = {"logit": logit, "probability": tf.sigmoid(logit / 2.0), "unfamiliarity": tf.zeros_like(logit)}
+            outputs = {"logit": logit, "unfamiliarity": tf.zeros_like(logit)}
             return outputs | {"saliency": tf.cast(pixels[..., 0], tf.float32) / 255.0}
 
         return {"score_pixels": explain_pixels, "explain_pixels": explain_pixels}

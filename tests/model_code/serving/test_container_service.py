@@ -51,7 +51,7 @@ def doubtful(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     def answer(image_bytes: Any) -> dict[str, Any]:
         brightness = tf.reduce_mean(tf.cast(batch_from_bytes(image_bytes, SIZE), tf.float32), axis=(1, 2, 3))
         logit = tf.zeros_like(brightness)
-        return {"logit": logit, "probability": tf.sigmoid(logit), "unfamiliarity": brightness / 128.0}
+        return {"logit": logit, "unfamiliarity": brightness / 128.0}
 
     module = tf.Module()
     module.answer = tf.function(answer, input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
@@ -88,7 +88,7 @@ class Engine:
     def answer(self, encoded, *, overlay):
         (self.directory / "computes").touch()
         (self.directory / "gate").read_bytes()
-        return {"logit": 0.0, "probability": 0.5, "unfamiliarity": 0.0}
+        return {"logit": 0.0, "unfamiliarity": 0.0}
 """
 
 
@@ -102,6 +102,8 @@ def slow(tmp_path: Path) -> Path:
     (beside / "engine.py").write_text(SLOW_ENGINE)
     metadata = {"engine": "slow", "labels": ["NORMAL", "PNEUMONIA"], "threshold": 0.4, "image_size": SIZE}
     metadata |= {
+        "temperature": 1.0,
+        "bias": 0.0,
         "indeterminate": {"low": 0.3, "high": 0.6},
         "guarantee": None,
         "population": None,

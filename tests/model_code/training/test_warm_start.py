@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from model_code.contract.job import JobError
 from model_code.export import saved_model
 from model_code.network import classifier as model
+from model_code.statistics.calibration import Calibration
 from model_code.statistics.indeterminate import Band
 from model_code.training import warm_start
 from tests.model_code.conftest import SIZE
@@ -26,12 +27,12 @@ def trained(dataset_card, tmp_path_factory):
     """A small classifier and its model directory."""
     classifier = model.build(OPTIONS)
     directory = tmp_path_factory.mktemp("trained")
-    saved_model.save_servable(saved_model.Scorer(classifier, SIZE), 1.0, directory)
+    saved_model.save_servable(saved_model.Scorer(classifier, SIZE), directory)
     saved_model.save_metadata(
         directory,
         card=dataset_card,
         threshold=0.5,
-        temperature=1.0,
+        calibration=Calibration(1.0),
         band=Band(0.4, 0.6, made_guarantee()),
         saliency={"method": "Grad-CAM", "cells": 1},
         guard={"active": False},
