@@ -18,7 +18,7 @@ from infra.storage.data_stack import CHECKPOINT_PREFIX, SITE_IMAGES, DataStack
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
 from infra.training.patient_key import PatientKey
-from infra.training.site_evaluation import SiteEvaluation
+from infra.training.site_pipelines import Calibration, SiteEvaluation, Surroundings
 from infra.training.source_code import SourceCode
 from infra.training.training_pipeline import TrainingPipeline
 
@@ -92,9 +92,7 @@ class TrainingStack(Stack):
             network=network.for_jobs() if network else None,
             settings=settings.pipeline,
         )
-        self.site_evaluation = SiteEvaluation(
-            self,
-            "SiteEvaluation",
+        around = Surroundings(
             placeholders=placeholders,
             decode_role=decode_role,
             artifacts=data.artifacts,
@@ -103,9 +101,13 @@ class TrainingStack(Stack):
             images=images,
             network=network,
             settings=settings,
+        )
+        self.site_evaluation = SiteEvaluation(self, "SiteEvaluation", around=around).pipeline
+        self.calibration = Calibration(
+            self, "Calibration", registry=self.registry, serving=self.serving, around=around
         ).pipeline
         # An execution needs them from the first moment.
-        for pipeline in (self.pipeline, self.site_evaluation):
+        for pipeline in (self.pipeline, self.site_evaluation, self.calibration):
             pipeline.node.add_dependency(self.source_code, self.patient_key)
         self.trigger = Function(
             self,
@@ -116,6 +118,7 @@ class TrainingStack(Stack):
             environment={
                 "PIPELINE_NAME": self.pipeline.name,
                 "SITE_PIPELINE_NAME": self.site_evaluation.name,
+                "CALIBRATION_PIPELINE_NAME": self.calibration.name,
                 "MODEL_PACKAGES_ARN": self.registry.packages_arn,
                 "DATA_BUCKET_NAME": data.data.name,
                 "NOTIFICATION_TOPIC_ARN": self.notifications.topic_arn,
@@ -190,6 +193,7 @@ class TrainingStack(Stack):
 
         CfnOutput(self, "PipelineName", value=self.pipeline.name)
         CfnOutput(self, "SiteEvaluationPipelineName", value=self.site_evaluation.name)
+        CfnOutput(self, "CalibrationPipelineName", value=self.calibration.name)
         CfnOutput(self, "ModelPackageGroupName", value=self.registry.name)
         CfnOutput(self, "NotificationTopicArn", value=self.notifications.topic_arn)
         CfnOutput(self, "TriggerFunctionName", value=self.trigger.function_name)
@@ -201,7 +205,8 @@ class TrainingStack(Stack):
         data.data.grant_write(self.trigger, "datasets/*", "evaluations/*", "incoming/*.rejected.json")
         self.pipeline.grant_start(self.trigger)
         self.site_evaluation.grant_start(self.trigger)
-        self.registry.grant_read(self.trigger)  # which model an archive is to evaluate
+        self.calibration.grant_start(self.trigger)
+        self.registry.grant_read(self.trigger)  # which model an archive is for
         if settings.monitoring.retrain:
             self.pipeline.grant_look_back(self.trigger)
         self.notifications.grant_publish(self.trigger)

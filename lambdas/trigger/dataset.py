@@ -40,8 +40,8 @@ _DISPLAY_NAME_CHARACTERS = 82  # StartPipelineExecution: [a-zA-Z0-9](-*[a-zA-Z0-
 
 
 def keep(s3: S3Client, upload: Upload) -> str:
-    """Copy the upload to `datasets/<token>/archive.zip`, or `evaluations/...` where a model is to be evaluated on it,
-    unless it is there already; returns the copy's S3 URI."""
+    """Copy the upload to `datasets/<token>/archive.zip`, a site's to `evaluations/...`, unless it is there already;
+    returns the copy's S3 URI."""
     key = f"{_FOLDERS[upload.purpose]}/{upload.token}/archive.zip"
     if not _kept(s3, upload, key):
         s3.copy(

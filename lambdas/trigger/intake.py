@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lambdas.trigger import dataset, evaluated_model, report, upload
+from lambdas.trigger import dataset, registered_model, report, upload
 from lambdas.trigger.archive import Limits, Summary, check_size, inspect
 from lambdas.trigger.ranged import RangedObject, ReadBudgetExceededError
 from lambdas.trigger.rejection import Reason, Rejection
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.client import SageMakerClient
     from mypy_boto3_sns.client import SNSClient
 
+    from lambdas.trigger.registered_model import RegisteredModel
     from lambdas.trigger.upload import Announcement, Upload
 
 
@@ -28,6 +29,7 @@ class Intake:
     sns: SNSClient
     pipeline_name: str
     site_pipeline_name: str
+    calibration_pipeline_name: str
     packages_arn: str
     topic_arn: str
     limits: Limits
@@ -44,8 +46,10 @@ class Intake:
         outcome = {"key": found.key, "version_id": found.version_id}
         pipeline, parameters = self.pipeline_name, dict[str, str]()
         try:
-            if found.purpose == "evaluate":
-                pipeline, parameters = self.site_pipeline_name, self._evaluated(found)
+            if found.calibrates:
+                pipeline, parameters = self.calibration_pipeline_name, self._model(found).to_calibrate()
+            elif found.purpose == "evaluate":
+                pipeline, parameters = self.site_pipeline_name, self._model(found).to_evaluate()
             summary = self._validate(found)
         except Rejection as rejection:
             first = report.publish(self.s3, self.sns, self.topic_arn, found, rejection)
@@ -71,8 +75,8 @@ class Intake:
             **outcome,
         }
 
-    def _evaluated(self, found: Upload) -> dict[str, str]:
-        return evaluated_model.parameters(self.sagemaker, self.packages_arn, found)
+    def _model(self, found: Upload) -> RegisteredModel:
+        return registered_model.named_by(self.sagemaker, self.packages_arn, found)
 
     def _validate(self, found: Upload) -> Summary:
         check_size(found.size, self.limits)

@@ -25,6 +25,7 @@ from model_code.contract.labels import LABELS
 from model_code.contract.metrics import figure
 from model_code.data.patient_split import Radiograph, take_patients
 from model_code.evaluation import assessment, site, site_verdict
+from model_code.evaluation.comparison import name as package_name
 from model_code.evaluation.scores import TestScores
 from model_code.statistics import indeterminate
 from model_code.statistics.calibration import Calibration, choose_threshold, fit_temperature_and_bias
@@ -142,7 +143,7 @@ def sentence(origin: CalibratedFrom, earlier: Mapping[str, Figure], evaluation: 
 
     test = evaluation["test"]
     return (
-        f"The weights are those of version {origin['version']}, calibrated on {origin['fitted']['images']:,} "
+        f"The weights are those of {package_name(origin['package_arn'])}, calibrated on {origin['fitted']['images']:,} "
         f"radiographs of {origin['fitted']['patients']:,} patients of a site. On {test['images']:,} others, of "
         f"{test['patients']:,} other patients of it, the calibration error went {change('calibration_error')}, the "
         f"sensitivity {change('sensitivity')} and the specificity {change('specificity')}. The AUROC, "

@@ -13,7 +13,8 @@ from aws_cdk.assertions import Match, Template
 
 from infra.settings.environment import Settings
 from infra.settings.section import SettingsError
-from model_code.contract.parameters import SPOT
+from model_code.contract.parameters import GATES, SPOT
+from model_code.contract.site_parameters import CALIBRATION_REQUIRED
 from tests.infra.conftest import ENVIRONMENTS, of_type, pipeline_of
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -310,6 +311,21 @@ def test_a_site_is_held_to_what_a_model_must_keep_to_be_registered_here(
     assert defaults(site)["MaxRefusedShare"] == settings.site_evaluation.max_refused_share
 
 
+def object_keys(statements: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Which objects may be read and written: actions with the ends of their resources."""
+
+    def several(value: Any) -> list[Any]:
+        return value if isinstance(value, list) else [value]
+
+    return {
+        (action, resource["Fn::Join"][1][-1])
+        for statement in statements
+        for action in several(statement["Action"])
+        for resource in several(statement["Resource"])
+        if action in {"s3:GetObject", "s3:PutObject"}
+    }
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_what_evaluates_a_site_reads_models_and_writes_findings_and_no_more(
     environment: str, templates: Templates
@@ -322,18 +338,7 @@ def test_what_evaluates_a_site_reads_models_and_writes_findings_and_no_more(
         if name.startswith("SiteEvaluationSiteRole")
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
     ]
-
-    def several(value: Any) -> list[Any]:
-        return value if isinstance(value, list) else [value]
-
-    keys = {
-        (action, resource["Fn::Join"][1][-1])
-        for statement in statements
-        for action in several(statement["Action"])
-        for resource in several(statement["Resource"])
-        if action in {"s3:GetObject", "s3:PutObject"}
-    }
-    assert keys == {
+    assert object_keys(statements) == {
         ("s3:GetObject", "/executions/*"),
         ("s3:GetObject", "/site-images/*"),
         ("s3:GetObject", "/code/*"),
@@ -347,6 +352,49 @@ def test_what_evaluates_a_site_reads_models_and_writes_findings_and_no_more(
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
     ]
     assert "CreateModelPackage" not in json.dumps(pipeline)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_calibrated_version_keeps_what_a_trained_one_has_to_keep_here(
+    environment: str, templates: Templates, context: dict[str, Any]
+) -> None:
+    """Easier gates would be a way round them."""
+    settings = Settings.load({**context, "env": environment})
+    training, _ = definition(templates(environment)["training"])
+    calibration, _ = definition(templates(environment)["training"], "CalibrationPipeline")
+    committed = json.loads((REPOSITORY / "pipeline" / "definition-calibration.json").read_text(encoding="utf-8"))
+    assert calibration["Steps"] == committed["Steps"]
+    own = {*CALIBRATION_REQUIRED, "MaxRefusedShare"}
+    shared = {name: value for name, value in defaults(calibration).items() if name not in own}
+    assert shared == {name: defaults(training)[name] for name in shared}
+    assert {*GATES, "ServingComparison", "GuaranteedNpv", "GuaranteedPpv"} <= set(shared)
+    assert defaults(calibration)["MaxRefusedShare"] == settings.site_evaluation.max_refused_share
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_what_calibrates_sees_no_archive_and_no_key_and_only_its_pipeline_registers(
+    environment: str, templates: Templates
+) -> None:
+    template = templates(environment)["training"]
+    step, pipeline = (
+        [
+            statement
+            for name, policy in of_type(template, "AWS::IAM::Policy").items()
+            if name.startswith(begin)
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        ]
+        for begin in ("CalibrationCalibrationRole", "CalibrationPipelineRole")
+    )
+    assert object_keys(step) == {
+        ("s3:GetObject", "/executions/*"),
+        ("s3:GetObject", "/site-images/*"),
+        ("s3:GetObject", "/code/*"),
+        ("s3:PutObject", "/executions/*"),
+    }
+    assert "sagemaker:" not in json.dumps(step)
+    assert "CreateModelPackage" in json.dumps(pipeline)
+    assert "UpdateModelPackage" not in json.dumps(pipeline), "who may call that could approve"
+    assert object_keys(pipeline) == {("s3:GetObject", "/executions/*")}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

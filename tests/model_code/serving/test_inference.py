@@ -206,8 +206,6 @@ def test_the_answer_carries_label_model_and_threshold(handlers, asked):
     assert document["model"] == {
         "package_arn": "arn:aws:sagemaker:eu-west-1:1:model-package/cxr-dev/3",
         "threshold": 0.4,
-        "temperature": 2.0,
-        "bias": -0.5,
         "indeterminate": {"low": 0.3, "high": 0.4},
         "guarantee": made_guarantee(),
         "population": None,
