@@ -16,7 +16,7 @@ from model_code.contract.job import JobError
 from model_code.data.shards import examples, read_columns
 from model_code.evaluation import served_archive
 from model_code.evaluation.scores import Pixels, TestScores
-from model_code.export import artifact, litert
+from model_code.export import artifact, litert, recalibrated
 from model_code.export.saved_model import VERSION_DIRECTORY
 from model_code.imaging.decoding import resize
 from model_code.statistics.calibration import Calibration
@@ -93,12 +93,12 @@ class ExportedModel:
 
     def write_recalibrated(self, target: Path) -> None:
         """Write the archive of the model as it answers now."""
-        served_archive.write_recalibrated(self._directory, target, self.metadata)
+        recalibrated.write(self._directory, target, self.metadata)
 
     @property
     def weights_sha256(self) -> str:
         """Digest of everything that computes its logits."""
-        return served_archive.weights_sha256(self._directory)
+        return recalibrated.weights_sha256(self._directory)
 
     @property
     def image_size(self) -> int:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model_code.contract import job
-from model_code.evaluation.judge import Judged
-from model_code.evaluation.scores import TestScores
 from model_code.monitoring import reference
 from model_code.reports import score_table
 from model_code.reports.evaluation_report import Identity, render
-from model_code.reports.gallery import Gallery
 from model_code.reports.model_card import model_card
+
+if TYPE_CHECKING:
+    # Would bring TensorFlow along.
+    from model_code.evaluation.judge import Judged
+    from model_code.evaluation.scores import TestScores
+    from model_code.reports.gallery import Gallery
 
 
 def write(

@@ -1,4 +1,4 @@
-"""A registered model on another site's radiographs, without training: whether it works, and calibration to them."""
+"""Radiographs of other sites: whether a registered model works on them, and calibration to them, without training."""
 
 from __future__ import annotations
 
