@@ -39,7 +39,7 @@ from pipeline.processing import calibrate_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
 from pipeline.site_evaluation import decode
-from pipeline.steps import CARD, METRICS, FunctionStep, RequestStep, call_retries, job_retries
+from pipeline.steps import CARD, METRICS, FunctionStep, RequestStep, job_retries, register_step
 
 FILE = Path(__file__).with_name("definition-calibration.json")
 ARTIFACTS = "s3://${ArtifactBucketName}/executions"
@@ -122,13 +122,7 @@ def _register(parameters: dict[str, Any], serving: FunctionStep, calibrate: Requ
             "ComparedWithPackage": serving.output("ServingPackageArn"),
         },
     )
-    return RequestStep(
-        "RegisterModel",
-        StepTypeEnum.REGISTER_MODEL,
-        request,
-        describes=("DescribeModelPackageOutput",),
-        retries=call_retries(),
-    )
+    return register_step(request)
 
 
 def _said(calibrate: RequestStep, member: str) -> JsonGet:

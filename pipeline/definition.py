@@ -67,7 +67,7 @@ from pipeline.parameters import declared, hyperparameters
 from pipeline.processing import evaluate_request, preprocess_request, split_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
-from pipeline.steps import CACHE, CARD, METRICS, FunctionStep, RequestStep, call_retries, job_retries
+from pipeline.steps import CACHE, CARD, METRICS, FunctionStep, RequestStep, job_retries, register_step
 from pipeline.training import train_request, training_job
 from pipeline.tuning import tune_request
 
@@ -236,13 +236,7 @@ def _register(parameters: dict[str, Any], dataset: Any, serving: FunctionStep, e
             "ComparedWithPackage": serving.output("ServingPackageArn"),
         },
     )
-    return RequestStep(
-        "RegisterModel",
-        StepTypeEnum.REGISTER_MODEL,
-        request,
-        describes=("DescribeModelPackageOutput",),
-        retries=call_retries(),
-    )
+    return register_step(request)
 
 
 def build(*, spot: bool, tuning: bool) -> Pipeline:

@@ -65,6 +65,21 @@ class RequestStep(ConfigurableRetryStep):  # type: ignore[misc]  # the SDK carri
         return step
 
 
+def register_step(request: dict[str, Any]) -> RequestStep:
+    """RegisterModel.
+
+    Args:
+        request: of `registration.register_request`.
+    """
+    return RequestStep(
+        "RegisterModel",
+        StepTypeEnum.REGISTER_MODEL,
+        request,
+        describes=("DescribeModelPackageOutput",),
+        retries=call_retries(),
+    )
+
+
 class FunctionStep(Step):  # type: ignore[misc]
     """A step that calls a Lambda function of the deployment.
 

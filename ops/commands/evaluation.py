@@ -39,6 +39,10 @@ _SHOWN = {
     "specificity": "specificity",
     "calibration_error": "calibration error",
 }
+_Start = Annotated[
+    float, typer.Option("--timeout", metavar="MINUTES", help="Wait this long for the execution to start.")
+]
+_LAYOUT = "A zip file or a folder of the site's radiographs, with {NORMAL,PNEUMONIA} or a labels.csv."
 
 
 def evaluate(
@@ -48,13 +52,13 @@ def evaluate(
         typer.Argument(
             metavar="ARCHIVE",
             exists=True,
-            help="A zip file or a folder of the site's radiographs, with {NORMAL,PNEUMONIA} or a labels.csv.",
+            help=_LAYOUT,
         ),
     ],
     *,
     model: Annotated[str, typer.Option("--model", "-m", help="Version number, ARN or `latest`.")],
     save: Save = None,
-    timeout: Annotated[float, typer.Option(metavar="MINUTES", help="Wait this long for the execution to start.")] = 10,
+    timeout: _Start = 10,
     as_json: Json = False,
     env: Env = None,
     region: Region = None,
@@ -95,11 +99,11 @@ def calibrate(
             "-a",
             metavar="ARCHIVE",
             exists=True,
-            help="A zip file or a folder of the site's radiographs, with {NORMAL,PNEUMONIA} or a labels.csv.",
+            help=_LAYOUT,
         ),
     ],
     save: Save = None,
-    timeout: Annotated[float, typer.Option(metavar="MINUTES", help="Wait this long for the execution to start.")] = 10,
+    timeout: _Start = 10,
     as_json: Json = False,
     env: Env = None,
     region: Region = None,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.samples.sample_archive import OTHER_SITE_PREVALENCE, write_archive, write_other_site
+from local.samples.sample_archive import OTHER_READERS_CALL, OTHER_SITE_PREVALENCE, write_archive, write_other_readers
 from model_code.contract.metrics import figure
 from tests.system.deployed import Stack, succeeded
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 def calibrated(stack: Stack, released: str) -> dict[str, Any]:
     """What `cxr calibrate` says of the version that it made of the released one on another hospital's radiographs."""
     archive, report = stack.workspace / "to-calibrate.zip", stack.workspace / "calibrated.html"
-    write_other_site(archive, images=320)
+    write_other_readers(archive)
     version = released.rpartition("/")[2]
     command = ("calibrate", version, "--archive", str(archive), "--json", "--save", str(report))
     found: dict[str, Any] = json.loads(succeeded(stack.cxr(*command), stack.laptop).stdout)
@@ -53,8 +53,8 @@ def test_the_calibration_error_falls_on_patients_who_chose_nothing_and_the_auroc
     error, auroc = (figure(evaluation, name) or {} for name in ("calibration_error", "auroc"))
     assert error["value"] < origin["before"]["calibration_error"]["value"]
     assert auroc["value"] == origin["before"]["auroc"]["value"]
-    assert evaluation["test"]["prevalence"] == pytest.approx(OTHER_SITE_PREVALENCE, abs=0.05)
-    assert evaluation["test"]["images"] <= origin["held_out"]["images"] == 160
+    assert evaluation["test"]["prevalence"] == pytest.approx(OTHER_READERS_CALL * OTHER_SITE_PREVALENCE, abs=0.05)
+    assert evaluation["test"]["images"] <= origin["held_out"]["images"] == 200
     assert evaluation["engine"]["strays"] == 0, "the engine agrees with the float32 network in the new probabilities"
 
 

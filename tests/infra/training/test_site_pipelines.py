@@ -31,6 +31,16 @@ def test_a_site_is_held_to_what_a_model_must_keep_to_be_registered_here(
     assert defaults(site)["MaxRefusedShare"] == settings.site_evaluation.max_refused_share
 
 
+def statements_of(template: dict[str, Any], role: str) -> list[dict[str, Any]]:
+    """What the role may do whose policies' logical ids begin so."""
+    return [
+        statement
+        for name, policy in of_type(template, "AWS::IAM::Policy").items()
+        if name.startswith(role)
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
 def object_keys(statements: list[dict[str, Any]]) -> set[tuple[str, str]]:
     """Which objects may be read and written: actions with the ends of their resources."""
 
@@ -52,12 +62,7 @@ def test_what_evaluates_a_site_reads_models_and_writes_findings_and_no_more(
 ) -> None:
     """It sees another hospital's images: not the archive, not the patients' key, and no model can it register."""
     template = templates(environment)["training"]
-    statements = [
-        statement
-        for name, policy in of_type(template, "AWS::IAM::Policy").items()
-        if name.startswith("SiteEvaluationSiteRole")
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-    ]
+    statements = statements_of(template, "SiteEvaluationSiteRole")
     assert object_keys(statements) == {
         ("s3:GetObject", "/executions/*"),
         ("s3:GetObject", "/site-images/*"),
@@ -65,12 +70,7 @@ def test_what_evaluates_a_site_reads_models_and_writes_findings_and_no_more(
         ("s3:PutObject", "/site-evaluations/*"),
     }
     assert "sagemaker:" not in json.dumps(statements)
-    pipeline = [
-        statement
-        for name, policy in of_type(template, "AWS::IAM::Policy").items()
-        if name.startswith("SiteEvaluationPipelineRole")
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-    ]
+    pipeline = statements_of(template, "SiteEvaluationPipelineRole")
     assert "CreateModelPackage" not in json.dumps(pipeline)
 
 
@@ -96,15 +96,8 @@ def test_what_calibrates_sees_no_archive_and_no_key_and_only_its_pipeline_regist
     environment: str, templates: Templates
 ) -> None:
     template = templates(environment)["training"]
-    step, pipeline = (
-        [
-            statement
-            for name, policy in of_type(template, "AWS::IAM::Policy").items()
-            if name.startswith(begin)
-            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        ]
-        for begin in ("CalibrationCalibrationRole", "CalibrationPipelineRole")
-    )
+    step = statements_of(template, "CalibrationCalibrationRole")
+    pipeline = statements_of(template, "CalibrationPipelineRole")
     assert object_keys(step) == {
         ("s3:GetObject", "/executions/*"),
         ("s3:GetObject", "/site-images/*"),
