@@ -83,7 +83,7 @@ def test_once_approved_its_answers_name_it_and_have_its_calibration(
     after = stack.predict(image).document
 
     assert after["model"]["package_arn"] == package(stack, calibrated["version"])["ModelPackageArn"] != serving
-    assert after["model"]["threshold"] == pytest.approx(new["threshold"])
+    assert after["threshold"] == pytest.approx(new["threshold"])
     own = evaluation_of(stack, serving)["calibration"]
     logit = own["temperature"] * (math.log(before["probability"] / (1 - before["probability"])) - own["bias"])
     log_odds = logit / new["calibration"]["temperature"] + new["calibration"]["bias"]
