@@ -100,8 +100,7 @@ def _predicted(model: ExportedModel, pixels: Any) -> tuple[Any, Any]:
 
 def _limit(model: ExportedModel) -> float:
     """The threshold as a logit."""
-    odds = model.threshold / (1 - model.threshold)
-    return float(model.metadata["temperature"] * np.log(odds))
+    return model.calibration.logit(model.threshold)
 
 
 def _scores(model: ExportedModel, pixels: Any) -> Any:
@@ -170,7 +169,7 @@ def _time(model: ExportedModel, directory: Path, files: list[bytes]) -> None:
 
         def ask(encoded: bytes, *, explain: bool) -> None:
             answered = signatures["explain" if explain else "serving_default"](image_bytes=tf.constant([encoded]))
-            answered["probability"].numpy()
+            answered["logit"].numpy()
 
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for encoded in files[: _TURNS + 1]:

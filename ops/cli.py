@@ -42,6 +42,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     models.models,
     models.compare,
     evaluation.evaluate,
+    evaluation.calibrate,
     models.approve,
     models.reject,
     models.rollback,

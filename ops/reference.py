@@ -57,6 +57,7 @@ EXAMPLES = {
         "cxr evaluate our_hospital.zip --model 3",
         "cxr evaluate our_hospital/ --model latest --save report.html",
     ],
+    "calibrate": ["cxr calibrate 3 --archive our_hospital.zip"],
     "approve": ["cxr approve latest --comment 'reviewed by the imaging board'"],
     "reject": ["cxr reject 4 --reason 'misses lobar opacities'"],
     "rollback": ["cxr rollback --reason 'too many false alarms'"],

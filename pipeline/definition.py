@@ -16,10 +16,10 @@
                                       /        \\          not significantly worse than the model that serves
                           RegisterModel        QualityGateFailed
 
-This module, `monitoring`, `site_evaluation`, `compiling`, `steps` and `quality_gate` are all that imports the SageMaker
-SDK. They run on a developer's machine, without credentials and without a network (`make pipeline`); deploying reads the
-committed JSON, in which `${...}` stands for what the stacks know. Everything an operator may change for one execution
-is a parameter (`contract.parameters`).
+Only this module, `monitoring`, `site_evaluation`, `calibration`, `compiling`, `steps` and `quality_gate` import the
+SageMaker SDK. They run on a developer's machine, without credentials and without a network (`make pipeline`);
+deploying reads the committed JSON, in which `${...}` stands for what the stacks know. Everything an operator may change
+for one execution is a parameter (`contract.parameters`).
 
 **Spot and tuning are chosen by deploying one file or another**, not by a parameter: CreateTrainingJob refuses
 `MaxWaitTimeInSeconds` without managed spot training and requires it with (sagemaker-python-sdk#4140), an expression
@@ -57,18 +57,17 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join, JsonGet
 from sagemaker.core.workflow.parameters import ParameterString
-from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import StepTypeEnum
 
 from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI, NETWORK_ISOLATION
-from pipeline import monitoring, site_evaluation
+from pipeline import calibration, monitoring, site_evaluation
 from pipeline.compiling import assembled, parameter, text_of
 from pipeline.parameters import declared, hyperparameters
 from pipeline.processing import evaluate_request, preprocess_request, split_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
-from pipeline.steps import CACHE, FunctionStep, RequestStep, call_retries, job_retries
+from pipeline.steps import CACHE, CARD, METRICS, FunctionStep, RequestStep, job_retries, register_step
 from pipeline.training import train_request, training_job
 from pipeline.tuning import tune_request
 
@@ -86,11 +85,9 @@ ARTIFACTS = "s3://${ArtifactBucketName}/executions"
 CHECKPOINTS = "s3://${ArtifactBucketName}/checkpoints"
 JOB = ("DescribeProcessingJobResponse",)
 
-METRICS = PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json")
 # The output that is registered. It goes to the folder of the training job's other archives: a warm start and a
 # promotion look for output.tar.gz beside a registered model.
 SERVED = "served"
-CARD = PropertyFile(name="ModelCard", output_name="evaluation", path="model_card.json")
 
 
 def _parameters(*, spot: bool, tuning: bool) -> dict[str, Any]:
@@ -240,13 +237,7 @@ def _register(parameters: dict[str, Any], dataset: Any, serving: FunctionStep, e
             "ComparedWithPackage": serving.output("ServingPackageArn"),
         },
     )
-    return RequestStep(
-        "RegisterModel",
-        StepTypeEnum.REGISTER_MODEL,
-        request,
-        describes=("DescribeModelPackageOutput",),
-        retries=call_retries(),
-    )
+    return register_step(request)
 
 
 def build(*, spot: bool, tuning: bool) -> Pipeline:
@@ -278,7 +269,7 @@ def compile_definition(*, spot: bool, tuning: bool) -> str:
 def main() -> None:
     """Write the definitions beside this module."""
     compiled = {path: compile_definition(spot=spot, tuning=tuning) for (spot, tuning), path in FILES.items()}
-    compiled |= {other.FILE: other.compile_definition() for other in (monitoring, site_evaluation)}
+    compiled |= {other.FILE: other.compile_definition() for other in (monitoring, site_evaluation, calibration)}
     for path, text in compiled.items():
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"wrote {path}\n")

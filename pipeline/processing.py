@@ -1,4 +1,4 @@
-"""CreateProcessingJob requests of PreprocessImages, SplitDataset, EvaluateModel, EvaluateSite and MonitorModel.
+"""CreateProcessingJob requests of the pipelines' processing steps.
 
 The jobs unpack the source archive, which arrives as one more input, and run a module of `model_code`. Those that see
 images need no network: SageMaker itself copies inputs and outputs, so the containers run isolated. But an inventory's
@@ -171,6 +171,48 @@ def evaluate_site_request(
         instance_type=instance_type,
         max_runtime_seconds=max_runtime_seconds,
         role="${SiteRoleArn}",
+    )
+
+
+def calibrate_request(
+    *,
+    decoded_uri: Any,
+    model_uri: Any,
+    training_uri: Any,
+    report_uri: Any,
+    serving_uri: Any,
+    arguments: Mapping[str, Any],
+    output_uris: Mapping[str, Any],
+    instance_type: Any,
+    max_runtime_seconds: Any,
+) -> Request:
+    """The request that calibrates a registered model on a site's radiographs and evaluates the result.
+
+    Args:
+        decoded_uri: S3 prefix of what PreprocessImages wrote.
+        model_uri: S3 URI of the artifact as it serves, one object.
+        training_uri: S3 URI of its training's `output.tar.gz`, which has the float32 network.
+        report_uri: S3 prefix of the dataset card and fingerprints of the model's own dataset.
+        serving_uri: as `evaluate_request` has it.
+        arguments: command-line flags of `model_code.calibrate` without dashes, to their values as strings.
+        output_uris: S3 prefix of each output, by the name of the output (also its local directory).
+        instance_type: a SageMaker processing instance type without local disks (see `_job`).
+        max_runtime_seconds: SageMaker stops the job after this time.
+    """
+    return _job(
+        module="calibrate",
+        arguments=arguments,
+        inputs={
+            "decoded": decoded_uri,
+            "model": model_uri,
+            "training": training_uri,
+            "report": report_uri,
+            "serving": serving_uri,
+        },
+        output_uris=output_uris,
+        instance_type=instance_type,
+        max_runtime_seconds=max_runtime_seconds,
+        role="${CalibrationRoleArn}",
     )
 
 

@@ -45,8 +45,8 @@ _DISPLAY_NAME_CHARACTERS = 82  # StartPipelineExecution: [a-zA-Z0-9](-*[a-zA-Z0-
 
 
 def keep(s3: S3Client, upload: Upload) -> str:
-    """Copy the upload to `datasets/<token>/archive.zip`, or `evaluations/...` where a model is to be evaluated on it,
-    unless it is there already; returns the copy's S3 URI."""
+    """Copy the upload to `datasets/<token>/archive.zip`, a site's to `evaluations/...`, unless it is there
+    already; returns the copy's S3 URI."""
     key = f"{archives.FOLDERS[upload.purpose]}/{upload.token}/{archives.ZIP}"
     head = _head(s3, upload, key)
     if head is None or head["Metadata"].get("source-token") != upload.token or head["ContentLength"] != upload.size:

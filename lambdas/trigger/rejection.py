@@ -61,8 +61,9 @@ ADVICE: dict[Reason, str] = {
     Reason.LINK: "Replace links by the files they point to (`zip -r` without `-y` does so), then upload it again.",
     Reason.ENCRYPTED: "Make the archive again without a password; it is encrypted in the bucket anyway.",
     Reason.UNSUPPORTED_COMPRESSION: "Make the archive again with the ordinary method (deflate) or without compression.",
-    Reason.NO_SUCH_MODEL: "`cxr models` lists the versions; `cxr evaluate ARCHIVE --model VERSION` uploads an archive "
-    "for one of them, as a key incoming/evaluate/VERSION/NAME.zip does.",
+    Reason.NO_SUCH_MODEL: "`cxr models` lists the versions; `cxr evaluate ARCHIVE --model VERSION` and "
+    "`cxr calibrate VERSION --archive ARCHIVE` upload an archive for one of them, as the keys "
+    "incoming/evaluate/VERSION/NAME.zip and incoming/calibrate/VERSION/NAME.zip do.",
     Reason.DAMAGED_INVENTORY: "Take the inventory again: `cxr start --from s3://BUCKET/FOLDER/` does so.",
     # Unless the layout's problem brings its own.
     Reason.NO_LAYOUT: LAYOUT_ADVICE,

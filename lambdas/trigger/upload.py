@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 INCOMING_PREFIX = "incoming/"
 EVALUATE_PREFIX = "incoming/evaluate/"
 """Below a folder here that is a version's number: archives to evaluate that version on."""
+CALIBRATE_PREFIX = "incoming/calibrate/"
+"""Likewise, to calibrate it on."""
 ARCHIVE_SUFFIXES = (".zip", INVENTORY_SUFFIX)
 
 # HEAD has no body, so a missing object is only a status: 404, or 405 when the version is a delete marker.
@@ -52,8 +54,13 @@ class Upload:
 
     @property
     def purpose(self) -> str:
-        """What it was uploaded for: `evaluate` a model, or `train` one."""
-        return "evaluate" if self.key.startswith(EVALUATE_PREFIX) else "train"
+        """What its radiographs are for, one of `layout.PURPOSES`: `evaluate` a model, calibrated or not, or `train`."""
+        return "evaluate" if self.key.startswith((EVALUATE_PREFIX, CALIBRATE_PREFIX)) else "train"
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a version is to be calibrated on it."""
+        return self.key.startswith(CALIBRATE_PREFIX)
 
     @property
     def is_inventory(self) -> bool:

@@ -29,7 +29,13 @@ SiteVerdict = Literal["usable", "usable_after_calibration", "not_usable", "too_f
 
 _NOTHING_GUARANTEED: Mapping[str, Any] = {"guarantee": None}
 _FOR_ANYBODY: Mapping[str, Any] = {"population": None, **_NOTHING_GUARANTEED}
-_EARLIER_METADATA: Mapping[str, Any] = {"engine": "tensorflow", "out_of_distribution": {}, **_FOR_ANYBODY}
+_EARLIER_EVALUATION: Mapping[str, Any] = {"calibrated_from": None, **_FOR_ANYBODY}
+_EARLIER_METADATA: Mapping[str, Any] = {
+    "engine": "tensorflow",
+    "out_of_distribution": {},
+    "bias": 0.0,
+    **_EARLIER_EVALUATION,
+}
 
 # Pixels of an edge for one place of the last feature maps, the same for every backbone on offer: the saliency maps of
 # models that do not say how many cells they have were made of those.
@@ -86,6 +92,27 @@ class Figure(TypedDict):
     standard_deviation: NotRequired[float]
 
 
+class CalibratedFrom(TypedDict):
+    """Where a model's weights are from that was not trained but calibrated, on a site's archive.
+
+    `package_arn` and `version` are of the registered version with these weights, `dataset_sha256` of the archive's
+    radiographs in their two parts. In an evaluation, `before` has that version's own figures on the same images, and
+    `sentence` says what became better and what did not.
+    """
+
+    package_arn: str
+    version: int
+    weights_sha256: str
+    archive_uri: str
+    dataset_sha256: str
+    execution: str
+    calibrated: str
+    fitted: SplitCounts
+    held_out: SplitCounts
+    before: NotRequired[dict[str, Figure]]
+    sentence: NotRequired[str]
+
+
 class SplitCounts(TypedDict):
     """Images of one split: how many, of how many patients, by label and by kind of pneumonia."""
 
@@ -125,9 +152,11 @@ class Metadata(TypedDict):
     image_size: int
     threshold: float
     temperature: float
+    bias: float
     indeterminate: Interval
     guarantee: Guarantee | None
     population: Population | None
+    calibrated_from: CalibratedFrom | None
     out_of_distribution: dict[str, Any]
     saliency: NotRequired[dict[str, Any]]
     engine: str
@@ -158,6 +187,7 @@ class Evaluation(TypedDict):
     subgroups: list[dict[str, Any]]
     worst_subgroup: dict[str, Any]
     dataset_sha256: str
+    calibrated_from: CalibratedFrom | None
     engine: dict[str, Any]
     saliency: dict[str, Any]
     comparison: dict[str, Any]
@@ -278,7 +308,7 @@ def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("Evaluation", _current(document, "evaluation", EVALUATION, _FOR_ANYBODY, _of_comparison))
+    return cast("Evaluation", _current(document, "evaluation", EVALUATION, _EARLIER_EVALUATION, _of_comparison))
 
 
 def read_site_evaluation(document: Mapping[str, Any]) -> SiteEvaluation:

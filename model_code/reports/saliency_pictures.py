@@ -126,6 +126,11 @@ def collect(model: ExportedModel, scores: TestScores, attention: SaliencySummary
     )
 
 
+def without_images(attention: SaliencySummary) -> Gallery:
+    """What a report shows that is to have no patient's image in it: averages of maps."""
+    return Gallery(samples={}, cases={}, averages=averages(attention), legend=legend())
+
+
 def _distinct(positions: list[int], scores: TestScores, count: int) -> list[int]:
     """The first positions of different patients."""
     seen: set[str] = set()

@@ -72,6 +72,7 @@ def decide(
     threshold: float,
     negative_value: float,
     positive_value: float,
+    known: str = "the validation split",
 ) -> Band:
     """The narrowest band around the threshold outside of which the predictive values are guaranteed.
 
@@ -84,6 +85,7 @@ def decide(
         threshold: of `calibration.choose_threshold`.
         negative_value: the negative predictive value to guarantee, below 1.
         positive_value: the positive one.
+        known: what these images are called in the guarantee.
     """
     first = np.unique(patients, return_index=True)[1]
     sides = []
@@ -102,7 +104,7 @@ def decide(
         "patients": len(first),
         "negative_predictive_value": None if sides[0][1] else negative_value,
         "positive_predictive_value": None if sides[1][1] else positive_value,
-        "sentence": _sentence([(value, reason) for value, reason, _ in sides], len(first), prevalence),
+        "sentence": _sentence([(value, reason) for value, reason, _ in sides], len(first), prevalence, known),
     }
     # An answer is PNEUMONIA from the upper end on, so the end lies just above the last image that is none.
     above = threshold if high == -threshold else float(np.nextafter(-high, 1.0))
@@ -217,13 +219,13 @@ def _reason(label: int, predicted: npt.NDArray[np.bool_], wrong: npt.NDArray[np.
     )
 
 
-def _sentence(sides: list[tuple[float, str]], patients: int, prevalence: float) -> str:
+def _sentence(sides: list[tuple[float, str]], patients: int, prevalence: float, known: str) -> str:
     said = [
         reason or f"at least {100 * value:g} % of the answers {label} are right"
         for (value, reason), label in zip(sides, LABELS, strict=True)
     ]
     text = "; ".join(said) if any(reason for _, reason in sides) else " and ".join(said)
-    population = f"patients like the {patients} of the validation split, of whom {prevalence:.1%} have pneumonia"
+    population = f"patients like the {patients} of {known}, of whom {prevalence:.1%} have pneumonia"
     if all(reason for _, reason in sides):
         return f"{text[0].upper()}{text[1:]}."
     return f"For {population}, with {100 * CONFIDENCE:g} % confidence: {text}."

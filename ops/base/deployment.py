@@ -107,6 +107,11 @@ class Deployment:
         return self.output("training", "SiteEvaluationPipelineName")
 
     @property
+    def calibration_pipeline(self) -> str:
+        """The name of the pipeline that calibrates a model on a site's radiographs."""
+        return self.output("training", "CalibrationPipelineName")
+
+    @property
     def monitoring_pipeline(self) -> str:
         """The name of the monitoring pipeline."""
         return self.output("monitoring", "MonitoringPipelineName")

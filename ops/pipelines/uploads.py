@@ -31,6 +31,11 @@ def to_evaluate(version: int) -> str:
     return f"{INCOMING}/evaluate/{version}"
 
 
+def to_calibrate(version: int) -> str:
+    """The folder below which an archive is one to calibrate that model version on."""
+    return f"{INCOMING}/calibrate/{version}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Upload:
     """An object that is completely in the data bucket."""

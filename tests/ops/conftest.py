@@ -31,6 +31,7 @@ OUTPUTS = {
     "training": {
         "PipelineName": "cxr-dev",
         "SiteEvaluationPipelineName": "cxr-dev-site-evaluation",
+        "CalibrationPipelineName": "cxr-dev-calibration",
         "ModelPackageGroupName": "cxr-dev",
         "ArchiveSources": "s3://data-bucket/radiographs/ s3://radiology/chest/",
     },

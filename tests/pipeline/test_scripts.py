@@ -16,10 +16,11 @@ from model_code.evaluation import served_archive
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTEXT = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
-# Definitions of one step with flags of its own, and its script.
+# Definitions of one step with flags of its own, with its name and its script.
 OTHERS = {
-    REPOSITORY / "pipeline" / "definition-monitoring.json": "monitor",
-    REPOSITORY / "pipeline" / "definition-site-evaluation.json": "evaluate_site",
+    REPOSITORY / "pipeline" / "definition-monitoring.json": ("MonitorModel", "monitor"),
+    REPOSITORY / "pipeline" / "definition-site-evaluation.json": ("EvaluateSite", "evaluate_site"),
+    REPOSITORY / "pipeline" / "definition-calibration.json": ("CalibrateModel", "calibrate"),
 }
 DEFINITIONS = sorted(set((REPOSITORY / "pipeline").glob("definition*.json")) - set(OTHERS))
 VALUES = {
@@ -36,6 +37,7 @@ VALUES = {
     "serving-comparison": "gate",
     "days": "7",
     "model-version": "3",
+    "model-package-arn": "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/3",
     "min-predictions": "200",
     "image-size": "64",
     "batch-size": "32",
@@ -83,18 +85,19 @@ def test_a_processing_script_takes_exactly_the_flags_of_its_step(
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
 def test_a_script_of_another_pipeline_takes_exactly_the_flags_of_its_step(path: Path) -> None:
     document = json.loads(path.read_text(encoding="utf-8"))
-    given = document["Steps"][-1]["Arguments"]["AppSpecification"]["ContainerArguments"][::2]
-    flags = [part.removeprefix("--") for part in given]
+    name, script = OTHERS[path]
+    step = next(step for step in document["Steps"] if step["Name"] == name)
+    flags = [part.removeprefix("--") for part in step["Arguments"]["AppSpecification"]["ContainerArguments"][::2]]
     known = arguments(flags)
-    if "model-version" in flags:
+    if "archive-uri" in flags:
         known = [part.replace("/datasets/", "/evaluations/") for part in known]
     values = dict(zip(flags, known[1::2], strict=True))
 
-    module(OTHERS[path]).parse(known)
+    module(script).parse(known)
     for missing in flags:
         given = [part for flag in flags if flag != missing for part in (f"--{flag}", values[flag])]
         with pytest.raises(JobError):
-            module(OTHERS[path]).parse(given)
+            module(script).parse(given)
 
 
 def test_the_training_script_takes_exactly_the_hyperparameters_of_its_step(steps: dict[str, dict[str, Any]]) -> None:
@@ -144,6 +147,8 @@ def test_the_training_script_takes_the_settings_of_every_environment(environment
     )
 
 
-@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*DEFINITIONS, REPOSITORY / "pipeline" / "definition-calibration.json"], ids=lambda path: path.stem
+)
 def test_what_is_registered_is_the_archive_that_the_evaluation_writes(path):
     assert f'"{served_archive.FILE}"' in path.read_text(encoding="utf-8")

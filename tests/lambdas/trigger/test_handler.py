@@ -7,6 +7,7 @@ HANDLER = "lambdas.trigger.handler.handle"
 ENVIRONMENT = {
     "PIPELINE_NAME": "cxr-dev",
     "SITE_PIPELINE_NAME": "cxr-dev-site-evaluation",
+    "CALIBRATION_PIPELINE_NAME": "cxr-dev-calibration",
     "MODEL_PACKAGES_ARN": "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev",
     "DATA_BUCKET_NAME": "data",
     "NOTIFICATION_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:topic",

@@ -49,6 +49,7 @@ def intake(s3):
         sns=Topic(),
         pipeline_name="cxr-dev",
         site_pipeline_name="cxr-dev-site-evaluation",
+        calibration_pipeline_name="cxr-dev-calibration",
         packages_arn=PACKAGES,
         topic_arn="arn:aws:sns:us-east-1:123456789012:topic",
         limits=Limits(max_archive_bytes=100 * MIB, max_uncompressed_bytes=200 * MIB, max_files=1000),
@@ -335,6 +336,49 @@ class TestToEvaluate:
         intake.sagemaker.packages[f"{PACKAGES}/3"] = registered()
         one = make_zip({name: data for name, data in kaggle_files().items() if "NORMAL" in name})
         assert intake.receive(put(one, self.KEY))["reason"] == "class_missing"
+
+
+class TestToCalibrate:
+    """Below incoming/calibrate/<version>/ an archive is to calibrate that version on."""
+
+    KEY = "incoming/calibrate/3/hospital b.zip"
+    CARD = "s3://artifacts/executions/e/report/dataset.json"
+
+    @pytest.fixture
+    def site(self, make_zip, kaggle_files):
+        return make_zip({name.replace("/train/", "/test/"): data for name, data in kaggle_files().items()})
+
+    def test_the_third_pipeline_starts_with_what_the_registry_says(self, intake, put, site):
+        intake.sagemaker.packages[f"{PACKAGES}/3"] = registered(ImageSize="64", DatasetReportUri=self.CARD)
+        assert intake.receive(put(site, self.KEY))["status"] == "started"
+        (request,) = intake.sagemaker.requests
+        assert request["PipelineName"] == "cxr-dev-calibration"
+        assert {one["Name"]: one["Value"] for one in request["PipelineParameters"]} == {
+            "InputArchiveUri": f"s3://{BUCKET}/evaluations/{request['ClientRequestToken']}/archive.zip",
+            "ModelPackageArn": f"{PACKAGES}/3",
+            "ModelUri": "s3://artifacts/executions/e/served.tar.gz",
+            "TrainingOutputUri": "s3://artifacts/executions/e/output.tar.gz",
+            "ImageSize": "64",
+            "DatasetReportPrefix": "s3://artifacts/executions/e/report",
+        }
+
+    @pytest.mark.parametrize(
+        ("key", "detail"),
+        [
+            (
+                "incoming/calibrate/3/site.zip",
+                "Version 3 has no dataset report, so what it was trained on is not known.",
+            ),
+            ("incoming/calibrate/latest/site.zip", "that is the folder below incoming/calibrate/"),
+        ],
+    )
+    def test_what_cannot_be_calibrated_is_refused_and_never_trained_on(self, *, intake, put, s3, site, key, detail):
+        intake.sagemaker.packages[f"{PACKAGES}/3"] = registered()
+        assert intake.receive(put(site, key))["reason"] == "no_such_model"
+        said = json.loads(s3.get_object(Bucket=BUCKET, Key=key + ".rejected.json")["Body"].read())
+        assert detail in said["detail"]
+        assert "cxr calibrate VERSION --archive ARCHIVE" in said["what_to_do"]
+        assert intake.sagemaker.requests == []
 
     def test_what_is_to_train_on_still_needs_a_train_split(self, intake, put, site):
         assert intake.receive(put(site))["reason"] == "split_missing"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model_code.evaluation import assessment
-from model_code.statistics.calibration import fit_temperature, probability
+from model_code.statistics.calibration import fit_temperature
 from tests.model_code.evaluated import made_evaluation, made_guarantee, made_metadata, made_scores, made_weights
 
 
@@ -82,19 +82,19 @@ def test_a_temperature_from_one_half_of_the_images_lowers_the_calibration_error_
     # A network that is three times too sure, as one that has overfitted is.
     logits = 3 * (np.log(0.6 / 0.4) + rng.normal(1.5 * (2 * labels - 1), np.sqrt(3)))
     fitted, held_out = slice(0, 600), slice(600, 1200)
-    temperature = fit_temperature(logits[fitted], labels[fitted])
+    calibration = fit_temperature(logits[fitted], labels[fitted])
     scores = dataclasses.replace(
         made_scores(600),
         labels=labels[held_out],
         logits=logits[held_out],
-        probabilities=probability(logits[held_out], temperature),
+        probabilities=calibration.probability(logits[held_out]),
         subtypes=[""] * 600,
     )
-    calibration = document(scores, temperature=temperature)["calibration"]
-    error, raw = (side["expected_calibration_error"] for side in (calibration, calibration["raw"]))
+    found = document(scores, temperature=calibration.temperature)["calibration"]
+    error, raw = (side["expected_calibration_error"] for side in (found, found["raw"]))
     assert error["value"] < 0.5 * raw["value"]
     assert error["confidence_interval"][1] < raw["confidence_interval"][0]
-    assert calibration["brier_score"]["value"] < calibration["raw"]["brier_score"]["value"]
+    assert found["brier_score"]["value"] < found["raw"]["brier_score"]["value"]
 
 
 def test_subtypes_are_told_from_all_normal_images(scores, found):

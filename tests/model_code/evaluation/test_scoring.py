@@ -112,7 +112,7 @@ def packed(directory, **members):
     return directory / "model.tar.gz"
 
 
-KNOWN = json.dumps({"image_size": 8, "threshold": 0.5, "dataset": {"sha256": "ab"}}).encode()
+KNOWN = json.dumps({"image_size": 8, "threshold": 0.5, "temperature": 1.0, "dataset": {"sha256": "ab"}}).encode()
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ KNOWN = json.dumps({"image_size": 8, "threshold": 0.5, "dataset": {"sha256": "ab
     [
         ({"metadata": b"{}"}, r"model\.tar\.gz has no 1/saved_model\.pb\."),
         ({"saved_model": b""}, r"model\.tar\.gz has no metadata\.json\."),
-        ({"metadata": b'{"image_size": 8}', "saved_model": b""}, "has no dataset and no threshold"),
+        ({"metadata": b'{"image_size": 8}', "saved_model": b""}, "has no dataset and no temperature and no threshold"),
         (
             {"metadata": KNOWN, "saved_model": b"this is no graph"},
             "SavedModel of the model archive .* cannot be loaded",

@@ -59,7 +59,7 @@ def signatures(tmp_path_factory: pytest.TempPathFactory) -> Any:
     marks = attribution.fit(scorer.staged, zip(images, labels, strict=True), count=len(images), floor=-1e9)
     assert marks is not None
     assert marks.cells == 16
-    saved_model.save_servable(scorer, 1.0, directory, attribution=marks)
+    saved_model.save_servable(scorer, directory, attribution=marks)
     return tf.saved_model.load(str(directory / "1")).signatures
 
 

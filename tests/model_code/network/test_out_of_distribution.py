@@ -170,7 +170,7 @@ def test_a_description_hardly_depends_on_the_size_of_the_image(size):
 
 
 def test_every_signature_says_how_unlike_an_image_is(fitted, scorer_of_size, chests, tmp_path):
-    saved_model.save_servable(scorer_of_size, 1.0, tmp_path, fitted[0])
+    saved_model.save_servable(scorer_of_size, tmp_path, fitted[0])
     signatures = tf.saved_model.load(str(tmp_path / "1")).signatures
     noise = np.random.default_rng(1).integers(0, 256, (SIZE, SIZE), dtype=np.uint8)
     encoded = tf.constant([encode(chests[-1][..., 0]), encode(noise)])

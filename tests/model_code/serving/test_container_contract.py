@@ -24,6 +24,7 @@ import requests
 from PIL import Image
 
 from model_code.serving.inference import MAX_IMAGES
+from model_code.statistics.calibration import Calibration
 from tests.model_code.conftest import SIZE, drawn
 
 pytestmark = pytest.mark.serving
@@ -158,9 +159,12 @@ def _strings(*images: bytes) -> Any:
 
 
 def expected(loaded: Any, *images: bytes) -> list[dict[str, float]]:
-    outputs = loaded["serving_default"](image_bytes=_strings(*images))
-    columns = {name: outputs[name].numpy().astype(float) for name in ("logit", "probability")}
-    return [{name: float(column[row]) for name, column in columns.items()} for row in range(len(images))]
+    """By the graph's logits and the metadata of `exported`, of temperature 2."""
+    logits = loaded["serving_default"](image_bytes=_strings(*images))["logit"].numpy().astype(float)
+    probabilities = Calibration(2.0).probability(logits)
+    return [
+        {"logit": float(logit), "probability": float(one)} for logit, one in zip(logits, probabilities, strict=True)
+    ]
 
 
 def assert_scores(predictions: list[dict[str, Any]], scores: list[dict[str, float]]) -> None:

@@ -58,7 +58,7 @@ def doubtful(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     def answer(image_bytes: Any) -> dict[str, Any]:
         brightness = tf.reduce_mean(tf.cast(batch_from_bytes(image_bytes, SIZE), tf.float32), axis=(1, 2, 3))
         logit = tf.zeros_like(brightness)
-        return {"logit": logit, "probability": tf.sigmoid(logit), "out_of_distribution_score": brightness / 128.0}
+        return {"logit": logit, "out_of_distribution_score": brightness / 128.0}
 
     module = tf.Module()
     module.answer = tf.function(answer, input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
@@ -95,7 +95,7 @@ class Engine:
     def answer(self, encoded, *, overlay):
         (self.directory / "computes").touch()
         (self.directory / "gate").read_bytes()
-        return {"logit": 0.0, "probability": 0.5, "out_of_distribution_score": 0.0}
+        return {"logit": 0.0, "out_of_distribution_score": 0.0}
 """
 
 
@@ -109,6 +109,8 @@ def slow(tmp_path: Path) -> Path:
     (beside / "engine.py").write_text(SLOW_ENGINE)
     metadata = {"engine": "slow", "labels": ["NORMAL", "PNEUMONIA"], "threshold": 0.4, "image_size": SIZE}
     metadata |= {
+        "temperature": 1.0,
+        "bias": 0.0,
         "indeterminate": {"low": 0.3, "high": 0.6},
         "guarantee": None,
         "population": None,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy
 
-from model_code.statistics.calibration import probability
+from model_code.statistics.calibration import Calibration
 from model_code.statistics.indeterminate import (
     CONFIDENCE,
     PREDICTIVE_VALUES,
@@ -32,7 +32,7 @@ def drawn(patients, area, seed):
 def band_of(labels, logits, value=0.95, patients=None):
     """With the threshold 0.5, which is Youden's for these models."""
     return decide(
-        probability(logits, 1.0),
+        Calibration(1.0).probability(logits),
         labels,
         np.arange(len(labels)) if patients is None else patients,
         threshold=0.5,
@@ -157,7 +157,7 @@ def test_without_a_guarantee_a_new_image_lies_beyond_the_band_as_seldom_as_the_i
     for _ in range(1500):
         ill, normal = rng.normal(1, 1, images), rng.normal(-1, 1, images)
         band = decide(
-            probability(np.r_[ill, normal], 1.0),
+            Calibration(1.0).probability(np.r_[ill, normal]),
             np.repeat([1.0, 0.0], images),
             np.arange(2 * images),
             threshold=0.5,

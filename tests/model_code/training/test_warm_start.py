@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from model_code.contract.job import JobError
+from model_code.statistics.calibration import Calibration
 from model_code.statistics.indeterminate import Band
 from tests.model_code.conftest import SIZE
 from tests.model_code.evaluated import made_guarantee
@@ -34,12 +35,12 @@ def trained(dataset_card, tmp_path_factory):
     """A small classifier and its model directory."""
     classifier = model.build(OPTIONS)
     directory = tmp_path_factory.mktemp("trained")
-    saved_model.save_servable(saved_model.Scorer(classifier, SIZE), 1.0, directory)
+    saved_model.save_servable(saved_model.Scorer(classifier, SIZE), directory)
     saved_model.save_metadata(
         directory,
         card=dataset_card,
         threshold=0.5,
-        temperature=1.0,
+        calibration=Calibration(1.0),
         band=Band(0.4, 0.6, made_guarantee()),
         saliency={"method": "Grad-CAM", "cells": 1},
         detector={"active": False},
