@@ -11,18 +11,24 @@ import tarfile
 import numpy as np
 import pytest
 
-from model_code import calibrate
 from model_code.contract import documents
 from model_code.contract.job import JobError
 from model_code.contract.metrics import figure
-from model_code.data import training_images
 from model_code.data.patient_split import Radiograph
-from model_code.evaluation import recalibration, served_archive
-from model_code.evaluation.scoring import ExportedModel
 from model_code.imaging.perceptual_hash import Fingerprints
-from tests.model_code import data_steps
 from tests.model_code.conftest import SIZE, encode, zip_of
-from tests.model_code.toy_model import write_archive
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global calibrate, data_steps, ExportedModel, recalibration, served_archive, training_images, write_archive
+    from model_code import calibrate
+    from model_code.data import training_images
+    from model_code.evaluation import recalibration, served_archive
+    from model_code.evaluation.scoring import ExportedModel
+    from tests.model_code import data_steps
+    from tests.model_code.toy_model import write_archive
+
 
 URI = "s3://data/evaluations/" + "0e" * 32 + "/archive.zip"
 PACKAGE = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/cxr-dev/3"

@@ -36,6 +36,10 @@ def test_images_are_decoded_exactly_as_in_training_where_they_expire():
     site, training = (steps(path)["PreprocessImages"]["Arguments"] for path in (FILE, TRAINING))
     (output,) = site.pop("ProcessingOutputConfig")["Outputs"]
     assert training.pop("ProcessingOutputConfig")
+    # Of an inventory, which no model is calibrated on, training's fetches the objects itself.
+    assert training["NetworkConfig"].pop("EnableNetworkIsolation") == {"Get": "Parameters.NetworkIsolation"}
+    assert site["NetworkConfig"].pop("EnableNetworkIsolation") is True
+    assert training["Environment"].pop("AWS_DEFAULT_REGION")
     assert site == training
     assert output["S3Output"]["S3Uri"]["Std:Join"]["Values"][0] == "s3://${ArtifactBucketName}/site-images"
     assert not [step for step in steps().values() if "CacheConfig" in step], "a cache hit would point at what is gone"
