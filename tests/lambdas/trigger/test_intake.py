@@ -1,84 +1,13 @@
 """From an uploaded archive to exactly one execution, or to one report and one notification."""
 
-import gzip
-import io
 import json
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.trigger import dataset
-from lambdas.trigger.archive import Limits
-from lambdas.trigger.intake import Intake
-from lambdas.trigger.rejection import Reason, Rejection
 from lambdas.trigger.upload import Announcement, UnversionedBucketError, Upload
-from model_code.archive import inventory
-from tests.lambdas.recorders import Pipeline, Topic
-
-BUCKET = "data"
-PACKAGES = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev"
-KEY = "incoming/Chest X-ray (2018).zip"
-MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def client():
-    """Made once: loading S3's API description takes most of a second."""
-    from moto import mock_aws
-
-    with mock_aws():
-        return boto3.client("s3", region_name="us-east-1")
-
-
-@pytest.fixture
-def s3(client):
-    from moto import mock_aws
-
-    with mock_aws():
-        client.create_bucket(Bucket=BUCKET)
-        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        yield client
-
-
-@pytest.fixture
-def intake(s3):
-    return Intake(
-        s3=s3,
-        sagemaker=Pipeline(),
-        sns=Topic(),
-        pipeline_name="cxr-dev",
-        site_pipeline_name="cxr-dev-site-evaluation",
-        calibration_pipeline_name="cxr-dev-calibration",
-        packages_arn=PACKAGES,
-        topic_arn="arn:aws:sns:us-east-1:123456789012:topic",
-        limits=Limits(max_archive_bytes=100 * MIB, max_uncompressed_bytes=200 * MIB, max_files=1000),
-    )
-
-
-@pytest.fixture
-def put(s3):
-    def put(body, key=KEY):
-        return Announcement(BUCKET, key, s3.put_object(Bucket=BUCKET, Key=key, Body=body)["VersionId"])
-
-    return put
-
-
-@pytest.fixture
-def calls(s3):
-    """Operations and, of GetObject, answered bytes, as they went over the wire."""
-    seen = []
-
-    def record(model, parsed, **_):
-        seen.append((model.name, parsed))
-
-    s3.meta.events.register("after-call.s3", record)
-    yield seen
-    s3.meta.events.unregister("after-call.s3", record)
-
-
-def keys(s3):
-    return {item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
+from tests.lambdas.trigger.conftest import BUCKET, KEY, MIB, PACKAGES, keys
 
 
 def report(s3):
@@ -382,54 +311,3 @@ class TestToCalibrate:
 
     def test_what_is_to_train_on_still_needs_a_train_split(self, intake, put, site):
         assert intake.receive(put(site))["reason"] == "split_missing"
-
-
-def listed(*names):
-    """An inventory of objects of these names, and its SHA-256."""
-    packed = io.BytesIO()
-    objects = [inventory.Object(name, "v1", 5, "0" * 32) for name in names]
-    return packed, inventory.write(packed, "radiology", "study/", objects)
-
-
-class TestInventory:
-    """A folder of a bucket, which the command starts an execution on once its inventory is kept."""
-
-    KEY = "incoming/study-20260101.inventory.jsonl.gz"
-
-    def test_it_is_kept_under_its_content_and_starts_nothing(self, intake, put, s3, calls):
-        packed, digest = listed("NORMAL/a.dcm", "PNEUMONIA/b.dcm")
-        uri = f"s3://{BUCKET}/datasets/{digest}/inventory.jsonl.gz"
-        for key in (self.KEY, self.KEY.replace("study", "again")):
-            outcome = intake.receive(put(packed.getvalue(), key))
-            assert (outcome["status"], outcome["archive_uri"]) == ("kept", uri)
-        assert intake.sagemaker.requests == []
-        kept = s3.get_object(Bucket=BUCKET, Key=uri.removeprefix(f"s3://{BUCKET}/"))["Body"].read()
-        assert kept == packed.getvalue()
-        assert [name for name, _ in calls].count("CopyObject") == 1, "what is there is not written again"
-
-    @pytest.mark.parametrize(
-        ("body", "sentence"),
-        [
-            (b"PK\x03\x04", "no gzip-compressed JSON lines"),
-            (listed("NORMAL/a.dcm")[0].getvalue()[:-9], "no gzip-compressed JSON lines"),
-            (gzip.compress(b'{"schema":9,"bucket":"b","prefix":""}\n'), "of schema 9"),
-            (gzip.compress(b'{"schema":1,"bucket":"b"}\n'), "does not name a bucket and a prefix"),
-            (gzip.compress(b'{"schema":1,"bucket":"b","prefix":""}\n{"key":"a"}\n'), "Line 2 of the inventory"),
-        ],
-    )
-    def test_what_is_none_is_reported_beside_the_upload(self, intake, put, s3, *, body, sentence):
-        assert intake.receive(put(body, self.KEY))["reason"] == "damaged_inventory"
-        said = json.loads(s3.get_object(Bucket=BUCKET, Key=self.KEY + ".rejected.json")["Body"].read())
-        assert sentence in said["detail"]
-        assert "cxr start --from" in said["what_to_do"]
-        assert keys(s3) == {self.KEY, self.KEY + ".rejected.json"}
-
-    def test_a_model_is_not_evaluated_on_one(self, intake, put):
-        packed, _ = listed("NORMAL/a.dcm")
-        outcome = intake.receive(put(packed.getvalue(), "incoming/evaluate/3/study.inventory.jsonl.gz"))
-        assert outcome["reason"] == "not_a_zip"
-
-
-def test_what_is_too_large_for_a_zip_is_shown_the_way_without_one():
-    for reason in (Reason.ARCHIVE_TOO_LARGE, Reason.TOO_MANY_FILES, Reason.ZIP_BOMB_SIZE):
-        assert "cxr start --from s3://BUCKET/FOLDER/" in Rejection(reason, "Too large.").advice
