@@ -18,7 +18,7 @@ LOCK = uv pip compile --universal --python-version 3.11 --generate-hashes --no-e
        --no-emit-find-links --no-header --quiet
 # What is vendored into a deployment, by dependency group and machine: Lambda runs on aarch64, SageMaker on x86_64.
 LIBRARIES := .venv/libraries/engine-x86_64/.installed .venv/libraries/dicom-x86_64/.installed .venv/libraries/dicom-aarch64/.installed \
-             .venv/libraries/jwt-aarch64/.installed .venv/libraries/predict-aarch64/.installed
+             .venv/libraries/dicom-result-aarch64/.installed .venv/libraries/jwt-aarch64/.installed .venv/libraries/predict-aarch64/.installed
 # What tests need; three things lie in folders of their own, because they cannot live with the rest.
 TESTED_WITH := .venv/dev.installed .venv/serving/.installed .venv/client-generator/.installed .venv/checkov/.installed node_modules/.bin/cdk $(LIBRARIES)
 # The lock files are whole; what the engine's leaves out, the serving container has.
@@ -123,6 +123,10 @@ pipeline: .venv/dev.installed  ## compile pipeline/definition.py into pipeline/d
 policy: .venv/dev.installed node_modules/.bin/cdk $(LIBRARIES)  ## write who may do what, and the roles that deploy, from the templates into docs/
 	python -m policy
 
+.PHONY: fidelity
+fidelity: .venv/dev.installed  ## write what the laptop answers, and how far as AWS does, into docs/
+	python -m local.fidelity.pages
+
 .PHONY: audit
 audit: .venv/deploy.installed .venv/audit/.installed node_modules/.bin/cdk  ## known vulnerabilities of every locked dependency (asks advisory services over the network)
 	python -m policy.advisories
@@ -135,6 +139,7 @@ lock: .venv/dev.installed  ## resolve the dependencies again into requirements/
 	$(LOCK) --group serving --no-deps -o requirements/serving.txt
 	$(LOCK) --group engine --no-deps -c requirements/dev.txt -o requirements/engine.txt
 	$(LOCK) --group dicom -c requirements/dev.txt -o requirements/dicom.txt
+	$(LOCK) --group dicom-result -c requirements/dev.txt -o requirements/dicom-result.txt
 	$(LOCK) --group jwt -c requirements/dev.txt -o requirements/jwt.txt
 	$(LOCK) --group predict -c requirements/dev.txt -o requirements/predict.txt
 	$(LOCK) --group client-generator -o requirements/client-generator.txt

@@ -37,7 +37,7 @@ from pydicom.uid import (
 )
 
 from local.samples.phantom import Anatomy, Finding, draw
-from model_code.dicom import grey, header, picture, pixels
+from model_code.dicom import header, picture, pixels, radiograph
 
 SIZES = {"ordinary": (3000, 2496), "largest": (6320, 6320)}
 SYNTAXES = {"deflated": DeflatedExplicitVRLittleEndian, "JPEG 2000": JPEG2000Lossless}
@@ -58,7 +58,7 @@ def main() -> None:
         for size, shape in SIZES.items():
             for name, syntax in SYNTAXES.items():
                 path = Path(scratch) / "file.dcm"
-                path.write_bytes(_file(shape, syntax))
+                path.write_bytes(drawn(shape, syntax))
                 for way in WAYS:
                     command = [sys.executable, "-m", "benchmarks.dicom_conversion", "--convert", way, str(path)]
                     answers = [
@@ -70,7 +70,8 @@ def main() -> None:
                     print(f"{size + ' ' + name + ', ' + way:34}{seconds:8.2f}{memory:12}", flush=True)
 
 
-def _file(shape: tuple[int, int], syntax: str) -> bytes:
+def drawn(shape: tuple[int, int], syntax: str) -> bytes:
+    """A radiograph's file of a shape [rows, columns]."""
     rng = np.random.default_rng(7)
     height, width = shape[0] // 8, shape[1] // 8
     chest = draw(Anatomy.sample(rng), Finding.NORMAL, rng, width=width, height=height)
@@ -78,6 +79,7 @@ def _file(shape: tuple[int, int], syntax: str) -> bytes:
     values[::7, ::5] ^= 1
     dataset = Dataset()
     dataset.SOPClassUID, dataset.SOPInstanceUID = DigitalXRayImageStorageForPresentation, generate_uid()
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
     dataset.Modality, dataset.PhotometricInterpretation = "DX", "MONOCHROME2"
     dataset.SamplesPerPixel, dataset.PixelRepresentation = 1, 0
     dataset.Rows, dataset.Columns = values.shape
@@ -98,8 +100,7 @@ def _file(shape: tuple[int, int], syntax: str) -> bytes:
 
 
 def _ours(data: bytes) -> bytes:
-    found = header.read(data)
-    return picture.encode(grey.grey_levels(pixels.stored_values(found), found), found)
+    return picture.encode(radiograph.draw(header.read(data)).levels)
 
 
 def _every_pixel(data: bytes) -> bytes:

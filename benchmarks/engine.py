@@ -39,6 +39,7 @@ from model_code.network import attribution, out_of_distribution
 from model_code.network.classifier import Options, build
 from model_code.serving.engine_decoding import pixels_from_bytes as of_engine
 from model_code.statistics import metrics
+from model_code.statistics.calibration import Calibration
 from model_code.training import warm_start
 
 KINDS = ("predict", "graph", "graph, explained", "engine", "engine, explained")
@@ -76,7 +77,7 @@ def _export(base: Path, size: int, folder: Path) -> None:
     package = warm_start.load_package(str(base / "trained"), base)
     backbone = str(package.metadata["backbone"])
     classifier = build(Options(size=size, backbone=backbone, weights="none"), initial=package.arrays)
-    scorer, temperature = saved_model.Scorer(classifier, size), float(package.metadata["temperature"])
+    scorer, calibration = saved_model.Scorer(classifier, size), Calibration.of(package.metadata)
     target = base / str(size)
     shards = {
         split: radiographs.shards_of(
@@ -90,12 +91,13 @@ def _export(base: Path, size: int, folder: Path) -> None:
     )
     marks = attribution.fit(scorer.staged, labelled, count=_TRAINING_IMAGES, floor=-1e9)
     classifier.network.save(target / "model.keras")
-    saved_model.save_servable(scorer, temperature, target / "graph", keeper, attribution=marks)
+    saved_model.save_servable(scorer, target / "graph", keeper, attribution=marks)
     started = time.perf_counter()
     litert.save_code(target / "engine")
     described = litert.save_models(
-        conversion.Answers(scorer, temperature, keeper, attribution=marks),
+        conversion.Answers(scorer, keeper, attribution=marks),
         target / "engine",
+        calibration=calibration,
         **{
             name: (example["pixels"] for example in examples(shards[split], size).as_numpy_iterator())
             for name, split in (("training", "train"), ("validation", "val"))
@@ -106,7 +108,7 @@ def _export(base: Path, size: int, folder: Path) -> None:
     print(f"Converted at {size} px in {time.perf_counter() - started:.0f} s", flush=True)
     for name in ("graph", "engine"):
         saved_model.save_handlers(target / name)
-        metadata = package.metadata | {"image_size": size, "temperature": temperature}
+        metadata = package.metadata | {"image_size": size}
         metadata["saliency"] = saved_model.describe_saliency(marks, scorer)
         (target / name / "metadata.json").write_text(json.dumps(metadata | (described if name == "engine" else {})))
 
@@ -200,6 +202,7 @@ def _compare(directory: Path, size: int, folder: Path) -> None:
     """What both exports say about real radiographs, from their bytes."""
 
     loaded = tf.saved_model.load(str(directory / "graph" / "1"))
+    calibration = Calibration.of(json.loads((directory / "graph" / "metadata.json").read_text(encoding="utf-8")))
     graph, running = loaded.signatures["serving_default"], litert.load(directory / "engine")
     decode = tf.function(lambda one: pixels_from_bytes(one, size), input_signature=[tf.TensorSpec((), tf.string)])
     print(f"\n{size} px, against the float32 graph\n")
@@ -211,15 +214,10 @@ def _compare(directory: Path, size: int, folder: Path) -> None:
             for path in sorted((folder / name / title).iterdir()):
                 encoded = path.read_bytes()
                 theirs, ours = graph(image_bytes=tf.constant([encoded])), running.answer(encoded, overlay=False)
-                rows.append(
-                    [
-                        label,
-                        *(float(np.squeeze(one[key])) for one in (theirs, ours) for key in ("logit", "probability")),
-                    ]
-                )
+                rows.append([label, *(float(np.squeeze(one["logit"])) for one in (theirs, ours))])
                 grey.append(np.abs(of_engine(encoded, size).astype(int) - decode(encoded).numpy()))
-        labels, expected, wanted, logits, found = np.asarray(rows).T
-        away = np.abs(found - wanted)
+        labels, expected, logits = np.asarray(rows).T
+        away = np.abs(calibration.probability(logits) - calibration.probability(expected))
         ones = np.ones((1, len(labels)))
         aurocs = [float(metrics.auroc(labels, one, ones)[0]) for one in (logits, expected)]
         print(

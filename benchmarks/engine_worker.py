@@ -41,7 +41,7 @@ def _answering(kind: str, directory: Path, encoded: bytes) -> Callable[[], Any]:
         signature = loaded.signatures["explain" if explained else "serving_default"]
 
         def ask() -> Any:
-            return signature(image_bytes=tf.constant([encoded]))["probability"].numpy()
+            return signature(image_bytes=tf.constant([encoded]))["logit"].numpy()
 
         return ask
     import keras  # noqa: PLC0415

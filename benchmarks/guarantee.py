@@ -23,7 +23,7 @@ from scipy.stats import norm
 from benchmarks.intervals import NORMAL_PATIENTS, PNEUMONIA_PATIENTS
 from model_code.contract.labels import LABELS
 from model_code.statistics import metrics
-from model_code.statistics.calibration import probability
+from model_code.statistics.calibration import Calibration
 from model_code.statistics.indeterminate import PREDICTIVE_VALUES, TAIL_SHARE, Band, decide
 from model_code.statistics.metrics import Array
 
@@ -124,7 +124,7 @@ def decided(drawn: Drawn) -> Band:
     weights = np.ones((1, len(drawn.labels)))
     areas = [float(metrics.auroc(drawn.labels, logits, weights)[0]) for logits in drawn.logits]
     return decide(
-        probability(drawn.logits[int(np.argmax(areas))], 1.0),
+        Calibration(1.0).probability(drawn.logits[int(np.argmax(areas))]),
         drawn.labels,
         drawn.patients,
         threshold=0.5,

@@ -55,13 +55,13 @@ def measure(labels: Array, noise: Array, weights: Array, area: float) -> dict[st
     """
     distance = np.sqrt(2) * norm.ppf(area)
     logits = distance * (labels * distance + noise - distance / 2)
-    called = (logits >= np.log(THRESHOLD / (1 - THRESHOLD))).astype(np.float64)
-    decisions = metrics.operating_point(labels, called, weights)
+    predicted = (logits >= np.log(THRESHOLD / (1 - THRESHOLD))).astype(np.float64)
+    decisions = metrics.operating_point(labels, predicted, weights)
     return {
         "AUROC": (metrics.auroc(labels, logits, weights), np.ones(len(labels))),
         "sensitivity": (decisions["true_positive_rate"], labels),
         "specificity": (decisions["true_negative_rate"], 1 - labels),
-        "PPV": (decisions["precision"], called),
+        "PPV": (decisions["precision"], predicted),
     }
 
 

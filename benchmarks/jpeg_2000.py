@@ -26,7 +26,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import DigitalXRayImageStorageForPresentation, HTJ2KLossless, JPEG2000Lossless, generate_uid
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    DigitalXRayImageStorageForPresentation,
+    HTJ2KLossless,
+    JPEG2000Lossless,
+    generate_uid,
+)
 
 from local.samples.phantom import Anatomy, Finding, draw
 from model_code.dicom import grey, header, picture, pixels, radiograph
@@ -49,11 +55,11 @@ def main() -> None:
 
 
 def _time(scratch: Path, rounds: int) -> None:
-    values = _chest()
+    values = chest()
     frame = bytes(imagecodecs.jpeg2k_encode(values, codecformat="j2k", reversible=True, level=0, bitspersample=12))
     (scratch / "frame.j2k").write_bytes(frame)
-    (scratch / "window.dcm").write_bytes(_file(values, frame, WindowCenter=2048, WindowWidth=4096))
-    (scratch / "none.dcm").write_bytes(_file(values, frame))
+    (scratch / "window.dcm").write_bytes(dicom_file(values, frame, WindowCenter=2048, WindowWidth=4096))
+    (scratch / "none.dcm").write_bytes(dicom_file(values, frame))
     ours = [sys.executable, "-c", _DRAW]
     full = shutil.which("opj_decompress")
     started = _seconds([sys.executable, "-c", _IMPORTS], rounds)
@@ -89,7 +95,7 @@ def _compare(folder: Path) -> None:
             ("", imagecodecs.jpeg2k_encode(values, codecformat="j2k", reversible=True, level=0), JPEG2000Lossless),
             (" HT", imagecodecs.htj2k_encode(values, reversible=True), HTJ2KLossless),
         ):
-            found = header.read(_file(values, bytes(frame), syntax, WindowCenter=2048, WindowWidth=4096))
+            found = header.read(dicom_file(values, bytes(frame), syntax, WindowCenter=2048, WindowWidth=4096))
             part = radiograph.draw(found).levels.astype(float)
             full = picture.draw(grey.grey_levels(pixels.stored_values(found), found).levels, found).astype(float)
             off = np.abs(part - full)
@@ -106,8 +112,9 @@ def _small(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(shown, np.float64)
 
 
-def _chest() -> NDArray[np.uint16]:
-    rng = np.random.default_rng(7)
+def chest(number: int = 7) -> NDArray[np.uint16]:
+    """Stored values of 12 bits, of a drawn chest with noise; another one for each number."""
+    rng = np.random.default_rng(number)
     height, width = SHAPE
     drawn = draw(Anatomy.sample(rng), Finding.NORMAL, rng, width=width // 4, height=height // 4)
     shown = Image.fromarray(drawn.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
@@ -115,7 +122,10 @@ def _chest() -> NDArray[np.uint16]:
     return np.clip(np.rint(noisy), 0, 4095).astype(np.uint16)
 
 
-def _file(values: NDArray[np.uint16], frame: bytes, syntax: str = JPEG2000Lossless, **attributes: int) -> bytes:
+def dicom_file(
+    values: NDArray[np.uint16], frame: bytes, syntax: str = JPEG2000Lossless, **attributes: int | str
+) -> bytes:
+    """A DICOM file of one frame, compressed as the syntax names, or as it is where that deflates whole files."""
     dataset = Dataset()
     dataset.SOPClassUID, dataset.SOPInstanceUID = DigitalXRayImageStorageForPresentation, generate_uid()
     dataset.Modality, dataset.PhotometricInterpretation = "DX", "MONOCHROME2"
@@ -124,7 +134,7 @@ def _file(values: NDArray[np.uint16], frame: bytes, syntax: str = JPEG2000Lossle
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
     for name, value in attributes.items():
         setattr(dataset, name, value)
-    dataset.PixelData = encapsulate([frame])
+    dataset.PixelData = frame if syntax == DeflatedExplicitVRLittleEndian else encapsulate([frame])
     dataset["PixelData"].VR = "OW"
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = syntax

@@ -12,11 +12,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from matplotlib.cbook import get_sample_data
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from pydicom.data import get_testdata_file
-from sklearn.datasets import load_sample_images
 
 Make: TypeAlias = Callable[[np.random.Generator], Image.Image]
 Change: TypeAlias = Callable[[Image.Image], Image.Image]
@@ -92,6 +89,8 @@ def dark_screen(rng: np.random.Generator) -> Image.Image:
 
 def chart(rng: np.random.Generator) -> Image.Image:
     """A plot."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - takes as long to import as all else here
+
     figure = Figure(figsize=(5, 4), dpi=100)
     axes = figure.add_subplot()
     for _ in range(int(rng.integers(1, 5))):
@@ -103,6 +102,9 @@ def chart(rng: np.random.Generator) -> Image.Image:
 
 def photograph(rng: np.random.Generator) -> Image.Image:
     """A part of one of three photographs: a palace, a flower, a portrait."""
+    from matplotlib.cbook import get_sample_data  # noqa: PLC0415
+    from sklearn.datasets import load_sample_images  # noqa: PLC0415
+
     pictures = [Image.fromarray(picture) for picture in load_sample_images().images]
     with get_sample_data("grace_hopper.jpg") as file:
         pictures.append(Image.open(file).convert("RGB"))

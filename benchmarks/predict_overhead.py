@@ -33,6 +33,7 @@ ENVIRONMENT = {
     "PREDICTIONS_TABLE": "predictions",
     "REQUESTS_TABLE": "requests",
     "KEEP_DAYS": "30",
+    "OUTSIDE_INTENDED_POPULATION": "refuse",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
@@ -45,7 +46,13 @@ _IMPORT = "import time; start = time.perf_counter(), time.process_time(); import
 _ANSWER = json.dumps(
     {
         "predictions": [
-            {"probability": 0.93, "logit": 2.6, "label": "PNEUMONIA", "indeterminate": False, "unfamiliarity": 0.4}
+            {
+                "probability": 0.93,
+                "logit": 2.6,
+                "label": "PNEUMONIA",
+                "indeterminate": False,
+                "out_of_distribution_score": 0.4,
+            }
         ],
         "model": {
             "package_arn": "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12",

@@ -97,17 +97,17 @@ def preprocess(archive: Path, size: int, scratch: Path, cores: Sequence[set[int]
         config = {"current_host": host, "hosts": hosts}
         (base / "config" / "resourceconfig.json").write_text(json.dumps(config))
         command = ["-m", "model_code.preprocess", "--archive-uri", URI, "--image-size", str(size)]
-        processes.append(_Process(command, own, base))
+        processes.append(Process(command, own, base))
     return [process.finish() for process in processes]
 
 
 def pil(archive: Path, size: int, scratch: Path, cores: set[int]) -> Run:
     """The baseline in a process of its own."""
     command = ["-m", "benchmarks.preprocessing", "--pil-loop", str(archive), str(scratch / "pil"), "--size", str(size)]
-    return _Process(command, cores, scratch).finish()
+    return Process(command, cores, scratch).finish()
 
 
-class _Process:
+class Process:
     """A Python program on some cores, and what it costs."""
 
     def __init__(self, command: list[str], cores: set[int], base: Path) -> None:
@@ -126,6 +126,7 @@ class _Process:
         os.sched_setaffinity(0, before)
 
     def finish(self) -> Run:
+        """Wait for its end; exits where it failed."""
         _, status, usage = os.wait4(self.process.pid, 0)
         wall = time.perf_counter() - self.started
         self.process.returncode = status

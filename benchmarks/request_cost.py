@@ -42,7 +42,7 @@ class Engine:
         pass
     def answer(self, encoded, *, overlay):
         pixels_from_bytes(encoded, {SIZE})
-        return {{"logit": 0.0, "probability": 0.5, "unfamiliarity": 0.0}}
+        return {{"logit": 0.0, "out_of_distribution_score": 0.0}}
 """
 # Depth, colour type and channels of the kinds of PNG (PNG specification, 11.2.1).
 _PNG = {

@@ -3,11 +3,11 @@
     python -m benchmarks.saliency --drawn MODEL            # a model.tar.gz trained on the drawn archive
     python -m benchmarks.saliency --real MODEL --radiographs FOLDER     # one trained on FOLDER/chest_xray
 
-Drawn: radiographs of patients in no archive, whose opacities the drawing knows. Of those called PNEUMONIA, how often
+Drawn: radiographs of patients in no archive, whose opacities the drawing knows. Of those predicted PNEUMONIA, how often
 the map's maximum lies in an opacity, grown by a tenth of the width (the pointing game of Zhang et al. 2018,
 arXiv:1608.00507), beside chance: the share of the image that is such a place.
 
-Real: of the test images called PNEUMONIA, by how much the logit falls when the tenth of the image that the map marks
+Real: of the test images predicted PNEUMONIA, by how much the logit falls when the tenth of the image that the map marks
 most is blurred, and by how much for as much elsewhere: the same shape moved, and what the map of another image marks.
 
 Both say how long an answer with a map takes against one without, by turns; several models are compared in one run.
@@ -63,16 +63,16 @@ def main() -> None:
 def _point(model: ExportedModel, directory: Path, archive: Path, count: int) -> None:
     files, opacities, kinds = _drawn(count, model.image_size)
     pixels = batch_from_bytes(tf.constant(files), model.image_size).numpy()
-    called, maps = _called(model, pixels)
+    predicted, maps = _predicted(model, pixels)
     places = np.stack([distance_transform_edt(~one) <= _GROWN * model.image_size for one in opacities >= _OPAQUE])
     hit = np.asarray([bool(one.any() and place.flat[one.argmax()]) for one, place in zip(maps, places, strict=True)])
     print(f"\n{archive}: {model.engine}, {model.image_size} px, {model.map_cells} x {model.map_cells} cells")
-    for name, inside in (("all", called), *((kind, called & (kinds == kind)) for kind in sorted(set(kinds)))):
+    for name, inside in (("all", predicted), *((kind, predicted & (kinds == kind)) for kind in sorted(set(kinds)))):
         print(
-            f"{name:9} {inside.sum():4} called PNEUMONIA, the maximum lies in an opacity in {hit[inside].mean():.0%}, "
-            f"by chance in {places[inside].mean():.0%}"
+            f"{name:9} {inside.sum():4} predicted PNEUMONIA, the maximum lies in an opacity in "
+            f"{hit[inside].mean():.0%}, by chance in {places[inside].mean():.0%}"
         )
-    _say_together(model, called, maps)
+    _say_together(model, predicted, maps)
     _time(model, directory, files)
 
 
@@ -93,15 +93,14 @@ def _drawn(count: int, size: int) -> tuple[list[bytes], Any, Any]:
     return files, np.stack(opacities), np.asarray(kinds)
 
 
-def _called(model: ExportedModel, pixels: Any) -> tuple[Any, Any]:
-    """Which are called PNEUMONIA (n,), and the maps (n, size, size)."""
+def _predicted(model: ExportedModel, pixels: Any) -> tuple[Any, Any]:
+    """Which are predicted PNEUMONIA (n,), and the maps (n, size, size)."""
     return _scores(model, pixels) >= _limit(model), model.explain(list(pixels))
 
 
 def _limit(model: ExportedModel) -> float:
     """The threshold as a logit."""
-    odds = model.threshold / (1 - model.threshold)
-    return float(model.metadata["temperature"] * np.log(odds))
+    return model.calibration.logit(model.threshold)
 
 
 def _scores(model: ExportedModel, pixels: Any) -> Any:
@@ -109,9 +108,9 @@ def _scores(model: ExportedModel, pixels: Any) -> Any:
     return np.concatenate([model.logits(pixels[at : at + 32]) for at in range(0, len(pixels), 32)])
 
 
-def _say_together(model: ExportedModel, called: Any, maps: Any) -> None:
+def _say_together(model: ExportedModel, predicted: Any, maps: Any) -> None:
     summary = SaliencySummary(model.image_size, model.map_cells)
-    summary.add(np.ones(len(maps)), called, maps)
+    summary.add(np.ones(len(maps)), predicted, maps)
     same = summary.as_json()["same_place"]
     if same["share"] is not None:
         print(f"Maxima at the same place: {same['share']:.0%} of {same['maps']}, {same['place']}")
@@ -120,8 +119,8 @@ def _say_together(model: ExportedModel, called: Any, maps: Any) -> None:
 def _hide(model: ExportedModel, archive: Path, folder: Path, most: int) -> None:
     paths = sorted((folder / "PNEUMONIA").iterdir())[:most]
     pixels = batch_from_bytes(tf.constant([path.read_bytes() for path in paths]), model.image_size).numpy()
-    called, maps = _called(model, pixels)
-    shown = called & maps.any(axis=(1, 2))
+    predicted, maps = _predicted(model, pixels)
+    shown = predicted & maps.any(axis=(1, 2))
     pixels, maps = pixels[shown], maps[shown]
     before, size = _scores(model, pixels), model.image_size
     blurred = np.stack([gaussian_filter(one[..., 0].astype(np.float32), size / 8)[..., np.newaxis] for one in pixels])
@@ -170,7 +169,7 @@ def _time(model: ExportedModel, directory: Path, files: list[bytes]) -> None:
 
         def ask(encoded: bytes, *, explain: bool) -> None:
             answered = signatures["explain" if explain else "serving_default"](image_bytes=tf.constant([encoded]))
-            answered["probability"].numpy()
+            answered["logit"].numpy()
 
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for encoded in files[: _TURNS + 1]:

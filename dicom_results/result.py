@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
 WRITER = "CXR-RESULT"
@@ -58,12 +59,40 @@ class Result:
             of: what it is, such as `report`.
             image: SOP Instance UID of the radiograph.
         """
-        return _uid(f"{self.prediction_id} {image} {of}")
+        return _uid(self.uuid(of, image))
+
+    def uuid(self, of: str, image: str) -> uuid.UUID:
+        """What its UID is made of."""
+        return uuid.uuid5(_NAMESPACE, f"{self.prediction_id} {image} {of}")
 
     def model_uid(self) -> str:
         """The UID of the model package as an observer: the same in all its results."""
-        return _uid(self.model_package_arn)
+        return _uid(uuid.uuid5(_NAMESPACE, self.model_package_arn))
 
 
-def _uid(name: str) -> str:
-    return f"2.25.{uuid.uuid5(_NAMESPACE, name).int}"
+def remarks(notice: str, *, outside_intended_population: Sequence[str], guaranteed: float | None) -> str:
+    """What an archive must keep beside the label: what the answer is for, for whom it is none, what it promises.
+
+    Args:
+        notice: what the answer says that it is for.
+        outside_intended_population: `age`, `view` or both, where the model is not meant for this patient's.
+        guaranteed: the least share of such answers that is right, in (0, 1]; None where nothing is guaranteed.
+    """
+    return " ".join(_remarks(notice, outside_intended_population, guaranteed))
+
+
+def _remarks(notice: str, outside: Sequence[str], guaranteed: float | None) -> Iterator[str]:
+    yield notice
+    if outside:
+        yield f"The model is not meant for this patient's {' and '.join(outside)}."
+    if guaranteed is None:
+        yield "Nothing is guaranteed about how many such answers are right."
+    else:
+        yield (
+            f"At least {guaranteed:.0%} of such answers are guaranteed to be right, for patients like those "
+            "of the model's validation data."
+        )
+
+
+def _uid(value: uuid.UUID) -> str:
+    return f"2.25.{value.int}"

@@ -7,12 +7,13 @@ them; a date, a time or a sex that it does not is left out. What is absent and m
 from __future__ import annotations
 
 import datetime as dt
+import io
 import logging
 import re
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pydicom import charset, dcmread
+from pydicom import charset, dcmread, dcmwrite
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
@@ -61,7 +62,7 @@ class NoResultError(Exception):
     """Of this file no result can be made; `str(error)` says why, without a value of the file."""
 
 
-def read(path: Path) -> Dataset:
+def read(file: Path | BinaryIO) -> Dataset:
     """What a result takes over from a DICOM file, texts in UTF-8; every type 2 attribute is there.
 
     Raises:
@@ -70,11 +71,29 @@ def read(path: Path) -> Dataset:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's quote values
-            return _taken(dcmread(path, specific_tags=_TAGS, stop_before_pixels=True))
+            return _taken(dcmread(file, specific_tags=_TAGS, stop_before_pixels=True))
     except NoResultError:
         raise
     except Exception as error:  # damaged files end pydicom in many ways, and its messages quote them
         raise NoResultError("its header cannot be read") from error
+
+
+def encode(reference: Dataset) -> bytes:
+    """What `read` took over, to be handed to another process: a data set in Explicit VR Little Endian, no file."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dcmwrite(buffer, reference, implicit_vr=False, little_endian=True)
+    return buffer.getvalue()
+
+
+def decode(encoded: bytes) -> Dataset:
+    """What `encode` was given."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        reference = dcmread(io.BytesIO(encoded), force=True)
+        reference.decode()
+        return Dataset(reference)
 
 
 def offset(reference: Dataset) -> dt.timezone | None:

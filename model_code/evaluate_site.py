@@ -24,22 +24,17 @@ from typing import Any
 from model_code.contract import documents, job
 from model_code.contract.labels import LABELS
 from model_code.contract.site_parameters import SITE, SITE_GATES, SITE_REFUSALS
-from model_code.data import manifest, training_images
-from model_code.data.dataset_card import MAX_NAMED_FILES
-from model_code.data.decoded_checks import refuse_one_patient, refuse_unreadable
-from model_code.data.leakage import near_duplicates
+from model_code.data import manifest, site_images
 from model_code.data.manifest import Decoded
-from model_code.data.patient_split import MINIMUM_PER_LABEL, NearDuplicate, Radiograph, connected, deduplicate
+from model_code.data.patient_split import MINIMUM_PER_LABEL, Radiograph
+from model_code.data.site_images import SiteImages
 from model_code.data.tfrecords import copy, shard_count
-from model_code.data.training_images import Overlap
 from model_code.evaluation import site
 from model_code.evaluation.scores import TestScores
 from model_code.evaluation.scoring import ExportedModel
 from model_code.reports import score_table, site_report
 
 FILE = "site_evaluation.json"
-MAX_KNOWN_SHARE = 0.05
-"""Of an archive's images: with more that the model has seen, it is not an evaluation on other patients."""
 _SHARDS = "site"
 
 
@@ -71,12 +66,8 @@ def main(arguments: list[str]) -> None:
     """
     settings = parse(arguments)
     decoded = manifest.read(job.processing_input("decoded"), settings.archive_uri, settings.image_size)
-    refuse_unreadable(decoded)
-    refuse_one_patient(decoded)
-    unique, dropped = deduplicate(decoded.radiographs)
-    unique = _one_of_each(unique, near_duplicates(unique, decoded.fingerprints), dropped)
-    overlap = training_images.overlap(unique, decoded.fingerprints, job.processing_input("report"))
-    images = _other_patients(unique, overlap)
+    usable = site_images.usable(decoded, job.processing_input("report"))
+    images = usable.images
     _refuse_few(images)
     own = _own_evaluation(job.only_file(job.processing_input("evaluation"), "*.json"))
     with tempfile.TemporaryDirectory() as directory:
@@ -88,7 +79,7 @@ def main(arguments: list[str]) -> None:
         copy(records, shards, _SHARDS, shard_count(len(images), settings.image_size))
         print(f"{len(images)} radiographs are scored by version {settings.model_version}", flush=True)
         scores = model.score(shards, settings.image_size)
-    document = _document(settings, decoded, dropped, overlap, site.assess(scores, model.metadata, own, settings.limits))
+    document = _document(settings, decoded, usable, site.assess(scores, model.metadata, own, settings.limits))
     _write(document, scores, model.metadata)
     print(document["verdict"]["sentence"], flush=True)
     job.leave_message(document["verdict"]["sentence"])
@@ -114,55 +105,6 @@ def parse(arguments: list[str]) -> Settings:
         raise job.JobError(f"The archive {given['archive_uri']} was uploaded to train on, not to evaluate a model.")
     found = {name: given.pop(one.field) for name, one in limits.items()}
     return Settings(**given, limits=found)
-
-
-def _one_of_each(
-    images: list[Radiograph], pairs: list[NearDuplicate], dropped: dict[str, list[str]]
-) -> list[Radiograph]:
-    """One of the images that show the same radiograph in other bytes, and none where they have both labels.
-
-    Counted as several patients, copies would make intervals narrower than they are.
-
-    Args:
-        images: of different content.
-        pairs: near-duplicates among them.
-        dropped: paths by reason, which is added to.
-    """
-    first = connected((one.path for one in images), ((pair.first.path, pair.second.path) for pair in pairs))
-    labels: dict[str, set[str]] = {}
-    for one in images:
-        labels.setdefault(first[one.path], set()).add(one.label)
-    kept = []
-    for one in images:
-        if len(labels[first[one.path]]) > 1:
-            dropped.setdefault("conflicting_labels", []).append(one.path)
-        elif one.path != first[one.path]:
-            dropped.setdefault("near_duplicate", []).append(one.path)
-        else:
-            kept.append(one)
-    return kept
-
-
-def _other_patients(unique: list[Radiograph], overlap: Overlap | None) -> list[Radiograph]:
-    """The images that the model has not seen.
-
-    Raises:
-        JobError: it has seen too many of them.
-    """
-    if overlap is None:
-        print("The model's dataset left no fingerprints: whether it has seen these images is not known.", flush=True)
-        return unique
-    seen = {one.sha256 for one in overlap.images}
-    if len(seen) > MAX_KNOWN_SHARE * len(unique):
-        raise job.JobError(
-            f"{len(seen)} of {len(unique)} images, or their patients, are in the dataset that the model was made with "
-            f"({len(overlap.contents)} the same files, {len(overlap.copies)} copies in other bytes, "
-            f"{len(overlap.patients)} of the same patients; for example {overlap.images[0].path}): figures on them say "
-            "nothing about other patients. Make an archive of patients that the model has not seen."
-        )
-    if seen:
-        print(f"Left out, because the model has seen them or their patients: {len(seen)} images.", flush=True)
-    return [one for one in unique if one.sha256 not in seen]
 
 
 def _refuse_few(images: list[Radiograph]) -> None:
@@ -201,24 +143,15 @@ def _check_model(model: ExportedModel, own: dict[str, Any], settings: Settings) 
 
 
 def _document(
-    settings: Settings,
-    decoded: Decoded,
-    dropped: dict[str, list[str]],
-    overlap: Overlap | None,
-    assessed: site.Assessed,
+    settings: Settings, decoded: Decoded, usable: SiteImages, assessed: site.Assessed
 ) -> documents.SiteEvaluation:
     known = None
-    if overlap is not None:
+    if usable.overlap is not None:
         known = {
-            "contents": len(overlap.contents),
-            "copies": len(overlap.copies),
-            "patients": len(overlap.patients),
+            "contents": len(usable.overlap.contents),
+            "copies": len(usable.overlap.copies),
+            "patients": len(usable.overlap.patients),
         }
-    reasons = dropped | {
-        "undecodable": [f"{path}: {why}" for path, why in decoded.undecodable.items()],
-        "not_a_frontal_chest_radiograph": [f"{path}: {why}" for path, why in decoded.unsuitable.items()],
-        "seen_by_the_model": [one.path for one in overlap.images] if overlap else [],
-    }
     return {
         "schema": documents.SITE_EVALUATION,
         "model_version": settings.model_version,
@@ -240,11 +173,7 @@ def _document(
             "outside_population": assessed.outside_population,
         },
         "known": known,
-        "dropped": [
-            {"reason": reason, "count": len(files), "files": sorted(files)[:MAX_NAMED_FILES]}
-            for reason, files in sorted(reasons.items())
-            if files
-        ],
+        "dropped": usable.dropped,
         "refused_share": assessed.refused_share,
         "evaluation": assessed.evaluation,
         "own": assessed.own,

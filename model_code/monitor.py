@@ -123,7 +123,12 @@ def quantities(known: dict[str, Any], predictions: Predictions) -> list[Quantity
 
     found = [
         Quantity("probability", "Probability", values(validation["probability"]), predictions.probabilities),
-        Quantity("unfamiliarity", "Unfamiliarity", values(validation["unfamiliarity"]), predictions.unfamiliarity),
+        Quantity(
+            "out_of_distribution_score",
+            "Out-of-distribution score",
+            values(validation["out_of_distribution_score"]),
+            predictions.out_of_distribution_scores,
+        ),
     ]
     # A model of before there were features has none on either side.
     for number, (samples, column) in enumerate(

@@ -2,10 +2,11 @@
 
     python -m model_code.preprocess --archive-uri s3://bucket/datasets/<64 hex>/archive.zip --image-size 220
 
-Reads `processing/input/archive/*.zip`, of which every instance has a copy, and the deployment's key in
-`processing/input/patient-key`, with which names of patients become hashes; writes shards and a manifest to
-`processing/output/decoded`, under names that no other instance uses. `config/resourceconfig.json` says which of how
-many instances this is. Nothing is decided here: SplitDataset (model_code/split_dataset.py) puts the shares together.
+Reads `processing/input/archive/*`, of which every instance has a copy: a zip archive, or an inventory, whose objects it
+fetches. Reads the deployment's key in `processing/input/patient-key` too, with which names of patients become hashes;
+writes shards and a manifest to `processing/output/decoded`, under names that no other instance uses.
+`config/resourceconfig.json` says which of how many instances this is. Nothing is decided here: SplitDataset
+(model_code/split_dataset.py) puts the shares together.
 
 Every content is read and decoded once, and only a few images are in memory at a time.
 """
@@ -22,7 +23,6 @@ import multiprocessing
 import os
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,15 +38,7 @@ from PIL import Image
 from model_code.contract import job
 from model_code.contract.images import PNG, check_image, image_dimensions, media_type
 from model_code.data import manifest, pseudonyms
-from model_code.data.archive import (
-    MEMBER_ERRORS,
-    Candidate,
-    Listing,
-    dicom_reader,
-    is_dicom,
-    list_candidates,
-    open_archive,
-)
+from model_code.data.archive import Candidate, Listing, dicom_reader, is_dicom, list_candidates
 from model_code.data.archive import share as share_of
 from model_code.data.manifest import Facts, Header
 from model_code.data.patient_split import Radiograph
@@ -55,11 +47,15 @@ from model_code.data.shards import write_shards
 from model_code.data.tfrecords import shard_count
 from model_code.imaging import perceptual_hash, trainable
 from model_code.imaging.decoding import pixels_from_bytes
+from model_code.members.members import MEMBER_ERRORS, Members
+from model_code.members.opening import archive_of_job, opened
 
 MAX_MEMBER_BYTES = 100 * 2**20
 _PROGRESS_SECONDS = 5.0
-# With fewer files for each, a second process does not earn what it takes to start.
+# With fewer files for each, a second process does not earn what it takes to start. A DICOM file takes as long as 20
+# others, and Pillow decodes JPEG 2000 without letting go of Python's lock (13.0, measured 2026-11).
 _FILES_PER_PROCESS = 500
+_FILES_OF_A_DICOM_FILE = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,11 +129,12 @@ def main(arguments: list[str]) -> None:
     settings = parse(arguments)
     started = time.monotonic()
     position, hosts = job.place_among_hosts()
-    path = job.only_file(job.processing_input("archive"), "*.zip")
-    with open_archive(path) as archive:
+    path = archive_of_job()
+    with opened(path, settings.archive_uri) as archive:
         listing = list_candidates(archive, manifest.check_parameters(settings.archive_uri, settings.image_size))
     candidates = len(listing.candidates)
-    processes = max(1, min(_processors(), candidates // hosts // _FILES_PER_PROCESS))
+    work = sum(_FILES_OF_A_DICOM_FILE if one.dicom else 1 for one in listing.candidates)
+    processes = max(1, min(_processors(), work // hosts // _FILES_PER_PROCESS))
     # All hosts are of one type and count alike, so that each knows the others' shares.
     shares = [
         Share(settings, path, listing, position * processes + number, hosts * processes) for number in range(processes)
@@ -176,8 +173,9 @@ def _decode_share(share: Share, processors: int) -> int:
     listing, names = share.listing, pseudonyms.of_deployment()
     if any(one.dicom for one in listing.candidates):
         dicom_reader().silence()
-    with open_archive(share.path) as archive:
-        groups = share_of(listing.candidates, share.position, share.shares)
+    groups = share_of(listing.candidates, share.position, share.shares)
+    with opened(share.path, share.settings.archive_uri) as archive:
+        read = [archive.all[one.number - 1] for group in groups for one in group if one.size <= MAX_MEMBER_BYTES]
         files = sum(len(group) for group in groups)
         header = Header(
             archive_uri=share.settings.archive_uri,
@@ -194,8 +192,9 @@ def _decode_share(share: Share, processors: int) -> int:
             table=listing.table,
             mismatched=listing.mismatched,
             revisions=listing.revisions,
+            folder=archive.uri,
         )
-        with manifest.writing(output, header) as add:
+        with archive.ahead(read), manifest.writing(output, header) as add:
             outcomes = _with_progress(_decode_all(archive, groups, size, processors, names), files, header.name)
             write_shards(output, header.name, _decoded(outcomes, add), header.shards)
     return files
@@ -264,7 +263,7 @@ def _with_progress(outcomes: Iterator[Outcome], files: int, name: str) -> Iterat
 
 
 def _decode_all(
-    archive: zipfile.ZipFile,
+    archive: Members,
     groups: list[list[Candidate]],
     size: int,
     processors: int,
@@ -296,7 +295,7 @@ def _decode_all(
 
 
 def _decode_group(
-    archive: zipfile.ZipFile, group: list[Candidate], decoder: _Decoder, names: Pseudonyms | None
+    archive: Members, group: list[Candidate], decoder: _Decoder, names: Pseudonyms | None
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for candidate in group:
@@ -306,9 +305,9 @@ def _decode_group(
 
 
 def _decode(
-    archive: zipfile.ZipFile, candidate: Candidate, decoder: _Decoder, known: set[str], names: Pseudonyms | None
+    archive: Members, candidate: Candidate, decoder: _Decoder, known: set[str], names: Pseudonyms | None
 ) -> Outcome:
-    member = archive.infolist()[candidate.number - 1]
+    member = archive.all[candidate.number - 1]
     # Until its patient is known.
     named = dataclasses.replace(candidate, stated_patient="")
     if candidate.size > MAX_MEMBER_BYTES:
@@ -329,7 +328,7 @@ def _decode(
         pixels = _pixels(encoded, decoder)
         return _decoded_to(named, digest, _facts(encoded, pixels), pixels)
     except (ValueError, tf.errors.InvalidArgumentError, *MEMBER_ERRORS) as error:
-        return Outcome(named, _reason(error, unnamed=candidate.path != member.filename))
+        return Outcome(named, _reason(error, unnamed=candidate.path != member.name))
 
 
 def _reason(error: Exception, *, unnamed: bool) -> str:

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import math
 import sys
 import time
 from collections.abc import Iterator
@@ -41,7 +40,7 @@ from model_code.network import attribution, feature_projection, out_of_distribut
 from model_code.network.classifier import Classifier, Options, build
 from model_code.reports.plots import learning_curves
 from model_code.statistics import indeterminate
-from model_code.statistics.calibration import choose_threshold, fit_temperature, probability
+from model_code.statistics.calibration import choose_threshold, fit_temperature
 from model_code.training import precision, training_loop
 from model_code.training.batches import UNWEIGHTED, ClassWeights, TrainingImages
 from model_code.training.checkpoints import Checkpoints
@@ -129,10 +128,10 @@ def main(arguments: list[str]) -> None:
         board=job.tensorboard_directory(),
     ).run()
     validation = _undo_weights(classifier, validation, weights)
-    temperature = fit_temperature(validation.logits, validation.labels)
-    threshold = choose_threshold(validation.logits, validation.labels, temperature)
+    calibration = fit_temperature(validation.logits, validation.labels)
+    threshold = choose_threshold(validation.logits, validation.labels, calibration)
     band = indeterminate.decide(
-        probability(validation.logits, temperature),
+        calibration.probability(validation.logits),
         validation.labels,
         validation.patients,
         threshold=threshold,
@@ -140,7 +139,7 @@ def main(arguments: list[str]) -> None:
         positive_value=chosen.guaranteed_ppv,
     )
     print(
-        f"Validation AUROC {validation.auc:.4f}; temperature {temperature:.3f}, threshold {threshold:.3f}, "
+        f"Validation AUROC {validation.auc:.4f}; temperature {calibration.temperature:.3f}, threshold {threshold:.3f}, "
         f"indeterminate from {band.low:.3f} to {band.high:.3f}",
         flush=True,
     )
@@ -161,7 +160,7 @@ def main(arguments: list[str]) -> None:
         scorer.staged,
         _labelled("train", chosen.image_size),
         count=images,
-        floor=_logit(band.low, temperature),
+        floor=calibration.logit(band.low),
     )
     if marks is None:
         print(
@@ -173,21 +172,22 @@ def main(arguments: list[str]) -> None:
     engine = None
     if chosen.serving_engine == litert.NAME:
         engine = litert.save_models(
-            Answers(scorer, temperature, watch, seen, marks),
+            Answers(scorer, watch, seen, marks),
             directory,
+            calibration=calibration,
             training=_pixels("train", chosen.image_size),
             validation=_pixels("validation", chosen.image_size),
         )
     else:
-        save_servable(scorer, temperature, directory, watch, seen, attribution=marks)
+        save_servable(scorer, directory, watch, seen, attribution=marks)
     save_handlers(directory)
     save_metadata(
         directory,
         card=card,
         threshold=threshold,
-        temperature=temperature,
+        calibration=calibration,
         band=band,
-        guard=described,
+        detector=described,
         saliency=describe_saliency(marks, scorer),
         engine=engine,
         backbone=chosen.backbone,
@@ -267,12 +267,6 @@ def _undo_weights(
     """
     classifier.network.get_layer("logit").bias.assign_sub([weights.logit_shift])
     return dataclasses.replace(validation, logits=validation.logits - weights.logit_shift)
-
-
-def _logit(value: float, temperature: float) -> float:
-    """The logit that is calibrated to a probability."""
-    inside = min(max(value, 1e-9), 1 - 1e-9)
-    return temperature * math.log(inside / (1 - inside))
 
 
 def _pixels(channel: str, size: int) -> Iterator[Any]:

@@ -93,7 +93,12 @@ def _body(operation: Operation) -> dict[str, Any]:
 
 
 def _responses(operation: Operation) -> dict[str, Any]:
-    content = {"application/json": {"schema": _reference(operation.answer)}} if operation.answer else operation.other
+    content: dict[str, Any] = {}
+    if operation.answer:
+        content["application/json"] = {"schema": _reference(operation.answer)}
+        if operation.example:
+            content["application/json"]["example"] = operation.example
+    content |= operation.other
     identified = {"x-request-id": {"description": "The request's id.", "schema": {"type": "string"}}}
     success = {"description": "The answer.", "headers": {**identified, **operation.headers}, "content": content}
     responses: dict[str, Any] = {str(operation.status): success}

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from lambdas.api import documents
+from lambdas.http.answers import NOTICE
 from lambdas.http.problems import KINDS
 
 Security = Literal["none", "key", "predict", "upload", "feedback"]
@@ -30,6 +31,9 @@ class Operation:
         requests: models of a JSON body, of which one has to fit.
         media_types: of bodies that are no JSON.
         parameters: of the query and the headers.
+        headers: of the answer.
+        other: content of the answer, by media type, besides that of the model.
+        example: of the model.
     """
 
     path: str
@@ -46,6 +50,7 @@ class Operation:
     parameters: tuple[dict[str, Any], ...] = ()
     headers: dict[str, Any] = field(default_factory=dict)
     other: dict[str, Any] = field(default_factory=dict)
+    example: dict[str, Any] | None = None
 
 
 IDEMPOTENCY_KEY = {
@@ -76,6 +81,74 @@ PREDICTION_ID = {
     "description": "The `id` of a prediction.",
     "schema": {"type": "string"},
 }
+CODED = {
+    "application/dicom": {
+        "schema": {
+            "type": "string",
+            "format": "binary",
+            "description": "A Comprehensive 3D SR by TID 1500, in the study of the radiograph (docs/pacs.md).",
+        }
+    },
+    "multipart/related": {
+        "schema": {
+            "type": "string",
+            "format": "binary",
+            "description": (
+                "The report, and with `explain=true` a secondary capture of the saliency map. A STOW-RS request has "
+                "the same form."
+            ),
+        },
+        "example": (
+            "--f00d\r\nContent-Type: application/dicom\r\n\r\n(a structured report)\r\n"
+            "--f00d\r\nContent-Type: application/dicom\r\n\r\n(a secondary capture)\r\n--f00d--\r\n"
+        ),
+    },
+    "application/fhir+json": {
+        "schema": {
+            "type": "object",
+            "description": (
+                "The same as a Bundle of FHIR R5: a DiagnosticReport and Observations by HL7's guide "
+                "`hl7.fhir.uv.dicom-sr`."
+            ),
+        },
+        "example": {
+            "resourceType": "Bundle",
+            "type": "collection",
+            "entry": [
+                {
+                    "fullUrl": "urn:uuid:0b6c1f5e-5f9c-5d57-9e0a-5a3f0f6f1c11",
+                    "resource": {
+                        "resourceType": "DiagnosticReport",
+                        "status": "preliminary",
+                        "code": {
+                            "coding": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "126000"}]
+                        },
+                        "result": [{"reference": "urn:uuid:6a2e8b0c-2d8e-5a52-8a3b-9c1d7c4f2e22"}],
+                        "note": [{"text": NOTICE}],
+                    },
+                }
+            ],
+        },
+    },
+}
+_PREDICTION = {
+    "id": "f74d4970-2f1c-4d0e-9a1b-3c5e7a9b1d2f",
+    "probability": 0.93,
+    "label": "PNEUMONIA",
+    "indeterminate": False,
+    "guarantee": {"predictive_value": 0.95, "confidence": 0.95, "prevalence": 0.47},
+    "threshold": 0.47,
+    "model": {
+        "package_arn": "arn:aws:sagemaker:eu-central-1:123456789012:model-package/cxr-dev/3",
+        "group": "cxr-dev",
+        "version": 3,
+        "indeterminate": {"low": 0.31, "high": 0.62},
+        "image_size": 220,
+        "dataset_sha256": "0f" * 32,
+        "engine": "tensorflow",
+    },
+    "notice": NOTICE,
+}
 _IDEMPOTENT = ("request_in_progress", "idempotency_key_reused")
 _ANSWERS_OF_THE_MODEL = tuple(
     code for code in KINDS
@@ -91,11 +164,15 @@ OPERATIONS = (
         summary="The probability of pneumonia in one chest radiograph.",
         description=(
             "The body is one JPEG, PNG or DICOM file, or a JSON document with such a file in base64 or with the id of "
-            "an upload. Images are not stored; the answer is kept for some days, without image and overlay."
+            "an upload. Images are not stored; the answer is kept for some days, without image and overlay.\n\n"
+            "The first media type of `Accept` says what the answer is: JSON, or of a DICOM file coded results, where "
+            "the deployment turns them on: in DICOM (`application/dicom`, or with a picture `multipart/related; "
+            'type="application/dicom"`) or in FHIR (`application/fhir+json`). They repeat from the file whose they are.'
         ),
         answer=documents.Prediction,
         codes=(
             *("invalid_request", "empty_body", "image_too_large", "unsupported_media_type", "upload_not_found"),
+            *("not_acceptable", "no_dicom_result", "dicom_result_not_made"),
             *_ANSWERS_OF_THE_MODEL,
             *_IDEMPOTENT,
         ),
@@ -104,6 +181,8 @@ OPERATIONS = (
         media_types=("image/jpeg", "image/png", "application/dicom"),
         parameters=(EXPLAIN, IDEMPOTENCY_KEY),
         headers=REPLAYED,
+        other=CODED,
+        example=_PREDICTION,
     ),
     Operation(
         path="/v1/predictions/{prediction_id}",

@@ -56,6 +56,7 @@ COMMANDS: tuple[Callable[..., None] | Group, ...] = (
     models.models,
     models.compare,
     evaluation.evaluate,
+    evaluation.calibrate,
     models.approve,
     models.reject,
     models.rollback,

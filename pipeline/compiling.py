@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import boto3
-from sagemaker.core.workflow.parameters import ParameterFloat, ParameterInteger, ParameterString
+from sagemaker.core.workflow.parameters import ParameterBoolean, ParameterFloat, ParameterInteger, ParameterString
 from sagemaker.core.workflow.pipeline_context import PipelineSession
 from sagemaker.mlops.workflow.pipeline import Pipeline
 
@@ -21,6 +21,8 @@ def parameter(one: Parameter) -> Any:
     """A pipeline parameter of its default's type, with the choices it has, if any: a start names one of them."""
     if isinstance(one.default, str):
         return ParameterString(one.name, default_value=one.default, enum_values=list(one.choices) or None)
+    if isinstance(one.default, bool):
+        return ParameterBoolean(one.name, default_value=one.default)
     if isinstance(one.default, int):
         return ParameterInteger(one.name, default_value=one.default)
     return ParameterFloat(one.name, default_value=one.default)

@@ -1,6 +1,6 @@
 """The training pipeline, compiled to the definitions in `FILES`: training or tuning, on demand or on managed spot.
 
-    s3://.../datasets/<token>/archive.zip
+    s3://.../datasets/<token>/archive.zip, or inventory.jsonl.gz
         |
     PreprocessImages ---- decoded ----> SplitDataset      audited: no patient and no duplicate in two splits
                                          |       |
@@ -16,10 +16,10 @@
                                       /        \\          not significantly worse than the model that serves
                           RegisterModel        QualityGateFailed
 
-This module, `monitoring`, `site_evaluation`, `compiling`, `steps` and `quality_gate` are all that imports the SageMaker
-SDK. They run on a developer's machine, without credentials and without a network (`make pipeline`); deploying reads the
-committed JSON, in which `${...}` stands for what the stacks know. Everything an operator may change for one execution
-is a parameter (`contract.parameters`).
+Only this module, `monitoring`, `site_evaluation`, `calibration`, `compiling`, `steps` and `quality_gate` import the
+SageMaker SDK. They run on a developer's machine, without credentials and without a network (`make pipeline`);
+deploying reads the committed JSON, in which `${...}` stands for what the stacks know. Everything an operator may change
+for one execution is a parameter (`contract.parameters`).
 
 **Spot and tuning are chosen by deploying one file or another**, not by a parameter: CreateTrainingJob refuses
 `MaxWaitTimeInSeconds` without managed spot training and requires it with (sagemaker-python-sdk#4140), an expression
@@ -31,13 +31,13 @@ AppSpecification (image, arguments), Environment and ProcessingInputs
 (https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-default-keys.html). URIs are compared, not what lies behind
 them. So only two steps are cached. The inputs of PreprocessImages are content-addressed source code and libraries, a
 key that is written once and stays, and an archive whose URI the script refuses unless it is the immutable copy made of
-each uploaded version. SplitDataset reads what PreprocessImages wrote, below the prefix of the execution that ran it:
-after a cache hit that is the older one, which is what makes this step hit too, and nobody writes there again. The
-instance count is no part of the key: how the work was shared changes nothing of the dataset. TrainModel is not cached,
-because `BackboneWeights` may name an object that changes; nor FindServingModel, whose answer changes with every
-release; nor EvaluateModel, so that every registered version was evaluated in the execution that registered it. After a
-cache hit the outputs lie below another execution's prefix, therefore later steps take every input from the properties
-of the step before.
+each uploaded version, or an inventory of versions. SplitDataset reads what PreprocessImages wrote, below the prefix of
+the execution that ran it: after a cache hit that is the older one, which is what makes this step hit too, and nobody
+writes there again. The instance count is no part of the key: how the work was shared changes nothing of the dataset.
+TrainModel is not cached, because `BackboneWeights` may name an object that changes; nor FindServingModel, whose answer
+changes with every release; nor EvaluateModel, so that every registered version was evaluated in the execution that
+registered it. After a cache hit the outputs lie below another execution's prefix, therefore later steps take every
+input from the properties of the step before.
 
 **FindServingModel** waits for TrainModel although it needs nothing of it: training takes hours, and the new model is to
 be compared with what serves when it is done, not when it began.
@@ -57,18 +57,17 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join, JsonGet
 from sagemaker.core.workflow.parameters import ParameterString
-from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import StepTypeEnum
 
-from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI
-from pipeline import monitoring, site_evaluation
+from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI, NETWORK_ISOLATION
+from pipeline import calibration, monitoring, site_evaluation
 from pipeline.compiling import assembled, parameter, text_of
 from pipeline.parameters import declared, hyperparameters
 from pipeline.processing import evaluate_request, preprocess_request, split_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
-from pipeline.steps import CACHE, FunctionStep, RequestStep, call_retries, job_retries
+from pipeline.steps import CACHE, CARD, METRICS, FunctionStep, RequestStep, job_retries, register_step
 from pipeline.training import train_request, training_job
 from pipeline.tuning import tune_request
 
@@ -86,11 +85,9 @@ ARTIFACTS = "s3://${ArtifactBucketName}/executions"
 CHECKPOINTS = "s3://${ArtifactBucketName}/checkpoints"
 JOB = ("DescribeProcessingJobResponse",)
 
-METRICS = PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json")
 # The output that is registered. It goes to the folder of the training job's other archives: a warm start and a
 # promotion look for output.tar.gz beside a registered model.
 SERVED = "served"
-CARD = PropertyFile(name="ModelCard", output_name="evaluation", path="model_card.json")
 
 
 def _parameters(*, spot: bool, tuning: bool) -> dict[str, Any]:
@@ -115,6 +112,7 @@ def _preprocess(parameters: dict[str, Any]) -> RequestStep:
         instance_type=parameters["ProcessingInstanceType"],
         instance_count=parameters["ProcessingInstanceCount"],
         max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+        isolated=parameters[NETWORK_ISOLATION],
     )
     return RequestStep(
         "PreprocessImages", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries(), cache=CACHE
@@ -240,13 +238,7 @@ def _register(parameters: dict[str, Any], dataset: Any, serving: FunctionStep, e
             "ComparedWithPackage": serving.output("ServingPackageArn"),
         },
     )
-    return RequestStep(
-        "RegisterModel",
-        StepTypeEnum.REGISTER_MODEL,
-        request,
-        describes=("DescribeModelPackageOutput",),
-        retries=call_retries(),
-    )
+    return register_step(request)
 
 
 def build(*, spot: bool, tuning: bool) -> Pipeline:
@@ -278,7 +270,7 @@ def compile_definition(*, spot: bool, tuning: bool) -> str:
 def main() -> None:
     """Write the definitions beside this module."""
     compiled = {path: compile_definition(spot=spot, tuning=tuning) for (spot, tuning), path in FILES.items()}
-    compiled |= {other.FILE: other.compile_definition() for other in (monitoring, site_evaluation)}
+    compiled |= {other.FILE: other.compile_definition() for other in (monitoring, site_evaluation, calibration)}
     for path, text in compiled.items():
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"wrote {path}\n")

@@ -1,8 +1,9 @@
-"""CreateProcessingJob requests of PreprocessImages, SplitDataset, EvaluateModel, EvaluateSite and MonitorModel.
+"""CreateProcessingJob requests of the pipelines' processing steps.
 
 The jobs unpack the source archive, which arrives as one more input, and run a module of `model_code`. Those that see
-images need no network: SageMaker itself copies inputs and outputs, so the containers run isolated. MonitorModel sees
-none and calls two services.
+images need no network: SageMaker itself copies inputs and outputs, so the containers run isolated. But an inventory's
+objects are fetched by PreprocessImages itself, since inputs name keys and no versions: then a start says that it is not
+isolated (docs/adr/0046). MonitorModel sees no images and calls two services.
 
 Only PreprocessImages shares its work among instances. Every instance gets the whole archive, reads the hosts of the job
 from `/opt/ml/config/resourceconfig.json`
@@ -35,18 +36,20 @@ def preprocess_request(
     instance_type: Any,
     instance_count: Any,
     max_runtime_seconds: Any,
+    isolated: Any = True,
 ) -> Request:
     """The request that turns the archive into decoded images.
 
     Args:
-        archive_uri: S3 URI of the immutable copy of the upload, one object.
+        archive_uri: S3 URI of the immutable copy of the upload or of the inventory, one object.
         arguments: command-line flags of `model_code.preprocess` without dashes, to their values as strings.
         output_uris: S3 prefix of each output, by the name of the output (also its local directory).
         instance_type: a SageMaker processing instance type without local disks (see `_job`).
         instance_count: number of instances that share the images; each needs room for the whole archive.
         max_runtime_seconds: SageMaker stops the job after this time.
+        isolated: whether the container has no network.
     """
-    return _job(
+    request = _job(
         module="preprocess",
         arguments={"archive-uri": archive_uri, **arguments},
         inputs={"archive": archive_uri, LIBRARIES: "${DicomLibraryUri}", "patient-key": "${PatientKeyUri}"},
@@ -57,6 +60,9 @@ def preprocess_request(
         # The one that may read archives and the key.
         role="${DecodeRoleArn}",
     )
+    if isolated is not True:
+        _connect(request, isolated=isolated)
+    return request
 
 
 def split_request(
@@ -171,6 +177,48 @@ def evaluate_site_request(
     )
 
 
+def calibrate_request(
+    *,
+    decoded_uri: Any,
+    model_uri: Any,
+    training_uri: Any,
+    report_uri: Any,
+    serving_uri: Any,
+    arguments: Mapping[str, Any],
+    output_uris: Mapping[str, Any],
+    instance_type: Any,
+    max_runtime_seconds: Any,
+) -> Request:
+    """The request that calibrates a registered model on a site's radiographs and evaluates the result.
+
+    Args:
+        decoded_uri: S3 prefix of what PreprocessImages wrote.
+        model_uri: S3 URI of the artifact as it serves, one object.
+        training_uri: S3 URI of its training's `output.tar.gz`, which has the float32 network.
+        report_uri: S3 prefix of the dataset card and fingerprints of the model's own dataset.
+        serving_uri: as `evaluate_request` has it.
+        arguments: command-line flags of `model_code.calibrate` without dashes, to their values as strings.
+        output_uris: S3 prefix of each output, by the name of the output (also its local directory).
+        instance_type: a SageMaker processing instance type without local disks (see `_job`).
+        max_runtime_seconds: SageMaker stops the job after this time.
+    """
+    return _job(
+        module="calibrate",
+        arguments=arguments,
+        inputs={
+            "decoded": decoded_uri,
+            "model": model_uri,
+            "training": training_uri,
+            "report": report_uri,
+            "serving": serving_uri,
+        },
+        output_uris=output_uris,
+        instance_type=instance_type,
+        max_runtime_seconds=max_runtime_seconds,
+        role="${CalibrationRoleArn}",
+    )
+
+
 def monitor_request(
     *,
     reference_uri: Any,
@@ -201,10 +249,15 @@ def monitor_request(
         max_runtime_seconds=max_runtime_seconds,
         role="${MonitorRoleArn}",
     )
+    _connect(request, isolated=False)
+    return request
+
+
+def _connect(request: Request, *, isolated: Any) -> None:
+    """Let the container call services, unless it is isolated."""
     # CloudFormation's own name for where the stack is: a container is told its region by nothing that is documented.
     request["Environment"]["AWS_DEFAULT_REGION"] = "${AWS::Region}"
-    request["NetworkConfig"]["EnableNetworkIsolation"] = False
-    return request
+    request["NetworkConfig"]["EnableNetworkIsolation"] = isolated
 
 
 def _job(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from model_code.contract.parameters import INPUT_ARCHIVE_SENTENCE, INPUT_ARCHIVE_URI, MONITORING, TRAINING, Parameter
-from model_code.contract.site_parameters import SITE, SITE_REQUIRED
+from model_code.contract.site_parameters import CALIBRATION, CALIBRATION_REQUIRED, SITE, SITE_REQUIRED
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 _HEAD = "| parameter | meaning | default | accepted |\n| --- | --- | --- | --- |"
@@ -26,8 +26,12 @@ def page(text: str) -> str:
     """
     archive = f"| `{INPUT_ARCHIVE_URI}` | {INPUT_ARCHIVE_SENTENCE} | | |"
     text = _with(text, "training parameters", "\n".join([_HEAD, archive, *_rows(TRAINING.values())]))
-    required = [f"| `{name}` | {sentence} | | |" for name, sentence in SITE_REQUIRED.items()]
-    text = _with(text, "site evaluation parameters", "\n".join([_HEAD, *required, *_rows(SITE.values())]))
+    for title, required, table in (
+        ("site evaluation parameters", SITE_REQUIRED, SITE),
+        ("calibration parameters", CALIBRATION_REQUIRED, CALIBRATION),
+    ):
+        named = [f"| `{name}` | {sentence} | | |" for name, sentence in required.items()]
+        text = _with(text, title, "\n".join([_HEAD, *named, *_rows(table.values())]))
     return _with(text, "monitoring parameters", "\n".join([_HEAD, *_rows(MONITORING.values())]))
 
 
@@ -45,6 +49,8 @@ def _rows(parameters: Iterable[Parameter]) -> list[str]:
 
 
 def _default(one: Parameter) -> str:
+    if isinstance(one.default, bool):
+        return f"`{str(one.default).lower()}`"
     if not one.setting:
         return "of the deployment"
     return f"{one.default}" if isinstance(one.default, int | float) else f"`{one.default}`"

@@ -43,22 +43,7 @@ def build() -> Pipeline:
     """The pipeline as the SDK's objects."""
     parameters: dict[str, Any] = {name: ParameterString(name) for name in SITE_REQUIRED}
     parameters |= {name: parameter(one) for name, one in SITE.items()}
-    size = parameters["ImageSize"].to_string()
-    decoded_uri = Join(on="/", values=[f"{ARTIFACTS}/site-images", ExecutionVariables.PIPELINE_EXECUTION_ID, "decoded"])
-    preprocess = RequestStep(
-        "PreprocessImages",
-        StepTypeEnum.PROCESSING,
-        preprocess_request(
-            archive_uri=parameters[INPUT_ARCHIVE_URI],
-            arguments={"image-size": size},
-            output_uris={"decoded": decoded_uri},
-            instance_type=parameters["ProcessingInstanceType"],
-            instance_count=parameters["ProcessingInstanceCount"],
-            max_runtime_seconds=parameters["MaxRuntimeSeconds"],
-        ),
-        describes=JOB,
-        retries=job_retries(),
-    )
+    preprocess = decode(parameters)
     limits = {SITE[name].flag: parameters[name].to_string() for name in (*SITE_GATES, SITE_REFUSALS)}
     request = evaluate_site_request(
         decoded_uri=preprocess.properties.ProcessingOutputConfig.Outputs["decoded"].S3Output.S3Uri,
@@ -67,7 +52,7 @@ def build() -> Pipeline:
         report_uri=parameters["DatasetReportPrefix"],
         arguments={
             "archive-uri": parameters[INPUT_ARCHIVE_URI],
-            "image-size": size,
+            "image-size": parameters["ImageSize"].to_string(),
             "model-version": parameters["ModelVersion"],
             "execution": ExecutionVariables.PIPELINE_EXECUTION_ID,
             **limits,
@@ -86,6 +71,24 @@ def build() -> Pipeline:
     )
     evaluate = RequestStep("EvaluateSite", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries())
     return assembled(parameters.values(), [preprocess, evaluate])
+
+
+def decode(parameters: dict[str, Any]) -> RequestStep:
+    """PreprocessImages of a site's archive: training's request, with an output that expires.
+
+    Args:
+        parameters: the pipeline's, by name.
+    """
+    decoded_uri = Join(on="/", values=[f"{ARTIFACTS}/site-images", ExecutionVariables.PIPELINE_EXECUTION_ID, "decoded"])
+    request = preprocess_request(
+        archive_uri=parameters[INPUT_ARCHIVE_URI],
+        arguments={"image-size": parameters["ImageSize"].to_string()},
+        output_uris={"decoded": decoded_uri},
+        instance_type=parameters["ProcessingInstanceType"],
+        instance_count=parameters["ProcessingInstanceCount"],
+        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+    )
+    return RequestStep("PreprocessImages", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries())
 
 
 def compile_definition() -> str:

@@ -16,6 +16,9 @@ from sagemaker.mlops.workflow.steps import CacheConfig, ConfigurableRetryStep, S
 
 # Artifacts must outlive this, or a cache hit points at objects that the bucket's lifecycle has removed.
 CACHE = CacheConfig(enable_caching=True, expire_after="P30D")
+# What is read of the evaluation that a model is judged and registered by.
+METRICS = PropertyFile(name="EvaluationReport", output_name="evaluation", path="evaluation.json")
+CARD = PropertyFile(name="ModelCard", output_name="evaluation", path="model_card.json")
 
 
 class RequestStep(ConfigurableRetryStep):  # type: ignore[misc]  # the SDK carries no types
@@ -60,6 +63,21 @@ class RequestStep(ConfigurableRetryStep):  # type: ignore[misc]  # the SDK carri
         if self._cache:
             step.update(self._cache.config)
         return step
+
+
+def register_step(request: dict[str, Any]) -> RequestStep:
+    """RegisterModel.
+
+    Args:
+        request: of `registration.register_request`.
+    """
+    return RequestStep(
+        "RegisterModel",
+        StepTypeEnum.REGISTER_MODEL,
+        request,
+        describes=("DescribeModelPackageOutput",),
+        retries=call_retries(),
+    )
 
 
 class FunctionStep(Step):  # type: ignore[misc]

@@ -11,6 +11,7 @@ def contexts(context: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "network.vpc": in_a_network(context),
         "buckets.data_events": audited(context),
         "site_evaluation.required_for_release": gated(context),
+        "api.dicom_results": coded(context),
     }
 
 
@@ -38,6 +39,11 @@ def audited(context: dict[str, Any]) -> dict[str, Any]:
 def gated(context: dict[str, Any]) -> dict[str, Any]:
     """The context of prod where settings release only what a site evaluation calls usable."""
     return _prod(context, site_evaluation={"required_for_release": True})
+
+
+def coded(context: dict[str, Any]) -> dict[str, Any]:
+    """The context of prod where settings let the API answer with results in DICOM."""
+    return _prod(context, api={"dicom_results": True})
 
 
 def _prod(context: dict[str, Any], **changes: dict[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,9 @@ RESOURCES = {
     r"(\.rejected\.json|/evaluation/evaluation\.json|/reference\.json|/site_evaluation\.json)?": (
         "the objects below a prefix; their keys are made of uploads' names, tokens, versions and execution ids"
     ),
+    r"(<[\w:]+\.Arn>|cxr-[a-z0-9]+-data:ExportsOutputFnGetAtt\w+)/radiographs/\*": (
+        "radiographs that somebody put there under names of their own, for an inventory to list"
+    ),
 }
 
 # Patterns of actions that stand for several.

@@ -1,8 +1,9 @@
-"""What all tests share: where the real radiographs are, and which tests run side by side."""
+"""What all tests share: where the real radiographs are, which tests run side by side, what collecting may import."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,34 @@ def radiographs() -> Path:
     if not (RADIOGRAPHS / "manifest.csv").is_file():
         pytest.skip(f"no real radiographs at {RADIOGRAPHS}: name their folder in CXR_RADIOGRAPHS")
     return RADIOGRAPHS
+
+
+# Libraries that take long to import, for workers that collect all tests and run a part of them. A module of tests that
+# needs one imports it in its `setup_module`, or in the fixture or function that does.
+HEAVY = frozenset(
+    {
+        *("aws_cdk", "cdk_nag", "cfnlint", "highdicom", "keras", "matplotlib", "moto", "openapi_spec_validator"),
+        *("playwright", "sagemaker", "schemathesis", "scipy.stats", "sklearn", "tensorflow"),
+    }
+)
+_IMPORTED: dict[str, str] = {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Note which file's collection imported a heavy library first."""
+    before = HEAVY & sys.modules.keys()
+    report = yield
+    _IMPORTED.update(dict.fromkeys((HEAVY & sys.modules.keys()) - before, collector.nodeid))
+    return report
+
+
+@pytest.fixture(scope="session")
+def imported_when_collected() -> dict[str, str]:
+    """The heavy libraries that collecting imported, and the file that did first."""
+    return _IMPORTED
 
 
 # Modules that take minutes and share nothing with their folder: another worker may take them.
@@ -84,7 +113,7 @@ _KEPT: list[BaseException] = []
 
 
 # Fixtures that start the CDK.
-_SYNTHESISING = frozenset({"assemblies", "audited", "gated", "isolated", "templates", "tuned"})
+_SYNTHESISING = frozenset({"assemblies", "audited", "coded", "gated", "isolated", "templates", "tuned"})
 
 
 @pytest.hookimpl(tryfirst=True)

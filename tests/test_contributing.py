@@ -45,7 +45,11 @@ EXAMPLES = {
             }
         ),
     ),
-    "a setting of a function": Example("keep_labelled_days|KEEP_LABELLED_DAYS"),
+    "a setting of a function": Example(
+        "keep_labelled_days|KEEP_LABELLED_DAYS",
+        # The function that acts by it, and the page that tells clients.
+        frozenset({"lambdas/api/feedback.py", "docs/api.md"}),
+    ),
     "a function behind the API": Example(
         r"\b[Ff]eedback\b",
         frozenset(

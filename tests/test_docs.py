@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from infra.api import gateway_responses
 from lambdas.http.problems import KINDS
 from lambdas.trigger.rejection import Reason
 from ops.cli import commands
@@ -72,6 +71,8 @@ def test_the_tables_of_parameters_are_those_of_the_contract() -> None:
 
 @pytest.mark.synth  # gateway responses are constructs
 def test_every_error_code_of_the_api_and_every_reason_of_a_refusal_is_explained_and_no_other() -> None:
+    from infra.api import gateway_responses
+
     codes = {
         *KINDS,
         *(code for _, code, _, _ in gateway_responses.PROBLEMS.values()),

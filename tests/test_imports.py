@@ -17,13 +17,16 @@ NEEDS_TENSORFLOW = frozenset(
     {
         "local.containers.model_server",
         "model_code.data.shards",
+        "model_code.calibrate",
         "model_code.evaluate",
         "model_code.evaluate_site",
         "model_code.evaluation.float32_network",
+        "model_code.evaluation.judge",
         "model_code.evaluation.scoring",
         "model_code.evaluation.suspect_labels",
         "model_code.export.conversion",
         "model_code.export.litert",
+        "model_code.export.recalibrated",
         "model_code.export.saved_model",
         "model_code.imaging.augmentation",
         "model_code.imaging.decoding",
@@ -74,6 +77,10 @@ def python(program: str, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()[-1]
+
+
+def test_collecting_imports_no_heavy_library(imported_when_collected: dict[str, str]) -> None:
+    assert imported_when_collected == {}, "a module of tests imports these in its `setup_module`, not at its top"
 
 
 def test_the_list_names_modules_that_exist() -> None:

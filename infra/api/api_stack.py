@@ -8,10 +8,19 @@ from infra.base.endpoint_access import grant_describe, grant_invoke
 from infra.base.function import Function
 from infra.base.stack import deployable
 from infra.endpoint.endpoint_stack import EndpointStack
+from infra.settings.api import Api
 from infra.settings.environment import Settings
 from infra.storage.data_stack import DataStack
 from infra.storage.ttl_table import ExpiringTable
 from infra.training.training_stack import TrainingStack
+from lambdas.api.environment import (
+    Environment,
+    FeedbackEnvironment,
+    ModelEnvironment,
+    PredictionsEnvironment,
+    UploadsEnvironment,
+)
+from lambdas.predict.environment import Environment as PredictEnvironment
 
 
 class ApiStack(Stack):
@@ -37,10 +46,29 @@ class ApiStack(Stack):
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: prediction API"))
         # Only the endpoint's name is needed, which is fixed: nothing else would keep the order of deployment.
         self.add_stack_dependency(endpoint)
-        options = settings.api
         # What repeated requests were answered before: a day's worth, and no loss.
         requests = ExpiringTable(self, "Requests", key=data.key, retain=False)
-        dicom = Function(
+        dicom = self._dicom(settings)
+        dicom_result = self._dicom_result(settings) if settings.api.dicom_results else None
+        self.predict = self._predict(data, requests, endpoint, settings, dicom=dicom, dicom_result=dicom_result)
+        handlers = Handlers(
+            predict=self.predict,
+            predictions=self._predictions(data, settings),
+            feedback=self._feedback(data, requests, settings),
+            uploads=self._uploads(data, requests, settings),
+            model=self._model(data, training, endpoint, settings),
+            front=self._front(data, settings),
+        )
+        api = PredictionApi(self, "Api", handlers=handlers, settings=settings)
+
+        CfnOutput(self, "ApiUrl", value=api.url)
+        if api.key is not None:
+            CfnOutput(self, "ApiKeyId", value=api.key.key_id)
+        CfnOutput(self, "PredictFunctionName", value=self.predict.function_name)
+
+    def _dicom(self, settings: Settings) -> Function:
+        """What converts DICOM files: no rights but to log."""
+        return Function(
             self,
             "Dicom",
             name="dicom",
@@ -51,8 +79,33 @@ class ApiStack(Stack):
             environment={},
             settings=settings,
         )
-        common = {"ALLOWED_ORIGINS": " ".join(options.allowed_origins)}
-        self.predict = Function(
+
+    def _dicom_result(self, settings: Settings) -> Function:
+        """What makes results in DICOM: no rights but to log."""
+        return Function(
+            self,
+            "DicomResult",
+            name="dicom_result",
+            memory_mb=1769,  # one whole processor, which imports highdicom in a second
+            timeout_seconds=5,  # Predict waits 6 s
+            libraries="dicom-result",
+            powertools=False,
+            environment={},
+            settings=settings,
+        )
+
+    def _predict(
+        self,
+        data: DataStack,
+        requests: ExpiringTable,
+        endpoint: EndpointStack,
+        settings: Settings,
+        *,
+        dicom: Function,
+        dicom_result: Function | None,
+    ) -> Function:
+        """What answers an image, by way of the endpoint."""
+        function = Function(
             self,
             "Predict",
             name="predict",
@@ -61,46 +114,60 @@ class ApiStack(Stack):
             libraries="predict",
             powertools=False,
             environment={
-                **common,
+                **_settings_of(PredictEnvironment, settings.api),
                 "ENDPOINT_NAME": endpoint.endpoint.name,
-                "MAX_IMAGE_BYTES": str(options.max_image_bytes),
-                "MAX_UPLOAD_BYTES": str(options.max_upload_bytes),
                 "DICOM_FUNCTION_NAME": dicom.function_name,
+                "DICOM_RESULT_FUNCTION_NAME": dicom_result.function_name if dicom_result else "",
                 "UPLOAD_BUCKET": data.data.name,
                 "PREDICTIONS_TABLE": data.predictions.name,
                 "REQUESTS_TABLE": requests.name,
-                "KEEP_DAYS": str(options.keep_days),
-                "OUTSIDE_INTENDED_POPULATION": options.outside_intended_population,
             },
             settings=settings,
         )
-        predictions = self._beside("Predictions", settings, {**common, "PREDICTIONS_TABLE": data.predictions.name})
-        feedback = self._beside(
-            "Feedback",
-            settings,
-            {
-                **common,
-                "PREDICTIONS_TABLE": data.predictions.name,
-                "REQUESTS_TABLE": requests.name,
-                "KEEP_LABELLED_DAYS": str(options.keep_labelled_days),
-            },
-        )
-        uploads = self._beside(
-            "Uploads",
-            settings,
-            {
-                **common,
-                "UPLOAD_BUCKET": data.data.name,
-                "REQUESTS_TABLE": requests.name,
-                "MAX_UPLOAD_BYTES": str(options.max_upload_bytes),
-            },
-        )
-        model = self._beside(
-            "Model",
-            settings,
-            {**common, "ENDPOINT_NAME": endpoint.endpoint.name, "ARTIFACT_BUCKET": data.artifacts.name},
-        )
-        front = Function(
+        grant_invoke(function, name=endpoint.endpoint.name)
+        for asked in filter(None, (dicom, dicom_result)):
+            asked.grant_invoke(function)
+        data.data.grant_read(function, "uploads/*")
+        data.predictions.grant(function, "PutItem")
+        requests.grant(function, "PutItem", "DeleteItem", ids=["predictions#*"])
+        return function
+
+    def _predictions(self, data: DataStack, settings: Settings) -> Function:
+        """What gives kept predictions back."""
+        variables = {"PREDICTIONS_TABLE": data.predictions.name}
+        function = self._beside("Predictions", PredictionsEnvironment, variables, settings)
+        data.predictions.grant(function, "GetItem")
+        return function
+
+    def _feedback(self, data: DataStack, requests: ExpiringTable, settings: Settings) -> Function:
+        """What takes a reader's label."""
+        variables = {"PREDICTIONS_TABLE": data.predictions.name, "REQUESTS_TABLE": requests.name}
+        function = self._beside("Feedback", FeedbackEnvironment, variables, settings)
+        data.predictions.grant(function, "UpdateItem")
+        requests.grant(function, "PutItem", "DeleteItem", ids=["feedback#*"])
+        return function
+
+    def _uploads(self, data: DataStack, requests: ExpiringTable, settings: Settings) -> Function:
+        """What hands out forms for images that are too large for a request."""
+        variables = {"UPLOAD_BUCKET": data.data.name, "REQUESTS_TABLE": requests.name}
+        function = self._beside("Uploads", UploadsEnvironment, variables, settings)
+        data.data.grant_write(function, "uploads/*")
+        requests.grant(function, "PutItem", "DeleteItem", ids=["uploads#*"])
+        return function
+
+    def _model(self, data: DataStack, training: TrainingStack, endpoint: EndpointStack, settings: Settings) -> Function:
+        """What tells which model serves, and how it was evaluated."""
+        variables = {"ENDPOINT_NAME": endpoint.endpoint.name, "ARTIFACT_BUCKET": data.artifacts.name}
+        function = self._beside("Model", ModelEnvironment, variables, settings)
+        grant_describe(function, name=endpoint.endpoint.name)
+        training.registry.grant_read(function)
+        data.artifacts.grant_read(function, "executions/*/evaluation/evaluation.json")
+        data.grant_site_evaluations(function)
+        return function
+
+    def _front(self, data: DataStack, settings: Settings) -> Function:
+        """What serves the page."""
+        return Function(
             self,
             "Front",
             name="site",
@@ -108,44 +175,18 @@ class ApiStack(Stack):
             timeout_seconds=5,
             powertools=False,
             environment={
-                **common,
-                "AUTHENTICATION": options.authentication.kind,
-                "MAX_IMAGE_BYTES": str(options.max_image_bytes),
+                **_settings_of(Environment, settings.api),
+                "AUTHENTICATION": settings.api.authentication.kind,
+                "MAX_IMAGE_BYTES": str(settings.api.max_image_bytes),
                 # Presigned forms name the regional address.
                 "UPLOAD_ORIGIN": f"https://{data.data.name}.s3.{self.region}.{self.url_suffix}",
             },
             settings=settings,
         )
-        handlers = Handlers(
-            predict=self.predict, predictions=predictions, feedback=feedback, uploads=uploads, model=model, front=front
-        )
-        api = PredictionApi(self, "Api", handlers=handlers, settings=settings)
 
-        grant_invoke(self.predict, name=endpoint.endpoint.name)
-        dicom.grant_invoke(self.predict)
-        data.data.grant_read(self.predict, "uploads/*")
-        data.predictions.grant(self.predict, "PutItem")
-        requests.grant(self.predict, "PutItem", "DeleteItem", ids=["predictions#*"])
-
-        data.predictions.grant(predictions, "GetItem")
-
-        data.predictions.grant(feedback, "UpdateItem")
-        requests.grant(feedback, "PutItem", "DeleteItem", ids=["feedback#*"])
-
-        data.data.grant_write(uploads, "uploads/*")
-        requests.grant(uploads, "PutItem", "DeleteItem", ids=["uploads#*"])
-
-        grant_describe(model, name=endpoint.endpoint.name)
-        training.registry.grant_read(model)
-        data.artifacts.grant_read(model, "executions/*/evaluation/evaluation.json")
-        data.grant_site_evaluations(model)
-
-        CfnOutput(self, "ApiUrl", value=api.url)
-        if api.key is not None:
-            CfnOutput(self, "ApiKeyId", value=api.key.key_id)
-        CfnOutput(self, "PredictFunctionName", value=self.predict.function_name)
-
-    def _beside(self, construct_id: str, settings: Settings, environment: dict[str, str]) -> Function:
+    def _beside(
+        self, construct_id: str, reads: type[Environment], variables: dict[str, str], settings: Settings
+    ) -> Function:
         """A function of `lambdas/api`, the module of its name."""
         return Function(
             self,
@@ -154,6 +195,18 @@ class ApiStack(Stack):
             module=construct_id.lower(),
             memory_mb=512,  # pydantic and Powertools take a second to import with less
             timeout_seconds=20,
-            environment=environment,
+            environment={**_settings_of(reads, settings.api), **variables},
             settings=settings,
         )
+
+
+def _settings_of(reads: type, api: Api) -> dict[str, str]:
+    """The environment variables of a function that are settings of the API.
+
+    Args:
+        reads: class of the function's environment variables; a field that is called as a setting gets its value.
+        api: the settings.
+    """
+    fields = {name for one in reads.__mro__ for name in getattr(one, "__annotations__", ())}
+    values = {name: getattr(api, name) for name in type(api).model_fields if name in fields}
+    return {name.upper(): " ".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}

@@ -69,7 +69,10 @@ class PredictionApi(Construct):
             rest_api_name=settings.name,
             description="Pneumonia probability of a chest radiograph",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
-            binary_media_types=["image/jpeg", "image/png", "application/dicom"],
+            binary_media_types=[
+                *("image/jpeg", "image/png", "application/dicom"),
+                *(["multipart/related"] if limits.dicom_results else []),  # of several results in one answer
+            ],
             # Writing access logs takes a role that belongs to the account and region, not to an API.
             cloud_watch_role=limits.owns_account_log_role,
             cloud_watch_role_removal_policy=(

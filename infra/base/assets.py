@@ -24,7 +24,7 @@ _DEVELOPERS = frozenset({"bin", "tests", "test_files", "include"})
 _DEVELOPERS_SUFFIXES = frozenset({".a", ".h", ".pyi", ".pyx", ".pxd"})
 
 # Packages of this repository that a function may import from.
-_OWN = frozenset({"lambdas", "model_code"})
+_OWN = frozenset({"dicom_results", "lambdas", "model_code"})
 
 
 def stage_function(name: str, *, module: str = "handler", root: Path = ROOT, build: Path = BUILD) -> Path:
@@ -33,7 +33,7 @@ def stage_function(name: str, *, module: str = "handler", root: Path = ROOT, bui
     Args:
         name: folder below `lambdas/`.
         module: module of that folder, whose imports are followed.
-        root: folder with `lambdas/` and `model_code/`.
+        root: folder with `lambdas/`, `model_code/` and `dicom_results/`.
         build: folder to stage in.
 
     Raises:

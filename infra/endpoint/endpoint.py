@@ -66,7 +66,7 @@ class Endpoint(Construct):
             endpoint_name=name,
             endpoint_config_name=configuration.attr_endpoint_config_name,
             # A serverless endpoint switches at once: docs/adr/0017 says what guards its releases instead.
-            deployment_config=_guarded(realtime.rollout, alarms) if realtime else None,
+            deployment_config=_blue_green(realtime.rollout, alarms) if realtime else None,
             # A release starts with as many instances as the traffic has now, not with the fewest.
             retain_all_variant_properties=True if realtime else None,
         )
@@ -169,7 +169,7 @@ def _variant(
     )
 
 
-def _guarded(rollout: Rollout, alarms: Sequence[str]) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
+def _blue_green(rollout: Rollout, alarms: Sequence[str]) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
     share = sagemaker.CfnEndpoint.CapacitySizeProperty(type="CAPACITY_PERCENT", value=rollout.percent)
     return sagemaker.CfnEndpoint.DeploymentConfigProperty(
         blue_green_update_policy=sagemaker.CfnEndpoint.BlueGreenUpdatePolicyProperty(

@@ -1,5 +1,7 @@
 """VPC without egress: private subnets, and a VPC endpoint for each service that is called from within."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -11,9 +13,10 @@ from infra.base.function import Function
 from infra.base.log_group import LogGroup
 from infra.base.sagemaker_role import SageMakerRole
 from infra.settings.environment import Settings
+from infra.settings.platform import Source
 
-# What functions call, and of containers that of the monitoring job. The others call nothing: SageMaker copies their
-# data, over the gateway to S3.
+# What functions call, and of containers that of the monitoring job. The others call nothing but S3, where
+# PreprocessImages reads an inventory's objects: SageMaker copies their data, over the gateway to S3.
 SERVICES = {
     "CloudFormation": ec2.InterfaceVpcEndpointAwsService.CLOUDFORMATION,  # Release
     "Lambda": ec2.InterfaceVpcEndpointAwsService.LAMBDA_,  # one function that calls another
@@ -56,7 +59,7 @@ class Network(Construct):
         # Encrypted traffic between the instances of a job is more than TCP (developer guide, "Protect Communications
         # Between ML Compute Instances"): UDP 500 and the protocol ESP.
         self._jobs.connections.allow_internally(ec2.Port.all_traffic(), "The instances of one job")
-        self._add_endpoints()
+        self._add_endpoints(settings.archive.sources)
 
     def take_in(self, stack: Stack) -> None:
         """Let every function and every model of a stack run in this network, whoever adds one."""
@@ -143,7 +146,7 @@ class Network(Construct):
         group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "Services, over TLS")
         return group
 
-    def _add_endpoints(self) -> None:
+    def _add_endpoints(self, sources: Sequence[Source]) -> None:
         account = self._stack.account
         own = {"StringEquals": {"aws:PrincipalAccount": account, "aws:ResourceAccount": account}}
         gateways = {
@@ -156,11 +159,13 @@ class Network(Construct):
             endpoint.add_to_policy(_anything_if(own))
             if construct_id == "Objects":
                 endpoint.add_to_policy(self._answers_to_cloudformation())
+                if sources:
+                    endpoint.add_to_policy(self._reads_of(sources))
         group = ec2.SecurityGroup(
             self, "Endpoints", vpc=self._vpc, description="Endpoints: from functions", allow_all_outbound=False
         )
         group.connections.allow_from(self._functions, ec2.Port.tcp(443), "Functions")
-        # Of the jobs only MonitorModel has a network to reach them by.
+        # Of the jobs MonitorModel has a network to reach them by, and PreprocessImages where it reads an inventory.
         group.connections.allow_from(self._jobs, ec2.Port.tcp(443), "Jobs")
         for construct_id, service in SERVICES.items():
             interface = self._vpc.add_interface_endpoint(
@@ -177,6 +182,21 @@ class Network(Construct):
         bucket = f"cloudformation-custom-resource-response-{self._stack.region.replace('-', '')}"
         objects = self._stack.format_arn(service="s3", account="", region="", resource=bucket, resource_name="*")
         return iam.PolicyStatement(principals=[iam.AnyPrincipal()], actions=["s3:PutObject"], resources=[objects])
+
+    def _reads_of(self, sources: Sequence[Source]) -> iam.PolicyStatement:
+        """PreprocessImages reads radiographs where they lie, which may be a bucket of another account."""
+        objects = [
+            self._stack.format_arn(
+                service="s3", account="", region="", resource=one.bucket, resource_name=f"{one.prefix}*"
+            )
+            for one in sources
+        ]
+        return iam.PolicyStatement(
+            principals=[iam.AnyPrincipal()],
+            actions=["s3:GetObjectVersion"],
+            resources=objects,
+            conditions={"StringEquals": {"aws:PrincipalAccount": self._stack.account}},
+        )
 
 
 def _anything_if(condition: dict[str, dict[str, str]]) -> iam.PolicyStatement:

@@ -53,6 +53,8 @@ class Api(Section):
     keep_labelled_days: Annotated[int, Field(ge=1, le=3650)]
     # Of patients and views that a model says it is not meant for.
     outside_intended_population: Literal["refuse", "flag"]
+    # Whether answers may be results in DICOM or FHIR, which repeat from the request whose they are.
+    dicom_results: bool
     # Whose pages may call the API from a browser. Not "*": a key in a page of anybody's would be everybody's.
     allowed_origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{1,5})?$")], ...]
     # Where browsers find the API's own page besides API Gateway's address.

@@ -1,5 +1,6 @@
 """Settings that are defaults of the training and monitoring pipelines' parameters, and what goes with them."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationInfo, create_model, field_validator, model_validator
@@ -8,7 +9,7 @@ from pydantic.alias_generators import to_pascal
 from infra.settings.instance_types import InstanceType
 from infra.settings.section import Section
 from model_code.contract.parameters import HYPERPARAMETERS, MONITORING, SPOT, TRAINING, TUNING, Parameter
-from model_code.contract.site_parameters import SITE, SITE_REFUSALS
+from model_code.contract.site_parameters import SITE_REFUSALS
 
 
 def _annotation(one: Parameter) -> Any:
@@ -59,19 +60,20 @@ class Pipeline(_Parameters):  # type: ignore[misc]  # its fields are those of `c
 class SiteEvaluation(Section):
     """What a registered model has to be on a site's own radiographs, and whether a release asks for that."""
 
-    # Limit of a site evaluation; the others are those of `pipeline`.
+    # Limit of a site evaluation and of a calibration; the others are those of `pipeline`.
     max_refused_share: Annotated[float, Field(ge=0, le=1)]
     # Whether a version is released only when an evaluation on a site's radiographs called it usable.
     required_for_release: bool
 
-    def defaults(self, pipeline: Pipeline) -> dict[str, str | int | float]:
-        """Parameter names of the site evaluation pipeline's definition, and the values they have by default.
+    def defaults(self, pipeline: Pipeline, parameters: Mapping[str, Parameter]) -> dict[str, str | int | float]:
+        """Names of parameters in the definition of a pipeline that takes a site's archive, and their defaults.
 
         Args:
             pipeline: settings of the training pipeline, which give those of the parameters that both have.
+            parameters: the pipeline's, `SITE_REFUSALS` among them.
         """
         shared = pipeline.model_dump(by_alias=True)
-        given = {name: shared[name] for name, one in SITE.items() if one.setting and name in shared}
+        given = {name: shared[name] for name, one in parameters.items() if one.setting and name in shared}
         return {**given, SITE_REFUSALS: self.max_refused_share}
 
 

@@ -53,9 +53,30 @@ class Budget(Section):
     alert_percent: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(min_length=1, max_length=5)]
 
 
+class Source(Section):
+    """Folder of a bucket, of this account or another, that `cxr start --from` may train on."""
+
+    # A prefix ends with a slash: `study` would be the start of `study-of-others` too.
+    uri: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^*?${}]+/)?$", max_length=1024)]
+    # Of the KMS key that encrypts the objects; none where S3's or AWS's own key does.
+    key_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$")] | None = None
+
+    @property
+    def bucket(self) -> str:
+        """Name of the bucket."""
+        return self.uri.split("/")[2]
+
+    @property
+    def prefix(self) -> str:
+        """What keys in it begin with; empty for the whole bucket."""
+        return self.uri.split("/", 3)[3]
+
+
 class Archive(Section):
-    """Limits of an uploaded archive; a larger one is refused before anything runs."""
+    """Limits of an uploaded archive, a larger one is refused before anything runs, and what may be read instead."""
 
     max_bytes: Annotated[int, Field(ge=1, le=MAX_COPY_BYTES)]
     max_uncompressed_bytes: Positive
     max_files: Positive
+    # Besides `radiographs/` of the data bucket.
+    sources: tuple[Source, ...]

@@ -26,6 +26,8 @@ CODE_PREFIX = "code"
 SITE_EVALUATIONS = "site-evaluations"
 # The decoded radiographs of sites, likewise.
 SITE_IMAGES = "site-images"
+# Radiographs that lie in the data bucket as they are, for `cxr start --from`.
+RADIOGRAPHS = "radiographs"
 # The object with the key for hashes of patients, likewise.
 PATIENT_KEY = "keys/patients"
 

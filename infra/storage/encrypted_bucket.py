@@ -136,6 +136,11 @@ class EncryptedBucket(Construct):
         self.grant_list(grantee, *keys)
         self.key.grant_decrypt(grantee)
 
+    def grant_read_versions(self, grantee: iam.IGrantable, *keys: str) -> None:
+        """Allow to read the versions of keys that somebody else has listed."""
+        self._allow(grantee, ["s3:GetObjectVersion"], keys)
+        self.key.grant_decrypt(grantee)
+
     def grant_list(self, grantee: iam.IGrantable, *keys: str) -> None:
         """Allow to list the keys that match a pattern."""
         grantee.grant_principal.add_to_principal_policy(

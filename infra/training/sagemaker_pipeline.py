@@ -14,7 +14,7 @@ from constructs import Construct
 from infra.base.sagemaker_role import SageMakerRole
 from infra.settings.section import SettingsError
 
-FITTING: dict[str, tuple[type, ...]] = {"String": (str,), "Integer": (int,), "Float": (int, float)}
+FITTING: dict[str, tuple[type, ...]] = {"String": (str,), "Integer": (int,), "Float": (int, float), "Boolean": (bool,)}
 
 
 class SageMakerPipeline(Construct):

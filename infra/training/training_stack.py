@@ -2,6 +2,7 @@
 
 from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.base.assets import source_revision
@@ -14,20 +15,23 @@ from infra.base.stack import deployable
 from infra.network.vpc import Network
 from infra.settings.endpoint import RealtimeEndpoint
 from infra.settings.environment import Settings
-from infra.storage.data_stack import CHECKPOINT_PREFIX, SITE_IMAGES, DataStack
+from infra.settings.platform import Source
+from infra.storage.data_stack import CHECKPOINT_PREFIX, RADIOGRAPHS, SITE_IMAGES, DataStack
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
 from infra.training.patient_key import PatientKey
-from infra.training.site_evaluation import SiteEvaluation
+from infra.training.site_pipelines import Calibration, SiteEvaluation, Surroundings
 from infra.training.source_code import SourceCode
 from infra.training.training_pipeline import TrainingPipeline
+from model_code.contract.archives import INVENTORY_SUFFIX
 
-# Keys of uploaded archives, in every case of their suffix. Spelled out, because patterns of one field are alternatives:
-# a prefix and `{"suffix": {"equals-ignore-case": ".zip"}}` would take whatever meets either of them
+# Keys of uploaded archives, zip files in every case of their suffix. Spelled out, because patterns of one field are
+# alternatives: a prefix and `{"suffix": {"equals-ignore-case": ".zip"}}` would take whatever meets either of them
 # (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html, 2026-11).
 ARCHIVES = (
     *("incoming/*.zip", "incoming/*.ziP", "incoming/*.zIp", "incoming/*.zIP"),
     *("incoming/*.Zip", "incoming/*.ZiP", "incoming/*.ZIp", "incoming/*.ZIP"),
+    f"incoming/*{INVENTORY_SUFFIX}",  # the command's own spelling
 )
 
 
@@ -92,9 +96,7 @@ class TrainingStack(Stack):
             network=network.for_jobs() if network else None,
             settings=settings.pipeline,
         )
-        self.site_evaluation = SiteEvaluation(
-            self,
-            "SiteEvaluation",
+        around = Surroundings(
             placeholders=placeholders,
             decode_role=decode_role,
             artifacts=data.artifacts,
@@ -103,9 +105,13 @@ class TrainingStack(Stack):
             images=images,
             network=network,
             settings=settings,
+        )
+        self.site_evaluation = SiteEvaluation(self, "SiteEvaluation", around=around).pipeline
+        self.calibration = Calibration(
+            self, "Calibration", registry=self.registry, serving=self.serving, around=around
         ).pipeline
         # An execution needs them from the first moment.
-        for pipeline in (self.pipeline, self.site_evaluation):
+        for pipeline in (self.pipeline, self.site_evaluation, self.calibration):
             pipeline.node.add_dependency(self.source_code, self.patient_key)
         self.trigger = Function(
             self,
@@ -116,6 +122,7 @@ class TrainingStack(Stack):
             environment={
                 "PIPELINE_NAME": self.pipeline.name,
                 "SITE_PIPELINE_NAME": self.site_evaluation.name,
+                "CALIBRATION_PIPELINE_NAME": self.calibration.name,
                 "MODEL_PACKAGES_ARN": self.registry.packages_arn,
                 "DATA_BUCKET_NAME": data.data.name,
                 "NOTIFICATION_TOPIC_ARN": self.notifications.topic_arn,
@@ -159,10 +166,7 @@ class TrainingStack(Stack):
                 ),
             )
 
-        decode_role.write_logs("ProcessingJobs")
-        data.data.grant_read(decode_role, "datasets/*", "evaluations/*")
-        data.artifacts.grant_write(decode_role, "executions/*", f"{SITE_IMAGES}/*")
-        self.patient_key.grant_read(decode_role)
+        self._grant_decoding(decode_role, data, settings)
 
         step_role.write_logs("ProcessingJobs", "TrainingJobs")
         data.artifacts.grant_read(step_role, "executions/*", f"{CHECKPOINT_PREFIX}/*")
@@ -188,10 +192,28 @@ class TrainingStack(Stack):
 
         self._grant_trigger(data, settings)
 
+        self._say_names(data, settings)
+
+    def _grant_decoding(self, role: SageMakerRole, data: DataStack, settings: Settings) -> None:
+        """What the role may do that reads archives."""
+        role.write_logs("ProcessingJobs")
+        data.data.grant_read(role, "datasets/*", "evaluations/*")
+        data.data.grant_read_versions(role, f"{RADIOGRAPHS}/*")
+        for source in settings.archive.sources:
+            _grant_source(role, source)
+        data.artifacts.grant_write(role, "executions/*", f"{SITE_IMAGES}/*")
+        self.patient_key.grant_read(role)
+
+    def _say_names(self, data: DataStack, settings: Settings) -> None:
+        """Outputs of the stack, by which `cxr` finds its parts."""
         CfnOutput(self, "PipelineName", value=self.pipeline.name)
         CfnOutput(self, "SiteEvaluationPipelineName", value=self.site_evaluation.name)
+        CfnOutput(self, "CalibrationPipelineName", value=self.calibration.name)
         CfnOutput(self, "ModelPackageGroupName", value=self.registry.name)
         CfnOutput(self, "NotificationTopicArn", value=self.notifications.topic_arn)
+        # What `cxr start --from` looks at before it lists anything.
+        own = f"s3://{data.data.name}/{RADIOGRAPHS}/"
+        CfnOutput(self, "ArchiveSources", value=" ".join([own, *(one.uri for one in settings.archive.sources)]))
         CfnOutput(self, "TriggerFunctionName", value=self.trigger.function_name)
 
     def _grant_trigger(self, data: DataStack, settings: Settings) -> None:
@@ -201,7 +223,28 @@ class TrainingStack(Stack):
         data.data.grant_write(self.trigger, "datasets/*", "evaluations/*", "incoming/*.rejected.json")
         self.pipeline.grant_start(self.trigger)
         self.site_evaluation.grant_start(self.trigger)
-        self.registry.grant_read(self.trigger)  # which model an archive is to evaluate
+        self.calibration.grant_start(self.trigger)
+        self.registry.grant_read(self.trigger)  # which model an archive is for
         if settings.monitoring.retrain:
             self.pipeline.grant_look_back(self.trigger)
         self.notifications.grant_publish(self.trigger)
+
+
+def _grant_source(role: SageMakerRole, source: Source) -> None:
+    """Allow to read the versions of objects in a folder that an inventory may list, and nothing else of its bucket."""
+    stack = Stack.of(role)
+    objects = stack.format_arn(
+        service="s3", account="", region="", resource=source.bucket, resource_name=f"{source.prefix}*"
+    )
+    role.add_to_principal_policy(iam.PolicyStatement(actions=["s3:GetObjectVersion"], resources=[objects]))
+    if source.key_arn:
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["kms:Decrypt"],
+                resources=[source.key_arn],
+                # By S3 alone, as it answers a read of the job, in the key's region.
+                conditions={
+                    "StringEquals": {"kms:ViaService": f"s3.{source.key_arn.split(':')[3]}.{stack.url_suffix}"}
+                },
+            )
+        )

@@ -1,4 +1,7 @@
-"""Environment variables of the functions of this folder."""
+"""Environment variables of the functions of this folder.
+
+A field that is called as a setting of the API gets that setting's value (infra/api/api_stack.py).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ class UploadsEnvironment(Environment):
     """Bucket that uploads go to."""
     requests_table: str = Field(alias="REQUESTS_TABLE", min_length=1)
     """Table that remembers requests."""
-    max_bytes: PositiveInt = Field(alias="MAX_UPLOAD_BYTES")
+    max_upload_bytes: PositiveInt = Field(alias="MAX_UPLOAD_BYTES")
     """Largest upload of a JPEG or PNG: what the endpoint takes."""
 
 
@@ -39,7 +42,7 @@ class FeedbackEnvironment(Environment):
     """Table that keeps predictions."""
     requests_table: str = Field(alias="REQUESTS_TABLE", min_length=1)
     """Table that remembers requests."""
-    keep_days: PositiveInt = Field(alias="KEEP_LABELLED_DAYS")
+    keep_labelled_days: PositiveInt = Field(alias="KEEP_LABELLED_DAYS")
     """How long a prediction is kept that a reader labelled."""
 
 

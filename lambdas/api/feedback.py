@@ -48,7 +48,7 @@ def label_prediction(prediction_id: str, given: Annotated[ReadersLabel, Body()])
             ExpressionAttributeValues={
                 ":label": {"S": given.label},
                 ":now": {"N": str(now)},
-                ":later": {"N": str(now + environment().keep_days * DAY_SECONDS)},
+                ":later": {"N": str(now + environment().keep_labelled_days * DAY_SECONDS)},
             },
         )
     except dynamodb().exceptions.ConditionalCheckFailedException:

@@ -57,7 +57,7 @@ def service() -> Service:
 def create_upload(request: Annotated[UploadRequest, Body()]) -> Response[Upload]:
     """A form for one upload."""
     upload, media_type = uuid.uuid4().hex, request.media_type
-    max_bytes = MAX_DICOM_BYTES if media_type == "application/dicom" else environment().max_bytes
+    max_bytes = MAX_DICOM_BYTES if media_type == "application/dicom" else environment().max_upload_bytes
     form = s3().generate_presigned_post(
         environment().bucket,
         PREFIX + upload,

@@ -7,12 +7,13 @@ formats this old. Its role may write its log and nothing else.
 from __future__ import annotations
 
 import base64
+import io
 import json
 import time
-import traceback
 from typing import Any
 
 from lambdas.dicom import uploads
+from lambdas.http.failures import place
 from model_code.dicom import header, picture, radiograph, subject
 from model_code.dicom.refusal import Refusal
 
@@ -21,7 +22,9 @@ def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Convert `{"dicom": <base64>}`, or `{"url": <address>}` for what is larger than an invocation may be.
 
     Answers `{"png": <base64>, "modality", "photometric_interpretation", "body_part", "rendering", "age", "view"}`, or
-    `{"code", "detail"}` where the file is refused. `age` is a band. The log gets sizes, codes and durations.
+    `{"code", "detail"}` where the file is refused. `age` is a band. With `"source": true` comes what a result in DICOM
+    takes over of patient and study, `{"source": <base64>}`, or why none can be made, `{"no_source": <sentence>}`. The
+    log gets sizes, codes and durations.
     """
     started = time.perf_counter()
     fields: dict[str, Any] = {}
@@ -30,12 +33,27 @@ def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         data = uploads.fetch(url) if url else base64.b64decode(event["dicom"], validate=True)
         fields["bytes"] = len(data)
         answer = convert(data, fields)
+        if event.get("source"):
+            answer |= _source(data, fields)
     except Refusal as refusal:
         answer = {"code": refusal.code, "detail": refusal.detail}
-        fields |= {"code": refusal.code, **_reason(refusal.__cause__)}
+        fields |= {"code": refusal.code, **place(refusal.__cause__)}
     fields["ms"] = round((time.perf_counter() - started) * 1000, 1)
     print(json.dumps({"level": "INFO", "message": "converted" if "png" in answer else "refused", **fields}), flush=True)
     return answer
+
+
+def _source(data: bytes, fields: dict[str, Any]) -> dict[str, str]:
+    from dicom_results import source  # noqa: PLC0415 - for those who ask for a result in DICOM
+
+    try:
+        return {"source": base64.b64encode(source.encode(source.read(io.BytesIO(data)))).decode("ascii")}
+    except source.NoResultError as error:
+        fields |= place(error.__cause__)
+        return {"no_source": str(error)}
+    except Exception as error:  # noqa: BLE001 - what no other instance can hold; a message would quote it
+        fields |= place(error)
+        return {"no_source": f"what it states cannot be taken over ({type(error).__name__})"}
 
 
 def convert(data: bytes, fields: dict[str, Any]) -> dict[str, Any]:
@@ -54,15 +72,4 @@ def convert(data: bytes, fields: dict[str, Any]) -> dict[str, Any]:
         "body_part": found.body_part,
         **subject.classes(data),
         "rendering": drawn.rendering,
-    }
-
-
-def _reason(cause: BaseException | None) -> dict[str, Any]:
-    """Exception type and places that ended the conversion; never the message, which can quote the file."""
-    if cause is None:
-        return {}
-    frames = traceback.extract_tb(cause.__traceback__)
-    return {
-        "exception_name": type(cause).__name__,
-        "places": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     }

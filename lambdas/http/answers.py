@@ -35,14 +35,24 @@ class Answers:
     origins: frozenset[str] = frozenset()
 
     def of(
-        self, event: Mapping[str, Any], status: int, body: str, headers: Mapping[str, str], *, request_id: str
+        self,
+        event: Mapping[str, Any],
+        status: int,
+        body: str,
+        headers: Mapping[str, str],
+        *,
+        request_id: str,
+        binary: bool = False,
     ) -> dict[str, Any]:
-        """An answer; `headers` go before those that all answers have."""
+        """An answer; `headers` go before those that all answers have.
+
+        The body of a `binary` one is in base64, which the gateway decodes where Accept names a binary media type first.
+        """
         return {
             "statusCode": status,
             "headers": {**_SAFETY, **self._cors(event), **headers, "x-request-id": request_id},
             "body": body,
-            "isBase64Encoded": False,
+            "isBase64Encoded": binary,
         }
 
     def document(

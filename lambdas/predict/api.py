@@ -8,17 +8,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pybase64 import b64encode_as_string
 
 from lambdas.http import answers
-from lambdas.http.answers import NOTICE, Answers
+from lambdas.http.answers import NOTICE, Answers, has_header
 from lambdas.http.idempotency import Requests
 from lambdas.http.problems import Problem
-from lambdas.predict import image, log, request
+from lambdas.predict import accept, image, log, request
+from lambdas.predict.accept import Form
 from lambdas.predict.dicom import Converted, Dicom
+from lambdas.predict.dicom_result import LATEST_SECONDS, Coded, DicomResult, NoResultError
 from lambdas.predict.endpoint import Endpoint
+from lambdas.predict.function import NoAnswerError
 from lambdas.predict.model import PREPARATION_SECONDS, Model, Overlay, Prediction
 from lambdas.predict.request import Request
 from lambdas.predict.results import Results
@@ -37,6 +41,7 @@ class Exchange:
         started: `time.perf_counter` at its beginning.
         fields: fields of its log line.
         headers: headers of the answer, besides those that all have.
+        kept: whether the prediction can be read again, once it is made.
     """
 
     event: dict[str, Any]
@@ -44,11 +49,14 @@ class Exchange:
     started: float
     fields: dict[str, Any]
     headers: dict[str, str]
+    kept: bool = True
 
 
 _NOT_KEPT = frozenset({"radiograph", "outside_intended_population"})
+# Remembered beside an answer, and no part of it: a result in DICOM that is made again is the same file.
+_ANSWERED_AT = "answered_at"
 
-_Operation = Callable[[Exchange], dict[str, Any]]
+_Operation = Callable[[Exchange], dict[str, Any] | Coded]
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,8 @@ class Api:
     requests: Requests
     answers: Answers
     refuse_outside_population: bool = True
+    dicom_result: DicomResult | None = None
+    """None where the deployment answers with no results in DICOM."""
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
         """One request's answer; never raises, so the gateway never answers for this function."""
@@ -73,12 +83,16 @@ class Api:
         fields = {"request_id": request_id, "method": event.get("httpMethod"), "path": answers.path(event)}
         exchange = Exchange(event, request_id, started, fields, {})
         try:
-            document = self._route(event)(exchange)
-            answer = self.answers.document(event, document, request_id=request_id, headers=exchange.headers)
+            found, headers = self._route(event)(exchange), exchange.headers
+            if isinstance(found, Coded):
+                typed = {**headers, "Content-Type": found.media_type}
+                answer = self.answers.of(event, 200, found.body, typed, request_id=request_id, binary=found.binary)
+            else:
+                answer = self.answers.document(event, found, request_id=request_id, headers=headers)
         except Problem as problem:
             answer = self._problem(exchange, problem)
             if problem.kind.status >= 500 and problem.__cause__ is not None:
-                log.error("the endpoint failed", problem.__cause__, **fields)
+                log.error("what this function asks failed", problem.__cause__, **fields)
         except Exception as exception:  # noqa: BLE001 - the caller gets an answer, the log the reason
             answer = self._problem(exchange, answers.internal_error(request_id))
             log.error("unexpected failure", exception, **fields)
@@ -105,32 +119,83 @@ class Api:
             raise Problem("method_not_allowed", f"{path} takes {allowed}, not {method}.", headers={"Allow": allowed})
         return methods[method]
 
-    def _predict(self, exchange: Exchange) -> dict[str, Any]:
-        asked = request.read(exchange.event, self.max_image_bytes)
+    def _predict(self, exchange: Exchange) -> dict[str, Any] | Coded:
+        asked, form = request.read(exchange.event, self.max_image_bytes), self._form(exchange)
+        in_dicom = form != image.JSON
         claim, earlier = self.requests.claim(exchange.event, asked.fingerprint, exchange.request_id)
         if earlier is not None:
             exchange.fields.update(replayed=True)
             exchange.headers["Idempotency-Replayed"] = "true"
-            return earlier
+            at = str(earlier.pop(_ANSWERED_AT, _now()))  # none is remembered of before there were results in DICOM
+            if not in_dicom:
+                return earlier
+            return self._coded(
+                exchange, form, lambda: self._prepared(asked, exchange.fields, in_dicom=True), earlier, at
+            )
         try:
-            answer, prediction = self._scored(asked, exchange)
+            prepared = self._prepared(asked, exchange.fields, in_dicom=in_dicom)
+            answer, prediction = self._scored(asked, prepared, exchange)
         except BaseException:
             self._aside(exchange, lambda: self.requests.release(claim))
             raise
         # Nothing that shows the radiograph itself is kept, and nothing that says how old the patient is or is not.
         told = {name: value for name, value in answer.items() if name not in _NOT_KEPT}
         told["guarantee"] = prediction.guarantee
-        self._aside(exchange, lambda: self.results.keep(told, prediction))
+        at = _now()
+        exchange.kept = self._aside(exchange, lambda: self.results.keep(told, prediction))
         if "outside_intended_population" in answer:
             # A repetition would lose the flag, so it is answered anew.
             self._aside(exchange, lambda: self.requests.release(claim))
         else:
-            self._aside(exchange, lambda: self.requests.finish(claim, told))
-        return answer
+            self._aside(exchange, lambda: self.requests.finish(claim, {**told, _ANSWERED_AT: at}))
+        return self._coded(exchange, form, lambda: prepared, answer, at) if in_dicom else answer
 
-    def _scored(self, asked: Request, exchange: Exchange) -> tuple[dict[str, Any], Prediction]:
+    def _form(self, exchange: Exchange) -> Form:
+        """The form of the answer that is asked for, before anything is done for it.
+
+        Raises:
+            Problem: not_acceptable.
+        """
+        form = accept.read(exchange.event)
+        if form != image.JSON:
+            exchange.fields.update(form=form)
+            if self.dicom_result is None:
+                raise Problem(
+                    "not_acceptable",
+                    "This deployment answers predictions in JSON only: its setting api.dicom_results is off. Ask with "
+                    "Accept: application/json, or make results in DICOM on your machine: cxr predict --dicom.",
+                )
+        return form
+
+    def _coded(
+        self, exchange: Exchange, form: Form, converted: Callable[[], Converted], answer: dict[str, Any], at: str
+    ) -> Coded:
+        """Results in DICOM of a prediction that was made, which the caller learns of whatever becomes of them.
+
+        Raises:
+            Problem: no_dicom_result or dicom_result_not_made; the sentence says which prediction it was.
+        """
+        started, read = time.perf_counter(), f": GET /v1/predictions/{answer['id']} answers it in JSON."
+        made = f"Prediction {answer['id']} was made{read if exchange.kept else ', and could not be kept.'}"
+        try:
+            if self.dicom_result is None or started - exchange.started > LATEST_SECONDS:
+                raise NoAnswerError("timed_out", "too little time was left to ask")
+            return self.dicom_result.make(converted(), answer, answered_at=at, form=form)
+        except NoResultError as error:
+            sentence = f"{made} A result in DICOM cannot be made of this file: {error}."
+            raise Problem("no_dicom_result", sentence) from None
+        except Exception as error:
+            again = "A repeated request is another prediction, unless it has the first one's Idempotency-Key."
+            if "outside_intended_population" in answer:  # which is not remembered
+                again = "A repeated request is another prediction."
+            elif has_header(exchange.event, "idempotency-key"):
+                again = "Repeat the request with its Idempotency-Key, and the result of the same prediction is made."
+            raise Problem("dicom_result_not_made", f"{made} Its result in DICOM was not. {again}") from error
+        finally:
+            exchange.fields.update(result_ms=_since(started))
+
+    def _scored(self, asked: Request, prepared: Converted, exchange: Exchange) -> tuple[dict[str, Any], Prediction]:
         """The caller's answer, and the prediction that it tells of."""
-        prepared = self._prepared(asked, exchange.fields)
         radiograph, source = prepared.image, {"dicom": prepared.told} if prepared.told else {}
         late = time.perf_counter() - exchange.started > PREPARATION_SECONDS
         model, asked_at = self.hurried_model() if late else self.model, time.perf_counter()
@@ -175,23 +240,34 @@ class Api:
             f"The model was made for {meant}, and this radiograph is stated to be of others.",
         )
 
-    def _prepared(self, asked: Request, fields: dict[str, Any]) -> Converted:
-        """The image as the endpoint takes it, and what a DICOM file says about itself."""
+    def _prepared(self, asked: Request, fields: dict[str, Any], *, in_dicom: bool) -> Converted:
+        """The image as the endpoint takes it, and what a DICOM file says about itself.
+
+        Raises:
+            Problem: not_acceptable where it is none and a result `in_dicom` is wanted; else what is wrong with it.
+        """
         radiograph, started = asked.image, time.perf_counter()
         if radiograph is None:
             upload = str(asked.upload)
             if self.uploads.is_dicom(upload):
                 fields.update(content_type=image.DICOM)
-                return self._converted(lambda: self.dicom.convert_upload(self.uploads.address(upload)), fields)
+                address = self.uploads.address(upload)
+                return self._converted(lambda: self.dicom.convert_upload(address, with_source=in_dicom), fields)
             radiograph = self.uploads.fetch(upload)
             fields.update(upload_ms=_since(started))
         fields.update(image_bytes=len(radiograph.data), content_type=radiograph.content_type)
         if radiograph.content_type != image.DICOM:
+            if in_dicom:
+                raise Problem(
+                    "not_acceptable",
+                    f"A result in DICOM is made of a DICOM file, and this is {radiograph.content_type}: it belongs to "
+                    "no study. Send the DICOM file, or ask with Accept: application/json.",
+                )
             return Converted(radiograph, {})
         # The Dicom function is asked with the bytes, which are no smaller in its request than in the gateway's.
         if len(radiograph.data) > self.max_image_bytes:
             raise image.too_large(len(radiograph.data), self.max_image_bytes)
-        return self._converted(lambda: self.dicom.convert(radiograph), fields)
+        return self._converted(lambda: self.dicom.convert(radiograph, with_source=in_dicom), fields)
 
     @staticmethod
     def _converted(convert: Callable[[], Converted], fields: dict[str, Any]) -> Converted:
@@ -201,12 +277,14 @@ class Api:
         return converted
 
     @staticmethod
-    def _aside(exchange: Exchange, write: Callable[[], None]) -> None:
-        """Do what the caller's answer does not depend on: it comes too when this fails."""
+    def _aside(exchange: Exchange, write: Callable[[], None]) -> bool:
+        """Do what the caller's answer does not depend on, which comes too when this fails; whether it was done."""
         try:
             write()
         except Exception as exception:  # noqa: BLE001 - the prediction was made, and the log says what was not kept
             log.error("not kept", exception, request_id=exchange.request_id)
+            return False
+        return True
 
     def _health(self, _exchange: Exchange) -> dict[str, Any]:
         """200 whatever the endpoint's state: the API itself is up, and before a first release that is not a fault."""
@@ -219,6 +297,10 @@ def _overlay(overlay: Overlay) -> dict[str, Any]:
 
 def _png(data: str) -> dict[str, Any]:
     return {"media_type": "image/png", "data": data}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
 
 
 def _since(started: float) -> float:

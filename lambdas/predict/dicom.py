@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError, ReadTimeoutError
 from pybase64 import b64decode, b64encode_as_string
 
 from lambdas.http.problems import KINDS, Problem
+from lambdas.predict.function import Function, NoAnswerError, Reason
 from lambdas.predict.image import EncodedImage
 from model_code.contract.population import UNSTATED
 
@@ -20,6 +18,28 @@ READ_TIMEOUT_SECONDS = 8.0
 left of API Gateway's 29 s, see `model.HURRIED_READ_TIMEOUT_SECONDS`."""
 
 _TOLD = ("modality", "photometric_interpretation", "body_part", "rendering")
+
+_PROBLEMS: dict[Reason, tuple[str, str]] = {
+    "timed_out": (
+        "model_timeout",
+        f"The DICOM file was not converted within {READ_TIMEOUT_SECONDS:.0f} seconds. Try again, or send it as PNG.",
+    ),
+    "throttled": ("throttled", "Too many DICOM files are being converted. Try again in a moment."),
+    "too_large": ("image_too_large", "The DICOM file is too large for a request: upload it (POST /v1/uploads)."),
+    # A decoder read or wrote where it must not, or needed more memory than there is: that is the file's doing.
+    "crashed": ("undecodable_image", "The DICOM file is damaged: decoding it ended the program that does it."),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a result in DICOM takes over of patient and study: base64 for the DicomResult function, or why it cannot.
+
+    Neither is there where nobody asked.
+    """
+
+    encoded: str | None = field(default=None, repr=False)
+    refusal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,73 +53,46 @@ class Converted:
     told: dict[str, str]
     age: str = field(default=UNSTATED, repr=False)
     view: str = field(default=UNSTATED, repr=False)
+    source: Source = field(default=Source(), repr=False)
 
 
 @dataclass(frozen=True)
 class Dicom:
-    """The Dicom function. `client` makes Lambda's client, with one attempt and the timeouts above, on first use."""
+    """The Dicom function, whose client has the timeouts above."""
 
-    client: Callable[[], Any]
-    function_name: str
+    function: Function
 
-    def convert(self, file: EncodedImage) -> Converted:
-        """Have one file converted.
+    def convert(self, file: EncodedImage, *, with_source: bool = False) -> Converted:
+        """Have one file converted, `with_source` for a result in DICOM.
 
         Raises:
             Problem: undecodable_image, unsupported_media_type, image_too_large, not_a_radiograph, throttled or
                 model_timeout.
             RuntimeError: the function failed, in a way that is not the file's fault.
         """
-        return self._ask({"dicom": b64encode_as_string(file.data)})
+        return self._ask({"dicom": b64encode_as_string(file.data)}, with_source)
 
-    def convert_upload(self, url: str) -> Converted:
+    def convert_upload(self, url: str, *, with_source: bool = False) -> Converted:
         """Have the file converted that is at a signed address, which the function reads itself.
 
         Raises:
             Problem: as `convert`, or upload_not_found.
             RuntimeError: as `convert`.
         """
-        return self._ask({"url": url})
+        return self._ask({"url": url}, with_source)
 
-    def _ask(self, event: dict[str, str]) -> Converted:
-        payload = json.dumps(event)
+    def _ask(self, event: dict[str, Any], with_source: bool) -> Converted:
         try:
-            answer = self.client().invoke(FunctionName=self.function_name, Payload=payload)
-        except ReadTimeoutError:
-            raise _too_slow() from None
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "TooManyRequestsException":
-                raise Problem("throttled", "Too many DICOM files are being converted. Try again in a moment.") from None
-            if error.response["Error"]["Code"] == "RequestTooLargeException":
-                raise Problem(
-                    "image_too_large", "The DICOM file is too large for a request: upload it (POST /v1/uploads)."
-                ) from None
-            raise
-        document = json.loads(answer["Payload"].read())
-        if answer.get("FunctionError"):
-            raise _failure(document)
+            document = self.function.ask({**event, "source": True} if with_source else event)
+        except NoAnswerError as error:
+            if error.reason in _PROBLEMS:
+                raise Problem(*_PROBLEMS[error.reason]) from None
+            raise RuntimeError(f"the Dicom function failed: {error}") from None
         if document.get("code") in KINDS:
             raise Problem(document["code"], str(document["detail"]))
         png = b64decode(document["png"], validate=True)
         # While a deployment goes on, the other function may be of before or after this one.
         told = {name: str(document[name]) for name in _TOLD if name in document}
-        stated = (str(document.get(name, UNSTATED)) for name in ("age", "view"))
-        return Converted(EncodedImage(png, "image/png"), told, *stated)
-
-
-def _failure(document: dict[str, Any]) -> Exception:
-    """The error of an invocation that ended without an answer; its own message may say too much to repeat."""
-    kind, message = str(document.get("errorType", "")), str(document.get("errorMessage", ""))
-    if "timed out" in message.lower():
-        return _too_slow()
-    # A decoder read or wrote where it must not, or needed more memory than there is: that is the file's doing.
-    if kind == "Runtime.ExitError":
-        return Problem("undecodable_image", "The DICOM file is damaged: decoding it ended the program that does it.")
-    return RuntimeError(f"the Dicom function failed: {kind or 'no error type'}")
-
-
-def _too_slow() -> Problem:
-    return Problem(
-        "model_timeout",
-        f"The DICOM file was not converted within {READ_TIMEOUT_SECONDS:.0f} seconds. Try again, or send it as PNG.",
-    )
+        age, view = (str(document.get(name, UNSTATED)) for name in ("age", "view"))
+        source = Source(document.get("source"), document.get("no_source"))
+        return Converted(EncodedImage(png, "image/png"), told, age, view, source)

@@ -37,6 +37,8 @@ class Environment:
     """KEEP_DAYS: how long a prediction is kept."""
     outside_intended_population: str
     """OUTSIDE_INTENDED_POPULATION: `refuse` or `flag`, what becomes of whom the model is not meant for."""
+    dicom_result_function_name: str = ""
+    """DICOM_RESULT_FUNCTION_NAME: the function that makes results in DICOM; may be empty, for none."""
     allowed_origins: str = ""
     """ALLOWED_ORIGINS: whose pages may call from a browser, with spaces between them; may be empty."""
 
@@ -57,6 +59,7 @@ class Environment:
             requests_table=_text(variables, "REQUESTS_TABLE"),
             keep_days=_number(variables, "KEEP_DAYS"),
             outside_intended_population=_one_of(variables, "OUTSIDE_INTENDED_POPULATION", ("refuse", "flag")),
+            dicom_result_function_name=variables.get("DICOM_RESULT_FUNCTION_NAME", ""),
             allowed_origins=variables.get("ALLOWED_ORIGINS", ""),
         )
 

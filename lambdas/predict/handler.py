@@ -16,10 +16,11 @@ from botocore.config import Config
 from lambdas.http import presigning
 from lambdas.http.answers import Answers, origins
 from lambdas.http.idempotency import DAY_SECONDS, Requests
-from lambdas.predict import dicom, results, uploads
+from lambdas.predict import dicom, dicom_result, results, uploads
 from lambdas.predict.api import Api
 from lambdas.predict.endpoint import Endpoint
 from lambdas.predict.environment import Environment
+from lambdas.predict.function import Function
 from lambdas.predict.model import (
     CONNECT_TIMEOUT_SECONDS,
     HURRIED_READ_TIMEOUT_SECONDS,
@@ -54,6 +55,10 @@ def build(environment: Environment) -> Api:
         return client("lambda", dicom.CONNECT_TIMEOUT_SECONDS, dicom.READ_TIMEOUT_SECONDS)
 
     @cache
+    def result_functions() -> Any:
+        return client("lambda", dicom_result.CONNECT_TIMEOUT_SECONDS, dicom_result.READ_TIMEOUT_SECONDS)
+
+    @cache
     def s3() -> Any:
         timeouts = uploads.CONNECT_TIMEOUT_SECONDS, uploads.READ_TIMEOUT_SECONDS
         return client("s3", *timeouts, **presigning.OPTIONS)
@@ -65,6 +70,7 @@ def build(environment: Environment) -> Api:
     def model(seconds: float) -> Model:
         return Model(client("sagemaker-runtime", CONNECT_TIMEOUT_SECONDS, seconds), endpoint, seconds)
 
+    named = environment.dicom_result_function_name
     endpoint = Endpoint(client=sagemaker, name=environment.endpoint_name)
     dynamodb = client("dynamodb", results.CONNECT_TIMEOUT_SECONDS, results.READ_TIMEOUT_SECONDS)
     return Api(
@@ -72,12 +78,13 @@ def build(environment: Environment) -> Api:
         hurried_model=hurried_model,
         endpoint=endpoint,
         max_image_bytes=environment.max_image_bytes,
-        dicom=dicom.Dicom(functions, environment.dicom_function_name),
+        dicom=dicom.Dicom(Function(functions, environment.dicom_function_name)),
         uploads=uploads.Uploads(s3, environment.upload_bucket, environment.max_upload_bytes),
         results=results.Results(dynamodb, environment.predictions_table, environment.keep_days * DAY_SECONDS),
         requests=Requests(dynamodb, environment.requests_table, operation="predictions"),
         answers=Answers(origins(environment.allowed_origins)),
         refuse_outside_population=environment.outside_intended_population == "refuse",
+        dicom_result=dicom_result.DicomResult(Function(result_functions, named)) if named else None,
     )
 
 

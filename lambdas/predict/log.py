@@ -10,8 +10,9 @@ import json
 import os
 import sys
 import time
-import traceback
 from typing import Any
+
+from lambdas.http.failures import place
 
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
@@ -40,10 +41,7 @@ def error(message: str, exception: BaseException, **fields: Any) -> None:
     write(
         "ERROR",
         message,
-        exception_name=type(exception).__name__,
         exception=code if code == "ModelError" else str(exception)[:500],
-        places=[
-            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(exception.__traceback__)
-        ],
+        **place(exception),
         **fields,
     )

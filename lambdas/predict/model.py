@@ -86,7 +86,7 @@ class Prediction:
         indeterminate: the probability lies where the model's validation data do not decide.
         guarantee: the least share of such answers that is right; None where nothing is guaranteed of this one.
         population: whom the model is meant for; None where nothing says it.
-        unfamiliarity: how unlike the training radiographs the image looks, kept for monitoring.
+        out_of_distribution_score: how unlike the training radiographs the image looks, kept for monitoring.
         features: what the network saw in it, in a few numbers kept for monitoring; empty for a model of before that.
         overlay: where somebody asked for it, the saliency map.
     """
@@ -97,7 +97,7 @@ class Prediction:
     threshold: float
     model: dict[str, Any]
     overlay: Overlay | None = None
-    unfamiliarity: float = 0.0
+    out_of_distribution_score: float = 0.0
     features: tuple[float, ...] = ()
     guarantee: AppliedGuarantee | None = None
     population: Population | None = None
@@ -231,9 +231,9 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
         "dataset_sha256": str(described["dataset_sha256"]),
         "engine": str(described["engine"]),
     }
-    observed = [float(value) for value in (prediction["unfamiliarity"], *prediction["features"])]
+    observed = [float(value) for value in (prediction["out_of_distribution_score"], *prediction["features"])]
     if not all(map(math.isfinite, observed)):
-        raise ValueError("unfamiliarity and features have to be finite")
+        raise ValueError("out_of_distribution_score and features have to be finite")
     return Prediction(
         probability,
         prediction["label"],
@@ -241,7 +241,7 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
         threshold,
         model,
         overlay=_overlay(prediction, described) if explain else None,
-        unfamiliarity=observed[0],
+        out_of_distribution_score=observed[0],
         features=tuple(observed[1:]),
         guarantee=promised,
         population=described["population"],

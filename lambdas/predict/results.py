@@ -44,7 +44,7 @@ class Results:
                 "answer": {"S": json.dumps(kept, allow_nan=False)},
                 "package_arn": {"S": prediction.model["package_arn"]},
                 "probability": {"N": _number(prediction.probability)},
-                "unfamiliarity": {"N": _number(prediction.unfamiliarity)},
+                "out_of_distribution_score": {"N": _number(prediction.out_of_distribution_score)},
                 "features": {"S": json.dumps(prediction.features)},
                 "created_at": {"N": str(now)},
                 "expires_at": {"N": str(now + self.keep_seconds)},

@@ -21,9 +21,11 @@ from lambdas.http.answers import Answers, header, origins
 from lambdas.http.problems import Problem
 from lambdas.site import page
 
-# What scripts of other origins may send: keys, tokens, and what signature version 4 adds.
+# What scripts of other origins may send: keys, tokens, what signature version 4 adds, and an Accept with a quoted
+# parameter, which needs leave (Fetch Standard, CORS-unsafe request-header byte, read 2026-11).
 _ALLOWED_HEADERS = (
-    "authorization, content-type, idempotency-key, x-api-key, x-amz-content-sha256, x-amz-date, x-amz-security-token"
+    "accept, authorization, content-type, idempotency-key, x-api-key, x-amz-content-sha256, x-amz-date, "
+    "x-amz-security-token"
 )
 _STATIC = Path(__file__).parent / "static"
 _STATIC_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}

@@ -1,23 +1,32 @@
-"""Datasets: immutable copies of uploads, and starts of pipeline executions on them.
+"""Datasets: immutable copies of uploads, zip archives or inventories, and starts of pipeline executions on them.
 
 A processing input names a key, not a version, so an execution on `incoming/` could read another upload than the one
-that started it. The copy's folder is derived from bucket, key and version: it never holds anything else.
+that started it. The copy's folder is derived from bucket, key and version, or from an inventory's content: it never
+holds anything else.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
+
+from lambdas.trigger.rejection import Reason, Rejection
+from model_code.archive import inventory
+from model_code.archive.inventory import InventoryError
+from model_code.contract import archives
+from model_code.contract.parameters import INPUT_ARCHIVE_URI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
     from mypy_boto3_sagemaker.client import SageMakerClient
 
     from lambdas.trigger.upload import Upload
@@ -29,10 +38,6 @@ COPY_CONCURRENCY = 16
 _COPY = TransferConfig(
     multipart_threshold=256 * _MIB, multipart_chunksize=64 * _MIB, max_concurrency=COPY_CONCURRENCY, use_threads=True
 )
-# By purpose. Jobs tell it by the folder too (model_code/data/manifest.py).
-_FOLDERS = {"train": "datasets", "evaluate": "evaluations"}
-_KEY = re.compile(r"datasets/[0-9a-f]{64}/archive\.zip")
-_PARAMETER = "InputArchiveUri"
 _TRAINING = "TrainModel"  # pipeline/definition.py
 # One or two requests for each; an archive that was last trained on longer ago than that is not what drift needs.
 _MOST_EXECUTIONS = 200
@@ -40,34 +45,56 @@ _DISPLAY_NAME_CHARACTERS = 82  # StartPipelineExecution: [a-zA-Z0-9](-*[a-zA-Z0-
 
 
 def keep(s3: S3Client, upload: Upload) -> str:
-    """Copy the upload to `datasets/<token>/archive.zip`, or `evaluations/...` where a model is to be evaluated on it,
-    unless it is there already; returns the copy's S3 URI."""
-    key = f"{_FOLDERS[upload.purpose]}/{upload.token}/archive.zip"
-    if not _kept(s3, upload, key):
-        s3.copy(
-            CopySource={"Bucket": upload.bucket, "Key": upload.key, "VersionId": upload.version_id},
-            Bucket=upload.bucket,
-            Key=key,
-            # Replaced, not copied: the source's metadata and tags are the uploader's, and tags need more permissions.
-            ExtraArgs={
-                "MetadataDirective": "REPLACE",
-                "TaggingDirective": "REPLACE",
-                "ContentType": "application/zip",
-                "Metadata": {"source-token": upload.token, "source-version-id": upload.version_id},
-            },
-            Config=_COPY,
-        )
+    """Copy the upload to `datasets/<token>/archive.zip`, a site's to `evaluations/...`, unless it is there
+    already; returns the copy's S3 URI."""
+    key = f"{archives.FOLDERS[upload.purpose]}/{upload.token}/{archives.ZIP}"
+    head = _head(s3, upload, key)
+    if head is None or head["Metadata"].get("source-token") != upload.token or head["ContentLength"] != upload.size:
+        _copy(s3, upload, key, "application/zip")
     return f"s3://{upload.bucket}/{key}"
 
 
-def _kept(s3: S3Client, upload: Upload, key: str) -> bool:
+def keep_inventory(s3: S3Client, upload: Upload) -> str:
+    """Copy the inventory to `datasets/<its SHA-256>/inventory.jsonl.gz`, unless it is there; the copy's S3 URI.
+
+    Raises:
+        Rejection: it is none.
+    """
+    body = s3.get_object(Bucket=upload.bucket, Key=upload.key, VersionId=upload.version_id)["Body"]
     try:
-        head = s3.head_object(Bucket=upload.bucket, Key=key)
+        with closing(body):
+            digest = inventory.check(cast("IO[bytes]", body))
+    except InventoryError as error:
+        raise Rejection(Reason.DAMAGED_INVENTORY, str(error)) from error
+    key = f"{archives.DATASETS}/{digest}/{archives.INVENTORY}"
+    if _head(s3, upload, key) is None:
+        _copy(s3, upload, key, "application/gzip")
+    return f"s3://{upload.bucket}/{key}"
+
+
+def _copy(s3: S3Client, upload: Upload, key: str, content_type: str) -> None:
+    s3.copy(
+        CopySource={"Bucket": upload.bucket, "Key": upload.key, "VersionId": upload.version_id},
+        Bucket=upload.bucket,
+        Key=key,
+        # Replaced, not copied: the source's metadata and tags are the uploader's, and tags need more permissions.
+        ExtraArgs={
+            "MetadataDirective": "REPLACE",
+            "TaggingDirective": "REPLACE",
+            "ContentType": content_type,
+            "Metadata": {"source-token": upload.token, "source-version-id": upload.version_id},
+        },
+        Config=_COPY,
+    )
+
+
+def _head(s3: S3Client, upload: Upload, key: str) -> HeadObjectOutputTypeDef | None:
+    try:
+        return s3.head_object(Bucket=upload.bucket, Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] in {"404", "NoSuchKey"}:
-            return False
+            return None
         raise
-    return head["Metadata"].get("source-token") == upload.token and head["ContentLength"] == upload.size
 
 
 def newest_trained(s3: S3Client, sagemaker: SageMakerClient, bucket: str, pipeline_name: str) -> str | None:
@@ -75,12 +102,12 @@ def newest_trained(s3: S3Client, sagemaker: SageMakerClient, bucket: str, pipeli
 
     A newer one that a run refused, or could not finish with, would be refused again.
     """
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="datasets/")
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{archives.DATASETS}/")
     kept = {
         f"s3://{bucket}/{item['Key']}": item["LastModified"]
         for page in pages
         for item in page.get("Contents", [])
-        if _KEY.fullmatch(item["Key"])
+        if archives.token(item["Key"])
     }
     in_order = sorted(kept, key=lambda uri: kept[uri], reverse=True)
     trained = set()
@@ -102,7 +129,7 @@ def _trained_on(sagemaker: SageMakerClient, pipeline_name: str, wanted: set[str]
         arn = summary["PipelineExecutionArn"]
         given = sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(PipelineExecutionArn=arn)
         values = {item["Name"]: item["Value"] for page in given for item in page["PipelineParameters"]}
-        uri = values.get(_PARAMETER, "")
+        uri = values.get(INPUT_ARCHIVE_URI, "")
         if uri in known or uri not in wanted:
             continue
         if summary["PipelineExecutionStatus"] == "Succeeded" or _has_trained(sagemaker, arn):
@@ -131,13 +158,13 @@ def start(
     Args:
         sagemaker: boto3's client.
         pipeline_name: name of the pipeline.
-        archive_uri: S3 URI of the copy.
+        archive_uri: S3 URI of the copy, or of the inventory.
         token: makes it idempotent: the same token gives the same execution, however often asked.
         name: shown in SageMaker Studio.
         description: what started it.
         parameters: of the pipeline, besides the archive.
     """
-    given = {_PARAMETER: archive_uri, **(parameters or {})}
+    given = {**archives.parameters(archive_uri), **(parameters or {})}
     answer = sagemaker.start_pipeline_execution(
         PipelineName=pipeline_name,
         PipelineExecutionDisplayName=name,

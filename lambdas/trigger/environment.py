@@ -14,10 +14,12 @@ class Environment(Variables):
     """Name of the SageMaker pipeline to start."""
     site_pipeline_name: str = Field(alias="SITE_PIPELINE_NAME", min_length=1)
     """Name of the SageMaker pipeline that evaluates a model on a site's archive."""
+    calibration_pipeline_name: str = Field(alias="CALIBRATION_PIPELINE_NAME", min_length=1)
+    """Name of the SageMaker pipeline that calibrates a model on a site's archive."""
     model_packages_arn: str = Field(
         alias="MODEL_PACKAGES_ARN", pattern=r"^arn:[^:]+:sagemaker:[^:]+:\d*:model-package/.+$"
     )
-    """ARN of the versions that an archive may be uploaded to evaluate, without the version."""
+    """ARN of the versions that an archive may be uploaded for, without the version."""
     data_bucket_name: str = Field(alias="DATA_BUCKET_NAME", min_length=1)
     """Bucket with the datasets, for training that no upload started."""
     notification_topic_arn: str = Field(alias="NOTIFICATION_TOPIC_ARN", min_length=1)

@@ -1,7 +1,8 @@
 """Trigger: an archive uploaded under `incoming/` starts the pipeline once, or is refused with a report.
 
-One under `incoming/evaluate/<version>/` starts the pipeline that evaluates that version of the model on it. Where
-settings say so, the drift alarm starts training too, on the newest dataset that has trained.
+One under `incoming/evaluate/<version>/` starts the pipeline that evaluates that version of the model on it, one under
+`incoming/calibrate/<version>/` the one that calibrates it. Where settings say so, the drift alarm starts training too,
+on the newest dataset that has trained.
 
 Invoked asynchronously by EventBridge. Anything unexpected raises, so that Lambda delivers the event again (twice) and
 then hands it to the dead-letter queue; repeats are harmless. Of an archive only its directory is read.
@@ -46,6 +47,7 @@ def intake() -> Intake:
         **clients(),
         pipeline_name=environment.pipeline_name,
         site_pipeline_name=environment.site_pipeline_name,
+        calibration_pipeline_name=environment.calibration_pipeline_name,
         packages_arn=environment.model_packages_arn,
         topic_arn=environment.notification_topic_arn,
         limits=Limits(

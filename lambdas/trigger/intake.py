@@ -1,4 +1,7 @@
-"""Intake of an upload: validation, then the start of an execution or a published refusal."""
+"""Intake of an upload: validation, then the start of an execution or a published refusal.
+
+An inventory is kept and starts nothing: `cxr start --from`, which sends it, starts the execution with its parameters.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lambdas.trigger import dataset, evaluated_model, report, upload
+from lambdas.trigger import dataset, registered_model, report, upload
 from lambdas.trigger.archive import Limits, Summary, check_size, inspect
 from lambdas.trigger.ranged import RangedObject, ReadBudgetExceededError
 from lambdas.trigger.rejection import Reason, Rejection
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.client import SageMakerClient
     from mypy_boto3_sns.client import SNSClient
 
+    from lambdas.trigger.registered_model import RegisteredModel
     from lambdas.trigger.upload import Announcement, Upload
 
 
@@ -28,6 +32,7 @@ class Intake:
     sns: SNSClient
     pipeline_name: str
     site_pipeline_name: str
+    calibration_pipeline_name: str
     packages_arn: str
     topic_arn: str
     limits: Limits
@@ -44,8 +49,12 @@ class Intake:
         outcome = {"key": found.key, "version_id": found.version_id}
         pipeline, parameters = self.pipeline_name, dict[str, str]()
         try:
-            if found.purpose == "evaluate":
-                pipeline, parameters = self.site_pipeline_name, self._evaluated(found)
+            if found.is_inventory:
+                return {"status": "kept", "archive_uri": self._kept_inventory(found), **outcome}
+            if found.calibrates:
+                pipeline, parameters = self.calibration_pipeline_name, self._model(found).to_calibrate()
+            elif found.purpose == "evaluate":
+                pipeline, parameters = self.site_pipeline_name, self._model(found).to_evaluate()
             summary = self._validate(found)
         except Rejection as rejection:
             first = report.publish(self.s3, self.sns, self.topic_arn, found, rejection)
@@ -71,8 +80,16 @@ class Intake:
             **outcome,
         }
 
-    def _evaluated(self, found: Upload) -> dict[str, str]:
-        return evaluated_model.parameters(self.sagemaker, self.packages_arn, found)
+    def _kept_inventory(self, found: Upload) -> str:
+        if found.purpose == "evaluate":
+            raise Rejection(
+                Reason.NOT_A_ZIP,
+                "A model is evaluated and calibrated on a zip archive; an inventory is to train on.",
+            )
+        return dataset.keep_inventory(self.s3, found)
+
+    def _model(self, found: Upload) -> RegisteredModel:
+        return registered_model.named_by(self.sagemaker, self.packages_arn, found)
 
     def _validate(self, found: Upload) -> Summary:
         check_size(found.size, self.limits)

@@ -33,13 +33,17 @@ class Reason(StrEnum):
     SPLIT_MISSING = "split_missing"
     CLASS_MISSING = "class_missing"
     NO_SUCH_MODEL = "no_such_model"
+    DAMAGED_INVENTORY = "damaged_inventory"
 
 
 _UPLOAD_AGAIN = "Test the file where it was made (`unzip -t archive.zip`), then upload it again."
 _ZIP_AGAIN = (
     "Make the archive again from the folder itself, for example `zip -r archive.zip chest_xray`, and upload that."
 )
-_SMALLER = "Remove what is not needed from the archive, or have the operator raise the limit in cdk.json and deploy."
+_SMALLER = (
+    "Leave the files in a bucket as they are, without an archive, and train on that folder: `cxr start --from "
+    "s3://BUCKET/FOLDER/` has no such limit (docs/operations.md). Or remove what is not needed."
+)
 ADVICE: dict[Reason, str] = {
     Reason.EMPTY: _UPLOAD_AGAIN,
     Reason.NOT_A_ZIP: "Upload a .zip file; other formats (tar, 7z, rar, single images) have to be zipped first.",
@@ -57,8 +61,10 @@ ADVICE: dict[Reason, str] = {
     Reason.LINK: "Replace links by the files they point to (`zip -r` without `-y` does so), then upload it again.",
     Reason.ENCRYPTED: "Make the archive again without a password; it is encrypted in the bucket anyway.",
     Reason.UNSUPPORTED_COMPRESSION: "Make the archive again with the ordinary method (deflate) or without compression.",
-    Reason.NO_SUCH_MODEL: "`cxr models` lists the versions; `cxr evaluate ARCHIVE --model VERSION` uploads an archive "
-    "for one of them, as a key incoming/evaluate/VERSION/NAME.zip does.",
+    Reason.NO_SUCH_MODEL: "`cxr models` lists the versions; `cxr evaluate ARCHIVE --model VERSION` and "
+    "`cxr calibrate VERSION --archive ARCHIVE` upload an archive for one of them, as the keys "
+    "incoming/evaluate/VERSION/NAME.zip and incoming/calibrate/VERSION/NAME.zip do.",
+    Reason.DAMAGED_INVENTORY: "Take the inventory again: `cxr start --from s3://BUCKET/FOLDER/` does so.",
     # Unless the layout's problem brings its own.
     Reason.NO_LAYOUT: LAYOUT_ADVICE,
     Reason.AMBIGUOUS_LAYOUT: LAYOUT_ADVICE,

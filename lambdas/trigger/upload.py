@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from model_code.contract.archives import INVENTORY_SUFFIX
+
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import HeadObjectRequestTypeDef
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 INCOMING_PREFIX = "incoming/"
 EVALUATE_PREFIX = "incoming/evaluate/"
 """Below a folder here that is a version's number: archives to evaluate that version on."""
-ARCHIVE_SUFFIX = ".zip"
+CALIBRATE_PREFIX = "incoming/calibrate/"
+"""Likewise, to calibrate it on."""
+ARCHIVE_SUFFIXES = (".zip", INVENTORY_SUFFIX)
 
 # HEAD has no body, so a missing object is only a status: 404, or 405 when the version is a delete marker.
 _GONE = frozenset({"404", "405", "NoSuchKey", "NoSuchVersion", "MethodNotAllowed"})
@@ -50,8 +54,18 @@ class Upload:
 
     @property
     def purpose(self) -> str:
-        """What it was uploaded for: `evaluate` a model, or `train` one."""
-        return "evaluate" if self.key.startswith(EVALUATE_PREFIX) else "train"
+        """What its radiographs are for, one of `layout.PURPOSES`: `evaluate` a model, calibrated or not, or `train`."""
+        return "evaluate" if self.key.startswith((EVALUATE_PREFIX, CALIBRATE_PREFIX)) else "train"
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether a version is to be calibrated on it."""
+        return self.key.startswith(CALIBRATE_PREFIX)
+
+    @property
+    def is_inventory(self) -> bool:
+        """Whether it lists files that lie elsewhere."""
+        return self.key.lower().endswith(INVENTORY_SUFFIX)
 
     @property
     def uri(self) -> str:
@@ -69,7 +83,7 @@ def announcement(event: dict[str, Any]) -> Announcement | None:
     detail = event.get("detail") or {}
     created = detail.get("object") or {}
     bucket, key = (detail.get("bucket") or {}).get("name"), created.get("key")
-    if not bucket or not key or not key.startswith(INCOMING_PREFIX) or not key.lower().endswith(ARCHIVE_SUFFIX):
+    if not bucket or not key or not key.startswith(INCOMING_PREFIX) or not key.lower().endswith(ARCHIVE_SUFFIXES):
         return None
     return Announcement(bucket, key, created.get("version-id") or None)
 

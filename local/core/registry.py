@@ -17,6 +17,7 @@ from moto.sagemaker import models
 from moto.sagemaker.responses import SageMakerResponse
 
 from local.core.api import ApiError
+from local.fidelity import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ def service_model() -> ServiceModel:
     return _SERVICE_MODEL
 
 
+_ANSWERED = frozenset(row.name for row in rows.OPERATIONS)
 _SERVICE_MODEL = botocore.session.Session().get_service_model("sagemaker")
 
 
@@ -67,8 +69,11 @@ class Registry:
             request: parameters by the names of the service model.
 
         Raises:
-            ApiError: what the API would answer; `UnknownOperationException` for an operation nobody implements.
+            ApiError: what the API would answer; `UnknownOperationException` for an operation that `local.fidelity`
+                has no row of.
         """
+        if operation not in _ANSWERED:
+            raise ApiError("UnknownOperationException", f"The operation {operation} does not exist on the laptop.")
         with self._lock:
             self._refuse_existing(operation, request)
             own = self._own.get(operation)
@@ -89,14 +94,9 @@ class Registry:
             "x-moto-account-id": self._account,
         }
         url = f"https://{headers['Host']}/"
-        try:
-            status, _, body = SageMakerResponse.dispatch(
-                Request.from_primitives("POST", url, headers, json.dumps(request).encode())
-            )
-        except NotImplementedError as error:
-            raise ApiError(
-                "UnknownOperationException", f"The operation {operation} does not exist on the laptop."
-            ) from error
+        status, _, body = SageMakerResponse.dispatch(
+            Request.from_primitives("POST", url, headers, json.dumps(request).encode())
+        )
         document: dict[str, Any] = json.loads(body) if body else {}
         if int(status) >= 400:
             code = document.get("__type", "ValidationException").rpartition("#")[2]

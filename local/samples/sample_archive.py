@@ -3,6 +3,7 @@
     python -m local.samples.sample_archive build/archive.zip --images 400     # the archive
     python -m local.samples.sample_archive --examples build/examples          # one image of each label, to predict on
     python -m local.samples.sample_archive --other-site build/site.zip        # another hospital's, to evaluate on
+    python -m local.samples.sample_archive --other-readers build/site.zip     # one that a model can be calibrated to
 
 Drawn, not photographed (local/samples/phantom.py): it exercises every step of the stack and trains a small network,
 and says nothing about any patient. The same arguments give the same bytes.
@@ -32,6 +33,9 @@ ARCHIVE_SEED = 2018
 EXAMPLES_SEED = 4273
 OTHER_SITE_SEED = 1895
 OTHER_SITE_PREVALENCE = 0.25
+OTHER_READERS_SEED = 1896
+# Of the pneumonias that are drawn, how many the other readers call so.
+OTHER_READERS_CALL = 0.6
 # Of each edge, what the other site's technicians leave out; and its machine's grey levels, of the first one's.
 _OTHER_MARGIN = 0.08
 _OTHER_GAMMA, _OTHER_LEVELS = 0.7, (40, 215)
@@ -120,18 +124,30 @@ def write_other_site(path: Path | str, *, images: int = 240, seed: int = OTHER_S
     Other patients, framed closer, by a machine with less contrast, and one in four with pneumonia instead of one in
     two. There are no splits.
     """
-    path = Path(path)
+    return _write_site(Path(path), images=images, seed=seed, called=1.0, elsewhere=True)
+
+
+def write_other_readers(path: Path | str, *, images: int = 400, seed: int = OTHER_READERS_SEED) -> dict[str, int]:
+    """Write the archive of a hospital that a model can be calibrated to; how many images of each label.
+
+    Other patients before the same machine, one in four with pneumonia, of whom these readers call only some so: the
+    ranking holds there, and every probability is too high. There are no splits.
+    """
+    return _write_site(Path(path), images=images, seed=seed, called=OTHER_READERS_CALL, elsewhere=False)
+
+
+def _write_site(path: Path, *, images: int, seed: int, called: float, elsewhere: bool) -> dict[str, int]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    counts = {"PNEUMONIA": round(images * OTHER_SITE_PREVALENCE)}
-    counts = {"NORMAL": images - counts["PNEUMONIA"], **counts}
-    patient = 0
+    ill = round(images * OTHER_SITE_PREVALENCE)
+    counts = dict.fromkeys(LABELS, 0)
     with zipfile.ZipFile(path, "w") as archive:
-        for label, count in counts.items():
-            for index in range(count):
-                patient += 1
-                finding = Finding.NORMAL if label == "NORMAL" else (Finding.BACTERIA, Finding.VIRUS)[index % 2]
-                plan = _Plan("", label, f"{patient:05d}.jpeg", patient, 0, finding)
-                _add(archive, f"other_hospital/{label}/{plan.name}", _encoded(plan, seed, elsewhere=True))
+        for patient in range(1, images + 1):
+            index = patient - (images - ill) - 1
+            finding = Finding.NORMAL if index < 0 else (Finding.BACTERIA, Finding.VIRUS)[index % 2]
+            label = LABELS[int(0 <= index < round(called * ill))]
+            counts[label] += 1
+            plan = _Plan("", label, f"{patient:05d}.jpeg", patient, 0, finding)
+            _add(archive, f"other_hospital/{label}/{plan.name}", _encoded(plan, seed, elsewhere=elsewhere))
     return counts
 
 
@@ -225,10 +241,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--shuffle-labels", action="store_true", help="labels that say nothing about the images")
     parser.add_argument("--examples", type=Path, metavar="FOLDER", help="write single images with known labels here")
     parser.add_argument("--other-site", type=Path, metavar="FILE", help="write another hospital's archive here")
+    parser.add_argument("--other-readers", type=Path, metavar="FILE", help="write one to calibrate a model to here")
     parser.add_argument("--examples-per-class", type=int, default=1, metavar="N", help="how many of each label (1)")
     options = parser.parse_args(arguments)
-    if options.archive is None and options.examples is None and options.other_site is None:
-        parser.error("name a zip file to write, --examples FOLDER or --other-site FILE")
+    if not any((options.archive, options.examples, options.other_site, options.other_readers)):
+        parser.error("name a zip file to write, --examples FOLDER, --other-site FILE or --other-readers FILE")
     if options.archive is not None:
         try:
             contents = write_archive(
@@ -241,9 +258,10 @@ def main(arguments: list[str] | None = None) -> int:
             parser.error(str(error))
         splits = ", ".join(f"{split} {sum(counts.values())}" for split, counts in contents.images.items())
         print(f"{options.archive}: {contents.total} images of {contents.patients} patients ({splits})")
-    if options.other_site is not None:
-        labels = ", ".join(f"{label} {count}" for label, count in write_other_site(options.other_site).items())
-        print(f"{options.other_site}: another hospital's images ({labels})")
+    for path, write in ((options.other_site, write_other_site), (options.other_readers, write_other_readers)):
+        if path is not None:
+            labels = ", ".join(f"{label} {count}" for label, count in write(path).items())
+            print(f"{path}: another hospital's images ({labels})")
     if options.examples is not None:
         for path in write_examples(options.examples, per_class=options.examples_per_class):
             print(path)

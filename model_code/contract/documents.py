@@ -9,20 +9,33 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
-EVALUATION = 3
+EVALUATION = 4
 DATASET_CARD = 1
-METADATA = 3
-REFERENCE = 2
+METADATA = 4
+REFERENCE = 3
 MANIFEST = 1
-ANSWER = 3
-SITE_EVALUATION = 1
+ANSWER = 4
+SITE_EVALUATION = 2
+
+CURRENT_NAMES: Mapping[str, str] = {
+    "guard": "out_of_distribution",
+    "unfamiliarity": "out_of_distribution_score",
+    "called_differently": "predicted_differently",
+}
+"""Names of today by those of before: in documents, in what models of before answer, in predictions kept since."""
 
 SiteVerdict = Literal["usable", "usable_after_calibration", "not_usable", "too_few"]
 """Codes of a site evaluation's verdict; `evaluation.site_verdict` says what each means."""
 
 _NOTHING_GUARANTEED: Mapping[str, Any] = {"guarantee": None}
 _FOR_ANYBODY: Mapping[str, Any] = {"population": None, **_NOTHING_GUARANTEED}
-_EARLIER_METADATA: Mapping[str, Any] = {"engine": "tensorflow", "guard": {}, **_FOR_ANYBODY}
+_EARLIER_EVALUATION: Mapping[str, Any] = {"calibrated_from": None, **_FOR_ANYBODY}
+_EARLIER_METADATA: Mapping[str, Any] = {
+    "engine": "tensorflow",
+    "out_of_distribution": {},
+    "bias": 0.0,
+    **_EARLIER_EVALUATION,
+}
 
 # Pixels of an edge for one place of the last feature maps, the same for every backbone on offer: the saliency maps of
 # models that do not say how many cells they have were made of those.
@@ -77,6 +90,27 @@ class Figure(TypedDict):
     value: float
     confidence_interval: list[float]
     standard_deviation: NotRequired[float]
+
+
+class CalibratedFrom(TypedDict):
+    """Where a model's weights are from that was not trained but calibrated, on a site's archive.
+
+    `package_arn` and `version` are of the registered version with these weights, `dataset_sha256` of the archive's
+    radiographs in their two parts. In an evaluation, `before` has that version's own figures on the same images, and
+    `sentence` says what became better and what did not.
+    """
+
+    package_arn: str
+    version: int
+    weights_sha256: str
+    archive_uri: str
+    dataset_sha256: str
+    execution: str
+    calibrated: str
+    fitted: SplitCounts
+    held_out: SplitCounts
+    before: NotRequired[dict[str, Figure]]
+    sentence: NotRequired[str]
 
 
 class SplitCounts(TypedDict):
@@ -135,10 +169,12 @@ class Metadata(TypedDict):
     image_size: int
     threshold: float
     temperature: float
+    bias: float
     indeterminate: Interval
     guarantee: Guarantee | None
     population: Population | None
-    guard: dict[str, Any]
+    calibrated_from: CalibratedFrom | None
+    out_of_distribution: dict[str, Any]
     saliency: NotRequired[dict[str, Any]]
     engine: str
     engine_weights: NotRequired[str]
@@ -163,11 +199,12 @@ class Evaluation(TypedDict):
     indeterminate: dict[str, Any]
     guarantee: dict[str, Any] | None
     population: Population | None
-    guard: dict[str, Any]
+    out_of_distribution: dict[str, Any]
     test: dict[str, Any]
     subgroups: list[dict[str, Any]]
     worst_subgroup: dict[str, Any]
     dataset_sha256: str
+    calibrated_from: CalibratedFrom | None
     engine: dict[str, Any]
     saliency: dict[str, Any]
     comparison: dict[str, Any]
@@ -216,7 +253,7 @@ class Reference(TypedDict):
 class AnsweredImage(TypedDict):
     """The endpoint's answer for one image.
 
-    `unfamiliarity` is the out-of-distribution score (0 from a model of before there was a detector),
+    `out_of_distribution_score` is 0 from a model of before there was a detector,
     `features` what the network saw in it (none from a model of before monitoring), `overlay_png` base64 of a PNG where
     it was asked for; with it, from a model that says so, `overlay_cells`, the places along each edge that its map tells
     apart, and `overlay_empty`, whether nothing in the image speaks for PNEUMONIA.
@@ -224,7 +261,7 @@ class AnsweredImage(TypedDict):
 
     probability: float
     logit: float
-    unfamiliarity: float
+    out_of_distribution_score: float
     label: str
     indeterminate: bool
     features: list[float]
@@ -279,7 +316,7 @@ def read_metadata(document: Mapping[str, Any]) -> Metadata:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("Metadata", _current(document, "model's metadata", METADATA, _EARLIER_METADATA))
+    return cast("Metadata", _current(document, "model's metadata", METADATA, _EARLIER_METADATA, _renamed))
 
 
 def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
@@ -288,7 +325,7 @@ def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("Evaluation", _current(document, "evaluation", EVALUATION, _FOR_ANYBODY))
+    return cast("Evaluation", _current(document, "evaluation", EVALUATION, _EARLIER_EVALUATION, _of_comparison))
 
 
 def read_site_evaluation(document: Mapping[str, Any]) -> SiteEvaluation:
@@ -297,7 +334,7 @@ def read_site_evaluation(document: Mapping[str, Any]) -> SiteEvaluation:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("SiteEvaluation", _current(document, "site evaluation", SITE_EVALUATION, {}))
+    return cast("SiteEvaluation", _current(document, "site evaluation", SITE_EVALUATION, {}, _of_site))
 
 
 def read_reference(document: Mapping[str, Any]) -> Reference:
@@ -335,14 +372,33 @@ def _current(
     return {**absent, **upgrade(dict(document)), "schema": number}
 
 
+def _renamed(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {CURRENT_NAMES.get(name, name): value for name, value in document.items()}
+
+
+def _of_site(document: dict[str, Any]) -> dict[str, Any]:
+    if "evaluation" in document:
+        document["evaluation"] = _renamed(document["evaluation"])
+    return document
+
+
 def _of_version(document: dict[str, Any]) -> dict[str, Any]:
     version = document.pop("version", None)
     if "schema" not in document and version != 1:
         raise DocumentError(f"The model's reference is of version {version}, where 1 is understood: deploy again.")
+    if "validation" in document:
+        document["validation"] = _renamed(document["validation"])
     return document
+
+
+def _of_comparison(document: dict[str, Any]) -> dict[str, Any]:
+    if "comparison" in document:
+        document["comparison"] = _renamed(document["comparison"])
+    return _renamed(document)
 
 
 def _with_observations(document: dict[str, Any]) -> dict[str, Any]:
     model = {"engine": "tensorflow", **_FOR_ANYBODY, **document["model"]}
-    predictions = [{"unfamiliarity": 0.0, "features": [], **one} for one in document["predictions"]]
+    earlier = {"out_of_distribution_score": 0.0, "features": []}
+    predictions = [{**earlier, **_renamed(one)} for one in document["predictions"]]
     return {**document, "predictions": predictions, "model": model}

@@ -17,7 +17,8 @@ Value = str | int | float
 
 # No default: a start names its data.
 INPUT_ARCHIVE_URI = "InputArchiveUri"
-INPUT_ARCHIVE_SENTENCE = "the archive: an immutable copy below `datasets/`; required"
+INPUT_ARCHIVE_SENTENCE = "the archive: an immutable copy, or an inventory, below `datasets/`; required"
+NETWORK_ISOLATION = "NetworkIsolation"
 
 _INSTANCE_TYPE = r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9]+$"
 
@@ -141,11 +142,11 @@ DATA = by_name(
     Parameter(
         "ProcessingInstanceCount",
         1,
-        "instances of PreprocessImages, which share the images; each downloads the whole archive. The other steps run "
-        "on one",
+        "instances of PreprocessImages, which share the images; each downloads zip archives whole. Other steps: one",
         least=1,
         greatest=20,
     ),
+    Parameter(NETWORK_ISOLATION, True, "no network for PreprocessImages; `false` for an inventory", setting=False),
     Parameter(
         "TrainingInstanceType",
         "ml.g4dn.xlarge",

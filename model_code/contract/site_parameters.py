@@ -1,4 +1,4 @@
-"""Table of the site evaluation pipeline's parameters: those of the training pipeline that it shares, and its own."""
+"""Tables of the parameters of the two pipelines that take a site's archive: shared with training's, and their own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from model_code.contract.parameters import (
     DATA,
     EVALUATION,
     GATES,
+    HYPERPARAMETERS,
     INPUT_ARCHIVE_URI,
     LIMITS,
     Gate,
@@ -50,5 +51,23 @@ SITE = by_name(
         "folder of the dataset card and the fingerprints of the images that the model was trained on",
         setting=False,
     ),
+    LIMITS["MaxRuntimeSeconds"],
+)
+
+CALIBRATION_REQUIRED: Mapping[str, str] = {
+    INPUT_ARCHIVE_URI: SITE_REQUIRED[INPUT_ARCHIVE_URI],
+    "ModelPackageArn": "the model package whose weights are taken; required",
+    "ModelUri": "its artifact, as it serves; required",
+    "TrainingOutputUri": "output.tar.gz of its training, with the float32 network; required",
+    "DatasetReportPrefix": "folder of its dataset card and of the fingerprints of what it was trained on; required",
+}
+# Of the pipeline that calibrates a registered model on a site's radiographs: it keeps what a trained one has to keep.
+CALIBRATION = by_name(
+    dataclasses.replace(DATA["ProcessingInstanceType"], sentence="instance of PreprocessImages and CalibrateModel"),
+    DATA["ProcessingInstanceCount"],
+    SITE["ImageSize"],
+    *EVALUATION.values(),
+    SITE[SITE_REFUSALS],
+    *(HYPERPARAMETERS[name] for name in ("GuaranteedNpv", "GuaranteedPpv")),
     LIMITS["MaxRuntimeSeconds"],
 )

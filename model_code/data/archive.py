@@ -8,12 +8,8 @@ anything.
 from __future__ import annotations
 
 import dataclasses
-import lzma
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping
-from pathlib import Path
 from types import ModuleType
 
 from model_code.archive import label_table, table_matches
@@ -30,14 +26,13 @@ from model_code.contract.label_review import (
     CorrectionsError,
     decode,
 )
+from model_code.members.members import MEMBER_ERRORS, Member, Members
 
 # Of files with the same content, one is used: that in test, else that in validation, else the least nested one.
 _FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}
 
 PREAMBLE_BYTES = 132
 """So much of a file says whether it is DICOM (PS3.10, 7.1)."""
-# What reading a damaged, encrypted or oddly compressed member ends in.
-MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError)
 
 # In sentences, by purpose.
 _DONE = {"train": "trained", "evaluate": "evaluated"}
@@ -58,7 +53,7 @@ class Candidate:
         patient: key that keeps one patient's images together; see `patient_of`.
         subtype: bacteria or virus when the file name, a folder or the table says so, else "".
         size: bytes when unpacked, as the archive declares.
-        checksum: CRC-32 of the content, as the archive declares.
+        checksum: CRC-32 or ETag of the content, as the archive declares.
         number: of its entry in the archive's directory, from 1.
         stated_patient: as the table calls the patient, or "". Never to be written anywhere.
         dicom: whether it is DICOM, by its suffix or by its first bytes.
@@ -71,7 +66,7 @@ class Candidate:
     patient: str
     subtype: str
     size: int
-    checksum: int
+    checksum: int | str
     number: int = 0
     stated_patient: str = dataclasses.field(default="", repr=False)
     dicom: bool = False
@@ -104,17 +99,20 @@ class Listing:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Member:
+class _File:
     """One member, and what it is."""
 
-    number: int
-    info: zipfile.ZipInfo
+    member: Member
     entry: Entry
     dicom: bool
 
     @property
+    def number(self) -> int:
+        return self.member.number
+
+    @property
     def path(self) -> str:
-        return self.info.filename
+        return self.member.name
 
     def candidate(
         self, called: str, *, label: str, folder: str | None, subtype: str, stated_patient: str = ""
@@ -127,8 +125,8 @@ class _Member:
             folder=folder,
             patient=patient,
             subtype=named or subtype,
-            size=self.info.file_size,
-            checksum=self.info.CRC,
+            size=self.member.size,
+            checksum=self.member.checksum,
             number=self.number,
             stated_patient=stated_patient,
             dicom=self.dicom,
@@ -156,19 +154,7 @@ def dicom_reader() -> ModuleType:
     return dicom_images
 
 
-def open_archive(path: Path) -> zipfile.ZipFile:
-    """Open a zip archive.
-
-    Raises:
-        JobError: when the file is not a readable zip.
-    """
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise JobError(f"The archive {path.name} is not a readable zip file: {error}.") from error
-
-
-def list_candidates(archive: zipfile.ZipFile, purpose: str = "train") -> Listing:
+def list_candidates(archive: Members, purpose: str = "train") -> Listing:
     """Sort an archive's members into labelled radiographs and the rest.
 
     Args:
@@ -183,15 +169,15 @@ def list_candidates(archive: zipfile.ZipFile, purpose: str = "train") -> Listing
     return listing if corrections is None else _corrected(listing, corrections)
 
 
-def _corrections(archive: zipfile.ZipFile) -> Corrections | None:
+def _corrections(archive: Members) -> Corrections | None:
     """What readers changed of the archive's labels, where it carries that."""
-    if CORRECTIONS_FILE not in archive.NameToInfo:
+    found = next((one for one in archive.all if one.name == CORRECTIONS_FILE), None)
+    if found is None:
         return None
     try:
-        info = archive.getinfo(CORRECTIONS_FILE)
-        if info.file_size > MAX_CORRECTIONS_BYTES:
+        if found.size > MAX_CORRECTIONS_BYTES:
             raise CorrectionsError(f"The archive's label corrections take more than {MAX_CORRECTIONS_BYTES:,} bytes.")
-        return decode(archive.read(info))
+        return decode(archive.read(found))
     except CorrectionsError as error:
         raise JobError(str(error)) from error
     except MEMBER_ERRORS as error:
@@ -217,12 +203,12 @@ def _corrected(listing: Listing, corrections: Corrections) -> Listing:
     )
 
 
-def _listed(archive: zipfile.ZipFile, purpose: str) -> Listing:
+def _listed(archive: Members, purpose: str) -> Listing:
     layout = Layout()
-    members: list[_Member] = []
-    for number, info in enumerate(archive.infolist(), start=1):
-        dicom = member_is_dicom(archive, info)
-        members.append(_Member(number, info, layout.add(info.filename, dicom=dicom), dicom))
+    members = [
+        _File(one, layout.add(one.name, dicom=dicom), dicom)
+        for one, dicom in zip(archive.all, are_dicom(archive), strict=True)
+    ]
     if problem := layout.problem(purpose):
         raise _refused(problem, purpose)
     if layout.table is not None:
@@ -245,11 +231,11 @@ def _listed(archive: zipfile.ZipFile, purpose: str) -> Listing:
     )
 
 
-def _of_kind(members: list[_Member], *kinds: Kind) -> list[_Member]:
+def _of_kind(members: list[_File], *kinds: Kind) -> list[_File]:
     return [one for one in members if one.entry.kind in kinds]
 
 
-def _not_images(layout: Layout, members: list[_Member]) -> list[str]:
+def _not_images(layout: Layout, members: list[_File]) -> list[str]:
     others = _of_kind(members, Kind.NOT_AN_IMAGE, Kind.TABLE)
     return sorted(layout.called(one.path, one.number) for one in others if one.path != layout.table)
 
@@ -258,27 +244,33 @@ def _refused(problem: Problem, purpose: str) -> JobError:
     return JobError(f"The archive cannot be {_DONE[purpose]} on. {problem.detail} {problem.advice}")
 
 
-def member_is_dicom(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
-    """Whether a member is DICOM, by its suffix or, whatever it is called, by its first bytes."""
-    entry = look(info.filename)
+def are_dicom(archive: Members) -> list[bool]:
+    """Whether each member is DICOM, by its suffix or, whatever it is called, by its first bytes."""
+    by_name = [_dicom_by_name(one.name) for one in archive.all]
+    unclear = [one for one, said in zip(archive.all, by_name, strict=True) if said is None]
+    begin = archive.beginnings(unclear, PREAMBLE_BYTES)
+    return [is_dicom(next(begin)) if said is None else said for said in by_name]
+
+
+def _dicom_by_name(name: str) -> bool | None:
+    """Whether a member is DICOM, as far as its name says; None where its first bytes have to."""
+    entry = look(name)
     if entry.kind in {Kind.FOLDER, Kind.LITTER, Kind.TABLE}:
         return False
     if entry.kind in {Kind.RADIOGRAPH, Kind.UNLABELLED} and entry.file.lower().endswith(tuple(DICOM_SUFFIXES)):
         return True
-    try:
-        with archive.open(info) as opened:
-            return is_dicom(opened.read(PREAMBLE_BYTES))
-    except MEMBER_ERRORS:
-        return False
+    return None
 
 
-def _by_table(archive: zipfile.ZipFile, layout: Layout, members: list[_Member], purpose: str) -> Listing:
+def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: str) -> Listing:
     """The images that the table has a row for, with what it says of them."""
     assert layout.table is not None  # noqa: S101
     pictures = _of_kind(members, Kind.RADIOGRAPH, Kind.UNLABELLED)
     by_path = {one.path: one for one in pictures}
+    by_name = {one.path: one.member for one in _of_kind(members, Kind.TABLE)}
     try:
-        table = label_table.read(layout.table, archive.read(layout.table), layout.table_called)
+        content = archive.read(by_name[layout.table])
+        table = label_table.read(layout.table, content, layout.table_called)
         images = {path: Place(one.entry.label, one.entry.split) for path, one in by_path.items()}
         matches = table_matches.match(table, images, _identities(archive, table, pictures))
         layout.names_patients = table.names_patients
@@ -313,7 +305,7 @@ def _by_table(archive: zipfile.ZipFile, layout: Layout, members: list[_Member], 
     )
 
 
-def _candidate(member: _Member, row: Row, called: str) -> Candidate:
+def _candidate(member: _File, row: Row, called: str) -> Candidate:
     return member.candidate(
         called,
         label=row.label,
@@ -323,19 +315,16 @@ def _candidate(member: _Member, row: Row, called: str) -> Candidate:
     )
 
 
-def _identities(archive: zipfile.ZipFile, table: Table, pictures: list[_Member]) -> Mapping[str, Identity]:
+def _identities(archive: Members, table: Table, pictures: list[_File]) -> Mapping[str, Identity]:
     if table.by == "file":
         return {}
-    found = {}
-    for one in pictures:
-        try:
-            with archive.open(one.info) as opened:
-                beginning = opened.read(PREAMBLE_BYTES)
-                if is_dicom(beginning):
-                    found[one.path] = dicom_reader().identity(beginning + opened.read(dicom_reader().BEGINNING_BYTES))
-        except MEMBER_ERRORS:
-            continue  # it has no row then, and is counted
-    return found
+    members = [one.member for one in pictures if one.dicom]
+    if not members:
+        return {}
+    reader = dicom_reader()
+    begin = archive.beginnings(members, PREAMBLE_BYTES + reader.BEGINNING_BYTES)
+    # One that is damaged has no row then, and is counted.
+    return {one.name: reader.identity(data) for one, data in zip(members, begin, strict=True) if is_dicom(data)}
 
 
 def share(candidates: list[Candidate], position: int, hosts: int) -> list[list[Candidate]]:
@@ -352,7 +341,7 @@ def share(candidates: list[Candidate], position: int, hosts: int) -> list[list[C
     Returns:
         Groups in the order of their first path; in a group, the file that would be used comes first.
     """
-    groups: dict[tuple[int, int], list[Candidate]] = {}
+    groups: dict[tuple[int, int | str], list[Candidate]] = {}
     for one in candidates:
         groups.setdefault((one.size, one.checksum), []).append(one)
     mine = list(groups.values())[position::hosts]

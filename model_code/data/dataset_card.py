@@ -8,7 +8,7 @@ import hashlib
 import json
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +43,17 @@ def dataset_card(
     audit: dict[str, Any],
     shortcuts: list[dict[str, Any]],
 ) -> DatasetCard:
-    """Counts, decisions, dropped files with reasons, what kind of files they are, audits, and a hash of the content.
-
-    The hash covers split, label and content of every radiograph that is used, in no order.
-    """
-    lines = [f"{split} {one.label} {one.sha256}\n" for split in SPLITS for one in assignment.splits[split]]
+    """Counts, decisions, dropped files with reasons, what kind of files they are, audits, and a hash of the content."""
     found = subgroups.count([one for split in SPLITS for one in assignment.splits[split]], decoded.facts)
     card: DatasetCard = {
         "schema": documents.DATASET_CARD,
-        "sha256": hashlib.sha256("".join(sorted(lines)).encode()).hexdigest(),
+        "sha256": content_sha256(assignment.splits),
         "labels": list(LABELS),
         "archive_uri": choices.archive_uri,
         "image_size": choices.image_size,
         "validation_fraction": choices.validation_fraction,
         "seed": choices.seed,
-        "splits": {split: _counts(assignment.splits[split]) for split in SPLITS},
+        "splits": {split: counts(assignment.splits[split]) for split in SPLITS},
         "decisions": [*about_files(decoded), *assignment.decisions],
         "dropped": _dropped(decoded, assignment),
         "litter": decoded.header.litter,
@@ -75,6 +71,9 @@ def dataset_card(
 def about_files(decoded: Decoded) -> list[str]:
     """Sentences on what a table of labels, the images' sizes and the DICOM files themselves decided."""
     sentences = []
+    if folder := decoded.header.folder:
+        digest = decoded.header.archive_uri.split("/")[-2]
+        sentences.append(f"Images are objects of {folder} by their versions, of the inventory with SHA-256 {digest}.")
     if table := decoded.header.table:
         left = {name.replace("_", " "): len(some) for name, some in decoded.header.mismatched.items()}
         counted = ", ".join(f"{name} {count:,}" for name, count in left.items()) or "nothing is left over"
@@ -108,7 +107,14 @@ def read_card(directory: Path) -> dict[str, Any]:
         raise JobError(f"The dataset report {path} cannot be read: {error}.") from error
 
 
-def _counts(images: list[Radiograph]) -> SplitCounts:
+def content_sha256(splits: Mapping[str, Iterable[Radiograph]]) -> str:
+    """Hash of split, label and content of every radiograph that is used, in no order, 64 hex digits."""
+    lines = [f"{split} {one.label} {one.sha256}\n" for split, images in splits.items() for one in images]
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def counts(images: Sequence[Radiograph]) -> SplitCounts:
+    """How many images of one split there are, by label and kind, and of how many patients."""
     return {
         "images": len(images),
         "patients": len({one.patient for one in images}),

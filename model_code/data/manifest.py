@@ -2,7 +2,7 @@
 
 The first line is about the archive and the host, every other one about a file: what it is, where its record lies and
 what the split, the audits and the dataset card need to know of it without its pixels. A file with the same content as
-one before it has no record of its own.
+one before it has no record of its own, where the archive's directory could tell.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from model_code.contract import documents, job
+from model_code.contract import archives, documents, job
 from model_code.contract.documents import Revision
 from model_code.contract.job import JobError
 from model_code.contract.parameters import DATA
@@ -25,13 +24,6 @@ from model_code.data.archive import Candidate
 from model_code.data.patient_split import Radiograph
 from model_code.data.tfrecords import Record, records
 from model_code.imaging.perceptual_hash import Fingerprint, Fingerprints
-
-# The trigger makes this copy once per upload and nothing ever writes there again. SageMaker's step cache compares only
-# the address: with any other one it could answer with the shards of an archive that has since been replaced.
-_IMMUTABLE_URI = re.compile(
-    r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(?P<folder>datasets|evaluations)/[0-9a-f]{64}/archive\.zip$"
-)
-_PURPOSES = {"datasets": "train", "evaluations": "evaluate"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +45,7 @@ class Header:
         table: its table of labels, if it has one.
         mismatched: what does not fit in the table, by reason.
         revisions: of the archive's labels by readers.
+        folder: of the bucket whose objects an inventory lists; "" of a zip archive.
         schema: number of the manifest's schema.
     """
 
@@ -70,6 +63,7 @@ class Header:
     table: str | None = None
     mismatched: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     revisions: list[Revision] = dataclasses.field(default_factory=list)
+    folder: str = ""
     schema: int = documents.MANIFEST
 
     @property
@@ -135,15 +129,17 @@ def check_parameters(archive_uri: str, image_size: int) -> str:
     Raises:
         JobError: for an image size out of range, or an archive address that could change its content.
     """
-    found = _IMMUTABLE_URI.match(archive_uri)
-    if not found:
+    # Of any other address SageMaker's step cache, which compares addresses only, could answer with the shards of an
+    # archive that has since been replaced.
+    purpose = archives.purpose(archive_uri)
+    if purpose is None:
         raise JobError(
-            f"The archive {archive_uri} is not an immutable copy s3://<bucket>/datasets/<64 hex>/archive.zip, or one "
-            "in evaluations/: a later upload could replace it and the cached step would not notice; upload it to "
-            "incoming/ instead."
+            f"The archive {archive_uri} is not an immutable copy s3://<bucket>/datasets/<64 hex>/archive.zip, one in "
+            "evaluations/, or an inventory inventory.jsonl.gz: a later upload could replace it and the cached step "
+            "would not notice; upload it to incoming/ instead."
         )
     job.check({"image_size": image_size}, DATA)
-    return _PURPOSES[found["folder"]]
+    return purpose
 
 
 @contextlib.contextmanager
@@ -214,16 +210,17 @@ class _Merged:
     def __init__(self, header: Header, places: list[Record]) -> None:
         self._decoded = Decoded(header, [], {}, {}, places, Fingerprints.room(len(places)))
         self._positions: dict[str, int] = {}
+        self._images = 0
 
     def add(self, path: Path, header: Header, own: int) -> None:
         """Read a host's manifest, whose shards hold so many images."""
-        begin, lines = len(self._positions), 0
+        begin, lines = self._images, 0
         for lines, line in enumerate(_lines(path), start=1):
             if lines <= header.lines:
                 self._add_line(line, room=begin + own)
         if lines != header.lines:
             raise JobError(f"The manifest {path.name} names {lines} files where it promises {header.lines}.")
-        kept = len(self._positions) - begin
+        kept = self._images - begin
         if kept != own:
             raise JobError(f"The shards {header.name} hold {own} images and their manifest names {kept}.")
 
@@ -240,7 +237,10 @@ class _Merged:
                 return
         digest, known = line["sha256"], line["facts"]
         if known is not None:
-            position = self._positions[digest] = len(self._positions)
+            position = self._images
+            self._images += 1
+            # An ETag need not tell that two objects have the same content: then each has a record, and one is used.
+            self._positions.setdefault(digest, position)
             fingerprint = Fingerprint(known.pop("hash"), known.pop("thumbnail"))
             if position < room:
                 into.fingerprints.put(position, fingerprint)

@@ -128,7 +128,7 @@ def assign(
     if test:
         decisions.append(f"The archive's test split is kept: {len(test)} images.")
     else:
-        pool, test = _take(by_folder["train"] + validation, fraction, rng, pairs)
+        pool, test = take_patients(by_folder["train"] + validation, fraction, rng, pairs)
         by_folder["train"], validation = pool, []
         decisions.append(f"The archive has no test split: {len(test)} images were taken for it by patient.")
     train = _without(by_folder["train"], test, dropped, decisions, "train")
@@ -139,7 +139,7 @@ def assign(
     validation = _without_copies(validation, shared, dropped, decisions, "validation")
     reason = _why_replaced(validation, train, pairs)
     if reason:
-        train, validation = _take(train + validation, fraction, rng, pairs)
+        train, validation = take_patients(train + validation, fraction, rng, pairs)
         decisions.append(f"{reason}: {len(validation)} images were taken for validation by patient.")
     else:
         decisions.append(f"The archive's validation split is kept: {len(validation)} images, no patient of train.")
@@ -321,10 +321,17 @@ def _why_replaced(validation: list[Radiograph], train: list[Radiograph], pairs: 
     return None
 
 
-def _take(
+def take_patients(
     images: list[Radiograph], fraction: float, rng: np.random.Generator, pairs: list[NearDuplicate]
 ) -> tuple[list[Radiograph], list[Radiograph]]:
-    """Move whole patients out until a fraction of each stratum's images is out; the rest, and what was taken."""
+    """Move whole patients out until a fraction of each stratum's images is out; the rest, and what was taken.
+
+    Args:
+        images: of different content.
+        fraction: of the images, between 0 and 1.
+        rng: chooses the patients.
+        pairs: near-duplicates among them.
+    """
     # Patients whom near-duplicates connect stay on one side, as if they were one.
     family = connected((one.patient for one in images), ((pair.first.patient, pair.second.patient) for pair in pairs))
     patients: dict[str, list[Radiograph]] = defaultdict(list)

@@ -16,9 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from model_code.contract.labels import LABELS
 from model_code.data.manifest import Facts
@@ -89,6 +86,11 @@ def _scores(train: Array, unseen: Array, labels: Array) -> Array | None:
     """What a probe fitted on train says of the others; None where train has no two different images to learn from."""
     if (train == train[0]).all():
         return None
+    # scikit-learn takes longer to import than all else that reads a dataset card.
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
+    from sklearn.preprocessing import PolynomialFeatures, StandardScaler  # noqa: PLC0415
+
     model = make_pipeline(
         StandardScaler(),
         # A clue can lie in the middle of a range, as when one scanner always writes the same size.

@@ -12,7 +12,7 @@ import base64
 import dataclasses
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,15 +63,36 @@ def write(directory: Path, images: Iterable[Radiograph], fingerprints: Fingerpri
         images: of all splits.
         fingerprints: by the images' position.
     """
+    _write(directory, _lines(images, fingerprints))
+
+
+def extend(known: Path, directory: Path, images: Iterable[Radiograph], fingerprints: Fingerprints) -> None:
+    """Write the fingerprints of a model's dataset together with those of more images that shaped it.
+
+    Args:
+        known: where the fingerprints of its dataset are.
+        directory: where all of them go.
+        images: of other content.
+        fingerprints: by these images' position.
+    """
+    with gzip.open(known / FILE, "rt", encoding="utf-8") as file:
+        _write(directory, [*file, *_lines(images, fingerprints)])
+
+
+def _lines(images: Iterable[Radiograph], fingerprints: Fingerprints) -> Iterator[str]:
+    for one in sorted(images, key=lambda one: one.sha256):
+        line = {
+            "sha256": one.sha256,
+            "hash": fingerprints.hashes[one.position].tobytes().hex(),
+            "thumbnail": base64.b64encode(fingerprints.thumbnails[one.position].tobytes()).decode("ascii"),
+            "patient": one.patient if pseudonyms.is_keyed(one.patient) else "",
+        }
+        yield json.dumps(line) + "\n"
+
+
+def _write(directory: Path, lines: Iterable[str]) -> None:
     with (directory / FILE).open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
-        for one in sorted(images, key=lambda one: one.sha256):
-            line = {
-                "sha256": one.sha256,
-                "hash": fingerprints.hashes[one.position].tobytes().hex(),
-                "thumbnail": base64.b64encode(fingerprints.thumbnails[one.position].tobytes()).decode("ascii"),
-                "patient": one.patient if pseudonyms.is_keyed(one.patient) else "",
-            }
-            packed.write((json.dumps(line) + "\n").encode())
+        packed.writelines(line.encode() for line in lines)
 
 
 def overlap(images: list[Radiograph], fingerprints: Fingerprints, directory: Path) -> Overlap | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from model_code.data.subgroups import KINDS, MIN_PATIENTS
 from model_code.evaluation import worst_subgroup
 from model_code.evaluation.scores import TestScores
 from model_code.statistics import metrics
+from model_code.statistics.calibration import Calibration
 from model_code.statistics.indeterminate import PREDICTIVE_VALUES, predictive_values
-from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, patient_numbers
+from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, patient_numbers, resample_patients
 from model_code.statistics.metrics import Array
 
 BOOTSTRAP_SEED = 20180222
@@ -53,17 +55,17 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         "curve_bands": _bands(scores, weights),
         "calibration": {
             **calibration,
-            "temperature": metadata["temperature"],
+            **dataclasses.asdict(Calibration.of(metadata)),
             "by_chance": chance,
             "error_beyond_chance": _beyond_chance(calibration, chance),
-            # With temperature 1: what the network says by itself.
-            "raw": _calibration(measure, np.exp(-np.logaddexp(0.0, -scores.logits))),
+            # What the network says by itself.
+            "raw": _calibration(measure, Calibration(1.0).probability(scores.logits)),
         },
         "threshold": metadata["threshold"],
         "indeterminate": _indeterminate(measure, metadata["indeterminate"]),
         "guarantee": _guarantee(measure, metadata["indeterminate"], metadata["guarantee"]),
         "population": metadata["population"],
-        "guard": _guard(measure, metadata["guard"]),
+        "out_of_distribution": refusals(scores, metadata["out_of_distribution"]),
         "test": {
             "images": len(scores.labels),
             "patients": len(set(scores.patients)),
@@ -73,6 +75,24 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         "subgroups": subgroups,
         "worst_subgroup": worst_subgroup.find(subgroups),
         "dataset_sha256": metadata["dataset"]["sha256"],
+        "calibrated_from": metadata["calibrated_from"],
+    }
+
+
+def refusals(scores: TestScores, described: dict[str, Any]) -> dict[str, Any]:
+    """False refusals of the out-of-distribution detector, of all images that were scored.
+
+    Args:
+        scores: of images that are chest radiographs.
+        described: `out_of_distribution` of the model's metadata.
+    """
+    refused = (scores.out_of_distribution_scores > 1).astype(np.float64)
+    weights = resample_patients(scores.patients, seed=BOOTSTRAP_SEED)
+    share = weights @ refused / weights.sum(axis=1)
+    return {
+        "active": bool(described.get("active")),
+        "refused": int(refused.sum()),
+        "false_refusal_rate": estimate(share, images=len(refused), patients=len(set(scores.patients))).as_json(),
     }
 
 
@@ -199,9 +219,9 @@ def _guarantee(measure: _Measure, band: dict[str, float], guarantee: Guarantee |
     if guarantee is None:
         return None
     probabilities, labels = measure.scores.probabilities, measure.scores.labels
-    called = (probabilities < band["low"], probabilities >= band["high"])
+    predicted = (probabilities < band["low"], probabilities >= band["high"])
     found: dict[str, Any] = {}
-    for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, called, strict=True)):
+    for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, predicted, strict=True)):
         value = guarantee[name]
         if value is not None:
             prevalence = guarantee["prevalence"]
@@ -213,17 +233,6 @@ def _guarantee(measure: _Measure, band: dict[str, float], guarantee: Guarantee |
                 "contradicted": bool(answered.any()) and figure["confidence_interval"][1] < value,
             }
     return {**guarantee, "test": found}
-
-
-def _guard(measure: _Measure, described: dict[str, Any]) -> dict[str, Any]:
-    """False refusals of the out-of-distribution detector on the test split; other metrics count those images too."""
-    refused = (measure.scores.unfamiliarity > 1).astype(np.float64)
-    share = measure.weights @ refused / measure.weights.sum(axis=1)
-    return {
-        "active": bool(described.get("active")),
-        "refused": int(refused.sum()),
-        "false_refusal_rate": measure.of(share, np.ones(len(refused), dtype=bool)),
-    }
 
 
 def _subtypes(measure: _Measure) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ class Side:
     dataset: str
 
     @property
-    def called(self) -> Array:
+    def predicted(self) -> Array:
         """Predicted positive: float64 (n,), 1 where PNEUMONIA is predicted, else 0."""
         return (self.scores.probabilities >= self.threshold).astype(np.float64)
 
@@ -83,7 +83,7 @@ def compare(candidate: Side, serving: Side, weights: Array, *, package: str, mod
         "candidate": _figures(candidate, measured[0]),
         "serving": _figures(serving, measured[1])
         | {"receiver_operating_characteristic_curve": metrics.roc_curve(labels, serving.scores.logits)},
-        "called_differently": int(np.sum(candidate.called != serving.called)),
+        "predicted_differently": int(np.sum(candidate.predicted != serving.predicted)),
         "images": len(labels),
         "notes": _notes(candidate, serving),
     }
@@ -95,7 +95,7 @@ def name(package: str) -> str:
 
 
 def _metrics(side: Side, weights: Array) -> dict[str, Array]:
-    decisions = metrics.operating_point(side.scores.labels, side.called, weights)
+    decisions = metrics.operating_point(side.scores.labels, side.predicted, weights)
     return {
         "auc": metrics.auroc(side.scores.labels, side.scores.logits, weights),
         "true_positive_rate": decisions["true_positive_rate"],

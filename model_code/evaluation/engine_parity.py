@@ -13,6 +13,7 @@ from model_code.evaluation.scores import TestScores
 from model_code.export.artifact import FALLBACK
 from model_code.export.parity_limits import MAX_PROBABILITY_DIFFERENCE, SHARE, auroc_limit
 from model_code.statistics import metrics
+from model_code.statistics.calibration import Calibration
 from model_code.statistics.metrics import Array
 
 
@@ -29,7 +30,7 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
         "percentile_99", "max"), "labels_changed" (a number of images), "strays", 1 if either limit is exceeded,
         "fallback", the weights that are left to try or None, and "rejected", what was judged before: nothing.
     """
-    probabilities = 1 / (1 + np.exp(-reference / float(metadata["temperature"])))
+    probabilities = Calibration.of(metadata).probability(reference)
     differences = np.abs(scores.probabilities - probabilities)
     threshold = float(metadata["threshold"])
     changed = (scores.probabilities >= threshold) != (probabilities >= threshold)

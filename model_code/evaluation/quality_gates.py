@@ -90,8 +90,8 @@ def _meaning(metric: str, value: float, evaluation: dict[str, Any]) -> str:
     worst = evaluation[SUBGROUPS]
     meanings = {
         "auroc": f"a PNEUMONIA image gets a higher score than a NORMAL one in {value:.1%} of all pairs",
-        "sensitivity": f"{counts['1']['0']} of {pneumonia} PNEUMONIA images are called NORMAL",
-        "specificity": f"{counts['0']['1']} of {normal} NORMAL images are called PNEUMONIA",
+        "sensitivity": f"{counts['1']['0']} of {pneumonia} PNEUMONIA images are predicted NORMAL",
+        "specificity": f"{counts['0']['1']} of {normal} NORMAL images are predicted PNEUMONIA",
         "subgroup_sensitivity": f"lower end for {worst['title']}, {worst['pneumonia_images']} PNEUMONIA images",
         "calibration_error": f"on average its probabilities are {100 * value:.1f} percentage points off",
     }

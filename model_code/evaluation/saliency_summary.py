@@ -36,9 +36,9 @@ class SaliencySummary:
         self._border = np.ones((size, size), dtype=bool)
         self._border[inner, inner] = False
 
-    def add(self, labels: Array, called: Array, saliency: Array) -> None:
-        """Add a batch: labels (n,), which are called PNEUMONIA (n,), and maps (n, size, size)."""
-        for label, positive, one in zip(labels.astype(int), called.astype(bool), saliency, strict=True):
+    def add(self, labels: Array, predicted: Array, saliency: Array) -> None:
+        """Add a batch: labels (n,), which are predicted PNEUMONIA (n,), and maps (n, size, size)."""
+        for label, positive, one in zip(labels.astype(int), predicted.astype(bool), saliency, strict=True):
             self._sums[label] += one
             self._images[label] += 1
             if not one.any():
@@ -62,9 +62,9 @@ class SaliencySummary:
             "border_area", the border's width and its share of the image; "border_share", by label, the share of
             saliency in it, averaged over the images that have any; None for a label without, and for maps whose cells
             are wider than the border, since interpolation then spreads each over it whatever the network saw;
-            "same_place": of images called PNEUMONIA whose map is not empty, how many there are ("maps"), the greatest
-            share whose maximum lies within `BORDER` of one place ("share", None with fewer than `FEWEST_MAPS`), and
-            where that is ("place").
+            "same_place": of images predicted PNEUMONIA whose map is not empty, how many there are ("maps"), the
+            greatest share whose maximum lies within `BORDER` of one place ("share", None with fewer than
+            `FEWEST_MAPS`), and where that is ("place").
         """
         told = self._cells * BORDER >= 1
         return {

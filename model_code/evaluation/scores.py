@@ -24,8 +24,8 @@ class TestScores:
         patients: key of each image's patient.
         subtypes: bacteria, virus or "".
         areas: pixels of the original image, width times height.
-        unfamiliarity: out-of-distribution scores; above 1 the image would be refused. Zeros from a
-            model of before there was a guard.
+        out_of_distribution_scores: out-of-distribution scores; above 1 the image would be refused. Zeros from a
+            model of before there was a detector.
         features: (n, k), what the network saw, see `projection`; (n, 0) from a model that does not tell.
         paths: paths of the files in the archive.
         groups: subgroups that DICOM files name, by kind; empty of other files.
@@ -37,7 +37,7 @@ class TestScores:
     patients: list[str]
     subtypes: list[str]
     areas: Array
-    unfamiliarity: Array
+    out_of_distribution_scores: Array
     features: Array
     paths: list[str]
     groups: list[dict[str, str]] = dataclasses.field(default_factory=list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from model_code.contract.job import JobError
 from model_code.data.shards import examples, read_columns
 from model_code.evaluation import served_archive
 from model_code.evaluation.scores import Pixels, TestScores
-from model_code.export import artifact, litert
+from model_code.export import artifact, litert, recalibrated
 from model_code.export.saved_model import VERSION_DIRECTORY
 from model_code.imaging.decoding import resize
+from model_code.statistics.calibration import Calibration
 from model_code.statistics.metrics import Array
 
 Watcher = Callable[[Array, Array, Array], None]
@@ -49,7 +50,7 @@ class ExportedModel:
         except ValueError as error:
             raise JobError(f"The metadata.json of the model archive {archive.name} cannot be read: {error}") from error
         self.metadata: dict[str, Any] = dict(read)
-        if missing := sorted({"image_size", "threshold", "dataset"} - set(self.metadata)):
+        if missing := sorted({"image_size", "threshold", "temperature", "dataset"} - set(self.metadata)):
             raise JobError(f"The metadata.json of the model archive {archive.name} has no {' and no '.join(missing)}.")
         self._archive, self._directory = archive, directory
         if self.engine == litert.NAME:
@@ -86,6 +87,19 @@ class ExportedModel:
         """Write the archive again, with the weights that compute now and no others."""
         served_archive.write(self._archive, target, self.metadata)
 
+    def recalibrate(self, changed: Mapping[str, Any]) -> None:
+        """Answer with another calibration from now on: the network stays, members of `metadata` change."""
+        self.metadata = {**self.metadata, **changed}
+
+    def write_recalibrated(self, target: Path) -> None:
+        """Write the archive of the model as it answers now."""
+        recalibrated.write(self._directory, target, self.metadata)
+
+    @property
+    def weights_sha256(self) -> str:
+        """Digest of everything that computes its logits."""
+        return recalibrated.weights_sha256(self._directory)
+
     @property
     def image_size(self) -> int:
         """Edge in pixels of the images it was trained on."""
@@ -100,6 +114,11 @@ class ExportedModel:
     def map_method(self) -> str:
         """How its saliency maps are made: `attribution` or `Grad-CAM`."""
         return str(self.metadata.get("saliency", {}).get("method", "Grad-CAM"))
+
+    @property
+    def calibration(self) -> Calibration:
+        """What makes probabilities of its logits."""
+        return Calibration.of(self.metadata)
 
     @property
     def threshold(self) -> float:
@@ -118,35 +137,36 @@ class ExportedModel:
             test: directory with the shards, usually of the test split.
             size: edge in pixels of the images in the shards. Where it is not the model's own, they are resized as
                 preprocessing resizes originals.
-            watch: is handed of each batch the labels (n,), which are called PNEUMONIA (n,), and the saliency maps
+            watch: is handed of each batch the labels (n,), which are predicted PNEUMONIA (n,), and the saliency maps
                 (n, size, size), which cost next to nothing in the same forward pass.
         """
         signature = self._signatures["explain_pixels" if watch else "score_pixels"]
         names = ("label", "patient", "path", "subtype", "groups", "width", "height")
         collected: dict[str, list[Any]] = {
-            name: [] for name in ("logit", "probability", "unfamiliarity", "features", *names)
+            name: [] for name in ("logit", "out_of_distribution_score", "features", *names)
         }
         for pixels, columns in read_columns(examples(test, size), names):
-            outputs = signature(pixels=self._fitted(tf.cast(pixels, tf.uint8), size))
-            for name in ("logit", "probability"):
-                collected[name].extend(outputs[name].numpy().astype(np.float64))
+            answered = signature(pixels=self._fitted(tf.cast(pixels, tf.uint8), size))
+            outputs = {documents.CURRENT_NAMES.get(name, name): value for name, value in answered.items()}
+            logits = outputs["logit"].numpy().astype(np.float64)
+            collected["logit"].extend(logits)
             seen = outputs.get("projection")
             collected["features"].extend(np.zeros((len(pixels), 0)) if seen is None else seen.numpy())
-            unlike = outputs.get("unfamiliarity")
-            collected["unfamiliarity"].extend(np.zeros(len(pixels)) if unlike is None else unlike.numpy())
+            unlike = outputs.get("out_of_distribution_score")
+            collected["out_of_distribution_score"].extend(np.zeros(len(pixels)) if unlike is None else unlike.numpy())
             for name in names:
                 collected[name].extend(columns[name])
             if watch:
-                called = outputs["probability"].numpy().astype(np.float64) >= self.threshold
-                watch(columns["label"].astype(np.float64), called, outputs["saliency"].numpy().astype(np.float64))
+                predicted = (self.calibration.probability(logits) >= self.threshold).astype(np.float64)
+                watch(columns["label"].astype(np.float64), predicted, outputs["saliency"].numpy().astype(np.float64))
         return TestScores(
             labels=np.asarray(collected["label"], dtype=np.float64),
             logits=np.asarray(collected["logit"]),
-            probabilities=np.asarray(collected["probability"]),
+            probabilities=self.calibration.probability(np.asarray(collected["logit"])),
             patients=[value.decode("utf-8", "surrogateescape") for value in collected["patient"]],
             subtypes=[value.decode("utf-8", "surrogateescape") for value in collected["subtype"]],
             areas=np.asarray(collected["width"], dtype=np.float64) * np.asarray(collected["height"], dtype=np.float64),
-            unfamiliarity=np.asarray(collected["unfamiliarity"], dtype=np.float64),
+            out_of_distribution_scores=np.asarray(collected["out_of_distribution_score"], dtype=np.float64),
             features=np.asarray(collected["features"], dtype=np.float64),
             # For people: bytes that are no UTF-8 are shown, not kept.
             paths=[value.decode("utf-8", "backslashreplace") for value in collected["path"]],

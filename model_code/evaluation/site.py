@@ -22,7 +22,7 @@ from model_code.evaluation import assessment, site_verdict
 from model_code.evaluation.scores import TestScores
 from model_code.evaluation.site_verdict import Judgement
 from model_code.statistics.indeterminate import PREDICTIVE_VALUES
-from model_code.statistics.intervals import difference_of_independent, estimate, resample_patients
+from model_code.statistics.intervals import difference_of_independent, resample_patients
 
 # What is set beside the model's own; by the names of `contract.metrics`.
 COMPARED = ("auroc", "auprc", "sensitivity", "specificity", "calibration_error", "brier_score")
@@ -69,25 +69,23 @@ def assess(
         limits: see `site_verdict.judge`.
 
     """
-    refused = scores.unfamiliarity > 1
-    weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
-    share = weights @ refused.astype(np.float64) / weights.sum(axis=1)
-    refused_share = estimate(share, images=len(refused), patients=len(set(scores.patients))).as_json()
+    refused = scores.out_of_distribution_scores > 1
+    refused_share = assessment.refusals(scores, metadata["out_of_distribution"])["false_refusal_rate"]
     basis = measured(scores)
     evaluation = assessment.document(basis, metadata, resample_patients(basis.patients, seed=assessment.BOOTSTRAP_SEED))
     figures = {name: _figure(own, name) for name in COMPARED}
-    detects = bool(metadata["guard"].get("active"))
+    detects = bool(metadata["out_of_distribution"].get("active"))
     judgements = site_verdict.judge(evaluation, refused_share, limits, detects=detects)
     return Assessed(
         evaluation=evaluation,
-        refused_share=_short(refused_share),
+        refused_share=short(refused_share),
         scored=len(refused),
         answered=int((~refused).sum()),
         of_unnamed_patients=sum(path == patient for path, patient in zip(basis.paths, basis.patients, strict=True)),
         outside_population=sum(_is_outside(metadata.get("population"), groups) for groups in scores.groups),
         own=figures,
         differences={
-            name: _short(difference_of_independent(_figure(evaluation, name), figures[name])) for name in COMPARED
+            name: short(difference_of_independent(_figure(evaluation, name), figures[name])) for name in COMPARED
         },
         judgements=judgements,
         verdict=site_verdict.verdict(judgements, evaluation, answered=len(basis.labels), scored=len(refused)),
@@ -96,7 +94,7 @@ def assess(
 
 def measured(scores: TestScores) -> TestScores:
     """Those of a site's scores that figures rest on: of the images that are answered, or of all."""
-    answered = scores.where(scores.unfamiliarity <= 1)
+    answered = scores.where(scores.out_of_distribution_scores <= 1)
     # Without a label there are no figures. Then so many are refused that the verdict does not hang on them.
     return answered if len(np.unique(answered.labels)) == len(LABELS) else scores
 
@@ -130,8 +128,9 @@ def _figure(evaluation: Mapping[str, Any], name: str) -> Figure:
     if found is None:
         section, key = METRICS[name]
         raise JobError(f"The model's own evaluation has no {section}.{key}: it is not one of this pipeline's.")
-    return _short(found)
+    return short(found)
 
 
-def _short(found: Mapping[str, Any]) -> Figure:
+def short(found: Mapping[str, Any]) -> Figure:
+    """A figure of an evaluation without what only its report shows."""
     return {"value": found["value"], "confidence_interval": list(found["confidence_interval"])}

@@ -124,10 +124,9 @@ def verdict(
         are; None where that is not the question, or where no sensible number would.
     """
     by_name = {one.name: one for one in judgements}
-    decisive = [by_name["MinAuroc"], by_name[SITE_REFUSALS]]
-    mendable = [one for one in judgements if one not in decisive]
-    if lost := [one for one in decisive if one.state == MISSED]:
-        return _said(NOT_USABLE, f"{_all(lost)}. No calibration mends that.")
+    decisive, mendable = _decisive(judgements), [one for one in judgements if one not in _decisive(judgements)]
+    if lost := beyond_calibration(judgements):
+        return _said(NOT_USABLE, lost)
     if all(one.state == KEPT for one in judgements):
         return _said(USABLE, f"{_all(judgements)}.")
     wrong = [one for one in mendable if one.state == MISSED]
@@ -142,9 +141,20 @@ def verdict(
         return _said(
             CALIBRATE,
             f"{_all(wrong)}. The ranking is good enough ({by_name['MinAuroc']}), so a threshold and a temperature of "
-            "this site's own may mend it: try them on other images of the site.",
+            "this site's own may mend it: `cxr calibrate` fits them, and tries them on other images.",
         )
     return _open([one for one in judgements if one.state == OPEN], wrong, answered, scored)
+
+
+def beyond_calibration(judgements: Sequence[Judgement]) -> str:
+    """What misses its limit with certainty and no calibration mends, in a sentence; empty where nothing does."""
+    lost = [one for one in _decisive(judgements) if one.state == MISSED]
+    return f"{_all(lost)}. No calibration mends that." if lost else ""
+
+
+def _decisive(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """Ranking and refusals, which are the network's and its detector's own."""
+    return [one for one in judgements if one.name in {"MinAuroc", SITE_REFUSALS}]
 
 
 def _open(still: Sequence[Judgement], wrong: Sequence[Judgement], answered: int, scored: int) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from model_code.contract.job import JobError
-from model_code.export.saved_model import FEATURE_MAPS, Scorer, judged
-from model_code.network import out_of_distribution as guards
+from model_code.export.saved_model import FEATURE_MAPS, Scorer
+from model_code.network import out_of_distribution
 from model_code.network.attribution import Attribution
 from model_code.network.feature_projection import Projection, projected
 from model_code.network.grad_cam import OVERLAY_EDGE, coloured, enlarged
@@ -25,15 +25,13 @@ class Answers:
 
     Attributes:
         scorer: the trained network.
-        temperature: of the calibration.
-        guard: None where there were too few images for one.
+        detector: of out-of-distribution images; None where there were too few images for one.
         projection: None where there were too few images for one.
         attribution: None where there were too few images for one.
     """
 
     scorer: Scorer
-    temperature: float
-    guard: guards.Guard | None
+    detector: out_of_distribution.Detector | None
     projection: Projection | None = None
     attribution: Attribution | None = None
 
@@ -56,7 +54,7 @@ def body(scorer: Scorer, weights: str) -> bytes:
 
 
 def head(answers: Answers, moved: Any) -> bytes:
-    """Pixels and the last feature maps to what every answer says.
+    """Pixels and the last feature maps to what is said of every image.
 
     Args:
         answers: what is converted.
@@ -67,8 +65,8 @@ def head(answers: Answers, moved: Any) -> bytes:
     def said(pixels: Any, feature_maps: Any) -> dict[str, Any]:
         maps = feature_maps - tf.constant(moved)
         logits, _ = scorer.head(maps)
-        unfamiliar = guards.unfamiliarity(answers.guard, pixels)
-        return {**judged(logits, answers.temperature, unfamiliar), **projected(answers.projection, maps)}
+        scores = out_of_distribution.score(answers.detector, pixels)
+        return {"logit": logits, "out_of_distribution_score": scores, **projected(answers.projection, maps)}
 
     signature = [_pixels(scorer), _maps(scorer, FEATURE_MAPS)]
     return _converted(scorer.tracked, tf.function(said, input_signature=signature, autograph=False), None)

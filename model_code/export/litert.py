@@ -41,6 +41,7 @@ from model_code.export.conversion import EIGHT_BITS, SIXTEEN_BITS, Answers
 from model_code.export.saved_model import FEATURE_MAPS, VERSION_DIRECTORY, Scorer
 from model_code.imaging import decoding
 from model_code.network.grad_cam import enlarged
+from model_code.statistics.calibration import Calibration
 from model_code.statistics.metrics import Array
 
 NAME = "litert"
@@ -67,19 +68,32 @@ def save_code(directory: Path) -> None:
     code = directory / "code"
     with tempfile.TemporaryDirectory() as scratch:
         staged = Path(scratch, "code")
-        package = staged / "model_code"
-        package.mkdir(parents=True)
-        shutil.copyfile(Path(model_code.__file__), package / "__init__.py")
-        shutil.copytree(
-            Path(serving.__file__).parent, package / "serving", ignore=shutil.ignore_patterns("__pycache__")
-        )
+        save_sources(staged)
         found = _unpack_libraries(staged / "lib")
         _try_import(staged, "from the training channel 'engine'" if found else "in this environment")
         shutil.copytree(staged, code, dirs_exist_ok=True)
 
 
+def save_sources(code: Path) -> None:
+    """Put the engine's modules, without its libraries, into the folder that has inference.py."""
+    package = code / "model_code"
+    package.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(Path(model_code.__file__), package / "__init__.py")
+    shutil.copytree(
+        Path(serving.__file__).parent,
+        package / "serving",
+        ignore=shutil.ignore_patterns("__pycache__"),
+        dirs_exist_ok=True,
+    )
+
+
 def save_models(
-    answers: Answers, directory: Path, *, training: Iterable[Any], validation: Iterable[Any]
+    answers: Answers,
+    directory: Path,
+    *,
+    calibration: Calibration,
+    training: Iterable[Any],
+    validation: Iterable[Any],
 ) -> dict[str, Any]:
     """Write the files of `engine/`, and the SavedModel that the container asks for.
 
@@ -88,6 +102,7 @@ def save_models(
     Args:
         answers: network and what follows it, to be converted.
         directory: the model directory, with the engine's code.
+        calibration: makes probabilities of logits, which are what is compared.
         training: images, uint8 (size, size, 1), on the first of which features are corrected.
         validation: others, on up to 1,000 of which the result is compared.
 
@@ -105,7 +120,8 @@ def save_models(
         known=known,
         usual=_usual(answers, lambda one: answers.scorer.look(tf.constant(one))[2], known),
         images=images,
-        wanted=_probabilities(answers.scorer, images, answers.temperature),
+        wanted=calibration.probability(_logits(answers.scorer, images)),
+        calibration=calibration,
     )
     described = made.with_weights(SIXTEEN_BITS)
     if len(images) < parity_limits.FEWEST_IMAGES:
@@ -147,6 +163,7 @@ class _Made:
         usual: the network's own mean features on them, float32 (c,), and its mean map, (cells, cells).
         images: validation images.
         wanted: the network's own probabilities of them, (n,).
+        calibration: makes probabilities of the engine's logits.
     """
 
     answers: Answers
@@ -155,6 +172,7 @@ class _Made:
     usual: tuple[Any, Any]
     images: list[Any]
     wanted: Array
+    calibration: Calibration
 
     def with_weights(self, weights: str) -> dict[str, Any]:
         """Write the files and say, for metadata.json, how far their answers are from the network's."""
@@ -167,7 +185,7 @@ class _Made:
         features, places = (mine - usual for mine, usual in zip(found, self.usual, strict=True))
         (target / "head.tflite").write_bytes(conversion.head(self.answers, features))
         (target / "saliency.tflite").write_bytes(conversion.saliency(self.answers, features, places))
-        differences = np.abs(_engine_probabilities(self.directory, self.images) - self.wanted)
+        differences = np.abs(self.calibration.probability(_engine_logits(self.directory, self.images)) - self.wanted)
         difference, bound = float(np.quantile(differences, parity_limits.SHARE)), parity_limits.upper_bound(differences)
         sure = "" if bound is None else f"; {parity_limits.CONFIDENCE:.0%} sure below {bound:.4f}"
         print(
@@ -229,14 +247,13 @@ def _usual(answers: Answers, body: Callable[[Any], Any], images: list[Any]) -> t
     return np.mean(features, axis=0).astype(np.float32), np.mean(places, axis=0) if places else np.zeros(())
 
 
-def _probabilities(scorer: Scorer, images: list[Any], temperature: float) -> Array:
-    found = np.asarray([scorer.logits(tf.constant(one)).numpy()[0] for one in images], dtype=np.float64)
-    return np.asarray(1 / (1 + np.exp(-found / temperature)))
+def _logits(scorer: Scorer, images: list[Any]) -> Array:
+    return np.asarray([scorer.logits(tf.constant(one)).numpy()[0] for one in images], dtype=np.float64)
 
 
-def _engine_probabilities(directory: Path, images: list[Any]) -> Array:
+def _engine_logits(directory: Path, images: list[Any]) -> Array:
     running = load(directory)
-    return np.asarray([float(running.outputs(one[0])["probability"]) for one in images])
+    return np.asarray([float(running.outputs(one[0])["logit"]) for one in images])
 
 
 def load(directory: Path) -> Any:

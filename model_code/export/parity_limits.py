@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import binom
+import scipy
 
 from model_code.statistics.metrics import Array
 
@@ -52,5 +52,5 @@ def upper_bound(differences: Array) -> float | None:
         One of the differences, or None for fewer than `FEWEST_IMAGES`.
     """
     count = len(differences)
-    place = int(binom.ppf(CONFIDENCE, count, SHARE))
+    place = int(scipy.stats.binom.ppf(CONFIDENCE, count, SHARE))
     return float(np.sort(differences)[place]) if place < count else None

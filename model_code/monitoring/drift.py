@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2, ks_2samp, kstwo
+import scipy
 
 from model_code.statistics.metrics import Array
 
@@ -74,16 +74,19 @@ def compare(quantities: Sequence[Quantity], *, independent: int, limit: float) -
         edges = bin_edges(one.reference, smaller=min(now, then))
         error = 1 / now + 1 / then
         freedom = len(edges)
-        statistic = float(ks_2samp(one.reference, one.current, method="asymp").statistic)
+        statistic = float(scipy.stats.ks_2samp(one.reference, one.current, method="asymp").statistic)
         found.append(
             {
                 "name": one.name,
                 "title": one.title,
                 "psi": stability_index(one.reference, one.current, edges),
-                "psi_by_chance": {"mean": error * freedom, "percentile_95": error * float(chi2.ppf(0.95, freedom))},
+                "psi_by_chance": {
+                    "mean": error * freedom,
+                    "percentile_95": error * float(scipy.stats.chi2.ppf(0.95, freedom)),
+                },
                 "ks_statistic": statistic,
                 # As ks_2samp computes it, but for how many images count.
-                "p_value": float(kstwo.sf(statistic, max(1, round(1 / error)))),
+                "p_value": float(scipy.stats.kstwo.sf(statistic, max(1, round(1 / error)))),
                 "median": {"reference": float(np.median(one.reference)), "current": float(np.median(one.current))},
             }
         )

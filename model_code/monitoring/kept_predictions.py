@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from model_code.contract.documents import CURRENT_NAMES
 from model_code.statistics.metrics import Array
 
-_PROJECTION = "probability, unfamiliarity, features, reader_label, created_at, labelled_at"
+# With what is kept since before the score had this name.
+_PROJECTION = "probability, out_of_distribution_score, unfamiliarity, features, reader_label, created_at, labelled_at"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,13 +22,13 @@ class Predictions:
 
     Attributes:
         probabilities: (n,), calibrated probabilities of PNEUMONIA in [0, 1].
-        unfamiliarity: (n,), out-of-distribution scores, at most 1.
+        out_of_distribution_scores: (n,), out-of-distribution scores, at most 1.
         features: (n, k), or (n, 0) where the model answers none.
         created: (n,), seconds since 1970.
     """
 
     probabilities: Array
-    unfamiliarity: Array
+    out_of_distribution_scores: Array
     features: Array
     created: Array
 
@@ -73,7 +75,7 @@ def read(dynamodb: Any, table: str, package: str, since: int) -> tuple[Predictio
     return (
         Predictions(
             probabilities=_column(made, "probability"),
-            unfamiliarity=_column(made, "unfamiliarity"),
+            out_of_distribution_scores=_column(made, "out_of_distribution_score"),
             features=_features(made),
             created=_column(made, "created_at"),
         ),
@@ -87,7 +89,7 @@ def read(dynamodb: Any, table: str, package: str, since: int) -> tuple[Predictio
 def _plain(item: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, Any]]:
     for name, typed in item.items():
         ((kind, value),) = typed.items()
-        yield name, float(value) if kind == "N" else value
+        yield CURRENT_NAMES.get(name, name), float(value) if kind == "N" else value
 
 
 def _column(items: Iterable[Mapping[str, Any]], name: str) -> Array:

@@ -24,7 +24,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom, fisher_exact
+import scipy
 
 from model_code.statistics import metrics
 from model_code.statistics.indeterminate import PREDICTIVE_VALUES, predictive_values
@@ -109,8 +109,8 @@ def guaranteed(labels: Array, probabilities: Array, reference: dict[str, Any]) -
     if guarantee is None:
         return {}
     found: dict[str, Any] = {}
-    called = (probabilities < band["low"], probabilities >= band["high"])
-    for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, called, strict=True)):
+    predicted = (probabilities < band["low"], probabilities >= band["high"])
+    for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, predicted, strict=True)):
         images, least = int(answered.sum()), guarantee[name]
         if least is None or images < LEAST_IMAGES:
             continue
@@ -118,7 +118,7 @@ def guaranteed(labels: Array, probabilities: Array, reference: dict[str, Any]) -
         own = predictive_values(
             labels, answered, np.ones((1, len(labels))), prevalence=guarantee["prevalence"], label=label
         )
-        p_value = float(binom.cdf(right, images, least))
+        p_value = float(scipy.stats.binom.cdf(right, images, least))
         found[name] = {
             "guaranteed": least,
             "value": right / images,
@@ -163,7 +163,7 @@ def _fisher(now: tuple[float, float], then: tuple[float, float]) -> float:
     for share, images in (now, then):
         hits = round(share * images)
         table.append([hits, max(0, round(images) - hits)])
-    return float(fisher_exact(table, alternative="less").pvalue)
+    return float(scipy.stats.fisher_exact(table, alternative="less").pvalue)
 
 
 def _figure(values: Array, images: int, evaluated: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
         validation: the validation split as the exported model sees it.
         evaluation: the evaluation document.
     """
-    usual = validation.unfamiliarity <= 1
+    usual = validation.out_of_distribution_scores <= 1
     figures = evaluation[CLASSIFICATION] | evaluation["calibration"]
     test = evaluation["test"]
     labels = {label: sum(row.values()) for label, row in figures["confusion_matrix"].items()}
@@ -59,7 +59,7 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
             "patients": len({patient for patient, kept in zip(validation.patients, usual, strict=True) if kept}),
             "prevalence": float(validation.labels[usual].mean()) if usual.any() else 0.0,
             "probability": _samples(validation.probabilities[usual]),
-            "unfamiliarity": _samples(validation.unfamiliarity[usual]),
+            "out_of_distribution_score": _samples(validation.out_of_distribution_scores[usual]),
             "features": [_samples(column) for column in validation.features[usual].T],
         },
         "evaluation": {**evaluated, **{name: test[name] for name in ("images", "patients", "prevalence")}},

@@ -10,7 +10,7 @@ the training images, mirrored ones included:
 - how much of it has which scale: its brightness, the energy of five scales and of either direction.
 
 That makes four distances. Each is put in standard deviations above its mean on validation images, as a logarithm, and
-those above the mean are added as squares: an image is unfamiliar because one distance is far out or several are.
+those above the mean are added as squares: an image is unlike them because one distance is far out or several are.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Normal:
 
 
 @dataclasses.dataclass(frozen=True)
-class Guard:
+class Detector:
     """The out-of-distribution detector: statistics of training and validation images, and the limit.
 
     Attributes:
@@ -112,7 +112,7 @@ class Guard:
     deviations: Array
     limit: float
 
-    def unfamiliarity(self, pixels: Any) -> Any:
+    def score(self, pixels: Any) -> Any:
         """Out-of-distribution score of images: above 1 an image is refused.
 
         Args:
@@ -127,9 +127,9 @@ class Guard:
             return tf.norm(tf.maximum(above, 0.0), axis=1) / self.limit
 
 
-def unfamiliarity(guard: Guard | None, pixels: Any) -> Any:
-    """`Guard.unfamiliarity`, or zeros where there is no detector."""
-    return guard.unfamiliarity(pixels) if guard else tf.zeros(tf.shape(pixels)[:1])
+def score(detector: Detector | None, pixels: Any) -> Any:
+    """`Detector.score`, or zeros where there is no detector."""
+    return detector.score(pixels) if detector else tf.zeros(tf.shape(pixels)[:1])
 
 
 def describe(pixels: Any) -> tuple[Any, Any, Any]:
@@ -164,7 +164,7 @@ def describe(pixels: Any) -> tuple[Any, Any, Any]:
     return (*flat, scales)
 
 
-def fit(train: Path, validation: Path, size: int) -> tuple[Guard | None, dict[str, Any]]:
+def fit(train: Path, validation: Path, size: int) -> tuple[Detector | None, dict[str, Any]]:
     """Fit the detector to training and validation shards, each read once.
 
     Args:
@@ -196,11 +196,11 @@ def fit(train: Path, validation: Path, size: int) -> tuple[Guard | None, dict[st
     above = np.linalg.norm(np.maximum((rows - means) / deviations, 0.0), axis=1)
     least = _LEAST_LIMIT * (1 + 2 / np.sqrt(len(rows)))
     limit = MARGIN * max(float(np.quantile(above, QUANTILE)), least)
-    guard = Guard(normals, means.astype(np.float32), deviations.astype(np.float32), limit)
+    detector = Detector(normals, means.astype(np.float32), deviations.astype(np.float32), limit)
     refused = refusals(above / limit, patients)
-    return guard, {
+    return detector, {
         "active": True,
-        "sentence": f"The guard refuses {refused['refused']} of {len(rows)} validation images.",
+        "sentence": f"The out-of-distribution detector refuses {refused['refused']} of {len(rows)} validation images.",
         "training_images": seen,
         "validation_images": len(rows),
         "limit": limit,
@@ -246,7 +246,7 @@ class _Moments:
 
 
 def _without(reason: str) -> dict[str, Any]:
-    return {"active": False, "sentence": f"There is no guard, any image is answered: {reason}."}
+    return {"active": False, "sentence": f"There is no out-of-distribution detector, any image is answered: {reason}."}
 
 
 def _logarithms(normals: tuple[Normal, ...], pixels: Any) -> Any:

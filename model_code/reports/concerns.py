@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from model_code.contract.labels import LABELS
+from model_code.contract.metrics import figure
 from model_code.statistics.indeterminate import PREDICTIVE_VALUES
 
 # Above this a clue outside the lungs alone tells the labels about as well as useful tests do ("acceptable" in Hosmer,
@@ -64,6 +65,8 @@ def _guarantee(evaluation: dict[str, Any]) -> list[Concern]:
 
 def _calibration(evaluation: dict[str, Any]) -> list[Concern]:
     name = "expected_calibration_error"
+    if origin := evaluation["calibrated_from"]:
+        return _calibrated_worse(evaluation, origin)
     served, raw = (where[name]["value"] for where in (evaluation["calibration"], evaluation["calibration"]["raw"]))
     if served <= raw:
         return []
@@ -72,6 +75,18 @@ def _calibration(evaluation: dict[str, Any]) -> list[Concern]:
         f"and {raw:.3f} without. It was fitted on validation data, which the test images differ from."
     )
     return [Concern(sentence, "calibration")]
+
+
+def _calibrated_worse(evaluation: dict[str, Any], origin: dict[str, Any]) -> list[Concern]:
+    """Figures that a site's own calibration did not mend, though it is what it is for."""
+    now, before = figure(evaluation, "calibration_error") or {}, origin["before"]["calibration_error"]
+    if now["value"] <= before["value"]:
+        return []
+    sentence = (
+        f"The site's calibration is worse than that of version {origin['version']} on the half that was held out: the "
+        f"calibration error is {now['value']:.3f}, and was {before['value']:.3f}."
+    )
+    return [Concern(sentence, "site")]
 
 
 def saliency_concerns(evaluation: dict[str, Any]) -> list[Concern]:
@@ -85,7 +100,8 @@ def _same_place(summary: dict[str, Any]) -> list[Concern]:
         return []
     sentence = (
         f"The saliency map lights the same place, the {same['place']}, in {same['share']:.0%} of the {same['maps']} "
-        "images called PNEUMONIA: it does not show what is in one of them, and the network may look at no lung at all."
+        "images predicted PNEUMONIA: it does not show what is in one of them, and the network may look at no lung at "
+        "all."
     )
     return [Concern(sentence, "saliency")]
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from model_code.contract.metrics import CLASSIFICATION
 from model_code.reports.plots import FAINT, INK, NORMAL_COLOUR, PNEUMONIA_COLOUR, Plot, svg
 from model_code.statistics.metrics import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _BAND_COLOUR = "#f0d58c"
 
@@ -73,7 +75,7 @@ def precision_recall(evaluation: dict[str, Any]) -> Plot:
 def confusion(evaluation: dict[str, Any]) -> Plot:
     """Confusion matrix: labels against predictions at the decision threshold, as counts and as shares of each label."""
     matrix = evaluation[CLASSIFICATION]["confusion_matrix"]
-    rows = [[matrix[actual][called] for called in ("0", "1")] for actual in ("0", "1")]
+    rows = [[matrix[actual][predicted] for predicted in ("0", "1")] for actual in ("0", "1")]
     shares = [[count / max(1, sum(row)) for count in row] for row in rows]
 
     def draw(figure: Figure) -> None:
@@ -86,13 +88,13 @@ def confusion(evaluation: dict[str, Any]) -> Plot:
         axes.set_xticks([0, 1], ["NORMAL", "PNEUMONIA"])
         axes.set_yticks([0, 1], ["NORMAL", "PNEUMONIA"], rotation=90, va="center")
         axes.grid(visible=False)
-        axes.set(xlabel="called", ylabel="label", title="Confusion matrix")
+        axes.set(xlabel="predicted", ylabel="label", title="Confusion matrix")
 
     return Plot(
         "Confusion matrix",
         svg(draw, 4.2, 4),
-        f"Of {sum(rows[0])} NORMAL images {rows[0][0]} are called NORMAL and {rows[0][1]} PNEUMONIA; of "
-        f"{sum(rows[1])} PNEUMONIA images {rows[1][1]} are called PNEUMONIA and {rows[1][0]} NORMAL.",
+        f"Of {sum(rows[0])} NORMAL images {rows[0][0]} are predicted NORMAL and {rows[0][1]} PNEUMONIA; of "
+        f"{sum(rows[1])} PNEUMONIA images {rows[1][1]} are predicted PNEUMONIA and {rows[1][0]} NORMAL.",
     )
 
 

@@ -15,7 +15,7 @@ from model_code.contract.metrics import CLASSIFICATION
 from model_code.contract.population import sentence
 from model_code.evaluation.comparison import name as package_name
 from model_code.evaluation.scores import TestScores
-from model_code.reports import evaluation_plots, html_page, plots
+from model_code.reports import calibration_section, evaluation_plots, html_page, plots
 from model_code.reports.concerns import concerns
 from model_code.reports.dataset_report import dataset_section, labels_section
 from model_code.reports.gallery import Gallery
@@ -54,7 +54,7 @@ def render(
     *,
     scores: TestScores,
     gallery: Gallery,
-    doubted: Section,
+    doubted: Section | None = None,
     identity: Identity,
 ) -> str:
     """The report as one HTML document that refers to nothing outside itself.
@@ -65,23 +65,24 @@ def render(
         card: the dataset card.
         scores: scores of the test split, for the histogram.
         gallery: its pictures.
-        doubted: the section about suspect labels.
+        doubted: the section about suspect labels; None where none were ranked.
         identity: identity of the execution that evaluated it.
     """
     sections = [
+        *calibration_section.of_a_site(evaluation),
         Section("figures", "Key figures", list(_figures(evaluation))),
         Section("comparison", "Against the serving model", list(_comparison(evaluation["comparison"]))),
         Section("gates", "Quality gates", [_gates(evaluation["gates"]), _engine(evaluation["engine"])]),
         labels_section(card),
         Section("training", "Training", list(_training(metadata))),
         Section("curves", "Discrimination and decisions", [_curves(evaluation)]),
-        Section("calibration", "Calibration", [_calibration(evaluation)]),
+        calibration_section.calibration(evaluation),
         Section("undecided", "Undecided images", [_indeterminate(evaluation, scores)]),
-        Section("guard", "Refused images", [_guard(evaluation, metadata)]),
+        Section("out-of-distribution", "Refused images", [_refused(evaluation, metadata)]),
         Section("subgroups", "Subgroups", list(_subgroups(evaluation))),
-        gallery.samples_section(),
+        *([gallery.samples_section()] if gallery.samples else []),
         gallery.saliency_section(evaluation["saliency"]),
-        doubted,
+        *([doubted] if doubted else []),
         dataset_section(card),
         Section(
             "settings",
@@ -148,8 +149,8 @@ def _figures(evaluation: dict[str, Any]) -> Iterator[Html]:
     yield html_page.paragraph(
         f"{test['images']:,} test radiographs of {test['patients']:,} patients, {test['prevalence']:.1%} with "
         f"PNEUMONIA, scored by what serves. The decision threshold {evaluation['threshold']:.3f} and the temperature "
-        f"{evaluation['calibration']['temperature']:.3f} come from validation data. The predictive values, accuracy "
-        "and F1 hold for this prevalence only."
+        f"{evaluation['calibration']['temperature']:.3f} come from {calibration_section.chosen_on(evaluation)}. The "
+        "predictive values, accuracy and F1 hold for this prevalence only."
     )
     yield html_page.table(
         "All figures",
@@ -199,7 +200,7 @@ def _comparison(comparison: dict[str, Any]) -> Iterator[Html]:
             for key, title in names.items()
         ),
     )
-    yield html_page.paragraph(f"The two decide differently about {comparison['called_differently']} of the images.")
+    yield html_page.paragraph(f"The two decide differently about {comparison['predicted_differently']} of the images.")
     if comparison["notes"]:
         yield html_page.bullets(comparison["notes"])
 
@@ -241,25 +242,6 @@ def _curves(evaluation: dict[str, Any]) -> Html:
     return html_page.plots(plot(evaluation) for plot in drawn)
 
 
-def _calibration(evaluation: dict[str, Any]) -> Html:
-    calibration = evaluation["calibration"]
-    raw, chance = calibration["raw"], calibration["by_chance"]
-    figures = html_page.table(
-        "With and without the temperature: value and 95 % interval",
-        ["Metric", "As served", "Raw"],
-        (
-            [SHOWN[key], html_page.measured(calibration[key]), html_page.measured(raw[key])]
-            for key in ("expected_calibration_error", "brier_score")
-        ),
-    )
-    chance_note = html_page.paragraph(
-        f"The calibration error is never 0 on a finite test split: with perfect probabilities it would be "
-        f"{chance['mean']:.3f} on average on these images, and above {chance['percentile_95']:.3f} in one of twenty "
-        "test splits."
-    )
-    return html_page.beside(evaluation_plots.reliability(evaluation), [figures, chance_note])
-
-
 def _indeterminate(evaluation: dict[str, Any], scores: TestScores) -> Html:
     band, found = evaluation["indeterminate"], evaluation[CLASSIFICATION]
     names = {"true_positive_rate": "Sensitivity", "true_negative_rate": "Specificity"}
@@ -268,7 +250,7 @@ def _indeterminate(evaluation: dict[str, Any], scores: TestScores) -> Html:
         [
             html_page.paragraph(
                 f"Probabilities from {band['low']:.3f} to {band['high']:.3f} around the threshold should be read as "
-                "undecided. The band comes from validation data."
+                f"undecided. The band comes from {calibration_section.chosen_on(evaluation)}."
             ),
             html_page.table(
                 "Test images in the band",
@@ -327,17 +309,20 @@ def _guarantee(guarantee: dict[str, Any] | None) -> Iterator[Html]:
     )
 
 
-def _guard(evaluation: dict[str, Any], metadata: dict[str, Any]) -> Html:
-    guard = evaluation["guard"]
-    if not guard["active"]:
-        said = metadata.get("guard", {}).get("sentence", "There is no guard, any image is answered.")
+def _refused(evaluation: dict[str, Any], metadata: dict[str, Any]) -> Html:
+    detector = evaluation["out_of_distribution"]
+    if not detector["active"]:
+        said = metadata.get("out_of_distribution", {}).get(
+            "sentence", "There is no out-of-distribution detector, any image is answered."
+        )
         return html_page.paragraph(f"{said} A photograph would get a probability like any radiograph.")
-    refused, images = guard["refused"], evaluation["test"]["images"]
-    low, high = (f"{end:.1%}" for end in guard["false_refusal_rate"]["confidence_interval"])
+    refused, origin = detector["refused"], evaluation["calibrated_from"]
+    images = origin["held_out"]["images"] if origin else evaluation["test"]["images"]
+    low, high = (f"{end:.1%}" for end in detector["false_refusal_rate"]["confidence_interval"])
     return html_page.paragraph(
         f"The endpoint refuses an image that is unlike the training images. Of the {images:,} test radiographs it "
-        f"would refuse {refused}, {refused / images:.1%} (95 % interval {low} to {high}); the figures above count "
-        "them all the same. The limit comes from validation data."
+        f"would refuse {refused}, {refused / images:.1%} (95 % interval {low} to {high}); the figures above "
+        f"{'are of the others' if origin else 'count them all the same'}. The limit comes from validation data."
     )
 
 
@@ -370,8 +355,8 @@ def _worst(worst: dict[str, Any]) -> str:
         return f"The gate about subgroups judged nothing: {bound['unjudged']}."
     return (
         f"Of {', '.join(worst['judged'])}, the worst is {worst['title']}: of its {worst['pneumonia_images']} PNEUMONIA "
-        f"images {bound['sensitivity']:.1%} are called so, and the 95 % interval begins at {bound['value']:.3f}, which "
-        "is what the gate about subgroups judges."
+        f"images {bound['sensitivity']:.1%} are predicted so, and the 95 % interval begins at {bound['value']:.3f}, "
+        "which is what the gate about subgroups judges."
     )
 
 

@@ -64,7 +64,7 @@ class Gallery:
     def _samples(self) -> Iterator[Html]:
         yield html_page.paragraph(
             "Drawn at random, as the model sees them, each of another patient. A number is the image's row in "
-            "test_predictions.csv beside this report; images that were called wrongly have their file's name below.",
+            "test_predictions.csv beside this report; images that were predicted wrongly have their file's name below.",
             "quiet",
         )
         for title, shown in self.samples.items():
@@ -100,12 +100,13 @@ def _together(summary: dict[str, Any]) -> Iterator[Html]:
     same, near = summary["same_place"], f"within {summary['border']:.0%} of the width of one place"
     if same["share"] is None:
         yield html_page.paragraph(
-            f"Only {same['maps']} images called PNEUMONIA have a map: too few to tell whether all light the same place."
+            f"Only {same['maps']} images predicted PNEUMONIA have a map: too few to tell whether all light the same "
+            "place."
         )
     else:
         yield html_page.paragraph(
-            f"Of the {same['maps']} maps of images called PNEUMONIA {same['share']:.0%} have their maximum {near}, at "
-            f"the {same['place']}. Maps that light the same place in most images do not tell what is in one of them."
+            f"Of the {same['maps']} maps of images predicted PNEUMONIA {same['share']:.0%} have their maximum {near}, "
+            f"at the {same['place']}. Maps that light the same place in most images do not tell what is in one of them."
         )
     wide, cells = f"the outer {summary['border']:.0%} at each edge", summary["cells"]
     if cells * summary["border"] < 1:

@@ -56,7 +56,7 @@ def model_card(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict[
         "model_overview": {
             "model_creator": _cut(f"chest-xray-stack, source revision {metadata['source_revision']}", _MEDIUM)
         },
-        "intended_uses": _intended_uses(card),
+        "intended_uses": _intended_uses(card, metadata["calibrated_from"]),
         "training_details": _training(metadata, card),
         "evaluation_details": [_evaluation(evaluation, card)],
         "additional_information": _additional(evaluation, metadata, card),
@@ -64,7 +64,7 @@ def model_card(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict[
     return {"content": json.dumps(content, allow_nan=False)}
 
 
-def _intended_uses(card: dict[str, Any]) -> dict[str, str]:
+def _intended_uses(card: dict[str, Any], origin: dict[str, Any] | None) -> dict[str, str]:
     probes = " ".join(probe["sentence"] for probe in card["shortcuts"])
     return {
         "purpose_of_model": "Estimates the probability of pneumonia on one frontal chest radiograph of a child.",
@@ -77,13 +77,20 @@ def _intended_uses(card: dict[str, Any]) -> dict[str, str]:
         "risk_rating": "High",
         "explanations_for_risk_rating": (
             "A wrong probability could mislead somebody who decides about a child's treatment. The model was not "
-            "validated outside its dataset."
+            f"validated outside {'the site that calibrated it' if origin else 'its dataset'}."
         ),
     }
 
 
 def _training(metadata: dict[str, Any], card: dict[str, Any]) -> dict[str, Any]:
-    training = metadata["training"]
+    training, origin = metadata["training"], metadata["calibrated_from"]
+    chose = (
+        f"chose the epoch. Not trained, but calibrated from version {origin['version']} on "
+        f"{origin['fitted']['images']} images of {origin['fitted']['patients']} patients of a site, which chose "
+        f"the temperature {metadata['temperature']:.3f}, the bias {metadata['bias']:+.3f} "
+        if origin
+        else f"chose the epoch, the temperature {metadata['temperature']:.3f} "
+    )
     counts = card["splits"]
     measured = [(f"validation:{name}", value) for name, value in training["validation"].items()]
     measured += [("train:epochs", len(training["history"])), ("train:seconds", training["seconds"])]
@@ -96,8 +103,8 @@ def _training(metadata: dict[str, Any], card: dict[str, Any]) -> dict[str, Any]:
         "training_observations": _cut(
             f"{metadata['backbone']}, {training['precision']}, on {training['devices']} device(s). "
             f"{counts['train']['images']} images of {counts['train']['patients']} patients trained the network; "
-            f"{counts['validation']['images']} images of {counts['validation']['patients']} others chose the epoch, "
-            f"the temperature {metadata['temperature']:.3f} and the decision threshold {metadata['threshold']:.3f}.",
+            f"{counts['validation']['images']} images of {counts['validation']['patients']} others {chose}"
+            f"and the decision threshold {metadata['threshold']:.3f}.",
             _MEDIUM,
         ),
         "training_job_details": {
@@ -114,6 +121,8 @@ def _training(metadata: dict[str, Any], card: dict[str, Any]) -> dict[str, Any]:
 
 def _evaluation(evaluation: dict[str, Any], card: dict[str, Any]) -> dict[str, Any]:
     test, gates, comparison = evaluation["test"], evaluation["gates"], evaluation["comparison"]
+    origin = evaluation["calibrated_from"]
+    said = [gates["message"], comparison["sentence"], *([origin["sentence"]] if origin else [])]
     found = evaluation[CLASSIFICATION]
     groups = [(title, [(name, found[key]) for key, name in keys.items()]) for title, keys in _FIGURES.items()]
     calibration = evaluation["calibration"]
@@ -133,15 +142,16 @@ def _evaluation(evaluation: dict[str, Any], card: dict[str, Any]) -> dict[str, A
     ]
     metric_groups.append({"name": "Curves and counts", "metric_data": [_roc(found), _confusion(found)]})
     return {
-        "name": "Test split, scored once by the exported model",
-        "evaluation_observation": _cut(f"{gates['message']} {comparison['sentence']}", _LONG),
-        "datasets": [_cut(card["archive_uri"], _MEDIUM)],
+        "name": f"{'Held-out half of a site' if origin else 'Test split'}, scored once by the exported model",
+        "evaluation_observation": _cut(" ".join(said), _LONG),
+        "datasets": [_cut(origin["archive_uri"] if origin else card["archive_uri"], _MEDIUM)],
         "metadata": {
             "test images": str(test["images"]),
             "test patients": str(test["patients"]),
             "prevalence of PNEUMONIA": f"{test['prevalence']:.4f}",
             "decision threshold": f"{evaluation['threshold']:.6f}",
             "temperature": f"{calibration['temperature']:.6f}",
+            "bias": f"{calibration['bias']:.6f}",
             "serving model compared with": comparison["serving_package"] or "none",
             "intervals": f"95 %, from {test['resamples']} bootstrap resamples of patients",
         },
@@ -157,7 +167,7 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
         f"{band['coverage']['value']:.1%} of the test images.",
         *([evaluation["guarantee"]["sentence"]] if evaluation["guarantee"] else []),
         sentence(evaluation["population"]),
-        _guarded(evaluation["guard"]),
+        _refusals(evaluation["out_of_distribution"]),
         *(concern.sentence for concern in saliency_concerns(evaluation)),
         *evaluation["comparison"]["notes"],
         *card["decisions"],
@@ -181,14 +191,29 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
             "serving engine": f"{evaluation['engine']['name']}, {evaluation['engine']['weights']} weights",
             "versions": ", ".join(f"{name} {version}" for name, version in metadata["versions"].items()),
             "trained": metadata["created"],
+            **_calibrated(metadata["calibrated_from"]),
         },
     }
 
 
-def _guarded(guard: dict[str, Any]) -> str:
-    if not guard["active"]:
-        return "There is no guard: an image that is no chest radiograph gets a probability as well."
-    share = guard["false_refusal_rate"]["value"]
+def _calibrated(origin: dict[str, Any] | None) -> dict[str, str]:
+    """Where the weights of a version are from that was not trained."""
+    if origin is None:
+        return {}
+    return {
+        "calibrated from": origin["package_arn"],
+        "calibrated": origin["calibrated"],
+        "calibrated on dataset sha256": origin["dataset_sha256"],
+        "weights sha256": origin["weights_sha256"],
+    }
+
+
+def _refusals(detector: dict[str, Any]) -> str:
+    if not detector["active"]:
+        return (
+            "There is no out-of-distribution detector: an image that is no chest radiograph gets a probability as well."
+        )
+    share = detector["false_refusal_rate"]["value"]
     return f"Images unlike the training images are refused; {share:.1%} of the test radiographs are."
 
 
@@ -219,8 +244,8 @@ def _confusion(found: dict[str, Any]) -> dict[str, Any]:
     return {
         "name": "Confusion matrix",
         "type": "matrix",
-        "value": [[matrix[actual][called] for called in ("0", "1")] for actual in ("0", "1")],
-        "x_axis_name": ["called NORMAL", "called PNEUMONIA"],
+        "value": [[matrix[actual][predicted] for predicted in ("0", "1")] for actual in ("0", "1")],
+        "x_axis_name": ["predicted NORMAL", "predicted PNEUMONIA"],
         "y_axis_name": ["label NORMAL", "label PNEUMONIA"],
     }
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from model_code.monitoring.drift import Quantity
 from model_code.monitoring.kept_predictions import Predictions
 from model_code.reports.plots import FAINT, INK, NORMAL_COLOUR, PNEUMONIA_COLOUR, Plot, svg
 from model_code.statistics.metrics import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _THEN, _NOW = NORMAL_COLOUR, PNEUMONIA_COLOUR
 _DAY_SECONDS = 86_400
@@ -58,21 +59,21 @@ def by_day(predictions: Predictions, threshold: float) -> Plot:
     """Number of predictions each day (UTC), and how many of them were predicted positive."""
     days = (predictions.created // _DAY_SECONDS).astype(int)
     shown = np.arange(days.min(), days.max() + 1)
-    called = predictions.probabilities >= threshold
+    predicted = predictions.probabilities >= threshold
     parts = [
-        np.asarray([int(np.sum((days == day) & (called == value))) for day in shown], dtype=np.float64)
+        np.asarray([int(np.sum((days == day) & (predicted == value))) for day in shown], dtype=np.float64)
         for value in (False, True)
     ]
     names = [dt.datetime.fromtimestamp(int(day) * _DAY_SECONDS, dt.UTC).strftime("%d %b") for day in shown]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        axes.bar(shown, parts[0], color=NORMAL_COLOUR, label="called NORMAL")
-        axes.bar(shown, parts[1], bottom=parts[0], color=PNEUMONIA_COLOUR, label="called PNEUMONIA")
+        axes.bar(shown, parts[0], color=NORMAL_COLOUR, label="predicted NORMAL")
+        axes.bar(shown, parts[1], bottom=parts[0], color=PNEUMONIA_COLOUR, label="predicted PNEUMONIA")
         step = max(1, len(shown) // 10)
         axes.set_xticks(shown[::step], names[::step])
         axes.set_xlim(shown[0] - 1, shown[-1] + 1)
-        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.locator_params(axis="y", integer=True)
         axes.set(title="Predictions of each day", ylabel="predictions")
         figure.legend(loc="outside lower center", ncols=2)
 

@@ -118,8 +118,8 @@ def _drift(findings: dict[str, Any]) -> Iterator[Html]:
     )
     if not found["features"]:
         yield html_page.paragraph(
-            "This model answers no features of the network, so only scores and unfamiliarity are compared. A model "
-            "trained since monitoring came answers them."
+            "This model answers no features of the network, so only scores and out-of-distribution scores are "
+            "compared. A model trained since monitoring came answers them."
         )
 
 
@@ -206,8 +206,8 @@ def _meaning() -> Html:
             "those of all predictions.",
             "A prediction names no patient. Many radiographs of one patient count as if they were independent, which "
             "makes the tests a little too eager.",
-            "Images that the guard refuses are not kept, so they are not in these distributions: see how many requests "
-            "the API answers with not_a_radiograph.",
+            "Images that the out-of-distribution detector refuses are not kept, so these distributions lack them: see "
+            "how many requests the API answers with not_a_radiograph.",
             f"With a check every day, one in {1 / drift.SIGNIFICANCE:.0f} shows drift at most by chance; windows that "
             "overlap are wrong together.",
         ]

@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NORMAL_COLOUR, PNEUMONIA_COLOUR, INK, FAINT = "#2f6690", "#c1443c", "#333333", "#8a8a8a"
 # Light to dark within PNEUMONIA; a subtype beyond these takes the last.
@@ -152,6 +152,9 @@ def _phases(history: Sequence[dict[str, Any]]) -> list[tuple[int, str]]:
 
 def svg(draw: Callable[[Figure], None], width: float, height: float) -> str:
     """What a function draws on a figure of so many inches, as an SVG document."""
+    import matplotlib as mpl  # noqa: PLC0415 - only for those who draw
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     buffer = io.StringIO()
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")

@@ -61,13 +61,13 @@ def choose_samples(scores: TestScores, *, seed: int) -> dict[str, list[int]]:
 
 def choose_cases(scores: TestScores, threshold: float) -> dict[str, list[int]]:
     """Positions of the most certain right and wrong calls of each label, each group's images of different patients."""
-    called = scores.probabilities >= threshold
+    predicted = scores.probabilities >= threshold
     ascending = [int(at) for at in np.argsort(scores.logits, kind="stable")]
     groups = {}
     for label, decision in ((1, 1), (0, 0), (1, 0), (0, 1)):
         order = ascending[::-1] if decision else ascending
-        inside = [at for at in order if scores.labels[at] == label and called[at] == decision]
-        title = f"{LABELS[label]} called {LABELS[decision]}" + (" (right)" if label == decision else WRONG)
+        inside = [at for at in order if scores.labels[at] == label and predicted[at] == decision]
+        title = f"{LABELS[label]} predicted as {LABELS[decision]}" + (" (right)" if label == decision else WRONG)
         groups[title] = _distinct(inside, scores, CASES_PER_GROUP)
     return groups
 
@@ -132,6 +132,11 @@ def collect(model: ExportedModel, scores: TestScores, attention: SaliencySummary
         averages=averages(attention),
         legend=legend(),
     )
+
+
+def without_images(attention: SaliencySummary) -> Gallery:
+    """What a report shows that is to have no patient's image in it: averages of maps."""
+    return Gallery(samples={}, cases={}, averages=averages(attention), legend=legend())
 
 
 def suspects(model: ExportedModel, ranked: SuspectLabels | None, splits: Mapping[str, Path]) -> list[Case]:

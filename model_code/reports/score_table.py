@@ -9,7 +9,7 @@ from typing import Any
 from model_code.contract.labels import LABELS
 from model_code.evaluation.scores import TestScores
 
-COLUMNS = ("file", "split", "label", "score", "called", "refused")
+COLUMNS = ("file", "split", "label", "score", "prediction", "refused")
 INDETERMINATE = "INDETERMINATE"
 
 
@@ -17,7 +17,7 @@ def write(directory: Path, split: str, scores: TestScores, metadata: dict[str, A
     """Write a split's table, one row for each image in the order of the shards; returns the file's name.
 
     `file` is the image's path in the archive, with bytes that are no UTF-8 as `\\xNN`; `score` the probability as
-    served; `called` the prediction, NORMAL, PNEUMONIA or INDETERMINATE; `refused` whether the out-of-distribution
+    served; `prediction` NORMAL, PNEUMONIA or INDETERMINATE; `refused` whether the out-of-distribution
     detector would refuse the image, which has its prediction here all the same.
 
     Args:
@@ -32,11 +32,11 @@ def write(directory: Path, split: str, scores: TestScores, metadata: dict[str, A
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
         for path, label, probability, unlike in zip(
-            scores.paths, scores.labels, scores.probabilities, scores.unfamiliarity, strict=True
+            scores.paths, scores.labels, scores.probabilities, scores.out_of_distribution_scores, strict=True
         ):
-            called = LABELS[int(probability >= threshold)]
+            predicted = LABELS[int(probability >= threshold)]
             if band["low"] <= probability < band["high"]:
-                called = INDETERMINATE
+                predicted = INDETERMINATE
             refused = str(bool(unlike > 1)).lower()
-            table.writerow([path, split, LABELS[int(label)], f"{probability:.6f}", called, refused])
+            table.writerow([path, split, LABELS[int(label)], f"{probability:.6f}", predicted, refused])
     return name

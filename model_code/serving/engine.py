@@ -60,9 +60,10 @@ class Engine:
             explain: whether to make a map.
 
         Returns:
-            By name arrays without a batch axis: `logit`, `probability` and `unfamiliarity` (), where the model has one
+            By name arrays without a batch axis: `logit` and `out_of_distribution_score` (), where the model has one
             `projection` (k,); with a map `cells` (cells, cells) and `overlay`, uint8 (edge, edge, 4). A model of before
-            there were cells has `saliency` (size, size) instead, and makes a map always.
+            there were cells has `saliency` (size, size) instead, and makes a map always; one of before calibration was
+            metadata has a `probability`, which nothing looks at.
         """
         batch = pixels[np.newaxis].astype(np.float32)
         with self._busy:

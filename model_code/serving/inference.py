@@ -30,6 +30,7 @@ import binascii
 import functools
 import http.client
 import json
+import math
 import os
 import sys
 import urllib.parse
@@ -188,12 +189,12 @@ def check_familiar(predictions: list[dict[str, Any]]) -> None:
         RequestError: not_a_radiograph, about the first such image.
     """
     for number, prediction in enumerate(predictions, start=1):
-        if prediction["unfamiliarity"] > 1:
+        if prediction["out_of_distribution_score"] > 1:
             which = "The image" if len(predictions) == 1 else f"Image {number}"
             raise RequestError(
                 "not_a_radiograph",
                 f"{which} does not look like the frontal chest radiographs this model was trained on: its distance "
-                f"from them is {prediction['unfamiliarity']:.2f}, and up to 1.00 is accepted.",
+                f"from them is {prediction['out_of_distribution_score']:.2f}, and up to 1.00 is accepted.",
             )
 
 
@@ -204,11 +205,12 @@ def _wants_overlays(context: Any) -> bool:
 
 def _prediction(outputs: dict[str, Any]) -> dict[str, Any]:
     negative, positive = _METADATA["labels"]
-    probability = float(outputs["probability"])
+    logit = float(outputs["logit"])
+    probability = _probability(logit)
     prediction = {
         "probability": probability,
-        "logit": float(outputs["logit"]),
-        "unfamiliarity": float(outputs["unfamiliarity"]),
+        "logit": logit,
+        "out_of_distribution_score": float(outputs["out_of_distribution_score"]),
         "label": positive if probability >= _METADATA["threshold"] else negative,
         "indeterminate": _METADATA["indeterminate"]["low"] <= probability < _METADATA["indeterminate"]["high"],
     }
@@ -220,6 +222,12 @@ def _prediction(outputs: dict[str, Any]) -> dict[str, Any]:
         prediction["overlay_cells"] = map_cells(_METADATA)
         prediction["overlay_empty"] = bool(outputs["overlay_empty"])
     return prediction
+
+
+def _probability(logit: float) -> float:
+    """The calibration of `statistics.calibration.Calibration`, which needs a library: sigmoid(logit / T + bias)."""
+    log_odds = logit / _METADATA["temperature"] + _METADATA["bias"]
+    return (1 + math.tanh(log_odds / 2)) / 2
 
 
 def _images_of_json(body: bytes) -> list[bytes]:

@@ -33,7 +33,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import nbinom
+import scipy
 
 from model_code.contract.documents import Guarantee
 from model_code.contract.labels import LABELS
@@ -72,6 +72,7 @@ def decide(
     threshold: float,
     negative_value: float,
     positive_value: float,
+    known: str = "the validation split",
 ) -> Band:
     """The narrowest band around the threshold outside of which the predictive values are guaranteed.
 
@@ -84,6 +85,7 @@ def decide(
         threshold: of `calibration.choose_threshold`.
         negative_value: the negative predictive value to guarantee, below 1.
         positive_value: the positive one.
+        known: what these images are called in the guarantee.
     """
     first = np.unique(patients, return_index=True)[1]
     sides = []
@@ -102,7 +104,7 @@ def decide(
         "patients": len(first),
         "negative_predictive_value": None if sides[0][1] else negative_value,
         "positive_predictive_value": None if sides[1][1] else positive_value,
-        "sentence": _sentence([(value, reason) for value, reason, _ in sides], len(first), prevalence),
+        "sentence": _sentence([(value, reason) for value, reason, _ in sides], len(first), prevalence, known),
     }
     # An answer is PNEUMONIA from the upper end on, so the end lies just above the last image that is none.
     above = threshold if high == -threshold else float(np.nextafter(-high, 1.0))
@@ -189,7 +191,7 @@ def _places(patients: int, value: float, risk: float) -> npt.NDArray[np.int64]:
     These are the trials up to the (errors + 1)-th error that are exceeded with at most the risk (negative binomial).
     """
     errors = np.arange(math.ceil((1 - value) * patients) + 1)
-    places = errors + 1 + nbinom.ppf(1 - risk, errors + 1, 1 - value).astype(np.int64)
+    places = errors + 1 + scipy.stats.nbinom.ppf(1 - risk, errors + 1, 1 - value).astype(np.int64)
     return np.asarray(places[places <= patients], dtype=np.int64)
 
 
@@ -209,21 +211,21 @@ def _cautious_end(others: Array) -> float:
     return float(np.sort(others)[rank - 1])
 
 
-def _reason(label: int, called: npt.NDArray[np.bool_], wrong: npt.NDArray[np.bool_], value: float) -> str:
+def _reason(label: int, predicted: npt.NDArray[np.bool_], wrong: npt.NDArray[np.bool_], value: float) -> str:
     return (
         f"nothing is guaranteed of the answer {LABELS[label]}: {100 * value:g} % take at least {fewest(value)} "
         f"patients without an error among the most certain, and on this side of the threshold there are "
-        f"{int(called.sum())}, {int((called & wrong).sum())} of them wrong"
+        f"{int(predicted.sum())}, {int((predicted & wrong).sum())} of them wrong"
     )
 
 
-def _sentence(sides: list[tuple[float, str]], patients: int, prevalence: float) -> str:
+def _sentence(sides: list[tuple[float, str]], patients: int, prevalence: float, known: str) -> str:
     said = [
         reason or f"at least {100 * value:g} % of the answers {label} are right"
         for (value, reason), label in zip(sides, LABELS, strict=True)
     ]
     text = "; ".join(said) if any(reason for _, reason in sides) else " and ".join(said)
-    population = f"patients like the {patients} of the validation split, of whom {prevalence:.1%} have pneumonia"
+    population = f"patients like the {patients} of {known}, of whom {prevalence:.1%} have pneumonia"
     if all(reason for _, reason in sides):
         return f"{text[0].upper()}{text[1:]}."
     return f"For {population}, with {100 * CONFIDENCE:g} % confidence: {text}."

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import betabinom, norm
+import scipy
 
 from model_code.statistics.metrics import Array
 
@@ -110,8 +110,8 @@ def estimate(values: Array, *, images: int, patients: int) -> Estimate:
     """Value and intervals of a metric between 0 and 1.
 
     Resamples in which the metric is undefined are left out. A value that is undefined on the data itself (the
-    precision when nothing is called positive, say) counts as 0, with intervals from 0 to 1: JSON has no NaN, and a gate
-    must not pass by it.
+    precision when nothing is predicted positive, say) counts as 0, with intervals from 0 to 1: JSON has no NaN, and a
+    gate must not pass by it.
 
     Args:
         values: (1 + resamples,), the metric over the weights of `resample_patients`.
@@ -189,7 +189,7 @@ def effective_images(value: float, low: float, high: float) -> float:
 
 def wilson(share: float, size: float, *, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's interval (1927) of a share of so many independent images."""
-    quantile = float(norm.ppf((1 + level) / 2))
+    quantile = float(scipy.stats.norm.ppf((1 + level) / 2))
     centre = (share + quantile**2 / (2 * size)) / (1 + quantile**2 / size)
     half = quantile * np.sqrt(share * (1 - share) / size + quantile**2 / (4 * size**2)) / (1 + quantile**2 / size)
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))
@@ -198,5 +198,5 @@ def wilson(share: float, size: float, *, level: float = LEVEL) -> tuple[float, f
 def _prediction(share: float, size: float) -> tuple[float, float]:
     """Quantiles of the share in as many new images, under Jeffreys' prior for its true value (beta-binomial)."""
     images = max(1, round(size))
-    low, high = betabinom.ppf(_TAILS, images, share * images + 0.5, (1 - share) * images + 0.5) / images
+    low, high = scipy.stats.betabinom.ppf(_TAILS, images, share * images + 0.5, (1 - share) * images + 0.5) / images
     return float(low), float(high)

@@ -87,6 +87,11 @@ class Deployment:
         return self.output("data", "DataBucketName")
 
     @property
+    def archive_sources(self) -> list[str]:
+        """The folders of buckets, as S3 URIs, whose objects executions may read."""
+        return self.output("training", "ArchiveSources").split()
+
+    @property
     def artifact_bucket(self) -> str:
         """The bucket that models and evaluations are in."""
         return self.output("data", "ArtifactBucketName")
@@ -100,6 +105,11 @@ class Deployment:
     def site_evaluation_pipeline(self) -> str:
         """The name of the pipeline that evaluates a model on a site's radiographs."""
         return self.output("training", "SiteEvaluationPipelineName")
+
+    @property
+    def calibration_pipeline(self) -> str:
+        """The name of the pipeline that calibrates a model on a site's radiographs."""
+        return self.output("training", "CalibrationPipelineName")
 
     @property
     def monitoring_pipeline(self) -> str:

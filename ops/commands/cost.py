@@ -18,7 +18,7 @@ from ops.cost import price_list
 from ops.cost.charges import Section, Usage, priced
 from ops.cost.prediction_cost import PREDICTIONS, predictions
 from ops.cost.prices import TABLE, PriceTable
-from ops.cost.run_cost import SITE_EVALUATION, run
+from ops.cost.run_cost import CALIBRATION, SITE_EVALUATION, run
 from ops.cost.standing_cost import standing
 from ops.pipelines.parameters import pairs
 
@@ -74,6 +74,10 @@ def estimate(assembly: Assembly, table: PriceTable, usage: Usage, parameters: Ma
         "site_evaluation": priced(
             "One evaluation on a site's archive, every job to its time limit",
             run(assembly, {}, having=SITE_EVALUATION), table, region,
+        ),
+        "calibration": priced(
+            "One calibration on a site's archive, every job to its time limit",
+            run(assembly, {}, having=CALIBRATION), table, region,
         ),
         "predictions": priced(
             f"{PREDICTIONS:,} predictions, each as slow and as large as it may be" if usage.seconds is None

@@ -1,4 +1,4 @@
-"""`cxr evaluate`: whether a registered model works on another site's radiographs, without training."""
+"""Radiographs of other sites: whether a registered model works on them, and calibration to them, without training."""
 
 from __future__ import annotations
 
@@ -8,18 +8,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from model_code.contract.documents import read_site_evaluation
+from model_code.contract.documents import read_evaluation, read_site_evaluation
 from model_code.contract.metrics import figure
 from ops.base import output
 from ops.base.errors import CommandError
-from ops.commands.options import Env, Json, Region, Save, open_workspace, sent_archive, written_report, zipped
+from ops.commands.options import (
+    Env,
+    Json,
+    Region,
+    Save,
+    Version,
+    open_workspace,
+    sent_archive,
+    written_report,
+    zipped,
+)
 from ops.pipelines import reports, uploads, watching
 from ops.pipelines.reports import Reporting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from model_code.contract.documents import SiteEvaluation
+    from model_code.contract.documents import Evaluation, SiteEvaluation
+    from ops.commands.workspace import Workspace
+    from ops.pipelines.executions import Execution, ExecutionReader
 
 _SHOWN = {
     "auroc": "AUROC",
@@ -27,6 +39,10 @@ _SHOWN = {
     "specificity": "specificity",
     "calibration_error": "calibration error",
 }
+_Start = Annotated[
+    float, typer.Option("--timeout", metavar="MINUTES", help="Wait this long for the execution to start.")
+]
+_LAYOUT = "A zip file or a folder of the site's radiographs, with {NORMAL,PNEUMONIA} or a labels.csv."
 
 
 def evaluate(
@@ -36,13 +52,13 @@ def evaluate(
         typer.Argument(
             metavar="ARCHIVE",
             exists=True,
-            help="A zip file or a folder of the site's radiographs, with {NORMAL,PNEUMONIA} or a labels.csv.",
+            help=_LAYOUT,
         ),
     ],
     *,
     model: Annotated[str, typer.Option("--model", "-m", help="Version number, ARN or `latest`.")],
     save: Save = None,
-    timeout: Annotated[float, typer.Option(metavar="MINUTES", help="Wait this long for the execution to start.")] = 10,
+    timeout: _Start = 10,
     as_json: Json = False,
     env: Env = None,
     region: Region = None,
@@ -55,12 +71,8 @@ def evaluate(
     """
     workspace = open_workspace(ctx, env, region)
     version = workspace.registry.resolve(model)
-    with zipped(path, "evaluate") as source:
-        bucket, folder = workspace.deployment.data_bucket, uploads.to_evaluate(version.version)
-        sent = sent_archive(workspace.s3, source, of=path, bucket=bucket, folder=folder)
-    reader = workspace.site_evaluations
-    arn = uploads.await_start(workspace.s3, reader, sent, timeout=timeout * 60, poll=workspace.poll_seconds)
-    execution = watching.watch(reader, arn, timeout=None, poll=workspace.poll_seconds, quiet=as_json)
+    folder, reader = uploads.to_evaluate(version.version), workspace.site_evaluations
+    execution = _executed(workspace, path, folder, reader, timeout=timeout, quiet=as_json)
     if execution.status != "Succeeded":
         raise CommandError(
             f"Version {version.version} was not evaluated: execution {execution.id} {execution.status.lower()}: "
@@ -74,6 +86,79 @@ def evaluate(
     else:
         _print(found)
         output.results().print(str(written), markup=False, soft_wrap=True)
+
+
+def calibrate(
+    ctx: typer.Context,
+    version: Version,
+    *,
+    path: Annotated[
+        Path,
+        typer.Option(
+            "--archive",
+            "-a",
+            metavar="ARCHIVE",
+            exists=True,
+            help=_LAYOUT,
+        ),
+    ],
+    save: Save = None,
+    timeout: _Start = 10,
+    as_json: Json = False,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Calibrate a registered model on a site's labelled radiographs: a new version with the same weights.
+
+    Half of the site's patients choose temperature, bias, decision threshold and indeterminate band; the other half
+    shows once what became of it, against the same gates as a training. Another prevalence or exposure is mended so.
+    Which radiograph ranks above which is not, and a model that ranks wrongly there is refused. The new version waits
+    for approval like any other.
+    """
+    workspace = open_workspace(ctx, env, region)
+    chosen = workspace.registry.resolve(version)
+    folder, reader = uploads.to_calibrate(chosen.version), workspace.calibrations
+    execution = _executed(workspace, path, folder, reader, timeout=timeout, quiet=as_json)
+    if execution.status != "Succeeded":
+        raise CommandError(
+            f"Version {chosen.version} was not calibrated: execution {execution.id} {execution.status.lower()}: "
+            f"{execution.reason or 'no reason'}"
+        )
+    uri = reports.of_execution(workspace.sagemaker, execution, Reporting.CALIBRATION)
+    found = read_evaluation(json.loads(reports.fetch(workspace.s3, reports.evaluation(uri))))
+    written, opened = written_report(reports.fetch(workspace.s3, uri), execution.id, save)
+    made = execution.registered_version
+    if as_json:
+        document = {"version": int(made), "calibrated_from": found["calibrated_from"], "evaluation": found}
+        output.print_json({"source": uri, "file": str(written), "opened": opened, **document})
+        return
+    _print_calibrated(found, chosen.version, made)
+    output.results().print(str(written), markup=False, soft_wrap=True)
+    output.say(f"Version {made} waits for approval: `cxr approve {made}` releases it.")
+
+
+def _executed(
+    workspace: Workspace, path: Path, folder: str, reader: ExecutionReader, *, timeout: float, quiet: bool
+) -> Execution:
+    """Upload a site's archive and follow the execution that takes it to its end."""
+    with zipped(path, "evaluate") as source:
+        sent = sent_archive(workspace.s3, source, of=path, bucket=workspace.deployment.data_bucket, folder=folder)
+    arn = uploads.await_start(workspace.s3, reader, sent, timeout=timeout * 60, poll=workspace.poll_seconds)
+    return watching.watch(reader, arn, timeout=None, poll=workspace.poll_seconds, quiet=quiet)
+
+
+def _print_calibrated(found: Evaluation, source: int, made: str) -> None:
+    """The figures before and after on the half that was held out, and what they say."""
+    origin = found["calibrated_from"]
+    if origin is None:
+        raise CommandError(f"The evaluation of version {made} does not say what it was calibrated from.")
+    listing = output.table("", f"version {source}", f"version {made}")
+    for name, title in _SHOWN.items():
+        listing.add_row(title, _cell(origin["before"][name]), _cell(figure(found, name)))
+    output.results().print(listing)
+    output.results().print(origin["sentence"], markup=False, soft_wrap=True)
+    if guarantee := found["guarantee"]:
+        output.results().print(guarantee["sentence"], markup=False, soft_wrap=True)
 
 
 def _print(found: SiteEvaluation) -> None:

@@ -66,6 +66,9 @@ def print_models(versions: list[ModelVersion], serving: Serving) -> None:
             str(version.version), status_text(state(version, serving)), moment(version.created), *figures, comment
         )
     results().print(listing)
+    for version in versions:
+        if version.calibration:
+            say(f"Version {version.version}: {version.calibration}")
 
 
 def model_json(version: ModelVersion, serving: Serving) -> dict[str, Any]:

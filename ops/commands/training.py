@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from model_code.archive.entries import shown
+from model_code.contract.archives import parameters
+from model_code.contract.parameters import INPUT_ARCHIVE_URI, NETWORK_ISOLATION
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
@@ -25,15 +27,17 @@ from ops.commands.options import (
     written_report,
     zipped,
 )
-from ops.pipelines import archive, reports, uploads, watching
+from ops.pipelines import archive, inventories, reports, uploads, watching
 from ops.pipelines import datasets as archives
 from ops.pipelines.parameters import check, pairs
 from ops.pipelines.reports import Reporting
 
 if TYPE_CHECKING:
+    from ops.commands.workspace import Workspace
     from ops.pipelines.executions import Execution
 
-_ARCHIVE = "InputArchiveUri"
+# For the Trigger function to copy an inventory, its start and a repetition included.
+_KEPT_WITHIN_SECONDS = 600.0
 
 
 def upload(
@@ -71,7 +75,9 @@ def upload(
 
 
 def entries(
-    path: Annotated[Path, typer.Argument(exists=True, help="The zip file, or the folder that was uploaded.")],
+    path: Annotated[
+        Path, typer.Argument(exists=True, help="The zip file, or the folder that was uploaded, or an inventory.")
+    ],
     wanted: Annotated[
         list[str] | None, typer.Argument(metavar="[ENTRY]...", help="Numbers or names such as entry-17.dcm; else all.")
     ] = None,
@@ -81,7 +87,8 @@ def entries(
     """Tell which file of an archive is `entry-17`: what reports, logs and refusals call its 17th entry.
 
     They name nothing by its name in an archive that holds DICOM, because exports name files and folders after patients.
-    Nothing is sent anywhere. A folder has the entries that `cxr upload` packs of it, as long as nobody changes it.
+    Nothing is sent anywhere. A folder has the entries that `cxr upload` packs of it, as long as nobody changes it. An
+    inventory, a copy of inventory.jsonl.gz, has those of the bucket's folder that `cxr start --from` listed.
     """
     found = archive.entries(path, wanted or ())
     if as_json:
@@ -158,6 +165,9 @@ def start(
         str, typer.Argument(help="`latest`, the beginning of its name in `cxr datasets`, or its S3 URI.")
     ] = "latest",
     *,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="S3_URI", help="Instead: a folder of a bucket, as it is now.")
+    ] = None,
     set_: Parameters = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Then follow the execution to its end.")] = False,
     as_json: Json = False,
@@ -166,23 +176,45 @@ def start(
 ) -> None:
     """Start the pipeline on an archive that is there already, with other parameters than the defaults.
 
+    With `--from s3://bucket/prefix/` on what lies below that prefix, without an archive: the objects are listed once,
+    with their versions, and the execution reads these, whatever is written there later. The bucket needs versioning,
+    and has to be the data bucket, below radiographs/, or named in `archive.sources` of cdk.json.
+
     docs/settings.md explains each parameter. What the pipeline does not have, or cannot have that value, is refused
     before anything starts.
     """
     given = pairs(set_)
-    if _ARCHIVE in given:
-        raise CommandError(f"Name the archive as the argument, not with --set {_ARCHIVE}.", ExitCode.USAGE)
+    for name in sorted({INPUT_ARCHIVE_URI, NETWORK_ISOLATION} & set(given)):
+        raise CommandError(f"{name} follows from the archive that you name: leave out --set {name}.", ExitCode.USAGE)
+    if from_ and dataset != "latest":
+        raise CommandError("Name a dataset or a folder with --from, not both.", ExitCode.USAGE)
     workspace = open_workspace(ctx, env, region)
     reader = workspace.executions
     check(given, reader.definition())
-    chosen = archives.resolve(workspace.s3, workspace.deployment.data_bucket, dataset)
-    arn = reader.start({_ARCHIVE: chosen.uri, **given}, name=f"cxr-start-{chosen.token[:8]}")
+    bucket = workspace.deployment.data_bucket
+    chosen = _inventory(workspace, from_, bucket) if from_ else archives.resolve(workspace.s3, bucket, dataset)
+    arn = reader.start({**parameters(chosen.uri), **given}, name=f"cxr-start-{chosen.token[:8]}")
     if watch:
         _finish(watching.watch(reader, arn, timeout=None, poll=workspace.poll_seconds, quiet=as_json), as_json=as_json)
     elif as_json:
         output.print_json({"execution": arn.rpartition("/")[2], "arn": arn, "dataset": chosen.uri, "parameters": given})
     else:
         output.results().print(f"execution {arn.rpartition('/')[2]} started; follow it with `cxr watch`", markup=False)
+
+
+def _inventory(workspace: Workspace, uri: str, bucket: str) -> archives.Dataset:
+    """The dataset that is the folder's inventory."""
+    named = inventories.folder(uri, workspace.deployment.archive_sources)
+    taken = inventories.take(workspace.s3, named)
+    output.say(f"{named.uri}: {taken.contents}")
+    return inventories.keep(
+        workspace.s3,
+        taken,
+        bucket=bucket,
+        name=named.prefix.rstrip("/").rpartition("/")[2] or named.bucket,
+        timeout=_KEPT_WITHIN_SECONDS,
+        poll=workspace.poll_seconds,
+    )
 
 
 def report(

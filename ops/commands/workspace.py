@@ -63,6 +63,13 @@ class Workspace:
         return ExecutionReader(self.sagemaker, session.client("logs"), pipeline, first=first)
 
     @functools.cached_property
+    def calibrations(self) -> ExecutionReader:
+        """The executions of the deployed pipeline that calibrates models on sites' radiographs."""
+        session, pipeline = self.session, self.deployment.calibration_pipeline
+        first = "start one with `cxr calibrate VERSION --archive ARCHIVE`"
+        return ExecutionReader(self.sagemaker, session.client("logs"), pipeline, first=first)
+
+    @functools.cached_property
     def registry(self) -> ModelRegistry:
         """The registered models and the endpoint."""
         return ModelRegistry(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _AFTER_RUNNING = frozenset({"SageMaker.JOB_INTERNAL_ERROR", "SageMaker.JOB_TIMEOUT"})
 _DEFAULT_ATTEMPTS = 5
 # Parameters by which the pipelines are told apart.
-TRAINING, SITE_EVALUATION = "Backbone", "ModelVersion"
+TRAINING, SITE_EVALUATION, CALIBRATION = "Backbone", "ModelVersion", "ModelPackageArn"
 
 
 def run(assembly: Assembly, parameters: Mapping[str, str], *, having: str = TRAINING) -> list[Charge]:
@@ -33,7 +33,7 @@ def run(assembly: Assembly, parameters: Mapping[str, str], *, having: str = TRAI
     Args:
         assembly: with the pipeline.
         parameters: as a start would name them; the others have their defaults.
-        having: the parameter that only this pipeline has, `TRAINING` or `SITE_EVALUATION`.
+        having: the parameter that only this pipeline has: `TRAINING`, `SITE_EVALUATION` or `CALIBRATION`.
 
     Raises:
         CommandError: the templates hold no such pipeline, or it has no such parameter.

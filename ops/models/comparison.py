@@ -52,6 +52,7 @@ class Evaluated:
             "arn": self.version.arn,
             "approval": self.version.approval,
             "dataset_sha256": self.evaluation.get("dataset_sha256"),
+            "calibrated_from": self.evaluation.get("calibrated_from"),
             "threshold": self.evaluation.get("threshold"),
             "test_images": self.evaluation.get("test", {}).get("images"),
             "metrics": metrics,
@@ -60,7 +61,13 @@ class Evaluated:
 
 def caution(first: Evaluated, second: Evaluated) -> str:
     """Caution about the two columns: whether both versions were tested on the same images."""
-    if first.evaluation.get("dataset_sha256") != second.evaluation.get("dataset_sha256"):
+    if related := [one for one, other in ((first, second), (second, first)) if _is_calibrated_from(one, other)]:
+        calibrated = related[0]
+        return (
+            "They were tested on different images and have the same weights. Of both on the same images: "
+            f"{calibrated.evaluation['calibrated_from']['sentence']}"
+        )
+    if _tested_on(first) != _tested_on(second):
         return (
             "They were tested on different images: what differs here may be the images. The evaluation of the newer "
             "version compares it with the one that served then, on the same images (`cxr report`)."
@@ -69,6 +76,17 @@ def caution(first: Evaluated, second: Evaluated) -> str:
         "They were tested on the same images. Intervals that overlap do not say that two models are equal: the "
         "evaluation's own comparison, image by image, is in `cxr report`."
     )
+
+
+def _is_calibrated_from(one: Evaluated, other: Evaluated) -> bool:
+    origin = one.evaluation.get("calibrated_from") or {}
+    return origin.get("package_arn") == other.version.arn
+
+
+def _tested_on(one: Evaluated) -> Any:
+    """Digest of the dataset of whose images some were held out: the site's, of a version that was calibrated there."""
+    origin = one.evaluation.get("calibrated_from")
+    return origin["dataset_sha256"] if origin else one.evaluation.get("dataset_sha256")
 
 
 def print_comparison(first: Evaluated, second: Evaluated) -> None:
@@ -82,9 +100,17 @@ def print_comparison(first: Evaluated, second: Evaluated) -> None:
         listing.add_row(title, *cells, difference)
     for title, key in (("threshold", "threshold"), ("dataset", "dataset_sha256")):
         listing.add_row(title, *(escape(_short(one.evaluation.get(key))) for one in (first, second)), "")
+    if any(one.evaluation.get("calibrated_from") for one in (first, second)):
+        listing.add_row("tested on", *(escape(_short(_tested_on(one))) for one in (first, second)), "")
+        listing.add_row("calibrated from", *(_calibrated(one) for one in (first, second)), "")
     images = [one.evaluation.get("test", {}).get("images") for one in (first, second)]
     listing.add_row("test images", *(f"{count:,}" if count else "-" for count in images), "")
     results().print(listing)
+
+
+def _calibrated(one: Evaluated) -> str:
+    origin = one.evaluation.get("calibrated_from")
+    return escape(origin["package_arn"].partition("model-package/")[2]) if origin else "-"
 
 
 def _cell(figure: tuple[float, tuple[float, float] | None] | None) -> str:

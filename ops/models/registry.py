@@ -38,6 +38,8 @@ class ModelVersion:
         decided: when it was last changed: of a package that is Approved, when it was approved.
         statistics_uri: S3 URI of its evaluation.json, or empty.
         metrics: on the test split, where the evaluation could be read.
+        calibrated_from: number of the version whose weights it has, where it was not trained but calibrated.
+        calibration: what that changed, in sentences.
     """
 
     version: int
@@ -48,6 +50,8 @@ class ModelVersion:
     decided: datetime | None = None
     statistics_uri: str = ""
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    calibrated_from: int | None = None
+    calibration: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +129,14 @@ class ModelRegistry:
     def with_metrics(self, version: ModelVersion) -> ModelVersion:
         """The version as described, with the figures of its evaluation on the test split."""
         found = self.described(version)
-        return dataclasses.replace(found, metrics=self._figures(self._evaluation(found.statistics_uri)))
+        evaluation = self._evaluation(found.statistics_uri)
+        origin = evaluation.get("calibrated_from") or {}
+        return dataclasses.replace(
+            found,
+            metrics=self._figures(evaluation),
+            calibrated_from=origin.get("version"),
+            calibration=origin.get("sentence", ""),
+        )
 
     def evaluation(self, version: ModelVersion) -> dict[str, Any]:
         """The evaluation a version was registered with; raises CommandError when it cannot be read any more."""

@@ -9,19 +9,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dicom_results import capture, report, source
-from dicom_results.result import Result
+from dicom_results import source
+from dicom_results.prediction import instances
+from dicom_results.result import Result, remarks
 from dicom_results.source import NoResultError
-from ops.api import image_files, overlays
+from ops.api import image_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from PIL import Image
-
     from ops.api.predictions import Prediction
-
-REPORT_END, CAPTURE_END = ".report.dcm", ".saliency.dcm"
 
 
 def write(prediction: Prediction, folder: Path) -> list[Path]:
@@ -29,28 +24,16 @@ def write(prediction: Prediction, folder: Path) -> list[Path]:
 
     Raises:
         NoResultError: the file predicted says too little of itself, or is no DICOM file.
-        CommandError: the saliency map cannot be decoded.
         OSError: the folder cannot be written to.
     """
     path = Path(prediction.path)
     if image_files.media_type(image_files.start_of(path)) != image_files.DICOM:
         raise NoResultError("it is no DICOM file, and so belongs to no study")
-    reference, result, picture = source.read(path), _result(prediction), _picture(prediction)
-    try:
-        contents = {REPORT_END: report.make(reference, result)}
-        if picture is not None:
-            contents[CAPTURE_END] = capture.make(reference, result, picture)
-    except Exception as error:  # of kinds that nobody lists, with messages that quote the file
-        raise NoResultError(f"what it states cannot be taken over ({type(error).__name__})") from error
+    result = _result(prediction)
+    # A repeated answer has no radiograph, and some models draw no map.
+    made = instances(source.read(path), result, radiograph=prediction.radiograph, overlay=prediction.overlay)
     name = f"{path.name}.{re.sub(r'[^0-9A-Za-z-]', '_', result.prediction_id)}"
-    return [_write(folder / f"{name}{end}", content) for end, content in contents.items()]
-
-
-def _picture(prediction: Prediction) -> Image.Image | None:
-    """The map over the radiograph; none of a repeated answer, which has no radiograph, and of models that draw none."""
-    if prediction.overlay is None or prediction.radiograph is None:
-        return None
-    return overlays.compose(prediction.radiograph, prediction.overlay)
+    return [_write(folder / f"{name}.{what}.dcm", content) for what, content in made.items()]
 
 
 def _write(path: Path, content: bytes) -> Path:
@@ -74,19 +57,9 @@ def _result(prediction: Prediction) -> Result:
         model_package_arn=str(prediction.model_package_arn),
         dataset_sha256=prediction.dataset_sha256 or "",
         time=prediction.time,
-        notice=" ".join(_remarks(prediction)),
+        notice=remarks(
+            prediction.notice or "For research use only.",
+            outside_intended_population=prediction.outside_intended_population,
+            guaranteed=prediction.guaranteed,
+        ),
     )
-
-
-def _remarks(prediction: Prediction) -> Iterator[str]:
-    """What an archive must keep beside the label: what the answer is for, for whom it is none, what it promises."""
-    yield prediction.notice or "For research use only."
-    if prediction.outside_intended_population:
-        yield f"The model is not meant for this patient's {' and '.join(prediction.outside_intended_population)}."
-    if prediction.guaranteed is None:
-        yield "Nothing is guaranteed about how many such answers are right."
-    else:
-        yield (
-            f"At least {prediction.guaranteed:.0%} of such answers are guaranteed to be right, for patients like those "
-            "of the model's validation data."
-        )

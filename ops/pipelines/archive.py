@@ -13,13 +13,16 @@ import re
 import zipfile
 from typing import TYPE_CHECKING, NamedTuple
 
-from model_code.archive import label_table, table_matches
+from model_code.archive import inventory, label_table, table_matches
 from model_code.archive.entries import Kind, by_number, look
+from model_code.archive.inventory import InventoryError
 from model_code.archive.label_table import TableError
 from model_code.archive.layout import Layout, Problem
 from model_code.archive.table_matches import Place
+from model_code.contract.archives import INVENTORY
 from model_code.contract.labels import LABELS, SPLITS
-from model_code.data.archive import MEMBER_ERRORS, PREAMBLE_BYTES, is_dicom, member_is_dicom
+from model_code.data.archive import PREAMBLE_BYTES, are_dicom, is_dicom
+from model_code.members.members import MEMBER_ERRORS, ZipMembers
 from ops.base.errors import CommandError
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NO_SPLIT = "without a split"
-_PICTURES = frozenset({Kind.RADIOGRAPH, Kind.UNLABELLED})
+_PICTURES = frozenset({Kind.RADIOGRAPH, Kind.UNLABELLED, Kind.PERHAPS_DICOM})
 # Whether such names are images, their content says.
 _UNCLEAR = frozenset({Kind.PERHAPS_DICOM, Kind.NOT_AN_IMAGE})
 _NUMBER = re.compile(r"(?:entry-)?(\d{1,9})(?:\.\w*)?", re.IGNORECASE)
@@ -42,11 +45,11 @@ class Entry(NamedTuple):
 
 
 class _File(NamedTuple):
-    """A file: its name, something that copies of it share, and whether its content is DICOM."""
+    """A file: its name, something that copies of it share, and whether its content is DICOM; None for unknown."""
 
     name: str
-    fingerprint: int
-    dicom: bool
+    fingerprint: int | str
+    dicom: bool | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +81,10 @@ class Contents:
 
 
 def entries(path: Path, wanted: Iterable[str] = ()) -> list[Entry]:
-    """The entries of a zip file, or those that a folder has once `cxr upload` packs it.
+    """The entries of a zip file or an inventory, or those that a folder has once `cxr upload` packs it.
 
     Args:
-        path: of either.
+        path: of either, or of an inventory.
         wanted: numbers, or names such as `entry-17.dcm`; none for all.
 
     Raises:
@@ -99,6 +102,12 @@ def entries(path: Path, wanted: Iterable[str] = ()) -> list[Entry]:
 
 
 def _names(path: Path) -> list[str]:
+    if path.name.endswith(INVENTORY):
+        try:
+            with path.open("rb") as file:
+                return [one.key for one in inventory.read(file).objects]
+        except InventoryError as error:
+            raise CommandError(f"{path}: {error}") from error
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
@@ -120,8 +129,9 @@ def inspect(path: Path, purpose: str = "train") -> Contents:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            files = [_File(one.filename, one.CRC, member_is_dicom(archive, one)) for one in members]
+            members = ZipMembers(archive)
+            found = zip(members.all, are_dicom(members), strict=True)
+            files = [_File(one.name, one.checksum, dicom) for one, dicom in found]
             return _count(path, _layout(files, Layout()), files, archive.read, purpose)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise CommandError(f"{path} is not a complete zip file: copy or download it again.") from error
@@ -129,6 +139,24 @@ def inspect(path: Path, purpose: str = "train") -> Contents:
         raise CommandError(f"{path} has a table of labels that cannot be unpacked: {error}.") from error
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def inspect_listed(
+    uri: str, files: Iterable[tuple[str, str]], read: Callable[[str], bytes], purpose: str = "train"
+) -> Contents:
+    """Count the images of files whose content is elsewhere; those of unclear names count as images.
+
+    Args:
+        uri: of the folder that they are in.
+        files: the name below it of each, and what copies of it share.
+        read: the content of one that is a table of labels.
+        purpose: one of `layout.PURPOSES`.
+
+    Raises:
+        CommandError: they do not serve the purpose.
+    """
+    listed = [_File(name, fingerprint, None) for name, fingerprint in files]
+    return _count(uri, _layout(listed, Layout()), listed, read, purpose)
 
 
 def pack(folder: Path, target: Path, purpose: str = "train") -> Contents:
@@ -177,7 +205,9 @@ def _layout(files: Iterable[_File], layout: Layout) -> Layout:
     return layout
 
 
-def _count(source: Path, layout: Layout, files: list[_File], read: Callable[[str], bytes], purpose: str) -> Contents:
+def _count(
+    source: Path | str, layout: Layout, files: list[_File], read: Callable[[str], bytes], purpose: str
+) -> Contents:
     """Count files by name and fingerprint; raises CommandError when they do not serve the purpose."""
     if problem := layout.problem(purpose):
         raise _refused(source, problem)
@@ -187,18 +217,18 @@ def _count(source: Path, layout: Layout, files: list[_File], read: Callable[[str
     seen = {
         (entry.split or _NO_SPLIT, entry.label, entry.file, fingerprint)
         for entry, fingerprint in entries
-        if entry.kind is Kind.RADIOGRAPH
+        if entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM} and entry.label
     }
     labelled = ((split, label) for split, label, _, _ in seen)
-    return Contents(_by_split(labelled), copies=layout.total - len(seen), unused=layout.unused())
+    return Contents(_by_split(labelled), copies=layout.labelled.total() - len(seen), unused=layout.unused())
 
 
-def _refused(source: Path, problem: Problem) -> CommandError:
+def _refused(source: Path | str, problem: Problem) -> CommandError:
     return CommandError(f"{source}: {problem.detail} {problem.advice}")
 
 
 def _count_by_table(
-    source: Path, layout: Layout, files: list[_File], read: Callable[[str], bytes], purpose: str
+    source: Path | str, layout: Layout, files: list[_File], read: Callable[[str], bytes], purpose: str
 ) -> Contents:
     assert layout.table is not None  # noqa: S101
     looked = {one.name: look(one.name, dicom=one.dicom) for one in files}

@@ -18,6 +18,7 @@ from lambdas.trigger.ranged import RangedObject
 from model_code.archive import label_table
 from model_code.archive.entries import shown
 from model_code.archive.label_table import TableError
+from model_code.contract import archives
 from model_code.contract.label_review import (
     CORRECTIONS_FILE,
     REVIEWED,
@@ -118,8 +119,13 @@ def send(s3: S3Client, archive_uri: str, changed: dict[str, Correction], table: 
         bucket: the data bucket.
 
     Raises:
-        CommandError: the archive was packed again after an earlier import.
+        CommandError: the archive was packed again after an earlier import, or is none but an inventory.
     """
+    if not archive_uri.endswith(f"/{archives.ZIP}"):
+        raise CommandError(
+            f"The dataset is a folder of a bucket ({archive_uri}), to which no corrections can be added: correct its "
+            "table of labels in that folder, and train on it again by `cxr start --from`."
+        )
     from lambdas.trigger.upload import Upload as Source  # noqa: PLC0415 - brings botocore along
 
     place = urlsplit(archive_uri)

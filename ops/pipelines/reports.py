@@ -23,6 +23,7 @@ class Reporting(enum.Enum):
 
     EVALUATION = ("EvaluateModel", "evaluation", "evaluated no model")
     SITE = ("EvaluateSite", "site", "evaluated no model")
+    CALIBRATION = ("CalibrateModel", "evaluation", "calibrated no model")
     MONITORING = ("MonitorModel", "monitoring", "compared no predictions")
 
 
@@ -56,6 +57,11 @@ def findings(report_uri: str) -> str:
 def site_evaluation(report_uri: str) -> str:
     """The S3 URI of the document that lies beside a site evaluation's report."""
     return f"{report_uri.rpartition('/')[0]}/site_evaluation.json"
+
+
+def evaluation(report_uri: str) -> str:
+    """The S3 URI of the evaluation.json that lies beside its report."""
+    return f"{report_uri.rpartition('/')[0]}/evaluation.json"
 
 
 def suspect_labels(report_uri: str) -> str:

@@ -31,6 +31,11 @@ def to_evaluate(version: int) -> str:
     return f"{INCOMING}/evaluate/{version}"
 
 
+def to_calibrate(version: int) -> str:
+    """The folder below which an archive is one to calibrate that model version on."""
+    return f"{INCOMING}/calibrate/{version}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Upload:
     """An object that is completely in the data bucket."""
@@ -45,9 +50,9 @@ class Upload:
         return hashlib.sha256(f"{self.bucket}\n{self.key}\n{self.version_id}".encode()).hexdigest()
 
 
-def upload_key(name: str, now: datetime | None = None, *, folder: str = INCOMING) -> str:
+def upload_key(name: str, now: datetime | None = None, *, folder: str = INCOMING, suffix: str = ".zip") -> str:
     """A key in `incoming` that no earlier upload had, so that a refusal found beside it is about this one."""
-    return f"{folder}/{_stem(name)}-{(now or datetime.now(UTC)).strftime('%Y%m%dT%H%M%S%fZ')}.zip"
+    return f"{folder}/{_stem(name)}-{(now or datetime.now(UTC)).strftime('%Y%m%dT%H%M%S%fZ')}{suffix}"
 
 
 def _stem(name: str) -> str:

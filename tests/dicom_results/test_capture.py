@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 from pydicom import Dataset
 
-from dicom_results import capture, source
+from dicom_results import source
 from tests.dicom_results.radiographs import IMAGE, TYPE_2, opened, picture, radiograph, result
 from tests.dicom_results.validators import dciodvfy
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global capture
+    from dicom_results import capture
 
 
 def made(tmp_path: Path, content: bytes | None = None) -> Path:

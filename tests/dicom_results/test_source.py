@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dicom_results import capture, report, source
+from dicom_results import source
 from dicom_results.source import NoResultError
-from tests.dicom_results.radiographs import CR, picture, radiograph, result
+from tests.dicom_results.radiographs import CR, TYPE_2, picture, radiograph, result
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global capture, report
+    from dicom_results import capture, report
 
 
 def refused(tmp_path: Path, content: bytes) -> str:
@@ -65,3 +73,27 @@ def test_no_value_of_a_patient_is_printed(
         capture.make(reference, result(), picture())
     said = "".join([*capfd.readouterr(), caplog.text, *(str(one.message) for one in told)])
     assert "SECRET" not in said
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {},
+        {"without": TYPE_2},
+        {"PatientName": "Yamada^Tarou=山田^太郎=やまだ^たろう", "StudyDescription": "Грудь"},
+        {"PatientID": "A\\B", "IssuerOfPatientID": "Hospital", "TimezoneOffsetFromUTC": "+0930"},
+        {"LossyImageCompression": "01", "LossyImageCompressionRatio": ["12.5", "3"]},
+    ],
+)
+def test_what_is_handed_to_another_process_makes_the_same_files_there(stated: dict[str, Any]) -> None:
+    reference = source.read(io.BytesIO(radiograph(**stated)))
+    there = source.decode(source.encode(reference))
+    assert there == reference
+    assert report.make(there, result()) == report.make(reference, result())
+    assert capture.make(there, result(), picture()) == capture.make(reference, result(), picture())
+
+
+def test_a_number_of_the_patient_that_is_too_long_is_handed_over_as_it_is() -> None:
+    content = radiograph(PatientID="X" * 64).replace(b"LO\x40\0" + b"X" * 64, b"LO\x42\0" + b"X" * 66)
+    reference = source.read(io.BytesIO(content))
+    assert source.decode(source.encode(reference)).PatientID == "X" * 66

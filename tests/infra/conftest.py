@@ -11,15 +11,10 @@ from typing import Any
 
 import pytest
 
-from infra.application import add_stacks
-from infra.settings.environment import Settings
 from policy.contexts import audited as with_data_events
+from policy.contexts import coded as with_results_in_dicom
 from policy.contexts import gated as with_a_gate
 from policy.contexts import in_a_network
-
-# After `infra`, which configures jsii before it starts.
-from aws_cdk import App, Validations  # isort: skip
-from cdk_nag import AwsSolutionsChecks  # isort: skip
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod", "laptop")
@@ -81,6 +76,12 @@ def gated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     return _synthesise(with_a_gate(_context()), tmp_path_factory.mktemp("gated"))
 
 
+@pytest.fixture(scope="session")
+def coded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
+    """The templates of prod where the API answers with results in DICOM."""
+    return _synthesise(with_results_in_dicom(_context()), tmp_path_factory.mktemp("coded"))
+
+
 @pytest.fixture
 def synthesise(tmp_path: Path) -> Callable[[dict[str, Any]], dict[str, Template]]:
     """The templates of a changed context by part."""
@@ -116,10 +117,18 @@ def synthesise_app(context: dict[str, Any], output: Path, *, nag: bool = False) 
         output: where the templates go.
         nag: let cdk-nag write `validation-report.json` beside them.
     """
+    from infra.application import add_stacks
+    from infra.settings.environment import Settings
+
+    # After `infra`, which configures jsii before it starts.
+    from aws_cdk import App, Validations  # isort: skip
+
     settings = Settings.load(context)
     app = App(context=context, outdir=str(output))
     add_stacks(app, settings)
     if nag:
+        from cdk_nag import AwsSolutionsChecks
+
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     try:
         app.synth()

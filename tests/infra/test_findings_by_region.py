@@ -13,14 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint import lint_file
-from cfnlint.config import ManualArgs
 
-from infra.base.regions import is_available
 from infra.settings.environment import Settings
 from policy.wildcards import reason_for_finding
-from tests.infra.base.test_nag_findings import UNREMARKABLE, findings
 from tests.infra.conftest import environment_context, synthesise_app
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global findings, is_available, lint_file, ManualArgs, UNREMARKABLE
+    from cfnlint import lint_file
+    from cfnlint.config import ManualArgs
+
+    from infra.base.regions import is_available
+    from tests.infra.base.test_nag_findings import UNREMARKABLE, findings
+
 
 REGIONS = ("us-east-1", "eu-central-1", "il-central-1", "cn-north-1")
 CPU, GPU = "ml.c6i.xlarge", "ml.g4dn.xlarge"

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from infra.storage.data_stack import SITE_EVALUATIONS
 from lambdas.aws.site_evaluations import DOCUMENT, PREFIX
 from policy.wildcards import MANAGED, UNNAMEABLE
 from tests.infra.conftest import ENVIRONMENTS, IN_ORDER, PARTS, of_type
@@ -55,6 +54,7 @@ EVERY = [
     *(("isolated", part) for part in IN_ORDER),
     ("audited", "data"),
     ("gated", "release"),
+    ("coded", "api"),
 ]
 
 
@@ -247,6 +247,8 @@ def test_a_step_may_look_up_the_package_it_starts_from(templates: Templates) -> 
 
 
 def test_what_is_written_is_looked_for_where_it_is_written() -> None:
+    from infra.storage.data_stack import SITE_EVALUATIONS
+
     assert SITE_EVALUATIONS == PREFIX
 
 

@@ -12,9 +12,15 @@ from typing import Any
 
 import pytest
 
-from policy.schemas import replacing
 from tests.infra.conftest import ENVIRONMENTS, of_type
 from tests.system.release import PARTS, released, stateful
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global replacing
+    from policy.schemas import replacing
+
 
 Templates = Callable[[str], dict[str, dict[str, Any]]]
 # CloudFormation takes 1 MB from S3, and 500 resources

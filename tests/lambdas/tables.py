@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
-from moto import mock_aws
 
 PREDICTIONS, REQUESTS = "predictions", "requests"
 
@@ -15,6 +14,8 @@ PREDICTIONS, REQUESTS = "predictions", "requests"
 @contextmanager
 def tables() -> Iterator[Any]:
     """The client of a DynamoDB with both tables, empty."""
+    from moto import mock_aws
+
     with mock_aws():
         client = boto3.client("dynamodb", region_name="us-east-1")
         for name in (PREDICTIONS, REQUESTS):

@@ -189,16 +189,19 @@ def engine_exported(
     The limit is far from any difference, because what noise does to a network is not the same on every processor.
     """
     from model_code.export import conversion, litert, parity_limits, saved_model
+    from model_code.statistics.calibration import Calibration
 
     directory = tmp_path_factory.mktemp("engine_model")
     litert.save_code(directory)
     rng = np.random.default_rng(7)
     images = [rng.integers(0, 256, (SIZE, SIZE, 1), dtype=np.uint8) for _ in range(24)]
-    answers = conversion.Answers(scorer, 2.0, None, seen, marks)
+    answers = conversion.Answers(scorer, None, seen, marks)
     enough = itertools.islice(itertools.cycle(images[12:]), parity_limits.FEWEST_IMAGES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parity_limits, "MAX_PROBABILITY_DIFFERENCE", 1.0)
-        described = litert.save_models(answers, directory, training=images[:12], validation=enough)
+        described = litert.save_models(
+            answers, directory, calibration=Calibration(2.0), training=images[:12], validation=enough
+        )
     saved_model.save_handlers(directory)
     metadata = json.loads((exported / "metadata.json").read_text()) | described
     (directory / "metadata.json").write_text(json.dumps(metadata))
@@ -215,11 +218,12 @@ def exported(
 ) -> Path:
     """A model directory as training leaves it, with temperature 2 and threshold 0.4."""
     from model_code.export import saved_model
+    from model_code.statistics.calibration import Calibration
     from model_code.statistics.indeterminate import Band
     from tests.model_code.evaluated import made_guarantee
 
     directory = tmp_path_factory.mktemp("model")
-    saved_model.save_servable(scorer, 2.0, directory, projection=seen, attribution=marks)
+    saved_model.save_servable(scorer, directory, projection=seen, attribution=marks)
     saved_model.save_handlers(directory)
     epoch = {"epoch": 1, "phase": "all", "loss": 0.7, "val_loss": 0.6, "val_auc": 0.8, "learning_rate": 1e-3}
     training = {
@@ -234,10 +238,10 @@ def exported(
         directory,
         card=dataset_card,
         threshold=0.4,
-        temperature=2.0,
+        calibration=Calibration(2.0),
         band=Band(0.3, 0.6, made_guarantee()),
         saliency=saved_model.describe_saliency(marks, scorer),
-        guard={"active": False, "sentence": "There is no guard, any image is answered."},
+        detector={"active": False, "sentence": "There is no out-of-distribution detector, any image is answered."},
         backbone="ResNet50V2",
         backbone_weights="none",
         training=training,

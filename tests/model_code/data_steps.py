@@ -7,11 +7,12 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from PIL import Image
 
-from model_code import preprocess, split_dataset
+from model_code import split_dataset
 from tests.model_code.conftest import SIZE
 
 URI = "s3://data/datasets/" + "0f" * 32 + "/archive.zip"
@@ -23,6 +24,8 @@ def arguments(**values: Any) -> list[str]:
 
 def decode(base: Path, *, hosts: int = 1, **changes: Any) -> Path:
     """PreprocessImages on so many hosts, whose outputs SageMaker puts into one folder, which is the result."""
+    from model_code import preprocess
+
     output = base / "processing" / "output" / "decoded"
     shutil.rmtree(output, ignore_errors=True)
     names = [f"algo-{number}" for number in range(1, hosts + 1)]
@@ -30,7 +33,9 @@ def decode(base: Path, *, hosts: int = 1, **changes: Any) -> Path:
         (base / "config").mkdir(exist_ok=True)
         config = {"current_host": name, "hosts": names[::-1]}
         (base / "config" / "resourceconfig.json").write_text(json.dumps(config))
-        preprocess.main(arguments(**{"archive_uri": URI, "image_size": SIZE} | changes))
+        # TensorFlow has computed here, and a process with its threads cannot be forked for several.
+        with mock.patch.object(preprocess, "_processors", return_value=1):
+            preprocess.main(arguments(**{"archive_uri": URI, "image_size": SIZE} | changes))
     return output
 
 

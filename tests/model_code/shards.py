@@ -8,11 +8,12 @@ import numpy as np
 
 from model_code.contract.labels import LABELS
 from model_code.data.patient_split import Radiograph
-from model_code.data.shards import write_shards
 
 
 def write_split(directory: Path, split: str, count: int, size: int, *, seed: int = 1) -> None:
     """Two shards of noise images, half of them NORMAL and darker, half PNEUMONIA and brighter; one patient each."""
+    from model_code.data.shards import write_shards
+
     directory.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     images = []

@@ -16,10 +16,16 @@ from PIL import Image
 
 from model_code.contract.job import JobError
 from model_code.data import manifest
-from model_code.data.shards import examples
 from tests.model_code.conftest import SIZE, zip_of
 from tests.model_code.data_steps import URI, chest, decode, split
 from tests.model_code.dicom_files import EXPLICIT, J2K_LOSSLESS, JPEG_LS, RLE, dicom_file
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global examples
+    from model_code.data.shards import examples
+
 
 SECRETS = ("SECRET", "19010203", "NOBODY")
 LABELS = ("NORMAL", "PNEUMONIA")
@@ -373,7 +379,8 @@ def test_archives_without_dicom_do_without_its_libraries(tmp_path):
     (tmp_path / "archive.zip").write_bytes(zip_of({"NORMAL/a.png": png(0), "PNEUMONIA/b.png": png(1)}))
     program = (
         "import sys, zipfile; sys.modules['pydicom'] = None; from model_code.data.archive import list_candidates; "
-        f"print(len(list_candidates(zipfile.ZipFile({str(tmp_path / 'archive.zip')!r})).candidates))"
+        "from model_code.members.members import ZipMembers; "
+        f"print(len(list_candidates(ZipMembers(zipfile.ZipFile({str(tmp_path / 'archive.zip')!r}))).candidates))"
     )
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=False)

@@ -7,7 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from model_code.export import conversion, litert, parity_limits
+from model_code.export import parity_limits
+from model_code.statistics.calibration import Calibration
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global conversion, litert
+    from model_code.export import conversion, litert
+
 
 LIMIT = parity_limits.MAX_PROBABILITY_DIFFERENCE
 
@@ -22,7 +30,8 @@ def save(monkeypatch, tmp_path):
 
         def off(directory, _):
             weights = (directory / "engine" / "body.tflite").read_text()
-            return 0.5 + (differences if weights == "int8" else np.full(images, LIMIT / 100))
+            moved = differences if weights == "int8" else np.full(images, LIMIT / 100)
+            return np.log((0.5 + moved) / (0.5 - moved))
 
         monkeypatch.setattr(conversion, "body", lambda _, weights: weights.encode())
         monkeypatch.setattr(conversion, "head", lambda *_: b"head")
@@ -30,11 +39,13 @@ def save(monkeypatch, tmp_path):
         monkeypatch.setattr(litert, "_save_decoder", lambda *_: None)
         monkeypatch.setattr(litert, "_runner", lambda *_: None)
         monkeypatch.setattr(litert, "_usual", lambda *_: (np.zeros(1), np.zeros(())))
-        monkeypatch.setattr(litert, "_probabilities", lambda *_: np.full(images, 0.5))
-        monkeypatch.setattr(litert, "_engine_probabilities", off)
+        monkeypatch.setattr(litert, "_logits", lambda *_: np.zeros(images))
+        monkeypatch.setattr(litert, "_engine_logits", off)
         pixels = [np.zeros((2, 2, 1))] * images
-        answers = conversion.Answers(SimpleNamespace(size=2), 1.0, None)
-        return litert.save_models(answers, tmp_path, training=pixels[:2], validation=pixels)
+        answers = conversion.Answers(SimpleNamespace(size=2), None)
+        return litert.save_models(
+            answers, tmp_path, calibration=Calibration(1.0), training=pixels[:2], validation=pixels
+        )
 
     return saved
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from lambdas.aws import site_evaluations
-from model_code import evaluate_site
 from model_code.contract import documents
 from model_code.contract.job import JobError
 from model_code.contract.metrics import figure
@@ -19,7 +18,14 @@ from tests.lambdas.site_bucket import SiteBucket
 from tests.model_code import data_steps
 from tests.model_code.conftest import SIZE, encode, kaggle_members, zip_of
 from tests.model_code.evaluated import made_metadata, made_scores
-from tests.model_code.toy_model import write_archive
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global evaluate_site, write_archive
+    from model_code import evaluate_site
+    from tests.model_code.toy_model import write_archive
+
 
 URI = "s3://data/evaluations/" + "0e" * 32 + "/archive.zip"
 LIMITS = {"min-auroc": 0.8, "min-sensitivity": 0.7, "min-specificity": 0.7, "max-calibration-error": 0.45}
@@ -218,7 +224,7 @@ def test_what_the_detector_refuses_gets_no_answer_and_does_not_flatter_the_other
 
     def unlike(self, *arguments):
         scores = original(self, *arguments)
-        scores.unfamiliarity[::2] = 1.5
+        scores.out_of_distribution_scores[::2] = 1.5
         return scores
 
     monkeypatch.setattr(ExportedModel, "score", unlike)
@@ -237,7 +243,7 @@ def test_a_site_of_which_nothing_is_answered_is_the_worst_verdict_and_no_failure
 
     def unlike(self, *arguments):
         scores = original(self, *arguments)
-        scores.unfamiliarity[:] = 1.5
+        scores.out_of_distribution_scores[:] = 1.5
         return scores
 
     monkeypatch.setattr(ExportedModel, "score", unlike)

@@ -9,7 +9,6 @@ from decimal import Decimal
 import boto3
 import numpy as np
 import pytest
-from moto import mock_aws
 
 from model_code import monitor
 from model_code.contract.job import JobError
@@ -29,6 +28,8 @@ def arguments(package=PACKAGE, least=100, **more):
 
 @pytest.fixture
 def cloud(monkeypatch):
+    from moto import mock_aws
+
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
@@ -53,7 +54,16 @@ def known(job_directory):
     return document
 
 
-def keep(scores, *, package=PACKAGE, days_ago=1.0, shift=0.0, labels=None, features=True):
+def keep(
+    scores,
+    *,
+    package=PACKAGE,
+    days_ago=1.0,
+    shift=0.0,
+    labels=None,
+    features=True,
+    score_name="out_of_distribution_score",
+):
     """Predictions as the Predict function writes them."""
     now = int(time.time() - days_ago * DAY)
     with boto3.resource("dynamodb").Table("predictions").batch_writer() as batch:
@@ -61,7 +71,7 @@ def keep(scores, *, package=PACKAGE, days_ago=1.0, shift=0.0, labels=None, featu
             item = {"id": f"{package}-{days_ago}-{number}", "package_arn": package, "answer": "{}", "created_at": now}
             item |= {
                 "probability": number_of(probability),
-                "unfamiliarity": number_of(scores.unfamiliarity[-1 - number % 300]),
+                score_name: number_of(scores.out_of_distribution_scores[-1 - number % 300]),
             }
             item["features"] = json.dumps((scores.features[number] + shift).round(4).tolist() if features else [])
             if labels is not None:
@@ -199,8 +209,17 @@ def test_a_model_without_features_is_still_watched_by_its_scores(cloud, known, j
     keep(made_scores(300, seed=3), features=False)
     monitor.main(arguments())
     findings, page = results(job_directory)
-    assert [row["name"] for row in findings["drift"]["quantities"]] == ["probability", "unfamiliarity"]
+    assert [row["name"] for row in findings["drift"]["quantities"]] == ["probability", "out_of_distribution_score"]
     assert "answers no features of the network" in page
+
+
+def test_predictions_kept_since_before_the_out_of_distribution_score_had_its_name_are_compared(
+    cloud, known, job_directory
+):
+    keep(made_scores(300, seed=3), score_name="unfamiliarity")
+    monitor.main(arguments())
+    row = results(job_directory)[0]["drift"]["quantities"][1]
+    assert (row["name"], row["drifted"]) == ("out_of_distribution_score", False)
 
 
 def test_without_a_model_or_its_reference_the_job_says_so_and_succeeds(cloud, job_directory):
@@ -237,5 +256,5 @@ def test_a_reference_that_is_not_understood_fails_the_job(tmp_path, text):
 def test_the_reference_has_only_images_that_predictions_are_kept_of(known):
     # made_scores refuses two.
     assert known["validation"]["images"] == 398
-    assert max(known["validation"]["unfamiliarity"]) <= 1
+    assert max(known["validation"]["out_of_distribution_score"]) <= 1
     assert np.all(np.diff(known["validation"]["probability"]) >= 0)

@@ -10,10 +10,8 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
-from model_code.imaging import decoding
 from model_code.serving import engine_decoding
 from tests.model_code.picture_files import (
     GREY,
@@ -33,6 +31,15 @@ from tests.model_code.picture_files import (
     without_segment,
     ycck,
 )
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global decoding, tf
+    import tensorflow as tf
+
+    from model_code.imaging import decoding
+
 
 SIZE = 32
 LUMA = np.asarray([0.299, 0.587, 0.114])

@@ -12,15 +12,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model_code import preprocess
 from model_code.contract import job
 from model_code.contract.job import JobError
 from model_code.data import manifest
-from model_code.data.shards import examples
-from model_code.imaging.decoding import pixels_from_bytes
 from tests.model_code.conftest import SIZE, drawn, encode, kaggle_members, zip_of
 from tests.model_code.data_steps import URI, arguments, decode
 from tests.model_code.picture_files import GREY, mpo, png, quantised
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global examples, pixels_from_bytes, preprocess
+    from model_code import preprocess
+    from model_code.data.shards import examples
+    from model_code.imaging.decoding import pixels_from_bytes
+
 
 FIRST = "chest_xray/train/NORMAL/IM-0001-0001.jpeg"
 SECOND = "chest_xray/train/NORMAL/IM-0002-0001.jpeg"
@@ -208,7 +214,6 @@ def test_several_processes_of_two_hosts_leave_every_image_once(job_directory, pl
 import sys
 from model_code import preprocess
 from model_code.contract import job
-from model_code.contract import job
 preprocess._FILES_PER_PROCESS, preprocess._processors = 5, lambda: 3
 sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
 """
@@ -233,7 +238,6 @@ def test_what_fails_in_one_process_fails_the_step_with_its_reason(job_directory,
     program = """
 import sys
 from model_code import preprocess
-from model_code.contract import job
 from model_code.contract import job
 preprocess._FILES_PER_PROCESS, preprocess._processors = 5, lambda: 2
 

@@ -14,10 +14,16 @@ from model_code import split_dataset
 from model_code.contract import job
 from model_code.contract.job import JobError
 from model_code.data import patient_split as rules
-from model_code.data.shards import examples
-from model_code.imaging.decoding import pixels_from_bytes
 from tests.model_code.conftest import SIZE, drawn, kaggle_members, zip_of
 from tests.model_code.data_steps import URI, chest, decode, split
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global examples, pixels_from_bytes
+    from model_code.data.shards import examples
+    from model_code.imaging.decoding import pixels_from_bytes
+
 
 SPLITS = ("train", "validation", "test")
 

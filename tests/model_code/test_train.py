@@ -11,15 +11,22 @@ import time
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 
-from model_code import train
 from model_code.contract import job
 from model_code.contract.job import JobError
 from tests.model_code.conftest import SIZE
 from tests.model_code.shards import write_split
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global keras, train
+    import keras
+
+    from model_code import train
+
 
 FLAGS = {
     "--image-size": SIZE,
@@ -237,10 +244,10 @@ def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys
     assert evaluation["binary_classification_metrics"]["auc"]["value"] > 0.9
     assert evaluation["gates"]["passed"]
     assert (evaluation["engine"]["name"], evaluation["engine"]["strays"]) == (engine, 0)
-    assert evaluation["guard"]["active"]
-    assert evaluation["guard"]["refused"] == 0, "test images like the training images"
+    assert evaluation["out_of_distribution"]["active"]
+    assert evaluation["out_of_distribution"]["refused"] == 0, "test images like the training images"
     usual = json.loads((outputs / "evaluation" / "reference.json").read_text())
-    assert 0 < usual["validation"]["images"] <= 32, "of a fifth of 160, those that the guard lets pass"
+    assert 0 < usual["validation"]["images"] <= 32, "of a fifth of 160, those that the detector lets pass"
     assert len(usual["validation"]["features"]) == 8
     assert io.StringIO((outputs / "evaluation" / "report.html").read_text()).readline() == "<!doctype html>\n"
 

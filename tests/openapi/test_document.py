@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
-from openapi_spec_validator import validate
 
 from lambdas.http.problems import KINDS
 from openapi.document import SECURITY_SCHEMES, document, text
 from openapi.operations import OPERATIONS, Operation
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Draft202012Validator, validate
+    from jsonschema import Draft202012Validator
+    from openapi_spec_validator import validate
+
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # The operations that Powertools' resolvers answer, by function.
@@ -104,6 +110,14 @@ def test_the_schemas_tell_good_documents_from_bad_ones() -> None:
     assert not accepts("ReadersLabel", {"label": "NORMAL", "comment": "x"})
     assert accepts("UploadedImage", {"upload": "0" * 32})
     assert not accepts("UploadedImage", {"upload": "../x"})
+
+
+def test_an_example_is_such_an_answer() -> None:
+    found = [one for one in OPERATIONS if one.example]
+    for one in found:
+        assert one.answer is not None
+        assert one.answer.model_validate(one.example)
+    assert found
 
 
 def test_no_operation_has_another_s_name() -> None:

@@ -31,7 +31,9 @@ OUTPUTS = {
     "training": {
         "PipelineName": "cxr-dev",
         "SiteEvaluationPipelineName": "cxr-dev-site-evaluation",
+        "CalibrationPipelineName": "cxr-dev-calibration",
         "ModelPackageGroupName": "cxr-dev",
+        "ArchiveSources": "s3://data-bucket/radiographs/ s3://radiology/chest/",
     },
     "release": {"ReleaseFunctionName": "cxr-dev-release-Release"},
     "endpoint": {"EndpointName": "cxr-dev"},

@@ -20,9 +20,9 @@ from ops.base.errors import ExitCode
 from ops.pipelines import uploads
 from tests.ops.conftest import Cloud, ran
 from tests.ops.pipelines.test_watching import step
-from tests.ops.site_documents import SENTENCE, site_document
+from tests.ops.site_documents import SENTENCE, calibrated_document, site_document
 
-KEY = "incoming/evaluate/2/site-20261128T000000000000Z.zip"
+NAME = "site-20261128T000000000000Z.zip"
 
 
 @pytest.fixture
@@ -40,16 +40,17 @@ def _body(content: bytes) -> dict[str, Any]:
     return {"Body": StreamingBody(io.BytesIO(content), len(content))}
 
 
-def _starts(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Version 2 of two; the upload goes where the trigger looks for one to evaluate, and starts an execution."""
-    monkeypatch.setattr(uploads, "upload_key", lambda _name, *, folder: f"{folder}/{KEY.rpartition('/')[2]}")
+def _starts(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, what: str = "evaluate") -> None:
+    """Version 2 of two; the upload goes where the trigger looks for one to do that with, and starts an execution."""
+    monkeypatch.setattr(uploads, "upload_key", lambda _name, *, folder: f"{folder}/{NAME}")
+    key = f"incoming/{what}/2/{NAME}"
     for part in ("training", "endpoint", "data"):
         cloud.has_stack(part)
     cloud.has_models("Approved", "PendingManualApproval")
-    put = {"Bucket": "data-bucket", "Key": KEY, "Body": ANY, "ContentType": "application/zip"}
+    put = {"Bucket": "data-bucket", "Key": key, "Body": ANY, "ContentType": "application/zip"}
     cloud.answers("s3", "put_object", {"VersionId": "v7"}, put)
     cloud.fails("s3", "get_object", "NoSuchKey")  # no refusal beside it
-    token = TriggerUpload(bucket="data-bucket", key=KEY, version_id="v7", size=1).token
+    token = TriggerUpload(bucket="data-bucket", key=key, version_id="v7", size=1).token
     cloud.has_newest_execution("s1")
     uri = f"s3://data-bucket/evaluations/{token}/archive.zip"
     parameters = {"PipelineParameters": [{"Name": "InputArchiveUri", "Value": uri}]}
@@ -134,7 +135,73 @@ def test_the_newest_of_no_versions_is_told_before_anything_is_sent(
     assert "no registered model yet" in cxr("evaluate", str(archive), "--model", "latest").stderr
 
 
-def test_both_sides_mean_the_same_folder() -> None:
-    """The command writes where the trigger reads a version's number."""
-    key = uploads.upload_key("site.zip", folder=uploads.to_evaluate(2))
-    assert TriggerUpload(bucket="b", key=key, version_id="v", size=1).purpose == "evaluate"
+def _calibrated(cloud: Cloud) -> None:
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/3"
+    steps = [
+        step("CalibrateModel", "Succeeded", 2, Metadata=ran("calibrate-1")),
+        step("RegisterModel-RegisterModel", "Succeeded", 3, Metadata={"RegisterModel": {"Arn": arn}}),
+    ]
+    cloud.has_execution("s1", "Succeeded", steps)
+    cloud.has_processing_job("calibrate-1", "evaluation", "s3://artifact-bucket/executions/s1/evaluation")
+    document = json.dumps(calibrated_document())
+    for name, content in (("evaluation.json", document), ("report.html", "<html>calibrated</html>")):
+        expected = {"Bucket": "artifact-bucket", "Key": f"executions/s1/evaluation/{name}"}
+        cloud.answers("s3", "get_object", _body(content.encode()), expected)
+
+
+def test_a_calibration_says_what_it_mended_what_it_did_not_and_which_version_waits(
+    *,
+    cloud: Cloud,
+    cxr: Callable[..., Result],
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _starts(cloud, monkeypatch, "calibrate")
+    _calibrated(cloud)
+    report = tmp_path / "report.html"
+    result = cxr("calibrate", "2", "--archive", str(archive), "--save", str(report))
+    assert result.exit_code == ExitCode.SUCCEEDED, result.output
+    assert re.search(r"version 2\s+version 3", result.stdout)
+    assert re.search(r"calibration error\s+0\.310 \(.*\)\s+0\.050 \(", result.stdout)
+    assert "no calibration changes which radiograph ranks above which" in result.stdout
+    assert "at least 95 % of the answers NORMAL are right" in result.stdout
+    assert "Version 3 waits for approval: `cxr approve 3` releases it." in result.stderr
+    assert report.read_text() == "<html>calibrated</html>"
+    cloud.all_asked()
+
+
+def test_a_calibration_for_scripts_names_the_version(
+    *,
+    cloud: Cloud,
+    cxr: Callable[..., Result],
+    archive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _starts(cloud, monkeypatch, "calibrate")
+    _calibrated(cloud)
+    result = cxr("calibrate", "2", "--archive", str(archive), "--json", "--save", str(tmp_path / "r.html"))
+    found = json.loads(result.stdout)
+    assert found["version"] == 3
+    assert found["evaluation"]["calibrated_from"] == calibrated_document()["calibrated_from"]
+
+
+def test_what_is_not_calibrated_fails_with_what_no_calibration_mends(
+    cloud: Cloud, cxr: Callable[..., Result], archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _starts(cloud, monkeypatch, "calibrate")
+    reason = "Nothing was registered. AUROC 0.450. No calibration mends that."
+    cloud.has_execution("s1", "Failed", [step("CalibrateModel", "Failed", 2, FailureReason=reason)])
+    result = cxr("calibrate", "2", "--archive", str(archive))
+    assert result.exit_code == ExitCode.FAILED
+    assert "Version 2 was not calibrated" in result.stderr
+    assert reason in result.stderr
+
+
+def test_both_sides_mean_the_same_folders() -> None:
+    """The commands write where the trigger reads a version's number."""
+    for folder, calibrates in ((uploads.to_evaluate(2), False), (uploads.to_calibrate(2), True)):
+        key = uploads.upload_key("site.zip", folder=folder)
+        found = TriggerUpload(bucket="b", key=key, version_id="v", size=1)
+        assert (found.purpose, found.calibrates) == ("evaluate", calibrates)

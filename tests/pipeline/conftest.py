@@ -92,7 +92,7 @@ def compiled() -> dict[str, str]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the SDK's own, at import
-                from pipeline import monitoring, site_evaluation
+                from pipeline import calibration, monitoring, site_evaluation
                 from pipeline.definition import compile_definition
 
                 definitions = {
@@ -102,6 +102,7 @@ def compiled() -> dict[str, str]:
                     "tuning-spot": compile_definition(spot=True, tuning=True),
                     "monitoring": monitoring.compile_definition(),
                     "site-evaluation": site_evaluation.compile_definition(),
+                    "calibration": calibration.compile_definition(),
                 }
         finally:
             pytest_socket.enable_socket()

@@ -9,6 +9,7 @@ import pytest
 
 # What infra/ fills in. A name more or less breaks the deployment.
 PLACEHOLDERS = {
+    "AWS::Region",
     "SourceRevision",
     "ArtifactBucketName",
     "ArtifactKeyArn",
@@ -80,7 +81,7 @@ def test_no_member_is_null(definition):
 def test_placeholders_are_those_the_stack_fills(definition):
     assert set(re.findall(r"\$\{([^}]*)\}", definition.text)) == PLACEHOLDERS
     # Fn::Sub would take any other for its own.
-    assert definition.text.count("${") == len(re.findall(r"\$\{\w+\}", definition.text))
+    assert definition.text.count("${") == len(re.findall(r"\$\{(?:AWS::)?\w+\}", definition.text))
 
 
 @pytest.mark.parametrize(("on_demand", "spot"), [("on-demand", "spot"), ("tuning", "tuning-spot")])
@@ -126,7 +127,7 @@ class TestParameters:
         assert without == {"InputArchiveUri"}
 
     def test_default_is_of_the_declared_type(self, definition):
-        types: dict[str, type] = {"String": str, "Integer": int, "Float": float}
+        types: dict[str, type] = {"String": str, "Integer": int, "Float": float, "Boolean": bool}
         for name, parameter in definition.parameters.items():
             if "DefaultValue" in parameter:
                 assert type(parameter["DefaultValue"]) is types[parameter["Type"]], name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,16 @@ import pytest
 
 from infra.settings.environment import Settings
 from infra.settings.pipelines import Pipeline
-from model_code import evaluate, evaluate_site, monitor, preprocess, split_dataset, train
 from model_code.contract.job import JobError
 from model_code.evaluation import served_archive
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTEXT = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
-# Definitions of one step with flags of its own, and its script.
+# Definitions of one step with flags of its own, with its name and its script.
 OTHERS = {
-    REPOSITORY / "pipeline" / "definition-monitoring.json": monitor,
-    REPOSITORY / "pipeline" / "definition-site-evaluation.json": evaluate_site,
+    REPOSITORY / "pipeline" / "definition-monitoring.json": ("MonitorModel", "monitor"),
+    REPOSITORY / "pipeline" / "definition-site-evaluation.json": ("EvaluateSite", "evaluate_site"),
+    REPOSITORY / "pipeline" / "definition-calibration.json": ("CalibrateModel", "calibrate"),
 }
 DEFINITIONS = sorted(set((REPOSITORY / "pipeline").glob("definition*.json")) - set(OTHERS))
 VALUES = {
@@ -36,6 +37,7 @@ VALUES = {
     "serving-comparison": "gate",
     "days": "7",
     "model-version": "3",
+    "model-package-arn": "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/3",
     "min-predictions": "200",
     "image-size": "64",
     "batch-size": "32",
@@ -47,6 +49,11 @@ VALUES = {
     "patience": "5",
     "seed": "1",
 }
+
+
+def module(script: str) -> Any:
+    """An entry script of model_code, which may take TensorFlow to import."""
+    return importlib.import_module(f"model_code.{script}")
 
 
 def arguments(flags: list[str]) -> list[str]:
@@ -61,35 +68,36 @@ def steps(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("step", "script"),
-    [("PreprocessImages", preprocess), ("SplitDataset", split_dataset), ("EvaluateModel", evaluate)],
+    [("PreprocessImages", "preprocess"), ("SplitDataset", "split_dataset"), ("EvaluateModel", "evaluate")],
 )
 def test_a_processing_script_takes_exactly_the_flags_of_its_step(
-    steps: dict[str, dict[str, Any]], step: str, script: Any
+    steps: dict[str, dict[str, Any]], step: str, script: str
 ) -> None:
     given = [part for part in steps[step]["AppSpecification"]["ContainerArguments"] if isinstance(part, str)]
     flags = [part.removeprefix("--") for part in given if part.startswith("--")]
 
-    script.parse(arguments(flags))
+    module(script).parse(arguments(flags))
     for missing in flags:
         with pytest.raises(JobError):
-            script.parse(arguments([flag for flag in flags if flag != missing]))
+            module(script).parse(arguments([flag for flag in flags if flag != missing]))
 
 
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
 def test_a_script_of_another_pipeline_takes_exactly_the_flags_of_its_step(path: Path) -> None:
     document = json.loads(path.read_text(encoding="utf-8"))
-    given = document["Steps"][-1]["Arguments"]["AppSpecification"]["ContainerArguments"][::2]
-    flags = [part.removeprefix("--") for part in given]
+    name, script = OTHERS[path]
+    step = next(step for step in document["Steps"] if step["Name"] == name)
+    flags = [part.removeprefix("--") for part in step["Arguments"]["AppSpecification"]["ContainerArguments"][::2]]
     known = arguments(flags)
-    if "model-version" in flags:
+    if "archive-uri" in flags:
         known = [part.replace("/datasets/", "/evaluations/") for part in known]
     values = dict(zip(flags, known[1::2], strict=True))
 
-    OTHERS[path].parse(known)
+    module(script).parse(known)
     for missing in flags:
         given = [part for flag in flags if flag != missing for part in (f"--{flag}", values[flag])]
         with pytest.raises(JobError):
-            OTHERS[path].parse(given)
+            module(script).parse(given)
 
 
 def test_the_training_script_takes_exactly_the_hyperparameters_of_its_step(steps: dict[str, dict[str, Any]]) -> None:
@@ -102,38 +110,45 @@ def test_the_training_script_takes_exactly_the_hyperparameters_of_its_step(steps
         names = list(train_step["HyperParameters"])
     flags = [name for name in names if not name.startswith("sagemaker_")]
 
-    train.parse(arguments(flags))
+    module("train").parse(arguments(flags))
     for missing in flags:
         with pytest.raises(JobError):
-            train.parse(arguments([flag for flag in flags if flag != missing]))
+            module("train").parse(arguments([flag for flag in flags if flag != missing]))
 
 
 def extremes() -> list[Any]:
     """Smallest and largest numbers that settings take, for what is a hyperparameter of the training script."""
+    definition = json.loads((REPOSITORY / "pipeline" / "definition.json").read_text(encoding="utf-8"))
+    (given,) = (step["Arguments"]["HyperParameters"] for step in definition["Steps"] if step["Name"] == "TrainModel")
     found = []
     for name, field in Pipeline.model_fields.items():
         for bound in field.metadata:
             value = getattr(bound, "ge", getattr(bound, "le", None))
-            if value is not None and name in train.Hyperparameters.__dataclass_fields__:
-                found.append(pytest.param(name.replace("_", "-"), value, id=f"{name}={value}"))
+            flag = name.replace("_", "-")
+            if value is not None and flag in given:
+                found.append(pytest.param(flag, value, id=f"{name}={value}"))
     return found
 
 
 @pytest.mark.parametrize(("flag", "value"), extremes())
 def test_the_training_script_takes_what_settings_take(flag: str, value: float) -> None:
-    flags = [name.replace("_", "-") for name in train.Hyperparameters.__dataclass_fields__]
+    flags = [name.replace("_", "-") for name in module("train").Hyperparameters.__dataclass_fields__]
 
-    train.parse([*arguments(flags), f"--{flag}", str(value)])
+    module("train").parse([*arguments(flags), f"--{flag}", str(value)])
 
 
 @pytest.mark.parametrize("environment", CONTEXT["environments"])
 def test_the_training_script_takes_the_settings_of_every_environment(environment: str) -> None:
     settings = Settings.load({**CONTEXT, "env": environment}).pipeline
-    flags = list(train.Hyperparameters.__dataclass_fields__)
+    flags = list(module("train").Hyperparameters.__dataclass_fields__)
 
-    train.parse([part for name in flags for part in (f"--{name.replace('_', '-')}", str(getattr(settings, name)))])
+    module("train").parse(
+        [part for name in flags for part in (f"--{name.replace('_', '-')}", str(getattr(settings, name)))]
+    )
 
 
-@pytest.mark.parametrize("path", DEFINITIONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*DEFINITIONS, REPOSITORY / "pipeline" / "definition-calibration.json"], ids=lambda path: path.stem
+)
 def test_what_is_registered_is_the_archive_that_the_evaluation_writes(path):
     assert f'"{served_archive.FILE}"' in path.read_text(encoding="utf-8")

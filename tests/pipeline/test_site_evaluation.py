@@ -29,6 +29,10 @@ def test_images_are_decoded_exactly_as_in_training():
     """Another grey would be another model's answer."""
     site, training = (steps(path)["PreprocessImages"]["Arguments"] for path in (FILE, TRAINING))
     assert site.pop("ProcessingOutputConfig") != training.pop("ProcessingOutputConfig")
+    # Of an inventory, which no model is evaluated on, training's fetches the objects itself.
+    assert training["NetworkConfig"].pop("EnableNetworkIsolation") == {"Get": "Parameters.NetworkIsolation"}
+    assert site["NetworkConfig"].pop("EnableNetworkIsolation") is True
+    assert training["Environment"].pop("AWS_DEFAULT_REGION")
     assert site == training
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.infra.conftest import ENVIRONMENTS, audited, gated, isolated, templates, tuned
+from tests.infra.conftest import ENVIRONMENTS, audited, coded, gated, isolated, templates, tuned
 
-__all__ = ["audited", "gated", "isolated", "templates", "tuned"]
+__all__ = ["audited", "coded", "gated", "isolated", "templates", "tuned"]
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +19,7 @@ def environments(
     isolated: dict[str, dict[str, Any]],
     audited: dict[str, dict[str, Any]],
     gated: dict[str, dict[str, Any]],
+    coded: dict[str, dict[str, Any]],
 ) -> Callable[[], dict[str, dict[str, dict[str, Any]]]]:
     """The templates by environment, or the setting that one is given, and part."""
 
@@ -29,6 +30,7 @@ def environments(
             "network.vpc": isolated,
             "buckets.data_events": audited,
             "site_evaluation.required_for_release": gated,
+            "api.dicom_results": coded,
         }
 
     return every

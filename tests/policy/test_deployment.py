@@ -10,14 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint import lint_file
-from cfnlint.config import ManualArgs
 
 from policy.contexts import chosen
 from policy.deployment import LARGEST_POLICY, UnscopedServiceError, page
 from policy.github import PROVIDER
-from policy.schemas import exists, handlers
-from policy.synthesis import synthesised
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global exists, handlers, lint_file, ManualArgs, synthesised
+    from cfnlint import lint_file
+    from cfnlint.config import ManualArgs
+
+    from policy.schemas import exists, handlers
+    from policy.synthesis import synthesised
+
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = REPOSITORY / "docs" / "deployment-roles.json"

@@ -12,8 +12,14 @@ import pytest
 
 from policy.contexts import chosen
 from policy.rights import LEFT_OUT, MORE, NeededRightError, called, has, left_out, needed
-from policy.schemas import exists, handlers
-from policy.synthesis import synthesised
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global exists, handlers, synthesised
+    from policy.schemas import exists, handlers
+    from policy.synthesis import synthesised
+
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Not what handlers call: the CDK's own assets, and custom resources.

@@ -31,6 +31,7 @@ def test_the_page_has_these_blocks_and_no_other() -> None:
         "From Orthanc and back, by itself: lua",
         "From Orthanc and back, by itself: bash",
         "From Orthanc and back, by itself: console",
+        "From the API, without `cxr`: console",
     }
 
 
@@ -100,6 +101,16 @@ def test_one_file(site: Site, levels: np.ndarray) -> None:
     )
     block = BLOCKS["One file: console"]
     assert masked(site.transcript(block)) == masked(block.text)
+
+
+def test_from_the_api_into_the_archive_without_a_command_of_ours(site: Site, levels: np.ndarray) -> None:
+    study = "2.25.3001"
+    (site.folder / "study.dcm").write_bytes(radiograph(levels, StudyInstanceUID=study, SOPInstanceUID="2.25.3003"))
+    block = BLOCKS["From the API, without `cxr`: console"]
+    said = site.transcript(block, API_URL=site.stack.url.rstrip("/"), API_KEY=site.stack.key)
+    assert said == block.text
+    found = requests.get(f"{site.orthanc.dicomweb}/studies/{study}/instances", timeout=30).json()
+    assert sorted(one["00080060"]["Value"][0] for one in found) == ["OT", "SR"]
 
 
 def test_from_the_archive_into_the_archive(site: Site, levels: np.ndarray) -> None:

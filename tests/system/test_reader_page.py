@@ -11,12 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect
 
 from lambdas.http.problems import CONTENT_TYPE, KINDS, Problem
-from tests.browser import chromium, drop, listen, serious
 from tests.model_code.dicom_files import dicom_file
 from tests.system.deployed import Stack
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Browser, chromium, drop, expect, listen, Page, Route, serious
+    from playwright.sync_api import Browser, Page, Route, expect
+
+    from tests.browser import chromium, drop, listen, serious
+
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 

@@ -54,7 +54,8 @@ import json, os
 
 def handler(data, context):
     data.read()
-    scores = {"probability": 0.25, "logit": -1.1, "label": "NORMAL", "indeterminate": False, "unfamiliarity": 0.1}
+    scores = {"probability": 0.25, "logit": -1.1, "label": "NORMAL", "indeterminate": False}
+    scores["out_of_distribution_score"] = 0.1
     model = {"package_arn": os.environ["MODEL_PACKAGE_ARN"], "threshold": 0.5, "image_size": 64}
     model |= {"indeterminate": {"low": 0.4, "high": 0.6}, "dataset_sha256": "0" * 64, "engine": "tensorflow"}
     return json.dumps({"predictions": [scores], "model": model}), "application/json"

@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint import lint_file
-from cfnlint.config import ManualArgs
 
 from policy.contexts import audited, in_a_network
 from policy.wildcards import reason_for_finding
 from tests.infra.conftest import ENVIRONMENTS, environment_context, synthesise_app
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global lint_file, ManualArgs
+    from cfnlint import lint_file
+    from cfnlint.config import ManualArgs
+
 
 Reports = Callable[[str], dict[str, Any]]
 

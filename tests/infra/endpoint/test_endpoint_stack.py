@@ -1,4 +1,4 @@
-"""The stack deploys without a model, a release touches all of it and nothing else, and alarms take it back."""
+"""The stack deploys without a model, and a release touches all of it and nothing else."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
-from infra.endpoint.released_package import RELEASED_TYPES
 from lambdas.release.stack import PARAMETER, Token
 from tests.infra.conftest import ENVIRONMENTS, of_type
+from tests.infra.endpoint.endpoint_template import api_endpoint, changed, named
 
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Match, RELEASED_TYPES, Template
+    from aws_cdk.assertions import Match, Template
+
+    from infra.endpoint.released_package import RELEASED_TYPES
+
+
+Templates = Callable[[str], dict[str, dict[str, Any]]]
+Synthesise = Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
 CORE = {"AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint"}
 SCALED = CORE | {"AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"}
 QUEUED = SCALED | {"AWS::CloudWatch::Alarm"}
-Templates = Callable[[str], dict[str, dict[str, Any]]]
-Synthesise = Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
 
 
 def statements(template: dict[str, Any], role: str) -> list[dict[str, Any]]:
@@ -28,19 +36,6 @@ def statements(template: dict[str, Any], role: str) -> list[dict[str, Any]]:
         if any(attached["Ref"].startswith(role) for attached in policy["Properties"]["Roles"])
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
     ]
-
-
-def named(template: dict[str, Any], kind: str, start: str) -> dict[str, Any]:
-    """The properties of the one resource of a type whose logical id begins so."""
-    (found,) = [item for name, item in of_type(template, kind).items() if name.startswith(start)]
-    properties: dict[str, Any] = found["Properties"]
-    return properties
-
-
-def changed(context: dict[str, Any], environment: str, **endpoint: Any) -> dict[str, Any]:
-    """The context with other values of the environment's endpoint."""
-    context["environments"][environment]["endpoint"] |= endpoint
-    return {**context, "env": environment}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -148,64 +143,6 @@ def test_dev_pays_for_no_idle_instance(templates: Templates) -> None:
     template.resource_count_is("AWS::CloudWatch::Alarm", 0)
 
 
-def _endpoint(template: dict[str, Any]) -> dict[str, Any]:
-    """The properties of the endpoint behind the API."""
-    return named(template, "AWS::SageMaker::Endpoint", "Endpoint")
-
-
-def deployment(template: dict[str, Any]) -> dict[str, Any]:
-    configured: dict[str, Any] = _endpoint(template)["DeploymentConfig"]
-    return configured
-
-
-def test_prod_tries_a_model_on_half_of_its_instances_first(templates: Templates, context: dict[str, Any]) -> None:
-    template = templates("prod")["endpoint"]
-    configured = deployment(template)
-    routing = configured["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
-    assert routing["Type"] == "CANARY"
-    assert routing["CanarySize"] == {"Type": "CAPACITY_PERCENT", "Value": 50}
-    alarms = {alarm["AlarmName"] for alarm in configured["AutoRollbackConfiguration"]["Alarms"]}
-    there = of_type(templates("prod")["release"], "AWS::CloudWatch::Alarm").values()
-    assert alarms == {alarm["Properties"]["AlarmName"] for alarm in there}
-    assert len(alarms) == 3
-
-
-def test_traffic_moves_in_equal_steps_where_settings_say_so(context: dict[str, Any], synthesise: Synthesise) -> None:
-    rollout = context["environments"]["prod"]["endpoint"]["rollout"]
-    linear = {**rollout, "traffic": "linear", "percent": 25, "wait_seconds": 300}
-    policy = deployment(synthesise(changed(context, "prod", rollout=linear))["endpoint"])["BlueGreenUpdatePolicy"]
-    assert policy["TrafficRoutingConfiguration"] == {
-        "Type": "LINEAR",
-        "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 25},
-        "WaitIntervalInSeconds": 300,
-    }
-    assert policy["MaximumExecutionTimeoutInSeconds"] == 3 * 300 + 300 + 3600, "three waits between four steps"
-
-
-def test_latencies_are_alarmed_in_microseconds(templates: Templates, context: dict[str, Any]) -> None:
-    """SageMaker's latencies are in microseconds: a limit in milliseconds would take every release back."""
-    limits = context["environments"]["prod"]["endpoint"]["rollout"]
-    template = Template.from_json(templates("prod")["release"])
-    dimensions = [{"Name": "EndpointName", "Value": "cxr-prod"}, {"Name": "VariantName", "Value": "AllTraffic"}]
-    for metric, limit_ms in (
-        ("ModelLatency", limits["max_latency_ms"]),
-        ("OverheadLatency", limits["max_overhead_ms"]),
-    ):
-        template.has_resource_properties(
-            "AWS::CloudWatch::Alarm",
-            {"MetricName": metric, "Threshold": limit_ms * 1000, "Dimensions": dimensions, "ExtendedStatistic": "p90"},
-        )
-
-
-def test_errors_are_alarmed_as_a_share_of_the_requests(templates: Templates, context: dict[str, Any]) -> None:
-    """An image that cannot be decoded is an error of the container too: one client must not take a release back."""
-    percent = context["environments"]["prod"]["endpoint"]["rollout"]["max_error_percent"]
-    Template.from_json(templates("prod")["release"]).has_resource_properties(
-        "AWS::CloudWatch::Alarm",
-        {"MetricName": "Invocation5XXErrors", "Statistic": "Average", "Threshold": percent / 100},
-    )
-
-
 def test_prod_scales_between_its_settings_and_a_release_keeps_what_is_there(
     templates: Templates, context: dict[str, Any]
 ) -> None:
@@ -223,7 +160,7 @@ def test_prod_scales_between_its_settings_and_a_release_keeps_what_is_there(
     assert tracking["PredefinedMetricSpecification"] == {
         "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"
     }
-    assert _endpoint(template)["RetainAllVariantProperties"] is True
+    assert api_endpoint(template)["RetainAllVariantProperties"] is True
 
 
 def test_an_endpoint_without_room_to_scale_is_not_scaled(context: dict[str, Any], synthesise: Synthesise) -> None:
@@ -263,46 +200,6 @@ def test_scaling_waits_for_its_endpoint(templates: Templates) -> None:
         assert any(dependency.startswith(endpoint) for dependency in target["DependsOn"]), name
 
 
-def test_an_asynchronous_endpoint_has_no_instance_while_nothing_waits(templates: Templates) -> None:
-    template = templates("prod")["endpoint"]
-    target = named(template, "AWS::ApplicationAutoScaling::ScalableTarget", "AsyncEndpoint")
-    assert (target["ResourceId"], target["MinCapacity"]) == ("endpoint/cxr-prod-async/variant/AllTraffic", 0)
-    policies = {
-        policy["Properties"]["PolicyType"]: policy["Properties"]
-        for name, policy in of_type(template, "AWS::ApplicationAutoScaling::ScalingPolicy").items()
-        if name.startswith("AsyncEndpoint")
-    }
-    tracking = policies["TargetTrackingScaling"]["TargetTrackingScalingPolicyConfiguration"]
-    assert tracking["CustomizedMetricSpecification"]["MetricName"] == "ApproximateBacklogSizePerInstance"
-    steps = policies["StepScaling"]["StepScalingPolicyConfiguration"]
-    assert steps["AdjustmentType"] == "ChangeInCapacity"
-    assert steps["StepAdjustments"] == [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}]
-    waiting = named(template, "AWS::CloudWatch::Alarm", "AsyncEndpointScalingWaiting")
-    assert (waiting["MetricName"], waiting["Threshold"]) == ("HasBacklogWithoutCapacity", 1)
-    (action,) = waiting["AlarmActions"]
-    assert action["Fn::GetAtt"][0].startswith("AsyncEndpointScalingFromZero")
-
-
-def test_asynchronous_answers_are_encrypted_and_told_without_the_answer(templates: Templates) -> None:
-    config = named(templates("prod")["endpoint"], "AWS::SageMaker::EndpointConfig", "AsyncEndpoint")
-    output = config["AsyncInferenceConfig"]["OutputConfig"]
-    assert output["S3OutputPath"]["Fn::Join"][1][-1] == "/batches/answers"
-    assert output["S3FailurePath"]["Fn::Join"][1][-1] == "/batches/failures"
-    assert output["KmsKeyId"]
-    assert set(output["NotificationConfig"]) == {"SuccessTopic", "ErrorTopic"}, "no probability in a notification"
-    topics = of_type(templates("prod")["release"], "AWS::SNS::Topic").values()
-    names = {topic["Properties"]["TopicName"] for topic in topics}
-    assert names == {arn["Fn::Join"][1][-1].lstrip(":") for arn in output["NotificationConfig"].values()}
-
-
-def test_a_quiet_asynchronous_endpoint_can_be_released_to(templates: Templates) -> None:
-    """An update that keeps an instance count of zero might be refused; a realtime endpoint never has none."""
-    template = templates("prod")["endpoint"]
-    assert "RetainAllVariantProperties" not in named(template, "AWS::SageMaker::Endpoint", "AsyncEndpoint")
-    config = named(template, "AWS::SageMaker::EndpointConfig", "AsyncEndpoint")
-    assert config["ProductionVariants"][0]["InitialInstanceCount"] == 1
-
-
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_containers_reach_nothing_but_where_serverless_cannot_be_isolated(
     environment: str, templates: Templates
@@ -310,13 +207,6 @@ def test_containers_reach_nothing_but_where_serverless_cannot_be_isolated(
     for name, model in of_type(templates(environment)["endpoint"], "AWS::SageMaker::Model").items():
         serverless = environment in ("dev", "laptop") and name.startswith("EndpointModel")
         assert model["Properties"]["EnableNetworkIsolation"] is not serverless, name
-
-
-@pytest.mark.parametrize("environment", ["dev", "laptop"])
-def test_there_is_no_asynchronous_endpoint_where_settings_name_none(environment: str, templates: Templates) -> None:
-    template = templates(environment)["endpoint"]
-    assert len(of_type(template, "AWS::SageMaker::Endpoint")) == 1
-    assert not of_type(templates(environment)["release"], "AWS::SNS::Topic")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -402,11 +292,6 @@ def test_a_registered_model_reaches_the_release_function(templates: Templates) -
         "AWS::Events::Rule",
         {"EventPattern": {"detail": {"ModelApprovalStatus": ["PendingManualApproval"]}}},
     )
-
-
-def test_an_endpoint_nobody_asks_is_not_alarming(templates: Templates) -> None:
-    for alarm in of_type(templates("prod")["release"], "AWS::CloudWatch::Alarm").values():
-        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
 
 
 def _listed(value: Any) -> list[Any]:

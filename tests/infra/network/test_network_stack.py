@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
 from infra.settings.environment import Settings
-from infra.training.sagemaker_pipeline import isolated as isolate
-from infra.training.training_pipeline import definition_file
 from policy.contexts import in_a_network
-from policy.synthesis import synthesised
 from policy.template import text
 from tests.infra.conftest import ENVIRONMENTS, environment_context, of_type, pipeline_of
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global definition_file, isolate, Match, synthesised, Template
+    from aws_cdk.assertions import Match, Template
+
+    from infra.training.sagemaker_pipeline import isolated as isolate
+    from infra.training.training_pipeline import definition_file
+    from policy.synthesis import synthesised
+
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 Parts = dict[str, dict[str, Any]]
@@ -80,6 +87,22 @@ def test_data_reaches_no_bucket_of_another_account(isolated: Parts) -> None:
     for item in endpoints:
         statement = item["Properties"]["PolicyDocument"]["Statement"][0]
         assert statement["Condition"]["StringEquals"]["aws:PrincipalAccount"] == {"Ref": "AWS::AccountId"}
+
+
+def test_radiographs_of_another_account_are_read_where_settings_name_them(
+    context: dict[str, Any], synthesise: Callable[[dict[str, Any]], Parts]
+) -> None:
+    context["shared"]["archive"]["sources"] = [{"uri": "s3://radiology/chest/"}]
+    template = synthesise(in_a_network(context))["network"]
+    statements = [
+        statement
+        for endpoint in of_type(template, "AWS::EC2::VPCEndpoint").values()
+        for statement in endpoint["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "s3:GetObjectVersion"
+    ]
+    (statement,) = statements
+    assert text(statement["Resource"]).endswith(":s3:::radiology/chest/*")
+    assert statement["Condition"]["StringEquals"] == {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}
 
 
 @pytest.fixture(scope="module", params=["us-east-1", "il-central-1"])
@@ -200,9 +223,12 @@ def test_the_model_runs_in_it_and_calls_nobody(isolated: Parts) -> None:
 
 def test_every_job_runs_in_it_and_calls_nobody(isolated: Parts) -> None:
     body, values = definition(isolated["training"])
+    (default,) = (one["DefaultValue"] for one in body["Parameters"] if one["Name"] == "NetworkIsolation")
+    assert default is True
     for name, request in jobs(body).items():
         settings = request.get("NetworkConfig", request)
-        assert settings["EnableNetworkIsolation"] is True, name
+        asked = {"Get": "Parameters.NetworkIsolation"} if name == "PreprocessImages" else True
+        assert settings["EnableNetworkIsolation"] == asked, name
         network = settings["VpcConfig"]
         assert len(network["Subnets"]) == 2
         for placeholder in (*network["Subnets"], *network["SecurityGroupIds"]):

@@ -341,9 +341,10 @@ def test_every_parameter_of_the_pipeline_has_its_default_from_settings(spot: boo
 
     parameters = {parameter["Name"] for parameter in definition["Parameters"]}
 
-    # A start names its archive; the image follows from the instance type.
+    # A start names its archive, and whether that needs a network; the image follows from the instance type.
     assert set(Settings.load(context).pipeline.defaults()) == parameters - {
         "InputArchiveUri",
+        "NetworkIsolation",
         "TrainingImageUri",
         "WeightsChannelUri",
     }

@@ -7,12 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
-from infra.storage.data_stack import CHECKPOINT_PREFIX
-from infra.training.training_pipeline import definition_file
 from policy.template import text
 from tests.infra.conftest import ENVIRONMENTS, of_type
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global CHECKPOINT_PREFIX, definition_file, Match, Template
+    from aws_cdk.assertions import Match, Template
+
+    from infra.storage.data_stack import CHECKPOINT_PREFIX
+    from infra.training.training_pipeline import definition_file
+
 
 # A changed logical id replaces the resource: CloudFormation would make an empty bucket, or a key that opens nothing.
 PINNED = {

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from infra.settings.section import SettingsError
-from infra.training.sagemaker_pipeline import used, with_defaults
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global used, with_defaults
+    from infra.training.sagemaker_pipeline import used, with_defaults
+
 
 DEFINITION: dict[str, Any] = {
     "Version": "2020-12-01",

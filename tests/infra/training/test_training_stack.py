@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_cdk.assertions import Match, Template
 
 from infra.settings.environment import Settings
 from infra.settings.section import SettingsError
 from model_code.contract.parameters import SPOT
 from tests.infra.conftest import ENVIRONMENTS, of_type, pipeline_of
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Match, Template
+    from aws_cdk.assertions import Match, Template
+
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 CARRIED = ("SourceCodeUri", "EngineLibraryUri", "DicomLibraryUri")
@@ -291,80 +297,3 @@ def test_registered_models_stay_where_settings_retain(templates: Templates) -> N
     # Of a first deployment that failed nothing stays: the group's fixed name would refuse the second one.
     assert (group["DeletionPolicy"], group["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert not of_type(template, "Custom::ModelPackages")
-
-
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_a_site_is_held_to_what_a_model_must_keep_to_be_registered_here(
-    environment: str, templates: Templates, context: dict[str, Any]
-) -> None:
-    """Two places for one limit would let a site's verdict and the gates contradict each other."""
-    settings = Settings.load({**context, "env": environment})
-    training, _ = definition(templates(environment)["training"])
-    site, _ = definition(templates(environment)["training"], "SiteEvaluation")
-    committed = json.loads((REPOSITORY / "pipeline" / "definition-site-evaluation.json").read_text(encoding="utf-8"))
-    assert site["Steps"] == committed["Steps"]
-    own = {"ModelVersion", "ModelUri", "EvaluationUri", "MaxRefusedShare", "DatasetReportPrefix"}
-    shared = {name: value for name, value in defaults(site).items() if name not in own}
-    assert shared == {name: defaults(training)[name] for name in shared}
-    assert {"MinAuroc", "MinSensitivity", "MinSpecificity", "MaxCalibrationError", "ImageSize"} <= set(shared)
-    assert defaults(site)["MaxRefusedShare"] == settings.site_evaluation.max_refused_share
-
-
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_what_evaluates_a_site_reads_models_and_writes_findings_and_no_more(
-    environment: str, templates: Templates
-) -> None:
-    """It sees another hospital's images: not the archive, not the patients' key, and no model can it register."""
-    template = templates(environment)["training"]
-    statements = [
-        statement
-        for name, policy in of_type(template, "AWS::IAM::Policy").items()
-        if name.startswith("SiteEvaluationSiteRole")
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-    ]
-
-    def several(value: Any) -> list[Any]:
-        return value if isinstance(value, list) else [value]
-
-    keys = {
-        (action, resource["Fn::Join"][1][-1])
-        for statement in statements
-        for action in several(statement["Action"])
-        for resource in several(statement["Resource"])
-        if action in {"s3:GetObject", "s3:PutObject"}
-    }
-    assert keys == {
-        ("s3:GetObject", "/executions/*"),
-        ("s3:GetObject", "/site-images/*"),
-        ("s3:GetObject", "/code/*"),
-        ("s3:PutObject", "/site-evaluations/*"),
-    }
-    assert "sagemaker:" not in json.dumps(statements)
-    pipeline = [
-        statement
-        for name, policy in of_type(template, "AWS::IAM::Policy").items()
-        if name.startswith("SiteEvaluationPipelineRole")
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-    ]
-    assert "CreateModelPackage" not in json.dumps(pipeline)
-
-
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_copies_of_sites_archives_are_written_once_and_go_when_uploads_go(
-    environment: str, templates: Templates, context: dict[str, Any]
-) -> None:
-    settings = Settings.load({**context, "env": environment})
-    data = templates(environment)["data"]
-    (bucket,) = [item for name, item in of_type(data, "AWS::S3::Bucket").items() if name.startswith("Data")]
-    rules = {rule["Id"]: rule for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]}
-    assert (rules["Evaluations"]["Prefix"], rules["Evaluations"]["ExpirationInDays"]) == (
-        "evaluations/",
-        settings.buckets.incoming_days,
-    )
-    (once,) = [
-        statement
-        for policy in of_type(data, "AWS::S3::BucketPolicy").values()
-        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-        if statement.get("Sid") == "WrittenByOneRole" and "Data" in json.dumps(policy["Properties"]["Bucket"])
-    ]
-    assert [one["Fn::Join"][1][-1] for one in once["Resource"]] == ["/datasets/*", "/evaluations/*"]

@@ -202,7 +202,7 @@ def test_which_hospital_it_was_is_not_told(look, bucket):
 
 def test_one_that_cannot_be_understood_is_counted_and_logged(look, bucket, caplog):
     bucket.add("good", document(), version=12)
-    bucket.add("late", document(schema=2), version=12)
+    bucket.add("late", document(schema=99), version=12)
     answer = json.loads(look(SageMaker())["body"])
     assert (len(answer["site_evaluations"]), answer["unreadable_site_evaluations"]) == (1, 1)
     assert [record.uri for record in caplog.records if record.levelname == "ERROR"] == [

@@ -64,7 +64,7 @@ def without(name: str):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        pytest.param(document(schema=2), "is of schema 2, where 1 is the latest understood: deploy", id="late"),
+        pytest.param(document(schema=99), "is of schema 99, where 2 is the latest understood: deploy", id="late"),
         pytest.param([], "The site evaluation is no JSON object.", id="a list"),
         pytest.param(b'{"schema": 1, "cre', "is damaged .JSONDecodeError.", id="cut off"),
         pytest.param(b"\xff\xfe", "is damaged", id="no text"),

@@ -20,12 +20,13 @@ from lambdas.http.problems import Problem
 from lambdas.predict.api import Api
 from lambdas.predict.dicom import Dicom
 from lambdas.predict.endpoint import Endpoint
+from lambdas.predict.function import Function
 from lambdas.predict.image import DICOM, EncodedImage
 from lambdas.predict.model import Model
 from lambdas.predict.uploads import Uploads
+from tests.lambdas.predict.dicom_services import CONVERTER, UPLOAD, Bucket, Functions, Runtime, body, posted
 from tests.model_code.dicom_files import dicom_file, phantom
 
-UPLOAD = "ab" * 16
 FILE = EncodedImage(dicom_file(phantom()), DICOM)
 TOLD = {
     "modality": "DX",
@@ -33,43 +34,14 @@ TOLD = {
     "body_part": "chest",
     "rendering": "full_range",
 }
-PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12"
-SCORED = {
-    "predictions": [
-        {"probability": 0.93, "logit": 2.6, "label": "PNEUMONIA", "indeterminate": False, "unfamiliarity": 0.4}
-    ],
-    "model": {
-        "package_arn": PACKAGE,
-        "threshold": 0.42,
-        "indeterminate": {"low": 0.3, "high": 0.6},
-        "image_size": 220,
-        "dataset_sha256": "ab" * 32,
-        "engine": "tensorflow",
-    },
-}
-
-
-def body(document):
-    payload = json.dumps(document).encode()
-    return StreamingBody(io.BytesIO(payload), len(payload))
-
-
-class Functions:
-    """Lambda, with the Dicom function in this process."""
-
-    def __init__(self, error=None, **answer):
-        self.asked = []
-        self.error, self.answer = error, answer
-
-    def invoke(self, FunctionName, Payload):  # noqa: N803 - botocore's names
-        self.asked.append(FunctionName)
-        if self.error:
-            raise self.error
-        return self.answer or {"Payload": body(handle(json.loads(Payload), None))}
 
 
 def converter(functions):
-    return Dicom(lambda: functions, "cxr-dicom")
+    return Dicom(Function(lambda: functions, CONVERTER))
+
+
+def failing(failure):
+    return Functions(answers={CONVERTER: {"FunctionError": "Unhandled", "Payload": body(failure)}})
 
 
 def problem(functions, file=FILE):
@@ -82,7 +54,7 @@ def test_a_file_becomes_a_png_and_what_may_be_told():
     functions = Functions()
     converted = converter(functions).convert(FILE)
 
-    assert functions.asked == ["cxr-dicom"]
+    assert functions.asked == [CONVERTER]
     assert converted.image.content_type == "image/png"
     assert converted.image.data.startswith(b"\x89PNG")
     assert converted.told == TOLD
@@ -91,7 +63,7 @@ def test_a_file_becomes_a_png_and_what_may_be_told():
 def test_a_function_that_does_not_tell_the_rendering_yet_is_understood():
     before = handle({"dicom": base64.b64encode(FILE.data).decode()}, None)
     del before["rendering"]
-    converted = converter(Functions(Payload=body(before))).convert(FILE)
+    converted = converter(Functions(answers={CONVERTER: {"Payload": body(before)}})).convert(FILE)
     assert converted.told == {name: value for name, value in TOLD.items() if name != "rendering"}
 
 
@@ -100,7 +72,7 @@ def test_the_function_is_asked_the_way_lambda_s_client_takes_it():
     with Stubber(client) as stub:
         payload = json.dumps({"dicom": base64.b64encode(FILE.data).decode()})
         answer = {"StatusCode": 200, "Payload": body(handle(json.loads(payload), None))}
-        stub.add_response("invoke", answer, {"FunctionName": "cxr-dicom", "Payload": payload})
+        stub.add_response("invoke", answer, {"FunctionName": CONVERTER, "Payload": payload})
         assert converter(client).convert(FILE).image.data.startswith(b"\x89PNG")
 
 
@@ -127,19 +99,21 @@ def test_a_refusal_is_passed_on():
     ],
 )
 def test_an_invocation_that_ends_without_an_answer_is_told_apart(failure, code, status):
-    failed = problem(Functions(FunctionError="Unhandled", Payload=body(failure)))
+    failed = problem(failing(failure))
     assert (failed.code, failed.kind.status) == (code, status)
 
 
 def test_a_broken_deployment_is_not_blamed_on_the_file():
     failure = {"errorType": "Runtime.ImportModuleError", "errorMessage": "Unable to import SECRET"}
     with pytest.raises(RuntimeError, match="ImportModuleError") as raised:
-        converter(Functions(FunctionError="Unhandled", Payload=body(failure))).convert(FILE)
+        converter(failing(failure)).convert(FILE)
     assert "SECRET" not in str(raised.value)
 
 
 def test_no_answer_in_time_is_a_timeout():
-    assert problem(Functions(ReadTimeoutError(endpoint_url="https://lambda"))).code == "model_timeout"
+    assert (
+        problem(Functions(errors={CONVERTER: ReadTimeoutError(endpoint_url="https://lambda")})).code == "model_timeout"
+    )
 
 
 def test_many_at_once_are_throttled():
@@ -172,33 +146,6 @@ def test_an_upload_is_named_and_not_carried():
     assert asked == [{"url": "https://bucket/uploads/x?signed"}]
 
 
-class Runtime:
-    """The endpoint, which takes PNG."""
-
-    def __init__(self, **found):
-        self.asked = []
-        self.scored = {**SCORED, "predictions": [{**SCORED["predictions"][0], **found}]}
-
-    def invoke_endpoint(self, **request):
-        self.asked.append(request)
-        return {"Body": body(self.scored)}
-
-
-class Bucket:
-    """S3 with one upload."""
-
-    def get_object(self, Bucket, Key, Range="bytes=0-"):  # noqa: N803 - botocore's names
-        assert Key == f"uploads/{UPLOAD}"
-        first, _, last = Range.removeprefix("bytes=").partition("-")
-        data = FILE.data[int(first) : int(last) + 1 if last else None]
-        return {"Body": io.BytesIO(data), "ContentLength": len(data)}
-
-    def generate_presigned_url(self, operation, Params, ExpiresIn):  # noqa: N803 - botocore's names
-        assert (operation, Params["Key"]) == ("get_object", f"uploads/{UPLOAD}")
-        assert ExpiresIn <= 60
-        return "https://bucket/signed"
-
-
 def made(runtime, functions, **kept):
     endpoint = Endpoint(client=lambda: None, name="cxr-dev")
     return Api(
@@ -207,7 +154,7 @@ def made(runtime, functions, **kept):
         endpoint=endpoint,
         max_image_bytes=100_000,
         dicom=converter(functions),
-        uploads=Uploads(Bucket, "uploads-bucket", max_bytes=1_000),  # less than the file has
+        uploads=Uploads(lambda: Bucket(FILE.data), "uploads-bucket", max_bytes=1_000),  # less than the file has
         results=SimpleNamespace(keep=kept.get("keep", lambda *_: None)),
         answers=Answers(),
         requests=SimpleNamespace(
@@ -216,17 +163,6 @@ def made(runtime, functions, **kept):
             release=kept.get("release", lambda _: None),
         ),
     )
-
-
-def posted(sent, content_type="application/dicom", **more):
-    return {
-        "resource": "/v1/predictions",
-        "httpMethod": "POST",
-        "headers": {"Content-Type": content_type},
-        "body": base64.b64encode(sent).decode(),
-        "isBase64Encoded": True,
-        **more,
-    }
 
 
 def test_with_an_overlay_comes_the_picture_that_the_model_was_shown_and_nobody_keeps_it():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lambdas.predict import dicom, results, uploads
+from lambdas.predict import dicom, dicom_result, results, uploads
 from lambdas.predict.environment import Environment
 from lambdas.predict.model import (
     CONNECT_TIMEOUT_SECONDS,
@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "MAX_IMAGE_BYTES": "4000000",
     "MAX_UPLOAD_BYTES": "6000000",
     "DICOM_FUNCTION_NAME": "dicom",
+    "DICOM_RESULT_FUNCTION_NAME": "dicom-result",
     "UPLOAD_BUCKET": "bucket",
     "PREDICTIONS_TABLE": "predictions",
     "REQUESTS_TABLE": "requests",
@@ -56,10 +57,14 @@ def test_clients_give_up_before_the_gateway(load_handler):
     # A prediction and the answer to a repetition are written afterwards.
     assert 2 + PREPARATION_SECONDS + asking + READ_TIMEOUT_SECONDS + 2 * table <= GATEWAY_SECONDS
     assert 2 + table + upload + conversion + asking + HURRIED_READ_TIMEOUT_SECONDS + 2 * table <= GATEWAY_SECONDS
+    # A result in DICOM comes last, if there is time for it.
+    result = dicom_result.CONNECT_TIMEOUT_SECONDS + dicom_result.READ_TIMEOUT_SECONDS
+    assert 2 + dicom_result.LATEST_SECONDS + result <= GATEWAY_SECONDS
     for client, seconds in (
         (module.api.results.dynamodb, table),
         (module.api.uploads.client(), upload),
-        (module.api.dicom.client(), conversion),
+        (module.api.dicom.function.client(), conversion),
+        (module.api.dicom_result.function.client(), result),
     ):
         config = client.meta.config
         assert config.connect_timeout + config.read_timeout == seconds
@@ -71,7 +76,7 @@ def test_clients_give_up_before_the_gateway(load_handler):
 def test_cold_start_loads_no_framework():
     """Each of these costs 100 ms or more of a person's wait, and creeps in with one import line."""
     program = "import sys, lambdas.predict.handler; print([m for m in sys.argv[1:] if m in sys.modules])"
-    heavy = ["boto3", "s3transfer", "pydantic", "aws_lambda_powertools", "asyncio", "numpy", "pydicom"]
+    heavy = ["boto3", "s3transfer", "pydantic", "aws_lambda_powertools", "asyncio", "numpy", "pydicom", "highdicom"]
     ran = subprocess.run(
         [sys.executable, "-c", program, *heavy],
         cwd=REPOSITORY,
@@ -87,6 +92,11 @@ def test_cold_start_loads_no_framework():
         check=True,
     )
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_deployment_without_results_in_dicom_names_no_function_for_them(load_handler):
+    module, _ = load_handler(HANDLER, **{**ENVIRONMENT, "DICOM_RESULT_FUNCTION_NAME": ""})
+    assert module.api.dicom_result is None
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_no_number_of_later_evaluations_pushes_one_out_of_sight(world, sites):
 
 def test_one_that_cannot_be_read_may_say_anything_so_nothing_is_released_over_it(world, sites):
     sites.add("good", document("usable"))
-    sites.add("late", document("usable", schema=2))
+    sites.add("late", document("usable", schema=99))
     sentence = held_back(world)
     assert "The site evaluation late of version 3 cannot be read." in sentence
     assert "is of schema 2, where 1 is the latest understood: deploy again." in sentence

@@ -13,12 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect
 
 from lambdas.http.answers import Answers
 from lambdas.site import handler
-from tests.browser import chromium, drop, listen, serious
 from tests.lambdas.rest_events import event
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Browser, chromium, drop, expect, listen, Page, Route, serious
+    from playwright.sync_api import Browser, Page, Route, expect
+
+    from tests.browser import chromium, drop, listen, serious
+
 
 PAGE = "http://page.test/"
 SHOWN = "#result:visible"

@@ -7,6 +7,7 @@ HANDLER = "lambdas.trigger.handler.handle"
 ENVIRONMENT = {
     "PIPELINE_NAME": "cxr-dev",
     "SITE_PIPELINE_NAME": "cxr-dev-site-evaluation",
+    "CALIBRATION_PIPELINE_NAME": "cxr-dev-calibration",
     "MODEL_PACKAGES_ARN": "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev",
     "DATA_BUCKET_NAME": "data",
     "NOTIFICATION_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:topic",
@@ -45,7 +46,9 @@ def recorded(load_handler, monkeypatch):
     return recorder, handle
 
 
-@pytest.mark.parametrize("key", ["incoming/archive.zip", "incoming/2026/chest x-ray.ZIP"])
+@pytest.mark.parametrize(
+    "key", ["incoming/archive.zip", "incoming/2026/chest x-ray.ZIP", "incoming/a.inventory.jsonl.gz"]
+)
 def test_archives_reach_the_service(recorded, context, key):
     recorder, handle = recorded
     assert handle(created(key), context)["status"] == "started"

@@ -2,75 +2,12 @@
 
 import json
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
 from lambdas.trigger import dataset
-from lambdas.trigger.archive import Limits
-from lambdas.trigger.intake import Intake
 from lambdas.trigger.upload import Announcement, UnversionedBucketError, Upload
-from tests.lambdas.recorders import Pipeline, Topic
-
-BUCKET = "data"
-PACKAGES = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev"
-KEY = "incoming/Chest X-ray (2018).zip"
-MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def client():
-    """Made once: loading S3's API description takes most of a second."""
-    with mock_aws():
-        return boto3.client("s3", region_name="us-east-1")
-
-
-@pytest.fixture
-def s3(client):
-    with mock_aws():
-        client.create_bucket(Bucket=BUCKET)
-        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        yield client
-
-
-@pytest.fixture
-def intake(s3):
-    return Intake(
-        s3=s3,
-        sagemaker=Pipeline(),
-        sns=Topic(),
-        pipeline_name="cxr-dev",
-        site_pipeline_name="cxr-dev-site-evaluation",
-        packages_arn=PACKAGES,
-        topic_arn="arn:aws:sns:us-east-1:123456789012:topic",
-        limits=Limits(max_archive_bytes=100 * MIB, max_uncompressed_bytes=200 * MIB, max_files=1000),
-    )
-
-
-@pytest.fixture
-def put(s3):
-    def put(body, key=KEY):
-        return Announcement(BUCKET, key, s3.put_object(Bucket=BUCKET, Key=key, Body=body)["VersionId"])
-
-    return put
-
-
-@pytest.fixture
-def calls(s3):
-    """Operations and, of GetObject, answered bytes, as they went over the wire."""
-    seen = []
-
-    def record(model, parsed, **_):
-        seen.append((model.name, parsed))
-
-    s3.meta.events.register("after-call.s3", record)
-    yield seen
-    s3.meta.events.unregister("after-call.s3", record)
-
-
-def keys(s3):
-    return {item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
+from tests.lambdas.trigger.conftest import BUCKET, KEY, MIB, PACKAGES, keys
 
 
 def report(s3):
@@ -328,6 +265,49 @@ class TestToEvaluate:
         intake.sagemaker.packages[f"{PACKAGES}/3"] = registered()
         one = make_zip({name: data for name, data in kaggle_files().items() if "NORMAL" in name})
         assert intake.receive(put(one, self.KEY))["reason"] == "class_missing"
+
+
+class TestToCalibrate:
+    """Below incoming/calibrate/<version>/ an archive is to calibrate that version on."""
+
+    KEY = "incoming/calibrate/3/hospital b.zip"
+    CARD = "s3://artifacts/executions/e/report/dataset.json"
+
+    @pytest.fixture
+    def site(self, make_zip, kaggle_files):
+        return make_zip({name.replace("/train/", "/test/"): data for name, data in kaggle_files().items()})
+
+    def test_the_third_pipeline_starts_with_what_the_registry_says(self, intake, put, site):
+        intake.sagemaker.packages[f"{PACKAGES}/3"] = registered(ImageSize="64", DatasetReportUri=self.CARD)
+        assert intake.receive(put(site, self.KEY))["status"] == "started"
+        (request,) = intake.sagemaker.requests
+        assert request["PipelineName"] == "cxr-dev-calibration"
+        assert {one["Name"]: one["Value"] for one in request["PipelineParameters"]} == {
+            "InputArchiveUri": f"s3://{BUCKET}/evaluations/{request['ClientRequestToken']}/archive.zip",
+            "ModelPackageArn": f"{PACKAGES}/3",
+            "ModelUri": "s3://artifacts/executions/e/served.tar.gz",
+            "TrainingOutputUri": "s3://artifacts/executions/e/output.tar.gz",
+            "ImageSize": "64",
+            "DatasetReportPrefix": "s3://artifacts/executions/e/report",
+        }
+
+    @pytest.mark.parametrize(
+        ("key", "detail"),
+        [
+            (
+                "incoming/calibrate/3/site.zip",
+                "Version 3 has no dataset report, so what it was trained on is not known.",
+            ),
+            ("incoming/calibrate/latest/site.zip", "that is the folder below incoming/calibrate/"),
+        ],
+    )
+    def test_what_cannot_be_calibrated_is_refused_and_never_trained_on(self, *, intake, put, s3, site, key, detail):
+        intake.sagemaker.packages[f"{PACKAGES}/3"] = registered()
+        assert intake.receive(put(site, key))["reason"] == "no_such_model"
+        said = json.loads(s3.get_object(Bucket=BUCKET, Key=key + ".rejected.json")["Body"].read())
+        assert detail in said["detail"]
+        assert "cxr calibrate VERSION --archive ARCHIVE" in said["what_to_do"]
+        assert intake.sagemaker.requests == []
 
     def test_what_is_to_train_on_still_needs_a_train_split(self, intake, put, site):
         assert intake.receive(put(site))["reason"] == "split_missing"

@@ -2,7 +2,6 @@
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from lambdas.trigger.retraining import Alarm, Retraining, alarm
 from tests.lambdas.recorders import Pipeline, Topic
@@ -26,6 +25,8 @@ def changed(state="ALARM", **overrides):
 
 @pytest.fixture
 def retraining():
+    from moto import mock_aws
+
     with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket=BUCKET)
@@ -92,6 +93,18 @@ def test_training_starts_on_the_newest_dataset(retraining, monkeypatch):
 
 def uri(token):
     return f"s3://{BUCKET}/datasets/{token}/archive.zip"
+
+
+def test_the_newest_dataset_may_be_an_inventory(retraining, monkeypatch):
+    """Whose objects the job fetches itself, for which it needs a network."""
+    key = f"datasets/{NEW}/inventory.jsonl.gz"
+    keep(retraining, monkeypatch, (f"datasets/{OLD}/archive.zip", 1), (key, 2))
+    retraining.start(alarm(changed()))
+    (request,) = retraining.sagemaker.requests
+    assert request["PipelineParameters"] == [
+        {"Name": "InputArchiveUri", "Value": f"s3://{BUCKET}/{key}"},
+        {"Name": "NetworkIsolation", "Value": "false"},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.core.api import ApiError
-from local.core.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from local.core.registry import Registry
 
 ROLE = "arn:aws:iam::210987654321:role/model"
 
 
 @pytest.fixture
 def registry() -> Iterator[Registry]:
+    from local.core.registry import Registry
+
     # An account of its own: moto's stores are the process's.
     registry = Registry("210987654321", "us-east-1")
     registry._backend.reset()
@@ -128,3 +131,9 @@ def test_messages_do_not_repeat_what_boto3_says_itself(registry: Registry) -> No
     with pytest.raises(ApiError) as refused:
         registry.call("CreateModelPackage", {"ModelPackageGroupName": "nobody"})
     assert refused.value.message == "Model Package Group does not exist."
+
+
+def test_what_moto_answers_and_nobody_has_compared_with_aws_is_refused(registry: Registry) -> None:
+    """An answer that nobody holds to AWS's would be believed: `local.fidelity` lists those that are."""
+    with pytest.raises(ApiError, match="CreateExperiment does not exist on the laptop"):
+        registry.call("CreateExperiment", {"ExperimentName": "cxr"})

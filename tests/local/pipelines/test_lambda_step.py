@@ -9,7 +9,7 @@ import pytest
 
 from local.pipelines.pipeline_service import PipelineService
 from tests.local.fake_cloud import ACCOUNT, PIPELINE_ROLE, REGION, FakeCloud
-from tests.local.pipelines.test_pipeline_service import Runner, fail, get, join
+from tests.local.pipelines.run_pipelines import Runner, fail, get, join
 
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:find"
 

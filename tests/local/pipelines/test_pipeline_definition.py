@@ -14,7 +14,8 @@ from local.pipelines.step import DefinitionError
 PIPELINE = Path(__file__).parents[3] / "pipeline"
 MONITORING = PIPELINE / "definition-monitoring.json"
 SITE_EVALUATION = PIPELINE / "definition-site-evaluation.json"
-COMMITTED = sorted(set(PIPELINE.glob("definition*.json")) - {MONITORING, SITE_EVALUATION})
+CALIBRATION = PIPELINE / "definition-calibration.json"
+COMMITTED = sorted(set(PIPELINE.glob("definition*.json")) - {MONITORING, SITE_EVALUATION, CALIBRATION})
 
 
 def processing(name: str, arguments: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -61,6 +62,18 @@ def test_the_committed_definition_of_site_evaluations_can_be_run() -> None:
         committed.bind({"InputArchiveUri": "s3://b/k", "ModelVersion": "1"})
     uris = dict.fromkeys(("InputArchiveUri", "ModelUri", "EvaluationUri"), "s3://b/k")
     assert committed.bind({**uris, "ModelVersion": "1"})["ImageSize"] > 0
+
+
+def test_the_committed_definition_of_calibrations_can_be_run() -> None:
+    committed = read(CALIBRATION.read_text())
+    assert committed.steps["FindServingModel"].after == {"PreprocessImages"}
+    assert committed.steps["CalibrateModel"].after == {"PreprocessImages", "FindServingModel"}
+    assert committed.steps["RegisterModel"].branch == ("CheckQuality", True)
+    assert committed.steps["QualityGateFailed"].branch == ("CheckQuality", False)
+    names = ("InputArchiveUri", "ModelPackageArn", "ModelUri", "TrainingOutputUri", "DatasetReportPrefix")
+    assert committed.bind(dict.fromkeys(names, "s3://b/k"))["ImageSize"] > 0
+    with pytest.raises(DefinitionError, match=r"TrainingOutputUri.*undefined"):
+        committed.bind({name: "s3://b/k" for name in names if name != "TrainingOutputUri"})
 
 
 def test_there_is_a_committed_definition() -> None:

@@ -13,6 +13,7 @@ from model_code.archive.entries import Kind, by_number, look, may_be_dicom
 from model_code.archive.layout import Layout
 from model_code.contract.job import JobError
 from model_code.data.archive import list_candidates
+from model_code.members.members import ZipMembers
 from ops.base.errors import CommandError
 from ops.pipelines import archive
 
@@ -179,7 +180,7 @@ def test_what_is_announced_is_what_is_trained_on(name, tmp_path):
     announced = inspect(io.BytesIO(data), len(data), LIMITS).images
     assert announced == {f"{split}/{label}" if split else label: count for (split, label), count in images.items()}
 
-    candidates = list_candidates(zipfile.ZipFile(io.BytesIO(data))).candidates
+    candidates = list_candidates(ZipMembers(zipfile.ZipFile(io.BytesIO(data)))).candidates
     trained_on: dict[tuple[str | None, str], int] = {}
     for one in candidates:
         trained_on[one.folder, one.label] = trained_on.get((one.folder, one.label), 0) + 1
@@ -200,7 +201,7 @@ def test_everybody_refuses_the_same_with_the_same_sentence(name, tmp_path):
     assert refusal.value.detail.endswith(".")
     assert refusal.value.advice.endswith(".")
     with pytest.raises(JobError) as job:
-        list_candidates(zipfile.ZipFile(io.BytesIO(data)))
+        list_candidates(ZipMembers(zipfile.ZipFile(io.BytesIO(data))))
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(CommandError) as command:
         archive.inspect(tmp_path / "a.zip")
@@ -267,7 +268,7 @@ def test_a_refusal_of_an_archive_with_dicom_repeats_no_name_at_any_door(names, t
     with pytest.raises(Rejection) as refusal:
         inspect(io.BytesIO(data), len(data), LIMITS)
     with pytest.raises(JobError) as job:
-        list_candidates(zipfile.ZipFile(io.BytesIO(data)))
+        list_candidates(ZipMembers(zipfile.ZipFile(io.BytesIO(data))))
     (tmp_path / "a.zip").write_bytes(data)
     with pytest.raises(CommandError) as command:
         archive.inspect(tmp_path / "a.zip")

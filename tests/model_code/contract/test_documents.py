@@ -12,6 +12,7 @@ from model_code.contract.documents import (
     read_evaluation,
     read_metadata,
     read_reference,
+    read_site_evaluation,
 )
 
 READERS = [read_answer, read_dataset_card, read_evaluation, read_metadata, read_reference]
@@ -34,14 +35,14 @@ def test_what_has_the_current_number_is_read_as_it_is():
 
 def test_metadata_of_before_there_were_engines_is_tensorflow_s():
     found = read_metadata({"threshold": 0.4})
-    assert (found["schema"], found["engine"], found["guard"]) == (documents.METADATA, "tensorflow", {})
+    assert (found["schema"], found["engine"], found["out_of_distribution"]) == (documents.METADATA, "tensorflow", {})
     assert read_metadata({"threshold": 0.4, "engine": "litert"})["engine"] == "litert"
 
 
 def test_an_answer_of_before_monitoring_has_no_features():
     found = read_answer({"predictions": [{"probability": 0.1}], "model": MODEL})
     assert found["predictions"][0]["features"] == []
-    assert found["predictions"][0]["unfamiliarity"] == 0
+    assert found["predictions"][0]["out_of_distribution_score"] == 0
     assert found["model"]["engine"] == "tensorflow"
 
 
@@ -71,3 +72,17 @@ def test_a_guarantee_is_kept_as_it_stands():
 
 def test_a_dataset_card_of_before_masks_were_told_apart_counts_none():
     assert read_dataset_card({"litter": 3})["masks"] == 0
+
+
+def test_names_of_before_are_read_as_those_of_today():
+    """A registered model's documents stay as they were written."""
+    detector, scores = {"active": True}, [0.2, 0.4]
+    assert read_metadata({"schema": 3, "guard": detector})["out_of_distribution"] == detector
+    evaluation = read_evaluation({"schema": 3, "guard": detector, "comparison": {"called_differently": 3}})
+    assert (evaluation["out_of_distribution"], evaluation["comparison"]) == (detector, {"predicted_differently": 3})
+    site = read_site_evaluation({"schema": 1, "evaluation": {"guard": detector}})
+    assert site["evaluation"] == {"out_of_distribution": detector}
+    reference = read_reference({"schema": 2, "validation": {"unfamiliarity": scores}})
+    assert reference["validation"] == {"out_of_distribution_score": scores}
+    answer = read_answer({"schema": 3, "predictions": [{"unfamiliarity": 0.2}], "model": MODEL})
+    assert answer["predictions"] == [{"out_of_distribution_score": 0.2, "features": []}]

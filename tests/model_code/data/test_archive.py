@@ -11,16 +11,22 @@ from pathlib import Path
 import pytest
 
 from model_code.contract.job import JobError
-from model_code.data.archive import list_candidates, open_archive, patient_of, share
+from model_code.data.archive import list_candidates, patient_of, share
+from model_code.members.members import ZipMembers
+from model_code.members.opening import opened
 from tests.model_code.conftest import zip_of
 
 # One image of each class to train on: without them nothing is listed.
 OTHERS = {f"zzz/{label}/a.png": label.encode() for label in ("NORMAL", "PNEUMONIA")}
 
 
+def members(files: dict[str, bytes]) -> ZipMembers:
+    return ZipMembers(zipfile.ZipFile(io.BytesIO(zip_of(files))))
+
+
 def listing(*names: str):
     """An archive of these files and two more, which are last in the list of candidates."""
-    found = list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(dict.fromkeys(names, b"x") | OTHERS))))
+    found = list_candidates(members(dict.fromkeys(names, b"x") | OTHERS))
     assert [one.path for one in found.candidates[-2:]] == list(OTHERS)
     return dataclasses.replace(found, candidates=found.candidates[:-2])
 
@@ -59,13 +65,13 @@ def test_litter_is_counted_and_other_files_are_named():
 
 def test_an_archive_without_the_layout_says_what_is_expected():
     with pytest.raises(JobError, match=r"No JPEG, PNG or DICOM image .* in holiday\. Arrange the images as .*NORMAL"):
-        list_candidates(zipfile.ZipFile(io.BytesIO(zip_of({"holiday/a.jpeg": b"x", "holiday/b.jpeg": b"x"}))))
+        list_candidates(members({"holiday/a.jpeg": b"x", "holiday/b.jpeg": b"x"}))
 
 
 def test_an_archive_that_the_trigger_would_refuse_is_not_decoded_either():
     """A start by hand can name any dataset: nothing is paid for before it is refused."""
     with pytest.raises(JobError, match="No PNEUMONIA image to train on"):
-        list_candidates(zipfile.ZipFile(io.BytesIO(zip_of({"train/NORMAL/a.png": b"x"}))))
+        list_candidates(members({"train/NORMAL/a.png": b"x"}))
 
 
 def test_masks_are_counted_and_a_folder_tells_the_kind_of_pneumonia():
@@ -76,8 +82,9 @@ def test_masks_are_counted_and_a_folder_tells_the_kind_of_pneumonia():
 
 def test_what_is_no_zip_is_refused_by_name(tmp_path: Path):
     (tmp_path / "archive.zip").write_bytes(b"PK\x03\x04 cut short")
-    with pytest.raises(JobError, match=r"archive\.zip is not a readable zip"):
-        open_archive(tmp_path / "archive.zip")
+    archive = opened(tmp_path / "archive.zip", "s3://data/datasets/archive.zip")
+    with pytest.raises(JobError, match=r"archive\.zip is not a readable zip"), archive:
+        pass
 
 
 def test_hosts_share_all_files_and_copies_go_to_one():
@@ -85,7 +92,7 @@ def test_hosts_share_all_files_and_copies_go_to_one():
     copies = {f"x/{name}": content for name, content in contents.items()}
     copies["test/NORMAL/last.png"] = contents["train/NORMAL/3.png"]
     contents["train/PNEUMONIA/other.png"] = b"p"
-    candidates = list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(contents | copies)))).candidates
+    candidates = list_candidates(members(contents | copies)).candidates
     shares = [share(candidates, position, 3) for position in range(3)]
     assert sorted(len(groups) for groups in shares) == [2, 3, 3]
     together = [one for groups in shares for group in groups for one in group]
@@ -147,7 +154,7 @@ def test_files_of_an_archive_with_dicom_are_called_by_their_numbers(beside, with
     """Also those that are none: exports name folders after patients."""
     names = ["DOE JANE/NORMAL/a.png", "DOE JANE/NORMAL/IM-0003-0001.jpeg", "DOE JANE/PNEUMONIA/person1_virus_2.jpeg"]
     files = dict.fromkeys(names, b"x") | {"DOE.pdf": b"", "y/b.png": b"x", **beside}
-    found = list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(files))))
+    found = list_candidates(members(files))
     assert ("DOE" in str(found)) is not withheld
     if withheld:
         own = [one for one in found.candidates if not one.dicom]
@@ -160,12 +167,10 @@ def test_files_of_an_archive_with_dicom_are_called_by_their_numbers(beside, with
 def test_files_whose_table_names_patients_are_called_by_their_numbers_too():
     table = b"file,label,patient\nDOE/1.png,0,p1\nDOE/2.png,1,p2\n"
     files = {"DOE/1.png": b"1", "DOE/2.png": b"2", "DOE/notes.txt": b"", "labels.csv": table}
-    found = list_candidates(zipfile.ZipFile(io.BytesIO(zip_of(files))))
+    found = list_candidates(members(files))
     assert [one.path for one in found.candidates] == ["entry-1.png", "entry-2.png"]
     assert found.not_images == ["entry-3.txt"]
-    named = list_candidates(
-        zipfile.ZipFile(io.BytesIO(zip_of({**files, "labels.csv": table.replace(b"patient", b"x")})))
-    )
+    named = list_candidates(members({**files, "labels.csv": table.replace(b"patient", b"x")}))
     assert [one.path for one in named.candidates] == ["DOE/1.png", "DOE/2.png"]
 
 
@@ -174,5 +179,5 @@ def test_a_damaged_table_of_an_archive_with_dicom_is_not_called_after_its_folder
     at = content.index(b"file,label")
     damaged = content[:at] + b"F" + content[at + 1 :]
     with pytest.raises(JobError) as refusal:
-        list_candidates(zipfile.ZipFile(io.BytesIO(damaged)))
+        list_candidates(ZipMembers(zipfile.ZipFile(io.BytesIO(damaged))))
     assert str(refusal.value) == "The archive's table labels.csv is damaged or unsupported."

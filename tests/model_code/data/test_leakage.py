@@ -12,9 +12,15 @@ from model_code.contract.job import JobError
 from model_code.data import leakage
 from model_code.data.patient_split import Radiograph
 from model_code.imaging import perceptual_hash
-from model_code.imaging.decoding import pixels_from_bytes
 from model_code.imaging.perceptual_hash import Fingerprint, Fingerprints
 from tests.model_code.data_steps import chest
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global pixels_from_bytes
+    from model_code.imaging.decoding import pixels_from_bytes
+
 
 SIZE = 64
 

@@ -8,7 +8,13 @@ import pytest
 from model_code.contract.job import JobError
 from model_code.data.dataset_card import read_card
 from model_code.data.patient_split import Radiograph
-from model_code.data.shards import examples, write_shards
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global examples, write_shards
+    from model_code.data.shards import examples, write_shards
+
 
 SIZE = 32
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pytest
-import tensorflow as tf
 
 from model_code.contract.job import JobError
 from model_code.data.tfrecords import copy, records, shard_count, shard_names
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global tf
+    import tensorflow as tf
 
 
 def write(directory, name, contents, count):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from model_code.dicom import grey, picture, pixels, radiograph
@@ -12,8 +14,12 @@ from model_code.dicom.header import read
 from tests.model_code.dicom_files import EXPLICIT, J2K_LOSSLESS, dicom_file
 from tests.model_code.dicom_tables import curve, table
 
-DOWN, ACROSS = np.mgrid[0:1:2100j, 0:1:1801j]
-LARGE = np.rint((0.5 + 0.4 * np.sin(5 * ACROSS) * np.cos(4 * DOWN)) * 4000).astype(np.int64)
+
+@functools.cache
+def large() -> npt.NDArray[np.int64]:
+    """A smooth picture of twice the size that is shown."""
+    down, across = np.mgrid[0:1:2100j, 0:1:1801j]
+    return np.rint((0.5 + 0.4 * np.sin(5 * across) * np.cos(4 * down)) * 4000).astype(np.int64)
 
 
 def halvings(monkeypatch: pytest.MonkeyPatch, **attributes: Any) -> list[int]:
@@ -25,7 +31,7 @@ def halvings(monkeypatch: pytest.MonkeyPatch, **attributes: Any) -> list[int]:
         return pixels.stored_values(header, halvings=halvings)
 
     monkeypatch.setattr(radiograph, "stored_values", noted)
-    radiograph.draw(read(dicom_file(LARGE, transfer_syntax=J2K_LOSSLESS, **attributes)))
+    radiograph.draw(read(dicom_file(large(), transfer_syntax=J2K_LOSSLESS, **attributes)))
     return asked
 
 
@@ -54,8 +60,8 @@ def test_where_the_window_shows_nothing_all_are_decoded_after_all(monkeypatch: p
 
 def test_the_picture_is_that_of_the_whole_file() -> None:
     window = {"WindowCenter": 2000, "WindowWidth": 3000}
-    ours = radiograph.draw(read(dicom_file(LARGE, transfer_syntax=J2K_LOSSLESS, **window)))
-    header = read(dicom_file(LARGE, transfer_syntax=EXPLICIT, **window))
+    ours = radiograph.draw(read(dicom_file(large(), transfer_syntax=J2K_LOSSLESS, **window)))
+    header = read(dicom_file(large(), transfer_syntax=EXPLICIT, **window))
     full = picture.draw(grey.grey_levels(pixels.stored_values(header), header).levels, header)
     assert ours.levels.shape == full.shape == (1024, 878)
     assert ours.rendering == "window"

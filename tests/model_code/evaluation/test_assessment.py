@@ -7,11 +7,16 @@ import json
 
 import numpy as np
 import pytest
-from sklearn import metrics as reference
 
 from model_code.evaluation import assessment
-from model_code.statistics.calibration import fit_temperature, probability
+from model_code.statistics.calibration import fit_temperature
 from tests.model_code.evaluated import made_evaluation, made_guarantee, made_metadata, made_scores, made_weights
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global reference
+    from sklearn import metrics as reference
 
 
 def document(scores, **metadata):
@@ -77,28 +82,28 @@ def test_a_temperature_from_one_half_of_the_images_lowers_the_calibration_error_
     # A network that is three times too sure, as one that has overfitted is.
     logits = 3 * (np.log(0.6 / 0.4) + rng.normal(1.5 * (2 * labels - 1), np.sqrt(3)))
     fitted, held_out = slice(0, 600), slice(600, 1200)
-    temperature = fit_temperature(logits[fitted], labels[fitted])
+    calibration = fit_temperature(logits[fitted], labels[fitted])
     scores = dataclasses.replace(
         made_scores(600),
         labels=labels[held_out],
         logits=logits[held_out],
-        probabilities=probability(logits[held_out], temperature),
+        probabilities=calibration.probability(logits[held_out]),
         subtypes=[""] * 600,
     )
-    calibration = document(scores, temperature=temperature)["calibration"]
-    error, raw = (side["expected_calibration_error"] for side in (calibration, calibration["raw"]))
+    found = document(scores, temperature=calibration.temperature)["calibration"]
+    error, raw = (side["expected_calibration_error"] for side in (found, found["raw"]))
     assert error["value"] < 0.5 * raw["value"]
     assert error["confidence_interval"][1] < raw["confidence_interval"][0]
-    assert calibration["brier_score"]["value"] < calibration["raw"]["brier_score"]["value"]
+    assert found["brier_score"]["value"] < found["raw"]["brier_score"]["value"]
 
 
 def test_subtypes_are_told_from_all_normal_images(scores, found):
     rows = {row["title"]: row for row in found["subgroups"] if row["by"] == "subtype"}
     assert sorted(rows) == ["bacteria", "virus"]
     virus = np.asarray(scores.subtypes) == "virus"
-    called = scores.probabilities >= 0.5
+    predicted = scores.probabilities >= 0.5
     assert rows["virus"]["images"] == 40
-    assert rows["virus"]["true_positive_rate"]["value"] == pytest.approx(called[virus].mean())
+    assert rows["virus"]["true_positive_rate"]["value"] == pytest.approx(predicted[virus].mean())
     inside = virus | (scores.labels == 0)
     expected = reference.roc_auc_score(scores.labels[inside], scores.logits[inside])
     assert rows["virus"]["auc"]["value"] == pytest.approx(expected)
@@ -111,8 +116,8 @@ def test_sizes_are_split_at_the_median(scores, found):
     assert below["title"] == "original below 0.90 megapixels"
     small = scores.areas < 900_000
     assert (below["images"], above["images"]) == (small.sum(), (~small).sum())
-    called = scores.probabilities >= 0.5
-    expected = 1 - called[small & (scores.labels == 0)].mean()
+    predicted = scores.probabilities >= 0.5
+    expected = 1 - predicted[small & (scores.labels == 0)].mean()
     assert below["true_negative_rate"]["value"] == pytest.approx(expected)
 
 
@@ -134,9 +139,9 @@ def test_groups_that_files_name_are_subgroups_unless_they_are_a_few_people(score
     }
     assert set(rows) == {"sex male", "sex female"}
     male = sexes == "male"
-    called = scores.probabilities >= 0.5
+    predicted = scores.probabilities >= 0.5
     assert rows["sex male"]["images"] == male.sum()
-    expected = called[male & (scores.labels == 1)].mean()
+    expected = predicted[male & (scores.labels == 1)].mean()
     assert rows["sex male"]["true_positive_rate"]["value"] == pytest.approx(expected)
     low, high = rows["sex male"]["auc"]["confidence_interval"]
     assert low < rows["sex male"]["auc"]["value"] <= high
@@ -146,9 +151,9 @@ def test_the_band_takes_images_out_of_the_decisions(scores, found):
     band = found["indeterminate"]
     inside = (scores.probabilities >= 0.45) & (scores.probabilities < 0.6)
     assert (band["images"], band["coverage"]["value"]) == (inside.sum(), pytest.approx(inside.mean()))
-    called = scores.probabilities >= 0.5
+    predicted = scores.probabilities >= 0.5
     outside = ~inside & (scores.labels == 1)
-    assert band["true_positive_rate"]["value"] == pytest.approx(called[outside].mean())
+    assert band["true_positive_rate"]["value"] == pytest.approx(predicted[outside].mean())
     low, high = band["coverage"]["confidence_interval"]
     assert low < inside.mean() < high
 

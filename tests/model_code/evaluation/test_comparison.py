@@ -26,7 +26,7 @@ def test_an_identical_model_differs_by_exactly_nothing():
     for name in ("auc", "true_positive_rate", "true_negative_rate"):
         difference = found[f"{name}_difference"]
         assert (difference["value"], difference["confidence_interval"]) == (0.0, [0.0, 0.0])
-    assert (found["worse"], found["significantly_worse"], found["called_differently"]) == (False, 0, 0)
+    assert (found["worse"], found["significantly_worse"], found["predicted_differently"]) == (False, 0, 0)
     assert "does not differ significantly" in found["sentence"]
 
 
@@ -63,7 +63,7 @@ def test_each_model_decides_at_its_own_threshold():
     found = compared(GOOD, GOOD, threshold=1.0)
     assert found["serving"]["true_positive_rate"]["value"] == 0
     assert found["candidate"]["true_positive_rate"]["value"] > 0.5
-    assert found["called_differently"] == int(np.sum(GOOD.probabilities >= 0.5))
+    assert found["predicted_differently"] == int(np.sum(GOOD.probabilities >= 0.5))
 
 
 def test_pairing_makes_the_interval_of_the_difference_narrow():

@@ -9,6 +9,7 @@ import pytest
 
 from model_code.evaluation import engine_parity, quality_gates
 from model_code.export import parity_limits
+from model_code.statistics.calibration import Calibration
 from tests.model_code.evaluated import LIMITS, made_evaluation, made_metadata, made_scores
 
 METADATA = made_metadata() | {"engine": "litert", "engine_weights": "int8"}
@@ -18,7 +19,7 @@ def served(shift):
     """Scores of an engine whose logits are the reference's plus a shift, and the reference."""
     reference = made_scores()
     logits = reference.logits + shift
-    probabilities = 1 / (1 + np.exp(-logits / METADATA["temperature"]))
+    probabilities = Calibration.of(METADATA).probability(logits)
     return dataclasses.replace(reference, logits=logits, probabilities=probabilities), reference.logits
 
 
@@ -52,7 +53,7 @@ def test_one_outlier_in_more_than_a_hundred_images_does_not_count():
     reference = made_scores(200)
     shift = np.zeros(200)
     shift[np.argmin(np.abs(reference.logits))] = 0.2
-    probabilities = 1 / (1 + np.exp(-(reference.logits + shift) / METADATA["temperature"]))
+    probabilities = Calibration.of(METADATA).probability(reference.logits + shift)
     scores = dataclasses.replace(reference, logits=reference.logits + shift, probabilities=probabilities)
     found = engine_parity.compare(scores, reference.logits, METADATA)
     assert found["probability_difference"]["max"] > parity_limits.MAX_PROBABILITY_DIFFERENCE
@@ -66,7 +67,7 @@ def swapped(pairs):
     served = logits.copy()
     served[10 : 10 + pairs] = -1e-4
     scores = dataclasses.replace(made_scores(20), labels=labels, logits=served)
-    probabilities = 1 / (1 + np.exp(-served / METADATA["temperature"]))
+    probabilities = Calibration.of(METADATA).probability(served)
     return dataclasses.replace(scores, probabilities=probabilities), logits
 
 
@@ -88,7 +89,7 @@ def test_another_order_strays_although_the_probabilities_are_near():
     reference = made_scores(80)
     flat = dataclasses.replace(reference, logits=reference.logits / 1000)
     expected = flat.logits[::-1].copy()
-    probabilities = 1 / (1 + np.exp(-flat.logits / METADATA["temperature"]))
+    probabilities = Calibration.of(METADATA).probability(flat.logits)
     found = engine_parity.compare(dataclasses.replace(flat, probabilities=probabilities), expected, METADATA)
     assert found["probability_difference"]["percentile_99"] < parity_limits.MAX_PROBABILITY_DIFFERENCE
     assert abs(found["auc_difference"]) > parity_limits.MAX_AUROC_DIFFERENCE

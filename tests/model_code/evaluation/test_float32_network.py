@@ -7,7 +7,12 @@ import tarfile
 import pytest
 
 from model_code.contract.job import JobError
-from model_code.evaluation import float32_network
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global float32_network
+    from model_code.evaluation import float32_network
 
 
 @pytest.mark.parametrize("content", [b"no archive", None], ids=["no archive", "without a network"])

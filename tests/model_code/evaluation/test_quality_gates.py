@@ -54,11 +54,11 @@ def test_gates_pass_at_their_limits():
         ),
         (
             {"sensitivity": 0.8},
-            "Sensitivity 0.800 is below the limit 0.85: 19 of 193 PNEUMONIA images are called NORMAL.",
+            "Sensitivity 0.800 is below the limit 0.85: 19 of 193 PNEUMONIA images are predicted NORMAL.",
         ),
         (
             {"specificity": 0.5},
-            "Specificity 0.500 is below the limit 0.7: 23 of 115 NORMAL images are called PNEUMONIA.",
+            "Specificity 0.500 is below the limit 0.7: 23 of 115 NORMAL images are predicted PNEUMONIA.",
         ),
         (
             {"calibration": 0.2},

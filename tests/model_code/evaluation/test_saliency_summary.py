@@ -17,10 +17,10 @@ def spot(row, column):
     return one
 
 
-def summary_of(maps, *, labels=None, called=None, cells=20):
+def summary_of(maps, *, labels=None, predicted=None, cells=20):
     summary = SaliencySummary(SIZE, cells)
     ones = np.ones(len(maps))
-    summary.add(ones if labels is None else labels, ones if called is None else called, np.stack(maps))
+    summary.add(ones if labels is None else labels, ones if predicted is None else predicted, np.stack(maps))
     return summary.as_json()
 
 
@@ -47,9 +47,13 @@ def test_maps_that_light_one_place_are_told_from_maps_that_differ():
 
 def test_only_maps_of_calls_are_compared_and_only_enough_of_them():
     maps = [spot(2, 30)] * (FEWEST_MAPS + 1) + [spot(2, 30) * 0]
-    called = np.ones(len(maps))
-    called[0] = 0
-    assert summary_of(maps, called=called)["same_place"] == {"maps": FEWEST_MAPS, "share": 1.0, "place": "upper right"}
-    called[1] = 0
+    predicted = np.ones(len(maps))
+    predicted[0] = 0
+    assert summary_of(maps, predicted=predicted)["same_place"] == {
+        "maps": FEWEST_MAPS,
+        "share": 1.0,
+        "place": "upper right",
+    }
+    predicted[1] = 0
     few = {"maps": FEWEST_MAPS - 1, "share": None, "place": None}
-    assert summary_of(maps, called=called)["same_place"] == few
+    assert summary_of(maps, predicted=predicted)["same_place"] == few

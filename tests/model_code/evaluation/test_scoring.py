@@ -10,10 +10,16 @@ import pytest
 
 from model_code.contract.job import JobError
 from model_code.data.patient_split import Radiograph
-from model_code.data.shards import write_shards
-from model_code.evaluation.scoring import ExportedModel, images_at
-from model_code.imaging.decoding import resize
-from tests.model_code.toy_model import write_archive
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global ExportedModel, images_at, resize, write_archive, write_shards
+    from model_code.data.shards import write_shards
+    from model_code.evaluation.scoring import ExportedModel, images_at
+    from model_code.imaging.decoding import resize
+    from tests.model_code.toy_model import write_archive
+
 
 SIZE = 16
 
@@ -61,14 +67,21 @@ def test_every_image_is_scored_with_what_is_known_of_it(model, shards, test_imag
     assert scores.areas.tolist() == [(100 + number) * 50 for number in range(9)]
 
 
+@pytest.mark.parametrize("name", ["out_of_distribution_score", "unfamiliarity"])
+def test_the_out_of_distribution_score_is_read_by_the_name_it_has_in_the_model(shards, tmp_path, name):
+    """Models registered before its name changed are compared with, and evaluated at other sites."""
+    model = ExportedModel(write_archive(tmp_path / "model.tar.gz", size=SIZE, score_name=name), tmp_path / "unpacked")
+    assert model.score(shards, SIZE).out_of_distribution_scores.tolist() == [0.25] * 9
+
+
 def test_saliency_maps_come_from_the_same_pass(model, shards, test_images):
     seen = []
     watched = model.score(shards, SIZE, watch=lambda *batch: seen.append(batch))
     plain = model.score(shards, SIZE)
     np.testing.assert_array_equal(watched.logits, plain.logits)
-    labels, called, maps = (np.concatenate(parts) for parts in zip(*seen, strict=True))
+    labels, predicted, maps = (np.concatenate(parts) for parts in zip(*seen, strict=True))
     np.testing.assert_array_equal(labels, plain.labels)
-    np.testing.assert_array_equal(called, plain.probabilities >= model.threshold)
+    np.testing.assert_array_equal(predicted, plain.probabilities >= model.threshold)
     assert maps == pytest.approx(test_images[..., 0] / 255, abs=1e-6)
     assert model.explain([test_images[4]])[0] == pytest.approx(maps[4])
 
@@ -99,7 +112,7 @@ def packed(directory, **members):
     return directory / "model.tar.gz"
 
 
-KNOWN = json.dumps({"image_size": 8, "threshold": 0.5, "dataset": {"sha256": "ab"}}).encode()
+KNOWN = json.dumps({"image_size": 8, "threshold": 0.5, "temperature": 1.0, "dataset": {"sha256": "ab"}}).encode()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +120,7 @@ KNOWN = json.dumps({"image_size": 8, "threshold": 0.5, "dataset": {"sha256": "ab
     [
         ({"metadata": b"{}"}, r"model\.tar\.gz has no 1/saved_model\.pb\."),
         ({"saved_model": b""}, r"model\.tar\.gz has no metadata\.json\."),
-        ({"metadata": b'{"image_size": 8}', "saved_model": b""}, "has no dataset and no threshold"),
+        ({"metadata": b'{"image_size": 8}', "saved_model": b""}, "has no dataset and no temperature and no threshold"),
         (
             {"metadata": KNOWN, "saved_model": b"this is no graph"},
             "SavedModel of the model archive .* cannot be loaded",

@@ -5,18 +5,24 @@ from __future__ import annotations
 import io
 import json
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
-from tensorflow.core.protobuf import saved_model_pb2
 
-from model_code.export import saved_model
-from model_code.imaging.decoding import pixels_from_bytes
-from model_code.network import classifier as model
-from model_code.network.grad_cam import OPACITY, OVERLAY_EDGE
 from tests.model_code.conftest import SIZE, drawn, settle
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global keras, model, OPACITY, OVERLAY_EDGE, pixels_from_bytes, saved_model, saved_model_pb2, tf
+    import keras
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    from model_code.export import saved_model
+    from model_code.imaging.decoding import pixels_from_bytes
+    from model_code.network import classifier as model
+    from model_code.network.grad_cam import OPACITY, OVERLAY_EDGE
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +40,11 @@ def test_one_image_scores_the_same_in_training_and_serving(loaded, classifier):
     explained = dict(loaded.signatures["explain_pixels"](pixels=tf.constant(pixels)))
     assert explained.pop("saliency").shape == (3, SIZE, SIZE)
     for outputs in (served, scored, explained):
-        assert set(outputs) == {"logit", "probability", "unfamiliarity", "projection"}
+        assert set(outputs) == {"logit", "out_of_distribution_score", "projection"}, (
+            "no probability: that is metadata.json's"
+        )
         np.testing.assert_allclose(outputs["projection"], served["projection"], atol=1e-4)
         np.testing.assert_allclose(outputs["logit"], trained, atol=1e-5)
-        np.testing.assert_allclose(outputs["probability"], 1 / (1 + np.exp(-trained / 2.0)), atol=1e-5)
 
 
 def test_every_signature_of_encoded_images_gives_the_same_scores(loaded):
@@ -45,7 +52,7 @@ def test_every_signature_of_encoded_images_gives_the_same_scores(loaded):
     scored = loaded.signatures["serving_default"](image_bytes=encoded)
     for name in ("explain", "features"):
         outputs = loaded.signatures[name](image_bytes=encoded)
-        for output in ("logit", "probability", "projection"):
+        for output in ("logit", "projection"):
             np.testing.assert_allclose(outputs[output], scored[output], atol=1e-5)
 
 
@@ -114,7 +121,7 @@ def test_an_exported_model_explains_itself_as_the_gradient_does(backbone, tmp_pa
     classifier = model.build(model.Options(size=size, backbone=backbone, weights="none"))
     pixels = np.random.default_rng(6).integers(0, 256, (8, size, size, 1), dtype=np.uint8)
     settle(classifier.network, pixels.astype("float32"))
-    saved_model.save_servable(saved_model.Scorer(classifier, size), 1.0, tmp_path)
+    saved_model.save_servable(saved_model.Scorer(classifier, size), tmp_path)
     found = tf.saved_model.load(str(tmp_path / "1")).signatures["explain_pixels"](pixels=tf.constant(pixels))
     np.testing.assert_allclose(
         found["logit"], classifier.network(pixels.astype("float32"), training=False)[:, 0], atol=1e-4
@@ -138,7 +145,8 @@ def test_the_model_directory_is_laid_out_for_tensorflow_serving(exported):
 def test_metadata_holds_what_serving_and_people_ask_for(exported, dataset_card):
     metadata = json.loads((exported / "metadata.json").read_text())
     assert metadata["labels"] == ["NORMAL", "PNEUMONIA"]
-    assert (metadata["image_size"], metadata["threshold"], metadata["temperature"]) == (SIZE, 0.4, 2.0)
+    assert (metadata["image_size"], metadata["threshold"]) == (SIZE, 0.4)
+    assert (metadata["temperature"], metadata["bias"], metadata["calibrated_from"]) == (2.0, 0.0, None)
     assert metadata["indeterminate"] == {"low": 0.3, "high": 0.6}
     assert (metadata["backbone"], metadata["backbone_weights"]) == ("ResNet50V2", "none")
     assert metadata["dataset"]["sha256"] == dataset_card["sha256"]

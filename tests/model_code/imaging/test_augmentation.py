@@ -6,18 +6,24 @@ import dataclasses
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from model_code.imaging.augmentation import Augmentation
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Augmentation, NONE, tf
+    import tensorflow as tf
+
+    from model_code.imaging.augmentation import Augmentation
+
+    NONE = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0)
+
 
 SIZE = 32
-NONE = Augmentation(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def draws(count: int, augmentation: Augmentation = NONE, *, seed: int = 1, view: int = 0) -> tf.Tensor:
-    return tf.stack(
-        [augmentation.draw(seed, tf.constant(view, tf.int64), tf.constant(n, tf.int64)) for n in range(count)]
-    )
+def draws(count: int, augmentation: Augmentation | None = None, *, seed: int = 1, view: int = 0) -> tf.Tensor:
+    chosen = augmentation or NONE
+    return tf.stack([chosen.draw(seed, tf.constant(view, tf.int64), tf.constant(n, tf.int64)) for n in range(count)])
 
 
 def ramp(count: int) -> tf.Tensor:

@@ -8,11 +8,17 @@ import zlib
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image, ImageOps
 
-from model_code.imaging.decoding import batch_from_bytes, pixels_from_bytes, resize
 from tests.model_code.conftest import drawn, encode
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global batch_from_bytes, pixels_from_bytes, resize, tf
+    import tensorflow as tf
+
+    from model_code.imaging.decoding import batch_from_bytes, pixels_from_bytes, resize
 
 
 def test_grey_png_of_the_right_size_is_unchanged():

@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 
 from model_code.imaging import perceptual_hash
-from model_code.imaging.decoding import pixels_from_bytes
 from tests.model_code.data_steps import chest
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global pixels_from_bytes
+    from model_code.imaging.decoding import pixels_from_bytes
 
 
 def pixels(content, size):

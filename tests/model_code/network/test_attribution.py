@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from model_code.network import attribution
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global attribution, tf
+    import tensorflow as tf
+
+    from model_code.network import attribution
+
 
 SIZE, CELLS = 64, 16
 

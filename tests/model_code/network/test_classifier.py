@@ -7,15 +7,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
 from model_code.contract.job import JobError
-from model_code.network import classifier as model
 from tests.model_code.conftest import SIZE, settle
 
-ROOT = Path(model.__file__).resolve().parents[2]
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global keras, model
+    import keras
+
+    from model_code.network import classifier as model
+
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def options(**changes):

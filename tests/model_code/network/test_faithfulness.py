@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from model_code.export import saved_model
-from model_code.network import attribution, classifier
-from model_code.training import training_loop
 from tests.model_code.conftest import settle
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global attribution, classifier, keras, saved_model, tf, training_loop
+    import keras
+    import tensorflow as tf
+
+    from model_code.export import saved_model
+    from model_code.network import attribution, classifier
+    from model_code.training import training_loop
+
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +59,7 @@ def signatures(tmp_path_factory: pytest.TempPathFactory) -> Any:
     marks = attribution.fit(scorer.staged, zip(images, labels, strict=True), count=len(images), floor=-1e9)
     assert marks is not None
     assert marks.cells == 16
-    saved_model.save_servable(scorer, 1.0, directory, attribution=marks)
+    saved_model.save_servable(scorer, directory, attribution=marks)
     return tf.saved_model.load(str(directory / "1")).signatures
 
 
@@ -67,8 +74,8 @@ def test_hiding_what_the_map_marks_lowers_the_score_more_than_hiding_as_much_els
     explained = signatures["explain_pixels"](pixels=tf.constant(images))
     logits, saliency = explained["logit"].numpy(), explained["saliency"].numpy()
     assert logits[labels == 1].mean() - logits[labels == 0].mean() > 2, "the network has learned nothing to explain"
-    called = (logits > 0) & (labels == 1)
-    images, logits, saliency = images[called], logits[called], saliency[called]
+    predicted = (logits > 0) & (labels == 1)
+    images, logits, saliency = images[predicted], logits[predicted], saliency[predicted]
     assert len(images) >= 30
     marked = saliency >= np.quantile(saliency, 0.9, axis=(1, 2), keepdims=True)
     # The same shape at another place.

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from model_code.network import feature_projection
-from model_code.network.feature_projection import Projection
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global feature_projection, Projection, tf
+    import tensorflow as tf
+
+    from model_code.network import feature_projection
+    from model_code.network.feature_projection import Projection
+
 
 RNG = np.random.default_rng(3)
 FEATURES = RNG.normal(size=(200, 12)) @ np.diag(np.arange(1.0, 13.0)) + 5.0

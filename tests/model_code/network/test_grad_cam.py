@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from model_code.network.grad_cam import enlarged, grad_cam
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global enlarged, grad_cam, tf
+    import tensorflow as tf
+
+    from model_code.network.grad_cam import enlarged, grad_cam
+
 
 IMAGES, EDGE, CHANNELS, UNITS, SIZE = 5, 4, 6, 7, 33
 

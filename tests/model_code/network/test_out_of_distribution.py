@@ -1,4 +1,4 @@
-"""The guard accepts radiographs like those it was fitted on, and nothing else that one might send by mistake."""
+"""The out-of-distribution detector accepts radiographs like those it was fitted on, and nothing that is none."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from benchmarks import negatives
 from local.samples.phantom import Anatomy, Finding, draw
 from model_code.data.patient_split import Radiograph
-from model_code.data.shards import write_shards
-from model_code.export import saved_model
-from model_code.imaging.decoding import batch_from_bytes, pixels_from_bytes, resize
-from model_code.network import out_of_distribution
 from tests.model_code.conftest import encode
 
-# No multiple of the guard's 32 cells: pixels lie in two of them.
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global batch_from_bytes, out_of_distribution, pixels_from_bytes, resize, saved_model, tf, write_shards
+    import tensorflow as tf
+
+    from model_code.data.shards import write_shards
+    from model_code.export import saved_model
+    from model_code.imaging.decoding import batch_from_bytes, pixels_from_bytes, resize
+    from model_code.network import out_of_distribution
+
+
+# No multiple of the detector's 32 cells: pixels lie in two of them.
 SIZE = 40
 TRAINING, VALIDATION, OTHERS = 150, 40, 60
 
@@ -57,7 +64,7 @@ def fitted(chests, tmp_path_factory) -> Any:
 
 
 def scored(fitted: Any, images: Any) -> Any:
-    return out_of_distribution.unfamiliarity(fitted[0], tf.cast(np.stack(images), tf.float32)).numpy()
+    return out_of_distribution.score(fitted[0], tf.cast(np.stack(images), tf.float32)).numpy()
 
 
 def test_other_radiographs_of_the_kind_are_accepted(fitted, chests):
@@ -103,7 +110,10 @@ def test_the_record_says_where_the_limit_comes_from_and_what_it_costs(fitted):
     _, record = fitted
     assert record["active"]
     assert (record["training_images"], record["validation_images"]) == (TRAINING, VALIDATION)
-    assert record["sentence"] == f"The guard refuses {record['refused']} of {VALIDATION} validation images."
+    assert (
+        record["sentence"]
+        == f"The out-of-distribution detector refuses {record['refused']} of {VALIDATION} validation images."
+    )
     share = record["false_refusal_rate"]
     assert share["value"] == record["refused"] / VALIDATION
     low, high = share["confidence_interval"]
@@ -119,16 +129,16 @@ def test_fewer_validation_images_make_it_more_lenient(fitted, chests, tmp_path):
 
 
 @pytest.mark.parametrize(("training", "validation", "reason"), [(40, 40, "40 training"), (120, 10, "10 validation")])
-def test_from_too_few_images_there_is_no_guard_and_that_is_said(chests, tmp_path, training, validation, reason):
+def test_from_too_few_images_there_is_no_detector_and_that_is_said(chests, tmp_path, training, validation, reason):
     train = write(tmp_path / "train", chests[:training])
     none, record = out_of_distribution.fit(train, write(tmp_path / "validation", chests[-validation:]), SIZE)
     assert none is None
     assert not record["active"]
     assert f"any image is answered: {reason} images are too few" in record["sentence"]
-    assert out_of_distribution.unfamiliarity(none, tf.zeros((3, SIZE, SIZE, 1))).numpy().tolist() == [0, 0, 0]
+    assert out_of_distribution.score(none, tf.zeros((3, SIZE, SIZE, 1))).numpy().tolist() == [0, 0, 0]
 
 
-def test_images_without_any_variety_make_no_guard_that_fails(tmp_path):
+def test_images_without_any_variety_make_no_detector_that_fails(tmp_path):
     """Statistics of constant images have no spread to divide by."""
     flat = np.full((120, SIZE, SIZE, 1), 90, np.uint8)
     train, validation = write(tmp_path / "train", flat), write(tmp_path / "validation", flat[:30])
@@ -160,7 +170,7 @@ def test_a_description_hardly_depends_on_the_size_of_the_image(size):
 
 
 def test_every_signature_says_how_unlike_an_image_is(fitted, scorer_of_size, chests, tmp_path):
-    saved_model.save_servable(scorer_of_size, 1.0, tmp_path, fitted[0])
+    saved_model.save_servable(scorer_of_size, tmp_path, fitted[0])
     signatures = tf.saved_model.load(str(tmp_path / "1")).signatures
     noise = np.random.default_rng(1).integers(0, 256, (SIZE, SIZE), dtype=np.uint8)
     encoded = tf.constant([encode(chests[-1][..., 0]), encode(noise)])
@@ -168,9 +178,11 @@ def test_every_signature_says_how_unlike_an_image_is(fitted, scorer_of_size, che
     expected = scored(fitted, pixels.numpy())
     assert expected[0] < 1 < expected[1]
     for name in ("serving_default", "explain", "features"):
-        np.testing.assert_allclose(signatures[name](image_bytes=encoded)["unfamiliarity"], expected, atol=1e-4)
+        np.testing.assert_allclose(
+            signatures[name](image_bytes=encoded)["out_of_distribution_score"], expected, atol=1e-4
+        )
     for name in ("score_pixels", "explain_pixels"):
-        np.testing.assert_allclose(signatures[name](pixels=pixels)["unfamiliarity"], expected, atol=1e-4)
+        np.testing.assert_allclose(signatures[name](pixels=pixels)["out_of_distribution_score"], expected, atol=1e-4)
     graph = (tmp_path / "1" / "saved_model.pb").read_bytes()
     axes = fitted[0].normals[0].axes.tobytes()
     assert graph.count(axes[:64]) == 1, "the statistics are in the file once"

@@ -7,20 +7,26 @@ import hashlib
 import shutil
 
 import boto3
-import h5py
-import keras
 import numpy as np
 import pytest
 from botocore.exceptions import ClientError
-from keras.src.legacy.saving import legacy_h5_format
 
 from model_code.contract.job import JobError
-from model_code.network import backbones, pretrained_weights
-from model_code.network import classifier as model
 from tests.model_code.conftest import SIZE
 
-SMALL = backbones.named("MobileNetV3Small")
-OPTIONS = model.Options(size=SIZE, backbone="MobileNetV3Small", weights="none")
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global backbones, h5py, keras, legacy_h5_format, model, OPTIONS, pretrained_weights, SMALL
+    import h5py
+    import keras
+    from keras.src.legacy.saving import legacy_h5_format
+
+    from model_code.network import backbones, pretrained_weights
+    from model_code.network import classifier as model
+
+    SMALL = backbones.named("MobileNetV3Small")
+    OPTIONS = model.Options(size=SIZE, backbone="MobileNetV3Small", weights="none")
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def test_the_confusion_matrix_says_its_counts(evaluation):
     counts = evaluation["binary_classification_metrics"]["confusion_matrix"]
     words = evaluation_plots.confusion(evaluation).alternative
     assert words.startswith(
-        f"Of 40 NORMAL images {counts['0']['0']} are called NORMAL and {counts['0']['1']} PNEUMONIA"
+        f"Of 40 NORMAL images {counts['0']['0']} are predicted NORMAL and {counts['0']['1']} PNEUMONIA"
     )
 
 

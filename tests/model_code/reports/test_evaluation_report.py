@@ -9,9 +9,16 @@ import pytest
 
 from model_code.evaluation import quality_gates
 from model_code.evaluation.saliency_summary import SaliencySummary
-from model_code.reports import evaluation_report, saliency_pictures, suspects_report
+from model_code.reports import evaluation_report, suspects_report
 from model_code.reports.gallery import Gallery
 from tests.model_code.evaluated import made_evaluation, made_metadata, made_scores
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global saliency_pictures
+    from model_code.reports import saliency_pictures
+
 
 SCORES = made_scores()
 
@@ -23,7 +30,7 @@ def gallery_of(scores, *, cases=True):
     shown = [saliency_pictures.case(0, pixels, np.ones((16, 16)), scores)] if cases else []
     return Gallery(
         samples={"NORMAL": [saliency_pictures.sample(0, pixels, scores)]},
-        cases={"NORMAL called PNEUMONIA (wrong)": shown},
+        cases={"NORMAL predicted as PNEUMONIA (wrong)": shown},
         averages=saliency_pictures.averages(summary),
         legend=saliency_pictures.legend(),
     )
@@ -124,7 +131,7 @@ def test_gates_that_pass_over_a_shortcut_or_a_worse_calibration_are_no_green_lig
 
 
 def test_what_is_guaranteed_is_shown_with_what_the_test_images_say_and_for_other_prevalences(page, evaluation):
-    section = page[page.index('id="undecided"') : page.index('id="guard"')]
+    section = page[page.index('id="undecided"') : page.index('id="out-of-distribution"')]
     guarantee = evaluation["guarantee"]
     assert guarantee["sentence"] in section
     assert f"{guarantee['test']['negative_predictive_value']['value']:.3f}" in section
@@ -155,8 +162,8 @@ def test_the_worst_subgroup_is_named(page, evaluation, dataset_card):
     worst["sensitivity_bound"] = {"value": 0.612, "sensitivity": 0.7333}
     named = page_of({**evaluation, "worst_subgroup": worst}, dataset_card)
     assert (
-        "Of bacteria, virus, the worst is virus: of its 45 PNEUMONIA images 73.3% are called so, and the 95 % interval "
-        "begins at 0.612" in named
+        "Of bacteria, virus, the worst is virus: of its 45 PNEUMONIA images 73.3% are predicted so, and the 95 % "
+        "interval begins at 0.612" in named
     )
 
 
@@ -166,7 +173,7 @@ def test_maps_that_light_one_place_are_a_reason_not_to_approve(dataset_card):
     shown = page_of({**evaluation, "saliency": {**evaluation["saliency"], "same_place": same}}, card)
     opening = shown[shown.index("<header>") : shown.index("</header>")]
     assert "verdict doubted" in opening
-    assert "lights the same place, the upper right, in 84% of the 38 images called PNEUMONIA" in opening
+    assert "lights the same place, the upper right, in 84% of the 38 images predicted PNEUMONIA" in opening
     assert 'href="#saliency"' in opening
 
 
@@ -237,9 +244,17 @@ def test_a_kind_of_call_without_an_image_is_said(dataset_card, evaluation):
     assert "No such image." in page_of(evaluation, dataset_card, cases=False)
 
 
-def test_it_says_how_many_radiographs_the_guard_refuses_or_that_there_is_none(evaluation, page, dataset_card):
+def test_it_says_how_many_radiographs_the_detector_refuses_or_that_there_is_none(evaluation, page, dataset_card):
     assert "Of the 80 test radiographs it would refuse 2, 2.5% (95 % interval " in page
-    without = evaluation | {"guard": evaluation["guard"] | {"active": False}}
-    metadata = made_metadata() | {"guard": {"active": False, "sentence": "There is no guard: too few images."}}
+    without = evaluation | {"out_of_distribution": evaluation["out_of_distribution"] | {"active": False}}
+    metadata = made_metadata() | {
+        "out_of_distribution": {
+            "active": False,
+            "sentence": "There is no out-of-distribution detector: too few images.",
+        }
+    }
     shown = page_of(without, dataset_card, metadata=metadata)
-    assert "There is no guard: too few images. A photograph would get a probability like any radiograph." in shown
+    assert (
+        "There is no out-of-distribution detector: too few images. A photograph would get a probability like any "
+        "radiograph." in shown
+    )

@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 
 from model_code.evaluation.saliency_summary import SaliencySummary
-from model_code.evaluation.scoring import ExportedModel
-from model_code.reports.saliency_pictures import collect
 from tests.model_code.shards import write_split
-from tests.model_code.toy_model import write_archive
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global collect, ExportedModel, write_archive
+    from model_code.evaluation.scoring import ExportedModel
+    from model_code.reports.saliency_pictures import collect
+    from tests.model_code.toy_model import write_archive
+
 
 SIZE = 40
 

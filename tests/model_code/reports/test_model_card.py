@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 
-import jsonschema
 import pytest
 
 from model_code.reports.model_card import INTENDED_USE, model_card
 from tests.model_code.evaluated import PACKAGE, made_evaluation, made_metadata, made_scores
 from tests.model_code.model_card_schema import MAX_CONTENT, SCHEMA
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global jsonschema
+    import jsonschema
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,18 @@ import dataclasses
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from model_code.evaluation.saliency_summary import SaliencySummary
-from model_code.reports import saliency_pictures
 from tests.model_code.evaluated import made_scores
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global saliency_pictures, tf
+    import tensorflow as tf
+
+    from model_code.reports import saliency_pictures
+
 
 SCORES = made_scores()
 
@@ -33,14 +40,14 @@ def test_samples_are_of_each_label_seeded_and_of_different_patients():
 
 def test_the_most_certain_right_and_wrong_calls_come_first():
     chosen = saliency_pictures.choose_cases(SCORES, 0.5)
-    called = SCORES.probabilities >= 0.5
+    predicted = SCORES.probabilities >= 0.5
     for title, label, decision, best in (
-        ("PNEUMONIA called PNEUMONIA (right)", 1, True, np.argmax),
-        ("NORMAL called NORMAL (right)", 0, False, np.argmin),
-        ("PNEUMONIA called NORMAL (wrong)", 1, False, np.argmin),
-        ("NORMAL called PNEUMONIA (wrong)", 0, True, np.argmax),
+        ("PNEUMONIA predicted as PNEUMONIA (right)", 1, True, np.argmax),
+        ("NORMAL predicted as NORMAL (right)", 0, False, np.argmin),
+        ("PNEUMONIA predicted as NORMAL (wrong)", 1, False, np.argmin),
+        ("NORMAL predicted as PNEUMONIA (wrong)", 0, True, np.argmax),
     ):
-        inside = np.flatnonzero((SCORES.labels == label) & (called == decision))
+        inside = np.flatnonzero((SCORES.labels == label) & (predicted == decision))
         assert chosen[title][0] == inside[best(SCORES.logits[inside])]
         assert len({SCORES.patients[at] for at in chosen[title]}) == len(chosen[title]) <= 3
 

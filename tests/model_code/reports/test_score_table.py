@@ -17,14 +17,14 @@ def test_every_image_of_a_split_has_its_row(tmp_path):
     assert {row["split"] for row in rows} == {"test"}
     band = metadata["indeterminate"]
     for row, probability, label, unlike in zip(
-        rows, scores.probabilities, scores.labels, scores.unfamiliarity, strict=True
+        rows, scores.probabilities, scores.labels, scores.out_of_distribution_scores, strict=True
     ):
         assert abs(float(row["score"]) - probability) < 1e-6
         assert row["label"] == ("PNEUMONIA" if label else "NORMAL")
         assert row["refused"] == ("true" if unlike > 1 else "false")
         undecided = band["low"] <= probability < band["high"]
-        assert row["called"] == (
+        assert row["prediction"] == (
             "INDETERMINATE" if undecided else "PNEUMONIA" if probability >= metadata["threshold"] else "NORMAL"
         )
-    assert {row["called"] for row in rows} == {"NORMAL", "PNEUMONIA", "INDETERMINATE"}
+    assert {row["prediction"] for row in rows} == {"NORMAL", "PNEUMONIA", "INDETERMINATE"}
     assert sum(row["refused"] == "true" for row in rows) == 2

@@ -21,11 +21,10 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
-import tensorflow as tf
 from PIL import Image
 
-from model_code.network.grad_cam import OVERLAY_EDGE
 from model_code.serving.inference import MAX_IMAGES
+from model_code.statistics.calibration import Calibration
 from tests.model_code.conftest import SIZE, drawn
 
 pytestmark = pytest.mark.serving
@@ -145,16 +144,27 @@ def endpoint(request: pytest.FixtureRequest, endpoints: dict[str, Endpoint]) -> 
 
 @pytest.fixture(scope="module")
 def loaded(exported: Path) -> Any:
+    import tensorflow as tf
+
     return tf.saved_model.load(str(exported / "1")).signatures
 
 
 IMAGES = {"image/jpeg": drawn(1, 90, "JPEG"), "image/png": drawn(2, 50)}
 
 
+def _strings(*images: bytes) -> Any:
+    import tensorflow as tf
+
+    return tf.constant(images)
+
+
 def expected(loaded: Any, *images: bytes) -> list[dict[str, float]]:
-    outputs = loaded["serving_default"](image_bytes=tf.constant(images))
-    columns = {name: outputs[name].numpy().astype(float) for name in ("logit", "probability")}
-    return [{name: float(column[row]) for name, column in columns.items()} for row in range(len(images))]
+    """By the graph's logits and the metadata of `exported`, of temperature 2."""
+    logits = loaded["serving_default"](image_bytes=_strings(*images))["logit"].numpy().astype(float)
+    probabilities = Calibration(2.0).probability(logits)
+    return [
+        {"logit": float(logit), "probability": float(one)} for logit, one in zip(logits, probabilities, strict=True)
+    ]
 
 
 def assert_scores(predictions: list[dict[str, Any]], scores: list[dict[str, float]]) -> None:
@@ -174,7 +184,7 @@ def test_an_image_is_answered_with_what_training_computes(endpoint, loaded, cont
     assert prediction["label"] in {"NORMAL", "PNEUMONIA"}
     assert isinstance(prediction["indeterminate"], bool)
     assert "overlay_png" not in prediction
-    features = loaded["serving_default"](image_bytes=tf.constant([IMAGES[content_type]]))["projection"].numpy()[0]
+    features = loaded["serving_default"](image_bytes=_strings(IMAGES[content_type]))["projection"].numpy()[0]
     assert prediction["features"] == pytest.approx(features, abs=1e-3)
     assert 1 <= len(prediction["features"]) <= 8
     model = answer.document["model"]
@@ -193,6 +203,8 @@ def test_several_images_are_answered_in_their_order(endpoint, loaded):
 
 
 def test_an_overlay_comes_with_the_same_scores(endpoint, loaded):
+    from model_code.network.grad_cam import OVERLAY_EDGE
+
     answer = endpoint.invoke(IMAGES["image/jpeg"], "image/jpeg", "explain=true")
     assert_scores(answer.document["predictions"], expected(loaded, IMAGES["image/jpeg"]))
     with Image.open(io.BytesIO(base64.b64decode(answer.document["predictions"][0]["overlay_png"]))) as overlay:
@@ -209,7 +221,7 @@ def test_both_answer_the_same_to_the_last_field(endpoints):
             prediction.update({name: round(prediction[name], 4) for name in ("logit", "probability")})
             prediction["features"] = [round(value, 2) + 0.0 for value in prediction["features"]]
             prediction["overlay_png"] = base64.b64decode(prediction["overlay_png"])[:8]
-            assert prediction["unfamiliarity"] == 0, "this model has no guard"
+            assert prediction["out_of_distribution_score"] == 0, "this model has no out-of-distribution detector"
     assert answers[0] == answers[1]
 
 

@@ -12,13 +12,20 @@ from typing import Any
 
 import pytest
 import requests
-import tensorflow as tf
 from PIL import Image
 
-from model_code.export.saved_model import save_handlers
-from model_code.imaging.decoding import batch_from_bytes
 from tests.model_code.conftest import SIZE
 from tests.model_code.serving.test_container_contract import IMAGES, container, laptop, saved
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global batch_from_bytes, save_handlers, tf
+    import tensorflow as tf
+
+    from model_code.export.saved_model import save_handlers
+    from model_code.imaging.decoding import batch_from_bytes
+
 
 pytestmark = pytest.mark.serving
 
@@ -51,7 +58,7 @@ def doubtful(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     def answer(image_bytes: Any) -> dict[str, Any]:
         brightness = tf.reduce_mean(tf.cast(batch_from_bytes(image_bytes, SIZE), tf.float32), axis=(1, 2, 3))
         logit = tf.zeros_like(brightness)
-        return {"logit": logit, "probability": tf.sigmoid(logit), "unfamiliarity": brightness / 128.0}
+        return {"logit": logit, "out_of_distribution_score": brightness / 128.0}
 
     module = tf.Module()
     module.answer = tf.function(answer, input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
@@ -66,7 +73,7 @@ def test_an_image_unlike_the_training_images_is_refused_and_named(place, doubtfu
     with place(doubtful) as endpoint:
         accepted = endpoint.invoke(dark, "image/png")
         assert accepted.status == 200
-        assert accepted.document["predictions"][0]["unfamiliarity"] == pytest.approx(0.5)
+        assert accepted.document["predictions"][0]["out_of_distribution_score"] == pytest.approx(0.5)
         assert "features" not in accepted.document["predictions"][0], "models of before there was monitoring go on"
         refused = endpoint.invoke(bright, "image/png")
         assert (refused.status, refused.code) == (500, "not_a_radiograph")
@@ -88,7 +95,7 @@ class Engine:
     def answer(self, encoded, *, overlay):
         (self.directory / "computes").touch()
         (self.directory / "gate").read_bytes()
-        return {"logit": 0.0, "probability": 0.5, "unfamiliarity": 0.0}
+        return {"logit": 0.0, "out_of_distribution_score": 0.0}
 """
 
 
@@ -102,6 +109,8 @@ def slow(tmp_path: Path) -> Path:
     (beside / "engine.py").write_text(SLOW_ENGINE)
     metadata = {"engine": "slow", "labels": ["NORMAL", "PNEUMONIA"], "threshold": 0.4, "image_size": SIZE}
     metadata |= {
+        "temperature": 1.0,
+        "bias": 0.0,
         "indeterminate": {"low": 0.3, "high": 0.6},
         "guarantee": None,
         "population": None,

@@ -14,10 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
-from model_code.network.grad_cam import OVERLAY_EDGE
 from tests.model_code.conftest import SIZE, drawn
 from tests.model_code.evaluated import made_guarantee
 from tests.model_code.serving.test_container_contract import (
@@ -31,6 +29,15 @@ from tests.model_code.serving.test_container_contract import (
     kinds,
     laptop,
 )
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global OVERLAY_EDGE, tf
+    import tensorflow as tf
+
+    from model_code.network.grad_cam import OVERLAY_EDGE
+
 
 pytestmark = pytest.mark.long
 
@@ -74,7 +81,14 @@ def test_the_answer_has_the_fields_of_every_other_model_and_names_its_engine(end
     answer = endpoint.invoke(IMAGES["image/jpeg"], "image/jpeg").document
     assert set(answer) == {"schema", "predictions", "model"}
     (prediction,) = answer["predictions"]
-    assert set(prediction) == {"probability", "logit", "unfamiliarity", "features", "label", "indeterminate"}
+    assert set(prediction) == {
+        "probability",
+        "logit",
+        "out_of_distribution_score",
+        "features",
+        "label",
+        "indeterminate",
+    }
     assert answer["model"] == {
         "package_arn": "arn:aws:sagemaker:eu-west-1:1:model-package/cxr-dev/3",
         "threshold": 0.4,

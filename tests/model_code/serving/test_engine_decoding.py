@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import functools
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
-from model_code.imaging import decoding
 from model_code.serving import engine_decoding
 from tests.model_code.serving.test_container_contract import HOSTILE
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global decoding, tf
+    import tensorflow as tf
+
+    from model_code.imaging import decoding
 
 
 def saved(picture: Image.Image, format_: str = "PNG", **options: object) -> bytes:
@@ -28,29 +35,38 @@ def colours(width: int = 900, height: int = 700) -> Image.Image:
     return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
 
 
+def grey() -> Image.Image:
+    return colours().convert("L")
+
+
+def transparent() -> Image.Image:
+    picture = colours()
+    picture.putalpha(128)
+    return picture
+
+
+KINDS: dict[str, Callable[[], bytes]] = {
+    "grey JPEG": lambda: saved(grey(), "JPEG", quality=90),
+    "YCbCr JPEG": lambda: saved(colours(), "JPEG", quality=90),
+    "RGB JPEG": lambda: saved(colours(), "JPEG", keep_rgb=True),
+    "progressive JPEG": lambda: saved(colours(), "JPEG", progressive=True),
+    "CMYK JPEG": lambda: saved(colours().convert("CMYK"), "JPEG"),
+    "grey PNG": lambda: saved(grey()),
+    "RGB PNG": lambda: saved(colours()),
+    "RGBA PNG": lambda: saved(transparent()),
+    "grey PNG with transparency": lambda: saved(transparent().convert("LA")),
+    "palette PNG": lambda: saved(colours().quantize(64)),
+    "palette PNG with a transparent colour": lambda: saved(colours().quantize(64), transparency=3),
+    "PNG of one bit": lambda: saved(grey().convert("1")),
+    "PNG of sixteen bits": lambda: saved(Image.fromarray(np.asarray(grey()).astype(np.uint16) * 257)),
+    "smaller than the result": lambda: saved(grey().resize((20, 17)), "JPEG"),
+}
+
+
 @functools.cache
-def kinds() -> dict[str, bytes]:
-    """A file of each kind, made once."""
-    colour = colours()
-    grey = colour.convert("L")
-    transparent = colour.copy()
-    transparent.putalpha(128)
-    return {
-        "grey JPEG": saved(grey, "JPEG", quality=90),
-        "YCbCr JPEG": saved(colour, "JPEG", quality=90),
-        "RGB JPEG": saved(colour, "JPEG", keep_rgb=True),
-        "progressive JPEG": saved(colour, "JPEG", progressive=True),
-        "CMYK JPEG": saved(colour.convert("CMYK"), "JPEG"),
-        "grey PNG": saved(grey),
-        "RGB PNG": saved(colour),
-        "RGBA PNG": saved(transparent),
-        "grey PNG with transparency": saved(transparent.convert("LA")),
-        "palette PNG": saved(colour.quantize(64)),
-        "palette PNG with a transparent colour": saved(colour.quantize(64), transparency=3),
-        "PNG of one bit": saved(grey.convert("1")),
-        "PNG of sixteen bits": saved(Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)),
-        "smaller than the result": saved(grey.resize((20, 17)), "JPEG"),
-    }
+def encoded(kind: str) -> bytes:
+    """A file of the kind, made once."""
+    return KINDS[kind]()
 
 
 def differences(encoded: bytes, size: int) -> np.ndarray:
@@ -68,9 +84,9 @@ def graph(size: int) -> Any:
 
 
 @pytest.mark.parametrize("size", [32, 96, 220], ids=lambda size: f"{size}px")
-@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize("kind", KINDS)
 def test_pixels_are_those_of_the_graph(kind: str, size: int) -> None:
-    found = differences(kinds()[kind], size)
+    found = differences(encoded(kind), size)
     assert found.max() <= 1
     # Both compute in float32; only where a sum ends near one half may they round it otherwise.
     assert found.mean() < 0.02

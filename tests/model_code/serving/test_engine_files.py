@@ -25,7 +25,7 @@ class Runner:
         return dict(self.outputs)
 
 
-SCORES = {name: np.zeros(1, np.float32) for name in ("logit", "probability", "unfamiliarity")}
+SCORES = {name: np.zeros(1, np.float32) for name in ("logit", "out_of_distribution_score")}
 PICTURE = np.zeros((1, 8, 8, 4), np.uint8)
 STAGES = {name: np.ones((1, 2, 2, 1), np.float32) for name in ("stage_0", "stage_1", "feature_maps")}
 

@@ -13,10 +13,12 @@ import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from model_code.contract import images
 from model_code.serving import inference
+from model_code.statistics.calibration import Calibration
 from tests.model_code.conftest import drawn
 from tests.model_code.evaluated import made_guarantee
 
@@ -32,6 +34,8 @@ def handlers(tmp_path, monkeypatch):
     metadata = {
         "labels": ["NORMAL", "PNEUMONIA"],
         "threshold": 0.4,
+        "temperature": 2.0,
+        "bias": -0.5,
         "indeterminate": {"low": 0.3, "high": 0.4},
         "guarantee": made_guarantee(),
         "population": None,
@@ -48,7 +52,7 @@ def handlers(tmp_path, monkeypatch):
 
 # Nobody listens on port 1.
 REST_URI = "http://127.0.0.1:1/v1/models/model:predict"
-USUAL = {"logit": 3.0, "probability": 0.9, "unfamiliarity": 0.4}
+USUAL = {"logit": 3.0, "out_of_distribution_score": 0.4}
 
 
 def context(content_type, custom_attributes=None, method=None):
@@ -103,7 +107,7 @@ def test_overlays_are_made_for_who_asks(handlers, asked, attributes, signature):
 
 
 def test_an_overlay_is_passed_on_as_it_came(handlers, asked):
-    outputs = {"logit": 3.0, "probability": 0.6, "unfamiliarity": 0.2, "overlay_bytes": {"b64": "iVBORw=="}}
+    outputs = {"logit": 3.0, "out_of_distribution_score": 0.2, "overlay_bytes": {"b64": "iVBORw=="}}
     asked.answer = 200, {"predictions": [{**outputs, "overlay_empty": True}]}
     body, _ = handlers.handler(io.BytesIO(drawn(1)), context("image/png", "explain=true"))
     (prediction,) = json.loads(body)["predictions"]
@@ -185,16 +189,19 @@ def test_broken_json_is_refused_with_the_form_it_must_have(handlers, body):
 
 def test_the_answer_carries_label_model_and_threshold(handlers, asked):
     scores = [
-        {"logit": -1.0, "probability": 0.39, "unfamiliarity": 0.5},
-        {"logit": 3.0, "probability": 0.4, "unfamiliarity": 1.0},
+        {"logit": 0.0, "out_of_distribution_score": 0.5},
+        # What a graph of before calibration was metadata says: of another calibration, maybe.
+        {"logit": 3.0, "probability": 0.1, "out_of_distribution_score": 1.0},
     ]
     asked.answer = 200, {"predictions": scores}
     body, content_type = handlers.handler(io.BytesIO(several(drawn(1), drawn(2))), context("application/json"))
     assert content_type == "application/json"
     document = json.loads(body)
+    # sigmoid(logit / 2 - 0.5), as in metadata.json
+    normal, pneumonia = ({"probability": pytest.approx(value, abs=1e-6)} for value in (0.377541, 0.731059))
     assert document["predictions"] == [
-        {"probability": 0.39, "logit": -1.0, "unfamiliarity": 0.5, "label": "NORMAL", "indeterminate": True},
-        {"probability": 0.4, "logit": 3.0, "unfamiliarity": 1.0, "label": "PNEUMONIA", "indeterminate": False},
+        {**normal, "logit": 0.0, "out_of_distribution_score": 0.5, "label": "NORMAL", "indeterminate": True},
+        {**pneumonia, "logit": 3.0, "out_of_distribution_score": 1.0, "label": "PNEUMONIA", "indeterminate": False},
     ]
     assert document["model"] == {
         "package_arn": "arn:aws:sagemaker:eu-west-1:1:model-package/cxr-dev/3",
@@ -208,8 +215,17 @@ def test_the_answer_carries_label_model_and_threshold(handlers, asked):
     }
 
 
+@pytest.mark.parametrize("logit", [-4000.0, -3.7, 0.0, 0.2, 55.0, 4000.0])
+def test_what_serves_calibrates_as_what_evaluates(handlers, asked, logit):
+    """The container has no library of numbers, so the formula is there twice."""
+    asked.answer = 200, {"predictions": [{"logit": logit, "out_of_distribution_score": 0.0}]}
+    body, _ = handlers.handler(io.BytesIO(drawn(1)), context("image/png"))
+    (wanted,) = Calibration(2.0, -0.5).probability(np.array([logit]))
+    assert json.loads(body)["predictions"][0]["probability"] == pytest.approx(wanted, abs=1e-12)
+
+
 def test_what_is_unlike_the_training_images_gets_no_probability(handlers, asked):
-    strange = USUAL | {"unfamiliarity": 2.5}
+    strange = USUAL | {"out_of_distribution_score": 2.5}
     asked.answer = 200, {"predictions": [strange]}
     with pytest.raises(
         Exception, match=r"^not_a_radiograph: The image does not look like .* distance from them is 2\.50, "

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binom, norm
+import scipy
 
-from model_code.statistics.calibration import probability
+from model_code.statistics.calibration import Calibration
 from model_code.statistics.indeterminate import (
     CONFIDENCE,
     PREDICTIVE_VALUES,
@@ -25,14 +25,14 @@ def drawn(patients, area, seed):
     """Labels of patients, half of them ill, and the logits of a calibrated model with this AUROC."""
     rng = np.random.default_rng(seed)
     labels = (rng.random(patients) < 0.5).astype(float)
-    distance = np.sqrt(2) * norm.ppf(area)
+    distance = np.sqrt(2) * scipy.stats.norm.ppf(area)
     return labels, distance * (labels * distance + rng.normal(size=patients) - distance / 2)
 
 
 def band_of(labels, logits, value=0.95, patients=None):
     """With the threshold 0.5, which is Youden's for these models."""
     return decide(
-        probability(logits, 1.0),
+        Calibration(1.0).probability(logits),
         labels,
         np.arange(len(labels)) if patients is None else patients,
         threshold=0.5,
@@ -55,7 +55,7 @@ def test_each_error_costs_what_the_exact_bound_says():
     wrong[90] = True
     assert carried(wrong, 0.95, RISK) == 72
     assert carried(np.append(wrong, False), 0.95, RISK) == 110
-    assert binom.cdf(1, 110, 0.05) <= RISK < binom.cdf(1, 109, 0.05)
+    assert scipy.stats.binom.cdf(1, 110, 0.05) <= RISK < scipy.stats.binom.cdf(1, 109, 0.05)
 
 
 @pytest.mark.parametrize("patients", [100, 300, 1200])
@@ -77,7 +77,7 @@ def test_a_wrong_label_among_the_most_certain_does_not_spoil_a_large_split():
 def test_at_most_one_site_of_twenty_does_not_reach_what_it_guarantees():
     """Each site's true values are computed, not sampled: a normal and an ill population at the same distance."""
     area = 0.97
-    distance = np.sqrt(2) * norm.ppf(area)
+    distance = np.sqrt(2) * scipy.stats.norm.ppf(area)
     missed = guaranteed = 0
     for seed in range(120):
         labels, logits = drawn(400, area, seed)
@@ -87,7 +87,7 @@ def test_at_most_one_site_of_twenty_does_not_reach_what_it_guarantees():
             if band.guarantee[name] is None:
                 continue
             place = np.log(end / (1 - end)) / distance
-            sides = norm.cdf(place, [-distance / 2, distance / 2])
+            sides = scipy.stats.norm.cdf(place, [-distance / 2, distance / 2])
             sides = sides if label == 0 else 1 - sides
             guaranteed += 1
             failed |= sides[label] / sides.sum() < 0.95
@@ -157,7 +157,7 @@ def test_without_a_guarantee_a_new_image_lies_beyond_the_band_as_seldom_as_the_i
     for _ in range(1500):
         ill, normal = rng.normal(1, 1, images), rng.normal(-1, 1, images)
         band = decide(
-            probability(np.r_[ill, normal], 1.0),
+            Calibration(1.0).probability(np.r_[ill, normal]),
             np.repeat([1.0, 0.0], images),
             np.arange(2 * images),
             threshold=0.5,
@@ -165,7 +165,7 @@ def test_without_a_guarantee_a_new_image_lies_beyond_the_band_as_seldom_as_the_i
             positive_value=0.999,
         )
         assert band.guarantee["negative_predictive_value"] is None
-        beyond.append(norm.cdf(np.log(band.low / (1 - band.low)) - 1))
+        beyond.append(scipy.stats.norm.cdf(np.log(band.low / (1 - band.low)) - 1))
     expected = max(1, int(TAIL_SHARE * (images + 1))) / (images + 1)
     assert np.mean(beyond) == pytest.approx(expected, rel=0.1)
     assert images < 49 or expected <= TAIL_SHARE
@@ -189,7 +189,7 @@ def test_another_prevalence_changes_a_predictive_value_by_bayes():
     assert at_prevalence(0.95, 0.5, 0.1, label=0) > 0.95 > at_prevalence(0.95, 0.5, 0.1, label=1)
 
     labels = np.r_[np.ones(100), np.zeros(100)]
-    called = np.r_[np.repeat([True, False], [80, 20]), np.repeat([True, False], [10, 90])]
-    for label, answered in enumerate((~called, called)):
+    predicted = np.r_[np.repeat([True, False], [80, 20]), np.repeat([True, False], [10, 90])]
+    for label, answered in enumerate((~predicted, predicted)):
         found = predictive_values(labels, answered, np.ones((1, 200)), prevalence=0.1, label=label)
         assert found[0] == pytest.approx(share(0.1, label))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+import scipy
 
 from model_code.statistics import metrics
 from model_code.statistics.intervals import (
@@ -54,7 +54,7 @@ def test_with_one_image_a_patient_a_share_has_wilsons_interval():
     weights = resample_patients([str(number) for number in range(100)], seed=1, resamples=20_000)
     found = estimate(weights @ hits / weights.sum(axis=1), images=100, patients=100)
     # Wilson's interval of 90 in 100, from its formula.
-    z = norm.ppf(0.975)
+    z = scipy.stats.norm.ppf(0.975)
     centre, half = (0.9 + z**2 / 200) / (1 + z**2 / 100), z * np.sqrt(0.09 / 100 + z**2 / 40_000) / (1 + z**2 / 100)
     assert (found.low, found.high) == pytest.approx((centre - half, centre + half), abs=0.002)
 
@@ -62,7 +62,7 @@ def test_with_one_image_a_patient_a_share_has_wilsons_interval():
 def test_no_error_in_the_test_split_is_not_certainty():
     found = estimate(np.ones(101), images=50, patients=40)
     assert (found.value, found.high) == (1.0, 1.0)
-    assert found.low == pytest.approx(40 / (40 + norm.ppf(0.975) ** 2)), "Wilson's interval of 40 in 40"
+    assert found.low == pytest.approx(40 / (40 + scipy.stats.norm.ppf(0.975) ** 2)), "Wilson's interval of 40 in 40"
     assert 0.9 < found.next_low <= found.low
 
 
@@ -81,9 +81,9 @@ def test_another_test_split_varies_more_than_the_interval():
 
 
 def test_an_undefined_metric_counts_as_0_and_is_said_to_be_anything():
-    labels, called = np.array([0.0, 1.0]), np.zeros(2)
+    labels, predicted = np.array([0.0, 1.0]), np.zeros(2)
     weights = resample_patients(["a", "b"], seed=1, resamples=20)
-    found = estimate(metrics.operating_point(labels, called, weights)["precision"], images=2, patients=2)
+    found = estimate(metrics.operating_point(labels, predicted, weights)["precision"], images=2, patients=2)
     assert (found.value, found.low, found.high, found.next_low, found.next_high) == (0.0, 0.0, 1.0, 0.0, 1.0)
 
 
@@ -96,7 +96,7 @@ def test_intervals_hold_what_they_promise_where_percentiles_do_not():
 
     def measured():
         ill = rng.normal(size=40).repeat(3) * np.sqrt(0.5) + rng.normal(size=120) * np.sqrt(0.5)
-        return (norm.cdf(ill) < truth).astype(float)
+        return (scipy.stats.norm.cdf(ill) < truth).astype(float)
 
     for _ in range(400):
         values = weights @ measured() / weights.sum(axis=1)

@@ -6,19 +6,26 @@ import math
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from model_code.imaging.augmentation import Augmentation
-from model_code.statistics.calibration import probability
-from model_code.training.batches import UNWEIGHTED, ClassWeights, Order, TrainingImages
+from model_code.statistics.calibration import Calibration
 from tests.model_code.shards import write_split
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Augmentation, ClassWeights, Order, tf, TrainingImages, UNWEIGHTED
+    import tensorflow as tf
+
+    from model_code.imaging.augmentation import Augmentation
+    from model_code.training.batches import UNWEIGHTED, ClassWeights, Order, TrainingImages
+
 
 SIZE = 32
 COUNT = 23
 
 
-def images(directory, *, seed: int = 5, weights: ClassWeights = UNWEIGHTED) -> TrainingImages:
-    return TrainingImages(directory, SIZE, Augmentation(0.5, 0.3, 5.0, 0.05, 0.1), seed, weights)
+def images(directory, *, seed: int = 5, weights: ClassWeights | None = None) -> TrainingImages:
+    return TrainingImages(directory, SIZE, Augmentation(0.5, 0.3, 5.0, 0.05, 0.1), seed, weights or UNWEIGHTED)
 
 
 def order(epoch: int, *, seed: int = 5) -> Order:
@@ -73,5 +80,5 @@ def test_the_logit_shift_is_that_of_the_prevalence_the_weights_make_up():
     weights = ClassWeights.balanced({"NORMAL": 25, "PNEUMONIA": 75})
     # Where images say nothing, the best constant logit is that of the prevalence: 3 in 4, or 1 in 2 when weighted.
     assert weights.logit_shift == pytest.approx(math.log(0.5 / 0.5) - math.log(0.75 / 0.25))
-    assert probability(np.array([0.0 - weights.logit_shift]), 1.0)[0] == pytest.approx(0.75)
+    assert Calibration(1.0).probability(np.array([0.0 - weights.logit_shift]))[0] == pytest.approx(0.75)
     assert UNWEIGHTED.logit_shift == 0

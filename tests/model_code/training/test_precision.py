@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import pytest
-import tensorflow as tf
 
 from model_code.contract.job import JobError
-from model_code.training import precision
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global precision, tf
+    import tensorflow as tf
+
+    from model_code.training import precision
 
 
 @pytest.mark.parametrize(

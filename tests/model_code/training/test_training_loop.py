@@ -7,31 +7,39 @@ import itertools
 import re
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from model_code.imaging.augmentation import Augmentation
-from model_code.training import training_loop
-from model_code.training.batches import UNWEIGHTED, ClassWeights, TrainingImages
 from model_code.training.checkpoints import Checkpoints
 from tests.model_code.shards import write_split
 
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Augmentation, ClassWeights, keras, PHASES, RECIPE, tf, training_loop, TrainingImages, UNWEIGHTED
+    import keras
+    import tensorflow as tf
+
+    from model_code.imaging.augmentation import Augmentation
+    from model_code.training import training_loop
+    from model_code.training.batches import UNWEIGHTED, ClassWeights, TrainingImages
+
+    RECIPE = training_loop.Recipe(
+        batch_size=8,
+        patience=5,
+        fine_tune_from="all",
+        feature_views=2,
+        cache_features=True,
+        label_smoothing=0.0,
+        ema_momentum=0.0,
+        precision="float32",
+        xla=False,
+    )
+    PHASES = [training_loop.Phase("head", 4, 0.01), training_loop.Phase("fine-tune", 2, 0.002)]
+
+
 SIZE = 16
 COUNT = 40
-RECIPE = training_loop.Recipe(
-    batch_size=8,
-    patience=5,
-    fine_tune_from="all",
-    feature_views=2,
-    cache_features=True,
-    label_smoothing=0.0,
-    ema_momentum=0.0,
-    precision="float32",
-    xla=False,
-)
-PHASES = [training_loop.Phase("head", 4, 0.01), training_loop.Phase("fine-tune", 2, 0.002)]
 
 
 class Tiny:

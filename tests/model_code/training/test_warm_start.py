@@ -10,13 +10,22 @@ import pytest
 from botocore.exceptions import ClientError
 
 from model_code.contract.job import JobError
-from model_code.export import saved_model
-from model_code.network import classifier as model
+from model_code.statistics.calibration import Calibration
 from model_code.statistics.indeterminate import Band
-from model_code.training import warm_start
 from tests.model_code.conftest import SIZE
 from tests.model_code.evaluated import made_guarantee
-from tests.model_code.network.test_pretrained_weights import OPTIONS, Bucket, assert_same
+from tests.model_code.network.test_pretrained_weights import Bucket, assert_same
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global model, OPTIONS, saved_model, warm_start
+    from model_code.export import saved_model
+    from model_code.network import classifier as model
+    from model_code.training import warm_start
+
+    OPTIONS = model.Options(size=SIZE, backbone="MobileNetV3Small", weights="none")
+
 
 ARN = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/chest-xray/3"
 
@@ -26,15 +35,15 @@ def trained(dataset_card, tmp_path_factory):
     """A small classifier and its model directory."""
     classifier = model.build(OPTIONS)
     directory = tmp_path_factory.mktemp("trained")
-    saved_model.save_servable(saved_model.Scorer(classifier, SIZE), 1.0, directory)
+    saved_model.save_servable(saved_model.Scorer(classifier, SIZE), directory)
     saved_model.save_metadata(
         directory,
         card=dataset_card,
         threshold=0.5,
-        temperature=1.0,
+        calibration=Calibration(1.0),
         band=Band(0.4, 0.6, made_guarantee()),
         saliency={"method": "Grad-CAM", "cells": 1},
-        guard={"active": False},
+        detector={"active": False},
         backbone="MobileNetV3Small",
         backbone_weights="none",
         training={},

@@ -10,7 +10,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 from typer.testing import Result
 
 from ops.api import batch
@@ -33,6 +32,8 @@ OUTPUTS = {
 
 @pytest.fixture
 def s3() -> Iterator[Any]:
+    from moto import mock_aws
+
     with mock_aws():
         client = boto3.client("s3", region_name="us-east-1")
         client.create_bucket(Bucket="data")

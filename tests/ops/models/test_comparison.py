@@ -15,8 +15,9 @@ from typer.testing import Result
 from model_code.contract.metrics import METRICS
 from ops.base.errors import ExitCode
 from ops.models import comparison
+from ops.models.registry import ModelVersion
 from tests.ops.conftest import GROUP_ARN, START, Cloud
-from tests.ops.site_documents import site_document
+from tests.ops.site_documents import calibrated_document, site_document
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -82,6 +83,30 @@ def test_of_different_test_images_the_reader_is_warned(cloud: Cloud, cxr: Callab
     first, second = document["versions"]
     assert first["metrics"]["AUROC"] == {"value": 0.95, "confidence_interval": [0.94, 0.96]}
     assert (second["version"], second["test_images"]) == (2, 624)
+
+
+def test_a_version_and_its_calibration_are_told_apart_by_the_images_and_joined_by_the_weights(
+    cloud: Cloud, cxr: Callable[..., Result]
+) -> None:
+    """Both name the dataset that trained the weights; what one was tested on is not what the other was."""
+    _opened(cloud)
+    _has(cloud, 2, evaluation(0.95))
+    _has(cloud, 1, calibrated_document())
+    result = cxr("compare", "2", "1")
+    assert "tested on different images and have the same weights" in result.stderr
+    assert "no calibration changes which radiograph ranks above which" in " ".join(result.stderr.split())
+    lines = {line.split("  ")[0]: line for line in result.stdout.splitlines()}
+    assert lines["tested on"].split()[2:] == ["aa" * 6, "cc" * 6]
+    assert lines["calibrated from"].split()[2:] == ["-", "cxr-dev/2"]
+
+
+def test_two_calibrations_on_one_archive_were_tested_on_the_same_images() -> None:
+    """Half of the same archive, by the same draw."""
+    sides = [
+        comparison.Evaluated(ModelVersion(number, f"{GROUP_ARN}/{number}", "Approved", START), calibrated_document())
+        for number in (8, 9)
+    ]
+    assert comparison.caution(*sides).startswith("They were tested on the same images")
 
 
 def test_a_version_whose_evaluation_is_gone_cannot_be_compared(cloud: Cloud, cxr: Callable[..., Result]) -> None:

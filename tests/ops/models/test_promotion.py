@@ -6,20 +6,21 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 from botocore.parsers import create_parser
-from moto import mock_aws
 from typer.testing import Result
 
 from local.core.api import ApiError
-from local.core.registry import Registry
 from ops.base.deployment import Deployment
 from ops.base.errors import ExitCode
 from ops.base.session import Session
 from tests.ops.conftest import client
+
+if TYPE_CHECKING:
+    from local.core.registry import Registry
 
 ACCOUNTS = {"staging": "111111111111", "prod": "222222222222"}
 REGIONS = {"staging": "us-east-1", "prod": "eu-central-1"}
@@ -37,6 +38,8 @@ class TwoAccounts:
     """moto's S3 and the laptop's registry: an account and a region for each environment, by its profile."""
 
     def __init__(self) -> None:
+        from local.core.registry import Registry
+
         self.registries = {env: Registry(ACCOUNTS[env], REGIONS[env]) for env in ACCOUNTS}
         self.denied: set[str] = set()
         self._clients: dict[tuple[str, str], Any] = {}
@@ -141,6 +144,8 @@ def made() -> TwoAccounts:
 
 @pytest.fixture
 def accounts(made: TwoAccounts, monkeypatch: pytest.MonkeyPatch) -> Iterator[TwoAccounts]:
+    from moto import mock_aws
+
     def output(deployment: Deployment, _part: str, key: str) -> str:
         return made.bucket(deployment.env) if key == "ArtifactBucketName" else GROUPS[deployment.env]
 

@@ -16,7 +16,7 @@ from ops.base.errors import CommandError, ExitCode
 from ops.models import registry
 from ops.models.registry import ModelRegistry
 from tests.ops.conftest import GROUP_ARN, START, Cloud
-from tests.ops.site_documents import site_document
+from tests.ops.site_documents import CALIBRATED, calibrated_document, site_document
 
 EVALUATION = {
     "binary_classification_metrics": {
@@ -49,11 +49,11 @@ def _details(cloud: Cloud, version: int, approval: str, **more: Any) -> None:
     )
 
 
-def _evaluated(cloud: Cloud, version: int, approval: str) -> None:
+def _evaluated(cloud: Cloud, version: int, approval: str, evaluation: dict[str, Any] | None = None) -> None:
     uri = "s3://artifacts/executions/e1/evaluation.json"
     statistics = {"Statistics": {"ContentType": "application/json", "S3Uri": uri}}
     _details(cloud, version, approval, ModelMetrics={"ModelQuality": statistics}, ApprovalDescription="[demo]")
-    content = json.dumps(EVALUATION).encode()
+    content = json.dumps(evaluation or EVALUATION).encode()
     cloud.answers(
         "s3",
         "get_object",
@@ -87,6 +87,20 @@ def test_models_shows_figures_and_which_one_is_serving(cloud: Cloud, cxr: Callab
     assert (newest["serving"], oldest["serving"]) == (False, True)
     assert [one["verdict"] for one in newest["site_evaluations"]] == ["not_usable"]
     assert oldest["site_evaluations"] == []
+
+
+def test_a_calibrated_version_says_whose_weights_it_has(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    for _ in range(2):
+        for part in ("training", "endpoint"):
+            cloud.has_stack(part)
+        cloud.has_models("PendingManualApproval")
+        _evaluated(cloud, 1, "PendingManualApproval", calibrated_document())
+        cloud.serves(None)
+        cloud.has_stack("data")
+        cloud.has_site_evaluations(1)
+    assert f"Version 1: {CALIBRATED}" in cxr("models").stderr
+    (found,) = json.loads(cxr("models", "--json").stdout)
+    assert (found["calibrated_from"], found["calibration"]) == (2, CALIBRATED)
 
 
 def test_a_model_whose_artifacts_are_gone_is_still_listed(cloud: Cloud) -> None:

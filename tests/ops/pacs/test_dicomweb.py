@@ -13,11 +13,18 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from dicom_results import capture, report, source
+from dicom_results import source
 from ops.base.errors import CommandError, ExitCode
-from ops.pacs.dicomweb import Archive
 from tests.dicom_results.radiographs import STUDY, opened, picture, radiograph, result
 from tests.http_server import serving
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Archive, capture, report
+    from dicom_results import capture, report
+    from ops.pacs.dicomweb import Archive
+
 
 DICOM_JSON = "application/dicom+json"
 

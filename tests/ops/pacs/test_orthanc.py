@@ -10,10 +10,16 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from dicom_results import capture, report, source
-from ops.pacs.dicomweb import Archive
+from dicom_results import source
 from tests.dicom_results.radiographs import opened, picture, radiograph, result
 from tests.ops.pacs.orthanc import Orthanc
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Archive, capture, report
+    from dicom_results import capture, report
+    from ops.pacs.dicomweb import Archive
 
 
 @pytest.fixture

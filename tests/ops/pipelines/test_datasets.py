@@ -114,7 +114,8 @@ def test_before_the_first_upload_there_is_nothing_to_start_on(cloud: Cloud, cxr:
         ("Epochs=many", "Epochs is of type Integer, which 'many' is not."),
         ("LearningRate=fast", "LearningRate is of type Float, which 'fast' is not."),
         ("Epochs", "--set Epochs is not NAME=VALUE"),
-        ("InputArchiveUri=s3://b/k", "Name the archive as the argument"),
+        ("InputArchiveUri=s3://b/k", "InputArchiveUri follows from the archive that you name"),
+        ("NetworkIsolation=false", "NetworkIsolation follows from the archive that you name"),
     ],
 )
 def test_a_parameter_that_the_pipeline_cannot_take_is_wrong_usage(

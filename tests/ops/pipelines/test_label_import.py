@@ -143,3 +143,10 @@ def test_a_second_review_takes_the_place_of_the_first_and_names_both(s3: Any) ->
     assert [one["changed"] for one in found["revisions"]] == [{"NORMAL to PNEUMONIA": 1}, {"PNEUMONIA to NORMAL": 1}]
     assert set(found["labels"]) == {*TO_PNEUMONIA, *change}
     assert len(listed(got)) == 30
+
+
+def test_a_folder_of_a_bucket_takes_no_corrections() -> None:
+    """Nothing is written to a bucket that may be somebody else's."""
+    uri = URI.replace("archive.zip", "inventory.jsonl.gz")
+    with pytest.raises(CommandError, match=r"is a folder of a bucket .* correct its table of labels"):
+        label_import.send(None, uri, {}, b"", bucket="data-bucket")  # type: ignore[arg-type]

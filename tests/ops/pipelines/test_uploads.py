@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
-from moto import mock_aws
 from typer.testing import Result
 
 from lambdas.trigger import report
@@ -63,6 +62,8 @@ PART = 16 * 1024 * 1024
 @pytest.fixture
 def s3() -> Iterator[Any]:
     """A versioned data bucket."""
+    from moto import mock_aws
+
     with mock_aws():
         made = client("s3")
         made.create_bucket(Bucket="data-bucket")

@@ -1,9 +1,9 @@
-"""How many radiographs the guard refuses, and how much of what is none.
+"""How many radiographs the out-of-distribution detector refuses, and how much of what is none.
 
-    python -m benchmarks.guard --radiographs ../shared/data
+    python -m benchmarks.out_of_distribution --radiographs ../shared/data
 
-Fits the guard on chest_xray/train and chest_xray/val as training does, and scores images that it has not seen: the test
-split and the originals, the same after what may happen to radiographs on their way, and images that are no chest
+Fits the detector on chest_xray/train and chest_xray/val as training does, and scores images that it has not seen: the
+test split and the originals, the same after what may happen to radiographs on their way, and images that are no chest
 radiographs (`benchmarks.negatives`), which are drawn or cut from what installed packages hold. Nothing is downloaded.
 """
 
@@ -28,7 +28,7 @@ from model_code.data.archive import patient_of
 from model_code.imaging.decoding import pixels_from_bytes
 from model_code.network import out_of_distribution
 
-# Other images than those that were looked at when the guard was designed.
+# Other images than those that were looked at when the detector was designed.
 _SEED = 20
 
 
@@ -81,10 +81,10 @@ def _changed(paths: Iterable[Path], change: negatives.Change) -> Iterable[bytes]
             yield _png(change(opened.convert("L")))
 
 
-def _scorer(fitted: out_of_distribution.Guard | None, size: int) -> Callable[[Iterable[bytes]], Any]:
-    """Unfamiliarity of encoded images, one at a time."""
+def _scorer(fitted: out_of_distribution.Detector | None, size: int) -> Callable[[Iterable[bytes]], Any]:
+    """Out-of-distribution scores of encoded images, one at a time."""
     traced = tf.function(
-        lambda encoded: out_of_distribution.unfamiliarity(
+        lambda encoded: out_of_distribution.score(
             fitted, tf.cast(pixels_from_bytes(encoded, size), tf.float32)[tf.newaxis]
         )[0],
         input_signature=[tf.TensorSpec((), tf.string)],
@@ -105,15 +105,15 @@ def _detections(name: str, values: Any) -> None:
     refused = int((values > 1).sum())
     print(
         f"{name:40} refused {refused:3} of {len(values)}, {refused / len(values):6.1%}, "
-        f"unfamiliarity {values.min():.2f} to {values.max():.2f}, median {np.median(values):.2f}",
+        f"out_of_distribution_score {values.min():.2f} to {values.max():.2f}, median {np.median(values):.2f}",
         flush=True,
     )
 
 
-def _time(fitted: out_of_distribution.Guard | None, size: int) -> None:
+def _time(fitted: out_of_distribution.Detector | None, size: int) -> None:
     """What an answer takes longer for it."""
     traced = tf.function(
-        lambda pixels: out_of_distribution.unfamiliarity(fitted, pixels),
+        lambda pixels: out_of_distribution.score(fitted, pixels),
         input_signature=[tf.TensorSpec((None, size, size, 1))],
     )
     pixels = tf.random.uniform((1, size, size, 1), 0, 255)

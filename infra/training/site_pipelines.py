@@ -1,0 +1,146 @@
+"""The pipelines that take a site's archive for a registered model: to evaluate it there, and to calibrate it."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from infra.base.assets import ROOT
+from infra.base.deep_learning_images import DeepLearningImages
+from infra.base.function import Function
+from infra.base.sagemaker_role import SageMakerRole
+from infra.network.vpc import Network
+from infra.settings.environment import Settings
+from infra.storage.data_stack import SITE_EVALUATIONS, SITE_IMAGES
+from infra.storage.encrypted_bucket import EncryptedBucket
+from infra.training.model_registry import ModelRegistry
+from infra.training.sagemaker_pipeline import SageMakerPipeline
+from infra.training.source_code import SourceCode
+from model_code.contract.parameters import Parameter
+from model_code.contract.site_parameters import CALIBRATION, SITE
+
+
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """What both pipelines share with training.
+
+    Attributes:
+        placeholders: what replaces each `${name}` of a definition, without the role made here.
+        decode_role: of PreprocessImages.
+        artifacts: the bucket with models, and for what is found.
+        key: encrypts volumes.
+        source_code: what the jobs run.
+        images: containers.
+        network: where jobs run; None leaves it to SageMaker.
+        settings: of the environment.
+    """
+
+    placeholders: Mapping[str, str]
+    decode_role: SageMakerRole
+    artifacts: EncryptedBucket
+    key: kms.IKey
+    source_code: SourceCode
+    images: DeepLearningImages
+    network: Network | None
+    settings: Settings
+
+
+class SitePipeline(Construct):
+    """A pipeline, and the role of its own step: the first step is training's, with its role.
+
+    Args:
+        name: of the pipeline after the environment's, and of its definition.
+        role: name of the step's role, by which the definition asks for it.
+        does: what the step does, as its role's description names it.
+        writes: keys of the artifact bucket that it writes.
+        parameters: the pipeline's, of which settings give the defaults.
+        around: what it shares with training.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        role: str,
+        does: str,
+        writes: str,
+        parameters: Mapping[str, Parameter],
+        around: Surroundings,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        settings, artifacts, network = around.settings, around.artifacts, around.network
+        own = SageMakerRole(self, role, description=does)
+        self.pipeline = SageMakerPipeline(
+            self,
+            "Pipeline",
+            name=f"{settings.name}-{name}",
+            compiled=ROOT / "pipeline" / f"definition-{name}.json",
+            purpose=name.replace("-", " "),
+            placeholders={**around.placeholders, f"{role}Arn": own.role_arn},
+            defaults=settings.site_evaluation.defaults(settings.pipeline, parameters),
+            network=network.for_jobs() if network else None,
+        )
+        own.write_logs("ProcessingJobs")
+        artifacts.grant_read(own, "executions/*", f"{SITE_IMAGES}/*")
+        artifacts.grant_write(own, writes)
+        own.encrypt_volumes(around.key.key_arn)
+        around.source_code.grant_read(own)
+        around.images.grant_pull(own)
+        if network is not None:
+            network.grant_attach(own)
+
+        self.pipeline.run_jobs("processing")
+        self.pipeline.role.encrypt_volumes(around.key.key_arn)
+        for step_role in (around.decode_role, own):
+            step_role.grant_pass_to_sagemaker(self.pipeline.role)
+
+
+class SiteEvaluation(SitePipeline):
+    """The pipeline that evaluates a model.
+
+    What it finds lies below `site-evaluations/` of the artifact bucket. Nothing is written to the model registry:
+    UpdateModelPackage would change when the package was last modified, which is how releases tell what was approved
+    last, and a role that may call it could approve (docs/adr/0042).
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, around: Surroundings) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            name="site-evaluation",
+            role="SiteRole",
+            does="Evaluates a registered model on a site's radiographs",
+            writes=f"{SITE_EVALUATIONS}/*",
+            parameters=SITE,
+            around=around,
+        )
+
+
+class Calibration(SitePipeline):
+    """The pipeline that calibrates a model, and registers what passes the gates (docs/adr/0044).
+
+    Args:
+        registry: that it adds a version to.
+        serving: the function that finds the model to compare with.
+        around: what it shares with training.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, registry: ModelRegistry, serving: Function, around: Surroundings
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            name="calibration",
+            role="CalibrationRole",
+            does="Calibrates a registered model on a site's radiographs",
+            writes="executions/*",
+            parameters=CALIBRATION,
+            around=around,
+        )
+        around.artifacts.grant_read(self.pipeline.role, "executions/*")
+        registry.grant_register(self.pipeline.role)
+        serving.grant_invoke(self.pipeline.role)

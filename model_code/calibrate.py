@@ -1,0 +1,215 @@
+"""CalibrateModel: a registered model gets a temperature, bias, threshold and band of a site's own, and no new weight.
+
+    python -m model_code.calibrate --archive-uri s3://bucket/evaluations/<64 hex>/archive.zip --image-size 220 \
+        --model-package-arn arn:aws:sagemaker:...:model-package/cxr-dev/3 --min-auroc 0.95 --min-sensitivity 0.9 \
+        --min-specificity 0.75 --max-calibration-error 0.1 --min-subgroup-sensitivity 0.7 --max-refused-share 0.1 \
+        --guaranteed-npv 0.95 --guaranteed-ppv 0.95 --serving-package none --serving-comparison gate
+
+Reads the shards and manifests in `processing/input/decoded`, the model as it serves in `processing/input/model`, its
+training's output.tar.gz in `processing/input/training`, the card and fingerprints of its dataset in
+`processing/input/report` and, where a model is serving, its archive in `processing/input/serving`. Writes what
+EvaluateModel does, about the half of the site's patients that is held out, to `processing/output/evaluation`; the new
+served.tar.gz, and output.tar.gz as it was, to `processing/output/served`; the dataset card as it was, and fingerprints
+with those of the site's images added, to `processing/output/report`. What no calibration mends is refused before the
+half that is held out is looked at. A version that fails its gates is a result, as in EvaluateModel.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from model_code.contract import job
+from model_code.contract.documents import CalibratedFrom
+from model_code.contract.site_parameters import CALIBRATION, SITE_GATES, SITE_REFUSALS
+from model_code.data import manifest, site_images, training_images
+from model_code.data.dataset_card import content_sha256, counts, read_card
+from model_code.data.manifest import Decoded
+from model_code.data.patient_split import Radiograph
+from model_code.data.tfrecords import copy, shard_count
+from model_code.evaluation import judge, recalibration, served_archive
+from model_code.evaluation.judge import Judge, Judged
+from model_code.evaluation.recalibration import FITTED, HELD_OUT
+from model_code.evaluation.scoring import ExportedModel
+from model_code.reports import evaluation_files, saliency_pictures
+
+_TRAINING_OUTPUT = "output.tar.gz"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The step's parameters.
+
+    Attributes:
+        archive_uri: of the site's archive.
+        image_size: edge of the decoded images in pixels.
+        model_package_arn: of the version whose weights are taken.
+        max_refused_share: share of the site's radiographs that the detector may refuse.
+        guaranteed_npv: negative predictive value to guarantee.
+        guaranteed_ppv: positive one.
+        against: what the result is held against.
+    """
+
+    archive_uri: str
+    image_size: int
+    model_package_arn: str
+    max_refused_share: float
+    guaranteed_npv: float
+    guaranteed_ppv: float
+    against: judge.Settings
+
+    @property
+    def version(self) -> int:
+        """Number of the version whose weights are taken."""
+        return int(self.model_package_arn.rpartition("/")[2])
+
+    @property
+    def site_limits(self) -> dict[str, float]:
+        """The limits of a site evaluation."""
+        own = {name: self.against.limits.values[name] for name in SITE_GATES}
+        return {**own, SITE_REFUSALS: self.max_refused_share}
+
+
+def main(arguments: list[str]) -> None:
+    """Run the step.
+
+    Raises:
+        JobError: for parameters out of range, missing inputs, an archive of images that the model has seen or of too
+            few patients, a model that takes images of another size, or one that no calibration mends here.
+    """
+    settings = parse(arguments)
+    report = job.processing_input("report")
+    card = read_card(report)
+    decoded = manifest.read(job.processing_input("decoded"), settings.archive_uri, settings.image_size)
+    usable = site_images.usable(decoded, report)
+    if usable.overlap is None:
+        raise job.JobError(
+            f"The dataset of version {settings.version} left no fingerprints, so whether it has seen these images is "
+            "not known, and what is fitted on images that it has seen is wrong elsewhere: train it again."
+        )
+    halves = recalibration.part(usable.images)
+    with tempfile.TemporaryDirectory() as directory:
+        model = ExportedModel(job.only_file(job.processing_input("model"), "*.tar.gz"), Path(directory, "model"))
+        if model.image_size != settings.image_size:
+            raise job.JobError(
+                f"The images were decoded to {settings.image_size} px and the model takes {model.image_size} px: start "
+                f"with ImageSize {model.image_size}."
+            )
+        shards = {name: _shards(Path(directory, name), half, decoded) for name, half in halves.items()}
+        usual = model.score(shards[FITTED], settings.image_size)
+        recalibration.refuse_beyond_calibration(usual, model.metadata, settings.site_limits)
+        known = usual.where(recalibration.answered(usual, FITTED))
+        origin, old = _origin(settings, model, halves), model.metadata
+        found = recalibration.fitted(
+            known, negative_value=settings.guaranteed_npv, positive_value=settings.guaranteed_ppv
+        )
+        print(
+            f"Version {settings.version} on {len(known.labels)} radiographs of the site: temperature "
+            f"{old['temperature']:.3f} to {found['temperature']:.3f}, bias {old['bias']:+.3f} to {found['bias']:+.3f}, "
+            f"threshold {old['threshold']:.3f} to {found['threshold']:.3f}",
+            flush=True,
+        )
+        print(found["guarantee"]["sentence"], flush=True)
+        model.recalibrate({**found, "calibrated_from": origin})
+        judged = Judge(
+            settings.against,
+            model,
+            shards[HELD_OUT],
+            settings.image_size,
+            Path(directory),
+            basis=lambda scores: recalibration.answered(scores, HELD_OUT),
+        ).judge()
+        usual = dataclasses.replace(usual, probabilities=model.calibration.probability(usual.logits))
+        _complete(judged, origin, old)
+        _write_model(model, origin)
+    evaluation_files.write(
+        job.processing_output("evaluation"),
+        judged,
+        model.metadata,
+        card,
+        usual=usual,
+        gallery=saliency_pictures.without_images(judged.attention),
+    )
+    output = job.processing_output("report")
+    shutil.copyfile(report / "dataset.json", output / "dataset.json")
+    training_images.extend(report, output, usable.images, decoded.fingerprints)
+    judge.say(judged.evaluation)
+    print(judged.evaluation["calibrated_from"]["sentence"], flush=True)
+
+
+def parse(arguments: list[str]) -> Settings:
+    """Read and check the command line.
+
+    Raises:
+        JobError: for a value out of range, or an archive that was uploaded to train on.
+    """
+    parser = job.ArgumentParser(prog="model_code.calibrate")
+    for flag in ("--archive-uri", "--model-package-arn"):
+        parser.add_argument(flag, required=True)
+    parser.add_argument("--image-size", type=int, required=True)
+    own = ("max_refused_share", "guaranteed_npv", "guaranteed_ppv")
+    for name in own:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, required=True)
+    judge.Settings.add_flags(parser)
+    given = vars(parser.parse_args(arguments))
+    job.check(given, CALIBRATION)
+    if manifest.check_parameters(given["archive_uri"], given["image_size"]) != "evaluate":
+        raise job.JobError(f"The archive {given['archive_uri']} was uploaded to train on, not to calibrate a model.")
+    if not given["model_package_arn"].rpartition("/")[2].isdigit():
+        raise job.JobError(f"{given['model_package_arn']!r} is not the ARN of a registered version.")
+    names = ("archive_uri", "image_size", "model_package_arn", *own)
+    return Settings(**{name: given[name] for name in names}, against=judge.Settings.of(given))
+
+
+def _shards(directory: Path, images: list[Radiograph], decoded: Decoded) -> Path:
+    directory.mkdir()
+    records = [decoded.records[one.position] for one in images]
+    copy(records, directory, directory.name, shard_count(len(images), decoded.header.image_size))
+    return directory
+
+
+def _origin(settings: Settings, model: ExportedModel, halves: dict[str, list[Radiograph]]) -> CalibratedFrom:
+    return {
+        "package_arn": settings.model_package_arn,
+        "version": settings.version,
+        "weights_sha256": model.weights_sha256,
+        "archive_uri": settings.archive_uri,
+        "dataset_sha256": content_sha256(halves),
+        "execution": job.execution(),
+        "calibrated": datetime.now(UTC).isoformat(timespec="seconds"),
+        "fitted": counts(halves[FITTED]),
+        "held_out": counts(halves[HELD_OUT]),
+    }
+
+
+def _complete(judged: Judged, origin: CalibratedFrom, old: dict[str, Any]) -> None:
+    """Add to the evaluation what the version as it was says on the same images."""
+    earlier = recalibration.before(judged.scores, old)
+    said = recalibration.sentence(origin, earlier, judged.evaluation)
+    judged.evaluation["calibrated_from"] = {**origin, "before": earlier, "sentence": said}
+
+
+def _write_model(model: ExportedModel, origin: CalibratedFrom) -> None:
+    """Write what is registered, and read it back: what computes must be what it was.
+
+    Raises:
+        JobError: it is not.
+    """
+    output = job.processing_output("served")
+    target = output / served_archive.FILE
+    model.write_recalibrated(target)
+    with tempfile.TemporaryDirectory() as directory:
+        written = ExportedModel(target, Path(directory))
+        if written.weights_sha256 != origin["weights_sha256"] or written.metadata != model.metadata:
+            raise job.JobError("The archive that was written is not the model that was calibrated: start again.")
+    # A warm start, a promotion and the next calibration look for it beside the model.
+    shutil.copyfile(job.only_file(job.processing_input("training"), "*.tar.gz"), output / _TRAINING_OUTPUT)
+
+
+if __name__ == "__main__":
+    sys.exit(job.run(lambda: main(sys.argv[1:]), message_file="message"))

@@ -1,0 +1,168 @@
+"""Calibration of a trained model on a site's radiographs: temperature, bias, threshold and band, the network as it is.
+
+The site's patients are parted once, by a draw that nobody chooses, so that nobody can draw again until the gates let a
+model pass. One half is what everything is fitted on; on the other the result is measured, once. Figures are of the
+images that the API would answer, as in a site evaluation.
+
+Temperature and bias are logistic recalibration, so two parameters. Ten patients of the rarer label for each parameter
+are the usual least (Peduzzi et al. 1996, Journal of Clinical Epidemiology 49(12)), and as many are demanded of each
+label in either half. More carry more: the gates judge the half that is held out, and a guarantee takes what
+`statistics.indeterminate` says.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model_code.contract.documents import CalibratedFrom, Figure
+from model_code.contract.job import JobError
+from model_code.contract.labels import LABELS
+from model_code.contract.metrics import figure
+from model_code.data.patient_split import Radiograph, take_patients
+from model_code.evaluation import assessment, site, site_verdict
+from model_code.evaluation.comparison import name as package_name
+from model_code.evaluation.scores import TestScores
+from model_code.statistics import indeterminate
+from model_code.statistics.calibration import Calibration, choose_threshold, fit_temperature_and_bias
+from model_code.statistics.intervals import patient_numbers, resample_patients
+
+FEWEST_PATIENTS = 20
+"""Of each label, in either half: ten for each of two parameters."""
+FITTED, HELD_OUT = "fitted", "held_out"
+_PURPOSES = {FITTED: "to calibrate on", HELD_OUT: "to check the calibration on"}
+_HELD_OUT_SHARE = 0.5
+_SEED = 20181128
+_FIGURES = ("auroc", "sensitivity", "specificity", "calibration_error", "brier_score")
+
+
+def part(images: list[Radiograph]) -> dict[str, list[Radiograph]]:
+    """The two halves of a site's radiographs, by patient and stratified by label; the same for the same images.
+
+    Args:
+        images: one of each radiograph.
+
+    Raises:
+        JobError: a half has too few patients of a label, naming how many more it takes.
+    """
+    fitted, held_out = take_patients(
+        sorted(images, key=lambda one: one.path), _HELD_OUT_SHARE, np.random.default_rng(_SEED), []
+    )
+    halves = {FITTED: fitted, HELD_OUT: held_out}
+    for name, half in halves.items():
+        _refuse_few(name, {label: {one.patient for one in half if one.label == label} for label in LABELS})
+    return halves
+
+
+def answered(scores: TestScores, half: str) -> npt.NDArray[np.bool_]:
+    """Which of a half's images the API would answer, a mask (n,).
+
+    Raises:
+        JobError: these are of too few patients of a label.
+    """
+    mask = scores.out_of_distribution_scores <= 1
+    kept = scores.where(mask)
+    patients = list(zip(kept.patients, kept.labels, strict=True))
+    found = {label: {one for one, own in patients if own == number} for number, label in enumerate(LABELS)}
+    _refuse_few(half, found, refused=int((~mask).sum()))
+    return np.asarray(mask, dtype=np.bool_)
+
+
+def refuse_beyond_calibration(scores: TestScores, metadata: dict[str, Any], limits: Mapping[str, float]) -> None:
+    """Refuse what no calibration mends: a ranking, or a share of refusals, that misses its limit with certainty.
+
+    Args:
+        scores: of the half that is fitted on, refused images included.
+        metadata: of the model as it was.
+        limits: see `site_verdict.judge`.
+
+    Raises:
+        JobError: naming what is lost.
+    """
+    kept = site.measured(scores)
+    evaluation = assessment.document(kept, metadata, resample_patients(kept.patients, seed=assessment.BOOTSTRAP_SEED))
+    refused = assessment.refusals(scores, metadata["out_of_distribution"])["false_refusal_rate"]
+    judgements = site_verdict.judge(
+        evaluation, refused, limits, detects=bool(metadata["out_of_distribution"].get("active"))
+    )
+    if lost := site_verdict.beyond_calibration(judgements):
+        raise JobError(
+            f"Nothing was registered. {lost} It changes neither which radiograph ranks above which nor which are "
+            "refused: for this site a model has to be trained on radiographs like its own."
+        )
+
+
+def fitted(scores: TestScores, *, negative_value: float, positive_value: float) -> dict[str, Any]:
+    """What a site's images choose, as members of metadata.json.
+
+    Args:
+        scores: of answered images, both labels present.
+        negative_value: the negative predictive value to guarantee, below 1.
+        positive_value: the positive one.
+    """
+    calibration = fit_temperature_and_bias(scores.logits, scores.labels)
+    threshold = choose_threshold(scores.logits, scores.labels, calibration)
+    band = indeterminate.decide(
+        calibration.probability(scores.logits),
+        scores.labels,
+        patient_numbers(scores.patients),
+        threshold=threshold,
+        negative_value=negative_value,
+        positive_value=positive_value,
+        known="the half of a site's archive that calibrated it",
+    )
+    return {
+        **dataclasses.asdict(calibration),
+        "threshold": threshold,
+        "indeterminate": {"low": band.low, "high": band.high},
+        "guarantee": band.guarantee,
+    }
+
+
+def before(scores: TestScores, metadata: dict[str, Any]) -> dict[str, Figure]:
+    """Figures of the model as it was, on the same images.
+
+    Args:
+        scores: of the images that were held out and answered.
+        metadata: of the model as it was.
+    """
+    old = dataclasses.replace(scores, probabilities=Calibration.of(metadata).probability(scores.logits))
+    weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
+    evaluation = assessment.document(old, metadata, weights)
+    return {name: site.short(figure(evaluation, name) or {}) for name in _FIGURES}
+
+
+def sentence(origin: CalibratedFrom, earlier: Mapping[str, Figure], evaluation: Mapping[str, Any]) -> str:
+    """What became better, and what did not, for the person who approves the version."""
+    now = {name: figure(evaluation, name) or {} for name in _FIGURES}
+
+    def change(name: str) -> str:
+        return f"from {earlier[name]['value']:.3f} to {now[name]['value']:.3f}"
+
+    test = evaluation["test"]
+    return (
+        f"The weights are those of {package_name(origin['package_arn'])}, calibrated on {origin['fitted']['images']:,} "
+        f"radiographs of {origin['fitted']['patients']:,} patients of a site. On {test['images']:,} others, of "
+        f"{test['patients']:,} other patients of it, the calibration error went {change('calibration_error')}, the "
+        f"sensitivity {change('sensitivity')} and the specificity {change('specificity')}. The AUROC, "
+        f"{now['auroc']['value']:.3f}, is what it was: no calibration changes which radiograph ranks above which."
+    )
+
+
+def _refuse_few(half: str, patients: Mapping[str, set[str]], *, refused: int = 0) -> None:
+    missing = {label: FEWEST_PATIENTS - len(found) for label, found in patients.items()}
+    few = {label: count for label, count in missing.items() if count > 0}
+    if not few:
+        return
+    there = " and ".join(f"{len(patients[label])} patients with {label}" for label in few)
+    # Half of whoever is added comes into this half.
+    more = " and ".join(f"{2 * count} more patients with {label}" for label, count in few.items())
+    aside = f" (another {refused} images are refused as unlike)" if refused else ""
+    raise JobError(
+        f"Nothing was registered. Of the archive's radiographs that can be used, the half {_PURPOSES[half]} is of "
+        f"{there}{aside}, and {FEWEST_PATIENTS} of each label are the least. Add about {more} to the archive."
+    )

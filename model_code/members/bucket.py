@@ -1,0 +1,174 @@
+"""Versions of a bucket's objects that an inventory lists, fetched a little ahead of who reads them."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from model_code.archive.entries import by_number
+from model_code.archive.inventory import Inventory, Object
+from model_code.contract.job import JobError
+from model_code.members.members import Member, Members
+
+# S3 answers in 20 to 100 ms; a radiograph of 5 MB then takes that long again. So many at once keep two processors busy.
+_AT_ONCE = 16
+# Beginnings take the first of the two only.
+_BEGINNINGS_AT_ONCE = 32
+_FILES_AHEAD = 32
+# Of what is fetched and not yet read: one file at least, and no more files than these bytes hold.
+_BYTES_AHEAD = 256 * 2**20
+_RETRIES = Config(
+    retries={"mode": "standard", "total_max_attempts": 8},
+    max_pool_connections=_BEGINNINGS_AT_ONCE,
+    connect_timeout=10,
+    read_timeout=60,
+)
+_GONE = frozenset({"NoSuchVersion", "NoSuchKey", "NoSuchBucket", "MethodNotAllowed", "404", "405"})
+_CHANGED = frozenset({"PreconditionFailed", "412"})
+_DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "403"})
+
+
+class BucketMembers(Members):
+    """Files that are the objects of an inventory.
+
+    Args:
+        inventory: whose objects they are.
+        uri: of the inventory.
+    """
+
+    def __init__(self, inventory: Inventory, uri: str) -> None:
+        self.uri = inventory.uri
+        self.all = [
+            Member(number, one.key, one.size, one.etag) for number, one in enumerate(inventory.objects, start=1)
+        ]
+        self._inventory = inventory
+        self._inventory_uri = uri
+        self._s3: Any = boto3.client("s3", config=_RETRIES)
+        self._ahead: _Ahead | None = None
+
+    def read(self, member: Member) -> bytes:
+        """The content of a file."""
+        if self._ahead is not None and (fetched := self._ahead.take(member)) is not None:
+            return fetched
+        return self._fetch(member, member.size)
+
+    def beginnings(self, wanted: Sequence[Member], size: int) -> Iterator[bytes]:
+        """The first bytes of each file."""
+        with ThreadPoolExecutor(_BEGINNINGS_AT_ONCE) as pool:
+            for start in range(0, len(wanted), _BEGINNINGS_AT_ONCE):
+                yield from pool.map(lambda one: self._fetch(one, size), wanted[start : start + _BEGINNINGS_AT_ONCE])
+
+    @contextlib.contextmanager
+    def ahead(self, wanted: Sequence[Member]) -> Iterator[None]:
+        """Fetch these files as they are read, and a few of the next."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            self._ahead = _Ahead(wanted, lambda one: pool.submit(self._fetch, one, one.size))
+            try:
+                yield
+            finally:
+                self._ahead = None
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _fetch(self, member: Member, size: int) -> bytes:
+        """The first bytes of a file, all where it has no more."""
+        one = self._inventory.objects[member.number - 1]
+        if one.size == 0:
+            return b""
+        asked: dict[str, Any] = {"Range": f"bytes=0-{size - 1}"} if size < one.size else {}
+        try:
+            body = self._s3.get_object(
+                Bucket=self._inventory.bucket,
+                Key=self._inventory.prefix + one.key,
+                VersionId=one.version,
+                # The version `null` can be replaced, should somebody suspend the bucket's versioning.
+                IfMatch=f'"{one.etag}"',
+                **asked,
+            )["Body"]
+            # A server may ignore a range and answer with everything (RFC 9110, 14.2).
+            with contextlib.closing(body):
+                content = bytes(body.read(size) if asked else body.read())
+        except (ClientError, BotoCoreError) as error:
+            raise JobError(self._reason(member, one, error)) from error
+        if len(content) != min(size, one.size):
+            raise JobError(f"{self._named(member, one)} has another size than the inventory says. {self._advice()}")
+        return content
+
+    def _reason(self, member: Member, one: Object, error: ClientError | BotoCoreError) -> str:
+        named = self._named(member, one)
+        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+        if code in _GONE:
+            return f"{named} is gone: somebody deleted that version, or a lifecycle rule did. {self._advice()}"
+        if code in _CHANGED:
+            return f"{named} was changed since the inventory was taken. {self._advice()}"
+        if code in _DENIED:
+            return (
+                f"{named} may not be read by this job: name {self.uri} in archive.sources of cdk.json and deploy, and "
+                "have the bucket's owner allow it (docs/operations.md)."
+            )
+        if code == "InvalidObjectState":
+            return f"{named} lies in an archive class of S3: restore it, then take the inventory again."
+        if code:
+            return f"{named} cannot be read: S3 answers {code}. Start again; if it stays so, ask the bucket's owner."
+        return (
+            f"{named} cannot be fetched ({type(error).__name__}): the job reaches no S3, or has no credentials. Start "
+            "it by `cxr start`, or with the parameter NetworkIsolation at false."
+        )
+
+    def _named(self, member: Member, one: Object) -> str:
+        # Its name may say of whom it is.
+        return f"The object {by_number(member.name, member.number)} of {self._inventory_uri} (version {one.version})"
+
+    def _advice(self) -> str:
+        return (
+            f"Take the inventory again: `cxr start --from {self.uri}`. What the object is called say `aws s3 cp` of "
+            "the inventory and `cxr entries inventory.jsonl.gz`."
+        )
+
+
+class _Ahead:
+    """Files on their way, in the order in which they are wanted, bounded by number and by bytes."""
+
+    def __init__(self, wanted: Sequence[Member], submit: Callable[[Member], Future[bytes]]) -> None:
+        self._wanted = iter(wanted)
+        self._submit = submit
+        self._next: Member | None = next(self._wanted, None)
+        self._fetched: dict[int, Future[bytes]] = {}
+        self._bytes = 0
+        self._changed = threading.Condition()
+
+    def take(self, member: Member) -> bytes | None:
+        """The content of a file, once it is there; None after all that are wanted have been taken.
+
+        Who takes files in about the order in which they are wanted never waits for good: the first of those that
+        nobody has taken is always on its way.
+        """
+        with self._changed:
+            self._fill()
+            while member.number not in self._fetched:
+                if self._next is None:
+                    return None
+                self._changed.wait()
+            future = self._fetched[member.number]
+        try:
+            return future.result()
+        finally:
+            with self._changed:
+                if self._fetched.pop(member.number, None):
+                    self._bytes -= member.size
+                self._fill()
+                self._changed.notify_all()
+
+    def _fill(self) -> None:
+        while self._next is not None and (
+            not self._fetched or (len(self._fetched) < _FILES_AHEAD and self._bytes + self._next.size <= _BYTES_AHEAD)
+        ):
+            self._fetched[self._next.number] = self._submit(self._next)
+            self._bytes += self._next.size
+            self._next = next(self._wanted, None)

@@ -1,0 +1,135 @@
+"""The calibration pipeline, compiled to `FILE`: a site's own temperature, bias, threshold and band, and no training.
+
+    s3://.../evaluations/<token>/archive.zip
+        |
+    PreprocessImages          as in training
+        |            \\
+    FindServingModel  |
+        |             |
+    CalibrateModel <--+       one half of the site's patients fits, the other tests, once; leaves served.tar.gz
+        |
+    CheckQuality              the gates of training
+      /        \\
+    RegisterModel        QualityGateFailed
+
+The trigger starts it for an upload below `incoming/calibrate/<version>/`, with what the registry says of that version.
+What is registered waits for approval as any version does (docs/adr/0044). As in a site evaluation, what is decoded
+expires, so nothing is cached.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+# The SDK resolves a region while it is imported; nothing is called there.
+os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+
+from sagemaker.core.workflow.execution_variables import ExecutionVariables
+from sagemaker.core.workflow.functions import Join, JsonGet
+from sagemaker.core.workflow.parameters import ParameterString
+from sagemaker.mlops.workflow.pipeline import Pipeline
+from sagemaker.mlops.workflow.steps import StepTypeEnum
+
+from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI
+from model_code.contract.site_parameters import CALIBRATION, CALIBRATION_REQUIRED, SITE_REFUSALS
+from pipeline.compiling import assembled, parameter, text_of
+from pipeline.processing import calibrate_request
+from pipeline.quality_gate import quality_gate
+from pipeline.registration import register_request
+from pipeline.site_evaluation import decode
+from pipeline.steps import CARD, METRICS, FunctionStep, RequestStep, job_retries, register_step
+
+FILE = Path(__file__).with_name("definition-calibration.json")
+ARTIFACTS = "s3://${ArtifactBucketName}/executions"
+JOB = ("DescribeProcessingJobResponse",)
+# Outputs by the folders that they have below an execution's, as a training's are.
+_FOLDERS = {"evaluation": "evaluation", "served": "model", "report": "report"}
+
+
+def build() -> Pipeline:
+    """The pipeline as the SDK's objects."""
+    parameters: dict[str, Any] = {name: ParameterString(name) for name in CALIBRATION_REQUIRED}
+    parameters |= {name: parameter(one) for name, one in CALIBRATION.items()}
+    preprocess = decode(parameters)
+    serving = FunctionStep(
+        "FindServingModel",
+        function_arn="${FindServingModelFunctionArn}",
+        outputs=("ServingPackageArn", "ServingModelUri"),
+        after=[preprocess.name],
+    )
+    calibrate = _calibrate(parameters, preprocess, serving)
+    register = _register(parameters, serving, calibrate)
+    return assembled(
+        parameters.values(), [preprocess, serving, calibrate, quality_gate(parameters, calibrate, METRICS, register)]
+    )
+
+
+def _calibrate(parameters: dict[str, Any], preprocess: RequestStep, serving: FunctionStep) -> RequestStep:
+    flags = (*GATES, SITE_REFUSALS, "GuaranteedNpv", "GuaranteedPpv")
+    request = calibrate_request(
+        decoded_uri=preprocess.properties.ProcessingOutputConfig.Outputs["decoded"].S3Output.S3Uri,
+        model_uri=parameters["ModelUri"],
+        training_uri=parameters["TrainingOutputUri"],
+        report_uri=parameters["DatasetReportPrefix"],
+        serving_uri=serving.output("ServingModelUri"),
+        arguments={
+            "archive-uri": parameters[INPUT_ARCHIVE_URI],
+            "image-size": parameters["ImageSize"].to_string(),
+            "model-package-arn": parameters["ModelPackageArn"],
+            **{CALIBRATION[name].flag: parameters[name].to_string() for name in flags},
+            "serving-package": serving.output("ServingPackageArn"),
+            EVALUATION["ServingComparison"].flag: parameters["ServingComparison"],
+        },
+        output_uris={
+            name: Join(on="/", values=[ARTIFACTS, ExecutionVariables.PIPELINE_EXECUTION_ID, folder])
+            for name, folder in _FOLDERS.items()
+        },
+        instance_type=parameters["ProcessingInstanceType"],
+        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+    )
+    return RequestStep(
+        "CalibrateModel",
+        StepTypeEnum.PROCESSING,
+        request,
+        describes=JOB,
+        retries=job_retries(),
+        property_files=(METRICS, CARD),
+    )
+
+
+def _register(parameters: dict[str, Any], serving: FunctionStep, calibrate: RequestStep) -> RequestStep:
+    outputs = calibrate.properties.ProcessingOutputConfig.Outputs
+
+    def file(output: str, name: str) -> Join:
+        return Join(on="/", values=[outputs[output].S3Output.S3Uri, name])
+
+    request = register_request(
+        model_uri=file("served", "served.tar.gz"),
+        statistics_uri=file("evaluation", METRICS.path),
+        reference_uri=file("evaluation", "reference.json"),
+        card=JsonGet(step_name=calibrate.name, property_file=CARD, json_path="content"),
+        metadata={
+            "PipelineExecutionArn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
+            "CalibratedFrom": parameters["ModelPackageArn"],
+            "CalibrationArchiveUri": parameters[INPUT_ARCHIVE_URI],
+            "CalibrationDatasetSha256": _said(calibrate, "dataset_sha256"),
+            "WeightsSha256": _said(calibrate, "weights_sha256"),
+            "DatasetReportUri": file("report", "dataset.json"),
+            "EvaluationReportUri": file("evaluation", "report.html"),
+            "ImageSize": parameters["ImageSize"].to_string(),
+            "ComparedWithPackage": serving.output("ServingPackageArn"),
+        },
+    )
+    return register_step(request)
+
+
+def _said(calibrate: RequestStep, member: str) -> JsonGet:
+    """What the evaluation says of where the weights are from."""
+    return JsonGet(step_name=calibrate.name, property_file=METRICS, json_path=f"calibrated_from.{member}")
+
+
+def compile_definition() -> str:
+    """The definition as committed."""
+    return text_of(build())

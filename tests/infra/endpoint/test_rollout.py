@@ -1,0 +1,77 @@
+"""Traffic moves to a new model as settings say, and alarms in the units of the metrics take it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.infra.conftest import of_type
+from tests.infra.endpoint.endpoint_template import api_endpoint, changed
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Template
+    from aws_cdk.assertions import Template
+
+
+Templates = Callable[[str], dict[str, dict[str, Any]]]
+Synthesise = Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
+
+
+def deployment(template: dict[str, Any]) -> dict[str, Any]:
+    configured: dict[str, Any] = api_endpoint(template)["DeploymentConfig"]
+    return configured
+
+
+def test_prod_tries_a_model_on_half_of_its_instances_first(templates: Templates, context: dict[str, Any]) -> None:
+    template = templates("prod")["endpoint"]
+    configured = deployment(template)
+    routing = configured["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    assert routing["Type"] == "CANARY"
+    assert routing["CanarySize"] == {"Type": "CAPACITY_PERCENT", "Value": 50}
+    alarms = {alarm["AlarmName"] for alarm in configured["AutoRollbackConfiguration"]["Alarms"]}
+    there = of_type(templates("prod")["release"], "AWS::CloudWatch::Alarm").values()
+    assert alarms == {alarm["Properties"]["AlarmName"] for alarm in there}
+    assert len(alarms) == 3
+
+
+def test_traffic_moves_in_equal_steps_where_settings_say_so(context: dict[str, Any], synthesise: Synthesise) -> None:
+    rollout = context["environments"]["prod"]["endpoint"]["rollout"]
+    linear = {**rollout, "traffic": "linear", "percent": 25, "wait_seconds": 300}
+    policy = deployment(synthesise(changed(context, "prod", rollout=linear))["endpoint"])["BlueGreenUpdatePolicy"]
+    assert policy["TrafficRoutingConfiguration"] == {
+        "Type": "LINEAR",
+        "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 25},
+        "WaitIntervalInSeconds": 300,
+    }
+    assert policy["MaximumExecutionTimeoutInSeconds"] == 3 * 300 + 300 + 3600, "three waits between four steps"
+
+
+def test_latencies_are_alarmed_in_microseconds(templates: Templates, context: dict[str, Any]) -> None:
+    """SageMaker's latencies are in microseconds: a limit in milliseconds would take every release back."""
+    limits = context["environments"]["prod"]["endpoint"]["rollout"]
+    template = Template.from_json(templates("prod")["release"])
+    dimensions = [{"Name": "EndpointName", "Value": "cxr-prod"}, {"Name": "VariantName", "Value": "AllTraffic"}]
+    for metric, limit_ms in (
+        ("ModelLatency", limits["max_latency_ms"]),
+        ("OverheadLatency", limits["max_overhead_ms"]),
+    ):
+        template.has_resource_properties(
+            "AWS::CloudWatch::Alarm",
+            {"MetricName": metric, "Threshold": limit_ms * 1000, "Dimensions": dimensions, "ExtendedStatistic": "p90"},
+        )
+
+
+def test_errors_are_alarmed_as_a_share_of_the_requests(templates: Templates, context: dict[str, Any]) -> None:
+    """An image that cannot be decoded is an error of the container too: one client must not take a release back."""
+    percent = context["environments"]["prod"]["endpoint"]["rollout"]["max_error_percent"]
+    Template.from_json(templates("prod")["release"]).has_resource_properties(
+        "AWS::CloudWatch::Alarm",
+        {"MetricName": "Invocation5XXErrors", "Statistic": "Average", "Threshold": percent / 100},
+    )
+
+
+def test_an_endpoint_nobody_asks_is_not_alarming(templates: Templates) -> None:
+    for alarm in of_type(templates("prod")["release"], "AWS::CloudWatch::Alarm").values():
+        assert alarm["Properties"]["TreatMissingData"] == "notBreaching"
