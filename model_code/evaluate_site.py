@@ -32,7 +32,7 @@ from model_code.data.tfrecords import copy, shard_count
 from model_code.evaluation import site
 from model_code.evaluation.scores import TestScores
 from model_code.evaluation.scoring import ExportedModel
-from model_code.reports import score_table, site_report
+from model_code.reports import evaluation_files, site_report
 
 FILE = "site_evaluation.json"
 _SHARDS = "site"
@@ -184,7 +184,7 @@ def _document(
 def _write(document: documents.SiteEvaluation, scores: TestScores, metadata: dict[str, Any]) -> None:
     output = job.processing_output("site")
     (output / FILE).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    score_table.write(output, "site", scores, metadata)
+    evaluation_files.write_scores(output, "site", scores, metadata)
     (output / "report.html").write_text(site_report.render(document, scores), encoding="utf-8")
 
 

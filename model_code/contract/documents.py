@@ -372,29 +372,24 @@ def _current(
     return {**absent, **upgrade(dict(document)), "schema": number}
 
 
-def _renamed(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {CURRENT_NAMES.get(name, name): value for name, value in document.items()}
+def _renamed(document: Mapping[str, Any], *members: str) -> dict[str, Any]:
+    renamed = {CURRENT_NAMES.get(name, name): value for name, value in document.items()}
+    return renamed | {name: _renamed(renamed[name]) for name in members if name in renamed}
 
 
 def _of_site(document: dict[str, Any]) -> dict[str, Any]:
-    if "evaluation" in document:
-        document["evaluation"] = _renamed(document["evaluation"])
-    return document
+    return _renamed(document, "evaluation")
+
+
+def _of_comparison(document: dict[str, Any]) -> dict[str, Any]:
+    return _renamed(document, "comparison")
 
 
 def _of_version(document: dict[str, Any]) -> dict[str, Any]:
     version = document.pop("version", None)
     if "schema" not in document and version != 1:
         raise DocumentError(f"The model's reference is of version {version}, where 1 is understood: deploy again.")
-    if "validation" in document:
-        document["validation"] = _renamed(document["validation"])
-    return document
-
-
-def _of_comparison(document: dict[str, Any]) -> dict[str, Any]:
-    if "comparison" in document:
-        document["comparison"] = _renamed(document["comparison"])
-    return _renamed(document)
+    return _renamed(document, "validation")
 
 
 def _with_observations(document: dict[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,19 @@
-"""The files of an evaluation that a model package points to, or that lie beside what it points to."""
+"""The files of an evaluation that a model package points to, or that lie beside what it points to.
+
+A table of predictions has one row for each image of a split: test_predictions.csv and validation_predictions.csv.
+"""
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_code.contract import job
+from model_code.contract.labels import LABELS
 from model_code.monitoring import reference
-from model_code.reports import score_table
 from model_code.reports.evaluation_report import Identity, render
 from model_code.reports.model_card import model_card
 
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
     from model_code.evaluation.scores import TestScores
     from model_code.reports.gallery import Gallery
     from model_code.reports.html_page import Section
+
+COLUMNS = ("file", "split", "label", "score", "prediction", "refused")
+INDETERMINATE = "INDETERMINATE"
 
 
 def write(
@@ -51,7 +58,36 @@ def write(
     for name, document in documents.items():
         (output / name).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     for split, said in (("test", judged.scores), ("validation", usual)):
-        score_table.write(output, split, said, metadata)
+        write_scores(output, split, said, metadata)
     identity = Identity(job.execution(), datetime.now(UTC).isoformat(timespec="seconds"))
     page = render(evaluation, metadata, card, scores=judged.scores, gallery=gallery, doubted=doubted, identity=identity)
     (output / "report.html").write_text(page, encoding="utf-8")
+
+
+def write_scores(directory: Path, split: str, scores: TestScores, metadata: dict[str, Any]) -> str:
+    """Write a split's table, one row for each image in the order of the shards; returns the file's name.
+
+    `file` is the image's path in the archive, with bytes that are no UTF-8 as `\\xNN`; `score` the probability as
+    served; `prediction` NORMAL, PNEUMONIA or INDETERMINATE; `refused` whether the out-of-distribution
+    detector would refuse the image, which has its prediction here all the same.
+
+    Args:
+        directory: folder for the table.
+        split: `test` or `validation`.
+        scores: scores of the split.
+        metadata: metadata.json of the model, with its threshold and its indeterminate band.
+    """
+    threshold, band = float(metadata["threshold"]), metadata["indeterminate"]
+    name = f"{split}_predictions.csv"
+    with (directory / name).open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for path, label, probability, unlike in zip(
+            scores.paths, scores.labels, scores.probabilities, scores.out_of_distribution_scores, strict=True
+        ):
+            predicted = LABELS[int(probability >= threshold)]
+            if band["low"] <= probability < band["high"]:
+                predicted = INDETERMINATE
+            refused = str(bool(unlike > 1)).lower()
+            table.writerow([path, split, LABELS[int(label)], f"{probability:.6f}", predicted, refused])
+    return name

@@ -66,7 +66,7 @@ def engine(monkeypatch):
 def inputs(job_directory, dataset_card):
     """The inputs of the job but for the models: test images whose probabilities are all near the steepest place."""
     base = job_directory / "processing" / "input"
-    for name in ("model", "training", "serving", "validation", "test", "report"):
+    for name in ("model", "training", "serving", "train", "validation", "test", "report"):
         (base / name).mkdir(parents=True)
     (base / "training" / "output.tar.gz").write_bytes(b"see `engine`")
     images = []
@@ -74,7 +74,7 @@ def inputs(job_directory, dataset_card):
         label = ("NORMAL", "PNEUMONIA")[number % 2]
         image = Radiograph(f"{number}.jpeg", label, "test", f"p{number}", "", "", number, width=900, height=800)
         images.append((image, np.full(SIZE * SIZE, (122, 128)[number % 2], np.uint8).tobytes()))
-    for split in ("validation", "test"):
+    for split in ("train", "validation", "test"):
         write_shards(base / split, split, images, 2)
     (base / "report" / "dataset.json").write_text(json.dumps(dataset_card))
     return base

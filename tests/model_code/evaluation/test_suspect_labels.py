@@ -7,12 +7,19 @@ import dataclasses
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from model_code.archive import label_table
-from model_code.evaluation import suspect_labels
-from model_code.evaluation.suspect_labels import Labelled, cross_fitted, rank, read
 from tests.model_code.shards import write_split
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global cross_fitted, Labelled, LogisticRegression, rank, read, suspect_labels
+    from sklearn.linear_model import LogisticRegression
+
+    from model_code.evaluation import suspect_labels
+    from model_code.evaluation.suspect_labels import Labelled, cross_fitted, rank, read
+
 
 SIZE = 40
 

@@ -9,15 +9,15 @@ import pytest
 
 from model_code.evaluation import quality_gates
 from model_code.evaluation.saliency_summary import SaliencySummary
-from model_code.reports import evaluation_report, suspects_report
+from model_code.reports import evaluation_report
 from model_code.reports.gallery import Gallery
 from tests.model_code.evaluated import made_evaluation, made_metadata, made_scores
 
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global saliency_pictures
-    from model_code.reports import saliency_pictures
+    global saliency_pictures, suspects_report
+    from model_code.reports import saliency_pictures, suspects_report
 
 
 SCORES = made_scores()

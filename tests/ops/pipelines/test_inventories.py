@@ -10,7 +10,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 from typer.testing import Result
 
 from model_code.archive import inventory
@@ -27,12 +26,16 @@ NAMED = Folder("radiology", "chest/2026/")
 @pytest.fixture(scope="module")
 def client() -> Any:
     """Made once: loading S3's API description takes most of a second."""
+    from moto import mock_aws
+
     with mock_aws():
         return boto3.client("s3", region_name="us-east-1")
 
 
 @pytest.fixture
 def s3(client: Any) -> Iterator[Any]:
+    from moto import mock_aws
+
     with mock_aws():
         for bucket in ("radiology", "data-bucket"):
             client.create_bucket(Bucket=bucket)

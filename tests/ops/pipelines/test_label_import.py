@@ -10,11 +10,11 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from lambdas.trigger.archive import Limits, inspect
 from model_code.contract.label_review import CORRECTIONS_FILE, Correction, decode
 from model_code.data.archive import list_candidates
+from model_code.members.members import ZipMembers
 from ops.base.errors import CommandError
 from ops.pipelines import label_import
 from ops.pipelines.label_import import reviewed, send
@@ -79,6 +79,8 @@ def test_what_cannot_have_been_meant_is_refused_in_a_sentence(content: bytes, sa
 
 @pytest.fixture
 def s3() -> Iterator[Any]:
+    from moto import mock_aws
+
     with mock_aws():
         client = boto3.client("s3", region_name="us-east-1")
         client.create_bucket(Bucket="data-bucket")
@@ -104,7 +106,7 @@ def names(content: bytes) -> list[str]:
 def listed(content: bytes) -> dict[str, tuple[str, str]]:
     with zipfile.ZipFile(io.BytesIO(content)) as file:
         assert file.testzip() is None
-        return {one.path: (one.label, one.reviewed) for one in list_candidates(file).candidates}
+        return {one.path: (one.label, one.reviewed) for one in list_candidates(ZipMembers(file)).candidates}
 
 
 # One that goes through this machine, and one that S3 copies in two parts.

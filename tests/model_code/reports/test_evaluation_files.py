@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 
-from model_code.reports import score_table
+from model_code.reports import evaluation_files
 from tests.model_code.evaluated import made_metadata, made_scores
 
 
 def test_every_image_of_a_split_has_its_row(tmp_path):
     scores, metadata = made_scores(), made_metadata()
-    assert score_table.write(tmp_path, "test", scores, metadata) == "test_predictions.csv"
+    assert evaluation_files.write_scores(tmp_path, "test", scores, metadata) == "test_predictions.csv"
     with (tmp_path / "test_predictions.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["file"] for row in rows] == scores.paths
