@@ -8,11 +8,18 @@ import re
 from typing import Any
 
 import pytest
-from fhir.resources.bundle import Bundle
 from pydicom.dataset import Dataset
 
-from dicom_results import fhir, report, source
+from dicom_results import source
 from tests.dicom_results.radiographs import IMAGE, SERIES, STUDY, TYPE_2, opened, radiograph, result
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Bundle, fhir, report
+    from fhir.resources.bundle import Bundle
+
+    from dicom_results import fhir, report
 
 
 def made(content: bytes | None = None, **changed: Any) -> dict[str, Any]:

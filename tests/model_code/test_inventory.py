@@ -11,7 +11,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from model_code.archive import inventory
 from model_code.archive.inventory import Object
@@ -28,6 +27,8 @@ BUCKET, PREFIX = "radiology", "study 7/"
 @pytest.fixture(scope="module")
 def client() -> Any:
     """Made once: loading S3's API description takes most of a second."""
+    from moto import mock_aws
+
     with mock_aws():
         return boto3.client("s3", region_name="us-east-1")
 
@@ -35,6 +36,8 @@ def client() -> Any:
 @pytest.fixture
 def s3(client: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    from moto import mock_aws
+
     with mock_aws():
         client.create_bucket(Bucket=BUCKET)
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})

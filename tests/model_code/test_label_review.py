@@ -11,11 +11,17 @@ import pytest
 from model_code.contract.documents import Revision
 from model_code.contract.job import JobError
 from model_code.contract.label_review import CORRECTIONS_FILE, Corrections, decode, encode, revised
-from model_code.data.shards import examples
-from model_code.reports.dataset_report import labels_section
 from tests.model_code.conftest import SIZE, kaggle_members, zip_of
 from tests.model_code.data_steps import URI, split
 from tests.model_code.data_steps import decode as decode_images
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global examples, labels_section
+    from model_code.data.shards import examples
+    from model_code.reports.dataset_report import labels_section
+
 
 SPLITS = ("train", "validation", "test")
 TRAIN = "chest_xray/train/NORMAL/IM-0001-0001.jpeg"

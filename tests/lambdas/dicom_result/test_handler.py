@@ -10,8 +10,14 @@ from pathlib import Path
 import pytest
 
 from dicom_results import source
-from lambdas.dicom_result.handler import handle, multipart
 from tests.dicom_results.radiographs import opened, radiograph
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global handle, multipart
+    from lambdas.dicom_result.handler import handle, multipart
+
 
 REPOSITORY = Path(__file__).parents[3]
 ANSWER = {

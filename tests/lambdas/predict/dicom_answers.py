@@ -35,9 +35,6 @@ def png(image: Image.Image) -> str:
 OVERLAY = png(Image.new("RGBA", (16, 16), (255, 0, 0, 128)))
 
 
-OVERLAY = png(Image.new("RGBA", (16, 16), (255, 0, 0, 128)))
-
-
 class Service:
     """The API over both functions, with DynamoDB's tables."""
 

@@ -7,7 +7,6 @@ import json
 from botocore.response import StreamingBody
 
 from lambdas.dicom.handler import handle as convert
-from lambdas.dicom_result.handler import handle as make_result
 
 UPLOAD = "ab" * 16
 CONVERTER, RESULT_MAKER = "cxr-dicom", "cxr-dicom-result"
@@ -47,6 +46,8 @@ class Functions:
             raise self.errors[FunctionName]
         if FunctionName in self.answers:
             return self.answers[FunctionName]
+        from lambdas.dicom_result.handler import handle as make_result
+
         handle = {CONVERTER: convert, RESULT_MAKER: make_result}[FunctionName]
         return {"Payload": body(handle(json.loads(Payload), None))}
 

@@ -6,7 +6,6 @@ import json
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from dicom_results import fhir, report
 from lambdas.predict.accept import FHIR
 from lambdas.predict.dicom_result import LATEST_SECONDS
 from lambdas.predict.results import Results
@@ -14,6 +13,12 @@ from tests.dicom_results.radiographs import STUDY, opened, radiograph
 from tests.lambdas.predict.dicom_answers import DICOM, ID, MULTIPART, Service, files, refused
 from tests.lambdas.predict.dicom_services import CONVERTER, RESULT_MAKER, UPLOAD, Bucket, Functions, body
 from tests.lambdas.tables import PREDICTIONS, REQUESTS, items
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global fhir, report
+    from dicom_results import fhir, report
 
 
 class TestRefusal:

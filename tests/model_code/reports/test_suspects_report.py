@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from model_code.evaluation.scoring import ExportedModel
-from model_code.evaluation.suspect_labels import rank, read
-from model_code.reports import saliency_pictures, suspects_report
 from tests.model_code.shards import write_split
-from tests.model_code.toy_model import write_archive
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global ExportedModel, rank, read, saliency_pictures, suspects_report, write_archive
+    from model_code.evaluation.scoring import ExportedModel
+    from model_code.evaluation.suspect_labels import rank, read
+    from model_code.reports import saliency_pictures, suspects_report
+    from tests.model_code.toy_model import write_archive
+
 
 SIZE = 40
 SPLITS = ("train", "validation", "test")
