@@ -137,6 +137,9 @@ class DataStack(Stack):
             self, "DataBucketName", value=self.data.name, description="Upload archives to incoming/ of this bucket"
         )
         CfnOutput(self, "ArtifactBucketName", value=self.artifacts.name, description="What executions produce")
+        # What `cxr start --from` looks at before it lists anything.
+        own = f"s3://{self.data.name}/{RADIOGRAPHS}/"
+        CfnOutput(self, "ArchiveSources", value=" ".join([own, *(one.uri for one in settings.archive.sources)]))
 
     def grant_site_evaluations(self, grantee: iam.IGrantable) -> None:
         """Allow to list site evaluations and to read their figures, not which image got which score."""

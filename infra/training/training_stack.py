@@ -192,7 +192,7 @@ class TrainingStack(Stack):
 
         self._grant_trigger(data, settings)
 
-        self._say_names(data, settings)
+        self._say_names()
 
     def _grant_decoding(self, role: SageMakerRole, data: DataStack, settings: Settings) -> None:
         """What the role may do that reads archives."""
@@ -204,16 +204,13 @@ class TrainingStack(Stack):
         data.artifacts.grant_write(role, "executions/*", f"{SITE_IMAGES}/*")
         self.patient_key.grant_read(role)
 
-    def _say_names(self, data: DataStack, settings: Settings) -> None:
+    def _say_names(self) -> None:
         """Outputs of the stack, by which `cxr` finds its parts."""
         CfnOutput(self, "PipelineName", value=self.pipeline.name)
         CfnOutput(self, "SiteEvaluationPipelineName", value=self.site_evaluation.name)
         CfnOutput(self, "CalibrationPipelineName", value=self.calibration.name)
         CfnOutput(self, "ModelPackageGroupName", value=self.registry.name)
         CfnOutput(self, "NotificationTopicArn", value=self.notifications.topic_arn)
-        # What `cxr start --from` looks at before it lists anything.
-        own = f"s3://{data.data.name}/{RADIOGRAPHS}/"
-        CfnOutput(self, "ArchiveSources", value=" ".join([own, *(one.uri for one in settings.archive.sources)]))
         CfnOutput(self, "TriggerFunctionName", value=self.trigger.function_name)
 
     def _grant_trigger(self, data: DataStack, settings: Settings) -> None:

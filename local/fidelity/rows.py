@@ -78,14 +78,16 @@ def _rows(by: str, test: str, *names: str, differences: tuple[str, ...] = ()) ->
 
 _LOCAL = "tests/local"
 _JOBS = f"{_LOCAL}/jobs/test_job_service.py"
+_REQUESTS = f"{_LOCAL}/jobs/test_job_requests.py"
 _TUNING = f"{_LOCAL}/jobs/test_tuning_job.py"
 _ENDPOINTS = f"{_LOCAL}/hosting/test_endpoints.py"
 _CLOUD = f"{_LOCAL}/test_cloud.py"
 _RELEASES = "tests/system/test_release_under_load.py"
 _MONITORED = "tests/system/test_monitoring.py"
 _SERVICE = f"{_LOCAL}/pipelines/test_pipeline_service.py"
-_PARSED = f"{_SERVICE}::test_every_answer_is_what_botocore_parses"
-_LISTED = f"{_JOBS}::test_lists_are_filtered_sorted_and_paged"
+_CONTROL = f"{_LOCAL}/pipelines/test_execution_control.py"
+_PARSED = f"{_CONTROL}::test_every_answer_is_what_botocore_parses"
+_LISTED = f"{_REQUESTS}::test_lists_are_filtered_sorted_and_paged"
 _REGISTRY = f"{_LOCAL}/core/test_registry.py"
 _PATH = "tests/system/test_path.py"
 _REMOVAL = "tests/system/test_removal.py::test_destroying_leaves_only_what_is_retained"
@@ -99,7 +101,7 @@ OPERATIONS: tuple[Row, ...] = (
            "CreateTransformJob", differences=(_SCRIPTS,)),
     *_rows("jobs", f"{_TUNING}::test_a_search_is_repeated_under_its_seed_and_by_name_without_one",
            "CreateHyperParameterTuningJob", differences=(_SEARCH,)),
-    *_rows("jobs", f"{_JOBS}::test_answers_are_what_botocore_parses",
+    *_rows("jobs", f"{_REQUESTS}::test_answers_are_what_botocore_parses",
            "DescribeProcessingJob", "DescribeTrainingJob", "DescribeTransformJob"),
     *_rows("jobs", f"{_TUNING}::test_answers_are_what_botocore_parses",
            "DescribeHyperParameterTuningJob", "ListTrainingJobsForHyperParameterTuningJob"),
@@ -109,14 +111,14 @@ OPERATIONS: tuple[Row, ...] = (
            "StopProcessingJob", "StopTrainingJob", "StopTransformJob"),
     *_rows("jobs", f"{_TUNING}::test_stopping_stops_the_training_jobs_and_starts_no_more",
            "StopHyperParameterTuningJob"),
-    *_rows("pipelines", f"{_SERVICE}::test_one_token_is_one_execution",
+    *_rows("pipelines", f"{_CONTROL}::test_one_token_is_one_execution",
            "StartPipelineExecution", differences=(_STEPS, _SELECTIVE)),
     *_rows("pipelines", _PARSED,
            "DescribePipelineExecution", "DescribePipelineDefinitionForExecution",
            "ListPipelineExecutionSteps", "ListPipelineParametersForExecution"),
-    *_rows("pipelines", f"{_SERVICE}::test_lists_are_sorted_filtered_and_paged", "ListPipelineExecutions"),
-    *_rows("pipelines", f"{_SERVICE}::test_a_retry_keeps_what_succeeded", "RetryPipelineExecution"),
-    *_rows("pipelines", f"{_SERVICE}::test_stopping_kills_running_jobs_and_starts_nothing_more",
+    *_rows("pipelines", f"{_CONTROL}::test_lists_are_sorted_filtered_and_paged", "ListPipelineExecutions"),
+    *_rows("pipelines", f"{_CONTROL}::test_a_retry_keeps_what_succeeded", "RetryPipelineExecution"),
+    *_rows("pipelines", f"{_CONTROL}::test_stopping_kills_running_jobs_and_starts_nothing_more",
            "StopPipelineExecution"),
     *_rows("hosting", f"{_ENDPOINTS}::test_a_release_serves_the_artifact_of_the_package_it_names",
            "CreateEndpoint", "DescribeEndpoint", "ListEndpoints", differences=(_SCRIPTS, _HOSTING)),
@@ -140,7 +142,7 @@ OPERATIONS: tuple[Row, ...] = (
            "CreateModel", "DescribeModel", "CreateEndpointConfig", "DescribeEndpointConfig"),
     *_rows("moto", _REMOVAL,
            "DeleteModel", "DeleteEndpointConfig", "ListModels", "ListPipelines", "ListModelPackageGroups"),
-    *_rows("moto", f"{_SERVICE}::test_a_running_execution_keeps_its_definition",
+    *_rows("moto", f"{_CONTROL}::test_a_running_execution_keeps_its_definition",
            "CreatePipeline", "DescribePipeline", "UpdatePipeline"),
     *_rows("moto", _REMOVAL, "DeletePipeline", differences=(_RUNNING,)),
 )  # fmt: skip
@@ -148,7 +150,8 @@ OPERATIONS: tuple[Row, ...] = (
 STEP_TYPES: tuple[Row, ...] = (
     Row("Processing", "pipelines", f"{_SERVICE}::test_a_good_model_is_registered", (_STEPS,)),
     Row("Training", "pipelines", f"{_SERVICE}::test_a_good_model_is_registered"),
-    Row("Tuning", "pipelines", f"{_SERVICE}::test_later_steps_take_the_model_of_the_best_job", (_SEARCH,)),
+    Row("Tuning", "pipelines",
+        f"{_LOCAL}/pipelines/test_tuning_step.py::test_later_steps_take_the_model_of_the_best_job", (_SEARCH,)),
     Row("Lambda", "pipelines",
         f"{_LOCAL}/pipelines/test_lambda_step.py::test_the_answers_members_are_the_steps_output_parameters"),
     Row("RegisterModel", "pipelines", f"{_SERVICE}::test_a_good_model_is_registered"),

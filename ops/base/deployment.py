@@ -89,7 +89,7 @@ class Deployment:
     @property
     def archive_sources(self) -> list[str]:
         """The folders of buckets, as S3 URIs, whose objects executions may read."""
-        return self.output("training", "ArchiveSources").split()
+        return self.output("data", "ArchiveSources").split()
 
     @property
     def artifact_bucket(self) -> str:

@@ -229,7 +229,7 @@ def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys
     with tarfile.open(inputs / "model" / "model.tar.gz", "w:gz", compresslevel=1) as packed:
         for path in sorted((job_directory / "model").iterdir()):
             packed.add(path, path.name)
-    for name in ("validation", "test", "report"):
+    for name in ("train", "validation", "test", "report"):
         (inputs / name).symlink_to(outputs / name)
     for name in ("serving", "training"):
         (inputs / name).mkdir()

@@ -27,13 +27,16 @@ PIPELINE_ARN = "arn:aws:sagemaker:us-east-1:123456789012:pipeline/cxr-dev"
 GROUP_ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev"
 
 OUTPUTS = {
-    "data": {"DataBucketName": "data-bucket", "ArtifactBucketName": "artifact-bucket"},
+    "data": {
+        "DataBucketName": "data-bucket",
+        "ArtifactBucketName": "artifact-bucket",
+        "ArchiveSources": "s3://data-bucket/radiographs/ s3://radiology/chest/",
+    },
     "training": {
         "PipelineName": "cxr-dev",
         "SiteEvaluationPipelineName": "cxr-dev-site-evaluation",
         "CalibrationPipelineName": "cxr-dev-calibration",
         "ModelPackageGroupName": "cxr-dev",
-        "ArchiveSources": "s3://data-bucket/radiographs/ s3://radiology/chest/",
     },
     "release": {"ReleaseFunctionName": "cxr-dev-release-Release"},
     "endpoint": {"EndpointName": "cxr-dev"},

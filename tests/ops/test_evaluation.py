@@ -16,6 +16,7 @@ from botocore.stub import ANY
 from typer.testing import Result
 
 from lambdas.trigger.upload import Upload as TriggerUpload
+from model_code.contract.documents import read_site_evaluation
 from ops.base.errors import ExitCode
 from ops.pipelines import uploads
 from tests.ops.conftest import Cloud, ran
@@ -97,7 +98,7 @@ def test_everything_found_is_there_for_scripts(
     _starts(cloud, monkeypatch)
     _ends(cloud)
     result = cxr("evaluate", str(archive), "--model", "2", "--json", "--save", str(tmp_path / "r.html"))
-    assert json.loads(result.stdout)["evaluation"] == site_document()
+    assert json.loads(result.stdout)["evaluation"] == dict(read_site_evaluation(site_document()))
 
 
 def test_an_execution_that_could_not_look_fails_with_its_reason(

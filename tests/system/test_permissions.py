@@ -48,7 +48,7 @@ def test_the_api_cannot_ask_the_model_without_its_grant(
     stack: Stack, released: str, examples: dict[str, Path], tmp_path: Path
 ) -> None:
     assert stack.predict(examples["NORMAL"]).status == 200
-    grant = "grant_invoke(self.predict, name=endpoint.endpoint.name)"
+    grant = "grant_invoke(function, name=endpoint.endpoint.name)"
 
     with without(stack, grant, module="infra/api/api_stack.py", part="api", workspace=tmp_path):
         refused = stack.predict(examples["NORMAL"])
@@ -87,7 +87,7 @@ def test_a_step_cannot_read_the_dataset_without_its_grant(
 ) -> None:
     bucket = stack.outputs["DataBucketName"]
     (dataset,) = stack.laptop.client("s3").list_objects_v2(Bucket=bucket, Prefix="datasets/", MaxKeys=1)["Contents"]
-    grant = 'data.data.grant_read(decode_role, "datasets/*", "evaluations/*")'
+    grant = 'data.data.grant_read(role, "datasets/*", "evaluations/*")'
 
     with without(stack, grant, module="infra/training/training_stack.py", part="training", workspace=tmp_path):
         started = stack.laptop.client("sagemaker").start_pipeline_execution(

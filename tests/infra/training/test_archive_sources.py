@@ -21,7 +21,8 @@ def test_decoding_reads_versions_in_the_folders_that_are_named_and_nowhere_else(
     key = "arn:aws:kms:eu-central-1:210987654321:key/0f"
     sources = [{"uri": "s3://radiology/chest/", "key_arn": key}, {"uri": "s3://open-data/"}]
     context["shared"]["archive"]["sources"] = sources
-    template = synthesise(context)["training"]
+    templates = synthesise(context)
+    template = templates["training"]
     statements = [
         statement
         for name, one in of_type(template, "AWS::IAM::Policy").items()
@@ -35,7 +36,7 @@ def test_decoding_reads_versions_in_the_folders_that_are_named_and_nowhere_else(
     (decrypt,) = (one for one in statements if one["Resource"] == key)
     assert decrypt["Action"] == "kms:Decrypt"
     assert "s3.eu-central-1." in json.dumps(decrypt["Condition"]["StringEquals"]["kms:ViaService"])
-    told = json.dumps(template["Outputs"]["ArchiveSources"]["Value"])
+    told = json.dumps(templates["data"]["Outputs"]["ArchiveSources"]["Value"])
     assert "/radiographs/ s3://radiology/chest/ s3://open-data/" in told
 
 

@@ -102,7 +102,7 @@ def test_one_that_cannot_be_read_may_say_anything_so_nothing_is_released_over_it
     sites.add("late", document("usable", schema=99))
     sentence = held_back(world)
     assert "The site evaluation late of version 3 cannot be read." in sentence
-    assert "is of schema 2, where 1 is the latest understood: deploy again." in sentence
+    assert "is of schema 99, where 2 is the latest understood: deploy again." in sentence
 
 
 def test_once_evaluated_the_same_version_is_approved_again(world, sites):
