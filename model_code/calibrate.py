@@ -29,9 +29,7 @@ from model_code.contract.documents import CalibratedFrom
 from model_code.contract.site_parameters import CALIBRATION, SITE_GATES, SITE_REFUSALS
 from model_code.data import manifest, site_images, training_images
 from model_code.data.dataset_card import content_sha256, counts, read_card
-from model_code.data.manifest import Decoded
 from model_code.data.patient_split import Radiograph
-from model_code.data.tfrecords import copy, shard_count
 from model_code.evaluation import judge, recalibration, served_archive
 from model_code.evaluation.judge import Judge, Judged
 from model_code.evaluation.recalibration import FITTED, HELD_OUT
@@ -100,7 +98,7 @@ def main(arguments: list[str]) -> None:
                 f"The images were decoded to {settings.image_size} px and the model takes {model.image_size} px: start "
                 f"with ImageSize {model.image_size}."
             )
-        shards = {name: _shards(Path(directory, name), half, decoded) for name, half in halves.items()}
+        shards = {name: site_images.write_shards(Path(directory, name), half, decoded) for name, half in halves.items()}
         usual = model.score(shards[FITTED], settings.image_size)
         recalibration.refuse_beyond_calibration(usual, model.metadata, settings.site_limits)
         known = usual.where(recalibration.answered(usual, FITTED))
@@ -164,13 +162,6 @@ def parse(arguments: list[str]) -> Settings:
         raise job.JobError(f"{given['model_package_arn']!r} is not the ARN of a registered version.")
     names = ("archive_uri", "image_size", "model_package_arn", *own)
     return Settings(**{name: given[name] for name in names}, against=judge.Settings.of(given))
-
-
-def _shards(directory: Path, images: list[Radiograph], decoded: Decoded) -> Path:
-    directory.mkdir()
-    records = [decoded.records[one.position] for one in images]
-    copy(records, directory, directory.name, shard_count(len(images), decoded.header.image_size))
-    return directory
 
 
 def _origin(settings: Settings, model: ExportedModel, halves: dict[str, list[Radiograph]]) -> CalibratedFrom:

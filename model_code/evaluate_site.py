@@ -28,14 +28,12 @@ from model_code.data import manifest, site_images
 from model_code.data.manifest import Decoded
 from model_code.data.patient_split import MINIMUM_PER_LABEL, Radiograph
 from model_code.data.site_images import SiteImages
-from model_code.data.tfrecords import copy, shard_count
 from model_code.evaluation import site
 from model_code.evaluation.scores import TestScores
 from model_code.evaluation.scoring import ExportedModel
 from model_code.reports import evaluation_files, site_report
 
 FILE = "site_evaluation.json"
-_SHARDS = "site"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,10 +71,7 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         model = ExportedModel(job.only_file(job.processing_input("model"), "*.tar.gz"), Path(directory, "model"))
         _check_model(model, own, settings)
-        shards = Path(directory, "shards")
-        shards.mkdir()
-        records = [decoded.records[one.position] for one in images]
-        copy(records, shards, _SHARDS, shard_count(len(images), settings.image_size))
+        shards = site_images.write_shards(Path(directory, "site"), images, decoded)
         print(f"{len(images)} radiographs are scored by version {settings.model_version}", flush=True)
         scores = model.score(shards, settings.image_size)
     document = _document(settings, decoded, usable, site.assess(scores, model.metadata, own, settings.limits))

@@ -35,7 +35,7 @@ from sagemaker.mlops.workflow.steps import StepTypeEnum
 from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI
 from model_code.contract.site_parameters import CALIBRATION, CALIBRATION_REQUIRED, SITE_REFUSALS
 from pipeline.compiling import assembled, parameter, text_of
-from pipeline.processing import calibrate_request
+from pipeline.processing import processing_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
 from pipeline.site_evaluation import decode
@@ -68,12 +68,9 @@ def build() -> Pipeline:
 
 def _calibrate(parameters: dict[str, Any], preprocess: RequestStep, serving: FunctionStep) -> RequestStep:
     flags = (*GATES, SITE_REFUSALS, "GuaranteedNpv", "GuaranteedPpv")
-    request = calibrate_request(
-        decoded_uri=preprocess.properties.ProcessingOutputConfig.Outputs["decoded"].S3Output.S3Uri,
-        model_uri=parameters["ModelUri"],
-        training_uri=parameters["TrainingOutputUri"],
-        report_uri=parameters["DatasetReportPrefix"],
-        serving_uri=serving.output("ServingModelUri"),
+    request = processing_request(
+        "calibrate",
+        parameters,
         arguments={
             "archive-uri": parameters[INPUT_ARCHIVE_URI],
             "image-size": parameters["ImageSize"].to_string(),
@@ -82,12 +79,18 @@ def _calibrate(parameters: dict[str, Any], preprocess: RequestStep, serving: Fun
             "serving-package": serving.output("ServingPackageArn"),
             EVALUATION["ServingComparison"].flag: parameters["ServingComparison"],
         },
+        inputs={
+            "decoded": preprocess.properties.ProcessingOutputConfig.Outputs["decoded"].S3Output.S3Uri,
+            "model": parameters["ModelUri"],
+            "training": parameters["TrainingOutputUri"],
+            "report": parameters["DatasetReportPrefix"],
+            "serving": serving.output("ServingModelUri"),
+        },
         output_uris={
             name: Join(on="/", values=[ARTIFACTS, ExecutionVariables.PIPELINE_EXECUTION_ID, folder])
             for name, folder in _FOLDERS.items()
         },
-        instance_type=parameters["ProcessingInstanceType"],
-        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+        role="${CalibrationRoleArn}",
     )
     return RequestStep(
         "CalibrateModel",

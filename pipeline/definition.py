@@ -64,7 +64,7 @@ from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI,
 from pipeline import calibration, monitoring, site_evaluation
 from pipeline.compiling import assembled, parameter, text_of
 from pipeline.parameters import declared, hyperparameters
-from pipeline.processing import evaluate_request, preprocess_request, split_request
+from pipeline.processing import connect, preprocess_request, processing_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
 from pipeline.steps import CACHE, CARD, METRICS, FunctionStep, RequestStep, job_retries, register_step
@@ -105,32 +105,26 @@ def _outputs_of(step: RequestStep) -> Any:
 
 
 def _preprocess(parameters: dict[str, Any]) -> RequestStep:
-    request = preprocess_request(
-        archive_uri=parameters[INPUT_ARCHIVE_URI],
-        arguments={"image-size": parameters["ImageSize"].to_string()},
-        output_uris={"decoded": _output("decoded")},
-        instance_type=parameters["ProcessingInstanceType"],
-        instance_count=parameters["ProcessingInstanceCount"],
-        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
-        isolated=parameters[NETWORK_ISOLATION],
-    )
+    # The objects of an inventory are fetched by the script.
+    request = connect(preprocess_request(parameters, _output("decoded")), isolated=parameters[NETWORK_ISOLATION])
     return RequestStep(
         "PreprocessImages", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries(), cache=CACHE
     )
 
 
 def _split(parameters: dict[str, Any], preprocess: RequestStep) -> RequestStep:
-    request = split_request(
-        archive_uri=parameters[INPUT_ARCHIVE_URI],
-        decoded_uri=_outputs_of(preprocess)["decoded"].S3Output.S3Uri,
+    request = processing_request(
+        "split_dataset",
+        parameters,
         arguments={
+            # For the report: the archive itself is no input.
+            "archive-uri": parameters[INPUT_ARCHIVE_URI],
             "image-size": parameters["ImageSize"].to_string(),
             "validation-fraction": parameters["ValidationFraction"].to_string(),
             "seed": parameters["Seed"].to_string(),
         },
+        inputs={"decoded": _outputs_of(preprocess)["decoded"].S3Output.S3Uri},
         output_uris={name: _output(name) for name in ("train", "validation", "test", "report")},
-        instance_type=parameters["ProcessingInstanceType"],
-        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
     )
     return RequestStep(
         "SplitDataset", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries(), cache=CACHE
@@ -194,22 +188,22 @@ def _find_serving(train: RequestStep) -> FunctionStep:
 def _evaluate(
     parameters: dict[str, Any], model_uri: Any, folder: Join, dataset: Any, serving: FunctionStep
 ) -> RequestStep:
-    request = evaluate_request(
-        model_uri=model_uri,
-        training_uri=_within(folder, "output.tar.gz"),
-        train_uri=dataset["train"].S3Output.S3Uri,
-        validation_uri=dataset["validation"].S3Output.S3Uri,
-        test_uri=dataset["test"].S3Output.S3Uri,
-        report_uri=dataset["report"].S3Output.S3Uri,
-        serving_uri=serving.output("ServingModelUri"),
+    request = processing_request(
+        "evaluate",
+        parameters,
         arguments={
             **{EVALUATION[name].flag: parameters[name].to_string() for name in GATES},
             "serving-package": serving.output("ServingPackageArn"),
             "serving-comparison": parameters["ServingComparison"],
         },
+        inputs={
+            "model": model_uri,
+            # The float32 network.
+            "training": _within(folder, "output.tar.gz"),
+            **{name: dataset[name].S3Output.S3Uri for name in ("train", "validation", "test", "report")},
+            "serving": serving.output("ServingModelUri"),
+        },
         output_uris={METRICS.output_name: _output(METRICS.output_name), SERVED: folder},
-        instance_type=parameters["ProcessingInstanceType"],
-        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
     )
     return RequestStep(
         "EvaluateModel",

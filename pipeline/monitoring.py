@@ -24,7 +24,7 @@ from sagemaker.mlops.workflow.steps import StepTypeEnum
 
 from model_code.contract.parameters import MONITORING
 from pipeline.compiling import assembled, parameter, text_of
-from pipeline.processing import monitor_request
+from pipeline.processing import connect, processing_request
 from pipeline.steps import FunctionStep, RequestStep, job_retries
 
 FILE = Path(__file__).with_name("definition-monitoring.json")
@@ -40,8 +40,9 @@ def build() -> Pipeline:
         outputs=("ServingPackageArn", "ReferenceUri"),
         after=[],
     )
-    request = monitor_request(
-        reference_uri=serving.output("ReferenceUri"),
+    request = processing_request(
+        "monitor",
+        parameters,
         arguments={
             "table": "${PredictionsTableName}",
             "package": serving.output("ServingPackageArn"),
@@ -50,14 +51,15 @@ def build() -> Pipeline:
             "min-predictions": parameters["MinPredictions"].to_string(),
             "psi-limit": parameters["PsiLimit"].to_string(),
         },
-        output_uri=Join(on="/", values=[REPORTS, ExecutionVariables.PIPELINE_EXECUTION_ID]),
-        instance_type=parameters["ProcessingInstanceType"],
-        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+        inputs={"reference": serving.output("ReferenceUri")},
+        output_uris={"monitoring": Join(on="/", values=[REPORTS, ExecutionVariables.PIPELINE_EXECUTION_ID])},
+        role="${MonitorRoleArn}",
     )
     monitor = RequestStep(
         "MonitorModel",
         StepTypeEnum.PROCESSING,
-        request,
+        # It reads DynamoDB and writes to CloudWatch; there is neither an image nor patient data in it.
+        connect(request),
         describes=("DescribeProcessingJobResponse",),
         retries=job_retries(),
     )

@@ -18,6 +18,8 @@ EvaluateModel computes one set of metrics: both are one instance, whatever its s
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from model_code.contract.parameters import INPUT_ARCHIVE_URI
+
 Request = dict[str, Any]
 
 BASE_DIR = "/opt/ml"
@@ -28,249 +30,27 @@ LIBRARIES = "libraries"
 VOLUME_GB = 30  # the Kaggle archive is 2.4 GB unpacked; its shards at 220 px are below 1 GB
 
 
-def preprocess_request(
-    *,
-    archive_uri: Any,
-    arguments: Mapping[str, Any],
-    output_uris: Mapping[str, Any],
-    instance_type: Any,
-    instance_count: Any,
-    max_runtime_seconds: Any,
-    isolated: Any = True,
-) -> Request:
-    """The request that turns the archive into decoded images.
-
-    Args:
-        archive_uri: S3 URI of the immutable copy of the upload or of the inventory, one object.
-        arguments: command-line flags of `model_code.preprocess` without dashes, to their values as strings.
-        output_uris: S3 prefix of each output, by the name of the output (also its local directory).
-        instance_type: a SageMaker processing instance type without local disks (see `_job`).
-        instance_count: number of instances that share the images; each needs room for the whole archive.
-        max_runtime_seconds: SageMaker stops the job after this time.
-        isolated: whether the container has no network.
-    """
-    request = _job(
-        module="preprocess",
-        arguments={"archive-uri": archive_uri, **arguments},
-        inputs={"archive": archive_uri, LIBRARIES: "${DicomLibraryUri}", "patient-key": "${PatientKeyUri}"},
-        output_uris=output_uris,
-        instance_type=instance_type,
-        instance_count=instance_count,
-        max_runtime_seconds=max_runtime_seconds,
-        # The one that may read archives and the key.
-        role="${DecodeRoleArn}",
-    )
-    if isolated is not True:
-        _connect(request, isolated=isolated)
-    return request
-
-
-def split_request(
-    *,
-    archive_uri: Any,
-    decoded_uri: Any,
-    arguments: Mapping[str, Any],
-    output_uris: Mapping[str, Any],
-    instance_type: Any,
-    max_runtime_seconds: Any,
-) -> Request:
-    """The request that turns decoded images into audited splits and a dataset report.
-
-    Args:
-        archive_uri: S3 URI of the archive, told to the script for the report; the archive itself is no input.
-        decoded_uri: S3 prefix of what PreprocessImages wrote.
-        arguments: command-line flags of `model_code.split_dataset` without dashes, to their values as strings.
-        output_uris: S3 prefix of each output, by the name of the output (also its local directory).
-        instance_type: a SageMaker processing instance type without local disks (see `_job`).
-        max_runtime_seconds: SageMaker stops the job after this time.
-    """
-    return _job(
-        module="split_dataset",
-        arguments={"archive-uri": archive_uri, **arguments},
-        inputs={"decoded": decoded_uri},
-        output_uris=output_uris,
-        instance_type=instance_type,
-        max_runtime_seconds=max_runtime_seconds,
-    )
-
-
-def evaluate_request(
-    *,
-    model_uri: Any,
-    training_uri: Any,
-    train_uri: Any,
-    validation_uri: Any,
-    test_uri: Any,
-    report_uri: Any,
-    serving_uri: Any,
-    arguments: Mapping[str, Any],
-    output_uris: Mapping[str, Any],
-    instance_type: Any,
-    max_runtime_seconds: Any,
-) -> Request:
-    """The request that scores the model on the held-out test split and writes the archive that is registered.
-
-    Args:
-        model_uri: S3 URI of `model.tar.gz`, one object.
-        training_uri: S3 URI of the same job's `output.tar.gz`, which has the float32 network.
-        train_uri: S3 prefix of the training shards, whose labels are looked at again.
-        validation_uri: S3 prefix of the validation shards, from which monitoring's reference comes.
-        test_uri: S3 prefix of the test shards.
-        report_uri: S3 prefix of the dataset report.
-        serving_uri: S3 URI of the serving model's `model.tar.gz`. An input must exist, so while nothing serves it is
-            another object, which the script leaves alone.
-        arguments: command-line flags of `model_code.evaluate` without dashes, to their values as strings.
-        output_uris: S3 prefix of each output, by the name of the output (also its local directory).
-        instance_type: a SageMaker processing instance type without local disks (see `_job`).
-        max_runtime_seconds: SageMaker stops the job after this time.
-    """
-    return _job(
-        module="evaluate",
-        arguments=arguments,
-        inputs={
-            "model": model_uri,
-            "training": training_uri,
-            "train": train_uri,
-            "validation": validation_uri,
-            "test": test_uri,
-            "report": report_uri,
-            "serving": serving_uri,
-        },
-        output_uris=output_uris,
-        instance_type=instance_type,
-        max_runtime_seconds=max_runtime_seconds,
-    )
-
-
-def evaluate_site_request(
-    *,
-    decoded_uri: Any,
-    model_uri: Any,
-    evaluation_uri: Any,
-    report_uri: Any,
-    arguments: Mapping[str, Any],
-    output_uri: Any,
-    instance_type: Any,
-    max_runtime_seconds: Any,
-) -> Request:
-    """The request that scores a registered model on a site's radiographs.
-
-    Args:
-        decoded_uri: S3 prefix of what PreprocessImages wrote.
-        model_uri: S3 URI of the artifact as it serves, one object.
-        evaluation_uri: S3 URI of the model's own evaluation.json, one object.
-        report_uri: S3 prefix of the dataset card and fingerprints of the model's own dataset. An input must exist, so
-            where there are none it is another object, which the script leaves alone.
-        arguments: command-line flags of `model_code.evaluate_site` without dashes, to their values as strings.
-        output_uri: S3 prefix of the document, the report and the scores.
-        instance_type: a SageMaker processing instance type without local disks (see `_job`).
-        max_runtime_seconds: SageMaker stops the job after this time.
-    """
-    return _job(
-        module="evaluate_site",
-        arguments=arguments,
-        inputs={"decoded": decoded_uri, "model": model_uri, "evaluation": evaluation_uri, "report": report_uri},
-        output_uris={"site": output_uri},
-        instance_type=instance_type,
-        max_runtime_seconds=max_runtime_seconds,
-        role="${SiteRoleArn}",
-    )
-
-
-def calibrate_request(
-    *,
-    decoded_uri: Any,
-    model_uri: Any,
-    training_uri: Any,
-    report_uri: Any,
-    serving_uri: Any,
-    arguments: Mapping[str, Any],
-    output_uris: Mapping[str, Any],
-    instance_type: Any,
-    max_runtime_seconds: Any,
-) -> Request:
-    """The request that calibrates a registered model on a site's radiographs and evaluates the result.
-
-    Args:
-        decoded_uri: S3 prefix of what PreprocessImages wrote.
-        model_uri: S3 URI of the artifact as it serves, one object.
-        training_uri: S3 URI of its training's `output.tar.gz`, which has the float32 network.
-        report_uri: S3 prefix of the dataset card and fingerprints of the model's own dataset.
-        serving_uri: as `evaluate_request` has it.
-        arguments: command-line flags of `model_code.calibrate` without dashes, to their values as strings.
-        output_uris: S3 prefix of each output, by the name of the output (also its local directory).
-        instance_type: a SageMaker processing instance type without local disks (see `_job`).
-        max_runtime_seconds: SageMaker stops the job after this time.
-    """
-    return _job(
-        module="calibrate",
-        arguments=arguments,
-        inputs={
-            "decoded": decoded_uri,
-            "model": model_uri,
-            "training": training_uri,
-            "report": report_uri,
-            "serving": serving_uri,
-        },
-        output_uris=output_uris,
-        instance_type=instance_type,
-        max_runtime_seconds=max_runtime_seconds,
-        role="${CalibrationRoleArn}",
-    )
-
-
-def monitor_request(
-    *,
-    reference_uri: Any,
-    arguments: Mapping[str, Any],
-    output_uri: Any,
-    instance_type: Any,
-    max_runtime_seconds: Any,
-) -> Request:
-    """The request that compares kept predictions with the reference of the model that gave them.
-
-    Its container reads DynamoDB and writes to CloudWatch, so it is not isolated from the network; there is neither an
-    image nor patient data in it.
-
-    Args:
-        reference_uri: S3 URI of `reference.json`, one object. An input must exist, so while there is none it is another
-            object, which the script leaves alone.
-        arguments: command-line flags of `model_code.monitor` without dashes, to their values as strings.
-        output_uri: S3 prefix of the report and the findings.
-        instance_type: a SageMaker processing instance type without local disks (see `_job`).
-        max_runtime_seconds: SageMaker stops the job after this time.
-    """
-    request = _job(
-        module="monitor",
-        arguments=arguments,
-        inputs={"reference": reference_uri},
-        output_uris={"monitoring": output_uri},
-        instance_type=instance_type,
-        max_runtime_seconds=max_runtime_seconds,
-        role="${MonitorRoleArn}",
-    )
-    _connect(request, isolated=False)
-    return request
-
-
-def _connect(request: Request, *, isolated: Any) -> None:
-    """Let the container call services, unless it is isolated."""
-    # CloudFormation's own name for where the stack is: a container is told its region by nothing that is documented.
-    request["Environment"]["AWS_DEFAULT_REGION"] = "${AWS::Region}"
-    request["NetworkConfig"]["EnableNetworkIsolation"] = isolated
-
-
-def _job(
-    *,
+def processing_request(
     module: str,
+    parameters: Mapping[str, Any],
+    *,
     arguments: Mapping[str, Any],
     inputs: Mapping[str, Any],
     output_uris: Mapping[str, Any],
-    instance_type: Any,
-    instance_count: Any = 1,
-    max_runtime_seconds: Any,
     role: str = "${StepRoleArn}",
 ) -> Request:
+    """The request that runs a module of `model_code` on one instance, isolated from the network.
+
+    Args:
+        module: such as `split_dataset`.
+        parameters: the pipeline's, with `ProcessingInstanceType`, a type without local disks (see below), and
+            `MaxRuntimeSeconds`, after which SageMaker stops the job.
+        arguments: command-line flags of the module without dashes, to their values as strings.
+        inputs: S3 URI of each input, by its name (also its local directory). Each must exist: where there may be
+            nothing it is another object, which the script leaves alone.
+        output_uris: S3 prefix of each output, by its name (also its local directory).
+        role: ARN that the job runs as.
+    """
     return {
         "AppSpecification": {
             "ImageUri": "${ProcessingImageUri}",
@@ -285,8 +65,8 @@ def _job(
         },
         "ProcessingResources": {
             "ClusterConfig": {
-                "InstanceCount": instance_count,
-                "InstanceType": instance_type,
+                "InstanceCount": 1,
+                "InstanceType": parameters["ProcessingInstanceType"],
                 "VolumeSizeInGB": VOLUME_GB,
                 # Refused by instance types with local disks (g4dn, m5d, ...), which encrypt those in hardware:
                 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProcessingClusterConfig.html
@@ -294,9 +74,38 @@ def _job(
             }
         },
         "NetworkConfig": {"EnableInterContainerTrafficEncryption": True, "EnableNetworkIsolation": True},
-        "StoppingCondition": {"MaxRuntimeInSeconds": max_runtime_seconds},
+        "StoppingCondition": {"MaxRuntimeInSeconds": parameters["MaxRuntimeSeconds"]},
         "RoleArn": role,
     }
+
+
+def preprocess_request(parameters: Mapping[str, Any], decoded_uri: Any) -> Request:
+    """The request that turns the archive, one object, into decoded images, on several instances that share them.
+
+    Args:
+        parameters: the pipeline's. Each of its `ProcessingInstanceCount` instances needs room for the whole archive.
+        decoded_uri: S3 prefix of the images.
+    """
+    archive_uri = parameters[INPUT_ARCHIVE_URI]
+    request = processing_request(
+        "preprocess",
+        parameters,
+        arguments={"archive-uri": archive_uri, "image-size": parameters["ImageSize"].to_string()},
+        inputs={"archive": archive_uri, LIBRARIES: "${DicomLibraryUri}", "patient-key": "${PatientKeyUri}"},
+        output_uris={"decoded": decoded_uri},
+        # The one that may read archives and the key.
+        role="${DecodeRoleArn}",
+    )
+    request["ProcessingResources"]["ClusterConfig"]["InstanceCount"] = parameters["ProcessingInstanceCount"]
+    return request
+
+
+def connect(request: Request, *, isolated: Any = False) -> Request:
+    """Let the container of a request call services, unless it is isolated."""
+    # CloudFormation's own name for where the stack is: a container is told its region by nothing that is documented.
+    request["Environment"]["AWS_DEFAULT_REGION"] = "${AWS::Region}"
+    request["NetworkConfig"]["EnableNetworkIsolation"] = isolated
+    return request
 
 
 def _entrypoint(module: str, *, libraries: bool) -> list[str]:

@@ -31,7 +31,7 @@ from sagemaker.mlops.workflow.steps import StepTypeEnum
 from model_code.contract.parameters import INPUT_ARCHIVE_URI
 from model_code.contract.site_parameters import SITE, SITE_GATES, SITE_REFUSALS, SITE_REQUIRED
 from pipeline.compiling import assembled, parameter, text_of
-from pipeline.processing import evaluate_site_request, preprocess_request
+from pipeline.processing import preprocess_request, processing_request
 from pipeline.steps import RequestStep, job_retries
 
 FILE = Path(__file__).with_name("definition-site-evaluation.json")
@@ -45,11 +45,9 @@ def build() -> Pipeline:
     parameters |= {name: parameter(one) for name, one in SITE.items()}
     preprocess = decode(parameters)
     limits = {SITE[name].flag: parameters[name].to_string() for name in (*SITE_GATES, SITE_REFUSALS)}
-    request = evaluate_site_request(
-        decoded_uri=preprocess.properties.ProcessingOutputConfig.Outputs["decoded"].S3Output.S3Uri,
-        model_uri=parameters["ModelUri"],
-        evaluation_uri=parameters["EvaluationUri"],
-        report_uri=parameters["DatasetReportPrefix"],
+    request = processing_request(
+        "evaluate_site",
+        parameters,
         arguments={
             "archive-uri": parameters[INPUT_ARCHIVE_URI],
             "image-size": parameters["ImageSize"].to_string(),
@@ -57,17 +55,24 @@ def build() -> Pipeline:
             "execution": ExecutionVariables.PIPELINE_EXECUTION_ID,
             **limits,
         },
-        output_uri=Join(
-            on="/",
-            values=[
-                ARTIFACTS,
-                "site-evaluations",
-                parameters["ModelVersion"],
-                ExecutionVariables.PIPELINE_EXECUTION_ID,
-            ],
-        ),
-        instance_type=parameters["ProcessingInstanceType"],
-        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
+        inputs={
+            "decoded": preprocess.properties.ProcessingOutputConfig.Outputs["decoded"].S3Output.S3Uri,
+            "model": parameters["ModelUri"],
+            "evaluation": parameters["EvaluationUri"],
+            "report": parameters["DatasetReportPrefix"],
+        },
+        output_uris={
+            "site": Join(
+                on="/",
+                values=[
+                    ARTIFACTS,
+                    "site-evaluations",
+                    parameters["ModelVersion"],
+                    ExecutionVariables.PIPELINE_EXECUTION_ID,
+                ],
+            )
+        },
+        role="${SiteRoleArn}",
     )
     evaluate = RequestStep("EvaluateSite", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries())
     return assembled(parameters.values(), [preprocess, evaluate])
@@ -80,14 +85,7 @@ def decode(parameters: dict[str, Any]) -> RequestStep:
         parameters: the pipeline's, by name.
     """
     decoded_uri = Join(on="/", values=[f"{ARTIFACTS}/site-images", ExecutionVariables.PIPELINE_EXECUTION_ID, "decoded"])
-    request = preprocess_request(
-        archive_uri=parameters[INPUT_ARCHIVE_URI],
-        arguments={"image-size": parameters["ImageSize"].to_string()},
-        output_uris={"decoded": decoded_uri},
-        instance_type=parameters["ProcessingInstanceType"],
-        instance_count=parameters["ProcessingInstanceCount"],
-        max_runtime_seconds=parameters["MaxRuntimeSeconds"],
-    )
+    request = preprocess_request(parameters, decoded_uri)
     return RequestStep("PreprocessImages", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries())
 
 

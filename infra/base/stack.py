@@ -1,8 +1,8 @@
-"""Arguments of every stack: environment, synthesizer, termination protection, tags, permissions boundary."""
+"""Arguments of every stack (environment, synthesizer, termination protection, tags, boundary), and ARNs in one."""
 
 from typing import TypedDict
 
-from aws_cdk import DefaultStackSynthesizer, Environment, PermissionsBoundary
+from aws_cdk import DefaultStackSynthesizer, Environment, PermissionsBoundary, Stack
 
 from infra.settings.environment import Settings
 
@@ -31,3 +31,8 @@ def deployable(settings: Settings, description: str) -> StackProperties:
         "tags": {**settings.tags, "environment": settings.environment},
         "permissions_boundary": PermissionsBoundary.from_name(boundary) if boundary else None,
     }
+
+
+def objects_arn(stack: Stack, bucket: str, prefix: str = "") -> str:
+    """ARN of the objects of a bucket, of whichever account, whose keys begin with a prefix."""
+    return stack.format_arn(service="s3", account="", region="", resource=bucket, resource_name=f"{prefix}*")

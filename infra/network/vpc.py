@@ -12,6 +12,7 @@ from constructs import Construct, IConstruct
 from infra.base.function import Function
 from infra.base.log_group import LogGroup
 from infra.base.sagemaker_role import SageMakerRole
+from infra.base.stack import objects_arn
 from infra.settings.environment import Settings
 from infra.settings.platform import Source
 
@@ -180,21 +181,15 @@ class Network(Construct):
         (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cfn-vpce-bucketnames.html, read 2026-11).
         """
         bucket = f"cloudformation-custom-resource-response-{self._stack.region.replace('-', '')}"
-        objects = self._stack.format_arn(service="s3", account="", region="", resource=bucket, resource_name="*")
+        objects = objects_arn(self._stack, bucket)
         return iam.PolicyStatement(principals=[iam.AnyPrincipal()], actions=["s3:PutObject"], resources=[objects])
 
     def _reads_of(self, sources: Sequence[Source]) -> iam.PolicyStatement:
         """PreprocessImages reads radiographs where they lie, which may be a bucket of another account."""
-        objects = [
-            self._stack.format_arn(
-                service="s3", account="", region="", resource=one.bucket, resource_name=f"{one.prefix}*"
-            )
-            for one in sources
-        ]
         return iam.PolicyStatement(
             principals=[iam.AnyPrincipal()],
             actions=["s3:GetObjectVersion"],
-            resources=objects,
+            resources=[objects_arn(self._stack, one.bucket, one.prefix) for one in sources],
             conditions={"StringEquals": {"aws:PrincipalAccount": self._stack.account}},
         )
 

@@ -11,7 +11,7 @@ from infra.base.endpoint_access import grant_describe
 from infra.base.event_rule import EventRule
 from infra.base.function import Function
 from infra.base.sagemaker_role import SageMakerRole
-from infra.base.stack import deployable
+from infra.base.stack import deployable, objects_arn
 from infra.network.vpc import Network
 from infra.settings.endpoint import RealtimeEndpoint
 from infra.settings.environment import Settings
@@ -230,9 +230,7 @@ class TrainingStack(Stack):
 def _grant_source(role: SageMakerRole, source: Source) -> None:
     """Allow to read the versions of objects in a folder that an inventory may list, and nothing else of its bucket."""
     stack = Stack.of(role)
-    objects = stack.format_arn(
-        service="s3", account="", region="", resource=source.bucket, resource_name=f"{source.prefix}*"
-    )
+    objects = objects_arn(stack, source.bucket, source.prefix)
     role.add_to_principal_policy(iam.PolicyStatement(actions=["s3:GetObjectVersion"], resources=[objects]))
     if source.key_arn:
         role.add_to_principal_policy(

@@ -16,6 +16,7 @@ from model_code.data.decoded_checks import refuse_one_patient, refuse_unreadable
 from model_code.data.leakage import near_duplicates
 from model_code.data.manifest import Decoded
 from model_code.data.patient_split import NearDuplicate, Radiograph, connected, deduplicate
+from model_code.data.tfrecords import copy, shard_count
 from model_code.data.training_images import Overlap
 
 MAX_KNOWN_SHARE = 0.05
@@ -65,6 +66,20 @@ def usable(decoded: Decoded, report: Path) -> SiteImages:
         if files
     ]
     return SiteImages(images, overlap, named)
+
+
+def write_shards(directory: Path, images: list[Radiograph], decoded: Decoded) -> Path:
+    """Shards of some of an archive's images in a new folder, which they are named after.
+
+    Args:
+        directory: the folder.
+        images: the images.
+        decoded: the archive that they are of.
+    """
+    directory.mkdir()
+    records = [decoded.records[one.position] for one in images]
+    copy(records, directory, directory.name, shard_count(len(images), decoded.header.image_size))
+    return directory
 
 
 def _one_of_each(

@@ -16,7 +16,7 @@ from model_code.evaluation.scores import TestScores
 from model_code.statistics import metrics
 from model_code.statistics.calibration import Calibration
 from model_code.statistics.indeterminate import PREDICTIVE_VALUES, predictive_values
-from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, patient_numbers, resample_patients
+from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, estimate_share, patient_numbers
 from model_code.statistics.metrics import Array
 
 BOOTSTRAP_SEED = 20180222
@@ -65,7 +65,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
         "indeterminate": _indeterminate(measure, metadata["indeterminate"]),
         "guarantee": _guarantee(measure, metadata["indeterminate"], metadata["guarantee"]),
         "population": metadata["population"],
-        "out_of_distribution": refusals(scores, metadata["out_of_distribution"]),
+        "out_of_distribution": refusals(scores, metadata["out_of_distribution"], weights),
         "test": {
             "images": len(scores.labels),
             "patients": len(set(scores.patients)),
@@ -79,20 +79,18 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
     }
 
 
-def refusals(scores: TestScores, described: dict[str, Any]) -> dict[str, Any]:
+def refusals(scores: TestScores, described: dict[str, Any], weights: Array) -> dict[str, Any]:
     """False refusals of the out-of-distribution detector, of all images that were scored.
 
     Args:
         scores: of images that are chest radiographs.
         described: `out_of_distribution` of the model's metadata.
+        weights: of `resample_patients`, for these images.
     """
-    refused = (scores.out_of_distribution_scores > 1).astype(np.float64)
-    weights = resample_patients(scores.patients, seed=BOOTSTRAP_SEED)
-    share = weights @ refused / weights.sum(axis=1)
     return {
         "active": bool(described.get("active")),
-        "refused": int(refused.sum()),
-        "false_refusal_rate": estimate(share, images=len(refused), patients=len(set(scores.patients))).as_json(),
+        "refused": int(scores.refused.sum()),
+        "false_refusal_rate": estimate_share(scores.refused, scores.patients, weights).as_json(),
     }
 
 

@@ -106,7 +106,11 @@ class Judge:
         weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
         evaluation = assessment.document(scores, model.metadata, weights)
         if not basis.all():
-            evaluation["out_of_distribution"] = assessment.refusals(scored, model.metadata["out_of_distribution"])
+            evaluation["out_of_distribution"] = assessment.refusals(
+                scored,
+                model.metadata["out_of_distribution"],
+                resample_patients(scored.patients, seed=assessment.BOOTSTRAP_SEED),
+            )
         evaluation["engine"] = (
             engine_parity.nothing_to_compare()
             if self._reference is None

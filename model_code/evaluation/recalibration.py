@@ -64,12 +64,12 @@ def answered(scores: TestScores, half: str) -> npt.NDArray[np.bool_]:
     Raises:
         JobError: these are of too few patients of a label.
     """
-    mask = scores.out_of_distribution_scores <= 1
+    mask = ~scores.refused
     kept = scores.where(mask)
     patients = list(zip(kept.patients, kept.labels, strict=True))
     found = {label: {one for one, own in patients if own == number} for number, label in enumerate(LABELS)}
-    _refuse_few(half, found, refused=int((~mask).sum()))
-    return np.asarray(mask, dtype=np.bool_)
+    _refuse_few(half, found, refused=int(scores.refused.sum()))
+    return mask
 
 
 def refuse_beyond_calibration(scores: TestScores, metadata: dict[str, Any], limits: Mapping[str, float]) -> None:
@@ -83,13 +83,7 @@ def refuse_beyond_calibration(scores: TestScores, metadata: dict[str, Any], limi
     Raises:
         JobError: naming what is lost.
     """
-    kept = site.measured(scores)
-    evaluation = assessment.document(kept, metadata, resample_patients(kept.patients, seed=assessment.BOOTSTRAP_SEED))
-    refused = assessment.refusals(scores, metadata["out_of_distribution"])["false_refusal_rate"]
-    judgements = site_verdict.judge(
-        evaluation, refused, limits, detects=bool(metadata["out_of_distribution"].get("active"))
-    )
-    if lost := site_verdict.beyond_calibration(judgements):
+    if lost := site_verdict.beyond_calibration(site.judge(scores, metadata, limits).judgements):
         raise JobError(
             f"Nothing was registered. {lost} It changes neither which radiograph ranks above which nor which are "
             "refused: for this site a model has to be trained on radiographs like its own."

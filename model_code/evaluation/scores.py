@@ -42,6 +42,11 @@ class TestScores:
     paths: list[str]
     groups: list[dict[str, str]] = dataclasses.field(default_factory=list)
 
+    @property
+    def refused(self) -> npt.NDArray[np.bool_]:
+        """Which images the out-of-distribution detector refuses, a mask (n,)."""
+        return np.asarray(self.out_of_distribution_scores > 1, dtype=np.bool_)
+
     def where(self, chosen: npt.NDArray[np.bool_]) -> TestScores:
         """Those of some of the images, by a mask (n,)."""
 

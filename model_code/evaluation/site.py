@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,6 +57,38 @@ class Assessed:
     verdict: dict[str, Any]
 
 
+class Judged(NamedTuple):
+    """A model's figures on a site's radiographs, held against limits.
+
+    Attributes:
+        basis: the scores that figures rest on.
+        evaluation: `assessment.document` of these.
+        refused_share: figure of the images that the detector refuses, of all that were scored.
+        judgements: each figure held against its limit.
+    """
+
+    basis: TestScores
+    evaluation: dict[str, Any]
+    refused_share: dict[str, Any]
+    judgements: list[Judgement]
+
+
+def judge(scores: TestScores, metadata: dict[str, Any], limits: Mapping[str, float]) -> Judged:
+    """Hold a model against limits on a site's radiographs.
+
+    Args:
+        scores: of all of them.
+        metadata: of the model.
+        limits: see `site_verdict.judge`.
+    """
+    basis, described = measured(scores), metadata["out_of_distribution"]
+    evaluation = assessment.document(basis, metadata, resample_patients(basis.patients, seed=assessment.BOOTSTRAP_SEED))
+    weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
+    refused_share = assessment.refusals(scores, described, weights)["false_refusal_rate"]
+    judgements = site_verdict.judge(evaluation, refused_share, limits, detects=bool(described.get("active")))
+    return Judged(basis, evaluation, refused_share, judgements)
+
+
 def assess(
     scores: TestScores, metadata: dict[str, Any], own: Mapping[str, Any], limits: Mapping[str, float]
 ) -> Assessed:
@@ -69,13 +101,8 @@ def assess(
         limits: see `site_verdict.judge`.
 
     """
-    refused = scores.out_of_distribution_scores > 1
-    refused_share = assessment.refusals(scores, metadata["out_of_distribution"])["false_refusal_rate"]
-    basis = measured(scores)
-    evaluation = assessment.document(basis, metadata, resample_patients(basis.patients, seed=assessment.BOOTSTRAP_SEED))
-    figures = {name: _figure(own, name) for name in COMPARED}
-    detects = bool(metadata["out_of_distribution"].get("active"))
-    judgements = site_verdict.judge(evaluation, refused_share, limits, detects=detects)
+    basis, evaluation, refused_share, judgements = judge(scores, metadata, limits)
+    refused, figures = scores.refused, {name: _figure(own, name) for name in COMPARED}
     return Assessed(
         evaluation=evaluation,
         refused_share=short(refused_share),
@@ -94,7 +121,7 @@ def assess(
 
 def measured(scores: TestScores) -> TestScores:
     """Those of a site's scores that figures rest on: of the images that are answered, or of all."""
-    answered = scores.where(scores.out_of_distribution_scores <= 1)
+    answered = scores.where(~scores.refused)
     # Without a label there are no figures. Then so many are refused that the verdict does not hang on them.
     return answered if len(np.unique(answered.labels)) == len(LABELS) else scores
 

@@ -35,7 +35,7 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
         validation: the validation split as the exported model sees it.
         evaluation: the evaluation document.
     """
-    usual = validation.out_of_distribution_scores <= 1
+    usual = ~validation.refused
     figures = evaluation[CLASSIFICATION] | evaluation["calibration"]
     test = evaluation["test"]
     labels = {label: sum(row.values()) for label, row in figures["confusion_matrix"].items()}

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from model_code.data.shards import examples, read_columns
-from model_code.statistics.intervals import estimate, resample_patients
+from model_code.statistics.intervals import estimate_share, resample_patients
 from model_code.statistics.metrics import Array
 
 # With fewer, the statistics say more about these images than about others of their kind: there is no detector then.
@@ -218,10 +218,7 @@ def refusals(values: Array, patients: list[str]) -> dict[str, Any]:
         patients: patient of each image.
     """
     refused = values > 1
-    weights = resample_patients(patients, seed=_SEED)
-    share = estimate(
-        weights @ refused.astype(np.float64) / weights.sum(axis=1), images=len(values), patients=len(set(patients))
-    )
+    share = estimate_share(refused, patients, resample_patients(patients, seed=_SEED))
     return {"refused": int(refused.sum()), "false_refusal_rate": share.as_json()}
 
 

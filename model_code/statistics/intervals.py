@@ -177,6 +177,18 @@ def difference_of_independent(first: Mapping[str, Any], second: Mapping[str, Any
     return {"value": value, "confidence_interval": [value - float(below), value + float(above)]}
 
 
+def estimate_share(inside: npt.NDArray[np.bool_], patients: Sequence[str], weights: Array) -> Estimate:
+    """The share of images that are inside, of all that there are.
+
+    Args:
+        inside: (n,).
+        patients: key of each image's patient.
+        weights: (resamples + 1, n), of `resample_patients`.
+    """
+    shares = weights @ inside.astype(np.float64) / weights.sum(axis=1)
+    return estimate(shares, images=len(inside), patients=len(set(patients)))
+
+
 def effective_images(value: float, low: float, high: float) -> float:
     """So many independent images have Wilson's interval from `low` to `high` around a share."""
     few, many = 1.0, 1e9

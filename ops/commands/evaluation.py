@@ -17,6 +17,7 @@ from ops.commands.options import (
     Json,
     Region,
     Save,
+    Start,
     Version,
     open_workspace,
     sent_archive,
@@ -39,9 +40,6 @@ _SHOWN = {
     "specificity": "specificity",
     "calibration_error": "calibration error",
 }
-_Start = Annotated[
-    float, typer.Option("--timeout", metavar="MINUTES", help="Wait this long for the execution to start.")
-]
 _LAYOUT = "A zip file or a folder of the site's radiographs, with {NORMAL,PNEUMONIA} or a labels.csv."
 
 
@@ -58,7 +56,7 @@ def evaluate(
     *,
     model: Annotated[str, typer.Option("--model", "-m", help="Version number, ARN or `latest`.")],
     save: Save = None,
-    timeout: _Start = 10,
+    timeout: Start = 10,
     as_json: Json = False,
     env: Env = None,
     region: Region = None,
@@ -73,19 +71,15 @@ def evaluate(
     version = workspace.registry.resolve(model)
     folder, reader = uploads.to_evaluate(version.version), workspace.site_evaluations
     execution = _executed(workspace, path, folder, reader, timeout=timeout, quiet=as_json)
-    if execution.status != "Succeeded":
-        raise CommandError(
-            f"Version {version.version} was not evaluated: execution {execution.id} {execution.status.lower()}: "
-            f"{execution.reason or 'no reason'}"
-        )
+    _check(execution, version.version, "evaluated")
     uri = reports.of_execution(workspace.sagemaker, execution, Reporting.SITE)
     found = read_site_evaluation(json.loads(reports.fetch(workspace.s3, reports.site_evaluation(uri))))
-    written, opened = written_report(reports.fetch(workspace.s3, uri), execution.id, save)
+    written = _written(workspace, uri, execution, save)
     if as_json:
-        output.print_json({"source": uri, "file": str(written), "opened": opened, "evaluation": found})
+        output.print_json({**written, "evaluation": found})
     else:
         _print(found)
-        output.results().print(str(written), markup=False, soft_wrap=True)
+        output.results().print(written["file"], markup=False, soft_wrap=True)
 
 
 def calibrate(
@@ -103,7 +97,7 @@ def calibrate(
         ),
     ],
     save: Save = None,
-    timeout: _Start = 10,
+    timeout: Start = 10,
     as_json: Json = False,
     env: Env = None,
     region: Region = None,
@@ -119,21 +113,17 @@ def calibrate(
     chosen = workspace.registry.resolve(version)
     folder, reader = uploads.to_calibrate(chosen.version), workspace.calibrations
     execution = _executed(workspace, path, folder, reader, timeout=timeout, quiet=as_json)
-    if execution.status != "Succeeded":
-        raise CommandError(
-            f"Version {chosen.version} was not calibrated: execution {execution.id} {execution.status.lower()}: "
-            f"{execution.reason or 'no reason'}"
-        )
+    _check(execution, chosen.version, "calibrated")
     uri = reports.of_execution(workspace.sagemaker, execution, Reporting.CALIBRATION)
     found = read_evaluation(json.loads(reports.fetch(workspace.s3, reports.evaluation(uri))))
-    written, opened = written_report(reports.fetch(workspace.s3, uri), execution.id, save)
+    written = _written(workspace, uri, execution, save)
     made = execution.registered_version
     if as_json:
         document = {"version": int(made), "calibrated_from": found["calibrated_from"], "evaluation": found}
-        output.print_json({"source": uri, "file": str(written), "opened": opened, **document})
+        output.print_json({**written, **document})
         return
     _print_calibrated(found, chosen.version, made)
-    output.results().print(str(written), markup=False, soft_wrap=True)
+    output.results().print(written["file"], markup=False, soft_wrap=True)
     output.say(f"Version {made} waits for approval: `cxr approve {made}` releases it.")
 
 
@@ -145,6 +135,20 @@ def _executed(
         sent = sent_archive(workspace.s3, source, of=path, bucket=workspace.deployment.data_bucket, folder=folder)
     arn = uploads.await_start(workspace.s3, reader, sent, timeout=timeout * 60, poll=workspace.poll_seconds)
     return watching.watch(reader, arn, timeout=None, poll=workspace.poll_seconds, quiet=quiet)
+
+
+def _check(execution: Execution, version: int, done: str) -> None:
+    if execution.status != "Succeeded":
+        raise CommandError(
+            f"Version {version} was not {done}: execution {execution.id} {execution.status.lower()}: "
+            f"{execution.reason or 'no reason'}"
+        )
+
+
+def _written(workspace: Workspace, uri: str, execution: Execution, save: Path | None) -> dict[str, Any]:
+    """Write the report to a file and open it: where it is from, the file, and whether it is opened."""
+    written, opened = written_report(reports.fetch(workspace.s3, uri), execution.id, save)
+    return {"source": uri, "file": str(written), "opened": opened}
 
 
 def _print_calibrated(found: Evaluation, source: int, made: str) -> None:

@@ -10,7 +10,7 @@ import typer
 from model_code.contract.label_review import changes
 from model_code.contract.parameters import INPUT_ARCHIVE_URI
 from ops.base import output
-from ops.commands.options import Env, Json, Named, Region, evaluation_report, open_workspace
+from ops.commands.options import Env, Json, Named, Region, Start, evaluation_report, open_workspace
 from ops.pipelines import label_import, reports, uploads
 
 
@@ -61,7 +61,7 @@ def import_(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Version that it was exported of: number, ARN or `latest`.")
     ] = None,
-    timeout: Annotated[float, typer.Option(metavar="MINUTES", help="Wait this long for the execution to start.")] = 10,
+    timeout: Start = 10,
     as_json: Json = False,
     env: Env = None,
     region: Region = None,

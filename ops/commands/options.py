@@ -32,6 +32,9 @@ Version = Annotated[str, typer.Argument(help="Version number, ARN or `latest`.")
 Timeout = Annotated[
     float, typer.Option("--timeout", metavar="MINUTES", help="Give up waiting after this long (exit 4).")
 ]
+Start = Annotated[
+    float, typer.Option("--timeout", metavar="MINUTES", help="Wait this long for the execution to start.")
+]
 Save = Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Write it there instead of opening it.")]
 Parameters = Annotated[
     list[str] | None,

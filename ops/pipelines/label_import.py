@@ -121,7 +121,7 @@ def send(s3: S3Client, archive_uri: str, changed: dict[str, Correction], table: 
     Raises:
         CommandError: the archive was packed again after an earlier import, or is none but an inventory.
     """
-    if archive_uri.endswith(f"/{archives.INVENTORY}"):
+    if archives.is_inventory(archive_uri):
         raise CommandError(
             f"The dataset is a folder of a bucket ({archive_uri}), to which no corrections can be added: correct its "
             "table of labels in that folder, and train on it again by `cxr start --from`."

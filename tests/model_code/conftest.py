@@ -247,3 +247,16 @@ def exported(
         training=training,
     )
     return directory
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """Archives of toy models: one that is right, one that ranks the wrong way round, one of images twice as large."""
+    from tests.model_code.toy_model import write_archive
+
+    base = tmp_path_factory.mktemp("models")
+    return {
+        "good": write_archive(base / "good" / "model.tar.gz", size=SIZE),
+        "wrong": write_archive(base / "wrong" / "model.tar.gz", size=SIZE, gain=-1.0),
+        "half": write_archive(base / "half" / "model.tar.gz", size=2 * SIZE),
+    }

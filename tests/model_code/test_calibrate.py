@@ -21,13 +21,12 @@ from tests.model_code.conftest import SIZE, encode, zip_of
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global calibrate, data_steps, ExportedModel, recalibration, served_archive, training_images, write_archive
+    global calibrate, data_steps, ExportedModel, recalibration, served_archive, training_images
     from model_code import calibrate
     from model_code.data import training_images
     from model_code.evaluation import recalibration, served_archive
     from model_code.evaluation.scoring import ExportedModel
     from tests.model_code import data_steps
-    from tests.model_code.toy_model import write_archive
 
 
 URI = "s3://data/evaluations/" + "0e" * 32 + "/archive.zip"
@@ -53,15 +52,6 @@ def site(normal: int = 120, pneumonia: int = 60, *, brighter: float = 30, seed: 
             pixels = rng.normal(rng.normal(grey, 9) + brighter, 40, (SIZE, SIZE))
             found[f"site/{label}/{number}.png"] = encode(np.clip(pixels, 0, 255).astype(np.uint8))
     return found
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    base = tmp_path_factory.mktemp("models")
-    return {
-        "good": write_archive(base / "good" / "model.tar.gz", size=SIZE),
-        "wrong": write_archive(base / "wrong" / "model.tar.gz", size=SIZE, gain=-1.0),
-    }
 
 
 @pytest.fixture

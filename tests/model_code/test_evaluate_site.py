@@ -22,9 +22,8 @@ from tests.model_code.evaluated import made_metadata, made_scores
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global evaluate_site, write_archive
+    global evaluate_site
     from model_code import evaluate_site
-    from tests.model_code.toy_model import write_archive
 
 
 URI = "s3://data/evaluations/" + "0e" * 32 + "/archive.zip"
@@ -46,16 +45,6 @@ def members(
         found[f"{folder}/NORMAL/{number}.png"] = radiograph(number, normal)
         found[f"{folder}/PNEUMONIA/{number}.png"] = radiograph(10_000 + number, pneumonia)
     return found
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory):
-    base = tmp_path_factory.mktemp("models")
-    return {
-        "good": write_archive(base / "good" / "model.tar.gz", size=SIZE),
-        "wrong": write_archive(base / "wrong" / "model.tar.gz", size=SIZE, gain=-1.0),
-        "half": write_archive(base / "half" / "model.tar.gz", size=2 * SIZE),
-    }
 
 
 @pytest.fixture
