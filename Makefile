@@ -19,8 +19,8 @@ LOCK = uv pip compile --universal --python-version 3.11 --generate-hashes --no-e
 # What is vendored into a deployment, by dependency group and machine: Lambda runs on aarch64, SageMaker on x86_64.
 LIBRARIES := .venv/libraries/engine-x86_64/.installed .venv/libraries/dicom-x86_64/.installed .venv/libraries/dicom-aarch64/.installed \
              .venv/libraries/dicom-result-aarch64/.installed .venv/libraries/jwt-aarch64/.installed .venv/libraries/predict-aarch64/.installed
-# What tests need; three things lie in folders of their own, because they cannot live with the rest.
-TESTED_WITH := .venv/dev.installed .venv/serving/.installed .venv/client-generator/.installed .venv/checkov/.installed node_modules/.bin/cdk $(LIBRARIES)
+# What tests need; four things lie in folders of their own, because they cannot live with the rest.
+TESTED_WITH := .venv/dev.installed .venv/serving/.installed .venv/training-toolkit/.installed .venv/client-generator/.installed .venv/checkov/.installed node_modules/.bin/cdk $(LIBRARIES)
 # The lock files are whole; what the engine's leaves out, the serving container has.
 VENDOR = uv pip install --quiet --require-hashes --only-binary :all: --python-version 3.12 --no-compile-bytecode --no-deps
 
@@ -57,6 +57,13 @@ libraries: $(LIBRARIES)  ## the packages that functions and endpoints carry into
 .venv/serving/.installed: requirements/serving.txt | $(BIN)/uv
 	rm -rf $(@D)
 	uv pip install --python $(BIN)/python --quiet --require-hashes --no-deps --target $(@D) -r $<
+	@touch $@
+
+# Unpacked, not built: building it wants a C compiler, for what nothing here uses.
+.venv/training-toolkit/.installed: requirements/training-toolkit.txt | .venv/dev.installed
+	rm -rf $(@D)
+	$(BIN)/pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-binary :all: --no-build-isolation --dest $(@D) -r $<
+	cd $(@D) && python -m tarfile --extract *.tar.gz
 	@touch $@
 
 node_modules/.bin/cdk: package-lock.json
@@ -142,6 +149,7 @@ lock: .venv/dev.installed  ## resolve the dependencies again into requirements/
 	$(LOCK) --group dicom-result -c requirements/dev.txt -o requirements/dicom-result.txt
 	$(LOCK) --group jwt -c requirements/dev.txt -o requirements/jwt.txt
 	$(LOCK) --group predict -c requirements/dev.txt -o requirements/predict.txt
+	$(LOCK) --group training-toolkit --no-deps -o requirements/training-toolkit.txt
 	$(LOCK) --group client-generator -o requirements/client-generator.txt
 	$(LOCK) --group checkov -o requirements/checkov.txt
 	$(LOCK) --group audit -o requirements/audit.txt

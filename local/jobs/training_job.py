@@ -231,8 +231,7 @@ class TrainingJob(CommandJob):
         failure = instance.directory / "output" / "failure"
         if failure.is_file():
             return failure.read_text(errors="replace").strip()
-        said, ran = training_toolkit.error_message(instance.log.tail), self._words()[-1]
-        return f'ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{said}"\nCommand "{ran}"'
+        return training_toolkit.failure(instance.log.tail, code, self._words()[-1])
 
     def _store(self, s3: Any) -> None:
         (instance,) = self.instances

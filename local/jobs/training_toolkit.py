@@ -1,7 +1,8 @@
 """Environment and command of a training job as the sagemaker-training toolkit makes them.
 
-Source: aws/sagemaker-training-toolkit, environment.py, mapping.py, entry_point.py and process.py; and
-aws/sagemaker-tensorflow-training-toolkit, training.py. Only script mode on one host is here.
+Source: aws/sagemaker-training-toolkit, environment.py, mapping.py, params.py, entry_point.py and process.py; and
+aws/sagemaker-tensorflow-training-toolkit, training.py. Only script mode on one host is here. The tests run the
+toolkit itself (sagemaker-training 5.1.1) on the same files, and compare.
 """
 
 from __future__ import annotations
@@ -23,10 +24,27 @@ _PREFIX = "sagemaker_"
 # What a tuning job adds to the hyperparameters of its training jobs, which the toolkit keeps from the script.
 TUNING_METRIC = "_tuning_objective_metric"
 _MODEL_DIR = "model_dir"
+_PROGRAM, _SUBMITTED, _LOG_LEVEL = "sagemaker_program", "sagemaker_submit_directory", "sagemaker_container_log_level"
+# The toolkit's own names (params.py, SAGEMAKER_HYPERPARAMETERS); others that begin alike are the framework's.
+_KNOWN = frozenset(
+    {
+        *(_PROGRAM, _SUBMITTED, _LOG_LEVEL, TUNING_METRIC, "sagemaker_enable_cloudwatch_metrics", "sagemaker_region"),
+        *("sagemaker_job_name", "default_user_module_name", "sagemaker_s3_output"),
+    }
+)
 _INFO = 20
-# The toolkit adds those of TensorFlow and MPI to Python's own.
-_EXCEPTIONS = tuple(
-    name for name, one in vars(builtins).items() if isinstance(one, type) and issubclass(one, BaseException)
+_KILLED = 137
+# What the toolkit takes for the beginning of an error: built-in exceptions (`_PYTHON_ERRORS_`), no warnings, and where
+# TensorFlow is installed its own (`get_tensorflow_exception_classes`), by which the failure is called then.
+_TENSORFLOW_ERRORS = (
+    *("AbortedError", "AlreadyExistsError", "CancelledError", "DataLossError", "DeadlineExceededError"),
+    *("FailedPreconditionError", "InternalError", "InvalidArgumentError", "NotFoundError", "OpError"),
+    *("OutOfRangeError", "PermissionDeniedError", "ResourceExhaustedError", "UnauthenticatedError"),
+    *("UnavailableError", "UnimplementedError", "UnknownError", "XlaRuntimeError"),
+)
+_PYTHON_ERRORS = (
+    *(name for name in vars(builtins) if name.endswith("Error") or name in {"Exception", "BaseException"}),
+    "Invalid requirement",
 )
 
 
@@ -119,19 +137,14 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
     hyperparameters = script_hyperparameters(own, script, job_name)
     resources, channels = files["resourceconfig.json"], files["inputdataconfig.json"]
     paths = {name: os.fspath(base / "input" / "data" / name) for name in channels}
-    program = own["sagemaker_program"]
-    values: dict[str, Any] = {
+    framework = {name: value for name, value in own.items() if name not in _KNOWN}
+    both: dict[str, Any] = {
         "hosts": resources["hosts"],
         "network_interface_name": resources["network_interface_name"],
-        "hps": hyperparameters,
-        "user_entry_point": program,
-        "framework_params": {
-            k: v for k, v in own.items() if k not in {"sagemaker_program", "sagemaker_submit_directory", TUNING_METRIC}
-        },
+        "user_entry_point": own[_PROGRAM],
         "resource_config": resources,
         "input_data_config": channels,
         "output_data_dir": os.fspath(base / "output" / "data"),
-        "channels": sorted(channels),
         "current_host": HOST,
         "current_instance_type": resources["current_instance_type"],
         "current_instance_group": _GROUP,
@@ -140,28 +153,43 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
         "instance_groups_dict": {_GROUP: resources["instance_groups"][0]},
         "distribution_instance_groups": [],
         "is_hetero": False,
-        "module_name": program.removesuffix(".py"),
-        "log_level": _INFO,
+        "module_name": own[_PROGRAM].removesuffix(".py"),
+        "log_level": own.get(_LOG_LEVEL, _INFO),
         "framework_module": "sagemaker_tensorflow_container.training:main",
         "input_dir": os.fspath(base / "input"),
         "input_config_dir": os.fspath(base / "input" / "config"),
         "output_dir": os.fspath(base / "output"),
         "num_cpus": os.cpu_count() or 1,
         "num_gpus": gpus(),
+        "num_neurons": 0,
         "model_dir": os.fspath(base / "model"),
-        "module_dir": own["sagemaker_submit_directory"],
-        "user_args": arguments(hyperparameters),
+        "module_dir": own[_SUBMITTED],
         "output_intermediate_dir": os.fspath(base / "output" / "intermediate"),
-        "job_name": job_name,
     }
-    values["training_env"] = {
-        **values,
+    training_env = {
+        **both,
         "hyperparameters": hyperparameters,
         "channel_input_dirs": paths,
-        "additional_framework_parameters": values["framework_params"],
+        "additional_framework_parameters": framework,
+        "distribution_hosts": [],
+        "is_master": True,
+        "is_modelparallel_enabled": None,
+        "is_smddpmprun_installed": False,
+        "is_smddprun_installed": False,
+        "job_name": job_name,
+        "master_hostname": HOST,
+        "topology": [],
     }
-    values |= {f"channel_{name}": path for name, path in paths.items()}
-    values |= {f"hp_{name}": value for name, value in hyperparameters.items()}
+    values = {
+        **both,
+        "hps": hyperparameters,
+        "framework_params": framework,
+        "channels": sorted(channels),
+        "user_args": arguments(hyperparameters),
+        "training_env": training_env,
+        **{f"channel_{name}": path for name, path in paths.items()},
+        **{f"hp_{name}": value for name, value in hyperparameters.items()},
+    }
     return {f"SM_{name.upper()}": _text(value) for name, value in values.items()} | {
         "SAGEMAKER_BASE_DIR": os.fspath(base),
         "SAGEMAKER_JOB_NAME": job_name,
@@ -171,16 +199,26 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
     }
 
 
-def error_message(lines: Iterable[str]) -> str:
-    """Error message that the toolkit keeps of a script's output: all from the first line that names an exception on.
+def failure(lines: Iterable[str], code: int, ran: str) -> str:
+    """Why a job failed, as the toolkit writes it where the script itself left no reason.
 
-    Without such a line that is nothing (sagemaker-training 5.1.1, process.py; read 2026-11).
+    Of the script's output everything is kept from the first line on that names an exception; without such a line that
+    is nothing (`watch` and `check_error` in process.py). The toolkit reads in pieces, and may break a line at the end
+    of one.
+
+    Args:
+        lines: the script's output.
+        code: its exit code.
+        ran: its command.
     """
     kept: dict[str, None] = {}
     for line in lines:
-        if kept or any(name in line for name in _EXCEPTIONS):
+        if kept or any(name in line for name in _PYTHON_ERRORS + _TENSORFLOW_ERRORS):
             kept[line.strip(" :\n")] = None
-    return "\n".join(kept).strip()
+    said = "\n ".join(kept).strip()
+    extra = '\nExtraInfo "OutOfMemory: Process killed by SIGKILL (signal 9)"' if code == _KILLED else ""
+    title = next((name for name in _TENSORFLOW_ERRORS if name in said), "ExecuteUserScriptError")
+    return f'{title}:\nExitCode {code}\nErrorMessage "{said}"{extra}\nCommand "{ran}"'
 
 
 def gpus() -> int:
