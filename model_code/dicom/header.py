@@ -85,6 +85,11 @@ class Header:
     """The defined term of the other part of the body, such as HAND; "" where it is none (`anatomy.TERMS`)."""
 
     @property
+    def told(self) -> dict[str, str]:
+        """What anybody may be told of the file: classes of its attributes, and nothing about the patient."""
+        return {name: getattr(self, name) for name in ("modality", "photometric_interpretation", "body_part")}
+
+    @property
     def possible(self) -> tuple[int, int]:
         """The lowest and the highest value that the stored bits can hold."""
         half = 1 << (self.bits_stored - 1)
