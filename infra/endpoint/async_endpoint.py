@@ -85,7 +85,7 @@ class AsyncEndpoint(Construct):
 def _queued(
     folder: str, topics: Mapping[str, str], key: kms.IKey, options: Asynchronous
 ) -> sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty:
-    """Where answers and failures go, below the folder, and who is told."""
+    """Output configuration: answers and failures below the folder, and the topics that are told."""
     return sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty(
         client_config=sagemaker.CfnEndpointConfig.AsyncInferenceClientConfigProperty(
             max_concurrent_invocations_per_instance=options.concurrent_requests

@@ -116,7 +116,7 @@ class ReleaseStack(Stack):
         return decisions
 
     def _grant_batches(self, data: DataStack, endpoint: str, *, queued: bool) -> None:
-        """What the role may do whose model works through images in S3."""
+        """Grants to the role of the model that works through images in S3."""
         self.batch_role.write_logs("TransformJobs", *([f"Endpoints/{endpoint}-async"] if queued else []))
         data.data.grant_read(self.batch_role, f"{PREFIX}/*")
         data.data.grant_write(self.batch_role, f"{PREFIX}/*")
@@ -125,7 +125,7 @@ class ReleaseStack(Stack):
             data.key.grant(self.batch_role, "kms:Decrypt", "kms:GenerateDataKey*")
 
     def _grant_releases(self, data: DataStack, training: TrainingStack, settings: Settings, *, stack_name: str) -> None:
-        """What the function may do."""
+        """Grants to the Release function."""
         grant_release(self.function, stack_name=stack_name)
         grant_describe(self.function, name=settings.name)
         grant_invoke(self.function, name=settings.name)

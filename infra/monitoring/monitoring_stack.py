@@ -129,7 +129,7 @@ class MonitoringStack(Stack):
 def _named(
     data: DataStack, training: TrainingStack, endpoint: EndpointStack, role: SageMakerRole, image: str
 ) -> dict[str, str]:
-    """What the pipeline's definition leaves to the deployment, by the names of its placeholders."""
+    """Values of the definition's placeholders, by name."""
     return {
         "ArtifactBucketName": data.artifacts.name,
         "ArtifactKeyArn": data.key.key_arn,
@@ -182,7 +182,7 @@ def _export(training: TrainingStack, release: ReleaseStack, api: ApiStack, watch
 def _grant_monitoring(
     role: SageMakerRole, data: DataStack, training: TrainingStack, images: DeepLearningImages
 ) -> None:
-    """What the role may do that compares predictions with the reference."""
+    """Grants to the role that compares predictions with the reference."""
     role.write_logs("ProcessingJobs")
     role.encrypt_volumes(data.key.key_arn)
     # Nothing else of an execution: its shards are radiographs.

@@ -63,7 +63,7 @@ class Pipeline(_Parameters):  # type: ignore[misc]  # its fields are those of `c
 
 
 class SiteEvaluation(Section):
-    """What a registered model has to be on a site's own radiographs, and whether a release asks for that."""
+    """Limits of a registered model on a site's own radiographs, and whether a release asks for that."""
 
     max_refused_share: Annotated[float, Field(ge=0, le=1)]
     """Largest share of a site's radiographs that the out-of-distribution detector may refuse where a model is called

@@ -88,7 +88,7 @@ class Source(Section):
 
     @property
     def prefix(self) -> str:
-        """What keys in it begin with; empty for the whole bucket."""
+        """Beginning of the keys in it; empty for the whole bucket."""
         return self.uri.split("/", 3)[3]
 
 

@@ -122,7 +122,7 @@ class TrainingStack(Stack):
         step_role: SageMakerRole,
         settings: Settings,
     ) -> dict[str, str]:
-        """What the pipelines' definitions leave to the deployment, by the names of their placeholders."""
+        """Values of the placeholders in the pipelines' definitions, by name."""
         endpoint = settings.endpoint
         serving_instance = endpoint.instance_type if isinstance(endpoint, RealtimeEndpoint) else None
         return {
@@ -206,7 +206,7 @@ class TrainingStack(Stack):
         )
 
     def _grant_steps(self, role: SageMakerRole, data: DataStack) -> None:
-        """What the role may do that splits, trains and evaluates."""
+        """Grants to the role that splits, trains and evaluates."""
         role.write_logs("ProcessingJobs", "TrainingJobs")
         data.artifacts.grant_read(role, "executions/*", f"{CHECKPOINT_PREFIX}/*")
         data.artifacts.grant_write(role, "executions/*", f"{CHECKPOINT_PREFIX}/*")
@@ -214,14 +214,14 @@ class TrainingStack(Stack):
         self.registry.grant_read(role)  # where a warm start finds the artifact of a package
 
     def _grant_pipeline(self, data: DataStack) -> None:
-        """What the training pipeline itself may do."""
+        """Grants to the training pipeline itself."""
         self.pipeline.role.encrypt_volumes(data.key.key_arn)
         data.artifacts.grant_read(self.pipeline.role, "executions/*")
         self.registry.grant_register(self.pipeline.role)
         self.serving.grant_invoke(self.pipeline.role)
 
     def _grant_decoding(self, role: SageMakerRole, data: DataStack, settings: Settings) -> None:
-        """What the role may do that reads archives."""
+        """Grants to the role that reads archives."""
         role.write_logs("ProcessingJobs")
         data.data.grant_read(role, "datasets/*", "evaluations/*")
         data.data.grant_read_versions(role, f"{RADIOGRAPHS}/*")
@@ -231,7 +231,7 @@ class TrainingStack(Stack):
         self.patient_key.grant_read(role)
 
     def _grant_find_serving_model(self, settings: Settings) -> None:
-        """What the function may do that names the model package which serves."""
+        """Grants to the function that names the model package which serves."""
         grant_describe(self.serving, name=settings.name)
         self.registry.grant_read(self.serving)
 
@@ -245,7 +245,7 @@ class TrainingStack(Stack):
         CfnOutput(self, "TriggerFunctionName", value=self.trigger.function_name)
 
     def _grant_trigger(self, data: DataStack, settings: Settings) -> None:
-        """What the function may do that takes archives in."""
+        """Grants to the function that takes archives in."""
         data.data.grant_find(self.trigger)
         data.data.grant_read(self.trigger, "incoming/*", "datasets/*", "evaluations/*")
         data.data.grant_write(self.trigger, "datasets/*", "evaluations/*", "incoming/*.rejected.json")

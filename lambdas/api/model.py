@@ -74,7 +74,7 @@ def service() -> Service:
 
 @app.get("/v1/model")
 def read_model() -> ServingModel:
-    """What serves."""
+    """The model that serves."""
     # SageMaker's Describe operations are throttled for the whole account: polling must not disturb a release.
     found = _seen.get("serving")
     if found is None or time.monotonic() - found[0] >= _FRESH_SECONDS:
@@ -119,7 +119,7 @@ def _look() -> ServingModel:
 
 
 def _at_sites(version: int) -> dict[str, Any]:
-    """What the answer says of site evaluations; a model that serves is told of even where these cannot be looked up."""
+    """Site evaluations for the answer; a model that serves is told of even where these cannot be looked up."""
     try:
         said = site_evaluations.of_version(s3(), environment().artifact_bucket, version)
     except (BotoCoreError, ClientError):

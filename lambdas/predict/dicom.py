@@ -31,7 +31,7 @@ _PROBLEMS: dict[Reason, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Source:
-    """What a result in DICOM takes over of patient and study: base64 for the DicomResult function, or why it cannot.
+    """Patient and study for a result in DICOM: base64 for the DicomResult function, or why it cannot be had.
 
     Neither is there where nobody asked.
     """

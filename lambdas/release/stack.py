@@ -139,7 +139,7 @@ class EndpointStack:
         return True
 
     def failures(self, token: Token) -> list[str]:
-        """What failed in the update with that token, the first failure first, each as `LogicalId: reason`."""
+        """Failures in the update with that token, the first failure first, each as `LogicalId: reason`."""
         pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.name)
         found: list[str] = []
         began = False

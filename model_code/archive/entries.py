@@ -119,7 +119,7 @@ def may_be_dicom(name: str) -> bool:
 
 
 def by_number(name: str, number: int) -> str:
-    """What an entry is called where names may say of whom it is: `entry-17.dcm`.
+    """Name of an entry where its own may say of whom it is: `entry-17.dcm`.
 
     Args:
         name: of the entry, of which a well-known suffix stays. Another may be part of somebody's name.
@@ -130,7 +130,7 @@ def by_number(name: str, number: int) -> str:
 
 
 def _suffix(name: str) -> str:
-    """What a name ends with from its last dot, in lower case."""
+    """Suffix of a name from its last dot, in lower case."""
     _, dot, suffix = name.rpartition(".")
     return dot + suffix.lower()
 

@@ -55,7 +55,7 @@ WHAT_IT_IS_CALLED = "`cxr entries ARCHIVE.zip {}` says what it is called in the 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why nothing can be trained on an archive.
+    """Reason why nothing can be trained on an archive.
 
     Attributes:
         reason: `no_layout`, `ambiguous_layout`, `split_missing` or `class_missing`.
@@ -145,7 +145,7 @@ class Layout:
 
     @property
     def table_called(self) -> str:
-        """What the table is called in messages: without its folders where they are not to be named."""
+        """Name of the table in messages: without its folders where they are not to be named."""
         if self.table is None:
             return ""
         return parts(self.table)[-1] if self.withheld else self.table
@@ -156,7 +156,7 @@ class Layout:
         return (self.holds_dicom or self.names_patients) and not self.local
 
     def called(self, name: str, number: int) -> str:
-        """What an entry is called in everything that is said of this archive; asked when all are added.
+        """Name of an entry in everything that is said of this archive; asked when all are added.
 
         Args:
             name: of the entry.
@@ -227,7 +227,7 @@ class Layout:
             self._first.setdefault(path, here)
 
     def problem(self, purpose: str = "train") -> Problem | None:
-        """Why what was added does not serve the purpose, one of `PURPOSES`; None when it does."""
+        """Problem of what was added with the purpose, one of `PURPOSES`; None where it serves it."""
         if self.table is not None:
             return self._nothing_beside_the_table()
         return (

@@ -77,7 +77,7 @@ class Population(TypedDict):
 
 
 class AppliedGuarantee(TypedDict):
-    """What is guaranteed of one answer: the least share of such answers that is right."""
+    """Guarantee of one answer: the least share of such answers that is right."""
 
     predictive_value: float
     confidence: float
@@ -93,7 +93,7 @@ class Figure(TypedDict):
 
 
 class CalibratedFrom(TypedDict):
-    """Where a model's weights are from that was not trained but calibrated, on a site's archive.
+    """Origin of the weights of a model that was not trained but calibrated, on a site's archive.
 
     `package_arn` and `version` are of the registered version with these weights, `dataset_sha256` of the archive's
     radiographs in their two parts. In an evaluation, `before` has that version's own figures on the same images, and
@@ -132,7 +132,7 @@ class Revision(TypedDict):
 
 
 class Review(TypedDict):
-    """What readers changed of the labels: every revision, and how many labels are others, by split and each way."""
+    """Changes of the labels by readers: every revision, and how many labels are others, by split and each way."""
 
     revisions: list[Revision]
     changed: dict[str, dict[str, int]]

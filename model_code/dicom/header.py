@@ -86,7 +86,7 @@ class Header:
 
     @property
     def told(self) -> dict[str, str]:
-        """What anybody may be told of the file: classes of its attributes, and nothing about the patient."""
+        """Attributes that anybody may be told: classes, and nothing about the patient."""
         return {name: getattr(self, name) for name in ("modality", "photometric_interpretation", "body_part")}
 
     @property
@@ -144,7 +144,7 @@ def _inflated(data: bytes) -> bytes:
 
 
 def end_of_meta(data: bytes) -> int:
-    """Where the file meta information ends: at the first element of another group (PS3.10, 7.1).
+    """End of the file meta information: the first element of another group (PS3.10, 7.1).
 
     Its own length, in (0002,0000), is left out or wrong in files of more than one program.
     """
