@@ -57,7 +57,7 @@ class ApiStack(Stack):
             feedback=self._feedback(data, requests, settings),
             uploads=self._uploads(data, requests, settings),
             model=self._model(data, training, endpoint, settings),
-            front=self._front(data, settings),
+            site=self._site(data, settings),
         )
         api = PredictionApi(self, "Api", handlers=handlers, settings=settings)
 
@@ -165,7 +165,7 @@ class ApiStack(Stack):
         data.grant_site_evaluations(function)
         return function
 
-    def _front(self, data: DataStack, settings: Settings) -> Function:
+    def _site(self, data: DataStack, settings: Settings) -> Function:
         """Function of the unauthenticated routes, the page among them."""
         return Function(
             self,

@@ -30,7 +30,7 @@ class Rollout(Section):
     termination_wait_seconds: Annotated[int, Field(ge=0, le=3600)]
     """How long the old instances stay after the last one, while the alarms still count."""
     # Of all requests, not a number of them: an image that cannot be decoded is one of the container's errors too, and
-    # a client that sends one must not be able to take a release back.
+    # a client that sends one must not be able to roll a release back.
     max_error_percent: Annotated[int, Field(ge=1, le=99)]
     """Share of failed requests, in two minutes running, that rolls a release back; below `percent`."""
     max_latency_ms: Annotated[int, Field(ge=1, le=60_000)]

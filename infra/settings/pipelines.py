@@ -40,7 +40,7 @@ class Pipeline(_Parameters):  # type: ignore[misc]  # its fields are those of `c
     job (default of `WeightsChannelUri`), or `none`."""
     # No parameters: a pipeline has no expression for spot or tuning, so each choice has a definition of its own.
     spot: bool
-    """Train on managed spot instances; an interrupted job goes on from its last checkpoint."""
+    """Train on managed spot instances; an interrupted job resumes from its last checkpoint."""
     tuning: bool
     """Let a tuning job search the learning rates, the dropout and how deep fine-tuning reaches, and take its best
     model."""

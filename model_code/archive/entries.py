@@ -37,13 +37,13 @@ _OTHER_FILES |= {"version", "manifest", "checksums", "md5sums", "sha256sums", "r
 
 
 class Kind(StrEnum):
-    """Kinds of entries; LITTER is a metadata file that an operating system left."""
+    """Kinds of entries; METADATA is a file that an operating system left."""
 
     FOLDER = "folder"
     RADIOGRAPH = "radiograph"
     PERHAPS_DICOM = "perhaps_dicom"
     TABLE = "table"
-    LITTER = "litter"
+    METADATA = "metadata"
     MASK = "mask"
     UNLABELLED = "unlabelled"
     NOT_AN_IMAGE = "not_an_image"
@@ -83,7 +83,7 @@ class Folders:
     """
 
     depth: int
-    litter: bool = False
+    metadata: bool = False
     mask: bool = False
     labels: tuple[tuple[str, str], ...] = ()
     half_labels: tuple[str, ...] = ()
@@ -156,8 +156,8 @@ def _kind(file: str, folders: Folders, *, dicom: bool | None) -> Kind:
     lowered = file.lower()
     if not file:
         return Kind.FOLDER
-    if folders.litter or lowered.startswith((".", "~$")) or lowered in spoken.LITTER_FILES:
-        return Kind.LITTER
+    if folders.metadata or lowered.startswith((".", "~$")) or lowered in spoken.METADATA_FILES:
+        return Kind.METADATA
     if lowered in TABLES:
         return Kind.TABLE
     picture = _is_picture(lowered, dicom)
@@ -186,8 +186,8 @@ def _is_picture(lowered: str, dicom: bool | None) -> bool | None:
 def _folders(parent: str) -> Folders:
     """Class, split and subtype that the folders of a path name."""
     above = parts(parent)
-    if any(part.lower() in spoken.LITTER_FOLDERS or (part.startswith(".") and part != "..") for part in above):
-        return Folders(len(above), litter=True)
+    if any(part.lower() in spoken.METADATA_FOLDERS or (part.startswith(".") and part != "..") for part in above):
+        return Folders(len(above), metadata=True)
     paths = {"/".join(above[:depth]): spoken.words(above[depth - 1]) for depth in range(len(above), 0, -1)}
     labels, half_labels = _labels(paths)
     below = [found for path, found in paths.items() if labels and path.startswith(labels[0][0])]

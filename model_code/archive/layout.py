@@ -84,7 +84,7 @@ class Layout:
     Attributes:
         images: number of radiographs by (split or None, label).
         perhaps: likewise, of files that are radiographs if they are DICOM.
-        litter: number of files that operating systems left.
+        metadata_files: number of files that operating systems left.
         masks: number of segmentation masks.
         unlabelled: number of images in no folder that names a class, by that folder.
         local: whether nothing that is said of it leaves the machine that has the files; then they have their names.
@@ -94,14 +94,14 @@ class Layout:
 
     images: Counter[tuple[str | None, str]] = field(default_factory=Counter)
     perhaps: Counter[tuple[str | None, str]] = field(default_factory=Counter)
-    litter: int = 0
+    metadata_files: int = 0
     masks: int = 0
     unlabelled: Counter[str] = field(default_factory=Counter)
     local: bool = False
     holds_dicom: bool = False
     names_patients: bool = False
     _entries: int = 0
-    # First entry that is neither a radiograph nor litter, nor DICOM.
+    # First entry that is neither a radiograph nor a metadata file, nor DICOM.
     _stray: _Named | None = None
     # First entry in each folder that a refusal may be about.
     _first: dict[str, _Named] = field(default_factory=dict)
@@ -179,7 +179,7 @@ class Layout:
         self._entries += 1
         here = _Named(name, self._entries)
         entry, folders = look_closely(name, dicom=dicom)
-        if entry.kind not in {Kind.LITTER, Kind.FOLDER}:
+        if entry.kind not in {Kind.METADATA, Kind.FOLDER}:
             self._add_place(parts(name)[:-1])
             # By the name alone too, whatever the content: who knows names only would else decide otherwise.
             self.holds_dicom = self.holds_dicom or bool(dicom) or may_be_dicom(name)
@@ -189,8 +189,8 @@ class Layout:
         elif entry.kind is Kind.TABLE:
             self._tables.append(here)
             self._stray = self._stray or here
-        elif entry.kind is Kind.LITTER:
-            self.litter += 1
+        elif entry.kind is Kind.METADATA:
+            self.metadata_files += 1
         elif entry.kind in {Kind.PERHAPS_DICOM, Kind.NOT_AN_IMAGE} and may_be_dicom(name):
             # Whoever has seen that it is none says of it what those say who have not.
             self._unnamed += 1
@@ -276,7 +276,7 @@ class Layout:
         return self._about(Problem("ambiguous_layout", f"A folder around {inside} {what}", advice, entry=inside))
 
     def unused(self) -> str:
-        """A sentence about what is left out besides litter; empty where that is nothing."""
+        """A sentence about what is left out besides metadata files; empty where that is nothing."""
         left = []
         if count := self.unlabelled.total():
             named = "" if self.withheld else f" ({self._elsewhere()})"

@@ -56,7 +56,7 @@ def dataset_card(
         "splits": {split: counts(assignment.splits[split]) for split in SPLITS},
         "decisions": [*about_files(decoded), *assignment.decisions],
         "dropped": _dropped(decoded, assignment),
-        "litter": decoded.header.litter,
+        "metadata_files": decoded.header.metadata_files,
         "masks": decoded.header.masks,
         "sources": {label: _source(_facts_of(label, decoded, assignment)) for label in LABELS},
         "shortcuts": shortcuts,

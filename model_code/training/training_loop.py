@@ -2,7 +2,7 @@
 
 With pretrained weights, the head is trained on the frozen backbone first and then the backbone's last layers with it
 (phases `head` and `fine-tune`); from scratch, everything is trained in both (phase `all`). A phase begins from the best
-weights so far. Each epoch can be repeated alone (see `batches`), so a training that was interrupted goes on from its
+weights so far. Each epoch can be repeated alone (see `batches`), so a training that was interrupted resumes from its
 checkpoint and ends as it would have ended.
 """
 

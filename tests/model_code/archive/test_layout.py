@@ -167,7 +167,7 @@ REFUSED = {
     "a table that is not at the top": (["labels/labels.csv", "images/1.dcm"], "ambiguous_layout"),
     "a table below a file, and folders": (["README.txt", "c/labels.csv", "c/NORMAL/1.png", "c/PNEUMONIA/2.png"],
                                           "ambiguous_layout"),
-    "only litter": (["__MACOSX/NORMAL/1.jpg", ".DS_Store"], "no_layout"),
+    "only metadata files": (["__MACOSX/NORMAL/1.jpg", ".DS_Store"], "no_layout"),
 }  # fmt: skip
 
 
