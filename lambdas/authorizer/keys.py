@@ -16,7 +16,8 @@ _TIMEOUT_SECONDS = 3.0
 _MAX_BYTES = 256 * 1024
 _FRESH_SECONDS = 3600.0
 _AGAIN_SECONDS = 60.0
-"""A token with an unknown key makes the keys be fetched again, which notices a rotation; not more often than this."""
+"""A token with an unknown key makes the keys be fetched again, which notices a rotation; not more often than this. An
+issuer that does not answer is asked no more often either, as long as any keys are known: each try takes up to 3 s."""
 
 
 class KeysUnavailableError(RuntimeError):
@@ -36,6 +37,7 @@ class Keys:
     fetch: Callable[[str], Any]
     clock: Callable[[], float] = time.monotonic
     _seen: tuple[float, KeySet] | None = field(default=None, init=False, repr=False)
+    _asked: float = field(default=0.0, init=False, repr=False)
 
     def with_key(self, key_id: str | None) -> KeySet:
         """The keys, fetched again where none of those known has this id.
@@ -45,9 +47,10 @@ class Keys:
         """
         now = self.clock()
         if self._seen is not None:
-            age, known = now - self._seen[0], key_id in {key.kid for key in self._seen[1].keys}
-            if age < (_FRESH_SECONDS if known else _AGAIN_SECONDS):
+            known = key_id in {key.kid for key in self._seen[1].keys}
+            if now - self._asked < _AGAIN_SECONDS or (known and now - self._seen[0] < _FRESH_SECONDS):
                 return self._seen[1]
+        self._asked = now
         try:
             found = KeySet.import_key_set(self._key_set())
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -185,6 +185,19 @@ class TestKeys:
         issuer.error, self.now[0] = OSError("no route"), 3600.0
         assert keys.with_key("first")
 
+    def test_an_issuer_that_does_not_answer_is_asked_once_a_minute(self, rsa):
+        """Every request would wait for the timeout, those with good tokens and those with made-up ones."""
+        issuer = Issuer(rsa)
+        keys = self.keys(issuer)
+        keys.with_key("first")
+        issuer.error, self.now[0] = OSError("no route"), 3600.0
+        for key_id in ("first", "made-up", "first", "made-up"):
+            keys.with_key(key_id)
+        assert len(issuer.asked) == 3
+        issuer.error, self.now[0] = None, 3660.0
+        keys.with_key("first")
+        assert len(issuer.asked) == 5
+
     @pytest.mark.parametrize("error", [OSError("no route"), ValueError("no JSON"), KeyError("jwks_uri")])
     def test_without_any_keys_nobody_is_told_that_a_token_is_bad(self, rsa, error):
         issuer = Issuer(rsa)

@@ -58,8 +58,8 @@ ACCEPTED = {
         {(None, "NORMAL"): 1, (None, "PNEUMONIA"): 3},
     ),
     "other words for splits": (
-        of_both("training/{}/1.png", "Valid/{}/2.png", "Test set/{}/3.png"),
-        {(split, label): 1 for split in ("train", "validation", "test") for label in LABELS},
+        of_both("training/{}/1.png", "Valid/{}/2.png", "Test set/{}/3.png", "testing/{}/4.png"),
+        {(split, label): 1 + (split == "test") for split in ("train", "validation", "test") for label in LABELS},
     ),
     "split and label in one": (
         ["train_normal/1.png", "TrainPneumonia/2.png", "test-normal/3.png"],
