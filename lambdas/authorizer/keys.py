@@ -68,16 +68,29 @@ class Keys:
 
 
 def download(url: str) -> Any:
-    """The JSON document at a URL, over TLS unless it is on this machine.
+    """The JSON document at a URL, or where that redirects to, over TLS unless it is on this machine.
 
     Raises:
         OSError, ValueError: there is none.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost"):
-        raise ValueError("keys are fetched over https only")
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - the scheme is checked
+    _check(url)
+    with urllib.request.build_opener(_Redirects).open(url, timeout=_TIMEOUT_SECONDS) as answer:
         content = answer.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise ValueError("the document is too large to be one of keys")
     return json.loads(content)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects that stay on TLS."""
+
+    def redirect_request(self, *request: Any) -> urllib.request.Request | None:
+        *_, url = request
+        _check(url)
+        return super().redirect_request(*request)
+
+
+def _check(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost"):
+        raise ValueError("keys are fetched over https only")
