@@ -32,7 +32,7 @@ EXAMPLES = {
         # A site is held to the gates that calibration can reach or cannot, which are named.
         frozenset({"model_code/contract/site_parameters.py", "model_code/evaluation/site_verdict.py"}),
     ),
-    "a hyperparameter": Example("LabelSmoothing|label_smoothing"),
+    "a hyperparameter of the training loop": Example("LabelSmoothing|label_smoothing"),
     "a field of the API's answer": Example(
         "body_part",
         # What shows it to people, and training, which reads such files too.
