@@ -175,7 +175,7 @@ def _answer(rows: list[dict[str, Any]]) -> tuple[str, str]:
         "indeterminate": _METADATA["indeterminate"],
         "guarantee": _METADATA["guarantee"],
         "population": _METADATA["population"],
-        "engine": _METADATA["engine"],
+        "engine": _METADATA.get("engine", "tensorflow"),
         "image_size": _METADATA["image_size"],
         "dataset_sha256": _METADATA["dataset"]["sha256"],
     }
