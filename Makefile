@@ -122,7 +122,7 @@ destroy: .venv/deploy.installed node_modules/.bin/cdk $(LIBRARIES)  ## remove EN
 	cxr --env $(ENV) destroy
 
 .PHONY: pipeline
-pipeline: .venv/dev.installed  ## compile pipeline/definition.py into pipeline/definition.json, and write its parameters into docs/settings.md
+pipeline: .venv/dev.installed  ## compile pipeline/definition.py into pipeline/definition.json, and write settings and parameters into docs/settings.md
 	python -m pipeline.definition
 	python -m pipeline.reference
 

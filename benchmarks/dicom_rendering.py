@@ -57,7 +57,7 @@ REASONS = {
 
 @dataclass
 class Tally:
-    """What came of the files."""
+    """Counts of compared files."""
 
     same: int = 0
     refused: Counter[str] = field(default_factory=Counter)

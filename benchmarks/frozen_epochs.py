@@ -88,11 +88,10 @@ def _ours(train: Path, test: Path, count: int, weights: str) -> tuple[float, flo
         patience=EPOCHS,
         fine_tune_from="none",
         feature_views=1,
-        cache_features=True,
         label_smoothing=0.0,
         ema_momentum=0.0,
         precision=policy,
-        xla=False,
+        xla="off",
     )
     started = time.perf_counter()
     # Validation takes no part: the reference's loop has none here. Each epoch counts as better than the one before.

@@ -111,7 +111,7 @@ def _detections(name: str, values: Any) -> None:
 
 
 def _time(fitted: out_of_distribution.Detector | None, size: int) -> None:
-    """What an answer takes longer for it."""
+    """Print the additional time of an answer."""
     traced = tf.function(
         lambda pixels: out_of_distribution.score(fitted, pixels),
         input_signature=[tf.TensorSpec((None, size, size, 1))],

@@ -76,7 +76,7 @@ def _with_banner(picture: Image.Image) -> Image.Image:
 
 
 def _orientation(reference: Dataset) -> list[str]:
-    """Where rows and columns of the picture run to: it was turned upright where the radiograph says how it lies.
+    """Directions of rows and columns of the picture: it was turned upright where the radiograph says how it lies.
 
     Empty where that is not known (type 2C; PS3.3, C.7.6.1.1.1).
     """

@@ -1,4 +1,4 @@
-"""What all instances of a result have alike: patient, study, character set, time, and the mark in the file's header."""
+"""Attributes that all instances of a result share: patient, study, character set, time, and the mark in the header."""
 
 from __future__ import annotations
 

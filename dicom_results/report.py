@@ -54,7 +54,7 @@ def make(reference: Dataset, result: Result) -> bytes:
 
 
 def evaluation(result: Result) -> Code:
-    """What the model says of pneumonia: indeterminate before its label."""
+    """The model's evaluation of pneumonia: indeterminate before its label."""
     if result.indeterminate:
         return INDETERMINATE
     return PRESENT if result.label == "PNEUMONIA" else ABSENT

@@ -1,4 +1,4 @@
-"""What the API answered about one radiograph, and the UIDs of the instances that are made of it."""
+"""The API's answer about one radiograph, and the UIDs of the instances that are made of it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Result:
         return _uid(self.uuid(of, image))
 
     def uuid(self, of: str, image: str) -> uuid.UUID:
-        """What its UID is made of."""
+        """UUID that its UID is made of."""
         return uuid.uuid5(_NAMESPACE, f"{self.prediction_id} {image} {of}")
 
     def model_uid(self) -> str:
@@ -71,7 +71,7 @@ class Result:
 
 
 def remarks(notice: str, *, outside_intended_population: Sequence[str], guaranteed: float | None) -> str:
-    """What an archive must keep beside the label: what the answer is for, for whom it is none, what it promises.
+    """Remarks for an archive to keep beside the label: what the answer is for, for whom it is none, what it promises.
 
     Args:
         notice: what the answer says that it is for.

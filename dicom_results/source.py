@@ -1,4 +1,4 @@
-"""What a result takes over from its radiograph's file: whose it is, which study it belongs to, and how it lies.
+"""Attributes that a result takes over from its radiograph's file: patient, study, orientation.
 
 Archives join instances by these attributes, so they are copied as they are wherever the standard lets an instance hold
 them; a date, a time or a sex that it does not is left out. What is absent and must be there is there, empty (type 2).
@@ -63,7 +63,7 @@ class NoResultError(Exception):
 
 
 def read(file: Path | BinaryIO) -> Dataset:
-    """What a result takes over from a DICOM file, texts in UTF-8; every type 2 attribute is there.
+    """Attributes that a result takes over from a DICOM file, texts in UTF-8; every type 2 attribute is there.
 
     Raises:
         NoResultError: the file cannot be read, or does not say which study, series and instance it is.
@@ -79,7 +79,7 @@ def read(file: Path | BinaryIO) -> Dataset:
 
 
 def encode(reference: Dataset) -> bytes:
-    """What `read` took over, to be handed to another process: a data set in Explicit VR Little Endian, no file."""
+    """Encode what `read` took over, for another process: a data set in Explicit VR Little Endian, no file."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -88,7 +88,7 @@ def encode(reference: Dataset) -> bytes:
 
 
 def decode(encoded: bytes) -> Dataset:
-    """What `encode` was given."""
+    """Decode what `encode` made."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         reference = dcmread(io.BytesIO(encoded), force=True)

@@ -52,7 +52,7 @@ class Demo:
         self._started = time.monotonic()
 
     def run(self, archive: Path | None) -> None:
-        """Everything from the deploy to the predictions."""
+        """Run the demo, from the deployment to the predictions."""
         self._stage("Deploy the app to the embedded cloud")
         self._deploy()
 

@@ -109,7 +109,7 @@ class Outcome:
 
 
 class _Decoder(NamedTuple):
-    """What makes pixels of a file's bytes.
+    """Decoder of a file's bytes to pixels.
 
     Attributes:
         size: edge of the result.
@@ -149,7 +149,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _decode_in_processes(shares: list[Share]) -> int:
-    """How many files all shares had, each decoded by a process of its own.
+    """Decode all shares, a process for each; the number of files is returned.
 
     Threads of one process wait for Python's lock and for each other: two cores decode a sixth faster in two processes.
     They are forked, because TensorFlow takes seconds to import; it has started no thread yet when nothing was computed.
@@ -185,7 +185,7 @@ def _decode_share(share: Share, processors: int) -> int:
             candidates=len(listing.candidates),
             lines=files,
             shards=max(1, shard_count(len(groups), size)),
-            litter=listing.litter,
+            metadata_files=listing.metadata_files,
             masks=listing.masks,
             unlabelled=listing.unlabelled,
             not_images=listing.not_images,
@@ -230,23 +230,15 @@ def _decoded(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[
             continue
         add(one.candidate, sha256=one.sha256, facts=one.facts, fingerprint=one.fingerprint)
         if one.facts is not None:
-            of = one.candidate
-            yield (
-                Radiograph(
-                    of.path,
-                    of.label,
-                    of.folder,
-                    of.patient,
-                    of.subtype,
-                    one.sha256,
-                    position,
-                    one.facts.width,
-                    one.facts.height,
-                    json.dumps(one.facts.groups, sort_keys=True) if one.facts.groups else "",
-                    of.reviewed,
-                ).after_review(),
-                one.pixels,
+            radiograph = Radiograph(
+                **one.candidate.named(),
+                sha256=one.sha256,
+                position=position,
+                width=one.facts.width,
+                height=one.facts.height,
+                groups=json.dumps(one.facts.groups, sort_keys=True) if one.facts.groups else "",
             )
+            yield radiograph.after_review(), one.pixels
             position += 1
 
 

@@ -1,12 +1,8 @@
 """TrainModel: shards become model.tar.gz (SavedModel, request handlers, metadata) and the training curves.
 
-    python model_code/train.py --image-size 220 --backbone ResNet50V2 --backbone-weights imagenet \
-        --warm-start-from none --epochs 5 --learning-rate 0.001 --fine-tune-epochs 5 \
-        --fine-tune-learning-rate 0.0001 --fine-tune-from last-stage --patience 5 --batch-size 64 --dropout 0.5 \
-        --label-smoothing 0 --class-weights balanced --ema-momentum 0 --feature-views 1 --horizontal-flip 0.5 \
-        --zoom-range 0.3 --rotation-degrees 5 --shift-range 0.05 --contrast-range 0.1 --precision auto --xla off \
-        --serving-engine litert --guaranteed-npv 0.95 --guaranteed-ppv 0.95 --seed 20180222
+    python model_code/train.py --image-size 220 --backbone ResNet50V2 --epochs 5 ...
 
+Takes the flag of each of `contract.parameters.HYPERPARAMETERS`, and `--image-size`; none has a default here.
 Script mode of SageMaker's training toolkit: channels `train`, `validation` and `report` (SM_CHANNEL_*), where given
 `weights` and `engine`, model to SM_MODEL_DIR, model.keras, history.json, curves.svg and, with a second engine, the
 float32 SavedModel to SM_OUTPUT_DATA_DIR, TensorBoard's events to `output/tensorboard`, checkpoints to `checkpoints`.
@@ -48,8 +44,8 @@ from model_code.training.warm_start import warm_start
 
 
 @dataclasses.dataclass(frozen=True)
-class Hyperparameters:
-    """The step's parameters, as on the command line; docs/settings.md explains each."""
+class Hyperparameters(training_loop.Recipe):
+    """The step's parameters, the training loop's among them, as on the command line; docs/settings.md explains each."""
 
     image_size: int
     backbone: str
@@ -59,21 +55,13 @@ class Hyperparameters:
     learning_rate: float
     fine_tune_epochs: int
     fine_tune_learning_rate: float
-    fine_tune_from: str
-    patience: int
-    batch_size: int
     dropout: float
-    label_smoothing: float
     class_weights: str
-    ema_momentum: float
-    feature_views: int
     horizontal_flip: float
     zoom_range: float
     rotation_degrees: float
     shift_range: float
     contrast_range: float
-    precision: str
-    xla: str
     serving_engine: str
     guaranteed_npv: float
     guaranteed_ppv: float
@@ -123,7 +111,7 @@ def main(arguments: list[str]) -> None:
         count=images,
         score=lambda: training_loop.validate(scorer, validation_channel),
         phases=_phases(chosen, pretrained=classifier.pretrained),
-        recipe=_recipe(chosen, arithmetic, images=images),
+        recipe=dataclasses.replace(chosen, batch_size=min(chosen.batch_size, images), precision=arithmetic),
         checkpoints=_checkpoints(chosen, card, arithmetic),
         board=job.tensorboard_directory(),
     ).run()
@@ -242,20 +230,6 @@ def _phases(chosen: Hyperparameters, *, pretrained: bool) -> list[training_loop.
         training_loop.Phase(first, chosen.epochs, chosen.learning_rate),
         training_loop.Phase(second, chosen.fine_tune_epochs, chosen.fine_tune_learning_rate),
     ]
-
-
-def _recipe(chosen: Hyperparameters, arithmetic: str, *, images: int) -> training_loop.Recipe:
-    return training_loop.Recipe(
-        batch_size=min(chosen.batch_size, images),
-        patience=chosen.patience,
-        fine_tune_from=chosen.fine_tune_from,
-        feature_views=chosen.feature_views,
-        cache_features=chosen.feature_views > 0,
-        label_smoothing=chosen.label_smoothing,
-        ema_momentum=chosen.ema_momentum,
-        precision=arithmetic,
-        xla=chosen.xla == "on",
-    )
 
 
 def _undo_weights(

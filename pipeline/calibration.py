@@ -129,7 +129,7 @@ def _register(parameters: dict[str, Any], serving: FunctionStep, calibrate: Requ
 
 
 def _said(calibrate: RequestStep, member: str) -> JsonGet:
-    """What the evaluation says of where the weights are from."""
+    """A member of the evaluation about the origin of the weights."""
     return JsonGet(step_name=calibrate.name, property_file=METRICS, json_path=f"calibrated_from.{member}")
 
 

@@ -41,7 +41,7 @@ def quality_gate(
                 for limit, gate in GATES.items()
             ),
             # 1 or 0; the evaluation writes 0 where TensorFlow serves, which is the float32 network itself.
-            at_most(left=measured("engine.strays"), right=0),
+            at_most(left=measured("engine.beyond_limits"), right=0),
             # 1 or 0; the evaluation writes 0 where nothing serves, or the comparison is only to be reported.
             at_most(left=measured("comparison.significantly_worse"), right=0),
         ],

@@ -1,4 +1,6 @@
-"""The pages' tables of parameters, written from `contract.parameters`: `python -m pipeline.reference`.
+"""The tables of docs/settings.md: settings from their models, parameters from `contract.parameters`.
+
+Written by `python -m pipeline.reference`, which is part of `make pipeline`.
 
 In docs/settings.md what stands between two markers is replaced. A test compares the page with the table.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from infra.settings import reference as settings
 from model_code.contract.parameters import INPUT_ARCHIVE_SENTENCE, INPUT_ARCHIVE_URI, MONITORING, TRAINING, Parameter
 from model_code.contract.site_parameters import CALIBRATION, CALIBRATION_REQUIRED, SITE, SITE_REQUIRED
 
@@ -16,7 +19,7 @@ _HEAD = "| parameter | meaning | default | accepted |\n| --- | --- | --- | --- |
 
 
 def page(text: str) -> str:
-    """The page with its tables as the parameters are.
+    """The page with its tables as settings and parameters are.
 
     Args:
         text: current text of the page.
@@ -24,6 +27,8 @@ def page(text: str) -> str:
     Raises:
         ValueError: it has no place for one of the tables.
     """
+    named = [f"| `{name}` | {meaning} |" for name, meaning in settings.rows()]
+    text = _with(text, "settings", "\n".join(["| setting | meaning |", "| --- | --- |", *named]))
     archive = f"| `{INPUT_ARCHIVE_URI}` | {INPUT_ARCHIVE_SENTENCE} | | |"
     text = _with(text, "training parameters", "\n".join([_HEAD, archive, *_rows(TRAINING.values())]))
     for title, required, table in (

@@ -76,7 +76,7 @@ def training_job(
     max_runtime_seconds: Any,
     max_wait_seconds: Any | None,
 ) -> Request:
-    """Everything about a training job but its hyperparameters.
+    """Request of a training job but for its hyperparameters.
 
     Args:
         image_uri: a TensorFlow training image with SageMaker's training toolkit, GPU or CPU as `instance_type` needs.

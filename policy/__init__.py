@@ -1,4 +1,4 @@
-"""What a reviewer of rights reads, generated from the templates: who may do what, and what a deployment needs.
+"""Pages for a reviewer of rights, generated from the templates: who may do what, and what a deployment needs.
 
 Nothing here is deployed with the app; `make policy` writes it.
 """

@@ -106,7 +106,7 @@ def resources() -> dict[str, Any]:
 
 
 def outputs() -> dict[str, Any]:
-    """What the workflows' variables are set to."""
+    """Values of the workflows' variables."""
     return {
         "DeployRoleArn": {"Value": {"Fn::GetAtt": ["Deploy", "Arn"]}},
         "DiffRoleArn": {"Value": {"Fn::GetAtt": ["Diff", "Arn"]}},
@@ -116,7 +116,7 @@ def outputs() -> dict[str, Any]:
 
 
 def _subjects(subject: str) -> dict[str, Any]:
-    """What tokens of the repository's jobs say of them: names, and since 2026-07-15 names with ids.
+    """Claims `sub` of tokens of the repository's jobs: names, and since 2026-07-15 names with ids.
 
     Repositories that are made, renamed or transferred from that day on have ids, others once they choose to
     (https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens, republished with
@@ -174,7 +174,7 @@ def _bootstrap_roles(*names: str) -> dict[str, Any]:
 
 
 def _reading_models() -> list[dict[str, Any]]:
-    """What `cxr promote` calls where the model comes from."""
+    """Statements for `cxr promote` in the account that the model comes from."""
     return [
         *_finding_models(),
         allow("FindFiles", ["s3:ListBucket"], (_ARTIFACTS,)),
@@ -184,7 +184,7 @@ def _reading_models() -> list[dict[str, Any]]:
 
 
 def _registering_models() -> list[dict[str, Any]]:
-    """What `cxr promote` calls where the model goes."""
+    """Statements for `cxr promote` in the account that the model goes to."""
     return [
         *_finding_models(),
         allow("Register", ["sagemaker:CreateModelPackage"], _PACKAGES),

@@ -1,4 +1,4 @@
-"""Who may do what on which resource under which condition, read from the templates of every environment."""
+"""Permissions in the templates of every environment: who may do what on which resource under which condition."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""What CloudFormation's handlers call for the types in the templates: all of it, but for what has a reason here."""
+"""Rights that CloudFormation's handlers need for the types in the templates, but for those left out with a reason."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
@@ -174,13 +174,13 @@ def called(kind: str, handlers: Handlers, exists: Exists) -> set[str]:
 
 
 def left_out(kind: str, action: str) -> LeftOut | None:
-    """Why an action of a type's handlers is not allowed, or None where it is."""
+    """Reason why an action of a type's handlers is not allowed, or None where it is."""
     found = (one for one in LEFT_OUT if one.kind == kind)
     return next((one for one in found if any(fnmatchcase(action, pattern) for pattern in one.actions)), None)
 
 
 def needed(resources: Iterable[Resource], handlers: Handlers, exists: Exists) -> dict[str, set[str]]:
-    """What has to be allowed, by resource type.
+    """Actions that have to be allowed, by resource type.
 
     Args:
         resources: of the templates; custom resources are calls of functions and left alone.

@@ -10,7 +10,7 @@ from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 
 def handlers(kind: str) -> Mapping[str, Any]:
-    """What the handlers of a resource type call, by `create`, `read`, `update` and `delete`."""
+    """Actions that the handlers of a resource type call, by `create`, `read`, `update` and `delete`."""
     schema: Mapping[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
     found: Mapping[str, Any] = schema["handlers"]
     return found

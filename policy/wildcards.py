@@ -1,4 +1,4 @@
-"""Why a right is to more than one named thing: every `*` in a resource or an action, with its reason.
+"""Reasons for rights to more than one named thing: every `*` in a resource or an action has one.
 
 The table of permissions prints these reasons, and the tests refuse a wildcard that has none, ours and cdk-nag's alike.
 """
@@ -74,7 +74,7 @@ _FINDING = re.compile(r"AwsSolutions-IAM5\[(Resource|Action)::(.*)\]")
 
 
 def reason_for_resource(resource: str, actions: list[str]) -> str | None:
-    """Why actions are allowed on a resource that holds a wildcard, or None where nobody said.
+    """Reason for actions on a resource that holds a wildcard, or None where nobody gave one.
 
     Args:
         resource: as `policy.template.text` renders it.
@@ -87,7 +87,7 @@ def reason_for_resource(resource: str, actions: list[str]) -> str | None:
 
 
 def reason_for_action(action: str) -> str | None:
-    """Why an action that holds a wildcard is allowed, or None where nobody said."""
+    """Reason for an action that holds a wildcard, or None where nobody gave one."""
     return _first(ACTIONS, action)
 
 

@@ -32,7 +32,7 @@ EXAMPLES = {
         # A site is held to the gates that calibration can reach or cannot, which are named.
         frozenset({"model_code/contract/site_parameters.py", "model_code/evaluation/site_verdict.py"}),
     ),
-    "a hyperparameter": Example("LabelSmoothing|label_smoothing"),
+    "a hyperparameter of the training loop": Example("LabelSmoothing|label_smoothing"),
     "a field of the API's answer": Example(
         "body_part",
         # What shows it to people, and training, which reads such files too.
@@ -57,7 +57,7 @@ EXAMPLES = {
                 # The page that asks it, what reads its labels, and pages that mention it.
                 *("lambdas/site/static/index.html", "lambdas/site/static/page.js", "lambdas/api/predictions.py"),
                 *("model_code/monitoring/kept_predictions.py", "model_code/reports/monitoring_report.py"),
-                *("lambdas/authorizer/environment.py", "openapi/document.py"),
+                *("lambdas/authorizer/environment.py", "openapi/document.py", "infra/settings/api.py"),
                 *("docs/clients.md", "docs/operations.md", "docs/runbooks.md", "docs/settings.md"),
             }
         ),
@@ -86,7 +86,7 @@ def files_with(pattern: str) -> set[str]:
 
 def by_hand(text: str) -> str:
     """A page without the tables that commands write into it."""
-    return re.sub(r"<!-- ([\w ]+) parameters: written.*?<!-- end of \1 parameters -->", "", text, flags=re.DOTALL)
+    return re.sub(r"<!-- ([\w ]+): written.*?<!-- end of \1 -->", "", text, flags=re.DOTALL)
 
 
 def test_each_kind_of_addition_has_its_example() -> None:

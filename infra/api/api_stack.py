@@ -57,7 +57,7 @@ class ApiStack(Stack):
             feedback=self._feedback(data, requests, settings),
             uploads=self._uploads(data, requests, settings),
             model=self._model(data, training, endpoint, settings),
-            front=self._front(data, settings),
+            site=self._site(data, settings),
         )
         api = PredictionApi(self, "Api", handlers=handlers, settings=settings)
 
@@ -67,7 +67,7 @@ class ApiStack(Stack):
         CfnOutput(self, "PredictFunctionName", value=self.predict.function_name)
 
     def _dicom(self, settings: Settings) -> Function:
-        """What converts DICOM files: no rights but to log."""
+        """Function that converts DICOM files, without rights but to log."""
         return Function(
             self,
             "Dicom",
@@ -81,7 +81,7 @@ class ApiStack(Stack):
         )
 
     def _dicom_result(self, settings: Settings) -> Function:
-        """What makes results in DICOM: no rights but to log."""
+        """Function that makes results in DICOM, without rights but to log."""
         return Function(
             self,
             "DicomResult",
@@ -104,7 +104,7 @@ class ApiStack(Stack):
         dicom: Function,
         dicom_result: Function | None,
     ) -> Function:
-        """What answers an image, by way of the endpoint."""
+        """Function that answers an image, by way of the endpoint."""
         function = Function(
             self,
             "Predict",
@@ -133,14 +133,14 @@ class ApiStack(Stack):
         return function
 
     def _predictions(self, data: DataStack, settings: Settings) -> Function:
-        """What gives kept predictions back."""
+        """Function that gives kept predictions back."""
         variables = {"PREDICTIONS_TABLE": data.predictions.name}
         function = self._beside("Predictions", PredictionsEnvironment, variables, settings)
         data.predictions.grant(function, "GetItem")
         return function
 
     def _feedback(self, data: DataStack, requests: ExpiringTable, settings: Settings) -> Function:
-        """What takes a reader's label."""
+        """Function that takes a reader's label."""
         variables = {"PREDICTIONS_TABLE": data.predictions.name, "REQUESTS_TABLE": requests.name}
         function = self._beside("Feedback", FeedbackEnvironment, variables, settings)
         data.predictions.grant(function, "UpdateItem")
@@ -148,7 +148,7 @@ class ApiStack(Stack):
         return function
 
     def _uploads(self, data: DataStack, requests: ExpiringTable, settings: Settings) -> Function:
-        """What hands out forms for images that are too large for a request."""
+        """Function that hands out forms for images too large for a request."""
         variables = {"UPLOAD_BUCKET": data.data.name, "REQUESTS_TABLE": requests.name}
         function = self._beside("Uploads", UploadsEnvironment, variables, settings)
         data.data.grant_write(function, "uploads/*")
@@ -156,7 +156,7 @@ class ApiStack(Stack):
         return function
 
     def _model(self, data: DataStack, training: TrainingStack, endpoint: EndpointStack, settings: Settings) -> Function:
-        """What tells which model serves, and how it was evaluated."""
+        """Function that tells which model serves, and how it was evaluated."""
         variables = {"ENDPOINT_NAME": endpoint.endpoint.name, "ARTIFACT_BUCKET": data.artifacts.name}
         function = self._beside("Model", ModelEnvironment, variables, settings)
         grant_describe(function, name=endpoint.endpoint.name)
@@ -165,8 +165,8 @@ class ApiStack(Stack):
         data.grant_site_evaluations(function)
         return function
 
-    def _front(self, data: DataStack, settings: Settings) -> Function:
-        """What serves the page."""
+    def _site(self, data: DataStack, settings: Settings) -> Function:
+        """Function of the unauthenticated routes, the page among them."""
         return Function(
             self,
             "Front",

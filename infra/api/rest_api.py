@@ -41,7 +41,7 @@ class Handlers:
         feedback: readers' labels.
         uploads: forms for large images.
         model: the model that serves.
-        front: documents, preflight requests, and what no other function takes.
+        site: documents, preflight requests, and what no other function takes.
     """
 
     predict: lambda_.IFunction
@@ -49,7 +49,7 @@ class Handlers:
     feedback: lambda_.IFunction
     uploads: lambda_.IFunction
     model: lambda_.IFunction
-    front: lambda_.IFunction
+    site: lambda_.IFunction
 
 
 class PredictionApi(Construct):
@@ -118,10 +118,10 @@ class PredictionApi(Construct):
         version.add_resource("model").add_method("GET", _answered_by(handlers.model), **required)
         version.add_resource("health").add_method("GET", _answered_by(handlers.predict))
         for part in ("openapi.json", "docs"):
-            root.add_resource(part).add_method("GET", _answered_by(handlers.front))
+            root.add_resource(part).add_method("GET", _answered_by(handlers.site))
         # A method that a path does not have ends here too, where it can be told from a path that is not there.
-        root.add_resource("{proxy+}").add_method("ANY", _answered_by(handlers.front))
-        root.add_method("ANY", _answered_by(handlers.front))
+        root.add_resource("{proxy+}").add_method("ANY", _answered_by(handlers.site))
+        root.add_method("ANY", _answered_by(handlers.site))
 
     def _key(self, settings: Settings) -> apigateway.IApiKey:
         limits = settings.api

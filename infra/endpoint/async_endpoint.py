@@ -58,20 +58,7 @@ class AsyncEndpoint(Construct):
                     initial_instance_count=1,  # SageMaker starts an endpoint with no fewer; scaling takes it away
                 )
             ],
-            async_inference_config=sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty(
-                client_config=sagemaker.CfnEndpointConfig.AsyncInferenceClientConfigProperty(
-                    max_concurrent_invocations_per_instance=options.concurrent_requests
-                ),
-                output_config=sagemaker.CfnEndpointConfig.AsyncInferenceOutputConfigProperty(
-                    s3_output_path=f"s3://{bucket_name}/{prefix}/answers",
-                    s3_failure_path=f"s3://{bucket_name}/{prefix}/failures",
-                    kms_key_id=key.key_arn,
-                    # Without the answers themselves: a probability is in S3 and nowhere else.
-                    notification_config=sagemaker.CfnEndpointConfig.AsyncInferenceNotificationConfigProperty(
-                        success_topic=topics["Answers"], error_topic=topics["Failures"]
-                    ),
-                ),
-            ),
+            async_inference_config=_queued(f"s3://{bucket_name}/{prefix}", topics, key, options),
         )
         endpoint = sagemaker.CfnEndpoint(
             self,
@@ -93,3 +80,23 @@ class AsyncEndpoint(Construct):
             at_least=0,
             at_most=options.max_instances,
         ).keep_backlog(options)
+
+
+def _queued(
+    folder: str, topics: Mapping[str, str], key: kms.IKey, options: Asynchronous
+) -> sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty:
+    """Output configuration: answers and failures below the folder, and the topics that are told."""
+    return sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty(
+        client_config=sagemaker.CfnEndpointConfig.AsyncInferenceClientConfigProperty(
+            max_concurrent_invocations_per_instance=options.concurrent_requests
+        ),
+        output_config=sagemaker.CfnEndpointConfig.AsyncInferenceOutputConfigProperty(
+            s3_output_path=f"{folder}/answers",
+            s3_failure_path=f"{folder}/failures",
+            kms_key_id=key.key_arn,
+            # Without the answers themselves: a probability is in S3 and nowhere else.
+            notification_config=sagemaker.CfnEndpointConfig.AsyncInferenceNotificationConfigProperty(
+                success_topic=topics["Answers"], error_topic=topics["Failures"]
+            ),
+        ),
+    )

@@ -25,7 +25,7 @@ class Endpoint(Construct):
         name: name of the endpoint, fixed, so that clients need no other stack to know it.
         package: that is released.
         role: that the model acts as.
-        alarms: names of those that take a release back, where options say that it runs on instances.
+        alarms: names of the auto-rollback alarms, where options say that it runs on instances.
         options: serverless or on instances.
         capture_to: S3 URI of what is kept of requests, where options say that something is.
         key: encrypts that.

@@ -48,16 +48,35 @@ class ReleaseStack(Stack):
             if realtime
             else []
         )
+        self.topics = self._topics(data, endpoint) if queued else {}
+        stack_name = f"{settings.name}-endpoint"
+        self.function = self._function(data, training, settings, stack_name=stack_name)
+        self.decisions = self._decisions(training, stack_name)
+        for role in (self.endpoint_role, self.batch_role):
+            data.artifacts.grant_read(role, "executions/*")
+            images.grant_pull(role)
+        if realtime and realtime.capture:
+            data.artifacts.grant_write(self.endpoint_role, f"{CAPTURE_PREFIX}/*")
+        self.endpoint_role.write_logs(f"Endpoints/{endpoint}")
+        self._grant_batches(data, endpoint, queued=queued is not None)
+        self._grant_releases(data, training, settings, stack_name=stack_name)
+
+        CfnOutput(self, "ReleaseFunctionName", value=self.function.function_name)
+
+    def _topics(self, data: DataStack, endpoint: str) -> dict[str, str]:
+        """ARNs of the topics that the asynchronous endpoint tells `Answers` and `Failures`."""
         # One topic for what succeeded, one for what did not: who mends failures need not hear of every answer.
-        self.topics: dict[str, str] = {}
-        for part in ("Answers", "Failures") if queued else ():
+        topics: dict[str, str] = {}
+        for part in ("Answers", "Failures"):
             name = f"{endpoint}-async-{part.lower()}"
             topic = sns.Topic(self, part, topic_name=name, master_key=data.key, enforce_ssl=True)
             topic.grant_publish(self.batch_role)
-            self.topics[part] = self.format_arn(service="sns", resource=name, arn_format=ArnFormat.NO_RESOURCE_NAME)
-        stack_name = f"{settings.name}-endpoint"
-        gated = settings.site_evaluation.required_for_release
-        self.function = Function(
+            topics[part] = self.format_arn(service="sns", resource=name, arn_format=ArnFormat.NO_RESOURCE_NAME)
+        return topics
+
+    def _function(self, data: DataStack, training: TrainingStack, settings: Settings, *, stack_name: str) -> Function:
+        """Function that updates the endpoints' stack, of that name."""
+        return Function(
             self,
             "Release",
             name="release",
@@ -65,39 +84,39 @@ class ReleaseStack(Stack):
             timeout_seconds=900,  # waits for an update that is under way: the longest a function may run
             environment={
                 "ENDPOINT_STACK_NAME": stack_name,
-                "ENDPOINT_NAME": endpoint,
+                "ENDPOINT_NAME": settings.name,
                 "RELEASED_TYPES": ",".join(RELEASED_TYPES),
                 "MODEL_PACKAGE_GROUP_NAME": training.registry.name,
                 "ARTIFACT_BUCKET_NAME": data.artifacts.name,
                 "NOTIFICATION_TOPIC_ARN": training.notifications.topic_arn,
-                **({"SITE_EVALUATION_REQUIRED": "true"} if gated else {}),
+                **({"SITE_EVALUATION_REQUIRED": "true"} if settings.site_evaluation.required_for_release else {}),
             },
             settings=settings,
         )
-        self.decisions = EventRule(
+
+    def _decisions(self, training: TrainingStack, stack_name: str) -> EventRule:
+        """Rules that call the function: for decisions, registrations and the ends of releases."""
+        decisions = EventRule(
             self,
             "Decisions",
             function=self.function,
             description="Somebody approved or rejected a model: release it, or say that it still serves",
             pattern=training.registry.decisions(),
         )
-        self.decisions.also(
+        decisions.also(
             "Registrations",
             description="A model was registered: somebody has to decide about it",
             pattern=training.registry.registrations(),
         )
-        self.decisions.also(
+        decisions.also(
             "Releases",
             description="A release has ended: ask what really serves, and say so",
             pattern=ended(self, stack_name),
         )
+        return decisions
 
-        for role in (self.endpoint_role, self.batch_role):
-            data.artifacts.grant_read(role, "executions/*")
-            images.grant_pull(role)
-        if realtime and realtime.capture:
-            data.artifacts.grant_write(self.endpoint_role, f"{CAPTURE_PREFIX}/*")
-        self.endpoint_role.write_logs(f"Endpoints/{endpoint}")
+    def _grant_batches(self, data: DataStack, endpoint: str, *, queued: bool) -> None:
+        """Grants to the role of the model that works through images in S3."""
         self.batch_role.write_logs("TransformJobs", *([f"Endpoints/{endpoint}-async"] if queued else []))
         data.data.grant_read(self.batch_role, f"{PREFIX}/*")
         data.data.grant_write(self.batch_role, f"{PREFIX}/*")
@@ -105,13 +124,13 @@ class ReleaseStack(Stack):
             # SNS encrypts on behalf of who publishes (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
             data.key.grant(self.batch_role, "kms:Decrypt", "kms:GenerateDataKey*")
 
+    def _grant_releases(self, data: DataStack, training: TrainingStack, settings: Settings, *, stack_name: str) -> None:
+        """Grants to the Release function."""
         grant_release(self.function, stack_name=stack_name)
-        grant_describe(self.function, name=endpoint)
-        grant_invoke(self.function, name=endpoint)
+        grant_describe(self.function, name=settings.name)
+        grant_invoke(self.function, name=settings.name)
         training.registry.grant_read(self.function)
         training.notifications.grant_publish(self.function)
         data.artifacts.grant_write(self.function, "releases/*")
-        if gated:
+        if settings.site_evaluation.required_for_release:
             data.grant_site_evaluations(self.function)
-
-        CfnOutput(self, "ReleaseFunctionName", value=self.function.function_name)

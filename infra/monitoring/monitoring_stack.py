@@ -19,6 +19,7 @@ from infra.monitoring.schedule import MonitoringSchedule
 from infra.monitoring.service_alarms import ServiceAlarms, Watched
 from infra.network.vpc import Network
 from infra.settings.environment import Settings
+from infra.settings.platform import Budget
 from infra.storage.data_stack import DataStack
 from infra.training.sagemaker_pipeline import SageMakerPipeline
 from infra.training.training_stack import TrainingStack
@@ -62,91 +63,18 @@ class MonitoringStack(Stack):
             name=f"{settings.name}-monitoring",
             compiled=DEFINITION,
             purpose="monitoring",
-            placeholders={
-                "ArtifactBucketName": data.artifacts.name,
-                "ArtifactKeyArn": data.key.key_arn,
-                "DataKeyArn": data.key.key_arn,
-                "MonitorRoleArn": monitor_role.role_arn,
-                "ProcessingImageUri": images.training(options.instance_type),
-                "SourceCodeUri": training.source_code.uri,
-                "SourceCodeName": training.source_code.name,
-                "FindServingModelFunctionArn": training.serving.function_arn,
-                "PredictionsTableName": data.predictions.name,
-                "EndpointName": endpoint.endpoint.name,
-            },
+            placeholders=_named(data, training, endpoint, monitor_role, images.training(options.instance_type)),
             defaults=options.defaults(),
             network=network.for_jobs() if network else None,
         )
-        watched = Watched(
-            predict=api.predict.function_name,
-            background={
-                "trigger-errors": training.trigger.function_name,
-                "release-errors": release.function.function_name,
-                "serving-errors": training.serving.function_name,
-            },
-            dead_letters={
-                "uploads-dead": training.uploads.dead_letters.queue_name,
-                "releases-dead": release.decisions.dead_letters.queue_name,
-            },
-            training=training.pipeline.name,
-            monitoring=pipeline.name,
-            endpoint=endpoint.endpoint.name,
-        )
-        topic_arn = training.notifications.topic_arn
-        # Exported even while nothing here needs them: an export cannot go before what imports it, so settings could
-        # turn alarms on and never off again.
-        for stack, values in (
-            (training, [topic_arn, training.trigger.function_name, training.serving.function_name,
-                        watched.dead_letters["uploads-dead"]]),
-            (release, [release.function.function_name, watched.dead_letters["releases-dead"]]),
-            (api, [api.predict.function_name]),
-        ):  # fmt: skip
-            for value in values:
-                stack.export_value(value)
+        watched = _watched(training, release, endpoint, api, monitoring=pipeline.name)
+        _export(training, release, api, watched)
         # Nothing else would keep the order of deployment where all of this is off.
         self.add_stack_dependency(api)
 
-        if options.every_hours:
-            MonitoringSchedule(self, "Schedule", pipeline=pipeline, every_hours=options.every_hours)
-        alarms = (
-            ServiceAlarms(self, "Alarms", topic_arn=topic_arn, watched=watched, settings=settings)
-            if options.alarms
-            else None
-        )
-        if options.dashboard:
-            Dashboard(self, "Dashboard", watched=watched, alarms=alarms.arns if alarms else (), settings=settings)
-        if settings.budget is not None and not is_available("AWS::Budgets::Budget", settings.region):
-            Annotations.of(self).add_warning_v2(
-                "cxr:budget",
-                f"CloudFormation makes no budgets in {settings.region}: nobody is told when a month costs more than "
-                f"{settings.budget.monthly_usd} USD. Make a budget of the tag project in the account's console.",
-            )
-        elif settings.budget is not None:
-            SpendingBudget(
-                self,
-                "Budget",
-                name=settings.name,
-                project=settings.tags["project"],
-                topic_arn=topic_arn,
-                options=settings.budget,
-            )
+        self._tell(pipeline, watched, training.notifications.topic_arn, settings)
 
-        monitor_role.write_logs("ProcessingJobs")
-        monitor_role.encrypt_volumes(data.key.key_arn)
-        # Nothing else of an execution: its shards are radiographs.
-        data.artifacts.grant_read(monitor_role, "executions/*/reference.json")
-        data.artifacts.grant_write(monitor_role, "monitoring/*")
-        data.predictions.grant(monitor_role, "Scan")
-        training.source_code.grant_read(monitor_role)
-        images.grant_pull(monitor_role)
-        # A metric is no resource: the action takes "*" only, so the namespace confines it.
-        monitor_role.add_to_principal_policy(
-            iam.PolicyStatement(
-                actions=["cloudwatch:PutMetricData"],
-                resources=["*"],
-                conditions={"StringEquals": {"cloudwatch:namespace": MODEL_NAMESPACE}},
-            )
-        )
+        _grant_monitoring(monitor_role, data, training, images)
         if network is not None:
             network.grant_attach(monitor_role)
 
@@ -163,3 +91,111 @@ class MonitoringStack(Stack):
                 value=f"https://{Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region={Aws.REGION}"
                 f"#dashboards/dashboard/{settings.name}",
             )
+
+    def _tell(self, pipeline: SageMakerPipeline, watched: Watched, topic_arn: str, settings: Settings) -> None:
+        """Schedule, alarms, dashboard and budget, where settings ask for them."""
+        options = settings.monitoring
+        if options.every_hours:
+            MonitoringSchedule(self, "Schedule", pipeline=pipeline, every_hours=options.every_hours)
+        alarms = (
+            ServiceAlarms(self, "Alarms", topic_arn=topic_arn, watched=watched, settings=settings)
+            if options.alarms
+            else None
+        )
+        if options.dashboard:
+            Dashboard(self, "Dashboard", watched=watched, alarms=alarms.arns if alarms else (), settings=settings)
+        if settings.budget is not None:
+            self._budget(settings.budget, topic_arn, settings)
+
+    def _budget(self, options: Budget, topic_arn: str, settings: Settings) -> None:
+        """The budget, or a warning where CloudFormation makes none."""
+        if not is_available("AWS::Budgets::Budget", settings.region):
+            Annotations.of(self).add_warning_v2(
+                "cxr:budget",
+                f"CloudFormation makes no budgets in {settings.region}: nobody is told when a month costs more than "
+                f"{options.monthly_usd} USD. Make a budget of the tag project in the account's console.",
+            )
+            return
+        SpendingBudget(
+            self,
+            "Budget",
+            name=settings.name,
+            project=settings.tags["project"],
+            topic_arn=topic_arn,
+            options=options,
+        )
+
+
+def _named(
+    data: DataStack, training: TrainingStack, endpoint: EndpointStack, role: SageMakerRole, image: str
+) -> dict[str, str]:
+    """Values of the definition's placeholders, by name."""
+    return {
+        "ArtifactBucketName": data.artifacts.name,
+        "ArtifactKeyArn": data.key.key_arn,
+        "DataKeyArn": data.key.key_arn,
+        "MonitorRoleArn": role.role_arn,
+        "ProcessingImageUri": image,
+        "SourceCodeUri": training.source_code.uri,
+        "SourceCodeName": training.source_code.name,
+        "FindServingModelFunctionArn": training.serving.function_arn,
+        "PredictionsTableName": data.predictions.name,
+        "EndpointName": endpoint.endpoint.name,
+    }
+
+
+def _watched(
+    training: TrainingStack, release: ReleaseStack, endpoint: EndpointStack, api: ApiStack, *, monitoring: str
+) -> Watched:
+    """Names of what alarms and dashboard are about; `monitoring` is that of the monitoring pipeline."""
+    return Watched(
+        predict=api.predict.function_name,
+        background={
+            "trigger-errors": training.trigger.function_name,
+            "release-errors": release.function.function_name,
+            "serving-errors": training.serving.function_name,
+        },
+        dead_letters={
+            "uploads-dead": training.uploads.dead_letters.queue_name,
+            "releases-dead": release.decisions.dead_letters.queue_name,
+        },
+        training=training.pipeline.name,
+        monitoring=monitoring,
+        endpoint=endpoint.endpoint.name,
+    )
+
+
+def _export(training: TrainingStack, release: ReleaseStack, api: ApiStack, watched: Watched) -> None:
+    """Have the other stacks export what alarms need, and a schedule."""
+    # Exported even while nothing here needs them: an export cannot go before what imports it, so settings could
+    # turn alarms on and never off again.
+    for stack, values in (
+        (training, [training.notifications.topic_arn, training.trigger.function_name, training.serving.function_name,
+                    watched.dead_letters["uploads-dead"]]),
+        (release, [release.function.function_name, watched.dead_letters["releases-dead"]]),
+        (api, [api.predict.function_name]),
+    ):  # fmt: skip
+        for value in values:
+            stack.export_value(value)
+
+
+def _grant_monitoring(
+    role: SageMakerRole, data: DataStack, training: TrainingStack, images: DeepLearningImages
+) -> None:
+    """Grants to the role that compares predictions with the reference."""
+    role.write_logs("ProcessingJobs")
+    role.encrypt_volumes(data.key.key_arn)
+    # Nothing else of an execution: its shards are radiographs.
+    data.artifacts.grant_read(role, "executions/*/reference.json")
+    data.artifacts.grant_write(role, "monitoring/*")
+    data.predictions.grant(role, "Scan")
+    training.source_code.grant_read(role)
+    images.grant_pull(role)
+    # A metric is no resource: the action takes "*" only, so the namespace confines it.
+    role.add_to_principal_policy(
+        iam.PolicyStatement(
+            actions=["cloudwatch:PutMetricData"],
+            resources=["*"],
+            conditions={"StringEquals": {"cloudwatch:namespace": MODEL_NAMESPACE}},
+        )
+    )

@@ -117,7 +117,7 @@ class ServiceAlarms(Alarms):
         realtime = settings.endpoint if isinstance(settings.endpoint, RealtimeEndpoint) else None
         errors = realtime.rollout.max_error_percent if realtime else ENDPOINT_ERROR_PERCENT
         latency = realtime.rollout.max_latency_ms if realtime else ENDPOINT_LATENCY_MS
-        # The alarms that take a release back look at minutes; what lasts is no release's fault.
+        # Auto-rollback alarms look at minutes; what lasts is no release's fault.
         self.add(
             "endpoint-errors",
             metrics.of_endpoint(endpoint, VARIANT, "Invocation5XXErrors", "Average"),

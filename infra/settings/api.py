@@ -24,45 +24,70 @@ class JwtAuthentication(Section):
 
     kind: Literal["jwt"]
     issuer: Annotated[str, Field(pattern=r"^https://[^\s?#]+$")]
+    """With `jwt`: the OpenID Connect issuer, as tokens name it in `iss`; of a Cognito user pool
+    `https://cognito-idp.<region>.amazonaws.com/<pool>`."""
     audience: Annotated[str, Field(min_length=1)]
+    """With `jwt`: what tokens hold in `aud`, or in `client_id` where there is no `aud` (access tokens of Cognito)."""
     # Cognito's scopes begin with the resource server's identifier and a slash.
     scope_prefix: Annotated[str, Field(pattern=r"^[!#-\[\]-~]*$")] = ""
+    """With `jwt`, optional: what stands before `predict`, `upload` and `feedback` in scopes, such as `cxr/`."""
 
 
 class Firewall(Section):
     """AWS WAF before the API."""
 
     enabled: bool
+    """Whether AWS WAF stands before the API; costs by the month and by the request."""
     # Of one address: ten is the least that WAF counts to.
     requests_per_five_minutes: Annotated[int, Field(ge=10, le=2_000_000_000)]
+    """With it: requests of one address, at least 10, before it is refused."""
 
 
 class Api(Section):
     """Settings of the API: authentication, limits, retention."""
 
-    # Of one key; the stage takes more, so that one busy client leaves the others something.
     requests_per_second: Positive
+    """Steady rate of one API key: API Gateway counts a usage plan's limits for each key of it. A client with needs of
+    its own gets a plan of its own, whose limits stay below the stage's too."""
     burst: Positive
+    """Requests at once of one API key."""
     stage_requests_per_second: Positive
+    """Steady rate of all clients together; more than one key's, so that one busy client does not keep out the others.
+    Without keys (`iam`, `jwt`) only this and the firewall hold."""
     stage_burst: Positive
+    """Requests at once of all clients together."""
     requests_per_day: Positive
+    """Quota of the usage plan."""
     max_image_bytes: Annotated[int, Field(ge=1, le=MAX_IMAGE_BYTES)]
-    # By way of S3, which the gateway's limit does not hold for.
+    """Largest image in a request; 4.5 MB is what Lambda can take, 4 MiB with a serverless endpoint."""
     max_upload_bytes: Annotated[int, Field(ge=1, le=MAX_ENDPOINT_BYTES)]
+    """Largest JPEG or PNG by way of `POST /v1/uploads`: 6 MiB is what an endpoint takes, 4 MiB a serverless one. DICOM
+    files may have 96 MiB there."""
     keep_days: Annotated[int, Field(ge=1, le=3650)]
+    """How long a prediction can be read again; without image and overlay."""
     keep_labelled_days: Annotated[int, Field(ge=1, le=3650)]
-    # Of patients and views that a model says it is not meant for.
+    """The same from a reader's label on."""
     outside_intended_population: Literal["refuse", "flag"]
-    # Whether answers may be results in DICOM or FHIR, which repeat from the request whose they are.
+    """What becomes of a radiograph whose DICOM file, or client, states an age or a view that the model is not meant
+    for: `refuse` (422) or `flag` (answered, and the answer names what lies outside)."""
     dicom_results: bool
-    # Whose pages may call the API from a browser. Not "*": a key in a page of anybody's would be everybody's.
+    """Whether DICOM files may be answered with [results in DICOM](pacs.md#from-the-api-without-cxr) or FHIR, which
+    repeat whose they are: name, number, date of birth, study. These are read from the request and answered, and neither
+    kept nor logged. Off by default: then no function reads them. On the laptop it is on."""
+    # Not "*": a key in a page of anybody's would be everybody's.
     allowed_origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{1,5})?$")], ...]
-    # Where browsers find the API's own page besides API Gateway's address.
+    """Origins such as `https://reader.example` whose pages may call the API, and post uploads, from a browser; none by
+    default, and no `*`."""
     page_origins: tuple[PageOrigin, ...]
+    """Where browsers find the API's own page if not at API Gateway's address (`https://….execute-api.<region>…`, which
+    is always allowed): the origin of a custom domain, such as `https://cxr.hospital.example`. The page's uploads go to
+    S3, which answers a browser only for origins that the bucket's CORS rule names; one `*` may stand for a part."""
     authentication: Annotated[ApiKeyAuthentication | IamAuthentication | JwtAuthentication, Field(discriminator="kind")]
+    """`api_key`, `iam` (Signature Version 4) or `jwt`; see below."""
     firewall: Firewall
-    # API Gateway writes access logs with one role an account and region. Of two environments there, one owns it.
     owns_account_log_role: bool
+    """Whether the stacks set the role that API Gateway writes access logs with, one per account and region; with two
+    environments in one account, only one may own it."""
 
     @field_validator("authentication", mode="before")
     @classmethod

@@ -13,22 +13,30 @@ class ServerlessEndpoint(Section):
 
     kind: Literal["serverless"]
     memory_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144]
+    """Serverless: memory of a container."""
     max_concurrency: Annotated[int, Field(ge=1, le=200)]
+    """Serverless: containers at once."""
 
 
 class Rollout(Section):
     """Blue/green deployment of a new model: traffic shifting, and auto-rollback when an alarm goes off."""
 
-    # canary: one share, then everything. linear: the same share again and again.
     traffic: Literal["canary", "linear"]
+    """Realtime: `canary` (a share of the traffic, then all of it) or `linear` (the same share again and again)."""
     percent: Annotated[int, Field(ge=1, le=50)]
+    """That share; linear: 10 to 50."""
     wait_seconds: Annotated[int, Field(ge=0, le=3600)]
+    """How long each share lasts."""
     termination_wait_seconds: Annotated[int, Field(ge=0, le=3600)]
+    """How long the old instances stay after the last one, while the alarms still count."""
     # Of all requests, not a number of them: an image that cannot be decoded is one of the container's errors too, and
-    # a client that sends one must not be able to take a release back.
+    # a client that sends one must not be able to roll a release back.
     max_error_percent: Annotated[int, Field(ge=1, le=99)]
+    """Share of failed requests, in two minutes running, that rolls a release back; below `percent`."""
     max_latency_ms: Annotated[int, Field(ge=1, le=60_000)]
+    """Time of the slowest tenth in the model that rolls a release back, in three minutes running."""
     max_overhead_ms: Annotated[int, Field(ge=1, le=60_000)]
+    """The same for the time on the way to the model and back."""
 
     @property
     def steps(self) -> int:
@@ -61,15 +69,22 @@ class Capture(Section):
     """Data capture of an endpoint on instances; a serverless one has none."""
 
     percent: Annotated[int, Field(ge=1, le=100)]
+    """Realtime, with a `capture` section: share of the requests whose answers SageMaker keeps below `capture/` of the
+    artifact bucket, encrypted, for audit. Monitoring does not read them ([ADR
+    21](adr/0021-monitoring-reads-kept-predictions.md))."""
     # Radiographs are patient data: answers are enough to show later what was answered.
     inputs: bool
+    """Whether radiographs are kept too; they are patient data."""
 
 
 class Scaling(Section):
     """Autoscaling of a realtime endpoint."""
 
     max_instances: Annotated[int, Field(ge=1)]
+    """Realtime: most instances that a busy endpoint gets; as many as `endpoint.instance_count` end the scaling."""
     invocations_per_minute: Annotated[int, Field(ge=1)]
+    """Realtime: requests a minute that each instance is to have at most. 480 is half of what two cores answered (60 ms
+    a radiograph, so 16 a second and 960 a minute): the other half lasts while an instance starts."""
 
 
 class RealtimeEndpoint(Section):
@@ -77,11 +92,15 @@ class RealtimeEndpoint(Section):
 
     kind: Literal["realtime"]
     instance_type: InstanceType
+    """Realtime: instance type; with a GPU (`g`, `gr`, `p`) the GPU image is registered and served. Here and wherever an
+    instance type is named, those with an Arm processor (Graviton, such as `ml.c7g.xlarge`) are refused: AWS's
+    TensorFlow images are built for x86-64."""
     # One instance has no half to try the new model on, and is lost with its availability zone.
     instance_count: Annotated[int, Field(ge=2)]
+    """Realtime: instances that are always there; at least 2, or a canary has nothing to shift."""
     scaling: Scaling
-    # Requests that a second model gets copies of; 0 for no such model.
     shadow_percent: Annotated[int, Field(ge=0, le=100)]
+    """Realtime: share of the requests that a second model gets copies of, without answering; 0 for none."""
     rollout: Rollout
     capture: Capture | None = None
 
@@ -96,14 +115,23 @@ class Asynchronous(Section):
     """A second endpoint, for large or many images: requests queue in S3, and without any it has no instance."""
 
     instance_type: InstanceType
+    """With an `asynchronous` section there is a second endpoint, for large or many images, whose requests queue in S3:
+    its instance type."""
     max_instances: Annotated[int, Field(ge=1)]
+    """Its most instances; it has none while nothing waits."""
     concurrent_requests: Annotated[int, Field(ge=1, le=1000)]
+    """Requests that an instance works on at once."""
     backlog_per_instance: Annotated[int, Field(ge=1)]
+    """Requests that may wait for each instance before it gets another. At 16 a second, 1,000 are a minute's work, and
+    an instance takes minutes to start."""
 
 
 class Batch(Section):
     """Batch transform jobs, as `cxr batch` starts them unless it is told otherwise."""
 
     instance_type: InstanceType
+    """`cxr batch`: instance type of the batch transform job."""
     instance_count: Annotated[int, Field(ge=1)]
+    """Its instances, which share the images."""
     concurrent_requests: Annotated[int, Field(ge=1, le=100)]
+    """Requests that each of them works on at once."""

@@ -26,24 +26,39 @@ from infra.settings.section import (
     with_kind,
 )
 
+LIKE = (
+    "Optional; another environment, on top of whose values this one states its own; it can change them, not take them "
+    "away: the CDK drops a `null`."
+)
+"""What cdk.json says with `like`, which is read before the settings are."""
+
 
 class Settings(Section):
     """All settings of one environment."""
 
     environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,15}$")]
-    # Without it, that of the credentials which deploy. With it, no other account is ever deployed to by mistake.
     account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
+    """Optional; the account of the stacks, so that no other can be deployed to by mistake. Without it: that of the
+    credentials."""
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-    # On everything that takes tags, besides `environment`, which is not to be said here.
+    """AWS region of the stacks; synthesis refuses one in which AWS publishes no TensorFlow images, or no Powertools
+    layer (Ningxia)."""
     tags: dict[TagName, TagValue]
-    # Name of a managed policy of the account that bounds what every role of the stacks can ever do.
+    """`project`, and as many others as you need (`owner`, `cost-centre`): tags of everything that takes tags.
+    `environment` is always there."""
     permissions_boundary: Annotated[str, Field(pattern=r"^[\w+=,.@/-]{1,128}$")] | None = None
+    """Optional; name of a managed policy of the account that bounds every role of the stacks."""
     retain: bool
+    """Whether buckets and key outlive the stacks; must be true in prod."""
     log_retention_days: LogRetentionDays
+    """How long CloudWatch keeps function and API logs."""
     tracing: bool
-    # Where functions run in an interpreter that has the libraries, as on the laptop, none are carried along.
+    """X-Ray traces of the functions and the API (never an image, never a result)."""
     vendor_libraries: bool
+    """Whether functions carry the packages they import (`make libraries`); false only where the interpreter that runs
+    them has these already, as on the laptop."""
     notification_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
+    """Optional; receives rejected archives, requested and failed releases."""
     powertools_layer: PowertoolsLayer
     containers: Containers
     buckets: Buckets
@@ -52,6 +67,9 @@ class Settings(Section):
     pipeline: Pipeline
     site_evaluation: SiteEvaluation
     endpoint: Annotated[ServerlessEndpoint | RealtimeEndpoint, Field(discriminator="kind")]
+    """`serverless` (nothing to pay while idle) or `realtime`. SageMaker turns no endpoint on instances into a
+    serverless one: to go back, remove the endpoint first (update its stack with an empty `ModelPackageArn`), deploy,
+    and approve again."""
     asynchronous: Asynchronous | None = None
     batch: Batch
     api: Api

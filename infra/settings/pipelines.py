@@ -23,9 +23,10 @@ def _annotation(one: Parameter) -> Any:
     return Annotated[type(one.default), Field(ge=one.least, le=one.greatest)]
 
 
-_STATED = {one.field: one for one in TRAINING.values() if one.setting}
+DEFAULTS = {one.field: one for one in TRAINING.values() if one.setting}
+"""Parameters whose defaults are settings, by the names that these have below `pipeline`."""
 # Where settings say nothing else, a parameter's default is that of the table.
-_FIELDS: dict[str, Any] = {name: (_annotation(one), one.default) for name, one in _STATED.items()}
+_FIELDS: dict[str, Any] = {name: (_annotation(one), one.default) for name, one in DEFAULTS.items()}
 _Parameters: Any = create_model("_Parameters", __base__=Section, **_FIELDS)
 
 
@@ -34,11 +35,15 @@ class Pipeline(_Parameters):  # type: ignore[misc]  # its fields are those of `c
 
     model_config = ConfigDict(alias_generator=to_pascal, validate_by_name=True, validate_by_alias=False)
 
-    # Below weights/ of the artifact bucket; SageMaker copies it into the training job.
     weights_file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Name of a no-top weights file below `weights/` of the artifact bucket, which SageMaker copies into the training
+    job (default of `WeightsChannelUri`), or `none`."""
     # No parameters: a pipeline has no expression for spot or tuning, so each choice has a definition of its own.
     spot: bool
+    """Train on managed spot instances; an interrupted job resumes from its last checkpoint."""
     tuning: bool
+    """Let a tuning job search the learning rates, the dropout and how deep fine-tuning reaches, and take its best
+    model."""
 
     def defaults(self) -> dict[str, str | int | float]:
         """Parameter names of the pipeline's definition, and the values they have unless a start names others."""
@@ -58,12 +63,15 @@ class Pipeline(_Parameters):  # type: ignore[misc]  # its fields are those of `c
 
 
 class SiteEvaluation(Section):
-    """What a registered model has to be on a site's own radiographs, and whether a release asks for that."""
+    """Limits of a registered model on a site's own radiographs, and whether a release asks for that."""
 
-    # Limit of a site evaluation and of a calibration; the others are those of `pipeline`.
     max_refused_share: Annotated[float, Field(ge=0, le=1)]
-    # Whether a version is released only when an evaluation on a site's radiographs called it usable.
+    """Largest share of a site's radiographs that the out-of-distribution detector may refuse where a model is called
+    usable there (default of `MaxRefusedShare`); 0 to 1. The other limits are those of `pipeline`."""
     required_for_release: bool
+    """Whether an approved version is released only when a site evaluation calls it usable and none speaks against it
+    ([operations.md](operations.md#only-what-a-site-evaluation-calls-usable)); until then the Release function reads no
+    evaluations."""
 
     def defaults(self, pipeline: Pipeline, parameters: Mapping[str, Parameter]) -> dict[str, str | int | float]:
         """Names of parameters in the definition of a pipeline that takes a site's archive, and their defaults.
@@ -86,19 +94,30 @@ class Monitoring(Section):
     """Monitoring settings: dashboard, alarms, and the schedule and parameters of the monitoring pipeline."""
 
     dashboard: bool
+    """Whether there is a dashboard `cxr-<env>` in CloudWatch."""
     alarms: bool
-    # 0 for no schedule. The alarm about a run that is missing looks back on twice that, and no alarm on more than seven
+    """Whether alarms tell the topic what stops working; each is explained in [runbooks.md](runbooks.md)."""
+    # The alarm about a run that is missing looks back on twice that, and no alarm on more than seven
     # days (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html).
     every_hours: Annotated[int, Field(ge=0, le=72)]
+    """Hours between runs of the monitoring pipeline, at most 72; 0 for no schedule. With alarms, one tells when no run
+    ended in twice that time."""
     days: int
+    """Predictions of so many days are compared (default of `Days`); at most `api.keep_days`."""
     min_predictions: int
+    """Fewer predictions than these are counted, not compared (default of `MinPredictions`)."""
     psi_limit: float
+    """Population stability index from which a significant difference is called drift (default of `PsiLimit`)."""
     instance_type: InstanceType
+    """Instance of the monitoring job (default of `ProcessingInstanceType`)."""
     max_runtime_seconds: int
-    # Whether the drift alarm starts the training pipeline on the newest dataset that has trained.
+    """Its longest run (default of `MaxRuntimeSeconds`)."""
     retrain: bool
-    # What alarms and the dashboard link to; an anchor follows.
+    """Whether the drift alarm starts the training pipeline on the newest dataset that has trained; needs
+    `monitoring.alarms`."""
     runbook_url: Annotated[str, Field(pattern=r"^[^\s#]+$", max_length=500)]
+    """Page that alarms and dashboard link to, an anchor follows: a copy of [runbooks.md](runbooks.md) that those who
+    get the messages can open."""
 
     def defaults(self) -> dict[str, str | int | float]:
         """Parameter names of the monitoring pipeline's definition, and the values they have by default."""

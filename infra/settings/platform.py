@@ -11,46 +11,66 @@ class PowertoolsLayer(Section):
     """Version of the public layer with Powertools for AWS Lambda (Python) and pydantic."""
 
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    """Who publishes the public layer with Powertools for AWS Lambda; in China and GovCloud it is another account, which
+    the stacks know."""
     version: Positive
+    """The layer's version."""
 
 
 class Containers(Section):
     """Tags of AWS's TensorFlow Deep Learning Containers, by what the instance has."""
 
     training_cpu_tag: str
+    """TensorFlow training image for CPU instances, also of the processing steps."""
     training_gpu_tag: str
+    """The same for GPU instances (`g`, `gr`, `p` families)."""
     serving_cpu_tag: str
+    """TensorFlow Serving image for CPU and serverless endpoints."""
     serving_gpu_tag: str
+    """The same for GPU endpoints."""
 
 
 class Buckets(Section):
     """Retention of the buckets, in days, and their logs."""
 
     incoming_days: Positive
+    """Days until an upload is removed; training works on a copy."""
     noncurrent_days: Positive
+    """Days until an overwritten or deleted version is removed."""
     access_logs: bool
+    """Whether a third bucket collects the access logs of the two others."""
     data_events: bool
+    """Whether CloudTrail records who read and wrote each object, in one more bucket; it costs per event."""
     access_log_days: Positive
-    # What realtime endpoints answered, where `endpoint.capture` keeps it.
+    """Days until those logs, and those of the data events, are removed."""
     capture_days: Positive
+    """Days until what `endpoint.capture` kept is removed."""
 
 
 class Network(Section):
     """VPC of functions, jobs and the endpoint's instances."""
 
-    # False: in SageMaker's and Lambda's own networks. True: in private subnets of a network of their own.
     vpc: bool
+    """Whether functions, jobs and models run in private subnets without a way out (below); not with a serverless
+    endpoint."""
     # Room for 256 addresses a subnet and zone at least; the largest a VPC may be is /16.
     cidr: Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}/(16|17|18|19|20|21|22)$")]
-    # Letters of the region's zones. An interface endpoint costs in each; two keep one that fails from ending all.
+    """Addresses of that network, `/16` to `/22`."""
+    # Two keep one that fails from ending all.
     zones: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]$")], ...], Field(min_length=2, max_length=3)]
+    """Letters of two or three availability zones of the region, such as `["a", "b"]`; each has its own interface
+    endpoints, which cost by the hour."""
 
 
 class Budget(Section):
     """Monthly budget of resources with the project's tag, and when somebody is told."""
 
     monthly_usd: Positive
+    """With a `budget` section, which may be left out: what a month may cost before the topic is told, when it is spent
+    and when it is forecast. It counts what carries the tag `project`, which has to be activated as a cost allocation
+    tag. Set it above what `cxr cost` prints."""
     alert_percent: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(min_length=1, max_length=5)]
+    """Shares of it at which the topic is told, five at most, such as `[50, 80, 100]`."""
 
 
 class Source(Section):
@@ -68,7 +88,7 @@ class Source(Section):
 
     @property
     def prefix(self) -> str:
-        """What keys in it begin with; empty for the whole bucket."""
+        """Beginning of the keys in it; empty for the whole bucket."""
         return self.uri.split("/", 3)[3]
 
 
@@ -76,7 +96,12 @@ class Archive(Section):
     """Limits of an uploaded archive, a larger one is refused before anything runs, and what may be read instead."""
 
     max_bytes: Annotated[int, Field(ge=1, le=MAX_COPY_BYTES)]
+    """Largest archive taken, in bytes."""
     max_uncompressed_bytes: Positive
+    """Most it may declare to unpack to."""
     max_files: Positive
-    # Besides `radiographs/` of the data bucket.
+    """Most entries it may hold."""
     sources: tuple[Source, ...]
+    """Folders of other buckets that `cxr start --from` may train on, besides `radiographs/` of the data bucket: `[{
+    "uri": "s3://bucket/prefix/", "key_arn": "arn:..." }]`, the key only where a KMS key of yours encrypts them; see
+    [operations.md](operations.md#a-folder-of-a-bucket)."""

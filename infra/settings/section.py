@@ -38,9 +38,12 @@ class SettingsError(Exception):
 
 
 class Section(BaseModel):
-    """A group of settings: immutable, and closed to names it does not know."""
+    """A group of settings: immutable, and closed to names it does not know.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    What stands below a field as a string is its meaning in docs/settings.md (`infra/settings/reference.py`).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def with_kind(value: Any, kinds: str) -> Any:

@@ -7,6 +7,7 @@ from constructs import Construct
 
 from infra.base.stack import deployable
 from infra.settings.environment import Settings
+from infra.settings.platform import Buckets
 from infra.storage.access_log_bucket import AccessLogBucket
 from infra.storage.audit_trail import AuditTrail
 from infra.storage.data_key import DataKey
@@ -52,27 +53,7 @@ class DataStack(Stack):
             retain=settings.retain,
             options=settings.buckets,
             access_logs=access_logs,
-            lifecycle_rules=[
-                # What is trained on is the copy below datasets/.
-                s3.LifecycleRule(
-                    id="Uploads", prefix="incoming/", expiration=Duration.days(settings.buckets.incoming_days)
-                ),
-                # A model was evaluated on them: what was found is kept, the patients' images are not.
-                s3.LifecycleRule(
-                    id="Evaluations", prefix="evaluations/", expiration=Duration.days(settings.buckets.incoming_days)
-                ),
-                # Single images on their way to the endpoint, which nobody needs once they are answered.
-                s3.LifecycleRule(
-                    id="Images",
-                    prefix="uploads/",
-                    expiration=Duration.days(1),
-                    noncurrent_version_expiration=Duration.days(1),
-                ),
-                # Copies of images to be scored, and the scores.
-                s3.LifecycleRule(
-                    id="Batches", prefix="batches/", expiration=Duration.days(settings.buckets.incoming_days)
-                ),
-            ],
+            lifecycle_rules=_data_rules(settings.buckets),
         )
         self.data.send_events()
         self.data.take_forms_of(
@@ -93,34 +74,7 @@ class DataStack(Stack):
             retain=settings.retain,
             options=settings.buckets,
             access_logs=access_logs,
-            lifecycle_rules=[
-                s3.LifecycleRule(
-                    id="Captured",
-                    prefix=f"{CAPTURE_PREFIX}/",
-                    expiration=Duration.days(settings.buckets.capture_days),
-                    noncurrent_version_expiration=Duration.days(1),
-                ),
-                # What was decoded of a site's archive, which expires in the data bucket too.
-                s3.LifecycleRule(
-                    id="SiteImages",
-                    prefix=f"{SITE_IMAGES}/",
-                    expiration=Duration.days(settings.buckets.incoming_days),
-                    noncurrent_version_expiration=Duration.days(1),
-                ),
-                # Each replaces the one before, as often as once a minute, and a training that succeeded leaves an
-                # empty one. One day is the least there is: NoncurrentDays must be a positive integer
-                # (https://docs.aws.amazon.com/AmazonS3/latest/API/API_NoncurrentVersionExpiration.html, read 2026-11),
-                # and of two rules for one object S3 follows the one that expires it sooner
-                # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-conflicts.html, read 2026-11).
-                # Executions that failed can be retried, and go on from their last one, for as long as the newest stays.
-                s3.LifecycleRule(
-                    id="Checkpoints",
-                    prefix=f"{CHECKPOINT_PREFIX}/",
-                    expiration=Duration.days(CHECKPOINT_DAYS),
-                    noncurrent_version_expiration=Duration.days(1),
-                    abort_incomplete_multipart_upload_after=Duration.days(1),
-                ),
-            ],
+            lifecycle_rules=_artifact_rules(settings.buckets),
         )
         # What is run on radiographs is what a deployment brought.
         self.artifacts.write_once_by(f"{settings.name}-training-SourceCodePublish", f"{CODE_PREFIX}/*")
@@ -145,3 +99,54 @@ class DataStack(Stack):
         """Allow to list site evaluations and to read their figures, not which image got which score."""
         self.artifacts.grant_list(grantee, f"{SITE_EVALUATIONS}/*")
         self.artifacts.grant_read(grantee, f"{SITE_EVALUATIONS}/*/site_evaluation.json")
+
+
+def _data_rules(options: Buckets) -> list[s3.LifecycleRule]:
+    """When objects of the data bucket expire."""
+    return [
+        # What is trained on is the copy below datasets/.
+        s3.LifecycleRule(id="Uploads", prefix="incoming/", expiration=Duration.days(options.incoming_days)),
+        # A model was evaluated on them: what was found is kept, the patients' images are not.
+        s3.LifecycleRule(id="Evaluations", prefix="evaluations/", expiration=Duration.days(options.incoming_days)),
+        # Single images on their way to the endpoint, which nobody needs once they are answered.
+        s3.LifecycleRule(
+            id="Images",
+            prefix="uploads/",
+            expiration=Duration.days(1),
+            noncurrent_version_expiration=Duration.days(1),
+        ),
+        # Copies of images to be scored, and the scores.
+        s3.LifecycleRule(id="Batches", prefix="batches/", expiration=Duration.days(options.incoming_days)),
+    ]
+
+
+def _artifact_rules(options: Buckets) -> list[s3.LifecycleRule]:
+    """When objects of the artifact bucket expire."""
+    return [
+        s3.LifecycleRule(
+            id="Captured",
+            prefix=f"{CAPTURE_PREFIX}/",
+            expiration=Duration.days(options.capture_days),
+            noncurrent_version_expiration=Duration.days(1),
+        ),
+        # What was decoded of a site's archive, which expires in the data bucket too.
+        s3.LifecycleRule(
+            id="SiteImages",
+            prefix=f"{SITE_IMAGES}/",
+            expiration=Duration.days(options.incoming_days),
+            noncurrent_version_expiration=Duration.days(1),
+        ),
+        # Each replaces the one before, as often as once a minute, and a training that succeeded leaves an
+        # empty one. One day is the least there is: NoncurrentDays must be a positive integer
+        # (https://docs.aws.amazon.com/AmazonS3/latest/API/API_NoncurrentVersionExpiration.html, read 2026-11),
+        # and of two rules for one object S3 follows the one that expires it sooner
+        # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-conflicts.html, read 2026-11).
+        # Executions that failed can be retried, and go on from their last one, for as long as the newest stays.
+        s3.LifecycleRule(
+            id="Checkpoints",
+            prefix=f"{CHECKPOINT_PREFIX}/",
+            expiration=Duration.days(CHECKPOINT_DAYS),
+            noncurrent_version_expiration=Duration.days(1),
+            abort_incomplete_multipart_upload_after=Duration.days(1),
+        ),
+    ]

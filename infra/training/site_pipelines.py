@@ -23,7 +23,7 @@ from model_code.contract.site_parameters import CALIBRATION, SITE
 
 @dataclasses.dataclass(frozen=True)
 class Surroundings:
-    """What both pipelines share with training.
+    """Parts that both pipelines share with training.
 
     Attributes:
         placeholders: what replaces each `${name}` of a definition, without the role made here.

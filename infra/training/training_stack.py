@@ -48,9 +48,6 @@ class TrainingStack(Stack):
         self, scope: Construct, construct_id: str, *, data: DataStack, network: Network | None, settings: Settings
     ) -> None:
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: training pipeline and its trigger"))
-        endpoint = settings.endpoint
-        serving_instance = endpoint.instance_type if isinstance(endpoint, RealtimeEndpoint) else None
-
         self.notifications = Notifications(
             self, "Notifications", name=settings.name, key=data.key, email=settings.notification_email
         )
@@ -60,34 +57,8 @@ class TrainingStack(Stack):
         self.patient_key = PatientKey(self, "PatientKey", artifacts=data.artifacts, settings=settings)
         decode_role = SageMakerRole(self, "DecodeRole", description="Reads archives and makes hashes of patients")
         step_role = SageMakerRole(self, "StepRole", description="Splits, trains and evaluates")
-        self.serving = Function(
-            self,
-            "FindServingModel",
-            name="find_serving_model",
-            memory_mb=256,
-            timeout_seconds=120,  # repeats throttled calls; a Lambda step is not repeated, and waits for ten minutes
-            environment={"ENDPOINT_NAME": settings.name, "NOTHING_SERVED_URI": self.source_code.uri},
-            settings=settings,
-        )
-        placeholders = {
-            "DataBucketName": data.data.name,
-            "ArtifactBucketName": data.artifacts.name,
-            "DataKeyArn": data.key.key_arn,
-            "ArtifactKeyArn": data.key.key_arn,
-            "DecodeRoleArn": decode_role.role_arn,
-            "StepRoleArn": step_role.role_arn,
-            "ProcessingImageUri": images.training(settings.pipeline.processing_instance_type),
-            "TrainingImageUri": images.training(settings.pipeline.training_instance_type),
-            "ServingImageUri": images.serving(serving_instance),
-            "SourceCodeUri": self.source_code.uri,
-            "SourceCodeName": self.source_code.name,
-            "SourceRevision": source_revision(),
-            "EngineLibraryUri": self.source_code.engine_library_uri,
-            "DicomLibraryUri": self.source_code.dicom_library_uri,
-            "PatientKeyUri": self.patient_key.uri,
-            "ModelPackageGroupName": self.registry.name,
-            "FindServingModelFunctionArn": self.serving.function_arn,
-        }
+        self.serving = self._find_serving_model(settings)
+        placeholders = self._named(data, images, decode_role, step_role, settings)
         self.pipeline = TrainingPipeline(
             self,
             "Pipeline",
@@ -113,7 +84,70 @@ class TrainingStack(Stack):
         # An execution needs them from the first moment.
         for pipeline in (self.pipeline, self.site_evaluation, self.calibration):
             pipeline.node.add_dependency(self.source_code, self.patient_key)
-        self.trigger = Function(
+        self.trigger = self._trigger(data, settings)
+        self.uploads = self._uploads(data)
+        if settings.monitoring.retrain:
+            self._train_again_on_drift(settings.drift_alarm)
+        self._grant_decoding(decode_role, data, settings)
+        self._grant_steps(step_role, data)
+        for role in (decode_role, step_role):
+            role.encrypt_volumes(data.key.key_arn)
+            self.source_code.grant_read(role)
+            images.grant_pull(role)
+            role.grant_pass_to_sagemaker(self.pipeline.role)
+            if network is not None:
+                network.grant_attach(role)
+        self._grant_pipeline(data)
+        self._grant_find_serving_model(settings)
+        self._grant_trigger(data, settings)
+        self._say_names()
+
+    def _find_serving_model(self, settings: Settings) -> Function:
+        """Function that names the model package which serves."""
+        return Function(
+            self,
+            "FindServingModel",
+            name="find_serving_model",
+            memory_mb=256,
+            timeout_seconds=120,  # repeats throttled calls; a Lambda step is not repeated, and waits for ten minutes
+            environment={"ENDPOINT_NAME": settings.name, "NOTHING_SERVED_URI": self.source_code.uri},
+            settings=settings,
+        )
+
+    def _named(
+        self,
+        data: DataStack,
+        images: DeepLearningImages,
+        decode_role: SageMakerRole,
+        step_role: SageMakerRole,
+        settings: Settings,
+    ) -> dict[str, str]:
+        """Values of the placeholders in the pipelines' definitions, by name."""
+        endpoint = settings.endpoint
+        serving_instance = endpoint.instance_type if isinstance(endpoint, RealtimeEndpoint) else None
+        return {
+            "DataBucketName": data.data.name,
+            "ArtifactBucketName": data.artifacts.name,
+            "DataKeyArn": data.key.key_arn,
+            "ArtifactKeyArn": data.key.key_arn,
+            "DecodeRoleArn": decode_role.role_arn,
+            "StepRoleArn": step_role.role_arn,
+            "ProcessingImageUri": images.training(settings.pipeline.processing_instance_type),
+            "TrainingImageUri": images.training(settings.pipeline.training_instance_type),
+            "ServingImageUri": images.serving(serving_instance),
+            "SourceCodeUri": self.source_code.uri,
+            "SourceCodeName": self.source_code.name,
+            "SourceRevision": source_revision(),
+            "EngineLibraryUri": self.source_code.engine_library_uri,
+            "DicomLibraryUri": self.source_code.dicom_library_uri,
+            "PatientKeyUri": self.patient_key.uri,
+            "ModelPackageGroupName": self.registry.name,
+            "FindServingModelFunctionArn": self.serving.function_arn,
+        }
+
+    def _trigger(self, data: DataStack, settings: Settings) -> Function:
+        """Function that checks what was uploaded, and starts a pipeline on it."""
+        return Function(
             self,
             "Trigger",
             name="trigger",
@@ -132,7 +166,10 @@ class TrainingStack(Stack):
             },
             settings=settings,
         )
-        self.uploads = EventRule(
+
+    def _uploads(self, data: DataStack) -> EventRule:
+        """Rule that calls the Trigger function for each archive."""
+        return EventRule(
             self,
             "Uploads",
             function=self.trigger,
@@ -146,56 +183,45 @@ class TrainingStack(Stack):
                 },
             ),
         )
-        if settings.monitoring.retrain:
-            # The alarm is in a stack that is deployed later: its name is all there is to know of it.
-            self.uploads.also(
-                "Drift",
-                description="What the model is asked has changed: train again on the newest dataset",
-                pattern=events.EventPattern(
-                    source=["aws.cloudwatch"],
-                    detail_type=["CloudWatch Alarm State Change"],
-                    resources=[
-                        self.format_arn(
-                            service="cloudwatch",
-                            resource="alarm",
-                            resource_name=settings.drift_alarm,
-                            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-                        )
-                    ],
-                    detail={"alarmName": [settings.drift_alarm], "state": {"value": ["ALARM"]}},
-                ),
-            )
 
-        self._grant_decoding(decode_role, data, settings)
+    def _train_again_on_drift(self, alarm: str) -> None:
+        """Have the Trigger function called when the drift alarm of that name goes off."""
+        # The alarm is in a stack that is deployed later: its name is all there is to know of it.
+        self.uploads.also(
+            "Drift",
+            description="What the model is asked has changed: train again on the newest dataset",
+            pattern=events.EventPattern(
+                source=["aws.cloudwatch"],
+                detail_type=["CloudWatch Alarm State Change"],
+                resources=[
+                    self.format_arn(
+                        service="cloudwatch",
+                        resource="alarm",
+                        resource_name=alarm,
+                        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+                    )
+                ],
+                detail={"alarmName": [alarm], "state": {"value": ["ALARM"]}},
+            ),
+        )
 
-        step_role.write_logs("ProcessingJobs", "TrainingJobs")
-        data.artifacts.grant_read(step_role, "executions/*", f"{CHECKPOINT_PREFIX}/*")
-        data.artifacts.grant_write(step_role, "executions/*", f"{CHECKPOINT_PREFIX}/*")
-        data.artifacts.grant_read(step_role, "weights/*")  # backbone weights that a platform team put there
-        self.registry.grant_read(step_role)  # where a warm start finds the artifact of a package
+    def _grant_steps(self, role: SageMakerRole, data: DataStack) -> None:
+        """Grants to the role that splits, trains and evaluates."""
+        role.write_logs("ProcessingJobs", "TrainingJobs")
+        data.artifacts.grant_read(role, "executions/*", f"{CHECKPOINT_PREFIX}/*")
+        data.artifacts.grant_write(role, "executions/*", f"{CHECKPOINT_PREFIX}/*")
+        data.artifacts.grant_read(role, "weights/*")  # backbone weights that a platform team put there
+        self.registry.grant_read(role)  # where a warm start finds the artifact of a package
 
-        for role in (decode_role, step_role):
-            role.encrypt_volumes(data.key.key_arn)
-            self.source_code.grant_read(role)
-            images.grant_pull(role)
-            role.grant_pass_to_sagemaker(self.pipeline.role)
-            if network is not None:
-                network.grant_attach(role)
-
+    def _grant_pipeline(self, data: DataStack) -> None:
+        """Grants to the training pipeline itself."""
         self.pipeline.role.encrypt_volumes(data.key.key_arn)
         data.artifacts.grant_read(self.pipeline.role, "executions/*")
         self.registry.grant_register(self.pipeline.role)
         self.serving.grant_invoke(self.pipeline.role)
 
-        grant_describe(self.serving, name=settings.name)
-        self.registry.grant_read(self.serving)
-
-        self._grant_trigger(data, settings)
-
-        self._say_names()
-
     def _grant_decoding(self, role: SageMakerRole, data: DataStack, settings: Settings) -> None:
-        """What the role may do that reads archives."""
+        """Grants to the role that reads archives."""
         role.write_logs("ProcessingJobs")
         data.data.grant_read(role, "datasets/*", "evaluations/*")
         data.data.grant_read_versions(role, f"{RADIOGRAPHS}/*")
@@ -203,6 +229,11 @@ class TrainingStack(Stack):
             _grant_source(role, source)
         data.artifacts.grant_write(role, "executions/*", f"{SITE_IMAGES}/*")
         self.patient_key.grant_read(role)
+
+    def _grant_find_serving_model(self, settings: Settings) -> None:
+        """Grants to the function that names the model package which serves."""
+        grant_describe(self.serving, name=settings.name)
+        self.registry.grant_read(self.serving)
 
     def _say_names(self) -> None:
         """Outputs of the stack, by which `cxr` finds its parts."""
@@ -214,7 +245,7 @@ class TrainingStack(Stack):
         CfnOutput(self, "TriggerFunctionName", value=self.trigger.function_name)
 
     def _grant_trigger(self, data: DataStack, settings: Settings) -> None:
-        """What the function may do that takes archives in."""
+        """Grants to the function that takes archives in."""
         data.data.grant_find(self.trigger)
         data.data.grant_read(self.trigger, "incoming/*", "datasets/*", "evaluations/*")
         data.data.grant_write(self.trigger, "datasets/*", "evaluations/*", "incoming/*.rejected.json")

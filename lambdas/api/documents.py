@@ -76,13 +76,16 @@ class Dicom(Document):
 
     modality: Annotated[str, Field(description="CR, DX, DR or RG; `unstated` where the file names none.")]
     photometric_interpretation: str
-    body_part: Literal["chest", "other", "unstated"]
+    body_part: Annotated[
+        Literal["chest", "other", "unstated"],
+        Field(description="What the file says, in many languages. Often wrong in real files, so it refuses nothing."),
+    ]
     rendering: Annotated[
         Literal["voi_lut", "window", "full_range"] | None,
         Field(
-            description="What made grey levels of the stored values: a VOI LUT or a window of the file, or, where it "
-            "has neither, the range from its lowest to its highest value, which is a guess. Not in predictions of "
-            "before it was told."
+            description="What made grey levels of the stored values: a VOI LUT or a window, as the file asks, or "
+            "`full_range` where it has no usable one: its lowest value is black and its highest white, though nobody "
+            "said what is to be seen, so take the probability with more care. Not in predictions of before it was told."
         ),
     ] = None
 

@@ -74,7 +74,7 @@ def service() -> Service:
 
 @app.get("/v1/model")
 def read_model() -> ServingModel:
-    """What serves."""
+    """The model that serves."""
     # SageMaker's Describe operations are throttled for the whole account: polling must not disturb a release.
     found = _seen.get("serving")
     if found is None or time.monotonic() - found[0] >= _FRESH_SECONDS:
@@ -110,7 +110,7 @@ def _look() -> ServingModel:
         indeterminate=Band(low=band["low"], high=band["high"]),
         guarantee=_guarantee(evaluation["guarantee"]),
         population=_population(evaluation["population"]),
-        engine=_engine(evaluation.get("engine", {})),
+        engine=Engine(name=evaluation["engine"]["name"], weights=evaluation["engine"]["weights"]),
         metrics=Metrics(**figures, images=test["images"], patients=test["patients"]),
         **_at_sites(package["ModelPackageVersion"]),
         dataset_sha256=evaluation["dataset_sha256"],
@@ -119,7 +119,7 @@ def _look() -> ServingModel:
 
 
 def _at_sites(version: int) -> dict[str, Any]:
-    """What the answer says of site evaluations; a model that serves is told of even where these cannot be looked up."""
+    """Site evaluations for the answer; a model that serves is told of even where these cannot be looked up."""
     try:
         said = site_evaluations.of_version(s3(), environment().artifact_bucket, version)
     except (BotoCoreError, ClientError):
@@ -153,12 +153,6 @@ def _guarantee(found: dict[str, Any] | None) -> ModelGuarantee | None:
 
 def _population(found: documents.Population | None) -> Population | None:
     return None if found is None else Population.model_validate(found)
-
-
-def _engine(described: dict[str, Any]) -> Engine:
-    # Evaluations of before there were two engines name none, and later ones named no weights of TensorFlow Serving.
-    name = described.get("name", "tensorflow")
-    return Engine(name=name, weights=described.get("weights") or ("float32" if name == "tensorflow" else None))
 
 
 def _evaluation(uri: str) -> Evaluation:

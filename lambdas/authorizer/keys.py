@@ -16,7 +16,8 @@ _TIMEOUT_SECONDS = 3.0
 _MAX_BYTES = 256 * 1024
 _FRESH_SECONDS = 3600.0
 _AGAIN_SECONDS = 60.0
-"""A token with an unknown key makes the keys be fetched again, which notices a rotation; not more often than this."""
+"""A token with an unknown key makes the keys be fetched again, which notices a rotation; not more often than this. An
+issuer that does not answer is asked no more often either, as long as any keys are known: each try takes up to 3 s."""
 
 
 class KeysUnavailableError(RuntimeError):
@@ -36,6 +37,7 @@ class Keys:
     fetch: Callable[[str], Any]
     clock: Callable[[], float] = time.monotonic
     _seen: tuple[float, KeySet] | None = field(default=None, init=False, repr=False)
+    _asked: float = field(default=0.0, init=False, repr=False)
 
     def with_key(self, key_id: str | None) -> KeySet:
         """The keys, fetched again where none of those known has this id.
@@ -45,9 +47,10 @@ class Keys:
         """
         now = self.clock()
         if self._seen is not None:
-            age, known = now - self._seen[0], key_id in {key.kid for key in self._seen[1].keys}
-            if age < (_FRESH_SECONDS if known else _AGAIN_SECONDS):
+            known = key_id in {key.kid for key in self._seen[1].keys}
+            if now - self._asked < _AGAIN_SECONDS or (known and now - self._seen[0] < _FRESH_SECONDS):
                 return self._seen[1]
+        self._asked = now
         try:
             found = KeySet.import_key_set(self._key_set())
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -65,16 +68,29 @@ class Keys:
 
 
 def download(url: str) -> Any:
-    """The JSON document at a URL, over TLS unless it is on this machine.
+    """The JSON document at a URL, or where that redirects to, over TLS unless it is on this machine.
 
     Raises:
         OSError, ValueError: there is none.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost"):
-        raise ValueError("keys are fetched over https only")
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - the scheme is checked
+    _check(url)
+    with urllib.request.build_opener(_Redirects).open(url, timeout=_TIMEOUT_SECONDS) as answer:
         content = answer.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise ValueError("the document is too large to be one of keys")
     return json.loads(content)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects that stay on TLS."""
+
+    def redirect_request(self, *request: Any) -> urllib.request.Request | None:
+        *_, url = request
+        _check(url)
+        return super().redirect_request(*request)
+
+
+def _check(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost"):
+        raise ValueError("keys are fetched over https only")

@@ -21,7 +21,7 @@ SECONDS_BETWEEN_LOOKS = 10.0
 
 @dataclass(frozen=True)
 class Served:
-    """What an endpoint serves.
+    """State of an endpoint, and the model that it serves.
 
     Attributes:
         status: SageMaker's EndpointStatus; None when there is no endpoint.

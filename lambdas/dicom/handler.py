@@ -21,10 +21,10 @@ from model_code.dicom.refusal import Refusal
 def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Convert `{"dicom": <base64>}`, or `{"url": <address>}` for what is larger than an invocation may be.
 
-    Answers `{"png": <base64>, "modality", "photometric_interpretation", "body_part", "rendering", "age", "view"}`, or
-    `{"code", "detail"}` where the file is refused. `age` is a band. With `"source": true` comes what a result in DICOM
-    takes over of patient and study, `{"source": <base64>}`, or why none can be made, `{"no_source": <sentence>}`. The
-    log gets sizes, codes and durations.
+    Answers `{"png": <base64>, "told", "age", "view"}`, or `{"code", "detail"}` where the file is refused. `told` is
+    what the caller's answer says of the file (`dicom` in `lambdas.api.documents`), `age` a band. With `"source": true`
+    comes what a result in DICOM takes over of patient and study, `{"source": <base64>}`, or why none can be made,
+    `{"no_source": <sentence>}`. The log gets sizes, codes and durations.
     """
     started = time.perf_counter()
     fields: dict[str, Any] = {}
@@ -67,9 +67,6 @@ def convert(data: bytes, fields: dict[str, Any]) -> dict[str, Any]:
     drawn = radiograph.draw(found)
     return {
         "png": base64.b64encode(picture.encode(drawn.levels)).decode("ascii"),
-        "modality": found.modality,
-        "photometric_interpretation": found.photometric_interpretation,
-        "body_part": found.body_part,
+        "told": {**found.told, "rendering": drawn.rendering},
         **subject.classes(data),
-        "rendering": drawn.rendering,
     }

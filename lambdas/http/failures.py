@@ -1,4 +1,4 @@
-"""What a log may say of an exception that can quote a patient's file."""
+"""Loggable facts of an exception that can quote a patient's file."""
 
 from __future__ import annotations
 

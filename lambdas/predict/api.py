@@ -224,7 +224,7 @@ class Api:
         return answer, prediction
 
     def _outside(self, population: Population | None, *, age: str, view: str) -> dict[str, Any]:
-        """What the answer says of a patient or view that the model is not meant for, where that is no error.
+        """Members of the answer about a patient or view that the model is not meant for, where that is no error.
 
         Raises:
             Problem: outside_intended_population.

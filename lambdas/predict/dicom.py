@@ -17,8 +17,6 @@ READ_TIMEOUT_SECONDS = 8.0
 """A cold start and the largest image take half of it. There is no second attempt: the model has to answer in what is
 left of API Gateway's 29 s, see `model.HURRIED_READ_TIMEOUT_SECONDS`."""
 
-_TOLD = ("modality", "photometric_interpretation", "body_part", "rendering")
-
 _PROBLEMS: dict[Reason, tuple[str, str]] = {
     "timed_out": (
         "model_timeout",
@@ -33,7 +31,7 @@ _PROBLEMS: dict[Reason, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Source:
-    """What a result in DICOM takes over of patient and study: base64 for the DicomResult function, or why it cannot.
+    """Patient and study for a result in DICOM: base64 for the DicomResult function, or why it cannot be had.
 
     Neither is there where nobody asked.
     """
@@ -91,8 +89,8 @@ class Dicom:
         if document.get("code") in KINDS:
             raise Problem(document["code"], str(document["detail"]))
         png = b64decode(document["png"], validate=True)
-        # While a deployment goes on, the other function may be of before or after this one.
-        told = {name: str(document[name]) for name in _TOLD if name in document}
+        # While a deployment goes on, the other function may be of before this one: then nothing is told of the file.
+        told = {str(name): str(value) for name, value in document.get("told", {}).items()}
         age, view = (str(document.get(name, UNSTATED)) for name in ("age", "view"))
         source = Source(document.get("source"), document.get("no_source"))
         return Converted(EncodedImage(png, "image/png"), told, age, view, source)

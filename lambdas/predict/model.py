@@ -80,7 +80,7 @@ class Overlay:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model answered; `probability` and `threshold` are in [0, 1].
+    """The model's answer; `probability` and `threshold` are in [0, 1].
 
     Attributes:
         indeterminate: the probability lies where the model's validation data do not decide.

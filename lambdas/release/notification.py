@@ -87,7 +87,7 @@ class Notifier:
         )
 
     def stuck(self, package_arn: str, stack: str, status: str, reasons: list[str]) -> None:
-        """CloudFormation could neither finish the update nor take it back."""
+        """CloudFormation could neither finish the update nor roll it back."""
         self._publish(
             "release_failed",
             f"Release of model version {_version(package_arn)} failed",

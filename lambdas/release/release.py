@@ -69,7 +69,7 @@ class Release:
     def conclude(self, token: Token, status: str, stack_arn: str) -> str:
         """Say how a release has ended, having asked the endpoint; returns how, in one word.
 
-        A release that CloudFormation calls done, but whose model does not answer, is taken back: where no alarm
+        A release that CloudFormation calls done, but whose model does not answer, is rolled back: where no alarm
         guards the traffic, as with a serverless endpoint, nobody else would. So is one whose package was rejected
         while it was rolled out.
 
@@ -83,7 +83,7 @@ class Release:
         """
         released, replaced = (self._arn(version, stack_arn) for version in (token.version, token.other))
         if status == "UPDATE_ROLLBACK_COMPLETE":
-            # Of a release that was to be taken back, what is being put back is no news.
+            # Of a release that was to be rolled back, what is being put back is no news.
             failed = replaced if token.restoring else released
             reasons = self.stack.failures(token)
             self.notifier.rolled_back(failed, self.endpoint.package(), reasons)
@@ -107,7 +107,7 @@ class Release:
         return self._ended(token, released, "released", "The endpoint was asked, and serves it.")
 
     def _ended(self, token: Token, released: str, outcome: str, sentence: str) -> str:
-        if token.restoring:  # that the release before it failed was said when it was taken back
+        if token.restoring:  # that the release before it failed was said when it was rolled back
             return outcome
         return self.verdicts.record(released, token.text, outcome, sentence)
 
@@ -128,7 +128,7 @@ class Release:
             back = Token.make(replaced, released, occasion=token.text, restoring=True)
             self.stack.release(replaced, state, back)
         except StackRefusedError as refusal:
-            reason = f"{problem} It could not be taken back: {refusal}"
+            reason = f"{problem} It could not be rolled back: {refusal}"
             self.notifier.failed(released, self.stack.name, reason)
             return self._ended(token, released, "failed", reason)
         self.notifier.taken_back(released, replaced, problem)

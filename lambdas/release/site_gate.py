@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Objection:
-    """Why a version is not released, and what to do, each in whole sentences."""
+    """Reason why a version is not released, and advice, each in whole sentences."""
 
     reason: str
     advice: str
@@ -36,7 +36,7 @@ class SiteGate:
     bucket: str
 
     def objection(self, version: str) -> Objection | None:
-        """What the evaluations say against the release of a version; None where they let it pass.
+        """The evaluations' objection to the release of a version; None where they let it pass.
 
         Raises:
             botocore.exceptions.ClientError: S3 refuses to tell.

@@ -53,7 +53,7 @@ class Token:
     """
 
     restoring: bool
-    """Whether the update takes a release back that could not be verified."""
+    """Whether the update rolls a release back that could not be verified."""
     version: int
     """Of the package to serve."""
     other: int
@@ -67,8 +67,8 @@ class Token:
         Args:
             package_arn: ARN of the package to serve.
             other_arn: ARN of the package it replaces; empty for none.
-            occasion: when the package was approved, or the token of the release that is taken back.
-            restoring: whether a release is taken back.
+            occasion: when the package was approved, or the token of the release that is rolled back.
+            restoring: whether a release is rolled back.
         """
         version, other = _version(package_arn), _version(other_arn)
         unique = hashlib.sha256(f"{package_arn} {occasion} {restoring}".encode()).hexdigest()[:12]
@@ -139,7 +139,7 @@ class EndpointStack:
         return True
 
     def failures(self, token: Token) -> list[str]:
-        """What failed in the update with that token, the first failure first, each as `LogicalId: reason`."""
+        """Failures in the update with that token, the first failure first, each as `LogicalId: reason`."""
         pages = self.cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.name)
         found: list[str] = []
         began = False

@@ -1,4 +1,4 @@
-"""Front: unauthenticated routes of the API, and answers to wrong paths and methods.
+"""Site: unauthenticated routes of the API, and answers to wrong paths and methods.
 
 `GET /`, the page for a person with a browser; `GET /openapi.json` and `GET /docs`; preflight requests; and everything
 that no other method of the API takes, which API Gateway sends to `{proxy+}` and would otherwise call a missing token.

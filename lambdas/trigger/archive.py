@@ -195,7 +195,7 @@ def _check_name(entry: _Entry) -> None:
             f"The entry {shown(called)} would be unpacked outside the folder it is unpacked into.",
             entry=called,
         )
-    if (not name or _CONTROL.search(name)) and look(name).kind is not Kind.LITTER:
+    if (not name or _CONTROL.search(name)) and look(name).kind is not Kind.METADATA:
         raise Rejection(
             Reason.UNSAFE_NAME,
             f"The entry {shown(called) or 'without a name'} has a control character in its name, or no name.",

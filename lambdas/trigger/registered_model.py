@@ -23,7 +23,7 @@ _CARD = "/dataset.json"
 
 @dataclasses.dataclass(frozen=True)
 class RegisteredModel:
-    """What the registry says of a version.
+    """A version of the model registry.
 
     Attributes:
         arn: of its package.

@@ -1,4 +1,4 @@
-"""Why an archive is refused: stable reason codes, and what to do about each."""
+"""Refusals of an archive: stable reason codes, and advice for each."""
 
 from __future__ import annotations
 

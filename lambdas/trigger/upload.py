@@ -54,7 +54,7 @@ class Upload:
 
     @property
     def purpose(self) -> str:
-        """What its radiographs are for, one of `layout.PURPOSES`: `evaluate` a model, calibrated or not, or `train`."""
+        """Purpose of its radiographs, one of `layout.PURPOSES`: `evaluate` a model, calibrated or not, or `train`."""
         return "evaluate" if self.key.startswith((EVALUATE_PREFIX, CALIBRATE_PREFIX)) else "train"
 
     @property

@@ -61,7 +61,7 @@ class Permission:
 
 
 def required_permissions(operation: str, request: Mapping[str, Any], account: str, region: str) -> list[Permission]:
-    """Everything the caller of an operation must be allowed.
+    """Permissions that the caller of an operation must have.
 
     Args:
         operation: such as `StartPipelineExecution` or `InvokeEndpoint`.

@@ -62,7 +62,7 @@ _DEPLOYED_SERVICES = (
 
 @dataclass(frozen=True)
 class ResourceType:
-    """How CloudFormation creates, changes and removes one resource type.
+    """Handlers by which CloudFormation creates, changes and removes one resource type.
 
     `create(logical_id, properties, stack)` and `update(physical_id, old, new, stack)` answer the physical id and the
     attributes of `Fn::GetAtt`; `delete(physical_id, properties)` must not mind a resource that is gone. Each reports a

@@ -1,4 +1,4 @@
-"""What the laptop does of S3's lifecycle rules: versions that a rule keeps for one day are gone when they are replaced.
+"""S3's lifecycle rules on the laptop: versions that a rule keeps for one day are gone when they are replaced.
 
 MiniStack keeps every version of every object in memory, and no rules: CloudFormation's it does not even store. A
 training would leave 0.38 GB for each checkpoint. One day is the least that a rule can say, since NoncurrentDays is

@@ -1,1 +1,1 @@
-"""How far the embedded cloud answers as AWS does: a row for each operation, step type and resource type."""
+"""Fidelity of the embedded cloud to AWS: a row for each operation, step type and resource type."""

@@ -1,4 +1,4 @@
-"""Everything that the laptop answers in AWS's stead: who answers it, the test that holds it to AWS, what differs.
+"""Table of what the laptop answers in AWS's stead: who answers it, the test that holds it to AWS, what differs.
 
 The control plane answers no operation of SageMaker that has no row here (`core.registry`), and a template with a
 resource type that has none fails the tests. docs/fidelity.md and the list in docs/operations.md are written from it
@@ -211,7 +211,7 @@ LEFT_OUT: tuple[str, ...] = (_ABSENT,)
 
 
 def documentation(row: Row) -> str:
-    """Where AWS documents what a row is held to; empty for a custom resource, which is the stack's own."""
+    """Address of AWS's documentation of it; empty for a custom resource, which is the stack's own."""
     if row in OPERATIONS:
         runtime = "runtime_" if row.name.startswith("Invoke") else ""
         return f"{_SAGEMAKER}/APIReference/API_{runtime}{row.name}.html"

@@ -1,4 +1,4 @@
-"""Which container image a job may name: the laptop has no containers, it stands in for TensorFlow's training image."""
+"""Container images that a job may name: the laptop has no containers, it stands in for TensorFlow's training image."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ class TuningJob(Job):
         self._trials.append(_Trial(job, tuned))
 
     def _failure(self) -> str:
-        """Why the whole job failed, or an empty string. Both sentences are the service's."""
+        """Reason why the whole job failed, or an empty string. Both sentences are the service's."""
         completed = [trial.job for trial in self._trials if trial.job.status == "Completed"]
         if not completed:
             first = self._trials[0].job

@@ -48,7 +48,7 @@ _DS_STORE = b"\x00\x00\x00\x01Bud1" + bytes(120)
 
 @dataclasses.dataclass(frozen=True)
 class ArchiveContents:
-    """What `write_archive` wrote: images per split and label (the tree's second copy not counted) and patients."""
+    """Contents of a written archive: images per split and label (the tree's second copy not counted) and patients."""
 
     images: dict[str, dict[str, int]]
     patients: int

@@ -37,13 +37,13 @@ _OTHER_FILES |= {"version", "manifest", "checksums", "md5sums", "sha256sums", "r
 
 
 class Kind(StrEnum):
-    """Kinds of entries; LITTER is a metadata file that an operating system left."""
+    """Kinds of entries; METADATA is a file that an operating system left."""
 
     FOLDER = "folder"
     RADIOGRAPH = "radiograph"
     PERHAPS_DICOM = "perhaps_dicom"
     TABLE = "table"
-    LITTER = "litter"
+    METADATA = "metadata"
     MASK = "mask"
     UNLABELLED = "unlabelled"
     NOT_AN_IMAGE = "not_an_image"
@@ -83,7 +83,7 @@ class Folders:
     """
 
     depth: int
-    litter: bool = False
+    metadata: bool = False
     mask: bool = False
     labels: tuple[tuple[str, str], ...] = ()
     half_labels: tuple[str, ...] = ()
@@ -119,7 +119,7 @@ def may_be_dicom(name: str) -> bool:
 
 
 def by_number(name: str, number: int) -> str:
-    """What an entry is called where names may say of whom it is: `entry-17.dcm`.
+    """Name of an entry where its own may say of whom it is: `entry-17.dcm`.
 
     Args:
         name: of the entry, of which a well-known suffix stays. Another may be part of somebody's name.
@@ -130,7 +130,7 @@ def by_number(name: str, number: int) -> str:
 
 
 def _suffix(name: str) -> str:
-    """What a name ends with from its last dot, in lower case."""
+    """Suffix of a name from its last dot, in lower case."""
     _, dot, suffix = name.rpartition(".")
     return dot + suffix.lower()
 
@@ -156,8 +156,8 @@ def _kind(file: str, folders: Folders, *, dicom: bool | None) -> Kind:
     lowered = file.lower()
     if not file:
         return Kind.FOLDER
-    if folders.litter or lowered.startswith((".", "~$")) or lowered in spoken.LITTER_FILES:
-        return Kind.LITTER
+    if folders.metadata or lowered.startswith((".", "~$")) or lowered in spoken.METADATA_FILES:
+        return Kind.METADATA
     if lowered in TABLES:
         return Kind.TABLE
     picture = _is_picture(lowered, dicom)
@@ -186,8 +186,8 @@ def _is_picture(lowered: str, dicom: bool | None) -> bool | None:
 def _folders(parent: str) -> Folders:
     """Class, split and subtype that the folders of a path name."""
     above = parts(parent)
-    if any(part.lower() in spoken.LITTER_FOLDERS or (part.startswith(".") and part != "..") for part in above):
-        return Folders(len(above), litter=True)
+    if any(part.lower() in spoken.METADATA_FOLDERS or (part.startswith(".") and part != "..") for part in above):
+        return Folders(len(above), metadata=True)
     paths = {"/".join(above[:depth]): spoken.words(above[depth - 1]) for depth in range(len(above), 0, -1)}
     labels, half_labels = _labels(paths)
     below = [found for path, found in paths.items() if labels and path.startswith(labels[0][0])]

@@ -43,7 +43,7 @@ class TableError(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """What the table says of a file, or of all files of a patient.
+    """Row of the table, about a file or about all files of a patient.
 
     Attributes:
         line: of the table, from 1; a row over several lines has the last one's.
@@ -164,7 +164,7 @@ def _decoded(called: str, content: bytes) -> list[str]:
 
 
 def _separator(lines: list[str]) -> tuple[str, int]:
-    """What separates the columns, and how many lines come before the header: Excel may begin with `sep=;`."""
+    """Separator of the columns, and the number of lines before the header: Excel may begin with `sep=;`."""
     skipped = next((number for number, line in enumerate(lines) if line.strip()), 0)
     if lines and lines[skipped].strip().lower().startswith("sep=") and len(lines) > skipped + 1:
         skipped += 1

@@ -55,7 +55,7 @@ WHAT_IT_IS_CALLED = "`cxr entries ARCHIVE.zip {}` says what it is called in the 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why nothing can be trained on an archive.
+    """Reason why nothing can be trained on an archive.
 
     Attributes:
         reason: `no_layout`, `ambiguous_layout`, `split_missing` or `class_missing`.
@@ -84,7 +84,7 @@ class Layout:
     Attributes:
         images: number of radiographs by (split or None, label).
         perhaps: likewise, of files that are radiographs if they are DICOM.
-        litter: number of files that operating systems left.
+        metadata_files: number of files that operating systems left.
         masks: number of segmentation masks.
         unlabelled: number of images in no folder that names a class, by that folder.
         local: whether nothing that is said of it leaves the machine that has the files; then they have their names.
@@ -94,14 +94,14 @@ class Layout:
 
     images: Counter[tuple[str | None, str]] = field(default_factory=Counter)
     perhaps: Counter[tuple[str | None, str]] = field(default_factory=Counter)
-    litter: int = 0
+    metadata_files: int = 0
     masks: int = 0
     unlabelled: Counter[str] = field(default_factory=Counter)
     local: bool = False
     holds_dicom: bool = False
     names_patients: bool = False
     _entries: int = 0
-    # First entry that is neither a radiograph nor litter, nor DICOM.
+    # First entry that is neither a radiograph nor a metadata file, nor DICOM.
     _stray: _Named | None = None
     # First entry in each folder that a refusal may be about.
     _first: dict[str, _Named] = field(default_factory=dict)
@@ -145,7 +145,7 @@ class Layout:
 
     @property
     def table_called(self) -> str:
-        """What the table is called in messages: without its folders where they are not to be named."""
+        """Name of the table in messages: without its folders where they are not to be named."""
         if self.table is None:
             return ""
         return parts(self.table)[-1] if self.withheld else self.table
@@ -156,7 +156,7 @@ class Layout:
         return (self.holds_dicom or self.names_patients) and not self.local
 
     def called(self, name: str, number: int) -> str:
-        """What an entry is called in everything that is said of this archive; asked when all are added.
+        """Name of an entry in everything that is said of this archive; asked when all are added.
 
         Args:
             name: of the entry.
@@ -179,7 +179,7 @@ class Layout:
         self._entries += 1
         here = _Named(name, self._entries)
         entry, folders = look_closely(name, dicom=dicom)
-        if entry.kind not in {Kind.LITTER, Kind.FOLDER}:
+        if entry.kind not in {Kind.METADATA, Kind.FOLDER}:
             self._add_place(parts(name)[:-1])
             # By the name alone too, whatever the content: who knows names only would else decide otherwise.
             self.holds_dicom = self.holds_dicom or bool(dicom) or may_be_dicom(name)
@@ -189,8 +189,8 @@ class Layout:
         elif entry.kind is Kind.TABLE:
             self._tables.append(here)
             self._stray = self._stray or here
-        elif entry.kind is Kind.LITTER:
-            self.litter += 1
+        elif entry.kind is Kind.METADATA:
+            self.metadata_files += 1
         elif entry.kind in {Kind.PERHAPS_DICOM, Kind.NOT_AN_IMAGE} and may_be_dicom(name):
             # Whoever has seen that it is none says of it what those say who have not.
             self._unnamed += 1
@@ -227,7 +227,7 @@ class Layout:
             self._first.setdefault(path, here)
 
     def problem(self, purpose: str = "train") -> Problem | None:
-        """Why what was added does not serve the purpose, one of `PURPOSES`; None when it does."""
+        """Problem of what was added with the purpose, one of `PURPOSES`; None where it serves it."""
         if self.table is not None:
             return self._nothing_beside_the_table()
         return (
@@ -276,7 +276,7 @@ class Layout:
         return self._about(Problem("ambiguous_layout", f"A folder around {inside} {what}", advice, entry=inside))
 
     def unused(self) -> str:
-        """A sentence about what is left out besides litter; empty where that is nothing."""
+        """A sentence about what is left out besides metadata files; empty where that is nothing."""
         left = []
         if count := self.unlabelled.total():
             named = "" if self.withheld else f" ({self._elsewhere()})"

@@ -40,10 +40,10 @@ MASK_COMPANIONS |= {"infection", "heart", "manual", "left", "right", "binary", "
 SEGMENTATION_SUFFIXES = tuple(f"{mark}{word}" for mark in "_-. " for word in SEGMENTATION_WORDS)
 
 # Written by file managers and storage systems, never by a radiology department. What begins with a dot counts too.
-LITTER_FOLDERS = frozenset({"__macosx", "$recycle.bin", "recycler", "system volume information", "lost+found"})
-LITTER_FOLDERS |= {"@eadir", "#recycle", "@recycle", "found.000"}
+METADATA_FOLDERS = frozenset({"__macosx", "$recycle.bin", "recycler", "system volume information", "lost+found"})
+METADATA_FOLDERS |= {"@eadir", "#recycle", "@recycle", "found.000"}
 # `Icon` followed by a carriage return is how macOS keeps a folder's picture.
-LITTER_FILES = frozenset({"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"})
+METADATA_FILES = frozenset({"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"})
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W\d_]+")

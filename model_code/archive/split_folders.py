@@ -72,7 +72,7 @@ def perhaps(path: str, found: frozenset[str], *, around: bool) -> PerhapsSplit |
 
 @dataclass
 class SplitFolders:
-    """What the folders above images say of splits, counted one image at a time."""
+    """Splits by the folders above images, counted one image at a time."""
 
     _images: int = 0
     _perhaps: Counter[PerhapsSplit] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""Which file of an archive each row of its table of labels is about, and what fits nowhere."""
+"""Matching of an archive's files with the rows of its table of labels, and what fits nowhere."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NAMED = 3
 
 
 class Identity(NamedTuple):
-    """What a DICOM file calls its instance and its patient; empty where it does not."""
+    """Identifiers of instance and patient in a DICOM file; empty where it has none."""
 
     sop_instance_uid: str = ""
     patient_id: str = ""
 
 
 class Place(NamedTuple):
-    """What the folders of an image say: its class or "", and its split or None."""
+    """Class and split by the folders of an image: its class or "", and its split or None."""
 
     label: str = ""
     split: str | None = None
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
 @dataclass
 class Matches:
-    """Which row is which file's, and what fits nowhere.
+    """Rows by the files that they are about, and what fits nowhere.
 
     Attributes:
         rows: by path, of the files that have one label.

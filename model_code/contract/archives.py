@@ -35,7 +35,7 @@ def token(key: str) -> str | None:
 
 
 def purpose(uri: str) -> str | None:
-    """What an archive is for, a key of `FOLDERS`; None of an address whose content could change."""
+    """Purpose of an archive, a key of `FOLDERS`; None of an address whose content could change."""
     found = _URI.fullmatch(uri)
     return found.lastgroup if found else None
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
-EVALUATION = 4
-DATASET_CARD = 1
+EVALUATION = 5
+DATASET_CARD = 2
 METADATA = 4
 REFERENCE = 3
-MANIFEST = 1
+MANIFEST = 2
 ANSWER = 4
 SITE_EVALUATION = 2
 
@@ -21,6 +21,8 @@ CURRENT_NAMES: Mapping[str, str] = {
     "guard": "out_of_distribution",
     "unfamiliarity": "out_of_distribution_score",
     "called_differently": "predicted_differently",
+    "strays": "beyond_limits",
+    "litter": "metadata_files",
 }
 """Names of today by those of before: in documents, in what models of before answer, in predictions kept since."""
 
@@ -77,7 +79,7 @@ class Population(TypedDict):
 
 
 class AppliedGuarantee(TypedDict):
-    """What is guaranteed of one answer: the least share of such answers that is right."""
+    """Guarantee of one answer: the least share of such answers that is right."""
 
     predictive_value: float
     confidence: float
@@ -93,7 +95,7 @@ class Figure(TypedDict):
 
 
 class CalibratedFrom(TypedDict):
-    """Where a model's weights are from that was not trained but calibrated, on a site's archive.
+    """Origin of the weights of a model that was not trained but calibrated, on a site's archive.
 
     `package_arn` and `version` are of the registered version with these weights, `dataset_sha256` of the archive's
     radiographs in their two parts. In an evaluation, `before` has that version's own figures on the same images, and
@@ -132,7 +134,7 @@ class Revision(TypedDict):
 
 
 class Review(TypedDict):
-    """What readers changed of the labels: every revision, and how many labels are others, by split and each way."""
+    """Changes of the labels by readers: every revision, and how many labels are others, by split and each way."""
 
     revisions: list[Revision]
     changed: dict[str, dict[str, int]]
@@ -151,7 +153,7 @@ class DatasetCard(TypedDict):
     splits: dict[str, SplitCounts]
     decisions: list[str]
     dropped: list[dict[str, Any]]
-    litter: int
+    metadata_files: int
     masks: int
     sources: dict[str, Any]
     shortcuts: list[dict[str, Any]]
@@ -253,10 +255,9 @@ class Reference(TypedDict):
 class AnsweredImage(TypedDict):
     """The endpoint's answer for one image.
 
-    `out_of_distribution_score` is 0 from a model of before there was a detector,
-    `features` what the network saw in it (none from a model of before monitoring), `overlay_png` base64 of a PNG where
-    it was asked for; with it, from a model that says so, `overlay_cells`, the places along each edge that its map tells
-    apart, and `overlay_empty`, whether nothing in the image speaks for PNEUMONIA.
+    `out_of_distribution_score` is 0 from a model of before there was a detector, `features` are the network's (none
+    from a model of before monitoring), `overlay_png` is base64 of a PNG where it was asked for; with it, from a model
+    that says so, `overlay_cells`, the places along each edge that its map tells apart, and `overlay_empty`.
     """
 
     probability: float
@@ -307,7 +308,7 @@ def read_dataset_card(document: Mapping[str, Any]) -> DatasetCard:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("DatasetCard", _current(document, "dataset card", DATASET_CARD, {"masks": 0}))
+    return cast("DatasetCard", _current(document, "dataset card", DATASET_CARD, {"masks": 0}, _renamed))
 
 
 def read_metadata(document: Mapping[str, Any]) -> Metadata:
@@ -325,7 +326,7 @@ def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("Evaluation", _current(document, "evaluation", EVALUATION, _EARLIER_EVALUATION, _of_comparison))
+    return cast("Evaluation", _current(document, "evaluation", EVALUATION, _EARLIER_EVALUATION, _of_engine))
 
 
 def read_site_evaluation(document: Mapping[str, Any]) -> SiteEvaluation:
@@ -334,7 +335,7 @@ def read_site_evaluation(document: Mapping[str, Any]) -> SiteEvaluation:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("SiteEvaluation", _current(document, "site evaluation", SITE_EVALUATION, {}, _of_site))
+    return cast("SiteEvaluation", _current(document, "site evaluation", SITE_EVALUATION, {}, _renamed))
 
 
 def read_reference(document: Mapping[str, Any]) -> Reference:
@@ -372,24 +373,24 @@ def _current(
     return {**absent, **upgrade(dict(document)), "schema": number}
 
 
-def _renamed(document: Mapping[str, Any], *members: str) -> dict[str, Any]:
+def _renamed(document: Mapping[str, Any]) -> dict[str, Any]:
     renamed = {CURRENT_NAMES.get(name, name): value for name, value in document.items()}
-    return renamed | {name: _renamed(renamed[name]) for name in members if name in renamed}
+    inside = {"comparison", "engine", "evaluation", "validation"} & renamed.keys()
+    return renamed | {name: _renamed(renamed[name]) for name in inside if isinstance(renamed[name], Mapping)}
 
 
-def _of_site(document: dict[str, Any]) -> dict[str, Any]:
-    return _renamed(document, "evaluation")
-
-
-def _of_comparison(document: dict[str, Any]) -> dict[str, Any]:
-    return _renamed(document, "comparison")
+def _of_engine(document: dict[str, Any]) -> dict[str, Any]:
+    # Before there were two engines none was named, and later TensorFlow Serving's weights were not.
+    found = _renamed(document)
+    engine = {"name": "tensorflow", **found.get("engine", {})}
+    return {**found, "engine": {"weights": "float32" if engine["name"] == "tensorflow" else None, **engine}}
 
 
 def _of_version(document: dict[str, Any]) -> dict[str, Any]:
     version = document.pop("version", None)
     if "schema" not in document and version != 1:
         raise DocumentError(f"The model's reference is of version {version}, where 1 is understood: deploy again.")
-    return _renamed(document, "validation")
+    return _renamed(document)
 
 
 def _with_observations(document: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which part of a model's guarantee is about one answer."""
+"""Part of a model's guarantee that is about one answer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from model_code.contract.labels import PNEUMONIA
 
 
 def applied(guarantee: Guarantee | None, label: str, *, indeterminate: bool) -> AppliedGuarantee | None:
-    """What is guaranteed of one answer; None where nothing is, as of every indeterminate one.
+    """Guarantee of one answer; None where nothing is guaranteed, as of every indeterminate one.
 
     Args:
         guarantee: of the model that answered.

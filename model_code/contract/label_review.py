@@ -38,7 +38,7 @@ class Correction(TypedDict):
 
 
 class Corrections(TypedDict):
-    """What was changed: every revision, the first one first, and what holds now, by file as reports name it."""
+    """Corrections of labels: every revision, the first one first, and what holds now, by file as reports name it."""
 
     schema: int
     revisions: list[Revision]
@@ -46,7 +46,7 @@ class Corrections(TypedDict):
 
 
 def changes(corrections: Iterable[tuple[str, str]]) -> dict[str, int]:
-    """How many labels change each way, as `NORMAL to PNEUMONIA`."""
+    """Numbers of labels that change, by way: `NORMAL to PNEUMONIA`."""
     return dict(sorted(Counter(f"{before} to {after}" for before, after in corrections).items()))
 
 

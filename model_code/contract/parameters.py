@@ -95,7 +95,7 @@ class Parameter:
         return self.flag.replace("-", "_")
 
     def problem(self, value: Value) -> str | None:
-        """Why a value is not accepted, as a sentence; None where it is."""
+        """Sentence why a value is not accepted; None where it is."""
         if isinstance(value, str):
             if self.choices and value not in self.choices:
                 return f"{self.name} must be one of {', '.join(self.choices)}, not {value!r}."

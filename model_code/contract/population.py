@@ -48,7 +48,7 @@ def of_subgroups(subgroups: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Po
 
 
 def outside(population: Population | None, *, age: str, view: str) -> list[str]:
-    """What is stated about a patient or a radiograph and lies outside: `age`, `view`, both or neither.
+    """Stated classes that lie outside of the population: `age`, `view`, both or neither.
 
     Args:
         population: of the model.

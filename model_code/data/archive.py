@@ -1,4 +1,4 @@
-"""Which files of an uploaded archive are labelled radiographs, read one member at a time.
+"""Labelled radiographs of an uploaded archive, read one member at a time.
 
 Labels come from folders (`archive.layout`), or from a table at the archive's top
 (`archive.label_table`). Nothing is ever extracted to a path, so no name in an archive can point outside
@@ -11,6 +11,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from types import ModuleType
+from typing import Any
 
 from model_code.archive import label_table, table_matches
 from model_code.archive.entries import DICOM_SUFFIXES, Entry, Kind, look
@@ -39,6 +40,10 @@ _DONE = {"train": "trained", "evaluate": "evaluated"}
 
 _PERSON = re.compile(r"^person(\d+)_(virus|bacteria)_\d+", re.IGNORECASE)
 _NORMAL = re.compile(r"^(?:NORMAL(\d+)-)?IM-(\d+)-\d+", re.IGNORECASE)
+
+
+TOLD = ("path", "label", "folder", "patient", "subtype")
+"""What a manifest says of every file, and `reviewed` where there is a review."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +77,10 @@ class Candidate:
     dicom: bool = False
     reviewed: str = ""
 
+    def named(self) -> dict[str, Any]:
+        """Facts that may leave the archive, by the names that a `Radiograph` has for them."""
+        return {name: getattr(self, name) for name in (*TOLD, *(("reviewed",) if self.reviewed else ()))}
+
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
@@ -79,7 +88,7 @@ class Listing:
 
     Attributes:
         candidates: labelled radiographs, sorted by path.
-        litter: number of files that operating systems left.
+        metadata_files: number of files that operating systems left.
         masks: number of segmentation masks.
         unlabelled: images in no folder that names a class.
         not_images: other files.
@@ -89,7 +98,7 @@ class Listing:
     """
 
     candidates: list[Candidate]
-    litter: int
+    metadata_files: int
     masks: int
     unlabelled: list[str]
     not_images: list[str]
@@ -170,7 +179,7 @@ def list_candidates(archive: Members, purpose: str = "train") -> Listing:
 
 
 def _corrections(archive: Members) -> Corrections | None:
-    """What readers changed of the archive's labels, where it carries that."""
+    """Corrections by readers of the archive's labels, where it carries them."""
     found = next((one for one in archive.all if one.name == CORRECTIONS_FILE), None)
     if found is None:
         return None
@@ -199,7 +208,7 @@ def _corrected(listing: Listing, corrections: Corrections) -> Listing:
     ]
     # The corrections were counted with what operating systems leave.
     return dataclasses.replace(
-        listing, candidates=candidates, litter=listing.litter - 1, revisions=corrections["revisions"]
+        listing, candidates=candidates, metadata_files=listing.metadata_files - 1, revisions=corrections["revisions"]
     )
 
 
@@ -224,7 +233,7 @@ def _listed(archive: Members, purpose: str) -> Listing:
     ]
     return Listing(
         candidates=sorted(candidates, key=lambda one: one.path),
-        litter=layout.litter,
+        metadata_files=layout.metadata_files,
         masks=layout.masks,
         unlabelled=sorted(layout.called(one.path, one.number) for one in _of_kind(members, Kind.UNLABELLED)),
         not_images=_not_images(layout, members),
@@ -255,7 +264,7 @@ def are_dicom(archive: Members) -> list[bool]:
 def _dicom_by_name(name: str) -> bool | None:
     """Whether a member is DICOM, as far as its name says; None where its first bytes have to."""
     entry = look(name)
-    if entry.kind in {Kind.FOLDER, Kind.LITTER, Kind.TABLE}:
+    if entry.kind in {Kind.FOLDER, Kind.METADATA, Kind.TABLE}:
         return False
     if entry.kind in {Kind.RADIOGRAPH, Kind.UNLABELLED} and entry.file.lower().endswith(tuple(DICOM_SUFFIXES)):
         return True
@@ -296,7 +305,7 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
     }
     return Listing(
         candidates=sorted(candidates, key=lambda one: one.path),
-        litter=layout.litter,
+        metadata_files=layout.metadata_files,
         masks=layout.masks,
         unlabelled=[],
         not_images=_not_images(layout, members),

@@ -56,7 +56,7 @@ def dataset_card(
         "splits": {split: counts(assignment.splits[split]) for split in SPLITS},
         "decisions": [*about_files(decoded), *assignment.decisions],
         "dropped": _dropped(decoded, assignment),
-        "litter": decoded.header.litter,
+        "metadata_files": decoded.header.metadata_files,
         "masks": decoded.header.masks,
         "sources": {label: _source(_facts_of(label, decoded, assignment)) for label in LABELS},
         "shortcuts": shortcuts,
@@ -114,7 +114,7 @@ def content_sha256(splits: Mapping[str, Iterable[Radiograph]]) -> str:
 
 
 def counts(images: Sequence[Radiograph]) -> SplitCounts:
-    """How many images of one split there are, by label and kind, and of how many patients."""
+    """Numbers of images of one split, by label and kind, and of patients."""
     return {
         "images": len(images),
         "patients": len({one.patient for one in images}),
@@ -142,7 +142,7 @@ def _facts_of(label: str, decoded: Decoded, assignment: Assignment) -> list[Fact
 
 
 def _source(facts: Sequence[Facts]) -> dict[str, Any]:
-    """What kind of files one label's images are: differences between the labels are clues that no lung gives."""
+    """Kinds of files of one label's images: differences between the labels are clues that no lung gives."""
     return {
         "images": len(facts),
         "formats": dict(sorted(Counter(one.format for one in facts).items())),

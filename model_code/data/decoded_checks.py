@@ -1,4 +1,4 @@
-"""What decoded images are refused for, whatever they are for."""
+"""Checks of decoded images, whatever they are for."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _UNSUITABLE = "not_a_radiograph"
 
 @dataclasses.dataclass(frozen=True)
 class Drawn:
-    """What became of a DICOM file.
+    """A DICOM file as drawn, or the reason why it is left out.
 
     Attributes:
         png: of the upright picture; empty where there is none.
@@ -67,12 +67,12 @@ def _another_part(term: str) -> str:
 
 
 def read_subject(data: bytes) -> Subject:
-    """Who and what a file is of; see `dicom.subject`."""
+    """Patient and acquisition of a file; see `dicom.subject`."""
     return subject.read(data)
 
 
 def identity(beginning: bytes) -> Identity:
-    """What a table of labels may call a file by."""
+    """Identifiers by which a table of labels may name a file."""
     found = subject.read(beginning)
     return Identity(found.sop_instance_uid, found.patient_id)
 

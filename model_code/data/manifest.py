@@ -1,4 +1,4 @@
-"""What the hosts that decode an archive tell the one that splits it: a manifest of JSON lines from each host.
+"""Manifests, JSON lines, from the hosts that decode an archive to the one that splits it.
 
 The first line is about the archive and the host, every other one about a file: what it is, where its record lies and
 what the split, the audits and the dataset card need to know of it without its pixels. A file with the same content as
@@ -20,7 +20,7 @@ from model_code.contract import archives, documents, job
 from model_code.contract.documents import Revision
 from model_code.contract.job import JobError
 from model_code.contract.parameters import DATA
-from model_code.data.archive import Candidate
+from model_code.data.archive import TOLD, Candidate
 from model_code.data.patient_split import Radiograph
 from model_code.data.tfrecords import Record, records
 from model_code.imaging.perceptual_hash import Fingerprint, Fingerprints
@@ -38,7 +38,7 @@ class Header:
         candidates: labelled files of the whole archive.
         lines: labelled files of this host.
         shards: number of the host's shards.
-        litter: files of the whole archive that file managers left in it.
+        metadata_files: files of the whole archive that file managers left in it.
         masks: segmentation masks of the whole archive.
         unlabelled: images of the whole archive in no folder with a label's name.
         not_images: its other files.
@@ -56,7 +56,7 @@ class Header:
     candidates: int
     lines: int
     shards: int
-    litter: int
+    metadata_files: int
     masks: int
     unlabelled: list[str]
     not_images: list[str]
@@ -68,13 +68,13 @@ class Header:
 
     @property
     def name(self) -> str:
-        """How the names of this host's files begin; no other host's do."""
+        """Beginning of the names of this host's files; no other host's begin so."""
         return f"decoded-{self.host:05d}-of-{self.hosts:05d}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a file's content besides its pixels and their fingerprint.
+    """Facts of a file's content besides its pixels and their fingerprint.
 
     Attributes:
         bytes: size of the file.
@@ -156,13 +156,10 @@ def writing(directory: Path, header: Header) -> Iterator[Callable[..., None]]:
             file.write(json.dumps(line) + "\n")
 
         def add(candidate: Candidate, **known: Any) -> None:
-            named = {name: getattr(candidate, name) for name in ("path", "label", "folder", "patient", "subtype")}
-            if candidate.reviewed:
-                named["reviewed"] = candidate.reviewed
             fingerprint = known.pop("fingerprint", None)
             if fingerprint is not None:
                 known["facts"] = dataclasses.asdict(known["facts"]) | dataclasses.asdict(fingerprint)
-            write(named | known)
+            write(candidate.named() | known)
 
         write(dataclasses.asdict(header))
         yield add
@@ -225,7 +222,7 @@ class _Merged:
             raise JobError(f"The shards {header.name} hold {own} images and their manifest names {kept}.")
 
     def whole(self) -> Decoded:
-        """What all manifests say."""
+        """The merged manifests."""
         self._decoded.radiographs.sort(key=lambda one: one.path)
         return self._decoded
 
@@ -249,12 +246,9 @@ class _Merged:
         facts = into.facts[digest]
         into.radiographs.append(
             Radiograph(
-                path=line["path"],
                 # Thousands of files share these texts, of which each line brought a copy of its own.
-                label=sys.intern(line["label"]),
-                folder=None if line["folder"] is None else sys.intern(line["folder"]),
-                patient=sys.intern(line["patient"]),
-                subtype=sys.intern(line["subtype"]),
+                **{name: line[name] and sys.intern(line[name]) for name in TOLD if name != "path"},
+                path=line["path"],
                 sha256=digest,
                 position=self._positions[digest],
                 width=facts.width,

@@ -1,4 +1,4 @@
-"""Which radiographs train, validate and test: by patient, stratified, seeded, and decided in the open.
+"""Split of radiographs into train, validation and test: by patient, stratified, seeded, with reasons.
 
 Every rule that applied is reported as a sentence with its counts, every dropped file with its reason. In the order in
 which they apply:
@@ -168,7 +168,7 @@ def after_review(assignment: Assignment) -> Assignment:
 
 
 def reviewed_labels(images: Iterable[Radiograph]) -> dict[str, int]:
-    """How many of the images, as they came from the archive, have another label after the review, each way."""
+    """Numbers of images with another label after the review than in the archive, each way."""
     return changes((one.label, one.reviewed) for one in images if one.reviewed)
 
 
@@ -300,7 +300,7 @@ def _without(
 
 
 def _why_replaced(validation: list[Radiograph], train: list[Radiograph], pairs: list[NearDuplicate]) -> str | None:
-    """Why the archive's validation split cannot be used; None when it can."""
+    """Reason why the archive's validation split cannot be used; None when it can."""
     if not validation:
         return "The archive has no validation split"
     share = len(validation) / max(1, len(train))

@@ -24,7 +24,7 @@ _KEYED = re.compile(r"H[0-9a-f]{32}")
 
 @dataclasses.dataclass(frozen=True)
 class Pseudonyms:
-    """What a deployment calls patients.
+    """Pseudonyms of a deployment's patients.
 
     Attributes:
         key: of its own, KEY_BYTES long.

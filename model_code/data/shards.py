@@ -85,7 +85,7 @@ def examples(directory: Path, size: int) -> Any:
 
 
 def options() -> Any:
-    """How tf.data runs all datasets here.
+    """Options of tf.data for all datasets here.
 
     Without its autotuner: that sleeps twice as long each time it has looked (10 ms, then 20, ... 10 s, 20 s), and the
     end of an epoch waits until it wakes (TensorFlow 2.21: epochs of 10.3 s took 20.5). AUTOTUNE then means as many

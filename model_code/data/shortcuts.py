@@ -44,7 +44,7 @@ class Probe:
 
 
 def probe(splits: Mapping[str, Sequence[Radiograph]], facts: Mapping[str, Facts], *, seed: int) -> list[dict[str, Any]]:
-    """What each clue alone tells of the label: the card's `shortcuts`.
+    """AUROC of the label by each clue alone: the card's `shortcuts`.
 
     Args:
         splits: the images that are used, by split; each split has both labels.
@@ -83,7 +83,7 @@ def _labels(images: Sequence[Radiograph]) -> Array:
 
 
 def _scores(train: Array, unseen: Array, labels: Array) -> Array | None:
-    """What a probe fitted on train says of the others; None where train has no two different images to learn from."""
+    """Scores of a probe fitted on train; None where train has no two different images to learn from."""
     if (train == train[0]).all():
         return None
     # scikit-learn takes longer to import than all else that reads a dataset card.

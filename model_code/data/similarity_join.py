@@ -162,7 +162,7 @@ def _neighbours(one: _Sorted, other: _Sorted, distance: float) -> Iterator[tuple
 
 
 def _near(one: Points, other: Points, distance: float) -> npt.NDArray[np.bool_]:
-    """Which points lie within a squared distance of each other, (ones, others)."""
+    """Pairs of points within a squared distance of each other, (ones, others)."""
     # |x - y|^2 <= d is x.y - |x|^2 / 2 - |y|^2 / 2 >= -d / 2, which one product computes.
     halves = [(points**2).sum(axis=1, keepdims=True) / 2 for points in (one, other)]
     left = np.hstack([one, -halves[0], np.ones_like(halves[0])])

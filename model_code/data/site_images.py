@@ -25,7 +25,7 @@ MAX_KNOWN_SHARE = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class SiteImages:
-    """What of an archive can be used.
+    """Usable images of a site's archive.
 
     Attributes:
         images: one of each radiograph, of patients whom the model has not seen.

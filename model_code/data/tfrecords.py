@@ -22,7 +22,7 @@ _HEADER_BYTES, _FOOTER_BYTES = 12, 4
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Record:
-    """Where a record lies, framing included."""
+    """Location of a record in its file, framing included."""
 
     shard: Path
     offset: int
@@ -30,7 +30,7 @@ class Record:
 
 
 def shard_count(images: int, size: int) -> int:
-    """How many shards so many images of so many pixels get: at least four, and about 64 MiB each."""
+    """Number of shards for so many images of so many pixels: at least four, of about 64 MiB each."""
     return min(images, max(4, -(-images * size * size // SHARD_BYTES)))
 
 

@@ -1,4 +1,4 @@
-"""What a model has seen, told without a picture: fingerprints of its dataset's images, beside the dataset card.
+"""Fingerprints of the images a model was trained on, without a picture, beside the dataset card.
 
 Somebody else's archive is compared with them before it counts as an evaluation on other patients. A line for each image
 of any split: the SHA-256 of its file, its perceptual hash and thumbnail (`imaging.perceptual_hash`), and its patient
@@ -96,7 +96,7 @@ def _write(directory: Path, lines: Iterable[str]) -> None:
 
 
 def overlap(images: list[Radiograph], fingerprints: Fingerprints, directory: Path) -> Overlap | None:
-    """Which of an archive's images a model has seen; None where its dataset left no fingerprints.
+    """Images of an archive that a model has seen; None where its dataset left no fingerprints.
 
     Args:
         images: of different content.

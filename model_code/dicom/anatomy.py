@@ -50,7 +50,7 @@ TERMS = frozenset(
 
 
 class BodyPart(NamedTuple):
-    """What a file says that it shows.
+    """Body part by a file's own words.
 
     Attributes:
         kind: `chest`, `other` or `unstated`.
@@ -71,7 +71,7 @@ def names_chest(words: str) -> bool:
 
 
 def read(words: str) -> BodyPart:
-    """What the words of Body Part Examined say; `words` as above."""
+    """Body part by the words of Body Part Examined; `words` as above."""
     if not words or words in _SAYS_NOTHING:
         return BodyPart(UNSTATED)
     if names_chest(words):

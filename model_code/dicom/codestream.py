@@ -1,4 +1,4 @@
-"""What a compressed image says about its size, read without decoding it.
+"""Size of a compressed image by its own headers, read without decoding it.
 
 A codec allocates what the codestream asks for, whatever Rows and Columns say: 65,535 x 65,535 pixels fit in a hundred
 bytes. So this is compared first.

@@ -35,7 +35,7 @@ _BLOCK_PIXELS = 1_000_000
 
 
 class Grey(NamedTuple):
-    """What is displayed, 0 black to 255 white, shape [rows, columns], and by which rule."""
+    """Displayed grey levels, 0 black to 255 white, shape [rows, columns], and the rule that made them."""
 
     levels: NDArray[np.uint8]
     rendering: Rendering
@@ -99,7 +99,7 @@ def _table(values: Values, header: Header) -> tuple[NDArray[np.uint8], int, Rend
 
 
 def padded(stored: NDArray[Any], header: Header) -> NDArray[np.bool_]:
-    """Which values stand for "no image here" (PS3.3, C.7.5.1.1.2).
+    """Mask of the values that stand for "no image here" (PS3.3, C.7.5.1.1.2).
 
     Their sign is that of the pixels, whatever representation they are written in.
     """

@@ -85,6 +85,11 @@ class Header:
     """The defined term of the other part of the body, such as HAND; "" where it is none (`anatomy.TERMS`)."""
 
     @property
+    def told(self) -> dict[str, str]:
+        """Attributes that anybody may be told: classes, and nothing about the patient."""
+        return {name: getattr(self, name) for name in ("modality", "photometric_interpretation", "body_part")}
+
+    @property
     def possible(self) -> tuple[int, int]:
         """The lowest and the highest value that the stored bits can hold."""
         half = 1 << (self.bits_stored - 1)
@@ -139,7 +144,7 @@ def _inflated(data: bytes) -> bytes:
 
 
 def end_of_meta(data: bytes) -> int:
-    """Where the file meta information ends: at the first element of another group (PS3.10, 7.1).
+    """End of the file meta information: the first element of another group (PS3.10, 7.1).
 
     Its own length, in (0002,0000), is left out or wrong in files of more than one program.
     """

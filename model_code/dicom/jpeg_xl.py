@@ -1,4 +1,4 @@
-"""What a JPEG XL image says about itself before it is decoded (ISO/IEC 18181-1, D.2 and D.3; boxes: 18181-2).
+"""Headers of a JPEG XL image, read before it is decoded (ISO/IEC 18181-1, D.2 and D.3; boxes: 18181-2).
 
 Fields are a few bits wide, from the lowest bit of each byte on.
 """

@@ -58,7 +58,7 @@ def encode(levels: NDArray[np.uint8]) -> bytes:
 
 
 def halvings(header: Header) -> int:
-    """How many times a radiograph may be decoded at half the size before the picture would be smaller for it."""
+    """Number of times a radiograph may be decoded at half the size before the picture would be smaller for it."""
     longest, times = max(_square(header.columns, header.rows, _pixel_ratio(header))), 0
     while longest >= 2 * MAX_EDGE:
         longest, times = longest / 2, times + 1

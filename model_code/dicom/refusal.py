@@ -1,4 +1,4 @@
-"""Why a DICOM file is not converted."""
+"""Refusals of DICOM files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who and what a radiograph is of: what training needs to split by patient and to count by subgroup.
+"""Patient and acquisition of a radiograph, by which training splits and counts subgroups.
 
 The API reads an age band and a view of it (`classes`), to tell whom a model is not meant for. Who reads more keeps it
 only long enough to make a keyed hash of the patient (`data.pseudonyms`) and a subgroup of the rest: an age band of an
@@ -75,7 +75,7 @@ _CLASSED: list[Any] = [
 
 @dataclass(frozen=True)
 class Subject:
-    """What a file says; texts are empty where it says nothing. `repr` shows nobody.
+    """Patient and acquisition as a file states them; texts are empty where it says nothing. `repr` shows nobody.
 
     Attributes:
         sop_instance_uid: of the instance.

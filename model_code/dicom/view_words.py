@@ -1,4 +1,4 @@
-"""Which view of the chest words name: those of View Position, and those that describe images, series and studies.
+"""Words for views of the chest: those of View Position, and those that describe images, series and studies.
 
 Words are compared whole: "LATERAL DECUBITUS" names how a patient lies in a frontal view, and "BILATERAL" what is in it.
 A description counts only where it names one view and nothing speaks of another. "CHEST PA AND LATERAL" is what a study

@@ -303,7 +303,7 @@ def _named(measure: _Measure) -> list[dict[str, Any]]:
 
 
 def _counts(measure: _Measure, inside: Any) -> dict[str, Any]:
-    """How many images and patients, and how many of them with PNEUMONIA."""
+    """Numbers of images and patients, and of those with PNEUMONIA."""
 
     def count(taken: Any) -> dict[str, int]:
         owners = {patient for patient, one in zip(measure.scores.patients, taken, strict=True) if one}

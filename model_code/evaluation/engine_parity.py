@@ -27,7 +27,7 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
 
     Returns:
         "name", "weights", "auc", "reference_auc", "auc_difference", "auc_limit", "probability_difference" ("mean",
-        "percentile_99", "max"), "labels_changed" (a number of images), "strays", 1 if either limit is exceeded,
+        "percentile_99", "max"), "labels_changed" (a number of images), "beyond_limits", 1 if either is exceeded,
         "fallback", the weights that are left to try or None, and "rejected", what was judged before: nothing.
     """
     probabilities = Calibration.of(metadata).probability(reference)
@@ -52,7 +52,7 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
             "max": float(differences.max()),
         },
         "labels_changed": int(changed.sum()),
-        "strays": int(beyond_limits),
+        "beyond_limits": int(beyond_limits),
         "fallback": metadata.get(FALLBACK, {}).get("engine_weights"),
         "rejected": [],
     }
@@ -60,4 +60,4 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
 
 def nothing_to_compare() -> dict[str, Any]:
     """Parity of a model that TensorFlow Serving computes: it is the float32 network itself."""
-    return {"name": "tensorflow", "weights": "float32", "strays": 0, "fallback": None, "rejected": []}
+    return {"name": "tensorflow", "weights": "float32", "beyond_limits": 0, "fallback": None, "rejected": []}

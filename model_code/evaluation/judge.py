@@ -27,7 +27,7 @@ NO_PACKAGE = "none"
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What a model is held against.
+    """Limits and conditions that a model is held against.
 
     Attributes:
         limits: limits of the quality gates.

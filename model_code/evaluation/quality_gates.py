@@ -84,7 +84,7 @@ def _whose(metric: str, evaluation: dict[str, Any]) -> str:
 
 
 def _meaning(metric: str, value: float, evaluation: dict[str, Any]) -> str:
-    """What a value that is not good enough means, in counts where there are counts; empty where nothing says it."""
+    """Meaning of a value that is not good enough, in counts where there are counts; empty where nothing says it."""
     counts = evaluation[CLASSIFICATION]["confusion_matrix"]
     normal, pneumonia = sum(counts["0"].values()), sum(counts["1"].values())
     worst = evaluation[SUBGROUPS]

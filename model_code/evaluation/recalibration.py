@@ -59,7 +59,7 @@ def part(images: list[Radiograph]) -> dict[str, list[Radiograph]]:
 
 
 def answered(scores: TestScores, half: str) -> npt.NDArray[np.bool_]:
-    """Which of a half's images the API would answer, a mask (n,).
+    """Mask (n,) of a half's images that the API would answer.
 
     Raises:
         JobError: these are of too few patients of a label.
@@ -91,7 +91,7 @@ def refuse_beyond_calibration(scores: TestScores, metadata: dict[str, Any], limi
 
 
 def fitted(scores: TestScores, *, negative_value: float, positive_value: float) -> dict[str, Any]:
-    """What a site's images choose, as members of metadata.json.
+    """Members of metadata.json that a site's images choose.
 
     Args:
         scores: of answered images, both labels present.
@@ -131,7 +131,7 @@ def before(scores: TestScores, metadata: dict[str, Any]) -> dict[str, Figure]:
 
 
 def sentence(origin: CalibratedFrom, earlier: Mapping[str, Figure], evaluation: Mapping[str, Any]) -> str:
-    """What became better, and what did not, for the person who approves the version."""
+    """Sentence on what became better, and what did not, for the person who approves the version."""
     now = {name: figure(evaluation, name) or {} for name in _FIGURES}
 
     def change(name: str) -> str:

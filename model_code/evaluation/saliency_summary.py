@@ -1,4 +1,4 @@
-"""What the saliency maps of a test split have in common: their averages, the border's share, whether they differ."""
+"""Summary of the saliency maps of a test split: their averages, the border's share, whether they differ."""
 
 from __future__ import annotations
 

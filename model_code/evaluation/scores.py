@@ -44,7 +44,7 @@ class TestScores:
 
     @property
     def refused(self) -> npt.NDArray[np.bool_]:
-        """Which images the out-of-distribution detector refuses, a mask (n,)."""
+        """Mask (n,) of the images that the out-of-distribution detector refuses."""
         return np.asarray(self.out_of_distribution_scores > 1, dtype=np.bool_)
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> TestScores:

@@ -112,12 +112,12 @@ class ExportedModel:
 
     @property
     def map_method(self) -> str:
-        """How its saliency maps are made: `attribution` or `Grad-CAM`."""
+        """Method of its saliency maps: `attribution` or `Grad-CAM`."""
         return str(self.metadata.get("saliency", {}).get("method", "Grad-CAM"))
 
     @property
     def calibration(self) -> Calibration:
-        """What makes probabilities of its logits."""
+        """Calibration of its logits to probabilities."""
         return Calibration.of(self.metadata)
 
     @property
@@ -174,7 +174,7 @@ class ExportedModel:
         )
 
     def explain(self, pixels: Sequence[Pixels]) -> Array:
-        """What speaks for PNEUMONIA in each image, by the signature `explain_pixels`.
+        """Saliency of each image, by the signature `explain_pixels`.
 
         Args:
             pixels: n images (size, size, 1) of the model's own size.

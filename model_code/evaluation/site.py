@@ -30,7 +30,7 @@ COMPARED = ("auroc", "auprc", "sensitivity", "specificity", "calibration_error",
 
 @dataclasses.dataclass(frozen=True)
 class Assessed:
-    """What a model's scores of a site's radiographs come to.
+    """Assessment of a model's scores of a site's radiographs.
 
     Attributes:
         evaluation: `assessment.document` of the images that were answered.
@@ -127,7 +127,7 @@ def measured(scores: TestScores) -> TestScores:
 
 
 def doubts(assessed: Assessed) -> Iterator[str]:
-    """What speaks against relying on the model here though no limit may be missed."""
+    """Doubts about relying on the model here though no limit may be missed."""
     guarantee = assessed.evaluation["guarantee"]
     if assessed.outside_population:
         yield (

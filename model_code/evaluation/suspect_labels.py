@@ -75,7 +75,7 @@ class SuspectLabels:
 
     @property
     def doubted(self) -> int:
-        """How many images the other label is more probable for."""
+        """Number of images for which the other label is more probable."""
         return int((self.scores < 0.5).sum())
 
     def rows(self) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ EIGHT_BITS, SIXTEEN_BITS = "int8", "float16"
 
 @dataclasses.dataclass(frozen=True)
 class Answers:
-    """All that turns feature maps into an answer.
+    """Functions that turn feature maps into an answer.
 
     Attributes:
         scorer: the trained network.

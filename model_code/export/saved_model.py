@@ -93,7 +93,7 @@ class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types
         self.logits = tf.function(lambda pixels: self.look(pixels)[0], input_signature=specification)
 
     def staged(self, pixels: Any) -> tuple[Any, list[Any]]:
-        """What `attribution.fit` looks at: logits (n,) and the feature maps of `stages`."""
+        """Input of `attribution.fit`: logits (n,) and the feature maps of `stages`."""
         logits, _, maps = self.look(pixels)
         return logits, [maps[name] for name in self.stages]
 
@@ -200,7 +200,7 @@ def save_servable(
 
 
 def describe_saliency(attribution: Attribution | None, scorer: Scorer) -> dict[str, Any]:
-    """How the saliency maps are made, and how many places along each edge they tell apart, for metadata.json."""
+    """Method of the saliency maps, and the places along each edge that they tell apart, for metadata.json."""
     if attribution is None:
         places = scorer.inspect.get_concrete_function().output_shapes[1][1]
         return {"method": "Grad-CAM", "cells": int(places)}

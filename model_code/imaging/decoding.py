@@ -105,7 +105,7 @@ def _white(largest: Any, significant_bits: Any) -> Any:
 
 
 def _chunks_before_pixels(encoded: Any) -> tuple[Any, Any]:
-    """Where the content of eXIf begins, and the first byte of sBIT; 0 each where there is none before the pixels."""
+    """Positions of eXIf's content and of the first byte of sBIT; 0 where there is none before the pixels."""
     length = tf.strings.length(encoded)
 
     def goes_on(at: Any, number: Any, _exif: Any, _bits: Any) -> Any:

@@ -55,7 +55,7 @@ class Fingerprints:
         return Fingerprints(self.hashes[indices], self.thumbnails[indices])
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of fingerprints."""
         return len(self.hashes)
 
 

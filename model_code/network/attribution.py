@@ -61,7 +61,7 @@ class Attribution:
         return _summed(stages, self.kernels, self.cells)
 
     def maps(self, stages: Sequence[Any], logits: Any) -> Any:
-        """What is marked, float32 (n, cells, cells), at least 0; 0 throughout where the logit is below the floor."""
+        """Saliency maps, float32 (n, cells, cells), at least 0; 0 throughout where the logit is below the floor."""
         marked = tf.nn.relu(self.raw(stages) - self.usual)
         return marked * tf.cast(logits >= self.floor, tf.float32)[:, tf.newaxis, tf.newaxis]
 

@@ -20,12 +20,12 @@ _COMPARED = {
 
 
 def chosen_on(evaluation: dict[str, Any]) -> str:
-    """What chose threshold, temperature and band, as sentences name it."""
+    """Data that chose threshold, temperature and band, as sentences name it."""
     return "the other half of the site's archive" if evaluation["calibrated_from"] else "validation data"
 
 
 def calibration(evaluation: dict[str, Any]) -> Section:
-    """How far the probabilities are off."""
+    """Section about the error of the probabilities."""
     found = evaluation["calibration"]
     raw, chance = found["raw"], found["by_chance"]
     figures = html_page.table(

@@ -38,7 +38,7 @@ def labels_section(card: dict[str, Any]) -> Section:
 
 
 def _review(card: dict[str, Any]) -> Iterator[Html]:
-    """Where the labels come from, once readers have changed some."""
+    """Sentences on the review of labels, once readers have changed some."""
     review = card.get("review")
     if review is None:
         return

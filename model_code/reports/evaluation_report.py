@@ -103,7 +103,7 @@ def render(
 
 @dataclasses.dataclass(frozen=True)
 class Identity:
-    """Which execution evaluated, and when (ISO 8601, UTC). The version's number is given after that."""
+    """Execution that evaluated, and its time (ISO 8601, UTC). The version's number is given after that."""
 
     execution: str
     evaluated: str
@@ -217,7 +217,7 @@ def _gates(gates: dict[str, Any]) -> Html:
 
 
 def _engine(engine: dict[str, Any]) -> Html:
-    """Which engine serves with which weights, and what was judged before and not taken."""
+    """Sentences on the engine that serves, its weights, and what was judged before and not taken."""
     said = [f"The model is served by {engine['name']} with {engine['weights']} weights."]
     said += [
         f"Its {rejected['weights']} weights were judged first and are not served: {rejected['message']}"

@@ -34,7 +34,7 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """What is shown.
+    """Radiographs to show, and the facts that go with them.
 
     Attributes:
         samples: test images by label.
@@ -53,7 +53,7 @@ class Gallery:
         return Section("samples", "Sample of the test images", list(self._samples()))
 
     def saliency_section(self, summary: dict[str, Any]) -> Section:
-        """What the model looked at.
+        """Section with saliency maps.
 
         Args:
             summary: of `SaliencySummary.as_json`.
@@ -94,7 +94,7 @@ class Gallery:
 
 
 def _together(summary: dict[str, Any]) -> Iterator[Html]:
-    """What all maps have in common, in sentences."""
+    """Sentences on what all maps have in common."""
     empty = ", ".join(f"{count} of {summary['images'][label]} {label}" for label, count in summary["empty"].items())
     yield html_page.paragraph(f"Empty maps: {empty} images.")
     same, near = summary["same_place"], f"within {summary['border']:.0%} of the width of one place"

@@ -197,7 +197,7 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
 
 
 def _calibrated(origin: dict[str, Any] | None) -> dict[str, str]:
-    """Where the weights of a version are from that was not trained."""
+    """Custom details on the origin of the weights of a version that was not trained."""
     if origin is None:
         return {}
     return {

@@ -46,7 +46,7 @@ class Plot:
 
 
 def class_distribution(card: dict[str, Any]) -> Plot:
-    """How the labels, and the subtypes of PNEUMONIA, share out each split."""
+    """Bars of the labels, and the subtypes of PNEUMONIA, in each split."""
     splits = card["splits"]
     subtypes = sorted({name for counts in splits.values() for name in counts["subtypes"]})
 
@@ -151,7 +151,7 @@ def _phases(history: Sequence[dict[str, Any]]) -> list[tuple[int, str]]:
 
 
 def svg(draw: Callable[[Figure], None], width: float, height: float) -> str:
-    """What a function draws on a figure of so many inches, as an SVG document."""
+    """SVG document of a figure of so many inches, as a function draws it."""
     import matplotlib as mpl  # noqa: PLC0415 - only for those who draw
     from matplotlib.figure import Figure  # noqa: PLC0415
 

@@ -135,7 +135,7 @@ def collect(model: ExportedModel, scores: TestScores, attention: SaliencySummary
 
 
 def without_images(attention: SaliencySummary) -> Gallery:
-    """What a report shows that is to have no patient's image in it: averages of maps."""
+    """Pictures for a report without any patient's image in it: averages of maps."""
     return Gallery(samples={}, cases={}, averages=averages(attention), legend=legend())
 
 
@@ -182,7 +182,7 @@ def _probability(value: float) -> str:
 
 
 def _place(saliency: Array) -> str:
-    """Where in a grid of three by three the saliency is greatest, as seen in the image."""
+    """Place of the greatest saliency in a grid of three by three, as seen in the image."""
     rows = (np.array_split(band, 3, axis=1) for band in np.array_split(saliency, 3, axis=0))
     means = np.asarray([[float(part.mean()) for part in row] for row in rows])
     row, column = np.unravel_index(int(means.argmax()), means.shape)

@@ -14,7 +14,7 @@ _FIRST = 0.05
 
 
 def section(ranked: SuspectLabels | None, shown: Sequence[Case]) -> Section:
-    """What the ranking means, and its first images.
+    """Section on suspect labels: meaning of the ranking, and its first images.
 
     Args:
         ranked: the ranking; None where there are too few patients for one.

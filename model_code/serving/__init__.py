@@ -1,1 +1,1 @@
-"""What travels in model.tar.gz to the endpoint: request handlers and the LiteRT engine."""
+"""Contents of model.tar.gz for the endpoint: request handlers and the LiteRT engine."""

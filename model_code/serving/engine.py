@@ -53,7 +53,7 @@ class Engine:
         self.size = int(self._body.get_input_details()["pixels"]["shape"][1])
 
     def outputs(self, pixels: Pixels, *, explain: bool = True) -> dict[str, Any]:
-        """What the graph says about one image, and the overlay's pixels.
+        """Outputs of the graph for one image, and the overlay's pixels.
 
         Args:
             pixels: uint8 (size, size, 1), as preprocessing decodes.

@@ -266,7 +266,7 @@ else:
         return engine.Engine(_MODEL, engine.own_threads())
 
     def _rows(images: list[bytes], overlay: bool, context: Any) -> _Rows:
-        """What the model's own engine says about each image."""
+        """Outputs of the model's own engine for each image."""
         del context
         return _beside_the_event_loop(functools.partial(_rows_of_engine, images, overlay))
 

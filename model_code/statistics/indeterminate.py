@@ -112,7 +112,7 @@ def decide(
 
 
 def carried(wrong: npt.NDArray[np.bool_], value: float, risk: float) -> int:
-    """How many of the leading answers show, as long as the risk allows, that at least `value` of such are right.
+    """Number of leading answers that show, as long as the risk allows, that at least `value` of such are right.
 
     Args:
         wrong: (n,) whether each answer is wrong, the most certain first.

@@ -1,4 +1,4 @@
-"""How far a metric can be trusted: intervals from a bootstrap over patients.
+"""Confidence and prediction intervals of metrics, from a bootstrap over patients.
 
 Images of one patient are not independent, so patients are resampled, not images. What the resamples give is the
 variance of a metric; the interval is then Wilson's (1927) for a proportion that was seen in as many independent images

@@ -82,7 +82,7 @@ class ClassWeights:
 
     @property
     def logit_shift(self) -> float:
-        """How much the class weights shift the logits of PNEUMONIA.
+        """Shift of the logits of PNEUMONIA by the class weights.
 
         To weight the labels is to train on another prevalence: the odds are multiplied by pneumonia / normal (Elkan
         2001, "The foundations of cost-sensitive learning").

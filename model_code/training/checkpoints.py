@@ -1,4 +1,4 @@
-"""What a training job leaves on its checkpoint volume, so that a job that was interrupted goes on where it was.
+"""Checkpoints of a training job, from which one that was interrupted resumes.
 
 SageMaker copies `/opt/ml/checkpoints` to S3 while the job runs, and back before it runs again: after a spot
 interruption, a failed machine or a retry of the execution.
@@ -24,7 +24,7 @@ INTERVAL_SECONDS = 60.0
 
 @dataclasses.dataclass
 class Progress:
-    """All that the rest of a training depends on, besides its settings and its data.
+    """State of a training that its rest depends on, besides its settings and its data.
 
     Attributes:
         phase: index of the phase under way.

@@ -37,7 +37,7 @@ def policy(
     measured to be faster: what the processor names says nothing of whether TensorFlow has kernels for it, which is
     another matter with oneDNN switched off or held to an older instruction set. Where there are, mixed bfloat16 trains
     ResNet50V2 at 64 px 1.25 times (batch 32) to 1.4 times (batch 64) as fast as float32. Two measurements near the
-    limit can fall on either side of it: a training that was interrupted goes on in the arithmetic it began in.
+    limit can fall on either side of it: a training that was interrupted resumes in the arithmetic it began in.
 
     Args:
         requested: the parameter Precision, one of CHOICES.
@@ -71,7 +71,7 @@ def _for_cpu(gain: float, begun: Callable[[str], bool]) -> tuple[str, str]:
         return "float32", "this processor's kernels cannot compute a convolution's gradients in bfloat16."
     for name in ("mixed_bfloat16", "float32"):
         if begun(name):
-            return name, "the training goes on from a checkpoint in the arithmetic it began in."
+            return name, "the training resumes from a checkpoint in the arithmetic it began in."
     measured = f"a convolution and its gradients in bfloat16 run {gain:.2f} times as fast as in float32 here"
     if gain >= LEAST_GAIN:
         return "mixed_bfloat16", f"{measured}."

@@ -2,7 +2,7 @@
 
 With pretrained weights, the head is trained on the frozen backbone first and then the backbone's last layers with it
 (phases `head` and `fine-tune`); from scratch, everything is trained in both (phase `all`). A phase begins from the best
-weights so far. Each epoch can be repeated alone (see `batches`), so a training that was interrupted goes on from its
+weights so far. Each epoch can be repeated alone (see `batches`), so a training that was interrupted resumes from its
 checkpoint and ends as it would have ended.
 """
 
@@ -56,29 +56,32 @@ class Phase:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Settings of the training loop, the same for all phases.
+    """Hyperparameters of the training loop, the same for all phases; the fields are those of `contract.parameters`.
 
     Attributes:
         batch_size: images a step.
         patience: epochs without a better one after which a phase ends.
         fine_tune_from: first layer of the backbone that phase `fine-tune` trains; see `Classifier.unfreeze`.
         feature_views: augmented views of each image that phase `head` goes through in turn; 0 for a new one each epoch.
-        cache_features: compute the features of those views once; the result is the same but for rounding.
         label_smoothing: targets are moved so far from 0 and 1 towards 0.5 (Szegedy et al. 2016).
         ema_momentum: momentum of the exponential moving average of the weights that is validated and kept; 0 for none.
         precision: Keras dtype policy of the trainee.
-        xla: compile the training step with XLA.
+        xla: `on` to compile the training step with XLA, or `off`.
     """
 
     batch_size: int
     patience: int
     fine_tune_from: str
     feature_views: int
-    cache_features: bool
     label_smoothing: float
     ema_momentum: float
     precision: str
-    xla: bool
+    xla: str
+
+    @property
+    def cache_features(self) -> bool:
+        """Whether the features of those views are computed once; the result is the same but for rounding."""
+        return self.feature_views > 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,7 +250,7 @@ class Training:
             model.compile(
                 optimizer=optimizer,
                 loss=keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self._recipe.label_smoothing),
-                jit_compile=self._recipe.xla,
+                jit_compile=self._recipe.xla == "on",
                 auto_scale_loss=False,
             )
             # Variables that the first step would create make TensorFlow trace it twice: 18 instead of 7 CPU seconds.

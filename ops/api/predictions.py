@@ -117,7 +117,7 @@ class Prediction:
 
 
 def answer(label: str | None, *, indeterminate: bool) -> str | None:
-    """What the model says in one word: its label, unless it can tell neither."""
+    """The model's answer in one word: its label, unless it is indeterminate."""
     return INDETERMINATE if indeterminate else label
 
 

@@ -176,7 +176,7 @@ class Deployment:
         return events[0]["EventId"] if events else None
 
     def failures(self, part: str, *, after: str | None) -> list[str]:
-        """What failed in the stack after that event, the first failure first, each as `LogicalId: reason`."""
+        """Failures in the stack after that event, the first failure first, each as `LogicalId: reason`."""
         pages = self._cloudformation.get_paginator("describe_stack_events").paginate(StackName=self.stack_name(part))
         reasons: list[str] = []
         for event in (event for page in pages for event in page["StackEvents"]):

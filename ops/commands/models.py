@@ -114,7 +114,7 @@ def reject(
     env: Env = None,
     region: Region = None,
 ) -> None:
-    """Reject a model. One that serves goes on serving until another is approved; a release under way is taken back."""
+    """Reject a model. One that serves goes on serving until another is approved; a release under way is rolled back."""
     workspace = open_workspace(ctx, env, region)
     registry = workspace.registry
     chosen = registry.resolve(version)
@@ -127,7 +127,7 @@ def reject(
     else:
         output.results().print(f"version {chosen.version} is rejected", markup=False)
     if is_released:
-        output.say("Its release is under way, and is taken back when it ends, if another version served before.")
+        output.say("Its release is under way, and is rolled back when it ends, if another version served before.")
     elif is_served:
         output.say("It is still what serves: approve another version to replace it.")
 

@@ -56,7 +56,7 @@ def environment(ctx: typer.Context, env: str | None) -> str:
 
 
 def open_workspace(ctx: typer.Context, env: str | None, region: str | None, *, profile: str | None = None) -> Workspace:
-    """What the command works with; nothing is asked before it is needed."""
+    """The command's workspace; nothing is asked before it is needed."""
     return Workspace(env=environment(ctx, env), region=region or (ctx.obj or {}).get("region"), profile=profile)
 
 
@@ -119,7 +119,7 @@ def evaluation_report(workspace: Workspace, execution: str | None, model: str | 
 
 
 def written_report(report: bytes, name: str, save: Path | None) -> tuple[Path, bool]:
-    """Where a report was written, and whether a browser shows it.
+    """Path of a report that was written, and whether a browser shows it.
 
     Args:
         report: the HTML.

@@ -1,4 +1,4 @@
-"""What a command works with: the deployment and the services over it, each made when it is first needed."""
+"""Workspace of a command: the deployment and the services over it, each made when it is first needed."""
 
 from __future__ import annotations
 

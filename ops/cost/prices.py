@@ -57,7 +57,7 @@ class PriceTable:
         return self._regions.get(region, {}).get(key)
 
     def keys(self, region: str) -> set[str]:
-        """Everything that has a price in the region, or in any other."""
+        """Keys of everything that has a price in the region, or in any other."""
         return set().union(self._regions.get(region, {}), *self._regions.values())
 
     def with_prices(self, region: str, found: Mapping[str, Price]) -> PriceTable:

@@ -219,7 +219,7 @@ def _json(uri: str) -> dict[str, str]:
 def _metadata(
     package: Mapping[str, Any], files: Mapping[str, evidence.File], *, folder: str, dataset: str
 ) -> dict[str, str]:
-    """What was registered with it, its copies in place of the originals, and what promotion adds."""
+    """Metadata of the original, with the copies' addresses, and what promotion adds."""
     approved = package.get("LastModifiedTime") or package["CreationTime"]
     own = dict(package.get("CustomerMetadataProperties", {}))
     own |= {

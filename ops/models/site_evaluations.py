@@ -1,4 +1,4 @@
-"""What sites' radiographs showed of registered versions, for people and scripts."""
+"""Site evaluations of registered versions, for people and scripts."""
 
 from __future__ import annotations
 

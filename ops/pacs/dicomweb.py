@@ -50,7 +50,7 @@ _REASONS = {
 
 @dataclasses.dataclass
 class Outcome:
-    """What became of files.
+    """Outcome of storing files.
 
     Attributes:
         stored: by this call.
@@ -151,7 +151,7 @@ class Archive:
         return any(_value(one, "00080018") == uid for one in found or [])
 
     def _asked(self, ask: Any, *, telling: frozenset[int]) -> Any:
-        """What the client answers; None where it raised for a status that tells all the same.
+        """The client's answer; None where it raised for a status that tells all the same.
 
         Raises:
             CommandError: for every other failure, one sentence.

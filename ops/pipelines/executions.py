@@ -78,7 +78,7 @@ class Execution:
 
     @property
     def reason(self) -> str:
-        """Why it did not succeed: the failed step's reason, which says more than the execution's own."""
+        """Reason why it did not succeed: the failed step's, which says more than the execution's own."""
         for step in self.steps:
             if step.status == "Failed" and step.failure_reason:
                 return f"{step.name}: {step.failure_reason}"

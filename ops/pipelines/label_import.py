@@ -52,7 +52,7 @@ _DIRECTORY_BUDGET = 1024 * _MIB
 
 
 def reviewed(table: bytes, exported: bytes, called: str) -> dict[str, Correction]:
-    """What a reviewed table changes of the labels, by file.
+    """Labels that a reviewed table changes, by file.
 
     Args:
         table: the reviewed table, as `cxr labels export` wrote it or a spreadsheet saved it.

@@ -150,7 +150,7 @@ class _Parts:
 
 
 def _part(number: int, answer: Any) -> dict[str, Any]:
-    """What CompleteMultipartUpload wants to know of a part: its checksum too, where the upload has one."""
+    """A part as CompleteMultipartUpload wants it: with its checksum, where the upload has one."""
     checksum = {"ChecksumCRC32": answer["ChecksumCRC32"]} if answer.get("ChecksumCRC32") else {}
     return {"PartNumber": number, "ETag": answer["ETag"], **checksum}
 
@@ -171,7 +171,7 @@ def _unfinished(s3: S3Client, bucket: str, *, prefix: str) -> _Parts | None:
 
 
 def refusal(s3: S3Client, upload: Upload) -> str | None:
-    """Why the Trigger function refused the archive, or None while there is no report."""
+    """The Trigger function's refusal of the archive, or None while there is no report."""
     try:
         body = s3.get_object(Bucket=upload.bucket, Key=f"{upload.key}.rejected.json")["Body"].read()
     except Exception as error:

@@ -143,7 +143,7 @@ def _command(port: int, folder: Path) -> list[str]:
 
 
 def _for_clients(ready: dict[str, str]) -> dict[str, str]:
-    """What clients of this cloud want besides its address and keys."""
+    """Variables that clients of this cloud want besides its address and keys."""
     return {
         # The CDK command line reads the S3 address that CloudFormation should use from a variable of its own.
         "AWS_ENDPOINT_URL_S3_FOR_CLOUDFORMATION": ready.get("AWS_ENDPOINT_URL", ""),

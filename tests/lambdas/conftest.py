@@ -108,7 +108,7 @@ def kaggle_files(noise):
             for split in ("train", "val", "test"):
                 for label in ("NORMAL", "PNEUMONIA"):
                     folder = f"{root}{split}/{label}/"
-                    tree[folder + ".DS_Store"] = b"litter"
+                    tree[folder + ".DS_Store"] = b"metadata"
                     for number in range(images_per_folder):
                         name = f"person{number}_bacteria_{number}.jpeg" if label == "PNEUMONIA" else f"IM-{number}.jpeg"
                         tree[folder + ("._" if "MACOSX" in root else "") + name] = noise(size, seed=number)

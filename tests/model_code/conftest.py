@@ -162,7 +162,7 @@ def dataset_card() -> dict[str, Any]:
         "splits": {"train": counts, "validation": counts, "test": counts},
         "decisions": ["The archive's test split is kept: 20 images."],
         "dropped": [{"reason": "duplicate", "count": 1, "files": ["chest_xray/train/NORMAL/a<b>.jpeg"]}],
-        "litter": 2,
+        "metadata_files": 2,
         "sources": {"NORMAL": source, "PNEUMONIA": source},
         "shortcuts": [shortcut | {"sentence": "The label can be predicted from the file size alone."}],
         "audit": {

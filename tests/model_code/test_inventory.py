@@ -91,7 +91,7 @@ def test_a_folder_of_a_bucket_trains_to_the_data_set_of_its_zip(
     decode(job_directory, hosts=2, archive_uri=uri)
     of_folder = split(job_directory, archive_uri=uri)
     assert of_folder["sha256"] == of_zip["sha256"]
-    for name in ("splits", "dropped", "sources", "litter"):
+    for name in ("splits", "dropped", "sources", "metadata_files"):
         assert of_folder[name] == of_zip[name], name
     digest = uri.split("/")[-2]
     assert of_folder["archive_uri"] == uri

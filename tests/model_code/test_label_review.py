@@ -81,7 +81,7 @@ def test_a_review_changes_labels_and_moves_nobody(made):
     assert differing == {TRAIN: ((0, ""), (1, "")), TEST: ((1, "virus"), (0, ""))}
     assert before["sha256"] != after["sha256"]
     assert after["splits"]["test"]["labels"] == {"NORMAL": 9, "PNEUMONIA": 7}
-    assert before["litter"] == after["litter"] == 0
+    assert before["metadata_files"] == after["metadata_files"] == 0
     assert "review" not in before
     assert after["review"]["revisions"] == [revision()]
     assert after["review"]["changed"]["test"] == {"PNEUMONIA to NORMAL": 1}

@@ -37,11 +37,11 @@ def dropped(card):
 
 
 @pytest.mark.parametrize("hosts", [1, 3])
-def test_a_kaggle_archive_with_its_double_tree_and_litter(hosts, job_directory, place_archive):
+def test_a_kaggle_archive_with_its_double_tree_and_metadata_files(hosts, job_directory, place_archive):
     members = kaggle_members()
     doubled = members | {f"chest_xray/{name}": content for name, content in members.items()}
-    litter = {f"__MACOSX/{name}": b"x" for name in members} | {"chest_xray/.DS_Store": b"x"}
-    place_archive(zip_of(doubled | litter))
+    metadata = {f"__MACOSX/{name}": b"x" for name in members} | {"chest_xray/.DS_Store": b"x"}
+    place_archive(zip_of(doubled | metadata))
     decode(job_directory, hosts=hosts)
     card = split(job_directory)
     assert {name: counts["images"] for name, counts in card["splits"].items()} == {
@@ -56,7 +56,7 @@ def test_a_kaggle_archive_with_its_double_tree_and_litter(hosts, job_directory, 
         "subtypes": {"virus": 8},
     }
     assert dropped(card)["duplicate"]["count"] == len(members)
-    assert card["litter"] == len(litter)
+    assert card["metadata_files"] == len(metadata)
     assert (card["image_size"], card["seed"], card["labels"]) == (SIZE, 1, ["NORMAL", "PNEUMONIA"])
     assert card["sources"]["NORMAL"]["formats"] == {"JPEG": 42}
     assert card["sources"]["PNEUMONIA"]["formats"] == {"PNG": 42}

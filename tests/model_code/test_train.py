@@ -129,7 +129,7 @@ def channels(job_directory: Path, *, train_images: int = 32) -> None:
 def test_a_killed_training_job_resumes_and_ends_with_the_same_metrics(tmp_path):
     """Killed by SIGKILL in its third of four epochs, as a spot instance may be.
 
-    The machine on which it goes on measures another gain of bfloat16: it ends in the arithmetic it began in.
+    The machine on which it resumes measures another gain of bfloat16: it ends in the arithmetic it began in.
     """
     flags = arguments(backbone="MobileNetV3Small", epochs=4, fine_tune_epochs=0, batch_size=8, ema_momentum=0.9)
     # Written after every epoch, not once a minute.
@@ -243,7 +243,7 @@ def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys
     evaluation = json.loads((outputs / "evaluation" / "evaluation.json").read_text())
     assert evaluation["binary_classification_metrics"]["auc"]["value"] > 0.9
     assert evaluation["gates"]["passed"]
-    assert (evaluation["engine"]["name"], evaluation["engine"]["strays"]) == (engine, 0)
+    assert (evaluation["engine"]["name"], evaluation["engine"]["beyond_limits"]) == (engine, 0)
     assert evaluation["out_of_distribution"]["active"]
     assert evaluation["out_of_distribution"]["refused"] == 0, "test images like the training images"
     usual = json.loads((outputs / "evaluation" / "reference.json").read_text())

@@ -36,7 +36,7 @@ GATES = [
      "--max-calibration-error"),
     ("worst_subgroup.sensitivity_bound.value", "MinSubgroupSensitivity", "GreaterThanOrEqualTo",
      "--min-subgroup-sensitivity"),
-    ("engine.strays", 0, "LessThanOrEqualTo", None),
+    ("engine.beyond_limits", 0, "LessThanOrEqualTo", None),
     ("comparison.significantly_worse", 0, "LessThanOrEqualTo", "--serving-comparison"),
 ]  # fmt: skip
 DESCRIBES = {

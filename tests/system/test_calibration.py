@@ -55,7 +55,9 @@ def test_the_calibration_error_falls_on_patients_who_chose_nothing_and_the_auroc
     assert auroc["value"] == origin["before"]["auroc"]["value"]
     assert evaluation["test"]["prevalence"] == pytest.approx(OTHER_READERS_CALL * OTHER_SITE_PREVALENCE, abs=0.05)
     assert evaluation["test"]["images"] <= origin["held_out"]["images"] == 200
-    assert evaluation["engine"]["strays"] == 0, "the engine agrees with the float32 network in the new probabilities"
+    assert evaluation["engine"]["beyond_limits"] == 0, (
+        "the engine agrees with the float32 network in the new probabilities"
+    )
 
 
 def test_it_waits_for_approval_with_the_weights_it_came_from(

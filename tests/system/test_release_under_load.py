@@ -38,7 +38,7 @@ REALTIME = {
         "wait_seconds": 20,
         "termination_wait_seconds": 2,
         "max_error_percent": 5,
-        # This machine has other things to do: only errors are to take a model back here.
+        # This machine has other things to do: only errors are to roll a release back here.
         "max_latency_ms": 60_000,
         "max_overhead_ms": 60_000,
     },

@@ -1,4 +1,4 @@
-"""Traffic moves to a new model as settings say, and alarms in the units of the metrics take it back."""
+"""Traffic moves to a new model as settings say, and alarms in the units of the metrics roll it back."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_traffic_moves_in_equal_steps_where_settings_say_so(context: dict[str, A
 
 
 def test_latencies_are_alarmed_in_microseconds(templates: Templates, context: dict[str, Any]) -> None:
-    """SageMaker's latencies are in microseconds: a limit in milliseconds would take every release back."""
+    """SageMaker's latencies are in microseconds: a limit in milliseconds would roll every release back."""
     limits = context["environments"]["prod"]["endpoint"]["rollout"]
     template = Template.from_json(templates("prod")["release"])
     dimensions = [{"Name": "EndpointName", "Value": "cxr-prod"}, {"Name": "VariantName", "Value": "AllTraffic"}]
@@ -64,7 +64,7 @@ def test_latencies_are_alarmed_in_microseconds(templates: Templates, context: di
 
 
 def test_errors_are_alarmed_as_a_share_of_the_requests(templates: Templates, context: dict[str, Any]) -> None:
-    """An image that cannot be decoded is an error of the container too: one client must not take a release back."""
+    """An image that cannot be decoded is an error of the container too: one client must not roll a release back."""
     percent = context["environments"]["prod"]["endpoint"]["rollout"]["max_error_percent"]
     Template.from_json(templates("prod")["release"]).has_resource_properties(
         "AWS::CloudWatch::Alarm",

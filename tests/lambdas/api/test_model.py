@@ -28,7 +28,12 @@ EVALUATION = {
         "true_negative_rate": figure(0.9),
     },
     "calibration": {"expected_calibration_error": figure(0.04)},
-    "engine": {"name": "litert", "weights": "float16", "strays": 0, "rejected": [{"weights": "int8", "message": "…"}]},
+    "engine": {
+        "name": "litert",
+        "weights": "float16",
+        "beyond_limits": 0,
+        "rejected": [{"weights": "int8", "message": "…"}],
+    },
     "threshold": 0.42,
     "indeterminate": {"low": 0.3, "high": 0.6, "images": 20},
     "test": {"images": 624, "patients": 300},
@@ -144,8 +149,8 @@ def test_which_weights_serve_is_told(look):
     ("described", "wanted"),
     [
         (None, {"name": "tensorflow", "weights": "float32"}),
-        ({"name": "tensorflow", "strays": 0}, {"name": "tensorflow", "weights": "float32"}),
-        ({"name": "litert", "strays": 0}, {"name": "litert", "weights": None}),
+        ({"name": "tensorflow", "beyond_limits": 0}, {"name": "tensorflow", "weights": "float32"}),
+        ({"name": "litert", "beyond_limits": 0}, {"name": "litert", "weights": None}),
     ],
 )
 def test_an_earlier_evaluation_says_what_it_knows(look, monkeypatch, described, wanted):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import threading
 from fnmatch import fnmatchcase
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -185,6 +187,19 @@ class TestKeys:
         issuer.error, self.now[0] = OSError("no route"), 3600.0
         assert keys.with_key("first")
 
+    def test_an_issuer_that_does_not_answer_is_asked_once_a_minute(self, rsa):
+        """Every request would wait for the timeout, those with good tokens and those with made-up ones."""
+        issuer = Issuer(rsa)
+        keys = self.keys(issuer)
+        keys.with_key("first")
+        issuer.error, self.now[0] = OSError("no route"), 3600.0
+        for key_id in ("first", "made-up", "first", "made-up"):
+            keys.with_key(key_id)
+        assert len(issuer.asked) == 3
+        issuer.error, self.now[0] = None, 3660.0
+        keys.with_key("first")
+        assert len(issuer.asked) == 5
+
     @pytest.mark.parametrize("error", [OSError("no route"), ValueError("no JSON"), KeyError("jwks_uri")])
     def test_without_any_keys_nobody_is_told_that_a_token_is_bad(self, rsa, error):
         issuer = Issuer(rsa)
@@ -201,6 +216,39 @@ class TestKeys:
     def test_keys_come_over_tls_only(self, url):
         with pytest.raises(ValueError, match="https"):
             download(url)
+
+    @pytest.mark.parametrize(("path", "found"), [("/keys", {"keys": []}), ("/moved", {"keys": []}), ("/away", None)])
+    def test_a_redirect_does_not_leave_tls(self, redirecting, path, found):
+        if found is None:
+            with pytest.raises(ValueError, match="https"):
+                download(f"{redirecting}{path}")
+        else:
+            assert download(f"{redirecting}{path}") == found
+
+
+class Redirecting(BaseHTTPRequestHandler):
+    """Keys at one path of this machine, and redirects to them and to plain http elsewhere."""
+
+    def do_GET(self):
+        if self.path == "/keys":
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"keys": []}')
+        else:
+            self.send_response(302)
+            self.send_header("Location", "/keys" if self.path == "/moved" else "http://issuer.example/keys")
+            self.end_headers()
+
+    def log_message(self, *_arguments):
+        """Keep the test's output for the test."""
+
+
+@pytest.fixture
+def redirecting():
+    with HTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def opened(scopes, prefix=""):

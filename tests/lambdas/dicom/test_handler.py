@@ -43,10 +43,12 @@ def test_a_radiograph_becomes_a_png(capfd: pytest.CaptureFixture[str]) -> None:
     image = np.asarray(Image.open(io.BytesIO(base64.b64decode(answer.pop("png")))))
     assert (image == full_range(values)).all()
     assert answer == {
-        "modality": "DX",
-        "photometric_interpretation": "MONOCHROME2",
-        "body_part": "chest",
-        "rendering": "full_range",
+        "told": {
+            "modality": "DX",
+            "photometric_interpretation": "MONOCHROME2",
+            "body_part": "chest",
+            "rendering": "full_range",
+        },
         "age": "unstated",
         "view": "unstated",
     }

@@ -39,7 +39,7 @@ def store() -> Iterator[str]:
 
 
 def test_a_file_is_read_and_converted(store: str) -> None:
-    assert handle({"url": f"{store}/file"}, None)["modality"] == "DX"
+    assert handle({"url": f"{store}/file"}, None)["told"]["modality"] == "DX"
 
 
 @pytest.mark.parametrize("path", ["expired", "gone"])

@@ -139,7 +139,7 @@ def test_a_configuration_that_leads_elsewhere_is_no_release(world, status, packa
 
 
 def test_a_missing_permission_is_no_answer(world):
-    """Taking a model back because nobody may ask it would be wrong: the event is delivered again instead."""
+    """Rolling a release back because nobody may ask it would be wrong: the event is delivered again instead."""
     world.runtime.answers = [refusal("InvokeEndpoint", "not authorized", "AccessDeniedException")]
     with pytest.raises(ClientError, match="not authorized"):
         world.verify()

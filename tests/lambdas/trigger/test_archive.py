@@ -42,7 +42,7 @@ def patched(data, name, *changes):
 
 
 class TestAccepted:
-    def test_kaggle_archive_counts_images_without_litter(self, make_zip, kaggle_files):
+    def test_kaggle_archive_counts_images_without_metadata_files(self, make_zip, kaggle_files):
         summary = judge(make_zip(kaggle_files(images_per_folder=3)))
         # Twice three: the doubled tree is counted as it lies there; preprocessing removes duplicates by content.
         assert summary.images == {
@@ -286,7 +286,7 @@ class TestLayout:
         refusal = refused(make_zip({"__MACOSX/._a": b"", ".DS_Store": b"", "photos/holiday.jpeg": b"x"}))
         assert (refusal.reason, refusal.entry) == (Reason.NO_LAYOUT, "photos/holiday.jpeg")
 
-    def test_only_litter(self, make_zip):
+    def test_only_metadata_files(self, make_zip):
         data = make_zip({"__MACOSX/train/NORMAL/._a.jpeg": b"", "train/NORMAL/.DS_Store": b"", "train/": b""})
         assert refused(data).reason is Reason.NO_LAYOUT
 

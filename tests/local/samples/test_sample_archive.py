@@ -48,7 +48,7 @@ def _pixels(content: bytes, size: int = 24) -> np.ndarray:
     return np.asarray(image, dtype=np.float64) / 255
 
 
-def test_the_archive_has_the_litter_and_the_double_tree_that_users_have(archive: Path) -> None:
+def test_the_archive_has_the_metadata_files_and_the_double_tree_that_users_have(archive: Path) -> None:
     with zipfile.ZipFile(archive) as opened:
         names = opened.namelist()
         assert opened.testzip() is None

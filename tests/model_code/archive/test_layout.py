@@ -58,8 +58,8 @@ ACCEPTED = {
         {(None, "NORMAL"): 1, (None, "PNEUMONIA"): 3},
     ),
     "other words for splits": (
-        of_both("training/{}/1.png", "Valid/{}/2.png", "Test set/{}/3.png"),
-        {(split, label): 1 for split in ("train", "validation", "test") for label in LABELS},
+        of_both("training/{}/1.png", "Valid/{}/2.png", "Test set/{}/3.png", "testing/{}/4.png"),
+        {(split, label): 1 + (split == "test") for split in ("train", "validation", "test") for label in LABELS},
     ),
     "split and label in one": (
         ["train_normal/1.png", "TrainPneumonia/2.png", "test-normal/3.png"],
@@ -167,7 +167,7 @@ REFUSED = {
     "a table that is not at the top": (["labels/labels.csv", "images/1.dcm"], "ambiguous_layout"),
     "a table below a file, and folders": (["README.txt", "c/labels.csv", "c/NORMAL/1.png", "c/PNEUMONIA/2.png"],
                                           "ambiguous_layout"),
-    "only litter": (["__MACOSX/NORMAL/1.jpg", ".DS_Store"], "no_layout"),
+    "only metadata files": (["__MACOSX/NORMAL/1.jpg", ".DS_Store"], "no_layout"),
 }  # fmt: skip
 
 

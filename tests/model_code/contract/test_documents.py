@@ -71,7 +71,17 @@ def test_a_guarantee_is_kept_as_it_stands():
 
 
 def test_a_dataset_card_of_before_masks_were_told_apart_counts_none():
-    assert read_dataset_card({"litter": 3})["masks"] == 0
+    card = read_dataset_card({"litter": 3})
+    assert (card["masks"], card["metadata_files"]) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("engine", "weights"), [({}, "float32"), ({"name": "tensorflow"}, "float32"), ({"name": "litert"}, None)]
+)
+def test_an_evaluation_of_before_an_engine_s_weights_were_named_says_what_is_known(engine, weights):
+    known = read_evaluation({"schema": 4, "engine": engine})["engine"]
+    assert known == {"name": "tensorflow", "weights": weights, **engine}
+    assert read_evaluation({})["engine"] == {"name": "tensorflow", "weights": "float32"}
 
 
 def test_names_of_before_are_read_as_those_of_today():
@@ -80,6 +90,8 @@ def test_names_of_before_are_read_as_those_of_today():
     assert read_metadata({"schema": 3, "guard": detector})["out_of_distribution"] == detector
     evaluation = read_evaluation({"schema": 3, "guard": detector, "comparison": {"called_differently": 3}})
     assert (evaluation["out_of_distribution"], evaluation["comparison"]) == (detector, {"predicted_differently": 3})
+    engine = read_evaluation({"schema": 4, "engine": {"name": "litert", "weights": "int8", "strays": 1}})["engine"]
+    assert engine == {"name": "litert", "weights": "int8", "beyond_limits": 1}
     site = read_site_evaluation({"schema": 1, "evaluation": {"guard": detector}})
     assert site["evaluation"] == {"out_of_distribution": detector}
     reference = read_reference({"schema": 2, "validation": {"unfamiliarity": scores}})

@@ -47,7 +47,7 @@ def test_place_of_a_file_tells_label_and_split(path, label, folder):
     assert (candidate.label, candidate.folder) == (label, folder)
 
 
-def test_litter_is_counted_and_other_files_are_named():
+def test_metadata_files_is_counted_and_other_files_are_named():
     found = listing(
         "chest_xray/train/NORMAL/a.jpeg",
         "__MACOSX/chest_xray/train/NORMAL/._a.jpeg",
@@ -58,7 +58,7 @@ def test_litter_is_counted_and_other_files_are_named():
         "chest_xray/readme.txt",
     )
     assert [one.path for one in found.candidates] == ["chest_xray/train/NORMAL/a.jpeg"]
-    assert found.litter == 4
+    assert found.metadata_files == 4
     assert found.unlabelled == ["chest_xray/train/other/c.jpeg"]
     assert found.not_images == ["chest_xray/readme.txt"]
 

@@ -48,7 +48,7 @@ def test_every_file_that_is_not_used_has_a_reason():
     assert found["undecodable"]["files"] == ["train/NORMAL/bad: it is empty"]
     assert len(found["duplicate"]["files"]) == MAX_NAMED_FILES
     assert found["duplicate"]["files"][0] == "copy 0001"
-    assert card()["litter"] == 5
+    assert card()["metadata_files"] == 5
     assert card()["masks"] == 3
 
 

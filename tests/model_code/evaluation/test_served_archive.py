@@ -132,7 +132,7 @@ def test_weights_that_stray_on_the_test_split_give_way_to_others_without_another
     place(int8=1.06 * EDGE, float16=0.001)
     document, content = run(job_directory)
     assert document["gates"]["passed"]
-    assert (document["engine"]["weights"], document["engine"]["strays"]) == ("float16", 0)
+    assert (document["engine"]["weights"], document["engine"]["beyond_limits"]) == ("float16", 0)
     (rejected,) = document["engine"]["rejected"]
     assert rejected["weights"] == "int8"
     assert rejected["message"].endswith("Its float16 weights are judged next.")
@@ -206,7 +206,7 @@ def test_where_no_weights_pass_the_gate_fails_and_the_advice_is_another_engine(e
     place(int8=1.5 * EDGE, float16=1.1 * EDGE)
     document, content = run(job_directory)
     assert not document["gates"]["passed"]
-    assert document["engine"]["strays"] == 1
+    assert document["engine"]["beyond_limits"] == 1
     message = (job_directory / "output" / "message").read_text()
     assert message.startswith("The probabilities of the engine litert with float16 weights are up to 0.02")
     assert message.endswith(

@@ -265,7 +265,7 @@ def test_an_engine_that_agrees_passes_its_gates(evaluated):
     evaluate.main(LOOSE.split())
     document = json.loads(written.read_text())
     engine = document["engine"]
-    assert (engine["name"], engine["weights"], engine["strays"]) == ("litert", "float16", 0)
+    assert (engine["name"], engine["weights"], engine["beyond_limits"]) == ("litert", "float16", 0)
     assert 0 < engine["probability_difference"]["percentile_99"] < 0.02
     assert [check["title"] for check in document["gates"]["checks"]][-2:] == [
         "AUROC of litert against float32",
@@ -283,7 +283,7 @@ def test_an_engine_that_strays_is_not_registered_and_the_reason_is_said(evaluate
     pack(candidate, base / "model" / "model.tar.gz")
     evaluate.main(LOOSE.split())
     document = json.loads(written.read_text())
-    assert (document["engine"]["strays"], document["gates"]["passed"]) == (1, False)
+    assert (document["engine"]["beyond_limits"], document["gates"]["passed"]) == (1, False)
     message = (job_directory / "output" / "message").read_text()
     assert "The probabilities of the engine litert with float16 weights are up to 0." in message
     assert message.endswith("train with ServingEngine tensorflow, the float32 network itself.")

@@ -58,7 +58,7 @@ def test_a_cpu_gets_what_is_measured_to_be_faster_and_the_reason_is_said(gain, e
 def test_an_interrupted_training_goes_on_in_its_arithmetic(name, gain, capsys):
     """A measurement falls now on one side of the limit, now on the other, and a checkpoint is of one arithmetic."""
     assert precision.policy("auto", capabilities=[], gain=lambda: gain, begun=lambda tried: tried == name) == name
-    assert "goes on from a checkpoint in the arithmetic it began in" in capsys.readouterr().out
+    assert "resumes from a checkpoint in the arithmetic it began in" in capsys.readouterr().out
 
 
 def test_a_training_does_not_go_on_in_what_the_machine_cannot_compute():

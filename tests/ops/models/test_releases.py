@@ -185,7 +185,7 @@ def test_without_the_right_to_read_verdicts_the_stacks_own_end_is_told(
 @pytest.mark.parametrize(
     ("status", "package", "said"),
     [
-        ("UPDATE_IN_PROGRESS", 2, "is taken back when it ends"),
+        ("UPDATE_IN_PROGRESS", 2, "is rolled back when it ends"),
         ("UPDATE_COMPLETE", 2, "still what serves"),
         ("UPDATE_IN_PROGRESS", 1, ""),
     ],

@@ -32,7 +32,7 @@ def _folder(root: Path, *names: str) -> Path:
     return root
 
 
-def test_the_double_tree_is_counted_once_and_litter_not_at_all(tmp_path: Path) -> None:
+def test_the_double_tree_is_counted_once_and_metadata_files_not_at_all(tmp_path: Path) -> None:
     """Kaggle's archive holds 5,856 images twice; a person who reads 11,712 wonders what else is wrong."""
     written = write_archive(tmp_path / "a.zip", images_per_class=20, seed=1)
     contents = archive.inspect(tmp_path / "a.zip")
@@ -82,7 +82,7 @@ def test_what_is_left_out_is_said_before_the_upload(tmp_path: Path) -> None:
     )
 
 
-def test_a_folder_becomes_an_archive_in_the_layout_without_its_litter(tmp_path: Path) -> None:
+def test_a_folder_becomes_an_archive_in_the_layout_without_its_metadata_files(tmp_path: Path) -> None:
     """Same names in different folders stay different files: nothing is lost on the way."""
     names = [
         "siteA/train/NORMAL/1.jpeg",
@@ -90,8 +90,8 @@ def test_a_folder_becomes_an_archive_in_the_layout_without_its_litter(tmp_path: 
         "siteA/train/PNEUMONIA/person1_virus_2.PNG",
         "siteA/test/NORMAL/3.jpg",
     ]
-    litter = [".DS_Store", "siteA/train/NORMAL/._1.jpeg", "siteA/train/NORMAL/notes.txt", "other/scan.jpeg"]
-    contents = archive.pack(_folder(tmp_path / "in", *names, *litter), tmp_path / "out.zip")
+    metadata = [".DS_Store", "siteA/train/NORMAL/._1.jpeg", "siteA/train/NORMAL/notes.txt", "other/scan.jpeg"]
+    contents = archive.pack(_folder(tmp_path / "in", *names, *metadata), tmp_path / "out.zip")
     with zipfile.ZipFile(tmp_path / "out.zip") as opened:
         assert sorted(opened.namelist()) == sorted(f"chest_xray/{name}" for name in names)
         assert opened.testzip() is None
