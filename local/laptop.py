@@ -83,6 +83,10 @@ class Laptop:
         """End the cloud and everything it started; does nothing when it is not running."""
         self._server.stop()
 
+    def wait(self) -> int:
+        """Wait until the cloud ends by itself, and answer its exit status."""
+        return self._server.wait()
+
     def __enter__(self) -> Laptop:
         self.start()
         return self

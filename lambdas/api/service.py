@@ -14,6 +14,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from lambdas.http import answers
 from lambdas.http.answers import Answers
+from lambdas.http.content import refuse_coded
 from lambdas.http.idempotency import Requests, fingerprint
 from lambdas.http.problems import Problem
 
@@ -69,6 +70,7 @@ class Service:
         # Here, because what Powertools does about other types changed from version to version.
         if answers.header(event, "content-type").split(";", 1)[0].strip().lower() != "application/json":
             raise Problem("unsupported_media_type", "Send JSON, with Content-Type application/json.", headers=_JSON)
+        refuse_coded(event)
         _check_document(event)
         path, body = str(event.get("path")), event.get("body") or ""
         claim, earlier = self._requests.claim(event, lambda: fingerprint(path, body), request_id)

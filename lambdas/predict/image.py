@@ -16,7 +16,9 @@ JSON = "application/json"
 # A DICOM file begins with 128 bytes that may be anything (PS3.10, 7.1).
 DICOM_PREFIX, DICOM_PREFIX_AT = b"DICM", 128
 _TYPES = (*SIGNATURES, DICOM)
-_ALIASES = {"image/jpg": "image/jpeg"}
+_ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+# How files begin that were written in base64: three bytes make four characters (RFC 4648, 4).
+_IN_BASE64 = (b"data:", b"/9j/", b"iVBORw0K")
 _SUPPORTED = "Send one radiograph as the request body, with Content-Type image/jpeg, image/png or application/dicom."
 
 
@@ -102,6 +104,12 @@ def too_large(size: int, max_bytes: int) -> Problem:
 
 
 def _wrong_signature(data: bytes, content_type: str) -> Problem:
+    if data.startswith(_IN_BASE64):
+        return Problem(
+            "undecodable_image",
+            "The body is text in base64: send the file's own bytes, or the text as "
+            '{"image": "..."} with Content-Type application/json.',
+        )
     actual = next((kind for kind in _TYPES if _begins_as(data, kind)), None)
     if actual:
         return Problem(

@@ -162,12 +162,16 @@ class Model:
             return self._model_problem(error.response, message)
         if code in _SERVICE_PROBLEMS:
             return Problem(*_SERVICE_PROBLEMS[code])
-        if code in {"ValidationError", "ValidationException"} and (
-            is_absent(error) or self.endpoint.health() == "no_model_released"
-        ):
+        if code in {"ValidationError", "ValidationException"} and (is_absent(error) or self._nothing_is_released()):
             return Problem("no_model_released", "No model has been approved and released yet.")
         log.write("ERROR", "the endpoint refused the request", error_code=code, error_message=message)
         return Problem("model_error", "The inference service refused the request.")
+
+    def _nothing_is_released(self) -> bool:
+        try:
+            return self.endpoint.health() == "no_model_released"
+        except ClientError:  # DescribeEndpoint is throttled for the whole account: then that is not known
+            return False
 
     @staticmethod
     def _model_problem(response: Any, message: str) -> Problem:

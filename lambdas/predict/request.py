@@ -9,6 +9,7 @@ from typing import Any
 
 from pybase64 import b64decode
 
+from lambdas.http.content import refuse_coded
 from lambdas.http.idempotency import fingerprint
 from lambdas.http.problems import Problem
 from lambdas.predict import image
@@ -43,6 +44,7 @@ def read(event: dict[str, Any], max_bytes: int) -> Request:
         Problem: invalid_request, unsupported_media_type, empty_body, image_too_large or undecodable_image.
     """
     explain = _explain(event)
+    refuse_coded(event)
     if image.media_type(event) == image.JSON:
         document = _document(event)
         age = _age(document)
@@ -78,14 +80,27 @@ def _of_json(document: dict[str, Any], max_bytes: int) -> tuple[EncodedImage | N
         if not UPLOAD.fullmatch(value):
             raise Problem("invalid_request", f"upload has to be 32 hexadecimal digits. {_FORM}")
         return None, value
+    text = _standard(value)
     # Judged before decoding: 4 characters carry at most 3 bytes.
-    if len(value) // 4 * 3 - 2 > max_bytes:
-        raise image.too_large(len(value) // 4 * 3, max_bytes)
+    if len(text) // 4 * 3 - 2 > max_bytes:
+        raise image.too_large(len(text) // 4 * 3, max_bytes)
     try:
-        data = b64decode(value, validate=True)
+        data = b64decode(text, validate=True)
     except ValueError:
-        raise Problem("invalid_request", f"image has to be base64 without line breaks. {_FORM}") from None
+        raise Problem(
+            "invalid_request", f"image has to be base64 (RFC 4648), of the whole file and nothing else. {_FORM}"
+        ) from None
     return image.recognise(data, max_bytes), None
+
+
+def _standard(value: str) -> str:
+    """Base64 as RFC 4648 has it in section 4, of what clients write: data URLs of browsers (RFC 2397), the alphabet
+    for URLs (section 5), lines of a command line's tool, and no padding."""
+    if value[:5].lower() == "data:":
+        value = value.partition(",")[2]
+    for written, standard in (("\r", ""), ("\n", ""), ("-", "+"), ("_", "/")):
+        value = value.replace(written, standard)
+    return value + "=" * (-len(value) % 4)
 
 
 def _document(event: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 import uuid
@@ -23,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.core.api import ApiError
 from local.core.child_process import end
+from model_code.export.unpacking import UnpackError, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,9 @@ logger = logging.getLogger("endpoints")
 # SageMaker waits four minutes for /ping: "How containers serve requests", SageMaker developer guide.
 HEALTH_CHECK_SECONDS = 240
 _STOP_SECONDS = 5
+# A container whose process has ended answers no ping. SageMaker takes such an instance out of service and replaces it
+# (https://developers.deepgram.com/docs/health-checks-sagemaker, read 2026-11; it does not say how soon).
+_RESTART_SECONDS = 1.0
 _LOG_INTERVAL_SECONDS = 0.5
 
 
@@ -50,6 +53,11 @@ class Answer(NamedTuple):
 def _own_environment() -> dict[str, str]:
     # The emulator runs as the account's root, with settings of its own: a container inherits neither.
     return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MINISTACK_"))}
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 class Container:
@@ -84,8 +92,12 @@ class Container:
         self.log_group = log_group
         self.log_stream = f"{stream}/i-{uuid.uuid4().hex[:17]}"
         self._directory = directory / uuid.uuid4().hex[:12]
+        self._model_directory = self._directory / "model"
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
+        # Held while a process is started: none is after `stop`.
+        self._starting = threading.Lock()
+        self._stopped = threading.Event()
         self._last_lines: deque[str] = deque(maxlen=5)
         self._lines: queue.SimpleQueue[tuple[int, str] | None] = queue.SimpleQueue()
         self._reader: threading.Thread | None = None
@@ -100,27 +112,13 @@ class Container:
         Raises:
             ApiError: with SageMaker's reason when the artifact cannot be read or the container does not become healthy.
         """
-        model_directory = self._directory / "model"
-        model_directory.mkdir(parents=True)
-        self._fetch(self._model.artifact, model_directory)
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self._port = listener.getsockname()[1]
-            self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "local.containers.serving"),
-                    *("--model-dir", str(model_directory), "--fd", str(listener.fileno())),
-                ],
-                env={**_own_environment(), **self._environment},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=[listener.fileno()],
-            )
-        self._reader = threading.Thread(target=self._read_lines, daemon=True)
-        self._reader.start()
+        self._model_directory.mkdir(parents=True)
+        self._fetch(self._model.artifact, self._model_directory)
+        process = self._launch()
         self._shipper = threading.Thread(target=self._ship_lines, daemon=True)
         self._shipper.start()
         self._wait_until_healthy(timeout)
+        threading.Thread(target=self._keep, args=(process,), daemon=True).start()
 
     def invoke(self, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
         """Send one invocation to the process.
@@ -138,15 +136,54 @@ class Container:
 
     def stop(self) -> None:
         """End the process and remove its directory. Returns when both are gone."""
-        process = self._process
+        with self._starting:
+            self._stopped.set()
+            process = self._process
         if process is not None:
             end(process, _STOP_SECONDS)
-            for thread in (self._reader, self._shipper):
-                if thread is not None:
-                    thread.join(_STOP_SECONDS)
-            if process.stdin is not None:
-                process.stdin.close()
+            if self._reader is not None:
+                self._reader.join(_STOP_SECONDS)
+            self._lines.put(None)
+            if self._shipper is not None:
+                self._shipper.join(_STOP_SECONDS)
+            _close_input(process)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _launch(self) -> subprocess.Popen[bytes] | None:
+        """Start the serving process on a port of its own; None after `stop`."""
+        with self._starting, socket.create_server(("127.0.0.1", 0)) as listener:
+            if self._stopped.is_set():
+                return None
+            self._port = listener.getsockname()[1]
+            self._process = process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "local.containers.serving"),
+                    *("--model-dir", str(self._model_directory), "--fd", str(listener.fileno())),
+                ],
+                env={**_own_environment(), **self._environment},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=[listener.fileno()],
+            )
+            self._reader = threading.Thread(target=self._read_lines, args=(process,), daemon=True)
+            self._reader.start()
+        return process
+
+    def _keep(self, process: subprocess.Popen[bytes] | None) -> None:
+        """Start the process anew whenever it ends by itself, until `stop`."""
+        while process is not None:
+            code = process.wait()
+            if self._stopped.wait(_RESTART_SECONDS):
+                return
+            logger.warning("The container of %s ended with exit code %d and is started again.", self._owner, code)
+            self._say(f"The container ended with exit code {code} and is started again.")
+            _close_input(process)
+            process = self._launch()
+
+    def _say(self, text: str) -> None:
+        """A line of the log."""
+        self._lines.put((int(time.time() * 1000), text))
 
     def _fetch(self, artifact: str, directory: Path) -> None:
         location = urlparse(artifact)
@@ -163,9 +200,8 @@ class Container:
                 f"is located in {self._cloud.region}. ({error})",
             ) from error
         try:
-            with tarfile.open(archive, "r:gz") as tar:
-                tar.extractall(directory, filter="data")
-        except (tarfile.TarError, OSError, EOFError) as error:
+            unpack(archive, directory)
+        except UnpackError as error:
             raise ApiError(
                 "ValidationException", f"Failed to extract model data archive from {artifact}: {error}."
             ) from error
@@ -202,17 +238,15 @@ class Container:
         finally:
             connection.close()
 
-    def _read_lines(self) -> None:
-        process = self._process
-        if process is None or process.stdout is None:
+    def _read_lines(self, process: subprocess.Popen[bytes]) -> None:
+        if process.stdout is None:
             return
         with process.stdout as stream:
             for line in stream:
                 text = line.decode(errors="replace").rstrip()
                 if text:
                     self._last_lines.append(text)
-                    self._lines.put((int(time.time() * 1000), text))
-        self._lines.put(None)
+                    self._say(text)
 
     def _ship_lines(self) -> None:
         """Write the log as CloudWatch gets it: in batches, with the execution role, which may not be allowed to."""

@@ -19,7 +19,8 @@ _SCRIPTS = (
 _ISOLATION = "image pulls, and network isolation beyond the absence of credentials"
 _INSTANCES = "several instances of a processing job are processes of this one machine"
 _HOSTING = (
-    "serverless cold starts and memory limits, instance types, an asynchronous endpoint without an instance; traffic "
+    "serverless cold starts and memory limits, instance types, an asynchronous endpoint without an instance, how soon "
+    "an instance whose container has ended is replaced (the process is started again after a second); traffic "
     "shifting, alarms and rollbacks do run, with one process for each variant"
 )
 _SCALING = "autoscaling: targets and policies are accepted, and the number of processes stays"

@@ -19,6 +19,7 @@ from local.jobs.job import members
 from local.jobs.job_process import base_environment
 from local.jobs.sync import Sync
 from local.jobs.training_image import check_image
+from model_code.export.unpacking import UnpackError, unpack
 
 _CHECKPOINTS = "/opt/ml/checkpoints"
 _TENSORBOARD = "/opt/ml/output/tensorboard"
@@ -181,8 +182,10 @@ class TrainingJob(CommandJob):
             transfer.download(s3, uri, target, stopped=self._stopped)
         self._syncs = [*self._sync_checkpoints(s3, instance), *self._sync_tensorboard(instance)]
         source = transfer.read(s3, self.request["HyperParameters"]["sagemaker_submit_directory"])
-        with tarfile.open(fileobj=io.BytesIO(source), mode="r:gz") as archive:
-            archive.extractall(instance.directory / "code", filter="data")
+        try:
+            unpack(io.BytesIO(source), instance.directory / "code")
+        except UnpackError as error:
+            raise transfer.TransferError(f"ClientError: The source archive cannot be unpacked: {error}.") from error
 
     def _sync_checkpoints(self, s3: Any, instance: Instance) -> Iterator[Sync]:
         if config := self.request.get("CheckpointConfig"):

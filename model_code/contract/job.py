@@ -7,10 +7,13 @@ itself reads; another value runs the same job over any directory of that shape.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import errno
 import json
 import os
 import re
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -21,6 +24,9 @@ from model_code.contract.parameters import Parameter, Value, problems
 
 # A processing job's ExitMessage and a training job's FailureReason hold 1,024 characters; a step's reason adds its own.
 MESSAGE_LIMIT = 700
+_DISK_IS_FULL = os.strerror(errno.ENOSPC)
+# The second is TensorFlow's, which is not imported here; the third what is left of a worker that the kernel killed.
+_OUT_OF_MEMORY = frozenset({"MemoryError", "ResourceExhaustedError", "BrokenProcessPool"})
 
 
 class JobError(Exception):
@@ -173,13 +179,40 @@ def run(main: Callable[[], None], *, message_file: str) -> int:
         main()
     except JobError as error:
         print(error, file=sys.stderr, flush=True)
-        leave_message(str(error), message_file)
+        _leave_on_a_full_disk_too(str(error), message_file)
         return 1
     except Exception as error:  # noqa: BLE001 - the last place that can still say why the job ended
         traceback.print_exc()
-        leave_message(f"Unexpected {type(error).__name__}: {error}", message_file)
+        _leave_on_a_full_disk_too(_sentence(error), message_file)
         return 1
     return 0
+
+
+def _sentence(error: Exception) -> str:
+    """Why an error that nobody expected ended the job, in words for who started it."""
+    name = type(error).__name__
+    # TensorFlow has one error for disk and memory, and says of the disk what the system does.
+    if _DISK_IS_FULL in str(error):
+        return (
+            "No space is left on the job's disk: give it a larger one (VOLUME_GB in pipeline/processing.py and "
+            f"pipeline/training.py), or free some where it ran on a laptop. ({name}: {error})"
+        )
+    if name in _OUT_OF_MEMORY:
+        return (
+            "The job ran out of memory: choose a larger instance (ProcessingInstanceType, TrainingInstanceType), or a "
+            f"smaller ImageSize or BatchSize. ({name}: {error})"
+        )
+    return f"Unexpected {name}: {error}"
+
+
+def _leave_on_a_full_disk_too(text: str, file: str) -> None:
+    try:
+        leave_message(text, file)
+    except OSError:
+        # Outputs of a job that failed are not stored, and the reason needs their room.
+        shutil.rmtree(base_directory() / "processing" / "output", ignore_errors=True)
+        with contextlib.suppress(OSError):
+            leave_message(text, file)
 
 
 def _channel(name: str) -> Path:

@@ -41,6 +41,13 @@ MINIMUM_VALIDATION_SHARE = 0.02
 MAXIMUM_SHARED_TEST_SHARE = 0.01
 # A sentence names so many pairs of files; the log names them all.
 NAMED_PAIRS = 3
+# Of every reason that this module drops images for.
+_LEFT_OUT = {
+    "duplicate": "copies of other images",
+    "conflicting_labels": "images with the same content under both labels",
+    "patient_in_test": "images of patients who are in test",
+    "near_duplicate_in_test": "images that are nearly the same as one in test",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -144,7 +151,7 @@ def assign(
     else:
         decisions.append(f"The archive's validation split is kept: {len(validation)} images, no patient of train.")
     splits = {"train": train, "validation": validation, "test": test}
-    _check_enough(splits)
+    _check_enough(splits, dropped)
     return Assignment(splits, dropped, [*decisions, *_about_pairs(pairs, splits)])
 
 
@@ -158,7 +165,7 @@ def after_review(assignment: Assignment) -> Assignment:
     changed = {split: reviewed_labels(images) for split, images in assignment.splits.items()}
     if not any(changed.values()):
         return assignment
-    _check_enough(splits)
+    _check_enough(splits, assignment.dropped)
     counted = "; ".join(
         f"{split}: {', '.join(f'{count} {way}' for way, count in ways.items()) or 'none'}"
         for split, ways in changed.items()
@@ -354,7 +361,7 @@ def take_patients(
     return rest, [one for one in images if family[one.patient] in taken]
 
 
-def _check_enough(splits: dict[str, list[Radiograph]]) -> None:
+def _check_enough(splits: dict[str, list[Radiograph]], dropped: dict[str, list[str]]) -> None:
     short = [
         f"{split} has {_count(images, label)} {label} images (at least {MINIMUM_PER_LABEL[split]})"
         for split, images in splits.items()
@@ -362,7 +369,9 @@ def _check_enough(splits: dict[str, list[Radiograph]]) -> None:
         if _count(images, label) < MINIMUM_PER_LABEL[split]
     ]
     if short:
-        raise JobError(f"The archive has too few usable radiographs: {'; '.join(short)}.")
+        left = [f"{len(paths):,} {_LEFT_OUT[reason]}" for reason, paths in dropped.items() if paths]
+        why = f" Left out were {', '.join(left)}." if left else ""
+        raise JobError(f"The archive has too few usable radiographs: {'; '.join(short)}.{why}")
 
 
 def _count(images: list[Radiograph], label: str) -> int:

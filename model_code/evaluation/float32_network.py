@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from model_code.contract.job import JobError
 from model_code.data.shards import examples, read_columns
+from model_code.export.unpacking import UnpackError, unpack
 from model_code.imaging.decoding import resize
 from model_code.statistics.metrics import Array
 
@@ -29,10 +29,9 @@ def reference_network(archive: Path, directory: Path) -> Any:
         JobError: when the archive is damaged or has no network.
     """
     try:
-        with tarfile.open(archive, "r:gz") as packed:
-            packed.extract(NETWORK, directory, filter="data")
+        unpack(archive, directory)
         return keras.models.load_model(directory / NETWORK, compile=False)
-    except (tarfile.TarError, KeyError, ValueError, OSError, EOFError) as error:
+    except (UnpackError, ValueError, OSError) as error:
         raise JobError(f"The training output {archive.name} has no network to compare with: {error}.") from error
 
 

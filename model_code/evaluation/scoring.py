@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from model_code.evaluation import served_archive
 from model_code.evaluation.scores import Pixels, TestScores
 from model_code.export import artifact, litert, recalibrated
 from model_code.export.saved_model import VERSION_DIRECTORY
+from model_code.export.unpacking import UnpackError, unpack
 from model_code.imaging.decoding import resize
 from model_code.statistics.calibration import Calibration
 from model_code.statistics.metrics import Array
@@ -38,9 +38,8 @@ class ExportedModel:
 
     def __init__(self, archive: Path, directory: Path) -> None:
         try:
-            with tarfile.open(archive, "r:gz") as packed:
-                packed.extractall(directory, filter="data")
-        except (tarfile.TarError, OSError, EOFError) as error:
+            unpack(archive, directory)
+        except UnpackError as error:
             raise JobError(f"The model archive {archive.name} cannot be unpacked: {error}.") from error
         for needed in ("metadata.json", f"{VERSION_DIRECTORY}/saved_model.pb"):
             if not (directory / needed).is_file():

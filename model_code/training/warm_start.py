@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import tarfile
 import tempfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from model_code.contract.job import JobError
+from model_code.export.unpacking import UnpackError, unpack
 from model_code.network.classifier import Options
 from model_code.network.pretrained_weights import download
 
@@ -103,9 +102,8 @@ def load_package(source: str, directory: Path, *, sagemaker: Any = None, s3: Any
 
 def _unpack(archive: Path, directory: Path, source: str) -> None:
     try:
-        with tarfile.open(archive) as packed:
-            packed.extractall(directory, filter="data")
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        unpack(archive, directory)
+    except UnpackError as error:
         raise JobError(f"The model archive of {source} cannot be unpacked: {error}.") from error
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ops.pipelines.search import Search
 
 FINISHED = frozenset({"Succeeded", "Failed", "Stopped"})
+_KILLED = 137  # 128 and the number of SIGKILL, as a container reports it
 _TRAINING_LOGS = "/aws/sagemaker/TrainingJobs"
 # Where SageMaker writes the output of a job, by the member of a step's metadata that names it.
 _LOG_GROUPS = {"ProcessingJob": "/aws/sagemaker/ProcessingJobs", "TrainingJob": _TRAINING_LOGS}
@@ -81,7 +82,7 @@ class Execution:
         """Reason why it did not succeed: the failed step's, which says more than the execution's own."""
         for step in self.steps:
             if step.status == "Failed" and step.failure_reason:
-                return f"{step.name}: {step.failure_reason}"
+                return f"{step.name}: {step.failure_reason}{_killed(step.failure_reason)}"
         return self.failure_reason
 
     @property
@@ -264,6 +265,16 @@ class ExecutionReader:
             outputs={output["Name"]: output["Value"] for output in outputs},
             model_package=metadata.get("RegisterModel", {}).get("Arn", ""),
         )
+
+
+def _killed(reason: str) -> str:
+    """What to do where the kernel ended a job, of which the service tells the exit code alone."""
+    if not reason.endswith(f"exit code: {_KILLED}"):
+        return ""
+    return (
+        " (the job was killed, most often for want of memory: choose a larger instance by "
+        "--set ProcessingInstanceType=... or --set TrainingInstanceType=...)"
+    )
 
 
 def _named(lines: Mapping[str, str]) -> list[str]:

@@ -254,6 +254,24 @@ sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
     assert (job_directory / "output" / "message").read_text() == "There is no space left for the shards."
 
 
+def test_a_process_that_the_kernel_kills_fails_the_step_with_its_reason(job_directory, place_archive):
+    """As it does with one that takes too much memory; the others would wait for it."""
+    place_archive(zip_of(kaggle_members()))
+    root = Path(preprocess.__file__).resolve().parents[1]
+    program = """
+import os, signal, sys
+from model_code import preprocess
+from model_code.contract import job
+preprocess._FILES_PER_PROCESS, preprocess._processors = 5, lambda: 2
+preprocess.write_shards = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
+"""
+    command = [sys.executable, "-c", program, *arguments(archive_uri=URI, image_size=SIZE)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert "The job ran out of memory: choose a larger instance" in (job_directory / "output" / "message").read_text()
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

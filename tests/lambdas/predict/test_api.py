@@ -198,7 +198,7 @@ class TestJson:
             *({}, {"image": 7}, {"image": None}, {"upload": ["x"]}, {"picture": "x"}),
             {"image": "AAAA", "upload": UPLOAD},
             {"image": "AAAA", "name": "Jane Doe"},
-            *({"image": "%%%%"}, {"image": "AAA"}),
+            *({"image": "%%%%"}, {"image": "AAAAA"}),
             *({"upload": "../datasets/x"}, {"upload": UPLOAD + "0"}, {"upload": UPLOAD.upper()}, {"upload": ""}),
         ],
     )

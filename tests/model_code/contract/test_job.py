@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +28,49 @@ def test_a_bug_leaves_its_trace_in_the_log_and_its_kind_in_the_message(job_direc
     assert job.run(main, message_file="message") == 1
     assert "Traceback" in capsys.readouterr().err
     assert (job_directory / "output" / "message").read_text() == "Unexpected KeyError: 'labels'"
+
+
+class ResourceExhaustedError(Exception):
+    """TensorFlow's, of the same name."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/opt/ml/x"), "No space is left on the job's disk: give it"),
+        (ResourceExhaustedError("a.data; No space left on device"), "No space is left on the job's disk: give it"),
+        (ResourceExhaustedError("OOM when allocating tensor"), "ran out of memory: choose a larger instance"),
+        (MemoryError(), "ran out of memory: choose a larger instance"),
+    ],
+)
+def test_a_full_disk_and_too_little_memory_are_told_with_what_to_do(error, said, job_directory):
+    def main():
+        raise error
+
+    assert job.run(main, message_file="failure") == 1
+    message = (job_directory / "output" / "failure").read_text()
+    assert said in message
+    assert f"({type(error).__name__}: {error})" in message, "the error itself is not lost"
+
+
+@pytest.mark.parametrize("ever", [True, False])
+def test_on_a_full_disk_the_outputs_of_a_failed_job_give_room_to_the_reason(ever, job_directory, monkeypatch):
+    shard = job.processing_output("decoded") / "shard"
+    shard.write_bytes(b"partial")
+    write = Path.write_text
+
+    def write_where_there_is_room(path, *arguments, **more):
+        if shard.exists() or not ever:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "write_text", write_where_there_is_room)
+
+    def main():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert job.run(main, message_file="message") == 1
+    assert (job_directory / "output" / "message").exists() == ever
 
 
 def test_a_job_that_works_leaves_no_message(job_directory):

@@ -26,6 +26,17 @@ def test_executions_are_listed_with_the_reason_of_a_failure(cloud: Cloud, cxr: C
     assert json.loads(cxr("executions", "--json").stdout)[0]["id"] == "abc"
 
 
+def test_a_job_that_was_killed_is_told_what_that_mostly_means(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    """The service says no more than the exit code of what the kernel ended for want of memory."""
+    cloud.has_stack("training")
+    cloud.has_newest_execution("abc")
+    cloud.has_execution("abc", "Failed")
+    cloud.has_execution("abc", "Failed", [training("Failed", FailureReason="AlgorithmError: , exit code: 137")])
+    (told,) = json.loads(cxr("executions", "--json").stdout)
+    assert told["reason"].startswith("TrainModel: AlgorithmError: , exit code: 137 (the job was killed, ")
+    assert "--set TrainingInstanceType=..." in told["reason"]
+
+
 def test_logs_prints_every_line_of_a_step_over_all_pages(cloud: Cloud, cxr: Callable[..., Result]) -> None:
     cloud.has_stack("training")
     cloud.has_execution("abc", "Failed", [training("Failed")])

@@ -1,0 +1,68 @@
+"""The load generator finds what it looks for: lost and mixed-up answers, and a stack that falls behind."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from benchmarks.load import MOST_REQUESTS, Client, arrivals, run
+from tests.http_server import serving
+
+IMAGES = [b"\xff\xd8\xff\xe0" + bytes([number]) for number in range(3)]
+
+
+@pytest.fixture
+def api() -> Iterator[tuple[str, dict[int, object]]]:
+    """An API whose answers are by image, and what it does instead at the nth request."""
+    instead: dict[int, object] = {}
+    count = itertools.count()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            image = self.rfile.read(int(self.headers["Content-Length"]))
+            fault = instead.get(next(count))
+            if isinstance(fault, float):
+                time.sleep(fault)
+            answer = {"probability": (fault if isinstance(fault, int) else image[-1]) / 10, "label": "NORMAL"}
+            body = json.dumps(answer).encode()
+            self.send_response(502 if fault == "error" else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}/", instead
+
+
+def test_every_end_is_counted_and_a_late_one_from_when_it_was_due(api: tuple[str, dict[int, object]]) -> None:
+    url, instead = api
+    client = Client(url, "key", IMAGES)
+    first = len(IMAGES)  # what was asked alone
+    instead.update({first + 1: 9, first + 2: "error", first + 3: 0.5})
+    answers = run(client, len(IMAGES), [0.0, 0.1, 0.2, 0.3, 0.4])
+    assert [one.outcome for one in answers] == ["right", "mixed up", "HTTP 502", "right", "right"]
+    assert answers[3].seconds >= 0.5
+    assert answers[4].seconds < 0.5, "nobody waits for another's answer"
+
+
+def test_only_this_machine_is_asked() -> None:
+    with pytest.raises(ValueError, match="not on this machine"):
+        Client("https://abc.execute-api.us-east-1.amazonaws.com/api/", "key", IMAGES)
+
+
+def test_arrivals_are_a_poisson_process_within_bounds() -> None:
+    times = arrivals(50, 100, seed=1)
+    assert len(times) == pytest.approx(5_000, rel=0.05)
+    gaps = np.diff(times)
+    assert np.std(gaps) == pytest.approx(np.mean(gaps), rel=0.1), "of an exponential distribution both are the same"
+    assert len(arrivals(1e6, 1e9)) == MOST_REQUESTS
