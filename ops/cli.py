@@ -55,6 +55,7 @@ COMMANDS: tuple[Callable[..., None] | Group, ...] = (
     training.monitor,
     models.models,
     models.compare,
+    models.verify,
     evaluation.evaluate,
     evaluation.calibrate,
     models.approve,

@@ -53,6 +53,7 @@ EXAMPLES = {
     "monitor": ["cxr monitor", "cxr monitor --set Days=30 --save monitoring.html"],
     "models": ["cxr models"],
     "compare": ["cxr compare 3 4"],
+    "verify": ["cxr verify 3", "cxr --env prod verify latest --json"],
     "evaluate": [
         "cxr evaluate our_hospital.zip --model 3",
         "cxr evaluate our_hospital/ --model latest --save report.html",

@@ -82,11 +82,13 @@ class MonitoringStack(Stack):
             background={
                 "trigger-errors": training.trigger.function_name,
                 "release-errors": release.function.function_name,
+                "signing-errors": release.sign.function_name,
                 "serving-errors": training.serving.function_name,
             },
             dead_letters={
                 "uploads-dead": training.uploads.dead_letters.queue_name,
                 "releases-dead": release.decisions.dead_letters.queue_name,
+                "signing-dead": release.registrations.dead_letters.queue_name,
             },
             training=training.pipeline.name,
             monitoring=pipeline.name,
@@ -98,7 +100,8 @@ class MonitoringStack(Stack):
         for stack, values in (
             (training, [topic_arn, training.trigger.function_name, training.serving.function_name,
                         watched.dead_letters["uploads-dead"]]),
-            (release, [release.function.function_name, watched.dead_letters["releases-dead"]]),
+            (release, [release.function.function_name, release.sign.function_name,
+                       watched.dead_letters["releases-dead"], watched.dead_letters["signing-dead"]]),
             (api, [api.predict.function_name]),
         ):  # fmt: skip
             for value in values:

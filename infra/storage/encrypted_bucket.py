@@ -91,15 +91,16 @@ class EncryptedBucket(Construct):
         """
         self.bucket.add_cors_rule(allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(origins), max_age=3600)
 
-    def write_once_by(self, role_name_prefix: str, *keys: str) -> None:
+    def write_once_by(self, role_name_prefix: str, *keys: str, kind: str = "") -> None:
         """Deny everybody else to write keys, whatever their own policies allow.
 
         Args:
             role_name_prefix: start of the writing role's name. The rest is generated in a stack that needs this
                 bucket first.
             keys: patterns of the keys.
+            kind: what lies there, where a bucket has several such rules.
         """
-        self._deny_others("WrittenByOneRole", ["s3:PutObject"], role_name_prefix, *keys)
+        self._deny_others(f"{kind}WrittenByOneRole", ["s3:PutObject"], role_name_prefix, *keys)
 
     def keep_secret(self, key: str, *, writer_name_prefix: str, reader_name_prefix: str) -> None:
         """Deny everybody but one role to write a key, and everybody but another to read it.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
 from ops.commands.options import Env, Json, Region, Timeout, Version, open_workspace
 from ops.commands.workspace import Workspace
-from ops.models import comparison, promotion, releases, site_evaluations
+from ops.models import chain, comparison, promotion, releases, site_evaluations
 
 
 def models(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
@@ -66,6 +67,31 @@ def compare(
         output.say(comparison.caution(*sides))
         for side, found in zip(sides, sites, strict=True):
             site_evaluations.say(side.version, found)
+
+
+def verify(ctx: typer.Context, version: Version, as_json: Json = False, env: Env = None, region: Region = None) -> None:
+    """Verify that a version is what was signed when it was registered: model, evidence, dataset, source, containers.
+
+    Everything that was signed is read again. Whatever is otherwise now is named, and the command fails.
+    """
+    workspace = open_workspace(ctx, env, region)
+    chosen = workspace.registry.resolve(version)
+    package = workspace.sagemaker.describe_model_package(ModelPackageName=chosen.arn)
+    found = chain.verify(package, workspace.provenance)
+    if as_json:
+        output.print_json({"version": chosen.version, **found.as_json()})
+    else:
+        changed = {one.name: one for one in found.changed}
+        listing = output.table("signed", "value", "now")
+        for name in [*found.members, *(one for one in changed if one not in found.members)]:
+            now = (changed[name].now or "gone") if name in changed else "the same"
+            listing.add_row(*(escape(one) for one in (name, found.members.get(name, "-"), now)))
+        output.results().print(listing)
+    if found.changed:
+        reasons = "; ".join(str(one) for one in found.changed)
+        raise CommandError(f"Version {chosen.version} is not what was signed when it was registered: {reasons}.")
+    key = workspace.deployment.signing_key
+    output.say(f"Version {chosen.version} is what {found.statement_uri} says, which the key {key} signed.")
 
 
 def approve(

@@ -25,6 +25,7 @@ def setup_module() -> None:
 PINNED = {
     "data": {
         "Key961B73FD": "AWS::KMS::Key",
+        "SigningKeyEEFC2790": "AWS::KMS::Key",
         "Data2D4B752F": "AWS::S3::Bucket",
         "Artifacts80C0BB10": "AWS::S3::Bucket",
         "Predictions1544A278": "AWS::DynamoDB::Table",

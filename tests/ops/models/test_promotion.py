@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,6 +14,9 @@ import pytest
 from botocore.parsers import create_parser
 from typer.testing import Result
 
+from lambdas.aws.envelope import SigningKey
+from lambdas.aws.provenance import Provenance
+from lambdas.aws.statement import Observer
 from local.core.api import ApiError
 from ops.base.deployment import Deployment
 from ops.base.errors import ExitCode
@@ -42,6 +46,7 @@ class TwoAccounts:
 
         self.registries = {env: Registry(ACCOUNTS[env], REGIONS[env]) for env in ACCOUNTS}
         self.denied: set[str] = set()
+        self.keys: dict[str, str] = {}
         self._clients: dict[tuple[str, str], Any] = {}
 
     def client(self, profile: str, service: str) -> Any:
@@ -62,6 +67,8 @@ class TwoAccounts:
         """What is there before any model: the bucket, the group, and the pipeline as it is deployed."""
         where: Any = {"CreateBucketConfiguration": {"LocationConstraint": REGIONS[env]}} if env == "prod" else {}
         self.client(env, "s3").create_bucket(Bucket=self.bucket(env), **where)
+        key = self.client(env, "kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+        self.keys[env] = key["KeyMetadata"]["Arn"]
         registry = self.registries[env]
         registry.call("CreateModelPackageGroup", {"ModelPackageGroupName": GROUPS[env]})
         container = {"Image": image(env), "ModelDataUrl": {"Get": "Steps.TrainModel"}}
@@ -114,8 +121,28 @@ class TwoAccounts:
             **more,
         }
         arn = str(self.registries["staging"].call("CreateModelPackage", request)["ModelPackageArn"])
+        self.provenance("staging").sign(self.described(arn))
         self.decide(arn, "Approved", "Read by two: fine, §4")
         return arn
+
+    def described(self, arn: str) -> Any:
+        return self.client("staging", "sagemaker").describe_model_package(ModelPackageName=arn)
+
+    def provenance(self, env: str) -> Provenance:
+        """What the environment's Sign function works with."""
+        s3 = self.client(env, "s3")
+        key = SigningKey(self.client(env, "kms"), self.keys[env])
+        return Provenance(s3, self.bucket(env), key, Observer(self.client(env, "sagemaker"), s3))
+
+    def destroy(self) -> None:
+        """Staging is destroyed and deployed again: its versions count from 1, and its bucket is another."""
+        registry = self.registries["staging"]
+        for version in self.versions("staging"):
+            registry.call("DeleteModelPackage", {"ModelPackageName": version["ModelPackageArn"]})
+        registry._versions.clear()
+        for key in self.objects("staging"):
+            if key.startswith("signatures/"):
+                self.client("staging", "s3").delete_object(Bucket=self.bucket("staging"), Key=key)
 
     def decide(self, arn: str, approval: str, comment: str) -> None:
         decision = {"ModelPackageArn": arn, "ModelApprovalStatus": approval, "ApprovalDescription": comment}
@@ -147,6 +174,8 @@ def accounts(made: TwoAccounts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two
     from moto import mock_aws
 
     def output(deployment: Deployment, _part: str, key: str) -> str:
+        if key == "SigningKeyArn":
+            return made.keys[deployment.env]
         return made.bucket(deployment.env) if key == "ArtifactBucketName" else GROUPS[deployment.env]
 
     monkeypatch.setattr(Deployment, "output", output)
@@ -264,7 +293,9 @@ def test_a_version_of_the_same_number_after_a_new_beginning_is_another_one(
     """An environment that was destroyed counts its versions from 1 again."""
     accounts.register()
     promote()
+    accounts.destroy()
     accounts.put({"executions/e1/model/job/output/model.tar.gz": b"another model"})
+    accounts.register()
     assert promote().exit_code == 0
     assert len(accounts.versions("prod")) == 2
     assert MODEL in accounts.objects("prod").values(), "what the first version serves is still there"
@@ -311,6 +342,65 @@ def test_a_version_from_before_monitoring_is_promoted_without_a_reference(
     (package,) = accounts.versions("prod")
     assert not package.get("DriftCheckBaselines")
     assert not any(key.endswith(("reference.json", "output.tar.gz")) for key in accounts.objects("prod"))
+
+
+def test_what_was_signed_is_carried_along_and_its_statement_is_what_the_source_signed(
+    accounts: TwoAccounts, promote: Callable[..., Result]
+) -> None:
+    described = accounts.described(accounts.register())
+    assert promote().exit_code == 0
+    objects = accounts.objects("prod")
+    (key,) = (key for key in objects if key.endswith("/signature/promoted_from.dsse.json"))
+    assert objects[key] == accounts.provenance("staging").envelope(described)
+    assert accounts.provenance("staging").signed(described)
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("model/job/output/model.tar.gz", "model.tar.gz"),
+        ("model/job/output/output.tar.gz", "output.tar.gz"),
+        ("evaluation/report.html", "evaluation/report.html"),
+        ("report/dataset.json", "report/dataset.json"),
+    ],
+)
+def test_what_was_changed_since_it_was_registered_goes_nowhere(
+    accounts: TwoAccounts, promote: Callable[..., Result], key: str, name: str
+) -> None:
+    accounts.register()
+    content = accounts.objects("staging")[f"executions/e1/{key}"]
+    accounts.put({f"executions/e1/{key}": bytes([content[0] ^ 1]) + content[1:]})
+    result = promote()
+    assert result.exit_code == ExitCode.FAILED
+    assert "Version 1 is not what was signed when it was registered" in " ".join(result.stderr.split())
+    assert f"{name} is " in " ".join(result.stderr.split())
+    assert (accounts.versions("prod"), accounts.objects("prod")) == ([], {})
+
+
+def test_what_is_not_signed_although_it_should_be_goes_nowhere(
+    accounts: TwoAccounts, promote: Callable[..., Result]
+) -> None:
+    accounts.register()
+    (key,) = (key for key in accounts.objects("staging") if key.startswith("signatures/"))
+    accounts.client("staging", "s3").delete_object(Bucket=accounts.bucket("staging"), Key=key)
+    result = promote()
+    assert result.exit_code == ExitCode.FAILED
+    assert "Version 1 is not signed" in result.stderr
+    assert (accounts.versions("prod"), accounts.objects("prod")) == ([], {})
+
+
+def test_a_version_of_before_there_were_signatures_is_promoted_and_told(
+    accounts: TwoAccounts, promote: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts.register()
+    accounts.destroy()
+    monkeypatch.setattr(Provenance, "sign", lambda *_: False)
+    accounts.register()
+    later = datetime.now(UTC) + timedelta(days=1)
+    monkeypatch.setattr(Provenance, "_signing_since", later)
+    result = promote()
+    assert result.exit_code == 0
+    assert "It was registered before this deployment signed models" in result.stderr
 
 
 def test_a_copy_that_is_not_what_was_copied_is_not_registered(
