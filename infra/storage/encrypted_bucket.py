@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infra.base.nag_findings import accept
 from infra.base.removal import removal_policy
+from infra.base.role_names import named
 from infra.settings.platform import Buckets
 
 
@@ -114,12 +115,6 @@ class EncryptedBucket(Construct):
         self._deny_others("SecretReadByOneRole", ["s3:GetObject", "s3:GetObjectVersion"], reader_name_prefix, key)
 
     def _deny_others(self, sid: str, actions: list[str], role_name_prefix: str, *keys: str) -> None:
-        stack = Stack.of(self)
-        names = [
-            stack.format_arn(service="iam", region="", resource="role", resource_name=f"{role_name_prefix}*"),
-            # Evaluators that see the session's ARN where IAM sees the role's.
-            stack.format_arn(service="sts", region="", resource="assumed-role", resource_name=f"{role_name_prefix}*"),
-        ]
         self.bucket.add_to_resource_policy(
             iam.PolicyStatement(
                 sid=sid,
@@ -127,7 +122,7 @@ class EncryptedBucket(Construct):
                 principals=[iam.AnyPrincipal()],
                 actions=actions,
                 resources=[self.bucket.arn_for_objects(one) for one in keys],
-                conditions={"ArnNotLike": {"aws:PrincipalArn": names}},
+                conditions={"ArnNotLike": {"aws:PrincipalArn": named(Stack.of(self), role_name_prefix)}},
             )
         )
 

@@ -6,6 +6,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.base.removal import removal_policy
+from infra.base.role_names import named
 from infra.settings.environment import Settings
 from infra.storage.data_key import ADMINISTRATION
 
@@ -26,9 +27,7 @@ class SigningKey(kms.Key):
 
     def __init__(self, scope: Construct, construct_id: str, *, signer_name_prefix: str, settings: Settings) -> None:
         account = iam.AccountRootPrincipal()  # stands for whom IAM policies of the account allow
-        signer = Stack.of(scope).format_arn(
-            service="iam", region="", resource="role", resource_name=f"{signer_name_prefix}*"
-        )
+        signer = named(Stack.of(scope), signer_name_prefix)
         super().__init__(
             scope,
             construct_id,
