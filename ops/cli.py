@@ -56,6 +56,7 @@ COMMANDS: tuple[Callable[..., None] | Group, ...] = (
     models.models,
     models.compare,
     models.verify,
+    models.bom,
     evaluation.evaluate,
     evaluation.calibrate,
     models.approve,

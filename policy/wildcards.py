@@ -56,7 +56,7 @@ RESOURCES = {
     r"(<[\w:]+\.Arn>|cxr-[a-z0-9]+-data:ExportsOutputFnGetAtt\w+)"
     r"/(batches|capture|checkpoints|code|incoming|monitoring|uploads|datasets|evaluations|executions|releases|signatures|site-evaluations|site-images|weights)/\*"
     r"(\.rejected\.json|/evaluation/evaluation\.json|/site_evaluation\.json"
-    r"|/(evaluation|reference|model_card|dataset|promoted_from\.dsse)\.json|/report\.html"
+    r"|/(evaluation|reference|model_card|dataset|promoted_from\.dsse|bom\.cdx)\.json|/report\.html"
     r"|/(model|output|served)\.tar\.gz|/training_images\.jsonl\.gz)?": (
         "the objects below a prefix; their keys are made of uploads' names, tokens, versions and execution ids"
     ),

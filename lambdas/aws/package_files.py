@@ -18,12 +18,14 @@ EVALUATION = "evaluation/evaluation.json"
 REPORT = "evaluation/report.html"
 MODEL_CARD = "evaluation/model_card.json"
 REFERENCE = "evaluation/reference.json"
+# Of a promoted model.
+BILL_OF_MATERIALS = "evaluation/bom.cdx.json"
 DATASET_REPORT = "report/dataset.json"
 TRAINING_IMAGES = "report/training_images.jsonl.gz"
 # The signed statement of the environment that a model was promoted from.
 SOURCE_SIGNATURE = "signature/promoted_from.dsse.json"
 ALL = (
-    *(MODEL, TRAINING_OUTPUT, EVALUATION, REPORT, MODEL_CARD, REFERENCE),
+    *(MODEL, TRAINING_OUTPUT, EVALUATION, REPORT, MODEL_CARD, REFERENCE, BILL_OF_MATERIALS),
     *(DATASET_REPORT, TRAINING_IMAGES, SOURCE_SIGNATURE),
 )
 
@@ -51,6 +53,7 @@ def locations(package: Mapping[str, Any]) -> dict[str, str]:
         REPORT: _beside(statistics, "report.html"),
         MODEL_CARD: _beside(statistics, "model_card.json"),
         REFERENCE: baseline or _beside(statistics, "reference.json"),
+        BILL_OF_MATERIALS: _beside(statistics, "bom.cdx.json"),
         DATASET_REPORT: card,
         TRAINING_IMAGES: _beside(card, "training_images.jsonl.gz"),
         SOURCE_SIGNATURE: _beside(model, SOURCE_SIGNATURE),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +14,7 @@ from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
 from ops.commands.options import Env, Json, Region, Timeout, Version, open_workspace
 from ops.commands.workspace import Workspace
-from ops.models import chain, comparison, promotion, releases, site_evaluations
+from ops.models import bill_of_materials, chain, comparison, promotion, releases, site_evaluations
 
 
 def models(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
@@ -92,6 +94,30 @@ def verify(ctx: typer.Context, version: Version, as_json: Json = False, env: Env
         raise CommandError(f"Version {chosen.version} is not what was signed when it was registered: {reasons}.")
     key = workspace.deployment.signing_key
     output.say(f"Version {chosen.version} is what {found.statement_uri} says, which the key {key} signed.")
+
+
+def bom(
+    ctx: typer.Context,
+    version: Version,
+    save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")] = None,
+    env: Env = None,
+    region: Region = None,
+) -> None:
+    """Print a version's bill of materials (CycloneDX 1.6, JSON): model, figures, dataset, libraries, container.
+
+    It is made of what was signed when the version was registered, once the files are verified to be that.
+    """
+    workspace = open_workspace(ctx, env, region)
+    chosen = workspace.registry.resolve(version)
+    package = workspace.sagemaker.describe_model_package(ModelPackageName=chosen.arn)
+    with tempfile.TemporaryDirectory(prefix="cxr-") as scratch:
+        found = chain.fetch(package, workspace.provenance, bill_of_materials.NEEDED, Path(scratch))
+        content = bill_of_materials.text(package, found.signed, found.files)
+    if save is None:
+        typer.echo(content.decode(), nl=False)
+    else:
+        save.write_bytes(content)
+        output.say(f"wrote {save}")
 
 
 def approve(

@@ -35,11 +35,12 @@ FILES = {
 }
 
 
-def archive(metadata):
-    """model.tar.gz with metadata.json behind another file."""
+def archive(metadata, **more):
+    """model.tar.gz with metadata.json behind another file, and more files by their paths."""
+    files = {"1/saved_model.pb": b"weights" * 100, "metadata.json": json.dumps(metadata).encode(), **more}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, content in (("1/saved_model.pb", b"weights" * 100), ("metadata.json", json.dumps(metadata).encode())):
+        for name, content in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
@@ -79,6 +80,8 @@ class Signed:
         uris = {name: f"s3://{BUCKET}/{key}" for name, key in FILES.items()}
         self.package = {
             "ModelPackageArn": ARN,
+            "ModelPackageGroupName": "cxr-dev",
+            "ModelPackageVersion": 3,
             "CreationTime": CREATED,
             "InferenceSpecification": {
                 "Containers": [{"Image": "763104351884.dkr.ecr/tensorflow:2.20", "ModelDataUrl": uris["model.tar.gz"]}]

@@ -19,8 +19,11 @@ from tests.lambdas.signing import KEY
 
 @pytest.fixture
 def signed(monkeypatch: pytest.MonkeyPatch) -> Signed:
-    """A version that the deployment has, and that was signed."""
-    made = Signed()
+    return has(Signed(), monkeypatch)
+
+
+def has(made: Signed, monkeypatch: pytest.MonkeyPatch) -> Signed:
+    """The deployment has a version, which was signed."""
     assert made.provenance.sign(made.package)
     version = ModelVersion(version=3, arn=ARN, approval="Approved", created=CREATED)
     monkeypatch.setattr(ModelRegistry, "resolve", lambda _self, _name: version)

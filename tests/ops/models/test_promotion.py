@@ -21,7 +21,10 @@ from local.core.api import ApiError
 from ops.base.deployment import Deployment
 from ops.base.errors import ExitCode
 from ops.base.session import Session
+from tests.lambdas.aws.test_provenance import archive
 from tests.ops.conftest import client
+from tests.ops.models.test_bill_of_materials import EVALUATION as EVALUATED
+from tests.ops.models.test_bill_of_materials import METADATA, refusal
 
 if TYPE_CHECKING:
     from local.core.registry import Registry
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
 ACCOUNTS = {"staging": "111111111111", "prod": "222222222222"}
 REGIONS = {"staging": "us-east-1", "prod": "eu-central-1"}
 GROUPS = {env: f"cxr-{env}" for env in ACCOUNTS}
-MODEL = b"a model " * 1000
-EVALUATION = {"dataset_sha256": "d" * 64, "threshold": 0.4}
+MODEL = archive(METADATA)
+EVALUATION = EVALUATED
 STAYS_BEHIND = {"executions/e1/evaluation/reference.json", "executions/e1/model/job/output/output.tar.gz"}
 
 
@@ -294,7 +297,8 @@ def test_a_version_of_the_same_number_after_a_new_beginning_is_another_one(
     accounts.register()
     promote()
     accounts.destroy()
-    accounts.put({"executions/e1/model/job/output/model.tar.gz": b"another model"})
+    another = {**METADATA, "source_revision": "another"}
+    accounts.put({"executions/e1/model/job/output/model.tar.gz": archive(another)})
     accounts.register()
     assert promote().exit_code == 0
     assert len(accounts.versions("prod")) == 2
@@ -353,6 +357,9 @@ def test_what_was_signed_is_carried_along_and_its_statement_is_what_the_source_s
     (key,) = (key for key in objects if key.endswith("/signature/promoted_from.dsse.json"))
     assert objects[key] == accounts.provenance("staging").envelope(described)
     assert accounts.provenance("staging").signed(described)
+    (bill,) = (content for key, content in objects.items() if key.endswith("/evaluation/bom.cdx.json"))
+    assert refusal(bill) is None
+    assert hashlib.sha256(MODEL).hexdigest() in bill.decode()
 
 
 @pytest.mark.parametrize(
