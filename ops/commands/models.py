@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
 from ops.commands.options import Env, Json, Region, Timeout, Version, open_workspace
 from ops.commands.workspace import Workspace
-from ops.models import bill_of_materials, chain, comparison, promotion, releases, site_evaluations
+from ops.models import comparison, promotion, releases, site_evaluations
 
 
 def models(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
@@ -69,55 +66,6 @@ def compare(
         output.say(comparison.caution(*sides))
         for side, found in zip(sides, sites, strict=True):
             site_evaluations.say(side.version, found)
-
-
-def verify(ctx: typer.Context, version: Version, as_json: Json = False, env: Env = None, region: Region = None) -> None:
-    """Verify that a version is what was signed when it was registered: model, evidence, dataset, source, containers.
-
-    Everything that was signed is read again. Whatever is otherwise now is named, and the command fails.
-    """
-    workspace = open_workspace(ctx, env, region)
-    chosen = workspace.registry.resolve(version)
-    package = workspace.sagemaker.describe_model_package(ModelPackageName=chosen.arn)
-    found = chain.verify(package, workspace.provenance)
-    if as_json:
-        output.print_json({"version": chosen.version, **found.as_json()})
-    else:
-        changed = {one.name: one for one in found.changed}
-        listing = output.table("signed", "value", "now")
-        for name in [*found.members, *(one for one in changed if one not in found.members)]:
-            now = (changed[name].now or "gone") if name in changed else "the same"
-            listing.add_row(*(escape(one) for one in (name, found.members.get(name, "-"), now)))
-        output.results().print(listing)
-    if found.changed:
-        reasons = "; ".join(str(one) for one in found.changed)
-        raise CommandError(f"Version {chosen.version} is not what was signed when it was registered: {reasons}.")
-    key = workspace.deployment.signing_key
-    output.say(f"Version {chosen.version} is what {found.statement_uri} says, which the key {key} signed.")
-
-
-def bom(
-    ctx: typer.Context,
-    version: Version,
-    save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")] = None,
-    env: Env = None,
-    region: Region = None,
-) -> None:
-    """Print a version's bill of materials (CycloneDX 1.6, JSON): model, figures, dataset, libraries, container.
-
-    It is made of what was signed when the version was registered, once the files are verified to be that.
-    """
-    workspace = open_workspace(ctx, env, region)
-    chosen = workspace.registry.resolve(version)
-    package = workspace.sagemaker.describe_model_package(ModelPackageName=chosen.arn)
-    with tempfile.TemporaryDirectory(prefix="cxr-") as scratch:
-        found = chain.fetch(package, workspace.provenance, bill_of_materials.NEEDED, Path(scratch))
-        content = bill_of_materials.text(package, found.signed, found.files)
-    if save is None:
-        typer.echo(content.decode(), nl=False)
-    else:
-        save.write_bytes(content)
-        output.say(f"wrote {save}")
 
 
 def approve(

@@ -55,7 +55,7 @@ def bill(package: Mapping[str, Any], signed: Mapping[str, Any], files: Mapping[s
     Raises:
         CommandError: the artifact is none of this pipeline's.
     """
-    metadata, libraries = _artifact(files[package_files.MODEL].path)
+    metadata, libraries = artifact(files[package_files.MODEL].path)
     evaluation = read_evaluation(json.loads(files[package_files.EVALUATION].path.read_bytes()))
     digest, image = statement.digests(signed)[package_files.MODEL], statement.members(signed)["serving container"]
     model = {
@@ -77,7 +77,7 @@ def bill(package: Mapping[str, Any], signed: Mapping[str, Any], files: Mapping[s
             for place in signed["subject"]
         ],
     }
-    dataset = {
+    dataset: dict[str, Any] = {
         "type": "data",
         "bom-ref": _DATASET,
         "name": "radiographs",
@@ -88,7 +88,7 @@ def bill(package: Mapping[str, Any], signed: Mapping[str, Any], files: Mapping[s
             _property("chest-xray-stack:archive", metadata["dataset"]["archive_uri"]),
         ],
     }
-    container = {"type": "container", "bom-ref": _CONTAINER, "name": image.partition(" ")[0]}
+    container: dict[str, Any] = {"type": "container", "bom-ref": _CONTAINER, "name": image.partition(" ")[0]}
     parts = [_part(one) for one in libraries]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -113,7 +113,7 @@ def text(package: Mapping[str, Any], signed: Mapping[str, Any], files: Mapping[s
     return (json.dumps(bill(package, signed, files), indent=2) + "\n").encode()
 
 
-def _artifact(path: Path) -> tuple[Metadata, list[_Library]]:
+def artifact(path: Path) -> tuple[Metadata, list[_Library]]:
     """metadata.json of a model's archive, and the libraries that it carries, by what their wheels say."""
     metadata: Metadata | None = None
     wheels: dict[str, dict[str, bytes]] = {}
@@ -186,7 +186,7 @@ def _card(metadata: Metadata, evaluation: Evaluation) -> dict[str, Any]:
         if interval := found.get("confidence_interval"):
             one["confidenceInterval"] = {"lowerBound": str(interval[0]), "upperBound": str(interval[1])}
         figures.append(one)
-    population = evaluation["population"] or {}
+    population: Mapping[str, Any] = evaluation["population"] or {}
     said = "; ".join(f"{name}: {', '.join(map(str, ones))}" for name, ones in population.items() if ones)
     limits = [f"Trained on and meant for {said}."] if said else ["The training data does not say whom it is meant for."]
     return {
