@@ -42,7 +42,9 @@ RESOURCES = {
     r".*:(hyper-parameter-tuning|training)-job/\*-[Tt]rain[Mm]o\*": (
         "tuning jobs of pipelines, and their training jobs, are named <execution>-<step, cut to fit>-<random>"
     ),
-    r".*:pipeline/cxr-[a-z0-9]+(-calibration)?/execution/\*": "executions of one pipeline; each gets its id when it starts",
+    r".*:pipeline/cxr-[a-z0-9]+(-calibration)?/execution/\*": (
+        "executions of one pipeline; each gets its id when it starts"
+    ),
     r".*:endpoint-config/\*[Ee]ndpoint[Cc]onfig\*": "CloudFormation names it after its logical id and a random part",
     r".*:model/\*[Ee]ndpoint[Mm]odel\*": "CloudFormation names it after its logical id and a random part",
     r".*:log-group:/aws/sagemaker/(ProcessingJobs|TrainingJobs|TransformJobs|Endpoints/cxr-[a-z0-9]+(-async)?):\*": (
