@@ -12,7 +12,7 @@ import typer.core
 
 from ops.base import output
 from ops.base.errors import CommandError, explain
-from ops.commands import clients, cost, evaluation, labels, models, platform, training
+from ops.commands import audit, clients, cost, evaluation, labels, models, platform, training
 from ops.commands.options import Env, Region
 
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ COMMANDS: tuple[Callable[..., None] | Group, ...] = (
     training.monitor,
     models.models,
     models.compare,
+    audit.verify,
+    audit.bom,
+    audit.dossier,
     evaluation.evaluate,
     evaluation.calibrate,
     models.approve,

@@ -53,6 +53,9 @@ EXAMPLES = {
     "monitor": ["cxr monitor", "cxr monitor --set Days=30 --save monitoring.html"],
     "models": ["cxr models"],
     "compare": ["cxr compare 3 4"],
+    "verify": ["cxr verify 3", "cxr --env prod verify latest --json"],
+    "dossier": ["cxr dossier 3 --save dossier.md"],
+    "bom": ["cxr bom 3 --save model.cdx.json"],
     "evaluate": [
         "cxr evaluate our_hospital.zip --model 3",
         "cxr evaluate our_hospital/ --model latest --save report.html",

@@ -16,9 +16,10 @@ _PACKAGES = (
     f"{ARN}:sagemaker:{HERE}:model-package/{NAMES}/*",
 )
 # A key's id is given when it is made; its tags, which are the stack's, say whose it is.
+_KEY = {"StringEquals": {"aws:ResourceTag/environment": {"Fn::Sub": "${Environment}"}}}
 _KEY_THROUGH_S3 = {
     "StringEquals": {
-        "aws:ResourceTag/environment": {"Fn::Sub": "${Environment}"},
+        **_KEY["StringEquals"],
         "kms:ViaService": {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"},
     }
 }
@@ -178,7 +179,13 @@ def _reading_models() -> list[dict[str, Any]]:
     return [
         *_finding_models(),
         allow("FindFiles", ["s3:ListBucket"], (_ARTIFACTS,)),
-        allow("ReadFiles", ["s3:GetObject"], (f"{_ARTIFACTS}/executions/*",)),
+        allow("ReadFiles", ["s3:GetObject"], (f"{_ARTIFACTS}/executions/*", f"{_ARTIFACTS}/signatures/*")),
+        allow(
+            "ReadExecutions",
+            ["sagemaker:DescribePipelineDefinitionForExecution", "sagemaker:ListPipelineParametersForExecution"],
+            (f"{ARN}:sagemaker:{HERE}:pipeline/{NAMES}*",),
+        ),
+        allow("Verify", ["kms:DescribeKey", "kms:Verify"], ("*",), _KEY),
         allow("Decrypt", ["kms:Decrypt"], ("*",), _KEY_THROUGH_S3),
     ]
 

@@ -42,7 +42,9 @@ RESOURCES = {
     r".*:(hyper-parameter-tuning|training)-job/\*-[Tt]rain[Mm]o\*": (
         "tuning jobs of pipelines, and their training jobs, are named <execution>-<step, cut to fit>-<random>"
     ),
-    r".*:pipeline/cxr-[a-z0-9]+/execution/\*": "executions of one pipeline; each gets its id when it starts",
+    r".*:pipeline/cxr-[a-z0-9]+(-calibration)?/execution/\*": (
+        "executions of one pipeline; each gets its id when it starts"
+    ),
     r".*:endpoint-config/\*[Ee]ndpoint[Cc]onfig\*": "CloudFormation names it after its logical id and a random part",
     r".*:model/\*[Ee]ndpoint[Mm]odel\*": "CloudFormation names it after its logical id and a random part",
     r".*:log-group:/aws/sagemaker/(ProcessingJobs|TrainingJobs|TransformJobs|Endpoints/cxr-[a-z0-9]+(-async)?):\*": (
@@ -54,8 +56,10 @@ RESOURCES = {
         "versions of the function before the colon"
     ),
     r"(<[\w:]+\.Arn>|cxr-[a-z0-9]+-data:ExportsOutputFnGetAtt\w+)"
-    r"/(batches|capture|checkpoints|code|incoming|monitoring|uploads|datasets|evaluations|executions|releases|site-evaluations|site-images|weights)/\*"
-    r"(\.rejected\.json|/evaluation/evaluation\.json|/reference\.json|/site_evaluation\.json)?": (
+    r"/(batches|capture|checkpoints|code|incoming|monitoring|uploads|datasets|evaluations|executions|releases|signatures|site-evaluations|site-images|weights)/\*"
+    r"(\.rejected\.json|/evaluation/evaluation\.json|/site_evaluation\.json"
+    r"|/(evaluation|reference|model_card|dataset|promoted_from\.dsse|bom\.cdx)\.json|/report\.html"
+    r"|/(model|output|served)\.tar\.gz|/training_images\.jsonl\.gz)?": (
         "the objects below a prefix; their keys are made of uploads' names, tokens, versions and execution ids"
     ),
     r"(<[\w:]+\.Arn>|cxr-[a-z0-9]+-data:ExportsOutputFnGetAtt\w+)/radiographs/\*": (

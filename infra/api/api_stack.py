@@ -20,6 +20,7 @@ from lambdas.api.environment import (
     PredictionsEnvironment,
     UploadsEnvironment,
 )
+from lambdas.aws.provenance import PREFIX
 from lambdas.predict.environment import Environment as PredictEnvironment
 
 
@@ -157,11 +158,17 @@ class ApiStack(Stack):
 
     def _model(self, data: DataStack, training: TrainingStack, endpoint: EndpointStack, settings: Settings) -> Function:
         """Function that tells which model serves, and how it was evaluated."""
-        variables = {"ENDPOINT_NAME": endpoint.endpoint.name, "ARTIFACT_BUCKET": data.artifacts.name}
+        variables = {
+            "ENDPOINT_NAME": endpoint.endpoint.name,
+            "ARTIFACT_BUCKET": data.artifacts.name,
+            "SIGNING_KEY_ARN": data.signing_key.key_arn,
+        }
         function = self._beside("Model", ModelEnvironment, variables, settings)
         grant_describe(function, name=endpoint.endpoint.name)
         training.registry.grant_read(function)
-        data.artifacts.grant_read(function, "executions/*/evaluation/evaluation.json")
+        data.artifacts.grant_read(function, "executions/*/evaluation/evaluation.json", f"{PREFIX}/*")
+        data.artifacts.grant_find(function)
+        data.signing_key.allow_verify(function)
         data.grant_site_evaluations(function)
         return function
 

@@ -18,6 +18,7 @@ from infra.settings.endpoint import RealtimeEndpoint
 from infra.settings.environment import Settings
 from infra.storage.data_stack import CAPTURE_PREFIX, DataStack
 from infra.training.training_stack import TrainingStack
+from lambdas.aws import package_files, provenance
 
 
 class ReleaseStack(Stack):
@@ -52,6 +53,14 @@ class ReleaseStack(Stack):
         stack_name = f"{settings.name}-endpoint"
         self.function = self._function(data, training, settings, stack_name=stack_name)
         self.decisions = self._decisions(training, stack_name)
+        self.sign = self._sign(data, training, settings)
+        self.registrations = EventRule(
+            self,
+            "Signing",
+            function=self.sign,
+            description="A model was registered: sign what it is made of",
+            pattern=training.registry.registrations(),
+        )
         for role in (self.endpoint_role, self.batch_role):
             data.artifacts.grant_read(role, "executions/*")
             images.grant_pull(role)
@@ -88,6 +97,7 @@ class ReleaseStack(Stack):
                 "RELEASED_TYPES": ",".join(RELEASED_TYPES),
                 "MODEL_PACKAGE_GROUP_NAME": training.registry.name,
                 "ARTIFACT_BUCKET_NAME": data.artifacts.name,
+                "SIGNING_KEY_ARN": data.signing_key.key_arn,
                 "NOTIFICATION_TOPIC_ARN": training.notifications.topic_arn,
                 **({"SITE_EVALUATION_REQUIRED": "true"} if settings.site_evaluation.required_for_release else {}),
             },
@@ -132,5 +142,39 @@ class ReleaseStack(Stack):
         training.registry.grant_read(self.function)
         training.notifications.grant_publish(self.function)
         data.artifacts.grant_write(self.function, "releases/*")
+        self._grant_files(self.function, data, provenance.DECISIVE)
+        data.signing_key.allow_verify(self.function)
         if settings.site_evaluation.required_for_release:
             data.grant_site_evaluations(self.function)
+
+    def _sign(self, data: DataStack, training: TrainingStack, settings: Settings) -> Function:
+        """Function that signs what was registered: the only one that may, and it may decide nothing."""
+        # Its role's name is what the key's and the bucket's policies know it by.
+        function = Function(
+            self,
+            "Sign",
+            name="sign",
+            memory_mb=512,
+            timeout_seconds=300,  # some hundred megabytes are read
+            environment={
+                "MODEL_PACKAGE_GROUP_NAME": training.registry.name,
+                "ARTIFACT_BUCKET_NAME": data.artifacts.name,
+                "SIGNING_KEY_ARN": data.signing_key.key_arn,
+            },
+            settings=settings,
+        )
+        training.registry.grant_read(function)
+        for pipeline in (training.pipeline, training.calibration):
+            pipeline.grant_know_recipe(function)
+        self._grant_files(function, data, package_files.ALL)
+        data.artifacts.grant_write(function, f"{provenance.PREFIX}/*")
+        data.signing_key.allow_sign(function)
+        return function
+
+    @staticmethod
+    def _grant_files(grantee: Function, data: DataStack, names: tuple[str, ...]) -> None:
+        """Allow to read files of registered models, their statements, and to learn that one is missing."""
+        # A pipeline registers the model under the name that its evaluation gave it, a promotion under its own.
+        own = {"served.tar.gz", *(name.rpartition("/")[2] for name in names)}
+        data.artifacts.grant_read(grantee, *(f"executions/*/{name}" for name in sorted(own)), f"{provenance.PREFIX}/*")
+        data.artifacts.grant_find(grantee)

@@ -153,11 +153,13 @@ def _watched(
         background={
             "trigger-errors": training.trigger.function_name,
             "release-errors": release.function.function_name,
+            "signing-errors": release.sign.function_name,
             "serving-errors": training.serving.function_name,
         },
         dead_letters={
             "uploads-dead": training.uploads.dead_letters.queue_name,
             "releases-dead": release.decisions.dead_letters.queue_name,
+            "signing-dead": release.registrations.dead_letters.queue_name,
         },
         training=training.pipeline.name,
         monitoring=monitoring,
@@ -172,7 +174,8 @@ def _export(training: TrainingStack, release: ReleaseStack, api: ApiStack, watch
     for stack, values in (
         (training, [training.notifications.topic_arn, training.trigger.function_name, training.serving.function_name,
                     watched.dead_letters["uploads-dead"]]),
-        (release, [release.function.function_name, watched.dead_letters["releases-dead"]]),
+        (release, [release.function.function_name, release.sign.function_name,
+                   watched.dead_letters["releases-dead"], watched.dead_letters["signing-dead"]]),
         (api, [api.predict.function_name]),
     ):  # fmt: skip
         for value in values:

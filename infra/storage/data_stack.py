@@ -12,7 +12,9 @@ from infra.storage.access_log_bucket import AccessLogBucket
 from infra.storage.audit_trail import AuditTrail
 from infra.storage.data_key import DataKey
 from infra.storage.encrypted_bucket import EncryptedBucket
+from infra.storage.signing_key import SigningKey
 from infra.storage.ttl_table import ExpiringTable
+from lambdas.aws.provenance import PREFIX
 
 # What realtime endpoints answered, below this prefix of the artifact bucket.
 CAPTURE_PREFIX = "capture"
@@ -34,7 +36,7 @@ PATIENT_KEY = "keys/patients"
 
 
 class DataStack(Stack):
-    """The key, the buckets and the table of predictions.
+    """The keys, the buckets and the table of predictions.
 
     Args:
         settings: settings of the environment.
@@ -78,6 +80,10 @@ class DataStack(Stack):
         )
         # What is run on radiographs is what a deployment brought.
         self.artifacts.write_once_by(f"{settings.name}-training-SourceCodePublish", f"{CODE_PREFIX}/*")
+        # So that what is served is what was registered (docs/adr/0051).
+        signer = f"{settings.name}-release-Sign"
+        self.signing_key = SigningKey(self, "SigningKey", signer_name_prefix=signer, settings=settings)
+        self.artifacts.write_once_by(signer, f"{PREFIX}/*", kind="Signatures")
         # Who has datasets and could read it would find out whose a hash is.
         self.artifacts.keep_secret(
             PATIENT_KEY,
@@ -91,6 +97,9 @@ class DataStack(Stack):
             self, "DataBucketName", value=self.data.name, description="Upload archives to incoming/ of this bucket"
         )
         CfnOutput(self, "ArtifactBucketName", value=self.artifacts.name, description="What executions produce")
+        CfnOutput(
+            self, "SigningKeyArn", value=self.signing_key.key_arn, description="Signs what is registered: `cxr verify`"
+        )
         # What `cxr start --from` looks at before it lists anything.
         own = f"s3://{self.data.name}/{RADIOGRAPHS}/"
         CfnOutput(self, "ArchiveSources", value=" ".join([own, *(one.uri for one in settings.archive.sources)]))

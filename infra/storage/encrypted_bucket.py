@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infra.base.nag_findings import accept
 from infra.base.removal import removal_policy
+from infra.base.role_names import named
 from infra.settings.platform import Buckets
 
 
@@ -91,15 +92,16 @@ class EncryptedBucket(Construct):
         """
         self.bucket.add_cors_rule(allowed_methods=[s3.HttpMethods.POST], allowed_origins=list(origins), max_age=3600)
 
-    def write_once_by(self, role_name_prefix: str, *keys: str) -> None:
+    def write_once_by(self, role_name_prefix: str, *keys: str, kind: str = "") -> None:
         """Deny everybody else to write keys, whatever their own policies allow.
 
         Args:
             role_name_prefix: start of the writing role's name. The rest is generated in a stack that needs this
                 bucket first.
             keys: patterns of the keys.
+            kind: what lies there, where a bucket has several such rules.
         """
-        self._deny_others("WrittenByOneRole", ["s3:PutObject"], role_name_prefix, *keys)
+        self._deny_others(f"{kind}WrittenByOneRole", ["s3:PutObject"], role_name_prefix, *keys)
 
     def keep_secret(self, key: str, *, writer_name_prefix: str, reader_name_prefix: str) -> None:
         """Deny everybody but one role to write a key, and everybody but another to read it.
@@ -113,12 +115,6 @@ class EncryptedBucket(Construct):
         self._deny_others("SecretReadByOneRole", ["s3:GetObject", "s3:GetObjectVersion"], reader_name_prefix, key)
 
     def _deny_others(self, sid: str, actions: list[str], role_name_prefix: str, *keys: str) -> None:
-        stack = Stack.of(self)
-        names = [
-            stack.format_arn(service="iam", region="", resource="role", resource_name=f"{role_name_prefix}*"),
-            # Evaluators that see the session's ARN where IAM sees the role's.
-            stack.format_arn(service="sts", region="", resource="assumed-role", resource_name=f"{role_name_prefix}*"),
-        ]
         self.bucket.add_to_resource_policy(
             iam.PolicyStatement(
                 sid=sid,
@@ -126,7 +122,7 @@ class EncryptedBucket(Construct):
                 principals=[iam.AnyPrincipal()],
                 actions=actions,
                 resources=[self.bucket.arn_for_objects(one) for one in keys],
-                conditions={"ArnNotLike": {"aws:PrincipalArn": names}},
+                conditions={"ArnNotLike": {"aws:PrincipalArn": named(Stack.of(self), role_name_prefix)}},
             )
         )
 

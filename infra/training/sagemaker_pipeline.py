@@ -73,7 +73,15 @@ class SageMakerPipeline(Construct):
 
     def grant_look_back(self, grantee: iam.IGrantable) -> None:
         """Allow to read past executions: their parameters and steps."""
-        actions = ("ListPipelineExecutions", "ListPipelineParametersForExecution", "ListPipelineExecutionSteps")
+        self._allow_to_read(
+            grantee, "ListPipelineExecutions", "ListPipelineParametersForExecution", "ListPipelineExecutionSteps"
+        )
+
+    def grant_know_recipe(self, grantee: iam.IGrantable) -> None:
+        """Allow to read what past executions were made by: their definitions and parameters."""
+        self._allow_to_read(grantee, "DescribePipelineDefinitionForExecution", "ListPipelineParametersForExecution")
+
+    def _allow_to_read(self, grantee: iam.IGrantable, *actions: str) -> None:
         grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(
                 actions=[f"sagemaker:{action}" for action in actions], resources=[self.arn, f"{self.arn}/execution/*"]

@@ -309,6 +309,13 @@ class ServingModel(Document):
         int, Field(ge=0, description="How many of the newest 20 are left out, because they cannot be understood.")
     ]
     dataset_sha256: str
+    artifact_sha256: Annotated[
+        str | None,
+        Field(
+            description="SHA-256 of model.tar.gz, as it was signed when the model was registered; null where it was "
+            "not, or where that could not be verified."
+        ),
+    ]
     notice: str
 
 

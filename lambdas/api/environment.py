@@ -52,4 +52,6 @@ class ModelEnvironment(Environment):
     endpoint_name: str = Field(alias="ENDPOINT_NAME", min_length=1)
     """The endpoint, which need not exist."""
     artifact_bucket: str = Field(alias="ARTIFACT_BUCKET", min_length=1)
-    """Bucket with site evaluations."""
+    """Bucket with site evaluations and signed statements."""
+    signing_key_arn: str = Field(alias="SIGNING_KEY_ARN", min_length=1)
+    """KMS key that models are signed with when they are registered."""

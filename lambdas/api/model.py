@@ -27,7 +27,10 @@ from lambdas.api.documents import (
 )
 from lambdas.api.environment import ModelEnvironment
 from lambdas.api.service import Service, logger, resolver
-from lambdas.aws import site_evaluations
+from lambdas.aws import package_files, site_evaluations, statement
+from lambdas.aws.envelope import SigningKey
+from lambdas.aws.provenance import Provenance, ProvenanceError
+from lambdas.aws.statement import Observer
 from lambdas.find_serving_model.endpoint import Endpoint
 from lambdas.http.answers import NOTICE, Answers, origins
 from lambdas.http.problems import Problem
@@ -64,6 +67,13 @@ def sagemaker() -> SageMakerClient:
 def s3() -> S3Client:
     """The client, made once per execution environment."""
     return boto3.client("s3", config=_CONFIG)
+
+
+@cache
+def provenance() -> Provenance:
+    """What was signed when models were registered."""
+    key = SigningKey(boto3.client("kms", config=_CONFIG), environment().signing_key_arn)
+    return Provenance(s3(), environment().artifact_bucket, key, Observer(sagemaker(), s3()))
 
 
 @cache
@@ -114,8 +124,19 @@ def _look() -> ServingModel:
         metrics=Metrics(**figures, images=test["images"], patients=test["patients"]),
         **_at_sites(package["ModelPackageVersion"]),
         dataset_sha256=evaluation["dataset_sha256"],
+        artifact_sha256=_artifact(package),
         notice=NOTICE,
     )
+
+
+def _artifact(package: Mapping[str, Any]) -> str | None:
+    """SHA-256 of the artifact as it was signed; None where nothing was, or what is there is not what was signed."""
+    try:
+        signed = provenance().signed(package)
+    except (BotoCoreError, ClientError, ProvenanceError):
+        logger.exception("what was signed could not be read", extra={"package_arn": package["ModelPackageArn"]})
+        return None
+    return statement.digests(signed)[package_files.MODEL] if signed else None
 
 
 def _at_sites(version: int) -> dict[str, Any]:

@@ -20,6 +20,8 @@ class Environment(Variables):
     """Model package group whose approvals are released."""
     artifact_bucket_name: str = Field(alias="ARTIFACT_BUCKET_NAME", min_length=1)
     """Bucket in which verdicts are kept, below `releases/`."""
+    signing_key_arn: str = Field(alias="SIGNING_KEY_ARN", min_length=1)
+    """KMS key that models are signed with when they are registered."""
     notification_topic_arn: str = Field(alias="NOTIFICATION_TOPIC_ARN", min_length=1)
     """SNS topic told about releases."""
     site_evaluation_required: bool = Field(alias="SITE_EVALUATION_REQUIRED", default=False)

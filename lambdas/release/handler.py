@@ -16,12 +16,16 @@ import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 
+from lambdas.aws.envelope import SigningKey
+from lambdas.aws.provenance import Provenance
+from lambdas.aws.statement import Observer
 from lambdas.aws.topic import Topic
 from lambdas.release.endpoint import ServingEndpoint
 from lambdas.release.environment import Environment
 from lambdas.release.notification import Notifier
 from lambdas.release.package import state_change
 from lambdas.release.release import Release
+from lambdas.release.signature_gate import SignatureGate
 from lambdas.release.site_gate import SiteGate
 from lambdas.release.stack import EndpointStack, update_ended
 from lambdas.release.verdict import Verdicts
@@ -40,6 +44,8 @@ def release() -> Release:
     # One attempt at a time, as long as an invocation may take: the endpoint is asked again where that helps.
     patience = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=65)
     sagemaker, s3 = boto3.client("sagemaker", config=retries), boto3.client("s3", config=retries)
+    bucket = environment.artifact_bucket_name
+    key = SigningKey(boto3.client("kms", config=retries), environment.signing_key_arn)
     return Release(
         sagemaker=sagemaker,
         stack=EndpointStack(
@@ -51,9 +57,10 @@ def release() -> Release:
             sagemaker, boto3.client("sagemaker-runtime", config=patience), environment.endpoint_name
         ),
         notifier=Notifier(Topic(boto3.client("sns", config=retries), environment.notification_topic_arn)),
-        verdicts=Verdicts(s3, environment.artifact_bucket_name),
+        verdicts=Verdicts(s3, bucket),
         group=environment.model_package_group_name,
-        site_gate=SiteGate(s3, environment.artifact_bucket_name) if environment.site_evaluation_required else None,
+        signature_gate=SignatureGate(Provenance(s3, bucket, key, Observer(sagemaker, s3))),
+        site_gate=SiteGate(s3, bucket) if environment.site_evaluation_required else None,
     )
 
 

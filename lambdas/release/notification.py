@@ -30,13 +30,14 @@ class Notifier:
             f"  cxr reject {version} --reason ...",
         )
 
-    def requested(self, package_arn: str, stack: str, replaced_arn: str) -> None:
-        """The stack update was accepted."""
+    def requested(self, package_arn: str, stack: str, replaced_arn: str, remark: str = "") -> None:
+        """The stack update was accepted; `remark` is a sentence about the package, or empty."""
         self._publish(
             "release_requested",
             f"Release of model version {_version(package_arn)} started",
             f"{package_arn} was approved and the stack {stack} is being updated to serve it.",
             f"It replaces {replaced_arn}." if replaced_arn else "It is the first model of this endpoint.",
+            *([remark] if remark else []),
             "CloudFormation shifts the traffic and rolls back by itself when an alarm of the endpoint fires.",
         )
 
@@ -108,7 +109,7 @@ class Notifier:
         )
 
     def held_back(self, package_arn: str, serving_arn: str, reason: str, advice: str) -> None:
-        """Site evaluations do not let it be released, and the deployment asks them."""
+        """A gate does not let it be released: signatures, or site evaluations where the deployment asks them."""
         self._publish(
             "release_held_back",
             f"Model version {_version(package_arn)} was not released",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ class ModelPackage:
     """When it was last changed, which for a package that is Approved is when it was approved: nothing else of a
     package but its approval and free-form metadata can change."""
     created: datetime | None = None
+    described: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The registry's whole answer."""
 
     @property
     def just_registered(self) -> bool:
@@ -78,4 +81,5 @@ def describe(sagemaker: SageMakerClient, arn: str) -> ModelPackage | None:
         status=answer["ModelPackageStatus"],
         modified=answer.get("LastModifiedTime") or answer.get("CreationTime"),
         created=answer.get("CreationTime"),
+        described=dict(answer),
     )

@@ -9,22 +9,33 @@ from typing import TYPE_CHECKING
 
 from lambdas.release.endpoint import NotServingError, ServingEndpoint
 from lambdas.release.package import ModelPackage, StateChange, describe
+from lambdas.release.signature_gate import NotYetSignedError
 from lambdas.release.stack import EndpointStack, StackRefusedError, StackState, Token
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.client import SageMakerClient
 
     from lambdas.release.notification import Notifier
+    from lambdas.release.objection import Objection
+    from lambdas.release.signature_gate import SignatureGate
     from lambdas.release.site_gate import SiteGate
     from lambdas.release.verdict import Verdicts
 
 POLL_SECONDS = 15.0
+# A package that was registered a moment ago is signed in seconds.
+SIGNATURE_POLL_SECONDS = 2.0
 # What one more look at the stack and an update need, with retries.
 _RESERVE_SECONDS = 20.0
 
 
 class StackBusyError(RuntimeError):
-    """Another update outlasted this invocation. Raised so that Lambda delivers the event again."""
+    """What has to end first outlasted this invocation. Raised so that Lambda delivers the event again."""
+
+
+@dataclass(frozen=True)
+class _Wait:
+    seconds: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,7 @@ class Release:
     notifier: Notifier
     verdicts: Verdicts
     group: str
+    signature_gate: SignatureGate
     site_gate: SiteGate | None = None
     sleep: Callable[[float], None] = time.sleep
     poll_seconds: float = POLL_SECONDS
@@ -161,19 +173,12 @@ class Release:
                 state = self.stack.state()
                 if state.releasing(arn):
                     return "already_requested"
-                if not state.busy:
-                    try:
-                        return self._update(package, state)
-                    except StackRefusedError:
-                        # Refused for good, or only because another update began since the state was read?
-                        state = self.stack.state()
-                        if not state.busy:
-                            raise
-                if remaining_seconds() < self.poll_seconds + _RESERVE_SECONDS:
-                    raise StackBusyError(
-                        f"The stack {self.stack.name} is still {state.status}; {arn} waits for it to finish."
-                    )
-                self.sleep(self.poll_seconds)
+                decided = self._attempt(package, state)
+                if isinstance(decided, str):
+                    return decided
+                if remaining_seconds() < decided.seconds + _RESERVE_SECONDS:
+                    raise StackBusyError(f"{arn} still waits: {decided.reason}.")
+                self.sleep(decided.seconds)
         except StackRefusedError as refusal:
             # Told to people instead of raised: asking again cannot help, and would tell them three times.
             self.notifier.failed(arn, self.stack.name, str(refusal))
@@ -183,17 +188,31 @@ class Release:
                 else "failed"
             )
 
+    def _attempt(self, package: ModelPackage, state: StackState) -> str | _Wait:
+        """The outcome of an approval, or what it has to wait for."""
+        if not state.busy:
+            try:
+                return self._update(package, state)
+            except NotYetSignedError:
+                return _Wait(SIGNATURE_POLL_SECONDS, "what was registered is not signed yet")
+            except StackRefusedError:
+                # Refused for good, or only because another update began since the state was read?
+                state = self.stack.state()
+                if not state.busy:
+                    raise
+        return _Wait(self.poll_seconds, f"the stack {self.stack.name} is {state.status}")
+
     def _update(self, package: ModelPackage, state: StackState) -> str:
         if self._overtaken(package, state):
             self.notifier.superseded(package.arn, state.package_arn)
             sentence = f"{state.package_arn} was approved after it and is what is served."
             return self._undecided(package, "superseded", sentence)
         # What serves already is let through: there is nothing to hold back.
-        if self.site_gate is not None and state.package_arn != package.arn:
-            objection = self.site_gate.objection(package.arn.rpartition("/")[2])
-            if objection is not None:
-                self.notifier.held_back(package.arn, state.package_arn, objection.reason, objection.advice)
-                return self._undecided(package, "held_back", str(objection))
+        objection = self._objection(package) if state.package_arn != package.arn else None
+        if objection is not None:
+            self.notifier.held_back(package.arn, state.package_arn, objection.reason, objection.advice)
+            return self._undecided(package, objection.outcome, str(objection))
+        remark = self.signature_gate.remark(package.described)
         token = Token.make(package.arn, state.package_arn, occasion=str(package.modified))
         if not self.stack.release(package.arn, state, token):
             if state.package_arn != package.arn:
@@ -204,8 +223,14 @@ class Release:
                 return self._undecided(package, "unverified", str(problem))
             self._undecided(package, "released", "The endpoint was asked, and serves it.")
             return "already_serving"
-        self.notifier.requested(package.arn, self.stack.name, state.package_arn)
+        self.notifier.requested(package.arn, self.stack.name, state.package_arn, remark)
         return "requested"
+
+    def _objection(self, package: ModelPackage) -> Objection | None:
+        found = self.signature_gate.objection(package.described)
+        if found is None and self.site_gate is not None:
+            found = self.site_gate.objection(package.arn.rpartition("/")[2])
+        return found
 
     def _undecided(self, package: ModelPackage, outcome: str, sentence: str) -> str:
         """The verdict on an approval that led to no update."""

@@ -6,20 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lambdas.aws import site_evaluations
+from lambdas.release.objection import Objection
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 
-@dataclass(frozen=True)
-class Objection:
-    """Reason why a version is not released, and advice, each in whole sentences."""
-
-    reason: str
-    advice: str
-
-    def __str__(self) -> str:
-        return f"{self.reason} {self.advice}"
+HELD_BACK = "held_back"
 
 
 @dataclass(frozen=True)
@@ -45,6 +38,7 @@ class SiteGate:
         if said.unreadable:
             lost = said.unreadable[0]
             return Objection(
+                HELD_BACK,
                 f"The site evaluation {lost.execution} of version {version} cannot be read. {lost.reason}",
                 self._withdraw(version, lost.execution, "it cannot be mended"),
             )
@@ -52,6 +46,7 @@ class SiteGate:
         if against is not None:
             wrong = self._withdraw(version, against.execution, "that evaluation was wrong itself, as by false labels")
             return Objection(
+                HELD_BACK,
                 f"The site evaluation {against.execution} speaks against version {version}: {against.sentence}",
                 f"Reject the version. {wrong}",
             )
@@ -60,6 +55,7 @@ class SiteGate:
             return None
         if usable:
             return Objection(
+                HELD_BACK,
                 f"Version {version} left no fingerprints of the images that it was trained on, so a site evaluation "
                 "may be about these.",
                 "Train again: a version of today leaves them.",
@@ -69,6 +65,7 @@ class SiteGate:
         else:
             reason = f"There is no site evaluation of version {version}."
         return Objection(
+            HELD_BACK,
             f"{reason} This deployment releases only what one calls usable.",
             f"Run `cxr evaluate ARCHIVE --model {version}` on a site's radiographs, then `cxr approve {version}`.",
         )

@@ -32,7 +32,7 @@ _SEARCH = (
 _STEPS = "step caching and retry policies: every step runs, once"
 _SELECTIVE = "the start of some steps only (SelectiveExecutionConfig), which is refused"
 _RUNNING = "a pipeline that runs can be deleted, where AWS refuses that"
-_ENCRYPTION = "encryption: keys are made and policies kept, and nothing is encrypted"
+_ENCRYPTION = "encryption: keys are made, and nothing is encrypted; signatures are real, and a key's policy says whose"
 _BUCKETS = (
     "S3's access logs, TLS, and lifecycle rules, but for versions that a rule keeps for one day after they were "
     "replaced: there they are gone at once, so that checkpoints do not fill the memory "

@@ -97,6 +97,11 @@ class Deployment:
         return self.output("data", "ArtifactBucketName")
 
     @property
+    def signing_key(self) -> str:
+        """The ARN of the key that signs what is registered."""
+        return self.output("data", "SigningKeyArn")
+
+    @property
     def pipeline(self) -> str:
         """The name of the training pipeline."""
         return self.output("training", "PipelineName")

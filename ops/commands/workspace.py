@@ -12,6 +12,7 @@ from ops.models.registry import ModelRegistry
 from ops.pipelines.executions import ExecutionReader
 
 if TYPE_CHECKING:
+    from lambdas.aws.provenance import Provenance
     from ops.api.access import Access
     from ops.api.predictions import PredictionApi
     from ops.models.promotion import Side
@@ -79,12 +80,23 @@ class Workspace:
             endpoint=self.deployment.endpoint,
         )
 
+    @functools.cached_property
+    def provenance(self) -> Provenance:
+        """What was signed of registered models."""
+        from lambdas.aws.envelope import SigningKey  # noqa: PLC0415
+        from lambdas.aws.provenance import Provenance  # noqa: PLC0415
+        from lambdas.aws.statement import Observer  # noqa: PLC0415
+
+        deployment = self.deployment
+        key = SigningKey(self.session.client("kms"), deployment.signing_key)
+        return Provenance(self.s3, deployment.artifact_bucket, key, Observer(self.sagemaker, self.s3))
+
     def promotion_side(self) -> Side:
         """The environment as one of the two of a promotion."""
         from ops.models.promotion import Side  # noqa: PLC0415
 
         group = self.deployment.model_package_group
-        return Side(self.session.env, self.sagemaker, self.s3, group)
+        return Side(self.session.env, self.sagemaker, self.s3, group, self.provenance)
 
     def prediction_api(self) -> PredictionApi:
         """The HTTPS API, asked with the deployment's own key, else a token of the environment, else AWS credentials."""

@@ -15,10 +15,12 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lambdas.aws import package_files
+from lambdas.aws.provenance import Provenance
 from ops.base.definitions import all_steps
 from ops.base.errors import CommandError
 from ops.base.output import size
-from ops.models import evidence
+from ops.models import chain, evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -50,6 +52,7 @@ class Side:
     sagemaker: SageMakerClient
     s3: S3Client
     group: str
+    provenance: Provenance
 
     def describe(self, arn: str) -> dict[str, Any]:
         """A model package of the environment."""
@@ -105,15 +108,17 @@ def promote(arn: str, source: Side, target: Side, *, bucket: str, image: str, te
         tell: called with a sentence about what is being done.
 
     Raises:
-        CommandError: the version is not approved, a file is missing, or a copy is not what was copied.
+        CommandError: the version is not approved, it is not what was signed, a file is missing, or a copy is not what
+            was copied.
     """
     package = source.describe(arn)
     _check_approved(package, source.env)
     with tempfile.TemporaryDirectory(prefix="cxr-") as scratch:
         tell(f"reading version {_version(arn)} of {source.env}")
         files = evidence.fetch(source.s3, evidence.locations(package), Path(scratch))
-        dataset = evidence.dataset_sha256(files[evidence.EVALUATION])
-        model = files[evidence.MODEL].sha256
+        files |= chain.carried(package, files, source.provenance, Path(scratch), tell)
+        dataset = evidence.dataset_sha256(files[package_files.EVALUATION])
+        model = files[package_files.MODEL].sha256
         known = list(target.packages())
         for other in known:
             own = other.get("CustomerMetadataProperties", {})
@@ -192,7 +197,7 @@ def _request(
     container = {
         name: specification["Containers"][0][name] for name in _CONTAINER if name in specification["Containers"][0]
     }
-    container |= {"Image": image, "ModelDataUrl": f"{folder}/{evidence.MODEL}"}
+    container |= {"Image": image, "ModelDataUrl": f"{folder}/{package_files.MODEL}"}
     request: dict[str, Any] = {
         "ModelPackageGroupName": group,
         "ModelPackageDescription": _description(package),
@@ -201,11 +206,12 @@ def _request(
             "Containers": [container],
             **{name: specification[name] for name in _SUPPORTED if specification.get(name)},
         },
-        "ModelMetrics": {"ModelQuality": {"Statistics": _json(f"{folder}/{evidence.EVALUATION}")}},
+        "ModelMetrics": {"ModelQuality": {"Statistics": _json(f"{folder}/{package_files.EVALUATION}")}},
         "CustomerMetadataProperties": _metadata(package, files, folder=folder, dataset=dataset),
     }
-    if evidence.REFERENCE in files:
-        request["DriftCheckBaselines"] = {"ModelDataQuality": {"Statistics": _json(f"{folder}/{evidence.REFERENCE}")}}
+    if package_files.REFERENCE in files:
+        statistics = _json(f"{folder}/{package_files.REFERENCE}")
+        request["DriftCheckBaselines"] = {"ModelDataQuality": {"Statistics": statistics}}
     if content := package.get("ModelCard", {}).get("ModelCardContent"):
         # The card waits for the same person as the version does.
         request["ModelCard"] = {"ModelCardContent": content, "ModelCardStatus": "PendingReview"}
@@ -223,18 +229,18 @@ def _metadata(
     approved = package.get("LastModifiedTime") or package["CreationTime"]
     own = dict(package.get("CustomerMetadataProperties", {}))
     own |= {
-        "EvaluationReportUri": f"{folder}/{evidence.REPORT}",
+        "EvaluationReportUri": f"{folder}/{package_files.REPORT}",
         SOURCE: package["ModelPackageArn"],
         "PromotedApprovedAt": approved.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "DatasetSha256": dataset,
-        MODEL_SHA256: files[evidence.MODEL].sha256,
+        MODEL_SHA256: files[package_files.MODEL].sha256,
     }
     if comment := _value(package.get("ApprovalDescription", "")):
         own["PromotedApproval"] = comment
     # Of a file that stayed behind, the URI would lead nowhere from there.
     own.pop("DatasetReportUri", None)
-    if evidence.DATASET_REPORT in files:
-        own["DatasetReportUri"] = f"{folder}/{evidence.DATASET_REPORT}"
+    if package_files.DATASET_REPORT in files:
+        own["DatasetReportUri"] = f"{folder}/{package_files.DATASET_REPORT}"
     return own
 
 

@@ -195,6 +195,31 @@ def test_where_no_alarm_guards_the_traffic_a_model_that_fails_is_put_back(
     assert stack.predict(image).document["model"]["version"] == first
 
 
+def test_an_artifact_that_was_changed_never_gets_traffic(releases: Releases, first: int, image: Path) -> None:
+    """By somebody who may write to the bucket, between registration and approval."""
+    stack, version = releases.stack, releases.register(ANSWERS)
+    releases.hears("approval_wanted", version)
+    s3, bucket = stack.laptop.client("s3"), stack.outputs["ArtifactBucketName"]
+    key = f"executions/handmade-{version}/model.tar.gz"
+    eventually(
+        lambda: s3.list_objects_v2(Bucket=bucket, Prefix=f"signatures/{version}/").get("Contents"),
+        within=60,
+        what="the signed statement",
+    )
+    succeeded(stack.cxr("verify", str(version)), stack.laptop)
+    content = bytearray(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    content[len(content) // 2] ^= 1
+    s3.put_object(Bucket=bucket, Key=key, Body=bytes(content))
+
+    done, verified = stack.cxr("approve", str(version)), stack.cxr("verify", str(version))
+
+    assert (done.returncode, verified.returncode) == (1, 1)
+    assert "artifact changed" in " ".join(done.stderr.split())
+    assert "model.tar.gz is " in " ".join(verified.stderr.split())
+    assert f"/{first} serves as before." in releases.hears("release_held_back", version)
+    assert stack.predict(image).document["model"]["version"] == first
+
+
 @pytest.fixture(scope="module")
 def on_instances(releases: Releases, first: int, image: Path) -> int:
     """The version that was released first, on instances now."""

@@ -171,7 +171,7 @@ def test_the_dashboard_shows_everything_and_is_within_its_limits(environment: st
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_alarms_and_budgets_of_this_account_reach_the_encrypted_topic(environment: str, templates: Templates) -> None:
     """CloudWatch says nothing where it may not use the topic's key; people would just never hear."""
-    (key,) = of_type(templates(environment)["data"], "AWS::KMS::Key").values()
+    key = of_type(templates(environment)["data"], "AWS::KMS::Key")["Key961B73FD"]
     (topic,) = of_type(templates(environment)["training"], "AWS::SNS::TopicPolicy").values()
     for service, pattern in (("cloudwatch", f":alarm:cxr-{environment}-*"), ("budgets", f":budget/cxr-{environment}*")):
         for statements, action in (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from policy.template import text
+from policy.template import listed, text
 from tests.infra.conftest import ENVIRONMENTS, of_type
 
 
@@ -25,6 +25,7 @@ def setup_module() -> None:
 PINNED = {
     "data": {
         "Key961B73FD": "AWS::KMS::Key",
+        "SigningKeyEEFC2790": "AWS::KMS::Key",
         "Data2D4B752F": "AWS::S3::Bucket",
         "Artifacts80C0BB10": "AWS::S3::Bucket",
         "Predictions1544A278": "AWS::DynamoDB::Table",
@@ -120,8 +121,13 @@ def test_uploads_are_announced_without_a_function_of_the_cdk(templates: Template
 
 
 def key_statements(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    (key,) = of_type(template, "AWS::KMS::Key").values()
-    return {statement["Sid"]: statement for statement in key["Properties"]["KeyPolicy"]["Statement"]}
+    return statements_of(template, "Key961B73FD")
+
+
+def statements_of(template: dict[str, Any], key: str) -> dict[str, dict[str, Any]]:
+    """Statements of a key's policy, by their ids."""
+    policy = template["Resources"][key]["Properties"]["KeyPolicy"]
+    return {statement["Sid"]: statement for statement in policy["Statement"]}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -159,6 +165,46 @@ def test_every_role_that_is_allowed_the_key_is_named_by_its_policy(environment: 
                     properties = template["Resources"][role["Ref"]]["Properties"]
                     # CloudFormation begins a generated name with the stack's: cxr-<environment>-<part>.
                     assert "RoleName" not in properties, f"{part}: {name}"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_one_role_signs_and_writes_statements_and_whoever_decides_does_not(
+    environment: str, templates: Templates
+) -> None:
+    """Who may sign is narrower than who may approve: neither role may do what the other does."""
+    template = templates(environment)["data"]
+    statements = statements_of(template, "SigningKeyEEFC2790")
+    signing = [
+        sid for sid, one in statements.items() if {"kms:Sign", "kms:*", "kms:CreateGrant"} & set(listed(one["Action"]))
+    ]
+    assert signing == ["SigningByOneRole"]
+    (named,) = statements["SigningByOneRole"]["Condition"].values()
+    prefixes = [text(one).rpartition("/")[2] for one in named["aws:PrincipalArn"]]
+    (writing,) = (
+        statement
+        for policy in of_type(template, "AWS::S3::BucketPolicy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement.get("Sid") == "SignaturesWrittenByOneRole"
+    )
+    assert prefixes == [f"cxr-{environment}-release-Sign*"] * 2
+    assert [text(one).rpartition("/")[2] for one in writing["Condition"]["ArnNotLike"]["aws:PrincipalArn"]] == prefixes
+    assert (writing["Effect"], text(writing["Resource"]).rpartition("Arn>")[2]) == ("Deny", "/signatures/*")
+
+    rights: dict[str, set[str]] = {}
+    for part, one in templates(environment).items():
+        for policy in of_type(one, "AWS::IAM::Policy").values():
+            allowed = {
+                action
+                for each in policy["Properties"]["PolicyDocument"]["Statement"]
+                for action in listed(each["Action"])
+            }
+            for role in policy["Properties"]["Roles"]:
+                rights.setdefault(f"cxr-{environment}-{part}-{role['Ref']}", set()).update(allowed)
+    (signer,) = (role for role, allowed in rights.items() if "kms:Sign" in allowed)
+    assert [role for role in rights if role.startswith(prefixes[0].rstrip("*"))] == [signer]
+    assert not {"sagemaker:UpdateModelPackage", "cloudformation:UpdateStack"} & rights[signer]
+    (releasing,) = (role for role, allowed in rights.items() if "cloudformation:UpdateStack" in allowed)
+    assert {"kms:Verify", "kms:DescribeKey"} <= rights[releasing]
 
 
 def test_the_key_rotates(templates: Templates) -> None:

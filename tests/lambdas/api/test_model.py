@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from datetime import UTC, datetime
@@ -10,10 +11,15 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from lambdas.api.documents import ServingModel
+from lambdas.aws.envelope import SigningKey
+from lambdas.aws.provenance import Provenance
+from lambdas.aws.statement import Observer
 from tests.lambdas.rest_events import event, problem
+from tests.lambdas.signing import BUCKET, KEY, Artifacts, Kms
 from tests.lambdas.site_bucket import SiteBucket, document
 
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12"
+STATEMENT = "signatures/12/20261101T000000Z.dsse.json"
 REGISTERED, APPROVED = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
 
 
@@ -63,6 +69,7 @@ class SageMaker:
     def describe_model_package(self, ModelPackageName):  # noqa: N803
         assert ModelPackageName == PACKAGE
         return {
+            "ModelPackageArn": PACKAGE,
             "ModelPackageGroupName": "cxr-dev",
             "ModelPackageVersion": 12,
             "CreationTime": REGISTERED,
@@ -82,10 +89,16 @@ class S3(SiteBucket):
 
     refuses = None
 
+    def __init__(self):
+        super().__init__()
+        self.signed = Artifacts()
+
     def get_object(self, *, Bucket, Key):  # noqa: N803
         if Key == "executions/x/evaluation/evaluation.json":
             assert Bucket == "artifacts"
             return {"Body": io.BytesIO(json.dumps(EVALUATION).encode())}
+        if Key == STATEMENT:
+            return self.signed.get_object(Bucket=Bucket, Key=Key)
         if self.refuses:
             raise self.refuses
         return super().get_object(Bucket=Bucket, Key=Key)
@@ -98,14 +111,18 @@ def bucket():
 
 @pytest.fixture
 def look(load_handler, context, monkeypatch, bucket):
-    module, handle = load_handler("lambdas.api.model.handle", ENDPOINT_NAME="cxr-dev", ARTIFACT_BUCKET="artifacts")
+    module, handle = load_handler(
+        "lambdas.api.model.handle", ENDPOINT_NAME="cxr-dev", ARTIFACT_BUCKET=BUCKET, SIGNING_KEY_ARN=KEY
+    )
+    kms = Kms()
+    monkeypatch.setattr(module.boto3, "client", lambda service, **_: kms)
     monkeypatch.setattr(module, "s3", lambda: bucket)
 
     def looked(sagemaker):
         monkeypatch.setattr(module, "sagemaker", lambda: sagemaker)
         return handle(event("GET", "/v1/model"), context)
 
-    looked.module = module
+    looked.module, looked.kms = module, kms
     return looked
 
 
@@ -123,6 +140,21 @@ def test_the_serving_model_with_its_figures_and_their_intervals(look):
     assert (model.threshold, model.indeterminate.low, model.indeterminate.high) == (0.42, 0.3, 0.6)
     assert model.guarantee is None, "an evaluation of before there were guarantees"
     assert "not for diagnosis" in model.notice
+
+
+def test_the_digest_of_what_was_signed_is_told(look, bucket):
+    """The one that a release verified; a model of before there were signatures has none."""
+    assert json.loads(look(SageMaker())["body"])["artifact_sha256"] is None
+    artifacts = Artifacts()
+    artifacts.objects["executions/x/model.tar.gz"] = b"model"
+    registry = SageMaker()
+    package = registry.describe_model_package(PACKAGE)
+    Provenance(bucket.signed, BUCKET, SigningKey(look.kms, KEY), Observer(registry, artifacts)).sign(package)
+    look.module._seen.clear()
+    assert json.loads(look(SageMaker())["body"])["artifact_sha256"] == hashlib.sha256(b"model").hexdigest()
+    bucket.signed.flip(STATEMENT)
+    look.module._seen.clear()
+    assert json.loads(look(SageMaker())["body"])["artifact_sha256"] is None, "what is not signed proves nothing"
 
 
 def test_what_is_guaranteed_is_told_without_what_the_test_split_says_to_it(look, monkeypatch):

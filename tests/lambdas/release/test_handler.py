@@ -10,6 +10,7 @@ ENVIRONMENT = {
     "RELEASED_TYPES": "AWS::SageMaker::Model,AWS::SageMaker::Endpoint",
     "MODEL_PACKAGE_GROUP_NAME": "cxr-dev",
     "ARTIFACT_BUCKET_NAME": "artifacts",
+    "SIGNING_KEY_ARN": "arn:aws:kms:us-east-1:123456789012:key/0a1b",
     "NOTIFICATION_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:topic",
 }
 EVENT = {

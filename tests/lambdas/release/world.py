@@ -8,13 +8,18 @@ from types import SimpleNamespace
 from botocore.exceptions import ClientError
 
 from lambdas.aws import topic
+from lambdas.aws.envelope import SigningKey
+from lambdas.aws.provenance import Provenance
+from lambdas.aws.statement import Observer
 from lambdas.release.endpoint import Evidence, NotServingError
 from lambdas.release.notification import Notifier
 from lambdas.release.package import StateChange
 from lambdas.release.release import Release
+from lambdas.release.signature_gate import SignatureGate
 from lambdas.release.site_gate import SiteGate
 from lambdas.release.stack import EndpointStack, Token
 from lambdas.release.verdict import Verdicts
+from tests.lambdas.signing import BUCKET, KEY, Artifacts, Kms
 
 GROUP = "cxr-dev"
 STACK = "cxr-dev-endpoint"
@@ -46,6 +51,9 @@ class Registry:
             "ModelPackageVersion": version,
             "ModelApprovalStatus": approval,
             "ModelPackageStatus": status,
+            "InferenceSpecification": {
+                "Containers": [{"Image": "serving", "ModelDataUrl": f"s3://{BUCKET}/executions/{version}/model.tar.gz"}]
+            },
             "CreationTime": created or START + timedelta(minutes=self.changes),
             "LastModifiedTime": START + timedelta(minutes=self.changes),
         }
@@ -165,6 +173,8 @@ class World:
     topic: Topic = field(default_factory=Topic)
     endpoint: Endpoint = field(default_factory=Endpoint)
     bucket: Bucket = field(default_factory=Bucket)
+    kms: Kms = field(default_factory=Kms)
+    artifacts: Artifacts = field(default_factory=Artifacts)
     site_gate: SiteGate | None = None
     seconds: float = 0.0
     during_sleep: list = field(default_factory=list)
@@ -188,9 +198,20 @@ class World:
             notifier=Notifier(topic.Topic(self.topic, "arn:aws:sns:us-east-1:123456789012:topic")),
             verdicts=Verdicts(self.bucket, "artifacts"),
             group=GROUP,
+            signature_gate=SignatureGate(self.provenance),
             site_gate=self.site_gate,
             sleep=self.sleep,
         )
+
+    @property
+    def provenance(self):
+        return Provenance(self.artifacts, BUCKET, SigningKey(self.kms, KEY), Observer(self.registry, self.artifacts))
+
+    def sign(self, version):
+        """What the Sign function does, of a model whose bytes say its version."""
+        package = self.registry.packages[arn(version)]
+        self.artifacts.objects[f"executions/{version}/model.tar.gz"] = b"model %d" % version
+        assert self.provenance.sign(package)
 
     def conclude(self, status=None):
         """Deliver the end of the last update, as it ended."""

@@ -312,7 +312,7 @@ def test_a_sum_that_lacks_the_endpoint_is_not_printed_as_a_total(
     assert "endpoint/EndpointConfig: 2 x ml.c6i.xlarge x 730 h, scaling to 6" in rest[0]
     assert "USD" not in rest[0]
     complete = cxr("cost", "-e", "dev", "--assembly", str(assemblies("dev"))).stdout.splitlines()[0]
-    assert complete.startswith("Standing, a month: 1.")
+    assert complete.startswith("Standing, a month: 2.")
 
 
 def test_without_templates_cost_says_what_to_run(cxr: Callable[..., Result], tmp_path: Path) -> None:
