@@ -28,7 +28,13 @@ _ALLOWED_HEADERS = (
     "x-amz-security-token"
 )
 _STATIC = Path(__file__).parent / "static"
-_STATIC_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+_STATIC_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".txt": "text/plain",
+}
 _PREFLIGHT_SECONDS = 7200  # the most that Chromium remembers
 _FRESH_SECONDS = 300
 
@@ -69,9 +75,14 @@ class Front:
             f"connect-src {connect}; "
             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
-        for file in sorted(_STATIC.iterdir()):
-            self._pages["/" if file.name == "index.html" else f"/{file.name}"] = (
-                file.read_text(encoding="utf-8").replace("{{max_image_bytes}}", str(max_image_bytes)),
+        for file in sorted(path for path in _STATIC.rglob("*") if path.is_file()):
+            content = file.read_text(encoding="utf-8")
+            if file.suffix == ".html":
+                content = content.replace("{{max_image_bytes}}", str(max_image_bytes))
+                content = content.replace("{{authentication}}", authentication)
+            path = file.relative_to(_STATIC).as_posix()
+            self._pages["/" if path == "index.html" else f"/{path}"] = (
+                content,
                 f"{_STATIC_TYPES[file.suffix]}; charset=utf-8",
                 {"Content-Security-Policy": policy, "X-Frame-Options": "DENY"},
             )

@@ -1,0 +1,29 @@
+"""Small files to put on the page's worklist."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.page_server import PageServer
+
+
+def grey(path: Path, level: int, size: tuple[int, int] = (120, 100)) -> Path:
+    """A PNG file whose left half has this grey level and whose right half is 100 brighter."""
+    levels = np.full((size[1], size[0]), level, np.uint8)
+    levels[:, size[0] // 2 :] = level + 100
+    buffer = io.BytesIO()
+    Image.fromarray(levels).save(buffer, "PNG")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(buffer.getvalue())
+    return path
+
+
+def answered(server: PageServer, path: Path, number: int, *answers: object) -> Path:
+    """A file of its own bytes with the answers that the API gives, one after the other."""
+    grey(path, number)
+    server.answers[path.read_bytes()] = list(answers)  # type: ignore[arg-type]
+    return path
