@@ -1,4 +1,4 @@
-// DICOM before the answer: what dicom-parser (vendored, MIT) reads and a browser can decode. The rest waits for the API's picture.
+// DICOM before the answer: what dicom-parser and jpeg-lossless-decoder-js (vendored, MIT) read. The rest waits for the API's picture.
 
 import { extent, fullRange, NotShown, ofBlob } from "./pixels.js";
 
@@ -6,6 +6,7 @@ const IMPLICIT = "1.2.840.10008.1.2";
 const EXPLICIT = "1.2.840.10008.1.2.1";
 const BIG_ENDIAN = "1.2.840.10008.1.2.2";
 const BASELINE = "1.2.840.10008.1.2.4.50";
+const LOSSLESS = new Set(["1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"]);
 const UNCOMPRESSED = new Set([IMPLICIT, EXPLICIT, BIG_ENDIAN]);
 const LATER = "The picture that the model is shown comes with the answer.";
 const MAX_RATIO = 1.01; // of a pixel's edges: what is further from square is drawn by the API
@@ -47,40 +48,55 @@ export async function read(bytes) {
   if (Number(data.intString?.("x00280008") ?? 1) > 1 || data.uint16("x00280002") !== 1) {
     throw new NotShown("The file has several frames, or colours: the API will say whether it takes it.");
   }
-  const pixels = syntax === BASELINE ? await decoded(library, data) : raw(data, bytes, syntax);
+  const pixels = syntax === BASELINE ? await ofBlob(new Blob([frame(library, data)]), "") : await stored(library, data, bytes, syntax);
   return upright(data, { ...pixels, ...shownAs(data, pixels), spacing: spacing(data), origin: "" });
 }
 
-async function decoded(library, data) {
+// The one compressed frame of the file.
+function frame(library, data) {
   const element = data.elements.x7fe00010;
   const fragments = element?.fragments?.length;
   if (!fragments) throw new NotShown(`The file has no pixels that the browser can find. ${LATER}`);
-  const frame = library.readEncapsulatedPixelDataFromFragments(data, element, 0, fragments);
-  return ofBlob(new Blob([frame], { type: "image/jpeg" }), "");
+  return library.readEncapsulatedPixelDataFromFragments(data, element, 0, fragments);
 }
 
-// Stored values as they stand in the file (PS3.5, 8.1.1).
-function raw(data, bytes, syntax) {
-  if (!UNCOMPRESSED.has(syntax)) throw new NotShown(`The file is compressed in a way that browsers do not know. ${LATER}`);
-  const [height, width, allocated, stored, high, signed] = ["x00280010", "x00280011", "x00280100", "x00280101", "x00280102", "x00280103"].map((tag) => data.uint16(tag));
-  const element = data.elements.x7fe00010;
+// Stored values as they stand in the file (PS3.5, 8.1.1), or in its lossless JPEG.
+async function stored(library, data, bytes, syntax) {
+  const [height, width, allocated, bits, high, signed] = ["x00280010", "x00280011", "x00280100", "x00280101", "x00280102", "x00280103"].map((tag) => data.uint16(tag));
   const count = width * height;
-  if (!element || !count || ![8, 16].includes(allocated) || element.length < (count * allocated) / 8) {
+  let view, step;
+  if (UNCOMPRESSED.has(syntax)) {
+    const element = data.elements.x7fe00010;
+    view = element && new DataView(bytes.buffer, bytes.byteOffset + element.dataOffset, element.length);
+    step = allocated / 8;
+  } else if (LOSSLESS.has(syntax)) {
+    view = await lossless(frame(library, data));
+    step = view.byteLength / count;
+  } else throw new NotShown(`The file is compressed in a way that browsers do not know. ${LATER}`);
+  if (!view || !count || ![1, 2].includes(step) || view.byteLength < count * step) {
     throw new NotShown(`The file has no pixels that the browser can show. ${LATER}`);
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset + element.dataOffset, element.length);
   const values = signed ? new Int16Array(count) : new Uint16Array(count);
-  const shift = high + 1 - stored;
-  const mask = 2 ** stored - 1;
-  const sign = signed ? 2 ** (stored - 1) : 0;
+  const shift = high + 1 - bits;
+  const mask = 2 ** bits - 1;
+  const sign = signed ? 2 ** (bits - 1) : 0;
   const little = syntax !== BIG_ENDIAN;
   for (let at = 0; at < count; at += 1) {
     // Bytes travel in swapped words in big endian (PS3.5, 8.1.1 and A.3).
-    const word = allocated === 16 ? view.getUint16(2 * at, little) : view.getUint8(little ? at : at ^ 1);
+    const word = step === 2 ? view.getUint16(2 * at, little) : view.getUint8(little ? at : at ^ 1);
     const value = (word >> shift) & mask;
     values[at] = value & sign ? value - 2 * sign : value;
   }
   return { width, height, values };
+}
+
+async function lossless(bytes) {
+  const { Decoder } = await import("./vendor/jpegLossless.min.js");
+  try {
+    return new DataView(new Decoder().decompress(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  } catch {
+    throw new NotShown(`The browser cannot decode this file. ${LATER}`);
+  }
 }
 
 const number = (data, tag, index = 0) => {

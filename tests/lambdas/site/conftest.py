@@ -39,7 +39,7 @@ def page(browser: Browser, server: PageServer, complaints: list[str]) -> Iterato
 
     context = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900}, has_touch=True)
     opened = context.new_page()
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(30_000)
     listen(opened, complaints)
     opened.goto(server.url)
     opened.get_by_label("API key").fill(KEY)

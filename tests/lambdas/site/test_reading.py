@@ -188,10 +188,17 @@ def test_the_page_is_light_before_a_radiograph_is_opened(page: Page, server: Pag
     assert not {path for path in server.sent if path.startswith(("/vendor", "/examples", "/dicom"))}
 
 
-def test_the_vendored_reader_of_dicom_is_the_pinned_package() -> None:
-    static, package = REPOSITORY / "lambdas/site/static/vendor", REPOSITORY / "node_modules/dicom-parser"
-    assert (static / "dicomParser.min.js").read_bytes() == (package / "dist/dicomParser.min.js").read_bytes()
-    assert (static / "dicomParser.LICENSE.txt").read_bytes() == (package / "LICENSE").read_bytes()
+@pytest.mark.parametrize(
+    ("name", "package", "script"),
+    [
+        ("dicomParser", "dicom-parser", "dist/dicomParser.min.js"),
+        ("jpegLossless", "@cornerstonejs/jpeg-lossless-decoder-js", "release/lossless-min.js"),
+    ],
+)
+def test_what_is_vendored_is_the_pinned_package(name: str, package: str, script: str) -> None:
+    vendored, installed = REPOSITORY / "lambdas/site/static/vendor", REPOSITORY / "node_modules" / package
+    assert (vendored / f"{name}.min.js").read_bytes() == (installed / script).read_bytes()
+    assert (vendored / f"{name}.LICENSE.txt").read_bytes() == (installed / "LICENSE").read_bytes()
 
 
 def test_the_examples_are_drawn_and_do_not_tell_what_they_show() -> None:

@@ -12,7 +12,15 @@ from PIL import Image
 
 from lambdas.http.problems import Problem
 from tests.lambdas.site.radiographs import answered
-from tests.model_code.dicom_files import BASELINE, BIG, EXPLICIT, IMPLICIT, J2K_LOSSLESS, dicom_file
+from tests.model_code.dicom_files import (
+    BASELINE,
+    BIG,
+    EXPLICIT,
+    IMPLICIT,
+    J2K_LOSSLESS,
+    LOSSLESS_SV1,
+    dicom_file,
+)
 from tests.page_server import PageServer, png, prediction
 
 if TYPE_CHECKING:
@@ -31,11 +39,14 @@ def setup_module() -> None:
 
 def colour(page: Page, across: float, down: float = 0.5) -> list[int]:
     """Red, green and blue at a place of the stage, in shares of its size, once drawn."""
-    page.wait_for_timeout(60)
     found: list[int] = page.evaluate(
-        """([across, down]) => { const canvas = document.querySelector("#canvas");
-            return [...canvas.getContext("2d")
-                .getImageData(canvas.width * across, canvas.height * down, 1, 1).data.slice(0, 3)]; }""",
+        """async ([across, down]) => {
+            // What was asked for is drawn in the next frame.
+            for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
+            const canvas = document.querySelector("#canvas");
+            const place = [canvas.width * across, canvas.height * down];
+            return [...canvas.getContext("2d").getImageData(...place, 1, 1).data.slice(0, 3)];
+        }""",
         [across, down],
     )
     return found
@@ -149,6 +160,7 @@ def test_a_length_is_measured_by_mouse_and_by_keyboard(opened: Page) -> None:
 
 
 def test_the_map_is_off_until_a_key_is_held_or_it_is_switched_on(opened: Page) -> None:
+    expect(opened.get_by_role("button", name="Map", exact=True)).to_be_enabled()
     stage = opened.locator("#stage")
     assert grey_at(opened, 0.4, 0.3) == 40
     stage.focus()
@@ -199,6 +211,7 @@ FILES: dict[str, tuple[dict[str, Any], list[int]]] = {
     "explicit": ({}, EXPECTED),
     "implicit": ({"transfer_syntax": IMPLICIT}, EXPECTED),
     "big endian": ({"transfer_syntax": BIG}, EXPECTED),
+    "lossless jpeg": ({"transfer_syntax": LOSSLESS_SV1}, EXPECTED),
     "monochrome1": ({"PhotometricInterpretation": "MONOCHROME1"}, [255 - level for level in EXPECTED]),
     "rescaled": ({"RescaleSlope": 2, "RescaleIntercept": -100, "WindowCenter": 3996, "WindowWidth": 8192}, EXPECTED),
     # Rows run to the patient's right and columns to the head.
@@ -223,6 +236,16 @@ def test_dicom_is_shown_without_an_answer_as_the_file_asks(page: Page, server: P
         expect(page.locator("#stage")).to_have_attribute("aria-label", label)
         expect(page.locator("#stage-note")).to_be_hidden()
         assert quarters(page) == pytest.approx(expected, abs=1), name
+
+
+def test_a_png_of_twelve_bits_in_sixteen_is_not_black(page: Page, server: PageServer, tmp_path: Path) -> None:
+    """As the API draws it: stretched to what it holds, where its bits are not said."""
+    Image.fromarray(LEVELS.astype(np.uint16)).save(tmp_path / "one.png")
+    drop(page, tmp_path / "one.png")
+    expect(page.locator("#stage-note")).to_be_hidden()
+    found = quarters(page)
+    assert found[0] == 0
+    assert found[3] == 255
 
 
 def test_baseline_jpeg_in_dicom_is_decoded_by_the_browser(page: Page, server: PageServer, tmp_path: Path) -> None:

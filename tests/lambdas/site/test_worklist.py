@@ -82,11 +82,12 @@ def test_every_row_opens_with_its_own_name_answer_and_picture(page: Page, severa
         expect(page.locator("#identity")).to_have_text(name)
         expect(page.locator("#sentence")).to_contain_text(sentence)
         expect(page.locator("#stage")).to_have_attribute("aria-label", f"The radiograph in {name}, 120 x 100 pixels")
-        # A tenth from the left of the stage's middle row: the picture's left half.
-        page.wait_for_timeout(50)
         grey_level = page.evaluate(
-            """() => { const canvas = document.querySelector('#canvas');
-                return canvas.getContext('2d').getImageData(canvas.width * 0.3, canvas.height / 2, 1, 1).data[0]; }"""
+            """async () => {
+                for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
+                const canvas = document.querySelector("#canvas");
+                return canvas.getContext("2d").getImageData(canvas.width * 0.3, canvas.height / 2, 1, 1).data[0];
+            }"""
         )
         assert grey_level == level, "another file's picture"
 
