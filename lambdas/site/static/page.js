@@ -101,7 +101,7 @@ async function take(files) {
     showProblem({ title: "No radiograph", detail });
     return;
   }
-  byId("file-help").textContent = skipped ? `${skipped} files of the folder are no JPEG, PNG or DICOM files and were left out.` : "Sent to the model at once, and not kept.";
+  byId("file-help").textContent = skipped ? `Left out, because they are no JPEG, PNG or DICOM files: ${skipped} of the folder.` : "Sent to the model at once, and not kept.";
   open(added[0], { focus: Boolean(currentSecret()) });
   start();
 }

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from tests.page_server import PageServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 
 def grey(path: Path, level: int, size: tuple[int, int] = (120, 100)) -> Path:
@@ -27,3 +32,10 @@ def answered(server: PageServer, path: Path, number: int, *answers: object) -> P
     grey(path, number)
     server.answers[path.read_bytes()] = list(answers)  # type: ignore[arg-type]
     return path
+
+
+def table(page: Page) -> list[dict[str, str]]:
+    """The rows of the table that the page gives to be kept."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV").click()
+    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))

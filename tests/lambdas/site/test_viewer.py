@@ -58,6 +58,18 @@ def grey_at(page: Page, across: float, down: float = 0.5) -> int:
     return found[0]
 
 
+def drag_over_fifty_pixels(page: Page) -> None:
+    """From the middle of a picture of 120 x 100 pixels to the right."""
+    box = page.locator("#stage").bounding_box()
+    assert box is not None
+    scale = min(box["width"] / 120, box["height"] / 100)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 50 * scale, y, steps=4)
+    page.mouse.up()
+
+
 @pytest.fixture
 def opened(page: Page, server: PageServer, tmp_path: Path) -> Page:
     """A picture of 120 x 100 pixels, grey 40 on its left and 140 on its right."""
@@ -138,14 +150,7 @@ def test_two_fingers_zoom_and_one_moves(opened: Page) -> None:
 
 def test_a_length_is_measured_by_mouse_and_by_keyboard(opened: Page) -> None:
     opened.get_by_role("button", name="Measure").click()
-    box = opened.locator("#stage").bounding_box()
-    assert box is not None
-    scale = min(box["width"] / 120, box["height"] / 100)
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    opened.mouse.move(x, y)
-    opened.mouse.down()
-    opened.mouse.move(x + 50 * scale, y, steps=4)
-    opened.mouse.up()
+    drag_over_fifty_pixels(opened)
     expect(opened.locator("#measured")).to_contain_text("50 pixels: the file does not say how large one is.")
 
     stage = opened.locator("#stage")
@@ -284,14 +289,7 @@ def test_millimetres_are_those_that_the_file_states(
     open_dicom(page, server, tmp_path / "one.dcm", dicom_file(LEVELS, **attributes), prediction(0.5))
     expect(page.locator("#stage-note")).to_be_hidden()
     page.get_by_role("button", name="Measure").click()
-    box = page.locator("#stage").bounding_box()
-    assert box is not None
-    scale = min(box["width"] / 120, box["height"] / 100)
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    page.mouse.move(x + 50 * scale, y, steps=4)
-    page.mouse.up()
+    drag_over_fifty_pixels(page)
     expect(page.locator("#measured")).to_contain_text(said)
 
 
