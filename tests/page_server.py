@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import threading
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 from PIL import Image
 
@@ -22,6 +24,7 @@ from lambdas.site import handler
 from lambdas.site.handler import Front
 
 KEY = "the-key"
+CLIENT = "the-page"
 ARN = "arn:aws:sagemaker:eu-west-1:111111111111:model-package/cxr-dev/3"
 NOTICE = "For research use only. Not a medical device: not for diagnosis or any decision about a patient's care."
 _BAND = {"low": 0.31, "high": 0.62}
@@ -117,6 +120,8 @@ class PageServer:
         labels: (prediction's id, label) in the order of their arrival.
         most_at_once: how many predictions were asked for at the same time.
         seconds: that a prediction takes.
+        tokens: that the issuer gives, one after the other: each for a code or for the token to renew the last with.
+        valid: the token that the API takes, where it takes tokens.
     """
 
     url: str = ""
@@ -127,6 +132,10 @@ class PageServer:
     most_at_once: int = 0
     seconds: float = 0.02
     model: dict[str, Any] = field(default_factory=serving_model)
+    tokens: list[dict[str, Any]] = field(default_factory=list)
+    valid: str = ""
+    grants: list[str] = field(default_factory=list)
+    _challenges: dict[str, str] = field(default_factory=dict)
     _now: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -145,7 +154,7 @@ class PageServer:
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> dict[str, Any] | Problem:
         """An answer of the API."""
-        if headers.get("x-api-key") != KEY:
+        if headers.get("x-api-key") != KEY and headers.get("authorization") != f"Bearer {self.valid}":
             problem = Problem("not_found", "Send a key.").document("request-1")
             return {**problem, "status": 403, "code": "api_key_required", "title": "A valid API key is needed"}
         if (method, path) == ("POST", "/v1/predictions"):
@@ -157,12 +166,33 @@ class PageServer:
         self.labels.append((identifier, label))
         return {"id": identifier, "label": label, "received_at": "2026-11-28T09:00:00Z"}
 
+    def authorize(self, query: str) -> str:
+        """Where the issuer sends a person who has signed in (RFC 6749, 4.1.2): back, with a code."""
+        asked = {name: values[0] for name, values in parse_qs(query).items()}
+        assert (asked["response_type"], asked["client_id"]) == ("code", CLIENT)
+        assert (asked["code_challenge_method"], asked["scope"]) == ("S256", "cxr/predict cxr/upload cxr/feedback")
+        self._challenges["the-code"] = asked["code_challenge"]
+        return f"{asked['redirect_uri']}?{urlencode({'code': 'the-code', 'state': asked['state']})}"
+
+    def token(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """A token for a code whose verifier is known (RFC 7636, 4.6), or in place of an earlier one."""
+        given = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        self.grants.append(given["grant_type"])
+        if given["grant_type"] == "authorization_code":
+            digest = hashlib.sha256(given["code_verifier"].encode()).digest()
+            if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != self._challenges.pop(given["code"], ""):
+                return 400, {"error": "invalid_grant"}
+        if not self.tokens:
+            return 400, {"error": "invalid_grant", "error_description": "your session has ended"}
+        token = self.tokens.pop(0)
+        self.valid = token["access_token"]
+        return 200, {"token_type": "Bearer", **token}
+
 
 @contextmanager
 def served(authentication: str = "api_key") -> Iterator[PageServer]:
-    """The page at an address of this machine."""
+    """The page at an address of this machine; with `jwt` an issuer of tokens is at another origin."""
     document = json.loads((Path(handler.__file__).parent / "openapi.json").read_text(encoding="utf-8"))
-    front = Front(document, authentication=authentication, answers=Answers(), max_image_bytes=5_000_000)
     state = PageServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -176,11 +206,19 @@ def served(authentication: str = "api_key") -> Iterator[PageServer]:
             self._serve("POST")
 
         def _serve(self, method: str) -> None:
-            path = self.path.partition("?")[0]
+            path, _, query = self.path.partition("?")
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(int(headers.get("content-length", 0)))
             if path.startswith("/v1/"):
                 self._send(*_as_http(state.answer(method, path, headers, body)))
+                return
+            if path == "/authorize":
+                self._send(302, {"Location": state.authorize(query)}, b"")
+                return
+            if path == "/token":
+                status, answer = state.token(body)
+                allowed = {"Access-Control-Allow-Origin": state.url.rstrip("/"), "Content-Type": "application/json"}
+                self._send(status, allowed, json.dumps(answer).encode())
                 return
             context = {"path": path, "requestId": "request-1"}
             event = {"httpMethod": method, "path": path, "headers": headers, "requestContext": context}
@@ -198,8 +236,22 @@ def served(authentication: str = "api_key") -> Iterator[PageServer]:
             self.wfile.write(content)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     state.url = f"http://127.0.0.1:{server.server_port}/"
+    issuer = f"http://localhost:{server.server_port}"
+    sign_in = {
+        "client_id": CLIENT,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "scope": "cxr/predict cxr/upload cxr/feedback",
+    }
+    front = Front(
+        document,
+        authentication=authentication,
+        answers=Answers(),
+        max_image_bytes=5_000_000,
+        sign_in=json.dumps(sign_in) if authentication == "jwt" else "",
+    )
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield state
     finally:

@@ -6,6 +6,9 @@ from pydantic import Field, field_validator, model_validator
 
 from infra.settings.section import MAX_ENDPOINT_BYTES, MAX_IMAGE_BYTES, PageOrigin, Positive, Section, with_kind
 
+# An endpoint of the issuer, as its discovery document names it; its origin goes into the page's policy.
+_ENDPOINT = r"^https://[a-z0-9.-]+(:\d{1,5})?/[^\s?#\"<>]*$"
+
 
 class ApiKeyAuthentication(Section):
     """Clients hold a key of the API's usage plan."""
@@ -19,6 +22,14 @@ class IamAuthentication(Section):
     kind: Literal["iam"]
 
 
+class SignIn(Section):
+    """How a person at the page gets a token: authorization code with PKCE (RFC 7636), as a public client."""
+
+    client_id: Annotated[str, Field(min_length=1)]
+    authorization_endpoint: Annotated[str, Field(pattern=_ENDPOINT)]
+    token_endpoint: Annotated[str, Field(pattern=_ENDPOINT)]
+
+
 class JwtAuthentication(Section):
     """Clients hold tokens of an OpenID Connect issuer, such as an Amazon Cognito user pool, with scopes."""
 
@@ -27,6 +38,11 @@ class JwtAuthentication(Section):
     audience: Annotated[str, Field(min_length=1)]
     # Cognito's scopes begin with the resource server's identifier and a slash.
     scope_prefix: Annotated[str, Field(pattern=r"^[!#-\[\]-~]*$")] = ""
+    # Without it a person at the page pastes a token.
+    sign_in: SignIn | None = None
+
+
+Authentication = Annotated[ApiKeyAuthentication | IamAuthentication | JwtAuthentication, Field(discriminator="kind")]
 
 
 class Firewall(Section):
@@ -59,7 +75,7 @@ class Api(Section):
     allowed_origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{1,5})?$")], ...]
     # Where browsers find the API's own page besides API Gateway's address.
     page_origins: tuple[PageOrigin, ...]
-    authentication: Annotated[ApiKeyAuthentication | IamAuthentication | JwtAuthentication, Field(discriminator="kind")]
+    authentication: Authentication
     firewall: Firewall
     # API Gateway writes access logs with one role an account and region. Of two environments there, one owns it.
     owns_account_log_role: bool

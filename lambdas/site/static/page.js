@@ -5,6 +5,7 @@ import { chosen, dropped } from "./files.js";
 import { pressed } from "./gestures.js";
 import { Reading } from "./reading.js";
 import { fill } from "./sheet.js";
+import { returned, SIGN_IN, signIn } from "./signin.js";
 import { asCsv, makeTable } from "./table.js";
 import { answerOf, modelEntries } from "./words.js";
 import { NOT_FROM_A_BROWSER, ordered, Worklist } from "./worklist.js";
@@ -110,8 +111,9 @@ function start() {
   if (AUTHENTICATION === "iam") return showProblem(NOT_FROM_A_BROWSER.document);
   byId("error").hidden = true;
   if (!currentSecret()) {
-    byId("secret").focus();
-    showProblem({ title: `No ${byId("secret-label").textContent}`, detail: "Enter it, and the radiographs are sent." });
+    (SIGN_IN ? byId("sign-in").firstElementChild : byId("secret")).focus();
+    if (SIGN_IN) showProblem({ title: "Not signed in", detail: "Sign in, and the radiographs are sent." });
+    else showProblem({ title: `No ${byId("secret-label").textContent}`, detail: "Enter it, and the radiographs are sent." });
   }
   worklist.start();
 }
@@ -234,8 +236,26 @@ window.addEventListener("beforeunload", (event) => {
   if (worklist.counts.answered + worklist.counts.asking) event.preventDefault();
 });
 
+function signedOut() {
+  useSecret("");
+  byId("sign-in").lastElementChild.textContent = "Your token has ended: sign in again. The worklist stays.";
+}
+byId("sign-in").firstElementChild.addEventListener("click", async () => {
+  try {
+    await signIn(signedOut);
+  } catch (error) {
+    return showProblem(described(error));
+  }
+  byId("sign-in").lastElementChild.textContent = "Signed in.";
+  byId("error").hidden = true;
+  learnModel("");
+  if (worklist.rows.length) start();
+});
+
+byId("sign-in").hidden = !SIGN_IN;
+byId("signing").hidden = Boolean(SIGN_IN);
 byId("secret").value = currentSecret();
-learnModel("");
+if (!returned()) learnModel("");
 if (AUTHENTICATION === "jwt") byId("secret-label").textContent = "Access token";
 if (AUTHENTICATION === "iam") {
   byId("signing").hidden = true;

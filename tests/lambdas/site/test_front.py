@@ -231,6 +231,18 @@ def test_the_pages_policy_allows_its_own_parts_and_the_upload_alone():
     assert f"connect-src 'self' {bucket};" in answer["headers"]["Content-Security-Policy"]
 
 
+def test_where_people_sign_in_the_policy_allows_the_issuer_that_gives_tokens():
+    sign_in = json.dumps({"client_id": 'a"b', "token_endpoint": "https://login.example/oauth2/token"})
+    answer = Front(DOCUMENT, authentication="jwt", answers=Answers(), max_image_bytes=1, sign_in=sign_in).answer(
+        event("GET", "/") | {"path": "/"}
+    )
+    assert "connect-src 'self' https://login.example;" in answer["headers"]["Content-Security-Policy"]
+    parser = Elements()
+    parser.feed(answer["body"])
+    (html,) = [attributes for tag, attributes in parser.tags if tag == "html"]
+    assert html["data-sign-in"] == sign_in
+
+
 def test_the_page_is_a_folder_to_its_parts():
     request = event("GET", "/") | {"path": "/"}
     request["requestContext"]["path"] = "/api"
