@@ -65,6 +65,8 @@ function showProblem(problem) {
 function open(row, how = { focus: true }) {
   reading.open(row, how);
   refresh();
+  // In one column the radiograph lies below the worklist.
+  if (byId("stage").getBoundingClientRect().top > 0.6 * window.innerHeight) byId("reading").scrollIntoView();
 }
 
 function step(by) {

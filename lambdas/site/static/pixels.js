@@ -115,3 +115,24 @@ export function shade(pixels, shown, image) {
     target[at] = table[(value < low ? low : value > high ? high : value) - low];
   }
 }
+
+/**
+ * The same picture at a part of its size: each value is the mean of `factor` x `factor`, without what does not fill one.
+ * @param {Pixels} pixels @param {number} factor
+ * @returns {Pixels}
+ */
+export function reduced(pixels, factor) {
+  const [width, height] = [Math.floor(pixels.width / factor), Math.floor(pixels.height / factor)];
+  const values = new pixels.values.constructor(width * height);
+  for (let y = 0, at = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1, at += 1) {
+      let sum = 0;
+      for (let row = y * factor; row < (y + 1) * factor; row += 1) {
+        const from = row * pixels.width + x * factor;
+        for (let column = 0; column < factor; column += 1) sum += pixels.values[from + column];
+      }
+      values[at] = Math.round(sum / factor ** 2);
+    }
+  }
+  return { ...pixels, width, height, values };
+}

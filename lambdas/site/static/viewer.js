@@ -1,8 +1,9 @@
 // The radiograph in sight: zoom, place, window, map and ruler, drawn on one canvas.
 
-import { shade } from "./pixels.js";
+import { reduced, shade } from "./pixels.js";
 
 const MOST_ZOOM = 16; // canvas pixels to one of the radiograph
+const LARGE = 1400; // pixels of an edge: what is larger has a copy at a part of its size, which is windowed as it is dragged
 const MAP_OPACITY = 0.6; // of the overlay where it marks most (model_code/network/grad_cam.py)
 
 /** Draws on `canvas`, which fills the element around it. */
@@ -18,7 +19,8 @@ export class Viewer {
   #stage;
   #canvas;
   #changed;
-  #grey = null; // the radiograph as its window shows it
+  /** @type {{pixels: import("./pixels.js").Pixels, context: any, shaded: boolean}[]} from the smallest copy to the whole */
+  #copies = [];
   #overlay = null; // the map as it came, and as its threshold leaves it
   #kept = null;
   #due = 0;
@@ -37,7 +39,9 @@ export class Viewer {
     this.pixels = pixels;
     this.#overlay = this.#kept = null;
     this.map.shown = this.map.held = false;
-    this.#grey = pixels && new OffscreenCanvas(pixels.width, pixels.height);
+    const factor = pixels ? Math.floor(Math.max(pixels.width, pixels.height) / LARGE) : 0;
+    const copies = factor > 1 ? [reduced(pixels, factor), pixels] : [pixels].filter(Boolean);
+    this.#copies = copies.map((one) => ({ pixels: one, context: new OffscreenCanvas(one.width, one.height).getContext("2d"), shaded: false }));
     this.reset();
   }
 
@@ -140,7 +144,7 @@ export class Viewer {
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [Math.round(width * scale), Math.round(height * scale)];
     const context = canvas.getContext("2d");
-    context.drawImage(this.#grey, 0, 0, canvas.width, canvas.height);
+    context.drawImage(this.#grey(canvas.width), 0, 0, canvas.width, canvas.height);
     if (withMap && this.#kept) context.drawImage(this.#kept, 0, 0, canvas.width, canvas.height);
     return canvas.toDataURL("image/jpeg", 0.9);
   }
@@ -180,27 +184,35 @@ export class Viewer {
   }
 
   #shadeAgain() {
-    if (this.#grey) {
-      const context = this.#grey.getContext("2d");
-      const image = context.createImageData(this.#grey.width, this.#grey.height);
-      shade(this.pixels, this.view, image);
-      context.putImageData(image, 0, 0);
-    }
+    for (const copy of this.#copies) copy.shaded = false;
     this.draw();
+  }
+
+  // The radiograph as its window shows it, in the smallest copy that has so many pixels a row; shaded at most once a frame.
+  #grey(width) {
+    const copy = this.#copies.find(({ pixels }) => pixels.width >= width) ?? this.#copies.at(-1);
+    const { pixels, context } = copy;
+    if (!copy.shaded) {
+      const image = context.createImageData(pixels.width, pixels.height);
+      shade(pixels, this.view, image);
+      context.putImageData(image, 0, 0);
+      copy.shaded = true;
+    }
+    return context.canvas;
   }
 
   #paint() {
     const ratio = window.devicePixelRatio || 1;
     const { width, height } = this.#size;
     [this.#canvas.width, this.#canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (!this.#grey) return;
+    if (!this.pixels) return;
     const context = this.#canvas.getContext("2d");
     context.scale(ratio, ratio);
     const corner = this.#toStage({ x: 0, y: 0 });
-    const area = [corner.x, corner.y, this.#grey.width * this.#scale, this.#grey.height * this.#scale];
+    const area = [corner.x, corner.y, this.pixels.width * this.#scale, this.pixels.height * this.#scale];
     context.imageSmoothingQuality = "high";
     context.imageSmoothingEnabled = this.#scale < 4; // single pixels are seen as they are
-    context.drawImage(this.#grey, ...area);
+    context.drawImage(this.#grey(area[2] * ratio), ...area);
     if (this.#kept && (this.map.shown || this.map.held)) {
       context.imageSmoothingEnabled = true;
       context.globalAlpha = this.map.opacity;

@@ -26,6 +26,9 @@ const FOR_ALL = new Set(["unauthorized", "api_key_required", "forbidden", "quota
  * @property {boolean} [kept] whether the API has that label
  * @property {boolean} [readFirst] the label was given before the answer was seen
  * @property {boolean} [seen] the answer was in sight before it would have been hidden
+ * @property {boolean} [sending] a label is on its way
+ * @property {string} [keptLabel] the last label that the API has
+ * @property {number} [attempts] how often it was sent
  * @property {AbortController} [request]
  */
 

@@ -293,6 +293,25 @@ def test_millimetres_are_those_that_the_file_states(
     expect(page.locator("#measured")).to_contain_text(said)
 
 
+def test_a_large_radiograph_is_the_same_at_a_glance_and_enlarged(
+    page: Page, server: PageServer, tmp_path: Path
+) -> None:
+    """At a glance a copy at half its size is drawn, enlarged its own pixels; the window holds for both."""
+    levels = np.kron(LEVELS, np.ones((5, 24), np.int64))
+    (tmp_path / "one.dcm").write_bytes(dicom_file(levels, **WINDOW))
+    page.get_by_label("Choose files").set_input_files(tmp_path / "one.dcm")
+    label = f"The radiograph in one.dcm, {levels.shape[1]} x {levels.shape[0]} pixels"
+    expect(page.locator("#stage")).to_have_attribute("aria-label", label)
+    page.locator("#stage").focus()
+    for _ in range(2):
+        for expected in (EXPECTED, [255 - level for level in EXPECTED]):
+            found = [grey_at(page, across, down) for down in (0.48, 0.52) for across in (0.4, 0.6)]
+            assert found == pytest.approx(expected, abs=1)
+            page.keyboard.press("i")
+        for _ in range(8):
+            page.keyboard.press("+")
+
+
 def test_the_reader_of_dicom_is_loaded_with_the_first_such_file(page: Page, server: PageServer, tmp_path: Path) -> None:
     assert "/vendor/dicomParser.min.js" not in server.sent
     open_dicom(page, server, tmp_path / "one.dcm", dicom_file(LEVELS), prediction(0.5))
