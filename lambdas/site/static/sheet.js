@@ -40,7 +40,7 @@ export async function fill(sheet, row, viewer, model) {
   if (row.answered) facts.push(`answered ${row.answered.toLocaleString()}`);
   if (prediction) facts.push(`model version ${prediction.model.version}`, `prediction ${prediction.id}`);
   const parts = [text("h1", "Chest X-ray: probability of pneumonia"), text("p", facts.join("; ")), text("h2", sentenceOf(row))];
-  if (prediction) parts.push(text("p", scaleOf(prediction)), list([...warningsOf(prediction), ...relianceOf(prediction, model)]));
+  if (prediction) parts.push(text("p", scaleOf(prediction, false)), list([...warningsOf(prediction), ...relianceOf(prediction, model)]));
   if (row.label) parts.push(text("p", `Read as ${row.label}${row.readFirst ? ", before the answer was seen" : ""}.`));
   const notice = prediction?.notice ?? "For research use only. Not a medical device and not a diagnosis.";
   sheet.replaceChildren(...parts, pictures, text("p", notice));

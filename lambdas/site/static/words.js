@@ -31,9 +31,10 @@ export function sentenceOf(row) {
     : `${prediction.label}: probability of pneumonia ${figure}.`;
 }
 
-/** Where threshold and band lie. */
-export function scaleOf({ threshold, model: { indeterminate: band } }) {
-  return `Threshold ${threshold.toFixed(3)} (dashed); from ${band.low.toFixed(3)} to ${band.high.toFixed(3)} (shaded) the model cannot tell.`;
+/** Where threshold and band lie, and how the scale has them if it is drawn beside the words. */
+export function scaleOf({ threshold, model: { indeterminate: band } }, drawn = true) {
+  const [line, area] = drawn ? [" (dashed)", " (shaded)"] : ["", ""];
+  return `Threshold ${threshold.toFixed(3)}${line}; from ${band.low.toFixed(3)} to ${band.high.toFixed(3)}${area} the model cannot tell.`;
 }
 
 // DICOM files say what they show, often wrongly or not at all: the model answers, and a person is told.

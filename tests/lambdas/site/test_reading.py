@@ -174,6 +174,7 @@ def test_a_row_on_paper(page: Page, server: PageServer, three: list[Path]) -> No
     ):
         assert part in text, part
     assert "Choose files" not in text
+    assert "shaded" not in text, "no scale is drawn on paper"
     assert page.evaluate("window.printed")
     sizes = page.locator("#sheet img").evaluate_all("images => images.map((image) => image.naturalWidth)")
     assert sizes == [120, 120]
