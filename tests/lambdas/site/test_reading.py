@@ -18,7 +18,7 @@ from tests.lambdas.site.radiographs import answered, table
 from tests.page_server import KEY, PageServer, prediction
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = pytest.mark.slow
 
@@ -112,6 +112,78 @@ def test_a_label_that_was_not_kept_is_none(page: Page, server: PageServer, three
     page.get_by_role("button", name="NORMAL", exact=True).click()
     expect(page.locator("#feedback-status")).to_contain_text("Not kept: The API could not be reached.")
     expect(page.get_by_role("button", name="NORMAL", exact=True)).to_have_attribute("aria-pressed", "false")
+
+
+def hold(page: Page, pattern: str, held: list[Route]) -> None:
+    """Let no request to these addresses go on before the test does."""
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(pattern, keep)
+
+
+def until_held(page: Page, held: list[Route], count: int) -> None:
+    while len(held) < count:
+        page.wait_for_timeout(20)
+
+
+def test_an_answer_that_comes_late_is_its_own_rows(page: Page, server: PageServer, three: list[Path]) -> None:
+    held: list[Route] = []
+    hold(page, "**/v1/predictions?explain=true", held)
+    drop(page, *three[:2])
+    page.get_by_role("button", name="b.png", exact=True).click()
+    expect(page.locator("#sentence")).to_have_text("The model is being asked…")
+    until_held(page, held, 2)
+
+    next(route for route in held if route.request.post_data_buffer == three[0].read_bytes()).continue_()
+
+    expect(page.locator("#rows tr", has_text="a.png")).to_contain_text("0.045")
+    expect(page.locator("#identity")).to_have_text("b.png")
+    expect(page.locator("#sentence")).to_have_text("The model is being asked…")
+    expect(page.locator("#figures")).to_be_hidden()
+
+
+def test_a_label_that_is_kept_late_is_said_of_its_own_row_only(
+    page: Page, server: PageServer, three: list[Path]
+) -> None:
+    held: list[Route] = []
+    hold(page, "**/feedback", held)
+    drop(page, *three[:2])
+    expect(page.locator("#progress")).to_have_text("1 PNEUMONIA, 1 NORMAL")
+    page.get_by_role("button", name="NORMAL", exact=True).click()
+    page.get_by_role("button", name="b.png", exact=True).click()
+
+    until_held(page, held, 1)
+    held[0].continue_()
+
+    expect(page.locator("#rows tr", has_text="a.png").locator("td").last).to_have_text("NORMAL")
+    expect(page.locator("#feedback-status")).not_to_contain_text("a.png")
+    expect(page.get_by_role("button", name="NORMAL", exact=True)).to_have_attribute("aria-pressed", "false")
+    assert server.labels == [("prediction-0.045", "NORMAL")]
+
+
+def test_a_drop_without_a_file_is_said(page: Page, server: PageServer) -> None:
+    drop(page)
+    expect(page.get_by_role("alert")).to_contain_text("What was dropped is no file.")
+    assert server.asked == []
+
+
+def test_what_a_file_says_of_its_body_part_reaches_the_reader(page: Page, server: PageServer, tmp_path: Path) -> None:
+    dicom = {"modality": "DX", "photometric_interpretation": "MONOCHROME2", "rendering": "window"}
+    said = {"other": "does not show the chest", "unstated": "does not say which part", "chest": ""}
+    files = [
+        answered(server, tmp_path / f"{part}.png", number, prediction(0.9, dicom={**dicom, "body_part": part}))
+        for number, part in enumerate(said, start=1)
+    ]
+    drop(page, *files)
+    expect(page.locator("#progress")).to_have_text("3 PNEUMONIA")
+    for part, sentence in said.items():
+        page.get_by_role("button", name=f"{part}.png", exact=True).click()
+        if sentence:
+            expect(page.locator("#warnings")).to_contain_text(sentence)
+        else:
+            expect(page.locator("#warnings")).to_be_hidden()
 
 
 def test_how_far_an_answer_can_be_relied_on_is_said(page: Page, server: PageServer, tmp_path: Path) -> None:
