@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 # Chromium as root has no sandbox, and without the rest it asks the network for things nobody needs here.
 _FLAGS = [
@@ -28,6 +28,8 @@ def chromium() -> Iterator[Browser]:
     if executable is None:
         pytest.skip("no chromium on this machine: install the Debian package of that name")
     with sync_playwright() as playwright:
+        # What is expected takes milliseconds; a machine whose processors are all busy takes some times as long.
+        expect.set_options(timeout=30_000)
         launched = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
         yield launched
         launched.close()

@@ -39,7 +39,8 @@ EXAMPLES = {
         frozenset(
             {
                 "model_code/data/dicom_images.py",
-                "lambdas/site/static/page.js",
+                "lambdas/site/static/table.js",
+                "lambdas/site/static/words.js",
                 "ops/api/predictions.py",
                 "ops/commands/overview.py",
             }
@@ -55,7 +56,8 @@ EXAMPLES = {
         frozenset(
             {
                 # The page that asks it, what reads its labels, and pages that mention it.
-                *("lambdas/site/static/index.html", "lambdas/site/static/page.js", "lambdas/api/predictions.py"),
+                *(f"lambdas/site/static/{name}" for name in ("index.html", "api.js", "page.js", "reading.js")),
+                "lambdas/api/predictions.py",
                 *("model_code/monitoring/kept_predictions.py", "model_code/reports/monitoring_report.py"),
                 *("lambdas/authorizer/environment.py", "openapi/document.py", "infra/settings/api.py"),
                 *("docs/clients.md", "docs/operations.md", "docs/runbooks.md", "docs/settings.md"),

@@ -22,6 +22,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 OPTIONAL = {
     *("account", "notification_email", "permissions_boundary"),
     *(f"api.authentication.{name}" for name in ("issuer", "audience", "scope_prefix")),
+    *(f"api.authentication.sign_in.{name}" for name in ("client_id", "authorization_endpoint", "token_endpoint")),
 }
 
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md")

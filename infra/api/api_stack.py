@@ -1,5 +1,7 @@
 """REST API and its functions."""
 
+import json
+
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
@@ -8,7 +10,7 @@ from infra.base.endpoint_access import grant_describe, grant_invoke
 from infra.base.function import Function
 from infra.base.stack import deployable
 from infra.endpoint.endpoint_stack import EndpointStack
-from infra.settings.api import Api
+from infra.settings.api import Api, Authentication
 from infra.settings.environment import Settings
 from infra.storage.data_stack import DataStack
 from infra.storage.ttl_table import ExpiringTable
@@ -20,6 +22,7 @@ from lambdas.api.environment import (
     PredictionsEnvironment,
     UploadsEnvironment,
 )
+from lambdas.authorizer.policy import OPENED
 from lambdas.aws.provenance import PREFIX
 from lambdas.predict.environment import Environment as PredictEnvironment
 
@@ -184,6 +187,7 @@ class ApiStack(Stack):
             environment={
                 **_settings_of(Environment, settings.api),
                 "AUTHENTICATION": settings.api.authentication.kind,
+                **_sign_in(settings.api.authentication),
                 "MAX_IMAGE_BYTES": str(settings.api.max_image_bytes),
                 # Presigned forms name the regional address.
                 "UPLOAD_ORIGIN": f"https://{data.data.name}.s3.{self.region}.{self.url_suffix}",
@@ -217,3 +221,11 @@ def _settings_of(reads: type, api: Api) -> dict[str, str]:
     fields = {name for one in reads.__mro__ for name in getattr(one, "__annotations__", ())}
     values = {name: getattr(api, name) for name in type(api).model_fields if name in fields}
     return {name.upper(): " ".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
+
+
+def _sign_in(authentication: Authentication) -> dict[str, str]:
+    """The page's variable about how people sign in, where they do."""
+    if authentication.kind != "jwt" or authentication.sign_in is None:
+        return {}
+    scope = " ".join(f"{authentication.scope_prefix}{name}" for name in OPENED)
+    return {"SIGN_IN": json.dumps({**authentication.sign_in.model_dump(), "scope": scope})}

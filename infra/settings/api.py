@@ -6,6 +6,9 @@ from pydantic import Field, field_validator, model_validator
 
 from infra.settings.section import MAX_ENDPOINT_BYTES, MAX_IMAGE_BYTES, PageOrigin, Positive, Section, with_kind
 
+# An endpoint of the issuer, as its discovery document names it; its origin goes into the page's policy.
+_ENDPOINT = r"^https://[a-z0-9.-]+(:\d{1,5})?/[^\s?#\"<>]*$"
+
 
 class ApiKeyAuthentication(Section):
     """Clients hold a key of the API's usage plan."""
@@ -17,6 +20,18 @@ class IamAuthentication(Section):
     """Clients sign requests as IAM principals (Signature Version 4), whose policies say what they may ask for."""
 
     kind: Literal["iam"]
+
+
+class SignIn(Section):
+    """How a person at the page gets a token: authorization code with PKCE (RFC 7636), as a public client."""
+
+    client_id: Annotated[str, Field(min_length=1)]
+    """With `jwt`, optional: the issuer's public client by which people sign in at the page; without it they paste a
+    token."""
+    authorization_endpoint: Annotated[str, Field(pattern=_ENDPOINT)]
+    """Where it sends them; of a Cognito user pool `https://<domain>/oauth2/authorize`."""
+    token_endpoint: Annotated[str, Field(pattern=_ENDPOINT)]
+    """Where the page gets the token; of a Cognito user pool `https://<domain>/oauth2/token`."""
 
 
 class JwtAuthentication(Section):
@@ -31,6 +46,11 @@ class JwtAuthentication(Section):
     # Cognito's scopes begin with the resource server's identifier and a slash.
     scope_prefix: Annotated[str, Field(pattern=r"^[!#-\[\]-~]*$")] = ""
     """With `jwt`, optional: what stands before `predict`, `upload` and `feedback` in scopes, such as `cxr/`."""
+    # Without it a person at the page pastes a token.
+    sign_in: SignIn | None = None
+
+
+Authentication = Annotated[ApiKeyAuthentication | IamAuthentication | JwtAuthentication, Field(discriminator="kind")]
 
 
 class Firewall(Section):
@@ -82,7 +102,7 @@ class Api(Section):
     """Where browsers find the API's own page if not at API Gateway's address (`https://….execute-api.<region>…`, which
     is always allowed): the origin of a custom domain, such as `https://cxr.hospital.example`. The page's uploads go to
     S3, which answers a browser only for origins that the bucket's CORS rule names; one `*` may stand for a part."""
-    authentication: Annotated[ApiKeyAuthentication | IamAuthentication | JwtAuthentication, Field(discriminator="kind")]
+    authentication: Authentication
     """`api_key`, `iam` (Signature Version 4) or `jwt`; see below."""
     firewall: Firewall
     owns_account_log_role: bool

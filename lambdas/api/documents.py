@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from model_code.contract.documents import SiteVerdict
 
 Label = Literal["NORMAL", "PNEUMONIA"]
+ReadersWord = Literal["NORMAL", "PNEUMONIA", "UNSURE"]
 MediaType = Literal["image/jpeg", "image/png", "application/dicom"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
@@ -164,16 +165,16 @@ class Prediction(KeptPrediction):
 
 
 class ReadersLabel(Document):
-    """What a reader says that a radiograph shows."""
+    """What a reader says that a radiograph shows; who is UNSURE says neither, and monitoring counts neither."""
 
-    label: Label
+    label: ReadersWord
 
 
 class Feedback(Document):
     """A reader's label as it was recorded."""
 
     id: Annotated[str, Field(description="Of the prediction.")]
-    label: Label
+    label: ReadersWord
     received_at: Time
 
 

@@ -12,6 +12,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,7 +29,13 @@ _ALLOWED_HEADERS = (
     "x-amz-security-token"
 )
 _STATIC = Path(__file__).parent / "static"
-_STATIC_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+_STATIC_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".txt": "text/plain",
+}
 _PREFLIGHT_SECONDS = 7200  # the most that Chromium remembers
 _FRESH_SECONDS = 300
 
@@ -42,6 +49,8 @@ class Front:
         answers: maker of answers, with the allowed origins.
         max_image_bytes: largest image in a request; the page sends larger ones to the bucket first.
         upload_origin: where the page may send large images besides its own origin; empty for nowhere.
+        sign_in: JSON with `client_id`, `authorization_endpoint`, `token_endpoint` and `scope`, by which a person at
+            the page gets a token; empty where nobody does.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class Front:
         answers: Answers,
         max_image_bytes: int,
         upload_origin: str = "",
+        sign_in: str = "",
     ) -> None:
         described = narrowed(document, authentication)
         self._answers = answers
@@ -63,15 +73,22 @@ class Front:
                 {"Content-Security-Policy": page.POLICY, "X-Frame-Options": "DENY"},
             ),
         }
-        connect = f"'self' {upload_origin}".strip()
+        token_origin = origin(json.loads(sign_in)["token_endpoint"]) if sign_in else ""
+        connect = " ".join(filter(None, ["'self'", upload_origin, token_origin]))
         policy = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob: data:; "
             f"connect-src {connect}; "
             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
-        for file in sorted(_STATIC.iterdir()):
-            self._pages["/" if file.name == "index.html" else f"/{file.name}"] = (
-                file.read_text(encoding="utf-8").replace("{{max_image_bytes}}", str(max_image_bytes)),
+        for file in sorted(path for path in _STATIC.rglob("*") if path.is_file()):
+            content = file.read_text(encoding="utf-8")
+            if file.suffix == ".html":
+                content = content.replace("{{max_image_bytes}}", str(max_image_bytes))
+                content = content.replace("{{authentication}}", authentication)
+                content = content.replace("{{sign_in}}", escape(sign_in))
+            path = file.relative_to(_STATIC).as_posix()
+            self._pages["/" if path == "index.html" else f"/{path}"] = (
+                content,
                 f"{_STATIC_TYPES[file.suffix]}; charset=utf-8",
                 {"Content-Security-Policy": policy, "X-Frame-Options": "DENY"},
             )
@@ -149,7 +166,12 @@ def upload_origin(variables: Mapping[str, str]) -> str:
     endpoint = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL")
     if not endpoint:
         return variables.get("UPLOAD_ORIGIN", "")
-    parts = urlsplit(endpoint)
+    return origin(endpoint)
+
+
+def origin(address: str) -> str:
+    """The origin of an address."""
+    parts = urlsplit(address)
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -172,6 +194,7 @@ front = Front(
     # Without a limit everything goes to the bucket first, which any image may.
     max_image_bytes=int(os.environ.get("MAX_IMAGE_BYTES", "0")),
     upload_origin=upload_origin(os.environ),
+    sign_in=os.environ.get("SIGN_IN", ""),
 )
 
 

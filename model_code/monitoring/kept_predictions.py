@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from model_code.contract.documents import CURRENT_NAMES
+from model_code.contract.labels import LABELS, PNEUMONIA
 from model_code.statistics.metrics import Array
 
 # With what is kept since before the score had this name.
@@ -71,7 +72,8 @@ def read(dynamodb: Any, table: str, package: str, since: int) -> tuple[Predictio
     )
     items = [dict(_plain(item)) for page in pages for item in page["Items"]]
     made = [item for item in items if item["created_at"] >= since]
-    labelled = [item for item in items if "reader_label" in item and item.get("labelled_at", 0) >= since]
+    # A reader who was unsure said neither.
+    labelled = [item for item in items if item.get("reader_label") in LABELS and item.get("labelled_at", 0) >= since]
     return (
         Predictions(
             probabilities=_column(made, "probability"),
@@ -80,7 +82,7 @@ def read(dynamodb: Any, table: str, package: str, since: int) -> tuple[Predictio
             created=_column(made, "created_at"),
         ),
         Labelled(
-            labels=np.asarray([item["reader_label"] == "PNEUMONIA" for item in labelled], dtype=np.float64),
+            labels=np.asarray([item["reader_label"] == PNEUMONIA for item in labelled], dtype=np.float64),
             probabilities=_column(labelled, "probability"),
         ),
     )

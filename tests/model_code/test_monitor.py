@@ -76,7 +76,7 @@ def keep(
             item["features"] = json.dumps((scores.features[number] + shift).round(4).tolist() if features else [])
             if labels is not None:
                 item |= {
-                    "reader_label": ("NORMAL", "PNEUMONIA")[int(labels[number])],
+                    "reader_label": ("NORMAL", "PNEUMONIA", "UNSURE")[int(labels[number])],
                     "labelled_at": int(time.time()) - 60,
                 }
             batch.put_item(Item=item)
@@ -173,6 +173,13 @@ def test_a_label_counts_when_it_was_given_whenever_the_prediction_was_made(cloud
     assert told["PerformanceDrop"] == 0
     assert told["Sensitivity"] == pytest.approx(findings["performance"]["sensitivity"]["value"])
     assert "Reliability by readers" in page or "share that readers labelled PNEUMONIA" in page
+
+
+def test_a_reader_who_was_unsure_counts_for_neither_label(cloud, known, job_directory):
+    scores = made_scores(120, seed=3)
+    keep(scores, labels=[2] * 120)
+    monitor.main(arguments())
+    assert results(job_directory)[0]["labelled_predictions"] == 0
 
 
 def test_labels_that_contradict_the_model_are_a_drop(cloud, known, job_directory):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +38,7 @@ def test_by_default_what_takes_leave_needs_a_key(environment: str, templates: Te
     assert guarded(templates(environment)["api"], ApiKeyRequired=True) == LEAVE
 
 
-def authenticated(context: dict[str, Any], synthesise: Synthesise, **authentication: str) -> dict[str, Any]:
+def authenticated(context: dict[str, Any], synthesise: Synthesise, **authentication: Any) -> dict[str, Any]:
     context["environments"]["dev"]["api"] = {"authentication": authentication}
     return synthesise(context)["api"]
 
@@ -97,3 +98,15 @@ def test_the_authorizer_may_do_nothing_but_log(context: dict[str, Any], synthesi
 
 def test_without_tokens_there_is_no_authorizer(templates: Templates) -> None:
     assert not of_type(templates("dev")["api"], "AWS::ApiGateway::Authorizer")
+
+
+def test_people_sign_in_at_the_page_as_the_settings_say(context: dict[str, Any], synthesise: Synthesise) -> None:
+    endpoints = {name: f"https://login.example/oauth2/{name}" for name in ("authorization_endpoint", "token_endpoint")}
+    template = authenticated(context, synthesise, **JWT, sign_in={"client_id": "the-page", **endpoints})
+    (front,) = (
+        function["Properties"]["Environment"]["Variables"]
+        for function in of_type(template, "AWS::Lambda::Function").values()
+        if function["Properties"].get("Handler") == "lambdas.site.handler.handle"
+    )
+    expected = {"client_id": "the-page", **endpoints, "scope": "cxr/predict cxr/upload cxr/feedback"}
+    assert json.loads(front["SIGN_IN"]) == expected

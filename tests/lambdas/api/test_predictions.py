@@ -149,6 +149,12 @@ def test_the_last_label_counts(keep, read, label):
     assert json.loads(read()["body"])["feedback"]["label"] == "PNEUMONIA"
 
 
+def test_a_reader_may_be_unsure(keep, read, label):
+    keep()
+    assert label({"label": "UNSURE"})["statusCode"] == 200
+    assert Result.model_validate_json(read()["body"]).feedback.label == "UNSURE"
+
+
 def test_a_label_for_no_prediction_makes_none(label, dynamodb):
     problem(label({"label": "NORMAL"}), 404, "prediction_not_found")
     assert items(dynamodb, PREDICTIONS) == []

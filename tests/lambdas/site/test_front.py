@@ -178,9 +178,30 @@ def test_the_page_knows_the_largest_image_that_the_api_takes():
     parser.feed(ask(path="/")["body"])
     (html,) = [attributes for tag, attributes in parser.tags if tag == "html"]
     assert html["data-max-image-bytes"] == "1234567"
-    script = ask(path="/page.js", resource="/{proxy+}")["body"]
-    assert "dataset.maxImageBytes" in script
+    script = ask(path="/api.js", resource="/{proxy+}")["body"]
+    assert "SETTINGS.maxImageBytes" in script
     assert not re.search(r"\d_000_000", script)
+
+
+@pytest.mark.parametrize("authentication", SECURITY_SCHEMES)
+def test_the_page_knows_how_this_deployment_authenticates(authentication):
+    parser = Elements()
+    parser.feed(front(authentication).answer(event("GET", "/") | {"path": "/"})["body"])
+    (html,) = [attributes for tag, attributes in parser.tags if tag == "html"]
+    assert html["data-authentication"] == authentication
+
+
+def test_every_part_of_the_page_is_served_small_and_names_nobody_else():
+    """Scripts are read by people too; what is vendored is as its makers sent it."""
+    static = Path(handler.__file__).parent / "static"
+    for path in sorted(path for path in static.rglob("*") if path.is_file() and path.name != "index.html"):
+        name = path.relative_to(static).as_posix()
+        part = ask(path=f"/{name}", resource="/{proxy+}")
+        assert part["statusCode"] == 200, name
+        assert part["headers"]["X-Content-Type-Options"] == "nosniff"
+        if path.parent == static:
+            assert len(part["body"].splitlines()) <= 400, name
+            assert "://" not in part["body"], f"{name} asks somebody else"
 
 
 def test_the_page_comes_in_parts_of_its_own_and_loads_nothing_else():
@@ -189,7 +210,7 @@ def test_the_page_comes_in_parts_of_its_own_and_loads_nothing_else():
     parser = Elements()
     parser.feed(answer["body"])
     named = [attributes.get("src") or attributes.get("href") for _, attributes in parser.tags]
-    assert set(filter(None, named)) == {"page.css", "page.js", "docs", "openapi.json"}
+    assert set(filter(None, named)) == {"data:,", "page.css", "page.js", "docs", "openapi.json"}
     assert not [
         name for _, attributes in parser.tags for name in attributes if name.startswith("on") or name == "style"
     ]
@@ -208,6 +229,18 @@ def test_the_pages_policy_allows_its_own_parts_and_the_upload_alone():
     allowed = Front(DOCUMENT, authentication="api_key", answers=Answers(), max_image_bytes=1, upload_origin=bucket)
     answer = allowed.answer(event("GET", "/") | {"path": "/"})
     assert f"connect-src 'self' {bucket};" in answer["headers"]["Content-Security-Policy"]
+
+
+def test_where_people_sign_in_the_policy_allows_the_issuer_that_gives_tokens():
+    sign_in = json.dumps({"client_id": 'a"b', "token_endpoint": "https://login.example/oauth2/token"})
+    answer = Front(DOCUMENT, authentication="jwt", answers=Answers(), max_image_bytes=1, sign_in=sign_in).answer(
+        event("GET", "/") | {"path": "/"}
+    )
+    assert "connect-src 'self' https://login.example;" in answer["headers"]["Content-Security-Policy"]
+    parser = Elements()
+    parser.feed(answer["body"])
+    (html,) = [attributes for tag, attributes in parser.tags if tag == "html"]
+    assert html["data-sign-in"] == sign_in
 
 
 def test_the_page_is_a_folder_to_its_parts():

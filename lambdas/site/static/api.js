@@ -1,0 +1,118 @@
+// The API as the page asks it: one function for each path, and its errors. No third party; the key stays in this tab.
+
+/**
+ * @typedef {{title?: string, detail?: string, code?: string, status?: number, request_id?: string}} ProblemDocument
+ * @typedef {{low: number, high: number}} Band
+ * @typedef {{id: string, probability: number, label: string, indeterminate: boolean, threshold: number, guarantee: any,
+ *   model: {version: number, package_arn: string, indeterminate: Band}, dicom?: any, overlay?: any, radiograph?: any,
+ *   outside_intended_population?: string[], notice: string}} Prediction
+ */
+
+const SETTINGS = document.documentElement.dataset;
+// Above this many bytes the gateway takes no image: it goes to the bucket first.
+const LARGEST_BODY = Number(SETTINGS.maxImageBytes);
+const SECRET = "cxr-secret";
+
+/** How this deployment's clients prove who they are: `api_key`, `jwt` or `iam`. */
+export const AUTHENTICATION = SETTINGS.authentication;
+
+let secret = sessionStorage.getItem(SECRET) ?? "";
+
+/** What the person entered: a key or a token. */
+export const currentSecret = () => secret;
+
+/** @param {string} value */
+export function useSecret(value) {
+  secret = value.trim();
+  sessionStorage.setItem(SECRET, secret);
+}
+
+/** An error that a person is told: the API's problem document (RFC 9457), or one of the page's own. */
+export class Problem extends Error {
+  /**
+   * @param {ProblemDocument} document
+   * @param {number} [retryAfter] seconds after which the same request may be answered
+   */
+  constructor(document, retryAfter) {
+    super(document.detail ?? document.title);
+    this.document = document;
+    this.retryAfter = retryAfter;
+  }
+
+  get code() {
+    return this.document.code;
+  }
+}
+
+/** @param {unknown} error what was thrown @returns {ProblemDocument} */
+export const described = (error) =>
+  error instanceof Problem ? error.document : { title: "The page failed", detail: String(error) };
+
+// One request to the API; an answer that is not 2xx is thrown as a Problem.
+async function call(path, options = {}) {
+  const identity = AUTHENTICATION === "api_key" ? { "x-api-key": secret } : { authorization: `Bearer ${secret}` };
+  let response, text;
+  try {
+    response = await fetch(path, { ...options, headers: { ...identity, ...options.headers } });
+    text = await response.text();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({ title: "No connection", detail: "The API could not be reached. Check the network and try again.", code: "no_connection" });
+  }
+  let answer;
+  try {
+    answer = JSON.parse(text);
+  } catch {
+    answer = { title: "Unexpected answer", detail: `The API answered ${response.status} without saying why.` };
+  }
+  if (!response.ok) throw new Problem(answer, seconds(response.headers.get("Retry-After")));
+  return answer;
+}
+
+// Retry-After is seconds or a date (RFC 9110, 10.2.3).
+function seconds(header) {
+  if (!header) return undefined;
+  const value = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
+  return Number.isFinite(value) ? Math.max(0, value) : undefined;
+}
+
+const json = (document, signal) => ({
+  method: "POST",
+  signal,
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(document),
+});
+
+async function upload(file, type, signal) {
+  const form = await call("v1/uploads", json({ media_type: type }, signal));
+  const data = new FormData();
+  for (const [name, value] of Object.entries(form.fields)) data.append(name, value);
+  data.append("file", file);
+  let response;
+  try {
+    response = await fetch(form.url, { method: "POST", body: data, signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    response = { ok: false };
+  }
+  if (!response.ok) {
+    throw new Problem({ title: "The upload failed", detail: "The storage refused the file: it may be too large. Try again.", code: "upload_failed" });
+  }
+  return form.upload;
+}
+
+/**
+ * Ask for one file's answer with its map.
+ * @param {File} file @param {string} type its media type @param {AbortSignal} signal @returns {Promise<Prediction>}
+ */
+export async function predict(file, type, signal) {
+  const path = "v1/predictions?explain=true";
+  if (file.size <= LARGEST_BODY) return call(path, { method: "POST", signal, headers: { "content-type": type }, body: file });
+  return call(path, json({ upload: await upload(file, type, signal) }, signal));
+}
+
+/** Send what a reader says that a prediction's radiograph shows. */
+export const sendLabel = (id, label) => call(`v1/predictions/${encodeURIComponent(id)}/feedback`, json({ label }));
+
+/** The model that serves, with its figures. */
+export const servingModel = () => call("v1/model");

@@ -1,0 +1,66 @@
+// Files that a person dropped or chose: which they are, and what they hold by their first bytes.
+
+import { Problem } from "./api.js";
+
+export const DICOM = "application/dicom";
+
+/** @param {number} bytes */
+export const fileSize = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
+/**
+ * A file with the name that a person knows it by: of a folder, its path in it.
+ * @typedef {{file: File, name: string, inFolder: boolean}} Named
+ */
+
+/** @param {Iterable<File>} files of an input element @returns {Named[]} */
+export const chosen = (files) =>
+  [...files].map((file) => ({ file, name: file.webkitRelativePath || file.name, inFolder: Boolean(file.webkitRelativePath) }));
+
+/**
+ * What was dropped, folders opened.
+ * @param {DataTransfer} transfer its items are gone after the first wait
+ * @returns {Promise<Named[]>}
+ */
+export async function dropped(transfer) {
+  const files = [...transfer.files];
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return chosen(files);
+  return (await Promise.all(entries.map((entry) => within(entry, "")))).flat();
+}
+
+async function within(entry, folder) {
+  const name = folder + entry.name;
+  if (entry.isFile) {
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    return [{ file, name, inFolder: folder !== "" }];
+  }
+  const reader = entry.createReader();
+  const found = [];
+  // A reader gives some at a time, and none at the end.
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) break;
+    found.push(...some);
+  }
+  found.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
+  return (await Promise.all(found.map((one) => within(one, `${name}/`)))).flat();
+}
+
+/**
+ * What a file is, by its first bytes: names and the browser's guess are wrong too often.
+ * @param {File} file @param {string} name
+ * @throws {Problem} it cannot be read, or is none of the three
+ */
+export async function mediaType(file, name) {
+  let start;
+  try {
+    start = new Uint8Array(await file.slice(0, 132).arrayBuffer());
+  } catch {
+    throw new Problem({ title: "Not readable", detail: `${name} cannot be read: it is a folder, or it was changed or removed. Choose it again.`, code: "unreadable_file" });
+  }
+  const begins = (bytes, at = 0) => bytes.every((byte, index) => start[at + index] === byte);
+  if (begins([0xff, 0xd8, 0xff])) return "image/jpeg";
+  if (begins([0x89, 0x50, 0x4e, 0x47])) return "image/png";
+  if (begins([0x44, 0x49, 0x43, 0x4d], 128)) return DICOM;
+  throw new Problem({ title: "Not a radiograph's file", detail: `${name} is no JPEG, PNG or DICOM file.`, code: "unsupported_media_type" });
+}

@@ -1,0 +1,220 @@
+// The row that is open: its radiograph in the viewer, its answer beside it, and the reader's label.
+
+import { sendLabel } from "./api.js";
+import { DICOM, fileSize } from "./files.js";
+import { listenToPointers } from "./gestures.js";
+import { NotShown, ofAnswer, ofFile } from "./pixels.js";
+import { answerOf, mapOf, relianceOf, scaleOf, sentenceOf, warningsOf } from "./words.js";
+import { Viewer } from "./viewer.js";
+
+const byId = (id) => document.getElementById(id);
+const percent = (value) => `${(100 * value).toFixed(2)}%`;
+const KEPT = "Your label is kept to watch how well the model does.";
+const LABELS = { NORMAL: "NORMAL", PNEUMONIA: "PNEUMONIA", UNSURE: "unsure" };
+
+function fillList(list, sentences) {
+  list.replaceChildren(...sentences.map((sentence) => Object.assign(document.createElement("li"), { textContent: sentence })));
+  list.hidden = !sentences.length;
+}
+
+/** @typedef {import("./worklist.js").Row} Row */
+
+export class Reading {
+  /** @type {Row | null} */
+  row = null;
+  /** What GET /v1/model last said. @type {any} */
+  model = null;
+  #hidden;
+  #changed;
+  #pictureOf = null; // the prediction whose map, and perhaps picture, is in the viewer
+  #opening = false; // the file is being decoded
+
+  /** @param {(row: Row) => boolean} hidden @param {() => void} changed */
+  constructor(hidden, changed) {
+    this.#hidden = hidden;
+    this.#changed = changed;
+    this.viewer = new Viewer(byId("stage"), byId("canvas"), () => this.#readOut());
+    listenToPointers(byId("stage"), this.viewer);
+  }
+
+  /** @param {Row | null} row @param {{focus?: boolean}} [how] */
+  async open(row, { focus = false } = {}) {
+    this.row = row;
+    this.#pictureOf = null;
+    this.viewer.show(null);
+    byId("reading").hidden = !row;
+    if (!row) return;
+    byId("feedback-status").textContent = KEPT;
+    this.#opening = Boolean(row.type);
+    this.#note(row.type ? "Opening…" : "There is nothing to show.");
+    this.update({});
+    if (focus) byId("stage").focus({ preventScroll: true });
+    if (row.type) await this.#showFile(row);
+  }
+
+  async #showFile(row) {
+    let pixels, failed;
+    try {
+      pixels = await ofFile(row.file, row.type);
+    } catch (error) {
+      failed = error instanceof NotShown ? error.message : `The file cannot be shown: ${error.message}`;
+    }
+    if (this.row !== row) return;
+    this.#opening = false;
+    if (pixels) this.#show(pixels);
+    else this.#note(failed);
+    await this.#showAnswersPictures(row);
+  }
+
+  #show(pixels) {
+    this.viewer.show(pixels);
+    this.#note("");
+    byId("stage").setAttribute("aria-label", `The radiograph in ${this.row.name}, ${pixels.width} x ${pixels.height} pixels`);
+  }
+
+  // The map; and of a DICOM file that the browser cannot show, the picture that the model was shown.
+  async #showAnswersPictures(row) {
+    const { prediction } = row;
+    if (!prediction || this.#pictureOf === prediction || this.#opening) return;
+    this.#pictureOf = prediction;
+    if (!this.viewer.pixels && row.type === DICOM && prediction.radiograph) {
+      const pixels = await ofAnswer(prediction.radiograph);
+      if (this.row !== row) return;
+      this.#show(pixels);
+    }
+    if (!this.viewer.pixels || !prediction.overlay) return;
+    const { media_type: type, data } = prediction.overlay;
+    const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+    const bitmap = await createImageBitmap(new Blob([bytes], { type }));
+    if (this.row !== row) return;
+    this.viewer.overlay = bitmap;
+    this.update({});
+  }
+
+  #note(sentence) {
+    byId("stage-note").textContent = sentence;
+    byId("stage-note").hidden = !sentence;
+  }
+
+  /** Draw what is known of the open row. @param {{position?: string}} changes */
+  update({ position }) {
+    const { row } = this;
+    if (!row) return;
+    if (row.prediction) this.#showAnswersPictures(row);
+    const hidden = this.#hidden(row);
+    const { prediction } = row;
+    byId("identity").textContent = row.name;
+    if (position !== undefined) this.position = position;
+    byId("about").textContent = [this.position, fileSize(row.file.size), row.answered && `answered at ${row.answered.toLocaleTimeString()}`, prediction && !hidden && `model version ${prediction.model.version}`]
+      .filter(Boolean)
+      .join(" · ");
+    this.#labels(row);
+    byId("answer").dataset.hidden = String(hidden);
+    byId("sentence").textContent = hidden ? "Say what you read, and the answer is shown." : sentenceOf(row);
+    byId("sentence").dataset.answer = hidden ? "" : answerOf(row);
+    byId("again").hidden = row.state !== "failed" || !row.type;
+    byId("figures").hidden = hidden || !prediction;
+    if (prediction && !hidden) this.#figures(prediction);
+    this.#mapControls(row, hidden);
+  }
+
+  #figures(prediction) {
+    const { probability, threshold, model } = prediction;
+    const band = model.indeterminate;
+    byId("band").style.left = percent(band.low);
+    byId("band").style.width = percent(Math.max(0, band.high - band.low));
+    byId("threshold").style.left = percent(threshold);
+    byId("probability").style.left = percent(probability);
+    byId("probability").dataset.answer = byId("sentence").dataset.answer;
+    byId("scale-help").textContent = scaleOf(prediction);
+    byId("scale").setAttribute("aria-label", `Probability ${probability.toFixed(3)} on a scale from 0 to 1. ${scaleOf(prediction)}`);
+    fillList(byId("warnings"), warningsOf(prediction));
+    fillList(byId("reliance"), relianceOf(prediction, this.model));
+  }
+
+  #mapControls({ prediction }, hidden) {
+    const { viewer } = this;
+    const usable = viewer.hasMap && !hidden;
+    if (!usable) viewer.map.shown = viewer.map.held = false;
+    const button = byId("tools").querySelector('[data-do="map"]');
+    button.disabled = !usable;
+    button.setAttribute("aria-pressed", String(viewer.map.shown));
+    byId("map-controls").hidden = !usable || !(viewer.map.shown || viewer.map.held);
+    if (usable && prediction?.overlay) {
+      byId("map-empty").hidden = !prediction.overlay.empty;
+      byId("map-cells").textContent = mapOf(prediction.overlay);
+    }
+  }
+
+  /** @param {"shown" | "held"} how @param {boolean} [on] */
+  toggleMap(how, on = !this.viewer.map[how]) {
+    if (!this.viewer.hasMap || !this.row || this.#hidden(this.row)) return;
+    this.viewer.map[how] = on;
+    this.viewer.draw();
+    this.update({});
+  }
+
+  #readOut() {
+    const { viewer } = this;
+    byId("readout").textContent = viewer.pixels
+      ? `${Math.round(100 * viewer.view.zoom)} %  L ${Math.round(viewer.view.center)} W ${Math.round(viewer.view.windowWidth)}${viewer.pixels.origin ? `  ${viewer.pixels.origin}` : ""}`
+      : "";
+    byId("tools").querySelector('[data-do="invert"]').setAttribute("aria-pressed", String(viewer.inverted));
+    byId("stage").dataset.zoomed = String(viewer.view.zoom > 1);
+    const { measured } = viewer;
+    const said = !measured
+      ? viewer.tool === "measure" ? "Drag along what you want to measure; or arrows, and Enter at each end." : ""
+      : measured.mm
+        ? `${measured.mm.toFixed(1)} mm ${measured.where}.`
+        : `${measured.pixels.toFixed(0)} pixels: ${viewer.pixels.origin ? "of this picture" : "the file does not say how large one is"}.`;
+    if (byId("measured").textContent !== said) byId("measured").textContent = said;
+  }
+
+  #labels(row) {
+    byId("feedback-title").textContent = `What do you read in ${row.name}?`;
+    for (const button of byId("feedback").querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.dataset.label === row.label));
+    }
+  }
+
+  /** Take a reader's label for the open row. @param {string} label */
+  async read(label) {
+    const { row } = this;
+    if (!row) return;
+    row.readFirst ??= this.#hidden(row) || row.state === "waiting" || row.state === "asking";
+    row.label = label;
+    row.kept = false;
+    this.#changed();
+    await this.deliver(row);
+  }
+
+  /** Send a row's label to the API, as soon as there is a prediction that it belongs to. @param {Row} row */
+  async deliver(row) {
+    if (!row.label || row.kept) return;
+    const say = (sentence) => {
+      if (this.row === row) byId("feedback-status").textContent = sentence;
+    };
+    if (!row.prediction) {
+      say(row.state === "failed" ? "There is no answer that a label could be kept with: it stays in this list." : "Kept with the answer, once it is there.");
+      return;
+    }
+    // One at a time: the last label counts, and two under way could arrive the other way round.
+    if (row.sending) return;
+    row.sending = true;
+    const { label } = row;
+    let failed;
+    try {
+      await sendLabel(row.prediction.id, label);
+      row.kept = row.label === label;
+      say(`Thank you: ${row.name} is kept as ${LABELS[label]}.`);
+    } catch (error) {
+      failed = true;
+      row.label = row.keptLabel;
+      say(`Not kept: ${error.message}`);
+    }
+    row.sending = false;
+    if (!failed) row.keptLabel = label;
+    this.#changed();
+    if (!failed && !row.kept) await this.deliver(row); // another label was chosen meanwhile
+  }
+}

@@ -1,0 +1,102 @@
+// The worklist as a table, and as comma-separated values.
+
+import { fileSize } from "./files.js";
+import { answerOf, ERROR, REFUSED, sentenceOf } from "./words.js";
+
+/** @typedef {import("./worklist.js").Row} Row */
+
+const STATES = { waiting: "waiting", asking: "asking…" };
+
+/**
+ * The table's rows, kept from one drawing to the next so that the focus stays.
+ * @param {HTMLElement} body @param {(row: Row) => void} open
+ */
+export function makeTable(body, open) {
+  /** @type {Map<Row, {line: HTMLElement, update: (hidden: boolean, current: boolean) => void}>} */
+  const lines = new Map();
+  return (/** @type {Row[]} */ rows, /** @type {(row: Row) => boolean} */ hidden, /** @type {Row | null} */ current) => {
+    for (const [row, { line }] of lines) {
+      if (!rows.includes(row)) {
+        line.remove();
+        lines.delete(row);
+      }
+    }
+    rows.forEach((row, index) => {
+      if (!lines.has(row)) lines.set(row, made(row, open));
+      const { line, update } = lines.get(row);
+      update(hidden(row), row === current);
+      if (body.children[index] !== line) body.insertBefore(line, body.children[index] ?? null);
+    });
+  };
+}
+
+function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+function made(row, open) {
+  const name = element("button", { type: "button", className: "name", textContent: row.name, onclick: () => open(row) });
+  const detail = element("small");
+  const said = element("small", { className: "said" });
+  const figure = element("span", { className: "figure" });
+  const word = element("span", { className: "word" });
+  const label = element("td");
+  const [file, answered] = [element("td", {}, name, detail, said), element("td", {}, figure, word)];
+  const line = element("tr", {}, file, answered, label);
+  const update = (hidden, current) => {
+    const answer = hidden ? "" : answerOf(row);
+    line.dataset.answer = answer;
+    line.dataset.state = row.state;
+    if (current) line.setAttribute("aria-current", "true");
+    else line.removeAttribute("aria-current");
+    // What went wrong takes the place of the answer, for it is a sentence.
+    file.colSpan = row.problem ? 2 : 1;
+    answered.hidden = Boolean(row.problem);
+    detail.textContent = [{ [REFUSED]: "refused", [ERROR]: "error" }[answer], fileSize(row.file.size), row.answered?.toLocaleTimeString()].filter(Boolean).join(", ");
+    said.textContent = row.problem ? sentenceOf(row) : "";
+    figure.textContent = hidden || !row.prediction ? "" : row.prediction.probability.toFixed(3);
+    word.textContent = hidden ? "hidden" : (STATES[row.state] ?? answer);
+    label.textContent = row.label ?? "";
+  };
+  return { line, update };
+}
+
+// The columns of `cxr predict --csv`, as far as the page has them, and then its own.
+const COLUMNS = {
+  path: ({ name }) => name,
+  probability: ({ prediction }) => prediction?.probability,
+  label: (row) => row.prediction && answerOf(row),
+  indeterminate: ({ prediction }) => prediction?.indeterminate,
+  guaranteed: ({ prediction }) => prediction?.guarantee?.predictive_value,
+  threshold: ({ prediction }) => prediction?.threshold,
+  model_version: ({ prediction }) => prediction?.model.version,
+  model_package_arn: ({ prediction }) => prediction?.model.package_arn,
+  outside_intended_population: ({ prediction }) => prediction?.outside_intended_population?.join(" "),
+  modality: ({ prediction }) => prediction?.dicom?.modality,
+  body_part: ({ prediction }) => prediction?.dicom?.body_part,
+  error: ({ problem }) => problem?.detail,
+  code: ({ problem }) => problem?.code,
+  id: ({ prediction }) => prediction?.id,
+  answered_at: ({ answered }) => answered?.toISOString(),
+  reader_label: ({ label }) => label,
+  read_first: ({ label, readFirst }) => label && Boolean(readFirst),
+};
+const ANSWERS = new Set(["probability", "label", "indeterminate", "guaranteed", "outside_intended_population"]);
+
+/**
+ * @param {Row[]} rows @param {(row: Row) => boolean} hidden whose answers are left out, as on the page
+ * @returns {string} RFC 4180
+ */
+export function asCsv(rows, hidden) {
+  const line = (row) => Object.entries(COLUMNS).map(([name, cell]) => (ANSWERS.has(name) && hidden(row) ? "" : cell(row)));
+  return [Object.keys(COLUMNS), ...rows.map(line)].map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
+}
+
+function quoted(value) {
+  let text = String(value ?? "");
+  // A spreadsheet would compute what begins like this; a name is a name (OWASP, CSV injection).
+  if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

@@ -1,0 +1,55 @@
+"""The reader's page in a browser, with an API whose answers a test chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.page_server import KEY, PageServer, served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    from tests.browser import chromium
+
+    yield from chromium()
+
+
+@pytest.fixture
+def authentication() -> str:
+    """How the API's clients prove who they are; a module may have another."""
+    return "api_key"
+
+
+@pytest.fixture
+def server(authentication: str) -> Iterator[PageServer]:
+    with served(authentication) as state:
+        yield state
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the page's policy or the browser forbade, and what a script broke: a test takes out what it expects."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, server: PageServer, authentication: str, complaints: list[str]) -> Iterator[Page]:
+    """The page as it opens, with the key filled in; complaints fail."""
+    from tests.browser import listen
+
+    context = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900}, has_touch=True)
+    opened = context.new_page()
+    opened.set_default_timeout(30_000)
+    listen(opened, complaints)
+    opened.goto(server.url)
+    if authentication == "api_key":
+        opened.get_by_label("API key").fill(KEY)
+    yield opened
+    assert complaints == []
+    context.close()
