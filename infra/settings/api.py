@@ -55,6 +55,8 @@ class Api(Section):
     outside_intended_population: Literal["refuse", "flag"]
     # Whether answers may be results in DICOM or FHIR, which repeat from the request whose they are.
     dicom_results: bool
+    # Whether the Dicom function begins from a snapshot, which costs while it is kept.
+    dicom_snap_start: bool
     # Whose pages may call the API from a browser. Not "*": a key in a page of anybody's would be everybody's.
     allowed_origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{1,5})?$")], ...]
     # Where browsers find the API's own page besides API Gateway's address.

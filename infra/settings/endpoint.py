@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from infra.settings.instance_types import InstanceType
+from infra.settings.instance_types import Fallbacks, InstanceType, check_fallbacks
 from infra.settings.section import MAX_ROLLOUT_SECONDS, Section
 
 
@@ -14,6 +14,14 @@ class ServerlessEndpoint(Section):
     kind: Literal["serverless"]
     memory_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144]
     max_concurrency: Annotated[int, Field(ge=1, le=200)]
+    # Containers that are always there, for which there is no cold start; they cost by the second.
+    provisioned_concurrency: Annotated[int, Field(ge=0, le=200)]
+
+    @model_validator(mode="after")
+    def _provisions_within_its_concurrency(self) -> Self:
+        if self.provisioned_concurrency > self.max_concurrency:
+            raise ValueError("provisioned_concurrency must not exceed max_concurrency, of which it is a part")
+        return self
 
 
 class Rollout(Section):
@@ -29,6 +37,8 @@ class Rollout(Section):
     max_error_percent: Annotated[int, Field(ge=1, le=99)]
     max_latency_ms: Annotated[int, Field(ge=1, le=60_000)]
     max_overhead_ms: Annotated[int, Field(ge=1, le=60_000)]
+    # With 10 the endpoint publishes its metrics as often, by instance too, and that costs.
+    alarm_period_seconds: Literal[10, 60]
 
     @property
     def steps(self) -> int:
@@ -77,6 +87,7 @@ class RealtimeEndpoint(Section):
 
     kind: Literal["realtime"]
     instance_type: InstanceType
+    fallback_instance_types: Fallbacks
     # One instance has no half to try the new model on, and is lost with its availability zone.
     instance_count: Annotated[int, Field(ge=2)]
     scaling: Scaling
@@ -84,11 +95,14 @@ class RealtimeEndpoint(Section):
     shadow_percent: Annotated[int, Field(ge=0, le=100)]
     rollout: Rollout
     capture: Capture | None = None
+    # Metrics of nodes, GPUs and containers by OpenTelemetry, which SageMaker has on unless it is told otherwise.
+    detailed_observability: bool
 
     @model_validator(mode="after")
-    def _scales_up(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.scaling.max_instances < self.instance_count:
             raise ValueError("scaling.max_instances must not be below instance_count, which is always there")
+        check_fallbacks(self.instance_type, self.fallback_instance_types)
         return self
 
 
@@ -96,9 +110,15 @@ class Asynchronous(Section):
     """A second endpoint, for large or many images: requests queue in S3, and without any it has no instance."""
 
     instance_type: InstanceType
+    fallback_instance_types: Fallbacks
     max_instances: Annotated[int, Field(ge=1)]
     concurrent_requests: Annotated[int, Field(ge=1, le=1000)]
     backlog_per_instance: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _falls_back_to_its_like(self) -> Self:
+        check_fallbacks(self.instance_type, self.fallback_instance_types)
+        return self
 
 
 class Batch(Section):

@@ -204,6 +204,8 @@ def _request(
         "ModelMetrics": {"ModelQuality": {"Statistics": _json(f"{folder}/{evidence.EVALUATION}")}},
         "CustomerMetadataProperties": _metadata(package, files, folder=folder, dataset=dataset),
     }
+    if commit := package.get("MetadataProperties", {}).get("CommitId"):
+        request["MetadataProperties"] = {"CommitId": commit}
     if evidence.REFERENCE in files:
         request["DriftCheckBaselines"] = {"ModelDataQuality": {"Statistics": _json(f"{folder}/{evidence.REFERENCE}")}}
     if content := package.get("ModelCard", {}).get("ModelCardContent"):
