@@ -77,7 +77,8 @@ class SageMaker:
 
     def invoke_endpoint_async(self, **request: Any) -> dict[str, Any]:
         self.queued.append(request)
-        name = request["InputLocation"].rpartition("/")[2] if "InputLocation" in request else f"{len(self.queued)}-inline"
+        location = request.get("InputLocation", f"{len(self.queued)}-inline")
+        name = location.rpartition("/")[2]
         output, failure = f"batches/answers/{name}.out", f"batches/failures/{name}-error.out"
         if name in self._unanswered:
             said = b'{"error": "undecodable_image: The image cannot be read."}'
