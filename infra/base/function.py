@@ -13,6 +13,12 @@ from infra.base.nag_findings import accept
 from infra.base.regions import layer_account
 from infra.settings.environment import Settings
 
+# What versions of the layer hold. 27 is the last one that had Python 3.9, which Powertools dropped in 3.24.0 of
+# 2026-01-05 (aws-powertools/powertools-lambda-python#8434), and documents name it from 3.23.0 of 2025-11-13 on (#7757).
+# `pip install "aws-lambda-powertools[all]"` builds it (layer_v3/docker/Dockerfile), and resolves to this pydantic with
+# the package index of that day. All read 2026-11-28; nobody could open the layer itself. GovCloud has no newer one.
+LAYER_PACKAGES = {27: {"aws-lambda-powertools": "3.23.0", "pydantic": "2.12.4"}}
+
 
 class Function(lambda_.Function):
     """The handler `lambdas.<name>.<module>.handle` in AWS.
