@@ -169,7 +169,7 @@ class EmbeddedCloud:
                 operation = "InvokeEndpointAsync" if queued else "InvokeEndpoint"
                 self._authorize_caller(access_key, operation, {"EndpointName": name})
                 if queued:
-                    return await asyncio.to_thread(self._invoke_async, name, headers)
+                    return await asyncio.to_thread(self._invoke_async, name, headers, body)
                 return await asyncio.to_thread(self._invoke, name, headers, body)
             operation = headers.get("x-amz-target", "").removeprefix(_TARGET)
             request = _parameters(operation, body)
@@ -203,8 +203,8 @@ class EmbeddedCloud:
         answer = self._endpoints.invoke(name, body, forwarded, variant)
         return answer.status, {"Content-Type": answer.content_type}, answer.body
 
-    def _invoke_async(self, name: str, headers: Mapping[str, str]) -> Response:
-        queued = self._endpoints.invoke_async(name, headers)
+    def _invoke_async(self, name: str, headers: Mapping[str, str], body: bytes) -> Response:
+        queued = self._endpoints.invoke_async(name, headers, body)
         identifier = json.dumps({"InferenceId": queued["InferenceId"]}).encode()
         where = {f"X-Amzn-SageMaker-{member}": queued[member] for member in ("OutputLocation", "FailureLocation")}
         return 202, {"Content-Type": "application/json", **where}, identifier

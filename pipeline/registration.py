@@ -47,5 +47,7 @@ def register_request(
         },
         # The card waits for the same person as the version does.
         "ModelCard": {"ModelCardContent": card, "ModelCardStatus": "PendingReview"},
+        # Of model_code, whose execution registers the version: where the SageMaker console shows a package's commit.
+        "MetadataProperties": {"CommitId": "${SourceRevision}"},
         "CustomerMetadataProperties": dict(metadata),
     }

@@ -12,6 +12,7 @@ def contexts(context: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "buckets.data_events": audited(context),
         "site_evaluation.required_for_release": gated(context),
         "api.dicom_results": coded(context),
+        "api.dicom_snap_start": snapped(context),
     }
 
 
@@ -44,6 +45,11 @@ def gated(context: dict[str, Any]) -> dict[str, Any]:
 def coded(context: dict[str, Any]) -> dict[str, Any]:
     """The context of prod where settings let the API answer with results in DICOM."""
     return _prod(context, api={"dicom_results": True})
+
+
+def snapped(context: dict[str, Any]) -> dict[str, Any]:
+    """The context of prod where settings choose a snapshot of the Dicom function."""
+    return _prod(context, api={"dicom_snap_start": True})
 
 
 def _prod(context: dict[str, Any], **changes: dict[str, Any]) -> dict[str, Any]:

@@ -93,6 +93,31 @@ LEFT_OUT = (
     LeftOut("AWS::IAM::Policy", ("iam:*GroupPolicy",), "for one that is a group's", ("Groups",)),
     LeftOut("AWS::IAM::Policy", ("iam:*UserPolicy",), "for one that is a person's", ("Users",)),
     LeftOut("AWS::IAM::Role", ("iam:DeleteRolePermissionsBoundary",), "taking a boundary away is for people"),
+    LeftOut("AWS::Lambda::Alias", ("codedeploy:*",), "for one whose traffic CodeDeploy shifts (UpdatePolicy)"),
+    LeftOut(
+        "AWS::Lambda::Alias",
+        ("lambda:*ProvisionedConcurrencyConfig",),
+        "for one that keeps environments ready",
+        ("ProvisionedConcurrencyConfig",),
+    ),
+    LeftOut(
+        "AWS::Lambda::Version",
+        ("lambda:*ProvisionedConcurrencyConfig",),
+        "for one that keeps environments ready",
+        ("ProvisionedConcurrencyConfig",),
+    ),
+    LeftOut(
+        "AWS::Lambda::Version",
+        ("lambda:*RuntimeManagementConfig",),
+        "for one that pins its runtime",
+        ("RuntimePolicy",),
+    ),
+    LeftOut(
+        "AWS::Lambda::Version",
+        ("lambda:*FunctionScalingConfig",),
+        "for one on instances of one's own",
+        ("FunctionScalingConfig",),
+    ),
     LeftOut("AWS::Lambda::Function", ("kms:*",), "for one that has variables under a key of one's own", ("KmsKeyArn",)),
     LeftOut(
         "AWS::Lambda::Function",

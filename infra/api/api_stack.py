@@ -80,6 +80,7 @@ class ApiStack(Stack):
             timeout_seconds=7,  # Predict waits 8 s, in which a cold start has to fit too
             libraries="dicom",
             powertools=False,
+            snap_start=settings.api.dicom_snap_start,
             environment={},
             settings=settings,
         )
@@ -120,7 +121,7 @@ class ApiStack(Stack):
             environment={
                 **_settings_of(PredictEnvironment, settings.api),
                 "ENDPOINT_NAME": endpoint.endpoint.name,
-                "DICOM_FUNCTION_NAME": dicom.function_name,
+                "DICOM_FUNCTION_NAME": dicom.called.function_name,
                 "DICOM_RESULT_FUNCTION_NAME": dicom_result.function_name if dicom_result else "",
                 "UPLOAD_BUCKET": data.data.name,
                 "PREDICTIONS_TABLE": data.predictions.name,
@@ -130,7 +131,7 @@ class ApiStack(Stack):
         )
         grant_invoke(function, name=endpoint.endpoint.name)
         for asked in filter(None, (dicom, dicom_result)):
-            asked.grant_invoke(function)
+            asked.called.grant_invoke(function)
         data.data.grant_read(function, "uploads/*")
         data.predictions.grant(function, "PutItem")
         requests.grant(function, "PutItem", "DeleteItem", ids=["predictions#*"])

@@ -8,6 +8,10 @@ from infra.base.regions import images_account
 from infra.settings.instance_types import is_gpu
 from infra.settings.platform import Containers
 
+# What the images for training 2.21 carry of what the step scripts import, but for keras and numpy, which they bound
+# (aws/deep-learning-containers at 559bbcd, docker/tensorflow/training/2.21/cpu/uv.lock, read 2026-11).
+TRAINING_PACKAGES = {"tensorflow": "2.21.0", "scikit-learn": "1.8.0", "matplotlib": "3.10.9", "pillow": "12.3.0"}
+
 
 class DeepLearningImages(Construct):
     """Image URIs for what an instance type has, and the right to pull them.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import Annotations, ArnFormat, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -12,6 +12,12 @@ from infra.base.log_group import LogGroup
 from infra.base.nag_findings import accept
 from infra.base.regions import layer_account
 from infra.settings.environment import Settings
+
+# What versions of the layer hold. 27 is the last one that had Python 3.9, which Powertools dropped in 3.24.0 of
+# 2026-01-05 (aws-powertools/powertools-lambda-python#8434), and documents name it from 3.23.0 of 2025-11-13 on (#7757).
+# `pip install "aws-lambda-powertools[all]"` builds it (layer_v3/docker/Dockerfile), and resolves to this pydantic with
+# the package index of that day. All read 2026-11-28; nobody could open the layer itself. GovCloud has no newer one.
+LAYER_PACKAGES = {27: {"aws-lambda-powertools": "3.23.0", "pydantic": "2.12.4"}}
 
 
 class Function(lambda_.Function):
@@ -25,6 +31,8 @@ class Function(lambda_.Function):
         timeout_seconds: the longest a call may take.
         libraries: dependency group that the function carries along (`make libraries`); none without it.
         powertools: whether the handler imports Powertools or pydantic; without them a cold start is shorter.
+        snap_start: whether a version is published whose environments begin from a snapshot; what calls the function
+            asks for `called` then.
         settings: settings of the environment.
     """
 
@@ -40,6 +48,7 @@ class Function(lambda_.Function):
         timeout_seconds: int,
         libraries: str | None = None,
         powertools: bool = True,
+        snap_start: bool = False,
         settings: Settings,
     ) -> None:
         log_group = LogGroup(scope, f"{construct_id}Logs", retention_days=settings.log_retention_days)
@@ -59,6 +68,7 @@ class Function(lambda_.Function):
             layers=[_layer(scope, construct_id, settings)] if powertools else [],
             # Tracing adds xray:PutTraceSegments on "*": X-Ray knows no resources to name.
             tracing=lambda_.Tracing.ACTIVE if settings.tracing else lambda_.Tracing.DISABLED,
+            snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if snap_start else None,
             memory_size=memory_mb,
             timeout=Duration.seconds(timeout_seconds),
             environment={
@@ -67,6 +77,12 @@ class Function(lambda_.Function):
                 "LOG_LEVEL": "INFO",
                 **environment,
             },
+        )
+        # There is no snapshot of $LATEST ("Improving startup performance with Lambda SnapStart", read 2026-11). The CDK
+        # publishes a new version where code or configuration change.
+        self.called: lambda_.IFunction = self.add_alias("live") if snap_start else self
+        Annotations.of(self).acknowledge_warning(
+            "@aws-cdk/aws-lambda:snapStartRequirePublish", "the alias above publishes a version"
         )
         accept(
             self,

@@ -9,6 +9,7 @@ from constructs import Construct
 from infra.endpoint import serving_container
 from infra.endpoint.autoscaling import EndpointScaling
 from infra.endpoint.batch_model import BatchModel
+from infra.endpoint.instance_pools import instances
 from infra.endpoint.released_package import ReleasedPackage
 from infra.settings.endpoint import Asynchronous
 
@@ -53,11 +54,13 @@ class AsyncEndpoint(Construct):
                     model_name=model.name,
                     variant_name=VARIANT,
                     initial_variant_weight=1,
-                    instance_type=options.instance_type,
+                    **instances(options.instance_type, options.fallback_instance_types),
                     inference_ami_version=serving_container.ami(options.instance_type),
                     initial_instance_count=1,  # SageMaker starts an endpoint with no fewer; scaling takes it away
                 )
             ],
+            # True where nothing is said (MetricsConfig in botocore 1.43's service model, read 2026-11).
+            metrics_config=sagemaker.CfnEndpointConfig.MetricsConfigProperty(enable_detailed_observability=False),
             async_inference_config=_queued(f"s3://{bucket_name}/{prefix}", topics, key, options),
         )
         endpoint = sagemaker.CfnEndpoint(

@@ -11,6 +11,7 @@ from constructs import Construct
 from infra.base.sagemaker_role import SageMakerRole
 from infra.endpoint import serving_container
 from infra.endpoint.autoscaling import EndpointScaling
+from infra.endpoint.instance_pools import instances
 from infra.endpoint.released_package import ARN_PATTERN, ReleasedPackage
 from infra.settings.endpoint import Capture, RealtimeEndpoint, Rollout, ServerlessEndpoint
 
@@ -58,6 +59,7 @@ class Endpoint(Construct):
             "Config",
             production_variants=[_variant(model.attr_model_name, VARIANT, options)],
             shadow_production_variants=self._shadow(realtime) if realtime and realtime.shadow_percent else None,
+            metrics_config=_metrics(realtime) if realtime else None,
             data_capture_config=_captured(realtime.capture, capture_to, key) if realtime and realtime.capture else None,
         )
         endpoint = sagemaker.CfnEndpoint(
@@ -124,6 +126,7 @@ class Endpoint(Construct):
             "VariantName": SHADOW,
             # In relation to the production variant's 1: the share of the requests that are copied.
             "InitialVariantWeight": options.shadow_percent / 100,
+            # An experiment waits for its instance type: it has no fallback.
             "InstanceType": options.instance_type,
             "InitialInstanceCount": options.instance_count,
         }
@@ -156,16 +159,33 @@ def _variant(
             variant_name=name,
             initial_variant_weight=1,
             serverless_config=sagemaker.CfnEndpointConfig.ServerlessConfigProperty(
-                memory_size_in_mb=options.memory_mb, max_concurrency=options.max_concurrency
+                memory_size_in_mb=options.memory_mb,
+                max_concurrency=options.max_concurrency,
+                provisioned_concurrency=options.provisioned_concurrency or None,
             ),
         )
     return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
         model_name=model_name,
         variant_name=name,
         initial_variant_weight=1,
-        instance_type=options.instance_type,
+        **instances(options.instance_type, options.fallback_instance_types),
         initial_instance_count=options.instance_count,
         inference_ami_version=serving_container.ami(options.instance_type),
+    )
+
+
+def _metrics(options: RealtimeEndpoint) -> sagemaker.CfnEndpointConfig.MetricsConfigProperty:
+    """What the endpoint publishes, and how often.
+
+    An endpoint that says nothing has detailed observability. Invocation metrics come more often than once a minute
+    with enhanced metrics only, which repeat each metric for each instance (MetricsConfig in botocore 1.43's service
+    model, and "enhanced metrics for inference endpoints" of the developer guide, both read 2026-11).
+    """
+    often = options.rollout.alarm_period_seconds < 60
+    return sagemaker.CfnEndpointConfig.MetricsConfigProperty(
+        enable_detailed_observability=options.detailed_observability,
+        enable_enhanced_metrics=True if often else None,
+        metric_publish_frequency_in_seconds=options.rollout.alarm_period_seconds if often else None,
     )
 
 

@@ -4,23 +4,12 @@ What the variables do: "Amazon SageMaker AI Deployment" and `serve.py` of the Te
 (github.com/aws/deep-learning-containers). docs/adr/0017 gives the reasons at length.
 """
 
-import re
+from infra.settings.instance_types import is_gpu, vcpus
 
-from infra.settings.instance_types import is_gpu
-
-# Sizes of SageMaker's instance families, but for the smallest: as many vCPUs as the number says, times four.
-_SMALL = {"medium": 2, "large": 2, "xlarge": 4}
 # The GPU images are built for CUDA 12.9. Without a name g4dn and g5 get driver 470, which is one for CUDA 11.4; this
 # image has driver 580 (ProductionVariant in botocore 1.43's model, and "Best practices to minimize interruptions
 # during GPU driver upgrades" of the developer guide, both read 2026-11; not tried).
 _GPU_AMI = "al2023-ami-sagemaker-inference-gpu-4-1"
-
-
-def vcpus(instance_type: str) -> int:
-    """Virtual processors of an instance type, such as 4 of `ml.c6i.xlarge` and 16 of `ml.m5.4xlarge`."""
-    size = instance_type.rpartition(".")[2]
-    multiple = re.fullmatch(r"(\d+)xlarge", size)
-    return 4 * int(multiple[1]) if multiple else _SMALL.get(size, 4)
 
 
 def ami(instance_type: str) -> str | None:

@@ -94,6 +94,10 @@ class Api(Section):
     """Whether DICOM files may be answered with [results in DICOM](pacs.md#from-the-api-without-cxr) or FHIR, which
     repeat whose they are: name, number, date of birth, study. These are read from the request and answered, and neither
     kept nor logged. Off by default: then no function reads them. On the laptop it is on."""
+    dicom_snap_start: bool
+    """Whether the Dicom function begins from a snapshot of a published version (Lambda SnapStart) instead of importing
+    its libraries; a snapshot costs while it is kept, and by each start from it. Not tried in AWS
+    ([ADR 54](adr/0054-what-sagemaker-and-lambda-offer-is-a-setting.md))."""
     # Not "*": a key in a page of anybody's would be everybody's.
     allowed_origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{1,5})?$")], ...]
     """Origins such as `https://reader.example` whose pages may call the API, and post uploads, from a browser; none by

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from infra.settings.instance_types import InstanceType
+from infra.settings.instance_types import Fallbacks, InstanceType, check_fallbacks
 from infra.settings.section import MAX_ROLLOUT_SECONDS, Section
 
 
@@ -16,6 +16,15 @@ class ServerlessEndpoint(Section):
     """Serverless: memory of a container."""
     max_concurrency: Annotated[int, Field(ge=1, le=200)]
     """Serverless: containers at once."""
+    provisioned_concurrency: Annotated[int, Field(ge=0, le=200)]
+    """Serverless: how many of them are always there, so that no request waits for one to start; they cost by the
+    second, also while nobody asks. 0 for none."""
+
+    @model_validator(mode="after")
+    def _provisions_within_its_concurrency(self) -> Self:
+        if self.provisioned_concurrency > self.max_concurrency:
+            raise ValueError("provisioned_concurrency must not exceed max_concurrency, of which it is a part")
+        return self
 
 
 class Rollout(Section):
@@ -37,6 +46,11 @@ class Rollout(Section):
     """Time of the slowest tenth in the model that rolls a release back, in three minutes running."""
     max_overhead_ms: Annotated[int, Field(ge=1, le=60_000)]
     """The same for the time on the way to the model and back."""
+    # With 10 the endpoint publishes its metrics as often, by instance too, and that costs.
+    alarm_period_seconds: Literal[10, 60]
+    """How often the alarms that roll back look: 60, or 10, with which the endpoint publishes its metrics every ten
+    seconds and once more for each instance (`cxr cost`). Then half of the tens of seconds of the spans above have to
+    reach a limit, so that what fails every request is rolled back in half of the time."""
 
     @property
     def steps(self) -> int:
@@ -95,6 +109,10 @@ class RealtimeEndpoint(Section):
     """Realtime: instance type; with a GPU (`g`, `gr`, `p`) the GPU image is registered and served. Here and wherever an
     instance type is named, those with an Arm processor (Graviton, such as `ml.c7g.xlarge`) are refused: AWS's
     TensorFlow images are built for x86-64."""
+    fallback_instance_types: Fallbacks
+    """Realtime: up to four types that SageMaker tries in this order where the first has no capacity, when the endpoint is
+    made, updated or scaled out; such as `["ml.m6i.xlarge"]`. As many vCPUs each, and all with a GPU or none. Each needs
+    its quota for all instances (`cxr doctor`). None by default."""
     # One instance has no half to try the new model on, and is lost with its availability zone.
     instance_count: Annotated[int, Field(ge=2)]
     """Realtime: instances that are always there; at least 2, or a canary has nothing to shift."""
@@ -103,11 +121,15 @@ class RealtimeEndpoint(Section):
     """Realtime: share of the requests that a second model gets copies of, without answering; 0 for none."""
     rollout: Rollout
     capture: Capture | None = None
+    detailed_observability: bool
+    """Realtime: whether SageMaker collects metrics of nodes, GPUs and containers by OpenTelemetry. Without a word it
+    does, so the template always says which."""
 
     @model_validator(mode="after")
-    def _scales_up(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.scaling.max_instances < self.instance_count:
             raise ValueError("scaling.max_instances must not be below instance_count, which is always there")
+        check_fallbacks(self.instance_type, self.fallback_instance_types)
         return self
 
 
@@ -117,6 +139,8 @@ class Asynchronous(Section):
     instance_type: InstanceType
     """With an `asynchronous` section there is a second endpoint, for large or many images, whose requests queue in S3:
     its instance type."""
+    fallback_instance_types: Fallbacks
+    """As `endpoint.fallback_instance_types`."""
     max_instances: Annotated[int, Field(ge=1)]
     """Its most instances; it has none while nothing waits."""
     concurrent_requests: Annotated[int, Field(ge=1, le=1000)]
@@ -124,6 +148,11 @@ class Asynchronous(Section):
     backlog_per_instance: Annotated[int, Field(ge=1)]
     """Requests that may wait for each instance before it gets another. At 16 a second, 1,000 are a minute's work, and
     an instance takes minutes to start."""
+
+    @model_validator(mode="after")
+    def _falls_back_to_its_like(self) -> Self:
+        check_fallbacks(self.instance_type, self.fallback_instance_types)
+        return self
 
 
 class Batch(Section):

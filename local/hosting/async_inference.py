@@ -1,4 +1,4 @@
-"""Asynchronous inference: requests name an object in S3 and are queued, and their answers are written to S3.
+"""Asynchronous inference: requests name an object in S3 or hold the input, are queued, and answered in S3.
 
 Source: "Asynchronous inference" in the SageMaker developer guide, and API_runtime_InvokeEndpointAsync. Differences to
 AWS: the one process of a variant is always there, so nothing scales to zero or from it; the queue ends with the cloud.
@@ -32,6 +32,8 @@ logger = logging.getLogger("endpoints")
 # What is not said: InvocationTimeoutSeconds, and how many requests a container gets at once (SageMaker chooses).
 DEFAULT_TIMEOUT_SECONDS = 900
 DEFAULT_CONCURRENCY = 4
+# `Body` of InvokeEndpointAsync (botocore 1.43's service model, read 2026-11).
+MAX_INLINE_BYTES = 128_000
 _PREFIX = "x-amzn-sagemaker-"
 
 
@@ -41,7 +43,7 @@ class _Request(NamedTuple):
     endpoint: str
     inference_id: str
     received: str
-    input: str
+    input: str | bytes
     output: str
     failure: str
     headers: dict[str, str]
@@ -67,22 +69,26 @@ class AsyncInference:
         self._workers: dict[str, ThreadPoolExecutor] = {}
         self._lock = threading.Lock()
 
-    def submit(self, name: str, headers: Mapping[str, str]) -> dict[str, str]:
+    def submit(self, name: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
         """Queue a request.
 
         Args:
             name: name of the endpoint.
             headers: headers of InvokeEndpointAsync, in lower case.
+            body: the input itself, at most 128,000 bytes, where no header names it.
 
         Returns:
             `InferenceId`, `OutputLocation` and `FailureLocation`.
 
         Raises:
-            ApiError: `ValidationError` for an endpoint that is unknown or not asynchronous, or no input.
+            ApiError: `ValidationError` for an endpoint that is unknown or not asynchronous, no input, two of them, or
+                one that is too large to be inline.
         """
         location = headers.get(f"{_PREFIX}inputlocation")
-        if not location:
-            raise ApiError("ValidationError", "InputLocation is needed.")
+        if bool(location) is bool(body):
+            raise ApiError("ValidationError", "Exactly one of Body and InputLocation is needed.")
+        if len(body) > MAX_INLINE_BYTES:
+            raise ApiError("ValidationError", f"Body has {len(body)} bytes, of which {MAX_INLINE_BYTES} are allowed.")
         with self._serving(name) as fleet:
             config = fleet.config.get("AsyncInferenceConfig")
         if not config:
@@ -95,7 +101,7 @@ class AsyncInference:
             endpoint=name,
             inference_id=headers.get(f"{_PREFIX}inference-id") or identifier,
             received=_now(),
-            input=location,
+            input=location or body,
             output=f"{answers}/{headers.get(f'{_PREFIX}filename') or f'{identifier}.out'}",
             failure=f"{failures}/{identifier}-error.out",
             headers=_container_headers(headers),
@@ -135,9 +141,8 @@ class AsyncInference:
         s3 = self._cloud.client("s3", role_arn=role)
         topics: Mapping[str, str] = output.get("NotificationConfig", {})
         try:
-            answer = self._ask(
-                request.endpoint, variant, transfer.read(s3, request.input), request.headers, request.timeout
-            )
+            body = request.input if isinstance(request.input, bytes) else transfer.read(s3, request.input)
+            answer = self._ask(request.endpoint, variant, body, request.headers, request.timeout)
             _put(s3, request.output, answer.body, key, answer.content_type)
         except (ApiError, TransferError, ClientError, BotoCoreError) as error:
             reason = error.message if isinstance(error, ApiError) else str(error)
@@ -193,7 +198,7 @@ def _message(request: _Request, region: str) -> dict[str, Any]:
         "requestParameters": {
             "contentType": request.headers.get("Content-Type", ""),
             "endpointName": request.endpoint,
-            "inputLocation": request.input,
+            **({"inputLocation": request.input} if isinstance(request.input, str) else {}),
         },
         "inferenceId": request.inference_id,
         "eventVersion": "1.0",

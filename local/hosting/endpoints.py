@@ -118,12 +118,13 @@ class Endpoints:
                 self._invocations.copy(name, fleet, shadow, body, headers)
             return self._invocations.ask(name, variant, body, headers, began=began)
 
-    def invoke_async(self, name: str, headers: Mapping[str, str]) -> dict[str, str]:
-        """Queue the object at `InputLocation` for an asynchronous endpoint.
+    def invoke_async(self, name: str, headers: Mapping[str, str], body: bytes) -> dict[str, str]:
+        """Queue the object at `InputLocation`, or the body, for an asynchronous endpoint.
 
         Args:
             name: the endpoint.
             headers: headers of InvokeEndpointAsync, in lower case.
+            body: the input, where no header names it.
 
         Returns:
             `InferenceId`, `OutputLocation` and `FailureLocation`.
@@ -131,7 +132,7 @@ class Endpoints:
         Raises:
             ApiError: `ValidationError` for an endpoint that is unknown or not asynchronous, or a wrong request.
         """
-        return self._queue.submit(name, headers)
+        return self._queue.submit(name, headers, body)
 
     def shutdown(self) -> None:
         """Stop every process."""

@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+    from mypy_boto3_sagemaker_runtime.type_defs import InvokeEndpointAsyncInputTypeDef
 
 PREFIX = "batches"
 CONTENT_TYPES = {".jpeg": "image/jpeg", ".jpg": "image/jpeg", ".png": "image/png"}
+
+# What InvokeEndpointAsync takes in the request itself (`Body` in botocore 1.43's service model, read 2026-11).
+MAX_INLINE_BYTES = 128_000
 
 _SUFFIXES = {"image/jpeg": ".jpeg", "image/png": ".png"}
 _AT_ONCE = 8
@@ -44,7 +48,9 @@ class Item:
     path: str
     """What it is called where it came from: a file, or an S3 URI."""
     key: str
-    """Where its copy is in the data bucket."""
+    """Where its copy is in the data bucket, or would be."""
+    is_inline: bool = False
+    """Whether there is no copy: the file itself travels in the request."""
 
     @property
     def name(self) -> str:
@@ -101,26 +107,29 @@ class Store:
         """The S3 URI of something below the prefix."""
         return "/".join((f"s3://{self._bucket}", self.prefix, *below))
 
-    def take(self, sources: Sequence[str], copied: Callable[[int], None]) -> list[Item]:
+    def take(self, sources: Sequence[str], copied: Callable[[int], None], *, inline_bytes: int = 0) -> list[Item]:
         """Copy images into the batch, numbered in the order given.
 
         Args:
             sources: paths of files, or S3 URIs, which S3 copies itself.
             copied: called with 1 for each.
+            inline_bytes: largest file that is not copied, because it is to travel in the request.
         """
         items = []
         for number, source in enumerate(sources, start=1):
             suffix = Path(source).suffix.lower()
-            if not source.startswith("s3://") and (found := _content_type(Path(source))) != CONTENT_TYPES.get(suffix):
+            is_file = not source.startswith("s3://")
+            if is_file and (found := _content_type(Path(source))) != CONTENT_TYPES.get(suffix):
                 suffix = _SUFFIXES[found or ""]
             kind = CONTENT_TYPES[suffix].rpartition("/")[2]
-            items.append(Item(source, f"{self.prefix}/input/{kind}/{number:06d}{suffix}"))
+            is_inline = is_file and 0 < Path(source).stat().st_size <= inline_bytes
+            items.append(Item(source, f"{self.prefix}/input/{kind}/{number:06d}{suffix}", is_inline))
 
         def copy(item: Item) -> None:
             if item.path.startswith("s3://"):
                 bucket, _, key = item.path.removeprefix("s3://").partition("/")
                 self._s3.copy_object(Bucket=self._bucket, Key=item.key, CopySource={"Bucket": bucket, "Key": key})
-            else:
+            elif not item.is_inline:
                 body = Path(item.path).read_bytes()
                 self._s3.put_object(Bucket=self._bucket, Key=item.key, Body=body, ContentType=item.content_type)
             copied(1)
@@ -321,12 +330,16 @@ def queue(
     """
 
     def ask(item: Item) -> tuple[Item, str, str]:
-        queued = runtime.invoke_endpoint_async(
-            EndpointName=endpoint,
-            ContentType=item.content_type,
-            Accept="application/json",
-            InputLocation=store.location(item),
-        )
+        given: InvokeEndpointAsyncInputTypeDef = {
+            "EndpointName": endpoint,
+            "ContentType": item.content_type,
+            "Accept": "application/json",
+        }
+        if item.is_inline:
+            given["Body"] = Path(item.path).read_bytes()
+        else:
+            given["InputLocation"] = store.location(item)
+        queued = runtime.invoke_endpoint_async(**given)
         return item, _key(queued["OutputLocation"]), _key(queued["FailureLocation"])
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:

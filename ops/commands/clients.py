@@ -134,7 +134,7 @@ def batch(
     endpoint = deployment.async_endpoint if queued else None
     model = None if queued else deployment.batch_model()
     with output.count_progress("copied", len(chosen)) as copied:
-        items = store.take(chosen, copied)
+        items = store.take(chosen, copied, inline_bytes=batches.MAX_INLINE_BYTES if queued else 0)
     with output.count_progress("scored", len(items), absolute=True) as tell:
         wait = batches.Patience(workspace.poll_seconds, timeout * 60, tell)
         if endpoint is not None:

@@ -44,6 +44,7 @@ class Charge:
         key: key in the price table.
         formula: derivation of the quantity.
         most: units at most, where that is more than `quantity`.
+        instead: other keys that the units may come to be charged by.
     """
 
     part: str
@@ -53,14 +54,16 @@ class Charge:
     key: str
     formula: str
     most: float | None = None
+    instead: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A charge with its price, which is None where the table has none."""
+    """A charge with its price, and those of what it may come to be instead; None where the table has none."""
 
     charge: Charge
     price: Price | None
+    instead: tuple[Price | None, ...] = ()
 
     @property
     def usd(self) -> float | None:
@@ -75,7 +78,16 @@ class Line:
         most = self.charge.quantity if self.charge.most is None else self.charge.most
         if not most:
             return 0.0
-        return most * self.price.usd if self.price else None
+        known = [price.usd for price in (self.price, *self.instead) if price]
+        return most * max(known) if len(known) == 1 + len(self.instead) else None
+
+    @property
+    def unpriced(self) -> list[str]:
+        """Keys that the table has no price for, but what comes to no units."""
+        if self.usd is not None and self.usd_at_most is not None:
+            return []
+        priced = zip((self.charge.key, *self.charge.instead), (self.price, *self.instead), strict=True)
+        return [key for key, price in priced if price is None]
 
     def as_json(self) -> dict[str, Any]:
         """For scripts; `usd` is null without a price."""
@@ -107,7 +119,7 @@ class Section:
     @property
     def unpriced(self) -> list[str]:
         """Keys that the sum leaves out."""
-        return sorted({line.charge.key for line in self.lines if line.usd is None or line.usd_at_most is None})
+        return sorted({key for line in self.lines for key in line.unpriced})
 
     def as_json(self) -> dict[str, Any]:
         """For scripts; the sums are null while something has no price: a part of a sum is not the sum."""
@@ -122,4 +134,8 @@ class Section:
 
 def priced(title: str, charges: list[Charge], table: PriceTable, region: str) -> Section:
     """The charges with the prices of a region."""
-    return Section(title, tuple(Line(charge, table.find(region, charge.key)) for charge in charges))
+    lines = (
+        Line(charge, table.find(region, charge.key), tuple(table.find(region, key) for key in charge.instead))
+        for charge in charges
+    )
+    return Section(title, tuple(lines))

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from ops.base.assembly import Assembly, Resource
 
@@ -18,14 +18,14 @@ class Fleet:
 
     Attributes:
         config: the endpoint configuration that names it.
-        instance_type: such as `ml.c6i.xlarge`.
+        instance_types: such as `ml.c6i.xlarge`, and what is tried after it where it has no capacity.
         fewest: instances that are always there.
         most: instances that scaling may reach.
         is_switched: whether a release has the new fleet beside the old one.
     """
 
     config: Resource
-    instance_type: str
+    instance_types: tuple[str, ...]
     fewest: int
     most: int
     is_switched: bool
@@ -42,13 +42,23 @@ def of_config(assembly: Assembly, config: Resource) -> Iterator[Fleet]:
     endpoint = _endpoint(assembly, config)
     for list_name in ("ProductionVariants", "ShadowProductionVariants"):
         for variant in config.properties.get(list_name, []):
-            if "InstanceType" not in variant:
+            if not (types := instance_types(variant)):
                 continue
             fewest = most = int(variant["InitialInstanceCount"])
             if target := _scaling(assembly, endpoint, variant["VariantName"]):
                 fewest, most = int(target["MinCapacity"]), int(target["MaxCapacity"])
             is_switched = endpoint is not None and "DeploymentConfig" in endpoint.properties
-            yield Fleet(config, str(variant["InstanceType"]), fewest, most, is_switched)
+            yield Fleet(config, types, fewest, most, is_switched)
+
+
+def instance_types(variant: Mapping[str, Any]) -> tuple[str, ...]:
+    """Instance types of a variant as SageMaker and CloudFormation describe it, in the order in which they are tried.
+
+    None of a serverless one.
+    """
+    pools = sorted(variant.get("InstancePools", ()), key=lambda pool: int(pool.get("Priority", 0)))
+    single = [variant["InstanceType"]] if "InstanceType" in variant else []
+    return tuple(str(one) for one in single or [pool["InstanceType"] for pool in pools])
 
 
 def _endpoint(assembly: Assembly, config: Resource) -> Resource | None:

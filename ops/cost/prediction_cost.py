@@ -36,9 +36,21 @@ def predictions(assembly: Assembly, usage: Usage) -> list[Charge]:
         longest = float(function.properties.get("Timeout", 3))
         seconds = longest if usage.seconds is None else min(usage.seconds, longest)
         charges.extend(invocations(function.name, function.properties, PREDICTIONS, seconds, function.part))
+    charges.extend(_snapshots(assembly))
     charges.extend(_endpoint(assembly, usage, functions[0]))
     charges.extend(_around(assembly, usage, functions[0]))
     return charges
+
+
+def _snapshots(assembly: Assembly) -> Iterator[Charge]:
+    """Snapshots that functions may begin from: at most one for each request."""
+    for function in assembly.of("AWS::Lambda::Function"):
+        if function.properties.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions":
+            gb = int(function.properties.get("MemorySize", 128)) / 1024
+            yield Charge(
+                function.part, function.name, "compute", PREDICTIONS * gb, "AWSLambda/Lambda-SnapStart-Restored-GB",
+                f"{PREDICTIONS:,} x {gb:.3g} GB, if each begins from the snapshot",
+            )  # fmt: skip
 
 
 def _functions(assembly: Assembly) -> list[Resource]:

@@ -19,9 +19,17 @@ if TYPE_CHECKING:
 
     from ops.base.assembly import Assembly, Resource
     from ops.cost.charges import Usage
+    from ops.cost.fleets import Fleet
 
     Rule = Callable[[Resource, Assembly, Usage], Iterator[Charge]]
 
+# Metrics of an endpoint by namespace: AWS/SageMaker and /aws/sagemaker/Endpoints; a GPU adds two that are not counted
+# ("SageMaker AI metrics in Amazon CloudWatch" of the developer guide, read 2026-11).
+_OF_INVOCATIONS = (
+    *("Invocations", "InvocationsPerInstance", "ConcurrentRequestsPerModel", "ModelLatency", "OverheadLatency"),
+    *("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors"),
+)
+_OF_INSTANCES = ("CPUUtilization", "MemoryUtilization", "DiskUtilization")
 _REQUESTS = "charged by the request, and nobody asks while it idles"
 _CONFIGURATION = "configuration of something that is charged for itself"
 
@@ -65,9 +73,10 @@ FREE = {
     "AWS::IAM::Role": "IAM is free",
     "AWS::KMS::Alias": _CONFIGURATION,
     "AWS::Lambda::EventInvokeConfig": _CONFIGURATION,
-    "AWS::Lambda::Function": _REQUESTS,
+    "AWS::Lambda::Alias": _CONFIGURATION,
     "AWS::Lambda::LayerVersion": _CONFIGURATION,
     "AWS::Lambda::Permission": _CONFIGURATION,
+    "AWS::Lambda::Version": "its snapshot, where it has one, is charged for at the function",
     "AWS::Logs::QueryDefinition": _CONFIGURATION,
     "AWS::Logs::ResourcePolicy": _CONFIGURATION,
     "AWS::S3::BucketPolicy": _CONFIGURATION,
@@ -143,9 +152,12 @@ def _log_group(resource: Resource, _assembly: Assembly, usage: Usage) -> Iterato
 def _alarm(resource: Resource, _assembly: Assembly, _usage: Usage) -> Iterator[Charge]:
     queries = [query for query in resource.properties.get("Metrics", []) if "MetricStat" in query]
     metrics = len(queries) or 1
+    seconds = int(resource.properties.get("Period", 60))
+    # "Specifying 10, 20, or 30 also sets this alarm as a high-resolution alarm" (API_PutMetricAlarm, read 2026-11).
+    kind, often = ("HighResAlarm", f", every {seconds} s") if seconds < 60 else ("Alarm", "")
     yield Charge(
-        resource.part, resource.name, "alarms", metrics, "AmazonCloudWatch/CW:AlarmMonitorUsage",
-        f"{metrics} {'metric' if metrics == 1 else 'metrics'}",
+        resource.part, resource.name, "alarms", metrics, f"AmazonCloudWatch/CW:{kind}MonitorUsage",
+        f"{metrics} {'metric' if metrics == 1 else 'metrics'}{often}",
     )  # fmt: skip
 
 
@@ -176,19 +188,43 @@ def _metric_filter(resource: Resource, _assembly: Assembly, _usage: Usage) -> It
 def _endpoint_config(resource: Resource, assembly: Assembly, _usage: Usage) -> Iterator[Charge]:
     for variant in resource.properties.get("ProductionVariants", []):
         yield from _provisioned(resource, variant.get("ServerlessConfig", {}))
+    metrics = resource.properties.get("MetricsConfig", {})
     for fleet in of_config(assembly, resource):
-        formula = f"{fleet.fewest} x {fleet.instance_type} x {HOURS_PER_MONTH} h"
+        first, *fallbacks = fleet.instance_types
+        formula = f"{fleet.fewest} x {first} x {HOURS_PER_MONTH} h"
         if fleet.most != fleet.fewest:
             formula += f", scaling to {fleet.most}"
+        if fallbacks:
+            formula += f", without capacity {' or '.join(fallbacks)}"
         yield Charge(
             resource.part,
             resource.name,
             "compute",
             fleet.fewest * HOURS_PER_MONTH,
-            f"AmazonSageMaker/Host:{fleet.instance_type}",
+            f"AmazonSageMaker/Host:{first}",
             formula,
             most=fleet.most * HOURS_PER_MONTH,
+            instead=tuple(f"AmazonSageMaker/Host:{one}" for one in fallbacks),
         )
+        if metrics.get("EnableEnhancedMetrics"):
+            yield _enhanced_metrics(resource, fleet)
+        if metrics.get("EnableDetailedObservability"):
+            # SageMaker adds nothing for it; what CloudWatch takes for the data is documented by no number
+            # ("detailed observability for inference endpoints" of the developer guide, read 2026-11).
+            yield Charge(
+                resource.part, resource.name, "alarms", fleet.fewest, "cxr/detailed-observability",
+                f"OpenTelemetry data of {fleet.fewest} instances", most=fleet.most,
+            )  # fmt: skip
+
+
+def _enhanced_metrics(resource: Resource, fleet: Fleet) -> Charge:
+    """One more custom metric for each metric of the endpoint and instance: "Standard CloudWatch pricing applies per
+    metric per unique dimension combination" ("enhanced metrics" of the developer guide, read 2026-11)."""
+    each = len(_OF_INVOCATIONS) + len(_OF_INSTANCES)
+    return Charge(
+        resource.part, resource.name, "alarms", fleet.fewest * each, "AmazonCloudWatch/CW:MetricMonitorUsage",
+        f"{each} metrics of each of {fleet.fewest} instances", most=fleet.most * each,
+    )  # fmt: skip
 
 
 def _provisioned(resource: Resource, serverless: dict[str, Any]) -> Iterator[Charge]:
@@ -204,6 +240,16 @@ def _provisioned(resource: Resource, serverless: dict[str, Any]) -> Iterator[Cha
             f"AmazonSageMaker/ServerlessInf:Prov-Mem-{gb}GB",
             f"{provisioned} provisioned x {HOURS_PER_MONTH} h x 3,600 s",
         )
+
+
+def _function(resource: Resource, _assembly: Assembly, _usage: Usage) -> Iterator[Charge]:
+    """A function is charged by the request, and the snapshot of its version while it is kept."""
+    if resource.properties.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions":
+        gb = int(resource.properties.get("MemorySize", 128)) / 1024
+        yield Charge(
+            resource.part, resource.name, "compute", gb * HOURS_PER_MONTH * 3600,
+            "AWSLambda/Lambda-SnapStart-Cached-GB-S", f"a snapshot of {gb:.3g} GB x {HOURS_PER_MONTH} h x 3,600 s",
+        )  # fmt: skip
 
 
 def _stage(resource: Resource, _assembly: Assembly, _usage: Usage) -> Iterator[Charge]:
@@ -292,6 +338,7 @@ _RULES: dict[str, Rule] = {
     "AWS::EC2::VPCEndpoint": _vpc_endpoint,
     "AWS::Events::Rule": _rule,
     "AWS::KMS::Key": _key,
+    "AWS::Lambda::Function": _function,
     "AWS::Logs::LogGroup": _log_group,
     "AWS::Logs::MetricFilter": _metric_filter,
     "AWS::S3::Bucket": _bucket,

@@ -209,6 +209,8 @@ def _request(
         "ModelMetrics": {"ModelQuality": {"Statistics": _json(f"{folder}/{package_files.EVALUATION}")}},
         "CustomerMetadataProperties": _metadata(package, files, folder=folder, dataset=dataset),
     }
+    if commit := package.get("MetadataProperties", {}).get("CommitId"):
+        request["MetadataProperties"] = {"CommitId": commit}
     if package_files.REFERENCE in files:
         statistics = _json(f"{folder}/{package_files.REFERENCE}")
         request["DriftCheckBaselines"] = {"ModelDataQuality": {"Statistics": statistics}}

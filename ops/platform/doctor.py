@@ -176,8 +176,9 @@ def needed_quotas(assembly: Assembly) -> dict[str, int]:
         # An execution's steps come one after another, those of two pipelines may not.
         needed += _of_pipeline(definitions.of(pipeline.properties))
     for fleet in fleets(assembly):
-        # A blue/green switch has the new fleet beside the old one.
-        needed[f"{fleet.instance_type} for endpoint usage"] += fleet.most * (2 if fleet.is_switched else 1)
+        # All of a fleet may come to be of any of its types. A blue/green switch has the new fleet beside the old one.
+        for one in fleet.instance_types:
+            needed[f"{one} for endpoint usage"] += fleet.most * (2 if fleet.is_switched else 1)
     batch = assembly.outputs.get("endpoint", {})
     if "BatchInstanceType" in batch:
         # `cxr batch` starts a job for each of two media types.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ops.base import output
 from ops.base.errors import CommandError, error_code, explain
 from ops.base.tools import REPOSITORY
+from ops.cost.fleets import instance_types
 
 if TYPE_CHECKING:
     from infra.settings.environment import Settings
@@ -29,8 +30,8 @@ def refuse_other_instances(session: Session) -> None:
     """
     for endpoint, wanted, steps in _scaled_endpoints(_settings(session.env)):
         try:
-            found = _instance_type(session.client("sagemaker"), endpoint)
-            scaled = found is not None and found != wanted and _is_scaled(session, endpoint)
+            found = _instance_types(session.client("sagemaker"), endpoint)
+            scaled = bool(found) and found != wanted and _is_scaled(session, endpoint)
         except Exception as error:
             known = explain(error)
             if known is None:
@@ -40,7 +41,8 @@ def refuse_other_instances(session: Session) -> None:
             continue
         if scaled:
             raise CommandError(
-                f"{endpoint} runs on {found} and scales: SageMaker refuses {wanted} while it does. {steps}"
+                f"{endpoint} runs on {_listed(found)} and scales: SageMaker refuses {_listed(wanted)} while it does. "
+                f"{steps}"
             )
 
 
@@ -51,36 +53,38 @@ def _settings(env: str) -> Settings:
     return Settings.load({**context, "env": env})
 
 
-def _scaled_endpoints(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Name and instance type of each endpoint that settings let scale, and how to change that type."""
+def _listed(types: tuple[str, ...]) -> str:
+    return ", else ".join(types)
+
+
+def _scaled_endpoints(settings: Settings) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Name and instance types of each endpoint that settings let scale, and how to change these."""
     if settings.endpoint.kind == "realtime":
         least, most = settings.endpoint.instance_count, settings.endpoint.scaling.max_instances
         yield (
             settings.name,
-            settings.endpoint.instance_type,
+            (settings.endpoint.instance_type, *settings.endpoint.fallback_instance_types),
             f"Deploy three times: with the older type and endpoint.scaling.max_instances {least}, which is "
             f"instance_count and ends the scaling; with the new type; and with max_instances {most} again.",
         )
     if settings.asynchronous:
         yield (
             f"{settings.name}-async",
-            settings.asynchronous.instance_type,
+            (settings.asynchronous.instance_type, *settings.asynchronous.fallback_instance_types),
             "Wait until its queue is empty, deploy with `asynchronous` null, which removes the endpoint, and then with "
             "the new type.",
         )
 
 
-def _instance_type(sagemaker: Any, endpoint: str) -> str | None:
-    """Instance type of the endpoint; None where there is none, or it is serverless."""
+def _instance_types(sagemaker: Any, endpoint: str) -> tuple[str, ...]:
+    """Instance types of the endpoint; none where there is no such endpoint, or it is serverless."""
     try:
         config = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
     except Exception as error:
         if error_code(error) == "ValidationException" and "ould not find" in str(error):
-            return None
+            return ()
         raise
-    variant = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0]
-    found: str | None = variant.get("InstanceType")
-    return found
+    return instance_types(sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0])
 
 
 def _is_scaled(session: Session, endpoint: str) -> bool:

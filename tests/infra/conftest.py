@@ -15,6 +15,7 @@ from policy.contexts import audited as with_data_events
 from policy.contexts import coded as with_results_in_dicom
 from policy.contexts import gated as with_a_gate
 from policy.contexts import in_a_network
+from policy.contexts import snapped as with_a_snapshot
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod", "laptop")
@@ -80,6 +81,12 @@ def gated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
 def coded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod where the API answers with results in DICOM."""
     return _synthesise(with_results_in_dicom(_context()), tmp_path_factory.mktemp("coded"))
+
+
+@pytest.fixture(scope="session")
+def snapped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
+    """The templates of prod where the Dicom function begins from a snapshot."""
+    return _synthesise(with_a_snapshot(_context()), tmp_path_factory.mktemp("snapped"))
 
 
 @pytest.fixture

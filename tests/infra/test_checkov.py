@@ -6,20 +6,19 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.infra.conftest import PARTS
+from tests.infra.choices import ALL, SOME, Choice
+from tests.infra.conftest import PARTS, synthesise_app
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Installed by the Makefile.
 CHECKOV = REPOSITORY / ".venv" / "checkov"
-Templates = Callable[[str], dict[str, dict[str, Any]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,16 +93,22 @@ ACCEPTED = (
 
 
 @pytest.fixture(scope="module")
-def findings(
-    templates: Templates, isolated: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
-) -> set[tuple[str, str, str]]:
-    """(rule, resource, template) of what Checkov finds in dev, prod, and prod in a network."""
+def findings(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str, str]]:
+    """(rule, resource, template) of what Checkov finds in the few combinations."""
+    return found(SOME, tmp_path_factory.mktemp("checkov"))
+
+
+def found(choices: list[Choice], folder: Path) -> set[tuple[str, str, str]]:
+    """What Checkov finds in the templates of combinations, which are called `<combination>-<stack>`."""
     assert (CHECKOV / "checkov").is_dir(), f"{CHECKOV} is missing: `make .venv/checkov/.installed`"
-    folder = tmp_path_factory.mktemp("checkov")
-    for label, parts in {"dev": templates("dev"), "prod": templates("prod"), "network": isolated}.items():
-        for part, template in parts.items():
-            (folder / f"{label}-{part}.template.json").write_text(json.dumps(template), encoding="utf-8")
-    return run(folder)
+    together = folder / "together"
+    together.mkdir()
+    for choice in choices:
+        output = folder / str(choice)
+        synthesise_app(choice.context(), output)
+        for template in output.glob("*.template.json"):
+            shutil.copyfile(template, together / f"{choice}-{template.name}")
+    return run(together)
 
 
 def run(folder: Path) -> set[tuple[str, str, str]]:
@@ -116,7 +121,7 @@ def run(folder: Path) -> set[tuple[str, str, str]]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=1200,
     )
     assert done.returncode in (0, 1), done.stderr[-2000:]
     content = json.loads(done.stdout)
@@ -132,6 +137,11 @@ def accepted(rule: str, resource: str) -> bool:
     return any(one.rule == rule and re.fullmatch(one.resources, resource) for one in ACCEPTED)
 
 
+@pytest.mark.long
+def test_every_finding_of_every_combination_has_a_reason(tmp_path: Path) -> None:
+    assert not {one for one in found(ALL, tmp_path) if not accepted(one[0], one[1])}
+
+
 def test_every_finding_has_a_reason(findings: set[tuple[str, str, str]]) -> None:
     assert not {one for one in findings if not accepted(one[0], one[1])}
 
@@ -143,9 +153,9 @@ def test_every_reason_is_for_a_finding(one: Accepted, findings: set[tuple[str, s
 
 
 def test_predictions_can_be_recovered_where_they_are_retained(findings: set[tuple[str, str, str]]) -> None:
-    """The one acceptance that depends on an environment."""
+    """The one acceptance that depends on a setting."""
     tables = {(name, template) for rule, name, template in findings if rule == "CKV_AWS_28"}
-    assert not [one for one in tables if "Predictions" in one[0] and not one[1].startswith("dev-")]
+    assert not [one for one in tables if "Predictions" in one[0] and "-retain-" in one[1]]
 
 
 def test_checkov_would_find_a_mistake(findings: set[tuple[str, str, str]], tmp_path: Path) -> None:
@@ -156,5 +166,5 @@ def test_checkov_would_find_a_mistake(findings: set[tuple[str, str, str]], tmp_p
 
 
 def test_all_parts_are_looked_at(findings: set[tuple[str, str, str]]) -> None:
-    looked = {template.split("-")[1].partition(".")[0] for _, _, template in findings}
+    looked = {template.rpartition("-")[2].partition(".")[0] for _, _, template in findings}
     assert {"training", "api", "endpoint", "data"} <= looked <= {*PARTS, "network"}

@@ -5,18 +5,15 @@ A few combinations, in which every pair of choices appears, run with all tests; 
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 import json
-from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from infra.settings.environment import Settings
 from policy.wildcards import reason_for_finding
-from tests.infra.conftest import environment_context, synthesise_app
+from tests.infra.choices import ALL, SOME, Choice, pairs
+from tests.infra.conftest import synthesise_app
 
 
 def setup_module() -> None:
@@ -29,67 +26,10 @@ def setup_module() -> None:
     from tests.infra.base.test_nag_findings import UNREMARKABLE, findings
 
 
-REGIONS = ("us-east-1", "eu-central-1", "il-central-1", "cn-north-1")
-CPU, GPU = "ml.c6i.xlarge", "ml.g4dn.xlarge"
-
-
-@dataclasses.dataclass(frozen=True)
-class Choice:
-    """An environment in a region, and what its settings choose."""
-
-    region: str
-    environment: str
-    vpc: bool
-    retain: bool
-    gpu: bool
-
-    def __str__(self) -> str:
-        chosen = [name for name in ("vpc", "retain", "gpu") if getattr(self, name)]
-        return "-".join([self.region, self.environment, *chosen])
-
-    @property
-    def is_possible(self) -> bool:
-        """A serverless endpoint has neither network nor GPU, and prod retains."""
-        if self.environment == "dev":
-            return not (self.vpc or self.gpu)
-        return self.retain or self.environment != "prod"
-
-    def context(self) -> dict[str, Any]:
-        context = copy.deepcopy(environment_context(self.environment))
-        context["shared"]["region"] = self.region
-        own = context["environments"][self.environment]
-        own["retain"] = self.retain
-        if self.vpc:
-            own |= {"network": {"vpc": True}, "pipeline": {"weights_file": "weights.h5"}}
-        if self.environment != "dev":
-            kind = GPU if self.gpu else CPU
-            for section in ("endpoint", "asynchronous", "batch"):
-                own[section] = {**own.get(section, {}), "instance_type": kind}
-            if self.gpu:
-                own["pipeline"] = {**own.get("pipeline", {}), "serving_engine": "tensorflow"}
-        return context
-
-
-ALL = [
-    choice
-    for values in product(REGIONS, ("dev", "staging", "prod"), *[(False, True)] * 3)
-    if (choice := Choice(*values)).is_possible  # type: ignore[arg-type]
-]
-SOME = [
-    Choice("us-east-1", "staging", vpc=True, retain=True, gpu=True),
-    Choice("eu-central-1", "prod", vpc=True, retain=True, gpu=False),
-    Choice("il-central-1", "staging", vpc=True, retain=False, gpu=True),
-    Choice("il-central-1", "dev", vpc=False, retain=True, gpu=False),
-    Choice("cn-north-1", "staging", vpc=True, retain=False, gpu=False),
-    Choice("cn-north-1", "prod", vpc=False, retain=True, gpu=True),
-]
-
-
-def test_the_few_are_among_all_and_show_each_choice_in_each_way() -> None:
+def test_the_few_are_among_all_and_show_every_pair_of_choices() -> None:
     assert set(SOME) <= set(ALL)
     assert len(ALL) == 56
-    for field in dataclasses.fields(Choice):
-        assert {getattr(one, field.name) for one in SOME} == {getattr(one, field.name) for one in ALL}
+    assert pairs(SOME) == pairs(ALL)
 
 
 @pytest.mark.parametrize(

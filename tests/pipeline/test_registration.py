@@ -15,6 +15,12 @@ def test_service_model_accepts_the_request(package, refusals):
     assert refusals("CreateModelPackage", package) == ""
 
 
+def test_the_registry_shows_the_commit_of_the_code(definition):
+    """The code that trained: where the console and whoever lists versions look for it."""
+    registered = definition.steps["RegisterModel"]["Arguments"]
+    assert registered["MetadataProperties"] == {"CommitId": "${SourceRevision}"}
+
+
 def test_a_person_has_to_approve(package):
     assert package["ModelApprovalStatus"] == "PendingManualApproval"
 

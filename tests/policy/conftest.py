@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
-from tests.infra.conftest import ENVIRONMENTS, audited, coded, gated, isolated, templates, tuned
+from tests.infra.conftest import ENVIRONMENTS, audited, coded, gated, isolated, snapped, templates, tuned
 
-__all__ = ["audited", "coded", "gated", "isolated", "templates", "tuned"]
+__all__ = ["audited", "coded", "gated", "isolated", "snapped", "templates", "tuned"]
 
 
 @pytest.fixture(scope="session")
 def environments(
     templates: Callable[[str], dict[str, dict[str, Any]]],
+    *,
     isolated: dict[str, dict[str, Any]],
     audited: dict[str, dict[str, Any]],
     gated: dict[str, dict[str, Any]],
     coded: dict[str, dict[str, Any]],
+    snapped: dict[str, dict[str, Any]],
 ) -> Callable[[], dict[str, dict[str, dict[str, Any]]]]:
     """The templates by environment, or the setting that one is given, and part."""
 
@@ -31,6 +33,7 @@ def environments(
             "buckets.data_events": audited,
             "site_evaluation.required_for_release": gated,
             "api.dicom_results": coded,
+            "api.dicom_snap_start": snapped,
         }
 
     return every

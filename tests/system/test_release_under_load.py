@@ -41,6 +41,7 @@ REALTIME = {
         # This machine has other things to do: only errors are to roll a release back here.
         "max_latency_ms": 60_000,
         "max_overhead_ms": 60_000,
+        "alarm_period_seconds": 60,
     },
 }
 ASYNCHRONOUS = {

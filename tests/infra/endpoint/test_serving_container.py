@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from infra.endpoint.serving_container import for_many_requests, for_single_requests, vcpus
+from infra.endpoint.serving_container import for_many_requests, for_single_requests
+from infra.settings.instance_types import vcpus
 from lambdas.release.stack import PARAMETER
 from tests.infra.conftest import ENVIRONMENTS, of_type
 

@@ -72,6 +72,24 @@ def test_an_answer_is_written_where_the_request_was_told(hosting: Hosting, notif
     assert told["requestParameters"]["inputLocation"] == "s3://artifacts/requests/four"
 
 
+def test_a_small_input_may_travel_in_the_request_itself(hosting: Hosting, notified: Callable[[], Any]) -> None:
+    runtime = hosting.client("sagemaker-runtime")
+    queued = runtime.invoke_endpoint_async(
+        EndpointName="queued", ContentType="text/plain", Body=b"four", InferenceId="inline"
+    )
+
+    answer = json.loads(wait_for(lambda: hosting.read(queued["OutputLocation"])))
+
+    assert (answer["length"], answer["type"]) == (4, "text/plain")
+    told = wait_for(lambda: [item for item in notified() if item["inferenceId"] == "inline"])[0]
+    assert "inputLocation" not in told["requestParameters"]
+    for wrong in ({}, {"Body": b"four", "InputLocation": "s3://artifacts/requests/four"}):
+        with pytest.raises(ClientError, match="Exactly one of Body and InputLocation"):
+            runtime.invoke_endpoint_async(EndpointName="queued", **wrong)
+    with pytest.raises(ClientError, match="Body has 128001 bytes"):
+        runtime.invoke_endpoint_async(EndpointName="queued", Body=bytes(128_001))
+
+
 def test_a_failure_is_written_apart_with_what_the_container_said(hosting: Hosting, notified: Callable[[], Any]) -> None:
     queued = queue(hosting, "requests/no-text", b"\xff\xfe", InferenceId="no-text")
 

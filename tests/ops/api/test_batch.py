@@ -77,7 +77,8 @@ class SageMaker:
 
     def invoke_endpoint_async(self, **request: Any) -> dict[str, Any]:
         self.queued.append(request)
-        name = request["InputLocation"].rpartition("/")[2]
+        location = request.get("InputLocation", f"{len(self.queued)}-inline")
+        name = location.rpartition("/")[2]
         output, failure = f"batches/answers/{name}.out", f"batches/failures/{name}-error.out"
         if name in self._unanswered:
             said = b'{"error": "undecodable_image: The image cannot be read."}'
@@ -168,6 +169,36 @@ def test_a_queue_scores_each_image_and_says_why_not(s3: Any, images: Path) -> No
     by_input = {request["InputLocation"]: request["ContentType"] for request in runtime.queued}
     assert by_input["s3://data/batches/four/input/png/000003.png"] == "image/png"
     assert [score.error for score in scores] == ["", "undecodable_image: The image cannot be read.", ""]
+
+
+def test_a_queue_takes_small_files_in_the_request_and_large_ones_and_objects_from_s3(s3: Any, images: Path) -> None:
+    (images / "a.jpeg").write_bytes(bytes(batch.MAX_INLINE_BYTES))
+    (images / "b.JPG").write_bytes(bytes(batch.MAX_INLINE_BYTES + 1))
+    s3.put_object(Bucket="data", Key="elsewhere/a.png", Body=b"small")
+    store, counted = batch.Store(s3, "data", "inline"), []
+    chosen = [*batch.sources(s3, [str(images)]), "s3://data/elsewhere/a.png"]
+    items = store.take(chosen, counted.append, inline_bytes=batch.MAX_INLINE_BYTES)
+    runtime: Any = SageMaker(s3)
+
+    scores = batch.queue(runtime, store, items, endpoint="cxr-dev-async", wait=patience())
+
+    assert [score.answer for score in scores] == [ANSWER] * 4
+    assert {len(request["Body"]) for request in runtime.queued if "Body" in request} == {128_000, len("below/c.png")}
+    assert sorted(request["InputLocation"] for request in runtime.queued if "InputLocation" in request) == [
+        "s3://data/batches/inline/input/jpeg/000002.jpg",
+        "s3://data/batches/inline/input/png/000004.png",
+    ]
+    assert all(("Body" in request) is not ("InputLocation" in request) for request in runtime.queued)
+    assert set(store.names("input")) == {"000002.jpg", "000004.png"}, "what travels in the request is not kept"
+    assert sum(counted) == 4
+
+
+def test_the_limit_of_inline_files_is_that_of_the_service_model() -> None:
+    from botocore.loaders import Loader
+
+    shapes = Loader().load_service_model("sagemaker-runtime", "service-2")["shapes"]
+    said = shapes["InvokeEndpointAsyncInput"]["members"]["Body"]["documentation"]
+    assert f"up to {batch.MAX_INLINE_BYTES:,} bytes" in said
 
 
 def test_waiting_ends_with_a_word_about_what_goes_on(s3: Any, images: Path) -> None:

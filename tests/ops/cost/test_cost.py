@@ -100,9 +100,70 @@ def test_a_scaled_endpoint_costs_its_least_instances_and_at_most_its_most() -> N
     assert alarms.quantity == 2, "target tracking makes two"
 
 
+def test_instances_cost_at_most_the_dearest_type_that_may_stand_in() -> None:
+    pools = [{"InstanceType": name, "Priority": n} for n, name in enumerate(("ml.c6i.xlarge", "ml.m5.xlarge"), start=1)]
+    config = {"ProductionVariants": [{"VariantName": "AllTraffic", "InstancePools": pools, "InitialInstanceCount": 2}]}
+    (charge,) = standing_cost.standing(made(("AWS::SageMaker::EndpointConfig", config)), Usage())
+    keys = ("AmazonSageMaker/Host:ml.c6i.xlarge", "AmazonSageMaker/Host:ml.m5.xlarge")
+    assert (charge.key, *charge.instead) == keys
+
+    def table(*usd: float) -> PriceTable:
+        prices = (Price(one, "unit", "a test", "2026-01-01") for one in usd)
+        return PriceTable({"us-east-1": dict(zip(keys, prices, strict=False))})
+
+    known = priced("Standing", [charge], table(1.0, 3.0), "us-east-1")
+    assert (known.usd, known.usd_at_most, known.unpriced) == (2 * 730 * 1.0, 2 * 730 * 3.0, [])
+    half = priced("Standing", [charge], table(1.0), "us-east-1")
+    assert half.unpriced == ["AmazonSageMaker/Host:ml.m5.xlarge"], "nobody says that it costs no more"
+
+
+def test_metrics_of_instances_and_detailed_observability_are_charged_where_they_are_on() -> None:
+    variant = {"VariantName": "AllTraffic", "InstanceType": "ml.c6i.xlarge", "InitialInstanceCount": 2}
+    config = {
+        "ProductionVariants": [variant],
+        "MetricsConfig": {"EnableEnhancedMetrics": True, "EnableDetailedObservability": True},
+    }
+    _, metrics, data = standing_cost.standing(made(("AWS::SageMaker::EndpointConfig", config)), Usage())
+    assert (metrics.key, metrics.quantity) == ("AmazonCloudWatch/CW:MetricMonitorUsage", 2 * 11)
+    section = priced("Standing", [metrics, data], PriceTable.load(), "us-east-1")
+    assert section.usd == pytest.approx(22 * 0.3)
+    assert section.unpriced == ["cxr/detailed-observability"], "no page says what it costs"
+
+
+def test_a_snapshot_is_charged_while_it_is_kept_and_when_a_function_begins_from_it() -> None:
+    function = {"MemorySize": 2048, "SnapStart": {"ApplyOn": "PublishedVersions"}}
+    paths = ("AWS::ApiGateway::Resource", {"PathPart": "predictions"})
+    uri = {"Fn::Join": ["", ["arn:", {"Fn::GetAtt": ["R2", "Arn"]}, "/invocations"]]}
+    method = {"HttpMethod": "POST", "ResourceId": {"Ref": "R0"}, "Integration": {"Uri": uri}}
+    api = made(
+        paths,
+        ("AWS::ApiGateway::Method", method),
+        ("AWS::Lambda::Function", {}),
+        ("AWS::Lambda::Function", function),
+        ("AWS::Lambda::Version", {}),
+        ("AWS::Lambda::Alias", {}),
+    )
+    (kept,) = standing_cost.standing(api, Usage())
+    assert (kept.key, kept.quantity) == ("AWSLambda/Lambda-SnapStart-Cached-GB-S", 2 * 730 * 3600)
+    restored = {one.key: one.quantity for one in prediction_cost.predictions(api, Usage())}
+    assert restored["AWSLambda/Lambda-SnapStart-Restored-GB"] == 2 * 1000
+
+
 @pytest.mark.parametrize(
     ("kind", "properties", "key", "quantity"),
     [
+        (
+            "AWS::CloudWatch::Alarm",
+            {"MetricName": "ModelLatency", "Period": 10},
+            "AmazonCloudWatch/CW:HighResAlarmMonitorUsage",
+            1,
+        ),
+        (
+            "AWS::SageMaker::EndpointConfig",
+            {"ProductionVariants": [{"ServerlessConfig": {"MemorySizeInMB": 3072, "ProvisionedConcurrency": 2}}]},
+            "AmazonSageMaker/ServerlessInf:Prov-Mem-3GB",
+            2 * 730 * 3600,
+        ),
         ("AWS::WAFv2::WebACL", {"Rules": [{}, {}, {}]}, "awswaf/RuleV2", 3),
         (
             "AWS::EC2::VPCEndpoint",

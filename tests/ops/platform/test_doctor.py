@@ -281,6 +281,16 @@ def test_a_blue_green_switch_needs_twice_the_instances_that_scaling_may_reach() 
     assert doctor.needed_quotas(_made(config, switched, scaled, config)) == {name: 12}, "endpoints share one quota"
 
 
+def test_each_type_that_may_stand_in_for_another_needs_a_quota_for_all_instances() -> None:
+    pools = [{"InstanceType": "ml.m5.xlarge", "Priority": 2}, {"InstanceType": "ml.c6i.xlarge", "Priority": 1}]
+    variant = {"VariantName": "a", "InstancePools": pools, "InitialInstanceCount": 2}
+    config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
+    assert list(doctor.needed_quotas(_made(config)).items()) == [
+        ("ml.c6i.xlarge for endpoint usage", 2),
+        ("ml.m5.xlarge for endpoint usage", 2),
+    ]
+
+
 def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
     def broken() -> Any:
         raise KeyError("a defect of ours")
