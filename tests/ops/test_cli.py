@@ -145,11 +145,11 @@ def test_help_does_not_pay_for_the_aws_sdk() -> None:
 
 def test_a_command_imports_no_other() -> None:
     """Each would add to the time that all of them take."""
-    code = "import sys; from ops import cli; cli._Imported()['status']; print(*(m for m in sys.modules if m[:12] == 'ops.commands'))"
+    code = "import sys; from ops import cli; cli._Imported()['status']; print(*sys.modules)"
     repository = Path(__file__).resolve().parents[2]
     ran = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
-    imported = {name.rpartition(".")[2] for name in ran.stdout.split()}
-    assert imported == {"commands", "platform", "options", "overview", "workspace"}
+    imported = {name.removeprefix("ops.commands.") for name in ran.stdout.split() if name.startswith("ops.commands.")}
+    assert imported == {"platform", "options", "overview", "workspace"}
 
 
 @pytest.mark.parametrize(("typed", "completed"), [("cxr roll", "rollback"), ("cxr predict --over", "--overlay")])

@@ -169,5 +169,16 @@ def test_reject_keeps_the_reason_and_says_when_it_still_serves(cloud: Cloud, cxr
     cloud.all_asked()
 
 
+def test_a_rejection_says_for_scripts_that_the_version_still_serves(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    for part in ("training", "endpoint"):
+        cloud.has_stack(part)
+    cloud.has_models("Approved")
+    cloud.answers("sagemaker", "update_model_package", {"ModelPackageArn": f"{GROUP_ARN}/1"})
+    cloud.serves(1)
+    cloud.has_stack("endpoint")
+    answered = json.loads(cxr("reject", "1", "--reason", "misses lobar opacities", "--json").stdout)
+    assert (answered["approval"], answered["serving"], answered["being_released"]) == ("Rejected", True, False)
+
+
 def test_a_rejection_needs_a_reason(cxr: Callable[..., Result], tmp_path: Path) -> None:
     assert cxr("reject", "1").exit_code == ExitCode.USAGE
