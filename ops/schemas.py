@@ -1,4 +1,4 @@
-"""docs/schemas: JSON Schemas of what commands answer with `--json`, by `python -m ops.schemas`. A test compares them."""
+"""docs/schemas: JSON Schemas of what commands answer with `--json`: `python -m ops.schemas`. A test compares."""
 
 from __future__ import annotations
 
