@@ -3,8 +3,8 @@
     python -m benchmarks.commands
 
 The first against a deployment with a registered model, after `cxr up`, `source .laptop/up/environment` and `cxr upload
-ARCHIVE --watch`: the median of RUNS, with the starting of Python and what the command starts itself. The second against a server
-of this process that answers each request after LATENCY_SECONDS, whatever else it is asked meanwhile.
+ARCHIVE --watch`: the median of RUNS, with the starting of Python and what the command starts itself. The second against
+a server of this process that answers each request after LATENCY_SECONDS, whatever else it is asked meanwhile.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def processor_seconds(command: str, folder: Path) -> float:
     """Of one call, that of its children included."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     options = _OPTIONS.get(command, [])
-    if command.split()[0] in {"report", "monitor"}:
+    if command.split(maxsplit=1)[0] in {"report", "monitor"}:
         options = ["--save", str(folder / "report.html")]
     subprocess.run(  # noqa: S603 - this repository's command
         [str(Path(sys.executable).parent / "cxr"), *command.split(), *options],
