@@ -19,8 +19,9 @@ code, pre { font-family: ui-monospace, monospace; font-size: .9rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .5rem .25rem 0; text-align: left; vertical-align: top; }
 .notice { border-left: .25rem solid; padding-left: .75rem; }
-section { overflow-wrap: anywhere; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .5rem .75rem; background: color-mix(in srgb, currentColor 8%, transparent);
+body { overflow-wrap: anywhere; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .5rem .75rem;
+  background: color-mix(in srgb, currentColor 8%, transparent);
   user-select: all; }
 summary { cursor: pointer; padding: .25rem 0; }
 @media (max-width: 40rem) { tr, th, td { display: block; } th, td:not(:last-child) { border-bottom: 0; } }
