@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from lambdas.api import documents
 from lambdas.http.answers import NOTICE
 from lambdas.http.problems import KINDS
@@ -31,7 +33,7 @@ _PREDICTION = {
 }
 _FEEDBACK = {"id": _ID, "label": "PNEUMONIA", "received_at": "2026-11-24T10:05:00Z"}
 
-ANSWERS: dict[type[documents.Document], dict[str, Any]] = {
+ANSWERS: dict[type[BaseModel], dict[str, Any]] = {
     documents.Prediction: _PREDICTION,
     documents.Result: {
         "prediction": _PREDICTION,
