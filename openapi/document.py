@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from lambdas.api.documents import ProblemDocument
 from lambdas.http.answers import NOTICE
 from lambdas.http.problems import KINDS
+from openapi import examples
 from openapi.operations import OPERATIONS, Operation
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -22,6 +23,12 @@ _WHY = {
     "403": "No valid key, or no leave for this path (`api_key_required`, `forbidden`).",
     "429": "Too many requests (`throttled`, `quota_exceeded`).",
     "500": "The service failed (`internal_error`).",
+}
+_GATEWAY_CODES = {"401": "unauthorized", "403": "api_key_required", "429": "throttled", "500": "internal_error"}
+TAGS = {
+    "predictions": "Radiographs in, probabilities out, and what readers say to them.",
+    "model": "What answers.",
+    "description": "This API for programs and for people.",
 }
 SECURITY_SCHEMES = {
     "api_key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
@@ -57,8 +64,13 @@ def document() -> dict[str, Any]:
         # Relative to where this document is.
         "servers": [{"url": "."}],
         "security": [{name: []} for name in SECURITY_SCHEMES],
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
-        "components": {"schemas": _schemas(), "securitySchemes": SECURITY_SCHEMES},
+        "components": {
+            "schemas": _schemas(),
+            "examples": {code: {"value": examples.problem(code)} for code in [*examples.DETAILS, *examples.GATEWAY]},
+            "securitySchemes": SECURITY_SCHEMES,
+        },
     }
 
 
@@ -70,6 +82,7 @@ def text() -> str:
 def _operation(operation: Operation) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.id,
+        "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
     }
@@ -95,9 +108,8 @@ def _body(operation: Operation) -> dict[str, Any]:
 def _responses(operation: Operation) -> dict[str, Any]:
     content: dict[str, Any] = {}
     if operation.answer:
-        content["application/json"] = {"schema": _reference(operation.answer)}
-        if operation.example:
-            content["application/json"]["example"] = operation.example
+        example = examples.ANSWERS[operation.answer]
+        content["application/json"] = {"schema": _reference(operation.answer), "example": example}
     content |= operation.other
     identified = {"x-request-id": {"description": "The request's id.", "schema": {"type": "string"}}}
     success = {"description": "The answer.", "headers": {**identified, **operation.headers}, "content": content}
@@ -110,17 +122,25 @@ def _responses(operation: Operation) -> dict[str, Any]:
     }
     for status in _GATEWAY["none" if operation.security == "none" else "leave"]:
         reasons[status] = " ".join(filter(None, [reasons.get(status), _WHY[status]]))
+        if status in _GATEWAY_CODES:
+            codes.setdefault(status, []).append(_GATEWAY_CODES[status])
     for status, reason in sorted(reasons.items()):
         responses[status] = {
             "description": reason,
             "headers": identified,
-            "content": {"application/problem+json": {"schema": _reference(ProblemDocument)}},
+            "content": {"application/problem+json": _problems(codes[status])},
         }
     responses["default"] = {
         "description": "Another error, of the gateway.",
-        "content": {"application/problem+json": {"schema": _reference(ProblemDocument)}},
+        "content": {"application/problem+json": _problems(["internal_error"])},
     }
     return responses
+
+
+def _problems(codes: list[str]) -> dict[str, Any]:
+    """Content of an error, with an example of each code."""
+    shown = {code: {"$ref": f"#/components/examples/{code}"} for code in dict.fromkeys(codes)}
+    return {"schema": _reference(ProblemDocument), "examples": shown}
 
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from lambdas.http.answers import NOTICE
 from lambdas.http.problems import KINDS
 
 Security = Literal["none", "key", "predict", "upload", "feedback"]
+Tag = Literal["predictions", "model", "description"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Operation:
         parameters: of the query and the headers.
         headers: of the answer.
         other: content of the answer, by media type, besides that of the model.
-        example: of the model.
+        tag: what it is about.
     """
 
     path: str
@@ -44,13 +45,13 @@ class Operation:
     answer: type[BaseModel] | None
     codes: tuple[str, ...]
     security: Security
+    tag: Tag
     status: int = 200
     requests: tuple[type[BaseModel], ...] = ()
     media_types: tuple[str, ...] = ()
     parameters: tuple[dict[str, Any], ...] = ()
     headers: dict[str, Any] = field(default_factory=dict)
     other: dict[str, Any] = field(default_factory=dict)
-    example: dict[str, Any] | None = None
 
 
 IDEMPOTENCY_KEY = {
@@ -87,7 +88,8 @@ CODED = {
             "type": "string",
             "format": "binary",
             "description": "A Comprehensive 3D SR by TID 1500, in the study of the radiograph (docs/pacs.md).",
-        }
+        },
+        "example": "(a structured report)",
     },
     "multipart/related": {
         "schema": {
@@ -131,24 +133,6 @@ CODED = {
         },
     },
 }
-_PREDICTION = {
-    "id": "f74d4970-2f1c-4d0e-9a1b-3c5e7a9b1d2f",
-    "probability": 0.93,
-    "label": "PNEUMONIA",
-    "indeterminate": False,
-    "guarantee": {"predictive_value": 0.95, "confidence": 0.95, "prevalence": 0.47},
-    "threshold": 0.47,
-    "model": {
-        "package_arn": "arn:aws:sagemaker:eu-central-1:123456789012:model-package/cxr-dev/3",
-        "group": "cxr-dev",
-        "version": 3,
-        "indeterminate": {"low": 0.31, "high": 0.62},
-        "image_size": 220,
-        "dataset_sha256": "0f" * 32,
-        "engine": "tensorflow",
-    },
-    "notice": NOTICE,
-}
 _IDEMPOTENT = ("request_in_progress", "idempotency_key_reused")
 _ANSWERS_OF_THE_MODEL = tuple(
     code for code in KINDS
@@ -161,6 +145,7 @@ OPERATIONS = (
         path="/v1/predictions",
         method="post",
         id="create_prediction",
+        tag="predictions",
         summary="The probability of pneumonia in one chest radiograph.",
         description=(
             "The body is one JPEG, PNG or DICOM file, or a JSON document with such a file in base64 or with the id of "
@@ -182,12 +167,12 @@ OPERATIONS = (
         parameters=(EXPLAIN, IDEMPOTENCY_KEY),
         headers=REPLAYED,
         other=CODED,
-        example=_PREDICTION,
     ),
     Operation(
         path="/v1/predictions/{prediction_id}",
         method="get",
         id="read_prediction",
+        tag="predictions",
         summary="A prediction that was made before.",
         description="As long as it is kept: some days, longer where a reader labelled it.",
         answer=documents.Result,
@@ -199,6 +184,7 @@ OPERATIONS = (
         path="/v1/predictions/{prediction_id}/feedback",
         method="post",
         id="label_prediction",
+        tag="predictions",
         summary="What a reader says that the radiograph shows.",
         description="Ground truth for monitoring. The last label counts.",
         answer=documents.Feedback,
@@ -212,6 +198,7 @@ OPERATIONS = (
         path="/v1/uploads",
         method="post",
         id="create_upload",
+        tag="predictions",
         summary="A form for one upload, for images above what a request carries.",
         description=(
             "Post `fields` and then the file as `file` to `url`, as multipart/form-data, within five minutes. Then "
@@ -229,6 +216,7 @@ OPERATIONS = (
         path="/v1/model",
         method="get",
         id="read_model",
+        tag="model",
         summary="The model that serves.",
         description="Its version, its figures on the held-out test split with 95 % intervals, and its approval.",
         answer=documents.ServingModel,
@@ -239,6 +227,7 @@ OPERATIONS = (
         path="/v1/health",
         method="get",
         id="read_health",
+        tag="model",
         summary="Whether a model is serving.",
         description="Answers 200 whatever it says: before the first release nothing is wrong.",
         answer=documents.Health,
@@ -249,22 +238,24 @@ OPERATIONS = (
         path="/openapi.json",
         method="get",
         id="read_openapi",
+        tag="description",
         summary="This document.",
         description="OpenAPI 3.1.",
         answer=None,
         codes=(),
         security="none",
-        other={"application/json": {"schema": {"type": "object"}}},
+        other={"application/json": {"schema": {"type": "object"}, "example": {"openapi": "3.1.0", "paths": {}}}},
     ),
     Operation(
         path="/docs",
         method="get",
         id="read_docs",
+        tag="description",
         summary="This document as a page.",
         description="HTML without scripts.",
         answer=None,
         codes=(),
         security="none",
-        other={"text/html": {"schema": {"type": "string"}}},
+        other={"text/html": {"schema": {"type": "string"}, "example": "<!doctype html>"}},
     ),
 )

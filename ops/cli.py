@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import sys
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
@@ -12,11 +14,10 @@ import typer.core
 
 from ops.base import output
 from ops.base.errors import CommandError, explain
-from ops.commands import audit, clients, cost, evaluation, labels, models, platform, training
 from ops.commands.options import Env, Region
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _HELP = """
 Operate a deployed chest X-ray stack: from an archive of radiographs to predictions.
@@ -30,72 +31,133 @@ Exit codes: 0 done; 1 what was asked for failed (execution, release, any file's 
 
 
 class Group(NamedTuple):
-    """Commands of two words: the first, what they are about, and the commands by their second word."""
+    """Commands of two words: the first, what they are about, and the functions by their second word."""
 
     name: str
     help: str
-    commands: Mapping[str, Callable[..., None]]
+    functions: Mapping[str, str]
 
 
-# In the order of `cxr --help`, which is the order in which one needs them.
-COMMANDS: tuple[Callable[..., None] | Group, ...] = (
-    training.upload,
-    training.entries,
-    training.datasets,
-    training.start,
-    training.watch,
-    training.executions,
-    training.logs,
-    training.report,
+# Functions of `ops.commands`, in the order of `cxr --help`, which is the order in which one needs them. Named and not
+# imported: a command pays for what itself needs.
+COMMANDS: tuple[str | Group, ...] = (
+    "training.upload",
+    "training.entries",
+    "training.datasets",
+    "training.start",
+    "training.watch",
+    "training.executions",
+    "training.logs",
+    "training.report",
     Group(
         "labels",
         "Have labels reviewed, and make a new version of a dataset.",
-        {"export": labels.export, "import": labels.import_},
+        {"export": "labels.export", "import": "labels.import_"},
     ),
-    training.monitor,
-    models.models,
-    models.compare,
-    audit.verify,
-    audit.bom,
-    audit.dossier,
-    evaluation.evaluate,
-    evaluation.calibrate,
-    models.approve,
-    models.reject,
-    models.rollback,
-    models.promote,
-    clients.predict,
-    clients.store,
-    clients.batch,
-    platform.status,
-    platform.doctor,
-    platform.deploy,
-    platform.destroy,
-    cost.cost,
-    platform.up,
-    platform.down,
+    "training.monitor",
+    "models.models",
+    "models.compare",
+    "audit.verify",
+    "audit.bom",
+    "audit.dossier",
+    "evaluation.evaluate",
+    "evaluation.calibrate",
+    "models.approve",
+    "models.reject",
+    "models.rollback",
+    "models.promote",
+    "clients.predict",
+    "clients.store",
+    "clients.batch",
+    "platform.status",
+    "platform.doctor",
+    "platform.deploy",
+    "platform.destroy",
+    "cost.cost",
+    "platform.up",
+    "platform.down",
 )
 
 
+def _without_types(parameters: list[Any]) -> list[Any]:
+    """The parameters, of which flags show no type: they take no value."""
+    for parameter in parameters:
+        if getattr(parameter, "is_flag", False):
+            parameter.display_type_rich = lambda ctx: None  # noqa: ARG005 - by this name Typer passes it
+    return parameters
+
+
 class _Command(typer.core.TyperCommand):
-    """A command whose help shows no type beside a flag, which takes no value."""
+    """A command whose help shows no type beside a flag."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """As Typer has them."""
-        found: list[Any] = super().get_params(ctx)
-        for parameter in found:
-            if getattr(parameter, "is_flag", False):
-                parameter.display_type_rich = lambda _ctx: None
-        return found
+        return _without_types(super().get_params(ctx))
 
 
-class _Commands(typer.core.TyperGroup):
+class _Group(typer.core.TyperGroup):
+    """Commands of which the help shows no type beside a flag."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """As Typer has them."""
+        return _without_types(super().get_params(ctx))
+
+
+class _Imported(MutableMapping[str, Any]):
+    """The commands as Typer has them, in the order of `COMMANDS`; each is imported when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Any] = {
+            entry.name if isinstance(entry, Group) else entry.partition(".")[2]: entry for entry in COMMANDS
+        }
+
+    def __getitem__(self, name: str) -> Any:
+        entry = self._entries[name]
+        if isinstance(entry, (str, Group)):
+            entry = self._entries[name] = _made(entry)
+        return entry
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._entries[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def _made(entry: str | Group) -> Any:
+    if isinstance(entry, Group):
+        group = typer.Typer(cls=_Group, name=entry.name, help=entry.help, no_args_is_help=True, add_completion=False)
+        for name, function in entry.functions.items():
+            group.command(name, cls=_Command)(_function(function))
+        return typer.main.get_command(group)
+    single = typer.Typer(add_completion=False)
+    single.command(cls=_Command)(_function(entry))
+    return typer.main.get_command(single)
+
+
+def _function(name: str) -> Callable[..., None]:
+    module, _, function = name.partition(".")
+    found: Callable[..., None] = getattr(importlib.import_module(f"ops.commands.{module}"), function)
+    return found
+
+
+class _Commands(_Group):
     """Ends every command that fails with one sentence and its exit code."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = _Imported()
 
     def list_commands(self, ctx: Any) -> list[str]:
         """As `COMMANDS` has them; Typer puts groups first."""
         del ctx
-        return [entry.name if isinstance(entry, Group) else entry.__name__ for entry in COMMANDS]
+        return list(self.commands)
 
     def invoke(self, ctx: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
@@ -135,13 +197,3 @@ def commands() -> dict[str, Any]:
         inner = getattr(command, "commands", None)
         found |= {name: command} if inner is None else {f"{name} {own}": one for own, one in inner.items()}
     return found
-
-
-for _entry in COMMANDS:
-    if isinstance(_entry, Group):
-        _group = typer.Typer(help=_entry.help, no_args_is_help=True)
-        for _name, _command in _entry.commands.items():
-            _group.command(_name, cls=_Command)(_command)
-        app.add_typer(_group, name=_entry.name)
-    else:
-        app.command(cls=_Command)(_entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from ops import schemas
 from ops.base.errors import ExitCode
 from ops.base.tools import REPOSITORY
 from ops.cli import commands
@@ -16,10 +17,10 @@ _OPENING = """# The `cxr` command
 Written by `python -m ops.reference` from the commands themselves. `cxr COMMAND --help` prints the same.
 
 Results go to standard output, progress and errors to standard error: a pipe gets results only. `--json` answers in one
-JSON document (`predict`: one a line) whose names stay as they are. `--env` (or `CXR_ENV`, else `dev`) names the
-environment, before or after the command. With `AWS_ENDPOINT_URL` set the same commands work against the laptop's
-cloud. An error is one sentence; `CXR_DEBUG=1` shows where it came from. `cxr --install-completion` completes commands
-and options in your shell.
+JSON document (`predict`: one a line) as its [schema](schemas) says: names stay as they are, others may come. `--env`
+(or `CXR_ENV`, else `dev`) names the environment, before or after the command. With `AWS_ENDPOINT_URL` set the same
+commands work against the laptop's cloud. An error is one sentence; `CXR_DEBUG=1` shows where it came from.
+`cxr --install-completion` completes commands and options in your shell.
 
 | exit code | meaning |
 | --- | --- |
@@ -106,7 +107,7 @@ def _section(name: str, command: Any) -> str:
     usage = " ".join(
         ["cxr", name, *(_usage(parameter) for parameter in command.params if not parameter.opts[0].startswith("-"))]
     )
-    rows = [_row(parameter) for parameter in command.params if "--help" not in parameter.opts]
+    rows = [_row(parameter, name) for parameter in command.params if "--help" not in parameter.opts]
     examples = "\n".join(f"$ {example}" for example in EXAMPLES.get(name, []))
     table = "\n".join(["| argument or option | meaning | default |", "| --- | --- | --- |", *rows])
     return f"### `{usage} [options]`\n\n{_prose(command.help)}\n\n```console\n{examples}\n```\n\n{table}\n"
@@ -119,13 +120,14 @@ def _usage(parameter: Any) -> str:
     return label if parameter.required else f"[{label}]"
 
 
-def _row(parameter: Any) -> str:
+def _row(parameter: Any, command: str) -> str:
     if parameter.opts[0].startswith("-"):
         value = "" if parameter.is_flag or not parameter.metavar else f" {parameter.metavar}"
         names = ", ".join(f"`{name}{value}`" for name in [*parameter.opts, *parameter.secondary_opts])
     else:
         names = f"`{_usage(parameter).strip('[]')}`"
-    return f"| {names} | {_prose(parameter.help)} | {_default(parameter)} |"
+    schema = f" [Its schema](schemas/{schemas.file_name(command)})." if "--json" in parameter.opts else ""
+    return f"| {names} | {_prose(parameter.help)}{schema} | {_default(parameter)} |"
 
 
 def _default(parameter: Any) -> str:

@@ -110,9 +110,9 @@ class RealtimeEndpoint(Section):
     instance type is named, those with an Arm processor (Graviton, such as `ml.c7g.xlarge`) are refused: AWS's
     TensorFlow images are built for x86-64."""
     fallback_instance_types: Fallbacks
-    """Realtime: up to four types that SageMaker tries in this order where the first has no capacity, when the endpoint is
-    made, updated or scaled out; such as `["ml.m6i.xlarge"]`. As many vCPUs each, and all with a GPU or none. Each needs
-    its quota for all instances (`cxr doctor`). None by default."""
+    """Realtime: up to four types that SageMaker tries in this order where the first has no capacity, when the endpoint
+    is made, updated or scaled out; such as `["ml.m6i.xlarge"]`. As many vCPUs each, and all with a GPU or none. Each
+    needs its quota for all instances (`cxr doctor`). None by default."""
     # One instance has no half to try the new model on, and is lost with its availability zone.
     instance_count: Annotated[int, Field(ge=2)]
     """Realtime: instances that are always there; at least 2, or a canary has nothing to shift."""

@@ -196,6 +196,7 @@ class Evaluation(TypedDict):
     schema: int
     binary_classification_metrics: dict[str, Any]
     curve_bands: dict[str, Any]
+    decisions: NotRequired[dict[str, Any]]
     calibration: dict[str, Any]
     threshold: float
     indeterminate: dict[str, Any]

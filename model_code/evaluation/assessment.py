@@ -13,7 +13,7 @@ from model_code.contract.metrics import CLASSIFICATION
 from model_code.data.subgroups import KINDS, MIN_PATIENTS
 from model_code.evaluation import worst_subgroup
 from model_code.evaluation.scores import TestScores
-from model_code.statistics import metrics
+from model_code.statistics import decisions, metrics
 from model_code.statistics.calibration import Calibration
 from model_code.statistics.indeterminate import PREDICTIVE_VALUES, predictive_values
 from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, estimate_share, patient_numbers
@@ -53,6 +53,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
             "precision_recall_curve": metrics.precision_recall_curve(scores.labels, scores.logits),
         },
         "curve_bands": _bands(scores, weights),
+        "decisions": _decisions(scores, metadata, weights),
         "calibration": {
             **calibration,
             **dataclasses.asdict(Calibration.of(metadata)),
@@ -169,6 +170,15 @@ def _beyond_chance(calibration: dict[str, Any], chance: dict[str, float]) -> dic
     """
     error = float(calibration["expected_calibration_error"]["value"])
     return {"value": error if error > chance["percentile_95"] else 0.0}
+
+
+def _decisions(scores: TestScores, metadata: dict[str, Any], weights: Array) -> dict[str, Any]:
+    """Operating points at the thresholds that the model has, and the decision curve."""
+    band, threshold = metadata["indeterminate"], metadata["threshold"]
+    thresholds = {"band_low": band["low"], "threshold": threshold, "band_high": band["high"]}
+    labels, probabilities = scores.labels, scores.probabilities
+    points = decisions.operating_points(labels, probabilities, scores.patients, weights, thresholds=thresholds)
+    return {"operating_points": points, "curve": decisions.decision_curve(labels, probabilities, weights)}
 
 
 def _bands(scores: TestScores, weights: Array) -> dict[str, dict[str, Any]]:

@@ -98,6 +98,30 @@ def confusion(evaluation: dict[str, Any]) -> Plot:
     )
 
 
+def decision_curve(evaluation: dict[str, Any]) -> Plot:
+    """Net benefit by threshold probability: the model with its band, treating all, treating nobody."""
+    found, prevalence = evaluation["decisions"]["curve"], evaluation["test"]["prevalence"]
+    thresholds, own = found["thresholds"], evaluation["threshold"]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.fill_between(thresholds, *found["model_band"], color=PNEUMONIA_COLOUR, alpha=0.18, linewidth=0)
+        axes.plot(thresholds, found["model"], color=PNEUMONIA_COLOUR, label="model")
+        axes.plot(thresholds, found["treat_all"], color=NORMAL_COLOUR, linestyle="--", label="everybody")
+        axes.axhline(0, color=INK, linewidth=1, label="nobody")
+        axes.axvline(own, linestyle=":", color=FAINT, label="decision threshold")
+        axes.set(xlabel="acts from this probability on", ylabel="net benefit", title="Decision curve")
+        axes.set(xlim=(0, 1), ylim=(-0.1 * prevalence, 1.05 * prevalence))
+        axes.legend(loc="lower left")
+
+    at = [
+        f"at {thresholds[place]:g} {found['model'][place]:.3f}, of acting on everybody {found['treat_all'][place]:.3f}"
+        for place in (9, 49)
+    ]
+    sentence = f"Net benefit of the model by threshold probability, with its 95 % band: {'; '.join(at)}."
+    return Plot("Decision curve", svg(draw, 4.2, 4), sentence)
+
+
 def reliability(evaluation: dict[str, Any]) -> Plot:
     """Observed shares against predicted probabilities, as served and without the temperature."""
     calibration = evaluation["calibration"]

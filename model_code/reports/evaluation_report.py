@@ -15,7 +15,7 @@ from model_code.contract.metrics import CLASSIFICATION
 from model_code.contract.population import sentence
 from model_code.evaluation.comparison import name as package_name
 from model_code.evaluation.scores import TestScores
-from model_code.reports import calibration_section, evaluation_plots, html_page, plots
+from model_code.reports import decision_sections, evaluation_plots, html_page, plots
 from model_code.reports.concerns import concerns
 from model_code.reports.dataset_report import dataset_section, labels_section
 from model_code.reports.gallery import Gallery
@@ -69,14 +69,16 @@ def render(
         identity: identity of the execution that evaluated it.
     """
     sections = [
-        *calibration_section.of_a_site(evaluation),
+        *decision_sections.of_a_site(evaluation),
         Section("figures", "Key figures", list(_figures(evaluation))),
         Section("comparison", "Against the serving model", list(_comparison(evaluation["comparison"]))),
         Section("gates", "Quality gates", [_gates(evaluation["gates"]), _engine(evaluation["engine"])]),
         labels_section(card),
         Section("training", "Training", list(_training(metadata))),
         Section("curves", "Discrimination and decisions", [_curves(evaluation)]),
-        calibration_section.calibration(evaluation),
+        decision_sections.operating_points(evaluation),
+        decision_sections.errors(evaluation, scores),
+        decision_sections.calibration(evaluation),
         Section("undecided", "Undecided images", [_indeterminate(evaluation, scores)]),
         Section("out-of-distribution", "Refused images", [_refused(evaluation, metadata)]),
         Section("subgroups", "Subgroups", list(_subgroups(evaluation))),
@@ -149,7 +151,7 @@ def _figures(evaluation: dict[str, Any]) -> Iterator[Html]:
     yield html_page.paragraph(
         f"{test['images']:,} test radiographs of {test['patients']:,} patients, {test['prevalence']:.1%} with "
         f"PNEUMONIA, scored by what serves. The decision threshold {evaluation['threshold']:.3f} and the temperature "
-        f"{evaluation['calibration']['temperature']:.3f} come from {calibration_section.chosen_on(evaluation)}. The "
+        f"{evaluation['calibration']['temperature']:.3f} come from {decision_sections.chosen_on(evaluation)}. The "
         "predictive values, accuracy and F1 hold for this prevalence only."
     )
     yield html_page.table(
@@ -250,7 +252,7 @@ def _indeterminate(evaluation: dict[str, Any], scores: TestScores) -> Html:
         [
             html_page.paragraph(
                 f"Probabilities from {band['low']:.3f} to {band['high']:.3f} around the threshold should be read as "
-                f"undecided. The band comes from {calibration_section.chosen_on(evaluation)}."
+                f"undecided. The band comes from {decision_sections.chosen_on(evaluation)}."
             ),
             html_page.table(
                 "Test images in the band",

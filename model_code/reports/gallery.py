@@ -38,7 +38,7 @@ class Gallery:
 
     Attributes:
         samples: test images by label.
-        cases: the most certain right and wrong calls, by kind.
+        cases: the most certain right and wrong predictions, by kind.
         averages: the average saliency map of each label.
         legend: the colours of the saliency maps as a data URI.
     """

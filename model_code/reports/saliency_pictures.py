@@ -1,8 +1,8 @@
-"""Radiographs in the evaluation report: samples, and what the model looked at in its most certain calls and where a
-label is suspect.
+"""Radiographs in the evaluation report: samples, and what the model looked at in its most certain predictions
+and where a label is suspect.
 
 Images are named by their number in the order of the test shards. No patients are shown, and file names, without their
-folders, only of what somebody has to find: wrong calls and suspect labels. The report is passed on.
+folders, only of what somebody has to find: wrong predictions and suspect labels. The report is passed on.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def averages(summary: SaliencySummary) -> list[Picture]:
 
 
 WRONG = " (wrong)"
-"""How the titles of wrong calls end."""
+"""How the titles of wrong predictions end."""
 
 
 def choose_samples(scores: TestScores, *, seed: int) -> dict[str, list[int]]:
@@ -60,7 +60,7 @@ def choose_samples(scores: TestScores, *, seed: int) -> dict[str, list[int]]:
 
 
 def choose_cases(scores: TestScores, threshold: float) -> dict[str, list[int]]:
-    """Positions of the most certain right and wrong calls of each label, each group's images of different patients."""
+    """Positions of the most certain right and wrong predictions of each label, each group's of different patients."""
     predicted = scores.probabilities >= threshold
     ascending = [int(at) for at in np.argsort(scores.logits, kind="stable")]
     groups = {}
@@ -80,7 +80,7 @@ def sample(position: int, pixels: Pixels, scores: TestScores) -> Picture:
 
 
 def case(position: int, pixels: Pixels, saliency: Array, scores: TestScores, *, is_wrong: bool = False) -> Case:
-    """One test image with and without its saliency map (size, size); a wrong call has the file's name."""
+    """One test image with and without its saliency map (size, size); a wrong prediction has the file's name."""
     label, probability = LABELS[int(scores.labels[position])], scores.probabilities[position]
     name = scores.paths[position].rpartition("/")[2] if is_wrong else f"image {position + 1}"
     caption = f"{name}: {label}, probability {_probability(float(probability))}"

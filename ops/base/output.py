@@ -41,7 +41,9 @@ _STYLES = {
     "wrong": "red",
 }
 
-_NEVER_WRAPPED = frozenset({"id", "step", "status", "version", "took", "USD"})
+_NEVER_WRAPPED = frozenset(
+    ["id", "step", "status", "version", "took", "registered", "AUROC", "sensitivity", "specificity", "resource", "USD"]
+) | {"calibration\nerror", "at most"}
 # What goes into a pipe or a file is read by a program, or by a person with an editor: nothing is folded or cut off.
 _ENDLESS = 10_000
 
@@ -89,10 +91,11 @@ def status_text(status: str) -> str:
 
 
 def table(*columns: str) -> Table:
-    """An empty table in the look of every command."""
+    """An empty table in the look of every command; a column's title has two lines on a terminal only."""
     made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for column in columns:
-        made.add_column(column, overflow="fold", no_wrap=column in _NEVER_WRAPPED)
+        title = column if sys.stdout.isatty() else column.replace("\n", " ")
+        made.add_column(title, overflow="fold", no_wrap=column in _NEVER_WRAPPED)
     return made
 
 
@@ -114,6 +117,11 @@ def duration(start: datetime | None, end: datetime | None = None) -> str:
     if seconds < 3600:
         return f"{seconds // 60} min {seconds % 60:02d} s"
     return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+
+
+def day(when: datetime) -> str:
+    """A date in this machine's time zone."""
+    return when.astimezone().strftime("%Y-%m-%d")
 
 
 def moment(when: datetime | None) -> str:

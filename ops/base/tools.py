@@ -76,6 +76,24 @@ def answer(command: Sequence[str]) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def installed_cdk() -> str | None:
+    """The version of the CDK command line that `run` would start, or None when there is none.
+
+    Read from its package: starting it to ask takes a second of processor time.
+    """
+    found = shutil.which("cdk", path=environment()["PATH"])
+    if found is None:
+        return None
+    for folder in Path(found).resolve().parents:
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            package = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+            if package.get("name") == "aws-cdk":
+                return str(package["version"])
+    # Installed some other way than by npm.
+    version = answer(["cdk", "--version"])
+    return version.split()[0] if version else None
+
+
 def pinned_cdk() -> str:
     """The version of the CDK command line that package.json names."""
     package = json.loads((REPOSITORY / "package.json").read_text(encoding="utf-8"))

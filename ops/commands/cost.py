@@ -101,15 +101,18 @@ def _refreshed(table: PriceTable, assembly: Assembly, sections: Mapping[str, Sec
 
 
 def _print(section: Section) -> None:
-    listing = output.table("resource", "for", "how much", "price", "USD", "at most")
-    for line in section.lines:
+    listing = output.table("resource", "how much; price", "USD", "at most")
+    parts = list(dict.fromkeys(line.charge.part for line in section.lines))
+    last = ""
+    for line in sorted(section.lines, key=lambda line: parts.index(line.charge.part)):
         charge = line.charge
+        if charge.part != last:
+            listing.add_row(f"{charge.part}:")
+            last = charge.part
         price = f"{line.price.usd:.10f}".rstrip("0").rstrip(".") + f" / {line.price.unit}" if line.price else "no price"
         listing.add_row(
-            f"{charge.part}/{_HASH.sub('', charge.resource)}",
-            charge.group,
-            escape(charge.formula),
-            price,
+            f"  {_HASH.sub('', charge.resource)}",
+            escape(f"{charge.formula}; {price}"),
             _amount(line.usd),
             _amount(line.usd_at_most) if line.usd_at_most != line.usd else "",
         )
@@ -122,7 +125,7 @@ def _print(section: Section) -> None:
         for line in sorted(section.lines, key=lambda line: line.charge.group != "compute"):
             if line.usd is None or line.usd_at_most is None:
                 name = f"{line.charge.part}/{_HASH.sub('', line.charge.resource)}"
-                console.print(f"  {name}: {line.charge.formula} ({line.charge.key})", markup=False, soft_wrap=True)
+                console.print(f"  {name}: {line.charge.formula} ({line.charge.key})", markup=False)
         console.print(
             f"The rest: {_amount(section.usd)} USD{at_most}. `cxr cost --refresh` asks AWS for what is missing."
         )

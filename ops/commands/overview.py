@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from ops.api.predictions import COLUMNS
 from ops.base.deployment import STACKS
-from ops.base.output import duration, fail, moment, print_csv, print_json, results, say, size, status_text, table
+from ops.base.output import day, duration, fail, moment, print_csv, print_json, results, say, size, status_text, table
 from ops.models.registry import state
 
 if TYPE_CHECKING:
@@ -53,19 +53,19 @@ def print_models(versions: list[ModelVersion], serving: Serving) -> None:
     if not versions:
         say("There is no registered model yet: `cxr watch` shows how training is going.")
         return
-    listing = table(
-        "version", "status", "registered", "AUROC", "sensitivity", "specificity", "calibration error", "comment"
-    )
+    listing = table("version", "status", "registered", "AUROC", "sensitivity", "specificity", "calibration\nerror")
+    # The only one that can be folded where a terminal is narrow: PendingManualApproval is a long word.
+    listing.columns[1].no_wrap = False
     for version in versions:
         figures = [
             f"{version.metrics[name]:.3f}" if name in version.metrics else "-"
             for name in ("auroc", "sensitivity", "specificity", "calibration_error")
         ]
-        comment = escape(version.comment)
-        listing.add_row(
-            str(version.version), status_text(state(version, serving)), moment(version.created), *figures, comment
-        )
+        listing.add_row(str(version.version), status_text(state(version, serving)), day(version.created), *figures)
     results().print(listing)
+    for version in versions:
+        if version.comment:
+            results().print(f"Version {version.version}: {version.comment}", markup=False)
     for version in versions:
         if version.calibration:
             say(f"Version {version.version}: {version.calibration}")

@@ -238,6 +238,7 @@ def report(
         output.print_json({"source": uri, "file": str(path), "opened": opened})
     else:
         output.results().print(str(path), markup=False)
+        output.say(f"Every test image's row: {reports.test_predictions(uri)}")
 
 
 def monitor(
@@ -293,7 +294,7 @@ def logs(
     jobs = [candidate for candidate in read.steps if candidate.has_log and step in {None, candidate.name}]
     if not jobs:
         known = ", ".join(candidate.name for candidate in read.steps if candidate.has_log) or "none so far"
-        raise CommandError(f"Execution {read.id} has no such step with a log; steps with one: {known}.")
+        raise CommandError(f"Execution {read.id} has no such step with a log; `--step` takes one of: {known}.")
     if as_json:
         output.print_json({"execution": read.id, "step": jobs[-1].name, "lines": list(reader.log_lines(jobs[-1]))})
         return

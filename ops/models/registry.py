@@ -113,7 +113,7 @@ class ModelRegistry:
             if name in {str(version.version), version.arn}:
                 return version
         known = ", ".join(str(version.version) for version in versions[:10])
-        raise CommandError(f"{self._group} has no version {name}: there are {known}.")
+        raise CommandError(f"{self._group} has no version {name}: there are {known}; `cxr models` lists them.")
 
     def described(self, version: ModelVersion) -> ModelVersion:
         """The version with what a listing leaves out: its comment, when it was decided, where its evaluation is."""

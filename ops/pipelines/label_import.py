@@ -90,7 +90,7 @@ def reviewed(table: bytes, exported: bytes, called: str) -> dict[str, Correction
     if not found:
         raise CommandError(
             f"{called} changes no label: {len(decided):,} of its rows have something in the column {REVIEWED}, and "
-            "all of that is what the dataset says already."
+            f"all of that is what the dataset says already. Fill in {REVIEWED} where a label is wrong."
         )
     return found
 

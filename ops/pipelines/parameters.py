@@ -36,7 +36,10 @@ def check(given: Mapping[str, str], definition: Mapping[str, Any]) -> None:
                 f"The pipeline has no parameter {name}.{hint} docs/settings.md lists them.", ExitCode.USAGE
             )
         if not _fits(value, types[name]):
-            raise CommandError(f"{name} is of type {types[name]}, which {value!r} is not.", ExitCode.USAGE)
+            raise CommandError(
+                f"{name} is of type {types[name]}, which {value!r} is not: docs/settings.md explains it.",
+                ExitCode.USAGE,
+            )
         if allowed[name] and value not in map(str, allowed[name]):
             raise CommandError(f"{name} is one of {', '.join(map(str, allowed[name]))}, not {value!r}.", ExitCode.USAGE)
 

@@ -54,6 +54,11 @@ def findings(report_uri: str) -> str:
     return f"{report_uri.rpartition('/')[0]}/monitoring.json"
 
 
+def test_predictions(report_uri: str) -> str:
+    """The S3 URI of the table with every test image that lies beside an evaluation's report."""
+    return f"{report_uri.rpartition('/')[0]}/test_predictions.csv"
+
+
 def site_evaluation(report_uri: str) -> str:
     """The S3 URI of the document that lies beside a site evaluation's report."""
     return f"{report_uri.rpartition('/')[0]}/site_evaluation.json"

@@ -104,12 +104,12 @@ def node() -> Finding:
 
 def cdk() -> Finding:
     """The CDK command line, at the version that the library's assemblies are for."""
-    version, pinned = tools.answer(["cdk", "--version"]), tools.pinned_cdk()
+    version, pinned = tools.installed_cdk(), tools.pinned_cdk()
     if version is None:
         return Finding("cdk", State.WRONG, "not installed", "Run `make synth`, which installs it in node_modules.")
-    if version.split()[0] != pinned:
+    if version != pinned:
         return Finding("cdk", State.WRONG, version, f"package.json pins {pinned}: run `npm ci`.")
-    return Finding("cdk", State.FINE, version.split()[0])
+    return Finding("cdk", State.FINE, version)
 
 
 def credentials(session: Session) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from lambdas.http.problems import KINDS
+from openapi import examples
 from openapi.document import SECURITY_SCHEMES, document, text
 from openapi.operations import OPERATIONS, Operation
 
@@ -112,12 +114,50 @@ def test_the_schemas_tell_good_documents_from_bad_ones() -> None:
     assert not accepts("UploadedImage", {"upload": "../x"})
 
 
-def test_an_example_is_such_an_answer() -> None:
-    found = [one for one in OPERATIONS if one.example]
-    for one in found:
-        assert one.answer is not None
-        assert one.answer.model_validate(one.example)
-    assert found
+def test_every_answer_has_an_example_that_is_one() -> None:
+    whole = document()
+    for path, methods in whole["paths"].items():
+        for method, described in methods.items():
+            for status, response in described["responses"].items():
+                for media_type, content in response["content"].items():
+                    shown = [_problem(whole, one)["value"] for one in content.get("examples", {}).values()]
+                    shown += [content["example"]] if "example" in content else []
+                    assert shown, (path, method, status, media_type)
+                    schema = {**content["schema"], "components": whole["components"]}
+                    for one in shown:
+                        Draft202012Validator(schema).validate(one)
+    for model, example in examples.ANSWERS.items():
+        assert model.model_validate(example)
+
+
+def _problem(whole: dict[str, Any], reference: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = whole["components"]["examples"][reference["$ref"].rpartition("/")[2]]
+    return found
+
+
+def test_every_code_that_a_status_describes_has_an_example() -> None:
+    whole = document()
+    for methods in whole["paths"].values():
+        for described in methods.values():
+            for status, response in described["responses"].items():
+                problems = response["content"].get("application/problem+json", {}).get("examples", {})
+                for code, reference in problems.items():
+                    shown = _problem(whole, reference)["value"]
+                    assert shown["code"] == code
+                    assert status == "default" or shown["status"] == int(status)
+    assert set(examples.DETAILS) | {"internal_error", "throttled", "not_found", "method_not_allowed"} == set(KINDS)
+
+
+def test_examples_of_the_gateway_are_what_it_answers() -> None:
+    """Read and not imported: the module starts the CDK."""
+    source = ast.parse((REPOSITORY / "infra" / "api" / "gateway_responses.py").read_text(encoding="utf-8"))
+    (problems,) = [
+        ast.literal_eval(one.value)
+        for one in source.body
+        if isinstance(one, ast.AnnAssign) and getattr(one.target, "id", "") == "PROBLEMS" and one.value
+    ]
+    answered = {(code, title, detail) for _status, code, title, detail in problems.values()}
+    assert {(code, title, detail) for code, (_status, title, detail) in examples.GATEWAY.items()} <= answered
 
 
 def test_no_operation_has_another_s_name() -> None:

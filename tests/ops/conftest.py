@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from ops.base.session import Session
 from ops.cli import app
+from tests.ops import json_answers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
@@ -229,12 +230,16 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
 
 @pytest.fixture
 def cxr() -> Callable[..., Result]:
-    """Runs the command as a person would; an exception that reaches the top is a test failure."""
+    """Runs the command as a person would; an exception that reaches the top is a test failure.
+
+    So is an answer to `--json` that is not what docs/schemas says of the command.
+    """
 
     def run(*arguments: str) -> Result:
         result = CliRunner().invoke(app, list(arguments))
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
         assert "Traceback" not in result.output
+        json_answers.check(arguments, result.stdout)
         return result
 
     return run

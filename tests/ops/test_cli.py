@@ -143,6 +143,15 @@ def test_help_does_not_pay_for_the_aws_sdk() -> None:
     assert ran.stdout.strip() == "[]"
 
 
+def test_a_command_imports_no_other() -> None:
+    """Each would add to the time that all of them take."""
+    code = "import sys; from ops import cli; cli._Imported()['status']; print(*sys.modules)"
+    repository = Path(__file__).resolve().parents[2]
+    ran = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    imported = {name.removeprefix("ops.commands.") for name in ran.stdout.split() if name.startswith("ops.commands.")}
+    assert imported == {"platform", "options", "overview", "workspace"}
+
+
 @pytest.mark.parametrize(("typed", "completed"), [("cxr roll", "rollback"), ("cxr predict --over", "--overlay")])
 def test_the_shell_completes_commands_and_options(typed: str, completed: str) -> None:
     """As the script does that `cxr --install-completion` installs for bash."""
@@ -161,6 +170,9 @@ def test_the_shell_completes_commands_and_options(typed: str, completed: str) ->
     assert ran.stdout.split() == [completed]
 
 
-@pytest.mark.parametrize("command", sorted(cli.commands()))
+@pytest.mark.parametrize("command", ["", "labels", *sorted(cli.commands())])
 def test_help_shows_no_type_where_no_value_is_taken(cxr: Callable[..., Result], command: str) -> None:
-    assert "<bool>" not in cxr(*command.split(), "--help").stdout
+    shown = cxr(*command.split(), "--help")
+    assert shown.exit_code == 0, shown.output
+    assert "Usage: " in shown.stdout
+    assert "<bool>" not in shown.stdout

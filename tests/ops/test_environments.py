@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,21 +163,73 @@ READ_ONLY = {
 }
 
 
+def _run(request: pytest.FixtureRequest, folder: Path, environment: str, command: str, *options: str) -> Result:
+    assemblies: Callable[[str], Path] = request.getfixturevalue("assemblies")
+    cxr: Callable[..., Result] = request.getfixturevalue("cxr")
+    patch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    account = Account(Assembly.read(assemblies(environment), environment))
+    patch.setattr(Session, "client", lambda _session, service: account.client(service))
+    patch.chdir(folder)
+    more = ["--assembly", str(assemblies(environment))] if command == "cost" else []
+    return cxr("--env", environment, command, *READ_ONLY[command], *more, *options)
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 @pytest.mark.parametrize("command", READ_ONLY)
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_it_answers_from_the_environments_own_templates(
     request: pytest.FixtureRequest, tmp_path: Path, environment: str, command: str, *, as_json: bool
 ) -> None:
-    assemblies: Callable[[str], Path] = request.getfixturevalue("assemblies")
-    cxr: Callable[..., Result] = request.getfixturevalue("cxr")
-    patch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
-    account = Account(Assembly.read(assemblies(environment), environment))
-    patch.setattr(Session, "client", lambda _session, service: account.client(service))
-    patch.chdir(tmp_path)
-    more = ["--assembly", str(assemblies(environment))] if command == "cost" else []
-    result = cxr("--env", environment, command, *READ_ONLY[command], *more, *(["--json"] if as_json else []))
+    result = _run(request, tmp_path, environment, command, *(["--json"] if as_json else []))
     assert result.exit_code == 0, result.output
     assert result.stdout
-    if as_json:
-        json.loads(result.stdout)
+
+
+# The words of a header that were folded, in a terminal of 80 columns.
+HEADERS = {
+    "models": ["version", "status", "registered", "AUROC", "sensitivity", "specificity", "calibration", "error"],
+    "cost": ["resource", "how much; price", "USD", "at most"],
+    "executions": ["id", "status", "started", "took", "reason"],
+    "datasets": ["id", "taken", "size"],
+    "compare": ["metric", "version 1", "version 2", "difference"],
+}
+
+
+@pytest.mark.parametrize("command", READ_ONLY)
+@pytest.mark.parametrize("environment", ["laptop", "prod"])
+def test_a_terminal_of_80_columns_shows_every_word_whole(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    environment: str,
+    command: str,
+) -> None:
+    monkeypatch.setattr("typer.testing._NamedTextIOWrapper.isatty", lambda _stream: True)
+    # Without colours, and without the table that is drawn anew.
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("CI", "1")
+    result = _run(request, tmp_path, environment, command)
+    assert result.exit_code == 0, result.output
+    assert [line for line in result.stdout.splitlines() if len(line) > 80] == []
+    for words in HEADERS.get(command, []):
+        assert words in result.stdout
+    if command == "cost":
+        charged = json.loads(_run(request, tmp_path, environment, command, "--json").stdout)
+        names = {re.sub("[0-9A-F]{8}$", "", line["resource"]) for line in charged["standing"]["lines"]}
+        assert {name for name in names if name not in result.stdout} == set()
+
+
+@pytest.mark.parametrize("command", HEADERS)
+def test_in_a_pipe_a_row_is_a_line(request: pytest.FixtureRequest, tmp_path: Path, command: str) -> None:
+    monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = _run(request, tmp_path, "prod", command).stdout.splitlines()
+    rows = {
+        "models": r"2 +PendingManualApproval +.* 0\.050 *",
+        "cost": r"  AsyncEndpointScalingTracking +.*; 0\.1 / alarm-month +0\.20 *",
+        "executions": r"abc +Succeeded +.* 0 s *",
+        "datasets": r"000000000000 +.* 900 bytes *",
+        "compare": r"calibration error +.* \+0\.000 *",
+    }
+    assert len([line for line in lines if re.fullmatch(rows[command], line)]) == 1

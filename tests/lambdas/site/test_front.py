@@ -105,6 +105,7 @@ def test_what_the_document_says_is_text_on_the_page():
     shown = page.render(
         {
             "info": {"title": "<script>alert(1)</script>", "description": "`<b>`"},
+            "tags": [],
             "paths": {},
             "components": {"schemas": {}, "securitySchemes": {}},
         }

@@ -241,3 +241,39 @@ def test_over_confident_probabilities_are_refused_on_a_small_split_too():
     certain = dataclasses.replace(scores, probabilities=(scores.logits > 0) * 0.98 + 0.01)
     calibration = assessment.document(certain, made_metadata(), np.ones((3, 40)))["calibration"]
     assert calibration["error_beyond_chance"] == {"value": calibration["expected_calibration_error"]["value"]}
+
+
+def test_operating_points_are_those_that_validation_data_chose(scores, found):
+    points = {one["name"]: one for one in found["decisions"]["operating_points"]}
+    assert {name: one["threshold"] for name, one in points.items()} == {
+        "band_low": 0.45,
+        "threshold": 0.5,
+        "band_high": 0.6,
+    }
+    figures = found["binary_classification_metrics"]
+    for rate in ("true_positive_rate", "true_negative_rate"):
+        assert points["threshold"][rate] == figures[rate]
+    values = points["threshold"]["positive_predictive_values"]
+    assert [one["prevalence"] for one in values] == [0.01, 0.05, 0.2, 0.5]
+    # The test split's own prevalence is a half.
+    assert values[-1]["value"] == pytest.approx(figures["precision"]["value"])
+    for one in values:
+        low, high = one["confidence_interval"]
+        assert low < one["value"] < high
+
+
+def test_without_a_false_alarm_a_predictive_value_is_not_certain():
+    """No normal image of 40 is above the threshold, of which the resamples know nothing."""
+    scores = made_scores(80, separation=14.0)
+    (*_, rare) = [one["positive_predictive_values"][0] for one in document(scores)["decisions"]["operating_points"][:2]]
+    assert rare["value"] == 1
+    assert rare["confidence_interval"][0] < 0.5
+
+
+def test_the_decision_curve_lies_in_its_band_and_ends_where_nobody_is_treated(scores, found):
+    curve = found["decisions"]["curve"]
+    low, high = curve["model_band"]
+    assert len(curve["thresholds"]) == len(curve["model"]) == len(low) == 99
+    assert all(least <= value <= most for least, value, most in zip(low, curve["model"], high, strict=True))
+    assert curve["treat_all"][49] == pytest.approx(0)
+    assert max(curve["model"]) <= 0.5

@@ -67,14 +67,14 @@ def test_it_refers_to_nothing_outside_itself(page):
 
 def test_every_link_of_the_contents_has_its_section(page):
     contents = page[page.index("<nav") : page.index("</nav>")]
-    assert len(re.findall(r'href="#([^"]+)"', contents)) == 16
+    assert len(re.findall(r'href="#([^"]+)"', contents)) == 18
     for anchor in re.findall(r'href="#([^"]+)"', page):
         assert page.count(f'id="{anchor}"') == 1
 
 
 def test_every_image_says_what_it_shows(page):
     images = re.findall(r"<img[^>]*>", page)
-    assert len(images) == 8 + 1 + 1 + 2 + 2
+    assert len(images) == 9 + 1 + 1 + 2 + 2
     for image in images:
         assert len(re.search(r'alt="([^"]*)"', image)[1]) > 20
 
@@ -258,3 +258,25 @@ def test_it_says_how_many_radiographs_the_detector_refuses_or_that_there_is_none
         "There is no out-of-distribution detector: too few images. A photograph would get a probability like any "
         "radiograph." in shown
     )
+
+
+def test_operating_points_have_predictive_values_where_pneumonia_is_rarer(page, evaluation):
+    section = page.partition('<section id="operating-points"')[2].partition("</section>")[0]
+    for shown in ('<th scope="col">1%', "5%", "20%", "50%", "decision threshold", "Youden", "Net benefit"):
+        assert shown in section
+    for point in evaluation["decisions"]["operating_points"]:
+        assert f"{point['true_positive_rate']['value']:.3f}" in section
+        for value in point["positive_predictive_values"]:
+            assert f"{value['value']:.3f}" in section
+
+
+def test_every_wrong_prediction_is_named_the_most_certain_first(page):
+    section = page.partition('<section id="errors"')[2].partition("</section>")[0]
+    wrong = [at for at in range(80) if (SCORES.probabilities[at] >= 0.5) != (SCORES.labels[at] == 1)]
+    assert wrong
+    named = [int(number) for number in re.findall(r'<th scope="row">(\d+)\.jpeg</th>', section)]
+    assert sorted(named) == wrong
+    distances = [abs(SCORES.probabilities[at] - 0.5) for at in named]
+    assert distances == sorted(distances, reverse=True)
+    assert 'href="#errors"' in page
+    assert "test/NORMAL" not in section, "folders can be named after patients"

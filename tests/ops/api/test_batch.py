@@ -269,6 +269,14 @@ class TestCommand:
         kept = [item["Key"] for item in s3.list_objects_v2(Bucket="data", Prefix="batches/")["Contents"]]
         assert any(key.endswith("/summary.csv") for key in kept)
 
+    def test_a_script_is_told_where_the_summary_is(
+        self, deployed: SageMaker, cxr: Callable[..., Result], images: Path, tmp_path: Path
+    ) -> None:
+        del deployed
+        answered = json.loads(cxr("batch", str(images), "--output", str(tmp_path / "scores.csv"), "--json").stdout)
+        assert (answered["images"], answered["failed"], answered["file"]) == (3, 0, str(tmp_path / "scores.csv"))
+        assert answered["summary"] == f"{answered['batch']}/summary.csv"
+
     def test_without_a_model_nothing_is_copied(
         self, deployed: SageMaker, cxr: Callable[..., Result], images: Path, s3: Any
     ) -> None:

@@ -183,5 +183,28 @@ def test_commands_find_this_environments_python_first() -> None:
     assert tools.answer([sys.executable, "-c", "import sys; sys.exit(1)"]) is None
 
 
+def test_the_installed_cdk_is_read_without_starting_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As npm installs it: a link in `.bin` to a script of the package."""
+    package = tmp_path / "node_modules" / "aws-cdk"
+    (package / "bin").mkdir(parents=True)
+    (package / "bin" / "cdk").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    (package / "bin" / "cdk").chmod(0o755)
+    (package / "package.json").write_text('{"name": "aws-cdk", "version": "2.1.0"}', encoding="utf-8")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "cdk").symlink_to(package / "bin" / "cdk")
+    monkeypatch.setattr(tools, "environment", lambda: {"PATH": str(tmp_path / "bin")})
+    assert tools.installed_cdk() == "2.1.0"
+
+
+def test_a_cdk_that_npm_did_not_install_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cdk = tmp_path / "cdk"
+    cdk.write_text("#!/bin/sh\necho 2.3.4 '(build 1)'\n", encoding="utf-8")
+    cdk.chmod(0o755)
+    monkeypatch.setattr(tools, "environment", lambda: {"PATH": f"{tmp_path}:/bin"})
+    assert tools.installed_cdk() == "2.3.4"
+    cdk.unlink()
+    assert tools.installed_cdk() is None
+
+
 def test_the_pinned_cdk_is_what_the_lock_file_installs() -> None:
     assert f'"version": "{tools.pinned_cdk()}"' in (REPOSITORY / "package-lock.json").read_text(encoding="utf-8")

@@ -343,7 +343,9 @@ def test_cost_prints_each_resource_with_its_formula_and_its_price(
 ) -> None:
     result = cxr("--env", "dev", "cost", "--assembly", str(assemblies("dev")))
     assert result.exit_code == 0
-    line = next(line for line in result.stdout.splitlines() if line.startswith("data/Key"))
+    lines = result.stdout.splitlines()
+    line = lines[lines.index("data:".ljust(len(lines[1]))) + 1]
+    assert line.split()[0] == "Key"
     assert "1 key" in line
     assert "1 / key-month" in line
     assert "Standing, a month:" in result.stdout

@@ -80,7 +80,7 @@ def test_models_shows_figures_and_which_one_is_serving(cloud: Cloud, cxr: Callab
     lines = shown.stdout.splitlines()
     assert lines[1].split()[:2] == ["2", "PendingManualApproval"]
     assert "0.954" in lines[1]
-    assert "[demo]" in lines[1]
+    assert any(line.startswith("Version 2: ") and "[demo]" in line for line in lines[3:])
     assert lines[2].split()[:2] == ["1", "serving"]
     newest, oldest = json.loads(cxr("models", "--json").stdout)
     assert newest["metrics"] == {"auroc": 0.9541, "sensitivity": 0.97, "calibration_error": 0.031}
@@ -167,6 +167,17 @@ def test_reject_keeps_the_reason_and_says_when_it_still_serves(cloud: Cloud, cxr
     assert "version 1 is rejected" in result.stdout
     assert "still what serves" in result.stderr
     cloud.all_asked()
+
+
+def test_a_rejection_says_for_scripts_that_the_version_still_serves(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    for part in ("training", "endpoint"):
+        cloud.has_stack(part)
+    cloud.has_models("Approved")
+    cloud.answers("sagemaker", "update_model_package", {"ModelPackageArn": f"{GROUP_ARN}/1"})
+    cloud.serves(1)
+    cloud.has_stack("endpoint")
+    answered = json.loads(cxr("reject", "1", "--reason", "misses lobar opacities", "--json").stdout)
+    assert (answered["approval"], answered["serving"], answered["being_released"]) == ("Rejected", True, False)
 
 
 def test_a_rejection_needs_a_reason(cxr: Callable[..., Result], tmp_path: Path) -> None:

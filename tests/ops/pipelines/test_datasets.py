@@ -111,8 +111,8 @@ def test_before_the_first_upload_there_is_nothing_to_start_on(cloud: Cloud, cxr:
     ("given", "sentence"),
     [
         ("Epoch=3", "The pipeline has no parameter Epoch. Is it Epochs?"),
-        ("Epochs=many", "Epochs is of type Integer, which 'many' is not."),
-        ("LearningRate=fast", "LearningRate is of type Float, which 'fast' is not."),
+        ("Epochs=many", "Epochs is of type Integer, which 'many' is not: docs/settings.md explains it."),
+        ("LearningRate=fast", "LearningRate is of type Float, which 'fast' is not: docs/settings.md explains it."),
         ("Epochs", "--set Epochs is not NAME=VALUE"),
         ("InputArchiveUri=s3://b/k", "InputArchiveUri follows from the archive that you name"),
         ("NetworkIsolation=false", "NetworkIsolation follows from the archive that you name"),

@@ -52,7 +52,7 @@ def test_logs_of_a_step_that_ran_no_job_names_the_ones_that_did(cloud: Cloud, cx
     cloud.has_execution("abc", "Failed", [training("Failed")])
     result = cxr("logs", execution_arn("abc"), "--step", "CheckQuality")
     assert result.exit_code == ExitCode.FAILED
-    assert "steps with one: TrainModel" in result.stderr
+    assert "`--step` takes one of: TrainModel" in result.stderr
 
 
 def test_a_job_that_has_not_logged_yet_has_no_line(cloud: Cloud, cxr: Callable[..., Result]) -> None:

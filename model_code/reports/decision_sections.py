@@ -1,0 +1,174 @@
+"""Sections of the evaluation report about decisions: operating points, errors, calibration, and a site's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from model_code.contract.labels import LABELS
+from model_code.contract.metrics import figure
+from model_code.evaluation.scores import TestScores
+from model_code.reports import evaluation_plots, html_page
+from model_code.reports.html_page import Html, Section
+
+_ERRORS = {"expected_calibration_error": "Expected calibration error", "brier_score": "Brier score"}
+_COMPARED = {
+    "calibration_error": "Expected calibration error",
+    "brier_score": "Brier score",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "auroc": "AUROC",
+}
+
+
+_POINTS = {
+    "band_low": "lower end of the indeterminate band",
+    "threshold": "decision threshold",
+    "band_high": "upper end of the indeterminate band",
+}
+# The report is a page for people; all rows are in the table beside it.
+_MOST_ERRORS = 200
+
+
+def chosen_on(evaluation: dict[str, Any]) -> str:
+    """Data that chose threshold, temperature and band, as sentences name it."""
+    return "the other half of the site's archive" if evaluation["calibrated_from"] else "validation data"
+
+
+def operating_points(evaluation: dict[str, Any]) -> Section:
+    """What the answers are worth at each threshold that the model has, and where pneumonia is rarer."""
+    found = evaluation["decisions"]
+    points = found["operating_points"]
+    where = [one["prevalence"] for one in points[0]["positive_predictive_values"]]
+    rates = html_page.table(
+        "Value and 95 % interval",
+        ["PNEUMONIA from", "Probability", "Sensitivity", "Specificity"],
+        (
+            [
+                _POINTS[one["name"]],
+                f"{one['threshold']:.3f}",
+                html_page.measured(one["true_positive_rate"]),
+                html_page.measured(one["true_negative_rate"]),
+            ]
+            for one in points
+        ),
+    )
+    predictive = html_page.table(
+        "Positive predictive value where so many of those asked about have pneumonia",
+        ["PNEUMONIA from", *(f"{prevalence:.0%}" for prevalence in where)],
+        ([_POINTS[one["name"]], *map(_predictive, one["positive_predictive_values"])] for one in points),
+    )
+    why = html_page.paragraph(
+        f"The decision threshold is where smoothed sensitivity plus specificity is greatest on {chosen_on(evaluation)} "
+        "(Youden's J), which takes a missed pneumonia and a false alarm for equally bad; the band's ends come from the "
+        "same images. No threshold is chosen on the test images. The predictive values follow by Bayes, if pneumonia "
+        "looks the same there; their intervals go from both lower to both upper ends of sensitivity and specificity."
+    )
+    net = html_page.paragraph(
+        "The decision curve says whether acting on the model is worth more than acting on everybody or on nobody, for "
+        "whoever acts from that probability on: true positives less false positives weighed by its odds (Vickers and "
+        f"Elkin 2006), for the test split's prevalence of {evaluation['test']['prevalence']:.1%}.",
+    )
+    plot = evaluation_plots.decision_curve(evaluation)
+    return Section("operating-points", "Operating points", [why, rates, predictive, html_page.beside(plot, [net])])
+
+
+def errors(evaluation: dict[str, Any], scores: TestScores) -> Section:
+    """Every test image that is predicted wrongly, the most certain first.
+
+    Args:
+        evaluation: gives threshold and band.
+        scores: scores of the test split.
+    """
+    threshold, band = evaluation["threshold"], evaluation["indeterminate"]
+    wrong = np.flatnonzero((scores.probabilities >= threshold) != (scores.labels == 1))
+    order = wrong[np.argsort(-np.abs(scores.probabilities[wrong] - threshold), kind="stable")]
+    count = html_page.paragraph(
+        f"{len(wrong):,} of {len(scores.labels):,} test images are on the wrong side of the decision threshold. A row "
+        "is the image's in test_predictions.csv beside this report, its header not counted, which has all the others "
+        f"too.{f' The {_MOST_ERRORS} furthest from the threshold are here.' if len(wrong) > _MOST_ERRORS else ''}"
+    )
+    if not len(wrong):
+        return Section("errors", "Wrong predictions", [count])
+    table = html_page.table(
+        "The furthest from the decision threshold first",
+        ["File", "Row", "Label", "Probability", "Answer", "Refused as unlike"],
+        (
+            [
+                scores.paths[at].rpartition("/")[2],
+                f"{at + 1:,}",
+                LABELS[int(scores.labels[at])],
+                f"{scores.probabilities[at]:.3f}",
+                "indeterminate"
+                if band["low"] <= scores.probabilities[at] < band["high"]
+                else LABELS[int(scores.probabilities[at] >= threshold)],
+                "yes" if scores.refused[at] else "no",
+            ]
+            for at in order[:_MOST_ERRORS]
+        ),
+    )
+    return Section("errors", "Wrong predictions", [count, table])
+
+
+def _predictive(found: dict[str, Any]) -> Html:
+    return html_page.measured(found if found["value"] is not None else None)
+
+
+def calibration(evaluation: dict[str, Any]) -> Section:
+    """Section about the error of the probabilities."""
+    found = evaluation["calibration"]
+    raw, chance = found["raw"], found["by_chance"]
+    figures = html_page.table(
+        "With and without the calibration: value and 95 % interval",
+        ["Metric", "As served", "Raw"],
+        ([title, html_page.measured(found[key]), html_page.measured(raw[key])] for key, title in _ERRORS.items()),
+    )
+    chance_note = html_page.paragraph(
+        f"The calibration error is never 0 on a finite test split: with perfect probabilities it would be "
+        f"{chance['mean']:.3f} on average on these images, and above {chance['percentile_95']:.3f} in one of twenty "
+        "test splits."
+    )
+    parts = html_page.beside(evaluation_plots.reliability(evaluation), [figures, chance_note])
+    return Section("calibration", "Calibration", [parts])
+
+
+def of_a_site(evaluation: dict[str, Any]) -> Iterator[Section]:
+    """The version whose weights these are, on the same images; nothing of a version that was trained."""
+    if origin := evaluation["calibrated_from"]:
+        yield Section(
+            "site", f"Version {origin['version']}, calibrated on a site's radiographs", list(_site(evaluation))
+        )
+
+
+def _site(evaluation: dict[str, Any]) -> Iterator[Html]:
+    origin, test = evaluation["calibrated_from"], evaluation["test"]
+    yield html_page.paragraph(origin["sentence"])
+    yield html_page.table(
+        "The same weights on the same images that were held out: value and 95 % interval",
+        ["Metric", f"Version {origin['version']}", "This version"],
+        (
+            [title, html_page.measured(origin["before"][name]), html_page.measured(figure(evaluation, name))]
+            for name, title in _COMPARED.items()
+        ),
+    )
+    fitted, held_out = origin["fitted"], origin["held_out"]
+    yield html_page.paragraph(
+        f"Of {origin['archive_uri']}, {fitted['images']:,} radiographs of {fitted['patients']:,} patients chose "
+        f"temperature {evaluation['calibration']['temperature']:.3f}, bias {evaluation['calibration']['bias']:+.3f}, "
+        f"threshold and band; {held_out['images']:,} of {held_out['patients']:,} other patients were held out and "
+        "looked at once. The bias is what another prevalence or exposure asks for: it holds for this site's, "
+        f"{test['prevalence']:.1%} with PNEUMONIA among those held out. Images that the version has learned from, and "
+        "their patients, are in neither half."
+    )
+    yield html_page.bullets(
+        [
+            "Not changed: which radiograph ranks above which, which are refused as unlike, and the saliency maps, "
+            "whose least marked score is still that of the training's own band.",
+            f"The weights have the digest {origin['weights_sha256'][:12]}, as in version {origin['version']}. The "
+            "sections on training and data set are about what these weights were trained on.",
+            "The labels of the archive are taken for true. It holds for patients like these, as long as neither the "
+            "machines nor the patients change.",
+        ]
+    )

@@ -1,0 +1,143 @@
+"""Registered models, and what they were found to do."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from model_code.contract.documents import SiteVerdict
+from ops.answers.executions import Moment, Report
+
+Approval = Annotated[str, Field(description="SageMaker's ModelApprovalStatus.")]
+
+
+class EvaluatedSite(Report):
+    """The report of a site evaluation, with site_evaluation.json (`model_code.contract.documents.SiteEvaluation`)."""
+
+    evaluation: dict[str, Any]
+
+
+class Calibrated(Report):
+    """The version that a calibration made, with evaluation.json (`model_code.contract.documents.Evaluation`)."""
+
+    version: int
+    calibrated_from: dict[str, Any] | None
+    evaluation: dict[str, Any]
+
+
+class Interval(BaseModel):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class OfSite(BaseModel):
+    """A version on one archive of a site: `lambdas.aws.site_evaluations.SiteEvaluation` explains the members."""
+
+    execution: str
+    created: datetime
+    verdict: SiteVerdict
+    sentence: str
+    images: int
+    patients: int
+    refused_share: Interval
+    auroc: Interval
+    sensitivity: Interval
+    specificity: Interval
+    missed: bool
+    compared: bool
+    archive_uri: str
+    report_uri: str
+
+
+class ModelVersion(BaseModel):
+    """A registered model: `ops.models.registry.ModelVersion` explains the members."""
+
+    version: int
+    arn: str
+    approval: Approval
+    created: datetime
+    comment: str
+    decided: Moment
+    statistics_uri: str
+    metrics: Annotated[dict[str, float], Field(description="On the test split.")]
+    calibrated_from: int | None
+    calibration: str
+
+
+class ListedVersion(ModelVersion):
+    """A registered model, whether it serves, and its site evaluations, newest first."""
+
+    serving: bool
+    site_evaluations: list[OfSite]
+
+
+class Figure(BaseModel):
+    """A metric with its 95 % interval, where the evaluation has one."""
+
+    value: float
+    confidence_interval: tuple[float, float] | None
+
+
+class ComparedVersion(BaseModel):
+    """One side of a comparison."""
+
+    version: int
+    arn: str
+    approval: Approval
+    dataset_sha256: str | None
+    calibrated_from: dict[str, Any] | None
+    threshold: float | None
+    test_images: int | None
+    metrics: dict[str, Figure]
+    site_evaluations: list[OfSite]
+
+
+class Comparison(BaseModel):
+    """Two versions, and what is not to be concluded from their figures."""
+
+    versions: tuple[ComparedVersion, ComparedVersion]
+    caution: str
+
+
+class Approved(BaseModel):
+    """A version that was approved, and whether it serves by now."""
+
+    version: int
+    arn: str
+    approval: Literal["Approved"]
+    serving: bool
+
+
+class Rejected(BaseModel):
+    """A version that was rejected; `being_released` says whether its release was under way, which is taken back."""
+
+    version: int
+    arn: str
+    approval: Literal["Rejected"]
+    serving: bool
+    being_released: bool
+
+
+class RolledBack(BaseModel):
+    """The version that serves again, and the one that was left."""
+
+    version: int
+    arn: str
+    serving: bool
+    left: int | None
+
+
+class Promoted(BaseModel):
+    """A version in another environment: `ops.models.promotion.Promoted` explains the members."""
+
+    version: int
+    arn: str
+    approval: Approval
+    source_arn: str
+    model_sha256: str
+    known: bool

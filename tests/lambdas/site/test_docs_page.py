@@ -1,0 +1,59 @@
+"""/docs in a browser: at the width of a phone nothing is wider than the screen, and every line can be tried."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lambdas.site import handler, page
+
+
+def setup_module() -> None:
+    """Import what takes seconds: collecting does without."""
+    global Browser, chromium, Page, serious
+    from playwright.sync_api import Browser, Page
+
+    from tests.browser import chromium, serious
+
+
+DOCUMENT = json.loads((Path(handler.__file__).parent / "openapi.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    yield from chromium()
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    shown = context.new_page()
+    shown.set_content(page.render(handler.narrowed(DOCUMENT, "api_key")))
+    yield shown
+    context.close()
+
+
+def test_nothing_is_wider_than_a_phone(opened: Page) -> None:
+    opened.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_it_has_no_serious_fault_for_who_cannot_see_it(opened: Page) -> None:
+    assert serious(opened) == []
+
+
+@pytest.mark.parametrize("authentication", ["api_key", "jwt", "iam"])
+def test_every_operation_has_a_line_to_copy_and_an_example_of_each_answer(authentication: str) -> None:
+    shown = page.render(handler.narrowed(DOCUMENT, authentication))
+    operations = [one for methods in DOCUMENT["paths"].values() for one in methods.values()]
+    assert shown.count("<pre>curl ") == len(operations)
+    closed = sum(one.get("security") != [] for one in operations)
+    asked = {"api_key": "x-api-key: $KEY", "jwt": "Authorization: Bearer $KEY", "iam": "--aws-sigv4"}
+    assert shown.count(asked[authentication]) == closed
+    for one in operations:
+        section = shown.partition(f'<section id="{one["operationId"]}">')[2].partition("</section>")[0]
+        for status in one["responses"]:
+            assert f"<details><summary>{status} " in section, (one["operationId"], status)
