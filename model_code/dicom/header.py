@@ -48,6 +48,9 @@ _NO_IMAGES = {
     "1.2.840.10008.5.1.4.1.1.104.1": "a PDF document",
 }
 PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2"})
+# PS3.3, C.7.6.3.1.2, retired ones among them.
+_COLOURS = frozenset({"PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "XYB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT"})
+_COLOURS |= {"YBR_PARTIAL_420", "YBR_PARTIAL_422", "YBR_RCT"}
 # Which presentation LUT shape belongs to which (PS3.3, C.8.11.3.1.2): the same is said twice.
 _SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 
@@ -160,9 +163,7 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
     _check_kind(dataset)
     if transfer_syntax not in TRANSFER_SYNTAXES:
         raise unsupported(transfer_syntax)
-    photometric = text(dataset, "PhotometricInterpretation")
-    if _whole(dataset, "SamplesPerPixel", absent=1) != 1 or photometric not in PHOTOMETRIC:
-        raise unsuitable("The image in the DICOM file is in colour: a radiograph is MONOCHROME1 or MONOCHROME2.")
+    photometric = _photometric(dataset)
     _check_shape(dataset, photometric)
     rows, columns = _whole(dataset, "Rows"), _whole(dataset, "Columns")
     if rows < 1 or columns < 1:
@@ -221,6 +222,20 @@ def _check_kind(dataset: Dataset) -> None:
     if view is not None:
         an = "an" if view == "oblique" else "a"
         raise unsuitable(f"The DICOM file says that this is {an} {view} view: the model knows frontal ones.")
+
+
+def _photometric(dataset: Dataset) -> str:
+    """One of PHOTOMETRIC; what says anything else, or nothing, is refused."""
+    stated = text(dataset, "PhotometricInterpretation")
+    if _whole(dataset, "SamplesPerPixel", absent=1) != 1 or stated in _COLOURS:
+        raise unsuitable("The image in the DICOM file is in colour: a radiograph is MONOCHROME1 or MONOCHROME2.")
+    if stated not in PHOTOMETRIC:
+        raise Refusal(
+            "undecodable_image",
+            "The DICOM file does not say whether low values are light or dark: its Photometric Interpretation has to "
+            "be MONOCHROME1 or MONOCHROME2.",
+        )
+    return stated
 
 
 def _check_shape(dataset: Dataset, photometric: str) -> None:

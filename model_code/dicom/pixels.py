@@ -11,7 +11,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.encaps import get_frame
+from pydicom.encaps import generate_fragments, parse_basic_offsets
 
 from model_code.dicom.codestream import Codestream, jpeg_2000_codestream, read_jpeg, read_jpeg_2000
 from model_code.dicom.header import Header
@@ -79,7 +79,7 @@ def _plain(data: bytes, header: Header, *, big: bool = False) -> Values:
 
 
 def _encapsulated(header: Header, halvings: int) -> Values:
-    frame = get_frame(header.dataset["PixelData"].value, 0, number_of_frames=1)
+    frame = _frame(header.dataset["PixelData"].value)
     if header.transfer_syntax == RLE:
         values = _run_lengths(frame, header)
         return values >> header.spare_low_bits if header.spare_low_bits else values
@@ -100,6 +100,13 @@ def _encapsulated(header: Header, halvings: int) -> Values:
     else:
         return _jpeg_2000(frame, found, header, halvings)
     return np.asarray(values).reshape(header.rows, header.columns)
+
+
+def _frame(encapsulated: bytes) -> bytes:
+    """The one frame: all fragments, whatever the table of offsets says, which some files have wrong (PS3.5, A.4)."""
+    fragments = io.BytesIO(encapsulated)
+    parse_basic_offsets(fragments)
+    return b"".join(generate_fragments(fragments))
 
 
 def _inflated(frame: bytes, header: Header) -> bytes:

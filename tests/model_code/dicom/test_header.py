@@ -73,6 +73,19 @@ def test_what_is_refused_is_refused_with_the_reason(attributes: dict[str, Any], 
     assert sentence in refused.detail
 
 
+@pytest.mark.parametrize("stated", [None, "", "MONOCHROME", "MONO2", "GREY"])
+def test_without_a_photometric_interpretation_nobody_knows_what_is_dark(stated: str | None) -> None:
+    """It is no colour image for that."""
+    refused = refusal(dicom_file(phantom(), PhotometricInterpretation=stated))
+    assert refused.code == "undecodable_image"
+    assert "whether low values are light or dark" in refused.detail
+
+
+@pytest.mark.parametrize("stated", ["RGB", "palette color", "YBR_FULL_422", "YBR_RCT", "YBR_PARTIAL_420"])
+def test_a_colour_image_is_called_one(stated: str) -> None:
+    assert "in colour" in refusal(dicom_file(phantom(), PhotometricInterpretation=stated)).detail
+
+
 @pytest.mark.parametrize("name", ["PixelData", "Rows", "BitsStored", "PixelRepresentation"])
 def test_what_must_be_there_is_asked_for(name: str) -> None:
     assert refusal(dicom_file(phantom(), without=(name,))).code == "undecodable_image"

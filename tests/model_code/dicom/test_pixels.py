@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 import warnings
 import zlib
@@ -155,6 +156,30 @@ def test_a_truncated_file_is_refused(syntax: str, kept: float) -> None:
         values_of(data[: int(len(data) * kept)])
     assert refused.value.code == "undecodable_image"
     assert refused.value.detail.endswith(".")
+
+
+def in_fragments(syntax: str, sizes: tuple[int, ...], offsets: bytes) -> tuple[Any, bytes]:
+    """Stored values, and a file whose one frame lies in fragments: of so many bytes, and the rest."""
+    bits = 8 if syntax in EIGHT_BITS else 12
+    values = phantom(bits=bits)
+    frame = encode(values.astype(np.uint8 if bits == 8 else np.uint16), syntax, bits)
+    frame += b"\0" * (len(frame) % 2)
+    places = [0, *np.cumsum(sizes, dtype=int).tolist(), len(frame)]
+    parts = [offsets, *(frame[start:end] for start, end in itertools.pairwise(places))]
+    items = b"".join(b"\xfe\xff\x00\xe0" + len(part).to_bytes(4, "little") + part for part in parts)
+    whole = dicom_file(values, transfer_syntax=syntax, bits=bits, frame=frame)
+    end = whole.index(b"\xfe\xff\xdd\xe0")
+    written = whole[: whole.index(b"\xfe\xff\x00\xe0")] + items + whole[end:]
+    return values_of(whole), written
+
+
+@pytest.mark.parametrize("offsets", [b"", bytes(4), b"\x10\0\0\0", b"\xff\xff\xff\x7f"])
+@pytest.mark.parametrize("sizes", [(), (10,), (2, 500), (0, 0, 40)])
+@pytest.mark.parametrize("syntax", [RLE, EXTENDED, LOSSLESS_SV1, JPEG_LS, J2K, HTJ2K, JPEG_XL, DEFLATED_FRAME])
+def test_the_one_frame_is_all_fragments(syntax: str, sizes: tuple[int, ...], offsets: bytes) -> None:
+    """PS3.5, A.4: offsets may be left out, and those that files have wrong are not needed for one frame."""
+    values, data = in_fragments(syntax, sizes, offsets)
+    assert (values_of(data) == values).all()
 
 
 @pytest.mark.parametrize("syntax", COMPRESSED)
