@@ -192,6 +192,27 @@ def test_an_image_object_of_another_kind_is_refused() -> None:
     assert "of modality SR" in refusal(as_file(report, EXPLICIT)).detail
 
 
+@pytest.mark.parametrize(
+    ("storage", "modality", "named"),
+    [
+        ("1.2.840.10008.1.3.10", "", "a DICOMDIR, the index of a medium"),
+        ("1.2.840.10008.5.1.4.1.1.104.1", "DOC", "a PDF document"),
+        ("1.2.840.10008.5.1.4.1.1.88.33", "SR", "of modality SR"),
+        ("1.2.840.10008.5.1.4.1.1.11.1", "PR", "of modality PR"),
+        ("1.2.840.10008.5.1.4.1.1.88.59", "KO", "of another modality"),
+        ("1.2.840.10008.5.1.4.1.1.66.4", "SEG", "of modality SEG"),
+    ],
+)
+def test_what_else_a_medium_holds_is_refused_by_name(storage: str, modality: str, named: str) -> None:
+    other = Dataset()
+    other.SOPClassUID, other.SOPInstanceUID = storage, "1.2.3"
+    if modality:
+        other.Modality = modality
+    refused = refusal(as_file(other, EXPLICIT))
+    assert refused.code == "not_a_radiograph"
+    assert named in refused.detail
+
+
 @pytest.mark.parametrize("frames", [0, 1, "", None, "00", "1 "])
 def test_no_number_of_frames_is_one_frame(frames: Any) -> None:
     assert read(dicom_file(phantom(), NumberOfFrames=frames)).rows == 80
