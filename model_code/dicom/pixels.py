@@ -91,15 +91,21 @@ def _encapsulated(header: Header, halvings: int) -> Values:
     if header.transfer_syntax not in JPEG_XL and not frame.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
         raise damaged(_CUT)
     found = _checked_codestream(frame, header)
-    if header.transfer_syntax in JPEG:
-        values = imagecodecs.jpeg8_decode(frame)
-    elif header.transfer_syntax in JPEG_LS:
-        values = imagecodecs.jpegls_decode(frame)
-    elif header.transfer_syntax in JPEG_XL:
-        values = imagecodecs.jpegxl_decode(frame, keeporientation=True, numthreads=1)
+    # A codestream holds the stored bits alone, or all those up to the high bit, as they lie in native pixels.
+    spare = header.spare_low_bits if found.precision >= header.bits_stored + header.spare_low_bits else 0
+    if header.transfer_syntax in JPEG_2000:
+        values = _jpeg_2000(frame, found, header, 0 if spare else halvings)
     else:
-        return _jpeg_2000(frame, found, header, halvings)
-    return np.asarray(values).reshape(header.rows, header.columns)
+        values = _decoded(frame, header.transfer_syntax).reshape(header.rows, header.columns)
+    return values >> spare if spare else values
+
+
+def _decoded(frame: bytes, transfer_syntax: str) -> Values:
+    if transfer_syntax in JPEG:
+        return np.asarray(imagecodecs.jpeg8_decode(frame))
+    if transfer_syntax in JPEG_LS:
+        return np.asarray(imagecodecs.jpegls_decode(frame))
+    return np.asarray(imagecodecs.jpegxl_decode(frame, keeporientation=True, numthreads=1))
 
 
 def _frame(encapsulated: bytes) -> bytes:

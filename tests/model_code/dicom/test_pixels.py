@@ -246,6 +246,37 @@ def test_stored_bits_may_lie_anywhere_in_the_allocated_ones(
     assert (values_of(data) == values).all()
 
 
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(("bits", "high"), [(12, 15), (12, 13), (8, 15)])
+@pytest.mark.parametrize(
+    "syntax", [LOSSLESS, LOSSLESS_SV1, JPEG_LS, J2K_LOSSLESS, HTJ2K_LOSSLESS, HTJ2K_RPCL, JPEG_XL_LOSSLESS]
+)
+def test_a_codestream_may_hold_the_bits_up_to_the_high_one(syntax: str, bits: int, high: int, signed: bool) -> None:
+    """As they lie in native pixels (PS3.5, 8.1.1), with something in the bits below; or the stored bits alone."""
+    values = phantom(bits=bits) - (2 ** (bits - 1) if signed else 0)
+    spare = high + 1 - bits
+    lying = (((values << spare) % 65536) | ((1 << spare) - 1)).astype(np.uint16)
+    data = dicom_file(
+        values,
+        transfer_syntax=syntax,
+        bits=bits,
+        allocated=16,
+        signed=signed,
+        HighBit=high,
+        frame=encode(lying, syntax, 16),
+    )
+    assert (values_of(data) == values).all()
+    header = read(data)
+    assert stored_values(header, halvings=1).shape == values.shape
+
+
+@pytest.mark.parametrize("syntax", [LOSSLESS_SV1, J2K_LOSSLESS])
+def test_a_codestream_of_the_stored_bits_alone_has_none_below(syntax: str) -> None:
+    values = phantom()
+    frame = encode(values.astype(np.uint16), syntax, 12)
+    assert (values_of(dicom_file(values, transfer_syntax=syntax, HighBit=15, frame=frame)) == values).all()
+
+
 @pytest.mark.parametrize("syntax", [J2K_LOSSLESS, J2K, HTJ2K_LOSSLESS])
 def test_jpeg_2000_may_lie_in_the_boxes_of_jp2(syntax: str) -> None:
     values = phantom()
@@ -271,11 +302,18 @@ def test_a_deflated_frame_is_inflated_to_the_size_of_the_image_at_most() -> None
     tracemalloc.stop()
 
 
+def parts(codestream: bytes, cut: int) -> bytes:
+    """The boxes of a codestream in two parts (ISO/IEC 18181-2); the highest bit tells the last one's number."""
+    numbered = (b"\0\0\0\0" + codestream[:cut], b"\x80\0\0\1" + codestream[cut:])
+    return b"".join((len(one) + 8).to_bytes(4, "big") + b"jxlp" + one for one in numbered)
+
+
 def test_jpeg_xl_may_lie_in_a_container_or_not() -> None:
     values = phantom()
     boxed = bytes(imagecodecs.jpegxl_encode(values.astype(np.uint16), lossless=True, usecontainer=True))
     (bare,) = (bytes(content) for kind, content in boxes(boxed) if kind == b"jxlc")
-    for frame in (boxed, bare):
+    in_parts = [boxed[: boxed.index(b"jxlc") - 4] + parts(bare, cut) for cut in (2, 3, 10, 100)]
+    for frame in (boxed, bare, *in_parts):
         assert (values_of(dicom_file(values, transfer_syntax=JPEG_XL_LOSSLESS, frame=frame)) == values).all()
 
 
