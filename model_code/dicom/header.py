@@ -42,6 +42,7 @@ _OTHER_MODALITIES = frozenset(
 # Of files without a modality, which some de-identification leaves out, the storage class tells (PS3.4, B.5): computed
 # radiography, digital X-ray for presentation and for processing, secondary capture.
 _RADIOGRAPH_CLASSES = tuple(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("1", "1.1", "1.1.1", "7"))
+_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 # PS3.4, annex B.5 and I.4; PS3.10, 8.6.
 _NO_IMAGES = {
     "1.2.840.10008.1.3.10": "a DICOMDIR, the index of a medium",
@@ -214,7 +215,9 @@ def _check_kind(dataset: Dataset) -> None:
     frames = next((int(one) for one in numbers(dataset, "NumberOfFrames")[:1] if math.isfinite(one)), 1)
     if frames > 1:
         raise unsuitable(f"The DICOM file holds {frames:,} frames: send one radiograph.")
-    if text(dataset, "PresentationIntentType") == "FOR PROCESSING":
+    # Intended is what the file says, or else what it is stored as.
+    intent = text(dataset, "PresentationIntentType")
+    if intent == "FOR PROCESSING" or (not intent and text(dataset, "SOPClassUID") == _FOR_PROCESSING):
         raise unsuitable("The DICOM file is raw detector data, FOR PROCESSING: send the one FOR PRESENTATION.")
     view = other_than_frontal(dataset)
     for name in DESCRIPTIONS:

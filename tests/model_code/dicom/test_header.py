@@ -234,6 +234,13 @@ def test_a_radiograph_without_a_modality_is_taken(storage: str) -> None:
     assert read(dicom_file(phantom(), Modality="", SOPClassUID=storage)).modality == "unstated"
 
 
+@pytest.mark.parametrize("without", [("PresentationIntentType",), ("PresentationIntentType", "Modality")])
+def test_without_an_intent_the_storage_class_tells_raw_data(without: tuple[str, ...]) -> None:
+    raw = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1"}
+    assert "FOR PROCESSING" in refusal(dicom_file(phantom(), **raw, without=without)).detail
+    assert read(dicom_file(phantom(), **raw, PresentationIntentType="FOR PRESENTATION")).rows == 80
+
+
 @pytest.mark.parametrize(
     "storage", ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.1.2"]
 )
