@@ -6,6 +6,9 @@ Drawn chests of 3,000 x 2,496 pixels, 12 bits with a window, half of them JPEG 2
 attributes of its own, so that no two have the same content. The loop is what one would write: `pixel_array`,
 `apply_voi_lut`, a grey picture, Pillow's resize; one thread. Both read the same archive, on the same two cores, by
 turns; the ratio of processor seconds tells of the work, that of seconds by the clock of the work on two cores.
+
+With --memory 100 400, nothing is compared: one process on one core decodes archives of so many files, of a ninth of the
+pixels each, and its peak memory is printed.
 """
 
 from __future__ import annotations
@@ -26,16 +29,17 @@ from pydicom import dcmread
 from pydicom.pixels.processing import apply_voi_lut
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless
 
-from benchmarks.jpeg_2000 import chest, dicom_file
+from benchmarks.jpeg_2000 import SHAPE, chest, dicom_file
 from benchmarks.preprocessing import Process, Run, preprocess
 
 _CHESTS_DRAWN = 4
 _LABELS = ("NORMAL", "PNEUMONIA")
+_SMALL = (SHAPE[0] // 3, SHAPE[1] // 3)
 
 
-def write_archive(path: Path, images: int) -> None:
+def write_archive(path: Path, images: int, shape: tuple[int, int] = SHAPE) -> None:
     """So many files, by turns of each way to compress and of each chest."""
-    drawn = [chest(number) for number in range(_CHESTS_DRAWN)]
+    drawn = [chest(number, shape) for number in range(_CHESTS_DRAWN)]
     frames = [
         bytes(imagecodecs.jpeg2k_encode(values, codecformat="j2k", reversible=True, level=0, bitspersample=12))
         for values in drawn
@@ -105,6 +109,19 @@ def measure(options: argparse.Namespace, scratch: Path) -> None:
     print(f"\nload afterwards {os.getloadavg()[0]:.1f}")
 
 
+def measure_memory(counts: list[int], size: int, scratch: Path) -> None:
+    """Peak memory of one process by the number of files, printed as a table."""
+    core = set(sorted(os.sched_getaffinity(0))[:1])
+    print("| files | archive | peak memory | processor |\n| --- | --- | --- | --- |")
+    for images in counts:
+        archive = scratch / f"{images}.zip"
+        write_archive(archive, images, _SMALL)
+        (run,) = preprocess(archive, size, scratch, [core])
+        megabytes = archive.stat().st_size / 1e6
+        print(f"| {images:,} | {megabytes:.0f} MB | {run.megabytes:.0f} MB | {run.cpu:.0f} s |", flush=True)
+        archive.unlink()
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -113,6 +130,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=2000, help="files in the archive (2000: 17 GB)")
     parser.add_argument("--size", type=int, default=220, help="edge of the decoded images (220)")
     parser.add_argument("--repeats", type=int, default=1, help="of the comparison (1)")
+    parser.add_argument("--memory", type=int, nargs="+", metavar="FILES", help="only the memory, of so many files")
     parser.add_argument("--scratch", type=Path, help="folder for the archives and the shards (a temporary one)")
     parser.add_argument("--loop", type=Path, nargs=2, metavar=("ARCHIVE", "OUTPUT"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -120,7 +138,10 @@ def main() -> None:
         loop(options.loop[0], options.size, options.loop[1])
         return
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
-        measure(options, Path(scratch))
+        if options.memory:
+            measure_memory(options.memory, options.size, Path(scratch))
+        else:
+            measure(options, Path(scratch))
 
 
 if __name__ == "__main__":

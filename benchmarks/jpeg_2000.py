@@ -112,13 +112,13 @@ def _small(levels: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(shown, np.float64)
 
 
-def chest(number: int = 7) -> NDArray[np.uint16]:
+def chest(number: int = 7, shape: tuple[int, int] = SHAPE) -> NDArray[np.uint16]:
     """Stored values of 12 bits, of a drawn chest with noise; another one for each number."""
     rng = np.random.default_rng(number)
-    height, width = SHAPE
+    height, width = shape
     drawn = draw(Anatomy.sample(rng), Finding.NORMAL, rng, width=width // 4, height=height // 4)
     shown = Image.fromarray(drawn.astype(np.float32)).resize((width, height), Image.Resampling.BICUBIC)
-    noisy = np.asarray(shown) * 16 + rng.normal(0, 12, SHAPE)
+    noisy = np.asarray(shown) * 16 + rng.normal(0, 12, shape)
     return np.clip(np.rint(noisy), 0, 4095).astype(np.uint16)
 
 

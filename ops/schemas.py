@@ -28,6 +28,7 @@ COMMANDS: dict[str, Any] = {
     "monitor": executions.Monitored,
     "models": list[models.ListedVersion],
     "compare": models.Comparison,
+    "verify": models.Verified,
     "evaluate": models.EvaluatedSite,
     "calibrate": models.Calibrated,
     "approve": models.Approved,

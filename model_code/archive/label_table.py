@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass
@@ -33,6 +34,10 @@ _COLUMNS = frozenset({*_KEYS, "label", "split", "subtype", "patient", "target"})
 _SEPARATORS = (",", ";", "\t", "|")
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 _DIGITS = {"0": NORMAL, "1": PNEUMONIA}
+# What spreadsheets and data frames add to them, with the decimal sign of their language.
+_NO_FRACTION = re.compile(r"[.,]0*$")
+# First bytes of Excel's two formats, [MS-CFB] 2.2 and of a zip archive, whatever the name ends with.
+_WORKBOOKS = (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04")
 # `Pneumonia?` is a doubt, and `pneumonia: 0` the opposite of what its word says.
 _UNCERTAIN = frozenset("?:=")
 
@@ -147,10 +152,17 @@ def read_cells(called: str, content: bytes) -> tuple[list[str], list[tuple[int, 
 
 def _decoded(called: str, content: bytes) -> list[str]:
     """The table's lines, with their ends."""
+    if content.startswith(_WORKBOOKS):
+        raise TableError(f"The table {called} is a workbook, such as Excel's, and no text. Save it as “CSV UTF-8”.")
     encoding = next((one for mark, one in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
+        if encoding == "utf-16":
+            raise TableError(
+                f"The table {called} is in UTF-16, by its first bytes, and is damaged or cut short at byte "
+                f"{error.start:,}. Save it as “CSV UTF-8”."
+            ) from error
         line = content.count(b"\n", 0, error.start) + 1
         raise TableError(
             f"The table {called} is not in UTF-8: line {line} has the byte {content[error.start]:#04x}. Save it "
@@ -166,7 +178,7 @@ def _decoded(called: str, content: bytes) -> list[str]:
 def _separator(lines: list[str]) -> tuple[str, int]:
     """Separator of the columns, and the number of lines before the header: Excel may begin with `sep=;`."""
     skipped = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    if lines and lines[skipped].strip().lower().startswith("sep=") and len(lines) > skipped + 1:
+    if lines and lines[skipped].strip().strip('"').lower().startswith("sep=") and len(lines) > skipped + 1:
         skipped += 1
     header = lines[skipped] if lines else ""
     return max(
@@ -212,7 +224,7 @@ def _rsna(name: str, called: str, header: list[str], cells: list[tuple[int, list
         patient = said.get("patient_id", "")
         if not patient:
             raise TableError(f"Line {line} of the table {called} has nothing in the column patientId.")
-        label = _DIGITS.get(said.get("target", ""), "")
+        label = _of_digits(said.get("target", ""))
         rows.append(Row(line, f"{RSNA_IMAGES}/{patient}.dcm", label, patient=patient))
     return Table(name, "file", rows, called, images=folder)
 
@@ -224,7 +236,11 @@ def label_of(said: str) -> tuple[str, str]:
     found = spoken.words(said)
     subtype = spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS)
     label = spoken.only(found, spoken.LABEL_WORDS, spoken.LABEL_COMPANIONS) or (PNEUMONIA if subtype else "")
-    return label or _DIGITS.get(said.removesuffix(".0"), ""), subtype
+    return label or _of_digits(said), subtype
+
+
+def _of_digits(said: str) -> str:
+    return _DIGITS.get(_NO_FRACTION.sub("", said), "")
 
 
 def plain(path: str) -> str:

@@ -17,6 +17,10 @@ MAX_SCANS = 24
 
 # Markers that begin a frame and hold its size (ITU-T T.81, table B.1); C4, C8 and CC are not frames.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Baseline, extended and progressive: what browsers show, and what both engines' decoders make the same picture of.
+_DECODED_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
+_PROCESSES = {0xC3: "lossless", 0xC9: "arithmetically coded", 0xCA: "arithmetically coded", 0xCB: "lossless"}
+_JPEG_BITS = 8
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _JPEG_SCAN = b"\xff\xda"
 
@@ -30,7 +34,8 @@ def image_dimensions(encoded: bytes) -> tuple[int, int]:
     """Width and height in pixels that a JPEG or PNG declares in its header; nothing is decoded.
 
     Raises:
-        ValueError: when the bytes do not begin a JPEG or PNG, or hold no size. The text says which.
+        ValueError: when the bytes do not begin a JPEG or PNG of a kind that is decoded, or hold no size. The text says
+            which.
     """
     return _header(encoded)[1:]
 
@@ -90,7 +95,10 @@ def _jpeg_header(encoded: bytes) -> tuple[str, int, int]:
         elif marker in _JPEG_WITHOUT_LENGTH:
             position += 2
         elif marker in _JPEG_FRAMES:
-            height, width, components = struct.unpack(">HHB", encoded[position + 5 : position + 10])
+            bits, height, width, components = struct.unpack(">BHHB", encoded[position + 4 : position + 10])
+            if marker not in _DECODED_FRAMES or bits != _JPEG_BITS:
+                process = _PROCESSES.get(marker, "hierarchical" if marker not in _DECODED_FRAMES else f"{bits}-bit")
+                raise ValueError(f"it is a JPEG of an unusual kind, {process}: save it as an ordinary JPEG or as PNG")
             return "JPEG of CMYK" if components == 4 else "JPEG", int(width), int(height)
         else:
             position += 2 + int(struct.unpack(">H", encoded[position + 2 : position + 4])[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import struct
 import unicodedata
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _TEXT = frozenset({"DS", "IS"})
+# As programs write where the language has a decimal comma; with three digits behind it, it may be one of thousands.
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,(\d{1,2}|\d{4,})")
 _REPLACED = "\ufffd"
 # Letters that Unicode takes for one, and people for a letter with a mark.
 _WITHOUT_STROKE = str.maketrans({"Ł": "L", "Ø": "O", "Đ": "D", "İ": "I"})
@@ -128,8 +131,11 @@ def _parts(data: bytes) -> list[str]:
 
 
 def _number(value: Any) -> float:
+    if isinstance(value, str):
+        value = value.strip(" \0")
+        value = value.replace(",", ".") if _DECIMAL_COMMA.fullmatch(value) else value
     try:
-        return float(value.strip(" \0") if isinstance(value, str) else value)
+        return float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
 

@@ -5,7 +5,8 @@ most 65,536 values that occur, not to millions of pixels, which then look theirs
 of the memory.
 
 What an optional attribute says in a way that makes no sense is taken as not said, and the next one is asked, as viewers
-do: a window of no width, a slope that is no number, a table without entries.
+do: a window of no width, a slope that is no number, a table without entries, and whatever would show the whole image as
+one grey.
 """
 
 from __future__ import annotations
@@ -18,18 +19,21 @@ from numpy.typing import NDArray
 
 from model_code.dicom.attributes import finite, numbers, text
 from model_code.dicom.header import Header
-from model_code.dicom.lut import Floats, first_table
+from model_code.dicom.lut import Floats, tables
 from model_code.dicom.pixels import Values
 from model_code.dicom.refusal import Refusal, damaged
 from model_code.dicom.syntaxes import EXPLICIT_BIG
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydicom.dataset import Dataset
 
 Rendering = Literal["voi_lut", "window", "full_range"]
 """How the grey came about: by a VOI LUT or a window of the file, or by its own lowest and highest value, which is a
 guess: nobody said what is to be seen."""
 
+_CUT_TABLE = "a look-up table in it is shorter than it says, and cannot be applied."
 # So many pixels at once, since looking up makes indices of eight bytes each.
 _BLOCK_PIXELS = 1_000_000
 
@@ -119,31 +123,48 @@ def _as_stored(number: int, header: Header) -> int:
 
 def _modality(stored: NDArray[Any], header: Header) -> _Modality:
     big = header.transfer_syntax == EXPLICIT_BIG
-    table = first_table(header.dataset, "ModalityLUTSequence", big=big)
-    if table is not None:
+    for table in tables(header.dataset, "ModalityLUTSequence", big=big):
+        if not table.whole:
+            raise damaged(_CUT_TABLE)
         mapped = table.look_up(stored.astype(np.float64), *header.possible)
-        return _Modality(mapped, float(table.entries.min()), float(table.entries.max()))
+        if len(mapped) == 1 or np.ptp(mapped) > 0:
+            return _Modality(mapped, float(table.entries.min()), float(table.entries.max()))
     slope, intercept = (finite(header.dataset, name) for name in ("RescaleSlope", "RescaleIntercept"))
     # A slope of 0 would leave one value of all.
     slope, intercept = slope or 1.0, intercept or 0.0
     ends = [slope * end + intercept for end in header.possible]
-    if not all(map(math.isfinite, ends)):
+    if not all(map(math.isfinite, ends)) or ends[0] == ends[1]:
         return _Modality(stored.astype(np.float64), *map(float, header.possible))
     return _Modality(stored * slope + intercept, min(ends), max(ends))
 
 
 def _displayed(modality: _Modality, header: Header, occurring: tuple[int, int]) -> tuple[Floats, Rendering]:
-    """Shares of white, 0 to 1: by the first VOI LUT, else the first window that shows anything, else the full range."""
-    table = first_table(header.dataset, "VOILUTSequence", big=header.transfer_syntax == EXPLICIT_BIG)
-    if table is not None:
-        return np.minimum(table.look_up(*modality) / table.white, 1.0), "voi_lut"
+    """Shares of white, 0 to 1: by the first VOI LUT or else window that shows anything, else by the full range.
+
+    One that lies beside all values of the image would make it black or white altogether.
+    """
     first, last = occurring
-    for centre, width, function in _windows(header.dataset):
-        shares = _windowed(modality.values, centre, width, function)
-        # One that lies beside all values of the image would make it black or white altogether.
-        if first == last or abs(shares[first] - shares[last]) * 255 >= 1:
-            return shares, "window"
+    for shares, rendering in _stated(modality, header):
+        if first == last or np.ptp(shares[first : last + 1]) * 255 >= 1:
+            return shares, rendering
     return _full_range(modality.values, occurring), "full_range"
+
+
+def _stated(modality: _Modality, header: Header) -> Iterator[tuple[Floats, Rendering]]:
+    """Shares of white by each VOI LUT and by each window of the file (of both the reader chooses, C.11.2.1).
+
+    Raises:
+        Refusal: when all that is left would be a guess, and a table was there that ends before its last entry.
+    """
+    cut = False
+    for table in tables(header.dataset, "VOILUTSequence", big=header.transfer_syntax == EXPLICIT_BIG):
+        if table.whole:
+            yield np.minimum(table.look_up(*modality) / table.white, 1.0), "voi_lut"
+        cut = cut or not table.whole
+    for centre, width, function in _windows(header.dataset):
+        yield _windowed(modality.values, centre, width, function), "window"
+    if cut:
+        raise damaged(_CUT_TABLE)
 
 
 def _windows(dataset: Dataset) -> list[tuple[float, float, str]]:

@@ -42,12 +42,16 @@ _OTHER_MODALITIES = frozenset(
 # Of files without a modality, which some de-identification leaves out, the storage class tells (PS3.4, B.5): computed
 # radiography, digital X-ray for presentation and for processing, secondary capture.
 _RADIOGRAPH_CLASSES = tuple(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("1", "1.1", "1.1.1", "7"))
+_FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 # PS3.4, annex B.5 and I.4; PS3.10, 8.6.
 _NO_IMAGES = {
     "1.2.840.10008.1.3.10": "a DICOMDIR, the index of a medium",
     "1.2.840.10008.5.1.4.1.1.104.1": "a PDF document",
 }
 PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2"})
+# PS3.3, C.7.6.3.1.2, retired ones among them.
+_COLOURS = frozenset({"PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "XYB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT"})
+_COLOURS |= {"YBR_PARTIAL_420", "YBR_PARTIAL_422", "YBR_RCT"}
 # Which presentation LUT shape belongs to which (PS3.3, C.8.11.3.1.2): the same is said twice.
 _SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 
@@ -103,7 +107,7 @@ def read(data: bytes) -> Header:
         Refusal: undecodable_image, unsupported_media_type, image_too_large or not_a_radiograph.
     """
     if data[128:132] != b"DICM":
-        raise damaged("it does not begin as the file format demands (PS3.10).")
+        raise damaged("it does not begin as the file format demands (PS3.10), with 128 bytes and then DICM.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -165,9 +169,7 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
     _check_kind(dataset)
     if transfer_syntax not in TRANSFER_SYNTAXES:
         raise unsupported(transfer_syntax)
-    photometric = text(dataset, "PhotometricInterpretation")
-    if _whole(dataset, "SamplesPerPixel", absent=1) != 1 or photometric not in PHOTOMETRIC:
-        raise unsuitable("The image in the DICOM file is in colour: a radiograph is MONOCHROME1 or MONOCHROME2.")
+    photometric = _photometric(dataset)
     _check_shape(dataset, photometric)
     rows, columns = _whole(dataset, "Rows"), _whole(dataset, "Columns")
     if rows < 1 or columns < 1:
@@ -218,7 +220,9 @@ def _check_kind(dataset: Dataset) -> None:
     frames = next((int(one) for one in numbers(dataset, "NumberOfFrames")[:1] if math.isfinite(one)), 1)
     if frames > 1:
         raise unsuitable(f"The DICOM file holds {frames:,} frames: send one radiograph.")
-    if text(dataset, "PresentationIntentType") == "FOR PROCESSING":
+    # Intended is what the file says, or else what it is stored as.
+    intent = text(dataset, "PresentationIntentType")
+    if intent == "FOR PROCESSING" or (not intent and text(dataset, "SOPClassUID") == _FOR_PROCESSING):
         raise unsuitable("The DICOM file is raw detector data, FOR PROCESSING: send the one FOR PRESENTATION.")
     view = other_than_frontal(dataset)
     for name in DESCRIPTIONS:
@@ -226,6 +230,20 @@ def _check_kind(dataset: Dataset) -> None:
     if view is not None:
         an = "an" if view == "oblique" else "a"
         raise unsuitable(f"The DICOM file says that this is {an} {view} view: the model knows frontal ones.")
+
+
+def _photometric(dataset: Dataset) -> str:
+    """One of PHOTOMETRIC; what says anything else, or nothing, is refused."""
+    stated = text(dataset, "PhotometricInterpretation")
+    if _whole(dataset, "SamplesPerPixel", absent=1) != 1 or stated in _COLOURS:
+        raise unsuitable("The image in the DICOM file is in colour: a radiograph is MONOCHROME1 or MONOCHROME2.")
+    if stated not in PHOTOMETRIC:
+        raise Refusal(
+            "undecodable_image",
+            "The DICOM file does not say whether low values are light or dark: its Photometric Interpretation has to "
+            "be MONOCHROME1 or MONOCHROME2.",
+        )
+    return stated
 
 
 def _check_shape(dataset: Dataset, photometric: str) -> None:

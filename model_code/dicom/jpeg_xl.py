@@ -67,8 +67,9 @@ def _size(bits: _Bits) -> tuple[int, int]:
 def _head(data: bytes) -> bytes:
     if not data.startswith(_CONTAINER):
         return data[:_HEAD_BYTES]
+    head = b""
     for kind, content in boxes(data):
-        if kind in {b"jxlc", b"jxlp"}:
-            start = 0 if kind == b"jxlc" else 4  # the number of the part
-            return bytes(content[start : start + _HEAD_BYTES])
-    return b""
+        start = {b"jxlc": 0, b"jxlp": 4}.get(kind)  # a part begins with its number
+        if start is not None and len(head) < _HEAD_BYTES:
+            head += content[start : start + _HEAD_BYTES]
+    return head

@@ -9,6 +9,7 @@ Implicit VR.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,6 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 from model_code.dicom.attributes import items, numbers
-from model_code.dicom.refusal import damaged
 
 Floats = NDArray[np.float64]
 
@@ -33,11 +33,13 @@ class Table:
         entries: what values are mapped to, at least one.
         first: the value that is mapped to the first entry, as two bytes without a sign.
         bits: of an entry, as the descriptor says.
+        whole: whether there are as many entries as the descriptor says.
     """
 
     entries: NDArray[np.uint16]
     first: int
     bits: int
+    whole: bool
 
     @property
     def white(self) -> int:
@@ -71,40 +73,29 @@ class Table:
         return first <= highest and first + len(self.entries) - 1 >= lowest
 
 
-def first_table(dataset: Dataset, sequence: str, *, big: bool) -> Table | None:
-    """The first usable table of a sequence; None where there is none.
-
-    A table is of no use where it or its descriptor has no values, or all its entries are 0.
+def tables(dataset: Dataset, sequence: str, *, big: bool) -> Iterator[Table]:
+    """The tables of a sequence, without those that say nothing: without values or descriptor, or of zeros alone.
 
     Args:
         dataset: with or without that sequence.
         sequence: keyword, `ModalityLUTSequence` or `VOILUTSequence`.
         big: whether words of the file are big endian.
-
-    Raises:
-        Refusal: undecodable_image, when a table ends before its last entry.
     """
     for item in items(dataset, sequence):
         descriptor = numbers(item, "LUTDescriptor")[:3]
         if len(descriptor) < 3 or not np.isfinite(descriptor).all():
             continue
         count, first, bits = (int(number) % _WORD for number in descriptor)
-        entries = _entries(item, count or _WORD, big=big)
-        if entries is not None and entries.any():
-            return Table(entries, first, bits)
-    return None
+        entries = _entries(_words(item, big=big), count or _WORD)
+        if entries.any():
+            yield Table(entries, first, bits, whole=len(entries) == (count or _WORD))
 
 
-def _entries(item: Dataset, count: int, *, big: bool) -> NDArray[np.uint16] | None:
+def _entries(data: bytes, count: int) -> NDArray[np.uint16]:
     """Entries of two bytes, or of one where there are only so many bytes, whatever the descriptor says of bits."""
-    data = _words(item, big=big)
-    if not data:
-        return None
-    if len(data) >= 2 * count:
-        return np.frombuffer(data, "<u2", count=count)
-    if count <= len(data) <= count + 1:
+    if count <= len(data) <= count + 1 and len(data) < 2 * count:
         return np.frombuffer(data, np.uint8, count=count).astype(np.uint16)
-    raise damaged("a look-up table in it is shorter than it says, and cannot be applied.")
+    return np.frombuffer(data[: len(data) // 2 * 2], "<u2")[:count]
 
 
 def _words(item: Dataset, *, big: bool) -> bytes:

@@ -11,7 +11,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.encaps import get_frame
+from pydicom.encaps import generate_fragments, parse_basic_offsets
 
 from model_code.dicom.codestream import Codestream, jpeg_2000_codestream, read_jpeg, read_jpeg_2000
 from model_code.dicom.header import Header
@@ -79,7 +79,7 @@ def _plain(data: bytes, header: Header, *, big: bool = False) -> Values:
 
 
 def _encapsulated(header: Header, halvings: int) -> Values:
-    frame = get_frame(header.dataset["PixelData"].value, 0, number_of_frames=1)
+    frame = _frame(header.dataset["PixelData"].value)
     if header.transfer_syntax == RLE:
         values = _run_lengths(frame, header)
         return values >> header.spare_low_bits if header.spare_low_bits else values
@@ -91,15 +91,28 @@ def _encapsulated(header: Header, halvings: int) -> Values:
     if header.transfer_syntax not in JPEG_XL and not frame.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
         raise damaged(_CUT)
     found = _checked_codestream(frame, header)
-    if header.transfer_syntax in JPEG:
-        values = imagecodecs.jpeg8_decode(frame)
-    elif header.transfer_syntax in JPEG_LS:
-        values = imagecodecs.jpegls_decode(frame)
-    elif header.transfer_syntax in JPEG_XL:
-        values = imagecodecs.jpegxl_decode(frame, keeporientation=True, numthreads=1)
+    # A codestream holds the stored bits alone, or all those up to the high bit, as they lie in native pixels.
+    spare = header.spare_low_bits if found.precision >= header.bits_stored + header.spare_low_bits else 0
+    if header.transfer_syntax in JPEG_2000:
+        values = _jpeg_2000(frame, found, header, 0 if spare else halvings)
     else:
-        return _jpeg_2000(frame, found, header, halvings)
-    return np.asarray(values).reshape(header.rows, header.columns)
+        values = _decoded(frame, header.transfer_syntax).reshape(header.rows, header.columns)
+    return values >> spare if spare else values
+
+
+def _decoded(frame: bytes, transfer_syntax: str) -> Values:
+    if transfer_syntax in JPEG:
+        return np.asarray(imagecodecs.jpeg8_decode(frame))
+    if transfer_syntax in JPEG_LS:
+        return np.asarray(imagecodecs.jpegls_decode(frame))
+    return np.asarray(imagecodecs.jpegxl_decode(frame, keeporientation=True, numthreads=1))
+
+
+def _frame(encapsulated: bytes) -> bytes:
+    """The one frame: all fragments, whatever the table of offsets says, which some files have wrong (PS3.5, A.4)."""
+    fragments = io.BytesIO(encapsulated)
+    parse_basic_offsets(fragments)
+    return b"".join(generate_fragments(fragments))
 
 
 def _inflated(frame: bytes, header: Header) -> bytes:

@@ -20,7 +20,8 @@ DESCRIPTIONS = (
     *("AcquisitionDeviceProcessingDescription", "SeriesDescription", "ProtocolName"),
     *("PerformedProcedureStepDescription", "RequestedProcedureDescription", "StudyDescription"),
 )
-# CID 4010 DX View: SNOMED CT, and the SNOMED RT that older systems write for the same (PS3.16).
+# CID 4010 DX View: SNOMED CT, and the SNOMED RT that older systems write for the same, some of it corrected since
+# (PS3.16, notes to that group). CID 501 has projections beside views.
 _LATERAL_CODES = frozenset(
     {
         *("399067008", "R-102CD"),  # lateral
@@ -28,7 +29,9 @@ _LATERAL_CODES = frozenset(
         *("399198007", "R-10232"),  # right lateral
         *("399260004", "R-10224"),  # medial-lateral
         *("399352003", "R-10228"),  # lateral-medial
-        *("30730003", "G-A145"),  # sagittal
+        *("30730003", "G-A145", "R-10222"),  # sagittal
+        *("399118008", "G-5223", "399297009", "G-5222"),  # left and right lateral projection
+        *("399012007", "G-5220", "399300004", "G-5221"),  # medial-lateral and lateral-medial projection
         *("49370004", "G-A104"),  # the qualifier "lateral", which some write
     }
 )
@@ -36,7 +39,7 @@ _OBLIQUE_CODES = frozenset(
     {
         *("399182000", "R-102C1"),  # oblique
         *("399184004", "R-10238", "399236003", "R-10234"),  # left, right
-        *("399135007", "R-10220", "399356000", "R-40985"),  # left anterior, right anterior
+        *("399135007", "R-10220", "399356000", "R-40985", "R-10218"),  # left anterior, right anterior
         *("399006002", "R-10212", "399038007", "R-10210"),  # left posterior, right posterior
         *("399312000", "R-10208", "399059000", "R-10216"),  # antero-posterior, postero-anterior
         *("260427002", "R-40783", "260426006", "R-40782"),  # lateral, medial
@@ -44,12 +47,15 @@ _OBLIQUE_CODES = frozenset(
         *("399160007", "R-10204", "399004004", "R-10246"),  # frontal, axial
         *("399132005", "R-10252", "399325008", "R-10254"),  # frontal axial, sagittal axial
         *("399225005", "R-10250", "399288005", "R-10248"),  # caudo-cranial, cranio-caudal
+        *("21114003", "G-A472", "399268006", "G-5224", "399159002", "G-5225"),  # oblique projections of CID 501
+        *("399074003", "G-5207", "399108003", "G-5206", "399136008", "G-5209", "399075002", "G-5208"),
+        *("399089007", "G-5210", "399273000", "G-5212"),
     }
 )
 
 
 # Of the same: frontal, antero-posterior and postero-anterior.
-_FRONTAL_CODES = frozenset({"399033003", "399348003", "272479007", "R-10202", "R-10206", "R-40888"})
+_FRONTAL_CODES = frozenset({"399033003", "399348003", "272479007", "R-10202", "R-10206", "R-40888", "R-10214"})
 
 
 def other_than_frontal(dataset: Dataset) -> str | None:
@@ -57,7 +63,7 @@ def other_than_frontal(dataset: Dataset) -> str | None:
     stated = [*phrases(dataset, "ViewPosition")]
     codes: set[str] = set()
     for view in items(dataset, "ViewCodeSequence"):
-        stated += phrases(view, "CodeMeaning")
+        stated += [*phrases(view, "CodeMeaning"), *phrases(view, "CodeValue")]
         codes |= {text(view, "CodeValue"), text(view, "LongCodeValue")}
     views = {view_words.of_position(one) for one in stated}
     # "Lateral oblique" is oblique.

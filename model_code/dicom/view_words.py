@@ -18,22 +18,33 @@ FRONTAL, LATERAL, OBLIQUE = "frontal", "lateral", "oblique"
 # What is written for it, alone and joined to a side: LLAT, LT LAT, X-TABLE LAT, LATERO-LATERAL.
 _LAT = (
     r"(L|R|LT|RT|LEFT|RIGHT|X|XT|XTABLE|CROSSTABLE)?"
-    r"LAT(ERAL|ERALE|ERALES|ERALIS|ERALER|ERAAL|ERO|EROLATERAL|S|L|R)?"
+    r"LAT(ERAL|ERALE|ERALES|ERALIS|ERALER|ERAAL|ERO|EROLATERAL|S|L|R|LT|RT)?"
 )
+# Words of every attribute, and those that mean other things too: in descriptions, these count beside the chest's name.
+_LATERAL_WORDS = (
+    rf"({_LAT}|(CHEST|THORAX|TORAX|CXR)LAT(ERAL)?|LAT(CHEST|THORAX|TORAX)|SEITLICH|SEITL|BOCN\w|BOCZN\w+|БОКОВ\w+"
+    r"|ΠΛΑΓΙ\w+|NGHIENG|SIVUKUVA|SIDOBILD|SIDEBILDE?)"
+)
+_LATERAL_LETTERS = "側|侧|측면"
+_OTHER_LATERAL_WORDS = "LL|L L|RL|PROFIL|PERFIL|PROFILO|DWARS|YAN|BOK|SIVU|SWIMMERS?"
 # PS3.3, C.8.7.1.1 and C.8.11.5 (LL, RL, and what is written for them); LLD and RLD are frontal, of a patient who lies.
-_LATERAL_POSITION = re.compile(rf"\b(LL|RL|{_LAT}|SAGITTAL|PROFILE?|PERFIL|SEITLICH)\b")
-_OBLIQUE_POSITION = re.compile(r"\b(RLO|LLO|RAO|LAO|RPO|LPO|RAFO|LAFO|OBL|OBLIQUE|OBLIQUES)\b")
+_LATERAL_POSITION = re.compile(
+    rf"\b({_LATERAL_WORDS}|{_OTHER_LATERAL_WORDS}|ML|LM|SAGITTAL|PROFILE)\b|{_LATERAL_LETTERS}"
+)
+# A horizontal beam across the table that the patient lies on: what it shows is lateral, unless a frontal view is named.
+_CROSS_TABLE = r"X ?TABLE|CROSS ?TABLE|SHOOT ?THROUGH"
+_CROSS_TABLE_POSITION = re.compile(rf"\b({_CROSS_TABLE})\b")
+_OBLIQUE_WORDS = r"OBL(I[QC]\w*)?|SCHRA(E)?G\w*"
+_OBLIQUE_POSITION = re.compile(rf"\b(RLO|LLO|RAO|LAO|RPO|LPO|RAFO|LAFO|MLO|LMO|{_OBLIQUE_WORDS})\b|斜")
 _DECUBITUS = re.compile(r"DECUB|\bLLD\b|\bRLD\b")
 _FRONTAL = re.compile(
     r"\b(P ?A|A ?P|FRONTAL\w*|FRONT|POSTERO ?ANT\w*|ANTERO ?POST\w*|FACE|FRENTE|FRONTE|DORSO ?VENTRAL|VENTRO ?DORSAL"
     r"|THANG)\b|正"
 )
-# In descriptions, where some words count beside the chest's name only: they mean other things too.
-_LATERAL_WORDS = rf"({_LAT}|(CHEST|THORAX|TORAX|CXR)LAT(ERAL)?|SEITLICH|SEITL|BOCN[AIY]|BOCZN\w+|БОКОВ\w+|NGHIENG)"
-_LATERAL = re.compile(rf"\b{_LATERAL_WORDS}\b|側|侧|측면")
-_LATERAL_OF_CHEST = re.compile(r"\b(LL|RL|PROFIL|PERFIL|PROFILO|DWARS|YAN|BOK)\b")
+_LATERAL = re.compile(rf"\b{_LATERAL_WORDS}\b|{_LATERAL_LETTERS}")
+_LATERAL_OF_CHEST = re.compile(rf"\b({_OTHER_LATERAL_WORDS}|{_CROSS_TABLE})\b")
 # Surgeons are called Rao: the standard's abbreviations count in View Position only.
-_OBLIQUE = re.compile(r"\b(OBL|OBLIQUES?|OBLIQUA|OBLICUA|OBLIQUO)\b")
+_OBLIQUE = re.compile(rf"\b({_OBLIQUE_WORDS})\b|斜")
 _NOT_A_VIEW = re.compile(
     r"\b(BI|UNI|CONTRA|IPSI|POSTERO|ANTERO|MEDIO|INFERO|SUPERO|NO|NON|NOT|SIN|SEM|SANS|OHNE|WITHOUT|WO|W O) LAT"
 )
@@ -62,7 +73,9 @@ def of_position(said: str) -> str | None:
         return FRONTAL
     if _LATERAL_POSITION.search(named):
         return LATERAL
-    return FRONTAL if _FRONTAL.search(named) else None
+    if _FRONTAL.search(named):
+        return FRONTAL
+    return LATERAL if _CROSS_TABLE_POSITION.search(named) else None
 
 
 def of_description(said: str, *, chest: bool) -> str | None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, JpegImagePlugin, PngImagePlugin
 
+from model_code.contract import images
 from model_code.serving import png
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
@@ -55,10 +56,7 @@ _DAMAGED = (
 )
 # Red, green and blue in luma (ITU-R BT.601).
 _LUMA = np.asarray([0.299, 0.587, 0.114], dtype=np.float32)
-# Frames that the graph's libjpeg decodes (ITU-T T.81, table B.1): baseline, extended and progressive. Pillow's is newer
-# and decodes lossless ones too.
-_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
-_OTHER_FRAMES = frozenset(range(0xC3, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _BLOCK_ROWS = 256
 
 
@@ -99,8 +97,9 @@ def pixels_from_bytes(encoded: bytes, size: int) -> Pixels:
 
 
 def _of_jpeg(encoded: bytes, size: int) -> Pixels:
-    if _frame(encoded) not in _FRAMES:
-        raise ValueError("another process")
+    images.image_dimensions(encoded)  # which refuses lossless ones, that Pillow's libjpeg decodes and the graph's not
+    if _END_OF_IMAGE not in encoded[encoded.find(_START_OF_SCAN) :]:
+        raise ValueError("cut short")
     # By its own class: for what telephones write, `Image.open` gives one of several pictures, which cannot be drafted.
     with JpegImagePlugin.JpegImageFile(io.BytesIO(encoded)) as image:
         if image.mode == "CMYK":
@@ -111,21 +110,6 @@ def _of_jpeg(encoded: bytes, size: int) -> Pixels:
         # Takes the greatest scale at which neither edge falls below what is asked for.
         image.draft("L", (image.width // ratio, image.height // ratio))
         return np.asarray(image.convert("L"))
-
-
-def _frame(encoded: bytes) -> int:
-    """The marker that begins the frame, 0 where there is none."""
-    at = 2
-    while at + 4 <= len(encoded) and encoded[at] == 0xFF:
-        marker = encoded[at + 1]
-        if marker in _FRAMES | _OTHER_FRAMES:
-            return marker
-        # Fill bytes and markers without a length (ITU-T T.81, B.1.1.2 and B.1.1.3).
-        if marker in {0xFF, 0x01, *range(0xD0, 0xD9)}:
-            at += 1 if marker == 0xFF else 2
-        else:
-            at += 2 + int.from_bytes(encoded[at + 2 : at + 4], "big")
-    return 0
 
 
 def _of_cmyk(ink: Pixels, *, inverted: bool) -> Pixels:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
+_PALETTE, _COLOURED = 3, 2  # a colour type, and the bit of those with colours (11.2.1)
+_MAX_PALETTE_BYTES = 3 * 256
 # First row and column, and the steps, of the passes of an interlaced picture (8.2).
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
@@ -46,28 +48,45 @@ def read(encoded: bytes) -> Png:
     Raises:
         ValueError: it ends early, is damaged, or has a critical chunk that nobody knows.
     """
-    at, number, before_pixels = len(SIGNATURE), 0, True
-    kept, compressed, found = [SIGNATURE], [], {b"sBIT": b"", b"eXIf": b""}
-    while True:
+    at, number, previous = len(SIGNATURE), 0, b""
+    kept: dict[bytes, list[bytes]] = {kind: [] for kind in _CRITICAL}
+    found = {b"sBIT": b"", b"eXIf": b""}
+    while previous != b"IEND":
         length, kind = struct.unpack_from(">I4s", encoded, at)
         data = encoded[at + 8 : at + 8 + length]
         end = at + 12 + length
+        if not kind.isalpha() or (kind == b"IHDR") != (number == 0):
+            raise ValueError("damaged")
         if kind[0] & 0x20:  # ancillary
-            if before_pixels and number < MAX_CHUNKS_BEFORE_PIXELS and not found.get(kind, b" "):
+            if not kept[b"IDAT"] and number < MAX_CHUNKS_BEFORE_PIXELS and not found.get(kind, b" "):
                 found[kind] = data
-        else:
-            if kind not in _CRITICAL or encoded[end - 4 : end] != struct.pack(">I", zlib.crc32(kind + data)):
-                raise ValueError("damaged")
-            kept.append(encoded[at:end])
-            if kind == b"IDAT":
-                before_pixels = False
-                compressed.append(data)
-        at, number = end, number + 1
-        if kind == b"IEND":
-            break
-    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", kept[1], 8)
-    _check_length(compressed, _bytes(width, height, depth * _CHANNELS[colour], interlaced=bool(interlaced)))
-    return Png(b"".join(kept), depth, colour, next(iter(found[b"sBIT"]), 0), found[b"eXIf"])
+        elif (
+            kind not in _CRITICAL
+            or encoded[end - 4 : end] != struct.pack(">I", zlib.crc32(kind + data))
+            or (kind == b"PLTE" and kept[kind])
+        ):
+            raise ValueError("damaged")
+        elif not kept[b"IDAT"] or kind == b"IEND" or kind == previous == b"IDAT":
+            # A palette behind the pixels is none, and of pixels that another chunk interrupts the first part counts.
+            kept[kind].append(data)
+        at, number, previous = end, number + 1, kind
+    (header,), palettes = kept[b"IHDR"], kept[b"PLTE"]
+    width, height, depth, colour, compression, _, interlaced = struct.unpack(">IIBBBBB", header)
+    if compression or (colour & _COLOURED and b"" in palettes) or (colour == _PALETTE and not _usable(palettes)):
+        raise ValueError("damaged")
+    _check_length(kept[b"IDAT"], _bytes(width, height, depth * _CHANNELS[colour], interlaced=bool(interlaced)))
+    chunks = [(b"IHDR", header), *((b"PLTE", one) for one in palettes if colour == _PALETTE)]
+    chunks += [(b"IDAT", one) for one in kept[b"IDAT"]] + [(b"IEND", b"")]
+    plain = b"".join([SIGNATURE, *(_chunk(kind, data) for kind, data in chunks)])
+    return Png(plain, depth, colour, next(iter(found[b"sBIT"]), 0), found[b"eXIf"])
+
+
+def _usable(palettes: list[bytes]) -> bool:
+    return bool(palettes) and len(palettes[0]) % 3 == 0 and len(palettes[0]) <= _MAX_PALETTE_BYTES
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:

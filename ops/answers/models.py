@@ -141,3 +141,21 @@ class Promoted(BaseModel):
     source_arn: str
     model_sha256: str
     known: bool
+
+
+class Changed(BaseModel):
+    """What is otherwise now than it was signed: `ops.models.chain.Difference` explains the members."""
+
+    name: str
+    signed: str
+    now: str | None
+
+
+class Verified(BaseModel):
+    """A version held against what was signed of it; `changed` is empty where all is the same."""
+
+    version: int
+    arn: str
+    statement: Annotated[str, Field(description="S3 URI of the signed statement.")]
+    signed: Annotated[dict[str, str], Field(description="All that was signed, by names for people.")]
+    changed: list[Changed]

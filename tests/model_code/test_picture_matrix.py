@@ -19,6 +19,7 @@ from tests.model_code.picture_files import (
     PALETTE,
     RGB,
     RGBA,
+    SIGNATURE,
     chunk,
     coloured,
     exif,
@@ -227,6 +228,55 @@ def test_a_png_that_is_not_whole_inside_is_refused() -> None:
     refused(short(whole))
 
 
+STRUCTURES = {
+    "no IHDR first": lambda whole: SIGNATURE + TEXT + whole[8:],
+    "IHDR twice": lambda whole: whole[:33] + whole[8:33] + whole[33:],
+    "IHDR behind the pixels": lambda whole: whole[:-12] + whole[8:33] + whole[-12:],
+    "a name of digits": lambda whole: whole[:33] + chunk(b"a1Bc") + whole[33:],
+    "a palette twice": lambda whole: whole[:33] + ENTRIES + ENTRIES + whole[33:],
+    "pixels interrupted": lambda whole: whole[:33] + _interrupted(whole[33:-12]) + whole[-12:],
+    "another compression": lambda whole: whole[:8] + chunk(b"IHDR", whole[16:26] + b"\1" + whole[27:29]) + whole[33:],
+}
+TEXT, ENTRIES = chunk(b"tEXt", b"a\0b"), chunk(b"PLTE", bytes(range(48)))
+
+
+def _interrupted(pixels: bytes) -> bytes:
+    data = pixels[8:-4]
+    return chunk(b"IDAT", data[:100]) + TEXT + chunk(b"IDAT", data[100:])
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("colour", [GREY, RGB])
+def test_a_png_whose_chunks_are_out_of_order_is_refused(colour: int, structure: str) -> None:
+    """As libpng does (PNG specification, 5.6); Pillow would show it."""
+    values = quantised(8)
+    refused(STRUCTURES[structure](png(values if colour == GREY else coloured(values), 8, colour)))
+
+
+@pytest.mark.parametrize(
+    ("palette", "taken"),
+    [
+        ((b"", b""), False),
+        ((ENTRIES, b""), True),
+        ((b"", ENTRIES), False),
+        ((ENTRIES, ENTRIES), False),
+        ((chunk(b"PLTE", bytes(47)), b""), False),
+        ((chunk(b"PLTE"), b""), False),
+        ((chunk(b"PLTE", bytes(900)), b""), False),
+        ((b"", ENTRIES + ENTRIES), False),
+    ],
+)
+def test_a_palette_comes_once_and_before_the_pixels(palette: tuple[bytes, bytes], taken: bool) -> None:
+    encoded = png(quantised(4), 8, PALETTE, before=palette[0], after=palette[1])
+    if taken:
+        shown(encoded)
+    else:
+        refused(encoded)
+    # Of colours and grey it is a suggestion, or nothing at all.
+    colours = png(coloured(quantised(8)), 8, RGB, after=ENTRIES)
+    assert (shown(colours) == shown(png(coloured(quantised(8)), 8, RGB, before=ENTRIES))).all()
+
+
 COLOURS = Image.fromarray(coloured(quantised(8)).astype(np.uint8))
 
 
@@ -289,8 +339,9 @@ def test_jpegs_of_every_kind_are_decoded_alike(options: dict[str, Any], held: in
     shown(whole)
     for marker in (0xE0, 0xEE):
         shown(without_segment(whole, marker))
-    refused(whole[:-40])
-    refused(whole[:-2])
+    for lost in (40, 2):
+        refused(whole[:-lost])
+        refused(whole[:-lost] + bytes(64))  # as some file systems pad
 
 
 def test_a_jpeg_of_another_process_is_refused() -> None:

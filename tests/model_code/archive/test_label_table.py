@@ -23,6 +23,14 @@ TEXT = (
         TEXT.replace(",", ";").encode(),
         TEXT.replace(",", "\t").encode("utf-16"),
         ("sep=;\n" + TEXT.replace(",", ";")).encode(),
+        ('"sep=;"\r\n' + TEXT.replace(",", ";")).encode("utf-8-sig"),
+        ("sep=\t\n" + TEXT.replace(",", "\t")).encode("utf-16"),
+        ("SEP=|\n" + TEXT.replace(",", "|")).encode(),
+        b"\xfe\xff" + TEXT.replace(",", ";").encode("utf-16-be"),
+        TEXT.replace(",", ";").replace("3.dcm;1;", "3.dcm;1,0;").encode(),
+        TEXT.replace(",", "\t").replace("3.dcm\t1\t", '"3.dcm"\t"1,00"\t').encode(),
+        TEXT.replace("3.dcm,1,", '3.dcm,"1,0",').encode(),
+        ";;\r\n".join(TEXT.replace(",", ";").split("\n")).encode(),
         TEXT.replace("\n", "\r\n").encode(),
         TEXT.replace("\n", "\r").encode(),
         ("\n" + TEXT + "\n,,,,\n").encode(),
@@ -52,7 +60,14 @@ def test_what_excel_and_programs_write_is_one_table(content):
         (b"P-1234,1\nP-1235,0\n", "first line of the table labels.csv has to name its columns"),
         (b'file,label\n"1.dcm,1\n2.dcm,0\n', "is damaged near line 3"),
         (TEXT.encode("cp1252"), "not in UTF-8: line 2 has the byte 0xe4"),
+        (TEXT.replace(",", ";").encode("mac-roman"), "not in UTF-8: line 2 has the byte 0x8a"),
         (TEXT.replace("ä", "a").encode("utf-16-le"), "in UTF-16 without the mark"),
+        (TEXT.replace("ä", "a").encode("utf-32"), "in UTF-16 without the mark"),
+        (TEXT.encode("utf-16")[:-1], "labels.csv is in UTF-16, .* cut short at byte 2"),
+        (b"PK\x03\x04" + bytes(range(256)), "is a workbook, such as Excel's, and no text"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "is a workbook"),
+        (b"file;label\n1.dcm;0,5\n2.dcm;1.5\n", "has no row of NORMAL or PNEUMONIA"),
+        (b"file,label\n1.dcm,1,0\n", "Line 2 .* has more cells than"),
         (b"file,label\n" + b"1.dcm,1\n" * 9_000_000, "more than 64 MiB"),
     ],
 )
@@ -124,6 +139,17 @@ def test_a_table_is_called_as_the_archive_calls_it():
 def test_cells_in_quotes_after_a_space_are_read():
     rows = label_table.read("labels.csv", b'file, label\n"a, b.png", "1"\n').rows
     assert [(row.key, row.label) for row in rows] == [("a, b.png", "PNEUMONIA")]
+
+
+@pytest.mark.parametrize("written", ["1", "1.0", "1.00", "1,0", "1."])
+def test_a_number_of_a_label_may_have_a_fraction_of_nothing(written):
+    """As pandas writes a column with gaps, and Excel one that is shown with decimals."""
+    normal = written.replace("1", "0")
+    rows = label_table.read("labels.csv", f"file;label\na;{written}\nb;{normal}\n".encode()).rows
+    assert [row.label for row in rows] == ["PNEUMONIA", "NORMAL"]
+    of_rsna = f"patientId;Target\na;{written}\nb;{normal}\n".encode()
+    rows = label_table.read("stage_2_train_labels.csv", of_rsna).rows
+    assert [row.label for row in rows] == ["PNEUMONIA", "NORMAL"]
 
 
 def test_rsnas_table_is_read_wherever_it_says_it_lies():

@@ -41,6 +41,27 @@ def test_what_is_no_image_is_refused_as_the_end_of_a_sentence(data, reason):
         check_image(data)
 
 
+@pytest.mark.parametrize(
+    ("frame", "bits", "named"),
+    [
+        (0xC3, 8, "lossless"),
+        (0xC3, 12, "lossless"),
+        (0xC1, 12, "12-bit"),
+        (0xC9, 8, "arithmetically coded"),
+        (0xCA, 8, "arithmetically coded"),
+        (0xC5, 8, "hierarchical"),
+        (0xCF, 8, "hierarchical"),
+    ],
+)
+def test_a_jpeg_of_a_kind_that_decoders_make_no_one_picture_of_is_refused_by_name(frame, bits, named):
+    """TensorFlow's libjpeg decodes arithmetic coding and Pillow's lossless ones; no browser does either."""
+    data = encoded("JPEG")
+    assert data.count(b"\xff\xc0") == 1
+    changed = data.replace(b"\xff\xc0\0\x0b\x08", bytes([0xFF, frame, 0, 11, bits]))
+    with pytest.raises(ValueError, match=rf"^it is a JPEG of an unusual kind, {named}: save it as .*[^.]$"):
+        check_image(changed)
+
+
 def test_a_small_file_that_would_unpack_to_too_much_is_refused():
     data = bytearray(encoded("PNG"))
     data[16:24] = struct.pack(">II", MAX_PIXELS["PNG"], 2)

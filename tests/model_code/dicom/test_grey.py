@@ -177,6 +177,13 @@ def test_a_lut_shorter_than_it_says_is_refused() -> None:
         shown(phantom(), VOILUTSequence=[item])
 
 
+@pytest.mark.parametrize("function", ["sigmoid", " SIGMOID", "Sigmoid ", "linear_exact", " Linear_Exact "])
+def test_a_function_may_be_in_any_case(function: str) -> None:
+    values = phantom()
+    levels = shown(values, VOILUTFunction=function, WindowCenter=1500, WindowWidth=2000)
+    assert (levels == window(values, 1500, 2000, function.strip().upper())).all()
+
+
 @pytest.mark.parametrize("function", [None, "", "LINEAR", "linear", "SECRET", "LINEAR\\SIGMOID", "IDENTITY"])
 def test_a_function_that_is_none_means_linear(function: Any) -> None:
     values = phantom()
@@ -195,7 +202,23 @@ def replaced(values: NDArray[Any], wrong: dict[str, str], **attributes: Any) -> 
     return grey_levels(stored_values(header), header)
 
 
-SENSELESS = ["NaN", "nan", "", "abc", "inf", "-inf", "1,5", "\\", "\\\\", "1e999", "--5"]
+SENSELESS = [
+    "NaN",
+    "nan",
+    "",
+    "abc",
+    "inf",
+    "-inf",
+    "1,500",
+    ",5",
+    "1,2,3",
+    "\\",
+    "\\\\",
+    "1e999",
+    "--5",
+    "0x800",
+    "2 048",
+]
 
 
 @pytest.mark.parametrize("wrong", SENSELESS)
@@ -217,6 +240,21 @@ def test_a_rescale_that_is_no_number_is_none(wrong: str) -> None:
         found = replaced(values, {name: wrong}, **{other: 1 if other == "RescaleSlope" else 0}, **window_)
         assert (found.levels == window(values, 1500, 2000)).all()
         assert found.rendering == "window"
+
+
+@pytest.mark.parametrize("written", ["1500,0", "1500,\0", "+1500 ", "1500.\0", "1.5e3", "15e2\\9"])
+def test_a_number_may_be_written_as_programs_write_it(written: str) -> None:
+    """With the decimal comma of a computer's language, a sign, an exponent, or padded."""
+    values = phantom()
+    levels = replaced(values, {"WindowCenter": written}, WindowWidth=2000).levels
+    expected = full_range(values) if written == "1500,\0" else window(values, 1500, 2000)
+    assert (levels == expected).all()
+
+
+@pytest.mark.parametrize("rescale", [{"RescaleSlope": "1e-30", "RescaleIntercept": 7}, {"RescaleIntercept": "1e30"}])
+def test_a_rescale_that_makes_one_value_of_all_is_none(rescale: dict[str, Any]) -> None:
+    values = phantom()
+    assert (shown(values, **rescale, WindowCenter=1500, WindowWidth=2000) == window(values, 1500, 2000)).all()
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,19 @@ def test_what_is_refused_is_refused_with_the_reason(attributes: dict[str, Any], 
     assert sentence in refused.detail
 
 
+@pytest.mark.parametrize("stated", [None, "", "MONOCHROME", "MONO2", "GREY"])
+def test_without_a_photometric_interpretation_nobody_knows_what_is_dark(stated: str | None) -> None:
+    """It is no colour image for that."""
+    refused = refusal(dicom_file(phantom(), PhotometricInterpretation=stated))
+    assert refused.code == "undecodable_image"
+    assert "whether low values are light or dark" in refused.detail
+
+
+@pytest.mark.parametrize("stated", ["RGB", "palette color", "YBR_FULL_422", "YBR_RCT", "YBR_PARTIAL_420"])
+def test_a_colour_image_is_called_one(stated: str) -> None:
+    assert "in colour" in refusal(dicom_file(phantom(), PhotometricInterpretation=stated)).detail
+
+
 @pytest.mark.parametrize("name", ["PixelData", "Rows", "BitsStored", "PixelRepresentation"])
 def test_what_must_be_there_is_asked_for(name: str) -> None:
     assert refusal(dicom_file(phantom(), without=(name,))).code == "undecodable_image"
@@ -179,6 +192,27 @@ def test_an_image_object_of_another_kind_is_refused() -> None:
     assert "of modality SR" in refusal(as_file(report, EXPLICIT)).detail
 
 
+@pytest.mark.parametrize(
+    ("storage", "modality", "named"),
+    [
+        ("1.2.840.10008.1.3.10", "", "a DICOMDIR, the index of a medium"),
+        ("1.2.840.10008.5.1.4.1.1.104.1", "DOC", "a PDF document"),
+        ("1.2.840.10008.5.1.4.1.1.88.33", "SR", "of modality SR"),
+        ("1.2.840.10008.5.1.4.1.1.11.1", "PR", "of modality PR"),
+        ("1.2.840.10008.5.1.4.1.1.88.59", "KO", "of another modality"),
+        ("1.2.840.10008.5.1.4.1.1.66.4", "SEG", "of modality SEG"),
+    ],
+)
+def test_what_else_a_medium_holds_is_refused_by_name(storage: str, modality: str, named: str) -> None:
+    other = Dataset()
+    other.SOPClassUID, other.SOPInstanceUID = storage, "1.2.3"
+    if modality:
+        other.Modality = modality
+    refused = refusal(as_file(other, EXPLICIT))
+    assert refused.code == "not_a_radiograph"
+    assert named in refused.detail
+
+
 @pytest.mark.parametrize("frames", [0, 1, "", None, "00", "1 "])
 def test_no_number_of_frames_is_one_frame(frames: Any) -> None:
     assert read(dicom_file(phantom(), NumberOfFrames=frames)).rows == 80
@@ -198,6 +232,13 @@ def test_a_radiograph_without_a_modality_is_taken(storage: str) -> None:
     for without in (("Modality",), ("Modality", "SOPClassUID")):
         assert read(dicom_file(phantom(), SOPClassUID=storage, without=without)).modality == "unstated"
     assert read(dicom_file(phantom(), Modality="", SOPClassUID=storage)).modality == "unstated"
+
+
+@pytest.mark.parametrize("without", [("PresentationIntentType",), ("PresentationIntentType", "Modality")])
+def test_without_an_intent_the_storage_class_tells_raw_data(without: tuple[str, ...]) -> None:
+    raw = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1"}
+    assert "FOR PROCESSING" in refusal(dicom_file(phantom(), **raw, without=without)).detail
+    assert read(dicom_file(phantom(), **raw, PresentationIntentType="FOR PRESENTATION")).rows == 80
 
 
 @pytest.mark.parametrize(

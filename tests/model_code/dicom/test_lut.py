@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
+from model_code.dicom.refusal import Refusal
 from tests.model_code.dicom_files import BIG, EXPLICIT, IMPLICIT, full_range, phantom
 from tests.model_code.dicom_tables import curve, packed, rendered, shown, table, window
 
@@ -158,3 +159,66 @@ def test_a_table_without_values_says_nothing(sequence: str, useless: Any) -> Non
 def test_a_sequence_without_items_says_nothing(sequence: str) -> None:
     values = phantom()
     assert (shown(values, **{sequence: []}) == full_range(values)).all()
+
+
+BESIDE = [
+    table(curve(4096, 12), 20000, 12),  # above all values: its first entry for each
+    table(np.full(4096, 4095), 0, 12),
+    table(np.asarray([4095]), 0, 12),
+]
+
+
+@pytest.mark.parametrize("item", BESIDE)
+def test_a_voi_lut_that_shows_one_grey_of_the_whole_image_says_nothing(item: Dataset) -> None:
+    """As a window beside all values: what it shows is black or white altogether."""
+    values = phantom()
+    alone = rendered(values, VOILUTSequence=[item])
+    assert (alone.rendering, np.abs(alone.levels - full_range(values).astype(int)).max()) == ("full_range", 0)
+    with_window = rendered(values, VOILUTSequence=[item], WindowCenter=1500, WindowWidth=2000)
+    assert with_window.rendering == "window"
+    assert (with_window.levels == window(values, 1500, 2000)).all()
+    with_another = rendered(values, VOILUTSequence=[item, table(curve(4096, 12), 0, 12)])
+    assert (with_another.levels == np.rint(curve(4096, 12)[values] * 255 / 4095)).all()
+
+
+@pytest.mark.parametrize("item", BESIDE)
+def test_a_modality_lut_that_makes_one_value_of_all_says_nothing(item: Dataset) -> None:
+    values = phantom()
+    levels = shown(values, ModalityLUTSequence=[item], WindowCenter=1500, WindowWidth=2000)
+    assert (levels == window(values, 1500, 2000)).all()
+
+
+def cut_short() -> Dataset:
+    item = table(curve(4096, 12), 0, 12)
+    item.LUTDescriptor = [4097, 0, 12]
+    return item
+
+
+def test_a_voi_lut_that_is_cut_short_leaves_the_word_to_what_else_says_what_to_show() -> None:
+    """The reader may choose between table and window (PS3.3, C.11.2.1); with nothing else, it would be a guess."""
+    values = phantom()
+    found = rendered(values, VOILUTSequence=[cut_short()], WindowCenter=1500, WindowWidth=2000)
+    assert (found.levels == window(values, 1500, 2000)).all()
+    found = rendered(values, VOILUTSequence=[cut_short(), table(curve(4096, 12), 0, 12)])
+    assert (found.levels == np.rint(curve(4096, 12)[values] * 255 / 4095)).all()
+    for attributes in ({}, {"WindowCenter": -9000, "WindowWidth": 10}):
+        with pytest.raises(Refusal, match="shorter than it says"):
+            shown(values, VOILUTSequence=[cut_short()], **attributes)
+    with pytest.raises(Refusal, match="shorter than it says"):
+        shown(values, ModalityLUTSequence=[cut_short()], WindowCenter=1500, WindowWidth=2000)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("said", [8, 10, 12, 16])
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_both_tables_may_name_wrong_bits_at_once(bits: int, said: int, photometric: str) -> None:
+    values = phantom()
+    of_modality = np.arange(4096) * (2**bits - 1) // 4095
+    levels = shown(
+        values,
+        PhotometricInterpretation=photometric,
+        ModalityLUTSequence=[table(of_modality, 0, said, words="<")],
+        VOILUTSequence=[table(np.arange(2**bits), 0, said, words="<")],
+    ).astype(int)
+    right = np.rint(of_modality[values] * 255 / (2**bits - 1)).astype(int)
+    assert np.abs(levels - (255 - right if photometric == "MONOCHROME1" else right)).max() <= 1

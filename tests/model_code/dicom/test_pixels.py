@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 import warnings
 import zlib
@@ -157,6 +158,30 @@ def test_a_truncated_file_is_refused(syntax: str, kept: float) -> None:
     assert refused.value.detail.endswith(".")
 
 
+def in_fragments(syntax: str, sizes: tuple[int, ...], offsets: bytes) -> tuple[Any, bytes]:
+    """Stored values, and a file whose one frame lies in fragments: of so many bytes, and the rest."""
+    bits = 8 if syntax in EIGHT_BITS else 12
+    values = phantom(bits=bits)
+    frame = encode(values.astype(np.uint8 if bits == 8 else np.uint16), syntax, bits)
+    frame += b"\0" * (len(frame) % 2)
+    places = [0, *np.cumsum(sizes, dtype=int).tolist(), len(frame)]
+    parts = [offsets, *(frame[start:end] for start, end in itertools.pairwise(places))]
+    items = b"".join(b"\xfe\xff\x00\xe0" + len(part).to_bytes(4, "little") + part for part in parts)
+    whole = dicom_file(values, transfer_syntax=syntax, bits=bits, frame=frame)
+    end = whole.index(b"\xfe\xff\xdd\xe0")
+    written = whole[: whole.index(b"\xfe\xff\x00\xe0")] + items + whole[end:]
+    return values_of(whole), written
+
+
+@pytest.mark.parametrize("offsets", [b"", bytes(4), b"\x10\0\0\0", b"\xff\xff\xff\x7f"])
+@pytest.mark.parametrize("sizes", [(), (10,), (2, 500), (0, 0, 40)])
+@pytest.mark.parametrize("syntax", [RLE, EXTENDED, LOSSLESS_SV1, JPEG_LS, J2K, HTJ2K, JPEG_XL, DEFLATED_FRAME])
+def test_the_one_frame_is_all_fragments(syntax: str, sizes: tuple[int, ...], offsets: bytes) -> None:
+    """PS3.5, A.4: offsets may be left out, and those that files have wrong are not needed for one frame."""
+    values, data = in_fragments(syntax, sizes, offsets)
+    assert (values_of(data) == values).all()
+
+
 @pytest.mark.parametrize("syntax", COMPRESSED)
 def test_pixel_data_of_another_size_than_the_header_says_is_refused(syntax: str) -> None:
     bits = 8 if syntax in EIGHT_BITS else 12
@@ -221,6 +246,37 @@ def test_stored_bits_may_lie_anywhere_in_the_allocated_ones(
     assert (values_of(data) == values).all()
 
 
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(("bits", "high"), [(12, 15), (12, 13), (8, 15)])
+@pytest.mark.parametrize(
+    "syntax", [LOSSLESS, LOSSLESS_SV1, JPEG_LS, J2K_LOSSLESS, HTJ2K_LOSSLESS, HTJ2K_RPCL, JPEG_XL_LOSSLESS]
+)
+def test_a_codestream_may_hold_the_bits_up_to_the_high_one(syntax: str, bits: int, high: int, signed: bool) -> None:
+    """As they lie in native pixels (PS3.5, 8.1.1), with something in the bits below; or the stored bits alone."""
+    values = phantom(bits=bits) - (2 ** (bits - 1) if signed else 0)
+    spare = high + 1 - bits
+    lying = (((values << spare) % 65536) | ((1 << spare) - 1)).astype(np.uint16)
+    data = dicom_file(
+        values,
+        transfer_syntax=syntax,
+        bits=bits,
+        allocated=16,
+        signed=signed,
+        HighBit=high,
+        frame=encode(lying, syntax, 16),
+    )
+    assert (values_of(data) == values).all()
+    header = read(data)
+    assert stored_values(header, halvings=1).shape == values.shape
+
+
+@pytest.mark.parametrize("syntax", [LOSSLESS_SV1, J2K_LOSSLESS])
+def test_a_codestream_of_the_stored_bits_alone_has_none_below(syntax: str) -> None:
+    values = phantom()
+    frame = encode(values.astype(np.uint16), syntax, 12)
+    assert (values_of(dicom_file(values, transfer_syntax=syntax, HighBit=15, frame=frame)) == values).all()
+
+
 @pytest.mark.parametrize("syntax", [J2K_LOSSLESS, J2K, HTJ2K_LOSSLESS])
 def test_jpeg_2000_may_lie_in_the_boxes_of_jp2(syntax: str) -> None:
     values = phantom()
@@ -246,11 +302,18 @@ def test_a_deflated_frame_is_inflated_to_the_size_of_the_image_at_most() -> None
     tracemalloc.stop()
 
 
+def parts(codestream: bytes, cut: int) -> bytes:
+    """The boxes of a codestream in two parts (ISO/IEC 18181-2); the highest bit tells the last one's number."""
+    numbered = (b"\0\0\0\0" + codestream[:cut], b"\x80\0\0\1" + codestream[cut:])
+    return b"".join((len(one) + 8).to_bytes(4, "big") + b"jxlp" + one for one in numbered)
+
+
 def test_jpeg_xl_may_lie_in_a_container_or_not() -> None:
     values = phantom()
     boxed = bytes(imagecodecs.jpegxl_encode(values.astype(np.uint16), lossless=True, usecontainer=True))
     (bare,) = (bytes(content) for kind, content in boxes(boxed) if kind == b"jxlc")
-    for frame in (boxed, bare):
+    in_parts = [boxed[: boxed.index(b"jxlc") - 4] + parts(bare, cut) for cut in (2, 3, 10, 100)]
+    for frame in (boxed, bare, *in_parts):
         assert (values_of(dicom_file(values, transfer_syntax=JPEG_XL_LOSSLESS, frame=frame)) == values).all()
 
 

@@ -31,8 +31,11 @@ def code(value: str, scheme: str = "SCT", meaning: str = "") -> Dataset:
 LATERAL_CODES = [
     *("399067008", "399173006", "399198007", "399260004", "399352003"),
     *("R-102CD", "R-10236", "R-10232", "R-10224", "R-10228"),
+    *("30730003", "G-A145", "R-10222"),  # sagittal, and its code until it was corrected
+    *("399118008", "399297009", "G-5223", "G-5222", "G-5220", "G-5221"),  # projections of CID 501
 ]
-FRONTAL_CODES = ["399033003", "399348003", "272479007", "R-10202", "R-10206", "R-40888"]
+FRONTAL_CODES = ["399033003", "399348003", "272479007", "R-10202", "R-10206", "R-40888", "R-10214"]
+OBLIQUE_CODES = ["399182000", "R-102C1", "R-40985", "R-10218", "G-5206", "21114003", "R-40783", "R-10230"]
 
 
 @pytest.mark.parametrize("value", LATERAL_CODES)
@@ -40,6 +43,17 @@ def test_a_lateral_view_is_known_by_its_code(value: str) -> None:
     """CID 4010 in SNOMED CT and in the SNOMED RT of older systems; its meaning may be in any language."""
     scheme = "SRT" if value.startswith("R") else "SCT"
     assert "lateral view" in refusal(dicom_file(phantom(), ViewCodeSequence=[code(value, scheme, "SECRET")])).detail
+
+
+@pytest.mark.parametrize("value", OBLIQUE_CODES)
+def test_an_oblique_view_is_known_by_its_code(value: str) -> None:
+    assert "an oblique view" in refusal(dicom_file(VALUES, ViewCodeSequence=[code(value, "SNM3")])).detail
+
+
+@pytest.mark.parametrize("value", ["LAT", "LL", "L-LAT"])
+def test_a_lateral_view_is_known_by_a_word_in_a_code_s_place(value: str) -> None:
+    assert "a lateral view" in refusal(dicom_file(VALUES, ViewCodeSequence=[code(value, "99SECRET")])).detail
+    read(dicom_file(VALUES, ViewCodeSequence=[code("PA", "99SECRET")]))
 
 
 @pytest.mark.parametrize("value", FRONTAL_CODES)
@@ -68,13 +82,24 @@ def test_a_lateral_view_is_known_by_the_meaning_of_a_code_of_somebody_s_own(mean
             "LLAT",
         ),
         *("RLAT", "LT LAT", "LAT_L", "Left Lateral", "LATERO-LATERAL", "PA\\LATERAL", "LAT ERECT", "RIGHT LAT."),
+        *("XTABLE", "X-TABLE", "CROSS TABLE", "SHOOT THROUGH", "SWIMMERS", "LATLT", "LAT RT", "ML", "LM", "SEITL"),
     ],
 )
 def test_a_lateral_view_is_known_by_its_position(view: str) -> None:
     assert "a lateral view" in refusal(dicom_file(phantom(), ViewPosition=view)).detail
 
 
-@pytest.mark.parametrize("view", ["RAO", "LPO", "RLO", "LLO", "PA OBLIQUE", "LAO"])
+@pytest.mark.parametrize("view", ["PERFIL", "PROFIL", "bočná", "БОКОВАЯ", "側面", "側位", "侧位", "측면", "ΠΛΆΓΙΑ"])
+def test_a_position_may_be_in_the_words_that_descriptions_have(view: str) -> None:
+    """Longer and other letters than a Code String has (PS3.5, 6.2), which nobody's program refuses to write."""
+    said = {"SpecificCharacterSet": "ISO_IR 192", "ViewPosition": "Q" * 40}
+    data = dicom_file(VALUES, **said).replace(b"Q" * 40, view.encode() + b" " * (40 - len(view.encode())))
+    assert "a lateral view" in refusal(data).detail
+
+
+@pytest.mark.parametrize(
+    "view", ["RAO", "LPO", "RLO", "LLO", "PA OBLIQUE", "LAO", "LAO 45", "OBLIQ", "OBLICUA", "SCHRAEG", "MLO"]
+)
 def test_an_oblique_view_is_no_frontal_one(view: str) -> None:
     assert "an oblique view" in refusal(dicom_file(phantom(), ViewPosition=view)).detail
     assert "an oblique view" in refusal(dicom_file(phantom(), ViewCodeSequence=[code("399182000")])).detail
@@ -95,6 +120,8 @@ def test_an_oblique_view_is_no_frontal_one(view: str) -> None:
         "",
         None,
         "FLAT",
+        "AP XTABLE",
+        "TABLE",
     ],
 )
 def test_other_views_are_taken(view: str | None) -> None:
@@ -129,6 +156,15 @@ LATERAL = [
     *("Chest Lateral", "THORAX LAT", "W033 Torax Lat", "XTABLE LATERAL", "W034 TÓRAX LAT. *", "LATERAL IZQ.", "LAT"),
     *("BUCKY LAT", "TORAX ERECT LAT", "Thorax seitlich", "TORACE LL", "Thorax profil", "TÓRAX PERFIL", "CHEST_LAT"),
     *("ChestLat", "CXR LLAT", "LT LAT", "Chest, 1 view, lateral", "TORAX LATERAL EN BIPEDESTACION", "KLP boczne"),
+    *(
+        "CHEST XTABLE",
+        "Chest cross-table",
+        "Torace L-L",
+        "LatChest",
+        "hrudník bočně",
+        "ΘΏΡΑΚΟΣ ΠΛΆΓΙΑ",
+        "CHEST SWIMMERS",
+    ),
     *("X-TABLE LAT CHEST SUPINE", "LATERAL CHEST PORTABLE", "RX TORAX LATERAL CON PORTATIL", "AKCIGER YAN"),
 ]
 NOT_LATERAL = [
@@ -137,6 +173,7 @@ NOT_LATERAL = [
     *("face et profil", "Thorax p.a. und seitlich", "TORACE AP+LL", "Frontal & Lateral", "Posteroanterior y lateral"),
     *("CHEST 2 VIEWS LATERAL", "Chest and lateral", "CHEST W/ LATERAL", "CHEST + LAT", "Lateral and other", "CHEST 2V"),
     *("LLAT decubitus", "LAT DEC", "L LAT DECUB", "DEC. SUPINO AP", "CHEST NO LAT", "RX TORAX, PA O AP", "ESCAPULA Y"),
+    *("CHEST AP XTABLE", "Torace AP L-L", "CHEST SIDE MARKER", "R-L MARKER CHEST"),
     *("Dr Rao chest", "DEFAULT PROFILE", "Thorax in 2 Ebenen", "CHEST PA"),
 ]
 
