@@ -147,7 +147,7 @@ class Changed(BaseModel):
     """What is otherwise now than it was signed: `ops.models.chain.Difference` explains the members."""
 
     name: str
-    signed: str
+    signed: str | None
     now: str | None
 
 

@@ -140,7 +140,7 @@ def _of_data(evidence: Evidence) -> dict[str, str]:
     return {
         "dataset": f"Archive {card['archive_uri']}; digest of labels and contents by split {card['sha256']}.",
         "sources": f"Files by label: {forms}.",
-        "dropped": f"Left out: {dropped or 'nothing'}; {card['litter']:,} files were no part of the data.",
+        "dropped": f"Left out: {dropped or 'nothing'}; {card['metadata_files']:,} files were no part of the data.",
         "decisions": " ".join(card["decisions"]) or "No choice had to be made.",
         "labels": f"The labels of the archive, {' and '.join(card['labels'])}, as its folders or its table give them.",
         "review": revisions,

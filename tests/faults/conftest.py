@@ -114,7 +114,7 @@ def accounted(card: dict[str, Any]) -> int:
     """How many entries a dataset card tells the end of."""
     used = sum(counts["images"] for counts in card["splits"].values())
     dropped = sum(one["count"] for one in card["dropped"] if one["reason"] != "row_without_file")
-    return int(used + dropped + card["litter"] + card["masks"])
+    return int(used + dropped + card["metadata_files"] + card["masks"])
 
 
 def files_in(body: bytes) -> int:

@@ -109,7 +109,7 @@ def test_every_entry_that_is_not_used_is_counted_with_its_reason(bench: Bench) -
         "outside_label_folders": 1,
         "undecodable": 2,
     }
-    assert end.card["litter"] == 2
+    assert end.card["metadata_files"] == 2
     assert accounted(end.card) == files_in(body)
 
 

@@ -28,7 +28,7 @@ CARD: dict[str, Any] = {
     "splits": {"train": COUNTS, "validation": COUNTS, "test": COUNTS},
     "decisions": ["The archive's test split is kept: 20 images."],
     "dropped": [{"reason": "duplicate", "count": 7, "files": ["a patient's name.jpeg"]}],
-    "litter": 2,
+    "metadata_files": 2,
     "sources": {"NORMAL": {"formats": {"JPEG": 28}}, "PNEUMONIA": {"formats": {"JPEG": 30}}},
     "shortcuts": [{"sentence": "The label can be predicted from the file size alone."}],
     "audit": {"patients_shared": 0, "duplicates_shared": 0, "near_duplicates_shared": 1},
