@@ -71,6 +71,7 @@ ANSWERS: dict[type[BaseModel], dict[str, Any]] = {
         "site_evaluations": [],
         "unreadable_site_evaluations": 0,
         "dataset_sha256": "0f" * 32,
+        "artifact_sha256": "a1" * 32,
         "notice": NOTICE,
     },
     documents.Health: {"status": "ok", "endpoint_status": "InService", "notice": NOTICE},

@@ -92,7 +92,10 @@ class DataStack(Stack):
         )
         if settings.buckets.data_events:
             AuditTrail(self, "Trail", buckets=[self.data.bucket, self.artifacts.bucket], settings=settings)
+        self._output(settings)
 
+    def _output(self, settings: Settings) -> None:
+        """Outputs that people and `cxr` read."""
         CfnOutput(
             self, "DataBucketName", value=self.data.name, description="Upload archives to incoming/ of this bucket"
         )

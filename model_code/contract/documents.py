@@ -256,9 +256,8 @@ class Reference(TypedDict):
 class AnsweredImage(TypedDict):
     """The endpoint's answer for one image.
 
-    `out_of_distribution_score` is 0 from a model of before there was a detector, `features` are the network's (none
-    from a model of before monitoring), `overlay_png` is base64 of a PNG where it was asked for; with it, from a model
-    that says so, `overlay_cells`, the places along each edge that its map tells apart, and `overlay_empty`.
+    Models of before the detector answer 0 as `out_of_distribution_score`, of before monitoring no `features`. Where
+    asked for: `overlay_png` in base64, and `overlay_cells`, the places along each edge that its map tells apart.
     """
 
     probability: float

@@ -72,6 +72,7 @@ class CostLine(BaseModel):
     key: str
     formula: str
     most: float | None
+    instead: list[str]
     price: Price | None
     usd: float | None
     usd_at_most: float | None
