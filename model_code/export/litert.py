@@ -50,6 +50,8 @@ _TRAINING_IMAGES = 256
 # More would cost minutes and move the bound by little.
 _VALIDATION_IMAGES = 1000
 _IMPORTABLE = "import model_code.serving.engine"
+# What it imports besides its own folder.
+_BESIDE_THE_ENGINE = ("__init__.py", "contract/__init__.py", "contract/images.py")
 
 
 def save_code(directory: Path) -> None:
@@ -77,8 +79,9 @@ def save_code(directory: Path) -> None:
 def save_sources(code: Path) -> None:
     """Put the engine's modules, without its libraries, into the folder that has inference.py."""
     package = code / "model_code"
-    package.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(Path(model_code.__file__), package / "__init__.py")
+    for module in _BESIDE_THE_ENGINE:
+        (package / module).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(model_code.__file__).parent / module, package / module)
     shutil.copytree(
         Path(serving.__file__).parent,
         package / "serving",
