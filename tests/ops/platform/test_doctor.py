@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -359,3 +360,13 @@ def test_the_templates_of_every_environment_are_examined_to_the_end(
     assert states.pop("subscribers") == "wrong", "no address is in cdk.json"
     assert set(states.values()) == {"fine"}
     assert len(states) > len(needed) + 4
+
+
+def test_the_checklist_before_adoption_names_every_check_and_no_other(
+    cxr: Callable[..., Result],
+) -> None:
+    page = (REPOSITORY / "docs" / "adoption.md").read_text(encoding="utf-8")
+    table = page[page.index("| check |") :].split("\n\n")[0].splitlines()[2:]
+    named = [name for row in table for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    answered = cxr("doctor", "--json")
+    assert named == [finding["check"] for finding in json.loads(answered.stdout)]
