@@ -46,8 +46,8 @@ EXAMPLES = {
     ),
     "a setting of a function": Example(
         "keep_labelled_days|KEEP_LABELLED_DAYS",
-        # The function that acts by it, and the page that tells clients.
-        frozenset({"lambdas/api/feedback.py", "docs/api.md"}),
+        # The function that acts by it, and the pages that tell clients and platform teams.
+        frozenset({"lambdas/api/feedback.py", "docs/adoption.md", "docs/api.md"}),
     ),
     "a function behind the API": Example(
         r"\b[Ff]eedback\b",
