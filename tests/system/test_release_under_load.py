@@ -29,9 +29,11 @@ APP = ("app.py", "cdk.json", "docs", "infra", "lambdas", "model_code", "pipeline
 REALTIME = {
     "kind": "realtime",
     "instance_type": "ml.c6i.xlarge",
+    "fallback_instance_types": [],
     "instance_count": 2,
     "scaling": {"max_instances": 4, "invocations_per_minute": 480},
     "shadow_percent": 0,
+    "detailed_observability": False,
     "rollout": {
         "traffic": "canary",
         "percent": 50,
@@ -46,6 +48,7 @@ REALTIME = {
 }
 ASYNCHRONOUS = {
     "instance_type": "ml.c6i.xlarge",
+    "fallback_instance_types": [],
     "max_instances": 2,
     "concurrent_requests": 2,
     "backlog_per_instance": 1000,
