@@ -102,7 +102,7 @@ def read(data: bytes) -> Header:
         Refusal: undecodable_image, unsupported_media_type, image_too_large or not_a_radiograph.
     """
     if data[128:132] != b"DICM":
-        raise damaged("it does not begin as the file format demands (PS3.10).")
+        raise damaged("it does not begin as the file format demands (PS3.10), with 128 bytes and then DICM.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
