@@ -25,6 +25,7 @@ SERVICES = {
     "SageMakerRuntime": ec2.InterfaceVpcEndpointAwsService.SAGEMAKER_RUNTIME,
     "Metrics": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_MONITORING,  # MonitorModel
     "Notifications": ec2.InterfaceVpcEndpointAwsService.SNS,
+    "Signatures": ec2.InterfaceVpcEndpointAwsService.KMS,  # Sign, Release, and Model, which verify
 }
 
 

@@ -1,8 +1,9 @@
 """What Schemathesis sends where a schema says no more than "bytes": radiographs, and what is none.
 
-`schemathesis.toml` names this file. It runs in Schemathesis' own process; CXR_EXAMPLE_FILES names a folder with whole
-files, as `<subtype of the media type>-<number>`. A schema cannot tell those from damaged ones, so each body is one of
-them, or rubbish that has to be refused with the code for it.
+`schemathesis.toml` names this file. It runs in Schemathesis' own process; CXR_PREDICTION_ID is that of a kept
+prediction, and CXR_EXAMPLE_FILES names a folder with whole files, as `<subtype of the media type>-<number>`. A schema
+cannot tell those from damaged ones, so each body is one of them, or rubbish that has to be refused with the code for
+it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from schemathesis.core.failures import Failure
 from schemathesis.openapi.checks import RejectedPositiveData
 
 FOLDER = Path(os.environ["CXR_EXAMPLE_FILES"])
+PREDICTION_ID = os.environ["CXR_PREDICTION_ID"]
 FILES = {
     media_type: [path.read_bytes() for path in sorted(FOLDER.glob(f"{media_type.split('/')[1]}-*"))]
     for media_type in ("image/jpeg", "image/png", "application/dicom")
@@ -48,6 +50,14 @@ def flatmap_body(context: Any, body: Any) -> st.SearchStrategy[Any]:
     if isinstance(body, dict) and list(body) == ["image"] and _decoded(body["image"]):
         return st.sampled_from([body, *({"image": text} for text in IN_BASE64)])
     return st.just(body)
+
+
+@schemathesis.hook
+def flatmap_path_parameters(context: Any, path_parameters: Any) -> st.SearchStrategy[Any]:
+    """Name a prediction that there is, which an id drawn at random never does."""
+    if isinstance(path_parameters, dict) and "prediction_id" in path_parameters:
+        return st.sampled_from([path_parameters, {**path_parameters, "prediction_id": PREDICTION_ID}])
+    return st.just(path_parameters)
 
 
 @schemathesis.hook

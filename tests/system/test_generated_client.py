@@ -22,7 +22,8 @@ DOCUMENT = REPOSITORY / "lambdas" / "site" / "openapi.json"
 _SEEN = """
 import json, sys
 from xray_client import AuthenticatedClient
-from xray_client.api.default import create_prediction, label_prediction, read_health, read_model, read_prediction
+from xray_client.api.model import read_health, read_model
+from xray_client.api.predictions import create_prediction, label_prediction, read_prediction
 from xray_client.models import ImageInDocument, Prediction, ProblemDocument, ReadersLabel, ReadersLabelLabel
 from xray_client.types import File
 

@@ -50,10 +50,11 @@ def files(tmp_path: Path) -> Path:
 
 
 def test_whatever_is_sent_is_answered_as_the_document_says(
-    stack: Stack, released: str, hurried_key: str, files: Path
+    stack: Stack, released: str, hurried_key: str, files: Path, examples: dict[str, Path]
 ) -> None:
     command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(_CONFIG), "run"]
-    variables = [f"CXR_API_KEY={hurried_key}", f"CXR_EXAMPLE_FILES={files}"]
+    kept = stack.predict(examples["PNEUMONIA"]).document["id"]
+    variables = [f"CXR_API_KEY={hurried_key}", f"CXR_EXAMPLE_FILES={files}", f"CXR_PREDICTION_ID={kept}"]
     done = stack.laptop.run(
         ["env", *variables, *command, f"{stack.url}openapi.json", "--url", stack.url.rstrip("/")], timeout=300
     )
