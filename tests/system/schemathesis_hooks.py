@@ -61,6 +61,14 @@ def flatmap_path_parameters(context: Any, path_parameters: Any) -> st.SearchStra
 
 
 @schemathesis.hook
+def before_add_examples(context: Any, examples: list[Any]) -> None:
+    """Name that prediction in requests made of the document's examples too, whose id is nobody's."""
+    for case in examples:
+        if "prediction_id" in (case.path_parameters or {}):
+            case.path_parameters["prediction_id"] = PREDICTION_ID
+
+
+@schemathesis.hook
 def filter_failure(context: Any, failure: Failure, case: Any, response: Any) -> bool:
     """Whether a failure counts: rubbish that is refused in the way described for it is no failure to accept."""
     if not isinstance(failure, RejectedPositiveData):
