@@ -83,8 +83,9 @@ def text(evidence: Evidence) -> str:
         f"# Dossier of version {package['ModelPackageVersion']} of {package['ModelPackageGroupName']}",
         "",
         "Decision support for research; not a medical device. Written from what was signed when the version was "
-        f"registered ({evidence.signed['registration']}). {OPEN} marks what its evidence cannot know. It claims "
-        "conformity with nothing: that is for people to judge.",
+        f"registered ({evidence.signed['registration']}). {OPEN} marks what its evidence cannot know. "
+        "Items are named in words of this project: hold them against the sources. It claims conformity with nothing: "
+        "that is for people to judge.",
     ]
     for source in SOURCES:
         left = sum(bool(item.open) for item in source.items)
