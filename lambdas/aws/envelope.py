@@ -13,6 +13,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from lambdas.aws.errors import error_code
+
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
@@ -73,7 +75,7 @@ class SigningKey:
                 SigningAlgorithm=_ALGORITHM,
             )
         except Exception as error:
-            if getattr(error, "response", {}).get("Error", {}).get("Code") != _INVALID:
+            if error_code(error) != _INVALID:
                 raise
             raise EnvelopeError(f"its signature is not one of the key {self.arn}") from error
         if not answer["SignatureValid"]:  # an emulator's way to say so

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from lambdas.aws.errors import error_code
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
@@ -69,8 +71,7 @@ def container(package: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_missing(error: BaseException) -> bool:
     """Whether S3's answer means that there is no such object."""
-    code = getattr(error, "response", {}).get("Error", {}).get("Code")
-    return code in _ABSENT
+    return error_code(error) in _ABSENT
 
 
 def open_object(s3: S3Client, uri: str) -> IO[bytes]:

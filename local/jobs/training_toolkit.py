@@ -46,6 +46,7 @@ _PYTHON_ERRORS = (
     *(name for name in vars(builtins) if name.endswith("Error") or name in {"Exception", "BaseException"}),
     "Invalid requirement",
 )
+_ERRORS = _PYTHON_ERRORS + _TENSORFLOW_ERRORS
 
 
 def decode(hyperparameters: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -213,7 +214,7 @@ def failure(lines: Iterable[str], code: int, ran: str) -> str:
     """
     kept: dict[str, None] = {}
     for line in lines:
-        if kept or any(name in line for name in _PYTHON_ERRORS + _TENSORFLOW_ERRORS):
+        if kept or any(name in line for name in _ERRORS):
             kept[line.strip(" :\n")] = None
     said = "\n ".join(kept).strip()
     extra = '\nExtraInfo "OutOfMemory: Process killed by SIGKILL (signal 9)"' if code == _KILLED else ""

@@ -12,7 +12,6 @@ import typer
 from rich.markup import escape
 
 from ops.base import output
-from ops.base.errors import CommandError
 from ops.commands.options import Env, Json, Region, Version, open_workspace
 from ops.commands.workspace import Workspace
 from ops.models import bill_of_materials, chain, site_evaluations
@@ -41,8 +40,7 @@ def verify(ctx: typer.Context, version: Version, as_json: Json = False, env: Env
             listing.add_row(*(escape(one) for one in (name, found.members.get(name, "-"), now)))
         output.results().print(listing)
     if found.changed:
-        reasons = "; ".join(str(one) for one in found.changed)
-        raise CommandError(f"Version {chosen.version} is not what was signed when it was registered: {reasons}.")
+        raise chain.not_as_signed(str(chosen.version), found.changed)
     key = workspace.deployment.signing_key
     output.say(f"Version {chosen.version} is what {found.statement_uri} says, which the key {key} signed.")
 

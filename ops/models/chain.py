@@ -65,17 +65,14 @@ def fetch(package: Mapping[str, Any], provenance: Provenance, names: Iterable[st
     Raises:
         CommandError: there is no statement, a file is missing, or something is not what was signed.
     """
-    version = package["ModelPackageArn"].rpartition("/")[2]
-    signed = _signed(package, provenance)
-    if signed is None:
-        raise CommandError(_unsigned(package, provenance))
+    signed = _statement(package, provenance)
     digests, uris = statement.digests(signed), package_files.locations(package)
     files = evidence.fetch(provenance.s3, {name: uris[name] for name in names if name in digests}, directory)
     for name in names:
         now = files[name].sha256 if name in files else None
         if name not in digests or now != digests[name]:
             changed = Difference(name, digests.get(name), now)
-            raise CommandError(f"Version {version} is not what was signed when it was registered: {changed}.")
+            raise not_as_signed(_version(package), [changed])
     return Fetched(package, signed, files)
 
 
@@ -85,9 +82,7 @@ def verify(package: Mapping[str, Any], provenance: Provenance) -> Verified:
     Raises:
         CommandError: there is no statement, or it is not what was signed.
     """
-    signed = _signed(package, provenance)
-    if signed is None:
-        raise CommandError(_unsigned(package, provenance))
+    signed = _statement(package, provenance)
     return Verified(
         package["ModelPackageArn"],
         provenance.uri(package),
@@ -115,14 +110,13 @@ def carried(
     Raises:
         CommandError: something is not what was signed.
     """
-    version = package["ModelPackageArn"].rpartition("/")[2]
     signed = _signed(package, provenance)
     if signed is None:
         because = provenance.unsigned_because(package)
         if not because:
             raise CommandError(
-                f"Version {version} is not signed, its statement {provenance.uri(package)} is not there: nothing was "
-                "copied."
+                f"Version {_version(package)} is not signed, its statement {provenance.uri(package)} is not there: "
+                "nothing was copied."
             )
         tell(because)
         return {}
@@ -130,8 +124,7 @@ def carried(
     fetched = {uris[name]: file.path for name, file in files.items()}
     observer = dataclasses.replace(provenance.observer, fetched=fetched)
     if changed := dataclasses.replace(provenance, observer=observer).all_changed(package, signed):
-        reasons = "; ".join(str(one) for one in changed)
-        raise CommandError(f"Version {version} is not what was signed when it was registered: {reasons}.")
+        raise not_as_signed(_version(package), changed)
     made = {
         package_files.SOURCE_SIGNATURE: provenance.envelope(package) or b"",
         package_files.BILL_OF_MATERIALS: bill_of_materials.text(package, signed, files),
@@ -146,12 +139,26 @@ def _written(name: str, content: bytes, directory: Path) -> File:
     return File(name, path, hashlib.sha256(content).hexdigest())
 
 
-def _unsigned(package: Mapping[str, Any], provenance: Provenance) -> str:
-    version = package["ModelPackageArn"].rpartition("/")[2]
+def _version(package: Mapping[str, Any]) -> str:
+    return str(package["ModelPackageArn"].rpartition("/")[2])
+
+
+def not_as_signed(version: str, changed: Iterable[Difference]) -> CommandError:
+    """Error about a version that is not what was signed, with every difference."""
+    reasons = "; ".join(str(one) for one in changed)
+    return CommandError(f"Version {version} is not what was signed when it was registered: {reasons}.")
+
+
+def _statement(package: Mapping[str, Any], provenance: Provenance) -> dict[str, Any]:
+    """What was signed of a package that has to be signed."""
+    signed = _signed(package, provenance)
+    if signed is not None:
+        return signed
     reason = provenance.unsigned_because(package)
     if not reason and provenance.may_still_be_signed(package):
         reason = "It was registered a short time ago: try again in a minute, then see the Sign function's log."
-    return f"Version {version} is not signed. {reason or f'Its statement {provenance.uri(package)} is not there.'}"
+    told = reason or f"Its statement {provenance.uri(package)} is not there."
+    raise CommandError(f"Version {_version(package)} is not signed. {told}")
 
 
 def _signed(package: Mapping[str, Any], provenance: Provenance) -> dict[str, Any] | None:
