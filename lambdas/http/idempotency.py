@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from lambdas.aws.errors import error_code
 from lambdas.http.answers import has_header, header
 from lambdas.http.problems import Problem
 
@@ -128,7 +129,7 @@ class Requests:
             )
         except Exception as error:
             # The claim ran out, and somebody else has the record now.
-            if _code(error) != "ConditionalCheckFailedException":
+            if error_code(error) != "ConditionalCheckFailedException":
                 raise
 
     @staticmethod
@@ -179,12 +180,7 @@ def _answer(record: Mapping[str, Any], claim: Claim) -> dict[str, Any]:
 def _record_of(error: BaseException) -> Mapping[str, Any] | None:
     """The item that was there already, where that is what went wrong."""
     response = getattr(error, "response", None)
-    if _code(error) != "ConditionalCheckFailedException" or not isinstance(response, dict):
+    if error_code(error) != "ConditionalCheckFailedException" or not isinstance(response, dict):
         return None
     record: Mapping[str, Any] | None = response.get("Item")
     return record
-
-
-def _code(error: BaseException) -> str:
-    response = getattr(error, "response", None)
-    return str(response["Error"]["Code"]) if isinstance(response, dict) else ""

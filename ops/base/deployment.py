@@ -6,7 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ops.base.errors import CommandError, ExitCode, error_code
+from lambdas.aws.errors import error_code
+from ops.base.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from datetime import datetime

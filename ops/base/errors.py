@@ -76,12 +76,6 @@ def _explain_machine(error: BaseException, sdk: Any) -> CommandError | None:
     return None
 
 
-def error_code(error: BaseException) -> str:
-    """The AWS error code of a client error, or an empty string for any other error."""
-    response: Any = getattr(error, "response", None)
-    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
-
-
 def _explain_answer(response: Any, operation: str) -> CommandError:
     details = response.get("Error", {})
     code, message = str(details.get("Code", "")), str(details.get("Message", "")).strip().rstrip(".")

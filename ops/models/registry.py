@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lambdas.aws import served_package
+from lambdas.aws.errors import error_code
 from model_code.contract.documents import read_evaluation
 from model_code.contract.metrics import figure
 from model_code.contract.parameters import INPUT_ARCHIVE_URI
-from ops.base.errors import CommandError, error_code
+from ops.base.errors import CommandError
 from ops.pipelines import reports
 
 if TYPE_CHECKING:

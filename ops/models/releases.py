@@ -7,7 +7,8 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from ops.base.errors import CommandError, ExitCode, error_code
+from lambdas.aws.errors import error_code
+from ops.base.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

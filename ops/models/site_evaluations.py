@@ -6,9 +6,9 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from lambdas.aws import site_evaluations
+from lambdas.aws.errors import error_code
 from lambdas.aws.site_evaluations import SiteEvaluations
 from ops.base import output
-from ops.base.errors import error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -7,7 +7,8 @@ import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from ops.base.errors import CommandError, error_code
+from lambdas.aws.errors import error_code
+from ops.base.errors import CommandError
 from ops.pipelines.job_logs import JobLogs
 from ops.pipelines.search import read_search
 

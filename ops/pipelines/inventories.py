@@ -7,10 +7,11 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lambdas.aws.errors import error_code
 from model_code.archive import inventory
 from model_code.archive.inventory import MAX_OBJECTS, Object
 from model_code.contract import archives
-from ops.base.errors import CommandError, ExitCode, error_code
+from ops.base.errors import CommandError, ExitCode
 from ops.pipelines import archive, uploads
 from ops.pipelines.datasets import Dataset
 from ops.pipelines.uploads import Upload

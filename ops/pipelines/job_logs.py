@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ops.base.errors import error_code
+from lambdas.aws.errors import error_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

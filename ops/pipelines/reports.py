@@ -6,8 +6,9 @@ import enum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from lambdas.aws.errors import error_code
 from model_code.contract import label_review
-from ops.base.errors import CommandError, error_code
+from ops.base.errors import CommandError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

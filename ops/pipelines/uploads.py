@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ops.base.errors import CommandError, ExitCode, error_code
+from lambdas.aws.errors import error_code
+from ops.base.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable

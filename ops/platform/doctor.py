@@ -9,10 +9,11 @@ from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from lambdas.aws.errors import error_code
 from ops.base import definitions, tools
 from ops.base.assembly import Assembly
 from ops.base.deployment import Deployment
-from ops.base.errors import CommandError, error_code, explain
+from ops.base.errors import CommandError, explain
 from ops.cost.fleets import fleets
 
 if TYPE_CHECKING:

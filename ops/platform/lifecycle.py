@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from lambdas.aws.errors import error_code
 from ops.base import output
-from ops.base.errors import CommandError, error_code, explain
+from ops.base.errors import CommandError, explain
 from ops.base.tools import REPOSITORY
 from ops.cost.fleets import instance_types
 

@@ -8,7 +8,8 @@ import pytest
 from botocore import exceptions as sdk
 from typer.testing import Result
 
-from ops.base.errors import CommandError, ExitCode, error_code, explain
+from lambdas.aws.errors import error_code
+from ops.base.errors import CommandError, ExitCode, explain
 
 
 def _answer(code: str, message: str = "Something.") -> sdk.ClientError:
