@@ -98,7 +98,7 @@ def pixels_from_bytes(encoded: bytes, size: int) -> Pixels:
 
 def _of_jpeg(encoded: bytes, size: int) -> Pixels:
     images.image_dimensions(encoded)  # which refuses lossless ones, that Pillow's libjpeg decodes and the graph's not
-    if _END_OF_IMAGE not in encoded[encoded.find(_START_OF_SCAN) :]:
+    if encoded.find(_END_OF_IMAGE, encoded.find(_START_OF_SCAN)) < 0:
         raise ValueError("cut short")
     # By its own class: for what telephones write, `Image.open` gives one of several pictures, which cannot be drafted.
     with JpegImagePlugin.JpegImageFile(io.BytesIO(encoded)) as image:

@@ -17,6 +17,7 @@ _MAX_PALETTE_BYTES = 3 * 256
 # First row and column, and the steps, of the passes of an interlaced picture (8.2).
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+_END = b"\0\0\0\0IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
 _BLOCK_BYTES = 1 << 20
 MAX_CHUNKS_BEFORE_PIXELS = 64
 """Where sBIT and eXIf are looked for, here and in the graph: what comes later, or behind the pixels, is not read, as in
@@ -68,16 +69,15 @@ def read(encoded: bytes) -> Png:
             raise ValueError("damaged")
         elif not kept[b"IDAT"] or kind == b"IEND" or kind == previous == b"IDAT":
             # A palette behind the pixels is none, and of pixels that another chunk interrupts the first part counts.
-            kept[kind].append(data)
+            kept[kind].append(encoded[at:end])
         at, number, previous = end, number + 1, kind
-    (header,), palettes = kept[b"IHDR"], kept[b"PLTE"]
+    (header,), palettes, pixels = ([_data(one) for one in kept[kind]] for kind in (b"IHDR", b"PLTE", b"IDAT"))
     width, height, depth, colour, compression, _, interlaced = struct.unpack(">IIBBBBB", header)
     if compression or (colour & _COLOURED and b"" in palettes) or (colour == _PALETTE and not _usable(palettes)):
         raise ValueError("damaged")
-    _check_length(kept[b"IDAT"], _bytes(width, height, depth * _CHANNELS[colour], interlaced=bool(interlaced)))
-    chunks = [(b"IHDR", header), *((b"PLTE", one) for one in palettes if colour == _PALETTE)]
-    chunks += [(b"IDAT", one) for one in kept[b"IDAT"]] + [(b"IEND", b"")]
-    plain = b"".join([SIGNATURE, *(_chunk(kind, data) for kind, data in chunks)])
+    _check_length(pixels, _bytes(width, height, depth * _CHANNELS[colour], interlaced=bool(interlaced)))
+    palette = kept[b"PLTE"] if colour == _PALETTE else []
+    plain = b"".join([SIGNATURE, *kept[b"IHDR"], *palette, *kept[b"IDAT"], _END])
     return Png(plain, depth, colour, next(iter(found[b"sBIT"]), 0), found[b"eXIf"])
 
 
@@ -85,8 +85,9 @@ def _usable(palettes: list[bytes]) -> bool:
     return bool(palettes) and len(palettes[0]) % 3 == 0 and len(palettes[0]) <= _MAX_PALETTE_BYTES
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+def _data(chunk: bytes) -> bytes:
+    """A chunk without its length, its type and its checksum (5.3)."""
+    return chunk[8:-4]
 
 
 def _bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:

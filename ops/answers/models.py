@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from model_code.contract.documents import SiteVerdict
+from lambdas.aws.site_evaluations import SiteEvaluation
 from ops.answers.executions import Moment, Report
 
 Approval = Annotated[str, Field(description="SageMaker's ModelApprovalStatus.")]
@@ -25,33 +25,6 @@ class Calibrated(Report):
     version: int
     calibrated_from: dict[str, Any] | None
     evaluation: dict[str, Any]
-
-
-class Interval(BaseModel):
-    """A figure with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-class OfSite(BaseModel):
-    """A version on one archive of a site: `lambdas.aws.site_evaluations.SiteEvaluation` explains the members."""
-
-    execution: str
-    created: datetime
-    verdict: SiteVerdict
-    sentence: str
-    images: int
-    patients: int
-    refused_share: Interval
-    auroc: Interval
-    sensitivity: Interval
-    specificity: Interval
-    missed: bool
-    compared: bool
-    archive_uri: str
-    report_uri: str
 
 
 class ModelVersion(BaseModel):
@@ -73,7 +46,10 @@ class ListedVersion(ModelVersion):
     """A registered model, whether it serves, and its site evaluations, newest first."""
 
     serving: bool
-    site_evaluations: list[OfSite]
+    site_evaluations: Annotated[
+        list[SiteEvaluation],
+        Field(description="`lambdas.aws.site_evaluations.SiteEvaluation` explains the members; intervals are of 95 %."),
+    ]
 
 
 class Figure(BaseModel):
@@ -94,7 +70,10 @@ class ComparedVersion(BaseModel):
     threshold: float | None
     test_images: int | None
     metrics: dict[str, Figure]
-    site_evaluations: list[OfSite]
+    site_evaluations: Annotated[
+        list[SiteEvaluation],
+        Field(description="`lambdas.aws.site_evaluations.SiteEvaluation` explains the members; intervals are of 95 %."),
+    ]
 
 
 class Comparison(BaseModel):

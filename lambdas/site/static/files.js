@@ -7,6 +7,9 @@ export const DICOM = "application/dicom";
 /** @param {number} bytes */
 export const fileSize = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
+/** @param {string} text base64 @returns {Uint8Array} */
+export const fromBase64 = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+
 /**
  * A file with the name that a person knows it by: of a folder, its path in it.
  * @typedef {{file: File, name: string, inFolder: boolean}} Named

@@ -1,6 +1,7 @@
 // Mouse, touch and keyboard on the radiograph.
 
-const ZOOM_STEP = 1.25;
+/** How much nearer one step of zooming comes. */
+export const ZOOM_STEP = 1.25;
 const WINDOW_STEP = 0.05;
 const MOVE_STEP = 40; // pixels of the stage
 

@@ -1,8 +1,9 @@
 // The page of the API: a worklist of radiographs, each with its own answer. No third party, nothing kept but the key, in this tab.
 
 import { AUTHENTICATION, currentSecret, described, Problem, servingModel, useSecret } from "./api.js";
-import { chosen, dropped } from "./files.js";
-import { pressed } from "./gestures.js";
+import { byId, each, element } from "./dom.js";
+import { chosen, dropped, fromBase64 } from "./files.js";
+import { pressed, ZOOM_STEP } from "./gestures.js";
 import { Reading } from "./reading.js";
 import { fill } from "./sheet.js";
 import { returned, SIGN_IN, signIn } from "./signin.js";
@@ -10,7 +11,6 @@ import { asCsv, makeTable } from "./table.js";
 import { answerOf, modelEntries } from "./words.js";
 import { NOT_FROM_A_BROWSER, ordered, Worklist } from "./worklist.js";
 
-const byId = (id) => document.getElementById(id);
 const BLIND = "cxr-read-first";
 
 const hidden = (row) => byId("blind").checked && row.state === "answered" && !row.label && !row.seen;
@@ -58,7 +58,7 @@ function showProgress(rows) {
 function showProblem(problem) {
   const box = byId("error");
   const lines = [problem.title, problem.detail, [problem.code, problem.request_id && `request ${problem.request_id}`].filter(Boolean).join(", ")];
-  box.replaceChildren(...lines.filter(Boolean).map((line) => Object.assign(document.createElement("p"), { textContent: line })));
+  box.replaceChildren(...each("p", lines.filter(Boolean)));
   box.hidden = false;
 }
 
@@ -88,8 +88,8 @@ async function learnModel(arn) {
     return;
   }
   const items = modelEntries(reading.model).flatMap(([term, description]) => [
-    Object.assign(document.createElement("dt"), { textContent: term }),
-    Object.assign(document.createElement("dd"), { textContent: description }),
+    element("dt", {}, term),
+    element("dd", {}, description),
   ]);
   byId("model").replaceChildren(...items);
   byId("about-model").hidden = false;
@@ -138,8 +138,7 @@ for (const id of ["file", "folder"]) {
 byId("examples").addEventListener("click", async () => {
   try {
     const drawn = await (await fetch("examples.json")).json();
-    const bytes = (data) => Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
-    await take(chosen(drawn.map(({ name, data }) => new File([bytes(data)], name, { type: "image/jpeg" }))));
+    await take(chosen(drawn.map(({ name, data }) => new File([fromBase64(data)], name, { type: "image/jpeg" }))));
   } catch (error) {
     showProblem(described(error instanceof Problem ? error : new Problem({ title: "No examples", detail: "The drawn examples could not be loaded. Check the network and try again." })));
   }
@@ -161,7 +160,7 @@ byId("clear").addEventListener("click", () => {
 });
 byId("csv").addEventListener("click", () => {
   const address = URL.createObjectURL(new Blob([asCsv(inOrder(), hidden)], { type: "text/csv" }));
-  Object.assign(document.createElement("a"), { href: address, download: "predictions.csv" }).click();
+  element("a", { href: address, download: "predictions.csv" }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 });
 byId("print").addEventListener("click", async () => {
@@ -175,8 +174,8 @@ byId("feedback").addEventListener("click", (event) => {
 });
 
 const DO = {
-  in: () => reading.viewer.zoom(1.25),
-  out: () => reading.viewer.zoom(0.8),
+  in: () => reading.viewer.zoom(ZOOM_STEP),
+  out: () => reading.viewer.zoom(1 / ZOOM_STEP),
   invert: () => reading.viewer.invert(),
   reset: () => reading.viewer.reset(),
   map: () => reading.toggleMap("shown"),

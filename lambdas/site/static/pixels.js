@@ -1,6 +1,6 @@
 // A radiograph's pixels: of a JPEG or PNG file, of a DICOM file, or of the picture that came with an answer.
 
-import { DICOM } from "./files.js";
+import { DICOM, fromBase64 } from "./files.js";
 
 /**
  * Grey values and how to show them at first. A value v stands for `slope * v + intercept`, in which `center` and
@@ -43,8 +43,7 @@ export async function ofFile(file, type) {
 
 /** Of the picture that the model was shown. @param {{media_type: string, data: string}} picture */
 export async function ofAnswer({ media_type: type, data }) {
-  const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
-  return ofBlob(new Blob([bytes], { type }), "The picture that the model was shown: at most 1,024 pixels, its window fixed.");
+  return ofBlob(new Blob([fromBase64(data)], { type }), "The picture that the model was shown: at most 1,024 pixels, its window fixed.");
 }
 
 /**

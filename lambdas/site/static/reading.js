@@ -1,19 +1,19 @@
 // The row that is open: its radiograph in the viewer, its answer beside it, and the reader's label.
 
 import { sendLabel } from "./api.js";
-import { DICOM, fileSize } from "./files.js";
+import { byId, each } from "./dom.js";
+import { DICOM, fileSize, fromBase64 } from "./files.js";
 import { listenToPointers } from "./gestures.js";
 import { NotShown, ofAnswer, ofFile } from "./pixels.js";
 import { answerOf, mapOf, relianceOf, scaleOf, sentenceOf, warningsOf } from "./words.js";
 import { Viewer } from "./viewer.js";
 
-const byId = (id) => document.getElementById(id);
 const percent = (value) => `${(100 * value).toFixed(2)}%`;
 const KEPT = "Your label is kept to watch how well the model does.";
 const LABELS = { NORMAL: "NORMAL", PNEUMONIA: "PNEUMONIA", UNSURE: "unsure" };
 
 function fillList(list, sentences) {
-  list.replaceChildren(...sentences.map((sentence) => Object.assign(document.createElement("li"), { textContent: sentence })));
+  list.replaceChildren(...each("li", sentences));
   list.hidden = !sentences.length;
 }
 
@@ -84,8 +84,7 @@ export class Reading {
     }
     if (!this.viewer.pixels || !prediction.overlay) return;
     const { media_type: type, data } = prediction.overlay;
-    const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
-    const bitmap = await createImageBitmap(new Blob([bytes], { type }));
+    const bitmap = await createImageBitmap(new Blob([fromBase64(data)], { type }));
     if (this.row !== row) return;
     this.viewer.overlay = bitmap;
     this.update({});

@@ -1,5 +1,6 @@
 // The worklist as a table, and as comma-separated values.
 
+import { element } from "./dom.js";
 import { fileSize } from "./files.js";
 import { answerOf, ERROR, REFUSED, sentenceOf } from "./words.js";
 
@@ -28,12 +29,6 @@ export function makeTable(body, open) {
       if (body.children[index] !== line) body.insertBefore(line, body.children[index] ?? null);
     });
   };
-}
-
-function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
 }
 
 function made(row, open) {

@@ -102,10 +102,8 @@ export class Worklist {
       this.#timer = setTimeout(() => this.#fill(), wait);
       return this.#changed();
     }
-    for (const row of this.rows) {
-      if (this.counts.asking >= AT_ONCE) break;
-      if (row.state === "waiting") this.#ask(row);
-    }
+    const free = Math.max(0, AT_ONCE - this.counts.asking);
+    for (const row of this.rows.filter(({ state }) => state === "waiting").slice(0, free)) this.#ask(row);
     this.#changed();
   }
 

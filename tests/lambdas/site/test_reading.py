@@ -155,7 +155,8 @@ def test_a_label_that_is_kept_late_is_said_of_its_own_row_only(
     page.get_by_role("button", name="b.png", exact=True).click()
 
     until_held(page, held, 1)
-    held[0].continue_()
+    with page.expect_response("**/feedback"):
+        held[0].continue_()
 
     expect(page.locator("#rows tr", has_text="a.png").locator("td").last).to_have_text("NORMAL")
     expect(page.locator("#feedback-status")).not_to_contain_text("a.png")
