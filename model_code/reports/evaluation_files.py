@@ -82,12 +82,12 @@ def write_scores(directory: Path, split: str, scores: TestScores, metadata: dict
     with (directory / name).open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
-        for path, label, probability, unlike in zip(
-            scores.paths, scores.labels, scores.probabilities, scores.out_of_distribution_scores, strict=True
+        for path, label, probability, refused in zip(
+            scores.paths, scores.labels, scores.probabilities, scores.refused, strict=True
         ):
             predicted = LABELS[int(probability >= threshold)]
             if band["low"] <= probability < band["high"]:
                 predicted = INDETERMINATE
-            refused = str(bool(unlike > 1)).lower()
-            table.writerow([path, split, LABELS[int(label)], f"{probability:.6f}", predicted, refused])
+            told = str(bool(refused)).lower()
+            table.writerow([path, split, LABELS[int(label)], f"{probability:.6f}", predicted, told])
     return name
