@@ -37,7 +37,10 @@ def of_execution(sagemaker: SageMakerClient, execution: Execution, what: Reporti
     step = next((step for step in execution.steps if step.name == name and step.job), None)
     if step is None:
         reason = f": {execution.reason}" if execution.reason else ""
-        raise CommandError(f"Execution {execution.id} ({execution.status}) has {missing}{reason}.")
+        raise CommandError(
+            f"Execution {execution.id} ({execution.status}) has {missing}{reason.rstrip('.')}. "
+            "Name one that has: `cxr executions` lists them."
+        )
     job = sagemaker.describe_processing_job(ProcessingJobName=step.job)
     for output in job["ProcessingOutputConfig"]["Outputs"]:
         if output["OutputName"] == wanted:

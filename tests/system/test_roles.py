@@ -179,7 +179,7 @@ def test_a_reader_gets_an_answer_with_its_map_and_reviews_labels(
     table = tmp_path / "review.csv"
     trained = json.loads(walk.cxr("executions --limit 100 --json"))[-1]["id"]
     walk.cxr(f"labels export {trained} --csv {table}")
-    walk.cxr(f"labels import {table}", ends=1)
+    walk.cxr(f"labels import {table} --execution {trained}", ends=1, says="Fill in")
     walk.cxr(f"predict {tmp_path / 'nothing'}", ends=1)
 
 

@@ -231,7 +231,7 @@ def test_an_execution_that_evaluated_nothing_has_no_report(cloud: Cloud, cxr: Ca
     cloud.has_execution("abc", "Failed", [step("TrainModel", "Failed", 9)], FailureReason="It broke.")
     result = cxr("report")
     assert result.exit_code == ExitCode.FAILED
-    assert "Execution abc (Failed) has evaluated no model" in result.stderr
+    assert "Execution abc (Failed) has evaluated no model: It broke. Name one that has: `cxr exec" in result.stderr
 
 
 def test_a_report_that_expired_is_a_sentence(cloud: Cloud, cxr: Callable[..., Result]) -> None:
