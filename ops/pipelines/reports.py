@@ -20,12 +20,21 @@ _NAME = "report.html"
 
 
 class Reporting(enum.Enum):
-    """The steps that write a report: their names, those of the output, and what a step that is missing did not do."""
+    """The steps that write a report.
 
-    EVALUATION = ("EvaluateModel", "evaluation", "evaluated no model")
-    SITE = ("EvaluateSite", "site", "evaluated no model")
-    CALIBRATION = ("CalibrateModel", "evaluation", "calibrated no model")
-    MONITORING = ("MonitorModel", "monitoring", "compared no predictions")
+    A value is the step's name, that of its output, what an execution without the step did not do, and what to do then:
+    `cxr executions` lists those of the training pipeline alone, which evaluate.
+    """
+
+    EVALUATION = (
+        "EvaluateModel",
+        "evaluation",
+        "evaluated no model",
+        " Name one that has: `cxr executions` lists them.",
+    )
+    SITE = ("EvaluateSite", "site", "evaluated no model", "")
+    CALIBRATION = ("CalibrateModel", "evaluation", "calibrated no model", "")
+    MONITORING = ("MonitorModel", "monitoring", "compared no predictions", "")
 
 
 def of_execution(sagemaker: SageMakerClient, execution: Execution, what: Reporting) -> str:
@@ -33,14 +42,11 @@ def of_execution(sagemaker: SageMakerClient, execution: Execution, what: Reporti
 
     The job says where, for a cached step it is the job of another execution.
     """
-    name, wanted, missing = what.value
+    name, wanted, missing, advice = what.value
     step = next((step for step in execution.steps if step.name == name and step.job), None)
     if step is None:
-        reason = f": {execution.reason}" if execution.reason else ""
-        raise CommandError(
-            f"Execution {execution.id} ({execution.status}) has {missing}{reason.rstrip('.')}. "
-            "Name one that has: `cxr executions` lists them."
-        )
+        reason = f": {execution.reason.rstrip('.')}" if execution.reason else ""
+        raise CommandError(f"Execution {execution.id} ({execution.status}) has {missing}{reason}.{advice}")
     job = sagemaker.describe_processing_job(ProcessingJobName=step.job)
     for output in job["ProcessingOutputConfig"]["Outputs"]:
         if output["OutputName"] == wanted:

@@ -16,6 +16,8 @@ from typer.testing import Result
 
 from ops.base.errors import CommandError, ExitCode
 from ops.pipelines import parameters
+from ops.pipelines.executions import Execution
+from ops.pipelines.reports import Reporting, of_execution
 from tests.ops.conftest import GROUP_ARN, PIPELINE_ARN, START, Cloud, execution_arn
 from tests.ops.pipelines.test_watching import step
 
@@ -232,6 +234,15 @@ def test_an_execution_that_evaluated_nothing_has_no_report(cloud: Cloud, cxr: Ca
     result = cxr("report")
     assert result.exit_code == ExitCode.FAILED
     assert "Execution abc (Failed) has evaluated no model: It broke. Name one that has: `cxr exec" in result.stderr
+
+
+@pytest.mark.parametrize("what", [one for one in Reporting if one is not Reporting.EVALUATION])
+def test_only_of_the_training_pipeline_another_execution_is_advised(what: Reporting) -> None:
+    """`cxr executions` lists no other pipeline's, and the commands about these take none by name."""
+    ended = Execution("arn:aws:sagemaker:::pipeline/p/execution/abc", "Stopped", None, None)
+    asked_nothing: Any = None
+    with pytest.raises(CommandError, match=r"^Execution abc \(Stopped\) has [a-z ]+\.$"):
+        of_execution(asked_nothing, ended, what)
 
 
 def test_a_report_that_expired_is_a_sentence(cloud: Cloud, cxr: Callable[..., Result]) -> None:
