@@ -103,5 +103,6 @@ def parameters(result: Result) -> list[str]:
         "indeterminate_below": "" if high is None else f"{high!r}",
         "model_package": result.model_package_arn,
         "dataset_sha256": result.dataset_sha256,
+        "served_sha256": result.served_sha256,
     }
     return [f"{name}={value}" for name, value in named.items() if value]

@@ -33,6 +33,7 @@ class Result:
         model_version: of the model package.
         model_package_arn: of the same.
         dataset_sha256: content of the data set that it was trained on; empty where the answer does not tell.
+        served_sha256: digest of the files that its container loaded; empty where the answer does not tell.
         time: when the answer was given, with its zone.
         notice: what the answer says that it is for.
     """
@@ -46,6 +47,7 @@ class Result:
     model_version: str
     model_package_arn: str
     dataset_sha256: str
+    served_sha256: str
     time: datetime
     notice: str
 

@@ -19,6 +19,7 @@ _MODEL = {
     "indeterminate": {"low": 0.31, "high": 0.62},
     "image_size": 220,
     "dataset_sha256": "0f" * 32,
+    "served_sha256": "5e" * 32,
     "engine": "tensorflow",
 }
 _PREDICTION = {
@@ -72,6 +73,8 @@ ANSWERS: dict[type[BaseModel], dict[str, Any]] = {
         "unreadable_site_evaluations": 0,
         "dataset_sha256": "0f" * 32,
         "artifact_sha256": "a1" * 32,
+        "served_sha256": "5e" * 32,
+        "calibrated_from": None,
         "notice": NOTICE,
     },
     documents.Health: {"status": "ok", "endpoint_status": "InService", "notice": NOTICE},

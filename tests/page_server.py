@@ -64,6 +64,7 @@ def prediction(probability: float, **members: Any) -> dict[str, Any]:
             "indeterminate": _BAND,
             "image_size": 220,
             "dataset_sha256": "0e" * 32,
+            "served_sha256": "5e" * 32,
             "engine": "litert",
         },
         "notice": NOTICE,
@@ -107,6 +108,9 @@ def serving_model() -> dict[str, Any]:
         ],
         "unreadable_site_evaluations": 0,
         "dataset_sha256": "0e" * 32,
+        "artifact_sha256": "a1" * 32,
+        "served_sha256": "5e" * 32,
+        "calibrated_from": None,
         "notice": NOTICE,
     }
 

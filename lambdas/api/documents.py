@@ -69,6 +69,13 @@ class Model(Document):
     indeterminate: Band
     image_size: Annotated[int, Field(ge=1, description="Pixels of a side of what the network sees.")]
     dataset_sha256: Annotated[str, Field(description="Content of the data set it was trained on.")]
+    served_sha256: Annotated[
+        str | None,
+        Field(
+            description="Digest of the files that the container loaded: what `GET /v1/model` has of this version. null "
+            "of a model that was trained before that was told."
+        ),
+    ] = None
     engine: Annotated[str, Field(description="What computes the answer.")]
 
 
@@ -286,6 +293,15 @@ class Engine(Document):
     ]
 
 
+class CalibratedFrom(Document):
+    """The version whose weights a calibrated one has, and when and to how many of a site's patients it was fitted."""
+
+    package_arn: str
+    version: Count
+    calibrated_at: Time
+    patients: Annotated[int, Field(ge=1, description="Patients of the site to whom it was fitted; others judged it.")]
+
+
 class ServingModel(Document):
     """The model package that serves."""
 
@@ -316,6 +332,17 @@ class ServingModel(Document):
             description="SHA-256 of model.tar.gz, as it was signed when the model was registered; null where it was "
             "not, or where that could not be verified."
         ),
+    ]
+    served_sha256: Annotated[
+        str | None,
+        Field(
+            description="Digest of the files in model.tar.gz (in-toto's dirHash), as it was signed with it: an answer "
+            "with the same was computed by what was registered. null where none was signed or could be verified."
+        ),
+    ]
+    calibrated_from: Annotated[
+        CalibratedFrom | None,
+        Field(description="Where its weights are from, of a version that was calibrated to a site; else null."),
     ]
     notice: str
 

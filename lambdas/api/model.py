@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lambdas.api.documents import (
     Approval,
     Band,
+    CalibratedFrom,
     Engine,
     Metric,
     Metrics,
@@ -106,6 +107,7 @@ def _look() -> ServingModel:
     evaluation = _evaluation(package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"])
     band, test = evaluation["indeterminate"], evaluation["test"]
     figures = {name: _metric(figure(evaluation, name)) for name in _METRICS}
+    digests = _signed_digests(package)
     approval = {
         "status": package.get("ModelApprovalStatus"),
         "changed_at": package.get("LastModifiedTime") or package["CreationTime"],
@@ -124,19 +126,38 @@ def _look() -> ServingModel:
         metrics=Metrics(**figures, images=test["images"], patients=test["patients"]),
         **_at_sites(package["ModelPackageVersion"]),
         dataset_sha256=evaluation["dataset_sha256"],
-        artifact_sha256=_artifact(package),
+        artifact_sha256=digests["artifact_sha256"],
+        served_sha256=digests["served_sha256"],
+        calibrated_from=_calibrated_from(evaluation["calibrated_from"]),
         notice=NOTICE,
     )
 
 
-def _artifact(package: Mapping[str, Any]) -> str | None:
-    """SHA-256 of the artifact as it was signed; None where nothing was, or what is there is not what was signed."""
+def _signed_digests(package: Mapping[str, Any]) -> dict[str, str | None]:
+    """Digests of the artifact and of its files as they were signed; None where nothing was, or that was changed."""
     try:
         signed = provenance().signed(package)
     except (BotoCoreError, ClientError, ProvenanceError):
         logger.exception("what was signed could not be read", extra={"package_arn": package["ModelPackageArn"]})
+        signed = None
+    return {
+        "artifact_sha256": statement.digests(signed)[package_files.MODEL] if signed else None,
+        "served_sha256": statement.served_digest(signed) if signed else None,
+    }
+
+
+def _calibrated_from(found: documents.CalibratedFrom | None) -> CalibratedFrom | None:
+    # Not the archive: its key may say which hospital it was.
+    if found is None:
         return None
-    return statement.digests(signed)[package_files.MODEL] if signed else None
+    return CalibratedFrom.model_validate(
+        {
+            "package_arn": found["package_arn"],
+            "version": found["version"],
+            "calibrated_at": found["calibrated"],
+            "patients": found["fitted"]["patients"],
+        }
+    )
 
 
 def _at_sites(version: int) -> dict[str, Any]:

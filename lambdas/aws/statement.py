@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from lambdas.aws import package_files
 from lambdas.aws.errors import is_absent
+from model_code.contract import served_files
 from model_code.contract.parameters import INPUT_ARCHIVE_URI
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:chest-xray-stack:sagemaker-pipeline:v1"
 # Of labels and contents of all radiographs by split (`model_code/data/dataset_card.py`): the digest of no single file.
 DATASET_DIGEST = "splitContentSha256"
+# What model.tar.gz unpacks to, which is what a container can tell of itself: another subject than the archive.
+SERVED_FILES = "files of model.tar.gz"
+_DIRECTORY_DIGEST = "dirHash"
 
 _EXECUTION = "PipelineExecutionArn"
 _PROMOTED_FROM = "PromotedFrom"
@@ -85,8 +89,15 @@ class Observer:
         return {
             "_type": STATEMENT,
             "subject": [
-                {"name": name, "uri": uris[name], "digest": {"sha256": one.sha256}}
-                for name, one in sorted(read.items())
+                *(
+                    {"name": name, "uri": uris[name], "digest": {"sha256": one.sha256}}
+                    for name, one in sorted(read.items())
+                ),
+                *(
+                    {"name": SERVED_FILES, "digest": {_DIRECTORY_DIGEST: one.served}}
+                    for one in read.values()
+                    if one.served
+                ),
             ],
             "predicateType": PREDICATE,
             "predicate": self._provenance(package, revision, datasets),
@@ -204,11 +215,26 @@ def differences(signed: Mapping[str, Any], now: Mapping[str, Any]) -> list[Diffe
 
 def digests(statement: Mapping[str, Any]) -> dict[str, str]:
     """SHA-256 of each file, by the names of `package_files`."""
-    return {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
+    return {one["name"]: one["digest"]["sha256"] for one in files(statement)}
+
+
+def served_digest(statement: Mapping[str, Any]) -> str | None:
+    """Digest of the files that a container has of the model, see `contract.served_files`.
+
+    None where the statement has none: it was signed before that was stated, or the archive could not be read.
+    """
+    subjects = {one["name"]: one["digest"] for one in statement["subject"]}
+    found: str | None = subjects.get(SERVED_FILES, {}).get(_DIRECTORY_DIGEST)
+    return found
+
+
+def files(statement: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Subjects that are files: `name` as in `package_files`, `uri`, and `digest` with `sha256`."""
+    return [one for one in statement["subject"] if one["name"] != SERVED_FILES]
 
 
 def members(statement: Mapping[str, Any]) -> dict[str, str]:
-    """Everything that a statement says, by names for people."""
+    """Everything that a statement says, by names for people; the files of an archive follow from the archive."""
     build, run = statement["predicate"]["buildDefinition"], statement["predicate"]["runDetails"]
     given = build["externalParameters"]
     found = {
@@ -217,7 +243,7 @@ def members(statement: Mapping[str, Any]) -> dict[str, str]:
         "execution": run["metadata"]["invocationId"],
     }
     found |= digests(statement)
-    found |= {f"place of {one['name']}": one["uri"] for one in statement["subject"]}
+    found |= {f"place of {one['name']}": one["uri"] for one in files(statement)}
     for one in build["resolvedDependencies"]:
         said = {**one.get("digest", {}), **one.get("annotations", {})}
         told = " ".join(filter(None, [one.get("uri", ""), *said.values()]))
@@ -228,11 +254,12 @@ def members(statement: Mapping[str, Any]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Read:
-    """One object: its digest, and what it says of dataset and source, where it says anything."""
+    """One object: its digest, what it says of dataset and source, where it does, and a model's `served_digest`."""
 
     sha256: str
     dataset: str = ""
     revision: str = ""
+    served: str = ""
 
 
 class _Hashing:
@@ -256,23 +283,30 @@ class _Hashing:
 
 
 def _model(stream: IO[bytes]) -> _Read:
-    """A model's archive, of which metadata.json is looked for in passing; nothing is unpacked."""
-    whole = _Hashing(stream)
+    """A model's archive, whose files are read in passing; nothing is unpacked."""
+    whole, files, served = _Hashing(stream), dict[str, str](), ""
     metadata: Mapping[str, Any] = {}
     try:
         with tarfile.open(fileobj=cast("IO[bytes]", whole), mode="r|gz") as archive:
             for member in archive:
-                if member.isfile() and PurePosixPath(member.name) == _METADATA:
-                    content = archive.extractfile(member)
-                    metadata = _json(content.read()) if content else {}
-                    break
-    except (tarfile.TarError, EOFError, zlib.error, OSError):
+                content = archive.extractfile(member) if member.isfile() else None
+                path = served_files.path_of(member.name)
+                if content is None or path is None:
+                    continue
+                if PurePosixPath(path) == _METADATA:
+                    text = content.read()
+                    files[path], metadata = hashlib.sha256(text).hexdigest(), _json(text)
+                else:
+                    files[path] = hashlib.file_digest(cast("Any", content), "sha256").hexdigest()
+        served = served_files.digest(files)
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError):
         pass  # its digest is what counts
     dataset = metadata.get("dataset")
     return _Read(
         whole.sha256(),
         dataset=str(dataset.get("sha256", "")) if isinstance(dataset, dict) else "",
         revision=str(metadata.get("source_revision", "")),
+        served=served,
     )
 
 

@@ -87,6 +87,7 @@ def result(answer: dict[str, Any], answered_at: str) -> Result:
         model_version=str(model["version"]),
         model_package_arn=model["package_arn"],
         dataset_sha256=model["dataset_sha256"],
+        served_sha256=model.get("served_sha256") or "",
         time=dt.datetime.fromisoformat(answered_at),
         notice=remarks(
             answer["notice"],

@@ -233,8 +233,11 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
         "indeterminate": {"low": low, "high": high},
         "image_size": int(described["image_size"]),
         "dataset_sha256": str(described["dataset_sha256"]),
+        "served_sha256": described["served_sha256"],
         "engine": str(described["engine"]),
     }
+    if model["served_sha256"] is not None and not isinstance(model["served_sha256"], str):
+        raise TypeError("served_sha256 has to be a digest or null")
     observed = [float(value) for value in (prediction["out_of_distribution_score"], *prediction["features"])]
     if not all(map(math.isfinite, observed)):
         raise ValueError("out_of_distribution_score and features have to be finite")

@@ -49,11 +49,15 @@ class ServingEndpoint:
     name: str
     sleep: Callable[[float], None] = time.sleep
 
-    def verify(self, package_arn: str) -> Evidence:
+    def verify(self, package_arn: str, served_digest: str | None) -> Evidence:
         """Ask the endpoint whether a package is what it serves.
 
+        Args:
+            package_arn: the package.
+            served_digest: digest of its files as it was signed; None where none was.
+
         Raises:
-            NotServingError: it is not, or does not answer.
+            NotServingError: it is not, it has loaded other files, or it does not answer.
             botocore.exceptions.ClientError: asking is not allowed.
         """
         configured = self.package()
@@ -61,7 +65,7 @@ class ServingEndpoint:
             raise NotServingError(f"The endpoint {self.name} is configured to serve {configured or 'no package'}.")
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._ask(package_arn)
+                return self._ask(package_arn, served_digest)
             except _NotYetError as problem:
                 if attempt == ATTEMPTS:
                     raise NotServingError(str(problem)) from problem
@@ -72,13 +76,13 @@ class ServingEndpoint:
         """The package that the endpoint is configured to serve; None when it serves nothing."""
         return served_package.find(self.sagemaker, self.name, sleep=self.sleep).package_arn
 
-    def _ask(self, package_arn: str) -> Evidence:
+    def _ask(self, package_arn: str, served_digest: str | None) -> Evidence:
         try:
             answer = self.runtime.invoke_endpoint(
                 EndpointName=self.name, ContentType="image/jpeg", Accept="application/json", Body=self._probe
             )
             document: Any = json.loads(answer["Body"].read())
-            named = document["model"]["package_arn"]
+            named, loaded = document["model"]["package_arn"], document["model"].get("served_sha256")
         except ClientError as error:
             return self._refusal(error)
         except BotoCoreError as error:
@@ -87,6 +91,12 @@ class ServingEndpoint:
             raise _NotYetError(f"The answer of the endpoint {self.name} names no package.") from error
         if named != package_arn:
             raise _NotYetError(f"The endpoint {self.name} answers with {named}.")
+        # A model of before that was told has none. Asking again cannot help: a container tells what it started with.
+        if loaded and served_digest and loaded != served_digest:
+            raise NotServingError(
+                f"The endpoint {self.name} answers as {named} with files of the digest {loaded}, and {served_digest} "
+                "was signed when it was registered."
+            )
         return Evidence(answered=True)
 
     def _refusal(self, error: ClientError) -> Evidence:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lambdas.release.endpoint import NotServingError, ServingEndpoint
+from lambdas.release.endpoint import Evidence, NotServingError, ServingEndpoint
 from lambdas.release.package import ModelPackage, StateChange, describe
 from lambdas.release.signature_gate import NotYetSignedError
 from lambdas.release.stack import EndpointStack, StackRefusedError, StackState, Token
@@ -109,7 +109,7 @@ class Release:
         if not token.restoring and token.other and self._is_rejected(released):
             return self._take_back(token, released, replaced, "It was rejected while it was rolled out.")
         try:
-            evidence = self.endpoint.verify(released)
+            evidence = self._verify(released)
         except NotServingError as problem:
             return self._take_back(token, released, replaced, str(problem))
         if token.restoring:
@@ -117,6 +117,11 @@ class Release:
             return "restored"
         self.notifier.released(released, answered=evidence.answered)
         return self._ended(token, released, "released", "The endpoint was asked, and serves it.")
+
+    def _verify(self, arn: str) -> Evidence:
+        package = self._package(arn)
+        digest = self.signature_gate.served_digest(package.described) if package is not None else None
+        return self.endpoint.verify(arn, digest)
 
     def _ended(self, token: Token, released: str, outcome: str, sentence: str) -> str:
         if token.restoring:  # that the release before it failed was said when it was rolled back
@@ -218,7 +223,7 @@ class Release:
             if state.package_arn != package.arn:
                 return "already_requested"
             try:
-                self.endpoint.verify(package.arn)
+                self._verify(package.arn)
             except NotServingError as problem:
                 return self._undecided(package, "unverified", str(problem))
             self._undecided(package, "released", "The endpoint was asked, and serves it.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from lambdas.aws import statement
 from lambdas.aws.provenance import Provenance, ProvenanceError, age
 from lambdas.release.objection import Objection
 
@@ -54,6 +55,20 @@ class SignatureGate:
             return None
         reason = "; ".join(str(one) for one in changed)
         return Objection(CHANGED, f"What was registered as version {version} was changed: {reason}.", _look(version))
+
+    def served_digest(self, package: Mapping[str, Any]) -> str | None:
+        """Digest of the files that a container of a described package has to have loaded.
+
+        None where none was signed; that a statement was changed is `objection`'s to say.
+
+        Raises:
+            botocore.exceptions.ClientError: a service refuses to tell.
+        """
+        try:
+            signed = self.provenance.signed(package)
+        except ProvenanceError:
+            return None
+        return statement.served_digest(signed) if signed else None
 
     def remark(self, package: Mapping[str, Any]) -> str:
         """What is to be told of a package that is released without a signature; empty for every other."""

@@ -14,7 +14,7 @@ DATASET_CARD = 2
 METADATA = 4
 REFERENCE = 3
 MANIFEST = 2
-ANSWER = 4
+ANSWER = 5
 SITE_EVALUATION = 2
 
 CURRENT_NAMES: Mapping[str, str] = {
@@ -39,8 +39,7 @@ _EARLIER_METADATA: Mapping[str, Any] = {
     **_EARLIER_EVALUATION,
 }
 
-# Pixels of an edge for one place of the last feature maps, the same for every backbone on offer: the saliency maps of
-# models that do not say how many cells they have were made of those.
+# Pixels of an edge for one place of every backbone's last feature maps, of which maps without `cells` were made.
 _STRIDE = 32
 
 
@@ -272,7 +271,7 @@ class AnsweredImage(TypedDict):
 
 
 class AnsweringModel(TypedDict):
-    """The model that answered: package, decision threshold, indeterminate band, engine."""
+    """The model that answered; `served_sha256` (`contract.served_files`) is None of one that does not tell it yet."""
 
     package_arn: str | None
     threshold: float
@@ -282,6 +281,7 @@ class AnsweringModel(TypedDict):
     engine: str
     image_size: int
     dataset_sha256: str
+    served_sha256: str | None
 
 
 class Answer(TypedDict):
@@ -394,7 +394,7 @@ def _of_version(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_observations(document: dict[str, Any]) -> dict[str, Any]:
-    model = {"engine": "tensorflow", **_FOR_ANYBODY, **document["model"]}
+    model = {"engine": "tensorflow", "served_sha256": None, **_FOR_ANYBODY, **document["model"]}
     earlier = {"out_of_distribution_score": 0.0, "features": []}
     predictions = [{**earlier, **_renamed(one)} for one in document["predictions"]]
     return {**document, "predictions": predictions, "model": model}

@@ -34,7 +34,13 @@ VERSION_DIRECTORY = "1"
 # Name of the last feature maps, which the head pools.
 FEATURE_MAPS = "feature_maps"
 # What inference.py imports, for both engines.
-_BESIDE_THE_HANDLERS = ("__init__.py", "contract/__init__.py", "contract/documents.py", "contract/images.py")
+_BESIDE_THE_HANDLERS = (
+    "__init__.py",
+    "contract/__init__.py",
+    "contract/documents.py",
+    "contract/images.py",
+    "contract/served_files.py",
+)
 
 
 class Scorer(tf.Module):  # type: ignore[misc] # tensorflow has no types

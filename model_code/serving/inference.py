@@ -40,6 +40,7 @@ from typing import Any, TypeVar
 
 from model_code.contract.documents import ANSWER, map_cells
 from model_code.contract.images import JPEG, PNG, pixel_cost
+from model_code.contract.served_files import digest_of_directory
 
 # In one request. Each costs up to what the network takes, and others wait meanwhile.
 MAX_IMAGES = 16
@@ -178,6 +179,7 @@ def _answer(rows: list[dict[str, Any]]) -> tuple[str, str]:
         "engine": _METADATA.get("engine", "tensorflow"),
         "image_size": _METADATA["image_size"],
         "dataset_sha256": _METADATA["dataset"]["sha256"],
+        "served_sha256": _SERVED,
     }
     return json.dumps({"schema": ANSWER, "predictions": predictions, "model": model}), "application/json"
 
@@ -251,6 +253,8 @@ def _read_metadata() -> dict[str, Any]:
 
 
 _METADATA = _read_metadata()
+# Of the files that this process was started with, whatever happens to them later.
+_SERVED = digest_of_directory(_MODEL) if _METADATA else None
 
 if _METADATA.get("engine", "tensorflow") == "tensorflow":
     _rows = _rows_of_serving

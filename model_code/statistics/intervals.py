@@ -204,7 +204,8 @@ def wilson(share: float, size: float, *, level: float = LEVEL) -> tuple[float, f
     quantile = float(scipy.stats.norm.ppf((1 + level) / 2))
     centre = (share + quantile**2 / (2 * size)) / (1 + quantile**2 / size)
     half = quantile * np.sqrt(share * (1 - share) / size + quantile**2 / (4 * size**2)) / (1 + quantile**2 / size)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    # The share lies inside; of a share of 1 the upper end is 1, and rounding may put it a little below.
+    return max(0.0, min(share, float(centre - half))), min(1.0, max(share, float(centre + half)))
 
 
 def _prediction(share: float, size: float) -> tuple[float, float]:

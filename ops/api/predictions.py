@@ -62,7 +62,7 @@ class Prediction:
     """The API's answer for one file; either `error` is a sentence or the figures are there.
 
     `id` is the prediction's, `time` when the answer came, `indeterminate_band` where the model's begins and ends, and
-    `dataset_sha256` what the model was trained on.
+    `dataset_sha256` what the model was trained on, and `served_sha256` the digest of the files that its container has.
     `overlay` is the PNG with the saliency, where it was asked for, `overlay_empty` whether it marks nothing, and
     `radiograph` the PNG of a DICOM file below it.
     `guaranteed` is the least share of such answers that is right, None where nothing is guaranteed of this one.
@@ -83,6 +83,7 @@ class Prediction:
     model_package_arn: str | None = None
     outside_intended_population: tuple[str, ...] = ()
     dataset_sha256: str | None = None
+    served_sha256: str | None = None
     modality: str | None = None
     body_part: str | None = None
     notice: str | None = None
@@ -278,6 +279,7 @@ def _prediction(path: Path, answer: BaseHTTPResponse) -> Prediction:
             model_package_arn=model.get("package_arn"),
             outside_intended_population=tuple(document.get("outside_intended_population") or ()),
             dataset_sha256=model.get("dataset_sha256"),
+            served_sha256=model.get("served_sha256"),
             modality=(document.get("dicom") or {}).get("modality"),
             body_part=(document.get("dicom") or {}).get("body_part"),
             notice=document.get("notice"),

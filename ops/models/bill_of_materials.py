@@ -74,7 +74,7 @@ def bill(package: Mapping[str, Any], signed: Mapping[str, Any], files: Mapping[s
         ],
         "externalReferences": [
             {"type": "distribution", "url": place["uri"], "hashes": [_sha256(place["digest"]["sha256"])]}
-            for place in signed["subject"]
+            for place in statement.files(signed)
         ],
     }
     dataset: dict[str, Any] = {

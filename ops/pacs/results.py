@@ -56,6 +56,7 @@ def _result(prediction: Prediction) -> Result:
         model_version=str(prediction.model_version),
         model_package_arn=str(prediction.model_package_arn),
         dataset_sha256=prediction.dataset_sha256 or "",
+        served_sha256=prediction.served_sha256 or "",
         time=prediction.time,
         notice=remarks(
             prediction.notice or "For research use only.",

@@ -66,6 +66,7 @@ def result(**changed: Any) -> Result:
         "model_version": "7",
         "model_package_arn": "arn:aws:sagemaker:eu-central-1:123456789012:model-package/cxr-dev/7",
         "dataset_sha256": "0f" * 32,
+        "served_sha256": "5e" * 32,
         "time": dt.datetime(2026, 11, 28, 9, 30, 5, 250, tzinfo=dt.UTC),
         "notice": "For research use only. Not a medical device.",
     }

@@ -68,6 +68,7 @@ def test_it_says_what_the_model_said_and_nothing_more(tmp_path: Path) -> None:
         '"indeterminate_below=0.5"',
         '"model_package=arn:aws:sagemaker:eu-central-1:123456789012:model-package/cxr-dev/7"',
         '"dataset_sha256=0f0f',
+        '"served_sha256=5e5e',
         'Comment")="For research use only. Not a medical device."',
         "Verification Flag   : UNVERIFIED",
         "Preliminary Flag    : PRELIMINARY",

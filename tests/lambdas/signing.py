@@ -1,6 +1,7 @@
 """KMS as far as signatures need it, with a real key of P-256, and a bucket that remembers its objects."""
 
 import io
+import tarfile
 from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
@@ -14,6 +15,17 @@ BUCKET = "artifacts"
 
 def refusal(operation, code, message=""):
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+
+def packed(files, before=""):
+    """model.tar.gz of these contents by their paths, each with something before it."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(before + name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 class Kms:

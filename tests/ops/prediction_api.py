@@ -90,7 +90,13 @@ class Api:
                 "indeterminate": 0.3 < probability < 0.5,
                 "guarantee": {"predictive_value": 0.9} if probability >= 0.9 else None,
                 "threshold": 0.4,
-                "model": {"package_arn": f"{GROUP_ARN}/3", "version": 3, "dataset_sha256": "0f" * 32, **BAND},
+                "model": {
+                    "package_arn": f"{GROUP_ARN}/3",
+                    "version": 3,
+                    "dataset_sha256": "0f" * 32,
+                    "served_sha256": "5e" * 32,
+                    **BAND,
+                },
                 "notice": "For research use only.",
             },
         )

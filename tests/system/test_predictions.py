@@ -107,6 +107,16 @@ def test_the_serving_model_is_told_with_its_figures(stack: Stack, released: str,
     assert model.approval.status == "Approved"
     assert model.metrics.auroc.low <= model.metrics.auroc.value <= model.metrics.auroc.high
     assert (model.engine.name, model.engine.weights) == ("litert", "float16"), "too few images to tell of eight bits"
+    assert model.calibrated_from is None
+
+
+def test_an_answer_was_computed_by_the_files_that_were_signed(
+    stack: Stack, released: str, examples: dict[str, Path]
+) -> None:
+    """One side is computed by the Sign function from the archive, the other by the container from what it unpacked."""
+    signed = ask(stack, "v1/model").document["served_sha256"]
+    assert len(signed) == 64
+    assert stack.predict(examples["PNEUMONIA"]).document["model"]["served_sha256"] == signed
 
 
 def test_the_description_lists_the_paths_that_there_are(stack: Stack) -> None:

@@ -112,6 +112,7 @@ export function modelEntries(model) {
     ...figures,
     ["tested on", `${model.metrics.images} radiographs of ${model.metrics.patients} patients`],
     ["dataset (SHA-256)", model.dataset_sha256],
+    ["files served (SHA-256)", model.served_sha256 ?? "not signed"],
   ];
 }
 

@@ -14,8 +14,9 @@ from lambdas.api.documents import ServingModel
 from lambdas.aws.envelope import SigningKey
 from lambdas.aws.provenance import Provenance
 from lambdas.aws.statement import Observer
+from model_code.contract.served_files import digest
 from tests.lambdas.rest_events import event, problem
-from tests.lambdas.signing import BUCKET, KEY, Artifacts, Kms
+from tests.lambdas.signing import BUCKET, KEY, Artifacts, Kms, packed
 from tests.lambdas.site_bucket import SiteBucket, document
 
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/12"
@@ -144,17 +145,50 @@ def test_the_serving_model_with_its_figures_and_their_intervals(look):
 
 def test_the_digest_of_what_was_signed_is_told(look, bucket):
     """The one that a release verified; a model of before there were signatures has none."""
-    assert json.loads(look(SageMaker())["body"])["artifact_sha256"] is None
+    before = json.loads(look(SageMaker())["body"])
+    assert (before["artifact_sha256"], before["served_sha256"]) == (None, None)
     artifacts = Artifacts()
-    artifacts.objects["executions/x/model.tar.gz"] = b"model"
+    files = {"1/saved_model.pb": b"weights", "metadata.json": b"{}"}
+    artifacts.objects["executions/x/model.tar.gz"] = model = packed(files)
     registry = SageMaker()
     package = registry.describe_model_package(PACKAGE)
     Provenance(bucket.signed, BUCKET, SigningKey(look.kms, KEY), Observer(registry, artifacts)).sign(package)
     look.module._seen.clear()
-    assert json.loads(look(SageMaker())["body"])["artifact_sha256"] == hashlib.sha256(b"model").hexdigest()
+    told = json.loads(look(SageMaker())["body"])
+    assert told["artifact_sha256"] == hashlib.sha256(model).hexdigest()
+    assert told["served_sha256"] == digest(
+        {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    )
     bucket.signed.flip(STATEMENT)
     look.module._seen.clear()
-    assert json.loads(look(SageMaker())["body"])["artifact_sha256"] is None, "what is not signed proves nothing"
+    after = json.loads(look(SageMaker())["body"])
+    assert (after["artifact_sha256"], after["served_sha256"]) == (None, None), "what is not signed proves nothing"
+
+
+def test_a_calibrated_version_says_whose_weights_it_has_and_not_from_which_archive(look, monkeypatch):
+    origin = {
+        "package_arn": PACKAGE.replace("/12", "/11"),
+        "version": 11,
+        "weights_sha256": "cd" * 32,
+        "archive_uri": "s3://data/datasets/st-elsewhere.zip",
+        "dataset_sha256": "ef" * 32,
+        "execution": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/cxr-dev-calibration/execution/abc",
+        "calibrated": "2026-11-02T09:00:00+00:00",
+        "fitted": {"images": 200, "patients": 150, "labels": {}, "subtypes": {}},
+        "held_out": {"images": 200, "patients": 151, "labels": {}, "subtypes": {}},
+    }
+    monkeypatch.setitem(EVALUATION, "schema", 5)
+    monkeypatch.setitem(EVALUATION, "calibrated_from", origin)
+    monkeypatch.setitem(EVALUATION, "guarantee", None)
+    monkeypatch.setitem(EVALUATION, "population", None)
+    answer = look(SageMaker())["body"]
+    assert json.loads(answer)["calibrated_from"] == {
+        "package_arn": PACKAGE.replace("/12", "/11"),
+        "version": 11,
+        "calibrated_at": "2026-11-02T09:00:00Z",
+        "patients": 150,
+    }
+    assert "elsewhere" not in answer
 
 
 def test_what_is_guaranteed_is_told_without_what_the_test_split_says_to_it(look, monkeypatch):

@@ -27,6 +27,7 @@ ANSWER = {
         "indeterminate": {"low": 0.3, "high": 0.6},
         "image_size": 220,
         "dataset_sha256": "ab" * 32,
+        "served_sha256": "5e" * 32,
         "engine": "tensorflow",
     },
     "notice": "For research use only.",

@@ -1,10 +1,8 @@
 """What is signed when a model is registered is everything it was made of, and one flipped bit of it is named."""
 
 import base64
-import io
 import json
 import subprocess
-import tarfile
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,7 +14,7 @@ from lambdas.aws import package_files, statement
 from lambdas.aws.envelope import EnvelopeError, SigningKey, read, signed_bytes
 from lambdas.aws.provenance import Provenance, ProvenanceError
 from lambdas.aws.statement import Observer, StatementError
-from tests.lambdas.signing import BUCKET, KEY, Artifacts, Kms, refusal
+from tests.lambdas.signing import BUCKET, KEY, Artifacts, Kms, packed, refusal
 
 CREATED = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/3"
@@ -37,14 +35,7 @@ FILES = {
 
 def archive(metadata, **more):
     """model.tar.gz with metadata.json behind another file, and more files by their paths."""
-    files = {"1/saved_model.pb": b"weights" * 100, "metadata.json": json.dumps(metadata).encode(), **more}
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
+    return packed({"1/saved_model.pb": b"weights" * 100, "metadata.json": json.dumps(metadata).encode(), **more})
 
 
 class SageMaker:

@@ -32,6 +32,7 @@ ANSWER = {
         "version": 12,
         "indeterminate": {"low": 0.4, "high": 0.6},
         "dataset_sha256": "ab" * 32,
+        "served_sha256": "5e" * 32,
     },
     "notice": "For research use only.",
 }

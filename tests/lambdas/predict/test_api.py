@@ -60,9 +60,16 @@ class TestPrediction:
                 "indeterminate": {"low": 0.3, "high": 0.6},
                 "image_size": 220,
                 "dataset_sha256": "ab" * 32,
+                "served_sha256": None,
                 "engine": "tensorflow",
             },
         }
+
+    def test_answer_says_which_files_computed_it(self, api, runtime):
+        scores(runtime, {**SCORED, "schema": 5, "predictions": [{**SCORED["predictions"][0], "features": []}],
+                         "model": {**SCORED["model"], "guarantee": None, "population": None, "engine": "litert",
+                                   "served_sha256": "5e" * 32}})  # fmt: skip
+        assert json.loads(api.answer(event())["body"])["model"]["served_sha256"] == "5e" * 32
 
     @pytest.mark.parametrize(
         ("indeterminate", "guarantee"),

@@ -1,6 +1,10 @@
 """A release is concluded once the endpoint answers, and rejected models that serve are reported."""
 
+import hashlib
+from datetime import timedelta
+
 from lambdas.release.stack import Token
+from model_code.contract import served_files
 from tests.lambdas.release.world import STACK_ARN, arn
 
 
@@ -201,3 +205,16 @@ class TestVerdict:
         assert world.deliver(1, "Rejected") == "rejected_while_serving"
         world.cloudformation.finish()
         assert world.conclude() == "released"
+
+
+class TestServedFiles:
+    def test_the_endpoint_is_asked_for_the_files_that_were_signed(self, world):
+        """And of a version of before that, or that nobody signed, for none."""
+        world.serve(1)
+        world.registry.set(2, "Approved", created=world.kms.made + timedelta(hours=1))
+        world.sign(2, {"metadata.json": b"{}"})
+        world.deliver(2)
+        world.cloudformation.finish()
+        assert world.conclude() == "released"
+        digest = served_files.digest({"metadata.json": hashlib.sha256(b"{}").hexdigest()})
+        assert world.endpoint.expected == [(arn(1), None), (arn(2), digest)]

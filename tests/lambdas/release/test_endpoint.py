@@ -48,7 +48,8 @@ class Runtime:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return {"Body": io.BytesIO(json.dumps({"model": {"package_arn": answer}, "predictions": []}).encode())}
+        model = answer if isinstance(answer, dict) else {"package_arn": answer}
+        return {"Body": io.BytesIO(json.dumps({"model": model, "predictions": []}).encode())}
 
 
 @dataclass
@@ -57,11 +58,11 @@ class World:
     runtime: Runtime = field(default_factory=Runtime)
     seconds: float = 0
 
-    def verify(self):
+    def verify(self, served_digest=None):
         def sleep(seconds):
             self.seconds += seconds
 
-        return ServingEndpoint(self.sagemaker, self.runtime, "cxr-dev", sleep).verify(ARN)
+        return ServingEndpoint(self.sagemaker, self.runtime, "cxr-dev", sleep).verify(ARN, served_digest)
 
 
 @pytest.fixture
@@ -92,6 +93,22 @@ def test_a_model_that_tells_a_drawing_from_a_radiograph_has_answered(world):
     world.runtime.answers = [model_error('{"error": "not_a_radiograph: It looks like none."}')]
     assert not world.verify().answered
     assert len(world.runtime.asked) == 1
+
+
+def test_an_answer_of_other_files_than_were_signed_is_no_release(world):
+    """The archive may have been exchanged between the signature's verification and the container's download."""
+    world.runtime.answers = [{"package_arn": ARN, "served_sha256": "ab" * 32}]
+    assert world.verify("ab" * 32).answered
+    with pytest.raises(NotServingError, match=f"files of the digest {'ab' * 32}, and {'cd' * 32} was signed"):
+        world.verify("cd" * 32)
+    assert (len(world.runtime.asked), world.seconds) == (2, 0), "asking again cannot help"
+
+
+@pytest.mark.parametrize("told", [{}, {"served_sha256": None}, {"served_sha256": "ab" * 32}], ids=str)
+def test_a_digest_that_one_side_does_not_tell_is_not_compared(world, told):
+    """Models of before it was told have none in their answers, or none in their statements."""
+    world.runtime.answers = [{"package_arn": ARN, **told}]
+    assert world.verify(None if told.get("served_sha256") else "cd" * 32).answered
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from lambdas.release.signature_gate import SignatureGate
 from lambdas.release.site_gate import SiteGate
 from lambdas.release.stack import EndpointStack, Token
 from lambdas.release.verdict import Verdicts
-from tests.lambdas.signing import BUCKET, KEY, Artifacts, Kms
+from tests.lambdas.signing import BUCKET, KEY, Artifacts, Kms, packed
 
 GROUP = "cxr-dev"
 STACK = "cxr-dev-endpoint"
@@ -138,8 +138,11 @@ class Endpoint:
     serves: str | None = None
     wrong: dict = field(default_factory=dict)
     answered: bool = True
+    expected: list = field(default_factory=list)
+    """Package and signed digest of its files, of each question."""
 
-    def verify(self, package_arn):
+    def verify(self, package_arn, served_digest):
+        self.expected.append((package_arn, served_digest))
         if package_arn in self.wrong:
             raise NotServingError(self.wrong[package_arn])
         self.serves = package_arn
@@ -207,10 +210,11 @@ class World:
     def provenance(self):
         return Provenance(self.artifacts, BUCKET, SigningKey(self.kms, KEY), Observer(self.registry, self.artifacts))
 
-    def sign(self, version):
-        """What the Sign function does, of a model whose bytes say its version."""
+    def sign(self, version, files=None):
+        """What the Sign function does, of a model whose bytes say its version, or of an archive of files."""
         package = self.registry.packages[arn(version)]
-        self.artifacts.objects[f"executions/{version}/model.tar.gz"] = b"model %d" % version
+        model = packed(files) if files else b"model %d" % version
+        self.artifacts.objects[f"executions/{version}/model.tar.gz"] = model
         assert self.provenance.sign(package)
 
     def conclude(self, status=None):

@@ -56,6 +56,8 @@ def test_what_needs_a_look_comes_first_and_what_has_no_answer_last(page: Page, s
     expect(row(page, "damaged.png")).to_contain_text("The picture ends too early.")
     expect(row(page, "refused.png")).to_contain_text("refused")
     expect(row(page, "between.png")).to_contain_text("INDETERMINATE")
+    expect(row(page, "ill.png")).to_contain_text("PNEUMONIA")
+    expect(row(page, "normal.png")).to_contain_text("NORMAL")
     assert names(page) == ["between.png", "ill.png", "normal.png", "refused.png", "damaged.png"]
     assert "NORMAL" not in row(page, "between.png").inner_text(), "indeterminate is no label"
     said = page.locator("#progress").inner_text()

@@ -65,6 +65,10 @@ def test_a_model_of_before_populations_were_told_is_meant_for_anybody_whose_imag
     assert read_answer({"schema": 2, "predictions": [], "model": MODEL})["model"]["population"] is None
 
 
+def test_a_model_of_before_its_files_were_told_tells_none():
+    assert read_answer({"schema": 4, "predictions": [], "model": MODEL})["model"]["served_sha256"] is None
+
+
 def test_a_guarantee_is_kept_as_it_stands():
     guarantee = {"confidence": 0.95, "prevalence": 0.4, "patients": 200, "negative_predictive_value": 0.95}
     assert read_metadata({"schema": 2, "guarantee": guarantee})["guarantee"] == guarantee

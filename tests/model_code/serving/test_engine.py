@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model_code.contract.served_files import digest_of_directory
 from tests.model_code.conftest import SIZE, drawn
 from tests.model_code.evaluated import made_guarantee
 from tests.model_code.serving.test_container_contract import (
@@ -77,7 +78,7 @@ def test_every_kind_of_file_gets_the_probability_that_tensorflow_computes(endpoi
     assert np.corrcoef(prediction["features"], wanted)[0, 1] > 0.99
 
 
-def test_the_answer_has_the_fields_of_every_other_model_and_names_its_engine(endpoint):
+def test_the_answer_has_the_fields_of_every_other_model_and_names_its_engine(endpoint, engine_exported):
     answer = endpoint.invoke(IMAGES["image/jpeg"], "image/jpeg").document
     assert set(answer) == {"schema", "predictions", "model"}
     (prediction,) = answer["predictions"]
@@ -98,6 +99,7 @@ def test_the_answer_has_the_fields_of_every_other_model_and_names_its_engine(end
         "engine": "litert",
         "image_size": SIZE,
         "dataset_sha256": "ab" * 32,
+        "served_sha256": digest_of_directory(engine_exported),
     }
 
 

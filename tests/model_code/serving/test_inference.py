@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from model_code.contract import images
+from model_code.contract.served_files import digest_of_directory
 from model_code.serving import inference
 from model_code.statistics.calibration import Calibration
 from tests.model_code.conftest import drawn
@@ -187,7 +188,7 @@ def test_broken_json_is_refused_with_the_form_it_must_have(handlers, body):
         handlers.handler(io.BytesIO(body), context("application/json"))
 
 
-def test_the_answer_carries_label_model_and_threshold(handlers, asked):
+def test_the_answer_carries_label_model_and_threshold(handlers, asked, tmp_path):
     scores = [
         {"logit": 0.0, "out_of_distribution_score": 0.5},
         # What a graph of before calibration was metadata says: of another calibration, maybe.
@@ -212,7 +213,16 @@ def test_the_answer_carries_label_model_and_threshold(handlers, asked):
         "engine": "tensorflow",
         "image_size": 32,
         "dataset_sha256": "ab" * 32,
+        "served_sha256": digest_of_directory(tmp_path),
     }
+
+
+def test_what_is_changed_beside_a_running_container_is_not_what_it_loaded(handlers, asked, tmp_path):
+    """Also Python's byte-code beside the modules, which appears once they are imported, changes nothing."""
+    loaded = digest_of_directory(tmp_path)
+    (tmp_path / "metadata.json").write_text("{}")
+    body, _ = handlers.handler(io.BytesIO(drawn(1)), context("image/png"))
+    assert json.loads(body)["model"]["served_sha256"] == loaded != digest_of_directory(tmp_path)
 
 
 @pytest.mark.parametrize("logit", [-4000.0, -3.7, 0.0, 0.2, 55.0, 4000.0])

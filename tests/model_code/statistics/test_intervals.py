@@ -13,6 +13,7 @@ from model_code.statistics.intervals import (
     patient_numbers,
     resample_patients,
     resamples_in_parts,
+    wilson,
 )
 
 
@@ -117,3 +118,11 @@ def test_a_difference_has_the_percentiles_and_may_be_negative():
     assert [found.low, found.high] == pytest.approx(np.quantile(values[1:], (0.025, 0.975)))
     assert found.next_low < found.low < found.high < 0
     assert found.next_high - found.next_low == pytest.approx(np.sqrt(2) * (found.high - found.low))
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_an_interval_holds_the_share_that_it_is_of(share):
+    """Rounding once put the upper end of 1 below it: who reads `low <= value <= high` found a contradiction."""
+    for size in range(1, 2_000):
+        low, high = wilson(share, size)
+        assert low <= share <= high, size
