@@ -22,7 +22,7 @@ COMMANDS: dict[str, Any] = {
     "watch": executions.Execution,
     "executions": list[executions.Execution],
     "logs": executions.Logs,
-    "report": executions.Report,
+    "report": executions.EvaluationReport,
     "labels export": executions.Exported,
     "labels import": executions.Imported,
     "monitor": executions.Monitored,

@@ -125,6 +125,9 @@ class Registry:
                 self._complete(operation, f"{kind}/{answer.get(name)}", answer, certain=kind in _IMMUTABLE)
         if operation == "DescribeModelPackage":
             self._complete(operation, answer["ModelPackageArn"], answer, certain=False)
+            # moto invents a Studio user.
+            answer.pop("CreatedBy", None)
+            answer.pop("LastModifiedBy", None)
 
     def _complete(self, operation: str, key: str, answer: dict[str, Any], *, certain: bool) -> None:
         shape = _SERVICE_MODEL.operation_model(operation).output_shape

@@ -122,6 +122,14 @@ class Report(BaseModel):
     opened: Annotated[bool, Field(description="Whether a browser was asked to show it.")]
 
 
+class EvaluationReport(Report):
+    """The report of an evaluation."""
+
+    decision: Annotated[
+        str, Field(description="What was decided about its version, when and by whom; empty where none was registered.")
+    ]
+
+
 class Monitored(Report):
     """The report of a monitoring run, with monitoring.json (docs/monitoring.md)."""
 

@@ -36,6 +36,7 @@ class ModelVersion(BaseModel):
     created: datetime
     comment: str
     decided: Moment
+    decided_by: str
     statistics_uri: str
     metrics: Annotated[dict[str, float], Field(description="On the test split.")]
     calibrated_from: int | None

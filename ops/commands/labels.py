@@ -35,7 +35,7 @@ def export(
     `cxr entries` tells which file of an archive with DICOM is `entry-17`.
     """
     workspace = open_workspace(ctx, env, region)
-    report, _ = evaluation_report(workspace, execution, model)
+    report = evaluation_report(workspace, execution, model).uri
     uri = reports.suspect_labels(report)
     table = reports.fetch(workspace.s3, uri)
     if csv is not None:
@@ -77,7 +77,7 @@ def import_(
     if model is None:
         # Once: another may become the newest meanwhile.
         execution = reader.resolve(execution)
-    report, _ = evaluation_report(workspace, execution, model)
+    report = evaluation_report(workspace, execution, model).uri
     if execution is not None:
         archive = reader.parameters(execution)[INPUT_ARCHIVE_URI]
     else:

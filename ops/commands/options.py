@@ -8,7 +8,7 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -100,8 +100,16 @@ def sent_archive(s3: S3Client, source: Path, *, of: Path, bucket: str, folder: s
     return sent
 
 
-def evaluation_report(workspace: Workspace, execution: str | None, model: str | None) -> tuple[str, str]:
-    """S3 URI of an evaluation's report, and a name for it.
+class EvaluationReport(NamedTuple):
+    """Place of an evaluation's report, a name for it, and the ARN of the version it is about; empty where none is."""
+
+    uri: str
+    name: str
+    package_arn: str
+
+
+def evaluation_report(workspace: Workspace, execution: str | None, model: str | None) -> EvaluationReport:
+    """An evaluation's report.
 
     Args:
         workspace: what the command works with.
@@ -115,9 +123,10 @@ def evaluation_report(workspace: Workspace, execution: str | None, model: str | 
         raise CommandError("Name an execution or a version with --model, not both.", ExitCode.USAGE)
     if model is not None:
         version = workspace.registry.resolve(model)
-        return workspace.registry.report_uri(version), f"version-{version.version}"
+        return EvaluationReport(workspace.registry.report_uri(version), f"version-{version.version}", version.arn)
     read = workspace.executions.read(workspace.executions.resolve(execution))
-    return reports.of_execution(workspace.sagemaker, read, Reporting.EVALUATION), read.id
+    registered = next((step.model_package for step in read.steps if step.model_package), "")
+    return EvaluationReport(reports.of_execution(workspace.sagemaker, read, Reporting.EVALUATION), read.id, registered)
 
 
 def written_report(report: bytes, name: str, save: Path | None) -> tuple[Path, bool]:

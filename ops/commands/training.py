@@ -232,12 +232,18 @@ def report(
 ) -> None:
     """Open the evaluation's report of an execution, or of a registered version, in the browser."""
     workspace = open_workspace(ctx, env, region)
-    uri, name = evaluation_report(workspace, execution, model)
-    path, opened = written_report(reports.fetch(workspace.s3, uri), name, save)
+    uri, name, package_arn = evaluation_report(workspace, execution, model)
+    page, decision = reports.fetch(workspace.s3, uri), ""
+    if package_arn:
+        decision = workspace.registry.decision(package_arn)
+        page = reports.with_decision(page, decision)
+    path, opened = written_report(page, name, save)
     if as_json:
-        output.print_json({"source": uri, "file": str(path), "opened": opened})
+        output.print_json({"source": uri, "file": str(path), "opened": opened, "decision": decision})
     else:
         output.results().print(str(path), markup=False)
+        if decision:
+            output.say(decision)
         output.say(f"Every test image's row: {reports.test_predictions(uri)}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from ops.base.errors import CommandError
 from ops.pipelines import reports
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from mypy_boto3_s3 import S3Client
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 # What the listing shows of evaluation.json, in its own names.
 _FIGURES = ("auroc", "sensitivity", "specificity", "calibration_error")
 _SECONDS_BETWEEN_LOOKS = 1.0
+_DECIDED = {"Approved": "approved", "Rejected": "rejected"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +40,7 @@ class ModelVersion:
         created: when it was registered.
         comment: comment of whoever approved or rejected it.
         decided: when it was last changed: of a package that is Approved, when it was approved.
+        decided_by: who changed it last, as SageMaker tells it: an IAM principal's ARN or a Studio user; else empty.
         statistics_uri: S3 URI of its evaluation.json, or empty.
         metrics: on the test split, where the evaluation could be read.
         calibrated_from: number of the version whose weights it has, where it was not trained but calibrated.
@@ -49,6 +53,7 @@ class ModelVersion:
     created: datetime
     comment: str = ""
     decided: datetime | None = None
+    decided_by: str = ""
     statistics_uri: str = ""
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     calibrated_from: int | None = None
@@ -124,6 +129,7 @@ class ModelRegistry:
             version,
             comment=details.get("ApprovalDescription", ""),
             decided=details.get("LastModifiedTime") or details.get("CreationTime"),
+            decided_by=_who(details.get("LastModifiedBy", {})),
             statistics_uri=statistics.get("S3Uri", ""),
         )
 
@@ -138,6 +144,17 @@ class ModelRegistry:
             calibrated_from=origin.get("version"),
             calibration=origin.get("sentence", ""),
         )
+
+    def decision(self, arn: str) -> str:
+        """Decision about a version in a sentence: what, when, by whom, and the comment."""
+        name = arn.rpartition("/")[2]
+        found = self.described(self.resolve(arn))
+        if found.approval not in _DECIDED or found.decided is None:
+            return f"Version {name}: nobody has approved or rejected it yet."
+        when = found.decided.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        by = f"by {found.decided_by}" if found.decided_by else "by whom SageMaker does not tell"
+        comment = f"Comment: {found.comment}" if found.comment else "No comment was left."
+        return f"Version {name} was {_DECIDED[found.approval]} {when}, {by}. {comment}"
 
     def evaluation(self, version: ModelVersion) -> dict[str, Any]:
         """The evaluation a version was registered with; raises CommandError when it cannot be read any more."""
@@ -213,3 +230,9 @@ class ModelRegistry:
     def _figures(evaluation: dict[str, Any]) -> dict[str, float]:
         values = {name: (figure(evaluation, name) or {}).get("value") for name in _FIGURES}
         return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+
+
+def _who(context: Mapping[str, Any]) -> str:
+    """The principal of a UserContext: members depend on how it signed in (SageMaker's API reference, read 2026-11)."""
+    identity = context.get("IamIdentity", {})
+    return str(identity.get("SourceIdentity") or identity.get("Arn") or context.get("UserProfileName") or "")

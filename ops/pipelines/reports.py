@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import html
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -82,6 +83,15 @@ def evaluation(report_uri: str) -> str:
 def suspect_labels(report_uri: str) -> str:
     """The S3 URI of the images ranked by how suspect their labels are, beside an evaluation's report."""
     return f"{report_uri.rpartition('/')[0]}/{label_review.FILE}"
+
+
+def with_decision(report: bytes, decision: str) -> bytes:
+    """A copy of an evaluation's report that says on top what was decided about the version since it was written."""
+    note = (
+        f"<p><strong>{html.escape(decision)}</strong> This line was added to this copy when it was fetched; the report "
+        "in S3 is as it was signed.</p>"
+    )
+    return report.replace(b"</header>", note.encode() + b"</header>", 1)
 
 
 def fetch(s3: S3Client, uri: str) -> bytes:

@@ -72,6 +72,7 @@ def test_an_approval_keeps_what_it_does_not_mention(registry: Registry, group: s
         },
     )
     package = described(registry, arn)
+    assert not {"CreatedBy", "LastModifiedBy"} & package.keys(), "nobody's name is better than an invented one"
     assert package["ModelApprovalStatus"] == "Approved"
     assert package["ApprovalDescription"] == "read by two people"
     assert package["CustomerMetadataProperties"] == {"dataset": "abc", "reviewed": "yes"}

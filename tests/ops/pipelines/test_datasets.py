@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -158,8 +158,8 @@ def _evaluated(cloud: Cloud, prefix: str) -> None:
     cloud.answers("sagemaker", "describe_processing_job", job, {"ProcessingJobName": "job-EvaluateModel"})
 
 
-def _page(cloud: Cloud, bucket: str, key: str) -> None:
-    answer = {"Body": StreamingBody(io.BytesIO(b"<html>"), 6)}
+def _page(cloud: Cloud, bucket: str, key: str, page: bytes = b"<html>") -> None:
+    answer = {"Body": StreamingBody(io.BytesIO(page), len(page))}
     cloud.answers("s3", "get_object", answer, {"Bucket": bucket, "Key": key})
 
 
@@ -202,7 +202,7 @@ def test_report_saves_without_opening(
     assert (document["opened"], opened) == (False, [])
 
 
-def _described(cloud: Cloud, version: int, uri: str | None) -> None:
+def _described(cloud: Cloud, version: int, uri: str | None, **more: Any) -> None:
     statistics = {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": uri}}} if uri else {}
     details = {
         "ModelPackageName": f"cxr-dev/{version}",
@@ -211,6 +211,7 @@ def _described(cloud: Cloud, version: int, uri: str | None) -> None:
         "ModelPackageStatus": "Completed",
         "ModelPackageStatusDetails": {"ValidationStatuses": []},
         "ModelMetrics": statistics,
+        **more,
     }
     cloud.answers("sagemaker", "describe_model_package", details)
 
@@ -218,13 +219,48 @@ def _described(cloud: Cloud, version: int, uri: str | None) -> None:
 def test_report_of_a_version_lies_beside_its_evaluation(
     cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
 ) -> None:
+    page = _decided(cloud, cxr, tmp_path)
+    assert "<h1>Evaluation</h1><p><strong>Version 1: nobody has approved or rejected it yet.</strong>" in page
+    assert page.endswith("</header><main>")
+    cloud.all_asked()
+
+
+def _decided(cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path, approval: str = "", **more: Any) -> str:
+    """The saved copy of version 1's report, where it is described so."""
+    uri = "s3://artifacts/executions/e1/evaluation/evaluation.json"
     cloud.has_stack("training")
     cloud.has_stack("endpoint")
-    cloud.has_models("Approved", "PendingManualApproval")
-    _described(cloud, 1, "s3://artifacts/executions/e1/evaluation/evaluation.json")
-    _page(cloud, "artifacts", "executions/e1/evaluation/report.html")
-    assert cxr("report", "--model", "1", "--save", str(tmp_path / "r.html")).exit_code == 0
-    cloud.all_asked()
+    cloud.has_models(approval or "PendingManualApproval", "PendingManualApproval")
+    _described(cloud, 1, uri)
+    _page(cloud, "artifacts", "executions/e1/evaluation/report.html", b"<header><h1>Evaluation</h1></header><main>")
+    cloud.has_models(approval or "PendingManualApproval", "PendingManualApproval")
+    _described(cloud, 1, uri, **more)
+    result = cxr("report", "--model", "1", "--save", str(tmp_path / "r.html"))
+    assert result.exit_code == 0, result.stderr
+    return (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_the_copy_of_a_decided_version_s_report_says_who_decided_when_and_why(
+    cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
+) -> None:
+    """SageMaker keeps who made the last change, and a comment is somebody's text."""
+    changed = {
+        "LastModifiedTime": datetime(2026, 11, 2, 9, 30, tzinfo=UTC),
+        "LastModifiedBy": {"IamIdentity": {"Arn": "arn:aws:sts::1:assumed-role/approvers/jane"}},
+        "ApprovalDescription": "Read by two <b>people</b>",
+    }
+    page = _decided(cloud, cxr, tmp_path, "Approved", **changed)
+    assert (
+        "<strong>Version 1 was approved 2026-11-02 09:30 UTC, by arn:aws:sts::1:assumed-role/approvers/jane. "
+        "Comment: Read by two &lt;b&gt;people&lt;/b&gt;</strong>" in page
+    )
+
+
+def test_a_rejection_by_nobody_that_is_told_is_said_so(
+    cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
+) -> None:
+    page = _decided(cloud, cxr, tmp_path, "Rejected", LastModifiedTime=datetime(2026, 11, 2, 9, 30, tzinfo=UTC))
+    assert "was rejected 2026-11-02 09:30 UTC, by whom SageMaker does not tell. No comment was left.</strong>" in page
 
 
 def test_an_execution_that_evaluated_nothing_has_no_report(cloud: Cloud, cxr: Callable[..., Result]) -> None:
