@@ -17,7 +17,6 @@ import pytest
 from PIL import Image
 
 from tests.model_code.conftest import SIZE, drawn
-from tests.model_code.evaluated import made_guarantee
 from tests.model_code.serving.test_container_contract import (
     HOSTILE,
     IMAGES,
@@ -29,6 +28,7 @@ from tests.model_code.serving.test_container_contract import (
     kinds,
     laptop,
 )
+from tests.model_code.support.evaluated import made_guarantee
 
 
 def setup_module() -> None:
