@@ -16,7 +16,7 @@ from ops.cost import scale_facts as facts
 from ops.cost.prices import PriceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ops.cost.scale_facts import Collection
 
@@ -94,35 +94,41 @@ def needed(images: int, seconds: float) -> float:
 
 def limits(one: Collection) -> list[str]:
     """What of the product and of SageMaker has to be another than by default, in the order of the steps."""
+    return [*_archive_limits(one), *_time_limits(one.images), *_room_limits(one.images)]
+
+
+def _archive_limits(one: Collection) -> Iterator[str]:
     files, size = facts.zip_limits()
-    found = []
     if one.images > files or one.gb * 1e9 > size:
-        found.append(f"no zip ({files:,} files, {size / 1e9:.1f} GB): `cxr start --from`")
+        yield f"no zip ({files:,} files, {size / 1e9:.1f} GB): `cxr start --from`"
     elif dicom_gb(one.images) * 1e9 > size:
-        found.append(f"DICOM: no zip ({size / 1e9:.1f} GB): `cxr start --from`")
+        yield f"DICOM: no zip ({size / 1e9:.1f} GB): `cxr start --from`"
     if one.images >= facts.FOLDER_OBJECTS:
-        found.append(f"{facts.FOLDER_OBJECTS:,} objects below one prefix, a table of labels counted: nothing is left")
+        yield f"{facts.FOLDER_OBJECTS:,} objects below one prefix, a table of labels counted: nothing is left"
+
+
+def _time_limits(images: int) -> Iterator[str]:
     for kind in KINDS:
-        instances = instances_within(one.images, kind, facts.RUNTIME)
+        instances = instances_within(images, kind, facts.RUNTIME)
         if instances > facts.MAX_INSTANCES:
-            seconds = decoding(one.images, facts.MAX_INSTANCES, kind)
-            found.append(
-                f"{kind}: `MaxRuntimeSeconds` above {_ceiling(seconds):,} with {facts.MAX_INSTANCES} instances"
-            )
+            seconds = decoding(images, facts.MAX_INSTANCES, kind)
+            yield f"{kind}: `MaxRuntimeSeconds` above {_ceiling(seconds):,} with {facts.MAX_INSTANCES} instances"
         elif instances > 1:
-            found.append(f"{kind}: `ProcessingInstanceCount` {instances}, or a longer `MaxRuntimeSeconds`")
-    if shards_gb(one.images) > facts.VOLUME_GB:
-        least = math.ceil(shards_gb(one.images) / facts.VOLUME_GB)
-        found.append(f"what one instance decodes, on its volume of {facts.VOLUME_GB} GB: {least} instances at least")
-    disk = 2 * shards_gb(one.images)
-    if disk > facts.VOLUME_GB:
-        found.append(f"SplitDataset's volume of {facts.VOLUME_GB} GB: `VOLUME_GB` above {_ceiling(disk, 10)}")
-    if shards_gb(one.images) > facts.TRAINING_DISK_GB:
-        found.append(f"ml.g4dn.xlarge's disk of {facts.TRAINING_DISK_GB} GB")
-    _, building = features_gb(one.images)
+            yield f"{kind}: `ProcessingInstanceCount` {instances}, or a longer `MaxRuntimeSeconds`"
+
+
+def _room_limits(images: int) -> Iterator[str]:
+    shards = shards_gb(images)
+    if shards > facts.VOLUME_GB:
+        least = math.ceil(shards / facts.VOLUME_GB)
+        yield f"what one instance decodes, on its volume of {facts.VOLUME_GB} GB: {least} instances at least"
+    if 2 * shards > facts.VOLUME_GB:
+        yield f"SplitDataset's volume of {facts.VOLUME_GB} GB: `VOLUME_GB` above {_ceiling(2 * shards, 10)}"
+    if shards > facts.TRAINING_DISK_GB:
+        yield f"ml.g4dn.xlarge's disk of {facts.TRAINING_DISK_GB} GB"
+    _, building = features_gb(images)
     if building > facts.MEMORY_GB:
-        found.append(f"cached features: `FeatureViews` 0, or a training instance with more than {building:.0f} GB")
-    return found
+        yield f"cached features: `FeatureViews` 0, or a training instance with more than {building:.0f} GB"
 
 
 def tables() -> dict[str, str]:

@@ -89,7 +89,7 @@ COLLECTIONS = (
     Collection("ChestX-ray14", 112_120, 45, "labelsets.com/catalog/chestx-ray14, read 2026-11"),
     Collection("CheXpert", 224_316, 439, "github.com/Stomper10/CheXpert/issues/5, of 2024-05: the original files"),
     Collection(
-        "a region's archive", 1_000_000, 1_000_000 * 45 / 112_120, "assumed: files as large as those of ChestX-ray14"
+        "no collection", 1_000_000, 1_000_000 * 45 / 112_120, "assumed: files as large as those of ChestX-ray14"
     ),
 )
 
