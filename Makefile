@@ -134,6 +134,10 @@ policy: .venv/dev.installed node_modules/.bin/cdk $(LIBRARIES)  ## write who may
 fidelity: .venv/dev.installed  ## write what the laptop answers, and how far as AWS does, into docs/
 	python -m local.fidelity.pages
 
+.PHONY: scale
+scale: .venv/dev.installed  ## write what larger collections take and cost, from measured rates, into docs/
+	python -m ops.cost.scale
+
 .PHONY: audit
 audit: .venv/deploy.installed .venv/audit/.installed node_modules/.bin/cdk  ## known vulnerabilities of every locked dependency (asks advisory services over the network)
 	python -m policy.advisories

@@ -14,7 +14,7 @@ def synthesised(context: dict[str, Any], output: Path) -> dict[str, dict[str, An
     """The templates of an environment by the part of the stack's name, in the order of deployment.
 
     The CDK validates them, and raises for what it finds. Its rules take seconds to load, once a process: whoever wants
-    several environments makes them in one (`python -m benchmarks.synth`).
+    several environments makes them in one (`python -m benchmarks.operation.synth`).
 
     Args:
         context: of cdk.json, with the environment under `env`.

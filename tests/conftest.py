@@ -121,9 +121,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest; of the modules that share a deployed stack, the last takes it away."""
     in_order = ("test_path.py", "", "test_removal.py")
 
-    def place(item: pytest.Item) -> tuple[bool, bool, int]:
-        name = item.path.name
-        return "system" not in item.path.parts, name not in _ALONE, in_order.index(name if name in in_order else "")
+    def place(item: pytest.Item) -> tuple[bool, bool, int, str]:
+        name, system = item.path.name, "system" in item.path.parts
+        # Their order is that of their names, in whichever folder they lie.
+        return not system, name not in _ALONE, in_order.index(name if name in in_order else ""), name if system else ""
 
     items.sort(key=place)
     for item in items:

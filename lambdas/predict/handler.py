@@ -2,7 +2,7 @@
 
 Clients are made while the module loads, when Lambda gives the whole processor, and through botocore, because boto3's
 own layer adds 60 ms to a cold start and nothing to a few calls. Importing this module, clients included, takes 150 ms
-on two x86-64 cores with Python 3.11, the median of 15 (`python -m benchmarks.predict_overhead`).
+on two x86-64 cores with Python 3.11, the median of 15 (`python -m benchmarks.serving.predict_overhead`).
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ JPEG, PNG = "image/jpeg", "image/png"
 # First bytes: ITU-T T.81 B.1.1.3 (SOI, then a marker) and the PNG specification, 5.2.
 SIGNATURES = {JPEG: b"\xff\xd8\xff", PNG: b"\x89PNG\r\n\x1a\n"}
 # A whole chest radiograph has at most about 4,300 x 3,500 pixels (15 million). What is accepted beyond that is bounded
-# by what decoding costs, up to half a second of a processor (`benchmarks/request_cost.py`): a small file may unpack to
-# very much. libjpeg decodes large JPEGs to a part of their size, but not those of ink; PNGs are unpacked whole.
+# by what decoding costs, up to half a second of a processor (`benchmarks/serving/request_cost.py`): a small file may
+# unpack to very much. libjpeg decodes large JPEGs to a part of their size, but not those of ink; PNGs are unpacked
+# whole.
 MAX_PIXELS = {"JPEG": 60_000_000, "JPEG of CMYK": 16_000_000, "PNG": 24_000_000}
 # A progressive JPEG goes through all its pixels again with every scan. Encoders write ten (libjpeg's
 # jpeg_simple_progression); the standard has no limit.

@@ -1,7 +1,7 @@
 """Images that come back in other bytes, and the proof that no image crosses the splits.
 
 Two files are near-duplicates when their perceptual hashes differ in at most 32 of 256 bits and their thumbnails (32 x
-32 mean grey levels) correlate by at least 0.99. `python -m benchmarks.near_duplicates` measured the margins on the
+32 mean grey levels) correlate by at least 0.99. `python -m benchmarks.data.near_duplicates` measured the margins on the
 5,237 radiographs of Kermany et al. 2018 that this project was developed with, and on copies of 580 of them:
 
 | | bits that differ | correlation |

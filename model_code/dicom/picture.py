@@ -52,7 +52,7 @@ def encode(levels: NDArray[np.uint8]) -> bytes:
     """The PNG of grey levels."""
     buffer = io.BytesIO()
     # Of noise as radiographs have it, the level that Pillow takes by itself leaves a sixth less and costs five times as
-    # much: 0.17 s of 0.45 s that a file of JPEG 2000 took (benchmarks/dicom_archive.py).
+    # much: 0.17 s of 0.45 s that a file of JPEG 2000 took (benchmarks/dicom/archive.py).
     Image.fromarray(levels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 

@@ -3,7 +3,7 @@
 The graph is the definition, and tests hold this to it file by file. What makes the two agree: libjpeg's own scaled
 decoding by the same rule, its conversion to grey, and Pillow's triangle filter in floating point, which is the formula
 of TensorFlow's antialiased resize. Over real radiographs of both sizes the pixels are the same but for one in
-thousands, which is one grey level off (`benchmarks/engine.py`).
+thousands, which is one grey level off (`benchmarks/serving/engine.py`).
 """
 
 from __future__ import annotations

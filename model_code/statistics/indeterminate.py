@@ -17,8 +17,8 @@ patients enough for both, and share the risk.
 What is assumed: patients are independent and alike; the network is fixed before the validation patients are looked at;
 and once the predictive value has fallen below the stated one as the cut-off moves towards the threshold, it stays there
 (as with any score of which more means pneumonia more often). The second is not quite so, because the best epoch is the
-one with the greatest AUROC on the same images. `python -m benchmarks.guarantee` measures what becomes of 1,000 sites,
-with and without that choice, and docs/adr/0041 has the alternatives.
+one with the greatest AUROC on the same images. `python -m benchmarks.evaluation.guarantee` measures what becomes of
+1,000 sites, with and without that choice, and docs/adr/0041 has the alternatives.
 
 **Without a guarantee**, for too few patients or too many errors, an end of the band is an order statistic: of the n
 validation images of the other label a new one lies beyond the k-th with probability k / (n + 1), which k keeps at

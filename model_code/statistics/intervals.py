@@ -5,9 +5,9 @@ variance of a metric; the interval is then Wilson's (1927) for a proportion that
 as would give that variance (the effective sample size of Korn and Graubard 1998). All metrics here lie between 0 and 1.
 
 The percentiles of the resamples themselves, which are the usual interval, are too narrow for a good model on hundreds
-of images, and have no width at all where the test split shows no error. `python -m benchmarks.intervals` draws test
-splits of known models, as large as half of the Kermany archive's. Of 1,000 splits of a model with AUROC 0.990 and
-sensitivity 0.967, the percentiles contained these in 885 and 895, the intervals made here in 974 and 945.
+of images, and have no width at all where the test split shows no error. `python -m benchmarks.evaluation.intervals`
+draws test splits of known models, as large as half of the Kermany archive's. Of 1,000 splits of a model with AUROC
+0.990 and sensitivity 0.967, the percentiles contained these in 885 and 895, the intervals made here in 974 and 945.
 
 An interval is for the metric on endless data of the same kind. The same metric measured on another, equally large test
 split varies by more; `next_low` and `next_high` are for that.
@@ -138,7 +138,7 @@ def estimate_difference(values: Array) -> Estimate:
 
     Unlike a metric, a difference does not lie at the end of its range, and the percentiles do: of 1,000 splits, two
     equally good models of AUROC 0.965, 0.990 and 0.997 were told apart in 55, 59 and 63, where 50 are allowed
-    (`python -m benchmarks.intervals`).
+    (`python -m benchmarks.evaluation.intervals`).
 
     Args:
         values: (1 + resamples,).

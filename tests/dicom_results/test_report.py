@@ -12,7 +12,7 @@ from dicom_results import source
 from tests.dicom_results.radiographs import IMAGE, STUDY, TYPE_2, opened, radiograph, result
 from tests.dicom_results.tid1500 import faults
 from tests.dicom_results.validators import dciodvfy, dsrdump
-from tests.model_code.dicom_files import BIG, DEFLATED, IMPLICIT, RLE
+from tests.model_code.support.dicom_files import BIG, DEFLATED, IMPLICIT, RLE
 
 
 def setup_module() -> None:

@@ -17,7 +17,7 @@ import pytest
 from lambdas.trigger import handler
 from model_code.contract.job import JobError
 from tests.lambdas.recorders import Pipeline, Topic
-from tests.model_code.data_steps import decode, split
+from tests.model_code.support.data_steps import decode, split
 
 BUCKET, KEY = "data", "incoming/archive.zip"
 MIB = 1024 * 1024

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from benchmarks.load import MOST_REQUESTS, Client, arrivals, run
+from benchmarks.serving.load import MOST_REQUESTS, Client, arrivals, run
 from tests.http_server import serving
 
 IMAGES = [b"\xff\xd8\xff\xe0" + bytes([number]) for number in range(3)]

@@ -220,7 +220,7 @@ def exported(
     from model_code.export import saved_model
     from model_code.statistics.calibration import Calibration
     from model_code.statistics.indeterminate import Band
-    from tests.model_code.evaluated import made_guarantee
+    from tests.model_code.support.evaluated import made_guarantee
 
     directory = tmp_path_factory.mktemp("model")
     saved_model.save_servable(scorer, directory, projection=seen, attribution=marks)
@@ -252,7 +252,7 @@ def exported(
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
     """Archives of toy models: one that is right, one that ranks the wrong way round, one of images twice as large."""
-    from tests.model_code.toy_model import write_archive
+    from tests.model_code.support.toy_model import write_archive
 
     base = tmp_path_factory.mktemp("models")
     return {

@@ -26,7 +26,7 @@ def setup_module() -> None:
     from model_code.data import training_images
     from model_code.evaluation import recalibration, served_archive
     from model_code.evaluation.scoring import ExportedModel
-    from tests.model_code import data_steps
+    from tests.model_code.support import data_steps
 
 
 URI = "s3://data/evaluations/" + "0e" * 32 + "/archive.zip"

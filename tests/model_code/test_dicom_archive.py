@@ -17,8 +17,8 @@ from PIL import Image
 from model_code.contract.job import JobError
 from model_code.data import manifest
 from tests.model_code.conftest import SIZE, zip_of
-from tests.model_code.data_steps import URI, chest, decode, split
-from tests.model_code.dicom_files import EXPLICIT, J2K_LOSSLESS, JPEG_LS, RLE, dicom_file
+from tests.model_code.support.data_steps import URI, chest, decode, split
+from tests.model_code.support.dicom_files import EXPLICIT, J2K_LOSSLESS, JPEG_LS, RLE, dicom_file
 
 
 def setup_module() -> None:

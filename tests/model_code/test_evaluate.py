@@ -15,7 +15,7 @@ from model_code.contract.job import JobError
 from model_code.data.patient_split import Radiograph
 from model_code.monitoring import reference
 from tests.model_code.conftest import SIZE
-from tests.model_code.evaluated import PACKAGE
+from tests.model_code.support.evaluated import PACKAGE
 
 
 def setup_module() -> None:
@@ -23,7 +23,7 @@ def setup_module() -> None:
     global evaluate, write_archive, write_shards
     from model_code import evaluate
     from model_code.data.shards import write_shards
-    from tests.model_code.toy_model import write_archive
+    from tests.model_code.support.toy_model import write_archive
 
 
 STRICT = "--min-auroc 1 --min-sensitivity 1 --min-specificity 1 --max-calibration-error 0 --min-subgroup-sensitivity 1"

@@ -15,9 +15,9 @@ from model_code.contract.metrics import figure
 from model_code.evaluation import assessment
 from model_code.statistics.intervals import resample_patients
 from tests.lambdas.site_bucket import SiteBucket
-from tests.model_code import data_steps
 from tests.model_code.conftest import SIZE, encode, kaggle_members, zip_of
-from tests.model_code.evaluated import made_metadata, made_scores
+from tests.model_code.support import data_steps
+from tests.model_code.support.evaluated import made_metadata, made_scores
 
 
 def setup_module() -> None:

@@ -18,7 +18,7 @@ from model_code.contract.job import JobError
 from model_code.data import manifest
 from model_code.members import bucket
 from tests.model_code.conftest import SIZE, drawn, kaggle_members, zip_of
-from tests.model_code.data_steps import decode, split
+from tests.model_code.support.data_steps import decode, split
 from tests.model_code.test_dicom_archive import dicom, members, table
 
 BUCKET, PREFIX = "radiology", "study 7/"

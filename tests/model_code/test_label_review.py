@@ -12,8 +12,8 @@ from model_code.contract.documents import Revision
 from model_code.contract.job import JobError
 from model_code.contract.label_review import CORRECTIONS_FILE, Corrections, decode, encode, revised
 from tests.model_code.conftest import SIZE, kaggle_members, zip_of
-from tests.model_code.data_steps import URI, split
-from tests.model_code.data_steps import decode as decode_images
+from tests.model_code.support.data_steps import URI, split
+from tests.model_code.support.data_steps import decode as decode_images
 
 
 def setup_module() -> None:

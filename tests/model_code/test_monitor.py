@@ -13,7 +13,7 @@ import pytest
 from model_code import monitor
 from model_code.contract.job import JobError
 from model_code.monitoring import reference
-from tests.model_code.evaluated import made_evaluation, made_scores
+from tests.model_code.support.evaluated import made_evaluation, made_scores
 
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/7"
 OTHER = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/6"

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from model_code.serving import engine_decoding
-from tests.model_code.picture_files import (
+from tests.model_code.support.picture_files import (
     GREY,
     GREY_ALPHA,
     PALETTE,

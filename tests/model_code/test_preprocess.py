@@ -16,8 +16,8 @@ from model_code.contract import job
 from model_code.contract.job import JobError
 from model_code.data import manifest
 from tests.model_code.conftest import SIZE, drawn, encode, kaggle_members, zip_of
-from tests.model_code.data_steps import URI, arguments, decode
-from tests.model_code.picture_files import GREY, mpo, png, quantised
+from tests.model_code.support.data_steps import URI, arguments, decode
+from tests.model_code.support.picture_files import GREY, mpo, png, quantised
 
 
 def setup_module() -> None:

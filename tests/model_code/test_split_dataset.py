@@ -15,7 +15,7 @@ from model_code.contract import job
 from model_code.contract.job import JobError
 from model_code.data import patient_split as rules
 from tests.model_code.conftest import SIZE, drawn, kaggle_members, zip_of
-from tests.model_code.data_steps import URI, chest, decode, split
+from tests.model_code.support.data_steps import URI, chest, decode, split
 
 
 def setup_module() -> None:

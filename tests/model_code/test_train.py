@@ -17,7 +17,7 @@ import pytest
 from model_code.contract import job
 from model_code.contract.job import JobError
 from tests.model_code.conftest import SIZE
-from tests.model_code.shards import write_split
+from tests.model_code.support.shards import write_split
 
 
 def setup_module() -> None:

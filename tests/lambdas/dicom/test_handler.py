@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from lambdas.dicom.handler import handle
-from tests.model_code.dicom_files import (
+from tests.model_code.support.dicom_files import (
     BASELINE,
     BIG,
     DEFLATED,

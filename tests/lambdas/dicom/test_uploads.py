@@ -12,7 +12,7 @@ from lambdas.dicom import uploads
 from lambdas.dicom.handler import handle
 from model_code.dicom.refusal import Refusal
 from tests.http_server import serving
-from tests.model_code.dicom_files import dicom_file, phantom
+from tests.model_code.support.dicom_files import dicom_file, phantom
 
 
 class Store(BaseHTTPRequestHandler):

@@ -25,7 +25,7 @@ from lambdas.predict.image import DICOM, EncodedImage
 from lambdas.predict.model import Model
 from lambdas.predict.uploads import Uploads
 from tests.lambdas.predict.dicom_services import CONVERTER, UPLOAD, Bucket, Functions, Runtime, body, posted
-from tests.model_code.dicom_files import dicom_file, phantom
+from tests.model_code.support.dicom_files import dicom_file, phantom
 
 FILE = EncodedImage(dicom_file(phantom()), DICOM)
 TOLD = {

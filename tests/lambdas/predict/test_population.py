@@ -13,7 +13,7 @@ from lambdas.api.documents import Prediction
 from lambdas.predict import request
 from tests.lambdas.predict.dicom_services import SCORED, Functions, Runtime, posted
 from tests.lambdas.predict.test_dicom import made
-from tests.model_code.dicom_files import dicom_file, phantom
+from tests.model_code.support.dicom_files import dicom_file, phantom
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"PIXELS" * 20
 CHILDREN = {"ages": ["0-17"], "views": ["AP"], "modalities": ["CR"]}

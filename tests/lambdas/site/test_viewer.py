@@ -13,7 +13,7 @@ from PIL import Image
 
 from lambdas.http.problems import Problem
 from tests.lambdas.site.radiographs import answered
-from tests.model_code.dicom_files import (
+from tests.model_code.support.dicom_files import (
     BASELINE,
     BIG,
     EXPLICIT,

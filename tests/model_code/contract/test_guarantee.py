@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model_code.contract.guarantee import applied
-from tests.model_code.evaluated import made_guarantee
+from tests.model_code.support.evaluated import made_guarantee
 
 BOTH = made_guarantee(negative_predictive_value=0.98, positive_predictive_value=0.9)
 

@@ -13,7 +13,7 @@ from model_code.data import leakage
 from model_code.data.patient_split import Radiograph
 from model_code.imaging import perceptual_hash
 from model_code.imaging.perceptual_hash import Fingerprint, Fingerprints
-from tests.model_code.data_steps import chest
+from tests.model_code.support.data_steps import chest
 
 
 def setup_module() -> None:

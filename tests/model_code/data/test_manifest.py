@@ -9,7 +9,7 @@ import pytest
 from model_code.contract.job import JobError
 from model_code.data import manifest
 from tests.model_code.conftest import SIZE, kaggle_members, zip_of
-from tests.model_code.data_steps import URI, decode
+from tests.model_code.support.data_steps import URI, decode
 
 OTHER = URI.replace("0f", "1f")
 

@@ -14,7 +14,7 @@ from model_code.data.patient_split import Radiograph
 from model_code.data.pseudonyms import Pseudonyms
 from model_code.imaging import perceptual_hash
 from model_code.imaging.perceptual_hash import Fingerprints
-from tests.model_code.data_steps import chest
+from tests.model_code.support.data_steps import chest
 
 KEYED = Pseudonyms(b"k" * 32).patient("4711")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model_code.dicom.codestream import read_jpeg, read_jpeg_2000
-from tests.model_code.dicom_files import BASELINE, EXTENDED, J2K, JPEG_LS, LOSSLESS_SV1, encode
+from tests.model_code.support.dicom_files import BASELINE, EXTENDED, J2K, JPEG_LS, LOSSLESS_SV1, encode
 
 VALUES = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30) % 200
 

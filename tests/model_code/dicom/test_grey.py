@@ -12,8 +12,8 @@ from model_code.dicom.grey import Grey, grey_levels
 from model_code.dicom.header import read
 from model_code.dicom.pixels import stored_values
 from model_code.dicom.refusal import Refusal
-from tests.model_code.dicom_files import BIG, EXPLICIT, IMPLICIT, dicom_file, full_range, phantom
-from tests.model_code.dicom_tables import curve, rendered, shown, table, window
+from tests.model_code.support.dicom_files import BIG, EXPLICIT, IMPLICIT, dicom_file, full_range, phantom
+from tests.model_code.support.dicom_tables import curve, rendered, shown, table, window
 
 
 @pytest.mark.parametrize("signed", [False, True])

@@ -16,7 +16,7 @@ from lambdas.http.problems import KINDS
 from model_code.dicom.header import MAX_PIXELS, NEEDED, read
 from model_code.dicom.refusal import Refusal
 from model_code.dicom.view import DESCRIPTIONS
-from tests.model_code.dicom_files import (
+from tests.model_code.support.dicom_files import (
     BASELINE,
     DEFLATED,
     EXPLICIT,

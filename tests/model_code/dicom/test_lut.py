@@ -9,8 +9,8 @@ import pytest
 from pydicom.dataset import Dataset
 
 from model_code.dicom.refusal import Refusal
-from tests.model_code.dicom_files import BIG, EXPLICIT, IMPLICIT, full_range, phantom
-from tests.model_code.dicom_tables import curve, packed, rendered, shown, table, window
+from tests.model_code.support.dicom_files import BIG, EXPLICIT, IMPLICIT, full_range, phantom
+from tests.model_code.support.dicom_tables import curve, packed, rendered, shown, table, window
 
 # Bits and sign of the pixels, rescale intercept, and the first value that a table maps.
 MAPPED = [

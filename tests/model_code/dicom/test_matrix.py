@@ -1,6 +1,6 @@
 """Grey levels of a matrix of files are the standard's: each is compared with its formula, written out here.
 
-`benchmarks/dicom_rendering.py` compares a larger one with DCMTK.
+`benchmarks/dicom/rendering.py` compares a larger one with DCMTK.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.model_code.dicom_files import (
+from tests.model_code.support.dicom_files import (
     BIG,
     DEFLATED,
     DEFLATED_FRAME,
@@ -27,7 +27,7 @@ from tests.model_code.dicom_files import (
     dicom_file,
     phantom,
 )
-from tests.model_code.dicom_tables import curve, shown, table
+from tests.model_code.support.dicom_tables import curve, shown, table
 
 NATIVE = (IMPLICIT, EXPLICIT, BIG, DEFLATED, RLE, DEFLATED_FRAME)
 COMPRESSED = (LOSSLESS_SV1, JPEG_LS, J2K_LOSSLESS, HTJ2K_LOSSLESS, JPEG_XL_LOSSLESS)

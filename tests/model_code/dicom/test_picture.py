@@ -12,7 +12,7 @@ from PIL import Image
 
 from model_code.dicom.header import read
 from model_code.dicom.picture import MAX_EDGE, draw, encode
-from tests.model_code.dicom_files import dicom_file, phantom
+from tests.model_code.support.dicom_files import dicom_file, phantom
 
 # 2 x 3: every turn of it is another image.
 LEVELS = np.array([[10, 20, 30], [40, 50, 60]], np.uint8)

@@ -19,7 +19,7 @@ from model_code.dicom.header import read
 from model_code.dicom.pixels import stored_values
 from model_code.dicom.refusal import Refusal
 from model_code.dicom.syntaxes import LOSSY, TRANSFER_SYNTAXES
-from tests.model_code.dicom_files import (
+from tests.model_code.support.dicom_files import (
     BASELINE,
     BIG,
     DEFLATED,

@@ -11,8 +11,8 @@ import pytest
 
 from model_code.dicom import grey, picture, pixels, radiograph
 from model_code.dicom.header import read
-from tests.model_code.dicom_files import EXPLICIT, J2K_LOSSLESS, dicom_file
-from tests.model_code.dicom_tables import curve, table
+from tests.model_code.support.dicom_files import EXPLICIT, J2K_LOSSLESS, dicom_file
+from tests.model_code.support.dicom_tables import curve, table
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model_code.dicom import subject
-from tests.model_code.dicom_files import BIG, DEFLATED, EXPLICIT, IMPLICIT, J2K_LOSSLESS, dicom_file, phantom
+from tests.model_code.support.dicom_files import BIG, DEFLATED, EXPLICIT, IMPLICIT, J2K_LOSSLESS, dicom_file, phantom
 
 VALUES = phantom(32, 24)
 

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from model_code.dicom.header import read
 from model_code.dicom.refusal import Refusal
-from tests.model_code.dicom_files import dicom_file, phantom
+from tests.model_code.support.dicom_files import dicom_file, phantom
 
 VALUES = phantom(24, 20)
 

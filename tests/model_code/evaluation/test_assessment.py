@@ -10,7 +10,7 @@ import pytest
 
 from model_code.evaluation import assessment
 from model_code.statistics.calibration import fit_temperature
-from tests.model_code.evaluated import made_evaluation, made_guarantee, made_metadata, made_scores, made_weights
+from tests.model_code.support.evaluated import made_evaluation, made_guarantee, made_metadata, made_scores, made_weights
 
 
 def setup_module() -> None:

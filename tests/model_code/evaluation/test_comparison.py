@@ -10,7 +10,7 @@ import pytest
 
 from model_code.evaluation import comparison
 from model_code.evaluation.comparison import Side
-from tests.model_code.evaluated import PACKAGE, made_scores, made_weights
+from tests.model_code.support.evaluated import PACKAGE, made_scores, made_weights
 
 GOOD, WEAK = made_scores(200), made_scores(200, separation=1.0)
 

@@ -10,7 +10,7 @@ import pytest
 from model_code.evaluation import engine_parity, quality_gates
 from model_code.export import parity_limits
 from model_code.statistics.calibration import Calibration
-from tests.model_code.evaluated import LIMITS, made_evaluation, made_metadata, made_scores
+from tests.model_code.support.evaluated import LIMITS, made_evaluation, made_metadata, made_scores
 
 METADATA = made_metadata() | {"engine": "litert", "engine_weights": "int8"}
 

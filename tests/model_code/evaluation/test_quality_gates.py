@@ -6,7 +6,7 @@ import pytest
 
 from model_code.contract.job import MESSAGE_LIMIT
 from model_code.evaluation import comparison, engine_parity, quality_gates, worst_subgroup
-from tests.model_code.evaluated import LIMITS, PACKAGE, made_evaluation, made_scores
+from tests.model_code.support.evaluated import LIMITS, PACKAGE, made_evaluation, made_scores
 
 WORST = {
     "title": "sex female",

@@ -18,7 +18,7 @@ def setup_module() -> None:
     from model_code.data.shards import write_shards
     from model_code.evaluation.scoring import ExportedModel, images_at
     from model_code.imaging.decoding import resize
-    from tests.model_code.toy_model import write_archive
+    from tests.model_code.support.toy_model import write_archive
 
 
 SIZE = 16

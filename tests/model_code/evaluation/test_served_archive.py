@@ -13,7 +13,7 @@ from model_code.data.patient_split import Radiograph
 from model_code.evaluation import served_archive
 from model_code.export import parity_limits
 from tests.model_code.conftest import SIZE
-from tests.model_code.evaluated import PACKAGE
+from tests.model_code.support.evaluated import PACKAGE
 
 
 def setup_module() -> None:
@@ -26,7 +26,7 @@ def setup_module() -> None:
     from model_code.evaluation import float32_network
     from model_code.evaluation.scoring import ExportedModel
     from model_code.export import litert
-    from tests.model_code.toy_model import write_archive
+    from tests.model_code.support.toy_model import write_archive
 
 
 LOOSE = "--min-auroc 0 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1 --min-subgroup-sensitivity 0"

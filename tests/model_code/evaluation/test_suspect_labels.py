@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model_code.archive import label_table
-from tests.model_code.shards import write_split
+from tests.model_code.support.shards import write_split
 
 
 def setup_module() -> None:

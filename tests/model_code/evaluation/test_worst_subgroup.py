@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from model_code.evaluation import worst_subgroup
-from tests.model_code.evaluated import made_evaluation, made_scores
+from tests.model_code.support.evaluated import made_evaluation, made_scores
 
 
 def row(title, low, *, images=40, patients=30):

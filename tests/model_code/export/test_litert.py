@@ -17,7 +17,7 @@ from model_code.evaluation import served_archive
 from model_code.export import parity_limits
 from model_code.statistics.calibration import Calibration
 from tests.model_code.conftest import SIZE, settle
-from tests.model_code.shards import write_split
+from tests.model_code.support.shards import write_split
 
 
 def setup_module() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model_code.imaging import perceptual_hash
-from tests.model_code.data_steps import chest
+from tests.model_code.support.data_steps import chest
 
 
 def setup_module() -> None:

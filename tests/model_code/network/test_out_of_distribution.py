@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import negatives
+from benchmarks.evaluation import negatives
 from local.samples.phantom import Anatomy, Finding, draw
 from model_code.data.patient_split import Radiograph
 from tests.model_code.conftest import encode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 
 from model_code.reports import evaluation_files
-from tests.model_code.evaluated import made_metadata, made_scores
+from tests.model_code.support.evaluated import made_metadata, made_scores
 
 
 def test_every_image_of_a_split_has_its_row(tmp_path):

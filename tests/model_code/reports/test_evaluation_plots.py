@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from model_code.reports import evaluation_plots
-from tests.model_code.evaluated import made_evaluation, made_scores
 from tests.model_code.reports.test_plots import assert_svg
+from tests.model_code.support.evaluated import made_evaluation, made_scores
 
 SCORES = made_scores()
 

@@ -11,7 +11,7 @@ from model_code.evaluation import quality_gates
 from model_code.evaluation.saliency_summary import SaliencySummary
 from model_code.reports import evaluation_report
 from model_code.reports.gallery import Gallery
-from tests.model_code.evaluated import made_evaluation, made_metadata, made_scores
+from tests.model_code.support.evaluated import made_evaluation, made_metadata, made_scores
 
 
 def setup_module() -> None:

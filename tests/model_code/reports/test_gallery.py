@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model_code.evaluation.saliency_summary import SaliencySummary
-from tests.model_code.shards import write_split
+from tests.model_code.support.shards import write_split
 
 
 def setup_module() -> None:
@@ -14,7 +14,7 @@ def setup_module() -> None:
     global collect, ExportedModel, write_archive
     from model_code.evaluation.scoring import ExportedModel
     from model_code.reports.saliency_pictures import collect
-    from tests.model_code.toy_model import write_archive
+    from tests.model_code.support.toy_model import write_archive
 
 
 SIZE = 40

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from model_code.reports.model_card import INTENDED_USE, model_card
-from tests.model_code.evaluated import PACKAGE, made_evaluation, made_metadata, made_scores
-from tests.model_code.model_card_schema import MAX_CONTENT, SCHEMA
+from tests.model_code.support.evaluated import PACKAGE, made_evaluation, made_metadata, made_scores
+from tests.model_code.support.model_card_schema import MAX_CONTENT, SCHEMA
 
 
 def setup_module() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from model_code.reports import plots
-from tests.model_code.evaluated import made_metadata
+from tests.model_code.support.evaluated import made_metadata
 
 HISTORY = made_metadata()["training"]["history"]
 

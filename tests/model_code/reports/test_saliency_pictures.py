@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model_code.evaluation.saliency_summary import SaliencySummary
-from tests.model_code.evaluated import made_scores
+from tests.model_code.support.evaluated import made_scores
 
 
 def setup_module() -> None:

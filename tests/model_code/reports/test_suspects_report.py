@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.model_code.shards import write_split
+from tests.model_code.support.shards import write_split
 
 
 def setup_module() -> None:
@@ -13,7 +13,7 @@ def setup_module() -> None:
     from model_code.evaluation.scoring import ExportedModel
     from model_code.evaluation.suspect_labels import rank, read
     from model_code.reports import saliency_pictures, suspects_report
-    from tests.model_code.toy_model import write_archive
+    from tests.model_code.support.toy_model import write_archive
 
 
 SIZE = 40

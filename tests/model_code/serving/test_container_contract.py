@@ -31,7 +31,7 @@ pytestmark = pytest.mark.serving
 
 ROOT = Path(__file__).parents[3]
 SERVING = ROOT / ".venv" / "serving"
-REPLAY = Path(__file__).parents[1] / "container_replay.py"
+REPLAY = Path(__file__).parents[1] / "support" / "container_replay.py"
 # Ten times what either needs on an idle machine.
 START_SECONDS = 120
 

@@ -18,7 +18,6 @@ from PIL import Image
 
 from model_code.contract.served_files import digest_of_directory
 from tests.model_code.conftest import SIZE, drawn
-from tests.model_code.evaluated import made_guarantee
 from tests.model_code.serving.test_container_contract import (
     HOSTILE,
     IMAGES,
@@ -30,6 +29,7 @@ from tests.model_code.serving.test_container_contract import (
     kinds,
     laptop,
 )
+from tests.model_code.support.evaluated import made_guarantee
 
 
 def setup_module() -> None:

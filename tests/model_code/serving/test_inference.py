@@ -21,7 +21,7 @@ from model_code.contract.served_files import digest_of_directory
 from model_code.serving import inference
 from model_code.statistics.calibration import Calibration
 from tests.model_code.conftest import drawn
-from tests.model_code.evaluated import made_guarantee
+from tests.model_code.support.evaluated import made_guarantee
 
 SOURCE = Path(inference.__file__)
 

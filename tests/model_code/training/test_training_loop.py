@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from model_code.training.checkpoints import Checkpoints
-from tests.model_code.shards import write_split
+from tests.model_code.support.shards import write_split
 
 
 def setup_module() -> None:

@@ -13,8 +13,8 @@ from model_code.contract.job import JobError
 from model_code.statistics.calibration import Calibration
 from model_code.statistics.indeterminate import Band
 from tests.model_code.conftest import SIZE
-from tests.model_code.evaluated import made_guarantee
 from tests.model_code.network.test_pretrained_weights import Bucket, assert_same
+from tests.model_code.support.evaluated import made_guarantee
 
 
 def setup_module() -> None:

@@ -1,0 +1,1 @@
+"""How fast data sets are made, and of what radiographs."""

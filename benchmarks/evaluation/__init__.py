@@ -1,0 +1,1 @@
+"""How often what is said about a model holds: intervals, guarantees, refusals, maps and suspect labels."""

@@ -1,0 +1,235 @@
+"""Load on a running laptop stack: p50 and p99, lost and mixed-up answers, and the memory of every process.
+
+    make demo                                # prints the API's URL and key
+    python -m benchmarks.serving.load URL --key KEY --rate 2 --seconds 60 .laptop/cloud/examples/*
+
+Open loop: requests come as a Poisson process, whatever became of those before, and an answer's time begins when its
+request was due, so that a stack that falls behind is not spared (coordinated omission). Each answer is compared with
+what its own image got alone. Only this machine is ever asked, for at most an hour and 20,000 requests. A figure holds
+for the machine as it was: nothing else should run on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import requests
+
+from ops.api.image_files import media_type
+
+MOST_SECONDS, MOST_REQUESTS = 3_600.0, 20_000
+# So many may be under way; what comes then is not sent, and counts as lost.
+_AT_ONCE = 256
+_TIMEOUT_SECONDS = 60.0
+_SAMPLE_SECONDS = 1.0
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """One request's end.
+
+    Attributes:
+        seconds: from when it was due.
+        outcome: `right`, `mixed up` (not what its image got alone), an HTTP status, or why there is none.
+    """
+
+    seconds: float
+    outcome: str
+
+
+class Client:
+    """Asks one API for predictions.
+
+    Args:
+        url: of the API, without `v1`.
+        key: its key.
+        images: files, by whose answers others are judged.
+
+    Raises:
+        ValueError: the API is not on this machine, or a file is no image.
+    """
+
+    def __init__(self, url: str, key: str, images: Sequence[bytes]) -> None:
+        if urlsplit(url).hostname not in _LOOPBACK:
+            raise ValueError(f"{url} is not on this machine: load is for a stack of one's own.")
+        self._url = f"{url.rstrip('/')}/v1/predictions"
+        self._headers = [{"x-api-key": key, "content-type": _type(image)} for image in images]
+        self._images = images
+        self._local = threading.local()
+        self._alone = [self._ask(number) for number in range(len(images))]
+        if wrong := [str(one) for one in self._alone if isinstance(one, str)]:
+            raise ValueError(f"Without load an image is answered {wrong[0]}.")
+
+    def answer(self, number: int, due: float) -> Answer:
+        """Ask for an image's prediction, due at a time of the monotonic clock."""
+        try:
+            found = self._ask(number)
+        except requests.RequestException as error:
+            return Answer(time.monotonic() - due, type(error).__name__)
+        seconds = time.monotonic() - due
+        if isinstance(found, str):
+            return Answer(seconds, found)
+        return Answer(seconds, "right" if found == self._alone[number] else "mixed up")
+
+    def _ask(self, number: int) -> tuple[float, str] | str:
+        """Probability and label, or the status of an error."""
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+        asked = self._local.session.post(
+            self._url, data=self._images[number], headers=self._headers[number], timeout=_TIMEOUT_SECONDS
+        )
+        if asked.status_code != 200:
+            return f"HTTP {asked.status_code}"
+        document = asked.json()
+        return document["probability"], document["label"]
+
+
+def arrivals(rate: float, seconds: float, seed: int = 0) -> list[float]:
+    """When requests are due, in seconds from the start: a Poisson process, cut off at MOST_REQUESTS.
+
+    Args:
+        rate: mean number of requests a second.
+        seconds: for how long; at most MOST_SECONDS.
+        seed: of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    due, times = 0.0, list[float]()
+    while len(times) < MOST_REQUESTS and (due := due + rng.exponential(1 / rate)) < min(seconds, MOST_SECONDS):
+        times.append(due)
+    return times
+
+
+def run(client: Client, images: int, times: Sequence[float]) -> list[Answer]:
+    """Send a request for one image after the other at these times, and wait for all ends."""
+    room = threading.Semaphore(_AT_ONCE)
+    begun = time.monotonic()
+
+    def ask(number: int, due: float) -> Answer:
+        try:
+            return client.answer(number, due)
+        finally:
+            room.release()
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        asked, unsent = [], list[Answer]()
+        for position, at in enumerate(times):
+            time.sleep(max(0.0, begun + at - time.monotonic()))
+            if room.acquire(blocking=False):
+                asked.append(pool.submit(ask, position % images, begun + at))
+            else:
+                unsent.append(Answer(0.0, "not sent"))
+        return [one.result() for one in asked] + unsent
+
+
+class Memory:
+    """Samples what the processes below one hold, while it is entered.
+
+    Args:
+        root: number of the process that started the others.
+    """
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self.resident: dict[str, list[int]] = {}
+        """MiB by process, one for each sample."""
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._over.wait(_SAMPLE_SECONDS):
+            parents = {int(path.name): _parent(path) for path in Path("/proc").iterdir() if path.name.isdigit()}
+            below, new = {self._root}, {self._root}
+            while new := {one for one, parent in parents.items() if parent in new} - below:
+                below |= new
+            for one in sorted(below):
+                if (held := _resident(one)) is not None:
+                    self.resident.setdefault(f"{one} {_name(one)}", []).append(held)
+
+
+def _parent(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def _resident(process: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 2**20
+    except (OSError, IndexError):
+        return None
+
+
+def _name(process: int) -> str:
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return b" ".join(words[1:4]).decode(errors="replace")[:60]
+
+
+def _type(image: bytes) -> str:
+    found = media_type(image)
+    if found is None:
+        raise ValueError("A file is no JPEG, PNG or DICOM image.")
+    return found
+
+
+def main() -> int:
+    """Measure and print; the exit code is 0 when every request got the right answer."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.serving.load", description="Load on a running laptop stack."
+    )
+    parser.add_argument("url")
+    parser.add_argument("images", nargs="+", type=Path)
+    parser.add_argument("--key", required=True, help="the API's")
+    parser.add_argument("--rate", type=float, default=1.0, help="requests a second (1)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="for how long (60)")
+    parser.add_argument("--process", type=int, help="of whose descendants the memory is sampled")
+    options = parser.parse_args()
+    images = [path.read_bytes() for path in options.images]
+    client = Client(options.url, options.key, images)
+    times = arrivals(options.rate, options.seconds)
+    load_before = os.getloadavg()[0]
+    with Memory(options.process or os.getpid()) as memory:
+        answers = run(client, len(images), times)
+    seconds = [one.seconds for one in answers if one.outcome == "right"]
+    outcomes = Counter(one.outcome for one in answers)
+    document = {
+        "requests": len(answers),
+        "per_second": options.rate,
+        "outcomes": dict(outcomes),
+        "p50_seconds": round(float(np.quantile(seconds, 0.5)), 3) if seconds else None,
+        "p99_seconds": round(float(np.quantile(seconds, 0.99)), 3) if seconds else None,
+        "load_before": load_before,
+    }
+    print(json.dumps(document, indent=2))
+    if options.process:
+        for name, held in memory.resident.items():
+            print(f"{name}: {held[0]} MiB at first, {held[-1]} at last, {max(held)} at most")
+    return 0 if set(outcomes) == {"right"} else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
