@@ -42,7 +42,9 @@ PREPARATION_SECONDS = 2.0
 RETRY_WITHIN_SECONDS = 1.5
 
 # What the serving container raises about the caller's image: "<code>: <sentence>".
-_CALLERS_FAULT = re.compile(r"\b(undecodable_image|unsupported_media_type|not_a_radiograph): (.{1,400})")
+_CALLERS_FAULT = re.compile(
+    r"\b(undecodable_image|unsupported_media_type|not_a_radiograph|image_too_large): (.{1,400})"
+)
 # InvokeEndpoint's errors (SageMaker Runtime API reference) besides ModelError and ValidationError.
 _THROTTLED = ("throttled", "The model is at its limit of requests at once. Try again in a moment.")
 _STARTING = ("model_not_ready", "The model is being started. Try again in a few seconds.")

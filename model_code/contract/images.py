@@ -8,13 +8,29 @@ JPEG, PNG = "image/jpeg", "image/png"
 # First bytes: ITU-T T.81 B.1.1.3 (SOI, then a marker) and the PNG specification, 5.2.
 SIGNATURES = {JPEG: b"\xff\xd8\xff", PNG: b"\x89PNG\r\n\x1a\n"}
 # A whole chest radiograph has at most about 4,300 x 3,500 pixels (15 million). What is accepted beyond that is bounded
-# by what decoding costs, up to half a second of a processor (`benchmarks/serving/request_cost.py`): a small file may
-# unpack to very much. libjpeg decodes large JPEGs to a part of their size, but not those of ink; PNGs are unpacked
-# whole.
-MAX_PIXELS = {"JPEG": 60_000_000, "JPEG of CMYK": 16_000_000, "PNG": 24_000_000}
-# A progressive JPEG goes through all its pixels again with every scan. Encoders write ten (libjpeg's
-# jpeg_simple_progression); the standard has no limit.
+# by what decoding costs (`benchmarks/serving/request_cost.py`): a small file may unpack to very much. libjpeg decodes
+# large JPEGs to a part of their size, but not those of ink; PNGs are unpacked whole, and colours of sixteen bits, which
+# no radiograph has, take ten times as long as grey levels.
+MAX_PIXELS = {"JPEG": 60_000_000, "JPEG of CMYK": 16_000_000, "PNG": 24_000_000, "PNG of 16-bit colours": 8_000_000}
+# A decoder works row by row: a picture one pixel wide costs six times as much as a square one. No JPEG can be larger.
+MAX_EDGE = 65_535
+# A progressive JPEG goes through its pixels again with every scan. Encoders write 6 for grey, 10 for colour and 18 for
+# ink (libjpeg's jpeg_simple_progression); the standard has no limit. Both limits hold: a radiograph of 15 million
+# pixels may have all the scans.
 MAX_SCANS = 24
+MAX_SCANNED_PIXELS = 600_000_000
+# Markers of a JPEG up to its first scan. Pillow and this module step through them in Python. Each of 5,237 radiographs
+# (Kermany) has 5 to 9; a colour profile is at most 255 more (ICC.1, B.4).
+MAX_MARKERS = 1_000
+# Chunks of a PNG, for the same reason. libpng writes one for 8 kB, 2,560 for the largest body.
+MAX_CHUNKS = 10_000
+# Its chunks that are compressed themselves: the graph's libpng unpacks each to up to 8 MB, in 4 ms for each of these,
+# and keeps it. Programs write a profile and a few texts.
+MAX_PACKED_CHUNKS = 16
+# Body of a request. InvokeEndpoint takes 6,291,456 bytes (`BodyBlob` in botocore 1.43's service model, read 2026-11), a
+# batch what `cxr batch` asks for, which is this, and an asynchronous endpoint 1 GB ("Inference options", read 2026-11).
+# Grey levels of the largest radiograph take 15 MB without any compression; the largest of the 5,237 has 1.2 MB.
+MAX_REQUEST_BYTES = 20 * 2**20
 
 # Markers that begin a frame and hold its size (ITU-T T.81, table B.1); C4, C8 and CC are not frames.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -24,6 +40,10 @@ _PROCESSES = {0xC3: "lossless", 0xC9: "arithmetically coded", 0xCA: "arithmetica
 _JPEG_BITS = 8
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _JPEG_SCAN = b"\xff\xda"
+_JPEG_LONGEST_HEADER = 10
+# Colour types with red, green and blue in the samples (PNG specification, 11.2.1), and the compressed chunks (11.3).
+_PNG_COLOURS = frozenset({b"\x02", b"\x06"})
+_PNG_PACKED = frozenset({b"iCCP", b"zTXt", b"iTXt"})
 
 
 def media_type(encoded: bytes) -> str | None:
@@ -48,7 +68,7 @@ def pixel_cost(encoded: bytes) -> float:
         From 0 to 1.
 
     Raises:
-        ValueError: when it is no JPEG or PNG, or too large to unpack; the reason, as the end of a sentence about it.
+        ValueError: when it is no JPEG or PNG, or too much to unpack; the reason, as the end of a sentence about it.
     """
     if not encoded:
         raise ValueError("it is empty")
@@ -56,16 +76,30 @@ def pixel_cost(encoded: bytes) -> float:
     most = MAX_PIXELS[kind]
     if width < 1 or height < 1 or width * height > most:
         raise ValueError(f"it has {width} x {height} pixels, where 1 to {most:,} in all are accepted of a {kind}")
+    if max(width, height) > MAX_EDGE:
+        raise ValueError(f"it has {width} x {height} pixels, where an edge may have {MAX_EDGE:,}: cut it to the chest")
+    if kind.startswith("PNG"):
+        _check_chunks(encoded)
+        return width * height / most
     # Inside a scan 0xFF is followed by 0x00 or a restart marker (T.81, F.1.2.3): what is counted beyond the scans are
     # those of thumbnails and chance finds in metadata.
-    scans = encoded.count(_JPEG_SCAN) if kind.startswith("JPEG") else 1
+    scans = encoded.count(_JPEG_SCAN)
     if scans > MAX_SCANS:
-        raise ValueError(f"it is a progressive JPEG of {scans:,} scans, where {MAX_SCANS} are accepted")
-    return width * height / most
+        raise ValueError(
+            f"it is a progressive JPEG of {scans:,} scans, where {MAX_SCANS} are accepted: save it as one that is not "
+            "progressive"
+        )
+    scanned = width * height * scans
+    if scanned > MAX_SCANNED_PIXELS:
+        raise ValueError(
+            f"it is a progressive JPEG of {width} x {height} pixels in {scans} scans, which takes too long to decode: "
+            "save it as one that is not progressive"
+        )
+    return max(width * height / most, scanned / MAX_SCANNED_PIXELS)
 
 
 def check_image(encoded: bytes) -> None:
-    """Refuse what is no JPEG or PNG, or is too large to unpack.
+    """Refuse what is no JPEG or PNG, or is too much to unpack.
 
     Raises:
         ValueError: the reason, as the end of a sentence about the image.
@@ -79,28 +113,63 @@ def _header(encoded: bytes) -> tuple[str, int, int]:
         if len(encoded) < 24 or encoded[12:16] != b"IHDR":
             raise ValueError("it is a PNG without a header")
         width, height = struct.unpack(">II", encoded[16:24])
-        return "PNG", int(width), int(height)
+        coloured = encoded[24:25] == b"\x10" and encoded[25:26] in _PNG_COLOURS
+        return "PNG of 16-bit colours" if coloured else "PNG", int(width), int(height)
     if media_type(encoded) == JPEG:
         return _jpeg_header(encoded)
     raise ValueError("it is neither a JPEG nor a PNG")
 
 
 def _jpeg_header(encoded: bytes) -> tuple[str, int, int]:
-    position = 2
-    while position + 10 <= len(encoded):
-        if encoded[position] != 0xFF:
+    """Read on to the first scan, where the stepping of decoders ends; a file that ends before is theirs to refuse."""
+    position, found = 2, None
+    for _ in range(MAX_MARKERS):
+        if position + _JPEG_LONGEST_HEADER > len(encoded) or encoded[position] != 0xFF:
             break
         marker = encoded[position + 1]
         if marker == 0xFF:  # fill bytes may stand before a marker
             position += 1
-        elif marker in _JPEG_WITHOUT_LENGTH:
+            continue
+        if marker in _JPEG_WITHOUT_LENGTH:
             position += 2
-        elif marker in _JPEG_FRAMES:
-            bits, height, width, components = struct.unpack(">BHHB", encoded[position + 4 : position + 10])
-            if marker not in _DECODED_FRAMES or bits != _JPEG_BITS:
-                process = _PROCESSES.get(marker, "hierarchical" if marker not in _DECODED_FRAMES else f"{bits}-bit")
-                raise ValueError(f"it is a JPEG of an unusual kind, {process}: save it as an ordinary JPEG or as PNG")
-            return "JPEG of CMYK" if components == 4 else "JPEG", int(width), int(height)
-        else:
-            position += 2 + int(struct.unpack(">H", encoded[position + 2 : position + 4])[0])
-    raise ValueError("it is a JPEG without a frame header")
+            continue
+        if marker == _JPEG_SCAN[1]:
+            break
+        if marker in _JPEG_FRAMES:
+            if found is not None:
+                raise ValueError("it is a JPEG with two frame headers")
+            found = _jpeg_frame(marker, encoded[position + 4 : position + 10])
+        position += 2 + int(struct.unpack_from(">H", encoded, position + 2)[0])
+    else:
+        raise ValueError(f"it is a JPEG with {MAX_MARKERS:,} markers before its picture: save it without metadata")
+    if found is None:
+        raise ValueError("it is a JPEG without a frame header")
+    return found
+
+
+def _jpeg_frame(marker: int, header: bytes) -> tuple[str, int, int]:
+    bits, height, width, components = struct.unpack(">BHHB", header)
+    if marker not in _DECODED_FRAMES or bits != _JPEG_BITS:
+        process = _PROCESSES.get(marker, "hierarchical" if marker not in _DECODED_FRAMES else f"{bits}-bit")
+        raise ValueError(f"it is a JPEG of an unusual kind, {process}: save it as an ordinary JPEG or as PNG")
+    return "JPEG of CMYK" if components == 4 else "JPEG", int(width), int(height)
+
+
+def _check_chunks(encoded: bytes) -> None:
+    """Refuse a PNG of too many chunks; one that ends early is the decoders' to refuse."""
+    position, packed = len(SIGNATURES[PNG]), 0
+    for _ in range(MAX_CHUNKS):
+        if position + 8 > len(encoded):
+            break
+        length, kind = struct.unpack_from(">I4s", encoded, position)
+        if kind == b"IEND":
+            break
+        packed += kind in _PNG_PACKED
+        position += 12 + length
+    else:
+        raise ValueError(f"it is a PNG of more than {MAX_CHUNKS:,} chunks: save it again, in larger ones")
+    if packed > MAX_PACKED_CHUNKS:
+        raise ValueError(
+            f"it is a PNG with {packed:,} compressed texts and profiles, where {MAX_PACKED_CHUNKS} are accepted: save "
+            "it without metadata"
+        )

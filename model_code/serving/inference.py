@@ -9,6 +9,7 @@ The container calls `handler` (python_service.py of the 2.20 images, aws/deep-le
 <sentence>", and the caller tells the cases apart by the code:
 
     unsupported_media_type   the Content-Type is neither image/jpeg, image/png nor application/json
+    image_too_large          the body has more bytes than are read
     too_many_images          the request holds more images than are answered together
     undecodable_image        the body is not an image this model can read
     not_a_radiograph         the image is unlike those the model was trained on
@@ -26,7 +27,6 @@ what that needs along, and TensorFlow Serving is not asked.
 from __future__ import annotations
 
 import base64
-import binascii
 import functools
 import http.client
 import json
@@ -39,11 +39,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from model_code.contract.documents import ANSWER, map_cells
-from model_code.contract.images import JPEG, PNG, pixel_cost
+from model_code.contract.images import JPEG, MAX_REQUEST_BYTES, PNG, pixel_cost
 from model_code.contract.served_files import digest_of_directory
 
 # In one request. Each costs up to what the network takes, and others wait meanwhile.
 MAX_IMAGES = 16
+
+# Commas, braces and brackets of a JSON body. `json` reads one in one call, in which nothing else runs, not even
+# `/ping`: 20 MiB of small objects take 1.5 s and half a gigabyte, of text at most 33 ms, and base64 has none of these.
+# All images in their form have 33; the rest is for members that clients add and nobody reads.
+_MAX_JSON_MARKS = 1_000
 
 # Until TensorFlow Serving's answer: as long as the container itself would wait, and as an invocation may take.
 _SERVING_SECONDS = 60
@@ -84,16 +89,14 @@ def _images(data: Any, context: Any) -> list[bytes]:
     """The images of a request, each by its header checked for format and size."""
     content_type = (context.request_content_type or "").split(";")[0].strip().lower()
     if content_type in {JPEG, PNG}:
-        images = [data.read()]
+        images = [_body(data)]
     elif content_type == "application/json":
-        images = _images_of_json(data.read())
+        images = _images_of_json(_body(data))
     else:
         raise RequestError(
             "unsupported_media_type",
             f"Send the radiograph as image/jpeg or image/png, not as {content_type or 'an unnamed type'}.",
         )
-    if len(images) > MAX_IMAGES:
-        raise RequestError("too_many_images", f"Send up to {MAX_IMAGES} images at once, not {len(images):,}.")
     cost = 0.0
     for number, image in enumerate(images, start=1):
         try:
@@ -108,6 +111,17 @@ def _images(data: Any, context: Any) -> list[bytes]:
             "several.",
         )
     return images
+
+
+def _body(data: Any) -> bytes:
+    """What was sent, read no further than it may be long, whatever its headers say."""
+    body: bytes = data.read(MAX_REQUEST_BYTES + 1)
+    if len(body) > MAX_REQUEST_BYTES:
+        raise RequestError(
+            "image_too_large",
+            f"A request may have {MAX_REQUEST_BYTES >> 20} MiB: send fewer images at once, or a smaller one.",
+        )
+    return body
 
 
 def _rows_of_serving(images: list[bytes], overlay: bool, context: Any) -> _Rows:
@@ -233,11 +247,25 @@ def _probability(logit: float) -> float:
 
 
 def _images_of_json(body: bytes) -> list[bytes]:
-    """The images of {"instances": [{"b64": "..."}, ...]}, TensorFlow Serving's own form for binary values."""
+    """The images of {"instances": [{"b64": "..."}, ...]}, TensorFlow Serving's own form for binary values.
+
+    What is too much is refused before it is taken apart.
+    """
+    if sum(map(body.count, b",{[")) > _MAX_JSON_MARKS:
+        raise RequestError(
+            "too_many_images",
+            f"Send up to {MAX_IMAGES} images at once: the JSON has more than {_MAX_JSON_MARKS:,} values.",
+        )
     try:
         instances = json.loads(body)["instances"]
+        if not isinstance(instances, list):
+            raise TypeError("no list")
+        if len(instances) > MAX_IMAGES:
+            raise RequestError("too_many_images", f"Send up to {MAX_IMAGES} images at once, not {len(instances):,}.")
         images = [base64.b64decode(instance["b64"], validate=True) for instance in instances]
-    except (UnicodeDecodeError, json.JSONDecodeError, binascii.Error, KeyError, TypeError, ValueError) as error:
+    except RequestError:
+        raise
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise RequestError(
             "undecodable_image", 'JSON must have the form {"instances": [{"b64": "<base64 of a JPEG or PNG>"}]}.'
         ) from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_code.contract import guarantee
+from model_code.contract.images import MAX_REQUEST_BYTES
 from ops.api import image_files
 from ops.api.predictions import COLUMNS, answer
 from ops.base.errors import CommandError, ExitCode
@@ -35,10 +36,10 @@ MAX_INLINE_BYTES = 128_000
 _SUFFIXES = {"image/jpeg": ".jpeg", "image/png": ".png"}
 _AT_ONCE = 8
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
-# MaxConcurrentTransforms x MaxPayloadInMB must not exceed 100 (API_CreateTransformJob), and no radiograph needs more
-# than 20.
+# MaxConcurrentTransforms x MaxPayloadInMB must not exceed 100 (API_CreateTransformJob), and the model reads no more of
+# one than this.
 _ALL_PAYLOADS_MB = 100
-_PAYLOAD_MB = 20
+_PAYLOAD_MB = MAX_REQUEST_BYTES >> 20
 
 
 @dataclasses.dataclass(frozen=True)

@@ -67,7 +67,13 @@ class TestModelProblems:
         problem(api.answer(event()), status, answer)
 
     @pytest.mark.parametrize(
-        ("code", "status"), [("undecodable_image", 400), ("unsupported_media_type", 415), ("not_a_radiograph", 422)]
+        ("code", "status"),
+        [
+            ("undecodable_image", 400),
+            ("unsupported_media_type", 415),
+            ("not_a_radiograph", 422),
+            ("image_too_large", 413),
+        ],
     )
     def test_what_the_serving_code_says_of_the_image(self, api, runtime, code, status):
         original = json.dumps({"error": f'{code}: The image ends early: a "truncated" file.'})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import pytest
 from PIL import Image
 
-from model_code.contract.images import MAX_PIXELS, check_image, image_dimensions, media_type
+from model_code.contract import images
+from model_code.contract.images import MAX_PIXELS, check_image, image_dimensions, media_type, pixel_cost
 
 
 def encoded(format_: str, size: tuple[int, int] = (45, 17)) -> bytes:
@@ -67,3 +69,92 @@ def test_a_small_file_that_would_unpack_to_too_much_is_refused():
     data[16:24] = struct.pack(">II", MAX_PIXELS["PNG"], 2)
     with pytest.raises(ValueError, match="24,000,000 in all are accepted of a PNG"):
         check_image(bytes(data))
+
+
+def chunk(kind: bytes, data: bytes = b"") -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(*chunks: bytes, size: tuple[int, int] = (45, 17), depth: int = 8, colour: int = 0) -> bytes:
+    """A whole header and what follows it; checking decodes nothing."""
+    header = struct.pack(">IIBBBBB", *size, depth, colour, 0, 0, 0)
+    return images.SIGNATURES[images.PNG] + chunk(b"IHDR", header) + b"".join(chunks)
+
+
+def jpeg(before: bytes = b"", *, size: tuple[int, int] = (45, 17), scans: int = 1) -> bytes:
+    """A progressive header of one component, as many scans of nothing, and `before` before all of it."""
+    frame = b"\xff\xc2" + struct.pack(">HBHHB", 11, 8, size[1], size[0], 1) + b"\x01\x11\0"
+    return b"\xff\xd8" + before + frame + b"\xff\xda\0\x08\x01\x01\0\0\x3f\0" * scans + b"\xff\xd9"
+
+
+COMMENT = b"\xff\xfe\0\x02"
+
+
+@pytest.mark.parametrize("one", [COMMENT, b"\xff", b"\xff\x01"], ids=["comment", "fill byte", "without length"])
+def test_markers_before_the_picture_are_counted_whatever_they_are(one):
+    others = 2  # of the frame and the first scan
+    check_image(jpeg(one * (images.MAX_MARKERS - others)))
+    with pytest.raises(ValueError, match=r"^it is a JPEG with 1,000 markers before its picture: save it without met"):
+        check_image(jpeg(one * (images.MAX_MARKERS - others + 1)))
+
+
+def test_markers_behind_the_frame_count_too():
+    """Pillow steps through those as well."""
+    many = COMMENT * images.MAX_MARKERS
+    with pytest.raises(ValueError, match="1,000 markers"):
+        check_image(jpeg().replace(b"\xff\xda", many + b"\xff\xda"))
+
+
+def test_a_second_frame_is_refused():
+    """Pillow takes the size of the last one, which nobody checked."""
+    with pytest.raises(ValueError, match=r"^it is a JPEG with two frame headers$"):
+        check_image(jpeg(jpeg(size=(9, 9))[2:15]))
+
+
+def test_each_scan_of_a_large_picture_counts_as_another_pass_over_its_pixels():
+    radiograph = 4300, 3500
+    check_image(jpeg(size=radiograph, scans=images.MAX_SCANS))
+    large = 7500, 8000
+    assert pixel_cost(jpeg(size=large, scans=10)) == 1
+    with pytest.raises(ValueError, match=r"^it is a progressive JPEG of 7500 x 8000 pixels in 11 scans, .* save it as"):
+        check_image(jpeg(size=large, scans=11))
+
+
+def test_chunks_of_a_png_are_counted():
+    others = 2  # the header, and the end
+    of_pixels = chunk(b"IDAT") * (images.MAX_CHUNKS - others)
+    check_image(png(of_pixels, chunk(b"IEND")))
+    check_image(png(chunk(b"IEND"), of_pixels * 2))  # nobody reads on behind the end
+    with pytest.raises(ValueError, match=r"^it is a PNG of more than 10,000 chunks: save it again"):
+        check_image(png(of_pixels, chunk(b"IDAT"), chunk(b"IEND")))
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_chunks_that_unpack_are_counted_by_themselves(kind):
+    check_image(png(chunk(kind) * images.MAX_PACKED_CHUNKS, chunk(b"tEXt") * 100, chunk(b"IEND")))
+    with pytest.raises(ValueError, match=r"^it is a PNG with 17 compressed texts and profiles, where 16 are accepted"):
+        check_image(png(chunk(kind) * (images.MAX_PACKED_CHUNKS + 1), chunk(b"IEND")))
+
+
+@pytest.mark.parametrize(("depth", "colour", "cost"), [(8, 2, 1 / 3), (8, 6, 1 / 3), (16, 0, 1 / 3), (16, 4, 1 / 3)])
+def test_a_png_costs_by_its_pixels(depth, colour, cost):
+    assert pixel_cost(png(size=(4000, 2000), depth=depth, colour=colour)) == pytest.approx(cost)
+
+
+@pytest.mark.parametrize("colour", [2, 6])
+def test_colours_of_sixteen_bits_cost_three_times_as_much(colour):
+    assert pixel_cost(png(size=(4000, 2000), depth=16, colour=colour)) == 1
+    with pytest.raises(ValueError, match=r"8,000,000 in all are accepted of a PNG of 16-bit colours$"):
+        check_image(png(size=(4001, 2000), depth=16, colour=colour))
+
+
+def test_a_picture_of_very_many_rows_is_refused():
+    check_image(png(size=(1, images.MAX_EDGE)))
+    with pytest.raises(ValueError, match=r"^it has 1 x 65536 pixels, where an edge may have 65,535: cut it"):
+        check_image(png(size=(1, images.MAX_EDGE + 1)))
+
+
+def test_real_radiographs_are_far_from_every_limit(radiographs):
+    for folder in ("chest_xray", "chest_xray_original"):
+        for path in sorted((radiographs / folder).rglob("*.jp*g"))[::40]:
+            assert pixel_cost(path.read_bytes()) < 0.2

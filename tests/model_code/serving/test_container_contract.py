@@ -23,6 +23,7 @@ import pytest
 import requests
 from PIL import Image
 
+from model_code.contract.images import MAX_REQUEST_BYTES
 from model_code.serving.inference import MAX_IMAGES
 from model_code.statistics.calibration import Calibration
 from tests.model_code.conftest import SIZE, drawn
@@ -365,3 +366,11 @@ def test_more_images_than_are_answered_together_are_refused(endpoint):
         answer = endpoint.invoke(body, "application/json")
         assert answer.status == status
     assert answer.code == "too_many_images"
+
+
+def test_a_body_of_more_than_is_read_is_refused_and_the_next_one_answered(endpoint):
+    for size, status in ((MAX_REQUEST_BYTES, 200), (MAX_REQUEST_BYTES + 1, 500)):
+        answer = endpoint.invoke(IMAGES["image/jpeg"].ljust(size, b"\0"), "image/jpeg")
+        assert answer.status == status
+    assert answer.code == "image_too_large"
+    assert endpoint.invoke(IMAGES["image/jpeg"], "image/jpeg").status == 200

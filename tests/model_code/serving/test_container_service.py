@@ -14,6 +14,7 @@ import pytest
 import requests
 from PIL import Image
 
+from model_code.contract.images import MAX_REQUEST_BYTES
 from tests.model_code.conftest import SIZE
 from tests.model_code.serving.test_container_contract import IMAGES, container, laptop, saved
 
@@ -121,11 +122,21 @@ def slow(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_ping_is_answered_while_the_engine_computes(slow):
+def largest_json() -> bytes:
+    """One image in a body as long as may be, in JSON that escapes every slash, as PHP's does."""
+    length = MAX_REQUEST_BYTES // 4 * 3 * 63 // 64
+    image = (IMAGES["image/jpeg"] + bytes(range(256)) * (length // 256))[:length]
+    body = json.dumps({"instances": [{"b64": base64.b64encode(image).decode()}]}).replace("/", r"\/")
+    return body.ljust(MAX_REQUEST_BYTES).encode()
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "application/json"])
+def test_ping_is_answered_while_the_engine_computes(slow, content_type):
     """SageMaker takes an instance out of service whose /ping takes longer than 2 s, however long its answers take."""
+    body = IMAGES["image/png"] if content_type == "image/png" else largest_json()
     with container(slow) as endpoint:
         answers: list[Any] = []
-        asking = threading.Thread(target=lambda: answers.append(endpoint.invoke(IMAGES["image/png"], "image/png")))
+        asking = threading.Thread(target=lambda: answers.append(endpoint.invoke(body, content_type)))
         asking.start()
         try:
             while not (slow / "computes").exists():

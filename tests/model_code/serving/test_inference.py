@@ -140,6 +140,66 @@ def test_several_images_together_cost_no_more_than_the_largest_one(handlers, ask
         handlers.handler(io.BytesIO(several(half, half, half)), context("application/json"))
 
 
+class Endless(io.RawIOBase):
+    """A body that goes on for as long as somebody reads, whatever was said of its length."""
+
+    def __init__(self):
+        super().__init__()
+        self.taken = 0
+
+    def readable(self):
+        return True
+
+    def read(self, size=-1):
+        assert size >= 0, "read to its end"
+        self.taken += size
+        return b"\xff\xd8\xff".ljust(size, b"\0")
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "application/json"])
+def test_a_body_is_read_no_further_than_it_may_be_long(handlers, asked, content_type):
+    body = Endless()
+    with pytest.raises(
+        Exception, match=r"^image_too_large: A request may have 20 MiB: send fewer images at once, or a"
+    ):
+        handlers.handler(body, context(content_type))
+    assert body.taken == images.MAX_REQUEST_BYTES + 1
+    assert not asked.requests
+
+
+def test_a_body_may_be_as_long_as_the_limit(handlers, asked):
+    image = drawn(1, format_="JPEG")
+    handlers.handler(io.BytesIO(image.ljust(images.MAX_REQUEST_BYTES, b"\0")), context("image/jpeg"))
+    assert len(asked.requests) == 1
+
+
+def unused(*_, **__):
+    raise AssertionError("taken apart before it was counted")
+
+
+@pytest.mark.parametrize("one", [b"1,", b"[", b'{"a":', b"{},"])
+def test_json_of_many_values_is_refused_before_it_is_parsed(handlers, monkeypatch, one):
+    """`json` takes 1.5 s and gigabytes for a body of small objects, and nothing else runs meanwhile."""
+    monkeypatch.setattr(handlers.json, "loads", unused)
+    with pytest.raises(
+        Exception, match=r"^too_many_images: Send up to 16 images at once: the JSON has more than 1,000"
+    ):
+        handlers.handler(io.BytesIO(b'{"instances":[' + one * 1_000), context("application/json"))
+
+
+def test_images_are_counted_before_they_are_decoded(handlers, monkeypatch):
+    monkeypatch.setattr(handlers.base64, "b64decode", unused)
+    with pytest.raises(Exception, match=r"^too_many_images: Send up to 16 images at once, not 17\."):
+        handlers.handler(io.BytesIO(several(*[drawn(1)] * 17)), context("application/json"))
+
+
+def test_members_that_a_client_adds_are_no_images(handlers, asked):
+    one = {"b64": base64.b64encode(drawn(1)).decode(), "name": "a,b", "tags": ["x"] * 20}
+    body = json.dumps({"instances": [one] * inference.MAX_IMAGES, "sent": "today"}).replace("/", r"\/")
+    handlers.handler(io.BytesIO(body.encode()), context("application/json"))
+    assert len(asked.requests[0][1]["instances"]) == inference.MAX_IMAGES
+
+
 @pytest.mark.parametrize("content_type", ["application/dicom", "text/plain", "", None])
 def test_other_media_types_are_refused_by_code(handlers, content_type):
     with pytest.raises(Exception, match=r"^unsupported_media_type: Send the radiograph as image/jpeg or image/png"):
@@ -158,7 +218,7 @@ def jpeg_of(width, height, components):
 
 @pytest.mark.parametrize(("width", "height", "components"), [(7_700, 7_700, 3), (4_000, 4_000, 4)])
 def test_what_costs_less_to_decode_may_have_more_pixels(width, height, components):
-    images.check_image(jpeg_of(width, height, components) + b"\xff\xda" * 24)
+    images.check_image(jpeg_of(width, height, components) + b"\xff\xda" * 10)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +242,13 @@ def test_what_is_no_image_or_too_large_is_refused_before_the_model(handlers, bod
         handlers.handler(io.BytesIO(body), context("image/png"))
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b'{"instances": [{"b64": "?"}]}', b'{"instances": [1]}', b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"{", b"[]", b'{"instances": [{"b64": "?"}]}', b'{"instances": [1]}', b"\xff"),
+        *(b'{"instances": "aaaa"}', b'{"instances": {"b64": "aaaa"}}', b"[" * 1_000, b'{"instances": 1' + b"0" * 9_999),
+    ],
+)
 def test_broken_json_is_refused_with_the_form_it_must_have(handlers, body):
     with pytest.raises(Exception, match=r"^undecodable_image: JSON must have the form"):
         handlers.handler(io.BytesIO(body), context("application/json"))
