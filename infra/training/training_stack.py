@@ -23,16 +23,7 @@ from infra.training.patient_key import PatientKey
 from infra.training.site_pipelines import Calibration, SiteEvaluation, Surroundings
 from infra.training.source_code import SourceCode
 from infra.training.training_pipeline import TrainingPipeline
-from model_code.contract.archives import INVENTORY_SUFFIX
-
-# Keys of uploaded archives, zip files in every case of their suffix. Spelled out, because patterns of one field are
-# alternatives: a prefix and `{"suffix": {"equals-ignore-case": ".zip"}}` would take whatever meets either of them
-# (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html, 2026-11).
-ARCHIVES = (
-    *("incoming/*.zip", "incoming/*.ziP", "incoming/*.zIp", "incoming/*.zIP"),
-    *("incoming/*.Zip", "incoming/*.ZiP", "incoming/*.ZIp", "incoming/*.ZIP"),
-    f"incoming/*{INVENTORY_SUFFIX}",  # the command's own spelling
-)
+from model_code.contract.archives import REPORT_SUFFIX
 
 
 class TrainingStack(Stack):
@@ -168,19 +159,19 @@ class TrainingStack(Stack):
         )
 
     def _uploads(self, data: DataStack) -> EventRule:
-        """Rule that calls the Trigger function for each archive."""
+        """Rule that calls the Trigger function for each object below `incoming/`, whatever it is called."""
         return EventRule(
             self,
             "Uploads",
             function=self.trigger,
-            description="An archive arrived: check it and start the training pipeline",
+            description="An upload arrived: start a pipeline with it, or say why not",
             pattern=events.EventPattern(
                 source=["aws.s3"],
                 detail_type=["Object Created"],
-                detail={
-                    "bucket": {"name": [data.data.name]},
-                    "object": {"key": events.Match.any_of(*(events.Match.wildcard(one) for one in ARCHIVES))},
-                },
+                # Patterns of one field are alternatives, so none leaves the function's own reports out, too
+                # (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html, 2026-11):
+                # the function knows them by their suffix.
+                detail={"bucket": {"name": [data.data.name]}, "object": {"key": events.Match.prefix("incoming/")}},
             ),
         )
 
@@ -248,7 +239,7 @@ class TrainingStack(Stack):
         """Grants to the function that takes archives in."""
         data.data.grant_find(self.trigger)
         data.data.grant_read(self.trigger, "incoming/*", "datasets/*", "evaluations/*")
-        data.data.grant_write(self.trigger, "datasets/*", "evaluations/*", "incoming/*.rejected.json")
+        data.data.grant_write(self.trigger, "datasets/*", "evaluations/*", f"incoming/*{REPORT_SUFFIX}")
         self.pipeline.grant_start(self.trigger)
         self.site_evaluation.grant_start(self.trigger)
         self.calibration.grant_start(self.trigger)

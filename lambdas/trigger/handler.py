@@ -1,4 +1,4 @@
-"""Trigger: an archive uploaded under `incoming/` starts the pipeline once, or is refused with a report.
+"""Trigger: an archive uploaded under `incoming/` starts the pipeline once; anything else is refused with a report.
 
 One under `incoming/evaluate/<version>/` starts the pipeline that evaluates that version of the model on it, one under
 `incoming/calibrate/<version>/` the one that calibrates it. Where settings say so, the drift alarm starts training too,
@@ -79,7 +79,7 @@ def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
         return outcome
     announced = announcement(event)
     if announced is None:
-        logger.info("ignored an event that announces no archive", extra={"detail_type": event.get("detail-type")})
+        logger.info("ignored an event that announces no upload", extra={"detail_type": event.get("detail-type")})
         return {"status": "ignored"}
     outcome = intake().receive(announced)
     logger.info("handled an upload", extra={"outcome": outcome})

@@ -9,7 +9,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lambdas.trigger import dataset, registered_model, report, upload
+from lambdas.trigger import dataset, other_file, registered_model, report, upload
 from lambdas.trigger.archive import Limits, Summary, check_size, inspect
 from lambdas.trigger.ranged import RangedObject, ReadBudgetExceededError
 from lambdas.trigger.rejection import Reason, Rejection
@@ -38,7 +38,8 @@ class Intake:
     limits: Limits
 
     def receive(self, announced: Announcement) -> dict[str, Any]:
-        """Validate, then start or refuse. The result is for logs and direct invocations; it names no entry.
+        """Validate, then start or refuse. The result is for logs and direct invocations; it names no entry,
+        and the upload only where that is an archive: single radiographs are called by whom they are of.
 
         Raises:
             botocore.exceptions.ClientError, OSError: nothing was decided; the event has to be delivered again.
@@ -46,6 +47,10 @@ class Intake:
         found = upload.find(self.s3, announced)
         if found is None:
             return {"status": "gone", "key": announced.key}
+        if found.is_folder_marker:
+            return {"status": "ignored", "why": "it stands for a folder and holds nothing"}
+        if not found.is_archive:
+            return self._refuse(found, other_file.refusal(found.key)) | {"version_id": found.version_id}
         outcome = {"key": found.key, "version_id": found.version_id}
         pipeline, parameters = self.pipeline_name, dict[str, str]()
         try:
@@ -57,8 +62,7 @@ class Intake:
                 pipeline, parameters = self.site_pipeline_name, self._model(found).to_evaluate()
             summary = self._validate(found)
         except Rejection as rejection:
-            first = report.publish(self.s3, self.sns, self.topic_arn, found, rejection)
-            return {"status": "rejected", "reason": rejection.reason.value, "first_time": first, **outcome}
+            return {**self._refuse(found, rejection), **outcome}
         archive_uri = dataset.keep(self.s3, found)
         execution_arn = dataset.start(
             self.sagemaker,
@@ -79,6 +83,10 @@ class Intake:
             "unlabelled": summary.unlabelled,
             **outcome,
         }
+
+    def _refuse(self, found: Upload, rejection: Rejection) -> dict[str, Any]:
+        first = report.publish(self.s3, self.sns, self.topic_arn, found, rejection)
+        return {"status": "rejected", "reason": rejection.reason.value, "first_time": first}
 
     def _kept_inventory(self, found: Upload) -> str:
         if found.purpose == "evaluate":

@@ -1,4 +1,4 @@
-"""Refusals of an archive: stable reason codes, and advice for each."""
+"""Refusals of an upload: stable reason codes, and advice for each."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ class Reason(StrEnum):
     """Stable code of a refusal, the `reason` of the report beside the upload."""
 
     EMPTY = "empty"
+    NOT_AN_ARCHIVE = "not_an_archive"
     NOT_A_ZIP = "not_a_zip"
     TRUNCATED = "truncated"
     DAMAGED_DIRECTORY = "damaged_directory"
@@ -46,6 +47,9 @@ _SMALLER = (
 )
 ADVICE: dict[Reason, str] = {
     Reason.EMPTY: _UPLOAD_AGAIN,
+    # Unless its name says what else it is (`other_file.py`).
+    Reason.NOT_AN_ARCHIVE: "Upload a zip archive under a name that ends in .zip; if this is one, upload it again under "
+    "such a name.",
     Reason.NOT_A_ZIP: "Upload a .zip file; other formats (tar, 7z, rar, single images) have to be zipped first.",
     Reason.TRUNCATED: _UPLOAD_AGAIN,
     Reason.DAMAGED_DIRECTORY: _UPLOAD_AGAIN,
@@ -74,7 +78,7 @@ ADVICE: dict[Reason, str] = {
 
 
 class Rejection(Exception):  # noqa: N818 - an outcome people read about, not a fault of the program
-    """The archive cannot be accepted. `str()` is one sentence for the person who uploaded it.
+    """The upload cannot be accepted. `str()` is one sentence for the person who uploaded it.
 
     Attributes:
         reason: stable code.

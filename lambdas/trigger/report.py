@@ -1,4 +1,4 @@
-"""Refusal of an archive: report beside the upload, and notification."""
+"""Refusal of an upload: report beside it, and notification."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from lambdas.aws.topic import Topic
+from lambdas.trigger.rejection import Reason
+from model_code.contract.archives import REPORT_SUFFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 
     from lambdas.trigger.rejection import Rejection
     from lambdas.trigger.upload import Upload
-
-REPORT_SUFFIX = ".rejected.json"
 
 
 def report_key(upload: Upload) -> str:
@@ -53,15 +53,28 @@ def reported(s3: S3Client, upload: Upload) -> bool:
 
 
 def publish(s3: S3Client, sns: SNSClient, topic_arn: str, upload: Upload, rejection: Rejection) -> bool:
-    """Notify and write the report; False when both were done before.
+    """Notify, unless it is no archive, and write the report; False when both were done before.
 
     The report is written last and marks the notification as sent: a failure in between repeats the notification
     on the next attempt rather than losing it.
     """
     if reported(s3, upload):
         return False
-    key = report_key(upload)
-    Topic(sns, topic_arn).publish(
+    # A bucket that is synchronised brings thousands of files at once: a report beside each, and no mail.
+    if rejection.reason is not Reason.NOT_AN_ARCHIVE:
+        _notify(Topic(sns, topic_arn), upload, rejection)
+    s3.put_object(
+        Bucket=upload.bucket,
+        Key=report_key(upload),
+        Body=json.dumps(content(upload, rejection), indent=2, ensure_ascii=False).encode(),
+        ContentType="application/json",
+        Metadata={"source-version-id": upload.version_id},
+    )
+    return True
+
+
+def _notify(topic: Topic, upload: Upload, rejection: Rejection) -> None:
+    topic.publish(
         "archive_rejected",
         f"Archive refused: {rejection.reason.value}",
         "\n".join(
@@ -71,16 +84,8 @@ def publish(s3: S3Client, sns: SNSClient, topic_arn: str, upload: Upload, reject
                 f"Why: {rejection.detail}",
                 f"What to do: {rejection.advice}",
                 "",
-                f"Report: s3://{upload.bucket}/{key}",
+                f"Report: s3://{upload.bucket}/{report_key(upload)}",
             )
         ),
         reason=rejection.reason.value,
     )
-    s3.put_object(
-        Bucket=upload.bucket,
-        Key=key,
-        Body=json.dumps(content(upload, rejection), indent=2, ensure_ascii=False).encode(),
-        ContentType="application/json",
-        Metadata={"source-version-id": upload.version_id},
-    )
-    return True

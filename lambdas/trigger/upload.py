@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from model_code.contract.archives import INVENTORY_SUFFIX
+from model_code.contract.archives import INVENTORY_SUFFIX, REPORT_SUFFIX
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -31,7 +31,7 @@ class UnversionedBucketError(RuntimeError):
 
 @dataclass(frozen=True)
 class Announcement:
-    """An "Object Created" event of an archive, not yet compared with the bucket."""
+    """An "Object Created" event of an upload, not yet compared with the bucket."""
 
     bucket: str
     key: str
@@ -40,7 +40,7 @@ class Announcement:
 
 @dataclass(frozen=True)
 class Upload:
-    """One version of an uploaded archive; `size` is in bytes."""
+    """One version of an uploaded object; `size` is in bytes."""
 
     bucket: str
     key: str
@@ -63,6 +63,16 @@ class Upload:
         return self.key.startswith(CALIBRATE_PREFIX)
 
     @property
+    def is_archive(self) -> bool:
+        """Whether its name is that of an archive, in any case of its letters, or of an inventory."""
+        return self.key.lower().endswith(ARCHIVE_SUFFIXES)
+
+    @property
+    def is_folder_marker(self) -> bool:
+        """Whether it only stands for a folder, as S3's console makes one by "Create folder": nobody sent a file."""
+        return self.key.endswith("/") and self.size == 0
+
+    @property
     def is_inventory(self) -> bool:
         """Whether it lists files that lie elsewhere."""
         return self.key.lower().endswith(INVENTORY_SUFFIX)
@@ -74,16 +84,17 @@ class Upload:
 
 
 def announcement(event: dict[str, Any]) -> Announcement | None:
-    """Read an EventBridge event of S3; None for anything but an archive created under `incoming/`.
+    """Read an EventBridge event of S3; None for anything but an object created under `incoming/`, and for a report.
 
-    The rule filters too; this keeps a rule edited by hand from starting executions on copies and reports.
+    The rule filters by the prefix too; this keeps a rule edited by hand from starting executions on copies. A report
+    is told by its suffix, which the function's role may write alone: one on a report would be followed by the next.
     """
     if event.get("source") != "aws.s3" or event.get("detail-type") != "Object Created":
         return None
     detail = event.get("detail") or {}
     created = detail.get("object") or {}
     bucket, key = (detail.get("bucket") or {}).get("name"), created.get("key")
-    if not bucket or not key or not key.startswith(INCOMING_PREFIX) or not key.lower().endswith(ARCHIVE_SUFFIXES):
+    if not bucket or not key or not key.startswith(INCOMING_PREFIX) or key.endswith(REPORT_SUFFIX):
         return None
     return Announcement(bucket, key, created.get("version-id") or None)
 

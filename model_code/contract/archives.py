@@ -19,6 +19,8 @@ ZIP = "archive.zip"
 INVENTORY = "inventory.jsonl.gz"
 INVENTORY_SUFFIX = f".{INVENTORY}"
 """How the key of an uploaded inventory ends."""
+REPORT_SUFFIX = ".rejected.json"
+"""How the key of the report on a refused upload ends, after the upload's own."""
 
 _FILES = "|".join(map(re.escape, (ZIP, INVENTORY)))
 _KEY = re.compile(rf"{DATASETS}/(?P<token>[0-9a-f]{{64}})/(?:{_FILES})")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.errors import error_code
+from model_code.contract.archives import REPORT_SUFFIX
 from ops.base.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def _unfinished(s3: S3Client, bucket: str, *, prefix: str) -> _Parts | None:
 def refusal(s3: S3Client, upload: Upload) -> str | None:
     """The Trigger function's refusal of the archive, or None while there is no report."""
     try:
-        body = s3.get_object(Bucket=upload.bucket, Key=f"{upload.key}.rejected.json")["Body"].read()
+        body = s3.get_object(Bucket=upload.bucket, Key=upload.key + REPORT_SUFFIX)["Body"].read()
     except Exception as error:
         if error_code(error) in {"NoSuchKey", "404"}:
             return None

@@ -223,6 +223,27 @@ def test_an_unusable_archive_is_refused_with_the_reason_and_starts_nothing(
     assert len(stack.executions()) == before
 
 
+def test_whatever_is_uploaded_is_answered_and_its_answer_by_nothing(stack: Stack) -> None:
+    s3 = stack.laptop.client("s3")
+    bucket = stack.outputs["DataBucketName"]
+    sent = {"incoming/Wrong.Zip", "incoming/study.tar.gz", "incoming/evaluate/thorax.jpeg"}
+    reports = {f"{key}.rejected.json" for key in sent}
+
+    for key in ("incoming/empty/", *sorted(sent)):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"" if key.endswith("/") else b"no archive")
+
+    def written() -> set[str]:
+        found = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="incoming/")
+        return {item["Key"] for page in found for item in page["Contents"] if item["Key"].endswith(".rejected.json")}
+
+    eventually(lambda: written() >= reports, within=60, what="a report on each")
+    # Reports are uploads too: a later one is answered once theirs have been looked at.
+    s3.put_object(Bucket=bucket, Key="incoming/last.txt", Body=b"no archive")
+    last = "incoming/last.txt.rejected.json"
+    eventually(lambda: last in written(), within=60, what="the report on the last")
+    assert {key for key in written() if key.startswith((*sent, "incoming/empty"))} == reports
+
+
 def test_shuffled_labels_end_at_the_quality_gate_and_register_nothing(
     stack: Stack, trained: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -47,9 +47,13 @@ def recorded(load_handler, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "key", ["incoming/archive.zip", "incoming/2026/chest x-ray.ZIP", "incoming/a.inventory.jsonl.gz"]
+    "key",
+    [
+        *("incoming/archive.zip", "incoming/2026/chest x-ray.ZIP", "incoming/a.inventory.jsonl.gz"),
+        *("incoming/readme.txt", "incoming/a/", "incoming/rejected.json", "incoming/a.zip.rejected.json.txt"),
+    ],
 )
-def test_archives_reach_the_service(recorded, context, key):
+def test_every_upload_reaches_the_service(recorded, context, key):
     recorder, handle = recorded
     assert handle(created(key), context)["status"] == "started"
     assert (recorder.seen[0].bucket, recorder.seen[0].key, recorder.seen[0].version_id) == ("data", key, "v1")
@@ -60,7 +64,7 @@ def test_archives_reach_the_service(recorded, context, key):
     [
         created("datasets/0/archive.zip"),
         created("incoming/archive.zip.rejected.json"),
-        created("incoming/readme.txt"),
+        created("incoming/readme.txt.rejected.json"),
         created("x/incoming/archive.zip"),
         created("incoming/archive.zip", **{"detail-type": "Object Deleted"}),
         created("incoming/archive.zip", source="someone.else"),
