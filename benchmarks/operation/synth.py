@@ -1,11 +1,12 @@
 """How long the synthesis of all environments takes.
 
-    python -m benchmarks.operation.synth
+    python -m benchmarks.operation.synth [--before FOLDER]
 
 Runs `cdk synth` for every environment of cdk.json, as many at once as there are cores, after one run that is not
 counted (byte-code, staged assets). With and without the CDK's validation of the templates, which `make synth` has on
 and the laptop's command off; and once more in one process with validation, whose rules then load once, as the tests and
-`make policy` do it. About two minutes.
+`make policy` do it. About two minutes. With `--before` that last way alone, in turn with another checkout, whose folder
+has `.venv/libraries` and `node_modules` too: processor seconds of Python and Node together.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -53,8 +55,12 @@ def all_at_once(environments: list[str], workspace: Path, *, validate: bool) -> 
     return time.perf_counter() - started
 
 
-def in_one_process() -> float:
-    """Seconds that a Python needs to import the CDK and synthesise every environment, with validation."""
+def in_one_process(folder: Path = REPOSITORY) -> tuple[float, float]:
+    """Seconds that a Python needs to import the CDK and synthesise every environment, with validation.
+
+    Returns:
+        By the clock, and of processors, those of the Node that it starts included.
+    """
     program = (
         "import json, sys, tempfile; from pathlib import Path; from policy.synthesis import synthesised\n"
         "context = json.loads(Path('cdk.json').read_text())['context']\n"
@@ -62,19 +68,44 @@ def in_one_process() -> float:
         "    for name in context['environments']:\n"
         "        synthesised({**context, 'env': name}, Path(folder) / name)\n"
     )
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), _children()
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run(  # noqa: S603 - this project's own code
-        [sys.executable, "-c", program], cwd=REPOSITORY, env={**variables, "CDK_VALIDATION": "true"}, check=True
+        [sys.executable, "-c", program], cwd=folder, env={**variables, "CDK_VALIDATION": "true"}, check=True
     )
-    return time.perf_counter() - started
+    return time.perf_counter() - started, _children() - spent
+
+
+def _children() -> float:
+    """Processor seconds of all processes that were started and have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def compare(before: Path, rounds: int) -> None:
+    """Print processor seconds of both checkouts, each pair in turn, and the median of the ratios."""
+    for folder in (before, REPOSITORY):
+        in_one_process(folder)
+    pairs = [(in_one_process(before)[1], in_one_process()[1]) for _ in range(rounds)]
+    medians = [statistics.median(times) for times in zip(*pairs, strict=True)]
+    ratio = statistics.median(now / then for then, now in pairs)
+    shown = ", ".join(f"{then:.1f} and {now:.1f}" for then, now in pairs)
+    sys.stdout.write(
+        f"processor seconds before and now: {shown}; medians {medians[0]:.1f} and {medians[1]:.1f}, ratio {ratio:.2f}, "
+        f"load {os.getloadavg()[0]:.1f}\n"
+    )
 
 
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description="How long the synthesis of all environments takes.")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind (3)")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--before", type=Path, help="folder of another checkout to compare with")
+    arguments = parser.parse_args()
+    rounds = arguments.rounds
+    if arguments.before:
+        compare(arguments.before.resolve(), rounds)
+        return
     environments = list(json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]["environments"])
     with tempfile.TemporaryDirectory() as folder:
         workspace = Path(folder)
@@ -83,7 +114,7 @@ def main() -> None:
         rows = {
             "cdk synth, validated": [all_at_once(environments, workspace, validate=True) for _ in range(rounds)],
             "cdk synth": [all_at_once(environments, workspace, validate=False) for _ in range(rounds)],
-            "one process, validated": [in_one_process() for _ in range(rounds)],
+            "one process, validated": [in_one_process()[0] for _ in range(rounds)],
         }
     largest = max(sizes, key=sizes.__getitem__)
     lines = [f"{len(environments)} environments, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"]

@@ -1,10 +1,12 @@
 """Assets of a deployment (functions, libraries, source code), staged so that the same commit gives the same bytes.
 
 Each staged path carries a digest of its content: two synths at once never write the same place, and an unchanged source
-is staged once.
+is staged once. What takes longest to find out of it is remembered within a process, by content too: whoever
+synthesises several environments asks for the same functions and libraries for each.
 """
 
 import ast
+import functools
 import gzip
 import hashlib
 import io
@@ -104,12 +106,18 @@ def libraries(group: str, machine: str, *, root: Path = ROOT) -> tuple[dict[str,
     named, marker = lock.read_bytes(), folder / ".installed"
     if not marker.is_file() or marker.read_bytes() != named:
         raise FileNotFoundError(f"{folder} does not hold what requirements/{group}.txt names: run `make libraries`.")
-    files = {
-        path: folder / path
+    return {path: folder / path for path in _installed(folder, named)}, hashlib.sha256(named).hexdigest()
+
+
+@functools.lru_cache
+def _installed(folder: Path, named: bytes) -> tuple[str, ...]:
+    """Paths of what the lock file `named` installed into a folder, without what is for developers."""
+    del named
+    return tuple(
+        path
         for path in _sources(folder)
         if Path(path).suffix not in _DEVELOPERS_SUFFIXES and _DEVELOPERS.isdisjoint(Path(path).parts[:-1])
-    }
-    return files, hashlib.sha256(named).hexdigest()
+    )
 
 
 def stage_libraries(
@@ -193,15 +201,17 @@ def _function(name: str, module: str, root: Path) -> dict[str, Path]:
     handler = f"lambdas/{name}/{module}.py"
     if not (root / handler).is_file():
         raise FileNotFoundError(f"{root / handler} does not exist: no source for the function {name!r}.")
-    needed, files = [handler], dict[str, Path]()
+    needed, files, packages = [handler], dict[str, Path](), set[Path]()
     while needed:
         inside = needed.pop()
         if inside in files:
             continue
         files[inside] = root / inside
         package = Path(inside).parent
-        beside = (package / path for path in _sources(root / package) if not path.endswith(".py"))
-        files |= {path.as_posix(): root / path for path in beside if _package_of(path, root) == package}
+        if package not in packages:
+            packages.add(package)
+            beside = (package / path for path in _sources(root / package) if not path.endswith(".py"))
+            files |= {path.as_posix(): root / path for path in beside if _package_of(path, root) == package}
         needed += _imported(inside, root)
     return dict(sorted(files.items()))
 
@@ -218,11 +228,9 @@ def _imported(inside: str, root: Path) -> list[str]:
         inside: the module's path below `root`.
         root: folder with the packages.
     """
-    found = [name for node in _running(ast.parse((root / inside).read_bytes())) for name in _names(node, inside)]
-    # The packages around the module itself are imported before it.
-    found.append(inside.removesuffix(".py").replace("/", "."))
     files: dict[str, None] = {}
-    for name in found:
+    # The packages around the module itself are imported before it.
+    for name in (*_imports((root / inside).read_bytes(), inside), inside.removesuffix(".py").replace("/", ".")):
         parts = name.split(".")
         if parts[0] not in _OWN:
             continue
@@ -230,6 +238,12 @@ def _imported(inside: str, root: Path) -> list[str]:
             path = "/".join(parts[:depth])
             files |= dict.fromkeys(file for file in (f"{path}.py", f"{path}/__init__.py") if (root / file).is_file())
     return list(files)
+
+
+@functools.lru_cache(maxsize=1024)
+def _imports(content: bytes, inside: str) -> tuple[str, ...]:
+    """Modules that the import statements of a module of this content may mean."""
+    return tuple(name for node in _running(ast.parse(content)) for name in _names(node, inside))
 
 
 def _running(tree: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:

@@ -339,3 +339,24 @@ def test_the_source_revision_is_the_commit_of_the_code_and_says_where_files_diff
     assert source_revision(root=tmp_path) == first, "nothing is trained again for a document"
     (tmp_path / "model_code" / "train.py").write_text("3")
     assert source_revision(root=tmp_path) == f"{first}-dirty"
+
+
+def test_a_module_is_read_for_its_imports_once_for_each_content(sources: Path, tmp_path: Path, monkeypatch):
+    """Environments that are synthesised in one process have the same functions."""
+    parsed: list[bytes] = []
+
+    def counted(content: bytes) -> ast.Module:
+        parsed.append(content)
+        return compile(content, "module", "exec", ast.PyCF_ONLY_AST)
+
+    monkeypatch.setattr("infra.base.assets.ast.parse", counted)
+    handler = sources / "lambdas/trigger/handler.py"
+    handler.write_text(f"# {tmp_path}\nimport model_code.train\n", encoding="utf-8")
+    staged = [stage_function("trigger", root=sources, build=tmp_path / name) for name in ("one", "two")]
+    assert listing(staged[0]) == listing(staged[1])
+    assert parsed.count(handler.read_bytes()) == 1
+
+    handler.write_text(f"# {tmp_path}\nimport model_code.deep.part\n", encoding="utf-8")
+    changed = listing(stage_function("trigger", root=sources, build=tmp_path / "one"))
+    assert "model_code/deep/part.py" in changed
+    assert "model_code/train.py" not in changed
