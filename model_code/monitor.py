@@ -1,7 +1,7 @@
 """MonitorModel: predictions of the last days against the reference of the model that made them.
 
     python -m model_code.monitor --table cxr-predictions --package arn:…:model-package/cxr/3 --endpoint cxr --days 7 \
-        --min-predictions 200 --psi-limit 0.2
+        --min-predictions 200 --psi-limit 0.2 --runbook https://wiki.example/runbooks
 
 Reads the table of kept predictions and `processing/input/reference`; writes monitoring.json and report.html to
 `processing/output/monitoring` and puts the metrics that the alarms watch. Drift is a finding, not an error: the exit
@@ -50,6 +50,7 @@ class Settings:
         days: number of days to look back.
         min_predictions: least number of predictions that are compared.
         psi_limit: the population stability index at which a change is large enough to be drift.
+        runbook: address or path of the page that says what to do, with a section for each alarm.
     """
 
     table: str
@@ -58,6 +59,7 @@ class Settings:
     days: int
     min_predictions: int
     psi_limit: float
+    runbook: str
 
 
 def main(arguments: list[str]) -> None:
@@ -78,11 +80,11 @@ def main(arguments: list[str]) -> None:
         predictions, labelled = kept_predictions.read(dynamodb, settings.table, settings.package, since)
     compared = quantities(known, predictions) if known and enough(settings, predictions) else []
     findings = judge(settings, known, predictions, labelled, compared)
-    findings["window"] = {"from": _moment(since), "to": _moment(now), "days": settings.days}
+    findings["window"] = {"from": _moment(since), "to": _moment(now), "days": settings.days, **_ends(predictions)}
     output = job.processing_output("monitoring")
     text = json.dumps(findings, indent=2, allow_nan=False)
     (output / "monitoring.json").write_text(text + "\n", encoding="utf-8")
-    page = monitoring_report.render(findings, compared, predictions)
+    page = monitoring_report.render(findings, compared, predictions, runbook=settings.runbook)
     (output / "report.html").write_text(page, encoding="utf-8")
     boto3.client("cloudwatch", config=retries).put_metric_data(
         Namespace=NAMESPACE, MetricData=metrics(findings, settings.endpoint)
@@ -249,6 +251,12 @@ def _about(known: dict[str, Any] | None) -> dict[str, Any] | None:
 def _name(package: str) -> str:
     """Short name of a model package: `<group>/<version>`."""
     return package.partition("model-package/")[2] or package
+
+
+def _ends(predictions: Predictions) -> dict[str, str | None]:
+    """When the first and the last of the predictions was made, which may be long after a window begins."""
+    made = predictions.created
+    return {name: _moment(int(end())) if len(made) else None for name, end in (("first", made.min), ("last", made.max))}
 
 
 def _moment(seconds: int) -> str:

@@ -50,6 +50,7 @@ def build() -> Pipeline:
             "days": parameters["Days"].to_string(),
             "min-predictions": parameters["MinPredictions"].to_string(),
             "psi-limit": parameters["PsiLimit"].to_string(),
+            "runbook": "${RunbookUrl}",
         },
         inputs={"reference": serving.output("ReferenceUri")},
         output_uris={"monitoring": Join(on="/", values=[REPORTS, ExecutionVariables.PIPELINE_EXECUTION_ID])},

@@ -64,12 +64,17 @@ _ALONE = frozenset(
 )
 
 
+# Folders within one, with half of its tests and none of its slow fixtures: another worker may take them too.
+_APART = frozenset({"model_code/dicom"})
+
+
 class FolderScheduling(LoadScopeScheduling):
     """Keeps a folder's tests on one worker, in order: they share slow fixtures."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0].split("/")
-        return path[-1] if path[-1] in _ALONE else path[1]
+        within = "/".join(path[1:3])
+        return path[-1] if path[-1] in _ALONE else within if within in _APART else path[1]
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+
+import pytest
+
+from tests.conftest import _APART, FolderScheduling
 
 CONFTEST = Path(__file__).with_name("conftest.py")
 SHARED = """
@@ -35,6 +41,34 @@ def own():
 def test_fourth(own): ...
 def test_fifth(own): ...
 """
+
+
+def test_a_folder_stays_on_one_worker_but_for_what_shares_no_slow_fixture():
+    split = partial(FolderScheduling._split_scope, object.__new__(FolderScheduling))
+    assert split("tests/model_code/export/test_litert.py::test_one") == "model_code"
+    assert split("tests/model_code/test_evaluate.py::test_one") == "model_code"
+    assert split("tests/model_code/dicom/test_matrix.py::test_one[a/b::c]") == "model_code/dicom"
+    assert split("tests/model_code/test_train.py::test_one") == "test_train.py"
+    assert split("tests/dicom_results/test_fhir.py::test_one") == "dicom_results"
+
+
+@pytest.mark.parametrize("folder", sorted(_APART))
+def test_what_lies_apart_uses_no_fixture_that_the_folder_above_makes_once(folder):
+    """They would be made on another worker again."""
+    above = ast.parse((CONFTEST.parent / folder).parent.joinpath("conftest.py").read_text(encoding="utf-8"))
+    shared = {
+        one.name
+        for one in above.body
+        if isinstance(one, ast.FunctionDef) and any("session" in ast.unparse(mark) for mark in one.decorator_list)
+    }
+    assert shared
+    files = sorted((CONFTEST.parent / folder).glob("*.py"))
+    assert files
+    for file in files:
+        functions = [
+            one for one in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(one, ast.FunctionDef)
+        ]
+        assert not shared & {argument.arg for one in functions for argument in one.args.args}, file.name
 
 
 def test_a_failed_shared_fixture_is_told_once_with_its_reason_first(tmp_path):

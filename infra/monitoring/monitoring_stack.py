@@ -1,5 +1,7 @@
 """Monitoring stack: monitoring pipeline with its schedule, alarms, dashboard and budget."""
 
+import json
+
 from aws_cdk import Annotations, Aws, CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -63,7 +65,10 @@ class MonitoringStack(Stack):
             name=f"{settings.name}-monitoring",
             compiled=DEFINITION,
             purpose="monitoring",
-            placeholders=_named(data, training, endpoint, monitor_role, images.training(options.instance_type)),
+            placeholders={
+                **_named(data, training, endpoint, monitor_role, images.training(options.instance_type)),
+                "RunbookUrl": json.dumps(options.runbook_url)[1:-1],  # stands in a JSON string
+            },
             defaults=options.defaults(),
             network=network.for_jobs() if network else None,
         )

@@ -115,9 +115,11 @@ class Monitoring(Section):
     retrain: bool
     """Whether the drift alarm starts the training pipeline on the newest dataset that has trained; needs
     `monitoring.alarms`."""
-    runbook_url: Annotated[str, Field(pattern=r"^[^\s#]+$", max_length=500)]
-    """Page that alarms and dashboard link to, an anchor follows: a copy of [runbooks.md](runbooks.md) that those who
-    get the messages can open."""
+    # An argument of the monitoring job has at most 256 characters
+    # (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_AppSpecification.html, botocore 1.43).
+    runbook_url: Annotated[str, Field(pattern=r"^[^\s#]+$", max_length=256)]
+    """Page that alarms, dashboard and the monitoring report link to, an anchor follows: a copy of
+    [runbooks.md](runbooks.md) that those who get the messages can open."""
 
     def defaults(self) -> dict[str, str | int | float]:
         """Parameter names of the monitoring pipeline's definition, and the values they have by default."""

@@ -40,6 +40,11 @@ def paragraph(value: Any, css_class: str = "") -> Html:
     return Html(f"<p{attribute}>{text(value)}</p>")
 
 
+def link(address: str, value: Any) -> Html:
+    """A link that opens another page."""
+    return Html(f'<a href="{html.escape(address)}">{text(value)}</a>')
+
+
 def heading(value: Any) -> Html:
     """A heading within a section."""
     return Html(f"<h3>{text(value)}</h3>")

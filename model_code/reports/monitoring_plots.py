@@ -44,7 +44,7 @@ def distribution(quantity: Quantity, found: dict[str, Any]) -> Plot:
             axes.axvline(np.clip(middles[name], edges[0], edges[-1]), linestyle="--", linewidth=1, color=colour)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         title = f"{quantity.title}: {'drifted' if found['drifted'] else 'no drift'}, PSI {found['psi']:.2f}"
-        axes.set(title=title, xlabel=f"{quantity.title.lower()} (dashed: medians)", ylabel="share of images")
+        axes.set(title=title, xlabel=f"{_axis(quantity)} (dashed: medians)", ylabel="share of images")
         axes.legend(loc="best")
 
     return Plot(
@@ -53,6 +53,12 @@ def distribution(quantity: Quantity, found: dict[str, Any]) -> Plot:
         f"Two histograms of {quantity.title.lower()}: the median is {middles['reference']:.3f} in the reference and "
         f"{middles['current']:.3f} in the predictions, the population stability index {found['psi']:.2f}.",
     )
+
+
+def _axis(quantity: Quantity) -> str:
+    """The quantity with its unit, where it has one."""
+    unit = ", standard deviations of training" if quantity.name.startswith("feature_") else ""
+    return f"{quantity.title.lower()}{unit}"
 
 
 def by_day(predictions: Predictions, threshold: float) -> Plot:

@@ -18,16 +18,19 @@ from model_code.reports.model_card import INTENDED_USE, NOT_FOR
 from model_code.statistics.indeterminate import PREDICTIVE_VALUES
 
 TITLE = "Chest radiograph classifier: monitoring"
+# What an alarm is called in the report, by its name in the runbook (docs/runbooks.md).
+_ALARMING = {"drift": "drift", "performance-drop": "a drop in performance"}
 _FIGURES = {"sensitivity": "Sensitivity", "specificity": "Specificity", "auc": "AUROC"}
 
 
-def render(findings: dict[str, Any], compared: Sequence[Quantity], predictions: Predictions) -> str:
-    """The report as one HTML document that refers to nothing outside itself.
+def render(findings: dict[str, Any], compared: Sequence[Quantity], predictions: Predictions, *, runbook: str) -> str:
+    """The report as one HTML document that loads nothing from outside itself.
 
     Args:
         findings: monitoring.json, complete.
         compared: the quantities that the findings are about, in their order.
         predictions: predictions of the window.
+        runbook: address, or path in the repository, of the page that says what to do about each alarm.
     """
     sections = [
         Section("looked", "What was looked at", list(_looked_at(findings, predictions))),
@@ -42,24 +45,43 @@ def render(findings: dict[str, Any], compared: Sequence[Quantity], predictions: 
     ]
     window = findings["window"]
     closing = html_page.paragraph(f"Predictions from {window['from']} to {window['to']}.")
-    return html_page.document(TITLE, _opening(findings), sections, closing)
+    return html_page.document(TITLE, _opening(findings, runbook), sections, closing)
 
 
-def _opening(findings: dict[str, Any]) -> Iterator[Html]:
+def _opening(findings: dict[str, Any], runbook: str) -> Iterator[Html]:
     found, judged = findings["drift"], findings["performance"]
-    dropped = bool(judged and judged["dropped"])
+    alarming = [
+        *(["drift"] if found and found["detected"] else []),
+        *(["performance-drop"] if judged and judged["dropped"] else []),
+    ]
     if found is None:
         title, result = "Nothing was compared.", "open"
-    elif found["detected"] or dropped:
-        title = " and ".join(
-            [*(["Drift"] if found["detected"] else []), *(["a drop in performance"] if dropped else [])]
-        )
+    elif alarming:
+        title = " and ".join(_ALARMING[subject] for subject in alarming)
         title, result = f"{title[0].upper()}{title[1:]} found.", "failed"
     else:
         title, result = "Nothing unusual found.", "passed"
     message = Html(f"<strong>{title}</strong>{html_page.text(findings['sentence'])}")
     yield html_page.paragraph(message, f"verdict {result}")
+    for subject in alarming:
+        yield html_page.paragraph(_what_to_do(subject, runbook, findings["endpoint"]))
     yield html_page.paragraph(Html(f"<strong>Intended use.</strong> {html_page.text(INTENDED_USE)}"))
+
+
+def _what_to_do(subject: str, runbook: str, name: str) -> Html:
+    """Where the runbook has the alarm's section, for who reads the report in a browser or in a shell."""
+    # Environment, endpoint and the beginning of the alarms' names are one name (infra/settings/environment.py).
+    command = (
+        f'aws cloudwatch describe-alarms --alarm-names {name}-{subject} --query "MetricAlarms[].AlarmDescription" '
+        "--output text"
+    )
+    address = f"{runbook}#{subject}"
+    place = html_page.link(address, address) if runbook.startswith(("https://", "http://")) else html_page.text(address)
+    return Html(
+        f"<strong>What to do about {html_page.text(_ALARMING[subject])}.</strong> Follow the section {subject} of the "
+        f"runbook: {place}. Where alarms are on, its text is that of the alarm too: "
+        f"<code>{html_page.text(command)}</code>"
+    )
 
 
 def _looked_at(findings: dict[str, Any], predictions: Predictions) -> Iterator[Html]:
@@ -71,6 +93,7 @@ def _looked_at(findings: dict[str, Any], predictions: Predictions) -> Iterator[H
             ["endpoint", findings["endpoint"]],
             ["model package", findings["package_arn"]],
             ["predictions", f"{findings['predictions']:,} in {window['days']} days"],
+            *([["first and last of them", f"{window['first']} and {window['last']}"]] if window["first"] else []),
             ["labelled by readers", f"{findings['labelled_predictions']:,} in these days, whenever they were made"],
             ["least predictions to compare", f"{findings['min_predictions']:,}"],
             *(
@@ -116,10 +139,31 @@ def _drift(findings: dict[str, Any]) -> Iterator[Html]:
         "corrected by Holm's method for the number of quantities.",
         "quiet",
     )
+    yield html_page.heading("What the quantities are")
+    yield html_page.bullets(_quantities(found["features"]))
     if not found["features"]:
         yield html_page.paragraph(
             "This model answers no features of the network, so only scores and out-of-distribution scores are "
             "compared. A model trained since monitoring came answers them."
+        )
+
+
+def _quantities(features: int) -> Iterator[str]:
+    yield (
+        "Probability: the calibrated probability of PNEUMONIA, which clients were answered. It moves where more or "
+        "fewer of the patients are ill, and where images look otherwise to the network."
+    )
+    yield (
+        "Out-of-distribution score: how unlike the training radiographs an image looks, whatever it shows; above 1 it "
+        "is refused. It moves with devices, exports, crops and what is imaged."
+    )
+    if features:
+        yield (
+            f"Feature 1 to {features}: numbers of the network, which are no findings of a radiograph and have no "
+            "medical name. They are what the network makes of an image before it answers, along the directions in "
+            "which training images differ most, in standard deviations among these: 0 is the mean there, and most lie "
+            "between -2 and 2. One that moved says that the network sees these images otherwise than those of the "
+            "reference. What is otherwise, the radiographs themselves have to tell."
         )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import json
+import re
 import time
 from decimal import Decimal
+from pathlib import Path
 
 import boto3
 import numpy as np
@@ -18,11 +22,12 @@ from tests.model_code.support.evaluated import made_evaluation, made_scores
 PACKAGE = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/7"
 OTHER = "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/6"
 DAY = 86_400
+RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "runbooks.md"
 
 
 def arguments(package=PACKAGE, least=100, **more):
     values = {"table": "predictions", "package": package, "endpoint": "cxr-dev", "days": 7, "min-predictions": least,
-              "psi-limit": 0.2, **more}  # fmt: skip
+              "psi-limit": 0.2, "runbook": "docs/runbooks.md", **more}  # fmt: skip
     return [part for name, value in values.items() for part in (f"--{name}", str(value))]
 
 
@@ -143,6 +148,66 @@ def test_the_report_refers_to_nothing_outside_and_says_what_the_model_is_for(clo
     assert "http" not in page.replace("http://www.w3.org", "")
 
 
+def test_the_report_says_when_the_first_and_the_last_prediction_was_made(cloud, known, job_directory):
+    keep(made_scores(150, seed=3), days_ago=5)
+    keep(made_scores(150, seed=4), days_ago=1)
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    window = findings["window"]
+    moments = [dt.datetime.fromisoformat(window[name]) for name in ("from", "first", "last", "to")]
+    assert [(after - before).total_seconds() for before, after in itertools.pairwise(moments)] == pytest.approx(
+        [2 * DAY, 4 * DAY, DAY], abs=30
+    )
+    assert f"{window['first']} and {window['last']}" in page
+
+
+def test_a_window_without_predictions_has_no_first_and_no_last(cloud, known, job_directory):
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    assert (findings["window"]["first"], findings["window"]["last"]) == (None, None)
+    assert "first and last of them" not in page
+
+
+@pytest.mark.parametrize("runbook", ["https://wiki.example/x-ray", "docs/runbooks.md"])
+def test_each_finding_leads_to_its_section_of_the_runbook(runbook, cloud, known, job_directory):
+    scores = made_scores(300, seed=3)
+    keep(scores, shift=1.0, labels=1 - scores.labels)
+    monitor.main(arguments(runbook=runbook))
+    _, page = results(job_directory)
+    sections = re.findall(r"^## (.+)$", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    for subject in ("drift", "performance-drop"):
+        assert subject in sections
+        linked = f'<a href="{runbook}#{subject}">{runbook}#{subject}</a>'
+        # A path is no address that a browser could open.
+        assert (linked in page) is runbook.startswith("https")
+        assert f"{runbook}#{subject}" in page
+        assert f"--alarm-names cxr-dev-{subject} " in page
+    assert page.index("What to do about drift.") < page.index("What was looked at")
+
+
+def test_what_was_not_found_leads_nowhere(cloud, known, job_directory):
+    keep(made_scores(300, seed=3), shift=1.0)
+    monitor.main(arguments(runbook="https://wiki.example/x-ray"))
+    _, page = results(job_directory)
+    assert "x-ray#drift" in page
+    assert "x-ray#performance-drop" not in page
+
+
+def test_an_address_cannot_end_its_link(cloud, known, job_directory):
+    keep(made_scores(300, seed=3), shift=1.0)
+    monitor.main(arguments(runbook='https://wiki.example/"><script>'))
+    assert "<script>" not in results(job_directory)[1]
+
+
+def test_the_report_says_that_features_are_the_networks_own_numbers(cloud, known, job_directory):
+    keep(made_scores(300, seed=3))
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    count = sum(row["name"].startswith("feature_") for row in findings["drift"]["quantities"])
+    assert count > 1
+    assert f"Feature 1 to {count}: numbers of the network, which are no findings of a radiograph" in page
+
+
 def test_too_few_predictions_are_counted_only(cloud, known, job_directory):
     keep(made_scores(80, seed=3), shift=5.0)
     monitor.main(arguments())
@@ -218,6 +283,7 @@ def test_a_model_without_features_is_still_watched_by_its_scores(cloud, known, j
     findings, page = results(job_directory)
     assert [row["name"] for row in findings["drift"]["quantities"]] == ["probability", "out_of_distribution_score"]
     assert "answers no features of the network" in page
+    assert "numbers of the network, which" not in page
 
 
 def test_predictions_kept_since_before_the_out_of_distribution_score_had_its_name_are_compared(

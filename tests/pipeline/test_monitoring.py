@@ -14,6 +14,7 @@ PLACEHOLDERS = {
     "MonitorRoleArn",
     "PredictionsTableName",
     "ProcessingImageUri",
+    "RunbookUrl",
     "SourceCodeUri",
     "AWS::Region",
 }

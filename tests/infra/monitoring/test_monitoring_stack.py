@@ -92,6 +92,11 @@ def test_links_point_where_settings_say(context: dict[str, Any], synthesise: Syn
     assert alarms(template)["drift"]["AlarmDescription"].endswith(f" {url}#drift")
     (dashboard,) = of_type(template, "AWS::CloudWatch::Dashboard").values()
     assert f"({url}#drift)" in json.dumps(dashboard["Properties"]["DashboardBody"])
+    (pipeline,) = of_type(template, "AWS::SageMaker::Pipeline").values()
+    body, named = pipeline["Properties"]["PipelineDefinition"]["PipelineDefinitionBody"]["Fn::Sub"]
+    assert named["RunbookUrl"] == url
+    assert json.dumps(url) not in body
+    assert '"${RunbookUrl}"' in body
 
 
 def test_latency_of_the_endpoint_is_alarmed_in_microseconds(templates: Templates, context: dict[str, Any]) -> None:
