@@ -90,6 +90,16 @@ def test_an_answer_that_gets_lost_makes_nothing_twice(uploads: Uploads, operatio
     assert len(uploads.keys()) == 2
 
 
+def test_a_start_of_which_no_answer_comes_is_the_next_delivery_s_too(uploads: Uploads) -> None:
+    event = uploads.upload(zipped(good()))
+    uploads.aws.proxy.fail("StartPipelineExecution", fault_proxy.LOST)
+    with pytest.raises(BotoCoreError):
+        uploads.handle(event)
+    uploads.aws.proxy.mend()
+    assert uploads.handle(event)["execution_arn"] == next(iter(uploads.pipeline.executions.values()))
+    assert len(uploads.pipeline.executions) == 1
+
+
 @pytest.mark.parametrize(
     ("operation", "fault", "copied"),
     [
