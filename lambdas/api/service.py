@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
+from lambdas.aws.errors import error_code
 from lambdas.http import answers
 from lambdas.http.answers import Answers
 from lambdas.http.content import refuse_coded
@@ -53,8 +54,12 @@ class Service:
             # Without its message, which can quote what the caller sent.
             frames = traceback.extract_tb(exception.__traceback__)
             places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-            logger.error("unexpected failure", exception_name=type(exception).__name__, places=places)
-            answer = self._problem(event, answers.internal_error(request_id), request_id)
+            unforeseen = answers.unexpected(exception, request_id)
+            if unforeseen.code == "throttled":
+                logger.warning("a service is at its limit", error_code=error_code(exception))
+            else:
+                logger.error("unexpected failure", exception_name=type(exception).__name__, places=places)
+            answer = self._problem(event, unforeseen, request_id)
         ms = round((time.perf_counter() - started) * 1000, 1)
         logger.info("answered", status=answer["statusCode"], ms=ms)
         logger.clear_state()

@@ -6,6 +6,15 @@ from typing import Any
 
 _CODES = frozenset({"ValidationException", "ValidationError", "ResourceNotFound"})
 _WORDS = ("not found", "could not find", "does not exist")
+# Of the codes that botocore's standard retries know (botocore/retries/standard.py of 1.43, read 2026-11) those of the
+# services that are asked here, and the status of an answer that has none: what stands before a service writes HTML.
+_THROTTLED = frozenset(
+    {
+        *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException"),
+        *("TooManyRequestsException", "ProvisionedThroughputExceededException", "RequestLimitExceeded", "SlowDown"),
+        "429",
+    }
+)
 
 
 def error_code(error: BaseException) -> str:
@@ -21,6 +30,13 @@ def is_absent(error: BaseException) -> bool:
     There is no own code for it: InvokeEndpoint says ValidationError "Endpoint ... not found.", DescribeEndpoint
     ValidationException "Could not find endpoint ...", DescribeModelPackage "Model Package ... does not exist".
     """
-    answer: dict[str, Any] = getattr(error, "response", {}).get("Error", {})
-    message = answer.get("Message", "").lower()
-    return error_code(error) in _CODES and any(words in message for words in _WORDS)
+    if error_code(error) not in _CODES:
+        return False
+    response: Any = getattr(error, "response", None)
+    message = response["Error"].get("Message", "").lower()
+    return any(words in message for words in _WORDS)
+
+
+def is_throttled(error: BaseException) -> bool:
+    """Whether a service is at a limit of requests, and would answer the same request later."""
+    return error_code(error) in _THROTTLED

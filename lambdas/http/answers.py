@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lambdas.aws.errors import is_throttled
 from lambdas.http.problems import CONTENT_TYPE, Problem
 
 NOTICE = "For research use only. Not a medical device: not for diagnosis or any decision about a patient's care."
@@ -113,8 +114,10 @@ def path(event: Mapping[str, Any]) -> str:
     return found.rstrip("/") or "/"
 
 
-def internal_error(request_id: str) -> Problem:
-    """The problem of an unexpected failure, which says nothing but how to report it."""
+def unexpected(error: BaseException, request_id: str) -> Problem:
+    """The problem of a failure that nobody foresaw: a service at its limit, or what has to be reported."""
+    if is_throttled(error):
+        return Problem("throttled", "A service that this one asks is at its limit of requests. Try again in a moment.")
     return Problem(
         "internal_error", f"Something went wrong on our side. Quote request {request_id} when you report it."
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from pybase64 import b64encode_as_string
 
+from lambdas.aws.errors import error_code
 from lambdas.http import answers
 from lambdas.http.answers import NOTICE, Answers, has_header
 from lambdas.http.idempotency import Requests
@@ -94,8 +95,12 @@ class Api:
             if problem.kind.status >= 500 and problem.__cause__ is not None:
                 log.error("what this function asks failed", problem.__cause__, **fields)
         except Exception as exception:  # noqa: BLE001 - the caller gets an answer, the log the reason
-            answer = self._problem(exchange, answers.internal_error(request_id))
-            log.error("unexpected failure", exception, **fields)
+            unforeseen = answers.unexpected(exception, request_id)
+            answer = self._problem(exchange, unforeseen)
+            if unforeseen.code == "throttled":
+                log.write("WARNING", "a service is at its limit", error_code=error_code(exception), **fields)
+            else:
+                log.error("unexpected failure", exception, **fields)
         status = answer["statusCode"]
         log.write("INFO", "answered", status=status, ms=_since(started), **fields)
         return answer

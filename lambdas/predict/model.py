@@ -14,10 +14,12 @@ from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
+    IncompleteReadError,
     ReadTimeoutError,
+    ResponseStreamingError,
 )
 
-from lambdas.aws.errors import is_absent
+from lambdas.aws.errors import is_absent, is_throttled
 from lambdas.http.problems import Problem
 from lambdas.predict import log
 from lambdas.predict.endpoint import Endpoint
@@ -50,18 +52,21 @@ _THROTTLED = ("throttled", "The model is at its limit of requests at once. Try a
 _STARTING = ("model_not_ready", "The model is being started. Try again in a few seconds.")
 _FAILED = ("model_error", "The inference service failed. Try again.")
 _SERVICE_PROBLEMS = {
-    "ThrottlingException": _THROTTLED,
-    "Throttling": _THROTTLED,
-    "TooManyRequestsException": _THROTTLED,
     "ModelNotReadyException": _STARTING,
     "ServiceUnavailable": _STARTING,
     "ServiceUnavailableException": _STARTING,
+    "503": _STARTING,  # without a code: of what stands before the service
     "InternalFailure": _FAILED,
     "InternalServerException": _FAILED,
     "InternalDependencyException": _FAILED,
     "RequestEntityTooLargeException": ("image_too_large", "The image is larger than the endpoint accepts."),
     "413": ("image_too_large", "The image is larger than the endpoint accepts."),
 }
+# No answer, or one that broke off.
+_BROKEN = (
+    *(ConnectTimeoutError, EndpointConnectionError, ConnectionClosedError),
+    *(ResponseStreamingError, IncompleteReadError),
+)
 _PACKAGE_ARN = re.compile(r"^arn:[^:]+:sagemaker:[^:]*:[^:]*:model-package/(?P<group>[^/]+)/(?P<version>\d+)$")
 
 
@@ -126,7 +131,7 @@ class Model:
             raise Problem(
                 "model_timeout", f"The model gave no answer within {self.read_timeout_seconds:.0f} seconds. Try again."
             ) from None
-        except (ConnectTimeoutError, EndpointConnectionError, ConnectionClosedError) as error:
+        except _BROKEN as error:
             raise Problem("model_error", "The model could not be reached. Try again.") from error
         except ClientError as error:
             raise self._problem(error) from error
@@ -139,7 +144,7 @@ class Model:
         started = time.monotonic()
         try:
             return self._ask(image, explain)
-        except (ConnectTimeoutError, EndpointConnectionError, ConnectionClosedError):
+        except _BROKEN:
             # A function that was frozen can hold a connection the service has closed since. Asking again changes
             # nothing in the model, but there has to be time for the answer.
             if time.monotonic() - started > RETRY_WITHIN_SECONDS:
@@ -162,6 +167,8 @@ class Model:
         code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
         if code == "ModelError":
             return self._model_problem(error.response, message)
+        if is_throttled(error):
+            return Problem(*_THROTTLED)
         if code in _SERVICE_PROBLEMS:
             return Problem(*_SERVICE_PROBLEMS[code])
         if code in {"ValidationError", "ValidationException"} and (is_absent(error) or self._nothing_is_released()):

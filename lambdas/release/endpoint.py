@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lambdas.aws import served_package
+from lambdas.aws.errors import is_throttled
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.client import SageMakerClient
@@ -58,7 +59,8 @@ class ServingEndpoint:
 
         Raises:
             NotServingError: it is not, it has loaded other files, or it does not answer.
-            botocore.exceptions.ClientError: asking is not allowed.
+            botocore.exceptions.ClientError: asking is not allowed, or the endpoint is at its limit of requests, which
+                says nothing about what it serves.
         """
         configured = self.package()
         if configured != package_arn:
@@ -68,6 +70,8 @@ class ServingEndpoint:
                 return self._ask(package_arn, served_digest)
             except _NotYetError as problem:
                 if attempt == ATTEMPTS:
+                    if problem.__cause__ is not None and is_throttled(problem.__cause__):
+                        raise problem.__cause__ from None
                     raise NotServingError(str(problem)) from problem
             self.sleep(SECONDS_BETWEEN_ATTEMPTS)
         raise AssertionError  # unreachable: the last attempt returns or raises

@@ -92,12 +92,14 @@ class Front:
                 f"{_STATIC_TYPES[file.suffix]}; charset=utf-8",
                 {"Content-Security-Policy": policy, "X-Frame-Options": "DENY"},
             )
+        methods = {path: [method.upper() for method in taken] for path, taken in described["paths"].items()}
+        methods |= {path: ["GET", "HEAD"] for path in self._pages}
         # Literal paths come first, as in API Gateway.
-        self._methods = {re.compile(re.escape(path)): ["GET"] for path in self._pages} | {
-            re.compile("/".join("[^/]+" if part.startswith("{") else re.escape(part) for part in path.split("/"))): [
-                method.upper() for method in methods
-            ]
-            for path, methods in sorted(described["paths"].items(), key=lambda item: "{" in item[0])
+        self._methods = {
+            re.compile(
+                "/".join("[^/]+" if part.startswith("{") else re.escape(part) for part in path.split("/"))
+            ): taken
+            for path, taken in sorted(methods.items(), key=lambda item: "{" in item[0])
         }
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +133,9 @@ class Front:
         if path not in self._pages:
             # Only a gateway that forgot a method would send this here.
             raise Problem("not_found", "This path is not answered here.")
-        return self._page(event, path, request_id)
+        found = self._page(event, path, request_id)
+        # To HEAD, what GET says of it (RFC 9110, 9.3.2). API Gateway sends it here where a path has only GET.
+        return found | {"body": ""} if method == "HEAD" else found
 
     def _page(self, event: dict[str, Any], path: str, request_id: str) -> dict[str, Any]:
         full = str((event.get("requestContext") or {}).get("path") or "/")

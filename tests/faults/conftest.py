@@ -16,6 +16,8 @@ import pytest
 
 from lambdas.trigger import handler
 from model_code.contract.job import JobError
+from tests.faults.fault_proxy import fault_proxy
+from tests.faults.services import Services
 from tests.lambdas.recorders import Pipeline, Topic
 from tests.model_code.support.data_steps import decode, split
 
@@ -150,3 +152,24 @@ def bench(client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         handler.intake.cache_clear()
         yield made
         handler.intake.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def behind() -> Iterator[tuple[str, int]]:
+    """Host and port of moto's server, whose state every mock of moto's in this process shares."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()
+    server.stop()
+
+
+@pytest.fixture
+def aws(behind: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """All services, empty, behind a proxy without a fault."""
+    from moto.moto_api._internal.models import moto_api_backend
+
+    moto_api_backend.reset()
+    with fault_proxy(behind) as proxy:
+        yield Services(proxy, monkeypatch)

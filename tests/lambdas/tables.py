@@ -18,14 +18,19 @@ def tables() -> Iterator[Any]:
 
     with mock_aws():
         client = boto3.client("dynamodb", region_name="us-east-1")
-        for name in (PREDICTIONS, REQUESTS):
-            client.create_table(
-                TableName=name,
-                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-                BillingMode="PAY_PER_REQUEST",
-            )
+        make_tables(client)
         yield client
+
+
+def make_tables(client: Any) -> None:
+    """Make both tables, empty."""
+    for name in (PREDICTIONS, REQUESTS):
+        client.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
 
 
 def items(client: Any, table: str) -> list[dict[str, Any]]:

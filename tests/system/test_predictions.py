@@ -129,6 +129,8 @@ def test_the_description_lists_the_paths_that_there_are(stack: Stack) -> None:
             assert answer.headers["allow"].startswith("POST")
     assert ask(stack, urllib.parse.quote("v1/nowhere")).document["code"] == "not_found"
     page = requests.get(stack.url + "docs", timeout=60)
+    head = requests.head(stack.url + "docs", timeout=60)
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", page.headers["etag"])
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
 

@@ -125,6 +125,14 @@ def test_what_has_not_changed_is_not_sent_again(path):
     assert ask(path=path, **{"If-None-Match": '"other"'})["statusCode"] == 200
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/page.js"])
+def test_head_says_of_a_page_what_get_does_without_it(path):
+    page = ask(path=path)
+    assert page["body"]
+    assert ask("HEAD", path, "/{proxy+}") == page | {"body": ""}
+    assert ask("HEAD", path, **{"If-None-Match": page["headers"]["ETag"]})["statusCode"] == 304
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
@@ -132,7 +140,9 @@ def test_what_has_not_changed_is_not_sent_again(path):
         ("DELETE", "/v1/predictions/6a0fda63-0000", "GET, OPTIONS"),
         ("GET", "/v1/predictions/6a0fda63-0000/feedback", "POST, OPTIONS"),
         ("PUT", "/v1/health", "GET, OPTIONS"),
-        ("POST", "/docs", "GET, OPTIONS"),
+        ("HEAD", "/v1/health", "GET, OPTIONS"),
+        ("POST", "/docs", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/", "GET, HEAD, OPTIONS"),
     ],
 )
 def test_a_method_that_a_path_does_not_take(method, path, allowed):
