@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from lambdas.api import documents
 from lambdas.http.answers import NOTICE
 from lambdas.http.problems import KINDS
+from openapi import examples
 
 Security = Literal["none", "key", "predict", "upload", "feedback"]
 Tag = Literal["predictions", "model", "description"]
@@ -62,6 +63,7 @@ IDEMPOTENCY_KEY = {
         "header `Idempotency-Replayed: true`."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "example": "0d6c1b7e-5a0c-4f5e-9d2e-3b8f6a1c7e42",
 }
 REPLAYED = {
     "Idempotency-Replayed": {
@@ -74,6 +76,7 @@ EXPLAIN = {
     "in": "query",
     "description": "Whether the answer has an overlay, a map of what in the radiograph speaks for PNEUMONIA.",
     "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
+    "example": "true",
 }
 PREDICTION_ID = {
     "name": "prediction_id",
@@ -81,6 +84,7 @@ PREDICTION_ID = {
     "required": True,
     "description": "The `id` of a prediction.",
     "schema": {"type": "string"},
+    "example": examples.PREDICTION_ID,
 }
 CODED = {
     "application/dicom": {
@@ -252,7 +256,7 @@ OPERATIONS = (
         id="read_docs",
         tag="description",
         summary="This document as a page.",
-        description="HTML without scripts.",
+        description="HTML, with forms to try each path where scripts run.",
         answer=None,
         codes=(),
         security="none",
