@@ -14,18 +14,13 @@ from lambdas.site import handler, page
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global Browser, chromium, Page, serious
+    global Browser, Page, serious
     from playwright.sync_api import Browser, Page
 
-    from tests.browser import chromium, serious
+    from tests.browser import serious
 
 
 DOCUMENT = json.loads((Path(handler.__file__).parent / "openapi.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    yield from chromium()
 
 
 @pytest.fixture
