@@ -55,6 +55,7 @@ class Operation:
     other: dict[str, Any] = field(default_factory=dict)
 
 
+# Without an example: a program that sends it with every request gets `idempotency_key_reused`.
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -63,7 +64,6 @@ IDEMPOTENCY_KEY = {
         "header `Idempotency-Replayed: true`."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-    "example": "0d6c1b7e-5a0c-4f5e-9d2e-3b8f6a1c7e42",
 }
 REPLAYED = {
     "Idempotency-Replayed": {

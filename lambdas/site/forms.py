@@ -64,12 +64,12 @@ def _parameter(operation: str, parameter: Mapping[str, Any]) -> str:
         options = "".join(f"<option>{escape(value)}</option>" for value in schema["enum"])
         field = f'<select {attributes}><option value="">not sent</option>{options}</select>'
     else:
-        example = escape(parameter["example"])
-        filled = f'required value="{example}"' if parameter.get("required") else f'placeholder="{example}"'
+        # What may be left out is: it would be sent with every request.
+        filled = f' required value="{escape(parameter["example"])}"' if parameter.get("required") else ""
         # The browser refuses to send a header with other characters, and does not say why.
         pattern = f' pattern="{escape(schema["pattern"])}"' if "pattern" in schema else ""
         about = escape(parameter["description"].replace("`", ""))
-        field = f'<input {attributes} {filled}{pattern} title="{about}" spellcheck="false">'
+        field = f'<input {attributes}{filled}{pattern} title="{about}" spellcheck="false">'
     return f'<p><label for="{identifier}">{name}</label> {field}</p>'
 
 

@@ -100,7 +100,7 @@ def render(document: Mapping[str, Any], *, max_image_bytes: int = 0) -> str:
         f'<title>{title}</title><style>{_SHEET}</style><script type="module" src="try.js"></script></head>'
         f"<body><main><h1>{title}</h1>{paragraphs}"
         f'<p>For programs: <a href="openapi.json">openapi.json</a>. {_security(document)}</p>'
-        f"<p>To try a line in a shell: {_variables(authentication)} A click on a line marks it.</p>"
+        f"<p>The variables of the lines for a shell: {_variables(authentication)} A click on a line marks it.</p>"
         f"{forms.access(authentication)}"
         f"<ul>{contents}</ul>{''.join(operations)}<h1>Documents</h1>{''.join(described)}</main></body></html>"
     )
@@ -116,8 +116,9 @@ def _security(document: Mapping[str, Any]) -> str:
 def _variables(authentication: str) -> str:
     """What the lines leave to the shell; the script writes the address into them and takes its sentence away."""
     address = '<span id="address"><code>API_URL</code> is the address of this page without <code>/docs</code>.</span>'
-    asked = "" if authentication == "iam" else " <code>API_KEY</code> is what this API asks for."
-    return address + asked
+    signed = "Those that begin with <code>AWS_</code> are the AWS command line's."
+    asked = signed if authentication == "iam" else "<code>API_KEY</code> is what this API asks for."
+    return f"{address} {asked}"
 
 
 def _where(scheme: Mapping[str, Any]) -> str:
