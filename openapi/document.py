@@ -101,7 +101,11 @@ def _body(operation: Operation) -> dict[str, Any]:
     content: dict[str, Any] = {
         media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in operation.media_types
     }
-    content["application/json"] = {"schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas}}
+    shown = {model.__name__: examples.REQUESTS[model] for model in operation.requests}
+    content["application/json"] = {
+        "schema": schemas[0] if len(schemas) == 1 else {"oneOf": schemas},
+        "examples": {name: {"summary": summary, "value": value} for name, (summary, value) in shown.items()},
+    }
     return {"required": True, "content": content}
 
 

@@ -1,4 +1,4 @@
-"""Examples of answers and of problems, as the functions and the gateway give them. Tests hold them to their models."""
+"""Examples of requests, answers and problems, of functions and gateway. Tests hold them to their models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from lambdas.api import documents
 from lambdas.http.answers import NOTICE
 from lambdas.http.problems import KINDS
 
-_ID = "f74d4970-2f1c-4d0e-9a1b-3c5e7a9b1d2f"
+PREDICTION_ID = "f74d4970-2f1c-4d0e-9a1b-3c5e7a9b1d2f"
+_UPLOAD_ID = "5f0e3b1c9a7d4e2f8b6c1d0a3e5f7b9c"
 _PACKAGE = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/cxr-dev/3"
 _MODEL = {
     "package_arn": _PACKAGE,
@@ -23,7 +24,7 @@ _MODEL = {
     "engine": "tensorflow",
 }
 _PREDICTION = {
-    "id": _ID,
+    "id": PREDICTION_ID,
     "probability": 0.93,
     "label": "PNEUMONIA",
     "indeterminate": False,
@@ -32,7 +33,17 @@ _PREDICTION = {
     "model": _MODEL,
     "notice": NOTICE,
 }
-_FEEDBACK = {"id": _ID, "label": "PNEUMONIA", "received_at": "2026-11-24T10:05:00Z"}
+_FEEDBACK = {"id": PREDICTION_ID, "label": "PNEUMONIA", "received_at": "2026-11-24T10:05:00Z"}
+
+_PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+
+REQUESTS: dict[type[BaseModel], tuple[str, dict[str, Any]]] = {
+    documents.ImageInDocument: ("a file in base64 (here one grey pixel, which is no radiograph)", {"image": _PIXEL}),
+    documents.UploadedImage: ("the id of an upload", {"upload": _UPLOAD_ID}),
+    documents.ReadersLabel: ("a reader's word", {"label": "PNEUMONIA"}),
+    documents.UploadRequest: ("what the file will be", {"media_type": "application/dicom"}),
+}
+"""A summary and a body, by the model of the request."""
 
 ANSWERS: dict[type[BaseModel], dict[str, Any]] = {
     documents.Prediction: _PREDICTION,
@@ -44,9 +55,9 @@ ANSWERS: dict[type[BaseModel], dict[str, Any]] = {
     },
     documents.Feedback: _FEEDBACK,
     documents.Upload: {
-        "upload": "5f0e3b1c9a7d4e2f8b6c1d0a3e5f7b9c",
+        "upload": _UPLOAD_ID,
         "url": "https://cxr-dev-data.s3.eu-central-1.amazonaws.com/",
-        "fields": {"key": "uploads/5f0e3b1c9a7d4e2f8b6c1d0a3e5f7b9c", "Content-Type": "application/dicom"},
+        "fields": {"key": f"uploads/{_UPLOAD_ID}", "Content-Type": "application/dicom"},
         "max_bytes": 4_194_304,
         "expires_at": "2026-11-24T10:05:00Z",
     },
@@ -108,7 +119,7 @@ DETAILS: dict[str, str] = {
     "no_dicom_result": "The file does not say whose radiograph it is.",
     "model_error": "The model failed on this request.",
     "no_model_released": "No model has been approved and released yet.",
-    "dicom_result_not_made": f"The prediction {_ID} was made. Its result in DICOM was not.",
+    "dicom_result_not_made": f"The prediction {PREDICTION_ID} was made. Its result in DICOM was not.",
     "model_not_ready": "The model is being started. Try again in a few seconds.",
     "model_timeout": "The model gave no answer in time. Try again.",
 }

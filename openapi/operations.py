@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from lambdas.api import documents
 from lambdas.http.answers import NOTICE
 from lambdas.http.problems import KINDS
+from openapi import examples
 
 Security = Literal["none", "key", "predict", "upload", "feedback"]
 Tag = Literal["predictions", "model", "description"]
@@ -54,6 +55,7 @@ class Operation:
     other: dict[str, Any] = field(default_factory=dict)
 
 
+# Without an example: a program that sends it with every request gets `idempotency_key_reused`.
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -74,6 +76,7 @@ EXPLAIN = {
     "in": "query",
     "description": "Whether the answer has an overlay, a map of what in the radiograph speaks for PNEUMONIA.",
     "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
+    "example": "true",
 }
 PREDICTION_ID = {
     "name": "prediction_id",
@@ -81,6 +84,7 @@ PREDICTION_ID = {
     "required": True,
     "description": "The `id` of a prediction.",
     "schema": {"type": "string"},
+    "example": examples.PREDICTION_ID,
 }
 CODED = {
     "application/dicom": {
@@ -252,7 +256,7 @@ OPERATIONS = (
         id="read_docs",
         tag="description",
         summary="This document as a page.",
-        description="HTML without scripts.",
+        description="HTML, with forms to try each path where scripts run.",
         answer=None,
         codes=(),
         security="none",

@@ -265,6 +265,7 @@ def served(authentication: str = "api_key") -> Iterator[PageServer]:
 
 def _as_http(answer: dict[str, Any] | Problem) -> tuple[int, dict[str, str], bytes]:
     if isinstance(answer, Problem):
-        headers = {**answer.headers, "Content-Type": CONTENT_TYPE}
+        headers = {**answer.headers, "Content-Type": CONTENT_TYPE, "x-request-id": "request-7"}
         return answer.kind.status, headers, json.dumps(answer.document("request-7")).encode()
-    return int(answer.get("status", 200)), {"Content-Type": "application/json"}, json.dumps(answer).encode()
+    headers = {"Content-Type": "application/json", "x-request-id": "request-7"}
+    return int(answer.get("status", 200)), headers, json.dumps(answer).encode()

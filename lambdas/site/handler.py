@@ -68,7 +68,7 @@ class Front:
         self._pages = {
             "/openapi.json": (json.dumps(described), "application/json", {}),
             "/docs": (
-                page.render(described),
+                page.render(described, max_image_bytes=max_image_bytes),
                 "text/html; charset=utf-8",
                 {"Content-Security-Policy": page.POLICY, "X-Frame-Options": "DENY"},
             ),

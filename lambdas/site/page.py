@@ -1,41 +1,81 @@
-"""The OpenAPI document as a page: no script, one style sheet inside, nothing from anywhere else."""
+"""The OpenAPI document as a page, which its script lets people try: one style sheet inside, nothing from elsewhere."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
+from lambdas.site import curl, forms
+
+_STATIC = Path(__file__).parent / "static"
+# The colours of the readers' page, light and dark: its style sheet begins with them.
+_TOKENS = (_STATIC / "page.css").read_text(encoding="utf-8").partition("}")[0] + "}"
 _STYLE = """
-:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 25%, transparent); }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
-h2 { border-top: 1px solid var(--line); padding-top: 1rem; overflow-wrap: anywhere; }
+* { box-sizing: border-box; }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; color: var(--text);
+  background: var(--ground); overflow-wrap: anywhere; }
+a { color: var(--accent); }
+h2 { border-top: 1px solid var(--line); padding-top: 1rem; }
 h2 code { font-size: 1.1rem; }
-code, pre { font-family: ui-monospace, monospace; font-size: .9rem; }
+code, pre, textarea { font-family: ui-monospace, monospace; font-size: .9rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { border-bottom: 1px solid var(--line); padding: .25rem .5rem .25rem 0; text-align: left; vertical-align: top; }
-.notice { border-left: .25rem solid; padding-left: .75rem; }
-body { overflow-wrap: anywhere; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .5rem .75rem;
-  background: color-mix(in srgb, currentColor 8%, transparent);
-  user-select: all; }
+.notice { border-left: .25rem solid var(--danger); padding-left: .75rem; }
+pre { white-space: pre-wrap; padding: .5rem .75rem; margin: .5rem 0; background: var(--panel);
+  border: 1px solid var(--line); border-radius: .35rem; user-select: all; }
 summary { cursor: pointer; padding: .25rem 0; }
-@media (max-width: 40rem) { tr, th, td { display: block; } th, td:not(:last-child) { border-bottom: 0; } }
+small, dt { color: var(--quiet); }
+[hidden] { display: none !important; }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+#access { background: var(--ground); padding: .5rem 0; }
+@media (min-height: 30rem) { #access { position: sticky; top: 0; } html { scroll-padding-top: 6rem; } }
+.try { border: 1px solid var(--line); border-radius: .5rem; padding: .25rem .75rem; margin: .75rem 0;
+  background: var(--panel); }
+.try > summary, label, [role=status] { font-weight: 600; }
+.try label, .try input, .try select, .try textarea { display: block; width: 100%; }
+.try p, figure { margin: .5rem 0; }
+.try .drawn { margin-top: .35rem; }
+button, input, select, textarea { font: inherit; font-size: .9rem; min-height: 2.5rem; max-width: 100%;
+  border: 1px solid var(--line); border-radius: .35rem; background: var(--panel); color: var(--text);
+  padding: .3rem .7rem; }
+.try textarea { font-family: ui-monospace, monospace; }
+button { cursor: pointer; }
+button:hover { border-color: var(--accent); color: var(--accent); }
+.try button:not([type]) { background: var(--accent); border-color: var(--accent); color: var(--ground); }
+[data-failed] { color: var(--danger); }
+.answer pre { max-height: 24rem; overflow: auto; user-select: auto; }
+canvas { display: block; width: 100%; max-width: 20rem; background: #444; }
+dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .2rem 1rem; }
+dd { margin: 0; }
+@media (max-width: 40rem) {
+  tr, th, td { display: block; }
+  th, td:not(:last-child) { border-bottom: 0; }
+  dl { grid-template-columns: minmax(0, 1fr); }
+}
 """
-_DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_SHEET = _TOKENS + _STYLE
+_DIGEST = base64.b64encode(hashlib.sha256(_SHEET.encode()).digest()).decode()
 POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    f"default-src 'none'; style-src 'sha256-{_DIGEST}'; script-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
 )
-"""The page's Content-Security-Policy: its own style sheet and nothing else."""
+"""The page's Content-Security-Policy: its own style sheet, scripts of this API, and requests to it."""
 
 
-def render(document: Mapping[str, Any]) -> str:
-    """The page of an OpenAPI document as this API has it."""
+def render(document: Mapping[str, Any], *, max_image_bytes: int = 0) -> str:
+    """The page of an OpenAPI document as this API has it.
+
+    Args:
+        document: with one way to authenticate.
+        max_image_bytes: largest image in a request, above which nothing is sent; 0 for no limit.
+    """
     information, schemas = document["info"], document["components"]["schemas"]
+    (authentication,) = document["components"]["securitySchemes"]
     paragraphs = "".join(
         f"<p{' class=notice' if number else ''}>{_text(paragraph)}</p>"
         for number, paragraph in enumerate(information["description"].split("\n\n"))
@@ -54,12 +94,14 @@ def render(document: Mapping[str, Any]) -> str:
     described = [_schema(name, schema) for name, schema in schemas.items()]
     title = escape(information["title"])
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="en" data-authentication="{authentication}" '
+        f'data-max-image-bytes="{max_image_bytes}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{_STYLE}</style></head><body><main><h1>{title}</h1>{paragraphs}"
+        f'<title>{title}</title><style>{_SHEET}</style><script type="module" src="try.js"></script></head>'
+        f"<body><main><h1>{title}</h1>{paragraphs}"
         f'<p>For programs: <a href="openapi.json">openapi.json</a>. {_security(document)}</p>'
-        "<p>To try a line in a shell: <code>API</code> is the address of this page without <code>/docs</code>, "
-        "<code>KEY</code> what this API asks for. A click on a line marks it.</p>"
+        f"<p>The variables of the lines for a shell: {_variables(authentication)} A click on a line marks it.</p>"
+        f"{forms.access(authentication)}"
         f"<ul>{contents}</ul>{''.join(operations)}<h1>Documents</h1>{''.join(described)}</main></body></html>"
     )
 
@@ -69,6 +111,14 @@ def _security(document: Mapping[str, Any]) -> str:
     named = [f"{_text(scheme.get('description') or 'A key.')} <code>{_where(scheme)}</code>" for scheme in
              schemes.values()]  # fmt: skip
     return f"Authentication: {' or '.join(named)}"
+
+
+def _variables(authentication: str) -> str:
+    """What the lines leave to the shell; the script writes the address into them and takes its sentence away."""
+    address = '<span id="address"><code>API_URL</code> is the address of this page without <code>/docs</code>.</span>'
+    signed = "Those that begin with <code>AWS_</code> are the AWS command line's."
+    asked = signed if authentication == "iam" else "<code>API_KEY</code> is what this API asks for."
+    return f"{address} {asked}"
 
 
 def _where(scheme: Mapping[str, Any]) -> str:
@@ -91,49 +141,45 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], document: M
     return (
         f'<section id="{escape(operation["operationId"])}"><h2><code>{method.upper()} {escape(path)}</code></h2>'
         f"<p>{_text(operation['summary'])} {_text(operation['description'])}{open_to_all}</p>"
-        f"<pre>{escape(_curl(path, method, operation, document))}</pre>{_table(rows)}"
+        f"{_line(path, method, operation, document)}"
+        f"{forms.form(path, method, operation, next(iter(document['components']['securitySchemes'])))}{_table(rows)}"
         f"{_examples(operation, document['components']['examples'])}</section>"
     )
 
 
-def _curl(path: str, method: str, operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
-    """A line for a shell in which API is this API's address, without a slash at the end, and KEY what it asks for."""
-    words = ["curl", "--request", method.upper()] if method != "get" else ["curl"]
-    if operation.get("security") != []:
-        words += [_credentials(next(iter(document["components"]["securitySchemes"].values())))]
-    body = operation.get("requestBody", {}).get("content", {})
-    if "image/jpeg" in body:
-        words += ["--header 'Content-Type: image/jpeg'", "--data-binary @radiograph.jpeg"]
-    elif "application/json" in body:
-        name = body["application/json"]["schema"]["$ref"].rpartition("/")[2]
-        members = document["components"]["schemas"][name]["properties"]
-        sent = {member: value["enum"][0] for member, value in members.items()}
-        words += ["--header 'Content-Type: application/json'", f"--data '{json.dumps(sent)}'"]
-    filled = re.sub(r"\{(\w+)\}", lambda found: f"${found[1].upper()}", path)
-    return " ".join([*words, f'"$API{filled}"'])
-
-
-def _credentials(scheme: Mapping[str, Any]) -> str:
-    if "x-amazon-apigateway-authtype" in scheme:
-        return '--aws-sigv4 "aws:amz:$AWS_REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"'
-    return '--header "x-api-key: $KEY"' if "name" in scheme else '--header "Authorization: Bearer $KEY"'
+def _line(path: str, method: str, operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    """The request for a shell, with the words that the script repeats after a change, and its button to copy."""
+    who = "" if operation.get("security") == [] else curl.credentials(document)
+    return (
+        f'<div class="line"><pre data-credentials="{escape(who)}">'
+        f"{escape(curl.line(path, method, operation, document))}</pre>"
+        f'<button type="button" aria-label="Copy the line of {method.upper()} {escape(path)}" hidden>Copy</button> '
+        '<span role="status"></span></div>'
+    )
 
 
 def _examples(operation: Mapping[str, Any], problems: Mapping[str, Any]) -> str:
-    """Each answer as it may look, closed until somebody opens it."""
-    shown = []
+    """Each body and each answer as it may look, closed until somebody opens it."""
+    asked = [
+        (kind, one["summary"], one["value"])
+        for kind, content in operation.get("requestBody", {}).get("content", {}).items()
+        for one in content.get("examples", {}).values()
+    ]
+    answered = []
     for status, answer in operation["responses"].items():
         for media_type, content in answer["content"].items():
-            named = [(media_type, content["example"])] if "example" in content else []
+            answered += [(status, media_type, content["example"])] if "example" in content else []
             for reference in content.get("examples", {}).values():
                 code = reference["$ref"].rpartition("/")[2]
-                named.append((code, problems[code]["value"]))
-            shown += [
-                f"<details><summary>{escape(status)} <code>{escape(name)}</code></summary>"
-                f"<pre>{escape(one if isinstance(one, str) else json.dumps(one, indent=1))}</pre></details>"
-                for name, one in named
-            ]
-    return f"<h3>Examples of answers</h3>{''.join(shown)}"
+                answered.append((status, code, problems[code]["value"]))
+    headed = {"Examples of requests": asked, "Examples of answers": answered}
+    return "".join(f"<h3>{title}</h3>{''.join(map(_example, shown))}" for title, shown in headed.items() if shown)
+
+
+def _example(named: tuple[str, str, Any]) -> str:
+    of, name, value = named
+    shown = value if isinstance(value, str) else json.dumps(value, indent=1)
+    return f"<details><summary>{escape(of)} <code>{escape(name)}</code></summary><pre>{escape(shown)}</pre></details>"
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> str:

@@ -130,6 +130,29 @@ def test_every_answer_has_an_example_that_is_one() -> None:
         assert model.model_validate(example)
 
 
+def test_every_json_body_and_every_parameter_that_repeats_has_an_example_that_is_one() -> None:
+    whole = document()
+    for methods in whole["paths"].values():
+        for described in methods.values():
+            for parameter in described.get("parameters", []):
+                # A new one for each request is no example's.
+                assert ("example" in parameter) == (parameter["name"] != "Idempotency-Key")
+                Draft202012Validator(parameter["schema"]).validate(parameter.get("example", "any"))
+            for media_type, content in described.get("requestBody", {}).get("content", {}).items():
+                schema = {**content["schema"], "components": whole["components"]}
+                shown = [one["value"] for one in content.get("examples", {}).values()]
+                # A file's bytes are no text that a document could show.
+                assert bool(shown) == (content["schema"].get("format") != "binary"), (
+                    described["operationId"],
+                    media_type,
+                )
+                for one in shown:
+                    Draft202012Validator(schema).validate(one)
+    for model, (_, example) in examples.REQUESTS.items():
+        assert model.model_validate(example)
+    assert set(examples.REQUESTS) == {model for one in OPERATIONS for model in one.requests}
+
+
 def _problem(whole: dict[str, Any], reference: dict[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = whole["components"]["examples"][reference["$ref"].rpartition("/")[2]]
     return found

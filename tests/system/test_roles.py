@@ -21,6 +21,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from openapi.examples import PREDICTION_ID
 from ops.cli import commands
 from tests.system.deployed import Stack
 
@@ -143,8 +144,9 @@ def test_a_client_gets_from_the_documents_to_an_answer_and_out_of_each_refusal(
     walk.asks(f"{kept}/feedback", body=b'{"label": "PNEUMONIA"}', headers={"content-type": "application/json"})
     walk.asks("v1/model")
     (tmp_path / "radiograph.jpeg").write_bytes(image)
-    variables = {"API": url.rstrip("/"), "KEY": walk.stack.key, "PREDICTION_ID": made["id"]}
-    lines = [html.unescape(line) for line in re.findall("<pre>(curl .*?)</pre>", page)]
+    variables = {"API_URL": url.rstrip("/"), "API_KEY": walk.stack.key}
+    page = page.replace(PREDICTION_ID, made["id"])
+    lines = [html.unescape(line) for line in re.findall("<pre[^>]*>(curl .*?)</pre>", page)]
     assert len(lines) == sum(map(len, document["paths"].values()))
     for line in lines:
         asked = ["bash", "-c", line.replace("curl ", "curl --silent --show-error --fail ", 1)]

@@ -10,7 +10,7 @@
 
 const SETTINGS = document.documentElement.dataset;
 // Above this many bytes the gateway takes no image: it goes to the bucket first.
-const LARGEST_BODY = Number(SETTINGS.maxImageBytes);
+export const LARGEST_BODY = Number(SETTINGS.maxImageBytes);
 const SECRET = "cxr-secret";
 
 /** How this deployment's clients prove who they are: `api_key`, `jwt` or `iam`. */
@@ -48,17 +48,23 @@ export class Problem extends Error {
 export const described = (error) =>
   error instanceof Problem ? error.document : { title: "The page failed", detail: String(error) };
 
-// One request to the API; an answer that is not 2xx is thrown as a Problem.
-async function call(path, options = {}) {
-  const identity = AUTHENTICATION === "api_key" ? { "x-api-key": secret } : { authorization: `Bearer ${secret}` };
-  let response, text;
+/** The header that says who asks. @param {string} given a key or a token */
+export const identity = (given) => (AUTHENTICATION === "api_key" ? { "x-api-key": given } : { authorization: `Bearer ${given}` });
+
+/** What the network gives. @template T @param {Promise<T>} asked @returns {Promise<T>} @throws {Problem} it gave nothing */
+export async function reached(asked) {
   try {
-    response = await fetch(path, { ...options, headers: { ...identity, ...options.headers } });
-    text = await response.text();
+    return await asked;
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ title: "No connection", detail: "The API could not be reached. Check the network and try again.", code: "no_connection" });
   }
+}
+
+// One request to the API; an answer that is not 2xx is thrown as a Problem.
+async function call(path, options = {}) {
+  const response = await reached(fetch(path, { ...options, headers: { ...identity(secret), ...options.headers } }));
+  const text = await reached(response.text());
   let answer;
   try {
     answer = JSON.parse(text);
@@ -70,7 +76,7 @@ async function call(path, options = {}) {
 }
 
 // Retry-After is seconds or a date (RFC 9110, 10.2.3).
-function seconds(header) {
+export function seconds(header) {
   if (!header) return undefined;
   const value = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
   return Number.isFinite(value) ? Math.max(0, value) : undefined;

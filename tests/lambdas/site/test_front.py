@@ -1,4 +1,4 @@
-"""The description is served as a document and as a page without scripts; wrong paths and methods are told apart."""
+"""The description is served as a document and as a page of its own; wrong paths and methods are told apart."""
 
 from __future__ import annotations
 
@@ -70,23 +70,39 @@ def elements():
     return parser
 
 
-def test_the_page_loads_and_runs_nothing(elements):
+def test_the_page_loads_its_script_and_nothing_else(elements):
     names = {tag for tag, _ in elements.tags}
-    assert not names & {"script", "link", "img", "iframe", "object", "embed", "form", "base"}
+    assert not names & {"link", "img", "iframe", "object", "embed", "base"}
+    loaded = [(tag, attributes["src"]) for tag, attributes in elements.tags if "src" in attributes]
+    assert loaded == [("script", "try.js")]
+    assert sum(tag == "script" for tag, _ in elements.tags) == 1
     for tag, attributes in elements.tags:
-        assert not [name for name in attributes if name.startswith("on") or name in ("src", "style")], tag
+        assert not [name for name in attributes if name.startswith("on") or name in ("style", "action")], tag
         assert re.fullmatch(r"#\w+|openapi\.json", attributes.get("href", "#x")), tag
 
 
-def test_its_policy_allows_its_own_style_sheet_and_nothing_else(elements):
+def test_without_its_script_no_form_and_no_button_is_seen(elements):
+    """Forms lie in what is hidden; a button to copy is hidden itself."""
+    (access,) = [attributes for _, attributes in elements.tags if attributes.get("id") == "access"]
+    tried = [attributes for tag, attributes in elements.tags if attributes.get("class") == "try"]
+    operations = [one for methods in DOCUMENT["paths"].values() for one in methods.values()]
+    assert len(tried) == sum(tag == "form" for tag, _ in elements.tags) == len(operations)
+    assert all("hidden" in attributes for attributes in [access, *tried])
+    outside = re.sub(r"<details class=\"try\".*?</form>", "", ask()["body"], flags=re.DOTALL)
+    assert all("hidden>" in button for button in re.findall(r"<button[^>]*>", outside))
+
+
+def test_its_policy_allows_its_own_style_sheet_its_scripts_and_its_api(elements):
     headers = ask()["headers"]
     (style,) = elements.styles
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
     assert policy["style-src"] == f"'sha256-{digest}'"
-    assert {name: value for name, value in policy.items() if name != "style-src"} == dict.fromkeys(
-        ("default-src", "base-uri", "form-action", "frame-ancestors"), "'none'"
-    )
+    del policy["style-src"]
+    assert policy == {
+        **dict.fromkeys(("default-src", "base-uri", "form-action", "frame-ancestors"), "'none'"),
+        **dict.fromkeys(("script-src", "connect-src"), "'self'"),
+    }
 
 
 def test_the_page_names_every_operation_document_and_the_notice(elements):
@@ -107,10 +123,11 @@ def test_what_the_document_says_is_text_on_the_page():
             "info": {"title": "<script>alert(1)</script>", "description": "`<b>`"},
             "tags": [],
             "paths": {},
-            "components": {"schemas": {}, "securitySchemes": {}},
+            "components": {"schemas": {}, "securitySchemes": {"api_key": {"name": "x-api-key"}}},
         }
     )
     assert "<script>" not in shown
+    assert "&lt;script&gt;alert(1)" in shown
     assert "<code>&lt;b&gt;</code>" in shown
 
 

@@ -61,11 +61,20 @@ def flatmap_path_parameters(context: Any, path_parameters: Any) -> st.SearchStra
 
 
 @schemathesis.hook
-def before_add_examples(context: Any, examples: list[Any]) -> None:
-    """Name that prediction in requests made of the document's examples too, whose id is nobody's."""
-    for case in examples:
-        if "prediction_id" in (case.path_parameters or {}):
-            case.path_parameters["prediction_id"] = PREDICTION_ID
+def before_load_schema(context: Any, raw_schema: dict[str, Any]) -> None:
+    """Name that prediction, and a radiograph, in the document's examples too, which name nobody's and a grey pixel.
+
+    Every request that is made of an example with one fault, or none, would be refused for the example. An upload of
+    an example has never been made.
+    """
+    for methods in raw_schema["paths"].values():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", []):
+                if parameter["name"] == "prediction_id":
+                    parameter["example"] = PREDICTION_ID
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            if content.get("examples", {}).pop("UploadedImage", None):
+                content["examples"]["ImageInDocument"]["value"] = {"image": IN_BASE64[0]}
 
 
 @schemathesis.hook

@@ -109,6 +109,23 @@ def test_the_drawn_examples_are_radiographs_to_the_model(page: Page, stack: Stac
     assert serious(page) == []
 
 
+def test_a_drawn_radiograph_is_answered_at_the_description(page: Page, stack: Stack, released: str) -> None:
+    """Through the gateway, which passes on path, query and headers as the page sends them."""
+    page.goto(f"{stack.page_url}docs")
+    page.get_by_label("API key").fill(stack.key)
+    section = page.locator("#create_prediction")
+    section.locator(".try > summary").click()
+    section.get_by_role("button", name="Take a drawn radiograph").click()
+    expect(section.locator(".line pre")).to_contain_text("@drawn-1.jpeg")
+    section.get_by_label("explain").select_option("true")
+    section.get_by_role("button", name="Send POST /v1/predictions").click()
+
+    expect(section.locator("form [role=status]")).to_have_text("Answered 200.", timeout=60_000)
+    expect(section.locator(".answer pre")).to_contain_text('"probability": 0.')
+    expect(section.get_by_role("img", name="overlay")).to_be_visible()
+    expect(section.locator("dl")).to_contain_text("x-request-id")
+
+
 def test_a_dicom_file_is_seen_before_its_answer_and_under_its_map(
     page: Page, released: str, examples: dict[str, Path], tmp_path: Path
 ) -> None:
