@@ -1,4 +1,4 @@
-"""What `cdk` runs: the stacks of the environment named by `-c env=...`, from the settings in cdk.json."""
+"""App that `cdk` runs: the stacks of the environment named by `-c env=...`, from the settings in cdk.json."""
 
 import sys
 

@@ -50,5 +50,5 @@ def finish(made: Dataset, reference: Dataset, result: Result) -> bytes:
 
 
 def _moment(reference: Dataset, result: Result) -> datetime:
-    """When the prediction was made, in the zone that the study's times are in or else the caller's."""
+    """Time of the prediction, in the zone that the study's times are in or else the caller's."""
     return result.time.astimezone(offset(reference) or result.time.tzinfo)

@@ -5,7 +5,7 @@ from collections.abc import MutableMapping
 
 
 def configure_node(variables: MutableMapping[str, str]) -> None:
-    """What jsii's process of Node reads when it starts: call it before the first `import aws_cdk`.
+    """Set what jsii's process of Node reads when it starts: call it before the first `import aws_cdk`.
 
     What is set already stays, and wins.
     """

@@ -201,7 +201,7 @@ def _changes(service: str, actions: list[str], passed_to: list[str]) -> list[dic
 
 
 def _role_statements(actions: list[str], passed_to: list[str]) -> list[dict[str, Any]]:
-    """Who can write a role's policy can do what the role can: with a boundary, never more than that says."""
+    """Statements on roles: with a boundary, writing a role's policy gives no more rights than the boundary allows."""
     widening = sorted(WIDENING & set(actions))
     others = sorted(set(actions) - WIDENING - {"iam:PassRole", "iam:CreateServiceLinkedRole"})
     linked = {"StringEquals": {"iam:AWSServiceName": list(LINKED)}}

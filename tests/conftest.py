@@ -1,4 +1,4 @@
-"""What all tests share: where the real radiographs are, which tests run side by side, what collecting may import."""
+"""Set-up of all tests: where the real radiographs are, which tests run side by side, what collecting may import."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FolderScheduling:
-    """How `pytest -n` deals out the tests."""
+    """Scheduler by which `pytest -n` deals out the tests."""
     return FolderScheduling(config, log)
 
 

@@ -78,7 +78,7 @@ def _metric(value: float) -> dict[str, float]:
 
 
 def serving_model() -> dict[str, Any]:
-    """What `GET /v1/model` says of it, with one site's evaluation."""
+    """Answer of `GET /v1/model`, with one site's evaluation."""
     return {
         "package_arn": ARN,
         "group": "cxr-dev",
@@ -117,7 +117,7 @@ def serving_model() -> dict[str, Any]:
 
 @dataclass
 class PageServer:
-    """What was asked, and what is answered.
+    """Requests that the API and the issuer received, and the answers that they give.
 
     Attributes:
         answers: by a file's bytes, one answer after the other: a document, or a Problem; the last stays.
@@ -171,7 +171,7 @@ class PageServer:
         return {"id": identifier, "label": label, "received_at": "2026-11-28T09:00:00Z"}
 
     def authorize(self, query: str) -> str:
-        """Where the issuer sends a person who has signed in (RFC 6749, 4.1.2): back, with a code."""
+        """URL to which the issuer sends a person who has signed in (RFC 6749, 4.1.2): back, with a code."""
         asked = {name: values[0] for name, values in parse_qs(query).items()}
         assert (asked["response_type"], asked["client_id"]) == ("code", CLIENT)
         assert (asked["code_challenge_method"], asked["scope"]) == ("S256", "cxr/predict cxr/upload cxr/feedback")

@@ -86,7 +86,7 @@ def test_a_record_has_title_status_date_and_sections(name: str) -> None:
 
 
 def test_a_change_is_said_by_both_records_and_comes_later() -> None:
-    """Who reads the older one learns that it does not hold as it stands, who reads the newer one what it replaces."""
+    """Readers of the older record learn that it does not hold as it stands, those of the newer one what it replaces."""
     by_older = {(record.name, later) for record in records().values() for later in record.changed_by}
     by_newer = {(older, record.name) for record in records().values() for older in record.changes}
 

@@ -19,7 +19,7 @@ ELSEWHERE = re.compile(
 
 @dataclass(frozen=True)
 class Example:
-    """How one addition is spelt, and the files that only use what it added."""
+    """Pattern by which one addition is found, and the files that only use what it added."""
 
     pattern: str
     used_by: frozenset[str] = frozenset()

@@ -33,7 +33,7 @@ def text(name: str) -> str:
 
 
 def first_cells(name: str) -> set[str]:
-    """What stands as code in the first or second cell of the tables of a page."""
+    """Code in the first or second cell of the tables of a page."""
     rows = [row.split("|")[1:3] for row in text(name).splitlines() if row.startswith("|")]
     return {code for row in rows for cell in row for code in re.findall(r"^`([A-Za-z_.]+)`$", cell.strip())}
 

@@ -1,4 +1,4 @@
-"""What needs no TensorFlow imports none: gates, statistics and reports are tested in seconds."""
+"""Modules that need no TensorFlow import none: gates, statistics and reports are tested in seconds."""
 
 from __future__ import annotations
 

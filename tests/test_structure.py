@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ PRODUCT = (
     "policy",
 )
 MAX_MODULES, MAX_LINES, MAX_CONSTRUCTOR_LINES = 15, 400, 60
+QUESTION = re.compile(r"(What|How|Whose|Who|Which|Where|Why|When)\b")
 
 # What does not keep a rule yet. Nothing is added here, and what keeps its rule again is taken out, or a test fails.
 LONG_FILES: set[str] = set()
@@ -44,7 +46,7 @@ def sources() -> dict[str, Path]:
 
 @cache
 def imports() -> frozenset[tuple[str, str]]:
-    """Who imports whom, wherever the statement stands: for types only and inside functions too."""
+    """Importing and imported module, wherever the statement stands: for types only and inside functions too."""
     found = set()
     for name, path in sources().items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -99,6 +101,16 @@ def committed(name: str) -> list[Path]:
     return [Path(one) for one in listed.stdout.split("\0") if one]
 
 
+def questions(source: str) -> list[int]:
+    """Lines of the modules, classes and functions whose docstring begins as a question does."""
+    return [
+        node.body[0].lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if QUESTION.match(ast.get_docstring(node) or "")
+    ]
+
+
 def test_no_folder_has_more_than_fifteen_modules() -> None:
     """Those of the tests and of the repository itself too."""
     counts = modules_in_folders(committed("*.py"))
@@ -122,7 +134,7 @@ def test_no_file_has_more_than_400_lines() -> None:
 
 
 def test_no_constructor_has_more_than_60_lines() -> None:
-    """What a stack is made of is told in named steps."""
+    """The parts of a stack are made in named steps."""
     long = {
         f"{name}:{node.lineno}"
         for name, path in sources().items()
@@ -131,6 +143,18 @@ def test_no_constructor_has_more_than_60_lines() -> None:
         if (node.end_lineno or 0) - node.lineno >= MAX_CONSTRUCTOR_LINES
     }
     assert long == set()
+
+
+def test_no_docstring_begins_with_a_question_word() -> None:
+    """It says what a thing is, or does, in product code, benchmarks and tests alike."""
+    found = {str(path): questions((REPOSITORY / path).read_text(encoding="utf-8")) for path in committed("*.py")}
+    assert "tests/test_structure.py" in found
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+def test_a_docstring_that_begins_with_a_question_word_is_found() -> None:
+    asking = '"""Whether it is."""\ndef one():\n    """What it is."""\nclass Two:\n    """\n    How it does."""\n'
+    assert questions(asking) == [3, 5]
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -225,7 +225,7 @@ def test_a_model_reaches_prod_by_a_person_s_hand_and_with_prod_s_reviewers() -> 
 
 
 def test_a_promotion_reads_with_one_role_and_writes_with_another() -> None:
-    """What the last step uses are the target's credentials; the profile that the command names holds the source's."""
+    """The last step uses the target's credentials; the profile that the command names holds the source's."""
     steps_ = load(WORKFLOWS["promote"])["jobs"]["promote"]["steps"]
     roles = [step["with"]["role-to-assume"] for step in steps_ if "role-to-assume" in step.get("with", {})]
     assert roles == ["${{ vars.AWS_PROMOTE_SOURCE_ROLE_ARN }}", "${{ vars.AWS_PROMOTE_ROLE_ARN }}"]

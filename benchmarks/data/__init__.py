@@ -1,1 +1,1 @@
-"""How fast data sets are made, and of what radiographs."""
+"""Benchmarks of making data sets, and the radiographs for them."""

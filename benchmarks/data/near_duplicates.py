@@ -1,4 +1,4 @@
-"""How far apart copies of a radiograph are, and how far radiographs of different patients.
+"""Distances between copies of a radiograph, and between radiographs of different patients.
 
     python -m benchmarks.data.near_duplicates --radiographs ../shared/data
 

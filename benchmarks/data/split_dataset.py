@@ -89,7 +89,7 @@ def more_like(known: npt.NDArray[np.float64], count: int) -> Iterator[Thumbnails
 
 
 def write_decoded(directory: Path, known: npt.NDArray[np.float64], images: int) -> None:
-    """What one instance of PreprocessImages leaves of so many images."""
+    """Write what one instance of PreprocessImages leaves of so many images."""
     rng, shards = np.random.default_rng(2), shard_count(images, SIZE)
     header = Header(URI, SIZE, 0, 1, images, images, shards, 0, 0, [], [])
     directory.mkdir(parents=True)

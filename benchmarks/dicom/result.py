@@ -1,4 +1,4 @@
-"""What an answer in DICOM adds to a prediction, and to the start of functions that are asked for none.
+"""Processor time that an answer in DICOM adds to a prediction, and to the start of functions that are asked for none.
 
     python -m benchmarks.dicom.result [--before COMMIT]
 

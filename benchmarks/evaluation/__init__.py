@@ -1,1 +1,1 @@
-"""How often what is said about a model holds: intervals, guarantees, refusals, maps and suspect labels."""
+"""Checks of how often statements about a model hold: intervals, guarantees, refusals, maps and suspect labels."""

@@ -1,4 +1,4 @@
-"""How often the guaranteed predictive values hold, at simulated sites whose model and patients are known.
+"""Coverage of the guaranteed predictive values, at simulated sites whose model and patients are known.
 
     python -m benchmarks.evaluation.guarantee
 

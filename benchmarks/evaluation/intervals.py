@@ -1,4 +1,4 @@
-"""How often the intervals of the evaluation hold what they promise, on test splits of models that are known.
+"""Coverage of the evaluation's intervals, on test splits of models that are known.
 
     python -m benchmarks.evaluation.intervals
 

@@ -1,4 +1,4 @@
-"""How many radiographs the out-of-distribution detector refuses, and how much of what is none.
+"""Refusal rates of the out-of-distribution detector: of radiographs, and of images that are none.
 
     python -m benchmarks.evaluation.out_of_distribution --radiographs ../shared/data
 

@@ -94,7 +94,7 @@ def _drawn(count: int, size: int) -> tuple[list[bytes], Any, Any]:
 
 
 def _predicted(model: ExportedModel, pixels: Any) -> tuple[Any, Any]:
-    """Which are predicted PNEUMONIA (n,), and the maps (n, size, size)."""
+    """Mask of the images predicted PNEUMONIA (n,), and the maps (n, size, size)."""
     return _scores(model, pixels) >= _limit(model), model.explain(list(pixels))
 
 

@@ -1,4 +1,4 @@
-"""How many wrong labels are among the first of the ranking of suspect labels: labels are flipped, and looked for.
+"""Share of wrong labels that are among the first of the ranking: labels are flipped, and looked for.
 
     python -m benchmarks.evaluation.suspect_labels --radiographs FOLDER
     python -m benchmarks.evaluation.suspect_labels --radiographs FOLDER --network MobileNetV2 --seeds 1

@@ -1,1 +1,1 @@
-"""How long people wait for commands and synthesis, and what the laptop's cloud holds."""
+"""Benchmarks of commands and synthesis, and of the memory of the laptop's cloud."""

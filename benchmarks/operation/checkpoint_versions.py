@@ -1,4 +1,4 @@
-"""How much memory the laptop's cloud holds while checkpoints are replaced in its versioned bucket, and afterwards.
+"""Memory of the laptop's cloud while checkpoints are replaced in its versioned bucket, and afterwards.
 
     python -m benchmarks.operation.checkpoint_versions
 

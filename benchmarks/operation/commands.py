@@ -1,4 +1,4 @@
-"""What `cxr` takes: processor time of each command that only reads, and twenty predictions side by side.
+"""Processor time of each `cxr` command that only reads, and time of twenty predictions side by side.
 
     python -m benchmarks.operation.commands
 

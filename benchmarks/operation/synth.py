@@ -1,4 +1,4 @@
-"""How long the synthesis of all environments takes.
+"""Benchmark of the synthesis of all environments: seconds with and without validation, and in one process.
 
     python -m benchmarks.operation.synth [--before FOLDER]
 
@@ -98,7 +98,7 @@ def compare(before: Path, rounds: int) -> None:
 
 def main() -> None:
     """Print a table."""
-    parser = argparse.ArgumentParser(description="How long the synthesis of all environments takes.")
+    parser = argparse.ArgumentParser(description="Time the synthesis of all environments.")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind (3)")
     parser.add_argument("--before", type=Path, help="folder of another checkout to compare with")
     arguments = parser.parse_args()

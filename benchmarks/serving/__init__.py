@@ -1,1 +1,1 @@
-"""How long an answer takes and what it costs, in the container and in the functions around it."""
+"""Benchmarks of an answer's latency and cost, in the container and in the functions around it."""

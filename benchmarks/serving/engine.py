@@ -199,7 +199,7 @@ def _worker(kind: str, directory: Path) -> Iterator[_Worker]:
 
 
 def _compare(directory: Path, size: int, folder: Path) -> None:
-    """What both exports say about real radiographs, from their bytes."""
+    """Print a table of both exports' answers about real radiographs, from their bytes."""
 
     loaded = tf.saved_model.load(str(directory / "graph" / "1"))
     calibration = Calibration.of(json.loads((directory / "graph" / "metadata.json").read_text(encoding="utf-8")))

@@ -98,7 +98,7 @@ class Client:
 
 
 def arrivals(rate: float, seconds: float, seed: int = 0) -> list[float]:
-    """When requests are due, in seconds from the start: a Poisson process, cut off at MOST_REQUESTS.
+    """Due times of requests, in seconds from the start: a Poisson process, cut off at MOST_REQUESTS.
 
     Args:
         rate: mean number of requests a second.

@@ -1,4 +1,4 @@
-"""What the Predict function adds to a prediction: its cold import, and its own time for one request.
+"""Overhead of the Predict function in a prediction: its cold import, and its own time for one request.
 
     python -m benchmarks.serving.predict_overhead
 

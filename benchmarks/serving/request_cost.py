@@ -226,7 +226,7 @@ def model(directory: Path, engine: str) -> Path:
 
 
 class _TensorFlowServing(BaseHTTPRequestHandler):
-    """What answers in TensorFlow Serving's place."""
+    """Stand-in for TensorFlow Serving."""
 
     def do_POST(self) -> None:
         """Answer the same numbers for each image."""

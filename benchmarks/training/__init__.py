@@ -1,1 +1,1 @@
-"""How fast training is, against the notebook that this project grew from, and how good it becomes."""
+"""Benchmarks of training: speed against the notebook that this project grew from, and the model's quality."""

@@ -1,4 +1,4 @@
-"""How fast augmented training images arrive: ours from shards, the reference from the original files.
+"""Rate of augmented training images: ours from shards, the reference from the original files.
 
     python -m benchmarks.training.input_pipeline --radiographs FOLDER
 

@@ -1,4 +1,4 @@
-"""How good a model two cores train in 45 minutes: the pipeline's four scripts over a folder, with the recipe below.
+"""Quality of a model that two cores train in 45 minutes: the pipeline's four scripts over a folder, as below.
 
     python -m benchmarks.training.quality --radiographs FOLDER --output build/quality
 

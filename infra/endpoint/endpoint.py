@@ -175,7 +175,7 @@ def _variant(
 
 
 def _metrics(options: RealtimeEndpoint) -> sagemaker.CfnEndpointConfig.MetricsConfigProperty:
-    """What the endpoint publishes, and how often.
+    """Metrics that the endpoint publishes, and their frequency.
 
     An endpoint that says nothing has detailed observability. Invocation metrics come more often than once a minute
     with enhanced metrics only, which repeat each metric for each instance (MetricsConfig in botocore 1.43's service

@@ -21,7 +21,7 @@ class _Instances(TypedDict, total=False):
 
 
 def instances(instance_type: str, fallbacks: Sequence[str]) -> _Instances:
-    """What a production variant says of its instance types."""
+    """Properties of a production variant that name its instance types."""
     if not fallbacks:
         return {"instance_type": instance_type}
     types = enumerate((instance_type, *fallbacks), start=1)

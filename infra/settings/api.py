@@ -23,7 +23,7 @@ class IamAuthentication(Section):
 
 
 class SignIn(Section):
-    """How a person at the page gets a token: authorization code with PKCE (RFC 7636), as a public client."""
+    """Sign-in at the page, which gets a token by it: authorization code with PKCE (RFC 7636), as a public client."""
 
     client_id: Annotated[str, Field(min_length=1)]
     """With `jwt`, optional: the issuer's public client by which people sign in at the page; without it they paste a

@@ -114,7 +114,7 @@ class DataStack(Stack):
 
 
 def _data_rules(options: Buckets) -> list[s3.LifecycleRule]:
-    """When objects of the data bucket expire."""
+    """Lifecycle rules of the data bucket."""
     return [
         # What is trained on is the copy below datasets/.
         s3.LifecycleRule(id="Uploads", prefix="incoming/", expiration=Duration.days(options.incoming_days)),
@@ -133,7 +133,7 @@ def _data_rules(options: Buckets) -> list[s3.LifecycleRule]:
 
 
 def _artifact_rules(options: Buckets) -> list[s3.LifecycleRule]:
-    """When objects of the artifact bucket expire."""
+    """Lifecycle rules of the artifact bucket."""
     return [
         s3.LifecycleRule(
             id="Captured",

@@ -80,7 +80,7 @@ class Model(Document):
 
 
 class Dicom(Document):
-    """What a DICOM file says about itself, and how its picture came about."""
+    """Facts about a DICOM file: its own statements, and the rendering of its picture."""
 
     modality: Annotated[str, Field(description="CR, DX, DR or RG; `unstated` where the file names none.")]
     photometric_interpretation: str
@@ -172,7 +172,7 @@ class Prediction(KeptPrediction):
 
 
 class ReadersLabel(Document):
-    """What a reader says that a radiograph shows; who is UNSURE says neither, and monitoring counts neither."""
+    """A reader's label for a radiograph; UNSURE stands for neither of the two, and monitoring does not count it."""
 
     label: ReadersWord
 
@@ -209,7 +209,7 @@ class UploadedImage(Document):
 
 
 class UploadRequest(Document):
-    """What is going to be uploaded."""
+    """Request for an upload: the media type of the file."""
 
     media_type: MediaType
 
@@ -233,7 +233,7 @@ class Metric(Document):
 
 
 class Metrics(Document):
-    """How the model did on the held-out test split."""
+    """Figures of the model on the held-out test split."""
 
     auroc: Metric
     sensitivity: Metric
@@ -244,7 +244,7 @@ class Metrics(Document):
 
 
 class SiteEvaluation(Document):
-    """How the model did on the radiographs of a site, as it is. Which site that was is not told."""
+    """Figures of the model, unchanged, on the radiographs of a site, which is not named."""
 
     evaluated_at: Time
     verdict: Annotated[
@@ -262,14 +262,14 @@ class SiteEvaluation(Document):
 
 
 class Approval(Document):
-    """What was decided about the version, and when it was last changed."""
+    """Decision about the version, and the time of its last change."""
 
     status: Literal["Approved", "Rejected", "PendingManualApproval"]
     changed_at: Time
 
 
 class ModelGuarantee(Document):
-    """What is guaranteed of the answers outside the indeterminate band, and for whom."""
+    """Guaranteed predictive values outside the indeterminate band, and the validation patients they rest on."""
 
     negative_predictive_value: Annotated[
         Probability | None, Field(description="At least so many of the answers NORMAL are right; null: no guarantee.")
@@ -282,7 +282,7 @@ class ModelGuarantee(Document):
 
 
 class Engine(Document):
-    """What computes the answers."""
+    """Inference engine that computes the answers."""
 
     name: Annotated[str, Field(description="`tensorflow` or `litert`.")]
     weights: Annotated[

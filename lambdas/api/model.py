@@ -72,7 +72,7 @@ def s3() -> S3Client:
 
 @cache
 def provenance() -> Provenance:
-    """What was signed when models were registered."""
+    """Signed statements of the registered models."""
     key = SigningKey(boto3.client("kms", config=_CONFIG), environment().signing_key_arn)
     return Provenance(s3(), environment().artifact_bucket, key, Observer(sagemaker(), s3()))
 

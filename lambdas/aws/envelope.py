@@ -110,7 +110,7 @@ def read(envelope: bytes) -> tuple[bytes, bytes]:
 
 
 def signed_bytes(payload: bytes) -> bytes:
-    """What is signed of a payload: DSSE's pre-authentication encoding, which binds the payload's type."""
+    """Bytes to sign for a payload: DSSE's pre-authentication encoding, which binds the payload's type."""
     kind = PAYLOAD_TYPE.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 

@@ -29,7 +29,7 @@ DECISIVE = (package_files.MODEL, package_files.REFERENCE, package_files.EVALUATI
 
 
 class ProvenanceError(Exception):
-    """What a package was signed as is not to be had, or is not what it is. `str()` is a sentence for people."""
+    """A package's signed statement was changed, or is another package's. `str()` is a sentence for people."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Provenance:
         return stated
 
     def unsigned_because(self, package: Mapping[str, Any]) -> str:
-        """Why a package without a statement need not have one, as a sentence; empty where it should."""
+        """Reason why a package without a statement need not have one, as a sentence; empty where it should."""
         if package["CreationTime"] >= self._signing_since:
             return ""
         return (
@@ -111,7 +111,7 @@ class Provenance:
         return age(package) < SIGNED_WITHIN
 
     def changed(self, package: Mapping[str, Any], signed: Mapping[str, Any]) -> list[Difference]:
-        """What is otherwise now of what decides about a release: the files of `DECISIVE`, and their places."""
+        """Differences from the signed statement that decide about a release: files of `DECISIVE`, and their places."""
         digests, members = statement.digests(signed), statement.members(signed)
         uris = package_files.locations(package)
         found = []
@@ -126,7 +126,7 @@ class Provenance:
         return found
 
     def all_changed(self, package: Mapping[str, Any], signed: Mapping[str, Any]) -> list[Difference]:
-        """What is otherwise now of everything that was signed."""
+        """Differences from the signed statement, in everything that was signed."""
         return statement.differences(signed, self.observer.state(package))
 
     @cached_property
@@ -137,7 +137,7 @@ class Provenance:
 
 
 def age(package: Mapping[str, Any]) -> timedelta:
-    """How long ago a described package was registered."""
+    """Time since a described package was registered."""
     registered: datetime = package["CreationTime"]
     return datetime.now(UTC) - registered
 

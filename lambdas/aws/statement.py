@@ -43,7 +43,7 @@ _METADATA = PurePosixPath("metadata.json")
 
 
 class StatementError(Exception):
-    """What a statement says cannot be signed. `str()` is a sentence for people."""
+    """Refusal to sign a statement because of its contents. `str()` is a sentence for people."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ def check(statement: Mapping[str, Any]) -> None:
 
 
 def differences(signed: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:
-    """What is otherwise in a later statement about the same package, member by member."""
+    """Members of a statement that are different in a later one about the same package."""
     before, after = members(signed), members(now)
     names = [*before, *(name for name in after if name not in before)]
     return [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Objection:
-    """Why a version is not released, and what to do, each in whole sentences; `outcome` is the verdict's word."""
+    """Reason against releasing a version, and advice, both in whole sentences; `outcome` is the verdict's word."""
 
     outcome: str
     reason: str

@@ -29,7 +29,7 @@ _RESERVE_SECONDS = 20.0
 
 
 class StackBusyError(RuntimeError):
-    """What has to end first outlasted this invocation. Raised so that Lambda delivers the event again."""
+    """The wait for stack or signature outlasted this invocation. Raised so that Lambda delivers the event again."""
 
 
 @dataclass(frozen=True)

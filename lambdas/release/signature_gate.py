@@ -23,12 +23,12 @@ class NotYetSignedError(Exception):
 
 @dataclass(frozen=True)
 class SignatureGate:
-    """What signed statements say against a release."""
+    """Release gate that checks a package against its signed statement."""
 
     provenance: Provenance
 
     def objection(self, package: Mapping[str, Any]) -> Objection | None:
-        """What speaks against releasing a described package: no signature, or files that are not what was signed.
+        """Objection to releasing a described package: no signature, or files that are not what was signed.
 
         Raises:
             NotYetSignedError: it was registered a moment ago and is not signed yet.
@@ -71,7 +71,7 @@ class SignatureGate:
         return statement.served_digest(signed) if signed else None
 
     def remark(self, package: Mapping[str, Any]) -> str:
-        """What is to be told of a package that is released without a signature; empty for every other."""
+        """Remark about a package that is released without a signature; empty for every other."""
         unsigned = self.provenance.envelope(package) is None
         return self.provenance.unsigned_because(package) if unsigned else ""
 

@@ -201,7 +201,7 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
 
 
 def failure(lines: Iterable[str], code: int, ran: str) -> str:
-    """Why a job failed, as the toolkit writes it where the script itself left no reason.
+    """Failure reason of a job, as the toolkit writes it where the script itself left none.
 
     Of the script's output everything is kept from the first line on that names an exception; without such a line that
     is nothing (`watch` and `check_error` in process.py). The toolkit reads in pieces, and may break a line at the end

@@ -246,7 +246,7 @@ class Layout:
         return Problem("no_layout", f"There is the table {named} and no image beside it.", entry=self.table_called)
 
     def _table_elsewhere(self) -> Problem | None:
-        """What a table below says of splits and patients would be ignored without a word."""
+        """Problem of a table below the top: its splits and patients would be ignored without a word."""
         if not self._tables:
             return None
         table = self.called(*self._tables[0])

@@ -189,7 +189,7 @@ def run(main: Callable[[], None], *, message_file: str) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    """Why an error that nobody expected ended the job, in words for who started it."""
+    """Sentence about an unexpected error that ended the job, in words for the person who started it."""
     name = type(error).__name__
     # TensorFlow has one error for disk and memory, and says of the disk what the system does.
     if _DISK_IS_FULL in str(error):

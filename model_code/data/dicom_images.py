@@ -57,7 +57,7 @@ def draw(data: bytes) -> Drawn:
 
 
 def _another_part(term: str) -> str:
-    """Why a file is left out that names another part than the chest: by its defined term, or as none that is known."""
+    """Reason to leave out a file that names another part than the chest: a defined term, or none that is known."""
     another = "The DICOM file says that it shows another part of the body than the chest"
     if term:
         return f"{another}: {term}."

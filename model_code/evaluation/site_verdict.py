@@ -147,7 +147,7 @@ def verdict(
 
 
 def beyond_calibration(judgements: Sequence[Judgement]) -> str:
-    """What misses its limit with certainty and no calibration mends, in a sentence; empty where nothing does."""
+    """Figures that certainly miss their limits and that no calibration mends, in a sentence; empty without any."""
     lost = [one for one in _decisive(judgements) if one.state == MISSED]
     return f"{_all(lost)}. No calibration mends that." if lost else ""
 
@@ -170,7 +170,7 @@ def _open(still: Sequence[Judgement], wrong: Sequence[Judgement], answered: int,
 
 
 def _more(one: Judgement, images: int) -> int | None:
-    """How many more images until the figure's interval lies on one side of the limit; None where too many."""
+    """Number of further images until the figure's interval lies on one side of the limit; None where too many."""
     size = effective_images(one.value, one.low, one.high)
     few, many = 1.0, float(_MOST_TIMES_AS_MANY)
     if not _settled(one, size * many):

@@ -38,7 +38,7 @@ def chosen_on(evaluation: dict[str, Any]) -> str:
 
 
 def operating_points(evaluation: dict[str, Any]) -> Section:
-    """What the answers are worth at each threshold that the model has, and where pneumonia is rarer."""
+    """Section on the model's thresholds: sensitivity, specificity, predictive values by prevalence, net benefit."""
     found = evaluation["decisions"]
     points = found["operating_points"]
     where = [one["prevalence"] for one in points[0]["positive_predictive_values"]]

@@ -114,7 +114,7 @@ def _images(data: Any, context: Any) -> list[bytes]:
 
 
 def _body(data: Any) -> bytes:
-    """What was sent, read no further than it may be long, whatever its headers say."""
+    """Body of the request, read no further than the size limit, whatever its headers say."""
     body: bytes = data.read(MAX_REQUEST_BYTES + 1)
     if len(body) > MAX_REQUEST_BYTES:
         raise RequestError(

@@ -1,1 +1,1 @@
-"""What the commands answer with `--json`. A test holds every answer to it."""
+"""Answers of the commands with `--json`. A test holds every answer to them."""

@@ -107,7 +107,7 @@ class Dataset(BaseModel):
 
 
 class Logs(BaseModel):
-    """What a step logged."""
+    """Log lines of a step."""
 
     execution: str
     step: str

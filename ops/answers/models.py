@@ -124,7 +124,7 @@ class Promoted(BaseModel):
 
 
 class Changed(BaseModel):
-    """What is otherwise now than it was signed: `ops.models.chain.Difference` explains the members."""
+    """Member of the signed statement that is different now; null on the side that does not have it."""
 
     name: str
     signed: str | None

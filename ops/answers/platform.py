@@ -1,4 +1,4 @@
-"""What is deployed, what it lacks and what it costs."""
+"""Answers about a deployment: its state, what it lacks and what it costs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ops.answers.models import Approval, ModelVersion
 
 
 class Status(BaseModel):
-    """What is deployed, training, waiting for approval and serving; null for what is not there."""
+    """State of a deployment: stacks, training, the latest model and what serves; null for what is not there."""
 
     env: str
     region: str | None
@@ -48,7 +48,7 @@ class Deployed(BaseModel):
 
 
 class Destroyed(BaseModel):
-    """How many executions were stopped before the stacks were removed."""
+    """Number of executions that were stopped before the stacks were removed."""
 
     stopped_executions: int
 
@@ -89,7 +89,7 @@ class CostSection(BaseModel):
 
 
 class Cost(BaseModel):
-    """What an environment costs: a month, an execution, a site evaluation, a calibration, 1,000 predictions."""
+    """Cost of an environment: a month, an execution, a site evaluation, a calibration, 1,000 predictions."""
 
     env: str
     region: str

@@ -82,7 +82,7 @@ class Workspace:
 
     @functools.cached_property
     def provenance(self) -> Provenance:
-        """What was signed of registered models."""
+        """Signed statements of the registered models."""
         from lambdas.aws.envelope import SigningKey  # noqa: PLC0415
         from lambdas.aws.provenance import Provenance  # noqa: PLC0415
         from lambdas.aws.statement import Observer  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What larger collections take and cost, from measured rates: writes the tables of docs/scale.md.
+"""Time, room and cost of larger collections, from measured rates: writes the tables of docs/scale.md.
 
     python -m ops.cost.scale
 
@@ -93,7 +93,7 @@ def needed(images: int, seconds: float) -> float:
 
 
 def limits(one: Collection) -> list[str]:
-    """What of the product and of SageMaker has to be another than by default, in the order of the steps."""
+    """Limits of the product and of SageMaker that must differ from their defaults, in the order of the steps."""
     return [*_archive_limits(one), *_time_limits(one.images), *_room_limits(one.images)]
 
 

@@ -1,4 +1,4 @@
-"""What docs/scale.md is reckoned from: rates that docs/benchmarks.md measured, sizes of collections, limits of AWS."""
+"""Facts behind docs/scale.md: rates that docs/benchmarks.md measured, sizes of collections, limits of AWS."""
 
 from __future__ import annotations
 

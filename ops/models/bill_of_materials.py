@@ -145,7 +145,7 @@ def _library(wheel: Mapping[str, bytes]) -> _Library:
 
 
 def _licence(said: Message) -> str:
-    """What a wheel says of its licence, the field that is exact first; empty where it says nothing."""
+    """Licence that a wheel states, the field that is exact first; empty where it states none."""
     classifier = next((one for one in said.get_all("Classifier", []) if one.startswith("License :: ")), "")
     text = said["License-Expression"] or said["License"] or classifier.rpartition(" :: ")[2]
     return " ".join(text.split())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Verified:
-    """What became of what was signed.
+    """Result of verifying a version's signed statement.
 
     Attributes:
         arn: ARN of the package.
@@ -150,7 +150,7 @@ def not_as_signed(version: str, changed: Iterable[Difference]) -> CommandError:
 
 
 def _statement(package: Mapping[str, Any], provenance: Provenance) -> dict[str, Any]:
-    """What was signed of a package that has to be signed."""
+    """Signed statement of a package that has to be signed."""
     signed = _signed(package, provenance)
     if signed is not None:
         return signed

@@ -36,7 +36,7 @@ OPEN = "**Open, for the team to write:**"
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """What a dossier is made of.
+    """Documents that a dossier is made of.
 
     Attributes:
         package: the described model package.
@@ -117,7 +117,7 @@ def _plan(evidence: Evidence) -> list[str]:
 
 
 def facts(evidence: Evidence) -> dict[str, str]:
-    """What is known, in sentences, by the names that items have."""
+    """Known facts, in sentences, by the names that items have."""
     return {**_of_data(evidence), **_of_model(evidence), **_of_figures(evidence), **_of_operation(evidence)}
 
 

@@ -269,7 +269,7 @@ class ExecutionReader:
 
 
 def _killed(reason: str) -> str:
-    """What to do where the kernel ended a job, of which the service tells the exit code alone."""
+    """Advice for a job that the kernel ended, of which the service tells the exit code alone; else empty."""
     if not reason.endswith(f"exit code: {_KILLED}"):
         return ""
     return (

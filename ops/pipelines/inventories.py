@@ -95,7 +95,7 @@ def take(s3: S3Client, named: Folder) -> Taken:
 
 
 def _check_versioned(s3: S3Client, named: Folder) -> None:
-    """What has no version can be replaced while an execution works on it, or before it is repeated."""
+    """Refuse a bucket without versions: objects could be replaced during an execution, or before it is repeated."""
     status = s3.get_bucket_versioning(Bucket=named.bucket).get("Status", "never enabled")
     if status != "Enabled":
         raise CommandError(

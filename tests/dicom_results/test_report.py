@@ -199,7 +199,7 @@ class TestSources:
         assert (read.PatientID, read.IssuerOfPatientID, read.StudyDescription) == ("P-1", "Hospital", "Thorax")
 
     def test_compressed_pixels_are_not_needed(self, tmp_path: Path) -> None:
-        """What is copied stands before them: a decoder for the syntax need not be here."""
+        """All that is copied stands before them: a decoder for the syntax need not be here."""
         stated = radiograph()
         self.accepted(tmp_path, stated.replace(b"1.2.840.10008.1.2.1\0", RLE.encode() + b"\0"))
 

@@ -1,4 +1,4 @@
-"""What is read of a radiograph's file: which files no result can be made of, and that nothing of a patient is told."""
+"""Reading of a radiograph's file: some allow no result, and nothing of a patient is told."""
 
 from __future__ import annotations
 

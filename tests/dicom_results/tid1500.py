@@ -32,7 +32,7 @@ GROUP: list[Row] = [
 
 
 def faults(report: Dataset) -> list[str]:
-    """What of the templates a report does not keep; empty where it keeps them."""
+    """Breaches of the templates by a report, in words; empty where it keeps them."""
     found = []
     if _concept(report) != ("126000", "DCM"):
         found.append("the title is not Imaging Measurement Report")

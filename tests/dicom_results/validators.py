@@ -27,7 +27,7 @@ def dciodvfy(path: Path) -> list[str]:
 
 
 def dsrdump(path: Path) -> tuple[str, list[str]]:
-    """What it prints of a report's content, and its errors."""
+    """Print of a report's content by dsrdump, and its errors."""
     done = subprocess.run(
         [_program("dsrdump", "dcmtk"), "+Pl", path], capture_output=True, text=True, errors="replace", check=False
     )

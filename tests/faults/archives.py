@@ -67,7 +67,7 @@ def raw_named(data: bytes, name: str, raw: bytes, *, utf8: bool = False) -> byte
 
 
 class Pipe:
-    """What can only be written to: sizes then come after the data (APPNOTE 4.3.9)."""
+    """Stream that can only be written to: sizes then come after the data (APPNOTE 4.3.9)."""
 
     def __init__(self) -> None:
         self.content = bytearray()

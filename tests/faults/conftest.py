@@ -47,7 +47,7 @@ CONTEXT = SimpleNamespace(
 
 
 class End(NamedTuple):
-    """How an upload ended.
+    """Outcome of an upload.
 
     Attributes:
         kind: `card`, `failed` (an execution that says why) or `rejected`.
@@ -113,14 +113,14 @@ class Bench:
 
 
 def accounted(card: dict[str, Any]) -> int:
-    """How many entries a dataset card tells the end of."""
+    """Number of entries that a dataset card accounts for."""
     used = sum(counts["images"] for counts in card["splits"].values())
     dropped = sum(one["count"] for one in card["dropped"] if one["reason"] != "row_without_file")
     return int(used + dropped + card["metadata_files"] + card["masks"])
 
 
 def files_in(body: bytes) -> int:
-    """How many entries of an archive are files."""
+    """Number of an archive's entries that are files."""
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
         return sum(not name.endswith(("/", "\\")) for name in archive.namelist())
 

@@ -99,7 +99,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str, st
 
 
 def found(choices: list[Choice], folder: Path) -> set[tuple[str, str, str]]:
-    """What Checkov finds in the templates of combinations, which are called `<combination>-<stack>`."""
+    """Findings of Checkov in the templates of combinations, which are called `<combination>-<stack>`."""
     assert (CHECKOV / "checkov").is_dir(), f"{CHECKOV} is missing: `make .venv/checkov/.installed`"
     together = folder / "together"
     together.mkdir()

@@ -1,4 +1,4 @@
-"""What settings combine to is deployable in each region: cdk-nag, cfn-lint and the CDK find nothing unexplained.
+"""Combinations of settings are deployable in each region: cdk-nag, cfn-lint and the CDK find nothing unexplained.
 
 A few combinations, in which every pair of choices appears, run with all tests; all of them with `make test-long`.
 """

@@ -35,7 +35,7 @@ def identity_statements(template: dict[str, Any]) -> Iterator[tuple[str, dict[st
 
 
 def last_parts(statement: dict[str, Any]) -> list[str]:
-    """What stands behind the account in the ARNs of a statement, such as `:endpoint/cxr-dev`."""
+    """Parts behind the account in the ARNs of a statement, such as `:endpoint/cxr-dev`."""
     return [resource["Fn::Join"][1][-1] for resource in listed(statement["Resource"])]
 
 

@@ -1,4 +1,4 @@
-"""What the last release deployed is still there after an upgrade: nothing that holds something is replaced or dropped.
+"""Upgrade from the last release: nothing that holds something is replaced or dropped.
 
 `tests/system/test_upgrade.py` does the same upgrade on the laptop.
 """
@@ -30,7 +30,7 @@ MOST_BYTES, MOST_RESOURCES = 1_000_000, 500
 
 
 def replaced(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
-    """Why CloudFormation would replace or remove stateful resources: one sentence each."""
+    """Reasons why CloudFormation would replace or remove stateful resources: one sentence each."""
     for name, old in stateful(before).items():
         new = after["Resources"].get(name)
         if new is None or new["Type"] != old["Type"]:

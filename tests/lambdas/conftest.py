@@ -1,4 +1,4 @@
-"""What the function tests share: archives built in memory, a context, and credentials that lead nowhere."""
+"""Fixtures of the function tests: archives built in memory, a context, and credentials that lead nowhere."""
 
 import hashlib
 import importlib

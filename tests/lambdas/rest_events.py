@@ -34,7 +34,7 @@ def event(method: str, resource: str, body: Any = None, **more: Any) -> dict[str
 
 
 def captured(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What the functions log from here on, as Lambda would get it."""
+    """Log of the functions from here on, as Lambda would get it."""
     stream = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", stream)
     return stream

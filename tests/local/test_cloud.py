@@ -354,7 +354,7 @@ def bucket(account: Account) -> str:
 
 
 class TestVersionsOfObjects:
-    """What the laptop does of lifecycle rules, in a bucket that CloudFormation made."""
+    """Lifecycle rules on the laptop, in a bucket that CloudFormation made."""
 
     @pytest.mark.parametrize(
         ("key", "kept"), [("day/x", [b"3"]), ("off/x", [b"1", b"2", b"3"]), ("x", [b"1", b"2", b"3"])]

@@ -1,4 +1,4 @@
-"""What these tests share: a job directory, drawn images, and one small model that is built and exported once."""
+"""Fixtures of these tests: a job directory, drawn images, and one small model that is built and exported once."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def scorer(classifier: model.Classifier) -> saved_model.Scorer:
 
 @pytest.fixture(scope="session")
 def seen(scorer: saved_model.Scorer) -> feature_projection.Projection | None:
-    """What monitoring looks at in the network, fitted on noise."""
+    """Projection of the features that monitoring looks at, fitted on noise."""
     from model_code.network import feature_projection
 
     images = np.random.default_rng(8).integers(0, 256, (24, SIZE, SIZE, 1), dtype=np.uint8)
@@ -137,7 +137,7 @@ def seen(scorer: saved_model.Scorer) -> feature_projection.Projection | None:
 
 @pytest.fixture(scope="session")
 def marks(scorer: saved_model.Scorer) -> attribution.Attribution | None:
-    """What makes its saliency maps, fitted on noise of two labels; every image has a map."""
+    """Attribution for its saliency maps, fitted on noise of two labels; every image has a map."""
     from model_code.network import attribution
 
     images = np.random.default_rng(9).integers(0, 256, (48, SIZE, SIZE, 1), dtype=np.uint8)

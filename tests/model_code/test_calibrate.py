@@ -56,7 +56,7 @@ def site(normal: int = 120, pneumonia: int = 60, *, brighter: float = 30, seed: 
 
 @pytest.fixture
 def inputs(job_directory, dataset_card):
-    """What the job gets besides images: the training's output, its card, and fingerprints of no image at all."""
+    """Inputs of the job besides images: the training's output, its card, and fingerprints of no image at all."""
     base = job_directory / "processing" / "input"
     for name in ("model", "training", "report", "serving"):
         (base / name).mkdir(parents=True, exist_ok=True)
@@ -218,7 +218,7 @@ def test_a_version_that_misses_a_gate_is_a_result_with_its_reason(run, job_direc
 
 
 def test_halves_are_by_patient_and_the_same_whoever_asks():
-    """Who could choose the draw could draw until the gates let a model pass."""
+    """A draw that can be chosen could be repeated until the gates let a model pass."""
     images = [
         Radiograph(f"{label}/{number}-{view}", label, None, f"{label}{number}", "", f"{label}{number}{view}", 0)
         for label in ("NORMAL", "PNEUMONIA")

@@ -375,7 +375,7 @@ def test_a_folder_that_says_otherwise_is_a_second_label(job_directory, place_arc
 
 
 def test_archives_without_dicom_do_without_its_libraries(tmp_path):
-    """Where libraries are not carried, or not for the machine, they are trained on as ever."""
+    """They are trained on as ever where libraries are not carried, or not for the machine."""
     (tmp_path / "archive.zip").write_bytes(zip_of({"NORMAL/a.png": png(0), "PNEUMONIA/b.png": png(1)}))
     program = (
         "import sys, zipfile; sys.modules['pydicom'] = None; from model_code.data.archive import list_candidates; "

@@ -1,4 +1,4 @@
-"""Which weights training chooses, at the edge; the networks are made of a few lines so that no processor has a say."""
+"""Choice of weights by training, at the edge; networks are made of a few lines so that no processor has a say."""
 
 from __future__ import annotations
 

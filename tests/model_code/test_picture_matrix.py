@@ -54,7 +54,7 @@ def graph() -> Any:
 
 
 def shown(encoded: bytes) -> np.ndarray:
-    """What both decoders make of a file, (SIZE, SIZE), when they agree."""
+    """Pixels of a file, (SIZE, SIZE), on which both decoders must agree."""
     ours = engine_decoding.pixels_from_bytes(encoded, SIZE)[..., 0].astype(int)
     theirs = graph()(encoded).numpy()[..., 0].astype(int)
     assert np.abs(ours - theirs).max() <= 1

@@ -1,4 +1,4 @@
-"""What the hosts decoded becomes one audited data set, and its card accounts for every file."""
+"""SplitDataset makes one audited data set of what the hosts decoded, and its card accounts for every file."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ def sagemaker_model() -> ServiceModel:
 
 @pytest.fixture(scope="session")
 def refusals(sagemaker_model: ServiceModel) -> Callable[[str, dict[str, Any]], str]:
-    """What the service model has against a request: wrong types, missing and unknown members, values out of an enum."""
+    """Objections of the service model to a request: wrong types, missing and unknown members, values out of an enum."""
 
     def check(operation: str, request: dict[str, Any]) -> str:
         shape = sagemaker_model.operation_model(operation).input_shape

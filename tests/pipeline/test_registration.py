@@ -30,7 +30,7 @@ def test_description_limits_the_use(package):
 
 
 def test_container_serves_what_the_evaluation_let_serve(package, definition, resolver):
-    """Which weights these are is in the archive: no variable has to say so to whoever loads it."""
+    """The archive says which weights these are: no variable has to say so to whoever loads it."""
     (container,) = package["InferenceSpecification"]["Containers"]
     assert container["Image"].endswith("tensorflow-inference:2.20-cpu")
     assert "Environment" not in container

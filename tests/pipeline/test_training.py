@@ -12,7 +12,7 @@ def train(request, committed, resolver):
 
 @pytest.fixture
 def job(definition, resolver):
-    """What the training job, or each of the jobs of a tuning job, has in common."""
+    """Common part of the training job, or of each of the jobs of a tuning job."""
     arguments = resolver(definition).arguments("TrainModel")
     return arguments.get("TrainingJobDefinition", arguments)
 

@@ -1,4 +1,4 @@
-"""What deploys can deploy what the templates hold, under this app's names, and act for nobody else."""
+"""Rights to deploy: enough for what the templates hold, under this app's names, and to act for nobody else."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_the_roles_that_deploy_are_not_among_those_a_deployment_changes(committe
 
 
 def test_with_a_boundary_no_role_gets_around_it(committed: dict[str, Any]) -> None:
-    """Who can write policies can otherwise give a role everything, and have a function act as it."""
+    """Otherwise the right to write policies could give a role everything, and have a function act as it."""
     for statement in statements(committed):
         if {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"} & set(statement["Action"]):
             bounded, condition, _ = statement["Condition"]["Fn::If"]

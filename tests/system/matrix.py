@@ -54,7 +54,7 @@ class Case:
 
     @property
     def log(self) -> Path:
-        """Where its output goes."""
+        """File for its output."""
         return LOGS / f"{self.what}-{self.kernels}-{self.seed}-{self.load}.log"
 
     @property
@@ -67,7 +67,7 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of a case."""
+    """Outcome of a case."""
 
     case: Case
     passed: bool

@@ -62,7 +62,7 @@ def test_each_path_is_answered_by_its_own_function(templates: Templates) -> None
 
 
 def rights(template: dict[str, Any], role: str) -> dict[str, str]:
-    """What a role may do to data, and on what."""
+    """Actions on data that a role may take, with their resources."""
     return {
         action: json.dumps(statement["Resource"])
         for policy in of_type(template, "AWS::IAM::Policy").values()

@@ -1,4 +1,4 @@
-"""Who may call: a key, a signature or a token is needed, and the authorizer of tokens may do nothing but log."""
+"""Right to call: a key, a signature or a token is needed, and the authorizer of tokens may do nothing but log."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_no_page_of_another_origin_calls_by_default(templates: Templates) -> Non
 
 
 def form_origins(template: dict[str, Any]) -> list[Any]:
-    """Whose pages may read S3's answer to a form, by the only CORS rule there is."""
+    """Origins whose pages may read S3's answer to a form, by the only CORS rule there is."""
     (rule,) = [
         rule
         for bucket in of_type(template, "AWS::S3::Bucket").values()

@@ -48,7 +48,7 @@ def listing(folder: Path) -> list[str]:
 
 
 def litter(root: Path) -> None:
-    """What running and editing leave behind."""
+    """Leave what running and editing leave behind: times, modes, byte code and folder settings."""
     for path in root.rglob("*.py"):
         os.utime(path, (1_700_000_000, 1_700_000_000))
         path.chmod(0o755)
@@ -141,7 +141,7 @@ assert not elsewhere, elsewhere
 @pytest.mark.slow
 @pytest.mark.parametrize("handler", HANDLERS, ids=str)
 def test_every_function_starts_with_what_its_folder_holds(handler: Path, tmp_path: Path) -> None:
-    """Where a module is missing, the first call in AWS would be what finds out."""
+    """Otherwise the first call in AWS would be what finds a missing module."""
     staged = stage_function(str(handler.parent), module=handler.name, build=tmp_path / "build")
     command = [sys.executable, "-c", ALONE, str(staged), str(ROOT), f"lambdas.{handler.parent}.{handler.name}"]
     # Predict reads its variables when it is imported.

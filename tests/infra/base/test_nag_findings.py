@@ -37,7 +37,7 @@ EVERY = (*ENVIRONMENTS, *SPECIAL)
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
-    """What cdk-nag says of an environment, and where its templates lie: `reports("dev")["nag"]`."""
+    """Findings of cdk-nag in an environment, and the folder of its templates: `reports("dev")["nag"]`."""
     made: dict[str, dict[str, Any]] = {}
 
     def report(environment: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What every stack of an environment gets from its settings: account, tags, a boundary for its roles."""
+"""Settings that every stack of an environment obeys: account, tags, a boundary for its roles."""
 
 from __future__ import annotations
 

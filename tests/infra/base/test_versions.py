@@ -1,4 +1,4 @@
-"""What runs here is what runs in AWS: the packages of the functions' layer and of the training image."""
+"""Versions here are those in AWS: the packages of the functions' layer and of the training image."""
 
 from __future__ import annotations
 

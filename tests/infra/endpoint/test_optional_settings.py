@@ -1,4 +1,4 @@
-"""What an endpoint may have besides is off, is in the template where settings ask for it, and is CloudFormation's."""
+"""Options of an endpoint are off, are in the template where settings ask for them, and are CloudFormation's."""
 
 from __future__ import annotations
 

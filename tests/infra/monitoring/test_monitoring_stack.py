@@ -1,4 +1,4 @@
-"""What stops working is told with what to do about it, and what looks at the model may do no more than that."""
+"""Failures are told with what to do about them, and the role that looks at the model may do no more than that."""
 
 from __future__ import annotations
 

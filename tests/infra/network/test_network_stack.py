@@ -1,4 +1,4 @@
-"""Where settings choose it, everything runs in a network without a way out, and what is needed is reached."""
+"""With the setting, everything runs in a network without a way out, and what is needed is reached."""
 
 from __future__ import annotations
 

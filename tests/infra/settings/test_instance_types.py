@@ -58,7 +58,7 @@ def test_no_type_that_sagemaker_trains_or_serves_on_with_x86_is_refused() -> Non
 
 
 def settings_with_a_type() -> set[tuple[str, ...]]:
-    """Where prod names an instance type, found by the values."""
+    """Paths of prod's settings that name an instance type, found by the values."""
 
     def within(section: dict[str, Any], path: tuple[str, ...]) -> set[tuple[str, ...]]:
         found: set[tuple[str, ...]] = set()

@@ -1,4 +1,4 @@
-"""What must not be lost is encrypted, versioned, reached over TLS only, and keeps its logical id."""
+"""Everything that must not be lost is encrypted, versioned, reached over TLS only, and keeps its logical id."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_every_role_that_is_allowed_the_key_is_named_by_its_policy(environment: 
 def test_one_role_signs_and_writes_statements_and_whoever_decides_does_not(
     environment: str, templates: Templates
 ) -> None:
-    """Who may sign is narrower than who may approve: neither role may do what the other does."""
+    """Signing and approving are apart: neither role may do what the other does."""
     template = templates(environment)["data"]
     statements = statements_of(template, "SigningKeyEEFC2790")
     signing = [

@@ -1,4 +1,4 @@
-"""What an inventory may list: versions below one folder of the data bucket, and in folders that settings name."""
+"""Objects that an inventory may list: versions below one folder of the data bucket, and in folders of the settings."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def test_a_site_is_held_to_what_a_model_must_keep_to_be_registered_here(
 
 
 def statements_of(template: dict[str, Any], role: str) -> list[dict[str, Any]]:
-    """What the role may do whose policies' logical ids begin so."""
+    """Statements of the role whose policies' logical ids begin so."""
     return [
         statement
         for name, policy in of_type(template, "AWS::IAM::Policy").items()
@@ -42,7 +42,7 @@ def statements_of(template: dict[str, Any], role: str) -> list[dict[str, Any]]:
 
 
 def object_keys(statements: list[dict[str, Any]]) -> set[tuple[str, str]]:
-    """Which objects may be read and written: actions with the ends of their resources."""
+    """Objects that may be read and written: actions with the ends of their resources."""
 
     def several(value: Any) -> list[Any]:
         return value if isinstance(value, list) else [value]

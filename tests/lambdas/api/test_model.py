@@ -1,4 +1,4 @@
-"""What serves is found from the endpoint, with the figures it was registered with, and looked at twice a minute."""
+"""The serving model is found from the endpoint, with the figures it was registered with, twice a minute at most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is signed when a model is registered is everything it was made of, and one flipped bit of it is named."""
+"""Everything that a registered model was made of is signed, and one flipped bit of it is named."""
 
 import base64
 import json

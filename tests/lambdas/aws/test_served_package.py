@@ -45,7 +45,7 @@ class SageMaker:
 
 
 def everybody(sagemaker):
-    """What each of those who ask takes for the served package."""
+    """Served package, as each of those who ask finds it."""
     waits = []
     served = find(sagemaker, "cxr-dev", sleep=waits.append)
     sagemaker.looks = 0

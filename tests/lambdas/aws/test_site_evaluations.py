@@ -1,4 +1,4 @@
-"""What a version was found to do at sites is read newest first, within a bound, and nothing of it is lost silently."""
+"""Site evaluations of a version are read newest first, within a bound, and nothing of them is lost silently."""
 
 from __future__ import annotations
 

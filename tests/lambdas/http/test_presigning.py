@@ -1,4 +1,4 @@
-"""What is signed for somebody else names the bucket's regional host, which the page's policy allows."""
+"""Presigned requests name the bucket's regional host, which the page's policy allows."""
 
 from __future__ import annotations
 

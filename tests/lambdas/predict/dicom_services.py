@@ -1,4 +1,4 @@
-"""What stands behind a prediction of a DICOM file: Lambda, with the functions in this process, and the endpoint."""
+"""Services behind a prediction of a DICOM file: Lambda, with the functions in this process, and the endpoint."""
 
 import base64
 import io

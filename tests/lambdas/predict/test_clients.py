@@ -1,4 +1,4 @@
-"""What ordinary clients send is answered, or refused with what to change, and none of it reaches a log."""
+"""Requests of ordinary clients are answered, or refused with what to change, and nothing of them reaches a log."""
 
 import base64
 import gzip

@@ -1,4 +1,4 @@
-"""Where no result in DICOM is made the prediction is there, a repetition makes it, and nothing of a patient stays."""
+"""Without a result in DICOM the prediction is there, a repetition makes it, and nothing of a patient stays."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ def setup_module() -> None:
 
 
 class TestRefusal:
-    """What can be told before the model is asked is, and then nothing was predicted."""
+    """Refusals that need no answer of the model come before it is asked, and then nothing was predicted."""
 
     @pytest.mark.parametrize("accepted", [DICOM, MULTIPART, FHIR])
     def test_where_it_is_turned_off(self, dynamodb, accepted):

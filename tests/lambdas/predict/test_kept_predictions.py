@@ -1,4 +1,4 @@
-"""What was answered is kept without the image, once for each key."""
+"""Answers are kept without the image, once for each key."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""What goes wrong at the model becomes a problem of its own; a connection that fails is opened again."""
+"""Failures of the model become problems of their own; a connection that fails is opened again."""
 
 import json
 

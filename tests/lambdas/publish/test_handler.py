@@ -1,4 +1,4 @@
-"""What a deployment brings is copied to keys that stay, and CloudFormation hears about it whatever happens."""
+"""Files of a deployment are copied to keys that stay, and CloudFormation hears about it whatever happens."""
 
 import boto3
 import pytest

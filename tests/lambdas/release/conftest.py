@@ -1,4 +1,4 @@
-"""What the tests of releases share."""
+"""Fixture of the tests of releases."""
 
 import pytest
 

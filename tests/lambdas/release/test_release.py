@@ -1,4 +1,4 @@
-"""What an event leads to: the registry and the stack decide, whatever order and number events arrive in."""
+"""Effect of an event: the registry and the stack decide, whatever order and number events arrive in."""
 
 import pytest
 from botocore.exceptions import ClientError

@@ -66,7 +66,7 @@ def test_a_package_that_points_elsewhere_than_it_did_is_refused(world):
 
 
 def test_a_statement_that_was_changed_with_the_model_is_refused(world):
-    """Who can write to the bucket can write both, and cannot sign."""
+    """Write access to the bucket is enough to change both, and not to sign."""
     world.artifacts.flip(statement(world))
     assert "The signed statement s3://artifacts/signatures/3/" in refused(world, "artifact_changed")
 

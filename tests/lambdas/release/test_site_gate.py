@@ -1,4 +1,4 @@
-"""Where a deployment asks for it, nothing is released that no site's radiographs speak for, or any speak against."""
+"""With the site gate, nothing is released that no site's radiographs speak for, or any speak against."""
 
 import pytest
 from botocore.exceptions import ClientError

@@ -133,7 +133,7 @@ class Topic:
 
 @dataclass
 class Endpoint:
-    """What a question to the endpoint would find: nothing wrong, unless a test says what."""
+    """Endpoint that a question finds nothing wrong with, unless a test says what."""
 
     serves: str | None = None
     wrong: dict = field(default_factory=dict)
@@ -163,7 +163,7 @@ class Bucket:
         self.kept[Key] = json.loads(Body)
 
     def of(self, version):
-        """What was said about a version: outcomes, each with its sentence, one an approval."""
+        """Verdicts on a version: outcomes, each with its sentence, one an approval."""
         found = {key: said for key, said in self.kept.items() if key.startswith(f"releases/{version}/")}
         assert all(said["package_arn"] == arn(version) for said in found.values())
         return [(said["outcome"], said["sentence"]) for said in found.values()]
@@ -211,7 +211,7 @@ class World:
         return Provenance(self.artifacts, BUCKET, SigningKey(self.kms, KEY), Observer(self.registry, self.artifacts))
 
     def sign(self, version, files=None):
-        """What the Sign function does, of a model whose bytes say its version, or of an archive of files."""
+        """Sign, as the Sign function does, a model whose bytes say its version, or an archive of files."""
         package = self.registry.packages[arn(version)]
         model = packed(files) if files else b"model %d" % version
         self.artifacts.objects[f"executions/{version}/model.tar.gz"] = model

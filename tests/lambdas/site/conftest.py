@@ -22,7 +22,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def authentication() -> str:
-    """How the API's clients prove who they are; a module may have another."""
+    """Kind of authentication of the API's clients; a module may have another."""
     return "api_key"
 
 
@@ -34,7 +34,7 @@ def server(authentication: str) -> Iterator[PageServer]:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What the page's policy or the browser forbade, and what a script broke: a test takes out what it expects."""
+    """Violations of the page's policy and errors of its scripts: a test takes out what it expects."""
     return []
 
 

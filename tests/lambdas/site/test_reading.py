@@ -224,7 +224,7 @@ def test_another_versions_figures_say_nothing_of_an_answer(page: Page, server: P
 
 
 def test_a_row_on_paper(page: Page, server: PageServer, three: list[Path]) -> None:
-    """What a printer gets: file, answer, limits, both pictures and the notice, and nothing of the page around."""
+    """Print of a row: file, answer, limits, both pictures and the notice, and nothing of the page around."""
     page.evaluate("window.print = () => { window.printed = true; }")
     drop(page, three[1])
     expect(page.locator("#reliance")).to_contain_text("another site")

@@ -30,7 +30,7 @@ def refused(data, limits=LIMITS):
 
 
 def header(data, name):
-    """Where the central directory header of an entry starts."""
+    """Start of the central directory header of an entry."""
     return data.rindex(name.encode()) - 46
 
 

@@ -1,4 +1,4 @@
-"""What the Trigger function does with the inventory of a bucket's folder: it is kept by its content, or refused."""
+"""Trigger function on the inventory of a bucket's folder: it is kept by its content, or refused."""
 
 import gzip
 import io

@@ -96,7 +96,7 @@ def uri(token):
 
 
 def test_the_newest_dataset_may_be_an_inventory(retraining, monkeypatch):
-    """Whose objects the job fetches itself, for which it needs a network."""
+    """The job fetches its objects itself, for which it needs a network."""
     key = f"datasets/{NEW}/inventory.jsonl.gz"
     keep(retraining, monkeypatch, (f"datasets/{OLD}/archive.zip", 1), (key, 2))
     retraining.start(alarm(changed()))

@@ -1,4 +1,4 @@
-"""What goes wrong with a container is noticed: its process is replaced, and a damaged artifact never serves."""
+"""Faults of a container are noticed: its process is replaced, and a damaged artifact never serves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training job leaves while it runs: its checkpoints, which the next one starts from, and its event files."""
+"""Output of a training job while it runs: its checkpoints, which the next one starts from, and its event files."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_killed_job_leaves_its_checkpoints_and_the_next_one_starts_from_them(
 
 
 def test_checkpoints_reach_s3_even_when_the_machine_disappears(jobs: JobService, cloud: FakeCloud, s3: Any) -> None:
-    """What is stored is there while the job runs: nothing is left to do at its end."""
+    """Checkpoints are stored while the job runs: nothing is left to do at its end."""
     put_source(s3, train=textwrap.dedent(COUNTING))
     jobs.handle("CreateTrainingJob", {"TrainingJobName": "runs", **training_request(**CHECKPOINTS)})
     wait_for(lambda: stored(s3, "checkpoints/epoch") == "3")

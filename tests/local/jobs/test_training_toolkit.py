@@ -57,7 +57,7 @@ BESIDE = {"SAGEMAKER_BASE_DIR", "SAGEMAKER_JOB_NAME", "TRAINING_JOB_NAME", "CURR
 
 
 def toolkit(program: str, base: Path, *arguments: str) -> str:
-    """What a program prints that imports the toolkit, in a container's directory and variables."""
+    """Output of a program that imports the toolkit, in a container's directory and variables."""
     (sources,) = TOOLKIT.glob("sagemaker_training-*/src") if TOOLKIT.is_dir() else ("",)
     assert sources, f"{TOOLKIT} is missing: `make .venv/training-toolkit/.installed`"
     module = "sagemaker_tensorflow_container.training:main"
@@ -120,7 +120,7 @@ FAILURES = {
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """Where the toolkit ran the failing scripts, and what it said of each.
+    """Folder that the toolkit ran the failing scripts in, and what it said of each.
 
     By one process: to know TensorFlow's errors it imports TensorFlow.
     """

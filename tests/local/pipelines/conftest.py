@@ -1,4 +1,4 @@
-"""What runs pipelines, for the tests of this folder."""
+"""Runner of pipelines, for the tests of this folder."""
 
 from __future__ import annotations
 

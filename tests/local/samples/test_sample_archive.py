@@ -161,7 +161,7 @@ def test_examples_are_named_by_label_and_reproducible(tmp_path: Path) -> None:
 
 
 def test_other_readers_call_some_of_the_pneumonia_that_is_drawn(tmp_path: Path) -> None:
-    """Where every probability is too high and the ranking holds, a calibration has something to mend."""
+    """Probabilities are then all too high and the ranking holds, so a calibration has something to mend."""
     path = tmp_path / "site.zip"
     counts = sample_archive.write_other_readers(path, images=40)
     assert counts == {"NORMAL": 34, "PNEUMONIA": 6}, "six of the ten in forty"

@@ -1,4 +1,4 @@
-"""What people have is read as they meant it, the same by all who read it; what is not certain is refused."""
+"""Layouts are read as people meant them, the same by all who read them; what is not certain is refused."""
 
 from __future__ import annotations
 
@@ -281,7 +281,7 @@ def test_a_refusal_of_an_archive_with_dicom_repeats_no_name_at_any_door(names, t
 
 
 def test_a_folder_on_this_machine_is_refused_by_its_name():
-    """Who reads it has it, and there is no archive yet in which its files had numbers."""
+    """The reader has the folder, and there is no archive yet in which its files had numbers."""
     layout = Layout(local=True)
     for name in of_both("train/{}/1.dcm", "holdout DOE/{}/2.dcm"):
         layout.add(name)

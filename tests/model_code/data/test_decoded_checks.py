@@ -1,4 +1,4 @@
-"""What refuses decoded images names the files or counts them, whatever their number."""
+"""Refusals of decoded images name the files or count them, whatever their number."""
 
 from __future__ import annotations
 

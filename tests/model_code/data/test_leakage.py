@@ -1,4 +1,4 @@
-"""What crosses the splits is found whoever made them, and what is found are copies, not lookalikes."""
+"""Leaks between the splits are found whoever made them, and what is found are copies, not lookalikes."""
 
 from __future__ import annotations
 

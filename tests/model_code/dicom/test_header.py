@@ -1,4 +1,4 @@
-"""What is no single frontal radiograph is refused with the reason, and from its header, before anything is decoded."""
+"""Files that are no single frontal radiograph are refused with the reason, from their header, before decoding."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ OTHER_PARTS = [
 
 
 def body_part_of(stated: str, encoding: str = "utf-8") -> tuple[str, str]:
-    """What is read of a value in these bytes, which pydicom would not write into a Code String."""
+    """Body part read from a value in these bytes, which pydicom would not write into a Code String."""
     value = stated.encode(encoding)
     value += b" " * (40 - len(value))
     header = read(dicom_file(phantom(24, 20), BodyPartExamined="Q" * 40).replace(b"Q" * 40, value))

@@ -23,7 +23,7 @@ def large() -> npt.NDArray[np.int64]:
 
 
 def halvings(monkeypatch: pytest.MonkeyPatch, **attributes: Any) -> list[int]:
-    """How often the pixels were halved, of each time that they were decoded."""
+    """Number of halvings of the pixels, of each time that they were decoded."""
     asked = []
 
     def noted(header: Any, *, halvings: int = 0) -> Any:

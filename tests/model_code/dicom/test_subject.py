@@ -1,4 +1,4 @@
-"""What files say of a person becomes a class of many, and what cannot be read says nothing."""
+"""Statements of files about a person become a class of many, and what cannot be read says nothing."""
 
 from __future__ import annotations
 

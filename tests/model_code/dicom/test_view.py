@@ -1,4 +1,4 @@
-"""What says that it is no frontal view is refused, in whichever attribute and words it says so."""
+"""Files that say they are no frontal view are refused, in whichever attribute and words they say so."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_a_lateral_view_that_only_a_description_names_is_one(description: str) -
 
 @pytest.mark.parametrize("description", NOT_LATERAL)
 def test_a_description_of_something_else_or_of_several_views_is_none(description: str) -> None:
-    """What a study of two images is called stands in both of them."""
+    """The description of a study of two images stands in both of them."""
     for name in DESCRIPTIONS:
         said = {"StudyDescription": "", name: description}
         assert read(dicom_file(VALUES, BodyPartExamined="CHEST", **said)).rows == 20

@@ -1,4 +1,4 @@
-"""How far an engine is from the float32 network is said in the figures of which two are gates."""
+"""Distance of an engine from the float32 network, in figures of which two are gates."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_on_a_small_test_split_one_pair_in_another_order_does_not_count(pairs, p
 
 
 def test_another_order_strays_although_the_probabilities_are_near():
-    """Where all probabilities are alike, small differences decide what ranks above what."""
+    """Small differences decide what ranks above what if all probabilities are alike."""
     reference = made_scores(80)
     flat = dataclasses.replace(reference, logits=reference.logits / 1000)
     expected = flat.logits[::-1].copy()

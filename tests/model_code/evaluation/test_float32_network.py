@@ -1,4 +1,4 @@
-"""What training saved is read again, or the reason is told."""
+"""The network that training saved is read again, or the reason is told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the maps of a test split have in common: measured where it can be, and not where a map's cells forbid it."""
+"""Common features of a test split's maps: measured where they can be, and not where a map's cells forbid it."""
 
 from __future__ import annotations
 

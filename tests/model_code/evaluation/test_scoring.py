@@ -1,4 +1,4 @@
-"""What is scored is the exported artifact, image by image in the order of the shards."""
+"""Scoring of the exported artifact, image by image in the order of the shards."""
 
 from __future__ import annotations
 

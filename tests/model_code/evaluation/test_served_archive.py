@@ -128,7 +128,7 @@ EDGE = 8 * parity_limits.MAX_PROBABILITY_DIFFERENCE
 def test_weights_that_stray_on_the_test_split_give_way_to_others_without_another_training(
     engine, place, job_directory, capsys
 ):
-    """What ended an hour of paid training: chosen with 0.0142 on validation images, 0.0212 on test images."""
+    """An hour of paid training ended by this: chosen with 0.0142 on validation images, 0.0212 on test images."""
     place(int8=1.06 * EDGE, float16=0.001)
     document, content = run(job_directory)
     assert document["gates"]["passed"]

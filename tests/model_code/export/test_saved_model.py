@@ -1,4 +1,4 @@
-"""What is served is what was trained: the same image gives the same logit by every way."""
+"""The served model is the trained one: the same image gives the same logit by every way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has too few pixels, or nothing in them, is not trained on, and the reason says what to do."""
+"""Images with too few pixels, or nothing in them, are not trained on, and the reason says what to do."""
 
 from __future__ import annotations
 

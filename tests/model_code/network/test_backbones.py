@@ -25,7 +25,7 @@ def built(request):
 
 
 def scaled_by_keras(name, colour):
-    """What Keras' own network of that name sees of RGB values in 0..255."""
+    """RGB values in 0..255 as Keras' own network of that name scales them."""
     module = {"ResNet50V2": keras.applications.resnet_v2, "MobileNetV2": keras.applications.mobilenet_v2}.get(name)
     if module:
         return module.preprocess_input(colour.copy())

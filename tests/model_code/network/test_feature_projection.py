@@ -1,4 +1,4 @@
-"""What monitoring looks at is standardised, uncorrelated, and the same wherever it is fitted."""
+"""Features for monitoring are standardised, uncorrelated, and the same wherever they are fitted."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_the_record_says_where_the_limit_comes_from_and_what_it_costs(fitted):
 
 
 def test_fewer_validation_images_make_it_more_lenient(fitted, chests, tmp_path):
-    """What so few images show of the usual spread may be half of it."""
+    """So few images may show half of the usual spread."""
     train = write(tmp_path / "train", chests[:TRAINING])
     few, _ = out_of_distribution.fit(train, write(tmp_path / "validation", chests[TRAINING : TRAINING + 20]), SIZE)
     assert few.limit > fitted[0].limit

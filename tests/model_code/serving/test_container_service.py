@@ -1,4 +1,4 @@
-"""What the container's service does around the handlers, and what only a model of another kind shows."""
+"""The container's service around the handlers, and what only a model of another kind shows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def output_handler(response, context):
 
 @pytest.mark.parametrize("place", [laptop, container])
 def test_between_two_handlers_an_error_of_tensorflow_serving_is_the_answer(place, exported, tmp_path):
-    """Why inference.py defines `handler`: the pair's second half never hears of a damaged image."""
+    """Therefore inference.py defines `handler`: the pair's second half never hears of a damaged image."""
     model = tmp_path / "model"
     shutil.copytree(exported, model)
     (model / "code" / "inference.py").write_text(OLD_PAIR)

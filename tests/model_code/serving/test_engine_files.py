@@ -1,4 +1,4 @@
-"""Which of an engine's files compute for whom: what explains runs for who asks, and older models work without it."""
+"""Files of an engine by their use: what explains runs for who asks, and older models work without it."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_imports_nothing_the_serving_image_lacks():
 
 @pytest.fixture
 def asked(handlers, monkeypatch):
-    """What TensorFlow Serving was asked, and what it answers; the last entry of either is the latest."""
+    """Requests that TensorFlow Serving received, the latest last, and the answer that it gives."""
     talk = SimpleNamespace(requests=[], answer=(200, {"predictions": [USUAL]}))
 
     def post(uri, body):

@@ -1,4 +1,4 @@
-"""What decisions are worth: Bayes' rule, and net benefit as its source defines it."""
+"""Worth of decisions: Bayes' rule, and net benefit as its source defines it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is guaranteed of answers holds as often as it says, is withheld from few patients, and says for whom it is."""
+"""Guarantees hold as often as they say, are withheld where patients are few, and say for whom they are."""
 
 from __future__ import annotations
 

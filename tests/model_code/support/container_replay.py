@@ -1,4 +1,4 @@
-"""What SageMaker's TensorFlow Serving container does with a request, replayed on what it runs on.
+"""Replay of SageMaker's TensorFlow Serving container on a request, with the packages that it runs on.
 
     PYTHONPATH=.venv/serving:. python tests/model_code/support/container_replay.py MODEL_DIRECTORY FD
 

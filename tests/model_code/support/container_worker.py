@@ -36,7 +36,7 @@ ALLOWED = {
 
 
 def context_of(request: Any) -> Context:
-    """What a handler learns; ValueError for an attribute that must not become part of a path."""
+    """Context for a handler; ValueError for an attribute that must not become part of a path."""
     header = request.get_header(ATTRIBUTES)
     found = dict(one.split("=", 1) for one in re.findall(r"(tfs-[a-z\-]+=[^,]+)", header or ""))
     for name, (pattern, refusal) in ALLOWED.items():

@@ -1,4 +1,4 @@
-"""Which files of a folder are radiographs: told by their bytes, and nothing is passed over in silence."""
+"""Radiographs of a folder: told by their bytes, and nothing is passed over in silence."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def test_one_answer_has_one_form(cxr: Callable[..., Result], tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("deployed")
 def test_indeterminate_is_an_answer_of_its_own(cxr: Callable[..., Result], tmp_path: Path) -> None:
-    """What the model leaves open must not look like what it decides, nor be counted as that."""
+    """An open answer must not look like a decided one, nor be counted as that."""
     images = [str(_image(tmp_path / f"{number}.jpeg", number)) for number in (35, 45, 90)]
     result = cxr("predict", *images)
     assert [line.split()[1] for line in result.stdout.splitlines()] == ["INDETERMINATE", "INDETERMINATE", "PNEUMONIA"]

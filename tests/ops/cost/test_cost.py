@@ -1,4 +1,4 @@
-"""What an environment costs follows from its templates, and nothing in them is free because nobody thought of it."""
+"""Cost of an environment: it follows from the templates, and nothing is free because nobody thought of it."""
 
 from __future__ import annotations
 

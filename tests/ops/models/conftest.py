@@ -63,7 +63,7 @@ class TwoAccounts:
             registry._versions.clear()
 
     def deploy(self, env: str) -> None:
-        """What is there before any model: the bucket, the group, and the pipeline as it is deployed."""
+        """Set up what is there before any model: the bucket, the group, and the pipeline as it is deployed."""
         where: Any = {"CreateBucketConfiguration": {"LocationConstraint": REGIONS[env]}} if env == "prod" else {}
         self.client(env, "s3").create_bucket(Bucket=self.bucket(env), **where)
         key = self.client(env, "kms").create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
@@ -128,7 +128,7 @@ class TwoAccounts:
         return self.client("staging", "sagemaker").describe_model_package(ModelPackageName=arn)
 
     def provenance(self, env: str) -> Provenance:
-        """What the environment's Sign function works with."""
+        """Signed statements that the environment's Sign function works on."""
         s3 = self.client(env, "s3")
         key = SigningKey(self.client(env, "kms"), self.keys[env])
         return Provenance(s3, self.bucket(env), key, Observer(self.client(env, "sagemaker"), s3))
@@ -199,7 +199,7 @@ def accounts(made: TwoAccounts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Two
 
 
 def answering(registry: Registry, denied: set[str]) -> Callable[..., Any]:
-    """What answers a client's requests in place of AWS; the client's own checks and parsing stay."""
+    """Function that answers a client's requests in place of AWS; the client's own checks and parsing stay."""
 
     def answer(model: Any, params: Any, **_: Any) -> Any:
         try:

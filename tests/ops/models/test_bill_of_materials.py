@@ -48,7 +48,7 @@ WHEELS = {
 
 
 def refusal(bill: str | bytes) -> Any:
-    """What CycloneDX's own schema has against it; None where it is one."""
+    """Objection of CycloneDX's own schema to a bill; None where there is none."""
     return JsonStrictValidator(SchemaVersion.V1_6).validate_str(bill if isinstance(bill, str) else bill.decode())
 
 

@@ -1,4 +1,4 @@
-"""Which models there are, what they reached, and which one really serves."""
+"""Listing of models: what they reached, and which one really serves."""
 
 from __future__ import annotations
 

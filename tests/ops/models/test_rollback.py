@@ -73,7 +73,7 @@ def test_a_version_can_be_named_and_the_one_that_is_left_kept(cloud: Cloud, cxr:
 
 
 def test_a_rollback_that_fails_rejects_nothing(cloud: Cloud, cxr: Callable[..., Result]) -> None:
-    """What serves must not end up rejected because another could not be released."""
+    """The serving version must not end up rejected because another could not be released."""
     _opened(cloud, serving=2)
     cloud.has_models("Approved", "Approved")
     cloud.has_models("Approved", "Approved")

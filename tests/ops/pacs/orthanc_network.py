@@ -37,7 +37,7 @@ async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 def joined_with(connect: Callable[[], Awaitable[Connection]]) -> Callable[..., Awaitable[None]]:
-    """What carries bytes between a connection and another one that it makes, until both have ended."""
+    """Callback that carries bytes between a connection and another one that it makes, until both have ended."""
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

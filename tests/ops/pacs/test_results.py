@@ -69,7 +69,7 @@ def test_a_report_and_a_saliency_map_are_written_beside_the_answer(
 def test_a_report_keeps_that_the_model_is_not_meant_for_the_patient(
     api: Api, cxr: Callable[..., Result], study: Path, tmp_path: Path
 ) -> None:
-    """What the terminal said is gone tomorrow; what the archive has is what others read."""
+    """The terminal's words are gone tomorrow; the archive's are what others read."""
     status, headers, document = api.answer(study.read_bytes())
     document |= {"outside_intended_population": ["age", "view"], "guarantee": None}
     api.queued.append((status, headers, document))

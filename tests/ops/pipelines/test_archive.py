@@ -1,4 +1,4 @@
-"""What people really have is accepted, what training could not use is refused before the upload."""
+"""Archives as people really have them are accepted, what training could not use is refused before the upload."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ def test_a_folder_and_a_dataset_are_not_named_together(cxr: Callable[..., Result
 
 
 def test_entries_of_a_copied_inventory_are_told(tmp_path: Path, cxr: Callable[..., Result]) -> None:
-    """What the job calls by number, since names may say of whom images are."""
+    """The job calls them by number, since names may say of whom images are."""
     path = tmp_path / "inventory.jsonl.gz"
     with path.open("wb") as file:
         objects = [inventory.Object(name, "v", 1, "e") for name in ("NORMAL/DOE^JANE.dcm", "labels.csv")]

@@ -1,4 +1,4 @@
-"""What readers changed goes into a copy of the archive that S3 makes, and what they cannot have meant is refused."""
+"""Corrected labels go into a copy of the archive that S3 makes, and what readers cannot have meant is refused."""
 
 from __future__ import annotations
 

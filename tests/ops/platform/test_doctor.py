@@ -88,7 +88,7 @@ def _bootstrapped(cloud: Cloud, version: int) -> None:
 
 
 def _quotas(cloud: Cloud, defaults: Mapping[str, float] | None = None, **values: float) -> None:
-    """What Service Quotas lists: the defaults, and the account's own values."""
+    """Have Service Quotas list the defaults, and the account's own values."""
     names = {
         "processing": "ml.m5.xlarge for processing job usage",
         "training": "ml.g4dn.xlarge for training job usage",

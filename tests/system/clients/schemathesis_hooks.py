@@ -1,4 +1,4 @@
-"""What Schemathesis sends where a schema says no more than "bytes": radiographs, and what is none.
+"""Bodies that Schemathesis sends where a schema says no more than "bytes": radiographs, and what is none.
 
 `schemathesis.toml` names this file. It runs in Schemathesis' own process; CXR_PREDICTION_ID is that of a kept
 prediction, and CXR_EXAMPLE_FILES names a folder with whole files, as `<subtype of the media type>-<number>`. A schema

@@ -25,7 +25,7 @@ BLOCKS = {f"{one.heading}: {one.language}": one for one in fenced(PAGE)}
 
 
 def test_the_page_has_these_blocks_and_no_other() -> None:
-    """Who adds one has it run here."""
+    """A block that is added has to be run here."""
     assert set(BLOCKS) == {
         "One file: console",
         "From Orthanc and back, by itself: lua",
@@ -50,7 +50,7 @@ class Site:
         return text.replace(SPOOL, str(self.folder))
 
     def shell(self, script: str, **variables: str) -> str:
-        """What a script says, both streams in order."""
+        """Output of a script, both streams in order."""
         environment = {**self.stack.laptop.command_environment(), "PACS": self.orthanc.dicomweb, **variables}
         done = subprocess.run(
             ["bash", "-c", self.here(script)],

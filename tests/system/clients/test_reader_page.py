@@ -40,7 +40,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def complaints() -> list[str]:
-    """What the page's policy or the browser forbade, and what a script broke: a test takes out what it expects."""
+    """Violations of the page's policy and errors of its scripts: a test takes out what it expects."""
     return []
 
 

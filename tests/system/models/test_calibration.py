@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def calibrated(stack: Stack, released: str) -> dict[str, Any]:
-    """What `cxr calibrate` says of the version that it made of the released one on another hospital's radiographs."""
+    """Answer of `cxr calibrate`, which made a version of the released one on another hospital's radiographs."""
     archive, report = stack.workspace / "to-calibrate.zip", stack.workspace / "calibrated.html"
     write_other_readers(archive)
     version = released.rpartition("/")[2]

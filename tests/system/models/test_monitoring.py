@@ -34,7 +34,7 @@ class Monitoring:
         return [str(self._post("v1/predictions", image, "image/jpeg")["id"]) for image in images]
 
     def label(self, identifier: str, label: str) -> None:
-        """What a reader says to a prediction."""
+        """Send a reader's label for a prediction."""
         body = json.dumps({"label": label}).encode()
         self._post(f"v1/predictions/{identifier}/feedback", body, "application/json")
 
@@ -115,7 +115,7 @@ def test_what_the_model_was_evaluated_with_sets_no_alarm_off(monitoring: Monitor
 
 @pytest.fixture(scope="module")
 def shifted(monitoring: Monitoring, usual: str, radiographs: dict[str, list[bytes]]) -> Iterator[int]:
-    """How many executions of the training pipeline there were before other radiographs came: pale ones of the sick."""
+    """Number of executions of the training pipeline before other radiographs came: pale ones of the sick."""
     before = len(monitoring.stack.executions())
     monitoring.replay([pale(image) for image in radiographs["PNEUMONIA"] for _ in range(2)])
     monitoring.run()

@@ -47,7 +47,7 @@ def test_an_execution_works_on_the_versions_that_were_there(stack: Stack, tmp_pa
 
 
 def _end_of_data(sagemaker: Any, arn: str) -> str:
-    """How the steps before training ended; empty while they go on."""
+    """Outcome of the steps before training; empty while they go on."""
     steps = sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=arn)["PipelineExecutionSteps"]
     ended = {step["StepName"]: step["StepStatus"] for step in steps if step["StepStatus"] != "Executing"}
     failed = [f"{step['StepName']}: {step.get('FailureReason')}" for step in steps if step["StepStatus"] == "Failed"]

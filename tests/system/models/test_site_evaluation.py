@@ -80,7 +80,7 @@ def test_models_and_the_api_tell_what_was_found(stack: Stack, released: str) -> 
     assert f"on a site's {kept[0]['images']:,} radiographs" in stack.cxr("models").stderr
 
     def told() -> Any:
-        """What it looked up before the evaluations is answered for half a minute."""
+        """All site evaluations, or None: an answer of before them is repeated for half a minute."""
         answered = stack.request("v1/model").document["site_evaluations"]
         return answered if len(answered) == len(kept) else None
 
