@@ -120,6 +120,41 @@ def test_each_scan_of_a_large_picture_counts_as_another_pass_over_its_pixels():
         check_image(jpeg(size=large, scans=11))
 
 
+def progressive(**more: bytes) -> bytes:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(buffer, "JPEG", progressive=True, **more)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("pictures", [3, 30])
+def test_scans_of_other_pictures_in_the_file_do_not_count(pictures):
+    """Cameras put previews into the metadata, and smaller copies or a film of the moment behind the picture."""
+    one = progressive()
+    cost = pixel_cost(one)
+    assert pixel_cost(one * pictures) == cost
+    assert pixel_cost(one + b"\xff\xda" * 100) == cost
+    assert pixel_cost(progressive(exif=b"Exif\0\0" + one)) == cost
+    assert pixel_cost(progressive(icc_profile=one * pictures)) == cost
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 7])
+def test_an_end_in_a_segment_is_no_end(length):
+    hidden = b"\xff\xfe" + struct.pack(">H", length) + b"\xff\xd9\0\0\0"[: max(0, length - 2)]
+    many = jpeg(scans=images.MAX_SCANS + 1)
+    first = many.index(b"\xff\xda")
+    for place in (first, first + 10):
+        with pytest.raises(ValueError, match=r"^it is a progressive JPEG of 25 scans"):
+            check_image(many[:place] + hidden + many[place:])
+
+
+def test_markers_between_scans_are_counted():
+    others = 4  # of the frame, two scans and the end
+    for one in (COMMENT, b"\xff", b"\xff\x01"):
+        check_image(jpeg(scans=2)[:-2] + one * (2 * images.MAX_MARKERS - others) + b"\xff\xd9")
+        with pytest.raises(ValueError, match=r"^it is a JPEG with 2,000 markers: save it without metadata$"):
+            check_image(jpeg(scans=2)[:-2] + one * 2 * images.MAX_MARKERS + b"\xff\xd9")
+
+
 def test_chunks_of_a_png_are_counted():
     others = 2  # the header, and the end
     of_pixels = chunk(b"IDAT") * (images.MAX_CHUNKS - others)
