@@ -48,7 +48,9 @@ _JPEG_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]")
 _JPEG_LONGEST_HEADER = 10
 # Colour types with red, green and blue in the samples (PNG specification, 11.2.1), and the compressed chunks (11.3).
 _PNG_COLOURS = frozenset({b"\x02", b"\x06"})
-_PNG_PACKED = frozenset({b"iCCP", b"zTXt", b"iTXt"})
+_PNG_PACKED = frozenset({b"iCCP", b"zTXt"})
+# An international text may be compressed: a flag says so behind its keyword (11.3.3.4).
+_PNG_TEXT = b"iTXt"
 
 
 def media_type(encoded: bytes) -> str | None:
@@ -178,6 +180,12 @@ def _jpeg_scans(encoded: bytes) -> int:
     raise ValueError(f"it is a JPEG with {2 * MAX_MARKERS:,} markers: save it without metadata")
 
 
+def _is_packed_text(encoded: bytes, position: int, length: int) -> bool:
+    # Of whatever length the keyword is: Pillow takes a longer one than the format has.
+    end = encoded.find(b"\0", position, position + length)
+    return end >= 0 and encoded[end + 1 : end + 2] != b"\0"
+
+
 def _check_chunks(encoded: bytes) -> None:
     """Refuse a PNG of too many chunks; one that ends early is the decoders' to refuse."""
     position, packed = len(SIGNATURES[PNG]), 0
@@ -187,7 +195,7 @@ def _check_chunks(encoded: bytes) -> None:
         length, kind = struct.unpack_from(">I4s", encoded, position)
         if kind == b"IEND":
             break
-        packed += kind in _PNG_PACKED
+        packed += kind in _PNG_PACKED or (kind == _PNG_TEXT and _is_packed_text(encoded, position + 8, length))
         position += 12 + length
     else:
         raise ValueError(f"it is a PNG of more than {MAX_CHUNKS:,} chunks: save it again, in larger ones")

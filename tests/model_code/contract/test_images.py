@@ -8,6 +8,7 @@ import zlib
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from model_code.contract import images
 from model_code.contract.images import MAX_PIXELS, check_image, image_dimensions, media_type, pixel_cost
@@ -166,9 +167,21 @@ def test_chunks_of_a_png_are_counted():
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
 def test_chunks_that_unpack_are_counted_by_themselves(kind):
-    check_image(png(chunk(kind) * images.MAX_PACKED_CHUNKS, chunk(b"tEXt") * 100, chunk(b"IEND")))
+    one = chunk(kind, b"n" * 200 + b"\0\1\0" if kind == b"iTXt" else b"")
+    check_image(png(one * images.MAX_PACKED_CHUNKS, chunk(b"tEXt") * 100, chunk(b"IEND")))
     with pytest.raises(ValueError, match=r"^it is a PNG with 17 compressed texts and profiles, where 16 are accepted"):
-        check_image(png(chunk(kind) * (images.MAX_PACKED_CHUNKS + 1), chunk(b"IEND")))
+        check_image(png(one * (images.MAX_PACKED_CHUNKS + 1), chunk(b"IEND")))
+
+
+def test_texts_of_any_language_that_are_not_compressed_do_not_count():
+    """Pillow writes those that are not Latin so, such as values that were copied from a DICOM file."""
+    texts = PngInfo()
+    for number in range(100):
+        texts.add_text(f"{number} ".ljust(79, "x"), "胸部正面")
+    buffer = io.BytesIO()
+    Image.new("L", (45, 17)).save(buffer, "PNG", pnginfo=texts)
+    assert buffer.getvalue().count(b"iTXt") == 100
+    check_image(buffer.getvalue())
 
 
 @pytest.mark.parametrize(("depth", "colour", "cost"), [(8, 2, 1 / 3), (8, 6, 1 / 3), (16, 0, 1 / 3), (16, 4, 1 / 3)])
