@@ -124,6 +124,8 @@ def dearest() -> dict[str, bytes]:
     # JFIF's segment, tables, frame and scan are there already.
     marked = buffer.getvalue()
     found["JPEG of many markers"] = marked[:2] + _COMMENT * (images.MAX_MARKERS - 8) + marked[2:]
+    stuffed = (images.MAX_REQUEST_BYTES - len(marked)) // 2
+    found["JPEG of stuffed bytes"] = marked[:-2] + b"\xff\0" * stuffed + marked[-2:]
     found["PNG of many chunks"] = _chunked(images.MAX_CHUNKS - 3)
     return found
 

@@ -7,6 +7,7 @@ again later sees what became different.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import tarfile
@@ -287,11 +288,21 @@ def _model(stream: IO[bytes]) -> _Read:
     whole, files, served = _Hashing(stream), dict[str, str](), ""
     metadata: Mapping[str, Any] = {}
     try:
-        with tarfile.open(fileobj=cast("IO[bytes]", whole), mode="r|gz") as archive:
+        # tarfile's own stream ends with the first member of gzip's, of which programs that compress in parallel write
+        # several (RFC 1952, 2.2).
+        with (
+            gzip.GzipFile(fileobj=cast("IO[bytes]", whole)) as unpacked,
+            tarfile.open(fileobj=unpacked, mode="r|") as archive,
+        ):
             for member in archive:
-                content = archive.extractfile(member) if member.isfile() else None
                 path = served_files.path_of(member.name)
-                if content is None or path is None:
+                if path is None:
+                    continue
+                # Unpacked, a hard link is a file like the one before it that it names.
+                if member.islnk() and (linked := files.get(str(served_files.path_of(member.linkname)))):
+                    files[path] = linked
+                content = archive.extractfile(member) if member.isfile() else None
+                if content is None:
                     continue
                 if PurePosixPath(path) == _METADATA:
                     text = content.read()

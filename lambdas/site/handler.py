@@ -138,10 +138,11 @@ class Front:
         return found | {"body": ""} if method == "HEAD" else found
 
     def _page(self, event: dict[str, Any], path: str, request_id: str) -> dict[str, Any]:
-        full = str((event.get("requestContext") or {}).get("path") or "/")
-        if path == "/" and not full.endswith("/"):
-            # The page names its parts relative to itself, and the stage is a folder.
-            return self._answers.of(event, 308, "", {"Location": f"{full}/"}, request_id=request_id)
+        full = str((event.get("requestContext") or {}).get("path") or path)
+        if (path == "/") != full.endswith("/"):
+            # Pages name their parts relative to themselves: the stage is a folder, and nothing below it is one.
+            place = f"{full}/" if path == "/" else f"../{path.rpartition('/')[2]}"
+            return self._answers.of(event, 308, "", {"Location": place}, request_id=request_id)
         body, content_type, more = self._pages[path]
         tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
         headers = {"ETag": tag, "Cache-Control": f"public, max-age={_FRESH_SECONDS}", **more}

@@ -46,7 +46,7 @@ class Intake:
         """
         found = upload.find(self.s3, announced)
         if found is None:
-            return {"status": "gone", "key": announced.key}
+            return {"status": "gone", "version_id": announced.version_id}
         if found.is_folder_marker:
             return {"status": "ignored", "why": "it stands for a folder and holds nothing"}
         if not found.is_archive:

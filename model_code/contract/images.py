@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 JPEG, PNG = "image/jpeg", "image/png"
@@ -14,13 +15,15 @@ SIGNATURES = {JPEG: b"\xff\xd8\xff", PNG: b"\x89PNG\r\n\x1a\n"}
 MAX_PIXELS = {"JPEG": 60_000_000, "JPEG of CMYK": 16_000_000, "PNG": 24_000_000, "PNG of 16-bit colours": 8_000_000}
 # A decoder works row by row: a picture one pixel wide costs six times as much as a square one. No JPEG can be larger.
 MAX_EDGE = 65_535
-# A progressive JPEG goes through its pixels again with every scan. Encoders write 6 for grey, 10 for colour and 18 for
+# A progressive JPEG goes through its pixels again with every scan, up to the end of the picture: behind it cameras put
+# other pictures and films. Encoders write 6 for grey, 10 for colour and 18 for
 # ink (libjpeg's jpeg_simple_progression); the standard has no limit. Both limits hold: a radiograph of 15 million
 # pixels may have all the scans.
 MAX_SCANS = 24
 MAX_SCANNED_PIXELS = 600_000_000
-# Markers of a JPEG up to its first scan. Pillow and this module step through them in Python. Each of 5,237 radiographs
-# (Kermany) has 5 to 9; a colour profile is at most 255 more (ICC.1, B.4).
+# Markers of a JPEG up to its first scan, and twice as many up to its end. Pillow and this module step through them in
+# Python. Each of 5,237 radiographs (Kermany) has 5 to 9 up to the first; a colour profile is at most 255 more (ICC.1,
+# B.4).
 MAX_MARKERS = 1_000
 # Chunks of a PNG, for the same reason. libpng writes one for 8 kB, 2,560 for the largest body.
 MAX_CHUNKS = 10_000
@@ -39,11 +42,15 @@ _DECODED_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _PROCESSES = {0xC3: "lossless", 0xC9: "arithmetically coded", 0xCA: "arithmetically coded", 0xCB: "lossless"}
 _JPEG_BITS = 8
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
-_JPEG_SCAN = b"\xff\xda"
+_JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+# Inside a scan 0xFF is followed by 0x00 or a restart marker (T.81, F.1.2.3).
+_JPEG_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]")
 _JPEG_LONGEST_HEADER = 10
 # Colour types with red, green and blue in the samples (PNG specification, 11.2.1), and the compressed chunks (11.3).
 _PNG_COLOURS = frozenset({b"\x02", b"\x06"})
-_PNG_PACKED = frozenset({b"iCCP", b"zTXt", b"iTXt"})
+_PNG_PACKED = frozenset({b"iCCP", b"zTXt"})
+# An international text may be compressed: a flag says so behind its keyword (11.3.3.4).
+_PNG_TEXT = b"iTXt"
 
 
 def media_type(encoded: bytes) -> str | None:
@@ -81,9 +88,7 @@ def pixel_cost(encoded: bytes) -> float:
     if kind.startswith("PNG"):
         _check_chunks(encoded)
         return width * height / most
-    # Inside a scan 0xFF is followed by 0x00 or a restart marker (T.81, F.1.2.3): what is counted beyond the scans are
-    # those of thumbnails and chance finds in metadata.
-    scans = encoded.count(_JPEG_SCAN)
+    scans = _jpeg_scans(encoded)
     if scans > MAX_SCANS:
         raise ValueError(
             f"it is a progressive JPEG of {scans:,} scans, where {MAX_SCANS} are accepted: save it as one that is not "
@@ -133,7 +138,7 @@ def _jpeg_header(encoded: bytes) -> tuple[str, int, int]:
         if marker in _JPEG_WITHOUT_LENGTH:
             position += 2
             continue
-        if marker == _JPEG_SCAN[1]:
+        if marker == _JPEG_SCAN:
             break
         if marker in _JPEG_FRAMES:
             if found is not None:
@@ -155,6 +160,32 @@ def _jpeg_frame(marker: int, header: bytes) -> tuple[str, int, int]:
     return "JPEG of CMYK" if components == 4 else "JPEG", int(width), int(height)
 
 
+def _jpeg_scans(encoded: bytes) -> int:
+    """Scans up to the end of the picture; segments are stepped over, because metadata may hold whole JPEGs."""
+    position, scans = 2, 0
+    for _ in range(2 * MAX_MARKERS):
+        found = _JPEG_NEXT_MARKER.search(encoded, position)
+        if found is None or found.end() + 2 > len(encoded):
+            return scans
+        marker, position = encoded[found.end() - 1], found.end()
+        if marker == _JPEG_END:
+            return scans
+        if marker == 0xFF:  # a fill byte
+            position -= 1
+            continue
+        scans += marker == _JPEG_SCAN
+        if marker not in _JPEG_WITHOUT_LENGTH:
+            # A length counts its own two bytes.
+            position += max(2, int(struct.unpack_from(">H", encoded, position)[0]))
+    raise ValueError(f"it is a JPEG with {2 * MAX_MARKERS:,} markers: save it without metadata")
+
+
+def _is_packed_text(encoded: bytes, position: int, length: int) -> bool:
+    # Of whatever length the keyword is: Pillow takes a longer one than the format has.
+    end = encoded.find(b"\0", position, position + length)
+    return end >= 0 and encoded[end + 1 : end + 2] != b"\0"
+
+
 def _check_chunks(encoded: bytes) -> None:
     """Refuse a PNG of too many chunks; one that ends early is the decoders' to refuse."""
     position, packed = len(SIGNATURES[PNG]), 0
@@ -164,7 +195,7 @@ def _check_chunks(encoded: bytes) -> None:
         length, kind = struct.unpack_from(">I4s", encoded, position)
         if kind == b"IEND":
             break
-        packed += kind in _PNG_PACKED
+        packed += kind in _PNG_PACKED or (kind == _PNG_TEXT and _is_packed_text(encoded, position + 8, length))
         position += 12 + length
     else:
         raise ValueError(f"it is a PNG of more than {MAX_CHUNKS:,} chunks: save it again, in larger ones")

@@ -350,7 +350,7 @@ EVALUATION = by_name(
 GATES: Mapping[str, Gate] = {name: one.gate for name, one in EVALUATION.items() if one.gate}
 """What each limit judges, by the limit's name."""
 LIMITS = by_name(
-    # A training job runs at most 28 days, a processing job 5 (API_StoppingCondition, API_ProcessingStoppingCondition).
+    # A training job's quota, 5 days (docs/scale.md); a processing job may run 9 (botocore 1.43's model, read 2026-11).
     Parameter("MaxRuntimeSeconds", 7200, "longest run of each job", least=600, greatest=432_000),
 )
 SPOT = by_name(

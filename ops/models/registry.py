@@ -148,7 +148,10 @@ class ModelRegistry:
     def decision(self, arn: str) -> str:
         """Decision about a version in a sentence: what, when, by whom, and the comment."""
         name = arn.rpartition("/")[2]
-        found = self.described(self.resolve(arn))
+        try:
+            found = self.described(self.resolve(arn))
+        except CommandError:
+            return f"Version {name} was deleted from the registry, and with it what was decided."
         if found.approval not in _DECIDED or found.decided is None:
             return f"Version {name}: nobody has approved or rejected it yet."
         when = found.decided.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

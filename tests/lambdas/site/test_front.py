@@ -8,6 +8,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 
@@ -277,4 +278,16 @@ def test_the_page_is_a_folder_to_its_parts():
     answer = front().answer(request)
     assert (answer["statusCode"], answer["headers"]["Location"]) == (308, "/api/")
     request["requestContext"]["path"] = "/api/"
+    assert front().answer(request)["statusCode"] == 200
+
+
+@pytest.mark.parametrize(("resource", "base"), [("/docs", "/api"), ("/docs", ""), ("/{proxy+}", "/api")])
+def test_docs_with_a_slash_behind_it_is_the_page_without(resource, base):
+    """Below /docs/ there is neither its script nor the API that it asks."""
+    request = event("GET", resource) | {"path": "/docs/"}
+    request["requestContext"]["path"] = f"{base}/docs/"
+    answer = front().answer(request)
+    place = urljoin(f"https://api.example{base}/docs/", answer["headers"]["Location"])
+    assert (answer["statusCode"], place) == (308, f"https://api.example{base}/docs")
+    request["requestContext"]["path"] = f"{base}/docs"
     assert front().answer(request)["statusCode"] == 200

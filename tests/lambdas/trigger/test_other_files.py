@@ -53,6 +53,12 @@ def test_a_report_beside_it_and_no_mail(*, folder, intake, put, s3, calls):
     assert "MUELLER" not in json.dumps(outcomes), "logs do not say whose radiograph it is"
 
 
+def test_one_that_is_deleted_before_it_is_looked_at_is_named_by_its_version_too(intake, put, s3):
+    announced = put(b"\xff\xd8\xff", "incoming/MUELLER^HANS.jpeg")
+    s3.delete_object(Bucket=BUCKET, Key=announced.key, VersionId=announced.version_id)
+    assert intake.receive(announced) == {"status": "gone", "version_id": announced.version_id}
+
+
 def test_an_archive_is_told_by_its_suffix_in_any_case(intake, put, make_zip, kaggle_files):
     for number, suffix in enumerate(("zip", "ZIP", "Zip", "zIp")):
         assert intake.receive(put(make_zip(kaggle_files()), f"incoming/{number}.{suffix}"))["status"] == "started"

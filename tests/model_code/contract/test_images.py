@@ -8,6 +8,7 @@ import zlib
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from model_code.contract import images
 from model_code.contract.images import MAX_PIXELS, check_image, image_dimensions, media_type, pixel_cost
@@ -120,6 +121,41 @@ def test_each_scan_of_a_large_picture_counts_as_another_pass_over_its_pixels():
         check_image(jpeg(size=large, scans=11))
 
 
+def progressive(**more: bytes) -> bytes:
+    buffer = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").save(buffer, "JPEG", progressive=True, **more)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("pictures", [3, 30])
+def test_scans_of_other_pictures_in_the_file_do_not_count(pictures):
+    """Cameras put previews into the metadata, and smaller copies or a film of the moment behind the picture."""
+    one = progressive()
+    cost = pixel_cost(one)
+    assert pixel_cost(one * pictures) == cost
+    assert pixel_cost(one + b"\xff\xda" * 100) == cost
+    assert pixel_cost(progressive(exif=b"Exif\0\0" + one)) == cost
+    assert pixel_cost(progressive(icc_profile=one * pictures)) == cost
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 7])
+def test_an_end_in_a_segment_is_no_end(length):
+    hidden = b"\xff\xfe" + struct.pack(">H", length) + b"\xff\xd9\0\0\0"[: max(0, length - 2)]
+    many = jpeg(scans=images.MAX_SCANS + 1)
+    first = many.index(b"\xff\xda")
+    for place in (first, first + 10):
+        with pytest.raises(ValueError, match=r"^it is a progressive JPEG of 25 scans"):
+            check_image(many[:place] + hidden + many[place:])
+
+
+def test_markers_between_scans_are_counted():
+    others = 4  # of the frame, two scans and the end
+    for one in (COMMENT, b"\xff", b"\xff\x01"):
+        check_image(jpeg(scans=2)[:-2] + one * (2 * images.MAX_MARKERS - others) + b"\xff\xd9")
+        with pytest.raises(ValueError, match=r"^it is a JPEG with 2,000 markers: save it without metadata$"):
+            check_image(jpeg(scans=2)[:-2] + one * 2 * images.MAX_MARKERS + b"\xff\xd9")
+
+
 def test_chunks_of_a_png_are_counted():
     others = 2  # the header, and the end
     of_pixels = chunk(b"IDAT") * (images.MAX_CHUNKS - others)
@@ -131,9 +167,21 @@ def test_chunks_of_a_png_are_counted():
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
 def test_chunks_that_unpack_are_counted_by_themselves(kind):
-    check_image(png(chunk(kind) * images.MAX_PACKED_CHUNKS, chunk(b"tEXt") * 100, chunk(b"IEND")))
+    one = chunk(kind, b"n" * 200 + b"\0\1\0" if kind == b"iTXt" else b"")
+    check_image(png(one * images.MAX_PACKED_CHUNKS, chunk(b"tEXt") * 100, chunk(b"IEND")))
     with pytest.raises(ValueError, match=r"^it is a PNG with 17 compressed texts and profiles, where 16 are accepted"):
-        check_image(png(chunk(kind) * (images.MAX_PACKED_CHUNKS + 1), chunk(b"IEND")))
+        check_image(png(one * (images.MAX_PACKED_CHUNKS + 1), chunk(b"IEND")))
+
+
+def test_texts_of_any_language_that_are_not_compressed_do_not_count():
+    """Pillow writes those that are not Latin so, such as values that were copied from a DICOM file."""
+    texts = PngInfo()
+    for number in range(100):
+        texts.add_text(f"{number} ".ljust(79, "x"), "胸部正面")
+    buffer = io.BytesIO()
+    Image.new("L", (45, 17)).save(buffer, "PNG", pnginfo=texts)
+    assert buffer.getvalue().count(b"iTXt") == 100
+    check_image(buffer.getvalue())
 
 
 @pytest.mark.parametrize(("depth", "colour", "cost"), [(8, 2, 1 / 3), (8, 6, 1 / 3), (16, 0, 1 / 3), (16, 4, 1 / 3)])

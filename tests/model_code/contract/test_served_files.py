@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
+import os
+import tarfile
 
 import numpy as np
 import pytest
@@ -46,6 +50,22 @@ def test_it_is_go_s_hash_of_a_directory():
 @pytest.mark.parametrize("before", ["", "./"])
 def test_what_is_signed_of_an_archive_is_what_a_container_computes_of_its_files(directory, before):
     assert signed_digest(packed(FILES, before)) == digest_of_directory(directory)
+
+
+def test_an_archive_that_was_compressed_in_pieces_has_the_same(directory):
+    whole = gzip.decompress(packed(FILES))
+    # Between two files, where a reader of the first piece alone would not miss the others.
+    pieces = [gzip.compress(whole[start : start + 1024]) for start in range(0, len(whole), 1024)]
+    assert signed_digest(b"".join(pieces)) == digest_of_directory(directory)
+
+
+def test_a_hard_link_is_a_file_when_it_is_unpacked(directory):
+    os.link(directory / "1" / "saved_model.pb", directory / "code" / "copy.pb")
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w:gz") as tar:
+        tar.add(directory, ".")
+        assert [one.name for one in tar if one.islnk()]
+    assert signed_digest(written.getvalue()) == digest_of_directory(directory)
 
 
 def test_the_order_of_an_archive_does_not_matter():

@@ -234,7 +234,10 @@ def test_what_costs_less_to_decode_may_have_more_pixels(width, height, component
         (png_of(7_700, 7_700), "7700 x 7700 pixels, where 1 to 24,000,000 in all are accepted of a PNG"),
         (jpeg_of(7_700, 7_700, 4), "7700 x 7700 pixels, where 1 to 16,000,000 in all are accepted of a JPEG of CMYK"),
         (jpeg_of(8_000, 8_000, 1), "8000 x 8000 pixels, where 1 to 60,000,000 in all are accepted of a JPEG"),
-        (jpeg_of(10, 10, 3) + b"\xff\xda" * 25, "a progressive JPEG of 25 scans, where 24 are accepted"),
+        (
+            jpeg_of(10, 10, 3) + bytes(9) + b"\xff\xda\0\2" * 25 + bytes(2),
+            "a progressive JPEG of 25 scans, where 24 are accepted",
+        ),
     ],
 )
 def test_what_is_no_image_or_too_large_is_refused_before_the_model(handlers, body, reason):

@@ -170,12 +170,12 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return addresses
 
 
-def _execution_with_evaluation(cloud: Cloud) -> None:
+def _execution_with_evaluation(cloud: Cloud, *more: dict[str, Any]) -> None:
     cloud.has_stack("training")
     cloud.has_newest_execution("abc", "Succeeded")
     arn = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/job-EvaluateModel"
     evaluate = {**step("EvaluateModel", "Succeeded", 9), "Metadata": {"ProcessingJob": {"Arn": arn}}}
-    cloud.has_execution("abc", "Succeeded", [evaluate])
+    cloud.has_execution("abc", "Succeeded", [evaluate, *more])
     # A cached step: its job wrote to the folder of the execution that ran it.
     _evaluated(cloud, "s3://artifacts/executions/earlier/evaluation")
     _page(cloud, "artifacts", "executions/earlier/evaluation/report.html")
@@ -190,6 +190,18 @@ def test_report_opens_what_the_evaluation_of_the_newest_execution_wrote(
     path = Path(result.stdout.strip())
     assert path.read_bytes() == b"<html>"
     assert opened == [path.as_uri()]
+
+
+def test_the_report_outlives_the_version_that_its_execution_registered(
+    cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
+) -> None:
+    registered = step("RegisterModel", "Succeeded", 1, Metadata={"RegisterModel": {"Arn": f"{GROUP_ARN}/7"}})
+    _execution_with_evaluation(cloud, registered)
+    cloud.has_stack("endpoint")
+    cloud.has_models("Approved", "Approved")
+    result = cxr("report", "--save", str(tmp_path / "r.html"))
+    assert result.exit_code == 0, result.stderr
+    assert "Version 7 was deleted from the registry, and with it what was decided." in result.stderr
 
 
 def test_report_saves_without_opening(
