@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
+from local.core.machine_errors import words
 from local.laptop import REPOSITORY, Laptop, deploy, synth
 from local.samples.sample_archive import ARCHIVE_SEED, write_archive, write_examples
 from local.supervisor import ServerError, ServerLostError
@@ -163,7 +164,7 @@ def run(archive: Path | None, *, port: int, seed: int | None, stay: bool) -> int
         if stay:
             demo.invite()
             laptop.wait()
-    except (DemoError, ServerError, zipfile.BadZipFile, BotoCoreError, ClientError) as error:
+    except (DemoError, ServerError, zipfile.BadZipFile, BotoCoreError, ClientError, OSError) as error:
         return _stopped(console, laptop, error)
     except KeyboardInterrupt:
         console.print("Stopped.")
@@ -179,7 +180,8 @@ def _stopped(console: Console, laptop: Laptop, error: Exception) -> int:
         laptop.check()
     except ServerLostError as lost:
         error = lost
-    console.print(f"The demo stopped: {error}", style="red", markup=False, soft_wrap=True)
+    said = words(error) if isinstance(error, OSError) else error
+    console.print(f"The demo stopped: {said}", style="red", markup=False, soft_wrap=True)
     if not isinstance(error, ServerLostError):
         console.print(f"The embedded cloud's log: {laptop.log}", markup=False, soft_wrap=True)
     return 1
