@@ -124,11 +124,12 @@ class Promoted(BaseModel):
 
 
 class Changed(BaseModel):
-    """What is otherwise now than it was signed: `ops.models.chain.Difference` explains the members."""
+    """What is otherwise now than it was signed: `lambdas.aws.statement.Difference` explains the members."""
 
     name: str
     signed: str | None
     now: str | None
+    unknown: Annotated[str | None, Field(description="Why it cannot be looked at any more.")]
 
 
 class Verified(BaseModel):
