@@ -68,7 +68,7 @@ def _why(execution: str, registered: datetime, sagemaker: SageMakerClient) -> st
         sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)
     except Exception as error:
         if error_code(error) in _DENIED:
-            return None
+            return f"SageMaker tells no definition of the execution {execution}, and this role may not ask it why"
         if not is_absent(error):
             raise
     else:

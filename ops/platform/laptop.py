@@ -94,8 +94,8 @@ class LaptopCloud:
             return
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit code {status}"
         raise CommandError(
-            f"The laptop's cloud (process {self._process.pid}) {how}: {self._last_words()} (log: {self.log}). Start it "
-            "again: `cxr up`."
+            f"The laptop's cloud (process {self._process.pid}) {how}: {self._last_words()} (log: {self.log}; `cxr up` "
+            "starts another)."
         )
 
     def stop(self) -> bool:

@@ -48,10 +48,11 @@ stages.Demo.run = run
 stages.Demo.invite = lambda self: None
 sys.exit(stages.run(None, port=port, seed=None, stay=True))
 """
-# What `cxr watch` asks the deployed stacks for.
-TRAINING = {
-    "Resources": {"Group": {"Type": "AWS::SageMaker::ModelPackageGroup", "Properties": {"ModelPackageGroupName": "g"}}},
-    "Outputs": {"PipelineName": {"Value": "p"}},
+# What commands ask the deployed stacks for, by the stacks' parts.
+OUTPUTS = {
+    "training": {"PipelineName": "p", "ModelPackageGroupName": "g"},
+    "data": {"DataBucketName": "bucket", "ArtifactBucketName": "bucket"},
+    "endpoint": {"EndpointName": "e"},
 }
 
 
@@ -92,8 +93,12 @@ def child(parent: int) -> int:
 
 
 def train(account: Account, note: Path) -> str:
-    """A stack, a pipeline and an execution of which a step runs; it notes the number of a process of its own."""
-    account.client("cloudformation").create_stack(StackName="cxr-laptop-training", TemplateBody=json.dumps(TRAINING))
+    """Stacks, a pipeline and an execution of which a step runs; it notes the number of a process of its own."""
+    for part, outputs in OUTPUTS.items():
+        # A template has to have a resource.
+        group = {"Type": "AWS::SageMaker::ModelPackageGroup", "Properties": {"ModelPackageGroupName": part[0] * 2}}
+        template = {"Resources": {"Group": group}, "Outputs": {key: {"Value": it} for key, it in outputs.items()}}
+        account.client("cloudformation").create_stack(StackName=f"cxr-laptop-{part}", TemplateBody=json.dumps(template))
     role = account.role(allow("*", "*"), service="sagemaker.amazonaws.com")
     job = processing_request(f"sleep 600 & echo $! > {note}.new; mv {note}.new {note}; wait", RoleArn=role)
     definition = {"Version": "2020-12-01", "Steps": [{"Name": "Train", "Type": "Processing", "Arguments": job}]}
@@ -165,26 +170,60 @@ def test_the_demo_ends_while_a_step_trains(
 def test_cxr_in_another_shell_gives_up_after_a_few_tries(tmp_path: Path, port: int) -> None:
     """It knows the cloud by its address only. The process in front, of `cxr up`, says in its log what became of it."""
     laptop = Laptop(tmp_path / "cloud", port=port)  # not started: only where it would be
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    front = [sys.executable, "-m", "local", "--port", str(port), "--state-dir", str(tmp_path / "cloud")]
+    archive = tmp_path / "archive.zip"
+    archive.write_bytes(b"nobody looks at it")
+    commands = ["watch"], ["approve", "1"], ["upload", str(archive), "--no-check", "--watch"]
     with contextlib.ExitStack() as started:
-        cloud: subprocess.Popen[str] = started.enter_context(subprocess.Popen(front, cwd=REPOSITORY, **pipes))
-        started.callback(cloud.kill)
+
+        def start(command: list[str], environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
+            process: subprocess.Popen[str] = started.enter_context(
+                subprocess.Popen(
+                    command,
+                    cwd=REPOSITORY,
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            started.callback(process.kill)
+            return process
+
+        cloud = start([sys.executable, "-m", "local", "--port", str(port), "--state-dir", str(tmp_path / "cloud")])
         assert cloud.stdout is not None
         assert cloud.stdout.readline().startswith("Ready: ")
-        train(Account(laptop.url), tmp_path / "job")
-        watch: subprocess.Popen[str] = started.enter_context(
-            subprocess.Popen(["cxr", "watch"], cwd=REPOSITORY, env=laptop.command_environment(), **pipes)
-        )
-        started.callback(watch.kill)
+        account = Account(laptop.url)
+        train(account, tmp_path / "job")
+        s3, sagemaker = account.client("s3"), account.client("sagemaker")
+        s3.create_bucket(Bucket="bucket")
+        sagemaker.create_model_package_group(ModelPackageGroupName="g")
+        package = sagemaker.create_model_package(
+            ModelPackageGroupName="g",
+            ModelApprovalStatus="PendingManualApproval",
+            CustomerMetadataProperties={"a": "b"},
+        )["ModelPackageArn"]
+
+        watch, approve, upload = [start(["cxr", *one], laptop.command_environment()) for one in commands]
         assert watch.stdout is not None
         while "Train" not in (line := watch.stdout.readline()):
             assert line, "cxr watch did not come to the step"
-        killed = child(cloud.pid)
-        end_of(cloud, killed)
-        _, said = watch.communicate(timeout=60)
-    assert watch.returncode == 3, said
-    assert said.count("\n") == 1
-    assert f"Nothing answers at {laptop.url}: start the laptop's cloud" in said
+        waiting = (approve, upload)
+        wait_for(
+            lambda: (
+                any(one.poll() is not None for one in waiting)
+                or (
+                    sagemaker.describe_model_package(ModelPackageName=package)["ModelApprovalStatus"] == "Approved"
+                    and s3.list_objects_v2(Bucket="bucket", Prefix="incoming/")["KeyCount"]
+                )
+            ),
+            60,
+        )
+        assert [one.poll() for one in waiting] == [None, None], [one.communicate() for one in waiting]
+        end_of(cloud, child(cloud.pid))
+        for process in (watch, approve, upload):
+            _, said = process.communicate(timeout=60)
+            assert process.returncode == 3, said
+            assert "Traceback" not in said
+            assert f"Nothing answers at {laptop.url}: start the laptop's cloud" in said.splitlines()[-1]
     assert cloud.returncode == 1
     wait_for(lambda: not alive(int((tmp_path / "job").read_text())), 5)

@@ -119,6 +119,17 @@ def test_an_execution_that_sagemaker_forgot_is_told_from_what_was_changed(
     assert lost == {"pipeline definition": None, "parameter Epochs": None}
 
 
+def test_who_may_not_ask_for_the_execution_is_told_so(
+    cxr: Callable[..., Result], signed: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_asked: str) -> None:
+        raise refusal("DescribePipelineExecution", "AccessDeniedException", "User x is not authorized.")
+
+    signed.sagemaker.definition = None
+    monkeypatch.setattr(signed.sagemaker, "describe_pipeline_execution", refuse)
+    assert "tells no definition of the execution" in said(cxr("verify", "3"))
+
+
 def test_a_definition_that_is_gone_from_an_execution_that_is_there_is_called_gone(
     cxr: Callable[..., Result], signed: Signed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
