@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 2.0
+_INTERRUPTED_SECONDS = 1.0
 
 
 def end(process: subprocess.Popen[bytes], grace_seconds: float) -> None:
@@ -87,6 +88,10 @@ class Command:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is KeyboardInterrupt and not self._output:
+            # Ctrl-C has reached it too, and a second one would come into its own end.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_INTERRUPTED_SECONDS)
         # As Ctrl-C does first: a command that draws on the terminal then leaves it as it was.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
             if self._process.poll() is not None:

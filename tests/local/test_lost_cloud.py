@@ -149,6 +149,20 @@ def test_the_demo_ends_with_a_sentence(
         assert again.client("sts").get_caller_identity()["Account"] == ACCOUNT
 
 
+def test_ctrl_c_reaches_what_the_demo_started_too(
+    demo: Callable[[str], subprocess.Popen[str]], tmp_path: Path, port: int
+) -> None:
+    """A command whose output is kept is in a process group of its own, which no terminal interrupts."""
+    process = demo("deploys")
+    note = tmp_path / "grandchild"
+    wait_for(note.exists)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, "Stopped.\n")
+    wait_for(lambda: not alive(int(note.read_text())), 5)
+    assert is_free(port)
+
+
 def test_the_demo_ends_while_a_step_trains(
     demo: Callable[[str], subprocess.Popen[str]], tmp_path: Path, port: int
 ) -> None:
