@@ -39,14 +39,11 @@ def main() -> int:
             f"AWS_SECRET_ACCESS_KEY=test AWS_REGION={REGION} (account {ACCOUNT})",
             flush=True,
         )
-        status = server.wait()
-        print(f"The embedded cloud ended by itself with status {status}.", file=sys.stderr)
+        server.wait()
     except KeyboardInterrupt:
         return 0
     except ServerError as error:
         print(error, file=sys.stderr)
-        return 1
-    else:
         return 1
     finally:
         server.stop()

@@ -20,9 +20,10 @@ import boto3
 from botocore.config import Config
 
 from local import stack_resources
-from local.core import emulator, object_versions
+from local.core import emulator, emulator_errors, object_versions
 from local.core.api import ApiError
 from local.core.authorization import required_permissions
+from local.core.machine_errors import words
 from local.core.registry import Registry
 from local.hosting.endpoints import Endpoints
 from local.pipelines import lambda_step
@@ -98,6 +99,7 @@ class EmbeddedCloud:
 
     def install(self) -> None:
         """Take over SageMaker's requests and resource types in the emulator."""
+        emulator_errors.tell()
         emulator.register_service("sagemaker", _TARGET, self.handle_request)
         emulator.honour_resource_types()
         emulator.tell_policies_the_namespace()
@@ -178,9 +180,9 @@ class EmbeddedCloud:
             return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(answer, default=str).encode()
         except ApiError as error:
             return _error_response(error)
-        except Exception:
+        except Exception as error:
             logger.exception("%s %s failed", method, headers.get("x-amz-target") or path)
-            return _error_response(ApiError("InternalFailure", "The embedded cloud failed; see its log.", 500))
+            return _error_response(ApiError("InternalFailure", f"The embedded cloud failed. {words(error)}", 500))
 
     def _authorize_caller(self, access_key: str, operation: str, request: Mapping[str, Any]) -> None:
         for permission in required_permissions(operation, request, self.account, self.region):

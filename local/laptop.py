@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 import boto3
 
+from local.core.child_process import Command
 from local.supervisor import HOST, REGION, Server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from subprocess import CompletedProcess
     from types import TracebackType
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -83,9 +84,21 @@ class Laptop:
         """End the cloud and everything it started; does nothing when it is not running."""
         self._server.stop()
 
-    def wait(self) -> int:
-        """Wait until the cloud ends by itself, and answer its exit status."""
-        return self._server.wait()
+    def wait(self) -> NoReturn:
+        """Wait until the cloud ends by itself.
+
+        Raises:
+            ServerLostError: it has.
+        """
+        self._server.wait()
+
+    def check(self) -> None:
+        """Refuse to go on without the cloud.
+
+        Raises:
+            ServerLostError: it was started, and has ended by itself.
+        """
+        self._server.check()
 
     def __enter__(self) -> Laptop:
         self.start()
@@ -98,18 +111,20 @@ class Laptop:
 
     def run(
         self, command: Sequence[str], *, cwd: Path = REPOSITORY, capture: bool = True, timeout: float | None = 600
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command against this cloud; with `capture` its output comes back, else it goes to the terminal."""
-        return subprocess.run(
-            list(command),
-            cwd=cwd,
-            env=self.command_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=capture,
-            text=True,
-            check=False,
-            timeout=timeout,
-        )
+    ) -> CompletedProcess[str]:
+        """Run a command against this cloud; with `capture` its output comes back, else it goes to the terminal.
+
+        Raises:
+            ServerLostError: the cloud has ended by itself, which ends the command.
+            subprocess.TimeoutExpired: the command ran longer, and was ended.
+        """
+        self.check()
+        with self.begin(command, cwd=cwd, capture=capture) as begun:
+            return begun.wait(self.check, timeout)
+
+    def begin(self, command: Sequence[str], *, cwd: Path = REPOSITORY, capture: bool = True) -> Command:
+        """Start a command as `run` does, without waiting for it."""
+        return Command(command, cwd=cwd, environment=self.command_environment(), capture=capture)
 
     def client(self, service: str) -> Any:
         """A boto3 client of this cloud, as the account's root."""

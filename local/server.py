@@ -66,8 +66,13 @@ async def _serve(cloud: EmbeddedCloud, host: str, port: int) -> None:
         loading = asyncio.create_task(asyncio.to_thread(emulator.preload))
         await asyncio.wait({server, stop}, return_when=asyncio.FIRST_COMPLETED)
         loading.cancel()
+    asked = stop.done()
     await asyncio.to_thread(cloud.shutdown)
     await asyncio.wait({server}, timeout=3)
+    if server.done():
+        server.result()
+    if not asked:
+        raise RuntimeError("The emulator stopped serving, which nobody asked it to.")
 
 
 if __name__ == "__main__":

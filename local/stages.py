@@ -11,16 +11,17 @@ import shlex
 import signal
 import time
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
+from local.core.machine_errors import words
 from local.laptop import REPOSITORY, Laptop, deploy, synth
 from local.samples.sample_archive import ARCHIVE_SEED, write_archive, write_examples
-from local.supervisor import ServerError
+from local.supervisor import ServerError, ServerLostError
 from model_code.contract.labels import LABELS
 
 if TYPE_CHECKING:
@@ -76,10 +77,9 @@ class Demo:
         make, put = synth(assembly), deploy(assembly)
         self._show(make)
         # The templates need no cloud: they are made while it starts.
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            synthesis = pool.submit(self._laptop.run, make)
+        with self._laptop.begin(make) as synthesis:
             self._laptop.start()
-            self._check(make, synthesis.result())
+            self._check(make, synthesis.wait(self._laptop.check))
         self._show(put)
         self._check(put, self._laptop.run(put))
         stacks = self._laptop.client("cloudformation").describe_stacks()["Stacks"]
@@ -163,17 +163,28 @@ def run(archive: Path | None, *, port: int, seed: int | None, stay: bool) -> int
         finished = True
         if stay:
             demo.invite()
-            raise DemoError(f"the embedded cloud ended by itself with status {laptop.wait()}")
-    except (DemoError, ServerError, zipfile.BadZipFile) as error:
-        console.print(f"The demo stopped: {error}", style="red", markup=False, soft_wrap=True)
-        console.print(f"The embedded cloud's log: {laptop.log}", markup=False, soft_wrap=True)
-        return 1
+            laptop.wait()
+    except (DemoError, ServerError, zipfile.BadZipFile, BotoCoreError, ClientError, OSError) as error:
+        return _stopped(console, laptop, error)
     except KeyboardInterrupt:
         console.print("Stopped.")
         return 0 if finished else 130
     finally:
         laptop.stop()
     return 0
+
+
+def _stopped(console: Console, laptop: Laptop, error: Exception) -> int:
+    """Say why the demo ends before its end: where the cloud is gone, that is the reason, whatever it led to."""
+    try:
+        laptop.check()
+    except ServerLostError as lost:
+        error = lost
+    said = words(error) if isinstance(error, OSError) else error
+    console.print(f"The demo stopped: {said}", style="red", markup=False, soft_wrap=True)
+    if not isinstance(error, ServerLostError):
+        console.print(f"The embedded cloud's log: {laptop.log}", markup=False, soft_wrap=True)
+    return 1
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

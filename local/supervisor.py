@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from local.core.child_process import end
 
@@ -25,6 +25,10 @@ _STOP_SECONDS = 10
 
 class ServerError(Exception):
     """A sentence: why the embedded cloud is not there, and what to do."""
+
+
+class ServerLostError(ServerError):
+    """A sentence: how the embedded cloud ended, which nobody asked it to, where its log is, and what to do."""
 
 
 def environment(port: int, state_dir: Path, ready_file: Path) -> dict[str, str]:
@@ -113,9 +117,33 @@ class Server:
                 raise ServerError("The embedded cloud did not start; its log says why.")
             time.sleep(0.02)
 
-    def wait(self) -> int:
-        """Wait until the server ends by itself, and answer its exit status."""
-        return self._process.wait() if self._process else 0
+    def wait(self) -> NoReturn:
+        """Wait until the server ends by itself.
+
+        Raises:
+            ServerLostError: it has.
+        """
+        if self._process is None:
+            raise ServerError("The embedded cloud was not started.")
+        raise self._lost(self._process.pid, self._process.wait())
+
+    def check(self) -> None:
+        """Refuse to go on without the server; one that was not started yet, or was stopped, is none to miss.
+
+        Raises:
+            ServerLostError: it has ended by itself.
+        """
+        if self._process is not None and (status := self._process.poll()) is not None:
+            raise self._lost(self._process.pid, status)
+
+    def _lost(self, pid: int, status: int) -> ServerLostError:
+        how = f"ended by itself with exit code {status}"
+        if status < 0:
+            how = f"was killed by {signal.Signals(-status).name}"
+        if status == -signal.SIGKILL:
+            how += ", which the system does where memory runs out"
+        log = f"see its log, {self._log}, and " if self._log else ""
+        return ServerLostError(f"The embedded cloud (process {pid}) {how}: {log}start it again; it remembers nothing.")
 
     def stop(self) -> None:
         """Stop the server and everything it started."""

@@ -37,6 +37,9 @@ DATASET_DIGEST = "splitContentSha256"
 # What model.tar.gz unpacks to, which is what a container can tell of itself: another subject than the archive.
 SERVED_FILES = "files of model.tar.gz"
 _DIRECTORY_DIGEST = "dirHash"
+# What the execution that registered a version tells.
+DEFINITION = "pipeline definition"
+_PARAMETER = "parameter "
 
 _EXECUTION = "PipelineExecutionArn"
 _PROMOTED_FROM = "PromotedFrom"
@@ -49,13 +52,19 @@ class StatementError(Exception):
 
 @dataclass(frozen=True)
 class Difference:
-    """A member that a statement has and that is otherwise now; `now` is None where it is gone."""
+    """A member that a statement has and that is otherwise now; `now` is None where it is gone.
+
+    `unknown` is the reason where it cannot be looked at any more, and need not be otherwise.
+    """
 
     name: str
     signed: str | None
     now: str | None
+    unknown: str | None = None
 
     def __str__(self) -> str:
+        if self.unknown:
+            return f"{self.name} cannot be compared with {self.signed}, which was signed: {self.unknown}"
         if self.now is None:
             return f"{self.name} is gone, of which {self.signed} was signed"
         if self.signed is None:
@@ -133,7 +142,7 @@ class Observer:
             definition, parameters = self._execution(execution)
             if definition:
                 text = {"sha256": hashlib.sha256(definition.encode()).hexdigest()}
-                dependencies.append({"name": "pipeline definition", "uri": execution, "digest": text})
+                dependencies.append({"name": DEFINITION, "uri": execution, "digest": text})
         arn: str = package["ModelPackageArn"]
         return {
             "buildDefinition": {
@@ -250,7 +259,12 @@ def members(statement: Mapping[str, Any]) -> dict[str, str]:
         told = " ".join(filter(None, [one.get("uri", ""), *said.values()]))
         found[one["name"]] = f"{found[one['name']]} and {told}" if one["name"] in found else told
     found |= {f"property {name}": value for name, value in sorted(given["properties"].items())}
-    return found | {f"parameter {name}": value for name, value in sorted(given["parameters"].items())}
+    return found | {f"{_PARAMETER}{name}": value for name, value in sorted(given["parameters"].items())}
+
+
+def is_of_execution(name: str) -> bool:
+    """Whether the execution tells a member of `members`: its definition, or a parameter."""
+    return name == DEFINITION or name.startswith(_PARAMETER)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ What is hooked, and why:
 | `cloudwatch._dispatch_alarm_actions` | publish "CloudWatch Alarm State Change" events |
 | `eventbridge._put_events` | publish events with source `aws.sagemaker` |
 
-Those for versions of objects are in `local.core.object_versions`.
+Those for versions of objects are in `local.core.object_versions`, for what fails inside in
+`local.core.emulator_errors`.
 """
 
 from __future__ import annotations

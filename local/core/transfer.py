@@ -12,6 +12,8 @@ from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.core.machine_errors import words
+
 # The emulator is on this machine: more threads would only contend with the jobs for its cores.
 _CONFIG = TransferConfig(use_threads=False)
 _CHUNK = 1024 * 1024
@@ -156,6 +158,8 @@ def upload(s3: Any, source: Path, uri: str, kms_key: str | None = None) -> None:
 
 def _reason(error: Exception) -> str:
     cause = error.__context__ if isinstance(error, Boto3Error) else error
+    if isinstance(cause, OSError):
+        return words(cause)
     if not isinstance(cause, ClientError):
         return str(error)
     code, status = cause.response["Error"].get("Code", ""), cause.response["ResponseMetadata"].get("HTTPStatusCode")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from local.containers.container import Container
 from local.containers.hosted_model import hosted_model
 from local.core.api import ApiError
+from local.core.machine_errors import words
 from local.hosting.async_inference import AsyncInference
 from local.hosting.endpoint import Endpoint
 from local.hosting.fleet import Fleet, Variant
@@ -241,7 +242,7 @@ class Endpoints:
         except Exception as error:  # noqa: BLE001 - whatever went wrong is the endpoint's failure reason
             if isinstance(error, _RolledBackError):
                 self._report(endpoint, "RollingBack")
-            reason = error.message if isinstance(error, ApiError) else f"{type(error).__name__}: {error}"
+            reason = error.message if isinstance(error, ApiError) else words(error)
             endpoint.failure_reason = str(error) if isinstance(error, _RolledBackError) else reason
             with self._lock:
                 candidate, endpoint.candidate = endpoint.candidate, None

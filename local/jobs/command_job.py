@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.core.api import ApiError, Cloud
+from local.core.machine_errors import words
 from local.core.transfer import TransferError
 from local.jobs.instance import Instance
 from local.jobs.job import MAX_REASON, Job
@@ -110,7 +111,7 @@ class CommandJob(Job):
         except (ApiError, BotoCoreError, ClientError) as error:
             return "Failed", f"ClientError: {getattr(error, 'message', error)}"[:MAX_REASON]
         except (OSError, tarfile.TarError) as error:
-            return "Failed", f"InternalServerError: The laptop could not run the job: {error}"[:MAX_REASON]
+            return "Failed", f"InternalServerError: The laptop could not run the job. {words(error)}"[:MAX_REASON]
         finally:
             for instance in self.instances:
                 instance.log.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -9,9 +10,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from local.core.api import Cloud
+from local.core.machine_errors import words
+
+logger = logging.getLogger("jobs")
 
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DescribeTrainingJob.html: FailureReason, ExitMessage
 MAX_REASON = 1024
+INTERNAL_ERROR = "InternalServerError: We encountered an internal error."
 
 
 class Job(ABC):
@@ -77,9 +82,12 @@ class Job(ABC):
         return self._stopping.is_set()
 
     def _run(self) -> None:
-        end: tuple[str, str | None] = "Failed", "InternalServerError: We encountered an internal error."
+        end: tuple[str, str | None] = "Failed", INTERNAL_ERROR
         try:
             end = self._work()
+        except Exception as error:
+            logger.exception("The job %s failed inside.", self.name)
+            end = "Failed", f"{INTERNAL_ERROR} {words(error)}"[:MAX_REASON]
         finally:
             with self._lock:
                 self.status, self.failure_reason = end

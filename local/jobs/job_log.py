@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import threading
@@ -37,7 +38,8 @@ class JobLog:
         self, logs: Any, group: str, stream: str, path: Path, metrics: Sequence[Mapping[str, str]] = ()
     ) -> None:
         self._logs, self._group, self._stream = logs, group, stream
-        self._file: IO[str] = path.open("a", encoding="utf-8")
+        # Unbuffered: what a full disk does not take is gone, instead of in the way of the next line.
+        self._file: IO[bytes] = path.open("ab", buffering=0)
         self._patterns = [(definition["Name"], re.compile(definition["Regex"])) for definition in metrics]
         self._found: dict[str, tuple[float, float]] = {}
         self._pending: list[dict[str, Any]] = []
@@ -53,8 +55,7 @@ class JobLog:
         text = text.rstrip("\r\n").rsplit("\r", 1)[-1]
         now = time.time()
         with self._lock:
-            self._file.write(f"{text}\n")
-            self._file.flush()
+            self._keep(text)
             self.tail.append(text)
             if text:
                 self._pending.append({"timestamp": int(now * 1000), "message": text})
@@ -93,7 +94,12 @@ class JobLog:
         except (BotoCoreError, ClientError) as error:
             # A job does not fail for its log; the file has every line anyway.
             with self._lock:
-                self._file.write(f"(not delivered to CloudWatch Logs: {error})\n")
+                self._keep(f"(not delivered to CloudWatch Logs: {error})")
+
+    def _keep(self, text: str) -> None:
+        # A command whose lines nobody takes would wait for ever.
+        with contextlib.suppress(OSError):
+            self._file.write(f"{text}\n".encode(errors="replace"))
 
     def _make(self, operation: str, **names: str) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Runs a job's command as a process group of its own, so that stopping the job leaves nothing behind."""
+"""Runs a job's command as a process group of its own, which ends with the job, and with this one."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ _INHERITED = (
 )
 
 
+# A job has a process group of its own, which the end of the emulator does not reach. Its standard input does: a process
+# of the group reads it, gets nothing but the end, when whoever holds the other end is gone, and kills the group. It is
+# no child of the command, which could wait for it.
+_UNTIL_THE_END_OF_INPUT = """
+exec 3<&0 </dev/null
+( ( read -r _; kill -KILL 0 ) <&3 >/dev/null 2>&1 & )
+exec "$@" 3<&-
+"""
+
+
 class JobProcess:
     """A command, its descendants and its output.
 
@@ -37,10 +47,10 @@ class JobProcess:
         self, command: Sequence[str], environment: Mapping[str, str], directory: Path, line: Callable[[str], None]
     ) -> None:
         self._process = subprocess.Popen(
-            command,
+            ["/bin/sh", "-c", _UNTIL_THE_END_OF_INPUT, "job", *command],
             env=dict(environment),
             cwd=directory,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -68,6 +78,8 @@ class JobProcess:
                 ended_here = True
             time.sleep(_POLL_SECONDS)
         self._signal(signal.SIGKILL)
+        if self._process.stdin:
+            self._process.stdin.close()
         # A descendant that made a session of its own may hold the pipe open: it is not waited for.
         self._reader.join(GRACE_SECONDS)
         if self._process.stdout and not self._reader.is_alive():

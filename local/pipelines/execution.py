@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import string
 import threading
@@ -10,12 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from local.core.api import Cloud
-from local.jobs.job import Job
+from local.core.machine_errors import words
+from local.jobs.job import INTERNAL_ERROR, Job
 from local.jobs.job_service import JobService
 from local.pipelines.pipeline_definition import Definition
 from local.pipelines.step import Step
 from local.pipelines.step_run import StepError, StepRun, StepStopped
 from local.pipelines.steps import StepRunner, iso
+
+logger = logging.getLogger("pipelines")
 
 FAILURE = "Step failure: One or multiple steps failed."
 MAX_PARALLEL_STEPS = 50
@@ -159,7 +163,7 @@ class Execution:
         threading.Thread(target=self._run, args=(run,), name=f"step {step.name} of {self.id}", daemon=True).start()
 
     def _run(self, run: StepRun) -> None:
-        status, reason = "Failed", "InternalServerError: We encountered an internal error."
+        status, reason = "Failed", INTERNAL_ERROR
         properties: Mapping[str, Any] = {}
         try:
             properties = self._runner.perform(run, self._attach)
@@ -168,6 +172,9 @@ class Execution:
             status, reason = "Stopped", ""
         except StepError as error:
             reason = str(error)
+        except Exception as error:
+            logger.exception("The step %s of %s failed inside.", run.step.name, self.id)
+            reason = f"{INTERNAL_ERROR} {words(error)}"
         finally:
             with self._changed:
                 run.status, run.reason, run.end = status, reason or None, time.time()

@@ -124,11 +124,12 @@ class Promoted(BaseModel):
 
 
 class Changed(BaseModel):
-    """Member of the signed statement that is different now; null on the side that does not have it."""
+    """Member of the signed statement that is different now, or unknown; null on the side that does not have it."""
 
     name: str
     signed: str | None
     now: str | None
+    unknown: Annotated[str | None, Field(description="Why it cannot be looked at any more.")]
 
 
 class Verified(BaseModel):

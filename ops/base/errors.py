@@ -94,7 +94,8 @@ def _unreachable(error: BaseException) -> CommandError:
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
         return _unavailable(
-            f"Nothing answers at {endpoint}: start the laptop cloud (`make demo`), or unset AWS_ENDPOINT_URL."
+            f"Nothing answers at {endpoint}: start the laptop's cloud (`cxr up` or `make demo`), or unset "
+            "AWS_ENDPOINT_URL."
         )
     return _unavailable(
         f"AWS cannot be reached: {str(error).rstrip('.')}; is the region right, and is there a network?"

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from ops.base.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _STANDARD_ERROR = 2
+_POLL_SECONDS = 0.2
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -27,13 +28,20 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**os.environ, "CDK_DISABLE_CLI_TELEMETRY": "true", **(more or {}), "PATH": path}
 
 
-def run(command: Sequence[str], more: Mapping[str, str] | None = None, *, log: Path | None = None) -> None:
+def run(
+    command: Sequence[str],
+    more: Mapping[str, str] | None = None,
+    *,
+    log: Path | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> None:
     """Run a command in the repository, on this terminal: all that it says goes to standard error.
 
     Args:
         command: the tool, found on the path of `environment`, and its arguments.
         more: variables besides the caller's.
         log: file to which its output is appended instead.
+        check: called while the command runs; what it raises ends the command, and goes before its own failure.
 
     Raises:
         CommandError: it is not installed, or did not end well; it, or the log, says why.
@@ -47,12 +55,25 @@ def run(command: Sequence[str], more: Mapping[str, str] | None = None, *, log: P
             ExitCode.UNAVAILABLE,
         )
     with log.open("ab") if log else contextlib.nullcontext(_STANDARD_ERROR) as where:
-        done = subprocess.run(  # noqa: S603
-            [found, *command[1:]], cwd=REPOSITORY, env=variables, check=False, stdout=where, stderr=where
-        )
-    if done.returncode:
+        process = subprocess.Popen([found, *command[1:]], cwd=REPOSITORY, env=variables, stdout=where, stderr=where)  # noqa: S603
+        try:
+            while (code := _ended(process)) is None:
+                check()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    if code:
+        check()
         why = f"; {log} says why" if log else ""
-        raise CommandError(f"`{' '.join(command)}` ended with exit code {done.returncode}{why}.")
+        raise CommandError(f"`{' '.join(command)}` ended with exit code {code}{why}.")
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int | None:
+    """The exit code, waited for a moment; None while it runs."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return process.wait(_POLL_SECONDS)
+    return None
 
 
 def answer(command: Sequence[str]) -> str | None:

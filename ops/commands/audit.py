@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from lambdas.aws.statement import Difference
 from ops.base import output
 from ops.commands.options import Env, Json, Region, Version, open_workspace
 from ops.commands.workspace import Workspace
@@ -36,13 +37,17 @@ def verify(ctx: typer.Context, version: Version, as_json: Json = False, env: Env
         changed = {one.name: one for one in found.changed}
         listing = output.table("signed", "value", "now")
         for name in [*found.members, *(one for one in changed if one not in found.members)]:
-            now = (changed[name].now or "gone") if name in changed else "the same"
+            now = _now(changed[name]) if name in changed else "the same"
             listing.add_row(*(escape(one) for one in (name, found.members.get(name, "-"), now)))
         output.results().print(listing)
     if found.changed:
         raise chain.not_as_signed(str(chosen.version), found.changed)
     key = workspace.deployment.signing_key
     output.say(f"Version {chosen.version} is what {found.statement_uri} says, which the key {key} signed.")
+
+
+def _now(changed: Difference) -> str:
+    return changed.now or ("not known any more" if changed.unknown else "gone")
 
 
 def bom(ctx: typer.Context, version: Version, save: _Save = None, env: Env = None, region: Region = None) -> None:

@@ -115,7 +115,7 @@ def up(
         if deploy:
             output.say("deploying the app to it ...")
             for command in laptop.deploy_commands():
-                tools.run(command, laptop.only_here(variables), log=cloud.deploy_log)
+                tools.run(command, laptop.only_here(variables), log=cloud.deploy_log, check=cloud.check)
     except BaseException:
         cloud.stop()  # its folder stays, with the logs
         raise

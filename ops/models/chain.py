@@ -10,7 +10,7 @@ from lambdas.aws import package_files, statement
 from lambdas.aws.provenance import Provenance, ProvenanceError
 from lambdas.aws.statement import Difference
 from ops.base.errors import CommandError
-from ops.models import bill_of_materials, evidence
+from ops.models import bill_of_materials, evidence, forgotten_executions
 from ops.models.evidence import File
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def verify(package: Mapping[str, Any], provenance: Provenance) -> Verified:
         package["ModelPackageArn"],
         provenance.uri(package),
         statement.members(signed),
-        provenance.all_changed(package, signed),
+        _changed(package, signed, provenance),
     )
 
 
@@ -123,7 +123,7 @@ def carried(
     uris = package_files.locations(package)
     fetched = {uris[name]: file.path for name, file in files.items()}
     observer = dataclasses.replace(provenance.observer, fetched=fetched)
-    if changed := dataclasses.replace(provenance, observer=observer).all_changed(package, signed):
+    if changed := _changed(package, signed, dataclasses.replace(provenance, observer=observer)):
         raise not_as_signed(_version(package), changed)
     made = {
         package_files.SOURCE_SIGNATURE: provenance.envelope(package) or b"",
@@ -145,8 +145,18 @@ def _version(package: Mapping[str, Any]) -> str:
 
 def not_as_signed(version: str, changed: Iterable[Difference]) -> CommandError:
     """Error about a version that is not what was signed, with every difference."""
-    reasons = "; ".join(str(one) for one in changed)
+    reasons = "; ".join(forgotten_executions.sentences(changed))
     return CommandError(f"Version {version} is not what was signed when it was registered: {reasons}.")
+
+
+def _changed(package: Mapping[str, Any], signed: Mapping[str, Any], provenance: Provenance) -> list[Difference]:
+    """What is otherwise now of everything that was signed, and what cannot be looked at any more."""
+    return forgotten_executions.told_apart(
+        provenance.all_changed(package, signed),
+        statement.members(signed)["execution"],
+        package["CreationTime"],
+        provenance.observer.sagemaker,
+    )
 
 
 def _statement(package: Mapping[str, Any], provenance: Provenance) -> dict[str, Any]:

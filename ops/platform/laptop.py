@@ -84,6 +84,20 @@ class LaptopCloud:
         self.variables_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return variables
 
+    def check(self) -> None:
+        """Refuse to go on without the cloud that `start` started.
+
+        Raises:
+            CommandError: it has ended, with what it said last.
+        """
+        if self._process is None or (status := self._process.poll()) is None:
+            return
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit code {status}"
+        raise CommandError(
+            f"The laptop's cloud (process {self._process.pid}) {how}: {self._last_words()} (log: {self.log}; `cxr up` "
+            "starts another)."
+        )
+
     def stop(self) -> bool:
         """End the cloud and all that it started; False when it was not running."""
         number = self.pid

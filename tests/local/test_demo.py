@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from local import demo, stages
+from local.supervisor import ServerLostError
 
 
 class Cloud:
@@ -14,11 +17,15 @@ class Cloud:
 
     def __init__(self, state_dir: Path, *, port: int) -> None:
         self.log = state_dir / "cloud.log"
-        self.stopped = False
+        self.lost = self.stopped = False
         del port
 
-    def wait(self) -> int:
-        return -9
+    def wait(self) -> NoReturn:
+        raise ServerLostError("The embedded cloud was killed: see its log.")
+
+    def check(self) -> None:
+        if self.lost:
+            self.wait()
 
     def stop(self) -> None:
         self.stopped = True
@@ -42,8 +49,26 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> list[Cloud]:
 def test_a_killed_cloud_ends_the_demo_with_a_reason(cloud: list[Cloud], capsys: pytest.CaptureFixture[str]) -> None:
     """It waited for Ctrl-C, and every command in another terminal found nothing."""
     assert demo.main([]) == 1
-    assert "The demo stopped: the embedded cloud ended by itself with status -9" in capsys.readouterr().out
+    assert capsys.readouterr().out == "The demo stopped: The embedded cloud was killed: see its log.\n"
     assert cloud[0].stopped
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_question_that_fails_is_not_the_reason_where_the_cloud_is_gone(
+    cloud: list[Cloud], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, lost: bool
+) -> None:
+    def ask(_demo: stages.Demo, _archive: Path | None) -> None:
+        cloud[0].lost = lost
+        raise EndpointConnectionError(endpoint_url="http://127.0.0.1:4566")
+
+    monkeypatch.setattr(stages.Demo, "run", ask)
+    assert demo.main([]) == 1
+    said = capsys.readouterr().out
+    assert ("was killed" in said, "Could not connect" in said, "The embedded cloud's log: " in said) == (
+        lost,
+        not lost,
+        not lost,
+    )
 
 
 def test_without_staying_nothing_is_waited_for(cloud: list[Cloud]) -> None:

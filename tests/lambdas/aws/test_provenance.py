@@ -50,6 +50,11 @@ class SageMaker:
             raise refusal("Describe", "ResourceNotFound", f"{PipelineExecutionArn} does not exist.")
         return {"PipelineDefinition": self.definition}
 
+    def describe_pipeline_execution(self, *, PipelineExecutionArn):  # noqa: N803
+        if self.definition is None:
+            raise refusal("Describe", "ResourceNotFound", f"Pipeline execution {PipelineExecutionArn} does not exist.")
+        return {"PipelineExecutionArn": PipelineExecutionArn}
+
     def get_paginator(self, operation):
         assert operation == "list_pipeline_parameters_for_execution"
         return self

@@ -6,6 +6,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from local.jobs.job_log import EVENT_OVERHEAD, MAX_BYTES, MAX_EVENT_BYTES, MAX_EVENTS, JobLog, batches
 
@@ -44,3 +45,27 @@ def test_metrics_are_finite_numbers(tmp_path: Path, line: str, value: float | No
     log.line(line)
     log.close()
     assert [metric["Value"] for metric in log.metrics()] == ([] if value is None else [value])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
+def test_a_full_disk_keeps_no_line_from_cloudwatch(tmp_path: Path) -> None:
+    """The thread that reads a command's output ended with the first line, and the command waited for it for ever."""
+    (tmp_path / "log").symlink_to("/dev/full")
+    logs = Mock()
+    log = JobLog(logs, "group", "stream", tmp_path / "log")
+    for text in ("one", "two"):
+        log.line(text)
+    log.close()
+    (call,) = logs.put_log_events.call_args_list
+    assert [event["message"] for event in call.kwargs["logEvents"]] == ["one", "two"]
+
+
+def test_lines_that_cloudwatch_does_not_take_are_in_the_file_with_the_reason(tmp_path: Path) -> None:
+    logs = Mock()
+    logs.put_log_events.side_effect = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
+    log = JobLog(logs, "group", "stream", tmp_path / "log")
+    log.line("one")
+    log.close()
+    said = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert said[0] == "one"
+    assert said[1].startswith("(not delivered to CloudWatch Logs: Could not connect")

@@ -331,13 +331,23 @@ class TestTraining:
         assert not list(cloud.state_dir.rglob("escaped.py"))
 
 
-def test_a_job_reports_an_internal_error_and_still_ends(jobs: JobService, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(28, "No space left on device", "/laptop/x"), "The laptop's disk is full ([Errno 28] No space left on"),
+        (MemoryError(), "The laptop's memory is full: end other programs"),
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero."),
+    ],
+)
+def test_a_job_reports_an_internal_error_and_still_ends(
+    jobs: JobService, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
     # Whoever waits for a job must not wait for ever because of a defect here.
     def broken(self: Any, s3: Any) -> None:
-        raise OSError("disk full")
+        raise error
 
     monkeypatch.setattr(ProcessingJob, "_fetch", broken)
     described = process(jobs, "x", "true")
     assert described["ProcessingJobStatus"] == "Failed"
-    assert "InternalServerError" in described["FailureReason"]
-    assert "disk full" in described["FailureReason"]
+    assert described["FailureReason"].startswith("InternalServerError: ")
+    assert reason in described["FailureReason"]

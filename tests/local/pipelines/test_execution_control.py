@@ -11,6 +11,7 @@ import pytest
 from botocore.parsers import create_parser
 
 from local.core.api import ApiError
+from local.jobs.job_service import JobService
 from local.pipelines.pipeline_service import PipelineService
 from tests.local.fake_cloud import (
     ACCOUNT,
@@ -103,6 +104,20 @@ class TestStopAndRetry:
         runner.service.handle("StopProcessingJob", {"ProcessingJobName": job})
         assert runner.end(arn) == "Failed"
         assert "was stopped" in runner.steps(arn)["A"]["FailureReason"]
+
+    def test_a_step_that_fails_inside_fails_the_execution_with_the_reason(
+        self, runner: Runner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_given: object) -> None:
+            raise OSError(28, "No space left on device", "/laptop/jobs")
+
+        monkeypatch.setattr(JobService, "create", broken)
+        status, steps = runner.run(processing("A", "true"))
+        assert (status, steps["A"]["StepStatus"]) == ("Failed", "Failed")
+        assert steps["A"]["FailureReason"] == (
+            "InternalServerError: We encountered an internal error. The laptop's disk is full ([Errno 28] No space "
+            "left on device: '/laptop/jobs'): free some space and try again."
+        )
 
     def test_shutdown_ends_executions(self, cloud: FakeCloud) -> None:
         service = PipelineService(cloud)

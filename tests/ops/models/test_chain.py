@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from ops.base.deployment import Deployment
 from ops.base.errors import ExitCode
 from ops.commands.workspace import Workspace
 from ops.models.registry import ModelRegistry, ModelVersion
-from tests.lambdas.aws.test_provenance import ARN, CREATED, FILES, STATEMENT, Signed
-from tests.lambdas.signing import KEY
+from tests.lambdas.aws.test_provenance import ARN, CREATED, EXECUTION, FILES, STATEMENT, Signed
+from tests.lambdas.signing import KEY, refusal
 
 
 @pytest.fixture
@@ -72,3 +73,66 @@ def test_without_a_statement_it_says_why(cxr: Callable[..., Result], signed: Sig
     signed.provenance.__dict__.pop("_signing_since", None)
     signed.kms.made = CREATED.replace(year=2027)
     assert "It was registered before this deployment signed models" in said(cxr("verify", "3"))
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "why"),
+    [
+        (CREATED - timedelta(days=9), ", which it forgets in time; the pipeline cxr-dev is there."),
+        (None, ", since the pipeline cxr-dev was deleted, and its executions with it."),
+        (
+            CREATED + timedelta(days=9),
+            ", since the pipeline cxr-dev was deleted, and its executions with it, and made again at "
+            "2026-05-10T12:00:00Z.",
+        ),
+        ("AccessDeniedException", "."),
+    ],
+    ids=["forgotten", "deleted", "made again", "not allowed to look"],
+)
+def test_an_execution_that_sagemaker_forgot_is_told_from_what_was_changed(
+    cxr: Callable[..., Result],
+    signed: Signed,
+    monkeypatch: pytest.MonkeyPatch,
+    pipeline: datetime | str | None,
+    why: str,
+) -> None:
+    """One cannot look at its definition and parameters any more, of which none need be otherwise."""
+
+    def describe_pipeline(**asked: str) -> dict[str, object]:
+        if isinstance(pipeline, datetime):
+            return {"PipelineName": asked["PipelineName"], "CreationTime": pipeline}
+        raise refusal("DescribePipeline", pipeline or "ResourceNotFound", "Pipeline 'cxr-dev' does not exist.")
+
+    monkeypatch.setattr(signed.sagemaker, "describe_pipeline", describe_pipeline, raising=False)
+    signed.sagemaker.definition = None
+    signed.s3.flip(FILES["model.tar.gz"])
+    result = cxr("verify", "3")
+    assert result.exit_code == ExitCode.FAILED
+    assert "model.tar.gz is " in said(result)
+    assert said(result).endswith(
+        "pipeline definition, parameter Epochs cannot be compared with what was signed: SageMaker does not know the "
+        f"execution {EXECUTION} any more{why}"
+    )
+    assert "not known any more" in " ".join(result.stdout.split())
+    changed = json.loads(cxr("verify", "3", "--json").stdout)["changed"]
+    lost = {one["name"]: one["now"] for one in changed if one["unknown"]}
+    assert lost == {"pipeline definition": None, "parameter Epochs": None}
+
+
+def test_who_may_not_ask_for_the_execution_is_told_so(
+    cxr: Callable[..., Result], signed: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_asked: str) -> None:
+        raise refusal("DescribePipelineExecution", "AccessDeniedException", "User x is not authorized.")
+
+    signed.sagemaker.definition = None
+    monkeypatch.setattr(signed.sagemaker, "describe_pipeline_execution", refuse)
+    assert "tells no definition of the execution" in said(cxr("verify", "3"))
+
+
+def test_a_definition_that_is_gone_from_an_execution_that_is_there_is_called_gone(
+    cxr: Callable[..., Result], signed: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed.sagemaker.definition = None
+    monkeypatch.setattr(signed.sagemaker, "describe_pipeline_execution", lambda **_: {})
+    assert "pipeline definition is gone, of which" in said(cxr("verify", "3"))

@@ -50,7 +50,7 @@ def _is(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
     commands: list[tuple[list[str], dict[str, str]]] = []
-    monkeypatch.setattr("ops.base.tools.run", lambda command, more, log: commands.append((command, more)))
+    monkeypatch.setattr("ops.base.tools.run", lambda command, more, **_: commands.append((command, more)))
     return commands
 
 
@@ -121,7 +121,7 @@ def test_a_cloud_that_does_not_start_says_why(cloud: LaptopCloud, monkeypatch: p
 def test_a_deploy_that_fails_leaves_no_cloud_behind(
     cloud: LaptopCloud, cxr: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_command: list[str], _more: dict[str, str], log: Path) -> None:
+    def fail(_command: list[str], _more: dict[str, str], **_given: object) -> None:
         raise CommandError("`cdk deploy` ended with exit code 1.")
 
     monkeypatch.setattr("ops.base.tools.run", fail)
@@ -139,3 +139,19 @@ def test_a_number_that_another_process_has_by_now_is_left_alone(cloud: LaptopClo
 def test_the_command_that_is_started_is_the_one_that_is_recognised() -> None:
     """`stop` ends nothing whose command line it does not know."""
     assert " -m local " in " ".join(COMMAND(4566, Path("folder")))
+
+
+def test_a_cloud_that_dies_during_the_deploy_ends_it_with_the_reason(
+    cloud: LaptopCloud, cxr: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CDK command line would ask an address where nobody answers, again and again."""
+    dies = READY.replace("time.sleep(15)", "time.sleep(0.5); sys.exit('The embedded cloud (process 1) was killed.')")
+    _is(monkeypatch, dies)
+    monkeypatch.setattr("ops.platform.laptop.deploy_commands", lambda: [["sleep", "60"]])
+    begin = time.monotonic()
+    result = cxr("up")
+    assert time.monotonic() - begin < 20
+    assert result.exit_code == ExitCode.FAILED
+    said = "ended with exit code 1: The embedded cloud (process 1) was killed (log: "
+    assert said in result.stderr.replace("\n", " ")
+    assert cloud.pid is None
