@@ -254,7 +254,7 @@ def _name(package: str) -> str:
 
 
 def _ends(predictions: Predictions) -> dict[str, str | None]:
-    """When the first and the last of the predictions was made, which may be long after a window begins."""
+    """Times of the first and the last of the predictions, which may be long after a window begins."""
     made = predictions.created
     return {name: _moment(int(end())) if len(made) else None for name, end in (("first", made.min), ("last", made.max))}
 

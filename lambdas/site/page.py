@@ -114,7 +114,7 @@ def _security(document: Mapping[str, Any]) -> str:
 
 
 def _variables(authentication: str) -> str:
-    """What the lines leave to the shell; the script writes the address into them and takes its sentence away."""
+    """Shell variables that the lines use; the script writes the address into them and takes this sentence away."""
     address = '<span id="address"><code>API_URL</code> is the address of this page without <code>/docs</code>.</span>'
     signed = "Those that begin with <code>AWS_</code> are the AWS command line's."
     asked = signed if authentication == "iam" else "<code>API_KEY</code> is what this API asks for."

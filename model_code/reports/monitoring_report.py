@@ -69,7 +69,7 @@ def _opening(findings: dict[str, Any], runbook: str) -> Iterator[Html]:
 
 
 def _what_to_do(subject: str, runbook: str, name: str) -> Html:
-    """Where the runbook has the alarm's section, for who reads the report in a browser or in a shell."""
+    """The runbook's section about the alarm, for readers in a browser or in a shell."""
     # Environment, endpoint and the beginning of the alarms' names are one name (infra/settings/environment.py).
     command = (
         f'aws cloudwatch describe-alarms --alarm-names {name}-{subject} --query "MetricAlarms[].AlarmDescription" '

@@ -150,7 +150,7 @@ def not_as_signed(version: str, changed: Iterable[Difference]) -> CommandError:
 
 
 def _changed(package: Mapping[str, Any], signed: Mapping[str, Any], provenance: Provenance) -> list[Difference]:
-    """What is otherwise now of everything that was signed, and what cannot be looked at any more."""
+    """Differences from everything that was signed, and members that cannot be looked at any more."""
     return forgotten_executions.told_apart(
         provenance.all_changed(package, signed),
         statement.members(signed)["execution"],

@@ -58,7 +58,7 @@ def sentences(changed: Iterable[Difference]) -> list[str]:
 
 
 def _why(execution: str, registered: datetime, sagemaker: SageMakerClient) -> str | None:
-    """Why an execution's definition cannot be had, as far as SageMaker lets it be known; None where it knows it.
+    """Reason why an execution's definition cannot be had, as far as it can be known; None where SageMaker knows it.
 
     A single execution cannot be deleted; "When you delete a pipeline, all instances of the pipeline are deleted"
     (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_DeletePipeline.html, read 2026-11). How long it keeps

@@ -20,7 +20,7 @@ from tests.http_server import serving
 
 
 class Fault(NamedTuple):
-    """What becomes of a request.
+    """Outcome of a request.
 
     Attributes:
         kind: `refused` with an error, or without one that can be read (`bare`), the connection `reset` before anything
@@ -119,7 +119,7 @@ class FaultProxy:
         self._stand_ins[operation] = answer
 
     def decide(self, operation: str) -> Fault | None:
-        """What becomes of the call that has just come."""
+        """Fault of the call that has just come; None where it passes."""
         with self._lock:
             self.asked.append(operation)
             waiting = self._faults.get(operation)

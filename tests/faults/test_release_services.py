@@ -68,7 +68,7 @@ class Releases:
         return str(self.function.handle(event, CONTEXT)["status"])
 
     def released(self) -> str:
-        """What the stack was updated to."""
+        """Package that the stack was updated to."""
         (parameter,) = self._stack()["Parameters"]
         return str(parameter["ParameterValue"])
 

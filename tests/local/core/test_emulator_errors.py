@@ -1,4 +1,4 @@
-"""What fails inside the emulator reaches its clients as a sentence; where it stops serving, the cloud's log has one."""
+"""Failures inside the emulator reach its clients as a sentence; where it stops serving, the cloud's log has one."""
 
 from __future__ import annotations
 
