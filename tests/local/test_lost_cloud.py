@@ -100,14 +100,23 @@ def train(account: Account, note: Path) -> str:
         template = {"Resources": {"Group": group}, "Outputs": {key: {"Value": it} for key, it in outputs.items()}}
         account.client("cloudformation").create_stack(StackName=f"cxr-laptop-{part}", TemplateBody=json.dumps(template))
     role = account.role(allow("*", "*"), service="sagemaker.amazonaws.com")
-    job = processing_request(f"sleep 600 & echo $! > {note}.new; mv {note}.new {note}; wait", RoleArn=role)
+    # SageMaker takes 256 characters, and a worker's folder has a long path.
+    job = processing_request(f"n={note}; sleep 600 & echo $! > $n.new; mv $n.new $n; wait", RoleArn=role)
     definition = {"Version": "2020-12-01", "Steps": [{"Name": "Train", "Type": "Processing", "Arguments": job}]}
     sagemaker = account.client("sagemaker")
     sagemaker.create_pipeline(
         PipelineName="p", PipelineDefinition=json.dumps(definition), ClientRequestToken="t" * 32, RoleArn=role
     )
     execution: str = sagemaker.start_pipeline_execution(PipelineName="p")["PipelineExecutionArn"]
-    wait_for(note.exists)
+
+    def begun() -> bool:
+        failed = (
+            sagemaker.describe_pipeline_execution(PipelineExecutionArn=execution)["PipelineExecutionStatus"] == "Failed"
+        )
+        assert not failed, sagemaker.list_pipeline_execution_steps(PipelineExecutionArn=execution)
+        return note.exists()
+
+    wait_for(begun)
     return execution
 
 
