@@ -168,8 +168,8 @@ class TrainingStack(Stack):
             pattern=events.EventPattern(
                 source=["aws.s3"],
                 detail_type=["Object Created"],
-                # A suffix would know case, "incoming/*.zip" leaves out "incoming/Archive.Zip", and what is no archive
-                # is to be told of. Patterns of one field are alternatives, so none leaves the function's own reports out
+                # A suffix would know case ("incoming/*.zip" leaves out "incoming/Archive.Zip"), and what is no archive
+                # is to be told of. Patterns of one field are alternatives: none leaves the function's reports out, too
                 # (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html, 2026-11):
                 # the function knows them by their suffix.
                 detail={"bucket": {"name": [data.data.name]}, "object": {"key": events.Match.prefix("incoming/")}},
