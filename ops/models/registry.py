@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lambdas.aws import served_package
-from lambdas.aws.errors import error_code
+from lambdas.aws.errors import error_code, is_absent
 from model_code.contract.documents import read_evaluation
 from model_code.contract.metrics import figure
 from model_code.contract.parameters import INPUT_ARCHIVE_URI
@@ -123,15 +123,7 @@ class ModelRegistry:
 
     def described(self, version: ModelVersion) -> ModelVersion:
         """The version with what a listing leaves out: its comment, when it was decided, where its evaluation is."""
-        details = self._sagemaker.describe_model_package(ModelPackageName=version.arn)
-        statistics: Any = details.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
-        return dataclasses.replace(
-            version,
-            comment=details.get("ApprovalDescription", ""),
-            decided=details.get("LastModifiedTime") or details.get("CreationTime"),
-            decided_by=_who(details.get("LastModifiedBy", {})),
-            statistics_uri=statistics.get("S3Uri", ""),
-        )
+        return _completed(version, self._sagemaker.describe_model_package(ModelPackageName=version.arn))
 
     def with_metrics(self, version: ModelVersion) -> ModelVersion:
         """The version as described, with the figures of its evaluation on the test split."""
@@ -149,9 +141,13 @@ class ModelRegistry:
         """Decision about a version in a sentence: what, when, by whom, and the comment."""
         name = arn.rpartition("/")[2]
         try:
-            found = self.described(self.resolve(arn))
-        except CommandError:
+            details: Any = self._sagemaker.describe_model_package(ModelPackageName=arn)
+        except Exception as error:
+            if not is_absent(error):
+                raise
             return f"Version {name} was deleted from the registry, and with it what was decided."
+        version = ModelVersion(int(name), arn, details.get("ModelApprovalStatus", ""), details["CreationTime"])
+        found = _completed(version, details)
         if found.approval not in _DECIDED or found.decided is None:
             return f"Version {name}: nobody has approved or rejected it yet."
         when = found.decided.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -233,6 +229,17 @@ class ModelRegistry:
     def _figures(evaluation: dict[str, Any]) -> dict[str, float]:
         values = {name: (figure(evaluation, name) or {}).get("value") for name in _FIGURES}
         return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+
+
+def _completed(version: ModelVersion, details: Mapping[str, Any]) -> ModelVersion:
+    statistics = details.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
+    return dataclasses.replace(
+        version,
+        comment=details.get("ApprovalDescription", ""),
+        decided=details.get("LastModifiedTime") or details.get("CreationTime"),
+        decided_by=_who(details.get("LastModifiedBy", {})),
+        statistics_uri=statistics.get("S3Uri", ""),
+    )
 
 
 def _who(context: Mapping[str, Any]) -> str:

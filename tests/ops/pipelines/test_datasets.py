@@ -198,7 +198,7 @@ def test_the_report_outlives_the_version_that_its_execution_registered(
     registered = step("RegisterModel", "Succeeded", 1, Metadata={"RegisterModel": {"Arn": f"{GROUP_ARN}/7"}})
     _execution_with_evaluation(cloud, registered)
     cloud.has_stack("endpoint")
-    cloud.has_models("Approved", "Approved")
+    cloud.fails("sagemaker", "describe_model_package", "ValidationException", "Model Package cxr-dev/7 does not exist.")
     result = cxr("report", "--save", str(tmp_path / "r.html"))
     assert result.exit_code == 0, result.stderr
     assert "Version 7 was deleted from the registry, and with it what was decided." in result.stderr
@@ -245,8 +245,7 @@ def _decided(cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path, approval:
     cloud.has_models(approval or "PendingManualApproval", "PendingManualApproval")
     _described(cloud, 1, uri)
     _page(cloud, "artifacts", "executions/e1/evaluation/report.html", b"<header><h1>Evaluation</h1></header><main>")
-    cloud.has_models(approval or "PendingManualApproval", "PendingManualApproval")
-    _described(cloud, 1, uri, **more)
+    _described(cloud, 1, uri, ModelApprovalStatus=approval or "PendingManualApproval", **more)
     result = cxr("report", "--model", "1", "--save", str(tmp_path / "r.html"))
     assert result.exit_code == 0, result.stderr
     return (tmp_path / "r.html").read_text(encoding="utf-8")
