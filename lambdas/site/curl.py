@@ -14,9 +14,9 @@ def line(path: str, method: str, operation: Mapping[str, Any], document: Mapping
     `API_URL` is the API's address, without a slash at the end.
     """
     words = ["curl", "--request", method.upper()] if method != "get" else ["curl"]
-    if operation.get("security") != []:
-        words.append(credentials(document))
-    kind, example = next(bodies(operation), ("", None))
+    if who := credentials(operation, document):
+        words.append(who)
+    kind, _, example = next(bodies(operation), ("", "", None))
     if kind:
         words.append(f"--header {shlex.quote(f'Content-Type: {kind}')}")
         sent = "--data-binary @radiograph.jpeg" if example is None else f"--data-raw {shlex.quote(written(example))}"
@@ -27,11 +27,11 @@ def line(path: str, method: str, operation: Mapping[str, Any], document: Mapping
     return " ".join([*words, f'"$API_URL{path}"'])
 
 
-def bodies(operation: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Media types that the operation takes, each with an example, or None where it is a file."""
+def bodies(operation: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Media types that the operation takes, with summary and value of each example; None where it is a file."""
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
-        examples = [one["value"] for one in content.get("examples", {}).values()]
-        yield from ((kind, example) for example in examples or [None])
+        examples = [(one["summary"], one["value"]) for one in content.get("examples", {}).values()]
+        yield from ((kind, *example) for example in examples or [("a file", None)])
 
 
 def written(example: Any) -> str:
@@ -39,8 +39,10 @@ def written(example: Any) -> str:
     return json.dumps(example, ensure_ascii=False)
 
 
-def credentials(document: Mapping[str, Any]) -> str:
-    """The words that say who asks, with variables in place of secrets."""
+def credentials(operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    """The words that say who asks, with variables in place of secrets; empty where anybody may."""
+    if operation.get("security") == []:
+        return ""
     (scheme,) = document["components"]["securitySchemes"].values()
     if "x-amazon-apigateway-authtype" in scheme:
         return '--aws-sigv4 "aws:amz:$AWS_REGION:execute-api" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"'

@@ -74,19 +74,15 @@ def _parameter(operation: str, parameter: Mapping[str, Any]) -> str:
 
 
 def _body(operation: str, described: Mapping[str, Any]) -> str:
-    content = described.get("requestBody", {}).get("content", {})
-    if not content:
+    bodies = list(curl.bodies(described))
+    if not bodies:
         return ""
     options, files = "", []
-    for kind, media in content.items():
-        examples = media.get("examples", {}).values()
-        files += [] if examples else [kind]
-        options += "" if examples else f'<option value="{kind}">{kind}: a file</option>'
-        options += "".join(
-            f'<option value="{kind}" data-example="{escape(curl.written(one["value"]))}">'
-            f"{kind}: {escape(one['summary'])}</option>"
-            for one in examples
-        )
+    for kind, summary, example in bodies:
+        if example is None:
+            files.append(kind)
+        filled = "" if example is None else f' data-example="{escape(curl.written(example))}"'
+        options += f'<option value="{kind}"{filled}>{kind}: {escape(summary)}</option>'
     chosen = (
         f'<p><label for="{operation}-body">body</label> '
         f'<select id="{operation}-body" name="body">{options}</select></p>'

@@ -149,9 +149,8 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], document: M
 
 def _line(path: str, method: str, operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     """The request for a shell, with the words that the script repeats after a change, and its button to copy."""
-    who = "" if operation.get("security") == [] else curl.credentials(document)
     return (
-        f'<div class="line"><pre data-credentials="{escape(who)}">'
+        f'<div class="line"><pre data-credentials="{escape(curl.credentials(operation, document))}">'
         f"{escape(curl.line(path, method, operation, document))}</pre>"
         f'<button type="button" aria-label="Copy the line of {method.upper()} {escape(path)}" hidden>Copy</button> '
         '<span role="status"></span></div>'
@@ -160,11 +159,7 @@ def _line(path: str, method: str, operation: Mapping[str, Any], document: Mappin
 
 def _examples(operation: Mapping[str, Any], problems: Mapping[str, Any]) -> str:
     """Each body and each answer as it may look, closed until somebody opens it."""
-    asked = [
-        (kind, one["summary"], one["value"])
-        for kind, content in operation.get("requestBody", {}).get("content", {}).items()
-        for one in content.get("examples", {}).values()
-    ]
+    asked = [one for one in curl.bodies(operation) if one[2] is not None]
     answered = []
     for status, answer in operation["responses"].items():
         for media_type, content in answer["content"].items():
