@@ -107,7 +107,7 @@ def _look() -> ServingModel:
     evaluation = _evaluation(package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"])
     band, test = evaluation["indeterminate"], evaluation["test"]
     figures = {name: _metric(figure(evaluation, name)) for name in _METRICS}
-    digests = _signed_digests(package)
+    artifact, served_files = _signed_digests(package)
     approval = {
         "status": package.get("ModelApprovalStatus"),
         "changed_at": package.get("LastModifiedTime") or package["CreationTime"],
@@ -126,24 +126,23 @@ def _look() -> ServingModel:
         metrics=Metrics(**figures, images=test["images"], patients=test["patients"]),
         **_at_sites(package["ModelPackageVersion"]),
         dataset_sha256=evaluation["dataset_sha256"],
-        artifact_sha256=digests["artifact_sha256"],
-        served_sha256=digests["served_sha256"],
+        artifact_sha256=artifact,
+        served_sha256=served_files,
         calibrated_from=_calibrated_from(evaluation["calibrated_from"]),
         notice=NOTICE,
     )
 
 
-def _signed_digests(package: Mapping[str, Any]) -> dict[str, str | None]:
+def _signed_digests(package: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Digests of the artifact and of its files as they were signed; None where nothing was, or that was changed."""
     try:
         signed = provenance().signed(package)
     except (BotoCoreError, ClientError, ProvenanceError):
         logger.exception("what was signed could not be read", extra={"package_arn": package["ModelPackageArn"]})
-        signed = None
-    return {
-        "artifact_sha256": statement.digests(signed)[package_files.MODEL] if signed else None,
-        "served_sha256": statement.served_digest(signed) if signed else None,
-    }
+        return None, None
+    if signed is None:
+        return None, None
+    return statement.digests(signed)[package_files.MODEL], statement.served_digest(signed)
 
 
 def _calibrated_from(found: documents.CalibratedFrom | None) -> CalibratedFrom | None:

@@ -96,6 +96,7 @@ class Observer:
         read = {name: one for name, uri in uris.items() if (one := self._read(name, uri)) is not None}
         revision = next((one.revision for one in read.values() if one.revision), "")
         datasets = sorted({one.dataset for one in read.values() if one.dataset})
+        served = [one.served for one in read.values() if one.served]
         return {
             "_type": STATEMENT,
             "subject": [
@@ -103,11 +104,7 @@ class Observer:
                     {"name": name, "uri": uris[name], "digest": {"sha256": one.sha256}}
                     for name, one in sorted(read.items())
                 ),
-                *(
-                    {"name": SERVED_FILES, "digest": {_DIRECTORY_DIGEST: one.served}}
-                    for one in read.values()
-                    if one.served
-                ),
+                *({"name": SERVED_FILES, "digest": {_DIRECTORY_DIGEST: one}} for one in served),
             ],
             "predicateType": PREDICATE,
             "predicate": self._provenance(package, revision, datasets),
@@ -299,7 +296,7 @@ class _Hashing:
 
 def _model(stream: IO[bytes]) -> _Read:
     """A model's archive, whose files are read in passing; nothing is unpacked."""
-    whole, files, served = _Hashing(stream), dict[str, str](), ""
+    whole, packed, served = _Hashing(stream), dict[str, str](), ""
     metadata: Mapping[str, Any] = {}
     try:
         # tarfile's own stream ends with the first member of gzip's, of which programs that compress in parallel write
@@ -313,17 +310,17 @@ def _model(stream: IO[bytes]) -> _Read:
                 if path is None:
                     continue
                 # Unpacked, a hard link is a file like the one before it that it names.
-                if member.islnk() and (linked := files.get(str(served_files.path_of(member.linkname)))):
-                    files[path] = linked
+                if member.islnk() and (linked := packed.get(str(served_files.path_of(member.linkname)))):
+                    packed[path] = linked
                 content = archive.extractfile(member) if member.isfile() else None
                 if content is None:
                     continue
                 if PurePosixPath(path) == _METADATA:
                     text = content.read()
-                    files[path], metadata = hashlib.sha256(text).hexdigest(), _json(text)
+                    packed[path], metadata = hashlib.sha256(text).hexdigest(), _json(text)
                 else:
-                    files[path] = hashlib.file_digest(cast("Any", content), "sha256").hexdigest()
-        served = served_files.digest(files)
+                    packed[path] = hashlib.file_digest(cast("Any", content), "sha256").hexdigest()
+        served = served_files.digest(packed)
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError):
         pass  # its digest is what counts
     dataset = metadata.get("dataset")
