@@ -18,7 +18,6 @@ import io
 import json
 import multiprocessing
 import os
-import shutil
 import socket
 import struct
 import subprocess
@@ -34,7 +33,6 @@ import numpy as np
 import requests
 from PIL import Image
 
-import model_code
 from model_code.contract import images
 from model_code.serving import engine_decoding, inference
 
@@ -42,11 +40,6 @@ SIZE = 220
 ENGINES = ("litert", "tensorflow")
 _ROOT = Path(__file__).resolve().parents[2]
 _WORKER = _ROOT / "tests" / "model_code" / "support" / "container_worker.py"
-_TRAVELS = (
-    *("__init__.py", "contract/__init__.py", "contract/documents.py", "contract/images.py"),
-    "contract/served_files.py",
-    *("serving/__init__.py", "serving/engine_decoding.py", "serving/png.py"),
-)
 _ENGINE = f"""
 from model_code.serving.engine_decoding import ImageError, pixels_from_bytes
 def own_threads():
@@ -208,12 +201,11 @@ def _json(encoded: list[bytes], other: object = None) -> bytes:
 
 def model(directory: Path, engine: str) -> Path:
     """An unpacked model without a network; what takes LiteRT's place decodes, and no more."""
-    package = directory / "code" / "model_code"
-    for module in _TRAVELS:
-        (package / module).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(Path(model_code.__file__).parent / module, package / module)
-    (package / "serving" / "engine.py").write_text(_ENGINE)
-    shutil.copy(inference.__file__, directory / "code")
+    from model_code.export import litert, saved_model  # noqa: PLC0415 - TensorFlow, as in `main`
+
+    saved_model.save_handlers(directory)
+    litert.save_sources(directory / "code")
+    (directory / "code" / "model_code" / "serving" / "engine.py").write_text(_ENGINE)
     metadata = {"engine": engine, "labels": ["NORMAL", "PNEUMONIA"], "threshold": 0.5, "image_size": SIZE}
     metadata |= {
         "temperature": 1.0,
