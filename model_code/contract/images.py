@@ -16,9 +16,9 @@ MAX_PIXELS = {"JPEG": 60_000_000, "JPEG of CMYK": 16_000_000, "PNG": 24_000_000,
 # A decoder works row by row: a picture one pixel wide costs six times as much as a square one. No JPEG can be larger.
 MAX_EDGE = 65_535
 # A progressive JPEG goes through its pixels again with every scan, up to the end of the picture: behind it cameras put
-# other pictures and films. Encoders write 6 for grey, 10 for colour and 18 for
-# ink (libjpeg's jpeg_simple_progression); the standard has no limit. Both limits hold: a radiograph of 15 million
-# pixels may have all the scans.
+# other pictures and films. Encoders write 6 for grey, 10 for colour and 18 for ink (libjpeg's
+# jpeg_simple_progression); the standard has no limit. Both limits hold: a radiograph of 15 million pixels may have all
+# the scans.
 MAX_SCANS = 24
 MAX_SCANNED_PIXELS = 600_000_000
 # Markers of a JPEG up to its first scan, and twice as many up to its end. Pillow and this module step through them in
