@@ -94,7 +94,7 @@ test: $(TESTED_WITH) lint  ## everything that must hold: lint, types, unit, synt
 	pytest -n auto --no-loadscope-reorder -m "not long" $(TESTS)
 
 .PHONY: test-long
-test-long: $(TESTED_WITH)  ## what takes minutes more: each network converted for the second engine (TESTS=...)
+test-long: $(TESTED_WITH)  ## what takes minutes more: each network converted for the second engine, a hung endpoint (TESTS=...)
 	pytest -n auto --no-loadscope-reorder -m long $(TESTS)
 
 .PHONY: format
