@@ -138,6 +138,10 @@ fidelity: .venv/dev.installed  ## write what the laptop answers, and how far as 
 scale: .venv/dev.installed  ## write what larger collections take and cost, from measured rates, into docs/
 	python -m ops.cost.scale
 
+.PHONY: capacity
+capacity: .venv/dev.installed  ## write what a rate of predictions takes and costs, from measured times, into docs/
+	python -m ops.cost.capacity
+
 .PHONY: audit
 audit: .venv/deploy.installed .venv/audit/.installed node_modules/.bin/cdk  ## known vulnerabilities of every locked dependency (asks advisory services over the network)
 	python -m policy.advisories
