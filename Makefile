@@ -94,7 +94,7 @@ test: $(TESTED_WITH) lint  ## everything that must hold: lint, types, unit, synt
 	pytest -n auto --no-loadscope-reorder -m "not long" $(TESTS)
 
 .PHONY: test-long
-test-long: $(TESTED_WITH)  ## what takes minutes more: each network converted for the second engine (TESTS=...)
+test-long: $(TESTED_WITH)  ## what takes minutes more: each network converted for the second engine, a hung endpoint (TESTS=...)
 	pytest -n auto --no-loadscope-reorder -m long $(TESTS)
 
 .PHONY: format
@@ -137,6 +137,10 @@ fidelity: .venv/dev.installed  ## write what the laptop answers, and how far as 
 .PHONY: scale
 scale: .venv/dev.installed  ## write what larger collections take and cost, from measured rates, into docs/
 	python -m ops.cost.scale
+
+.PHONY: capacity
+capacity: .venv/dev.installed  ## write what a rate of predictions takes and costs, from measured times, into docs/
+	python -m ops.cost.capacity
 
 .PHONY: audit
 audit: .venv/deploy.installed .venv/audit/.installed node_modules/.bin/cdk  ## known vulnerabilities of every locked dependency (asks advisory services over the network)

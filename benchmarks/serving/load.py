@@ -1,12 +1,16 @@
-"""Load on a running laptop stack: p50 and p99, lost and mixed-up answers, and the memory of every process.
+"""Load on a running stack: p50 and p99, lost and mixed-up answers, and on a laptop the memory of every process.
 
     make demo                                # prints the API's URL and key
     python -m benchmarks.serving.load URL --key KEY --rate 2 --seconds 60 .laptop/cloud/examples/*
 
 Open loop: requests come as a Poisson process, whatever became of those before, and an answer's time begins when its
 request was due, so that a stack that falls behind is not spared (coordinated omission). Each answer is compared with
-what its own image got alone. Only this machine is ever asked, for at most an hour and 100,000 requests. A figure holds
-for the machine as it was: nothing else should run on it.
+what its own image got alone. Only this machine is asked, and a stack of one's own whose host is named beside its URL
+(`--host`), which costs what requests cost; for at most an hour and 100,000 requests. A figure holds for the machine as
+it was: nothing else should run on it.
+
+Prints a JSON document, and the same in a sentence. The stack keeps up while `answered_per_second` is what was asked,
+every outcome is `right`, and a longer run has no greater p99; the rate of saturation is the greatest of that kind.
 """
 
 from __future__ import annotations
@@ -19,9 +23,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -35,6 +40,15 @@ _AT_ONCE = 256
 _TIMEOUT_SECONDS = 60.0
 _SAMPLE_SECONDS = 1.0
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_MEANINGS = {
+    "mixed up": "another answer than the image got alone",
+    "not sent": f"{_AT_ONCE} requests were under way when it was due",
+    "HTTP 403": "the key, or the firewall's limit of one address",
+    "HTTP 429": "a limit of the API, of a serverless endpoint or of Lambda",
+    "HTTP 502": "the endpoint failed",
+    "HTTP 503": "no model is released, or it starts",
+    "HTTP 504": "the model did not answer in time",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,14 +71,17 @@ class Client:
         url: of the API, without `v1`.
         key: its key.
         images: files, by whose answers others are judged.
+        host: the URL's host, named once more where it is not this machine.
 
     Raises:
-        ValueError: the API is not on this machine, or a file is no image.
+        ValueError: the API is neither on this machine nor at the named host, or a file is no image.
     """
 
-    def __init__(self, url: str, key: str, images: Sequence[bytes]) -> None:
-        if urlsplit(url).hostname not in _LOOPBACK:
-            raise ValueError(f"{url} is not on this machine: load is for a stack of one's own.")
+    def __init__(self, url: str, key: str, images: Sequence[bytes], host: str | None = None) -> None:
+        if urlsplit(url).hostname not in {*_LOOPBACK, host}:
+            raise ValueError(
+                f"{url} is not on this machine: load is for a stack of one's own, whose host --host names."
+            )
         self._url = f"{url.rstrip('/')}/v1/predictions"
         self._headers = [{"x-api-key": key, "content-type": _type(image)} for image in images]
         self._images = images
@@ -134,6 +151,48 @@ def run(client: Client, images: int, times: Sequence[float]) -> list[Answer]:
         return [one.result() for one in asked] + unsent
 
 
+def summary(answers: Sequence[Answer], rate: float, elapsed: float) -> dict[str, Any]:
+    """Figures of a run.
+
+    Args:
+        answers: every request's end.
+        rate: requests a second that were due on average.
+        elapsed: seconds from the first request to the last end.
+
+    Returns:
+        `requests`, `asked_per_second`, `answered_per_second` (right answers), `outcomes`, and `p50_seconds` and
+        `p99_seconds` of right answers from when they were due, None without any.
+    """
+    seconds = [one.seconds for one in answers if one.outcome == "right"]
+    p50, p99 = (round(float(np.quantile(seconds, at)), 3) if seconds else None for at in (0.5, 0.99))
+    return {
+        "requests": len(answers),
+        "asked_per_second": rate,
+        "answered_per_second": round(len(seconds) / elapsed, 3),
+        "outcomes": dict(Counter(one.outcome for one in answers)),
+        "p50_seconds": p50,
+        "p99_seconds": p99,
+    }
+
+
+def sentences(figures: Mapping[str, Any]) -> str:
+    """The figures in words, with what outcomes mean that are not right."""
+    outcomes = dict(figures["outcomes"])
+    right = outcomes.pop("right", 0)
+    text = (
+        f"{right} of {figures['requests']} requests were answered right: {figures['answered_per_second']:g} a second "
+        f"of {figures['asked_per_second']:g} asked."
+    )
+    if right:
+        text += (
+            f" Half of them had their answer {figures['p50_seconds']:g} s after they were due or earlier, 99 of 100 "
+            f"after {figures['p99_seconds']:g} s."
+        )
+    for name, count in outcomes.items():
+        text += f"\n{count} x {name}" + (f": {_MEANINGS[name]}" if name in _MEANINGS else "")
+    return text
+
+
 class Memory:
     """Samples what the processes below one hold, while it is entered.
 
@@ -199,36 +258,31 @@ def _type(image: bytes) -> str:
 def main() -> int:
     """Measure and print; the exit code is 0 when every request got the right answer."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.serving.load", description="Load on a running laptop stack."
+        prog="python -m benchmarks.serving.load", description="Load on a running stack of one's own."
     )
     parser.add_argument("url")
     parser.add_argument("images", nargs="+", type=Path)
     parser.add_argument("--key", required=True, help="the API's")
+    parser.add_argument("--host", help="the URL's host once more, where it is not this machine; requests cost there")
     parser.add_argument("--rate", type=float, default=1.0, help="requests a second (1)")
     parser.add_argument("--seconds", type=float, default=60.0, help="for how long (60)")
     parser.add_argument("--process", type=int, help="of whose descendants the memory is sampled")
     options = parser.parse_args()
     images = [path.read_bytes() for path in options.images]
-    client = Client(options.url, options.key, images)
+    client = Client(options.url, options.key, images, options.host)
     times = arrivals(options.rate, options.seconds)
     load_before = os.getloadavg()[0]
     with Memory(options.process or os.getpid()) as memory:
+        begun = time.monotonic()
         answers = run(client, len(images), times)
-    seconds = [one.seconds for one in answers if one.outcome == "right"]
-    outcomes = Counter(one.outcome for one in answers)
-    document = {
-        "requests": len(answers),
-        "per_second": options.rate,
-        "outcomes": dict(outcomes),
-        "p50_seconds": round(float(np.quantile(seconds, 0.5)), 3) if seconds else None,
-        "p99_seconds": round(float(np.quantile(seconds, 0.99)), 3) if seconds else None,
-        "load_before": load_before,
-    }
-    print(json.dumps(document, indent=2))
+        elapsed = time.monotonic() - begun
+    figures = summary(answers, options.rate, elapsed)
+    print(json.dumps({**figures, "load_before": load_before}, indent=2))
+    print(sentences(figures), file=sys.stderr)
     if options.process:
         for name, held in memory.resident.items():
             print(f"{name}: {held[0]} MiB at first, {held[-1]} at last, {max(held)} at most")
-    return 0 if set(outcomes) == {"right"} else 1
+    return 0 if set(figures["outcomes"]) == {"right"} else 1
 
 
 if __name__ == "__main__":

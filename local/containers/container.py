@@ -20,6 +20,7 @@ from urllib.parse import urlparse
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.containers.liveness import Limits, Liveness
 from local.core.api import ApiError
 from local.core.child_process import end
 from model_code.export.unpacking import UnpackError, unpack
@@ -33,13 +34,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("endpoints")
 
-# SageMaker waits four minutes for /ping: "How containers serve requests", SageMaker developer guide.
-HEALTH_CHECK_SECONDS = 240
+_SERVER = (sys.executable, "-m", "local.containers.serving")
 _STOP_SECONDS = 5
 # A container whose process has ended answers no ping. SageMaker takes such an instance out of service and replaces it
 # (https://developers.deepgram.com/docs/health-checks-sagemaker, read 2026-11; it does not say how soon).
 _RESTART_SECONDS = 1.0
 _LOG_INTERVAL_SECONDS = 0.5
+# While a process starts: the time that SageMaker gives one question, and the pause until the next.
+_FIRST_PING_SECONDS, _LOOK_SECONDS = 2.0, 0.1
 
 
 class Answer(NamedTuple):
@@ -71,6 +73,7 @@ class Container:
         stream: prefix of its log stream's name.
         model: model that it serves. The artifact is read and the logs are written with the model's role.
         environment: variables besides the model's own.
+        limits: patience with a process that does not answer.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Container:
         stream: str,
         model: HostedModel,
         environment: Mapping[str, str] | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
     ) -> None:
         self._cloud = cloud
         self._owner = owner
@@ -95,6 +99,8 @@ class Container:
         self._model_directory = self._directory / "model"
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
+        self._limits = limits
+        self._liveness = Liveness(self._ping, limits)
         # Held while a process is started: none is after `stop`.
         self._starting = threading.Lock()
         self._stopped = threading.Event()
@@ -103,11 +109,8 @@ class Container:
         self._reader: threading.Thread | None = None
         self._shipper: threading.Thread | None = None
 
-    def start(self, timeout: float = HEALTH_CHECK_SECONDS) -> None:
+    def start(self) -> None:
         """Fetch and unpack the artifact, start the process and wait until it answers `/ping`.
-
-        Args:
-            timeout: seconds to wait for a healthy container.
 
         Raises:
             ApiError: with SageMaker's reason when the artifact cannot be read or the container does not become healthy.
@@ -117,7 +120,7 @@ class Container:
         process = self._launch()
         self._shipper = threading.Thread(target=self._ship_lines, daemon=True)
         self._shipper.start()
-        self._wait_until_healthy(timeout)
+        self._wait_until_healthy()
         threading.Thread(target=self._keep, args=(process,), daemon=True).start()
 
     def invoke(self, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
@@ -132,7 +135,10 @@ class Container:
             TimeoutError: when no answer came in time.
             OSError: when the process is gone.
         """
-        return self._request("POST", "/invocations", body, headers, timeout)
+        liveness = self._liveness
+        answer = self._request("POST", "/invocations", body, headers, timeout)
+        liveness.answered()
+        return answer
 
     def stop(self) -> None:
         """End the process and remove its directory. Returns when both are gone."""
@@ -155,9 +161,10 @@ class Container:
             if self._stopped.is_set():
                 return None
             self._port = listener.getsockname()[1]
+            self._liveness = Liveness(self._ping, self._limits)
             self._process = process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "local.containers.serving"),
+                    *_SERVER,
                     *("--model-dir", str(self._model_directory), "--fd", str(listener.fileno())),
                 ],
                 env={**_own_environment(), **self._environment},
@@ -171,13 +178,14 @@ class Container:
         return process
 
     def _keep(self, process: subprocess.Popen[bytes] | None) -> None:
-        """Start the process anew whenever it ends by itself, until `stop`."""
+        """Start the process anew whenever it ends by itself or hangs, until `stop`."""
         while process is not None:
-            code = process.wait()
+            is_hung = self._liveness.wait(process)
             if self._stopped.wait(_RESTART_SECONDS):
                 return
-            logger.warning("The container of %s ended with exit code %d and is started again.", self._owner, code)
-            self._say(f"The container ended with exit code {code} and is started again.")
+            how = "answered nothing any more, was killed" if is_hung else f"ended with exit code {process.returncode}"
+            logger.warning("The container of %s %s and is started again.", self._owner, how)
+            self._say(f"The container {how} and is started again.")
             _close_input(process)
             process = self._launch()
 
@@ -208,15 +216,14 @@ class Container:
         finally:
             archive.unlink(missing_ok=True)
 
-    def _wait_until_healthy(self, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + self._limits.start_seconds
         process = self._process
         while process is not None and process.poll() is None and time.monotonic() < deadline:
-            try:
-                if self._request("GET", "/ping", b"", {}, min(2.0, timeout)).status == http.HTTPStatus.OK:
-                    return
-            except OSError:
-                time.sleep(0.1)
+            if self._ping(_FIRST_PING_SECONDS):
+                self._liveness.answered()
+                return
+            time.sleep(_LOOK_SECONDS)
         if self._reader is not None:
             self._reader.join(1 if process is None or process.poll() is None else _STOP_SECONDS)
         said = self._last_lines[-1] if self._last_lines else "nothing"
@@ -225,6 +232,13 @@ class Container:
             f"The primary container for {self._owner} did not pass the ping health check. "
             f"Please check CloudWatch logs for this endpoint. Its last line was: {said}",
         )
+
+    def _ping(self, timeout: float) -> bool:
+        """Whether the process says in time that it is well."""
+        try:
+            return self._request("GET", "/ping", b"", {}, timeout).status == http.HTTPStatus.OK
+        except OSError:
+            return False
 
     def _request(self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout)

@@ -242,6 +242,8 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True, help="an inherited listening socket")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stdout)
+    # It is asked every few seconds (local/containers/liveness.py).
+    logger.addFilter(lambda record: "GET /ping " not in record.getMessage())
     _watch_parent()
     # TensorFlow announces its CPU features and missing GPUs on import; an operator reads these logs for other reasons.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

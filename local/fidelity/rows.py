@@ -20,8 +20,9 @@ _ISOLATION = "image pulls, and network isolation beyond the absence of credentia
 _INSTANCES = "several instances of a processing job are processes of this one machine"
 _HOSTING = (
     "serverless cold starts and memory limits, instance types, an asynchronous endpoint without an instance, how soon "
-    "an instance whose container has ended is replaced (the process is started again after a second); traffic "
-    "shifting, alarms and rollbacks do run, with one process for each variant"
+    "an instance whose container has ended is replaced (the process is started again after a second), or one that does "
+    "not answer (killed and started again where it answers neither a request nor `/ping` for more than a minute); "
+    "traffic shifting, alarms and rollbacks do run, with one process for each variant"
 )
 _SCALING = "autoscaling: targets and policies are accepted, and the number of processes stays"
 _SPOT = "managed spot training (a training job that is killed by hand leaves its checkpoints here too)"

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 PREDICTIONS = 1000
 # A container may take this long for one request (docs.aws.amazon.com/sagemaker/latest/APIReference/
 # API_runtime_InvokeEndpoint.html), whether or not the caller still waits.
-_LONGEST_INFERENCE_SECONDS = 60.0
+LONGEST_INFERENCE_SECONDS = 60.0
 _PATH = "predictions"
 # To each table at most an item of 1 KB, and its update.
-_WRITES = 2
+WRITES = 2
 
 
 def predictions(assembly: Assembly, usage: Usage) -> list[Charge]:
@@ -77,7 +77,7 @@ def _called(assembly: Assembly, uri: Any) -> Iterator[Resource]:
 
 
 def _endpoint(assembly: Assembly, usage: Usage, function: Resource) -> Iterator[Charge]:
-    seconds = _LONGEST_INFERENCE_SECONDS if usage.seconds is None else usage.seconds
+    seconds = LONGEST_INFERENCE_SECONDS if usage.seconds is None else usage.seconds
     largest = function.properties.get("Environment", {}).get("Variables", {}).get("MAX_IMAGE_BYTES")
     mb = usage.image_mb if usage.image_mb is not None else (int(largest) / 1e6 if largest else 4.5)
     for config in assembly.of("AWS::SageMaker::EndpointConfig"):
@@ -112,8 +112,8 @@ def _around(assembly: Assembly, usage: Usage, function: Resource) -> Iterator[Ch
         )  # fmt: skip
     for table in assembly.of("AWS::DynamoDB::Table"):
         yield Charge(
-            table.part, table.name, "storage", PREDICTIONS * _WRITES, "AmazonDynamoDB/WriteRequestUnits",
-            f"{PREDICTIONS:,} x {_WRITES} writes",
+            table.part, table.name, "storage", PREDICTIONS * WRITES, "AmazonDynamoDB/WriteRequestUnits",
+            f"{PREDICTIONS:,} x {WRITES} writes",
         )  # fmt: skip
     gb = PREDICTIONS * usage.log_kb / 1e6
     yield Charge(

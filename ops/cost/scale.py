@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from ops.base.tools import REPOSITORY
 from ops.cost import scale_facts as facts
+from ops.cost.generated import filled, table
 from ops.cost.prices import PriceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from ops.cost.scale_facts import Collection
 
@@ -138,11 +139,11 @@ def tables() -> dict[str, str]:
         "one instance": _one_instance(),
         "training": _training(),
         "storage": _storage(),
-        "limits": _table(
+        "limits": table(
             ["images", "what has to change"],
             ([one.title, "; ".join(limits(one)) or "nothing"] for one in facts.COLLECTIONS),
         ),
-        "limits of SageMaker": _table(
+        "limits of SageMaker": table(
             ["limit", "", "source"], ([one.what, f"{one.value:,}", one.source] for one in facts.SERVICE_LIMITS)
         ),
         "rates": _rates(),
@@ -158,18 +159,11 @@ def page(text: str) -> str:
     Raises:
         ValueError: it has no place for one of the tables.
     """
-    for name, table in tables().items():
-        begin, end = f"<!-- {name}: written by `make scale` -->", f"<!-- end of {name} -->"
-        before, begins, rest = text.partition(begin)
-        _, ends, after = rest.partition(end)
-        if not (begins and ends):
-            raise ValueError(f"docs/scale.md has no place for a table between {begin} and {end}")
-        text = f"{before}{begin}\n\n{table}\n\n{end}{after}"
-    return text
+    return filled(text, tables(), page="docs/scale.md", command="make scale")
 
 
 def _decoding() -> str:
-    return _table(
+    return table(
         [
             "images",
             "files",
@@ -207,7 +201,7 @@ def _one_instance() -> str:
             f"{ranked * facts.DESCRIPTIONS_MB.value:,.0f} MB",
         ]
 
-    return _table(
+    return table(
         [
             "images",
             "SplitDataset: processor, memory",
@@ -233,7 +227,7 @@ def _training() -> str:
             f"{kept:.2f} GB, {building:.2f} GB",
         ]
 
-    return _table(
+    return table(
         [
             "images",
             "two measured cores: head + fine-tuning",
@@ -249,7 +243,7 @@ def _training() -> str:
 
 
 def _storage() -> str:
-    return _table(
+    return table(
         [
             "images",
             "files",
@@ -284,18 +278,13 @@ def _rates() -> str:
         "an epoch of fine-tuning": (facts.TUNED_IMAGES, facts.TUNED_EPOCH),
         "input of training": (facts.AUGMENTED,),
     }
-    return _table(
+    return table(
         ["of", "measured as", "in docs/benchmarks.md"],
         (
             [of, "; ".join(one.words.strip("|() ").replace(" | ", ", ") for one in rates), rates[0].section]
             for of, rates in used.items()
         ),
     )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _time(seconds: float) -> str:

@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from benchmarks.serving.load import MOST_REQUESTS, Client, arrivals, run
+from benchmarks.serving import load
+from benchmarks.serving.load import MOST_REQUESTS, Answer, Client, arrivals, run, sentences, summary
 from tests.http_server import serving
 
 IMAGES = [b"\xff\xd8\xff\xe0" + bytes([number]) for number in range(3)]
@@ -55,9 +56,34 @@ def test_every_end_is_counted_and_a_late_one_from_when_it_was_due(api: tuple[str
     assert answers[4].seconds < 0.5, "nobody waits for another's answer"
 
 
-def test_only_this_machine_is_asked() -> None:
+@pytest.mark.parametrize("host", [None, "abd.execute-api.us-east-1.amazonaws.com"])
+def test_only_this_machine_is_asked_where_no_host_is_named(host: str | None) -> None:
     with pytest.raises(ValueError, match="not on this machine"):
-        Client("https://abc.execute-api.us-east-1.amazonaws.com/api/", "key", IMAGES)
+        Client("https://abc.execute-api.us-east-1.amazonaws.com/api/", "key", IMAGES, host)
+
+
+def test_a_named_host_is_asked(api: tuple[str, dict[int, object]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "_LOOPBACK", frozenset())
+    client = Client(api[0], "key", IMAGES, "127.0.0.1")
+    assert [one.outcome for one in run(client, len(IMAGES), [0.0])] == ["right"]
+
+
+def test_the_figures_say_what_was_asked_and_what_was_answered() -> None:
+    answers = [Answer(number / 100, "right") for number in range(1, 101)]
+    figures = summary([*answers, Answer(0.1, "HTTP 429"), Answer(0.0, "not sent")], rate=12, elapsed=10)
+    assert figures == {
+        "requests": 102,
+        "asked_per_second": 12,
+        "answered_per_second": 10,
+        "outcomes": {"right": 100, "HTTP 429": 1, "not sent": 1},
+        "p50_seconds": 0.505,
+        "p99_seconds": 0.99,
+    }
+    first, *others = sentences(figures).splitlines()
+    assert first.startswith("100 of 102 requests were answered right: 10 a second of 12 asked. Half of them")
+    assert others[0] == "1 x HTTP 429: a limit of the API, of a serverless endpoint or of Lambda"
+    nothing = summary([Answer(0.1, "HTTP 418")], rate=1, elapsed=1)
+    assert sentences(nothing) == "0 of 1 requests were answered right: 0 a second of 1 asked.\n1 x HTTP 418"
 
 
 def test_arrivals_are_a_poisson_process_within_bounds() -> None:

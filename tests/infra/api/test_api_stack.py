@@ -339,3 +339,16 @@ def test_the_function_carries_its_libraries_into_aws_and_not_onto_the_laptop(tem
     )
     assert dev == prod
     assert laptop != dev
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_capacity_page_reckons_with_the_functions_as_they_are(environment: str, templates: Templates) -> None:
+    from ops.cost import capacity_facts
+
+    functions = of_type(templates(environment)["api"], "AWS::Lambda::Function").values()
+    by_handler = {one["Properties"]["Handler"]: one["Properties"] for one in functions}
+    predict, dicom = by_handler["lambdas.predict.handler.handle"], by_handler["lambdas.dicom.handler.handle"]
+    assert predict["MemorySize"] == capacity_facts.PREDICT_MEMORY_MB
+    assert predict["Timeout"] == capacity_facts.PREDICT_TIMEOUT_SECONDS
+    assert dicom["MemorySize"] == capacity_facts.DICOM_MEMORY_MB
+    assert predict["Architectures"] == dicom["Architectures"] == ["arm64"]

@@ -35,6 +35,12 @@ def asked(hosting: Hosting, endpoint: str) -> dict[str, Any] | None:
         return None
 
 
+def told(hosting: Hosting, endpoint: str, words: str) -> bool:
+    """Whether the endpoint's log says so."""
+    events = hosting.client("logs").filter_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{endpoint}")["events"]
+    return any(words in event["message"] for event in events)
+
+
 @pytest.fixture(scope="module")
 def endpoint(hosting: Hosting) -> str:
     """One for the module: each start of a container imports TensorFlow."""
@@ -64,13 +70,18 @@ def test_a_killed_serving_process_is_replaced(hosting: Hosting, endpoint: str) -
     assert answer["name"] == "served"
     (after,) = serving(hosting, endpoint)
     assert after != before
-    logs = hosting.client("logs")
+    assert wait_for(lambda: told(hosting, endpoint, "ended with exit code -9 and is started again"), 60)
 
-    def told() -> bool:
-        events = logs.filter_log_events(logGroupName=f"/aws/sagemaker/Endpoints/{endpoint}")["events"]
-        return any("ended with exit code -9 and is started again" in event["message"] for event in events)
 
-    assert wait_for(told, 60)
+@pytest.mark.long
+def test_a_hung_serving_process_is_replaced(hosting: Hosting, endpoint: str) -> None:
+    """As `tests/local/containers` has it, with the real limits: more than a minute."""
+    (before,) = serving(hosting, endpoint)
+    os.kill(before, signal.SIGSTOP)
+    assert wait_for(lambda: serving(hosting, endpoint) not in ([], [before]) or None, 180)
+    answer = wait_for(lambda: asked(hosting, endpoint), 120)
+    assert answer["name"] == "served"
+    assert wait_for(lambda: told(hosting, endpoint, "answered nothing any more, was killed and is started again"), 60)
 
 
 def test_a_process_that_is_being_replaced_goes_with_its_endpoint(hosting: Hosting, endpoint: str) -> None:
