@@ -33,6 +33,13 @@ EXAMPLES = {
         frozenset({"model_code/contract/site_parameters.py", "model_code/evaluation/site_verdict.py"}),
     ),
     "a hyperparameter of the training loop": Example("LabelSmoothing|label_smoothing"),
+    "a hyperparameter of the classifier": Example(
+        r"(?<!layers\.)\bDropout\b|\bdropout: float|\.dropout\b",
+        # The architecture in words.
+        frozenset({"docs/model_card.md"}),
+    ),
+    # The laptop's environment has another default.
+    "a hyperparameter of the augmentation": Example("ContrastRange|contrast_range", frozenset({"cdk.json"})),
     "a field of the API's answer": Example(
         "body_part",
         # What shows it to people, and training, which reads such files too.
