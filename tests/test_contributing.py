@@ -53,8 +53,18 @@ EXAMPLES = {
     ),
     "a setting of a function": Example(
         "keep_labelled_days|KEEP_LABELLED_DAYS",
-        # The function that acts by it, and the pages that tell clients and platform teams.
-        frozenset({"lambdas/api/feedback.py", "docs/adoption.md", "docs/api.md"}),
+        # A rule about two settings, and the pages that tell clients and platform teams.
+        frozenset({"infra/settings/api.py", "docs/adoption.md", "docs/api.md"}),
+    ),
+    "a setting of the Predict function": Example(
+        r"\bkeep_days|KEEP_DAYS",
+        # Another setting that has to fit it, and those pages.
+        frozenset({"infra/settings/environment.py", "infra/settings/pipelines.py", "docs/adoption.md", "docs/api.md"}),
+    ),
+    "a limit of archives": Example(
+        r"\bmax_files\b|MAX_FILES",
+        # An estimate of what the largest archive costs, and the page with the reasons of refusals.
+        frozenset({"ops/cost/scale_facts.py", "docs/api.md"}),
     ),
     "a function behind the API": Example(
         r"\b[Ff]eedback\b",

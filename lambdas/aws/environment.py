@@ -10,10 +10,13 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Variables(BaseModel):
-    """A function's environment variables; a missing or wrong one stops the first invocation and is named."""
+    """A function's environment variables, called as the fields are, in capitals.
+
+    A missing or wrong one stops the first invocation and is named.
+    """
 
     # Pydantic quotes its input in errors, and this input holds the role's credentials.
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, alias_generator=str.upper)
 
     @classmethod
     def load(cls, variables: Mapping[str, str] = os.environ) -> Self:
