@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field, PositiveInt
+from pydantic import Field, PositiveInt
 
-from lambdas.aws.environment import Variables
+from lambdas.aws.environment import FunctionSettings, Variables
 
 
 class Environment(Variables):
@@ -38,13 +38,11 @@ class PredictionsEnvironment(Environment):
     """Table that keeps predictions."""
 
 
-class FeedbackSettings(BaseModel):
+class FeedbackSettings(FunctionSettings):
     """Settings of the API by which the Feedback function acts."""
 
-    keep_labelled_days: Annotated[
-        int,
-        Field(ge=1, le=3650, description="How long a prediction can be read again from a reader's label on."),
-    ]
+    keep_labelled_days: Annotated[int, Field(ge=1, le=3650)]
+    """How long a prediction can be read again from a reader's label on."""
 
 
 class FeedbackEnvironment(FeedbackSettings, Environment):

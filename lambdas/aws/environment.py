@@ -9,6 +9,15 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 
+class FunctionSettings(BaseModel):
+    """Settings that one function reads: some of its environment variables, and of a section of cdk.json.
+
+    What stands below a field as a string is its meaning in docs/settings.md.
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
 class Variables(BaseModel):
     """A function's environment variables, called as the fields are, in capitals.
 

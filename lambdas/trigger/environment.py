@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pydantic import Field, PositiveInt
 
-from pydantic import BaseModel, Field, PositiveInt
-
-from lambdas.aws.environment import Variables
+from lambdas.aws.environment import FunctionSettings, Variables
 
 
-class ArchiveSettings(BaseModel):
+class ArchiveSettings(FunctionSettings):
     """Settings of `archive` in cdk.json that the function judges by, called alike (infra/settings/platform.py)."""
 
-    max_uncompressed_bytes: Annotated[PositiveInt, Field(description="Most it may declare to unpack to.")]
-    max_files: Annotated[
-        PositiveInt,
-        # Kaggle's chest_xray archive has about 17,600.
-        Field(description="Most entries it may hold, directories and metadata files included."),
-    ]
+    max_uncompressed_bytes: PositiveInt
+    """Most it may declare to unpack to."""
+    # Kaggle's chest_xray archive has about 17,600.
+    max_files: PositiveInt
+    """Most entries it may hold, directories and metadata files included."""
 
 
 class Environment(ArchiveSettings, Variables):
