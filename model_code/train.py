@@ -44,33 +44,23 @@ from model_code.training.warm_start import warm_start
 
 
 @dataclasses.dataclass(frozen=True)
-class Hyperparameters(training_loop.Recipe):
-    """The step's parameters, the training loop's among them, as on the command line; docs/settings.md explains each."""
+class Hyperparameters(Augmentation, Options, training_loop.Recipe):
+    """The step's parameters as on the command line; docs/settings.md explains each.
 
-    image_size: int
-    backbone: str
-    backbone_weights: str
+    Those of the training loop, of the classifier and of the augmentation are declared where they are used; here stand
+    the others.
+    """
+
     warm_start_from: str
     epochs: int
     learning_rate: float
     fine_tune_epochs: int
     fine_tune_learning_rate: float
-    dropout: float
     class_weights: str
-    horizontal_flip: float
-    zoom_range: float
-    rotation_degrees: float
-    shift_range: float
-    contrast_range: float
     serving_engine: str
     guaranteed_npv: float
     guaranteed_ppv: float
     seed: int
-
-    @property
-    def augmentation(self) -> Augmentation:
-        """Extent of the training images' augmentation."""
-        return Augmentation(**{field.name: getattr(self, field.name) for field in dataclasses.fields(Augmentation)})
 
 
 def main(arguments: list[str]) -> None:
@@ -107,7 +97,7 @@ def main(arguments: list[str]) -> None:
     validation_channel = job.channel("validation")
     history, validation = training_loop.Training(
         classifier,
-        TrainingImages(job.channel("train"), chosen.image_size, chosen.augmentation, chosen.seed, weights),
+        TrainingImages(job.channel("train"), chosen.image_size, augmentation=chosen, seed=chosen.seed, weights=weights),
         count=images,
         score=lambda: training_loop.validate(scorer, validation_channel),
         phases=_phases(chosen, pretrained=classifier.pretrained),
@@ -210,13 +200,7 @@ def _checkpoints(chosen: Hyperparameters, card: dict[str, Any], arithmetic: str)
 
 
 def _classifier(chosen: Hyperparameters, arithmetic: str) -> Classifier:
-    options = Options(
-        size=chosen.image_size,
-        backbone=chosen.backbone,
-        weights=chosen.backbone_weights,
-        dropout=chosen.dropout,
-        precision=arithmetic,
-    )
+    options = dataclasses.replace(chosen, precision=arithmetic)
     if chosen.warm_start_from == "none":
         return build(options)
     return build(options, initial=warm_start(chosen.warm_start_from, options))

@@ -33,7 +33,27 @@ EXAMPLES = {
         frozenset({"model_code/contract/site_parameters.py", "model_code/evaluation/site_verdict.py"}),
     ),
     "a hyperparameter of the training loop": Example("LabelSmoothing|label_smoothing"),
-    "a field of the API's answer": Example(
+    "a hyperparameter of the classifier": Example(
+        r"(?<!layers\.)\bDropout\b|\bdropout: float|\.dropout\b",
+        # The architecture in words.
+        frozenset({"docs/model_card.md"}),
+    ),
+    # The laptop's environment has another default.
+    "a hyperparameter of the augmentation": Example("ContrastRange|contrast_range", frozenset({"cdk.json"})),
+    "a field of the API's answer, of the container": Example(
+        "served_sha256",
+        frozenset(
+            {
+                # What `GET /v1/model` has by the same name was signed, and is another digest.
+                *("lambdas/api/documents.py", "lambdas/api/model.py", "openapi/examples.py"),
+                # What compares it, what shows it to people or puts it into results in DICOM, and pages with an answer.
+                *("lambdas/release/endpoint.py", "lambdas/site/static/words.js", "ops/api/predictions.py"),
+                *("lambdas/dicom_result/handler.py", "dicom_results/report.py", "dicom_results/result.py"),
+                *("ops/pacs/results.py", "README.md", "docs/api.md", "docs/pacs.md"),
+            }
+        ),
+    ),
+    "a field of the API's answer, of a DICOM file": Example(
         "body_part",
         # What shows it to people, and training, which reads such files too.
         frozenset(
@@ -44,10 +64,21 @@ EXAMPLES = {
             }
         ),
     ),
+    "a field of `GET /v1/model`": Example("registered_at"),
     "a setting of a function": Example(
         "keep_labelled_days|KEEP_LABELLED_DAYS",
-        # The function that acts by it, and the pages that tell clients and platform teams.
-        frozenset({"lambdas/api/feedback.py", "docs/adoption.md", "docs/api.md"}),
+        # A rule about two settings, and the pages that tell clients and platform teams.
+        frozenset({"infra/settings/api.py", "docs/adoption.md", "docs/api.md"}),
+    ),
+    "a setting of the Predict function": Example(
+        r"\bkeep_days|KEEP_DAYS",
+        # Another setting that has to fit it, and those pages.
+        frozenset({"infra/settings/environment.py", "infra/settings/pipelines.py", "docs/adoption.md", "docs/api.md"}),
+    ),
+    "a limit of archives": Example(
+        r"\bmax_files\b|MAX_FILES",
+        # An estimate of what the largest archive costs, and the page with the reasons of refusals.
+        frozenset({"ops/cost/scale_facts.py", "docs/api.md"}),
     ),
     "a function behind the API": Example(
         r"\b[Ff]eedback\b",

@@ -154,7 +154,7 @@ def _shards(folder: Path, directory: Path, chosen: Any, seed: int) -> tuple[dict
 def _trained(directories: dict[str, Path], chosen: Any, seed: int) -> Classifier:
     """A network from scratch on the flipped labels of train."""
     keras.utils.set_random_seed(seed)
-    classifier = build(Options(chosen.size, chosen.network, "none"))
+    classifier = build(Options(image_size=chosen.size, backbone=chosen.network, backbone_weights="none"))
     images = TrainingImages(directories["train"], chosen.size, Augmentation(0.5, 0.3, 5.0, 0.05, 0.1), seed, UNWEIGHTED)
     count = sum(1 for _ in examples(directories["train"], chosen.size))
     model = classifier.trainee

@@ -76,7 +76,7 @@ def _export(base: Path, size: int, folder: Path) -> None:
 
     package = warm_start.load_package(str(base / "trained"), base)
     backbone = str(package.metadata["backbone"])
-    classifier = build(Options(size=size, backbone=backbone, weights="none"), initial=package.arrays)
+    classifier = build(Options(image_size=size, backbone=backbone, backbone_weights="none"), initial=package.arrays)
     scorer, calibration = saved_model.Scorer(classifier, size), Calibration.of(package.metadata)
     target = base / str(size)
     shards = {

@@ -60,7 +60,9 @@ def main() -> None:
         keras.applications.ResNet50V2(
             include_top=False, weights=None, input_shape=(reference.SIZE, reference.SIZE, 3)
         ).save_weights(weights)
-        classifier = build(Options(reference.SIZE, "ResNet50V2", weights, precision=policy))
+        classifier = build(
+            Options(image_size=reference.SIZE, backbone="ResNet50V2", backbone_weights=weights, precision=policy)
+        )
         classifier.unfreeze(LAST_STAGE)
         classifier.trainee.compile(
             optimizer=keras.optimizers.Adam(1e-4), loss=keras.losses.BinaryCrossentropy(from_logits=True)

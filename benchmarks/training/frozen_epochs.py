@@ -78,7 +78,9 @@ def _reference(train: Path, test: Path, weights: str) -> tuple[float, float]:
 def _ours(train: Path, test: Path, count: int, weights: str) -> tuple[float, float]:
     training_loop.prepare(1)
     policy = precision.policy("auto")
-    classifier = build(Options(reference.SIZE, "ResNet50V2", weights, precision=policy))
+    classifier = build(
+        Options(image_size=reference.SIZE, backbone="ResNet50V2", backbone_weights=weights, precision=policy)
+    )
     if weights == "none":
         raise SystemExit("Without weights there is no frozen backbone to compare: name a file.")
     images = TrainingImages(

@@ -9,8 +9,9 @@ from infra.api.rest_api import Handlers, PredictionApi
 from infra.base.endpoint_access import grant_describe, grant_invoke
 from infra.base.function import Function
 from infra.base.stack import deployable
+from infra.base.variables import variables_of
 from infra.endpoint.endpoint_stack import EndpointStack
-from infra.settings.api import Api, Authentication
+from infra.settings.api import Authentication
 from infra.settings.environment import Settings
 from infra.storage.data_stack import DataStack
 from infra.storage.ttl_table import ExpiringTable
@@ -119,7 +120,7 @@ class ApiStack(Stack):
             libraries="predict",
             powertools=False,
             environment={
-                **_settings_of(PredictEnvironment, settings.api),
+                **variables_of(PredictEnvironment, settings.api),
                 "ENDPOINT_NAME": endpoint.endpoint.name,
                 "DICOM_FUNCTION_NAME": dicom.called.function_name,
                 "DICOM_RESULT_FUNCTION_NAME": dicom_result.function_name if dicom_result else "",
@@ -186,7 +187,7 @@ class ApiStack(Stack):
             timeout_seconds=5,
             powertools=False,
             environment={
-                **_settings_of(Environment, settings.api),
+                **variables_of(Environment, settings.api),
                 "AUTHENTICATION": settings.api.authentication.kind,
                 **_sign_in(settings.api.authentication),
                 "MAX_IMAGE_BYTES": str(settings.api.max_image_bytes),
@@ -207,21 +208,9 @@ class ApiStack(Stack):
             module=construct_id.lower(),
             memory_mb=512,  # pydantic and Powertools take a second to import with less
             timeout_seconds=20,
-            environment={**_settings_of(reads, settings.api), **variables},
+            environment={**variables_of(reads, settings.api), **variables},
             settings=settings,
         )
-
-
-def _settings_of(reads: type, api: Api) -> dict[str, str]:
-    """The environment variables of a function that are settings of the API.
-
-    Args:
-        reads: class of the function's environment variables; a field that is called as a setting gets its value.
-        api: the settings.
-    """
-    fields = {name for one in reads.__mro__ for name in getattr(one, "__annotations__", ())}
-    values = {name: getattr(api, name) for name in type(api).model_fields if name in fields}
-    return {name.upper(): " ".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}
 
 
 def _sign_in(authentication: Authentication) -> dict[str, str]:

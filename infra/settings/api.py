@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from infra.settings.section import MAX_ENDPOINT_BYTES, MAX_IMAGE_BYTES, PageOrigin, Positive, Section, with_kind
+from lambdas.api.environment import FeedbackSettings
 
 # An endpoint of the issuer, as its discovery document names it; its origin goes into the page's policy.
 _ENDPOINT = r"^https://[a-z0-9.-]+(:\d{1,5})?/[^\s?#\"<>]*$"
@@ -63,8 +64,12 @@ class Firewall(Section):
     """With it: requests of one address, at least 10, before it is refused."""
 
 
-class Api(Section):
-    """Settings of the API: authentication, limits, retention."""
+class Api(FeedbackSettings, Section):
+    """Settings of the API: authentication, limits, retention.
+
+    Those that one function alone reads are declared with its environment variables. Predict's are here: it reads them
+    without pydantic.
+    """
 
     requests_per_second: Positive
     """Steady rate of one API key: API Gateway counts a usage plan's limits for each key of it. A client with needs of
@@ -85,8 +90,6 @@ class Api(Section):
     files may have 96 MiB there."""
     keep_days: Annotated[int, Field(ge=1, le=3650)]
     """How long a prediction can be read again; without image and overlay."""
-    keep_labelled_days: Annotated[int, Field(ge=1, le=3650)]
-    """The same from a reader's label on."""
     outside_intended_population: Literal["refuse", "flag"]
     """What becomes of a radiograph whose DICOM file, or client, states an age or a view that the model is not meant
     for: `refuse` (422) or `flag` (answered, and the answer names what lies outside)."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from infra.settings.section import MAX_COPY_BYTES, Positive, Section
+from lambdas.trigger.environment import ArchiveSettings
 
 
 class PowertoolsLayer(Section):
@@ -92,15 +93,14 @@ class Source(Section):
         return self.uri.split("/", 3)[3]
 
 
-class Archive(Section):
-    """Limits of an uploaded archive, a larger one is refused before anything runs, and what may be read instead."""
+class Archive(ArchiveSettings, Section):
+    """Limits of an uploaded archive, a larger one is refused before anything runs, and what may be read instead.
+
+    Those that the Trigger function reads by the same name are declared with its environment variables.
+    """
 
     max_bytes: Annotated[int, Field(ge=1, le=MAX_COPY_BYTES)]
     """Largest archive taken, in bytes."""
-    max_uncompressed_bytes: Positive
-    """Most it may declare to unpack to."""
-    max_files: Positive
-    """Most entries it may hold."""
     sources: tuple[Source, ...]
     """Folders of other buckets that `cxr start --from` may train on, besides `radiographs/` of the data bucket: `[{
     "uri": "s3://bucket/prefix/", "key_arn": "arn:..." }]`, the key only where a KMS key of yours encrypts them; see

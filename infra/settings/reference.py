@@ -27,7 +27,8 @@ def rows() -> list[tuple[str, str]]:
 
 
 def _rows(section: type[Section], above: str) -> Iterator[tuple[str, str]]:
-    for name, field in section.model_fields.items():
+    # Those of its own first: what a function declares for it is inherited.
+    for name, field in sorted(section.model_fields.items(), key=lambda one: one[0] not in section.__annotations__):
         path = f"{above}{name}"
         if path in _NO_SETTINGS or (section is Pipeline and name in DEFAULTS):
             continue

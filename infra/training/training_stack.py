@@ -12,6 +12,7 @@ from infra.base.event_rule import EventRule
 from infra.base.function import Function
 from infra.base.sagemaker_role import SageMakerRole
 from infra.base.stack import deployable, objects_arn
+from infra.base.variables import variables_of
 from infra.network.vpc import Network
 from infra.settings.endpoint import RealtimeEndpoint
 from infra.settings.environment import Settings
@@ -23,6 +24,7 @@ from infra.training.patient_key import PatientKey
 from infra.training.site_pipelines import Calibration, SiteEvaluation, Surroundings
 from infra.training.source_code import SourceCode
 from infra.training.training_pipeline import TrainingPipeline
+from lambdas.trigger.environment import Environment as TriggerEnvironment
 from model_code.contract.archives import REPORT_SUFFIX
 
 
@@ -152,8 +154,7 @@ class TrainingStack(Stack):
                 "DATA_BUCKET_NAME": data.data.name,
                 "NOTIFICATION_TOPIC_ARN": self.notifications.topic_arn,
                 "MAX_ARCHIVE_BYTES": str(settings.archive.max_bytes),
-                "MAX_UNCOMPRESSED_BYTES": str(settings.archive.max_uncompressed_bytes),
-                "MAX_FILES": str(settings.archive.max_files),
+                **variables_of(TriggerEnvironment, settings.archive),
             },
             settings=settings,
         )

@@ -10,9 +10,9 @@ from lambdas.aws.environment import Variables
 class Environment(Variables):
     """The function's environment variables; a missing or wrong one stops the first invocation and names it."""
 
-    issuer: str = Field(alias="ISSUER", pattern=r"^https?://[^\s?#]+$")
+    issuer: str = Field(pattern=r"^https?://[^\s?#]+$")
     """The issuer of tokens, as their claim `iss` has it."""
-    audience: str = Field(alias="AUDIENCE", min_length=1)
+    audience: str = Field(min_length=1)
     """Whom tokens have to be for: their claim `aud`, or `client_id` in access tokens of Amazon Cognito."""
-    scope_prefix: str = Field(alias="SCOPE_PREFIX", default="")
+    scope_prefix: str = ""
     """What stands before `predict`, `upload` and `feedback` in the scopes."""

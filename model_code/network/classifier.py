@@ -22,22 +22,22 @@ HIDDEN_UNITS = 128
 FROM_SCRATCH_MOMENTUM = 0.9
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options of a classifier: backbone, weights, image size, head, arithmetic.
+    """Options of a classifier: backbone, weights, image size, head, arithmetic; named as in `contract.parameters`.
 
     Attributes:
-        size: edge of the images in pixels, at least 32.
+        image_size: edge of the images in pixels, at least 32.
         backbone: a name in `backbones.BACKBONES`.
-        weights: of the backbone: `imagenet`, `none` (random, everything trains), an s3:// URI or a local path of a
+        backbone_weights: `imagenet`, `none` (random, everything trains), an s3:// URI or a local path of a
             weights file without top; URI and path may end in `#sha256=<hex>`.
         dropout: share of the hidden units dropped in training; 0.5 is the reference's.
         precision: Keras dtype policy of the trainee.
     """
 
-    size: int
+    image_size: int
     backbone: str
-    weights: str
+    backbone_weights: str
     dropout: float = 0.5
     precision: str = "float32"
 
@@ -134,17 +134,17 @@ def build(
         options: backbone, head and training options.
         devices: to train on, as TensorFlow names them; None means all GPUs.
         initial: all weights, in the order of `network.get_weights()`, as `training.warm_start` has them. They count as
-            pretrained, and `options.weights` is not looked at.
+            pretrained, and `options.backbone_weights` is not looked at.
 
     Raises:
         JobError: when the weights cannot be had or do not fit, with what to do instead.
     """
     chosen = backbones.named(options.backbone)
-    pretrained = initial is not None or options.weights != "none"
+    pretrained = initial is not None or options.backbone_weights != "none"
     if initial is None and pretrained:
-        backbone = pretrained_weights.pretrained_backbone(chosen, options.size, options.weights)
+        backbone = pretrained_weights.pretrained_backbone(chosen, options.image_size, options.backbone_weights)
     else:
-        backbone = chosen.build(options.size)
+        backbone = chosen.build(options.image_size)
     network = _assemble(backbone, chosen, options, pretrained=pretrained)
     if initial is not None:
         _set_checked(network, initial)
@@ -154,7 +154,7 @@ def build(
         trainee = network
         if strategy or options.precision != "float32":
             with _dtype_policy(options.precision):
-                trainee = _assemble(chosen.build(options.size), chosen, options, pretrained=pretrained)
+                trainee = _assemble(chosen.build(options.image_size), chosen, options, pretrained=pretrained)
             trainee.set_weights(network.get_weights())
         features = keras.Model(trainee.input, trainee.get_layer("pooling").output, name="features")
         pooled = keras.Input(features.output.shape[1:], name="pooled_features", dtype="float32")
@@ -172,7 +172,7 @@ def _assemble(backbone: Any, chosen: Backbone, options: Options, *, pretrained: 
         for layer in backbone.layers:
             if _normalises(layer):
                 layer.momentum = FROM_SCRATCH_MOMENTUM
-    pixels = keras.Input((options.size, options.size, 1), name="pixels", dtype="float32")
+    pixels = keras.Input((options.image_size, options.image_size, 1), name="pixels", dtype="float32")
     colour = keras.layers.Concatenate(name="three_channels", dtype="float32")([pixels, pixels, pixels])
     scaled = keras.layers.Rescaling(
         list(chosen.scaling.scale), list(chosen.scaling.offset), dtype="float32", name="scaling"

@@ -49,10 +49,10 @@ def warm_start(source: str, options: Options, *, sagemaker: Any = None, s3: Any 
     with tempfile.TemporaryDirectory() as directory:
         package = load_package(source, Path(directory), sagemaker=sagemaker, s3=s3)
     trained = package.metadata.get("backbone"), package.metadata.get("image_size")
-    if trained != (options.backbone, options.size):
+    if trained != (options.backbone, options.image_size):
         raise JobError(
             f"WarmStartFrom {source} is a {trained[0]} at {trained[1]} px; Backbone {options.backbone} at ImageSize "
-            f"{options.size} cannot start from it."
+            f"{options.image_size} cannot start from it."
         )
     return package.arrays
 

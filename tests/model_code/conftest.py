@@ -115,7 +115,7 @@ def classifier() -> model.Classifier:
     from model_code.training import training_loop
 
     training_loop.prepare(1)
-    return model.build(model.Options(size=SIZE, backbone="ResNet50V2", weights="none"))
+    return model.build(model.Options(image_size=SIZE, backbone="ResNet50V2", backbone_weights="none"))
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ NOISE = np.random.default_rng(3).integers(0, 256, (24, SIZE, SIZE, 1), dtype=np.
 @pytest.fixture(scope="module")
 def small_classifier():
     """A network that is converted in seconds, and that eight bits change much."""
-    classifier = model.build(model.Options(size=SIZE, backbone="MobileNetV3Small", weights="none"))
+    classifier = model.build(model.Options(image_size=SIZE, backbone="MobileNetV3Small", backbone_weights="none"))
     settle(classifier.network, NOISE.astype("float32"))
     return classifier
 

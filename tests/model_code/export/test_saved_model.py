@@ -118,7 +118,7 @@ def by_gradient(classifier, pixels, size):
 @pytest.mark.parametrize("backbone", ["MobileNetV2", "MobileNetV3Small"])
 def test_an_exported_model_explains_itself_as_the_gradient_does(backbone, tmp_path):
     size = 64
-    classifier = model.build(model.Options(size=size, backbone=backbone, weights="none"))
+    classifier = model.build(model.Options(image_size=size, backbone=backbone, backbone_weights="none"))
     pixels = np.random.default_rng(6).integers(0, 256, (8, size, size, 1), dtype=np.uint8)
     settle(classifier.network, pixels.astype("float32"))
     saved_model.save_servable(saved_model.Scorer(classifier, size), tmp_path)

@@ -21,7 +21,7 @@ def setup_module() -> None:
 
 @pytest.fixture(scope="module", params=list(BACKBONES))
 def built(request):
-    return classifier.build(classifier.Options(size=SIZE, backbone=request.param, weights="none"))
+    return classifier.build(classifier.Options(image_size=SIZE, backbone=request.param, backbone_weights="none"))
 
 
 def scaled_by_keras(name, colour):

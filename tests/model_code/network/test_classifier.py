@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def options(**changes):
-    return model.Options(**{"size": SIZE, "backbone": "MobileNetV3Small", "weights": "none"} | changes)
+    return model.Options(**{"image_size": SIZE, "backbone": "MobileNetV3Small", "backbone_weights": "none"} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ class Small(backbones.Backbone):
 small = Small("Small", "small.h5", None, MINUS_ONE_TO_ONE, ("first", "second"), ("first", "second"), False)
 backbones.BACKBONES = {"Small": small}
 keras.utils.set_random_seed(1)
-options = model.Options(size=32, backbone="Small", weights="none", dropout=0.0)
+options = model.Options(image_size=32, backbone="Small", backbone_weights="none", dropout=0.0)
 rng = np.random.default_rng(2)
 pixels = rng.uniform(0, 255, (8, 32, 32, 1)).astype("float32")
 labels = rng.integers(0, 2, (8, 1)).astype("float32")

@@ -46,7 +46,9 @@ def shadows(count: int, seed: int) -> tuple[Any, Any]:
 def signatures(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A small network that has learned it, exported and loaded."""
     training_loop.prepare(3)
-    network = classifier.build(classifier.Options(size=SIZE, backbone="MobileNetV2", weights="none", dropout=0.0))
+    network = classifier.build(
+        classifier.Options(image_size=SIZE, backbone="MobileNetV2", backbone_weights="none", dropout=0.0)
+    )
     network.network.trainable = True
     images, labels = shadows(240, 1)
     network.network.compile(

@@ -193,7 +193,8 @@ def scorer_of_size() -> Any:
     from model_code.network import classifier
 
     return saved_model.Scorer(
-        classifier.build(classifier.Options(size=SIZE, backbone="MobileNetV3Small", weights="none")), SIZE
+        classifier.build(classifier.Options(image_size=SIZE, backbone="MobileNetV3Small", backbone_weights="none")),
+        SIZE,
     )
 
 

@@ -26,7 +26,7 @@ def setup_module() -> None:
     from model_code.network import classifier as model
 
     SMALL = backbones.named("MobileNetV3Small")
-    OPTIONS = model.Options(size=SIZE, backbone="MobileNetV3Small", weights="none")
+    OPTIONS = model.Options(image_size=SIZE, backbone="MobileNetV3Small", backbone_weights="none")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def assert_same(model_, source):
 
 
 def test_a_weights_file_as_keras_publishes_it_is_loaded_and_the_backbone_frozen(published, source):
-    built = model.build(dataclasses.replace(OPTIONS, weights=str(published)))
+    built = model.build(dataclasses.replace(OPTIONS, backbone_weights=str(published)))
     assert built.pretrained
     assert_same(built.network.get_layer("backbone"), source)
     assert not built.network.get_layer("backbone").trainable_weights

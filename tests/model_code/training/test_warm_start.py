@@ -24,7 +24,7 @@ def setup_module() -> None:
     from model_code.network import classifier as model
     from model_code.training import warm_start
 
-    OPTIONS = model.Options(size=SIZE, backbone="MobileNetV3Small", weights="none")
+    OPTIONS = model.Options(image_size=SIZE, backbone="MobileNetV3Small", backbone_weights="none")
 
 
 ARN = "arn:aws:sagemaker:eu-central-1:123456789012:model-package/chest-xray/3"
@@ -120,11 +120,11 @@ def test_a_package_that_is_not_approved_is_refused(status):
 
 def test_another_backbone_or_size_is_refused_and_both_are_named(trained):
     directory = str(trained[1])
-    for changes in ({"backbone": "ResNet50V2"}, {"size": 64}):
+    for changes in ({"backbone": "ResNet50V2"}, {"image_size": 64}):
         wanted = dataclasses.replace(OPTIONS, **changes)
         with pytest.raises(
             JobError,
-            match=rf"is a MobileNetV3Small at {SIZE} px; Backbone {wanted.backbone} at ImageSize {wanted.size}",
+            match=rf"is a MobileNetV3Small at {SIZE} px; Backbone {wanted.backbone} at ImageSize {wanted.image_size}",
         ):
             warm_start.warm_start(directory, wanted)
 
