@@ -1,9 +1,10 @@
 """MonitorModel: predictions of the last days against the reference of the model that made them.
 
     python -m model_code.monitor --table cxr-predictions --package arn:…:model-package/cxr/3 --endpoint cxr --days 7 \
-        --min-predictions 200 --psi-limit 0.2 --runbook https://wiki.example/runbooks
+        --min-predictions 200 --psi-limit 0.2 --runbook https://wiki.example/runbooks --reports s3://bucket/monitoring
 
-Reads the table of kept predictions and `processing/input/reference`; writes monitoring.json and report.html to
+Reads the table of kept predictions, `processing/input/reference`, the results of earlier runs below `--reports` and how
+many requests were refused or failed (CloudWatch); writes monitoring.json and report.html to
 `processing/output/monitoring` and puts the metrics that the alarms watch. Drift is a finding, not an error: the exit
 status is 0, and the sentence that says it is the job's exit message. With fewer predictions than `--min-predictions`
 only their number is put: an alarm must not rest on a handful.
@@ -27,11 +28,12 @@ from botocore.config import Config
 from model_code.contract import job
 from model_code.contract.labels import LABELS
 from model_code.contract.parameters import MONITORING
-from model_code.monitoring import drift, kept_predictions, performance, reference
+from model_code.monitoring import drift, kept_predictions, performance, reference, request_counts, trend
 from model_code.monitoring.drift import Quantity
 from model_code.monitoring.kept_predictions import Labelled, Predictions
 from model_code.reports import monitoring_report
 from model_code.statistics.indeterminate import PREDICTIVE_VALUES
+from model_code.statistics.intervals import wilson
 from model_code.statistics.metrics import Array
 
 NO_PACKAGE = "none"
@@ -51,6 +53,7 @@ class Settings:
         min_predictions: least number of predictions that are compared.
         psi_limit: the population stability index at which a change is large enough to be drift.
         runbook: address or path of the page that says what to do, with a section for each alarm.
+        reports: S3 URI below which every run leaves its result.
     """
 
     table: str
@@ -60,6 +63,7 @@ class Settings:
     min_predictions: int
     psi_limit: float
     runbook: str
+    reports: str
 
 
 def main(arguments: list[str]) -> None:
@@ -81,14 +85,15 @@ def main(arguments: list[str]) -> None:
     compared = quantities(known, predictions) if known and enough(settings, predictions) else []
     findings = judge(settings, known, predictions, labelled, compared)
     findings["window"] = {"from": _moment(since), "to": _moment(now), "days": settings.days, **_ends(predictions)}
+    cloudwatch = boto3.client("cloudwatch", config=retries)
+    findings["requests"] = request_counts.read(cloudwatch, settings.endpoint, since=since, until=now)
+    findings["trend"] = trend.read(boto3.client("s3", config=retries), settings.reports, findings)
     output = job.processing_output("monitoring")
     text = json.dumps(findings, indent=2, allow_nan=False)
-    (output / "monitoring.json").write_text(text + "\n", encoding="utf-8")
+    (output / trend.FILE).write_text(text + "\n", encoding="utf-8")
     page = monitoring_report.render(findings, compared, predictions, runbook=settings.runbook)
     (output / "report.html").write_text(page, encoding="utf-8")
-    boto3.client("cloudwatch", config=retries).put_metric_data(
-        Namespace=NAMESPACE, MetricData=metrics(findings, settings.endpoint)
-    )
+    cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=metrics(findings, settings.endpoint))
     print(findings["sentence"], flush=True)
     job.leave_message(findings["sentence"])
 
@@ -158,6 +163,7 @@ def judge(
         "psi_limit": settings.psi_limit,
         "significance": drift.SIGNIFICANCE,
         "reference": _about(known),
+        "answers": None,
         "drift": None,
         "performance": None,
     }
@@ -181,8 +187,28 @@ def judge(
         "features": sum(one.name.startswith("feature_") for one in compared),
         "quantities": rows,
     }
+    findings["answers"] = answers(predictions, known)
     findings["performance"] = performance.judge(labelled.labels, labelled.probabilities, known)
     return {**findings, "sentence": _sentence(findings)}
+
+
+def answers(predictions: Predictions, known: dict[str, Any]) -> dict[str, Any]:
+    """Shares of the predictions that were answered PNEUMONIA and INDETERMINATE, with their 95 % intervals.
+
+    Args:
+        predictions: at least one.
+        known: the reference, with the model's threshold and its indeterminate band.
+    """
+    scores, band = predictions.probabilities, known["indeterminate"]
+    among = {
+        "predicted_positive": scores >= known["threshold"],
+        "indeterminate": (scores >= band["low"]) & (scores < band["high"]),
+    }
+    shares = {name: float(values.mean()) for name, values in among.items()}
+    return {
+        name: {"value": share, "confidence_interval": list(wilson(share, len(scores)))}
+        for name, share in shares.items()
+    }
 
 
 def metrics(findings: dict[str, Any], endpoint: str) -> list[dict[str, Any]]:

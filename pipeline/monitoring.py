@@ -51,6 +51,9 @@ def build() -> Pipeline:
             "min-predictions": parameters["MinPredictions"].to_string(),
             "psi-limit": parameters["PsiLimit"].to_string(),
             "runbook": "${RunbookUrl}",
+            # Earlier runs' results, which the job lists itself: an input has to name objects that exist, and before the
+            # first run there are none.
+            "reports": REPORTS,
         },
         inputs={"reference": serving.output("ReferenceUri")},
         output_uris={"monitoring": Join(on="/", values=[REPORTS, ExecutionVariables.PIPELINE_EXECUTION_ID])},
@@ -59,7 +62,7 @@ def build() -> Pipeline:
     monitor = RequestStep(
         "MonitorModel",
         StepTypeEnum.PROCESSING,
-        # It reads DynamoDB and writes to CloudWatch; there is neither an image nor patient data in it.
+        # It reads predictions and earlier results, reads and writes metrics: neither images nor patient data.
         connect(request),
         describes=("DescribeProcessingJobResponse",),
         retries=job_retries(),

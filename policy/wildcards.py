@@ -8,6 +8,7 @@ import re
 # Actions whose requests name no resource: `*` is all that a policy can say
 # (https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html).
 UNNAMEABLE = {
+    "cloudwatch:GetMetricData": "a metric has no ARN; what it reads are figures",
     "cloudwatch:PutMetricData": "a metric has no ARN; a condition confines the namespace",
     "ecr:GetAuthorizationToken": "a login to a registry is no resource",
     # In a network of one's own.

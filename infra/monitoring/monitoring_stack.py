@@ -196,9 +196,14 @@ def _grant_monitoring(
     # Nothing else of an execution: its shards are radiographs.
     data.artifacts.grant_read(role, "executions/*/reference.json")
     data.artifacts.grant_write(role, "monitoring/*")
+    # Earlier runs' figures, for the trend.
+    data.artifacts.grant_read(role, "monitoring/*")
     data.predictions.grant(role, "Scan")
     training.source_code.grant_read(role)
     images.grant_pull(role)
+    # What was refused and what failed. The action takes "*" only, and no condition about the namespace
+    # (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html, read 2026-11).
+    role.add_to_principal_policy(iam.PolicyStatement(actions=["cloudwatch:GetMetricData"], resources=["*"]))
     # A metric is no resource: the action takes "*" only, so the namespace confines it.
     role.add_to_principal_policy(
         iam.PolicyStatement(

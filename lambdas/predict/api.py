@@ -28,6 +28,7 @@ from lambdas.predict.model import PREPARATION_SECONDS, Model, Overlay, Predictio
 from lambdas.predict.request import Request
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads
+from model_code.contract import outcomes
 from model_code.contract.documents import Population
 from model_code.contract.population import UNSTATED, age_band, describe, outside
 
@@ -53,6 +54,7 @@ class Exchange:
     kept: bool = True
 
 
+_PREDICTIONS = "/v1/predictions"
 _NOT_KEPT = frozenset({"radiograph", "outside_intended_population"})
 # Remembered beside an answer, and no part of it: a result in DICOM that is made again is the same file.
 _ANSWERED_AT = "answered_at"
@@ -102,8 +104,20 @@ class Api:
             else:
                 log.error("unexpected failure", exception, **fields)
         status = answer["statusCode"]
-        log.write("INFO", "answered", status=status, ms=_since(started), **fields)
+        log.write("INFO", "answered", status=status, ms=_since(started), **fields, **self._counted(exchange))
         return answer
+
+    def _counted(self, exchange: Exchange) -> dict[str, Any]:
+        """Members of the log line by which CloudWatch counts a request for a prediction, by its outcome."""
+        fields = exchange.fields
+        if (fields["method"], fields["path"]) != ("POST", _PREDICTIONS):
+            return {}
+        if "code" in fields:
+            outcome = outcomes.of_problem(fields["code"], dicom=fields.get("refused_by") == "dicom")
+        else:
+            outcome = outcomes.REPEATED if fields.get("replayed") else outcomes.PREDICTED
+        named = {outcomes.ENDPOINT: self.endpoint.name, outcomes.OUTCOME: outcome}
+        return log.count(outcomes.NAMESPACE, outcomes.METRIC, **named)
 
     def _problem(self, exchange: Exchange, problem: Problem) -> dict[str, Any]:
         exchange.fields["code"] = problem.code
@@ -111,7 +125,7 @@ class Api:
 
     def _route(self, event: dict[str, Any]) -> _Operation:
         routes: dict[str, dict[str, _Operation]] = {
-            "/v1/predictions": {"POST": self._predict},
+            _PREDICTIONS: {"POST": self._predict},
             "/v1/health": {"GET": self._health},
         }
         path = answers.path(event)
@@ -275,7 +289,11 @@ class Api:
     @staticmethod
     def _converted(convert: Callable[[], Converted], fields: dict[str, Any]) -> Converted:
         started = time.perf_counter()
-        converted = convert()
+        try:
+            converted = convert()
+        except Problem:
+            fields.update(refused_by="dicom")
+            raise
         fields.update(dicom_ms=_since(started))
         return converted
 

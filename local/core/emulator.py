@@ -21,7 +21,7 @@ What is hooked, and why:
 | `eventbridge._put_events` | publish events with source `aws.sagemaker` |
 
 Those for versions of objects are in `local.core.object_versions`, for what fails inside in
-`local.core.emulator_errors`.
+`local.core.emulator_errors`, for metrics in logs in `local.core.embedded_metrics`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Plots of the monitoring report: drift, predictions by day, and calibration by readers' labels."""
+"""Plots of the monitoring report: drift, predictions by day, calibration by readers' labels, and trends over runs."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from model_code.reports.plots import FAINT, INK, NORMAL_COLOUR, PNEUMONIA_COLOUR
 from model_code.statistics.metrics import Array
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _THEN, _NOW = NORMAL_COLOUR, PNEUMONIA_COLOUR
@@ -114,6 +116,136 @@ def reliability(rows: Sequence[dict[str, Any]], error: float) -> Plot:
         f"Mean probability of each bin to the share that readers labelled PNEUMONIA: {said}. Expected calibration "
         f"error {error:.3f}.",
     )
+
+
+def trends(runs: Sequence[dict[str, Any]]) -> list[Plot]:
+    """Figures over monitoring runs, each with its interval and its limit; a dotted line where another model came.
+
+    Args:
+        runs: points of `monitoring.trend.point` by time, at least two.
+    """
+    plots = [_psi_trend(runs), _count_trend(runs), _share_trend(runs), _performance_trend(runs)]
+    return [plot for plot in plots if plot]
+
+
+def _psi_trend(runs: Sequence[dict[str, Any]]) -> Plot | None:
+    limits = [one["psi_limit"] for one in runs]
+
+    def draw(axes: Axes) -> None:
+        for name, colour, label in (
+            ("score_psi", PNEUMONIA_COLOUR, "probability"),
+            ("input_psi", NORMAL_COLOUR, "largest of the others"),
+        ):
+            shown = _those_with(runs, name)
+            axes.plot(*_line(shown, name), marker="o", markersize=4, color=colour, label=label)
+            chance = [one[name]["by_chance"] for one in shown]
+            axes.plot(_times(shown), chance, marker="_", linestyle="", color=colour, alpha=0.6)
+        axes.plot(_times(runs), limits, linestyle="--", linewidth=1, color=INK, label="limit")
+        axes.set(ylim=(0, None), ylabel="PSI (dash: 95 % by chance)")
+
+    return _trend(
+        runs, "Population stability index", ("score_psi", "input_psi"), draw, ends=f"the limit {limits[-1]:g}"
+    )
+
+
+def _count_trend(runs: Sequence[dict[str, Any]]) -> Plot | None:
+    counts, least = [one["predictions"] for one in runs], [one["min_predictions"] for one in runs]
+
+    def draw(axes: Axes) -> None:
+        axes.plot(_times(runs), counts, marker="o", markersize=4, color=NORMAL_COLOUR, label="predictions")
+        axes.plot(_times(runs), least, linestyle="--", linewidth=1, color=INK, label="least to compare")
+        axes.set(ylim=(0, None), ylabel="predictions of a window")
+        axes.locator_params(axis="y", integer=True)
+
+    said = "; ".join(f"{_day(one)}: {one['predictions']:,}" for one in runs)
+    return Plot("Predictions", _axes_svg(runs, "Predictions", draw), f"Lines over {len(runs)} runs. {said}.")
+
+
+def _share_trend(runs: Sequence[dict[str, Any]]) -> Plot | None:
+    def draw(axes: Axes) -> None:
+        for name, colour, label in (
+            ("predicted_positive", PNEUMONIA_COLOUR, "predicted PNEUMONIA"),
+            ("indeterminate", FAINT, "INDETERMINATE"),
+        ):
+            _with_intervals(axes, _those_with(runs, name), name, colour, label)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.set(ylim=(-0.01, 1.02), ylabel="share of the predictions")
+
+    return _trend(runs, "Answers", ("predicted_positive", "indeterminate"), draw)
+
+
+def _performance_trend(runs: Sequence[dict[str, Any]]) -> Plot | None:
+    def draw(axes: Axes) -> None:
+        for name, colour in (("sensitivity", PNEUMONIA_COLOUR), ("specificity", NORMAL_COLOUR)):
+            shown = _those_with(runs, name)
+            _with_intervals(axes, shown, name, colour, name)
+            evaluated = [one[name]["evaluation"] for one in shown]
+            axes.plot(_times(shown), evaluated, linestyle="--", linewidth=1, color=colour)
+        axes.set(ylim=(-0.01, 1.02), ylabel="share (dashed: evaluation)")
+
+    return _trend(runs, "Against readers' labels", ("sensitivity", "specificity"), draw)
+
+
+def _trend(
+    runs: Sequence[dict[str, Any]], title: str, names: Sequence[str], draw: Callable[[Axes], None], *, ends: str = ""
+) -> Plot | None:
+    """A plot of figures, or None where no run has one of them."""
+    shown = [one for one in runs if any(one[name] for name in names)]
+    if not shown:
+        return None
+    said = "; ".join(
+        f"{_day(one)}: "
+        + ", ".join(f"{name.replace('_', ' ')} {one[name]['value']:.3f}" for name in names if one[name])
+        for one in shown
+    )
+    line = f" The dashed line is {ends}." if ends else ""
+    return Plot(title, _axes_svg(runs, title, draw), f"Lines over {len(runs)} runs. {said}.{line}")
+
+
+def _axes_svg(runs: Sequence[dict[str, Any]], title: str, draw: Callable[[Axes], None]) -> str:
+    """SVG of axes whose horizontal one is the runs' time, with what is common to trends."""
+
+    def whole(figure: Figure) -> None:
+        from matplotlib import dates  # noqa: PLC0415 - only for those who draw
+
+        axes = figure.subplots()
+        draw(axes)
+        for before, one in itertools.pairwise(runs):
+            if one["package"] != before["package"]:
+                axes.axvline(_times([one])[0], linestyle=":", linewidth=1, color=FAINT)
+        locator = dates.AutoDateLocator(minticks=2, maxticks=6)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=dt.UTC))
+        axes.set(title=title)
+        figure.legend(loc="outside lower center", ncols=3)
+
+    return svg(whole, 4.2, 3.1)
+
+
+def _with_intervals(axes: Axes, shown: Sequence[dict[str, Any]], name: str, colour: str, label: str) -> None:
+    if not shown:
+        return
+    moments, values = _line(shown, name)
+    axes.plot(moments, values, marker="o", markersize=4, color=colour, label=label)
+    for moment, one in zip(moments, shown, strict=True):
+        axes.plot([moment] * 2, one[name]["confidence_interval"], color=colour, linewidth=1, alpha=0.6)
+
+
+def _those_with(runs: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [one for one in runs if one[name]]
+
+
+def _line(shown: Sequence[dict[str, Any]], name: str) -> tuple[list[Any], list[float]]:
+    return _times(shown), [one[name]["value"] for one in shown]
+
+
+def _times(runs: Sequence[dict[str, Any]]) -> list[Any]:
+    """Their times as matplotlib's axes take them."""
+    return [dt.datetime.fromisoformat(one["at"]).astimezone(dt.UTC) for one in runs]
+
+
+def _day(one: dict[str, Any]) -> str:
+    return dt.datetime.fromisoformat(one["at"]).strftime("%d %b")
 
 
 def _edges(quantity: Quantity) -> Array:

@@ -5,9 +5,11 @@ The verdict comes first and what to think of it; below it the figures it rests o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from model_code.contract import outcomes
 from model_code.contract.labels import LABELS
 from model_code.monitoring import drift, performance
 from model_code.monitoring.drift import Quantity
@@ -40,6 +42,8 @@ def render(findings: dict[str, Any], compared: Sequence[Quantity], predictions: 
         sections.append(Section("distributions", "Then and now", [_distributions(findings, compared)]))
     sections += [
         Section("performance", "Performance by readers' labels", list(_performance(findings))),
+        Section("trend", "Trend over runs", list(_trend(findings["trend"]))),
+        Section("requests", "Refused and failed requests", list(_requests(findings["requests"]))),
         Section("meaning", "What this can and cannot tell", [_meaning()]),
         Section("use", "Intended use", [html_page.paragraph(INTENDED_USE), html_page.paragraph(NOT_FOR)]),
     ]
@@ -65,6 +69,7 @@ def _opening(findings: dict[str, Any], runbook: str) -> Iterator[Html]:
     yield html_page.paragraph(message, f"verdict {result}")
     for subject in alarming:
         yield html_page.paragraph(_what_to_do(subject, runbook, findings["endpoint"]))
+    yield html_page.paragraph(findings["requests"]["sentence"])
     yield html_page.paragraph(Html(f"<strong>Intended use.</strong> {html_page.text(INTENDED_USE)}"))
 
 
@@ -238,6 +243,87 @@ def _performance(findings: dict[str, Any]) -> Iterator[Html]:
         )
 
 
+def _trend(trend: dict[str, Any]) -> Iterator[Html]:
+    runs = trend["runs"]
+    yield html_page.paragraph(trend["sentence"])
+    if len(runs) > 1:
+        yield html_page.plots(monitoring_plots.trends(runs))
+    yield html_page.table(
+        "Monitoring runs, the newest first: figures with 95 % intervals",
+        ["End of the window (UTC)", "Days", "Model", "Predictions", "PSI of the probability", "Largest other PSI",
+         "Drift", "Predicted PNEUMONIA", "INDETERMINATE", "Sensitivity", "Specificity", "Drop in performance"],
+        (
+            [
+                *(Html(f'<span class="nowrap">{html_page.text(value)}</span>') for value in (*_window(one), one["package"])),
+                f"{one['predictions']:,}",
+                *("-" if not one[name] else f"{one[name]['value']:.3f}" for name in ("score_psi", "input_psi")),
+                _yes(one["drift"]),
+                *(html_page.measured(one[name], ".1%") for name in ("predicted_positive", "indeterminate")),
+                *(html_page.measured(one[name]) for name in ("sensitivity", "specificity")),
+                _yes(one["dropped"]),
+            ]
+            for one in reversed(runs)
+        ),
+    )  # fmt: skip
+    yield html_page.paragraph(
+        "Runs whose windows overlap share predictions, so neighbours are alike without meaning anything by it. A "
+        "dotted line marks the first run of another model: each model is compared with its own reference, and its own "
+        "threshold decides what is positive.",
+        "quiet",
+    )
+
+
+def _window(one: dict[str, Any]) -> tuple[str, str]:
+    """A run's time to the minute, and the days before it that it looked at."""
+    end, begin = (dt.datetime.fromisoformat(one[name]).astimezone(dt.UTC) for name in ("at", "from"))
+    return end.strftime("%Y-%m-%d %H:%M"), f"{(end - begin) / dt.timedelta(days=1):g}"
+
+
+def _yes(found: bool | None) -> str:
+    return "-" if found is None else "yes" if found else "no"
+
+
+def _requests(requests: dict[str, Any]) -> Iterator[Html]:
+    counted, api = requests["predictions"], requests["api"]
+    yield html_page.paragraph(requests["sentence"])
+    if counted:
+        total = counted["total"]
+        yield html_page.table(
+            f"{total:,} requests for a prediction, the first in the hour from {counted['first']}",
+            ["Outcome", "Code", "Requests", "Share"],
+            (
+                [title, code, f"{number:,}", f"{number / total:.1%}"]
+                for title, code, number in (
+                    ("answered with a prediction", "-", counted["predicted"]),
+                    ("answered as before: repeated with the same Idempotency-Key", "-", counted["repeated"]),
+                    *_by_number("refused", outcomes.REFUSED, counted["refused"]),
+                    *_by_number("failed", outcomes.FAILED, counted["failed"]),
+                )
+            ),
+        )
+        yield html_page.paragraph(
+            "Counted by the Predict function, of whichever models served, so the number of predictions may be another "
+            "than above. Refused is what the request brought about, failed what the service did. Outcomes that are not "
+            "in the table did not occur.",
+            "quiet",
+        )
+    if api:
+        yield html_page.paragraph(
+            f"API Gateway counted {api['requests']:,} requests to all paths, {api['client_errors']:,} answered with "
+            f"4xx and {api['server_errors']:,} with 5xx. Among these are requests that never reached a function: "
+            "without a valid key or token, above the limits, or given up after 29 seconds."
+        )
+    else:
+        yield html_page.paragraph(
+            "What API Gateway itself turned away or gave up is not known: it has published no metric in these days."
+        )
+
+
+def _by_number(kind: str, titles: Mapping[str, str], counted: Mapping[str, int]) -> Iterator[tuple[str, str, int]]:
+    for code, number in sorted(counted.items(), key=lambda one: -one[1]):
+        yield f"{kind}: {titles[code]}", code, number
+
+
 def _meaning() -> Html:
     return html_page.bullets(
         [
@@ -250,8 +336,8 @@ def _meaning() -> Html:
             "those of all predictions.",
             "A prediction names no patient. Many radiographs of one patient count as if they were independent, which "
             "makes the tests a little too eager.",
-            "Images that the out-of-distribution detector refuses are not kept, so these distributions lack them: see "
-            "how many requests the API answers with not_a_radiograph.",
+            "Images that the out-of-distribution detector refuses are not kept, so these distributions lack them; how "
+            "many they are stands among the refused requests.",
             f"With a check every day, one in {1 / drift.SIGNIFICANCE:.0f} shows drift at most by chance; windows that "
             "overlap are wrong together.",
         ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 Moment = datetime | None
 
@@ -130,7 +130,93 @@ class EvaluationReport(Report):
     ]
 
 
-class Monitored(Report):
-    """The report of a monitoring run, with monitoring.json (docs/monitoring.md)."""
+class Requests(BaseModel):
+    """Requests for a prediction in the window, as the Predict function counted them."""
 
-    findings: dict[str, Any]
+    first: Annotated[datetime, Field(description="Hour of the first that was counted.")]
+    total: int
+    predicted: int
+    repeated: Annotated[int, Field(description="Answered as before: repeated with the same Idempotency-Key.")]
+    refused: Annotated[dict[str, int], Field(description="By outcome, of those that occurred.")]
+    failed: Annotated[dict[str, int], Field(description="By outcome, of those that occurred.")]
+
+
+class ApiRequests(BaseModel):
+    """Requests to all paths in the window, as API Gateway counted them."""
+
+    requests: int
+    client_errors: Annotated[int, Field(description="Answered with 4xx.")]
+    server_errors: Annotated[int, Field(description="Answered with 5xx.")]
+
+
+class RequestCounts(BaseModel):
+    """Refused and failed requests; null where they are not known, which is something else than none."""
+
+    predictions: Requests | None
+    api: ApiRequests | None
+    sentence: str
+
+
+class Share(BaseModel):
+    """A figure with its 95 % interval."""
+
+    value: float
+    confidence_interval: list[float]
+
+
+class LabelledShare(Share):
+    """A figure by readers' labels, and the evaluation's."""
+
+    evaluation: float
+
+
+class Index(BaseModel):
+    """A population stability index, and below what 95 % of such lie by chance."""
+
+    value: float
+    by_chance: float
+
+
+class Run(BaseModel):
+    """A monitoring run's figures; null is what it did not compare."""
+
+    at: Annotated[datetime, Field(description="End of its window.")]
+    begin: Annotated[datetime, Field(alias="from", description="Begin of its window.")]
+    package: Annotated[str, Field(description="Short name of the model package: group and version.")]
+    predictions: int
+    labelled_predictions: int
+    min_predictions: int
+    psi_limit: float
+    drift: bool | None
+    dropped: bool | None
+    score_psi: Index | None
+    input_psi: Annotated[Index | None, Field(description="The largest of the other quantities.")]
+    predicted_positive: Share | None
+    indeterminate: Share | None
+    sensitivity: LabelledShare | None
+    specificity: LabelledShare | None
+
+
+class Trend(BaseModel):
+    """Runs by time, the one that is reported last."""
+
+    runs: list[Run]
+    sentence: str
+
+
+class Findings(BaseModel):
+    """monitoring.json (docs/monitoring.md), with all that it has besides these."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sentence: str
+    requests: Annotated[RequestCounts | None, Field(description="Absent from results of before they were counted.")] = (
+        None
+    )
+    trend: Annotated[Trend | None, Field(description="Absent from results of before there was one.")] = None
+
+
+class Monitored(Report):
+    """The report of a monitoring run."""
+
+    findings: Findings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lambdas.aws.errors import error_code
@@ -63,6 +63,16 @@ def beside(statistics_uri: str) -> str:
 def findings(report_uri: str) -> str:
     """The S3 URI of the findings that lie beside a monitoring run's report."""
     return f"{report_uri.rpartition('/')[0]}/monitoring.json"
+
+
+def said(found: dict[str, Any]) -> str:
+    """Sentences of a monitoring run's findings: of the comparison, the refused and failed requests, and the trend.
+
+    Results of before there were the latter two have the first only.
+    """
+    sentences = [found["sentence"]]
+    sentences += [found[name]["sentence"] for name in ("requests", "trend") if name in found]
+    return "\n".join(sentences)
 
 
 def test_predictions(report_uri: str) -> str:

@@ -26,8 +26,9 @@ RUNBOOK = Path(__file__).resolve().parents[2] / "docs" / "runbooks.md"
 
 
 def arguments(package=PACKAGE, least=100, **more):
-    values = {"table": "predictions", "package": package, "endpoint": "cxr-dev", "days": 7, "min-predictions": least,
-              "psi-limit": 0.2, "runbook": "docs/runbooks.md", **more}  # fmt: skip
+    values = {"table": "predictions", "package": package, "endpoint": "cxr-dev", "days": 7,
+              "min-predictions": least, "psi-limit": 0.2, "runbook": "docs/runbooks.md",
+              "reports": "s3://artifacts/monitoring", **more}  # fmt: skip
     return [part for name, value in values.items() for part in (f"--{name}", str(value))]
 
 
@@ -45,6 +46,7 @@ def cloud(monkeypatch):
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
+        boto3.client("s3").create_bucket(Bucket="artifacts")
         yield
 
 
@@ -311,6 +313,65 @@ def test_neither_ids_nor_values_are_printed(cloud, known, job_directory, capsys)
     keep(made_scores(120, seed=3))
     monitor.main(arguments())
     assert capsys.readouterr().out == "No drift in 120 predictions of cxr-dev/7.\n"
+
+
+def test_answers_are_counted_by_threshold_and_band_and_shown(cloud, known, job_directory):
+    scores = made_scores(300, seed=3)
+    keep(scores)
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    band, kept = known["indeterminate"], scores.probabilities
+    assert findings["answers"]["predicted_positive"]["value"] == pytest.approx(np.mean(kept >= known["threshold"]))
+    inside = (kept >= band["low"]) & (kept < band["high"])
+    share = findings["answers"]["indeterminate"]
+    assert share["value"] == pytest.approx(np.mean(inside))
+    assert share["confidence_interval"][0] <= share["value"] <= share["confidence_interval"][1]
+    assert f"{share['value']:.1%}" in page
+
+
+def test_the_next_run_shows_what_this_one_left(cloud, known, job_directory):
+    """As SageMaker does, the test stores the first run's output where the next one looks."""
+    scores = made_scores(300, seed=3)
+    keep(scores, labels=scores.labels)
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    assert "There is no earlier run to compare with" in page
+    earlier = {**findings, "window": {**findings["window"], "to": "2026-01-05T09:00:00+00:00"}}
+    for run, body in (("one", json.dumps(earlier)), ("two", "{")):
+        boto3.client("s3").put_object(Bucket="artifacts", Key=f"monitoring/{run}/monitoring.json", Body=body)
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    first, second = findings["trend"]["runs"]
+    assert first["at"] == "2026-01-05T09:00:00+00:00"
+    ends = dict.fromkeys(("at", "from"))
+    assert {**second, **ends} == {**first, **ends}
+    assert "Left out, because their results could not be read: two." in page
+    assert "2026-01-05 09:00" in page
+    assert page.count("Lines over 2 runs.") == 4
+    assert "trend" not in first, "what each run shows does not grow with their number"
+
+
+def test_refused_and_failed_requests_are_in_the_report(cloud, known, job_directory):
+    keep(made_scores(300, seed=3))
+    for outcome, number in (("predicted", 300), ("not_a_radiograph", 12), ("model_timeout", 2)):
+        dimensions = [{"Name": "Endpoint", "Value": "cxr-dev"}, {"Name": "Outcome", "Value": outcome}]
+        datum = {"MetricName": "Requests", "Dimensions": dimensions, "Value": number, "Unit": "Count"}
+        boto3.client("cloudwatch").put_metric_data(Namespace="ChestXray/Api", MetricData=[datum])
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    assert findings["requests"]["sentence"] == "Of 314 requests for a prediction 12 were refused and 2 failed."
+    assert page.count(findings["requests"]["sentence"]) == 2, "beside the verdict and above the table"
+    assert "refused: no chest radiograph that the model knows: out of distribution" in page
+    assert "failed: the model or a DICOM conversion took too long" in page
+    assert "What API Gateway itself turned away or gave up is not known" in page
+
+
+def test_requests_that_nobody_counted_are_not_known(cloud, known, job_directory):
+    keep(made_scores(300, seed=3))
+    monitor.main(arguments())
+    findings, page = results(job_directory)
+    assert findings["requests"]["predictions"] is None
+    assert "How many requests were refused and how many failed is not known" in page
 
 
 @pytest.mark.parametrize("wrong", [{"days": 0}, {"min-predictions": 0}, {"psi-limit": 0}, {"psi-limit": "nan"}])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from botocore.response import StreamingBody
 from botocore.stub import ANY
@@ -18,6 +19,11 @@ from tests.ops.pipelines.test_watching import step
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFINITION = (REPOSITORY / "pipeline" / "definition-monitoring.json").read_text(encoding="utf-8")
 SENTENCE = "Drift in 250 predictions of cxr-dev/3: probability (PSI 0.61)."
+FINDINGS: dict[str, Any] = {
+    "sentence": SENTENCE,
+    "requests": {"predictions": None, "api": None, "sentence": "How many requests were refused is not known."},
+    "trend": {"runs": [], "sentence": "4 runs, the first of them on 2026-11-01."},
+}
 
 
 def _starts(cloud: Cloud, **given: str) -> None:
@@ -32,10 +38,10 @@ def _starts(cloud: Cloud, **given: str) -> None:
     cloud.answers("sagemaker", "start_pipeline_execution", {"PipelineExecutionArn": execution_arn("m1")}, expected)
 
 
-def _ends(cloud: Cloud) -> None:
+def _ends(cloud: Cloud, findings: Mapping[str, Any] = FINDINGS) -> None:
     cloud.has_execution("m1", "Succeeded", [step("MonitorModel", "Succeeded", 2, Metadata=ran("monitor-1"))])
     cloud.has_processing_job("monitor-1", "monitoring", "s3://artifact-bucket/monitoring/m1")
-    for name, body in (("monitoring.json", json.dumps({"sentence": SENTENCE})), ("report.html", "<html>report</html>")):
+    for name, body in (("monitoring.json", json.dumps(findings)), ("report.html", "<html>report</html>")):
         content = body.encode()
         cloud.answers(
             "s3",
@@ -51,7 +57,8 @@ def test_a_run_ends_with_its_sentence_and_its_report(cloud: Cloud, cxr: Callable
     report = tmp_path / "report.html"
     result = cxr("monitor", "--set", "Days=30", "--save", str(report))
     assert result.exit_code == ExitCode.SUCCEEDED, result.output
-    assert SENTENCE in result.stdout
+    for sentence in (SENTENCE, FINDINGS["requests"]["sentence"], FINDINGS["trend"]["sentence"]):
+        assert f"{sentence}\n" in result.stdout
     assert report.read_text() == "<html>report</html>"
     cloud.all_asked()
 
@@ -60,7 +67,7 @@ def test_findings_are_there_for_scripts(cloud: Cloud, cxr: Callable[..., Result]
     _starts(cloud)
     _ends(cloud)
     document = json.loads(cxr("monitor", "--json", "--save", str(tmp_path / "report.html")).stdout)
-    assert document["findings"] == {"sentence": SENTENCE}
+    assert document["findings"] == FINDINGS
     assert document["source"] == "s3://artifact-bucket/monitoring/m1/report.html"
 
 
@@ -71,6 +78,17 @@ def test_the_newest_run_is_shown_without_starting_one(cloud: Cloud, cxr: Callabl
     result = cxr("monitor", "--newest", "--save", str(tmp_path / "report.html"))
     assert SENTENCE in result.stdout
     cloud.all_asked()
+
+
+def test_a_result_of_before_requests_were_counted_is_shown_too(
+    cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
+) -> None:
+    cloud.has_stack("monitoring")
+    cloud.has_newest_execution("m1", "Succeeded")
+    _ends(cloud, {"sentence": SENTENCE})
+    result = cxr("monitor", "--newest", "--save", str(tmp_path / "report.html"))
+    assert result.exit_code == ExitCode.SUCCEEDED, result.output
+    assert SENTENCE in result.stdout
 
 
 def test_before_the_first_run_the_newest_says_how_to_start_one(cloud: Cloud, cxr: Callable[..., Result]) -> None:

@@ -144,7 +144,7 @@ def test_the_schedule_starts_this_pipeline_and_nothing_else(templates: Templates
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_who_looks_at_the_model_sees_no_radiograph(environment: str, templates: Templates) -> None:
-    """Shards and archives lie in the same buckets; it reads the reference and the table."""
+    """Shards and archives lie in the same buckets; it reads the reference, the table, and earlier results."""
     rights = monitor_rights(templates(environment)["monitoring"])
     read = {
         resource["Fn::Join"][1][-1]
@@ -159,7 +159,7 @@ def test_who_looks_at_the_model_sees_no_radiograph(environment: str, templates: 
         if right["Action"] == "cloudwatch:PutMetricData" and "StringEquals" in right["Condition"]
     )
 
-    assert read == {"/executions/*/reference.json", "/code/*"}
+    assert read == {"/executions/*/reference.json", "/code/*", "/monitoring/*"}
     assert tables == {"dynamodb:Scan"}
     assert metric == {"cloudwatch:namespace": "ChestXray/Model"}
 

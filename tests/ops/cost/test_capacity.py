@@ -86,7 +86,7 @@ def test_what_else_a_prediction_costs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_prod_meets_its_limits_in_this_order() -> None:
-    """What prod's clients meet first is no service of AWS, but a setting."""
+    """The first limits that prod's clients meet are no service of AWS, but settings."""
     found = [(one.what.partition(",")[0].partition(":")[0], one.prod) for one in sums.limits()]
     assert found[:4] == [
         ("`api.firewall.requests_per_five_minutes`", 10),

@@ -38,7 +38,11 @@ class Monitoring:
         body = json.dumps({"label": label}).encode()
         self._post(f"v1/predictions/{identifier}/feedback", body, "application/json")
 
-    def _post(self, path: str, body: bytes, kind: str) -> Any:
+    def refused(self) -> None:
+        """Send what is no image."""
+        self._post("v1/predictions", b"no image", "image/jpeg", status=400)
+
+    def _post(self, path: str, body: bytes, kind: str, *, status: int = 200) -> Any:
         """The answer, waited for as long as the usage plan wants."""
 
         def answered() -> Any:
@@ -46,7 +50,7 @@ class Monitoring:
             return answer if answer.status != 429 else None
 
         answer = eventually(answered, within=20, what="an answer")
-        assert answer.status == 200, answer.document
+        assert answer.status == status, answer.document
         return answer.document
 
     def run(self) -> None:
@@ -117,6 +121,7 @@ def test_what_the_model_was_evaluated_with_sets_no_alarm_off(monitoring: Monitor
 def shifted(monitoring: Monitoring, usual: str, radiographs: dict[str, list[bytes]]) -> Iterator[int]:
     """Number of executions of the training pipeline before other radiographs came: pale ones of the sick."""
     before = len(monitoring.stack.executions())
+    monitoring.refused()
     monitoring.replay([pale(image) for image in radiographs["PNEUMONIA"] for _ in range(2)])
     monitoring.run()
     yield before
@@ -154,3 +159,15 @@ def pale(image: bytes) -> bytes:
 
 def test_a_pale_radiograph_is_one_still(examples: dict[str, Path]) -> None:
     assert Image.open(BytesIO(pale(examples["PNEUMONIA"].read_bytes()))).format == "JPEG"
+
+
+def test_the_second_run_shows_the_first_and_what_was_refused(monitoring: Monitoring, shifted: int) -> None:
+    report = monitoring.stack.workspace / "monitoring.html"
+    answered = monitoring.stack.cxr("monitor", "--newest", "--json", "--save", str(report))
+    found = json.loads(succeeded(answered, monitoring.stack.laptop).stdout)["findings"]
+
+    assert [one["drift"] for one in found["trend"]["runs"]][-2:] == [False, True]
+    counted = found["requests"]["predictions"]
+    assert counted["predicted"] >= found["predictions"]
+    assert counted["refused"]["undecodable_image"] >= 1
+    assert found["requests"]["sentence"] in report.read_text(encoding="utf-8")
