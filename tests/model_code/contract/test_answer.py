@@ -1,4 +1,4 @@
-"""The members of the endpoint's answer that a client is told are declared once, and checked where they are handed on."""
+"""Members of the endpoint's answer that a client is told: declared once, checked where they are handed on."""
 
 from __future__ import annotations
 
