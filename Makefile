@@ -146,11 +146,16 @@ capacity: .venv/dev.installed  ## write what a rate of predictions takes and cos
 audit: .venv/deploy.installed .venv/audit/.installed node_modules/.bin/cdk  ## known vulnerabilities of every locked dependency (asks advisory services over the network)
 	python -m policy.advisories
 
+.PHONY: sbom
+sbom: synth .venv/sbom.installed  ## what a deployment of ENV carries, as CycloneDX in build/
+	@python -m policy.sbom --env $(ENV)
+
 .PHONY: lock
 lock: .venv/dev.installed  ## resolve the dependencies again into requirements/
 	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group laptop -c requirements/dev.txt -o requirements/laptop.txt
 	$(LOCK) pyproject.toml --group build -c requirements/dev.txt -o requirements/deploy.txt
+	$(LOCK) pyproject.toml --group sbom -c requirements/dev.txt -o requirements/sbom.txt
 	$(LOCK) --group serving --no-deps -o requirements/serving.txt
 	$(LOCK) --group engine --no-deps -c requirements/dev.txt -o requirements/engine.txt
 	$(LOCK) --group dicom -c requirements/dev.txt -o requirements/dicom.txt
