@@ -1,4 +1,4 @@
-"""What a client is told of the endpoint's answer is declared once, and checked where it is handed on."""
+"""Members of the endpoint's answer that a client is told: declared once, and checked where they are handed on."""
 
 from __future__ import annotations
 
