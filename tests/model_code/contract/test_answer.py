@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Members of the endpoint's answer that a client is told: declared once, checked where they are handed on."""
-=======
 """Members of the endpoint's answer that a client is told: declared once, and checked where they are handed on."""
->>>>>>> fewer
 
 from __future__ import annotations
 
