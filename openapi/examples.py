@@ -9,6 +9,13 @@ from pydantic import BaseModel
 from lambdas.api import documents
 from lambdas.http.answers import NOTICE
 from lambdas.http.problems import KINDS
+from model_code.contract.answer import AnsweredImage, AnsweringModel, members
+
+
+def _told(part: type) -> dict[str, Any]:
+    """Examples of what a client is told of the container's answer."""
+    return {name: one.example for name, (_, one) in members(part).items()}
+
 
 PREDICTION_ID = "f74d4970-2f1c-4d0e-9a1b-3c5e7a9b1d2f"
 _UPLOAD_ID = "5f0e3b1c9a7d4e2f8b6c1d0a3e5f7b9c"
@@ -18,16 +25,11 @@ _MODEL = {
     "group": "cxr-dev",
     "version": 3,
     "indeterminate": {"low": 0.31, "high": 0.62},
-    "image_size": 220,
-    "dataset_sha256": "0f" * 32,
-    "served_sha256": "5e" * 32,
-    "engine": "tensorflow",
+    **_told(AnsweringModel),
 }
 _PREDICTION = {
     "id": PREDICTION_ID,
-    "probability": 0.93,
-    "label": "PNEUMONIA",
-    "indeterminate": False,
+    **_told(AnsweredImage),
     "guarantee": {"predictive_value": 0.95, "confidence": 0.95, "prevalence": 0.47},
     "threshold": 0.47,
     "model": _MODEL,

@@ -40,7 +40,20 @@ EXAMPLES = {
     ),
     # The laptop's environment has another default.
     "a hyperparameter of the augmentation": Example("ContrastRange|contrast_range", frozenset({"cdk.json"})),
-    "a field of the API's answer": Example(
+    "a field of the API's answer, of the container": Example(
+        "served_sha256",
+        frozenset(
+            {
+                # What `GET /v1/model` has by the same name was signed, and is another digest.
+                *("lambdas/api/documents.py", "lambdas/api/model.py", "openapi/examples.py"),
+                # What compares it, what shows it to people or puts it into results in DICOM, and pages with an answer.
+                *("lambdas/release/endpoint.py", "lambdas/site/static/words.js", "ops/api/predictions.py"),
+                *("lambdas/dicom_result/handler.py", "dicom_results/report.py", "dicom_results/result.py"),
+                *("ops/pacs/results.py", "README.md", "docs/api.md", "docs/pacs.md"),
+            }
+        ),
+    ),
+    "a field of the API's answer, of a DICOM file": Example(
         "body_part",
         # What shows it to people, and training, which reads such files too.
         frozenset(
@@ -51,6 +64,7 @@ EXAMPLES = {
             }
         ),
     ),
+    "a field of `GET /v1/model`": Example("registered_at"),
     "a setting of a function": Example(
         "keep_labelled_days|KEEP_LABELLED_DAYS",
         # A rule about two settings, and the pages that tell clients and platform teams.

@@ -6,13 +6,13 @@ Predict builds its answers without pydantic; the tests hold them against these m
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
+from model_code.contract import answer
 from model_code.contract.documents import SiteVerdict
 
-Label = Literal["NORMAL", "PNEUMONIA"]
 ReadersWord = Literal["NORMAL", "PNEUMONIA", "UNSURE"]
 MediaType = Literal["image/jpeg", "image/png", "application/dicom"]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -41,6 +41,17 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _told(part: type) -> dict[str, Any]:
+    """Fields of the members of the container's answer that a client is told; predictions of before lack some."""
+    return {
+        name: (
+            Annotated[kind, Field(description=one.sentence, ge=one.least, le=one.greatest)],
+            None if answer.may_be_absent(kind) else ...,
+        )
+        for name, (kind, one) in answer.members(part).items()
+    }
+
+
 class Band(Document):
     """Probabilities from `low` to below `high` are indeterminate: the validation data do not decide there."""
 
@@ -60,23 +71,18 @@ class Guarantee(Document):
     ]
 
 
-class Model(Document):
-    """The model package that gave an answer."""
-
+class _Version(Document):
     package_arn: str
     group: str
     version: Count
     indeterminate: Band
-    image_size: Annotated[int, Field(ge=1, description="Pixels of a side of what the network sees.")]
-    dataset_sha256: Annotated[str, Field(description="Content of the data set it was trained on.")]
-    served_sha256: Annotated[
-        str | None,
-        Field(
-            description="Digest of the files that the container loaded: what `GET /v1/model` has of this version. null "
-            "of a model that was trained before that was told."
-        ),
-    ] = None
-    engine: Annotated[str, Field(description="What computes the answer.")]
+
+
+_OfModel: Any = create_model("_OfModel", __base__=_Version, **_told(answer.AnsweringModel))
+
+
+class Model(_OfModel):  # type: ignore[misc]  # its last fields are those of `contract.answer`
+    """The model package that gave an answer."""
 
 
 class Dicom(Document):
@@ -134,13 +140,16 @@ class Radiograph(Document):
     data: Base64
 
 
-class KeptPrediction(Document):
+class _Identified(Document):
+    id: str
+
+
+_OfImage: Any = create_model("_OfImage", __base__=_Identified, **_told(answer.AnsweredImage))
+
+
+class KeptPrediction(_OfImage):  # type: ignore[misc]  # its first fields are those of `contract.answer`
     """A prediction as it is kept: without image and overlay."""
 
-    id: str
-    probability: Annotated[Probability, Field(description="Of pneumonia, calibrated on validation data.")]
-    label: Annotated[Label, Field(description="PNEUMONIA from the threshold on.")]
-    indeterminate: Annotated[bool, Field(description="The probability lies in the model's indeterminate band.")]
     guarantee: Annotated[
         Guarantee | None,
         Field(

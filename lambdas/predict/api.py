@@ -214,9 +214,7 @@ class Api:
             overlay["radiograph"] = _png(b64encode_as_string(radiograph.data))
         answer = {
             "id": exchange.request_id,
-            "probability": prediction.probability,
-            "label": prediction.label,
-            "indeterminate": prediction.indeterminate,
+            **prediction.image,
             # It is about patients like those of the validation data, of whom this is stated not to be one.
             "guarantee": None if flagged else prediction.guarantee,
             "threshold": prediction.threshold,

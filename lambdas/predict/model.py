@@ -24,8 +24,8 @@ from lambdas.http.problems import Problem
 from lambdas.predict import log
 from lambdas.predict.endpoint import Endpoint
 from model_code.contract import documents, guarantee
+from model_code.contract.answer import AnsweredImage, AnsweringModel, read_answer, told
 from model_code.contract.documents import AppliedGuarantee, Population
-from model_code.contract.labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,10 +87,11 @@ class Overlay:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The model's answer; `probability` and `threshold` are in [0, 1].
+    """The model's answer; the probability and `threshold` are in [0, 1].
 
     Attributes:
-        indeterminate: the probability lies where the model's validation data do not decide.
+        image: what the client is told of the image, see `contract.answer`.
+        model: the same of the model, and which version it is.
         guarantee: the least share of such answers that is right; None where nothing is guaranteed of this one.
         population: whom the model is meant for; None where nothing says it.
         out_of_distribution_score: how unlike the training radiographs the image looks, kept for monitoring.
@@ -98,9 +99,7 @@ class Prediction:
         overlay: where somebody asked for it, the saliency map.
     """
 
-    probability: float
-    label: str
-    indeterminate: bool
+    image: dict[str, Any]
     threshold: float
     model: dict[str, Any]
     overlay: Overlay | None = None
@@ -215,19 +214,15 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
     Raises:
         ValueError, KeyError, TypeError, IndexError: it is not what the serving code answers.
     """
-    document = documents.read_answer(json.loads(answer))
+    document = read_answer(json.loads(answer))
     (prediction,) = document["predictions"]
     described = document["model"]
-    band = described["indeterminate"]
-    probability, threshold = float(prediction["probability"]), float(described["threshold"])
+    image, told_model = told(AnsweredImage, prediction), told(AnsweringModel, described)
+    band, threshold = described["indeterminate"], float(described["threshold"])
     low, high = float(band["low"]), float(band["high"])
     # Also refuses NaN, which compares false with everything.
-    if not (0.0 <= probability <= 1.0 and 0.0 <= threshold <= 1.0 and 0.0 <= low <= high <= 1.0):
-        raise ValueError("probability, threshold and the indeterminate band have to be between 0 and 1")
-    if prediction["label"] not in LABELS:
-        raise ValueError("the label has to be NORMAL or PNEUMONIA")
-    if not isinstance(prediction["indeterminate"], bool):
-        raise TypeError("indeterminate has to be true or false")
+    if not (0.0 <= threshold <= 1.0 and 0.0 <= low <= high <= 1.0):
+        raise ValueError("threshold and the indeterminate band have to be between 0 and 1")
     promised = guarantee.applied(described["guarantee"], prediction["label"], indeterminate=prediction["indeterminate"])
     if promised and not all(0.0 < float(share) <= 1.0 for share in promised.values()):  # type: ignore[arg-type]
         raise ValueError("what is guaranteed has to be a share")
@@ -240,20 +235,13 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
         "group": named["group"],
         "version": int(named["version"]),
         "indeterminate": {"low": low, "high": high},
-        "image_size": int(described["image_size"]),
-        "dataset_sha256": str(described["dataset_sha256"]),
-        "served_sha256": described["served_sha256"],
-        "engine": str(described["engine"]),
+        **told_model,
     }
-    if model["served_sha256"] is not None and not isinstance(model["served_sha256"], str):
-        raise TypeError("served_sha256 has to be a digest or null")
     observed = [float(value) for value in (prediction["out_of_distribution_score"], *prediction["features"])]
     if not all(map(math.isfinite, observed)):
         raise ValueError("out_of_distribution_score and features have to be finite")
     return Prediction(
-        probability,
-        prediction["label"],
-        prediction["indeterminate"],
+        image,
         threshold,
         model,
         overlay=_overlay(prediction, described) if explain else None,

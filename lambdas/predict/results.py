@@ -43,7 +43,7 @@ class Results:
                 "id": {"S": answer["id"]},
                 "answer": {"S": json.dumps(kept, allow_nan=False)},
                 "package_arn": {"S": prediction.model["package_arn"]},
-                "probability": {"N": _number(prediction.probability)},
+                "probability": {"N": _number(prediction.image["probability"])},
                 "out_of_distribution_score": {"N": _number(prediction.out_of_distribution_score)},
                 "features": {"S": json.dumps(prediction.features)},
                 "created_at": {"N": str(now)},

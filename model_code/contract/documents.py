@@ -14,7 +14,6 @@ DATASET_CARD = 2
 METADATA = 4
 REFERENCE = 3
 MANIFEST = 2
-ANSWER = 5
 SITE_EVALUATION = 2
 
 CURRENT_NAMES: Mapping[str, str] = {
@@ -30,8 +29,8 @@ SiteVerdict = Literal["usable", "usable_after_calibration", "not_usable", "too_f
 """Codes of a site evaluation's verdict; `evaluation.site_verdict` says what each means."""
 
 _NOTHING_GUARANTEED: Mapping[str, Any] = {"guarantee": None}
-_FOR_ANYBODY: Mapping[str, Any] = {"population": None, **_NOTHING_GUARANTEED}
-_EARLIER_EVALUATION: Mapping[str, Any] = {"calibrated_from": None, **_FOR_ANYBODY}
+FOR_ANYBODY: Mapping[str, Any] = {"population": None, **_NOTHING_GUARANTEED}
+_EARLIER_EVALUATION: Mapping[str, Any] = {"calibrated_from": None, **FOR_ANYBODY}
 _EARLIER_METADATA: Mapping[str, Any] = {
     "engine": "tensorflow",
     "out_of_distribution": {},
@@ -252,46 +251,6 @@ class Reference(TypedDict):
     evaluation: dict[str, Any]
 
 
-class AnsweredImage(TypedDict):
-    """The endpoint's answer for one image.
-
-    Models of before the detector answer 0 as `out_of_distribution_score`, of before monitoring no `features`. Where
-    asked for: `overlay_png` in base64, and `overlay_cells`, the places along each edge that its map tells apart.
-    """
-
-    probability: float
-    logit: float
-    out_of_distribution_score: float
-    label: str
-    indeterminate: bool
-    features: list[float]
-    overlay_png: NotRequired[str]
-    overlay_cells: NotRequired[int]
-    overlay_empty: NotRequired[bool]
-
-
-class AnsweringModel(TypedDict):
-    """The model that answered; `served_sha256` (`contract.served_files`) is None of one that does not tell it yet."""
-
-    package_arn: str | None
-    threshold: float
-    indeterminate: Interval
-    guarantee: Guarantee | None
-    population: Population | None
-    engine: str
-    image_size: int
-    dataset_sha256: str
-    served_sha256: str | None
-
-
-class Answer(TypedDict):
-    """The endpoint's answer to a request of one image or several."""
-
-    schema: int
-    predictions: list[AnsweredImage]
-    model: AnsweringModel
-
-
 def map_cells(described: Mapping[str, Any]) -> int:
     """Places along each edge that a model's saliency maps tell apart.
 
@@ -308,7 +267,7 @@ def read_dataset_card(document: Mapping[str, Any]) -> DatasetCard:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("DatasetCard", _current(document, "dataset card", DATASET_CARD, {"masks": 0}, _renamed))
+    return cast("DatasetCard", current(document, "dataset card", DATASET_CARD, {"masks": 0}, with_current_names))
 
 
 def read_metadata(document: Mapping[str, Any]) -> Metadata:
@@ -317,7 +276,7 @@ def read_metadata(document: Mapping[str, Any]) -> Metadata:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("Metadata", _current(document, "model's metadata", METADATA, _EARLIER_METADATA, _renamed))
+    return cast("Metadata", current(document, "model's metadata", METADATA, _EARLIER_METADATA, with_current_names))
 
 
 def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
@@ -326,7 +285,7 @@ def read_evaluation(document: Mapping[str, Any]) -> Evaluation:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("Evaluation", _current(document, "evaluation", EVALUATION, _EARLIER_EVALUATION, _of_engine))
+    return cast("Evaluation", current(document, "evaluation", EVALUATION, _EARLIER_EVALUATION, _of_engine))
 
 
 def read_site_evaluation(document: Mapping[str, Any]) -> SiteEvaluation:
@@ -335,7 +294,7 @@ def read_site_evaluation(document: Mapping[str, Any]) -> SiteEvaluation:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("SiteEvaluation", _current(document, "site evaluation", SITE_EVALUATION, {}, _renamed))
+    return cast("SiteEvaluation", current(document, "site evaluation", SITE_EVALUATION, {}, with_current_names))
 
 
 def read_reference(document: Mapping[str, Any]) -> Reference:
@@ -344,25 +303,28 @@ def read_reference(document: Mapping[str, Any]) -> Reference:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("Reference", _current(document, "model's reference", REFERENCE, _NOTHING_GUARANTEED, _of_version))
+    return cast("Reference", current(document, "model's reference", REFERENCE, _NOTHING_GUARANTEED, _of_version))
 
 
-def read_answer(document: Mapping[str, Any]) -> Answer:
-    """The endpoint's answer.
-
-    Raises:
-        DocumentError: it is of a later number, or none.
-    """
-    return cast("Answer", _current(document, "model's answer", ANSWER, {}, _with_observations))
-
-
-def _current(
+def current(
     document: Any,
     name: str,
     number: int,
     absent: Mapping[str, Any],
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] = dict,
 ) -> dict[str, Any]:
+    """A document with the members of today's.
+
+    Args:
+        document: as it was read.
+        name: for the error.
+        number: number of today's schema.
+        absent: members that earlier numbers lack.
+        upgrade: change of an earlier one besides those.
+
+    Raises:
+        DocumentError: it is of a later number, or none.
+    """
     if not isinstance(document, Mapping):
         raise DocumentError(f"The {name} is no JSON object.")
     found = document.get("schema", 0)
@@ -373,15 +335,16 @@ def _current(
     return {**absent, **upgrade(dict(document)), "schema": number}
 
 
-def _renamed(document: Mapping[str, Any]) -> dict[str, Any]:
+def with_current_names(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document with the names of today, down to the parts that have had others."""
     renamed = {CURRENT_NAMES.get(name, name): value for name, value in document.items()}
     inside = {"comparison", "engine", "evaluation", "validation"} & renamed.keys()
-    return renamed | {name: _renamed(renamed[name]) for name in inside if isinstance(renamed[name], Mapping)}
+    return renamed | {name: with_current_names(renamed[name]) for name in inside if isinstance(renamed[name], Mapping)}
 
 
 def _of_engine(document: dict[str, Any]) -> dict[str, Any]:
     # Before there were two engines none was named, and later TensorFlow Serving's weights were not.
-    found = _renamed(document)
+    found = with_current_names(document)
     engine = {"name": "tensorflow", **found.get("engine", {})}
     return {**found, "engine": {"weights": "float32" if engine["name"] == "tensorflow" else None, **engine}}
 
@@ -390,11 +353,4 @@ def _of_version(document: dict[str, Any]) -> dict[str, Any]:
     version = document.pop("version", None)
     if "schema" not in document and version != 1:
         raise DocumentError(f"The model's reference is of version {version}, where 1 is understood: deploy again.")
-    return _renamed(document)
-
-
-def _with_observations(document: dict[str, Any]) -> dict[str, Any]:
-    model = {"engine": "tensorflow", "served_sha256": None, **_FOR_ANYBODY, **document["model"]}
-    earlier = {"out_of_distribution_score": 0.0, "features": []}
-    predictions = [{**earlier, **_renamed(one)} for one in document["predictions"]]
-    return {**document, "predictions": predictions, "model": model}
+    return with_current_names(document)

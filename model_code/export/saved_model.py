@@ -37,8 +37,10 @@ FEATURE_MAPS = "feature_maps"
 _BESIDE_THE_HANDLERS = (
     "__init__.py",
     "contract/__init__.py",
+    "contract/answer.py",
     "contract/documents.py",
     "contract/images.py",
+    "contract/labels.py",
     "contract/served_files.py",
 )
 

@@ -38,7 +38,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from model_code.contract.documents import ANSWER, map_cells
+from model_code.contract.answer import ANSWER, AnsweringModel
+from model_code.contract.documents import map_cells
 from model_code.contract.images import JPEG, MAX_REQUEST_BYTES, PNG, pixel_cost
 from model_code.contract.served_files import digest_of_directory
 
@@ -184,7 +185,7 @@ def _answer(rows: list[dict[str, Any]]) -> tuple[str, str]:
     """The endpoint's answer and its content type, from what an engine says about each image."""
     predictions = [_prediction(scores) for scores in rows]
     check_familiar(predictions)
-    model = {
+    model: AnsweringModel = {
         "package_arn": os.environ.get("MODEL_PACKAGE_ARN"),
         "threshold": _METADATA["threshold"],
         "indeterminate": _METADATA["indeterminate"],

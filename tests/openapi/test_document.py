@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lambdas.http.problems import KINDS
+from model_code.contract.answer import AnsweredImage, AnsweringModel, members
 from openapi import examples
 from openapi.document import SECURITY_SCHEMES, document, text
 from openapi.operations import OPERATIONS, Operation
@@ -64,6 +65,22 @@ def test_a_resolver_has_the_path_the_method_and_the_models_that_are_described(mo
     answered = str(own[path][described.method]["responses"])
     assert described.answer is not None
     assert f"schemas/{described.answer.__name__}'" in answered
+
+
+@pytest.mark.parametrize(
+    ("part", "schemas"), [(AnsweredImage, {"Prediction", "KeptPrediction"}), (AnsweringModel, {"Model"})]
+)
+def test_what_the_container_tells_is_described_and_shown(part: type, schemas: set[str]) -> None:
+    """With nothing to add here, where a member is added there."""
+    whole = document()
+    shown = whole["paths"]["/v1/predictions"]["post"]["responses"]["200"]["content"]["application/json"]["example"]
+    shown = {**shown["model"], **shown}
+
+    assert members(part)
+    for name, (_, one) in members(part).items():
+        assert shown[name] == one.example
+        for schema in schemas:
+            assert whole["components"]["schemas"][schema]["properties"][name]["description"] == one.sentence
 
 
 def test_every_problem_of_the_functions_is_described_where_it_can_be_met() -> None:

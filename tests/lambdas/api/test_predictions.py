@@ -33,7 +33,7 @@ ANSWER = {
     "notice": "For research use only.",
 }
 PREDICTION = Prediction(
-    0.93, "PNEUMONIA", False, 0.42, ANSWER["model"], out_of_distribution_score=0.4, features=(0.5, -1.25)
+    {"probability": 0.93}, 0.42, ANSWER["model"], out_of_distribution_score=0.4, features=(0.5, -1.25)
 )
 DAY = 86_400
 

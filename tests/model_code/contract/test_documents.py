@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from model_code.contract import documents
+from model_code.contract.answer import read_answer
 from model_code.contract.documents import (
     DocumentError,
-    read_answer,
     read_dataset_card,
     read_evaluation,
     read_metadata,

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from model_code.contract import images
+from model_code.contract.answer import AnsweredImage, AnsweringModel, members, told
 from model_code.contract.served_files import digest_of_directory
 from model_code.serving import inference
 from model_code.statistics.calibration import Calibration
@@ -284,6 +285,9 @@ def test_the_answer_carries_label_model_and_threshold(handlers, asked, tmp_path)
         "dataset_sha256": "ab" * 32,
         "served_sha256": digest_of_directory(tmp_path),
     }
+    for one in document["predictions"]:
+        assert set(told(AnsweredImage, one)) == set(members(AnsweredImage))
+    assert set(members(AnsweringModel)) <= document["model"].keys(), "what may be None for models of before is answered"
 
 
 def test_what_is_changed_beside_a_running_container_is_not_what_it_loaded(handlers, asked, tmp_path):
