@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
-from lambdas.aws.environment import FunctionSettings, Variables
-
-
-class ArchiveSettings(FunctionSettings):
-    """Settings of `archive` in cdk.json that the function judges by, called alike (infra/settings/platform.py)."""
-
-    max_uncompressed_bytes: PositiveInt
-    """Most it may declare to unpack to."""
-    # Kaggle's chest_xray archive has about 17,600.
-    max_files: PositiveInt
-    """Most entries it may hold, directories and metadata files included."""
+from lambdas.aws.environment import Variables
+from lambdas.trigger.limits import Limits
 
 
-class Environment(ArchiveSettings, Variables):
-    """The function's environment variables; a missing or wrong one stops the first invocation and names it."""
+class Environment(Limits, Variables):
+    """The function's environment variables, the limits of archives among them.
+
+    A missing or wrong one stops the first invocation and is named.
+    """
 
     pipeline_name: str = Field(min_length=1)
     """Name of the SageMaker pipeline to start."""
@@ -32,5 +26,3 @@ class Environment(ArchiveSettings, Variables):
     """Bucket with the datasets, for training that no upload started."""
     notification_topic_arn: str = Field(min_length=1)
     """SNS topic told about refused archives and about training that drift started."""
-    max_archive_bytes: PositiveInt
-    """Largest accepted archive."""
