@@ -1,4 +1,4 @@
-"""What functions log in the embedded metric format becomes metrics; other lines, and damaged ones, do not."""
+"""Log lines of functions in the embedded metric format become metrics; other lines, and damaged ones, do not."""
 
 from __future__ import annotations
 
