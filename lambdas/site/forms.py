@@ -9,7 +9,7 @@ from typing import Any
 from lambdas.site import curl
 
 _SIGNED = "iam"
-# What is not asked of this API, and so not of this page, whose policy lets it ask no other origin.
+# What is not asked of this API, and so not of this page, whose policy lets it ask no other origin but the issuer's.
 _NOTES = {
     "create_upload": (
         "The answer is a form for the bucket, which is another origin: this page asks only its own. "
@@ -26,14 +26,19 @@ _KEY = {
 
 
 def access(authentication: str) -> str:
-    """Field for the key or the token, by the name of the way to authenticate; empty where nothing is pasted."""
+    """Field for the key or the token, by the name of the way to authenticate; empty where nothing is pasted.
+
+    For a token a button too, which the script shows where people sign in.
+    """
     if authentication not in _KEY:
         return ""
     name, about = _KEY[authentication]
+    button = '<span id="sign-in" hidden><button type="button">Sign in</button> <small role="status"></small></span>'
     return (
         f'<p id="access" hidden><label for="secret">{name}</label> '
         '<input id="secret" type="password" autocomplete="off" spellcheck="false" pattern="\\s*[!-~]+\\s*" '
-        f'aria-describedby="secret-help"> <small id="secret-help">{about}</small></p>'
+        f'aria-describedby="secret-help"> <small id="secret-help">{about}</small> '
+        f"{button if authentication == 'jwt' else ''}</p>"
     )
 
 

@@ -65,15 +65,15 @@ class Front:
     ) -> None:
         described = narrowed(document, authentication)
         self._answers = answers
+        token_origin = origin(json.loads(sign_in)["token_endpoint"]) if sign_in else ""
         self._pages = {
             "/openapi.json": (json.dumps(described), "application/json", {}),
             "/docs": (
-                page.render(described, max_image_bytes=max_image_bytes),
+                page.render(described, max_image_bytes=max_image_bytes, sign_in=sign_in),
                 "text/html; charset=utf-8",
-                {"Content-Security-Policy": page.POLICY, "X-Frame-Options": "DENY"},
+                {"Content-Security-Policy": page.policy(token_origin), "X-Frame-Options": "DENY"},
             ),
         }
-        token_origin = origin(json.loads(sign_in)["token_endpoint"]) if sign_in else ""
         connect = " ".join(filter(None, ["'self'", upload_origin, token_origin]))
         policy = (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob: data:; "

@@ -60,19 +60,28 @@ dd { margin: 0; }
 """
 _SHEET = _TOKENS + _STYLE
 _DIGEST = base64.b64encode(hashlib.sha256(_SHEET.encode()).digest()).decode()
-POLICY = (
-    f"default-src 'none'; style-src 'sha256-{_DIGEST}'; script-src 'self'; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
-)
-"""The page's Content-Security-Policy: its own style sheet, scripts of this API, and requests to it."""
 
 
-def render(document: Mapping[str, Any], *, max_image_bytes: int = 0) -> str:
+def policy(token_origin: str = "") -> str:
+    """The page's Content-Security-Policy: its own style sheet, scripts of this API, requests to it and for tokens.
+
+    Args:
+        token_origin: of the issuer's token endpoint, where people sign in.
+    """
+    connect = " ".join(filter(None, ["'self'", token_origin]))
+    return (
+        f"default-src 'none'; style-src 'sha256-{_DIGEST}'; script-src 'self'; connect-src {connect}; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def render(document: Mapping[str, Any], *, max_image_bytes: int = 0, sign_in: str = "") -> str:
     """The page of an OpenAPI document as this API has it.
 
     Args:
         document: with one way to authenticate.
         max_image_bytes: largest image in a request, above which nothing is sent; 0 for no limit.
+        sign_in: JSON of how a person gets a token, see `handler.Front`; empty where nobody does.
     """
     information, schemas = document["info"], document["components"]["schemas"]
     (authentication,) = document["components"]["securitySchemes"]
@@ -95,7 +104,7 @@ def render(document: Mapping[str, Any], *, max_image_bytes: int = 0) -> str:
     title = escape(information["title"])
     return (
         f'<!doctype html><html lang="en" data-authentication="{authentication}" '
-        f'data-max-image-bytes="{max_image_bytes}"><head><meta charset="utf-8">'
+        f'data-max-image-bytes="{max_image_bytes}" data-sign-in="{escape(sign_in)}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{title}</title><style>{_SHEET}</style><script type="module" src="try.js"></script></head>'
         f"<body><main><h1>{title}</h1>{paragraphs}"

@@ -254,7 +254,10 @@ def _trend(trend: dict[str, Any]) -> Iterator[Html]:
          "Drift", "Predicted PNEUMONIA", "INDETERMINATE", "Sensitivity", "Specificity", "Drop in performance"],
         (
             [
-                *(Html(f'<span class="nowrap">{html_page.text(value)}</span>') for value in (*_window(one), one["package"])),
+                *(
+                    Html(f'<span class="nowrap">{html_page.text(value)}</span>')
+                    for value in (*_window(one), one["package"])
+                ),
                 f"{one['predictions']:,}",
                 *("-" if not one[name] else f"{one[name]['value']:.3f}" for name in ("score_psi", "input_psi")),
                 _yes(one["drift"]),

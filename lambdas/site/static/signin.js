@@ -9,7 +9,8 @@ const CHANNEL = "cxr-sign-in";
 const RENEW_SECONDS = 60; // before a token ends
 let timer = 0; // until the token is renewed
 
-const here = () => location.origin + location.pathname;
+// The page, from /docs too: the one address that is registered with the issuer, whose script hands the answer on.
+const here = () => new URL("./", location.href).href;
 
 const failed = (detail) => new Problem({ title: "Not signed in", detail });
 const base64url = (bytes) => btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -27,9 +28,10 @@ export function returned() {
 /**
  * Have the person sign in, and use the token for every request from then on.
  * @param {() => void} ended called when a token has ended that could not be renewed
+ * @param {(token: string) => void} [taken] takes each token instead
  * @throws {Problem}
  */
-export async function signIn(ended) {
+export async function signIn(ended, taken = useSecret) {
   const [state, verifier] = [random(), random()];
   const challenge = base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))));
   const { client_id, authorization_endpoint: address, scope } = SIGN_IN;
@@ -38,7 +40,7 @@ export async function signIn(ended) {
   if (!window.open(`${address}?${asked}`, CHANNEL, "popup,width=520,height=720")) throw failed("The browser did not open the window to sign in: allow it for this page.");
   const { code, error, error_description: why } = await answered;
   if (!code) throw failed(`The issuer did not sign you in: ${why ?? error ?? "no reason was given"}.`);
-  await use({ grant_type: "authorization_code", code, code_verifier: verifier, redirect_uri: here() }, ended);
+  await use({ grant_type: "authorization_code", code, code_verifier: verifier, redirect_uri: here() }, ended, taken);
 }
 
 // What the issuer said to the window that was opened for this state; another's is not listened to.
@@ -53,7 +55,7 @@ function answer(state) {
   });
 }
 
-async function use(grant, ended) {
+async function use(grant, ended, taken) {
   let response, token;
   try {
     response = await fetch(SIGN_IN.token_endpoint, { method: "POST", body: new URLSearchParams({ ...grant, client_id: SIGN_IN.client_id }) });
@@ -62,13 +64,13 @@ async function use(grant, ended) {
     throw failed("The issuer of tokens could not be reached, or does not answer this page: it has to allow its origin.");
   }
   if (!response.ok || !token.access_token) throw failed(`The issuer gave no token: ${token.error_description ?? token.error ?? response.status}.`);
-  useSecret(token.access_token);
+  taken(token.access_token);
   clearTimeout(timer);
   if (!token.expires_in) return;
   const renewal = token.refresh_token ?? grant.refresh_token;
   timer = setTimeout(
     () => {
-      if (renewal) use({ grant_type: "refresh_token", refresh_token: renewal }, ended).catch(ended);
+      if (renewal) use({ grant_type: "refresh_token", refresh_token: renewal }, ended, taken).catch(ended);
       else ended();
     },
     1000 * Math.max(1, token.expires_in - RENEW_SECONDS),

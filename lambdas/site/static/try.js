@@ -4,6 +4,7 @@
 import { AUTHENTICATION, LARGEST_BODY, Problem, described, identity, reached, seconds } from "./api.js";
 import { byId, element } from "./dom.js";
 import { DICOM, fileSize, fromBase64, mediaType } from "./files.js";
+import { SIGN_IN, signIn } from "./signin.js";
 
 const API = new URL("./", location.href);
 const HEADERS = ["x-request-id", "Retry-After", "Idempotency-Replayed", "Content-Type"];
@@ -123,7 +124,12 @@ async function pictures(document) {
   const found = Object.entries(document ?? {}).filter(([, one]) => one?.media_type?.startsWith?.("image/") && one.data);
   return Promise.all(
     found.map(async ([name, { media_type: type, data }]) => {
-      const picture = await createImageBitmap(new Blob([fromBase64(data)], { type }));
+      let picture;
+      try {
+        picture = await createImageBitmap(new Blob([fromBase64(data)], { type }));
+      } catch {
+        return element("p", { textContent: `The picture ${name} could not be shown: this browser cannot decode it. It is in the answer.` });
+      }
       const canvas = element("canvas", { width: picture.width, height: picture.height, role: "img", ariaLabel: name });
       canvas.getContext("2d").drawImage(picture, 0, 0);
       return element("figure", {}, canvas, element("figcaption", { textContent: `${name}, ${picture.width} x ${picture.height} pixels` }));
@@ -234,7 +240,25 @@ function copies(box) {
   });
 }
 
+// The token goes into the field, as a pasted one does; the window that signs in comes back to the page, which tells this one.
+function offerSignIn() {
+  const [button, status] = byId("sign-in").children;
+  const use = (token, said) => {
+    byId("secret").value = token;
+    status.textContent = said;
+  };
+  button.addEventListener("click", async () => {
+    try {
+      await signIn(() => use("", "Your token has ended: sign in again."), (token) => use(token, "Signed in."));
+    } catch (error) {
+      status.textContent = described(error).detail;
+    }
+  });
+  byId("sign-in").hidden = false;
+}
+
 if (byId("access")) byId("access").hidden = false;
+if (SIGN_IN) offerSignIn();
 byId("address").hidden = true;
 document.querySelectorAll(".line").forEach(copies);
 document.querySelectorAll(".try").forEach(start);

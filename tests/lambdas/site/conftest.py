@@ -53,3 +53,19 @@ def page(browser: Browser, server: PageServer, authentication: str, complaints: 
     yield opened
     assert complaints == []
     context.close()
+
+
+@pytest.fixture
+def docs(browser: Browser, server: PageServer, complaints: list[str]) -> Iterator[Page]:
+    """/docs at the width of a phone; complaints fail."""
+    from tests.browser import listen
+
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened = context.new_page()
+    opened.set_default_timeout(30_000)
+    listen(opened, complaints)
+    opened.goto(f"{server.url}docs")
+    yield opened
+    assert complaints == []
+    context.close()

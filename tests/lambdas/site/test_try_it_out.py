@@ -6,7 +6,6 @@ import base64
 import json
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,10 @@ from tests.page_server import KEY, PageServer, prediction
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global Browser, expect, listen, Locator, Page, serious
+    global Browser, expect, Locator, Page, serious
     from playwright.sync_api import Browser, Locator, Page, expect
 
-    from tests.browser import listen, serious
+    from tests.browser import serious
 
 
 pytestmark = pytest.mark.slow
@@ -32,20 +31,6 @@ BUDGET = 120_000
 DOCUMENT = json.loads((Path(handler.__file__).parent / "openapi.json").read_text(encoding="utf-8"))
 EXAMPLES = json.loads((Path(handler.__file__).parent / "static" / "examples.json").read_text(encoding="utf-8"))
 DRAWN = base64.b64decode(EXAMPLES[0]["data"])
-
-
-@pytest.fixture
-def docs(browser: Browser, server: PageServer, complaints: list[str]) -> Iterator[Page]:
-    """/docs at the width of a phone; complaints fail."""
-    context = browser.new_context(viewport={"width": 360, "height": 740})
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    opened = context.new_page()
-    opened.set_default_timeout(30_000)
-    listen(opened, complaints)
-    opened.goto(f"{server.url}docs")
-    yield opened
-    assert complaints == []
-    context.close()
 
 
 @pytest.fixture
@@ -107,6 +92,20 @@ def test_a_radiograph_is_answered_with_its_probability_and_its_map_is_drawn(
     assert loading.value.suggested_filename == "create_prediction.json"
     assert json.loads(Path(loading.value.path()).read_text("utf-8"))["probability"] == 0.93
     assert docs.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_picture_that_cannot_be_decoded_leaves_the_answer(docs: Page, server: PageServer, drawn: Path) -> None:
+    damaged = {"media_type": "image/png", "data": base64.b64encode(b"no picture").decode(), "cells": 16, "empty": False}
+    server.answers[DRAWN] = [prediction(0.93, overlay=damaged)]
+    give_key(docs)
+    found = section(docs, "create_prediction")
+    found.get_by_label("file", exact=True).set_input_files(drawn)
+    send(found)
+
+    expect(said(found)).to_have_text("Answered 200.")
+    expect(found.locator(".answer pre")).to_contain_text('"probability": 0.93')
+    expect(found.locator(".answer")).to_contain_text("The picture overlay could not be shown")
+    expect(found.get_by_role("link", name="Download the answer")).to_be_visible()
 
 
 def test_who_has_no_file_takes_a_drawn_radiograph(docs: Page, server: PageServer) -> None:

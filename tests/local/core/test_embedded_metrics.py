@@ -1,4 +1,4 @@
-"""Lines of functions in the embedded metric format become metrics; other lines, and damaged ones, do not."""
+"""Log lines of functions in the embedded metric format become metrics; other lines, and damaged ones, do not."""
 
 from __future__ import annotations
 
