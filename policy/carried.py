@@ -100,12 +100,13 @@ class Bundle:
         return served_files.digest(every)
 
 
-def bundle(path: Path, asset: str) -> Bundle:
+def bundle(path: Path, asset: str, *, ours: bool = True) -> Bundle:
     """Files and distributions of an asset.
 
     Args:
         path: folder, `.zip` or `.tar.gz`.
         asset: name of the object that it becomes.
+        ours: whether all files but those of wheels have to be this repository's; the CDK brings functions too.
 
     Raises:
         CarriedError: a file is not what its wheel's RECORD says, or is nobody's.
@@ -119,7 +120,7 @@ def bundle(path: Path, asset: str) -> Bundle:
     ]
     of_wheels = {name for one in found for name in one.files} | {name for name in content if name.endswith("/RECORD")}
     own = {name: digest for name, digest in digests.items() if name not in of_wheels}
-    if nobodys := sorted(name for name in own if name.partition("/")[0] not in _OWN):
+    if ours and (nobodys := sorted(name for name in own if name.partition("/")[0] not in _OWN)):
         raise CarriedError(f"{path.name}: {nobodys[0]} belongs to no wheel and no file of this repository.")
     return Bundle(asset, own, tuple(found))
 

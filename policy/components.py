@@ -180,7 +180,7 @@ def _npm_package(key: str, entry: Mapping[str, Any], **others: Any) -> Component
 
 
 def toolchain(root: Path) -> dict[Component, list[Component]]:
-    """What synthesises and deploys on this machine and travels nowhere, each with what it depends on."""
+    """Packages that synthesise and deploy on this machine and travel nowhere, each with those it depends on."""
     names = {}
     for (name, version), hashes in locked([root / "requirements" / "deploy.txt"]).items():
         if (said := _installed(name, version)) is not None:

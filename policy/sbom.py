@@ -9,14 +9,16 @@ schema. The same commit and packages give the same bytes: the time is the commit
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import subprocess
 import sys
 import tomllib
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cyclonedx.contrib.this.builders import this_component
@@ -79,26 +81,31 @@ class Sbom:
     def _code(self, env: str) -> Iterator[Component]:
         """The functions of every stack, and what it publishes besides."""
         for part in dict.fromkeys(one.part for one in self._assembly.resources):
-            left = assets(self._folder, f"cxr-{env}-{part}")
+            left, used = assets(self._folder, f"cxr-{env}-{part}"), set[str]()
             for function in (one for one in self._assembly.of("AWS::Lambda::Function") if one.part == part):
                 code = function.properties["Code"]
                 asset = str(code.get("S3Key", "")).partition(".")[0]
-                carried = bundle(left.pop(asset)[0], code["S3Key"]) if asset else inline(code["ZipFile"])
-                yield self._function(function, carried)
-            for asset, (path, name) in left.items():
+                ours = function.properties["Handler"].startswith("lambdas.")
+                carried = bundle(left[asset][0], code["S3Key"], ours=ours) if asset else inline(code["ZipFile"])
+                used.add(asset)
+                yield self._function(function, carried, ours=ours)
+            for asset, (path, name) in sorted(one for one in left.items() if one[0] not in used):
                 yield self._bundle(name, f"file:{part}/{name}", bundle(path, asset), ComponentType.FILE)
 
-    def _function(self, function: Resource, carried: Bundle) -> Component:
+    def _function(self, function: Resource, carried: Bundle, *, ours: bool) -> Component:
+        """A function; one that is not ours serves a custom resource and comes with aws-cdk-lib."""
         said = function.properties
+        by = {} if ours else {"maker": "aws-cdk-lib", "version": importlib.metadata.version("aws-cdk-lib")}
         return self._bundle(
-            said["Handler"].removesuffix(".handle"),
+            said["Handler"].removesuffix(".handle") if ours else function.name,
             f"function:{function.part}/{function.name}",
             carried,
             ComponentType.APPLICATION,
             further=[self._layer(arn) for arn in said.get("Layers", [])],
+            by=by,
             stack=function.part,
             logicalId=function.name,
-            runtime=said["Runtime"],
+            runtime=_text(said["Runtime"]),
             architecture=said.get("Architectures", ["x86_64"])[0],
         )
 
@@ -110,11 +117,12 @@ class Sbom:
         kind: ComponentType,
         *,
         further: Iterable[Component] = (),
+        by: Mapping[str, str] = MappingProxyType({}),
         **said: str,
     ) -> Component:
         """A function or published file, with what it carries."""
         said["hashOf"] = "dirHash of the files without RECORD of wheels"
-        own = self._own(name, ref, kind, properties=properties(asset=carried.asset, **said))
+        own = self._own(name, ref, kind, **by, properties=properties(asset=carried.asset, **said))
         own.hashes.add(components.sha256(carried.digest))
         scripts = {path: one for path, one in carried.own.items() if "/vendor/" in path and path.endswith(".js")}
         page = [
@@ -185,13 +193,16 @@ class Sbom:
         self._add(whole, found)
         return whole
 
-    def _own(self, name: str, ref: str, kind: ComponentType, **others: Any) -> Component:
+    def _own(
+        self, name: str, ref: str, kind: ComponentType, *, maker: str = OURS, version: str = "", **others: Any
+    ) -> Component:
+        """A component of this project's or aws-cdk-lib's, which have the same licence."""
         return Component(
             type=kind,
             name=name,
-            version=self._version,
+            version=version or self._version,
             bom_ref=ref,
-            purl=PackageURL("generic", OURS, name, self._version),
+            purl=PackageURL("generic", maker, name, version or self._version),
             licenses=[DisjunctiveLicense(id="Apache-2.0")],
             **{"scope": ComponentScope.REQUIRED, **others},
         )
@@ -250,6 +261,11 @@ def summary(bom: Bom) -> list[str]:
     }.items():
         lines += [f"{title}: {'; '.join(dict.fromkeys(found))}"] if found else []
     return lines
+
+
+def _text(value: Any) -> str:
+    """A value of a template: the CDK looks some runtimes up in a table by region."""
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _words(one: Component) -> str:

@@ -120,6 +120,18 @@ def test_every_function_of_the_templates_is_a_component_that_the_deployment_depe
 
 
 @pytest.mark.synth
+@pytest.mark.parametrize("environment", ["dev", "laptop"])
+def test_functions_that_the_cdk_brings_are_named_as_its_own(environment: str, tmp_path: Path) -> None:
+    from policy.sbom import Sbom, document
+
+    synthesise_app(environment_context(environment), tmp_path)
+    written = json.loads(document(Sbom(tmp_path, environment).bom, REVISION))
+    brought = [one for one in of_ref(written, "function:").values() if not one["name"].startswith("lambdas.")]
+    assert brought
+    assert all(one["purl"].startswith("pkg:generic/aws-cdk-lib/") and one["hashes"] for one in brought)
+
+
+@pytest.mark.synth
 def test_every_vendored_distribution_is_there_once_with_hash_and_licence(written: Document) -> None:
     carried = list(of_ref(written, "pkg:pypi/").values())
     found = [(one["name"], one["version"], said(one)["wheel"]) for one in carried]
