@@ -27,7 +27,7 @@ from botocore.config import Config
 from model_code.contract import job
 from model_code.contract.labels import LABELS
 from model_code.contract.parameters import MONITORING
-from model_code.monitoring import drift, kept_predictions, performance, reference
+from model_code.monitoring import drift, kept_predictions, performance, recalibration, reference
 from model_code.monitoring.drift import Quantity
 from model_code.monitoring.kept_predictions import Labelled, Predictions
 from model_code.reports import monitoring_report
@@ -160,6 +160,7 @@ def judge(
         "reference": _about(known),
         "drift": None,
         "performance": None,
+        "recalibration": None,
     }
     if settings.package == NO_PACKAGE:
         return {**findings, "sentence": "No model serves, so there is nothing to monitor."}
@@ -182,6 +183,7 @@ def judge(
         "quantities": rows,
     }
     findings["performance"] = performance.judge(labelled.labels, labelled.probabilities, known)
+    findings["recalibration"] = recalibration.estimate(labelled.labels, labelled.probabilities)
     return {**findings, "sentence": _sentence(findings)}
 
 
