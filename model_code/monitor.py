@@ -28,7 +28,7 @@ from botocore.config import Config
 from model_code.contract import job
 from model_code.contract.labels import LABELS
 from model_code.contract.parameters import MONITORING
-from model_code.monitoring import drift, kept_predictions, performance, reference, request_counts, trend
+from model_code.monitoring import drift, kept_predictions, performance, recalibration, reference, request_counts, trend
 from model_code.monitoring.drift import Quantity
 from model_code.monitoring.kept_predictions import Labelled, Predictions
 from model_code.reports import monitoring_report
@@ -166,6 +166,7 @@ def judge(
         "answers": None,
         "drift": None,
         "performance": None,
+        "recalibration": None,
     }
     if settings.package == NO_PACKAGE:
         return {**findings, "sentence": "No model serves, so there is nothing to monitor."}
@@ -189,6 +190,7 @@ def judge(
     }
     findings["answers"] = answers(predictions, known)
     findings["performance"] = performance.judge(labelled.labels, labelled.probabilities, known)
+    findings["recalibration"] = recalibration.estimate(labelled.labels, labelled.probabilities)
     return {**findings, "sentence": _sentence(findings)}
 
 

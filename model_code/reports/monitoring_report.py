@@ -11,7 +11,7 @@ from typing import Any
 
 from model_code.contract import outcomes
 from model_code.contract.labels import LABELS
-from model_code.monitoring import drift, performance
+from model_code.monitoring import drift, performance, recalibration
 from model_code.monitoring.drift import Quantity
 from model_code.monitoring.kept_predictions import Predictions
 from model_code.reports import html_page, monitoring_plots
@@ -224,6 +224,7 @@ def _performance(findings: dict[str, Any]) -> Iterator[Html]:
             "pneumonia. Where only this share has changed, the last figure keeps to the guarantee.",
             "quiet",
         )
+    yield html_page.paragraph(recalibration.sentence(findings["recalibration"]))
     if error := found["calibration_error"]:
         chance = error["by_chance"]
         yield html_page.heading("Calibration")

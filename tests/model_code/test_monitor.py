@@ -240,6 +240,8 @@ def test_a_label_counts_when_it_was_given_whenever_the_prediction_was_made(cloud
     assert told["PerformanceDrop"] == 0
     assert told["Sensitivity"] == pytest.approx(findings["performance"]["sensitivity"]["value"])
     assert "Reliability by readers" in page or "share that readers labelled PNEUMONIA" in page
+    assert not any(findings["recalibration"]["missing"].values())
+    assert "`cxr calibrate` makes a version" in page
 
 
 def test_a_reader_who_was_unsure_counts_for_neither_label(cloud, known, job_directory):

@@ -1,0 +1,107 @@
+"""What a calibration to this place could mend, by readers' labels: fitted on half of them, seen on the other half.
+
+Nothing is registered: the finding says whether an archive for `cxr calibrate` is worth its while. No image is read, as
+the log odds follow from the kept probability. Temperature and bias are fitted on these log odds and not on the
+network's logit: the calibration that serves lies between both, is linear, and so changes no fit within the
+temperature's bounds.
+
+Predictions name no patient: several images of one count as independent. Readers choose what they label, and may have
+seen the answer before: labels that lean to the answers make the calibration look better than it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy
+
+from model_code.contract.labels import LABELS
+from model_code.statistics.calibration import fit_temperature_and_bias
+from model_code.statistics.metrics import Array, expected_calibration_error
+
+FEWEST = 25
+"""Of each label in each half: ten for each of two parameters, and some for readers who err."""
+
+# Half of the last of the nine decimals that lambdas/predict/results.py keeps.
+PRECISION = 5e-10
+_SEED = 20180222
+
+
+def log_odds(probabilities: Array) -> Array:
+    """Log odds of kept probabilities.
+
+    They are off by at most `PRECISION` / (p (1 - p)): 1e-5 at 0.00005 and at 0.99995. What was kept as 0 or 1 is taken
+    for the probability that is just rounded there, at log odds of -21.4 or 21.4.
+
+    Args:
+        probabilities: (n,), with nine decimals.
+    """
+    return np.asarray(scipy.special.logit(np.clip(probabilities, PRECISION, 1 - PRECISION)), dtype=np.float64)
+
+
+def estimate(labels: Array, probabilities: Array) -> dict[str, Any]:
+    """Calibration error of the held-out half as served and as it would be after a calibration.
+
+    Args:
+        labels: (n,) zeros and ones, of readers.
+        probabilities: (n,), as served, in any order: the draw of the halves does not depend on it.
+
+    Returns:
+        "missing" (how many more labels of each kind are needed), and where none is, else None: "fitted" and "held_out"
+        (numbers of images), "temperature" and "bias" (on top of those that serve), and "calibration_error" with
+        "served" and "calibrated".
+    """
+    counts = [int(np.sum(labels == number)) for number in range(len(LABELS))]
+    missing = {label: max(0, 2 * FEWEST - count) for label, count in zip(LABELS, counts, strict=True)}
+    found: dict[str, Any] = dict.fromkeys(("fitted", "held_out", "temperature", "bias", "calibration_error"))
+    if any(missing.values()):
+        return {"missing": missing, **found}
+    order = np.lexsort((probabilities, labels))
+    labels, known = labels[order], log_odds(probabilities[order])
+    fits = _first_half(labels)
+    calibration = fit_temperature_and_bias(known[fits], labels[fits])
+    rest = ~fits
+    errors = {
+        "served": _error(labels[rest], probabilities[order][rest]),
+        "calibrated": _error(labels[rest], calibration.probability(known[rest])),
+    }
+    return {
+        "missing": missing,
+        "fitted": int(fits.sum()),
+        "held_out": int(rest.sum()),
+        "temperature": calibration.temperature,
+        "bias": calibration.bias,
+        "calibration_error": errors,
+    }
+
+
+def sentence(found: dict[str, Any]) -> str:
+    """Sentence on the estimate, or on the labels that it lacks."""
+    if found["calibration_error"] is None:
+        more = " and ".join(f"{count} more labels {label}" for label, count in found["missing"].items() if count)
+        return (
+            f"What a calibration to this place could mend is estimated from {2 * FEWEST} labels of each kind; {more} "
+            "are needed."
+        )
+    errors = found["calibration_error"]
+    return (
+        f"Temperature and bias fitted on {found['fitted']} of the labelled predictions take the calibration error of "
+        f"the other {found['held_out']} from {errors['served']:.3f} to {errors['calibrated']:.3f}. It is an estimate: "
+        "predictions name no patient, readers choose what they label, and whether they had seen the answer is not "
+        "known. `cxr calibrate` makes a version by a fit of its own, from an archive of the site's radiographs."
+    )
+
+
+def _first_half(labels: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """A fixed draw of half of each label."""
+    rng = np.random.default_rng(_SEED)
+    chosen = np.zeros(len(labels), dtype=np.bool_)
+    for number in range(len(LABELS)):
+        places = rng.permutation(np.flatnonzero(labels == number))
+        chosen[places[: len(places) // 2]] = True
+    return chosen
+
+
+def _error(labels: Array, probabilities: Array) -> float:
+    return float(expected_calibration_error(labels, probabilities, np.ones((1, len(labels))))[0])
