@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from model_code.contract import outcomes
 from ops.base.errors import CommandError
 from ops.cost import run_cost
 from ops.cost.charges import HOURS_PER_MONTH, Charge
@@ -31,7 +30,6 @@ _OF_INVOCATIONS = (
     *("Invocation4XXErrors", "Invocation5XXErrors", "InvocationModelErrors"),
 )
 _OF_INSTANCES = ("CPUUtilization", "MemoryUtilization", "DiskUtilization")
-_OUTCOMES = 2 + len(outcomes.REFUSED) + len(outcomes.FAILED)  # and predicted, repeated
 _REQUESTS = "charged by the request, and nobody asks while it idles"
 _CONFIGURATION = "configuration of something that is charged for itself"
 
@@ -245,15 +243,7 @@ def _provisioned(resource: Resource, serverless: dict[str, Any]) -> Iterator[Cha
 
 
 def _function(resource: Resource, _assembly: Assembly, _usage: Usage) -> Iterator[Charge]:
-    """A function is charged by the request, but for the snapshot of its version, and for what it counts.
-
-    Predict logs a custom metric for each outcome of a request that occurs.
-    """
-    if str(resource.properties.get("Handler")).startswith("lambdas.predict."):
-        yield Charge(
-            resource.part, resource.name, "alarms", 1, "AmazonCloudWatch/CW:MetricMonitorUsage",
-            f"1 custom metric for each of {_OUTCOMES} outcomes that occurs", most=_OUTCOMES,
-        )  # fmt: skip
+    """A function is charged by the request, and the snapshot of its version while it is kept."""
     if resource.properties.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions":
         gb = int(resource.properties.get("MemorySize", 128)) / 1024
         yield Charge(
