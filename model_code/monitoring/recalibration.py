@@ -1,4 +1,4 @@
-"""Estimate of what a calibration to this place could mend, by readers' labels: fitted on half of them, seen on the other half.
+"""Estimate of what a calibration to this place could mend: fitted on half of the readers' labels, seen on the others.
 
 Nothing is registered: the finding says whether an archive for `cxr calibrate` is worth its while. No image is read, as
 the log odds follow from the kept probability. Temperature and bias are fitted on these log odds and not on the
