@@ -72,7 +72,7 @@ def licence_of(said: Message) -> str:
     text of a licence is no name.
     """
     classifiers = (one.rpartition(" :: ")[2] for one in said.get_all("Classifier", []) if one.startswith("License ::"))
-    fields = (said["License-Expression"], said["License"], *classifiers)
+    fields = (said.get("License-Expression"), said.get("License"), *classifiers)
     words = [one for one in fields if one and "\n" not in one.strip() and one not in {"UNKNOWN", "OSI Approved"}]
     return next((one for one in words if fixup_id(one) or is_expression(one)), words[-1] if words else "")
 

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from benchmarks.data import radiographs
+from model_code.contract.labels import SPLITS
 from model_code.contract.parameters import EVALUATION, HYPERPARAMETERS, TRAINING, Value
 
 URI = f"s3://bucket/datasets/{'0' * 64}/archive.zip"
@@ -84,14 +85,11 @@ def main() -> None:
         (base / "input").mkdir()
         (base / "input" / "data").symlink_to(outputs)
         _step(base, "train", lines["train"])
-        for name in ("validation", "test", "report"):
+        for name in (*SPLITS, "report"):
             (inputs / name).symlink_to(outputs / name)
-        for name in ("model", "serving"):
-            (inputs / name).mkdir()
-        packed = inputs / "model" / "model.tar.gz"
-        with tarfile.open(packed, "w:gz") as archive:
-            for path in sorted((base / "model").iterdir()):
-                archive.add(path, path.name)
+        (inputs / "serving").mkdir()
+        _pack(base / "output" / "data", inputs / "training" / "output.tar.gz")
+        packed = _pack(base / "model", inputs / "model" / "model.tar.gz")
         _step(base, "evaluate", lines["evaluate"])
         for path in (packed, *(outputs / "evaluation").iterdir()):
             shutil.copy(path, chosen.output)
@@ -103,6 +101,15 @@ def _archive(folder: Path, path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(folder.rglob("*.jp*g")):
             archive.write(file, Path(folder.name) / file.relative_to(folder))
+
+
+def _pack(folder: Path, path: Path) -> Path:
+    """An archive of a training job's folder, as SageMaker makes it."""
+    path.parent.mkdir()
+    with tarfile.open(path, "w:gz") as archive:
+        for one in sorted(folder.iterdir()):
+            archive.add(one, one.name)
+    return path
 
 
 def _step(base: Path, module: str, line: list[str]) -> None:

@@ -2,8 +2,11 @@
 
 import pytest
 
-from benchmarks.training import quality
-from model_code import evaluate, preprocess, split_dataset, train
+
+def setup_module() -> None:
+    global evaluate, preprocess, quality, split_dataset, train
+    from benchmarks.training import quality
+    from model_code import evaluate, preprocess, split_dataset, train
 
 
 def test_each_job_takes_the_command_line_that_the_benchmark_gives_it() -> None:
