@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from infra.settings.section import MAX_COPY_BYTES, Positive, Section
-from lambdas.trigger.limits import ArchiveSettings
+from lambdas.trigger.environment import ArchiveSettings
 
 
 class PowertoolsLayer(Section):
@@ -96,7 +96,7 @@ class Source(Section):
 class Archive(ArchiveSettings, Section):
     """Limits of an uploaded archive, a larger one is refused before anything runs, and what may be read instead.
 
-    Those that the Trigger function reads by the same name are declared with it (`lambdas/trigger/limits.py`).
+    Those that the Trigger function reads by the same name are declared with its environment variables.
     """
 
     max_bytes: Annotated[int, Field(ge=1, le=MAX_COPY_BYTES)]

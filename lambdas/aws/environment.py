@@ -15,7 +15,7 @@ class FunctionSettings(BaseModel):
     What stands below a field as a string is its meaning in docs/settings.md.
     """
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class Variables(BaseModel):

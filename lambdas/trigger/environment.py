@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
-from lambdas.aws.environment import Variables
-from lambdas.trigger.limits import Limits
+from lambdas.aws.environment import FunctionSettings, Variables
 
 
-class Environment(Limits, Variables):
-    """The function's environment variables, the limits of archives among them.
+class ArchiveSettings(FunctionSettings):
+    """Settings of `archive` in cdk.json that the function judges by, called alike (infra/settings/platform.py)."""
 
-    A missing or wrong one stops the first invocation and is named.
-    """
+    max_uncompressed_bytes: PositiveInt
+    """Most it may declare to unpack to."""
+    # Kaggle's chest_xray archive has about 17,600.
+    max_files: PositiveInt
+    """Most entries it may hold, directories and metadata files included."""
+
+
+class Environment(ArchiveSettings, Variables):
+    """The function's environment variables; a missing or wrong one stops the first invocation and names it."""
 
     pipeline_name: str = Field(min_length=1)
     """Name of the SageMaker pipeline to start."""
@@ -26,3 +32,5 @@ class Environment(Limits, Variables):
     """Bucket with the datasets, for training that no upload started."""
     notification_topic_arn: str = Field(min_length=1)
     """SNS topic told about refused archives and about training that drift started."""
+    max_archive_bytes: PositiveInt
+    """Largest accepted archive."""

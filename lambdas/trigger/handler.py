@@ -17,6 +17,7 @@ import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 
+from lambdas.trigger.archive import Limits
 from lambdas.trigger.dataset import COPY_CONCURRENCY
 from lambdas.trigger.environment import Environment
 from lambdas.trigger.intake import Intake
@@ -49,7 +50,11 @@ def intake() -> Intake:
         calibration_pipeline_name=environment.calibration_pipeline_name,
         packages_arn=environment.model_packages_arn,
         topic_arn=environment.notification_topic_arn,
-        limits=environment,
+        limits=Limits(
+            max_archive_bytes=environment.max_archive_bytes,
+            max_uncompressed_bytes=environment.max_uncompressed_bytes,
+            max_files=environment.max_files,
+        ),
     )
 
 

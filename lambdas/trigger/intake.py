@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lambdas.trigger import dataset, other_file, registered_model, report, upload
-from lambdas.trigger.archive import Summary, check_size, inspect
-from lambdas.trigger.limits import Limits
+from lambdas.trigger.archive import Limits, Summary, check_size, inspect
 from lambdas.trigger.ranged import RangedObject, ReadBudgetExceededError
 from lambdas.trigger.rejection import Reason, Rejection
 

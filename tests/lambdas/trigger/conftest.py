@@ -3,8 +3,8 @@
 import boto3
 import pytest
 
+from lambdas.trigger.archive import Limits
 from lambdas.trigger.intake import Intake
-from lambdas.trigger.limits import Limits
 from lambdas.trigger.upload import Announcement
 from tests.lambdas.recorders import Pipeline, Topic
 

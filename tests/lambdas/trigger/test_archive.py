@@ -6,8 +6,7 @@ import zipfile
 
 import pytest
 
-from lambdas.trigger.archive import inspect
-from lambdas.trigger.limits import Limits
+from lambdas.trigger.archive import Limits, inspect
 from lambdas.trigger.rejection import ADVICE, Reason, Rejection
 
 MIB = 1024 * 1024
@@ -17,10 +16,6 @@ OF_PATIENTS = {"DOE JANE/1.dcm": b"", "DOE JANE/NORMAL/DOE 2.jpeg": b"n" * 100, 
 
 # Offsets inside a central directory header, APPNOTE 4.3.12.
 FLAGS, METHOD, COMPRESSED, UNCOMPRESSED, EXTERNAL, LOCAL_OFFSET = 8, 10, 20, 24, 38, 42
-
-
-def limited(**changed):
-    return LIMITS.model_copy(update=changed)
 
 
 def judge(data, limits=LIMITS):
@@ -143,11 +138,11 @@ class TestNotAnArchive:
 class TestBombs:
     def test_archive_too_large(self, make_zip):
         data = make_zip(GOOD)
-        assert refused(data, limited(max_archive_bytes=len(data) - 1)).reason is Reason.ARCHIVE_TOO_LARGE
+        assert refused(data, Limits(len(data) - 1, 50 * MIB, 500)).reason is Reason.ARCHIVE_TOO_LARGE
 
     def test_declared_total(self, make_zip):
         data = patched(make_zip(GOOD, compression=zipfile.ZIP_DEFLATED), "data/train/NORMAL/a.jpeg")
-        limits = limited(max_uncompressed_bytes=150)
+        limits = Limits(20 * MIB, 150, 500)
         assert refused(data, limits).reason is Reason.ZIP_BOMB_SIZE
         assert refused(data, limits).entry == "data/train/PNEUMONIA/b.jpeg"
 
@@ -184,7 +179,7 @@ class TestBombs:
         """The end record claims 10 of 5,000 entries; they are counted before an object is made of each."""
         data = bytearray(make_zip({f"N/{n}": b"" for n in range(5000)}))
         struct.pack_into("<HH", data, len(data) - 22 + 8, 10, 10)
-        limits = limited(max_files=2000)
+        limits = Limits(20 * MIB, 50 * MIB, max_files=2000)
         assert refused(bytes(data), limits).reason is Reason.TOO_MANY_FILES
 
     def test_huge_directory_is_refused_unread(self, make_zip):
@@ -199,7 +194,7 @@ class TestBombs:
                 return super().read(size)
 
         with pytest.raises(Rejection) as caught:
-            inspect(Watched(data), len(data), limited(max_files=100))
+            inspect(Watched(data), len(data), Limits(20 * MIB, 50 * MIB, max_files=100))
         assert caught.value.reason is Reason.DIRECTORY_TOO_LARGE
         assert Watched.lowest >= len(data) - 22 - 20
 
@@ -269,8 +264,7 @@ class TestArchivesOfPatients:
     )
     def test_no_refusal_repeats_a_name(self, make_zip, changes, reason):
         data = patched(make_zip(OF_PATIENTS), "DOE JANE/NORMAL/DOE 2.jpeg", *changes)
-        unpacked = 900 * 1024 if reason is Reason.ZIP_BOMB_SIZE else 2**40
-        refusal = refused(data, limited(max_uncompressed_bytes=unpacked))
+        refusal = refused(data, Limits(20 * MIB, 900 * 1024 if reason is Reason.ZIP_BOMB_SIZE else 2**40, 500))
         assert refusal.reason is reason
         assert "DOE" not in f"{refusal.detail} {refusal.advice} {refusal.entry}"
         assert refusal.entry in {"entry-1.dcm", "entry-2.jpeg"}

@@ -7,8 +7,7 @@ import zipfile
 
 import pytest
 
-from lambdas.trigger.archive import inspect
-from lambdas.trigger.limits import Limits
+from lambdas.trigger.archive import Limits, inspect
 from lambdas.trigger.rejection import Rejection
 from model_code.archive.entries import Kind, by_number, look, may_be_dicom
 from model_code.archive.layout import Layout

@@ -11,8 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from lambdas.trigger.archive import inspect
-from lambdas.trigger.limits import Limits
+from lambdas.trigger.archive import Limits, inspect
 from model_code.contract.label_review import CORRECTIONS_FILE, Correction, decode
 from model_code.data.archive import list_candidates
 from model_code.members.members import ZipMembers
@@ -128,9 +127,7 @@ def test_the_new_archive_is_the_old_one_with_the_corrections_in_it(
     before, after = listed(content), listed(got)
     assert {path for path in after if after[path] != before[path]} == set(TO_PNEUMONIA)
     assert after["train/NORMAL/0.jpeg"] == ("NORMAL", "PNEUMONIA")
-    summary = inspect(
-        io.BytesIO(got), len(got), Limits(max_archive_bytes=10**9, max_uncompressed_bytes=10**9, max_files=1000)
-    )
+    summary = inspect(io.BytesIO(got), len(got), Limits(10**9, 10**9, 1000))
     assert sum(summary.images.values()) == 30, "the Trigger function takes it"
     assert s3.get_object(Bucket="data-bucket", Key=KEY)["Body"].read() == content
 
