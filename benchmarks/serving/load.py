@@ -38,7 +38,8 @@ MOST_SECONDS, MOST_REQUESTS = 3_600.0, 100_000
 # So many may be under way; what comes then is not sent, and counts as lost.
 _AT_ONCE = 256
 _TIMEOUT_SECONDS = 60.0
-_SAMPLE_SECONDS = 1.0
+# Looking at each process takes processor time of its own, which 200 of them would feel every second.
+_SAMPLE_SECONDS = 10.0
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _MEANINGS = {
     "mixed up": "another answer than the image got alone",
@@ -193,8 +194,23 @@ def sentences(figures: Mapping[str, Any]) -> str:
     return text
 
 
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """Resident memory of the processes of one command line at one moment, in MiB.
+
+    Attributes:
+        processes: how many there were.
+        largest: what the largest of them held.
+        together: the sum, in which a page that several share counts for each.
+    """
+
+    processes: int
+    largest: int
+    together: int
+
+
 class Memory:
-    """Samples what the processes below one hold, while it is entered.
+    """Samples what the processes below one hold, while it is entered; the first time at once.
 
     Args:
         root: number of the process that started the others.
@@ -204,8 +220,8 @@ class Memory:
         self._root = root
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
-        self.resident: dict[str, list[int]] = {}
-        """MiB by process, one for each sample."""
+        self.samples: list[dict[str, Held]] = []
+        """By command line, one after the other."""
 
     def __enter__(self) -> Memory:
         self._thread.start()
@@ -215,15 +231,37 @@ class Memory:
         self._over.set()
         self._thread.join()
 
+    def lines(self) -> list[str]:
+        """A sentence for each command line: at first, at last, and when it held most."""
+        names = sorted({name for sample in self.samples for name in sample})
+        found = []
+        for name in names:
+            held = [sample[name] for sample in self.samples if name in sample]
+            first, last, most = held[0], held[-1], max(held, key=lambda one: one.together)
+            found.append(
+                f"{name}: {_told(first)} at first, {_told(last)} at last, {_told(most)} at most; "
+                f"the largest process {max(one.largest for one in held)} MiB"
+            )
+        return found
+
     def _sample(self) -> None:
-        while not self._over.wait(_SAMPLE_SECONDS):
+        while True:
             parents = {int(path.name): _parent(path) for path in Path("/proc").iterdir() if path.name.isdigit()}
             below, new = {self._root}, {self._root}
             while new := {one for one, parent in parents.items() if parent in new} - below:
                 below |= new
-            for one in sorted(below):
-                if (held := _resident(one)) is not None:
-                    self.resident.setdefault(f"{one} {_name(one)}", []).append(held)
+            resident: dict[str, list[int]] = {}
+            for one in below:
+                # What has ended and is not waited for yet holds nothing.
+                if held := _resident(one):
+                    resident.setdefault(_name(one), []).append(held)
+            self.samples.append({name: Held(len(held), max(held), sum(held)) for name, held in resident.items()})
+            if self._over.wait(_SAMPLE_SECONDS):
+                return
+
+
+def _told(held: Held) -> str:
+    return f"{held.together} MiB" + (f" in {held.processes} processes" if held.processes > 1 else "")
 
 
 def _parent(process: Path) -> int:
@@ -280,8 +318,7 @@ def main() -> int:
     print(json.dumps({**figures, "load_before": load_before}, indent=2))
     print(sentences(figures), file=sys.stderr)
     if options.process:
-        for name, held in memory.resident.items():
-            print(f"{name}: {held[0]} MiB at first, {held[-1]} at last, {max(held)} at most")
+        print(*memory.lines(), sep="\n")
     return 0 if set(figures["outcomes"]) == {"right"} else 1
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +15,7 @@ import numpy as np
 import pytest
 
 from benchmarks.serving import load
-from benchmarks.serving.load import MOST_REQUESTS, Answer, Client, arrivals, run, sentences, summary
+from benchmarks.serving.load import MOST_REQUESTS, Answer, Client, Memory, arrivals, run, sentences, summary
 from tests.http_server import serving
 
 IMAGES = [b"\xff\xd8\xff\xe0" + bytes([number]) for number in range(3)]
@@ -92,3 +95,24 @@ def test_arrivals_are_a_poisson_process_within_bounds() -> None:
     gaps = np.diff(times)
     assert np.std(gaps) == pytest.approx(np.mean(gaps), rel=0.1), "of an exponential distribution both are the same"
     assert len(arrivals(1e6, 1e9)) == MOST_REQUESTS
+
+
+def test_memory_is_that_of_the_processes_below_one_by_command_line() -> None:
+    """A stack has one cloud and many processes of a function, of which a line each would hide what grows."""
+    waiting = [sys.executable, "-c", "input()", "of a function"]
+    children = [subprocess.Popen(waiting, stdin=subprocess.PIPE) for _ in range(2)]
+    try:
+        with Memory(os.getpid()) as memory:
+            pass
+        with Memory(children[0].pid) as of_one:
+            pass
+    finally:
+        for child in children:
+            child.communicate(b"\n")
+    name = "-c input() of a function"
+    held = memory.samples[0][name]
+    assert held.processes == 2
+    assert 0 < held.largest < held.together
+    assert [*of_one.samples[0]] == [name], "what lies beside the process counts for nothing"
+    (line,) = (one for one in memory.lines() if one.startswith(name))
+    assert line.startswith(f"{name}: {held.together} MiB in 2 processes at first")
