@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.metadata
-import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -179,8 +178,13 @@ def _npm_package(key: str, entry: Mapping[str, Any], **others: Any) -> Component
     )
 
 
-def toolchain(root: Path) -> dict[Component, list[Component]]:
-    """Packages that synthesise and deploy on this machine and travel nowhere, each with those it depends on."""
+def toolchain(root: Path, lock: Mapping[str, Any]) -> dict[Component, list[Component]]:
+    """Packages that synthesise and deploy on this machine and travel nowhere, each with those it depends on.
+
+    Args:
+        root: folder with `requirements/`.
+        lock: content of package-lock.json.
+    """
     names = {}
     for (name, version), hashes in locked([root / "requirements" / "deploy.txt"]).items():
         if (said := _installed(name, version)) is not None:
@@ -192,9 +196,8 @@ def toolchain(root: Path) -> dict[Component, list[Component]]:
                 external_references=[_accepted(name, version, hashes)],
             )
     found = {one: required(names, importlib.metadata.requires(name) or ()) for name, one in names.items()}
-    packages = json.loads((root / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     command = "node_modules/aws-cdk"
-    return {**found, _npm_package(command, packages[command], scope=ComponentScope.EXCLUDED): []}
+    return {**found, _npm_package(command, lock["packages"][command], scope=ComponentScope.EXCLUDED): []}
 
 
 def installed_licence(name: str, version: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -132,10 +133,10 @@ class Sbom:
         libraries = {one.name: components.vendored(one, self._accepted) for one in carried.distributions}
         self.bom.components.update([own, *page, *libraries.values()])
         for one in carried.distributions:
-            self._depends(libraries[one.name], components.required(libraries, one.requires))
+            self.bom.register_dependency(libraries[one.name], components.required(libraries, one.requires))
         for script in page:
-            self._depends(script, ())
-        self._depends(own, [*libraries.values(), *page, *further])
+            self.bom.register_dependency(script, ())
+        self.bom.register_dependency(own, [*libraries.values(), *page, *further])
         return own
 
     def _layer(self, arn: str) -> Component:
@@ -186,7 +187,7 @@ class Sbom:
         return found
 
     def _toolchain(self) -> Component:
-        found = components.toolchain(self._root)
+        found = components.toolchain(self._root, self._npm)
         for one, after in found.items():
             self._add(one, after)
         whole = self._own("toolchain", "toolchain", ComponentType.APPLICATION, scope=ComponentScope.EXCLUDED)
@@ -209,9 +210,6 @@ class Sbom:
 
     def _add(self, one: Component, after: Iterable[Component]) -> None:
         self.bom.components.add(one)
-        self._depends(one, after)
-
-    def _depends(self, one: Component, after: Iterable[Component]) -> None:
         self.bom.register_dependency(one, after)
 
 
@@ -279,7 +277,10 @@ def _called(one: Component) -> str:
 
 def _revision(root: Path) -> tuple[str, datetime] | None:
     """The commit with `-dirty` where files differ from it, and when it was made; none outside Git."""
-    asked = (["git", "log", "-1", "--format=%H %cI"], ["git", "status", "--porcelain"])
+    git = shutil.which("git")
+    if git is None:
+        return None
+    asked = ([git, "log", "-1", "--format=%H %cI"], [git, "status", "--porcelain"])
     done = [subprocess.run(one, cwd=root, capture_output=True, text=True, check=False) for one in asked]  # noqa: S603
     if any(one.returncode for one in done):
         return None

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import scipy.special
 
-from model_code.statistics.calibration import Calibration, fit_temperature, fit_temperature_and_bias
-from model_code.statistics.metrics import Array, expected_calibration_error
+from model_code.statistics.calibration import Calibration, cross_entropy, fit_temperature, fit_temperature_and_bias
+from model_code.statistics.metrics import Array, calibration_error_of
 
 # Tables have six decimals: beyond this a logit says nothing.
 _NEAREST = 1e-6
@@ -38,17 +38,6 @@ def ways(logits: Array, labels: Array) -> Mapping[str, Calibration]:
         "temperature (the pipeline)": fit_temperature(logits, labels),
         "temperature and bias": fit_temperature_and_bias(logits, labels),
     }
-
-
-def error(calibration: Calibration, logits: Array, labels: Array) -> float:
-    """Expected calibration error, 10 bins."""
-    return float(expected_calibration_error(labels, calibration.probability(logits), np.ones((1, len(labels))))[0])
-
-
-def cross_entropy(calibration: Calibration, logits: Array, labels: Array) -> float:
-    """Mean of the images' negative log likelihoods, in nats."""
-    log_odds = logits / calibration.temperature + calibration.bias
-    return float(np.mean(np.logaddexp(0.0, log_odds) - labels * log_odds))
 
 
 def read(folder: Path, split: str) -> tuple[Array, Array]:
@@ -76,7 +65,11 @@ def main() -> None:
     print("| calibrated by | temperature | bias | error, validation | error, test | cross-entropy, test |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, one in ways(*validation).items():
-        figures = error(one, *validation), error(one, *test), cross_entropy(one, *test)
+        logits, labels = test
+        figures = (
+            *(calibration_error_of(known, one.probability(given)) for given, known in (validation, test)),
+            cross_entropy(logits / one.temperature + one.bias, labels),
+        )
         print(
             f"| {name} | {one.temperature:.2f} | {one.bias:.2f} | {' | '.join(f'{figure:.3f}' for figure in figures)} |"
         )

@@ -18,7 +18,7 @@ import scipy
 
 from model_code.contract.labels import LABELS
 from model_code.statistics.calibration import fit_temperature_and_bias
-from model_code.statistics.metrics import Array, expected_calibration_error
+from model_code.statistics.metrics import Array, calibration_error_of
 
 FEWEST = 25
 """Of each label in each half: ten for each of two parameters, and some for readers who err."""
@@ -63,8 +63,8 @@ def estimate(labels: Array, probabilities: Array) -> dict[str, Any]:
     calibration = fit_temperature_and_bias(known[fits], labels[fits])
     rest = ~fits
     errors = {
-        "served": _error(labels[rest], probabilities[order][rest]),
-        "calibrated": _error(labels[rest], calibration.probability(known[rest])),
+        "served": calibration_error_of(labels[rest], probabilities[order][rest]),
+        "calibrated": calibration_error_of(labels[rest], calibration.probability(known[rest])),
     }
     return {
         "missing": missing,
@@ -101,7 +101,3 @@ def _first_half(labels: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
         places = rng.permutation(np.flatnonzero(labels == number))
         chosen[places[: len(places) // 2]] = True
     return chosen
-
-
-def _error(labels: Array, probabilities: Array) -> float:
-    return float(expected_calibration_error(labels, probabilities, np.ones((1, len(labels))))[0])

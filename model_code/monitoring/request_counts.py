@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from model_code.contract import outcomes
+from model_code.monitoring.aws_errors import reason
 
 # Datapoints of an hour are kept for 455 days, of a minute for 15
 # (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html, read 2026-11).
@@ -58,8 +59,7 @@ def read(cloudwatch: Any, endpoint: str, *, since: int, until: int) -> dict[str,
                 if moments:
                     first[name] = min([*moments, *([first[name]] if name in first else [])])
     except (BotoCoreError, ClientError) as error:
-        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-        return _found(None, None, f"CloudWatch could not be asked ({code})")
+        return _found(None, None, f"CloudWatch could not be asked ({reason(error)})")
     counted = {outcome: round(sums.get(f"o{number}", 0)) for number, outcome in enumerate(_OUTCOMES)}
     of_outcomes = [moment for name, moment in first.items() if name not in _API]
     api = {name: round(sums.get(name, 0)) for name in _API} if set(first) & set(_API) else None

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from model_code.monitoring.aws_errors import reason
+
 FILE = "monitoring.json"
 MOST_RUNS = 26
 """Runs of a trend, the current one among them: half a year by weeks, a month by days."""
@@ -43,8 +45,8 @@ def read(s3: Any, reports: str, current: Mapping[str, Any]) -> dict[str, Any]:
     try:
         found = _newest(s3, reports)
     except (BotoCoreError, ClientError) as error:
-        reason = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-        return {"runs": [point(current)], "sentence": f"The results of earlier runs could not be listed ({reason})."}
+        said = f"The results of earlier runs could not be listed ({reason(error)})."
+        return {"runs": [point(current)], "sentence": said}
     for bucket, key, size in found:
         try:
             if size > _MOST_BYTES:

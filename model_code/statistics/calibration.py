@@ -56,7 +56,7 @@ def fit_temperature(logits: Array, labels: Array) -> Calibration:
     targets = _targets(labels)
 
     def loss(log_temperature: float) -> float:
-        return _cross_entropy(logits / np.exp(log_temperature), targets)
+        return cross_entropy(logits / np.exp(log_temperature), targets)
 
     found = scipy.optimize.minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded")
     return Calibration(float(np.exp(found.x)))
@@ -77,7 +77,7 @@ def fit_temperature_and_bias(logits: Array, labels: Array) -> Calibration:
     def loss(chosen: Array) -> tuple[float, Array]:
         log_odds = chosen[0] * logits + chosen[1]
         errors = scipy.special.expit(log_odds) - targets
-        return _cross_entropy(log_odds, targets), np.asarray([np.mean(errors * logits), np.mean(errors)])
+        return cross_entropy(log_odds, targets), np.asarray([np.mean(errors * logits), np.mean(errors)])
 
     # Convex in slope and bias.
     start = np.asarray([1.0, scipy.special.logit(targets.mean()) - np.mean(logits)])
@@ -123,7 +123,8 @@ def _targets(labels: Array) -> Array:
     return np.asarray(np.where(labels == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2)), dtype=np.float64)
 
 
-def _cross_entropy(log_odds: Array, targets: Array) -> float:
+def cross_entropy(log_odds: Array, targets: Array) -> float:
+    """Mean cross-entropy of log odds (n,) with targets (n,) from 0 to 1, in nats."""
     return float(np.mean(np.logaddexp(0.0, log_odds) - targets * log_odds))
 
 

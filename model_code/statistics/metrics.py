@@ -93,6 +93,16 @@ def expected_calibration_error(labels: Array, probabilities: Array, weights: Arr
     return _ratio(gaps, weights.sum(axis=1))
 
 
+def calibration_error_of(labels: Array, probabilities: Array) -> float:
+    """Expected calibration error of one sample, each image counted once.
+
+    Args:
+        labels: (n,) zeros and ones.
+        probabilities: (n,) from 0 to 1.
+    """
+    return float(expected_calibration_error(labels, probabilities, np.ones((1, len(labels))))[0])
+
+
 def chance_calibration_error(probabilities: Array, owner: npt.NDArray[np.int64], *, seed: int, draws: int) -> Array:
     """The calibration errors that a perfectly calibrated model would show on so many images.
 

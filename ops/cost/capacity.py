@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import math
 
-from ops.base.tools import REPOSITORY
 from ops.cost import capacity_facts as facts
 from ops.cost import capacity_sums as sums
 from ops.cost.charges import HOURS_PER_MONTH
-from ops.cost.generated import filled, table
+from ops.cost.generated import Page, table
 
-PAGE = REPOSITORY / "docs" / "capacity.md"
 ENVIRONMENTS = ("dev", "staging", "prod")
 
 
@@ -37,16 +35,7 @@ def tables() -> dict[str, str]:
     }
 
 
-def page(text: str) -> str:
-    """The page with its tables as they are reckoned.
-
-    Args:
-        text: current text of the page.
-
-    Raises:
-        ValueError: it has no place for one of the tables.
-    """
-    return filled(text, tables(), page="docs/capacity.md", command="make capacity")
+PAGE = Page("docs/capacity.md", "make capacity", tables)
 
 
 def _rates() -> str:
@@ -234,10 +223,5 @@ def _usd(usd: float) -> str:
     return f"{usd:,.0f}" if usd >= 100 else f"{usd:.2f}"
 
 
-def main() -> None:
-    """Write the page."""
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    PAGE.write()

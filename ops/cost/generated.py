@@ -1,11 +1,15 @@
-"""Tables in Markdown, and the places of a page that a command writes them into."""
+"""Pages whose tables a command writes, each between two comments, and tables in Markdown."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
+from ops.base.tools import REPOSITORY
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -14,23 +18,43 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def filled(text: str, tables: Mapping[str, str], *, page: str, command: str) -> str:
-    """A page with its tables as they are reckoned.
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """A page of docs/ with tables that are reckoned.
 
-    Args:
-        text: current text of the page.
-        tables: by name, of which each has a place between two comments.
-        page: name of the page's file.
+    Attributes:
+        name: path in the repository, such as `docs/scale.md`.
         command: what writes it, such as `make scale`.
-
-    Raises:
-        ValueError: it has no place for one of the tables.
+        tables: makes the tables by name, of which each has a place between two comments.
     """
-    for name, written in tables.items():
-        begin, end = f"<!-- {name}: written by `{command}` -->", f"<!-- end of {name} -->"
-        before, begins, rest = text.partition(begin)
-        _, ends, after = rest.partition(end)
-        if not (begins and ends):
-            raise ValueError(f"{page} has no place for a table between {begin} and {end}")
-        text = f"{before}{begin}\n\n{written}\n\n{end}{after}"
-    return text
+
+    name: str
+    command: str
+    tables: Callable[[], Mapping[str, str]]
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return REPOSITORY / self.name
+
+    def filled(self, text: str) -> str:
+        """The page with its tables as they are reckoned.
+
+        Args:
+            text: current text of the page.
+
+        Raises:
+            ValueError: it has no place for one of the tables.
+        """
+        for name, written in self.tables().items():
+            begin, end = f"<!-- {name}: written by `{self.command}` -->", f"<!-- end of {name} -->"
+            before, begins, rest = text.partition(begin)
+            _, ends, after = rest.partition(end)
+            if not (begins and ends):
+                raise ValueError(f"{self.name} has no place for a table between {begin} and {end}")
+            text = f"{before}{begin}\n\n{written}\n\n{end}{after}"
+        return text
+
+    def write(self) -> None:
+        """Write the tables into the file."""
+        self.path.write_text(self.filled(self.path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ops.base.tools import REPOSITORY
 from ops.cost import scale_facts as facts
-from ops.cost.generated import filled, table
+from ops.cost.generated import Page, table
 from ops.cost.prices import PriceTable
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from ops.cost.scale_facts import Collection
 
-PAGE = REPOSITORY / "docs" / "scale.md"
 REGION = "us-east-1"
 PROCESSING, TRAINING = "AmazonSageMaker/Processing:ml.m5.xlarge", "AmazonSageMaker/Train:ml.g4dn.xlarge"
 STORED = "AmazonS3/TimedStorage-ByteHrs"
@@ -150,16 +148,7 @@ def tables() -> dict[str, str]:
     }
 
 
-def page(text: str) -> str:
-    """The page with its tables as they are reckoned.
-
-    Args:
-        text: current text of the page.
-
-    Raises:
-        ValueError: it has no place for one of the tables.
-    """
-    return filled(text, tables(), page="docs/scale.md", command="make scale")
+PAGE = Page("docs/scale.md", "make scale", tables)
 
 
 def _decoding() -> str:
@@ -302,10 +291,5 @@ def _ceiling(value: float, step: int = 100) -> int:
     return math.ceil(value / step) * step
 
 
-def main() -> None:
-    """Write the page."""
-    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    PAGE.write()

@@ -53,6 +53,14 @@ def give_key(docs: Page, key: str = KEY) -> None:
     docs.locator("#secret").fill(key)
 
 
+def prediction_of(docs: Page, file: Path, key: str = KEY) -> Locator:
+    """The section that predicts, with a key and a file chosen."""
+    give_key(docs, key)
+    found = section(docs, "create_prediction")
+    found.get_by_label("file", exact=True).set_input_files(file)
+    return found
+
+
 def send(found: Locator) -> None:
     found.get_by_role("button", name=re.compile("^Send ")).click()
 
@@ -72,9 +80,7 @@ def test_a_radiograph_is_answered_with_its_probability_and_its_map_is_drawn(
     docs: Page, server: PageServer, drawn: Path
 ) -> None:
     server.answers[DRAWN] = [prediction(0.93)]
-    give_key(docs)
-    found = section(docs, "create_prediction")
-    found.get_by_label("file", exact=True).set_input_files(drawn)
+    found = prediction_of(docs, drawn)
     found.get_by_label("explain").select_option("true")
     with docs.expect_request("**/v1/predictions?explain=true") as asked:
         send(found)
@@ -97,9 +103,7 @@ def test_a_radiograph_is_answered_with_its_probability_and_its_map_is_drawn(
 def test_a_picture_that_cannot_be_decoded_leaves_the_answer(docs: Page, server: PageServer, drawn: Path) -> None:
     damaged = {"media_type": "image/png", "data": base64.b64encode(b"no picture").decode(), "cells": 16, "empty": False}
     server.answers[DRAWN] = [prediction(0.93, overlay=damaged)]
-    give_key(docs)
-    found = section(docs, "create_prediction")
-    found.get_by_label("file", exact=True).set_input_files(drawn)
+    found = prediction_of(docs, drawn)
     send(found)
 
     expect(said(found)).to_have_text("Answered 200.")
@@ -130,9 +134,7 @@ def test_the_media_type_is_that_of_the_files_first_bytes(docs: Page, tmp_path: P
 
 
 def test_a_wrong_key_gives_the_problems_sentence(docs: Page, drawn: Path) -> None:
-    give_key(docs, "another-key")
-    found = section(docs, "create_prediction")
-    found.get_by_label("file", exact=True).set_input_files(drawn)
+    found = prediction_of(docs, drawn, "another-key")
     send(found)
 
     expect(said(found)).to_have_text("403. A valid API key is needed: Send a key.")
@@ -161,9 +163,7 @@ def test_without_a_file_nothing_is_sent(docs: Page, server: PageServer) -> None:
 
 def test_a_file_above_the_limit_is_not_sent_and_the_way_is_told(docs: Page, server: PageServer, tmp_path: Path) -> None:
     (tmp_path / "large.dcm").write_bytes(bytes(128) + b"DICM" + bytes(6_000_000))
-    give_key(docs)
-    found = section(docs, "create_prediction")
-    found.get_by_label("file", exact=True).set_input_files(tmp_path / "large.dcm")
+    found = prediction_of(docs, tmp_path / "large.dcm")
     send(found)
 
     expect(said(found)).to_contain_text("The file has 6.0 MB, and a request to this deployment carries at most 5.0 MB")
@@ -175,9 +175,7 @@ def test_what_the_deployments_limits_refuse_is_told_with_the_time_to_wait(
     docs: Page, server: PageServer, drawn: Path
 ) -> None:
     server.answers[DRAWN] = [Problem("throttled", "Send requests more slowly.")]
-    give_key(docs)
-    found = section(docs, "create_prediction")
-    found.get_by_label("file", exact=True).set_input_files(drawn)
+    found = prediction_of(docs, drawn)
     send(found)
 
     expect(said(found)).to_have_text("429. Too many requests: Send requests more slowly. Try again in 1 s.")
@@ -213,9 +211,7 @@ def test_an_answer_in_dicom_is_a_file_to_keep(docs: Page, drawn: Path) -> None:
         route.fulfill(status=200, content_type="application/dicom", body=report)
 
     docs.route("**/v1/predictions", answered)
-    give_key(docs)
-    found = section(docs, "create_prediction")
-    found.get_by_label("file", exact=True).set_input_files(drawn)
+    found = prediction_of(docs, drawn)
     found.get_by_label("Accept").select_option("application/dicom")
     assert line(found)[-3:-1] == ["--output", "result.dcm"]
     send(found)
@@ -281,9 +277,7 @@ def test_the_lines_are_the_pages_own_until_something_is_changed(
 
 
 def test_the_line_is_the_request_that_the_form_makes(docs: Page, server: PageServer, drawn: Path) -> None:
-    give_key(docs)
-    found = section(docs, "create_prediction")
-    found.get_by_label("file", exact=True).set_input_files(drawn)
+    found = prediction_of(docs, drawn)
     expect(found.locator(".line pre")).to_contain_text("chest.jpeg")
     found.get_by_label("explain").select_option("true")
     found.get_by_label("Idempotency-Key").fill("it's-$HOME")
@@ -352,9 +346,7 @@ def everything_open(docs: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_open_forms_have_no_serious_fault_and_fit_a_phone(docs: Page, scheme: str, drawn: Path) -> None:
     docs.emulate_media(color_scheme=scheme)
-    give_key(docs, "another-key")
-    found = section(docs, "create_prediction")
-    found.get_by_label("file", exact=True).set_input_files(drawn)
+    found = prediction_of(docs, drawn, "another-key")
     send(found)
     expect(found.locator(".answer pre")).to_be_visible()
     everything_open(docs)

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import botocore.session
 import pytest
 
 from ops.base.tools import REPOSITORY
 from ops.cost import scale, scale_facts
-from ops.cost.scale_facts import SERVICE_LIMITS, SPLIT, Collection, Measured
+from ops.cost.scale_facts import SERVICE_LIMITS, SPLIT, Collection
 
 BENCHMARKS = (REPOSITORY / "docs" / "benchmarks.md").read_text(encoding="utf-8")
-MEASURED = [
-    *(one for one in vars(scale_facts).values() if isinstance(one, Measured)),
-    *(one for _, one, _ in SPLIT),
-]
-
-
-def test_the_page_says_what_the_module_reckons() -> None:
-    text = scale.PAGE.read_text(encoding="utf-8")
-    assert scale.page(text) == text, "run `make scale`"
-
-
-@pytest.mark.parametrize("measured", MEASURED, ids=lambda one: f"{one.section}: {one.value:g}")
-def test_each_rate_stands_in_the_benchmarks(measured: Measured) -> None:
-    """A benchmark that is run again changes both, or this fails."""
-    _, found, section = BENCHMARKS.partition(f"\n## {measured.section}\n")
-    assert found
-    assert measured.words in section.partition("\n## ")[0]
-    assert measured.value in {float(one.replace(",", "")) for one in re.findall(r"\d[\d,]*(?:\.\d+)?", measured.words)}
 
 
 def test_images_and_memory_of_the_split_are_those_of_its_rows() -> None:
@@ -86,8 +66,3 @@ def test_limits_bite_one_after_the_other() -> None:
     assert "nothing is left" not in bitten(999_999)
     assert "nothing is left" in bitten(1_000_000)
     assert "disk of 125 GB" in bitten(3_000_000)
-
-
-def test_a_page_without_a_place_for_a_table_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"docs/scale\.md has no place for a table between <!-- decoding"):
-        scale.page("# Nothing\n")
