@@ -44,6 +44,8 @@ export class Reading {
     this.viewer.show(null);
     byId("reading").hidden = !row;
     if (!row) return;
+    // Until its own is shown: the label of what was open before, another's or its own, would name a radiograph that is gone.
+    byId("stage").setAttribute("aria-label", `No radiograph of ${row.name} is shown`);
     byId("feedback-status").textContent = KEPT;
     this.#opening = Boolean(row.type);
     this.#note(row.type ? "Opening…" : "There is nothing to show.");

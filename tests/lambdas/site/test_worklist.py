@@ -92,6 +92,25 @@ def test_every_row_opens_with_its_own_name_answer_and_picture(page: Page, severa
         assert grey_level == level, "another file's picture"
 
 
+def test_a_row_that_is_opened_again_is_named_when_it_is_shown_again(page: Page, several: list[Path]) -> None:
+    """A label must not tell somebody who hears it of a radiograph that is not there yet."""
+    drop(page, *several)
+    shown = "The radiograph in normal.png, 120 x 100 pixels"
+    expect(page.locator("#stage")).to_have_attribute("aria-label", shown)
+    page.evaluate(
+        """() => {
+            const read = Blob.prototype.arrayBuffer;
+            const held = new Promise((go) => { window.go = go; });
+            Blob.prototype.arrayBuffer = async function () { await held; return read.call(this); };
+        }"""
+    )
+    page.get_by_role("button", name="normal.png", exact=True).click()
+    expect(page.locator("#stage-note")).to_have_text("Opening…")
+    expect(page.locator("#stage")).to_have_attribute("aria-label", "No radiograph of normal.png is shown")
+    page.evaluate("window.go()")
+    expect(page.locator("#stage")).to_have_attribute("aria-label", shown)
+
+
 def test_files_are_asked_a_few_at_a_time(page: Page, server: PageServer, tmp_path: Path) -> None:
     server.seconds = 0.2
     files = [answered(server, tmp_path / f"{number}.png", number, prediction(0.1)) for number in range(1, 9)]
