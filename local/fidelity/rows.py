@@ -47,7 +47,10 @@ _HOSTS = (
     "it does in AWS ([ADR 29](adr/0029-the-page-and-its-uploads-have-two-origins.md))"
 )
 _KEYS = "how API Gateway names the API key of a request: callers are told apart by the key itself"
-_FUNCTIONS = "X-Ray, and a function's memory limit"
+_FUNCTIONS = (
+    "X-Ray, a function's memory limit, and how many environments of functions start at once (here as many as there are "
+    "processors: a request waits for its turn, or for one that becomes free)"
+)
 _STACKS = "CloudFormation's service role: stacks are changed as root"
 _ALARMS = (
     "alarms on metrics of API Gateway, Lambda, SQS and pipelines, which do not go off; those on the endpoint and on "
