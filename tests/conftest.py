@@ -64,6 +64,10 @@ _ALONE = frozenset(
 )
 
 
+# Folders that take minutes of processor time, the longest first: one that began last would run alone at the end.
+_LONG = ("model_code", "infra", "local", "policy")
+
+
 # Folders within one, with half of its tests and none of its slow fixtures: another worker may take them too.
 _APART = frozenset({"model_code/dicom"})
 
@@ -126,10 +130,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest; of the modules that share a deployed stack, the last takes it away."""
     in_order = ("test_path.py", "", "test_removal.py")
 
-    def place(item: pytest.Item) -> tuple[bool, bool, int, str]:
+    def place(item: pytest.Item) -> tuple[bool, bool, int, int, str]:
         name, system = item.path.name, "system" in item.path.parts
+        folder = item.nodeid.split("/")[1] if item.nodeid.count("/") > 1 else ""
+        rank = _LONG.index(folder) if folder in _LONG else len(_LONG)
         # Their order is that of their names, in whichever folder they lie.
-        return not system, name not in _ALONE, in_order.index(name if name in in_order else ""), name if system else ""
+        within = in_order.index(name if name in in_order else "")
+        return not system, name not in _ALONE, rank, within, name if system else ""
 
     items.sort(key=place)
     for item in items:

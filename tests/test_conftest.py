@@ -8,10 +8,12 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from tests.conftest import _APART, FolderScheduling
+from tests.conftest import _APART, _LONG, FolderScheduling, pytest_collection_modifyitems
 
 CONFTEST = Path(__file__).with_name("conftest.py")
 SHARED = """
@@ -50,6 +52,32 @@ def test_a_folder_stays_on_one_worker_but_for_what_shares_no_slow_fixture():
     assert split("tests/model_code/dicom/test_matrix.py::test_one[a/b::c]") == "model_code/dicom"
     assert split("tests/model_code/test_train.py::test_one") == "test_train.py"
     assert split("tests/dicom_results/test_fhir.py::test_one") == "dicom_results"
+
+
+def test_what_takes_longest_begins_and_folders_stay_together():
+    def item(path: str) -> Any:
+        return SimpleNamespace(nodeid=f"{path}::test_one", path=Path(path), add_marker=lambda _: None)
+
+    paths = [
+        *("tests/benchmarks/test_quality.py", "tests/infra/api/test_pages.py", "tests/local/core/test_a.py"),
+        *("tests/model_code/network/test_faithfulness.py", "tests/model_code/test_evaluate.py", "tests/test_adr.py"),
+        *("tests/system/models/test_calibration.py", "tests/system/test_path.py", "tests/system/test_removal.py"),
+        *("tests/system/test_upgrade.py", "tests/policy/test_rights.py"),
+    ]
+    items = [item(path) for path in paths]
+
+    pytest_collection_modifyitems(items)
+
+    assert [one.path.as_posix().removeprefix("tests/") for one in items] == [
+        *("system/test_upgrade.py", "system/test_path.py", "system/models/test_calibration.py"),
+        *("system/test_removal.py", "model_code/network/test_faithfulness.py", "model_code/test_evaluate.py"),
+        *("infra/api/test_pages.py", "local/core/test_a.py", "policy/test_rights.py"),
+        *("benchmarks/test_quality.py", "test_adr.py"),
+    ]
+
+
+def test_the_long_folders_exist():
+    assert all(CONFTEST.with_name(folder).is_dir() for folder in _LONG)
 
 
 @pytest.mark.parametrize("folder", sorted(_APART))

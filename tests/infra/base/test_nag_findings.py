@@ -13,14 +13,6 @@ from policy.contexts import audited, in_a_network
 from policy.wildcards import reason_for_finding
 from tests.infra.conftest import ENVIRONMENTS, environment_context, synthesise_app
 
-
-def setup_module() -> None:
-    """Import what takes seconds: collecting does without."""
-    global lint_file, ManualArgs
-    from cfnlint import lint_file
-    from cfnlint.config import ManualArgs
-
-
 Reports = Callable[[str], dict[str, Any]]
 
 # cfn-lint's informational findings are about style, and this warning about what the CDK writes for safety's sake.
@@ -61,6 +53,23 @@ def findings(report: dict[str, Any], kind: str) -> set[tuple[str, str]]:
     }
 
 
+def linted(folder: Path, region: str) -> list[str]:
+    """Findings of cfn-lint in a folder's templates, but for the unremarkable ones.
+
+    All templates at once: for each call cfn-lint loads its rules, which takes as long as to look at a template.
+    """
+    from cfnlint import lint_by_config
+    from cfnlint.config import ManualArgs
+
+    templates = [str(path) for path in sorted(folder.glob("*.template.json"))]
+    assert templates
+    return [
+        f"{Path(match.filename).name}: {match.rule.id} {match.message}"
+        for match in lint_by_config(ManualArgs(templates=templates, regions=[region]))
+        if match.rule.id not in UNREMARKABLE
+    ]
+
+
 @pytest.mark.parametrize("environment", EVERY)
 def test_every_finding_of_cdk_nag_has_a_reason(environment: str, reports: Reports) -> None:
     """Wildcards are judged by the table that also explains them to readers; all else is accepted at its construct."""
@@ -88,20 +97,16 @@ def test_every_accepted_finding_says_why(environment: str, reports: Reports) -> 
 
 @pytest.mark.parametrize("environment", EVERY)
 def test_cfn_lint_finds_nothing_unexplained(environment: str, reports: Reports) -> None:
-    output: Path = reports(environment)["output"]
-    templates = sorted(output.glob("*.template.json"))
-    assert templates
-    found = [
-        f"{path.name}: {match.rule.id} {match.message}"
-        for path in templates
-        for match in lint_file(path, config=ManualArgs(regions=["us-east-1"]))
-        if match.rule.id not in UNREMARKABLE
-    ]
-    assert not found
+    assert not linted(reports(environment)["output"], "us-east-1")
 
 
 def test_cfn_lint_would_find_a_mistake(tmp_path: Path) -> None:
+    sound = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}}
     broken = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BuketName": "x"}}}}
-    (tmp_path / "broken.template.json").write_text(json.dumps(broken), encoding="utf-8")
+    for name, template in (("a", sound), ("broken", broken), ("c", sound)):
+        (tmp_path / f"{name}.template.json").write_text(json.dumps(template), encoding="utf-8")
 
-    assert lint_file(tmp_path / "broken.template.json", config=ManualArgs(regions=["us-east-1"]))
+    (finding,) = linted(tmp_path, "us-east-1")
+
+    assert finding.startswith("broken.template.json: E")
+    assert "BuketName" in finding
