@@ -90,7 +90,12 @@ unit: .venv/dev.installed  ## the tests that need Python packages only (TESTS="t
 	pytest -n auto --no-loadscope-reorder -m "not system and not slow and not long and not synth and not serving" $(TESTS)
 
 .PHONY: test
-test: $(TESTED_WITH) lint  ## everything that must hold: lint, types, unit, synth and whole-stack tests (TESTS=... for some of them)
+test: $(TESTED_WITH)  ## everything that must hold: lint, types, unit, synth and whole-stack tests (TESTS=... for some of them)
+	@$(MAKE) --no-print-directory --jobs=2 lint tested
+
+# Beside `lint`: checking types takes one processor a minute. What it finds stands among the first dots; the end says that it failed.
+.PHONY: tested
+tested: $(TESTED_WITH)
 	pytest -n auto --no-loadscope-reorder -m "not long" $(TESTS)
 
 .PHONY: test-long

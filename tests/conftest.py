@@ -55,11 +55,11 @@ def imported_when_collected() -> dict[str, str]:
 # Modules that take minutes and share nothing with their folder: another worker may take them.
 _ALONE = frozenset(
     {
-        "test_container_contract.py",
-        "test_faithfulness.py",
-        "test_release_under_load.py",
-        "test_train.py",
-        "test_upgrade.py",
+        "model_code/network/test_faithfulness.py",
+        "model_code/serving/test_container_contract.py",
+        "model_code/test_train.py",
+        "system/test_release_under_load.py",
+        "system/test_upgrade.py",
     }
 )
 
@@ -72,13 +72,18 @@ _LONG = ("model_code", "infra", "local", "policy")
 _APART = frozenset({"model_code/dicom"})
 
 
+def _file(nodeid: str) -> str:
+    """The path of a test's module, from the folder of all tests."""
+    return nodeid.partition("::")[0].removeprefix("tests/")
+
+
 class FolderScheduling(LoadScopeScheduling):
     """Keeps a folder's tests on one worker, in order: they share slow fixtures."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0].split("/")
-        within = "/".join(path[1:3])
-        return path[-1] if path[-1] in _ALONE else within if within in _APART else path[1]
+        file = _file(nodeid)
+        within = "/".join(file.split("/")[:2])
+        return file if file in _ALONE else within if within in _APART else file.partition("/")[0]
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -132,11 +137,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def place(item: pytest.Item) -> tuple[bool, bool, int, int, str]:
         name, system = item.path.name, "system" in item.path.parts
-        folder = item.nodeid.split("/")[1] if item.nodeid.count("/") > 1 else ""
+        file = _file(item.nodeid)
+        folder = file.partition("/")[0]
         rank = _LONG.index(folder) if folder in _LONG else len(_LONG)
         # Their order is that of their names, in whichever folder they lie.
         within = in_order.index(name if name in in_order else "")
-        return not system, name not in _ALONE, rank, within, name if system else ""
+        return not system, file not in _ALONE, rank, within, name if system else ""
 
     items.sort(key=place)
     for item in items:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import _APART, _LONG, FolderScheduling, pytest_collection_modifyitems
+from tests.conftest import _ALONE, _APART, _LONG, FolderScheduling, pytest_collection_modifyitems
 
 CONFTEST = Path(__file__).with_name("conftest.py")
 SHARED = """
@@ -50,8 +50,12 @@ def test_a_folder_stays_on_one_worker_but_for_what_shares_no_slow_fixture():
     assert split("tests/model_code/export/test_litert.py::test_one") == "model_code"
     assert split("tests/model_code/test_evaluate.py::test_one") == "model_code"
     assert split("tests/model_code/dicom/test_matrix.py::test_one[a/b::c]") == "model_code/dicom"
-    assert split("tests/model_code/test_train.py::test_one") == "test_train.py"
+    assert split("tests/model_code/test_train.py::test_one") == "model_code/test_train.py"
     assert split("tests/dicom_results/test_fhir.py::test_one") == "dicom_results"
+    assert split("tests/test_adr.py::test_one") == "test_adr.py"
+    # Not with the system's module of that name: it needs the templates that its folder synthesises once.
+    assert split("tests/system/test_upgrade.py::test_one") == "system/test_upgrade.py"
+    assert split("tests/infra/test_upgrade.py::test_one") == "infra"
 
 
 def test_what_takes_longest_begins_and_folders_stay_together():
@@ -76,8 +80,9 @@ def test_what_takes_longest_begins_and_folders_stay_together():
     ]
 
 
-def test_the_long_folders_exist():
+def test_the_long_folders_and_the_modules_that_run_alone_exist():
     assert all(CONFTEST.with_name(folder).is_dir() for folder in _LONG)
+    assert all((CONFTEST.parent / file).is_file() for file in _ALONE)
 
 
 @pytest.mark.parametrize("folder", sorted(_APART))

@@ -46,9 +46,14 @@ def pipelines(cloud: FakeCloud) -> Iterator[PipelineService]:
     service.shutdown()
 
 
+@pytest.fixture(scope="session")
+def hosted_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of every artifact in `hosting`; a process that starts TensorFlow writes it."""
+    return save_model(tmp_path_factory.mktemp("hosted") / "1")
+
+
 @pytest.fixture(scope="module")
-def hosting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosting]:
+def hosting(tmp_path_factory: pytest.TempPathFactory, hosted_model: Path) -> Iterator[Hosting]:
     """A real cloud in which models can be hosted; one for the module."""
-    directory = tmp_path_factory.mktemp("hosting")
-    with Laptop(directory / "cloud", port=0) as laptop:
-        yield Hosting(laptop, save_model(directory / "1"))
+    with Laptop(tmp_path_factory.mktemp("hosting") / "cloud", port=0) as laptop:
+        yield Hosting(laptop, hosted_model)

@@ -67,7 +67,7 @@ def signatures(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def answers(signature: Any, images: Any) -> dict[str, Any]:
-    """What a signature answers to pixels (n, size, size, 1), asked in parts for memory's sake."""
+    """Answers of a signature to pixels (n, size, size, 1), asked in parts for memory's sake."""
     parts = [signature(pixels=tf.constant(images[start : start + PART])) for start in range(0, len(images), PART)]
     return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
