@@ -11,7 +11,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.encaps import generate_fragments, parse_basic_offsets
+from pydicom.encaps import generate_fragments
 
 from model_code.dicom.codestream import Codestream, jpeg_2000_codestream, read_jpeg, read_jpeg_2000
 from model_code.dicom.header import Header
@@ -124,10 +124,9 @@ def _decoded(frame: bytes, transfer_syntax: str) -> Values:
 
 
 def _frame(encapsulated: bytes) -> bytes:
-    """The one frame: all fragments, whatever the table of offsets says, which some files have wrong (PS3.5, A.4)."""
-    fragments = io.BytesIO(encapsulated)
-    parse_basic_offsets(fragments)
-    return b"".join(generate_fragments(fragments))
+    """The one frame: all fragments behind the table of offsets, which some files have wrong (PS3.5, A.4)."""
+    _, *fragments = generate_fragments(encapsulated)
+    return b"".join(fragments)
 
 
 def _inflated(frame: bytes, header: Header) -> bytes:

@@ -40,6 +40,10 @@ def listing(*names: str):
         ("Chest_XRay/TEST/pneumonia/A.JPG", "PNEUMONIA", "test"),
         ("my\\upload\\Valid\\Normal\\a.PNG", "NORMAL", "validation"),
         ("NORMAL/a.png", "NORMAL", None),
+        # As Windows and older programs save JPEGs, and with what a renaming left behind.
+        ("NORMAL/a.jfif", "NORMAL", None),
+        ("NORMAL/a.JPE", "NORMAL", None),
+        ("NORMAL/a.png ", "NORMAL", None),
         ("PNEUMONIA/site a/2019/a.png", "PNEUMONIA", None),
     ],
 )

@@ -173,7 +173,7 @@ def in_fragments(syntax: str, sizes: tuple[int, ...], offsets: bytes) -> tuple[A
     return values_of(whole), written
 
 
-@pytest.mark.parametrize("offsets", [b"", bytes(4), b"\x10\0\0\0", b"\xff\xff\xff\x7f"])
+@pytest.mark.parametrize("offsets", [b"", bytes(2), bytes(4), b"\x10\0\0\0", b"\xff\xff\xff\x7f"])
 @pytest.mark.parametrize("sizes", [(), (10,), (2, 500), (0, 0, 40)])
 @pytest.mark.parametrize("syntax", [RLE, EXTENDED, LOSSLESS_SV1, JPEG_LS, J2K, HTJ2K, JPEG_XL, DEFLATED_FRAME])
 def test_the_one_frame_is_all_fragments(syntax: str, sizes: tuple[int, ...], offsets: bytes) -> None:
