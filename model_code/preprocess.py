@@ -36,9 +36,9 @@ import tensorflow as tf
 from PIL import Image
 
 from model_code.contract import job
-from model_code.contract.images import PNG, check_image, image_dimensions, media_type
+from model_code.contract.images import PNG, check_image, image_dimensions, is_dicom, media_type
 from model_code.data import manifest, pseudonyms
-from model_code.data.archive import Candidate, Listing, dicom_reader, is_dicom, list_candidates
+from model_code.data.archive import Candidate, Listing, dicom_reader, list_candidates
 from model_code.data.archive import share as share_of
 from model_code.data.manifest import Facts, Header
 from model_code.data.patient_split import Radiograph

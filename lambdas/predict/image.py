@@ -9,12 +9,10 @@ from pybase64 import b64decode
 
 from lambdas.http.answers import header
 from lambdas.http.problems import Problem
-from model_code.contract.images import SIGNATURES
+from model_code.contract.images import DICOM_START_BYTES, SIGNATURES, is_dicom
 
 DICOM = "application/dicom"
 JSON = "application/json"
-# A DICOM file begins with 128 bytes that may be anything (PS3.10, 7.1).
-DICOM_PREFIX, DICOM_PREFIX_AT = b"DICM", 128
 _TYPES = (*SIGNATURES, DICOM)
 _ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 # How files begin that were written in base64: three bytes make four characters (RFC 4648, 4).
@@ -48,8 +46,13 @@ def read(event: dict[str, Any], max_bytes: int) -> EncodedImage:
 
 
 def media_type(event: dict[str, Any]) -> str:
-    """The type of the body as the request declares it, in lower case and without parameters."""
-    return header(event, "content-type").split(";", 1)[0].strip().lower()
+    """The type of the body as the request declares it, in lower case and without parameters.
+
+    Proxies join a header that came twice with a comma (RFC 9110, 5.2).
+    """
+    stated = header(event, "content-type").lower()
+    types = {one.partition(";")[0].strip() for one in stated.split(",")}
+    return types.pop() if len(types) == 1 else stated.partition(";")[0].strip()
 
 
 def recognise(data: bytes, max_bytes: int) -> EncodedImage:
@@ -70,7 +73,7 @@ def recognise(data: bytes, max_bytes: int) -> EncodedImage:
 
 def _begins_as(data: bytes, content_type: str) -> bool:
     if content_type == DICOM:
-        return data.startswith(DICOM_PREFIX, DICOM_PREFIX_AT)
+        return is_dicom(data[:DICOM_START_BYTES])
     return data.startswith(SIGNATURES[content_type])
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from pybase64 import b64decode
 
@@ -94,11 +95,13 @@ def _of_json(document: dict[str, Any], max_bytes: int) -> tuple[EncodedImage | N
 
 
 def _standard(value: str) -> str:
-    """Base64 as RFC 4648 has it in section 4, of what clients write: data URLs of browsers (RFC 2397), the alphabet
-    for URLs (section 5), lines of a command line's tool, and no padding."""
+    """Base64 as RFC 4648 has it in section 4, of what clients write: data URLs of browsers (RFC 2397), which may be
+    percent-encoded, the alphabet for URLs (section 5), lines of a command line's tool, and no padding."""
     if value[:5].lower() == "data:":
-        value = value.partition(",")[2]
-    for written, standard in (("\r", ""), ("\n", ""), ("-", "+"), ("_", "/")):
+        value = unquote(value.partition(",")[2])
+    # A blank inside may have been a plus.
+    value = value.strip(" ")
+    for written, standard in (("\r", ""), ("\n", ""), ("\t", ""), ("-", "+"), ("_", "/")):
         value = value.replace(written, standard)
     return value + "=" * (-len(value) % 4)
 
@@ -108,7 +111,9 @@ def _document(event: dict[str, Any]) -> dict[str, Any]:
     if not body:
         raise Problem("empty_body", f"The request has no body. {_FORM}")
     try:
-        document = json.loads(b64decode(body, validate=True) if event.get("isBase64Encoded") else body)
+        # With a byte order mark, as .NET's writers put one; of bytes, `json` knows it by itself.
+        text = b64decode(body, validate=True) if event.get("isBase64Encoded") else body.removeprefix("\ufeff")
+        document = json.loads(text)
     except (ValueError, RecursionError):
         raise Problem("invalid_request", f"The body is not JSON. {_FORM}") from None
     if not isinstance(document, dict):

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from lambdas.http.problems import Problem
 from lambdas.predict import image, log
 from lambdas.predict.image import EncodedImage
+from model_code.contract.images import DICOM_START_BYTES, is_dicom
 
 PREFIX = "uploads/"
 CONNECT_TIMEOUT_SECONDS = 0.5
@@ -32,14 +33,13 @@ class Uploads:
         Raises:
             Problem: upload_not_found.
         """
-        first, last = image.DICOM_PREFIX_AT, image.DICOM_PREFIX_AT + len(image.DICOM_PREFIX) - 1
         try:
-            answer = self._get(upload, Range=f"bytes={first}-{last}")
+            answer = self._get(upload, Range=f"bytes=0-{DICOM_START_BYTES - 1}")
         except ClientError as error:
-            if error.response["Error"]["Code"] in {"InvalidRange", "416"}:  # it is shorter
+            if error.response["Error"]["Code"] in {"InvalidRange", "416"}:  # it is empty
                 return False
             raise
-        return bool(answer["Body"].read(len(image.DICOM_PREFIX)) == image.DICOM_PREFIX)
+        return is_dicom(answer["Body"].read(DICOM_START_BYTES))
 
     def address(self, upload: str) -> str:
         """Presigned URL of an upload, valid for some seconds."""

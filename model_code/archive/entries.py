@@ -11,7 +11,7 @@ from model_code.archive import split_folders
 from model_code.archive.split_folders import PerhapsSplit
 from model_code.contract.labels import PNEUMONIA
 
-IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png"})
+IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".jpe", ".jfif", ".png"})
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima"})
 RSNA_TABLE = "stage_2_train_labels.csv"
 """Of RSNA's pneumonia challenge (2018), whose archive is taken as it is."""
@@ -130,9 +130,9 @@ def by_number(name: str, number: int) -> str:
 
 
 def _suffix(name: str) -> str:
-    """Suffix of a name from its last dot, in lower case."""
+    """Suffix of a name from its last dot, in lower case, without blanks that somebody's program left behind it."""
     _, dot, suffix = name.rpartition(".")
-    return dot + suffix.lower()
+    return dot + suffix.lower().rstrip()
 
 
 def look_closely(name: str, *, dicom: bool | None = None) -> tuple[Entry, Folders]:
@@ -174,10 +174,9 @@ def _kind(file: str, folders: Folders, *, dicom: bool | None) -> Kind:
 
 def _is_picture(lowered: str, dicom: bool | None) -> bool | None:
     """Whether a file is an image, by its name in lower case and its content; None where neither says."""
-    _, dot, suffix = lowered.rpartition(".")
     if lowered == _DICOM_INDEX:
         return False
-    if dicom or dot + suffix in IMAGE_SUFFIXES | DICOM_SUFFIXES:
+    if dicom or _suffix(lowered) in IMAGE_SUFFIXES | DICOM_SUFFIXES:
         return True
     return None if dicom is None and may_be_dicom(lowered) else False
 

@@ -3,7 +3,8 @@
 `labels.csv` has a header with `label` and one of `file`, `sop_instance_uid` and `patient_id`, in any order and case,
 and if wanted `split`, `subtype` and `patient`. It may be what Excel writes: separated by commas, semicolons or tabs, in
 UTF-8 with or without its mark, or in UTF-16 with it. A `file` is a path below the table's folder or from the archive's
-top, or a name that one file has alone.
+top, or a name that one file has alone, each with its suffix or without; folders that all paths begin with may be those
+of another machine.
 
 A label is NORMAL or PNEUMONIA, the words that folders are read by (`layout_words`), or 0 or 1. An image of
 another label is left out, as one in another folder is.
@@ -36,6 +37,7 @@ _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-
 _DIGITS = {"0": NORMAL, "1": PNEUMONIA}
 # What spreadsheets and data frames add to them, with the decimal sign of their language.
 _NO_FRACTION = re.compile(r"[.,]0*$")
+_FORMULA = re.compile(r'\s*="([^"]*)"\s*')
 # First bytes of Excel's two formats, [MS-CFB] 2.2 and of a zip archive, whatever the name ends with.
 _WORKBOOKS = (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04")
 # `Pneumonia?` is a doubt, and `pneumonia: 0` the opposite of what its word says.
@@ -134,8 +136,8 @@ def read_cells(called: str, content: bytes) -> tuple[list[str], list[tuple[int, 
     text = io.StringIO("".join(lines[skipped:]), newline="")
     reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
     try:
-        header = [_column(cell) for cell in next(reader, [])]
-        cells = [(reader.line_num + skipped, row) for row in reader if any(map(str.strip, row))]
+        header = [_column(_said(cell)) for cell in next(reader, [])]
+        cells = [(reader.line_num + skipped, list(map(_said, row))) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
         raise TableError(f"The table {called} is damaged near line {reader.line_num + skipped}: {error}.") from error
     if twice := [column for column, count in Counter(header).items() if column and count > 1]:
@@ -168,6 +170,7 @@ def _decoded(called: str, content: bytes) -> list[str]:
             f"The table {called} is not in UTF-8: line {line} has the byte {content[error.start]:#04x}. Save it "
             "as “CSV UTF-8”."
         ) from error
+    text = text.removesuffix("\x1a")  # which ended files of MS-DOS
     if "\0" in text:
         raise TableError(
             f"The table {called} is no text, or in UTF-16 without the mark that says so. Save it as “CSV UTF-8”."
@@ -184,6 +187,12 @@ def _separator(lines: list[str]) -> tuple[str, int]:
     return max(
         _SEPARATORS, key=lambda one: len({_column(cell) for cell in header.split(one)} & {*_KEYS, "label", "target"})
     ), skipped
+
+
+def _said(cell: str) -> str:
+    """A cell's text, also where it is a formula of nothing else, by which exports keep spreadsheets from numbers."""
+    formula = _FORMULA.fullmatch(cell)
+    return formula[1] if formula else cell
 
 
 def _column(cell: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from model_code.archive.entries import shown
+from model_code.archive.entries import DICOM_SUFFIXES, IMAGE_SUFFIXES, shown
 from model_code.archive.label_table import Row, Table, TableError, plain
 from model_code.contract.labels import LABELS
 
@@ -15,6 +18,12 @@ MAX_MISMATCHED_SHARE = 0.05
 """Of the rows without a file, of the files without a row, and of the images with two labels or two splits, each."""
 NAMED = 3
 """So many rows or files a refusal names."""
+# Of Windows' consoles and of Windows itself, west and central Europe, Greek, Turkish, Russian, then Japanese, Chinese
+# and Korean.
+_CODE_PAGES = (
+    *("utf-8", "cp850", "cp1252", "cp852", "cp1250", "cp737", "cp1253", "cp857", "cp1254", "cp866", "cp1251"),
+    *("cp932", "gbk", "cp950", "cp949"),
+)
 
 
 class Identity(NamedTuple):
@@ -154,15 +163,70 @@ def _in_folder(table: Table, paths: Iterable[str]) -> list[str]:
 
 
 def _by_file(table: Table, files: list[str]) -> Iterable[tuple[Row, list[str]]]:
-    top = plain(table.name).rpartition("/")[0]
-    called = {path: plain(path) for path in files}
-    places = _Spelled((path, place) for path, place in called.items())
-    names = _Spelled((path, place.rpartition("/")[2]) for path, place in called.items())
-    for row in table.rows:
-        asked = plain(row.key)
-        below = f"{top}/{asked}".lstrip("/")
+    keys = [plain(row.key) for row in table.rows]
+    called = _Called(table, files)
+    found = [called.find(key) for key in keys]
+    # Paths of the machine that the table was written on begin with folders that the archive has not. What all of them
+    # begin with can be left out, since rows then still say different files.
+    for depth in range(1, len(_shared(keys)) + 1):
+        if any(found):
+            break
+        found = [called.find("/".join(key.split("/")[depth:])) for key in keys]
+    return zip(table.rows, found, strict=True)
+
+
+def _shared(keys: list[str]) -> list[str]:
+    """The folders that all paths begin with."""
+    first, last = (one.split("/")[:-1] for one in (min(keys), max(keys)))
+    return [one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))]
+
+
+class _Called:
+    """Files of an archive by what rows may call them."""
+
+    def __init__(self, table: Table, files: list[str]) -> None:
+        self._top = plain(table.name).rpartition("/")[0]
+        # RSNA's images are DICOM; many have them converted.
+        self._any_suffix = bool(table.images)
+        places = {path: plain(path) for path in files}
+        self._places = _Spelled(places.items())
+        self._names = _Spelled((path, place.rpartition("/")[2]) for path, place in places.items())
+        stems = {path: _without_suffix(place) for path, place in places.items()}
+        self._place_stems = _Spelled(stems.items())
+        self._name_stems = _Spelled((path, stem.rpartition("/")[2]) for path, stem in stems.items())
+
+    def find(self, asked: str) -> list[str]:
+        """The one file that a row is about: by its path or name, then by those without a suffix."""
+        for one in itertools.chain([asked], _as_read(asked)):
+            stem = _without_suffix(one) if self._any_suffix else one
+            found = self._find(one, self._places, self._names)
+            if found := found or self._find(stem, self._place_stems, self._name_stems):
+                return found
+        return []
+
+    def _find(self, asked: str, places: _Spelled, names: _Spelled) -> list[str]:
+        below = f"{self._top}/{asked}".lstrip("/")
         by_name = names.find(asked) if "/" not in asked else []
-        yield row, places.find(below) or places.find(asked) or by_name
+        return places.find(below) or places.find(asked) or by_name
+
+
+def _without_suffix(place: str) -> str:
+    stem, dot, suffix = place.rpartition(".")
+    return stem if dot + suffix.lower() in IMAGE_SUFFIXES | DICOM_SUFFIXES else place
+
+
+def _as_read(name: str) -> Iterator[str]:
+    """Spellings in which `zipfile` shows a name that an archiver wrote in its machine's own code page.
+
+    What is not marked as UTF-8 it takes for code page 437 (APPNOTE 6.3.10, appendix D). macOS writes UTF-8 without the
+    mark, with accents apart from their letters.
+    """
+    if name.isascii():
+        return
+    for encoding in _CODE_PAGES:
+        for form in ("NFC", "NFD") if encoding == "utf-8" else ("NFC",):
+            with contextlib.suppress(UnicodeEncodeError):
+                yield plain(unicodedata.normalize(form, name).encode(encoding).decode("cp437"))
 
 
 class _Spelled:

@@ -1,4 +1,4 @@
-"""Header check of JPEG and PNG: what a file is and how many pixels it would unpack to, before anything is decoded."""
+"""Header check of images: what a file is, and how many pixels a JPEG or PNG would unpack to before it is decoded."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ import struct
 JPEG, PNG = "image/jpeg", "image/png"
 # First bytes: ITU-T T.81 B.1.1.3 (SOI, then a marker) and the PNG specification, 5.2.
 SIGNATURES = {JPEG: b"\xff\xd8\xff", PNG: b"\x89PNG\r\n\x1a\n"}
+# Bytes by which a DICOM file is told: 128 that may be anything, then these (PS3.10, 7.1).
+_DICOM_PREFIX, _DICOM_PREFIX_AT = b"DICM", 128
+DICOM_START_BYTES = _DICOM_PREFIX_AT + len(_DICOM_PREFIX)
+"""So much of a file says whether it is DICOM."""
+# Of a first element: groups that files begin with, and the representations of what stands first in them (PS3.6).
+_DICOM_GROUPS = frozenset({b"\x02\x00", b"\x08\x00", b"\x00\x08"})
+_DICOM_FIRST_KINDS = frozenset({b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"LO", b"SH"})
+_DICOM_LONGEST_FIRST = 128
 # A whole chest radiograph has at most about 4,300 x 3,500 pixels (15 million). What is accepted beyond that is bounded
 # by what decoding costs (`benchmarks/serving/request_cost.py`): a small file may unpack to very much. libjpeg decodes
 # large JPEGs to a part of their size, but not those of ink; PNGs are unpacked whole, and colours of sixteen bits, which
@@ -36,10 +44,11 @@ MAX_PACKED_CHUNKS = 16
 MAX_REQUEST_BYTES = 20 * 2**20
 
 # Markers that begin a frame and hold its size (ITU-T T.81, table B.1); C4, C8 and CC are not frames.
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 # Baseline, extended and progressive: what browsers show, and what both engines' decoders make the same picture of.
 _DECODED_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _PROCESSES = {0xC3: "lossless", 0xC9: "arithmetically coded", 0xCA: "arithmetically coded", 0xCB: "lossless"}
+_PROCESSES |= {0xF7: "JPEG-LS"}  # ITU-T T.87, C.1.1
 _JPEG_BITS = 8
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
@@ -56,6 +65,25 @@ _PNG_TEXT = b"iTXt"
 def media_type(encoded: bytes) -> str | None:
     """`image/jpeg` or `image/png` by a file's first bytes; None where it is neither."""
     return next((kind for kind, start in SIGNATURES.items() if encoded.startswith(start)), None)
+
+
+def is_dicom(beginning: bytes) -> bool:
+    """Whether a file begins as DICOM files do, or with a dataset alone.
+
+    Modalities and archives of before PS3.10 wrote datasets without what goes before them; DCMTK reads them too.
+
+    Args:
+        beginning: at least the first DICOM_START_BYTES.
+    """
+    if beginning.startswith(_DICOM_PREFIX, _DICOM_PREFIX_AT):
+        return True
+    if beginning[:2] not in _DICOM_GROUPS:
+        return False
+    if beginning[4:6] in _DICOM_FIRST_KINDS:
+        return True
+    # Without representations: a tag, a length of four bytes and a value, then a tag of the same group (PS3.5, 7.1.3).
+    length = int.from_bytes(beginning[4:8], "little")
+    return length <= _DICOM_LONGEST_FIRST - 10 and beginning[8 + length : 10 + length] == beginning[:2] == b"\x08\x00"
 
 
 def image_dimensions(encoded: bytes) -> tuple[int, int]:

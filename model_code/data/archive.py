@@ -19,6 +19,7 @@ from model_code.archive.label_table import Row, Table, TableError
 from model_code.archive.layout import Layout, Problem
 from model_code.archive.table_matches import Identity, Place
 from model_code.contract.documents import Revision
+from model_code.contract.images import DICOM_START_BYTES, is_dicom
 from model_code.contract.job import JobError
 from model_code.contract.label_review import (
     CORRECTIONS_FILE,
@@ -31,9 +32,6 @@ from model_code.members.members import MEMBER_ERRORS, Member, Members
 
 # Of files with the same content, one is used: that in test, else that in validation, else the least nested one.
 _FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}
-
-PREAMBLE_BYTES = 132
-"""So much of a file says whether it is DICOM (PS3.10, 7.1)."""
 
 # In sentences, by purpose.
 _DONE = {"train": "trained", "evaluate": "evaluated"}
@@ -140,11 +138,6 @@ class _File:
             stated_patient=stated_patient,
             dicom=self.dicom,
         )
-
-
-def is_dicom(beginning: bytes) -> bool:
-    """Whether a file begins as DICOM files do (PS3.10, 7.1)."""
-    return beginning[128:132] == b"DICM"
 
 
 def dicom_reader() -> ModuleType:
@@ -257,7 +250,7 @@ def are_dicom(archive: Members) -> list[bool]:
     """Whether each member is DICOM, by its suffix or, whatever it is called, by its first bytes."""
     by_name = [_dicom_by_name(one.name) for one in archive.all]
     unclear = [one for one, said in zip(archive.all, by_name, strict=True) if said is None]
-    begin = archive.beginnings(unclear, PREAMBLE_BYTES)
+    begin = archive.beginnings(unclear, DICOM_START_BYTES)
     return [is_dicom(next(begin)) if said is None else said for said in by_name]
 
 
@@ -331,7 +324,7 @@ def _identities(archive: Members, table: Table, pictures: list[_File]) -> Mappin
     if not members:
         return {}
     reader = dicom_reader()
-    begin = archive.beginnings(members, PREAMBLE_BYTES + reader.BEGINNING_BYTES)
+    begin = archive.beginnings(members, DICOM_START_BYTES + reader.BEGINNING_BYTES)
     # One that is damaged has no row then, and is counted.
     return {one.name: reader.identity(data) for one, data in zip(members, begin, strict=True) if is_dicom(data)}
 

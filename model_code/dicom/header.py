@@ -18,11 +18,19 @@ from typing import TYPE_CHECKING, Any
 from pydicom import config, dcmread
 from pydicom.tag import Tag
 
+from model_code.contract.images import is_dicom
 from model_code.contract.population import MODALITIES, UNSTATED
 from model_code.dicom import anatomy, view_words
-from model_code.dicom.attributes import numbers, phrases, text
+from model_code.dicom.attributes import items, numbers, phrases, text
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
-from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE, TRANSFER_SYNTAXES, unsupported
+from model_code.dicom.syntaxes import (
+    DEFLATED,
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    TRANSFER_SYNTAXES,
+    unsupported,
+)
 from model_code.dicom.view import DESCRIPTIONS, other_than_frontal
 
 if TYPE_CHECKING:
@@ -64,6 +72,17 @@ NEEDED = (
     *("PatientOrientation", "ViewPosition", "ViewCodeSequence", "BodyPartExamined", "PresentationIntentType"),
 )
 _TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *DESCRIPTIONS)]
+# Of objects with functional groups, which say for a frame what others say of the image (PS3.3, C.7.6.16.2): one frame's
+# own, or what is shared, whichever has it.
+_GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
+_IN_GROUPS = {
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept"),
+    "FrameVOILUTSequence": ("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction"),
+    "PixelMeasuresSequence": ("PixelSpacing",),
+}
+_TAGS += [Tag(name) for name in _GROUPS]
+_META_AT = 132
+_SYNTAX_TAG = b"\x02\x00\x10\x00UI"
 # Everything besides the pixels that a radiograph's file says is far below this.
 _MAX_OTHER_BYTES = 16 * 1024 * 1024
 
@@ -106,18 +125,29 @@ def read(data: bytes) -> Header:
     Raises:
         Refusal: undecodable_image, unsupported_media_type, image_too_large or not_a_radiograph.
     """
-    if data[128:132] != b"DICM":
-        raise damaged("it does not begin as the file format demands (PS3.10), with 128 bytes and then DICM.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset = dcmread(io.BytesIO(_inflated(data)), specific_tags=_TAGS)
+            dataset = dcmread(io.BytesIO(_inflated(complete(data))), specific_tags=_TAGS)
+            _lift(dataset)
             _check_storage(_of_meta(dataset, "MediaStorageSOPClassUID"))
             return _checked(dataset, _of_meta(dataset, "TransferSyntaxUID"))
     except Refusal:
         raise
     except Exception as error:  # damaged files end pydicom in many ways, and its messages quote them
         raise damaged("its header cannot be read.") from error
+
+
+def _lift(dataset: Dataset) -> None:
+    """Put what functional groups say of the frame where it stands in other objects, unless something stands there."""
+    for groups in _GROUPS:
+        for sequence, names in _IN_GROUPS.items():
+            said = [one for group in items(dataset, groups)[:1] for one in items(group, sequence)[:1]]
+            if said and not any(name in dataset for name in names):
+                for name in (one for one in names if one in said[0]):
+                    dataset[name] = said[0][name]
+    for groups in _GROUPS:
+        dataset.pop(Tag(groups), None)
 
 
 def _of_meta(dataset: Any, name: str) -> str:
@@ -135,7 +165,7 @@ def _inflated(data: bytes) -> bytes:
 
     pydicom inflates without a limit: four megabytes could become four gigabytes.
     """
-    start = end_of_meta(data)
+    start = end_of_meta(data, _META_AT)
     meta = data[:start]
     if DEFLATED.encode() not in meta:
         return data
@@ -147,12 +177,47 @@ def _inflated(data: bytes) -> bytes:
     return meta.replace(DEFLATED.encode(), EXPLICIT_LITTLE.encode().ljust(len(DEFLATED), b"\0")) + dataset
 
 
-def end_of_meta(data: bytes) -> int:
+def complete(data: bytes) -> bytes:
+    """The file with all that goes before a dataset (PS3.10, 7.1): older systems leave out some of it, or everything.
+
+    A transfer syntax that is not named is told by the first element, as long as nothing is compressed.
+
+    Raises:
+        Refusal: undecodable_image, where it does not begin as a DICOM file or dataset.
+    """
+    if not is_dicom(data):
+        raise damaged(
+            "it begins neither as the file format demands (PS3.10), with DICM after 128 bytes, nor as a dataset does."
+        )
+    start = _META_AT if data.startswith(b"DICM", _META_AT - 4) else 0
+    end = end_of_meta(data, start)
+    meta, dataset = data[start:end], data[end:]
+    if _SYNTAX_TAG not in meta:
+        named = _syntax_of(dataset).encode()
+        named += b"\0" * (len(named) % 2)
+        meta += _SYNTAX_TAG + len(named).to_bytes(2, "little") + named
+    elif start:
+        return data
+    return bytes(_META_AT - 4) + b"DICM" + meta + dataset
+
+
+def _syntax_of(dataset: bytes) -> str:
+    """The uncompressed transfer syntax that a first element is written in: of group 0008, with letters or without."""
+    if dataset[4:6].isalpha() and dataset[4:6].isupper():
+        return EXPLICIT_BIG if dataset[:1] == b"\0" else EXPLICIT_LITTLE
+    return IMPLICIT_LITTLE
+
+
+def end_of_meta(data: bytes, start: int) -> int:
     """End of the file meta information: the first element of another group (PS3.10, 7.1).
 
     Its own length, in (0002,0000), is left out or wrong in files of more than one program.
+
+    Args:
+        data: of the file.
+        start: of its first element.
     """
-    at = 132
+    at = start
     while data[at : at + 2] == b"\x02\x00" and len(data) >= at + 12:
         # Always Explicit VR Little Endian; these representations have four bytes for a length (PS3.5, 7.1.2).
         long = data[at + 4 : at + 6] in {b"OB", b"OW", b"UN", b"UT", b"SQ"}

@@ -11,7 +11,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.encaps import generate_fragments, parse_basic_offsets
+from pydicom.encaps import generate_fragments
 
 from model_code.dicom.codestream import Codestream, jpeg_2000_codestream, read_jpeg, read_jpeg_2000
 from model_code.dicom.header import Header
@@ -32,6 +32,8 @@ from model_code.dicom.syntaxes import (
 Values = NDArray[np.integer[Any]]
 
 _CUT = "its pixel data ends too early, or is not what its header says."
+# The last of a codestream's headers (ITU-T T.81, table B.1, and T.800, table A.2), and its end in both.
+_START_OF_SCAN, _START_OF_DATA, _END = b"\xff\xda", b"\xff\x93", b"\xff\xd9"
 # What makes a segment of run lengths even, and some encoders compress as if it were a pixel's byte (PS3.5, G.3.1).
 _RLE_SPARE_BYTES = 1
 _BEYOND = 2
@@ -61,6 +63,8 @@ def stored_values(header: Header, *, halvings: int = 0) -> Values:
 
 def _native(header: Header) -> Values:
     element = header.dataset["PixelData"]
+    if element.is_undefined_length:
+        raise damaged("its pixel data is compressed, or in parts, and its header says that it is not.")
     data = bytes(element.value)
     big = header.transfer_syntax == EXPLICIT_BIG
     if header.bits_allocated == 8 and big and element.VR == "OW":
@@ -79,7 +83,10 @@ def _plain(data: bytes, header: Header, *, big: bool = False) -> Values:
 
 
 def _encapsulated(header: Header, halvings: int) -> Values:
-    frame = _frame(header.dataset["PixelData"].value)
+    element = header.dataset["PixelData"]
+    if not element.is_undefined_length:
+        raise damaged("its pixel data is not compressed, and its header says that it is.")
+    frame = _frame(element.value)
     if header.transfer_syntax == RLE:
         values = _run_lengths(frame, header)
         return values >> header.spare_low_bits if header.spare_low_bits else values
@@ -87,8 +94,7 @@ def _encapsulated(header: Header, halvings: int) -> Values:
         return _plain(_inflated(frame, header), header)
     if header.transfer_syntax in JPEG_2000:
         frame = jpeg_2000_codestream(frame)
-    # All families but JPEG XL end with this marker, before whatever made the fragment's length even.
-    if header.transfer_syntax not in JPEG_XL and not frame.rstrip(b"\0\xff").endswith(b"\xff\xd9"):
+    if header.transfer_syntax not in JPEG_XL and not _ends(frame, header.transfer_syntax):
         raise damaged(_CUT)
     found = _checked_codestream(frame, header)
     # A codestream holds the stored bits alone, or all those up to the high bit, as they lie in native pixels.
@@ -100,6 +106,15 @@ def _encapsulated(header: Header, halvings: int) -> Values:
     return values >> spare if spare else values
 
 
+def _ends(frame: bytes, transfer_syntax: str) -> bool:
+    """Whether a codestream has its end, whatever some encoders leave behind it.
+
+    No compressed data of these families looks like the marker (ITU-T T.81, F.1.2.3; T.87, A.1; T.800, B.10.1).
+    """
+    begin = _START_OF_DATA if transfer_syntax in JPEG_2000 else _START_OF_SCAN
+    return frame.find(_END, max(0, frame.rfind(begin))) >= 0
+
+
 def _decoded(frame: bytes, transfer_syntax: str) -> Values:
     if transfer_syntax in JPEG:
         return np.asarray(imagecodecs.jpeg8_decode(frame))
@@ -109,10 +124,9 @@ def _decoded(frame: bytes, transfer_syntax: str) -> Values:
 
 
 def _frame(encapsulated: bytes) -> bytes:
-    """The one frame: all fragments, whatever the table of offsets says, which some files have wrong (PS3.5, A.4)."""
-    fragments = io.BytesIO(encapsulated)
-    parse_basic_offsets(fragments)
-    return b"".join(generate_fragments(fragments))
+    """The one frame: all fragments behind the table of offsets, which some files have wrong (PS3.5, A.4)."""
+    _, *fragments = generate_fragments(encapsulated)
+    return b"".join(fragments)
 
 
 def _inflated(frame: bytes, header: Header) -> bytes:

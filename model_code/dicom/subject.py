@@ -22,8 +22,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from model_code.contract.population import UNSTATED, age_band
-from model_code.dicom.attributes import items, text, texts
-from model_code.dicom.header import end_of_meta
+from model_code.dicom.attributes import items, phrases, text
+from model_code.dicom.header import complete, end_of_meta
 from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE
 
 if TYPE_CHECKING:
@@ -52,10 +52,12 @@ _MAKERS = {
     "TOSHIBA": "Canon",
     "VAREX": "Varex",
 }
+# In the words that say so in several languages, and in the codes of CID 4010 (PS3.16).
 _VIEWS = {
-    "PA": re.compile(r"\bPA\b|\bPOSTERO ?ANTERIOR\b"),
-    "AP": re.compile(r"\bAP\b|\bANTERO ?POSTERIOR\b"),
+    "PA": re.compile(r"\bP ?A\b|\bPOSTER(O|IOR) ?ANTER\w*|\bDORSO ?VENTRAL\b"),
+    "AP": re.compile(r"\bA ?P\b|\bANTER(O|IOR) ?POSTER\w*|\bVENTRO ?DORSAL\b"),
 }
+_VIEW_CODES = {"272479007": "PA", "R-10214": "PA", "399348003": "AP", "R-10206": "AP"}
 _BETWEEN_WORDS = re.compile(r"[^A-Z0-9]+")
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 _AGE = re.compile(r"(\d{1,3})([YMWD])")
@@ -132,7 +134,8 @@ def _opened(data: bytes, tags: list[Any]) -> Iterator[Dataset]:
 
 
 def _beginning(data: bytes) -> bytes:
-    start = end_of_meta(data)
+    data = complete(data)
+    start = end_of_meta(data, 132)
     meta = data[:start]
     if DEFLATED.encode() not in meta:
         return data
@@ -155,11 +158,13 @@ def _decoded(dataset: Dataset, name: str) -> str:
 
 
 def _view(dataset: Dataset) -> str:
-    stated = [*texts(dataset, "ViewPosition")]
+    stated, codes = phrases(dataset, "ViewPosition"), set[str]()
     for view in items(dataset, "ViewCodeSequence"):
-        stated += texts(view, "CodeMeaning")
+        stated += phrases(view, "CodeMeaning")
+        codes |= {text(view, "CodeValue"), text(view, "LongCodeValue")}
     named = [_BETWEEN_WORDS.sub(" ", one) for one in stated]
     found = {view for view, pattern in _VIEWS.items() if any(map(pattern.search, named))}
+    found |= {view for code, view in _VIEW_CODES.items() if code in codes}
     return found.pop() if len(found) == 1 else UNSTATED
 
 
@@ -176,7 +181,8 @@ def _age(dataset: Dataset) -> float | None:
 
 def _date(said: str) -> dt.date | None:
     try:
-        return dt.datetime.strptime(said, "%Y%m%d").date()
+        # With points between, as ACR-NEMA wrote it (PS3.5, 6.2, DA).
+        return dt.datetime.strptime(said.replace(".", ""), "%Y%m%d").date()
     except ValueError:
         return None
 

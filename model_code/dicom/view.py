@@ -15,6 +15,7 @@ from model_code.dicom.view_words import FRONTAL, LATERAL, OBLIQUE
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+_OPPOSITES = ({"A", "P"}, {"L", "R"}, {"H", "F"})
 # What describes an image, then its series, then all that was taken with it: the first that names one view counts.
 DESCRIPTIONS = (
     *("AcquisitionDeviceProcessingDescription", "SeriesDescription", "ProtocolName"),
@@ -87,5 +88,10 @@ def _described(dataset: Dataset) -> str | None:
 
 
 def orientation(dataset: Dataset) -> list[str]:
-    """Patient Orientation: where rows and columns run to, such as `["L", "F"]`; empty when not stated (C.7.6.1.1.1)."""
-    return texts(dataset, "PatientOrientation")
+    """Patient Orientation: where rows and columns run to, such as `["L", "F"]`; empty when not stated (C.7.6.1.1.1).
+
+    `PA` and `P\\A` are views that somebody wrote into it: nothing runs to the back and to the front at once.
+    """
+    stated = texts(dataset, "PatientOrientation")
+    directions = [one[0] for one in stated] if len(stated) > 1 else list(stated[0][:2]) if stated else []
+    return [] if set(directions) in _OPPOSITES else stated

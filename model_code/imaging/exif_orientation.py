@@ -10,8 +10,11 @@ from typing import Any
 
 import tensorflow as tf
 
-# The directory begins a few bytes into the segment, which comes first or after JFIF's own.
+# The directory begins a few bytes into the segment.
 _HEAD_BYTES = 4096
+MAX_SEGMENTS = 64
+"""Where EXIF data is looked for, as in `engine_decoding`: programs write profiles and other data before it."""
+_SCAN = 0xDA
 # Marker, length (any), identifier.
 _SEGMENT = (0xFF, 0xE1, None, None, *b"Exif\0\0")
 _ENTRY_BYTES = 12
@@ -28,11 +31,22 @@ def orientation(encoded: Any) -> Any:
     Returns:
         int32 scalar from 1 (upright) to 8; 1 also where the file says nothing, or nothing that can be read.
     """
-    head = _head(encoded, 0)
-    windows = tf.stack([head[place : place + _HEAD_BYTES] for place in range(len(_SEGMENT))])
-    same = tf.reduce_all([windows[place] == byte for place, byte in enumerate(_SEGMENT) if byte is not None], axis=0)
-    start = tf.cast(tf.argmax(same), tf.int32) + len(_SEGMENT)
-    return tf.where(tf.reduce_any(same), _of_tiff(head, start), 1)
+    length = tf.strings.length(encoded)
+
+    def goes_on(at: Any, number: Any, exif: Any) -> Any:
+        return (exif == 0) & (at > 0) & (at + len(_SEGMENT) <= length) & (number < MAX_SEGMENTS)
+
+    def step(at: Any, number: Any, _exif: Any) -> Any:
+        head = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, at, len(_SEGMENT)), tf.uint8), tf.int32)
+        found = tf.reduce_all([head[place] == byte for place, byte in enumerate(_SEGMENT) if byte is not None])
+        beyond = at + 2 + 256 * head[2] + head[3]
+        # A scan ends the segments; fill bytes may stand before a marker (ITU-T T.81, B.1.1.2).
+        over = (head[0] != 0xFF) | (head[1] == _SCAN)
+        following = tf.where(over, -1, tf.where(head[1] == 0xFF, at + 1, beyond))
+        return following, number + 1, tf.where(found, at + len(_SEGMENT), 0)
+
+    _, _, exif = tf.while_loop(goes_on, step, (2, 0, 0))
+    return orientation_of_block(encoded, exif)
 
 
 def orientation_of_block(encoded: Any, at: Any) -> Any:

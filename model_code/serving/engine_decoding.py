@@ -26,6 +26,7 @@ Grey = np.ndarray[Any, np.dtype[np.uint8]] | np.ndarray[Any, np.dtype[np.float32
 _RATIOS = (8, 4, 2)
 _SCALE_MARGIN = 2
 _HEAD_BYTES = 4096
+_MAX_SEGMENTS = 64
 _CMYK_PIXELS = 16_384
 _ORIENTATION = 0x0112
 # How `Image.transpose` turns a picture upright, by the EXIF orientation (Exif 2.32, 4.6.4 A).
@@ -178,11 +179,15 @@ def _white(largest: int, significant_bits: int) -> int:
 
 def _orientation_of_jpeg(encoded: bytes) -> int:
     """The EXIF orientation of a JPEG, found as by `exif_orientation.orientation`; 1 where there is none."""
-    head = encoded[:_HEAD_BYTES]
-    place = head.find(b"Exif\0\0")
-    while place >= 4 and head[place - 4 : place - 2] != b"\xff\xe1":
-        place = head.find(b"Exif\0\0", place + 1)
-    return _orientation(head[place + 6 :]) if place >= 4 else 1
+    at = 2
+    for _ in range(_MAX_SEGMENTS):
+        head = encoded[at : at + 10]
+        if len(head) < 10 or head[0] != 0xFF or head[1] == _START_OF_SCAN[1]:
+            break
+        if head[1] == 0xE1 and head[4:] == b"Exif\0\0":
+            return _orientation(encoded[at + 10 : at + 10 + _HEAD_BYTES])
+        at += 1 if head[1] == 0xFF else 2 + int.from_bytes(head[2:4], "big")
+    return 1
 
 
 def _orientation(block: bytes) -> int:

@@ -23,8 +23,6 @@ OVERLAY_MARK = ("Software", "cxr predict --overlay")
 START_BYTES = 512
 """As much of a file as tells what it is."""
 
-# DICOM files begin with 128 bytes of anything (PS3.10, 7.1).
-_PREFIX, _PREFIX_AT = b"DICM", 128
 # Source Application Entity Title (PS3.10, 7.1), which lies far below START_BYTES.
 _RESULT = b"\x02\x00\x16\x00AE" + len(WRITER).to_bytes(2, "little") + WRITER.encode()
 # A text chunk written by Pillow comes right after the header, which ends at byte 33 (PNG, 5.3 and 11.2.1).
@@ -36,7 +34,7 @@ _INDEX = "DICOMDIR"
 
 def media_type(content: bytes) -> str | None:
     """Media type of a file by its first bytes, not by its name: a PNG called .jpeg is common."""
-    if content[_PREFIX_AT : _PREFIX_AT + len(_PREFIX)] == _PREFIX:
+    if images.is_dicom(content):
         return DICOM
     return images.media_type(content)
 

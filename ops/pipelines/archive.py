@@ -20,8 +20,9 @@ from model_code.archive.label_table import TableError
 from model_code.archive.layout import Layout, Problem
 from model_code.archive.table_matches import Place
 from model_code.contract.archives import INVENTORY
+from model_code.contract.images import DICOM_START_BYTES, is_dicom
 from model_code.contract.labels import LABELS, SPLITS
-from model_code.data.archive import PREAMBLE_BYTES, are_dicom, is_dicom
+from model_code.data.archive import are_dicom
 from model_code.members.members import MEMBER_ERRORS, ZipMembers
 from ops.base.errors import CommandError
 
@@ -190,7 +191,7 @@ def _begins_dicom(name: str, path: Path) -> bool:
         return False
     try:
         with path.open("rb") as opened:
-            return is_dicom(opened.read(PREAMBLE_BYTES))
+            return is_dicom(opened.read(DICOM_START_BYTES))
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from error
 

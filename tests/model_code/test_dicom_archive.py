@@ -268,7 +268,7 @@ def test_what_is_stored_as_dicom_and_is_no_image_is_named_with_its_reason(job_di
     assert "of modality SR" in found.unsuitable["entry-4.dcm"]
     assert "the index of a medium" in found.unsuitable["entry-5.dcm"]
     assert "damaged" in found.undecodable["entry-7.dcm"]
-    assert "does not begin as the file format demands" in found.undecodable["entry-8.dcm"]
+    assert "begins neither as the file format demands" in found.undecodable["entry-8.dcm"]
     assert found.header.not_images == ["entry-6"]
     assert found.header.candidates == 7
 

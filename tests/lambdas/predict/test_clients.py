@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import random
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
@@ -30,6 +31,10 @@ WRITTEN = {
     "in lines of DOS": lambda body: base64.encodebytes(body).decode().replace("\n", "\r\n"),
     "as a data URL": lambda body: f"data:image/jpeg;base64,{base64.b64encode(body).decode()}",
     "as a data URL of no type": lambda body: f"DATA:;base64,{base64.b64encode(body).decode()}",
+    "as a percent-encoded data URL": lambda body: f"data:;base64,{quote(base64.b64encode(body).decode(), safe='')}",
+    "in lines that are set in, with blanks around": lambda body: f" {base64.encodebytes(body).decode()}  ".replace(
+        "\n", "\n\t"
+    ),
 }
 
 
@@ -63,7 +68,22 @@ def test_types_as_clients_write_them(api, runtime, content_type, body, sent):
     assert api.answer(event(body, content_type))["statusCode"] == 200
 
 
-@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON;charset=UTF-8"])
+def test_json_with_a_byte_order_mark(api, runtime):
+    """As .NET's and PowerShell's writers put one, which the gateway passes on as a character."""
+    scores(runtime)
+    asked = in_json({"image": base64.b64encode(JPEG).decode()})
+    assert api.answer(asked | {"body": "\ufeff" + asked["body"]})["statusCode"] == 200
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json; charset=utf-8",
+        "Application/JSON;charset=UTF-8",
+        # A proxy's way with a header that came twice.
+        "application/json, application/json; charset=utf-8",
+    ],
+)
 def test_json_with_a_charset(api, runtime, content_type):
     scores(runtime)
     asked = in_json({"image": base64.b64encode(JPEG).decode()}, headers={"content-type": content_type})

@@ -205,13 +205,13 @@ def s3():
     return session.create_client("s3", region_name="us-east-1", config=Config(signature_version="s3v4"))
 
 
-def test_an_upload_is_told_to_be_dicom_by_four_of_its_bytes(s3):
+def test_an_upload_is_told_to_be_dicom_by_its_first_bytes(s3):
     store = Uploads(lambda: s3, "bucket", max_bytes=1_000)
-    asked = {"Bucket": "bucket", "Key": f"uploads/{UPLOAD}", "Range": "bytes=128-131"}
+    asked = {"Bucket": "bucket", "Key": f"uploads/{UPLOAD}", "Range": "bytes=0-131"}
     with Stubber(s3) as stub:
-        for held in (b"DICM", b"abcd"):
-            stub.add_response("get_object", {"Body": StreamingBody(io.BytesIO(held), 4)}, asked)
-        stub.add_client_error("get_object", "InvalidRange", expected_params=asked)  # it has fewer bytes
+        for held in (bytes(128) + b"DICM", bytes(128) + b"abcd"):
+            stub.add_response("get_object", {"Body": StreamingBody(io.BytesIO(held), 132)}, asked)
+        stub.add_client_error("get_object", "InvalidRange", expected_params=asked)  # it is empty
         assert [store.is_dicom(UPLOAD) for _ in range(3)] == [True, False, False]
         stub.add_client_error("get_object", "NoSuchKey")
         with pytest.raises(Problem) as raised:

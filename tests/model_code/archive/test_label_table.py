@@ -34,6 +34,10 @@ TEXT = (
         TEXT.replace("\n", "\r\n").encode(),
         TEXT.replace("\n", "\r").encode(),
         ("\n" + TEXT + "\n,,,,\n").encode(),
+        (TEXT + "\x1a").encode(),
+        # A formula of a text alone keeps spreadsheets from taking it for a number.
+        TEXT.replace("2.dcm", '="2.dcm"').replace("File", '="File"').encode(),
+        TEXT.replace("3.dcm,1", '"=""3.dcm""","=""1"""').encode(),
         "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in TEXT.splitlines()).encode(),
     ],
 )
@@ -90,6 +94,27 @@ def test_a_file_is_a_path_below_the_table_or_from_the_top_or_a_name_of_its_own()
     # Two files are called 5.dcm: a guess would be right half of the time.
     assert [row.line for row in matches.without_file] == [6]
     assert matches.without_row == ["x/a/5.dcm", "x/b/5.dcm"]
+
+
+def test_a_file_may_be_named_without_its_suffix_where_that_means_one():
+    table = label_table.read("labels.csv", b"file,label\na/1,0\n2,1\n3,1\nscan.4,0\n5.dcm,1\n")
+    images = dict.fromkeys(("a/1.png", "b/2.JPG", "a/3.png", "a/3.jpg", "scan.4.png", "5.png"), Place())
+    matches = table_matches.match(table, images, {})
+    assert {path: row.line for path, row in matches.rows.items()} == {"a/1.png": 2, "b/2.JPG": 3, "scan.4.png": 5}
+    assert [row.line for row in matches.without_file] == [4, 6]
+
+
+@pytest.mark.parametrize("folder", ["/data/cxr/img", "C:\\data\\cxr\\img", "../img", "old/img"])
+def test_paths_of_the_machine_that_wrote_the_table_are_known_by_what_the_archive_has_of_them(folder):
+    table = label_table.read("labels.csv", f"file,label\n{folder}\\a\\1.png,0\n{folder}/b/1.png,1\n".encode())
+    matches = table_matches.match(table, dict.fromkeys(("img/a/1.png", "img/b/1.png"), Place()), {})
+    assert {path: row.line for path, row in matches.rows.items()} == {"img/a/1.png": 2, "img/b/1.png": 3}
+
+
+def test_folders_that_tell_rows_apart_are_never_left_out():
+    """A row about b/1.png, which is missing, is not about a/1.png."""
+    table = label_table.read("labels.csv", b"file,label\nx/b/1.png,1\nx/c/2.png,0\n")
+    assert not table_matches.match(table, {"x/a/1.png": Place(), "x/a/2.png": Place()}, {}).rows
 
 
 def test_names_that_differ_in_case_alone_are_of_two_files():
@@ -156,6 +181,9 @@ def test_rsnas_table_is_read_wherever_it_says_it_lies():
     table = label_table.read("./r/stage_2_train_labels.csv", b"patientId,Target\na,1\n")
     path = "./r/stage_2_train_images/a.dcm"
     assert list(table_matches.match(table, {path: Place()}, {}).rows) == [path]
+    for suffix in ("", ".png", ".JPG", ".jpeg"):  # as others have converted them
+        converted = {f"r/stage_2_train_images/a{suffix}": Place(), "r/stage_2_test_images/a.png": Place()}
+        assert list(table_matches.match(table, converted, {}).rows) == [f"r/stage_2_train_images/a{suffix}"]
     with pytest.raises(TableError, match=r"Line 2 .* has nothing in the column patientId"):
         label_table.read("stage_2_train_labels.csv", b"Target,patientId\n1\n")
 

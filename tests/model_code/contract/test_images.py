@@ -54,6 +54,7 @@ def test_what_is_no_image_is_refused_as_the_end_of_a_sentence(data, reason):
         (0xCA, 8, "arithmetically coded"),
         (0xC5, 8, "hierarchical"),
         (0xCF, 8, "hierarchical"),
+        (0xF7, 8, "JPEG-LS"),
     ],
 )
 def test_a_jpeg_of_a_kind_that_decoders_make_no_one_picture_of_is_refused_by_name(frame, bits, named):

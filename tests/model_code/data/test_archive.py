@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -39,6 +40,10 @@ def listing(*names: str):
         ("Chest_XRay/TEST/pneumonia/A.JPG", "PNEUMONIA", "test"),
         ("my\\upload\\Valid\\Normal\\a.PNG", "NORMAL", "validation"),
         ("NORMAL/a.png", "NORMAL", None),
+        # As Windows and older programs save JPEGs, and with what a renaming left behind.
+        ("NORMAL/a.jfif", "NORMAL", None),
+        ("NORMAL/a.JPE", "NORMAL", None),
+        ("NORMAL/a.png ", "NORMAL", None),
         ("PNEUMONIA/site a/2019/a.png", "PNEUMONIA", None),
     ],
 )
@@ -162,6 +167,48 @@ def test_files_of_an_archive_with_dicom_are_called_by_their_numbers(beside, with
         assert [one.patient for one in own] == ["entry-1.png", "N1_0003", "P1"]
         assert {"entry-4.pdf"} <= set(found.not_images)
         assert "entry-5.png" in found.unlabelled
+
+
+class Unmarked(zipfile.ZipInfo):
+    """An entry whose name is in a code page that nothing in the archive names."""
+
+    def __init__(self, name: str, encoding: str) -> None:
+        super().__init__(name)
+        self.encoding = encoding
+
+    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 - its name in `zipfile`
+        return self.filename.encode(self.encoding), 0
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("M\u00fcller", "cp437"),
+        ("M\u00fcller", "cp850"),
+        ("M\u00fcller", "cp1252"),
+        ("M\u00fcller", "utf-8"),
+        ("Mu\u0308ller", "utf-8"),
+        ("\u0141uczak", "cp852"),
+        ("\u0141uczak", "cp1250"),
+        ("\u0418\u0432\u0430\u043d\u043e\u0432", "cp866"),
+        ("\u0418\u0432\u0430\u043d\u043e\u0432", "cp1251"),
+        ("\u8868\u793a", "cp932"),
+        ("\u60a3\u8005", "gbk"),
+        ("\ud658\uc790", "cp949"),
+    ],
+)
+def test_a_table_s_names_are_found_in_whatever_code_page_the_archiver_wrote_them(name: str, encoding: str):
+    """macOS writes UTF-8 without the mark for it, Windows and others the machine's own code page."""
+    labels = ("NORMAL", "PNEUMONIA")
+    composed = unicodedata.normalize("NFC", name)
+    table = "file,label\n" + "".join(f"{composed}/{label}.png,{label}\n" for label in labels)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("labels.csv", table)
+        for label in labels:
+            archive.writestr(Unmarked(f"{name}/{label}.png", encoding), label)
+    found = list_candidates(ZipMembers(zipfile.ZipFile(buffer)))
+    assert sorted(one.label for one in found.candidates) == list(labels)
 
 
 def test_files_whose_table_names_patients_are_called_by_their_numbers_too():

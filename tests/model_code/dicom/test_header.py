@@ -341,6 +341,8 @@ def test_whatever_is_changed_in_a_file_it_is_converted_or_refused() -> None:
                 read(data.tobytes())
 
 
-def test_a_file_without_a_transfer_syntax_is_refused() -> None:
+def test_a_file_with_an_empty_transfer_syntax_is_refused() -> None:
     data = dicom_file(phantom())
-    assert refusal(data.replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x11\x00UI")).code == "undecodable_image"
+    named = EXPLICIT.encode() + b"\0"
+    emptied = data.replace(len(named).to_bytes(2, "little") + named, b"\0\0")
+    assert "does not name its transfer syntax" in refusal(emptied).detail

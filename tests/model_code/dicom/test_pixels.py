@@ -173,7 +173,7 @@ def in_fragments(syntax: str, sizes: tuple[int, ...], offsets: bytes) -> tuple[A
     return values_of(whole), written
 
 
-@pytest.mark.parametrize("offsets", [b"", bytes(4), b"\x10\0\0\0", b"\xff\xff\xff\x7f"])
+@pytest.mark.parametrize("offsets", [b"", bytes(2), bytes(4), b"\x10\0\0\0", b"\xff\xff\xff\x7f"])
 @pytest.mark.parametrize("sizes", [(), (10,), (2, 500), (0, 0, 40)])
 @pytest.mark.parametrize("syntax", [RLE, EXTENDED, LOSSLESS_SV1, JPEG_LS, J2K, HTJ2K, JPEG_XL, DEFLATED_FRAME])
 def test_the_one_frame_is_all_fragments(syntax: str, sizes: tuple[int, ...], offsets: bytes) -> None:
@@ -289,6 +289,21 @@ def test_jpeg_2000_may_lie_in_the_boxes_of_jp2(syntax: str) -> None:
         assert (values_of(boxed) == decoded).all()
     long = head + b"\0\0\0\x01jp2c" + (len(plain) + 16).to_bytes(8, "big") + plain
     assert (values_of(dicom_file(values, transfer_syntax=syntax, frame=long)) == decoded).all()
+
+
+@pytest.mark.parametrize("behind", [b"", b"\0\0\0", b" ", b"\xff\xff", b"left"])
+@pytest.mark.parametrize("syntax", [LOSSLESS_SV1, LOSSLESS, JPEG_LS, J2K_LOSSLESS, HTJ2K_LOSSLESS])
+def test_whatever_encoders_leave_behind_the_end_of_a_codestream_is_passed_over(syntax: str, behind: bytes) -> None:
+    """As DCMTK does; a codestream without its end stays damaged, though a picture of its metadata has one."""
+    values = phantom()
+    frame = encode(values.astype(np.uint16), syntax, 12)
+    assert (values_of(dicom_file(values, transfer_syntax=syntax, frame=frame + behind)) == values).all()
+    with pytest.raises(Refusal, match="ends too early"):
+        values_of(dicom_file(values, transfer_syntax=syntax, frame=frame[:-2] + behind))
+    if syntax in (LOSSLESS, LOSSLESS_SV1):
+        thumbnail = b"\xff\xe1\x00\x0a" + b"\xff\xd8\xff\xda" + b"\xff\xd9\0\0"
+        with pytest.raises(Refusal, match="ends too early"):
+            values_of(dicom_file(values, transfer_syntax=syntax, frame=frame[:2] + thumbnail + frame[2:-2]))
 
 
 def test_a_deflated_frame_is_inflated_to_the_size_of_the_image_at_most() -> None:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import pytest
+from pydicom.dataset import Dataset
 
 from model_code.dicom import subject
 from tests.model_code.support.dicom_files import BIG, DEFLATED, EXPLICIT, IMPLICIT, J2K_LOSSLESS, dicom_file, phantom
 
 VALUES = phantom(32, 24)
+
+
+def code(value):
+    """Of CID 4010; its meaning may be in any language, or missing."""
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator = value, "SRT" if value.startswith("R") else "SCT"
+    return item
 
 
 def read(**attributes):
@@ -32,6 +40,7 @@ def test_patient_and_instance_are_read_from_every_form(transfer_syntax):
         ({"PatientAge": "45", "PatientBirthDate": ""}, "unstated"),
         ({"PatientBirthDate": "19800102", "StudyDate": "20200101"}, "18-39"),
         ({"PatientBirthDate": "19800101", "StudyDate": "20200102"}, "40-59"),
+        ({"PatientBirthDate": "1980.01.01", "StudyDate": "2020.01.02"}, "40-59"),
         ({"PatientBirthDate": "20200101", "StudyDate": "19800101"}, "unstated"),
     ],
 )
@@ -47,6 +56,15 @@ def test_ages_are_bands(said, band):
         ({"ViewPosition": "pa"}, "view", "PA"),
         ({"ViewPosition": "AP SUPINE"}, "view", "AP"),
         ({"ViewPosition": "AP/PA"}, "view", "unstated"),
+        ({"ViewPosition": "P.A. erect"}, "view", "PA"),
+        ({"ViewPosition": "A-P"}, "view", "AP"),
+        ({"ViewPosition": "Posterior-Anterior"}, "view", "PA"),
+        ({"ViewPosition": "ANT\u00c9RO-POST\u00c9RIEURE", "SpecificCharacterSet": "ISO_IR 100"}, "view", "AP"),
+        ({"ViewPosition": "dorso-ventral"}, "view", "PA"),
+        ({"ViewCodeSequence": [code("272479007")]}, "view", "PA"),
+        ({"ViewCodeSequence": [code("R-10206")]}, "view", "AP"),
+        ({"ViewCodeSequence": [code("399033003")]}, "view", "unstated"),
+        ({"ViewCodeSequence": [code("272479007")], "ViewPosition": "AP"}, "view", "unstated"),
         ({"Manufacturer": "GE Healthcare"}, "manufacturer", "GE"),
         ({"Manufacturer": "SECRET HOSPITAL"}, "manufacturer", "other"),
         ({"Manufacturer": ""}, "manufacturer", "unstated"),

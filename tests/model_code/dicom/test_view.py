@@ -137,6 +137,11 @@ def test_other_views_are_taken(view: str | None) -> None:
         (["F", "A"], True),
         (["PL", "F"], True),
         (["LP", "FA"], False),
+        # The view's name, which is none of a direction (C.7.6.1.1.1).
+        ("PA", False),
+        ("AP", False),
+        (["P", "A"], False),
+        (["A", "P"], False),
         ("L", False),
     ],
 )

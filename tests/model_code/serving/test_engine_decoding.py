@@ -108,6 +108,42 @@ def test_an_orientation_is_applied_as_the_graph_applies_it(held: int, byte_order
     assert differences(saved(colours(90, 70), "JPEG", exif=exif), 32).max() <= 1
 
 
+def segment_of(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+_XMP = segment_of(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + b"x" * 6000)
+_PROFILE = segment_of(0xE2, b"ICC_PROFILE\0\1\1" + b"x" * 60_000)
+
+
+@pytest.mark.parametrize(
+    ("before", "turned"),
+    [
+        (b"", True),
+        (_XMP, True),
+        (_PROFILE, True),
+        (_PROFILE * 3 + b"\xff\xff" + _XMP, True),
+        (segment_of(0xFE, b"x") * 200, False),  # beyond where both look
+    ],
+    ids=["nothing", "XMP", "a profile", "both, and fill bytes", "very many comments"],
+)
+def test_exif_data_may_stand_behind_other_data(before: bytes, turned: bool) -> None:
+    """Browsers turn such a file, of which the first 4,096 bytes say nothing; what a comment quotes turns nothing."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    levels = colours(90, 70)
+    marked, plain = saved(levels, "JPEG", exif=exif), saved(levels, "JPEG")
+    found = marked.index(b"\xff\xe1")
+    moved = marked[found : found + 2 + int.from_bytes(marked[found + 2 : found + 4], "big")]
+    encoded = plain[:2] + before + moved + plain[2:]
+    assert differences(encoded, 32).max() <= 1
+    asis, ours = (engine_decoding.pixels_from_bytes(one, 32) for one in (plain, encoded))
+    np.testing.assert_array_equal(ours[..., 0], np.rot90(asis[..., 0], -1) if turned else asis[..., 0])
+    quoted = plain[:2] + segment_of(0xFE, b"as in " + moved) + plain[2:]
+    assert differences(quoted, 32).max() <= 1
+    np.testing.assert_array_equal(engine_decoding.pixels_from_bytes(quoted, 32), asis)
+
+
 @pytest.mark.parametrize(
     "segment",
     [

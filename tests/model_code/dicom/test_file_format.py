@@ -1,0 +1,109 @@
+"""Files of before PS3.10, without preamble, meta information or the name of their transfer syntax, are read as DCMTK
+reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+
+from lambdas.predict.image import recognise
+from model_code.contract.images import DICOM_START_BYTES, is_dicom
+from model_code.dicom import radiograph, subject
+from model_code.dicom.header import end_of_meta, read
+from model_code.dicom.refusal import Refusal
+from ops.api.image_files import DICOM, media_type
+from tests.model_code.support.dicom_files import BIG, EXPLICIT, IMPLICIT, JPEG_LS, dicom_file, full_range, phantom
+from tests.model_code.support.dicom_tables import window
+
+VALUES = phantom()
+UNCOMPRESSED = (EXPLICIT, IMPLICIT, BIG)
+
+
+def without(lost: str, transfer_syntax: str, **attributes: Any) -> bytes:
+    data = dicom_file(VALUES, transfer_syntax=transfer_syntax, **attributes)
+    start, end = 132, end_of_meta(data, 132)
+    if lost == "the name of the syntax":
+        named = data.index(b"\x02\x00\x10\x00UI")
+        length = 8 + int.from_bytes(data[named + 6 : named + 8], "little")
+        return data[:named] + data[named + length :]
+    return {
+        "the preamble": data[start:],
+        "the meta information": data[:start] + data[end:],
+        "both": data[end:],
+    }[lost]
+
+
+@pytest.mark.parametrize("transfer_syntax", UNCOMPRESSED)
+@pytest.mark.parametrize("lost", ["the preamble", "the meta information", "both", "the name of the syntax"])
+def test_what_goes_before_a_dataset_may_be_missing(lost: str, transfer_syntax: str) -> None:
+    data = without(lost, transfer_syntax, PatientAge="045Y", ViewPosition="AP")
+    assert is_dicom(data[:DICOM_START_BYTES])
+    assert (radiograph.draw(read(data)).levels == full_range(VALUES)).all()
+    assert subject.classes(data) == {"age": "40-59", "view": "AP"}
+
+
+@pytest.mark.parametrize("transfer_syntax", UNCOMPRESSED)
+def test_the_api_and_the_command_know_a_dataset_alone(transfer_syntax: str) -> None:
+    data = without("both", transfer_syntax)
+    assert recognise(data, 10**6).content_type == "application/dicom"
+    assert media_type(data) == DICOM
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x08\x00", b"\x08\x00" * 80, b"\x02\x00 text", b"BM" + bytes(200), b"II*\x00\x08\x00\x00\x00" + bytes(200)],
+)
+def test_other_files_are_no_datasets(data: bytes) -> None:
+    assert not is_dicom(data[:DICOM_START_BYTES])
+    with pytest.raises(Refusal, match="begins neither"):
+        read(data)
+
+
+@pytest.mark.parametrize("lost", ["both", "the name of the syntax"])
+def test_a_compressed_dataset_that_does_not_say_so_is_refused(lost: str) -> None:
+    """Its fragments would be taken for pixels."""
+    with pytest.raises(Refusal, match="its header says that it is not"):
+        radiograph.draw(read(without(lost, JPEG_LS)))
+
+
+def test_pixels_that_are_not_compressed_though_the_header_says_so_are_refused_as_such() -> None:
+    data = dicom_file(VALUES).replace(EXPLICIT.encode() + b"\0", b"1.2.840.10008.1.2.5\0")
+    with pytest.raises(Refusal, match="is not compressed"):
+        radiograph.draw(read(data))
+
+
+def groups(**sequences: dict[str, Any]) -> list[Dataset]:
+    group = Dataset()
+    for name, attributes in sequences.items():
+        item = Dataset()
+        for attribute, value in attributes.items():
+            setattr(item, attribute, value)
+        setattr(group, name, [item])
+    return [group]
+
+
+@pytest.mark.parametrize("where", ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"])
+@pytest.mark.parametrize("transfer_syntax", UNCOMPRESSED)
+def test_what_functional_groups_say_of_the_one_frame_counts(where: str, transfer_syntax: str) -> None:
+    """Without them a negative was shown (PS3.3, C.7.6.16.2.9 and C.7.6.16.2.10)."""
+    said = groups(
+        PixelValueTransformationSequence={"RescaleSlope": -1, "RescaleIntercept": 4095, "RescaleType": "US"},
+        FrameVOILUTSequence={"WindowCenter": 1000, "WindowWidth": 1500},
+        PixelMeasuresSequence={"PixelSpacing": [0.2, 0.1]},
+    )
+    header = read(dicom_file(VALUES, transfer_syntax=transfer_syntax, NumberOfFrames=1, **{where: said}))
+    shown = radiograph.draw(header)
+    assert shown.rendering == "window"
+    assert shown.levels.shape == (80, 48)  # squared: pixels are twice as high as wide
+    expected = window(4095 - VALUES, 1000, 1500).reshape(80, 48, 2).mean(axis=2)
+    assert np.abs(shown.levels - expected).max() <= 1
+    assert where not in header.dataset
+
+
+def test_what_the_image_says_itself_goes_before_its_groups() -> None:
+    said = groups(FrameVOILUTSequence={"WindowCenter": 10, "WindowWidth": 20})
+    data = dicom_file(VALUES, WindowCenter=1000, WindowWidth=1500, SharedFunctionalGroupsSequence=said)
+    assert (radiograph.draw(read(data)).levels == window(VALUES, 1000, 1500)).all()
