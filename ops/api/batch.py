@@ -306,12 +306,14 @@ def transform(
 
     wait.until(look, f"job {', '.join(jobs.values())}")
     answers = store.names("output")
-    return [
-        _score(item, store.read(answers[f"{item.name}.out"]))
-        if f"{item.name}.out" in answers
-        else Score(item.path, error=_unanswered(jobs[item.content_type], reasons[item.content_type]))
-        for item in items
-    ]
+
+    def score(item: Item) -> Score:
+        if f"{item.name}.out" in answers:
+            return _score(item, store.read(answers[f"{item.name}.out"]))
+        return Score(item.path, error=_unanswered(jobs[item.content_type], reasons[item.content_type]))
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(score, items))
 
 
 def queue(
