@@ -36,10 +36,8 @@ MAX_INLINE_BYTES = 128_000
 _SUFFIXES = {"image/jpeg": ".jpeg", "image/png": ".png"}
 _AT_ONCE = 8
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
-# MaxConcurrentTransforms x MaxPayloadInMB must not exceed 100 (API_CreateTransformJob), and the model reads no more of
-# one than this.
+# MaxConcurrentTransforms x MaxPayloadInMB must not exceed it (API_CreateTransformJob).
 _ALL_PAYLOADS_MB = 100
-_PAYLOAD_MB = MAX_REQUEST_BYTES >> 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -287,7 +285,7 @@ def transform(
             TransformJobName=jobs[content_type],
             ModelName=model,
             MaxConcurrentTransforms=machines.concurrent_requests,
-            MaxPayloadInMB=max(1, min(_PAYLOAD_MB, _ALL_PAYLOADS_MB // machines.concurrent_requests)),
+            MaxPayloadInMB=max(1, min(MAX_REQUEST_BYTES >> 20, _ALL_PAYLOADS_MB // machines.concurrent_requests)),
             BatchStrategy="SingleRecord",
             TransformInput={"DataSource": {"S3DataSource": source}, "ContentType": content_type},  # type: ignore[typeddict-item]
             TransformOutput={"S3OutputPath": store.uri("output", kind), "Accept": "application/json"},
@@ -306,14 +304,14 @@ def transform(
 
     wait.until(look, f"job {', '.join(jobs.values())}")
     answers = store.names("output")
-
-    def score(item: Item) -> Score:
-        if f"{item.name}.out" in answers:
-            return _score(item, store.read(answers[f"{item.name}.out"]))
-        return Score(item.path, error=_unanswered(jobs[item.content_type], reasons[item.content_type]))
-
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(score, items))
+        said = dict(zip(answers, pool.map(store.read, answers.values()), strict=True))
+    return [
+        _score(item, said[f"{item.name}.out"])
+        if f"{item.name}.out" in said
+        else Score(item.path, error=_unanswered(jobs[item.content_type], reasons[item.content_type]))
+        for item in items
+    ]
 
 
 def queue(
