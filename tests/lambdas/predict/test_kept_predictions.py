@@ -42,8 +42,8 @@ class TestUpload:
 
     def holds(self, s3, body):
         """That it is no DICOM file is found out first."""
-        start = {"Body": StreamingBody(io.BytesIO(body[128:132]), len(body[128:132]))}
-        s3.add_response("get_object", start, {"Bucket": "bucket", "Key": f"uploads/{UPLOAD}", "Range": "bytes=128-131"})
+        start = {"Body": StreamingBody(io.BytesIO(body[:132]), len(body[:132]))}
+        s3.add_response("get_object", start, {"Bucket": "bucket", "Key": f"uploads/{UPLOAD}", "Range": "bytes=0-131"})
         answer = {"Body": StreamingBody(io.BytesIO(body), len(body)), "ContentLength": len(body)}
         s3.add_response("get_object", answer, {"Bucket": "bucket", "Key": f"uploads/{UPLOAD}"})
 
