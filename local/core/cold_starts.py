@@ -80,7 +80,7 @@ class ColdStarts:
 
 
 def _next_free(key: str) -> Any:
-    """What `acquire_worker` would lease: the first worker that nobody has."""
+    """The worker that `acquire_worker` would lease: the first that nobody has."""
     with lambda_runtime._lock:
         return next((worker for worker in lambda_runtime._workers.get(key, ()) if not worker.in_use), None)
 

@@ -27,7 +27,7 @@ class Process:
 
 
 class Worker:
-    """What MiniStack leases, with a start that ends when the test says so."""
+    """A worker as MiniStack leases one, with a start that ends when the test says so."""
 
     may_start = threading.Event()
     fails = False
