@@ -7,14 +7,15 @@ Each folder is one seed's training. The way is chosen by a shift of the known ki
 of the patients it is fitted, on the harder half it is judged, by either measure of hardness that knows no label. A way
 is better than the pipeline's where cross-entropy and calibration error are both lower there, in the mean of seeds and
 measures, and the AUROC on validation is not lower by more than 0.002; of those the one with the least calibration error
-is taken. `--test` then shows what that would have done: it chooses nothing.
+is taken. `--test` then shows what that would have done, and which calibration the test split itself would want: it
+chooses nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ PIPELINE = "temperature (the pipeline)"
 MEASURES = ("distance", "doubt")
 AUROC_MARGIN = 0.002
 _RESAMPLES = 200
+_DRAWS = 20
 _UPPER = 0.95
 _SEED = 20261129
 _ROUNDING = 1e-6
@@ -117,14 +119,19 @@ def temperature(sample: Sample, views: Sequence[str]) -> Calibration:
 
 def upper_temperature(sample: Sample, views: Sequence[str]) -> Calibration:
     """The temperature that 95 % of the bootstrap over patients do not exceed: what the split cannot rule out."""
-    rng, logits = np.random.default_rng(_SEED), sample.score(views)
+    logits = sample.score(views)
+    found = [fit_temperature(logits[drawn], sample.labels[drawn]).temperature for drawn in _resampled(sample)]
+    return Calibration(float(np.quantile(found, _UPPER)))
+
+
+def _resampled(sample: Sample) -> Iterator[npt.NDArray[np.int64]]:
+    """Numbers of the images of patients drawn with replacement."""
+    rng = np.random.default_rng(_SEED)
     owned = [np.flatnonzero(sample.patients == patient) for patient in np.unique(sample.patients)]
-    found = []
     for _ in range(_RESAMPLES):
         drawn = np.concatenate([owned[one] for one in rng.integers(len(owned), size=len(owned))])
         if len(np.unique(sample.labels[drawn])) > 1:
-            found.append(fit_temperature(logits[drawn], sample.labels[drawn]).temperature)
-    return Calibration(float(np.quantile(found, _UPPER)))
+            yield drawn
 
 
 def on_the_harder_half(measure: str) -> Callable[[Sample, Sequence[str]], Calibration]:
@@ -285,13 +292,50 @@ def _report(seeds: Sequence[Mapping[str, Sample]]) -> None:
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, way in ways().items():
         rows = [_tested(way, seed["validation"], seed["test"]) for seed in seeds]
-        temperatures, errors, told, debiased, chance, losses, areas = zip(*rows, strict=True)
-        middle = " | ".join(f"{float(np.median(one)):.3f}" for one in (debiased, chance, losses, areas))
+        temperatures, errors, told, *others = zip(*rows, strict=True)
+        middle = " | ".join(f"{float(np.median(one)):.3f}" for one in others)
         fitted = ", ".join(f"{one:.2f}" for one in temperatures)
         print(f"| {name} | {fitted} | {float(np.median(errors)):.3f} | {', '.join(told)} | {middle} |")
 
+    print("\n| epoch | split | temperature and bias that fit it best, 95 % interval | error of its best temperature |")
+    print("| --- | --- | --- | --- |")
+    epochs = sorted(view for view in seeds[0]["test"].logits if view.startswith("last_"))
+    for number, seed in enumerate(seeds, start=1):
+        for view in ("kept", *epochs):
+            for split, sample in seed.items():
+                ends = [f"{low:.2f} to {high:.2f}" for low, high in wanted(sample, view)]
+                best = fit_temperature_and_bias(sample.logits[view], sample.labels)
+                error = calibration_error_of(
+                    sample.labels, temperature(sample, (view,)).probability(sample.logits[view])
+                )
+                told = f"{best.temperature:.2f} ({ends[0]}), {best.bias:+.2f} ({ends[1]})"
+                print(f"| {number}, {view} | {split} | {told} | {error:.3f} |")
+    sites = [float(np.mean([site_error(seed["test"], draw) for draw in range(_DRAWS)])) for seed in seeds]
+    print(f"\nFitted on half of the test patients, seen on the other: {', '.join(f'{one:.3f}' for one in sites)}")
 
-def _tested(way: Way, validation: Sample, test: Sample) -> tuple[float, float, str, float, float, float, float]:
+
+def wanted(sample: Sample, view: str) -> Array:
+    """95 % interval over patients of the temperature and the bias that fit a split best, (2, 2)."""
+    found = []
+    for drawn in _resampled(sample):
+        one = fit_temperature_and_bias(sample.logits[view][drawn], sample.labels[drawn])
+        found.append((one.temperature, one.bias))
+    return np.quantile(found, (0.025, 0.975), axis=0).T
+
+
+def site_error(sample: Sample, draw: int) -> float:
+    """Calibration error where each half of the patients gets the temperature and bias of the other, as of a site."""
+    hardness = np.random.default_rng(draw).random(int(sample.patients.max()) + 1)[sample.patients]
+    first, second = parted(sample, hardness)
+    halves = [
+        (judges.labels, fit_temperature_and_bias(fits.logits["kept"], fits.labels).probability(judges.logits["kept"]))
+        for fits, judges in ((first, second), (second, first))
+    ]
+    labels, probabilities = (np.concatenate(parts) for parts in zip(*halves, strict=True))
+    return calibration_error_of(labels, probabilities)
+
+
+def _tested(way: Way, validation: Sample, test: Sample) -> tuple[float, float, str, float, float, float, float, float]:
     calibration, logits = way.fit(validation, way.views), test.score(way.views)
     probabilities = calibration.probability(logits)
     weights = resample_patients([str(one) for one in test.patients], seed=_SEED)
@@ -304,6 +348,7 @@ def _tested(way: Way, validation: Sample, test: Sample) -> tuple[float, float, s
         f"{errors[0]:.3f} ({low:.3f} to {high:.3f})",
         debiased_error(test.labels, probabilities),
         float(chance.mean()),
+        float(np.quantile(chance, 0.95)),
         cross_entropy(logits / calibration.temperature + calibration.bias, test.labels),
         _auroc(test, way),
     )

@@ -117,7 +117,7 @@ def scores(splits: Path, chosen: train.Hyperparameters) -> Columns:
 
 
 def hardness(splits: Path, size: int) -> Columns:
-    """How hard the validation images are, by what knows no label of theirs.
+    """Hardness of the validation images, by what knows no label of theirs.
 
     Args:
         splits: as above.

@@ -54,6 +54,19 @@ def test_each_way_finds_how_sure_the_network_is_where_it_looks(folder: Path) -> 
     assert even.bias == pytest.approx(-1.1 / even.temperature)
 
 
+def test_another_bias_of_a_split_is_told_and_a_site_of_its_kind_mends_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "_RESAMPLES", 40)
+    test = calibration.read(folder)["test"]
+    moved = calibration.dataclasses.replace(test, logits={"kept": test.logits["kept"] + 4})
+    low, high = calibration.wanted(moved, "kept")[1]
+    assert -4 < low < high < -1
+    scaled = calibration.temperature(moved, ("kept",)).probability(moved.logits["kept"])
+    assert calibration.calibration_error_of(moved.labels, scaled) > 0.08
+    assert calibration.site_error(moved, 1) < 0.05
+
+
 def judged(error: float, cross_entropy: float, auroc: float = 0.98) -> calibration.Judged:
     return calibration.Judged(error, cross_entropy, 0.05, auroc)
 
@@ -79,6 +92,8 @@ def test_debiasing_takes_away_what_chance_adds_and_leaves_a_real_error() -> None
 def test_the_test_split_is_reported_on_demand_only(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(calibration, "_RESAMPLES", 10)
+    monkeypatch.setattr(calibration, "_DRAWS", 2)
     monkeypatch.setattr("sys.argv", ["calibration", str(folder)])
     calibration.main()
     said = capsys.readouterr().out
