@@ -77,11 +77,8 @@ def main() -> None:
     chosen.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=chosen.output) as scratch:
         base = Path(scratch).resolve()
-        inputs, outputs = base / "processing" / "input", base / "processing" / "output"
-        _archive(chosen.radiographs / "chest_xray", inputs / "archive" / "archive.zip")
-        _step(base, "preprocess", lines["preprocess"])
-        (inputs / "decoded").symlink_to(outputs / "decoded")
-        _step(base, "split_dataset", lines["split_dataset"])
+        outputs = split(base, chosen.radiographs, lines)
+        inputs = base / "processing" / "input"
         (base / "input").mkdir()
         (base / "input" / "data").symlink_to(outputs)
         _step(base, "train", lines["train"])
@@ -94,6 +91,22 @@ def main() -> None:
         for path in (packed, *(outputs / "evaluation").iterdir()):
             shutil.copy(path, chosen.output)
     print(f"model.tar.gz and report.html are in {chosen.output}")
+
+
+def split(base: Path, radiographs: Path, lines: Mapping[str, list[str]]) -> Path:
+    """Preprocess and split; returns the folder of the splits' shards.
+
+    Args:
+        base: of the jobs' folders.
+        radiographs: has chest_xray.
+        lines: of `flags`.
+    """
+    inputs, outputs = base / "processing" / "input", base / "processing" / "output"
+    _archive(radiographs / "chest_xray", inputs / "archive" / "archive.zip")
+    _step(base, "preprocess", lines["preprocess"])
+    (inputs / "decoded").symlink_to(outputs / "decoded")
+    _step(base, "split_dataset", lines["split_dataset"])
+    return outputs
 
 
 def _archive(folder: Path, path: Path) -> None:
