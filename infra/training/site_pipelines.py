@@ -187,6 +187,8 @@ class LabelCalibration(SitePipeline):
             parameters=LABEL_CALIBRATION,
             around=around,
         )
+        # An input that is a folder is listed before its files are read: names, of dataset reports alone.
+        around.artifacts.grant_list(self.step_role, "executions/*/report*")
         predictions.grant(self.step_role, "Scan")
         _grant_registration(self.pipeline, registry, serving, around)
 

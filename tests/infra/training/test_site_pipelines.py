@@ -124,6 +124,10 @@ def test_what_calibrates_on_labels_reads_predictions_and_models_and_no_radiograp
         ("s3:GetObject", "/code/*"),
         ("s3:PutObject", "/executions/*"),
     }
+    lists = (one["Condition"]["StringLike"]["s3:prefix"] for one in step if one["Action"] == "s3:ListBucket")
+    listed = {prefix for prefixes in lists for prefix in prefixes}
+    assert "executions/*/report*" in listed, "the folder of the dataset report is an input"
+    assert "executions/*" not in listed
     scanned = [one["Action"] for one in step if "dynamodb" in json.dumps(one["Action"])]
     assert scanned == ["dynamodb:Scan"]
     assert "sagemaker:" not in json.dumps(step)
