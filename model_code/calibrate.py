@@ -22,7 +22,6 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from model_code.contract import job
 from model_code.contract.documents import CalibratedFrom
@@ -31,12 +30,10 @@ from model_code.data import manifest, site_images, training_images
 from model_code.data.dataset_card import content_sha256, counts, read_card
 from model_code.data.patient_split import Radiograph
 from model_code.evaluation import judge, recalibration, served_archive
-from model_code.evaluation.judge import Judge, Judged
+from model_code.evaluation.judge import Judge
 from model_code.evaluation.recalibration import FITTED, HELD_OUT
 from model_code.evaluation.scoring import ExportedModel
 from model_code.reports import evaluation_files, saliency_pictures
-
-_TRAINING_OUTPUT = "output.tar.gz"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +120,9 @@ def main(arguments: list[str]) -> None:
             basis=lambda scores: recalibration.answered(scores, HELD_OUT),
         ).judge()
         usual = dataclasses.replace(usual, probabilities=model.calibration.probability(usual.logits))
-        _complete(judged, origin, old)
-        _write_model(model, origin)
+        recalibration.complete(judged.evaluation, origin, recalibration.before(judged.scores, old))
+        model.write_recalibrated(job.processing_output("served") / served_archive.FILE)
+        served_archive.keep_training_output()
     evaluation_files.write(
         job.processing_output("evaluation"),
         judged,
@@ -176,30 +174,6 @@ def _origin(settings: Settings, model: ExportedModel, halves: dict[str, list[Rad
         "fitted": counts(halves[FITTED]),
         "held_out": counts(halves[HELD_OUT]),
     }
-
-
-def _complete(judged: Judged, origin: CalibratedFrom, old: dict[str, Any]) -> None:
-    """Add to the evaluation what the version as it was says on the same images."""
-    earlier = recalibration.before(judged.scores, old)
-    said = recalibration.sentence(origin, earlier, judged.evaluation)
-    judged.evaluation["calibrated_from"] = {**origin, "before": earlier, "sentence": said}
-
-
-def _write_model(model: ExportedModel, origin: CalibratedFrom) -> None:
-    """Write what is registered, and read it back: what computes must be what it was.
-
-    Raises:
-        JobError: it is not.
-    """
-    output = job.processing_output("served")
-    target = output / served_archive.FILE
-    model.write_recalibrated(target)
-    with tempfile.TemporaryDirectory() as directory:
-        written = ExportedModel(target, Path(directory))
-        if written.weights_sha256 != origin["weights_sha256"] or written.metadata != model.metadata:
-            raise job.JobError("The archive that was written is not the model that was calibrated: start again.")
-    # A warm start, a promotion and the next calibration look for it beside the model.
-    shutil.copyfile(job.only_file(job.processing_input("training"), "*.tar.gz"), output / _TRAINING_OUTPUT)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> None:
     usable = site_images.usable(decoded, job.processing_input("report"))
     images = usable.images
     _refuse_few(images)
-    own = _own_evaluation(job.only_file(job.processing_input("evaluation"), "*.json"))
+    own = site.own_evaluation(job.only_file(job.processing_input("evaluation"), "*.json"))
     with tempfile.TemporaryDirectory() as directory:
         model = ExportedModel(job.only_file(job.processing_input("model"), "*.tar.gz"), Path(directory, "model"))
         _check_model(model, own, settings)
@@ -115,13 +115,6 @@ def _refuse_few(images: list[Radiograph]) -> None:
         raise job.JobError(
             f"The archive has {named} images that can be used: with fewer than {least} of a label, nothing can be said."
         )
-
-
-def _own_evaluation(path: Path) -> dict[str, Any]:
-    try:
-        return dict(documents.read_evaluation(json.loads(path.read_text(encoding="utf-8"))))
-    except (OSError, ValueError) as error:
-        raise job.JobError(f"The model's own evaluation {path.name} cannot be read: {error}") from error
 
 
 def _check_model(model: ExportedModel, own: dict[str, Any], settings: Settings) -> None:

@@ -61,7 +61,10 @@ EXAMPLES = {
         "cxr evaluate our_hospital.zip --model 3",
         "cxr evaluate our_hospital/ --model latest --save report.html",
     ],
-    "calibrate": ["cxr calibrate 3 --archive our_hospital.zip"],
+    "calibrate": [
+        "cxr calibrate 3 --archive our_hospital.zip",
+        "cxr calibrate 3 --labels --since 2026-09-01",
+    ],
     "approve": ["cxr approve latest --comment 'reviewed by the imaging board'"],
     "reject": ["cxr reject 4 --reason 'misses lobar opacities'"],
     "rollback": ["cxr rollback --reason 'too many false alarms'"],

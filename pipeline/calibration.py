@@ -20,6 +20,7 @@ expires, so nothing is cached.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,11 @@ def build() -> Pipeline:
         after=[preprocess.name],
     )
     calibrate = _calibrate(parameters, preprocess, serving)
-    register = _register(parameters, serving, calibrate)
+    origin = {
+        "CalibratedFrom": parameters["ModelPackageArn"],
+        "CalibrationArchiveUri": parameters[INPUT_ARCHIVE_URI],
+    }
+    register = registered(parameters, serving, calibrate, origin)
     return assembled(
         parameters.values(), [preprocess, serving, calibrate, quality_gate(parameters, calibrate, METRICS, register)]
     )
@@ -86,12 +91,22 @@ def _calibrate(parameters: dict[str, Any], preprocess: RequestStep, serving: Fun
             "report": parameters["DatasetReportPrefix"],
             "serving": serving.output("ServingModelUri"),
         },
-        output_uris={
-            name: Join(on="/", values=[ARTIFACTS, ExecutionVariables.PIPELINE_EXECUTION_ID, folder])
-            for name, folder in _FOLDERS.items()
-        },
+        output_uris=output_uris(),
         role="${CalibrationRoleArn}",
     )
+    return calibrating(request)
+
+
+def output_uris() -> dict[str, Join]:
+    """S3 prefixes of CalibrateModel's outputs, by name."""
+    return {
+        name: Join(on="/", values=[ARTIFACTS, ExecutionVariables.PIPELINE_EXECUTION_ID, folder])
+        for name, folder in _FOLDERS.items()
+    }
+
+
+def calibrating(request: dict[str, Any]) -> RequestStep:
+    """CalibrateModel, of whose evaluation the gates and the registration read."""
     return RequestStep(
         "CalibrateModel",
         StepTypeEnum.PROCESSING,
@@ -102,7 +117,17 @@ def _calibrate(parameters: dict[str, Any], preprocess: RequestStep, serving: Fun
     )
 
 
-def _register(parameters: dict[str, Any], serving: FunctionStep, calibrate: RequestStep) -> RequestStep:
+def registered(
+    parameters: dict[str, Any], serving: FunctionStep, calibrate: RequestStep, origin: Mapping[str, Any]
+) -> RequestStep:
+    """RegisterModel.
+
+    Args:
+        parameters: the pipeline's.
+        serving: the step that found the serving model.
+        calibrate: of `calibrating`.
+        origin: properties of the version about what it was calibrated from.
+    """
     outputs = calibrate.properties.ProcessingOutputConfig.Outputs
 
     def file(output: str, name: str) -> Join:
@@ -115,8 +140,7 @@ def _register(parameters: dict[str, Any], serving: FunctionStep, calibrate: Requ
         card=JsonGet(step_name=calibrate.name, property_file=CARD, json_path="content"),
         metadata={
             "PipelineExecutionArn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
-            "CalibratedFrom": parameters["ModelPackageArn"],
-            "CalibrationArchiveUri": parameters[INPUT_ARCHIVE_URI],
+            **origin,
             "CalibrationDatasetSha256": _said(calibrate, "dataset_sha256"),
             "WeightsSha256": _said(calibrate, "weights_sha256"),
             "DatasetReportUri": file("report", "dataset.json"),

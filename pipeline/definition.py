@@ -16,10 +16,10 @@
                                       /        \\          not significantly worse than the model that serves
                           RegisterModel        QualityGateFailed
 
-Only this module, `monitoring`, `site_evaluation`, `calibration`, `compiling`, `steps` and `quality_gate` import the
-SageMaker SDK. They run on a developer's machine, without credentials and without a network (`make pipeline`);
-deploying reads the committed JSON, in which `${...}` stands for what the stacks know. Everything an operator may change
-for one execution is a parameter (`contract.parameters`).
+Only this module, `monitoring`, `site_evaluation`, `calibration`, `label_calibration`, `compiling`, `steps` and
+`quality_gate` import the SageMaker SDK. They run on a developer's machine, without credentials and without a network
+(`make pipeline`); deploying reads the committed JSON, in which `${...}` stands for what the stacks know. Everything an
+operator may change for one execution is a parameter (`contract.parameters`).
 
 **Spot and tuning are chosen by deploying one file or another**, not by a parameter: CreateTrainingJob refuses
 `MaxWaitTimeInSeconds` without managed spot training and requires it with (sagemaker-python-sdk#4140), an expression
@@ -61,7 +61,7 @@ from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import StepTypeEnum
 
 from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI, NETWORK_ISOLATION
-from pipeline import calibration, monitoring, site_evaluation
+from pipeline import calibration, label_calibration, monitoring, site_evaluation
 from pipeline.compiling import assembled, parameter, text_of
 from pipeline.parameters import declared, hyperparameters
 from pipeline.processing import connect, preprocess_request, processing_request
@@ -264,7 +264,8 @@ def compile_definition(*, spot: bool, tuning: bool) -> str:
 def main() -> None:
     """Write the definitions beside this module."""
     compiled = {path: compile_definition(spot=spot, tuning=tuning) for (spot, tuning), path in FILES.items()}
-    compiled |= {other.FILE: other.compile_definition() for other in (monitoring, site_evaluation, calibration)}
+    others = (monitoring, site_evaluation, calibration, label_calibration)
+    compiled |= {other.FILE: other.compile_definition() for other in others}
     for path, text in compiled.items():
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"wrote {path}\n")

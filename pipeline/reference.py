@@ -12,7 +12,14 @@ from pathlib import Path
 
 from infra.settings import reference as settings
 from model_code.contract.parameters import INPUT_ARCHIVE_SENTENCE, INPUT_ARCHIVE_URI, MONITORING, TRAINING, Parameter
-from model_code.contract.site_parameters import CALIBRATION, CALIBRATION_REQUIRED, SITE, SITE_REQUIRED
+from model_code.contract.site_parameters import (
+    CALIBRATION,
+    CALIBRATION_REQUIRED,
+    LABEL_CALIBRATION,
+    LABEL_CALIBRATION_REQUIRED,
+    SITE,
+    SITE_REQUIRED,
+)
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 _HEAD = "| parameter | meaning | default | accepted |\n| --- | --- | --- | --- |"
@@ -34,6 +41,7 @@ def page(text: str) -> str:
     for title, required, table in (
         ("site evaluation parameters", SITE_REQUIRED, SITE),
         ("calibration parameters", CALIBRATION_REQUIRED, CALIBRATION),
+        ("label calibration parameters", LABEL_CALIBRATION_REQUIRED, LABEL_CALIBRATION),
     ):
         named = [f"| `{name}` | {sentence} | | |" for name, sentence in required.items()]
         text = _with(text, title, "\n".join([_HEAD, *named, *_rows(table.values())]))

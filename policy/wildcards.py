@@ -43,7 +43,7 @@ RESOURCES = {
     r".*:(hyper-parameter-tuning|training)-job/\*-[Tt]rain[Mm]o\*": (
         "tuning jobs of pipelines, and their training jobs, are named <execution>-<step, cut to fit>-<random>"
     ),
-    r".*:pipeline/cxr-[a-z0-9]+(-calibration)?/execution/\*": (
+    r".*:pipeline/cxr-[a-z0-9]+(-(label-)?calibration)?/execution/\*": (
         "executions of one pipeline; each gets its id when it starts"
     ),
     r".*:endpoint-config/\*[Ee]ndpoint[Cc]onfig\*": "CloudFormation names it after its logical id and a random part",

@@ -46,6 +46,9 @@ EXAMPLES = {
             {
                 # What `GET /v1/model` has by the same name was signed, and is another digest.
                 *("lambdas/api/documents.py", "lambdas/api/model.py", "openapi/examples.py"),
+                # What keeps it with a prediction, and tells whose answer readers labelled.
+                *("lambdas/predict/results.py", "model_code/monitoring/reader_labels.py"),
+                *("model_code/calibrate_labels.py", "model_code/evaluation/scoring.py"),
                 # What compares it, what shows it to people or puts it into results in DICOM, and pages with an answer.
                 *("lambdas/release/endpoint.py", "lambdas/site/static/words.js", "ops/api/predictions.py"),
                 *("lambdas/dicom_result/handler.py", "dicom_results/report.py", "dicom_results/result.py"),
@@ -68,7 +71,7 @@ EXAMPLES = {
     "a setting of a function": Example(
         "keep_labelled_days|KEEP_LABELLED_DAYS",
         # A rule about two settings, and the pages that tell clients and platform teams.
-        frozenset({"infra/settings/api.py", "docs/adoption.md", "docs/api.md"}),
+        frozenset({"infra/settings/api.py", "docs/adoption.md", "docs/api.md", "docs/operations.md"}),
     ),
     "a setting of the Predict function": Example(
         r"\bkeep_days|KEEP_DAYS",
@@ -88,6 +91,7 @@ EXAMPLES = {
                 *(f"lambdas/site/static/{name}" for name in ("index.html", "api.js", "page.js", "reading.js")),
                 "lambdas/api/predictions.py",
                 *("model_code/monitoring/kept_predictions.py", "model_code/reports/monitoring_report.py"),
+                *("model_code/calibrate_labels.py", "ops/commands/evaluation.py"),
                 *("lambdas/authorizer/environment.py", "openapi/document.py", "infra/settings/api.py"),
                 *("docs/clients.md", "docs/operations.md", "docs/runbooks.md", "docs/settings.md"),
             }

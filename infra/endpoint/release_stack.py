@@ -164,7 +164,7 @@ class ReleaseStack(Stack):
             settings=settings,
         )
         training.registry.grant_read(function)
-        for pipeline in (training.pipeline, training.calibration):
+        for pipeline in (training.pipeline, training.calibration, training.label_calibration):
             pipeline.grant_know_recipe(function)
         self._grant_files(function, data, package_files.ALL)
         data.artifacts.grant_write(function, f"{provenance.PREFIX}/*")

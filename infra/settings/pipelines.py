@@ -74,15 +74,15 @@ class SiteEvaluation(Section):
     evaluations."""
 
     def defaults(self, pipeline: Pipeline, parameters: Mapping[str, Parameter]) -> dict[str, str | int | float]:
-        """Names of parameters in the definition of a pipeline that takes a site's archive, and their defaults.
+        """Names of parameters in the definition of a pipeline that holds a model against a site, and their defaults.
 
         Args:
             pipeline: settings of the training pipeline, which give those of the parameters that both have.
-            parameters: the pipeline's, `SITE_REFUSALS` among them.
+            parameters: the pipeline's.
         """
         shared = pipeline.model_dump(by_alias=True)
         given = {name: shared[name] for name, one in parameters.items() if one.setting and name in shared}
-        return {**given, SITE_REFUSALS: self.max_refused_share}
+        return {**given, SITE_REFUSALS: self.max_refused_share} if SITE_REFUSALS in parameters else given
 
 
 # Settings that are defaults of the monitoring pipeline's parameters.

@@ -1,4 +1,4 @@
-"""The pipelines that take a site's archive for a registered model: to evaluate it there, and to calibrate it."""
+"""The pipelines that hold a registered model against a site: to evaluate it there, and to calibrate it."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,16 +14,17 @@ from infra.network.vpc import Network
 from infra.settings.environment import Settings
 from infra.storage.data_stack import SITE_EVALUATIONS, SITE_IMAGES
 from infra.storage.encrypted_bucket import EncryptedBucket
+from infra.storage.ttl_table import ExpiringTable
 from infra.training.model_registry import ModelRegistry
 from infra.training.sagemaker_pipeline import SageMakerPipeline
 from infra.training.source_code import SourceCode
 from model_code.contract.parameters import Parameter
-from model_code.contract.site_parameters import CALIBRATION, SITE
+from model_code.contract.site_parameters import CALIBRATION, LABEL_CALIBRATION, SITE
 
 
 @dataclasses.dataclass(frozen=True)
 class Surroundings:
-    """Parts that both pipelines share with training.
+    """Parts that these pipelines share with training.
 
     Attributes:
         placeholders: what replaces each `${name}` of a definition, without the role made here.
@@ -47,13 +48,15 @@ class Surroundings:
 
 
 class SitePipeline(Construct):
-    """A pipeline, and the role of its own step: the first step is training's, with its role.
+    """A pipeline, and the role of its own step; where it takes an archive, the first step is training's, with its role.
 
     Args:
         name: of the pipeline after the environment's, and of its definition.
         role: name of the step's role, by which the definition asks for it.
         does: what the step does, as its role's description names it.
-        writes: keys of the artifact bucket that it writes.
+        reads: keys of the artifact bucket that it reads.
+        writes: those that it writes.
+        decodes: whether it takes an archive.
         parameters: the pipeline's, of which settings give the defaults.
         around: what it shares with training.
     """
@@ -66,7 +69,9 @@ class SitePipeline(Construct):
         name: str,
         role: str,
         does: str,
+        reads: tuple[str, ...] = ("executions/*", f"{SITE_IMAGES}/*"),
         writes: str,
+        decodes: bool = True,
         parameters: Mapping[str, Parameter],
         around: Surroundings,
     ) -> None:
@@ -84,7 +89,7 @@ class SitePipeline(Construct):
             network=network.for_jobs() if network else None,
         )
         own.write_logs("ProcessingJobs")
-        artifacts.grant_read(own, "executions/*", f"{SITE_IMAGES}/*")
+        artifacts.grant_read(own, *reads)
         artifacts.grant_write(own, writes)
         own.encrypt_volumes(around.key.key_arn)
         around.source_code.grant_read(own)
@@ -94,7 +99,8 @@ class SitePipeline(Construct):
 
         self.pipeline.run_jobs("processing")
         self.pipeline.role.encrypt_volumes(around.key.key_arn)
-        for step_role in (around.decode_role, own):
+        self.step_role = own
+        for step_role in (around.decode_role, own) if decodes else (own,):
             step_role.grant_pass_to_sagemaker(self.pipeline.role)
 
 
@@ -141,6 +147,56 @@ class Calibration(SitePipeline):
             parameters=CALIBRATION,
             around=around,
         )
-        around.artifacts.grant_read(self.pipeline.role, "executions/*")
-        registry.grant_register(self.pipeline.role)
-        serving.grant_invoke(self.pipeline.role)
+        _grant_registration(self.pipeline, registry, serving, around)
+
+
+class LabelCalibration(SitePipeline):
+    """The pipeline that calibrates a model on readers' labels (docs/adr/0063).
+
+    Its step scans the predictions and is not isolated from the network, so it reads of executions what it needs by
+    name: shards are radiographs.
+
+    Args:
+        registry: that it adds a version to.
+        serving: the function that finds the model to compare with.
+        predictions: the table of kept predictions.
+        around: what it shares with training, `PredictionsTableName` among the placeholders.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        registry: ModelRegistry,
+        serving: Function,
+        predictions: ExpiringTable,
+        around: Surroundings,
+    ) -> None:
+        names = ("served.tar.gz", "model.tar.gz", "output.tar.gz")
+        documents = ("evaluation.json", "dataset.json", "training_images.jsonl.gz")
+        super().__init__(
+            scope,
+            construct_id,
+            name="label-calibration",
+            role="LabelCalibrationRole",
+            does="Calibrates a registered model on readers' labels of its predictions",
+            reads=tuple(f"executions/*/{name}" for name in (*names, *documents)),
+            writes="executions/*",
+            decodes=False,
+            parameters=LABEL_CALIBRATION,
+            around=around,
+        )
+        # An input that is a folder is listed before its files are read: names, of dataset reports alone.
+        around.artifacts.grant_list(self.step_role, "executions/*/report*")
+        predictions.grant(self.step_role, "Scan")
+        _grant_registration(self.pipeline, registry, serving, around)
+
+
+def _grant_registration(
+    pipeline: SageMakerPipeline, registry: ModelRegistry, serving: Function, around: Surroundings
+) -> None:
+    """Let a pipeline find what serves, and add a version to the registry."""
+    around.artifacts.grant_read(pipeline.role, "executions/*")
+    registry.grant_register(pipeline.role)
+    serving.grant_invoke(pipeline.role)

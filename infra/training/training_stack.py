@@ -21,7 +21,7 @@ from infra.storage.data_stack import CHECKPOINT_PREFIX, RADIOGRAPHS, SITE_IMAGES
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
 from infra.training.patient_key import PatientKey
-from infra.training.site_pipelines import Calibration, SiteEvaluation, Surroundings
+from infra.training.site_pipelines import Calibration, LabelCalibration, SiteEvaluation, Surroundings
 from infra.training.source_code import SourceCode
 from infra.training.training_pipeline import TrainingPipeline
 from lambdas.trigger.environment import Environment as TriggerEnvironment
@@ -70,12 +70,9 @@ class TrainingStack(Stack):
             network=network,
             settings=settings,
         )
-        self.site_evaluation = SiteEvaluation(self, "SiteEvaluation", around=around).pipeline
-        self.calibration = Calibration(
-            self, "Calibration", registry=self.registry, serving=self.serving, around=around
-        ).pipeline
+        self._hold_against_sites(data, around)
         # An execution needs them from the first moment.
-        for pipeline in (self.pipeline, self.site_evaluation, self.calibration):
+        for pipeline in (self.pipeline, self.site_evaluation, self.calibration, self.label_calibration):
             pipeline.node.add_dependency(self.source_code, self.patient_key)
         self.trigger = self._trigger(data, settings)
         self.uploads = self._uploads(data)
@@ -94,6 +91,21 @@ class TrainingStack(Stack):
         self._grant_find_serving_model(settings)
         self._grant_trigger(data, settings)
         self._say_names()
+
+    def _hold_against_sites(self, data: DataStack, around: Surroundings) -> None:
+        """Pipelines that evaluate a registered model on a site's radiographs, and calibrate it on these or labels."""
+        self.site_evaluation = SiteEvaluation(self, "SiteEvaluation", around=around).pipeline
+        self.calibration = Calibration(
+            self, "Calibration", registry=self.registry, serving=self.serving, around=around
+        ).pipeline
+        self.label_calibration = LabelCalibration(
+            self,
+            "LabelCalibration",
+            registry=self.registry,
+            serving=self.serving,
+            predictions=data.predictions,
+            around=around,
+        ).pipeline
 
     def _find_serving_model(self, settings: Settings) -> Function:
         """Function that names the model package which serves."""
@@ -136,6 +148,7 @@ class TrainingStack(Stack):
             "PatientKeyUri": self.patient_key.uri,
             "ModelPackageGroupName": self.registry.name,
             "FindServingModelFunctionArn": self.serving.function_arn,
+            "PredictionsTableName": data.predictions.name,
         }
 
     def _trigger(self, data: DataStack, settings: Settings) -> Function:
@@ -233,6 +246,7 @@ class TrainingStack(Stack):
         CfnOutput(self, "PipelineName", value=self.pipeline.name)
         CfnOutput(self, "SiteEvaluationPipelineName", value=self.site_evaluation.name)
         CfnOutput(self, "CalibrationPipelineName", value=self.calibration.name)
+        CfnOutput(self, "LabelCalibrationPipelineName", value=self.label_calibration.name)
         CfnOutput(self, "ModelPackageGroupName", value=self.registry.name)
         CfnOutput(self, "NotificationTopicArn", value=self.notifications.topic_arn)
         CfnOutput(self, "TriggerFunctionName", value=self.trigger.function_name)

@@ -308,7 +308,18 @@ class CalibratedFrom(Document):
     package_arn: str
     version: Count
     calibrated_at: Time
-    patients: Annotated[int, Field(ge=1, description="Patients of the site to whom it was fitted; others judged it.")]
+    patients: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Patients of the site to whom it was fitted; others judged it. null where it was fitted to "
+            "readers' labels of predictions, which name no patient.",
+        ),
+    ]
+    labels: Annotated[
+        int | None,
+        Field(ge=1, description="Readers' labels that it was fitted to; null where it was a site's archive."),
+    ]
 
 
 class ServingModel(Document):

@@ -155,6 +155,7 @@ def _calibrated_from(found: documents.CalibratedFrom | None) -> CalibratedFrom |
             "version": found["version"],
             "calibrated_at": found["calibrated"],
             "patients": found["fitted"]["patients"],
+            "labels": found["fitted"]["images"] if "labels" in found else None,
         }
     )
 

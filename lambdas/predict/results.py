@@ -26,7 +26,7 @@ class Results:
     clock: Callable[[], float] = time.time
 
     def keep(self, answer: Mapping[str, Any], prediction: Prediction) -> None:
-        """Keep an answer under its id, and beside it what model_code/monitoring/kept_predictions.py compares.
+        """Keep an answer under its id, and beside it what model_code/monitoring reads.
 
         Args:
             answer: answer to the client.
@@ -37,6 +37,7 @@ class Results:
         """
         now = int(self.clock())
         kept = {name: value for name, value in answer.items() if name != "overlay"}
+        served = prediction.model.get("served_sha256")
         self.dynamodb.put_item(
             TableName=self.table,
             Item={
@@ -46,6 +47,8 @@ class Results:
                 "probability": {"N": _number(prediction.image["probability"])},
                 "out_of_distribution_score": {"N": _number(prediction.out_of_distribution_score)},
                 "features": {"S": json.dumps(prediction.features)},
+                # What computed it: a version's name may be given to another model once a registry is made anew.
+                **({"served_sha256": {"S": served}} if served else {}),
                 "created_at": {"N": str(now)},
                 "expires_at": {"N": str(now + self.keep_seconds)},
             },

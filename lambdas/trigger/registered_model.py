@@ -56,6 +56,17 @@ class RegisteredModel:
         Raises:
             Rejection: what it was trained on is not known.
         """
+        return {"ModelPackageArn": self.arn, **self._calibrating()}
+
+    def to_calibrate_on_labels(self) -> dict[str, str]:
+        """Values of the parameters of the pipeline that calibrates on readers' labels, but for the period, by name.
+
+        Raises:
+            Rejection: what it was trained on is not known.
+        """
+        return {"LabelledPackageArn": self.arn, "EvaluationUri": self.evaluation_uri, **self._calibrating()}
+
+    def _calibrating(self) -> dict[str, str]:
         if self.report_prefix is None:
             raise Rejection(
                 Reason.NO_SUCH_MODEL,
@@ -63,8 +74,7 @@ class RegisteredModel:
             )
         # Training leaves it beside the artifact, and so do calibration and promotion.
         output = f"{self.model_uri.rpartition('/')[0]}/output.tar.gz"
-        found = {"ModelPackageArn": self.arn, "ModelUri": self.model_uri, "TrainingOutputUri": output}
-        return found | self._optional()
+        return {"ModelUri": self.model_uri, "TrainingOutputUri": output, **self._optional()}
 
     def _optional(self) -> dict[str, str]:
         own = {"ImageSize": self.image_size, "DatasetReportPrefix": self.report_prefix}
@@ -89,14 +99,23 @@ def named_by(sagemaker: SageMakerClient, packages_arn: str, upload: Upload) -> R
             Reason.NO_SUCH_MODEL,
             f"The key {shown(upload.key)} names no model version: that is the folder below {prefix}.",
         )
-    arn = f"{packages_arn}/{named['version']}"
+    return of(sagemaker, f"{packages_arn}/{named['version']}")
+
+
+def of(sagemaker: SageMakerClient, arn: str) -> RegisteredModel:
+    """The version of an ARN.
+
+    Raises:
+        Rejection: it is not there, or has no artifact or evaluation.
+    """
     package = _described(sagemaker, arn)
     containers = package.get("InferenceSpecification", {}).get("Containers", [])
     statistics = package.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {})
     model_uri = containers[0].get("ModelDataUrl") if containers else None
     if not model_uri or not statistics.get("S3Uri"):
         raise Rejection(
-            Reason.NO_SUCH_MODEL, f"Version {named['version']} has no artifact or no evaluation to be compared with."
+            Reason.NO_SUCH_MODEL,
+            f"Version {arn.rpartition('/')[2]} has no artifact or no evaluation to be compared with.",
         )
     own = package.get("CustomerMetadataProperties", {})
     card = own.get("DatasetReportUri", "")

@@ -93,17 +93,18 @@ class Figure(TypedDict):
 
 
 class CalibratedFrom(TypedDict):
-    """Origin of the weights of a model that was not trained but calibrated, on a site's archive.
+    """Origin of the weights of a model that was not trained but calibrated, on a site's archive or on readers' labels.
 
-    `package_arn` and `version` are of the registered version with these weights, `dataset_sha256` of the archive's
-    radiographs in their two parts. In an evaluation, `before` has that version's own figures on the same images, and
-    `sentence` says what became better and what did not.
+    `package_arn` and `version` are of the registered version with these weights, `dataset_sha256` of the radiographs or
+    labels in their two parts. Where these are labels, `labels` says which, and there is no archive. In an evaluation,
+    `before` has that version's own figures on the same images, and `sentence` says what became better and what did not.
     """
 
     package_arn: str
     version: int
     weights_sha256: str
-    archive_uri: str
+    archive_uri: str | None
+    labels: NotRequired[ReadersLabels]
     dataset_sha256: str
     execution: str
     calibrated: str
@@ -113,11 +114,29 @@ class CalibratedFrom(TypedDict):
     sentence: NotRequired[str]
 
 
+class ReadersLabels(TypedDict):
+    """Labels that readers gave to predictions of a version, by days in UTC.
+
+    `since` and `until` were asked for, `first` and `last` are of the labels that were used. Of the `given` ones
+    `left_out` has the numbers of those that were not used, by reason (`monitoring.reader_labels`).
+    """
+
+    since: str
+    until: str
+    first: str
+    last: str
+    given: int
+    left_out: dict[str, int]
+
+
 class SplitCounts(TypedDict):
-    """Images of one split: how many, of how many patients, by label and by kind of pneumonia."""
+    """Images of one split: how many, of how many patients, by label and by kind of pneumonia.
+
+    Of how many patients is None where nobody knows, as of predictions, which name none.
+    """
 
     images: int
-    patients: int
+    patients: int | None
     labels: dict[str, int]
     subtypes: dict[str, int]
 

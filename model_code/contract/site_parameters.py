@@ -1,4 +1,4 @@
-"""Tables of the parameters of the two pipelines that take a site's archive: shared with training's, and their own."""
+"""Tables of the parameters of the pipelines that hold a model against a site: shared with training's, and their own."""
 
 from __future__ import annotations
 
@@ -68,6 +68,24 @@ CALIBRATION = by_name(
     SITE["ImageSize"],
     *EVALUATION.values(),
     SITE[SITE_REFUSALS],
+    *(HYPERPARAMETERS[name] for name in ("GuaranteedNpv", "GuaranteedPpv")),
+    LIMITS["MaxRuntimeSeconds"],
+)
+
+LABEL_CALIBRATION_REQUIRED: Mapping[str, str] = {
+    "LabelledPackageArn": "the model package whose answers readers labelled, and whose weights are taken; required",
+    "Since": "first day of the labels, by when they were given, such as 2026-11-01 (UTC); required",
+    "Until": "last day of them; required",
+    "ModelUri": CALIBRATION_REQUIRED["ModelUri"],
+    "EvaluationUri": "its own evaluation.json, which says how far its engine is from the float32 network; required",
+    "TrainingOutputUri": CALIBRATION_REQUIRED["TrainingOutputUri"],
+    "DatasetReportPrefix": CALIBRATION_REQUIRED["DatasetReportPrefix"],
+}
+# Of the pipeline that calibrates a registered model on readers' labels, without an image.
+LABEL_CALIBRATION = by_name(
+    dataclasses.replace(DATA["ProcessingInstanceType"], sentence="instance of CalibrateModel"),
+    SITE["ImageSize"],
+    *EVALUATION.values(),
     *(HYPERPARAMETERS[name] for name in ("GuaranteedNpv", "GuaranteedPpv")),
     LIMITS["MaxRuntimeSeconds"],
 )

@@ -180,7 +180,8 @@ def say(evaluation: dict[str, Any]) -> None:
     for name in ("auc", "true_positive_rate", "true_negative_rate", "expected_calibration_error"):
         low, high = shown[name]["confidence_interval"]
         print(f"{name} {shown[name]['value']:.4f} (95 % interval {low:.4f} to {high:.4f})", flush=True)
-    if evaluation["out_of_distribution"]["active"]:
+    # Of labelled predictions it is not known.
+    if evaluation["out_of_distribution"]["active"] and evaluation["out_of_distribution"]["refused"] is not None:
         refused, images = evaluation["out_of_distribution"]["refused"], evaluation["test"]["images"]
         print(f"The out-of-distribution detector refuses {refused} of {images} test images.", flush=True)
     if (engine := evaluation["engine"])["name"] != "tensorflow":

@@ -1,4 +1,4 @@
-"""Calibration of a trained model on a site's radiographs: temperature, bias, threshold and band, the network as it is.
+"""Calibration of a trained model to a site: temperature, bias, threshold and band, the network as it is.
 
 The site's patients are parted once, by a draw that nobody chooses, so that nobody can draw again until the gates let a
 model pass. One half is what everything is fitted on; on the other the result is measured, once. Figures are of the
@@ -37,6 +37,10 @@ FITTED, HELD_OUT = "fitted", "held_out"
 _PURPOSES = {FITTED: "to calibrate on", HELD_OUT: "to check the calibration on"}
 _HELD_OUT_SHARE = 0.5
 _SEED = 20181128
+CHOSEN_BY_READERS = (
+    "Readers chose what they labelled, and may have seen the answer: it holds for radiographs like those, which need "
+    "not be like all that are sent."
+)
 _FIGURES = ("auroc", "sensitivity", "specificity", "calibration_error", "brier_score")
 
 
@@ -90,13 +94,20 @@ def refuse_beyond_calibration(scores: TestScores, metadata: dict[str, Any], limi
         )
 
 
-def fitted(scores: TestScores, *, negative_value: float, positive_value: float) -> dict[str, Any]:
+def fitted(
+    scores: TestScores,
+    *,
+    negative_value: float,
+    positive_value: float,
+    known: str = "the half of a site's archive that calibrated it",
+) -> dict[str, Any]:
     """Members of metadata.json that a site's images choose.
 
     Args:
         scores: of answered images, both labels present.
         negative_value: the negative predictive value to guarantee, below 1.
         positive_value: the positive one.
+        known: what these images are called in the guarantee.
     """
     calibration = fit_temperature_and_bias(scores.logits, scores.labels)
     threshold = choose_threshold(scores.logits, scores.labels, calibration)
@@ -107,7 +118,7 @@ def fitted(scores: TestScores, *, negative_value: float, positive_value: float) 
         threshold=threshold,
         negative_value=negative_value,
         positive_value=positive_value,
-        known="the half of a site's archive that calibrated it",
+        known=known,
     )
     return {
         **dataclasses.asdict(calibration),
@@ -137,14 +148,39 @@ def sentence(origin: CalibratedFrom, earlier: Mapping[str, Figure], evaluation: 
     def change(name: str) -> str:
         return f"from {earlier[name]['value']:.3f} to {now[name]['value']:.3f}"
 
-    test = evaluation["test"]
+    test, labelled = evaluation["test"], origin.get("labels")
+    others = f"On {test['images']:,} others" + ("" if labelled else f", of {test['patients']:,} other patients of it")
     return (
-        f"The weights are those of {package_name(origin['package_arn'])}, calibrated on {origin['fitted']['images']:,} "
-        f"radiographs of {origin['fitted']['patients']:,} patients of a site. On {test['images']:,} others, of "
-        f"{test['patients']:,} other patients of it, the calibration error went {change('calibration_error')}, the "
+        f"The weights are those of {package_name(origin['package_arn'])}, calibrated on {calibrated_on(origin)}. "
+        f"{others}, the calibration error went {change('calibration_error')}, the "
         f"sensitivity {change('sensitivity')} and the specificity {change('specificity')}. The AUROC, "
         f"{now['auroc']['value']:.3f}, is what it was: no calibration changes which radiograph ranks above which."
+        f"{f' {CHOSEN_BY_READERS}' if labelled else ''}"
     )
+
+
+def calibrated_on(origin: Mapping[str, Any]) -> str:
+    """Noun phrase for what a version was calibrated on.
+
+    Args:
+        origin: `calibrated_from` of its documents.
+    """
+    images, labelled = f"{origin['fitted']['images']:,} radiographs", origin.get("labels")
+    if labelled:
+        return f"{images} that readers labelled from {labelled['first']} to {labelled['last']}"
+    return f"{images} of {origin['fitted']['patients']:,} patients of a site"
+
+
+def complete(evaluation: dict[str, Any], origin: CalibratedFrom, earlier: dict[str, Figure]) -> None:
+    """Add to an evaluation the origin of the weights, with what the version as it was says on the same images.
+
+    Args:
+        evaluation: of the calibrated version.
+        origin: where its weights are from.
+        earlier: of `before`.
+    """
+    said = sentence(origin, earlier, evaluation)
+    evaluation["calibrated_from"] = {**origin, "before": earlier, "sentence": said}
 
 
 def _refuse_few(half: str, patients: Mapping[str, set[str]], *, refused: int = 0) -> None:

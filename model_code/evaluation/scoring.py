@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from model_code.contract import documents
+from model_code.contract import documents, served_files
 from model_code.contract.job import JobError
 from model_code.data.shards import examples, read_columns
 from model_code.evaluation import served_archive
@@ -91,13 +92,27 @@ class ExportedModel:
         self.metadata = {**self.metadata, **changed}
 
     def write_recalibrated(self, target: Path) -> None:
-        """Write the archive of the model as it answers now."""
+        """Write the archive of the model as it answers now, and read it back: what computes must be what it was.
+
+        Raises:
+            JobError: it is not.
+        """
+        weights = self.weights_sha256
         recalibrated.write(self._directory, target, self.metadata)
+        with tempfile.TemporaryDirectory() as directory:
+            written = ExportedModel(target, Path(directory))
+            if written.weights_sha256 != weights or written.metadata != self.metadata:
+                raise JobError("The archive that was written is not the model that was calibrated: start again.")
 
     @property
     def weights_sha256(self) -> str:
         """Digest of everything that computes its logits."""
         return recalibrated.weights_sha256(self._directory)
+
+    @property
+    def served_sha256(self) -> str:
+        """Digest of all its files, which the container that serves it tells; see `contract.served_files`."""
+        return served_files.digest_of_directory(self._directory)
 
     @property
     def image_size(self) -> int:

@@ -16,10 +16,12 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from model_code.contract import job
 from model_code.export.artifact import DIRECTORY, FALLBACK, FALLBACK_DIRECTORY
 
 # Beside model.tar.gz and output.tar.gz of the training job, where a warm start and a promotion look for the latter.
 FILE = "served.tar.gz"
+_TRAINING_OUTPUT = "output.tar.gz"
 _METADATA = "metadata.json"
 # Weights hardly compress, and the libraries were not meant to be downloaded often.
 _COMPRESSION = 6
@@ -70,6 +72,15 @@ def write(archive: Path, target: Path, metadata: dict[str, Any]) -> None:
                     written.addfile(member, io.BytesIO(content))
                 else:
                     written.addfile(member, packed.extractfile(member) if member.isfile() else None)
+
+
+def keep_training_output() -> None:
+    """Copy a training's output.tar.gz, a processing input, to where the model goes that has its weights.
+
+    A warm start, a promotion and the next calibration look for it beside the model.
+    """
+    source = job.only_file(job.processing_input("training"), "*.tar.gz")
+    shutil.copyfile(source, job.processing_output("served") / _TRAINING_OUTPUT)
 
 
 def _metadata_of(packed: tarfile.TarFile) -> tarfile.TarInfo:

@@ -8,11 +8,14 @@ the detector refuses next to nothing, by construction, and the figures there cou
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from model_code.contract import documents
 from model_code.contract.documents import Figure, Population
 from model_code.contract.job import JobError
 from model_code.contract.labels import LABELS
@@ -71,6 +74,18 @@ class Judged(NamedTuple):
     evaluation: dict[str, Any]
     refused_share: dict[str, Any]
     judgements: list[Judgement]
+
+
+def own_evaluation(path: Path) -> dict[str, Any]:
+    """A model's own evaluation.json.
+
+    Raises:
+        JobError: it cannot be read.
+    """
+    try:
+        return dict(documents.read_evaluation(json.loads(path.read_text(encoding="utf-8"))))
+    except (OSError, ValueError) as error:
+        raise JobError(f"The model's own evaluation {path.name} cannot be read: {error}") from error
 
 
 def judge(scores: TestScores, metadata: dict[str, Any], limits: Mapping[str, float]) -> Judged:

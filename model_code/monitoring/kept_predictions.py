@@ -70,7 +70,7 @@ def read(dynamodb: Any, table: str, package: str, since: int) -> tuple[Predictio
         FilterExpression="package_arn = :package AND (created_at >= :since OR labelled_at >= :since)",
         ExpressionAttributeValues={":package": {"S": package}, ":since": {"N": str(since)}},
     )
-    items = [dict(_plain(item)) for page in pages for item in page["Items"]]
+    items = [plain(item) for page in pages for item in page["Items"]]
     made = [item for item in items if item["created_at"] >= since]
     # A reader who was unsure said neither.
     labelled = [item for item in items if item.get("reader_label") in LABELS and item.get("labelled_at", 0) >= since]
@@ -88,10 +88,15 @@ def read(dynamodb: Any, table: str, package: str, since: int) -> tuple[Predictio
     )
 
 
-def _plain(item: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, Any]]:
-    for name, typed in item.items():
-        ((kind, value),) = typed.items()
-        yield CURRENT_NAMES.get(name, name), float(value) if kind == "N" else value
+def plain(item: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """An item of the table by the names of today, its numbers as float."""
+
+    def members() -> Iterator[tuple[str, Any]]:
+        for name, typed in item.items():
+            ((kind, value),) = typed.items()
+            yield CURRENT_NAMES.get(name, name), float(value) if kind == "N" else value
+
+    return dict(members())
 
 
 def _column(items: Iterable[Mapping[str, Any]], name: str) -> Array:

@@ -1,9 +1,9 @@
 """Estimate of what a calibration to this place could mend: fitted on half of the readers' labels, seen on the others.
 
-Nothing is registered: the finding says whether an archive for `cxr calibrate` is worth its while. No image is read, as
-the log odds follow from the kept probability. Temperature and bias are fitted on these log odds and not on the
-network's logit: the calibration that serves lies between both, is linear, and so changes no fit within the
-temperature's bounds.
+Nothing is registered: the finding says whether `cxr calibrate` is worth its while, which parts readers' labels as here.
+No image is read, as the log odds follow from the kept probability. Temperature and bias are fitted on these log odds
+and not on the network's logit: the calibration that serves lies between both, is linear, and so changes no fit within
+the temperature's bounds.
 
 Predictions name no patient: several images of one count as independent. Readers choose what they label, and may have
 seen the answer before: labels that lean to the answers make the calibration look better than it is.
@@ -11,9 +11,12 @@ seen the answer before: labels that lean to the answers make the calibration loo
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 
 from model_code.contract.labels import LABELS
@@ -25,7 +28,9 @@ FEWEST = 25
 
 # Half of the last of the nine decimals that lambdas/predict/results.py keeps.
 PRECISION = 5e-10
-_SEED = 20180222
+# Which half a prediction is in follows from its own probability, nearly whatever the others are: who chose among
+# periods until a model passes would not draw anew.
+_DRAW = "20180222"
 
 
 def log_odds(probabilities: Array) -> Array:
@@ -45,29 +50,28 @@ def estimate(labels: Array, probabilities: Array) -> dict[str, Any]:
 
     Args:
         labels: (n,) zeros and ones, of readers.
-        probabilities: (n,), as served, in any order: the draw of the halves does not depend on it.
+        probabilities: (n,), as served, in any order.
 
     Returns:
         "missing" (how many more labels of each kind are needed), and where none is, else None: "fitted" and "held_out"
         (numbers of images), "temperature" and "bias" (on top of those that serve), and "calibration_error" with
         "served" and "calibrated".
     """
-    counts = [int(np.sum(labels == number)) for number in range(len(LABELS))]
-    missing = {label: max(0, 2 * FEWEST - count) for label, count in zip(LABELS, counts, strict=True)}
+    lacking = missing(labels)
     found: dict[str, Any] = dict.fromkeys(("fitted", "held_out", "temperature", "bias", "calibration_error"))
-    if any(missing.values()):
-        return {"missing": missing, **found}
+    if any(lacking.values()):
+        return {"missing": lacking, **found}
     order = np.lexsort((probabilities, labels))
-    labels, known = labels[order], log_odds(probabilities[order])
-    fits = _first_half(labels)
+    labels, probabilities = labels[order], probabilities[order]
+    known, fits = log_odds(probabilities), first_half(labels, probabilities)
     calibration = fit_temperature_and_bias(known[fits], labels[fits])
     rest = ~fits
     errors = {
-        "served": calibration_error_of(labels[rest], probabilities[order][rest]),
+        "served": calibration_error_of(labels[rest], probabilities[rest]),
         "calibrated": calibration_error_of(labels[rest], calibration.probability(known[rest])),
     }
     return {
-        "missing": missing,
+        "missing": lacking,
         "fitted": int(fits.sum()),
         "held_out": int(rest.sum()),
         "temperature": calibration.temperature,
@@ -79,25 +83,45 @@ def estimate(labels: Array, probabilities: Array) -> dict[str, Any]:
 def sentence(found: dict[str, Any]) -> str:
     """Sentence on the estimate, or on the labels that it lacks."""
     if found["calibration_error"] is None:
-        more = " and ".join(f"{count} more labels {label}" for label, count in found["missing"].items() if count)
         return (
-            f"What a calibration to this place could mend is estimated from {2 * FEWEST} labels of each kind; {more} "
-            "are needed."
+            f"What a calibration to this place could mend is estimated from {2 * FEWEST} labels of each kind; "
+            f"{more(found['missing'])} are needed."
         )
     errors = found["calibration_error"]
     return (
         f"Temperature and bias fitted on {found['fitted']} of the labelled predictions take the calibration error of "
         f"the other {found['held_out']} from {errors['served']:.3f} to {errors['calibrated']:.3f}. It is an estimate: "
         "predictions name no patient, readers choose what they label, and whether they had seen the answer is not "
-        "known. `cxr calibrate` makes a version by a fit of its own, from an archive of the site's radiographs."
+        "known. `cxr calibrate` makes a version, of these labels with `--labels`, or of an archive of the site's "
+        "radiographs."
     )
 
 
-def _first_half(labels: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """A fixed draw of half of each label."""
-    rng = np.random.default_rng(_SEED)
+def missing(labels: Array) -> dict[str, int]:
+    """Numbers of further labels of each kind, by its name, that a calibration takes.
+
+    Args:
+        labels: (n,) zeros and ones.
+    """
+    counts = (int(np.sum(labels == number)) for number in range(len(LABELS)))
+    return {label: max(0, 2 * FEWEST - count) for label, count in zip(LABELS, counts, strict=True)}
+
+
+def more(lacking: Mapping[str, int]) -> str:
+    """Noun phrase for what `missing` found."""
+    return " and ".join(f"{count} more labels {label}" for label, count in lacking.items() if count)
+
+
+def first_half(labels: Array, probabilities: Array) -> npt.NDArray[np.bool_]:
+    """Mask (n,) of half of each label: those whose kept probabilities have the lower digests, whatever the order.
+
+    Args:
+        labels: (n,) zeros and ones.
+        probabilities: (n,), as kept with nine decimals.
+    """
+    digests = np.asarray([hashlib.sha256(f"{_DRAW} {one:.9f}".encode()).hexdigest() for one in probabilities])
     chosen = np.zeros(len(labels), dtype=np.bool_)
     for number in range(len(LABELS)):
-        places = rng.permutation(np.flatnonzero(labels == number))
-        chosen[places[: len(places) // 2]] = True
+        places = np.flatnonzero(labels == number)
+        chosen[places[np.argsort(digests[places], kind="stable")[: len(places) // 2]]] = True
     return chosen

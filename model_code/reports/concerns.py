@@ -83,7 +83,7 @@ def _calibrated_worse(evaluation: dict[str, Any], origin: dict[str, Any]) -> lis
     if now["value"] <= before["value"]:
         return []
     sentence = (
-        f"The site's calibration is worse than that of version {origin['version']} on the half that was held out: the "
+        f"The new calibration is worse than that of version {origin['version']} on the half that was held out: the "
         f"calibration error is {now['value']:.3f}, and was {before['value']:.3f}."
     )
     return [Concern(sentence, "site")]

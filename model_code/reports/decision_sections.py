@@ -10,6 +10,7 @@ import numpy as np
 from model_code.contract.labels import LABELS
 from model_code.contract.metrics import figure
 from model_code.evaluation.scores import TestScores
+from model_code.monitoring import reader_labels
 from model_code.reports import evaluation_plots, html_page
 from model_code.reports.html_page import Html, Section
 
@@ -34,7 +35,21 @@ _MOST_ERRORS = 200
 
 def chosen_on(evaluation: dict[str, Any]) -> str:
     """Data that chose threshold, temperature and band, as sentences name it."""
+    if by_readers(evaluation):
+        return "the other half of the readers' labels"
     return "the other half of the site's archive" if evaluation["calibrated_from"] else "validation data"
+
+
+def by_readers(evaluation: dict[str, Any]) -> bool:
+    """Whether the test images are known by readers' labels of predictions only."""
+    return "labels" in (evaluation["calibrated_from"] or {})
+
+
+def of_patients(evaluation: dict[str, Any]) -> str:
+    """End of a noun phrase about the test images: of how many patients, where that is known."""
+    if by_readers(evaluation):
+        return " of patients whom nobody named"
+    return f" of {evaluation['test']['patients']:,} patients"
 
 
 def operating_points(evaluation: dict[str, Any]) -> Section:
@@ -137,13 +152,12 @@ def calibration(evaluation: dict[str, Any]) -> Section:
 def of_a_site(evaluation: dict[str, Any]) -> Iterator[Section]:
     """The version whose weights these are, on the same images; nothing of a version that was trained."""
     if origin := evaluation["calibrated_from"]:
-        yield Section(
-            "site", f"Version {origin['version']}, calibrated on a site's radiographs", list(_site(evaluation))
-        )
+        what = "readers' labels" if "labels" in origin else "a site's radiographs"
+        yield Section("site", f"Version {origin['version']}, calibrated on {what}", list(_site(evaluation)))
 
 
 def _site(evaluation: dict[str, Any]) -> Iterator[Html]:
-    origin, test = evaluation["calibrated_from"], evaluation["test"]
+    origin = evaluation["calibrated_from"]
     yield html_page.paragraph(origin["sentence"])
     yield html_page.table(
         "The same weights on the same images that were held out: value and 95 % interval",
@@ -153,22 +167,58 @@ def _site(evaluation: dict[str, Any]) -> Iterator[Html]:
             for name, title in _COMPARED.items()
         ),
     )
-    fitted, held_out = origin["fitted"], origin["held_out"]
-    yield html_page.paragraph(
-        f"Of {origin['archive_uri']}, {fitted['images']:,} radiographs of {fitted['patients']:,} patients chose "
-        f"temperature {evaluation['calibration']['temperature']:.3f}, bias {evaluation['calibration']['bias']:+.3f}, "
-        f"threshold and band; {held_out['images']:,} of {held_out['patients']:,} other patients were held out and "
-        "looked at once. The bias is what another prevalence or exposure asks for: it holds for this site's, "
-        f"{test['prevalence']:.1%} with PNEUMONIA among those held out. Images that the version has learned from, and "
-        "their patients, are in neither half."
-    )
+    yield html_page.paragraph(_halves(evaluation))
     yield html_page.bullets(
         [
             "Not changed: which radiograph ranks above which, which are refused as unlike, and the saliency maps, "
             "whose least marked score is still that of the training's own band.",
             f"The weights have the digest {origin['weights_sha256'][:12]}, as in version {origin['version']}. The "
             "sections on training and data set are about what these weights were trained on.",
-            "The labels of the archive are taken for true. It holds for patients like these, as long as neither the "
-            "machines nor the patients change.",
+            *(_about_labels(origin["labels"]) if "labels" in origin else [_ABOUT_ARCHIVE]),
         ]
     )
+
+
+_ABOUT_ARCHIVE = (
+    "The labels of the archive are taken for true. It holds for patients like these, as long as neither the machines "
+    "nor the patients change."
+)
+
+
+def _halves(evaluation: dict[str, Any]) -> str:
+    """Sentences on what chose the calibration and what judged it."""
+    origin, chosen = evaluation["calibrated_from"], evaluation["calibration"]
+    fitted, held_out, labelled = origin["fitted"], origin["held_out"], origin.get("labels")
+    chose = f"temperature {chosen['temperature']:.3f}, bias {chosen['bias']:+.3f}, threshold and band"
+    bias = (
+        f"{evaluation['test']['prevalence']:.1%} with PNEUMONIA among those held out: the bias is what another "
+        "prevalence or exposure asks for, and holds for this one"
+    )
+    if labelled:
+        return (
+            f"Of labels that were asked for from {labelled['since']} to {labelled['until']}, {fitted['images']:,} "
+            f"chose {chose}; {held_out['images']:,} others, by a fixed draw, were held out and looked at once, {bias}."
+        )
+    return (
+        f"Of {origin['archive_uri']}, {fitted['images']:,} radiographs of {fitted['patients']:,} patients chose "
+        f"{chose}; {held_out['images']:,} of {held_out['patients']:,} other patients were held out and looked at once, "
+        f"{bias}. Images that the version has learned from, and their patients, are in neither half."
+    )
+
+
+def _about_labels(labelled: dict[str, Any]) -> list[str]:
+    """Sentences on what readers' labels are, and what they cannot tell."""
+    left = "; ".join(f"{reader_labels.LEFT_OUT[name]}: {count}" for name, count in labelled["left_out"].items())
+    return [
+        f"{labelled['given']:,} labels were given in that time. Left out are labels {left}."
+        if left
+        else f"{labelled['given']:,} labels were given in that time, and none is left out.",
+        "The readers' labels are taken for true. Readers choose what they label and may have seen the answer before, "
+        "so these need not be like all radiographs that are sent, and labels that lean to the answers make the "
+        "calibration look better than it is.",
+        "Predictions name no patient and keep no image. Each radiograph counts as a patient of its own, so intervals "
+        "are too narrow where one patient has several; whether the version was trained on one of them, subgroups, and "
+        "which images are refused cannot be told.",
+        "How the engine agrees with the float32 network is told of the images that version was evaluated on, in the "
+        "new probabilities.",
+    ]

@@ -83,7 +83,8 @@ def render(
         Section("out-of-distribution", "Refused images", [_refused(evaluation, metadata)]),
         Section("subgroups", "Subgroups", list(_subgroups(evaluation))),
         *([gallery.samples_section()] if gallery.samples else []),
-        gallery.saliency_section(evaluation["saliency"]),
+        # Of labelled predictions no image is there to look at.
+        *([gallery.saliency_section(evaluation["saliency"])] if gallery.averages else []),
         *([doubted] if doubted else []),
         dataset_section(card),
         Section(
@@ -149,10 +150,11 @@ def _figures(evaluation: dict[str, Any]) -> Iterator[Html]:
         "key",
     )
     yield html_page.paragraph(
-        f"{test['images']:,} test radiographs of {test['patients']:,} patients, {test['prevalence']:.1%} with "
-        f"PNEUMONIA, scored by what serves. The decision threshold {evaluation['threshold']:.3f} and the temperature "
-        f"{evaluation['calibration']['temperature']:.3f} come from {decision_sections.chosen_on(evaluation)}. The "
-        "predictive values, accuracy and F1 hold for this prevalence only."
+        f"{test['images']:,} test radiographs{decision_sections.of_patients(evaluation)}, {test['prevalence']:.1%} "
+        f"with PNEUMONIA, scored by what serves. The decision threshold {evaluation['threshold']:.3f} and the "
+        f"temperature {evaluation['calibration']['temperature']:.3f} come from "
+        f"{decision_sections.chosen_on(evaluation)}. The predictive values, accuracy and F1 hold for this prevalence "
+        "only."
     )
     yield html_page.table(
         "All figures",
@@ -319,6 +321,11 @@ def _refused(evaluation: dict[str, Any], metadata: dict[str, Any]) -> Html:
         )
         return html_page.paragraph(f"{said} A photograph would get a probability like any radiograph.")
     refused, origin = detector["refused"], evaluation["calibrated_from"]
+    if refused is None:
+        return html_page.paragraph(
+            "The endpoint refuses an image that is unlike the training images. Refused images are not kept, so "
+            "which it refuses here is not known."
+        )
     images = origin["held_out"]["images"] if origin else evaluation["test"]["images"]
     low, high = (f"{end:.1%}" for end in detector["false_refusal_rate"]["confidence_interval"])
     return html_page.paragraph(
@@ -334,7 +341,9 @@ def _subgroups(evaluation: dict[str, Any]) -> Iterator[Html]:
         yield html_page.plots([evaluation_plots.subgroups(evaluation)])
         yield subgroup_table("Value and 95 % interval; the AUROC of a subtype tells it from all NORMAL images", rows)
     yield html_page.paragraph(_worst(evaluation["worst_subgroup"]))
-    if not any(row["by"] == "image size" for row in rows):
+    if decision_sections.by_readers(evaluation):
+        yield html_page.paragraph("Labelled predictions name no subgroup: no image is kept, and nothing of its file.")
+    elif not any(row["by"] == "image size" for row in rows):
         yield html_page.paragraph("No subgroups by image size: below or above the median size, a label is missing.")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from model_code.contract.metrics import CLASSIFICATION
 from model_code.contract.population import sentence
+from model_code.evaluation.recalibration import calibrated_on
 from model_code.reports.concerns import saliency_concerns
 
 INTENDED_USE = (
@@ -77,16 +78,40 @@ def _intended_uses(card: dict[str, Any], origin: dict[str, Any] | None) -> dict[
         "risk_rating": "High",
         "explanations_for_risk_rating": (
             "A wrong probability could mislead somebody who decides about a child's treatment. The model was not "
-            f"validated outside {'the site that calibrated it' if origin else 'its dataset'}."
+            f"validated outside {_validated_on(origin)}."
         ),
     }
+
+
+def _labels(origin: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The readers' labels that calibrated a version, where these did."""
+    return (origin or {}).get("labels")
+
+
+def _validated_on(origin: dict[str, Any] | None) -> str:
+    if _labels(origin):
+        return "its dataset and the radiographs that readers chose to label"
+    return "the site that calibrated it" if origin else "its dataset"
+
+
+def _judged_on(origin: dict[str, Any] | None) -> str:
+    if _labels(origin):
+        return "Held-out half of readers' labels"
+    return "Held-out half of a site" if origin else "Test split"
+
+
+def _dataset(origin: dict[str, Any] | None, card: dict[str, Any]) -> str:
+    """Data that the figures are of: an archive, or readers' labels."""
+    if origin and (labelled := _labels(origin)):
+        return f"readers' labels of {origin['package_arn']}, {labelled['first']} to {labelled['last']}"
+    return str((origin or card)["archive_uri"])
 
 
 def _training(metadata: dict[str, Any], card: dict[str, Any]) -> dict[str, Any]:
     training, origin = metadata["training"], metadata["calibrated_from"]
     chose = (
-        f"chose the epoch. Not trained, but calibrated from version {origin['version']} on "
-        f"{origin['fitted']['images']} images of {origin['fitted']['patients']} patients of a site, which chose "
+        f"chose the epoch. Not trained, but calibrated from version {origin['version']} on {calibrated_on(origin)}, "
+        "which chose "
         f"the temperature {metadata['temperature']:.3f}, the bias {metadata['bias']:+.3f} "
         if origin
         else f"chose the epoch, the temperature {metadata['temperature']:.3f} "
@@ -142,12 +167,12 @@ def _evaluation(evaluation: dict[str, Any], card: dict[str, Any]) -> dict[str, A
     ]
     metric_groups.append({"name": "Curves and counts", "metric_data": [_roc(found), _confusion(found)]})
     return {
-        "name": f"{'Held-out half of a site' if origin else 'Test split'}, scored once by the exported model",
+        "name": f"{_judged_on(origin)}, scored once by the exported model",
         "evaluation_observation": _cut(" ".join(said), _LONG),
-        "datasets": [_cut(origin["archive_uri"] if origin else card["archive_uri"], _MEDIUM)],
+        "datasets": [_cut(_dataset(origin, card), _MEDIUM)],
         "metadata": {
             "test images": str(test["images"]),
-            "test patients": str(test["patients"]),
+            "test patients": "not named" if _labels(origin) else str(test["patients"]),
             "prevalence of PNEUMONIA": f"{test['prevalence']:.4f}",
             "decision threshold": f"{evaluation['threshold']:.6f}",
             "temperature": f"{calibration['temperature']:.6f}",
@@ -213,6 +238,8 @@ def _refusals(detector: dict[str, Any]) -> str:
         return (
             "There is no out-of-distribution detector: an image that is no chest radiograph gets a probability as well."
         )
+    if detector["false_refusal_rate"] is None:
+        return "Images unlike the training images are refused; which of this site's are is not known."
     share = detector["false_refusal_rate"]["value"]
     return f"Images unlike the training images are refused; {share:.1%} of the test radiographs are."
 

@@ -118,6 +118,11 @@ class Deployment:
         return self.output("training", "CalibrationPipelineName")
 
     @property
+    def label_calibration_pipeline(self) -> str:
+        """The name of the pipeline that calibrates a model on readers' labels."""
+        return self.output("training", "LabelCalibrationPipelineName")
+
+    @property
     def monitoring_pipeline(self) -> str:
         """The name of the monitoring pipeline."""
         return self.output("monitoring", "MonitoringPipelineName")

@@ -1,8 +1,9 @@
-"""Radiographs of other sites: whether a registered model works on them, and calibration to them, without training."""
+"""Other sites and readers: whether a registered model works on their radiographs, and calibration, without training."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from model_code.contract.documents import read_evaluation, read_site_evaluation
 from model_code.contract.metrics import figure
 from ops.base import output
-from ops.base.errors import CommandError
+from ops.base.errors import CommandError, ExitCode
 from ops.commands.options import (
     Env,
     Json,
@@ -40,6 +41,9 @@ _SHOWN = {
     "specificity": "specificity",
     "calibration_error": "calibration error",
 }
+_DAY = ["%Y-%m-%d"]
+# Before any prediction was kept.
+_FIRST_DAY = date(2020, 1, 1)
 _LAYOUT = "A zip file or a folder of the site's radiographs, with {NORMAL,PNEUMONIA} or a labels.csv."
 
 
@@ -87,7 +91,7 @@ def calibrate(
     version: Version,
     *,
     path: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--archive",
             "-a",
@@ -95,24 +99,39 @@ def calibrate(
             exists=True,
             help=_LAYOUT,
         ),
-    ],
+    ] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Readers' labels of the version's own predictions, instead of an archive.")
+    ] = False,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=_DAY, metavar="DATE", help="First day of the labels (UTC); all by default."),
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=_DAY, metavar="DATE", help="Last day of them; today by default.")
+    ] = None,
     save: Save = None,
     timeout: Start = 10,
     as_json: Json = False,
     env: Env = None,
     region: Region = None,
 ) -> None:
-    """Calibrate a registered model on a site's labelled radiographs: a new version with the same weights.
+    """Calibrate a registered model on a site's radiographs or its readers' labels: a new version, the same weights.
 
-    Half of the site's patients choose temperature, bias, decision threshold and indeterminate band; the other half
-    shows once what became of it, against the same gates as a training. Another prevalence or exposure is mended so.
-    Which radiograph ranks above which is not, and a model that ranks wrongly there is refused. The new version waits
-    for approval like any other.
+    Half of the site's patients, or of the labelled predictions, choose temperature, bias, decision threshold and
+    indeterminate band; the other half shows once what became of it, against the same gates as a training. Another
+    prevalence or exposure is mended so. Which radiograph ranks above which is not, and a model that ranks wrongly there
+    is refused. Readers choose what they label, which the report says. The new version waits for approval like any
+    other.
     """
+    days = _period(path, since, until, labels=labels)
     workspace = open_workspace(ctx, env, region)
     chosen = workspace.registry.resolve(version)
-    folder, reader = uploads.to_calibrate(chosen.version), workspace.calibrations
-    execution = _executed(workspace, path, folder, reader, timeout=timeout, quiet=as_json)
+    if path is None:
+        execution = _executed_on_labels(workspace, chosen.arn, days, quiet=as_json)
+    else:
+        folder, reader = uploads.to_calibrate(chosen.version), workspace.calibrations
+        execution = _executed(workspace, path, folder, reader, timeout=timeout, quiet=as_json)
     _check(execution, chosen.version, "calibrated")
     uri = reports.of_execution(workspace.sagemaker, execution, Reporting.CALIBRATION)
     found = read_evaluation(json.loads(reports.fetch(workspace.s3, reports.evaluation(uri))))
@@ -125,6 +144,45 @@ def calibrate(
     _print_calibrated(found, chosen.version, made)
     output.results().print(written["file"], markup=False, soft_wrap=True)
     output.say(f"Version {made} waits for approval: `cxr approve {made}` releases it.")
+
+
+def _period(path: Path | None, since: datetime | None, until: datetime | None, *, labels: bool) -> tuple[str, str]:
+    """First and last day of the labels to calibrate on, ISO 8601.
+
+    Raises:
+        CommandError: not exactly one of an archive and labels is named, or the days are no period of the past.
+    """
+    if labels == (path is not None):
+        raise CommandError(
+            "Name what to calibrate on: --archive ARCHIVE for a site's radiographs, or --labels for the readers' "
+            "labels that came in by feedback.",
+            ExitCode.USAGE,
+        )
+    if (since or until) and not labels:
+        raise CommandError("--since and --until choose readers' labels: they go with --labels.", ExitCode.USAGE)
+    today = datetime.now(UTC).date()
+    first, last = since.date() if since else _FIRST_DAY, until.date() if until else today
+    if not first <= last <= today:
+        raise CommandError(f"From {first} to {last} no label was given: the days are in UTC.", ExitCode.USAGE)
+    return first.isoformat(), last.isoformat()
+
+
+def _executed_on_labels(workspace: Workspace, arn: str, days: tuple[str, str], *, quiet: bool) -> Execution:
+    """Start an execution on readers' labels of a version's predictions, and follow it to its end.
+
+    Raises:
+        CommandError: the version lacks what a calibration takes.
+    """
+    from lambdas.trigger import registered_model  # noqa: PLC0415 - brings botocore along
+    from lambdas.trigger.rejection import Rejection  # noqa: PLC0415
+
+    try:
+        parameters = registered_model.of(workspace.sagemaker, arn).to_calibrate_on_labels()
+    except Rejection as rejection:
+        raise CommandError(rejection.detail) from rejection
+    reader, (since, until) = workspace.label_calibrations, days
+    started = reader.start({**parameters, "Since": since, "Until": until}, name="cxr-calibrate-labels")
+    return watching.watch(reader, started, timeout=None, poll=workspace.poll_seconds, quiet=quiet)
 
 
 def _executed(

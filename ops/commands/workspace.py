@@ -71,6 +71,13 @@ class Workspace:
         return ExecutionReader(self.sagemaker, session.client("logs"), pipeline, first=first)
 
     @functools.cached_property
+    def label_calibrations(self) -> ExecutionReader:
+        """The executions of the deployed pipeline that calibrates models on readers' labels."""
+        session, pipeline = self.session, self.deployment.label_calibration_pipeline
+        first = "start one with `cxr calibrate VERSION --labels`"
+        return ExecutionReader(self.sagemaker, session.client("logs"), pipeline, first=first)
+
+    @functools.cached_property
     def registry(self) -> ModelRegistry:
         """The registered models and the endpoint."""
         return ModelRegistry(

@@ -38,6 +38,7 @@ OUTPUTS = {
         "PipelineName": "cxr-dev",
         "SiteEvaluationPipelineName": "cxr-dev-site-evaluation",
         "CalibrationPipelineName": "cxr-dev-calibration",
+        "LabelCalibrationPipelineName": "cxr-dev-label-calibration",
         "ModelPackageGroupName": "cxr-dev",
     },
     "release": {"ReleaseFunctionName": "cxr-dev-release-Release"},

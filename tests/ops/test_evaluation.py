@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from lambdas.trigger.upload import Upload as TriggerUpload
 from model_code.contract.documents import read_site_evaluation
 from ops.base.errors import ExitCode
 from ops.pipelines import uploads
-from tests.ops.conftest import Cloud, ran
+from tests.ops.conftest import GROUP_ARN, START, Cloud, execution_arn, ran
 from tests.ops.pipelines.test_watching import step
 from tests.ops.site_documents import SENTENCE, calibrated_document, site_document
 
@@ -198,6 +199,82 @@ def test_what_is_not_calibrated_fails_with_what_no_calibration_mends(
     assert result.exit_code == ExitCode.FAILED
     assert "Version 2 was not calibrated" in result.stderr
     assert reason in result.stderr
+
+
+def _starts_on_labels(cloud: Cloud, since: str, until: str) -> None:
+    for part in ("training", "endpoint"):
+        cloud.has_stack(part)
+    cloud.has_models("Approved", "PendingManualApproval")
+    arn, folder = f"{GROUP_ARN}/2", "s3://artifact-bucket/executions/e1"
+    package = {
+        "ModelPackageName": "cxr-dev", "ModelPackageArn": arn, "ModelPackageStatus": "Completed",
+        "ModelPackageStatusDetails": {"ValidationStatuses": []}, "CreationTime": START,
+        "InferenceSpecification": {
+            "Containers": [{"Image": "i", "ModelDataUrl": f"{folder}/model/served.tar.gz"}],
+            "SupportedContentTypes": [], "SupportedResponseMIMETypes": [],
+        },
+        "ModelMetrics": {"ModelQuality": {"Statistics": {
+            "ContentType": "application/json", "S3Uri": f"{folder}/evaluation/evaluation.json"}}},
+        "CustomerMetadataProperties": {"ImageSize": "220", "DatasetReportUri": f"{folder}/report/dataset.json"},
+    }  # fmt: skip
+    cloud.answers("sagemaker", "describe_model_package", package, {"ModelPackageName": arn})
+    parameters = {
+        "LabelledPackageArn": arn,
+        "EvaluationUri": f"{folder}/evaluation/evaluation.json",
+        "ModelUri": f"{folder}/model/served.tar.gz",
+        "TrainingOutputUri": f"{folder}/model/output.tar.gz",
+        "ImageSize": "220",
+        "DatasetReportPrefix": f"{folder}/report",
+        "Since": since,
+        "Until": until,
+    }
+    expected = {
+        "PipelineName": "cxr-dev-label-calibration",
+        "PipelineExecutionDisplayName": "cxr-calibrate-labels",
+        "PipelineParameters": [{"Name": name, "Value": value} for name, value in parameters.items()],
+        "ClientRequestToken": ANY,
+    }
+    cloud.answers("sagemaker", "start_pipeline_execution", {"PipelineExecutionArn": execution_arn("s1")}, expected)
+
+
+def test_a_calibration_on_labels_starts_without_an_archive_for_the_days_that_are_named(
+    cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
+) -> None:
+    _starts_on_labels(cloud, "2026-02-01", "2026-02-28")
+    _calibrated(cloud)
+    days = ("--since", "2026-02-01", "--until", "2026-02-28")
+    result = cxr("calibrate", "2", "--labels", *days, "--save", str(tmp_path / "report.html"))
+    assert result.exit_code == ExitCode.SUCCEEDED, result.output
+    assert "Version 3 waits for approval: `cxr approve 3` releases it." in result.stderr
+    cloud.all_asked()
+
+
+def test_too_few_labels_fail_with_the_number_that_is_missing(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    _starts_on_labels(cloud, "2020-01-01", datetime.now(UTC).date().isoformat())
+    reason = "Nothing was registered. 38 more labels PNEUMONIA are needed."
+    cloud.has_execution("s1", "Failed", [step("CalibrateModel", "Failed", 2, FailureReason=reason)])
+    result = cxr("calibrate", "2", "--labels")
+    assert result.exit_code == ExitCode.FAILED
+    assert reason in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "Name what to calibrate on: --archive ARCHIVE"),
+        (("--labels", "--archive", "ARCHIVE"), "Name what to calibrate on: --archive ARCHIVE"),
+        (("--archive", "ARCHIVE", "--since", "2026-01-01"), "they go with --labels"),
+        (("--labels", "--since", "2026-02-02", "--until", "2026-02-01"), "From 2026-02-02 to 2026-02-01 no label"),
+        (("--labels", "--until", "2999-01-01"), "From 2020-01-01 to 2999-01-01 no label was given"),
+    ],
+)
+def test_what_names_no_source_or_no_period_is_refused_before_anything_is_asked(
+    cloud: Cloud, cxr: Callable[..., Result], archive: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    result = cxr("calibrate", "2", *(str(archive) if one == "ARCHIVE" else one for one in arguments))
+    assert result.exit_code == ExitCode.USAGE
+    assert said in " ".join(result.stderr.split())
+    cloud.all_asked()
 
 
 def test_both_sides_mean_the_same_folders() -> None:

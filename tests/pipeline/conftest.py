@@ -92,7 +92,7 @@ def compiled() -> dict[str, str]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the SDK's own, at import
-                from pipeline import calibration, monitoring, site_evaluation
+                from pipeline import calibration, label_calibration, monitoring, site_evaluation
                 from pipeline.definition import compile_definition
 
                 definitions = {
@@ -103,6 +103,7 @@ def compiled() -> dict[str, str]:
                     "monitoring": monitoring.compile_definition(),
                     "site-evaluation": site_evaluation.compile_definition(),
                     "calibration": calibration.compile_definition(),
+                    "label-calibration": label_calibration.compile_definition(),
                 }
         finally:
             pytest_socket.enable_socket()

@@ -21,6 +21,7 @@ OTHERS = {
     REPOSITORY / "pipeline" / "definition-monitoring.json": ("MonitorModel", "monitor"),
     REPOSITORY / "pipeline" / "definition-site-evaluation.json": ("EvaluateSite", "evaluate_site"),
     REPOSITORY / "pipeline" / "definition-calibration.json": ("CalibrateModel", "calibrate"),
+    REPOSITORY / "pipeline" / "definition-label-calibration.json": ("CalibrateModel", "calibrate_labels"),
 }
 DEFINITIONS = sorted(set((REPOSITORY / "pipeline").glob("definition*.json")) - set(OTHERS))
 VALUES = {
@@ -36,6 +37,8 @@ VALUES = {
     "serving-package": "none",
     "serving-comparison": "gate",
     "days": "7",
+    "since": "2026-11-01",
+    "until": "2026-11-30",
     "model-version": "3",
     "model-package-arn": "arn:aws:sagemaker:us-east-1:123456789012:model-package/cxr-dev/3",
     "min-predictions": "200",
@@ -148,7 +151,13 @@ def test_the_training_script_takes_the_settings_of_every_environment(environment
 
 
 @pytest.mark.parametrize(
-    "path", [*DEFINITIONS, REPOSITORY / "pipeline" / "definition-calibration.json"], ids=lambda path: path.stem
+    "path",
+    [
+        *DEFINITIONS,
+        REPOSITORY / "pipeline" / "definition-calibration.json",
+        REPOSITORY / "pipeline" / "definition-label-calibration.json",
+    ],
+    ids=lambda path: path.stem,
 )
 def test_what_is_registered_is_the_archive_that_the_evaluation_writes(path):
     assert f'"{served_archive.FILE}"' in path.read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import pytest
 
 from infra.settings.environment import Settings
 from model_code.contract.parameters import GATES
-from model_code.contract.site_parameters import CALIBRATION_REQUIRED
+from model_code.contract.site_parameters import CALIBRATION_REQUIRED, LABEL_CALIBRATION_REQUIRED
 from tests.infra.conftest import ENVIRONMENTS, of_type
 from tests.infra.training.test_training_stack import REPOSITORY, Templates, defaults, definition
 
@@ -108,6 +108,43 @@ def test_what_calibrates_sees_no_archive_and_no_key_and_only_its_pipeline_regist
     assert "CreateModelPackage" in json.dumps(pipeline)
     assert "UpdateModelPackage" not in json.dumps(pipeline), "who may call that could approve"
     assert object_keys(pipeline) == {("s3:GetObject", "/executions/*")}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_what_calibrates_on_labels_reads_predictions_and_models_and_no_radiograph(
+    environment: str, templates: Templates
+) -> None:
+    """It is not isolated from the network, and shards of executions are radiographs."""
+    template = templates(environment)["training"]
+    step = statements_of(template, "LabelCalibrationLabelCalibrationRole")
+    files = ("served.tar.gz", "model.tar.gz", "output.tar.gz")
+    files += ("evaluation.json", "dataset.json", "training_images.jsonl.gz")
+    assert object_keys(step) == {
+        *(("s3:GetObject", f"/executions/*/{name}") for name in files),
+        ("s3:GetObject", "/code/*"),
+        ("s3:PutObject", "/executions/*"),
+    }
+    lists = (one["Condition"]["StringLike"]["s3:prefix"] for one in step if one["Action"] == "s3:ListBucket")
+    listed = {prefix for prefixes in lists for prefix in prefixes}
+    assert "executions/*/report*" in listed, "the folder of the dataset report is an input"
+    assert "executions/*" not in listed
+    scanned = [one["Action"] for one in step if "dynamodb" in json.dumps(one["Action"])]
+    assert scanned == ["dynamodb:Scan"]
+    assert "sagemaker:" not in json.dumps(step)
+    pipeline = statements_of(template, "LabelCalibrationPipelineRole")
+    assert "UpdateModelPackage" not in json.dumps(pipeline), "who may call that could approve"
+    assert "DecodeRole" not in json.dumps(pipeline), "there is no archive to decode"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_version_calibrated_on_labels_keeps_what_a_trained_one_has_to_keep_here(
+    environment: str, templates: Templates
+) -> None:
+    training, _ = definition(templates(environment)["training"])
+    calibration, _ = definition(templates(environment)["training"], "LabelCalibrationPipeline")
+    shared = {name: value for name, value in defaults(calibration).items() if name not in LABEL_CALIBRATION_REQUIRED}
+    assert shared == {name: defaults(training)[name] for name in shared}
+    assert {*GATES, "ServingComparison", "GuaranteedNpv", "GuaranteedPpv"} <= set(shared)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

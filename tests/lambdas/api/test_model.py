@@ -187,6 +187,7 @@ def test_a_calibrated_version_says_whose_weights_it_has_and_not_from_which_archi
         "version": 11,
         "calibrated_at": "2026-11-02T09:00:00Z",
         "patients": 150,
+        "labels": None,
     }
     assert "elsewhere" not in answer
 

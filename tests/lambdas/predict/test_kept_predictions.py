@@ -99,6 +99,13 @@ class TestKept:
         assert "features" not in told
         assert "features" not in kept["answer"]["S"]
 
+    def test_the_digest_of_what_answered_is_kept_where_it_is_told(self, api, runtime, memory):
+        """So that a label is never taken for one of another model that got the same version's name."""
+        scores(runtime, {**SCORED, "model": {**SCORED["model"], "served_sha256": "5e" * 32}})
+        api.answer(event())
+        (kept,) = memory.tables["predictions"].values()
+        assert kept["served_sha256"] == {"S": "5e" * 32}
+
     def test_a_model_of_before_there_were_features_is_kept_without(self, api, runtime, memory):
         scores(runtime)
         api.answer(event())

@@ -15,7 +15,9 @@ PIPELINE = Path(__file__).parents[3] / "pipeline"
 MONITORING = PIPELINE / "definition-monitoring.json"
 SITE_EVALUATION = PIPELINE / "definition-site-evaluation.json"
 CALIBRATION = PIPELINE / "definition-calibration.json"
-COMMITTED = sorted(set(PIPELINE.glob("definition*.json")) - {MONITORING, SITE_EVALUATION, CALIBRATION})
+LABEL_CALIBRATION = PIPELINE / "definition-label-calibration.json"
+OTHERS = {MONITORING, SITE_EVALUATION, CALIBRATION, LABEL_CALIBRATION}
+COMMITTED = sorted(set(PIPELINE.glob("definition*.json")) - OTHERS)
 
 
 def processing(name: str, arguments: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -53,6 +55,14 @@ def test_the_committed_definition_of_monitoring_can_be_run() -> None:
     committed = read(MONITORING.read_text())
     assert committed.steps["MonitorModel"].after == {"FindServingModel"}
     assert committed.bind({})["Days"] > 0
+
+
+def test_the_committed_definition_of_calibrations_on_labels_can_be_run_without_an_archive() -> None:
+    committed = read(LABEL_CALIBRATION.read_text())
+    assert committed.steps["CalibrateModel"].after == {"FindServingModel"}
+    assert committed.steps["RegisterModel"].branch == ("CheckQuality", True)
+    with pytest.raises(DefinitionError, match=r"LabelledPackageArn.*undefined"):
+        committed.bind({})
 
 
 def test_the_committed_definition_of_site_evaluations_can_be_run() -> None:

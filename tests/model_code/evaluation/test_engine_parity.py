@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from model_code.contract.job import JobError
 from model_code.evaluation import engine_parity, quality_gates
 from model_code.export import parity_limits
 from model_code.statistics.calibration import Calibration
@@ -25,6 +26,8 @@ def served(shift):
 
 def test_the_same_answers_agree_in_every_figure():
     found = engine_parity.compare(*served(0.0), METADATA)
+    logits = found.pop("logits")
+    assert logits["served"] == logits["float32"] == sorted(logits["served"])
     assert found == {
         "name": "litert",
         "weights": "int8",
@@ -115,3 +118,35 @@ def test_tensorflow_is_not_compared_with_itself():
     evaluation["engine"] = engine_parity.nothing_to_compare()
     assert not any("float32" in check["title"] for check in quality_gates.check(evaluation, LIMITS)["checks"])
     assert evaluation["engine"]["beyond_limits"] == 0
+
+
+def test_another_calibration_is_judged_by_the_logits_that_were_kept():
+    """A bias moves what was certain to where a difference of logits shows."""
+    scores, reference = served(0.3)
+    own = engine_parity.compare(scores, reference, METADATA)
+    for changed in ({"temperature": 3.5, "bias": -0.7}, {"temperature": 40.0}, {"temperature": 2.0}):
+        metadata = METADATA | changed
+        probabilities = Calibration.of(metadata).probability(scores.logits)
+        anew = engine_parity.compare(dataclasses.replace(scores, probabilities=probabilities), reference, metadata)
+        found = engine_parity.with_calibration(own, metadata)
+        assert found["probability_difference"] == pytest.approx(anew["probability_difference"], abs=1e-4)
+        assert (found["beyond_limits"], found["auc"]) == (anew["beyond_limits"], anew["auc"])
+    assert engine_parity.with_calibration(own, METADATA | {"temperature": 40.0})["beyond_limits"] == 0
+    assert engine_parity.with_calibration(own, METADATA)["beyond_limits"] == 1
+
+
+def test_of_many_images_some_logits_are_kept_from_end_to_end():
+    reference = made_scores(4000)
+    found = engine_parity.compare(reference, reference.logits, METADATA)["logits"]["served"]
+    assert len(found) == engine_parity.MOST_LOGITS
+    ordered = np.sort(reference.logits)
+    assert (found[0], found[-1]) == pytest.approx((ordered[2], ordered[-2]), abs=1e-4)
+
+
+def test_an_evaluation_without_logits_cannot_tell_and_tensorflow_need_not():
+    own = engine_parity.compare(*served(0.0), METADATA)
+    del own["logits"]
+    with pytest.raises(JobError, match=r"has not both engines' logits.*--archive"):
+        engine_parity.with_calibration(own, METADATA)
+    tensorflow = engine_parity.nothing_to_compare()
+    assert engine_parity.with_calibration(tensorflow, METADATA) == tensorflow

@@ -1,4 +1,4 @@
-"""A model calibrated to another hospital: calibration is mended, the ranking is not, and the version serves it."""
+"""A model calibrated to another hospital, and on readers' labels: calibration is mended, the ranking is not."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.samples.sample_archive import OTHER_READERS_CALL, OTHER_SITE_PREVALENCE, write_archive, write_other_readers
+from local.samples.sample_archive import (
+    OTHER_READERS_CALL,
+    OTHER_SITE_PREVALENCE,
+    write_archive,
+    write_examples,
+    write_other_readers,
+)
 from model_code.contract.metrics import figure
-from tests.system.deployed import Stack, succeeded
+from tests.system.deployed import Answer, Stack, eventually, succeeded
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -106,4 +112,70 @@ def test_where_the_ranking_is_gone_nothing_is_registered_and_no_calibration_is_c
     said = " ".join((done.stdout + done.stderr).split())
     assert "No calibration mends that." in said
     assert "AUROC 0." in said
+    assert len(stack.packages()) == before
+
+
+PER_CLASS = 60
+
+
+def asked(stack: Stack, path: str, body: bytes, kind: str) -> Answer:
+    """The answer, waited for as long as the usage plan wants."""
+
+    def answered() -> Answer | None:
+        found = stack.request(path, body=body, headers={"content-type": kind})
+        return found if found.status != 429 else None
+
+    found: Answer = eventually(answered, within=20, what="an answer")
+    assert found.status == 200, found.document
+    return found
+
+
+@pytest.fixture(scope="module")
+def labelled(stack: Stack, released: str) -> str:
+    """ARN of the version that answered for radiographs of patients in no archive, which readers labelled."""
+    answered = set()
+    for number, path in enumerate(write_examples(stack.workspace / "labelled", per_class=PER_CLASS)):
+        found = asked(stack, "v1/predictions", path.read_bytes(), "image/jpeg").document
+        answered.add(found["model"]["package_arn"])
+        word = "UNSURE" if number == 0 else path.name.partition("-")[0]
+        body = json.dumps({"label": word}).encode()
+        asked(stack, f"v1/predictions/{found['id']}/feedback", body, "application/json")
+    (arn,) = answered
+    return str(arn)
+
+
+def test_readers_labels_calibrate_the_version_whose_answers_they_are(stack: Stack, labelled: str) -> None:
+    """By a digest of the files that answered, too: what the container tells is what the job reckons."""
+    report, version = stack.workspace / "labels.html", labelled.rpartition("/")[2]
+    command = ("calibrate", version, "--labels", "--json", "--save", str(report))
+    found = json.loads(succeeded(stack.cxr(*command), stack.laptop).stdout)
+    evaluation, origin = found["evaluation"], found["calibrated_from"]
+    made = package(stack, found["version"])
+
+    assert (origin["package_arn"], origin["archive_uri"]) == (labelled, None)
+    used = origin["fitted"]["images"] + origin["held_out"]["images"]
+    assert used == origin["labels"]["given"] - sum(origin["labels"]["left_out"].values())
+    assert used >= 2 * PER_CLASS - 5, origin["labels"]
+    assert origin["labels"]["left_out"]["unsure"] == 1
+    assert "other_files" not in origin["labels"]["left_out"]
+    assert (figure(evaluation, "auroc") or {})["value"] == origin["before"]["auroc"]["value"]
+    assert evaluation["engine"]["name"] == evaluation_of(stack, labelled)["engine"]["name"]
+    assert evaluation["engine"]["beyond_limits"] == 0
+    assert made["ModelApprovalStatus"] == "PendingManualApproval"
+    assert made["CustomerMetadataProperties"]["CalibratedFrom"] == labelled
+    assert "Readers choose what they label" in report.read_text()
+    # It is signed like any, by what its execution tells, and the weights serve with their new calibration.
+    succeeded(stack.cxr("approve", str(found["version"]), "--comment", "labels"), stack.laptop)
+    after = asked(stack, "v1/predictions", (next((stack.workspace / "labelled").iterdir())).read_bytes(), "image/jpeg")
+    assert after.document["model"]["package_arn"] == made["ModelPackageArn"]
+    assert after.document["threshold"] == pytest.approx(evaluation["threshold"])
+    succeeded(stack.cxr("rollback", labelled), stack.laptop)
+
+
+def test_without_labels_a_version_is_refused_with_the_numbers_that_are_missing(stack: Stack, labelled: str) -> None:
+    before = len(stack.packages())
+    done = stack.cxr("calibrate", labelled.rpartition("/")[2], "--labels", "--until", "2020-01-02")
+    assert done.returncode == 1
+    said = " ".join((done.stdout + done.stderr).split())
+    assert "50 more labels NORMAL and 50 more labels PNEUMONIA are needed" in said
     assert len(stack.packages()) == before

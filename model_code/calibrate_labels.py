@@ -1,0 +1,217 @@
+"""CalibrateModel on readers' labels: as `model_code.calibrate`, of what came in by feedback, without an image.
+
+    python -m model_code.calibrate_labels --table cxr-predictions --since 2026-11-01 --until 2026-11-30 \
+        --image-size 220 --model-package-arn arn:aws:sagemaker:...:model-package/cxr-dev/3 --min-auroc 0.95 \
+        --min-sensitivity 0.9 --min-specificity 0.75 --max-calibration-error 0.1 --min-subgroup-sensitivity 0.7 \
+        --guaranteed-npv 0.95 --guaranteed-ppv 0.95 --serving-package none --serving-comparison gate
+
+Reads the table of kept predictions, the model as it serves in `processing/input/model`, its own evaluation.json in
+`processing/input/evaluation`, its training's output.tar.gz in `processing/input/training`, the card and fingerprints of
+its dataset in `processing/input/report` and, where a model is serving, its archive in `processing/input/serving`.
+Writes what `model_code.calibrate` does; card and fingerprints go on as they are, because predictions keep nothing by
+which an image could be known again. Labels count by when they were given, in days of UTC, and only those of answers of
+this version. What is printed are numbers: no label, no prediction's id and none of its values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+import numpy as np
+import numpy.typing as npt
+from botocore.config import Config
+
+from model_code.contract import job
+from model_code.contract.documents import CalibratedFrom
+from model_code.contract.site_parameters import LABEL_CALIBRATION, SITE_GATES, SITE_REFUSALS
+from model_code.data.dataset_card import read_card
+from model_code.evaluation import judge, recalibration, served_archive, site
+from model_code.evaluation.recalibration import FITTED, HELD_OUT
+from model_code.evaluation.scoring import ExportedModel
+from model_code.monitoring import labelled_evaluation, reader_labels
+from model_code.monitoring.reader_labels import Labels
+from model_code.monitoring.recalibration import FEWEST, first_half, missing, more
+from model_code.reports import evaluation_files
+from model_code.reports.gallery import Gallery
+from model_code.statistics.calibration import Calibration
+from model_code.statistics.metrics import Array
+
+_KNOWN = "the half of the readers' labels that calibrated it, each radiograph counted as a patient"
+_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=5, read_timeout=30)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The step's parameters.
+
+    Attributes:
+        table: table of kept predictions.
+        since: first day of the labels.
+        until: last one.
+        image_size: edge in pixels of the images that the version takes.
+        model_package_arn: of the version whose answers were labelled, and whose weights are taken.
+        guaranteed_npv: negative predictive value to guarantee.
+        guaranteed_ppv: positive one.
+        against: what the result is held against.
+    """
+
+    table: str
+    since: dt.date
+    until: dt.date
+    image_size: int
+    model_package_arn: str
+    guaranteed_npv: float
+    guaranteed_ppv: float
+    against: judge.Settings
+
+    @property
+    def version(self) -> int:
+        """Number of the version whose weights are taken."""
+        return int(self.model_package_arn.rpartition("/")[2])
+
+    @property
+    def site_limits(self) -> dict[str, float]:
+        """The limits of a site evaluation, but for refusals: refused images are not kept."""
+        own = {name: self.against.limits.values[name] for name in SITE_GATES}
+        return {**own, SITE_REFUSALS: 1.0}
+
+
+def main(arguments: list[str]) -> None:
+    """Run the step.
+
+    Raises:
+        JobError: for parameters out of range, missing inputs, too few labels, or a model that no calibration mends.
+    """
+    settings = parse(arguments)
+    report = job.processing_input("report")
+    card, own = read_card(report), site.own_evaluation(job.only_file(job.processing_input("evaluation"), "*.json"))
+    with tempfile.TemporaryDirectory() as directory:
+        model = ExportedModel(job.only_file(job.processing_input("model"), "*.tar.gz"), Path(directory, "model"))
+        _check(settings, model, own)
+        found = _read(settings, model)
+        scores, old = found.scores(model.calibration), model.metadata
+        _refuse_few(found, scores.labels)
+        fits = first_half(scores.labels, scores.probabilities)
+        usual, held_out = scores.where(fits), scores.where(~fits)
+        recalibration.refuse_beyond_calibration(usual, old, settings.site_limits)
+        changed = recalibration.fitted(
+            usual, negative_value=settings.guaranteed_npv, positive_value=settings.guaranteed_ppv, known=_KNOWN
+        )
+        origin = _origin(settings, model, found, fits)
+        model.recalibrate({**changed, "calibrated_from": origin})
+        judged = labelled_evaluation.judge(settings.against, model, held_out, own)
+        recalibration.complete(judged.evaluation, origin, recalibration.before(held_out, old))
+        model.write_recalibrated(job.processing_output("served") / served_archive.FILE)
+        served_archive.keep_training_output()
+    usual = dataclasses.replace(usual, probabilities=Calibration.of(model.metadata).probability(usual.logits))
+    evaluation_files.write(
+        job.processing_output("evaluation"),
+        judged,
+        model.metadata,
+        card,
+        usual=usual,
+        gallery=Gallery(samples={}, cases={}, averages=[], legend=""),
+    )
+    for path in report.iterdir():
+        shutil.copyfile(path, job.processing_output("report") / path.name)
+    judge.say(judged.evaluation)
+
+
+def parse(arguments: list[str]) -> Settings:
+    """Read and check the command line.
+
+    Raises:
+        JobError: for a value out of range.
+    """
+    parser = job.ArgumentParser(prog="model_code.calibrate_labels")
+    for flag in ("--table", "--since", "--until", "--model-package-arn"):
+        parser.add_argument(flag, required=True)
+    parser.add_argument("--image-size", type=int, required=True)
+    for flag in ("--guaranteed-npv", "--guaranteed-ppv"):
+        parser.add_argument(flag, type=float, required=True)
+    judge.Settings.add_flags(parser)
+    given: dict[str, Any] = vars(parser.parse_args(arguments))
+    job.check(given, LABEL_CALIBRATION)
+    if not given["model_package_arn"].rpartition("/")[2].isdigit():
+        raise job.JobError(f"{given['model_package_arn']!r} is not the ARN of a registered version.")
+    against = judge.Settings.of(given)
+    try:
+        given |= {name: dt.date.fromisoformat(given[name]) for name in ("since", "until")}
+    except ValueError as error:
+        raise job.JobError(f"A period is two days such as 2026-11-30: {error}.") from error
+    if given["since"] > given["until"]:
+        raise job.JobError(f"The period ends on {given['until']}, before it begins on {given['since']}.")
+    names = {field.name for field in dataclasses.fields(Settings)} - {"against"}
+    return Settings(**{name: given[name] for name in names}, against=against)
+
+
+def _check(settings: Settings, model: ExportedModel, own: dict[str, Any]) -> None:
+    if model.image_size != settings.image_size:
+        raise job.JobError(f"The model takes {model.image_size} px: start with ImageSize {model.image_size}.")
+    said, calibration = own["calibration"], model.calibration
+    if model.dataset != own["dataset_sha256"] or said["temperature"] != calibration.temperature:
+        raise job.JobError("ModelUri and EvaluationUri are of two versions.")
+
+
+def _read(settings: Settings, model: ExportedModel) -> Labels:
+    """The labels of the period, and their number in the log."""
+    begin, end = (
+        int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp())
+        for day in (settings.since, settings.until + dt.timedelta(days=1))
+    )
+    dynamodb = boto3.client("dynamodb", config=_RETRIES)
+    found = reader_labels.read(
+        dynamodb,
+        settings.table,
+        settings.model_package_arn,
+        model.served_sha256,
+        since=begin,
+        end=end,
+        now=int(time.time()),
+    )
+    print(
+        f"{found.given} labels were given from {settings.since} to {settings.until}, of which {len(found.readings)} "
+        f"can be used. {found.said_of_left_out()}",
+        flush=True,
+    )
+    return found
+
+
+def _refuse_few(found: Labels, labels: Array) -> None:
+    lacking = missing(labels)
+    if not any(lacking.values()):
+        return
+    there = " and ".join(f"{count} {label}" for label, count in reader_labels.counts(found.readings)["labels"].items())
+    raise job.JobError(
+        f"Nothing was registered. Of {found.given} readers' labels {there} can be used, and {2 * FEWEST} of each are "
+        f"the least: {more(lacking)} are needed. {found.said_of_left_out()}"
+    )
+
+
+def _origin(settings: Settings, model: ExportedModel, found: Labels, fits: npt.NDArray[np.bool_]) -> CalibratedFrom:
+    pairs = list(zip(found.readings, fits, strict=True))
+    halves = {FITTED: [one for one, fit in pairs if fit], HELD_OUT: [one for one, fit in pairs if not fit]}
+    return {
+        "package_arn": settings.model_package_arn,
+        "version": settings.version,
+        "weights_sha256": model.weights_sha256,
+        "archive_uri": None,
+        "labels": found.document(settings.since.isoformat(), settings.until.isoformat()),
+        "dataset_sha256": reader_labels.content_sha256(halves),
+        "execution": job.execution(),
+        "calibrated": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "fitted": reader_labels.counts(halves[FITTED]),
+        "held_out": reader_labels.counts(halves[HELD_OUT]),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(job.run(lambda: main(sys.argv[1:]), message_file="message"))

@@ -1,0 +1,89 @@
+"""The pipeline that calibrates on readers' labels, compiled to `FILE`: `calibration` without an archive or an image.
+
+    FindServingModel
+        |
+    CalibrateModel            kept predictions of the version with their labels: one half fits, the other tests, once
+        |
+    CheckQuality              the gates of training
+      /        \\
+    RegisterModel        QualityGateFailed
+
+`cxr calibrate N --labels` starts it, with what the registry says of that version (docs/adr/0063). CalibrateModel scans
+the table of kept predictions itself, so it is not isolated, and has a role that reads no radiograph. Nothing is cached:
+labels come in behind the same arguments.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+# The SDK resolves a region while it is imported; nothing is called there.
+os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+
+from sagemaker.core.workflow.parameters import ParameterString
+from sagemaker.mlops.workflow.pipeline import Pipeline
+
+from model_code.contract.parameters import EVALUATION, GATES
+from model_code.contract.site_parameters import LABEL_CALIBRATION, LABEL_CALIBRATION_REQUIRED
+from pipeline.calibration import calibrating, output_uris, registered
+from pipeline.compiling import assembled, parameter, text_of
+from pipeline.processing import connect, processing_request
+from pipeline.quality_gate import quality_gate
+from pipeline.steps import METRICS, FunctionStep, RequestStep
+
+FILE = Path(__file__).with_name("definition-label-calibration.json")
+
+
+def build() -> Pipeline:
+    """The pipeline as the SDK's objects."""
+    parameters: dict[str, Any] = {name: ParameterString(name) for name in LABEL_CALIBRATION_REQUIRED}
+    parameters |= {name: parameter(one) for name, one in LABEL_CALIBRATION.items()}
+    serving = FunctionStep(
+        "FindServingModel",
+        function_arn="${FindServingModelFunctionArn}",
+        outputs=("ServingPackageArn", "ServingModelUri"),
+        after=[],
+    )
+    calibrate = _calibrate(parameters, serving)
+    origin = {
+        "CalibratedFrom": parameters["LabelledPackageArn"],
+        "CalibrationLabelsSince": parameters["Since"],
+        "CalibrationLabelsUntil": parameters["Until"],
+    }
+    register = registered(parameters, serving, calibrate, origin)
+    return assembled(parameters.values(), [serving, calibrate, quality_gate(parameters, calibrate, METRICS, register)])
+
+
+def _calibrate(parameters: dict[str, Any], serving: FunctionStep) -> RequestStep:
+    flags = (*GATES, "GuaranteedNpv", "GuaranteedPpv")
+    request = processing_request(
+        "calibrate_labels",
+        parameters,
+        arguments={
+            "table": "${PredictionsTableName}",
+            "since": parameters["Since"],
+            "until": parameters["Until"],
+            "image-size": parameters["ImageSize"].to_string(),
+            "model-package-arn": parameters["LabelledPackageArn"],
+            **{LABEL_CALIBRATION[name].flag: parameters[name].to_string() for name in flags},
+            "serving-package": serving.output("ServingPackageArn"),
+            EVALUATION["ServingComparison"].flag: parameters["ServingComparison"],
+        },
+        inputs={
+            "model": parameters["ModelUri"],
+            "evaluation": parameters["EvaluationUri"],
+            "training": parameters["TrainingOutputUri"],
+            "report": parameters["DatasetReportPrefix"],
+            "serving": serving.output("ServingModelUri"),
+        },
+        output_uris=output_uris(),
+        role="${LabelCalibrationRoleArn}",
+    )
+    return calibrating(connect(request))
+
+
+def compile_definition() -> str:
+    """The definition as committed."""
+    return text_of(build())
