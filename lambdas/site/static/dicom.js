@@ -45,6 +45,9 @@ export async function read(bytes) {
   if (data.elements.x00283000 || data.elements.x00283010 || /SIGMOID/.test(data.string("x00281056") ?? "")) {
     throw new NotShown(`The file describes its grey levels by a table, which only the API applies. ${LATER}`);
   }
+  if (data.elements.x52009229 || data.elements.x52009230) {
+    throw new NotShown(`The file describes its grey levels for each frame, which only the API applies. ${LATER}`);
+  }
   if (Number(data.intString?.("x00280008") ?? 1) > 1 || data.uint16("x00280002") !== 1) {
     throw new NotShown("The file has several frames, or colours: the API will say whether it takes it.");
   }

@@ -64,6 +64,18 @@ export async function mediaType(file, name) {
   const begins = (bytes, at = 0) => bytes.every((byte, index) => start[at + index] === byte);
   if (begins([0xff, 0xd8, 0xff])) return "image/jpeg";
   if (begins([0x89, 0x50, 0x4e, 0x47])) return "image/png";
-  if (begins([0x44, 0x49, 0x43, 0x4d], 128)) return DICOM;
+  if (begins([0x44, 0x49, 0x43, 0x4d], 128) || isDataset(start)) return DICOM;
   throw new Problem({ title: "Not a radiograph's file", detail: `${name} is no JPEG, PNG or DICOM file.`, code: "unsupported_media_type" });
+}
+
+const FIRST_KINDS = new Set(["UL", "OB", "UI", "CS", "DA", "TM", "LO", "SH"]);
+
+// A DICOM dataset without what goes before it in a file (PS3.10, 7.1), as the API knows one (model_code/contract/images.py).
+function isDataset(start) {
+  const group = start[0] + 256 * start[1];
+  if (start.length < 8 || ![0x0002, 0x0008, 0x0800].includes(group)) return false;
+  if (FIRST_KINDS.has(String.fromCharCode(start[4], start[5]))) return true;
+  // Without representations: a tag, a length, a value, and a tag of the same group (PS3.5, 7.1.3).
+  const next = 8 + new DataView(start.buffer).getUint32(4, true);
+  return group === 0x0008 && start[next] === 0x08 && start[next + 1] === 0x00;
 }

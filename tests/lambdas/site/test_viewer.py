@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
 
 from lambdas.http.problems import Problem
+from model_code.dicom.header import end_of_meta
 from tests.lambdas.site.radiographs import answered
 from tests.model_code.support.dicom_files import (
     BASELINE,
@@ -282,6 +284,32 @@ def test_dicom_that_no_browser_decodes_is_seen_with_the_answer(page: Page, serve
     shown(page, [25, 87, 150, 212], within=0)
     expect(page.locator("#readout")).to_contain_text("The picture that the model was shown")
     expect(page.get_by_role("button", name="Map", exact=True)).to_be_enabled()
+
+
+def only_the_api_shows() -> dict[str, bytes]:
+    """A dataset without preamble and meta information, in each way to write one, and grey levels said for the frame."""
+    files = {syntax: dicom_file(LEVELS, transfer_syntax=syntax) for syntax in (EXPLICIT, IMPLICIT, BIG)}
+    alone = {f"alone {number}": data[end_of_meta(data, 132) :] for number, data in enumerate(files.values())}
+    levels = Dataset()
+    levels.RescaleSlope, levels.RescaleIntercept, levels.RescaleType = -1, 4095, "US"
+    group = Dataset()
+    group.PixelValueTransformationSequence = [levels]
+    return {**alone, "for the frame": dicom_file(LEVELS, SharedFunctionalGroupsSequence=[group])}
+
+
+def test_what_only_the_api_reads_is_sent_as_dicom_and_seen_with_the_answer(
+    page: Page, server: PageServer, tmp_path: Path
+) -> None:
+    """The API takes them, so the page does; that it showed the last one by itself would show a negative."""
+    server.seconds = 0.5
+    picture = Image.fromarray((LEVELS // 16).astype(np.uint8))
+    answer = prediction(0.93, radiograph={"media_type": "image/png", "data": png(picture)})
+    for name, content in only_the_api_shows().items():
+        open_dicom(page, server, tmp_path / f"{name}.dcm", content, answer)
+        page.get_by_role("button", name=f"{name}.dcm", exact=True).click()
+        expect(page.locator("#stage-note")).to_contain_text("comes with the answer")
+        expect(page.locator("#stage-note")).to_be_hidden()
+        shown(page, [25, 87, 150, 212], within=0)
 
 
 @pytest.mark.parametrize(
