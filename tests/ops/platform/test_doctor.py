@@ -307,8 +307,8 @@ def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
         (
             "dev",
             {
-                # The pipelines of training, site evaluation, calibration and monitoring at the same time.
-                "ml.m5.xlarge for processing job usage": 4,
+                # The pipelines of training, site evaluation, both calibrations and monitoring at the same time.
+                "ml.m5.xlarge for processing job usage": 5,
                 "ml.g4dn.xlarge for training job usage": 1,
                 "ml.c6i.xlarge for transform job usage": 2,
             },
@@ -316,7 +316,7 @@ def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
         (
             "prod",
             {
-                "ml.m5.xlarge for processing job usage": 4,
+                "ml.m5.xlarge for processing job usage": 5,
                 "ml.g4dn.xlarge for training job usage": 1,
                 "ml.c6i.xlarge for transform job usage": 2,
                 # Six that scaling may reach, twice while a release switches, and four of the asynchronous endpoint.

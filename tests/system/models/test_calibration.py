@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,6 +19,9 @@ from local.samples.sample_archive import (
 )
 from model_code.contract.metrics import figure
 from tests.system.deployed import Answer, Stack, eventually, succeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
@@ -131,8 +134,14 @@ def asked(stack: Stack, path: str, body: bytes, kind: str) -> Answer:
 
 
 @pytest.fixture(scope="module")
-def labelled(stack: Stack, released: str) -> str:
-    """ARN of the version that answered for radiographs of patients in no archive, which readers labelled."""
+def labelled(stack: Stack, released: str, examples: dict[str, Path]) -> Iterator[str]:
+    """ARN of the version that answered for radiographs of patients in no archive, which readers labelled.
+
+    The one that the pipeline trained: another that serves may be a copy of its package, without a dataset report.
+    """
+    serving = str(stack.predict(examples["NORMAL"]).document["model"]["package_arn"])
+    if serving != released:
+        succeeded(stack.cxr("rollback", released), stack.laptop)
     answered = set()
     for number, path in enumerate(write_examples(stack.workspace / "labelled", per_class=PER_CLASS)):
         found = asked(stack, "v1/predictions", path.read_bytes(), "image/jpeg").document
@@ -140,8 +149,10 @@ def labelled(stack: Stack, released: str) -> str:
         word = "UNSURE" if number == 0 else path.name.partition("-")[0]
         body = json.dumps({"label": word}).encode()
         asked(stack, f"v1/predictions/{found['id']}/feedback", body, "application/json")
-    (arn,) = answered
-    return str(arn)
+    assert answered == {released}
+    yield released
+    if serving != released:
+        succeeded(stack.cxr("rollback", serving), stack.laptop)
 
 
 def test_readers_labels_calibrate_the_version_whose_answers_they_are(stack: Stack, labelled: str) -> None:
