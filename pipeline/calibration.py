@@ -40,7 +40,7 @@ from pipeline.processing import processing_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
 from pipeline.site_evaluation import decode
-from pipeline.steps import CARD, METRICS, FunctionStep, RequestStep, job_retries, register_step
+from pipeline.steps import CARD, METRICS, FunctionStep, RequestStep, find_serving_model, job_retries, register_step
 
 FILE = Path(__file__).with_name("definition-calibration.json")
 ARTIFACTS = "s3://${ArtifactBucketName}/executions"
@@ -54,12 +54,7 @@ def build() -> Pipeline:
     parameters: dict[str, Any] = {name: ParameterString(name) for name in CALIBRATION_REQUIRED}
     parameters |= {name: parameter(one) for name, one in CALIBRATION.items()}
     preprocess = decode(parameters)
-    serving = FunctionStep(
-        "FindServingModel",
-        function_arn="${FindServingModelFunctionArn}",
-        outputs=("ServingPackageArn", "ServingModelUri"),
-        after=[preprocess.name],
-    )
+    serving = find_serving_model(after=[preprocess.name])
     calibrate = _calibrate(parameters, preprocess, serving)
     origin = {
         "CalibratedFrom": parameters["ModelPackageArn"],

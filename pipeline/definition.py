@@ -67,7 +67,16 @@ from pipeline.parameters import declared, hyperparameters
 from pipeline.processing import connect, preprocess_request, processing_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
-from pipeline.steps import CACHE, CARD, METRICS, FunctionStep, RequestStep, job_retries, register_step
+from pipeline.steps import (
+    CACHE,
+    CARD,
+    METRICS,
+    FunctionStep,
+    RequestStep,
+    find_serving_model,
+    job_retries,
+    register_step,
+)
 from pipeline.training import train_request, training_job
 from pipeline.tuning import tune_request
 
@@ -176,15 +185,6 @@ def _within(folder: Join, name: str) -> Join:
     return Join(on="/", values=[*folder.values, name])
 
 
-def _find_serving(train: RequestStep) -> FunctionStep:
-    return FunctionStep(
-        "FindServingModel",
-        function_arn="${FindServingModelFunctionArn}",
-        outputs=("ServingPackageArn", "ServingModelUri"),
-        after=[train.name],
-    )
-
-
 def _evaluate(
     parameters: dict[str, Any], model_uri: Any, folder: Join, dataset: Any, serving: FunctionStep
 ) -> RequestStep:
@@ -247,7 +247,7 @@ def build(*, spot: bool, tuning: bool) -> Pipeline:
     split = _split(parameters, preprocess)
     dataset = _outputs_of(split)
     train, model_uri, folder = _train(parameters, dataset, tuning=tuning)
-    serving = _find_serving(train)
+    serving = find_serving_model(after=[train.name])
     evaluate = _evaluate(parameters, model_uri, folder, dataset, serving)
     register = _register(parameters, dataset, serving, evaluate)
     return assembled(

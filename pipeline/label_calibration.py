@@ -31,7 +31,7 @@ from pipeline.calibration import calibrating, output_uris, registered
 from pipeline.compiling import assembled, parameter, text_of
 from pipeline.processing import connect, processing_request
 from pipeline.quality_gate import quality_gate
-from pipeline.steps import METRICS, FunctionStep, RequestStep
+from pipeline.steps import METRICS, FunctionStep, RequestStep, find_serving_model
 
 FILE = Path(__file__).with_name("definition-label-calibration.json")
 
@@ -40,12 +40,7 @@ def build() -> Pipeline:
     """The pipeline as the SDK's objects."""
     parameters: dict[str, Any] = {name: ParameterString(name) for name in LABEL_CALIBRATION_REQUIRED}
     parameters |= {name: parameter(one) for name, one in LABEL_CALIBRATION.items()}
-    serving = FunctionStep(
-        "FindServingModel",
-        function_arn="${FindServingModelFunctionArn}",
-        outputs=("ServingPackageArn", "ServingModelUri"),
-        after=[],
-    )
+    serving = find_serving_model(after=[])
     calibrate = _calibrate(parameters, serving)
     origin = {
         "CalibratedFrom": parameters["LabelledPackageArn"],

@@ -25,7 +25,7 @@ from sagemaker.mlops.workflow.steps import StepTypeEnum
 from model_code.contract.parameters import MONITORING
 from pipeline.compiling import assembled, parameter, text_of
 from pipeline.processing import connect, processing_request
-from pipeline.steps import FunctionStep, RequestStep, job_retries
+from pipeline.steps import RequestStep, find_serving_model, job_retries
 
 FILE = Path(__file__).with_name("definition-monitoring.json")
 REPORTS = "s3://${ArtifactBucketName}/monitoring"
@@ -34,12 +34,7 @@ REPORTS = "s3://${ArtifactBucketName}/monitoring"
 def build() -> Pipeline:
     """The pipeline as the SDK's objects."""
     parameters: dict[str, Any] = {name: parameter(one) for name, one in MONITORING.items()}
-    serving = FunctionStep(
-        "FindServingModel",
-        function_arn="${FindServingModelFunctionArn}",
-        outputs=("ServingPackageArn", "ReferenceUri"),
-        after=[],
-    )
+    serving = find_serving_model(after=[], file="ReferenceUri")
     request = processing_request(
         "monitor",
         parameters,

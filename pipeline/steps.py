@@ -122,6 +122,18 @@ class FunctionStep(Step):  # type: ignore[misc]
         }
 
 
+def find_serving_model(*, after: list[str], file: str = "ServingModelUri") -> FunctionStep:
+    """FindServingModel, which names the model package that serves and one of its files.
+
+    Args:
+        after: names of the steps that it waits for.
+        file: which one, as the function calls its URI.
+    """
+    outputs = ("ServingPackageArn", file)
+    arn = "${FindServingModelFunctionArn}"
+    return FunctionStep("FindServingModel", function_arn=arn, outputs=outputs, after=after)
+
+
 def call_retries() -> list[Any]:
     """Policies of a step that is one call: it is repeated when the service stumbles."""
     faults = [StepExceptionTypeEnum.SERVICE_FAULT, StepExceptionTypeEnum.THROTTLING]
