@@ -134,7 +134,7 @@ def main(arguments: list[str]) -> None:
         listing = list_candidates(archive, manifest.check_parameters(settings.archive_uri, settings.image_size))
     candidates = len(listing.candidates)
     work = sum(_FILES_OF_A_DICOM_FILE if one.dicom else 1 for one in listing.candidates)
-    processes = max(1, min(_processors(), work // hosts // _FILES_PER_PROCESS))
+    processes = max(1, min(job.processors(), work // hosts // _FILES_PER_PROCESS))
     # All hosts are of one type and count alike, so that each knows the others' shares.
     shares = [
         Share(settings, path, listing, position * processes + number, hosts * processes) for number in range(processes)
@@ -144,7 +144,7 @@ def main(arguments: list[str]) -> None:
         f"{processes} {'process' if processes == 1 else 'processes'}",
         flush=True,
     )
-    files = _decode_in_processes(shares) if processes > 1 else _decode_share(shares[0], _processors())
+    files = _decode_in_processes(shares) if processes > 1 else _decode_share(shares[0], job.processors())
     print(f"Decoded {files} files to {settings.image_size} px in {time.monotonic() - started:.1f} s", flush=True)
 
 
@@ -198,11 +198,6 @@ def _decode_share(share: Share, processors: int) -> int:
             outcomes = _with_progress(_decode_all(archive, groups, size, processors, names), files, header.name)
             write_shards(output, header.name, _decoded(outcomes, add), header.shards)
     return files
-
-
-def _processors() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def parse(arguments: list[str]) -> Settings:

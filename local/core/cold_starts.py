@@ -9,19 +9,20 @@ and `lambda_svc.release_worker`, which its invocations call.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from typing import Any
 
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
+from model_code.contract import job
+
 logger = logging.getLogger(__name__)
 
 
 def bound() -> None:
     """Let no more functions start at once than this process may use processors."""
-    cold_starts = ColdStarts(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    cold_starts = ColdStarts(job.processors())
     lambda_svc.acquire_worker = cold_starts.acquire_worker
     lambda_svc.release_worker = cold_starts.release_worker
 

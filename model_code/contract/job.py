@@ -38,6 +38,11 @@ def base_directory() -> Path:
     return Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 
 
+def processors() -> int:
+    """Number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class ArgumentParser(argparse.ArgumentParser):
     """A command line whose mistakes are a job's errors.
 

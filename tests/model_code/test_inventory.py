@@ -180,7 +180,7 @@ import boto3
 from moto import mock_aws
 from model_code import preprocess
 from model_code.archive import inventory
-preprocess._FILES_PER_PROCESS, preprocess._processors = 3, lambda: 2
+preprocess._FILES_PER_PROCESS, preprocess.job.processors = 3, lambda: 2
 names = [f"{label}/{number}.png" for label in ("NORMAL", "PNEUMONIA") for number in range(4)]
 with mock_aws():
     s3 = boto3.client("s3", region_name="us-east-1")

@@ -214,7 +214,7 @@ def test_several_processes_of_two_hosts_leave_every_image_once(job_directory, pl
 import sys
 from model_code import preprocess
 from model_code.contract import job
-preprocess._FILES_PER_PROCESS, preprocess._processors = 5, lambda: 3
+preprocess._FILES_PER_PROCESS, preprocess.job.processors = 5, lambda: 3
 sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
 """
     (job_directory / "config").mkdir()
@@ -239,7 +239,7 @@ def test_what_fails_in_one_process_fails_the_step_with_its_reason(job_directory,
 import sys
 from model_code import preprocess
 from model_code.contract import job
-preprocess._FILES_PER_PROCESS, preprocess._processors = 5, lambda: 2
+preprocess._FILES_PER_PROCESS, preprocess.job.processors = 5, lambda: 2
 
 def write_shards(folder, name, *_):
     if name == "decoded-00001-of-00002":
@@ -262,7 +262,7 @@ def test_a_process_that_the_kernel_kills_fails_the_step_with_its_reason(job_dire
 import os, signal, sys
 from model_code import preprocess
 from model_code.contract import job
-preprocess._FILES_PER_PROCESS, preprocess._processors = 5, lambda: 2
+preprocess._FILES_PER_PROCESS, preprocess.job.processors = 5, lambda: 2
 preprocess.write_shards = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
 """

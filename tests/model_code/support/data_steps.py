@@ -34,7 +34,7 @@ def decode(base: Path, *, hosts: int = 1, **changes: Any) -> Path:
         config = {"current_host": name, "hosts": names[::-1]}
         (base / "config" / "resourceconfig.json").write_text(json.dumps(config))
         # TensorFlow has computed here, and a process with its threads cannot be forked for several.
-        with mock.patch.object(preprocess, "_processors", return_value=1):
+        with mock.patch.object(preprocess.job, "processors", return_value=1):
             preprocess.main(arguments(**{"archive_uri": URI, "image_size": SIZE} | changes))
     return output
 
