@@ -20,12 +20,11 @@ import dataclasses
 import shutil
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 from model_code.contract import job
 from model_code.contract.documents import CalibratedFrom
-from model_code.contract.site_parameters import CALIBRATION, SITE_GATES, SITE_REFUSALS
+from model_code.contract.site_parameters import CALIBRATION
 from model_code.data import manifest, site_images, training_images
 from model_code.data.dataset_card import content_sha256, counts, read_card
 from model_code.data.patient_split import Radiograph
@@ -37,37 +36,16 @@ from model_code.reports import evaluation_files, saliency_pictures
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """The step's parameters.
+class Settings(recalibration.Settings):
+    """The step's parameters, besides those of every calibration.
 
     Attributes:
         archive_uri: of the site's archive.
-        image_size: edge of the decoded images in pixels.
-        model_package_arn: of the version whose weights are taken.
         max_refused_share: share of the site's radiographs that the detector may refuse.
-        guaranteed_npv: negative predictive value to guarantee.
-        guaranteed_ppv: positive one.
-        against: what the result is held against.
     """
 
     archive_uri: str
-    image_size: int
-    model_package_arn: str
     max_refused_share: float
-    guaranteed_npv: float
-    guaranteed_ppv: float
-    against: judge.Settings
-
-    @property
-    def version(self) -> int:
-        """Number of the version whose weights are taken."""
-        return int(self.model_package_arn.rpartition("/")[2])
-
-    @property
-    def site_limits(self) -> dict[str, float]:
-        """The limits of a site evaluation."""
-        own = {name: self.against.limits.values[name] for name in SITE_GATES}
-        return {**own, SITE_REFUSALS: self.max_refused_share}
 
 
 def main(arguments: list[str]) -> None:
@@ -97,7 +75,7 @@ def main(arguments: list[str]) -> None:
             )
         shards = {name: site_images.write_shards(Path(directory, name), half, decoded) for name, half in halves.items()}
         usual = model.score(shards[FITTED], settings.image_size)
-        recalibration.refuse_beyond_calibration(usual, model.metadata, settings.site_limits)
+        recalibration.refuse_beyond_calibration(usual, model.metadata, settings.site_limits(settings.max_refused_share))
         known = usual.where(recalibration.answered(usual, FITTED))
         origin, old = _origin(settings, model, halves), model.metadata
         found = recalibration.fitted(
@@ -156,24 +134,18 @@ def parse(arguments: list[str]) -> Settings:
     job.check(given, CALIBRATION)
     if manifest.check_parameters(given["archive_uri"], given["image_size"]) != "evaluate":
         raise job.JobError(f"The archive {given['archive_uri']} was uploaded to train on, not to calibrate a model.")
-    if not given["model_package_arn"].rpartition("/")[2].isdigit():
-        raise job.JobError(f"{given['model_package_arn']!r} is not the ARN of a registered version.")
+    recalibration.check_version(given["model_package_arn"])
     names = ("archive_uri", "image_size", "model_package_arn", *own)
     return Settings(**{name: given[name] for name in names}, against=judge.Settings.of(given))
 
 
 def _origin(settings: Settings, model: ExportedModel, halves: dict[str, list[Radiograph]]) -> CalibratedFrom:
-    return {
-        "package_arn": settings.model_package_arn,
-        "version": settings.version,
-        "weights_sha256": model.weights_sha256,
-        "archive_uri": settings.archive_uri,
-        "dataset_sha256": content_sha256(halves),
-        "execution": job.execution(),
-        "calibrated": datetime.now(UTC).isoformat(timespec="seconds"),
-        "fitted": counts(halves[FITTED]),
-        "held_out": counts(halves[HELD_OUT]),
-    }
+    return settings.origin(
+        model,
+        archive_uri=settings.archive_uri,
+        dataset_sha256=content_sha256(halves),
+        halves={name: counts(half) for name, half in halves.items()},
+    )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from botocore.config import Config
 
 from model_code.contract import job
 from model_code.contract.documents import CalibratedFrom
-from model_code.contract.site_parameters import LABEL_CALIBRATION, SITE_GATES, SITE_REFUSALS
+from model_code.contract.site_parameters import LABEL_CALIBRATION
 from model_code.data.dataset_card import read_card
 from model_code.evaluation import judge, recalibration, served_archive, site
 from model_code.evaluation.recalibration import FITTED, HELD_OUT
@@ -49,39 +49,18 @@ _RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 6}, connect
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """The step's parameters.
+class Settings(recalibration.Settings):
+    """The step's parameters, besides those of every calibration; of the version whose answers were labelled.
 
     Attributes:
         table: table of kept predictions.
         since: first day of the labels.
         until: last one.
-        image_size: edge in pixels of the images that the version takes.
-        model_package_arn: of the version whose answers were labelled, and whose weights are taken.
-        guaranteed_npv: negative predictive value to guarantee.
-        guaranteed_ppv: positive one.
-        against: what the result is held against.
     """
 
     table: str
     since: dt.date
     until: dt.date
-    image_size: int
-    model_package_arn: str
-    guaranteed_npv: float
-    guaranteed_ppv: float
-    against: judge.Settings
-
-    @property
-    def version(self) -> int:
-        """Number of the version whose weights are taken."""
-        return int(self.model_package_arn.rpartition("/")[2])
-
-    @property
-    def site_limits(self) -> dict[str, float]:
-        """The limits of a site evaluation, but for refusals: refused images are not kept."""
-        own = {name: self.against.limits.values[name] for name in SITE_GATES}
-        return {**own, SITE_REFUSALS: 1.0}
 
 
 def main(arguments: list[str]) -> None:
@@ -101,7 +80,8 @@ def main(arguments: list[str]) -> None:
         _refuse_few(found, scores.labels)
         fits = first_half(scores.labels, scores.probabilities)
         usual, held_out = scores.where(fits), scores.where(~fits)
-        recalibration.refuse_beyond_calibration(usual, old, settings.site_limits)
+        # Refused images are not kept, so no share of them is too large.
+        recalibration.refuse_beyond_calibration(usual, old, settings.site_limits(1.0))
         changed = recalibration.fitted(
             usual, negative_value=settings.guaranteed_npv, positive_value=settings.guaranteed_ppv, known=_KNOWN
         )
@@ -140,8 +120,7 @@ def parse(arguments: list[str]) -> Settings:
     judge.Settings.add_flags(parser)
     given: dict[str, Any] = vars(parser.parse_args(arguments))
     job.check(given, LABEL_CALIBRATION)
-    if not given["model_package_arn"].rpartition("/")[2].isdigit():
-        raise job.JobError(f"{given['model_package_arn']!r} is not the ARN of a registered version.")
+    recalibration.check_version(given["model_package_arn"])
     against = judge.Settings.of(given)
     try:
         given |= {name: dt.date.fromisoformat(given[name]) for name in ("since", "until")}
@@ -199,18 +178,13 @@ def _refuse_few(found: Labels, labels: Array) -> None:
 def _origin(settings: Settings, model: ExportedModel, found: Labels, fits: npt.NDArray[np.bool_]) -> CalibratedFrom:
     pairs = list(zip(found.readings, fits, strict=True))
     halves = {FITTED: [one for one, fit in pairs if fit], HELD_OUT: [one for one, fit in pairs if not fit]}
-    return {
-        "package_arn": settings.model_package_arn,
-        "version": settings.version,
-        "weights_sha256": model.weights_sha256,
-        "archive_uri": None,
-        "labels": found.document(settings.since.isoformat(), settings.until.isoformat()),
-        "dataset_sha256": reader_labels.content_sha256(halves),
-        "execution": job.execution(),
-        "calibrated": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "fitted": reader_labels.counts(halves[FITTED]),
-        "held_out": reader_labels.counts(halves[HELD_OUT]),
-    }
+    return settings.origin(
+        model,
+        archive_uri=None,
+        dataset_sha256=reader_labels.content_sha256(halves),
+        halves={name: reader_labels.counts(half) for name, half in halves.items()},
+        labels=found.document(settings.since.isoformat(), settings.until.isoformat()),
+    )
 
 
 if __name__ == "__main__":

@@ -14,15 +14,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from model_code.contract.documents import CalibratedFrom, Figure
+from model_code.contract import job
+from model_code.contract.documents import CalibratedFrom, Figure, ReadersLabels, SplitCounts
 from model_code.contract.job import JobError
 from model_code.contract.labels import LABELS
 from model_code.contract.metrics import figure
+from model_code.contract.site_parameters import SITE_GATES, SITE_REFUSALS
 from model_code.data.patient_split import Radiograph, take_patients
 from model_code.evaluation import assessment, site, site_verdict
 from model_code.evaluation.comparison import name as package_name
@@ -30,6 +33,10 @@ from model_code.evaluation.scores import TestScores
 from model_code.statistics import indeterminate
 from model_code.statistics.calibration import Calibration, choose_threshold, fit_temperature_and_bias
 from model_code.statistics.intervals import patient_numbers, resample_patients
+
+if TYPE_CHECKING:
+    from model_code.evaluation import judge
+    from model_code.evaluation.scoring import ExportedModel
 
 FEWEST_PATIENTS = 20
 """Of each label, in either half: ten for each of two parameters."""
@@ -42,6 +49,82 @@ CHOSEN_BY_READERS = (
     "not be like all that are sent."
 )
 _FIGURES = ("auroc", "sensitivity", "specificity", "calibration_error", "brier_score")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Parameters of a step that calibrates a registered version, whatever it is calibrated on.
+
+    Attributes:
+        image_size: edge in pixels of the images that the version takes.
+        model_package_arn: of the version whose weights are taken.
+        guaranteed_npv: negative predictive value to guarantee.
+        guaranteed_ppv: positive one.
+        against: what the result is held against.
+    """
+
+    image_size: int
+    model_package_arn: str
+    guaranteed_npv: float
+    guaranteed_ppv: float
+    against: judge.Settings
+
+    @property
+    def version(self) -> int:
+        """Number of the version whose weights are taken."""
+        return int(self.model_package_arn.rpartition("/")[2])
+
+    def site_limits(self, refused_share: float) -> dict[str, float]:
+        """Limits of a site evaluation.
+
+        Args:
+            refused_share: share of the radiographs that the detector may refuse.
+        """
+        own = {name: self.against.limits.values[name] for name in SITE_GATES}
+        return {**own, SITE_REFUSALS: refused_share}
+
+    def origin(
+        self,
+        model: ExportedModel,
+        *,
+        archive_uri: str | None,
+        dataset_sha256: str,
+        halves: Mapping[str, SplitCounts],
+        labels: ReadersLabels | None = None,
+    ) -> CalibratedFrom:
+        """Origin of the weights, as documents tell it from now on.
+
+        Args:
+            model: of these weights.
+            archive_uri: of the site's archive; None where readers' labels calibrated it.
+            dataset_sha256: hash of what is in the halves.
+            halves: their numbers, by `FITTED` and `HELD_OUT`.
+            labels: readers' labels, where these calibrated it.
+        """
+        found: CalibratedFrom = {
+            "package_arn": self.model_package_arn,
+            "version": self.version,
+            "weights_sha256": model.weights_sha256,
+            "archive_uri": archive_uri,
+            "dataset_sha256": dataset_sha256,
+            "execution": job.execution(),
+            "calibrated": datetime.now(UTC).isoformat(timespec="seconds"),
+            "fitted": halves[FITTED],
+            "held_out": halves[HELD_OUT],
+        }
+        if labels:
+            found["labels"] = labels
+        return found
+
+
+def check_version(model_package_arn: str) -> None:
+    """Refuse what is not the ARN of a registered version.
+
+    Raises:
+        JobError: it is not.
+    """
+    if not model_package_arn.rpartition("/")[2].isdigit():
+        raise JobError(f"{model_package_arn!r} is not the ARN of a registered version.")
 
 
 def part(images: list[Radiograph]) -> dict[str, list[Radiograph]]:

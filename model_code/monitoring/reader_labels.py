@@ -127,9 +127,12 @@ class Labels:
         """Sentence on what is left out."""
         if not self.left_out:
             return "No label is left out."
-        return (
-            f"Left out are labels {'; '.join(f'{LEFT_OUT[name]}: {count}' for name, count in self.left_out.items())}."
-        )
+        return f"Left out are labels {listed(self.left_out)}."
+
+
+def listed(left_out: Mapping[str, int]) -> str:
+    """Noun phrases for what is left out, with the numbers; "" for nothing."""
+    return "; ".join(f"{LEFT_OUT[name]}: {count}" for name, count in left_out.items())
 
 
 def read(dynamodb: Any, table: str, package: str, served: str, *, since: int, end: int, now: int) -> Labels:

@@ -208,7 +208,7 @@ def _halves(evaluation: dict[str, Any]) -> str:
 
 def _about_labels(labelled: dict[str, Any]) -> list[str]:
     """Sentences on what readers' labels are, and what they cannot tell."""
-    left = "; ".join(f"{reader_labels.LEFT_OUT[name]}: {count}" for name, count in labelled["left_out"].items())
+    left = reader_labels.listed(labelled["left_out"])
     return [
         f"{labelled['given']:,} labels were given in that time. Left out are labels {left}."
         if left
