@@ -81,7 +81,8 @@ _IN_GROUPS = {
     "PixelMeasuresSequence": ("PixelSpacing",),
 }
 _TAGS += [Tag(name) for name in _GROUPS]
-_META_AT = 132
+META_AT = 132
+"""Byte at which the file meta information begins (PS3.10, 7.1)."""
 _SYNTAX_TAG = b"\x02\x00\x10\x00UI"
 # Everything besides the pixels that a radiograph's file says is far below this.
 _MAX_OTHER_BYTES = 16 * 1024 * 1024
@@ -165,7 +166,7 @@ def _inflated(data: bytes) -> bytes:
 
     pydicom inflates without a limit: four megabytes could become four gigabytes.
     """
-    start = end_of_meta(data, _META_AT)
+    start = end_of_meta(data, META_AT)
     meta = data[:start]
     if DEFLATED.encode() not in meta:
         return data
@@ -189,7 +190,7 @@ def complete(data: bytes) -> bytes:
         raise damaged(
             "it begins neither as the file format demands (PS3.10), with DICM after 128 bytes, nor as a dataset does."
         )
-    start = _META_AT if data.startswith(b"DICM", _META_AT - 4) else 0
+    start = META_AT if data.startswith(b"DICM", META_AT - 4) else 0
     end = end_of_meta(data, start)
     meta, dataset = data[start:end], data[end:]
     if _SYNTAX_TAG not in meta:
@@ -198,7 +199,7 @@ def complete(data: bytes) -> bytes:
         meta += _SYNTAX_TAG + len(named).to_bytes(2, "little") + named
     elif start:
         return data
-    return bytes(_META_AT - 4) + b"DICM" + meta + dataset
+    return bytes(META_AT - 4) + b"DICM" + meta + dataset
 
 
 def _syntax_of(dataset: bytes) -> str:

@@ -23,7 +23,7 @@ from pydicom.tag import Tag
 
 from model_code.contract.population import UNSTATED, age_band
 from model_code.dicom.attributes import items, phrases, text
-from model_code.dicom.header import complete, end_of_meta
+from model_code.dicom.header import META_AT, complete, end_of_meta
 from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _opened(data: bytes, tags: list[Any]) -> Iterator[Dataset]:
 
 def _beginning(data: bytes) -> bytes:
     data = complete(data)
-    start = end_of_meta(data, 132)
+    start = end_of_meta(data, META_AT)
     meta = data[:start]
     if DEFLATED.encode() not in meta:
         return data
