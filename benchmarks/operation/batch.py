@@ -30,6 +30,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import processes
 from model_code.contract.labels import LABELS
 from ops.base.errors import ExitCode
 
@@ -52,7 +53,6 @@ _TRAINING = {
 }
 _START_SECONDS = 3_000
 _TRAINING_IMAGES = {"train": 200, "val": 40, "test": 60}
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,19 +91,6 @@ def probabilities(table: str) -> dict[str, float]:
     """
     rows = csv.DictReader(table.splitlines())
     return {Path(row["path"]).name: float(row["probability"]) for row in rows if not row["error"]}
-
-
-def processor_seconds(root: int) -> float:
-    """Of a process and everything below it, those included that have ended and were waited for."""
-    parents, seconds = {}, {}
-    for path in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            number, fields = int(path.name), (path / "stat").read_text().rpartition(")")[2].split()
-            parents[number], seconds[number] = int(fields[1]), sum(map(int, fields[11:15])) / _TICKS
-    below, new = {root}, {root}
-    while new := {one for one, parent in parents.items() if parent in new} - below:
-        below |= new
-    return sum(seconds.get(one, 0.0) for one in below)
 
 
 @contextlib.contextmanager
@@ -155,7 +142,7 @@ def _archive(path: Path, radiographs: Path) -> Path:
 
 
 def _run(command: Sequence[str], stack: int, variables: dict[str, str], summary: Path | None) -> Run:
-    before, children = processor_seconds(stack), resource.getrusage(resource.RUSAGE_CHILDREN)
+    before, children = processes.processor_seconds(stack), resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     ran = subprocess.run(  # noqa: S603 - this repository's command
         ["cxr", *command],  # noqa: S607 - found in the environment
@@ -167,7 +154,7 @@ def _run(command: Sequence[str], stack: int, variables: dict[str, str], summary:
         raise SystemExit(f"cxr {command[0]} ended with {ran.returncode}:\n{(ran.stderr + ran.stdout)[-3000:]}")
     own = after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime
     table = summary.read_text() if summary else ran.stdout
-    return Run(wall, own + processor_seconds(stack) - before, probabilities(table))
+    return Run(wall, own + processes.processor_seconds(stack) - before, probabilities(table))
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from benchmarks import processes
 from benchmarks.data import radiographs
 from model_code.contract.labels import LABELS
 from model_code.data.shards import examples
@@ -181,11 +182,7 @@ class _Worker:
 
     def memory(self) -> tuple[float, float]:
         """Megabytes resident now, and at most."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        found = {
-            name: int(line.split()[1]) / 1024 for line in lines for name in ("VmRSS", "VmHWM") if line.startswith(name)
-        }
-        return found["VmRSS"], found["VmHWM"]
+        return processes.megabytes(self.process.pid)
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import requests
 
+from benchmarks import processes
 from ops.api.image_files import media_type
 
 MOST_SECONDS, MOST_REQUESTS = 3_600.0, 100_000
@@ -246,12 +247,8 @@ class Memory:
 
     def _sample(self) -> None:
         while True:
-            parents = {int(path.name): _parent(path) for path in Path("/proc").iterdir() if path.name.isdigit()}
-            below, new = {self._root}, {self._root}
-            while new := {one for one, parent in parents.items() if parent in new} - below:
-                below |= new
             resident: dict[str, list[int]] = {}
-            for one in below:
+            for one in processes.below(self._root):
                 # What has ended and is not waited for yet holds nothing.
                 if held := _resident(one):
                     resident.setdefault(_name(one), []).append(held)
@@ -262,13 +259,6 @@ class Memory:
 
 def _told(held: Held) -> str:
     return f"{held.together} MiB" + (f" in {held.processes} processes" if held.processes > 1 else "")
-
-
-def _parent(process: Path) -> int:
-    try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
-    except (OSError, IndexError):
-        return 0
 
 
 def _resident(process: int) -> int | None:

@@ -36,11 +36,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks import processes
 from benchmarks.serving.throughput_peers import KINDS
 
 NOW, BEFORE = "litert", "litert, before"
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_TICKS = os.sysconf("SC_CLK_TCK")
 _CALIBRATION_IMAGES = 100
 
 
@@ -90,13 +90,11 @@ class Server:
 
     def processor_seconds(self) -> float:
         """Used until now, user's and system's."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return processes.processor_seconds(self._process.pid)
 
     def peak_megabytes(self) -> float:
         """Resident at most."""
-        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+        return processes.megabytes(self._process.pid)[1]
 
     def stop(self) -> None:
         """End it."""
