@@ -35,21 +35,9 @@ DAY = 86_400
 
 
 @pytest.fixture
-def table(monkeypatch):
+def table(predictions):
     """The table of kept predictions."""
-    from moto import mock_aws
-
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
-        boto3.client("dynamodb").create_table(
-            TableName="predictions",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        yield boto3.resource("dynamodb").Table("predictions")
+    return boto3.resource("dynamodb").Table(predictions)
 
 
 def answers(normal=120, pneumonia=60, *, shift=2.5, seed=1):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import boto3
 import pytest
@@ -151,6 +152,17 @@ class Cloud:
         self.answers("sagemaker", "describe_pipeline_execution", details)
         if steps is not None:
             self.answers("sagemaker", "list_pipeline_execution_steps", {"PipelineExecutionSteps": steps})
+
+    def takes_a_start(self, pipeline: str, identifier: str, parameters: Mapping[str, str], *, name: Any = ANY) -> None:
+        """The next start of an execution, which has to be one of this pipeline with these parameters."""
+        expected = {
+            "PipelineName": pipeline,
+            "PipelineExecutionDisplayName": name,
+            "PipelineParameters": [{"Name": key, "Value": value} for key, value in parameters.items()],
+            "ClientRequestToken": ANY,
+        }
+        answer = {"PipelineExecutionArn": execution_arn(identifier)}
+        self.answers("sagemaker", "start_pipeline_execution", answer, expected)
 
     def has_newest_execution(self, identifier: str, status: str = "Executing") -> None:
         summary = {"PipelineExecutionArn": execution_arn(identifier), "PipelineExecutionStatus": status}

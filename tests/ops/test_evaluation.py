@@ -20,7 +20,7 @@ from lambdas.trigger.upload import Upload as TriggerUpload
 from model_code.contract.documents import read_site_evaluation
 from ops.base.errors import ExitCode
 from ops.pipelines import uploads
-from tests.ops.conftest import GROUP_ARN, START, Cloud, execution_arn, ran
+from tests.ops.conftest import GROUP_ARN, START, Cloud, ran
 from tests.ops.pipelines.test_watching import step
 from tests.ops.site_documents import SENTENCE, calibrated_document, site_document
 
@@ -228,13 +228,7 @@ def _starts_on_labels(cloud: Cloud, since: str, until: str) -> None:
         "Since": since,
         "Until": until,
     }
-    expected = {
-        "PipelineName": "cxr-dev-label-calibration",
-        "PipelineExecutionDisplayName": "cxr-calibrate-labels",
-        "PipelineParameters": [{"Name": name, "Value": value} for name, value in parameters.items()],
-        "ClientRequestToken": ANY,
-    }
-    cloud.answers("sagemaker", "start_pipeline_execution", {"PipelineExecutionArn": execution_arn("s1")}, expected)
+    cloud.takes_a_start("cxr-dev-label-calibration", "s1", parameters, name="cxr-calibrate-labels")
 
 
 def test_a_calibration_on_labels_starts_without_an_archive_for_the_days_that_are_named(

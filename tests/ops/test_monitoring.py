@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from botocore.response import StreamingBody
-from botocore.stub import ANY
 from typer.testing import Result
 
 from ops.base.errors import ExitCode
-from tests.ops.conftest import PIPELINE_ARN, Cloud, execution_arn, ran
+from tests.ops.conftest import PIPELINE_ARN, Cloud, ran
 from tests.ops.pipelines.test_watching import step
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,13 +28,7 @@ FINDINGS: dict[str, Any] = {
 def _starts(cloud: Cloud, **given: str) -> None:
     cloud.has_stack("monitoring")
     cloud.answers("sagemaker", "describe_pipeline", {"PipelineArn": PIPELINE_ARN, "PipelineDefinition": DEFINITION})
-    expected = {
-        "PipelineName": "cxr-dev-monitoring",
-        "PipelineExecutionDisplayName": "cxr-monitor",
-        "PipelineParameters": [{"Name": name, "Value": value} for name, value in given.items()],
-        "ClientRequestToken": ANY,
-    }
-    cloud.answers("sagemaker", "start_pipeline_execution", {"PipelineExecutionArn": execution_arn("m1")}, expected)
+    cloud.takes_a_start("cxr-dev-monitoring", "m1", given, name="cxr-monitor")
 
 
 def _ends(cloud: Cloud, findings: Mapping[str, Any] = FINDINGS) -> None:

@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 from botocore.response import StreamingBody
-from botocore.stub import ANY
 from typer.testing import Result
 
 from ops.base.errors import CommandError, ExitCode
 from ops.pipelines import parameters
 from ops.pipelines.executions import Execution
 from ops.pipelines.reports import Reporting, of_execution
-from tests.ops.conftest import GROUP_ARN, PIPELINE_ARN, START, Cloud, execution_arn
+from tests.ops.conftest import GROUP_ARN, PIPELINE_ARN, START, Cloud
 from tests.ops.pipelines.test_watching import step
 
 OLD, NEW = "0a" * 32, "0b" * 32
@@ -50,17 +49,6 @@ def _deployed(cloud: Cloud, *tokens: str) -> None:
     _kept(cloud, *tokens)
 
 
-def _starts(cloud: Cloud, identifier: str, **given: str) -> None:
-    expected = {
-        "PipelineName": "cxr-dev",
-        "PipelineExecutionDisplayName": ANY,
-        "PipelineParameters": [{"Name": name, "Value": value} for name, value in given.items()],
-        "ClientRequestToken": ANY,
-    }
-    answer = {"PipelineExecutionArn": execution_arn(identifier)}
-    cloud.answers("sagemaker", "start_pipeline_execution", answer, expected)
-
-
 def test_datasets_lists_the_copies_newest_first(cloud: Cloud, cxr: Callable[..., Result]) -> None:
     for _ in range(2):
         cloud.has_stack("data")
@@ -76,7 +64,7 @@ def test_start_takes_the_newest_dataset_and_the_parameters_that_were_set(
     cloud: Cloud, cxr: Callable[..., Result]
 ) -> None:
     _deployed(cloud, OLD, NEW)
-    _starts(cloud, "abc", InputArchiveUri=uri(NEW), Epochs="24", LearningRate="0.002")
+    cloud.takes_a_start("cxr-dev", "abc", {"InputArchiveUri": uri(NEW), "Epochs": "24", "LearningRate": "0.002"})
     result = cxr("start", "--set", "Epochs=24", "--set", "LearningRate=0.002")
     assert result.exit_code == 0
     assert result.stdout == "execution abc started; follow it with `cxr watch`\n"
@@ -88,7 +76,7 @@ def test_a_dataset_is_named_by_its_token_the_beginning_of_it_or_its_uri(
     cloud: Cloud, cxr: Callable[..., Result], name: str
 ) -> None:
     _deployed(cloud, OLD, NEW)
-    _starts(cloud, "abc", InputArchiveUri=uri(OLD))
+    cloud.takes_a_start("cxr-dev", "abc", {"InputArchiveUri": uri(OLD)})
     document = json.loads(cxr("start", name, "--json").stdout)
     assert (document["execution"], document["dataset"], document["parameters"]) == ("abc", uri(OLD), {})
 
