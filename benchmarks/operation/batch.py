@@ -30,7 +30,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import processes
+from benchmarks.operation import processes
 from model_code.contract.labels import LABELS
 from ops.base.errors import ExitCode
 

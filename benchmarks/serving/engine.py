@@ -30,8 +30,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from benchmarks import processes
 from benchmarks.data import radiographs
+from benchmarks.operation import processes
 from model_code.contract.labels import LABELS
 from model_code.data.shards import examples
 from model_code.export import artifact, conversion, litert, saved_model

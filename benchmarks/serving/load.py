@@ -32,7 +32,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import requests
 
-from benchmarks import processes
+from benchmarks.operation import processes
 from ops.api.image_files import media_type
 
 MOST_SECONDS, MOST_REQUESTS = 3_600.0, 100_000

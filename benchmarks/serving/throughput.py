@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import processes
+from benchmarks.operation import processes
 from benchmarks.serving.throughput_peers import KINDS
 
 NOW, BEFORE = "litert", "litert, before"

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from benchmarks import processes
+from benchmarks.operation import processes
 
 
 def test_a_process_counts_with_its_children_that_ended() -> None:
