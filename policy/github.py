@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from policy.statements import ARN, HERE, NAMES, allow
+from policy.statements import ARN, ENVIRONMENT, HERE, NAMES, allow
 
 # A guarded update of an endpoint may take 4,500 s with the settings of cdk.json, and the CDK waits for its end. A role
 # that a role assumes has an hour at most, whatever it says (IAM user guide, "role chaining"): the CDK
@@ -51,7 +51,7 @@ def parameters() -> dict[str, Any]:
         "PromotedTo": {
             "Type": "String",
             "Default": "",
-            "AllowedPattern": "([a-z][a-z0-9]{1,15})?",
+            "AllowedPattern": f"({ENVIRONMENT})?",
             "Description": "GitHub environment whose jobs may copy models from here, such as prod for staging",
         },
     }

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from policy.statements import ENVIRONMENT
 from policy.template import listed, short, text
 from policy.wildcards import MANAGED, reason_for_action, reason_for_resource
 
@@ -19,7 +20,7 @@ _RESOURCE_POLICIES = {
     "AWS::SNS::TopicPolicy": "Topics",
 }
 
-_NAME = re.compile(r"\bcxr-[a-z][a-z0-9]{1,15}\b")
+_NAME = re.compile(rf"\bcxr-{ENVIRONMENT}\b")
 
 HEAD = """\
 # Who may do what

@@ -118,6 +118,12 @@ LEFT_OUT = (
         "for one on instances of one's own",
         ("FunctionScalingConfig",),
     ),
+    LeftOut(
+        "AWS::Lambda::Function",
+        ("lambda:PassCapacityProvider",),
+        "for one on instances of one's own",
+        ("CapacityProviderConfig",),
+    ),
     LeftOut("AWS::Lambda::Function", ("kms:*",), "for one that has variables under a key of one's own", ("KmsKeyArn",)),
     LeftOut(
         "AWS::Lambda::Function",
@@ -139,6 +145,7 @@ LEFT_OUT = (
         "for one that is written to from outside: nothing here takes logs by HTTP",
         ("BearerTokenAuthenticationEnabled", "LogGroupClass=DELIVERY"),
     ),
+    LeftOut("AWS::Logs::LogGroup", ("logs:*IndexPolicy",), "for one that indexes fields", ("FieldIndexPolicies",)),
     LeftOut("AWS::S3::Bucket", ("s3tables:*",), "for one that has tables of metadata", ("MetadataTableConfiguration",)),
     LeftOut(
         "AWS::S3::Bucket", ("s3:*BucketMetadata*",), "for one that has tables of metadata", ("MetadataConfiguration",)
@@ -163,8 +170,10 @@ LEFT_OUT = (
 # Beyond the schemas. Scaling: "Application Auto Scaling identity-based policy examples", permissions for SageMaker
 # (https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_id-based-policy-examples.html). A key of
 # one's own: "Managing encrypted tables", the least that DynamoDB has to be allowed on it
-# (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html). Read 2026-11; nobody
-# could try either in an account.
+# (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html). A name of a
+# VPC endpoint that only the VPC resolves (`PrivateDnsEnabled`) is a hosted zone of Route 53: CreateVpcEndpoint depends
+# on `route53:AssociateVPCWithHostedZone` (Service Authorization Reference, "Actions, resources, and condition keys for
+# Amazon EC2", dependent actions). Read 2026-11; nobody could try any of them in an account.
 _SCALED = frozenset(
     {
         *("cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"),
@@ -175,6 +184,7 @@ _SCALED = frozenset(
 MORE: Mapping[str, frozenset[str]] = {
     "AWS::ApplicationAutoScaling::ScalableTarget": _SCALED,
     "AWS::ApplicationAutoScaling::ScalingPolicy": _SCALED,
+    "AWS::EC2::VPCEndpoint": frozenset({"route53:AssociateVPCWithHostedZone"}),
     "AWS::DynamoDB::Table": frozenset(
         {
             *("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*"),

@@ -28,6 +28,7 @@ _LAYERS = {
     "us-gov-west-1": "165093116878",
 }
 _COMMERCIAL = "aws"
+_CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
 # Types that CloudFormation's registry lacks, in the regions that have images (schemas of cfn-lint 1, read 2026-11-28; a
 # test compares, so a newer one that has them takes them away here).
 _ABSENT = {
@@ -71,6 +72,15 @@ def layer_account(region: str, commercial: str) -> str:
     if account is None:
         raise SettingsError(f"There is no layer with Powertools for AWS Lambda in {region}: choose another region.")
     return account
+
+
+def console(region: str) -> str:
+    """Host of the AWS Management Console for a region.
+
+    Partitions have consoles of their own (https://docs.aws.amazon.com/general/latest/gr/mgmt-console.html and
+    grafana/grafana#64080, which links to them, read 2026-11-29).
+    """
+    return _CONSOLES.get(RegionInfo.get(region).partition or _COMMERCIAL, f"{region}.console.aws.amazon.com")
 
 
 def is_available(kind: str, region: str) -> bool:

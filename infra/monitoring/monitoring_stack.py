@@ -2,7 +2,7 @@
 
 import json
 
-from aws_cdk import Annotations, Aws, CfnOutput, Stack
+from aws_cdk import Annotations, CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -10,7 +10,7 @@ from infra.api.api_stack import ApiStack
 from infra.base.assets import ROOT
 from infra.base.deep_learning_images import DeepLearningImages
 from infra.base.metrics import MODEL_NAMESPACE
-from infra.base.regions import is_available
+from infra.base.regions import console, is_available
 from infra.base.sagemaker_role import SageMakerRole
 from infra.base.stack import deployable
 from infra.endpoint.endpoint_stack import EndpointStack
@@ -93,7 +93,7 @@ class MonitoringStack(Stack):
             CfnOutput(
                 self,
                 "DashboardUrl",
-                value=f"https://{Aws.REGION}.console.aws.amazon.com/cloudwatch/home?region={Aws.REGION}"
+                value=f"https://{console(settings.region)}/cloudwatch/home?region={settings.region}"
                 f"#dashboards/dashboard/{settings.name}",
             )
 

@@ -128,3 +128,15 @@ def test_a_budget_that_cannot_be_made_is_said(context: dict[str, Any], tmp_path:
     (warning,) = [str(entry.data) for entry in stack.node.metadata if entry.type == "aws:cdk:warning"]
     assert "makes no budgets in il-central-1" in warning
     assert "1500 USD" in warning
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-central-1", "eu-central-1.console.aws.amazon.com"),
+        ("cn-north-1", "console.amazonaws.cn"),
+        ("us-gov-west-1", "console.amazonaws-us-gov.com"),
+    ],
+)
+def test_the_console_is_that_of_the_partition(region: str, host: str) -> None:
+    assert regions.console(region) == host

@@ -107,6 +107,15 @@ def test_no_environment_repeats_what_is_shared() -> None:
                 break
 
 
+@pytest.mark.parametrize("environment", ["a" * 13, "preproduction", "Dev", "d", "pre-prod"])
+def test_an_environment_whose_name_would_be_cut_or_is_no_name_is_refused(environment: str) -> None:
+    """Policies know roles by the start of their names, of which CloudFormation keeps 25 characters of the stack's."""
+    context = whole("dev")
+    context |= {"env": environment, "environments": {environment: context["environments"]["dev"]}}
+    with pytest.raises(SettingsError, match=f"environment is '{environment}'"):
+        Settings.load(context)
+
+
 @pytest.mark.parametrize(
     ("environment", "path", "value", "says"),
     [
