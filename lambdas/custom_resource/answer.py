@@ -7,34 +7,55 @@ the stack waits for an hour.
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lambdas.aws.errors import error_code
+
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
 NOTHING = "nothing to do"
 """The reason of a request that needs nothing."""
+# CloudFormation calls a function seconds after its role has got a policy, which IAM may not know of everywhere yet: a
+# first deployment is then refused what it may do, and rolled back (aws/aws-cdk#37675 and #37939, whose mending in
+# #37878 waits as long as this, read 2026-11-29). Half a minute of a refusal that stays costs nothing.
+WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
+_REFUSED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 def respond(event: dict[str, Any], logger: Logger, act: Callable[[], str], failed: str) -> None:
     """Do what a request asks for, and answer how that ended: an error of AWS is answered too.
 
+    What is refused is tried again, since the right to it may have been given a moment ago.
+
     Args:
         event: the request.
         logger: logger of the function.
-        act: does it, and says in a few words what was done.
+        act: does it, and says in a few words what was done; harmless to repeat.
         failed: one sentence without its end, to which the error is added.
     """
     try:
-        status, reason = "SUCCESS", act()
+        status, reason = "SUCCESS", _patiently(act)
     except (ClientError, BotoCoreError) as error:
         status, reason = "FAILED", f"{failed}: {error}"
     logger.info("answered", extra={"request": event["RequestType"], "status": status, "reason": reason})
     _send(event, status, reason)
+
+
+def _patiently(act: Callable[[], str]) -> str:
+    for seconds in WAITS_SECONDS:
+        try:
+            return act()
+        except ClientError as error:
+            if error_code(error) not in _REFUSED:
+                raise
+        time.sleep(seconds)
+    return act()
 
 
 def _send(event: dict[str, Any], status: str, reason: str) -> None:

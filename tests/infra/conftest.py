@@ -106,6 +106,14 @@ def pipeline_of(template: dict[str, Any], name: str = "Pipeline") -> dict[str, A
     return found
 
 
+def untagged(definition: dict[str, Any]) -> list[dict[str, Any]]:
+    """The steps of a deployed pipeline without the stack's tags, as they are compiled."""
+    steps = copy.deepcopy(definition["Steps"])
+    for step in steps:
+        step["Arguments"].pop("Tags", None)
+    return list(steps)
+
+
 def _context() -> dict[str, Any]:
     content: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
     return content

@@ -55,7 +55,17 @@ def load_handler(monkeypatch):
 
 
 @pytest.fixture
-def cloudformation():
+def waits(monkeypatch):
+    """The seconds for which a custom resource waited, which pass at once."""
+    from lambdas.custom_resource import answer
+
+    seconds = []
+    monkeypatch.setattr(answer.time, "sleep", seconds.append)
+    return seconds
+
+
+@pytest.fixture
+def cloudformation(waits):
     """CloudFormation's end of a custom resource: the URL to answer at, and what was answered."""
     received = []
 

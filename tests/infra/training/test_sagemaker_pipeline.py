@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from infra.settings.section import SettingsError
+from tests.infra.conftest import of_type
 
 
 def setup_module() -> None:
@@ -61,3 +64,40 @@ def test_a_placeholder_nobody_fills_is_refused() -> None:
     """CloudFormation would take it for the name of a resource, and say so only on deployment."""
     with pytest.raises(SettingsError, match=r"Nothing replaces \$\{StepRole\}"):
         used('{"Role":"${StepRole}"}', {"StepRoleArn": "arn"})
+
+
+def jobs(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The steps that start jobs, those of branches too."""
+    for step in steps:
+        if step["Type"] in ("Processing", "Training", "Tuning"):
+            yield step
+        for branch in ("IfSteps", "ElseSteps"):
+            yield from jobs(step.get("Arguments", {}).get(branch) or [])
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod", "tuned"])
+def test_every_job_carries_the_tags_of_its_stack(
+    environment: str, templates: Callable[[str], dict[str, Any]], tuned: dict[str, Any]
+) -> None:
+    """SageMaker hands no tag of a pipeline on to its jobs: a budget of the tag `project` would count none of them."""
+    chosen = [tuned] if environment == "tuned" else templates(environment).values()
+    pipelines = [one for template in chosen for one in of_type(template, "AWS::SageMaker::Pipeline").values()]
+    found = []
+    for pipeline in pipelines:
+        body = json.loads(pipeline["Properties"]["PipelineDefinition"]["PipelineDefinitionBody"]["Fn::Sub"][0])
+        found += list(jobs(body["Steps"]))
+    assert len(found) >= 8
+    for step in found:
+        name = "prod" if environment == "prod" else "dev"
+        assert step["Arguments"]["Tags"] == [
+            {"Key": "environment", "Value": name},
+            {"Key": "project", "Value": "chest-xray-stack"},
+        ], step["Name"]
+
+
+def test_a_registered_version_has_the_tags_of_its_group(templates: Callable[[str], dict[str, Any]]) -> None:
+    """SageMaker refuses tags of a version's own."""
+    text = json.dumps(templates("dev")["training"])
+    register = text.partition("ModelPackageDescription")[2].partition("RetryPolicies")[0]
+    assert "CustomerMetadataProperties" in register
+    assert "Tags" not in register

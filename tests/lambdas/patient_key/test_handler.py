@@ -6,6 +6,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
+from lambdas.custom_resource.answer import WAITS_SECONDS
 from model_code.data.pseudonyms import KEY_BYTES
 
 EXPECTED = {"Bucket": "artifacts", "Key": "keys/patients", "Body": ANY, "IfNoneMatch": "*"}
@@ -67,7 +68,8 @@ def test_nothing_is_removed_with_the_stack(make):
 
 def test_a_refusal_is_answered_with_its_reason_instead_of_silence(make):
     call, stubber, *_ = make
-    stubber.add_client_error("put_object", "AccessDenied", "not allowed to write", expected_params=EXPECTED)
+    for _ in range(1 + len(WAITS_SECONDS)):
+        stubber.add_client_error("put_object", "AccessDenied", "not allowed to write", expected_params=EXPECTED)
     answer = call("Create")
     assert answer["Status"] == "FAILED"
     assert "not allowed to write" in answer["Reason"]

@@ -4,6 +4,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from lambdas.custom_resource.answer import WAITS_SECONDS
+
 FILES = [
     {"FromBucketName": "assets", "FromKey": "ab.gz", "Key": "code/ab.tar.gz"},
     {"FromBucketName": "assets", "FromKey": "cd.zip", "Key": "code/cd.zip"},
@@ -55,7 +57,8 @@ def test_nothing_is_removed_while_an_execution_may_need_it(publish):
 
 def test_a_refusal_is_answered_with_its_reason_instead_of_silence(publish):
     call, stubber = publish
-    stubber.add_client_error("copy_object", "AccessDenied", "not allowed to copy")
+    for _ in range(1 + len(WAITS_SECONDS)):
+        stubber.add_client_error("copy_object", "AccessDenied", "not allowed to copy")
 
     answer = call("Create")
 

@@ -4,6 +4,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from lambdas.custom_resource.answer import WAITS_SECONDS
+
 GROUP = "cxr-dev"
 ARN = f"arn:aws:sagemaker:us-east-1:123456789012:model-package/{GROUP}/"
 
@@ -85,7 +87,8 @@ def test_a_group_that_is_gone_already_is_no_failure(purge):
 
 def test_a_refusal_is_answered_with_its_reason_instead_of_silence(purge):
     call, stubber = purge
-    stubber.add_client_error("list_model_packages", "AccessDeniedException", "not allowed to list")
+    for _ in range(1 + len(WAITS_SECONDS)):
+        stubber.add_client_error("list_model_packages", "AccessDeniedException", "not allowed to list")
 
     answer = call("Delete")
 
@@ -124,7 +127,8 @@ def test_a_group_that_an_earlier_deployment_left_is_taken_over(purge):
 
 def test_a_group_that_cannot_be_made_fails_the_deployment(purge):
     call, stubber = purge
-    stubber.add_client_error("create_model_package_group", "AccessDeniedException", "not allowed")
+    for _ in range(1 + len(WAITS_SECONDS)):
+        stubber.add_client_error("create_model_package_group", "AccessDeniedException", "not allowed")
 
     answer = call("Create", **OWNED)
 
