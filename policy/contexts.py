@@ -13,6 +13,7 @@ def contexts(context: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "site_evaluation.required_for_release": gated(context),
         "api.dicom_results": coded(context),
         "api.dicom_snap_start": snapped(context),
+        "encryption.volume_key": keyed(context),
     }
 
 
@@ -50,6 +51,11 @@ def coded(context: dict[str, Any]) -> dict[str, Any]:
 def snapped(context: dict[str, Any]) -> dict[str, Any]:
     """The context of prod where settings choose a snapshot of the Dicom function."""
     return _prod(context, api={"dicom_snap_start": True})
+
+
+def keyed(context: dict[str, Any]) -> dict[str, Any]:
+    """The context of prod where settings have the environment's key on volumes."""
+    return _prod(context, encryption={"volume_key": "environment"})
 
 
 def _prod(context: dict[str, Any], **changes: dict[str, Any]) -> dict[str, Any]:

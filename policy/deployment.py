@@ -81,7 +81,7 @@ _READING = ("Describe", "Get", "List")
 # Reads what is kept: of the environment's buckets only. CloudFormation asks by it (HeadBucket) whether one is there.
 _CONTENT = frozenset({"s3:ListBucket"})
 # Services that use a key of the stacks in the name of who makes such a resource.
-KEY_USERS = {"AWS::DynamoDB::Table": "dynamodb"}
+KEY_USERS = {"AWS::DynamoDB::Table": "dynamodb", "AWS::SageMaker::Endpoint": "sagemaker"}
 
 
 class UnscopedServiceError(Exception):
@@ -234,7 +234,14 @@ def _key_statements(actions: list[str]) -> list[dict[str, Any]]:
 
 
 def _key_use_statements(service: str, actions: set[str]) -> list[dict[str, Any]]:
-    """The use of keys through one service, and by grants to it: no condition on tags, which do not count yet."""
+    """The use of keys through one service, and by grants to it: no condition on tags, which do not count yet.
+
+    An endpoint is made when a model is released, when they do; that SageMaker's grants come through it is not said.
+    """
+    if service == "sagemaker":
+        own = {"StringEquals": {"aws:ResourceTag/environment": {"Fn::Sub": "${Environment}"}}}
+        to_services = {**own, "Bool": {"kms:GrantIsForAWSResource": "true"}}
+        return [allow("KmsSagemakerGrants", sorted(actions), ("*",), to_services)]
     through = {"kms:ViaService": {"Fn::Sub": f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}"}}
     granting = {"kms:CreateGrant", "kms:RevokeGrant"} & actions
     sid = f"Kms{service.capitalize()}"

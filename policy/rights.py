@@ -170,10 +170,12 @@ LEFT_OUT = (
 # Beyond the schemas. Scaling: "Application Auto Scaling identity-based policy examples", permissions for SageMaker
 # (https://docs.aws.amazon.com/autoscaling/application/userguide/security_iam_id-based-policy-examples.html). A key of
 # one's own: "Managing encrypted tables", the least that DynamoDB has to be allowed on it
-# (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html). A name of a
-# VPC endpoint that only the VPC resolves (`PrivateDnsEnabled`) is a hosted zone of Route 53: CreateVpcEndpoint depends
-# on `route53:AssociateVPCWithHostedZone` (Service Authorization Reference, "Actions, resources, and condition keys for
-# Amazon EC2", dependent actions). Read 2026-11; nobody could try any of them in an account.
+# (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html). A name of a VPC
+# endpoint that only the VPC resolves (`PrivateDnsEnabled`) is a hosted zone of Route 53: CreateVpcEndpoint depends on
+# `route53:AssociateVPCWithHostedZone` (Service Authorization Reference, "Actions, resources, and condition keys for
+# Amazon EC2", dependent actions). An endpoint whose volumes have a key of one's own: CreateEndpoint grants it to the
+# service in the name of who calls it (developer guide, "Amazon SageMaker AI API Permissions"). Read 2026-11; nobody
+# could try any of them in an account.
 _SCALED = frozenset(
     {
         *("cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"),
@@ -184,6 +186,7 @@ _SCALED = frozenset(
 MORE: Mapping[str, frozenset[str]] = {
     "AWS::ApplicationAutoScaling::ScalableTarget": _SCALED,
     "AWS::ApplicationAutoScaling::ScalingPolicy": _SCALED,
+    "AWS::SageMaker::Endpoint": frozenset({"kms:CreateGrant"}),
     "AWS::EC2::VPCEndpoint": frozenset({"route53:AssociateVPCWithHostedZone"}),
     "AWS::DynamoDB::Table": frozenset(
         {

@@ -27,6 +27,7 @@ class AsyncEndpoint(Construct):
         bucket_name: name of the bucket for answers, below `<prefix>/answers/` and `<prefix>/failures/`.
         prefix: prefix of the keys.
         key: encrypts them, and the notifications.
+        volume_key: encrypts the instances' volumes; None for SageMaker's own.
         options: settings of the asynchronous endpoint.
     """
 
@@ -42,6 +43,7 @@ class AsyncEndpoint(Construct):
         bucket_name: str,
         prefix: str,
         key: kms.IKey,
+        volume_key: kms.IKey | None,
         options: Asynchronous,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -59,6 +61,7 @@ class AsyncEndpoint(Construct):
                     initial_instance_count=1,  # SageMaker starts an endpoint with no fewer; scaling takes it away
                 )
             ],
+            kms_key_id=volume_key.key_arn if volume_key else None,
             # True where nothing is said (MetricsConfig in botocore 1.43's service model, read 2026-11).
             metrics_config=sagemaker.CfnEndpointConfig.MetricsConfigProperty(enable_detailed_observability=False),
             async_inference_config=_queued(f"s3://{bucket_name}/{prefix}", topics, key, options),

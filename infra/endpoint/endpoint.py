@@ -30,6 +30,8 @@ class Endpoint(Construct):
         options: serverless or on instances.
         capture_to: S3 URI of what is kept of requests, where options say that something is.
         key: encrypts that.
+        volume_key: encrypts the instances' volumes; None for SageMaker's own. Local disks are encrypted by their
+            hardware whatever is named (`KmsKeyId` of CreateEndpointConfig in botocore 1.43's service model).
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Endpoint(Construct):
         options: ServerlessEndpoint | RealtimeEndpoint,
         capture_to: str,
         key: kms.IKey,
+        volume_key: kms.IKey | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.name = name
@@ -59,6 +62,7 @@ class Endpoint(Construct):
             "Config",
             production_variants=[_variant(model.attr_model_name, VARIANT, options)],
             shadow_production_variants=self._shadow(realtime) if realtime and realtime.shadow_percent else None,
+            kms_key_id=volume_key.key_arn if realtime and volume_key else None,
             metrics_config=_metrics(realtime) if realtime else None,
             data_capture_config=_captured(realtime.capture, capture_to, key) if realtime and realtime.capture else None,
         )

@@ -27,6 +27,7 @@ class EndpointStack(Stack):
     ) -> None:
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: endpoints of the released model"))
         package = ReleasedPackage(self, "Package")
+        volume_key = data.key if settings.encryption.keys_volumes else None
         self.endpoint = Endpoint(
             self,
             "Endpoint",
@@ -37,6 +38,7 @@ class EndpointStack(Stack):
             options=settings.endpoint,
             capture_to=f"s3://{data.artifacts.name}/{CAPTURE_PREFIX}",
             key=data.key,
+            volume_key=volume_key,
         )
         queued = settings.asynchronous
         batch = BatchModel(
@@ -57,6 +59,7 @@ class EndpointStack(Stack):
                 bucket_name=data.data.name,
                 prefix=PREFIX,
                 key=data.key,
+                volume_key=volume_key,
                 options=queued,
             )
             CfnOutput(self, "AsyncEndpointName", value=asynchronous.name)
@@ -65,6 +68,8 @@ class EndpointStack(Stack):
         # Also where nothing refers to it: a release has to find the roles' policies in place.
         self.add_stack_dependency(release)
 
+        if volume_key is not None:
+            CfnOutput(self, "BatchVolumeKeyArn", value=volume_key.key_arn)
         CfnOutput(self, "EndpointName", value=self.endpoint.name)
         CfnOutput(self, "BatchInstanceType", value=settings.batch.instance_type)
         CfnOutput(self, "BatchInstanceCount", value=str(settings.batch.instance_count))

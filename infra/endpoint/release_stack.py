@@ -66,6 +66,9 @@ class ReleaseStack(Stack):
             images.grant_pull(role)
         if realtime and realtime.capture:
             data.artifacts.grant_write(self.endpoint_role, f"{CAPTURE_PREFIX}/*")
+        if settings.encryption.keys_volumes:
+            for role in (self.endpoint_role, self.batch_role):
+                role.encrypt_volumes(data.key.key_arn)
         self.endpoint_role.write_logs(f"Endpoints/{endpoint}")
         self._grant_batches(data, endpoint, queued=queued is not None)
         self._grant_releases(data, training, settings, stack_name=stack_name)

@@ -15,7 +15,7 @@ from infra.settings.api import Api
 from infra.settings.endpoint import Asynchronous, Batch, RealtimeEndpoint, ServerlessEndpoint
 from infra.settings.instance_types import is_gpu
 from infra.settings.pipelines import Monitoring, Pipeline, SiteEvaluation
-from infra.settings.platform import Archive, Buckets, Budget, Containers, Network, PowertoolsLayer
+from infra.settings.platform import Archive, Buckets, Budget, Containers, Encryption, Network, PowertoolsLayer
 from infra.settings.section import (
     MAX_SERVERLESS_IMAGE_BYTES,
     LogRetentionDays,
@@ -65,6 +65,7 @@ class Settings(Section):
     """Optional; receives rejected archives, requested and failed releases."""
     powertools_layer: PowertoolsLayer
     containers: Containers
+    encryption: Encryption
     buckets: Buckets
     network: Network
     archive: Archive

@@ -26,6 +26,17 @@ def is_gpu(instance_type: str) -> bool:
     return _GPU.match(instance_type) is not None
 
 
+def has_local_disks(instance_type: str) -> bool:
+    """Whether a SageMaker instance type has disks of its own in place of a volume.
+
+    Their hardware encrypts them, and SageMaker refuses a job that names a key (`VolumeKmsKeyId` in botocore 1.43's
+    service model). Which have them: those with a "d", and GPUs from G5 and P4 on (`volume_size_supported` of
+    sagemaker-core, read 2026-11-29).
+    """
+    family = instance_type.split(".")[1]
+    return "d" in family or (is_gpu(instance_type) and not family.startswith(("p2", "p3")))
+
+
 def vcpus(instance_type: str) -> int:
     """Virtual processors of an instance type, such as 4 of `ml.c6i.xlarge` and 16 of `ml.m5.4xlarge`."""
     size = instance_type.rpartition(".")[2]
@@ -66,8 +77,21 @@ def _runs_the_images(instance_type: str) -> str:
     return instance_type
 
 
+def _takes_a_key(instance_type: str) -> str:
+    """Refuse what processing jobs cannot run on, whose volumes hold radiographs and have the environment's key."""
+    if has_local_disks(instance_type):
+        raise ValueError(
+            "which has local disks, for which SageMaker takes no key, and processing jobs name one: choose a type "
+            "without the d behind the generation, such as ml.m5.xlarge"
+        )
+    return instance_type
+
+
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z][a-z0-9-]*\.[a-z0-9]+$"), AfterValidator(_runs_the_images)]
 """Setting: an instance type that every image of this project starts on."""
+
+ProcessingInstanceType = Annotated[InstanceType, AfterValidator(_takes_a_key)]
+"""Setting: an instance type whose volume takes a key."""
 
 # An InstancePoolList has at most five (botocore 1.43's service model, read 2026-11); the first is the instance type.
 Fallbacks = Annotated[tuple[InstanceType, ...], Field(max_length=4)]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, ValidationInfo, create_model, field_validator, model_validator
 from pydantic.alias_generators import to_pascal
 
-from infra.settings.instance_types import InstanceType
+from infra.settings.instance_types import InstanceType, ProcessingInstanceType
 from infra.settings.section import Section
 from model_code.contract.parameters import HYPERPARAMETERS, MONITORING, SPOT, TRAINING, TUNING, Parameter
 from model_code.contract.site_parameters import SITE_REFUSALS
@@ -17,7 +17,7 @@ def _annotation(one: Parameter) -> Any:
     if one.choices:
         return Literal[one.choices]
     if one.name.endswith("InstanceType"):
-        return InstanceType
+        return ProcessingInstanceType if one.name == "ProcessingInstanceType" else InstanceType
     if isinstance(one.default, str):
         return Annotated[str, Field(pattern=one.pattern)]
     return Annotated[type(one.default), Field(ge=one.least, le=one.greatest)]
@@ -108,7 +108,7 @@ class Monitoring(Section):
     """Fewer predictions than these are counted, not compared (default of `MinPredictions`)."""
     psi_limit: float
     """Population stability index from which a significant difference is called drift (default of `PsiLimit`)."""
-    instance_type: InstanceType
+    instance_type: ProcessingInstanceType
     """Instance of the monitoring job (default of `ProcessingInstanceType`)."""
     max_runtime_seconds: int
     """Its longest run (default of `MaxRuntimeSeconds`)."""

@@ -1,6 +1,6 @@
-"""Settings of layers, containers, buckets, network, archives and budget."""
+"""Settings of layers, containers, encryption, buckets, network, archives and budget."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -29,6 +29,21 @@ class Containers(Section):
     """TensorFlow Serving image for CPU and serverless endpoints."""
     serving_gpu_tag: str
     """The same for GPU endpoints."""
+
+
+class Encryption(Section):
+    """Encryption beyond that of buckets, tables and topics, which always have the environment's key."""
+
+    volume_key: Literal["service", "environment"]
+    """Whose KMS key encrypts the volumes of training jobs, of endpoints on instances and of `cxr batch`: SageMaker's
+    own (`service`), or the `environment`'s, as organisations ask that allow no job without a key. Processing jobs
+    always have the environment's. Types with local disks (`ml.g4dn`, `ml.g5`, ...) encrypt these by their hardware, and
+    jobs on them name no key. See [deployment.md](deployment.md#what-an-organisation-may-demand)."""
+
+    @property
+    def keys_volumes(self) -> bool:
+        """Whether volumes have the environment's key."""
+        return self.volume_key == "environment"
 
 
 class Buckets(Section):

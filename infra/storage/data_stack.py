@@ -103,6 +103,7 @@ class DataStack(Stack):
         CfnOutput(
             self, "SigningKeyArn", value=self.signing_key.key_arn, description="Signs what is registered: `cxr verify`"
         )
+        CfnOutput(self, "DataKeyArn", value=self.key.key_arn, description="Encrypts what `cxr batch` has answered")
         # What `cxr start --from` looks at before it lists anything.
         own = f"s3://{self.data.name}/{RADIOGRAPHS}/"
         CfnOutput(self, "ArchiveSources", value=" ".join([own, *(one.uri for one in settings.archive.sources)]))

@@ -29,6 +29,7 @@ class SageMakerPipeline(Construct):
         placeholders: replacement of each `${name}` of the definition.
         defaults: defaults of its parameters.
         network: `VpcConfig` of its jobs; None for SageMaker's own network.
+        training_volume_key: whether volumes of training jobs have the artifacts' key.
 
     Raises:
         SettingsError: the settings name a parameter that the definition has not, or give one of another type.
@@ -45,12 +46,15 @@ class SageMakerPipeline(Construct):
         placeholders: Mapping[str, str],
         defaults: Mapping[str, str | int | float],
         network: Mapping[str, list[str]] | None,
+        training_volume_key: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         self.name = name
         self.role = SageMakerRole(self, "Role", description=f"Starts the steps of the {purpose} pipeline")
         body = with_defaults(json.loads(compiled.read_text(encoding="utf-8")), defaults)
         body = tagged(body, Stack.of(self).tags.tag_values())
+        if training_volume_key:
+            body = with_volume_key(body)
         if network is not None:
             names = {f"Job{name}{index}": one for name, ones in network.items() for index, one in enumerate(ones)}
             placeholders = {**placeholders, **names}
@@ -138,6 +142,24 @@ def tagged(definition: dict[str, Any], tags: Mapping[str, str]) -> dict[str, Any
         for step in definition["Steps"]
     ]
     return {**definition, "Steps": steps}
+
+
+def with_volume_key(definition: dict[str, Any]) -> dict[str, Any]:
+    """The definition whose training jobs have volumes with the artifacts' key."""
+    return {**definition, "Steps": [_keyed_step(step) for step in definition["Steps"]]}
+
+
+def _keyed_step(step: dict[str, Any]) -> dict[str, Any]:
+    request = step.get("Arguments", {})
+    if step["Type"] == "Training":
+        return {**step, "Arguments": _keyed(request)}
+    if step["Type"] == "Tuning":
+        return {**step, "Arguments": {**request, "TrainingJobDefinition": _keyed(request["TrainingJobDefinition"])}}
+    return step
+
+
+def _keyed(request: dict[str, Any]) -> dict[str, Any]:
+    return {**request, "ResourceConfig": {**request["ResourceConfig"], "VolumeKmsKeyId": "${ArtifactKeyArn}"}}
 
 
 def isolated(definition: dict[str, Any], network: Mapping[str, list[str]]) -> dict[str, Any]:

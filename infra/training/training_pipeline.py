@@ -6,6 +6,7 @@ from pathlib import Path
 from constructs import Construct
 
 from infra.base.assets import ROOT
+from infra.settings.instance_types import has_local_disks
 from infra.settings.pipelines import Pipeline
 from infra.training.sagemaker_pipeline import SageMakerPipeline
 
@@ -22,6 +23,7 @@ class TrainingPipeline(SageMakerPipeline):
         name: name of the pipeline.
         placeholders: replacement of each `${name}` of the definition.
         network: `VpcConfig` of its jobs, which then reach nothing; None for SageMaker's own network.
+        volume_key: whether volumes of training jobs have the environment's key.
         settings: defaults of its parameters, and which of the compiled definitions it is.
 
     Raises:
@@ -36,6 +38,7 @@ class TrainingPipeline(SageMakerPipeline):
         name: str,
         placeholders: Mapping[str, str],
         network: Mapping[str, list[str]] | None,
+        volume_key: bool,
         settings: Pipeline,
     ) -> None:
         super().__init__(
@@ -47,6 +50,8 @@ class TrainingPipeline(SageMakerPipeline):
             placeholders=placeholders,
             defaults=defaults(settings),
             network=network,
+            # The type is a parameter, and a definition has no condition for a member of a request.
+            training_volume_key=volume_key and not has_local_disks(settings.training_instance_type),
         )
         self.run_jobs("processing")
         if settings.tuning:

@@ -58,6 +58,7 @@ class TrainingStack(Stack):
             name=settings.name,
             placeholders=placeholders,
             network=network.for_jobs() if network else None,
+            volume_key=settings.encryption.keys_volumes,
             settings=settings.pipeline,
         )
         around = Surroundings(

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_code.contract import guarantee
-from model_code.contract.images import MAX_REQUEST_BYTES
-from ops.api import image_files
+from ops.api import image_files, transform_job
 from ops.api.predictions import COLUMNS, answer
 from ops.base.errors import CommandError, ExitCode
 from ops.base.output import say
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
     from mypy_boto3_sagemaker_runtime.type_defs import InvokeEndpointAsyncInputTypeDef
 
+    from ops.api.transform_job import Machines
+
 PREFIX = "batches"
 CONTENT_TYPES = {".jpeg": "image/jpeg", ".jpg": "image/jpeg", ".png": "image/png"}
 
@@ -36,8 +37,6 @@ MAX_INLINE_BYTES = 128_000
 _SUFFIXES = {"image/jpeg": ".jpeg", "image/png": ".png"}
 _AT_ONCE = 8
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
-# MaxConcurrentTransforms x MaxPayloadInMB must not exceed it (API_CreateTransformJob).
-_ALL_PAYLOADS_MB = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,15 +228,6 @@ def _content_type(file: Path) -> str | None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Machines:
-    """Instances of a batch transform job."""
-
-    instance_type: str
-    instance_count: int
-    concurrent_requests: int
-
-
-@dataclasses.dataclass(frozen=True)
 class Patience:
     """Polling of a batch: interval and time limit in seconds, and who is told how many answers are there."""
 
@@ -261,7 +251,13 @@ class Patience:
 
 
 def transform(
-    sagemaker: SageMakerClient, store: Store, items: Sequence[Item], *, model: str, machines: Machines, wait: Patience
+    sagemaker: SageMakerClient,
+    store: Store,
+    items: Sequence[Item],
+    *,
+    model: str,
+    machines: Machines,
+    wait: Patience,
 ) -> list[Score]:
     """Score a batch by batch transform jobs, one for each media type, of which a job knows only one.
 
@@ -280,20 +276,15 @@ def transform(
     for content_type in sorted({item.content_type for item in items}):
         kind = content_type.rpartition("/")[2]
         jobs[content_type] = f"{store.prefix.replace('/', '-')}-{kind}"
-        source = {"S3DataType": "S3Prefix", "S3Uri": f"{store.uri('input', kind)}/"}
-        sagemaker.create_transform_job(
-            TransformJobName=jobs[content_type],
-            ModelName=model,
-            MaxConcurrentTransforms=machines.concurrent_requests,
-            MaxPayloadInMB=max(1, min(MAX_REQUEST_BYTES >> 20, _ALL_PAYLOADS_MB // machines.concurrent_requests)),
-            BatchStrategy="SingleRecord",
-            TransformInput={"DataSource": {"S3DataSource": source}, "ContentType": content_type},  # type: ignore[typeddict-item]
-            TransformOutput={"S3OutputPath": store.uri("output", kind), "Accept": "application/json"},
-            TransformResources={
-                "InstanceType": machines.instance_type,  # type: ignore[typeddict-item]
-                "InstanceCount": machines.instance_count,
-            },
+        request = transform_job.request(
+            jobs[content_type],
+            model=model,
+            content_type=content_type,
+            source=f"{store.uri('input', kind)}/",
+            output=store.uri("output", kind),
+            machines=machines,
         )
+        sagemaker.create_transform_job(**request)
     reasons: dict[str, str] = {}
 
     def look() -> bool:

@@ -25,6 +25,7 @@ class Stack:
     status: str
     updated: datetime | None
     outputs: dict[str, str]
+    tags: dict[str, str]
     parameters: dict[str, str]
 
 
@@ -59,6 +60,7 @@ class Deployment:
             status=answer["StackStatus"],
             updated=answer.get("LastUpdatedTime") or answer.get("CreationTime"),
             outputs={item["OutputKey"]: item["OutputValue"] for item in answer.get("Outputs", [])},
+            tags={item["Key"]: item["Value"] for item in answer.get("Tags", [])},
             parameters={item["ParameterKey"]: item.get("ParameterValue", "") for item in answer.get("Parameters", [])},
         )
         self._known[part] = stack
@@ -86,6 +88,23 @@ class Deployment:
     def data_bucket(self) -> str:
         """The bucket archives are uploaded to."""
         return self.output("data", "DataBucketName")
+
+    @property
+    def data_key(self) -> str:
+        """The ARN of the key that encrypts the buckets."""
+        return self.output("data", "DataKeyArn")
+
+    def tags(self, part: str) -> dict[str, str]:
+        """The tags of a part's stack, which everything in it has."""
+        stack = self._known[part] if part in self._known else self.describe(part)
+        return stack.tags if stack else {}
+
+    @property
+    def batch_volume_key(self) -> str:
+        """The ARN of the key that settings ask for on volumes of batch jobs; empty where they ask for none."""
+        self.output("endpoint", "EndpointName")
+        stack = self._known["endpoint"]
+        return stack.outputs.get("BatchVolumeKeyArn", "") if stack else ""
 
     @property
     def archive_sources(self) -> list[str]:

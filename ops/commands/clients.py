@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops.api import batch as batches
-from ops.api import image_files, overlays, predictions
+from ops.api import image_files, overlays, predictions, transform_job
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
@@ -141,10 +141,13 @@ def batch(
             runtime = workspace.session.client("sagemaker-runtime")
             scores = batches.queue(runtime, store, items, endpoint=endpoint, wait=wait)
         else:
-            machines = batches.Machines(
+            machines = transform_job.Machines(
                 instance_type or deployment.output("endpoint", "BatchInstanceType"),
                 instance_count or int(deployment.output("endpoint", "BatchInstanceCount")),
                 int(deployment.output("endpoint", "BatchConcurrentRequests")),
+                key_arn=deployment.data_key,
+                volume_key_arn=deployment.batch_volume_key,
+                tags=deployment.tags("endpoint"),
             )
             sagemaker = workspace.session.client("sagemaker")
             scores = batches.transform(sagemaker, store, items, model=model or "", machines=machines, wait=wait)

@@ -15,6 +15,7 @@ from policy.contexts import audited as with_data_events
 from policy.contexts import coded as with_results_in_dicom
 from policy.contexts import gated as with_a_gate
 from policy.contexts import in_a_network
+from policy.contexts import keyed as with_a_volume_key
 from policy.contexts import snapped as with_a_snapshot
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -87,6 +88,12 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
 def snapped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod where the Dicom function begins from a snapshot."""
     return _synthesise(with_a_snapshot(_context()), tmp_path_factory.mktemp("snapped"))
+
+
+@pytest.fixture(scope="session")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
+    """The templates of prod with the environment's key on volumes."""
+    return _synthesise(with_a_volume_key(_context()), tmp_path_factory.mktemp("keyed"))
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ OUTPUTS = {
     "data": {
         "DataBucketName": "data-bucket",
         "ArtifactBucketName": "artifact-bucket",
+        "DataKeyArn": "arn:aws:kms:us-east-1:123456789012:key/2c3d",
         "SigningKeyArn": "arn:aws:kms:us-east-1:123456789012:key/0a1b",
         "ArchiveSources": "s3://data-bucket/radiographs/ s3://radiology/chest/",
     },

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.infra.conftest import ENVIRONMENTS, audited, coded, gated, isolated, snapped, templates, tuned
+from tests.infra.conftest import ENVIRONMENTS, audited, coded, gated, isolated, keyed, snapped, templates, tuned
 
-__all__ = ["audited", "coded", "gated", "isolated", "snapped", "templates", "tuned"]
+__all__ = ["audited", "coded", "gated", "isolated", "keyed", "snapped", "templates", "tuned"]
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +22,7 @@ def environments(
     gated: dict[str, dict[str, Any]],
     coded: dict[str, dict[str, Any]],
     snapped: dict[str, dict[str, Any]],
+    keyed: dict[str, dict[str, Any]],
 ) -> Callable[[], dict[str, dict[str, dict[str, Any]]]]:
     """The templates by environment, or the setting that one is given, and part."""
 
@@ -34,6 +35,7 @@ def environments(
             "site_evaluation.required_for_release": gated,
             "api.dicom_results": coded,
             "api.dicom_snap_start": snapped,
+            "encryption.volume_key": keyed,
         }
 
     return every

@@ -106,6 +106,8 @@ def test_keys_are_used_through_dynamodb_only(committed: dict[str, Any]) -> None:
     """Tables need it of who makes them; read with it nothing can be, since nothing may be read of a table."""
     use = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:CreateGrant")
     for statement in statements(committed):
+        if statement["Sid"] == "KmsSagemakerGrants":
+            continue
         if any(fnmatchcase(action, one) for one in statement["Action"] for action in use):
             condition = statement["Condition"]
             assert condition["StringEquals"] == {
@@ -115,12 +117,22 @@ def test_keys_are_used_through_dynamodb_only(committed: dict[str, Any]) -> None:
                 assert condition["Bool"] == {"kms:GrantIsForAWSResource": "true"}
 
 
+def test_endpoints_may_grant_the_environment_s_key_to_the_service_and_nothing_more(committed: dict[str, Any]) -> None:
+    """For settings with the environment's key on volumes. A model is released long after the key was made."""
+    (granting,) = (one for one in statements(committed) if one["Sid"] == "KmsSagemakerGrants")
+    assert granting["Action"] == ["kms:CreateGrant"]
+    assert granting["Condition"] == {
+        "StringEquals": {"aws:ResourceTag/environment": {"Fn::Sub": "${Environment}"}},
+        "Bool": {"kms:GrantIsForAWSResource": "true"},
+    }
+
+
 def test_nothing_that_a_new_key_needs_waits_for_its_tags(committed: dict[str, Any]) -> None:
     """Tags may take five minutes to count: a deployment makes a table with the key some seconds after it."""
     tagged = {
         action
         for statement in statements(committed)
-        if "aws:ResourceTag/environment" in str(statement.get("Condition"))
+        if statement["Sid"] != "KmsSagemakerGrants" and "aws:ResourceTag/environment" in str(statement.get("Condition"))
         for action in statement["Action"]
     }
     assert {"kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"} <= tagged

@@ -75,6 +75,7 @@ def test_handlers_may_call_what_they_call(resources: list[dict[str, Any]], given
         ("AWS::ApplicationAutoScaling::ScalingPolicy", "sagemaker:UpdateEndpointWeightsAndCapacities"),
         ("AWS::ApplicationAutoScaling::ScalableTarget", "sagemaker:DescribeEndpoint"),
         ("AWS::EC2::VPCEndpoint", "route53:AssociateVPCWithHostedZone"),
+        ("AWS::SageMaker::Endpoint", "kms:CreateGrant"),
         ("AWS::S3::Bucket", "s3:ListBucket"),
         ("AWS::S3::Bucket", "s3:PutBucketCORS"),
         ("AWS::SNS::Subscription", "sns:SetSubscriptionAttributes"),

@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 
 from infra.settings.environment import Settings
-from infra.settings.instance_types import is_arm, is_gpu
+from infra.settings.instance_types import has_local_disks, is_arm, is_gpu
 from infra.settings.section import SettingsError
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -95,3 +95,27 @@ def test_an_arm_processor_stops_the_synthesis_with_one_sentence(path: tuple[str,
     text = str(error.value)
     assert f"{'.'.join(path)} is '{chosen}', which has an Arm processor" in text
     assert "\n" not in text
+
+
+def test_types_with_local_disks_are_those_that_the_sdk_gives_no_key() -> None:
+    """SageMaker refuses a job that names a key for them, after minutes."""
+    from sagemaker.core.common_utils import instance_supports_kms
+
+    others = {name for name in types() if has_local_disks(name) is instance_supports_kms(name)}
+    # GPUs of this project's images whose disks the SDK does not know, and accelerators that these do not start on.
+    assert families(others) <= {"g7", "gr6", "p6-b300", "p6e-gb200", "trn1", "trn1n", "trn2"}
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [
+        ("pipeline", "processing_instance_type", "ml.m5d.xlarge"),
+        ("pipeline", "processing_instance_type", "ml.g4dn.xlarge"),
+        ("monitoring", "instance_type", "ml.c5d.xlarge"),
+    ],
+)
+def test_processing_jobs_get_no_type_that_takes_no_key(section: str, name: str, value: str) -> None:
+    context = copy.deepcopy(CONTEXT)
+    context["environments"]["dev"].setdefault(section, {})[name] = value
+    with pytest.raises(SettingsError, match=rf"{section}\.{name} is '{value}', which has local disks"):
+        Settings.load({**context, "env": "dev"})

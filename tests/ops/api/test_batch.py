@@ -12,7 +12,7 @@ import boto3
 import pytest
 from typer.testing import Result
 
-from ops.api import batch
+from ops.api import batch, transform_job
 from ops.base.errors import CommandError, ExitCode
 from ops.base.session import Session
 
@@ -23,6 +23,7 @@ ANSWER = {
 }
 OUTPUTS = {
     "DataBucketName": "data",
+    "DataKeyArn": "arn:aws:kms:us-east-1:123456789012:key/0a1b",
     "EndpointName": "cxr-dev",
     "BatchInstanceType": "ml.c6i.xlarge",
     "BatchInstanceCount": "1",
@@ -92,7 +93,8 @@ def patience(told: list[int] | None = None, timeout: float = 60) -> batch.Patien
     return batch.Patience(poll=0, timeout=timeout, tell=(told if told is not None else []).append)
 
 
-MACHINES = batch.Machines("ml.c6i.xlarge", 1, 4)
+KEY = OUTPUTS["DataKeyArn"]
+MACHINES = transform_job.Machines("ml.c6i.xlarge", 1, 4, KEY)
 
 
 def test_a_folder_stands_for_the_images_in_it(s3: Any, images: Path) -> None:
@@ -142,9 +144,25 @@ def test_a_transform_job_for_each_type_scores_the_batch(s3: Any, images: Path) -
     assert [job["TransformJobName"] for job in sagemaker.jobs] == ["batches-two-jpeg", "batches-two-png"]
     assert {job["ModelName"] for job in sagemaker.jobs} == {"model-1"}
     for job in sagemaker.jobs:
+        assert job["TransformOutput"]["KmsKeyId"] == KEY, "without one SageMaker takes another than the bucket's"
+        assert "VolumeKmsKeyId" not in job["TransformResources"]
+        assert "Tags" not in job
         assert job["MaxConcurrentTransforms"] * job["MaxPayloadInMB"] <= 100, "SageMaker takes no more"
     assert [score.answer for score in scores] == [ANSWER] * 3
     assert told[-1] == 3
+
+
+@pytest.mark.parametrize(("instance_type", "key"), [("ml.c6i.xlarge", KEY), ("ml.g4dn.xlarge", None)])
+def test_a_job_has_what_an_organisation_may_demand(instance_type: str, key: str | None) -> None:
+    """A key on volumes where there are volumes, and the environment's tags."""
+    tags = {"project": "chest-xray-stack", "environment": "dev"}
+    machines = transform_job.Machines(instance_type, 1, 4, KEY, KEY, tags)
+    asked: Any = transform_job.request(
+        "job", model="m", content_type="image/png", source="s3://a/b/", output="s3://a/c", machines=machines
+    )
+    assert asked["TransformResources"].get("VolumeKmsKeyId") == key
+    assert [tag["Key"] for tag in asked["Tags"]] == ["environment", "project"]
+    assert asked["Tags"][1]["Value"] == "chest-xray-stack"
 
 
 def test_an_image_without_an_answer_says_where_the_reason_is(s3: Any, images: Path) -> None:
@@ -254,7 +272,8 @@ class TestCommand:
     @staticmethod
     def stack(part: str) -> dict[str, Any]:
         outputs = [{"OutputKey": key, "OutputValue": value} for key, value in OUTPUTS.items()]
-        return {"StackName": f"cxr-dev-{part}", "StackStatus": "CREATE_COMPLETE", "Outputs": outputs}
+        tags = [{"Key": "environment", "Value": "dev"}]
+        return {"StackName": f"cxr-dev-{part}", "StackStatus": "CREATE_COMPLETE", "Outputs": outputs, "Tags": tags}
 
     def test_a_folder_is_scored_and_summed_up(
         self, deployed: SageMaker, cxr: Callable[..., Result], images: Path, tmp_path: Path, s3: Any
@@ -265,6 +284,8 @@ class TestCommand:
         assert "3 of 3 images scored" in result.output
         assert {job["ModelName"] for job in deployed.jobs} == {"batchmodel-1"}
         assert deployed.jobs[0]["TransformResources"] == {"InstanceType": "ml.c6i.xlarge", "InstanceCount": 2}
+        assert deployed.jobs[0]["TransformOutput"]["KmsKeyId"] == KEY
+        assert deployed.jobs[0]["Tags"] == [{"Key": "environment", "Value": "dev"}]
         assert len(summary.read_text(encoding="utf-8").splitlines()) == 4
         kept = [item["Key"] for item in s3.list_objects_v2(Bucket="data", Prefix="batches/")["Contents"]]
         assert any(key.endswith("/summary.csv") for key in kept)
