@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ops.base.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def pairs(given: Iterable[str] | None) -> dict[str, str]:
@@ -25,9 +25,11 @@ def pairs(given: Iterable[str] | None) -> dict[str, str]:
 
 
 def check(given: Mapping[str, str], definition: Mapping[str, Any]) -> None:
-    """Raises CommandError when the pipeline's definition has no such parameter, or not of that type."""
+    """Raises CommandError when the pipeline's definition has no such parameter, not of that type, or SageMaker would
+    refuse a job's instance for it."""
     types = {parameter["Name"]: parameter["Type"] for parameter in definition["Parameters"]}
     allowed = {parameter["Name"]: parameter.get("EnumValues") for parameter in definition["Parameters"]}
+    keyed = set(_keyed(definition.get("Steps", [])))
     for name, value in given.items():
         if name not in types:
             close = difflib.get_close_matches(name, types, n=1, cutoff=0.5)
@@ -42,6 +44,30 @@ def check(given: Mapping[str, str], definition: Mapping[str, Any]) -> None:
             )
         if allowed[name] and value not in map(str, allowed[name]):
             raise CommandError(f"{name} is one of {', '.join(map(str, allowed[name]))}, not {value!r}.", ExitCode.USAGE)
+        if name in keyed and _has_local_disks(value):
+            raise CommandError(
+                f"{name} {value} has local disks, for which SageMaker takes no key, and the pipeline names one for its "
+                "volume: choose another type, such as ml.m5.xlarge.",
+                ExitCode.USAGE,
+            )
+
+
+def _keyed(part: Any) -> Iterator[str]:
+    """Names of the parameters that are the instance type beside a volume's key, anywhere in a definition's steps."""
+    if isinstance(part, dict):
+        given = part.get("InstanceType")
+        if "VolumeKmsKeyId" in part and isinstance(given, dict):
+            yield str(given.get("Get", "")).removeprefix("Parameters.")
+        part = list(part.values())
+    if isinstance(part, list):
+        for one in part:
+            yield from _keyed(one)
+
+
+def _has_local_disks(value: str) -> bool:
+    from infra.settings.instance_types import has_local_disks  # noqa: PLC0415 - pydantic, for starts alone
+
+    return value.startswith("ml.") and has_local_disks(value)
 
 
 def _fits(value: str, kind: str) -> bool:
