@@ -238,7 +238,10 @@ def _count_by_table(
     try:
         table = label_table.read(layout.table, read(layout.table), layout.table_called)
         if table.by != "file":
-            return Contents({}, unmatched=len(pictures))
+            # What is certainly no DICOM file has no such identifier.
+            return Contents(
+                {}, unmatched=len(pictures) - sum(one.dicom is False for one in files if one.name in pictures)
+            )
         layout.names_patients = table.names_patients
         matches = table_matches.match(table, pictures, {})
         called = {path: layout.called(path, numbers[path]) for path in pictures}
@@ -256,6 +259,7 @@ def _count_by_table(
         "images with two labels": len(matches.two_labels),
         "images with two splits": len(matches.two_splits),
         "images of another label": len(matches.other_label),
+        "images of another view": len(matches.other_view),
     }
     left = ", ".join(f"{count:,} {what}" for what, count in counted.items() if count)
     named = ((split or _NO_SPLIT, label) for split, label in labelled)
