@@ -157,7 +157,9 @@ def test_few_unreadable_images_are_reported_with_their_reasons(job_directory, pl
     assert dropped(split(job_directory))["undecodable"] == {
         "reason": "undecodable",
         "count": 1,
-        "files": ["chest_xray/train/NORMAL/IM-0002-0001.jpeg: it is neither a JPEG nor a PNG"],
+        "files": [
+            "chest_xray/train/NORMAL/IM-0002-0001.jpeg: it is a GIF and neither a JPEG nor a PNG: save it as PNG"
+        ],
     }
 
 
