@@ -12,7 +12,7 @@ _NAMED_FOLDERS = 3
 
 @dataclass
 class LeftOut:
-    """What is left out besides what operating systems left.
+    """Counts of unused files, those that operating systems left not among them.
 
     Attributes:
         masks: number of segmentation masks.

@@ -32,8 +32,8 @@ _OTHER_NAMES = {
 }
 KNOWN = frozenset({*KEYS, *FLAGS, *_OTHER_NAMES, "split", "subtype", "target"}).union(*_OTHER_NAMES.values())
 """Names that a message may repeat: the first line of a table without a header may be about patients."""
-_DIGITS = {"0": NORMAL, "1": PNEUMONIA}
-# What spreadsheets and data frames add to them, with the decimal sign of their language.
+_DIGITS = {"0": NORMAL, "1": PNEUMONIA, "false": NORMAL, "true": PNEUMONIA}
+# What spreadsheets and data frames add to numbers, with the decimal sign of their language.
 _NO_FRACTION = re.compile(r"[.,]0*$")
 # `Pneumonia?` is a doubt, and `pneumonia: 0` the opposite of what its word says.
 _UNCERTAIN = frozenset("?:=")
@@ -106,8 +106,8 @@ def label_of_flags(said: Mapping[str, str]) -> str:
 
 
 def of_digits(said: str) -> str:
-    """Label by 0 or 1, also as `1.0` or `1,0`."""
-    return _DIGITS.get(_NO_FRACTION.sub("", said.strip()), "")
+    """Label by 0 or 1, also as `1.0`, `1,0` or, as data frames have it, `True`."""
+    return _DIGITS.get(_NO_FRACTION.sub("", said.strip().lower()), "")
 
 
 def is_frontal(said: str) -> bool:

@@ -131,7 +131,10 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
         if len(some) > MAX_MISMATCHED_SHARE * total
     ]
     if problems:
-        raise TableError(f"The table {table.called} does not fit the images: {'; '.join(problems)}.")
+        raise TableError(
+            f"The table {table.called} does not fit the images: {'; '.join(problems)}. Give each image one row, and "
+            "take out the rows of images that are not there."
+        )
 
 
 def without_split(table: Table, matches: Matches) -> list[str]:
@@ -139,11 +142,14 @@ def without_split(table: Table, matches: Matches) -> list[str]:
     return [] if table.images else [path for path, row in matches.rows.items() if row.split is None]
 
 
-def refuse_one_class(table: Table, labelled: Iterable[tuple[str | None, str]], purpose: str = "train") -> None:
+def refuse_one_class(
+    table: Table, matches: Matches, labelled: Iterable[tuple[str | None, str]], purpose: str = "train"
+) -> None:
     """Refuse a table without both classes to train, or evaluate, on.
 
     Args:
         table: of the archive.
+        matches: of its rows.
         labelled: split or None, and label, of each image.
         purpose: one of `layout.PURPOSES`.
 
@@ -153,7 +159,9 @@ def refuse_one_class(table: Table, labelled: Iterable[tuple[str | None, str]], p
     counts = Counter(label for split, label in labelled if split in {"train", None} or purpose == "evaluate")
     for label in LABELS:
         if not counts[label]:
-            raise TableError(f"The table {table.called} has no {label} image to {purpose} on.")
+            views = f": {len(matches.other_view):,} are left out by their view, which is none that is known as frontal"
+            why = views if matches.other_view else ""
+            raise TableError(f"The table {table.called} has no {label} image to {purpose} on{why}.")
 
 
 def _some(names: list[str]) -> str:

@@ -284,7 +284,7 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
         called = {path: layout.called(path, one.number) for path, one in by_path.items()}
         table_matches.refuse_mismatched(table, matches, called)
         candidates = [_candidate(by_path[path], row, called[path]) for path, row in matches.rows.items()]
-        table_matches.refuse_one_class(table, ((one.folder, one.label) for one in candidates), purpose)
+        table_matches.refuse_one_class(table, matches, ((one.folder, one.label) for one in candidates), purpose)
     except TableError as error:
         raise JobError(f"The archive cannot be {_DONE[purpose]} on. {error}") from error
     except MEMBER_ERRORS as error:

@@ -247,7 +247,7 @@ def _count_by_table(
         called = {path: layout.called(path, numbers[path]) for path in pictures}
         table_matches.refuse_mismatched(table, matches, called)
         labelled = [(row.split or looked[path].split, row.label) for path, row in matches.rows.items()]
-        table_matches.refuse_one_class(table, labelled, purpose)
+        table_matches.refuse_one_class(table, matches, labelled, purpose)
     except TableError as error:
         raise CommandError(f"{source}: {error}") from error
     without_split = ((path, numbers[path]) for path in table_matches.without_split(table, matches))

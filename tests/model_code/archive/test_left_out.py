@@ -1,4 +1,4 @@
-"""What an archive holds besides radiographs of a class is counted, pointed out, or refused; nothing goes in silence."""
+"""Files besides radiographs of a class are counted, pointed out, or refused; nothing goes in silence."""
 
 from __future__ import annotations
 

@@ -117,6 +117,18 @@ def test_a_columns_own_name_goes_before_others_and_two_others_are_refused() -> N
         label_table.read("labels.csv", b"path,image,label\nx,a,NORMAL\n")
 
 
+def test_a_table_of_no_frontal_view_says_why_there_is_nothing_to_train_on() -> None:
+    read = label_table.read("labels.csv", b"file,label,view\n1.png,0,erect\n2.png,1,LL\n")
+    matches = table_matches.match(read, {"1.png": Place(), "2.png": Place()}, {})
+    with pytest.raises(TableError, match=r"no NORMAL image to train on: 2 are left out by their view, which is none"):
+        table_matches.refuse_one_class(read, matches, [])
+
+
+def test_flags_may_be_what_a_data_frame_writes() -> None:
+    read = label_table.read("labels.csv", b"file,Pneumonia,No Finding\na,True,False\nb,False,True\nc,False,False\n")
+    assert [row.label for row in read.rows] == ["PNEUMONIA", "NORMAL", ""]
+
+
 def test_one_column_of_findings_is_not_enough() -> None:
     """Without pneumonia there may be any other disease, so 0 in that column is not NORMAL."""
     with pytest.raises(TableError, match="has to name its columns"):
