@@ -46,8 +46,9 @@ _OTHER_FILES = frozenset({"license", "licence", "readme", "notice", "copying", "
 _OTHER_FILES |= {"version", "manifest", "checksums", "md5sums", "sha256sums", "records", "makefile"}
 
 
-# Folders of one patient's images: `Patient_017`, `patient00001` (CheXpert), `sub-S03044` (BIDS, "Entities").
-_PATIENT = re.compile(r"(?:patient|pat|pt|subject|subj)[ _.#-]*\d+|sub-[a-z0-9]+", re.IGNORECASE)
+# Folders of one patient's images: `Patient_017`, `patient00001` (CheXpert), `sub-S03044` (BIDS, "Entities"). Not `pt1`,
+# which may be a part of the archive.
+_PATIENT = re.compile(r"(?:patient|pat|subject|subj)[ _.#-]*\d+|sub-[a-z0-9]+", re.IGNORECASE)
 
 
 class Kind(StrEnum):

@@ -132,8 +132,8 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
     ]
     if problems:
         raise TableError(
-            f"The table {table.called} does not fit the images: {'; '.join(problems)}. Give each image one row, and "
-            "take out the rows of images that are not there."
+            f"The table {table.called} does not fit the images: {'; '.join(problems)}. Give each image one row or "
+            "leave it out, and take out the rows of images that are not there."
         )
 
 

@@ -46,7 +46,10 @@ MAX_PIXELS = 40_000_000
 scanners. The most memory a file can take follows from it: see `handler`."""
 # What else a picture archive holds: a refusal may name these, and nothing else that a file says.
 _OTHER_MODALITIES = frozenset(
-    {"CT", "ES", "IO", "MG", "MR", "NM", "OT", "PR", "PT", "PX", "RF", "RTIMAGE", "SEG", "SM", "SR", "US", "XA", "XC"}
+    {
+        *("BMD", "CT", "DOC", "ECG", "ES", "HC", "IO", "KO", "MG", "MR", "NM", "OT", "PR", "PT", "PX", "REG", "RF"),
+        *("RTDOSE", "RTIMAGE", "RTPLAN", "RTSTRUCT", "SEG", "SM", "SR", "US", "XA", "XC"),
+    }
 )
 # Of files without a modality, which some de-identification leaves out, the storage class tells (PS3.4, B.5): computed
 # radiography, digital X-ray for presentation and for processing, secondary capture.

@@ -62,6 +62,7 @@ def test_no_finding_is_a_folder_of_normal_ones() -> None:
         ("a\\pat 3\\1.png", "pat 3"),
         ("sub-S03044/ses-E1/1.png", "sub-S03044"),
         ("patients/1.png", ""),
+        ("pt1/NORMAL/1.png", ""),
         ("p10/p10000032/1.png", ""),
         ("NORMAL/patient_017.png", ""),
     ],
