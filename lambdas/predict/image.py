@@ -9,7 +9,7 @@ from pybase64 import b64decode
 
 from lambdas.http.answers import header
 from lambdas.http.problems import Problem
-from model_code.contract.images import DICOM_START_BYTES, SIGNATURES, is_dicom
+from model_code.contract.images import DICOM_START_BYTES, SIGNATURES, is_dicom, other_format
 
 DICOM = "application/dicom"
 JSON = "application/json"
@@ -17,6 +17,7 @@ _TYPES = (*SIGNATURES, DICOM)
 _ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 # How files begin that were written in base64: three bytes make four characters (RFC 4648, 4).
 _IN_BASE64 = (b"data:", b"/9j/", b"iVBORw0K")
+_NOT_TAKEN = "which is not taken: send the radiograph as DICOM, JPEG or PNG."
 _SUPPORTED = "Send one radiograph as the request body, with Content-Type image/jpeg, image/png or application/dicom."
 
 
@@ -38,6 +39,10 @@ def read(event: dict[str, Any], max_bytes: int) -> EncodedImage:
     content_type = _ALIASES.get(declared, declared)
     if content_type not in _TYPES:
         sent = f"{declared} is not supported." if declared else "The request has no Content-Type."
+        if declared.startswith("multipart/"):
+            sent += (
+                " The body has to be the file alone, not a form or a message with parts (curl: --data-binary, not -F)."
+            )
         raise Problem("unsupported_media_type", f"{sent} {_SUPPORTED}", headers={"Accept": ", ".join((*_TYPES, JSON))})
     data = _body(event, max_bytes)
     if not _begins_as(data, content_type):
@@ -67,6 +72,8 @@ def recognise(data: bytes, max_bytes: int) -> EncodedImage:
         raise too_large(len(data), max_bytes)
     content_type = next((kind for kind in _TYPES if _begins_as(data, kind)), None)
     if content_type is None:
+        if other := other_format(data):
+            raise Problem("undecodable_image", f"The image is {other}, {_NOT_TAKEN}")
         raise Problem("undecodable_image", "The image begins neither as a JPEG nor as a PNG or DICOM file.")
     return EncodedImage(data, content_type)
 
@@ -119,6 +126,8 @@ def _wrong_signature(data: bytes, content_type: str) -> Problem:
             "unsupported_media_type",
             f"The request says {content_type} but the image is {actual}: send it with Content-Type {actual}.",
         )
+    if other := other_format(data):
+        return Problem("undecodable_image", f"The request says {content_type} but the body is {other}, {_NOT_TAKEN}")
     return Problem(
         "undecodable_image",
         f"The body does not begin like a file of type {content_type}: it is another format, or was changed on the way. "

@@ -111,7 +111,7 @@ def inspect(archive: BinaryIO, size: int, limits: Limits, purpose: str = "train"
         raise
     if problem := layout.problem(purpose):
         raise Rejection.of(problem)
-    return Summary(len(infos), total, _images(layout), masks=layout.masks, unlabelled=_unlabelled(layout))
+    return Summary(len(infos), total, _images(layout), masks=layout.left.masks, unlabelled=_unlabelled(layout))
 
 
 def _check_entries(infos: list[zipfile.ZipInfo], layout: Layout, directory: Directory, limits: Limits) -> int:
@@ -142,7 +142,7 @@ def _images(layout: Layout) -> dict[str, int]:
 
 
 def _unlabelled(layout: Layout) -> int:
-    return 0 if layout.table is not None else layout.unlabelled.total()
+    return 0 if layout.table is not None else layout.left.unlabelled.total()
 
 
 def _check_directory(archive: BinaryIO, directory: Directory, limits: Limits) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -21,19 +22,33 @@ TABLES = ("labels.csv", RSNA_TABLE)
 """Names, in any case, of a table of labels; the first that an archive has counts."""
 # The index of a medium (PS3.10, 8.6): DICOM, and no image.
 _DICOM_INDEX = "dicomdir"
+PICTURE_SUFFIXES = frozenset(
+    {".gif", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jpx", ".jxl"}
+)
+"""Of pictures that nothing here decodes; they are counted, and said to be left out."""
+TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".xls", ".xlsx", ".ods")
+"""Of tables, of which one under another name than `TABLES` is pointed out where labels are missing."""
 # What is never DICOM, though it is no image either: papers, tables, programs, volumes and other archives.
 _OTHER_SUFFIXES = frozenset(
     {
         *(".txt", ".md", ".rst", ".rtf", ".pdf", ".doc", ".docx", ".odt", ".html", ".htm", ".log", ".bib"),
         *(".csv", ".tsv", ".xls", ".xlsx", ".ods", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".parquet"),
         *(".py", ".ipynb", ".r", ".m", ".sh", ".bat", ".ini", ".cfg", ".js", ".css", ".exe"),
-        *(".gif", ".bmp", ".tif", ".tiff", ".webp", ".svg", ".mp4", ".avi"),
+        # Of the viewer on a patient's CD.
+        *(".dll", ".inf", ".msi", ".ico", ".chm", ".jar", ".lnk", ".url"),
+        *PICTURE_SUFFIXES,
+        *(".svg", ".mp4", ".avi"),
         *(".nii", ".nrrd", ".mha", ".mhd", ".npy", ".npz", ".h5", ".hdf5", ".mat", ".pkl", ".pt"),
         *(".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2", ".md5", ".sha1", ".sha256"),
     }
 )
 _OTHER_FILES = frozenset({"license", "licence", "readme", "notice", "copying", "authors", "citation", "changelog"})
 _OTHER_FILES |= {"version", "manifest", "checksums", "md5sums", "sha256sums", "records", "makefile"}
+
+
+# Folders of one patient's images: `Patient_017`, `patient00001` (CheXpert), `sub-S03044` (BIDS, "Entities"). Not `pt1`,
+# which may be a part of the archive.
+_PATIENT = re.compile(r"(?:patient|pat|subject|subj)[ _.#-]*\d+|sub-[a-z0-9]+", re.IGNORECASE)
 
 
 class Kind(StrEnum):
@@ -79,6 +94,7 @@ class Folders:
         half_labels: paths of folders with a class's name among words that may change its meaning.
         split: train, validation or test where a folder certainly names it, and the folder which that one is in.
         perhaps_splits: folders which may be meant as one, where none does.
+        other_modality: path of a folder that names another kind of image than radiographs, or "".
         shown: name of the nearest folder that says something, for messages.
     """
 
@@ -90,6 +106,7 @@ class Folders:
     subtype: str = ""
     split: tuple[str, str] | None = None
     perhaps_splits: tuple[PerhapsSplit, ...] = ()
+    other_modality: str = ""
     shown: str = ""
 
 
@@ -109,13 +126,29 @@ def shown(name: str, limit: int = 200) -> str:
     return printable if len(printable) <= limit else printable[: limit - 1] + "…"
 
 
+def patient_folder(name: str) -> str:
+    """The nearest folder above an entry that is called after a patient by number, or ""."""
+    return next((part for part in reversed(parts(name)[:-1]) if _PATIENT.fullmatch(part)), "")
+
+
+def is_table(name: str) -> bool:
+    """Whether an entry is a table by its suffix."""
+    return name.lower().rstrip().endswith(TABLE_SUFFIXES)
+
+
+def suffix(name: str) -> str:
+    """Suffix of a name from its last dot, in lower case, without blanks that somebody's program left behind it."""
+    _, dot, end = name.rpartition(".")
+    return dot + end.lower().rstrip()
+
+
 def may_be_dicom(name: str) -> bool:
     """Whether a file may be DICOM, as far as its name says: it ends neither as an image nor as anything well known.
 
     Names of instances end in a number of their UID, in whatever an export calls them, or have no dot at all.
     """
     file = parts(name)[-1:]
-    return _suffix(name) not in IMAGE_SUFFIXES | _OTHER_SUFFIXES and not _OTHER_FILES & {one.lower() for one in file}
+    return suffix(name) not in IMAGE_SUFFIXES | _OTHER_SUFFIXES and not _OTHER_FILES & {one.lower() for one in file}
 
 
 def by_number(name: str, number: int) -> str:
@@ -125,14 +158,8 @@ def by_number(name: str, number: int) -> str:
         name: of the entry, of which a well-known suffix stays. Another may be part of somebody's name.
         number: of it in the archive's directory, from 1.
     """
-    suffix = _suffix(name)
-    return f"entry-{number}{suffix if suffix in IMAGE_SUFFIXES | DICOM_SUFFIXES | _OTHER_SUFFIXES else ''}"
-
-
-def _suffix(name: str) -> str:
-    """Suffix of a name from its last dot, in lower case, without blanks that somebody's program left behind it."""
-    _, dot, suffix = name.rpartition(".")
-    return dot + suffix.lower().rstrip()
+    end = suffix(name)
+    return f"entry-{number}{end if end in IMAGE_SUFFIXES | DICOM_SUFFIXES | _OTHER_SUFFIXES else ''}"
 
 
 def look_closely(name: str, *, dicom: bool | None = None) -> tuple[Entry, Folders]:
@@ -176,7 +203,7 @@ def _is_picture(lowered: str, dicom: bool | None) -> bool | None:
     """Whether a file is an image, by its name in lower case and its content; None where neither says."""
     if lowered == _DICOM_INDEX:
         return False
-    if dicom or _suffix(lowered) in IMAGE_SUFFIXES | DICOM_SUFFIXES:
+    if dicom or suffix(lowered) in IMAGE_SUFFIXES | DICOM_SUFFIXES:
         return True
     return None if dicom is None and may_be_dicom(lowered) else False
 
@@ -200,8 +227,15 @@ def _folders(parent: str) -> Folders:
         subtype=next(filter(None, subtypes), ""),
         split=split,
         perhaps_splits=perhaps_splits,
+        other_modality=next((path for path, found in paths.items() if _other_modality(path, found)), ""),
         shown=next((part for part in reversed(above) if spoken.words(part) - spoken.PLAIN), parent),
     )
+
+
+def _other_modality(path: str, found: frozenset[str]) -> bool:
+    # A number makes a month of October.
+    alone = found & spoken.OTHER_MODALITIES and found - spoken.OTHER_MODALITIES <= spoken.MODALITY_COMPANIONS
+    return bool(alone) and not any(map(str.isdigit, path.rpartition("/")[2]))
 
 
 def _labels(paths: dict[str, frozenset[str]]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
@@ -209,7 +243,7 @@ def _labels(paths: dict[str, frozenset[str]]) -> tuple[tuple[tuple[str, str], ..
     labels: list[tuple[str, str]] = []
     half: list[str] = []
     for path, found in paths.items():
-        if label := spoken.only(found, spoken.LABEL_WORDS, spoken.LABEL_COMPANIONS):
+        if label := spoken.label(found):
             labels.append((path, label))
         elif spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS):
             # `BACTERIA` and `VIRUS` beside `NORMAL`: what they cause is what these radiographs show.

@@ -1,13 +1,13 @@
 """Table of labels in an archive: `labels.csv`, or that of RSNA's pneumonia challenge, and which file a row is about.
 
 `labels.csv` has a header with `label` and one of `file`, `sop_instance_uid` and `patient_id`, in any order and case,
-and if wanted `split`, `subtype` and `patient`. It may be what Excel writes: separated by commas, semicolons or tabs, in
-UTF-8 with or without its mark, or in UTF-16 with it. A `file` is a path below the table's folder or from the archive's
-top, or a name that one file has alone, each with its suffix or without; folders that all paths begin with may be those
-of another machine.
+and if wanted `split`, `subtype`, `patient` and `view`; or what published data sets have for them (`table_columns`). It
+may be what Excel writes: separated by commas, semicolons or tabs, in UTF-8 with or without its mark, or in UTF-16 with
+it. A `file` is a path below the table's folder or from the archive's top, or a name that one file has alone, each with
+its suffix or without; folders that all paths begin with may be those of another machine.
 
 A label is NORMAL or PNEUMONIA, the words that folders are read by (`layout_words`), or 0 or 1. An image of
-another label is left out, as one in another folder is.
+another label is left out, as one in another folder is, and so is one of another view than a frontal one.
 
 RSNA's table has a row for each box around an opacity, `Target` 1, and one without a box for every other radiograph,
 `Target` 0, so several rows say the same (https://www.kaggle.com/c/rsna-pneumonia-detection-challenge/data).
@@ -23,25 +23,17 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 
-from model_code.archive import layout_words as spoken
+from model_code.archive import table_columns
 from model_code.archive.entries import RSNA_IMAGES, RSNA_TABLE, parts, shown
-from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA
+from model_code.archive.table_columns import FLAGS, KEYS, ColumnsError, label_of
+from model_code.contract.labels import LABELS, PNEUMONIA
 
 MAX_TABLE_BYTES = 64 * 2**20
-_KEYS = ("file", "sop_instance_uid", "patient_id")
-# As DICOM spells them (PS3.6).
-_SPELLINGS = {"sopinstanceuid": "sop_instance_uid", "patientid": "patient_id"}
-_COLUMNS = frozenset({*_KEYS, "label", "split", "subtype", "patient", "target"})
 _SEPARATORS = (",", ";", "\t", "|")
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
-_DIGITS = {"0": NORMAL, "1": PNEUMONIA}
-# What spreadsheets and data frames add to them, with the decimal sign of their language.
-_NO_FRACTION = re.compile(r"[.,]0*$")
 _FORMULA = re.compile(r'\s*="([^"]*)"\s*')
 # First bytes of Excel's two formats, [MS-CFB] 2.2 and of a zip archive, whatever the name ends with.
 _WORKBOOKS = (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04")
-# `Pneumonia?` is a doubt, and `pneumonia: 0` the opposite of what its word says.
-_UNCERTAIN = frozenset("?:=")
 
 
 class TableError(ValueError):
@@ -59,6 +51,7 @@ class Row:
         split: train, validation, test or None.
         subtype: bacteria, virus or "".
         patient: as the table calls the patient, or "".
+        frontal: whether it names a frontal view, or none.
     """
 
     line: int
@@ -67,6 +60,7 @@ class Row:
     split: str | None = None
     subtype: str = ""
     patient: str = ""
+    frontal: bool = True
 
 
 @dataclass(frozen=True)
@@ -136,13 +130,15 @@ def read_cells(called: str, content: bytes) -> tuple[list[str], list[tuple[int, 
     text = io.StringIO("".join(lines[skipped:]), newline="")
     reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
     try:
-        header = [_column(_said(cell)) for cell in next(reader, [])]
+        header = [table_columns.plain(_said(cell)) for cell in next(reader, [])]
         cells = [(reader.line_num + skipped, list(map(_said, row))) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
         raise TableError(f"The table {called} is damaged near line {reader.line_num + skipped}: {error}.") from error
     if twice := [column for column, count in Counter(header).items() if column and count > 1]:
         # The first line of a table without a header may name patients.
-        raise TableError(f"The table {called} has two columns {twice[0] if twice[0] in _COLUMNS else 'of one name'}.")
+        raise TableError(
+            f"The table {called} has two columns {twice[0] if twice[0] in table_columns.KNOWN else 'of one name'}."
+        )
     if long := next((line for line, row in cells if any(map(str.strip, row[len(header) :]))), None):
         # What is cut off could be the label, with another column's text in its place.
         raise TableError(
@@ -185,7 +181,8 @@ def _separator(lines: list[str]) -> tuple[str, int]:
         skipped += 1
     header = lines[skipped] if lines else ""
     return max(
-        _SEPARATORS, key=lambda one: len({_column(cell) for cell in header.split(one)} & {*_KEYS, "label", "target"})
+        _SEPARATORS,
+        key=lambda one: len({table_columns.plain(cell) for cell in header.split(one)} & table_columns.KNOWN),
     ), skipped
 
 
@@ -195,31 +192,35 @@ def _said(cell: str) -> str:
     return formula[1] if formula else cell
 
 
-def _column(cell: str) -> str:
-    plain = cell.strip().strip('"').strip().lower().replace(" ", "_")
-    return _SPELLINGS.get(plain, plain)
-
-
 def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, list[str]]]) -> Table:
-    by = next((key for key in _KEYS if key in header), None)
-    if by is None or "label" not in header:
+    numbered = "label" in header
+    try:
+        header = table_columns.known(header)
+    except ColumnsError as error:
+        raise TableError(f"The table {called} {error}.") from error
+    by = next((key for key in KEYS if key in header), None)
+    flagged = "label" not in header and set(FLAGS) <= set(header)
+    if by is None or ("label" not in header and not flagged):
         # The first line of a table without a header may name patients, so it is not repeated.
         raise TableError(
-            f"The first line of the table {called} has to name its columns: label, and one of {', '.join(_KEYS)}."
+            f"The first line of the table {called} has to name its columns: label, and one of {', '.join(KEYS)}. "
+            "A patient column keeps one person's images together. docs/operations.md has the other names that are read."
         )
     patient = next((one for one in ("patient", "patient_id") if one in header), "")
     rows = []
     for line, row in cells:
         said = {column: cell.strip() for column, cell in zip(header, row, strict=False)}
-        label, subtype = label_of(said.get("label", ""))
-        split = _split(said.get("split", ""))
+        label, subtype = (
+            (table_columns.label_of_flags(said), "") if flagged else label_of(said.get("label", ""), numbered=numbered)
+        )
+        split = table_columns.split_of(said.get("split", ""))
         if said.get("split") and split is None:
             raise TableError(f"Line {line} of the table {called} has a split that is none of train, val and test.")
         if not said.get(by):
             raise TableError(f"Line {line} of the table {called} has nothing in the column {by}.")
-        stated = spoken.only(spoken.words(said.get("subtype", "")), spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS)
-        subtype = (stated or subtype) if label == PNEUMONIA else ""
-        rows.append(Row(line, said[by], label, split, subtype, said.get(patient, "")))
+        subtype = (table_columns.subtype_of(said.get("subtype", "")) or subtype) if label == PNEUMONIA else ""
+        frontal = table_columns.is_frontal(said.get("view", ""))
+        rows.append(Row(line, said[by], label, split, subtype, said.get(patient, ""), frontal))
     return Table(name, by, rows, called)
 
 
@@ -233,30 +234,12 @@ def _rsna(name: str, called: str, header: list[str], cells: list[tuple[int, list
         patient = said.get("patient_id", "")
         if not patient:
             raise TableError(f"Line {line} of the table {called} has nothing in the column patientId.")
-        label = _of_digits(said.get("target", ""))
+        label = table_columns.of_digits(said.get("target", ""))
         rows.append(Row(line, f"{RSNA_IMAGES}/{patient}.dcm", label, patient=patient))
     return Table(name, "file", rows, called, images=folder)
-
-
-def label_of(said: str) -> tuple[str, str]:
-    """Label and subtype that a cell says; none for another word than those that folders are read by."""
-    if _UNCERTAIN & set(said):
-        return "", ""
-    found = spoken.words(said)
-    subtype = spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS)
-    label = spoken.only(found, spoken.LABEL_WORDS, spoken.LABEL_COMPANIONS) or (PNEUMONIA if subtype else "")
-    return label or _of_digits(said), subtype
-
-
-def _of_digits(said: str) -> str:
-    return _DIGITS.get(_NO_FRACTION.sub("", said), "")
 
 
 def plain(path: str) -> str:
     """A path as people write it: no backslashes, nothing that goes nowhere, and a letter with its accent as one."""
     composed = unicodedata.normalize("NFC", path)  # macOS takes them apart
     return "/".join(parts(composed))
-
-
-def _split(said: str) -> str | None:
-    return spoken.only(spoken.words(said), spoken.SPLIT_WORDS, spoken.SPLIT_COMPANIONS) or None

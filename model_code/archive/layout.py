@@ -27,16 +27,21 @@ from typing import NamedTuple
 
 from model_code.archive.entries import (
     DICOM_SUFFIXES,
+    IMAGE_SUFFIXES,
+    PICTURE_SUFFIXES,
     TABLES,
     Entry,
     Folders,
     Kind,
     by_number,
+    is_table,
     look_closely,
     may_be_dicom,
     parts,
     shown,
+    suffix,
 )
+from model_code.archive.left_out import LeftOut, not_the_table, several
 from model_code.archive.split_folders import SplitFolders
 from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA, SPLITS
 
@@ -44,11 +49,10 @@ PURPOSES = ("train", "evaluate")
 """What an archive is for: to train on, or to evaluate a model on, which needs both classes and no split."""
 EXPECTED = "{train,val,test}/{NORMAL,PNEUMONIA}/<images>, or {NORMAL,PNEUMONIA}/<images>, at any depth"
 ADVICE = (
-    f"Arrange the images as {EXPECTED}, as .jpeg, .jpg, .png or DICOM files, or put a table {TABLES[0]} beside them, "
-    "and make the archive again."
+    f"Arrange the images as {EXPECTED}, as .jpeg, .jpg, .png or DICOM files, or put a table {TABLES[0]} with the "
+    "columns file and label beside them, and make the archive again."
 )
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2")
-_NAMED_FOLDERS = 3
 WHAT_IT_IS_CALLED = "`cxr entries ARCHIVE.zip {}` says what it is called in the archive."
 """Of an entry that is called by its number."""
 
@@ -85,9 +89,8 @@ class Layout:
         images: number of radiographs by (split or None, label).
         perhaps: likewise, of files that are radiographs if they are DICOM.
         metadata_files: number of files that operating systems left.
-        masks: number of segmentation masks.
-        unlabelled: number of images in no folder that names a class, by that folder.
-        local: whether nothing that is said of it leaves the machine that has the files; then they have their names.
+        left: what is not used.
+        local: whether nothing that is said of it leaves the machine with the files, which then have their names.
         holds_dicom: whether an entry is DICOM, or may be by its name.
         names_patients: whether its table does, as far as somebody has read it.
     """
@@ -95,8 +98,7 @@ class Layout:
     images: Counter[tuple[str | None, str]] = field(default_factory=Counter)
     perhaps: Counter[tuple[str | None, str]] = field(default_factory=Counter)
     metadata_files: int = 0
-    masks: int = 0
-    unlabelled: Counter[str] = field(default_factory=Counter)
+    left: LeftOut = field(default_factory=LeftOut)
     local: bool = False
     holds_dicom: bool = False
     names_patients: bool = False
@@ -118,6 +120,9 @@ class Layout:
     _pictures: int = 0
     # Files outside folders of a class whose names say nothing.
     _unnamed: int = 0
+    # A table under another name, and the folder of another modality around an image that would be used.
+    _other_table: _Named | None = None
+    _other_modality: str = ""
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Layout:
@@ -195,11 +200,12 @@ class Layout:
             # Whoever has seen that it is none says of it what those say who have not.
             self._unnamed += 1
         elif entry.kind is not Kind.FOLDER:
-            is_dicom = dicom or name.lower().endswith(tuple(DICOM_SUFFIXES))
-            self._stray = self._stray or (None if is_dicom else here)
-            self.masks += entry.kind is Kind.MASK
+            self._stray = self._stray or (None if dicom or suffix(name) in DICOM_SUFFIXES else here)
+            self.left.masks += entry.kind is Kind.MASK
+            self.left.pictures.update({suffix(name)} & PICTURE_SUFFIXES)
+            self._other_table = self._other_table or (here if is_table(name) else None)
             if entry.kind is Kind.UNLABELLED:
-                self.unlabelled[folders.shown] += 1
+                self.left.unlabelled[folders.shown] += 1
                 self._half_labels |= dict.fromkeys(folders.half_labels[:1])
                 self._note_first(folders.half_labels[:1], here)
         return entry
@@ -221,6 +227,9 @@ class Layout:
         self._wrappers.update(folders.half_labels)
         self._splits.add(entry.label, folders.split, folders.perhaps_splits)
         self._note_first((*(path for path, _ in folders.labels), *(one.path for one in folders.perhaps_splits)), here)
+        if folders.other_modality and suffix(here.name) in IMAGE_SUFFIXES:  # a DICOM file says itself what it is
+            self._other_modality = self._other_modality or folders.other_modality
+            self._note_first((folders.other_modality,), here)
 
     def _note_first(self, folders: Iterable[str], here: _Named) -> None:
         for path in folders:
@@ -235,6 +244,7 @@ class Layout:
             or self._half_label()
             or self._nothing()
             or self._class_in_class()
+            or self._other_images()
             or (self._half_split() or self._without_train() if purpose == "train" else None)
             or self._without_a_class(purpose)
         )
@@ -242,8 +252,8 @@ class Layout:
     def _nothing_beside_the_table(self) -> Problem | None:
         if self._pictures:
             return None
-        named = shown(self.table_called)
-        return Problem("no_layout", f"There is the table {named} and no image beside it.", entry=self.table_called)
+        detail = f"There is the table {shown(self.table_called)} and no image beside it."
+        return Problem("no_layout", detail, entry=self.table_called)
 
     def _table_elsewhere(self) -> Problem | None:
         """Problem of a table below the top: its splits and patients would be ignored without a word."""
@@ -277,19 +287,21 @@ class Layout:
 
     def unused(self) -> str:
         """A sentence about what is left out besides metadata files; empty where that is nothing."""
-        left = []
-        if count := self.unlabelled.total():
-            named = "" if self.withheld else f" ({self._elsewhere()})"
-            left.append(f"{_several(count, 'image')} in other folders{named}")
-        if self.masks:
-            left.append(_several(self.masks, "segmentation mask"))
-        return f"Not used: {' and '.join(left)}." if left else ""
+        return self.left.sentence(withheld=self.withheld)
 
     def _elsewhere(self) -> str:
-        if self.withheld:
-            return "other folders"
-        names = [shown(folder, 60) or "no folder" for folder, _ in self.unlabelled.most_common(_NAMED_FOLDERS)]
-        return ", ".join(names) + (" and others" if len(self.unlabelled) > _NAMED_FOLDERS else "")
+        images = f"; there are images in {self.left.elsewhere(withheld=self.withheld)}" if self.left.unlabelled else ""
+        return images + (not_the_table(self.called(*self._other_table)) if self._other_table else "")
+
+    def _other_images(self) -> Problem | None:
+        """Images in `OCT` or `CT` beside the radiographs, as data sets of several modalities have them."""
+        if not self._other_modality:
+            return None
+        return self._about_folder(
+            self._other_modality,
+            "is called after another kind of image than a radiograph, so whether its images are some is not certain.",
+            "Leave it out, or rename it where they are radiographs, and make the archive again.",
+        )
 
     def _half_label(self) -> Problem | None:
         """Images in `covid pneumonia`: of a folder like `chest-xray-pneumonia` around everything no word is lost."""
@@ -307,13 +319,16 @@ class Layout:
             return None
         nothing = "No JPEG, PNG or DICOM image was found in a folder NORMAL or PNEUMONIA"
         stray = self.called(*self._stray) if self._stray else None
-        if self.unlabelled:
-            detail = f"{nothing}; there are images in {self._elsewhere()}."
-        elif self.masks:
-            detail = f"{nothing}, only {_several(self.masks, 'segmentation mask')}."
+        if self.left.unlabelled:
+            detail = f"{nothing}{self._elsewhere()}."
+            stray = self.called(*self._other_table) if self._other_table else stray
+        elif self.left.masks:
+            detail = f"{nothing}, only {several(self.left.masks, 'segmentation mask')}."
+        elif self.left.pictures:
+            detail = f"{nothing}; there are {self.left.unread()}, which have to be saved as PNG."
         elif stray is None:
-            others = "nothing but files whose names do not say what they are" if self._unnamed else "no file at all"
-            detail = f"{nothing}; there is {others}."
+            unnamed = "nothing but files whose names do not say what they are"
+            detail = f"{nothing}; there is {unnamed if self._unnamed else 'no file at all'}."
         elif stray.lower().endswith(_ARCHIVE_SUFFIXES):
             detail = f"{nothing}; there is another archive inside, {shown(stray)}."
             advice = "Unpack the inner archive and use that: as it is where it is a .zip file, else zipped again."
@@ -380,10 +395,6 @@ class Layout:
             if any(self.labelled[(split, label)] for split in (*splits, None)):
                 continue
             place = f"train/{label}/" if purpose == "train" and any(split for split, _ in self.labelled) else label
-            elsewhere = f"; there are images in {self._elsewhere()}" if self.unlabelled else ""
-            return Problem("class_missing", f"No {label} image to {purpose} on was found{elsewhere}.", entry=place)
+            detail = f"No {label} image to {purpose} on was found{self._elsewhere()}."
+            return Problem("class_missing", detail, entry=place)
         return None
-
-
-def _several(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

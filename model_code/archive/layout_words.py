@@ -20,6 +20,8 @@ UNCLEAR_IN_TWO = (frozenset({"hold", "out"}), frozenset({"held", "out"}))
 NAMES_TOO = frozenset({"dev", "val", "valid", "test", "train"})
 # With one of them a class's name means something else: `no pneumonia` may be any other disease.
 NEGATIONS = frozenset({"no", "non", "not", "without", "negative"})
+# What data sets call a radiograph on which nothing was found.
+_NO_FINDING = (frozenset({"no", "finding"}), frozenset({"no", "findings"}))
 
 # Words beside a name that leave it what it is.
 PLAIN = frozenset({"image", "images", "img", "imgs", "picture", "pictures", "case", "cases", "class", "patient"})
@@ -32,6 +34,10 @@ SUBTYPE_COMPANIONS = LABEL_COMPANIONS | LABEL_WORDS.keys()
 # `Test patient` is what a PACS is tried with.
 SPLIT_COMPANIONS = (PLAIN - {"patient", "case"}) | LABEL_WORDS.keys() | SUBTYPE_WORDS.keys()
 SPLIT_COMPANIONS |= {"data", "dataset", "split", "chest", "x", "ray", "rays", "xray", "xrays", "cxr"}
+
+# What images are called that are no radiographs, in folders beside theirs: CT of lungs, OCT of retinas.
+OTHER_MODALITIES = frozenset({"oct", "ct", "hrct", "mri", "mrt", "ultrasound", "sonography", "fundus", "retina"})
+MODALITY_COMPANIONS = PLAIN | {"chest", "data", "dataset"}
 
 MASK_WORDS = frozenset({"mask", "masks", "lungmask", "lungmasks", "segmask", "segmasks"})
 SEGMENTATION_WORDS = frozenset({"seg", "segmentation", "segmentations"})
@@ -53,6 +59,12 @@ _WORD = re.compile(r"[^\W\d_]+")
 def words(name: str) -> frozenset[str]:
     """The words of a name in lower case, without numbers: those of `TrainNormal` are those of `train_normal-2`."""
     return frozenset(word.casefold() for word in _WORD.findall(_CAMEL.sub(" ", name)))
+
+
+def label(found: frozenset[str]) -> str:
+    """The class that words name, or an empty text."""
+    named = only(found, LABEL_WORDS, LABEL_COMPANIONS)
+    return named or (NORMAL if any(one <= found and found - one <= PLAIN for one in _NO_FINDING) else "")
 
 
 def only(found: frozenset[str], meanings: dict[str, str], companions: frozenset[str]) -> str:

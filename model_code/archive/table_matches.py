@@ -47,6 +47,7 @@ class Matches:
     Attributes:
         rows: by path, of the files that have one label.
         other_label: paths of files that have another one than NORMAL and PNEUMONIA.
+        other_view: paths of files that the table says are no frontal view.
         without_row: paths of files that no row is about.
         without_file: rows about no file.
         two_labels: paths of files with two labels, of which their folder may say one, or with two patients.
@@ -55,6 +56,7 @@ class Matches:
 
     rows: dict[str, Row] = field(default_factory=dict)
     other_label: list[str] = field(default_factory=list)
+    other_view: list[str] = field(default_factory=list)
     without_row: list[str] = field(default_factory=list)
     without_file: list[Row] = field(default_factory=list)
     two_labels: list[str] = field(default_factory=list)
@@ -84,6 +86,8 @@ def match(table: Table, images: Mapping[str, Place], identities: Mapping[str, Id
             matches.without_row.append(path)
         elif _differ(about) or images[path].label not in {"", about[0].label}:
             matches.two_labels.append(path)
+        elif not all(row.frontal for row in about):
+            matches.other_view.append(path)
         elif not about[0].label:
             matches.other_label.append(path)
         elif len({row.split for row in about}) > 1 or not _agree(about[0].split, images[path].split):
@@ -113,7 +117,7 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
         TableError: naming some of them.
     """
     kinds = (matches.without_row, matches.two_labels, matches.two_splits)
-    files = len(matches.rows) + len(matches.other_label) + sum(map(len, kinds))
+    files = len(matches.rows) + len(matches.other_label) + len(matches.other_view) + sum(map(len, kinds))
     without_row, two_labels, two_splits = ([name.get(path, path) for path in one] for one in kinds)
     lines = [f"line {row.line}" for row in matches.without_file]
     problems = [
@@ -121,13 +125,16 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
         for some, total, what in (
             (lines, len(table.rows), f"rows are about no file in the archive, by their {table.by}"),
             (without_row, files, "images have no row"),
-            (two_labels, files, "images have two labels or two patients, the folder's label counted"),
+            (two_labels, files, "images have two labels or two patients, the folder's label and every row counted"),
             (two_splits, files, "images have two splits, that of their folder counted"),
         )
         if len(some) > MAX_MISMATCHED_SHARE * total
     ]
     if problems:
-        raise TableError(f"The table {table.called} does not fit the images: {'; '.join(problems)}.")
+        raise TableError(
+            f"The table {table.called} does not fit the images: {'; '.join(problems)}. Give each image one row or "
+            "leave it out, and take out the rows of images that are not there."
+        )
 
 
 def without_split(table: Table, matches: Matches) -> list[str]:
@@ -135,11 +142,14 @@ def without_split(table: Table, matches: Matches) -> list[str]:
     return [] if table.images else [path for path, row in matches.rows.items() if row.split is None]
 
 
-def refuse_one_class(table: Table, labelled: Iterable[tuple[str | None, str]], purpose: str = "train") -> None:
+def refuse_one_class(
+    table: Table, matches: Matches, labelled: Iterable[tuple[str | None, str]], purpose: str = "train"
+) -> None:
     """Refuse a table without both classes to train, or evaluate, on.
 
     Args:
         table: of the archive.
+        matches: of its rows.
         labelled: split or None, and label, of each image.
         purpose: one of `layout.PURPOSES`.
 
@@ -149,7 +159,9 @@ def refuse_one_class(table: Table, labelled: Iterable[tuple[str | None, str]], p
     counts = Counter(label for split, label in labelled if split in {"train", None} or purpose == "evaluate")
     for label in LABELS:
         if not counts[label]:
-            raise TableError(f"The table {table.called} has no {label} image to {purpose} on.")
+            views = f": {len(matches.other_view):,} are left out by their view, which is none that is known as frontal"
+            why = views if matches.other_view else ""
+            raise TableError(f"The table {table.called} has no {label} image to {purpose} on{why}.")
 
 
 def _some(names: list[str]) -> str:

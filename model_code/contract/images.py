@@ -8,6 +8,20 @@ import struct
 JPEG, PNG = "image/jpeg", "image/png"
 # First bytes: ITU-T T.81 B.1.1.3 (SOI, then a marker) and the PNG specification, 5.2.
 SIGNATURES = {JPEG: b"\xff\xd8\xff", PNG: b"\x89PNG\r\n\x1a\n"}
+# Of what people send and store under those names, by its first bytes; of ISO's base media file format, by the brand
+# behind `ftyp` (ISO/IEC 14496-12, 4.3; 23008-12, B.4; AVIF 1.1, 9).
+_OTHERS = (
+    ("a TIFF", re.compile(rb"II\*\0|MM\0\*")),
+    ("a GIF", re.compile(rb"GIF8")),
+    ("a BMP", re.compile(rb"BM.{4}\0{4}", re.DOTALL)),
+    ("a WebP", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
+    ("an AVIF", re.compile(rb".{4}ftypavi[fs]", re.DOTALL)),
+    ("a HEIC", re.compile(rb".{4}ftyp(he[a-z]{2}|mif1|msf1)", re.DOTALL)),
+    ("a JPEG 2000", re.compile(rb"\0{3}\x0cjP  |\xff\x4f\xff\x51")),
+    ("a JPEG XL", re.compile(rb"\0{3}\x0cJXL |\xff\x0a")),
+    ("a PDF document", re.compile(rb"%PDF-")),
+    ("an archive", re.compile(rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!")),
+)
 # Bytes by which a DICOM file is told: 128 that may be anything, then these (PS3.10, 7.1).
 _DICOM_PREFIX, _DICOM_PREFIX_AT = b"DICM", 128
 DICOM_START_BYTES = _DICOM_PREFIX_AT + len(_DICOM_PREFIX)
@@ -65,6 +79,11 @@ _PNG_TEXT = b"iTXt"
 def media_type(encoded: bytes) -> str | None:
     """`image/jpeg` or `image/png` by a file's first bytes; None where it is neither."""
     return next((kind for kind, start in SIGNATURES.items() if encoded.startswith(start)), None)
+
+
+def other_format(beginning: bytes) -> str:
+    """Name of a kind of file that is not taken, such as `a WebP`, by its first bytes; "" where they say none."""
+    return next((name for name, start in _OTHERS if start.match(beginning)), "")
 
 
 def is_dicom(beginning: bytes) -> bool:
@@ -150,6 +169,8 @@ def _header(encoded: bytes) -> tuple[str, int, int]:
         return "PNG of 16-bit colours" if coloured else "PNG", int(width), int(height)
     if media_type(encoded) == JPEG:
         return _jpeg_header(encoded)
+    if other := other_format(encoded):
+        raise ValueError(f"it is {other} and neither a JPEG nor a PNG: save it as PNG")
     raise ValueError("it is neither a JPEG nor a PNG")
 
 

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from model_code.archive import label_table, table_matches
-from model_code.archive.entries import DICOM_SUFFIXES, Entry, Kind, look
+from model_code.archive.entries import DICOM_SUFFIXES, Entry, Kind, look, patient_folder
 from model_code.archive.label_table import Row, Table, TableError
 from model_code.archive.layout import Layout, Problem
 from model_code.archive.table_matches import Identity, Place
@@ -58,7 +58,8 @@ class Candidate:
         size: bytes when unpacked, as the archive declares.
         checksum: CRC-32 or ETag of the content, as the archive declares.
         number: of its entry in the archive's directory, from 1.
-        stated_patient: as the table calls the patient, or "". Never to be written anywhere.
+        stated_patient: as the table calls the patient, else a folder around a JPEG or PNG (`patient_folder`), or "".
+            Never to be written anywhere.
         dicom: whether it is DICOM, by its suffix or by its first bytes.
         reviewed: the label that readers gave it where that is another, else "".
     """
@@ -135,7 +136,8 @@ class _File:
             size=self.member.size,
             checksum=self.member.checksum,
             number=self.number,
-            stated_patient=stated_patient,
+            # A DICOM file says itself of whom it is.
+            stated_patient=stated_patient or ("" if self.dicom else patient_folder(self.path)),
             dicom=self.dicom,
         )
 
@@ -227,7 +229,7 @@ def _listed(archive: Members, purpose: str) -> Listing:
     return Listing(
         candidates=sorted(candidates, key=lambda one: one.path),
         metadata_files=layout.metadata_files,
-        masks=layout.masks,
+        masks=layout.left.masks,
         unlabelled=sorted(layout.called(one.path, one.number) for one in _of_kind(members, Kind.UNLABELLED)),
         not_images=_not_images(layout, members),
     )
@@ -273,13 +275,16 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
     try:
         content = archive.read(by_name[layout.table])
         table = label_table.read(layout.table, content, layout.table_called)
-        images = {path: Place(one.entry.label, one.entry.split) for path, one in by_path.items()}
+        # Only DICOM files have such identifiers: previews beside them, as CDs hold, have no row.
+        without_identity = {path for path, one in by_path.items() if table.by != "file" and not one.dicom}
+        asked = {path: one.entry for path, one in by_path.items() if path not in without_identity}
+        images = {path: Place(one.label, one.split) for path, one in asked.items()}
         matches = table_matches.match(table, images, _identities(archive, table, pictures))
         layout.names_patients = table.names_patients
         called = {path: layout.called(path, one.number) for path, one in by_path.items()}
         table_matches.refuse_mismatched(table, matches, called)
         candidates = [_candidate(by_path[path], row, called[path]) for path, row in matches.rows.items()]
-        table_matches.refuse_one_class(table, ((one.folder, one.label) for one in candidates), purpose)
+        table_matches.refuse_one_class(table, matches, ((one.folder, one.label) for one in candidates), purpose)
     except TableError as error:
         raise JobError(f"The archive cannot be {_DONE[purpose]} on. {error}") from error
     except MEMBER_ERRORS as error:
@@ -295,11 +300,13 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
         "two_labels": sorted(called[path] for path in matches.two_labels),
         "two_splits": sorted(called[path] for path in matches.two_splits),
         "other_label": sorted(called[path] for path in matches.other_label),
+        "other_view": sorted(called[path] for path in matches.other_view),
+        "not_dicom": sorted(called[path] for path in without_identity),
     }
     return Listing(
         candidates=sorted(candidates, key=lambda one: one.path),
         metadata_files=layout.metadata_files,
-        masks=layout.masks,
+        masks=layout.left.masks,
         unlabelled=[],
         not_images=_not_images(layout, members),
         table=table.called,

@@ -82,10 +82,9 @@ def about_files(decoded: Decoded) -> list[str]:
     found = [decoded.facts[one.sha256] for one in decoded.radiographs]
     if enlarged := sum(min(one.width, one.height) < size for one in found):
         sentences.append(f"{enlarged:,} of {len(found):,} images have an edge below ImageSize {size}: it was enlarged.")
-    of_dicom = [one for one in decoded.radiographs if decoded.facts[one.sha256].format == "DICOM"]
-    if alone := sum(one.patient == one.path for one in of_dicom):
+    if alone := sum(one.patient == one.path for one in decoded.radiographs):
         sentences.append(
-            f"{alone:,} of {len(of_dicom):,} DICOM images name no patient: each counts as a "
+            f"{alone:,} of {len(found):,} images name no patient, by the file, a folder or the table: each counts as a "
             "patient of its own, so one person's may be in two splits."
         )
     # The sentences of a reader name no file, so files of one reason have one.

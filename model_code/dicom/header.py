@@ -15,8 +15,9 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydicom import config, dcmread
-from pydicom.tag import Tag
+from pydicom import config
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag, Tag
 
 from model_code.contract.images import is_dicom
 from model_code.contract.population import MODALITIES, UNSTATED
@@ -45,7 +46,10 @@ MAX_PIXELS = 40_000_000
 scanners. The most memory a file can take follows from it: see `handler`."""
 # What else a picture archive holds: a refusal may name these, and nothing else that a file says.
 _OTHER_MODALITIES = frozenset(
-    {"CT", "ES", "IO", "MG", "MR", "NM", "OT", "PR", "PT", "PX", "RF", "RTIMAGE", "SEG", "SM", "SR", "US", "XA", "XC"}
+    {
+        *("BMD", "CT", "DOC", "ECG", "ES", "HC", "IO", "KO", "MG", "MR", "NM", "OT", "PR", "PT", "PX", "REG", "RF"),
+        *("RTDOSE", "RTIMAGE", "RTPLAN", "RTSTRUCT", "SEG", "SM", "SR", "US", "XA", "XC"),
+    }
 )
 # Of files without a modality, which some de-identification leaves out, the storage class tells (PS3.4, B.5): computed
 # radiography, digital X-ray for presentation and for processing, secondary capture.
@@ -81,6 +85,7 @@ _IN_GROUPS = {
     "PixelMeasuresSequence": ("PixelSpacing",),
 }
 _TAGS += [Tag(name) for name in _GROUPS]
+_PIXELS = Tag("PixelData")
 META_AT = 132
 """Byte at which the file meta information begins (PS3.10, 7.1)."""
 _SYNTAX_TAG = b"\x02\x00\x10\x00UI"
@@ -129,7 +134,8 @@ def read(data: bytes) -> Header:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset = dcmread(io.BytesIO(_inflated(complete(data))), specific_tags=_TAGS)
+            whole = io.BytesIO(_inflated(complete(data)))
+            dataset = read_partial(whole, stop_when=_BehindPixels(), specific_tags=_TAGS)
             _lift(dataset)
             _check_storage(_of_meta(dataset, "MediaStorageSOPClassUID"))
             return _checked(dataset, _of_meta(dataset, "TransferSyntaxUID"))
@@ -137,6 +143,22 @@ def read(data: bytes) -> Header:
         raise
     except Exception as error:  # damaged files end pydicom in many ways, and its messages quote them
         raise damaged("its header cannot be read.") from error
+
+
+class _BehindPixels:
+    """Whether reading ends at an element: behind the pixels nothing is needed, and what came along may be no element.
+
+    Some files go on with padding of any kind, or with the end of the message that they were taken out of.
+    """
+
+    def __init__(self) -> None:
+        self._seen = False
+
+    def __call__(self, tag: BaseTag, _representation: str | None, _length: int) -> bool:
+        if self._seen:
+            return tag not in _TAGS  # a program may have put those out of their order
+        self._seen = tag == _PIXELS
+        return False
 
 
 def _lift(dataset: Dataset) -> None:
@@ -302,7 +324,10 @@ def _photometric(dataset: Dataset) -> str:
     """One of PHOTOMETRIC; what says anything else, or nothing, is refused."""
     stated = text(dataset, "PhotometricInterpretation")
     if _whole(dataset, "SamplesPerPixel", absent=1) != 1 or stated in _COLOURS:
-        raise unsuitable("The image in the DICOM file is in colour: a radiograph is MONOCHROME1 or MONOCHROME2.")
+        raise unsuitable(
+            "The image in the DICOM file is in colour: a radiograph is MONOCHROME1 or MONOCHROME2. Send the one that "
+            "the detector made, not a copy of a screen."
+        )
     if stated not in PHOTOMETRIC:
         raise Refusal(
             "undecodable_image",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from model_code.contract.images import other_format
 from ops.api.image_files import START_BYTES, media_type
 
 if TYPE_CHECKING:
@@ -170,7 +171,9 @@ class PredictionApi:
         except OSError as error:
             return _failed(path, f"{path} cannot be read: {error.strerror or error}.", "unreadable_file")
         if content_type is None:
-            return _failed(path, f"{path} is no JPEG, PNG or DICOM image.", "unsupported_media_type")
+            other = other_format(start)
+            sentence = f"{path} is {other}: save it as PNG." if other else f"{path} is no JPEG, PNG or DICOM image."
+            return _failed(path, sentence, "unsupported_media_type")
         url = f"{self._url}/predictions{'?explain=true' if explain else ''}"
         try:
             if len(content) <= LARGEST_BODY:

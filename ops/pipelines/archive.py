@@ -238,13 +238,16 @@ def _count_by_table(
     try:
         table = label_table.read(layout.table, read(layout.table), layout.table_called)
         if table.by != "file":
-            return Contents({}, unmatched=len(pictures))
+            # What is certainly no DICOM file has no such identifier.
+            return Contents(
+                {}, unmatched=len(pictures) - sum(one.dicom is False for one in files if one.name in pictures)
+            )
         layout.names_patients = table.names_patients
         matches = table_matches.match(table, pictures, {})
         called = {path: layout.called(path, numbers[path]) for path in pictures}
         table_matches.refuse_mismatched(table, matches, called)
         labelled = [(row.split or looked[path].split, row.label) for path, row in matches.rows.items()]
-        table_matches.refuse_one_class(table, labelled, purpose)
+        table_matches.refuse_one_class(table, matches, labelled, purpose)
     except TableError as error:
         raise CommandError(f"{source}: {error}") from error
     without_split = ((path, numbers[path]) for path in table_matches.without_split(table, matches))
@@ -256,6 +259,7 @@ def _count_by_table(
         "images with two labels": len(matches.two_labels),
         "images with two splits": len(matches.two_splits),
         "images of another label": len(matches.other_label),
+        "images of another view": len(matches.other_view),
     }
     left = ", ".join(f"{count:,} {what}" for what, count in counted.items() if count)
     named = ((split or _NO_SPLIT, label) for split, label in labelled)

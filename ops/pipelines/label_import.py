@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lambdas.trigger.ranged import RangedObject
-from model_code.archive import label_table
+from model_code.archive import label_table, table_columns
 from model_code.archive.entries import shown
 from model_code.archive.label_table import TableError
 from model_code.contract import archives
@@ -75,7 +75,7 @@ def reviewed(table: bytes, exported: bytes, called: str) -> dict[str, Correction
             )
         if not review:
             continue
-        decision, _ = label_table.label_of(review)
+        decision, _ = table_columns.label_of(review)
         if not decision:
             raise CommandError(
                 f"{where} has {shown(review, 40)} in the column {REVIEWED}: write {' or '.join(LABELS)}, or nothing."

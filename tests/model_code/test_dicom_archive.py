@@ -206,7 +206,7 @@ def test_one_patient_id_for_everybody_is_refused_and_a_table_mends_it(job_direct
 def test_images_that_name_no_patient_are_counted_in_the_card(job_directory, place_archive):
     place_archive(zip_of(members(36, PatientID=" ")))
     decode(job_directory)
-    assert split(job_directory)["decisions"][0].startswith("72 of 72 DICOM images name no patient: each counts")
+    assert split(job_directory)["decisions"][0].startswith("72 of 72 images name no patient, by the file, a folder or")
 
 
 def test_views_and_body_parts_that_the_model_does_not_know_are_dropped_and_never_too_many(job_directory, place_archive):

@@ -109,7 +109,7 @@ def test_an_unreadable_image_is_named_with_its_reason(job_directory, place_archi
     place_archive(zip_of(members))
     assert read(decode(job_directory)).undecodable == {
         FIRST: "it cannot be decoded to its end",
-        SECOND: "it is neither a JPEG nor a PNG",
+        SECOND: "it is a GIF and neither a JPEG nor a PNG: save it as PNG",
     }
 
 

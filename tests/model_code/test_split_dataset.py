@@ -157,7 +157,9 @@ def test_few_unreadable_images_are_reported_with_their_reasons(job_directory, pl
     assert dropped(split(job_directory))["undecodable"] == {
         "reason": "undecodable",
         "count": 1,
-        "files": ["chest_xray/train/NORMAL/IM-0002-0001.jpeg: it is neither a JPEG nor a PNG"],
+        "files": [
+            "chest_xray/train/NORMAL/IM-0002-0001.jpeg: it is a GIF and neither a JPEG nor a PNG: save it as PNG"
+        ],
     }
 
 
@@ -234,3 +236,25 @@ def test_the_sentences_reach_the_log(job_directory, place_archive, capsys):
     assert printed.startswith("84 decoded radiographs (instances: 2)\n")
     for sentence in [*card["decisions"], *(one["sentence"] for one in card["shortcuts"])]:
         assert sentence in printed
+
+
+def test_the_images_of_a_patients_folder_are_in_one_split(job_directory, place_archive):
+    """As hospitals hand JPEGs over: each image was a patient of its own, so one person's were in train and in test."""
+    folder = job_directory / "processing" / "input" / "patient-key"
+    folder.mkdir(parents=True)
+    (folder / "patients").write_bytes(bytes(range(32)))
+    place_archive(
+        zip_of(
+            {
+                f"{label}/Patient_{place}{number:03d}/{image}.png": chest(1000 * place + 10 * number + image)
+                for place, label in enumerate(("NORMAL", "PNEUMONIA"))
+                for number in range(30)
+                for image in range(2)
+            }
+        )
+    )
+    decode(job_directory)
+    card = split(job_directory)
+    assert sum(one["images"] for one in card["splits"].values()) == 120
+    assert sum(one["patients"] for one in card["splits"].values()) == 60
+    assert all(one["images"] == 2 * one["patients"] for one in card["splits"].values())

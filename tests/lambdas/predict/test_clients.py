@@ -194,3 +194,21 @@ def test_no_log_says_what_a_request_held_and_no_failure_is_unforeseen(capsys, ca
     assert 500 not in statuses
     assert logged.count('"answered"') == 500
     assert [secret for secret in SECRETS if secret in logged] == []
+
+
+@pytest.mark.parametrize(
+    "content_type", ["multipart/form-data; boundary=X", 'multipart/related; type="application/dicom"']
+)
+def test_a_form_or_a_message_is_refused_with_how_to_send_the_file(api, content_type):
+    """As `curl -F`, browsers' forms and STOW-RS send it: the gateway would have made text of it."""
+    document = problem(api.answer(event(JPEG, content_type)), 415, "unsupported_media_type")
+    assert "The body has to be the file alone" in document["detail"]
+    assert "curl: --data-binary, not -F" in document["detail"]
+
+
+def test_a_picture_of_another_format_is_refused_by_its_name_at_every_door(api):
+    """A telephone calls its pictures .jpg, whatever they are."""
+    heic = b"\0\0\0\x18ftypheic" + b"SECRET-PIXELS" * 20
+    for asked in (event(heic, "image/jpeg"), in_json({"image": base64.b64encode(heic).decode()})):
+        document = problem(api.answer(asked), 400, "undecodable_image")
+        assert "is a HEIC, which is not taken: send the radiograph as DICOM, JPEG or PNG" in document["detail"]

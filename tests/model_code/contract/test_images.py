@@ -25,6 +25,29 @@ def test_first_bytes_tell_the_kind(format_, kind):
     assert media_type(encoded(format_)) == kind
 
 
+@pytest.mark.parametrize(
+    ("beginning", "named"),
+    [
+        *(
+            (encoded(one), f"a {name}")
+            for one, name in (("TIFF", "TIFF"), ("GIF", "GIF"), ("WEBP", "WebP"), ("BMP", "BMP"))
+        ),
+        (encoded("JPEG2000"), "a JPEG 2000"),
+        (b"\xff\x4f\xff\x51\0\x2f", "a JPEG 2000"),
+        (b"\xff\x0a\xfa\x7f", "a JPEG XL"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0", "a HEIC"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "an AVIF"),
+        (b"%PDF-1.7", "a PDF document"),
+        (b"PK\3\4", "an archive"),
+        *((one, "") for one in (b"", b"BMI of patients", encoded("JPEG"), encoded("PNG"), bytes(132))),
+    ],
+)
+def test_a_file_that_is_not_taken_has_a_name(beginning, named):
+    assert images.other_format(beginning) == named
+
+
 @pytest.mark.parametrize("format_", ["JPEG", "PNG"])
 def test_dimensions_are_the_declared_ones(format_):
     assert image_dimensions(encoded(format_)) == (45, 17)
@@ -34,7 +57,9 @@ def test_dimensions_are_the_declared_ones(format_):
     ("data", "reason"),
     [
         (b"", "it is empty"),
-        (encoded("GIF"), "it is neither a JPEG nor a PNG"),
+        (b"no image", "it is neither a JPEG nor a PNG"),
+        (encoded("GIF"), "it is a GIF and neither a JPEG nor a PNG: save it as PNG"),
+        (encoded("WEBP"), "it is a WebP and neither a JPEG nor a PNG: save it as PNG"),
         (encoded("PNG")[:20], "it is a PNG without a header"),
         (b"\xff\xd8\xff\xe0\x00\x04ab" + b"\x00" * 20, "it is a JPEG without a frame header"),
     ],

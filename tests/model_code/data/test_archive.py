@@ -16,6 +16,7 @@ from model_code.data.archive import list_candidates, patient_of, share
 from model_code.members.members import ZipMembers
 from model_code.members.opening import opened
 from tests.model_code.conftest import zip_of
+from tests.model_code.support.dicom_files import dicom_file, phantom
 
 # One image of each class to train on: without them nothing is listed.
 OTHERS = {f"zzz/{label}/a.png": label.encode() for label in ("NORMAL", "PNEUMONIA")}
@@ -228,3 +229,26 @@ def test_a_damaged_table_of_an_archive_with_dicom_is_not_called_after_its_folder
     with pytest.raises(JobError) as refusal:
         list_candidates(ZipMembers(zipfile.ZipFile(io.BytesIO(damaged))))
     assert str(refusal.value) == "The archive's table labels.csv is damaged or unsupported."
+
+
+def test_images_in_one_patients_folder_are_of_that_patient_in_every_class_and_split():
+    """Two of one person must not be in train and in test. The folder's name is hashed, as what a table says."""
+    found = listing("train/NORMAL/Patient_017/a.png", "train/PNEUMONIA/patient_018/b.jpeg", "train/NORMAL/0021/c.png")
+    assert {one.path: one.stated_patient for one in found.candidates} == {
+        "train/NORMAL/Patient_017/a.png": "Patient_017",
+        "train/PNEUMONIA/patient_018/b.jpeg": "patient_018",
+        "train/NORMAL/0021/c.png": "",
+    }
+
+
+def test_previews_beside_dicom_files_have_no_row_in_a_table_of_patients_and_are_counted():
+    """As a hospital's CD has them: half of the images were without a row, which ended the run."""
+    values = phantom(16, 16)
+    files = {f"DICOM/IM{n}": dicom_file(values + n, PatientID=f"P{n}") for n in range(4)}
+    previews = {f"PREVIEW/IM{n}.JPG": b"\xff\xd8\xff" + bytes([n]) for n in range(4)}
+    table = b"patient_id,label\nP0,0\nP1,1\nP2,0\nP3,1\n"
+    found = list_candidates(members({**files, **previews, "DICOMDIR": b"", "AUTORUN.INF": b"", "labels.csv": table}))
+    assert [one.label for one in found.candidates] == ["NORMAL", "PNEUMONIA"] * 2
+    assert found.mismatched == {"not_dicom": [f"entry-{n}.jpg" for n in range(5, 9)]}
+    with pytest.raises(JobError, match="4 of 4 rows are about no file in the archive, by their patient_id"):
+        list_candidates(members({**previews, "labels.csv": table}))

@@ -89,7 +89,7 @@ def test_the_content_hash_covers_split_label_and_content():
 
 def test_images_that_were_enlarged_are_counted():
     """Nothing is shown larger than it was taken without a word."""
-    images = [Radiograph(name, "NORMAL", None, name, "", name, 0) for name in "abc"]
+    images = [Radiograph(name, "NORMAL", None, f"P{name}", "", name, 0) for name in "abc"]
     facts = {"a": fact(220, 500), "b": fact(500, 219), "c": fact(110, 110)}
     header = Header(URI, 220, 0, 1, 3, 3, 1, 0, 0, [], [])
     sentences = about_files(Decoded(header, images, facts, {}, [], Fingerprints.room(0)))
@@ -98,3 +98,12 @@ def test_images_that_were_enlarged_are_counted():
         about_files(Decoded(dataclasses.replace(header, image_size=64), images, facts, {}, [], Fingerprints.room(0)))
         == []
     )
+
+
+def test_images_of_nobody_are_counted_whatever_their_format():
+    """Of pictures without patients two of one person may be in train and in test: that is said, as of DICOM files."""
+    images = [Radiograph(name, "NORMAL", None, patient, "", name, 0) for name, patient in ("aa", "bb", ("c", "P1"))]
+    facts = {name: fact(220, 220) for name in "abc"}
+    header = Header(URI, 64, 0, 1, 3, 3, 1, 0, 0, [], [])
+    (sentence,) = about_files(Decoded(header, images, facts, {}, [], Fingerprints.room(0)))
+    assert sentence.startswith("2 of 3 images name no patient")

@@ -107,3 +107,34 @@ def test_what_the_image_says_itself_goes_before_its_groups() -> None:
     said = groups(FrameVOILUTSequence={"WindowCenter": 10, "WindowWidth": 20})
     data = dicom_file(VALUES, WindowCenter=1000, WindowWidth=1500, SharedFunctionalGroupsSequence=said)
     assert (radiograph.draw(read(data)).levels == window(VALUES, 1000, 1500)).all()
+
+
+BEHIND = {
+    "zeros": bytes(4097),
+    "all bits": b"\xff" * 77,
+    "the end of a message": b"\r\n--MIME-boundary--\r\n",
+    "another file": dicom_file(VALUES[:10]),
+    "text": b"padded by the archive",
+}
+
+
+@pytest.mark.parametrize("transfer_syntax", [*UNCOMPRESSED, JPEG_LS])
+@pytest.mark.parametrize("behind", BEHIND)
+def test_what_comes_behind_the_pixels_is_no_part_of_the_image(behind: str, transfer_syntax: str) -> None:
+    """It was taken for elements, of which one that ended early lost all before it: "it holds no image"."""
+    drawn = radiograph.draw(
+        read(dicom_file(VALUES, transfer_syntax=transfer_syntax, WindowCenter=2048, WindowWidth=4096) + BEHIND[behind])
+    )
+    whole = radiograph.draw(
+        read(dicom_file(VALUES, transfer_syntax=transfer_syntax, WindowCenter=2048, WindowWidth=4096))
+    )
+    np.testing.assert_array_equal(drawn.levels, whole.levels)
+
+
+def test_an_element_that_a_program_put_behind_the_pixels_is_read() -> None:
+    """Against the order of tags (PS3.5, 7.1), as DCMTK reads it."""
+    data = dicom_file(VALUES, PhotometricInterpretation="MONOCHROME1")
+    at = data.index(b"\x28\x00\x04\x00CS")
+    element = data[at : at + 8 + len("MONOCHROME1 ")]
+    found = read(data[:at] + data[at + len(element) :] + element)
+    assert found.photometric_interpretation == "MONOCHROME1"

@@ -242,7 +242,7 @@ def test_a_rescale_that_is_no_number_is_none(wrong: str) -> None:
         assert found.rendering == "window"
 
 
-@pytest.mark.parametrize("written", ["1500,0", "1500,\0", "+1500 ", "1500.\0", "1.5e3", "15e2\\9"])
+@pytest.mark.parametrize("written", ["1500,0", "1500,000", "1500,\0", "+1500 ", "1500.\0", "1.5e3", "15e2\\9"])
 def test_a_number_may_be_written_as_programs_write_it(written: str) -> None:
     """With the decimal comma of a computer's language, a sign, an exponent, or padded."""
     values = phantom()

@@ -199,7 +199,7 @@ def test_an_image_object_of_another_kind_is_refused() -> None:
         ("1.2.840.10008.5.1.4.1.1.104.1", "DOC", "a PDF document"),
         ("1.2.840.10008.5.1.4.1.1.88.33", "SR", "of modality SR"),
         ("1.2.840.10008.5.1.4.1.1.11.1", "PR", "of modality PR"),
-        ("1.2.840.10008.5.1.4.1.1.88.59", "KO", "of another modality"),
+        ("1.2.840.10008.5.1.4.1.1.88.59", "KO", "of modality KO"),
         ("1.2.840.10008.5.1.4.1.1.66.4", "SEG", "of modality SEG"),
     ],
 )

@@ -235,3 +235,26 @@ def test_other_letters_are_read_as_the_file_says(charset: Any) -> None:
 def test_a_code_without_values_says_nothing() -> None:
     assert read(dicom_file(phantom(), ViewCodeSequence=[Dataset()], ViewPosition=None)).rows == 80
     assert read(dicom_file(phantom(), ViewCodeSequence=[], PatientOrientation=None)).rows == 80
+
+
+def described(data: bytes) -> bytes:
+    """A file whose Series Description is these bytes, and which names no character set."""
+    padded = data + b" " * (len(data) % 2)
+    held = "Q" * len(padded)
+    return dicom_file(VALUES, StudyDescription="", SeriesDescription=held).replace(held.encode(), padded)
+
+
+@pytest.mark.parametrize(
+    ("said", "encoding"),
+    [("胸部侧位", "gb18030"), ("DR 胸部 侧位片", "gb18030"), ("胸部側面", "cp932"), ("胸部側位", "utf-8")],
+)
+def test_chinese_and_japanese_are_read_where_no_set_is_named(said: str, encoding: str) -> None:
+    """A lateral view was taken for a frontal one, because its description was read as Latin-1."""
+    assert "lateral view" in refusal(described(said.encode(encoding))).detail
+
+
+@pytest.mark.parametrize(
+    "said", ["THORAX DE PROFIL, PREMI\u00c8RE", "T\u00d3RAX LATERAL", "thorax lat\u00e9ral", "RX \u00c4\u00d6 LAT"]
+)
+def test_letters_of_latin_1_stay_what_they_are(said: str) -> None:
+    assert "lateral view" in refusal(described(said.encode("latin-1"))).detail

@@ -133,10 +133,13 @@ def test_a_file_that_fails_is_named_and_the_others_go_on(cxr: Callable[..., Resu
     text = tmp_path / "text.jpeg"
     text.write_text("not an image")
     absent = tmp_path / "absent.jpeg"
-    result = cxr("predict", "--json", str(broken), str(absent), str(text), str(good))
+    photo = tmp_path / "photo.jpeg"
+    photo.write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    result = cxr("predict", "--json", str(broken), str(absent), str(text), str(good), str(photo))
     assert result.exit_code == ExitCode.FAILED
     lines = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [line["path"] for line in lines] == [str(path) for path in (broken, absent, text, good)]
+    assert [line["path"] for line in lines] == [str(path) for path in (broken, absent, text, good, photo)]
+    assert lines[4]["error"] == f"{photo} is a HEIC: save it as PNG."
     assert lines[0] == {
         "path": str(broken),
         "error": f"{broken}: The image cannot be decoded (HTTP 400).",

@@ -1,0 +1,62 @@
+"""Files of an archive that are not used, counted and said in a sentence: nothing is left out without a word."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from model_code.archive.entries import TABLES, shown
+
+_NAMED_FOLDERS = 3
+
+
+@dataclass
+class LeftOut:
+    """Counts of unused files, those that operating systems left not among them.
+
+    Attributes:
+        masks: number of segmentation masks.
+        unlabelled: number of images in no folder that names a class, by that folder.
+        pictures: number of pictures in formats that are not read, by their suffix.
+    """
+
+    masks: int = 0
+    unlabelled: Counter[str] = field(default_factory=Counter)
+    pictures: Counter[str] = field(default_factory=Counter)
+
+    def sentence(self, *, withheld: bool) -> str:
+        """A sentence about all of it; empty where that is nothing.
+
+        Args:
+            withheld: whether folders are not to be named.
+        """
+        left = []
+        if count := self.unlabelled.total():
+            named = "" if withheld else f" ({self.elsewhere(withheld=withheld)})"
+            left.append(f"{several(count, 'image')} in other folders{named}")
+        if self.masks:
+            left.append(several(self.masks, "segmentation mask"))
+        if self.pictures:
+            left.append(self.unread())
+        return f"Not used: {' and '.join(left)}." if left else ""
+
+    def elsewhere(self, *, withheld: bool) -> str:
+        """The folders of images in none that names a class."""
+        if withheld:
+            return "other folders"
+        names = [shown(folder, 60) or "no folder" for folder, _ in self.unlabelled.most_common(_NAMED_FOLDERS)]
+        return ", ".join(names) + (" and others" if len(self.unlabelled) > _NAMED_FOLDERS else "")
+
+    def unread(self) -> str:
+        """The pictures that are not read, with their suffixes."""
+        return f"{several(self.pictures.total(), 'picture')} in other formats ({', '.join(sorted(self.pictures))})"
+
+
+def not_the_table(called: str) -> str:
+    """The end of a sentence about an archive without its labels, about a table that it holds under another name."""
+    return f"; the table {shown(called)} is not read, since it is not called {TABLES[0]}"
+
+
+def several(count: int, noun: str) -> str:
+    """A count and what it is of."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

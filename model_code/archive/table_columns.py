@@ -1,0 +1,125 @@
+"""Columns of a table of labels by the names that data sets have for them, and what a row's cells say.
+
+Data sets are published with tables of their own: `Image Index` and `Finding Labels` (NIH ChestX-ray14), a column for
+each finding (CheXpert, MIMIC-CXR, VinDr-PCXR), a list of findings (PadChest). Called `labels.csv`, such a table is read
+as it is where its columns say plainly which image a row is about, and whether that shows pneumonia or nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from model_code.archive import layout_words as spoken
+from model_code.contract.labels import NORMAL, PNEUMONIA
+from model_code.dicom import view_words
+
+KEYS = ("file", "sop_instance_uid", "patient_id")
+"""Columns that say what a row is about, the first of a table that is there."""
+FLAGS = ("pneumonia", "no_finding")
+"""Columns of a table that has one for each finding, which stand in for `label`: 1 where it is there."""
+# Other names, in the spelling of `plain`.
+_SPELLINGS = {"sopinstanceuid": "sop_instance_uid", "patientid": "patient_id"}  # as DICOM has them (PS3.6)
+_OTHER_NAMES = {
+    "file": (
+        *("filename", "file_name", "file_path", "filepath", "path", "dicom_id"),
+        *("image", "image_id", "imageid", "image_index", "image_name", "image_path"),
+    ),
+    "label": ("labels", "finding", "findings", "finding_labels", "class", "class_name", "diagnosis"),
+    "no_finding": ("normal",),
+    "patient": ("subject_id",),
+    "view": ("view_position", "viewposition", "projection", "frontal/lateral"),
+}
+KNOWN = frozenset({*KEYS, *FLAGS, *_OTHER_NAMES, "split", "subtype", "target"}).union(*_OTHER_NAMES.values())
+"""Names that a message may repeat: the first line of a table without a header may be about patients."""
+_DIGITS = {"0": NORMAL, "1": PNEUMONIA, "false": NORMAL, "true": PNEUMONIA}
+# What spreadsheets and data frames add to numbers, with the decimal sign of their language.
+_NO_FRACTION = re.compile(r"[.,]0*$")
+# `Pneumonia?` is a doubt, and `pneumonia: 0` the opposite of what its word says.
+_UNCERTAIN = frozenset("?:=")
+# As programs write several: `A|B`, and `['a', 'b']`. A comma in a text may go on with `ruled out`.
+_LIST = re.compile(r"\[\s*(.*?)\s*\]")
+_LISTED = re.compile(r"['\"]\s*,\s*['\"]")
+
+
+class ColumnsError(ValueError):
+    """Columns of which two are about the same. `str()` is the end of a sentence about the table."""
+
+
+def plain(cell: str) -> str:
+    """A column's name in lower case, with `_` for blanks."""
+    named = cell.strip().strip('"').strip().lower().replace(" ", "_")
+    return _SPELLINGS.get(named, named)
+
+
+def known(header: Iterable[str]) -> list[str]:
+    """The names of columns, and those that data sets have for one of this product replaced by it.
+
+    Raises:
+        ColumnsError: two of them would be the same column.
+    """
+    columns = list(header)
+    for ours, others in _OTHER_NAMES.items():
+        found = [column for column in columns if column in others]
+        if ours in columns or not found:
+            continue
+        if len(found) > 1:
+            raise ColumnsError(f"has the columns {' and '.join(found)}, and either may be meant: call one {ours}")
+        columns[columns.index(found[0])] = ours
+    return columns
+
+
+def label_of(said: str, *, numbered: bool = True) -> tuple[str, str]:
+    """Label and subtype that a cell says; none for another word than those that folders are read by.
+
+    Of several findings, one of pneumonia says so whatever the others are, and each has to say that there is none.
+
+    Args:
+        said: the cell.
+        numbered: whether 0 and 1 are labels; in a column `class` they may be anything.
+    """
+    if _UNCERTAIN & set(said):
+        return "", ""
+    found = [_finding(one, numbered=numbered) for one in _findings(said)]
+    labels = {label for label, _ in found}
+    if PNEUMONIA in labels and NORMAL not in labels:
+        subtypes = {subtype for _, subtype in found if subtype}
+        return PNEUMONIA, subtypes.pop() if len(subtypes) == 1 else ""
+    return (NORMAL if labels == {NORMAL} else ""), ""
+
+
+def _findings(said: str) -> list[str]:
+    listed = _LIST.fullmatch(said.strip())
+    return _LISTED.split(listed[1].strip("'\"")) if listed else said.split("|")
+
+
+def _finding(said: str, *, numbered: bool) -> tuple[str, str]:
+    found = spoken.words(said)
+    subtype = spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS)
+    return spoken.label(found) or (PNEUMONIA if subtype else "") or (of_digits(said) if numbered else ""), subtype
+
+
+def label_of_flags(said: Mapping[str, str]) -> str:
+    """Label by the columns for each finding; "" where pneumonia is uncertain (-1), or only others are there."""
+    flags = [of_digits(said.get(name, "") or "0") for name in FLAGS]
+    return {(PNEUMONIA, NORMAL): PNEUMONIA, (NORMAL, PNEUMONIA): NORMAL}.get((flags[0], flags[1]), "")
+
+
+def of_digits(said: str) -> str:
+    """Label by 0 or 1, also as `1.0`, `1,0` or, as data frames have it, `True`."""
+    return _DIGITS.get(_NO_FRACTION.sub("", said.strip().lower()), "")
+
+
+def is_frontal(said: str) -> bool:
+    """Whether a cell names a frontal view, or none at all."""
+    return not said or view_words.of_position(said.upper()) == view_words.FRONTAL
+
+
+def split_of(said: str) -> str | None:
+    """Split that a cell names; None where it is none."""
+    return spoken.only(spoken.words(said), spoken.SPLIT_WORDS, spoken.SPLIT_COMPANIONS) or None
+
+
+def subtype_of(said: str) -> str:
+    """Subtype that a cell names, or ""."""
+    return spoken.only(spoken.words(said), spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS)

@@ -1,0 +1,76 @@
+"""Files besides radiographs of a class are counted, pointed out, or refused; nothing goes in silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from model_code.archive.entries import may_be_dicom, patient_folder
+from model_code.archive.layout import Layout
+
+BOTH = ("xray/NORMAL/1.png", "xray/PNEUMONIA/2.png")
+
+
+def test_pictures_in_other_formats_are_counted_and_never_taken_for_dicom() -> None:
+    layout = Layout.of([*BOTH, "xray/NORMAL/3.tif", "xray/NORMAL/4.HEIC", "xray/PNEUMONIA/5.tif"])
+    assert layout.problem() is None
+    assert layout.unused() == "Not used: 3 pictures in other formats (.heic, .tif)."
+    assert not layout.holds_dicom
+    problem = Layout.of(["NORMAL/1.bmp", "PNEUMONIA/2.bmp"]).problem()
+    assert problem is not None
+    assert "2 pictures in other formats (.bmp), which have to be saved as PNG" in problem.detail
+
+
+@pytest.mark.parametrize("table", ["Data_Entry_2017.csv", "chexpert.csv.gz", "labels.xlsx", "a/train.TSV"])
+def test_a_table_under_another_name_is_pointed_out_where_labels_are_missing(table: str) -> None:
+    problem = Layout.of(["images/1.png", "images/2.png", table]).problem()
+    assert problem is not None
+    assert f"the table {table} is not read, since it is not called labels.csv" in problem.detail
+    assert "a table labels.csv with the columns file and label" in problem.advice
+    # Who has images of DICOM is not told what may be a patient's name.
+    withheld = Layout.of(["images/1.dcm", table]).problem()
+    assert withheld is not None
+    assert table not in withheld.detail
+    assert withheld.entry in withheld.advice
+
+
+@pytest.mark.parametrize("folder", ["OCT", "CT", "chest_CT_images", "Ultrasound", "oct data"])
+def test_a_folder_of_another_kind_of_image_is_refused(folder: str) -> None:
+    """Mendeley's ZhangLabData.zip has retinas in `OCT/train/NORMAL` beside the radiographs of children."""
+    problem = Layout.of([*BOTH, f"{folder}/NORMAL/1.png"]).problem()
+    assert problem is not None
+    assert problem.reason == "ambiguous_layout"
+    assert f"The folder {folder} is called after another kind of image" in problem.detail
+
+
+@pytest.mark.parametrize("name", ["2019-Oct/NORMAL/1.png", "OCT/CNV/1.png", "CT/NORMAL/1.dcm", "October/NORMAL/1.png"])
+def test_a_month_and_what_is_not_used_or_says_itself_what_it_is_are_no_doubt(name: str) -> None:
+    assert Layout.of([*BOTH, name]).problem() is None
+
+
+def test_no_finding_is_a_folder_of_normal_ones() -> None:
+    layout = Layout.of(["No_Finding/1.png", "no findings images/2.png", "Pneumonia/3.png"])
+    assert layout.problem() is None
+    assert layout.images == {(None, "NORMAL"): 2, (None, "PNEUMONIA"): 1}
+    assert Layout.of([*BOTH, "No finding of pneumonia/1.png"]).problem() is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "patient"),
+    [
+        ("NORMAL/Patient_017/a.png", "Patient_017"),
+        ("x/patient00001/study1/view1.jpg", "patient00001"),
+        ("a\\pat 3\\1.png", "pat 3"),
+        ("sub-S03044/ses-E1/1.png", "sub-S03044"),
+        ("patients/1.png", ""),
+        ("pt1/NORMAL/1.png", ""),
+        ("p10/p10000032/1.png", ""),
+        ("NORMAL/patient_017.png", ""),
+    ],
+)
+def test_a_folder_may_be_a_patients_own(name: str, patient: str) -> None:
+    assert patient_folder(name) == patient
+
+
+@pytest.mark.parametrize("name", ["viewer/qt.dll", "AUTORUN.INF", "a.ico"])
+def test_programs_on_a_cd_are_no_dicom(name: str) -> None:
+    assert not may_be_dicom(name)
