@@ -21,6 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
+FUNCTION_MACHINE = "aarch64"
+"""Architecture of this project's functions, whose libraries are installed for it."""
 # What packages bring along for developers and nothing here imports: more than half of the files of the `dicom` group.
 _DEVELOPERS = frozenset({"bin", "tests", "test_files", "include"})
 _DEVELOPERS_SUFFIXES = frozenset({".a", ".h", ".pyi", ".pyx", ".pxd"})
@@ -59,7 +61,6 @@ def stage_function_with_libraries(
     group: str,
     *,
     module: str = "handler",
-    machine: str = "aarch64",
     root: Path = ROOT,
     build: Path = BUILD,
 ) -> tuple[Path, str]:
@@ -72,7 +73,6 @@ def stage_function_with_libraries(
         name: folder below `lambdas/`.
         group: dependency group that `make libraries` installed.
         module: module of that folder, whose imports are followed.
-        machine: that it was installed for; the default is what this project's functions run on.
         root: folder with `lambdas/`, `model_code/`, `requirements/` and `.venv/libraries/`.
         build: folder to stage in.
 
@@ -80,8 +80,8 @@ def stage_function_with_libraries(
         FileNotFoundError: there is no such handler, or its libraries are not there as the lock file names them.
     """
     files = _function(name, module, root)
-    installed, lock = libraries(group, machine, root=root)
-    rules = "\0".join([lock, machine, *sorted(_DEVELOPERS | _DEVELOPERS_SUFFIXES)])
+    installed, lock = libraries(group, FUNCTION_MACHINE, root=root)
+    rules = "\0".join([lock, FUNCTION_MACHINE, *sorted(_DEVELOPERS | _DEVELOPERS_SUFFIXES)])
     digest = hashlib.sha256(f"{_digest(files)}\0{rules}".encode()).hexdigest()
     target = build / f"{name}-{digest}" / "function.zip"
     if not target.exists():
