@@ -31,7 +31,6 @@ IN_ORDER = (
 )  # of deployment, where there is a network
 
 Template = dict[str, Any]
-Change = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture
