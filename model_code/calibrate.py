@@ -1,4 +1,4 @@
-"""CalibrateModel: a registered model gets a temperature, bias, threshold and band of a site's own, and no new weight.
+"""CalibrateModel: fits temperature, bias, threshold and indeterminate band to a site; the model's weights stay.
 
     python -m model_code.calibrate --archive-uri s3://bucket/evaluations/<64 hex>/archive.zip --image-size 220 \
         --model-package-arn arn:aws:sagemaker:...:model-package/cxr-dev/3 --min-auroc 0.95 --min-sensitivity 0.9 \
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> None:
     card = read_card(report)
     decoded = manifest.read(job.processing_input("decoded"), settings.archive_uri, settings.image_size)
     usable = _usable(settings, decoded, report)
-    halves = recalibration.part(usable.images)
+    halves = recalibration.split_halves(usable.images)
     with tempfile.TemporaryDirectory() as directory:
         model = ExportedModel(job.only_file(job.processing_input("model"), "*.tar.gz"), Path(directory, "model"))
         _check_size(settings, model)
@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> None:
     output = job.processing_output("report")
     shutil.copyfile(report / "dataset.json", output / "dataset.json")
     training_images.extend(report, output, usable.images, decoded.fingerprints)
-    judge.say(judged.evaluation)
+    judge.print_figures(judged.evaluation)
     print(judged.evaluation["calibrated_from"]["sentence"], flush=True)
 
 

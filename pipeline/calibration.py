@@ -56,7 +56,7 @@ def build() -> Pipeline:
         "CalibratedFrom": parameters["ModelPackageArn"],
         "CalibrationArchiveUri": parameters[INPUT_ARCHIVE_URI],
     }
-    register = registered(parameters, serving, calibrate, origin)
+    register = registration_step(parameters, serving, calibrate, origin)
     return assembled(
         parameters.values(), [preprocess, serving, calibrate, quality_gate(parameters, calibrate, register)]
     )
@@ -85,7 +85,7 @@ def _calibrate(parameters: dict[str, Any], preprocess: RequestStep, serving: Fun
         output_uris=output_uris(),
         role="${CalibrationRoleArn}",
     )
-    return calibrating(request)
+    return calibrate_step(request)
 
 
 def output_uris() -> dict[str, Join]:
@@ -96,20 +96,20 @@ def output_uris() -> dict[str, Join]:
     }
 
 
-def calibrating(request: dict[str, Any]) -> RequestStep:
-    """CalibrateModel, of whose evaluation the gates and the registration read."""
+def calibrate_step(request: dict[str, Any]) -> RequestStep:
+    """The step CalibrateModel, whose evaluation the gates and the registration read."""
     return processing_step("CalibrateModel", request, property_files=(METRICS, CARD))
 
 
-def registered(
+def registration_step(
     parameters: dict[str, Any], serving: FunctionStep, calibrate: RequestStep, origin: Mapping[str, Any]
 ) -> RequestStep:
-    """RegisterModel.
+    """The step RegisterModel.
 
     Args:
         parameters: the pipeline's.
         serving: the step that found the serving model.
-        calibrate: of `calibrating`.
+        calibrate: of `calibrate_step`.
         origin: properties of the version about what it was calibrated from.
     """
     outputs = calibrate.properties.ProcessingOutputConfig.Outputs

@@ -26,7 +26,7 @@ from sagemaker.mlops.workflow.pipeline import Pipeline
 
 from model_code.contract.parameters import EVALUATION, GATES
 from model_code.contract.site_parameters import LABEL_CALIBRATION, LABEL_CALIBRATION_REQUIRED
-from pipeline.calibration import calibrating, output_uris, registered
+from pipeline.calibration import calibrate_step, output_uris, registration_step
 from pipeline.compiling import assembled, declare
 from pipeline.processing import connect, processing_request
 from pipeline.quality_gate import quality_gate
@@ -45,7 +45,7 @@ def build() -> Pipeline:
         "CalibrationLabelsSince": parameters["Since"],
         "CalibrationLabelsUntil": parameters["Until"],
     }
-    register = registered(parameters, serving, calibrate, origin)
+    register = registration_step(parameters, serving, calibrate, origin)
     return assembled(parameters.values(), [serving, calibrate, quality_gate(parameters, calibrate, register)])
 
 
@@ -74,4 +74,4 @@ def _calibrate(parameters: dict[str, Any], serving: FunctionStep) -> RequestStep
         output_uris=output_uris(),
         role="${LabelCalibrationRoleArn}",
     )
-    return calibrating(connect(request))
+    return calibrate_step(connect(request))

@@ -1,4 +1,4 @@
-"""CheckQuality: a model that passes every quality gate is registered, else the execution fails and names the gate."""
+"""CheckQuality: the condition step on all quality gates; registers the model, or fails and names the gate."""
 
 from __future__ import annotations
 

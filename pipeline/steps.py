@@ -1,4 +1,4 @@
-"""Steps of the SageMaker SDK that carry their requests as they are sent, and when a step is tried again."""
+"""Step classes for the SageMaker SDK that carry finished API requests, and retry policies."""
 
 from __future__ import annotations
 

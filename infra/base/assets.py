@@ -46,7 +46,7 @@ def stage_function(name: str, *, module: str = "handler", root: Path = ROOT, bui
     files = _function(name, module, root)
     target = build / f"{name}-{_digest(files)}"
     if not target.exists():
-        with _beside(target) as temporary:
+        with _temporary_folder(target) as temporary:
             for inside, source in files.items():
                 destination = temporary / inside
                 destination.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def stage_function_with_libraries(
     digest = hashlib.sha256(f"{_digest(files)}\0{rules}".encode()).hexdigest()
     target = build / f"{name}-{digest}" / "function.zip"
     if not target.exists():
-        with _beside(target.parent) as temporary:
+        with _temporary_folder(target.parent) as temporary:
             _zip(files | installed, temporary / target.name)
             _publish(temporary, target.parent)
     return target, digest
@@ -140,7 +140,7 @@ def stage_libraries(
     digest = hashlib.sha256(rules.encode()).hexdigest()
     target = build / f"{group}-{digest}" / "libraries.zip"
     if not target.exists():
-        with _beside(target.parent) as temporary:
+        with _temporary_folder(target.parent) as temporary:
             kept = {path: file for path, file in installed.items() if unused.isdisjoint(_known_as(path))}
             _zip(kept, temporary / target.name)
             _publish(temporary, target.parent)
@@ -168,7 +168,7 @@ def stage_source_code(*, root: Path = ROOT, build: Path = BUILD) -> tuple[Path, 
     digest = _digest(files)
     target = build / f"source-{digest}" / "source.tar.gz"
     if not target.exists():
-        with _beside(target.parent) as temporary:
+        with _temporary_folder(target.parent) as temporary:
             (temporary / target.name).write_bytes(gzip.compress(_tar(files), mtime=0))
             _publish(temporary, target.parent)
     return target, digest
@@ -309,7 +309,7 @@ def _zip(files: dict[str, Path], target: Path) -> None:
 
 
 @contextmanager
-def _beside(target: Path) -> Iterator[Path]:
+def _temporary_folder(target: Path) -> Iterator[Path]:
     """A temporary folder on the target's own file system, so that publishing it is one rename."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".staging-"))

@@ -84,7 +84,7 @@ class AsyncEndpoint(Construct):
 def _queued(
     folder: str, topics: Mapping[str, str], key: kms.IKey, options: Asynchronous
 ) -> sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty:
-    """Output configuration: answers and failures below the folder, and the topics that are told."""
+    """Output configuration: answers and failures below the folder, and the topics that are notified."""
     return sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty(
         client_config=sagemaker.CfnEndpointConfig.AsyncInferenceClientConfigProperty(
             max_concurrent_invocations_per_instance=options.concurrent_requests

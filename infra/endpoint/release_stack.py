@@ -110,12 +110,12 @@ class ReleaseStack(Stack):
             description="Somebody approved or rejected a model: release it, or say that it still serves",
             pattern=training.registry.decisions(),
         )
-        decisions.also(
+        decisions.add_pattern(
             "Registrations",
             description="A model was registered: somebody has to decide about it",
             pattern=training.registry.registrations(),
         )
-        decisions.also(
+        decisions.add_pattern(
             "Releases",
             description="A release has ended: ask what really serves, and say so",
             pattern=ended(self, stack_name),

@@ -56,7 +56,7 @@ class EndpointAlarms(Construct):
     def _alarm(
         self, construct_id: str, *, metric: str, statistic: str, threshold: float, minutes: int, description: str
     ) -> str:
-        """An alarm that goes off when the limit is reached in each of so many minutes, or in half of them; its name."""
+        """Name of a new alarm, which goes off when each of so many minutes, or half of them, reaches the limit."""
         periods = minutes * 60 // self._period
         watched = cloudwatch.Metric(
             namespace="AWS/SageMaker",

@@ -21,7 +21,7 @@ NOTHING = "nothing to do"
 
 
 def respond(event: dict[str, Any], logger: Logger, act: Callable[[], str], failed: str) -> None:
-    """Do what a request asks for, and answer how that ended: an error of AWS is answered too.
+    """Carry out a request and answer how that ended, also where AWS answers with an error.
 
     Args:
         event: the request.

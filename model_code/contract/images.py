@@ -8,7 +8,7 @@ import struct
 JPEG, PNG = "image/jpeg", "image/png"
 # First bytes: ITU-T T.81 B.1.1.3 (SOI, then a marker) and the PNG specification, 5.2.
 SIGNATURES = {JPEG: b"\xff\xd8\xff", PNG: b"\x89PNG\r\n\x1a\n"}
-# Bytes by which a DICOM file is told: 128 that may be anything, then these (PS3.10, 7.1).
+# First bytes of a DICOM file: 128 that may be anything, then these (PS3.10, 7.1).
 _DICOM_PREFIX, _DICOM_PREFIX_AT = b"DICM", 128
 DICOM_START_BYTES = _DICOM_PREFIX_AT + len(_DICOM_PREFIX)
 """So much of a file says whether it is DICOM."""

@@ -168,13 +168,13 @@ def rollback(
 
 def _release(workspace: Workspace, version: ModelVersion, comment: str, *, timeout: float) -> Serving:
     """Approve a version and wait, at most `timeout` minutes, until it is what the endpoint serves."""
-    mark = releases.Mark.of(workspace.deployment, workspace.s3, version)
+    snapshot = releases.Snapshot.of(workspace.deployment, workspace.s3, version)
     releases.approve(workspace.registry, version, comment)
     return releases.await_serving(
         workspace.registry,
         workspace.deployment,
         version,
-        mark=mark,
+        snapshot=snapshot,
         timeout=timeout * 60,
         poll=workspace.poll_seconds,
         tell=output.say,
