@@ -1,4 +1,4 @@
-"""CalibrateModel on readers' labels of kept predictions: as `model_code.calibrate`, without an image.
+"""CalibrateModel on readers' labels, feedback to kept predictions: as `model_code.calibrate`, without an image.
 
     python -m model_code.calibrate_labels --table cxr-predictions --since 2026-11-01 --until 2026-11-30 \
         --image-size 220 --model-package-arn arn:aws:sagemaker:...:model-package/cxr-dev/3 --min-auroc 0.95 \
