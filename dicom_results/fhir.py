@@ -56,10 +56,10 @@ def make(reference: Dataset, result: Result) -> bytes:
 
 def _resources(reference: Dataset, result: Result, urls: dict[str, str]) -> dict[str, dict[str, Any]]:
     patient, study = {"subject": _patient(reference)}, _study(reference)
-    told = {"status": "preliminary", **_request(reference), **patient, "issued": result.time.isoformat()}
+    shared = {"status": "preliminary", **_request(reference), **patient, "issued": result.time.isoformat()}
     observed = {
         "resourceType": "Observation",
-        **told,
+        **shared,
         "partOf": [study],
         "device": {"reference": urls["algorithm"]},
         "derivedFrom": [{"reference": urls["image"]}],
@@ -71,7 +71,7 @@ def _resources(reference: Dataset, result: Result, urls: dict[str, str]) -> dict
             "resourceType": "DiagnosticReport",
             "text": _narrative(result, evaluation),
             "identifier": [{"value": result.prediction_id}],
-            **told,
+            **shared,
             "code": _concept(codes.DCM.ImagingMeasurementReport),
             "study": [study],
             "result": [{"reference": urls["group"]}],
@@ -140,8 +140,11 @@ def _study(reference: Dataset) -> dict[str, Any]:
 
 
 def _narrative(result: Result, evaluation: Code) -> dict[str, str]:
-    told = f"Pneumonia: {evaluation.meaning}, probability {result.probability:.3f}. {result.notice}"
-    return {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><p>{html.escape(told)}</p></div>'}
+    sentence = f"Pneumonia: {evaluation.meaning}, probability {result.probability:.3f}. {result.notice}"
+    return {
+        "status": "generated",
+        "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><p>{html.escape(sentence)}</p></div>',
+    }
 
 
 def _concept(code: Code) -> dict[str, Any]:

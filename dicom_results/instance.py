@@ -20,7 +20,7 @@ _ALIKE = ("SpecificCharacterSet", "IssuerOfPatientID", "StudyDescription", "Time
 
 
 def arguments(reference: Dataset, result: Result, what: str) -> dict[str, Any]:
-    """Keyword arguments that highdicom takes of every instance; `what` is its UID's and its series's name."""
+    """highdicom's arguments that all instances of a result share; `what` names the instance's UID and series."""
     image = reference.SOPInstanceUID
     return {
         "series_instance_uid": result.uid(f"series of {what}", image),

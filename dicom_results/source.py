@@ -59,7 +59,7 @@ _UTF_8 = "ISO_IR 192"
 
 
 class NoResultError(Exception):
-    """Of this file no result can be made; `str(error)` says why, without a value of the file."""
+    """No result can be made of this file; `str(error)` says why, without a value of the file."""
 
 
 def read(file: Path | BinaryIO) -> Dataset:

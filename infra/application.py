@@ -33,6 +33,6 @@ def add_stacks(app: App, settings: Settings) -> None:
     )
     if network is not None:
         for stack in (training, release, endpoint, api):
-            network.take_in(stack)
+            network.attach(stack)
         for role in (release.endpoint_role, release.batch_role):
             network.grant_attach(role)

@@ -1,4 +1,4 @@
-"""The SageMaker service of the embedded cloud: takes a signed request, checks it, and hands it to who answers it.
+"""The SageMaker service of the embedded cloud: authenticates, validates, authorises and routes requests.
 
 Pipeline executions and jobs are `local.pipelines.pipeline_service`, endpoints `local.hosting.endpoints`, everything
 else the registry.
@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 import boto3
@@ -27,12 +27,12 @@ from local.core.machine_errors import words
 from local.core.registry import Registry
 from local.hosting.endpoints import Endpoints
 from local.pipelines import lambda_step
+from local.pipelines.pipeline_service import PipelineService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from local.core.api import Cloud
     from local.core.emulator import Response
 
 logger = logging.getLogger("sagemaker")
@@ -55,18 +55,6 @@ class _Session:
     clients: dict[str, Any] = field(default_factory=dict)
 
 
-class PipelineOperations(Protocol):
-    """Interface of the service that runs pipeline executions and jobs."""
-
-    OPERATIONS: frozenset[str]
-
-    def handle(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one of `OPERATIONS`, or raise an `ApiError`."""
-
-    def shutdown(self) -> None:
-        """Stop every process."""
-
-
 class EmbeddedCloud:
     """SageMaker in one account and region of the emulator; a `local.core.api.Cloud` for the services in it.
 
@@ -75,7 +63,6 @@ class EmbeddedCloud:
         account: twelve digits.
         region: such as `us-east-1`.
         state_dir: existing directory for processes and their logs.
-        pipelines: makes the service that runs pipeline executions, which acts in this cloud.
     """
 
     def __init__(
@@ -85,7 +72,6 @@ class EmbeddedCloud:
         account: str,
         region: str,
         state_dir: Path,
-        pipelines: Callable[[Cloud], PipelineOperations],
     ) -> None:
         self.account = account
         self.region = region
@@ -93,13 +79,13 @@ class EmbeddedCloud:
         self._endpoint_url = endpoint_url
         self._registry = Registry(account, region)
         self._endpoints = Endpoints(self)
-        self._executions = pipelines(self)
+        self._executions = PipelineService(self)
         self._lock = threading.RLock()
         self._sessions: dict[str, _Session] = {"": _Session(boto3.Session("test", "test", region_name=region))}
 
     def install(self) -> None:
         """Take over SageMaker's requests and resource types in the emulator."""
-        emulator_errors.tell()
+        emulator_errors.install()
         emulator.register_service("sagemaker", _TARGET, self.handle_request)
         emulator.honour_resource_types()
         emulator.tell_policies_the_namespace()

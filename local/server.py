@@ -12,7 +12,6 @@ from pathlib import Path
 from local.cloud import EmbeddedCloud
 from local.core import emulator
 from local.core.bootstrap import bootstrap
-from local.pipelines.pipeline_service import PipelineService
 
 logger = logging.getLogger("local")
 
@@ -26,7 +25,6 @@ def main() -> None:
         account=os.environ["MINISTACK_ACCOUNT_ID"],
         region=os.environ["MINISTACK_REGION"],
         state_dir=Path(os.environ["LAPTOP_STATE_DIR"]),
-        pipelines=PipelineService,
     )
     cloud.install()
     status = 0

@@ -1,4 +1,4 @@
-"""The resource types that the emulator's CloudFormation lacks: what a stack's create, update and delete do with each.
+"""Handlers (create, update, delete) of the resource types that the emulator's CloudFormation lacks.
 
 `Ref` and `Fn::GetAtt` answer what the resource types' reference pages say; a property that reference marks
 "Update requires: Replacement" gives a new resource, whose predecessor goes when the update has succeeded.

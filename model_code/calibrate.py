@@ -1,4 +1,4 @@
-"""CalibrateModel: a registered model gets a temperature, bias, threshold and band of a site's own, and no new weight.
+"""CalibrateModel: fits temperature, bias, threshold and indeterminate band to a site; the model's weights stay.
 
     python -m model_code.calibrate --archive-uri s3://bucket/evaluations/<64 hex>/archive.zip --image-size 220 \
         --model-package-arn arn:aws:sagemaker:...:model-package/cxr-dev/3 --min-auroc 0.95 --min-sensitivity 0.9 \
@@ -20,7 +20,9 @@ import dataclasses
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from model_code.contract import job
 from model_code.contract.documents import CalibratedFrom
@@ -31,6 +33,7 @@ from model_code.data.patient_split import Radiograph
 from model_code.evaluation import judge, recalibration, served_archive
 from model_code.evaluation.judge import Judge
 from model_code.evaluation.recalibration import FITTED, HELD_OUT
+from model_code.evaluation.scores import TestScores
 from model_code.evaluation.scoring import ExportedModel
 from model_code.reports import evaluation_files, saliency_pictures
 
@@ -59,35 +62,17 @@ def main(arguments: list[str]) -> None:
     report = job.processing_input("report")
     card = read_card(report)
     decoded = manifest.read(job.processing_input("decoded"), settings.archive_uri, settings.image_size)
-    usable = site_images.usable(decoded, report)
-    if usable.overlap is None:
-        raise job.JobError(
-            f"The dataset of version {settings.version} left no fingerprints, so whether it has seen these images is "
-            "not known, and what is fitted on images that it has seen is wrong elsewhere: train it again."
-        )
-    halves = recalibration.part(usable.images)
+    usable = _usable(settings, decoded, report)
+    halves = recalibration.split_halves(usable.images)
     with tempfile.TemporaryDirectory() as directory:
         model = ExportedModel(job.only_file(job.processing_input("model"), "*.tar.gz"), Path(directory, "model"))
-        if model.image_size != settings.image_size:
-            raise job.JobError(
-                f"The images were decoded to {settings.image_size} px and the model takes {model.image_size} px: start "
-                f"with ImageSize {model.image_size}."
-            )
+        _check_size(settings, model)
         shards = {name: site_images.write_shards(Path(directory, name), half, decoded) for name, half in halves.items()}
         usual = model.score(shards[FITTED], settings.image_size)
         recalibration.refuse_beyond_calibration(usual, model.metadata, settings.site_limits(settings.max_refused_share))
-        known = usual.where(recalibration.answered(usual, FITTED))
-        origin, old = _origin(settings, model, halves), model.metadata
-        found = recalibration.fitted(
-            known, negative_value=settings.guaranteed_npv, positive_value=settings.guaranteed_ppv
-        )
-        print(
-            f"Version {settings.version} on {len(known.labels)} radiographs of the site: temperature "
-            f"{old['temperature']:.3f} to {found['temperature']:.3f}, bias {old['bias']:+.3f} to {found['bias']:+.3f}, "
-            f"threshold {old['threshold']:.3f} to {found['threshold']:.3f}",
-            flush=True,
-        )
-        print(found["guarantee"]["sentence"], flush=True)
+        old = model.metadata
+        found = _fitted(settings, usual, old)
+        origin = _origin(settings, model, halves)
         model.recalibrate({**found, "calibrated_from": origin})
         judged = Judge(
             settings.against,
@@ -112,8 +97,41 @@ def main(arguments: list[str]) -> None:
     output = job.processing_output("report")
     shutil.copyfile(report / "dataset.json", output / "dataset.json")
     training_images.extend(report, output, usable.images, decoded.fingerprints)
-    judge.say(judged.evaluation)
+    judge.print_figures(judged.evaluation)
     print(judged.evaluation["calibrated_from"]["sentence"], flush=True)
+
+
+def _usable(settings: Settings, decoded: manifest.Decoded, report: Path) -> site_images.SiteImages:
+    """The site's images that the model has not seen, each radiograph once."""
+    usable = site_images.usable(decoded, report)
+    if usable.overlap is None:
+        raise job.JobError(
+            f"The dataset of version {settings.version} left no fingerprints, so whether it has seen these images is "
+            "not known, and what is fitted on images that it has seen is wrong elsewhere: train it again."
+        )
+    return usable
+
+
+def _check_size(settings: Settings, model: ExportedModel) -> None:
+    if model.image_size != settings.image_size:
+        raise job.JobError(
+            f"The images were decoded to {settings.image_size} px and the model takes {model.image_size} px: start "
+            f"with ImageSize {model.image_size}."
+        )
+
+
+def _fitted(settings: Settings, scores: TestScores, old: dict[str, Any]) -> Mapping[str, Any]:
+    """Members of metadata.json as the fitting half's answered images give them, printed beside those of before."""
+    known = scores.where(recalibration.answered(scores, FITTED))
+    found = recalibration.fitted(known, negative_value=settings.guaranteed_npv, positive_value=settings.guaranteed_ppv)
+    print(
+        f"Version {settings.version} on {len(known.labels)} radiographs of the site: temperature "
+        f"{old['temperature']:.3f} to {found['temperature']:.3f}, bias {old['bias']:+.3f} to {found['bias']:+.3f}, "
+        f"threshold {old['threshold']:.3f} to {found['threshold']:.3f}",
+        flush=True,
+    )
+    print(found["guarantee"]["sentence"], flush=True)
+    return found
 
 
 def parse(arguments: list[str]) -> Settings:

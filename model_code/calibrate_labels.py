@@ -1,4 +1,4 @@
-"""CalibrateModel on readers' labels: as `model_code.calibrate`, of what came in by feedback, without an image.
+"""CalibrateModel on readers' labels, feedback to kept predictions: as `model_code.calibrate`, without an image.
 
     python -m model_code.calibrate_labels --table cxr-predictions --since 2026-11-01 --until 2026-11-30 \
         --image-size 220 --model-package-arn arn:aws:sagemaker:...:model-package/cxr-dev/3 --min-auroc 0.95 \
@@ -38,7 +38,7 @@ from model_code.evaluation.recalibration import FITTED, HELD_OUT
 from model_code.evaluation.scoring import ExportedModel
 from model_code.monitoring import labelled_evaluation, reader_labels
 from model_code.monitoring.reader_labels import Labels
-from model_code.monitoring.recalibration import FEWEST, first_half, missing, more
+from model_code.monitoring.recalibration import FEWEST, first_half, missing, missing_phrase
 from model_code.reports import evaluation_files
 from model_code.reports.gallery import Gallery
 from model_code.statistics.calibration import Calibration
@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> None:
     )
     for path in report.iterdir():
         shutil.copyfile(path, job.processing_output("report") / path.name)
-    judge.say(judged.evaluation)
+    judge.print_figures(judged.evaluation)
 
 
 def parse(arguments: list[str]) -> Settings:
@@ -158,7 +158,7 @@ def _read(settings: Settings, model: ExportedModel) -> Labels:
     )
     print(
         f"{found.given} labels were given from {settings.since} to {settings.until}, of which {len(found.readings)} "
-        f"can be used. {found.said_of_left_out()}",
+        f"can be used. {found.left_out_sentence()}",
         flush=True,
     )
     return found
@@ -171,7 +171,7 @@ def _refuse_few(found: Labels, labels: Array) -> None:
     there = " and ".join(f"{count} {label}" for label, count in reader_labels.counts(found.readings)["labels"].items())
     raise job.JobError(
         f"Nothing was registered. Of {found.given} readers' labels {there} can be used, and {2 * FEWEST} of each are "
-        f"the least: {more(lacking)} are needed. {found.said_of_left_out()}"
+        f"the least: {missing_phrase(lacking)} are needed. {found.left_out_sentence()}"
     )
 
 

@@ -27,7 +27,7 @@ from model_code.contract.labels import SPLITS
 from model_code.contract.parameters import EVALUATION
 from model_code.data.dataset_card import read_card
 from model_code.evaluation import assessment, served_archive, suspect_labels
-from model_code.evaluation.judge import Judge, Settings, say
+from model_code.evaluation.judge import Judge, Settings, print_figures
 from model_code.evaluation.scoring import ExportedModel
 from model_code.evaluation.suspect_labels import SuspectLabels
 from model_code.reports import evaluation_files, saliency_pictures, suspects_report
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> None:
     evaluation_files.write(output, judged, model.metadata, card, usual=usual, gallery=shown, doubted=doubted)
     if suspects:
         suspects.write(output)
-    say(judged.evaluation)
+    print_figures(judged.evaluation)
 
 
 def _suspects(splits: dict[str, Path], size: int) -> SuspectLabels | None:

@@ -137,7 +137,7 @@ def quantities(known: dict[str, Any], predictions: Predictions) -> list[Quantity
             predictions.out_of_distribution_scores,
         ),
     ]
-    # A model of before there were features has none on either side.
+    # Older models have no features, on either side.
     for number, (samples, column) in enumerate(
         zip(validation["features"], predictions.features.T, strict=False), start=1
     ):

@@ -68,7 +68,7 @@ class Settings:
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """The part of the archive that one process decodes.
+    """Part of the archive that one process decodes.
 
     Attributes:
         settings: settings of the step.

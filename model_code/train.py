@@ -36,7 +36,7 @@ from model_code.network import attribution, feature_projection, out_of_distribut
 from model_code.network.classifier import Classifier, Options, build
 from model_code.reports.plots import learning_curves
 from model_code.statistics import indeterminate
-from model_code.statistics.calibration import choose_threshold, fit_temperature
+from model_code.statistics.calibration import Calibration, choose_threshold, fit_temperature
 from model_code.training import precision, training_loop
 from model_code.training.batches import UNWEIGHTED, ClassWeights, TrainingImages
 from model_code.training.checkpoints import Checkpoints
@@ -71,58 +71,23 @@ def main(arguments: list[str]) -> None:
     """
     chosen = parse(arguments)
     started = time.monotonic()
-    card = read_card(job.channel("report"))
-    if card["image_size"] != chosen.image_size:
-        raise job.JobError(
-            f"The shards hold images of {card['image_size']} px and ImageSize is {chosen.image_size}; "
-            "preprocess the archive again with this size."
-        )
+    card = _dataset_card(chosen)
     if chosen.serving_engine == litert.NAME:
         # First, because a library that is not there should not be missed after hours of training.
         litert.save_code(job.model_directory())
     training_loop.prepare(chosen.seed)
     arithmetic = precision.policy(chosen.precision, begun=lambda name: _checkpoints(chosen, card, name).exists)
     classifier = _classifier(chosen, arithmetic)
-    counts = card["splits"]["train"]
-    images = int(counts["images"])
     devices = classifier.strategy.num_replicas_in_sync if classifier.strategy else 1
     print(
-        f"Training {chosen.backbone} on {images} images of {chosen.image_size} px, backbone weights: "
+        f"Training {chosen.backbone} on {_training_images(card)} images of {chosen.image_size} px, backbone weights: "
         f"{chosen.backbone_weights}, warm start: {chosen.warm_start_from}, arithmetic: {arithmetic}, "
         f"devices: {devices}",
         flush=True,
     )
-    weights = ClassWeights.balanced(counts["labels"]) if chosen.class_weights == "balanced" else UNWEIGHTED
     scorer = Scorer(classifier, chosen.image_size)
-    validation_channel = job.channel("validation")
-    history, validation = training_loop.Training(
-        classifier,
-        TrainingImages(job.channel("train"), chosen.image_size, augmentation=chosen, seed=chosen.seed, weights=weights),
-        count=images,
-        score=lambda: training_loop.validate(scorer, validation_channel),
-        phases=_phases(chosen, pretrained=classifier.pretrained),
-        recipe=dataclasses.replace(chosen, batch_size=min(chosen.batch_size, images), precision=arithmetic),
-        checkpoints=_checkpoints(chosen, card, arithmetic),
-        board=job.tensorboard_directory(),
-    ).run()
-    validation = _undo_weights(classifier, validation, weights)
-    calibration = fit_temperature(validation.logits, validation.labels)
-    threshold = choose_threshold(validation.logits, validation.labels, calibration)
-    band = indeterminate.decide(
-        calibration.probability(validation.logits),
-        validation.labels,
-        validation.patients,
-        threshold=threshold,
-        negative_value=chosen.guaranteed_npv,
-        positive_value=chosen.guaranteed_ppv,
-    )
-    print(
-        f"Validation AUROC {validation.auc:.4f}; temperature {calibration.temperature:.3f}, threshold {threshold:.3f}, "
-        f"indeterminate from {band.low:.3f} to {band.high:.3f}",
-        flush=True,
-    )
-    print(band.guarantee["sentence"], flush=True)
-    print(f"best_val_auc={validation.auc:.4f}", flush=True)
+    history, validation = _trained(chosen, card, classifier, scorer, arithmetic)
+    calibration, threshold, band = _calibrated(chosen, validation)
     training = {
         "hyperparameters": dataclasses.asdict(chosen),
         "precision": arithmetic,
@@ -131,33 +96,9 @@ def main(arguments: list[str]) -> None:
         "validation": {"auc": validation.auc, "loss": validation.loss},
         "seconds": round(time.monotonic() - started, 1),
     }
-    watch, described = out_of_distribution.fit(job.channel("train"), validation_channel, chosen.image_size)
-    print(described["sentence"], flush=True)
-    seen = feature_projection.fit(scorer.inspect, _pixels("train", chosen.image_size), count=images)
-    marks = attribution.fit(
-        scorer.staged,
-        _labelled("train", chosen.image_size),
-        count=images,
-        floor=calibration.logit(band.low),
-    )
-    if marks is None:
-        print(
-            "Saliency maps are Grad-CAM's, of few cells: among the training images that are looked at, a label has "
-            "fewer than 20.",
-            flush=True,
-        )
+    answers, detector = _fitted_answers(chosen, scorer, _training_images(card), floor=calibration.logit(band.low))
     directory = job.model_directory()
-    engine = None
-    if chosen.serving_engine == litert.NAME:
-        engine = litert.save_models(
-            Answers(scorer, watch, seen, marks),
-            directory,
-            calibration=calibration,
-            training=_pixels("train", chosen.image_size),
-            validation=_pixels("validation", chosen.image_size),
-        )
-    else:
-        save_servable(scorer, directory, watch, seen, attribution=marks)
+    engine = _save_model(chosen, answers, directory, calibration)
     save_handlers(directory)
     save_metadata(
         directory,
@@ -165,8 +106,8 @@ def main(arguments: list[str]) -> None:
         threshold=threshold,
         calibration=calibration,
         band=band,
-        detector=described,
-        saliency=describe_saliency(marks, scorer),
+        detector=detector,
+        saliency=describe_saliency(answers.attribution, scorer),
         engine=engine,
         backbone=chosen.backbone,
         backbone_weights=chosen.backbone_weights,
@@ -192,6 +133,106 @@ def parse(arguments: list[str]) -> Hyperparameters:
     chosen = Hyperparameters(**{name: value for name, value in given.items() if name != "model_dir"})
     job.check(dataclasses.asdict(chosen), TRAINING)
     return chosen
+
+
+def _dataset_card(chosen: Hyperparameters) -> dict[str, Any]:
+    card = read_card(job.channel("report"))
+    if card["image_size"] != chosen.image_size:
+        raise job.JobError(
+            f"The shards hold images of {card['image_size']} px and ImageSize is {chosen.image_size}; "
+            "preprocess the archive again with this size."
+        )
+    return card
+
+
+def _training_images(card: dict[str, Any]) -> int:
+    return int(card["splits"]["train"]["images"])
+
+
+def _trained(
+    chosen: Hyperparameters, card: dict[str, Any], classifier: Classifier, scorer: Scorer, arithmetic: str
+) -> tuple[list[training_loop.Epoch], training_loop.Validation]:
+    """The training history, and the validation split as the best epoch's weights score it."""
+    images, weights = _training_images(card), UNWEIGHTED
+    if chosen.class_weights == "balanced":
+        weights = ClassWeights.balanced(card["splits"]["train"]["labels"])
+    validation_channel = job.channel("validation")
+    history, validation = training_loop.Training(
+        classifier,
+        TrainingImages(job.channel("train"), chosen.image_size, augmentation=chosen, seed=chosen.seed, weights=weights),
+        count=images,
+        score=lambda: training_loop.validate(scorer, validation_channel),
+        phases=_phases(chosen, pretrained=classifier.pretrained),
+        recipe=dataclasses.replace(chosen, batch_size=min(chosen.batch_size, images), precision=arithmetic),
+        checkpoints=_checkpoints(chosen, card, arithmetic),
+        board=job.tensorboard_directory(),
+    ).run()
+    return history, _undo_weights(classifier, validation, weights)
+
+
+def _calibrated(
+    chosen: Hyperparameters, validation: training_loop.Validation
+) -> tuple[Calibration, float, indeterminate.Band]:
+    """Calibration, decision threshold and indeterminate band, all fitted on the validation split."""
+    calibration = fit_temperature(validation.logits, validation.labels)
+    threshold = choose_threshold(validation.logits, validation.labels, calibration)
+    band = indeterminate.decide(
+        calibration.probability(validation.logits),
+        validation.labels,
+        validation.patients,
+        threshold=threshold,
+        negative_value=chosen.guaranteed_npv,
+        positive_value=chosen.guaranteed_ppv,
+    )
+    print(
+        f"Validation AUROC {validation.auc:.4f}; temperature {calibration.temperature:.3f}, threshold {threshold:.3f}, "
+        f"indeterminate from {band.low:.3f} to {band.high:.3f}",
+        flush=True,
+    )
+    print(band.guarantee["sentence"], flush=True)
+    print(f"best_val_auc={validation.auc:.4f}", flush=True)
+    return calibration, threshold, band
+
+
+def _fitted_answers(
+    chosen: Hyperparameters, scorer: Scorer, count: int, *, floor: float
+) -> tuple[Answers, dict[str, Any]]:
+    """The network with everything else an answer needs, and the out-of-distribution detector for metadata.json.
+
+    Args:
+        chosen: the hyperparameters.
+        scorer: the trained network.
+        count: number of training images.
+        floor: logit below which a saliency map is empty.
+    """
+    size = chosen.image_size
+    detector, described = out_of_distribution.fit(job.channel("train"), job.channel("validation"), size)
+    print(described["sentence"], flush=True)
+    projection = feature_projection.fit(scorer.inspect, _pixels("train", size), count=count)
+    fitted = attribution.fit(scorer.staged, _labelled("train", size), count=count, floor=floor)
+    if fitted is None:
+        print(
+            "Saliency maps are Grad-CAM's, of few cells: among the training images that are looked at, a label has "
+            "fewer than 20.",
+            flush=True,
+        )
+    return Answers(scorer, detector, projection, fitted), described
+
+
+def _save_model(
+    chosen: Hyperparameters, answers: Answers, directory: Path, calibration: Calibration
+) -> dict[str, Any] | None:
+    """Export the model for its inference engine, and describe that engine; None for TensorFlow Serving."""
+    if chosen.serving_engine != litert.NAME:
+        save_servable(answers.scorer, directory, answers.detector, answers.projection, attribution=answers.attribution)
+        return None
+    return litert.save_models(
+        answers,
+        directory,
+        calibration=calibration,
+        training=_pixels("train", chosen.image_size),
+        validation=_pixels("validation", chosen.image_size),
+    )
 
 
 def _checkpoints(chosen: Hyperparameters, card: dict[str, Any], arithmetic: str) -> Checkpoints:

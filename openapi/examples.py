@@ -9,12 +9,12 @@ from pydantic import BaseModel
 from lambdas.api import documents
 from lambdas.http.answers import NOTICE
 from lambdas.http.problems import KINDS
-from model_code.contract.answer import AnsweredImage, AnsweringModel, members
+from model_code.contract.answer import AnsweredImage, AnsweringModel, member_types
 
 
-def _told(part: type) -> dict[str, Any]:
-    """Examples of what a client is told of the container's answer."""
-    return {name: one.example for name, (_, one) in members(part).items()}
+def _public_examples(part: type) -> dict[str, Any]:
+    """Examples of the public members of the container's answer."""
+    return {name: one.example for name, (_, one) in member_types(part).items()}
 
 
 PREDICTION_ID = "f74d4970-2f1c-4d0e-9a1b-3c5e7a9b1d2f"
@@ -25,11 +25,11 @@ _MODEL = {
     "group": "cxr-dev",
     "version": 3,
     "indeterminate": {"low": 0.31, "high": 0.62},
-    **_told(AnsweringModel),
+    **_public_examples(AnsweringModel),
 }
 _PREDICTION = {
     "id": PREDICTION_ID,
-    **_told(AnsweredImage),
+    **_public_examples(AnsweredImage),
     "guarantee": {"predictive_value": 0.95, "confidence": 0.95, "prevalence": 0.47},
     "threshold": 0.47,
     "model": _MODEL,

@@ -29,30 +29,26 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join, JsonGet
-from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.mlops.workflow.pipeline import Pipeline
-from sagemaker.mlops.workflow.steps import StepTypeEnum
 
 from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI
 from model_code.contract.site_parameters import CALIBRATION, CALIBRATION_REQUIRED, SITE_REFUSALS
-from pipeline.compiling import assembled, parameter, text_of
+from pipeline.compiling import assembled, declare
 from pipeline.processing import processing_request
 from pipeline.quality_gate import quality_gate
 from pipeline.registration import register_request
 from pipeline.site_evaluation import decode
-from pipeline.steps import CARD, METRICS, FunctionStep, RequestStep, find_serving_model, job_retries, register_step
+from pipeline.steps import CARD, METRICS, FunctionStep, RequestStep, find_serving_model, processing_step, register_step
 
 FILE = Path(__file__).with_name("definition-calibration.json")
 ARTIFACTS = "s3://${ArtifactBucketName}/executions"
-JOB = ("DescribeProcessingJobResponse",)
 # Outputs by the folders that they have below an execution's, as a training's are.
 _FOLDERS = {"evaluation": "evaluation", "served": "model", "report": "report"}
 
 
 def build() -> Pipeline:
     """The pipeline as the SDK's objects."""
-    parameters: dict[str, Any] = {name: ParameterString(name) for name in CALIBRATION_REQUIRED}
-    parameters |= {name: parameter(one) for name, one in CALIBRATION.items()}
+    parameters = declare(CALIBRATION_REQUIRED, CALIBRATION.values())
     preprocess = decode(parameters)
     serving = find_serving_model(after=[preprocess.name])
     calibrate = _calibrate(parameters, preprocess, serving)
@@ -60,9 +56,9 @@ def build() -> Pipeline:
         "CalibratedFrom": parameters["ModelPackageArn"],
         "CalibrationArchiveUri": parameters[INPUT_ARCHIVE_URI],
     }
-    register = registered(parameters, serving, calibrate, origin)
+    register = registration_step(parameters, serving, calibrate, origin)
     return assembled(
-        parameters.values(), [preprocess, serving, calibrate, quality_gate(parameters, calibrate, METRICS, register)]
+        parameters.values(), [preprocess, serving, calibrate, quality_gate(parameters, calibrate, register)]
     )
 
 
@@ -89,7 +85,7 @@ def _calibrate(parameters: dict[str, Any], preprocess: RequestStep, serving: Fun
         output_uris=output_uris(),
         role="${CalibrationRoleArn}",
     )
-    return calibrating(request)
+    return calibrate_step(request)
 
 
 def output_uris() -> dict[str, Join]:
@@ -100,27 +96,20 @@ def output_uris() -> dict[str, Join]:
     }
 
 
-def calibrating(request: dict[str, Any]) -> RequestStep:
-    """CalibrateModel, of whose evaluation the gates and the registration read."""
-    return RequestStep(
-        "CalibrateModel",
-        StepTypeEnum.PROCESSING,
-        request,
-        describes=JOB,
-        retries=job_retries(),
-        property_files=(METRICS, CARD),
-    )
+def calibrate_step(request: dict[str, Any]) -> RequestStep:
+    """The step CalibrateModel, whose evaluation the gates and the registration read."""
+    return processing_step("CalibrateModel", request, property_files=(METRICS, CARD))
 
 
-def registered(
+def registration_step(
     parameters: dict[str, Any], serving: FunctionStep, calibrate: RequestStep, origin: Mapping[str, Any]
 ) -> RequestStep:
-    """RegisterModel.
+    """The step RegisterModel.
 
     Args:
         parameters: the pipeline's.
         serving: the step that found the serving model.
-        calibrate: of `calibrating`.
+        calibrate: of `calibrate_step`.
         origin: properties of the version about what it was calibrated from.
     """
     outputs = calibrate.properties.ProcessingOutputConfig.Outputs
@@ -150,8 +139,3 @@ def registered(
 def _said(calibrate: RequestStep, member: str) -> JsonGet:
     """A member of the evaluation about the origin of the weights."""
     return JsonGet(step_name=calibrate.name, property_file=METRICS, json_path=f"calibrated_from.{member}")
-
-
-def compile_definition() -> str:
-    """The definition as committed."""
-    return text_of(build())

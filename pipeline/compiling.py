@@ -17,7 +17,13 @@ from sagemaker.mlops.workflow.pipeline import Pipeline
 from model_code.contract.parameters import Parameter
 
 
-def parameter(one: Parameter) -> Any:
+def declare(required: Iterable[str], others: Iterable[Parameter]) -> dict[str, Any]:
+    """The SDK's parameters by name: texts that a start has to name, and then those with a default."""
+    parameters = [*map(ParameterString, required), *map(_with_default, others)]
+    return {one.name: one for one in parameters}
+
+
+def _with_default(one: Parameter) -> Any:
     """A pipeline parameter of its default's type, with the choices it has, if any: a start names one of them."""
     if isinstance(one.default, str):
         return ParameterString(one.name, default_value=one.default, enum_values=list(one.choices) or None)

@@ -56,13 +56,12 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join, JsonGet
-from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.mlops.workflow.pipeline import Pipeline
 from sagemaker.mlops.workflow.steps import StepTypeEnum
 
 from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI, NETWORK_ISOLATION
 from pipeline import calibration, label_calibration, monitoring, site_evaluation
-from pipeline.compiling import assembled, parameter, text_of
+from pipeline.compiling import assembled, declare, text_of
 from pipeline.parameters import declared, hyperparameters
 from pipeline.processing import connect, preprocess_request, processing_request
 from pipeline.quality_gate import quality_gate
@@ -75,6 +74,7 @@ from pipeline.steps import (
     RequestStep,
     find_serving_model,
     job_retries,
+    processing_step,
     register_step,
 )
 from pipeline.training import train_request, training_job
@@ -92,17 +92,10 @@ FILES: Mapping[tuple[bool, bool], Path] = {
 ARTIFACTS = "s3://${ArtifactBucketName}/executions"
 # Apart from what executions leave: the bucket's lifecycle rule for this prefix keeps them for days only.
 CHECKPOINTS = "s3://${ArtifactBucketName}/checkpoints"
-JOB = ("DescribeProcessingJobResponse",)
 
 # The output that is registered. It goes to the folder of the training job's other archives: a warm start and a
 # promotion look for output.tar.gz beside a registered model.
 SERVED = "served"
-
-
-def _parameters(*, spot: bool, tuning: bool) -> dict[str, Any]:
-    parameters = [ParameterString(INPUT_ARCHIVE_URI)]
-    parameters += [parameter(one) for one in declared(spot=spot, tuning=tuning).values()]
-    return {one.name: one for one in parameters}
 
 
 def _output(name: str) -> Join:
@@ -116,9 +109,7 @@ def _outputs_of(step: RequestStep) -> Any:
 def _preprocess(parameters: dict[str, Any]) -> RequestStep:
     # The objects of an inventory are fetched by the script.
     request = connect(preprocess_request(parameters, _output("decoded")), isolated=parameters[NETWORK_ISOLATION])
-    return RequestStep(
-        "PreprocessImages", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries(), cache=CACHE
-    )
+    return processing_step("PreprocessImages", request, cache=CACHE)
 
 
 def _split(parameters: dict[str, Any], preprocess: RequestStep) -> RequestStep:
@@ -135,9 +126,7 @@ def _split(parameters: dict[str, Any], preprocess: RequestStep) -> RequestStep:
         inputs={"decoded": _outputs_of(preprocess)["decoded"].S3Output.S3Uri},
         output_uris={name: _output(name) for name in ("train", "validation", "test", "report")},
     )
-    return RequestStep(
-        "SplitDataset", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries(), cache=CACHE
-    )
+    return processing_step("SplitDataset", request, cache=CACHE)
 
 
 def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[RequestStep, Any, Join]:
@@ -205,14 +194,7 @@ def _evaluate(
         },
         output_uris={METRICS.output_name: _output(METRICS.output_name), SERVED: folder},
     )
-    return RequestStep(
-        "EvaluateModel",
-        StepTypeEnum.PROCESSING,
-        request,
-        describes=JOB,
-        retries=job_retries(),
-        property_files=(METRICS, CARD),
-    )
+    return processing_step("EvaluateModel", request, property_files=(METRICS, CARD))
 
 
 def _register(parameters: dict[str, Any], dataset: Any, serving: FunctionStep, evaluate: RequestStep) -> RequestStep:
@@ -242,7 +224,7 @@ def build(*, spot: bool, tuning: bool) -> Pipeline:
         spot: train on managed spot capacity, with the parameter `MaxWaitSeconds`, instead of on demand.
         tuning: let a tuning job choose some hyperparameters, instead of training once with those of the parameters.
     """
-    parameters = _parameters(spot=spot, tuning=tuning)
+    parameters = declare([INPUT_ARCHIVE_URI], declared(spot=spot, tuning=tuning).values())
     preprocess = _preprocess(parameters)
     split = _split(parameters, preprocess)
     dataset = _outputs_of(split)
@@ -252,7 +234,7 @@ def build(*, spot: bool, tuning: bool) -> Pipeline:
     register = _register(parameters, dataset, serving, evaluate)
     return assembled(
         parameters.values(),
-        [preprocess, split, train, serving, evaluate, quality_gate(parameters, evaluate, METRICS, register)],
+        [preprocess, split, train, serving, evaluate, quality_gate(parameters, evaluate, register)],
     )
 
 
@@ -265,7 +247,7 @@ def main() -> None:
     """Write the definitions beside this module."""
     compiled = {path: compile_definition(spot=spot, tuning=tuning) for (spot, tuning), path in FILES.items()}
     others = (monitoring, site_evaluation, calibration, label_calibration)
-    compiled |= {other.FILE: other.compile_definition() for other in others}
+    compiled |= {other.FILE: text_of(other.build()) for other in others}
     for path, text in compiled.items():
         path.write_text(text, encoding="utf-8")
         sys.stdout.write(f"wrote {path}\n")

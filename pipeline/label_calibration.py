@@ -22,24 +22,22 @@ from typing import Any
 # The SDK resolves a region while it is imported; nothing is called there.
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
-from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.mlops.workflow.pipeline import Pipeline
 
 from model_code.contract.parameters import EVALUATION, GATES
 from model_code.contract.site_parameters import LABEL_CALIBRATION, LABEL_CALIBRATION_REQUIRED
-from pipeline.calibration import calibrating, output_uris, registered
-from pipeline.compiling import assembled, parameter, text_of
+from pipeline.calibration import calibrate_step, output_uris, registration_step
+from pipeline.compiling import assembled, declare
 from pipeline.processing import connect, processing_request
 from pipeline.quality_gate import quality_gate
-from pipeline.steps import METRICS, FunctionStep, RequestStep, find_serving_model
+from pipeline.steps import FunctionStep, RequestStep, find_serving_model
 
 FILE = Path(__file__).with_name("definition-label-calibration.json")
 
 
 def build() -> Pipeline:
     """The pipeline as the SDK's objects."""
-    parameters: dict[str, Any] = {name: ParameterString(name) for name in LABEL_CALIBRATION_REQUIRED}
-    parameters |= {name: parameter(one) for name, one in LABEL_CALIBRATION.items()}
+    parameters = declare(LABEL_CALIBRATION_REQUIRED, LABEL_CALIBRATION.values())
     serving = find_serving_model(after=[])
     calibrate = _calibrate(parameters, serving)
     origin = {
@@ -47,8 +45,8 @@ def build() -> Pipeline:
         "CalibrationLabelsSince": parameters["Since"],
         "CalibrationLabelsUntil": parameters["Until"],
     }
-    register = registered(parameters, serving, calibrate, origin)
-    return assembled(parameters.values(), [serving, calibrate, quality_gate(parameters, calibrate, METRICS, register)])
+    register = registration_step(parameters, serving, calibrate, origin)
+    return assembled(parameters.values(), [serving, calibrate, quality_gate(parameters, calibrate, register)])
 
 
 def _calibrate(parameters: dict[str, Any], serving: FunctionStep) -> RequestStep:
@@ -76,9 +74,4 @@ def _calibrate(parameters: dict[str, Any], serving: FunctionStep) -> RequestStep
         output_uris=output_uris(),
         role="${LabelCalibrationRoleArn}",
     )
-    return calibrating(connect(request))
-
-
-def compile_definition() -> str:
-    """The definition as committed."""
-    return text_of(build())
+    return calibrate_step(connect(request))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 # The SDK resolves a region while it is imported; nothing is called there.
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
@@ -20,12 +19,11 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join
 from sagemaker.mlops.workflow.pipeline import Pipeline
-from sagemaker.mlops.workflow.steps import StepTypeEnum
 
 from model_code.contract.parameters import MONITORING
-from pipeline.compiling import assembled, parameter, text_of
+from pipeline.compiling import assembled, declare
 from pipeline.processing import connect, processing_request
-from pipeline.steps import RequestStep, find_serving_model, job_retries
+from pipeline.steps import find_serving_model, processing_step
 
 FILE = Path(__file__).with_name("definition-monitoring.json")
 REPORTS = "s3://${ArtifactBucketName}/monitoring"
@@ -33,7 +31,7 @@ REPORTS = "s3://${ArtifactBucketName}/monitoring"
 
 def build() -> Pipeline:
     """The pipeline as the SDK's objects."""
-    parameters: dict[str, Any] = {name: parameter(one) for name, one in MONITORING.items()}
+    parameters = declare([], MONITORING.values())
     serving = find_serving_model(after=[], file="ReferenceUri")
     request = processing_request(
         "monitor",
@@ -54,17 +52,6 @@ def build() -> Pipeline:
         output_uris={"monitoring": Join(on="/", values=[REPORTS, ExecutionVariables.PIPELINE_EXECUTION_ID])},
         role="${MonitorRoleArn}",
     )
-    monitor = RequestStep(
-        "MonitorModel",
-        StepTypeEnum.PROCESSING,
-        # It reads predictions and earlier results, reads and writes metrics: neither images nor patient data.
-        connect(request),
-        describes=("DescribeProcessingJobResponse",),
-        retries=job_retries(),
-    )
+    # It reads predictions and earlier results, reads and writes metrics: neither images nor patient data.
+    monitor = processing_step("MonitorModel", connect(request))
     return assembled(parameters.values(), [serving, monitor])
-
-
-def compile_definition() -> str:
-    """The definition as committed."""
-    return text_of(build())

@@ -1,4 +1,4 @@
-"""CheckQuality: a model that passes every quality gate is registered, else the execution fails and names the gate."""
+"""CheckQuality: the condition step on all quality gates; registers the model, or fails and names the gate."""
 
 from __future__ import annotations
 
@@ -6,29 +6,25 @@ from typing import Any
 
 from sagemaker.core.workflow.conditions import ConditionGreaterThanOrEqualTo, ConditionLessThanOrEqualTo
 from sagemaker.core.workflow.functions import Join, JsonGet
-from sagemaker.core.workflow.properties import PropertyFile
 from sagemaker.mlops.workflow.condition_step import ConditionStep
 from sagemaker.mlops.workflow.fail_step import FailStep
 
-from model_code.contract import metrics as metrics_of
+from model_code.contract import metrics
 from model_code.contract.parameters import GATES
-from pipeline.steps import RequestStep
+from pipeline.steps import METRICS, RequestStep
 
 
-def quality_gate(
-    parameters: dict[str, Any], evaluate: RequestStep, metrics: PropertyFile, register: RequestStep
-) -> ConditionStep:
+def quality_gate(parameters: dict[str, Any], evaluate: RequestStep, register: RequestStep) -> ConditionStep:
     """The condition step with both its branches.
 
     Args:
         parameters: the pipeline's, by name; the limits are among them.
-        evaluate: the step that measured.
-        metrics: its property file, `evaluation.json`.
+        evaluate: the step whose property file `METRICS` has the figures.
         register: what follows when all conditions hold.
     """
 
     def measured(path: str) -> JsonGet:
-        return JsonGet(step_name=evaluate.name, property_file=metrics, json_path=path)
+        return JsonGet(step_name=evaluate.name, property_file=METRICS, json_path=path)
 
     at_least, at_most = ConditionGreaterThanOrEqualTo, ConditionLessThanOrEqualTo
     return ConditionStep(
@@ -36,7 +32,7 @@ def quality_gate(
         conditions=[
             *(
                 (at_least if gate.at_least else at_most)(
-                    left=measured(metrics_of.path(gate.judged or gate.metric)), right=parameters[limit]
+                    left=measured(metrics.path(gate.judged or gate.metric)), right=parameters[limit]
                 )
                 for limit, gate in GATES.items()
             ),

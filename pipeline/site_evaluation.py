@@ -24,25 +24,21 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
 from sagemaker.core.workflow.execution_variables import ExecutionVariables
 from sagemaker.core.workflow.functions import Join
-from sagemaker.core.workflow.parameters import ParameterString
 from sagemaker.mlops.workflow.pipeline import Pipeline
-from sagemaker.mlops.workflow.steps import StepTypeEnum
 
 from model_code.contract.parameters import INPUT_ARCHIVE_URI
 from model_code.contract.site_parameters import SITE, SITE_GATES, SITE_REFUSALS, SITE_REQUIRED
-from pipeline.compiling import assembled, parameter, text_of
+from pipeline.compiling import assembled, declare
 from pipeline.processing import preprocess_request, processing_request
-from pipeline.steps import RequestStep, job_retries
+from pipeline.steps import RequestStep, processing_step
 
 FILE = Path(__file__).with_name("definition-site-evaluation.json")
 ARTIFACTS = "s3://${ArtifactBucketName}"
-JOB = ("DescribeProcessingJobResponse",)
 
 
 def build() -> Pipeline:
     """The pipeline as the SDK's objects."""
-    parameters: dict[str, Any] = {name: ParameterString(name) for name in SITE_REQUIRED}
-    parameters |= {name: parameter(one) for name, one in SITE.items()}
+    parameters = declare(SITE_REQUIRED, SITE.values())
     preprocess = decode(parameters)
     limits = {SITE[name].flag: parameters[name].to_string() for name in (*SITE_GATES, SITE_REFUSALS)}
     request = processing_request(
@@ -74,8 +70,7 @@ def build() -> Pipeline:
         },
         role="${SiteRoleArn}",
     )
-    evaluate = RequestStep("EvaluateSite", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries())
-    return assembled(parameters.values(), [preprocess, evaluate])
+    return assembled(parameters.values(), [preprocess, processing_step("EvaluateSite", request)])
 
 
 def decode(parameters: dict[str, Any]) -> RequestStep:
@@ -85,10 +80,4 @@ def decode(parameters: dict[str, Any]) -> RequestStep:
         parameters: the pipeline's, by name.
     """
     decoded_uri = Join(on="/", values=[f"{ARTIFACTS}/site-images", ExecutionVariables.PIPELINE_EXECUTION_ID, "decoded"])
-    request = preprocess_request(parameters, decoded_uri)
-    return RequestStep("PreprocessImages", StepTypeEnum.PROCESSING, request, describes=JOB, retries=job_retries())
-
-
-def compile_definition() -> str:
-    """The definition as committed."""
-    return text_of(build())
+    return processing_step("PreprocessImages", preprocess_request(parameters, decoded_uri))

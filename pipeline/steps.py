@@ -1,4 +1,4 @@
-"""Steps of the SageMaker SDK that carry their requests as they are sent, and when a step is tried again."""
+"""Step classes for the SageMaker SDK that carry finished API requests, and retry policies."""
 
 from __future__ import annotations
 
@@ -63,6 +63,32 @@ class RequestStep(ConfigurableRetryStep):  # type: ignore[misc]  # the SDK carri
         if self._cache:
             step.update(self._cache.config)
         return step
+
+
+def processing_step(
+    name: str,
+    request: dict[str, Any],
+    *,
+    cache: CacheConfig | None = None,
+    property_files: tuple[PropertyFile, ...] = (),
+) -> RequestStep:
+    """A step that is a processing job.
+
+    Args:
+        name: of the step.
+        request: of `processing.processing_request`.
+        cache: reuse of an earlier execution's outputs, if any.
+        property_files: outputs that later steps read figures of.
+    """
+    return RequestStep(
+        name,
+        StepTypeEnum.PROCESSING,
+        request,
+        describes=("DescribeProcessingJobResponse",),
+        retries=job_retries(),
+        cache=cache,
+        property_files=property_files,
+    )
 
 
 def register_step(request: dict[str, Any]) -> RequestStep:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from policy import deployment, permissions, schemas
-from policy.contexts import chosen, contexts
+from policy.contexts import contexts, with_tokens_and_mail
 from policy.synthesis import synthesised
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -19,7 +19,7 @@ def main() -> int:
     context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
     with tempfile.TemporaryDirectory() as workspace:
         templates = {label: synthesised(one, Path(workspace) / label) for label, one in contexts(context).items()}
-        further = synthesised(chosen(context), Path(workspace) / "chosen")
+        further = synthesised(with_tokens_and_mail(context), Path(workspace) / "chosen")
     every = [template for parts in (*templates.values(), further) for template in parts.values()]
     for path, content in {
         PERMISSIONS: permissions.page(templates),

@@ -1,4 +1,4 @@
-"""The roles that GitHub's workflows deploy and promote with, as a template for the one who sets an account up.
+"""CloudFormation template of the roles with which GitHub's workflows deploy and promote.
 
 To deploy there are three layers, each with no more than the next one needs:
 

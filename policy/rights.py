@@ -1,4 +1,4 @@
-"""Rights that CloudFormation's handlers need for the types in the templates, but for those left out with a reason."""
+"""IAM actions that CloudFormation's handlers need for the resource types in the templates; exceptions have reasons."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping

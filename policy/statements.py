@@ -1,4 +1,4 @@
-"""Statements of IAM policies inside a CloudFormation template, and the names that all of them are about."""
+"""IAM policy statements for a CloudFormation template, and the resource names that they share."""
 
 from typing import Any
 

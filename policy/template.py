@@ -1,4 +1,4 @@
-"""Values of a synthesised template as a person reads them."""
+"""Readable text for values of a synthesised template."""
 
 import re
 from typing import Any

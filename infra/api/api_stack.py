@@ -141,14 +141,14 @@ class ApiStack(Stack):
     def _predictions(self, data: DataStack, settings: Settings) -> Function:
         """Function that gives kept predictions back."""
         variables = {"PREDICTIONS_TABLE": data.predictions.name}
-        function = self._beside("Predictions", PredictionsEnvironment, variables, settings)
+        function = self._api_function("Predictions", PredictionsEnvironment, variables, settings)
         data.predictions.grant(function, "GetItem")
         return function
 
     def _feedback(self, data: DataStack, requests: ExpiringTable, settings: Settings) -> Function:
         """Function that takes a reader's label."""
         variables = {"PREDICTIONS_TABLE": data.predictions.name, "REQUESTS_TABLE": requests.name}
-        function = self._beside("Feedback", FeedbackEnvironment, variables, settings)
+        function = self._api_function("Feedback", FeedbackEnvironment, variables, settings)
         data.predictions.grant(function, "UpdateItem")
         requests.grant(function, "PutItem", "DeleteItem", ids=["feedback#*"])
         return function
@@ -156,7 +156,7 @@ class ApiStack(Stack):
     def _uploads(self, data: DataStack, requests: ExpiringTable, settings: Settings) -> Function:
         """Function that hands out forms for images too large for a request."""
         variables = {"UPLOAD_BUCKET": data.data.name, "REQUESTS_TABLE": requests.name}
-        function = self._beside("Uploads", UploadsEnvironment, variables, settings)
+        function = self._api_function("Uploads", UploadsEnvironment, variables, settings)
         data.data.grant_write(function, "uploads/*")
         requests.grant(function, "PutItem", "DeleteItem", ids=["uploads#*"])
         return function
@@ -168,7 +168,7 @@ class ApiStack(Stack):
             "ARTIFACT_BUCKET": data.artifacts.name,
             "SIGNING_KEY_ARN": data.signing_key.key_arn,
         }
-        function = self._beside("Model", ModelEnvironment, variables, settings)
+        function = self._api_function("Model", ModelEnvironment, variables, settings)
         grant_describe(function, name=endpoint.endpoint.name)
         training.registry.grant_read(function)
         data.artifacts.grant_read(function, "executions/*/evaluation/evaluation.json", f"{PREFIX}/*")
@@ -197,10 +197,10 @@ class ApiStack(Stack):
             settings=settings,
         )
 
-    def _beside(
+    def _api_function(
         self, construct_id: str, reads: type[Environment], variables: dict[str, str], settings: Settings
     ) -> Function:
-        """A function of `lambdas/api`, the module of its name."""
+        """A function of `lambdas/api`, whose module has its name in lower case."""
         return Function(
             self,
             construct_id,
@@ -214,7 +214,7 @@ class ApiStack(Stack):
 
 
 def _sign_in(authentication: Authentication) -> dict[str, str]:
-    """The page's variable about how people sign in, where they do."""
+    """Environment variable with the page's sign-in settings; none without sign-in."""
     if authentication.kind != "jwt" or authentication.sign_in is None:
         return {}
     scope = " ".join(f"{authentication.scope_prefix}{name}" for name in OPENED)

@@ -21,6 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
+FUNCTION_MACHINE = "aarch64"
+"""Architecture of this project's functions, whose libraries are installed for it."""
 # What packages bring along for developers and nothing here imports: more than half of the files of the `dicom` group.
 _DEVELOPERS = frozenset({"bin", "tests", "test_files", "include"})
 _DEVELOPERS_SUFFIXES = frozenset({".a", ".h", ".pyi", ".pyx", ".pxd"})
@@ -44,7 +46,7 @@ def stage_function(name: str, *, module: str = "handler", root: Path = ROOT, bui
     files = _function(name, module, root)
     target = build / f"{name}-{_digest(files)}"
     if not target.exists():
-        with _beside(target) as temporary:
+        with _temporary_folder(target) as temporary:
             for inside, source in files.items():
                 destination = temporary / inside
                 destination.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +61,6 @@ def stage_function_with_libraries(
     group: str,
     *,
     module: str = "handler",
-    machine: str = "aarch64",
     root: Path = ROOT,
     build: Path = BUILD,
 ) -> tuple[Path, str]:
@@ -72,7 +73,6 @@ def stage_function_with_libraries(
         name: folder below `lambdas/`.
         group: dependency group that `make libraries` installed.
         module: module of that folder, whose imports are followed.
-        machine: that it was installed for; the default is what this project's functions run on.
         root: folder with `lambdas/`, `model_code/`, `requirements/` and `.venv/libraries/`.
         build: folder to stage in.
 
@@ -80,12 +80,12 @@ def stage_function_with_libraries(
         FileNotFoundError: there is no such handler, or its libraries are not there as the lock file names them.
     """
     files = _function(name, module, root)
-    installed, lock = libraries(group, machine, root=root)
-    rules = "\0".join([lock, machine, *sorted(_DEVELOPERS | _DEVELOPERS_SUFFIXES)])
+    installed, lock = libraries(group, FUNCTION_MACHINE, root=root)
+    rules = "\0".join([lock, FUNCTION_MACHINE, *sorted(_DEVELOPERS | _DEVELOPERS_SUFFIXES)])
     digest = hashlib.sha256(f"{_digest(files)}\0{rules}".encode()).hexdigest()
     target = build / f"{name}-{digest}" / "function.zip"
     if not target.exists():
-        with _beside(target.parent) as temporary:
+        with _temporary_folder(target.parent) as temporary:
             _zip(files | installed, temporary / target.name)
             _publish(temporary, target.parent)
     return target, digest
@@ -140,7 +140,7 @@ def stage_libraries(
     digest = hashlib.sha256(rules.encode()).hexdigest()
     target = build / f"{group}-{digest}" / "libraries.zip"
     if not target.exists():
-        with _beside(target.parent) as temporary:
+        with _temporary_folder(target.parent) as temporary:
             kept = {path: file for path, file in installed.items() if unused.isdisjoint(_known_as(path))}
             _zip(kept, temporary / target.name)
             _publish(temporary, target.parent)
@@ -168,7 +168,7 @@ def stage_source_code(*, root: Path = ROOT, build: Path = BUILD) -> tuple[Path, 
     digest = _digest(files)
     target = build / f"source-{digest}" / "source.tar.gz"
     if not target.exists():
-        with _beside(target.parent) as temporary:
+        with _temporary_folder(target.parent) as temporary:
             (temporary / target.name).write_bytes(gzip.compress(_tar(files), mtime=0))
             _publish(temporary, target.parent)
     return target, digest
@@ -309,7 +309,7 @@ def _zip(files: dict[str, Path], target: Path) -> None:
 
 
 @contextmanager
-def _beside(target: Path) -> Iterator[Path]:
+def _temporary_folder(target: Path) -> Iterator[Path]:
     """A temporary folder on the target's own file system, so that publishing it is one rename."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".staging-"))

@@ -59,7 +59,7 @@ class EventRule(Construct):
         )
         self.dead_letters.grant_send_messages(function)
 
-    def also(self, construct_id: str, *, pattern: events.EventPattern, description: str) -> None:
+    def add_pattern(self, construct_id: str, *, pattern: events.EventPattern, description: str) -> None:
         """Call the function with other events too, which end in the same queue when it cannot handle them."""
         self._add(construct_id, f"{construct_id}Events", pattern, description)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 # What `model_code/monitor.py` publishes.
 MODEL_NAMESPACE = "ChestXray/Model"
+VARIANT = "AllTraffic"
+"""The one production variant of every endpoint here."""
 # SageMaker publishes latencies in microseconds
 # (https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html).
 MICROSECONDS = 1000
@@ -30,14 +32,14 @@ def of_function(function: str, name: str, statistic: str = "Sum") -> Metric:
     return Metric("AWS/Lambda", name, statistic, {"FunctionName": function})
 
 
-def of_endpoint(endpoint: str, variant: str, name: str, statistic: str) -> Metric:
+def of_endpoint(endpoint: str, name: str, statistic: str) -> Metric:
     """An invocation metric of an endpoint's variant."""
-    return Metric("AWS/SageMaker", name, statistic, {"EndpointName": endpoint, "VariantName": variant})
+    return Metric("AWS/SageMaker", name, statistic, {"EndpointName": endpoint, "VariantName": VARIANT})
 
 
-def of_instances(endpoint: str, variant: str, name: str) -> Metric:
+def of_instances(endpoint: str, name: str) -> Metric:
     """A utilisation metric of the instances of an endpoint's variant, in percent."""
-    return Metric("/aws/sagemaker/Endpoints", name, "Average", {"EndpointName": endpoint, "VariantName": variant})
+    return Metric("/aws/sagemaker/Endpoints", name, "Average", {"EndpointName": endpoint, "VariantName": VARIANT})
 
 
 def of_pipeline(pipeline: str, name: str) -> Metric:

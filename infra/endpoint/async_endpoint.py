@@ -6,14 +6,13 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from infra.base.metrics import VARIANT
 from infra.endpoint import serving_container
 from infra.endpoint.autoscaling import EndpointScaling
-from infra.endpoint.batch_model import BatchModel
+from infra.endpoint.batch_model import PREFIX, BatchModel
 from infra.endpoint.instance_pools import instances
 from infra.endpoint.released_package import ReleasedPackage
 from infra.settings.endpoint import Asynchronous
-
-VARIANT = "AllTraffic"
 
 
 class AsyncEndpoint(Construct):
@@ -24,8 +23,7 @@ class AsyncEndpoint(Construct):
         package: that is released.
         model: SageMaker model of that package, for many images.
         topics: ARNs of those for `Answers` and for `Failures`.
-        bucket_name: name of the bucket for answers, below `<prefix>/answers/` and `<prefix>/failures/`.
-        prefix: prefix of the keys.
+        bucket_name: name of the bucket for answers, below `batches/answers/` and `batches/failures/`.
         key: encrypts them, and the notifications.
         volume_key: encrypts the instances' volumes; None for SageMaker's own.
         options: settings of the asynchronous endpoint.
@@ -41,7 +39,6 @@ class AsyncEndpoint(Construct):
         model: BatchModel,
         topics: Mapping[str, str],
         bucket_name: str,
-        prefix: str,
         key: kms.IKey,
         volume_key: kms.IKey | None,
         options: Asynchronous,
@@ -64,7 +61,7 @@ class AsyncEndpoint(Construct):
             kms_key_id=volume_key.key_arn if volume_key else None,
             # True where nothing is said (MetricsConfig in botocore 1.43's service model, read 2026-11).
             metrics_config=sagemaker.CfnEndpointConfig.MetricsConfigProperty(enable_detailed_observability=False),
-            async_inference_config=_queued(f"s3://{bucket_name}/{prefix}", topics, key, options),
+            async_inference_config=_queued(f"s3://{bucket_name}/{PREFIX}", topics, key, options),
         )
         endpoint = sagemaker.CfnEndpoint(
             self,
@@ -82,7 +79,6 @@ class AsyncEndpoint(Construct):
             package=package,
             endpoint=endpoint,
             endpoint_name=name,
-            variant=VARIANT,
             at_least=0,
             at_most=options.max_instances,
         ).keep_backlog(options)
@@ -91,7 +87,7 @@ class AsyncEndpoint(Construct):
 def _queued(
     folder: str, topics: Mapping[str, str], key: kms.IKey, options: Asynchronous
 ) -> sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty:
-    """Output configuration: answers and failures below the folder, and the topics that are told."""
+    """Output configuration: answers and failures below the folder, and the topics that are notified."""
     return sagemaker.CfnEndpointConfig.AsyncInferenceConfigProperty(
         client_config=sagemaker.CfnEndpointConfig.AsyncInferenceClientConfigProperty(
             max_concurrent_invocations_per_instance=options.concurrent_requests

@@ -5,6 +5,7 @@ from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from infra.base.metrics import VARIANT
 from infra.endpoint.released_package import ReleasedPackage
 from infra.settings.endpoint import Asynchronous, RealtimeEndpoint
 
@@ -22,7 +23,6 @@ class EndpointScaling(Construct):
         package: the released package, which the endpoint waits for.
         endpoint: the resource that has to be there first.
         endpoint_name: name of the endpoint.
-        variant: name of the variant of its configuration.
         at_least: instances that are always there.
         at_most: instances at the most.
     """
@@ -35,7 +35,6 @@ class EndpointScaling(Construct):
         package: ReleasedPackage,
         endpoint: CfnResource,
         endpoint_name: str,
-        variant: str,
         at_least: int,
         at_most: int,
     ) -> None:
@@ -46,7 +45,7 @@ class EndpointScaling(Construct):
             self,
             "Target",
             service_namespace="sagemaker",
-            resource_id=f"endpoint/{endpoint_name}/variant/{variant}",
+            resource_id=f"endpoint/{endpoint_name}/variant/{VARIANT}",
             scalable_dimension=DIMENSION,
             min_capacity=at_least,
             max_capacity=at_most,

@@ -8,6 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from infra.base.metrics import VARIANT
 from infra.base.sagemaker_role import SageMakerRole
 from infra.endpoint import serving_container
 from infra.endpoint.autoscaling import EndpointScaling
@@ -15,7 +16,6 @@ from infra.endpoint.instance_pools import instances
 from infra.endpoint.released_package import ARN_PATTERN, ReleasedPackage
 from infra.settings.endpoint import Capture, RealtimeEndpoint, Rollout, ServerlessEndpoint
 
-VARIANT = "AllTraffic"
 SHADOW = "Shadow"
 
 
@@ -60,7 +60,7 @@ class Endpoint(Construct):
         configuration = sagemaker.CfnEndpointConfig(
             self,
             "Config",
-            production_variants=[_variant(model.attr_model_name, VARIANT, options)],
+            production_variants=[_variant(model.attr_model_name, options)],
             shadow_production_variants=self._shadow(realtime) if realtime and realtime.shadow_percent else None,
             kms_key_id=volume_key.key_arn if realtime and volume_key else None,
             metrics_config=_metrics(realtime) if realtime else None,
@@ -86,7 +86,6 @@ class Endpoint(Construct):
                 package=package,
                 endpoint=endpoint,
                 endpoint_name=name,
-                variant=VARIANT,
                 at_least=realtime.instance_count,
                 at_most=realtime.scaling.max_instances,
             ).keep_invocations(realtime)
@@ -155,12 +154,12 @@ def _captured(options: Capture, uri: str, key: kms.IKey) -> sagemaker.CfnEndpoin
 
 
 def _variant(
-    model_name: str, name: str, options: ServerlessEndpoint | RealtimeEndpoint
+    model_name: str, options: ServerlessEndpoint | RealtimeEndpoint
 ) -> sagemaker.CfnEndpointConfig.ProductionVariantProperty:
     if isinstance(options, ServerlessEndpoint):
         return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
             model_name=model_name,
-            variant_name=name,
+            variant_name=VARIANT,
             initial_variant_weight=1,
             serverless_config=sagemaker.CfnEndpointConfig.ServerlessConfigProperty(
                 memory_size_in_mb=options.memory_mb,
@@ -170,7 +169,7 @@ def _variant(
         )
     return sagemaker.CfnEndpointConfig.ProductionVariantProperty(
         model_name=model_name,
-        variant_name=name,
+        variant_name=VARIANT,
         initial_variant_weight=1,
         **instances(options.instance_type, options.fallback_instance_types),
         initial_instance_count=options.instance_count,

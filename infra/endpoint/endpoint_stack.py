@@ -5,7 +5,7 @@ from constructs import Construct
 
 from infra.base.stack import deployable
 from infra.endpoint.async_endpoint import AsyncEndpoint
-from infra.endpoint.batch_model import PREFIX, BatchModel
+from infra.endpoint.batch_model import BatchModel
 from infra.endpoint.endpoint import Endpoint
 from infra.endpoint.release_stack import ReleaseStack
 from infra.endpoint.released_package import ReleasedPackage
@@ -57,7 +57,6 @@ class EndpointStack(Stack):
                 model=batch,
                 topics=release.topics,
                 bucket_name=data.data.name,
-                prefix=PREFIX,
                 key=data.key,
                 volume_key=volume_key,
                 options=queued,

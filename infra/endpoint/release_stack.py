@@ -11,7 +11,6 @@ from infra.base.function import Function
 from infra.base.sagemaker_role import SageMakerRole
 from infra.base.stack import deployable
 from infra.endpoint.batch_model import PREFIX
-from infra.endpoint.endpoint import VARIANT
 from infra.endpoint.released_package import RELEASED_TYPES, ended, grant_release
 from infra.endpoint.rollback_alarms import EndpointAlarms
 from infra.settings.endpoint import RealtimeEndpoint
@@ -45,9 +44,7 @@ class ReleaseStack(Stack):
             self, "BatchModelRole", description="Loads the model and works through images in S3"
         )
         self.alarms = (
-            EndpointAlarms(self, "Alarms", endpoint_name=endpoint, variant=VARIANT, limits=realtime.rollout).names
-            if realtime
-            else []
+            EndpointAlarms(self, "Alarms", endpoint_name=endpoint, limits=realtime.rollout).names if realtime else []
         )
         self.topics = self._topics(data, endpoint) if queued else {}
         stack_name = f"{settings.name}-endpoint"
@@ -116,12 +113,12 @@ class ReleaseStack(Stack):
             description="Somebody approved or rejected a model: release it, or say that it still serves",
             pattern=training.registry.decisions(),
         )
-        decisions.also(
+        decisions.add_pattern(
             "Registrations",
             description="A model was registered: somebody has to decide about it",
             pattern=training.registry.registrations(),
         )
-        decisions.also(
+        decisions.add_pattern(
             "Releases",
             description="A release has ended: ask what really serves, and say so",
             pattern=ended(self, stack_name),

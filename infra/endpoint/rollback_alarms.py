@@ -4,12 +4,8 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from infra.base import metrics
 from infra.settings.endpoint import Rollout
-
-# SageMaker publishes ModelLatency and OverheadLatency in microseconds
-# (https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html).
-_MICROSECONDS = 1000
-
 
 # Share of the periods of a span that have to reach the limit: each minute, but half of the times of ten seconds, which
 # have a sixth of the requests. A few bad seconds do not take a release back, and a few quiet ones do not keep a broken
@@ -22,15 +18,12 @@ class EndpointAlarms(Construct):
 
     Args:
         endpoint_name: name of the endpoint, which need not exist: its missing metrics are no reason for alarm.
-        variant: name of the variant of its configuration.
         limits: limits of a rollout, from the settings.
     """
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, endpoint_name: str, variant: str, limits: Rollout
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, endpoint_name: str, limits: Rollout) -> None:
         super().__init__(scope, construct_id)
-        self._dimensions = {"EndpointName": endpoint_name, "VariantName": variant}
+        self._dimensions = {"EndpointName": endpoint_name, "VariantName": metrics.VARIANT}
         self._period = limits.alarm_period_seconds
         self.names = [
             self._alarm(
@@ -46,7 +39,7 @@ class EndpointAlarms(Construct):
                 "Latency",
                 metric="ModelLatency",
                 statistic="p90",
-                threshold=limits.max_latency_ms * _MICROSECONDS,
+                threshold=limits.max_latency_ms * metrics.MICROSECONDS,
                 minutes=3,
                 description="Microseconds that the slowest tenth of requests spends in the model",
             ),
@@ -54,7 +47,7 @@ class EndpointAlarms(Construct):
                 "Overhead",
                 metric="OverheadLatency",
                 statistic="p90",
-                threshold=limits.max_overhead_ms * _MICROSECONDS,
+                threshold=limits.max_overhead_ms * metrics.MICROSECONDS,
                 minutes=3,
                 description="Microseconds that the slowest tenth of requests spends on the way to the model and back",
             ),
@@ -63,7 +56,7 @@ class EndpointAlarms(Construct):
     def _alarm(
         self, construct_id: str, *, metric: str, statistic: str, threshold: float, minutes: int, description: str
     ) -> str:
-        """An alarm that goes off when the limit is reached in each of so many minutes, or in half of them; its name."""
+        """Name of a new alarm, which goes off when each of so many minutes, or half of them, reaches the limit."""
         periods = minutes * 60 // self._period
         watched = cloudwatch.Metric(
             namespace="AWS/SageMaker",

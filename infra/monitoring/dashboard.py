@@ -9,7 +9,6 @@ from constructs import Construct
 
 from infra.base import metrics
 from infra.base.metrics import Metric
-from infra.endpoint.endpoint import VARIANT
 from infra.monitoring.service_alarms import Watched
 from infra.settings.endpoint import RealtimeEndpoint
 from infra.settings.environment import Settings
@@ -89,13 +88,13 @@ class Dashboard(Construct):
 
     def _add_endpoint(self, endpoint: str, *, on_instances: bool) -> None:
         def of(name: str, *statistics: str) -> list[Metric]:
-            return [metrics.of_endpoint(endpoint, VARIANT, name, statistic) for statistic in statistics]
+            return [metrics.of_endpoint(endpoint, name, statistic) for statistic in statistics]
 
         self._section("Endpoint", "endpoint-errors")
         load = (
             self._graph(
                 "Load (%)",
-                [metrics.of_instances(endpoint, VARIANT, f"{name}Utilization") for name in ("CPU", "Memory")],
+                [metrics.of_instances(endpoint, f"{name}Utilization") for name in ("CPU", "Memory")],
             )
             if on_instances
             else self._graph("Cold starts (µs)", of("ModelSetupTime", "p90", "Maximum"))

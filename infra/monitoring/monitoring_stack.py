@@ -66,7 +66,7 @@ class MonitoringStack(Stack):
             compiled=DEFINITION,
             purpose="monitoring",
             placeholders={
-                **_named(data, training, endpoint, monitor_role, images.training(options.instance_type)),
+                **_placeholders(data, training, endpoint, monitor_role, images.training(options.instance_type)),
                 "RunbookUrl": json.dumps(options.runbook_url)[1:-1],  # stands in a JSON string
             },
             defaults=options.defaults(),
@@ -77,7 +77,7 @@ class MonitoringStack(Stack):
         # Nothing else would keep the order of deployment where all of this is off.
         self.add_stack_dependency(api)
 
-        self._tell(pipeline, watched, training.notifications.topic_arn, settings)
+        self._add_optional_parts(pipeline, watched, training.notifications.topic_arn, settings)
 
         _grant_monitoring(monitor_role, data, training, images)
         if network is not None:
@@ -97,7 +97,9 @@ class MonitoringStack(Stack):
                 f"#dashboards/dashboard/{settings.name}",
             )
 
-    def _tell(self, pipeline: SageMakerPipeline, watched: Watched, topic_arn: str, settings: Settings) -> None:
+    def _add_optional_parts(
+        self, pipeline: SageMakerPipeline, watched: Watched, topic_arn: str, settings: Settings
+    ) -> None:
         """Schedule, alarms, dashboard and budget, where settings ask for them."""
         options = settings.monitoring
         if options.every_hours:
@@ -131,10 +133,10 @@ class MonitoringStack(Stack):
         )
 
 
-def _named(
+def _placeholders(
     data: DataStack, training: TrainingStack, endpoint: EndpointStack, role: SageMakerRole, image: str
 ) -> dict[str, str]:
-    """Values of the definition's placeholders, by name."""
+    """Values of the placeholders in the pipeline's definition, by name."""
     return {
         "ArtifactBucketName": data.artifacts.name,
         "ArtifactKeyArn": data.key.key_arn,

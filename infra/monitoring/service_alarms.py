@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from constructs import Construct
 
 from infra.base import metrics
-from infra.endpoint.endpoint import VARIANT
 from infra.monitoring.alarms import Alarms
 from infra.settings.endpoint import RealtimeEndpoint
 from infra.settings.environment import Settings
@@ -120,7 +119,7 @@ class ServiceAlarms(Alarms):
         # Auto-rollback alarms look at minutes; what lasts is no release's fault.
         self.add(
             "endpoint-errors",
-            metrics.of_endpoint(endpoint, VARIANT, "Invocation5XXErrors", "Average"),
+            metrics.of_endpoint(endpoint, "Invocation5XXErrors", "Average"),
             f"The container answers at least {errors} % of the requests with an error.",
             at_least=errors / 100,
             minutes=5,
@@ -128,7 +127,7 @@ class ServiceAlarms(Alarms):
         )
         self.add(
             "endpoint-latency",
-            metrics.of_endpoint(endpoint, VARIANT, "ModelLatency", "p90"),
+            metrics.of_endpoint(endpoint, "ModelLatency", "p90"),
             f"A request in ten spends {latency / 1000:g} s or longer in the model.",
             at_least=latency * metrics.MICROSECONDS,
             minutes=5,

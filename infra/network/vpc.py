@@ -63,8 +63,8 @@ class Network(Construct):
         self._jobs.connections.allow_internally(ec2.Port.all_traffic(), "The instances of one job")
         self._add_endpoints(settings.archive.sources)
 
-    def take_in(self, stack: Stack) -> None:
-        """Let every function and every model of a stack run in this network, whoever adds one."""
+    def attach(self, stack: Stack) -> None:
+        """Run every function and every model of a stack in this network, those that are added later too."""
         constructs: list[IConstruct] = stack.node.find_all()
         for construct in constructs:
             if isinstance(construct, Function):

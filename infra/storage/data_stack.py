@@ -58,7 +58,7 @@ class DataStack(Stack):
             lifecycle_rules=_data_rules(settings.buckets),
         )
         self.data.send_events()
-        self.data.take_forms_of(
+        self.data.allow_form_posts(
             [
                 # The API's own page. Its address is known when its stack is deployed, which waits for this one.
                 f"https://*.execute-api.{self.region}.{self.url_suffix}",

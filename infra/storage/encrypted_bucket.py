@@ -80,7 +80,7 @@ class EncryptedBucket(Construct):
             event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
         )
 
-    def take_forms_of(self, origins: Sequence[str]) -> None:
+    def allow_form_posts(self, origins: Sequence[str]) -> None:
         """CORS rule: pages of these origins may post presigned forms and read the answer.
 
         A browser keeps an answer of another origin from the page unless S3 says that the page may have it, and the page

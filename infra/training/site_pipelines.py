@@ -1,4 +1,4 @@
-"""The pipelines that hold a registered model against a site: to evaluate it there, and to calibrate it."""
+"""Pipelines that evaluate a registered model on a site's radiographs, or calibrate it on them or on readers' labels."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ from model_code.contract.site_parameters import CALIBRATION, LABEL_CALIBRATION, 
 
 
 @dataclasses.dataclass(frozen=True)
-class Surroundings:
-    """Parts that these pipelines share with training.
+class SharedParts:
+    """Parts that the pipelines of this module share with the training pipeline.
 
     Attributes:
         placeholders: what replaces each `${name}` of a definition, without the role made here.
@@ -58,7 +58,7 @@ class SitePipeline(Construct):
         writes: those that it writes.
         decodes: whether it takes an archive.
         parameters: the pipeline's, of which settings give the defaults.
-        around: what it shares with training.
+        shared: what it shares with training.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class SitePipeline(Construct):
         writes: str,
         decodes: bool = True,
         parameters: Mapping[str, Parameter],
-        around: Surroundings,
+        shared: SharedParts,
     ) -> None:
         super().__init__(scope, construct_id)
-        settings, artifacts, network = around.settings, around.artifacts, around.network
+        settings, artifacts, network = shared.settings, shared.artifacts, shared.network
         own = SageMakerRole(self, role, description=does)
         self.pipeline = SageMakerPipeline(
             self,
@@ -84,23 +84,23 @@ class SitePipeline(Construct):
             name=f"{settings.name}-{name}",
             compiled=ROOT / "pipeline" / f"definition-{name}.json",
             purpose=name.replace("-", " "),
-            placeholders={**around.placeholders, f"{role}Arn": own.role_arn},
+            placeholders={**shared.placeholders, f"{role}Arn": own.role_arn},
             defaults=settings.site_evaluation.defaults(settings.pipeline, parameters),
             network=network.for_jobs() if network else None,
         )
         own.write_logs("ProcessingJobs")
         artifacts.grant_read(own, *reads)
         artifacts.grant_write(own, writes)
-        own.encrypt_volumes(around.key.key_arn)
-        around.source_code.grant_read(own)
-        around.images.grant_pull(own)
+        own.encrypt_volumes(shared.key.key_arn)
+        shared.source_code.grant_read(own)
+        shared.images.grant_pull(own)
         if network is not None:
             network.grant_attach(own)
 
         self.pipeline.run_jobs("processing")
-        self.pipeline.role.encrypt_volumes(around.key.key_arn)
+        self.pipeline.role.encrypt_volumes(shared.key.key_arn)
         self.step_role = own
-        for step_role in (around.decode_role, own) if decodes else (own,):
+        for step_role in (shared.decode_role, own) if decodes else (own,):
             step_role.grant_pass_to_sagemaker(self.pipeline.role)
 
 
@@ -112,7 +112,7 @@ class SiteEvaluation(SitePipeline):
     last, and a role that may call it could approve (docs/adr/0042).
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, around: Surroundings) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, shared: SharedParts) -> None:
         super().__init__(
             scope,
             construct_id,
@@ -121,7 +121,7 @@ class SiteEvaluation(SitePipeline):
             does="Evaluates a registered model on a site's radiographs",
             writes=f"{SITE_EVALUATIONS}/*",
             parameters=SITE,
-            around=around,
+            shared=shared,
         )
 
 
@@ -131,11 +131,11 @@ class Calibration(SitePipeline):
     Args:
         registry: that it adds a version to.
         serving: the function that finds the model to compare with.
-        around: what it shares with training.
+        shared: what it shares with training.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, registry: ModelRegistry, serving: Function, around: Surroundings
+        self, scope: Construct, construct_id: str, *, registry: ModelRegistry, serving: Function, shared: SharedParts
     ) -> None:
         super().__init__(
             scope,
@@ -145,9 +145,9 @@ class Calibration(SitePipeline):
             does="Calibrates a registered model on a site's radiographs",
             writes="executions/*",
             parameters=CALIBRATION,
-            around=around,
+            shared=shared,
         )
-        _grant_registration(self.pipeline, registry, serving, around)
+        _grant_registration(self.pipeline, registry, serving, shared)
 
 
 class LabelCalibration(SitePipeline):
@@ -160,7 +160,7 @@ class LabelCalibration(SitePipeline):
         registry: that it adds a version to.
         serving: the function that finds the model to compare with.
         predictions: the table of kept predictions.
-        around: what it shares with training, `PredictionsTableName` among the placeholders.
+        shared: what it shares with training, `PredictionsTableName` among the placeholders.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class LabelCalibration(SitePipeline):
         registry: ModelRegistry,
         serving: Function,
         predictions: ExpiringTable,
-        around: Surroundings,
+        shared: SharedParts,
     ) -> None:
         names = ("served.tar.gz", "model.tar.gz", "output.tar.gz")
         documents = ("evaluation.json", "dataset.json", "training_images.jsonl.gz")
@@ -185,18 +185,18 @@ class LabelCalibration(SitePipeline):
             writes="executions/*",
             decodes=False,
             parameters=LABEL_CALIBRATION,
-            around=around,
+            shared=shared,
         )
         # An input that is a folder is listed before its files are read: names, of dataset reports alone.
-        around.artifacts.grant_list(self.step_role, "executions/*/report*")
+        shared.artifacts.grant_list(self.step_role, "executions/*/report*")
         predictions.grant(self.step_role, "Scan")
-        _grant_registration(self.pipeline, registry, serving, around)
+        _grant_registration(self.pipeline, registry, serving, shared)
 
 
 def _grant_registration(
-    pipeline: SageMakerPipeline, registry: ModelRegistry, serving: Function, around: Surroundings
+    pipeline: SageMakerPipeline, registry: ModelRegistry, serving: Function, shared: SharedParts
 ) -> None:
     """Let a pipeline find what serves, and add a version to the registry."""
-    around.artifacts.grant_read(pipeline.role, "executions/*")
+    shared.artifacts.grant_read(pipeline.role, "executions/*")
     registry.grant_register(pipeline.role)
     serving.grant_invoke(pipeline.role)

@@ -72,7 +72,7 @@ class SourceCode(Construct):
         return f"s3://{self._artifacts.name}/{CODE_PREFIX}/{name}"
 
     def _file(self, construct_id: str, path: Path, digest: str, name: str) -> dict[str, str]:
-        """An uploaded file as the function is told of it, which may read this one object of the asset bucket."""
+        """An uploaded file in the Publish function's request; lets it read this one object of the asset bucket."""
         asset = assets.Asset(self, construct_id, path=str(path), asset_hash=digest)
         bucket = Stack.of(self).format_arn(service="s3", region="", account="", resource=asset.s3_bucket_name)
         self._publish.add_to_role_policy(

@@ -21,7 +21,7 @@ from infra.storage.data_stack import CHECKPOINT_PREFIX, RADIOGRAPHS, SITE_IMAGES
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
 from infra.training.patient_key import PatientKey
-from infra.training.site_pipelines import Calibration, LabelCalibration, SiteEvaluation, Surroundings
+from infra.training.site_pipelines import Calibration, LabelCalibration, SharedParts, SiteEvaluation
 from infra.training.source_code import SourceCode
 from infra.training.training_pipeline import TrainingPipeline
 from lambdas.trigger.environment import Environment as TriggerEnvironment
@@ -51,7 +51,7 @@ class TrainingStack(Stack):
         decode_role = SageMakerRole(self, "DecodeRole", description="Reads archives and makes hashes of patients")
         step_role = SageMakerRole(self, "StepRole", description="Splits, trains and evaluates")
         self.serving = self._find_serving_model(settings)
-        placeholders = self._named(data, images, decode_role, step_role, settings)
+        placeholders = self._placeholders(data, images, decode_role, step_role, settings)
         self.pipeline = TrainingPipeline(
             self,
             "Pipeline",
@@ -61,7 +61,7 @@ class TrainingStack(Stack):
             volume_key=settings.encryption.keys_volumes,
             settings=settings.pipeline,
         )
-        around = Surroundings(
+        shared = SharedParts(
             placeholders=placeholders,
             decode_role=decode_role,
             artifacts=data.artifacts,
@@ -71,7 +71,7 @@ class TrainingStack(Stack):
             network=network,
             settings=settings,
         )
-        self._hold_against_sites(data, around)
+        self._add_site_pipelines(data, shared)
         # An execution needs them from the first moment.
         for pipeline in (self.pipeline, self.site_evaluation, self.calibration, self.label_calibration):
             pipeline.node.add_dependency(self.source_code, self.patient_key)
@@ -91,13 +91,13 @@ class TrainingStack(Stack):
         self._grant_pipeline(data)
         self._grant_find_serving_model(settings)
         self._grant_trigger(data, settings)
-        self._say_names()
+        self._add_outputs()
 
-    def _hold_against_sites(self, data: DataStack, around: Surroundings) -> None:
+    def _add_site_pipelines(self, data: DataStack, shared: SharedParts) -> None:
         """Pipelines that evaluate a registered model on a site's radiographs, and calibrate it on these or labels."""
-        self.site_evaluation = SiteEvaluation(self, "SiteEvaluation", around=around).pipeline
+        self.site_evaluation = SiteEvaluation(self, "SiteEvaluation", shared=shared).pipeline
         self.calibration = Calibration(
-            self, "Calibration", registry=self.registry, serving=self.serving, around=around
+            self, "Calibration", registry=self.registry, serving=self.serving, shared=shared
         ).pipeline
         self.label_calibration = LabelCalibration(
             self,
@@ -105,7 +105,7 @@ class TrainingStack(Stack):
             registry=self.registry,
             serving=self.serving,
             predictions=data.predictions,
-            around=around,
+            shared=shared,
         ).pipeline
 
     def _find_serving_model(self, settings: Settings) -> Function:
@@ -120,7 +120,7 @@ class TrainingStack(Stack):
             settings=settings,
         )
 
-    def _named(
+    def _placeholders(
         self,
         data: DataStack,
         images: DeepLearningImages,
@@ -194,7 +194,7 @@ class TrainingStack(Stack):
     def _train_again_on_drift(self, alarm: str) -> None:
         """Have the Trigger function called when the drift alarm of that name goes off."""
         # The alarm is in a stack that is deployed later: its name is all there is to know of it.
-        self.uploads.also(
+        self.uploads.add_pattern(
             "Drift",
             description="What the model is asked has changed: train again on the newest dataset",
             pattern=events.EventPattern(
@@ -242,7 +242,7 @@ class TrainingStack(Stack):
         grant_describe(self.serving, name=settings.name)
         self.registry.grant_read(self.serving)
 
-    def _say_names(self) -> None:
+    def _add_outputs(self) -> None:
         """Outputs of the stack, by which `cxr` finds its parts."""
         CfnOutput(self, "PipelineName", value=self.pipeline.name)
         CfnOutput(self, "SiteEvaluationPipelineName", value=self.site_evaluation.name)

@@ -41,14 +41,14 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _told(part: type) -> dict[str, Any]:
-    """Fields of the members of the container's answer that a client is told; predictions of before lack some."""
+def _public_fields(part: type) -> dict[str, Any]:
+    """Fields of the public members of the container's answer; older predictions lack some."""
     return {
         name: (
             Annotated[kind, Field(description=one.sentence, ge=one.least, le=one.greatest)],
             None if answer.may_be_absent(kind) else ...,
         )
-        for name, (kind, one) in answer.members(part).items()
+        for name, (kind, one) in answer.member_types(part).items()
     }
 
 
@@ -78,7 +78,7 @@ class _Version(Document):
     indeterminate: Band
 
 
-_OfModel: Any = create_model("_OfModel", __base__=_Version, **_told(answer.AnsweringModel))
+_OfModel: Any = create_model("_OfModel", __base__=_Version, **_public_fields(answer.AnsweringModel))
 
 
 class Model(_OfModel):  # type: ignore[misc]  # its last fields are those of `contract.answer`
@@ -99,7 +99,7 @@ class Dicom(Document):
         Field(
             description="What made grey levels of the stored values: a VOI LUT or a window, as the file asks, or "
             "`full_range` where it has no usable one: its lowest value is black and its highest white, though nobody "
-            "said what is to be seen, so take the probability with more care. Not in predictions of before it was told."
+            "said what is to be seen, so take the probability with more care. Not in older predictions."
         ),
     ] = None
 
@@ -120,8 +120,8 @@ class Overlay(Document):
     cells: Annotated[
         Count | None,
         Field(
-            description="Places along each edge that the map tells apart; colours between them are interpolated. Not "
-            "in answers of before it was told."
+            description="Places along each edge that the map distinguishes; colours between them are interpolated. Not "
+            "in older answers."
         ),
     ] = None
     empty: Annotated[
@@ -144,7 +144,7 @@ class _Identified(Document):
     id: str
 
 
-_OfImage: Any = create_model("_OfImage", __base__=_Identified, **_told(answer.AnsweredImage))
+_OfImage: Any = create_model("_OfImage", __base__=_Identified, **_public_fields(answer.AnsweredImage))
 
 
 class KeptPrediction(_OfImage):  # type: ignore[misc]  # its first fields are those of `contract.answer`
@@ -154,8 +154,7 @@ class KeptPrediction(_OfImage):  # type: ignore[misc]  # its first fields are th
         Guarantee | None,
         Field(
             description="null where nothing is guaranteed of this answer: it is indeterminate, it is about a patient "
-            "whom the model is not meant for, or the validation data were too few. Not in predictions of before it was "
-            "told."
+            "whom the model is not meant for, or the validation data were too few. Not in older predictions."
         ),
     ] = None
     threshold: Probability
@@ -332,7 +331,9 @@ class ServingModel(Document):
     approval: Approval
     threshold: Probability
     indeterminate: Band
-    guarantee: Annotated[ModelGuarantee | None, Field(description="null of a model of before there were guarantees.")]
+    guarantee: Annotated[
+        ModelGuarantee | None, Field(description="null of a model that was trained before there were guarantees.")
+    ]
     population: Annotated[Population | None, Field(description="null where the training data did not say.")]
     engine: Engine
     metrics: Metrics

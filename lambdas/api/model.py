@@ -31,7 +31,7 @@ from lambdas.api.service import Service, logger, resolver
 from lambdas.aws import package_files, site_evaluations, statement
 from lambdas.aws.envelope import SigningKey
 from lambdas.aws.provenance import Provenance, ProvenanceError
-from lambdas.aws.statement import Observer
+from lambdas.aws.statement import PackageInspector
 from lambdas.find_serving_model.endpoint import Endpoint
 from lambdas.http.answers import NOTICE, Answers, origins
 from lambdas.http.problems import Problem
@@ -74,7 +74,7 @@ def s3() -> S3Client:
 def provenance() -> Provenance:
     """Signed statements of the registered models."""
     key = SigningKey(boto3.client("kms", config=_CONFIG), environment().signing_key_arn)
-    return Provenance(s3(), environment().artifact_bucket, key, Observer(sagemaker(), s3()))
+    return Provenance(s3(), environment().artifact_bucket, key, PackageInspector(sagemaker(), s3()))
 
 
 @cache
@@ -161,7 +161,7 @@ def _calibrated_from(found: documents.CalibratedFrom | None) -> CalibratedFrom |
 
 
 def _at_sites(version: int) -> dict[str, Any]:
-    """Site evaluations for the answer; a model that serves is told of even where these cannot be looked up."""
+    """Site evaluations for the answer; None where they cannot be read, which does not keep back the rest."""
     try:
         said = site_evaluations.of_version(s3(), environment().artifact_bucket, version)
     except (BotoCoreError, ClientError):

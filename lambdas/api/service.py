@@ -26,7 +26,7 @@ LARGEST_DOCUMENT = 8_192
 
 
 class Service:
-    """Routes that raise `Problem` for what the caller has to be told.
+    """Routes that raise `Problem` for errors that the caller gets.
 
     Args:
         app: the resolver with the routes.
@@ -38,7 +38,7 @@ class Service:
         self._app = app
         self._answers = answers
         self._requests = requests
-        app.not_found(_nowhere)
+        app.not_found(_not_found)
         app.exception_handler(Problem)(_pass_on)
         app.exception_handler(RequestValidationError)(_invalid)
 
@@ -102,7 +102,7 @@ def resolver() -> APIGatewayRestResolver:
     return APIGatewayRestResolver(enable_validation=True)
 
 
-def _nowhere(_error: Exception) -> Response[Any]:
+def _not_found(_error: Exception) -> Response[Any]:
     raise Problem("not_found", "There is nothing at this path.")
 
 

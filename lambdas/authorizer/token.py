@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+
+if TYPE_CHECKING:
+    from lambdas.authorizer.keys import Keys
 
 # Signatures with a public key. Not HS256, whose key would be whatever the token says, and not none.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384"]
@@ -18,13 +20,6 @@ _MAX_LENGTH = 8192
 
 class InvalidTokenError(Exception):
     """A token that proves nothing. `str()` is for the log and repeats nothing of the token."""
-
-
-class HasKeys(Protocol):
-    """Source of public keys."""
-
-    def with_key(self, key_id: str | None) -> KeySet:
-        """The keys, among them that of an id if there is one."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class Verifier:
         clock: seconds since 1970.
     """
 
-    keys: HasKeys
+    keys: Keys
     issuer: str
     audience: str
     clock: Callable[[], float]

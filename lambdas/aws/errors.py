@@ -38,5 +38,5 @@ def is_absent(error: BaseException) -> bool:
 
 
 def is_throttled(error: BaseException) -> bool:
-    """Whether a service is at a limit of requests, and would answer the same request later."""
+    """Whether a service throttles requests, and would answer the same one later."""
     return error_code(error) in _THROTTLED

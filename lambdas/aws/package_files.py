@@ -50,15 +50,15 @@ def locations(package: Mapping[str, Any]) -> dict[str, str]:
     card = package.get("CustomerMetadataProperties", {}).get("DatasetReportUri", "")
     found = {
         MODEL: model,
-        TRAINING_OUTPUT: _beside(model, "output.tar.gz"),
+        TRAINING_OUTPUT: _sibling(model, "output.tar.gz"),
         EVALUATION: statistics,
-        REPORT: _beside(statistics, "report.html"),
-        MODEL_CARD: _beside(statistics, "model_card.json"),
-        REFERENCE: baseline or _beside(statistics, "reference.json"),
-        BILL_OF_MATERIALS: _beside(statistics, "bom.cdx.json"),
+        REPORT: _sibling(statistics, "report.html"),
+        MODEL_CARD: _sibling(statistics, "model_card.json"),
+        REFERENCE: baseline or _sibling(statistics, "reference.json"),
+        BILL_OF_MATERIALS: _sibling(statistics, "bom.cdx.json"),
         DATASET_REPORT: card,
-        TRAINING_IMAGES: _beside(card, "training_images.jsonl.gz"),
-        SOURCE_SIGNATURE: _beside(model, SOURCE_SIGNATURE),
+        TRAINING_IMAGES: _sibling(card, "training_images.jsonl.gz"),
+        SOURCE_SIGNATURE: _sibling(model, SOURCE_SIGNATURE),
     }
     return {name: uri for name, uri in found.items() if uri}
 
@@ -96,5 +96,5 @@ def sha256(stream: IO[bytes], into: Sink | None = None) -> str:
     return digest.hexdigest()
 
 
-def _beside(uri: str, name: str) -> str:
+def _sibling(uri: str, name: str) -> str:
     return f"{uri.rpartition('/')[0]}/{name}" if uri else ""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.aws import package_files, statement
 from lambdas.aws.envelope import EnvelopeError, SigningKey
-from lambdas.aws.statement import Difference, Observer
+from lambdas.aws.statement import Difference, PackageInspector
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -40,13 +40,13 @@ class Provenance:
         s3: boto3's client.
         bucket: the artifact bucket.
         key: the deployment's signing key.
-        observer: looks at what there is now.
+        inspector: looks at what there is now.
     """
 
     s3: S3Client
     bucket: str
     key: SigningKey
-    observer: Observer
+    inspector: PackageInspector
 
     def sign(self, package: Mapping[str, Any]) -> bool:
         """Sign what a described package is made of; False where it is signed already.
@@ -57,7 +57,7 @@ class Provenance:
         """
         if self.envelope(package) is not None:
             return False
-        stated = self.observer.state(package)
+        stated = self.inspector.statement(package)
         statement.check(stated)
         payload = json.dumps(stated, sort_keys=True, separators=(",", ":")).encode()
         self.s3.put_object(
@@ -121,13 +121,13 @@ class Provenance:
             place = f"place of {name}"
             if members[place] != uris.get(name):
                 found.append(Difference(place, members[place], uris.get(name)))
-            elif (now := self.observer.digest(uris[name])) != digests[name]:
+            elif (now := self.inspector.digest(uris[name])) != digests[name]:
                 found.append(Difference(name, digests[name], now))
         return found
 
     def all_changed(self, package: Mapping[str, Any], signed: Mapping[str, Any]) -> list[Difference]:
         """Differences from the signed statement, in everything that was signed."""
-        return statement.differences(signed, self.observer.state(package))
+        return statement.differences(signed, self.inspector.statement(package))
 
     @cached_property
     def _signing_since(self) -> datetime:

@@ -73,8 +73,8 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Observer:
-    """Looks at packages, and states what they are made of.
+class PackageInspector:
+    """Reads what a model package is made of, from the registry and S3, for its statement.
 
     Args:
         sagemaker: boto3's client.
@@ -86,7 +86,7 @@ class Observer:
     s3: S3Client
     fetched: Mapping[str, Path] = field(default_factory=dict)
 
-    def state(self, package: Mapping[str, Any]) -> dict[str, Any]:
+    def statement(self, package: Mapping[str, Any]) -> dict[str, Any]:
         """The statement about a described package, of those of its files that are there.
 
         Raises:
@@ -123,9 +123,9 @@ class Observer:
         properties = dict(package.get("CustomerMetadataProperties", {}))
         container = package_files.container(package)
         image: dict[str, Any] = {"name": "serving container", "uri": container.get("Image", "")}
-        # "An MD5 hash", says the API reference of it, which is not what it holds: kept as it is told.
-        if told := container.get("ImageDigest"):
-            image["annotations"] = {"ImageDigest": told}
+        # "An MD5 hash", says the API reference of it, which is not what it holds: kept as it is reported.
+        if image_digest := container.get("ImageDigest"):
+            image["annotations"] = {"ImageDigest": image_digest}
         dependencies: list[dict[str, Any]] = [image]
         for digest in datasets:
             archive = {"uri": properties[INPUT_ARCHIVE_URI]} if INPUT_ARCHIVE_URI in properties else {}
@@ -253,8 +253,8 @@ def members(statement: Mapping[str, Any]) -> dict[str, str]:
     found |= {f"place of {one['name']}": one["uri"] for one in files(statement)}
     for one in build["resolvedDependencies"]:
         said = {**one.get("digest", {}), **one.get("annotations", {})}
-        told = " ".join(filter(None, [one.get("uri", ""), *said.values()]))
-        found[one["name"]] = f"{found[one['name']]} and {told}" if one["name"] in found else told
+        place = " ".join(filter(None, [one.get("uri", ""), *said.values()]))
+        found[one["name"]] = f"{found[one['name']]} and {place}" if one["name"] in found else place
     found |= {f"property {name}": value for name, value in sorted(given["properties"].items())}
     return found | {f"{_PARAMETER}{name}": value for name, value in sorted(given["parameters"].items())}
 

@@ -29,7 +29,7 @@ _REFUSED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 def respond(event: dict[str, Any], logger: Logger, act: Callable[[], str], failed: str) -> None:
-    """Do what a request asks for, and answer how that ended: an error of AWS is answered too.
+    """Carry out a request and answer how that ended, also where AWS answers with an error.
 
     What is refused is tried again, since the right to it may have been given a moment ago.
 

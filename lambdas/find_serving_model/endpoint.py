@@ -25,7 +25,7 @@ class ServedModel:
     """A model package that serves, where its `model.tar.gz` is, and what its predictions are compared with.
 
     Attributes:
-        reference_uri: S3 URI of its `reference.json`; None for a package of before there was one.
+        reference_uri: S3 URI of its `reference.json`; None for an older package without one.
     """
 
     package_arn: str

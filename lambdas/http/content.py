@@ -1,4 +1,4 @@
-"""Bodies of requests as they were sent."""
+"""Content-Encoding of requests: compressed bodies are refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lambdas.http.problems import Problem
 
 
 def refuse_coded(event: Mapping[str, Any]) -> None:
-    """Refuse a compressed body, which would be told to be no image or no JSON.
+    """Refuse a compressed body, which would otherwise be refused as no image or no JSON.
 
     Raises:
         Problem: unsupported_media_type, with what is taken (RFC 9110, 12.5.3).

@@ -1,1 +1,1 @@
-"""Patient key: the secret of a deployment, with which jobs make hashes of patients."""
+"""Patient key: the secret HMAC key of a deployment, with which jobs pseudonymise patients."""

@@ -1,4 +1,4 @@
-"""Patient key: writes the key of a deployment's patients, once.
+"""Patient key: writes the deployment's secret HMAC key for pseudonyms of patients, once.
 
 Invoked by CloudFormation as a custom resource. A key that is there stays, whatever is deployed, and the function may
 not read it: the same archive has to give the same patients, and so the same split, again (docs/adr/0036).

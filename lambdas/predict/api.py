@@ -145,7 +145,7 @@ class Api:
         if earlier is not None:
             exchange.fields.update(replayed=True)
             exchange.headers["Idempotency-Replayed"] = "true"
-            at = str(earlier.pop(_ANSWERED_AT, _now()))  # none is remembered of before there were results in DICOM
+            at = str(earlier.pop(_ANSWERED_AT, _now()))  # older records have none
             if not in_dicom:
                 return earlier
             return self._coded(
@@ -155,18 +155,18 @@ class Api:
             prepared = self._prepared(asked, exchange.fields, in_dicom=in_dicom)
             answer, prediction = self._scored(asked, prepared, exchange)
         except BaseException:
-            self._aside(exchange, lambda: self.requests.release(claim))
+            self._best_effort(exchange, lambda: self.requests.release(claim))
             raise
         # Nothing that shows the radiograph itself is kept, and nothing that says how old the patient is or is not.
-        told = {name: value for name, value in answer.items() if name not in _NOT_KEPT}
-        told["guarantee"] = prediction.guarantee
+        kept = {name: value for name, value in answer.items() if name not in _NOT_KEPT}
+        kept["guarantee"] = prediction.guarantee
         at = _now()
-        exchange.kept = self._aside(exchange, lambda: self.results.keep(told, prediction))
+        exchange.kept = self._best_effort(exchange, lambda: self.results.keep(kept, prediction))
         if "outside_intended_population" in answer:
             # A repetition would lose the flag, so it is answered anew.
-            self._aside(exchange, lambda: self.requests.release(claim))
+            self._best_effort(exchange, lambda: self.requests.release(claim))
         else:
-            self._aside(exchange, lambda: self.requests.finish(claim, {**told, _ANSWERED_AT: at}))
+            self._best_effort(exchange, lambda: self.requests.finish(claim, {**kept, _ANSWERED_AT: at}))
         return self._coded(exchange, form, lambda: prepared, answer, at) if in_dicom else answer
 
     def _form(self, exchange: Exchange) -> Form:
@@ -189,7 +189,7 @@ class Api:
     def _coded(
         self, exchange: Exchange, form: Form, converted: Callable[[], Converted], answer: dict[str, Any], at: str
     ) -> Coded:
-        """Results in DICOM of a prediction that was made, which the caller learns of whatever becomes of them.
+        """The coded result (DICOM or FHIR) of a prediction; where it cannot be made, the error names the prediction.
 
         Raises:
             Problem: no_dicom_result or dicom_result_not_made; the sentence says which prediction it was.
@@ -214,7 +214,7 @@ class Api:
             exchange.fields.update(result_ms=_since(started))
 
     def _scored(self, asked: Request, prepared: Converted, exchange: Exchange) -> tuple[dict[str, Any], Prediction]:
-        """The caller's answer, and the prediction that it tells of."""
+        """The caller's answer, and the model's prediction in it."""
         radiograph, source = prepared.image, {"dicom": prepared.told} if prepared.told else {}
         late = time.perf_counter() - exchange.started > PREPARATION_SECONDS
         model, asked_at = self.hurried_model() if late else self.model, time.perf_counter()
@@ -241,7 +241,7 @@ class Api:
         return answer, prediction
 
     def _outside(self, population: Population | None, *, age: str, view: str) -> dict[str, Any]:
-        """Members of the answer about a patient or view that the model is not meant for, where that is no error.
+        """Members of the answer that flag a patient or view outside the intended population; empty for others.
 
         Raises:
             Problem: outside_intended_population.
@@ -298,8 +298,8 @@ class Api:
         return converted
 
     @staticmethod
-    def _aside(exchange: Exchange, write: Callable[[], None]) -> bool:
-        """Do what the caller's answer does not depend on, which comes too when this fails; whether it was done."""
+    def _best_effort(exchange: Exchange, write: Callable[[], None]) -> bool:
+        """Do a write whose failure must not cost the caller the answer; whether it succeeded."""
         try:
             write()
         except Exception as exception:  # noqa: BLE001 - the prediction was made, and the log says what was not kept

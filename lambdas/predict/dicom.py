@@ -89,7 +89,7 @@ class Dicom:
         if document.get("code") in KINDS:
             raise Problem(document["code"], str(document["detail"]))
         png = b64decode(document["png"], validate=True)
-        # While a deployment goes on, the other function may be of before this one: then nothing is told of the file.
+        # During a deployment the Dicom function may be an older version, which says nothing of the file.
         told = {str(name): str(value) for name, value in document.get("told", {}).items()}
         age, view = (str(document.get(name, UNSTATED)) for name in ("age", "view"))
         source = Source(document.get("source"), document.get("no_source"))

@@ -26,7 +26,7 @@ _ANSWER = (
 
 
 class NoResultError(Exception):
-    """Of this file no result can be made; `str(error)` says why, without a value of the file."""
+    """No result can be made of this file; `str(error)` says why, without a value of the file."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Another function of this API, asked and waited for."""
+"""Synchronous invocation of another Lambda function of this API."""
 
 from __future__ import annotations
 

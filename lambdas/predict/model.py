@@ -1,4 +1,4 @@
-"""Asking the model behind the SageMaker endpoint, and what its failures mean to a caller."""
+"""Invocation of the SageMaker endpoint, and its failures as problems of the API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lambdas.http.problems import Problem
 from lambdas.predict import log
 from lambdas.predict.endpoint import Endpoint
 from model_code.contract import documents, guarantee
-from model_code.contract.answer import AnsweredImage, AnsweringModel, read_answer, told
+from model_code.contract.answer import AnsweredImage, AnsweringModel, public_members, read_answer
 from model_code.contract.documents import AppliedGuarantee, Population
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ class Overlay:
 
     Attributes:
         png: base64 of a picture to be stretched over the upright radiograph.
-        cells: places along each edge that the map tells apart.
-        empty: nothing is marked; None where the model, one of before that was told, does not say.
+        cells: places along each edge that the map distinguishes.
+        empty: nothing is marked; None from an older model, which does not say.
     """
 
     png: str = field(repr=False)
@@ -90,12 +90,12 @@ class Prediction:
     """The model's answer; the probability and `threshold` are in [0, 1].
 
     Attributes:
-        image: what the client is told of the image, see `contract.answer`.
+        image: public members about the image, see `contract.answer`.
         model: the same of the model, and which version it is.
         guarantee: the least share of such answers that is right; None where nothing is guaranteed of this one.
         population: whom the model is meant for; None where nothing says it.
         out_of_distribution_score: how unlike the training radiographs the image looks, kept for monitoring.
-        features: what the network saw in it, in a few numbers kept for monitoring; empty for a model of before that.
+        features: what the network saw in it, in a few numbers kept for monitoring; empty for an older model.
         overlay: where somebody asked for it, the saliency map.
     """
 
@@ -217,7 +217,7 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
     document = read_answer(json.loads(answer))
     (prediction,) = document["predictions"]
     described = document["model"]
-    image, told_model = told(AnsweredImage, prediction), told(AnsweringModel, described)
+    image, told_model = public_members(AnsweredImage, prediction), public_members(AnsweringModel, described)
     band, threshold = described["indeterminate"], float(described["threshold"])
     low, high = float(band["low"]), float(band["high"])
     # Also refuses NaN, which compares false with everything.

@@ -1,1 +1,1 @@
-"""Publish: puts what a deployment uploaded where executions find it for as long as they need it."""
+"""Publish: copies a deployment's source code and libraries to where pipeline executions read them."""

@@ -1,4 +1,4 @@
-"""Publish: copies files of a deployment from the CDK's asset bucket into the artifact bucket.
+"""Publish: copies a deployment's source code and libraries from the CDK's asset bucket into the artifact bucket.
 
 Invoked by CloudFormation as a custom resource. Nothing is ever removed: an execution keeps the addresses that it
 started with, whatever is deployed meanwhile (docs/adr/0032).

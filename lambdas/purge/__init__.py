@@ -1,1 +1,1 @@
-"""Custom resource: empties the model package group of an environment that is being removed."""
+"""Purge: deletes the registered models of an environment that is being removed, as a custom resource."""

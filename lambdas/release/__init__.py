@@ -1,1 +1,1 @@
-"""An approved model package becomes the endpoint stack's model."""
+"""Release: rolls an approved model package out to the endpoint, verifies that it serves, and notifies people."""

@@ -95,7 +95,7 @@ class ServingEndpoint:
             raise _NotYetError(f"The answer of the endpoint {self.name} names no package.") from error
         if named != package_arn:
             raise _NotYetError(f"The endpoint {self.name} answers with {named}.")
-        # A model of before that was told has none. Asking again cannot help: a container tells what it started with.
+        # An older model reports none. Asking again cannot help: a container reports the files that it started with.
         if loaded and served_digest and loaded != served_digest:
             raise NotServingError(
                 f"The endpoint {self.name} answers as {named} with files of the digest {loaded}, and {served_digest} "

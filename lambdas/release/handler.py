@@ -18,7 +18,7 @@ from botocore.config import Config
 
 from lambdas.aws.envelope import SigningKey
 from lambdas.aws.provenance import Provenance
-from lambdas.aws.statement import Observer
+from lambdas.aws.statement import PackageInspector
 from lambdas.aws.topic import Topic
 from lambdas.release.endpoint import ServingEndpoint
 from lambdas.release.environment import Environment
@@ -59,7 +59,7 @@ def release() -> Release:
         notifier=Notifier(Topic(boto3.client("sns", config=retries), environment.notification_topic_arn)),
         verdicts=Verdicts(s3, bucket),
         group=environment.model_package_group_name,
-        signature_gate=SignatureGate(Provenance(s3, bucket, key, Observer(sagemaker, s3))),
+        signature_gate=SignatureGate(Provenance(s3, bucket, key, PackageInspector(sagemaker, s3))),
         site_gate=SiteGate(s3, bucket) if environment.site_evaluation_required else None,
     )
 

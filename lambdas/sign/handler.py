@@ -1,4 +1,4 @@
-"""Sign: what a model package is made of is signed when it is registered, so that a later change can be told.
+"""Sign: signs a statement of what a model package is made of when it is registered, so that a later change is detected.
 
 Invoked asynchronously by EventBridge. Unexpected failures raise: Lambda delivers the event again (twice) and then hands
 it to the dead-letter queue; repeats are harmless. What is registered is read from the registry, never from the event,
@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from lambdas.aws.envelope import SigningKey
 from lambdas.aws.errors import is_absent
 from lambdas.aws.provenance import Provenance
-from lambdas.aws.statement import Observer
+from lambdas.aws.statement import PackageInspector
 from lambdas.release.package import state_change
 from lambdas.sign.environment import Environment
 
@@ -46,7 +46,7 @@ def provenance() -> Provenance:
     """The service, made once per execution environment."""
     s3 = boto3.client("s3", config=_retries())
     key = SigningKey(boto3.client("kms", config=_retries()), environment().signing_key_arn)
-    return Provenance(s3, environment().artifact_bucket_name, key, Observer(sagemaker(), s3))
+    return Provenance(s3, environment().artifact_bucket_name, key, PackageInspector(sagemaker(), s3))
 
 
 @logger.inject_lambda_context

@@ -1,4 +1,4 @@
-"""Answers about what fails inside the emulator, in the shape that each service's clients read.
+"""Error answers for failures inside the emulator, in the format that each service's clients parse.
 
 MiniStack answers JSON whatever the service. Clients of S3 and of the services that speak XML find no reason in that:
 they tell of "500 Internal Server Error", or of an answer that cannot be parsed.
@@ -30,8 +30,8 @@ _QUERY = "InternalFailure"
 _FORM = "application/x-www-form-urlencoded"
 
 
-def tell() -> None:
-    """Have every service of the emulator answer with the reason of what failed inside."""
+def install() -> None:
+    """Make every service of the emulator answer an internal failure with its reason."""
     for service, handle in list(ministack.SERVICE_HANDLERS.items()):
         ministack.SERVICE_HANDLERS[service] = _telling(service, handle)
 

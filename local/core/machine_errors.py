@@ -1,4 +1,4 @@
-"""Words for what fails on this machine and not in the cloud that it plays: a full disk, memory that ran out."""
+"""Messages for failures of this machine, not of the emulated cloud: a full disk, no memory left."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def words(error: BaseException) -> str:
-    """Sentence about an error that nobody foresaw; where the machine is at fault, with what to do."""
+    """Message for an unexpected error; where the machine is at fault, with advice."""
     if isinstance(error, OSError) and error.errno in _FULL:
         return f"The laptop's disk is full ({error}): free some space and try again."
     if isinstance(error, MemoryError):

@@ -119,16 +119,14 @@ def select(
     *,
     name: str,
     status: str,
-    descending: bool,
 ) -> list[Mapping[str, Any]]:
-    """Filter and sort summaries as the List operations do.
+    """Filter and sort summaries as the List operations do, in ascending order unless the request says otherwise.
 
     Args:
         items: summaries, each with `CreationTime` and perhaps `LastModifiedTime` in epoch seconds.
         request: `NameContains`, `StatusEquals`, the four time bounds, `SortBy` and `SortOrder` are read.
         name: the summaries' member that holds the name.
         status: the summaries' member that holds the status.
-        descending: the order when the request does not say.
     """
 
     def wanted(item: Mapping[str, Any]) -> bool:
@@ -142,5 +140,4 @@ def select(
         )
 
     key = {"Name": name, "Status": status}.get(request.get("SortBy", ""), "CreationTime")
-    reverse = request.get("SortOrder", "Descending" if descending else "Ascending") == "Descending"
-    return sorted(filter(wanted, items), key=lambda item: item[key], reverse=reverse)
+    return sorted(filter(wanted, items), key=lambda item: item[key], reverse=request.get("SortOrder") == "Descending")

@@ -41,8 +41,8 @@ def operating(text: str) -> str:
     _, ends, after = rest.partition(_END)
     if not (begins and ends):
         raise ValueError(f"docs/operations.md has no place for a list between {_BEGIN} and {_END}")
-    told = "\n".join(f"- {sentence};" for sentence in differences())
-    return f"{before}{begins}\n\n{told[:-1]}.\n\n{ends}{after}"
+    listed = "\n".join(f"- {sentence};" for sentence in differences())
+    return f"{before}{begins}\n\n{listed[:-1]}.\n\n{ends}{after}"
 
 
 def differences() -> list[str]:

@@ -153,8 +153,8 @@ class AsyncInference:
                 logger.warning("The failure of %s could not be written: %s", request.inference_id, lost)
             self._tell(role, topics.get("ErrorTopic"), _failed(request, reason, self._cloud.region))
         else:
-            told = _completed(request, answer.content_type, self._cloud.region)
-            self._tell(role, topics.get("SuccessTopic"), told)
+            message = _completed(request, answer.content_type, self._cloud.region)
+            self._tell(role, topics.get("SuccessTopic"), message)
 
     def _tell(self, role: str, topic: str | None, message: Mapping[str, Any]) -> None:
         if not topic:

@@ -1,4 +1,4 @@
-"""One endpoint: what it is, what serves it, and how SageMaker describes it."""
+"""State of one endpoint, and how SageMaker describes it."""
 
 from __future__ import annotations
 

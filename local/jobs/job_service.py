@@ -162,7 +162,6 @@ class JobService:
             {"SortBy": _KINDS[kind].sort_by, **request},
             name=f"{kind}JobName",
             status=f"{kind}JobStatus",
-            descending=False,
         )
         return requests.page(chosen, request, f"{kind}JobSummaries", _PAGE)
 

@@ -1,4 +1,4 @@
-"""Container images that a job may name: the laptop has no containers, it stands in for TensorFlow's training image."""
+"""Check of a job's container image: the laptop has no containers and stands in for TensorFlow's training image only."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ PROPERTY_SHAPES: Mapping[str, tuple[str, ...]] = {
 
 
 def check_arguments(step: Step, parameters: Mapping[str, Parameter], steps: Mapping[str, Step]) -> None:
-    """Check the expressions of a step's arguments, so that a mistake is told before anything has run.
+    """Check the expressions of a step's arguments, so that a mistake is reported before anything has run.
 
     Raises:
         ExpressionError: naming the function, reference or member that is wrong or unsupported.

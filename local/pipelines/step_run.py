@@ -1,4 +1,4 @@
-"""One run of a step of a pipeline, and how it can end otherwise than well."""
+"""One run of a pipeline's step, and the errors that end it."""
 
 from __future__ import annotations
 

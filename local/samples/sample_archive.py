@@ -102,7 +102,7 @@ def write_archive(
     return ArchiveContents(images=counts, patients=patients, image_bytes=sum(len(content) for _, content in images))
 
 
-def write_examples(folder: Path | str, *, per_class: int = 1, seed: int = EXAMPLES_SEED) -> list[Path]:
+def write_examples(folder: Path | str, *, per_class: int = 1) -> list[Path]:
     """Write `per_class` JPEG images of each label to `folder`, named by label, of patients in no archive."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ def write_examples(folder: Path | str, *, per_class: int = 1, seed: int = EXAMPL
             finding = Finding.NORMAL if label == "NORMAL" else (Finding.BACTERIA, Finding.VIRUS)[index % 2]
             path = folder / f"{label}-{index + 1}.jpeg"
             plan = _Plan(split="test", label=label, name=path.name, patient=patient, view=0, finding=finding)
-            path.write_bytes(_encoded(plan, seed))
+            path.write_bytes(_encoded(plan, EXAMPLES_SEED))
             written.append(path)
     return written
 

@@ -1,6 +1,6 @@
-"""The endpoint's answer: its members, and which of them a client of the API is told as they are.
+"""The endpoint's answer: its members, and which of them the API passes on to its clients unchanged.
 
-A member that is `Told` is a field of the API's answer, with nothing to add elsewhere: the Predict function checks it
+A `PublicMember` is a field of the API's answer, with nothing to add elsewhere: the Predict function checks it
 and hands it on, and the API's models, their description and the examples are made of what stands here
 (`lambdas/api/documents.py`). The container imports this module, so it needs the standard library only.
 """
@@ -21,11 +21,11 @@ ANSWER = 5
 
 
 @dataclass(frozen=True)
-class Told:
-    """Annotation of a member that clients are told, and that is kept with the prediction: nothing of the image itself.
+class PublicMember:
+    """Annotation of a member that clients get, and that is kept with the prediction: nothing of the image itself.
 
     Its type is `str`, `int`, `float`, `bool`, a `Literal` or a list of these, and `None` beside it in a member that
-    models of before do not answer.
+    older models do not answer.
 
     Attributes:
         sentence: description in openapi.json.
@@ -49,17 +49,19 @@ class Told:
 class AnsweredImage(TypedDict):
     """The endpoint's answer for one image.
 
-    Models of before the detector answer 0 as `out_of_distribution_score`, of before monitoring no `features`. Where
-    asked for: `overlay_png` in base64, and `overlay_cells`, the places along each edge that its map tells apart.
+    Models older than the detector answer 0 as `out_of_distribution_score`, those older than monitoring no `features`.
+    Where asked for: `overlay_png` in base64, and `overlay_cells`, the places along each edge that its map tells apart.
     """
 
     probability: Annotated[
-        float, Told("Of pneumonia, calibrated on validation data.", example=0.93, least=0, greatest=1)
+        float, PublicMember("Of pneumonia, calibrated on validation data.", example=0.93, least=0, greatest=1)
     ]
     logit: float
     out_of_distribution_score: float
-    label: Annotated[Label, Told("PNEUMONIA from the threshold on.", example="PNEUMONIA")]
-    indeterminate: Annotated[bool, Told("The probability lies in the model's indeterminate band.", example=False)]
+    label: Annotated[Label, PublicMember("PNEUMONIA from the threshold on.", example="PNEUMONIA")]
+    indeterminate: Annotated[
+        bool, PublicMember("The probability lies in the model's indeterminate band.", example=False)
+    ]
     features: list[float]
     overlay_png: NotRequired[str]
     overlay_cells: NotRequired[int]
@@ -74,17 +76,17 @@ class AnsweringModel(TypedDict):
     indeterminate: Interval
     guarantee: Guarantee | None
     population: Population | None
-    image_size: Annotated[int, Told("Pixels of a side of what the network sees.", example=220, least=1)]
-    dataset_sha256: Annotated[str, Told("Content of the data set it was trained on.", example="0f" * 32)]
+    image_size: Annotated[int, PublicMember("Pixels of a side of what the network sees.", example=220, least=1)]
+    dataset_sha256: Annotated[str, PublicMember("Content of the data set it was trained on.", example="0f" * 32)]
     served_sha256: Annotated[
         str | None,
-        Told(
-            "Digest of the files that the container loaded: what `GET /v1/model` has of this version. null of a model "
-            "that was trained before that was told.",
+        PublicMember(
+            "Digest of the files that the container loaded: what `GET /v1/model` has of this version. null of an older "
+            "model, which does not report it.",
             example="5e" * 32,
         ),
     ]
-    engine: Annotated[str, Told("What computes the answer.", example="tensorflow")]
+    engine: Annotated[str, PublicMember("What computes the answer.", example="tensorflow")]
 
 
 class Answer(TypedDict):
@@ -105,8 +107,8 @@ def read_answer(document: Mapping[str, Any]) -> Answer:
 
 
 @functools.cache
-def members(part: type) -> Mapping[str, tuple[Any, Told]]:
-    """Type and annotation of each member of AnsweredImage or AnsweringModel that is told, by its name."""
+def member_types(part: type) -> Mapping[str, tuple[Any, PublicMember]]:
+    """Type and annotation of each public member of AnsweredImage or AnsweringModel, by its name."""
     found = {}
     for name, hint in get_type_hints(part, include_extras=True).items():
         if get_origin(hint) is Annotated:
@@ -116,12 +118,12 @@ def members(part: type) -> Mapping[str, tuple[Any, Told]]:
 
 
 def may_be_absent(kind: Any) -> bool:
-    """Whether a told member of this type may be missing in what models of before answered: then it is None."""
+    """Whether a public member of this type may be missing from answers of older models: then it is None."""
     return NoneType in get_args(kind)
 
 
-def told(part: type, answered: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of an answer that a client is told.
+def public_members(part: type, answered: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of an answer that a client gets.
 
     Args:
         part: AnsweredImage or AnsweringModel.
@@ -132,7 +134,7 @@ def told(part: type, answered: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: one is not of its type, or out of its range.
     """
     found = {}
-    for name, (kind, one) in members(part).items():
+    for name, (kind, one) in member_types(part).items():
         value = answered.get(name) if may_be_absent(kind) else answered[name]
         if not _is(value, kind) or not one.accepts(value):
             raise ValueError(f"{name} is not what the container answers")
@@ -141,7 +143,7 @@ def told(part: type, answered: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Whether a JSON value is of a type of `Told`'s; a whole number is a float too, and NaN is no number."""
+    """Whether a JSON value is of a type of `PublicMember`'s; a whole number is a float too, and NaN is no number."""
     if get_origin(kind) is Literal:
         return value in get_args(kind)
     if get_origin(kind) is UnionType:

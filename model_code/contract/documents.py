@@ -23,7 +23,7 @@ CURRENT_NAMES: Mapping[str, str] = {
     "strays": "beyond_limits",
     "litter": "metadata_files",
 }
-"""Names of today by those of before: in documents, in what models of before answer, in predictions kept since."""
+"""Present names by earlier ones: in documents, in answers of older models, in predictions kept since."""
 
 SiteVerdict = Literal["usable", "usable_after_calibration", "not_usable", "too_few"]
 """Codes of a site evaluation's verdict; `evaluation.site_verdict` says what each means."""
@@ -290,7 +290,7 @@ def read_dataset_card(document: Mapping[str, Any]) -> DatasetCard:
 
 
 def read_metadata(document: Mapping[str, Any]) -> Metadata:
-    """A model's metadata; one of before there were engines is computed by TensorFlow, and before 2 none is guaranteed.
+    """A model's metadata. TensorFlow computes an older model without an engine; before schema 2 nothing is guaranteed.
 
     Raises:
         DocumentError: it is of a later number, or none.

@@ -22,7 +22,7 @@ _OTHERS = (
     ("a PDF document", re.compile(rb"%PDF-")),
     ("an archive", re.compile(rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!")),
 )
-# Bytes by which a DICOM file is told: 128 that may be anything, then these (PS3.10, 7.1).
+# First bytes of a DICOM file: 128 that may be anything, then these (PS3.10, 7.1).
 _DICOM_PREFIX, _DICOM_PREFIX_AT = b"DICM", 128
 DICOM_START_BYTES = _DICOM_PREFIX_AT + len(_DICOM_PREFIX)
 """So much of a file says whether it is DICOM."""

@@ -1,4 +1,4 @@
-"""Tables of the parameters of the pipelines that hold a model against a site: shared with training's, and their own."""
+"""Parameter tables of the site evaluation and calibration pipelines: shared with training's, and their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of decoded images, whatever they are for."""
+"""Checks of decoded images, for training and for a site's archive alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DICOM files of an archive, drawn by the API's own reader: a model is trained on the grey that it will be shown.
+"""DICOM files of an archive as grey pictures, by the same code as in the API, so that training and serving agree.
 
 What the API hands to the endpoint is the PNG of the reader's picture; the same PNG is decoded here.
 """

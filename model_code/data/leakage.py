@@ -1,4 +1,4 @@
-"""Images that come back in other bytes, and the proof that no image crosses the splits.
+"""Near-duplicate images, and the audit that no image and no patient is in two splits.
 
 Two files are near-duplicates when their perceptual hashes differ in at most 32 of 256 bits and their thumbnails (32 x
 32 mean grey levels) correlate by at least 0.99. `python -m benchmarks.data.near_duplicates` measured the margins on the

@@ -1,4 +1,4 @@
-"""Can the label be predicted without looking at the lungs? Probes that see one kind of metadata, or only the border.
+"""Shortcut probes: how well one kind of metadata, or the border alone, predicts the label without the lungs.
 
 A model that reads such a clue scores well on the test split of the same collection and fails elsewhere. In the Kermany
 archive the two labels come from differently prepared files, so the probes find much there; what they find is no fault

@@ -1,4 +1,4 @@
-"""The images of a site's archive that say something about a model: each radiograph once, of patients it has not seen.
+"""Usable images of a site's archive: each radiograph once, of patients that the model has not seen.
 
 Whatever split their folders say: a site's archive is not there to train on.
 """

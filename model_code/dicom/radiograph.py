@@ -1,4 +1,4 @@
-"""From a DICOM file's header to the upright grey picture: the one way, whoever asks for it.
+"""Rendering of a DICOM radiograph as an upright grey picture, the same for training and the API.
 
 Nothing here or below knows of Lambda: numpy, Pillow, pydicom and imagecodecs are all that is needed.
 """

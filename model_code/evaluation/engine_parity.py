@@ -63,7 +63,7 @@ def with_calibration(engine: dict[str, Any], metadata: dict[str, Any]) -> dict[s
         metadata: metadata.json with the other calibration.
 
     Raises:
-        JobError: the evaluation kept no logits, as those of before calibration by readers' labels.
+        JobError: the evaluation kept no logits, as older ones did not.
     """
     if engine["name"] == "tensorflow":
         return nothing_to_compare()

@@ -1,4 +1,4 @@
-"""A model held against the quality gates: scored as it serves, beside the float32 network and the model that serves."""
+"""Evaluation of a model against the quality gates, the float32 network and the model that serves."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def _serving(settings: Settings, test: Path, size: int, directory: Path) -> Side
     return _side(model, model.score(test, size))
 
 
-def say(evaluation: dict[str, Any]) -> None:
+def print_figures(evaluation: dict[str, Any]) -> None:
     """Print the figures that the gates judge, and leave the reason as the job's message where one failed."""
     shown = evaluation[CLASSIFICATION] | evaluation["calibration"]
     for name in ("auc", "true_positive_rate", "true_negative_rate", "expected_calibration_error"):

@@ -127,7 +127,7 @@ def check_version(model_package_arn: str) -> None:
         raise JobError(f"{model_package_arn!r} is not the ARN of a registered version.")
 
 
-def part(images: list[Radiograph]) -> dict[str, list[Radiograph]]:
+def split_halves(images: list[Radiograph]) -> dict[str, list[Radiograph]]:
     """The two halves of a site's radiographs, by patient and stratified by label; the same for the same images.
 
     Args:

@@ -24,8 +24,8 @@ class TestScores:
         patients: key of each image's patient.
         subtypes: bacteria, virus or "".
         areas: pixels of the original image, width times height.
-        out_of_distribution_scores: out-of-distribution scores; above 1 the image would be refused. Zeros from a
-            model of before there was a detector.
+        out_of_distribution_scores: out-of-distribution scores; above 1 the image would be refused. Zeros from an
+            older model without a detector.
         features: (n, k), what the network saw, see `projection`; (n, 0) from a model that does not tell.
         paths: paths of the files in the archive.
         groups: subgroups that DICOM files name, by kind; empty of other files.

@@ -1,4 +1,4 @@
-"""A model's scores of a site's radiographs, assessed: figures beside those of its own test split, and a verdict.
+"""Assessment of a model on a site's radiographs: figures beside those of its own test split, and a verdict.
 
 The figures are of the radiographs that the API would answer. One that the out-of-distribution detector refuses gets no
 probability there, so it can mislead nobody; how many these are is a figure of its own. On the model's own test split

@@ -1,4 +1,4 @@
-"""Whether a model is usable at a site: its figures on the site's radiographs against what the deployment demands.
+"""Verdict on whether a model is usable at a site: its figures there against the deployment's limits.
 
 Each figure is held against its limit with its 95 % interval: it keeps the limit where the whole interval does, misses
 it where none of the interval keeps it, and is open in between. The verdict follows from these three words alone:

@@ -1,4 +1,4 @@
-"""Names in a model's artifact that its writer, its judges and its server share."""
+"""File names in a model's artifact that export, evaluation and serving share."""
 
 DIRECTORY = "engine"
 """Of the second engine's files; `serving.engine` has it too, which travels alone."""

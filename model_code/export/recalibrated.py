@@ -17,10 +17,10 @@ _COMPRESSION = 6
 
 
 def write(directory: Path, target: Path, metadata: dict[str, Any]) -> None:
-    """Write the archive of a model with another metadata.json, and with the request handlers of today.
+    """Write the archive of a model with another metadata.json, and with the present request handlers.
 
-    A model of before calibration was metadata has handlers that know of no bias. What computes stays byte for byte,
-    the libraries that it brought along included.
+    An older model, whose calibration was a part of the graph, has handlers that know no bias. What computes stays byte
+    for byte, with the libraries in the archive.
 
     Args:
         directory: the unpacked archive, whose metadata.json and handlers are replaced.

@@ -1,1 +1,1 @@
-"""Files of an archive: what lists and decodes them knows neither zip archives nor buckets."""
+"""Files of an archive behind one interface, whether it is a zip archive or an inventory of a bucket's objects."""

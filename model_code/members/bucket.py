@@ -1,4 +1,4 @@
-"""Versions of a bucket's objects that an inventory lists, fetched a little ahead of who reads them."""
+"""Files of an inventory: versions of a bucket's objects, prefetched a little ahead of their reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of an archive, whatever keeps them: a zip archive here, the versions of a bucket's objects elsewhere."""
+"""Interface of an archive's files, and its implementation for zip archives; `bucket` has that for inventories."""
 
 from __future__ import annotations
 

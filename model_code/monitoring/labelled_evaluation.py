@@ -1,4 +1,4 @@
-"""Evaluation of a calibrated model on labelled predictions: what `evaluation.judge` does on images, without any."""
+"""Evaluation of a calibrated model on labelled predictions: as `evaluation.judge`, but without images."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from model_code.statistics.metrics import Array
 def judge(settings: Settings, model: ExportedModel, scores: TestScores, own: dict[str, Any]) -> Judged:
     """Hold a calibrated model against the gates.
 
-    Refusals and saliency maps are not told: refused images are not kept, and no image is looked at. Agreement of the
-    engine with the float32 network is that on the images of the evaluation of the version whose weights these are.
+    The document has no refusals and no saliency maps: refused images are not kept, and no image is read. Agreement of
+    the engine with the float32 network is that on the images of the evaluation of the version whose weights these are.
 
     Args:
         settings: what it is held against.

@@ -123,7 +123,7 @@ class Labels:
             "left_out": self.left_out,
         }
 
-    def said_of_left_out(self) -> str:
+    def left_out_sentence(self) -> str:
         """Sentence on what is left out."""
         if not self.left_out:
             return "No label is left out."
@@ -142,7 +142,7 @@ def read(dynamodb: Any, table: str, package: str, served: str, *, since: int, en
         dynamodb: boto3's client.
         table: name of the table of kept predictions.
         package: ARN of the version whose answers are meant.
-        served: digest of its files; predictions of before that was kept are told by the version alone.
+        served: digest of its files; older predictions, kept without it, are matched by the version alone.
         since: begin of the period in seconds since 1970.
         end: the second after it.
         now: what expired before is left out, whether DynamoDB has removed it or not.

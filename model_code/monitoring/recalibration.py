@@ -1,4 +1,4 @@
-"""Estimate of what a calibration to this place could mend: fitted on half of the readers' labels, seen on the others.
+"""Estimated gain of a calibration to this site: fitted on half of the readers' labels, measured on the other half.
 
 Nothing is registered: the finding says whether `cxr calibrate` is worth its while, which parts readers' labels as here.
 No image is read, as the log odds follow from the kept probability. Temperature and bias are fitted on these log odds
@@ -85,7 +85,7 @@ def sentence(found: dict[str, Any]) -> str:
     if found["calibration_error"] is None:
         return (
             f"What a calibration to this place could mend is estimated from {2 * FEWEST} labels of each kind; "
-            f"{more(found['missing'])} are needed."
+            f"{missing_phrase(found['missing'])} are needed."
         )
     errors = found["calibration_error"]
     return (
@@ -107,7 +107,7 @@ def missing(labels: Array) -> dict[str, int]:
     return {label: max(0, 2 * FEWEST - count) for label, count in zip(LABELS, counts, strict=True)}
 
 
-def more(lacking: Mapping[str, int]) -> str:
+def missing_phrase(lacking: Mapping[str, int]) -> str:
     """Noun phrase for what `missing` found."""
     return " and ".join(f"{count} more labels {label}" for label, count in lacking.items() if count)
 

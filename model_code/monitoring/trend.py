@@ -74,7 +74,7 @@ def point(findings: Mapping[str, Any]) -> dict[str, Any]:
         ValueError, TypeError, LookupError, AttributeError: it is no such document.
     """
     window, drift, judged = findings["window"], findings["drift"], findings["performance"]
-    answers = findings.get("answers")  # results of before the trend have none
+    answers = findings.get("answers")  # older results have none
     rows = {row["name"]: row for row in drift["quantities"]} if drift else {}
     inputs = [row for name, row in rows.items() if name != "probability"]
     return {

@@ -1,4 +1,4 @@
-"""The files of an evaluation that a model package points to, or that lie beside what it points to.
+"""Files of an evaluation, which a model package points to or which lie beside those.
 
 A table of predictions has one row for each image of a split: test_predictions.csv and validation_predictions.csv.
 """

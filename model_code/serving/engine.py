@@ -3,7 +3,7 @@
 Travels beside inference.py in model.tar.gz, as code/model_code/engine.py, and imports what that archive carries in
 code/lib (LiteRT and Pillow) and what the serving image has (numpy). The network is three files in `engine/`, as
 `export.litert` made them: `body.tflite`, the backbone with weights of eight or sixteen bits, `head.tflite`, what
-answers, in float32, and `saliency.tflite`, what explains. A model of before that was a file has it in its head.
+answers, in float32, and `saliency.tflite`, what explains. An older model has that in its head.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class Engine:
 
         Returns:
             By name arrays without a batch axis: `logit` and `out_of_distribution_score` (), where the model has one
-            `projection` (k,); with a map `cells` (cells, cells) and `overlay`, uint8 (edge, edge, 4). A model of before
-            there were cells has `saliency` (size, size) instead, and makes a map always; one of before calibration was
-            metadata has a `probability`, which nothing looks at.
+            `projection` (k,); with a map `cells` (cells, cells) and `overlay`, uint8 (edge, edge, 4). An older
+            model without cells has `saliency` (size, size) instead, and always makes a map; an older one with the
+            calibration in its graph has a `probability`, which nothing reads.
         """
         batch = pixels[np.newaxis].astype(np.float32)
         with self._busy:

@@ -231,7 +231,7 @@ def _prediction(outputs: dict[str, Any]) -> dict[str, Any]:
         "label": positive if probability >= _METADATA["threshold"] else negative,
         "indeterminate": _METADATA["indeterminate"]["low"] <= probability < _METADATA["indeterminate"]["high"],
     }
-    # A model of before there was monitoring has none.
+    # Older models have none.
     if "projection" in outputs:
         prediction["features"] = [round(float(value), 4) for value in outputs["projection"]]
     if "overlay_bytes" in outputs:

@@ -1,4 +1,4 @@
-"""Worth of decisions by a probability: operating points, predictive values at a prevalence, and net benefit.
+"""Decision analysis: operating points, predictive values at a prevalence, and net benefit.
 
 Every threshold that is looked at here was chosen on validation data. None is found on the test split, which would
 flatter it.

@@ -1,1 +1,1 @@
-"""Answers of the commands with `--json`. A test holds every answer to them."""
+"""Models (pydantic) of what the commands print with `--json`. A test validates every answer against them."""

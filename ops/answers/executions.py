@@ -76,7 +76,7 @@ class Uploaded(BaseModel):
 class Imported(Uploaded):
     """As of an upload, with what readers changed."""
 
-    derived_from: Annotated[str, Field(description="S3 URI of the archive with the labels of before.")]
+    derived_from: Annotated[str, Field(description="S3 URI of the archive with the earlier labels.")]
     changed: Annotated[dict[str, int], Field(description="Labels by the way they changed: NORMAL to PNEUMONIA.")]
 
 
@@ -210,10 +210,8 @@ class Findings(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     sentence: str
-    requests: Annotated[RequestCounts | None, Field(description="Absent from results of before they were counted.")] = (
-        None
-    )
-    trend: Annotated[Trend | None, Field(description="Absent from results of before there was one.")] = None
+    requests: Annotated[RequestCounts | None, Field(description="Absent from older results.")] = None
+    trend: Annotated[Trend | None, Field(description="Absent from older results.")] = None
 
 
 class Monitored(Report):

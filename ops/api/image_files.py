@@ -40,7 +40,7 @@ def media_type(content: bytes) -> str | None:
 
 
 def start_of(path: Path) -> bytes:
-    """The first bytes of a file, by which its type is told; none of one that cannot be read."""
+    """The first bytes of a file, which determine its type; empty for one that cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(START_BYTES)

@@ -41,7 +41,7 @@ _SLOW = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsExceptio
 
 
 def explain(error: BaseException) -> CommandError | None:
-    """The sentence for an error of the AWS SDK or the network, or None for an error that is a defect of ours."""
+    """Message for an error of the AWS SDK or the network; None for any other error, which is a defect of ours."""
     if isinstance(error, CommandError):
         return error
     # Imported late: a command that never calls AWS, such as --help, does not pay for botocore.

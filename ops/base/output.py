@@ -130,7 +130,7 @@ def moment(when: datetime | None) -> str:
 
 
 def interactive() -> bool:
-    """Whether a person watches standard output: a live table then, lines otherwise."""
+    """Whether standard output is a terminal outside CI: a live table then, lines otherwise."""
     return sys.stdout.isatty() and "CI" not in os.environ
 
 

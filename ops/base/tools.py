@@ -76,7 +76,7 @@ def _ended(process: subprocess.Popen[bytes]) -> int | None:
     return None
 
 
-def answer(command: Sequence[str]) -> str | None:
+def output_of(command: Sequence[str]) -> str | None:
     """Output of a command, or None when it is not installed or fails."""
     variables = environment()
     found = shutil.which(command[0], path=variables["PATH"])
@@ -111,7 +111,7 @@ def installed_cdk() -> str | None:
             if package.get("name") == "aws-cdk":
                 return str(package["version"])
     # Installed some other way than by npm.
-    version = answer(["cdk", "--version"])
+    version = output_of(["cdk", "--version"])
     return version.split()[0] if version else None
 
 

@@ -1,1 +1,1 @@
-"""The commands of `cxr`, one module for each audience. They are thin: they ask the services and print."""
+"""The commands of `cxr`, one module for each audience. They only call the other folders of `ops` and print."""

@@ -15,7 +15,7 @@ from lambdas.aws.statement import Difference
 from ops.base import output
 from ops.commands.options import Env, Json, Region, Version, open_workspace
 from ops.commands.workspace import Workspace
-from ops.models import bill_of_materials, chain, site_evaluations
+from ops.models import bill_of_materials, site_evaluations, verification
 from ops.models import dossier as dossiers
 from ops.models.registry import ModelVersion
 
@@ -30,7 +30,7 @@ def verify(ctx: typer.Context, version: Version, as_json: Json = False, env: Env
     workspace = open_workspace(ctx, env, region)
     chosen = workspace.registry.resolve(version)
     package = workspace.sagemaker.describe_model_package(ModelPackageName=chosen.arn)
-    found = chain.verify(package, workspace.provenance)
+    found = verification.verify(package, workspace.provenance)
     if as_json:
         output.print_json({"version": chosen.version, **found.as_json()})
     else:
@@ -41,7 +41,7 @@ def verify(ctx: typer.Context, version: Version, as_json: Json = False, env: Env
             listing.add_row(*(escape(one) for one in (name, found.members.get(name, "-"), now)))
         output.results().print(listing)
     if found.changed:
-        raise chain.not_as_signed(str(chosen.version), found.changed)
+        raise verification.not_as_signed(str(chosen.version), found.changed)
     key = workspace.deployment.signing_key
     output.say(f"Version {chosen.version} is what {found.statement_uri} says, which the key {key} signed.")
 
@@ -75,11 +75,11 @@ def dossier(ctx: typer.Context, version: Version, save: _Save = None, env: Env =
 
 
 @contextmanager
-def _fetched(workspace: Workspace, version: ModelVersion, names: Iterable[str]) -> Iterator[chain.Fetched]:
+def _fetched(workspace: Workspace, version: ModelVersion, names: Iterable[str]) -> Iterator[verification.Fetched]:
     """Files of a version, which are what was signed, as long as the block lasts."""
     package = workspace.sagemaker.describe_model_package(ModelPackageName=version.arn)
     with tempfile.TemporaryDirectory(prefix="cxr-") as scratch:
-        yield chain.fetch(package, workspace.provenance, names, Path(scratch))
+        yield verification.fetch(package, workspace.provenance, names, Path(scratch))
 
 
 def _write(content: str, save: Path | None) -> None:

@@ -167,7 +167,7 @@ def batch(
 
 
 class _CodedResults:
-    """Writes results in DICOM to a folder, where one is named; a file of which none can be made is told."""
+    """Writes results in DICOM to a folder, if one is named; reports each file of which none can be made."""
 
     def __init__(self, folder: Path | None) -> None:
         self.written: list[Path] = []
@@ -193,7 +193,7 @@ class _CodedResults:
 
 
 def _archive_beside(folder: Path | None, url: str | None) -> dicomweb.Archive | None:
-    """The archive that a folder's results go to; a wrong address is told before anything is predicted."""
+    """The archive that a folder's results go to; a wrong address is reported before anything is predicted."""
     if url is None:
         return None
     if folder is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from ops.commands import overview
 from ops.commands.options import Env, Json, Region, Timeout, Version, open_workspace
 from ops.commands.workspace import Workspace
 from ops.models import comparison, promotion, releases, site_evaluations
+
+if TYPE_CHECKING:
+    from ops.models.registry import ModelVersion, Serving
 
 
 def models(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
@@ -85,18 +88,10 @@ def approve(
     chosen = registry.resolve(version)
     serving = registry.serving()
     if serving.status != "InService" or serving.package_arn != chosen.arn or chosen.approval != "Approved":
-        mark = releases.Mark.of(workspace.deployment, workspace.s3, chosen) if wait else None
-        releases.approve(registry, chosen, comment)
-        if mark is not None:
-            serving = releases.await_serving(
-                registry,
-                workspace.deployment,
-                chosen,
-                mark=mark,
-                timeout=timeout * 60,
-                poll=workspace.poll_seconds,
-                tell=output.say,
-            )
+        if wait:
+            serving = _release(workspace, chosen, comment, timeout=timeout)
+        else:
+            releases.approve(registry, chosen, comment)
     is_served = serving.package_arn == chosen.arn
     if as_json:
         output.print_json({"version": chosen.version, "arn": chosen.arn, "approval": "Approved", "serving": is_served})
@@ -159,17 +154,7 @@ def rollback(
         raise CommandError(f"Version {target.version} is what serves: there is nothing to go back from.")
     left = next((known for known in registry.versions() if known.arn == serving.package_arn), None)
     output.say(f"going back from version {serving.version or 'none'} to version {target.version}")
-    mark = releases.Mark.of(workspace.deployment, workspace.s3, target)
-    releases.approve(registry, target, reason)
-    releases.await_serving(
-        registry,
-        workspace.deployment,
-        target,
-        mark=mark,
-        timeout=timeout * 60,
-        poll=workspace.poll_seconds,
-        tell=output.say,
-    )
+    _release(workspace, target, reason, timeout=timeout)
     # After the switch: before it, a rejection would be reported as one of the model that serves.
     if reject and left is not None and left.approval != "Rejected":
         registry.decide(left, "Rejected", reason)
@@ -179,6 +164,21 @@ def rollback(
     else:
         rejected = f"; version {left.version} is rejected" if reject and left else ""
         output.results().print(f"version {target.version} is serving{rejected}", markup=False)
+
+
+def _release(workspace: Workspace, version: ModelVersion, comment: str, *, timeout: float) -> Serving:
+    """Approve a version and wait, at most `timeout` minutes, until it is what the endpoint serves."""
+    snapshot = releases.Snapshot.of(workspace.deployment, workspace.s3, version)
+    releases.approve(workspace.registry, version, comment)
+    return releases.await_serving(
+        workspace.registry,
+        workspace.deployment,
+        version,
+        snapshot=snapshot,
+        timeout=timeout * 60,
+        poll=workspace.poll_seconds,
+        tell=output.say,
+    )
 
 
 def promote(

@@ -282,7 +282,7 @@ def monitor(
     if as_json:
         output.print_json({"source": uri, "file": str(path), "opened": opened, "findings": findings})
     else:
-        output.results().print(f"{reports.said(findings)}\n{path}", markup=False, soft_wrap=True)
+        output.results().print(f"{reports.sentences(findings)}\n{path}", markup=False, soft_wrap=True)
 
 
 def logs(

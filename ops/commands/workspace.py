@@ -92,11 +92,11 @@ class Workspace:
         """Signed statements of the registered models."""
         from lambdas.aws.envelope import SigningKey  # noqa: PLC0415
         from lambdas.aws.provenance import Provenance  # noqa: PLC0415
-        from lambdas.aws.statement import Observer  # noqa: PLC0415
+        from lambdas.aws.statement import PackageInspector  # noqa: PLC0415
 
         deployment = self.deployment
         key = SigningKey(self.session.client("kms"), deployment.signing_key)
-        return Provenance(self.s3, deployment.artifact_bucket, key, Observer(self.sagemaker, self.s3))
+        return Provenance(self.s3, deployment.artifact_bucket, key, PackageInspector(self.sagemaker, self.s3))
 
     def promotion_side(self) -> Side:
         """The environment as one of the two of a promotion."""

@@ -1,4 +1,4 @@
-"""Sums behind docs/capacity.md: instances, calls at once, costs of a million predictions, and limits by their rates."""
+"""Calculations behind docs/capacity.md: instances, concurrent calls, cost of a million predictions, rate limits."""
 
 from __future__ import annotations
 

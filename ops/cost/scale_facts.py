@@ -106,7 +106,6 @@ def default(parameter: Parameter) -> int:
 
 
 IMAGE_SIZE = default(TRAINING["ImageSize"])
-EPOCHS = default(TRAINING["Epochs"])
 FINE_TUNE_EPOCHS = default(TRAINING["FineTuneEpochs"])
 VIEWS = default(TRAINING["FeatureViews"])
 MAX_INSTANCES = int(DATA["ProcessingInstanceCount"].greatest or 1)

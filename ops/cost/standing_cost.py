@@ -115,14 +115,14 @@ def standing(assembly: Assembly, usage: Usage) -> list[Charge]:
 
 
 def unknown_types(assembly: Assembly) -> list[str]:
-    """Types of resources that nobody has said the cost of."""
+    """Resource types without a price rule and not known to be free."""
     kinds = {resource.kind for resource in assembly.resources}
     # A custom resource is a call of a function in the same templates, made when the stack changes.
     return sorted(kind for kind in kinds - set(FREE) - set(_RULES) if not kind.startswith("Custom::"))
 
 
 def known_types() -> set[str]:
-    """Every type that either list knows."""
+    """Resource types that are free or have a price rule."""
     return {*FREE, *_RULES}
 
 

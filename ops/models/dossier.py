@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from lambdas.aws.site_evaluations import SiteEvaluation
     from model_code.contract.documents import DatasetCard, Evaluation, Metadata
-    from ops.models.chain import Fetched
     from ops.models.dossier_items import Item
+    from ops.models.verification import Fetched
 
 NEEDED = (
     package_files.MODEL,

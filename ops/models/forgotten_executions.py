@@ -1,4 +1,4 @@
-"""Differences that are none: SageMaker forgot the execution of which they were told when a version was signed."""
+"""Members of a signed statement that can no longer be compared, because SageMaker has forgotten their execution."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
-def told_apart(
+def explain_unknown(
     changed: list[Difference], execution: str, registered: datetime, sagemaker: SageMakerClient
 ) -> list[Difference]:
-    """The differences, with the reason beside those that cannot be looked at any more.
+    """The differences from a signed statement, with the reason where one can no longer be compared.
 
     Args:
         changed: what is otherwise now.
@@ -46,13 +46,13 @@ def told_apart(
 
 def sentences(changed: Iterable[Difference]) -> list[str]:
     """A sentence for each difference, and one for all that cannot be looked at for the same reason."""
-    told = list(changed)
+    differences = list(changed)
     lost: dict[str, list[str]] = {}
-    for one in told:
+    for one in differences:
         if one.unknown:
             lost.setdefault(one.unknown, []).append(one.name)
     return [
-        *(str(one) for one in told if not one.unknown),
+        *(str(one) for one in differences if not one.unknown),
         *(f"{', '.join(names)} cannot be compared with what was signed: {why}" for why, names in lost.items()),
     ]
 

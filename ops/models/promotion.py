@@ -20,7 +20,7 @@ from lambdas.aws.provenance import Provenance
 from ops.base.definitions import all_steps
 from ops.base.errors import CommandError
 from ops.base.output import size
-from ops.models import chain, evidence
+from ops.models import evidence, verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -116,7 +116,7 @@ def promote(arn: str, source: Side, target: Side, *, bucket: str, image: str, te
     with tempfile.TemporaryDirectory(prefix="cxr-") as scratch:
         tell(f"reading version {_version(arn)} of {source.env}")
         files = evidence.fetch(source.s3, evidence.locations(package), Path(scratch))
-        files |= chain.carried(package, files, source.provenance, Path(scratch), tell)
+        files |= verification.carried(package, files, source.provenance, Path(scratch), tell)
         dataset = evidence.dataset_sha256(files[package_files.EVALUATION])
         model = files[package_files.MODEL].sha256
         known = list(target.packages())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ops.models.registry import ModelRegistry, ModelVersion, Serving
 
 _PART = "endpoint"
-_GOOD = "released"
+_RELEASED = "released"
 _PARAMETER = "ModelPackageArn"
 
 
@@ -33,7 +33,7 @@ class Verdict:
 
 
 class Verdicts:
-    """The verdicts on one version that were not there at first.
+    """Verdicts on one version since this object was made.
 
     Args:
         s3: client.
@@ -52,7 +52,7 @@ class Verdicts:
         return self._before is not None
 
     def newest(self) -> Verdict | None:
-        """The last one that came since; None while there is none."""
+        """The newest verdict since then; None while there is none."""
         if self._before is None:
             return None
         fresh = {key: when for key, when in (self._listed() or {}).items() if when != self._before.get(key)}
@@ -73,15 +73,15 @@ class Verdicts:
 
 
 @dataclasses.dataclass(frozen=True)
-class Mark:
-    """State just before an approval, to tell this release from an earlier one."""
+class Snapshot:
+    """State before an approval, to distinguish its release from earlier ones."""
 
     updated: datetime | None
     event: str | None
     verdicts: Verdicts
 
     @classmethod
-    def of(cls, deployment: Deployment, s3: S3Client, version: ModelVersion) -> Mark:
+    def of(cls, deployment: Deployment, s3: S3Client, version: ModelVersion) -> Snapshot:
         """The endpoint's stack and the version's verdicts as they are now."""
         verdicts = Verdicts(s3, deployment.artifact_bucket, version)
         stack = deployment.describe(_PART)
@@ -100,7 +100,7 @@ def await_serving(
     deployment: Deployment,
     version: ModelVersion,
     *,
-    mark: Mark,
+    snapshot: Snapshot,
     timeout: float,
     poll: float,
     tell: Callable[[str], None],
@@ -114,7 +114,7 @@ def await_serving(
         registry: tells what the endpoint serves.
         deployment: tells how the endpoint's stack is doing.
         version: the approved version.
-        mark: state from before the approval.
+        snapshot: state from before the approval.
         timeout: seconds after which to give up with exit code 4.
         poll: seconds between two looks.
         tell: called with a sentence whenever the state changes.
@@ -123,31 +123,31 @@ def await_serving(
         CommandError: with the reason, when the version is not what serves in the end.
     """
     end = time.monotonic() + timeout
-    told = ""
-    begun = False
-    if not mark.verdicts.readable:
+    last_state = ""
+    started = False
+    if not snapshot.verdicts.readable:
         tell("This role may not read releases/ of the artifact bucket: whether the model answers is not known here.")
     while True:
-        verdict = mark.verdicts.newest()
+        verdict = snapshot.verdicts.newest()
         serving = registry.serving()
         is_served = serving.status == "InService" and serving.package_arn == version.arn
-        if is_served and (not mark.verdicts.readable or (verdict and verdict.outcome == _GOOD)):
+        if is_served and (not snapshot.verdicts.readable or (verdict and verdict.outcome == _RELEASED)):
             return serving
-        if verdict and verdict.outcome != _GOOD:
+        if verdict and verdict.outcome != _RELEASED:
             raise CommandError(_not_released(version, serving, verdict))
         if verdict and serving.status == "InService":
             raise CommandError(
                 f"Version {version.version} was released, and version {serving.version} has replaced it."
             )
         stack = deployment.describe(_PART)
-        begun = begun or _has_begun(stack, mark, version)
-        state = _state(stack, serving, version, begun=begun, is_served=is_served)
-        if state != told:
-            told = state
+        started = started or _has_started(stack, snapshot, version)
+        state = _state(stack, serving, version, started=started, is_served=is_served)
+        if state != last_state:
+            last_state = state
             tell(state)
         has_failed = stack is not None and stack.status.endswith(("_FAILED", "ROLLBACK_COMPLETE"))
-        if begun and has_failed and not mark.verdicts.readable:
-            raise CommandError(_failure(deployment, stack, serving, version, mark))
+        if started and has_failed and not snapshot.verdicts.readable:
+            raise CommandError(_failure(deployment, stack, serving, version, snapshot))
         if time.monotonic() >= end:
             raise CommandError(
                 f"Gave up after {timeout:.0f} seconds: {state}. `cxr status` shows whether it goes on, "
@@ -171,25 +171,27 @@ def under_way(deployment: Deployment, version: ModelVersion) -> bool:
     return stack.status.endswith("_IN_PROGRESS") and "ROLLBACK" not in stack.status
 
 
-def _has_begun(stack: Stack | None, mark: Mark, version: ModelVersion) -> bool:
-    """Whether the stack is in, or past, an update that came after the mark or is about this version."""
+def _has_started(stack: Stack | None, snapshot: Snapshot, version: ModelVersion) -> bool:
+    """Whether the stack is in, or past, an update that came after the snapshot or is about this version."""
     if stack is None:
         return False
     running = stack.status.endswith("_IN_PROGRESS")
-    return stack.updated != mark.updated or (running and stack.parameters.get(_PARAMETER) == version.arn)
+    return stack.updated != snapshot.updated or (running and stack.parameters.get(_PARAMETER) == version.arn)
 
 
-def _state(stack: Stack | None, serving: Serving, version: ModelVersion, *, begun: bool, is_served: bool) -> str:
+def _state(stack: Stack | None, serving: Serving, version: ModelVersion, *, started: bool, is_served: bool) -> str:
     if is_served:
         return f"version {version.version} is on the endpoint, which is being asked whether it answers"
-    if stack is None or not begun:
+    if stack is None or not started:
         return f"version {version.version} is approved, its release has not started"
     endpoint = f", endpoint {serving.status}" if serving.status else ""
     return f"releasing version {version.version}: stack {stack.status}{endpoint}"
 
 
-def _failure(deployment: Deployment, stack: Stack | None, serving: Serving, version: ModelVersion, mark: Mark) -> str:
-    failures = deployment.failures(_PART, after=mark.event)
+def _failure(
+    deployment: Deployment, stack: Stack | None, serving: Serving, version: ModelVersion, snapshot: Snapshot
+) -> str:
+    failures = deployment.failures(_PART, after=snapshot.event)
     reason = failures[0] if failures else serving.failure_reason or "CloudFormation gives no reason"
     status = stack.status if stack else "no stack"
     still = f"version {serving.version} goes on serving" if serving.version else "no version is serving"

@@ -19,7 +19,7 @@ _CLOSED = frozenset({"AccessDenied", "403"})
 
 
 def of_version(s3: S3Client, bucket: str, version: ModelVersion) -> SiteEvaluations:
-    """The evaluations of a version, newest first; where this role may not look, none, which it is told."""
+    """The evaluations of a version, newest first; none, with a message, where this role may not read them."""
     try:
         return site_evaluations.of_version(s3, bucket, version.version)
     except Exception as error:

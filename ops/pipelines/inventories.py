@@ -1,4 +1,4 @@
-"""Folder of a bucket as an archive: an inventory of its objects by their versions, taken once and kept as a dataset."""
+"""Inventory of a bucket's folder, by object versions: listed once, and kept as a dataset."""
 
 from __future__ import annotations
 

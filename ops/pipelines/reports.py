@@ -65,10 +65,10 @@ def findings(report_uri: str) -> str:
     return f"{report_uri.rpartition('/')[0]}/monitoring.json"
 
 
-def said(found: dict[str, Any]) -> str:
+def sentences(found: dict[str, Any]) -> str:
     """Sentences of a monitoring run's findings: of the comparison, the refused and failed requests, and the trend.
 
-    Results of before there were the latter two have the first only.
+    Older results have the first only.
     """
     sentences = [found["sentence"]]
     sentences += [found[name]["sentence"] for name in ("requests", "trend") if name in found]

@@ -1,4 +1,4 @@
-"""A hyperparameter search: the training jobs of a Tuning step, and which was best so far."""
+"""Hyperparameter tuning job of a Tuning step: its training jobs, and the best so far."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def examine(session: Session, folder: Path) -> Iterator[Finding]:
 
 def node() -> Finding:
     """Node, which the CDK runs on."""
-    version = tools.answer(["node", "--version"])
+    version = tools.output_of(["node", "--version"])
     if version is None:
         return Finding("node", State.WRONG, "not installed", f"Install Node {_NODE} or newer.")
     major = re.match(r"v(\d+)", version)

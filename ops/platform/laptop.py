@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from ops.base.errors import CommandError, ExitCode
+from ops.base.errors import CommandError
 from ops.base.tools import REPOSITORY
 
 ENVIRONMENT = "laptop"
@@ -145,11 +145,6 @@ def only_here(variables: dict[str, str]) -> dict[str, str]:
     """The variables for a command that must reach this cloud and no other: nor does a profile lead it astray."""
     nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_PROFILE": ""}
     return {**nowhere, **variables}
-
-
-def not_running() -> CommandError:
-    """Message where the laptop's cloud is needed and is not there."""
-    return CommandError("The laptop's cloud is not running: start it with `cxr up`.", ExitCode.UNAVAILABLE)
 
 
 def _command(port: int, folder: Path) -> list[str]:

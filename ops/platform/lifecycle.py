@@ -1,4 +1,4 @@
-"""Preconditions of an update or a removal of an environment by CloudFormation."""
+"""Preconditions of updating or removing an environment: instance types, running executions."""
 
 from __future__ import annotations
 

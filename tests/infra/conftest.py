@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from policy.contexts import audited as with_data_events
-from policy.contexts import coded as with_results_in_dicom
-from policy.contexts import gated as with_a_gate
-from policy.contexts import in_a_network
-from policy.contexts import keyed as with_a_volume_key
-from policy.contexts import snapped as with_a_snapshot
+from policy.contexts import (
+    with_data_events,
+    with_dicom_results,
+    with_network,
+    with_release_gate,
+    with_snap_start,
+    with_volume_key,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("dev", "staging", "prod", "laptop")
@@ -32,7 +34,6 @@ IN_ORDER = (
 )  # of deployment, where there is a network
 
 Template = dict[str, Any]
-Change = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Template:
 @pytest.fixture(scope="session")
 def isolated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod in a network of its own."""
-    return _synthesise(in_a_network(_context()), tmp_path_factory.mktemp("isolated"))
+    return _synthesise(with_network(_context()), tmp_path_factory.mktemp("isolated"))
 
 
 @pytest.fixture(scope="session")
@@ -75,25 +76,25 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
 @pytest.fixture(scope="session")
 def gated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod where a release asks for a site evaluation."""
-    return _synthesise(with_a_gate(_context()), tmp_path_factory.mktemp("gated"))
+    return _synthesise(with_release_gate(_context()), tmp_path_factory.mktemp("gated"))
 
 
 @pytest.fixture(scope="session")
 def coded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod where the API answers with results in DICOM."""
-    return _synthesise(with_results_in_dicom(_context()), tmp_path_factory.mktemp("coded"))
+    return _synthesise(with_dicom_results(_context()), tmp_path_factory.mktemp("coded"))
 
 
 @pytest.fixture(scope="session")
 def snapped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod where the Dicom function begins from a snapshot."""
-    return _synthesise(with_a_snapshot(_context()), tmp_path_factory.mktemp("snapped"))
+    return _synthesise(with_snap_start(_context()), tmp_path_factory.mktemp("snapped"))
 
 
 @pytest.fixture(scope="session")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod with the environment's key on volumes."""
-    return _synthesise(with_a_volume_key(_context()), tmp_path_factory.mktemp("keyed"))
+    return _synthesise(with_volume_key(_context()), tmp_path_factory.mktemp("keyed"))
 
 
 @pytest.fixture

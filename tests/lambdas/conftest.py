@@ -6,12 +6,17 @@ import io
 import json
 import sys
 import zipfile
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from tests.http_server import serving
+from tests.lambdas.tables import tables
 
 REGION = "us-east-1"
 
@@ -81,6 +86,45 @@ def cloudformation(waits):
     server = HTTPServer(("127.0.0.1", 0), CloudFormation)
     with serving(server):
         yield f"http://127.0.0.1:{server.server_port}/answer", received
+
+
+@pytest.fixture
+def custom_resource(load_handler, monkeypatch, context, cloudformation):
+    """Call the function behind a custom resource; the stubber refuses every call to AWS that was not announced."""
+
+    @contextmanager
+    def resource(function: str, service: str, *, logical_id: str, properties: dict[str, Any], **members: str):
+        url, received = cloudformation
+        module, handle = load_handler(f"lambdas.{function}.handler.handle")
+        client = boto3.client(service)
+        monkeypatch.setattr(module, service, lambda: client)
+
+        def call(request: str, **more: Any):
+            event = {
+                "RequestType": request,
+                "ResponseURL": url,
+                "StackId": "stack",
+                "RequestId": "request",
+                "LogicalResourceId": logical_id,
+                "ResourceProperties": {"ServiceToken": "arn", **properties},
+                **members,
+                **more,
+            }
+            handle(event, context)
+            return received[-1]
+
+        with Stubber(client) as stubber:
+            yield call, stubber
+            stubber.assert_no_pending_responses()
+
+    return resource
+
+
+@pytest.fixture
+def dynamodb():
+    """The API's tables, empty."""
+    with tables() as client:
+        yield client
 
 
 @pytest.fixture

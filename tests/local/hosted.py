@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from local.laptop import Laptop
 
-ACCOUNT = "123456789012"
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu-py312-amzn2023-sagemaker-v1"
 # The model is there for the container's sake: the handlers answer without it.
 SAVED_MODEL = """

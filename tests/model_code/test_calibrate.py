@@ -225,8 +225,8 @@ def test_halves_are_by_patient_and_the_same_whoever_asks():
         for number in range(50)
         for view in range(1 + number % 3)
     ]
-    halves = recalibration.part(images)
-    assert halves == recalibration.part(images[::-1])
+    halves = recalibration.split_halves(images)
+    assert halves == recalibration.split_halves(images[::-1])
     patients = [{one.patient for one in half} for half in halves.values()]
     assert not patients[0] & patients[1]
     assert len(patients[0] | patients[1]) == 100

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lambdas.http.problems import KINDS
-from model_code.contract.answer import AnsweredImage, AnsweringModel, members
+from model_code.contract.answer import AnsweredImage, AnsweringModel, member_types
 from openapi import examples
 from openapi.document import SECURITY_SCHEMES, document, text
 from openapi.operations import OPERATIONS, Operation
@@ -76,8 +76,8 @@ def test_what_the_container_tells_is_described_and_shown(part: type, schemas: se
     shown = whole["paths"]["/v1/predictions"]["post"]["responses"]["200"]["content"]["application/json"]["example"]
     shown = {**shown["model"], **shown}
 
-    assert members(part)
-    for name, (_, one) in members(part).items():
+    assert member_types(part)
+    for name, (_, one) in member_types(part).items():
         assert shown[name] == one.example
         for schema in schemas:
             assert whole["components"]["schemas"][schema]["properties"][name]["description"] == one.sentence

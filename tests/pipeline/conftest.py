@@ -93,6 +93,7 @@ def compiled() -> dict[str, str]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the SDK's own, at import
                 from pipeline import calibration, label_calibration, monitoring, site_evaluation
+                from pipeline.compiling import text_of
                 from pipeline.definition import compile_definition
 
                 definitions = {
@@ -100,10 +101,10 @@ def compiled() -> dict[str, str]:
                     "spot": compile_definition(spot=True, tuning=False),
                     "tuning": compile_definition(spot=False, tuning=True),
                     "tuning-spot": compile_definition(spot=True, tuning=True),
-                    "monitoring": monitoring.compile_definition(),
-                    "site-evaluation": site_evaluation.compile_definition(),
-                    "calibration": calibration.compile_definition(),
-                    "label-calibration": label_calibration.compile_definition(),
+                    "monitoring": text_of(monitoring.build()),
+                    "site-evaluation": text_of(site_evaluation.build()),
+                    "calibration": text_of(calibration.build()),
+                    "label-calibration": text_of(label_calibration.build()),
                 }
         finally:
             pytest_socket.enable_socket()

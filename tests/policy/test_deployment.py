@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from policy.contexts import chosen
+from policy.contexts import with_tokens_and_mail
 from policy.deployment import LARGEST_POLICY, UnscopedServiceError, page
 from policy.github import PROVIDER
 
@@ -35,7 +35,7 @@ Environments = Callable[[], dict[str, dict[str, dict[str, Any]]]]
 def every(environments: Environments, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """Every template that settings can make, as far as its types of resources go."""
     context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
-    further = synthesised(chosen(context), tmp_path_factory.mktemp("chosen"))
+    further = synthesised(with_tokens_and_mail(context), tmp_path_factory.mktemp("chosen"))
     return [template for parts in (*environments().values(), further) for template in parts.values()]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from policy.contexts import chosen
+from policy.contexts import with_tokens_and_mail
 from policy.rights import LEFT_OUT, MORE, NeededRightError, called, has, left_out, needed
 
 
@@ -31,7 +31,7 @@ Environments = Callable[[], dict[str, dict[str, dict[str, Any]]]]
 @pytest.fixture(scope="module")
 def resources(environments: Environments, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
-    further = synthesised(chosen(context), tmp_path_factory.mktemp("chosen"))
+    further = synthesised(with_tokens_and_mail(context), tmp_path_factory.mktemp("chosen"))
     templates = [template for parts in (*environments().values(), further) for template in parts.values()]
     return [resource for template in templates for resource in template["Resources"].values()]
 

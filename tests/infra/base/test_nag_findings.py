@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from policy.contexts import audited, in_a_network
+from policy.contexts import with_data_events, with_network
 from policy.wildcards import reason_for_finding
 from tests.infra.conftest import ENVIRONMENTS, environment_context, synthesise_app
 
@@ -23,7 +23,7 @@ UNREMARKABLE = {
 
 
 # What settings may choose and no environment of cdk.json does.
-SPECIAL = {"network.vpc": in_a_network, "buckets.data_events": audited}
+SPECIAL = {"network.vpc": with_network, "buckets.data_events": with_data_events}
 EVERY = (*ENVIRONMENTS, *SPECIAL)
 
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from lambdas.api.documents import ServingModel
 from lambdas.aws.envelope import SigningKey
 from lambdas.aws.provenance import Provenance
-from lambdas.aws.statement import Observer
+from lambdas.aws.statement import PackageInspector
 from model_code.contract.served_files import digest
 from tests.lambdas.rest_events import event, problem
 from tests.lambdas.signing import BUCKET, KEY, Artifacts, Kms, packed
@@ -152,7 +152,7 @@ def test_the_digest_of_what_was_signed_is_told(look, bucket):
     artifacts.objects["executions/x/model.tar.gz"] = model = packed(files)
     registry = SageMaker()
     package = registry.describe_model_package(PACKAGE)
-    Provenance(bucket.signed, BUCKET, SigningKey(look.kms, KEY), Observer(registry, artifacts)).sign(package)
+    Provenance(bucket.signed, BUCKET, SigningKey(look.kms, KEY), PackageInspector(registry, artifacts)).sign(package)
     look.module._seen.clear()
     told = json.loads(look(SageMaker())["body"])
     assert told["artifact_sha256"] == hashlib.sha256(model).hexdigest()

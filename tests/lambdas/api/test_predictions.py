@@ -11,7 +11,7 @@ from lambdas.api.documents import Feedback, Result
 from lambdas.predict.model import Prediction
 from lambdas.predict.results import Results
 from tests.lambdas.rest_events import captured, event, problem
-from tests.lambdas.tables import PREDICTIONS, REQUESTS, items, tables
+from tests.lambdas.tables import PREDICTIONS, REQUESTS, items
 
 ID = "6a0fda63-0000-4000-8000-000000000000"
 ANSWER = {
@@ -36,12 +36,6 @@ PREDICTION = Prediction(
     {"probability": 0.93}, 0.42, ANSWER["model"], out_of_distribution_score=0.4, features=(0.5, -1.25)
 )
 DAY = 86_400
-
-
-@pytest.fixture
-def dynamodb():
-    with tables() as client:
-        yield client
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from lambdas.dicom.uploads import MAX_BYTES
 from lambdas.predict import uploads as fetched
 from lambdas.predict.request import UPLOAD
 from tests.lambdas.rest_events import REQUEST_ID, captured, event, problem
-from tests.lambdas.tables import REQUESTS, items, tables
+from tests.lambdas.tables import REQUESTS, items
 
 ENVIRONMENT = {
     "UPLOAD_BUCKET": "cxr-data",
@@ -22,12 +22,6 @@ ENVIRONMENT = {
     "MAX_UPLOAD_BYTES": "5000",
     "ALLOWED_ORIGINS": "https://reader.example",
 }
-
-
-@pytest.fixture
-def dynamodb():
-    with tables() as client:
-        yield client
 
 
 @pytest.fixture

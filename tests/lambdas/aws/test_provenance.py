@@ -13,7 +13,7 @@ from securesystemslib.signer import SSlibKey
 from lambdas.aws import package_files, statement
 from lambdas.aws.envelope import EnvelopeError, SigningKey, read, signed_bytes
 from lambdas.aws.provenance import Provenance, ProvenanceError
-from lambdas.aws.statement import Observer, StatementError
+from lambdas.aws.statement import PackageInspector, StatementError
 from tests.lambdas.signing import BUCKET, KEY, Artifacts, Kms, packed, refusal
 
 CREATED = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -90,7 +90,9 @@ class Signed:
                 "Backbone": "ResNet50V2",
             },
         }
-        self.provenance = Provenance(self.s3, BUCKET, SigningKey(self.kms, KEY), Observer(self.sagemaker, self.s3))
+        self.provenance = Provenance(
+            self.s3, BUCKET, SigningKey(self.kms, KEY), PackageInspector(self.sagemaker, self.s3)
+        )
 
     def changed(self):
         """Names of what is otherwise now."""

@@ -6,13 +6,7 @@ import pytest
 
 from lambdas.http.idempotency import CLAIM_SECONDS, MAX_ANSWER_BYTES, Requests, caller, fingerprint
 from lambdas.http.problems import Problem
-from tests.lambdas.tables import REQUESTS, items, tables
-
-
-@pytest.fixture
-def dynamodb():
-    with tables() as client:
-        yield client
+from tests.lambdas.tables import REQUESTS, items
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 import json
 
-import boto3
 import pytest
-from botocore.stub import ANY, Stubber
+from botocore.stub import ANY
 
 from lambdas.custom_resource.answer import WAITS_SECONDS
 from model_code.data.pseudonyms import KEY_BYTES
@@ -13,36 +12,20 @@ EXPECTED = {"Bucket": "artifacts", "Key": "keys/patients", "Body": ANY, "IfNoneM
 
 
 @pytest.fixture
-def make(load_handler, monkeypatch, context, cloudformation):
-    """Call the handler for one request; the stubber refuses every call to S3 that was not announced."""
-    url, received = cloudformation
-    module, handle = load_handler("lambdas.patient_key.handler.handle")
-    client = boto3.client("s3")
-    monkeypatch.setattr(module, "s3", lambda: client)
-
-    def call(request: str):
-        event = {
-            "RequestType": request,
-            "ResponseURL": url,
-            "StackId": "stack",
-            "RequestId": "request",
-            "LogicalResourceId": "Made",
-            "ResourceProperties": {"ServiceToken": "arn", "BucketName": "artifacts", "Key": "keys/patients"},
-        }
-        handle(event, context)
-        return received[-1]
-
-    with Stubber(client) as stubber:
-        yield call, stubber, client
-        stubber.assert_no_pending_responses()
+def make(custom_resource):
+    properties = {"BucketName": "artifacts", "Key": "keys/patients"}
+    with custom_resource("patient_key", "s3", logical_id="Made", properties=properties) as resource:
+        yield resource
 
 
 def test_a_key_is_random_as_long_as_jobs_expect_and_never_said(make, monkeypatch, capsys):
-    call, stubber, client = make
+    call, stubber = make
     stubber.add_response("put_object", {}, EXPECTED)
     stubber.add_response("put_object", {}, EXPECTED)
     bodies = []
-    client.meta.events.register("provide-client-params.s3.PutObject", lambda params, **_: bodies.append(params["Body"]))
+    stubber.client.meta.events.register(
+        "provide-client-params.s3.PutObject", lambda params, **_: bodies.append(params["Body"])
+    )
 
     answers = [call("Create"), call("Create")]
 
@@ -56,18 +39,18 @@ def test_a_key_is_random_as_long_as_jobs_expect_and_never_said(make, monkeypatch
 @pytest.mark.parametrize("request_type", ["Create", "Update"])
 def test_a_key_that_is_there_stays(request_type, make):
     """Another one would give the same archive other patients, and another split."""
-    call, stubber, *_ = make
+    call, stubber = make
     stubber.add_client_error("put_object", "PreconditionFailed", http_status_code=412, expected_params=EXPECTED)
     assert call(request_type)["Status"] == "SUCCESS"
 
 
 def test_nothing_is_removed_with_the_stack(make):
-    call, *_ = make
+    call, _ = make
     assert call("Delete")["Status"] == "SUCCESS"
 
 
 def test_a_refusal_is_answered_with_its_reason_instead_of_silence(make):
-    call, stubber, *_ = make
+    call, stubber = make
     for _ in range(1 + len(WAITS_SECONDS)):
         stubber.add_client_error("put_object", "AccessDenied", "not allowed to write", expected_params=EXPECTED)
     answer = call("Create")

@@ -8,7 +8,6 @@ from lambdas.predict.endpoint import Endpoint
 from lambdas.predict.model import Model
 from tests.lambdas.predict.api_calls import Memory, made
 from tests.lambdas.predict.dicom_answers import Service
-from tests.lambdas.tables import tables
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +48,6 @@ def memory():
 def api(clients, runtime, control, clock, memory):
     endpoint = Endpoint(client=lambda: clients["sagemaker"], name="cxr-dev", clock=lambda: clock[0])
     return made(Model(clients["sagemaker-runtime"], endpoint), endpoint, memory=memory, s3=clients["s3"])
-
-
-@pytest.fixture
-def dynamodb():
-    with tables() as client:
-        yield client
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """Files of a deployment are copied to keys that stay, and CloudFormation hears about it whatever happens."""
 
-import boto3
 import pytest
-from botocore.stub import Stubber
 
 from lambdas.custom_resource.answer import WAITS_SECONDS
 
@@ -13,28 +11,10 @@ FILES = [
 
 
 @pytest.fixture
-def publish(load_handler, monkeypatch, context, cloudformation):
-    """Call the handler for one request; the stubber refuses every call to S3 that was not announced."""
-    url, received = cloudformation
-    module, handle = load_handler("lambdas.publish.handler.handle")
-    client = boto3.client("s3")
-    monkeypatch.setattr(module, "s3", lambda: client)
-
-    def call(request: str):
-        event = {
-            "RequestType": request,
-            "ResponseURL": url,
-            "StackId": "stack",
-            "RequestId": "request",
-            "LogicalResourceId": "Published",
-            "ResourceProperties": {"ServiceToken": "arn", "BucketName": "artifacts", "Files": FILES},
-        }
-        handle(event, context)
-        return received[-1]
-
-    with Stubber(client) as stubber:
-        yield call, stubber
-        stubber.assert_no_pending_responses()
+def publish(custom_resource):
+    properties = {"BucketName": "artifacts", "Files": FILES}
+    with custom_resource("publish", "s3", logical_id="Published", properties=properties) as resource:
+        yield resource
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update"])

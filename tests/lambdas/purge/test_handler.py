@@ -1,8 +1,6 @@
 """Before a group of models goes, its versions go; CloudFormation hears about it whatever happens."""
 
-import boto3
 import pytest
-from botocore.stub import Stubber
 
 from lambdas.custom_resource.answer import WAITS_SECONDS
 
@@ -11,30 +9,11 @@ ARN = f"arn:aws:sagemaker:us-east-1:123456789012:model-package/{GROUP}/"
 
 
 @pytest.fixture
-def purge(load_handler, monkeypatch, context, cloudformation):
-    """Call the handler for one request; the stubber refuses every call to SageMaker that was not announced."""
-    module, handle = load_handler("lambdas.purge.handler.handle")
-    client = boto3.client("sagemaker")
-    monkeypatch.setattr(module, "sagemaker", lambda: client)
-    url, received = cloudformation
-
-    def call(request: str, **more: str):
-        event = {
-            "RequestType": request,
-            "ResponseURL": url,
-            "StackId": "stack",
-            "RequestId": "request",
-            "LogicalResourceId": "Emptied",
-            "ResourceType": "Custom::ModelPackages",
-            "ResourceProperties": {"ServiceToken": "arn", "ModelPackageGroupName": GROUP},
-            **more,
-        }
-        handle(event, context)
-        return received[-1]
-
-    with Stubber(client) as stubber:
-        yield call, stubber
-        stubber.assert_no_pending_responses()
+def purge(custom_resource):
+    properties = {"ModelPackageGroupName": GROUP}
+    kind = {"ResourceType": "Custom::ModelPackages"}
+    with custom_resource("purge", "sagemaker", logical_id="Emptied", properties=properties, **kind) as resource:
+        yield resource
 
 
 def versions(*numbers):

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from lambdas.aws import topic
 from lambdas.aws.envelope import SigningKey
 from lambdas.aws.provenance import Provenance
-from lambdas.aws.statement import Observer
+from lambdas.aws.statement import PackageInspector
 from lambdas.release.endpoint import Evidence, NotServingError
 from lambdas.release.notification import Notifier
 from lambdas.release.package import StateChange
@@ -208,7 +208,9 @@ class World:
 
     @property
     def provenance(self):
-        return Provenance(self.artifacts, BUCKET, SigningKey(self.kms, KEY), Observer(self.registry, self.artifacts))
+        return Provenance(
+            self.artifacts, BUCKET, SigningKey(self.kms, KEY), PackageInspector(self.registry, self.artifacts)
+        )
 
     def sign(self, version, files=None):
         """Sign, as the Sign function does, a model whose bytes say its version, or an archive of files."""

@@ -36,7 +36,7 @@ def directory(tmp_path):
 def signed_digest(archive):
     signed = Signed()
     signed.s3.objects[ARTIFACTS[package_files.MODEL]] = archive
-    return statement.served_digest(signed.provenance.observer.state(signed.package))
+    return statement.served_digest(signed.provenance.inspector.statement(signed.package))
 
 
 def test_it_is_go_s_hash_of_a_directory():
@@ -102,7 +102,7 @@ def test_an_archive_that_cannot_be_read_has_none_and_is_still_signed_by_its_own(
     signed.s3.objects[ARTIFACTS[package_files.MODEL]] = packed(
         {"metadata.json": b"{}", "1/variables": np.random.default_rng(7).bytes(100_000)}
     )[:50_000]
-    stated = signed.provenance.observer.state(signed.package)
+    stated = signed.provenance.inspector.statement(signed.package)
     assert statement.served_digest(stated) is None
     assert package_files.MODEL in statement.digests(stated)
 
@@ -110,7 +110,7 @@ def test_an_archive_that_cannot_be_read_has_none_and_is_still_signed_by_its_own(
 def test_a_statement_of_before_it_was_told_is_as_good_as_it_was():
     """Nothing that was signed then is called changed because more is stated now."""
     signed = Signed()
-    now = signed.provenance.observer.state(signed.package)
+    now = signed.provenance.inspector.statement(signed.package)
     before = {**now, "subject": statement.files(now)}
     assert statement.served_digest(now)
     assert statement.served_digest(before) is None

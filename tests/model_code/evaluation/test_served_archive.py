@@ -30,7 +30,6 @@ def setup_module() -> None:
 
 
 LOOSE = "--min-auroc 0 --min-sensitivity 0 --min-specificity 0 --max-calibration-error 1 --min-subgroup-sensitivity 0"
-FOLDERS = {"int8": "engine", "float16": "fallback"}
 
 
 def logit_of(pixels):

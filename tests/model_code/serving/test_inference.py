@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from model_code.contract import images
-from model_code.contract.answer import AnsweredImage, AnsweringModel, members, told
+from model_code.contract.answer import AnsweredImage, AnsweringModel, member_types, public_members
 from model_code.contract.served_files import digest_of_directory
 from model_code.serving import inference
 from model_code.statistics.calibration import Calibration
@@ -286,8 +286,10 @@ def test_the_answer_carries_label_model_and_threshold(handlers, asked, tmp_path)
         "served_sha256": digest_of_directory(tmp_path),
     }
     for one in document["predictions"]:
-        assert set(told(AnsweredImage, one)) == set(members(AnsweredImage))
-    assert set(members(AnsweringModel)) <= document["model"].keys(), "what may be None for models of before is answered"
+        assert set(public_members(AnsweredImage, one)) == set(member_types(AnsweredImage))
+    assert set(member_types(AnsweringModel)) <= document["model"].keys(), (
+        "what may be None for models of before is answered"
+    )
 
 
 def test_what_is_changed_beside_a_running_container_is_not_what_it_loaded(handlers, asked, tmp_path):

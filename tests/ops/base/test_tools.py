@@ -173,14 +173,14 @@ def test_a_command_that_is_not_installed_is_a_sentence() -> None:
     with pytest.raises(CommandError, match="no-such-tool is not installed") as ended:
         tools.run(["no-such-tool"])
     assert ended.value.exit_code is ExitCode.UNAVAILABLE
-    assert tools.answer(["no-such-tool"]) is None
+    assert tools.output_of(["no-such-tool"]) is None
 
 
 def test_commands_find_this_environments_python_first() -> None:
     """cdk.json says `python3 app.py`: any other python3 has no CDK."""
     assert tools.environment()["PATH"].startswith(str(Path(sys.executable).parent))
-    assert tools.answer([sys.executable, "-c", "print(1)"]) == "1"
-    assert tools.answer([sys.executable, "-c", "import sys; sys.exit(1)"]) is None
+    assert tools.output_of([sys.executable, "-c", "print(1)"]) == "1"
+    assert tools.output_of([sys.executable, "-c", "import sys; sys.exit(1)"]) is None
 
 
 def test_the_installed_cdk_is_read_without_starting_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

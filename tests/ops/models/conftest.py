@@ -13,7 +13,7 @@ from typer.testing import Result
 
 from lambdas.aws.envelope import SigningKey
 from lambdas.aws.provenance import Provenance
-from lambdas.aws.statement import Observer
+from lambdas.aws.statement import PackageInspector
 from local.core.api import ApiError
 from ops.base.deployment import Deployment
 from ops.base.session import Session
@@ -131,7 +131,7 @@ class TwoAccounts:
         """Signed statements that the environment's Sign function works on."""
         s3 = self.client(env, "s3")
         key = SigningKey(self.client(env, "kms"), self.keys[env])
-        return Provenance(s3, self.bucket(env), key, Observer(self.client(env, "sagemaker"), s3))
+        return Provenance(s3, self.bucket(env), key, PackageInspector(self.client(env, "sagemaker"), s3))
 
     def destroy(self) -> None:
         """Staging is destroyed and deployed again: its versions count from 1, and its bucket is another."""

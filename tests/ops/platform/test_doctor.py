@@ -72,7 +72,7 @@ def folder(tmp_path: Path) -> Path:
 def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
     """Node and the CDK as they should be; a test changes the answers."""
     answers: dict[str, str | None] = {"node": "v20.11.0", "cdk": tools.pinned_cdk()}
-    monkeypatch.setattr("ops.base.tools.answer", lambda command: answers[command[0]])
+    monkeypatch.setattr("ops.base.tools.output_of", lambda command: answers[command[0]])
     monkeypatch.setattr("ops.base.tools.installed_cdk", lambda: answers["cdk"])
     return answers
 

@@ -1,4 +1,4 @@
-"""Chain from a dataset to what serves: what was signed of a version, and whether it is what there is."""
+"""Verification of a version's signed statement: dataset, model, evidence and container as they were registered."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ def carried(
         return {}
     uris = package_files.locations(package)
     fetched = {uris[name]: file.path for name, file in files.items()}
-    observer = dataclasses.replace(provenance.observer, fetched=fetched)
-    if changed := _changed(package, signed, dataclasses.replace(provenance, observer=observer)):
+    inspector = dataclasses.replace(provenance.inspector, fetched=fetched)
+    if changed := _changed(package, signed, dataclasses.replace(provenance, inspector=inspector)):
         raise not_as_signed(_version(package), changed)
     made = {
         package_files.SOURCE_SIGNATURE: provenance.envelope(package) or b"",
@@ -151,11 +151,11 @@ def not_as_signed(version: str, changed: Iterable[Difference]) -> CommandError:
 
 def _changed(package: Mapping[str, Any], signed: Mapping[str, Any], provenance: Provenance) -> list[Difference]:
     """Differences from everything that was signed, and members that cannot be looked at any more."""
-    return forgotten_executions.told_apart(
+    return forgotten_executions.explain_unknown(
         provenance.all_changed(package, signed),
         statement.members(signed)["execution"],
         package["CreationTime"],
-        provenance.observer.sagemaker,
+        provenance.inspector.sagemaker,
     )
 
 
@@ -167,8 +167,8 @@ def _statement(package: Mapping[str, Any], provenance: Provenance) -> dict[str, 
     reason = provenance.unsigned_because(package)
     if not reason and provenance.may_still_be_signed(package):
         reason = "It was registered a short time ago: try again in a minute, then see the Sign function's log."
-    told = reason or f"Its statement {provenance.uri(package)} is not there."
-    raise CommandError(f"Version {_version(package)} is not signed. {told}")
+    why = reason or f"Its statement {provenance.uri(package)} is not there."
+    raise CommandError(f"Version {_version(package)} is not signed. {why}")
 
 
 def _signed(package: Mapping[str, Any], provenance: Provenance) -> dict[str, Any] | None:
