@@ -121,9 +121,9 @@ def unknown_types(assembly: Assembly) -> list[str]:
     return sorted(kind for kind in kinds - set(FREE) - set(_RULES) if not kind.startswith("Custom::"))
 
 
-def known_types() -> set[str]:
-    """Resource types that are free or have a price rule."""
-    return {*FREE, *_RULES}
+def charged_types() -> set[str]:
+    """Resource types that have a price rule."""
+    return set(_RULES)
 
 
 def _bucket(resource: Resource, _assembly: Assembly, usage: Usage) -> Iterator[Charge]:
