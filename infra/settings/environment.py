@@ -47,7 +47,9 @@ class Settings(Section):
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
     """AWS region of the stacks; synthesis refuses one in which AWS publishes no TensorFlow images, or no Powertools
     layer (Ningxia)."""
-    tags: dict[TagName, TagValue]
+    # SageMaker takes 50 of a job (TagList in botocore 1.43's service model): `environment` is one, and pipelines add
+    # the execution and the step.
+    tags: Annotated[dict[TagName, TagValue], Field(max_length=47)]
     """`project`, and as many others as you need (`owner`, `cost-centre`): tags of everything that takes tags.
     `environment` is always there."""
     permissions_boundary: Annotated[str, Field(pattern=r"^[\w+=,.@/-]{1,128}$")] | None = None

@@ -48,7 +48,8 @@ _OTHER_FILES |= {"version", "manifest", "checksums", "md5sums", "sha256sums", "r
 
 # Folders of one patient's images: `Patient_017`, `patient00001` (CheXpert), `sub-S03044` (BIDS, "Entities"). Not `pt1`,
 # which may be a part of the archive.
-_PATIENT = re.compile(r"(?:patient|pat|subject|subj)[ _.#-]*\d+|sub-[a-z0-9]+", re.IGNORECASE)
+_PATIENT = re.compile(r"(?:patient|pat|subject|subj)[ _.#-]*\d+|sub-(?=[a-z]*\d)[a-z0-9]+", re.IGNORECASE)
+_YEAR = re.compile(r"(19|20)\d\d")
 
 
 class Kind(StrEnum):
@@ -233,9 +234,12 @@ def _folders(parent: str) -> Folders:
 
 
 def _other_modality(path: str, found: frozenset[str]) -> bool:
-    # A number makes a month of October.
+    # A number makes a month of October, and so does a year's folder around it.
+    above, _, name = path.rpartition("/")
+    if found == {"oct"} and _YEAR.fullmatch(above.rpartition("/")[2]):
+        return False
     alone = found & spoken.OTHER_MODALITIES and found - spoken.OTHER_MODALITIES <= spoken.MODALITY_COMPANIONS
-    return bool(alone) and not any(map(str.isdigit, path.rpartition("/")[2]))
+    return bool(alone) and not any(map(str.isdigit, name))
 
 
 def _labels(paths: dict[str, frozenset[str]]) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:

@@ -30,6 +30,8 @@ _OTHER_NAMES = {
     "patient": ("subject_id",),
     "view": ("view_position", "viewposition", "projection", "frontal/lateral"),
 }
+# Columns of this product's own that say it already.
+_UNNEEDED = {"file": "sop_instance_uid", "patient": "patient_id"}
 KNOWN = frozenset({*KEYS, *FLAGS, *_OTHER_NAMES, "split", "subtype", "target"}).union(*_OTHER_NAMES.values())
 """Names that a message may repeat: the first line of a table without a header may be about patients."""
 _DIGITS = {"0": NORMAL, "1": PNEUMONIA, "false": NORMAL, "true": PNEUMONIA}
@@ -40,6 +42,12 @@ _UNCERTAIN = frozenset("?:=")
 # As programs write several: `A|B`, and `['a', 'b']`. A comma in a text may go on with `ruled out`.
 _LIST = re.compile(r"\[\s*(.*?)\s*\]")
 _LISTED = re.compile(r"['\"]\s*,\s*['\"]")
+# Of what is no finding by itself but may be about the one beside it: `Pneumonia|ruled out`, `Pneumonia|no`.
+_DOUBTS = spoken.NEGATIONS | {"ruled", "rule", "excluded", "exclude", "absent", "resolved", "unlikely", "uncertain"}
+_DOUBTS |= {"possible", "possibly", "probable", "probably", "suspected", "questionable", "false"}
+_ABOUT_NOTHING = _DOUBTS | spoken.LABEL_WORDS.keys() | {"out", "present", "seen", "found", "evident", "evidence", "of"}
+# As data frames and people write an empty cell.
+_EMPTY = frozenset({"", "nan", "none", "null", "na", "n/a", "-"})
 
 
 class ColumnsError(ValueError):
@@ -61,9 +69,11 @@ def known(header: Iterable[str]) -> list[str]:
     columns = list(header)
     for ours, others in _OTHER_NAMES.items():
         found = [column for column in columns if column in others]
-        if ours in columns or not found:
+        if not found or ours in columns or _UNNEEDED.get(ours) in columns:
             continue
         if len(found) > 1:
+            if ours == "file" and "patient_id" in columns:
+                continue
             raise ColumnsError(f"has the columns {' and '.join(found)}, and either may be meant: call one {ours}")
         columns[columns.index(found[0])] = ours
     return columns
@@ -80,8 +90,11 @@ def label_of(said: str, *, numbered: bool = True) -> tuple[str, str]:
     """
     if _UNCERTAIN & set(said):
         return "", ""
-    found = [_finding(one, numbered=numbered) for one in _findings(said)]
+    findings = _findings(said)
+    found = [_finding(one, numbered=numbered) for one in findings]
     labels = {label for label, _ in found}
+    if len(findings) > 1 and any(map(_is_doubt, findings)):
+        return "", ""
     if PNEUMONIA in labels and NORMAL not in labels:
         subtypes = {subtype for _, subtype in found if subtype}
         return PNEUMONIA, subtypes.pop() if len(subtypes) == 1 else ""
@@ -90,7 +103,14 @@ def label_of(said: str, *, numbered: bool = True) -> tuple[str, str]:
 
 def _findings(said: str) -> list[str]:
     listed = _LIST.fullmatch(said.strip())
-    return _LISTED.split(listed[1].strip("'\"")) if listed else said.split("|")
+    return (
+        _LISTED.split(listed[1].strip("'\"")) if listed else [one for one in said.split("|") if one.strip()] or [said]
+    )
+
+
+def _is_doubt(said: str) -> bool:
+    found = spoken.words(said)
+    return bool(found & _DOUBTS) and found <= _ABOUT_NOTHING
 
 
 def _finding(said: str, *, numbered: bool) -> tuple[str, str]:
@@ -112,7 +132,7 @@ def of_digits(said: str) -> str:
 
 def is_frontal(said: str) -> bool:
     """Whether a cell names a frontal view, or none at all."""
-    return not said or view_words.of_position(said.upper()) == view_words.FRONTAL
+    return said.strip().lower() in _EMPTY or view_words.of_position(said.upper()) == view_words.FRONTAL
 
 
 def split_of(said: str) -> str | None:

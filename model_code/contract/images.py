@@ -15,7 +15,7 @@ _OTHERS = (
     ("a GIF", re.compile(rb"GIF8")),
     ("a BMP", re.compile(rb"BM.{4}\0{4}", re.DOTALL)),
     ("a WebP", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
-    ("an AVIF", re.compile(rb".{4}ftypavi[fs]", re.DOTALL)),
+    ("an AVIF", re.compile(rb".{4}ftyp(avi[fs]|m[is]f1.{4}(.{4}){0,8}?avi[fs])", re.DOTALL)),
     ("a HEIC", re.compile(rb".{4}ftyp(he[a-z]{2}|mif1|msf1)", re.DOTALL)),
     ("a JPEG 2000", re.compile(rb"\0{3}\x0cjP  |\xff\x4f\xff\x51")),
     ("a JPEG XL", re.compile(rb"\0{3}\x0cJXL |\xff\x0a")),

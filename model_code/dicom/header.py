@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydicom import config
+from pydicom.datadict import dictionary_has_tag
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
@@ -86,6 +87,8 @@ _IN_GROUPS = {
 }
 _TAGS += [Tag(name) for name in _GROUPS]
 _PIXELS = Tag("PixelData")
+# The first group of a dataset, behind those of messages, media and meta information (PS3.6).
+_IDENTIFYING = 0x0008
 META_AT = 132
 """Byte at which the file meta information begins (PS3.10, 7.1)."""
 _SYNTAX_TAG = b"\x02\x00\x10\x00UI"
@@ -156,7 +159,8 @@ class _BehindPixels:
 
     def __call__(self, tag: BaseTag, _representation: str | None, _length: int) -> bool:
         if self._seen:
-            return tag not in _TAGS  # a program may have put those out of their order
+            # A program may have put elements out of their order.
+            return tag.group < _IDENTIFYING or tag > _PIXELS or not dictionary_has_tag(tag)
         self._seen = tag == _PIXELS
         return False
 

@@ -61,6 +61,8 @@ def test_no_finding_is_a_folder_of_normal_ones() -> None:
         ("x/patient00001/study1/view1.jpg", "patient00001"),
         ("a\\pat 3\\1.png", "pat 3"),
         ("sub-S03044/ses-E1/1.png", "sub-S03044"),
+        ("sub-images/1.png", ""),
+        ("NORMAL/sub-a/1.png", ""),
         ("patients/1.png", ""),
         ("pt1/NORMAL/1.png", ""),
         ("p10/p10000032/1.png", ""),
@@ -74,3 +76,8 @@ def test_a_folder_may_be_a_patients_own(name: str, patient: str) -> None:
 @pytest.mark.parametrize("name", ["viewer/qt.dll", "AUTORUN.INF", "a.ico"])
 def test_programs_on_a_cd_are_no_dicom(name: str) -> None:
     assert not may_be_dicom(name)
+
+
+@pytest.mark.parametrize(("folder", "taken"), [("2023/OCT", True), ("x/2023/Oct", True), ("OCT2017/OCT", False)])
+def test_october_in_a_years_folder_is_a_month(folder: str, taken: bool) -> None:
+    assert (Layout.of([*BOTH, f"{folder}/NORMAL/3.png"]).problem() is None) is taken

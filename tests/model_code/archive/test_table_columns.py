@@ -138,9 +138,46 @@ def test_one_column_of_findings_is_not_enough() -> None:
 @pytest.mark.parametrize(
     ("said", "frontal"),
     [
+        *((one, True) for one in ("nan", "None", "N/A", "NULL", " - ")),
         *((one, True) for one in ("", "PA", "ap", "Frontal", "POSTEROANTERIOR", "AP Supine", "AP_horizontal")),
         *((one, False) for one in ("L", "LL", "lateral", "Axial", "COSTAL", "EXCLUDE", "oblique")),
     ],
 )
 def test_a_view_that_is_not_known_as_frontal_is_another(said: str, frontal: bool) -> None:
     assert is_frontal(said) is frontal
+
+
+@pytest.mark.parametrize(
+    "doubt", ["no", "negative", "ruled out", "Excluded", "not present", "resolved", "no pneumonia", "possible"]
+)
+@pytest.mark.parametrize("cell", ["Pneumonia|{}", "{} | Pneumonia", "['pneumonia', '{}']"])
+def test_a_doubt_beside_pneumonia_is_no_finding_of_its_own(cell: str, doubt: str) -> None:
+    assert label_of(cell.format(doubt)) == ("", "")
+
+
+@pytest.mark.parametrize("other", ["Effusion", "no effusion", "possible mass", "rib fracture old"])
+def test_a_doubt_about_another_finding_leaves_pneumonia_what_it_is(other: str) -> None:
+    assert label_of(f"Pneumonia|{other}") == ("PNEUMONIA", "")
+
+
+def test_a_separator_without_a_finding_separates_nothing() -> None:
+    assert label_of("NORMAL|") == ("NORMAL", "")
+
+
+@pytest.mark.parametrize(
+    ("columns", "by"),
+    [
+        ("SOPInstanceUID,label,path", "sop_instance_uid"),
+        ("SOPInstanceUID,label,path,filename", "sop_instance_uid"),
+        ("patient_id,label,path,filename", "patient_id"),
+    ],
+)
+def test_columns_of_the_products_own_names_are_gone_by_whatever_is_beside_them(columns: str, by: str) -> None:
+    rows = "".join(f"{key},{label},/old/{key}.dcm,x\n" for key, label in (("1.2", "NORMAL"), ("1.3", "PNEUMONIA")))
+    read = label_table.read("labels.csv", f"{columns}{'' if columns.count(',') == 3 else ',z'}\n{rows}".encode())
+    assert (read.by, [row.key for row in read.rows]) == (by, ["1.2", "1.3"])
+
+
+def test_a_subject_is_no_patient_where_one_is_named() -> None:
+    read = label_table.read("labels.csv", b"file,label,subject_id,patient_id\na,0,trial,P1\nb,1,trial,P2\n")
+    assert [row.patient for row in read.rows] == ["P1", "P2"]

@@ -39,6 +39,8 @@ def test_first_bytes_tell_the_kind(format_, kind):
         (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC"),
         (b"\0\0\0\x18ftypmif1\0\0\0\0", "a HEIC"),
         (b"\0\0\0\x1cftypavif\0\0\0\0", "an AVIF"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "an AVIF"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf", "a HEIC"),
         (b"%PDF-1.7", "a PDF document"),
         (b"PK\3\4", "an archive"),
         *((one, "") for one in (b"", b"BMI of patients", encoded("JPEG"), encoded("PNG"), bytes(132))),

@@ -138,3 +138,14 @@ def test_an_element_that_a_program_put_behind_the_pixels_is_read() -> None:
     element = data[at : at + 8 + len("MONOCHROME1 ")]
     found = read(data[:at] + data[at + len(element) :] + element)
     assert found.photometric_interpretation == "MONOCHROME1"
+
+
+@pytest.mark.parametrize("moved", [b"\x28\x00\x10\x00US", b"\x28\x00\x04\x00CS"])
+def test_it_is_read_behind_one_that_nothing_needs(moved: bytes) -> None:
+    data = dicom_file(VALUES, PhotometricInterpretation="MONOCHROME1")
+    at = data.index(moved)
+    element = data[at : at + 8 + int.from_bytes(data[at + 6 : at + 8], "little")]
+    unneeded = b"\x08\x00\x80\x00LO\x04\x00Ward"
+    found = read(data[:at] + data[at + len(element) :] + unneeded + element)
+    assert found.photometric_interpretation == "MONOCHROME1"
+    assert found.rows == VALUES.shape[0]
