@@ -97,6 +97,7 @@ def test_an_arm_processor_stops_the_synthesis_with_one_sentence(path: tuple[str,
     assert "\n" not in text
 
 
+@pytest.mark.filterwarnings("ignore")  # the SDK's own, at import
 def test_types_with_local_disks_are_those_that_the_sdk_gives_no_key() -> None:
     """SageMaker refuses a job that names a key for them, after minutes."""
     from sagemaker.core.common_utils import instance_supports_kms
