@@ -16,9 +16,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from infra.settings.section import ENVIRONMENT, LONGEST_ENVIRONMENT
 from policy import github, rights
 from policy.rights import Exists, Handlers
-from policy.statements import ARN, ENVIRONMENT, HERE, LONGEST_ENVIRONMENT, NAMES, allow
+from policy.statements import ARN, HERE, NAMES, allow
 
 Template = dict[str, Any]
 

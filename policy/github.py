@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from policy.statements import ARN, ENVIRONMENT, HERE, NAMES, allow
+from infra.settings.section import ENVIRONMENT
+from policy.statements import ARN, HERE, NAMES, allow
 
 # A guarded update of an endpoint may take 4,500 s with the settings of cdk.json, and the CDK waits for its end. A role
 # that a role assumes has an hour at most, whatever it says (IAM user guide, "role chaining"): the CDK

@@ -3,9 +3,6 @@
 from typing import Any
 
 NAMES = "cxr-${Environment}"
-# As `infra/settings/environment.py` takes an environment's name.
-ENVIRONMENT = "[a-z][a-z0-9]{1,11}"
-LONGEST_ENVIRONMENT = 12
 ARN = "arn:${AWS::Partition}"
 HERE = "${AWS::Region}:${AWS::AccountId}"
 

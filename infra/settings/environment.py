@@ -17,6 +17,7 @@ from infra.settings.instance_types import is_gpu
 from infra.settings.pipelines import Monitoring, Pipeline, SiteEvaluation
 from infra.settings.platform import Archive, Buckets, Budget, Containers, Encryption, Network, PowertoolsLayer
 from infra.settings.section import (
+    ENVIRONMENT,
     MAX_SERVERLESS_IMAGE_BYTES,
     LogRetentionDays,
     Section,
@@ -36,11 +37,7 @@ LIKE = (
 class Settings(Section):
     """All settings of one environment."""
 
-    # The bucket's and the keys' policies know roles of later stacks by the start of their names
-    # (`infra/base/role_names.py`). CloudFormation shortens a generated name to 64 characters: 25 are the stack's part
-    # and 25 the logical id's, each getting what the other leaves (seen in names of an account:
-    # KensioSoftware/yulin#1113, read 2026-11-29). `cxr-<12 letters>-training` is 25.
-    environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,11}$")]
+    environment: Annotated[str, Field(pattern=f"^{ENVIRONMENT}$")]
     account: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None
     """Optional; the account of the stacks, so that no other can be deployed to by mistake. Without it: that of the
     credentials."""

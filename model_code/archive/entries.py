@@ -32,7 +32,8 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".xls", ".xlsx", ".ods")
 _OTHER_SUFFIXES = frozenset(
     {
         *(".txt", ".md", ".rst", ".rtf", ".pdf", ".doc", ".docx", ".odt", ".html", ".htm", ".log", ".bib"),
-        *(".csv", ".tsv", ".xls", ".xlsx", ".ods", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".parquet"),
+        *TABLE_SUFFIXES,
+        *(".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".parquet"),
         *(".py", ".ipynb", ".r", ".m", ".sh", ".bat", ".ini", ".cfg", ".js", ".css", ".exe"),
         # Of the viewer on a patient's CD.
         *(".dll", ".inf", ".msi", ".ico", ".chm", ".jar", ".lnk", ".url"),

@@ -73,7 +73,7 @@ def known(header: Iterable[str]) -> list[str]:
             continue
         if len(found) > 1:
             if ours == "file" and "patient_id" in columns:
-                continue
+                continue  # the table goes by its patients then
             raise ColumnsError(f"has the columns {' and '.join(found)}, and either may be meant: call one {ours}")
         columns[columns.index(found[0])] = ours
     return columns
@@ -91,10 +91,10 @@ def label_of(said: str, *, numbered: bool = True) -> tuple[str, str]:
     if _UNCERTAIN & set(said):
         return "", ""
     findings = _findings(said)
-    found = [_finding(one, numbered=numbered) for one in findings]
-    labels = {label for label, _ in found}
     if len(findings) > 1 and any(map(_is_doubt, findings)):
         return "", ""
+    found = [_finding(one, numbered=numbered) for one in findings]
+    labels = {label for label, _ in found}
     if PNEUMONIA in labels and NORMAL not in labels:
         subtypes = {subtype for _, subtype in found if subtype}
         return PNEUMONIA, subtypes.pop() if len(subtypes) == 1 else ""
@@ -102,10 +102,9 @@ def label_of(said: str, *, numbered: bool = True) -> tuple[str, str]:
 
 
 def _findings(said: str) -> list[str]:
-    listed = _LIST.fullmatch(said.strip())
-    return (
-        _LISTED.split(listed[1].strip("'\"")) if listed else [one for one in said.split("|") if one.strip()] or [said]
-    )
+    if listed := _LIST.fullmatch(said.strip()):
+        return _LISTED.split(listed[1].strip("'\""))
+    return [one for one in said.split("|") if one.strip()] or [said]
 
 
 def _is_doubt(said: str) -> bool:

@@ -66,8 +66,8 @@ class Deployment:
         self._known[part] = stack
         return stack
 
-    def output(self, part: str, key: str) -> str:
-        """An output of a part's stack; raises CommandError when the stack or the output is missing."""
+    def _deployed(self, part: str) -> Stack:
+        """A part's stack, asked for once; raises CommandError when it is missing."""
         stack = self._known[part] if part in self._known else self.describe(part)
         if stack is None:
             where = f" in {self.region}" if self.region else ""
@@ -76,6 +76,11 @@ class Deployment:
                 "or name another environment with --env.",
                 ExitCode.UNAVAILABLE,
             )
+        return stack
+
+    def output(self, part: str, key: str) -> str:
+        """An output of a part's stack; raises CommandError when the stack or the output is missing."""
+        stack = self._deployed(part)
         if key not in stack.outputs:
             raise CommandError(
                 f"{stack.name} ({stack.status}) has no output {key}: its deployment did not finish or is of another "
@@ -95,16 +100,13 @@ class Deployment:
         return self.output("data", "DataKeyArn")
 
     def tags(self, part: str) -> dict[str, str]:
-        """The tags of a part's stack, which everything in it has."""
-        stack = self._known[part] if part in self._known else self.describe(part)
-        return stack.tags if stack else {}
+        """The tags of a part's stack, which everything in it has; raises CommandError when it is missing."""
+        return self._deployed(part).tags
 
     @property
     def batch_volume_key(self) -> str:
         """The ARN of the key that settings ask for on volumes of batch jobs; empty where they ask for none."""
-        self.output("endpoint", "EndpointName")
-        stack = self._known["endpoint"]
-        return stack.outputs.get("BatchVolumeKeyArn", "") if stack else ""
+        return self._deployed("endpoint").outputs.get("BatchVolumeKeyArn", "")
 
     @property
     def archive_sources(self) -> list[str]:

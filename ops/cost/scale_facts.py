@@ -56,7 +56,7 @@ class Collection:
 DECODED_FILES = Measured(5000, "Preprocessing", "5,000 files made of the 80 originals")
 DECODING = Measured(18.1, "Preprocessing", "| PreprocessImages, two cores | 18.1 s | 276 | 22.9 s |")
 DECODING_WITH_START = Measured(22.9, "Preprocessing", DECODING.words)
-# Processor seconds of a DICOM file of 3,000 x 2,496 pixels, half of them JPEG 2000, on an idle machine.
+# Processor seconds of a DICOM file of 3,000 x 2,496 pixels, half of them JPEG 2000, beside other work.
 DICOM_FILE = Measured(0.258, "An archive of DICOM files", "| this project | 286.3 s | 520.9 s | 0.258 s | 541 MB |")
 DICOM_FILES = Measured(2_000, "An archive of DICOM files", "2,000 files (17.1 GB) of 3,000 x 2,496 pixels")
 DICOM_GB = Measured(17.1, "An archive of DICOM files", DICOM_FILES.words)
