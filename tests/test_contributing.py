@@ -12,7 +12,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Written by commands, about the past, or no part of what an addition has to touch.
 ELSEWHERE = re.compile(
-    r"(tests|benchmarks|docs/adr)/|(CHANGELOG|CONTRIBUTING|docs/(architecture|benchmarks|commands|permissions))\.md$"
+    r"(tests|benchmarks|requirements|docs/adr)/|(CHANGELOG|CONTRIBUTING|docs/(architecture|benchmarks|commands|permissions))\.md$"
     r"|pipeline/definition.*\.json$|docs/deployment-roles\.json$|lambdas/site/openapi\.json$|docs/schemas/"
 )
 
@@ -52,7 +52,7 @@ EXAMPLES = {
                 # What compares it, what shows it to people or puts it into results in DICOM, and pages with an answer.
                 *("lambdas/release/endpoint.py", "lambdas/site/static/words.js", "ops/api/predictions.py"),
                 *("lambdas/dicom_result/handler.py", "dicom_results/report.py", "dicom_results/result.py"),
-                *("ops/pacs/results.py", "README.md", "docs/api.md", "docs/pacs.md"),
+                *("ops/pacs/results.py", "docs/api.md", "docs/pacs.md"),
             }
         ),
     ),
@@ -94,6 +94,18 @@ EXAMPLES = {
                 *("model_code/calibrate_labels.py", "ops/commands/evaluation.py"),
                 *("lambdas/authorizer/environment.py", "openapi/document.py", "infra/settings/api.py"),
                 *("docs/clients.md", "docs/operations.md", "docs/runbooks.md", "docs/settings.md"),
+            }
+        ),
+    ),
+    "an action of a function's role": Example(r"\bUpdateItem\b"),
+    "a header of every answer": Example("Referrer-Policy"),
+    "a form of results, beside DICOM": Example(
+        "fhir|FHIR",
+        # Docstrings, the group of its library's dependencies, and the page for archives.
+        frozenset(
+            {
+                *("dicom_results/__init__.py", "infra/settings/api.py", "lambdas/predict/api.py"),
+                *("lambdas/predict/dicom_result.py", "docs/pacs.md", "pyproject.toml"),
             }
         ),
     ),

@@ -40,6 +40,7 @@ NEEDS_TENSORFLOW = frozenset(
         "model_code.network.grad_cam",
         "model_code.network.out_of_distribution",
         "model_code.network.pretrained_weights",
+        "model_code.network.saliency_overlay",
         "model_code.preprocess",
         "model_code.reports.saliency_pictures",
         "model_code.reports.suspects_report",

@@ -13,7 +13,7 @@ from model_code.export.saved_model import FEATURE_MAPS, Scorer
 from model_code.network import out_of_distribution
 from model_code.network.attribution import Attribution
 from model_code.network.feature_projection import Projection, projected
-from model_code.network.grad_cam import OVERLAY_EDGE, coloured, enlarged
+from model_code.network.saliency_overlay import OVERLAY_EDGE, coloured, enlarged
 
 # Weights of the body. The first are taken where they are close enough; the second are close to any network.
 EIGHT_BITS, SIXTEEN_BITS = "int8", "float16"

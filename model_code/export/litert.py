@@ -40,7 +40,7 @@ from model_code.export import artifact, conversion, parity_limits
 from model_code.export.conversion import EIGHT_BITS, SIXTEEN_BITS, Answers
 from model_code.export.saved_model import FEATURE_MAPS, VERSION_DIRECTORY, Scorer
 from model_code.imaging import decoding
-from model_code.network.grad_cam import enlarged
+from model_code.network.saliency_overlay import enlarged
 from model_code.statistics.calibration import Calibration
 from model_code.statistics.metrics import Array
 

@@ -25,7 +25,8 @@ from model_code.network.attribution import Attribution
 from model_code.network.backbones import Backbone
 from model_code.network.classifier import Classifier
 from model_code.network.feature_projection import Projection, projected
-from model_code.network.grad_cam import enlarged, grad_cam, overlay
+from model_code.network.grad_cam import grad_cam
+from model_code.network.saliency_overlay import enlarged, overlay
 from model_code.serving import inference
 from model_code.statistics.calibration import Calibration
 from model_code.statistics.indeterminate import Band
@@ -141,14 +142,14 @@ def save_servable(
     Of encoded JPEGs or PNGs, `image_bytes`, string (n,):
 
     - `serving_default`.
-    - `explain`: also `overlay_bytes`, string (n,), the saliency map of the upright image, see `grad_cam.overlay`:
-      as numbers in JSON it would cost more than the network; and `overlay_empty`, bool (n,), whether it marks nothing.
+    - `explain`: also `overlay_bytes`, string (n,), the saliency map of the upright image (`saliency_overlay`): as
+      numbers in JSON it would cost more than the network; and `overlay_empty`, bool (n,), whether it marks nothing.
     - `features`: also `features`, float32 (n, c), what the backbone found, averaged over the positions.
 
     Of images as preprocessing wrote them, `pixels`, uint8 (n, size, size, 1):
 
     - `score_pixels`.
-    - `explain_pixels`: also `saliency`, float32 (n, size, size), see `grad_cam.enlarged`.
+    - `explain_pixels`: also `saliency`, float32 (n, size, size), see `saliency_overlay.enlarged`.
 
     Args:
         scorer: the trained network.
@@ -157,46 +158,11 @@ def save_servable(
         projection: says what the network sees in a few numbers, float32 (n, k); without one, there is no such output.
         attribution: makes the saliency maps; without one, Grad-CAM does.
     """
-
-    # Traced once, like the network, so that its statistics are in the file once.
-    unlike = tf.function(
-        lambda pixels: out_of_distribution.score(detector, pixels),
-        input_signature=[tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.float32, name="pixels")],
-    )
-
-    def outputs(logit: Any, feature_maps: Any, pixels: Any) -> dict[str, Any]:
-        return {"logit": logit, "out_of_distribution_score": unlike(pixels), **projected(projection, feature_maps)}
-
-    def explained(pixels: Any) -> tuple[dict[str, Any], Any]:
-        pixels = tf.cast(pixels, tf.float32)
-        logit, activations, maps = scorer.look(pixels)
-        return outputs(logit, maps[FEATURE_MAPS], pixels), scorer.cells(attribution, logit, activations, maps)
-
-    def score_pixels(pixels: Any) -> dict[str, Any]:
-        pixels = tf.cast(pixels, tf.float32)
-        logit, feature_maps, _ = scorer.inspect(pixels)
-        return outputs(logit, feature_maps, pixels)
-
-    def explain_pixels(pixels: Any) -> dict[str, Any]:
-        said, cells = explained(pixels)
-        return {**said, "saliency": enlarged(cells, scorer.size)}
-
-    def serving_default(image_bytes: Any) -> dict[str, Any]:
-        return score_pixels(batch_from_bytes(image_bytes, scorer.size))
-
-    def explain(image_bytes: Any) -> dict[str, Any]:
-        said, cells = explained(batch_from_bytes(image_bytes, scorer.size))
-        return {"overlay_bytes": overlay(cells), "overlay_empty": tf.reduce_max(cells, axis=(1, 2)) <= 0, **said}
-
-    def features(image_bytes: Any) -> dict[str, Any]:
-        pixels = tf.cast(batch_from_bytes(image_bytes, scorer.size), tf.float32)
-        logit, feature_maps, _ = scorer.inspect(pixels)
-        return {**outputs(logit, feature_maps, pixels), "features": tf.reduce_mean(feature_maps, axis=(1, 2))}
-
+    made = _Signatures(scorer, detector, projection, attribution)
     of_bytes = [tf.TensorSpec((None,), tf.string, name="image_bytes")]
     of_pixels = [tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.uint8, name="pixels")]
-    takes: dict[Any, list[Any]] = {serving_default: of_bytes, explain: of_bytes, features: of_bytes}
-    takes |= {score_pixels: of_pixels, explain_pixels: of_pixels}
+    takes: dict[Any, list[Any]] = {made.serving_default: of_bytes, made.explain: of_bytes, made.features: of_bytes}
+    takes |= {made.score_pixels: of_pixels, made.explain_pixels: of_pixels}
     tf.saved_model.save(
         scorer,
         str(directory / VERSION_DIRECTORY),
@@ -205,6 +171,62 @@ def save_servable(
             for function, specification in takes.items()
         },
     )
+
+
+class _Signatures:
+    """The functions that `save_servable` writes, with its arguments and under its names."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        detector: out_of_distribution.Detector | None,
+        projection: Projection | None,
+        attribution: Attribution | None,
+    ) -> None:
+        self._scorer, self._projection, self._attribution = scorer, projection, attribution
+        # Traced once, like the network, so that its statistics are in the file once.
+        self._unlike = tf.function(
+            lambda pixels: out_of_distribution.score(detector, pixels),
+            input_signature=[tf.TensorSpec((None, scorer.size, scorer.size, 1), tf.float32, name="pixels")],
+        )
+
+    def serving_default(self, image_bytes: Any) -> dict[str, Any]:
+        return self.score_pixels(self._decoded(image_bytes))
+
+    def explain(self, image_bytes: Any) -> dict[str, Any]:
+        said, cells = self._explained(self._decoded(image_bytes))
+        return {"overlay_bytes": overlay(cells), "overlay_empty": tf.reduce_max(cells, axis=(1, 2)) <= 0, **said}
+
+    def features(self, image_bytes: Any) -> dict[str, Any]:
+        said, feature_maps = self._scored(self._decoded(image_bytes))
+        return {**said, "features": tf.reduce_mean(feature_maps, axis=(1, 2))}
+
+    def score_pixels(self, pixels: Any) -> dict[str, Any]:
+        return self._scored(pixels)[0]
+
+    def explain_pixels(self, pixels: Any) -> dict[str, Any]:
+        said, cells = self._explained(pixels)
+        return {**said, "saliency": enlarged(cells, self._scorer.size)}
+
+    def _decoded(self, image_bytes: Any) -> Any:
+        return batch_from_bytes(image_bytes, self._scorer.size)
+
+    def _scored(self, pixels: Any) -> tuple[dict[str, Any], Any]:
+        """Answer of every signature, and the feature maps."""
+        pixels = tf.cast(pixels, tf.float32)
+        logit, feature_maps, _ = self._scorer.inspect(pixels)
+        return self._answers(logit, feature_maps, pixels), feature_maps
+
+    def _explained(self, pixels: Any) -> tuple[dict[str, Any], Any]:
+        """Answer of every signature, and the cells of the saliency maps."""
+        pixels = tf.cast(pixels, tf.float32)
+        logit, activations, maps = self._scorer.look(pixels)
+        cells = self._scorer.cells(self._attribution, logit, activations, maps)
+        return self._answers(logit, maps[FEATURE_MAPS], pixels), cells
+
+    def _answers(self, logit: Any, feature_maps: Any, pixels: Any) -> dict[str, Any]:
+        score = self._unlike(pixels)
+        return {"logit": logit, "out_of_distribution_score": score, **projected(self._projection, feature_maps)}
 
 
 def describe_saliency(attribution: Attribution | None, scorer: Scorer) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from model_code.evaluation.scores import Pixels, TestScores
 from model_code.evaluation.scoring import ExportedModel, images_at
 from model_code.evaluation.suspect_labels import SuspectLabels
 from model_code.imaging.decoding import resize
-from model_code.network.grad_cam import COLOURS, OPACITY
+from model_code.network.saliency_overlay import COLOURS, OPACITY
 from model_code.reports.gallery import Case, Gallery, Picture
 from model_code.statistics.metrics import Array
 

@@ -30,7 +30,7 @@ def setup_module() -> None:
     from model_code.export import conversion, litert, saved_model
     from model_code.network import classifier as model
     from model_code.network import out_of_distribution
-    from model_code.network.grad_cam import OVERLAY_EDGE
+    from model_code.network.saliency_overlay import OVERLAY_EDGE
 
 
 pytestmark = pytest.mark.long

@@ -22,7 +22,7 @@ def setup_module() -> None:
     from model_code.export import saved_model
     from model_code.imaging.decoding import pixels_from_bytes
     from model_code.network import classifier as model
-    from model_code.network.grad_cam import OPACITY, OVERLAY_EDGE
+    from model_code.network.saliency_overlay import OPACITY, OVERLAY_EDGE
 
 
 @pytest.fixture(scope="module")

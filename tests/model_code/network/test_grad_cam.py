@@ -11,7 +11,8 @@ def setup_module() -> None:
     global enlarged, grad_cam, tf
     import tensorflow as tf
 
-    from model_code.network.grad_cam import enlarged, grad_cam
+    from model_code.network.grad_cam import grad_cam
+    from model_code.network.saliency_overlay import enlarged
 
 
 IMAGES, EDGE, CHANNELS, UNITS, SIZE = 5, 4, 6, 7, 33

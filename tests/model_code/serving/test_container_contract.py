@@ -204,7 +204,7 @@ def test_several_images_are_answered_in_their_order(endpoint, loaded):
 
 
 def test_an_overlay_comes_with_the_same_scores(endpoint, loaded):
-    from model_code.network.grad_cam import OVERLAY_EDGE
+    from model_code.network.saliency_overlay import OVERLAY_EDGE
 
     answer = endpoint.invoke(IMAGES["image/jpeg"], "image/jpeg", "explain=true")
     assert_scores(answer.document["predictions"], expected(loaded, IMAGES["image/jpeg"]))

@@ -37,7 +37,7 @@ def setup_module() -> None:
     global OVERLAY_EDGE, tf
     import tensorflow as tf
 
-    from model_code.network.grad_cam import OVERLAY_EDGE
+    from model_code.network.saliency_overlay import OVERLAY_EDGE
 
 
 pytestmark = pytest.mark.long
