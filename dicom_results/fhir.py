@@ -92,30 +92,38 @@ def _resources(reference: Dataset, result: Result, urls: dict[str, str]) -> dict
             "code": _concept(report.PNEUMONIA),
             "valueCodeableConcept": _concept(evaluation),
         },
-        "algorithm": {
-            "resourceType": "Device",
-            "displayName": PRODUCT,
-            "manufacturer": MANUFACTURER,
-            "version": [{"value": result.model_version}],
-            "property": [
-                {"type": {"text": name}, "valueString": value}
-                for name, _, value in (one.partition("=") for one in report.parameters(result))
-            ],
-        },
-        "image": {
-            "resourceType": "ImagingSelection",
-            "status": "available",
-            **patient,
-            "code": _concept(codes.DCM.SourceOfMeasurement),
-            "studyUid": reference.StudyInstanceUID,
-            "seriesUid": reference.SeriesInstanceUID,
-            "instance": [
-                {
-                    "uid": reference.SOPInstanceUID,
-                    "sopClass": {"system": "urn:ietf:rfc:3986", "code": f"urn:oid:{reference.SOPClassUID}"},
-                }
-            ],
-        },
+        "algorithm": _algorithm(result),
+        "image": _image(reference, patient),
+    }
+
+
+def _algorithm(result: Result) -> dict[str, Any]:
+    return {
+        "resourceType": "Device",
+        "displayName": PRODUCT,
+        "manufacturer": MANUFACTURER,
+        "version": [{"value": result.model_version}],
+        "property": [
+            {"type": {"text": name}, "valueString": value}
+            for name, _, value in (one.partition("=") for one in report.parameters(result))
+        ],
+    }
+
+
+def _image(reference: Dataset, patient: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "resourceType": "ImagingSelection",
+        "status": "available",
+        **patient,
+        "code": _concept(codes.DCM.SourceOfMeasurement),
+        "studyUid": reference.StudyInstanceUID,
+        "seriesUid": reference.SeriesInstanceUID,
+        "instance": [
+            {
+                "uid": reference.SOPInstanceUID,
+                "sopClass": {"system": "urn:ietf:rfc:3986", "code": f"urn:oid:{reference.SOPClassUID}"},
+            }
+        ],
     }
 
 

@@ -25,7 +25,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 if __name__ == "__main__":
     # Nothing here uses Keras, and without it TensorFlow starts in five seconds instead of nine. Where this variable
@@ -108,18 +107,6 @@ class Outcome:
     pixels: bytes = b""
 
 
-class _Decoder(NamedTuple):
-    """Decoder of a file's bytes to pixels.
-
-    Attributes:
-        size: edge of the result.
-        graph: TensorFlow's function, from a string to uint8 (size, size, 1).
-    """
-
-    size: int
-    graph: Any
-
-
 def main(arguments: list[str]) -> None:
     """Run the step.
 
@@ -195,7 +182,7 @@ def _decode_share(share: Share, processors: int) -> int:
             folder=archive.uri,
         )
         with archive.ahead(read), manifest.writing(output, header) as add:
-            outcomes = _with_progress(_decode_all(archive, groups, size, processors, names), files, header.name)
+            outcomes = _with_progress(_Decoder(archive, size, names).all(groups, processors), files, header.name)
             write_shards(output, header.name, _decoded(outcomes, add), header.shards)
     return files
 
@@ -249,73 +236,89 @@ def _with_progress(outcomes: Iterator[Outcome], files: int, name: str) -> Iterat
             print(f"{name}: {done}/{files} images, {rate:.0f} a second{left}", flush=True)
 
 
-def _decode_all(
-    archive: Members,
-    groups: list[list[Candidate]],
-    size: int,
-    processors: int,
-    names: Pseudonyms | None,
-) -> Iterator[Outcome]:
-    """The outcomes in the order of the groups; only a few groups are in memory at a time."""
-    decoder = _Decoder(
-        size,
-        tf.function(
+class _Decoder:
+    """Decoder of an archive's files.
+
+    Args:
+        archive: opened.
+        size: edge of the results.
+        names: makes hashes of patients' names; None where the deployment has no key.
+    """
+
+    def __init__(self, archive: Members, size: int, names: Pseudonyms | None) -> None:
+        self._archive, self._size, self._names = archive, size, names
+        # From a string to uint8 (size, size, 1).
+        self._graph = tf.function(
             lambda encoded: pixels_from_bytes(encoded, size),
             input_signature=[tf.TensorSpec((), tf.string)],
             autograph=False,  # nothing there needs it, and it takes half a second
-        ).get_concrete_function(),
-    )
-    # Reading, hashing, decoding and resizing all leave Python's lock. One thread more than there are processors, since
-    # one of them mostly waits for that lock: a tenth faster on two.
-    workers = 1 + processors
-    remaining = iter(groups)
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        pending = [
-            pool.submit(_decode_group, archive, group, decoder, names)
-            for group in itertools.islice(remaining, 4 * workers)
-        ]
-        while pending:
-            yield from pending.pop(0).result()
-            pending += [
-                pool.submit(_decode_group, archive, group, decoder, names) for group in itertools.islice(remaining, 1)
-            ]
+        ).get_concrete_function()
 
+    def all(self, groups: list[list[Candidate]], processors: int) -> Iterator[Outcome]:
+        """The outcomes in the order of the groups; only a few groups are in memory at a time."""
+        # Reading, hashing, decoding and resizing all leave Python's lock. One thread more than there are processors,
+        # since one of them mostly waits for that lock: a tenth faster on two.
+        workers = 1 + processors
+        remaining = iter(groups)
+        with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+            pending = [pool.submit(self._group, group) for group in itertools.islice(remaining, 4 * workers)]
+            while pending:
+                yield from pending.pop(0).result()
+                pending += [pool.submit(self._group, group) for group in itertools.islice(remaining, 1)]
 
-def _decode_group(
-    archive: Members, group: list[Candidate], decoder: _Decoder, names: Pseudonyms | None
-) -> list[Outcome]:
-    outcomes: list[Outcome] = []
-    for candidate in group:
-        known = {one.sha256 for one in outcomes if one.reason is None and one.unsuitable is None}
-        outcomes.append(_decode(archive, candidate, decoder, known, names))
-    return outcomes
+    def _group(self, group: list[Candidate]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for candidate in group:
+            known = {one.sha256 for one in outcomes if one.reason is None and one.unsuitable is None}
+            outcomes.append(self._one(candidate, known))
+        return outcomes
 
+    def _one(self, candidate: Candidate, known: set[str]) -> Outcome:
+        member = self._archive.all[candidate.number - 1]
+        # Until its patient is known.
+        named = dataclasses.replace(candidate, stated_patient="")
+        if candidate.size > MAX_MEMBER_BYTES:
+            return Outcome(named, f"it is larger than {MAX_MEMBER_BYTES // 2**20} MiB")
+        try:
+            encoded = self._archive.read(member)
+            dicom = is_dicom(encoded) or (candidate.dicom and media_type(encoded) is None)
+            subject = dicom_reader().subject.read(encoded) if dicom else None
+            if patient_id := candidate.stated_patient or (subject.patient_id if subject else ""):
+                named = dataclasses.replace(named, patient=pseudonyms.patient(self._names, patient_id))
+            digest = hashlib.sha256(encoded).hexdigest()
+            if digest in known:
+                return Outcome(named, sha256=digest)
+            if subject is not None:
+                return self._dicom(named, encoded, digest, subject.groups)
+            check_image(encoded)
+            trainable.check_edges(*image_dimensions(encoded), self._size)
+            pixels = self._pixels(encoded)
+            return _decoded_to(named, digest, _facts(encoded, pixels), pixels)
+        except (ValueError, tf.errors.InvalidArgumentError, *MEMBER_ERRORS) as error:
+            return Outcome(named, _reason(error, unnamed=candidate.path != member.name))
 
-def _decode(
-    archive: Members, candidate: Candidate, decoder: _Decoder, known: set[str], names: Pseudonyms | None
-) -> Outcome:
-    member = archive.all[candidate.number - 1]
-    # Until its patient is known.
-    named = dataclasses.replace(candidate, stated_patient="")
-    if candidate.size > MAX_MEMBER_BYTES:
-        return Outcome(named, f"it is larger than {MAX_MEMBER_BYTES // 2**20} MiB")
-    try:
-        encoded = archive.read(member)
-        dicom = is_dicom(encoded) or (candidate.dicom and media_type(encoded) is None)
-        subject = dicom_reader().read_subject(encoded) if dicom else None
-        if patient_id := candidate.stated_patient or (subject.patient_id if subject else ""):
-            named = dataclasses.replace(named, patient=pseudonyms.patient(names, patient_id))
-        digest = hashlib.sha256(encoded).hexdigest()
-        if digest in known:
-            return Outcome(named, sha256=digest)
-        if subject is not None:
-            return _decode_dicom(named, encoded, digest, decoder, subject.groups)
-        check_image(encoded)
-        trainable.check_edges(*image_dimensions(encoded), decoder.size)
-        pixels = _pixels(encoded, decoder)
-        return _decoded_to(named, digest, _facts(encoded, pixels), pixels)
-    except (ValueError, tf.errors.InvalidArgumentError, *MEMBER_ERRORS) as error:
-        return Outcome(named, _reason(error, unnamed=candidate.path != member.name))
+    def _dicom(self, named: Candidate, encoded: bytes, digest: str, groups: dict[str, str]) -> Outcome:
+        drawn = dicom_reader().draw(encoded)
+        if drawn.unsuitable:
+            return Outcome(named, unsuitable=drawn.unsuitable)
+        trainable.check_edges(drawn.width, drawn.height, self._size)
+        pixels = self._pixels(drawn.png)
+        facts = Facts(
+            bytes=len(encoded),
+            width=drawn.width,
+            height=drawn.height,
+            format="DICOM",
+            mode=drawn.mode,
+            exif=False,
+            border=perceptual_hash.border(pixels),
+            groups=groups,
+        )
+        return _decoded_to(named, digest, facts, pixels)
+
+    def _pixels(self, encoded: bytes) -> perceptual_hash.Pixels:
+        pixels: perceptual_hash.Pixels = self._graph(tf.constant(encoded)).numpy()[:, :, 0]
+        trainable.check_contrast(pixels)
+        return pixels
 
 
 def _reason(error: Exception, *, unnamed: bool) -> str:
@@ -325,34 +328,9 @@ def _reason(error: Exception, *, unnamed: bool) -> str:
     return str(error) if isinstance(error, ValueError) else "it cannot be decoded to its end"
 
 
-def _decode_dicom(named: Candidate, encoded: bytes, digest: str, decoder: _Decoder, groups: dict[str, str]) -> Outcome:
-    drawn = dicom_reader().draw(encoded)
-    if drawn.unsuitable:
-        return Outcome(named, unsuitable=drawn.unsuitable)
-    trainable.check_edges(drawn.width, drawn.height, decoder.size)
-    pixels = _pixels(drawn.png, decoder)
-    facts = Facts(
-        bytes=len(encoded),
-        width=drawn.width,
-        height=drawn.height,
-        format="DICOM",
-        mode=drawn.mode,
-        exif=False,
-        border=perceptual_hash.border(pixels),
-        groups=groups,
-    )
-    return _decoded_to(named, digest, facts, pixels)
-
-
 def _decoded_to(named: Candidate, digest: str, facts: Facts, pixels: perceptual_hash.Pixels) -> Outcome:
     fingerprint = perceptual_hash.fingerprint(pixels)
     return Outcome(named, sha256=digest, facts=facts, fingerprint=fingerprint, pixels=pixels.tobytes())
-
-
-def _pixels(encoded: bytes, decoder: _Decoder) -> perceptual_hash.Pixels:
-    pixels: perceptual_hash.Pixels = decoder.graph(tf.constant(encoded)).numpy()[:, :, 0]
-    trainable.check_contrast(pixels)
-    return pixels
 
 
 def _facts(encoded: bytes, pixels: perceptual_hash.Pixels) -> Facts:

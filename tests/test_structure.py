@@ -23,14 +23,10 @@ PRODUCT = (
     "pipeline",
     "policy",
 )
-MAX_MODULES, MAX_LINES, MAX_CONSTRUCTOR_LINES = 15, 400, 60
+MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 15, 400, 60
 QUESTION = re.compile(r"(What|How|Whose|Who|Which|Where|Why|When)\b")
-
-# What does not keep a rule yet. Nothing is added here, and what keeps its rule again is taken out, or a test fails.
-LONG_FILES: set[str] = set()
-MODULES_IN_CIRCLES: set[frozenset[str]] = set()
-FOLDERS_IN_CIRCLES: set[frozenset[str]] = set()
-REACH_UP: set[tuple[str, str]] = set()
+# Does not keep its rule yet; nothing is added here.
+LONG_FUNCTIONS = {"model_code.reports.monitoring_report._performance"}
 
 
 @cache
@@ -130,19 +126,23 @@ def test_no_file_has_more_than_400_lines() -> None:
         for path in files
         if len(path.read_text(encoding="utf-8").splitlines()) > MAX_LINES
     }
-    assert long == LONG_FILES
+    assert long == set()
 
 
-def test_no_constructor_has_more_than_60_lines() -> None:
-    """The parts of a stack are made in named steps."""
+def test_no_function_has_more_than_60_lines_without_its_docstring() -> None:
+    """Longer ones are made of named steps."""
     long = {
-        f"{name}:{node.lineno}"
+        f"{name}.{node.name}"
         for name, path in sources().items()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef) and node.name == "__init__"
-        if (node.end_lineno or 0) - node.lineno >= MAX_CONSTRUCTOR_LINES
+        if isinstance(node, ast.FunctionDef) and lines_of(node) > MAX_FUNCTION_LINES
     }
-    assert long == set()
+    assert long <= LONG_FUNCTIONS
+
+
+def lines_of(function: ast.FunctionDef) -> int:
+    described = ast.get_docstring(function, clean=False) or ""
+    return (function.end_lineno or 0) - function.lineno + 1 - len(described.splitlines())
 
 
 def test_no_docstring_begins_with_a_question_word() -> None:
@@ -158,19 +158,19 @@ def test_a_docstring_that_begins_with_a_question_word_is_found() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    assert circles(set(imports())) == MODULES_IN_CIRCLES
+    assert circles(set(imports())) == set()
 
 
 def test_no_folders_import_each_other_in_a_circle() -> None:
     """A folder above others composes them: what lies on top of a package is not the package's folders' concern."""
     edges = {(folder(one), folder(other)) for one, other in imports() if not is_package_of(other, one)}
-    assert circles({(one, other) for one, other in edges if one != other}) == FOLDERS_IN_CIRCLES
+    assert circles({(one, other) for one, other in edges if one != other}) == set()
 
 
 def test_no_folder_imports_a_module_that_lies_on_top_of_it() -> None:
     up = {
-        (one, other)
+        (folder(one), other)
         for one, other in imports()
         if folder(one).startswith(f"{folder(other)}/") and not is_package_of(other, one)
     }
-    assert {(folder(one), other) for one, other in up} == REACH_UP
+    assert up == set()

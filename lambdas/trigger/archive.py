@@ -60,7 +60,6 @@ class Summary:
     """An accepted archive's contents as its directory declares them."""
 
     files: int
-    uncompressed_bytes: int
     images: dict[str, int]
     """Files that are or may be radiographs, by folder, for example {"train/NORMAL": 1341}; by the table's name where
     there is one, which says only to those who read it what they are."""
@@ -104,17 +103,17 @@ def inspect(archive: BinaryIO, size: int, limits: Limits, purpose: str = "train"
     infos = _entries(archive, directory)
     layout = Layout.of(info.filename for info in infos)
     try:
-        total = _check_entries(infos, layout, directory, limits)
+        _check_entries(infos, layout, directory, limits)
     except Rejection as refusal:
         if layout.withheld:
             refusal.advice += " " + WHAT_IT_IS_CALLED.format(refusal.entry)
         raise
     if problem := layout.problem(purpose):
         raise Rejection.of(problem)
-    return Summary(len(infos), total, _images(layout), masks=layout.left.masks, unlabelled=_unlabelled(layout))
+    return Summary(len(infos), _images(layout), masks=layout.left.masks, unlabelled=_unlabelled(layout))
 
 
-def _check_entries(infos: list[zipfile.ZipInfo], layout: Layout, directory: Directory, limits: Limits) -> int:
+def _check_entries(infos: list[zipfile.ZipInfo], layout: Layout, directory: Directory, limits: Limits) -> None:
     """Refuse what may not be unpacked; bytes that all take unpacked."""
     total = 0
     # `filename` is cut at a NUL and has the host's separator replaced; `orig_filename` is what the archive says.
@@ -131,7 +130,6 @@ def _check_entries(infos: list[zipfile.ZipInfo], layout: Layout, directory: Dire
                 entry=entry.called,
             )
     _check_overlap(entries, directory)
-    return total
 
 
 def _images(layout: Layout) -> dict[str, int]:

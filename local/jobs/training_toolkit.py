@@ -136,15 +136,51 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
     """
     own, script = decode(files["hyperparameters.json"])
     hyperparameters = script_hyperparameters(own, script, job_name)
-    resources, channels = files["resourceconfig.json"], files["inputdataconfig.json"]
-    paths = {name: os.fspath(base / "input" / "data" / name) for name in channels}
+    paths = {name: os.fspath(base / "input" / "data" / name) for name in files["inputdataconfig.json"]}
     framework = {name: value for name, value in own.items() if name not in _KNOWN}
-    both: dict[str, Any] = {
+    both = _of_machine_and_job(base, files, own)
+    training_env = {
+        **both,
+        "hyperparameters": hyperparameters,
+        "channel_input_dirs": paths,
+        "additional_framework_parameters": framework,
+        "distribution_hosts": [],
+        "is_master": True,
+        "is_modelparallel_enabled": None,
+        "is_smddpmprun_installed": False,
+        "is_smddprun_installed": False,
+        "job_name": job_name,
+        "master_hostname": HOST,
+        "topology": [],
+    }
+    values = {
+        **both,
+        "hps": hyperparameters,
+        "framework_params": framework,
+        "channels": sorted(paths),
+        "user_args": arguments(hyperparameters),
+        "training_env": training_env,
+        **{f"channel_{name}": path for name, path in paths.items()},
+        **{f"hp_{name}": value for name, value in hyperparameters.items()},
+    }
+    return {f"SM_{name.upper()}": _text(value) for name, value in values.items()} | {
+        "SAGEMAKER_BASE_DIR": os.fspath(base),
+        "SAGEMAKER_JOB_NAME": job_name,
+        "TRAINING_JOB_NAME": job_name,
+        "CURRENT_HOST": HOST,
+        "PYTHONPATH": os.fspath(base / "code"),
+    }
+
+
+def _of_machine_and_job(base: Path, files: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that have a variable each, and are members of `SM_TRAINING_ENV` too."""
+    resources = files["resourceconfig.json"]
+    return {
         "hosts": resources["hosts"],
         "network_interface_name": resources["network_interface_name"],
         "user_entry_point": own[_PROGRAM],
         "resource_config": resources,
-        "input_data_config": channels,
+        "input_data_config": files["inputdataconfig.json"],
         "output_data_dir": os.fspath(base / "output" / "data"),
         "current_host": HOST,
         "current_instance_type": resources["current_instance_type"],
@@ -166,37 +202,6 @@ def environment(base: Path, files: Mapping[str, Any], job_name: str) -> dict[str
         "model_dir": os.fspath(base / "model"),
         "module_dir": own[_SUBMITTED],
         "output_intermediate_dir": os.fspath(base / "output" / "intermediate"),
-    }
-    training_env = {
-        **both,
-        "hyperparameters": hyperparameters,
-        "channel_input_dirs": paths,
-        "additional_framework_parameters": framework,
-        "distribution_hosts": [],
-        "is_master": True,
-        "is_modelparallel_enabled": None,
-        "is_smddpmprun_installed": False,
-        "is_smddprun_installed": False,
-        "job_name": job_name,
-        "master_hostname": HOST,
-        "topology": [],
-    }
-    values = {
-        **both,
-        "hps": hyperparameters,
-        "framework_params": framework,
-        "channels": sorted(channels),
-        "user_args": arguments(hyperparameters),
-        "training_env": training_env,
-        **{f"channel_{name}": path for name, path in paths.items()},
-        **{f"hp_{name}": value for name, value in hyperparameters.items()},
-    }
-    return {f"SM_{name.upper()}": _text(value) for name, value in values.items()} | {
-        "SAGEMAKER_BASE_DIR": os.fspath(base),
-        "SAGEMAKER_JOB_NAME": job_name,
-        "TRAINING_JOB_NAME": job_name,
-        "CURRENT_HOST": HOST,
-        "PYTHONPATH": os.fspath(base / "code"),
     }
 
 

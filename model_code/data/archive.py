@@ -331,7 +331,7 @@ def _identities(archive: Members, table: Table, pictures: list[_File]) -> Mappin
     if not members:
         return {}
     reader = dicom_reader()
-    begin = archive.beginnings(members, DICOM_START_BYTES + reader.BEGINNING_BYTES)
+    begin = archive.beginnings(members, DICOM_START_BYTES + reader.subject.BEGINNING_BYTES)
     # One that is damaged has no row then, and is counted.
     return {one.name: reader.identity(data) for one, data in zip(members, begin, strict=True) if is_dicom(data)}
 

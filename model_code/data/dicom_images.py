@@ -12,9 +12,6 @@ from model_code.archive.table_matches import Identity
 from model_code.dicom import header, picture, radiograph, subject
 from model_code.dicom.anatomy import OTHER
 from model_code.dicom.refusal import Refusal
-from model_code.dicom.subject import BEGINNING_BYTES, Subject
-
-__all__ = ["BEGINNING_BYTES", "Drawn", "Refusal", "Subject", "draw", "identity", "read_subject", "silence"]
 
 _UNSUITABLE = "not_a_radiograph"
 
@@ -64,11 +61,6 @@ def _another_part(term: str) -> str:
     return (
         f"{another}, in words that are not known here: write CHEST into Body Part Examined, or nothing, if it does not."
     )
-
-
-def read_subject(data: bytes) -> Subject:
-    """Patient and acquisition of a file; see `dicom.subject`."""
-    return subject.read(data)
 
 
 def identity(beginning: bytes) -> Identity:

@@ -10,7 +10,7 @@ which they apply:
 3. Outside test, radiographs of a patient who is in test are dropped. In the Kermany archive 170 person numbers of the
    official test occur in its train as well; whether they are the same children is unknown, so a test result that
    stays above doubt costs some per cent of the training images.
-4. Outside test, near-duplicates (see `audit`) of images of the archive's own test split are dropped too, whatever the
+4. Outside test, near-duplicates (see `leakage`) of images of the archive's own test split are dropped too, whatever the
    patients are called: test stays as the archive has it, and what is trained on has not been seen there. Where more
    than 1 % of the test split is concerned, the step ends: then the archive was not split by patient.
 5. A validation split that the archive has is kept when it can carry a decision: at least 100 images, 2 % of train, and

@@ -18,6 +18,7 @@ from ops.commands.options import Env, Region, Timeout, open_workspace
 from ops.commands.workspace import CONNECTIONS
 
 if TYPE_CHECKING:
+    from ops.base.deployment import Deployment
     from ops.pacs import dicomweb
 
 
@@ -57,14 +58,8 @@ def predict(
     if as_csv and as_json:
         raise CommandError("--csv and --json are two forms of one answer: choose one.", ExitCode.USAGE)
     archive = _archive_beside(dicom, store_url)
-    found = image_files.find(paths)
+    found = _find(paths)
     files = found.files
-    if left_out := found.left_out():
-        output.say(left_out)
-    for reason in found.closed:
-        output.fail(reason)
-    if not files:
-        raise CommandError(f"There is no JPEG, PNG or DICOM file in {', '.join(map(str, paths))}.")
     api = open_workspace(ctx, env, region).prediction_api()
     for folder in filter(None, (overlay, dicom)):
         folder.mkdir(parents=True, exist_ok=True)
@@ -141,14 +136,7 @@ def batch(
             runtime = workspace.session.client("sagemaker-runtime")
             scores = batches.queue(runtime, store, items, endpoint=endpoint, wait=wait)
         else:
-            machines = transform_job.Machines(
-                instance_type or deployment.output("endpoint", "BatchInstanceType"),
-                instance_count or int(deployment.output("endpoint", "BatchInstanceCount")),
-                int(deployment.output("endpoint", "BatchConcurrentRequests")),
-                key_arn=deployment.data_key,
-                volume_key_arn=deployment.batch_volume_key,
-                tags=deployment.tags("endpoint"),
-            )
+            machines = _machines(deployment, instance_type, instance_count)
             sagemaker = workspace.session.client("sagemaker")
             scores = batches.transform(sagemaker, store, items, model=model or "", machines=machines, wait=wait)
     text = batches.table(scores)
@@ -164,6 +152,29 @@ def batch(
         output.say(f"Also at {kept}. For research use only. Not a medical device.")
     if failed:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _find(paths: list[Path]) -> image_files.Found:
+    """The files below paths; prints what is left out, and folders that cannot be read."""
+    found = image_files.find(paths)
+    if left_out := found.left_out():
+        output.say(left_out)
+    for reason in found.closed:
+        output.fail(reason)
+    if not found.files:
+        raise CommandError(f"There is no JPEG, PNG or DICOM file in {', '.join(map(str, paths))}.")
+    return found
+
+
+def _machines(deployment: Deployment, instance_type: str | None, instance_count: int | None) -> transform_job.Machines:
+    return transform_job.Machines(
+        instance_type or deployment.output("endpoint", "BatchInstanceType"),
+        instance_count or int(deployment.output("endpoint", "BatchInstanceCount")),
+        int(deployment.output("endpoint", "BatchConcurrentRequests")),
+        key_arn=deployment.data_key,
+        volume_key_arn=deployment.batch_volume_key,
+        tags=deployment.tags("endpoint"),
+    )
 
 
 class _CodedResults:

@@ -109,7 +109,7 @@ def standing(assembly: Assembly, usage: Usage) -> list[Charge]:
         )
     charges: list[Charge] = []
     for resource in assembly.resources:
-        if rule := _RULES.get(resource.kind):
+        if rule := RULES.get(resource.kind):
             charges.extend(rule(resource, assembly, usage))
     return charges
 
@@ -118,12 +118,7 @@ def unknown_types(assembly: Assembly) -> list[str]:
     """Resource types without a price rule and not known to be free."""
     kinds = {resource.kind for resource in assembly.resources}
     # A custom resource is a call of a function in the same templates, made when the stack changes.
-    return sorted(kind for kind in kinds - set(FREE) - set(_RULES) if not kind.startswith("Custom::"))
-
-
-def charged_types() -> set[str]:
-    """Resource types that have a price rule."""
-    return set(_RULES)
+    return sorted(kind for kind in kinds - set(FREE) - set(RULES) if not kind.startswith("Custom::"))
 
 
 def _bucket(resource: Resource, _assembly: Assembly, usage: Usage) -> Iterator[Charge]:
@@ -328,7 +323,7 @@ def _secret(resource: Resource, _assembly: Assembly, _usage: Usage) -> Iterator[
     yield Charge(resource.part, resource.name, "keys", 1, "AWSSecretsManager/AWSSecretsManager-Secrets", "1 secret")
 
 
-_RULES: dict[str, Rule] = {
+RULES: dict[str, Rule] = {
     "AWS::ApiGateway::Stage": _stage,
     "AWS::ApplicationAutoScaling::ScalingPolicy": _scaling_policy,
     "AWS::CloudWatch::Alarm": _alarm,

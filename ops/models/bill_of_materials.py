@@ -57,15 +57,43 @@ def bill(package: Mapping[str, Any], signed: Mapping[str, Any], files: Mapping[s
     """
     metadata, libraries = artifact(files[package_files.MODEL].path)
     evaluation = read_evaluation(json.loads(files[package_files.EVALUATION].path.read_bytes()))
-    digest, image = statement.digests(signed)[package_files.MODEL], statement.members(signed)["serving container"]
-    model = {
+    image = statement.members(signed)["serving container"]
+    model, dataset = _model(package, signed, metadata, evaluation), _dataset(metadata)
+    container: dict[str, Any] = {"type": "container", "bom-ref": _CONTAINER, "name": image.partition(" ")[0]}
+    parts = [_part(one) for one in libraries]
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": uuid.uuid5(uuid.NAMESPACE_URL, f"{package['ModelPackageArn']}#{_digest(signed)}").urn,
+        "version": 1,
+        "metadata": {
+            "timestamp": statement.moment(package["CreationTime"]),
+            "component": model,
+        },
+        "components": [dataset, container, *parts],
+        "dependencies": [
+            {"ref": _MODEL, "dependsOn": [_DATASET, _CONTAINER, *(one["bom-ref"] for one in parts)]},
+            *({"ref": one["bom-ref"]} for one in (dataset, container, *parts)),
+        ],
+    }
+
+
+def _digest(signed: Mapping[str, Any]) -> str:
+    return statement.digests(signed)[package_files.MODEL]
+
+
+def _model(
+    package: Mapping[str, Any], signed: Mapping[str, Any], metadata: Metadata, evaluation: Evaluation
+) -> dict[str, Any]:
+    return {
         "type": "machine-learning-model",
         "bom-ref": _MODEL,
         "group": package["ModelPackageGroupName"],
         "name": metadata["backbone"],
         "version": str(package["ModelPackageVersion"]),
         "description": package.get("ModelPackageDescription", ""),
-        "hashes": [_sha256(digest)],
+        "hashes": [_sha256(_digest(signed))],
         "modelCard": _card(metadata, evaluation),
         "properties": [
             _property("chest-xray-stack:modelPackage", package["ModelPackageArn"]),
@@ -77,7 +105,10 @@ def bill(package: Mapping[str, Any], signed: Mapping[str, Any], files: Mapping[s
             for place in statement.files(signed)
         ],
     }
-    dataset: dict[str, Any] = {
+
+
+def _dataset(metadata: Metadata) -> dict[str, Any]:
+    return {
         "type": "data",
         "bom-ref": _DATASET,
         "name": "radiographs",
@@ -86,24 +117,6 @@ def bill(package: Mapping[str, Any], signed: Mapping[str, Any], files: Mapping[s
         "properties": [
             _property(f"chest-xray-stack:{statement.DATASET_DIGEST}", metadata["dataset"]["sha256"]),
             _property("chest-xray-stack:archive", metadata["dataset"]["archive_uri"]),
-        ],
-    }
-    container: dict[str, Any] = {"type": "container", "bom-ref": _CONTAINER, "name": image.partition(" ")[0]}
-    parts = [_part(one) for one in libraries]
-    return {
-        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "serialNumber": uuid.uuid5(uuid.NAMESPACE_URL, f"{package['ModelPackageArn']}#{digest}").urn,
-        "version": 1,
-        "metadata": {
-            "timestamp": statement.moment(package["CreationTime"]),
-            "component": model,
-        },
-        "components": [dataset, container, *parts],
-        "dependencies": [
-            {"ref": _MODEL, "dependsOn": [_DATASET, _CONTAINER, *(one["bom-ref"] for one in parts)]},
-            *({"ref": one["bom-ref"]} for one in (dataset, container, *parts)),
         ],
     }
 

@@ -52,8 +52,8 @@ def test_a_resource_that_nobody_priced_stops_the_estimate_with_its_type() -> Non
 
 
 def test_no_type_is_both_free_and_charged_for() -> None:
-    assert "AWS::S3::Bucket" in standing_cost.charged_types()
-    assert not set(standing_cost.FREE) & standing_cost.charged_types()
+    assert "AWS::S3::Bucket" in standing_cost.RULES
+    assert not set(standing_cost.FREE) & set(standing_cost.RULES)
 
 
 def test_while_it_idles_dev_costs_storage_keys_and_logs_only(assembly: Callable[[str], Assembly]) -> None:
