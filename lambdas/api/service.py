@@ -14,7 +14,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from lambdas.aws.errors import error_code
 from lambdas.http import answers
-from lambdas.http.answers import Answers
+from lambdas.http.answers import Answers, Reply
 from lambdas.http.content import refuse_coded
 from lambdas.http.idempotency import Requests, fingerprint
 from lambdas.http.problems import Problem
@@ -44,46 +44,42 @@ class Service:
 
     def answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         """One request's answer; never raises, so the gateway never answers for this function."""
-        started, request_id = time.perf_counter(), answers.request_id(event)
-        logger.append_keys(request_id=request_id, method=event.get("httpMethod"), path=answers.path(event))
+        started, reply = time.perf_counter(), self._answers.to(event)
+        logger.append_keys(request_id=reply.request_id, method=event.get("httpMethod"), path=answers.path(event))
         try:
-            answer = self._once(event, context, request_id)
+            answer = self._once(event, context, reply)
         except Problem as problem:
-            answer = self._problem(event, problem, request_id)
+            answer = _problem(reply, problem)
         except Exception as exception:  # noqa: BLE001 - the caller gets an answer, the log the reason
             # Without its message, which can quote what the caller sent.
             frames = traceback.extract_tb(exception.__traceback__)
             places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
-            unforeseen = answers.unexpected(exception, request_id)
+            unforeseen = answers.unexpected(exception, reply.request_id)
             if unforeseen.code == "throttled":
                 logger.warning("a service is at its limit", error_code=error_code(exception))
             else:
                 logger.error("unexpected failure", exception_name=type(exception).__name__, places=places)
-            answer = self._problem(event, unforeseen, request_id)
+            answer = _problem(reply, unforeseen)
         ms = round((time.perf_counter() - started) * 1000, 1)
         logger.info("answered", status=answer["statusCode"], ms=ms)
         logger.clear_state()
         return answer
 
-    def _problem(self, event: dict[str, Any], problem: Problem, request_id: str) -> dict[str, Any]:
-        logger.append_keys(code=problem.code)
-        return self._answers.problem(event, problem, request_id=request_id)
-
-    def _once(self, event: dict[str, Any], context: Any, request_id: str) -> dict[str, Any]:
+    def _once(self, event: dict[str, Any], context: Any, reply: Reply) -> dict[str, Any]:
         if self._requests is None or event.get("httpMethod") != "POST":
-            return self._resolved(event, context, request_id)
+            return self._resolved(event, context, reply)
         # Here, because what Powertools does about other types changed from version to version.
         if answers.header(event, "content-type").split(";", 1)[0].strip().lower() != "application/json":
             raise Problem("unsupported_media_type", "Send JSON, with Content-Type application/json.", headers=_JSON)
         refuse_coded(event)
         _check_document(event)
         path, body = str(event.get("path")), event.get("body") or ""
-        claim, earlier = self._requests.claim(event, lambda: fingerprint(path, body), request_id)
+        claim, earlier = self._requests.claim(event, lambda: fingerprint(path, body), reply.request_id)
         if earlier is not None:
             headers = {**earlier["headers"], "Idempotency-Replayed": "true"}
-            return self._answers.of(event, earlier["status"], earlier["body"], headers, request_id=request_id)
+            return reply.of(earlier["status"], earlier["body"], headers)
         try:
-            answer = self._resolved(event, context, request_id)
+            answer = self._resolved(event, context, reply)
         except BaseException:
             self._requests.release(claim)
             raise
@@ -91,15 +87,20 @@ class Service:
         self._requests.finish(claim, {"status": answer["statusCode"], "body": answer["body"], "headers": kept})
         return answer
 
-    def _resolved(self, event: dict[str, Any], context: Any, request_id: str) -> dict[str, Any]:
+    def _resolved(self, event: dict[str, Any], context: Any, reply: Reply) -> dict[str, Any]:
         found = self._app.resolve(event, context)
         headers = {name: values[0] for name, values in (found.get("multiValueHeaders") or {}).items()}
-        return self._answers.of(event, found["statusCode"], found["body"], headers, request_id=request_id)
+        return reply.of(found["statusCode"], found["body"], headers)
 
 
 def resolver() -> APIGatewayRestResolver:
     """A resolver that validates what comes in and what goes out."""
     return APIGatewayRestResolver(enable_validation=True)
+
+
+def _problem(reply: Reply, problem: Problem) -> dict[str, Any]:
+    logger.append_keys(code=problem.code)
+    return reply.problem(problem)
 
 
 def _not_found(_error: Exception) -> Response[Any]:

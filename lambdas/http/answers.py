@@ -26,8 +26,43 @@ _EXPOSED = "x-request-id, Retry-After, Idempotency-Replayed, Allow, ETag"
 
 
 @dataclass(frozen=True)
+class Reply:
+    """Makes answers to one REST API proxy event (payload 1.0).
+
+    Attributes:
+        request_id: its id.
+        cors: headers by which a page of another origin may read the answer.
+    """
+
+    request_id: str
+    cors: Mapping[str, str]
+
+    def of(self, status: int, body: str, headers: Mapping[str, str], *, binary: bool = False) -> dict[str, Any]:
+        """An answer; `headers` go before those that all answers have.
+
+        The body of a `binary` one is in base64, which the gateway decodes where Accept names a binary media type first.
+        """
+        return {
+            "statusCode": status,
+            "headers": {**_SAFETY, **self.cors, **headers, "x-request-id": self.request_id},
+            "body": body,
+            "isBase64Encoded": binary,
+        }
+
+    def document(self, document: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """An answer with a JSON document."""
+        content = {"Content-Type": "application/json", **(headers or {})}
+        return self.of(status, json.dumps(document, allow_nan=False), content)
+
+    def problem(self, problem: Problem) -> dict[str, Any]:
+        """An error's answer."""
+        headers = {**problem.headers, "Content-Type": CONTENT_TYPE}
+        return self.document(problem.document(self.request_id), status=problem.kind.status, headers=headers)
+
+
+@dataclass(frozen=True)
 class Answers:
-    """Makes answers to REST API proxy events (payload 1.0).
+    """Answers of a deployment.
 
     Args:
         origins: whose pages may call the API from a browser, besides its own.
@@ -35,45 +70,9 @@ class Answers:
 
     origins: frozenset[str] = frozenset()
 
-    def of(
-        self,
-        event: Mapping[str, Any],
-        status: int,
-        body: str,
-        headers: Mapping[str, str],
-        *,
-        request_id: str,
-        binary: bool = False,
-    ) -> dict[str, Any]:
-        """An answer; `headers` go before those that all answers have.
-
-        The body of a `binary` one is in base64, which the gateway decodes where Accept names a binary media type first.
-        """
-        return {
-            "statusCode": status,
-            "headers": {**_SAFETY, **self._cors(event), **headers, "x-request-id": request_id},
-            "body": body,
-            "isBase64Encoded": binary,
-        }
-
-    def document(
-        self,
-        event: Mapping[str, Any],
-        document: Any,
-        *,
-        request_id: str,
-        status: int = 200,
-        headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
-        """An answer with a JSON document."""
-        content = {"Content-Type": "application/json", **(headers or {})}
-        return self.of(event, status, json.dumps(document, allow_nan=False), content, request_id=request_id)
-
-    def problem(self, event: Mapping[str, Any], problem: Problem, *, request_id: str) -> dict[str, Any]:
-        """An error's answer."""
-        headers = {**problem.headers, "Content-Type": CONTENT_TYPE}
-        document = problem.document(request_id)
-        return self.document(event, document, request_id=request_id, status=problem.kind.status, headers=headers)
+    def to(self, event: Mapping[str, Any]) -> Reply:
+        """The reply to a request."""
+        return Reply(request_id(event), self._cors(event))
 
     def _cors(self, event: Mapping[str, Any]) -> dict[str, str]:
         if not self.origins:

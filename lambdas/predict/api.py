@@ -15,7 +15,7 @@ from pybase64 import b64encode_as_string
 
 from lambdas.aws.errors import error_code
 from lambdas.http import answers
-from lambdas.http.answers import NOTICE, Answers, has_header
+from lambdas.http.answers import NOTICE, Answers, Reply, has_header
 from lambdas.http.idempotency import Requests
 from lambdas.http.problems import Problem
 from lambdas.predict import accept, image, log, request
@@ -39,7 +39,7 @@ class Exchange:
 
     Attributes:
         event: the proxy event.
-        request_id: also the id of a prediction.
+        reply: makes its answer; its request id is also the id of a prediction.
         started: `time.perf_counter` at its beginning.
         fields: fields of its log line.
         headers: headers of the answer, besides those that all have.
@@ -47,7 +47,7 @@ class Exchange:
     """
 
     event: dict[str, Any]
-    request_id: str
+    reply: Reply
     started: float
     fields: dict[str, Any]
     headers: dict[str, str]
@@ -82,23 +82,23 @@ class Api:
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
         """One request's answer; never raises, so the gateway never answers for this function."""
-        started, request_id = time.perf_counter(), answers.request_id(event)
-        fields = {"request_id": request_id, "method": event.get("httpMethod"), "path": answers.path(event)}
-        exchange = Exchange(event, request_id, started, fields, {})
+        started, reply = time.perf_counter(), self.answers.to(event)
+        fields = {"request_id": reply.request_id, "method": event.get("httpMethod"), "path": answers.path(event)}
+        exchange = Exchange(event, reply, started, fields, {})
         try:
             found, headers = self._route(event)(exchange), exchange.headers
             if isinstance(found, Coded):
                 typed = {**headers, "Content-Type": found.media_type}
-                answer = self.answers.of(event, 200, found.body, typed, request_id=request_id, binary=found.binary)
+                answer = reply.of(200, found.body, typed, binary=found.binary)
             else:
-                answer = self.answers.document(event, found, request_id=request_id, headers=headers)
+                answer = reply.document(found, headers=headers)
         except Problem as problem:
-            answer = self._problem(exchange, problem)
+            answer = _problem(exchange, problem)
             if problem.kind.status >= 500 and problem.__cause__ is not None:
                 log.error("what this function asks failed", problem.__cause__, **fields)
         except Exception as exception:  # noqa: BLE001 - the caller gets an answer, the log the reason
-            unforeseen = answers.unexpected(exception, request_id)
-            answer = self._problem(exchange, unforeseen)
+            unforeseen = answers.unexpected(exception, reply.request_id)
+            answer = _problem(exchange, unforeseen)
             if unforeseen.code == "throttled":
                 log.write("WARNING", "a service is at its limit", error_code=error_code(exception), **fields)
             else:
@@ -119,10 +119,6 @@ class Api:
         named = {outcomes.ENDPOINT: self.endpoint.name, outcomes.OUTCOME: outcome}
         return log.count(outcomes.NAMESPACE, outcomes.METRIC, **named)
 
-    def _problem(self, exchange: Exchange, problem: Problem) -> dict[str, Any]:
-        exchange.fields["code"] = problem.code
-        return self.answers.problem(exchange.event, problem, request_id=exchange.request_id)
-
     def _route(self, event: dict[str, Any]) -> _Operation:
         routes: dict[str, dict[str, _Operation]] = {
             _PREDICTIONS: {"POST": self._predict},
@@ -141,7 +137,7 @@ class Api:
     def _predict(self, exchange: Exchange) -> dict[str, Any] | Coded:
         asked, form = request.read(exchange.event, self.max_image_bytes), self._form(exchange)
         in_dicom = form != image.JSON
-        claim, earlier = self.requests.claim(exchange.event, asked.fingerprint, exchange.request_id)
+        claim, earlier = self.requests.claim(exchange.event, asked.fingerprint, exchange.reply.request_id)
         if earlier is not None:
             exchange.fields.update(replayed=True)
             exchange.headers["Idempotency-Replayed"] = "true"
@@ -227,7 +223,7 @@ class Api:
             # What a DICOM file looks like is decided by its conversion, and no browser shows one.
             overlay["radiograph"] = _png(b64encode_as_string(radiograph.data))
         answer = {
-            "id": exchange.request_id,
+            "id": exchange.reply.request_id,
             **prediction.image,
             # It is about patients like those of the validation data, of whom this is stated not to be one.
             "guarantee": None if flagged else prediction.guarantee,
@@ -303,13 +299,18 @@ class Api:
         try:
             write()
         except Exception as exception:  # noqa: BLE001 - the prediction was made, and the log says what was not kept
-            log.error("not kept", exception, request_id=exchange.request_id)
+            log.error("not kept", exception, request_id=exchange.reply.request_id)
             return False
         return True
 
     def _health(self, _exchange: Exchange) -> dict[str, Any]:
         """200 whatever the endpoint's state: the API itself is up, and before a first release that is not a fault."""
         return {"status": self.endpoint.health(), "endpoint_status": self.endpoint.status(), "notice": NOTICE}
+
+
+def _problem(exchange: Exchange, problem: Problem) -> dict[str, Any]:
+    exchange.fields["code"] = problem.code
+    return exchange.reply.problem(problem)
 
 
 def _overlay(overlay: Overlay) -> dict[str, Any]:

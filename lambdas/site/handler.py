@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lambdas.http import answers
-from lambdas.http.answers import Answers, header, origins
+from lambdas.http.answers import Answers, Reply, header, origins
 from lambdas.http.problems import Problem
 from lambdas.site import page
 
@@ -104,53 +104,53 @@ class Front:
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
         """One request's answer."""
-        started, request_id = time.perf_counter(), answers.request_id(event)
+        started, reply = time.perf_counter(), self._answers.to(event)
         try:
-            answer = self._answered(event, request_id)
+            answer = self._answered(event, reply)
         except Problem as problem:
-            answer = self._answers.problem(event, problem, request_id=request_id)
+            answer = reply.problem(problem)
         line = {
             "level": "INFO",
             "message": "answered",
             "service": "site",
-            "request_id": request_id,
+            "request_id": reply.request_id,
             "status": answer["statusCode"],
             "ms": round((time.perf_counter() - started) * 1000, 1),
         }
         print(json.dumps(line), flush=True)
         return answer
 
-    def _answered(self, event: dict[str, Any], request_id: str) -> dict[str, Any]:
+    def _answered(self, event: dict[str, Any], reply: Reply) -> dict[str, Any]:
         path, method = answers.path(event), str(event.get("httpMethod", ""))
         allowed = next((methods for pattern, methods in self._methods.items() if pattern.fullmatch(path)), None)
         if allowed is None:
             raise Problem("not_found", "There is nothing at this path: /docs lists those that there are.")
         if method == "OPTIONS":
-            return self._preflight(event, [*allowed, "OPTIONS"], request_id)
+            return self._preflight(event, [*allowed, "OPTIONS"], reply)
         if method not in allowed:
             named = ", ".join([*allowed, "OPTIONS"])
             raise Problem("method_not_allowed", f"This path takes {named}.", headers={"Allow": named})
         if path not in self._pages:
             # Only a gateway that forgot a method would send this here.
             raise Problem("not_found", "This path is not answered here.")
-        found = self._page(event, path, request_id)
+        found = self._page(event, path, reply)
         # To HEAD, what GET says of it (RFC 9110, 9.3.2). API Gateway sends it here where a path has only GET.
         return found | {"body": ""} if method == "HEAD" else found
 
-    def _page(self, event: dict[str, Any], path: str, request_id: str) -> dict[str, Any]:
+    def _page(self, event: dict[str, Any], path: str, reply: Reply) -> dict[str, Any]:
         full = str((event.get("requestContext") or {}).get("path") or path)
         if (path == "/") != full.endswith("/"):
             # Pages name their parts relative to themselves: the stage is a folder, and nothing below it is one.
             place = f"{full}/" if path == "/" else f"../{path.rpartition('/')[2]}"
-            return self._answers.of(event, 308, "", {"Location": place}, request_id=request_id)
+            return reply.of(308, "", {"Location": place})
         body, content_type, more = self._pages[path]
         tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
         headers = {"ETag": tag, "Cache-Control": f"public, max-age={_FRESH_SECONDS}", **more}
         if tag in (part.strip().removeprefix("W/") for part in header(event, "if-none-match").split(",")):
-            return self._answers.of(event, 304, "", headers, request_id=request_id)
-        return self._answers.of(event, 200, body, {**headers, "Content-Type": content_type}, request_id=request_id)
+            return reply.of(304, "", headers)
+        return reply.of(200, body, {**headers, "Content-Type": content_type})
 
-    def _preflight(self, event: dict[str, Any], allowed: list[str], request_id: str) -> dict[str, Any]:
+    def _preflight(self, event: dict[str, Any], allowed: list[str], reply: Reply) -> dict[str, Any]:
         headers = {"Allow": ", ".join(allowed)}
         if header(event, "origin") in self._answers.origins:
             headers |= {
@@ -158,7 +158,7 @@ class Front:
                 "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
                 "Access-Control-Max-Age": str(_PREFLIGHT_SECONDS),
             }
-        return self._answers.of(event, 204, "", headers, request_id=request_id)
+        return reply.of(204, "", headers)
 
 
 def upload_origin(variables: Mapping[str, str]) -> str:

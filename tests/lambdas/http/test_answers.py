@@ -15,8 +15,8 @@ PAGE = "https://reader.example"
 
 
 def answer(origin=None, allowed=""):
-    event = {"headers": {"Origin": origin} if origin else {}}
-    return Answers(origins(allowed)).document(event, {"x": 1}, request_id="id")["headers"]
+    event = {"headers": {"Origin": origin} if origin else {}, "requestContext": {"requestId": "id"}}
+    return Answers(origins(allowed)).to(event).document({"x": 1})["headers"]
 
 
 def test_what_all_answers_say():
@@ -53,7 +53,7 @@ def test_credentials_of_a_browser_are_never_asked_for():
 
 @pytest.mark.parametrize("code", KINDS)
 def test_a_problem_says_the_same_in_its_status_and_its_document(code):
-    found = Answers().problem({}, Problem(code, "A sentence."), request_id="id")
+    found = Answers().to({"requestContext": {"requestId": "id"}}).problem(Problem(code, "A sentence."))
     document = json.loads(found["body"])
     assert found["statusCode"] == document["status"] == KINDS[code].status
     assert found["headers"]["Content-Type"] == "application/problem+json"
