@@ -104,7 +104,7 @@ EXAMPLES = {
         # Docstrings, the group of its library's dependencies, and the page for archives.
         frozenset(
             {
-                *("dicom_results/__init__.py", "infra/settings/api.py", "lambdas/predict/api.py"),
+                *("dicom_results/__init__.py", "infra/settings/api.py", "lambdas/predict/prediction.py"),
                 *("lambdas/predict/dicom_result.py", "docs/pacs.md", "pyproject.toml"),
             }
         ),

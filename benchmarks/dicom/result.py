@@ -96,13 +96,14 @@ def _print_requests(rounds: int) -> None:
     from lambdas.predict.handler import build  # noqa: PLC0415
 
     api = build(Environment.load({**ENVIRONMENT, "DICOM_RESULT_FUNCTION_NAME": "dicom-result"}))
+    parts = api.predictions
     instant = _Model()
     for part, name, value in (
-        (api.model, "runtime", instant),
-        (api, "hurried_model", lambda: api.model),  # on a machine that is busy, converting takes long
-        (api.results, "dynamodb", instant),
-        (api.dicom.function, "client", _Functions),
-        (api.dicom_result.function if api.dicom_result else None, "client", _Functions),
+        (parts.model, "runtime", instant),
+        (parts, "hurried_model", lambda: parts.model),  # on a machine that is busy, converting takes long
+        (parts.results, "dynamodb", instant),
+        (parts.dicom.function, "client", _Functions),
+        (parts.dicom_result.function if parts.dicom_result else None, "client", _Functions),
     ):
         object.__setattr__(part, name, value)
     body = base64.b64encode(drawn(SIZES["ordinary"], SYNTAXES["JPEG 2000"])).decode()

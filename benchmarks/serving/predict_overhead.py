@@ -101,9 +101,9 @@ def request_seconds(image: bytes, *, key: bool) -> list[float]:
     from lambdas.predict.handler import build  # noqa: PLC0415
 
     api, instant = build(Environment.load()), Instant()
-    object.__setattr__(api.model, "runtime", instant)
-    object.__setattr__(api.results, "dynamodb", instant)
-    object.__setattr__(api.requests, "dynamodb", instant)
+    object.__setattr__(api.predictions.model, "runtime", instant)
+    object.__setattr__(api.predictions.results, "dynamodb", instant)
+    object.__setattr__(api.predictions.requests, "dynamodb", instant)
     body, seconds = base64.b64encode(image).decode(), []
     for number in range(REQUESTS):
         event = {

@@ -1,4 +1,4 @@
-"""The API's paths, and the one place where results and exceptions become HTTP answers.
+"""Paths of the Predict function, and the one place where results and exceptions become HTTP answers.
 
 Two paths need no framework: Powertools' APIGatewayRestResolver adds 170 ms to a cold start (see `handler`).
 """
@@ -8,57 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
-
-from pybase64 import b64encode_as_string
 
 from lambdas.aws.errors import error_code
 from lambdas.http import answers
-from lambdas.http.answers import NOTICE, Answers, Reply, has_header
-from lambdas.http.idempotency import Requests
+from lambdas.http.answers import NOTICE, Answers
 from lambdas.http.problems import Problem
-from lambdas.predict import accept, image, log, request
-from lambdas.predict.accept import Form
-from lambdas.predict.dicom import Converted, Dicom
-from lambdas.predict.dicom_result import LATEST_SECONDS, Coded, DicomResult, NoResultError
+from lambdas.predict import log
+from lambdas.predict.dicom_result import Coded
 from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.function import NoAnswerError
-from lambdas.predict.model import PREPARATION_SECONDS, Model, Overlay, Prediction
-from lambdas.predict.request import Request
-from lambdas.predict.results import Results
-from lambdas.predict.uploads import Uploads
+from lambdas.predict.prediction import Exchange, Predictions, since
 from model_code.contract import outcomes
-from model_code.contract.documents import Population
-from model_code.contract.population import UNSTATED, age_band, describe, outside
-
-
-@dataclass
-class Exchange:
-    """One request on its way to an answer.
-
-    Attributes:
-        event: the proxy event.
-        reply: makes its answer; its request id is also the id of a prediction.
-        started: `time.perf_counter` at its beginning.
-        fields: fields of its log line.
-        headers: headers of the answer, besides those that all have.
-        kept: whether the prediction can be read again, once it is made.
-    """
-
-    event: dict[str, Any]
-    reply: Reply
-    started: float
-    fields: dict[str, Any]
-    headers: dict[str, str]
-    kept: bool = True
-
 
 _PREDICTIONS = "/v1/predictions"
-_NOT_KEPT = frozenset({"radiograph", "outside_intended_population"})
-# Remembered beside an answer, and no part of it: a result in DICOM that is made again is the same file.
-_ANSWERED_AT = "answered_at"
-
 _Operation = Callable[[Exchange], dict[str, Any] | Coded]
 
 
@@ -66,19 +28,9 @@ _Operation = Callable[[Exchange], dict[str, Any] | Coded]
 class Api:
     """Answers REST API proxy events (payload 1.0)."""
 
-    model: Model
-    hurried_model: Callable[[], Model]
-    """The same model, asked with what time a slow preparation leaves."""
+    predictions: Predictions
     endpoint: Endpoint
-    max_image_bytes: int
-    dicom: Dicom
-    uploads: Uploads
-    results: Results
-    requests: Requests
     answers: Answers
-    refuse_outside_population: bool = True
-    dicom_result: DicomResult | None = None
-    """None where the deployment answers with no results in DICOM."""
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
         """One request's answer; never raises, so the gateway never answers for this function."""
@@ -104,7 +56,7 @@ class Api:
             else:
                 log.error("unexpected failure", exception, **fields)
         status = answer["statusCode"]
-        log.write("INFO", "answered", status=status, ms=_since(started), **fields, **self._counted(exchange))
+        log.write("INFO", "answered", status=status, ms=since(started), **fields, **self._counted(exchange))
         return answer
 
     def _counted(self, exchange: Exchange) -> dict[str, Any]:
@@ -121,7 +73,7 @@ class Api:
 
     def _route(self, event: dict[str, Any]) -> _Operation:
         routes: dict[str, dict[str, _Operation]] = {
-            _PREDICTIONS: {"POST": self._predict},
+            _PREDICTIONS: {"POST": self.predictions.make},
             "/v1/health": {"GET": self._health},
         }
         path = answers.path(event)
@@ -134,175 +86,6 @@ class Api:
             raise Problem("method_not_allowed", f"{path} takes {allowed}, not {method}.", headers={"Allow": allowed})
         return methods[method]
 
-    def _predict(self, exchange: Exchange) -> dict[str, Any] | Coded:
-        asked, form = request.read(exchange.event, self.max_image_bytes), self._form(exchange)
-        in_dicom = form != image.JSON
-        claim, earlier = self.requests.claim(exchange.event, asked.fingerprint, exchange.reply.request_id)
-        if earlier is not None:
-            exchange.fields.update(replayed=True)
-            exchange.headers["Idempotency-Replayed"] = "true"
-            at = str(earlier.pop(_ANSWERED_AT, _now()))  # older records have none
-            if not in_dicom:
-                return earlier
-            return self._coded(
-                exchange, form, lambda: self._prepared(asked, exchange.fields, in_dicom=True), earlier, at
-            )
-        try:
-            prepared = self._prepared(asked, exchange.fields, in_dicom=in_dicom)
-            answer, prediction = self._scored(asked, prepared, exchange)
-        except BaseException:
-            self._best_effort(exchange, lambda: self.requests.release(claim))
-            raise
-        # Nothing that shows the radiograph itself is kept, and nothing that says how old the patient is or is not.
-        kept = {name: value for name, value in answer.items() if name not in _NOT_KEPT}
-        kept["guarantee"] = prediction.guarantee
-        at = _now()
-        exchange.kept = self._best_effort(exchange, lambda: self.results.keep(kept, prediction))
-        if "outside_intended_population" in answer:
-            # A repetition would lose the flag, so it is answered anew.
-            self._best_effort(exchange, lambda: self.requests.release(claim))
-        else:
-            self._best_effort(exchange, lambda: self.requests.finish(claim, {**kept, _ANSWERED_AT: at}))
-        return self._coded(exchange, form, lambda: prepared, answer, at) if in_dicom else answer
-
-    def _form(self, exchange: Exchange) -> Form:
-        """The form of the answer that is asked for, before anything is done for it.
-
-        Raises:
-            Problem: not_acceptable.
-        """
-        form = accept.read(exchange.event)
-        if form != image.JSON:
-            exchange.fields.update(form=form)
-            if self.dicom_result is None:
-                raise Problem(
-                    "not_acceptable",
-                    "This deployment answers predictions in JSON only: its setting api.dicom_results is off. Ask with "
-                    "Accept: application/json, or make results in DICOM on your machine: cxr predict --dicom.",
-                )
-        return form
-
-    def _coded(
-        self, exchange: Exchange, form: Form, converted: Callable[[], Converted], answer: dict[str, Any], at: str
-    ) -> Coded:
-        """The coded result (DICOM or FHIR) of a prediction; where it cannot be made, the error names the prediction.
-
-        Raises:
-            Problem: no_dicom_result or dicom_result_not_made; the sentence says which prediction it was.
-        """
-        started, read = time.perf_counter(), f": GET /v1/predictions/{answer['id']} answers it in JSON."
-        made = f"Prediction {answer['id']} was made{read if exchange.kept else ', and could not be kept.'}"
-        try:
-            if self.dicom_result is None or started - exchange.started > LATEST_SECONDS:
-                raise NoAnswerError("timed_out", "too little time was left to ask")
-            return self.dicom_result.make(converted(), answer, answered_at=at, form=form)
-        except NoResultError as error:
-            sentence = f"{made} A result in DICOM cannot be made of this file: {error}."
-            raise Problem("no_dicom_result", sentence) from None
-        except Exception as error:
-            again = "A repeated request is another prediction, unless it has the first one's Idempotency-Key."
-            if "outside_intended_population" in answer:  # which is not remembered
-                again = "A repeated request is another prediction."
-            elif has_header(exchange.event, "idempotency-key"):
-                again = "Repeat the request with its Idempotency-Key, and the result of the same prediction is made."
-            raise Problem("dicom_result_not_made", f"{made} Its result in DICOM was not. {again}") from error
-        finally:
-            exchange.fields.update(result_ms=_since(started))
-
-    def _scored(self, asked: Request, prepared: Converted, exchange: Exchange) -> tuple[dict[str, Any], Prediction]:
-        """The caller's answer, and the model's prediction in it."""
-        radiograph, source = prepared.image, {"dicom": prepared.told} if prepared.told else {}
-        late = time.perf_counter() - exchange.started > PREPARATION_SECONDS
-        model, asked_at = self.hurried_model() if late else self.model, time.perf_counter()
-        prediction = model.predict(radiograph, explain=asked.explain)
-        exchange.fields.update(model_ms=_since(asked_at), model_version=prediction.model["version"])
-        stated = prepared.age if prepared.age != UNSTATED else age_band(asked.patient_age_years)
-        flagged = self._outside(prediction.population, age=stated, view=prepared.view)
-        overlay = {"overlay": _overlay(prediction.overlay)} if prediction.overlay else {}
-        if "dicom" in source and asked.explain:
-            # What a DICOM file looks like is decided by its conversion, and no browser shows one.
-            overlay["radiograph"] = _png(b64encode_as_string(radiograph.data))
-        answer = {
-            "id": exchange.reply.request_id,
-            **prediction.image,
-            # It is about patients like those of the validation data, of whom this is stated not to be one.
-            "guarantee": None if flagged else prediction.guarantee,
-            "threshold": prediction.threshold,
-            "model": prediction.model,
-            **source,
-            **flagged,
-            **overlay,
-            "notice": NOTICE,
-        }
-        return answer, prediction
-
-    def _outside(self, population: Population | None, *, age: str, view: str) -> dict[str, Any]:
-        """Members of the answer that flag a patient or view outside the intended population; empty for others.
-
-        Raises:
-            Problem: outside_intended_population.
-        """
-        found = outside(population, age=age, view=view)
-        if not population or not found:
-            return {}
-        if not self.refuse_outside_population:
-            return {"outside_intended_population": found}
-        meant = " and ".join(describe(population, kind) for kind in found)
-        raise Problem(
-            "outside_intended_population",
-            f"The model was made for {meant}, and this radiograph is stated to be of others.",
-        )
-
-    def _prepared(self, asked: Request, fields: dict[str, Any], *, in_dicom: bool) -> Converted:
-        """The image as the endpoint takes it, and what a DICOM file says about itself.
-
-        Raises:
-            Problem: not_acceptable where it is none and a result `in_dicom` is wanted; else what is wrong with it.
-        """
-        radiograph, started = asked.image, time.perf_counter()
-        if radiograph is None:
-            upload = str(asked.upload)
-            if self.uploads.is_dicom(upload):
-                fields.update(content_type=image.DICOM)
-                address = self.uploads.address(upload)
-                return self._converted(lambda: self.dicom.convert_upload(address, with_source=in_dicom), fields)
-            radiograph = self.uploads.fetch(upload)
-            fields.update(upload_ms=_since(started))
-        fields.update(image_bytes=len(radiograph.data), content_type=radiograph.content_type)
-        if radiograph.content_type != image.DICOM:
-            if in_dicom:
-                raise Problem(
-                    "not_acceptable",
-                    f"A result in DICOM is made of a DICOM file, and this is {radiograph.content_type}: it belongs to "
-                    "no study. Send the DICOM file, or ask with Accept: application/json.",
-                )
-            return Converted(radiograph, {})
-        # The Dicom function is asked with the bytes, which are no smaller in its request than in the gateway's.
-        if len(radiograph.data) > self.max_image_bytes:
-            raise image.too_large(len(radiograph.data), self.max_image_bytes)
-        return self._converted(lambda: self.dicom.convert(radiograph, with_source=in_dicom), fields)
-
-    @staticmethod
-    def _converted(convert: Callable[[], Converted], fields: dict[str, Any]) -> Converted:
-        started = time.perf_counter()
-        try:
-            converted = convert()
-        except Problem:
-            fields.update(refused_by="dicom")
-            raise
-        fields.update(dicom_ms=_since(started))
-        return converted
-
-    @staticmethod
-    def _best_effort(exchange: Exchange, write: Callable[[], None]) -> bool:
-        """Do a write whose failure must not cost the caller the answer; whether it succeeded."""
-        try:
-            write()
-        except Exception as exception:  # noqa: BLE001 - the prediction was made, and the log says what was not kept
-            log.error("not kept", exception, request_id=exchange.reply.request_id)
-            return False
-        return True
-
     def _health(self, _exchange: Exchange) -> dict[str, Any]:
         """200 whatever the endpoint's state: the API itself is up, and before a first release that is not a fault."""
         return {"status": self.endpoint.health(), "endpoint_status": self.endpoint.status(), "notice": NOTICE}
@@ -311,19 +94,3 @@ class Api:
 def _problem(exchange: Exchange, problem: Problem) -> dict[str, Any]:
     exchange.fields["code"] = problem.code
     return exchange.reply.problem(problem)
-
-
-def _overlay(overlay: Overlay) -> dict[str, Any]:
-    return {**_png(overlay.png), "cells": overlay.cells, "empty": overlay.empty}
-
-
-def _png(data: str) -> dict[str, Any]:
-    return {"media_type": "image/png", "data": data}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat()
-
-
-def _since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)

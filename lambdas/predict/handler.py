@@ -27,6 +27,7 @@ from lambdas.predict.model import (
     READ_TIMEOUT_SECONDS,
     Model,
 )
+from lambdas.predict.prediction import Predictions
 
 
 def build(environment: Environment) -> Api:
@@ -73,19 +74,18 @@ def build(environment: Environment) -> Api:
     named = environment.dicom_result_function_name
     endpoint = Endpoint(client=sagemaker, name=environment.endpoint_name)
     dynamodb = client("dynamodb", results.CONNECT_TIMEOUT_SECONDS, results.READ_TIMEOUT_SECONDS)
-    return Api(
+    predictions = Predictions(
         model=model(READ_TIMEOUT_SECONDS),
         hurried_model=hurried_model,
-        endpoint=endpoint,
         max_image_bytes=environment.max_image_bytes,
         dicom=dicom.Dicom(Function(functions, environment.dicom_function_name)),
         uploads=uploads.Uploads(s3, environment.upload_bucket, environment.max_upload_bytes),
         results=results.Results(dynamodb, environment.predictions_table, environment.keep_days * DAY_SECONDS),
         requests=Requests(dynamodb, environment.requests_table, operation="predictions"),
-        answers=Answers(origins(environment.allowed_origins)),
         refuse_outside_population=environment.outside_intended_population == "refuse",
         dicom_result=dicom_result.DicomResult(Function(result_functions, named)) if named else None,
     )
+    return Api(predictions, endpoint, Answers(origins(environment.allowed_origins)))
 
 
 api = build(Environment.load())

@@ -40,7 +40,7 @@ def form(load_handler):
 
 def address(load_handler):
     module, _ = load_handler(HANDLER, **{**ENVIRONMENT, "UPLOAD_BUCKET": BUCKET})
-    return module.api.uploads.address("x")
+    return module.api.predictions.uploads.address("x")
 
 
 @pytest.mark.parametrize("signed", [form, address])

@@ -12,6 +12,7 @@ from lambdas.http.problems import KINDS
 from lambdas.predict.api import Api
 from lambdas.predict.dicom import Dicom
 from lambdas.predict.function import Function
+from lambdas.predict.prediction import Predictions
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads
 from tests.lambdas.predict.dicom_services import SCORED
@@ -52,10 +53,9 @@ def made(model, endpoint, *, memory=None, s3=None, **changed):
         "uploads": Uploads(lambda: s3, "bucket", 2000),
         "results": Results(memory, "predictions", 600, clock=lambda: 1_800_000_000.0),
         "requests": Requests(memory, "requests", operation="predictions"),
-        "answers": Answers(),
         **changed,
     }
-    return Api(model=model, endpoint=endpoint, max_image_bytes=1000, **parts)
+    return Api(Predictions(model=model, max_image_bytes=1000, **parts), endpoint, Answers())
 
 
 def event(body=JPEG, content_type="image/jpeg", method="POST", path="/v1/predictions", **overrides):

@@ -16,6 +16,7 @@ from lambdas.predict.dicom_result import DicomResult
 from lambdas.predict.endpoint import Endpoint
 from lambdas.predict.function import Function
 from lambdas.predict.model import Model
+from lambdas.predict.prediction import Predictions
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads
 from tests.dicom_results.radiographs import radiograph
@@ -44,18 +45,17 @@ class Service:
         self.s3 = s3
         endpoint = Endpoint(client=lambda: None, name="cxr-dev")
         model = Model(self.runtime, endpoint)
-        self.api = Api(
+        predictions = Predictions(
             model=model,
             hurried_model=lambda: model,
-            endpoint=endpoint,
             max_image_bytes=4_500_000,
             dicom=Dicom(Function(lambda: self.functions, CONVERTER)),
             uploads=Uploads(lambda: self.s3, "bucket", max_bytes=1_000_000),
             results=Results(dynamodb, PREDICTIONS, 600),
             requests=Requests(dynamodb, REQUESTS, operation="predictions"),
-            answers=Answers(),
             dicom_result=DicomResult(Function(lambda: self.functions, RESULT_MAKER)) if on else None,
         )
+        self.api = Api(predictions, endpoint, Answers())
 
     def ask(self, content=None, *, accepted=DICOM, explain=False, key=None, content_type=DICOM, request_id=ID):
         headers = {"Content-Type": content_type, **({"Accept": accepted} if accepted else {})}

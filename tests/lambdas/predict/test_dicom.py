@@ -23,6 +23,7 @@ from lambdas.predict.endpoint import Endpoint
 from lambdas.predict.function import Function
 from lambdas.predict.image import DICOM, EncodedImage
 from lambdas.predict.model import Model
+from lambdas.predict.prediction import Predictions
 from lambdas.predict.uploads import Uploads
 from tests.lambdas.predict.dicom_services import CONVERTER, UPLOAD, Bucket, Functions, Runtime, body, posted
 from tests.model_code.support.dicom_files import dicom_file, phantom
@@ -149,21 +150,20 @@ def test_an_upload_is_named_and_not_carried():
 
 def made(runtime, functions, **kept):
     endpoint = Endpoint(client=lambda: None, name="cxr-dev")
-    return Api(
+    predictions = Predictions(
         model=Model(runtime, endpoint),
         hurried_model=lambda: Model(runtime, endpoint),
-        endpoint=endpoint,
         max_image_bytes=100_000,
         dicom=converter(functions),
         uploads=Uploads(lambda: Bucket(FILE.data), "uploads-bucket", max_bytes=1_000),  # less than the file has
         results=SimpleNamespace(keep=kept.get("keep", lambda *_: None)),
-        answers=Answers(),
         requests=SimpleNamespace(
             claim=lambda *_: (None, None),
             finish=kept.get("finish", lambda *_: None),
             release=kept.get("release", lambda _: None),
         ),
     )
+    return Api(predictions, endpoint, Answers())
 
 
 def test_with_an_overlay_comes_the_picture_that_the_model_was_shown_and_nobody_keeps_it():

@@ -119,13 +119,13 @@ class TestNotMade:
 
     def test_where_too_little_time_is_left(self, service, dynamodb, monkeypatch):
         """API Gateway would answer instead, and not know the prediction."""
-        scored = service.api._scored
+        scored = service.api.predictions._scored
 
         def slowly(asked, prepared, exchange):
             exchange.started -= LATEST_SECONDS + 1
             return scored(asked, prepared, exchange)
 
-        object.__setattr__(service.api, "_scored", slowly)
+        object.__setattr__(service.api.predictions, "_scored", slowly)
         refused(service.ask(), 503, "dicom_result_not_made")
         assert service.functions.asked == [CONVERTER]
         assert kept(dynamodb) == [ID]
@@ -148,7 +148,7 @@ class TestRepetition:
             "population": population,
         }
         service.runtime.scored["predictions"][0]["features"] = []
-        object.__setattr__(service.api, "refuse_outside_population", False)
+        object.__setattr__(service.api.predictions, "refuse_outside_population", False)
         detail = refused(service.ask(radiograph(PatientAge="071Y"), key="k"), 503, "dicom_result_not_made")
         assert detail.endswith("Its result in DICOM was not. A repeated request is another prediction.")
         service.functions = Functions()

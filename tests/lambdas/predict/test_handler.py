@@ -44,10 +44,10 @@ def test_answers_a_request(load_handler, context):
 def test_clients_give_up_before_the_gateway(load_handler):
     """Otherwise the caller gets the gateway's 504 without a code, and the model works for nobody."""
     module, _ = load_handler(HANDLER, **ENVIRONMENT)
-    config = module.api.model.runtime.meta.config
+    config = module.api.predictions.model.runtime.meta.config
     assert (config.connect_timeout, config.read_timeout) == (CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)
     assert config.retries["total_max_attempts"] == 1
-    hurried = module.api.hurried_model().runtime.meta.config
+    hurried = module.api.predictions.hurried_model().runtime.meta.config
     assert (hurried.connect_timeout, hurried.read_timeout) == (CONNECT_TIMEOUT_SECONDS, HURRIED_READ_TIMEOUT_SECONDS)
     # Measured cold start is below a second; two leave room for a slow one.
     table = results.CONNECT_TIMEOUT_SECONDS + results.READ_TIMEOUT_SECONDS
@@ -61,10 +61,10 @@ def test_clients_give_up_before_the_gateway(load_handler):
     result = dicom_result.CONNECT_TIMEOUT_SECONDS + dicom_result.READ_TIMEOUT_SECONDS
     assert 2 + dicom_result.LATEST_SECONDS + result <= GATEWAY_SECONDS
     for client, seconds in (
-        (module.api.results.dynamodb, table),
-        (module.api.uploads.client(), upload),
-        (module.api.dicom.function.client(), conversion),
-        (module.api.dicom_result.function.client(), result),
+        (module.api.predictions.results.dynamodb, table),
+        (module.api.predictions.uploads.client(), upload),
+        (module.api.predictions.dicom.function.client(), conversion),
+        (module.api.predictions.dicom_result.function.client(), result),
     ):
         config = client.meta.config
         assert config.connect_timeout + config.read_timeout == seconds
@@ -96,7 +96,7 @@ def test_cold_start_loads_no_framework():
 
 def test_a_deployment_without_results_in_dicom_names_no_function_for_them(load_handler):
     module, _ = load_handler(HANDLER, **{**ENVIRONMENT, "DICOM_RESULT_FUNCTION_NAME": ""})
-    assert module.api.dicom_result is None
+    assert module.api.predictions.dicom_result is None
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ def api(population=CHILDREN, *, refuse=True, kept=None, released=None, guarantee
         finish=lambda _, told: keep.append(told),
         release=([] if released is None else released).append,
     )
-    return dataclasses.replace(found, refuse_outside_population=refuse)
+    predictions = dataclasses.replace(found.predictions, refuse_outside_population=refuse)
+    return dataclasses.replace(found, predictions=predictions)
 
 
 def file(**attributes):
