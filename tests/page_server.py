@@ -1,4 +1,4 @@
-"""The reader's page served without a stack: Front's own answers, and an API whose answers a test chooses."""
+"""The reader's page served without a stack: Site's own answers, and an API whose answers a test chooses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from PIL import Image
 from lambdas.http.answers import Answers
 from lambdas.http.problems import CONTENT_TYPE, Problem
 from lambdas.site import handler
-from lambdas.site.handler import Front
+from lambdas.site.handler import Site
 
 KEY = "the-key"
 CLIENT = "the-page"
@@ -226,7 +226,7 @@ def served(authentication: str = "api_key") -> Iterator[PageServer]:
                 return
             context = {"path": path, "requestId": "request-1"}
             event = {"httpMethod": method, "path": path, "headers": headers, "requestContext": context}
-            answered = front.answer(event)
+            answered = site.answer(event)
             content = answered["body"].encode()
             state.sent[path] = len(content)
             self._send(answered["statusCode"], answered["headers"], content)
@@ -248,7 +248,7 @@ def served(authentication: str = "api_key") -> Iterator[PageServer]:
         "token_endpoint": f"{issuer}/token",
         "scope": "cxr/predict cxr/upload cxr/feedback",
     }
-    front = Front(
+    site = Site(
         document,
         authentication=authentication,
         answers=Answers(),

@@ -40,7 +40,7 @@ _PREFLIGHT_SECONDS = 7200  # the most that Chromium remembers
 _FRESH_SECONDS = 300
 
 
-class Front:
+class Site:
     """Answers of the unauthenticated routes.
 
     Args:
@@ -192,7 +192,7 @@ def narrowed(document: Mapping[str, Any], authentication: str) -> dict[str, Any]
 
 
 _DOCUMENT = json.loads((Path(__file__).parent / "openapi.json").read_text(encoding="utf-8"))
-front = Front(
+site = Site(
     _DOCUMENT,
     authentication=os.environ.get("AUTHENTICATION", "api_key"),
     answers=Answers(origins(os.environ.get("ALLOWED_ORIGINS", ""))),
@@ -205,4 +205,4 @@ front = Front(
 
 def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Handle one API Gateway REST proxy event."""
-    return front.answer(event)
+    return site.answer(event)

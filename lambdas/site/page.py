@@ -81,7 +81,7 @@ def render(document: Mapping[str, Any], *, max_image_bytes: int = 0, sign_in: st
     Args:
         document: with one way to authenticate.
         max_image_bytes: largest image in a request, above which nothing is sent; 0 for no limit.
-        sign_in: JSON of how a person gets a token, see `handler.Front`; empty where nobody does.
+        sign_in: JSON of how a person gets a token, see `handler.Site`; empty where nobody does.
     """
     information, schemas = document["info"], document["components"]["schemas"]
     (authentication,) = document["components"]["securitySchemes"]

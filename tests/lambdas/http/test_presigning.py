@@ -50,8 +50,8 @@ def test_the_regional_host_is_signed_for(signed, region, load_handler):
 
 
 def test_the_page_may_send_the_form_where_it_goes(region, load_handler):
-    front, _ = load_handler("lambdas.site.handler.handle", UPLOAD_ORIGIN=f"https://{HOSTS[region]}")
-    policy = front.front.answer(event("GET", "/"))["headers"]["Content-Security-Policy"]
+    loaded, _ = load_handler("lambdas.site.handler.handle", UPLOAD_ORIGIN=f"https://{HOSTS[region]}")
+    policy = loaded.site.answer(event("GET", "/"))["headers"]["Content-Security-Policy"]
     (allowed,) = re.findall(r"connect-src ([^;]*)", policy)
     parts = urlsplit(form(load_handler))
     assert f"{parts.scheme}://{parts.netloc}" in allowed.split()
@@ -60,8 +60,8 @@ def test_the_page_may_send_the_form_where_it_goes(region, load_handler):
 def test_the_page_may_send_the_form_where_another_endpoint_takes_it(load_handler, monkeypatch):
     """On the laptop the SDK signs for its cloud, whatever the bucket would be called in AWS."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566/")
-    front, _ = load_handler("lambdas.site.handler.handle", UPLOAD_ORIGIN=f"https://{HOSTS['us-east-1']}")
-    policy = front.front.answer(event("GET", "/"))["headers"]["Content-Security-Policy"]
+    loaded, _ = load_handler("lambdas.site.handler.handle", UPLOAD_ORIGIN=f"https://{HOSTS['us-east-1']}")
+    policy = loaded.site.answer(event("GET", "/"))["headers"]["Content-Security-Policy"]
     assert "connect-src 'self' http://127.0.0.1:4566;" in policy
 
 

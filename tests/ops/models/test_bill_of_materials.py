@@ -16,7 +16,7 @@ from typer.testing import Result
 from lambdas.aws import package_files
 from ops.base.errors import ExitCode
 from tests.lambdas.aws.test_provenance import ARN, DATASET, FILES, Signed, archive
-from tests.ops.models.test_chain import has
+from tests.ops.models.test_verification import has
 
 METADATA = {
     "labels": ["NORMAL", "PNEUMONIA"],

@@ -17,7 +17,7 @@ from ops.models import dossier
 from ops.models.dossier_items import ANNEX_IV, CLAIM, SOURCES, TRIPOD_AI, Item
 from tests.lambdas.aws.test_provenance import DATASET, FILES, Signed, archive
 from tests.ops.models import test_bill_of_materials as bills
-from tests.ops.models.test_chain import has
+from tests.ops.models.test_verification import has
 
 COUNTS = {"images": 20, "patients": 15, "labels": {"NORMAL": 10, "PNEUMONIA": 10}, "subtypes": {}}
 CARD: dict[str, Any] = {

@@ -14,7 +14,7 @@ import pytest
 
 from lambdas.http.answers import Answers, origins
 from lambdas.site import handler, page
-from lambdas.site.handler import Front
+from lambdas.site.handler import Site
 from openapi.document import SECURITY_SCHEMES
 from tests.lambdas.rest_events import REQUEST_ID, event, problem
 
@@ -22,17 +22,17 @@ DOCUMENT = json.loads((Path(handler.__file__).parent / "openapi.json").read_text
 READER = "https://reader.example"
 
 
-def front(authentication="api_key", allowed=READER):
-    return Front(DOCUMENT, authentication=authentication, answers=Answers(origins(allowed)), max_image_bytes=1_234_567)
+def site(authentication="api_key", allowed=READER):
+    return Site(DOCUMENT, authentication=authentication, answers=Answers(origins(allowed)), max_image_bytes=1_234_567)
 
 
 def ask(method="GET", path="/docs", resource=None, **headers):
-    return front().answer(event(method, resource or path, headers=headers) | {"path": path})
+    return site().answer(event(method, resource or path, headers=headers) | {"path": path})
 
 
 @pytest.mark.parametrize("authentication", SECURITY_SCHEMES)
 def test_the_document_says_how_this_deployment_authenticates(authentication):
-    answer = front(authentication).answer(event("GET", "/openapi.json"))
+    answer = site(authentication).answer(event("GET", "/openapi.json"))
     document = json.loads(answer["body"])
     assert answer["headers"]["Content-Type"] == "application/json"
     assert document["security"] == [{authentication: []}]
@@ -42,7 +42,7 @@ def test_the_document_says_how_this_deployment_authenticates(authentication):
 
 def test_a_way_to_authenticate_that_is_not_described_stops_the_function():
     with pytest.raises(KeyError):
-        front("basic")
+        site("basic")
 
 
 class Elements(HTMLParser):
@@ -215,7 +215,7 @@ def test_the_page_knows_the_largest_image_that_the_api_takes():
 @pytest.mark.parametrize("authentication", SECURITY_SCHEMES)
 def test_the_page_knows_how_this_deployment_authenticates(authentication):
     parser = Elements()
-    parser.feed(front(authentication).answer(event("GET", "/") | {"path": "/"})["body"])
+    parser.feed(site(authentication).answer(event("GET", "/") | {"path": "/"})["body"])
     (html,) = [attributes for tag, attributes in parser.tags if tag == "html"]
     assert html["data-authentication"] == authentication
 
@@ -255,14 +255,14 @@ def test_the_pages_policy_allows_its_own_parts_and_the_upload_alone():
     assert "unsafe" not in policy
     assert "connect-src 'self';" in policy
     bucket = "https://bucket.s3.eu-west-1.amazonaws.com"
-    allowed = Front(DOCUMENT, authentication="api_key", answers=Answers(), max_image_bytes=1, upload_origin=bucket)
+    allowed = Site(DOCUMENT, authentication="api_key", answers=Answers(), max_image_bytes=1, upload_origin=bucket)
     answer = allowed.answer(event("GET", "/") | {"path": "/"})
     assert f"connect-src 'self' {bucket};" in answer["headers"]["Content-Security-Policy"]
 
 
 def test_where_people_sign_in_the_policy_allows_the_issuer_that_gives_tokens():
     sign_in = json.dumps({"client_id": 'a"b', "token_endpoint": "https://login.example/oauth2/token"})
-    answer = Front(DOCUMENT, authentication="jwt", answers=Answers(), max_image_bytes=1, sign_in=sign_in).answer(
+    answer = Site(DOCUMENT, authentication="jwt", answers=Answers(), max_image_bytes=1, sign_in=sign_in).answer(
         event("GET", "/") | {"path": "/"}
     )
     assert "connect-src 'self' https://login.example;" in answer["headers"]["Content-Security-Policy"]
@@ -275,10 +275,10 @@ def test_where_people_sign_in_the_policy_allows_the_issuer_that_gives_tokens():
 def test_the_page_is_a_folder_to_its_parts():
     request = event("GET", "/") | {"path": "/"}
     request["requestContext"]["path"] = "/api"
-    answer = front().answer(request)
+    answer = site().answer(request)
     assert (answer["statusCode"], answer["headers"]["Location"]) == (308, "/api/")
     request["requestContext"]["path"] = "/api/"
-    assert front().answer(request)["statusCode"] == 200
+    assert site().answer(request)["statusCode"] == 200
 
 
 @pytest.mark.parametrize(("resource", "base"), [("/docs", "/api"), ("/docs", ""), ("/{proxy+}", "/api")])
@@ -286,8 +286,8 @@ def test_docs_with_a_slash_behind_it_is_the_page_without(resource, base):
     """Below /docs/ there is neither its script nor the API that it asks."""
     request = event("GET", resource) | {"path": "/docs/"}
     request["requestContext"]["path"] = f"{base}/docs/"
-    answer = front().answer(request)
+    answer = site().answer(request)
     place = urljoin(f"https://api.example{base}/docs/", answer["headers"]["Location"])
     assert (answer["statusCode"], place) == (308, f"https://api.example{base}/docs")
     request["requestContext"]["path"] = f"{base}/docs"
-    assert front().answer(request)["statusCode"] == 200
+    assert site().answer(request)["statusCode"] == 200
