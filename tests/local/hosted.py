@@ -143,8 +143,8 @@ def variant(model: str, name: str = "AllTraffic", weight: float = 1) -> dict[str
     }
 
 
-def save_model(directory: Path) -> Path:
-    subprocess.run([sys.executable, "-c", SAVED_MODEL, str(directory)], check=True, capture_output=True)
+def save_model(directory: Path, program: str = SAVED_MODEL) -> Path:
+    subprocess.run([sys.executable, "-c", program, str(directory)], check=True, capture_output=True)
     return directory
 
 
@@ -153,6 +153,7 @@ def _policy(statement: dict[str, Any]) -> str:
 
 
 def archive(saved_model: Path, inference: str) -> bytes:
+    """A `model.tar.gz` in TensorFlow Serving's layout."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         tar.add(saved_model, "1")

@@ -205,24 +205,30 @@ def test_the_step_runs_as_sagemaker_starts_it(job_directory, place_archive):
     assert len(read(job_directory / "processing" / "output" / "decoded").records) == 4
 
 
+def run_in_processes(processes, change=""):
+    """The step with so many processes, and a change of its module before it runs."""
+    program = f"""
+import os, signal, sys
+from model_code import preprocess
+from model_code.contract import job
+preprocess._FILES_PER_PROCESS, preprocess.job.processors = 5, lambda: {processes}
+{change}
+sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
+"""
+    command = [sys.executable, "-c", program, *arguments(archive_uri=URI, image_size=SIZE)]
+    root = Path(preprocess.__file__).resolve().parents[1]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+
+
 def test_several_processes_of_two_hosts_leave_every_image_once(job_directory, place_archive):
     """Each process is to the others what a host is: nobody's files are anybody else's."""
     members = kaggle_members()
     place_archive(zip_of(members))
-    root = Path(preprocess.__file__).resolve().parents[1]
-    program = """
-import sys
-from model_code import preprocess
-from model_code.contract import job
-preprocess._FILES_PER_PROCESS, preprocess.job.processors = 5, lambda: 3
-sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
-"""
     (job_directory / "config").mkdir()
     for name in ("algo-1", "algo-2"):
         config = {"current_host": name, "hosts": ["algo-1", "algo-2"]}
         (job_directory / "config" / "resourceconfig.json").write_text(json.dumps(config))
-        command = [sys.executable, "-c", program, *arguments(archive_uri=URI, image_size=SIZE)]
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+        done = run_in_processes(3)
         assert done.returncode == 0, done.stderr
         assert "decodes its part in 3 processes" in done.stdout
     folder = job_directory / "processing" / "output" / "decoded"
@@ -234,22 +240,16 @@ sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
 
 def test_what_fails_in_one_process_fails_the_step_with_its_reason(job_directory, place_archive):
     place_archive(zip_of(kaggle_members()))
-    root = Path(preprocess.__file__).resolve().parents[1]
-    program = """
-import sys
-from model_code import preprocess
-from model_code.contract import job
-preprocess._FILES_PER_PROCESS, preprocess.job.processors = 5, lambda: 2
-
+    done = run_in_processes(
+        2,
+        """
 def write_shards(folder, name, *_):
     if name == "decoded-00001-of-00002":
         raise job.JobError("There is no space left for the shards.")
 
 preprocess.write_shards = write_shards
-sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
-"""
-    command = [sys.executable, "-c", program, *arguments(archive_uri=URI, image_size=SIZE)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+""",
+    )
     assert done.returncode == 1
     assert (job_directory / "output" / "message").read_text() == "There is no space left for the shards."
 
@@ -257,17 +257,7 @@ sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
 def test_a_process_that_the_kernel_kills_fails_the_step_with_its_reason(job_directory, place_archive):
     """As it does with one that takes too much memory; the others would wait for it."""
     place_archive(zip_of(kaggle_members()))
-    root = Path(preprocess.__file__).resolve().parents[1]
-    program = """
-import os, signal, sys
-from model_code import preprocess
-from model_code.contract import job
-preprocess._FILES_PER_PROCESS, preprocess.job.processors = 5, lambda: 2
-preprocess.write_shards = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-sys.exit(job.run(lambda: preprocess.main(sys.argv[1:]), message_file="message"))
-"""
-    command = [sys.executable, "-c", program, *arguments(archive_uri=URI, image_size=SIZE)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
+    done = run_in_processes(2, "preprocess.write_shards = lambda *_: os.kill(os.getpid(), signal.SIGKILL)")
     assert done.returncode == 1
     assert "The job ran out of memory: choose a larger instance" in (job_directory / "output" / "message").read_text()
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
-import sys
-import tarfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.laptop import Laptop
+from tests.local.hosted import IMAGE, archive, save_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 TYPES = ["AWS::SageMaker::Model", "AWS::SageMaker::EndpointConfig", "AWS::SageMaker::Endpoint"]
-IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu-py312-amzn2023-sagemaker-v1"
 SAVED_MODEL = """
 import sys, tensorflow as tf
 
@@ -208,22 +205,9 @@ class Account:
         ]
 
 
-def archive(saved_model: Path, inference: str) -> bytes:
-    """A `model.tar.gz` in TensorFlow Serving's layout."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-        tar.add(saved_model, "1")
-        member = tarfile.TarInfo("code/inference.py")
-        member.size = len(inference.encode())
-        tar.addfile(member, io.BytesIO(inference.encode()))
-    return buffer.getvalue()
-
-
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory: Path = tmp_path_factory.mktemp("saved-model") / "1"
-    subprocess.run([sys.executable, "-c", SAVED_MODEL, str(directory)], check=True, capture_output=True)
-    return directory
+    return save_model(tmp_path_factory.mktemp("saved-model") / "1", SAVED_MODEL)
 
 
 @pytest.fixture(scope="module")
