@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 
 from local import stack_resources
-from local.core import cold_starts, embedded_metrics, emulator, emulator_errors, object_versions
+from local.core import embedded_metrics, emulator, emulator_errors, environments, object_versions
 from local.core.api import ApiError
 from local.core.authorization import required_permissions
 from local.core.machine_errors import words
@@ -93,7 +93,7 @@ class EmbeddedCloud:
         emulator.announce_alarm_changes()
         emulator.judge_alarms_as_cloudwatch_does()
         embedded_metrics.extract()
-        cold_starts.bound()
+        environments.bound()
         object_versions.expire()
         stack_resources.register(self, self._endpoints)
 

@@ -21,8 +21,8 @@ What is hooked, and why:
 | `eventbridge._put_events` | publish events with source `aws.sagemaker` |
 
 Those for versions of objects are in `local.core.object_versions`, for what fails inside in
-`local.core.emulator_errors`, for metrics in logs in `local.core.embedded_metrics`, for starts of functions in
-`local.core.cold_starts`.
+`local.core.emulator_errors`, for metrics in logs in `local.core.embedded_metrics`, for how many functions run in
+`local.core.environments`.
 """
 
 from __future__ import annotations

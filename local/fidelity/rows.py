@@ -48,8 +48,10 @@ _HOSTS = (
 )
 _KEYS = "how API Gateway names the API key of a request: callers are told apart by the key itself"
 _FUNCTIONS = (
-    "X-Ray, a function's memory limit, and how many environments of functions start at once (here as many as there are "
-    "processors: a request waits for its turn, or for one that becomes free)"
+    "X-Ray, a function's memory limit, and how many environments of functions there are and start at once (here four "
+    "of a function for each processor and at least eight, of which as many start at once as there are processors; four "
+    "requests for each wait for up to ten seconds, and what is above is throttled, which the API answers with 429 "
+    "`throttled`, where API Gateway answers 500)"
 )
 _STACKS = "CloudFormation's service role: stacks are changed as root"
 _ALARMS = (
@@ -199,7 +201,7 @@ RESOURCE_TYPES: tuple[Row, ...] = (
            "AWS::ApiGateway::Deployment", "AWS::ApiGateway::Stage", "AWS::ApiGateway::GatewayResponse",
            "AWS::ApiGateway::Account", "AWS::ApiGateway::ApiKey", "AWS::ApiGateway::UsagePlan",
            "AWS::ApiGateway::UsagePlanKey", differences=(_KEYS,)),
-    *_rows("MiniStack", _ANSWERS, "AWS::Lambda::Function", differences=(_FUNCTIONS,)),
+    *_rows("MiniStack, bounded by core.environments", _ANSWERS, "AWS::Lambda::Function", differences=(_FUNCTIONS,)),
     *_rows("MiniStack", _ANSWERS, "AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig"),
     *_rows("MiniStack", _GRANTS, "AWS::IAM::Role", "AWS::IAM::Policy", differences=(_STACKS,)),
     *_rows("MiniStack, mended by core.emulator",
