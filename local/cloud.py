@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 
 from local import stack_resources
-from local.core import cold_starts, embedded_metrics, emulator, emulator_errors, object_versions
+from local.core import emulator, emulator_errors, environments, metrics, object_versions, retention
 from local.core.api import ApiError
 from local.core.authorization import required_permissions
 from local.core.machine_errors import words
@@ -91,10 +91,12 @@ class EmbeddedCloud:
         emulator.tell_policies_the_namespace()
         emulator.announce_stack_changes()
         emulator.announce_alarm_changes()
-        emulator.judge_alarms_as_cloudwatch_does()
-        embedded_metrics.extract()
-        cold_starts.bound()
+        metrics.judge_alarms_as_cloudwatch_does()
+        metrics.extract()
+        metrics.bound()
+        environments.bound()
         object_versions.expire()
+        retention.expire()
         stack_resources.register(self, self._endpoints)
 
     def shutdown(self) -> None:

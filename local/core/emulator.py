@@ -16,13 +16,12 @@ What is hooked, and why:
 | `provisioners._RESOURCE_HANDLERS`, `_REPLACING_PROPERTIES`, `_physical_name` | the SageMaker resource types |
 | `stacks._runs_on_worker_thread` | an endpoint waits for processes, off the event loop |
 | `stacks._add_event`, `CLIENT_REQUEST_TOKEN` | publish "CloudFormation Stack Status Change" events |
-| `cloudwatch._evaluate_alarm`, `_describe_alarms`, `_metrics`, `_dims_key` | alarms judge their own metric, in time |
 | `cloudwatch._dispatch_alarm_actions` | publish "CloudWatch Alarm State Change" events |
 | `eventbridge._put_events` | publish events with source `aws.sagemaker` |
 
 Those for versions of objects are in `local.core.object_versions`, for what fails inside in
-`local.core.emulator_errors`, for metrics in logs in `local.core.embedded_metrics`, for starts of functions in
-`local.core.cold_starts`.
+`local.core.emulator_errors`, for metrics and alarms in `local.core.metrics`, for how many functions run in
+`local.core.environments`, for what is kept of logs and tables in `local.core.retention`.
 """
 
 from __future__ import annotations
@@ -308,45 +307,6 @@ def announce_alarm_changes() -> None:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
-
-
-def judge_alarms_as_cloudwatch_does() -> None:
-    """Make an alarm judge its own metric, and as time goes by.
-
-    MiniStack takes every metric of the same name together, whatever its dimensions, and looks at an alarm only when a
-    metric arrives: one that went off before the traffic ended would stay so.
-    """
-    evaluate, describe = cloudwatch._evaluate_alarm, cloudwatch._describe_alarms
-
-    def evaluate_own(alarm: dict[str, Any]) -> None:
-        own = cloudwatch._dims_key({item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []})
-        everything = cloudwatch._metrics
-        mine = {key: points for key, points in everything.items() if key[2] == own}
-        if alarm["StateValue"] == "ALARM" and alarm.get("TreatMissingData") == "notBreaching" and _is_over(alarm, mine):
-            alarm["StateValue"], alarm["StateReason"] = "OK", "No datapoint was received, and none is not breaching."
-            cloudwatch._dispatch_alarm_actions(alarm, "ALARM", "OK", alarm["StateReason"])
-            return
-        cloudwatch._metrics = mine
-        try:
-            evaluate(alarm)
-        finally:
-            cloudwatch._metrics = everything
-
-    def evaluate_and_describe(*arguments: Any, **more: Any) -> Any:
-        cloudwatch._evaluate_all_alarms()
-        return describe(*arguments, **more)
-
-    cloudwatch._evaluate_alarm = evaluate_own
-    cloudwatch._describe_alarms = evaluate_and_describe
-
-
-def _is_over(alarm: Mapping[str, Any], metrics: Mapping[Any, list[dict[str, Any]]]) -> bool:
-    """Whether an alarm's metric has no point in the time that the alarm looks at."""
-    begin = time.time() - alarm.get("Period", 60) * alarm.get("EvaluationPeriods", 1)
-    name = alarm.get("Namespace"), alarm.get("MetricName")
-    return not any(
-        point["Timestamp"] >= begin for key, points in metrics.items() if key[:2] == name for point in points
-    )
 
 
 def _resource_types(params: Mapping[str, Any]) -> list[str]:

@@ -40,7 +40,10 @@ _BUCKETS = (
     "([ADR 40](adr/0040-near-duplicates-by-a-join-and-checkpoints-that-go.md))"
 )
 _EVENTS = "EventBridge's retries and dead-letter queues, and schedules"
-_TABLES = "DynamoDB's removal of expired items (the API takes them for gone either way) and conditions on keys of items"
+_TABLES = (
+    "how soon DynamoDB removes expired items (within a minute here, within days there: the API takes them for gone "
+    "either way), and conditions on keys of items"
+)
 _HOSTS = (
     "hosts and regions: S3 and the API answer at one address, with the bucket in the path. The page is opened at "
     "`localhost` and S3 is at 127.0.0.1, so a browser enforces the page's policy and the bucket's CORS rule here as "
@@ -48,13 +51,19 @@ _HOSTS = (
 )
 _KEYS = "how API Gateway names the API key of a request: callers are told apart by the key itself"
 _FUNCTIONS = (
-    "X-Ray, a function's memory limit, and how many environments of functions start at once (here as many as there are "
-    "processors: a request waits for its turn, or for one that becomes free)"
+    "X-Ray, a function's memory limit, and how many environments of functions there are and start at once (here four "
+    "of a function for each processor and at least eight, of which as many start at once as there are processors; four "
+    "requests for each wait for up to ten seconds, and what is above is throttled, which the API answers with 429 "
+    "`throttled`, where API Gateway answers 500)"
 )
 _STACKS = "CloudFormation's service role: stacks are changed as root"
 _ALARMS = (
     "alarms on metrics of API Gateway, Lambda, SQS and pipelines, which do not go off; those on the endpoint and on "
-    "the model do"
+    "the model do, judged at most once a second, by latencies of two digits, which are kept by the minute after two"
+)
+_LOGS = (
+    "retention of logs: kept are the newest 1,000 streams of a function, one for each invocation, and the newest "
+    "10,000 events of a stream"
 )
 _MAIL = "mails and dashboards: both are accepted, and nothing is sent or drawn"
 _ABSENT = "AWS WAF and budgets, which the laptop's settings leave out"
@@ -192,22 +201,24 @@ RESOURCE_TYPES: tuple[Row, ...] = (
     *_rows("MiniStack", _UPLOADED, "AWS::KMS::Key", differences=(_ENCRYPTION,)),
     *_rows("MiniStack", f"{_PATH}::test_one_upload_event_delivered_three_times_starts_one_execution",
            "AWS::Events::Rule", differences=(_EVENTS,)),
-    *_rows("MiniStack", "tests/system/test_predictions.py::test_a_prediction_is_kept_and_takes_a_reader_s_label",
+    *_rows("MiniStack, mended by core.retention",
+           "tests/local/core/test_retention.py::test_a_template_s_table_has_its_time_to_live_and_loses_it",
            "AWS::DynamoDB::Table", differences=(_TABLES,)),
     *_rows("MiniStack", _KEYLESS,
            "AWS::ApiGateway::RestApi", "AWS::ApiGateway::Resource", "AWS::ApiGateway::Method",
            "AWS::ApiGateway::Deployment", "AWS::ApiGateway::Stage", "AWS::ApiGateway::GatewayResponse",
            "AWS::ApiGateway::Account", "AWS::ApiGateway::ApiKey", "AWS::ApiGateway::UsagePlan",
            "AWS::ApiGateway::UsagePlanKey", differences=(_KEYS,)),
-    *_rows("MiniStack", _ANSWERS, "AWS::Lambda::Function", differences=(_FUNCTIONS,)),
+    *_rows("MiniStack, bounded by core.environments", _ANSWERS, "AWS::Lambda::Function", differences=(_FUNCTIONS,)),
     *_rows("MiniStack", _ANSWERS, "AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig"),
     *_rows("MiniStack", _GRANTS, "AWS::IAM::Role", "AWS::IAM::Policy", differences=(_STACKS,)),
-    *_rows("MiniStack, mended by core.emulator",
+    *_rows("MiniStack, mended by core.metrics",
            f"{_CLOUD}::test_an_alarm_judges_its_own_metric_and_is_quiet_when_that_ends",
            "AWS::CloudWatch::Alarm", differences=(_ALARMS,)),
     *_rows("MiniStack", _AGAIN, "AWS::CloudWatch::Dashboard", differences=(_MAIL,)),
-    *_rows("MiniStack", "tests/system/test_predictions.py::test_no_log_holds_an_image_a_result_or_a_key",
-           "AWS::Logs::LogGroup"),
+    *_rows("MiniStack, mended by core.retention",
+           "tests/system/test_predictions.py::test_no_log_holds_an_image_a_result_or_a_key",
+           "AWS::Logs::LogGroup", differences=(_LOGS,)),
     *_rows("MiniStack", f"{_MONITORED}::test_other_radiographs_set_the_alarm_off_and_the_topic_says_what_to_do",
            "AWS::SNS::Topic", "AWS::SNS::TopicPolicy", differences=(_MAIL,)),
     *_rows("MiniStack", f"{_RELEASES}::test_a_release_is_told_when_the_endpoint_was_asked",

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from local.core.api import Cloud
 
 logger = logging.getLogger("endpoints")
@@ -20,8 +23,12 @@ logger = logging.getLogger("endpoints")
 _NAMESPACE = "AWS/SageMaker"
 # SageMaker publishes once a minute; who tries a release on the laptop does not wait for that.
 INTERVAL_SECONDS = 1.0
-# PutMetricData takes at most 1,000 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html).
-_BATCH = 500
+# PutMetricData takes at most 1,000 metrics with 150 values each
+# (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html, read 2026-11).
+_BATCH, _VALUES = 1000, 150
+
+# Endpoint, variant, name and unit of a metric.
+_Metric = tuple[str, str, str, str]
 
 
 class EndpointMetrics:
@@ -33,7 +40,7 @@ class EndpointMetrics:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._pending: list[dict[str, Any]] = []
+        self._pending: dict[_Metric, Counter[float]] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -49,19 +56,15 @@ class EndpointMetrics:
             total_seconds: until the caller has it.
         """
         values = {
-            "Invocations": (1.0, "None"),
-            "Invocation4XXErrors": (float(400 <= status < 500), "None"),
-            "Invocation5XXErrors": (float(status >= 500 or status == 0), "None"),
-            "ModelLatency": (model_seconds * 1e6, "Microseconds"),
-            "OverheadLatency": ((total_seconds - model_seconds) * 1e6, "Microseconds"),
+            ("Invocations", "None"): 1.0,
+            ("Invocation4XXErrors", "None"): float(400 <= status < 500),
+            ("Invocation5XXErrors", "None"): float(status >= 500 or status == 0),
+            ("ModelLatency", "Microseconds"): _rounded(model_seconds * 1e6),
+            ("OverheadLatency", "Microseconds"): _rounded((total_seconds - model_seconds) * 1e6),
         }
-        dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
-        now = datetime.now(UTC)
         with self._lock:
-            self._pending += [
-                {"MetricName": name, "Value": value, "Unit": unit, "Timestamp": now, "Dimensions": dimensions}
-                for name, (value, unit) in values.items()
-            ]
+            for (name, unit), value in values.items():
+                self._pending.setdefault((endpoint, variant, name, unit), Counter())[value] += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._publish_regularly, name="endpoint metrics", daemon=True)
                 self._thread.start()
@@ -73,10 +76,27 @@ class EndpointMetrics:
     def _publish_regularly(self) -> None:
         while not self._closing.wait(INTERVAL_SECONDS):
             with self._lock:
-                batch, self._pending = self._pending[:_BATCH], self._pending[_BATCH:]
-            if not batch:
-                continue
-            try:
-                self._cloud.client("cloudwatch").put_metric_data(Namespace=_NAMESPACE, MetricData=batch)
-            except (BotoCoreError, ClientError) as error:
-                logger.warning("Metrics of endpoints were lost: %s", error)
+                pending, self._pending = self._pending, {}
+            data = [datum for metric, counts in pending.items() for datum in _data(metric, counts)]
+            for start in range(0, len(data), _BATCH):
+                try:
+                    client = self._cloud.client("cloudwatch")
+                    client.put_metric_data(Namespace=_NAMESPACE, MetricData=data[start : start + _BATCH])
+                except (BotoCoreError, ClientError) as error:
+                    logger.warning("Metrics of endpoints were lost: %s", error)
+
+
+def _data(metric: _Metric, counts: Mapping[float, int]) -> Iterator[dict[str, Any]]:
+    """Data of one metric for PutMetricData: its values, and how often there was each."""
+    endpoint, variant, name, unit = metric
+    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
+    common = {"MetricName": name, "Unit": unit, "Timestamp": datetime.now(UTC), "Dimensions": dimensions}
+    values = sorted(counts)
+    for start in range(0, len(values), _VALUES):
+        some = values[start : start + _VALUES]
+        yield {**common, "Values": some, "Counts": [float(counts[value]) for value in some]}
+
+
+def _rounded(microseconds: float) -> float:
+    """Two significant digits, so that what CloudWatch keeps grows with time and not with requests."""
+    return float(f"{microseconds:.1e}")
