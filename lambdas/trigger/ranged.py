@@ -96,7 +96,7 @@ class RangedObject(io.RawIOBase):
         body = answer["Body"]
         if "ContentRange" not in answer:
             # A server may ignore a range and answer with everything (RFC 9110, 14.2). S3 does not; MiniStack does
-            # where a version is named.
+            # where a version is named (findings/ministack_range_of_a_version.sh).
             _skip(body, start)
         data = body.read(end - start)
         body.close()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+MODEL_NAME = "model"
 _ROUTE = re.compile(r"^/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>\d+))?(?::(?P<verb>\w+))?$")
 
 
@@ -35,27 +36,25 @@ class SavedModelServer:
 
     Args:
         directory: holds the version directories, such as `1/saved_model.pb`; the highest is served.
-        name: the model name of the REST paths.
 
     Raises:
         FileNotFoundError: when there is no version directory.
     """
 
-    def __init__(self, directory: Path, name: str = "model") -> None:
+    def __init__(self, directory: Path) -> None:
         versions = sorted((int(entry.name), entry) for entry in directory.iterdir() if entry.name.isdigit())
         if not versions:
             raise FileNotFoundError(
                 f"The model archive has no version directory such as 1/saved_model.pb; it has "
                 f"{sorted(entry.name for entry in directory.iterdir())}."
             )
-        self.name = name
         self.version, path = versions[-1]
         # Kept: the variables of the signatures live as long as this object.
         self._model = tf.saved_model.load(str(path))
         self._signatures = dict(self._model.signatures)
 
     def answer(self, method: str, path: str, body: bytes) -> dict[str, Any]:
-        """Answer `GET /v1/models/<name>` or `POST /v1/models/<name>:predict`, with or without `/versions/<n>`.
+        """Answer `GET /v1/models/model` or `POST /v1/models/model:predict`, with or without `/versions/<n>`.
 
         Raises:
             ModelServerError: for another path, model or version, and for what `predict` refuses.
@@ -63,7 +62,7 @@ class SavedModelServer:
         route = _ROUTE.match(path)
         if route is None or (method, route["verb"]) not in {("GET", None), ("POST", "predict")}:
             raise ModelServerError(f"Malformed request: {method} {path}", 404)
-        if route["model"] != self.name or route["version"] not in (None, str(self.version)):
+        if route["model"] != MODEL_NAME or route["version"] not in (None, str(self.version)):
             raise ModelServerError(f"Servable not found for request: {path}", 404)
         return self.predict(body) if method == "POST" else self.status()
 

@@ -104,7 +104,7 @@ class Registry:
         return document
 
     def _refuse_existing(self, operation: str, request: Mapping[str, Any]) -> None:
-        # moto writes over a resource of the same name.
+        # moto writes over a resource of the same name (findings/moto_sagemaker_same_name.sh).
         backend = self._backend
         for kind, name, stored, words in (
             ("Model", "ModelName", backend._models, "model"),
@@ -125,7 +125,7 @@ class Registry:
                 self._complete(operation, f"{kind}/{answer.get(name)}", answer, certain=kind in _IMMUTABLE)
         if operation == "DescribeModelPackage":
             self._complete(operation, answer["ModelPackageArn"], answer, certain=False)
-            # moto invents a Studio user.
+            # moto invents a Studio user (findings/moto_model_package_update.sh).
             answer.pop("CreatedBy", None)
             answer.pop("LastModifiedBy", None)
 

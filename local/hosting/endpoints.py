@@ -145,7 +145,7 @@ class Endpoints:
         for endpoint in endpoints:
             for fleet in (endpoint.candidate, endpoint.fleet):
                 if fleet is not None:
-                    fleet.retire(timeout=0)
+                    fleet.stop()
         for thread in self._retiring:
             thread.join(1)
 
@@ -257,7 +257,7 @@ class Endpoints:
             with self._lock:
                 gone = endpoint.name.lower() not in self._endpoints
             if gone:
-                fleet.retire(timeout=0)
+                fleet.stop()
             else:
                 self._report(endpoint, "InService")
                 if old is not None:

@@ -91,10 +91,10 @@ class Fleet:
         whole = chosen.weight or 1.0
         return [shadow for shadow in self.shadows if random.random() * whole < shadow.weight]  # noqa: S311 - traffic
 
-    def retire(self, timeout: float = DRAIN_SECONDS) -> None:
+    def retire(self) -> None:
         """Stop the processes once the requests they hold have been answered."""
         with self._idle:
-            self._idle.wait_for(lambda: self._busy == 0, timeout)
+            self._idle.wait_for(lambda: self._busy == 0, DRAIN_SECONDS)
         self.stop()
 
     def stop(self) -> None:

@@ -27,12 +27,11 @@ class Sync:
         directory: made if needed.
         uri: S3 prefix.
         s3: a boto3 client that acts as the job's role, asked for at every look.
-        kms_key: ARN or id of the key to encrypt with.
     """
 
-    def __init__(self, directory: Path, uri: str, s3: Callable[[], Any], kms_key: str | None = None) -> None:
+    def __init__(self, directory: Path, uri: str, s3: Callable[[], Any]) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._directory, self._uri, self._s3, self._kms_key = directory, uri.rstrip("/"), s3, kms_key
+        self._directory, self._uri, self._s3 = directory, uri.rstrip("/"), s3
         self._uploaded = dict(self._files())
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._look_regularly, name=f"sync to {uri}", daemon=True)
@@ -48,7 +47,7 @@ class Sync:
                 continue
             below = path.relative_to(self._directory).as_posix()
             try:
-                transfer.upload(self._s3(), path, f"{self._uri}/{below}", self._kms_key)
+                transfer.upload(self._s3(), path, f"{self._uri}/{below}")
             except TransferError:
                 if path.exists():
                     raise

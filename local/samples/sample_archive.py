@@ -118,22 +118,22 @@ def write_examples(folder: Path | str, *, per_class: int = 1) -> list[Path]:
     return written
 
 
-def write_other_site(path: Path | str, *, images: int = 240, seed: int = OTHER_SITE_SEED) -> dict[str, int]:
+def write_other_site(path: Path | str) -> dict[str, int]:
     """Write another hospital's archive, to evaluate a model on; how many images of each label.
 
     Other patients, framed closer, by a machine with less contrast, and one in four with pneumonia instead of one in
     two. There are no splits.
     """
-    return _write_site(Path(path), images=images, seed=seed, called=1.0, elsewhere=True)
+    return _write_site(Path(path), images=240, seed=OTHER_SITE_SEED, called=1.0, elsewhere=True)
 
 
-def write_other_readers(path: Path | str, *, images: int = 400, seed: int = OTHER_READERS_SEED) -> dict[str, int]:
+def write_other_readers(path: Path | str, *, images: int = 400) -> dict[str, int]:
     """Write the archive of a hospital that a model can be calibrated to; how many images of each label.
 
     Other patients before the same machine, one in four with pneumonia, of whom these readers call only some so: the
     ranking holds there, and every probability is too high. There are no splits.
     """
-    return _write_site(Path(path), images=images, seed=seed, called=OTHER_READERS_CALL, elsewhere=False)
+    return _write_site(Path(path), images=images, seed=OTHER_READERS_SEED, called=OTHER_READERS_CALL, elsewhere=False)
 
 
 def _write_site(path: Path, *, images: int, seed: int, called: float, elsewhere: bool) -> dict[str, int]:

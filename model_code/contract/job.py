@@ -167,7 +167,8 @@ def only_file(directory: Path, pattern: str) -> Path:
 
 def leave_message(text: str, file: str = "message") -> None:
     """Write the sentence SageMaker shows for this job: `message` is a processing job's ExitMessage, `failure` a
-    training job's FailureReason. Longer texts are cut at MESSAGE_LIMIT characters."""
+    training job's FailureReason, which otherwise lacks the reasons of this project's own exceptions
+    (findings/sagemaker_training_failure_reason.sh). Longer texts are cut at MESSAGE_LIMIT characters."""
     directory = _made(base_directory() / "output")
     cut = text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 3] + "..."
     (directory / file).write_text(cut, encoding="utf-8")

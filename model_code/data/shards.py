@@ -99,10 +99,10 @@ def options() -> Any:
     return chosen
 
 
-def read_columns(data: Any, names: Iterable[str], batch_size: int = 64) -> Iterator[tuple[Any, dict[str, Any]]]:
+def read_columns(data: Any, names: Iterable[str]) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Batches for scoring: pixels as float32 (n, size, size, 1), and the named columns as numpy arrays."""
     wanted = tuple(names)
-    for batch in data.batch(batch_size).prefetch(2):
+    for batch in data.batch(64).prefetch(2):
         yield tf.cast(batch["pixels"], tf.float32), {name: batch[name].numpy() for name in wanted}
 
 

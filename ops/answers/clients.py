@@ -1,4 +1,4 @@
-"""Predictions."""
+"""Models of what `cxr predict` and `batch` print with `--json`."""
 
 from __future__ import annotations
 

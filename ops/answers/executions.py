@@ -1,4 +1,4 @@
-"""Archives, executions, what they logged and reported."""
+"""Models of what commands about archives and executions print with `--json`."""
 
 from __future__ import annotations
 

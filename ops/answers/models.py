@@ -1,4 +1,4 @@
-"""Registered models, and what they were found to do."""
+"""Models of what commands about registered models print with `--json`."""
 
 from __future__ import annotations
 

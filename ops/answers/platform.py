@@ -1,4 +1,4 @@
-"""Answers about a deployment: its state, what it lacks and what it costs."""
+"""Models of what commands about a deployment print with `--json`: its state, what it lacks and what it costs."""
 
 from __future__ import annotations
 

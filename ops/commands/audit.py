@@ -1,4 +1,4 @@
-"""For those who audit models: what was signed of a version, what it is made of, and what is known of it."""
+"""For those who audit models: `cxr verify`, `bom`, `dossier`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For client developers: predictions over the HTTPS API."""
+"""For client developers: `cxr predict`, `store`, `batch`."""
 
 from __future__ import annotations
 

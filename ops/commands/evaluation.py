@@ -1,4 +1,4 @@
-"""Other sites and readers: whether a registered model works on their radiographs, and calibration, without training."""
+"""Other sites and readers: `cxr evaluate`, `calibrate`, of a registered model and without training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For those who decide about models: which there are, and what becomes of them."""
+"""For those who decide about models: `cxr models`, `compare`, `approve`, `reject`, `rollback`, `promote`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For platform teams: what is deployed, deploying it, and what is missing for that."""
+"""For platform teams: `cxr status`, `doctor`, `deploy`, `destroy`, `up`, `down`."""
 
 from __future__ import annotations
 

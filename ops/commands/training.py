@@ -1,4 +1,4 @@
-"""For data teams: archives in, executions, what they logged and reported."""
+"""For data teams: `cxr upload`, `start`, `watch`, `executions`, `report`, `logs`, `monitor` and others."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lambdas.aws.errors import error_code
 from ops.base.errors import CommandError
 from ops.pipelines.job_logs import JobLogs
-from ops.pipelines.search import read_search
+from ops.pipelines.tuning import read_search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_sagemaker import SageMakerClient
 
-    from ops.pipelines.search import Search
+    from ops.pipelines.tuning import Search
 
 FINISHED = frozenset({"Succeeded", "Failed", "Stopped"})
 _KILLED = 137  # 128 and the number of SIGKILL, as a container reports it

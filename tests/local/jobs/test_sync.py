@@ -19,7 +19,7 @@ class Uploads:
         self.seen: list[tuple[str, str]] = []
         monkeypatch.setattr(transfer, "upload", self.upload)
 
-    def upload(self, s3: Any, source: Path, uri: str, kms_key: str | None) -> None:
+    def upload(self, s3: Any, source: Path, uri: str) -> None:
         self.seen.append((uri, source.read_text()))
 
 
@@ -55,7 +55,7 @@ def test_a_file_that_disappears_meanwhile_is_no_error_and_one_that_stays_is(
 ) -> None:
     keep = True
 
-    def refuse(s3: Any, source: Path, uri: str, kms_key: str | None) -> None:
+    def refuse(s3: Any, source: Path, uri: str) -> None:
         if not keep:
             source.unlink()
         raise TransferError("denied")
