@@ -63,6 +63,9 @@ class Buckets(Section):
     """Days until what `endpoint.capture` kept is removed."""
 
 
+MOST_ZONES = 3
+
+
 class Network(Section):
     """VPC of functions, jobs and the endpoint's instances."""
 
@@ -73,9 +76,10 @@ class Network(Section):
     cidr: Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}/(16|17|18|19|20|21|22)$")]
     """Addresses of that network, `/16` to `/22`."""
     # Two keep one that fails from ending all.
-    zones: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]$")], ...], Field(min_length=2, max_length=3)]
+    zones: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]$")], ...], Field(min_length=2, max_length=MOST_ZONES)]
     """Letters of two or three availability zones of the region, such as `["a", "b"]`; each has its own interface
-    endpoints, which cost by the hour."""
+    endpoints, which cost by the hour. A third can be added later at the end; for
+    [other changes of the network](deployment.md#ways-back) it has to go first."""
 
 
 class Budget(Section):
