@@ -1,4 +1,4 @@
-"""Reasons for which CloudFormation would refuse to update the stacks of an environment one after the other, by templates."""
+"""Reasons for which CloudFormation would refuse to update the stacks of an environment, one by one, by templates."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def test_an_endpoint_without_room_to_scale_is_not_scaled(context: dict[str, Any]
 def test_an_update_brings_what_settings_say_and_keeps_what_scaling_found(
     scales: bool, context: dict[str, Any], synthesise: Synthesise
 ) -> None:
-    """SageMaker keeps whatever is not named: another shadow, or number of instances, would change nothing, unnoticed."""
+    """SageMaker keeps whatever is not named: another shadow, or number of instances, would change nothing."""
     scaling = {"max_instances": 6 if scales else 2, "invocations_per_minute": 480}
     endpoint = api_endpoint(synthesise(changed(context, "prod", instance_count=2, scaling=scaling))["endpoint"])
     kinds = {item["VariantPropertyType"] for item in endpoint["ExcludeRetainedVariantProperties"]}
