@@ -122,7 +122,9 @@ class Archive(ArchiveSettings, Section):
 
     max_bytes: Annotated[int, Field(ge=1, le=MAX_COPY_BYTES)]
     """Largest archive taken, in bytes."""
-    sources: tuple[Source, ...]
+    # One role may read them all, by policies of 10,240 characters together
+    # (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, read 2026-11).
+    sources: Annotated[tuple[Source, ...], Field(max_length=20)]
     """Folders of other buckets that `cxr start --from` may train on, besides `radiographs/` of the data bucket: `[{
-    "uri": "s3://bucket/prefix/", "key_arn": "arn:..." }]`, the key only where a KMS key of yours encrypts them; see
-    [operations.md](operations.md#a-folder-of-a-bucket)."""
+    "uri": "s3://bucket/prefix/", "key_arn": "arn:..." }]`, the key only where a KMS key of yours encrypts them, 20
+    folders at most; see [operations.md](operations.md#a-folder-of-a-bucket)."""
