@@ -10,13 +10,6 @@ DESCRIPTION = (
     "device, not for diagnosis or treatment. Read the attached evaluation before approving."
 )
 
-# General and compute-optimised CPU families, and single-GPU machines.
-REALTIME_INSTANCE_TYPES = [
-    f"ml.{family}.{size}"
-    for family in ("m5", "m6i", "m7i", "c5", "c6i", "c7i")
-    for size in ("large", "xlarge", "2xlarge", "4xlarge")
-] + ["ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g5.xlarge"]
-
 
 def register_request(
     *, model_uri: Any, statistics_uri: Any, reference_uri: Any, card: Any, metadata: Mapping[str, Any]
@@ -39,7 +32,9 @@ def register_request(
             "Containers": [{"Image": "${ServingImageUri}", "ModelDataUrl": model_uri}],
             "SupportedContentTypes": ["image/jpeg", "image/png", "application/json"],
             "SupportedResponseMIMETypes": ["application/json"],
-            "SupportedRealtimeInferenceInstanceTypes": REALTIME_INSTANCE_TYPES,
+            # No instance types, which are "optional for versioned models" (InferenceSpecification in botocore 1.43's
+            # service model, read 2026-11-29): settings choose them, and whether SageMaker refuses an endpoint or a
+            # transform job on one that is not listed is documented nowhere.
         },
         "ModelMetrics": {"ModelQuality": {"Statistics": {"ContentType": "application/json", "S3Uri": statistics_uri}}},
         "DriftCheckBaselines": {

@@ -18,8 +18,18 @@ def handlers(kind: str) -> Mapping[str, Any]:
 
 def replacing(kind: str) -> list[tuple[str, ...]]:
     """The properties of a resource type, as paths, whose change replaces the resource."""
+    return _paths(kind, "createOnlyProperties") + _paths(kind, "conditionalCreateOnlyProperties")
+
+
+def identifying(kind: str) -> list[tuple[str, ...]]:
+    """The properties of a resource type, as paths, that no other resource of the account and region may have too."""
+    return _paths(kind, "primaryIdentifier")
+
+
+@cache
+def _paths(kind: str, name: str) -> list[tuple[str, ...]]:
     schema: Mapping[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
-    paths: list[str] = schema.get("createOnlyProperties", [])
+    paths: list[str] = schema.get(name, [])
     return [tuple(path.removeprefix("/properties/").split("/")) for path in paths]
 
 

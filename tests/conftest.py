@@ -59,6 +59,7 @@ _ALONE = frozenset(
         "model_code/serving/test_container_contract.py",
         "model_code/test_train.py",
         "system/test_release_under_load.py",
+        "system/test_retaining.py",
         "system/test_upgrade.py",
     }
 )

@@ -75,11 +75,12 @@ class Endpoint(Construct):
             deployment_config=_blue_green(realtime.rollout, alarms) if realtime else None,
             # A release starts with as many instances as the traffic has now, not with the fewest.
             retain_all_variant_properties=True if realtime else None,
+            exclude_retained_variant_properties=_not_retained(realtime) if realtime else None,
         )
         package.wait_for(model, configuration, endpoint)
         # Without room to scale there is no scaling: the way to another instance type, which SageMaker refuses a scaled
         # endpoint (developer guide, "endpoint-scaling-update", read 2026-11; `ops/platform/lifecycle.py`).
-        if realtime and realtime.scaling.max_instances > realtime.instance_count:
+        if realtime and realtime.scales:
             EndpointScaling(
                 self,
                 "Scaling",
@@ -190,6 +191,18 @@ def _metrics(options: RealtimeEndpoint) -> sagemaker.CfnEndpointConfig.MetricsCo
         enable_enhanced_metrics=True if often else None,
         metric_publish_frequency_in_seconds=options.rollout.alarm_period_seconds if often else None,
     )
+
+
+def _not_retained(options: RealtimeEndpoint) -> list[sagemaker.CfnEndpoint.VariantPropertyProperty]:
+    """Properties of variants that an update takes from the new configuration.
+
+    All others keep what the endpoint has, whatever the configuration says (`RetainAllVariantProperties` of
+    UpdateEndpoint in botocore 1.43's service model, read 2026-11-29): another share of the shadow, or another number of
+    instances without scaling, would be deployed and change nothing. The model speaks of the weights of production
+    variants, and does not say that those of shadows are among them.
+    """
+    kinds = ["DesiredWeight", *([] if options.scales else ["DesiredInstanceCount"])]
+    return [sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type=kind) for kind in kinds]
 
 
 def _blue_green(rollout: Rollout, alarms: Sequence[str]) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:

@@ -14,12 +14,12 @@ from infra.base.log_group import LogGroup
 from infra.base.sagemaker_role import SageMakerRole
 from infra.base.stack import objects_arn
 from infra.settings.environment import Settings
-from infra.settings.platform import Source
+from infra.settings.platform import MOST_ZONES, Source
 
 # What functions call, and of containers that of the monitoring job. The others call nothing but S3, where
 # PreprocessImages reads an inventory's objects: SageMaker copies their data, over the gateway to S3.
 SERVICES = {
-    "CloudFormation": ec2.InterfaceVpcEndpointAwsService.CLOUDFORMATION,  # Release
+    "CloudFormation": ec2.InterfaceVpcEndpointAwsService.CLOUDFORMATION,  # Release, and what deletes models
     "Lambda": ec2.InterfaceVpcEndpointAwsService.LAMBDA_,  # one function that calls another
     "SageMaker": ec2.InterfaceVpcEndpointAwsService.SAGEMAKER_API,
     "SageMakerRuntime": ec2.InterfaceVpcEndpointAwsService.SAGEMAKER_RUNTIME,
@@ -46,6 +46,9 @@ class Network(Construct):
             ip_addresses=ec2.IpAddresses.cidr(options.cidr),
             # Named, because looking them up would take credentials and a call for every synthesis.
             availability_zones=[f"{settings.region}{zone}" for zone in options.zones],
+            # Two zones leave room for the third, which would give the other subnets new addresses, and so replace them:
+            # EC2 makes no subnet whose addresses overlap with those of one that is there.
+            reserved_azs=MOST_ZONES - len(options.zones) or None,
             subnet_configuration=[ec2.SubnetConfiguration(name="Private", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)],
             # A function of the CDK would empty the default security group, which nothing here is in.
             restrict_default_security_group=False,

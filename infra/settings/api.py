@@ -7,6 +7,9 @@ from pydantic import Field, field_validator, model_validator
 from infra.settings.section import MAX_ENDPOINT_BYTES, MAX_IMAGE_BYTES, PageOrigin, Positive, Section, with_kind
 from lambdas.api.environment import FeedbackSettings
 
+# A function's environment variables have 4 KB together (https://docs.aws.amazon.com/lambda/latest/dg/
+# gettingstarted-limits.html, read 2026-11): what may be long has its share of them, besides names of resources.
+_ALL_ORIGINS = 1500
 # An endpoint of the issuer, as its discovery document names it; its origin goes into the page's policy.
 _ENDPOINT = r"^https://[a-z0-9.-]+(:\d{1,5})?/[^\s?#\"<>]*$"
 
@@ -26,12 +29,12 @@ class IamAuthentication(Section):
 class SignIn(Section):
     """Sign-in at the page, which gets a token by it: authorization code with PKCE (RFC 7636), as a public client."""
 
-    client_id: Annotated[str, Field(min_length=1)]
+    client_id: Annotated[str, Field(min_length=1, max_length=256)]
     """With `jwt`, optional: the issuer's public client by which people sign in at the page; without it they paste a
     token."""
-    authorization_endpoint: Annotated[str, Field(pattern=_ENDPOINT)]
+    authorization_endpoint: Annotated[str, Field(pattern=_ENDPOINT, max_length=512)]
     """Where it sends them; of a Cognito user pool `https://<domain>/oauth2/authorize`."""
-    token_endpoint: Annotated[str, Field(pattern=_ENDPOINT)]
+    token_endpoint: Annotated[str, Field(pattern=_ENDPOINT, max_length=512)]
     """Where the page gets the token; of a Cognito user pool `https://<domain>/oauth2/token`."""
 
 
@@ -39,13 +42,13 @@ class JwtAuthentication(Section):
     """Clients hold tokens of an OpenID Connect issuer, such as an Amazon Cognito user pool, with scopes."""
 
     kind: Literal["jwt"]
-    issuer: Annotated[str, Field(pattern=r"^https://[^\s?#]+$")]
+    issuer: Annotated[str, Field(pattern=r"^https://[^\s?#]+$", max_length=512)]
     """With `jwt`: the OpenID Connect issuer, as tokens name it in `iss`; of a Cognito user pool
     `https://cognito-idp.<region>.amazonaws.com/<pool>`."""
-    audience: Annotated[str, Field(min_length=1)]
+    audience: Annotated[str, Field(min_length=1, max_length=256)]
     """With `jwt`: what tokens hold in `aud`, or in `client_id` where there is no `aud` (access tokens of Cognito)."""
     # Cognito's scopes begin with the resource server's identifier and a slash.
-    scope_prefix: Annotated[str, Field(pattern=r"^[!#-\[\]-~]*$")] = ""
+    scope_prefix: Annotated[str, Field(pattern=r"^[!#-\[\]-~]*$", max_length=64)] = ""
     """With `jwt`, optional: what stands before `predict`, `upload` and `feedback` in scopes, such as `cxr/`."""
     # Without it a person at the page pastes a token.
     sign_in: SignIn | None = None
@@ -104,8 +107,8 @@ class Api(FeedbackSettings, Section):
     # Not "*": a key in a page of anybody's would be everybody's.
     allowed_origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{1,5})?$")], ...]
     """Origins such as `https://reader.example` whose pages may call the API, and post uploads, from a browser; none by
-    default, and no `*`."""
-    page_origins: tuple[PageOrigin, ...]
+    default, and no `*`. 1,500 characters together at most."""
+    page_origins: Annotated[tuple[PageOrigin, ...], Field(max_length=20)]
     """Where browsers find the API's own page if not at API Gateway's address (`https://….execute-api.<region>…`, which
     is always allowed): the origin of a custom domain, such as `https://cxr.hospital.example`. The page's uploads go to
     S3, which answers a browser only for origins that the bucket's CORS rule names; one `*` may stand for a part."""
@@ -127,6 +130,10 @@ class Api(FeedbackSettings, Section):
             raise ValueError(
                 "requests_per_second and burst, of one key, must be below stage_requests_per_second and stage_burst: "
                 "one busy client would keep out all others"
+            )
+        if len(" ".join(self.allowed_origins)) > _ALL_ORIGINS:
+            raise ValueError(
+                f"allowed_origins have more than {_ALL_ORIGINS} characters, more than functions have room for"
             )
         if self.max_upload_bytes < self.max_image_bytes:
             raise ValueError("max_upload_bytes must not be below max_image_bytes: uploads are for what is larger")

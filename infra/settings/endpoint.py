@@ -125,6 +125,11 @@ class RealtimeEndpoint(Section):
     """Realtime: whether SageMaker collects metrics of nodes, GPUs and containers by OpenTelemetry. Without a word it
     does, so the template always says which."""
 
+    @property
+    def scales(self) -> bool:
+        """Whether the number of instances follows the traffic."""
+        return self.scaling.max_instances > self.instance_count
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.scaling.max_instances < self.instance_count:

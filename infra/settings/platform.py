@@ -63,6 +63,9 @@ class Buckets(Section):
     """Days until what `endpoint.capture` kept is removed."""
 
 
+MOST_ZONES = 3
+
+
 class Network(Section):
     """VPC of functions, jobs and the endpoint's instances."""
 
@@ -73,9 +76,10 @@ class Network(Section):
     cidr: Annotated[str, Field(pattern=r"^\d{1,3}(\.\d{1,3}){3}/(16|17|18|19|20|21|22)$")]
     """Addresses of that network, `/16` to `/22`."""
     # Two keep one that fails from ending all.
-    zones: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]$")], ...], Field(min_length=2, max_length=3)]
+    zones: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]$")], ...], Field(min_length=2, max_length=MOST_ZONES)]
     """Letters of two or three availability zones of the region, such as `["a", "b"]`; each has its own interface
-    endpoints, which cost by the hour."""
+    endpoints, which cost by the hour. A third can be added later at the end; for
+    [other changes of the network](deployment.md#ways-back) it has to go first."""
 
 
 class Budget(Section):
@@ -85,8 +89,10 @@ class Budget(Section):
     """With a `budget` section, which may be left out: what a month may cost before the topic is told, when it is spent
     and when it is forecast. It counts what carries the tag `project`, which has to be activated as a cost allocation
     tag. Set it above what `cxr cost` prints."""
-    alert_percent: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(min_length=1, max_length=5)]
-    """Shares of it at which the topic is told, five at most, such as `[50, 80, 100]`."""
+    # A budget has five notifications at most, of which one is the forecast's (CreateBudget in botocore 1.43's service
+    # model, read 2026-11-29, whose list has room for ten: which of the two holds was not tried).
+    alert_percent: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(min_length=1, max_length=4)]
+    """Shares of it at which the topic is told, four at most, such as `[50, 80, 100]`."""
 
 
 class Source(Section):
@@ -116,7 +122,9 @@ class Archive(ArchiveSettings, Section):
 
     max_bytes: Annotated[int, Field(ge=1, le=MAX_COPY_BYTES)]
     """Largest archive taken, in bytes."""
-    sources: tuple[Source, ...]
+    # One role may read them all, by policies of 10,240 characters together
+    # (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html, read 2026-11).
+    sources: Annotated[tuple[Source, ...], Field(max_length=20)]
     """Folders of other buckets that `cxr start --from` may train on, besides `radiographs/` of the data bucket: `[{
-    "uri": "s3://bucket/prefix/", "key_arn": "arn:..." }]`, the key only where a KMS key of yours encrypts them; see
-    [operations.md](operations.md#a-folder-of-a-bucket)."""
+    "uri": "s3://bucket/prefix/", "key_arn": "arn:..." }]`, the key only where a KMS key of yours encrypts them, 20
+    folders at most; see [operations.md](operations.md#a-folder-of-a-bucket)."""

@@ -1,6 +1,6 @@
 """The model package group: every model that passed the gates, and whether a person approved it."""
 
-from aws_cdk import CustomResource, RemovalPolicy, Stack
+from aws_cdk import Aws, CustomResource, RemovalPolicy, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
@@ -83,7 +83,7 @@ class ModelRegistry(Construct):
         emptied.node.add_dependency(group, purge)
 
     def _purge_function(self, settings: Settings) -> Function:
-        """The function behind the custom resources, which may delete the group's versions."""
+        """The function behind the custom resources, which may delete the group's versions with the stack."""
         purge = Function(
             self, "Purge", name="purge", environment={}, memory_mb=256, timeout_seconds=300, settings=settings
         )
@@ -96,6 +96,10 @@ class ModelRegistry(Construct):
         )
         purge.add_to_role_policy(
             iam.PolicyStatement(actions=["sagemaker:DeleteModelPackage"], resources=[self._packages])
+        )
+        # Whether its own stack is deleted, or only updated.
+        purge.add_to_role_policy(
+            iam.PolicyStatement(actions=["cloudformation:DescribeStacks"], resources=[Aws.STACK_ID])
         )
         return purge
 

@@ -4,6 +4,10 @@ Invoked by CloudFormation as a custom resource, which waits for an answer at the
 (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html). As `Custom::ModelPackages` only a
 deletion does anything; as `Custom::ModelPackageGroup`, where CloudFormation has no such type, it makes and deletes the
 group too. A failure is answered too, because without any answer the stack would wait for an hour.
+
+Only a stack that is itself deleted takes models along. CloudFormation asks for the same deletion where an update no
+longer has this resource, which is what `retain: true` does, and where an update that brought it is rolled back. Nothing
+in the request tells these apart (the guide's "Custom resource request objects", read 2026-11-29): the stack is asked.
 """
 
 from __future__ import annotations
@@ -20,15 +24,23 @@ from lambdas.purge import packages
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_cloudformation.client import CloudFormationClient
     from mypy_boto3_sagemaker.client import SageMakerClient
 
 logger = Logger()
+_RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 6})
 
 
 @cache
 def sagemaker() -> SageMakerClient:
     """The client, made once per execution environment."""
-    return boto3.client("sagemaker", config=Config(retries={"mode": "standard", "total_max_attempts": 6}))
+    return boto3.client("sagemaker", config=_RETRIES)
+
+
+@cache
+def cloudformation() -> CloudFormationClient:
+    """The client, made once per execution environment."""
+    return boto3.client("cloudformation", config=_RETRIES)
 
 
 @logger.inject_lambda_context
@@ -45,6 +57,8 @@ def _change(event: dict[str, Any]) -> str:
     properties, request = event["ResourceProperties"], event["RequestType"]
     group, owned = properties["ModelPackageGroupName"], event["ResourceType"] == "Custom::ModelPackageGroup"
     if request == "Delete":
+        if not _is_deleted(event["StackId"]):
+            return f"kept the model packages of {group}: its stack stays"
         deleted = packages.delete_all(sagemaker(), group)
         if owned:
             packages.delete_group(sagemaker(), group)
@@ -52,3 +66,13 @@ def _change(event: dict[str, Any]) -> str:
     if request == "Create" and owned:
         return packages.create_group(sagemaker(), group, properties["ModelPackageGroupDescription"], properties["Tags"])
     return answer.NOTHING
+
+
+def _is_deleted(stack: str) -> bool:
+    """Whether a stack is being deleted, as opposed to updated or rolled back.
+
+    Args:
+        stack: ARN of the stack.
+    """
+    answer = cloudformation().describe_stacks(StackName=stack)
+    return answer["Stacks"][0]["StackStatus"] == "DELETE_IN_PROGRESS"

@@ -168,7 +168,8 @@ def start(
     answer = sagemaker.start_pipeline_execution(
         PipelineName=pipeline_name,
         PipelineExecutionDisplayName=name,
-        PipelineExecutionDescription=description,
+        # Its pattern has no line ends, which a key may have (StartPipelineExecution in botocore 1.43's service model).
+        PipelineExecutionDescription=" ".join(description.split()),
         PipelineParameters=[{"Name": key, "Value": value} for key, value in given.items()],
         ClientRequestToken=token,
     )

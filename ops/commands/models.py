@@ -9,7 +9,7 @@ import typer
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
-from ops.commands.options import Env, Json, Region, Timeout, Version, open_workspace
+from ops.commands.options import Env, Json, Region, Timeout, Version, open_workspace, remark
 from ops.commands.workspace import Workspace
 from ops.models import comparison, promotion, releases, site_evaluations
 
@@ -75,7 +75,7 @@ def approve(
     ctx: typer.Context,
     version: Version = "latest",
     *,
-    comment: Annotated[str, typer.Option(help="Kept with the version: why it may be released.")] = "",
+    comment: Annotated[str, typer.Option(help="Kept with the version: why it may be released.", callback=remark)] = "",
     wait: Annotated[bool, typer.Option(help="Wait until the endpoint serves this version.")] = True,
     timeout: Timeout = 60,
     as_json: Json = False,
@@ -104,7 +104,7 @@ def reject(
     ctx: typer.Context,
     version: Version,
     *,
-    reason: Annotated[str, typer.Option(help="Kept with the version: why it must not be released.")],
+    reason: Annotated[str, typer.Option(help="Kept with the version: why it must not be released.", callback=remark)],
     as_json: Json = False,
     env: Env = None,
     region: Region = None,
@@ -134,7 +134,7 @@ def rollback(
     ] = None,
     *,
     reason: Annotated[
-        str, typer.Option(help="Kept with both versions: why the endpoint goes back.")
+        str, typer.Option(help="Kept with both versions: why the endpoint goes back.", callback=remark)
     ] = "rolled back with cxr rollback",
     reject: Annotated[bool, typer.Option(help="Reject the version that is left, once it serves no more.")] = True,
     timeout: Timeout = 60,

@@ -50,6 +50,23 @@ Assembly = Annotated[
 ]
 
 
+# ApprovalDescription of UpdateModelPackage in botocore 1.43's service model, whose pattern is of one line (read
+# 2026-11-29).
+_LONGEST_REMARK = 1024
+
+
+def remark(text: str) -> str:
+    """A remark that is kept with a version, as SageMaker takes it: in one line.
+
+    Raises:
+        BadParameter: it is too long.
+    """
+    line = " ".join(text.split())
+    if len(line) > _LONGEST_REMARK:
+        raise typer.BadParameter(f"it has {len(line)} characters, and SageMaker keeps {_LONGEST_REMARK:,}")
+    return line
+
+
 def environment(ctx: typer.Context, env: str | None) -> str:
     """The environment that a command is about: its own option, that before the command, CXR_ENV, or dev."""
     return env or (ctx.obj or {}).get("env") or os.environ.get("CXR_ENV") or "dev"

@@ -14,7 +14,7 @@ from ops.base.errors import ExitCode
 from ops.commands import overview
 from ops.commands.options import Assembly, Env, Json, Region, environment, open_workspace
 from ops.platform import doctor as checks
-from ops.platform import laptop, lifecycle
+from ops.platform import laptop, lifecycle, network
 
 
 def status(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
@@ -70,11 +70,16 @@ def deploy(
     env: Env = None,
 ) -> None:
     """Deploy an environment with the CDK, to the account of your credentials."""
-    lifecycle.refuse_other_instances(open_workspace(ctx, env, None).session)
+    workspace = open_workspace(ctx, env, None)
+    settings = lifecycle.settings_of(workspace.session.env)
+    lifecycle.refuse_other_instances(workspace.session, settings)
+    network.refuse_another(workspace.deployment, settings)
     for command in tools.deploy_commands(environment(ctx, env), stacks or [], yes=yes):
         tools.run(command)
+    if not stacks and not settings.network.vpc:
+        network.tell_of_one_left(workspace.deployment)
     if as_json:
-        deployment = open_workspace(ctx, env, None).deployment
+        deployment = workspace.deployment
         deployed = [found for part in stacks or STACKS if (found := deployment.describe(part))]
         output.print_json(
             {"stacks": {stack.name: {"status": stack.status, "outputs": stack.outputs} for stack in deployed}}
@@ -94,10 +99,11 @@ def destroy(
     if not yes:
         typer.confirm(f"Remove all stacks cxr-{name}-* and stop what runs in them?", abort=True, err=True)
     deployed = [workspace.deployment.describe(part) for part in ("training", "monitoring")]
-    keys = ("PipelineName", "SiteEvaluationPipelineName", "MonitoringPipelineName")
-    pipelines = [stack.outputs[key] for stack in deployed if stack for key in keys if key in stack.outputs]
+    outputs = [item for stack in deployed if stack for item in stack.outputs.items()]
+    pipelines = [pipeline for key, pipeline in outputs if key.endswith("PipelineName")]
     stopped = lifecycle.stop_executions(workspace.session, pipelines, poll_seconds=workspace.poll_seconds)
     tools.run(tools.destroy_command(name))
+    network.tell_of_one_left(workspace.deployment)
     if as_json:
         output.print_json({"stopped_executions": stopped})
 

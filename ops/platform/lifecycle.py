@@ -23,13 +23,13 @@ _DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 _RUNNING = frozenset({"Executing", "Stopping"})
 
 
-def refuse_other_instances(session: Session) -> None:
+def refuse_other_instances(session: Session, settings: Settings) -> None:
     """Refuse a deployment that gives a live, scaled endpoint another instance type, which SageMaker would refuse.
 
     Raises:
         CommandError: with the steps that lead there.
     """
-    for endpoint, wanted, steps in _scaled_endpoints(_settings(session.env)):
+    for endpoint, wanted, steps in _scaled_endpoints(settings):
         try:
             found = _instance_types(session.client("sagemaker"), endpoint)
             scaled = bool(found) and found != wanted and _is_scaled(session, endpoint)
@@ -47,7 +47,12 @@ def refuse_other_instances(session: Session) -> None:
             )
 
 
-def _settings(env: str) -> Settings:
+def settings_of(env: str) -> Settings:
+    """The settings of an environment in this repository's cdk.json.
+
+    Raises:
+        SettingsError: one is missing or wrong.
+    """
     from infra.settings.environment import Settings  # noqa: PLC0415 - no other command needs it
 
     context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]

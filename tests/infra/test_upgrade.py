@@ -18,8 +18,9 @@ from tests.system.release import PARTS, released, stateful
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global replacing
+    global refused, replacing
     from policy.schemas import replacing
+    from tests.infra.updates import refused
 
 
 Templates = Callable[[str], dict[str, dict[str, Any]]]
@@ -50,6 +51,11 @@ def _at(properties: Any, path: tuple[str, ...]) -> Any:
 def test_an_upgrade_from_the_last_release_replaces_nothing_that_holds_something(templates: Templates) -> None:
     problems = [problem for part in PARTS for problem in replaced(released()[part], templates("laptop")[part])]
     assert not problems
+
+
+def test_no_stack_of_the_upgrade_is_refused(templates: Templates) -> None:
+    """An export that goes is one that the stacks of the last release import until their own turn."""
+    assert not list(refused(released(), templates("laptop")))
 
 
 def test_the_last_release_held_something() -> None:

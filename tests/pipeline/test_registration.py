@@ -51,6 +51,11 @@ def test_images_are_an_accepted_content_type(package):
     assert package["InferenceSpecification"]["SupportedContentTypes"] == ["image/jpeg", "image/png", "application/json"]
 
 
+def test_no_instance_type_is_left_out(package):
+    """Settings choose on which a version is served and works through batches; a list here could refuse theirs."""
+    assert not [name for name in package["InferenceSpecification"] if name.endswith("InstanceTypes")]
+
+
 def test_metrics_are_the_evaluation_that_was_gated(package, definition):
     statistics = package["ModelMetrics"]["ModelQuality"]["Statistics"]
     assert statistics["S3Uri"] == "s3://artifacts/executions/abcdef012345/evaluation/evaluation.json"

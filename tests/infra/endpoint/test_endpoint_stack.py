@@ -172,6 +172,17 @@ def test_an_endpoint_without_room_to_scale_is_not_scaled(context: dict[str, Any]
     assert [name for name in targets if not name.startswith("Async")] == []
 
 
+@pytest.mark.parametrize("scales", [True, False])
+def test_an_update_brings_what_settings_say_and_keeps_what_scaling_found(
+    scales: bool, context: dict[str, Any], synthesise: Synthesise
+) -> None:
+    """SageMaker keeps whatever is not named: another shadow, or number of instances, would change nothing."""
+    scaling = {"max_instances": 6 if scales else 2, "invocations_per_minute": 480}
+    endpoint = api_endpoint(synthesise(changed(context, "prod", instance_count=2, scaling=scaling))["endpoint"])
+    kinds = {item["VariantPropertyType"] for item in endpoint["ExcludeRetainedVariantProperties"]}
+    assert kinds == {"DesiredWeight"} | (set() if scales else {"DesiredInstanceCount"})
+
+
 def test_gpu_instances_get_the_driver_of_the_image(context: dict[str, Any], synthesise: Synthesise) -> None:
     context["environments"]["prod"]["asynchronous"]["instance_type"] = "ml.g5.xlarge"
     context["environments"]["prod"]["batch"] = {**context["shared"]["batch"], "instance_type": "ml.g5.xlarge"}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.settings.environment import Settings
+from infra.settings.section import SettingsError
 from tests.infra.conftest import ENVIRONMENTS, of_type
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -202,6 +203,18 @@ def test_prod_is_told_before_its_month_is_spent(templates: Templates, context: d
     assert properties["Budget"]["BudgetLimit"] == {"Amount": stated["monthly_usd"], "Unit": "USD"}
     assert properties["Budget"]["CostFilters"] == {"TagKeyValue": ["user:project$chest-xray-stack"]}
     assert shares == stated["alert_percent"]
+
+
+def test_a_budget_has_no_more_notifications_than_there_may_be(context: dict[str, Any], synthesise: Synthesise) -> None:
+    """CreateBudget says five; one of them is the forecast's."""
+    own = context["environments"]["prod"]["budget"]
+    own["alert_percent"] = [50, 70, 80, 100]
+    (budget,) = of_type(synthesise({**context, "env": "prod"})["monitoring"], "AWS::Budgets::Budget").values()
+    assert len(budget["Properties"]["NotificationsWithSubscribers"]) == 5
+
+    own["alert_percent"].append(120)
+    with pytest.raises(SettingsError, match="alert_percent"):
+        Settings.load({**context, "env": "prod"})
 
 
 def test_alarms_can_be_turned_off_again(context: dict[str, Any], synthesise: Synthesise, templates: Templates) -> None:

@@ -64,6 +64,12 @@ def test_there_is_a_subnet_in_each_zone_of_the_settings(isolated: Parts) -> None
     assert zones == {"us-east-1a", "us-east-1b"}
 
 
+def test_it_says_what_cannot_be_changed(isolated: Parts) -> None:
+    """By these outputs `cxr deploy` refuses what CloudFormation would."""
+    outputs = isolated["network"]["Outputs"]
+    assert (outputs["Cidr"]["Value"], outputs["Zones"]["Value"]) == ("10.42.0.0/16", "a b")
+
+
 def test_who_talked_to_whom_is_logged(isolated: Parts) -> None:
     Template.from_json(isolated["network"]).has_resource_properties(
         "AWS::EC2::FlowLog", {"ResourceType": "VPC", "TrafficType": "ALL"}

@@ -296,3 +296,13 @@ def test_registered_models_stay_where_settings_retain(templates: Templates) -> N
     # Of a first deployment that failed nothing stays: the group's fixed name would refuse the second one.
     assert (group["DeletionPolicy"], group["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert not of_type(template, "Custom::ModelPackages")
+
+
+@pytest.mark.parametrize("environment", ["dev", "staging", "laptop"])
+def test_what_deletes_models_may_ask_whether_its_own_stack_is_deleted(environment: str, templates: Templates) -> None:
+    """Without the right no model is deleted, and no environment that had one removed."""
+    policies = of_type(templates(environment)["training"], "AWS::IAM::Policy")
+    (policy,) = (item for name, item in policies.items() if name.startswith("RegistryPurgeRole"))
+    statements = policy["Properties"]["PolicyDocument"]["Statement"]
+    asking = {"Action": "cloudformation:DescribeStacks", "Effect": "Allow", "Resource": {"Ref": "AWS::StackId"}}
+    assert asking in statements

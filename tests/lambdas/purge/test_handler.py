@@ -1,6 +1,8 @@
-"""Before a group of models goes, its versions go; CloudFormation hears about it whatever happens."""
+"""Before a group of models goes with its stack, its versions go; CloudFormation hears about it whatever happens."""
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from lambdas.custom_resource.answer import WAITS_SECONDS
 
@@ -14,6 +16,29 @@ def purge(custom_resource):
     kind = {"ResourceType": "Custom::ModelPackages"}
     with custom_resource("purge", "sagemaker", logical_id="Emptied", properties=properties, **kind) as resource:
         yield resource
+
+
+@pytest.fixture
+def stack_is(monkeypatch, purge):
+    """Let CloudFormation say a status of the stack that asks."""
+    from lambdas.purge import handler
+
+    client = boto3.client("cloudformation")
+    monkeypatch.setattr(handler, "cloudformation", lambda: client)
+    with Stubber(client) as stubber:
+
+        def say(status):
+            stack = {"StackName": "cxr-dev-training", "StackStatus": status, "CreationTime": 0}
+            stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "stack"})
+
+        yield say
+        stubber.assert_no_pending_responses()
+
+
+@pytest.fixture
+def removal(stack_is):
+    """The stack is being deleted."""
+    stack_is("DELETE_IN_PROGRESS")
 
 
 def versions(*numbers):
@@ -35,6 +60,27 @@ def test_nothing_is_deleted_before_the_environment_goes(purge, request_type):
     assert call(request_type)["Status"] == "SUCCESS"
 
 
+@pytest.mark.parametrize(
+    "status",
+    [
+        "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",  # `retain: true` takes the resource away
+        "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",  # `retain: false` brought it, and something else failed
+        "UPDATE_ROLLBACK_IN_PROGRESS",
+        "ROLLBACK_IN_PROGRESS",  # a first deployment that took over the group of an earlier one
+    ],
+)
+@pytest.mark.parametrize("kind", ["Custom::ModelPackages", "Custom::ModelPackageGroup"])
+def test_a_stack_that_stays_keeps_its_models(purge, stack_is, status, kind):
+    """CloudFormation asks for the same deletion: settings that are to keep models would delete all of them."""
+    call, _ = purge
+    stack_is(status)
+
+    answer = call("Delete", ResourceType=kind)
+
+    assert (answer["Status"], answer["Reason"]) == ("SUCCESS", f"kept the model packages of {GROUP}: its stack stays")
+
+
+@pytest.mark.usefixtures("removal")
 def test_every_version_on_every_page_is_deleted(purge):
     call, stubber = purge
     stubber.add_response(
@@ -57,6 +103,7 @@ def test_every_version_on_every_page_is_deleted(purge):
     assert answer["Reason"] == f"deleted 3 model packages of {GROUP}"
 
 
+@pytest.mark.usefixtures("removal")
 def test_a_group_that_is_gone_already_is_no_failure(purge):
     call, stubber = purge
     stubber.add_client_error("list_model_packages", "ValidationException", f"ModelPackageGroup {GROUP} does not exist.")
@@ -64,9 +111,10 @@ def test_a_group_that_is_gone_already_is_no_failure(purge):
     assert call("Delete")["Status"] == "SUCCESS"
 
 
-def test_a_refusal_is_answered_with_its_reason_instead_of_silence(purge):
+def test_a_refusal_is_answered_with_its_reason_instead_of_silence(purge, stack_is):
     call, stubber = purge
     for _ in range(1 + len(WAITS_SECONDS)):
+        stack_is("DELETE_IN_PROGRESS")
         stubber.add_client_error("list_model_packages", "AccessDeniedException", "not allowed to list")
 
     answer = call("Delete")
@@ -115,6 +163,7 @@ def test_a_group_that_cannot_be_made_fails_the_deployment(purge):
     assert "not allowed" in answer["Reason"]
 
 
+@pytest.mark.usefixtures("removal")
 @pytest.mark.parametrize("gone", [False, True])
 def test_such_a_group_goes_after_its_versions(purge, gone):
     call, stubber = purge

@@ -23,6 +23,20 @@ def test_start_is_a_valid_request():
         assert dataset.start(sagemaker, "cxr-dev", uri, **asked) == "arn:execution"
 
 
+def test_a_description_is_one_line():
+    """A key may have line ends, and the service's pattern of a description has none: the start would be refused."""
+    sagemaker = client("sagemaker")
+    with Stubber(sagemaker) as stub:
+        expected = {
+            **dict.fromkeys(("PipelineName", "PipelineExecutionDisplayName", "PipelineParameters"), ANY),
+            "PipelineExecutionDescription": "s3://data/incoming/a b.zip",
+            "ClientRequestToken": UPLOAD.token,
+        }
+        stub.add_response("start_pipeline_execution", {"PipelineExecutionArn": "arn:execution"}, expected)
+        asked = {"token": UPLOAD.token, "name": "chest", "description": "s3://data/incoming/a\nb.zip"}
+        dataset.start(sagemaker, "cxr-dev", "s3://data/datasets/0/archive.zip", **asked)
+
+
 def test_token_is_that_of_bucket_key_and_version():
     """The folder of the copy is a contract with preprocessing: sha256 of bucket, key and version, one a line."""
     assert UPLOAD.token == "4f90d2f5299a876a8942c6e34151db4c4fc4062a015c7991d807fe2e21771878"

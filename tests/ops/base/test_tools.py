@@ -112,7 +112,9 @@ def test_destroying_stops_what_runs_and_waits_for_it(
         cloud.has_newest_execution("run", status)
         if status == "Executing":
             cloud.answers("sagemaker", "stop_pipeline_execution", {"PipelineExecutionArn": execution_arn("run")})
-    cloud.has_newest_execution("site", "Succeeded")  # of the pipeline that evaluates on sites' archives
+    for other in ("site", "calibration", "labels"):  # of the other pipelines of the stack
+        cloud.has_newest_execution(other, "Succeeded")
+    cloud.lacks_stack("network")
     result = cxr("destroy", "--yes", "--json")
     assert json.loads(result.stdout) == {"stopped_executions": 1}
     assert ran == [["cdk", "destroy", "--all", "--force", "--context", "env=dev"]]

@@ -182,3 +182,27 @@ def test_a_rejection_says_for_scripts_that_the_version_still_serves(cloud: Cloud
 
 def test_a_rejection_needs_a_reason(cxr: Callable[..., Result], tmp_path: Path) -> None:
     assert cxr("reject", "1").exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    "command", [("approve", "1", "--comment"), ("reject", "1", "--reason"), ("rollback", "1", "--reason")]
+)
+def test_a_remark_that_sagemaker_would_not_keep_is_refused_first(
+    command: tuple[str, ...], cxr: Callable[..., Result]
+) -> None:
+    """A rollback would have been made when the rejection of what it leaves is refused."""
+    result = cxr(*command, "x" * 1025)
+    assert result.exit_code == ExitCode.USAGE
+    assert "1,024" in result.stderr
+
+
+def test_a_remark_of_several_lines_is_kept_as_one(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    """The service's pattern has no line ends."""
+    for part in ("training", "endpoint"):
+        cloud.has_stack(part)
+    cloud.has_models("Approved")
+    decision = {"ModelPackageArn": f"{GROUP_ARN}/1", "ModelApprovalStatus": "Rejected", "ApprovalDescription": "a b"}
+    cloud.answers("sagemaker", "update_model_package", {"ModelPackageArn": f"{GROUP_ARN}/1"}, decision)
+    cloud.serves(2)
+    cloud.has_stack("endpoint")
+    assert cxr("reject", "1", "--reason", "a\n  b\n").exit_code == 0

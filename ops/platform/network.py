@@ -1,0 +1,60 @@
+"""Changes of an environment's network that CloudFormation refuses, or leaves behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ops.base import output
+from ops.base.errors import CommandError, explain
+
+if TYPE_CHECKING:
+    from infra.settings.environment import Settings
+    from ops.base.deployment import Deployment, Stack
+
+_PART = "network"
+
+
+def refuse_another(deployment: Deployment, settings: Settings) -> None:
+    """Refuse a deployment that gives a deployed network other addresses, or takes a zone away.
+
+    The stacks that run in it import its subnets and are deployed after it, so CloudFormation would refuse to replace or
+    remove one ("Cannot delete export ... as it is in use"), and roll back. A zone more, at the end, is no such change.
+
+    Raises:
+        CommandError: with the steps that lead there.
+    """
+    if not settings.network.vpc:
+        return
+    deployed = _deployed(deployment)
+    if deployed is None or not {"Cidr", "Zones"} <= deployed.outputs.keys():
+        return
+    cidr, zones = deployed.outputs["Cidr"], tuple(deployed.outputs["Zones"].split())
+    if (cidr, zones) == (settings.network.cidr, settings.network.zones[: len(zones)]):
+        return
+    raise CommandError(
+        f"{deployed.name} has {cidr} in the zones {', '.join(zones)}, and a network that is in use takes one zone "
+        "more, at the end, and no other change. Deploy with network.vpc false, remove that stack "
+        f"(`aws cloudformation delete-stack --stack-name {deployed.name}`), and deploy with the new values."
+    )
+
+
+def tell_of_one_left(deployment: Deployment) -> None:
+    """Say how to remove a network that settings no longer have: the CDK does not know its stack any more."""
+    deployed = _deployed(deployment)
+    if deployed is not None:
+        output.say(
+            f"{deployed.name} is still there, because the settings have no network any more; its interface endpoints "
+            f"cost by the hour. Remove it: `aws cloudformation delete-stack --stack-name {deployed.name}`."
+        )
+
+
+def _deployed(deployment: Deployment) -> Stack | None:
+    try:
+        return deployment.describe(_PART)
+    except Exception as error:
+        known = explain(error)
+        if known is None:
+            raise
+        # Whoever deploys need not be allowed to look: CloudFormation acts with another role.
+        output.say(f"Whether {deployment.stack_name(_PART)} is there could not be asked: {known}")
+        return None
