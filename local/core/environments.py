@@ -3,8 +3,8 @@
 Lambda starts an execution environment for each request that finds none free, each on a machine of its own, up to the
 account's 1,000, and answers 429 TooManyRequestsException above
 (https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html, read 2026-11). MiniStack takes the account's
-number from this machine's memory: 547 with 23 GiB, all on the same two processors, where 230 of them have once
-started and never work off what waits. Here a function has as many as the processors can feed; a request that finds
+number from this machine's memory: 573 with 23.5 GiB, all on the same two processors, where 230 of them once
+started and never worked off what waited. Here a function has as many as the processors can feed; a request that finds
 none free waits for the first of the two, an environment that is given back or its turn to start one, and is throttled
 where too many wait already, or when it has waited for too long.
 
@@ -59,7 +59,7 @@ def _throttle_the_api() -> None:
 
     API Gateway answers 500 there (https://docs.aws.amazon.com/lambda/latest/dg/services-apigateway-errors.html, read
     2026-11), MiniStack 429 with Lambda's words. Here the number is this machine's, which clients are told as they are
-    told of the API's own limits.
+    told of the API's own limits (docs/adr/0070).
     """
     respond, invoke = apigateway_v1._lambda_proxy_response, apigateway_v1._invoke_lambda_proxy_v1
 
