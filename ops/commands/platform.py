@@ -73,6 +73,7 @@ def deploy(
     workspace = open_workspace(ctx, env, None)
     settings = lifecycle.settings_of(workspace.session.env)
     lifecycle.refuse_other_instances(workspace.session, settings)
+    lifecycle.refuse_another_kind(workspace.session, settings)
     network.refuse_another(workspace.deployment, settings)
     for command in tools.deploy_commands(environment(ctx, env), stacks or [], yes=yes):
         tools.run(command)

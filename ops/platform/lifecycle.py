@@ -47,6 +47,33 @@ def refuse_other_instances(session: Session, settings: Settings) -> None:
             )
 
 
+def refuse_another_kind(session: Session, settings: Settings) -> None:
+    """Refuse a deployment that makes a live endpoint on instances serverless, as SageMaker would.
+
+    What the setting `endpoint.kind` says of it was not tried in an account.
+
+    Raises:
+        CommandError: with the steps that lead there.
+    """
+    if settings.endpoint.kind != "serverless":
+        return
+    try:
+        found = _instance_types(session.client("sagemaker"), settings.name)
+    except Exception as error:
+        known = explain(error)
+        if known is None:
+            raise
+        output.say(f"Whether {settings.name} runs on instances could not be asked: {known}")
+        return
+    if found:
+        raise CommandError(
+            f"{settings.name} runs on {_listed(found)}, and SageMaker makes no endpoint on instances serverless. "
+            f"Remove it first (`aws cloudformation update-stack --stack-name {settings.name}-endpoint "
+            "--use-previous-template --parameters ParameterKey=ModelPackageArn,ParameterValue=`), deploy, "
+            "and approve the version again."
+        )
+
+
 def settings_of(env: str) -> Settings:
     """The settings of an environment in this repository's cdk.json.
 

@@ -35,12 +35,18 @@ def test_deploy_makes_what_travels_along_and_then_deploys_all_stacks(
 
 
 def _runs_on(cloud: Cloud, endpoint: str, instance_type: str) -> None:
+    """Let an endpoint be there, on instances of a type, or serverless where that is empty."""
     arn = f"arn:aws:sagemaker:us-east-1:123456789012:endpoint/{endpoint}"
     times = {"CreationTime": START, "LastModifiedTime": START}
     described = {"EndpointName": endpoint, "EndpointArn": arn, "EndpointStatus": "InService", **times}
     expected = {"EndpointName": endpoint}
     cloud.answers("sagemaker", "describe_endpoint", {**described, "EndpointConfigName": "config"}, expected)
-    variants = [{"VariantName": "AllTraffic", "ModelName": "model", "InstanceType": instance_type}]
+    machine = (
+        {"InstanceType": instance_type}
+        if instance_type
+        else {"ServerlessConfig": {"MemorySizeInMB": 3072, "MaxConcurrency": 5}}
+    )
+    variants = [{"VariantName": "AllTraffic", "ModelName": "model", **machine}]
     config = {"EndpointConfigName": "config", "EndpointConfigArn": arn, "CreationTime": START}
     cloud.answers("sagemaker", "describe_endpoint_config", {**config, "ProductionVariants": variants})
 
@@ -102,6 +108,26 @@ def test_who_may_not_look_at_endpoints_may_deploy(
     assert ran
 
 
+def test_an_endpoint_on_instances_is_made_serverless_by_nobody(
+    ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]
+) -> None:
+    """SageMaker would refuse it, and CloudFormation roll back."""
+    _runs_on(cloud, "cxr-dev", "ml.m5.large")
+    result = cxr("--env", "dev", "deploy")
+    assert result.exit_code == ExitCode.FAILED
+    assert "SageMaker makes no endpoint on instances serverless" in result.stderr
+    assert "--stack-name cxr-dev-endpoint" in result.stderr
+    assert not ran
+
+
+def test_a_serverless_endpoint_stays_one(ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    _runs_on(cloud, "cxr-dev", "")
+    cloud.lacks_stack("network")
+    assert cxr("--env", "dev", "deploy").exit_code == 0
+    assert ran
+    cloud.all_asked()
+
+
 def test_destroying_stops_what_runs_and_waits_for_it(
     ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]
 ) -> None:
@@ -126,7 +152,8 @@ def test_nothing_is_destroyed_without_being_asked(ran: list[list[str]], cxr: Cal
     assert not ran
 
 
-def test_deploy_of_one_part_without_being_asked(ran: list[list[str]], cxr: Callable[..., Result]) -> None:
+def test_deploy_of_one_part_without_being_asked(ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    cloud.fails("sagemaker", "describe_endpoint", "ValidationException", "Could not find endpoint.")
     assert cxr("deploy", "api", "endpoint", "--yes").exit_code == 0
     assert ran[-1][2:] == ["cxr-dev-api", "cxr-dev-endpoint", "--context", "env=dev", "--require-approval=never"]
 

@@ -97,6 +97,8 @@ def test_a_network_that_settings_no_longer_have_is_pointed_out(
     if command[0] == "destroy":
         cloud.lacks_stack("training")
         cloud.lacks_stack("monitoring")
+    else:
+        cloud.fails("sagemaker", "describe_endpoint", "ValidationException", "Could not find endpoint.")
     has_network(cloud, env="dev")
     result = cxr("--env", "dev", *command)
     assert result.exit_code == 0
@@ -105,6 +107,7 @@ def test_a_network_that_settings_no_longer_have_is_pointed_out(
 
 @pytest.mark.usefixtures("ran")
 def test_nothing_is_said_where_there_is_none(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    cloud.fails("sagemaker", "describe_endpoint", "ValidationException", "Could not find endpoint.")
     cloud.lacks_stack("network")
     assert "network" not in cxr("--env", "dev", "deploy").stderr
 
