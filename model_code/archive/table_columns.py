@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from model_code.archive import layout_words as spoken
 from model_code.contract.labels import NORMAL, PNEUMONIA
-from model_code.dicom import view_words
+from model_code.dicom.words import view_words
 
 KEYS = ("file", "sop_instance_uid", "patient_id")
 """Columns that say what a row is about, the first of a table that is there."""
