@@ -270,7 +270,9 @@ def _split(
         if split := split_folders.certain(found):
             return (split, path.rpartition("/")[0]), ()
         around = bool(labels) and len(path) <= len(labels[0][0])
-        if one := split_folders.perhaps(path, found, around=around):
+        near = around or not labels or path.rpartition("/")[0] == labels[0][0]
+        beside = split_folders.beside_splits(path, found) if near else None
+        if one := split_folders.perhaps(path, found, around=around) or beside:
             perhaps.append(one)
     return None, tuple(perhaps)
 

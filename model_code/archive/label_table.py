@@ -1,7 +1,8 @@
 """Table of labels in an archive: `labels.csv`, or that of RSNA's pneumonia challenge, and which file a row is about.
 
-`labels.csv` has a header with `label` and one of `file`, `sop_instance_uid` and `patient_id`, in any order and case,
-and if wanted `split`, `subtype`, `patient` and `view`; or what published data sets have for them (`table_columns`). It
+`labels.csv` has a header with `label` and one of `file`, `sop_instance_uid`, `series_instance_uid`,
+`study_instance_uid`, `accession_number` and `patient_id`, in any order and case, and if wanted `split`, `subtype`,
+`patient`, `view` and `reader`; or what published data sets have for them (`table_columns`). It
 may be what Excel writes: separated by commas, semicolons or tabs, in UTF-8 with or without its mark, or in UTF-16 with
 it. A `file` is a path below the table's folder or from the archive's top, or a name that one file has alone, each with
 its suffix or without; folders that all paths begin with may be those of another machine.
@@ -42,7 +43,7 @@ class TableError(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """Row of the table, about a file or about all files of a patient.
+    """Row of the table, about a file, or about all files of a series, a study or a patient.
 
     Attributes:
         line: of the table, from 1; a row over several lines has the last one's.
@@ -52,6 +53,7 @@ class Row:
         subtype: bacteria, virus or "".
         patient: as the table calls the patient, or "".
         frontal: whether it names a frontal view, or none.
+        reader: who judged the image, or "".
     """
 
     line: int
@@ -61,6 +63,7 @@ class Row:
     subtype: str = ""
     patient: str = ""
     frontal: bool = True
+    reader: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Table:
 
     Attributes:
         name: its path in the archive.
-        by: the column that says what a row is about: `file`, `sop_instance_uid` or `patient_id`.
+        by: the column that says what a row is about, of `table_columns.KEYS`.
         rows: in the table's order.
         called: what messages call it.
         images: folder that all files it is about lie in, from the archive's top; "" for any.
@@ -202,9 +205,12 @@ def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, li
     flagged = "label" not in header and set(FLAGS) <= set(header)
     if by is None or ("label" not in header and not flagged):
         # The first line of a table without a header may name patients, so it is not repeated.
+        alone = " Its column Pneumonia alone does not say which of the others show nothing." * (FLAGS[0] in header)
         raise TableError(
             f"The first line of the table {called} has to name its columns: label, and one of {', '.join(KEYS)}. "
-            "A patient column keeps one person's images together. docs/operations.md has the other names that are read."
+            "A patient column keeps one person's images together."
+            + alone
+            + " docs/operations.md has the other names that are read."
         )
     patient = next((one for one in ("patient", "patient_id") if one in header), "")
     rows = []
@@ -220,7 +226,8 @@ def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, li
             raise TableError(f"Line {line} of the table {called} has nothing in the column {by}.")
         subtype = (table_columns.subtype_of(said.get("subtype", "")) or subtype) if label == PNEUMONIA else ""
         frontal = table_columns.is_frontal(said.get("view", ""))
-        rows.append(Row(line, said[by], label, split, subtype, said.get(patient, ""), frontal))
+        named, reader = said.get(patient, ""), said.get("reader", "")
+        rows.append(Row(line, said[by], label, split, subtype, named, frontal, reader))
     return Table(name, by, rows, called)
 
 

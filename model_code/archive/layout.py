@@ -358,7 +358,7 @@ class Layout:
         return self._about_folder(
             path,
             "may be meant as a split, so what its images are for is not certain.",
-            "Rename it to train, val or test, or to something without these words, and make the archive again.",
+            "Rename it to train, val or test, or move it into one of them, or away from them and without these words.",
         )
 
     def doubt_beside_the_table(self, images: Iterable[tuple[str, int]]) -> Problem | None:
@@ -378,8 +378,8 @@ class Layout:
         return self._about_folder(
             path,
             "may be meant as a split, and the table gives its images none, so what they are for is not certain.",
-            "Give the table a column split, or rename the folder to train, val or test, or to something without these "
-            "words, and make the archive again.",
+            "Give the table a column split, or rename the folder to train, val or test, or move it into one of them, "
+            "or away from them and without these words.",
         )
 
     def _without_train(self) -> Problem | None:

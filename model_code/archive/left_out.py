@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from model_code.archive.entries import TABLES, shown
+from model_code.archive.entries import TABLES, shown, suffix
 
 _NAMED_FOLDERS = 3
 
@@ -54,7 +54,8 @@ class LeftOut:
 
 def not_the_table(called: str) -> str:
     """The end of a sentence about an archive without its labels, about a table that it holds under another name."""
-    return f"; the table {shown(called)} is not read, since it is not called {TABLES[0]}"
+    workbook = ", and is a workbook: save it as “CSV UTF-8”" * (suffix(called) in {".xls", ".xlsx", ".ods"})
+    return f"; the table {shown(called)} is not read, since it is not called {TABLES[0]}{workbook}"
 
 
 def several(count: int, noun: str) -> str:

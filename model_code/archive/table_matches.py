@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from model_code.archive import table_readers
 from model_code.archive.entries import DICOM_SUFFIXES, IMAGE_SUFFIXES, shown
 from model_code.archive.label_table import Row, Table, TableError, plain
 from model_code.contract.labels import LABELS
@@ -27,10 +28,13 @@ _CODE_PAGES = (
 
 
 class Identity(NamedTuple):
-    """Identifiers of instance and patient in a DICOM file; empty where it has none."""
+    """Identifiers in a DICOM file by which a table may name it; empty where it has none."""
 
     sop_instance_uid: str = ""
     patient_id: str = ""
+    series_instance_uid: str = ""
+    study_instance_uid: str = ""
+    accession_number: str = ""
 
 
 class Place(NamedTuple):
@@ -51,6 +55,7 @@ class Matches:
         without_row: paths of files that no row is about.
         without_file: rows about no file.
         two_labels: paths of files with two labels, of which their folder may say one, or with two patients.
+        readers_disagree: paths of files on whose label no more than half of their readers agree.
         two_splits: paths of files with two splits, of which their folder may say one.
     """
 
@@ -60,6 +65,7 @@ class Matches:
     without_row: list[str] = field(default_factory=list)
     without_file: list[Row] = field(default_factory=list)
     two_labels: list[str] = field(default_factory=list)
+    readers_disagree: list[str] = field(default_factory=list)
     two_splits: list[str] = field(default_factory=list)
 
 
@@ -81,20 +87,27 @@ def match(table: Table, images: Mapping[str, Place], identities: Mapping[str, Id
         if not named:
             matches.without_file.append(row)
     for path in files:
-        about = rows.get(path, [])
-        if not about:
-            matches.without_row.append(path)
-        elif _differ(about) or images[path].label not in {"", about[0].label}:
-            matches.two_labels.append(path)
-        elif not all(row.frontal for row in about):
-            matches.other_view.append(path)
-        elif not about[0].label:
-            matches.other_label.append(path)
-        elif len({row.split for row in about}) > 1 or not _agree(about[0].split, images[path].split):
-            matches.two_splits.append(path)
+        if path in rows:
+            _place(matches, path, table_readers.agreed(rows[path]), images[path])
         else:
-            matches.rows[path] = about[0]
+            matches.without_row.append(path)
     return matches
+
+
+def _place(matches: Matches, path: str, about: list[Row], folders: Place) -> None:
+    """Put a file where it belongs by the rows about it, none where its readers disagree."""
+    if not about:
+        matches.readers_disagree.append(path)
+    elif _differ(about) or folders.label not in {"", about[0].label}:
+        matches.two_labels.append(path)
+    elif not all(row.frontal for row in about):
+        matches.other_view.append(path)
+    elif not about[0].label:
+        matches.other_label.append(path)
+    elif len({row.split for row in about}) > 1 or not _agree(about[0].split, folders.split):
+        matches.two_splits.append(path)
+    else:
+        matches.rows[path] = about[0]
 
 
 def _differ(rows: list[Row]) -> bool:
@@ -117,7 +130,8 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
         TableError: naming some of them.
     """
     kinds = (matches.without_row, matches.two_labels, matches.two_splits)
-    files = len(matches.rows) + len(matches.other_label) + len(matches.other_view) + sum(map(len, kinds))
+    left = (matches.other_label, matches.other_view, matches.readers_disagree)
+    files = len(matches.rows) + sum(map(len, (*left, *kinds)))
     without_row, two_labels, two_splits = ([name.get(path, path) for path in one] for one in kinds)
     lines = [f"line {row.line}" for row in matches.without_file]
     problems = [
@@ -159,9 +173,13 @@ def refuse_one_class(
     counts = Counter(label for split, label in labelled if split in {"train", None} or purpose == "evaluate")
     for label in LABELS:
         if not counts[label]:
-            views = f": {len(matches.other_view):,} are left out by their view, which is none that is known as frontal"
-            why = views if matches.other_view else ""
-            raise TableError(f"The table {table.called} has no {label} image to {purpose} on{why}.")
+            counted = (
+                (matches.other_view, "are left out by their view, which is none that is known as frontal"),
+                (matches.other_label, f"have labels that say neither {' nor '.join(LABELS)} plainly"),
+                (matches.readers_disagree, "have readers of whom no more than half agree"),
+            )
+            why = "; ".join(f"{len(some):,} {what}" for some, what in counted if some)
+            raise TableError(f"The table {table.called} has no {label} image to {purpose} on{why and f': {why}'}.")
 
 
 def _some(names: list[str]) -> str:

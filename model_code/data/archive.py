@@ -298,6 +298,7 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
         "file_without_row": sorted(called[path] for path in matches.without_row),
         "row_without_file": [f"{table.called}, line {row.line}" for row in matches.without_file],
         "two_labels": sorted(called[path] for path in matches.two_labels),
+        "readers_disagree": sorted(called[path] for path in matches.readers_disagree),
         "two_splits": sorted(called[path] for path in matches.two_splits),
         "other_label": sorted(called[path] for path in matches.other_label),
         "other_view": sorted(called[path] for path in matches.other_view),
@@ -333,7 +334,9 @@ def _identities(archive: Members, table: Table, pictures: list[_File]) -> Mappin
     reader = dicom_reader()
     begin = archive.beginnings(members, DICOM_START_BYTES + reader.BEGINNING_BYTES)
     # One that is damaged has no row then, and is counted.
-    return {one.name: reader.identity(data) for one, data in zip(members, begin, strict=True) if is_dicom(data)}
+    return {
+        one.name: reader.identity(data, table.by) for one, data in zip(members, begin, strict=True) if is_dicom(data)
+    }
 
 
 def share(candidates: list[Candidate], position: int, hosts: int) -> list[list[Candidate]]:

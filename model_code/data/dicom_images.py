@@ -71,10 +71,17 @@ def read_subject(data: bytes) -> Subject:
     return subject.read(data)
 
 
-def identity(beginning: bytes) -> Identity:
-    """Identifiers by which a table of labels may name a file."""
-    found = subject.read(beginning)
-    return Identity(found.sop_instance_uid, found.patient_id)
+def identity(beginning: bytes, by: str) -> Identity:
+    """Identifiers by which a table of labels may name a file.
+
+    Args:
+        beginning: of the file.
+        by: the one that the table goes by: what else a file says is not read for nothing.
+    """
+    if by in {"sop_instance_uid", "patient_id"}:
+        found = subject.read(beginning)
+        return Identity(found.sop_instance_uid, found.patient_id)
+    return Identity(**subject.order(beginning))
 
 
 def silence() -> None:

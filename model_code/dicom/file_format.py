@@ -8,15 +8,21 @@ elements: as DCMTK does, what it says is passed over and what follows is read.
 
 from __future__ import annotations
 
+import logging
 import zlib
 from typing import Literal, NamedTuple
 
+from pydicom import config
 from pydicom.datadict import dictionary_VR
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, EXPLICIT_VR_LENGTH_32
 
 from model_code.contract.images import is_dicom
 from model_code.dicom.refusal import damaged
 from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
+
+# Real files break many rules that do not matter here, and what pydicom says about it quotes them.
+config.settings.reading_validation_mode = config.IGNORE
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 META_AT = 132
 """Byte at which the file meta information begins (PS3.10, 7.1)."""
@@ -103,7 +109,7 @@ def end_of_meta(data: bytes, start: int) -> int:
 
 
 def _of_meta(data: bytes, at: int) -> tuple[int, int]:
-    """Where the value of an element of the meta information begins, and its length.
+    """Place of the value of an element of the meta information, and its length.
 
     It is Explicit VR Little Endian whatever the dataset is, and in files of some programs Implicit.
     """

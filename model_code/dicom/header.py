@@ -8,13 +8,11 @@ its messages is repeated, warnings are off while it reads.
 from __future__ import annotations
 
 import io
-import logging
 import math
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydicom import config
 from pydicom.datadict import dictionary_has_tag
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
@@ -29,10 +27,6 @@ from model_code.dicom.words import anatomy, view_words
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-
-# Real files break many rules that do not matter here, and what pydicom says about it quotes them.
-config.settings.reading_validation_mode = config.IGNORE
-logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 MAX_PIXELS = 40_000_000
 """A detector of 43 x 43 cm has 18.5 million pixels at 0.1 mm (4,300 x 4,300); two times that leaves room for film

@@ -64,7 +64,7 @@ def decoded(data: bytes, stated: list[str]) -> str:
 
 
 def _says(said: str) -> frozenset[str]:
-    """What a text says of a radiograph: its view, and that it shows the chest."""
+    """Facts that a text says of a radiograph: its view, and that it shows the chest."""
     named = folded(said)
     chest = anatomy.names_chest(view_words.words(named))
     view = view_words.of_description(named, chest=True) or view_words.of_position(named)

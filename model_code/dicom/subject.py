@@ -69,6 +69,11 @@ _NAMES = (
     *("PatientID", "PatientBirthDate", "PatientSex", "PatientAge", "ViewPosition", "ViewCodeSequence"),
 )
 _TAGS: list[Any] = [Tag(name) for name in _NAMES]
+_ORDERS = {
+    "series_instance_uid": "SeriesInstanceUID",
+    "study_instance_uid": "StudyInstanceUID",
+    "accession_number": "AccessionNumber",
+}
 _CLASSED: list[Any] = [
     Tag(name)
     for name in (
@@ -113,6 +118,19 @@ def read(data: bytes) -> Subject:
             )
     except Exception:  # noqa: BLE001 - damaged files end pydicom in many ways; the reader of pixels says why
         return Subject()
+
+
+def order(data: bytes) -> dict[str, str]:
+    """Series, study and accession number that a file is of, in capitals, by which a table may name it.
+
+    Args:
+        data: that begins as DICOM files do.
+    """
+    try:
+        with _opened(data, [Tag(name) for name in _ORDERS.values()]) as dataset:
+            return {ours: _decoded(dataset, name) for ours, name in _ORDERS.items()}
+    except Exception:  # noqa: BLE001 - damaged files end pydicom in many ways; the reader of pixels says why
+        return {}
 
 
 def classes(data: bytes) -> dict[str, str]:

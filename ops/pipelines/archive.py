@@ -257,6 +257,7 @@ def _count_by_table(
         "images without a row": len(matches.without_row),
         "rows without an image": len(matches.without_file),
         "images with two labels": len(matches.two_labels),
+        "images whose readers disagree": len(matches.readers_disagree),
         "images with two splits": len(matches.two_splits),
         "images of another label": len(matches.other_label),
         "images of another view": len(matches.other_view),

@@ -33,6 +33,14 @@ def test_a_table_under_another_name_is_pointed_out_where_labels_are_missing(tabl
     assert withheld.entry in withheld.advice
 
 
+@pytest.mark.parametrize("table", ["labels.xlsx", "study.xls", "a/labels.ods"])
+def test_a_workbook_is_not_to_be_renamed_but_saved_as_text(table: str) -> None:
+    """Renamed to labels.csv, it was refused again."""
+    problem = Layout.of(["images/1.png", "images/2.png", table]).problem()
+    assert problem is not None
+    assert "is not called labels.csv, and is a workbook: save it as “CSV UTF-8”." in problem.detail
+
+
 @pytest.mark.parametrize("folder", ["OCT", "CT", "chest_CT_images", "Ultrasound", "oct data"])
 def test_a_folder_of_another_kind_of_image_is_refused(folder: str) -> None:
     """Mendeley's ZhangLabData.zip has retinas in `OCT/train/NORMAL` beside the radiographs of children."""
