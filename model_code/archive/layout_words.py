@@ -92,6 +92,11 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
+def phrase(name: str) -> str:
+    """The words of a name in capitals without accents, in their order, as `view_words` reads them."""
+    return " ".join(_WORD.findall(unaccented(_CAMEL.sub(" ", name)).upper()))
+
+
 @lru_cache(maxsize=8192)
 def words(name: str) -> frozenset[str]:
     """The words of a name in lower case, without numbers: those of `TrainNormal` are those of `train_normal-2`."""

@@ -16,11 +16,13 @@ class LeftOut:
 
     Attributes:
         masks: number of segmentation masks.
+        other_views: number of pictures that are lateral or oblique views by their names.
         unlabelled: number of images in no folder that names a class, by that folder.
         pictures: number of pictures in formats that are not read, by their suffix.
     """
 
     masks: int = 0
+    other_views: int = 0
     unlabelled: Counter[str] = field(default_factory=Counter)
     pictures: Counter[str] = field(default_factory=Counter)
 
@@ -34,11 +36,17 @@ class LeftOut:
         if count := self.unlabelled.total():
             named = "" if withheld else f" ({self.elsewhere(withheld=withheld)})"
             left.append(f"{several(count, 'image')} in other folders{named}")
-        if self.masks:
-            left.append(several(self.masks, "segmentation mask"))
+        if apart := self.apart():
+            left.append(apart)
         if self.pictures:
             left.append(self.unread())
         return f"Not used: {' and '.join(left)}." if left else ""
+
+    def apart(self) -> str:
+        """Counts of pictures that are no frontal radiographs by their names; empty where there is none."""
+        masks = several(self.masks, "segmentation mask") if self.masks else ""
+        views = f"{several(self.other_views, 'picture')} named as a lateral or oblique view" if self.other_views else ""
+        return " and ".join(filter(None, (masks, views)))
 
     def elsewhere(self, *, withheld: bool) -> str:
         """The folders of images in none that names a class."""

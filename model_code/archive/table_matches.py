@@ -38,10 +38,11 @@ class Identity(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Class and split by the folders of an image: its class or "", and its split or None."""
+    """Class or "", and split or None, by an image's folders, and whether its name says that it is no frontal view."""
 
     label: str = ""
     split: str | None = None
+    other_view: bool = False
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Matches:
     Attributes:
         rows: by path, of the files that have one label.
         other_label: paths of files that have another one than NORMAL and PNEUMONIA.
-        other_view: paths of files that the table says are no frontal view.
+        other_view: paths of files that are no frontal view by the table or their names.
         without_row: paths of files that no row is about.
         without_file: rows about no file.
         two_labels: paths of files with two labels, of which their folder may say one, or with two patients.
@@ -89,6 +90,8 @@ def match(table: Table, images: Mapping[str, Place], identities: Mapping[str, Id
     for path in files:
         if path in rows:
             _place(matches, path, table_readers.agreed(rows[path]), images[path])
+        elif images[path].other_view:
+            matches.other_view.append(path)
         else:
             matches.without_row.append(path)
     return matches
@@ -100,7 +103,7 @@ def _place(matches: Matches, path: str, about: list[Row], folders: Place) -> Non
         matches.readers_disagree.append(path)
     elif _differ(about) or folders.label not in {"", about[0].label}:
         matches.two_labels.append(path)
-    elif not all(row.frontal for row in about):
+    elif folders.other_view or not all(row.frontal for row in about):
         matches.other_view.append(path)
     elif not about[0].label:
         matches.other_label.append(path)

@@ -159,6 +159,17 @@ ACCEPTED = {
         [*of_both("train/{}/1.png"), "PNEUMONIA/2.png", "BACTERIA/3.png"],
         {("train", "NORMAL"): 1, ("train", "PNEUMONIA"): 1, (None, "PNEUMONIA"): 2},
     ),
+    "laterals by their names": (
+        [
+            *of_both(
+                "{}/patient1_study1_view1_frontal.jpg", "{}/patient1_study1_view2_lateral.jpg", "{}/CHEST LAT 2.png"
+            ),
+            *of_both("{}/lateral/3.png", "{}/Lateral views/pa_3.png", "{}/bilateral_4.png", "{}/ThoraxSeitlich.jpg"),
+            *of_both("{}/PA and lateral/5.png", "{}/LAT DECUB 6.png", "{}/To\u0301rax oblicua.jpeg", "{}/latino/7.jpg"),
+            *of_both("{}/lateral/8.dcm"),
+        ],
+        {(None, label): 7 for label in LABELS},
+    ),
     "years and parts beside splits": (
         of_both("train/{}/1.png", "2021/{}/2.png", "part_2/{}/3.png"),
         {("train", label): 1 for label in LABELS} | {(None, label): 2 for label in LABELS},
@@ -197,6 +208,7 @@ REFUSED = {
     "nothing of one class": (["train/NORMAL/1.png", "test/PNEUMONIA/2.png"], "class_missing"),
     "another word for a class": (["PNEUMONIA/1.png", "healthy/2.png"], "class_missing"),
     "only masks": (of_both("{}/masks/1.png"), "no_layout"),
+    "only laterals": (of_both("{}/lateral/1.png", "{}/2_LAT.jpg"), "no_layout"),
     "only other folders": (["photos/1.jpeg"], "no_layout"),
     "an archive in the archive": (["chest_xray.zip"], "no_layout"),
     "another format": (["NORMAL/1.tif", "PNEUMONIA/2.nii"], "no_layout"),

@@ -116,6 +116,9 @@ def test_one_host_takes_everything_in_order():
 @pytest.mark.parametrize(
     ("name", "patient", "subtype"),
     [
+        ("00000013_005.png", "NIH00000013", ""),
+        ("20210101_123.png", "x/20210101_123.png", ""),
+        ("00000013_05.png", "x/00000013_05.png", ""),
         ("person123_virus_4.jpeg", "P123", "virus"),
         ("person123_bacteria_5.jpeg", "P123", "bacteria"),
         ("PERSON7_Virus_4.JPG", "P7", "virus"),
@@ -289,3 +292,13 @@ def test_a_folder_beside_train_that_a_table_gives_no_split_is_a_doubt():
         JobError, match="The folder pr\u00f3ba may be meant as a split, and the table gives its images none"
     ):
         list_candidates(members({**dict.fromkeys(names, b"x"), "labels.csv": table.encode()}))
+
+
+def test_lateral_pictures_beside_a_table_are_left_out_with_or_without_a_row():
+    names = [f"{n}_{view}.jpg" for n in range(4) for view in ("frontal", "lateral")]
+    table = "file,label\n" + "".join(f"{name},{int(name[0]) % 2}\n" for name in names[:6]) + "3_frontal.jpg,1\n"
+    found = list_candidates(members({**dict.fromkeys(names, b"x"), "labels.csv": table.encode()}))
+    assert [one.path for one in found.candidates] == [f"{n}_frontal.jpg" for n in range(4)]
+    assert found.mismatched == {"other_view": [f"{n}_lateral.jpg" for n in range(4)]}
+    by_folders = list_candidates(members(dict.fromkeys([*OTHERS, "NORMAL/lateral/DOE.png"], b"x")))
+    assert by_folders.mismatched == {"other_view": ["NORMAL/lateral/DOE.png"]}
