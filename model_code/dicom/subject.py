@@ -65,7 +65,7 @@ _DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate", "Acquisit
 # What systems write for a day that they do not know.
 _NO_BIRTHDAYS = frozenset({dt.date(1900, 1, 1), dt.date(1901, 1, 1), dt.date(1800, 1, 1)})
 _NAMES = (
-    *("SOPInstanceUID", *_DATES, "Manufacturer"),
+    *("SOPInstanceUID", *_DATES, "Manufacturer", "StudyInstanceUID"),
     *("PatientID", "PatientBirthDate", "PatientSex", "PatientAge", "ViewPosition", "ViewCodeSequence"),
 )
 _TAGS: list[Any] = [Tag(name) for name in _NAMES]
@@ -90,12 +90,19 @@ class Subject:
     Attributes:
         sop_instance_uid: of the instance.
         patient_id: in capitals.
+        study: its UID.
         groups: `view` (PA, AP), `age`, `sex` and `manufacturer`, each with `unstated` where the file does not say it.
     """
 
     sop_instance_uid: str = field(default="", repr=False)
     patient_id: str = field(default="", repr=False)
+    study: str = field(default="", repr=False)
     groups: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def person(self) -> str:
+        """Patient ID, else the study, whose images are of one person where de-identification took the ID out; or ""."""
+        return self.patient_id or (f"study {self.study}" if self.study else "")
 
 
 def read(data: bytes) -> Subject:
@@ -109,6 +116,7 @@ def read(data: bytes) -> Subject:
             return Subject(
                 sop_instance_uid=text(dataset, "SOPInstanceUID"),
                 patient_id=_decoded(dataset, "PatientID"),
+                study=text(dataset, "StudyInstanceUID"),
                 groups={
                     "view": _view(dataset),
                     "age": age_band(_age(dataset)),

@@ -101,3 +101,10 @@ def test_the_beginning_of_a_file_is_enough():
 @pytest.mark.parametrize("cut", [132, 140, 200])
 def test_what_cannot_be_read_says_nothing(cut):
     assert subject.read(dicom_file(VALUES)[:cut]).patient_id == ""
+
+
+def test_a_study_is_of_one_person_where_the_file_names_none():
+    assert read(PatientID="", StudyInstanceUID="1.2.3").person == "study 1.2.3"
+    assert read(PatientID="p1", StudyInstanceUID="1.2.3").person == "P1"
+    assert read(PatientID=" ").person == ""
+    assert "1.2.3" not in repr(read(StudyInstanceUID="1.2.3"))
