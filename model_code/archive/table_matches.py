@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ from model_code.contract.labels import LABELS
 
 MAX_MISMATCHED_SHARE = 0.05
 """Of the rows without a file, of the files without a row, and of the images with two labels or two splits, each."""
+_ROUNDED = re.compile(r"\d+([.,]\d+)?E\+\d+", re.IGNORECASE)
 NAMED = 3
 """So many rows or files a refusal names."""
 # Of Windows' consoles and of Windows itself, west and central Europe, Greek, Turkish, Russian, then Japanese, Chinese
@@ -148,9 +150,12 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
         if len(some) > MAX_MISMATCHED_SHARE * total
     ]
     if problems:
+        rounded = any(_ROUNDED.fullmatch(row.key) for row in matches.without_file)
         raise TableError(
             f"The table {table.called} does not fit the images: {'; '.join(problems)}. Give each image one row or "
             "leave it out, and take out the rows of images that are not there."
+            + " A spreadsheet has rounded long numbers in it (1.23E+11): write it again with that column as text."
+            * rounded
         )
 
 
@@ -197,14 +202,17 @@ def _in_folder(table: Table, paths: Iterable[str]) -> list[str]:
 
 def _by_file(table: Table, files: list[str]) -> Iterable[tuple[Row, list[str]]]:
     keys = [plain(row.key) for row in table.rows]
-    called = _Called(table, files)
-    found = [called.find(key) for key in keys]
-    # Paths of the machine that the table was written on begin with folders that the archive has not. What all of them
-    # begin with can be left out, since rows then still say different files.
-    for depth in range(1, len(_shared(keys)) + 1):
-        if any(found):
-            break
-        found = [called.find("/".join(key.split("/")[depth:])) for key in keys]
+    found: list[list[str]] = [[] for _ in keys]
+    # RSNA's images are DICOM; many have them converted. So are others', where no row is about a file as it is called,
+    # and spreadsheets have taken the zeros from names that are numbers.
+    for any_suffix, zeros in ((bool(table.images), True), (True, True), (True, False)):
+        called = _Called(table, files, any_suffix=any_suffix, zeros=zeros)
+        # Paths of the machine that the table was written on begin with folders that the archive has not. What all of
+        # them begin with can be left out, since rows then still say different files.
+        for depth in range(len(_shared(keys)) + 1):
+            found = [called.find("/".join(key.split("/")[depth:])) for key in keys]
+            if any(found):
+                return zip(table.rows, found, strict=True)
     return zip(table.rows, found, strict=True)
 
 
@@ -217,25 +225,29 @@ def _shared(keys: list[str]) -> list[str]:
 class _Called:
     """Files of an archive by what rows may call them."""
 
-    def __init__(self, table: Table, files: list[str]) -> None:
+    def __init__(self, table: Table, files: list[str], *, any_suffix: bool, zeros: bool) -> None:
         self._top = plain(table.name).rpartition("/")[0]
-        # RSNA's images are DICOM; many have them converted.
-        self._any_suffix = bool(table.images)
+        self._any_suffix, self._zeros = any_suffix, zeros
         places = {path: plain(path) for path in files}
         self._places = _Spelled(places.items())
         self._names = _Spelled((path, place.rpartition("/")[2]) for path, place in places.items())
-        stems = {path: _without_suffix(place) for path, place in places.items()}
+        stems = {path: self._stem(place) for path, place in places.items()}
         self._place_stems = _Spelled(stems.items())
         self._name_stems = _Spelled((path, stem.rpartition("/")[2]) for path, stem in stems.items())
 
     def find(self, asked: str) -> list[str]:
         """The one file that a row is about: by its path or name, then by those without a suffix."""
         for one in itertools.chain([asked], _as_read(asked)):
-            stem = _without_suffix(one) if self._any_suffix else one
+            stem = self._stem(one) if self._any_suffix else one
             found = self._find(one, self._places, self._names)
             if found := found or self._find(stem, self._place_stems, self._name_stems):
                 return found
         return []
+
+    def _stem(self, place: str) -> str:
+        stem = _without_suffix(place)
+        above, slash, name = stem.rpartition("/")
+        return stem if self._zeros or not name.isdecimal() else f"{above}{slash}{int(name)}"
 
     def _find(self, asked: str, places: _Spelled, names: _Spelled) -> list[str]:
         below = f"{self._top}/{asked}".lstrip("/")
@@ -284,8 +296,17 @@ class _Spelled:
 
 def _by_identity(table: Table, files: list[str], identities: Mapping[str, Identity]) -> Iterable[tuple[Row, list[str]]]:
     known: dict[str, list[str]] = defaultdict(list)
+    numbers: dict[str, set[str]] = defaultdict(set)
     for path in files:
-        if stated := getattr(identities.get(path, Identity()), table.by):
-            known[stated.upper()].append(path)
+        if stated := getattr(identities.get(path, Identity()), table.by).upper():
+            known[stated].append(path)
+            numbers[_number(stated)].add(stated)
     for row in table.rows:
-        yield row, known.get(row.key.upper(), [])
+        key = row.key.upper()
+        # Spreadsheets take the zeros from a number.
+        meant = {key} if key in known else numbers.get(_number(key), set())
+        yield row, known[meant.pop()] if len(meant) == 1 else []
+
+
+def _number(stated: str) -> str:
+    return stated.lstrip("0") if stated.isdecimal() else stated
