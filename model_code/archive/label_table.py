@@ -31,6 +31,11 @@ from model_code.contract.labels import LABELS, PNEUMONIA
 
 MAX_TABLE_BYTES = 64 * 2**20
 _SEPARATORS = (",", ";", "\t", "|")
+# Before a header, of an export that names itself.
+_TITLE_LINES = 12
+# Signs without a width, which copying from pages leaves in a cell.
+_UNSEEN = dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
+_ONE_CELL = re.compile(r'"([^"]|"")*"')
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 _FORMULA = re.compile(r'\s*="([^"]*)"\s*')
 # First bytes of Excel's two formats, [MS-CFB] 2.2 and of a zip archive, whatever the name ends with.
@@ -128,7 +133,7 @@ def read_cells(called: str, content: bytes) -> tuple[list[str], list[tuple[int, 
     """
     if len(content) > MAX_TABLE_BYTES:
         raise TableError(f"The table {called} has more than {MAX_TABLE_BYTES // 2**20} MiB.")
-    lines = _decoded(called, content)
+    lines = _unwrapped(_decoded(called, content))
     separator, skipped = _separator(lines)
     text = io.StringIO("".join(lines[skipped:]), newline="")
     reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
@@ -177,20 +182,37 @@ def _decoded(called: str, content: bytes) -> list[str]:
     return io.StringIO(text, newline=None).read().splitlines(keepends=True)
 
 
+def _unwrapped(lines: list[str]) -> list[str]:
+    """The lines of a table of which each is one cell in quotes, as Excel writes a text that it has not taken apart."""
+    header = next((line.strip() for line in lines if line.strip()), "")
+    if not any(_known(header[1:-1], one) > 1 for one in _SEPARATORS):
+        return lines
+    if not all(_ONE_CELL.fullmatch(line.strip()) for line in lines if line.strip()):
+        return lines
+    return [line.strip()[1:-1].replace('""', '"') + "\n" if line.strip() else line for line in lines]
+
+
+def _known(header: str, separator: str) -> int:
+    return len({table_columns.plain(cell) for cell in header.split(separator)} & table_columns.KNOWN)
+
+
 def _separator(lines: list[str]) -> tuple[str, int]:
-    """Separator of the columns, and the number of lines before the header: Excel may begin with `sep=;`."""
+    """Separator of the columns, and the number of lines before the header.
+
+    Excel may begin with `sep=;`, and exports with a title: the header is the first line with two names of columns.
+    """
     skipped = next((number for number, line in enumerate(lines) if line.strip()), 0)
     if lines and lines[skipped].strip().strip('"').lower().startswith("sep=") and len(lines) > skipped + 1:
         skipped += 1
+    places = ((number, one) for number in range(skipped, min(len(lines), _TITLE_LINES)) for one in _SEPARATORS)
+    skipped = next((number for number, one in places if _known(lines[number], one) > 1), skipped)
     header = lines[skipped] if lines else ""
-    return max(
-        _SEPARATORS,
-        key=lambda one: len({table_columns.plain(cell) for cell in header.split(one)} & table_columns.KNOWN),
-    ), skipped
+    return max(_SEPARATORS, key=lambda one: _known(header, one)), skipped
 
 
 def _said(cell: str) -> str:
     """A cell's text, also where it is a formula of nothing else, by which exports keep spreadsheets from numbers."""
+    cell = cell.translate(_UNSEEN)
     formula = _FORMULA.fullmatch(cell)
     return formula[1] if formula else cell
 
