@@ -10,8 +10,9 @@ import warnings
 
 from model_code.archive.table_matches import Identity
 from model_code.dicom import header, picture, radiograph, subject
+from model_code.dicom.file_format import BEGINNING_BYTES
 from model_code.dicom.refusal import Refusal
-from model_code.dicom.subject import BEGINNING_BYTES, Subject
+from model_code.dicom.subject import Subject
 from model_code.dicom.words.anatomy import OTHER
 
 __all__ = ["BEGINNING_BYTES", "Drawn", "Refusal", "Subject", "draw", "identity", "read_subject", "silence"]

@@ -3,7 +3,8 @@ the standard's.
 
 Older systems leave out the preamble, the meta information or both, or write them as they write datasets, without
 representations (Implicit VR). Programs of their own time wrote representations that are none, mostly of private
-elements: as DCMTK does, what it says is passed over and what follows is read.
+elements: as DCMTK does, what it says is passed over and what follows is read, where pydicom loses it
+(findings/pydicom_unknown_representation.sh).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 META_AT = 132
 """Byte at which the file meta information begins (PS3.10, 7.1)."""
+BEGINNING_BYTES = 2**20
+"""So much of a file says all but its pixels: elements are in the order of their tags, pixels come last (PS3.5, 7.1)."""
 _META_GROUP = b"\x02\x00"
 _SYNTAX_TAG = b"\x02\x00\x10\x00UI"
 # Representations with two and with four bytes for the length of a value (PS3.5, 7.1.2).

@@ -22,13 +22,11 @@ from pydicom.tag import Tag
 
 from model_code.contract.population import MAX_YEARS, UNSTATED, age_band
 from model_code.dicom.attributes import items, phrases, text
-from model_code.dicom.file_format import legible
+from model_code.dicom.file_format import BEGINNING_BYTES, legible
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-BEGINNING_BYTES = 2**20
-"""So much of a file says what is read here: elements are in the order of their tags, pixels come last (PS3.5, 7.1)."""
 OTHER = "other"
 # What makers' names begin with, or hold as a word, in what devices write; a hospital's own text is none of them.
 _MAKERS = {
