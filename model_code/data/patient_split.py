@@ -151,7 +151,8 @@ def assign(
     reason = _why_replaced(validation, train, pairs)
     if reason:
         train, validation = take_patients(train + validation, fraction, rng, pairs)
-        decisions.append(f"{reason}: {len(validation)} images were taken for validation by patient.")
+        advice = f" {_OF_ONE_NAME}" if "patients with train" in reason else ""
+        decisions.append(f"{reason}: {len(validation)} images were taken for validation by patient.{advice}")
     else:
         decisions.append(f"The archive's validation split is kept: {len(validation)} images, no patient of train.")
     splits = {"train": train, "validation": validation, "test": test}

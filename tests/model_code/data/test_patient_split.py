@@ -60,7 +60,8 @@ def test_a_validation_split_that_shares_patients_with_train_is_not_kept():
     images = radiographs("train", 100) + radiographs("validation", 60, first=99) + radiographs("test", 10, first=900)
     result = assign(images, fraction=0.1, seed=1)
     assert not patients(result, "validation") & patients(result, "train")
-    assert any("shares 2 patients with train" in sentence for sentence in result.decisions)
+    said = next(one for one in result.decisions if "shares 2 patients with train" in one)
+    assert "Where they are other people of the same number or folder" in said
 
 
 def test_patients_of_the_test_split_are_dropped_elsewhere_and_listed():
