@@ -15,6 +15,8 @@ from model_code.contract.labels import NORMAL, PNEUMONIA
 
 def unaccented(text: str) -> str:
     """Text without what stands above and below its letters, which are composed."""
+    if text.isascii():
+        return text
     apart = unicodedata.normalize("NFKD", text)
     return unicodedata.normalize("NFC", "".join(one for one in apart if not unicodedata.combining(one)))
 
@@ -77,6 +79,8 @@ OTHER_MODALITIES = frozenset({"oct", "ct", "hrct", "mri", "mrt", "ultrasound", "
 MODALITY_COMPANIONS = PLAIN | {"chest", "data", "dataset"}
 
 MASK_WORDS = frozenset({"mask", "masks", "lungmask", "lungmasks", "segmask", "segmasks"})
+# What is drawn over a radiograph, as `cxr predict --explain` leaves it beside the radiographs.
+MASK_WORDS |= {"overlay", "overlays", "heatmap", "heatmaps", "gradcam", "saliency"}
 SEGMENTATION_WORDS = frozenset({"seg", "segmentation", "segmentations"})
 MASK_COMPANIONS = PLAIN | SPLIT_COMPANIONS | SPLIT_WORDS.keys() | SEGMENTATION_WORDS
 MASK_COMPANIONS |= {"infection", "heart", "manual", "left", "right", "binary", "predicted"}

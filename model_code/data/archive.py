@@ -90,7 +90,7 @@ class Listing:
     Attributes:
         candidates: labelled radiographs, sorted by path.
         metadata_files: number of files that operating systems left.
-        masks: number of segmentation masks.
+        masks: number of segmentation masks, and of what is drawn over radiographs.
         unlabelled: images in no folder that names a class.
         not_images: other files.
         table: the table of labels, if there is one.

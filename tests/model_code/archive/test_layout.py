@@ -103,6 +103,10 @@ ACCEPTED = {
         of_both("{}/1.png", "{}/1_mask.png", "{}/lung_mask_1.png", "{}/1-Mask.PNG", "{}/lungMask2.png", "{}/1_seg.png"),
         {(None, label): 1 for label in LABELS},
     ),
+    "what programs draw over them": (
+        of_both("{}/1.png", "{}/1.png.overlay.png", "{}/1_heatmap.jpg", "{}/gradcam/1.png", "{}/heatmaps/2.png"),
+        {(None, label): 1 for label in LABELS},
+    ),
     "a well-known file without a suffix beside them": (
         [*of_both("{}/1.png"), "LICENSE", "NORMAL/readme"],
         {(None, label): 1 for label in LABELS},
