@@ -11,7 +11,8 @@ import io
 import logging
 import re
 import warnings
-from typing import TYPE_CHECKING, Any, BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from pydicom import charset, dcmread, dcmwrite
 from pydicom.dataelem import RawDataElement
@@ -21,10 +22,8 @@ from pydicom.uid import UID
 from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
 
 from model_code.dicom.attributes import texts
+from model_code.dicom.file_format import BEGINNING_BYTES, legible
 from model_code.dicom.syntaxes import LOSSY
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Both quote values of the file in what they say about it: a patient's name must not reach a terminal or a log.
 for _library in ("pydicom", "highdicom"):
@@ -71,7 +70,9 @@ def read(file: Path | BinaryIO) -> Dataset:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's quote values
-            return _taken(dcmread(file, specific_tags=_TAGS, stop_before_pixels=True))
+            content = file.read_bytes() if isinstance(file, Path) else file.read()
+            whole = io.BytesIO(legible(content, BEGINNING_BYTES, whole=False))
+            return _taken(dcmread(whole, specific_tags=_TAGS, stop_before_pixels=True))
     except NoResultError:
         raise
     except Exception as error:  # damaged files end pydicom in many ways, and its messages quote them

@@ -11,6 +11,7 @@ from model_code.archive import layout_words as spoken
 from model_code.archive import split_folders
 from model_code.archive.split_folders import PerhapsSplit
 from model_code.contract.labels import PNEUMONIA
+from model_code.dicom.words import view_words
 
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".jpe", ".jfif", ".png"})
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima"})
@@ -50,11 +51,19 @@ _OTHER_FILES |= {"version", "manifest", "checksums", "md5sums", "sha256sums", "r
 # Folders of one patient's images: `Patient_017`, `patient00001` (CheXpert), `sub-S03044` (BIDS, "Entities"). Not `pt1`,
 # which may be a part of the archive.
 _PATIENT = re.compile(r"(?:patient|pat|subject|subj)[ _.#-]*\d+|sub-(?=[a-z]*\d)[a-z0-9]+", re.IGNORECASE)
+_PATIENT_OF_FILE = re.compile(rf"({_PATIENT.pattern})(?=[_-][a-z0-9])", re.IGNORECASE)
 _YEAR = re.compile(r"(19|20)\d\d")
+# Of names that may say a view, so that not every one is looked at closely: those of `view_words`.
+_MAY_SAY_VIEW = re.compile(
+    r"lat|seit|boc|бок|πλ|nghi|sivuk|sid[eo]b|zijdel|oldal|側|侧|측|ob[il]|schr|斜", re.IGNORECASE
+)
 
 
 class Kind(StrEnum):
-    """Kinds of entries; METADATA is a file that an operating system left."""
+    """Kinds of entries; METADATA is a file that an operating system left, OTHER_VIEW a picture that no frontal view is.
+
+    What is DICOM says itself which view it is.
+    """
 
     FOLDER = "folder"
     RADIOGRAPH = "radiograph"
@@ -62,6 +71,7 @@ class Kind(StrEnum):
     TABLE = "table"
     METADATA = "metadata"
     MASK = "mask"
+    OTHER_VIEW = "other_view"
     UNLABELLED = "unlabelled"
     NOT_AN_IMAGE = "not_an_image"
 
@@ -97,6 +107,7 @@ class Folders:
         split: train, validation or test where a folder certainly names it, and the folder which that one is in.
         perhaps_splits: folders which may be meant as one, where none does.
         other_modality: path of a folder that names another kind of image than radiographs, or "".
+        other_view: whether the nearest folder that names a view names a lateral or oblique one.
         shown: name of the nearest folder that says something, for messages.
     """
 
@@ -109,6 +120,7 @@ class Folders:
     split: tuple[str, str] | None = None
     perhaps_splits: tuple[PerhapsSplit, ...] = ()
     other_modality: str = ""
+    other_view: bool = False
     shown: str = ""
 
 
@@ -128,9 +140,14 @@ def shown(name: str, limit: int = 200) -> str:
     return printable if len(printable) <= limit else printable[: limit - 1] + "…"
 
 
-def patient_folder(name: str) -> str:
-    """The nearest folder above an entry that is called after a patient by number, or ""."""
-    return next((part for part in reversed(parts(name)[:-1]) if _PATIENT.fullmatch(part)), "")
+def patient_named(name: str) -> str:
+    """Patient by number whom an entry's own name begins with, or the nearest folder is called after, or "".
+
+    `patient00001_study1_view1_frontal.jpg` is CheXpert's path with other separators, `sub-S1_ses-E1_cr.png` BIDS'.
+    """
+    *folders, file = parts(name)
+    own = _PATIENT_OF_FILE.match(file)
+    return own[1] if own else next((part for part in reversed(folders) if _PATIENT.fullmatch(part)), "")
 
 
 def is_table(name: str) -> bool:
@@ -192,13 +209,33 @@ def _kind(file: str, folders: Folders, *, dicom: bool | None) -> Kind:
     picture = _is_picture(lowered, dicom)
     if picture is False:
         return Kind.NOT_AN_IMAGE
-    # The words of the name as written: lower case would hide where one begins.
-    stem = file.rpartition(".")[0]
+    shows = _shown_by_name(
+        file.rpartition(".")[0], folders, may_be_dicom=bool(dicom) or suffix(lowered) not in IMAGE_SUFFIXES
+    )
+    named = Kind.RADIOGRAPH if folders.labels else Kind.UNLABELLED
+    return shows or (named if picture else Kind.PERHAPS_DICOM)
+
+
+def _shown_by_name(stem: str, folders: Folders, *, may_be_dicom: bool) -> Kind | None:
+    """Kind of a picture whose name says that it is no frontal radiograph; None of others.
+
+    Args:
+        stem: of the name as written: lower case would hide where a word begins.
+        folders: above it.
+        may_be_dicom: whether the file may say itself which view it is.
+    """
     masked = spoken.words(stem) & spoken.MASK_WORDS
     if folders.mask or masked or stem.lower().endswith(spoken.SEGMENTATION_SUFFIXES):
         return Kind.MASK
-    named = Kind.RADIOGRAPH if folders.labels else Kind.UNLABELLED
-    return named if picture else Kind.PERHAPS_DICOM
+    return Kind.OTHER_VIEW if not may_be_dicom and _is_other_view(stem, folders) else None
+
+
+def _is_other_view(stem: str, folders: Folders) -> bool:
+    """Whether a name, or else the folders around it, say one view, and that is none from the front."""
+    if not folders.other_view and not _MAY_SAY_VIEW.search(stem):
+        return False
+    view = view_words.of_description(spoken.phrase(stem), chest=False)
+    return view != view_words.FRONTAL if view else folders.other_view
 
 
 def _is_picture(lowered: str, dicom: bool | None) -> bool | None:
@@ -230,8 +267,13 @@ def _folders(parent: str) -> Folders:
         split=split,
         perhaps_splits=perhaps_splits,
         other_modality=next((path for path, found in paths.items() if _other_modality(path, found)), ""),
+        other_view=next(filter(None, map(_view, reversed(above))), view_words.FRONTAL) != view_words.FRONTAL,
         shown=next((part for part in reversed(above) if spoken.words(part) - spoken.PLAIN), parent),
     )
+
+
+def _view(name: str) -> str | None:
+    return view_words.of_description(spoken.phrase(name), chest=False)
 
 
 def _other_modality(path: str, found: frozenset[str]) -> bool:
@@ -270,7 +312,9 @@ def _split(
         if split := split_folders.certain(found):
             return (split, path.rpartition("/")[0]), ()
         around = bool(labels) and len(path) <= len(labels[0][0])
-        if one := split_folders.perhaps(path, found, around=around):
+        near = around or not labels or path.rpartition("/")[0] == labels[0][0]
+        beside = split_folders.beside_splits(path, found) if near else None
+        if one := split_folders.perhaps(path, found, around=around) or beside:
             perhaps.append(one)
     return None, tuple(perhaps)
 

@@ -1,7 +1,8 @@
 """Table of labels in an archive: `labels.csv`, or that of RSNA's pneumonia challenge, and which file a row is about.
 
-`labels.csv` has a header with `label` and one of `file`, `sop_instance_uid` and `patient_id`, in any order and case,
-and if wanted `split`, `subtype`, `patient` and `view`; or what published data sets have for them (`table_columns`). It
+`labels.csv` has a header with `label` and one of `file`, `sop_instance_uid`, `series_instance_uid`,
+`study_instance_uid`, `accession_number` and `patient_id`, in any order and case, and if wanted `split`, `subtype`,
+`patient`, `view` and `reader`; or what published data sets have for them (`table_columns`). It
 may be what Excel writes: separated by commas, semicolons or tabs, in UTF-8 with or without its mark, or in UTF-16 with
 it. A `file` is a path below the table's folder or from the archive's top, or a name that one file has alone, each with
 its suffix or without; folders that all paths begin with may be those of another machine.
@@ -30,6 +31,11 @@ from model_code.contract.labels import LABELS, PNEUMONIA
 
 MAX_TABLE_BYTES = 64 * 2**20
 _SEPARATORS = (",", ";", "\t", "|")
+# Before a header, of an export that names itself.
+_TITLE_LINES = 12
+# Signs without a width, which copying from pages leaves in a cell.
+_UNSEEN = dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
+_ONE_CELL = re.compile(r'"([^"]|"")*"')
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 _FORMULA = re.compile(r'\s*="([^"]*)"\s*')
 # First bytes of Excel's two formats, [MS-CFB] 2.2 and of a zip archive, whatever the name ends with.
@@ -42,7 +48,7 @@ class TableError(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """Row of the table, about a file or about all files of a patient.
+    """Row of the table, about a file, or about all files of a series, a study or a patient.
 
     Attributes:
         line: of the table, from 1; a row over several lines has the last one's.
@@ -52,6 +58,7 @@ class Row:
         subtype: bacteria, virus or "".
         patient: as the table calls the patient, or "".
         frontal: whether it names a frontal view, or none.
+        reader: who judged the image, or "".
     """
 
     line: int
@@ -61,6 +68,7 @@ class Row:
     subtype: str = ""
     patient: str = ""
     frontal: bool = True
+    reader: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class Table:
 
     Attributes:
         name: its path in the archive.
-        by: the column that says what a row is about: `file`, `sop_instance_uid` or `patient_id`.
+        by: the column that says what a row is about, of `table_columns.KEYS`.
         rows: in the table's order.
         called: what messages call it.
         images: folder that all files it is about lie in, from the archive's top; "" for any.
@@ -125,7 +133,7 @@ def read_cells(called: str, content: bytes) -> tuple[list[str], list[tuple[int, 
     """
     if len(content) > MAX_TABLE_BYTES:
         raise TableError(f"The table {called} has more than {MAX_TABLE_BYTES // 2**20} MiB.")
-    lines = _decoded(called, content)
+    lines = _unwrapped(_decoded(called, content))
     separator, skipped = _separator(lines)
     text = io.StringIO("".join(lines[skipped:]), newline="")
     reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=True)
@@ -174,20 +182,37 @@ def _decoded(called: str, content: bytes) -> list[str]:
     return io.StringIO(text, newline=None).read().splitlines(keepends=True)
 
 
+def _unwrapped(lines: list[str]) -> list[str]:
+    """The lines of a table of which each is one cell in quotes, as Excel writes a text that it has not taken apart."""
+    header = next((line.strip() for line in lines if line.strip()), "")
+    if not any(_known(header[1:-1], one) > 1 for one in _SEPARATORS):
+        return lines
+    if not all(_ONE_CELL.fullmatch(line.strip()) for line in lines if line.strip()):
+        return lines
+    return [line.strip()[1:-1].replace('""', '"') + "\n" if line.strip() else line for line in lines]
+
+
+def _known(header: str, separator: str) -> int:
+    return len({table_columns.plain(cell) for cell in header.split(separator)} & table_columns.KNOWN)
+
+
 def _separator(lines: list[str]) -> tuple[str, int]:
-    """Separator of the columns, and the number of lines before the header: Excel may begin with `sep=;`."""
+    """Separator of the columns, and the number of lines before the header.
+
+    Excel may begin with `sep=;`, and exports with a title: the header is the first line with two names of columns.
+    """
     skipped = next((number for number, line in enumerate(lines) if line.strip()), 0)
     if lines and lines[skipped].strip().strip('"').lower().startswith("sep=") and len(lines) > skipped + 1:
         skipped += 1
+    places = ((number, one) for number in range(skipped, min(len(lines), _TITLE_LINES)) for one in _SEPARATORS)
+    skipped = next((number for number, one in places if _known(lines[number], one) > 1), skipped)
     header = lines[skipped] if lines else ""
-    return max(
-        _SEPARATORS,
-        key=lambda one: len({table_columns.plain(cell) for cell in header.split(one)} & table_columns.KNOWN),
-    ), skipped
+    return max(_SEPARATORS, key=lambda one: _known(header, one)), skipped
 
 
 def _said(cell: str) -> str:
     """A cell's text, also where it is a formula of nothing else, by which exports keep spreadsheets from numbers."""
+    cell = cell.translate(_UNSEEN)
     formula = _FORMULA.fullmatch(cell)
     return formula[1] if formula else cell
 
@@ -202,9 +227,12 @@ def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, li
     flagged = "label" not in header and set(FLAGS) <= set(header)
     if by is None or ("label" not in header and not flagged):
         # The first line of a table without a header may name patients, so it is not repeated.
+        alone = " Its column Pneumonia alone does not say which of the others show nothing." * (FLAGS[0] in header)
         raise TableError(
             f"The first line of the table {called} has to name its columns: label, and one of {', '.join(KEYS)}. "
-            "A patient column keeps one person's images together. docs/operations.md has the other names that are read."
+            "A patient column keeps one person's images together."
+            + alone
+            + " docs/operations.md has the other names that are read."
         )
     patient = next((one for one in ("patient", "patient_id") if one in header), "")
     rows = []
@@ -220,7 +248,8 @@ def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, li
             raise TableError(f"Line {line} of the table {called} has nothing in the column {by}.")
         subtype = (table_columns.subtype_of(said.get("subtype", "")) or subtype) if label == PNEUMONIA else ""
         frontal = table_columns.is_frontal(said.get("view", ""))
-        rows.append(Row(line, said[by], label, split, subtype, said.get(patient, ""), frontal))
+        named, reader = said.get(patient, ""), said.get("reader", "")
+        rows.append(Row(line, said[by], label, split, subtype, named, frontal, reader))
     return Table(name, by, rows, called)
 
 

@@ -3,11 +3,10 @@
 `[any folders/]{train,val,test}/{NORMAL,PNEUMONIA}/[any folders/]<image>`, or the same without a split. The nearest
 folder that names a class or a split counts, in any case and in the words that people use (`training`, `Test set`,
 `normals`, `Viral Pneumonia`, `1_PNEUMONIA`, `train_normal`). Separators are `/` or, as old Windows tools write them,
-backslashes. Segmentation masks and what operating systems leave behind are never radiographs. What can be read in two
-ways is refused with a sentence, and so is an archive without both classes to train on.
+backslashes. Segmentation masks, laterals by name, and what operating systems leave are never radiographs. What can be
+read in two ways is refused with a sentence, and so is an archive without both classes to train on.
 
-A table of labels at the top (`TABLES`, `label_table`) takes the folders' place. What it says is not known from
-names, so here an archive with a table and any image passes.
+A table of labels at the top (`TABLES`, `label_table`) takes the folders' place: any image beside it passes here.
 
 DICOM files have any name. Where it says nothing about the format, only the content tells: who can read it says so to
 `Layout.add`, who cannot counts such a file as one that may be.
@@ -41,7 +40,7 @@ from model_code.archive.entries import (
     shown,
     suffix,
 )
-from model_code.archive.left_out import LeftOut, not_the_table, several
+from model_code.archive.left_out import LeftOut, not_the_table
 from model_code.archive.split_folders import SplitFolders
 from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA, SPLITS
 
@@ -188,7 +187,7 @@ class Layout:
             self._add_place(parts(name)[:-1])
             # By the name alone too, whatever the content: who knows names only would else decide otherwise.
             self.holds_dicom = self.holds_dicom or bool(dicom) or may_be_dicom(name)
-        self._pictures += entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM, Kind.UNLABELLED}
+        self._pictures += entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM, Kind.UNLABELLED, Kind.OTHER_VIEW}
         if entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM} and entry.label:
             self._add_radiograph(entry, folders, here)
         elif entry.kind is Kind.TABLE:
@@ -202,6 +201,7 @@ class Layout:
         elif entry.kind is not Kind.FOLDER:
             self._stray = self._stray or (None if dicom or suffix(name) in DICOM_SUFFIXES else here)
             self.left.masks += entry.kind is Kind.MASK
+            self.left.other_views += entry.kind is Kind.OTHER_VIEW
             self.left.pictures.update({suffix(name)} & PICTURE_SUFFIXES)
             self._other_table = self._other_table or (here if is_table(name) else None)
             if entry.kind is Kind.UNLABELLED:
@@ -322,8 +322,8 @@ class Layout:
         if self.left.unlabelled:
             detail = f"{nothing}{self._elsewhere()}."
             stray = self.called(*self._other_table) if self._other_table else stray
-        elif self.left.masks:
-            detail = f"{nothing}, only {several(self.left.masks, 'segmentation mask')}."
+        elif apart := self.left.apart():
+            detail = f"{nothing}, only {apart}."
         elif self.left.pictures:
             detail = f"{nothing}; there are {self.left.unread()}, which have to be saved as PNG."
         elif stray is None:
@@ -358,7 +358,7 @@ class Layout:
         return self._about_folder(
             path,
             "may be meant as a split, so what its images are for is not certain.",
-            "Rename it to train, val or test, or to something without these words, and make the archive again.",
+            "Rename it to train, val or test, or move it into one of them, or away from them and without these words.",
         )
 
     def doubt_beside_the_table(self, images: Iterable[tuple[str, int]]) -> Problem | None:
@@ -378,8 +378,8 @@ class Layout:
         return self._about_folder(
             path,
             "may be meant as a split, and the table gives its images none, so what they are for is not certain.",
-            "Give the table a column split, or rename the folder to train, val or test, or to something without these "
-            "words, and make the archive again.",
+            "Give the table a column split, or rename the folder to train, val or test, or move it into one of them, "
+            "or away from them and without these words.",
         )
 
     def _without_train(self) -> Problem | None:

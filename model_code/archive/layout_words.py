@@ -1,17 +1,55 @@
-"""Words in the names of an archive's folders and files, and what each means; see `layout`."""
+"""Words in the names of an archive's folders and files, and what each means; see `layout`.
+
+English ones, and those for splits, `normal` and `pneumonia` that people write in other languages. Words are compared
+in lower case and without accents, which macOS takes apart from their letters.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 from model_code.contract.labels import NORMAL, PNEUMONIA
 
+
+def unaccented(text: str) -> str:
+    """Text without what stands above and below its letters, which are composed."""
+    if text.isascii():
+        return text
+    apart = unicodedata.normalize("NFKD", text)
+    return unicodedata.normalize("NFC", "".join(one for one in apart if not unicodedata.combining(one)))
+
+
+def _meaning(meanings: dict[str, str]) -> dict[str, str]:
+    """Words, each as `words` finds it, by what they mean: a meaning and words for it, with blanks between them."""
+    return {unaccented(word.casefold()): meaning for meaning, said in meanings.items() for word in said.split()}
+
+
 LABEL_WORDS = {"normal": NORMAL, "normals": NORMAL, "pneumonia": PNEUMONIA, "pneumonias": PNEUMONIA}
+LABEL_WORDS |= _meaning(
+    {
+        NORMAL: "normale normales normaux normaal normalny норма 正常 정상",
+        PNEUMONIA: "pneumonie pneumonies pneumonien neumonía neumonías polmonite polmoniti lungenentzündung "
+        "longontsteking lunginflammation lungebetennelse keuhkokuume zatürre pnömoni пневмония пневмонии 肺炎 폐렴",
+    }
+)
 SUBTYPE_WORDS = {"bacteria": "bacteria", "bacterial": "bacteria", "virus": "virus", "viral": "virus"}
+SUBTYPE_WORDS |= _meaning({"bacteria": "bacteriana bactérienne bakteriell bakterielle batterica", "virus": "virale"})
 SPLIT_WORDS = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
 SPLIT_WORDS |= {"validation": "validation", "test": "test", "testing": "test"}
 SPLIT_WORDS |= {f"{word}{end}": split for word, split in SPLIT_WORDS.items() for end in ("set", "data")}
+SPLIT_WORDS |= _meaning(
+    {
+        "train": "trn trainingsdaten entrenamiento entraînement apprentissage treino treinamento "
+        "addestramento eğitim обучение 训练 训练集 訓練 訓練集 学習 훈련 학습",
+        "validation": "vld validierung validierungsdaten validación validação validazione doğrulama валидация "
+        "验证 验证集 驗證 検証 검증",
+        "test": "tst tests testdaten prueba pruebas teste testes тест 测试 测试集 測試 テスト 테스트 시험",
+    }
+)
+# Both, of which the split is made here.
+BOTH_SPLITS = frozenset({"trainval", "trainvalid", "trainvalidation"})
 # Beside a train folder these are for validation in one data set and for test in another.
 UNCLEAR_SPLITS = frozenset({"eval", "evaluation", "dev", "development", "holdout", "heldout", "unseen"})
 UNCLEAR_SPLITS |= {f"{word}{end}" for word in UNCLEAR_SPLITS for end in ("set", "data")}
@@ -20,6 +58,7 @@ UNCLEAR_IN_TWO = (frozenset({"hold", "out"}), frozenset({"held", "out"}))
 NAMES_TOO = frozenset({"dev", "val", "valid", "test", "train"})
 # With one of them a class's name means something else: `no pneumonia` may be any other disease.
 NEGATIONS = frozenset({"no", "non", "not", "without", "negative"})
+NEGATIONS |= {"kein", "keine", "nein", "nicht", "ohne", "sin", "sans", "pas", "senza", "sem", "нет", "без", "無", "无"}
 # What data sets call a radiograph on which nothing was found.
 _NO_FINDING = (frozenset({"no", "finding"}), frozenset({"no", "findings"}))
 
@@ -40,6 +79,8 @@ OTHER_MODALITIES = frozenset({"oct", "ct", "hrct", "mri", "mrt", "ultrasound", "
 MODALITY_COMPANIONS = PLAIN | {"chest", "data", "dataset"}
 
 MASK_WORDS = frozenset({"mask", "masks", "lungmask", "lungmasks", "segmask", "segmasks"})
+# What is drawn over a radiograph, as `cxr predict --explain` leaves it beside the radiographs.
+MASK_WORDS |= {"overlay", "overlays", "heatmap", "heatmaps", "gradcam", "saliency"}
 SEGMENTATION_WORDS = frozenset({"seg", "segmentation", "segmentations"})
 MASK_COMPANIONS = PLAIN | SPLIT_COMPANIONS | SPLIT_WORDS.keys() | SEGMENTATION_WORDS
 MASK_COMPANIONS |= {"infection", "heart", "manual", "left", "right", "binary", "predicted"}
@@ -55,10 +96,15 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W\d_]+")
 
 
+def phrase(name: str) -> str:
+    """The words of a name in capitals without accents, in their order, as `view_words` reads them."""
+    return " ".join(_WORD.findall(unaccented(_CAMEL.sub(" ", name)).upper()))
+
+
 @lru_cache(maxsize=8192)
 def words(name: str) -> frozenset[str]:
     """The words of a name in lower case, without numbers: those of `TrainNormal` are those of `train_normal-2`."""
-    return frozenset(word.casefold() for word in _WORD.findall(_CAMEL.sub(" ", name)))
+    return frozenset(_WORD.findall(unaccented(_CAMEL.sub(" ", name).casefold())))
 
 
 def label(found: frozenset[str]) -> str:

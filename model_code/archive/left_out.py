@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from model_code.archive.entries import TABLES, shown
+from model_code.archive.entries import TABLES, shown, suffix
 
 _NAMED_FOLDERS = 3
 
@@ -15,12 +15,14 @@ class LeftOut:
     """Counts of unused files, those that operating systems left not among them.
 
     Attributes:
-        masks: number of segmentation masks.
+        masks: number of segmentation masks, and of what is drawn over radiographs.
+        other_views: number of pictures that are lateral or oblique views by their names.
         unlabelled: number of images in no folder that names a class, by that folder.
         pictures: number of pictures in formats that are not read, by their suffix.
     """
 
     masks: int = 0
+    other_views: int = 0
     unlabelled: Counter[str] = field(default_factory=Counter)
     pictures: Counter[str] = field(default_factory=Counter)
 
@@ -34,11 +36,17 @@ class LeftOut:
         if count := self.unlabelled.total():
             named = "" if withheld else f" ({self.elsewhere(withheld=withheld)})"
             left.append(f"{several(count, 'image')} in other folders{named}")
-        if self.masks:
-            left.append(several(self.masks, "segmentation mask"))
+        if apart := self.apart():
+            left.append(apart)
         if self.pictures:
             left.append(self.unread())
         return f"Not used: {' and '.join(left)}." if left else ""
+
+    def apart(self) -> str:
+        """Counts of pictures that are no frontal radiographs by their names; empty where there is none."""
+        masks = f"{several(self.masks, 'mask')} or overlay{'' if self.masks == 1 else 's'}" if self.masks else ""
+        views = f"{several(self.other_views, 'picture')} named as a lateral or oblique view" if self.other_views else ""
+        return " and ".join(filter(None, (masks, views)))
 
     def elsewhere(self, *, withheld: bool) -> str:
         """The folders of images in none that names a class."""
@@ -54,7 +62,8 @@ class LeftOut:
 
 def not_the_table(called: str) -> str:
     """The end of a sentence about an archive without its labels, about a table that it holds under another name."""
-    return f"; the table {shown(called)} is not read, since it is not called {TABLES[0]}"
+    workbook = ", and is a workbook: save it as “CSV UTF-8”" * (suffix(called) in {".xls", ".xlsx", ".ods"})
+    return f"; the table {shown(called)} is not read, since it is not called {TABLES[0]}{workbook}"
 
 
 def several(count: int, noun: str) -> str:

@@ -5,6 +5,9 @@ train on what somebody holds back cannot be undone. But exports name folders aft
 called by (`dev`, `test`, `train`, `val`) among other words is a doubt only where another folder names another split: in
 the same other words (`hospital_train`, `hospital_test`), right beside it (`train`, `external_test`), where both are
 around the folders of classes, or where it is around those of both: no patient's is.
+
+A folder right beside those of splits that is none of a known word (`train`, `external`) is a doubt too, whatever it is
+called: it may be another language's test split.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ class PerhapsSplit:
 
     Attributes:
         path: of the folder.
-        meant: splits that it may mean, or `unclear`.
+        meant: splits that it may mean, or `unclear`; none where only its place beside others tells.
         others: its words besides those and what leaves a split what it is.
         sure: whether its words are about a split and nothing else, or one is that nobody is called by.
         around: whether it is that of a class, or around one.
@@ -70,6 +73,18 @@ def perhaps(path: str, found: frozenset[str], *, around: bool) -> PerhapsSplit |
     )
 
 
+def beside_splits(path: str, found: frozenset[str]) -> PerhapsSplit | None:
+    """A folder that may be a split where it lies beside folders that are some; None of one that says what it is.
+
+    A number makes it a patient's, a year's or a part.
+    """
+    classed = spoken.label(found) or found & (spoken.LABEL_WORDS.keys() | spoken.SUBTYPE_WORDS.keys())
+    both = found & (spoken.SPLIT_WORDS.keys() | spoken.BOTH_SPLITS)
+    if classed or both or not found or any(map(str.isdigit, path.rpartition("/")[2])):
+        return None
+    return PerhapsSplit(path, meant=frozenset(), others=frozenset(), sure=False, around=False)
+
+
 @dataclass
 class SplitFolders:
     """Splits by the folders above images, counted one image at a time."""
@@ -98,7 +113,7 @@ class SplitFolders:
     def doubt(self) -> str | None:
         """Path of a folder that may be meant as a split; None where there is none, or it is around everything."""
         # A folder like `my_test_upload` around everything is no split.
-        partly = [one for one, images in self._perhaps.items() if images < self._images]
+        partly = [one for one, images in self._perhaps.items() if one.meant and images < self._images]
         in_words: dict[frozenset[str], set[frozenset[str]]] = defaultdict(set)
         beside: dict[str, set[frozenset[str]]] = defaultdict(set)
         around = {one.meant for one in partly if one.around}
@@ -112,4 +127,7 @@ class SplitFolders:
             named = in_words[one.others] | beside[one.parent] | (around if one.around else set())
             return (one.around and len(self._labels[one]) > 1) or any(not other & one.meant for other in named)
 
-        return next((one.path for one in partly if one.sure or borne_out(one)), None)
+        if doubt := next((one.path for one in partly if one.sure or borne_out(one)), None):
+            return doubt
+        of_splits = {parent for _, parent in self._certain}
+        return next((one.path for one in self._perhaps if not one.meant and one.parent in of_splits), None)

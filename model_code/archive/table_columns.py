@@ -12,14 +12,14 @@ from collections.abc import Iterable, Mapping
 
 from model_code.archive import layout_words as spoken
 from model_code.contract.labels import NORMAL, PNEUMONIA
-from model_code.dicom import view_words
+from model_code.dicom.words import view_words
 
-KEYS = ("file", "sop_instance_uid", "patient_id")
+KEYS = ("file", "sop_instance_uid", "series_instance_uid", "study_instance_uid", "accession_number", "patient_id")
 """Columns that say what a row is about, the first of a table that is there."""
 FLAGS = ("pneumonia", "no_finding")
 """Columns of a table that has one for each finding, which stand in for `label`: 1 where it is there."""
 # Other names, in the spelling of `plain`.
-_SPELLINGS = {"sopinstanceuid": "sop_instance_uid", "patientid": "patient_id"}  # as DICOM has them (PS3.6)
+_SPELLINGS = {one.replace("_", ""): one for one in KEYS if "_" in one}  # as DICOM has them (PS3.6)
 _OTHER_NAMES = {
     "file": (
         *("filename", "file_name", "file_path", "filepath", "path", "dicom_id"),
@@ -28,6 +28,7 @@ _OTHER_NAMES = {
     "label": ("labels", "finding", "findings", "finding_labels", "class", "class_name", "diagnosis"),
     "no_finding": ("normal",),
     "patient": ("subject_id",),
+    "reader": ("rad_id", "reader_id", "radiologist", "rater", "annotator"),
     "view": ("view_position", "viewposition", "projection", "frontal/lateral"),
 }
 # Columns of this product's own that say it already.
@@ -37,8 +38,10 @@ KNOWN = frozenset({*KEYS, *FLAGS, *_OTHER_NAMES, "split", "subtype", "target"}).
 _DIGITS = {"0": NORMAL, "1": PNEUMONIA, "false": NORMAL, "true": PNEUMONIA}
 # What spreadsheets and data frames add to numbers, with the decimal sign of their language.
 _NO_FRACTION = re.compile(r"[.,]0*$")
-# `Pneumonia?` is a doubt, and `pneumonia: 0` the opposite of what its word says.
-_UNCERTAIN = frozenset("?:=")
+# Signs that leave words what they are. Others change them: `Pneumonia?`, `pneumonia: 0`, `∅ Pneumonia`, `<50%`.
+_SIGNS = re.compile(r"[\w\s.,;/|&+()\[\]'\"\u2019\u2013\u2014-]*")
+# `Pneumonia (-)`, `pneumonia -`, `-pneumonia`, `Pneumonia 0`: the opposite of what the word says.
+_TAKEN_BACK = re.compile(r"\(\s*[\u2013\u2014-]\s*\)|[\u2013\u2014-]\s*$|^\s*[\u2013\u2014-]|[^\W\d].*[\W_]0\W*$")
 # As programs write several: `A|B`, and `['a', 'b']`. A comma in a text may go on with `ruled out`.
 _LIST = re.compile(r"\[\s*(.*?)\s*\]")
 _LISTED = re.compile(r"['\"]\s*,\s*['\"]")
@@ -88,13 +91,15 @@ def label_of(said: str, *, numbered: bool = True) -> tuple[str, str]:
         said: the cell.
         numbered: whether 0 and 1 are labels; in a column `class` they may be anything.
     """
-    if _UNCERTAIN & set(said):
+    if not _SIGNS.fullmatch(said):
         return "", ""
     findings = _findings(said)
     if len(findings) > 1 and any(map(_is_doubt, findings)):
         return "", ""
     found = [_finding(one, numbered=numbered) for one in findings]
     labels = {label for label, _ in found}
+    if PNEUMONIA in labels and _TAKEN_BACK.search(said):
+        return "", ""
     if PNEUMONIA in labels and NORMAL not in labels:
         subtypes = {subtype for _, subtype in found if subtype}
         return PNEUMONIA, subtypes.pop() if len(subtypes) == 1 else ""
@@ -131,7 +136,11 @@ def of_digits(said: str) -> str:
 
 def is_frontal(said: str) -> bool:
     """Whether a cell names a frontal view, or none at all."""
-    return said.strip().lower() in _EMPTY or view_words.of_position(said.upper()) == view_words.FRONTAL
+    return said.strip().lower() in _EMPTY or _is_frontal(spoken.unaccented(said).upper())
+
+
+def _is_frontal(said: str) -> bool:
+    return view_words.of_position(said) == view_words.FRONTAL
 
 
 def split_of(said: str) -> str | None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from model_code.archive import table_readers
 from model_code.archive.entries import DICOM_SUFFIXES, IMAGE_SUFFIXES, shown
 from model_code.archive.label_table import Row, Table, TableError, plain
 from model_code.contract.labels import LABELS
 
 MAX_MISMATCHED_SHARE = 0.05
 """Of the rows without a file, of the files without a row, and of the images with two labels or two splits, each."""
+_ROUNDED = re.compile(r"\d+([.,]\d+)?E\+\d+", re.IGNORECASE)
 NAMED = 3
 """So many rows or files a refusal names."""
 # Of Windows' consoles and of Windows itself, west and central Europe, Greek, Turkish, Russian, then Japanese, Chinese
@@ -27,17 +30,21 @@ _CODE_PAGES = (
 
 
 class Identity(NamedTuple):
-    """Identifiers of instance and patient in a DICOM file; empty where it has none."""
+    """Identifiers in a DICOM file by which a table may name it; empty where it has none."""
 
     sop_instance_uid: str = ""
     patient_id: str = ""
+    series_instance_uid: str = ""
+    study_instance_uid: str = ""
+    accession_number: str = ""
 
 
 class Place(NamedTuple):
-    """Class and split by the folders of an image: its class or "", and its split or None."""
+    """Class or "", and split or None, by an image's folders, and whether its name says that it is no frontal view."""
 
     label: str = ""
     split: str | None = None
+    other_view: bool = False
 
 
 @dataclass
@@ -47,10 +54,11 @@ class Matches:
     Attributes:
         rows: by path, of the files that have one label.
         other_label: paths of files that have another one than NORMAL and PNEUMONIA.
-        other_view: paths of files that the table says are no frontal view.
+        other_view: paths of files that are no frontal view by the table or their names.
         without_row: paths of files that no row is about.
         without_file: rows about no file.
         two_labels: paths of files with two labels, of which their folder may say one, or with two patients.
+        readers_disagree: paths of files on whose label no more than half of their readers agree.
         two_splits: paths of files with two splits, of which their folder may say one.
     """
 
@@ -60,6 +68,7 @@ class Matches:
     without_row: list[str] = field(default_factory=list)
     without_file: list[Row] = field(default_factory=list)
     two_labels: list[str] = field(default_factory=list)
+    readers_disagree: list[str] = field(default_factory=list)
     two_splits: list[str] = field(default_factory=list)
 
 
@@ -81,20 +90,29 @@ def match(table: Table, images: Mapping[str, Place], identities: Mapping[str, Id
         if not named:
             matches.without_file.append(row)
     for path in files:
-        about = rows.get(path, [])
-        if not about:
-            matches.without_row.append(path)
-        elif _differ(about) or images[path].label not in {"", about[0].label}:
-            matches.two_labels.append(path)
-        elif not all(row.frontal for row in about):
+        if path in rows:
+            _place(matches, path, table_readers.agreed(rows[path]), images[path])
+        elif images[path].other_view:
             matches.other_view.append(path)
-        elif not about[0].label:
-            matches.other_label.append(path)
-        elif len({row.split for row in about}) > 1 or not _agree(about[0].split, images[path].split):
-            matches.two_splits.append(path)
         else:
-            matches.rows[path] = about[0]
+            matches.without_row.append(path)
     return matches
+
+
+def _place(matches: Matches, path: str, about: list[Row], folders: Place) -> None:
+    """Put a file where it belongs by the rows about it, none where its readers disagree."""
+    if not about:
+        matches.readers_disagree.append(path)
+    elif _differ(about) or folders.label not in {"", about[0].label}:
+        matches.two_labels.append(path)
+    elif folders.other_view or not all(row.frontal for row in about):
+        matches.other_view.append(path)
+    elif not about[0].label:
+        matches.other_label.append(path)
+    elif len({row.split for row in about}) > 1 or not _agree(about[0].split, folders.split):
+        matches.two_splits.append(path)
+    else:
+        matches.rows[path] = about[0]
 
 
 def _differ(rows: list[Row]) -> bool:
@@ -117,7 +135,8 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
         TableError: naming some of them.
     """
     kinds = (matches.without_row, matches.two_labels, matches.two_splits)
-    files = len(matches.rows) + len(matches.other_label) + len(matches.other_view) + sum(map(len, kinds))
+    left = (matches.other_label, matches.other_view, matches.readers_disagree)
+    files = len(matches.rows) + sum(map(len, (*left, *kinds)))
     without_row, two_labels, two_splits = ([name.get(path, path) for path in one] for one in kinds)
     lines = [f"line {row.line}" for row in matches.without_file]
     problems = [
@@ -131,9 +150,12 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
         if len(some) > MAX_MISMATCHED_SHARE * total
     ]
     if problems:
+        rounded = any(_ROUNDED.fullmatch(row.key) for row in matches.without_file)
         raise TableError(
             f"The table {table.called} does not fit the images: {'; '.join(problems)}. Give each image one row or "
             "leave it out, and take out the rows of images that are not there."
+            + " A spreadsheet has rounded long numbers in it (1.23E+11): write it again with that column as text."
+            * rounded
         )
 
 
@@ -159,9 +181,13 @@ def refuse_one_class(
     counts = Counter(label for split, label in labelled if split in {"train", None} or purpose == "evaluate")
     for label in LABELS:
         if not counts[label]:
-            views = f": {len(matches.other_view):,} are left out by their view, which is none that is known as frontal"
-            why = views if matches.other_view else ""
-            raise TableError(f"The table {table.called} has no {label} image to {purpose} on{why}.")
+            counted = (
+                (matches.other_view, "are left out by their view, which is none that is known as frontal"),
+                (matches.other_label, f"have labels that say neither {' nor '.join(LABELS)} plainly"),
+                (matches.readers_disagree, "have readers of whom no more than half agree"),
+            )
+            why = "; ".join(f"{len(some):,} {what}" for some, what in counted if some)
+            raise TableError(f"The table {table.called} has no {label} image to {purpose} on{why and f': {why}'}.")
 
 
 def _some(names: list[str]) -> str:
@@ -176,14 +202,17 @@ def _in_folder(table: Table, paths: Iterable[str]) -> list[str]:
 
 def _by_file(table: Table, files: list[str]) -> Iterable[tuple[Row, list[str]]]:
     keys = [plain(row.key) for row in table.rows]
-    called = _Called(table, files)
-    found = [called.find(key) for key in keys]
-    # Paths of the machine that the table was written on begin with folders that the archive has not. What all of them
-    # begin with can be left out, since rows then still say different files.
-    for depth in range(1, len(_shared(keys)) + 1):
-        if any(found):
-            break
-        found = [called.find("/".join(key.split("/")[depth:])) for key in keys]
+    found: list[list[str]] = [[] for _ in keys]
+    # RSNA's images are DICOM; many have them converted. So are others', where no row is about a file as it is called,
+    # and spreadsheets have taken the zeros from names that are numbers.
+    for any_suffix, zeros in ((bool(table.images), True), (True, True), (True, False)):
+        called = _Called(table, files, any_suffix=any_suffix, zeros=zeros)
+        # Paths of the machine that the table was written on begin with folders that the archive has not. What all of
+        # them begin with can be left out, since rows then still say different files.
+        for depth in range(len(_shared(keys)) + 1):
+            found = [called.find("/".join(key.split("/")[depth:])) for key in keys]
+            if any(found):
+                return zip(table.rows, found, strict=True)
     return zip(table.rows, found, strict=True)
 
 
@@ -196,25 +225,29 @@ def _shared(keys: list[str]) -> list[str]:
 class _Called:
     """Files of an archive by what rows may call them."""
 
-    def __init__(self, table: Table, files: list[str]) -> None:
+    def __init__(self, table: Table, files: list[str], *, any_suffix: bool, zeros: bool) -> None:
         self._top = plain(table.name).rpartition("/")[0]
-        # RSNA's images are DICOM; many have them converted.
-        self._any_suffix = bool(table.images)
+        self._any_suffix, self._zeros = any_suffix, zeros
         places = {path: plain(path) for path in files}
         self._places = _Spelled(places.items())
         self._names = _Spelled((path, place.rpartition("/")[2]) for path, place in places.items())
-        stems = {path: _without_suffix(place) for path, place in places.items()}
+        stems = {path: self._stem(place) for path, place in places.items()}
         self._place_stems = _Spelled(stems.items())
         self._name_stems = _Spelled((path, stem.rpartition("/")[2]) for path, stem in stems.items())
 
     def find(self, asked: str) -> list[str]:
         """The one file that a row is about: by its path or name, then by those without a suffix."""
         for one in itertools.chain([asked], _as_read(asked)):
-            stem = _without_suffix(one) if self._any_suffix else one
+            stem = self._stem(one) if self._any_suffix else one
             found = self._find(one, self._places, self._names)
             if found := found or self._find(stem, self._place_stems, self._name_stems):
                 return found
         return []
+
+    def _stem(self, place: str) -> str:
+        stem = _without_suffix(place)
+        above, slash, name = stem.rpartition("/")
+        return stem if self._zeros or not name.isdecimal() else f"{above}{slash}{int(name)}"
 
     def _find(self, asked: str, places: _Spelled, names: _Spelled) -> list[str]:
         below = f"{self._top}/{asked}".lstrip("/")
@@ -263,8 +296,17 @@ class _Spelled:
 
 def _by_identity(table: Table, files: list[str], identities: Mapping[str, Identity]) -> Iterable[tuple[Row, list[str]]]:
     known: dict[str, list[str]] = defaultdict(list)
+    numbers: dict[str, set[str]] = defaultdict(set)
     for path in files:
-        if stated := getattr(identities.get(path, Identity()), table.by):
-            known[stated.upper()].append(path)
+        if stated := getattr(identities.get(path, Identity()), table.by).upper():
+            known[stated].append(path)
+            numbers[_number(stated)].add(stated)
     for row in table.rows:
-        yield row, known.get(row.key.upper(), [])
+        key = row.key.upper()
+        # Spreadsheets take the zeros from a number.
+        meant = {key} if key in known else numbers.get(_number(key), set())
+        yield row, known[meant.pop()] if len(meant) == 1 else []
+
+
+def _number(stated: str) -> str:
+    return stated.lstrip("0") if stated.isdecimal() else stated

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from model_code.archive import label_table, table_matches
-from model_code.archive.entries import DICOM_SUFFIXES, Entry, Kind, look, patient_folder
+from model_code.archive.entries import DICOM_SUFFIXES, Entry, Kind, look, patient_named
 from model_code.archive.label_table import Row, Table, TableError
 from model_code.archive.layout import Layout, Problem
 from model_code.archive.table_matches import Identity, Place
@@ -38,6 +38,8 @@ _DONE = {"train": "trained", "evaluate": "evaluated"}
 
 _PERSON = re.compile(r"^person(\d+)_(virus|bacteria)_\d+", re.IGNORECASE)
 _NORMAL = re.compile(r"^(?:NORMAL(\d+)-)?IM-(\d+)-\d+", re.IGNORECASE)
+# Of NIH ChestX-ray14: patient, of 30,805, and follow-up.
+_NIH = re.compile(r"^(000[0-3]\d{4})_\d{3}\.")
 
 
 TOLD = ("path", "label", "folder", "patient", "subtype")
@@ -58,7 +60,7 @@ class Candidate:
         size: bytes when unpacked, as the archive declares.
         checksum: CRC-32 or ETag of the content, as the archive declares.
         number: of its entry in the archive's directory, from 1.
-        stated_patient: as the table calls the patient, else a folder around a JPEG or PNG (`patient_folder`), or "".
+        stated_patient: as the table calls the patient, else a folder around a JPEG or PNG (`patient_named`), or "".
             Never to be written anywhere.
         dicom: whether it is DICOM, by its suffix or by its first bytes.
         reviewed: the label that readers gave it where that is another, else "".
@@ -88,11 +90,11 @@ class Listing:
     Attributes:
         candidates: labelled radiographs, sorted by path.
         metadata_files: number of files that operating systems left.
-        masks: number of segmentation masks.
+        masks: number of segmentation masks, and of what is drawn over radiographs.
         unlabelled: images in no folder that names a class.
         not_images: other files.
         table: the table of labels, if there is one.
-        mismatched: what does not fit in it, by reason: names of files, or lines of the table.
+        mismatched: what does not fit in it, or is another view, by reason: names of files, or lines of the table.
         revisions: of its labels by readers.
     """
 
@@ -137,7 +139,7 @@ class _File:
             checksum=self.member.checksum,
             number=self.number,
             # A DICOM file says itself of whom it is.
-            stated_patient=stated_patient or ("" if self.dicom else patient_folder(self.path)),
+            stated_patient=stated_patient or ("" if self.dicom else patient_named(self.path)),
             dicom=self.dicom,
         )
 
@@ -226,12 +228,14 @@ def _listed(archive: Members, purpose: str) -> Listing:
         )
         for one in _of_kind(members, Kind.RADIOGRAPH)
     ]
+    other_views = sorted(layout.called(one.path, one.number) for one in _of_kind(members, Kind.OTHER_VIEW))
     return Listing(
         candidates=sorted(candidates, key=lambda one: one.path),
         metadata_files=layout.metadata_files,
         masks=layout.left.masks,
         unlabelled=sorted(layout.called(one.path, one.number) for one in _of_kind(members, Kind.UNLABELLED)),
         not_images=_not_images(layout, members),
+        mismatched={"other_view": other_views} if other_views else {},
     )
 
 
@@ -269,7 +273,7 @@ def _dicom_by_name(name: str) -> bool | None:
 def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: str) -> Listing:
     """The images that the table has a row for, with what it says of them."""
     assert layout.table is not None  # noqa: S101
-    pictures = _of_kind(members, Kind.RADIOGRAPH, Kind.UNLABELLED)
+    pictures = _of_kind(members, Kind.RADIOGRAPH, Kind.UNLABELLED, Kind.OTHER_VIEW)
     by_path = {one.path: one for one in pictures}
     by_name = {one.path: one.member for one in _of_kind(members, Kind.TABLE)}
     try:
@@ -278,7 +282,7 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
         # Only DICOM files have such identifiers: previews beside them, as CDs hold, have no row.
         without_identity = {path for path, one in by_path.items() if table.by != "file" and not one.dicom}
         asked = {path: one.entry for path, one in by_path.items() if path not in without_identity}
-        images = {path: Place(one.label, one.split) for path, one in asked.items()}
+        images = {path: Place(one.label, one.split, one.kind is Kind.OTHER_VIEW) for path, one in asked.items()}
         matches = table_matches.match(table, images, _identities(archive, table, pictures))
         layout.names_patients = table.names_patients
         called = {path: layout.called(path, one.number) for path, one in by_path.items()}
@@ -298,6 +302,7 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
         "file_without_row": sorted(called[path] for path in matches.without_row),
         "row_without_file": [f"{table.called}, line {row.line}" for row in matches.without_file],
         "two_labels": sorted(called[path] for path in matches.two_labels),
+        "readers_disagree": sorted(called[path] for path in matches.readers_disagree),
         "two_splits": sorted(called[path] for path in matches.two_splits),
         "other_label": sorted(called[path] for path in matches.other_label),
         "other_view": sorted(called[path] for path in matches.other_view),
@@ -333,7 +338,9 @@ def _identities(archive: Members, table: Table, pictures: list[_File]) -> Mappin
     reader = dicom_reader()
     begin = archive.beginnings(members, DICOM_START_BYTES + reader.subject.BEGINNING_BYTES)
     # One that is damaged has no row then, and is counted.
-    return {one.name: reader.identity(data) for one, data in zip(members, begin, strict=True) if is_dicom(data)}
+    return {
+        one.name: reader.identity(data, table.by) for one, data in zip(members, begin, strict=True) if is_dicom(data)
+    }
 
 
 def share(candidates: list[Candidate], position: int, hosts: int) -> list[list[Candidate]]:
@@ -363,11 +370,12 @@ def preference(folder: str | None, path: str) -> tuple[int, int, str]:
 
 
 def patient_of(name: str, *, fallback: str) -> tuple[str, str]:
-    """The patient and the subtype that a file name of the Kermany data set tells.
+    """The patient and the subtype that a file name of a published data set tells.
 
     `person12_virus_30.jpeg` is patient P12. Virus and bacteria are numbered separately in that data set, and whether
     person12_virus and person12_bacteria are one child is not published; one key for both cannot leak. `IM-0003-0001`
-    is N1_0003, `NORMAL2-IM-0003-0001` is N2_0003: two series with numbers of their own.
+    is N1_0003, `NORMAL2-IM-0003-0001` is N2_0003: two series with numbers of their own. `00000013_005.png`, of NIH
+    ChestX-ray14, is the sixth radiograph of patient 13, whom people put into folders of classes without its table.
 
     Args:
         name: the file's name without folders.
@@ -376,6 +384,8 @@ def patient_of(name: str, *, fallback: str) -> tuple[str, str]:
     Returns:
         The patient key, and bacteria, virus or "".
     """
+    if nih := _NIH.match(name):
+        return f"NIH{nih[1]}", ""
     if person := _PERSON.match(name):
         return f"P{int(person[1])}", person[2].lower()
     if normal := _NORMAL.match(name):

@@ -10,8 +10,8 @@ import warnings
 
 from model_code.archive.table_matches import Identity
 from model_code.dicom import header, picture, radiograph, subject
-from model_code.dicom.anatomy import OTHER
 from model_code.dicom.refusal import Refusal
+from model_code.dicom.words.anatomy import OTHER
 
 _UNSUITABLE = "not_a_radiograph"
 
@@ -63,10 +63,17 @@ def _another_part(term: str) -> str:
     )
 
 
-def identity(beginning: bytes) -> Identity:
-    """Identifiers by which a table of labels may name a file."""
-    found = subject.read(beginning)
-    return Identity(found.sop_instance_uid, found.patient_id)
+def identity(beginning: bytes, by: str) -> Identity:
+    """Identifiers by which a table of labels may name a file.
+
+    Args:
+        beginning: of the file.
+        by: the one that the table goes by: what else a file says is not read for nothing.
+    """
+    if by in {"sop_instance_uid", "patient_id"}:
+        found = subject.read(beginning)
+        return Identity(found.sop_instance_uid, found.patient_id)
+    return Identity(**subject.order(beginning))
 
 
 def silence() -> None:

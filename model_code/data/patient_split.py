@@ -41,6 +41,10 @@ MINIMUM_VALIDATION_SHARE = 0.02
 MAXIMUM_SHARED_TEST_SHARE = 0.01
 # A sentence names so many pairs of files; the log names them all.
 NAMED_PAIRS = 3
+_OF_ONE_NAME = (
+    "Where they are other people of the same number or folder, call each person by another one, or add a column "
+    "patient to the table of labels."
+)
 # Of every reason that this module drops images for.
 _LEFT_OUT = {
     "duplicate": "copies of other images",
@@ -147,7 +151,8 @@ def assign(
     reason = _why_replaced(validation, train, pairs)
     if reason:
         train, validation = take_patients(train + validation, fraction, rng, pairs)
-        decisions.append(f"{reason}: {len(validation)} images were taken for validation by patient.")
+        advice = f" {_OF_ONE_NAME}" if "patients with train" in reason else ""
+        decisions.append(f"{reason}: {len(validation)} images were taken for validation by patient.{advice}")
     else:
         decisions.append(f"The archive's validation split is kept: {len(validation)} images, no patient of train.")
     splits = {"train": train, "validation": validation, "test": test}
@@ -302,7 +307,9 @@ def _without(
     if shared:
         dropped["patient_in_test"] += [one.path for one in shared]
         count = len({one.patient for one in shared})
-        decisions.append(f"{len(shared)} {split} images of {count} patients who are also in test are dropped.")
+        decisions.append(
+            f"{len(shared)} {split} images of {count} patients who are also in test are dropped. {_OF_ONE_NAME}"
+        )
     return [one for one in images if one.patient not in patients]
 
 
@@ -371,6 +378,7 @@ def _check_enough(splits: dict[str, list[Radiograph]], dropped: dict[str, list[s
     if short:
         left = [f"{len(paths):,} {_LEFT_OUT[reason]}" for reason, paths in dropped.items() if paths]
         why = f" Left out were {', '.join(left)}." if left else ""
+        why += f" {_OF_ONE_NAME}" if dropped.get("patient_in_test") else ""
         raise JobError(f"The archive has too few usable radiographs: {'; '.join(short)}.{why}")
 
 

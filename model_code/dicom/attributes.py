@@ -7,19 +7,18 @@ no message of a library can quote them.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 import struct
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
+
+from model_code.dicom.letters import decoded, folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,15 +29,6 @@ _TEXT = frozenset({"DS", "IS"})
 # As programs write where the language has a decimal comma; with three digits behind it, it may be one of thousands,
 # unless nothing, or more than thousands, stands before it.
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d+,(\d{1,2}|\d{4,})|(0|\d{4,}),\d{3})")
-_REPLACED = "\ufffd"
-# Text of a system whose files do not name the set that it writes: common Chinese characters (GB 2312), or Japanese ones
-# (JIS level 1 in Shift-JIS), and ASCII. Letters of Latin-1 stand between ASCII's, and none is below 0xA0.
-_UNNAMED_SETS = (
-    ("gb18030", re.compile(rb"([\xb0-\xf7][\xa1-\xfe]|[\t -~])+")),
-    ("cp932", re.compile(rb"([\x81-\x9f][\x40-\x7e\x80-\xfc]|[\t -~])+")),
-)
-# Letters that Unicode takes for one, and people for a letter with a mark.
-_WITHOUT_STROKE = str.maketrans({"Ł": "L", "Ø": "O", "Đ": "D", "İ": "I"})
 # Two-byte numbers may be packed in words; what stands for "one of several" is read as its unsigned one.
 _FORMATS = {"SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
 
@@ -85,39 +75,16 @@ def text(dataset: Dataset, name: str) -> str:
 def phrases(dataset: Dataset, name: str) -> list[str]:
     """The values of a text attribute in capitals and without accents; empty when it is absent or empty.
 
-    Decoded as UTF-8 where the bytes are that, else by the file's character set (C.12.1.1.2), else as Chinese or
-    Japanese where every byte fits, else as Latin-1: many files state a set that they do not use, or none, and Body Part
-    Examined should have none of these letters.
+    In the letters of the file's character set, or of another one where its own make no word of it (`letters`).
     """
     element = _element(dataset, name)
     if element is None:
         return []
     if isinstance(element, RawDataElement):
-        said = _decoded(bytes(element.value or b""), texts(dataset, "SpecificCharacterSet"))
+        said = decoded(bytes(element.value or b""), texts(dataset, "SpecificCharacterSet"))
     else:
         said = "\\".join(str(value) for value in _values(element.value))
-    folded = unicodedata.normalize("NFKD", said.upper().translate(_WITHOUT_STROKE))
-    plain = "".join(one for one in folded if not unicodedata.combining(one))
-    return [
-        part for part in (unicodedata.normalize("NFC", one).strip(" \0\t\r\n") for one in plain.split("\\")) if part
-    ]
-
-
-def _decoded(data: bytes, stated: list[str]) -> str:
-    if b"\x1b" not in data:  # which begins another set of letters (PS3.5, 6.1.2.5)
-        with contextlib.suppress(UnicodeDecodeError):
-            return data.decode("utf-8")
-    said = _REPLACED
-    if stated:
-        with contextlib.suppress(Exception):  # of a set that pydicom does not know
-            said = str(decode_bytes(data, convert_encodings(stated), set()))
-    if _REPLACED not in said:
-        return said
-    for name, text_of_it in _UNNAMED_SETS:
-        if text_of_it.fullmatch(data):
-            with contextlib.suppress(UnicodeDecodeError):
-                return data.decode(name)
-    return data.decode("latin-1")
+    return [part for part in (one.strip(" \0\t\r\n") for one in folded(said).split("\\")) if part]
 
 
 def items(dataset: Dataset, name: str) -> list[Dataset]:

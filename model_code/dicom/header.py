@@ -8,39 +8,25 @@ its messages is repeated, warnings are off while it reads.
 from __future__ import annotations
 
 import io
-import logging
 import math
 import warnings
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydicom import config
 from pydicom.datadict import dictionary_has_tag
 from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
-from model_code.contract.images import is_dicom
 from model_code.contract.population import MODALITIES, UNSTATED
-from model_code.dicom import anatomy, view_words
 from model_code.dicom.attributes import items, numbers, phrases, text
+from model_code.dicom.file_format import legible
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
-from model_code.dicom.syntaxes import (
-    DEFLATED,
-    EXPLICIT_BIG,
-    EXPLICIT_LITTLE,
-    IMPLICIT_LITTLE,
-    TRANSFER_SYNTAXES,
-    unsupported,
-)
-from model_code.dicom.view import DESCRIPTIONS, other_than_frontal
+from model_code.dicom.syntaxes import TRANSFER_SYNTAXES, unsupported
+from model_code.dicom.view import DESCRIPTIONS, OF_THE_SERIES, other_than_frontal
+from model_code.dicom.words import anatomy, view_words
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-
-# Real files break many rules that do not matter here, and what pydicom says about it quotes them.
-config.settings.reading_validation_mode = config.IGNORE
-logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 MAX_PIXELS = 40_000_000
 """A detector of 43 x 43 cm has 18.5 million pixels at 0.1 mm (4,300 x 4,300); two times that leaves room for film
@@ -75,6 +61,7 @@ NEEDED = (
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth", "PresentationLUTShape"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"),
     *("PatientOrientation", "ViewPosition", "ViewCodeSequence", "BodyPartExamined", "PresentationIntentType"),
+    "AnatomicRegionSequence",
 )
 _TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *DESCRIPTIONS)]
 # Of objects with functional groups, which say for a frame what others say of the image (PS3.3, C.7.6.16.2): one frame's
@@ -89,9 +76,6 @@ _TAGS += [Tag(name) for name in _GROUPS]
 _PIXELS = Tag("PixelData")
 # The first group of a dataset, behind those of messages, media and meta information (PS3.6).
 _IDENTIFYING = 0x0008
-META_AT = 132
-"""Byte at which the file meta information begins (PS3.10, 7.1)."""
-_SYNTAX_TAG = b"\x02\x00\x10\x00UI"
 # Everything besides the pixels that a radiograph's file says is far below this.
 _MAX_OTHER_BYTES = 16 * 1024 * 1024
 
@@ -112,7 +96,7 @@ class Header:
     """Below the stored ones: 0 as the standard has it since High Bit is one less than Bits Stored (PS3.5, 8.1.1)."""
     signed: bool
     body_part: str
-    """`chest`, `other` or `unstated`: Body Part Examined is filled in by hand, and often by a default."""
+    """`chest`, `other` or `unstated`: Body Part Examined is filled in by hand, often by a default, and often empty."""
     other_part: str
     """The defined term of the other part of the body, such as HAND; "" where it is none (`anatomy.TERMS`)."""
 
@@ -137,7 +121,7 @@ def read(data: bytes) -> Header:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            whole = io.BytesIO(_inflated(complete(data)))
+            whole = io.BytesIO(legible(data, 2 * MAX_PIXELS + _MAX_OTHER_BYTES))
             dataset = read_partial(whole, stop_when=_BehindPixels(), specific_tags=_TAGS)
             _lift(dataset)
             _check_storage(_of_meta(dataset, "MediaStorageSOPClassUID"))
@@ -187,74 +171,9 @@ def _check_storage(storage_class: str) -> None:
         raise unsuitable(f"The DICOM file is {_NO_IMAGES[storage_class]}, not a radiograph.")
 
 
-def _inflated(data: bytes) -> bytes:
-    """The file with its dataset as Explicit VR Little Endian where it was deflated, at most as large as can be real.
-
-    pydicom inflates without a limit: four megabytes could become four gigabytes.
-    """
-    start = end_of_meta(data, META_AT)
-    meta = data[:start]
-    if DEFLATED.encode() not in meta:
-        return data
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    dataset = inflater.decompress(data[start:], 2 * MAX_PIXELS + _MAX_OTHER_BYTES)
-    if not inflater.eof:
-        raise damaged("its deflated part does not end, or is larger than a radiograph's can be.")
-    # NUL pads a UID (PS3.5, 9.1), so the element keeps its length.
-    return meta.replace(DEFLATED.encode(), EXPLICIT_LITTLE.encode().ljust(len(DEFLATED), b"\0")) + dataset
-
-
-def complete(data: bytes) -> bytes:
-    """The file with all that goes before a dataset (PS3.10, 7.1): older systems leave out some of it, or everything.
-
-    A transfer syntax that is not named is told by the first element, as long as nothing is compressed.
-
-    Raises:
-        Refusal: undecodable_image, where it does not begin as a DICOM file or dataset.
-    """
-    if not is_dicom(data):
-        raise damaged(
-            "it begins neither as the file format demands (PS3.10), with DICM after 128 bytes, nor as a dataset does."
-        )
-    start = META_AT if data.startswith(b"DICM", META_AT - 4) else 0
-    end = end_of_meta(data, start)
-    meta, dataset = data[start:end], data[end:]
-    if _SYNTAX_TAG not in meta:
-        named = _syntax_of(dataset).encode()
-        named += b"\0" * (len(named) % 2)
-        meta += _SYNTAX_TAG + len(named).to_bytes(2, "little") + named
-    elif start:
-        return data
-    return bytes(META_AT - 4) + b"DICM" + meta + dataset
-
-
-def _syntax_of(dataset: bytes) -> str:
-    """The uncompressed transfer syntax that a first element is written in: of group 0008, with letters or without."""
-    if dataset[4:6].isalpha() and dataset[4:6].isupper():
-        return EXPLICIT_BIG if dataset[:1] == b"\0" else EXPLICIT_LITTLE
-    return IMPLICIT_LITTLE
-
-
-def end_of_meta(data: bytes, start: int) -> int:
-    """End of the file meta information: the first element of another group (PS3.10, 7.1).
-
-    Its own length, in (0002,0000), is left out or wrong in files of more than one program.
-
-    Args:
-        data: of the file.
-        start: of its first element.
-    """
-    at = start
-    while data[at : at + 2] == b"\x02\x00" and len(data) >= at + 12:
-        # Always Explicit VR Little Endian; these representations have four bytes for a length (PS3.5, 7.1.2).
-        long = data[at + 4 : at + 6] in {b"OB", b"OW", b"UN", b"UT", b"SQ"}
-        length = data[at + 8 : at + 12] if long else data[at + 6 : at + 8]
-        at += (12 if long else 8) + int.from_bytes(length, "little")
-    return at
-
-
 def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
     modality = _modality(dataset)
+    part = _body_part(dataset)
     if "PixelData" not in dataset:
         # pydicom leaves out the element that a truncated file ends in.
         raise damaged("it holds no image, or ends before it.")
@@ -279,7 +198,6 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
             "The DICOM file lays out its pixels in an unusual way: 8 or 16 bits allocated are read, "
             "with as many stored bits or fewer among them.",
         )
-    part = anatomy.read(view_words.words(next(iter(phrases(dataset, "BodyPartExamined")), "")))
     return Header(
         dataset=dataset,
         transfer_syntax=transfer_syntax,
@@ -304,6 +222,21 @@ def _modality(dataset: Dataset) -> str:
         return stated or UNSTATED
     named = f"of modality {stated}" if stated in _OTHER_MODALITIES else "of another modality"
     raise unsuitable(f"The DICOM file is {named}: the model knows radiographs (CR, DX, DR or RG).")
+
+
+def _body_part(dataset: Dataset) -> anatomy.BodyPart:
+    """The part by the first that names one: Body Part Examined, its code, or how image and series are called."""
+    stated = anatomy.read(view_words.words(next(iter(phrases(dataset, "BodyPartExamined")), "")))
+    if stated.kind != UNSTATED:
+        return stated
+    regions = items(dataset, "AnatomicRegionSequence")
+    codes = [text(region, name) for region in regions for name in ("CodeValue", "LongCodeValue")]
+    coded = anatomy.of_region(
+        codes, (view_words.words(one) for region in regions for one in phrases(region, "CodeMeaning"))
+    )
+    if coded.kind != UNSTATED:
+        return coded
+    return anatomy.described(view_words.words(one) for name in OF_THE_SERIES for one in phrases(dataset, name))
 
 
 def _check_kind(dataset: Dataset) -> None:

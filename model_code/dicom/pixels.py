@@ -23,6 +23,7 @@ from model_code.dicom.syntaxes import (
     JPEG,
     JPEG_2000,
     JPEG_LS,
+    JPEG_PROCESSES,
     JPEG_XL,
     LOSSY,
     NATIVE,
@@ -173,7 +174,8 @@ def _checked_codestream(frame: bytes, header: Header) -> Codestream:
         found = read_jpeg_2000(frame)
     else:
         found = read_jpeg_xl(frame) if header.transfer_syntax in JPEG_XL else read_jpeg(frame)
-    expected = JPEG.get(header.transfer_syntax, {0xF7} if header.transfer_syntax in JPEG_LS else {None})
+    expected: frozenset[int | None] = frozenset({0xF7} if header.transfer_syntax in JPEG_LS else {None})
+    expected = JPEG_PROCESSES if header.transfer_syntax in JPEG else expected
     if found is None or found.process not in expected or found.precision > header.bits_allocated:
         raise damaged("its pixel data is not compressed in the way that its header names.")
     if (found.rows, found.columns, found.components) != (header.rows, header.columns, 1):

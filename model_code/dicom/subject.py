@@ -11,7 +11,6 @@ import datetime as dt
 import io
 import re
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,16 +20,13 @@ from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from model_code.contract.population import UNSTATED, age_band
+from model_code.contract.population import MAX_YEARS, UNSTATED, age_band
 from model_code.dicom.attributes import items, phrases, text
-from model_code.dicom.header import META_AT, complete, end_of_meta
-from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_LITTLE
+from model_code.dicom.file_format import BEGINNING_BYTES, legible
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-BEGINNING_BYTES = 2**20
-"""So much of a file says what is read here: elements are in the order of their tags, pixels come last (PS3.5, 7.1)."""
 OTHER = "other"
 # What makers' names begin with, or hold as a word, in what devices write; a hospital's own text is none of them.
 _MAKERS = {
@@ -59,17 +55,27 @@ _VIEWS = {
 }
 _VIEW_CODES = {"272479007": "PA", "R-10214": "PA", "399348003": "AP", "R-10206": "AP"}
 _BETWEEN_WORDS = re.compile(r"[^A-Z0-9]+")
-_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
-_AGE = re.compile(r"(\d{1,3})([YMWD])")
+_YEARS = {None: 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+_AGE = re.compile(r"(\d{1,3}) ?(?:([MWD])|Y(?:RS?|EARS?)?)")
+# Of the day, also of a moment; PS3.5, 6.2 has DA without signs, ACR-NEMA points.
+_DATE = re.compile(r"(\d{4})([./-]?)(\d{2})\2(\d{2})")
+_DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate", "AcquisitionDateTime")
+# What systems write for a day that they do not know.
+_NO_BIRTHDAYS = frozenset({dt.date(1900, 1, 1), dt.date(1901, 1, 1), dt.date(1800, 1, 1)})
 _NAMES = (
-    *("SOPInstanceUID", "StudyDate", "AcquisitionDate", "ContentDate", "Manufacturer"),
+    *("SOPInstanceUID", *_DATES, "Manufacturer", "StudyInstanceUID"),
     *("PatientID", "PatientBirthDate", "PatientSex", "PatientAge", "ViewPosition", "ViewCodeSequence"),
 )
 _TAGS: list[Any] = [Tag(name) for name in _NAMES]
+_ORDERS = {
+    "series_instance_uid": "SeriesInstanceUID",
+    "study_instance_uid": "StudyInstanceUID",
+    "accession_number": "AccessionNumber",
+}
 _CLASSED: list[Any] = [
     Tag(name)
     for name in (
-        *("StudyDate", "AcquisitionDate", "ContentDate", "PatientBirthDate", "PatientAge"),
+        *(*_DATES, "PatientBirthDate", "PatientAge"),
         *("ViewPosition", "ViewCodeSequence"),
     )
 ]
@@ -82,12 +88,19 @@ class Subject:
     Attributes:
         sop_instance_uid: of the instance.
         patient_id: in capitals.
+        study: its UID.
         groups: `view` (PA, AP), `age`, `sex` and `manufacturer`, each with `unstated` where the file does not say it.
     """
 
     sop_instance_uid: str = field(default="", repr=False)
     patient_id: str = field(default="", repr=False)
+    study: str = field(default="", repr=False)
     groups: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def person(self) -> str:
+        """Patient ID, else the study, whose images are of one person where de-identification took the ID out; or ""."""
+        return self.patient_id or (f"study {self.study}" if self.study else "")
 
 
 def read(data: bytes) -> Subject:
@@ -101,6 +114,7 @@ def read(data: bytes) -> Subject:
             return Subject(
                 sop_instance_uid=text(dataset, "SOPInstanceUID"),
                 patient_id=_decoded(dataset, "PatientID"),
+                study=text(dataset, "StudyInstanceUID"),
                 groups={
                     "view": _view(dataset),
                     "age": age_band(_age(dataset)),
@@ -110,6 +124,19 @@ def read(data: bytes) -> Subject:
             )
     except Exception:  # noqa: BLE001 - damaged files end pydicom in many ways; the reader of pixels says why
         return Subject()
+
+
+def order(data: bytes) -> dict[str, str]:
+    """Series, study and accession number that a file is of, in capitals, by which a table may name it.
+
+    Args:
+        data: that begins as DICOM files do.
+    """
+    try:
+        with _opened(data, [Tag(name) for name in _ORDERS.values()]) as dataset:
+            return {ours: _decoded(dataset, name) for ours, name in _ORDERS.items()}
+    except Exception:  # noqa: BLE001 - damaged files end pydicom in many ways; the reader of pixels says why
+        return {}
 
 
 def classes(data: bytes) -> dict[str, str]:
@@ -130,17 +157,9 @@ def _opened(data: bytes, tags: list[Any]) -> Iterator[Dataset]:
     """The attributes of a file; pydicom warns of values when they are looked at, so they are looked at in here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's quote values
-        yield dcmread(io.BytesIO(_beginning(data)), specific_tags=tags, stop_before_pixels=True)
-
-
-def _beginning(data: bytes) -> bytes:
-    data = complete(data)
-    start = end_of_meta(data, META_AT)
-    meta = data[:start]
-    if DEFLATED.encode() not in meta:
-        return data
-    dataset = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start:], BEGINNING_BYTES)
-    return meta.replace(DEFLATED.encode(), EXPLICIT_LITTLE.encode().ljust(len(DEFLATED), b"\0")) + dataset
+        yield dcmread(
+            io.BytesIO(legible(data, BEGINNING_BYTES, whole=False)), specific_tags=tags, stop_before_pixels=True
+        )
 
 
 def _decoded(dataset: Dataset, name: str) -> str:
@@ -169,20 +188,23 @@ def _view(dataset: Dataset) -> str:
 
 
 def _age(dataset: Dataset) -> float | None:
-    """Years, as stated or from the dates of birth and of the study."""
-    if stated := _AGE.fullmatch(text(dataset, "PatientAge")):
-        return int(stated[1]) * _YEARS[stated[2]]
+    """Years, as stated or from the dates of birth and of the study; from these too where what is stated may be none."""
+    stated = _AGE.fullmatch(text(dataset, "PatientAge"))
+    years = int(stated[1]) * _YEARS[stated[2]] if stated else None
+    if years is not None and 0 < years < MAX_YEARS:
+        return years
+    # `000Y` is what many systems write for an age that they do not know, and `999Y` others.
     born = _date(text(dataset, "PatientBirthDate"))
-    taken = next(
-        filter(None, (_date(text(dataset, f"{one}Date")) for one in ("Study", "Acquisition", "Content"))), None
-    )
-    return None if born is None or taken is None else (taken - born).days / 365.25
+    taken = next(filter(None, (_date(text(dataset, one)) for one in _DATES)), None)
+    if born is None or taken is None or born in _NO_BIRTHDAYS:
+        return years
+    return (taken - born).days / 365.25
 
 
 def _date(said: str) -> dt.date | None:
+    found = _DATE.match(said)
     try:
-        # With points between, as ACR-NEMA wrote it (PS3.5, 6.2, DA).
-        return dt.datetime.strptime(said.replace(".", ""), "%Y%m%d").date()
+        return dt.date(int(found[1]), int(found[3]), int(found[4])) if found else None
     except ValueError:
         return None
 

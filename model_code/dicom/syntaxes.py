@@ -15,12 +15,11 @@ EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG})
 RLE = "1.2.840.10008.1.2.5"
 DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
-JPEG = {  # and the start of frame markers (ITU-T T.81, table B.1) each may have
-    "1.2.840.10008.1.2.4.50": {0xC0},  # baseline
-    "1.2.840.10008.1.2.4.51": {0xC0, 0xC1},  # extended
-    "1.2.840.10008.1.2.4.57": {0xC3},  # lossless
-    "1.2.840.10008.1.2.4.70": {0xC3},  # lossless, first-order prediction
-}
+JPEG = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
+"""Baseline, extended, lossless, and lossless of first-order prediction."""
+JPEG_PROCESSES = frozenset({0xC0, 0xC1, 0xC3})
+"""Their start of frame markers (ITU-T T.81, table B.1). A codestream tells its process itself, and converters leave the
+name of another one in the file: a lossless image that is called baseline is read as what it is, as by DCMTK."""
 JPEG_LS = frozenset({"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"})
 JPEG_2000 = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201, 202, 203))
 """With High-Throughput JPEG 2000, which is the same codestream with another block coder; OpenJPEG reads both."""

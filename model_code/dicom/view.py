@@ -1,24 +1,25 @@
 """Whether a radiograph says that it is no frontal view: its own attributes, else how image, series or study are called.
 
 View Position, View Code Sequence and Patient Orientation are about the image; some systems fill in one of the three,
-some another (MIT-LCP/mimic-cxr#15). Where none of them says which view it is, descriptions do (`view_words`).
+some another (MIT-LCP/mimic-cxr#15). Where none of them says which view it is, descriptions do (`words.view_words`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model_code.dicom import view_words
 from model_code.dicom.attributes import items, phrases, text, texts
-from model_code.dicom.view_words import FRONTAL, LATERAL, OBLIQUE
+from model_code.dicom.words import view_words
+from model_code.dicom.words.view_words import FRONTAL, LATERAL, OBLIQUE
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _OPPOSITES = ({"A", "P"}, {"L", "R"}, {"H", "F"})
 # What describes an image, then its series, then all that was taken with it: the first that names one view counts.
+OF_THE_SERIES = ("AcquisitionDeviceProcessingDescription", "SeriesDescription", "ProtocolName")
 DESCRIPTIONS = (
-    *("AcquisitionDeviceProcessingDescription", "SeriesDescription", "ProtocolName"),
+    *OF_THE_SERIES,
     *("PerformedProcedureStepDescription", "RequestedProcedureDescription", "StudyDescription"),
 )
 # CID 4010 DX View: SNOMED CT, and the SNOMED RT that older systems write for the same, some of it corrected since

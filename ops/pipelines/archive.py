@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NO_SPLIT = "without a split"
-_PICTURES = frozenset({Kind.RADIOGRAPH, Kind.UNLABELLED, Kind.PERHAPS_DICOM})
+_PICTURES = frozenset({Kind.RADIOGRAPH, Kind.UNLABELLED, Kind.PERHAPS_DICOM, Kind.OTHER_VIEW})
 # Whether such names are images, their content says.
 _UNCLEAR = frozenset({Kind.PERHAPS_DICOM, Kind.NOT_AN_IMAGE})
 _NUMBER = re.compile(r"(?:entry-)?(\d{1,9})(?:\.\w*)?", re.IGNORECASE)
@@ -233,7 +233,11 @@ def _count_by_table(
 ) -> Contents:
     assert layout.table is not None  # noqa: S101
     looked = {one.name: look(one.name, dicom=one.dicom) for one in files}
-    pictures = {path: Place(one.label, one.split) for path, one in looked.items() if one.kind in _PICTURES}
+    pictures = {
+        path: Place(one.label, one.split, one.kind is Kind.OTHER_VIEW)
+        for path, one in looked.items()
+        if one.kind in _PICTURES
+    }
     numbers = {one.name: number for number, one in enumerate(files, start=1)}
     try:
         table = label_table.read(layout.table, read(layout.table), layout.table_called)
@@ -257,6 +261,7 @@ def _count_by_table(
         "images without a row": len(matches.without_row),
         "rows without an image": len(matches.without_file),
         "images with two labels": len(matches.two_labels),
+        "images whose readers disagree": len(matches.readers_disagree),
         "images with two splits": len(matches.two_splits),
         "images of another label": len(matches.other_label),
         "images of another view": len(matches.other_view),

@@ -12,6 +12,7 @@ import pytest
 
 from dicom_results import source
 from dicom_results.source import NoResultError
+from model_code.dicom.file_format import end_of_meta
 from tests.dicom_results.radiographs import CR, TYPE_2, picture, radiograph, result
 
 
@@ -97,3 +98,17 @@ def test_a_number_of_the_patient_that_is_too_long_is_handed_over_as_it_is() -> N
     content = radiograph(PatientID="X" * 64).replace(b"LO\x40\0" + b"X" * 64, b"LO\x42\0" + b"X" * 66)
     reference = source.read(io.BytesIO(content))
     assert source.decode(source.encode(reference)).PatientID == "X" * 66
+
+
+def test_a_file_that_the_api_answers_has_a_result_whatever_its_file_lacks() -> None:
+    """Without preamble or meta information, or with an element of no known representation, nothing could be made."""
+    whole = radiograph(PatientID="P-17")
+    start = end_of_meta(whole, 132)
+    at = whole.index(b"\x10\x00\x10\x00", start)
+    unknown = b"\x09\x00\x10\x10??\x04\x00abcd"
+    for data in (whole[132:], whole[start:], whole[:at] + unknown + whole[at:]):
+        reference = source.read(io.BytesIO(data))
+        assert (reference.PatientID, reference.SOPInstanceUID) == (
+            "P-17",
+            source.read(io.BytesIO(whole)).SOPInstanceUID,
+        )

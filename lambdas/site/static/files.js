@@ -65,8 +65,30 @@ export async function mediaType(file, name) {
   if (begins([0xff, 0xd8, 0xff])) return "image/jpeg";
   if (begins([0x89, 0x50, 0x4e, 0x47])) return "image/png";
   if (begins([0x44, 0x49, 0x43, 0x4d], 128) || isDataset(start)) return DICOM;
-  throw new Problem({ title: "Not a radiograph's file", detail: `${name} is no JPEG, PNG or DICOM file.`, code: "unsupported_media_type" });
+  const other = otherFormat(start);
+  const detail = other ? `${name} is ${other}, which the model is not asked about: save it as PNG, or send the DICOM file.` : `${name} is no JPEG, PNG or DICOM file.`;
+  throw new Problem({ title: "Not a radiograph's file", detail, code: "unsupported_media_type" });
 }
+
+// What people store beside radiographs, by the first bytes, as the API names it (model_code/contract/images.py).
+const OTHERS = [
+  ["a TIFF", /^(II\*\0|MM\0\*)/],
+  ["a GIF", /^GIF8/],
+  ["a BMP", /^BM.{4}\0{4}/s],
+  ["a WebP", /^RIFF.{4}WEBP/s],
+  ["an AVIF", /^.{4}ftyp(avi[fs]|m[is]f1.{4}(.{4}){0,8}?avi[fs])/s],
+  ["a HEIC", /^.{4}ftyp(he[a-z]{2}|mif1|msf1)/s],
+  ["a JPEG 2000", /^(\0{3}\x0cjP {2}|\xff\x4f\xff\x51)/],
+  ["a JPEG XL", /^(\0{3}\x0cJXL |\xff\x0a)/],
+  ["a PDF document", /^%PDF-/],
+  ["an archive", /^(PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!)/],
+];
+
+/** @param {Uint8Array} start @returns {string | undefined} such as `a WebP` */
+const otherFormat = (start) => {
+  const text = String.fromCharCode(...start);
+  return OTHERS.find(([, begins]) => begins.test(text))?.[0];
+};
 
 const FIRST_KINDS = new Set(["UL", "OB", "UI", "CS", "DA", "TM", "LO", "SH"]);
 

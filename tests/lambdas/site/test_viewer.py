@@ -13,7 +13,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 from lambdas.http.problems import Problem
-from model_code.dicom.header import end_of_meta
+from model_code.dicom.file_format import end_of_meta
 from tests.lambdas.site.radiographs import answered
 from tests.model_code.support.dicom_files import (
     BASELINE,

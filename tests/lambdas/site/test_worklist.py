@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lambdas.http.problems import KINDS, Problem
+from model_code.contract.images import other_format
 from tests.lambdas.site.radiographs import answered, grey, table
 from tests.page_server import KEY, PageServer, prediction
 
@@ -184,6 +185,34 @@ def test_a_file_that_is_no_radiograph_is_a_row_and_is_not_sent(page: Page, serve
     expect(row(page, "letter.jpeg")).to_contain_text("letter.jpeg is no JPEG, PNG or DICOM file.")
     expect(row(page, "one.png")).to_contain_text("NORMAL")
     assert len(server.asked) == 1
+
+
+OTHER_FORMATS = {
+    "a.tif": b"II*\0",
+    "a.gif": b"GIF89a",
+    "a.bmp": b"BM\1\2\3\4\0\0\0\0",
+    "a.webp": b"RIFF\1\2\3\4WEBP",
+    "a.avif": b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf",
+    "photo.jpg": b"\0\0\0\x18ftypheic\0\0\0\0",
+    "a.jp2": b"\0\0\0\x0cjP  \r\n\x87\n",
+    "a.jxl": b"\xff\x0a\xfa\x7f",
+    "a.pdf": b"%PDF-1.7",
+    "a.zip": b"PK\3\4",
+}
+
+
+def test_a_file_of_another_format_is_called_by_its_name(page: Page, server: PageServer, tmp_path: Path) -> None:
+    """As by the API: a telephone's HEIC is called .jpg by whoever renamed it."""
+    paths = [tmp_path / name for name in OTHER_FORMATS]
+    for path, begin in zip(paths, OTHER_FORMATS.values(), strict=True):
+        path.write_bytes(begin + bytes(200))
+    page.get_by_label("Choose files").set_input_files(paths)
+
+    for path in paths:
+        other = other_format(path.read_bytes())
+        assert other
+        expect(row(page, path.name)).to_contain_text(f"{path.name} is {other}, which the model is not asked about")
+    assert server.asked == []
 
 
 def test_every_error_is_a_row_in_the_apis_own_words(page: Page, server: PageServer, tmp_path: Path) -> None:

@@ -39,6 +39,12 @@ TEXT = (
         TEXT.replace("2.dcm", '="2.dcm"').replace("File", '="File"').encode(),
         TEXT.replace("3.dcm,1", '"=""3.dcm""","=""1"""').encode(),
         "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in TEXT.splitlines()).encode(),
+        # Each line is one cell to a spreadsheet that has not taken the text apart.
+        "\n".join(f'"{line}"' for line in TEXT.splitlines()).encode(),
+        "\n".join(f'"{line}"' for line in TEXT.replace("ä/1.dcm", '""ä/1.dcm""').splitlines()).encode(),
+        # A title before the header, and signs without a width from a page.
+        ("Export, 2026-01-01\n\nWard: 3\n" + TEXT).encode(),
+        TEXT.replace("Normal", "\u200bNormal").replace("2.dcm", "2.dcm\ufeff").encode(),
     ],
 )
 def test_what_excel_and_programs_write_is_one_table(content):

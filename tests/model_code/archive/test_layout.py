@@ -103,6 +103,10 @@ ACCEPTED = {
         of_both("{}/1.png", "{}/1_mask.png", "{}/lung_mask_1.png", "{}/1-Mask.PNG", "{}/lungMask2.png", "{}/1_seg.png"),
         {(None, label): 1 for label in LABELS},
     ),
+    "what programs draw over them": (
+        of_both("{}/1.png", "{}/1.png.overlay.png", "{}/1_heatmap.jpg", "{}/gradcam/1.png", "{}/heatmaps/2.png"),
+        {(None, label): 1 for label in LABELS},
+    ),
     "a well-known file without a suffix beside them": (
         [*of_both("{}/1.png"), "LICENSE", "NORMAL/readme"],
         {(None, label): 1 for label in LABELS},
@@ -126,6 +130,53 @@ ACCEPTED = {
     "a pool for both": (
         of_both("train_val/{}/1.png", "test/{}/2.png"),
         {(split, label): 1 for split in (None, "test") for label in LABELS},
+    ),
+    "a pool for both in one word": (
+        of_both("trainval/{}/1.png", "test/{}/2.png"),
+        {(split, label): 1 for split in (None, "test") for label in LABELS},
+    ),
+    "splits in Spanish": (
+        of_both("entrenamiento/{}/1.png", "validación/{}/2.png", "prueba/{}/3.png"),
+        {(split, label): 1 for split in ("train", "validation", "test") for label in LABELS},
+    ),
+    "splits in French, with accents apart from their letters": (
+        of_both("entrai\u0302nement/{}/1.png", "validation/{}/2.png", "tests/{}/3.png"),
+        {(split, label): 1 for split in ("train", "validation", "test") for label in LABELS},
+    ),
+    "splits in German, Russian, Chinese, Japanese and Korean": (
+        of_both("Validierung/{}/1.png", "тест/{}/2.png", "训练/{}/3.png", "検証/{}/4.png", "시험/{}/5.png"),
+        {(split, label): 1 + (split != "train") for split in ("train", "validation", "test") for label in LABELS},
+    ),
+    "classes in Spanish": (
+        ["Normales/1.png", "Neumonía/2.png", "neumoni\u0301a viral/3.png"],
+        {(None, "NORMAL"): 1, (None, "PNEUMONIA"): 2},
+    ),
+    "classes in German, Russian and Chinese": (
+        ["Lungenentzündung/1.png", "Норма/2.png", "肺炎/3.png", "正常/4.png", "Pneumonie/5.png"],
+        {(None, "NORMAL"): 2, (None, "PNEUMONIA"): 3},
+    ),
+    "patients and sites below a split and a class": (
+        of_both("train/{}/DOE JANE/1.png", "train/site/{}/2.png", "test/{}/external/3.png"),
+        {("train", label): 2 for label in LABELS} | {("test", label): 1 for label in LABELS},
+    ),
+    "a class beside splits": (
+        [*of_both("train/{}/1.png"), "PNEUMONIA/2.png", "BACTERIA/3.png"],
+        {("train", "NORMAL"): 1, ("train", "PNEUMONIA"): 1, (None, "PNEUMONIA"): 2},
+    ),
+    "laterals by their names": (
+        [
+            *of_both(
+                "{}/patient1_study1_view1_frontal.jpg", "{}/patient1_study1_view2_lateral.jpg", "{}/CHEST LAT 2.png"
+            ),
+            *of_both("{}/lateral/3.png", "{}/Lateral views/pa_3.png", "{}/bilateral_4.png", "{}/ThoraxSeitlich.jpg"),
+            *of_both("{}/PA and lateral/5.png", "{}/LAT DECUB 6.png", "{}/To\u0301rax oblicua.jpeg", "{}/latino/7.jpg"),
+            *of_both("{}/lateral/8.dcm"),
+        ],
+        {(None, label): 7 for label in LABELS},
+    ),
+    "years and parts beside splits": (
+        of_both("train/{}/1.png", "2021/{}/2.png", "part_2/{}/3.png"),
+        {("train", label): 1 for label in LABELS} | {(None, label): 2 for label in LABELS},
     ),
     "a segmentation data set's images": (
         of_both("Lung Segmentation Data/Train/{}/images/1.png", "Lung Segmentation Data/Train/{}/lung masks/1.png"),
@@ -151,12 +202,17 @@ REFUSED = {
     "a test beside train": (of_both("train/{}/1.png", "external_test/{}/2.png"), "ambiguous_layout"),
     "validation or test": (of_both("train/{}/1.png", "eval/{}/2.png"), "ambiguous_layout"),
     "a set for development": (of_both("train/{}/1.png", "dev set/{}/2.png"), "ambiguous_layout"),
+    "another word beside splits": (of_both("train/{}/1.png", "val/{}/2.png", "external/{}/3.png"), "ambiguous_layout"),
+    "another language's word beside train": (of_both("train/{}/1.png", "próba/{}/2.png"), "ambiguous_layout"),
+    "another word beside splits below the class": (of_both("{}/train/1.png", "{}/trial/2.png"), "ambiguous_layout"),
+    "no pneumonia in another language": (["Normal/1.png", "Neumonía/2.png", "sin neumonía/3.png"], "ambiguous_layout"),
     "held back": (of_both("{}/1.png", "holdout-2021/{}/2.png"), "ambiguous_layout"),
     "held back, in two words": (of_both("{}/1.png", "{}/hold-out/2.dcm"), "ambiguous_layout"),
     "no train": (of_both("test/{}/1.png", "val/{}/2.png"), "split_missing"),
     "nothing of one class": (["train/NORMAL/1.png", "test/PNEUMONIA/2.png"], "class_missing"),
     "another word for a class": (["PNEUMONIA/1.png", "healthy/2.png"], "class_missing"),
     "only masks": (of_both("{}/masks/1.png"), "no_layout"),
+    "only laterals": (of_both("{}/lateral/1.png", "{}/2_LAT.jpg"), "no_layout"),
     "only other folders": (["photos/1.jpeg"], "no_layout"),
     "an archive in the archive": (["chest_xray.zip"], "no_layout"),
     "another format": (["NORMAL/1.tif", "PNEUMONIA/2.nii"], "no_layout"),
@@ -241,8 +297,8 @@ def test_a_folder_s_own_entry_is_nothing_whichever_separator_it_ends_with():
 
 
 def test_letters_with_marks_are_letters():
-    """`Normalé` is another word, not `Normal` and something."""
-    assert look("Normalé/1.png").kind is Kind.UNLABELLED
+    """`Normaló` is another word, not `Normal` and something."""
+    assert look("Normaló/1.png").kind is Kind.UNLABELLED
 
 
 # What may name a patient, beside DICOM or what may be, in each refusal that names an entry or a folder.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_code.archive.entries import may_be_dicom, patient_folder
+from model_code.archive.entries import may_be_dicom, patient_named
 from model_code.archive.layout import Layout
 
 BOTH = ("xray/NORMAL/1.png", "xray/PNEUMONIA/2.png")
@@ -31,6 +31,24 @@ def test_a_table_under_another_name_is_pointed_out_where_labels_are_missing(tabl
     assert withheld is not None
     assert table not in withheld.detail
     assert withheld.entry in withheld.advice
+
+
+def test_lateral_pictures_are_counted_and_said() -> None:
+    """They were trained on as frontal ones: a JPEG has nothing but its name to say so."""
+    layout = Layout.of([*BOTH, "xray/NORMAL/3_lateral.png", "xray/NORMAL/lat/4.png", "xray/NORMAL/5_mask.png"])
+    assert layout.problem() is None
+    assert layout.unused() == "Not used: 1 mask or overlay and 2 pictures named as a lateral or oblique view."
+    problem = Layout.of(["NORMAL/1_lateral.png", "PNEUMONIA/2_lateral.png"]).problem()
+    assert problem is not None
+    assert "only 2 pictures named as a lateral or oblique view" in problem.detail
+
+
+@pytest.mark.parametrize("table", ["labels.xlsx", "study.xls", "a/labels.ods"])
+def test_a_workbook_is_not_to_be_renamed_but_saved_as_text(table: str) -> None:
+    """Renamed to labels.csv, it was refused again."""
+    problem = Layout.of(["images/1.png", "images/2.png", table]).problem()
+    assert problem is not None
+    assert "is not called labels.csv, and is a workbook: save it as “CSV UTF-8”." in problem.detail
 
 
 @pytest.mark.parametrize("folder", ["OCT", "CT", "chest_CT_images", "Ultrasound", "oct data"])
@@ -67,10 +85,17 @@ def test_no_finding_is_a_folder_of_normal_ones() -> None:
         ("pt1/NORMAL/1.png", ""),
         ("p10/p10000032/1.png", ""),
         ("NORMAL/patient_017.png", ""),
+        # Paths of data sets as one name, as copying tools write them.
+        ("NORMAL/patient00001_study1_view1_frontal.jpg", "patient00001"),
+        ("NORMAL/Patient 17-2.png", "Patient 17"),
+        ("NORMAL/sub-S03044_ses-E1_run-1_cr.png", "sub-S03044"),
+        ("Patient_3/patient_4_b.png", "patient_4"),
+        ("NORMAL/patient_1.2.png", ""),
+        ("NORMAL/outpatient_17_2.png", ""),
     ],
 )
-def test_a_folder_may_be_a_patients_own(name: str, patient: str) -> None:
-    assert patient_folder(name) == patient
+def test_a_folder_or_a_name_s_beginning_may_be_a_patients_own(name: str, patient: str) -> None:
+    assert patient_named(name) == patient
 
 
 @pytest.mark.parametrize("name", ["viewer/qt.dll", "AUTORUN.INF", "a.ico"])

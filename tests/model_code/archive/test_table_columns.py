@@ -131,7 +131,7 @@ def test_flags_may_be_what_a_data_frame_writes() -> None:
 
 def test_one_column_of_findings_is_not_enough() -> None:
     """Without pneumonia there may be any other disease, so 0 in that column is not NORMAL."""
-    with pytest.raises(TableError, match="has to name its columns"):
+    with pytest.raises(TableError, match=r"has to name its columns.*Its column Pneumonia alone does not say which"):
         label_table.read("labels.csv", b"image,Pneumonia,Effusion\na,1,0\nb,0,1\n")
 
 
@@ -181,3 +181,55 @@ def test_columns_of_the_products_own_names_are_gone_by_whatever_is_beside_them(c
 def test_a_subject_is_no_patient_where_one_is_named() -> None:
     read = label_table.read("labels.csv", b"file,label,subject_id,patient_id\na,0,trial,P1\nb,1,trial,P2\n")
     assert [row.patient for row in read.rows] == ["P1", "P2"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(
+            "Pneumonia (-)",
+            "pneumonia -",
+            "-pneumonia",
+            "Pneumonia 0",
+            "pneumonia_0",
+            "pneumonia (0)",
+            "pneumonia \u2013",
+        ),
+        *(
+            "\u2205 Pneumonia",
+            "\u00acpneumonia",
+            "!pneumonia",
+            "~pneumonia",
+            "pneumonia <50%",
+            "Pneumonia?",
+            "pneumonia=0",
+        ),
+        *("keine Pneumonie", "Pneumonie|nein", "sin neumonía", "Neumonía|no", "нет пневмонии"),
+    ],
+)
+def test_a_sign_that_takes_a_word_back_leaves_no_pneumonia(said: str) -> None:
+    """Only words were read, and the image was trained on as pneumonia."""
+    assert label_of(said) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "label"),
+    [
+        *((one, "PNEUMONIA") for one in ("Pneumonia (+)", "pneumonia +", "Pneumonia.", "1 - Pneumonia", "PNEUMONIA_1")),
+        *((one, "PNEUMONIA") for one in ("Neumonía", "Lungenentzündung", "Pneumonie viral", "肺炎", "'Pneumonia'")),
+        *((one, "NORMAL") for one in ("Normal", "0_NORMAL", "NORMAL 0", "normaal", "Норма", "0")),
+    ],
+)
+def test_other_signs_and_other_languages_say_what_they_say(said: str, label: str) -> None:
+    assert label_of(said)[0] == label
+
+
+def test_a_view_may_have_accents() -> None:
+    assert is_frontal("antéro-postérieure")
+
+
+def test_labels_that_say_neither_are_named_where_a_class_is_missing() -> None:
+    read = label_table.read("labels.csv", b"file,label\n1.png,unremarkable\n2.png,Pneumonia\n")
+    matches = table_matches.match(read, {"1.png": Place(), "2.png": Place()}, {})
+    with pytest.raises(TableError, match="no NORMAL image to train on: 1 have labels that say neither NORMAL nor PNEU"):
+        table_matches.refuse_one_class(read, matches, [(None, "PNEUMONIA")])

@@ -19,7 +19,7 @@ from tests.model_code.conftest import zip_of
 from tests.model_code.support.dicom_files import dicom_file, phantom
 
 # One image of each class to train on: without them nothing is listed.
-OTHERS = {f"zzz/{label}/a.png": label.encode() for label in ("NORMAL", "PNEUMONIA")}
+OTHERS = {f"zzz/train/{label}/a.png": label.encode() for label in ("NORMAL", "PNEUMONIA")}
 
 
 def members(files: dict[str, bytes]) -> ZipMembers:
@@ -116,6 +116,9 @@ def test_one_host_takes_everything_in_order():
 @pytest.mark.parametrize(
     ("name", "patient", "subtype"),
     [
+        ("00000013_005.png", "NIH00000013", ""),
+        ("20210101_123.png", "x/20210101_123.png", ""),
+        ("00000013_05.png", "x/00000013_05.png", ""),
         ("person123_virus_4.jpeg", "P123", "virus"),
         ("person123_bacteria_5.jpeg", "P123", "bacteria"),
         ("PERSON7_Virus_4.JPG", "P7", "virus"),
@@ -252,3 +255,50 @@ def test_previews_beside_dicom_files_have_no_row_in_a_table_of_patients_and_are_
     assert found.mismatched == {"not_dicom": [f"entry-{n}.jpg" for n in range(5, 9)]}
     with pytest.raises(JobError, match="4 of 4 rows are about no file in the archive, by their patient_id"):
         list_candidates(members({**previews, "labels.csv": table}))
+
+
+@pytest.mark.parametrize("column", ["StudyInstanceUID", "Study Instance UID", "AccessionNumber", "series_instance_uid"])
+def test_a_row_may_be_about_all_images_of_a_study(column: str):
+    """Labels come from reports, and a report is about a study."""
+    keyword = {"series_instance_uid": "SeriesInstanceUID"}.get(column, column.replace(" ", ""))
+    files = {
+        f"DICOM/{study}/IM{n}": dicom_file(phantom(16, 16) + n, PatientID=f"P{study}", **{keyword: f"1.2.{study}"})
+        for study in range(4)
+        for n in range(2)
+    }
+    table = f"{column},label\n" + "".join(f"1.2.{study},{study % 2}\n" for study in range(4))
+    found = list_candidates(members({**files, "labels.csv": table.encode()}))
+    assert [one.label for one in found.candidates] == ["NORMAL"] * 2 + ["PNEUMONIA"] * 2 + ["NORMAL"] * 2 + [
+        "PNEUMONIA"
+    ] * 2
+    assert "1.2." not in str(found)
+
+
+def test_an_accession_number_goes_before_a_patient_s_and_keeps_the_patient():
+    files = {
+        f"IM{study}": dicom_file(phantom(16, 16) + study, PatientID="P7", AccessionNumber=f"A{study}")
+        for study in range(2)
+    }
+    table = b"patient_id,accession_number,label\nP7,A0,0\nP7,A1,1\n"
+    found = list_candidates(members({**files, "labels.csv": table}))
+    assert [(one.label, one.stated_patient) for one in found.candidates] == [("NORMAL", "P7"), ("PNEUMONIA", "P7")]
+
+
+def test_a_folder_beside_train_that_a_table_gives_no_split_is_a_doubt():
+    """It may be another language's test split, and would be trained on."""
+    names = [f"{folder}/{n}.png" for folder in ("train", "pr\u00f3ba") for n in range(2)]
+    table = "file,label\n" + "".join(f"{name},{name[-5]}\n" for name in names)
+    with pytest.raises(
+        JobError, match="The folder pr\u00f3ba may be meant as a split, and the table gives its images none"
+    ):
+        list_candidates(members({**dict.fromkeys(names, b"x"), "labels.csv": table.encode()}))
+
+
+def test_lateral_pictures_beside_a_table_are_left_out_with_or_without_a_row():
+    names = [f"{n}_{view}.jpg" for n in range(4) for view in ("frontal", "lateral")]
+    table = "file,label\n" + "".join(f"{name},{int(name[0]) % 2}\n" for name in names[:6]) + "3_frontal.jpg,1\n"
+    found = list_candidates(members({**dict.fromkeys(names, b"x"), "labels.csv": table.encode()}))
+    assert [one.path for one in found.candidates] == [f"{n}_frontal.jpg" for n in range(4)]
+    assert found.mismatched == {"other_view": [f"{n}_lateral.jpg" for n in range(4)]}
+    by_folders = list_candidates(members(dict.fromkeys([*OTHERS, "NORMAL/lateral/DOE.png"], b"x")))
+    assert by_folders.mismatched == {"other_view": ["NORMAL/lateral/DOE.png"]}

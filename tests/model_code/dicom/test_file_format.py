@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 from lambdas.predict.image import recognise
 from model_code.contract.images import DICOM_START_BYTES, is_dicom
 from model_code.dicom import radiograph, subject
-from model_code.dicom.header import end_of_meta, read
+from model_code.dicom.file_format import end_of_meta
+from model_code.dicom.header import read
 from model_code.dicom.refusal import Refusal
 from ops.api.image_files import DICOM, media_type
 from tests.model_code.support.dicom_files import BIG, EXPLICIT, IMPLICIT, JPEG_LS, dicom_file, full_range, phantom
@@ -149,3 +150,86 @@ def test_it_is_read_behind_one_that_nothing_needs(moved: bytes) -> None:
     found = read(data[:at] + data[at + len(element) :] + unneeded + element)
     assert found.photometric_interpretation == "MONOCHROME1"
     assert found.rows == VALUES.shape[0]
+
+
+def element(tag: bytes, representation: bytes, value: bytes, *, long: bool, big: bool = False) -> bytes:
+    size = len(value).to_bytes(4 if long else 2, "big" if big else "little")
+    return tag + representation + (b"\0\0" if long else b"") + size + value
+
+
+def implicit_meta(data: bytes) -> bytes:
+    """The file with meta information as Implicit VR writes it."""
+    made, at, end = b"", 132, end_of_meta(data, 132)
+    while at < end:
+        long = data[at + 4 : at + 6] == b"OB"
+        first, begin = (at + 8, at + 12) if long else (at + 6, at + 8)
+        value = data[begin : begin + int.from_bytes(data[first:begin], "little")]
+        made += data[at : at + 4] + len(value).to_bytes(4, "little") + value
+        at = begin + len(value)
+    return data[:132] + made + data[end:]
+
+
+@pytest.mark.parametrize("transfer_syntax", [*UNCOMPRESSED, JPEG_LS])
+def test_meta_information_without_representations_is_read(transfer_syntax: str) -> None:
+    """Programs that write all in Implicit VR write it so; DCMTK reads it (PS3.10, 7.1 has Explicit VR)."""
+    data = implicit_meta(dicom_file(VALUES, transfer_syntax=transfer_syntax, PatientAge="045Y", ViewPosition="AP"))
+    assert (radiograph.draw(read(data)).levels == full_range(VALUES)).all()
+    assert subject.classes(data) == {"age": "40-59", "view": "AP"}
+
+
+NO_REPRESENTATIONS = [b"??", b"  ", b"\0\0", b"--", b"us", b"un", b"XX", b"OX", b"\x01\x02"]
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("long", [False, True])
+@pytest.mark.parametrize("representation", NO_REPRESENTATIONS)
+def test_an_element_of_no_known_representation_hides_nothing_behind_it(
+    representation: bytes, long: bool, big: bool
+) -> None:
+    """All behind it was lost: "it holds no image", and whose it is was not known. DCMTK passes over it."""
+    data = dicom_file(VALUES, transfer_syntax=BIG if big else EXPLICIT, PatientID="P-17", PatientAge="045Y")
+    for group, before in ((b"\x09\x00", b"\x10\x00\x10\x00"), (b"\x27\x00", b"\x28\x00\x02\x00")):
+        tags = [group + number + b"\x10" for number in (b"\x10", b"\x11")]
+        ordered = [tag[1::-1] + tag[:1:-1] if big else tag for tag in tags]
+        elements = b"".join(element(tag, representation, b"of a maker", long=long, big=big) for tag in ordered)
+        at = data.index(before[1::-1] + before[:1:-1] if big else before, 300)
+        data = data[:at] + elements + data[at:]
+    assert (radiograph.draw(read(data)).levels == full_range(VALUES)).all()
+    assert subject.read(data).patient_id == "P-17"
+    assert subject.read(data).groups["age"] == "40-59"
+
+
+def test_a_needed_element_of_no_known_representation_is_read_as_what_it_is() -> None:
+    data = dicom_file(VALUES, WindowCenter=1000, WindowWidth=1500)
+    for tag in (b"\x28\x00\x10\x00", b"\x28\x00\x01\x01", b"\x28\x00\x50\x10"):
+        at = data.index(tag, 300)
+        data = data[: at + 4] + b"??" + data[at + 6 :]
+    assert (radiograph.draw(read(data)).levels == window(VALUES, 1000, 1500)).all()
+
+
+def sequence_of(content: bytes, *, defined: bool = False) -> bytes:
+    """A private sequence of undefined length, with one item of elements."""
+    size = len(content).to_bytes(4, "little") if defined else b"\xff" * 4
+    item = b"\xfe\xff\x00\xe0" + size + content + (b"" if defined else b"\xfe\xff\x0d\xe0" + bytes(4))
+    return b"\x27\x00\x01\x10SQ\0\0" + b"\xff" * 4 + item + b"\xfe\xff\xdd\xe0" + bytes(4)
+
+
+CODE = element(b"\x08\x00\x00\x01", b"SH", b"17", long=False)
+
+
+@pytest.mark.parametrize(
+    "sequence", [sequence_of(CODE), sequence_of(CODE, defined=True), sequence_of(sequence_of(CODE)), sequence_of(b"")]
+)
+def test_it_is_passed_over_behind_sequences_too(sequence: bytes) -> None:
+    data = dicom_file(VALUES)
+    at = data.index(b"\x28\x00\x02\x00", 300)
+    unknown = element(b"\x27\x00\x02\x10", b"??", b"abcd", long=False)
+    made = data[:at] + sequence + unknown + data[at:]
+    assert (radiograph.draw(read(made)).levels == full_range(VALUES)).all()
+
+
+def test_a_file_in_which_nothing_tells_how_long_it_is_stays_as_it_is() -> None:
+    data = dicom_file(VALUES)
+    at = data.index(b"\x28\x00\x02\x00", 300)
+    with pytest.raises(Refusal, match="it holds no image"):
+        read(data[:at] + b"\x27\x00\x10\x10??\x07\x70\x07\x07" + data[at:])

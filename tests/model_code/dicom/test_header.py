@@ -109,7 +109,7 @@ def test_the_body_part_is_told_in_a_word_of_ours(stated: str, expected: str) -> 
 CHESTS = [
     *("CHEST", "Chest", "PORT CHEST", "CHEST_TO_PA", "CHESTABDOMEN", "CHSTABDPELV", "THORAXABD", "CXR", "LUNG", "RIBS"),
     *("THORAX", "HEMITHORAX", "TORAX", "TÓRAX", "TORACE", "Toraks", "PECHO", "PULMON", "POUMON", "POITRINE", "LUNGE"),
-    *("KLATKA PIERSIOWA", "PŁUCA", "AKCİĞER", "胸部", "ГРУДНАЯ КЛЕТКА", "흉부"),
+    *("KLATKA PIERSIOWA", "PŁUCA", "AKCİĞER", "胸部", "ГРУДНАЯ КЛЕТКА", "흉부", "ΘΏΡΑΞ", "GRUDNI KOŠ", "ทรวงอก", "חזה"),
 ]
 OTHER_PARTS = [
     *(
@@ -145,9 +145,58 @@ def test_other_parts_are_named_by_their_defined_terms_only(stated: str) -> None:
     assert body_part_of(stated) == ("other", stated if stated in {"TSPINE", "HAND"} else "")
 
 
-@pytest.mark.parametrize("stated", ["UNKNOWN", "default", "N/A", "nan", " "])
+@pytest.mark.parametrize("stated", ["UNKNOWN", "default", "N/A", "nan", " ", "PORTABLE"])
 def test_a_default_says_nothing_about_the_part(stated: str) -> None:
     assert body_part_of(stated) == ("unstated", "")
+
+
+@pytest.mark.parametrize("stated", ["", "UNKNOWN", "PORTABLE"])
+@pytest.mark.parametrize(
+    ("value", "meaning", "part"),
+    [
+        ("T-D3000", "", ("chest", "")),
+        ("51185008", "SECRET", ("chest", "")),
+        ("77", "Thorax", ("chest", "")),
+        ("85562004", "Hand", ("other", "HAND")),
+        ("77", "Linke Hand SECRET", ("other", "")),
+        ("77", "", ("unstated", "")),
+        ("77", "Unknown", ("unstated", "")),
+    ],
+)
+def test_where_no_part_is_stated_the_region_s_code_tells(
+    stated: str, value: str, meaning: str, part: tuple[str, str]
+) -> None:
+    """Of DX, Body Part Examined may be left out (PS3.3, C.8.11.2): radiographs of hands were trained on."""
+    region = Dataset()
+    region.CodeValue, region.CodingSchemeDesignator, region.CodeMeaning = value, "SCT", meaning
+    found = read(dicom_file(phantom(24, 20), BodyPartExamined=stated, AnatomicRegionSequence=[region]))
+    assert (found.body_part, found.other_part) == part
+    assert (
+        read(dicom_file(phantom(24, 20), BodyPartExamined="CHEST", AnatomicRegionSequence=[region])).body_part
+        == "chest"
+    )
+
+
+@pytest.mark.parametrize(
+    ("descriptions", "part"),
+    [
+        ({"SeriesDescription": "HAND AP"}, ("other", "HAND")),
+        ({"ProtocolName": "Left knee, 2 views"}, ("other", "KNEE")),
+        ({"SeriesDescription": "CHEST AND ABDOMEN"}, ("chest", "")),
+        ({"SeriesDescription": "Abdomen", "ProtocolName": "Thorax"}, ("chest", "")),
+        ({"SeriesDescription": "AP ERECT", "StudyDescription": "ACUTE ABDOMEN SERIES"}, ("unstated", "")),
+        ({"SeriesDescription": "PORTABLE, HEAD UP"}, ("unstated", "")),
+        ({"SeriesDescription": "C-ARM"}, ("unstated", "")),
+        ({"SeriesDescription": "SECRET"}, ("unstated", "")),
+    ],
+)
+def test_where_no_part_is_stated_what_the_series_is_called_tells(
+    descriptions: dict[str, str], part: tuple[str, str]
+) -> None:
+    """A study of the abdomen has a frontal chest in it, so what the study is called does not count."""
+    said = {"BodyPartExamined": "", "StudyDescription": "", **descriptions}
+    found = read(dicom_file(phantom(24, 20), **said))
+    assert (found.body_part, found.other_part) == part
 
 
 def test_a_part_in_latin_letters_of_no_character_set_is_read() -> None:

@@ -38,6 +38,20 @@ def test_patient_and_instance_are_read_from_every_form(transfer_syntax):
         ({"PatientAge": "079Y"}, "60-79"),
         ({"PatientAge": "099Y"}, "80+"),
         ({"PatientAge": "45", "PatientBirthDate": ""}, "unstated"),
+        ({"PatientAge": "45Y"}, "40-59"),
+        ({"PatientAge": "045 yrs"}, "40-59"),
+        # What stands for an age that nobody knew: the dates tell, where there are some.
+        ({"PatientAge": "000Y", "PatientBirthDate": "19500101", "StudyDate": "20200101"}, "60-79"),
+        ({"PatientAge": "999Y", "PatientBirthDate": "19500101", "StudyDate": "20200101"}, "60-79"),
+        ({"PatientAge": "000D", "PatientBirthDate": "20200101", "StudyDate": "20200101"}, "0-17"),
+        ({"PatientAge": "000Y", "PatientBirthDate": ""}, "0-17"),
+        ({"PatientBirthDate": "19000101", "StudyDate": "20190101"}, "unstated"),
+        ({"PatientBirthDate": "19000102", "StudyDate": "20190101"}, "80+"),
+        ({"PatientBirthDate": "1980-01-01", "StudyDate": "2020-01-02"}, "40-59"),
+        ({"PatientBirthDate": "1980/01/01", "StudyDate": "2020-01-02"}, "40-59"),
+        ({"PatientBirthDate": "19800101", "StudyDate": "", "SeriesDate": "20200102"}, "40-59"),
+        ({"PatientBirthDate": "19800101", "StudyDate": "", "AcquisitionDateTime": "20200102093000"}, "40-59"),
+        ({"PatientBirthDate": "19801301", "StudyDate": "20200102"}, "unstated"),
         ({"PatientBirthDate": "19800102", "StudyDate": "20200101"}, "18-39"),
         ({"PatientBirthDate": "19800101", "StudyDate": "20200102"}, "40-59"),
         ({"PatientBirthDate": "1980.01.01", "StudyDate": "2020.01.02"}, "40-59"),
@@ -87,3 +101,10 @@ def test_the_beginning_of_a_file_is_enough():
 @pytest.mark.parametrize("cut", [132, 140, 200])
 def test_what_cannot_be_read_says_nothing(cut):
     assert subject.read(dicom_file(VALUES)[:cut]).patient_id == ""
+
+
+def test_a_study_is_of_one_person_where_the_file_names_none():
+    assert read(PatientID="", StudyInstanceUID="1.2.3").person == "study 1.2.3"
+    assert read(PatientID="p1", StudyInstanceUID="1.2.3").person == "P1"
+    assert read(PatientID=" ").person == ""
+    assert "1.2.3" not in repr(read(StudyInstanceUID="1.2.3"))

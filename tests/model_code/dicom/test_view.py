@@ -170,6 +170,7 @@ LATERAL = [
         "ΘΏΡΑΚΟΣ ΠΛΆΓΙΑ",
         "CHEST SWIMMERS",
     ),
+    *("Mellkas oldalirányú", "Thorax zijdelingse opname", "Thorax Seitenaufnahme", "seitliche Aufnahme", "ОГК бок"),
     *("X-TABLE LAT CHEST SUPINE", "LATERAL CHEST PORTABLE", "RX TORAX LATERAL CON PORTATIL", "AKCIGER YAN"),
 ]
 NOT_LATERAL = [
@@ -179,6 +180,7 @@ NOT_LATERAL = [
     *("CHEST 2 VIEWS LATERAL", "Chest and lateral", "CHEST W/ LATERAL", "CHEST + LAT", "Lateral and other", "CHEST 2V"),
     *("LLAT decubitus", "LAT DEC", "L LAT DECUB", "DEC. SUPINO AP", "CHEST NO LAT", "RX TORAX, PA O AP", "ESCAPULA Y"),
     *("CHEST AP XTABLE", "Torace AP L-L", "CHEST SIDE MARKER", "R-L MARKER CHEST"),
+    *("Seitenvergleich",),
     *("Dr Rao chest", "DEFAULT PROFILE", "Thorax in 2 Ebenen", "CHEST PA"),
 ]
 

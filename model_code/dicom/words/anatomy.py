@@ -5,11 +5,14 @@ or by a device's protocol is other than that: CXR, PORTABLE CHEST, CHEST PA X-WI
 DEFAULT in MIDRC's archive, TORAX and PECHO in BIMCV's (read 2026-11), each country's own word elsewhere. Words of the
 spine go before, since the thoracic one has the chest's name. What is not known here is another part of the body: it is
 dropped from training with the reason, and the API says that the file says so.
+
+Where Body Part Examined says nothing, Anatomic Region Sequence may (C.8.11.2), else how image and series are called.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from model_code.contract.population import UNSTATED
@@ -19,24 +22,26 @@ CHEST, OTHER = "chest", "other"
 # Inside of other words too: PORTCHEST, THORAXPA, HEMITHORAX.
 _STEMS = (
     *("CHEST(?!ER)", "CHST"),  # English, but not Manchester
-    *("T(H)?ORAX", "T(H)?ORAKS", "TORACE", "ΘΩΡΑΚ"),  # Latin and what most languages made of it
+    *("T(H)?ORAX", "T(H)?ORAKS", "TORACE", "ΘΩΡΑ[ΚΞ]"),  # Latin and what most languages made of it
     *("MEDIASTIN", "PULMON", "PULMAO", "PULMOES", "POUMON", "POLMON"),
     *("BRUSTKORB", "BORSTKAS", "BROSTKORG", "BRYSTKASSE", "RINTAKEHA", "HRUDNIK", "MELLKAS", "AKCIGER", "KEUHKO"),
-    *("ГРУДН", "ЛЕГКИ", "胸", "肺", "흉부", "폐"),
+    *("KRUTINES", "KRUSKURV", "RINDKERE", "GRUDNI KOS", "PRSNI KOS", "PLEURA"),
+    *("ГРУДН", "ЛЕГКИ", "胸", "肺", "흉부", "폐", "ทรวงอก", "ปอด"),
 )
 _WORDS = (
-    *("CHES", "P?CXR", "LUNGS?", "RIBS?", "HEART"),
+    *("CHES", "P?CXR", "LUNGS?", "RIBS?", "HEART", "THX"),
     *("PECHO", "PULMO", "PEITO", "PETTO", "POITRINE"),  # Spanish, Latin, Portuguese, Italian, French
     *("LUNGEN?", "LUNGER", "LUNGA", "LUNGOR", "LONGEN"),  # German, Danish, Norwegian, Swedish, Dutch
     *("KLATKA PIERSIOWA", "PLUCA", "PLICE", "GOGUS"),  # Polish, Slovak, Czech, Turkish
-    *("NGUC", "PHOI", "DADA", "PARU", "ОГК"),  # Vietnamese, Indonesian, Russian
+    *("NGUC", "PHOI", "DADA", "PARU", "ОГК", "ГРУДЬ"),  # Vietnamese, Indonesian, Russian
+    *("חזה", "ריאות", "صدر", "الصدر"),  # Hebrew, Arabic
 )
 _CHEST = re.compile(rf"{'|'.join(_STEMS)}|\b({'|'.join(_WORDS)})\b")
 _SPINE = re.compile(
     r"SPINE|SPINAL|VERTEBR|WIRBEL|\b(COLUMNA|COLUNA|COLONNA|COLONNE|RACHIS|RAQUIS|BWS|OMURGA|KREGOSLUP)\b|ПОЗВОН|脊|척추"
 )
 _SAYS_NOTHING = frozenset({"UNKNOWN", "UNSPECIFIED", "UNDEFINED", "NOT STATED", "NONE", "NULL", "NAN", "NA", "N A"})
-_SAYS_NOTHING |= {"DEFAULT"}
+_SAYS_NOTHING |= {"DEFAULT", "PORTABLE", "ROUTINE", "STANDARD"}
 # Defined terms of PS3.16, annex L, that radiographs of other parts have. A reason may repeat them, and nothing else
 # that somebody wrote into a file.
 TERMS = frozenset(
@@ -47,6 +52,18 @@ TERMS = frozenset(
         *("TSPINE", "WHOLEBODY", "WRIST"),
     }
 )
+
+# Of CID 4009 and CID 4031 (PS3.16), in SNOMED CT and in the SNOMED RT of older systems: chest, thorax and thoracic
+# cavity, lung, rib, and chest with abdomen, with pelvis, with neck.
+_CHEST_CODES = frozenset(
+    {
+        *("51185008", "T-D3000", "816094009", "43799004", "T-D3300", "39607008", "T-28000", "113197003", "T-11300"),
+        *("416550000", "R-FAB55", "416775004", "R-FAB56", "417437006", "R-FAB52", "416152001", "R-FAB54"),
+    }
+)
+# Terms that say the part as a word of a description: no way to hold a patient, and no part of a machine's name (C-ARM).
+_DESCRIBED = TERMS - {"ARM", "HEAD", "NECK", "BREAST", "LEG", "HIP", "STERNUM", "SCAPULA", "WHOLEBODY"}
+_TERM = re.compile(rf"\b({'|'.join(sorted(_DESCRIBED))})\b")
 
 
 class BodyPart(NamedTuple):
@@ -77,3 +94,24 @@ def read(words: str) -> BodyPart:
     if names_chest(words):
         return BodyPart(CHEST)
     return BodyPart(OTHER, words if words in TERMS else "")
+
+
+def of_region(codes: Iterable[str], meanings: Iterable[str]) -> BodyPart:
+    """Body part by the codes and meanings of Anatomic Region Sequence; `meanings` as above."""
+    if _CHEST_CODES & set(codes):
+        return BodyPart(CHEST)
+    named = [part for part in map(read, meanings) if part.kind != UNSTATED]
+    return next((part for part in named if part.kind == CHEST), named[0] if named else BodyPart(UNSTATED))
+
+
+def described(descriptions: Iterable[str]) -> BodyPart:
+    """Body part by what images and series are called: another one where a defined term names it and nothing the chest.
+
+    Args:
+        descriptions: as above.
+    """
+    said = list(descriptions)
+    if any(map(names_chest, said)):
+        return BodyPart(CHEST)
+    found = next(filter(None, map(_TERM.search, said)), None)
+    return BodyPart(OTHER, found[1]) if found else BodyPart(UNSTATED)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from model_code.dicom import anatomy
+from model_code.dicom.words import anatomy
 
 FRONTAL, LATERAL, OBLIQUE = "frontal", "lateral", "oblique"
 
@@ -22,11 +22,11 @@ _LAT = (
 )
 # Words of every attribute, and those that mean other things too: in descriptions, these count beside the chest's name.
 _LATERAL_WORDS = (
-    rf"({_LAT}|(CHEST|THORAX|TORAX|CXR)LAT(ERAL)?|LAT(CHEST|THORAX|TORAX)|SEITLICH|SEITL|BOCN\w|BOCZN\w+|БОКОВ\w+"
+    rf"({_LAT}|(CHEST|THORAX|TORAX|CXR)LAT(ERAL)?|LAT(CHEST|THORAX|TORAX)|SEITL(ICH\w*)?|SEITENA(UFN|NS)\w+|ZIJDELINGS\w*|OLDALIR\w+|BOCN\w|BOCZN\w+|БОК|БОКОВ\w+"
     r"|ΠΛΑΓΙ\w+|NGHIENG|SIVUKUVA|SIDOBILD|SIDEBILDE?)"
 )
 _LATERAL_LETTERS = "側|侧|측면"
-_OTHER_LATERAL_WORDS = "LL|L L|RL|PROFIL|PERFIL|PROFILO|DWARS|YAN|BOK|SIVU|SWIMMERS?"
+_OTHER_LATERAL_WORDS = r"LL|L L|RL|PROFIL|PERFIL|PROFILO|PROFILN\w|DWARS|YAN|BOK|SIVU|SWIMMERS?"
 # PS3.3, C.8.7.1.1 and C.8.11.5 (LL, RL, and what is written for them); LLD and RLD are frontal, of a patient who lies.
 _LATERAL_POSITION = re.compile(
     rf"\b({_LATERAL_WORDS}|{_OTHER_LATERAL_WORDS}|ML|LM|SAGITTAL|PROFILE)\b|{_LATERAL_LETTERS}"
