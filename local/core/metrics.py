@@ -150,7 +150,10 @@ class Soon:
         """Ask."""
         if self._asked.acquire(blocking=False):
             context = contextvars.copy_context()
-            self._later(lambda: context.run(self._run))
+            try:
+                self._later(lambda: context.run(self._run))
+            except RuntimeError:  # no thread can be started
+                self._asked.release()
 
     def _run(self) -> None:
         # Before the call: what is asked from here on may come too late for it.

@@ -39,7 +39,7 @@ def _expire_logs() -> None:
     def emit_and_expire(func: dict[str, Any], *arguments: Any, **more: Any) -> None:
         emit(func, *arguments, **more)
         config = func.get("config") or func
-        named = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+        named = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config.get('FunctionName')}"
         let_go(cloudwatch_logs._log_groups.get(named, {}).get("streams", {}), MOST_STREAMS)
 
     def append_and_expire(stream: dict[str, Any], events: list[dict[str, Any]]) -> None:
