@@ -182,7 +182,7 @@ def judge(
             "sentence": f"{count} predictions in {settings.days} days are fewer than the {settings.min_predictions} "
             "from which anything is compared.",
         }
-    rows = drift.compare(compared, independent=known["validation"]["patients"], limit=settings.psi_limit)
+    rows = drift.compare(compared, independent=known["validation"]["independent"], limit=settings.psi_limit)
     findings["drift"] = {
         "detected": any(row["drifted"] for row in rows),
         "features": sum(one.name.startswith("feature_") for one in compared),

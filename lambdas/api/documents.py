@@ -284,7 +284,13 @@ class ModelGuarantee(Document):
     ]
     positive_predictive_value: Annotated[Probability | None, Field(description="The same of the answers PNEUMONIA.")]
     confidence: Annotated[Probability, Field(description="That both hold.")]
-    prevalence: Annotated[Probability, Field(description="Of pneumonia among the validation patients.")]
+    prevalence: Annotated[
+        Probability,
+        Field(
+            description="Of pneumonia, for which both hold and which probabilities are for: that of the data, or the "
+            "target prevalence that was stated for the place."
+        ),
+    ]
     patients: Annotated[int, Field(ge=1, description="In the validation data.")]
     sentence: Annotated[str, Field(description="The same in words, with the reason where there is no guarantee.")]
 

@@ -198,8 +198,7 @@ HYPERPARAMETERS = by_name(
         5,
         "most epochs of the first phase: the head on the frozen backbone, or everything where there are no weights to "
         "begin with",
-        least=1,
-        greatest=1000,
+        least=1, greatest=1000,
     ),
     Parameter(
         "FineTuneEpochs", 5, "most epochs of the second phase, at the lower rate", least=0,
@@ -233,8 +232,7 @@ HYPERPARAMETERS = by_name(
         "Patience",
         5,
         "epochs without a better validation AUROC after which a phase ends early",
-        least=1,
-        greatest=1000,
+        least=1, greatest=1000,
     ),
     # Batch normalisation has no variance of one image.
     Parameter("BatchSize", 64, "images a step", least=2, greatest=4096),
@@ -250,8 +248,7 @@ HYPERPARAMETERS = by_name(
         "LabelSmoothing",
         0.0,
         "how far the labels 0 and 1 are moved towards each other, from 0",
-        least=0,
-        greatest=0.5,
+        least=0, greatest=0.5,
     ),
     Parameter(
         "ClassWeights",
@@ -263,16 +260,14 @@ HYPERPARAMETERS = by_name(
         "EmaMomentum",
         0.0,
         "momentum of the moving average of the weights that is evaluated and exported; 0 for none",
-        least=0,
-        greatest=0.9999,
+        least=0, greatest=0.9999,
     ),
     Parameter(
         "FeatureViews",
         1,
         "with a frozen backbone: augmented views of each image whose features are computed once and trained on; 0 "
         "computes them in every epoch",
-        least=0,
-        greatest=100,
+        least=0, greatest=100,
     ),
     share("HorizontalFlip", 0.5, "augmentation: probability that an image is mirrored"),
     Parameter("ZoomRange", 0.3, "augmentation: zoom between 1 minus and 1 plus this", least=0, greatest=0.9),
@@ -283,8 +278,7 @@ HYPERPARAMETERS = by_name(
         "ShiftRange",
         0.05,
         "augmentation: shift by at most this share of the edge, in each direction",
-        least=0,
-        greatest=0.5,
+        least=0, greatest=0.5,
     ),
     Parameter("ContrastRange", 0.1, "augmentation: contrast between 1 minus and 1 plus this", least=0, greatest=0.9),
     Parameter(
@@ -306,6 +300,12 @@ HYPERPARAMETERS = by_name(
     ),
     _predictive_value("GuaranteedNpv", "NORMAL", "negative"),
     _predictive_value("GuaranteedPpv", "PNEUMONIA", "positive"),
+    Parameter(
+        "TargetPrevalence", 0.0,
+        "share of PNEUMONIA among those who will be asked about, which probabilities and figures are for; 0 for that "
+        "of the images",
+        least=0, greatest=0.99,
+    ),
     Parameter(
         "Seed", 20180222, "of the split, the initial weights, the augmentation and the search", least=0,
         greatest=2**31 - 1,

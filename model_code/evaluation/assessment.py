@@ -13,9 +13,10 @@ from model_code.contract.metrics import CLASSIFICATION
 from model_code.data.subgroups import KINDS, MIN_PATIENTS
 from model_code.evaluation import worst_subgroup
 from model_code.evaluation.scores import TestScores
-from model_code.statistics import decisions, metrics
+from model_code.statistics import decisions, metrics, prevalence
 from model_code.statistics.calibration import Calibration
-from model_code.statistics.indeterminate import PREDICTIVE_VALUES, predictive_values
+from model_code.statistics.chance import chance_calibration_error
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES
 from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, estimate_share, patient_numbers
 from model_code.statistics.metrics import Array
 
@@ -25,11 +26,17 @@ BOOTSTRAP_SEED = 20180222
 def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> dict[str, Any]:
     """The document, in the form of SageMaker's model quality reports where that has a place for it.
 
+    Where the model has a target prevalence, the images are weighted to it in every figure but the detector's refusals.
+    What does not depend on the prevalence stays what it is.
+
     Args:
         scores: scores of the exported model.
         metadata: its metadata.json.
         weights: (1 + resamples, n), of `resample_patients`.
     """
+    drawn, target = weights, metadata["target_prevalence"]
+    if target is not None:
+        weights = prevalence.weighted(weights, scores.labels, target)
     measure = _Measure(scores, float(metadata["threshold"]), weights)
     positive = measure.predicted_positive == 1
     confusion = {
@@ -40,7 +47,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
     }
     everything = np.ones(len(scores.labels), dtype=bool)
     subgroups = [*_subtypes(measure), *_sizes(measure), *_named(measure)]
-    calibration, chance = _calibration(measure, scores.probabilities), _by_chance(scores)
+    calibration, chance = _calibration(measure, scores.probabilities), _by_chance(scores, target)
     return {
         "schema": documents.EVALUATION,
         CLASSIFICATION: {
@@ -50,7 +57,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
             # Of the logits: far from the threshold, probabilities run into ties at 0 and 1.
             "auprc": measure.of(metrics.average_precision(scores.labels, scores.logits, weights), scores.labels == 1),
             "receiver_operating_characteristic_curve": metrics.roc_curve(scores.labels, scores.logits),
-            "precision_recall_curve": metrics.precision_recall_curve(scores.labels, scores.logits),
+            "precision_recall_curve": metrics.precision_recall_curve(scores.labels, scores.logits, weights[:1]),
         },
         "curve_bands": _bands(scores, weights),
         "decisions": _decisions(scores, metadata, weights),
@@ -63,10 +70,11 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
             "raw": _calibration(measure, Calibration(1.0).probability(scores.logits)),
         },
         "threshold": metadata["threshold"],
+        "target_prevalence": target,
         "indeterminate": _indeterminate(measure, metadata["indeterminate"]),
         "guarantee": _guarantee(measure, metadata["indeterminate"], metadata["guarantee"]),
         "population": metadata["population"],
-        "out_of_distribution": refusals(scores, metadata["out_of_distribution"], weights),
+        "out_of_distribution": refusals(scores, metadata["out_of_distribution"], drawn),
         "test": {
             "images": len(scores.labels),
             "patients": len(set(scores.patients)),
@@ -156,9 +164,14 @@ def _calibration(measure: _Measure, probabilities: Array) -> dict[str, Any]:
     }
 
 
-def _by_chance(scores: TestScores) -> dict[str, float]:
-    owner = patient_numbers(scores.patients)
-    errors = metrics.chance_calibration_error(scores.probabilities, owner, seed=BOOTSTRAP_SEED, draws=RESAMPLES)
+def _by_chance(scores: TestScores, target: float | None) -> dict[str, float]:
+    errors = chance_calibration_error(
+        scores.probabilities,
+        patient_numbers(scores.patients),
+        seed=BOOTSTRAP_SEED,
+        draws=RESAMPLES,
+        prevalences=None if target is None else (float(scores.labels.mean()), target),
+    )
     return {"mean": float(errors.mean()), "percentile_95": float(np.quantile(errors, 0.95))}
 
 
@@ -232,8 +245,9 @@ def _guarantee(measure: _Measure, band: dict[str, float], guarantee: Guarantee |
     for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, predicted, strict=True)):
         value = guarantee[name]
         if value is not None:
-            prevalence = guarantee["prevalence"]
-            shares = predictive_values(labels, answered, measure.weights, prevalence=prevalence, label=label)
+            shares = prevalence.predictive_values(
+                labels, answered, measure.weights, prevalence=guarantee["prevalence"], label=label
+            )
             figure = measure.of(shares, answered)
             found[name] = {
                 **figure,

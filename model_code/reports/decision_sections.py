@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from model_code.contract.labels import LABELS
-from model_code.contract.metrics import figure
+from model_code.contract.metrics import figure, of_prevalence
 from model_code.evaluation.scores import TestScores
 from model_code.monitoring import reader_labels
 from model_code.reports import evaluation_plots, html_page
@@ -52,6 +52,17 @@ def of_patients(evaluation: dict[str, Any]) -> str:
     return f" of {evaluation['test']['patients']:,} patients"
 
 
+def weighted(evaluation: dict[str, Any]) -> str:
+    """Sentence on the prevalence that figures are for, and whether the test images are weighted to it."""
+    if evaluation["target_prevalence"] is None:
+        return "The predictive values, accuracy, F1 and the probabilities hold for this prevalence only."
+    return (
+        f"Probabilities are for {of_prevalence(evaluation)}, which whoever started the pipeline named. "
+        "In what depends on it (predictive values, accuracy, F1, AUPRC, calibration, net benefit, the share that is "
+        "indeterminate) the test images are weighted to it, as if pneumonia looked the same there."
+    )
+
+
 def operating_points(evaluation: dict[str, Any]) -> Section:
     """Section on the model's thresholds: sensitivity, specificity, predictive values by prevalence, net benefit."""
     found = evaluation["decisions"]
@@ -84,7 +95,7 @@ def operating_points(evaluation: dict[str, Any]) -> Section:
     net = html_page.paragraph(
         "The decision curve says whether acting on the model is worth more than acting on everybody or on nobody, for "
         "whoever acts from that probability on: true positives less false positives weighed by its odds (Vickers and "
-        f"Elkin 2006), for the test split's prevalence of {evaluation['test']['prevalence']:.1%}.",
+        f"Elkin 2006), for {of_prevalence(evaluation)}.",
     )
     plot = evaluation_plots.decision_curve(evaluation)
     return Section("operating-points", "Operating points", [why, rates, predictive, html_page.beside(plot, [net])])

@@ -21,7 +21,8 @@ from model_code.reports.dataset_report import dataset_section, labels_section
 from model_code.reports.gallery import Gallery
 from model_code.reports.html_page import Html, Section
 from model_code.reports.model_card import INTENDED_USE, NOT_FOR
-from model_code.statistics.indeterminate import PREDICTIVE_VALUES, at_prevalence
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES
+from model_code.statistics.prevalence import at_prevalence
 
 TITLE = "Chest radiograph classifier: evaluation on the test split"
 SHOWN = {
@@ -153,8 +154,7 @@ def _figures(evaluation: dict[str, Any]) -> Iterator[Html]:
         f"{test['images']:,} test radiographs{decision_sections.of_patients(evaluation)}, {test['prevalence']:.1%} "
         f"with PNEUMONIA, scored by what serves. The decision threshold {evaluation['threshold']:.3f} and the "
         f"temperature {evaluation['calibration']['temperature']:.3f} come from "
-        f"{decision_sections.chosen_on(evaluation)}. The predictive values, accuracy and F1 hold for this prevalence "
-        "only."
+        f"{decision_sections.chosen_on(evaluation)}. {decision_sections.weighted(evaluation)}"
     )
     yield html_page.table(
         "All figures",

@@ -87,9 +87,17 @@ def brier_score(labels: Array, probabilities: Array, weights: Array) -> Array:
 
 
 def expected_calibration_error(labels: Array, probabilities: Array, weights: Array) -> Array:
-    """Mean over equal-width bins of |observed share of positives - mean probability|, weighted by bin size."""
-    members = _bin_members(probabilities)
-    gaps = np.abs(weights @ (members * (labels - probabilities)[:, np.newaxis])).sum(axis=1)
+    """Mean over equal-width bins of |observed share of positives - mean probability|, weighted by bin size.
+
+    Args:
+        labels: zeros and ones, (n,), or (resamples, n).
+        probabilities: (n,).
+        weights: (resamples, n).
+
+    Returns:
+        (resamples,).
+    """
+    gaps = np.abs((weights * (labels - probabilities)) @ _bin_members(probabilities)).sum(axis=1)
     return _ratio(gaps, weights.sum(axis=1))
 
 
@@ -101,26 +109,6 @@ def calibration_error_of(labels: Array, probabilities: Array) -> float:
         probabilities: (n,) from 0 to 1.
     """
     return float(expected_calibration_error(labels, probabilities, np.ones((1, len(labels))))[0])
-
-
-def chance_calibration_error(probabilities: Array, owner: npt.NDArray[np.int64], *, seed: int, draws: int) -> Array:
-    """The calibration errors that a perfectly calibrated model would show on so many images.
-
-    The error is a sum of absolute values and never 0 on a finite test split, however good the probabilities are. Labels
-    are drawn from the probabilities; images of one patient share the draw, as they share the child.
-
-    Args:
-        probabilities: (n,).
-        owner: (n,) number of each image's patient, from 0.
-        seed: of the draws.
-        draws: number of draws.
-
-    Returns:
-        (draws,).
-    """
-    drawn = np.random.default_rng(seed).random((draws, int(owner.max()) + 1))[:, owner] < probabilities
-    gaps = np.abs((drawn - probabilities) @ _bin_members(probabilities)).sum(axis=1)
-    return np.asarray(gaps / len(probabilities), dtype=np.float64)
 
 
 def reliability(labels: Array, probabilities: Array, weights: Array) -> list[dict[str, Array]]:
@@ -146,16 +134,22 @@ def reliability(labels: Array, probabilities: Array, weights: Array) -> list[dic
 
 def roc_curve(labels: Array, scores: Array) -> dict[str, list[float]]:
     """Points of the ROC curve from the strictest threshold to the loosest, beginning at the origin."""
-    found, wrong = _found_and_wrong(labels, scores)
+    found, wrong = _found_and_wrong(labels, scores, np.ones((1, len(labels))))
     return {
         "false_positive_rates": [0.0, *(wrong / wrong[-1]).tolist()],
         "true_positive_rates": [0.0, *(found / found[-1]).tolist()],
     }
 
 
-def precision_recall_curve(labels: Array, scores: Array) -> dict[str, list[float]]:
-    """Points of the precision-recall curve from the strictest threshold to the loosest."""
-    found, wrong = _found_and_wrong(labels, scores)
+def precision_recall_curve(labels: Array, scores: Array, weights: Array) -> dict[str, list[float]]:
+    """Points of the precision-recall curve from the strictest threshold to the loosest.
+
+    Args:
+        labels: (n,) zeros and ones.
+        scores: (n,) any increasing score.
+        weights: (1, n), how often each image counts.
+    """
+    found, wrong = _found_and_wrong(labels, scores, weights)
     return {"precisions": (found / (found + wrong)).tolist(), "recalls": (found / found[-1]).tolist()}
 
 
@@ -184,9 +178,9 @@ def curve_values(labels: Array, scores: Array, weights: Array) -> dict[str, Arra
     }
 
 
-def _found_and_wrong(labels: Array, scores: Array) -> tuple[Array, Array]:
+def _found_and_wrong(labels: Array, scores: Array, weights: Array) -> tuple[Array, Array]:
     """Positives and negatives at or above each distinct score, descending: two arrays (distinct,)."""
-    positive, negative = _by_score(labels, scores, np.ones((1, len(labels))))
+    positive, negative = _by_score(labels, scores, weights)
     return np.cumsum(positive[0, ::-1]), np.cumsum(negative[0, ::-1])
 
 
