@@ -88,6 +88,7 @@ def main(arguments: list[str]) -> None:
             judged.evaluation,
             origin,
             recalibration.before(judged.scores, old, target_prevalence=found["target_prevalence"]),
+            old,
         )
         model.write_recalibrated(job.processing_output("served") / served_archive.FILE)
         served_archive.keep_training_output()

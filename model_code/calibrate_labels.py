@@ -94,7 +94,9 @@ def main(arguments: list[str]) -> None:
         origin = _origin(settings, model, found, fits)
         model.recalibrate({**changed, "calibrated_from": origin})
         judged = labelled_evaluation.judge(settings.against, model, held_out, own)
-        recalibration.complete(judged.evaluation, origin, recalibration.before(held_out, old, target_prevalence=target))
+        recalibration.complete(
+            judged.evaluation, origin, recalibration.before(held_out, old, target_prevalence=target), old
+        )
         model.write_recalibrated(job.processing_output("served") / served_archive.FILE)
         served_archive.keep_training_output()
     usual = dataclasses.replace(usual, probabilities=Calibration.of(model.metadata).probability(usual.logits))
@@ -142,7 +144,10 @@ def _check(settings: Settings, model: ExportedModel, own: dict[str, Any]) -> Non
     if model.image_size != settings.image_size:
         raise job.JobError(f"The model takes {model.image_size} px: start with ImageSize {model.image_size}.")
     said, calibration = own["calibration"], model.calibration
-    if model.dataset != own["dataset_sha256"] or said["temperature"] != calibration.temperature:
+    if model.dataset != own["dataset_sha256"] or (said["temperature"], said.get("bias", 0.0)) != (
+        calibration.temperature,
+        calibration.bias,
+    ):
         raise job.JobError("ModelUri and EvaluationUri are of two versions.")
 
 

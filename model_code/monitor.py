@@ -190,7 +190,9 @@ def judge(
     }
     findings["answers"] = answers(predictions, known)
     findings["performance"] = performance.judge(labelled.labels, labelled.probabilities, known)
-    findings["recalibration"] = recalibration.estimate(labelled.labels, labelled.probabilities)
+    findings["recalibration"] = recalibration.estimate(
+        labelled.labels, labelled.probabilities, target_prevalence=known["target_prevalence"]
+    )
     return {**findings, "sentence": _sentence(findings)}
 
 

@@ -28,9 +28,9 @@ CURRENT_NAMES: Mapping[str, str] = {
 SiteVerdict = Literal["usable", "usable_after_calibration", "not_usable", "too_few"]
 """Codes of a site evaluation's verdict; `evaluation.site_verdict` says what each means."""
 
-_NOTHING_GUARANTEED: Mapping[str, Any] = {"guarantee": None}
+_NOTHING_GUARANTEED: Mapping[str, Any] = {"guarantee": None, "target_prevalence": None}
 FOR_ANYBODY: Mapping[str, Any] = {"population": None, **_NOTHING_GUARANTEED}
-_EARLIER_EVALUATION: Mapping[str, Any] = {"calibrated_from": None, "target_prevalence": None, **FOR_ANYBODY}
+_EARLIER_EVALUATION: Mapping[str, Any] = {"calibrated_from": None, **FOR_ANYBODY}
 _EARLIER_METADATA: Mapping[str, Any] = {
     "engine": "tensorflow",
     "out_of_distribution": {},
@@ -279,6 +279,7 @@ class Reference(TypedDict):
     threshold: float
     indeterminate: Interval
     guarantee: Guarantee | None
+    target_prevalence: float | None
     validation: dict[str, Any]
     evaluation: dict[str, Any]
 

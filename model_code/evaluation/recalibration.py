@@ -222,7 +222,7 @@ def fitted(
 def before(
     scores: TestScores, metadata: dict[str, Any], *, target_prevalence: float | None = None
 ) -> dict[str, Figure]:
-    """Figures of the model as it was, on the same images and for the same prevalence.
+    """Figures of the model as it was, on the same images, weighted to the same prevalence.
 
     Args:
         scores: of the images that were held out and answered.
@@ -266,16 +266,28 @@ def calibrated_on(origin: Mapping[str, Any]) -> str:
     return f"{images} of {origin['fitted']['patients']:,} patients of a site"
 
 
-def complete(evaluation: dict[str, Any], origin: CalibratedFrom, earlier: dict[str, Figure]) -> None:
+def complete(
+    evaluation: dict[str, Any], origin: CalibratedFrom, earlier: dict[str, Figure], old: Mapping[str, Any]
+) -> None:
     """Add to an evaluation the origin of the weights, with what the version as it was says on the same images.
 
     Args:
         evaluation: of the calibrated version.
         origin: where its weights are from.
         earlier: of `before`.
+        old: metadata of the model as it was.
     """
-    said = sentence(origin, earlier, evaluation)
+    said = sentence(origin, earlier, evaluation) + _another_target(
+        old["target_prevalence"], evaluation["target_prevalence"]
+    )
     evaluation["calibrated_from"] = {**origin, "before": earlier, "sentence": said}
+
+
+def _another_target(old: float | None, new: float | None) -> str:
+    if old == new:
+        return ""
+    was, now = ("the prevalence of the images" if one is None else f"a prevalence of {one:.1%}" for one in (old, new))
+    return f" Its probabilities were for {was} and are for {now} now, which is a part of the difference."
 
 
 def _refuse_few(half: str, patients: Mapping[str, set[str]], *, refused: int = 0) -> None:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 FILE = "reference.json"
 # More would say nothing that a figure of the report shows, and each is read by every monitoring job.
 MOST_SAMPLES = 1000
-_DIGITS = 6
+# As many as kept predictions have: in rounded samples, near 0 and 1 where most probabilities may lie, values that were
+# kept exactly would seem to have moved.
+_DIGITS = 9
 
 
 def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, Any]:
@@ -60,10 +62,11 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
         "threshold": evaluation["threshold"],
         "indeterminate": {name: evaluation["indeterminate"][name] for name in ("low", "high")},
         "guarantee": _guarantee(evaluation["guarantee"]),
+        "target_prevalence": target,
         "validation": {
             "images": int(usual.sum()),
             "patients": patients,
-            "independent": round(patients * effective_size(weights) / len(weights)) if usual.any() else 0,
+            "independent": max(1, round(patients * effective_size(weights) / len(weights))) if usual.any() else 0,
             "prevalence": float(weights @ validation.labels[usual] / weights.sum()) if usual.any() else 0.0,
             "probability": _samples(validation.probabilities[usual], weights),
             "out_of_distribution_score": _samples(validation.out_of_distribution_scores[usual], weights),

@@ -123,7 +123,7 @@ def decision_curve(evaluation: dict[str, Any]) -> Plot:
 
 
 def reliability(evaluation: dict[str, Any]) -> Plot:
-    """Observed shares against predicted probabilities, as served and without the temperature."""
+    """Observed shares against predicted probabilities, as served and without the calibration."""
     calibration = evaluation["calibration"]
     error, raw = (side["expected_calibration_error"]["value"] for side in (calibration, calibration["raw"]))
 
@@ -149,7 +149,7 @@ def reliability(evaluation: dict[str, Any]) -> Plot:
         "Reliability diagram",
         svg(draw, 4.2, 4),
         f"Mean probability of each bin to observed share of PNEUMONIA: {rows}. Expected calibration error {error:.3f}, "
-        f"without the temperature {raw:.3f}.",
+        f"without the calibration {raw:.3f}.",
     )
 
 

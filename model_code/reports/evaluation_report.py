@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from model_code.contract.labels import LABELS
-from model_code.contract.metrics import CLASSIFICATION
+from model_code.contract.metrics import CLASSIFICATION, of_prevalence
 from model_code.contract.population import sentence
 from model_code.evaluation.comparison import name as package_name
 from model_code.evaluation.scores import TestScores
@@ -258,7 +258,7 @@ def _indeterminate(evaluation: dict[str, Any], scores: TestScores) -> Html:
             ),
             html_page.table(
                 "Test images in the band",
-                ["Images", "Share and 95 % interval"],
+                ["Images", f"Share at {of_prevalence(evaluation)}"],
                 [[band["images"], html_page.measured(band["coverage"])]],
             ),
             html_page.table(

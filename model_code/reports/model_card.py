@@ -190,7 +190,7 @@ def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict
     caveats = [
         f"Probabilities and predictive values hold for {of_prevalence(evaluation)} only.",
         f"Probabilities from {band['low']:.3f} to {band['high']:.3f} should be read as undecided; they are "
-        f"{band['coverage']['value']:.1%} of the test images.",
+        f"{band['coverage']['value']:.1%} of the images at {of_prevalence(evaluation)}.",
         *([evaluation["guarantee"]["sentence"]] if evaluation["guarantee"] else []),
         sentence(evaluation["population"]),
         _refusals(evaluation["out_of_distribution"]),

@@ -6,8 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from model_code.statistics.metrics import Array, expected_calibration_error
-from model_code.statistics.prevalence import log_odds_shift, weighted
+from model_code.statistics.metrics import Array, bin_members
+from model_code.statistics.prevalence import log_odds_shift
+
+# Draws at a time: all of them would take 8 KB an image.
+_ROWS = 50
 
 
 def chance_calibration_error(
@@ -28,19 +31,24 @@ def chance_calibration_error(
         owner: (n,) number of each image's patient, from 0.
         seed: of the draws.
         draws: number of draws.
-        prevalences: that of the images and the one that the probabilities are for, to which the images are weighted;
-            None where these are the same.
+        prevalences: that of the images, between 0 and 1, and the one that the probabilities are for, to which the
+            images are weighted; None where these are the same.
 
     Returns:
         (draws,).
     """
-    chances = probabilities
+    chances, of_ill, of_normal = probabilities, 1.0, 1.0
     if prevalences:
         own, target = prevalences
         inside = np.clip(probabilities, 1e-12, 1 - 1e-12)
         chances = scipy.special.expit(scipy.special.logit(inside) + log_odds_shift(target, own))
-    drawn = np.random.default_rng(seed).random((draws, int(owner.max()) + 1))[:, owner] < chances
-    labels, weights = drawn.astype(np.float64), np.ones(drawn.shape)
-    if prevalences:
-        weights = weighted(weights, labels, prevalences[1])
-    return expected_calibration_error(labels, probabilities, weights)
+        # The images' own factors. Those of each draw's labels would count an error of the probabilities as chance.
+        of_ill, of_normal = target / own, (1 - target) / (1 - own)
+    members, rng = bin_members(probabilities), np.random.default_rng(seed)
+    found = []
+    for begin in range(0, draws, _ROWS):
+        drawn = rng.random((min(_ROWS, draws - begin), int(owner.max()) + 1))[:, owner] < chances
+        weights = np.where(drawn, of_ill, of_normal)
+        gaps = np.abs((weights * (drawn - probabilities)) @ members).sum(axis=1)
+        found.append(gaps / weights.sum(axis=1))
+    return np.concatenate(found)

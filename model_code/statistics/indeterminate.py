@@ -186,16 +186,21 @@ class _Asked:
         if target_prevalence is None:
             return cls(value, value, _RISK)
         risk, ill, normal = _RISK / 2, float(labels.sum()), float((1 - labels).sum())
+        where = f" where {target_prevalence:.1%} have pneumonia"
+        if not ill or not normal:
+            return cls(value, 1.0, risk, where)
         # Rarer pneumonia than in the population makes more of a negative value, more frequent one of a positive value.
         ends = (scipy.stats.beta.ppf(risk, ill, normal + 1), scipy.stats.beta.ppf(1 - risk, ill + 1, normal))
         asked = at_prevalence(value, target_prevalence, float(ends[label]), label=label)
-        return cls(value, asked, risk, f" where {target_prevalence:.1%} have pneumonia")
+        return cls(value, asked, risk, where)
 
 
 def _guaranteed_end(scores: Array, wrong: npt.NDArray[np.bool_], asked: _Asked) -> float | None:
     """Scores below this carry the value; None where none do."""
     # Of equal scores the wrong ones first: their order must not flatter.
     order = np.lexsort((~wrong, scores))
+    if asked.value >= 1:
+        return None
     place = carried(wrong[order], asked.value, asked.risk)
     if place == 0:
         return None
@@ -209,6 +214,8 @@ def _cautious_end(others: Array) -> float:
 
 
 def _reason(label: int, predicted: npt.NDArray[np.bool_], wrong: npt.NDArray[np.bool_], asked: _Asked) -> str:
+    if asked.value >= 1:
+        return f"nothing is guaranteed of the answer {LABELS[label]}: no number of patients shows that{asked.where}"
     return (
         f"nothing is guaranteed of the answer {LABELS[label]}: {100 * asked.named:g} %{asked.where} take at "
         f"least {fewest(asked.value, asked.risk)} "

@@ -81,23 +81,29 @@ def operating_point(labels: Array, positives: Array, weights: Array) -> dict[str
     }
 
 
+def at_rates(sensitivity: float, specificity: float, prevalence: float) -> dict[str, float]:
+    """`operating_point` of a decision with these rates, where the positives have a prevalence.
+
+    Args:
+        sensitivity: in [0, 1].
+        specificity: in [0, 1].
+        prevalence: between 0 and 1.
+    """
+    ill, normal = prevalence, 1 - prevalence
+    shares = [ill * sensitivity, ill * (1 - sensitivity), normal * (1 - specificity), normal * specificity]
+    labels, positives = np.array([1.0, 1, 0, 0]), np.array([1.0, 0, 1, 0])
+    return {name: float(found[0]) for name, found in operating_point(labels, positives, np.array([shares])).items()}
+
+
 def brier_score(labels: Array, probabilities: Array, weights: Array) -> Array:
     """Mean squared difference of probability and outcome, (resamples,)."""
     return _ratio(weights @ (probabilities - labels) ** 2, weights.sum(axis=1))
 
 
 def expected_calibration_error(labels: Array, probabilities: Array, weights: Array) -> Array:
-    """Mean over equal-width bins of |observed share of positives - mean probability|, weighted by bin size.
-
-    Args:
-        labels: zeros and ones, (n,), or (resamples, n).
-        probabilities: (n,).
-        weights: (resamples, n).
-
-    Returns:
-        (resamples,).
-    """
-    gaps = np.abs((weights * (labels - probabilities)) @ _bin_members(probabilities)).sum(axis=1)
+    """Mean over equal-width bins of |observed share of positives - mean probability|, weighted by bin size."""
+    members = bin_members(probabilities)
+    gaps = np.abs(weights @ (members * (labels - probabilities)[:, np.newaxis])).sum(axis=1)
     return _ratio(gaps, weights.sum(axis=1))
 
 
@@ -119,7 +125,7 @@ def reliability(labels: Array, probabilities: Array, weights: Array) -> list[dic
         positives, the last two (resamples,) and NaN where a resample has no image in the bin.
     """
     rows = []
-    for members in _bin_members(probabilities).T:
+    for members in bin_members(probabilities).T:
         if members.any():
             images = weights @ members
             rows.append(
@@ -193,7 +199,12 @@ def _by_score(labels: Array, scores: Array, weights: Array) -> tuple[Array, Arra
     return positive, negative
 
 
-def _bin_members(probabilities: Array) -> Array:
+def bin_members(probabilities: Array) -> Array:
+    """Which bin of the calibration error each image is in: (n, bins) zeros and ones.
+
+    Args:
+        probabilities: (n,) from 0 to 1.
+    """
     bins = np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     return np.asarray(np.eye(CALIBRATION_BINS)[bins], dtype=np.float64)
 

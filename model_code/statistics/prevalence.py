@@ -30,7 +30,7 @@ def weighted(weights: Array, labels: Array, prevalence: float) -> Array:
 
     Args:
         weights: (resamples, n), how often each image counts.
-        labels: zeros and ones, (n,), or (resamples, n).
+        labels: (n,) zeros and ones.
         prevalence: between 0 and 1.
 
     Returns:

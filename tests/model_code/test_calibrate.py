@@ -156,6 +156,10 @@ def test_a_target_prevalence_moves_probabilities_and_the_decision_stays(run, job
     before, now = there["calibrated_from"]["before"]["calibration_error"], figure(there, "calibration_error")
     assert before["value"] > 3 * now["value"], "both are for the prevalence that is asked about"
     assert now["value"] < 0.1
+    assert (
+        "are for a prevalence of 5.0% now, which is a part of the difference." in there["calibrated_from"]["sentence"]
+    )
+    assert "part of the difference" not in here["calibrated_from"]["sentence"]
     page = (job_directory / "processing" / "output" / "evaluation" / "report.html").read_text()
     assert "Probabilities are for the target prevalence of 5.0%" in page
 

@@ -86,6 +86,7 @@ def test_what_the_toolkit_adds_in_a_tuning_job_is_passed_over():
         ({"feature_views": -1}, "FeatureViews must be from 0 to 100"),
         ({"label_smoothing": 0.6}, "LabelSmoothing must be from 0 to 0.5"),
         ({"guaranteed_npv": 1}, "GuaranteedNpv must be from 0.5 to 0.999, not 1"),
+        ({"target_prevalence": 1e-9}, "TargetPrevalence must be 0, or from 0.001 to 0.99, not 1e-09"),
         ({"ema_momentum": 1}, "EmaMomentum must be from 0 to 0.9999"),
         ({"class_weights": "auto"}, "ClassWeights must be one of balanced, none, not 'auto'"),
     ],

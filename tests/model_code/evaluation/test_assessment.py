@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy
 
 from model_code.evaluation import assessment
 from model_code.statistics.calibration import Calibration, fit_temperature
@@ -317,3 +318,24 @@ def test_probabilities_for_the_target_prevalence_are_no_error_of_calibration():
     assert judged(Calibration(1.0))["error_beyond_chance"]["value"] == 0
     for wrong in (judged(right), judged(Calibration(1.0), target_prevalence=0.1)):
         assert wrong["error_beyond_chance"]["value"] > 0.1
+
+
+def test_a_predictive_value_at_a_target_prevalence_is_no_surer_than_the_rates_it_follows_from():
+    """No normal image of 54 is above the threshold; each would weigh as much as a hundred with pneumonia."""
+    missed, splits, distance = 0, 60, 4.5
+    truth = scipy.stats.norm.cdf(-distance / 2)
+    truth = 0.02 * (1 - truth) / (0.02 * (1 - truth) + 0.98 * truth)
+    for seed in range(splits):
+        rng = np.random.default_rng(seed)
+        labels = np.repeat([0.0, 1.0], [54, 146])
+        logits = rng.normal(distance * (labels - 0.5))
+        made = dataclasses.replace(
+            made_scores(200), labels=labels, logits=logits, probabilities=1 / (1 + np.exp(-logits)),
+            patients=[str(number) for number in range(200)], subtypes=[""] * 200,
+        )  # fmt: skip
+        low, high = document(made, target_prevalence=0.02)["binary_classification_metrics"]["precision"][
+            "confidence_interval"
+        ]
+        missed += not low <= truth <= high
+    # 60 draws of 0.05 are more than 8 in less than one of a hundred runs.
+    assert missed <= 8

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -45,3 +47,22 @@ def test_samples_of_one_weight_are_the_values_and_of_others_as_many_with_their_q
     assert len(there["probability"]) == len(here["probability"]) == reference.MOST_SAMPLES
     normal, ill = (SCORES.probabilities[usual & (SCORES.labels == label)] for label in (0, 1))
     assert np.mean(there["probability"]) == pytest.approx(0.95 * normal.mean() + 0.05 * ill.mean(), abs=0.01)
+
+
+def test_few_images_of_much_weight_still_count_as_one():
+    """Monitoring divides by it."""
+    two = made_scores(40)
+    ill = np.zeros(40)
+    ill[3] = 1
+    two = dataclasses.replace(two, labels=ill, patients=["P0"] * 20 + ["P1"] * 20)
+    assert reference.document(two, EVALUATION | {"target_prevalence": 0.99})["validation"]["independent"] == 1
+
+
+def test_what_was_kept_of_the_same_predictions_has_not_moved_where_nearly_all_are_certain():
+    """Kept predictions have nine decimals: rounded samples would be ties between which they all lie."""
+    sure = dataclasses.replace(SCORES, probabilities=1 - np.geomspace(1e-12, 1e-6, 1600))
+    known = reference.document(sure, EVALUATION)["validation"]
+    kept = np.round(1 - np.geomspace(1e-12, 1e-6, 777), 9)
+    quantity = Quantity("probability", "Probability", np.asarray(known["probability"]), kept)
+    (found,) = drift.compare([quantity], independent=known["independent"], limit=0.2)
+    assert found["ks_statistic"] < 0.05

@@ -130,6 +130,14 @@ def test_where_pneumonia_is_rare_more_answers_normal_are_guaranteed_and_hardly_a
     assert "95 % where 2.0% have pneumonia take at least" in said
 
 
+@pytest.mark.parametrize(("labels", "target"), [(np.array([0.0, 0, 0, 1]), 0.3), (np.array([0.0, 1, 0, 1]), 1e-17)])
+def test_what_no_patients_could_show_is_not_guaranteed(labels, target):
+    """The first images of the two patients have one label; nobody is that seldom ill."""
+    guarantee = band_of(labels, 4 * labels - 2, patients=np.array([0, 0, 1, 1]), target_prevalence=target).guarantee
+    assert guarantee["positive_predictive_value"] is None
+    assert "no number of patients shows that" in guarantee["sentence"]
+
+
 def test_where_the_threshold_itself_is_good_enough_the_band_does_not_reach_to_that_side():
     labels, logits = drawn(1000, 0.999, 1)
     band = band_of(labels, logits, value=0.9)

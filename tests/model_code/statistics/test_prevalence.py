@@ -36,11 +36,10 @@ def test_weighted_images_have_the_prevalence_and_each_resample_keeps_its_sum():
     assert found[0, :30] / found[0, :30].sum() == pytest.approx(drawn[0, :30] / drawn[0, :30].sum())
 
 
-def test_labels_may_differ_from_resample_to_resample_and_one_that_lacks_a_label_stays_as_it_is():
-    labels = np.array([[1.0, 0, 0, 0], [1.0, 1, 1, 0], [0.0, 0, 0, 0]])
-    found = weighted(np.ones((3, 4)), labels, 0.5)
-    assert found[:2].tolist() == [[2, 2 / 3, 2 / 3, 2 / 3], [2 / 3, 2 / 3, 2 / 3, 2]]
-    assert found[2].tolist() == [1, 1, 1, 1]
+def test_a_resample_that_lacks_a_label_stays_as_it_is():
+    drawn = np.array([[1.0, 2, 1, 0], [0.0, 2, 1, 1]])
+    found = weighted(drawn, np.array([1.0, 0, 0, 0]), 0.5)
+    assert found.tolist() == [[2, 4 / 3, 2 / 3, 0], [0, 2, 1, 1]]
 
 
 def test_weighted_figures_are_those_of_a_population_of_that_prevalence():
@@ -86,8 +85,11 @@ def test_chance_explains_the_error_of_perfect_probabilities_for_a_prevalence_tha
         beyond += error > np.quantile(chance, 0.95)
     # 100 draws of 0.05 are more than 11 in less than one of a hundred runs.
     assert beyond <= 11
-    wrong = Calibration(1.0).probability(scores)
-    assert metrics.expected_calibration_error(labels, wrong, weights)[0] > chance.max()
+    # What chance makes of it must not contain the model's own error.
+    wrong = Calibration(1.0, log_odds(0.1) + 1).probability(scores)
+    error = metrics.expected_calibration_error(labels, wrong, weights)[0]
+    chance = chance_calibration_error(wrong, np.arange(400), seed=1, draws=200, prevalences=(0.5, 0.1))
+    assert error > 1.5 * np.quantile(chance, 0.95)
 
 
 def test_another_prevalence_changes_a_predictive_value_by_bayes():
