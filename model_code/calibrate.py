@@ -3,7 +3,8 @@
     python -m model_code.calibrate --archive-uri s3://bucket/evaluations/<64 hex>/archive.zip --image-size 220 \
         --model-package-arn arn:aws:sagemaker:...:model-package/cxr-dev/3 --min-auroc 0.95 --min-sensitivity 0.9 \
         --min-specificity 0.75 --max-calibration-error 0.1 --min-subgroup-sensitivity 0.7 --max-refused-share 0.1 \
-        --guaranteed-npv 0.95 --guaranteed-ppv 0.95 --serving-package none --serving-comparison gate
+        --guaranteed-npv 0.95 --guaranteed-ppv 0.95 --target-prevalence 0 --serving-package none \
+        --serving-comparison gate
 
 Reads the shards and manifests in `processing/input/decoded`, the model as it serves in `processing/input/model`, its
 training's output.tar.gz in `processing/input/training`, the card and fingerprints of its dataset in
@@ -26,7 +27,7 @@ from typing import Any
 
 from model_code.contract import job
 from model_code.contract.documents import CalibratedFrom
-from model_code.contract.site_parameters import CALIBRATION
+from model_code.contract.site_parameters import CALIBRATED, CALIBRATION
 from model_code.data import manifest, site_images, training_images
 from model_code.data.dataset_card import content_sha256, counts, read_card
 from model_code.data.patient_split import Radiograph
@@ -83,7 +84,12 @@ def main(arguments: list[str]) -> None:
             basis=lambda scores: recalibration.answered(scores, HELD_OUT),
         ).judge()
         usual = dataclasses.replace(usual, probabilities=model.calibration.probability(usual.logits))
-        recalibration.complete(judged.evaluation, origin, recalibration.before(judged.scores, old))
+        recalibration.complete(
+            judged.evaluation,
+            origin,
+            recalibration.before(judged.scores, old, target_prevalence=found["target_prevalence"]),
+            old,
+        )
         model.write_recalibrated(job.processing_output("served") / served_archive.FILE)
         served_archive.keep_training_output()
     evaluation_files.write(
@@ -123,7 +129,12 @@ def _check_size(settings: Settings, model: ExportedModel) -> None:
 def _fitted(settings: Settings, scores: TestScores, old: dict[str, Any]) -> Mapping[str, Any]:
     """Members of metadata.json as the fitting half's answered images give them, printed beside those of before."""
     known = scores.where(recalibration.answered(scores, FITTED))
-    found = recalibration.fitted(known, negative_value=settings.guaranteed_npv, positive_value=settings.guaranteed_ppv)
+    found = recalibration.fitted(
+        known,
+        negative_value=settings.guaranteed_npv,
+        positive_value=settings.guaranteed_ppv,
+        target_prevalence=settings.target_prevalence or None,
+    )
     print(
         f"Version {settings.version} on {len(known.labels)} radiographs of the site: temperature "
         f"{old['temperature']:.3f} to {found['temperature']:.3f}, bias {old['bias']:+.3f} to {found['bias']:+.3f}, "
@@ -144,7 +155,7 @@ def parse(arguments: list[str]) -> Settings:
     for flag in ("--archive-uri", "--model-package-arn"):
         parser.add_argument(flag, required=True)
     parser.add_argument("--image-size", type=int, required=True)
-    own = ("max_refused_share", "guaranteed_npv", "guaranteed_ppv")
+    own = ("max_refused_share", *(CALIBRATION[name].field for name in CALIBRATED))
     for name in own:
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, required=True)
     judge.Settings.add_flags(parser)

@@ -3,7 +3,8 @@
     python -m model_code.calibrate_labels --table cxr-predictions --since 2026-11-01 --until 2026-11-30 \
         --image-size 220 --model-package-arn arn:aws:sagemaker:...:model-package/cxr-dev/3 --min-auroc 0.95 \
         --min-sensitivity 0.9 --min-specificity 0.75 --max-calibration-error 0.1 --min-subgroup-sensitivity 0.7 \
-        --guaranteed-npv 0.95 --guaranteed-ppv 0.95 --serving-package none --serving-comparison gate
+        --guaranteed-npv 0.95 --guaranteed-ppv 0.95 --target-prevalence 0 --serving-package none \
+        --serving-comparison gate
 
 Reads the table of kept predictions, the model as it serves in `processing/input/model`, its own evaluation.json in
 `processing/input/evaluation`, its training's output.tar.gz in `processing/input/training`, the card and fingerprints of
@@ -31,7 +32,7 @@ from botocore.config import Config
 
 from model_code.contract import job
 from model_code.contract.documents import CalibratedFrom
-from model_code.contract.site_parameters import LABEL_CALIBRATION
+from model_code.contract.site_parameters import CALIBRATED, LABEL_CALIBRATION
 from model_code.data.dataset_card import read_card
 from model_code.evaluation import judge, recalibration, served_archive, site
 from model_code.evaluation.recalibration import FITTED, HELD_OUT
@@ -82,13 +83,20 @@ def main(arguments: list[str]) -> None:
         usual, held_out = scores.where(fits), scores.where(~fits)
         # Refused images are not kept, so no share of them is too large.
         recalibration.refuse_beyond_calibration(usual, old, settings.site_limits(1.0))
+        target = settings.target_prevalence or None
         changed = recalibration.fitted(
-            usual, negative_value=settings.guaranteed_npv, positive_value=settings.guaranteed_ppv, known=_KNOWN
+            usual,
+            negative_value=settings.guaranteed_npv,
+            positive_value=settings.guaranteed_ppv,
+            target_prevalence=target,
+            known=_KNOWN,
         )
         origin = _origin(settings, model, found, fits)
         model.recalibrate({**changed, "calibrated_from": origin})
         judged = labelled_evaluation.judge(settings.against, model, held_out, own)
-        recalibration.complete(judged.evaluation, origin, recalibration.before(held_out, old))
+        recalibration.complete(
+            judged.evaluation, origin, recalibration.before(held_out, old, target_prevalence=target), old
+        )
         model.write_recalibrated(job.processing_output("served") / served_archive.FILE)
         served_archive.keep_training_output()
     usual = dataclasses.replace(usual, probabilities=Calibration.of(model.metadata).probability(usual.logits))
@@ -115,8 +123,8 @@ def parse(arguments: list[str]) -> Settings:
     for flag in ("--table", "--since", "--until", "--model-package-arn"):
         parser.add_argument(flag, required=True)
     parser.add_argument("--image-size", type=int, required=True)
-    for flag in ("--guaranteed-npv", "--guaranteed-ppv"):
-        parser.add_argument(flag, type=float, required=True)
+    for name in CALIBRATED:
+        parser.add_argument(f"--{LABEL_CALIBRATION[name].flag}", type=float, required=True)
     judge.Settings.add_flags(parser)
     given: dict[str, Any] = vars(parser.parse_args(arguments))
     job.check(given, LABEL_CALIBRATION)
@@ -136,7 +144,10 @@ def _check(settings: Settings, model: ExportedModel, own: dict[str, Any]) -> Non
     if model.image_size != settings.image_size:
         raise job.JobError(f"The model takes {model.image_size} px: start with ImageSize {model.image_size}.")
     said, calibration = own["calibration"], model.calibration
-    if model.dataset != own["dataset_sha256"] or said["temperature"] != calibration.temperature:
+    if model.dataset != own["dataset_sha256"] or (said["temperature"], said.get("bias", 0.0)) != (
+        calibration.temperature,
+        calibration.bias,
+    ):
         raise job.JobError("ModelUri and EvaluationUri are of two versions.")
 
 

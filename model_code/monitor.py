@@ -182,7 +182,7 @@ def judge(
             "sentence": f"{count} predictions in {settings.days} days are fewer than the {settings.min_predictions} "
             "from which anything is compared.",
         }
-    rows = drift.compare(compared, independent=known["validation"]["patients"], limit=settings.psi_limit)
+    rows = drift.compare(compared, independent=known["validation"]["independent"], limit=settings.psi_limit)
     findings["drift"] = {
         "detected": any(row["drifted"] for row in rows),
         "features": sum(one.name.startswith("feature_") for one in compared),
@@ -190,7 +190,9 @@ def judge(
     }
     findings["answers"] = answers(predictions, known)
     findings["performance"] = performance.judge(labelled.labels, labelled.probabilities, known)
-    findings["recalibration"] = recalibration.estimate(labelled.labels, labelled.probabilities)
+    findings["recalibration"] = recalibration.estimate(
+        labelled.labels, labelled.probabilities, target_prevalence=known["target_prevalence"]
+    )
     return {**findings, "sentence": _sentence(findings)}
 
 

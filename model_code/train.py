@@ -25,6 +25,7 @@ if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from model_code.contract import job
+from model_code.contract.labels import PNEUMONIA
 from model_code.contract.parameters import TRAINING
 from model_code.data.dataset_card import read_card
 from model_code.data.shards import examples
@@ -60,6 +61,7 @@ class Hyperparameters(Augmentation, Options, training_loop.Recipe):
     serving_engine: str
     guaranteed_npv: float
     guaranteed_ppv: float
+    target_prevalence: float
     seed: int
 
 
@@ -87,7 +89,7 @@ def main(arguments: list[str]) -> None:
     )
     scorer = Scorer(classifier, chosen.image_size)
     history, validation = _trained(chosen, card, classifier, scorer, arithmetic)
-    calibration, threshold, band = _calibrated(chosen, validation)
+    calibration, threshold, band = _calibrated(chosen, card, validation)
     training = {
         "hyperparameters": dataclasses.asdict(chosen),
         "precision": arithmetic,
@@ -105,6 +107,7 @@ def main(arguments: list[str]) -> None:
         card=card,
         threshold=threshold,
         calibration=calibration,
+        target_prevalence=chosen.target_prevalence or None,
         band=band,
         detector=detector,
         saliency=describe_saliency(answers.attribution, scorer),
@@ -171,10 +174,17 @@ def _trained(
 
 
 def _calibrated(
-    chosen: Hyperparameters, validation: training_loop.Validation
+    chosen: Hyperparameters, card: dict[str, Any], validation: training_loop.Validation
 ) -> tuple[Calibration, float, indeterminate.Band]:
-    """Calibration, decision threshold and indeterminate band, all fitted on the validation split."""
-    calibration = fit_temperature(validation.logits, validation.labels)
+    """Calibration, decision threshold and indeterminate band, all fitted on the validation split.
+
+    What the network takes for the prevalence is that of the training images, so a target prevalence is reckoned from
+    it.
+    """
+    calibration, target = fit_temperature(validation.logits, validation.labels), chosen.target_prevalence or None
+    if target is not None:
+        counts = card["splits"]["train"]["labels"]
+        calibration = calibration.at_prevalence(counts[PNEUMONIA] / sum(counts.values()), target)
     threshold = choose_threshold(validation.logits, validation.labels, calibration)
     band = indeterminate.decide(
         calibration.probability(validation.logits),
@@ -183,9 +193,11 @@ def _calibrated(
         threshold=threshold,
         negative_value=chosen.guaranteed_npv,
         positive_value=chosen.guaranteed_ppv,
+        target_prevalence=target,
     )
     print(
-        f"Validation AUROC {validation.auc:.4f}; temperature {calibration.temperature:.3f}, threshold {threshold:.3f}, "
+        f"Validation AUROC {validation.auc:.4f}; temperature {calibration.temperature:.3f}, "
+        f"bias {calibration.bias:+.3f}, threshold {threshold:.3f}, "
         f"indeterminate from {band.low:.3f} to {band.high:.3f}",
         flush=True,
     )

@@ -72,6 +72,7 @@ ANSWERS: dict[type[BaseModel], dict[str, Any]] = {
         "threshold": 0.47,
         "indeterminate": {"low": 0.31, "high": 0.62},
         "guarantee": None,
+        "target_prevalence": None,
         "population": {"ages": [], "views": ["AP", "PA"], "modalities": ["CR", "DX"]},
         "engine": {"name": "tensorflow", "weights": "float32"},
         "metrics": {

@@ -32,7 +32,7 @@ from sagemaker.core.workflow.functions import Join, JsonGet
 from sagemaker.mlops.workflow.pipeline import Pipeline
 
 from model_code.contract.parameters import EVALUATION, GATES, INPUT_ARCHIVE_URI
-from model_code.contract.site_parameters import CALIBRATION, CALIBRATION_REQUIRED, SITE_REFUSALS
+from model_code.contract.site_parameters import CALIBRATED, CALIBRATION, CALIBRATION_REQUIRED, SITE_REFUSALS
 from pipeline.compiling import assembled, declare
 from pipeline.processing import processing_request
 from pipeline.quality_gate import quality_gate
@@ -63,7 +63,7 @@ def build() -> Pipeline:
 
 
 def _calibrate(parameters: dict[str, Any], preprocess: RequestStep, serving: FunctionStep) -> RequestStep:
-    flags = (*GATES, SITE_REFUSALS, "GuaranteedNpv", "GuaranteedPpv")
+    flags = (*GATES, SITE_REFUSALS, *CALIBRATED)
     request = processing_request(
         "calibrate",
         parameters,

@@ -25,7 +25,7 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 from sagemaker.mlops.workflow.pipeline import Pipeline
 
 from model_code.contract.parameters import EVALUATION, GATES
-from model_code.contract.site_parameters import LABEL_CALIBRATION, LABEL_CALIBRATION_REQUIRED
+from model_code.contract.site_parameters import CALIBRATED, LABEL_CALIBRATION, LABEL_CALIBRATION_REQUIRED
 from pipeline.calibration import calibrate_step, output_uris, registration_step
 from pipeline.compiling import assembled, declare
 from pipeline.processing import connect, processing_request
@@ -50,7 +50,7 @@ def build() -> Pipeline:
 
 
 def _calibrate(parameters: dict[str, Any], serving: FunctionStep) -> RequestStep:
-    flags = (*GATES, "GuaranteedNpv", "GuaranteedPpv")
+    flags = (*GATES, *CALIBRATED)
     request = processing_request(
         "calibrate_labels",
         parameters,

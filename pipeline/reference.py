@@ -73,7 +73,8 @@ def _accepted(one: Parameter) -> str:
     if one.choices:
         return ", ".join(f"`{choice}`" for choice in one.choices)
     if one.least is not None and one.greatest is not None:
-        return f"{one.least:.10g} to {one.greatest:.10g}"
+        none = "0, or " if one.above_zero else ""
+        return f"{none}{one.above_zero or one.least:.10g} to {one.greatest:.10g}"
     return "" if one.least is None else f"at least {one.least:.10g}"
 
 

@@ -284,7 +284,12 @@ class ModelGuarantee(Document):
     ]
     positive_predictive_value: Annotated[Probability | None, Field(description="The same of the answers PNEUMONIA.")]
     confidence: Annotated[Probability, Field(description="That both hold.")]
-    prevalence: Annotated[Probability, Field(description="Of pneumonia among the validation patients.")]
+    prevalence: Annotated[
+        Probability,
+        Field(
+            description="Of pneumonia, for which both hold: that of the validation patients, or `target_prevalence`."
+        ),
+    ]
     patients: Annotated[int, Field(ge=1, description="In the validation data.")]
     sentence: Annotated[str, Field(description="The same in words, with the reason where there is no guarantee.")]
 
@@ -333,6 +338,13 @@ class ServingModel(Document):
     indeterminate: Band
     guarantee: Annotated[
         ModelGuarantee | None, Field(description="null of a model that was trained before there were guarantees.")
+    ]
+    target_prevalence: Annotated[
+        Probability | None,
+        Field(
+            description="Of pneumonia among those who will be asked about, as it was named: probabilities and figures "
+            "are for it. null where none was named: they are for that of the images."
+        ),
     ]
     population: Annotated[Population | None, Field(description="null where the training data did not say.")]
     engine: Engine

@@ -121,6 +121,7 @@ def _look() -> ServingModel:
         threshold=evaluation["threshold"],
         indeterminate=Band(low=band["low"], high=band["high"]),
         guarantee=_guarantee(evaluation["guarantee"]),
+        target_prevalence=evaluation["target_prevalence"],
         population=_population(evaluation["population"]),
         engine=Engine(name=evaluation["engine"]["name"], weights=evaluation["engine"]["weights"]),
         metrics=Metrics(**figures, images=test["images"], patients=test["patients"]),

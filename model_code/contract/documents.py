@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NotRequired, TypedDict, cast
 
-EVALUATION = 5
+EVALUATION = 6
 DATASET_CARD = 2
-METADATA = 4
-REFERENCE = 3
+METADATA = 5
+REFERENCE = 4
 MANIFEST = 2
 SITE_EVALUATION = 2
 
@@ -28,7 +28,7 @@ CURRENT_NAMES: Mapping[str, str] = {
 SiteVerdict = Literal["usable", "usable_after_calibration", "not_usable", "too_few"]
 """Codes of a site evaluation's verdict; `evaluation.site_verdict` says what each means."""
 
-_NOTHING_GUARANTEED: Mapping[str, Any] = {"guarantee": None}
+_NOTHING_GUARANTEED: Mapping[str, Any] = {"guarantee": None, "target_prevalence": None}
 FOR_ANYBODY: Mapping[str, Any] = {"population": None, **_NOTHING_GUARANTEED}
 _EARLIER_EVALUATION: Mapping[str, Any] = {"calibrated_from": None, **FOR_ANYBODY}
 _EARLIER_METADATA: Mapping[str, Any] = {
@@ -56,8 +56,9 @@ class Interval(TypedDict):
 class Guarantee(TypedDict):
     """Least predictive values of the answers outside the indeterminate band, see `statistics.indeterminate`.
 
-    With `confidence`, for patients like the `patients` of the validation split, of whom the share `prevalence` has
-    pneumonia. A value is None where nothing is guaranteed of that answer, and `sentence` says why.
+    With `confidence`, for patients like the `patients` of the validation split, where the share `prevalence` has
+    pneumonia: theirs, or the target prevalence. A value is None where nothing is guaranteed of that answer, and
+    `sentence` says why.
     """
 
     confidence: float
@@ -181,7 +182,11 @@ class DatasetCard(TypedDict):
 
 
 class Metadata(TypedDict):
-    """metadata.json in model.tar.gz, which serving and evaluation read."""
+    """metadata.json in model.tar.gz, which serving and evaluation read.
+
+    Probabilities are for `target_prevalence`; where that is None, for the share of PNEUMONIA among the training images,
+    or the images that calibrated the model.
+    """
 
     schema: int
     labels: list[str]
@@ -189,6 +194,7 @@ class Metadata(TypedDict):
     threshold: float
     temperature: float
     bias: float
+    target_prevalence: float | None
     indeterminate: Interval
     guarantee: Guarantee | None
     population: Population | None
@@ -208,7 +214,10 @@ class Metadata(TypedDict):
 
 
 class Evaluation(TypedDict):
-    """evaluation.json of EvaluateModel; `contract.metrics` says where each figure is."""
+    """evaluation.json of EvaluateModel; `contract.metrics` says where each figure is.
+
+    Where there is a `target_prevalence`, the test images are weighted to it in whatever depends on the prevalence.
+    """
 
     schema: int
     binary_classification_metrics: dict[str, Any]
@@ -216,6 +225,7 @@ class Evaluation(TypedDict):
     decisions: NotRequired[dict[str, Any]]
     calibration: dict[str, Any]
     threshold: float
+    target_prevalence: float | None
     indeterminate: dict[str, Any]
     guarantee: dict[str, Any] | None
     population: Population | None
@@ -259,13 +269,17 @@ class SiteEvaluation(TypedDict):
 
 
 class Reference(TypedDict):
-    """reference.json of EvaluateModel: what predictions of the model are compared with."""
+    """reference.json of EvaluateModel: what predictions of the model are compared with.
+
+    The samples of `validation` count as `independent` images, and have its `prevalence`.
+    """
 
     schema: int
     dataset_sha256: str
     threshold: float
     indeterminate: Interval
     guarantee: Guarantee | None
+    target_prevalence: float | None
     validation: dict[str, Any]
     evaluation: dict[str, Any]
 
@@ -372,4 +386,9 @@ def _of_version(document: dict[str, Any]) -> dict[str, Any]:
     version = document.pop("version", None)
     if "schema" not in document and version != 1:
         raise DocumentError(f"The model's reference is of version {version}, where 1 is understood: deploy again.")
-    return with_current_names(document)
+    found = with_current_names(document)
+    if "validation" in found:
+        # Before there were target prevalences each patient counted.
+        known = found["validation"]
+        found["validation"] = {**known, "independent": known.get("patients", 0)}
+    return found

@@ -40,3 +40,17 @@ def figure(evaluation: Mapping[str, Any], name: str) -> Mapping[str, Any] | None
 def path(name: str) -> str:
     """JSON path of a metric's value, as a pipeline's condition names it."""
     return ".".join((*METRICS[name], "value"))
+
+
+def prevalence(evaluation: Mapping[str, Any]) -> float:
+    """Prevalence that the figures are for: the target one, or that of the test images."""
+    target = evaluation["target_prevalence"]
+    return float(evaluation["test"]["prevalence"] if target is None else target)
+
+
+def of_prevalence(evaluation: Mapping[str, Any]) -> str:
+    """Noun phrase for `prevalence`, with where it is from."""
+    named = f"{prevalence(evaluation):.1%}"
+    if evaluation["target_prevalence"] is None:
+        return f"the test images' prevalence of {named}"
+    return f"the target prevalence of {named}"

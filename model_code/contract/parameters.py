@@ -65,6 +65,7 @@ class Parameter:
         default: unless settings or a start say otherwise.
         sentence: description in docs/settings.md, in Markdown.
         least: smallest accepted number.
+        above_zero: smallest accepted number besides 0, which stands for none.
         greatest: likewise.
         choices: accepted texts; any where there are none.
         pattern: regular expression of a text.
@@ -77,6 +78,7 @@ class Parameter:
     default: Value
     sentence: str
     least: float | None = None
+    above_zero: float = 0
     greatest: float | None = None
     choices: tuple[str, ...] = ()
     pattern: str | None = None
@@ -102,11 +104,13 @@ class Parameter:
             if self.pattern and not re.search(self.pattern, value):
                 return f"{self.name} must match {self.pattern}, which {value!r} does not."
             return None
-        low, high = self.least, self.greatest
-        if math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high):
+        low, high = self.above_zero or self.least, self.greatest
+        accepted = math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
+        if accepted or (self.above_zero and value == 0):
             return None
         if low is not None and high is not None:
-            return f"{self.name} must be from {low:.15g} to {high:.15g}, not {value:.15g}."
+            none = "0, or " if self.above_zero else ""
+            return f"{self.name} must be {none}from {low:.15g} to {high:.15g}, not {value:.15g}."
         bound = f"at least {low:.15g}" if high is None else f"at most {high:.15g}"
         return f"{self.name} must be {bound}, not {value:.15g}."
 
@@ -194,28 +198,24 @@ HYPERPARAMETERS = by_name(
         pattern=r"^(none|arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package/.+/\d+)$",
     ),
     Parameter(
-        "Epochs",
-        5,
+        "Epochs", 5,
         "most epochs of the first phase: the head on the frozen backbone, or everything where there are no weights to "
         "begin with",
-        least=1,
-        greatest=1000,
+        least=1, greatest=1000,
     ),
     Parameter(
         "FineTuneEpochs", 5, "most epochs of the second phase, at the lower rate", least=0,
         greatest=1000,
     ),
     Parameter(
-        "LearningRate",
-        1e-3,
+        "LearningRate", 1e-3,
         "peak rate of the first phase; not with `pipeline.tuning`",
         least=1e-8,
         greatest=1,
         search=Search("0.0001", "0.01", "Logarithmic"),  # rates matter by their ratio
     ),
     Parameter(
-        "FineTuneLearningRate",
-        1e-4,
+        "FineTuneLearningRate", 1e-4,
         "peak rate of the second phase; not with `pipeline.tuning`",
         least=1e-8,
         greatest=1,
@@ -230,28 +230,23 @@ HYPERPARAMETERS = by_name(
         search=Search(values=("none", *backbones.FINE_TUNE_STAGES)),
     ),
     Parameter(
-        "Patience",
-        5,
+        "Patience", 5,
         "epochs without a better validation AUROC after which a phase ends early",
-        least=1,
-        greatest=1000,
+        least=1, greatest=1000,
     ),
     # Batch normalisation has no variance of one image.
     Parameter("BatchSize", 64, "images a step", least=2, greatest=4096),
     Parameter(
-        "Dropout",
-        0.5,
+        "Dropout", 0.5,
         "share of the head's units left out while training; not with `pipeline.tuning`",
         least=0,
         greatest=0.9,
         search=Search("0.2", "0.6", "Linear"),
     ),
     Parameter(
-        "LabelSmoothing",
-        0.0,
+        "LabelSmoothing", 0.0,
         "how far the labels 0 and 1 are moved towards each other, from 0",
-        least=0,
-        greatest=0.5,
+        least=0, greatest=0.5,
     ),
     Parameter(
         "ClassWeights",
@@ -260,19 +255,15 @@ HYPERPARAMETERS = by_name(
         choices=("balanced", "none"),
     ),
     Parameter(
-        "EmaMomentum",
-        0.0,
+        "EmaMomentum", 0.0,
         "momentum of the moving average of the weights that is evaluated and exported; 0 for none",
-        least=0,
-        greatest=0.9999,
+        least=0, greatest=0.9999,
     ),
     Parameter(
-        "FeatureViews",
-        1,
+        "FeatureViews", 1,
         "with a frozen backbone: augmented views of each image whose features are computed once and trained on; 0 "
         "computes them in every epoch",
-        least=0,
-        greatest=100,
+        least=0, greatest=100,
     ),
     share("HorizontalFlip", 0.5, "augmentation: probability that an image is mirrored"),
     Parameter("ZoomRange", 0.3, "augmentation: zoom between 1 minus and 1 plus this", least=0, greatest=0.9),
@@ -283,8 +274,7 @@ HYPERPARAMETERS = by_name(
         "ShiftRange",
         0.05,
         "augmentation: shift by at most this share of the edge, in each direction",
-        least=0,
-        greatest=0.5,
+        least=0, greatest=0.5,
     ),
     Parameter("ContrastRange", 0.1, "augmentation: contrast between 1 minus and 1 plus this", least=0, greatest=0.9),
     Parameter(
@@ -306,6 +296,12 @@ HYPERPARAMETERS = by_name(
     ),
     _predictive_value("GuaranteedNpv", "NORMAL", "negative"),
     _predictive_value("GuaranteedPpv", "PNEUMONIA", "positive"),
+    Parameter(
+        "TargetPrevalence", 0.0,
+        "share of PNEUMONIA among those who will be asked about, which probabilities and figures are for; 0 for that "
+        "of the images",
+        least=0, above_zero=0.001, greatest=0.99,
+    ),
     Parameter(
         "Seed", 20180222, "of the split, the initial weights, the augmentation and the search", least=0,
         greatest=2**31 - 1,

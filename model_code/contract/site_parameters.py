@@ -61,6 +61,8 @@ CALIBRATION_REQUIRED: Mapping[str, str] = {
     "TrainingOutputUri": "output.tar.gz of its training, with the float32 network; required",
     "DatasetReportPrefix": "folder of its dataset card and of the fingerprints of what it was trained on; required",
 }
+# What a calibration takes of the parameters of training.
+CALIBRATED = ("GuaranteedNpv", "GuaranteedPpv", "TargetPrevalence")
 # Of the pipeline that calibrates a registered model on a site's radiographs: it keeps what a trained one has to keep.
 CALIBRATION = by_name(
     dataclasses.replace(DATA["ProcessingInstanceType"], sentence="instance of PreprocessImages and CalibrateModel"),
@@ -68,7 +70,7 @@ CALIBRATION = by_name(
     SITE["ImageSize"],
     *EVALUATION.values(),
     SITE[SITE_REFUSALS],
-    *(HYPERPARAMETERS[name] for name in ("GuaranteedNpv", "GuaranteedPpv")),
+    *(HYPERPARAMETERS[name] for name in CALIBRATED),
     LIMITS["MaxRuntimeSeconds"],
 )
 
@@ -86,6 +88,6 @@ LABEL_CALIBRATION = by_name(
     dataclasses.replace(DATA["ProcessingInstanceType"], sentence="instance of CalibrateModel"),
     SITE["ImageSize"],
     *EVALUATION.values(),
-    *(HYPERPARAMETERS[name] for name in ("GuaranteedNpv", "GuaranteedPpv")),
+    *(HYPERPARAMETERS[name] for name in CALIBRATED),
     LIMITS["MaxRuntimeSeconds"],
 )

@@ -13,9 +13,10 @@ from model_code.contract.metrics import CLASSIFICATION
 from model_code.data.subgroups import KINDS, MIN_PATIENTS
 from model_code.evaluation import worst_subgroup
 from model_code.evaluation.scores import TestScores
-from model_code.statistics import decisions, metrics
+from model_code.statistics import decisions, metrics, prevalence
 from model_code.statistics.calibration import Calibration
-from model_code.statistics.indeterminate import PREDICTIVE_VALUES, predictive_values
+from model_code.statistics.chance import chance_calibration_error
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES
 from model_code.statistics.intervals import RESAMPLES, Estimate, estimate, estimate_share, patient_numbers
 from model_code.statistics.metrics import Array
 
@@ -25,12 +26,18 @@ BOOTSTRAP_SEED = 20180222
 def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> dict[str, Any]:
     """The document, in the form of SageMaker's model quality reports where that has a place for it.
 
+    Where the model has a target prevalence, the images are weighted to it in every figure but the detector's refusals.
+    What does not depend on the prevalence stays what it is.
+
     Args:
         scores: scores of the exported model.
         metadata: its metadata.json.
         weights: (1 + resamples, n), of `resample_patients`.
     """
-    measure = _Measure(scores, float(metadata["threshold"]), weights)
+    drawn, target = weights, metadata["target_prevalence"]
+    if target is not None:
+        weights = prevalence.weighted(weights, scores.labels, target)
+    measure = _Measure(scores, float(metadata["threshold"]), weights, target)
     positive = measure.predicted_positive == 1
     confusion = {
         str(actual): {
@@ -40,7 +47,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
     }
     everything = np.ones(len(scores.labels), dtype=bool)
     subgroups = [*_subtypes(measure), *_sizes(measure), *_named(measure)]
-    calibration, chance = _calibration(measure, scores.probabilities), _by_chance(scores)
+    calibration, chance = _calibration(measure, scores.probabilities), _by_chance(scores, target)
     return {
         "schema": documents.EVALUATION,
         CLASSIFICATION: {
@@ -48,9 +55,12 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
             **measure.decisions(everything),
             "auc": measure.auroc(everything),
             # Of the logits: far from the threshold, probabilities run into ties at 0 and 1.
-            "auprc": measure.of(metrics.average_precision(scores.labels, scores.logits, weights), scores.labels == 1),
+            "auprc": measure.of(
+                metrics.average_precision(scores.labels, scores.logits, weights),
+                scores.labels == 1 if target is None else measure.fewer(everything),
+            ),
             "receiver_operating_characteristic_curve": metrics.roc_curve(scores.labels, scores.logits),
-            "precision_recall_curve": metrics.precision_recall_curve(scores.labels, scores.logits),
+            "precision_recall_curve": metrics.precision_recall_curve(scores.labels, scores.logits, weights[:1]),
         },
         "curve_bands": _bands(scores, weights),
         "decisions": _decisions(scores, metadata, weights),
@@ -63,10 +73,11 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
             "raw": _calibration(measure, Calibration(1.0).probability(scores.logits)),
         },
         "threshold": metadata["threshold"],
+        "target_prevalence": target,
         "indeterminate": _indeterminate(measure, metadata["indeterminate"]),
         "guarantee": _guarantee(measure, metadata["indeterminate"], metadata["guarantee"]),
         "population": metadata["population"],
-        "out_of_distribution": refusals(scores, metadata["out_of_distribution"], weights),
+        "out_of_distribution": refusals(scores, metadata["out_of_distribution"], drawn),
         "test": {
             "images": len(scores.labels),
             "patients": len(set(scores.patients)),
@@ -98,8 +109,8 @@ def refusals(scores: TestScores, described: dict[str, Any], weights: Array) -> d
 class _Measure:
     """Metrics of some of the test images, over the same resamples as those of all."""
 
-    def __init__(self, scores: TestScores, threshold: float, weights: Array) -> None:
-        self.scores, self.weights = scores, weights
+    def __init__(self, scores: TestScores, threshold: float, weights: Array, target: float | None) -> None:
+        self.scores, self.weights, self._target = scores, weights, target
         self.predicted_positive = (scores.probabilities >= threshold).astype(np.float64)
         self._owner = patient_numbers(scores.patients)
 
@@ -115,8 +126,11 @@ class _Measure:
     def auroc(self, images: Any) -> dict[str, Any]:
         labels = self.scores.labels[images]
         values = metrics.auroc(labels, self.scores.logits[images], self.weights[:, images])
-        fewer = min((images & (self.scores.labels == label) for label in (0, 1)), key=np.sum)
-        return self.estimate(values, images, fewer).as_json()
+        return self.estimate(values, images, self.fewer(images)).as_json()
+
+    def fewer(self, images: Any) -> Any:
+        """Those of some images that have the rarer label, a mask."""
+        return min((images & (self.scores.labels == label) for label in (0, 1)), key=np.sum)
 
     def decisions(self, images: Any) -> dict[str, Any]:
         """Every metric of the decisions on these images, each resting on the images in its denominator."""
@@ -131,7 +145,29 @@ class _Measure:
             "precision": positive == 1,
             "negative_predictive_value": positive == 0,
         }
-        return {name: self.of(found, images & rests_on.get(name, images)) for name, found in values.items()}
+        found = {name: self.of(one, images & rests_on.get(name, images)) for name, one in values.items()}
+        return found if self._target is None else found | _by_rates(found, self._target)
+
+
+# Metrics of a decision that depend on the prevalence; each grows with sensitivity and with specificity.
+_BY_PREVALENCE = ("accuracy", "precision", "negative_predictive_value", "f0_5", "f1", "f2")
+
+
+def _by_rates(found: dict[str, Any], target: float) -> dict[str, Any]:
+    """Metrics at a target prevalence, with intervals from both lower to both upper ends of sensitivity and specificity.
+
+    Images of the label that is rare there carry little weight and the others much, so resamples of weighted images say
+    that nothing varies where few images show no error: of 200 images, 54 of them normal, at a target of 0.02, such an
+    interval of the positive predictive value contained the true one in 45 of 100 simulated splits, and this in 95.
+    """
+    rates = [found[name] for name in ("true_positive_rate", "true_negative_rate")]
+    changed = {name: dict(found[name]) for name in _BY_PREVALENCE}
+    for interval in ("confidence_interval", "prediction_interval"):
+        low, high = (metrics.at_rates(rates[0][interval][end], rates[1][interval][end], target) for end in (0, 1))
+        for name, one in changed.items():
+            ends = (float(np.nan_to_num(low[name])), float(np.nan_to_num(high[name], nan=1.0)))
+            one[interval] = [min(one["value"], ends[0]), max(one["value"], ends[1])]
+    return changed
 
 
 def _calibration(measure: _Measure, probabilities: Array) -> dict[str, Any]:
@@ -156,9 +192,14 @@ def _calibration(measure: _Measure, probabilities: Array) -> dict[str, Any]:
     }
 
 
-def _by_chance(scores: TestScores) -> dict[str, float]:
-    owner = patient_numbers(scores.patients)
-    errors = metrics.chance_calibration_error(scores.probabilities, owner, seed=BOOTSTRAP_SEED, draws=RESAMPLES)
+def _by_chance(scores: TestScores, target: float | None) -> dict[str, float]:
+    errors = chance_calibration_error(
+        scores.probabilities,
+        patient_numbers(scores.patients),
+        seed=BOOTSTRAP_SEED,
+        draws=RESAMPLES,
+        prevalences=None if target is None or len(set(scores.labels)) < 2 else (float(scores.labels.mean()), target),
+    )
     return {"mean": float(errors.mean()), "percentile_95": float(np.quantile(errors, 0.95))}
 
 
@@ -232,8 +273,9 @@ def _guarantee(measure: _Measure, band: dict[str, float], guarantee: Guarantee |
     for label, (name, answered) in enumerate(zip(PREDICTIVE_VALUES, predicted, strict=True)):
         value = guarantee[name]
         if value is not None:
-            prevalence = guarantee["prevalence"]
-            shares = predictive_values(labels, answered, measure.weights, prevalence=prevalence, label=label)
+            shares = prevalence.predictive_values(
+                labels, answered, measure.weights, prevalence=guarantee["prevalence"], label=label
+            )
             figure = measure.of(shares, answered)
             found[name] = {
                 **figure,

@@ -60,6 +60,7 @@ class Settings:
         model_package_arn: of the version whose weights are taken.
         guaranteed_npv: negative predictive value to guarantee.
         guaranteed_ppv: positive one.
+        target_prevalence: of PNEUMONIA, which probabilities and figures are for; 0 for that of the site's images.
         against: what the result is held against.
     """
 
@@ -67,6 +68,7 @@ class Settings:
     model_package_arn: str
     guaranteed_npv: float
     guaranteed_ppv: float
+    target_prevalence: float
     against: judge.Settings
 
     @property
@@ -182,6 +184,7 @@ def fitted(
     *,
     negative_value: float,
     positive_value: float,
+    target_prevalence: float | None,
     known: str = "the half of a site's archive that calibrated it",
 ) -> dict[str, Any]:
     """Members of metadata.json that a site's images choose.
@@ -190,9 +193,12 @@ def fitted(
         scores: of answered images, both labels present.
         negative_value: the negative predictive value to guarantee, below 1.
         positive_value: the positive one.
+        target_prevalence: that all of them are for; None for that of the images.
         known: what these images are called in the guarantee.
     """
     calibration = fit_temperature_and_bias(scores.logits, scores.labels)
+    if target_prevalence is not None:
+        calibration = calibration.at_prevalence(float(scores.labels.mean()), target_prevalence)
     threshold = choose_threshold(scores.logits, scores.labels, calibration)
     band = indeterminate.decide(
         calibration.probability(scores.logits),
@@ -202,22 +208,28 @@ def fitted(
         negative_value=negative_value,
         positive_value=positive_value,
         known=known,
+        target_prevalence=target_prevalence,
     )
     return {
         **dataclasses.asdict(calibration),
+        "target_prevalence": target_prevalence,
         "threshold": threshold,
         "indeterminate": {"low": band.low, "high": band.high},
         "guarantee": band.guarantee,
     }
 
 
-def before(scores: TestScores, metadata: dict[str, Any]) -> dict[str, Figure]:
-    """Figures of the model as it was, on the same images.
+def before(
+    scores: TestScores, metadata: dict[str, Any], *, target_prevalence: float | None = None
+) -> dict[str, Figure]:
+    """Figures of the model as it was, on the same images, weighted to the same prevalence.
 
     Args:
         scores: of the images that were held out and answered.
         metadata: of the model as it was.
+        target_prevalence: of the new version.
     """
+    metadata = {**metadata, "target_prevalence": target_prevalence}
     old = dataclasses.replace(scores, probabilities=Calibration.of(metadata).probability(scores.logits))
     weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
     evaluation = assessment.document(old, metadata, weights)
@@ -254,16 +266,28 @@ def calibrated_on(origin: Mapping[str, Any]) -> str:
     return f"{images} of {origin['fitted']['patients']:,} patients of a site"
 
 
-def complete(evaluation: dict[str, Any], origin: CalibratedFrom, earlier: dict[str, Figure]) -> None:
+def complete(
+    evaluation: dict[str, Any], origin: CalibratedFrom, earlier: dict[str, Figure], old: Mapping[str, Any]
+) -> None:
     """Add to an evaluation the origin of the weights, with what the version as it was says on the same images.
 
     Args:
         evaluation: of the calibrated version.
         origin: where its weights are from.
         earlier: of `before`.
+        old: metadata of the model as it was.
     """
-    said = sentence(origin, earlier, evaluation)
+    said = sentence(origin, earlier, evaluation) + _another_target(
+        old["target_prevalence"], evaluation["target_prevalence"]
+    )
     evaluation["calibrated_from"] = {**origin, "before": earlier, "sentence": said}
+
+
+def _another_target(old: float | None, new: float | None) -> str:
+    if old == new:
+        return ""
+    was, now = ("the prevalence of the images" if one is None else f"a prevalence of {one:.1%}" for one in (old, new))
+    return f" Its probabilities were for {was} and are for {now} now, which is a part of the difference."
 
 
 def _refuse_few(half: str, patients: Mapping[str, set[str]], *, refused: int = 0) -> None:

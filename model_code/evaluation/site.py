@@ -143,7 +143,13 @@ def measured(scores: TestScores) -> TestScores:
 
 def doubts(assessed: Assessed) -> Iterator[str]:
     """Doubts about relying on the model here though no limit may be missed."""
-    guarantee = assessed.evaluation["guarantee"]
+    guarantee, target = assessed.evaluation["guarantee"], assessed.evaluation["target_prevalence"]
+    if target is not None:
+        yield (
+            f"{assessed.evaluation['test']['prevalence']:.1%} of these radiographs show pneumonia, and the version's "
+            f"probabilities are for {target:.1%}, to which the figures are weighted. If the archive is as patients "
+            "come, its share is the prevalence to name."
+        )
     if assessed.outside_population:
         yield (
             f"{assessed.outside_population:,} of {assessed.scored:,} radiographs are stated to be of an age or view "

@@ -256,6 +256,7 @@ def save_metadata(
     card: dict[str, Any],
     threshold: float,
     calibration: Calibration,
+    target_prevalence: float | None = None,
     band: Band,
     detector: dict[str, Any],
     saliency: dict[str, Any],
@@ -271,6 +272,7 @@ def save_metadata(
         card: the dataset card of preprocessing.
         threshold: probability at or above which the label is PNEUMONIA.
         calibration: makes probabilities of the network's logits.
+        target_prevalence: that these are for; None where it is that of the training images.
         band: around the threshold, where the model does not decide, and what is guaranteed outside of it.
         detector: of `out_of_distribution.fit`, where the limit of its score comes from.
         saliency: of `describe_saliency`.
@@ -285,6 +287,7 @@ def save_metadata(
         "image_size": card["image_size"],
         "threshold": threshold,
         **dataclasses.asdict(calibration),
+        "target_prevalence": target_prevalence,
         "indeterminate": {"low": band.low, "high": band.high},
         "guarantee": band.guarantee,
         "population": population.of_subgroups(card.get("subgroups", {})),

@@ -27,9 +27,11 @@ import numpy as np
 import scipy
 
 from model_code.statistics import metrics
-from model_code.statistics.indeterminate import PREDICTIVE_VALUES, predictive_values
+from model_code.statistics.chance import chance_calibration_error
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES
 from model_code.statistics.intervals import RESAMPLES, estimate, resample_patients, wilson
 from model_code.statistics.metrics import Array
+from model_code.statistics.prevalence import predictive_values
 
 # Of one label: with fewer, an interval says nothing that anybody could act on.
 LEAST_IMAGES = 10
@@ -55,7 +57,7 @@ def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dic
         "calibration_error" a figure, or None where there are fewer than `LEAST_IMAGES` of a label that it needs, and
         "reliability". A figure has "value", "confidence_interval" and "evaluation"; sensitivity and specificity also
         "difference_interval", "p_value" and "dropped"; the calibration error also "by_chance", see
-        `metrics.chance_calibration_error`.
+        `chance.chance_calibration_error`.
     """
     counts = {"NORMAL": int(np.sum(labels == 0)), "PNEUMONIA": int(np.sum(labels == 1))}
     found: dict[str, Any] = {
@@ -83,7 +85,7 @@ def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dic
         found["auc"] = _figure(metrics.auroc(labels, probabilities, weights), fewer, evaluated["auc"])
     if len(labels) >= 2 * LEAST_IMAGES:
         errors = metrics.expected_calibration_error(labels, probabilities, weights)
-        chance = metrics.chance_calibration_error(probabilities, np.arange(len(labels)), seed=_SEED, draws=RESAMPLES)
+        chance = chance_calibration_error(probabilities, np.arange(len(labels)), seed=_SEED, draws=RESAMPLES)
         found["calibration_error"] = {
             **_figure(errors, len(labels), evaluated["calibration_error"]),
             "by_chance": {"mean": float(chance.mean()), "percentile_95": float(np.quantile(chance, 0.95))},

@@ -21,7 +21,8 @@ import scipy
 
 from model_code.contract.labels import LABELS
 from model_code.statistics.calibration import fit_temperature_and_bias
-from model_code.statistics.metrics import Array, calibration_error_of
+from model_code.statistics.metrics import Array, expected_calibration_error
+from model_code.statistics.prevalence import weighted
 
 FEWEST = 25
 """Of each label in each half: ten for each of two parameters, and some for readers who err."""
@@ -45,12 +46,13 @@ def log_odds(probabilities: Array) -> Array:
     return np.asarray(scipy.special.logit(np.clip(probabilities, PRECISION, 1 - PRECISION)), dtype=np.float64)
 
 
-def estimate(labels: Array, probabilities: Array) -> dict[str, Any]:
+def estimate(labels: Array, probabilities: Array, *, target_prevalence: float | None = None) -> dict[str, Any]:
     """Calibration error of the held-out half as served and as it would be after a calibration.
 
     Args:
         labels: (n,) zeros and ones, of readers.
         probabilities: (n,), as served, in any order.
+        target_prevalence: that these are for, to which the labels are weighted; None for that of the labels.
 
     Returns:
         "missing" (how many more labels of each kind are needed), and where none is, else None: "fitted" and "held_out"
@@ -66,9 +68,16 @@ def estimate(labels: Array, probabilities: Array) -> dict[str, Any]:
     known, fits = log_odds(probabilities), first_half(labels, probabilities)
     calibration = fit_temperature_and_bias(known[fits], labels[fits])
     rest = ~fits
+    weights = np.ones((1, int(rest.sum())))
+    if target_prevalence is not None:
+        calibration = calibration.at_prevalence(float(labels[fits].mean()), target_prevalence)
+        weights = weighted(weights, labels[rest], target_prevalence)
     errors = {
-        "served": calibration_error_of(labels[rest], probabilities[rest]),
-        "calibrated": calibration_error_of(labels[rest], calibration.probability(known[rest])),
+        name: float(expected_calibration_error(labels[rest], one, weights)[0])
+        for name, one in (
+            ("served", probabilities[rest]),
+            ("calibrated", calibration.probability(known[rest])),
+        )
     }
     return {
         "missing": lacking,

@@ -1,8 +1,8 @@
 """reference.json: what the predictions of a released model are compared with; it travels with the model package.
 
-Scores and inputs are those of the validation split: radiographs like the training data, with the labels mixed as there,
-on which the network was not fitted. Only those that the detector lets pass, because predictions are kept of no others.
-How good the model is comes from the test split, as in the evaluation.
+Scores and inputs are those of the validation split: radiographs like the training data, with the labels mixed as there
+or weighted to the target prevalence, on which the network was not fitted. Only those that the detector lets pass,
+because predictions are kept of no others. How good the model is comes from the test split, as in the evaluation.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from model_code.contract import documents
 from model_code.contract.job import JobError
 from model_code.contract.metrics import CLASSIFICATION
 from model_code.statistics.metrics import Array
+from model_code.statistics.prevalence import effective_size, weighted
 
 if TYPE_CHECKING:
     # Would bring TensorFlow into the monitoring job, which has no use for it.
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 FILE = "reference.json"
 # More would say nothing that a figure of the report shows, and each is read by every monitoring job.
 MOST_SAMPLES = 1000
-_DIGITS = 6
+# As many as kept predictions have: in rounded samples, near 0 and 1 where most probabilities may lie, values that were
+# kept exactly would seem to have moved.
+_DIGITS = 9
 
 
 def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +38,12 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
         validation: the validation split as the exported model sees it.
         evaluation: the evaluation document.
     """
-    usual = ~validation.refused
+    usual, target = ~validation.refused, evaluation["target_prevalence"]
+    weights = np.ones((1, int(usual.sum())))
+    if target is not None and usual.any():
+        weights = weighted(weights, validation.labels[usual], target)
+    (weights,) = weights
+    patients = len({patient for patient, kept in zip(validation.patients, usual, strict=True) if kept})
     figures = evaluation[CLASSIFICATION] | evaluation["calibration"]
     test = evaluation["test"]
     labels = {label: sum(row.values()) for label, row in figures["confusion_matrix"].items()}
@@ -54,13 +62,15 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
         "threshold": evaluation["threshold"],
         "indeterminate": {name: evaluation["indeterminate"][name] for name in ("low", "high")},
         "guarantee": _guarantee(evaluation["guarantee"]),
+        "target_prevalence": target,
         "validation": {
             "images": int(usual.sum()),
-            "patients": len({patient for patient, kept in zip(validation.patients, usual, strict=True) if kept}),
-            "prevalence": float(validation.labels[usual].mean()) if usual.any() else 0.0,
-            "probability": _samples(validation.probabilities[usual]),
-            "out_of_distribution_score": _samples(validation.out_of_distribution_scores[usual]),
-            "features": [_samples(column) for column in validation.features[usual].T],
+            "patients": patients,
+            "independent": max(1, round(patients * effective_size(weights) / len(weights))) if usual.any() else 0,
+            "prevalence": float(weights @ validation.labels[usual] / weights.sum()) if usual.any() else 0.0,
+            "probability": _samples(validation.probabilities[usual], weights),
+            "out_of_distribution_score": _samples(validation.out_of_distribution_scores[usual], weights),
+            "features": [_samples(column, weights) for column in validation.features[usual].T],
         },
         "evaluation": {**evaluated, **{name: test[name] for name in ("images", "patients", "prevalence")}},
     }
@@ -99,9 +109,11 @@ def _figure(figure: dict[str, Any], images: int, patients: int) -> dict[str, Any
     }
 
 
-def _samples(values: Array) -> list[float]:
-    """Values in order; of many, the quantiles at equal distances."""
-    ordered = np.sort(values)
-    if len(ordered) > MOST_SAMPLES:
-        ordered = np.quantile(ordered, (np.arange(MOST_SAMPLES) + 0.5) / MOST_SAMPLES)
-    return [round(float(value), _DIGITS) for value in ordered]
+def _samples(values: Array, weights: Array) -> list[float]:
+    """Quantiles at equal distances, as many as there are values: of values of equal weight, these in order."""
+    if not len(values):
+        return []
+    order, count = np.argsort(values, kind="stable"), min(len(values), MOST_SAMPLES)
+    places = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
+    found = np.interp((np.arange(count) + 0.5) / count, places, values[order])
+    return [round(float(value), _DIGITS) for value in found]

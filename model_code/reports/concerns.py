@@ -71,7 +71,7 @@ def _calibration(evaluation: dict[str, Any]) -> list[Concern]:
     if served <= raw:
         return []
     sentence = (
-        f"The temperature makes the calibration worse on these images: the calibration error is {served:.3f} with it "
+        f"The calibration makes the probabilities worse on these images: the calibration error is {served:.3f} with it "
         f"and {raw:.3f} without. It was fitted on validation data, which the test images differ from."
     )
     return [Concern(sentence, "calibration")]

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from model_code.contract.labels import LABELS
-from model_code.contract.metrics import figure
+from model_code.contract.metrics import figure, of_prevalence
 from model_code.evaluation.scores import TestScores
 from model_code.monitoring import reader_labels
 from model_code.reports import evaluation_plots, html_page
 from model_code.reports.html_page import Html, Section
+from model_code.statistics.calibration import Calibration
 
 _ERRORS = {"expected_calibration_error": "Expected calibration error", "brier_score": "Brier score"}
 _COMPARED = {
@@ -52,6 +53,18 @@ def of_patients(evaluation: dict[str, Any]) -> str:
     return f" of {evaluation['test']['patients']:,} patients"
 
 
+def weighted(evaluation: dict[str, Any]) -> str:
+    """Sentence on the prevalence that figures are for, and whether the test images are weighted to it."""
+    if evaluation["target_prevalence"] is None:
+        return "The predictive values, accuracy, F1 and the probabilities hold for this prevalence only."
+    return (
+        f"Probabilities are for {of_prevalence(evaluation)}, which whoever started the pipeline named. "
+        "In what depends on it (predictive values, accuracy, F1, AUPRC, calibration, net benefit, the share that is "
+        "indeterminate) the test images are weighted to it, as if pneumonia looked the same there. Where few images "
+        "carry much weight, the intervals of AUPRC and calibration error are too narrow."
+    )
+
+
 def operating_points(evaluation: dict[str, Any]) -> Section:
     """Section on the model's thresholds: sensitivity, specificity, predictive values by prevalence, net benefit."""
     found = evaluation["decisions"]
@@ -84,22 +97,23 @@ def operating_points(evaluation: dict[str, Any]) -> Section:
     net = html_page.paragraph(
         "The decision curve says whether acting on the model is worth more than acting on everybody or on nobody, for "
         "whoever acts from that probability on: true positives less false positives weighed by its odds (Vickers and "
-        f"Elkin 2006), for the test split's prevalence of {evaluation['test']['prevalence']:.1%}.",
+        f"Elkin 2006), for {of_prevalence(evaluation)}.",
     )
     plot = evaluation_plots.decision_curve(evaluation)
     return Section("operating-points", "Operating points", [why, rates, predictive, html_page.beside(plot, [net])])
 
 
 def errors(evaluation: dict[str, Any], scores: TestScores) -> Section:
-    """Every test image that is predicted wrongly, the most certain first.
+    """Every test image that is predicted wrongly, the most certain first, by its log odds.
 
     Args:
         evaluation: gives threshold and band.
         scores: scores of the test split.
     """
-    threshold, band = evaluation["threshold"], evaluation["indeterminate"]
+    threshold, band, calibration = evaluation["threshold"], evaluation["indeterminate"], evaluation["calibration"]
     wrong = np.flatnonzero((scores.probabilities >= threshold) != (scores.labels == 1))
-    order = wrong[np.argsort(-np.abs(scores.probabilities[wrong] - threshold), kind="stable")]
+    distance = scores.logits[wrong] - Calibration(calibration["temperature"], calibration["bias"]).logit(threshold)
+    order = wrong[np.argsort(-np.abs(distance), kind="stable")]
     count = html_page.paragraph(
         f"{len(wrong):,} of {len(scores.labels):,} test images are on the wrong side of the decision threshold. A row "
         "is the image's in test_predictions.csv beside this report, its header not counted, which has all the others "
@@ -190,9 +204,11 @@ def _halves(evaluation: dict[str, Any]) -> str:
     origin, chosen = evaluation["calibrated_from"], evaluation["calibration"]
     fitted, held_out, labelled = origin["fitted"], origin["held_out"], origin.get("labels")
     chose = f"temperature {chosen['temperature']:.3f}, bias {chosen['bias']:+.3f}, threshold and band"
+    target = evaluation["target_prevalence"]
+    held = "holds for this one" if target is None else f"is for the target prevalence of {target:.1%}"
     bias = (
         f"{evaluation['test']['prevalence']:.1%} with PNEUMONIA among those held out: the bias is what another "
-        "prevalence or exposure asks for, and holds for this one"
+        f"prevalence or exposure asks for, and {held}"
     )
     if labelled:
         return (

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model_code.contract.metrics import CLASSIFICATION
+from model_code.contract.metrics import CLASSIFICATION, prevalence
 from model_code.reports.plots import FAINT, INK, NORMAL_COLOUR, PNEUMONIA_COLOUR, Plot, svg
 from model_code.statistics.metrics import Array
 
@@ -53,7 +53,7 @@ def precision_recall(evaluation: dict[str, Any]) -> Plot:
     """The precision-recall curve with its band and the prevalence, which is what guessing gives."""
     found = evaluation[CLASSIFICATION]
     band = evaluation["curve_bands"]["precision_recall_curve"]
-    curve, prevalence = found["precision_recall_curve"], evaluation["test"]["prevalence"]
+    curve, share = found["precision_recall_curve"], prevalence(evaluation)
     low, high = found["auprc"]["confidence_interval"]
     label = f"AUPRC {found['auprc']['value']:.3f} ({low:.3f} to {high:.3f})"
 
@@ -61,14 +61,14 @@ def precision_recall(evaluation: dict[str, Any]) -> Plot:
         axes = figure.subplots()
         axes.fill_between(band["recalls"], *band["precisions"], color=PNEUMONIA_COLOUR, alpha=0.18, linewidth=0)
         axes.step(curve["recalls"], curve["precisions"], where="post", color=PNEUMONIA_COLOUR, label=label)
-        axes.axhline(prevalence, linestyle=":", color=FAINT, label=f"prevalence {prevalence:.2f}")
+        axes.axhline(share, linestyle=":", color=FAINT, label=f"prevalence {share:.2f}")
         operating = (found["recall"]["value"], found["precision"]["value"])
         axes.plot(*operating, marker="o", linestyle="", color=INK, label="decision threshold")
         axes.set(xlabel="recall (sensitivity)", ylabel="precision (PPV)", title="Precision and recall")
         axes.set(xlim=(0, 1.01), ylim=(0, 1.01))
         axes.legend(loc="lower left")
 
-    sentence = f"Precision-recall curve with 95 % band, {label}; the prevalence is {prevalence:.3f}."
+    sentence = f"Precision-recall curve with 95 % band, {label}; the prevalence is {share:.3f}."
     return Plot("Precision-recall curve", svg(draw, 4.2, 4), sentence)
 
 
@@ -100,7 +100,7 @@ def confusion(evaluation: dict[str, Any]) -> Plot:
 
 def decision_curve(evaluation: dict[str, Any]) -> Plot:
     """Net benefit by threshold probability: the model with its band, treating all, treating nobody."""
-    found, prevalence = evaluation["decisions"]["curve"], evaluation["test"]["prevalence"]
+    found, share = evaluation["decisions"]["curve"], prevalence(evaluation)
     thresholds, own = found["thresholds"], evaluation["threshold"]
 
     def draw(figure: Figure) -> None:
@@ -111,7 +111,7 @@ def decision_curve(evaluation: dict[str, Any]) -> Plot:
         axes.axhline(0, color=INK, linewidth=1, label="nobody")
         axes.axvline(own, linestyle=":", color=FAINT, label="decision threshold")
         axes.set(xlabel="acts from this probability on", ylabel="net benefit", title="Decision curve")
-        axes.set(xlim=(0, 1), ylim=(-0.1 * prevalence, 1.05 * prevalence))
+        axes.set(xlim=(0, 1), ylim=(-0.1 * share, 1.05 * share))
         axes.legend(loc="lower left")
 
     at = [
@@ -123,7 +123,7 @@ def decision_curve(evaluation: dict[str, Any]) -> Plot:
 
 
 def reliability(evaluation: dict[str, Any]) -> Plot:
-    """Observed shares against predicted probabilities, as served and without the temperature."""
+    """Observed shares against predicted probabilities, as served and without the calibration."""
     calibration = evaluation["calibration"]
     error, raw = (side["expected_calibration_error"]["value"] for side in (calibration, calibration["raw"]))
 
@@ -149,7 +149,7 @@ def reliability(evaluation: dict[str, Any]) -> Plot:
         "Reliability diagram",
         svg(draw, 4.2, 4),
         f"Mean probability of each bin to observed share of PNEUMONIA: {rows}. Expected calibration error {error:.3f}, "
-        f"without the temperature {raw:.3f}.",
+        f"without the calibration {raw:.3f}.",
     )
 
 

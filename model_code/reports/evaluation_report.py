@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from model_code.contract.labels import LABELS
-from model_code.contract.metrics import CLASSIFICATION
+from model_code.contract.metrics import CLASSIFICATION, of_prevalence
 from model_code.contract.population import sentence
 from model_code.evaluation.comparison import name as package_name
 from model_code.evaluation.scores import TestScores
@@ -21,7 +21,8 @@ from model_code.reports.dataset_report import dataset_section, labels_section
 from model_code.reports.gallery import Gallery
 from model_code.reports.html_page import Html, Section
 from model_code.reports.model_card import INTENDED_USE, NOT_FOR
-from model_code.statistics.indeterminate import PREDICTIVE_VALUES, at_prevalence
+from model_code.statistics.indeterminate import PREDICTIVE_VALUES
+from model_code.statistics.prevalence import at_prevalence
 
 TITLE = "Chest radiograph classifier: evaluation on the test split"
 SHOWN = {
@@ -153,8 +154,7 @@ def _figures(evaluation: dict[str, Any]) -> Iterator[Html]:
         f"{test['images']:,} test radiographs{decision_sections.of_patients(evaluation)}, {test['prevalence']:.1%} "
         f"with PNEUMONIA, scored by what serves. The decision threshold {evaluation['threshold']:.3f} and the "
         f"temperature {evaluation['calibration']['temperature']:.3f} come from "
-        f"{decision_sections.chosen_on(evaluation)}. The predictive values, accuracy and F1 hold for this prevalence "
-        "only."
+        f"{decision_sections.chosen_on(evaluation)}. {decision_sections.weighted(evaluation)}"
     )
     yield html_page.table(
         "All figures",
@@ -258,7 +258,7 @@ def _indeterminate(evaluation: dict[str, Any], scores: TestScores) -> Html:
             ),
             html_page.table(
                 "Test images in the band",
-                ["Images", "Share and 95 % interval"],
+                ["Images", f"Share at {of_prevalence(evaluation)}"],
                 [[band["images"], html_page.measured(band["coverage"])]],
             ),
             html_page.table(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from model_code.contract.metrics import CLASSIFICATION
+from model_code.contract.metrics import CLASSIFICATION, of_prevalence
 from model_code.contract.population import sentence
 from model_code.evaluation.recalibration import calibrated_on
 from model_code.reports.concerns import saliency_concerns
@@ -174,6 +174,7 @@ def _evaluation(evaluation: dict[str, Any], card: dict[str, Any]) -> dict[str, A
             "test images": str(test["images"]),
             "test patients": "not named" if _labels(origin) else str(test["patients"]),
             "prevalence of PNEUMONIA": f"{test['prevalence']:.4f}",
+            "target prevalence": "none" if (target := evaluation["target_prevalence"]) is None else f"{target:.4f}",
             "decision threshold": f"{evaluation['threshold']:.6f}",
             "temperature": f"{calibration['temperature']:.6f}",
             "bias": f"{calibration['bias']:.6f}",
@@ -187,9 +188,9 @@ def _evaluation(evaluation: dict[str, Any], card: dict[str, Any]) -> dict[str, A
 def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict[str, Any]) -> dict[str, Any]:
     band, audit = evaluation["indeterminate"], card["audit"]
     caveats = [
-        f"Predictive values hold for the prevalence of the test split, {evaluation['test']['prevalence']:.1%}, only.",
+        f"Probabilities and predictive values hold for {of_prevalence(evaluation)} only.",
         f"Probabilities from {band['low']:.3f} to {band['high']:.3f} should be read as undecided; they are "
-        f"{band['coverage']['value']:.1%} of the test images.",
+        f"{band['coverage']['value']:.1%} of the images at {of_prevalence(evaluation)}.",
         *([evaluation["guarantee"]["sentence"]] if evaluation["guarantee"] else []),
         sentence(evaluation["population"]),
         _refusals(evaluation["out_of_distribution"]),

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from model_code.contract.documents import SiteEvaluation
-from model_code.contract.metrics import figure
+from model_code.contract.metrics import figure, of_prevalence
 from model_code.evaluation.scores import TestScores
 from model_code.evaluation.site import measured
 from model_code.evaluation.site_verdict import NOT_USABLE, USABLE
-from model_code.reports import evaluation_plots, html_page
+from model_code.reports import decision_sections, evaluation_plots, html_page
 from model_code.reports.evaluation_report import subgroup_table
 from model_code.reports.html_page import Html, Section
 from model_code.reports.model_card import INTENDED_USE, NOT_FOR
@@ -95,8 +95,8 @@ def _opening(document: SiteEvaluation) -> Iterator[Html]:
     )
     yield from map(html_page.paragraph, document["doubts"])
     yield html_page.paragraph(
-        "It holds for patients like those of this archive, at its share of pneumonia, and as long as neither the "
-        "machines nor the patients change. The labels are taken for true."
+        f"It holds for patients like those of this archive, at {of_prevalence(document['evaluation'])}, and as long as "
+        "neither the machines nor the patients change. The labels are taken for true."
     )
 
 
@@ -143,7 +143,8 @@ def _figures(document: SiteEvaluation) -> Iterator[Html]:
     yield html_page.paragraph(
         f"{test['prevalence']:.1%} of this site's images show PNEUMONIA. The threshold {document['threshold']:.3f} and "
         f"the temperature {evaluation['calibration']['temperature']:.3f} are the model's own, chosen on its validation "
-        "data. A difference is known where its interval does not reach over 0."
+        f"data. {decision_sections.weighted(evaluation)} A difference is known where its interval does not reach over "
+        "0."
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 
 from model_code.statistics.metrics import Array
+from model_code.statistics.prevalence import log_odds_shift
 
 # Candidates for the threshold, at equal distances: steps far below what a validation split can tell.
 _PLACES = 2001
@@ -26,7 +27,8 @@ class Calibration:
 
     Attributes:
         temperature: above 0; above 1 where the network is surer than it is right (Guo et al. 2017).
-        bias: log odds that are added, as another prevalence or exposure asks for; 0 in a model as it was trained.
+        bias: log odds that are added, as another prevalence or exposure asks for; 0 in a model as it was trained,
+            without a target prevalence.
     """
 
     temperature: float
@@ -36,6 +38,15 @@ class Calibration:
     def of(cls, metadata: Mapping[str, Any]) -> Self:
         """That of a model's metadata.json."""
         return cls(float(metadata["temperature"]), float(metadata["bias"]))
+
+    def at_prevalence(self, own: float, other: float) -> Calibration:
+        """The calibration for another prevalence, where pneumonia looks the same.
+
+        Args:
+            own: prevalence that this one is for, between 0 and 1.
+            other: the other prevalence, between 0 and 1.
+        """
+        return Calibration(self.temperature, self.bias + log_odds_shift(own, other))
 
     def probability(self, logits: Array) -> Array:
         """Calibrated probabilities."""

@@ -4,7 +4,7 @@
 NORMAL is right (the negative predictive value) and at least the stated share of the answers PNEUMONIA (the positive
 one), both at once: each side is given half of the risk (Bonferroni). It is for one radiograph of each of further
 patients from the same population, so for the prevalence of the validation patients: a predictive value holds for one
-prevalence, see `at_prevalence` for another.
+prevalence, see `prevalence.at_prevalence` for another.
 
 **Why it holds.** Of the patients, one radiograph each, whose score lies below a cut-off fixed beforehand, or below the
 m-th smallest score, the number with pneumonia is binomial, with the share that lies there in the population. So
@@ -19,6 +19,10 @@ and once the predictive value has fallen below the stated one as the cut-off mov
 (as with any score of which more means pneumonia more often). The second is not quite so, because the best epoch is the
 one with the greatest AUROC on the same images. `python -m benchmarks.evaluation.guarantee` measures what becomes of
 1,000 sites, with and without that choice, and docs/adr/0041 has the alternatives.
+
+**For a target prevalence** a predictive value is asked for at the prevalence of the patients that is as much by Bayes.
+That is known from the patients only, so the end of its exact one-sided interval is taken that asks for more, and half
+of a side's risk goes there. Where both labels were drawn in fixed numbers, that is more than is needed.
 
 **Without a guarantee**, for too few patients or too many errors, an end of the band is an order statistic: of the n
 validation images of the other label a new one lies beyond the k-th with probability k / (n + 1), which k keeps at
@@ -38,6 +42,7 @@ import scipy
 from model_code.contract.documents import Guarantee
 from model_code.contract.labels import LABELS
 from model_code.statistics.metrics import Array
+from model_code.statistics.prevalence import at_prevalence
 
 CONFIDENCE = 0.95
 PREDICTIVE_VALUES: tuple[Literal["negative_predictive_value", "positive_predictive_value"], ...] = (
@@ -73,6 +78,7 @@ def decide(
     negative_value: float,
     positive_value: float,
     known: str = "the validation split",
+    target_prevalence: float | None = None,
 ) -> Band:
     """The narrowest band around the threshold outside of which the predictive values are guaranteed.
 
@@ -86,25 +92,31 @@ def decide(
         negative_value: the negative predictive value to guarantee, below 1.
         positive_value: the positive one.
         known: what these images are called in the guarantee.
+        target_prevalence: of pneumonia, which the values are for; None for that of the patients.
     """
     first = np.unique(patients, return_index=True)[1]
-    sides = []
+    own, sides = float(labels[first].mean()), []
     for label, value in enumerate((negative_value, positive_value)):
         # Ascending from the most certain of this label: for PNEUMONIA the scale is turned round.
         scores, limit = (probabilities, threshold) if label == 0 else (-probabilities, -threshold)
         wrong = labels != label
-        end = _guaranteed_end(scores[first], wrong[first], value)
-        reason = "" if end is not None else _reason(label, scores[first] < limit, wrong[first], value)
+        asked = _Asked.of(value, labels[first], label, target_prevalence)
+        end = _guaranteed_end(scores[first], wrong[first], asked)
+        reason = "" if end is not None else _reason(label, scores[first] < limit, wrong[first], asked)
         sides.append((value, reason, min(_cautious_end(scores[wrong]) if end is None else end, limit)))
-    prevalence = float(labels[first].mean())
     (_, _, low), (_, _, high) = sides
     guarantee: Guarantee = {
         "confidence": CONFIDENCE,
-        "prevalence": prevalence,
+        "prevalence": own if target_prevalence is None else target_prevalence,
         "patients": len(first),
         "negative_predictive_value": None if sides[0][1] else negative_value,
         "positive_predictive_value": None if sides[1][1] else positive_value,
-        "sentence": _sentence([(value, reason) for value, reason, _ in sides], len(first), prevalence, known),
+        "sentence": _sentence(
+            [(value, reason) for value, reason, _ in sides],
+            f"patients like the {len(first)} of {known}, of whom {own:.1%} have pneumonia"
+            if target_prevalence is None
+            else f"patients like the {len(first)} of {known}, but {target_prevalence:.1%} of them with pneumonia",
+        ),
     }
     # An answer is PNEUMONIA from the upper end on, so the end lies just above the last image that is none.
     above = threshold if high == -threshold else float(np.nextafter(-high, 1.0))
@@ -143,48 +155,6 @@ def fewest(value: float, risk: float = _RISK) -> int:
     return math.ceil(math.log(risk) / math.log(value))
 
 
-def predictive_values(
-    labels: Array, answered: npt.NDArray[np.bool_], weights: Array, *, prevalence: float, label: int
-) -> Array:
-    """The share of right answers of one label, at a prevalence that need not be that of the images.
-
-    Args:
-        labels: (n,) zeros and ones.
-        answered: (n,) which images are answered with the label.
-        weights: (resamples, n).
-        prevalence: to weight the two labels by.
-        label: 0 or 1, of the answers.
-
-    Returns:
-        (resamples,); NaN where no image is answered, or a label is missing.
-    """
-    shares = (1 - prevalence, prevalence)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        right, wrong = (
-            shares[one] * (weights @ (answered & (labels == one))) / (weights @ (labels == one))
-            for one in (label, 1 - label)
-        )
-        return np.asarray(right / (right + wrong), dtype=np.float64)
-
-
-def at_prevalence(value: float, own: float, other: float, *, label: int) -> float:
-    """A predictive value where the disease is rarer or more frequent and looks the same (label shift).
-
-    The odds of the positive predictive value are those of the prevalence times the likelihood ratio of the answer,
-    which does not depend on it (Bayes); those of the negative one are the same with both labels exchanged. So a
-    negative predictive value is guaranteed for each lower prevalence too, and a positive one for each higher.
-
-    Args:
-        value: the predictive value, below 1.
-        own: prevalence that it holds for, between 0 and 1.
-        other: the other prevalence, between 0 and 1.
-        label: that the answers give, 0 (NORMAL) or 1 (PNEUMONIA).
-    """
-    change = other / (1 - other) * (1 - own) / own
-    odds = value / (1 - value) * (change if label == 1 else 1 / change)
-    return odds / (1 + odds)
-
-
 def _places(patients: int, value: float, risk: float) -> npt.NDArray[np.int64]:
     """The fewest answers that may have 0, 1, 2, ... errors, as far as there are patients.
 
@@ -195,11 +165,43 @@ def _places(patients: int, value: float, risk: float) -> npt.NDArray[np.int64]:
     return np.asarray(places[places <= patients], dtype=np.int64)
 
 
-def _guaranteed_end(scores: Array, wrong: npt.NDArray[np.bool_], value: float) -> float | None:
+@dataclasses.dataclass(frozen=True)
+class _Asked:
+    """A predictive value as it is asked of the validation patients.
+
+    Attributes:
+        named: as it is guaranteed.
+        value: what that is at the prevalence of these patients.
+        risk: that it is said to hold and does not.
+        where: end of a phrase that names the prevalence, where it is not theirs.
+    """
+
+    named: float
+    value: float
+    risk: float
+    where: str = ""
+
+    @classmethod
+    def of(cls, value: float, labels: Array, label: int, target_prevalence: float | None) -> _Asked:
+        if target_prevalence is None:
+            return cls(value, value, _RISK)
+        risk, ill, normal = _RISK / 2, float(labels.sum()), float((1 - labels).sum())
+        where = f" where {target_prevalence:.1%} have pneumonia"
+        if not ill or not normal:
+            return cls(value, 1.0, risk, where)
+        # Rarer pneumonia than in the population makes more of a negative value, more frequent one of a positive value.
+        ends = (scipy.stats.beta.ppf(risk, ill, normal + 1), scipy.stats.beta.ppf(1 - risk, ill + 1, normal))
+        asked = at_prevalence(value, target_prevalence, float(ends[label]), label=label)
+        return cls(value, asked, risk, where)
+
+
+def _guaranteed_end(scores: Array, wrong: npt.NDArray[np.bool_], asked: _Asked) -> float | None:
     """Scores below this carry the value; None where none do."""
     # Of equal scores the wrong ones first: their order must not flatter.
     order = np.lexsort((~wrong, scores))
-    place = carried(wrong[order], value, _RISK)
+    if asked.value >= 1:
+        return None
+    place = carried(wrong[order], asked.value, asked.risk)
     if place == 0:
         return None
     return float(scores[order[place]]) if place < len(order) else math.inf
@@ -211,21 +213,23 @@ def _cautious_end(others: Array) -> float:
     return float(np.sort(others)[rank - 1])
 
 
-def _reason(label: int, predicted: npt.NDArray[np.bool_], wrong: npt.NDArray[np.bool_], value: float) -> str:
+def _reason(label: int, predicted: npt.NDArray[np.bool_], wrong: npt.NDArray[np.bool_], asked: _Asked) -> str:
+    if asked.value >= 1:
+        return f"nothing is guaranteed of the answer {LABELS[label]}: no number of patients shows that{asked.where}"
     return (
-        f"nothing is guaranteed of the answer {LABELS[label]}: {100 * value:g} % take at least {fewest(value)} "
+        f"nothing is guaranteed of the answer {LABELS[label]}: {100 * asked.named:g} %{asked.where} take at "
+        f"least {fewest(asked.value, asked.risk)} "
         f"patients without an error among the most certain, and on this side of the threshold there are "
         f"{int(predicted.sum())}, {int((predicted & wrong).sum())} of them wrong"
     )
 
 
-def _sentence(sides: list[tuple[float, str]], patients: int, prevalence: float, known: str) -> str:
+def _sentence(sides: list[tuple[float, str]], population: str) -> str:
     said = [
         reason or f"at least {100 * value:g} % of the answers {label} are right"
         for (value, reason), label in zip(sides, LABELS, strict=True)
     ]
     text = "; ".join(said) if any(reason for _, reason in sides) else " and ".join(said)
-    population = f"patients like the {patients} of {known}, of whom {prevalence:.1%} have pneumonia"
     if all(reason for _, reason in sides):
         return f"{text[0].upper()}{text[1:]}."
     return f"For {population}, with {100 * CONFIDENCE:g} % confidence: {text}."

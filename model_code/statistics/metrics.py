@@ -81,6 +81,20 @@ def operating_point(labels: Array, positives: Array, weights: Array) -> dict[str
     }
 
 
+def at_rates(sensitivity: float, specificity: float, prevalence: float) -> dict[str, float]:
+    """`operating_point` of a decision with these rates, where the positives have a prevalence.
+
+    Args:
+        sensitivity: in [0, 1].
+        specificity: in [0, 1].
+        prevalence: between 0 and 1.
+    """
+    ill, normal = prevalence, 1 - prevalence
+    shares = [ill * sensitivity, ill * (1 - sensitivity), normal * (1 - specificity), normal * specificity]
+    labels, positives = np.array([1.0, 1, 0, 0]), np.array([1.0, 0, 1, 0])
+    return {name: float(found[0]) for name, found in operating_point(labels, positives, np.array([shares])).items()}
+
+
 def brier_score(labels: Array, probabilities: Array, weights: Array) -> Array:
     """Mean squared difference of probability and outcome, (resamples,)."""
     return _ratio(weights @ (probabilities - labels) ** 2, weights.sum(axis=1))
@@ -88,7 +102,7 @@ def brier_score(labels: Array, probabilities: Array, weights: Array) -> Array:
 
 def expected_calibration_error(labels: Array, probabilities: Array, weights: Array) -> Array:
     """Mean over equal-width bins of |observed share of positives - mean probability|, weighted by bin size."""
-    members = _bin_members(probabilities)
+    members = bin_members(probabilities)
     gaps = np.abs(weights @ (members * (labels - probabilities)[:, np.newaxis])).sum(axis=1)
     return _ratio(gaps, weights.sum(axis=1))
 
@@ -103,26 +117,6 @@ def calibration_error_of(labels: Array, probabilities: Array) -> float:
     return float(expected_calibration_error(labels, probabilities, np.ones((1, len(labels))))[0])
 
 
-def chance_calibration_error(probabilities: Array, owner: npt.NDArray[np.int64], *, seed: int, draws: int) -> Array:
-    """The calibration errors that a perfectly calibrated model would show on so many images.
-
-    The error is a sum of absolute values and never 0 on a finite test split, however good the probabilities are. Labels
-    are drawn from the probabilities; images of one patient share the draw, as they share the child.
-
-    Args:
-        probabilities: (n,).
-        owner: (n,) number of each image's patient, from 0.
-        seed: of the draws.
-        draws: number of draws.
-
-    Returns:
-        (draws,).
-    """
-    drawn = np.random.default_rng(seed).random((draws, int(owner.max()) + 1))[:, owner] < probabilities
-    gaps = np.abs((drawn - probabilities) @ _bin_members(probabilities)).sum(axis=1)
-    return np.asarray(gaps / len(probabilities), dtype=np.float64)
-
-
 def reliability(labels: Array, probabilities: Array, weights: Array) -> list[dict[str, Array]]:
     """The filled bins of the reliability diagram.
 
@@ -131,7 +125,7 @@ def reliability(labels: Array, probabilities: Array, weights: Array) -> list[dic
         positives, the last two (resamples,) and NaN where a resample has no image in the bin.
     """
     rows = []
-    for members in _bin_members(probabilities).T:
+    for members in bin_members(probabilities).T:
         if members.any():
             images = weights @ members
             rows.append(
@@ -146,16 +140,22 @@ def reliability(labels: Array, probabilities: Array, weights: Array) -> list[dic
 
 def roc_curve(labels: Array, scores: Array) -> dict[str, list[float]]:
     """Points of the ROC curve from the strictest threshold to the loosest, beginning at the origin."""
-    found, wrong = _found_and_wrong(labels, scores)
+    found, wrong = _found_and_wrong(labels, scores, np.ones((1, len(labels))))
     return {
         "false_positive_rates": [0.0, *(wrong / wrong[-1]).tolist()],
         "true_positive_rates": [0.0, *(found / found[-1]).tolist()],
     }
 
 
-def precision_recall_curve(labels: Array, scores: Array) -> dict[str, list[float]]:
-    """Points of the precision-recall curve from the strictest threshold to the loosest."""
-    found, wrong = _found_and_wrong(labels, scores)
+def precision_recall_curve(labels: Array, scores: Array, weights: Array) -> dict[str, list[float]]:
+    """Points of the precision-recall curve from the strictest threshold to the loosest.
+
+    Args:
+        labels: (n,) zeros and ones.
+        scores: (n,) any increasing score.
+        weights: (1, n), how often each image counts.
+    """
+    found, wrong = _found_and_wrong(labels, scores, weights)
     return {"precisions": (found / (found + wrong)).tolist(), "recalls": (found / found[-1]).tolist()}
 
 
@@ -184,9 +184,9 @@ def curve_values(labels: Array, scores: Array, weights: Array) -> dict[str, Arra
     }
 
 
-def _found_and_wrong(labels: Array, scores: Array) -> tuple[Array, Array]:
+def _found_and_wrong(labels: Array, scores: Array, weights: Array) -> tuple[Array, Array]:
     """Positives and negatives at or above each distinct score, descending: two arrays (distinct,)."""
-    positive, negative = _by_score(labels, scores, np.ones((1, len(labels))))
+    positive, negative = _by_score(labels, scores, weights)
     return np.cumsum(positive[0, ::-1]), np.cumsum(negative[0, ::-1])
 
 
@@ -199,7 +199,12 @@ def _by_score(labels: Array, scores: Array, weights: Array) -> tuple[Array, Arra
     return positive, negative
 
 
-def _bin_members(probabilities: Array) -> Array:
+def bin_members(probabilities: Array) -> Array:
+    """Which bin of the calibration error each image is in: (n, bins) zeros and ones.
+
+    Args:
+        probabilities: (n,) from 0 to 1.
+    """
     bins = np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     return np.asarray(np.eye(CALIBRATION_BINS)[bins], dtype=np.float64)
 

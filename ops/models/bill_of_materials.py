@@ -190,12 +190,13 @@ def _licensed(licence: str) -> dict[str, Any]:
 
 def _card(metadata: Metadata, evaluation: Evaluation) -> dict[str, Any]:
     """The model card: what it computes, and every figure on its held-out images with its 95 % interval."""
-    figures = []
+    figures, target = [], evaluation["target_prevalence"]
+    held_out = "held-out test split" + ("" if target is None else f", weighted to a prevalence of {target:g}")
     for name in METRICS:
         found = figure(evaluation, name)
         if not found or not isinstance(found.get("value"), (int, float)):
             continue
-        one: dict[str, Any] = {"type": name, "value": str(found["value"]), "slice": "held-out test split"}
+        one: dict[str, Any] = {"type": name, "value": str(found["value"]), "slice": held_out}
         if interval := found.get("confidence_interval"):
             one["confidenceInterval"] = {"lowerBound": str(interval[0]), "upperBound": str(interval[1])}
         figures.append(one)

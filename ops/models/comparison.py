@@ -54,13 +54,23 @@ class Evaluated:
             "dataset_sha256": self.evaluation.get("dataset_sha256"),
             "calibrated_from": self.evaluation.get("calibrated_from"),
             "threshold": self.evaluation.get("threshold"),
+            "target_prevalence": self.evaluation.get("target_prevalence"),
             "test_images": self.evaluation.get("test", {}).get("images"),
             "metrics": metrics,
         }
 
 
 def caution(first: Evaluated, second: Evaluated) -> str:
-    """Caution about the two columns: whether both versions were tested on the same images."""
+    """Caution about the two columns: whether both versions were tested on the same images, and for one prevalence."""
+    if len({one.evaluation.get("target_prevalence") for one in (first, second)}) == 1:
+        return _about_images(first, second)
+    return (
+        f"{_about_images(first, second)} Their probabilities are for different prevalences, so accuracy, AUPRC, "
+        "calibration error and Brier score do not compare."
+    )
+
+
+def _about_images(first: Evaluated, second: Evaluated) -> str:
     if related := [one for one, other in ((first, second), (second, first)) if _is_calibrated_from(one, other)]:
         calibrated = related[0]
         return (
@@ -100,6 +110,9 @@ def print_comparison(first: Evaluated, second: Evaluated) -> None:
         listing.add_row(title, *cells, difference)
     for title, key in (("threshold", "threshold"), ("dataset", "dataset_sha256")):
         listing.add_row(title, *(escape(_short(one.evaluation.get(key))) for one in (first, second)), "")
+    if any(one.evaluation.get("target_prevalence") for one in (first, second)):
+        targets = [one.evaluation.get("target_prevalence") for one in (first, second)]
+        listing.add_row("target prevalence", *("-" if one is None else f"{one:.1%}" for one in targets), "")
     if any(one.evaluation.get("calibrated_from") for one in (first, second)):
         listing.add_row("tested on", *(escape(_short(_tested_on(one))) for one in (first, second)), "")
         listing.add_row("calibrated from", *(_calibrated(one) for one in (first, second)), "")

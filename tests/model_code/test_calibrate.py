@@ -40,6 +40,7 @@ LIMITS = {
     "max-refused-share": 0.1,
     "guaranteed-npv": 0.9,
     "guaranteed-ppv": 0.9,
+    "target-prevalence": 0,
 }
 
 
@@ -133,6 +134,34 @@ def test_the_version_has_the_same_weights_and_serves_what_was_measured(run, job_
     card = json.loads(json.loads((output / "evaluation" / "model_card.json").read_text())["content"])
     assert "calibrated from version 3" in card["training_details"]["training_observations"]
     assert card["evaluation_details"][0]["datasets"] == [URI]
+
+
+def test_a_target_prevalence_moves_probabilities_and_the_decision_stays(run, job_directory, tmp_path):
+    """A third of the gathered patients is ill; of those who will be asked about one in twenty is."""
+
+    def made(name, target):
+        found = run(site(), target_prevalence=target)
+        archive = job_directory / "processing" / "output" / "served" / served_archive.FILE
+        return found, ExportedModel(archive, tmp_path / name)
+
+    (here, as_gathered), (there, as_asked) = made("here", 0), made("there", 0.05)
+    assert (as_gathered.metadata["target_prevalence"], as_asked.metadata["target_prevalence"]) == (None, 0.05)
+    shift = np.log(0.05 / 0.95) - np.log(30 / 60)
+    assert as_asked.calibration.bias - as_gathered.calibration.bias == pytest.approx(shift)
+    assert there["guarantee"]["prevalence"] == 0.05
+    for name in ("auroc", "sensitivity", "specificity"):
+        assert figure(there, name)["value"] == pytest.approx(figure(here, name)["value"]), "the same cut of the logits"
+    assert as_asked.threshold < as_gathered.threshold
+    assert there["gates"]["passed"], there["gates"]["message"]
+    before, now = there["calibrated_from"]["before"]["calibration_error"], figure(there, "calibration_error")
+    assert before["value"] > 3 * now["value"], "both are for the prevalence that is asked about"
+    assert now["value"] < 0.1
+    assert (
+        "are for a prevalence of 5.0% now, which is a part of the difference." in there["calibrated_from"]["sentence"]
+    )
+    assert "part of the difference" not in here["calibrated_from"]["sentence"]
+    page = (job_directory / "processing" / "output" / "evaluation" / "report.html").read_text()
+    assert "Probabilities are for the target prevalence of 5.0%" in page
 
 
 def test_what_calibrated_a_version_counts_as_seen_from_then_on(run, job_directory, inputs):

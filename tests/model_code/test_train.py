@@ -54,6 +54,7 @@ FLAGS = {
     "--xla": "off",
     "--serving-engine": "tensorflow",
     "--guaranteed-npv": 0.95,
+    "--target-prevalence": 0,
     "--guaranteed-ppv": 0.95,
     "--seed": 1,
 }
@@ -85,6 +86,7 @@ def test_what_the_toolkit_adds_in_a_tuning_job_is_passed_over():
         ({"feature_views": -1}, "FeatureViews must be from 0 to 100"),
         ({"label_smoothing": 0.6}, "LabelSmoothing must be from 0 to 0.5"),
         ({"guaranteed_npv": 1}, "GuaranteedNpv must be from 0.5 to 0.999, not 1"),
+        ({"target_prevalence": 1e-9}, "TargetPrevalence must be 0, or from 0.001 to 0.99, not 1e-09"),
         ({"ema_momentum": 1}, "EmaMomentum must be from 0 to 0.9999"),
         ({"class_weights": "auto"}, "ClassWeights must be one of balanced, none, not 'auto'"),
     ],
@@ -212,13 +214,17 @@ def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys
     (job_directory / "input").mkdir()
     (job_directory / "input" / "data").symlink_to(outputs)
 
-    train.main(arguments(serving_engine=engine))
+    train.main(arguments(serving_engine=engine, target_prevalence=0.2))
     printed = capsys.readouterr().out
     assert [line.split()[0] for line in printed.splitlines() if line.startswith("epoch=")] == [
         "epoch=1",
         "epoch=2",
         "epoch=3",
     ]
+    metadata = json.loads((job_directory / "model" / "metadata.json").read_text())
+    trained = metadata["dataset"]["splits"]["train"]["labels"]
+    shift = np.log(0.2 / 0.8) - np.log(trained["PNEUMONIA"] / trained["NORMAL"])
+    assert (metadata["target_prevalence"], metadata["bias"]) == (0.2, pytest.approx(shift))
     record = job_directory / "output" / "data"
     assert sorted(path.name for path in record.iterdir()) == ["curves.svg", "history.json", "model.keras"]
     assert len(json.loads((record / "history.json").read_text())["history"]) == 3
@@ -243,6 +249,7 @@ def test_from_archive_to_evaluation(engine, job_directory, place_archive, capsys
     evaluation = json.loads((outputs / "evaluation" / "evaluation.json").read_text())
     assert evaluation["binary_classification_metrics"]["auc"]["value"] > 0.9
     assert evaluation["gates"]["passed"]
+    assert evaluation["target_prevalence"] == 0.2
     assert (evaluation["engine"]["name"], evaluation["engine"]["beyond_limits"]) == (engine, 0)
     assert evaluation["out_of_distribution"]["active"]
     assert evaluation["out_of_distribution"]["refused"] == 0, "test images like the training images"

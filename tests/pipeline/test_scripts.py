@@ -48,6 +48,7 @@ VALUES = {
     "fine-tune-epochs": "0",
     "feature-views": "0",
     "guaranteed-npv": "0.95",
+    "target-prevalence": "0.0",
     "guaranteed-ppv": "0.95",
     "patience": "5",
     "seed": "1",

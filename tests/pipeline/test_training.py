@@ -62,6 +62,7 @@ def test_hyperparameters_become_the_flags_of_the_script(train):
         "xla": "off",
         "serving-engine": "litert",
         "guaranteed-npv": "0.95",
+        "target-prevalence": "0.0",
         "guaranteed-ppv": "0.95",
         "seed": "20180222",
     }

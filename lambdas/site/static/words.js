@@ -57,7 +57,7 @@ function guaranteeOf({ label, indeterminate, guarantee }) {
   if (indeterminate) return "Of an indeterminate answer nothing is guaranteed: take it as none.";
   if (!guarantee) return `Nothing is guaranteed about how many answers ${label} are right.`;
   const { predictive_value: value, confidence, prevalence } = guarantee;
-  return `At least ${share(value)} of such answers are right (${share(confidence)} confidence), where ${share(prevalence)} of the patients have pneumonia and are otherwise like the model's validation data.`;
+  return `At least ${share(value)} of such answers are right (${share(confidence)} confidence), among patients of whom ${share(prevalence)} have pneumonia and who are otherwise like those of the model's validation data.`;
 }
 
 const VERDICTS = {

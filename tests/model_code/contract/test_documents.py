@@ -53,6 +53,12 @@ def test_a_reference_whose_number_was_its_version_is_read():
         read_reference({"version": 2})
 
 
+def test_before_there_were_target_prevalences_figures_were_for_that_of_the_images_and_each_patient_counted():
+    assert read_metadata({"schema": 4, "bias": 0.3})["target_prevalence"] is None
+    assert read_evaluation({"schema": 5, "threshold": 0.4})["target_prevalence"] is None
+    assert read_reference({"schema": 3, "validation": {"patients": 7}})["validation"]["independent"] == 7
+
+
 def test_what_was_written_before_there_were_guarantees_guarantees_nothing():
     for read in (read_metadata, read_evaluation, read_reference):
         assert read({"schema": 1, "threshold": 0.4})["guarantee"] is None
@@ -99,6 +105,6 @@ def test_names_of_before_are_read_as_those_of_today():
     site = read_site_evaluation({"schema": 1, "evaluation": {"guard": detector}})
     assert site["evaluation"] == {"out_of_distribution": detector}
     reference = read_reference({"schema": 2, "validation": {"unfamiliarity": scores}})
-    assert reference["validation"] == {"out_of_distribution_score": scores}
+    assert reference["validation"]["out_of_distribution_score"] == scores
     answer = read_answer({"schema": 3, "predictions": [{"unfamiliarity": 0.2}], "model": MODEL})
     assert answer["predictions"] == [{"out_of_distribution_score": 0.2, "features": []}]

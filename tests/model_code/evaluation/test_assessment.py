@@ -7,9 +7,10 @@ import json
 
 import numpy as np
 import pytest
+import scipy
 
 from model_code.evaluation import assessment
-from model_code.statistics.calibration import fit_temperature
+from model_code.statistics.calibration import Calibration, fit_temperature
 from tests.model_code.support.evaluated import made_evaluation, made_guarantee, made_metadata, made_scores, made_weights
 
 
@@ -277,3 +278,64 @@ def test_the_decision_curve_lies_in_its_band_and_ends_where_nobody_is_treated(sc
     assert all(least <= value <= most for least, value, most in zip(low, curve["model"], high, strict=True))
     assert curve["treat_all"][49] == pytest.approx(0)
     assert max(curve["model"]) <= 0.5
+
+
+def test_with_a_target_prevalence_only_what_depends_on_it_is_weighted(scores, found):
+    """Half of the images are ill; of those asked about, one in ten is."""
+    there = document(scores, target_prevalence=0.1)
+    here, figures = found["binary_classification_metrics"], there["binary_classification_metrics"]
+    for name in ("auc", "true_positive_rate", "true_negative_rate", "balanced_accuracy"):
+        assert figures[name]["value"] == pytest.approx(here[name]["value"])
+    assert figures["confusion_matrix"] == here["confusion_matrix"], "counts are of images"
+    found_ill, false_alarm = 0.1 * here["true_positive_rate"]["value"], 0.9 * here["false_positive_rate"]["value"]
+    assert figures["precision"]["value"] == pytest.approx(found_ill / (found_ill + false_alarm))
+    low, high = figures["precision"]["confidence_interval"]
+    assert low < figures["precision"]["value"] < high
+    assert figures["precision_recall_curve"]["precisions"][-1] == pytest.approx(0.1), "what guessing gives"
+    squares = (scores.probabilities - scores.labels) ** 2
+    expected = 0.1 * squares[scores.labels == 1].mean() + 0.9 * squares[scores.labels == 0].mean()
+    assert there["calibration"]["brier_score"]["value"] == pytest.approx(expected)
+    assert there["decisions"]["curve"]["treat_all"][0] == pytest.approx((0.1 - 0.9 / 99), abs=1e-4)
+    assert there["out_of_distribution"] == found["out_of_distribution"]
+    assert there["test"] == found["test"], "the images are what they are"
+    assert (there["target_prevalence"], found["target_prevalence"]) == (0.1, None)
+
+
+def test_probabilities_for_the_target_prevalence_are_no_error_of_calibration():
+    """The same network, calibrated for one ill in ten and judged on images of which half are."""
+    rng = np.random.default_rng(8)
+    labels = np.repeat([0.0, 1.0], 600)
+    logits = rng.normal(1.5 * (2 * labels - 1), np.sqrt(3))
+    right = Calibration(1.0).at_prevalence(0.5, 0.1)
+
+    def judged(calibration, **metadata):
+        made = dataclasses.replace(
+            made_scores(1200), labels=labels, logits=logits, probabilities=calibration.probability(logits)
+        )
+        return document(made, **dataclasses.asdict(calibration), **metadata)["calibration"]
+
+    assert judged(right, target_prevalence=0.1)["error_beyond_chance"]["value"] == 0
+    assert judged(Calibration(1.0))["error_beyond_chance"]["value"] == 0
+    for wrong in (judged(right), judged(Calibration(1.0), target_prevalence=0.1)):
+        assert wrong["error_beyond_chance"]["value"] > 0.1
+
+
+def test_a_predictive_value_at_a_target_prevalence_is_no_surer_than_the_rates_it_follows_from():
+    """No normal image of 54 is above the threshold; each would weigh as much as a hundred with pneumonia."""
+    missed, splits, distance = 0, 60, 4.5
+    truth = scipy.stats.norm.cdf(-distance / 2)
+    truth = 0.02 * (1 - truth) / (0.02 * (1 - truth) + 0.98 * truth)
+    for seed in range(splits):
+        rng = np.random.default_rng(seed)
+        labels = np.repeat([0.0, 1.0], [54, 146])
+        logits = rng.normal(distance * (labels - 0.5))
+        made = dataclasses.replace(
+            made_scores(200), labels=labels, logits=logits, probabilities=1 / (1 + np.exp(-logits)),
+            patients=[str(number) for number in range(200)], subtypes=[""] * 200,
+        )  # fmt: skip
+        low, high = document(made, target_prevalence=0.02)["binary_classification_metrics"]["precision"][
+            "confidence_interval"
+        ]
+        missed += not low <= truth <= high
+    # 60 draws of 0.05 are more than 8 in less than one of a hundred runs.
+    assert missed <= 8

@@ -57,3 +57,14 @@ def test_too_few_labels_give_the_number_that_is_missing():
     assert found["calibration_error"] is None
     assert "38 more labels PNEUMONIA are needed" in recalibration.sentence(found)
     assert "NORMAL" not in recalibration.sentence(found)
+
+
+def test_labels_that_readers_chose_of_both_kinds_do_not_undo_a_target_prevalence():
+    """Nothing is wrong: probabilities are for one in twenty, and of the labelled predictions half are ill."""
+    rng = np.random.default_rng(4)
+    labels = np.repeat([0.0, 1.0], 1000)
+    right = Calibration(1.0).at_prevalence(0.5, 0.05).probability(3 * (3 * (labels - 0.5) + rng.normal(size=2000)))
+    found = recalibration.estimate(labels, np.round(right, 9), target_prevalence=0.05)
+    assert found["bias"] == pytest.approx(0, abs=0.3)
+    assert found["calibration_error"]["served"] < 0.02
+    assert recalibration.estimate(labels, np.round(right, 9))["calibration_error"]["served"] > 0.1

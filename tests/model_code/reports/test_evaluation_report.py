@@ -120,7 +120,7 @@ def test_gates_that_pass_over_a_shortcut_or_a_worse_calibration_are_no_green_lig
     }
     for shown, sentence, section in (
         (page_of(evaluation, {**card, "shortcuts": [SHORTCUT]}), SHORTCUT["sentence"], "dataset"),
-        (page_of({**evaluation, "calibration": worse}, card), "makes the calibration worse", "calibration"),
+        (page_of({**evaluation, "calibration": worse}, card), "makes the probabilities worse", "calibration"),
     ):
         opening = shown[shown.index("<header>") : shown.index("</header>")]
         assert "Fit for registration" not in opening

@@ -11,11 +11,9 @@ from model_code.statistics.indeterminate import (
     CONFIDENCE,
     PREDICTIVE_VALUES,
     TAIL_SHARE,
-    at_prevalence,
     carried,
     decide,
     fewest,
-    predictive_values,
 )
 
 RISK = 0.025
@@ -29,7 +27,7 @@ def drawn(patients, area, seed):
     return labels, distance * (labels * distance + rng.normal(size=patients) - distance / 2)
 
 
-def band_of(labels, logits, value=0.95, patients=None):
+def band_of(labels, logits, value=0.95, patients=None, target_prevalence=None):
     """With the threshold 0.5, which is Youden's for these models."""
     return decide(
         Calibration(1.0).probability(logits),
@@ -38,6 +36,7 @@ def band_of(labels, logits, value=0.95, patients=None):
         threshold=0.5,
         negative_value=value,
         positive_value=value,
+        target_prevalence=target_prevalence,
     )
 
 
@@ -95,6 +94,48 @@ def test_at_most_one_site_of_twenty_does_not_reach_what_it_guarantees():
     assert guaranteed > 120
     # 120 draws of 0.05 are more than 12 in less than one of a hundred runs.
     assert missed <= 12
+
+
+def test_a_guarantee_for_a_target_prevalence_holds_there_as_often_as_it_says():
+    """The patients of a site are gathered, half of them ill; asked about are others, of whom four in ten are."""
+    distance = np.sqrt(2) * scipy.stats.norm.ppf(0.97)
+    missed = guaranteed = 0
+    for seed in range(120):
+        labels, logits = drawn(400, 0.97, seed)
+        band = band_of(labels, logits, value=0.9, target_prevalence=0.4)
+        assert band.guarantee["prevalence"] == 0.4
+        failed = False
+        for label, (name, end) in enumerate(zip(PREDICTIVE_VALUES, (band.low, band.high), strict=True)):
+            if band.guarantee[name] is None:
+                continue
+            sides = scipy.stats.norm.cdf(np.log(end / (1 - end)) / distance, [-distance / 2, distance / 2])
+            answered = (sides if label == 0 else 1 - sides) * [0.6, 0.4]
+            guaranteed += 1
+            failed |= answered[label] / answered.sum() < 0.9
+        missed += failed
+    assert guaranteed > 120
+    # 120 draws of 0.05 are more than 12 in less than one of a hundred runs.
+    assert missed <= 12
+
+
+def test_where_pneumonia_is_rare_more_answers_normal_are_guaranteed_and_hardly_any_pneumonia():
+    labels, logits = drawn(1000, 0.98, 2)
+    here, there = band_of(labels, logits), band_of(labels, logits, target_prevalence=0.02)
+    assert there.low > here.low
+    assert [there.guarantee[name] for name in PREDICTIVE_VALUES] == [0.95, None]
+    said = there.guarantee["sentence"]
+    assert said.startswith(
+        "For patients like the 1000 of the validation split, but 2.0% of them with pneumonia, with 95 %"
+    )
+    assert "95 % where 2.0% have pneumonia take at least" in said
+
+
+@pytest.mark.parametrize(("labels", "target"), [(np.array([0.0, 0, 0, 1]), 0.3), (np.array([0.0, 1, 0, 1]), 1e-17)])
+def test_what_no_patients_could_show_is_not_guaranteed(labels, target):
+    """The first images of the two patients have one label; nobody is that seldom ill."""
+    guarantee = band_of(labels, 4 * labels - 2, patients=np.array([0, 0, 1, 1]), target_prevalence=target).guarantee
+    assert guarantee["positive_predictive_value"] is None
+    assert "no number of patients shows that" in guarantee["sentence"]
 
 
 def test_where_the_threshold_itself_is_good_enough_the_band_does_not_reach_to_that_side():
@@ -174,22 +215,3 @@ def test_without_a_guarantee_a_new_image_lies_beyond_the_band_as_seldom_as_the_i
 def test_six_images_that_separate_leave_nothing_indeterminate():
     band = band_of(np.array([0.0, 0, 0, 1, 1, 1]), np.array([-3.0, -2, -2.5, 2, 2.5, 3]))
     assert band.low == band.high
-
-
-def test_another_prevalence_changes_a_predictive_value_by_bayes():
-    """Of 10,000 patients answered with sensitivity 0.8 and specificity 0.9."""
-
-    def share(prevalence, label):
-        right = prevalence * 0.8 if label == 1 else (1 - prevalence) * 0.9
-        wrong = (1 - prevalence) * 0.1 if label == 1 else prevalence * 0.2
-        return right / (right + wrong)
-
-    for label in (0, 1):
-        assert at_prevalence(share(0.5, label), 0.5, 0.1, label=label) == pytest.approx(share(0.1, label))
-    assert at_prevalence(0.95, 0.5, 0.1, label=0) > 0.95 > at_prevalence(0.95, 0.5, 0.1, label=1)
-
-    labels = np.r_[np.ones(100), np.zeros(100)]
-    predicted = np.r_[np.repeat([True, False], [80, 20]), np.repeat([True, False], [10, 90])]
-    for label, answered in enumerate((~predicted, predicted)):
-        found = predictive_values(labels, answered, np.ones((1, 200)), prevalence=0.1, label=label)
-        assert found[0] == pytest.approx(share(0.1, label))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from model_code.statistics import metrics
+from model_code.statistics.chance import chance_calibration_error
 
 
 def setup_module() -> None:
@@ -79,7 +80,7 @@ def test_chance_explains_the_calibration_error_of_perfect_probabilities_and_not_
     probabilities = rng.random(400)
     labels = (rng.random(400) < probabilities).astype(float)
     one = np.ones((1, 400))
-    chance = metrics.chance_calibration_error(probabilities, np.arange(400), seed=1, draws=500)
+    chance = chance_calibration_error(probabilities, np.arange(400), seed=1, draws=500)
     assert chance.shape == (500,)
     assert metrics.expected_calibration_error(labels, probabilities, one)[0] < np.quantile(chance, 0.99)
     assert metrics.expected_calibration_error(labels, probabilities**3, one)[0] > 2 * chance.max()
@@ -87,8 +88,8 @@ def test_chance_explains_the_calibration_error_of_perfect_probabilities_and_not_
 
 def test_chance_is_greater_where_patients_have_many_images():
     probabilities = np.random.default_rng(6).random(40).repeat(10)
-    alone = metrics.chance_calibration_error(probabilities, np.arange(400), seed=1, draws=500)
-    together = metrics.chance_calibration_error(probabilities, np.arange(400) // 10, seed=1, draws=500)
+    alone = chance_calibration_error(probabilities, np.arange(400), seed=1, draws=500)
+    together = chance_calibration_error(probabilities, np.arange(400) // 10, seed=1, draws=500)
     assert together.mean() > 1.5 * alone.mean()
 
 
@@ -99,7 +100,7 @@ def test_curves_run_from_corner_to_corner(data):
     assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
     assert np.trapezoid(y, x) == pytest.approx(reference.roc_auc_score(labels, scores))
     precision, recall, _ = reference.precision_recall_curve(labels, scores)
-    curve = metrics.precision_recall_curve(labels, scores)
+    curve = metrics.precision_recall_curve(labels, scores, np.ones((1, len(labels))))
     assert curve["recalls"][-1] == recall[0] == 1
     assert curve["precisions"] == pytest.approx(precision[-2::-1][: len(curve["precisions"])])
 
@@ -113,7 +114,7 @@ def test_the_curves_of_a_resample_are_those_of_the_repeated_images(data):
         curve = metrics.roc_curve(labels[repeated], scores[repeated])
         expected = np.interp(found["grid"], curve["false_positive_rates"], curve["true_positive_rates"])
         assert found["sensitivity"][row] == pytest.approx(expected)
-        curve = metrics.precision_recall_curve(labels[repeated], scores[repeated])
+        curve = metrics.precision_recall_curve(labels[repeated], scores[repeated], np.ones((1, len(repeated))))
         half = next(p for p, r in zip(curve["precisions"], curve["recalls"], strict=True) if r >= 0.5)
         assert found["precision"][row, 50] == pytest.approx(half)
 

@@ -56,6 +56,7 @@ def made_metadata(dataset: str = "ab" * 32) -> dict[str, Any]:
         "threshold": 0.5,
         "temperature": 2.0,
         "bias": 0.0,
+        "target_prevalence": None,
         "indeterminate": {"low": 0.45, "high": 0.6},
         "guarantee": made_guarantee(),
         "population": None,

@@ -109,6 +109,20 @@ def test_two_calibrations_on_one_archive_were_tested_on_the_same_images() -> Non
     assert comparison.caution(*sides).startswith("They were tested on the same images")
 
 
+def test_of_different_target_prevalences_the_reader_is_warned() -> None:
+    """A calibration error for one in twenty says nothing beside one for three of four."""
+    sides = [
+        comparison.Evaluated(
+            ModelVersion(number, f"{GROUP_ARN}/{number}", "Approved", START),
+            calibrated_document() | {"target_prevalence": target},
+        )
+        for number, target in ((8, None), (9, 0.05))
+    ]
+    assert "Their probabilities are for different prevalences" in comparison.caution(*sides)
+    assert "different prevalences" not in comparison.caution(sides[1], sides[1])
+    assert [one.as_json()["target_prevalence"] for one in sides] == [None, 0.05]
+
+
 def test_a_version_whose_evaluation_is_gone_cannot_be_compared(cloud: Cloud, cxr: Callable[..., Result]) -> None:
     _opened(cloud)
     _has(cloud, 1, None)

@@ -54,6 +54,7 @@ METADATA = {
 EVALUATION = {
     **bills.EVALUATION,
     "test": {"resamples": 2000, "prevalence": 0.625},
+    "target_prevalence": None,
     "subgroups": [{"title": "age 0-17", "images": 90}],
     "comparison": {"sentence": "It was compared with nothing."},
     "gates": {"message": "All gates were kept."},

@@ -1,0 +1,96 @@
+"""Label shift: what figures and probabilities are where the disease is rarer or more frequent and looks the same.
+
+A probability, a predictive value and a calibration error are for one prevalence. Where only that differs, and
+radiographs with and without the disease look as they did, they follow from it by Bayes (Saerens, Latinne and
+Decaestecker 2002, "Adjusting the outputs of a classifier to new a priori probabilities", Neural Computation 14(1),
+equation 4). Whether they do look as they did, no formula says.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import scipy
+
+from model_code.statistics.metrics import Array
+
+
+def log_odds_shift(own: float, other: float) -> float:
+    """Log odds that are added to a probability for one prevalence to have that for another.
+
+    Args:
+        own: prevalence that it is for, between 0 and 1.
+        other: the other prevalence, between 0 and 1.
+    """
+    return float(scipy.special.logit(other) - scipy.special.logit(own))
+
+
+def weighted(weights: Array, labels: Array, prevalence: float) -> Array:
+    """Weights of images under which PNEUMONIA has a prevalence; the sum of each resample stays.
+
+    Args:
+        weights: (resamples, n), how often each image counts.
+        labels: (n,) zeros and ones.
+        prevalence: between 0 and 1.
+
+    Returns:
+        (resamples, n). A resample that lacks a label stays as it is: nothing could stand for the other.
+    """
+    everything = weights.sum(axis=1, keepdims=True)
+    ill = (weights * labels).sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factors = np.where(
+            labels == 1, prevalence * everything / ill, (1 - prevalence) * everything / (everything - ill)
+        )
+        return np.where((ill > 0) & (ill < everything), weights * factors, weights)
+
+
+def effective_size(weights: Array) -> float:
+    """As how many images of equal weight some images count (Kish 1965, "Survey Sampling", section 11.7).
+
+    Args:
+        weights: (n,), not all zero.
+    """
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def predictive_values(
+    labels: Array, answered: npt.NDArray[np.bool_], weights: Array, *, prevalence: float, label: int
+) -> Array:
+    """The share of right answers of one label, at a prevalence that need not be that of the images.
+
+    Args:
+        labels: (n,) zeros and ones.
+        answered: (n,) which images are answered with the label.
+        weights: (resamples, n).
+        prevalence: to weight the two labels by.
+        label: 0 or 1, of the answers.
+
+    Returns:
+        (resamples,); NaN where no image is answered, or a label is missing.
+    """
+    shares = (1 - prevalence, prevalence)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        right, wrong = (
+            shares[one] * (weights @ (answered & (labels == one))) / (weights @ (labels == one))
+            for one in (label, 1 - label)
+        )
+        return np.asarray(right / (right + wrong), dtype=np.float64)
+
+
+def at_prevalence(value: float, own: float, other: float, *, label: int) -> float:
+    """A predictive value where the disease is rarer or more frequent and looks the same (label shift).
+
+    The odds of the positive predictive value are those of the prevalence times the likelihood ratio of the answer,
+    which does not depend on it (Bayes); those of the negative one are the same with both labels exchanged. So a
+    negative predictive value is guaranteed for each lower prevalence too, and a positive one for each higher.
+
+    Args:
+        value: the predictive value, below 1.
+        own: prevalence that it holds for, between 0 and 1.
+        other: the other prevalence, between 0 and 1.
+        label: that the answers give, 0 (NORMAL) or 1 (PNEUMONIA).
+    """
+    change = other / (1 - other) * (1 - own) / own
+    odds = value / (1 - value) * (change if label == 1 else 1 / change)
+    return odds / (1 + odds)
