@@ -200,7 +200,7 @@ def _by_score(labels: Array, scores: Array, weights: Array) -> tuple[Array, Arra
 
 
 def bin_members(probabilities: Array) -> Array:
-    """Which bin of the calibration error each image is in: (n, bins) zeros and ones.
+    """Membership of images in the bins of the calibration error: (n, bins) zeros and ones.
 
     Args:
         probabilities: (n,) from 0 to 1.

@@ -69,6 +69,7 @@ class ComparedVersion(BaseModel):
     dataset_sha256: str | None
     calibrated_from: dict[str, Any] | None
     threshold: float | None
+    target_prevalence: float | None
     test_images: int | None
     metrics: dict[str, Figure]
     site_evaluations: Annotated[

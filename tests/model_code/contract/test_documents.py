@@ -48,7 +48,8 @@ def test_an_answer_of_before_monitoring_has_no_features():
 
 def test_a_reference_whose_number_was_its_version_is_read():
     found = read_reference({"version": 1, "threshold": 0.4})
-    assert found == {"schema": documents.REFERENCE, "threshold": 0.4, "guarantee": None}
+    absent = {"guarantee": None, "target_prevalence": None}
+    assert found == {"schema": documents.REFERENCE, "threshold": 0.4, **absent}
     with pytest.raises(DocumentError, match="of version 2, where 1 is understood"):
         read_reference({"version": 2})
 

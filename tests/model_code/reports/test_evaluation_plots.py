@@ -48,7 +48,7 @@ def test_the_reliability_diagram_compares_with_the_raw_probabilities(evaluation)
     assert_svg(plot.svg)
     raw = evaluation["calibration"]["raw"]["expected_calibration_error"]["value"]
     assert f"raw, ECE {raw:.3f}" in plot.svg
-    assert plot.alternative.endswith(f"without the temperature {raw:.3f}.")
+    assert plot.alternative.endswith(f"without the calibration {raw:.3f}.")
 
 
 def test_the_histogram_says_threshold_and_band(evaluation):
