@@ -283,8 +283,10 @@ class _Decoder:
             encoded = self._archive.read(member)
             dicom = is_dicom(encoded) or (candidate.dicom and media_type(encoded) is None)
             subject = dicom_reader().subject.read(encoded) if dicom else None
-            if patient_id := candidate.stated_patient or (subject.person if subject else ""):
-                named = dataclasses.replace(named, patient=pseudonyms.patient(self._names, patient_id))
+            patient_id = candidate.stated_patient or (subject.patient_id if subject else "")
+            study = subject.study if subject else ""
+            if patient_id or study:
+                named = dataclasses.replace(named, patient=pseudonyms.patient(self._names, patient_id, study))
             digest = hashlib.sha256(encoded).hexdigest()
             if digest in known:
                 return Outcome(named, sha256=digest)

@@ -196,10 +196,10 @@ def _metrics(options: RealtimeEndpoint) -> sagemaker.CfnEndpointConfig.MetricsCo
 def _not_retained(options: RealtimeEndpoint) -> list[sagemaker.CfnEndpoint.VariantPropertyProperty]:
     """Properties of variants that an update takes from the new configuration.
 
-    All others keep what the endpoint has, whatever the configuration says (`RetainAllVariantProperties` of
-    UpdateEndpoint in botocore 1.43's service model, read 2026-11-29): another share of the shadow, or another number of
-    instances without scaling, would be deployed and change nothing. The model speaks of the weights of production
-    variants, and does not say that those of shadows are among them.
+    Otherwise weight and number of instances stay what the endpoint has, whatever the configuration says
+    (`RetainAllVariantProperties` of UpdateEndpoint in botocore 1.43's service model, read 2026-11-29): another share of
+    the shadow, or another number of instances without scaling, would be deployed and change nothing. The model speaks
+    of the weights of production variants, and does not say that those of shadows are among them.
     """
     kinds = ["DesiredWeight", *([] if options.scales else ["DesiredInstanceCount"])]
     return [sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type=kind) for kind in kinds]

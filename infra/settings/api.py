@@ -108,10 +108,12 @@ class Api(FeedbackSettings, Section):
     allowed_origins: tuple[Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:\d{1,5})?$")], ...]
     """Origins such as `https://reader.example` whose pages may call the API, and post uploads, from a browser; none by
     default, and no `*`. 1,500 characters together at most."""
+    # Functions' variables hold 4 KB (`tests/infra/test_limits.py`).
     page_origins: Annotated[tuple[PageOrigin, ...], Field(max_length=20)]
     """Where browsers find the API's own page if not at API Gateway's address (`https://….execute-api.<region>…`, which
     is always allowed): the origin of a custom domain, such as `https://cxr.hospital.example`. The page's uploads go to
-    S3, which answers a browser only for origins that the bucket's CORS rule names; one `*` may stand for a part."""
+    S3, which answers a browser only for origins that the bucket's CORS rule names; one `*` may stand for a part. 20 at
+    most."""
     authentication: Authentication
     """`api_key`, `iam` (Signature Version 4) or `jwt`; see below."""
     firewall: Firewall

@@ -63,6 +63,7 @@ class Buckets(Section):
     """Days until what `endpoint.capture` kept is removed."""
 
 
+# Each has endpoints that cost by the hour; addresses for so many are set aside (`infra/network/vpc.py`).
 MOST_ZONES = 3
 
 

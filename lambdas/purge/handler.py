@@ -8,6 +8,7 @@ group too. A failure is answered too, because without any answer the stack would
 Only a stack that is itself deleted takes models along. CloudFormation asks for the same deletion where an update no
 longer has this resource, which is what `retain: true` does, and where an update that brought it is rolled back. Nothing
 in the request tells these apart (the guide's "Custom resource request objects", read 2026-11-29): the stack is asked.
+A group that a failed creation made stays, empty; the next creation takes it over.
 """
 
 from __future__ import annotations
@@ -74,5 +75,5 @@ def _is_deleted(stack: str) -> bool:
     Args:
         stack: ARN of the stack.
     """
-    answer = cloudformation().describe_stacks(StackName=stack)
-    return answer["Stacks"][0]["StackStatus"] == "DELETE_IN_PROGRESS"
+    (found,) = cloudformation().describe_stacks(StackName=stack)["Stacks"]
+    return found["StackStatus"] == "DELETE_IN_PROGRESS"

@@ -114,7 +114,7 @@ def inspect(archive: BinaryIO, size: int, limits: Limits, purpose: str = "train"
 
 
 def _check_entries(infos: list[zipfile.ZipInfo], layout: Layout, directory: Directory, limits: Limits) -> None:
-    """Refuse what may not be unpacked; bytes that all take unpacked."""
+    """Refuse what may not be unpacked."""
     total = 0
     # `filename` is cut at a NUL and has the host's separator replaced; `orig_filename` is what the archive says.
     entries = [_Entry(info, layout.called(info.orig_filename, number)) for number, info in enumerate(infos, start=1)]

@@ -93,7 +93,7 @@ def bound() -> None:
 
 
 def by_minute(points: Sequence[Point], since: float) -> list[Point]:
-    """Points with the equal values of a minute as one, and how many there were: every statistic stays what it is.
+    """Points with the equal values of a minute as one, and how many there were: every statistic of whole minutes stays.
 
     Args:
         points: as MiniStack keeps them.
@@ -180,10 +180,7 @@ def judge_alarms_as_cloudwatch_does() -> None:
         token = _judged.set(own)
         try:
             if _is_over(alarm, cloudwatch._metrics):
-                alarm["StateValue"], alarm["StateReason"] = (
-                    "OK",
-                    "No datapoint was received, and none is not breaching.",
-                )
+                alarm["StateValue"], alarm["StateReason"] = "OK", _OVER
                 cloudwatch._dispatch_alarm_actions(alarm, "ALARM", "OK", alarm["StateReason"])
             else:
                 evaluate(alarm)

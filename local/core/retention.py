@@ -25,6 +25,7 @@ MOST_STREAMS = 1_000
 MOST_EVENTS = 10_000
 """Events of one stream, as many as GetLogEvents answers. A job's file has every line."""
 _TABLE = "AWS::DynamoDB::Table"
+_SPECIFICATION = "TimeToLiveSpecification"
 
 
 def expire() -> None:
@@ -72,6 +73,8 @@ def _expire_items() -> None:
     ) -> Any:
         updated = update(physical_id, old, new, *arguments, **more)
         _tell(updated[0], new)
+        if (before := old.get(_SPECIFICATION)) and _SPECIFICATION not in new:
+            _tell(updated[0], {_SPECIFICATION: {**before, "Enabled": False}})
         return updated
 
     provisioners._RESOURCE_HANDLERS[_TABLE] = {
@@ -82,7 +85,7 @@ def _expire_items() -> None:
 
 
 def _tell(table: str, properties: Mapping[str, Any]) -> None:
-    if specification := properties.get("TimeToLiveSpecification"):
+    if specification := properties.get(_SPECIFICATION):
         enabled = str(specification.get("Enabled")).lower() == "true"
         told = {"Enabled": enabled, "AttributeName": specification.get("AttributeName", "")}
         dynamodb._update_ttl({"TableName": table, "TimeToLiveSpecification": told})

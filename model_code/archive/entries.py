@@ -55,12 +55,13 @@ _PATIENT_OF_FILE = re.compile(rf"({_PATIENT.pattern})(?=[_-][a-z0-9])", re.IGNOR
 _YEAR = re.compile(r"(19|20)\d\d")
 # Of names that may say a view, so that not every one is looked at closely: those of `view_words`.
 _MAY_SAY_VIEW = re.compile(
-    r"lat|seit|boc|бок|πλ|nghi|sivuk|sid[eo]b|zijdel|oldal|側|侧|측|ob[il]|schr|斜", re.IGNORECASE
+    r"lat|seit|bo[cč]|бок|πλ|nghi|sivuk|sid[eo]b|zijdel|oldal|側|侧|측|ob[il]|schr|斜", re.IGNORECASE
 )
 
 
 class Kind(StrEnum):
-    """Kinds of entries; METADATA is a file that an operating system left, OTHER_VIEW a picture that no frontal view is.
+    """Kinds of entries; METADATA is a file that an operating system left, OTHER_VIEW a picture whose name says
+    that it is no frontal view.
 
     What is DICOM says itself which view it is.
     """

@@ -30,8 +30,9 @@ LABEL_WORDS = {"normal": NORMAL, "normals": NORMAL, "pneumonia": PNEUMONIA, "pne
 LABEL_WORDS |= _meaning(
     {
         NORMAL: "normale normales normaux normaal normalny норма 正常 정상",
-        PNEUMONIA: "pneumonie pneumonies pneumonien neumonía neumonías polmonite polmoniti lungenentzündung "
-        "longontsteking lunginflammation lungebetennelse keuhkokuume zatürre pnömoni пневмония пневмонии 肺炎 폐렴",
+        PNEUMONIA: "pneumonie pneumonies pneumonien neumonía neumonías polmonite polmoniti "
+        "lungenentzündung longontsteking lunginflammation lungebetennelse keuhkokuume zatürre pnömoni "
+        "пневмония пневмонии 肺炎 폐렴",
     }
 )
 SUBTYPE_WORDS = {"bacteria": "bacteria", "bacterial": "bacteria", "virus": "virus", "viral": "virus"}

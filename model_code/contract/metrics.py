@@ -54,3 +54,10 @@ def of_prevalence(evaluation: Mapping[str, Any]) -> str:
     if evaluation["target_prevalence"] is None:
         return f"the test images' prevalence of {named}"
     return f"the target prevalence of {named}"
+
+
+def of_probabilities(evaluation: Mapping[str, Any]) -> str:
+    """Clause that says which prevalence the probabilities are for."""
+    if evaluation["target_prevalence"] is None:
+        return "the probabilities are for that of the images that trained the model, or calibrated it"
+    return "so do the probabilities"

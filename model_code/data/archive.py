@@ -60,8 +60,8 @@ class Candidate:
         size: bytes when unpacked, as the archive declares.
         checksum: CRC-32 or ETag of the content, as the archive declares.
         number: of its entry in the archive's directory, from 1.
-        stated_patient: as the table calls the patient, else a folder around a JPEG or PNG (`patient_named`), or "".
-            Never to be written anywhere.
+        stated_patient: as the table calls the patient, else what a JPEG's or PNG's own name begins with, or a folder
+            around it is called (`patient_named`), or "". Never to be written anywhere.
         dicom: whether it is DICOM, by its suffix or by its first bytes.
         reviewed: the label that readers gave it where that is another, else "".
     """

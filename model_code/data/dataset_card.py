@@ -16,7 +16,7 @@ from model_code.contract import documents
 from model_code.contract.documents import DatasetCard, SplitCounts
 from model_code.contract.job import JobError
 from model_code.contract.labels import LABELS, SPLITS
-from model_code.data import subgroups
+from model_code.data import pseudonyms, subgroups
 from model_code.data.manifest import Decoded, Facts
 from model_code.data.patient_split import Assignment, Radiograph
 
@@ -82,10 +82,10 @@ def about_files(decoded: Decoded) -> list[str]:
     found = [decoded.facts[one.sha256] for one in decoded.radiographs]
     if enlarged := sum(min(one.width, one.height) < size for one in found):
         sentences.append(f"{enlarged:,} of {len(found):,} images have an edge below ImageSize {size}: it was enlarged.")
-    if alone := sum(one.patient == one.path for one in decoded.radiographs):
+    if alone := sum(not pseudonyms.is_named(one.patient, one.path) for one in decoded.radiographs):
         sentences.append(
-            f"{alone:,} of {len(found):,} images name no patient, by the file, a folder or the table: each counts as a "
-            "patient of its own, so one person's may be in two splits."
+            f"{alone:,} of {len(found):,} images name no patient, by the file, a folder or the table: each, or each "
+            "study of DICOM files, counts as a patient of its own, so one person's may be in two splits."
         )
     # The sentences of a reader name no file, so files of one reason have one.
     for why, count in sorted(Counter(decoded.unsuitable.values()).items()):

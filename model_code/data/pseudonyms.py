@@ -19,7 +19,7 @@ from model_code.contract.job import JobError
 INPUT = "patient-key"
 KEY_BYTES = 32
 _LEADING_ZEROS = re.compile(r"^0+(?=\d+$)")
-_KEYED = re.compile(r"H[0-9a-f]{32}")
+_KEYED = re.compile(r"[HS][0-9a-f]{32}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +38,24 @@ class Pseudonyms:
         Nor do zeros before a number, which spreadsheets drop: to take two patients for one costs nothing, but one
         patient for two can be in train and in test.
         """
-        said = _LEADING_ZEROS.sub("", patient_id.strip().upper()).encode("utf-8", "surrogateescape")
-        return "H" + hmac.new(self.key, said, hashlib.sha256).hexdigest()[:32]
+        return "H" + self._hash(_LEADING_ZEROS.sub("", patient_id.strip().upper()))
+
+    def study(self, uid: str) -> str:
+        """The key of whoever a study is of, in place of a patient that nothing names."""
+        return "S" + self._hash(uid)
+
+    def _hash(self, said: str) -> str:
+        return hmac.new(self.key, said.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()[:32]
 
 
 def is_keyed(patient: str) -> bool:
-    """Whether a patient's key is a hash of `Pseudonyms.patient`, and no name that a file brought."""
+    """Whether a patient's key is a hash of `Pseudonyms`, and no name that a file brought."""
     return _KEYED.fullmatch(patient) is not None
+
+
+def is_named(patient: str, path: str) -> bool:
+    """Whether a radiograph of a path names its patient; else it, or its study, counts as one of its own."""
+    return patient != path and not (patient.startswith("S") and is_keyed(patient))
 
 
 def of_deployment() -> Pseudonyms | None:
@@ -63,12 +74,17 @@ def of_deployment() -> Pseudonyms | None:
     return Pseudonyms(key)
 
 
-def patient(names: Pseudonyms | None, patient_id: str) -> str:
-    """The key in datasets of a patient whom a file or the table names.
+def patient(names: Pseudonyms | None, patient_id: str, study: str = "") -> str:
+    """The key in datasets of a patient whom a file or the table names, or of the study in place of one.
+
+    Args:
+        names: with the deployment's key.
+        patient_id: of the patient; "" where nothing names one.
+        study: UID of the study, whose images are of one person.
 
     Raises:
         JobError: there is no key.
     """
     if names is None:
         raise JobError("The archive names patients, and the job has no key to make hashes of them: deploy again.")
-    return names.patient(patient_id)
+    return names.patient(patient_id) if patient_id else names.study(study)

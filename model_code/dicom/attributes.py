@@ -31,6 +31,8 @@ _TEXT = frozenset({"DS", "IS"})
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d+,(\d{1,2}|\d{4,})|(0|\d{4,}),\d{3})")
 # Two-byte numbers may be packed in words; what stands for "one of several" is read as its unsigned one.
 _FORMATS = {"SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
+# Of a description: LO has 64 characters (PS3.5, 6.2), and nothing keeps a file from having millions.
+_LONGEST = 1024
 
 
 def numbers(dataset: Dataset, name: str) -> list[float]:
@@ -81,7 +83,7 @@ def phrases(dataset: Dataset, name: str) -> list[str]:
     if element is None:
         return []
     if isinstance(element, RawDataElement):
-        said = decoded(bytes(element.value or b""), texts(dataset, "SpecificCharacterSet"))
+        said = decoded(bytes(element.value or b"")[:_LONGEST], texts(dataset, "SpecificCharacterSet"))
     else:
         said = "\\".join(str(value) for value in _values(element.value))
     return [part for part in (one.strip(" \0\t\r\n") for one in folded(said).split("\\")) if part]

@@ -88,7 +88,7 @@ class Subject:
     Attributes:
         sop_instance_uid: of the instance.
         patient_id: in capitals.
-        study: its UID.
+        study: its UID; its images are of one person, also where de-identification took the Patient ID out.
         groups: `view` (PA, AP), `age`, `sex` and `manufacturer`, each with `unstated` where the file does not say it.
     """
 
@@ -96,11 +96,6 @@ class Subject:
     patient_id: str = field(default="", repr=False)
     study: str = field(default="", repr=False)
     groups: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def person(self) -> str:
-        """Patient ID, else the study, whose images are of one person where de-identification took the ID out; or ""."""
-        return self.patient_id or (f"study {self.study}" if self.study else "")
 
 
 def read(data: bytes) -> Subject:
@@ -196,7 +191,9 @@ def _age(dataset: Dataset) -> float | None:
     # `000Y` is what many systems write for an age that they do not know, and `999Y` others.
     born = _date(text(dataset, "PatientBirthDate"))
     taken = next(filter(None, (_date(text(dataset, one)) for one in _DATES)), None)
-    if born is None or taken is None or born in _NO_BIRTHDAYS:
+    if born in _NO_BIRTHDAYS:
+        return None
+    if born is None or taken is None:
         return years
     return (taken - born).days / 365.25
 

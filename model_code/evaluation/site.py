@@ -21,6 +21,7 @@ from model_code.contract.job import JobError
 from model_code.contract.labels import LABELS
 from model_code.contract.metrics import METRICS, figure
 from model_code.contract.population import UNSTATED, outside
+from model_code.data.pseudonyms import is_named
 from model_code.evaluation import assessment, site_verdict
 from model_code.evaluation.scores import TestScores
 from model_code.evaluation.site_verdict import Judgement
@@ -40,7 +41,8 @@ class Assessed:
         refused_share: figure of the others.
         scored: how many images there were in all.
         answered: how many of them the API would answer; with none of a label, figures are of all that were scored.
-        of_unnamed_patients: how many of those that figures rest on name no patient, so that each counts as one.
+        of_unnamed_patients: how many of those that figures rest on name no patient, so that each, or each study, counts
+            as one.
         outside_population: how many the API would refuse, or flag, by the age or view that their files state.
         own: the model's own figures, by name.
         differences: site minus own, by name, with 95 % intervals.
@@ -123,7 +125,9 @@ def assess(
         refused_share=short(refused_share),
         scored=len(refused),
         answered=int((~refused).sum()),
-        of_unnamed_patients=sum(path == patient for path, patient in zip(basis.paths, basis.patients, strict=True)),
+        of_unnamed_patients=sum(
+            not is_named(patient, path) for path, patient in zip(basis.paths, basis.patients, strict=True)
+        ),
         outside_population=sum(_is_outside(metadata.get("population"), groups) for groups in scores.groups),
         own=figures,
         differences={

@@ -31,7 +31,7 @@ from model_code.statistics.chance import chance_calibration_error
 from model_code.statistics.indeterminate import PREDICTIVE_VALUES
 from model_code.statistics.intervals import RESAMPLES, estimate, resample_patients, wilson
 from model_code.statistics.metrics import Array
-from model_code.statistics.prevalence import predictive_values
+from model_code.statistics.prevalence import predictive_values, weighted
 
 # Of one label: with fewer, an interval says nothing that anybody could act on.
 LEAST_IMAGES = 10
@@ -84,8 +84,14 @@ def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dic
         fewer = min(counts.values())
         found["auc"] = _figure(metrics.auroc(labels, probabilities, weights), fewer, evaluated["auc"])
     if len(labels) >= 2 * LEAST_IMAGES:
+        target, prevalences = reference["target_prevalence"], None
+        if target is not None and min(counts.values()):
+            # As the evaluation's: readers choose whom they label.
+            weights, prevalences = weighted(weights, labels, target), (float(labels.mean()), target)
         errors = metrics.expected_calibration_error(labels, probabilities, weights)
-        chance = chance_calibration_error(probabilities, np.arange(len(labels)), seed=_SEED, draws=RESAMPLES)
+        chance = chance_calibration_error(
+            probabilities, np.arange(len(labels)), seed=_SEED, draws=RESAMPLES, prevalences=prevalences
+        )
         found["calibration_error"] = {
             **_figure(errors, len(labels), evaluated["calibration_error"]),
             "by_chance": {"mean": float(chance.mean()), "percentile_95": float(np.quantile(chance, 0.95))},

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from model_code.contract.labels import LABELS
-from model_code.contract.metrics import figure, of_prevalence
+from model_code.contract.metrics import figure, of_prevalence, of_probabilities
 from model_code.evaluation.scores import TestScores
 from model_code.monitoring import reader_labels
 from model_code.reports import evaluation_plots, html_page
@@ -56,7 +56,7 @@ def of_patients(evaluation: dict[str, Any]) -> str:
 def weighted(evaluation: dict[str, Any]) -> str:
     """Sentence on the prevalence that figures are for, and whether the test images are weighted to it."""
     if evaluation["target_prevalence"] is None:
-        return "The predictive values, accuracy, F1 and the probabilities hold for this prevalence only."
+        return f"The predictive values, accuracy and F1 hold for this prevalence only; {of_probabilities(evaluation)}."
     return (
         f"Probabilities are for {of_prevalence(evaluation)}, which whoever started the pipeline named. "
         "In what depends on it (predictive values, accuracy, F1, AUPRC, calibration, net benefit, the share that is "

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from model_code.contract.metrics import CLASSIFICATION, of_prevalence
+from model_code.contract.metrics import CLASSIFICATION, of_prevalence, of_probabilities
 from model_code.contract.population import sentence
 from model_code.evaluation.recalibration import calibrated_on
 from model_code.reports.concerns import saliency_concerns
@@ -188,7 +188,7 @@ def _evaluation(evaluation: dict[str, Any], card: dict[str, Any]) -> dict[str, A
 def _additional(evaluation: dict[str, Any], metadata: dict[str, Any], card: dict[str, Any]) -> dict[str, Any]:
     band, audit = evaluation["indeterminate"], card["audit"]
     caveats = [
-        f"Probabilities and predictive values hold for {of_prevalence(evaluation)} only.",
+        f"Predictive values hold for {of_prevalence(evaluation)} only; {of_probabilities(evaluation)}.",
         f"Probabilities from {band['low']:.3f} to {band['high']:.3f} should be read as undecided; they are "
         f"{band['coverage']['value']:.1%} of the images at {of_prevalence(evaluation)}.",
         *([evaluation["guarantee"]["sentence"]] if evaluation["guarantee"] else []),

@@ -84,8 +84,8 @@ def _opening(document: SiteEvaluation) -> Iterator[Html]:
     )
     if alone := images["of_unnamed_patients"]:
         yield html_page.paragraph(
-            f"{alone:,} of these radiographs name no patient, so each counts as a patient of its own: where people "
-            "recur, the intervals are too narrow.",
+            f"{alone:,} of these radiographs name no patient, so each, or each study, counts as a patient of its own: "
+            "where people recur, the intervals are too narrow.",
             "quiet",
         )
     kind = {USABLE: "passed", NOT_USABLE: "failed"}.get(verdict["code"], "doubted")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambdas.aws import package_files, statement
 from model_code.contract.documents import read_dataset_card, read_evaluation
-from model_code.contract.metrics import METRICS, figure, of_prevalence
+from model_code.contract.metrics import METRICS, figure, of_prevalence, of_probabilities
 from model_code.contract.parameters import GATES
 from ops.models.bill_of_materials import artifact
 from ops.models.dossier_items import SOURCES
@@ -214,8 +214,8 @@ def _of_figures(evidence: Evidence) -> dict[str, str]:
         "intervals": f"95 %, from {test['resamples']:,} bootstrap resamples of patients.",
         "comparison": evaluation["comparison"]["sentence"],
         "gates": evaluation["gates"]["message"],
-        "prevalence": f"{test['prevalence']:.1%} of the test split. Probabilities and predictive values hold for "
-        f"{of_prevalence(evaluation)} only.",
+        "prevalence": f"{test['prevalence']:.1%} of the test split. Predictive values hold for "
+        f"{of_prevalence(evaluation)} only; {of_probabilities(evaluation)}.",
         "subgroups": f"Figures are in the report for: {', '.join(groups) or 'no group, as the data names none'}.",
         "explainability": "Saliency maps by fitted occlusion, shown in the report; they are no proof of what is seen.",
         "external": f"Site evaluations of this version: {sites or 'none.'}",

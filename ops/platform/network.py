@@ -26,15 +26,35 @@ def refuse_another(deployment: Deployment, settings: Settings) -> None:
     if not settings.network.vpc:
         return
     deployed = _deployed(deployment)
-    if deployed is None or not {"Cidr", "Zones"} <= deployed.outputs.keys():
+    if deployed is None or not deployed.outputs:
         return
+    if "Zones" not in deployed.outputs:
+        from infra.settings.platform import MOST_ZONES  # noqa: PLC0415 - brings pydantic along
+
+        if len(settings.network.zones) == MOST_ZONES:
+            return
+        raise CommandError(
+            f"{deployed.name} was made before addresses for a third zone were set aside, and its subnets would get "
+            f"others while they are in use. {_steps(deployed.name)}"
+        )
     cidr, zones = deployed.outputs["Cidr"], tuple(deployed.outputs["Zones"].split())
     if (cidr, zones) == (settings.network.cidr, settings.network.zones[: len(zones)]):
         return
     raise CommandError(
         f"{deployed.name} has {cidr} in the zones {', '.join(zones)}, and a network that is in use takes one zone "
-        "more, at the end, and no other change. Deploy with network.vpc false, remove that stack "
-        f"(`aws cloudformation delete-stack --stack-name {deployed.name}`), and deploy with the new values."
+        f"more, at the end, and no other change. {_steps(deployed.name)}"
+    )
+
+
+def _steps(stack: str) -> str:
+    return f"Deploy with network.vpc false, remove that stack ({_removal(stack)}), and deploy with the new values."
+
+
+def _removal(stack: str) -> str:
+    """Commands that remove a stack, which may be protected from it."""
+    return (
+        "`aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name "
+        f"{stack}`, `aws cloudformation delete-stack --stack-name {stack}`"
     )
 
 
@@ -44,7 +64,7 @@ def tell_of_one_left(deployment: Deployment) -> None:
     if deployed is not None:
         output.say(
             f"{deployed.name} is still there, because the settings have no network any more; its interface endpoints "
-            f"cost by the hour. Remove it: `aws cloudformation delete-stack --stack-name {deployed.name}`."
+            f"cost by the hour. Remove it: {_removal(deployed.name)}."
         )
 
 

@@ -31,9 +31,7 @@ LONGEST = {
     "region": "ap-southeast-1",
     "permissions_boundary": "b" * 128,
     "tags": {f"{number:03}{'t' * 125}": "v" * 256 for number in range(45)},
-    "archive": {
-        "sources": [{"uri": f"s3://{'b' * 61}{n:02}/{'p' * 60}/", "key_arn": f"{KEY[:-2]}{n:02}"} for n in range(20)]
-    },
+    "archive": {"sources": SOURCES},
     "api": {
         "allowed_origins": [f"https://{number:02}.{'o' * 60}.example" for number in range(18)],
         "page_origins": [f"https://{number:02}.{'o' * 200}.example" for number in range(20)],

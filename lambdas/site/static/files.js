@@ -66,7 +66,8 @@ export async function mediaType(file, name) {
   if (begins([0x89, 0x50, 0x4e, 0x47])) return "image/png";
   if (begins([0x44, 0x49, 0x43, 0x4d], 128) || isDataset(start)) return DICOM;
   const other = otherFormat(start);
-  const detail = other ? `${name} is ${other}, which the model is not asked about: save it as PNG, or send the DICOM file.` : `${name} is no JPEG, PNG or DICOM file.`;
+  const advice = ["a PDF document", "an archive"].includes(other) ? "choose the radiograph's own file" : "save it as PNG, or send the DICOM file";
+  const detail = other ? `${name} is ${other}, which the model is not asked about: ${advice}.` : `${name} is no JPEG, PNG or DICOM file.`;
   throw new Problem({ title: "Not a radiograph's file", detail, code: "unsupported_media_type" });
 }
 

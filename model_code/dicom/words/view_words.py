@@ -22,8 +22,8 @@ _LAT = (
 )
 # Words of every attribute, and those that mean other things too: in descriptions, these count beside the chest's name.
 _LATERAL_WORDS = (
-    rf"({_LAT}|(CHEST|THORAX|TORAX|CXR)LAT(ERAL)?|LAT(CHEST|THORAX|TORAX)|SEITL(ICH\w*)?|SEITENA(UFN|NS)\w+|ZIJDELINGS\w*|OLDALIR\w+|BOCN\w|BOCZN\w+|БОК|БОКОВ\w+"
-    r"|ΠΛΑΓΙ\w+|NGHIENG|SIVUKUVA|SIDOBILD|SIDEBILDE?)"
+    rf"({_LAT}|(CHEST|THORAX|TORAX|CXR)LAT(ERAL)?|LAT(CHEST|THORAX|TORAX)|SEITL(ICH\w*)?|SEITENA(UFN|NS)\w+"
+    r"|ZIJDELINGS\w*|OLDALIR\w+|BOCN\w|BOCZN\w+|БОК|БОКОВ\w+|ΠΛΑΓΙ\w+|NGHIENG|SIVUKUVA|SIDOBILD|SIDEBILDE?)"
 )
 _LATERAL_LETTERS = "側|侧|측면"
 _OTHER_LATERAL_WORDS = r"LL|L L|RL|PROFIL|PERFIL|PROFILO|PROFILN\w|DWARS|YAN|BOK|SIVU|SWIMMERS?"

@@ -83,3 +83,7 @@ def test_a_template_s_table_has_its_time_to_live_and_loses_it() -> None:
     off = {**properties, "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": "false"}}
     handlers["update"]("requests", properties, off, "stack", logical_id="Requests")
     assert dynamodb._ttl_settings["requests"]["TimeToLiveStatus"] == "DISABLED"
+    handlers["update"]("requests", off, properties, "stack", logical_id="Requests")
+    without = {name: value for name, value in properties.items() if name != "TimeToLiveSpecification"}
+    handlers["update"]("requests", properties, without, "stack", logical_id="Requests")
+    assert dynamodb._ttl_settings["requests"]["TimeToLiveStatus"] == "DISABLED"

@@ -36,3 +36,6 @@ def test_images_of_one_study_are_of_one_patient_where_the_id_was_taken_out(job_d
     assert sum(one["images"] for one in card["splits"].values()) == 80
     assert sum(one["patients"] for one in card["splits"].values()) == 64 + 8
     assert "1.2.840" not in json.dumps(card)
+    assert any("80 of 80 images name no patient" in said for said in card["decisions"]), (
+        "one person's studies may differ"
+    )

@@ -46,6 +46,7 @@ def test_patient_and_instance_are_read_from_every_form(transfer_syntax):
         ({"PatientAge": "000D", "PatientBirthDate": "20200101", "StudyDate": "20200101"}, "0-17"),
         ({"PatientAge": "000Y", "PatientBirthDate": ""}, "0-17"),
         ({"PatientBirthDate": "19000101", "StudyDate": "20190101"}, "unstated"),
+        ({"PatientAge": "000Y", "PatientBirthDate": "19000101", "StudyDate": "20190101"}, "unstated"),
         ({"PatientBirthDate": "19000102", "StudyDate": "20190101"}, "80+"),
         ({"PatientBirthDate": "1980-01-01", "StudyDate": "2020-01-02"}, "40-59"),
         ({"PatientBirthDate": "1980/01/01", "StudyDate": "2020-01-02"}, "40-59"),
@@ -103,8 +104,8 @@ def test_what_cannot_be_read_says_nothing(cut):
     assert subject.read(dicom_file(VALUES)[:cut]).patient_id == ""
 
 
-def test_a_study_is_of_one_person_where_the_file_names_none():
-    assert read(PatientID="", StudyInstanceUID="1.2.3").person == "study 1.2.3"
-    assert read(PatientID="p1", StudyInstanceUID="1.2.3").person == "P1"
-    assert read(PatientID=" ").person == ""
+def test_a_study_is_read_for_files_that_name_nobody():
+    found = read(PatientID="", StudyInstanceUID="1.2.3")
+    assert (found.patient_id, found.study) == ("", "1.2.3")
+    assert read(PatientID=" ").study == ""
     assert "1.2.3" not in repr(read(StudyInstanceUID="1.2.3"))

@@ -7,6 +7,7 @@ import pytest
 
 from model_code.monitoring import performance
 from model_code.statistics import intervals
+from model_code.statistics.calibration import Calibration
 
 
 def evaluated(value, images=300):
@@ -17,6 +18,7 @@ REFERENCE = {
     "threshold": 0.5,
     "indeterminate": {"low": 0.4, "high": 0.6},
     "guarantee": None,
+    "target_prevalence": None,
     "evaluation": {
         "sensitivity": evaluated(0.95),
         "specificity": evaluated(0.9),
@@ -138,3 +140,16 @@ def test_a_broken_guarantee_is_a_drop():
     found = performance.judge(labels, np.full(100, 0.1), GUARANTEEING)
     assert found["guaranteed"]["negative_predictive_value"]["broken"]
     assert found["dropped"]
+
+
+def test_readers_who_label_both_kinds_do_not_make_probabilities_for_a_target_prevalence_wrong():
+    """One in twenty is ill there, and half of those whom readers chose to label."""
+    labels = np.repeat([0.0, 1.0], 200)
+    logits = 3 * (3 * (labels - 0.5) + np.random.default_rng(2).normal(size=400))
+    probabilities = Calibration(1.0).at_prevalence(0.5, 0.05).probability(logits)
+    here, there = (
+        performance.judge(labels, probabilities, REFERENCE | {"target_prevalence": target})["calibration_error"]
+        for target in (None, 0.05)
+    )
+    assert here["value"] > here["by_chance"]["percentile_95"]
+    assert there["value"] < there["by_chance"]["percentile_95"]

@@ -11,8 +11,12 @@ from model_code.monitoring import drift, reference
 from model_code.monitoring.drift import Quantity
 from tests.model_code.support.evaluated import made_evaluation, made_scores
 
-SCORES = made_scores(1600, seed=3)
-EVALUATION = made_evaluation(made_scores(200, seed=2))
+
+def setup_module() -> None:
+    """Make what takes seconds: collecting does without."""
+    global SCORES, EVALUATION
+    SCORES = made_scores(1600, seed=3)
+    EVALUATION = made_evaluation(made_scores(200, seed=2))
 
 
 def drifted(document, *, ill: int) -> bool:

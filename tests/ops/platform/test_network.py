@@ -60,6 +60,26 @@ def test_another_network_is_refused_with_the_steps(
     assert not ran
 
 
+@pytest.mark.parametrize(("zones", "refused"), [(["a", "b"], True), (["a", "b", "c"], False)])
+def test_a_network_of_before_room_for_a_third_zone_is_refused_unless_it_has_three(
+    *,
+    zones: list[str],
+    refused: bool,
+    ran: list[list[str]],
+    cloud: Cloud,
+    settle: Settle,
+    cxr: Callable[..., Result],
+) -> None:
+    """Its two subnets have half of the addresses each, and would be replaced by others while they are imported."""
+    settle(zones=zones)
+    stack = {"StackName": "cxr-prod-network", "StackStatus": "CREATE_COMPLETE", "CreationTime": START}
+    outputs = [{"OutputKey": "ExportsOutputRefVpc", "OutputValue": "vpc-1"}]
+    cloud.answers("cloudformation", "describe_stacks", {"Stacks": [{**stack, "Outputs": outputs}]})
+    result = cxr("--env", "prod", "deploy")
+    assert (result.exit_code != 0, not ran) == (refused, refused)
+    assert ("before addresses for a third zone" in result.stderr) == refused
+
+
 def test_so_is_a_zone_less(ran: list[list[str]], cloud: Cloud, settle: Settle, cxr: Callable[..., Result]) -> None:
     settle()
     has_network(cloud, zones="a b c")
