@@ -84,12 +84,7 @@ def main(arguments: list[str]) -> None:
             basis=lambda scores: recalibration.answered(scores, HELD_OUT),
         ).judge()
         usual = dataclasses.replace(usual, probabilities=model.calibration.probability(usual.logits))
-        recalibration.complete(
-            judged.evaluation,
-            origin,
-            recalibration.before(judged.scores, old, target_prevalence=found["target_prevalence"]),
-            old,
-        )
+        recalibration.complete(judged.evaluation, origin, judged.scores, old)
         model.write_recalibrated(job.processing_output("served") / served_archive.FILE)
         served_archive.keep_training_output()
     evaluation_files.write(
@@ -129,12 +124,7 @@ def _check_size(settings: Settings, model: ExportedModel) -> None:
 def _fitted(settings: Settings, scores: TestScores, old: dict[str, Any]) -> Mapping[str, Any]:
     """Members of metadata.json as the fitting half's answered images give them, printed beside those of before."""
     known = scores.where(recalibration.answered(scores, FITTED))
-    found = recalibration.fitted(
-        known,
-        negative_value=settings.guaranteed_npv,
-        positive_value=settings.guaranteed_ppv,
-        target_prevalence=settings.target_prevalence or None,
-    )
+    found = recalibration.fitted(known, settings)
     print(
         f"Version {settings.version} on {len(known.labels)} radiographs of the site: temperature "
         f"{old['temperature']:.3f} to {found['temperature']:.3f}, bias {old['bias']:+.3f} to {found['bias']:+.3f}, "

@@ -83,20 +83,11 @@ def main(arguments: list[str]) -> None:
         usual, held_out = scores.where(fits), scores.where(~fits)
         # Refused images are not kept, so no share of them is too large.
         recalibration.refuse_beyond_calibration(usual, old, settings.site_limits(1.0))
-        target = settings.target_prevalence or None
-        changed = recalibration.fitted(
-            usual,
-            negative_value=settings.guaranteed_npv,
-            positive_value=settings.guaranteed_ppv,
-            target_prevalence=target,
-            known=_KNOWN,
-        )
+        changed = recalibration.fitted(usual, settings, _KNOWN)
         origin = _origin(settings, model, found, fits)
         model.recalibrate({**changed, "calibrated_from": origin})
         judged = labelled_evaluation.judge(settings.against, model, held_out, own)
-        recalibration.complete(
-            judged.evaluation, origin, recalibration.before(held_out, old, target_prevalence=target), old
-        )
+        recalibration.complete(judged.evaluation, origin, held_out, old)
         model.write_recalibrated(job.processing_output("served") / served_archive.FILE)
         served_archive.keep_training_output()
     usual = dataclasses.replace(usual, probabilities=Calibration.of(model.metadata).probability(usual.logits))

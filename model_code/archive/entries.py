@@ -53,10 +53,6 @@ _OTHER_FILES |= {"version", "manifest", "checksums", "md5sums", "sha256sums", "r
 _PATIENT = re.compile(r"(?:patient|pat|subject|subj)[ _.#-]*\d+|sub-(?=[a-z]*\d)[a-z0-9]+", re.IGNORECASE)
 _PATIENT_OF_FILE = re.compile(rf"({_PATIENT.pattern})(?=[_-][a-z0-9])", re.IGNORECASE)
 _YEAR = re.compile(r"(19|20)\d\d")
-# Of names that may say a view, so that not every one is looked at closely: those of `view_words`.
-_MAY_SAY_VIEW = re.compile(
-    r"lat|seit|bo[cč]|бок|πλ|nghi|sivuk|sid[eo]b|zijdel|oldal|側|侧|측|ob[il]|schr|斜", re.IGNORECASE
-)
 
 
 class Kind(StrEnum):
@@ -233,7 +229,7 @@ def _shown_by_name(stem: str, folders: Folders, *, may_be_dicom: bool) -> Kind |
 
 def _is_other_view(stem: str, folders: Folders) -> bool:
     """Whether a name, or else the folders around it, say one view, and that is none from the front."""
-    if not folders.other_view and not _MAY_SAY_VIEW.search(stem):
+    if not folders.other_view and not view_words.may_be_said(stem):
         return False
     view = view_words.of_description(spoken.phrase(stem), chest=False)
     return view != view_words.FRONTAL if view else folders.other_view

@@ -28,9 +28,10 @@ CURRENT_NAMES: Mapping[str, str] = {
 SiteVerdict = Literal["usable", "usable_after_calibration", "not_usable", "too_few"]
 """Codes of a site evaluation's verdict; `evaluation.site_verdict` says what each means."""
 
-_NOTHING_GUARANTEED: Mapping[str, Any] = {"guarantee": None, "target_prevalence": None}
+_NOTHING_GUARANTEED: Mapping[str, Any] = {"guarantee": None}
 FOR_ANYBODY: Mapping[str, Any] = {"population": None, **_NOTHING_GUARANTEED}
-_EARLIER_EVALUATION: Mapping[str, Any] = {"calibrated_from": None, **FOR_ANYBODY}
+_EARLIER_EVALUATION: Mapping[str, Any] = {"calibrated_from": None, "target_prevalence": None, **FOR_ANYBODY}
+_EARLIER_REFERENCE: Mapping[str, Any] = {"target_prevalence": None, **_NOTHING_GUARANTEED}
 _EARLIER_METADATA: Mapping[str, Any] = {
     "engine": "tensorflow",
     "out_of_distribution": {},
@@ -336,7 +337,7 @@ def read_reference(document: Mapping[str, Any]) -> Reference:
     Raises:
         DocumentError: it is of a later number, or none.
     """
-    return cast("Reference", current(document, "model's reference", REFERENCE, _NOTHING_GUARANTEED, _of_version))
+    return cast("Reference", current(document, "model's reference", REFERENCE, _EARLIER_REFERENCE, _of_version))
 
 
 def current(

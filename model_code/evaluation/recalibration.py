@@ -180,22 +180,16 @@ def refuse_beyond_calibration(scores: TestScores, metadata: dict[str, Any], limi
 
 
 def fitted(
-    scores: TestScores,
-    *,
-    negative_value: float,
-    positive_value: float,
-    target_prevalence: float | None,
-    known: str = "the half of a site's archive that calibrated it",
+    scores: TestScores, settings: Settings, known: str = "the half of a site's archive that calibrated it"
 ) -> dict[str, Any]:
     """Members of metadata.json that a site's images choose.
 
     Args:
         scores: of answered images, both labels present.
-        negative_value: the negative predictive value to guarantee, below 1.
-        positive_value: the positive one.
-        target_prevalence: that all of them are for; None for that of the images.
+        settings: predictive values to guarantee, and the prevalence that all of it is for.
         known: what these images are called in the guarantee.
     """
+    target_prevalence = settings.target_prevalence or None
     calibration = fit_temperature_and_bias(scores.logits, scores.labels)
     if target_prevalence is not None:
         calibration = calibration.at_prevalence(float(scores.labels.mean()), target_prevalence)
@@ -205,8 +199,8 @@ def fitted(
         scores.labels,
         patient_numbers(scores.patients),
         threshold=threshold,
-        negative_value=negative_value,
-        positive_value=positive_value,
+        negative_value=settings.guaranteed_npv,
+        positive_value=settings.guaranteed_ppv,
         known=known,
         target_prevalence=target_prevalence,
     )
@@ -219,17 +213,9 @@ def fitted(
     }
 
 
-def before(
-    scores: TestScores, metadata: dict[str, Any], *, target_prevalence: float | None = None
-) -> dict[str, Figure]:
-    """Figures of the model as it was, on the same images, weighted to the same prevalence.
-
-    Args:
-        scores: of the images that were held out and answered.
-        metadata: of the model as it was.
-        target_prevalence: of the new version.
-    """
-    metadata = {**metadata, "target_prevalence": target_prevalence}
+def _before(scores: TestScores, metadata: dict[str, Any], target: float | None) -> dict[str, Figure]:
+    """Figures of the model as it was, on the same images, weighted to the new version's target prevalence."""
+    metadata = {**metadata, "target_prevalence": target}
     old = dataclasses.replace(scores, probabilities=Calibration.of(metadata).probability(scores.logits))
     weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
     evaluation = assessment.document(old, metadata, weights)
@@ -266,20 +252,18 @@ def calibrated_on(origin: Mapping[str, Any]) -> str:
     return f"{images} of {origin['fitted']['patients']:,} patients of a site"
 
 
-def complete(
-    evaluation: dict[str, Any], origin: CalibratedFrom, earlier: dict[str, Figure], old: Mapping[str, Any]
-) -> None:
+def complete(evaluation: dict[str, Any], origin: CalibratedFrom, held_out: TestScores, old: dict[str, Any]) -> None:
     """Add to an evaluation the origin of the weights, with what the version as it was says on the same images.
 
     Args:
         evaluation: of the calibrated version.
         origin: where its weights are from.
-        earlier: of `before`.
-        old: metadata of the model as it was.
+        held_out: scores that were held out and answered.
+        old: metadata of the version as it was.
     """
-    said = sentence(origin, earlier, evaluation) + _another_target(
-        old["target_prevalence"], evaluation["target_prevalence"]
-    )
+    target = evaluation["target_prevalence"]
+    earlier = _before(held_out, old, target)
+    said = sentence(origin, earlier, evaluation) + _another_target(old["target_prevalence"], target)
     evaluation["calibrated_from"] = {**origin, "before": earlier, "sentence": said}
 
 

@@ -39,10 +39,9 @@ def document(validation: TestScores, evaluation: dict[str, Any]) -> dict[str, An
         evaluation: the evaluation document.
     """
     usual, target = ~validation.refused, evaluation["target_prevalence"]
-    weights = np.ones((1, int(usual.sum())))
-    if target is not None and usual.any():
-        weights = weighted(weights, validation.labels[usual], target)
-    (weights,) = weights
+    weights = np.ones(int(usual.sum()))
+    if target is not None:
+        (weights,) = weighted(weights[np.newaxis], validation.labels[usual], target)
     patients = len({patient for patient, kept in zip(validation.patients, usual, strict=True) if kept})
     figures = evaluation[CLASSIFICATION] | evaluation["calibration"]
     test = evaluation["test"]

@@ -28,8 +28,8 @@ def positive_predictive_value(sensitivity: float, specificity: float, prevalence
         specificity: in [0, 1].
         prevalence: of PNEUMONIA among those who are asked about, in (0, 1).
     """
-    found, wrong = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
-    return found / (found + wrong) if found + wrong > 0 else None
+    found = metrics.at_rates(sensitivity, specificity, prevalence)["precision"]
+    return found if np.isfinite(found) else None
 
 
 def net_benefit(labels: Array, probabilities: Array, weights: Array, thresholds: Array) -> Array:

@@ -91,6 +91,5 @@ def at_prevalence(value: float, own: float, other: float, *, label: int) -> floa
         other: the other prevalence, between 0 and 1.
         label: that the answers give, 0 (NORMAL) or 1 (PNEUMONIA).
     """
-    change = other / (1 - other) * (1 - own) / own
-    odds = value / (1 - value) * (change if label == 1 else 1 / change)
-    return odds / (1 + odds)
+    shift = log_odds_shift(own, other)
+    return float(scipy.special.expit(scipy.special.logit(value) + (shift if label == 1 else -shift)))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.errors import error_code
 from ops.base import output
-from ops.base.errors import CommandError, explain
+from ops.base.errors import CommandError
 from ops.base.tools import REPOSITORY
 from ops.cost.fleets import instance_types
+from ops.platform.asking import asked
 
 if TYPE_CHECKING:
     from infra.settings.environment import Settings
@@ -30,17 +32,8 @@ def refuse_other_instances(session: Session, settings: Settings) -> None:
         CommandError: with the steps that lead there.
     """
     for endpoint, wanted, steps in _scaled_endpoints(settings):
-        try:
-            found = _instance_types(session.client("sagemaker"), endpoint)
-            scaled = bool(found) and found != wanted and _is_scaled(session, endpoint)
-        except Exception as error:
-            known = explain(error)
-            if known is None:
-                raise
-            # Whoever deploys need not be allowed to look: CloudFormation acts with another role.
-            output.say(f"Whether {endpoint} has another instance type could not be asked: {known}")
-            continue
-        if scaled:
+        other = partial(_other_types_of_scaled, session, endpoint, wanted)
+        if found := asked(other, f"{endpoint} has another instance type"):
             raise CommandError(
                 f"{endpoint} runs on {_listed(found)} and scales: SageMaker refuses {_listed(wanted)} while it does. "
                 f"{steps}"
@@ -57,15 +50,9 @@ def refuse_another_kind(session: Session, settings: Settings) -> None:
     """
     if settings.endpoint.kind != "serverless":
         return
-    try:
-        found = _instance_types(session.client("sagemaker"), settings.name)
-    except Exception as error:
-        known = explain(error)
-        if known is None:
-            raise
-        output.say(f"Whether {settings.name} runs on instances could not be asked: {known}")
-        return
-    if found:
+    if found := asked(
+        lambda: _instance_types(session.client("sagemaker"), settings.name), f"{settings.name} runs on instances"
+    ):
         raise CommandError(
             f"{settings.name} runs on {_listed(found)}, and SageMaker makes no endpoint on instances serverless. "
             f"Remove it first (`aws cloudformation update-stack --stack-name {settings.name}-endpoint "
@@ -118,6 +105,12 @@ def _instance_types(sagemaker: Any, endpoint: str) -> tuple[str, ...]:
             return ()
         raise
     return instance_types(sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0])
+
+
+def _other_types_of_scaled(session: Session, endpoint: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Instance types of the endpoint where it scales and they are others than those; else none."""
+    found = _instance_types(session.client("sagemaker"), endpoint)
+    return found if found and found != wanted and _is_scaled(session, endpoint) else ()
 
 
 def _is_scaled(session: Session, endpoint: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ops.base import output
-from ops.base.errors import CommandError, explain
+from ops.base.errors import CommandError
+from ops.platform.asking import asked
 
 if TYPE_CHECKING:
     from infra.settings.environment import Settings
@@ -69,12 +70,4 @@ def tell_of_one_left(deployment: Deployment) -> None:
 
 
 def _deployed(deployment: Deployment) -> Stack | None:
-    try:
-        return deployment.describe(_PART)
-    except Exception as error:
-        known = explain(error)
-        if known is None:
-            raise
-        # Whoever deploys need not be allowed to look: CloudFormation acts with another role.
-        output.say(f"Whether {deployment.stack_name(_PART)} is there could not be asked: {known}")
-        return None
+    return asked(lambda: deployment.describe(_PART), f"{deployment.stack_name(_PART)} is there")

@@ -58,6 +58,8 @@ _SEVERAL = re.compile(
     r"|\b[2-9] ?(V|VW|VWS|VIEW|P|PR|PROJ\w*|INC\w*|F)\b|[+&]"
 )
 _BETWEEN_WORDS = re.compile(r"[^\w+&]+|_")
+# Parts that every word above of a lateral or oblique description has, which are found faster than the words.
+_PARTS = re.compile(r"lat|seit|bo[cč]|бок|πλ|nghi|sivuk|sid[eo]b|zijdel|oldal|側|侧|측|ob[il]|schr|斜", re.IGNORECASE)
 
 
 def of_position(said: str) -> str | None:
@@ -76,6 +78,15 @@ def of_position(said: str) -> str | None:
     if _FRONTAL.search(named):
         return FRONTAL
     return LATERAL if _CROSS_TABLE_POSITION.search(named) else None
+
+
+def may_be_said(name: str) -> bool:
+    """Whether a name may say a lateral or oblique view by itself, so that not each of many is looked at closely.
+
+    Args:
+        name: as it is written.
+    """
+    return _PARTS.search(name) is not None
 
 
 def of_description(said: str, *, chest: bool) -> str | None:
