@@ -1,4 +1,4 @@
-"""What is looked for in a hurry is in every name that says a lateral or oblique view."""
+"""The pattern that is looked for before the words finds each name that says a lateral or oblique view."""
 
 from __future__ import annotations
 
