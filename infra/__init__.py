@@ -12,7 +12,7 @@ def configure_node(variables: MutableMapping[str, str]) -> None:
     # An eleven-line banner for Node 20, which this project supports.
     variables.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
     # V8 has four threads beside the one that works, for collecting garbage and compiling (`node --help`); with one of
-    # them a synthesis takes less processor time (docs/benchmarks.md, Synthesis).
+    # them a synthesis takes less processor time (docs/benchmarks/operation.md, Synthesis).
     given = variables.get("NODE_OPTIONS", "")
     if "--v8-pool-size" not in given.replace("_", "-"):  # Node takes either spelling
         variables["NODE_OPTIONS"] = f"{given} --v8-pool-size=1".strip()

@@ -71,7 +71,7 @@ EXAMPLES = {
     "a setting of a function": Example(
         "keep_labelled_days|KEEP_LABELLED_DAYS",
         # A rule about two settings, and the pages that tell clients and platform teams.
-        frozenset({"infra/settings/api.py", "docs/adoption.md", "docs/api.md", "docs/operations.md"}),
+        frozenset({"infra/settings/api.py", "docs/adoption.md", "docs/api.md", "docs/external_validation.md"}),
     ),
     "a setting of the Predict function": Example(
         r"\bkeep_days|KEEP_DAYS",
@@ -93,7 +93,8 @@ EXAMPLES = {
                 *("model_code/monitoring/kept_predictions.py", "model_code/reports/monitoring_report.py"),
                 *("model_code/calibrate_labels.py", "ops/commands/evaluation.py"),
                 *("lambdas/authorizer/environment.py", "openapi/document.py", "infra/settings/api.py"),
-                *("docs/clients.md", "docs/operations.md", "docs/runbooks.md", "docs/settings.md"),
+                *("docs/clients.md", "docs/external_validation.md", "docs/operations.md"),
+                *("docs/runbooks.md", "docs/settings.md"),
             }
         ),
     ),

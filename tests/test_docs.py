@@ -26,6 +26,8 @@ OPTIONAL = {
 }
 
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+# Pages whose commands a reader types.
+GUIDES = tuple(f"docs/{name}.md" for name in ("operations", "datasets", "external_validation", "releases", "laptop"))
 
 
 def text(name: str) -> str:
@@ -84,7 +86,7 @@ def test_every_error_code_of_the_api_and_every_reason_of_a_refusal_is_explained_
     assert first_cells("docs/api.md") == codes | {reason.value for reason in Reason}
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/operations.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", *GUIDES])
 def test_every_command_in_the_documentation_exists(page: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", text("Makefile"), re.MULTILINE))
     known = {name.split()[0] for name in commands()}
@@ -97,6 +99,24 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in [*PAGES, *(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "docs").rglob("*.md"))]:
         for target in re.findall(r"\]\(([^)#:]+)\)", text(page)):
             assert (REPOSITORY / page).parent.joinpath(target).exists(), f"{page} links to {target}"
+
+
+def test_links_to_a_heading_find_it() -> None:
+    """Of the page itself or another one, by the anchor that GitHub makes of a heading."""
+    pages = [*PAGES, *(path for path in tracked() if path.startswith("docs/") and path.endswith(".md"))]
+    missing = {
+        f"{page} -> {target}#{anchor}"
+        for page in pages
+        for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text(page))
+        if anchor not in anchors((REPOSITORY / page).parent / target if target else REPOSITORY / page)
+    }
+    assert missing == set()
+
+
+@cache
+def anchors(page: Path) -> frozenset[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return frozenset(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)
 
 
 def test_every_file_that_a_page_names_exists() -> None:

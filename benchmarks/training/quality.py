@@ -72,8 +72,11 @@ def main() -> None:
     options = radiographs.parser(__doc__)
     options.add_argument("--output", type=Path, required=True, help="folder for the model and its evaluation")
     options.add_argument("--epochs", type=int, default=24, help="default 24")
+    unnamed = TRAINING["TargetPrevalence"].default
+    options.add_argument("--target-prevalence", type=float, default=unnamed, help="default: the training images' own")
     chosen = options.parse_args()
-    lines = flags({**RECIPE, "Epochs": chosen.epochs, "Patience": chosen.epochs})
+    named = {"Epochs": chosen.epochs, "Patience": chosen.epochs, "TargetPrevalence": chosen.target_prevalence}
+    lines = flags({**RECIPE, **named})
     chosen.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=chosen.output) as scratch:
         base = Path(scratch).resolve()

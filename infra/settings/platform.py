@@ -128,4 +128,4 @@ class Archive(ArchiveSettings, Section):
     sources: Annotated[tuple[Source, ...], Field(max_length=20)]
     """Folders of other buckets that `cxr start --from` may train on, besides `radiographs/` of the data bucket: `[{
     "uri": "s3://bucket/prefix/", "key_arn": "arn:..." }]`, the key only where a KMS key of yours encrypts them, 20
-    folders at most; see [operations.md](operations.md#a-folder-of-a-bucket)."""
+    folders at most; see [datasets.md](datasets.md#a-folder-of-a-bucket)."""

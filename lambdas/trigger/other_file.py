@@ -22,7 +22,7 @@ _ONE_RADIOGRAPH = (
 )
 _TABLE = (
     "A table of labels belongs into the archive with its radiographs, at the top; `cxr labels import` takes corrected "
-    "labels of an archive that is there (docs/operations.md)."
+    "labels of an archive that is there (docs/datasets.md)."
 )
 
 

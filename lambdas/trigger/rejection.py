@@ -43,7 +43,7 @@ _ZIP_AGAIN = (
 )
 _SMALLER = (
     "Leave the files in a bucket as they are, without an archive, and train on that folder: `cxr start --from "
-    "s3://BUCKET/FOLDER/` has no such limit (docs/operations.md). Or remove what is not needed."
+    "s3://BUCKET/FOLDER/` has no such limit (docs/datasets.md). Or remove what is not needed."
 )
 ADVICE: dict[Reason, str] = {
     Reason.EMPTY: _UPLOAD_AGAIN,

@@ -1,4 +1,4 @@
-"""docs/fidelity.md, and the list in docs/operations.md, written from the rows: `python -m local.fidelity.pages`."""
+"""docs/fidelity.md, and the list in docs/laptop.md, written from the rows: `python -m local.fidelity.pages`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from local.fidelity.rows import LEFT_OUT, OPERATIONS, RESOURCE_TYPES, STEP_TYPES, Row, documentation
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
-FIDELITY, OPERATING = _DOCS / "fidelity.md", _DOCS / "operations.md"
+FIDELITY, LAPTOP = _DOCS / "fidelity.md", _DOCS / "laptop.md"
 _BEGIN, _END = "<!-- differences: written by `make fidelity` -->", "<!-- end of differences -->"
 _OPENING = """# What the laptop answers, and how far as AWS does
 
@@ -28,8 +28,8 @@ def fidelity() -> str:
     return "\n".join([_OPENING, *(_table(title, rows) for title, rows in tables)])
 
 
-def operating(text: str) -> str:
-    """docs/operations.md with its list as the rows are.
+def laptop(text: str) -> str:
+    """docs/laptop.md with its list as the rows are.
 
     Args:
         text: current text of the page.
@@ -40,7 +40,7 @@ def operating(text: str) -> str:
     before, begins, rest = text.partition(_BEGIN)
     _, ends, after = rest.partition(_END)
     if not (begins and ends):
-        raise ValueError(f"docs/operations.md has no place for a list between {_BEGIN} and {_END}")
+        raise ValueError(f"docs/laptop.md has no place for a list between {_BEGIN} and {_END}")
     listed = "\n".join(f"- {sentence};" for sentence in differences())
     return f"{before}{begins}\n\n{listed[:-1]}.\n\n{ends}{after}"
 
@@ -64,4 +64,4 @@ def _line(row: Row) -> str:
 
 if __name__ == "__main__":
     FIDELITY.write_text(fidelity(), encoding="utf-8")
-    OPERATING.write_text(operating(OPERATING.read_text(encoding="utf-8")), encoding="utf-8")
+    LAPTOP.write_text(laptop(LAPTOP.read_text(encoding="utf-8")), encoding="utf-8")

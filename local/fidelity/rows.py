@@ -1,7 +1,7 @@
 """Table of what the laptop answers in AWS's stead: who answers it, the test that holds it to AWS, what differs.
 
 The control plane answers no operation of SageMaker that has no row here (`core.registry`), and a template with a
-resource type that has none fails the tests. docs/fidelity.md and the list in docs/operations.md are written from it
+resource type that has none fails the tests. docs/fidelity.md and the list in docs/laptop.md are written from it
 (`fidelity.pages`). AWS's behaviour is what its reference says, at the address that each kind of row makes of its name.
 """
 

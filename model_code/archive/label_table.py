@@ -232,7 +232,7 @@ def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, li
             f"The first line of the table {called} has to name its columns: label, and one of {', '.join(KEYS)}. "
             "A patient column keeps one person's images together."
             + alone
-            + " docs/operations.md has the other names that are read."
+            + " docs/datasets.md has the other names that are read."
         )
     patient = next((one for one in ("patient", "patient_id") if one in header), "")
     rows = []

@@ -110,7 +110,7 @@ class BucketMembers(Members):
         if code in _DENIED:
             return (
                 f"{named} may not be read by this job: name {self.uri} in archive.sources of cdk.json and deploy, and "
-                "have the bucket's owner allow it (docs/operations.md)."
+                "have the bucket's owner allow it (docs/datasets.md)."
             )
         if code == "InvalidObjectState":
             return f"{named} lies in an archive class of S3: restore it, then take the inventory again."

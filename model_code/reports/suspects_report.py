@@ -36,7 +36,7 @@ def section(ranked: SuspectLabels | None, shown: Sequence[Case]) -> Section:
             f"{ranked.doubted:,} images have the less probable label. If one label in a hundred is wrong, {seen} "
             f"images taken at random hold {seen / 100:.1g} wrong ones, and {first:,} taken at random (5 %) hold 5 % of "
             "all. Where 2 % of the labels of Kermany's radiographs were flipped to find them again, the first 5 % of "
-            "this ranking held 94 % of those (docs/benchmarks.md); what it finds elsewhere is not known."
+            "this ranking held 94 % of those (docs/benchmarks/evaluation.md); what it finds elsewhere is not known."
         ),
         html_page.paragraph(
             f"{FILE} beside this report has all images. `cxr labels export` writes it with columns for a reader to "

@@ -2,7 +2,7 @@
 
     python -m ops.cost.capacity
 
-Rates, calls at once and costs are products of figures that docs/benchmarks.md measured on one machine, of cdk.json's
+Rates, calls at once and costs are products of figures that docs/benchmarks measured on one machine, of cdk.json's
 settings and of prices. No instance of AWS was measured.
 """
 
@@ -47,7 +47,7 @@ def _rates() -> str:
         "decoding of the dearest file": facts.DEAREST,
     }
     return table(
-        ["of", "measured as", "in docs/benchmarks.md"],
+        ["of", "measured as", "in docs/benchmarks"],
         ([of, one.words.strip("| ").replace(" | ", ", "), one.section] for of, one in used.items()),
     )
 

@@ -1,4 +1,4 @@
-"""Facts behind docs/capacity.md: serving times that docs/benchmarks.md measured, quotas of AWS, rates of requests."""
+"""Facts behind docs/capacity.md: serving times that docs/benchmarks measured, quotas of AWS, rates of requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.cost.prediction_cost import LONGEST_INFERENCE_SECONDS
 from ops.cost.scale_facts import Measured, ServiceLimit
 
 MACHINE = "two shared cores of\nan AMD EPYC with AVX-512 BF16"
-"""The machine of every time here, as docs/benchmarks.md begins with it."""
+"""The machine of every time here, as docs/benchmarks begins with it."""
 # Milliseconds of one JPEG of 1,300 x 1,000 pixels at 220 px, decoded in the engine, one after another on both cores.
 LITERT = Measured(11.0, "Engines", "| LiteRT | 11.0 ms | 10.6 ms |")
 GRAPH = Measured(29.3, "Engines", "| exported graph | 29.3 ms | 27.7 ms |")

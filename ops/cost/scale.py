@@ -2,7 +2,7 @@
 
     python -m ops.cost.scale
 
-Nothing here is measured at these sizes: a rate of docs/benchmarks.md is multiplied, and where it is not measured there
+Nothing here is measured at these sizes: a rate of docs/benchmarks is multiplied, and where it is not measured there
 is no figure, but the formula or what it would have to be.
 """
 
@@ -268,7 +268,7 @@ def _rates() -> str:
         "input of training": (facts.AUGMENTED,),
     }
     return table(
-        ["of", "measured as", "in docs/benchmarks.md"],
+        ["of", "measured as", "in docs/benchmarks"],
         (
             [of, "; ".join(one.words.strip("|() ").replace(" | ", ", ") for one in rates), rates[0].section]
             for of, rates in used.items()

@@ -1,4 +1,4 @@
-"""Facts behind docs/scale.md: rates that docs/benchmarks.md measured, sizes of collections, limits of AWS."""
+"""Facts behind docs/scale.md: rates that docs/benchmarks measured, sizes of collections, limits of AWS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """A figure of docs/benchmarks.md.
+    """A figure of a page in docs/benchmarks.
 
     Attributes:
         value: the figure.

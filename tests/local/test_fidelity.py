@@ -64,12 +64,12 @@ def test_what_is_documented_by_aws_has_an_address() -> None:
 
 def test_the_pages_are_as_the_rows_are() -> None:
     assert pages.FIDELITY.read_text(encoding="utf-8") == pages.fidelity(), "run make fidelity"
-    text = pages.OPERATING.read_text(encoding="utf-8")
-    assert text == pages.operating(text), "run make fidelity"
+    text = pages.LAPTOP.read_text(encoding="utf-8")
+    assert text == pages.laptop(text), "run make fidelity"
     for difference in pages.differences():
         assert difference in text
 
 
 def test_a_page_without_a_place_for_the_list_is_refused() -> None:
     with pytest.raises(ValueError, match="no place for a list"):
-        pages.operating("# Operating")
+        pages.laptop("# The stack on a laptop")

@@ -96,7 +96,7 @@ def test_a_process_that_ends_by_itself_is_asked_nothing_more(process: subprocess
 
 
 def test_nothing_is_killed_for_one_request_that_is_answered_in_time() -> None:
-    """Even where it holds everything until then. The dearest kept `/ping` for 0.9 s (docs/benchmarks.md)."""
+    """Even where it holds everything until then. The dearest kept `/ping` for 0.9 s (docs/benchmarks/serving.md)."""
     assert Limits().silence_seconds > INVOCATION_SECONDS
     assert Limits(interval_seconds=1, timeout_seconds=10, failures=3).silence_seconds == 32
     assert Limits().timeout_seconds >= 10 * 0.9

@@ -11,7 +11,7 @@ from ops.base.tools import REPOSITORY
 from ops.cost import capacity, capacity_facts
 from ops.cost import capacity_sums as sums
 
-BENCHMARKS = (REPOSITORY / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+BENCHMARKS = (REPOSITORY / "docs" / "benchmarks" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_machine_is_the_benchmarks() -> None:

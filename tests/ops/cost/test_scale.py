@@ -1,4 +1,4 @@
-"""docs/scale.md says what its module reckons, from figures that docs/benchmarks.md has and limits that are AWS's."""
+"""docs/scale.md says what its module reckons, from figures that docs/benchmarks has and limits that are AWS's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ops.base.tools import REPOSITORY
 from ops.cost import scale, scale_facts
 from ops.cost.scale_facts import SERVICE_LIMITS, SPLIT, Collection
 
-BENCHMARKS = (REPOSITORY / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+BENCHMARKS = (REPOSITORY / "docs" / "benchmarks" / "data.md").read_text(encoding="utf-8")
 
 
 def test_images_and_memory_of_the_split_are_those_of_its_rows() -> None:
