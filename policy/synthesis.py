@@ -9,6 +9,10 @@ from infra.settings.environment import Settings
 # After `infra`, which configures jsii before it starts.
 from aws_cdk import App  # isort: skip
 
+# An assembly without copies of its assets, 100 MB an environment, whose templates are the same (`--no-staging` of `cdk
+# synth`).
+UNSTAGED = {"aws:cdk:disable-asset-staging": True}
+
 
 def synthesised(context: dict[str, Any], output: Path) -> dict[str, dict[str, Any]]:
     """The templates of an environment by the part of the stack's name, in the order of deployment.
@@ -21,7 +25,7 @@ def synthesised(context: dict[str, Any], output: Path) -> dict[str, dict[str, An
         output: an empty folder.
     """
     settings = Settings.load(context)
-    app = App(context=context, outdir=str(output))
+    app = App(context={**context, **UNSTAGED}, outdir=str(output))
     add_stacks(app, settings)
     stacks = app.synth().stacks
     return {stack.stack_name.removeprefix(f"{settings.name}-"): stack.template for stack in stacks}

@@ -132,7 +132,8 @@ def test_every_file_that_a_page_names_exists() -> None:
         said = re.sub(r"https?://\S+", "", text(page))
         for path in re.findall(r"(?<![\w./@:~-])((?:[.\w-]+/)+(?:[\w.*-]*[\w*])?)", said):
             below = path.split("/")[0] in folders and not re.search("[A-Z]{3}", path.removesuffix(".md"))
-            if below and not any(fnmatch(one, path) or one.startswith(f"{path.rstrip('/')}/") for one in tracked()):
+            found = any(fnmatch(one, path) or one.startswith(f"{path.rstrip('/')}/") for one in tracked())
+            if below and not found and not (REPOSITORY / page).parent.joinpath(path).exists():
                 missing[path] = page
         for name in re.findall(r"`(\w+\.py)`", said):
             if not any(Path(one).name == name for one in tracked()):

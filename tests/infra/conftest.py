@@ -132,22 +132,24 @@ def environment_context(environment: str) -> dict[str, Any]:
     return {**_context(), "env": environment}
 
 
-def synthesise_app(context: dict[str, Any], output: Path, *, nag: bool = False) -> str:
+def synthesise_app(context: dict[str, Any], output: Path, *, nag: bool = False, staged: bool = False) -> str:
     """Synthesise a context; the start of its stacks' names.
 
     Args:
         context: as cdk.json gives it.
         output: where the templates go.
         nag: let cdk-nag write `validation-report.json` beside them.
+        staged: copy the assets beside them too.
     """
     from infra.application import add_stacks
     from infra.settings.environment import Settings
+    from policy.synthesis import UNSTAGED
 
     # After `infra`, which configures jsii before it starts.
     from aws_cdk import App, Validations  # isort: skip
 
     settings = Settings.load(context)
-    app = App(context=context, outdir=str(output))
+    app = App(context=context if staged else {**context, **UNSTAGED}, outdir=str(output))
     add_stacks(app, settings)
     if nag:
         from cdk_nag import AwsSolutionsChecks

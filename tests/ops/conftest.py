@@ -80,16 +80,9 @@ def assemblies(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         output = tmp_path_factory.mktemp(environment)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CDK_VALIDATION", "false")
-            import infra  # noqa: F401, I001 - configures jsii before aws_cdk starts it
-            from aws_cdk import App
+            from policy.synthesis import synthesised as synthesise
 
-            from infra.application import add_stacks
-            from infra.settings.environment import Settings
-
-            context = {**CONTEXT, "env": environment}
-            app = App(context=context, outdir=str(output))
-            add_stacks(app, Settings.load(context))
-            app.synth()
+            synthesise({**CONTEXT, "env": environment}, output)
         return output
 
     return synthesised

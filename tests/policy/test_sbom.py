@@ -41,7 +41,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     issuer = {"kind": "jwt", "issuer": "https://issuer.example", "audience": "cxr"}
     context["environments"]["prod"]["api"]["authentication"] = issuer
     folder = tmp_path_factory.mktemp("assembly")
-    synthesise_app(context, folder)
+    synthesise_app(context, folder, staged=True)
     return folder
 
 
@@ -124,7 +124,7 @@ def test_every_function_of_the_templates_is_a_component_that_the_deployment_depe
 def test_functions_that_the_cdk_brings_are_named_as_its_own(environment: str, tmp_path: Path) -> None:
     from policy.sbom import Sbom, document
 
-    synthesise_app(environment_context(environment), tmp_path)
+    synthesise_app(environment_context(environment), tmp_path, staged=True)
     written = json.loads(document(Sbom(tmp_path, environment).bom, REVISION))
     brought = [one for one in of_ref(written, "function:").values() if not one["name"].startswith("lambdas.")]
     assert brought
