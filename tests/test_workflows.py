@@ -209,8 +209,20 @@ def test_a_deployment_belongs_to_github_s_environment_of_the_same_name() -> None
 def test_workflows_run_the_commands_that_people_run() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     commands = {command.split()[1] for command in make_commands()} - {".venv/deploy.installed"}
-    assert commands == {"audit", "test", "diff", "deploy"}
+    assert commands == {"audit", "test", "diff", "sbom", "deploy"}
     assert commands <= targets
+
+
+def test_a_deployments_bill_of_materials_is_kept_with_its_run() -> None:
+    """Written before anything is deployed: what no lock file accounts for is not deployed."""
+    steps_of_job = load(WORKFLOWS["deploy-environment"])["jobs"]["deploy"]["steps"]
+    runs = [str(step.get("run", step.get("uses", ""))).partition(" ENV=")[0] for step in steps_of_job]
+    kept = next(step for step in steps_of_job if step.get("uses", "").startswith("actions/upload-artifact@"))
+
+    assert runs.index("make sbom") == steps_of_job.index(kept) - 1
+    assert steps_of_job.index(kept) < runs.index("make deploy")
+    assert kept["with"]["path"] == "build/cxr-${{ inputs.environment }}.cdx.json"
+    assert kept["with"]["if-no-files-found"] == "error"
 
 
 @pytest.mark.parametrize("workflow", ["check", "deploy"])
