@@ -51,6 +51,7 @@ RESOURCES = {
     r".*:log-group:/aws/sagemaker/(ProcessingJobs|TrainingJobs|TransformJobs|Endpoints/cxr-[a-z0-9]+(-async)?):\*": (
         "log streams are named by SageMaker when a job or a container starts"
     ),
+    r".*:alarm:cxr-[a-z0-9]+-rollback-\*": "each endpoint configuration has alarms of its own, which end with its name",
     r".*:stack/cxr-[a-z0-9]+-endpoint/\*": "a stack's ARN ends in an id that is given when it is created",
     r".*:network-interface/\*": "an interface gets its id when it is made for a job",
     r"(<[\w:]+\.Arn>|cxr-[a-z0-9]+-training:ExportsOutputFnGetAttFindServingModel\w+):\*": (

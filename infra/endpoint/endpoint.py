@@ -14,19 +14,19 @@ from infra.endpoint import serving_container
 from infra.endpoint.autoscaling import EndpointScaling
 from infra.endpoint.instance_pools import instances
 from infra.endpoint.released_package import ARN_PATTERN, ReleasedPackage
+from infra.endpoint.rollback_alarms import RollbackAlarms
 from infra.settings.endpoint import Capture, RealtimeEndpoint, Rollout, ServerlessEndpoint
 
 SHADOW = "Shadow"
 
 
 class Endpoint(Construct):
-    """Model, endpoint configuration and endpoint, which exist while a model package is released.
+    """Model, endpoint configuration, rollback alarms and endpoint, which exist while a model package is released.
 
     Args:
         name: name of the endpoint, fixed, so that clients need no other stack to know it.
         package: that is released.
         role: that the model acts as.
-        alarms: names of the auto-rollback alarms, where options say that it runs on instances.
         options: serverless or on instances.
         capture_to: S3 URI of what is kept of requests, where options say that something is.
         key: encrypts that.
@@ -42,7 +42,6 @@ class Endpoint(Construct):
         name: str,
         package: ReleasedPackage,
         role: SageMakerRole,
-        alarms: Sequence[str],
         options: ServerlessEndpoint | RealtimeEndpoint,
         capture_to: str,
         key: kms.IKey,
@@ -66,18 +65,21 @@ class Endpoint(Construct):
             metrics_config=_metrics(realtime) if realtime else None,
             data_capture_config=_captured(realtime.capture, capture_to, key) if realtime and realtime.capture else None,
         )
+        alarms = self._alarms(realtime, configuration) if realtime else None
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Resource",
             endpoint_name=name,
             endpoint_config_name=configuration.attr_endpoint_config_name,
             # A serverless endpoint switches at once: docs/adr/0017 says what guards its releases instead.
-            deployment_config=_blue_green(realtime.rollout, alarms) if realtime else None,
+            deployment_config=_blue_green(realtime.rollout, alarms.names) if realtime and alarms else None,
             # A release starts with as many instances as the traffic has now, not with the fewest.
             retain_all_variant_properties=True if realtime else None,
             exclude_retained_variant_properties=_not_retained(realtime) if realtime else None,
         )
         package.wait_for(model, configuration, endpoint)
+        for alarm in alarms.resources if alarms else ():
+            endpoint.node.add_dependency(alarm)  # which it names, and does not refer to
         # Without room to scale there is no scaling: the way to another instance type, which SageMaker refuses a scaled
         # endpoint (developer guide, "endpoint-scaling-update", read 2026-11; `ops/platform/lifecycle.py`).
         if realtime and realtime.scales:
@@ -90,6 +92,18 @@ class Endpoint(Construct):
                 at_least=realtime.instance_count,
                 at_most=realtime.scaling.max_instances,
             ).keep_invocations(realtime)
+
+    def _alarms(self, options: RealtimeEndpoint, configuration: sagemaker.CfnEndpointConfig) -> RollbackAlarms:
+        """Auto-rollback alarms on the instances of a configuration."""
+        alarms = RollbackAlarms(
+            self,
+            "Rollback",
+            endpoint_name=self.name,
+            configuration=configuration.attr_endpoint_config_name,
+            limits=options.rollout,
+        )
+        self._package.wait_for(*alarms.resources)
+        return alarms
 
     def _model(self, construct_id: str, package_arn: str) -> sagemaker.CfnModel:
         return sagemaker.CfnModel(

@@ -34,7 +34,6 @@ class EndpointStack(Stack):
             name=settings.name,
             package=package,
             role=release.endpoint_role,
-            alarms=release.alarms,
             options=settings.endpoint,
             capture_to=f"s3://{data.artifacts.name}/{CAPTURE_PREFIX}",
             key=data.key,

@@ -1,4 +1,4 @@
-"""Release stack: Release function, models' roles, topics and rollback alarms, which no release changes."""
+"""Release stack: Release function, models' roles and topics, which no release changes."""
 
 from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_sns as sns
@@ -12,7 +12,7 @@ from infra.base.sagemaker_role import SageMakerRole
 from infra.base.stack import deployable
 from infra.endpoint.batch_model import PREFIX
 from infra.endpoint.released_package import RELEASED_TYPES, ended, grant_release
-from infra.endpoint.rollback_alarms import EndpointAlarms
+from infra.endpoint.rollback_alarms import allow_look
 from infra.settings.endpoint import RealtimeEndpoint
 from infra.settings.environment import Settings
 from infra.storage.data_stack import CAPTURE_PREFIX, DataStack
@@ -43,9 +43,6 @@ class ReleaseStack(Stack):
         self.batch_role = SageMakerRole(
             self, "BatchModelRole", description="Loads the model and works through images in S3"
         )
-        self.alarms = (
-            EndpointAlarms(self, "Alarms", endpoint_name=endpoint, limits=realtime.rollout).names if realtime else []
-        )
         self.topics = self._topics(data, endpoint) if queued else {}
         stack_name = f"{settings.name}-endpoint"
         self.function = self._function(data, training, settings, stack_name=stack_name)
@@ -61,6 +58,8 @@ class ReleaseStack(Stack):
         for role in (self.endpoint_role, self.batch_role):
             data.artifacts.grant_read(role, "executions/*")
             images.grant_pull(role)
+        if realtime:
+            allow_look(self.endpoint_role, endpoint_name=endpoint)
         if realtime and realtime.capture:
             data.artifacts.grant_write(self.endpoint_role, f"{CAPTURE_PREFIX}/*")
         if settings.encryption.keys_volumes:

@@ -41,7 +41,7 @@ class Rollout(Section):
     # Of all requests, not a number of them: an image that cannot be decoded is one of the container's errors too, and
     # a client that sends one must not be able to roll a release back.
     max_error_percent: Annotated[int, Field(ge=1, le=99)]
-    """Share of failed requests, in two minutes running, that rolls a release back; below `percent`."""
+    """Share of the new model's requests that fail, in two minutes running, that rolls a release back."""
     max_latency_ms: Annotated[int, Field(ge=1, le=60_000)]
     """Time of the slowest tenth in the model that rolls a release back, in three minutes running."""
     max_overhead_ms: Annotated[int, Field(ge=1, le=60_000)]
@@ -66,11 +66,6 @@ class Rollout(Section):
     def _works(self) -> Self:
         if self.traffic == "linear" and self.percent < 10:
             raise ValueError("percent must be at least 10 for linear traffic: SageMaker takes no smaller steps")
-        if self.max_error_percent >= self.percent:
-            raise ValueError(
-                f"max_error_percent must be below percent, which is {self.percent}: a model that fails every request "
-                "of its share would go unnoticed until it has all of them"
-            )
         if self.longest_seconds > MAX_ROLLOUT_SECONDS:
             raise ValueError(
                 f"with these waits a release takes up to {self.longest_seconds} s, and SageMaker stops it after "

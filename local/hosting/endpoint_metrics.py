@@ -27,8 +27,8 @@ INTERVAL_SECONDS = 1.0
 # (https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html, read 2026-11).
 _BATCH, _VALUES = 1000, 150
 
-# Endpoint, variant, name and unit of a metric.
-_Metric = tuple[str, str, str, str]
+# Endpoint, its configuration, variant, name and unit of a metric.
+_Metric = tuple[str, str, str, str, str]
 
 
 class EndpointMetrics:
@@ -45,11 +45,14 @@ class EndpointMetrics:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def record(self, endpoint: str, variant: str, *, status: int, model_seconds: float, total_seconds: float) -> None:
+    def record(
+        self, endpoint: str, config: str, variant: str, *, status: int, model_seconds: float, total_seconds: float
+    ) -> None:
         """Count one invocation.
 
         Args:
             endpoint: name of the endpoint.
+            config: name of the endpoint configuration whose process was asked.
             variant: that was asked.
             status: status that the container answered with; 0 when it did not.
             model_seconds: until its answer.
@@ -64,7 +67,7 @@ class EndpointMetrics:
         }
         with self._lock:
             for (name, unit), value in values.items():
-                self._pending.setdefault((endpoint, variant, name, unit), Counter())[value] += 1
+                self._pending.setdefault((endpoint, config, variant, name, unit), Counter())[value] += 1
             if self._thread is None:
                 self._thread = threading.Thread(target=self._publish_regularly, name="endpoint metrics", daemon=True)
                 self._thread.start()
@@ -87,14 +90,19 @@ class EndpointMetrics:
 
 
 def _data(metric: _Metric, counts: Mapping[float, int]) -> Iterator[dict[str, Any]]:
-    """Data of one metric for PutMetricData: its values, and how often there was each."""
-    endpoint, variant, name, unit = metric
-    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
-    common = {"MetricName": name, "Unit": unit, "Timestamp": datetime.now(UTC), "Dimensions": dimensions}
+    """Data of one metric for PutMetricData: its values, and how often there was each.
+
+    Once of the whole endpoint, and once of the configuration alone ("Auto-Rollback Configuration and Monitoring" of the
+    developer guide).
+    """
+    endpoint, config, variant, name, unit = metric
+    whole = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
     values = sorted(counts)
-    for start in range(0, len(values), _VALUES):
-        some = values[start : start + _VALUES]
-        yield {**common, "Values": some, "Counts": [float(counts[value]) for value in some]}
+    for dimensions in (whole, [*whole, {"Name": "EndpointConfigName", "Value": config}]):
+        common = {"MetricName": name, "Unit": unit, "Timestamp": datetime.now(UTC), "Dimensions": dimensions}
+        for start in range(0, len(values), _VALUES):
+            some = values[start : start + _VALUES]
+            yield {**common, "Values": some, "Counts": [float(counts[value]) for value in some]}
 
 
 def _rounded(microseconds: float) -> float:

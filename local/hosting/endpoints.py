@@ -235,7 +235,7 @@ class Endpoints:
             config = self._config(config_name)
             for member in ("ProductionVariants", "ShadowProductionVariants"):
                 for settings in config.get(member) or []:
-                    started.append(self._start(endpoint.name, settings))
+                    started.append(self._start(endpoint.name, config_name, settings))
             productive = len(config["ProductionVariants"])
             fleet = Fleet(config, started[:productive], started[productive:])
             old = self._move_traffic(endpoint, fleet, way)
@@ -322,7 +322,7 @@ class Endpoints:
                 raise ApiError("ValidationException", f"{member} of {name} cannot be run on the laptop.")
         return config
 
-    def _start(self, endpoint: str, settings: Mapping[str, Any]) -> Variant:
+    def _start(self, endpoint: str, config_name: str, settings: Mapping[str, Any]) -> Variant:
         variant = settings["VariantName"]
         container = Container(
             self._cloud,
@@ -337,7 +337,7 @@ class Endpoints:
         except BaseException:
             container.stop()
             raise
-        return Variant(dict(settings), container)
+        return Variant(dict(settings), container, config_name)
 
     def _report(self, endpoint: Endpoint, status: str) -> None:
         endpoint.status = status

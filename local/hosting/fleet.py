@@ -20,10 +20,11 @@ DRAIN_SECONDS = 60
 
 @dataclass(frozen=True)
 class Variant:
-    """A production or shadow variant: its part of the endpoint configuration, and its process."""
+    """A production or shadow variant: its part of the endpoint configuration of that name, and its process."""
 
     settings: Mapping[str, Any]
     container: Container
+    config_name: str
 
     @property
     def name(self) -> str:

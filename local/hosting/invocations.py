@@ -73,6 +73,7 @@ class Invocations:
             ended = time.monotonic()
             self._metrics.record(
                 name,
+                variant.config_name,
                 variant.name,
                 status=status,
                 model_seconds=ended - asked,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from policy.schemas import identifying, replacing
@@ -81,7 +81,7 @@ def _taken(part: str, before: Parts, after: Parts, replaced: set[str]) -> Iterat
     for logical_id, resource in after[part]["Resources"].items():
         if logical_id in before[part]["Resources"] and logical_id not in replaced:
             continue
-        for name in _fixed_names(resource):
+        for name in _fixed_names(resource, replaced):
             if name in there:
                 yield f"{part}: {logical_id} is made as {name[1]}, which {' '.join(there[name])} has"
 
@@ -107,13 +107,14 @@ def gone(before: Parts, after: Parts) -> set[str]:
     }
 
 
-def _fixed_names(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _fixed_names(resource: Mapping[str, Any], replaced: Set[str] = frozenset()) -> Iterator[tuple[str, str]]:
+    """Names that the template gives, without those that another resource's name is a part of which is replaced."""
     kind = resource["Type"]
     if not kind.startswith("AWS::"):
         return
     paths = identifying(kind)
     for found in ([_at(resource, path) for path in paths], [_at(resource, (_NAMES[kind],))] if kind in _NAMES else []):
-        if found and None not in found:
+        if found and None not in found and not _references(found) & replaced:
             yield kind, json.dumps(found, sort_keys=True)
 
 

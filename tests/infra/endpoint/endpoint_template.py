@@ -20,6 +20,12 @@ def changed(context: dict[str, Any], environment: str, **endpoint: Any) -> dict[
     return {**context, "env": environment}
 
 
+def rollback_alarms(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The alarms that take a release back, by their logical ids."""
+    found = of_type(template, "AWS::CloudWatch::Alarm")
+    return {name: alarm["Properties"] for name, alarm in found.items() if name.startswith("EndpointRollback")}
+
+
 def api_endpoint(template: dict[str, Any]) -> dict[str, Any]:
     """The properties of the endpoint behind the API."""
     return named(template, "AWS::SageMaker::Endpoint", "Endpoint")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.infra.conftest import ENVIRONMENTS, of_type
-from tests.infra.endpoint.endpoint_template import changed, named
+from tests.infra.endpoint.endpoint_template import changed, named, rollback_alarms
 
 
 def setup_module() -> None:
@@ -26,11 +25,6 @@ OPTIONAL = ("InstancePools", "ProvisionedConcurrency", "EnableEnhancedMetrics", 
 
 def config(templates: dict[str, dict[str, Any]], start: str = "EndpointConfig") -> dict[str, Any]:
     return named(templates["endpoint"], "AWS::SageMaker::EndpointConfig", start)
-
-
-def rollback_alarms(templates: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    alarms = of_type(templates["release"], "AWS::CloudWatch::Alarm").values()
-    return {alarm["Properties"]["MetricName"]: alarm["Properties"] for alarm in alarms}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -72,7 +66,7 @@ def test_alarms_that_roll_back_may_look_every_ten_seconds(
     context: dict[str, Any], synthesise: Synthesise, templates: Templates
 ) -> None:
     """An alarm of ten seconds needs metrics of ten seconds, which invocations have with enhanced metrics only."""
-    before = {name: copy.deepcopy(alarm) for name, alarm in rollback_alarms(templates("prod")).items()}
+    before = rollback_alarms(templates("prod")["endpoint"])
     rollout = {**context["environments"]["prod"]["endpoint"]["rollout"], "alarm_period_seconds": 10}
     made = synthesise(changed(context, "prod", rollout=rollout))
 
@@ -81,13 +75,17 @@ def test_alarms_that_roll_back_may_look_every_ten_seconds(
         "EnableEnhancedMetrics": True,
         "MetricPublishFrequencyInSeconds": 10,
     }
-    for name, alarm in rollback_alarms(made).items():
-        minutes = before[name]["EvaluationPeriods"]
-        assert (before[name]["Period"], "DatapointsToAlarm" in before[name]) == (60, False)
-        assert alarm["Period"] == 10
+    found = list(rollback_alarms(made["endpoint"]).values())
+    assert found[:3] == list(before.values()), "whether those of one configuration come so often is documented nowhere"
+    assert len(found) == 6
+    assert len({json.dumps(alarm["AlarmName"]) for alarm in found}) == 6
+    for often, alarm in zip(before.values(), found[3:], strict=True):
+        minutes = often["EvaluationPeriods"]
+        assert (often["Period"], "DatapointsToAlarm" in often) == (60, False)
+        assert (alarm["Period"], alarm["MetricName"]) == (10, often["MetricName"])
         assert alarm["EvaluationPeriods"] == 6 * minutes, "the same span"
         assert alarm["DatapointsToAlarm"] == 3 * minutes, "half of it"
-        assert alarm["Threshold"] == before[name]["Threshold"]
+        assert alarm["Threshold"] == often["Threshold"]
 
 
 def test_a_serverless_endpoint_keeps_containers_ready_where_settings_pay_for_them(

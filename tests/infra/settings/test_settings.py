@@ -148,7 +148,6 @@ def test_an_environment_whose_name_would_be_cut_or_is_no_name_is_refused(environ
         ("prod", "endpoint.instance_count", 1, "endpoint.instance_count is 1"),
         ("prod", "endpoint.rollout.percent", 60, "endpoint.rollout.percent is 60"),
         ("prod", "endpoint.rollout.traffic", "rolling", "endpoint.rollout.traffic is 'rolling'"),
-        ("prod", "endpoint.rollout.max_error_percent", 50, "max_error_percent must be below percent, which is 50"),
         ("prod", "endpoint.scaling.max_instances", 1, "scaling.max_instances must not be below instance_count"),
         ("prod", "endpoint.shadow_percent", 101, "endpoint.shadow_percent is 101"),
         ("prod", "endpoint.rollout.alarm_period_seconds", 30, "endpoint.rollout.alarm_period_seconds is 30"),
