@@ -13,6 +13,7 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
+from lambdas.aws.reconnection import Reconnection
 from lambdas.http import presigning
 from lambdas.http.answers import Answers, origins
 from lambdas.http.idempotency import DAY_SECONDS, Requests
@@ -43,26 +44,31 @@ def build(environment: Environment) -> Api:
         config = Config(
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
-            # One attempt: a repeated read timeout would outlast the gateway. Model repeats what can be repeated.
-            retries={"total_max_attempts": 1},
+            # One attempt: a repeated read timeout would outlast the gateway. Model repeats what can be repeated, and
+            # the others what a closed connection ended, which botocore's older way of retries would not let them.
+            retries={"mode": "standard", "total_max_attempts": 1},
             tcp_keepalive=True,
             **options,
         )
         return session.create_client(service, config=config)
 
+    def kept(service: str, connect_timeout: float, read_timeout: float, **options: Any) -> Any:
+        """A client whose connection may have been closed while the function was frozen."""
+        return Reconnection().watch(client(service, connect_timeout, read_timeout, **options))
+
     # Made when they are first needed: most requests bring a JPEG or a PNG along.
     @cache
     def functions() -> Any:
-        return client("lambda", dicom.CONNECT_TIMEOUT_SECONDS, dicom.READ_TIMEOUT_SECONDS)
+        return kept("lambda", dicom.CONNECT_TIMEOUT_SECONDS, dicom.READ_TIMEOUT_SECONDS)
 
     @cache
     def result_functions() -> Any:
-        return client("lambda", dicom_result.CONNECT_TIMEOUT_SECONDS, dicom_result.READ_TIMEOUT_SECONDS)
+        return kept("lambda", dicom_result.CONNECT_TIMEOUT_SECONDS, dicom_result.READ_TIMEOUT_SECONDS)
 
     @cache
     def s3() -> Any:
         timeouts = uploads.CONNECT_TIMEOUT_SECONDS, uploads.READ_TIMEOUT_SECONDS
-        return client("s3", *timeouts, **presigning.OPTIONS)
+        return kept("s3", *timeouts, **presigning.OPTIONS)
 
     @cache
     def hurried_model() -> Model:
@@ -73,7 +79,7 @@ def build(environment: Environment) -> Api:
 
     named = environment.dicom_result_function_name
     endpoint = Endpoint(client=sagemaker, name=environment.endpoint_name)
-    dynamodb = client("dynamodb", results.CONNECT_TIMEOUT_SECONDS, results.READ_TIMEOUT_SECONDS)
+    dynamodb = kept("dynamodb", results.CONNECT_TIMEOUT_SECONDS, results.READ_TIMEOUT_SECONDS)
     predictions = Predictions(
         model=model(READ_TIMEOUT_SECONDS),
         hurried_model=hurried_model,

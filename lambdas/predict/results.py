@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 0.5
 READ_TIMEOUT_SECONDS = 1.0
-"""For one write. Nothing is tried again: a prediction is worth more than its record."""
+"""For one write. What a service refuses is not tried again: a prediction is worth more than its record."""
 
 
 @dataclass(frozen=True)

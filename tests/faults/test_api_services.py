@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
 import pytest
 
+from lambdas.aws import reconnection
 from tests.faults import fault_proxy
 from tests.faults.fault_proxy import Fault
 from tests.faults.services import Services
-from tests.lambdas.predict.api_calls import JPEG, REQUEST_ID, UPLOAD, event, in_json, problem
+from tests.lambdas.predict.api_calls import JPEG, PNG, REQUEST_ID, UPLOAD, event, in_json, problem
 from tests.lambdas.predict.dicom_services import SCORED
 from tests.lambdas.predict.test_handler import ENVIRONMENT
 from tests.lambdas.tables import PREDICTIONS, REQUESTS, items, make_tables
@@ -27,8 +29,9 @@ def predictions(aws: Services) -> Any:
 
 
 @pytest.fixture
-def predict(aws: Services, predictions: Any) -> Any:
-    """The Predict function, behind whose faults an endpoint answers."""
+def predict(aws: Services, predictions: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The Predict function, behind whose faults an endpoint answers; a machine that does much else is no fault."""
+    monkeypatch.setattr(reconnection, "AT_ONCE_SECONDS", 60.0)
     aws.proxy.stand_in("InvokeEndpoint", lambda _: SCORED)
     aws.client("s3").create_bucket(Bucket="bucket")
     module = aws.function("lambdas.predict.handler", **ENVIRONMENT)
@@ -39,16 +42,42 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
 
 
-@pytest.mark.parametrize("fault", [fault_proxy.THROUGHPUT_EXCEEDED, fault_proxy.OVERLOADED, fault_proxy.RESET])
+@pytest.mark.parametrize(
+    ("fault", "attempts"), [(fault_proxy.THROUGHPUT_EXCEEDED, 1), (fault_proxy.OVERLOADED, 1), (fault_proxy.RESET, 2)]
+)
 def test_a_prediction_is_answered_whose_record_cannot_be_kept(
-    aws: Services, predict: Any, predictions: Any, capsys: pytest.CaptureFixture[str], fault: Fault
+    *, aws: Services, predict: Any, predictions: Any, capsys: pytest.CaptureFixture[str], fault: Fault, attempts: int
 ) -> None:
     aws.proxy.fail("PutItem", fault)
     answer = predict(event())
     assert (answer["statusCode"], json.loads(answer["body"])["label"]) == (200, "PNEUMONIA")
     assert [line["request_id"] for line in logged(capsys) if line["message"] == "not kept"] == [REQUEST_ID]
     assert items(predictions, PREDICTIONS) == []
-    assert aws.proxy.asked.count("PutItem") == 1, "a person waits: nothing is tried again"
+    assert aws.proxy.asked.count("PutItem") == attempts, (
+        "a person waits: nothing but a closed connection is tried again"
+    )
+
+
+@pytest.mark.parametrize("fault", [fault_proxy.RESET, fault_proxy.LOST])
+@pytest.mark.parametrize("headers", [{"content-type": "image/jpeg"}, KEYED], ids=["without a key", "with a key"])
+def test_the_first_prediction_after_a_quiet_time_is_kept(
+    aws: Services, predict: Any, predictions: Any, fault: Fault, headers: dict[str, str]
+) -> None:
+    """A frozen function's connections are closed meanwhile. Whatever was written before the answer got lost, as the claim
+    of a key, is this request's own."""
+    aws.proxy.fail("PutItem", fault, times=1)
+    assert predict(event(headers=headers))["statusCode"] == 200
+    assert [item["id"] for item in items(predictions, PREDICTIONS)] == [REQUEST_ID]
+    assert all("answer" in item for item in items(predictions, REQUESTS))
+
+
+def test_an_upload_and_a_dicom_file_of_the_first_request_are_answered(aws: Services, predict: Any) -> None:
+    aws.proxy.stand_in("Invoke", lambda _: {"png": base64.b64encode(PNG).decode()})
+    aws.client("s3").put_object(Bucket="bucket", Key=f"uploads/{UPLOAD}", Body=JPEG)
+    aws.proxy.fail("GetObject", fault_proxy.RESET, times=1)
+    assert predict(in_json({"upload": UPLOAD}))["statusCode"] == 200
+    aws.proxy.fail("Invoke", fault_proxy.RESET, times=1)
+    assert predict(event(b"\0" * 128 + b"DICM", "application/dicom"))["statusCode"] == 200
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,14 @@ def test_the_same_at_once_waits(requests):
     assert refused(requests, event(), "asked", "two") == "request_in_progress"
 
 
+def test_a_claim_whose_answer_got_lost_is_claimed_by_the_sdk_s_second_attempt(requests):
+    claim, earlier = begin(requests, event(), "asked", "one")
+    assert begin(requests, event(), "asked", "one") == (claim, None)
+    requests.finish(claim, {"probability": 0.5})
+    assert begin(requests, event(), "asked", "one") == (None, {"probability": 0.5})
+    assert earlier is None
+
+
 def test_what_failed_can_be_tried_again(requests):
     claim, _ = begin(requests, event(), "asked", "one")
     requests.release(claim)

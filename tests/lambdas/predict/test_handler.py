@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lambdas.aws.reconnection import AT_ONCE_SECONDS
 from lambdas.predict import dicom, dicom_result, results, uploads
 from lambdas.predict.environment import Environment
 from lambdas.predict.model import (
@@ -54,9 +55,11 @@ def test_clients_give_up_before_the_gateway(load_handler):
     upload = uploads.CONNECT_TIMEOUT_SECONDS + uploads.READ_TIMEOUT_SECONDS
     conversion = dicom.CONNECT_TIMEOUT_SECONDS + dicom.READ_TIMEOUT_SECONDS
     asking = RETRY_WITHIN_SECONDS + CONNECT_TIMEOUT_SECONDS
-    # A prediction and the answer to a repetition are written afterwards.
-    assert 2 + PREPARATION_SECONDS + asking + READ_TIMEOUT_SECONDS + 2 * table <= GATEWAY_SECONDS
-    assert 2 + table + upload + conversion + asking + HURRIED_READ_TIMEOUT_SECONDS + 2 * table <= GATEWAY_SECONDS
+    # A prediction and the answer to a repetition are written afterwards. Each call may find its connection closed.
+    closed = 5 * AT_ONCE_SECONDS
+    assert 2 + PREPARATION_SECONDS + asking + READ_TIMEOUT_SECONDS + 2 * table + closed <= GATEWAY_SECONDS
+    slowest = 2 + table + upload + conversion + asking + HURRIED_READ_TIMEOUT_SECONDS + 2 * table
+    assert slowest + closed <= GATEWAY_SECONDS
     # A result in DICOM comes last, if there is time for it.
     result = dicom_result.CONNECT_TIMEOUT_SECONDS + dicom_result.READ_TIMEOUT_SECONDS
     assert 2 + dicom_result.LATEST_SECONDS + result <= GATEWAY_SECONDS
