@@ -10,7 +10,13 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+    ResponseStreamingError,
+)
 
 from model_code.archive.entries import by_number
 from model_code.archive.inventory import Inventory, Object
@@ -30,6 +36,11 @@ _RETRIES = Config(
     connect_timeout=10,
     read_timeout=60,
 )
+# botocore repeats what fails before an answer begins. Its content may break off as well, of one object in some hundred
+# thousand: as boto3's own downloads do, it is asked for anew, and so many times in all (`num_download_attempts` and
+# `S3_RETRYABLE_DOWNLOAD_ERRORS` of s3transfer 0.19, read 2026-11-29).
+_DOWNLOADS = 5
+_BROKEN_OFF = (ConnectionError, TimeoutError, IncompleteReadError, ReadTimeoutError, ResponseStreamingError)
 _GONE = frozenset({"NoSuchVersion", "NoSuchKey", "NoSuchBucket", "MethodNotAllowed", "404", "405"})
 _CHANGED = frozenset({"PreconditionFailed", "412"})
 _DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "403"})
@@ -81,8 +92,20 @@ class BucketMembers(Members):
         one = self._inventory.objects[member.number - 1]
         if one.size == 0:
             return b""
-        asked: dict[str, Any] = {"Range": f"bytes=0-{size - 1}"} if size < one.size else {}
         try:
+            content = self._content(one, size)
+        except _BROKEN_OFF as error:
+            said = f"broke off on its way ({type(error).__name__}), again and again: start the execution again."
+            raise JobError(f"{self._named(member, one)} {said}") from error
+        except (ClientError, BotoCoreError) as error:
+            raise JobError(self._reason(member, one, error)) from error
+        if len(content) != min(size, one.size):
+            raise JobError(f"{self._named(member, one)} has another size than the inventory says. {self._advice()}")
+        return content
+
+    def _content(self, one: Object, size: int) -> bytes:
+        asked: dict[str, Any] = {"Range": f"bytes=0-{size - 1}"} if size < one.size else {}
+        for attempt in range(1, _DOWNLOADS + 1):
             body = self._s3.get_object(
                 Bucket=self._inventory.bucket,
                 Key=self._inventory.prefix + one.key,
@@ -91,16 +114,16 @@ class BucketMembers(Members):
                 IfMatch=f'"{one.etag}"',
                 **asked,
             )["Body"]
-            # A server may ignore a range and answer with everything (RFC 9110, 14.2).
-            with contextlib.closing(body):
-                content = bytes(body.read(size) if asked else body.read())
-        except (ClientError, BotoCoreError) as error:
-            raise JobError(self._reason(member, one, error)) from error
-        if len(content) != min(size, one.size):
-            raise JobError(f"{self._named(member, one)} has another size than the inventory says. {self._advice()}")
-        return content
+            try:
+                # A server may ignore a range and answer with everything (RFC 9110, 14.2).
+                with contextlib.closing(body):
+                    return bytes(body.read(size) if asked else body.read())
+            except _BROKEN_OFF:
+                if attempt == _DOWNLOADS:
+                    raise
+        raise AssertionError  # unreachable: the last attempt returns or raises
 
-    def _reason(self, member: Member, one: Object, error: ClientError | BotoCoreError) -> str:
+    def _reason(self, member: Member, one: Object, error: Exception) -> str:
         named = self._named(member, one)
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
         if code in _GONE:

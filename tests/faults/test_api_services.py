@@ -63,8 +63,8 @@ def test_a_prediction_is_answered_whose_record_cannot_be_kept(
 def test_the_first_prediction_after_a_quiet_time_is_kept(
     aws: Services, predict: Any, predictions: Any, fault: Fault, headers: dict[str, str]
 ) -> None:
-    """A frozen function's connections are closed meanwhile. Whatever was written before the answer got lost, as the claim
-    of a key, is this request's own."""
+    """A frozen function's connections are closed meanwhile. Whatever was written before the answer got lost, as the
+    claim of a key, is this request's own."""
     aws.proxy.fail("PutItem", fault, times=1)
     assert predict(event(headers=headers))["statusCode"] == 200
     assert [item["id"] for item in items(predictions, PREDICTIONS)] == [REQUEST_ID]

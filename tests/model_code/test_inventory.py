@@ -229,6 +229,45 @@ def test_a_job_without_a_network_says_how_to_start_it(
         decode(job_directory, archive_uri=uri)
 
 
+class Broken:
+    """Content that ends in the middle."""
+
+    def read(self, *_: int) -> bytes:
+        raise bucket.ResponseStreamingError(error="IncompleteRead")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize("times", [4, 5])
+def test_an_object_that_breaks_off_on_its_way_is_fetched_again(
+    job_directory: Path, place_folder: Callable[..., str], monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Of a million objects some do: the job of hours does not end for it, and never takes a part for the whole."""
+    uri = place_folder({"NORMAL/a.dcm": dicom(1), "PNEUMONIA/b.dcm": dicom(2)})
+    left, make = [times], boto3.client
+
+    def made(service: str, **options: Any) -> Any:
+        client = make(service, **options)
+        get = client.get_object
+
+        def breaking(**asked: Any) -> Any:
+            if "Range" in asked or not asked["Key"].endswith("b.dcm") or not left[0]:
+                return get(**asked)
+            left[0] -= 1
+            return {"Body": Broken()}
+
+        client.get_object = breaking
+        return client
+
+    monkeypatch.setattr(bucket.boto3, "client", made)
+    if times < bucket._DOWNLOADS:
+        assert len(_digests(decode(job_directory, archive_uri=uri), uri)) == 2
+    else:
+        with pytest.raises(JobError, match=r"entry-2\.dcm .* broke off on its way .*: start the execution again"):
+            decode(job_directory, archive_uri=uri)
+
+
 def test_a_denied_read_names_the_setting(
     job_directory: Path, place_folder: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
