@@ -14,6 +14,7 @@ from infra.base.log_group import LogGroup
 from infra.base.nag_findings import accept
 from infra.base.removal import removal_policy
 from infra.settings.environment import Settings
+from model_code.contract.images import ALIASES, SIGNATURES
 
 # No address, no header and no body: an access log that holds nothing about a patient.
 ACCESS_LOG = {
@@ -70,7 +71,9 @@ class PredictionApi(Construct):
             description="Pneumonia probability of a chest radiograph",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             binary_media_types=[
-                *("image/jpeg", "image/png", "application/dicom"),
+                # The gateway hands a body of any other type on as text, which destroys an image: every name that the
+                # function takes has to be here.
+                *(*SIGNATURES, *ALIASES, "application/dicom"),
                 *(["multipart/related"] if limits.dicom_results else []),  # of several results in one answer
             ],
             # Writing access logs takes a role that belongs to the account and region, not to an API.

@@ -9,12 +9,11 @@ from pybase64 import b64decode
 
 from lambdas.http.answers import header
 from lambdas.http.problems import Problem
-from model_code.contract.images import DICOM_START_BYTES, SIGNATURES, is_dicom, other_format
+from model_code.contract.images import ALIASES, DICOM_START_BYTES, SIGNATURES, is_dicom, other_format
 
 DICOM = "application/dicom"
 JSON = "application/json"
 _TYPES = (*SIGNATURES, DICOM)
-_ALIASES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 # How files begin that were written in base64: three bytes make four characters (RFC 4648, 4).
 _IN_BASE64 = (b"data:", b"/9j/", b"iVBORw0K")
 _NOT_TAKEN = "which is not taken: send the radiograph as DICOM, JPEG or PNG."
@@ -36,7 +35,7 @@ def read(event: dict[str, Any], max_bytes: int) -> EncodedImage:
         Problem: unsupported_media_type, empty_body, image_too_large or undecodable_image.
     """
     declared = media_type(event)
-    content_type = _ALIASES.get(declared, declared)
+    content_type = ALIASES.get(declared, declared)
     if content_type not in _TYPES:
         sent = f"{declared} is not supported." if declared else "The request has no Content-Type."
         if declared.startswith("multipart/"):

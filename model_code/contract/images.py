@@ -8,6 +8,8 @@ import struct
 JPEG, PNG = "image/jpeg", "image/png"
 # First bytes: ITU-T T.81 B.1.1.3 (SOI, then a marker) and the PNG specification, 5.2.
 SIGNATURES = {JPEG: b"\xff\xd8\xff", PNG: b"\x89PNG\r\n\x1a\n"}
+# What the same two are called besides: by older browsers, and by mistake so often that it has to be taken.
+ALIASES = {"image/jpg": JPEG, "image/pjpeg": JPEG, "image/x-png": PNG}
 # Of what people send and store under those names, by its first bytes; of ISO's base media file format, by the brand
 # behind `ftyp` (ISO/IEC 14496-12, 4.3; 23008-12, B.4; AVIF 1.1, 9).
 _OTHERS = (
