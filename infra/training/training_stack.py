@@ -18,6 +18,7 @@ from infra.settings.endpoint import RealtimeEndpoint
 from infra.settings.environment import Settings
 from infra.settings.platform import Source
 from infra.storage.data_stack import CHECKPOINT_PREFIX, RADIOGRAPHS, SITE_IMAGES, DataStack
+from infra.training.daily_call import DailyCall
 from infra.training.model_registry import ModelRegistry
 from infra.training.notifications import Notifications
 from infra.training.patient_key import PatientKey
@@ -51,6 +52,8 @@ class TrainingStack(Stack):
         decode_role = SageMakerRole(self, "DecodeRole", description="Reads archives and makes hashes of patients")
         step_role = SageMakerRole(self, "StepRole", description="Splits, trains and evaluates")
         self.serving = self._find_serving_model(settings)
+        # It is asked when a training of hours has ended.
+        DailyCall(self, "ServingDaily", function=self.serving)
         placeholders = self._placeholders(data, images, decode_role, step_role, settings)
         self.pipeline = TrainingPipeline(
             self,

@@ -5,6 +5,8 @@ Training compares its own with it, and monitoring the predictions with the refer
 Invoked by SageMaker Pipelines, which takes the answer's members as the step's outputs, waits for ten minutes and does
 not repeat a call that failed (https://docs.aws.amazon.com/sagemaker/latest/dg/build-and-manage-steps-types.html). What
 may pass by itself is therefore repeated here; anything else raises, and its message is the step's failure reason.
+
+A rule calls it every day too, for the sake of being called (`infra/training/daily_call.py`).
 """
 
 from __future__ import annotations
@@ -39,9 +41,11 @@ def endpoint() -> Endpoint:
 
 
 @logger.inject_lambda_context
-def handle(_event: dict[str, Any], _context: LambdaContext) -> dict[str, str]:
+def handle(event: dict[str, Any], _context: LambdaContext) -> dict[str, str]:
     """Answer the serving package, its artifact and its reference; `none` and an object to be left alone where nothing
     serves, that object too for a package without a reference."""
+    if event.get("source") == "aws.events":
+        return {}
     nothing_served_uri = environment().nothing_served_uri
     served = endpoint().served_model()
     answer = {

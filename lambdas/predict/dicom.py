@@ -24,6 +24,7 @@ _PROBLEMS: dict[Reason, tuple[str, str]] = {
     ),
     "throttled": ("throttled", "Too many DICOM files are being converted. Try again in a moment."),
     "too_large": ("image_too_large", "The DICOM file is too large for a request: upload it (POST /v1/uploads)."),
+    "not_ready": ("model_not_ready", "What converts DICOM files is being started. Try again in a few seconds."),
     # A decoder read or wrote where it must not, or needed more memory than there is: that is the file's doing.
     "crashed": ("undecodable_image", "The DICOM file is damaged: decoding it ended the program that does it."),
 }
@@ -64,8 +65,8 @@ class Dicom:
         """Have one file converted, `with_source` for a result in DICOM.
 
         Raises:
-            Problem: undecodable_image, unsupported_media_type, image_too_large, not_a_radiograph, throttled or
-                model_timeout.
+            Problem: undecodable_image, unsupported_media_type, image_too_large, not_a_radiograph, throttled,
+                model_not_ready or model_timeout.
             RuntimeError: the function failed, in a way that is not the file's fault.
         """
         return self._ask({"dicom": b64encode_as_string(file.data)}, with_source)

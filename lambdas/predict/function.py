@@ -9,8 +9,19 @@ from typing import Any, Literal
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-Reason = Literal["timed_out", "throttled", "too_large", "crashed", "failed"]
-_CODES: dict[str, Reason] = {"TooManyRequestsException": "throttled", "RequestTooLargeException": "too_large"}
+Reason = Literal["timed_out", "throttled", "too_large", "not_ready", "crashed", "failed"]
+# Invoke's errors that say when to ask again, and whether to. What is not ready passes by itself: a function
+# that nobody called for weeks, or whose snapshot is being made, is got ready again by the call that is refused ("Lambda
+# is initializing your function", "The function is inactive"; service model of botocore 1.43 and "Lambda function
+# states" of the developer guide, read 2026-11-29, not tried in an account).
+_CODES: dict[str, Reason] = {
+    "TooManyRequestsException": "throttled",
+    "EC2ThrottledException": "throttled",
+    "ResourceConflictException": "not_ready",
+    "ResourceNotReadyException": "not_ready",
+    "SnapStartNotReadyException": "not_ready",
+    "RequestTooLargeException": "too_large",
+}
 
 
 class NoAnswerError(Exception):

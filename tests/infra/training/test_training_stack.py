@@ -215,7 +215,9 @@ def test_the_code_is_there_before_an_execution_can_start_and_never_expires(
 def test_whatever_lies_below_incoming_triggers_and_copies_do_not(environment: str, templates: Templates) -> None:
     """Nothing is without an answer; the copies that the function makes start no next round."""
     rules = of_type(templates(environment)["training"], "AWS::Events::Rule")
-    (rule,) = (item for name, item in rules.items() if not name.startswith("UploadsDrift"))
+    (rule,) = (
+        item for item in rules.values() if item["Properties"].get("EventPattern", {}).get("source") == ["aws.s3"]
+    )
     pattern = rule["Properties"]["EventPattern"]
     assert (pattern["source"], pattern["detail-type"]) == (["aws.s3"], ["Object Created"])
     assert list(pattern["detail"]["bucket"]["name"][0]) == ["Fn::ImportValue"]
@@ -229,6 +231,22 @@ def test_whatever_lies_below_incoming_triggers_and_copies_do_not(environment: st
         for key in re.findall(r"/incoming/[^\"]*", json.dumps(statement["Resource"]))
     }
     assert written == {"/incoming/*.rejected.json"}, "the uploads that the function passes over are those it makes"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_function_that_a_step_calls_is_kept_ready(environment: str, templates: Templates) -> None:
+    """Lambda refuses the first call of one that was not called for weeks, and a Lambda step is not repeated: an
+    execution would fail after its training."""
+    template = templates(environment)["training"]
+    (rule,) = (
+        one["Properties"]
+        for one in of_type(template, "AWS::Events::Rule").values()
+        if "ScheduleExpression" in one["Properties"]
+    )
+    assert rule["ScheduleExpression"] == "rate(1 day)"
+    (target,) = rule["Targets"]
+    called = template["Resources"][target["Arn"]["Fn::GetAtt"][0]]["Properties"]
+    assert called["Handler"] == "lambdas.find_serving_model.handler.handle"
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

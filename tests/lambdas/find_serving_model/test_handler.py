@@ -59,6 +59,13 @@ def test_what_cannot_be_told_fails_the_step_with_its_sentence(load_handler, monk
         handle({}, context)
 
 
+def test_the_daily_call_asks_nobody(load_handler, monkeypatch, context):
+    module, handle = load_handler(HANDLER, **ENVIRONMENT)
+    monkeypatch.setattr(module, "endpoint", lambda: pytest.fail("asked"))
+    scheduled = {"version": "0", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+    assert handle(scheduled, context) == {}
+
+
 def test_service_is_made_from_the_environment(load_handler):
     module, _ = load_handler(HANDLER, **ENVIRONMENT)
     endpoint = module.endpoint()

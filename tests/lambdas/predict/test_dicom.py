@@ -125,6 +125,18 @@ def test_many_at_once_are_throttled():
         assert problem(client).code == "throttled"
 
 
+@pytest.mark.parametrize(
+    "error", ["ResourceConflictException", "ResourceNotReadyException", "SnapStartNotReadyException"]
+)
+def test_a_function_that_nobody_called_for_weeks_is_asked_again(error):
+    """Lambda refuses the first call, and gets the function ready: the caller learns when to try again."""
+    client = botocore.session.Session().create_client("lambda", region_name="us-east-1")
+    with Stubber(client) as stub:
+        stub.add_client_error("invoke", error)
+        refused = problem(client)
+    assert (refused.code, refused.kind.status, refused.headers["Retry-After"]) == ("model_not_ready", 503, "10")
+
+
 def test_a_file_that_no_invocation_can_hold_is_to_be_uploaded():
     client = botocore.session.Session().create_client("lambda", region_name="us-east-1")
     with Stubber(client) as stub:
