@@ -213,8 +213,10 @@ class ExecutionReader:
 
     def parameters(self, arn: str) -> dict[str, str]:
         """The parameters that an execution was started with, by name."""
-        found = self._sagemaker.list_pipeline_parameters_for_execution(PipelineExecutionArn=arn)
-        return {parameter["Name"]: parameter["Value"] for parameter in found["PipelineParameters"]}
+        pages = self._sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
+            PipelineExecutionArn=arn
+        )
+        return {one["Name"]: one["Value"] for page in pages for one in page["PipelineParameters"]}
 
     def planned_steps(self, arn: str) -> list[str]:
         """Names of the steps every run of this execution's definition comes to, leaving out a condition's branches."""

@@ -47,20 +47,23 @@ class JobLogs:
                 answer = self._logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True, **more)
                 for event in answer["events"]:
                     yield host, event["message"].rstrip("\n")
-                # CloudWatch Logs answers the same token again at the end of a stream.
-                if not answer["events"] or answer["nextForwardToken"] == token:
+                # CloudWatch Logs answers the same token again at the end of a stream. Pages in between may be empty
+                # (GetLogEvents in botocore 1.43's service model, read 2026-11-29).
+                if answer["nextForwardToken"] == token:
                     break
                 token = answer["nextForwardToken"]
 
     def _streams(self, group: str, job: str) -> list[str]:
         """The job's log streams, `algo-2` before `algo-10`."""
         try:
-            answer = self._logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{job}/")
+            pages = self._logs.get_paginator("describe_log_streams").paginate(
+                logGroupName=group, logStreamNamePrefix=f"{job}/"
+            )
+            names = [stream["logStreamName"] for page in pages for stream in page["logStreams"]]
         except Exception as error:
             if error_code(error) == "ResourceNotFoundException":
                 return []
             raise
-        names = [stream["logStreamName"] for stream in answer["logStreams"]]
         return sorted(names, key=lambda name: (_number(name), name))
 
 

@@ -40,6 +40,9 @@ def _reader(cloud: Cloud) -> ExecutionReader:
 def _works_on(cloud: Cloud, identifier: str, token: str) -> None:
     cloud.has_newest_execution(identifier)
     parameters = [{"Name": "InputArchiveUri", "Value": f"s3://data-bucket/datasets/{token}/archive.zip"}]
+    # How many parameters a page holds is documented nowhere.
+    first = {"PipelineParameters": [{"Name": "Epochs", "Value": "5"}], "NextToken": "more"}
+    cloud.answers("sagemaker", "list_pipeline_parameters_for_execution", first)
     cloud.answers("sagemaker", "list_pipeline_parameters_for_execution", {"PipelineParameters": parameters})
 
 
