@@ -25,13 +25,19 @@ NOTHING = "nothing to do"
 # first deployment is then refused what it may do, and rolled back (aws/aws-cdk#37675 and #37939, whose mending in
 # #37878 waits as long as this, read 2026-11-29). Half a minute of a refusal that stays costs nothing.
 WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
-_REFUSED = frozenset({"AccessDenied", "AccessDeniedException"})
+# An answer has at most 4,096 bytes ("Custom resource response objects" of the guide above, read 2026-11-29), and a
+# longer one is none. Names of stack and resource have a part of them.
+_LONGEST_REASON = 1500
+# S3 answers ConditionalRequestConflict to a conditional write that meets another operation on the key, and says to
+# write again (PutObject's If-None-Match in S3's API reference, read 2026-11-29); no SDK does so by itself.
+_PASSING = frozenset({"AccessDenied", "AccessDeniedException", "ConditionalRequestConflict"})
 
 
 def respond(event: dict[str, Any], logger: Logger, act: Callable[[], str], failed: str) -> None:
     """Carry out a request and answer how that ended, also where AWS answers with an error.
 
-    What is refused is tried again, since the right to it may have been given a moment ago.
+    What is refused is tried again, since the right to it may have been given a moment ago, and so is what met another
+    write.
 
     Args:
         event: the request.
@@ -52,7 +58,7 @@ def _patiently(act: Callable[[], str]) -> str:
         try:
             return act()
         except ClientError as error:
-            if error_code(error) not in _REFUSED:
+            if error_code(error) not in _PASSING:
                 raise
         time.sleep(seconds)
     return act()
@@ -62,7 +68,7 @@ def _send(event: dict[str, Any], status: str, reason: str) -> None:
     """Answer `SUCCESS` or `FAILED`; CloudFormation shows the reason where it failed."""
     document = {
         "Status": status,
-        "Reason": reason,
+        "Reason": reason[:_LONGEST_REASON],
         # Stable, so that a change of the function replaces nothing.
         "PhysicalResourceId": event.get("PhysicalResourceId") or event["LogicalResourceId"],
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},

@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from lambdas.trigger.upload import Upload
 
 
+# Of an object's key, in UTF-8 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html, read 2026-11).
+_LONGEST_KEY = 1024
+
+
 def report_key(upload: Upload) -> str:
-    """Key of the report beside the upload."""
+    """Key of the report beside the upload, of which a very long one is cut and told apart by the version's token."""
+    room = _LONGEST_KEY - len(REPORT_SUFFIX)
+    named = upload.key.encode()
+    if len(named) > room:
+        end = f"-{upload.token[:16]}"
+        return named[: room - len(end)].decode(errors="ignore") + end + REPORT_SUFFIX
     return upload.key + REPORT_SUFFIX
 
 

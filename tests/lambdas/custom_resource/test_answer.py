@@ -1,7 +1,8 @@
-"""A custom resource waits for rights that were given a moment ago, and for nothing else."""
+"""A custom resource waits for rights that were given a moment ago and for another write, and for nothing else."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ def respond(cloudformation: Any) -> Any:
     return call
 
 
-@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException"])
+@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "ConditionalRequestConflict"])
 def test_a_right_that_iam_has_not_spread_yet_is_waited_for(code: str, respond: Any, waits: list[float]) -> None:
     """The policy is as old as the request: a first deployment would be rolled back for a delay of seconds."""
     act = Act(3, code)
@@ -64,3 +65,10 @@ def test_a_refusal_that_stays_is_answered_within_what_the_functions_may_take(res
 def test_what_is_no_refusal_is_answered_at_once(respond: Any, waits: list[float]) -> None:
     assert respond(Act(1, "NoSuchBucket"))["Status"] == "FAILED"
     assert waits == []
+
+
+def test_an_answer_is_no_longer_than_cloudformation_takes(respond: Any, waits: list[float]) -> None:
+    """It does not hear a longer one, and waits for an hour."""
+    told = respond(Act(99, "AccessDenied" + "x" * 9000))
+    assert told["Status"] == "FAILED"
+    assert len(json.dumps(told)) < 4096

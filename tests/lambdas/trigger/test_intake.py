@@ -6,12 +6,25 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.trigger import dataset
+from lambdas.trigger.report import report_key
 from lambdas.trigger.upload import Announcement, UnversionedBucketError, Upload
 from tests.lambdas.trigger.conftest import BUCKET, KEY, MIB, PACKAGES, keys
 
 
 def report(s3):
     return json.loads(s3.get_object(Bucket=BUCKET, Key=KEY + ".rejected.json")["Body"].read())
+
+
+@pytest.mark.parametrize("letter", ["a", "\u00fc", "\U0001fac1"])
+def test_a_report_fits_beside_the_longest_key(letter):
+    """S3 refuses a key above 1,024 bytes: the reason would be lost, and the event come again until it is dropped."""
+    key = "incoming/" + letter * ((1024 - len("incoming/")) // len(letter.encode()))
+    names = {report_key(Upload(BUCKET, key, version, 5)) for version in ("one", "two")}
+    assert len(names) == 2, "of two uploads whose names begin alike each has its own"
+    for name in names:
+        assert len(name.encode()) <= 1024
+        assert name.startswith("incoming/" + letter * 200)
+        assert name.endswith(".rejected.json")
 
 
 class TestAccepted:
