@@ -22,8 +22,9 @@ class Limits:
     """Patience with a serving process, more of it than SageMaker's.
 
     A laptop trains on the processors that it serves with. /ping took up to 0.9 s beside the dearest request that is
-    accepted (docs/benchmarks/serving.md); five times 10 s and the pauses between them are 70 s, longer than the 60 s that one
-    invocation may take: who computes what is answered in time is never killed, even where nothing else runs meanwhile.
+    accepted (docs/benchmarks/serving.md); five times 10 s and the pauses between them are 70 s, longer than the 60 s
+    that one invocation may take: who computes what is answered in time is never killed, even where nothing else runs
+    meanwhile.
 
     Attributes:
         interval_seconds: pause between an answer to `/ping` and the next question.

@@ -2,8 +2,8 @@
 
 MiniStack makes no metrics of what functions log, keeps every point for two weeks, and with every datum that arrives
 goes through all of them for each alarm, which after a quarter of an hour at 28 predictions a second takes more than
-half of a processor (docs/benchmarks/serving.md). CloudWatch keeps what is older than three hours by the minute, and an alarm's
-periods have ten seconds or more
+half of a processor (docs/benchmarks/serving.md). CloudWatch keeps what is older than three hours by the minute, and an
+alarm's periods have ten seconds or more
 (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html, read 2026-11).
 
 | hooked name of MiniStack | reason |
