@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 from model_code.archive.entries import shown
-from model_code.archive.layout import ADVICE as LAYOUT_ADVICE
-from model_code.archive.layout import Problem
+from model_code.archive.problem import ADVICE as LAYOUT_ADVICE
+from model_code.archive.problem import Problem
 
 
 class Reason(StrEnum):

@@ -50,8 +50,14 @@ _OTHER_FILES |= {"version", "manifest", "checksums", "md5sums", "sha256sums", "r
 
 # Folders of one patient's images: `Patient_017`, `patient00001` (CheXpert), `sub-S03044` (BIDS, "Entities"). Not `pt1`,
 # which may be a part of the archive.
-_PATIENT = re.compile(r"(?:patient|pat|subject|subj)[ _.#-]*\d+|sub-(?=[a-z]*\d)[a-z0-9]+", re.IGNORECASE)
+_PATIENT = re.compile(
+    r"(?:patient(?:in|en)?|pat|subject|subj|case|paciente|caso|paziente|pacjent|pacient|pasient|pasien|potilas"
+    r"|пациент|患者|病人|환자)[ _.#-]*\d+|sub-(?=[a-z]*\d)[a-z0-9]+",
+    re.IGNORECASE,
+)
 _PATIENT_OF_FILE = re.compile(rf"({_PATIENT.pattern})(?=[_-][a-z0-9])", re.IGNORECASE)
+# MIMIC-CXR's patient and study; either alone may be a year, a site or a part.
+_MIMIC = re.compile(r"(?:^|/)(p1\d{7})/s5\d{7}(?=/|$)")
 _YEAR = re.compile(r"(19|20)\d\d")
 
 
@@ -99,8 +105,11 @@ class Folders:
     """Class, split and subtype that the folders above an entry name.
 
     Attributes:
+        viewer: whether one in a class's is that of a program, as on a patient's CD.
         labels: path and class of each folder that names one, the nearest first; none where the nearest is unclear.
         half_labels: paths of folders with a class's name among words that may change its meaning.
+        set_aside: path of a folder in or around a class's that says its images are not of it, or not to be used, or "";
+            then no folder names a class.
         split: train, validation or test where a folder certainly names it, and the folder which that one is in.
         perhaps_splits: folders which may be meant as one, where none does.
         other_modality: path of a folder that names another kind of image than radiographs, or "".
@@ -111,8 +120,10 @@ class Folders:
     depth: int
     metadata: bool = False
     mask: bool = False
+    viewer: bool = False
     labels: tuple[tuple[str, str], ...] = ()
     half_labels: tuple[str, ...] = ()
+    set_aside: str = ""
     subtype: str = ""
     split: tuple[str, str] | None = None
     perhaps_splits: tuple[PerhapsSplit, ...] = ()
@@ -143,7 +154,7 @@ def patient_named(name: str) -> str:
     `patient00001_study1_view1_frontal.jpg` is CheXpert's path with other separators, `sub-S1_ses-E1_cr.png` BIDS'.
     """
     *folders, file = parts(name)
-    own = _PATIENT_OF_FILE.match(file)
+    own = _PATIENT_OF_FILE.match(file) or _MIMIC.search("/".join(folders))
     return own[1] if own else next((part for part in reversed(folders) if _PATIENT.fullmatch(part)), "")
 
 
@@ -221,7 +232,7 @@ def _shown_by_name(stem: str, folders: Folders, *, may_be_dicom: bool) -> Kind |
         folders: above it.
         may_be_dicom: whether the file may say itself which view it is.
     """
-    masked = spoken.words(stem) & spoken.MASK_WORDS
+    masked = spoken.joined(spoken.words(stem)) & spoken.MASK_WORDS or (folders.viewer and not may_be_dicom)
     if folders.mask or masked or stem.lower().endswith(spoken.SEGMENTATION_SUFFIXES):
         return Kind.MASK
     return Kind.OTHER_VIEW if not may_be_dicom and _is_other_view(stem, folders) else None
@@ -231,7 +242,7 @@ def _is_other_view(stem: str, folders: Folders) -> bool:
     """Whether a name, or else the folders around it, say one view, and that is none from the front."""
     if not folders.other_view and not view_words.may_be_said(stem):
         return False
-    view = view_words.of_description(spoken.phrase(stem), chest=False)
+    view = _view(stem)
     return view != view_words.FRONTAL if view else folders.other_view
 
 
@@ -252,14 +263,18 @@ def _folders(parent: str) -> Folders:
         return Folders(len(above), metadata=True)
     paths = {"/".join(above[:depth]): spoken.words(above[depth - 1]) for depth in range(len(above), 0, -1)}
     labels, half_labels = _labels(paths)
+    set_aside = _set_aside(paths, labels)
+    labels = () if set_aside else labels
     below = [found for path, found in paths.items() if labels and path.startswith(labels[0][0])]
     subtypes = [spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS) for found in below]
     split, perhaps_splits = _split(paths, labels)
     return Folders(
         depth=len(above),
-        mask=_mask(list(paths.values())),
+        mask=_mask(list(map(spoken.joined, paths.values()))),
+        viewer=_viewer(paths, labels),
         labels=labels,
         half_labels=half_labels,
+        set_aside=set_aside,
         subtype=next(filter(None, subtypes), ""),
         split=split,
         perhaps_splits=perhaps_splits,
@@ -270,7 +285,7 @@ def _folders(parent: str) -> Folders:
 
 
 def _view(name: str) -> str | None:
-    return view_words.of_description(spoken.phrase(name), chest=False)
+    return view_words.of_name(spoken.phrase(name))
 
 
 def _other_modality(path: str, found: frozenset[str]) -> bool:
@@ -298,6 +313,21 @@ def _labels(paths: dict[str, frozenset[str]]) -> tuple[tuple[tuple[str, str], ..
                 # `no_pneumonia` in `PNEUMONIA`: the nearest one counts, and it names no class.
                 return (), (path,)
     return tuple(labels), tuple(half)
+
+
+def _set_aside(paths: dict[str, frozenset[str]], labels: tuple[tuple[str, str], ...]) -> str:
+    """The nearest folder of `PNEUMONIA/suspected`, or of `excluded/PNEUMONIA`; "" where there is none."""
+    for path, found in paths.items() if labels else ():
+        below = len(path) > len(labels[0][0])
+        if spoken.is_set_aside(found) or (below and spoken.is_doubt(found, labels[0][1])):
+            return path
+    return ""
+
+
+def _viewer(paths: dict[str, frozenset[str]], labels: tuple[tuple[str, str], ...]) -> bool:
+    """Whether a folder in a class's is that of a program, as on a patient's CD."""
+    inside = [found for path, found in paths.items() if labels and len(path) > len(labels[0][0])]
+    return any(found & spoken.VIEWER_WORDS and found <= spoken.VIEWER_WORDS | spoken.PLAIN for found in inside)
 
 
 def _split(

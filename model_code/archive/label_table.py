@@ -40,6 +40,7 @@ _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-
 _FORMULA = re.compile(r'\s*="([^"]*)"\s*')
 # First bytes of Excel's two formats, [MS-CFB] 2.2 and of a zip archive, whatever the name ends with.
 _WORKBOOKS = (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04")
+_GZIP = b"\x1f\x8b"
 
 
 class TableError(ValueError):
@@ -132,7 +133,10 @@ def read_cells(called: str, content: bytes) -> tuple[list[str], list[tuple[int, 
         TableError: it is no table, or no whole one.
     """
     if len(content) > MAX_TABLE_BYTES:
-        raise TableError(f"The table {called} has more than {MAX_TABLE_BYTES // 2**20} MiB.")
+        raise TableError(
+            f"The table {called} has more than {MAX_TABLE_BYTES // 2**20} MiB: leave out columns that are not read, "
+            "such as reports."
+        )
     lines = _unwrapped(_decoded(called, content))
     separator, skipped = _separator(lines)
     text = io.StringIO("".join(lines[skipped:]), newline="")
@@ -158,6 +162,8 @@ def read_cells(called: str, content: bytes) -> tuple[list[str], list[tuple[int, 
 
 def _decoded(called: str, content: bytes) -> list[str]:
     """The table's lines, with their ends."""
+    if content.startswith(_GZIP):
+        raise TableError(f"The table {called} is compressed with gzip: unpack it.")
     if content.startswith(_WORKBOOKS):
         raise TableError(f"The table {called} is a workbook, such as Excel's, and no text. Save it as “CSV UTF-8”.")
     encoding = next((one for mark, one in _MARKS.items() if content.startswith(mark)), "utf-8")
@@ -220,7 +226,7 @@ def _said(cell: str) -> str:
 def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, list[str]]]) -> Table:
     numbered = "label" in header
     try:
-        header = table_columns.known(header)
+        header = table_columns.told_by_cells(table_columns.known(header), [row for _, row in cells])
     except ColumnsError as error:
         raise TableError(f"The table {called} {error}.") from error
     by = next((key for key in KEYS if key in header), None)
@@ -234,7 +240,7 @@ def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, li
             + alone
             + " docs/datasets.md has the other names that are read."
         )
-    patient = next((one for one in ("patient", "patient_id") if one in header), "")
+    patient = next((one for one in ("patient", "patient_id") if one in header), None)
     rows = []
     for line, row in cells:
         said = {column: cell.strip() for column, cell in zip(header, row, strict=False)}
@@ -242,13 +248,15 @@ def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, li
             (table_columns.label_of_flags(said), "") if flagged else label_of(said.get("label", ""), numbered=numbered)
         )
         split = table_columns.split_of(said.get("split", ""))
-        if said.get("split") and split is None:
+        if table_columns.stated(said.get("split", "")) and split is None:
             raise TableError(f"Line {line} of the table {called} has a split that is none of train, val and test.")
         if not said.get(by):
             raise TableError(f"Line {line} of the table {called} has nothing in the column {by}.")
         subtype = (table_columns.subtype_of(said.get("subtype", "")) or subtype) if label == PNEUMONIA else ""
-        frontal = table_columns.is_frontal(said.get("view", ""))
-        named, reader = said.get(patient, ""), said.get("reader", "")
+        frontal = table_columns.is_frontal(said.get("view", "")) and table_columns.is_of_the_chest(said)
+        # A column without a name is a data frame's index, and names nobody.
+        named = table_columns.whole(table_columns.stated(said.get(patient, ""))) if patient else ""
+        reader = table_columns.stated(said.get("reader", ""))
         rows.append(Row(line, said[by], label, split, subtype, named, frontal, reader))
     return Table(name, by, rows, called)
 

@@ -41,36 +41,15 @@ from model_code.archive.entries import (
     suffix,
 )
 from model_code.archive.left_out import LeftOut, not_the_table
+from model_code.archive.problem import Problem
 from model_code.archive.split_folders import SplitFolders
 from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA, SPLITS
 
 PURPOSES = ("train", "evaluate")
 """What an archive is for: to train on, or to evaluate a model on, which needs both classes and no split."""
-EXPECTED = "{train,val,test}/{NORMAL,PNEUMONIA}/<images>, or {NORMAL,PNEUMONIA}/<images>, at any depth"
-ADVICE = (
-    f"Arrange the images as {EXPECTED}, as .jpeg, .jpg, .png or DICOM files, or put a table {TABLES[0]} with the "
-    "columns file and label beside them, and make the archive again."
-)
 _ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2")
 WHAT_IT_IS_CALLED = "`cxr entries ARCHIVE.zip {}` says what it is called in the archive."
 """Of an entry that is called by its number."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Reason why nothing can be trained on an archive.
-
-    Attributes:
-        reason: `no_layout`, `ambiguous_layout`, `split_missing` or `class_missing`.
-        detail: one sentence for the person who made the archive.
-        advice: what to do, one sentence.
-        entry: the entry or folder at fault, where there is one.
-    """
-
-    reason: str
-    detail: str
-    advice: str = ADVICE
-    entry: str | None = None
 
 
 class _Named(NamedTuple):
@@ -122,6 +101,8 @@ class Layout:
     # A table under another name, and the folder of another modality around an image that would be used.
     _other_table: _Named | None = None
     _other_modality: str = ""
+    # The first folder whose images may not be of the class around or below it.
+    _set_aside: str = ""
 
     @classmethod
     def of(cls, names: Iterable[str]) -> Layout:
@@ -187,7 +168,11 @@ class Layout:
             self._add_place(parts(name)[:-1])
             # By the name alone too, whatever the content: who knows names only would else decide otherwise.
             self.holds_dicom = self.holds_dicom or bool(dicom) or may_be_dicom(name)
-        self._pictures += entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM, Kind.UNLABELLED, Kind.OTHER_VIEW}
+        picture = entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM, Kind.UNLABELLED, Kind.OTHER_VIEW}
+        self._pictures += picture
+        if picture and folders.set_aside:
+            self._set_aside = self._set_aside or folders.set_aside
+            self._note_first((folders.set_aside,), here)
         if entry.kind in {Kind.RADIOGRAPH, Kind.PERHAPS_DICOM} and entry.label:
             self._add_radiograph(entry, folders, here)
         elif entry.kind is Kind.TABLE:
@@ -242,6 +227,7 @@ class Layout:
         return (
             self._table_elsewhere()
             or self._half_label()
+            or self._taken_back()
             or self._nothing()
             or self._class_in_class()
             or self._other_images()
@@ -312,6 +298,16 @@ class Layout:
             path,
             "has a class's name among other words, so what its images show is not certain.",
             "Rename it to NORMAL or PNEUMONIA if they show that, else leave it out, and make the archive again.",
+        )
+
+    def _taken_back(self) -> Problem | None:
+        """Images in `PNEUMONIA/ruled out`, or in `excluded/NORMAL`."""
+        if not self._set_aside:
+            return None
+        return self._about_folder(
+            self._set_aside,
+            "says that its images are set aside, or may not be of the class around it.",
+            "Leave it out, or move its images to where they belong, and make the archive again.",
         )
 
     def _nothing(self) -> Problem | None:

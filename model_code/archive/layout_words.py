@@ -6,8 +6,10 @@ in lower case and without accents, which macOS takes apart from their letters.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 from model_code.contract.labels import NORMAL, PNEUMONIA
@@ -27,6 +29,8 @@ def _meaning(meanings: dict[str, str]) -> dict[str, str]:
 
 
 LABEL_WORDS = {"normal": NORMAL, "normals": NORMAL, "pneumonia": PNEUMONIA, "pneumonias": PNEUMONIA}
+# As it is misspelt in tables that are published.
+LABEL_WORDS |= dict.fromkeys(("pnemonia", "pnuemonia", "penumonia", "pneumona"), PNEUMONIA)
 LABEL_WORDS |= _meaning(
     {
         NORMAL: "normale normales normaux normaal normalny норма 正常 정상",
@@ -38,7 +42,7 @@ LABEL_WORDS |= _meaning(
 SUBTYPE_WORDS = {"bacteria": "bacteria", "bacterial": "bacteria", "virus": "virus", "viral": "virus"}
 SUBTYPE_WORDS |= _meaning({"bacteria": "bacteriana bactérienne bakteriell bakterielle batterica", "virus": "virale"})
 SPLIT_WORDS = {"train": "train", "training": "train", "val": "validation", "valid": "validation"}
-SPLIT_WORDS |= {"validation": "validation", "test": "test", "testing": "test"}
+SPLIT_WORDS |= {"validation": "validation", "validate": "validation", "test": "test", "testing": "test"}
 SPLIT_WORDS |= {f"{word}{end}": split for word, split in SPLIT_WORDS.items() for end in ("set", "data")}
 SPLIT_WORDS |= _meaning(
     {
@@ -58,8 +62,19 @@ UNCLEAR_IN_TWO = (frozenset({"hold", "out"}), frozenset({"held", "out"}))
 # People are called Dev, Val, Valid and Train, and Test those whom nobody has treated.
 NAMES_TOO = frozenset({"dev", "val", "valid", "test", "train"})
 # With one of them a class's name means something else: `no pneumonia` may be any other disease.
-NEGATIONS = frozenset({"no", "non", "not", "without", "negative"})
+NEGATIVE = frozenset({"negative", "negatives", "neg", "negatif", "negatifs", "negativ", "negatief", "negativi"})
+NEGATIVE |= {"negativo", "negativos", "negativa", "negativas"}
+NEGATIONS = NEGATIVE | {"no", "non", "not", "without"}
 NEGATIONS |= {"kein", "keine", "nein", "nicht", "ohne", "sin", "sans", "pas", "senza", "sem", "нет", "без", "無", "无"}
+# What takes a finding back, or leaves it open, in a cell beside it or in a folder of the class.
+DOUBTS = NEGATIONS | {"ruled", "rule", "excluded", "exclude", "absent", "resolved", "unlikely", "uncertain", "false"}
+DOUBTS |= {"possible", "possibly", "probable", "probably", "suspected", "suspicion", "suspicious", "questionable"}
+DOUBTS |= {"unclear", "unsure", "doubtful", "doubt", "doubts", "equivocal", "indeterminate", "verdacht", "fraglich"}
+DOUBTS |= {"sospecha", "dudoso", "dudosos", "descartado", "descartada", "suspicao", "sospetto", "douteux"}
+_DOUBT_COMPANIONS = frozenset({"out", "positive", "positives", "finding", "findings", "reading", "readings"})
+# What somebody has taken out of a data set.
+_SET_ASIDE = frozenset({"excluded", "exclude", "rejected", "rejects", "discarded", "discard", "unusable", "trash"})
+_SET_ASIDE |= {"junk", "garbage", "unreadable"}
 # What data sets call a radiograph on which nothing was found.
 _NO_FINDING = (frozenset({"no", "finding"}), frozenset({"no", "findings"}))
 
@@ -77,15 +92,36 @@ SPLIT_COMPANIONS |= {"data", "dataset", "split", "chest", "x", "ray", "rays", "x
 
 # What images are called that are no radiographs, in folders beside theirs: CT of lungs, OCT of retinas.
 OTHER_MODALITIES = frozenset({"oct", "ct", "hrct", "mri", "mrt", "ultrasound", "sonography", "fundus", "retina"})
-MODALITY_COMPANIONS = PLAIN | {"chest", "data", "dataset"}
+OTHER_MODALITIES |= {"tomography", "tomografia", "mammography", "mammogram", "mammograms", "ecografia", "irm"}
+MODALITY_COMPANIONS = PLAIN | {
+    "chest",
+    "data",
+    "dataset",
+    "thorax",
+    "torax",
+    "thoracic",
+    "computed",
+    "axial",
+    "coronal",
+}
+MODALITY_COMPANIONS |= {"abdomen", "head", "brain", "slices", "covid"}
 
 MASK_WORDS = frozenset({"mask", "masks", "lungmask", "lungmasks", "segmask", "segmasks"})
 # What is drawn over a radiograph, as `cxr predict --explain` leaves it beside the radiographs.
 MASK_WORDS |= {"overlay", "overlays", "heatmap", "heatmaps", "gradcam", "saliency"}
+MASK_WORDS |= {"annotation", "annotations", "annotated", "groundtruth", "groundtruths", "contour", "contours"}
+MASK_WORDS |= {"bbox", "bboxes", "labelmap", "labelmaps"}
+# Made of other pictures of the archive, smaller, or turned and shifted: in another split they would be known already.
+MASK_WORDS |= {"thumbnail", "thumbnails", "thumb", "thumbs", "preview", "previews", "augmented", "augmentation"}
+MASK_WORDS |= {"augmentations"}
 SEGMENTATION_WORDS = frozenset({"seg", "segmentation", "segmentations"})
 MASK_COMPANIONS = PLAIN | SPLIT_COMPANIONS | SPLIT_WORDS.keys() | SEGMENTATION_WORDS
-MASK_COMPANIONS |= {"infection", "heart", "manual", "left", "right", "binary", "predicted"}
+MASK_COMPANIONS |= {"ground", "truth", "truths", "infection", "heart", "manual", "left", "right", "binary", "predicted"}
 SEGMENTATION_SUFFIXES = tuple(f"{mark}{word}" for mark in "_-. " for word in SEGMENTATION_WORDS)
+
+# Folders of the program on a patient's CD, whose pictures are its own (IHE's Portable Data for Imaging has `IHE_PDI`).
+VIEWER_WORDS = frozenset({"viewer", "viewers", "dicomviewer", "ihe", "pdi", "autorun", "weasis", "radiant", "html"})
+VIEWER_WORDS |= {"css", "js", "jre", "icons", "skins", "help", "plugins", "resources"}
 
 # Written by file managers and storage systems, never by a radiology department. What begins with a dot counts too.
 METADATA_FOLDERS = frozenset({"__macosx", "$recycle.bin", "recycler", "system volume information", "lost+found"})
@@ -93,6 +129,13 @@ METADATA_FOLDERS |= {"@eadir", "#recycle", "@recycle", "found.000"}
 # `Icon` followed by a carriage return is how macOS keeps a folder's picture.
 METADATA_FILES = frozenset({"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"})
 
+# Of Windows' consoles and of Windows itself, west and central Europe, Greek, Turkish, Russian, then Japanese, Chinese
+# and Korean.
+CODE_PAGES = (
+    *("utf-8", "cp850", "cp1252", "cp852", "cp1250", "cp737", "cp1253", "cp857", "cp1254", "cp866", "cp1251"),
+    *("cp932", "gbk", "cp950", "cp949"),
+)
+_KNOWN = LABEL_WORDS.keys() | SUBTYPE_WORDS.keys() | SPLIT_WORDS.keys()
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -104,14 +147,52 @@ def phrase(name: str) -> str:
 
 @lru_cache(maxsize=8192)
 def words(name: str) -> frozenset[str]:
-    """The words of a name in lower case, without numbers: those of `TrainNormal` are those of `train_normal-2`."""
+    """The words of a name in lower case, without numbers: those of `TrainNormal` are those of `train_normal-2`.
+
+    A name that says nothing may be of an archiver that wrote its machine's own code page, which `zipfile` takes for
+    code page 437 (APPNOTE 6.3.10, appendix D): then it is read in the one in which it names a class or a split.
+    """
+    found = _words(name)
+    if name.isascii() or found & _KNOWN:
+        return found
+    return next((read for read in map(_words, _in_code_pages(name)) if read & _KNOWN), found)
+
+
+def _words(name: str) -> frozenset[str]:
     return frozenset(_WORD.findall(unaccented(_CAMEL.sub(" ", name).casefold())))
+
+
+def _in_code_pages(name: str) -> Iterator[str]:
+    with contextlib.suppress(UnicodeEncodeError):
+        raw = name.encode("cp437")
+        for encoding in CODE_PAGES:
+            with contextlib.suppress(UnicodeDecodeError):
+                read = unicodedata.normalize("NFC", raw.decode(encoding))
+                # Another sign would part what is one word: `Normaló` is none with a `¢`.
+                if all(one.isascii() or one.isalpha() for one in read):
+                    yield read
 
 
 def label(found: frozenset[str]) -> str:
     """The class that words name, or an empty text."""
     named = only(found, LABEL_WORDS, LABEL_COMPANIONS)
     return named or (NORMAL if any(one <= found and found - one <= PLAIN for one in _NO_FINDING) else "")
+
+
+def joined(found: frozenset[str]) -> frozenset[str]:
+    """Words, with `ground truth` as one."""
+    return found | {"groundtruth"} if "ground" in found and found & {"truth", "truths"} else found
+
+
+def is_doubt(found: frozenset[str], label: str) -> bool:
+    """Whether a folder in one of a class says that its images may not be of it: `suspected`, and in PNEUMONIA `no`."""
+    said = found & DOUBTS - (NEGATIVE if label == NORMAL else frozenset())
+    return bool(said) and found <= DOUBTS | _DOUBT_COMPANIONS | PLAIN
+
+
+def is_set_aside(found: frozenset[str]) -> bool:
+    """Whether a folder says that its images are not to be used."""
+    return bool(found & _SET_ASIDE) and found <= _SET_ASIDE | PLAIN
 
 
 def only(found: frozenset[str], meanings: dict[str, str], companions: frozenset[str]) -> str:

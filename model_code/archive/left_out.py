@@ -15,7 +15,8 @@ class LeftOut:
     """Counts of unused files, those that operating systems left not among them.
 
     Attributes:
-        masks: number of segmentation masks, and of what is drawn over radiographs.
+        masks: number of segmentation masks, of what is drawn over radiographs or made of them (thumbnails, augmented
+            ones), and of pictures of a CD's viewer.
         other_views: number of pictures that are lateral or oblique views by their names.
         unlabelled: number of images in no folder that names a class, by that folder.
         pictures: number of pictures in formats that are not read, by their suffix.
@@ -44,7 +45,8 @@ class LeftOut:
 
     def apart(self) -> str:
         """Counts of pictures that are no frontal radiographs by their names; empty where there is none."""
-        masks = f"{several(self.masks, 'mask')} or overlay{'' if self.masks == 1 else 's'}" if self.masks else ""
+        kinds = "mask, overlay or copy" if self.masks == 1 else "masks, overlays or copies"
+        masks = f"{self.masks:,} {kinds} of another picture" if self.masks else ""
         views = f"{several(self.other_views, 'picture')} named as a lateral or oblique view" if self.other_views else ""
         return " and ".join(filter(None, (masks, views)))
 

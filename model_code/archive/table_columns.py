@@ -8,11 +8,11 @@ as it is where its columns say plainly which image a row is about, and whether t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from model_code.archive import layout_words as spoken
 from model_code.contract.labels import NORMAL, PNEUMONIA
-from model_code.dicom.words import view_words
+from model_code.dicom.words import anatomy, view_words
 
 KEYS = ("file", "sop_instance_uid", "series_instance_uid", "study_instance_uid", "accession_number", "patient_id")
 """Columns that say what a row is about, the first of a table that is there."""
@@ -20,20 +20,29 @@ FLAGS = ("pneumonia", "no_finding")
 """Columns of a table that has one for each finding, which stand in for `label`: 1 where it is there."""
 # Other names, in the spelling of `plain`.
 _SPELLINGS = {one.replace("_", ""): one for one in KEYS if "_" in one}  # as DICOM has them (PS3.6)
+_SPELLINGS |= dict.fromkeys(("bodypart", "bodypartexamined"), "bodypart")
 _OTHER_NAMES = {
     "file": (
         *("filename", "file_name", "file_path", "filepath", "path", "dicom_id"),
         *("image", "image_id", "imageid", "image_index", "image_name", "image_path"),
+        *("pngpath", "path_to_image", "x_ray_image_name"),
     ),
+    "sop_instance_uid": ("sop_uid", "sopuid", "instance_uid", "image_uid"),
+    "series_instance_uid": ("series_uid", "seriesuid"),
+    "study_instance_uid": ("study_uid", "studyuid"),
+    "accession_number": ("accession", "accession_no", "accession_#", "acc_no"),
+    "patient_id": ("mrn", "pid", "patient_number", "patient_no", "deid_patient_id"),
     "label": ("labels", "finding", "findings", "finding_labels", "class", "class_name", "diagnosis"),
     "no_finding": ("normal",),
     "patient": ("subject_id",),
     "reader": ("rad_id", "reader_id", "radiologist", "rater", "annotator"),
-    "view": ("view_position", "viewposition", "projection", "frontal/lateral"),
+    "view": ("view_position", "viewposition", "projection", "frontal/lateral", "frontal_lateral"),
 }
 # Columns of this product's own that say it already.
 _UNNEEDED = {"file": "sop_instance_uid", "patient": "patient_id"}
-KNOWN = frozenset({*KEYS, *FLAGS, *_OTHER_NAMES, "split", "subtype", "target"}).union(*_OTHER_NAMES.values())
+KNOWN = frozenset({*KEYS, *FLAGS, *_OTHER_NAMES, "split", "subtype", "target", "modality", "bodypart"}).union(
+    *_OTHER_NAMES.values()
+)
 """Names that a message may repeat: the first line of a table without a header may be about patients."""
 _DIGITS = {"0": NORMAL, "1": PNEUMONIA, "false": NORMAL, "true": PNEUMONIA}
 # What spreadsheets and data frames add to numbers, with the decimal sign of their language.
@@ -46,9 +55,10 @@ _TAKEN_BACK = re.compile(r"\(\s*[\u2013\u2014-]\s*\)|[\u2013\u2014-]\s*$|^\s*[\u
 _LIST = re.compile(r"\[\s*(.*?)\s*\]")
 _LISTED = re.compile(r"['\"]\s*,\s*['\"]")
 # Of what is no finding by itself but may be about the one beside it: `Pneumonia|ruled out`, `Pneumonia|no`.
-_DOUBTS = spoken.NEGATIONS | {"ruled", "rule", "excluded", "exclude", "absent", "resolved", "unlikely", "uncertain"}
-_DOUBTS |= {"possible", "possibly", "probable", "probably", "suspected", "questionable", "false"}
-_ABOUT_NOTHING = _DOUBTS | spoken.LABEL_WORDS.keys() | {"out", "present", "seen", "found", "evident", "evidence", "of"}
+_ABOUT_NOTHING = (
+    spoken.DOUBTS | spoken.LABEL_WORDS.keys() | {"out", "present", "seen", "found", "evident", "evidence", "of"}
+)
+_WHOLE = re.compile(r"(\d+)[.,]0")
 # As data frames and people write an empty cell.
 _EMPTY = frozenset({"", "nan", "none", "null", "na", "n/a", "-"})
 
@@ -60,7 +70,7 @@ class ColumnsError(ValueError):
 def plain(cell: str) -> str:
     """A column's name in lower case, with `_` for blanks."""
     named = cell.strip().strip('"').strip().lower().replace(" ", "_")
-    return _SPELLINGS.get(named, named)
+    return _SPELLINGS.get(named.replace("_", ""), named)
 
 
 def known(header: Iterable[str]) -> list[str]:
@@ -80,6 +90,71 @@ def known(header: Iterable[str]) -> list[str]:
             raise ColumnsError(f"has the columns {' and '.join(found)}, and either may be meant: call one {ours}")
         columns[columns.index(found[0])] = ours
     return columns
+
+
+def told_by_cells(header: list[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The columns, with `split` and `view` for those of other names that say nothing else.
+
+    `Dataset_type`, `partition` or `conjunto` hold back images as `split` does, and to train on them cannot be undone.
+
+    Args:
+        header: the columns' names.
+        rows: cells of each row.
+
+    Raises:
+        ColumnsError: two columns are of splits, and not the same.
+    """
+    header = list(header)
+    others = [index for index, name in enumerate(header) if name not in KNOWN]
+    if "split" not in header:
+        found = {index: _splits(rows, index) for index in others}
+        meant = {index: said for index, said in found.items() if len(set(said) - {""}) > 1}
+        if len(set(map(tuple, meant.values()))) > 1:
+            raise ColumnsError("has several columns of train, val and test that differ: call the one that counts split")
+        if meant:
+            header[next(iter(meant))] = "split"
+    if "view" not in header and (views := [index for index in others if _tells_views(rows, index)]):
+        header[views[0]] = "view"
+    return header
+
+
+def _splits(rows: Sequence[Sequence[str]], index: int) -> list[str]:
+    """Splits by a column's cells, `""` where they are empty; none at all where one says anything else."""
+    said = []
+    for cell in _cells(rows, index):
+        # `dev` is one, and which is not known: the row is refused then.
+        found = spoken.words(cell)
+        said.append(split_of(cell) or ("unclear" if found & spoken.UNCLEAR_SPLITS and len(found) == 1 else ""))
+        if cell and not said[-1]:
+            return []
+    return said
+
+
+def _tells_views(rows: Sequence[Sequence[str]], index: int) -> bool:
+    """Whether each cell of a column names a view, and one of them none from the front."""
+    views = set()
+    for cell in filter(None, _cells(rows, index)):
+        view = view_words.of_position(spoken.unaccented(cell).upper())
+        if view is None:
+            return False
+        views.add(view)
+    return view_words.FRONTAL in views and len(views) > 1
+
+
+def _cells(rows: Sequence[Sequence[str]], index: int) -> Iterator[str]:
+    return (stated(row[index]) if index < len(row) else "" for row in rows)
+
+
+def stated(cell: str) -> str:
+    """Text of a cell, "" where it is empty as people and data frames write that."""
+    said = cell.strip()
+    return "" if said.lower() in _EMPTY else said
+
+
+def whole(said: str) -> str:
+    """A number without the fraction that data frames add where a cell of its column is empty; else what is said."""
+    found = _WHOLE.fullmatch(said)
+    return found[1] if found else said
 
 
 def label_of(said: str, *, numbered: bool = True) -> tuple[str, str]:
@@ -114,7 +189,7 @@ def _findings(said: str) -> list[str]:
 
 def _is_doubt(said: str) -> bool:
     found = spoken.words(said)
-    return bool(found & _DOUBTS) and found <= _ABOUT_NOTHING
+    return bool(found & spoken.DOUBTS) and found <= _ABOUT_NOTHING
 
 
 def _finding(said: str, *, numbered: bool) -> tuple[str, str]:
@@ -125,7 +200,7 @@ def _finding(said: str, *, numbered: bool) -> tuple[str, str]:
 
 def label_of_flags(said: Mapping[str, str]) -> str:
     """Label by the columns for each finding; "" where pneumonia is uncertain (-1), or only others are there."""
-    flags = [of_digits(said.get(name, "") or "0") for name in FLAGS]
+    flags = [of_digits(stated(said.get(name, "")) or "0") for name in FLAGS]
     return {(PNEUMONIA, NORMAL): PNEUMONIA, (NORMAL, PNEUMONIA): NORMAL}.get((flags[0], flags[1]), "")
 
 
@@ -136,7 +211,14 @@ def of_digits(said: str) -> str:
 
 def is_frontal(said: str) -> bool:
     """Whether a cell names a frontal view, or none at all."""
-    return said.strip().lower() in _EMPTY or _is_frontal(spoken.unaccented(said).upper())
+    return not stated(said) or _is_frontal(spoken.unaccented(said).upper())
+
+
+def is_of_the_chest(said: Mapping[str, str]) -> bool:
+    """Whether a row's modality and part of the body, where it has them, may be those of a chest radiograph."""
+    modality = spoken.words(said.get("modality", "")) & (spoken.OTHER_MODALITIES | {"mr", "us", "mg", "nm", "pt"})
+    part = anatomy.read(view_words.words(spoken.unaccented(said.get("bodypart", "")).upper()))
+    return not modality and not part.term
 
 
 def _is_frontal(said: str) -> bool:

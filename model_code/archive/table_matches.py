@@ -14,6 +14,8 @@ from typing import NamedTuple
 from model_code.archive import table_readers
 from model_code.archive.entries import DICOM_SUFFIXES, IMAGE_SUFFIXES, shown
 from model_code.archive.label_table import Row, Table, TableError, plain
+from model_code.archive.layout_words import CODE_PAGES
+from model_code.archive.table_columns import whole
 from model_code.contract.labels import LABELS
 
 MAX_MISMATCHED_SHARE = 0.05
@@ -21,12 +23,6 @@ MAX_MISMATCHED_SHARE = 0.05
 _ROUNDED = re.compile(r"\d+([.,]\d+)?E\+\d+", re.IGNORECASE)
 NAMED = 3
 """So many rows or files a refusal names."""
-# Of Windows' consoles and of Windows itself, west and central Europe, Greek, Turkish, Russian, then Japanese, Chinese
-# and Korean.
-_CODE_PAGES = (
-    *("utf-8", "cp850", "cp1252", "cp852", "cp1250", "cp737", "cp1253", "cp857", "cp1254", "cp866", "cp1251"),
-    *("cp932", "gbk", "cp950", "cp949"),
-)
 
 
 class Identity(NamedTuple):
@@ -137,6 +133,7 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
     kinds = (matches.without_row, matches.two_labels, matches.two_splits)
     left = (matches.other_label, matches.other_view, matches.readers_disagree)
     files = len(matches.rows) + sum(map(len, (*left, *kinds)))
+    refuse_without_dicom(table, files)
     without_row, two_labels, two_splits = ([name.get(path, path) for path in one] for one in kinds)
     lines = [f"line {row.line}" for row in matches.without_file]
     problems = [
@@ -156,6 +153,23 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
             "leave it out, and take out the rows of images that are not there."
             + " A spreadsheet has rounded long numbers in it (1.23E+11): write it again with that column as text."
             * rounded
+        )
+
+
+def refuse_without_dicom(table: Table, files: int) -> None:
+    """Refuse a table that goes by what DICOM files say, where there is none.
+
+    Args:
+        table: of the archive.
+        files: number of files that are or may be DICOM.
+
+    Raises:
+        TableError: saying so.
+    """
+    if table.by != "file" and not files:
+        raise TableError(
+            f"The table {table.called} goes by {table.by}, which DICOM files have, and there is none. Add a column "
+            "file with the path or name of each image."
         )
 
 
@@ -247,7 +261,7 @@ class _Called:
     def _stem(self, place: str) -> str:
         stem = _without_suffix(place)
         above, slash, name = stem.rpartition("/")
-        return stem if self._zeros or not name.isdecimal() else f"{above}{slash}{int(name)}"
+        return stem if self._zeros else f"{above}{slash}{_number(name)}"
 
     def _find(self, asked: str, places: _Spelled, names: _Spelled) -> list[str]:
         below = f"{self._top}/{asked}".lstrip("/")
@@ -268,7 +282,7 @@ def _as_read(name: str) -> Iterator[str]:
     """
     if name.isascii():
         return
-    for encoding in _CODE_PAGES:
+    for encoding in CODE_PAGES:
         for form in ("NFC", "NFD") if encoding == "utf-8" else ("NFC",):
             with contextlib.suppress(UnicodeEncodeError):
                 yield plain(unicodedata.normalize(form, name).encode(encoding).decode("cp437"))
@@ -309,4 +323,5 @@ def _by_identity(table: Table, files: list[str], identities: Mapping[str, Identi
 
 
 def _number(stated: str) -> str:
+    stated = whole(stated)
     return stated.lstrip("0") if stated.isdecimal() else stated

@@ -16,7 +16,8 @@ from typing import Any
 from model_code.archive import label_table, table_matches
 from model_code.archive.entries import DICOM_SUFFIXES, Entry, Kind, look, patient_named
 from model_code.archive.label_table import Row, Table, TableError
-from model_code.archive.layout import Layout, Problem
+from model_code.archive.layout import Layout
+from model_code.archive.problem import Problem
 from model_code.archive.table_matches import Identity, Place
 from model_code.contract.documents import Revision
 from model_code.contract.images import DICOM_START_BYTES, is_dicom
@@ -40,6 +41,8 @@ _PERSON = re.compile(r"^person(\d+)_(virus|bacteria)_\d+", re.IGNORECASE)
 _NORMAL = re.compile(r"^(?:NORMAL(\d+)-)?IM-(\d+)-\d+", re.IGNORECASE)
 # Of NIH ChestX-ray14: patient, of 30,805, and follow-up.
 _NIH = re.compile(r"^(000[0-3]\d{4})_\d{3}\.")
+# Of Indiana University's collection, by its report: as Open-i names them, and Kaggle.
+_INDIANA = re.compile(r"^(?:CXR)?(\d{1,4})_(?:\d_)?IM-\d{4}(?!\d)", re.IGNORECASE)
 
 
 TOLD = ("path", "label", "folder", "patient", "subtype")
@@ -376,6 +379,7 @@ def patient_of(name: str, *, fallback: str) -> tuple[str, str]:
     person12_virus and person12_bacteria are one child is not published; one key for both cannot leak. `IM-0003-0001`
     is N1_0003, `NORMAL2-IM-0003-0001` is N2_0003: two series with numbers of their own. `00000013_005.png`, of NIH
     ChestX-ray14, is the sixth radiograph of patient 13, whom people put into folders of classes without its table.
+    `CXR1_1_IM-0001-4001.png` and `1_IM-0001-4001.dcm.png` are the patient of Indiana University's first report.
 
     Args:
         name: the file's name without folders.
@@ -386,6 +390,8 @@ def patient_of(name: str, *, fallback: str) -> tuple[str, str]:
     """
     if nih := _NIH.match(name):
         return f"NIH{nih[1]}", ""
+    if indiana := _INDIANA.match(name):
+        return f"I{int(indiana[1])}", ""
     if person := _PERSON.match(name):
         return f"P{int(person[1])}", person[2].lower()
     if normal := _NORMAL.match(name):

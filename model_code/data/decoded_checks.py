@@ -7,6 +7,7 @@ from collections import Counter
 
 from model_code.contract.job import JobError
 from model_code.data.manifest import Decoded
+from model_code.data.pseudonyms import is_of_study
 
 MAX_UNDECODABLE_SHARE = 0.05
 MAX_SHARE_OF_ONE_PATIENT = 0.5
@@ -34,9 +35,14 @@ def refuse_one_patient(decoded: Decoded) -> None:
         JobError: most DICOM files are of one patient.
     """
     patients = Counter(one.patient for one in decoded.radiographs if decoded.facts[one.sha256].format == "DICOM")
-    if patients and (most := patients.most_common(1)[0][1]) > MAX_SHARE_OF_ONE_PATIENT * patients.total():
+    if not patients:
+        return
+    ((patient, most),) = patients.most_common(1)
+    if most > MAX_SHARE_OF_ONE_PATIENT * patients.total():
+        of_one = "one study, and name no patient" if is_of_study(patient) else "one patient"
+        same = "Study Instance UID and no Patient ID" if is_of_study(patient) else "Patient ID"
         raise JobError(
-            f"{most} of {patients.total()} DICOM images say that they are of one patient, as after a de-identification "
-            "that gives all the same Patient ID. Give each patient a number of its own, there or in a column patient "
+            f"{most} of {patients.total()} DICOM images say that they are of {of_one}, as after a de-identification "
+            f"that gives all the same {same}. Give each patient a number of its own, there or in a column patient "
             "of labels.csv."
         )

@@ -53,9 +53,14 @@ def is_keyed(patient: str) -> bool:
     return _KEYED.fullmatch(patient) is not None
 
 
+def is_of_study(patient: str) -> bool:
+    """Whether a patient's key is a hash of a study, whose files name no patient."""
+    return patient.startswith("S") and is_keyed(patient)
+
+
 def is_named(patient: str, path: str) -> bool:
     """Whether a radiograph of a path names its patient; else it, or its study, counts as one of its own."""
-    return patient != path and not (patient.startswith("S") and is_keyed(patient))
+    return patient != path and not is_of_study(patient)
 
 
 def of_deployment() -> Pseudonyms | None:

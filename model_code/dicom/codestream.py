@@ -6,9 +6,15 @@ bytes. So this is compared first.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+from pydicom.encaps import generate_fragments
+
+from model_code.dicom.syntaxes import EXPLICIT_LITTLE, JPEG, JPEG_2000, JPEG_LS, NATIVE
 
 _JPEG_LS_FRAME = 0xF7  # ITU-T T.87, C.1.1
 # ITU-T T.81, table B.1: C4, C8 and CC are no frames. Progressive ones (C2) take time for each of any number of scans.
@@ -62,6 +68,30 @@ def read_jpeg(data: bytes) -> Codestream | None:
         else:
             at += 2 + int(struct.unpack(">H", data[at + 2 : at + 4])[0])
     return None
+
+
+def syntax_of_pixels(element: Any, named: str, native_bytes: int) -> str:
+    """The transfer syntax that pixel data is in, where it is not what the file names: programs that compress or
+    decompress leave the old name behind.
+
+    Args:
+        element: Pixel Data.
+        named: transfer syntax that the file names.
+        native_bytes: so many bytes are the pixels without compression.
+    """
+    if not element.is_undefined_length:
+        bare = native_bytes <= len(element.value) <= native_bytes + native_bytes % 2
+        return EXPLICIT_LITTLE if bare and named not in NATIVE else named
+    if named not in NATIVE | JPEG | JPEG_LS | JPEG_2000:
+        return named
+    frame = next(itertools.islice(generate_fragments(element.value), 1, 2), b"")
+    if read_jpeg_2000(jpeg_2000_codestream(frame)):
+        return named if named in JPEG_2000 else "1.2.840.10008.1.2.4.90"
+    found = read_jpeg(frame)
+    family = JPEG_LS if found and found.process == _JPEG_LS_FRAME else JPEG
+    if found is None or named in family:
+        return named
+    return "1.2.840.10008.1.2.4.80" if family is JPEG_LS else "1.2.840.10008.1.2.4.70"
 
 
 def read_jpeg_2000(data: bytes) -> Codestream | None:

@@ -6,7 +6,7 @@ of the memory.
 
 What an optional attribute says in a way that makes no sense is taken as not said, and the next one is asked, as viewers
 do: a window of no width, a slope that is no number, a table without entries, and whatever would show the whole image as
-one grey.
+one grey, or nearly so.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ Rendering = Literal["voi_lut", "window", "full_range"]
 guess: nobody said what is to be seen."""
 
 _CUT_TABLE = "a look-up table in it is shorter than it says, and cannot be applied."
+# Of white: an image of 12 bits in a window of 16 has 0.0625, one of 8 in a window of 12 too.
+_LEAST_CONTRAST = 0.065
+# Of an image of so many values, fewer grey levels, or a smaller part of the pixels between black and white, are no
+# picture: of drawn chests of 12 bits 0.03 are in a window of 8, and of one that leaves an eighth of the range 0.07.
+_MANY_VALUES, _FEWEST_LEVELS, _LEAST_BETWEEN = 64, 6, 0.05
 # So many pixels at once, since looking up makes indices of eight bytes each.
 _BLOCK_PIXELS = 1_000_000
 
@@ -95,7 +100,8 @@ def _table(values: Values, header: Header) -> tuple[NDArray[np.uint8], int, Rend
     padding = padded(stored, header)
     modality = _modality(stored, header)
     occurring = _occurring(values, padding, lowest)
-    shares, rendering = _displayed(modality, header, occurring)
+    counts = np.where(padding, 0, _counts(values, lowest, highest))
+    shares, rendering = _displayed(modality, header, occurring, counts)
     if header.photometric_interpretation == "MONOCHROME1":
         shares = 1 - shares
     # Padding is shown black whatever the interpretation: it stands for no X-rays seen, and is no part of the image.
@@ -138,16 +144,46 @@ def _modality(stored: NDArray[Any], header: Header) -> _Modality:
     return _Modality(stored * slope + intercept, min(ends), max(ends))
 
 
-def _displayed(modality: _Modality, header: Header, occurring: tuple[int, int]) -> tuple[Floats, Rendering]:
+def _counts(values: Values, lowest: int, highest: int) -> NDArray[np.intp]:
+    """Pixels of each value from the lowest to the highest, in some of the rows."""
+    some = values[:: max(1, values.size // _BLOCK_PIXELS)].astype(np.intp)
+    return np.bincount(some.ravel() - lowest, minlength=highest - lowest + 1)
+
+
+def _displayed(
+    modality: _Modality, header: Header, occurring: tuple[int, int], counts: NDArray[np.intp]
+) -> tuple[Floats, Rendering]:
     """Shares of white, 0 to 1: by the first VOI LUT or else window that shows anything, else by the full range.
 
-    One that lies beside all values of the image would make it black or white altogether.
+    One that lies beside all values of the image would make it black or white altogether, and one that is made for
+    others nearly so.
     """
     first, last = occurring
+    within = slice(first, last + 1)
     for shares, rendering in _stated(modality, header):
-        if first == last or np.ptp(shares[first : last + 1]) * 255 >= 1:
+        if first == last or _shows(shares[within], counts[within], rendering):
             return shares, rendering
     return _full_range(modality.values, occurring), "full_range"
+
+
+def _shows(shares: Floats, counts: NDArray[np.intp], rendering: Rendering) -> bool:
+    """Whether a picture can be seen in the shares of white that an image's values get.
+
+    Windows and tables of 16 bits above values of 12 show them nearly black, a window of 8 bits nearly white, and one of
+    the width 1 that programs write for none makes black and white of them.
+
+    Args:
+        shares: of each value that occurs.
+        counts: of its pixels.
+        rendering: rule that gives them; a table may leave most values at its ends, since somebody made it for them.
+    """
+    if np.ptp(shares) < _LEAST_CONTRAST:
+        return False
+    if len(shares) < _MANY_VALUES or rendering == "voi_lut":
+        return True
+    levels = np.rint(255 * shares)
+    between = counts[(levels > 0) & (levels < 255)].sum()
+    return len(np.unique(levels)) >= _FEWEST_LEVELS and between >= _LEAST_BETWEEN * counts.sum()
 
 
 def _stated(modality: _Modality, header: Header) -> Iterator[tuple[Floats, Rendering]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from pydicom.tag import BaseTag, Tag
 
 from model_code.contract.population import MODALITIES, UNSTATED
 from model_code.dicom.attributes import items, numbers, phrases, text
+from model_code.dicom.codestream import syntax_of_pixels
 from model_code.dicom.file_format import legible
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
 from model_code.dicom.syntaxes import TRANSFER_SYNTAXES, unsupported
@@ -41,6 +43,8 @@ _OTHER_MODALITIES = frozenset(
 # Of files without a modality, which some de-identification leaves out, the storage class tells (PS3.4, B.5): computed
 # radiography, digital X-ray for presentation and for processing, secondary capture.
 _RADIOGRAPH_CLASSES = tuple(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("1", "1.1", "1.1.1", "7"))
+# What systems write for them, none of it a defined term (PS3.3, C.7.3.1.1.1).
+_NAMES_OF_RADIOGRAPHY = frozenset({"XR", "RX", "X-RAY", "XRAY", "RAD", "CXR", "RADIOGRAPH", "RADIOGRAPHY"})
 _FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 # PS3.4, annex B.5 and I.4; PS3.10, 8.6.
 _NO_IMAGES = {
@@ -54,6 +58,14 @@ _COLOURS |= {"YBR_PARTIAL_420", "YBR_PARTIAL_422", "YBR_RCT"}
 # Which presentation LUT shape belongs to which (PS3.3, C.8.11.3.1.2): the same is said twice.
 _SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 
+# Of dual-energy and temporal subtraction and of programs that suppress bones: they leave series beside the
+# radiograph's.
+_MADE_OF_ANOTHER = re.compile(
+    r"\b(BONES?|RIBS?) ?(SUPPRESS\w*|SUBTRACT\w*|ONLY|IMAGE|SELECTIVE)\b|\bSOFT ?TISSUE (IMAGE|ONLY|SELECTIVE)\b"
+    r"|\b(DE|DES|DUAL ?ENERGY) (SUBTRACT\w* )?(BONES?|SOFT|TISSUE)\b|\b(DUAL )?ENERGY SUBTRACT\w*"
+    r"|\bTEMPORAL SUBTRACT\w*|\b(CLEARREAD|SOFTVIEW|XBONE)\b|\bSCREEN ?(SAVE|SHOT|CAPTURE)"
+)
+
 NEEDED = (
     *("SOPClassUID", "Modality", "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
@@ -63,7 +75,9 @@ NEEDED = (
     *("PatientOrientation", "ViewPosition", "ViewCodeSequence", "BodyPartExamined", "PresentationIntentType"),
     "AnatomicRegionSequence",
 )
-_TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *DESCRIPTIONS)]
+# By which a file says that it was made of another image.
+_ORIGIN = ("ImageType", "DerivationDescription")
+_TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *_ORIGIN, *DESCRIPTIONS)]
 # Of objects with functional groups, which say for a frame what others say of the image (PS3.3, C.7.6.16.2): one frame's
 # own, or what is shared, whichever has it.
 _GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
@@ -192,22 +206,24 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
         )
     allocated, stored = _whole(dataset, "BitsAllocated"), _whole(dataset, "BitsStored")
     high = _whole(dataset, "HighBit", absent=stored - 1)
-    if allocated not in (8, 16) or not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
+    if allocated not in (8, 16) or not 1 <= stored <= allocated or not 0 <= high < allocated:
         raise Refusal(
             "undecodable_image",
             "The DICOM file lays out its pixels in an unusual way: 8 or 16 bits allocated are read, "
             "with as many stored bits or fewer among them.",
         )
+    native_bytes = rows * columns * allocated // 8
     return Header(
         dataset=dataset,
-        transfer_syntax=transfer_syntax,
+        transfer_syntax=syntax_of_pixels(dataset["PixelData"], transfer_syntax, native_bytes),
         modality=modality,
         photometric_interpretation=photometric,
         rows=rows,
         columns=columns,
         bits_allocated=allocated,
         bits_stored=stored,
-        spare_low_bits=high + 1 - stored,
+        # A High Bit below the stored ones makes no sense, and is taken as not stated.
+        spare_low_bits=max(0, high + 1 - stored),
         signed=_whole(dataset, "PixelRepresentation") == 1,
         body_part=part.kind,
         other_part=part.term,
@@ -218,17 +234,23 @@ def _modality(dataset: Dataset) -> str:
     """One of MODALITIES or `unstated`; other kinds of file are refused."""
     stated = text(dataset, "Modality")
     storage = text(dataset, "SOPClassUID")
-    if stated in MODALITIES or (not stated and storage in {"", *_RADIOGRAPH_CLASSES}):
-        return stated or UNSTATED
+    if stated in MODALITIES:
+        return stated
+    if (stated in _NAMES_OF_RADIOGRAPHY or not stated) and storage in {"", *_RADIOGRAPH_CLASSES}:
+        return UNSTATED
     named = f"of modality {stated}" if stated in _OTHER_MODALITIES else "of another modality"
     raise unsuitable(f"The DICOM file is {named}: the model knows radiographs (CR, DX, DR or RG).")
 
 
 def _body_part(dataset: Dataset) -> anatomy.BodyPart:
-    """The part by the first that names one: Body Part Examined, its code, or how image and series are called."""
+    """The part by the first that names one: Body Part Examined, its code, or how image and series are called.
+
+    A chest that these call a hand is what a device says of everything.
+    """
+    described = anatomy.described(view_words.words(one) for name in OF_THE_SERIES for one in phrases(dataset, name))
     stated = anatomy.read(view_words.words(next(iter(phrases(dataset, "BodyPartExamined")), "")))
     if stated.kind != UNSTATED:
-        return stated
+        return described if stated.kind == anatomy.CHEST and described.kind == anatomy.OTHER else stated
     regions = items(dataset, "AnatomicRegionSequence")
     codes = [text(region, name) for region in regions for name in ("CodeValue", "LongCodeValue")]
     coded = anatomy.of_region(
@@ -236,7 +258,7 @@ def _body_part(dataset: Dataset) -> anatomy.BodyPart:
     )
     if coded.kind != UNSTATED:
         return coded
-    return anatomy.described(view_words.words(one) for name in OF_THE_SERIES for one in phrases(dataset, name))
+    return described
 
 
 def _check_kind(dataset: Dataset) -> None:
@@ -249,8 +271,14 @@ def _check_kind(dataset: Dataset) -> None:
     intent = text(dataset, "PresentationIntentType")
     if intent == "FOR PROCESSING" or (not intent and text(dataset, "SOPClassUID") == _FOR_PROCESSING):
         raise unsuitable("The DICOM file is raw detector data, FOR PROCESSING: send the one FOR PRESENTATION.")
+    said = [one for name in (*_ORIGIN, *OF_THE_SERIES) for one in phrases(dataset, name)]
+    if any(map(_MADE_OF_ANOTHER.search, map(view_words.words, said))):
+        raise unsuitable(
+            "The DICOM file says that it was made of another image: bones or soft tissue were taken out, or it is a "
+            "copy of a screen. Send the radiograph itself."
+        )
     view = other_than_frontal(dataset)
-    for name in DESCRIPTIONS:
+    for name in (*_ORIGIN, *DESCRIPTIONS):
         dataset.pop(Tag(name), None)
     if view is not None:
         an = "an" if view == "oblique" else "a"

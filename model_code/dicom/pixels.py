@@ -38,6 +38,9 @@ _START_OF_SCAN, _START_OF_DATA, _END = b"\xff\xda", b"\xff\x93", b"\xff\xd9"
 # What makes a segment of run lengths even, and some encoders compress as if it were a pixel's byte (PS3.5, G.3.1).
 _RLE_SPARE_BYTES = 1
 _BEYOND = 2
+_OVERSHOT = 1.25
+# Pixels, by whole rows.
+_LOOKED_AT = 1_000_000
 
 
 def stored_values(header: Header, *, halvings: int = 0) -> Values:
@@ -80,7 +83,20 @@ def _plain(data: bytes, header: Header, *, big: bool = False) -> Values:
         raise damaged(_CUT)
     kind = f"{'>' if big else '<'}u{header.bits_allocated // 8}"
     values: Values = np.frombuffer(data, kind, count=count).reshape(header.rows, header.columns)
-    return values >> header.spare_low_bits if header.spare_low_bits else values
+    return _without_spare(values, header)
+
+
+def _without_spare(values: Values, header: Header) -> Values:
+    """The stored bits at the lowest places.
+
+    Where nothing lies above as many bits as are stored, and something below the lowest of them, High Bit is wrong.
+    """
+    spare = header.spare_low_bits
+    if not spare:
+        return values
+    bits = values.view(f"=u{values.dtype.itemsize}") if values.dtype.kind == "i" else values
+    low = int(bits.max()) < 1 << header.bits_stored and bool((bits & ((1 << spare) - 1)).any())
+    return values if low else values >> spare
 
 
 def _encapsulated(header: Header, halvings: int) -> Values:
@@ -89,8 +105,7 @@ def _encapsulated(header: Header, halvings: int) -> Values:
         raise damaged("its pixel data is not compressed, and its header says that it is.")
     frame = _frame(element.value)
     if header.transfer_syntax == RLE:
-        values = _run_lengths(frame, header)
-        return values >> header.spare_low_bits if header.spare_low_bits else values
+        return _without_spare(_run_lengths(frame, header), header)
     if header.transfer_syntax == DEFLATED_FRAME:
         return _plain(_inflated(frame, header), header)
     if header.transfer_syntax in JPEG_2000:
@@ -104,7 +119,7 @@ def _encapsulated(header: Header, halvings: int) -> Values:
         values = _jpeg_2000(frame, found, header, 0 if spare else halvings)
     else:
         values = _decoded(frame, header.transfer_syntax).reshape(header.rows, header.columns)
-    return values >> spare if spare else values
+    return _without_spare(values, header) if spare else values
 
 
 def _ends(frame: bytes, transfer_syntax: str) -> bool:
@@ -221,15 +236,45 @@ def _unpacked(data: bytes, count: int) -> bytearray:
 
 
 def _interpreted(raw: Values, header: Header) -> Values:
-    """The stored bits alone, as signed or unsigned numbers: what is above them may be an overlay (PS3.5, 8.1.2)."""
+    """The stored bits alone, as signed or unsigned numbers: what is above them may be an overlay (PS3.5, 8.1.2).
+
+    Where it is none but goes on with the values, Bits Stored is wrong.
+    """
     width, spare = raw.dtype.itemsize, 8 * raw.dtype.itemsize - header.bits_stored
     # A codestream of at most 8 bits is decoded to bytes, even where 16 are allocated.
     if spare < 0:
         return raw.astype(np.int16 if header.signed else np.uint16)
+    native = raw.astype(f"=u{width}", copy=False)
+    whole = native.view(f"=i{width}") if header.signed else native
+    if _goes_on(whole, header):
+        return whole
     if header.transfer_syntax in LOSSY and (raw.dtype.kind == "i") == header.signed:
         # What a lossy codec overshoots by would come out at the other end of the range.
         return np.clip(raw, *header.possible)
-    native = raw.astype(f"=u{width}", copy=False)
+    return _stored_bits(native, header, spare)
+
+
+def _goes_on(whole: Values, header: Header) -> bool:
+    """Whether values beyond the stored bits are of the image: without what lies above, neighbours would be far apart.
+
+    An overlay is the other way round: with it neighbours are far apart, and without it they are as in any image.
+    """
+    lowest, highest = -(1 << (header.bits_stored - 1)) if header.signed else 0, 1 << header.bits_stored
+    beyond = _OVERSHOT * highest if header.transfer_syntax in LOSSY else highest
+    if lowest <= whole.min() and whole.max() < beyond:
+        return False
+    some = whole[:: max(1, whole.size // _LOOKED_AT)].astype(np.int32)
+    cut = (some - lowest) % highest + lowest
+    above = some - cut
+    apart = above[:, 1:] != above[:, :-1]
+    if not apart.any():
+        return False
+    with_it, without = (np.median(np.abs(np.diff(one, axis=1))[apart]) for one in (some, cut))
+    return bool(with_it < without)
+
+
+def _stored_bits(native: Values, header: Header, spare: int) -> Values:
+    width = native.dtype.itemsize
     if not spare:
         return native.view(f"=i{width}") if header.signed else native
     if header.signed:

@@ -17,7 +17,8 @@ from model_code.archive import inventory, label_table, table_matches
 from model_code.archive.entries import Kind, by_number, look
 from model_code.archive.inventory import InventoryError
 from model_code.archive.label_table import TableError
-from model_code.archive.layout import Layout, Problem
+from model_code.archive.layout import Layout
+from model_code.archive.problem import Problem
 from model_code.archive.table_matches import Place
 from model_code.contract.archives import INVENTORY
 from model_code.contract.images import DICOM_START_BYTES, is_dicom
@@ -243,9 +244,9 @@ def _count_by_table(
         table = label_table.read(layout.table, read(layout.table), layout.table_called)
         if table.by != "file":
             # What is certainly no DICOM file has no such identifier.
-            return Contents(
-                {}, unmatched=len(pictures) - sum(one.dicom is False for one in files if one.name in pictures)
-            )
+            unmatched = len(pictures) - sum(one.dicom is False for one in files if one.name in pictures)
+            table_matches.refuse_without_dicom(table, unmatched)
+            return Contents({}, unmatched=unmatched)
         layout.names_patients = table.names_patients
         matches = table_matches.match(table, pictures, {})
         called = {path: layout.called(path, numbers[path]) for path in pictures}

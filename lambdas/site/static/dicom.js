@@ -70,6 +70,7 @@ async function stored(library, data, bytes, syntax) {
   let view, step;
   if (UNCOMPRESSED.has(syntax)) {
     const element = data.elements.x7fe00010;
+    if (element?.fragments) throw new NotShown(`The file is compressed, and says that it is not. ${LATER}`);
     view = element && new DataView(bytes.buffer, bytes.byteOffset + element.dataOffset, element.length);
     step = allocated / 8;
   } else if (LOSSLESS.has(syntax)) {
@@ -79,6 +80,8 @@ async function stored(library, data, bytes, syntax) {
   if (!view || !count || ![1, 2].includes(step) || view.byteLength < count * step) {
     throw new NotShown(`The file has no pixels that the browser can show. ${LATER}`);
   }
+  const unsettled = () => new NotShown(`The file says in two ways where its values lie, which only the API settles. ${LATER}`);
+  if (!bits || !(high >= bits - 1)) throw unsettled();
   const values = signed ? new Int16Array(count) : new Uint16Array(count);
   const shift = high + 1 - bits;
   const mask = 2 ** bits - 1;
@@ -88,6 +91,7 @@ async function stored(library, data, bytes, syntax) {
     // Bytes travel in swapped words in big endian (PS3.5, 8.1.1 and A.3).
     const word = step === 2 ? view.getUint16(2 * at, little) : view.getUint8(little ? at : at ^ 1);
     const value = (word >> shift) & mask;
+    if (!signed && word >> shift > mask) throw unsettled();
     values[at] = value & sign ? value - 2 * sign : value;
   }
   return { width, height, values };
@@ -116,7 +120,9 @@ function shownAs(data, { values }) {
   const inverted = (data.string("x00280004") ?? "").startsWith("MONOCHROME1");
   const ends = [slope * low + intercept, slope * high + intercept];
   const [center, windowWidth] = [number(data, "x00281050"), number(data, "x00281051")];
-  const usable = center !== undefined && windowWidth >= 1 && center - windowWidth / 2 < Math.max(...ends) && center + windowWidth / 2 > Math.min(...ends);
+  const range = Math.max(...ends) - Math.min(...ends);
+  const shows = windowWidth >= 1 && range > 0.065 * windowWidth && (range < 64 || windowWidth >= 6);
+  const usable = center !== undefined && shows && center - windowWidth / 2 < Math.max(...ends) && center + windowWidth / 2 > Math.min(...ends);
   return { low, high, slope, intercept, inverted, ...(usable ? { center, windowWidth } : fullRange(Math.min(...ends), Math.max(...ends))) };
 }
 

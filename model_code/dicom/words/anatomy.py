@@ -63,7 +63,32 @@ _CHEST_CODES = frozenset(
 )
 # Terms that say the part as a word of a description: no way to hold a patient, and no part of a machine's name (C-ARM).
 _DESCRIBED = TERMS - {"ARM", "HEAD", "NECK", "BREAST", "LEG", "HIP", "STERNUM", "SCAPULA", "WHOLEBODY"}
-_TERM = re.compile(rf"\b({'|'.join(sorted(_DESCRIBED))})\b")
+# The same parts by other words of descriptions, in the languages of radiology departments; not MAIN, PIE or PE, which
+# are words of others.
+_OTHER_WORDS = {
+    "ABDOMEN": "KUB BAUCH",
+    "ANKLE": "TOBILLO CHEVILLE SPRUNGGELENK CAVIGLIA TORNOZELO ENKEL",
+    "CLAVICLE": "CLAVICULA SCHLUESSELBEIN SCHLUSSELBEIN CLAVICOLA",
+    "CSPINE": "HWS CERVICAL CERVICALE",
+    "ELBOW": "CODO COUDE ELLENBOGEN GOMITO COTOVELO ELLEBOOG",
+    "FEMUR": "OBERSCHENKEL",
+    "FINGER": "THUMB DAUMEN DEDO DOIGT",
+    "FOOT": "TOE TOES CALCANEUS HEEL FUSS VORFUSS PIED PIEDE VOET",
+    "FOREARM": "UNTERARM ANTEBRAZO",
+    "HAND": "MANO HANDEN HAENDE",
+    "HUMERUS": "HUMERO OBERARM",
+    "KNEE": "KNEES PATELLA RODILLA GENOU KNIE GINOCCHIO JOELHO",
+    "LEG": "TIBIA FIBULA TIB UNTERSCHENKEL",
+    "LSPINE": "LWS LUMBAR LUMBALE LOMBAR LOMBAIRE",
+    "PELVIS": "BECKEN CADERA HUEFTE HUFTE HANCHE BASSIN BACINO BACIA QUADRIL BEKKEN HIPS",
+    "SHOULDER": "SHOULDERS HOMBRO EPAULE SCHULTER SPALLA OMBRO SCHOUDER",
+    "SKULL": "CRANEO SCHAEDEL SCHADEL CRANIO SINUSES PARANASAL PARANASALES MANDIBLE",
+    "SPINE": "WIRBELSAEULE WIRBELSAULE RACHIS",
+    "WRIST": "MUNECA POIGNET HANDGELENK POLSO PUNHO POLS",
+}
+_TERMS_BY_WORD = {one: one for one in _DESCRIBED}
+_TERMS_BY_WORD |= {word: term for term, said in _OTHER_WORDS.items() for word in said.split()}
+_TERM = re.compile(rf"\b({'|'.join(sorted(_TERMS_BY_WORD))})\b")
 
 
 class BodyPart(NamedTuple):
@@ -105,7 +130,7 @@ def of_region(codes: Iterable[str], meanings: Iterable[str]) -> BodyPart:
 
 
 def described(descriptions: Iterable[str]) -> BodyPart:
-    """Body part by what images and series are called: another one where a defined term names it and nothing the chest.
+    """Body part by what images and series are called: another one where a word names it and nothing the chest.
 
     Args:
         descriptions: as above.
@@ -114,4 +139,4 @@ def described(descriptions: Iterable[str]) -> BodyPart:
     if any(map(names_chest, said)):
         return BodyPart(CHEST)
     found = next(filter(None, map(_TERM.search, said)), None)
-    return BodyPart(OTHER, found[1]) if found else BodyPart(UNSTATED)
+    return BodyPart(OTHER, _TERMS_BY_WORD[found[1]]) if found else BodyPart(UNSTATED)

@@ -45,6 +45,10 @@ _LATERAL = re.compile(rf"\b{_LATERAL_WORDS}\b|{_LATERAL_LETTERS}")
 _LATERAL_OF_CHEST = re.compile(rf"\b({_OTHER_LATERAL_WORDS}|{_CROSS_TABLE})\b")
 # Surgeons are called Rao: the standard's abbreviations count in View Position only.
 _OBLIQUE = re.compile(rf"\b({_OBLIQUE_WORDS})\b|斜")
+# What names of files and folders say of a lateral view beside the words above: nothing else is called so. `vp` is the
+# view in names of BIMCV's data sets (MIDS).
+_LATERAL_NAMES = re.compile(r"\b(PERFIL|PROFIL|PROFILO|VP LL|VP RL)\b")
+_LATERAL_NAMES_OF_CHEST = re.compile(r"\bLL\b")
 _NOT_A_VIEW = re.compile(
     r"\b(BI|UNI|CONTRA|IPSI|POSTERO|ANTERO|MEDIO|INFERO|SUPERO|NO|NON|NOT|SIN|SEM|SANS|OHNE|WITHOUT|WO|W O) LAT"
 )
@@ -59,7 +63,11 @@ _SEVERAL = re.compile(
 )
 _BETWEEN_WORDS = re.compile(r"[^\w+&]+|_")
 # Parts that every word above of a lateral or oblique description has, which are found faster than the words.
-_PARTS = re.compile(r"lat|seit|bo[cč]|бок|πλ|nghi|sivuk|sid[eo]b|zijdel|oldal|側|侧|측|ob[il]|schr|斜", re.IGNORECASE)
+_PARTS = re.compile(
+    r"lat|seit|bo[cč]|бок|πλ|nghi|sivuk|sid[eo]b|zijdel|oldal|側|侧|측|ob[il]|schr|斜|perf|prof"
+    r"|(?<![^\W_])[rl]l(?![^\W_])",
+    re.IGNORECASE,
+)
 
 
 def of_position(said: str) -> str | None:
@@ -87,6 +95,20 @@ def may_be_said(name: str) -> bool:
         name: as it is written.
     """
     return _PARTS.search(name) is not None
+
+
+def of_name(said: str) -> str | None:
+    """The one view that the name of a file or a folder names, or None where it names none or several.
+
+    Args:
+        said: in capitals without accents.
+    """
+    lateral = said == "LL" or bool(_LATERAL_NAMES.search(said))
+    if not lateral and names_chest(said):
+        lateral = bool(_LATERAL_NAMES_OF_CHEST.search(said))
+    if lateral and not _FRONTAL.search(said):
+        return LATERAL
+    return of_description(said, chest=False)
 
 
 def of_description(said: str, *, chest: bool) -> str | None:

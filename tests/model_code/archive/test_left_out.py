@@ -37,7 +37,10 @@ def test_lateral_pictures_are_counted_and_said() -> None:
     """They were trained on as frontal ones: a JPEG has nothing but its name to say so."""
     layout = Layout.of([*BOTH, "xray/NORMAL/3_lateral.png", "xray/NORMAL/lat/4.png", "xray/NORMAL/5_mask.png"])
     assert layout.problem() is None
-    assert layout.unused() == "Not used: 1 mask or overlay and 2 pictures named as a lateral or oblique view."
+    assert (
+        layout.unused()
+        == "Not used: 1 mask, overlay or copy of another picture and 2 pictures named as a lateral or oblique view."
+    )
     problem = Layout.of(["NORMAL/1_lateral.png", "PNEUMONIA/2_lateral.png"]).problem()
     assert problem is not None
     assert "only 2 pictures named as a lateral or oblique view" in problem.detail

@@ -248,12 +248,12 @@ def test_previews_beside_dicom_files_have_no_row_in_a_table_of_patients_and_are_
     """As a hospital's CD has them: half of the images were without a row, which ended the run."""
     values = phantom(16, 16)
     files = {f"DICOM/IM{n}": dicom_file(values + n, PatientID=f"P{n}") for n in range(4)}
-    previews = {f"PREVIEW/IM{n}.JPG": b"\xff\xd8\xff" + bytes([n]) for n in range(4)}
+    previews = {f"JPEG/IM{n}.JPG": b"\xff\xd8\xff" + bytes([n]) for n in range(4)}
     table = b"patient_id,label\nP0,0\nP1,1\nP2,0\nP3,1\n"
     found = list_candidates(members({**files, **previews, "DICOMDIR": b"", "AUTORUN.INF": b"", "labels.csv": table}))
     assert [one.label for one in found.candidates] == ["NORMAL", "PNEUMONIA"] * 2
     assert found.mismatched == {"not_dicom": [f"entry-{n}.jpg" for n in range(5, 9)]}
-    with pytest.raises(JobError, match="4 of 4 rows are about no file in the archive, by their patient_id"):
+    with pytest.raises(JobError, match="goes by patient_id, which DICOM files have, and there is none"):
         list_candidates(members({**previews, "labels.csv": table}))
 
 

@@ -35,6 +35,14 @@ def test_ten_thousand_files_of_one_study_are_refused_as_one_patient() -> None:
     assert "a column patient of labels.csv" in str(refused.value)
 
 
+def test_one_study_without_a_patient_is_called_that() -> None:
+    """It was called the same Patient ID, and they had none."""
+    with pytest.raises(
+        JobError, match=r"of one study, and name no patient, .* the same Study Instance UID and no Patient"
+    ):
+        refuse_one_patient(decoded(["S" + "0f" * 16] * FILES))
+
+
 @pytest.mark.parametrize(("of_one", "refused"), [(FILES // 2, False), (FILES // 2 + 1, True)])
 def test_half_of_the_files_may_be_of_one_patient(of_one: int, refused: bool) -> None:
     found = decoded(["H1"] * of_one + [f"H{number}" for number in range(2, FILES - of_one + 2)])

@@ -16,7 +16,7 @@ from model_code.dicom.file_format import end_of_meta
 from model_code.dicom.header import read
 from model_code.dicom.refusal import Refusal
 from ops.api.image_files import DICOM, media_type
-from tests.model_code.support.dicom_files import BIG, EXPLICIT, IMPLICIT, JPEG_LS, dicom_file, full_range, phantom
+from tests.model_code.support.dicom_files import BIG, EXPLICIT, IMPLICIT, JPEG_LS, RLE, dicom_file, full_range, phantom
 from tests.model_code.support.dicom_tables import window
 
 VALUES = phantom()
@@ -64,16 +64,19 @@ def test_other_files_are_no_datasets(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("lost", ["both", "the name of the syntax"])
-def test_a_compressed_dataset_that_does_not_say_so_is_refused(lost: str) -> None:
-    """Its fragments would be taken for pixels."""
+def test_a_compressed_dataset_that_does_not_say_so_is_read_as_what_it_is(lost: str) -> None:
+    """Its fragments are never taken for pixels."""
+    assert (radiograph.draw(read(without(lost, JPEG_LS))).levels == full_range(VALUES)).all()
     with pytest.raises(Refusal, match="its header says that it is not"):
-        radiograph.draw(read(without(lost, JPEG_LS)))
+        radiograph.draw(read(without(lost, RLE)))  # which nothing in it tells
 
 
-def test_pixels_that_are_not_compressed_though_the_header_says_so_are_refused_as_such() -> None:
+def test_pixels_that_are_not_compressed_though_the_header_says_so_are_read_where_their_number_fits() -> None:
+    """As programs that decompress leave them."""
     data = dicom_file(VALUES).replace(EXPLICIT.encode() + b"\0", b"1.2.840.10008.1.2.5\0")
+    assert (radiograph.draw(read(data)).levels == full_range(VALUES)).all()
     with pytest.raises(Refusal, match="is not compressed"):
-        radiograph.draw(read(data))
+        radiograph.draw(read(data.replace(b"\x28\x00\x10\x00US\x02\x00\x50", b"\x28\x00\x10\x00US\x02\x00\x4f")))
 
 
 def groups(**sequences: dict[str, Any]) -> list[Dataset]:

@@ -318,3 +318,23 @@ def test_padding_has_the_sign_of_the_pixels(signed: bool, padding: int, represen
 def test_padding_without_a_value_is_none(limit: Any) -> None:
     values = phantom()
     assert (shown(values, PixelPaddingValue=None, PixelPaddingRangeLimit=limit) == full_range(values)).all()
+
+
+@pytest.mark.parametrize(
+    ("centre", "width"),
+    [(32768, 65536), (32767, 65535), (2048, 65536), (2048, 1), (2048, 3), (1, 1), (128, 256), (127.5, 255)],
+)
+def test_a_window_that_is_made_for_other_bits_says_nothing(centre: float, width: float) -> None:
+    """Above 12 bits, one of 16 showed them nearly black, one of 8 nearly white, and of width 1 a silhouette."""
+    values = phantom()
+    found = rendered(values, WindowCenter=centre, WindowWidth=width)
+    assert (found.levels == full_range(values)).all()
+    assert found.rendering == "full_range"
+
+
+@pytest.mark.parametrize(("centre", "width"), [(1000, 500), (8192, 16384), (600, 1200), (3500, 2000)])
+def test_a_window_of_a_part_of_the_values_or_wider_than_they_are_is_applied(centre: float, width: float) -> None:
+    values = phantom()
+    found = rendered(values, WindowCenter=centre, WindowWidth=width)
+    assert (found.levels == window(values, centre, width)).all()
+    assert found.rendering == "window"

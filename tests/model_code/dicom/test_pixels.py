@@ -205,11 +205,11 @@ def test_pixel_data_of_another_size_than_the_header_says_is_refused(syntax: str)
 @pytest.mark.parametrize(
     ("syntax", "actual"), [(BASELINE, JPEG_LS), (LOSSLESS_SV1, J2K), (JPEG_LS, BASELINE), (J2K, JPEG_LS)]
 )
-def test_another_compression_than_the_header_names_is_refused(syntax: str, actual: str) -> None:
+def test_another_compression_than_the_header_names_is_read_as_what_it_is(syntax: str, actual: str) -> None:
     values = phantom(bits=8)
     frame = encode(values.astype(np.uint8), actual, 8)
-    with pytest.raises(Refusal, match="compressed in the way"):
-        values_of(dicom_file(values, transfer_syntax=syntax, bits=8, frame=frame))
+    decoded = values_of(dicom_file(values, transfer_syntax=syntax, bits=8, frame=frame))
+    assert np.abs(decoded.astype(int) - values).max() <= 2**8 / 50
 
 
 def run_lengths(*numbers: int, runs: bytes = b"\x81\x00" * 40) -> bytes:

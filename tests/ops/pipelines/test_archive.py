@@ -77,8 +77,8 @@ def test_what_is_left_out_is_said_before_the_upload(tmp_path: Path) -> None:
     names = [f"{folder}/{kind}/{folder}-1.png" for folder in classes for kind in ("images", "masks")]
     contents = str(archive.inspect(_zip(tmp_path / "a.zip", *names)))
     assert contents == (
-        "2 images (without a split 2). Not used: 2 images in other folders (COVID, Lung_Opacity) and 4 masks or "
-        "overlays."
+        "2 images (without a split 2). Not used: 2 images in other folders (COVID, Lung_Opacity) and 4 masks, "
+        "overlays or copies of another picture."
     )
 
 

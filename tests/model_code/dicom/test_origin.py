@@ -1,0 +1,92 @@
+"""Files of other origin than a radiograph of a chest are known by what they call themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from model_code.dicom.header import read
+from model_code.dicom.refusal import Refusal
+from tests.model_code.support.dicom_files import dicom_file, phantom
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *({"SeriesDescription": one} for one in ("PA Bone suppressed", "ClearRead Bone Suppression", "DES BONE")),
+        *({"SeriesDescription": one} for one in ("Soft tissue image", "Dual Energy Soft", "Chest energy subtraction")),
+        {"DerivationDescription": "Bone-suppression"},
+        {"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]},
+        {"AcquisitionDeviceProcessingDescription": "TEMPORAL SUBTRACTION"},
+    ],
+)
+def test_what_was_made_of_another_image_is_no_radiograph(said: dict[str, Any]) -> None:
+    """Bones alone were answered, and trained on, as a chest."""
+    with pytest.raises(Refusal, match="made of another image") as refused:
+        read(dicom_file(phantom(), **said))
+    assert refused.value.code == "not_a_radiograph"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"ImageType": ["DERIVED", "PRIMARY", "POST_CONTRAST"]},
+        {"SeriesDescription": "Chest PA bone algorithm"},
+        {"SeriesDescription": "Ribs AP"},
+        {"SeriesDescription": "Chest dual view"},
+    ],
+)
+def test_other_words_make_no_derived_image(said: dict[str, Any]) -> None:
+    header = read(dicom_file(phantom(), **said))
+    assert not {"ImageType", "DerivationDescription"} & {element.keyword for element in header.dataset}
+
+
+@pytest.mark.parametrize(
+    ("said", "term"),
+    [
+        *(
+            ("RODILLA AP", "KNEE"),
+            ("Genou face", "KNEE"),
+            ("Knie links a.p.", "KNEE"),
+            ("Mão PA", ""),
+            ("Mano PA", "HAND"),
+        ),
+        *(("Épaule face", "SHOULDER"), ("LWS 2 Ebenen", "LSPINE"), ("Lumbar AP", "LSPINE"), ("KUB", "ABDOMEN")),
+        *(
+            ("Fuß dp", "FOOT"),
+            ("Becken", "PELVIS"),
+            ("Muñeca", "WRIST"),
+            ("Thumb PA", "FINGER"),
+            ("Schädel pa", "SKULL"),
+        ),
+    ],
+)
+def test_descriptions_name_other_parts_of_the_body_in_other_languages(said: str, term: str) -> None:
+    """A knee without Body Part Examined was a chest."""
+    attributes = {"SeriesDescription": said, "SpecificCharacterSet": "ISO_IR 192"}
+    header = read(dicom_file(phantom(), without=("BodyPartExamined", "StudyDescription"), **attributes))
+    assert (header.body_part, header.other_part) == (("other", term) if term else ("unstated", ""))
+
+
+@pytest.mark.parametrize("said", ["Thorax Bauch", "Chest and lumbar", "Main PA", "AP erect", "Cervicothoracic chest"])
+def test_a_chest_beside_them_is_one(said: str) -> None:
+    header = read(dicom_file(phantom(), without=("BodyPartExamined",), SeriesDescription=said))
+    assert header.body_part != "other"
+
+
+def test_a_chest_that_is_called_a_hand_is_a_device_s_default() -> None:
+    for said, part in (
+        ("Hand PA", "other"),
+        ("Rodilla AP", "other"),
+        ("PA erect", "chest"),
+        ("Chest and abdomen", "chest"),
+    ):
+        assert read(dicom_file(phantom(), BodyPartExamined="CHEST", SeriesDescription=said)).body_part == part
+
+
+@pytest.mark.parametrize("modality", ["XR", "RX", "X-RAY"])
+def test_other_names_of_radiography_are_no_other_modality(modality: str) -> None:
+    assert read(dicom_file(phantom(), Modality=modality)).modality == "unstated"
+    with pytest.raises(Refusal, match="of another modality"):
+        read(dicom_file(phantom(), Modality=modality, SOPClassUID="1.2.840.10008.5.1.4.1.1.2"))
