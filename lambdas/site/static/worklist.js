@@ -1,7 +1,7 @@
 // The worklist: every file with its own answer, asked a few at a time and no faster than the API allows.
 
-import { Problem, currentSecret, described, predict } from "./api.js";
-import { mediaType } from "./files.js";
+import { Problem, UPLOAD_FAILED, currentSecret, described, predict } from "./api.js";
+import { mediaType, readable, unreadable } from "./files.js";
 import { answerOf, INDETERMINATE, REFUSED } from "./words.js";
 
 const AT_ONCE = 3;
@@ -9,6 +9,7 @@ const AT_ONCE = 3;
 const SENT_AGAIN = new Set(["throttled", "model_not_ready"]);
 const MOST_ATTEMPTS = 8;
 const LONGEST_WAIT_SECONDS = 30;
+const BY_NETWORK = new Set(["no_connection", UPLOAD_FAILED]);
 // No other file would be answered otherwise either: nothing more is sent until the person has done something.
 const FOR_ALL = new Set(["unauthorized", "api_key_required", "forbidden", "quota_exceeded", "no_connection", "no_model_released"]);
 
@@ -115,7 +116,9 @@ export class Worklist {
     try {
       prediction = await predict(row.file, row.type, request.signal);
     } catch (thrown) {
-      error = thrown;
+      // A file that was changed or removed since looks like a lost connection, and would hold up all others.
+      const gone = BY_NETWORK.has(thrown.code) && !(await readable(row.file));
+      error = gone ? unreadable(row.name) : thrown;
     }
     if (!this.rows.includes(row)) return; // cleared meanwhile
     row.request = undefined;
