@@ -159,7 +159,10 @@ byId("again").addEventListener("click", () => {
   worklist.again(reading.row);
   byId("stage").focus({ preventScroll: true }); // the button is gone
 });
-byId("resume").addEventListener("click", () => start());
+byId("resume").addEventListener("click", () => {
+  start();
+  (reading.row ? byId("stage") : byId("file")).focus({ preventScroll: true }); // this button too
+});
 byId("clear").addEventListener("click", () => {
   reading.open(null);
   worklist.clear();

@@ -39,16 +39,14 @@ export async function ofFile(file, type) {
     const { read } = await import("./dicom.js");
     return read(new Uint8Array(await file.arrayBuffer()));
   }
-  if (type === "image/png") {
-    const [depth, colour] = new Uint8Array(await file.slice(PNG_DEPTH_AT, PNG_DEPTH_AT + 2).arrayBuffer());
-    if (depth === 16 || WITH_ALPHA.has(colour)) {
-      const { read } = await import("./png.js");
-      const pixels = await read(new Uint8Array(await file.arrayBuffer()));
-      if (pixels) return pixels;
-    }
-    if (depth === 16) return coarse(await ofBlob(file, "In few grey levels: this browser shows eight of the file's sixteen bits."));
-  }
-  return ofBlob(file, "");
+  if (type !== "image/png") return ofBlob(file, "");
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const png = await import("./png.js");
+  const [depth, colour] = [bytes[PNG_DEPTH_AT], bytes[PNG_DEPTH_AT + 1]];
+  const pixels = depth === 16 || WITH_ALPHA.has(colour) ? await png.read(bytes) : null;
+  if (pixels) return pixels;
+  const opaque = png.opaque(bytes);
+  return depth === 16 ? coarse(await ofBlob(opaque, "In few grey levels: this browser shows eight of the file's sixteen bits.")) : ofBlob(opaque, "");
 }
 
 // Sixteen bits often hold twelve: black is 0, and white what the bits in use can hold, as the API has it.

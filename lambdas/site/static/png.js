@@ -39,12 +39,38 @@ function chunks(bytes) {
     if (kind === "IHDR" && length >= 13) {
       Object.assign(found, { width: view.getUint32(at + 8), height: view.getUint32(at + 12), depth: content[8], colour: content[9], interlaced: content[12] !== 0 });
     } else if (kind === "sBIT" && !found.packed.length) found.noted ||= content[0];
-    else if (kind === "eXIf" && !found.packed.length) found.turned = true;
+    else if (kind === "eXIf" && !found.packed.length) found.turned ||= isTurned(content);
     else if (kind === "IDAT") found.packed.push(content);
     else if (kind === "IEND") break;
     at += 12 + length;
   }
   return found;
+}
+
+/** The file without the chunk that makes a colour transparent, of which a canvas would keep nothing. @param {Uint8Array} bytes */
+export function opaque(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = SIGNATURE_BYTES; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
+    const kind = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
+    if (kind === "tRNS") return new Blob([bytes.subarray(0, at), bytes.subarray(at + 12 + view.getUint32(at))]);
+    if (kind === "IDAT") break;
+  }
+  return new Blob([bytes]);
+}
+
+// Whether EXIF data say that the picture is to be turned (Exif 2.32, 4.6.4 A).
+function isTurned(content) {
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  const little = content[0] === 0x49;
+  try {
+    const start = view.getUint32(4, little);
+    for (let at = start + 2; at < start + 2 + 12 * view.getUint16(start, little); at += 12) {
+      if (view.getUint16(at, little) === 0x0112) return view.getUint16(at + 8, little) > 1;
+    }
+  } catch {
+    // It ends before what it names.
+  }
+  return false;
 }
 
 // As many bytes as the picture has; null where there are fewer.

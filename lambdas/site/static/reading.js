@@ -10,6 +10,7 @@ import { Viewer } from "./viewer.js";
 
 const percent = (value) => `${(100 * value).toFixed(2)}%`;
 const KEPT = "Your label is kept to watch how well the model does.";
+const NOT_KEPT = "There is no answer that a label could be kept with: it stays in this list.";
 const LATER = "The picture that the model is shown comes with the answer.";
 const NEVER = "No picture of it came from the API.";
 const LABELS = { NORMAL: "NORMAL", PNEUMONIA: "PNEUMONIA", UNSURE: "unsure" };
@@ -196,6 +197,8 @@ export class Reading {
 
   #labels(row) {
     byId("feedback-title").textContent = `What do you read in ${row.name}?`;
+    const status = byId("feedback-status");
+    if ([KEPT, NOT_KEPT].includes(status.textContent)) status.textContent = row.state === "failed" ? NOT_KEPT : KEPT;
     for (const button of byId("feedback").querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(button.dataset.label === row.label));
     }
@@ -219,7 +222,7 @@ export class Reading {
       if (this.row === row) byId("feedback-status").textContent = sentence;
     };
     if (!row.prediction) {
-      say(row.state === "failed" ? "There is no answer that a label could be kept with: it stays in this list." : "Kept with the answer, once it is there.");
+      say(row.state === "failed" ? NOT_KEPT : "Kept with the answer, once it is there.");
       return;
     }
     // One at a time: the last label counts, and two under way could arrive the other way round.

@@ -40,6 +40,8 @@ export class Worklist {
   paused = null;
   #changed;
   #number = 0;
+  /** @type {Map<string, number>} how many files had a name */
+  #named = new Map();
   #notBefore = 0;
   #timer = 0;
 
@@ -59,13 +61,23 @@ export class Worklist {
     let skipped = 0;
     files.forEach(({ file, name, inFolder }, index) => {
       const type = types[index];
-      if (typeof type === "string") added.push({ number: ++this.#number, file, name, type, state: "waiting" });
-      else if (inFolder) skipped += 1;
-      else added.push({ number: ++this.#number, file, name, state: "failed", problem: described(type), answered: new Date() });
+      if (typeof type !== "string" && inFolder) {
+        skipped += 1;
+        return;
+      }
+      const row = { number: ++this.#number, file, name: this.#unlike(name) };
+      added.push(typeof type === "string" ? { ...row, type, state: "waiting" } : { ...row, state: "failed", problem: described(type), answered: new Date() });
     });
     this.rows.push(...added);
     this.#changed();
     return { added, skipped };
+  }
+
+  // Studies of two patients have files of the same names, so the second one is told apart.
+  #unlike(name) {
+    const times = (this.#named.get(name) ?? 0) + 1;
+    this.#named.set(name, times);
+    return times > 1 ? `${name} (${times})` : name;
   }
 
   /** Ask about what waits; after a pause, once its reason is gone. */
@@ -84,6 +96,7 @@ export class Worklist {
     for (const row of this.rows) row.request?.abort();
     clearTimeout(this.#timer);
     this.rows = [];
+    this.#named.clear();
     this.paused = null;
     this.#changed();
   }

@@ -80,7 +80,7 @@ def with_element(data: bytes, tag: int, representation: bytes, value: bytes) -> 
 
 
 def order(tag: bytes) -> tuple[int, int]:
-    """What elements are sorted by."""
+    """Group and number of an element, by which they are sorted."""
     return int.from_bytes(tag[:2], "little"), int.from_bytes(tag[2:], "little")
 
 

@@ -62,6 +62,7 @@ DRAWN = """async (files) => {
 def files() -> dict[str, bytes]:
     """One file of each kind, by its name."""
     eight, twelve, sixteen = (quantised(bits, SIZE, SIZE) for bits in (8, 12, 16))
+    entries = chunk(b"PLTE", bytes(np.repeat(np.arange(256, dtype=np.uint8), 3)))
     gamma = chunk(b"gAMA", (100_000).to_bytes(4, "big"))
     turned = {f"turned {held}": jpeg(eight, exif=b"Exif\0\0" + exif(held)) for held in range(1, 9)}
     colour = Image.fromarray(coloured(eight).astype(np.uint8))
@@ -77,7 +78,10 @@ def files() -> dict[str, bytes]:
         "colour": png(coloured(eight), 8, RGB),
         "colour with a gamma": png(coloured(eight), 8, RGB, before=gamma),
         "colour and alpha": png(with_alpha(coloured(eight), 128), 8, RGBA),
-        "a palette": png(eight, 8, PALETTE, before=chunk(b"PLTE", bytes(np.repeat(np.arange(256, dtype=np.uint8), 3)))),
+        "a palette": png(eight, 8, PALETTE, before=entries),
+        "a palette with a transparent entry": png(eight, 8, PALETTE, before=entries + chunk(b"tRNS", bytes(200))),
+        "a transparent grey": png(eight, 8, GREY, before=chunk(b"tRNS", int(eight[30, 30]).to_bytes(2, "big"))),
+        "grey and alpha with EXIF": png(with_alpha(eight, 128), 8, GREY_ALPHA, before=chunk(b"eXIf", exif(1, ">"))),
         "turned PNG": png(eight, 8, GREY, before=chunk(b"eXIf", exif(6))),
         "interlaced": png(eight, 8, GREY, interlaced=True),
         "sixteen bits": png(sixteen, 16, GREY),

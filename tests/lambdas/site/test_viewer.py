@@ -301,6 +301,7 @@ def test_no_picture_is_promised_once_there_is_none(page: Page, server: PageServe
     expect(page.locator("#sentence")).to_contain_text("Unlike a chest.")
     expect(page.locator("#stage-note")).to_contain_text("No picture of it came from the API.")
     expect(page.locator("#stage-note")).not_to_contain_text("comes with the answer")
+    expect(page.locator("#feedback-status")).to_contain_text("it stays in this list")
 
 
 def only_the_api_shows() -> dict[str, bytes]:

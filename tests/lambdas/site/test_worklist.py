@@ -254,6 +254,7 @@ def test_what_is_not_the_api_is_said_and_breaks_nothing(page: Page, server: Page
     page.get_by_role("button", name="Send what waits").click()
 
     expect(row(page, "ill.png")).to_contain_text("0.930")
+    expect(page.locator("#stage")).to_be_focused()
     expect(page.get_by_role("button", name="Send what waits")).to_be_hidden()
 
 
@@ -294,6 +295,34 @@ def test_the_focus_stays_on_a_row_that_moves(page: Page, several: list[Path]) ->
                 "(select, order) => { select.value = order; select.dispatchEvent(new Event('change')); }", order
             )
             expect(page.get_by_role("button", name=name, exact=True)).to_be_focused()
+
+
+def test_files_of_one_name_are_told_apart(page: Page, server: PageServer, tmp_path: Path) -> None:
+    """Media call the first image of every patient the same."""
+    for ward, probability in enumerate((0.05, 0.93), start=1):
+        drop(page, answered(server, tmp_path / str(ward) / "IM0001", ward, prediction(probability)))
+    expect(row(page, "IM0001")).to_contain_text("NORMAL")
+    expect(row(page, "IM0001 (2)")).to_contain_text("PNEUMONIA")
+    page.get_by_role("button", name="Clear").click()
+    drop(page, tmp_path / "1" / "IM0001")
+    expect(row(page, "IM0001")).to_contain_text("NORMAL")
+
+
+def test_a_file_that_cannot_be_read_leaves_its_folder(page: Page, tmp_path: Path) -> None:
+    """The drop was refused as a whole, with the browser's own error."""
+    found = page.evaluate(
+        """async () => {
+            const { dropped } = await import("./files.js");
+            const good = { isFile: true, name: "good.png", file: (take) => take(new File(["1"], "good.png")) };
+            const gone = { isFile: true, name: "gone.png", file: (_, fail) => fail(new Error("NotFoundError")) };
+            const batches = [[good, gone], []];
+            const createReader = () => ({ readEntries: (take) => take(batches.shift()) });
+            const folder = { isDirectory: true, name: "ward", createReader };
+            const named = await dropped({ files: [], items: [{ webkitGetAsEntry: () => folder }] });
+            return named.map(({ file, name }) => [name, file.size]);
+        }"""
+    )
+    assert found == [["ward/gone.png", 0], ["ward/good.png", 1]]
 
 
 def test_a_pasted_file_is_taken(page: Page, server: PageServer, tmp_path: Path) -> None:
