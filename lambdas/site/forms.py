@@ -82,10 +82,8 @@ def _body(operation: str, described: Mapping[str, Any]) -> str:
     bodies = list(curl.bodies(described))
     if not bodies:
         return ""
-    options, files = "", []
+    options, takes_file = "", any(example is None for _, _, example in bodies)
     for kind, summary, example in bodies:
-        if example is None:
-            files.append(kind)
         filled = "" if example is None else f' data-example="{escape(curl.written(example))}"'
         options += f'<option value="{kind}"{filled}>{kind}: {escape(summary)}</option>'
     chosen = (
@@ -94,14 +92,14 @@ def _body(operation: str, described: Mapping[str, Any]) -> str:
     )
     file = (
         f'<p><label for="{operation}-file">file</label> '
-        f'<input id="{operation}-file" name="file" type="file" accept="{",".join(files)},.dcm"> '
+        f'<input id="{operation}-file" name="file" type="file"> '
         '<button type="button" class="drawn">Take a drawn radiograph</button></p>'
     )
     text = (
         f'<p hidden><label for="{operation}-json">JSON</label> '
         f'<textarea id="{operation}-json" name="json" rows="4" spellcheck="false"></textarea></p>'
     )
-    return chosen + (file if files else "") + text
+    return chosen + (file if takes_file else "") + text
 
 
 def _accept(operation: str, described: Mapping[str, Any]) -> str:

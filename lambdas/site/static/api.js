@@ -1,5 +1,7 @@
 // The API as the page asks it: one function for each path, and its errors. No third party; the key stays in this tab.
 
+import { fileSize } from "./files.js";
+
 /**
  * @typedef {{title?: string, detail?: string, code?: string, status?: number, request_id?: string}} ProblemDocument
  * @typedef {{low: number, high: number}} Band
@@ -12,6 +14,7 @@ const SETTINGS = document.documentElement.dataset;
 // Above this many bytes the gateway takes no image: it goes to the bucket first.
 export const LARGEST_BODY = Number(SETTINGS.maxImageBytes);
 const SECRET = "cxr-secret";
+export const UPLOAD_FAILED = "upload_failed";
 
 /** How this deployment's clients prove who they are: `api_key`, `jwt` or `iam`. */
 export const AUTHENTICATION = SETTINGS.authentication;
@@ -69,11 +72,16 @@ async function call(path, options = {}) {
   try {
     answer = JSON.parse(text);
   } catch {
-    answer = { title: "Unexpected answer", detail: `The API answered ${response.status} without saying why.` };
+    answer = null;
   }
-  if (!response.ok) throw new Problem(answer, seconds(response.headers.get("Retry-After")));
+  const wait = seconds(response.headers.get("Retry-After"));
+  if (!response.ok) throw new Problem(answer?.title || answer?.detail ? answer : { title: "Unexpected answer", detail: `The API answered ${response.status} without saying why.` }, wait);
+  if (answer === null || typeof answer !== "object") throw new Problem(NOT_THE_API);
   return answer;
 }
+
+// Sign-in pages of networks answer 200 to everything. No file would be answered otherwise.
+const NOT_THE_API = { title: "Not the API", detail: "Something else answered in its place: a proxy, or the sign-in page of the network. Load this page in another tab to see it.", code: "no_connection" };
 
 // Retry-After is seconds or a date (RFC 9110, 10.2.3).
 export function seconds(header) {
@@ -91,6 +99,10 @@ const json = (document, signal) => ({
 
 async function upload(file, type, signal) {
   const form = await call("v1/uploads", json({ media_type: type }, signal));
+  if (file.size > form.max_bytes) {
+    const detail = `The file has ${fileSize(file.size)}, and at most ${fileSize(form.max_bytes)} are taken.`;
+    throw new Problem({ title: "The image is too large", detail, code: "image_too_large" });
+  }
   const data = new FormData();
   for (const [name, value] of Object.entries(form.fields)) data.append(name, value);
   data.append("file", file);
@@ -99,11 +111,9 @@ async function upload(file, type, signal) {
     response = await fetch(form.url, { method: "POST", body: data, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    response = { ok: false };
+    throw new Problem({ title: "The upload failed", detail: "The storage could not be reached, or does not answer this page. Check the network and try again.", code: UPLOAD_FAILED });
   }
-  if (!response.ok) {
-    throw new Problem({ title: "The upload failed", detail: "The storage refused the file: it may be too large. Try again.", code: "upload_failed" });
-  }
+  if (!response.ok) throw new Problem({ title: "The upload failed", detail: `The storage refused the file (${response.status}). Try again.`, code: UPLOAD_FAILED });
   return form.upload;
 }
 

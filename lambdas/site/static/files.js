@@ -34,7 +34,8 @@ export async function dropped(transfer) {
 async function within(entry, folder) {
   const name = folder + entry.name;
   if (entry.isFile) {
-    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    // One that cannot be read leaves out itself, and not the folder.
+    const file = await new Promise((resolve) => entry.file(resolve, () => resolve(new File([], name))));
     return [{ file, name, inFolder: folder !== "" }];
   }
   const reader = entry.createReader();
@@ -49,6 +50,12 @@ async function within(entry, folder) {
   return (await Promise.all(found.map((one) => within(one, `${name}/`)))).flat();
 }
 
+/** Whether a file is what it was when it was chosen. @param {File} file */
+export const readable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+
+/** @param {string} name */
+export const unreadable = (name) => new Problem({ title: "Not readable", detail: `${name} cannot be read: it is a folder, or it was changed or removed. Choose it again.`, code: "unreadable_file" });
+
 /**
  * What a file is, by its first bytes: names and the browser's guess are wrong too often.
  * @param {File} file @param {string} name
@@ -59,8 +66,9 @@ export async function mediaType(file, name) {
   try {
     start = new Uint8Array(await file.slice(0, 132).arrayBuffer());
   } catch {
-    throw new Problem({ title: "Not readable", detail: `${name} cannot be read: it is a folder, or it was changed or removed. Choose it again.`, code: "unreadable_file" });
+    throw unreadable(name);
   }
+  if (!start.length) throw new Problem({ title: "Not a radiograph's file", detail: `${name} is empty.`, code: "empty_body" });
   const begins = (bytes, at = 0) => bytes.every((byte, index) => start[at + index] === byte);
   if (begins([0xff, 0xd8, 0xff])) return "image/jpeg";
   if (begins([0x89, 0x50, 0x4e, 0x47])) return "image/png";

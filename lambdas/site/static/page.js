@@ -43,6 +43,7 @@ function showProgress(rows) {
   const { waiting, asking, answered, failed } = worklist.counts;
   const bar = byId("progress-bar");
   bar.hidden = waiting + asking === 0;
+  byId("resume").hidden = !(worklist.paused && waiting && currentSecret());
   [bar.max, bar.value] = [Math.max(1, rows.length), answered + failed];
   const left = waiting + asking ? [`${answered + failed} of ${rows.length} done`] : [];
   if (waiting && !asking && !currentSecret()) left.push(`waiting for the ${byId("secret-label").textContent}`);
@@ -135,13 +136,16 @@ for (const id of ["file", "folder"]) {
     if (files.length) take(files);
   });
 }
-byId("examples").addEventListener("click", async () => {
+byId("examples").addEventListener("click", async ({ currentTarget: button }) => {
+  if (button.ariaBusy === "true") return; // the second of two clicks
+  button.ariaBusy = "true";
   try {
     const drawn = await (await fetch("examples.json")).json();
     await take(chosen(drawn.map(({ name, data }) => new File([fromBase64(data)], name, { type: "image/jpeg" }))));
   } catch (error) {
     showProblem(described(error instanceof Problem ? error : new Problem({ title: "No examples", detail: "The drawn examples could not be loaded. Check the network and try again." })));
   }
+  button.ariaBusy = "false";
 });
 byId("blind").checked = sessionStorage.getItem(BLIND) === "true";
 byId("blind").addEventListener("change", (event) => {
@@ -151,7 +155,14 @@ byId("blind").addEventListener("change", (event) => {
 byId("order").addEventListener("change", refresh);
 byId("previous").addEventListener("click", () => step(-1));
 byId("next").addEventListener("click", () => step(1));
-byId("again").addEventListener("click", () => worklist.again(reading.row));
+byId("again").addEventListener("click", () => {
+  worklist.again(reading.row);
+  byId("stage").focus({ preventScroll: true }); // the button is gone
+});
+byId("resume").addEventListener("click", () => {
+  start();
+  (reading.row ? byId("stage") : byId("file")).focus({ preventScroll: true }); // this button too
+});
 byId("clear").addEventListener("click", () => {
   reading.open(null);
   worklist.clear();
@@ -163,10 +174,13 @@ byId("csv").addEventListener("click", () => {
   element("a", { href: address, download: "predictions.csv" }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 });
-byId("print").addEventListener("click", async () => {
-  await fill(byId("sheet"), reading.row, reading.viewer, reading.model);
-  window.print();
+byId("print").addEventListener("click", () => window.print());
+// However it was asked for: what is printed is the open row, never one that was printed before, and no answer that is hidden.
+window.addEventListener("beforeprint", () => {
+  const { row, viewer, model } = reading;
+  fill(byId("sheet"), row && hidden(row) ? null : row, viewer, model);
 });
+window.addEventListener("afterprint", () => byId("sheet").replaceChildren());
 byId("show-keys").addEventListener("click", () => byId("keys").showModal());
 byId("feedback").addEventListener("click", (event) => {
   const button = event.target.closest("button[data-label]");
@@ -233,6 +247,12 @@ for (const name of ["dragover", "dragleave", "drop"]) {
     if (name === "drop") dropped(event.dataTransfer).then(take, (error) => showProblem(described(error)));
   });
 }
+document.addEventListener("paste", (event) => {
+  const files = chosen(event.clipboardData.files);
+  if (!files.length) return;
+  event.preventDefault();
+  take(files);
+});
 window.addEventListener("beforeunload", (event) => {
   if (worklist.counts.answered + worklist.counts.asking) event.preventDefault();
 });

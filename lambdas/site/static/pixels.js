@@ -11,6 +11,7 @@ import { DICOM, fromBase64 } from "./files.js";
  * @property {Uint8Array | Uint16Array | Int16Array} values row by row
  * @property {number} low the least value, and `high` the greatest
  * @property {number} high
+ * @property {{low: number, high: number} | null} [padding] values that are no part of the image: black, whatever the rest is
  * @property {number} slope
  * @property {number} intercept
  * @property {number} center
@@ -20,10 +21,13 @@ import { DICOM, fromBase64 } from "./files.js";
  * @property {string} origin what is said of where the picture comes from
  */
 
-/** The file cannot be shown before the answer; `message` says why. */
+/** The browser does not show the file; `message` says why. */
 export class NotShown extends Error {}
 
-const PNG_DEPTH_AT = 24; // in IHDR, which comes first (PNG 3rd edition, 11.2.1)
+const PNG_DEPTH_AT = 24; // in IHDR, which comes first (PNG 3rd edition, 11.2.1), and the type of colour behind it
+const WITH_ALPHA = new Set([4, 6]);
+const EDGE = 1024; // of the pictures that are compared
+const SAME = 4; // grey levels by which two drawings of one file may differ in the mean
 
 /**
  * @param {File} file @param {string} type its media type
@@ -35,11 +39,18 @@ export async function ofFile(file, type) {
     const { read } = await import("./dicom.js");
     return read(new Uint8Array(await file.arrayBuffer()));
   }
-  const pixels = await ofBlob(file, "");
-  const start = new Uint8Array(await file.slice(0, PNG_DEPTH_AT + 1).arrayBuffer());
-  // Sixteen bits often hold twelve: such a file is almost black until it is stretched, as the API does.
-  return type === "image/png" && start[PNG_DEPTH_AT] === 16 ? { ...pixels, ...fullRange(pixels.low, pixels.high) } : pixels;
+  if (type !== "image/png") return ofBlob(file, "");
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const png = await import("./png.js");
+  const [depth, colour] = [bytes[PNG_DEPTH_AT], bytes[PNG_DEPTH_AT + 1]];
+  const pixels = depth === 16 || WITH_ALPHA.has(colour) ? await png.read(bytes) : null;
+  if (pixels) return pixels;
+  const opaque = png.opaque(bytes);
+  return depth === 16 ? coarse(await ofBlob(opaque, "In few grey levels: this browser shows eight of the file's sixteen bits.")) : ofBlob(opaque, "");
 }
+
+// Sixteen bits often hold twelve: black is 0, and white what the bits in use can hold, as the API has it.
+const coarse = (pixels) => ({ ...pixels, ...fullRange(0, 2 ** Math.max(1, Math.ceil(Math.log2(pixels.high + 1))) - 1) });
 
 /** Of the picture that the model was shown. @param {{media_type: string, data: string}} picture */
 export async function ofAnswer({ media_type: type, data }) {
@@ -54,7 +65,8 @@ export async function ofAnswer({ media_type: type, data }) {
 export async function ofBlob(blob, origin) {
   let bitmap;
   try {
-    bitmap = await createImageBitmap(blob);
+    // As the model sees it: the numbers of the file, whatever a profile or a gamma says.
+    bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
   } catch {
     throw new NotShown("This browser cannot show the file: it is damaged, or too large.");
   }
@@ -72,33 +84,41 @@ export async function ofBlob(blob, origin) {
   return { width, height, values, low, high, slope: 1, intercept: 0, ...fullRange(0, 255), inverted: false, spacing: null, origin };
 }
 
-/** The least and the greatest value. @param {ArrayLike<number>} values @param {number} [padding] which does not count */
+/** The least and the greatest value, in no order where there is none. @param {ArrayLike<number>} values @param {{low: number, high: number} | null} [padding] which does not count */
 export function extent(values, padding) {
   let low = Infinity;
   let high = -Infinity;
+  const [from, to] = padding ? [padding.low, padding.high] : [Infinity, -Infinity];
   for (let at = 0; at < values.length; at += 1) {
     const value = values[at];
-    if (value === padding) continue;
+    if (value >= from && value <= to) continue;
     if (value < low) low = value;
     if (value > high) high = value;
   }
-  return low <= high ? { low, high } : { low: 0, high: 0 };
+  return { low, high };
 }
 
 /** The window from the least to the greatest value. */
 export const fullRange = (low, high) => ({ center: (low + high + 1) / 2, windowWidth: Math.max(1, high - low + 1) });
 
+/** Share of white of a number in a window (PS3.3, C.11.2.1.2.1). */
+export function share(number, { center, windowWidth }) {
+  const [middle, span] = [center - 0.5, windowWidth - 1];
+  if (span <= 0) return number > middle ? 1 : 0;
+  return Math.min(1, Math.max(0, (number - middle) / span + 0.5));
+}
+
 /**
  * What each value looks like: RGBA as the canvas has it, from `low` on.
  * @param {Pixels} pixels @param {{center: number, windowWidth: number, inverted: boolean}} shown
  */
-export function greys({ low, high, slope, intercept }, { center, windowWidth, inverted }) {
+export function greys({ low, high, padding, slope, intercept }, shown) {
   const table = new Uint32Array(high - low + 1);
-  const span = Math.max(1, windowWidth - 1);
   for (let at = 0; at < table.length; at += 1) {
-    const value = slope * (low + at) + intercept;
-    const level = Math.min(255, Math.max(0, Math.round(((value - (center - 0.5)) / span + 0.5) * 255)));
-    const grey = inverted ? 255 - level : level;
+    const value = low + at;
+    const level = Math.round(255 * share(slope * value + intercept, shown));
+    const seen = shown.inverted ? 255 - level : level;
+    const grey = padding && value >= padding.low && value <= padding.high ? 0 : seen;
     table[at] = 0xff000000 | (grey << 16) | (grey << 8) | grey;
   }
   return table;
@@ -108,11 +128,37 @@ export function greys({ low, high, slope, intercept }, { center, windowWidth, in
 export function shade(pixels, shown, image) {
   const table = greys(pixels, shown);
   const target = new Uint32Array(image.data.buffer);
-  const { values, low, high } = pixels;
-  for (let at = 0; at < target.length; at += 1) {
-    const value = values[at];
-    target[at] = table[(value < low ? low : value > high ? high : value) - low];
+  const { values, low } = pixels;
+  for (let at = 0; at < target.length; at += 1) target[at] = table[values[at] - low];
+}
+
+/**
+ * Whether two drawings show another picture, each in its first window: turned, inverted, of other grey levels or another shape.
+ * @param {Pixels} one @param {Pixels} other
+ */
+export function differ(one, other) {
+  const ratio = (one.width * other.height) / (one.height * other.width);
+  if (Math.abs(ratio - 1) > 0.02) return true;
+  const [levels, others] = [thumbnail(one), thumbnail(other)];
+  return levels.reduce((sum, level, at) => sum + Math.abs(level - others[at]), 0) / levels.length > SAME;
+}
+
+const CELLS = 32;
+
+// Mean grey levels of 32 x 32 parts of a picture, of at most so many pixels a row as the API's has.
+function thumbnail(pixels) {
+  const table = greys(pixels, pixels);
+  const step = Math.max(1, Math.floor(Math.max(pixels.width, pixels.height) / EDGE));
+  const [sums, counts] = [new Float64Array(CELLS ** 2), new Float64Array(CELLS ** 2)];
+  for (let y = step >> 1; y < pixels.height; y += step) {
+    const row = CELLS * Math.floor((CELLS * y) / pixels.height);
+    for (let x = step >> 1; x < pixels.width; x += step) {
+      const cell = row + Math.floor((CELLS * x) / pixels.width);
+      sums[cell] += table[pixels.values[y * pixels.width + x] - pixels.low] & 0xff;
+      counts[cell] += 1;
+    }
   }
+  return sums.map((sum, cell) => (counts[cell] ? sum / counts[cell] : 0));
 }
 
 /**

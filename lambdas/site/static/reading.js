@@ -4,12 +4,15 @@ import { sendLabel } from "./api.js";
 import { byId, each } from "./dom.js";
 import { DICOM, fileSize, fromBase64 } from "./files.js";
 import { listenToPointers } from "./gestures.js";
-import { NotShown, ofAnswer, ofFile } from "./pixels.js";
+import { differ, NotShown, ofAnswer, ofFile } from "./pixels.js";
 import { answerOf, mapOf, relianceOf, scaleOf, sentenceOf, warningsOf } from "./words.js";
 import { Viewer } from "./viewer.js";
 
 const percent = (value) => `${(100 * value).toFixed(2)}%`;
 const KEPT = "Your label is kept to watch how well the model does.";
+const NOT_KEPT = "There is no answer that a label could be kept with: it stays in this list.";
+const LATER = "The picture that the model is shown comes with the answer.";
+const NEVER = "No picture of it came from the API.";
 const LABELS = { NORMAL: "NORMAL", PNEUMONIA: "PNEUMONIA", UNSURE: "unsure" };
 
 function fillList(list, sentences) {
@@ -28,6 +31,9 @@ export class Reading {
   #changed;
   #pictureOf = null; // the prediction whose map, and perhaps picture, is in the viewer
   #opening = false; // the file is being decoded
+  #opened = 0; // how often something was opened: what was begun for an earlier time is not shown
+  #unseen = ""; // why the file is not shown
+  #lost = false; // the answer's picture cannot be shown either
 
   /** @param {(row: Row) => boolean} hidden @param {() => void} changed */
   constructor(hidden, changed) {
@@ -40,7 +46,10 @@ export class Reading {
   /** @param {Row | null} row @param {{focus?: boolean}} [how] */
   async open(row, { focus = false } = {}) {
     this.row = row;
+    this.#opened += 1;
     this.#pictureOf = null;
+    this.#unseen = "";
+    this.#lost = false;
     this.viewer.show(null);
     byId("reading").hidden = !row;
     if (!row) return;
@@ -55,17 +64,19 @@ export class Reading {
   }
 
   async #showFile(row) {
+    const opened = this.#opened;
     let pixels, failed;
     try {
       pixels = await ofFile(row.file, row.type);
     } catch (error) {
-      failed = error instanceof NotShown ? error.message : `The file cannot be shown: ${error.message}`;
+      failed = error instanceof NotShown ? error.message : "The browser cannot show this file.";
     }
-    if (this.row !== row) return;
+    if (this.#opened !== opened) return;
     this.#opening = false;
     if (pixels) this.#show(pixels);
-    else this.#note(failed);
+    else this.#unseen = failed;
     await this.#showAnswersPictures(row);
+    this.#noteUnseen();
   }
 
   #show(pixels) {
@@ -74,34 +85,47 @@ export class Reading {
     byId("stage").setAttribute("aria-label", `The radiograph in ${this.row.name}, ${pixels.width} x ${pixels.height} pixels`);
   }
 
-  // The map; and of a DICOM file that the browser cannot show, the picture that the model was shown.
+  // The map; and of a DICOM file that the browser does not show, or shows otherwise, the picture that the model was shown.
   async #showAnswersPictures(row) {
     const { prediction } = row;
     if (!prediction || this.#pictureOf === prediction || this.#opening) return;
+    const opened = this.#opened;
     this.#pictureOf = prediction;
-    if (!this.viewer.pixels && row.type === DICOM && prediction.radiograph) {
-      const pixels = await ofAnswer(prediction.radiograph);
-      if (this.row !== row) return;
-      this.#show(pixels);
+    if (row.type === DICOM && prediction.radiograph) {
+      const pixels = await ofAnswer(prediction.radiograph).catch(() => null);
+      if (this.#opened !== opened) return;
+      this.#lost = !pixels;
+      const own = this.viewer.pixels;
+      if (pixels && !own) this.#show(pixels);
+      else if (pixels && differ(own, pixels)) this.#show({ ...pixels, origin: `The file looked different as this browser reads it. ${pixels.origin}` });
     }
     if (!this.viewer.pixels || !prediction.overlay) return;
     const { media_type: type, data } = prediction.overlay;
-    const bitmap = await createImageBitmap(new Blob([fromBase64(data)], { type }));
-    if (this.row !== row) return;
+    const bitmap = await createImageBitmap(new Blob([fromBase64(data)], { type })).catch(() => null);
+    if (this.#opened !== opened) return;
     this.viewer.overlay = bitmap;
     this.update({});
   }
 
   #note(sentence) {
-    byId("stage-note").textContent = sentence;
+    if (byId("stage-note").textContent !== sentence) byId("stage-note").textContent = sentence;
     byId("stage-note").hidden = !sentence;
+  }
+
+  // Of a file that is not shown: why, and whether a picture may still come.
+  #noteUnseen() {
+    if (!this.row || this.viewer.pixels || !this.#unseen) return;
+    const { state, type, prediction } = this.row;
+    const coming = prediction ? prediction.radiograph && !this.#lost : state !== "failed";
+    this.#note(type === DICOM ? `${this.#unseen} ${coming ? LATER : NEVER}` : this.#unseen);
   }
 
   /** Draw what is known of the open row. @param {{position?: string}} changes */
   update({ position }) {
     const { row } = this;
     if (!row) return;
-    if (row.prediction) this.#showAnswersPictures(row);
+    if (row.prediction) this.#showAnswersPictures(row).then(() => this.#noteUnseen());
+    else this.#noteUnseen();
     const hidden = this.#hidden(row);
     const { prediction } = row;
     byId("identity").textContent = row.name;
@@ -173,6 +197,8 @@ export class Reading {
 
   #labels(row) {
     byId("feedback-title").textContent = `What do you read in ${row.name}?`;
+    const status = byId("feedback-status");
+    if ([KEPT, NOT_KEPT].includes(status.textContent)) status.textContent = row.state === "failed" ? NOT_KEPT : KEPT;
     for (const button of byId("feedback").querySelectorAll("button")) {
       button.setAttribute("aria-pressed", String(button.dataset.label === row.label));
     }
@@ -196,7 +222,7 @@ export class Reading {
       if (this.row === row) byId("feedback-status").textContent = sentence;
     };
     if (!row.prediction) {
-      say(row.state === "failed" ? "There is no answer that a label could be kept with: it stays in this list." : "Kept with the answer, once it is there.");
+      say(row.state === "failed" ? NOT_KEPT : "Kept with the answer, once it is there.");
       return;
     }
     // One at a time: the last label counts, and two under way could arrive the other way round.

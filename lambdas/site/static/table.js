@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { fileSize } from "./files.js";
-import { answerOf, ERROR, REFUSED, sentenceOf } from "./words.js";
+import { answerOf, cautionOf, ERROR, REFUSED, sentenceOf } from "./words.js";
 
 /** @typedef {import("./worklist.js").Row} Row */
 
@@ -22,12 +22,15 @@ export function makeTable(body, open) {
         lines.delete(row);
       }
     }
+    const focused = document.activeElement;
     rows.forEach((row, index) => {
       if (!lines.has(row)) lines.set(row, made(row, open));
       const { line, update } = lines.get(row);
       update(hidden(row), row === current);
       if (body.children[index] !== line) body.insertBefore(line, body.children[index] ?? null);
     });
+    // A line that is moved loses the focus.
+    if (focused !== document.activeElement && body.contains(focused)) focused.focus({ preventScroll: true });
   };
 }
 
@@ -50,7 +53,7 @@ function made(row, open) {
     file.colSpan = row.problem ? 2 : 1;
     answered.hidden = Boolean(row.problem);
     detail.textContent = [{ [REFUSED]: "refused", [ERROR]: "error" }[answer], fileSize(row.file.size), row.answered?.toLocaleTimeString()].filter(Boolean).join(", ");
-    said.textContent = row.problem ? sentenceOf(row) : "";
+    said.textContent = row.problem ? sentenceOf(row) : hidden ? "" : cautionOf(row);
     figure.textContent = hidden || !row.prediction ? "" : row.prediction.probability.toFixed(3);
     word.textContent = hidden ? "hidden" : (STATES[row.state] ?? answer);
     label.textContent = row.label ?? "";

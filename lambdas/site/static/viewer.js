@@ -137,7 +137,7 @@ export class Viewer {
     return { pixels, mm: spacing && pixels * spacing.mm, where: spacing?.where };
   }
 
-  /** A picture of the whole radiograph in its window, as a data URL. @param {boolean} withMap */
+  /** A picture of the whole radiograph in its window. @param {boolean} withMap @returns {HTMLCanvasElement} */
   picture(withMap, edge = 1200) {
     const { width, height } = this.pixels;
     const scale = Math.min(1, edge / Math.max(width, height));
@@ -146,7 +146,7 @@ export class Viewer {
     const context = canvas.getContext("2d");
     context.drawImage(this.#grey(canvas.width), 0, 0, canvas.width, canvas.height);
     if (withMap && this.#kept) context.drawImage(this.#kept, 0, 0, canvas.width, canvas.height);
-    return canvas.toDataURL("image/jpeg", 0.9);
+    return canvas;
   }
 
   draw() {

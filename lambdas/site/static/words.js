@@ -52,6 +52,18 @@ export function warningsOf({ dicom, outside_intended_population: outside }) {
   ].filter(Boolean);
 }
 
+/** The same in few words, for a row of the worklist: what its place by probability must not hide. @param {import("./worklist.js").Row} row */
+export function cautionOf({ prediction }) {
+  const { dicom, outside_intended_population: outside } = prediction ?? {};
+  return [
+    outside?.length && `not meant for this ${outside.join(" and ")}`,
+    dicom?.body_part === "other" && "not the chest, as the file says",
+    dicom?.rendering === "full_range" && "grey levels are a guess",
+  ]
+    .filter(Boolean)
+    .join("; ");
+}
+
 // How far such an answer can be relied on, and among which patients.
 function guaranteeOf({ label, indeterminate, guarantee }) {
   if (indeterminate) return "Of an indeterminate answer nothing is guaranteed: take it as none.";
@@ -107,6 +119,8 @@ export function modelEntries(model) {
     ["threshold", model.threshold.toFixed(3)],
     ["guarantee", model.guarantee?.sentence ?? "none: the model was trained before there were guarantees"],
     ["meant for", populationOf(model)],
+    ["prevalence", model.target_prevalence ? `probabilities and figures are for ${share(model.target_prevalence)} with pneumonia, as was named` : "probabilities and figures are for that of its images"],
+    ...(model.calibrated_from ? [["calibrated", `to a site on ${model.calibrated_from.calibrated_at.slice(0, 10)}, with the weights of version ${model.calibrated_from.version}`]] : []),
     ["elsewhere", siteOf(model)],
     ["engine", [model.engine.name, model.engine.weights].filter(Boolean).join(", ")],
     ...figures,

@@ -1,7 +1,7 @@
 // The worklist: every file with its own answer, asked a few at a time and no faster than the API allows.
 
-import { Problem, currentSecret, described, predict } from "./api.js";
-import { mediaType } from "./files.js";
+import { Problem, UPLOAD_FAILED, currentSecret, described, predict } from "./api.js";
+import { mediaType, readable, unreadable } from "./files.js";
 import { answerOf, INDETERMINATE, REFUSED } from "./words.js";
 
 const AT_ONCE = 3;
@@ -9,6 +9,7 @@ const AT_ONCE = 3;
 const SENT_AGAIN = new Set(["throttled", "model_not_ready"]);
 const MOST_ATTEMPTS = 8;
 const LONGEST_WAIT_SECONDS = 30;
+const BY_NETWORK = new Set(["no_connection", UPLOAD_FAILED]);
 // No other file would be answered otherwise either: nothing more is sent until the person has done something.
 const FOR_ALL = new Set(["unauthorized", "api_key_required", "forbidden", "quota_exceeded", "no_connection", "no_model_released"]);
 
@@ -39,6 +40,8 @@ export class Worklist {
   paused = null;
   #changed;
   #number = 0;
+  /** @type {Map<string, number>} how many files had a name */
+  #named = new Map();
   #notBefore = 0;
   #timer = 0;
 
@@ -58,13 +61,23 @@ export class Worklist {
     let skipped = 0;
     files.forEach(({ file, name, inFolder }, index) => {
       const type = types[index];
-      if (typeof type === "string") added.push({ number: ++this.#number, file, name, type, state: "waiting" });
-      else if (inFolder) skipped += 1;
-      else added.push({ number: ++this.#number, file, name, state: "failed", problem: described(type), answered: new Date() });
+      if (typeof type !== "string" && inFolder) {
+        skipped += 1;
+        return;
+      }
+      const row = { number: ++this.#number, file, name: this.#unlike(name) };
+      added.push(typeof type === "string" ? { ...row, type, state: "waiting" } : { ...row, state: "failed", problem: described(type), answered: new Date() });
     });
     this.rows.push(...added);
     this.#changed();
     return { added, skipped };
+  }
+
+  // Studies of two patients have files of the same names, so the second one is told apart.
+  #unlike(name) {
+    const times = (this.#named.get(name) ?? 0) + 1;
+    this.#named.set(name, times);
+    return times > 1 ? `${name} (${times})` : name;
   }
 
   /** Ask about what waits; after a pause, once its reason is gone. */
@@ -83,6 +96,7 @@ export class Worklist {
     for (const row of this.rows) row.request?.abort();
     clearTimeout(this.#timer);
     this.rows = [];
+    this.#named.clear();
     this.paused = null;
     this.#changed();
   }
@@ -115,7 +129,9 @@ export class Worklist {
     try {
       prediction = await predict(row.file, row.type, request.signal);
     } catch (thrown) {
-      error = thrown;
+      // A file that was changed or removed since looks like a lost connection, and would hold up all others.
+      const gone = BY_NETWORK.has(thrown.code) && !(await readable(row.file));
+      error = gone ? unreadable(row.name) : thrown;
     }
     if (!this.rows.includes(row)) return; // cleared meanwhile
     row.request = undefined;

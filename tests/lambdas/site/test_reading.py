@@ -203,6 +203,8 @@ def test_how_far_an_answer_can_be_relied_on_is_said(page: Page, server: PageServ
         "its grey levels are a guess",
     ):
         expect(page.locator("#warnings")).to_contain_text(sentence)
+    for words in ("not meant for this age and view", "not the chest", "grey levels are a guess"):
+        expect(page.locator("#rows")).to_contain_text(words)
     for sentence in (
         "Nothing is guaranteed about how many answers PNEUMONIA are right.",
         "On 600 radiographs of another site (2026-11-28) it was not usable: AUROC 0.710",
@@ -223,34 +225,53 @@ def test_another_versions_figures_say_nothing_of_an_answer(page: Page, server: P
     assert "another site" not in page.locator("#reliance").inner_text()
 
 
-def test_a_row_on_paper(page: Page, server: PageServer, three: list[Path]) -> None:
-    """Print of a row: file, answer, limits, both pictures and the notice, and nothing of the page around."""
-    page.evaluate("window.print = () => { window.printed = true; }")
+def test_a_row_that_is_clicked_twice_keeps_its_map(page: Page, server: PageServer, three: list[Path]) -> None:
+    """The file is decoded twice then, and the second time took the map away."""
     drop(page, three[1])
-    expect(page.locator("#reliance")).to_contain_text("another site")
-    page.get_by_role("button", name="NORMAL", exact=True).click()
-    expect(page.locator("#feedback-status")).to_contain_text("is kept as NORMAL")
-    page.get_by_role("button", name="Print").click()
-    expect(page.locator("#sheet img")).to_have_count(2)
-    page.emulate_media(media="print")
-    text = page.locator("body").inner_text()
+    of_map = page.get_by_role("button", name="Map", exact=True)
+    expect(of_map).to_be_enabled()
+    page.evaluate(
+        """() => {
+            const decode = window.createImageBitmap;
+            window.held = [];
+            const hold = (...what) => new Promise((go) => window.held.push(() => go(decode(...what))));
+            window.createImageBitmap = (...what) => (what.length > 1 ? hold : decode)(...what);
+        }"""
+    )
+    page.get_by_role("button", name="b.png", exact=True).dblclick()
+    expect(of_map).to_be_disabled()
+    while page.evaluate("window.held.length") < 2:
+        page.wait_for_timeout(20)
+    page.evaluate("window.held[0]()")
+    page.wait_for_timeout(100)
+    page.evaluate("window.held[1]()")
+    expect(page.locator("#stage")).to_have_attribute("aria-label", "The radiograph in b.png, 120 x 100 pixels")
+    page.wait_for_timeout(50)
+    of_map.click()
+    expect(page.locator("#map-controls")).to_be_visible()
 
-    assert text.startswith("Chest X-ray")
-    for part in (
-        "b.png",
-        "0.930",
-        "model version 3",
-        "another site",
-        "Read as NORMAL.",
-        "16 x 16 cells",
-        "For research use",
-    ):
-        assert part in text, part
-    assert "Choose files" not in text
-    assert "shaded" not in text, "no scale is drawn on paper"
-    assert page.evaluate("window.printed")
-    sizes = page.locator("#sheet img").evaluate_all("images => images.map((image) => image.naturalWidth)")
-    assert sizes == [120, 120]
+
+def test_what_is_pressed_is_seen_in_the_systems_own_colours(page: Page, server: PageServer, three: list[Path]) -> None:
+    """Forced colours take backgrounds away: which label was given, and where the probability lies."""
+    page.emulate_media(forced_colors="active")
+    drop(page, three[1])
+    expect(page.locator("#sentence")).to_contain_text("0.930")
+    page.get_by_role("button", name="PNEUMONIA", exact=True).click()
+    expect(page.locator("#feedback-status")).to_contain_text("is kept as PNEUMONIA")
+
+    def background(selector: str) -> str:
+        return str(page.locator(selector).evaluate("one => getComputedStyle(one).backgroundColor"))
+
+    assert background('[data-label="PNEUMONIA"]') != background('[data-label="NORMAL"]')
+    assert background("#probability") != background("body")
+
+
+def test_what_the_models_figures_are_for_is_said(page: Page, server: PageServer, three: list[Path]) -> None:
+    server.model["target_prevalence"] = 0.05
+    server.model["calibrated_from"] = {"package_arn": "arn", "version": 2, "calibrated_at": "2026-11-20T09:00:00Z"}
+    drop(page, three[1])
+    expect(page.locator("#model")).to_contain_text("are for 5 % with pneumonia, as was named")
+    expect(page.locator("#model")).to_contain_text("to a site on 2026-11-20, with the weights of version 2")
 
 
 def test_the_page_is_light_before_a_radiograph_is_opened(page: Page, server: PageServer) -> None:

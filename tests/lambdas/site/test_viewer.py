@@ -256,14 +256,6 @@ def test_dicom_is_shown_without_an_answer_as_the_file_asks(page: Page, server: P
         shown(page, expected, within=1)
 
 
-def test_a_png_of_twelve_bits_in_sixteen_is_not_black(page: Page, server: PageServer, tmp_path: Path) -> None:
-    """As the API draws it: stretched to what it holds, where its bits are not said."""
-    Image.fromarray(LEVELS.astype(np.uint16)).save(tmp_path / "one.png")
-    drop(page, tmp_path / "one.png")
-    expect(page.locator("#stage-note")).to_be_hidden()
-    shown(page, [0, 85, 170, 255], within=4)
-
-
 def test_baseline_jpeg_in_dicom_is_decoded_by_the_browser(page: Page, server: PageServer, tmp_path: Path) -> None:
     content = dicom_file(LEVELS // 16, transfer_syntax=BASELINE, bits=8)
     open_dicom(page, server, tmp_path / "one.dcm", content, Problem("not_a_radiograph", "Unlike a chest."))
@@ -284,6 +276,32 @@ def test_dicom_that_no_browser_decodes_is_seen_with_the_answer(page: Page, serve
     shown(page, [25, 87, 150, 212], within=0)
     expect(page.locator("#readout")).to_contain_text("The picture that the model was shown")
     expect(page.get_by_role("button", name="Map", exact=True)).to_be_enabled()
+
+
+def test_of_two_drawings_that_differ_the_models_is_shown(page: Page, server: PageServer, tmp_path: Path) -> None:
+    """Whatever the page's own reader gets wrong, nobody reads a negative beside the answer to a positive."""
+    levels = (LEVELS // 16).astype(np.uint8)
+    same, other = ({"media_type": "image/png", "data": png(Image.fromarray(one))} for one in (levels, 255 - levels))
+    content = dicom_file(LEVELS, **WINDOW)
+    open_dicom(page, server, tmp_path / "same.dcm", content, prediction(0.93, radiograph=same))
+    expect(page.get_by_role("button", name="Map", exact=True)).to_be_enabled()
+    assert "The picture that the model was shown" not in page.locator("#readout").inner_text()
+
+    content = dicom_file(LEVELS, **WINDOW, ImageComments="another")
+    open_dicom(page, server, tmp_path / "other.dcm", content, prediction(0.93, radiograph=other))
+    page.get_by_role("button", name="other.dcm", exact=True).click()
+    expect(page.locator("#readout")).to_contain_text("looked different as this browser reads it")
+    shown(page, [230, 168, 105, 43], within=0)
+    expect(page.get_by_role("button", name="Map", exact=True)).to_be_enabled()
+
+
+def test_no_picture_is_promised_once_there_is_none(page: Page, server: PageServer, tmp_path: Path) -> None:
+    refusal = Problem("not_a_radiograph", "Unlike a chest.")
+    open_dicom(page, server, tmp_path / "one.dcm", dicom_file(LEVELS, transfer_syntax=J2K_LOSSLESS), refusal)
+    expect(page.locator("#sentence")).to_contain_text("Unlike a chest.")
+    expect(page.locator("#stage-note")).to_contain_text("No picture of it came from the API.")
+    expect(page.locator("#stage-note")).not_to_contain_text("comes with the answer")
+    expect(page.locator("#feedback-status")).to_contain_text("it stays in this list")
 
 
 def only_the_api_shows() -> dict[str, bytes]:

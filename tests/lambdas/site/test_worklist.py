@@ -228,6 +228,7 @@ def test_every_error_is_a_row_in_the_apis_own_words(page: Page, server: PageServ
     expect(page.locator("#sentence")).to_contain_text("Sentence 1.")
     page.get_by_role("button", name="Ask again").click()
     expect(row(page, f"{codes[0]}.png")).to_contain_text("0.200")
+    expect(page.locator("#stage")).to_be_focused()  # the button is gone
 
 
 def test_a_lost_connection_is_said_and_what_waits_is_sent_later(
@@ -241,6 +242,100 @@ def test_a_lost_connection_is_said_and_what_waits_is_sent_later(
     page.get_by_role("button", name="Start").click()
 
     expect(row(page, "ill.png")).to_contain_text("0.930")
+
+
+def test_what_is_not_the_api_is_said_and_breaks_nothing(page: Page, server: PageServer, several: list[Path]) -> None:
+    """A network's sign-in page answers 200 to everything: it was taken for a prediction."""
+    page.route("**/v1/predictions*", lambda route: route.fulfill(content_type="text/html", body="<h1>Welcome</h1>"))
+    drop(page, *several)
+    expect(page.get_by_role("alert")).to_contain_text("Not the API")
+
+    page.unroute("**/v1/predictions*")
+    page.get_by_role("button", name="Send what waits").click()
+
+    expect(row(page, "ill.png")).to_contain_text("0.930")
+    expect(page.locator("#stage")).to_be_focused()
+    expect(page.get_by_role("button", name="Send what waits")).to_be_hidden()
+
+
+def test_a_file_that_was_changed_since_holds_up_no_other(page: Page, server: PageServer, several: list[Path]) -> None:
+    """A browser says only that the network failed, and nothing was sent any more."""
+    page.get_by_label("API key").fill("")
+    page.get_by_label("Choose files").set_input_files(several)
+    expect(page.locator("#progress")).to_contain_text("waiting for the API key")
+    several[0].write_bytes(several[0].read_bytes() + bytes(10))
+    page.get_by_label("API key").fill(KEY)
+    page.get_by_label("API key").press("Enter")
+
+    expect(row(page, "normal.png")).to_contain_text("it was changed or removed. Choose it again.")
+    expect(row(page, "ill.png")).to_contain_text("0.930")
+
+
+def test_an_empty_file_and_one_above_the_limit_are_told_apart(page: Page, server: PageServer, tmp_path: Path) -> None:
+    """Of the latter the form for an upload says the limit: nothing is sent that would be refused."""
+    form = {"upload": "0" * 32, "url": "http://127.0.0.1:9/", "fields": {}, "max_bytes": 5_500_000}
+    page.route("**/v1/uploads", lambda route: route.fulfill(content_type="application/json", body=json.dumps(form)))
+    (tmp_path / "empty.png").write_bytes(b"")
+    grey(tmp_path / "large.png", 1)
+    (tmp_path / "large.png").write_bytes((tmp_path / "large.png").read_bytes() + bytes(6_000_000))
+    page.get_by_label("Choose files").set_input_files([tmp_path / "empty.png", tmp_path / "large.png"])
+
+    expect(row(page, "empty.png")).to_contain_text("empty.png is empty.")
+    expect(row(page, "large.png")).to_contain_text("The file has 6.0 MB, and at most 5.5 MB are taken.")
+    assert server.asked == []
+
+
+def test_the_focus_stays_on_a_row_that_moves(page: Page, several: list[Path]) -> None:
+    drop(page, *several)
+    expect(row(page, "ill.png")).to_contain_text("0.930")
+    for name in names(page):
+        page.get_by_role("button", name=name, exact=True).focus()
+        for order in ("name", "probability"):
+            page.get_by_label("Order").evaluate(
+                "(select, order) => { select.value = order; select.dispatchEvent(new Event('change')); }", order
+            )
+            expect(page.get_by_role("button", name=name, exact=True)).to_be_focused()
+
+
+def test_files_of_one_name_are_told_apart(page: Page, server: PageServer, tmp_path: Path) -> None:
+    """Media call the first image of every patient the same."""
+    for ward, probability in enumerate((0.05, 0.93), start=1):
+        drop(page, answered(server, tmp_path / str(ward) / "IM0001", ward, prediction(probability)))
+    expect(row(page, "IM0001")).to_contain_text("NORMAL")
+    expect(row(page, "IM0001 (2)")).to_contain_text("PNEUMONIA")
+    page.get_by_role("button", name="Clear").click()
+    drop(page, tmp_path / "1" / "IM0001")
+    expect(row(page, "IM0001")).to_contain_text("NORMAL")
+
+
+def test_a_file_that_cannot_be_read_leaves_its_folder(page: Page, tmp_path: Path) -> None:
+    """The drop was refused as a whole, with the browser's own error."""
+    found = page.evaluate(
+        """async () => {
+            const { dropped } = await import("./files.js");
+            const good = { isFile: true, name: "good.png", file: (take) => take(new File(["1"], "good.png")) };
+            const gone = { isFile: true, name: "gone.png", file: (_, fail) => fail(new Error("NotFoundError")) };
+            const batches = [[good, gone], []];
+            const createReader = () => ({ readEntries: (take) => take(batches.shift()) });
+            const folder = { isDirectory: true, name: "ward", createReader };
+            const named = await dropped({ files: [], items: [{ webkitGetAsEntry: () => folder }] });
+            return named.map(({ file, name }) => [name, file.size]);
+        }"""
+    )
+    assert found == [["ward/gone.png", 0], ["ward/good.png", 1]]
+
+
+def test_a_pasted_file_is_taken(page: Page, server: PageServer, tmp_path: Path) -> None:
+    page.evaluate(
+        """(content) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([new Uint8Array(content)], "pasted.png"));
+            const how = { clipboardData, bubbles: true, cancelable: true };
+            document.body.dispatchEvent(new ClipboardEvent("paste", how));
+        }""",
+        list(grey(tmp_path / "one.png", 1).read_bytes()),
+    )
+    expect(row(page, "pasted.png")).to_contain_text("NORMAL")
 
 
 def test_the_table_has_the_columns_of_cxr_and_no_formulas(page: Page, server: PageServer, tmp_path: Path) -> None:
@@ -262,7 +357,7 @@ def test_the_table_has_the_columns_of_cxr_and_no_formulas(page: Page, server: Pa
 
 
 def test_examples_are_read_without_a_file(page: Page, server: PageServer) -> None:
-    page.get_by_role("button", name="Try drawn examples").click()
+    page.get_by_role("button", name="Try drawn examples").dblclick()
     expect(page.locator("#progress")).to_have_text("4 NORMAL")
     drawn = json.loads((Path("lambdas/site/static/examples.json")).read_text())
     assert names(page) == [one["name"] for one in drawn]
