@@ -106,7 +106,6 @@ def plain_forms() -> dict[str, bytes]:
         "eight bits in big endian words": dicom_file(EIGHT, bits=8, transfer_syntax=BIG),
         "eight bits in big endian bytes": in_bytes(dicom_file(EIGHT, bits=8, transfer_syntax=BIG)),
         "shifted": dicom_file(VALUES << 4, bits=12, HighBit=15, allocated=16),
-        "an overlay above": dicom_file((VALUES | (np.arange(60) % 2 << 15)).astype(np.int64), **WINDOW),
         "without a high bit": make(without=("HighBit",), **WINDOW),
         "lossless": make(transfer_syntax=LOSSLESS_SV1, **WINDOW),
         "lossless by another predictor": make(transfer_syntax=LOSSLESS, **WINDOW),
@@ -175,6 +174,7 @@ def later_forms() -> dict[str, bytes]:
     exif = b"\xff\xe1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0"
     baseline = encode(EIGHT.astype(np.uint8), BASELINE, 8)
     return {
+        "an overlay above": dicom_file((VALUES | (np.arange(60) % 2 << 15)).astype(np.int64), **WINDOW),
         "no preamble": whole[start:],
         "no meta information": whole[:start] + whole[end:],
         "a dataset alone": whole[end:],
