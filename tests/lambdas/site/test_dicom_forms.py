@@ -174,6 +174,11 @@ def later_forms() -> dict[str, bytes]:
     exif = b"\xff\xe1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0"
     baseline = encode(EIGHT.astype(np.uint8), BASELINE, 8)
     return {
+        "a high bit below": make(HighBit=8, **WINDOW),
+        "compressed, and not called so": make(transfer_syntax=LOSSLESS_SV1).replace(
+            LOSSLESS_SV1.encode(), EXPLICIT.encode().ljust(len(LOSSLESS_SV1), b"\0")
+        ),
+        "called compressed": make(**WINDOW).replace(EXPLICIT.encode() + b"\0", b"1.2.840.10008.1.2.5\0"),
         "an overlay above": dicom_file((VALUES | (np.arange(60) % 2 << 15)).astype(np.int64), **WINDOW),
         "no preamble": whole[start:],
         "no meta information": whole[:start] + whole[end:],
@@ -222,15 +227,10 @@ def refused_forms() -> dict[str, bytes]:
         "no stored bits": make(without=("BitsStored",), **WINDOW),
         "no sign": make(without=("PixelRepresentation",), **WINDOW),
         "more bits than there is room for": make(BitsStored=20, HighBit=19, **WINDOW),
-        "a high bit below": make(HighBit=8, **WINDOW),
         "two heights": with_element(make(**WINDOW), 0x00280010, b"US", b"\x28\0\x28\0"),
         "all padding": dicom_file(np.zeros((40, 60), np.int64), PixelPaddingValue=0),
         "pixels that end early": make(**WINDOW)[:-2000],
         "fewer rows than are named": make(Rows=41, **WINDOW),
-        "compressed, and not called so": make(transfer_syntax=LOSSLESS_SV1).replace(
-            LOSSLESS_SV1.encode(), EXPLICIT.encode().ljust(len(LOSSLESS_SV1), b"\0")
-        ),
-        "called compressed": make(**WINDOW).replace(EXPLICIT.encode() + b"\0", b"1.2.840.10008.1.2.5\0"),
         "a codestream of another shape": make(Rows=60, Columns=40, transfer_syntax=LOSSLESS_SV1, frame=lossless),
         "a codestream without an end": make(transfer_syntax=LOSSLESS_SV1, frame=lossless[: len(lossless) // 2]),
         "a baseline codestream of another shape": dicom_file(
