@@ -1,5 +1,7 @@
 """Training stack: upload trigger, SageMaker Pipeline and model registry."""
 
+import math
+
 from aws_cdk import ArnFormat, CfnOutput, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -27,6 +29,16 @@ from infra.training.source_code import SourceCode
 from infra.training.training_pipeline import TrainingPipeline
 from lambdas.trigger.environment import Environment as TriggerEnvironment
 from model_code.contract.archives import REPORT_SUFFIX
+
+
+def trigger_memory_mb(max_files: int) -> int:
+    """Memory in MB in which the Trigger function judges the directory of an archive with so many entries.
+
+    Of 100,000 with the longest names each took 2.0 kB, of 400,000 with names of 150 letters 1.2 kB, beside 65 MB (peak
+    of the resident memory, 2026-11-30): 512 MB were too few for the latter. Lambda ends a function that needs more
+    memory before it can say so: nobody would learn why nothing started.
+    """
+    return max(512, 128 + math.ceil(max_files * 2048 / 2**20))
 
 
 class TrainingStack(Stack):
@@ -161,7 +173,7 @@ class TrainingStack(Stack):
             self,
             "Trigger",
             name="trigger",
-            memory_mb=512,
+            memory_mb=trigger_memory_mb(settings.archive.max_files),
             timeout_seconds=300,  # S3 copies an archive of 5 GB within the call that asks for it
             environment={
                 "PIPELINE_NAME": self.pipeline.name,

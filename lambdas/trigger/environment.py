@@ -12,9 +12,9 @@ class ArchiveSettings(FunctionSettings):
 
     max_uncompressed_bytes: PositiveInt
     """Most it may declare to unpack to."""
-    # Kaggle's chest_xray archive has about 17,600.
-    max_files: PositiveInt
-    """Most entries it may hold, directories and metadata files included."""
+    # Kaggle's chest_xray archive has about 17,600. The function's memory follows (infra/training/training_stack.py).
+    max_files: PositiveInt = Field(le=1_000_000)
+    """Most entries it may hold, directories and metadata files included; up to a million."""
 
 
 class Environment(ArchiveSettings, Variables):

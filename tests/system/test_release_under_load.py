@@ -226,12 +226,8 @@ def test_an_artifact_that_was_changed_never_gets_traffic(releases: Releases, fir
 
 @pytest.fixture(scope="module")
 def on_instances(releases: Releases, first: int, image: Path) -> int:
-    """The version that was released first, on instances now."""
+    """The version that was released first, on instances now; failures of one that was put back do not count there."""
     stack = releases.stack
-    with Load(stack, image) as load:
-        # The failures of the version that was put back count for two minutes: more than a twentieth of all requests
-        # would take the move to instances back, as it should.
-        eventually(lambda: len(load.answers) >= 200, within=120, what="requests that outweigh the failures")
     deploy_with(
         stack.laptop,
         stack.workspace / "app",

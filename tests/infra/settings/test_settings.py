@@ -145,6 +145,7 @@ def test_an_environment_whose_name_would_be_cut_or_is_no_name_is_refused(environ
         ("dev", "pipeline.tuning_jobs", 0, "pipeline.tuning_jobs is 0"),
         ("dev", "pipeline.trainig_instance_type", "ml.g5.xlarge", "pipeline.trainig_instance_type is not a setting"),
         ("dev", "archive.max_bytes", 6 * 1024**3, "archive.max_bytes"),
+        ("dev", "archive.max_files", 1_000_001, "archive.max_files"),
         ("prod", "endpoint.instance_count", 1, "endpoint.instance_count is 1"),
         ("prod", "endpoint.rollout.percent", 60, "endpoint.rollout.percent is 60"),
         ("prod", "endpoint.rollout.traffic", "rolling", "endpoint.rollout.traffic is 'rolling'"),

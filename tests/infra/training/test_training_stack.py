@@ -18,8 +18,10 @@ from tests.infra.conftest import ENVIRONMENTS, of_type, pipeline_of, untagged
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global Match, Template
+    global Match, Template, trigger_memory_mb
     from aws_cdk.assertions import Match, Template
+
+    from infra.training.training_stack import trigger_memory_mb
 
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -231,6 +233,26 @@ def test_whatever_lies_below_incoming_triggers_and_copies_do_not(environment: st
         for key in re.findall(r"/incoming/[^\"]*", json.dumps(statement["Resource"]))
     }
     assert written == {"/incoming/*.rejected.json"}, "the uploads that the function passes over are those it makes"
+
+
+@pytest.mark.parametrize("files", [10, 100_000, 400_000, 1_000_000])
+def test_an_archive_of_as_many_files_as_settings_accept_is_judged_in_memory(files: int) -> None:
+    """Lambda ends a function that needs more, and the uploader hears nothing."""
+    measured_mb = 65 + files * 2013 / 2**20
+    assert measured_mb + 50 < trigger_memory_mb(files) <= 3008, "more is not allowed in every account"
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_trigger_function_has_the_memory_that_its_archives_need(
+    environment: str, templates: Templates, context: dict[str, Any]
+) -> None:
+    settings = Settings.load({**context, "env": environment})
+    (trigger,) = (
+        one["Properties"]
+        for one in of_type(templates(environment)["training"], "AWS::Lambda::Function").values()
+        if one["Properties"]["Handler"] == "lambdas.trigger.handler.handle"
+    )
+    assert trigger["MemorySize"] == trigger_memory_mb(settings.archive.max_files)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
