@@ -51,7 +51,7 @@ async function within(entry, folder) {
 }
 
 /** Whether a file is what it was when it was chosen. @param {File} file */
-export const readable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+export const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
 
 /** @param {string} name */
 export const unreadable = (name) => new Problem({ title: "Not readable", detail: `${name} cannot be read: it is a folder, or it was changed or removed. Choose it again.`, code: "unreadable_file" });

@@ -26,7 +26,7 @@ export class NotShown extends Error {}
 
 const PNG_DEPTH_AT = 24; // in IHDR, which comes first (PNG 3rd edition, 11.2.1), and the type of colour behind it
 const WITH_ALPHA = new Set([4, 6]);
-const EDGE = 1024; // of the pictures that are compared
+const EDGE = 2048; // of what is compared: more pixels of larger pictures are passed over
 const SAME = 4; // grey levels by which two drawings of one file may differ in the mean
 
 /**
@@ -145,7 +145,7 @@ export function differ(one, other) {
 
 const CELLS = 32;
 
-// Mean grey levels of 32 x 32 parts of a picture, of at most so many pixels a row as the API's has.
+// Mean grey levels of 32 x 32 parts of a picture.
 function thumbnail(pixels) {
   const table = greys(pixels, pixels);
   const step = Math.max(1, Math.floor(Math.max(pixels.width, pixels.height) / EDGE));

@@ -3,7 +3,7 @@
 
 import { AUTHENTICATION, LARGEST_BODY, Problem, described, identity, reached, seconds } from "./api.js";
 import { byId, element } from "./dom.js";
-import { DICOM, fileSize, fromBase64, mediaType } from "./files.js";
+import { DICOM, fileSize, fromBase64, isReadable, mediaType, unreadable } from "./files.js";
 import { SIGN_IN, signIn } from "./signin.js";
 
 const API = new URL("./", location.href);
@@ -76,7 +76,14 @@ async function sent(request, isOpen) {
     throw new Problem({ detail: `${sizes}: upload it by POST /v1/uploads, and name the upload here in JSON.` });
   }
   const options = { method: request.method, body: request.body, cache: "no-store", credentials: "omit" };
-  const response = await reached(fetch(address(request), { ...options, headers: { ...(isOpen ? {} : identity(secret)), ...request.headers } }));
+  let response;
+  try {
+    response = await reached(fetch(address(request), { ...options, headers: { ...(isOpen ? {} : identity(secret)), ...request.headers } }));
+  } catch (error) {
+    // A file that was written anew since it was chosen looks like a lost connection.
+    if (request.body instanceof File && !(await isReadable(request.body))) throw unreadable(request.body.name);
+    throw error;
+  }
   return { response, content: await reached(response.blob()) };
 }
 

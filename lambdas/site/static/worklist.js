@@ -1,7 +1,7 @@
 // The worklist: every file with its own answer, asked a few at a time and no faster than the API allows.
 
 import { Problem, UPLOAD_FAILED, currentSecret, described, predict } from "./api.js";
-import { mediaType, readable, unreadable } from "./files.js";
+import { isReadable, mediaType, unreadable } from "./files.js";
 import { answerOf, INDETERMINATE, REFUSED } from "./words.js";
 
 const AT_ONCE = 3;
@@ -130,7 +130,7 @@ export class Worklist {
       prediction = await predict(row.file, row.type, request.signal);
     } catch (thrown) {
       // A file that was changed or removed since looks like a lost connection, and would hold up all others.
-      const gone = BY_NETWORK.has(thrown.code) && !(await readable(row.file));
+      const gone = BY_NETWORK.has(thrown.code) && !(await isReadable(row.file));
       error = gone ? unreadable(row.name) : thrown;
     }
     if (!this.rows.includes(row)) return; // cleared meanwhile

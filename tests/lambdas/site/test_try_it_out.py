@@ -191,6 +191,13 @@ def test_a_network_that_fails_is_told(docs: Page) -> None:
     expect(said(found)).to_have_text("No connection: The API could not be reached. Check the network and try again.")
 
 
+def test_a_file_that_was_written_anew_is_not_taken_for_the_network(docs: Page, drawn: Path) -> None:
+    found = prediction_of(docs, drawn)
+    drawn.write_bytes(DRAWN + b"again")
+    send(found)
+    expect(said(found)).to_contain_text("was changed or removed. Choose it again.")
+
+
 def test_an_answer_of_a_proxy_is_shown_as_it_came(docs: Page) -> None:
     page = "<h1>Bad gateway</h1><script>alert(1)</script>"
     docs.route("**/v1/model", lambda route: route.fulfill(status=502, content_type="text/html", body=page))
