@@ -51,6 +51,15 @@ _NO_IMAGES = {
     "1.2.840.10008.1.3.10": "a DICOMDIR, the index of a medium",
     "1.2.840.10008.5.1.4.1.1.104.1": "a PDF document",
 }
+# What else lies beside images in a series, by the beginning of its storage class; some programs write the modality of
+# the image that it is about.
+_BESIDE_IMAGES = {
+    "1.2.840.10008.5.1.4.1.1.9.": "a waveform",
+    "1.2.840.10008.5.1.4.1.1.11.": "a presentation state",
+    "1.2.840.10008.5.1.4.1.1.66": "raw data or a segmentation",
+    "1.2.840.10008.5.1.4.1.1.88.": "a structured report or a selection of key images",
+    "1.2.840.10008.5.1.4.1.1.104.": "a document",
+}
 PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2"})
 # PS3.3, C.7.6.3.1.2, retired ones among them.
 _COLOURS = frozenset({"PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "XYB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT"})
@@ -196,12 +205,21 @@ def _check_storage(storage_class: str) -> None:
         raise unsuitable(f"The DICOM file is {_NO_IMAGES[storage_class]}, not a radiograph.")
 
 
+def _without_pixels(storage_class: str) -> Refusal:
+    if storage_class in {"", _FOR_PROCESSING, *_RADIOGRAPH_CLASSES}:
+        # pydicom leaves out the element that a truncated file ends in.
+        return damaged("it holds no image, or ends before it.")
+    named = (what for begin, what in _BESIDE_IMAGES.items() if storage_class.startswith(begin))
+    return unsuitable(
+        f"The DICOM file holds no image: it is {next(named, 'another kind of object')}, not a radiograph."
+    )
+
+
 def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
     modality = _modality(dataset)
     part = _body_part(dataset)
     if "PixelData" not in dataset:
-        # pydicom leaves out the element that a truncated file ends in.
-        raise damaged("it holds no image, or ends before it.")
+        raise _without_pixels(text(dataset, "SOPClassUID"))
     _check_kind(dataset)
     if transfer_syntax not in TRANSFER_SYNTAXES:
         raise unsupported(transfer_syntax)

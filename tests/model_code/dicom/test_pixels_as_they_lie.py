@@ -1,4 +1,4 @@
-"""Grey levels that a program saved as colours are a radiograph; what is in colour is none."""
+"""Pixels count as they lie in the file: by their values, whatever Bits Stored, High Bit and samples say of them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from numpy.typing import NDArray
 
 from model_code.dicom import radiograph
 from model_code.dicom.header import read
+from model_code.dicom.pixels import stored_values
 from model_code.dicom.refusal import Refusal
 from tests.model_code.support.dicom_files import (
     BASELINE,
+    BIG,
     DEFLATED,
+    DEFLATED_FRAME,
     EXPLICIT,
     J2K_LOSSLESS,
     JPEG_LS,
     RLE,
     dicom_file,
+    encode,
     phantom,
 )
 
+SYNTAXES = (EXPLICIT, BIG, RLE, DEFLATED_FRAME, JPEG_LS, J2K_LOSSLESS)
 GREY = phantom(bits=8).astype(np.uint8)
 ROWS, COLUMNS = GREY.shape
 KINDS = ("native", "deflated", "planes apart", "run lengths", "JPEG", "JPEG-LS", "JPEG 2000")
@@ -90,3 +95,36 @@ def test_what_maps_grey_levels_is_none_of_colours() -> None:
     colours = np.stack([GREY] * 3, axis=-1)
     said = {"WindowCenter": 2048, "WindowWidth": 4096, "RescaleSlope": -1, "PixelPaddingValue": 200}
     assert (radiograph.draw(read(saved(colours, EXPLICIT, **said))).levels == GREY).all()
+
+
+# JPEG-LS has no sign: two's complement of 14 bits in 12 says nothing.
+@pytest.mark.parametrize(
+    ("syntax", "signed"), [*((one, False) for one in SYNTAXES), *((one, True) for one in SYNTAXES if one != JPEG_LS)]
+)
+def test_values_of_more_bits_than_are_stated_are_whole(syntax: str, signed: bool) -> None:
+    """They came out at the other end of the range, as a picture of stripes that was answered without a word."""
+    values = phantom(bits=14) - (2**13 if signed else 0)
+    kind = "i2" if signed else "u2"
+    frame = encode(values.astype(kind), syntax, 14) if syntax in (JPEG_LS, J2K_LOSSLESS) else None
+    written = dicom_file(values, transfer_syntax=syntax, bits=12, signed=signed, frame=frame)
+    assert (stored_values(read(written)) == values).all()
+
+
+@pytest.mark.parametrize("high", [0, 7, 10])
+def test_a_high_bit_below_the_stored_ones_says_nothing(high: int) -> None:
+    values = phantom()
+    assert (stored_values(read(dicom_file(values, HighBit=high))) == values).all()
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, BIG, RLE, DEFLATED_FRAME, JPEG_LS])
+def test_values_at_the_lowest_bits_are_not_moved_by_a_high_bit_that_is_wrong(syntax: str) -> None:
+    """Without their lowest bits they lay beside the file's window: a black picture."""
+    values = phantom()
+    frame = encode(values.astype("u2"), syntax, 16) if syntax == JPEG_LS else None
+    assert (stored_values(read(dicom_file(values, transfer_syntax=syntax, HighBit=15, frame=frame))) == values).all()
+
+
+def test_values_at_the_highest_bits_are_moved() -> None:
+    values = phantom()
+    overlay = np.where(np.arange(values.shape[1]) % 2, 5, 0)
+    assert (stored_values(read(dicom_file((values << 4) | overlay, HighBit=15))) == values).all()
