@@ -33,9 +33,11 @@ def test_a_column_of_splits_is_one_whatever_it_is_called(column: str) -> None:
     assert [one.split for one in read] == ["train", "train", "test", None]
 
 
-def test_a_split_that_is_not_known_is_refused_in_such_a_column_too() -> None:
-    with pytest.raises(TableError, match=r"Line 3 of the table labels\.csv has a split that is none of train, val and"):
-        rows("file,label,partition\na,0,train\nb,1,dev\n")
+@pytest.mark.parametrize("other", ["dev", "external", "hospital B"])
+def test_a_split_that_is_not_known_is_refused_in_such_a_column_too(other: str) -> None:
+    """As a folder beside those of splits is."""
+    with pytest.raises(TableError, match=r"Line 4 of the table labels\.csv has a split that is none of train, val and"):
+        rows(f"file,label,partition\na,0,train\nb,1,train\nc,1,{other}\n")
 
 
 def test_two_columns_of_splits_that_differ_are_refused() -> None:
@@ -44,7 +46,7 @@ def test_two_columns_of_splits_that_differ_are_refused() -> None:
     assert [one.split for one in rows("file,label,x,y\na,0,train,train\nb,1,test,test\n")] == ["train", "test"]
 
 
-@pytest.mark.parametrize("cells", ["train train", "train external", "1 2", "test positive"])
+@pytest.mark.parametrize("cells", ["train train", "1 2", "test positive", "a b"])
 def test_other_columns_are_none_of_splits(cells: str) -> None:
     first, second = cells.split()
     assert [one.split for one in rows(f"file,label,x\na,0,{first}\nb,1,{second}\n")] == [None, None]
