@@ -232,7 +232,7 @@ def _shown_by_name(stem: str, folders: Folders, *, may_be_dicom: bool) -> Kind |
         folders: above it.
         may_be_dicom: whether the file may say itself which view it is.
     """
-    masked = spoken.joined(spoken.words(stem)) & spoken.MASK_WORDS or (folders.viewer and not may_be_dicom)
+    masked = spoken.joined(spoken.as_written(stem)) & spoken.MASK_WORDS or (folders.viewer and not may_be_dicom)
     if folders.mask or masked or stem.lower().endswith(spoken.SEGMENTATION_SUFFIXES):
         return Kind.MASK
     return Kind.OTHER_VIEW if not may_be_dicom and _is_other_view(stem, folders) else None

@@ -152,13 +152,14 @@ def words(name: str) -> frozenset[str]:
     A name that says nothing may be of an archiver that wrote its machine's own code page, which `zipfile` takes for
     code page 437 (APPNOTE 6.3.10, appendix D): then it is read in the one in which it names a class or a split.
     """
-    found = _words(name)
+    found = as_written(name)
     if name.isascii() or found & _KNOWN:
         return found
-    return next((read for read in map(_words, _in_code_pages(name)) if read & _KNOWN), found)
+    return next((read for read in map(as_written, _in_code_pages(name)) if read & _KNOWN), found)
 
 
-def _words(name: str) -> frozenset[str]:
+def as_written(name: str) -> frozenset[str]:
+    """The same of a name as it is shown: what files are called says nothing in other languages, and they are many."""
     return frozenset(_WORD.findall(unaccented(_CAMEL.sub(" ", name).casefold())))
 
 

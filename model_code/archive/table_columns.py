@@ -59,6 +59,8 @@ _ABOUT_NOTHING = (
     spoken.DOUBTS | spoken.LABEL_WORDS.keys() | {"out", "present", "seen", "found", "evident", "evidence", "of"}
 )
 _WHOLE = re.compile(r"(\d+)[.,]0")
+# So many cells without a split are none of a column of splits.
+_ENOUGH = 50
 # As data frames and people write an empty cell.
 _EMPTY = frozenset({"", "nan", "none", "null", "na", "n/a", "-"})
 
@@ -93,7 +95,7 @@ def known(header: Iterable[str]) -> list[str]:
 
 
 def told_by_cells(header: list[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The columns, with `split` and `view` for those of other names that say nothing else.
+    """The columns, with `split` and `view` for those of other names whose cells say that.
 
     `Dataset_type`, `partition` or `conjunto` hold back images as `split` does, and to train on them cannot be undone.
 
@@ -119,15 +121,20 @@ def told_by_cells(header: list[str], rows: Sequence[Sequence[str]]) -> list[str]
 
 
 def _splits(rows: Sequence[Sequence[str]], index: int) -> list[str]:
-    """Splits by a column's cells, `""` where they are empty; none at all where one says anything else."""
-    said = []
+    """Splits by a column's cells, `""` where they are empty; none at all where most of them say anything else.
+
+    What is neither, beside train, is somebody's word for what is held back: its rows are refused then.
+    """
+    said: list[str] = []
+    named = filled = 0
     for cell in _cells(rows, index):
-        # `dev` is one, and which is not known: the row is refused then.
-        found = spoken.words(cell)
-        said.append(split_of(cell) or ("unclear" if found & spoken.UNCLEAR_SPLITS and len(found) == 1 else ""))
-        if cell and not said[-1]:
+        split = split_of(cell)
+        said.append(split or cell.lower())
+        filled += bool(cell)
+        named += split is not None
+        if filled == _ENOUGH and not named:
             return []
-    return said
+    return said if "train" in said and 2 * named >= filled else []
 
 
 def _tells_views(rows: Sequence[Sequence[str]], index: int) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from model_code.archive import table_readers
-from model_code.archive.entries import DICOM_SUFFIXES, IMAGE_SUFFIXES, shown
+from model_code.archive.entries import DICOM_SUFFIXES, IMAGE_SUFFIXES, parts, shown
 from model_code.archive.label_table import Row, Table, TableError, plain
 from model_code.archive.layout_words import CODE_PAGES
 from model_code.archive.table_columns import whole
@@ -156,6 +156,27 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
         )
 
 
+def named(table: Table, paths: Iterable[str]) -> dict[str, Identity]:
+    """Identities of pictures that are called, or lie in a folder that is called, as the table's rows are.
+
+    Exports to PNG name files by SOP Instance UID, and folders by patient or accession number.
+
+    Args:
+        table: of the archive, which has no DICOM file.
+        paths: of its images.
+
+    Returns:
+        An identity for each path, an empty one where nothing fits; none at all where nothing fits anywhere.
+    """
+    keys = {_number(row.key.upper()) for row in table.rows}
+    found: dict[str, Identity] = {}
+    for path in paths:
+        *folders, file = parts(path.upper())
+        own = (_without_suffix(file), *(() if table.by == "sop_instance_uid" else reversed(folders)))
+        found[path] = Identity(**{table.by: next((one for one in own if _number(one) in keys), "")})
+    return found if any(map(any, found.values())) else {}
+
+
 def refuse_without_dicom(table: Table, files: int) -> None:
     """Refuse a table that goes by what DICOM files say, where there is none.
 
@@ -168,8 +189,8 @@ def refuse_without_dicom(table: Table, files: int) -> None:
     """
     if table.by != "file" and not files:
         raise TableError(
-            f"The table {table.called} goes by {table.by}, which DICOM files have, and there is none. Add a column "
-            "file with the path or name of each image."
+            f"The table {table.called} goes by {table.by}, which DICOM files have, and there is none, nor an image "
+            "that is called so. Add a column file with the path or name of each image."
         )
 
 

@@ -282,11 +282,12 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
     try:
         content = archive.read(by_name[layout.table])
         table = label_table.read(layout.table, content, layout.table_called)
-        # Only DICOM files have such identifiers: previews beside them, as CDs hold, have no row.
-        without_identity = {path for path, one in by_path.items() if table.by != "file" and not one.dicom}
+        identities = _identities(archive, table, pictures)
+        # Previews beside DICOM files, as CDs hold, have no row.
+        without_identity = {path for path in by_path if table.by != "file" and path not in identities}
         asked = {path: one.entry for path, one in by_path.items() if path not in without_identity}
         images = {path: Place(one.label, one.split, one.kind is Kind.OTHER_VIEW) for path, one in asked.items()}
-        matches = table_matches.match(table, images, _identities(archive, table, pictures))
+        matches = table_matches.match(table, images, identities)
         layout.names_patients = table.names_patients
         called = {path: layout.called(path, one.number) for path, one in by_path.items()}
         table_matches.refuse_mismatched(table, matches, called)
@@ -337,13 +338,12 @@ def _identities(archive: Members, table: Table, pictures: list[_File]) -> Mappin
         return {}
     members = [one.member for one in pictures if one.dicom]
     if not members:
-        return {}
+        return table_matches.named(table, [one.path for one in pictures])
     reader = dicom_reader()
     begin = archive.beginnings(members, DICOM_START_BYTES + reader.subject.BEGINNING_BYTES)
     # One that is damaged has no row then, and is counted.
-    return {
-        one.name: reader.identity(data, table.by) for one, data in zip(members, begin, strict=True) if is_dicom(data)
-    }
+    found = zip(members, begin, strict=True)
+    return {one.name: reader.identity(data, table.by) if is_dicom(data) else Identity() for one, data in found}
 
 
 def share(candidates: list[Candidate], position: int, hosts: int) -> list[list[Candidate]]:

@@ -51,10 +51,21 @@ _NO_IMAGES = {
     "1.2.840.10008.1.3.10": "a DICOMDIR, the index of a medium",
     "1.2.840.10008.5.1.4.1.1.104.1": "a PDF document",
 }
+# What else lies beside images in a series, by the beginning of its storage class; some programs write the modality of
+# the image that it is about.
+_BESIDE_IMAGES = {
+    "1.2.840.10008.5.1.4.1.1.9.": "a waveform",
+    "1.2.840.10008.5.1.4.1.1.11.": "a presentation state",
+    "1.2.840.10008.5.1.4.1.1.66": "raw data or a segmentation",
+    "1.2.840.10008.5.1.4.1.1.88.": "a structured report or a selection of key images",
+    "1.2.840.10008.5.1.4.1.1.104.": "a document",
+}
 PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2"})
 # PS3.3, C.7.6.3.1.2, retired ones among them.
 _COLOURS = frozenset({"PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "XYB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT"})
 _COLOURS |= {"YBR_PARTIAL_420", "YBR_PARTIAL_422", "YBR_RCT"}
+# In which a program may have saved grey levels, three times the same or without chroma.
+_PERHAPS_GREY = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"})
 # Which presentation LUT shape belongs to which (PS3.3, C.8.11.3.1.2): the same is said twice.
 _SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 
@@ -73,8 +84,9 @@ NEEDED = (
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth", "PresentationLUTShape"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"),
     *("PatientOrientation", "ViewPosition", "ViewCodeSequence", "BodyPartExamined", "PresentationIntentType"),
-    "AnatomicRegionSequence",
+    *("AnatomicRegionSequence", "PlanarConfiguration"),
 )
+_MAPPING = ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "VOILUTFunction")
 # By which a file says that it was made of another image.
 _ORIGIN = ("ImageType", "DerivationDescription")
 _TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *_ORIGIN, *DESCRIPTIONS)]
@@ -104,6 +116,9 @@ class Header:
     photometric_interpretation: str
     rows: int
     columns: int
+    samples: int
+    """Of a pixel: 3 where it may be grey levels that were saved as colours, else 1."""
+    planes_apart: bool
     bits_allocated: int
     bits_stored: int
     spare_low_bits: int
@@ -118,6 +133,11 @@ class Header:
     def told(self) -> dict[str, str]:
         """Attributes that anybody may be told: classes, and nothing about the patient."""
         return {name: getattr(self, name) for name in ("modality", "photometric_interpretation", "body_part")}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the pixels: [rows, columns], or [rows, columns, 3]."""
+        return (self.rows, self.columns, *([3] if self.samples == 3 else []))
 
     @property
     def possible(self) -> tuple[int, int]:
@@ -185,21 +205,30 @@ def _check_storage(storage_class: str) -> None:
         raise unsuitable(f"The DICOM file is {_NO_IMAGES[storage_class]}, not a radiograph.")
 
 
+def _without_pixels(storage_class: str) -> Refusal:
+    if storage_class in {"", _FOR_PROCESSING, *_RADIOGRAPH_CLASSES}:
+        # pydicom leaves out the element that a truncated file ends in.
+        return damaged("it holds no image, or ends before it.")
+    named = (what for begin, what in _BESIDE_IMAGES.items() if storage_class.startswith(begin))
+    return unsuitable(
+        f"The DICOM file holds no image: it is {next(named, 'another kind of object')}, not a radiograph."
+    )
+
+
 def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
     modality = _modality(dataset)
     part = _body_part(dataset)
     if "PixelData" not in dataset:
-        # pydicom leaves out the element that a truncated file ends in.
-        raise damaged("it holds no image, or ends before it.")
+        raise _without_pixels(text(dataset, "SOPClassUID"))
     _check_kind(dataset)
     if transfer_syntax not in TRANSFER_SYNTAXES:
         raise unsupported(transfer_syntax)
-    photometric = _photometric(dataset)
+    photometric, samples = _photometric(dataset)
     _check_shape(dataset, photometric)
     rows, columns = _whole(dataset, "Rows"), _whole(dataset, "Columns")
     if rows < 1 or columns < 1:
         raise damaged("its image has no rows or no columns.")
-    if rows * columns > MAX_PIXELS:
+    if rows * columns * samples > MAX_PIXELS:
         raise Refusal(
             "image_too_large",
             f"The image has {rows:,} x {columns:,} pixels; at most {MAX_PIXELS:,} in all are decoded.",
@@ -212,7 +241,9 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
             "The DICOM file lays out its pixels in an unusual way: 8 or 16 bits allocated are read, "
             "with as many stored bits or fewer among them.",
         )
-    native_bytes = rows * columns * allocated // 8
+    if samples == 3 and (allocated, stored) != (8, 8):
+        raise in_colour()
+    native_bytes = rows * columns * samples * allocated // 8
     return Header(
         dataset=dataset,
         transfer_syntax=syntax_of_pixels(dataset["PixelData"], transfer_syntax, native_bytes),
@@ -220,6 +251,8 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
         photometric_interpretation=photometric,
         rows=rows,
         columns=columns,
+        samples=samples,
+        planes_apart=samples == 3 and numbers(dataset, "PlanarConfiguration")[:1] == [1.0],
         bits_allocated=allocated,
         bits_stored=stored,
         # A High Bit below the stored ones makes no sense, and is taken as not stated.
@@ -285,21 +318,37 @@ def _check_kind(dataset: Dataset) -> None:
         raise unsuitable(f"The DICOM file says that this is {an} {view} view: the model knows frontal ones.")
 
 
-def _photometric(dataset: Dataset) -> str:
-    """One of PHOTOMETRIC; what says anything else, or nothing, is refused."""
+def in_colour() -> Refusal:
+    """The refusal of an image that is no grey one."""
+    return unsuitable(
+        "The image in the DICOM file is in colour: a radiograph is MONOCHROME1 or MONOCHROME2. Send the one that "
+        "the detector made, not a copy of a screen."
+    )
+
+
+def _photometric(dataset: Dataset) -> tuple[str, int]:
+    """One of PHOTOMETRIC, or of those in which grey levels may be saved, and samples per pixel; others are refused."""
     stated = text(dataset, "PhotometricInterpretation")
-    if _whole(dataset, "SamplesPerPixel", absent=1) != 1 or stated in _COLOURS:
-        raise unsuitable(
-            "The image in the DICOM file is in colour: a radiograph is MONOCHROME1 or MONOCHROME2. Send the one that "
-            "the detector made, not a copy of a screen."
-        )
+    samples = _whole(dataset, "SamplesPerPixel", absent=1)
+    if samples == 3 and stated in _PERHAPS_GREY:
+        _show_as_they_are(dataset)
+        return stated, samples
+    if samples != 1 or stated in _COLOURS:
+        raise in_colour()
     if stated not in PHOTOMETRIC:
         raise Refusal(
             "undecodable_image",
             "The DICOM file does not say whether low values are light or dark: its Photometric Interpretation has to "
             "be MONOCHROME1 or MONOCHROME2.",
         )
-    return stated
+    return stated, samples
+
+
+def _show_as_they_are(dataset: Dataset) -> None:
+    """Put a window over all 8 bits in place of what maps grey levels: colours have nothing of it (PS3.3, C.11)."""
+    for name in (*_MAPPING, "PixelPaddingValue", "PixelPaddingRangeLimit", "PresentationLUTShape"):
+        dataset.pop(Tag(name), None)
+    dataset.WindowCenter, dataset.WindowWidth = "128", "256"
 
 
 def _check_shape(dataset: Dataset, photometric: str) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from pydicom.encaps import generate_fragments
 
 from model_code.dicom.codestream import Codestream, jpeg_2000_codestream, read_jpeg, read_jpeg_2000
-from model_code.dicom.header import Header
+from model_code.dicom.header import Header, in_colour
 from model_code.dicom.jpeg_xl import read_jpeg_xl
 from model_code.dicom.refusal import Refusal, damaged
 from model_code.dicom.syntaxes import (
@@ -39,6 +39,8 @@ _START_OF_SCAN, _START_OF_DATA, _END = b"\xff\xda", b"\xff\x93", b"\xff\xd9"
 _RLE_SPARE_BYTES = 1
 _BEYOND = 2
 _OVERSHOT = 1.25
+# What a lossy codec, or a way to YCbCr and back, may leave of differences between three samples of one grey.
+_COLOURLESS, _NO_CHROMA = 6, 128
 # Pixels, by whole rows.
 _LOOKED_AT = 1_000_000
 
@@ -62,7 +64,21 @@ def stored_values(header: Header, *, halvings: int = 0) -> Values:
         raise
     except Exception as error:  # each codec has exceptions of its own, which can quote the file
         raise damaged(_CUT) from error
-    return _interpreted(raw, header)
+    return _interpreted(_grey(raw) if header.samples == 3 else raw, header)
+
+
+def _grey(colours: Values) -> Values:
+    """The grey levels that were saved as colours: three alike, or luma without chroma.
+
+    Raises:
+        Refusal: not_a_radiograph, where a pixel is in colour.
+    """
+    first, *others = (colours[..., plane].astype(np.int16) for plane in range(3))
+    if not any(
+        all(int(np.abs(one - grey).max()) <= _COLOURLESS for one in others) for grey in (first, np.int16(_NO_CHROMA))
+    ):
+        raise in_colour()
+    return np.ascontiguousarray(colours[..., 0])
 
 
 def _native(header: Header) -> Values:
@@ -78,11 +94,14 @@ def _native(header: Header) -> Values:
 
 
 def _plain(data: bytes, header: Header, *, big: bool = False) -> Values:
-    count = header.rows * header.columns
+    count = header.rows * header.columns * header.samples
     if len(data) < count * header.bits_allocated // 8:
         raise damaged(_CUT)
     kind = f"{'>' if big else '<'}u{header.bits_allocated // 8}"
-    values: Values = np.frombuffer(data, kind, count=count).reshape(header.rows, header.columns)
+    values: Values = np.frombuffer(data, kind, count=count)
+    if header.planes_apart:
+        return values.reshape(3, header.rows, header.columns).transpose(1, 2, 0)
+    values = values.reshape(header.shape)
     return _without_spare(values, header)
 
 
@@ -116,9 +135,9 @@ def _encapsulated(header: Header, halvings: int) -> Values:
     # A codestream holds the stored bits alone, or all those up to the high bit, as they lie in native pixels.
     spare = header.spare_low_bits if found.precision >= header.bits_stored + header.spare_low_bits else 0
     if header.transfer_syntax in JPEG_2000:
-        values = _jpeg_2000(frame, found, header, 0 if spare else halvings)
+        values = _jpeg_2000(frame, found, header, 0 if spare or header.samples == 3 else halvings)
     else:
-        values = _decoded(frame, header.transfer_syntax).reshape(header.rows, header.columns)
+        values = _decoded(frame, header.transfer_syntax).reshape(header.shape)
     return _without_spare(values, header) if spare else values
 
 
@@ -171,7 +190,7 @@ def _jpeg_2000(frame: bytes, found: Codestream, header: Header, halvings: int) -
             return np.clip(values, lowest, highest)
         break
     decoded: Values = np.asarray(imagecodecs.jpeg2k_decode(frame, numthreads=1))
-    return decoded.reshape(header.rows, header.columns)
+    return decoded.reshape(header.shape)
 
 
 def _halved(frame: bytes, found: Codestream, halvings: int) -> Values:
@@ -193,7 +212,7 @@ def _checked_codestream(frame: bytes, header: Header) -> Codestream:
     expected = JPEG_PROCESSES if header.transfer_syntax in JPEG else expected
     if found is None or found.process not in expected or found.precision > header.bits_allocated:
         raise damaged("its pixel data is not compressed in the way that its header names.")
-    if (found.rows, found.columns, found.components) != (header.rows, header.columns, 1):
+    if (found.rows, found.columns, found.components) != (header.rows, header.columns, header.samples):
         raise damaged("its pixel data has another size than its header says.")
     return found
 
@@ -203,7 +222,7 @@ def _run_lengths(frame: bytes, header: Header) -> Values:
 
     Written here, because a wrong offset makes the decoder of imagecodecs read outside its memory.
     """
-    width, count = header.bits_allocated // 8, header.rows * header.columns
+    width, count = header.bits_allocated // 8 * header.samples, header.rows * header.columns
     segments, *offsets = struct.unpack("<16I", frame[:64])
     if segments != width:
         raise damaged(_CUT)
@@ -211,6 +230,8 @@ def _run_lengths(frame: bytes, header: Header) -> Values:
     ends = [*offsets[1:width], len(frame)]
     for plane, (start, end) in enumerate(zip(offsets, ends, strict=False)):
         planes[width - 1 - plane] = np.frombuffer(_unpacked(frame[start:end], count), np.uint8)
+    if header.samples == 3:
+        return planes[::-1].T.reshape(header.shape)
     return planes.T.copy().view(f"<u{width}").reshape(header.rows, header.columns)
 
 

@@ -55,8 +55,14 @@ _VIEWS = {
 }
 _VIEW_CODES = {"272479007": "PA", "R-10214": "PA", "399348003": "AP", "R-10206": "AP"}
 _BETWEEN_WORDS = re.compile(r"[^A-Z0-9]+")
+# The defined terms, and what is written for them.
+_SEXES = {"M": "male", "MALE": "male", "F": "female", "FEMALE": "female", "W": "female", "O": OTHER, "OTHER": OTHER}
 _YEARS = {None: 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
-_AGE = re.compile(r"(\d{1,3}) ?(?:([MWD])|Y(?:RS?|EARS?)?)")
+# As people write it too: `4 MONTHS`, `3MO`, `045A` (años, anni), `45J` (Jahre).
+_AGE = re.compile(
+    r"(\d{1,3}) ?(?:(M)(?:O|OS|TH|THS|ONTHS?)?|(W)(?:KS?|EEKS?)?|(D)(?:AYS?)?"
+    r"|Y(?:RS?|EARS?)?|A(?:NOS|NNI|NS)?|J(?:AHRE)?)"
+)
 # Of the day, also of a moment; PS3.5, 6.2 has DA without signs, ACR-NEMA points.
 _DATE = re.compile(r"(\d{4})([./-]?)(\d{2})\2(\d{2})")
 _DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate", "AcquisitionDateTime")
@@ -113,7 +119,7 @@ def read(data: bytes) -> Subject:
                 groups={
                     "view": _view(dataset),
                     "age": age_band(_age(dataset)),
-                    "sex": {"M": "male", "F": "female", "O": OTHER}.get(text(dataset, "PatientSex"), UNSTATED),
+                    "sex": _SEXES.get(text(dataset, "PatientSex"), UNSTATED),
                     "manufacturer": _maker(text(dataset, "Manufacturer")),
                 },
             )
@@ -185,7 +191,7 @@ def _view(dataset: Dataset) -> str:
 def _age(dataset: Dataset) -> float | None:
     """Years, as stated or from the dates of birth and of the study; from these too where what is stated may be none."""
     stated = _AGE.fullmatch(text(dataset, "PatientAge"))
-    years = int(stated[1]) * _YEARS[stated[2]] if stated else None
+    years = int(stated[1]) * _YEARS[next(filter(None, stated.groups()[1:]), None)] if stated else None
     if years is not None and 0 < years < MAX_YEARS:
         return years
     # `000Y` is what many systems write for an age that they do not know, and `999Y` others.

@@ -19,7 +19,7 @@ from model_code.archive.inventory import InventoryError
 from model_code.archive.label_table import TableError
 from model_code.archive.layout import Layout
 from model_code.archive.problem import Problem
-from model_code.archive.table_matches import Place
+from model_code.archive.table_matches import Identity, Place
 from model_code.contract.archives import INVENTORY
 from model_code.contract.images import DICOM_START_BYTES, is_dicom
 from model_code.contract.labels import LABELS, SPLITS
@@ -242,13 +242,16 @@ def _count_by_table(
     numbers = {one.name: number for number, one in enumerate(files, start=1)}
     try:
         table = label_table.read(layout.table, read(layout.table), layout.table_called)
+        identities: dict[str, Identity] = {}
         if table.by != "file":
-            # What is certainly no DICOM file has no such identifier.
+            # What is certainly no DICOM file has no such identifier, but may be called by one.
             unmatched = len(pictures) - sum(one.dicom is False for one in files if one.name in pictures)
-            table_matches.refuse_without_dicom(table, unmatched)
-            return Contents({}, unmatched=unmatched)
+            identities = {} if unmatched else table_matches.named(table, pictures)
+            if not identities:
+                table_matches.refuse_without_dicom(table, unmatched)
+                return Contents({}, unmatched=unmatched)
         layout.names_patients = table.names_patients
-        matches = table_matches.match(table, pictures, {})
+        matches = table_matches.match(table, pictures, identities)
         called = {path: layout.called(path, numbers[path]) for path in pictures}
         table_matches.refuse_mismatched(table, matches, called)
         labelled = [(row.split or looked[path].split, row.label) for path, row in matches.rows.items()]

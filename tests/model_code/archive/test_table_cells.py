@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
+from pathlib import Path
 
 import pytest
 
 from model_code.archive import label_table, table_matches
 from model_code.archive.label_table import Row, TableError
 from model_code.archive.table_matches import Identity, Place
+from model_code.data.archive import list_candidates
+from model_code.members.members import ZipMembers
+from ops.pipelines import archive
 
 
 def rows(text: str) -> list[Row]:
@@ -28,9 +33,11 @@ def test_a_column_of_splits_is_one_whatever_it_is_called(column: str) -> None:
     assert [one.split for one in read] == ["train", "train", "test", None]
 
 
-def test_a_split_that_is_not_known_is_refused_in_such_a_column_too() -> None:
-    with pytest.raises(TableError, match=r"Line 3 of the table labels\.csv has a split that is none of train, val and"):
-        rows("file,label,partition\na,0,train\nb,1,dev\n")
+@pytest.mark.parametrize("other", ["dev", "external", "hospital B"])
+def test_a_split_that_is_not_known_is_refused_in_such_a_column_too(other: str) -> None:
+    """As a folder beside those of splits is."""
+    with pytest.raises(TableError, match=r"Line 4 of the table labels\.csv has a split that is none of train, val and"):
+        rows(f"file,label,partition\na,0,train\nb,1,train\nc,1,{other}\n")
 
 
 def test_two_columns_of_splits_that_differ_are_refused() -> None:
@@ -39,7 +46,7 @@ def test_two_columns_of_splits_that_differ_are_refused() -> None:
     assert [one.split for one in rows("file,label,x,y\na,0,train,train\nb,1,test,test\n")] == ["train", "test"]
 
 
-@pytest.mark.parametrize("cells", ["train train", "train external", "1 2", "test positive"])
+@pytest.mark.parametrize("cells", ["train train", "1 2", "test positive", "a b"])
 def test_other_columns_are_none_of_splits(cells: str) -> None:
     first, second = cells.split()
     assert [one.split for one in rows(f"file,label,x\na,0,{first}\nb,1,{second}\n")] == [None, None]
@@ -105,6 +112,41 @@ def test_a_table_by_what_only_dicom_files_say_is_refused_with_what_fits_where_th
     read = label_table.read("labels.csv", b"PatientID,label\n1,0\n2,1\n")
     with pytest.raises(TableError, match=r"goes by patient_id, which DICOM files have, .* Add a column file with the"):
         table_matches.refuse_mismatched(read, table_matches.match(read, {}, {}), {})
+
+
+@pytest.mark.parametrize(
+    ("column", "paths"),
+    [
+        ("SOPInstanceUID", ("png/1.2.840.17.png", "png/1.2.840.18.PNG")),
+        ("patient_id", ("1.2.840.17/a.png", "1.2.840.18/b.jpg")),
+        ("StudyInstanceUID", ("x/1.2.840.17/SER1/a.png", "x/1.2.840.18/SER1/a.png")),
+        ("accession", ("1.2.840.17.jpg", "1.2.840.18.jpg")),
+    ],
+)
+def test_pictures_that_are_called_as_the_rows_are_meant_by_them(column: str, paths: tuple[str, str]) -> None:
+    """Exports to PNG name files and folders by what DICOM files said themselves; the table was refused."""
+    read = label_table.read("labels.csv", f"{column},label\n1.2.840.17,0\n1.2.840.18,1\n".encode())
+    images = dict.fromkeys((*paths, "other/3.png"), Place())
+    matches = table_matches.match(read, images, table_matches.named(read, images))
+    assert {path: row.label for path, row in matches.rows.items()} == dict(
+        zip(paths, ("NORMAL", "PNEUMONIA"), strict=True)
+    )
+    assert matches.without_row == ["other/3.png"]
+    assert table_matches.named(read, ["other/3.png"]) == {}
+
+
+def test_every_door_labels_pictures_that_are_called_by_patients(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("labels.csv", "PatientID,label\n" + "".join(f"{n:03},{n % 2}\n" for n in range(20)))
+        for n in range(20):
+            made.writestr(f"{n}/a.png", str(n))
+    assert str(archive.inspect(path)).startswith("20 images (without a split 20)")
+    with zipfile.ZipFile(path) as made:
+        found = list_candidates(ZipMembers(made)).candidates
+    assert {one.stated_patient: one.label for one in found} == {
+        f"{n:03}": ("NORMAL", "PNEUMONIA")[n % 2] for n in range(20)
+    }
 
 
 def test_a_compressed_table_is_called_that() -> None:

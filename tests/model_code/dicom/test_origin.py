@@ -85,6 +85,23 @@ def test_a_chest_that_is_called_a_hand_is_a_device_s_default() -> None:
         assert read(dicom_file(phantom(), BodyPartExamined="CHEST", SeriesDescription=said)).body_part == part
 
 
+@pytest.mark.parametrize(
+    ("storage", "what"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.11.1", "a presentation state"),
+        ("1.2.840.10008.5.1.4.1.1.88.59", "a structured report or a selection of key images"),
+        ("1.2.840.10008.5.1.4.1.1.66", "raw data or a segmentation"),
+        ("1.2.840.10008.5.1.4.1.1.104.2", "a document"),
+        ("1.3.12.2.1107.5.9.1", "another kind of object"),
+    ],
+)
+def test_what_lies_beside_images_is_no_damaged_one_whatever_modality_it_names(storage: str, what: str) -> None:
+    """Of damaged files 5 % end a training, and a series may have a presentation state for each image."""
+    with pytest.raises(Refusal, match=f"holds no image: it is {what}, not a radiograph") as refused:
+        read(dicom_file(phantom(), without=("PixelData", "Rows", "Columns"), SOPClassUID=storage, Modality="DX"))
+    assert refused.value.code == "not_a_radiograph"
+
+
 @pytest.mark.parametrize("modality", ["XR", "RX", "X-RAY"])
 def test_other_names_of_radiography_are_no_other_modality(modality: str) -> None:
     assert read(dicom_file(phantom(), Modality=modality)).modality == "unstated"

@@ -40,6 +40,9 @@ def test_patient_and_instance_are_read_from_every_form(transfer_syntax):
         ({"PatientAge": "45", "PatientBirthDate": ""}, "unstated"),
         ({"PatientAge": "45Y"}, "40-59"),
         ({"PatientAge": "045 yrs"}, "40-59"),
+        # A child's was unstated, and the API answered with a model of adults.
+        *(({"PatientAge": said, "PatientBirthDate": ""}, "0-17") for said in ("4 months", "3MO", "12 wks", "9 days")),
+        *(({"PatientAge": said, "PatientBirthDate": ""}, "40-59") for said in ("045A", "45 anos", "45J", "45 Jahre")),
         # What stands for an age that nobody knew: the dates tell, where there are some.
         ({"PatientAge": "000Y", "PatientBirthDate": "19500101", "StudyDate": "20200101"}, "60-79"),
         ({"PatientAge": "999Y", "PatientBirthDate": "19500101", "StudyDate": "20200101"}, "60-79"),
@@ -67,6 +70,8 @@ def test_ages_are_bands(said, band):
     ("said", "kind", "group"),
     [
         ({"PatientSex": "F"}, "sex", "female"),
+        ({"PatientSex": "Female"}, "sex", "female"),
+        ({"PatientSex": "MALE"}, "sex", "male"),
         ({"PatientSex": "X"}, "sex", "unstated"),
         ({"ViewPosition": "pa"}, "view", "PA"),
         ({"ViewPosition": "AP SUPINE"}, "view", "AP"),

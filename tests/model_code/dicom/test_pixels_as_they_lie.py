@@ -1,0 +1,130 @@
+"""Pixels count as they lie in the file: by their values, whatever Bits Stored, High Bit and samples say of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model_code.dicom import radiograph
+from model_code.dicom.header import read
+from model_code.dicom.pixels import stored_values
+from model_code.dicom.refusal import Refusal
+from tests.model_code.support.dicom_files import (
+    BASELINE,
+    BIG,
+    DEFLATED,
+    DEFLATED_FRAME,
+    EXPLICIT,
+    J2K_LOSSLESS,
+    JPEG_LS,
+    RLE,
+    dicom_file,
+    encode,
+    phantom,
+)
+
+SYNTAXES = (EXPLICIT, BIG, RLE, DEFLATED_FRAME, JPEG_LS, J2K_LOSSLESS)
+GREY = phantom(bits=8).astype(np.uint8)
+ROWS, COLUMNS = GREY.shape
+KINDS = ("native", "deflated", "planes apart", "run lengths", "JPEG", "JPEG-LS", "JPEG 2000")
+
+
+def saved(pixels: NDArray[Any], syntax: str, frame: bytes | None = None, **attributes: Any) -> bytes:
+    """A file of pixels [rows, columns, 3], or [3, rows, columns]."""
+    stated = {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "Rows": ROWS, "Columns": COLUMNS} | attributes
+    return dicom_file(pixels.reshape(ROWS, -1), transfer_syntax=syntax, bits=8, frame=frame, **stated)
+
+
+def run_lengths(*planes: NDArray[np.uint8]) -> bytes:
+    packed = [imagecodecs.packbits_encode(plane.tobytes()) for plane in planes]
+    packed = [one + b"\0" * (len(one) % 2) for one in packed]
+    offsets = np.cumsum([64, *map(len, packed[:-1])]).tolist() + [0] * (15 - len(packed))
+    return np.array([len(packed), *offsets], "<u4").tobytes() + b"".join(packed)
+
+
+def written(colours: NDArray[np.uint8]) -> dict[str, bytes]:
+    apart = np.ascontiguousarray(colours.transpose(2, 0, 1))
+    return {
+        "native": saved(colours, EXPLICIT, PlanarConfiguration=0),
+        "deflated": saved(colours, DEFLATED),
+        "planes apart": saved(apart, EXPLICIT, PlanarConfiguration=1),
+        "run lengths": saved(colours, RLE, run_lengths(*apart)),
+        "JPEG": saved(
+            colours,
+            BASELINE,
+            bytes(imagecodecs.jpeg8_encode(colours, level=98)),
+            PhotometricInterpretation="YBR_FULL_422",
+        ),
+        "JPEG-LS": saved(colours, JPEG_LS, bytes(imagecodecs.jpegls_encode(colours))),
+        "JPEG 2000": saved(
+            colours,
+            J2K_LOSSLESS,
+            bytes(imagecodecs.jpeg2k_encode(colours, codecformat="j2k", reversible=True)),
+            PhotometricInterpretation="YBR_RCT",
+        ),
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_three_samples_alike_are_grey_levels_as_they_are(kind: str) -> None:
+    """Archives hold radiographs that somebody saved as RGB, and they were refused."""
+    found = radiograph.draw(read(written(np.stack([GREY] * 3, axis=-1))[kind]))
+    assert np.abs(found.levels.astype(int) - GREY).max() <= (6 if kind == "JPEG" else 0)
+    assert found.rendering == "window"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_marker_in_colour_makes_a_copy_of_a_screen(kind: str) -> None:
+    colours = np.stack([GREY] * 3, axis=-1)
+    colours[8:24, 8:24] = (220, 30, 30)
+    with pytest.raises(Refusal, match="in colour") as refused:
+        radiograph.draw(read(written(colours)[kind]))
+    assert refused.value.code == "not_a_radiograph"
+
+
+def test_luma_without_chroma_is_grey() -> None:
+    colours = np.stack([GREY, np.full_like(GREY, 128), np.full_like(GREY, 127)], axis=-1)
+    assert (radiograph.draw(read(saved(colours, EXPLICIT, PhotometricInterpretation="YBR_FULL"))).levels == GREY).all()
+
+
+def test_what_maps_grey_levels_is_none_of_colours() -> None:
+    colours = np.stack([GREY] * 3, axis=-1)
+    said = {"WindowCenter": 2048, "WindowWidth": 4096, "RescaleSlope": -1, "PixelPaddingValue": 200}
+    assert (radiograph.draw(read(saved(colours, EXPLICIT, **said))).levels == GREY).all()
+
+
+# JPEG-LS has no sign: two's complement of 14 bits in 12 says nothing.
+@pytest.mark.parametrize(
+    ("syntax", "signed"), [*((one, False) for one in SYNTAXES), *((one, True) for one in SYNTAXES if one != JPEG_LS)]
+)
+def test_values_of_more_bits_than_are_stated_are_whole(syntax: str, signed: bool) -> None:
+    """They came out at the other end of the range, as a picture of stripes that was answered without a word."""
+    values = phantom(bits=14) - (2**13 if signed else 0)
+    kind = "i2" if signed else "u2"
+    frame = encode(values.astype(kind), syntax, 14) if syntax in (JPEG_LS, J2K_LOSSLESS) else None
+    written = dicom_file(values, transfer_syntax=syntax, bits=12, signed=signed, frame=frame)
+    assert (stored_values(read(written)) == values).all()
+
+
+@pytest.mark.parametrize("high", [0, 7, 10])
+def test_a_high_bit_below_the_stored_ones_says_nothing(high: int) -> None:
+    values = phantom()
+    assert (stored_values(read(dicom_file(values, HighBit=high))) == values).all()
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, BIG, RLE, DEFLATED_FRAME, JPEG_LS])
+def test_values_at_the_lowest_bits_are_not_moved_by_a_high_bit_that_is_wrong(syntax: str) -> None:
+    """Without their lowest bits they lay beside the file's window: a black picture."""
+    values = phantom()
+    frame = encode(values.astype("u2"), syntax, 16) if syntax == JPEG_LS else None
+    assert (stored_values(read(dicom_file(values, transfer_syntax=syntax, HighBit=15, frame=frame))) == values).all()
+
+
+def test_values_at_the_highest_bits_are_moved() -> None:
+    values = phantom()
+    overlay = np.where(np.arange(values.shape[1]) % 2, 5, 0)
+    assert (stored_values(read(dicom_file((values << 4) | overlay, HighBit=15))) == values).all()
