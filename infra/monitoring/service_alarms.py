@@ -114,7 +114,8 @@ class ServiceAlarms(Alarms):
 
     def _add_endpoint(self, endpoint: str, settings: Settings) -> None:
         realtime = settings.endpoint if isinstance(settings.endpoint, RealtimeEndpoint) else None
-        errors = realtime.rollout.max_error_percent if realtime else ENDPOINT_ERROR_PERCENT
+        # What a rollout allows is a share of what the new instances get, and this one of all requests.
+        errors = min(realtime.rollout.max_error_percent, ENDPOINT_ERROR_PERCENT) if realtime else ENDPOINT_ERROR_PERCENT
         latency = realtime.rollout.max_latency_ms if realtime else ENDPOINT_LATENCY_MS
         # Auto-rollback alarms look at minutes; what lasts is no release's fault.
         self.add(

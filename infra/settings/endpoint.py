@@ -38,8 +38,8 @@ class Rollout(Section):
     """How long each share lasts."""
     termination_wait_seconds: Annotated[int, Field(ge=0, le=3600)]
     """How long the old instances stay after the last one, while the alarms still count."""
-    # Of all requests, not a number of them: an image that cannot be decoded is one of the container's errors too, and
-    # a client that sends one must not be able to roll a release back.
+    # A share, not a number: an image that cannot be decoded is one of the container's errors too, and a client that
+    # sends one must not be able to roll a release back. One that sends many still is.
     max_error_percent: Annotated[int, Field(ge=1, le=99)]
     """Share of the new model's requests that fail, in two minutes running, that rolls a release back."""
     max_latency_ms: Annotated[int, Field(ge=1, le=60_000)]

@@ -74,7 +74,7 @@ class Service:
         refuse_coded(event)
         _check_document(event)
         path, body = str(event.get("path")), event.get("body") or ""
-        claim, earlier = self._requests.claim(event, lambda: fingerprint(path, body), reply.request_id)
+        claim, earlier = self._requests.claim(event, lambda: fingerprint(path, body))
         if earlier is not None:
             headers = {**earlier["headers"], "Idempotency-Replayed": "true"}
             return reply.of(earlier["status"], earlier["body"], headers)

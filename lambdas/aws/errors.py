@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 _CODES = frozenset({"ValidationException", "ValidationError", "ResourceNotFound"})
@@ -40,3 +41,12 @@ def is_absent(error: BaseException) -> bool:
 def is_throttled(error: BaseException) -> bool:
     """Whether a service throttles requests, and would answer the same one later."""
     return error_code(error) in _THROTTLED
+
+
+def earlier_item(error: BaseException) -> Mapping[str, Any] | None:
+    """Item of DynamoDB that a conditional write found, where that is what went wrong (`ALL_OLD`)."""
+    response = getattr(error, "response", None)
+    if error_code(error) != "ConditionalCheckFailedException" or not isinstance(response, dict):
+        return None
+    record: Mapping[str, Any] | None = response.get("Item")
+    return record

@@ -27,7 +27,7 @@ NOTHING = "nothing to do"
 WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0)
 # An answer has at most 4,096 bytes ("Custom resource response objects" of the guide above, read 2026-11-29), and a
 # longer one is none. Names of stack and resource have a part of them.
-_LONGEST_REASON = 1500
+_LONGEST_REASON = 2000
 # S3 answers ConditionalRequestConflict to a conditional write that meets another operation on the key, and says to
 # write again (PutObject's If-None-Match in S3's API reference, read 2026-11-29); no SDK does so by itself.
 _PASSING = frozenset({"AccessDenied", "AccessDeniedException", "ConditionalRequestConflict"})
@@ -64,11 +64,18 @@ def _patiently(act: Callable[[], str]) -> str:
     return act()
 
 
+def _short(reason: str) -> str:
+    """The reason's beginning, as long as its JSON may be, which writes letters beyond ASCII in six bytes or twelve."""
+    while len(json.dumps(reason)) > _LONGEST_REASON:
+        reason = reason[: len(reason) * 3 // 4]
+    return reason
+
+
 def _send(event: dict[str, Any], status: str, reason: str) -> None:
     """Answer `SUCCESS` or `FAILED`; CloudFormation shows the reason where it failed."""
     document = {
         "Status": status,
-        "Reason": reason[:_LONGEST_REASON],
+        "Reason": _short(reason),
         # Stable, so that a change of the function replaces nothing.
         "PhysicalResourceId": event.get("PhysicalResourceId") or event["LogicalResourceId"],
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},

@@ -11,11 +11,12 @@ import hashlib
 import json
 import re
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from lambdas.aws.errors import error_code
+from lambdas.aws.errors import earlier_item, error_code
 from lambdas.http.answers import has_header, header
 from lambdas.http.problems import Problem
 
@@ -68,13 +69,12 @@ class Requests:
     keep_seconds: int = DAY_SECONDS
     clock: Callable[[], float] = time.time
 
-    def claim(self, event: Mapping[str, Any], asked: Callable[[], str], token: str) -> Begun:
+    def claim(self, event: Mapping[str, Any], asked: Callable[[], str]) -> Begun:
         """Begin a request: its claim, or the answer that was given before; neither where it has no key.
 
         Args:
             event: the proxy event, whose Idempotency-Key and caller name the record.
             asked: the fingerprint of what is asked for, which takes milliseconds of a large image.
-            token: the request's id.
 
         Raises:
             Problem: invalid_request for a key of the wrong form, request_in_progress, or idempotency_key_reused.
@@ -85,7 +85,9 @@ class Requests:
         if not _KEY.fullmatch(key):
             raise Problem("invalid_request", "Idempotency-Key has to be 1 to 255 printable ASCII characters.")
         record_id = f"{self.operation}#{hashlib.sha256(f'{caller(event)}|{key}'.encode()).hexdigest()}"
-        claim, now = Claim(record_id, asked(), token), int(self.clock())
+        # The gateway's id of the request would not do: "Clients can override this request ID" (API Gateway's developer
+        # guide, `$context.requestId`, read 2026-11-30), so that two requests may have the same.
+        claim, now = Claim(record_id, asked(), uuid.uuid4().hex), int(self.clock())
         try:
             self.dynamodb.put_item(
                 TableName=self.table,
@@ -96,10 +98,10 @@ class Requests:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except Exception as error:
-            record = _record_of(error)
+            record = earlier_item(error)
             if record is None:
                 raise
-            if record["claimed_by"]["S"] == token and "answer" not in record:
+            if record["claimed_by"]["S"] == claim.token and "answer" not in record:
                 # The SDK asked again because the answer to the first time got lost: the record is this request's own.
                 return claim, None
             return None, _answer(record, claim)
@@ -178,12 +180,3 @@ def _answer(record: Mapping[str, Any], claim: Claim) -> dict[str, Any]:
         raise Problem("request_in_progress", "A request with this Idempotency-Key is being answered. Try again.")
     answer: dict[str, Any] = json.loads(record["answer"]["S"])
     return answer
-
-
-def _record_of(error: BaseException) -> Mapping[str, Any] | None:
-    """The item that was there already, where that is what went wrong."""
-    response = getattr(error, "response", None)
-    if error_code(error) != "ConditionalCheckFailedException" or not isinstance(response, dict):
-        return None
-    record: Mapping[str, Any] | None = response.get("Item")
-    return record

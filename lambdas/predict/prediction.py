@@ -75,7 +75,7 @@ class Predictions:
         """
         asked, form = request.read(exchange.event, self.max_image_bytes), self._form(exchange)
         in_dicom = form != image.JSON
-        claim, earlier = self.requests.claim(exchange.event, asked.fingerprint, exchange.reply.request_id)
+        claim, earlier = self.requests.claim(exchange.event, asked.fingerprint)
         if earlier is not None:
             exchange.fields.update(replayed=True)
             exchange.headers["Idempotency-Replayed"] = "true"

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lambdas.aws.errors import earlier_item
+
 if TYPE_CHECKING:
     from lambdas.predict.model import Prediction
 
@@ -38,21 +40,31 @@ class Results:
         now = int(self.clock())
         kept = {name: value for name, value in answer.items() if name != "overlay"}
         served = prediction.model.get("served_sha256")
-        self.dynamodb.put_item(
-            TableName=self.table,
-            Item={
-                "id": {"S": answer["id"]},
-                "answer": {"S": json.dumps(kept, allow_nan=False)},
-                "package_arn": {"S": prediction.model["package_arn"]},
-                "probability": {"N": _number(prediction.image["probability"])},
-                "out_of_distribution_score": {"N": _number(prediction.out_of_distribution_score)},
-                "features": {"S": json.dumps(prediction.features)},
-                # What computed it: a version's name may be given to another model once a registry is made anew.
-                **({"served_sha256": {"S": served}} if served else {}),
-                "created_at": {"N": str(now)},
-                "expires_at": {"N": str(now + self.keep_seconds)},
-            },
-        )
+        item = {
+            "id": {"S": answer["id"]},
+            "answer": {"S": json.dumps(kept, allow_nan=False)},
+            "package_arn": {"S": prediction.model["package_arn"]},
+            "probability": {"N": _number(prediction.image["probability"])},
+            "out_of_distribution_score": {"N": _number(prediction.out_of_distribution_score)},
+            "features": {"S": json.dumps(prediction.features)},
+            # What computed it: a version's name may be given to another model once a registry is made anew.
+            **({"served_sha256": {"S": served}} if served else {}),
+            "created_at": {"N": str(now)},
+            "expires_at": {"N": str(now + self.keep_seconds)},
+        }
+        try:
+            # The id is the request's, and "Clients can override this request ID" (API Gateway's developer guide,
+            # `$context.requestId`, read 2026-11-30): nobody may write over another's prediction.
+            self.dynamodb.put_item(
+                TableName=self.table,
+                Item=item,
+                ConditionExpression="attribute_not_exists(id)",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except Exception as error:
+            # The SDK writes again where the answer to the first time got lost: then the record is this one.
+            if not (earlier := earlier_item(error)) or earlier["answer"] != item["answer"]:
+                raise
 
 
 def _number(value: float) -> str:

@@ -136,12 +136,8 @@ class ExecutionReader:
 
     def recent(self, limit: int) -> list[Execution]:
         """The newest executions, newest first; failed ones with their steps, which tell why."""
-        answer = self._sagemaker.list_pipeline_executions(
-            PipelineName=self._pipeline, SortBy="CreationTime", SortOrder="Descending", MaxResults=min(limit, 100)
-        )
         found = []
-        for summary in answer["PipelineExecutionSummaries"]:
-            arn = summary["PipelineExecutionArn"]
+        for arn in self._newest(limit):
             details = self._sagemaker.describe_pipeline_execution(PipelineExecutionArn=arn)
             execution = _execution(details)
             found.append(self.read(arn) if execution.status == "Failed" else execution)
@@ -149,12 +145,21 @@ class ExecutionReader:
 
     def latest(self) -> str:
         """The newest execution's ARN; raises CommandError when there is none."""
-        answer = self._sagemaker.list_pipeline_executions(
-            PipelineName=self._pipeline, SortBy="CreationTime", SortOrder="Descending", MaxResults=1
+        for arn in self._newest(1):
+            return arn
+        raise CommandError(f"{self._pipeline} has no executions yet: {self._first}.")
+
+    def _newest(self, limit: int) -> Iterator[str]:
+        """ARNs of the newest executions, newest first, over as many pages as it takes."""
+        pages = self._sagemaker.get_paginator("list_pipeline_executions").paginate(
+            PipelineName=self._pipeline,
+            SortBy="CreationTime",
+            SortOrder="Descending",
+            PaginationConfig={"MaxItems": limit, "PageSize": min(limit, 100)},
         )
-        if not answer["PipelineExecutionSummaries"]:
-            raise CommandError(f"{self._pipeline} has no executions yet: {self._first}.")
-        return answer["PipelineExecutionSummaries"][0]["PipelineExecutionArn"]
+        for page in pages:
+            for summary in page["PipelineExecutionSummaries"]:
+                yield summary["PipelineExecutionArn"]
 
     def resolve(self, execution: str | None) -> str:
         """The ARN of an execution named by its identifier or ARN, or of the newest one."""
@@ -202,11 +207,7 @@ class ExecutionReader:
 
     def find(self, token: str) -> str | None:
         """The ARN of a recent execution that works on the archive copied under this token, or None."""
-        answer = self._sagemaker.list_pipeline_executions(
-            PipelineName=self._pipeline, SortBy="CreationTime", SortOrder="Descending", MaxResults=10
-        )
-        for summary in answer["PipelineExecutionSummaries"]:
-            arn = summary["PipelineExecutionArn"]
+        for arn in self._newest(50):  # as many archives may be uploaded at once
             if any(f"/{token}/" in value for value in self.parameters(arn).values()):
                 return arn
         return None

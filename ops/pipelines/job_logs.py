@@ -29,7 +29,10 @@ class JobLogs:
         """The newest line of its own that each instance logged, by its host; without those that have none yet."""
         found = {}
         for stream in self._streams(group, job):
-            answer = self._logs.get_log_events(logGroupName=group, logStreamName=stream, limit=20, startFromHead=False)
+            named: Any = {"logGroupName": group, "logStreamName": stream, "limit": 20, "startFromHead": False}
+            answer = self._logs.get_log_events(**named)
+            if not answer["events"] and (token := answer.get("nextBackwardToken")):  # a page may be empty before others
+                answer = self._logs.get_log_events(**named, nextToken=token)
             lines = [event["message"].strip() for event in answer["events"]]
             telling = [line for line in lines if line and not _NATIVE_LOG.match(line)]
             if telling:

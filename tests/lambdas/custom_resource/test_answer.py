@@ -67,8 +67,9 @@ def test_what_is_no_refusal_is_answered_at_once(respond: Any, waits: list[float]
     assert waits == []
 
 
-def test_an_answer_is_no_longer_than_cloudformation_takes(respond: Any, waits: list[float]) -> None:
+@pytest.mark.parametrize("letter", ["x", '"', "ü", "\U0001f4a3"])
+def test_an_answer_is_no_longer_than_cloudformation_takes(respond: Any, waits: list[float], letter: str) -> None:
     """It does not hear a longer one, and waits for an hour."""
-    told = respond(Act(99, "AccessDenied" + "x" * 9000))
-    assert told["Status"] == "FAILED"
+    told = respond(Act(99, "AccessDenied" + letter * 9000))
+    assert (told["Status"], told["Reason"].startswith("It failed: ")) == ("FAILED", True)
     assert len(json.dumps(told)) < 4096

@@ -180,6 +180,34 @@ def test_a_model_that_fails_is_taken_back_by_the_alarm(
 
 
 @pytest.mark.system
+def test_a_model_that_fails_is_replaced_where_the_alarm_is_about_the_new_configuration(hosting: Hosting) -> None:
+    """Of the whole endpoint it would be on already, and take each other model back."""
+    failing = hosting.endpoint("failing", hosting.config("failing", hosting.model("failing", FAILS)))
+    mended = hosting.config("mended", hosting.model("mended"))
+    dimensions = {"EndpointName": failing, "VariantName": "AllTraffic", "EndpointConfigName": mended}
+    hosting.client("cloudwatch").put_metric_alarm(
+        AlarmName="errors-of-the-new",
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation5XXErrors",
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        Statistic="Average",
+        Period=PERIOD_SECONDS,
+        EvaluationPeriods=1,
+        Threshold=0.2,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
+    )
+    way = deployment("CANARY", 50, wait=PERIOD_SECONDS + 5)
+    way["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": "errors-of-the-new"}]}
+    with Clients(lambda: hosting.ask(failing)["name"]) as clients:
+        wait_for(lambda: clients.answers.count("ModelError") > 10)
+        hosting.sagemaker.update_endpoint(EndpointName=failing, EndpointConfigName=mended, DeploymentConfig=way)
+        described = hosting.settled(failing)
+    assert described["EndpointConfigName"] == mended
+    assert set(clients.answers) == {"ModelError", "mended"}
+
+
+@pytest.mark.system
 def test_an_endpoint_on_instances_cannot_become_serverless(hosting: Hosting, released: str) -> None:
     serverless: dict[str, Any] = {"VariantName": "AllTraffic", "ModelName": "good", "InitialVariantWeight": 1}
     serverless["ServerlessConfig"] = {"MemorySizeInMB": 2048, "MaxConcurrency": 1}

@@ -89,6 +89,16 @@ def test_logs_of_several_instances_come_one_after_the_other_under_their_names(
     assert lines == [line for host in ("1", "2", "10") for line in (f"==> algo-{host} <==", f"decoded by {host}")]
 
 
+def test_the_newest_line_is_found_behind_an_empty_page(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+    cloud.has_stack("training")
+    cloud.has_execution("abc", "Executing", [training("Executing")])
+    cloud.answers("logs", "describe_log_streams", {"logStreams": [{"logStreamName": "train-1/algo-1-7"}]})
+    cloud.answers("logs", "get_log_events", {"events": [], "nextBackwardToken": "b"})
+    cloud.answers("logs", "get_log_events", {"events": [{"timestamp": 1, "message": "epoch=1"}]})
+    cloud.has_execution("abc", "Succeeded", [training("Succeeded")])
+    assert "    epoch=1" in cxr("watch", execution_arn("abc")).stdout.splitlines()
+
+
 def test_logs_of_a_search_are_those_of_its_training_jobs(cloud: Cloud, cxr: Callable[..., Result]) -> None:
     cloud.has_stack("training")
     cloud.has_execution("abc", "Succeeded", [tuning("Succeeded")])
