@@ -75,8 +75,7 @@ def _grey(colours: Values, header: Header) -> Values:
     """
     first, *others = (colours[..., plane].astype(np.int16) for plane in range(3))
     # Codecs turn what they know to be luma and chroma into RGB.
-    named, syntax = header.photometric_interpretation, header.transfer_syntax
-    as_rgb = named == "RGB" or syntax in JPEG | JPEG_XL or (syntax in JPEG_2000 and named in {"YBR_ICT", "YBR_RCT"})
+    as_rgb = header.photometric_interpretation == "RGB" or header.transfer_syntax in JPEG | JPEG_2000 | JPEG_XL
     grey = first if as_rgb else np.int16(_NO_CHROMA)
     if any(int(np.abs(one - grey).max()) > _COLOURLESS for one in others):
         raise in_colour()

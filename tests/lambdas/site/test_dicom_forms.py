@@ -196,6 +196,10 @@ def later_forms() -> dict[str, bytes]:
     exif = b"\xff\xe1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0"
     baseline = encode(EIGHT.astype(np.uint8), BASELINE, 8)
     return {
+        "an overlay in two words": with_element(
+            dicom_file(VALUES * 4, **WINDOW), 0x60000102, b"UL", (12).to_bytes(4, "little")
+        ),
+        "an overlay of no bits": overlay(dicom_file(VALUES * 4, **WINDOW), 0, allocated=0),
         "14 bits that are called 12": dicom_file(VALUES * 4, **WINDOW),
         "14 bits that are called 12, signed": dicom_file(SIGNED * 4, signed=True, **WINDOW),
         "values below a high bit that is wrong": make(HighBit=15, **WINDOW),
