@@ -80,8 +80,8 @@ EXAMPLES = {
     ),
     "a limit of archives": Example(
         r"\bmax_files\b|MAX_FILES",
-        # An estimate of what the largest archive costs, and the page with the reasons of refusals.
-        frozenset({"ops/cost/scale_facts.py", "docs/api.md"}),
+        # The memory that follows from it, what the largest archive costs, and the page with the reasons of refusals.
+        frozenset({"infra/training/training_stack.py", "ops/cost/scale_facts.py", "docs/api.md"}),
     ),
     "a function behind the API": Example(
         r"\b[Ff]eedback\b",

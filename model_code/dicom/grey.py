@@ -36,8 +36,9 @@ guess: nobody said what is to be seen."""
 _CUT_TABLE = "a look-up table in it is shorter than it says, and cannot be applied."
 # Of white: an image of 12 bits in a window of 16 has 0.0625, one of 8 in a window of 12 too.
 _LEAST_CONTRAST = 0.065
-# Of an image of so many values, fewer grey levels, or a smaller part of the pixels between black and white, are no
-# picture: of drawn chests of 12 bits 0.03 are in a window of 8, and of one that leaves an eighth of the range 0.07.
+# Of an image of so many values, fewer grey levels, or a smaller part of the pixels (but for those of the lowest and of
+# the highest value) between black and white, are no picture: of drawn chests of 12 bits 0.03 are in a window of 8, and
+# of one that leaves an eighth of the range 0.07.
 _MANY_VALUES, _FEWEST_LEVELS, _LEAST_BETWEEN = 64, 6, 0.05
 # So many pixels at once, since looking up makes indices of eight bytes each.
 _BLOCK_PIXELS = 1_000_000
@@ -182,6 +183,9 @@ def _shows(shares: Floats, counts: NDArray[np.intp], rendering: Rendering) -> bo
     if len(shares) < _MANY_VALUES or rendering == "voi_lut":
         return True
     levels = np.rint(255 * shares)
+    # What a collimator covers, or a marker, may be most of the image, and of one value.
+    counts = counts.copy()
+    counts[[0, -1]] = 0
     between = counts[(levels > 0) & (levels < 255)].sum()
     return len(np.unique(levels)) >= _FEWEST_LEVELS and between >= _LEAST_BETWEEN * counts.sum()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,9 +22,10 @@ from model_code.dicom.attributes import items, numbers, phrases, text
 from model_code.dicom.codestream import syntax_of_pixels
 from model_code.dicom.file_format import legible
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
-from model_code.dicom.syntaxes import TRANSFER_SYNTAXES, unsupported
-from model_code.dicom.view import DESCRIPTIONS, OF_THE_SERIES, other_than_frontal
+from model_code.dicom.syntaxes import JPEG, JPEG_2000, TRANSFER_SYNTAXES, unsupported
+from model_code.dicom.view import DESCRIPTIONS, OF_THE_SERIES, PROTOCOL, other_than_frontal
 from model_code.dicom.words import anatomy, view_words
+from model_code.dicom.words.origin import made_of_another
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -69,14 +69,6 @@ _PERHAPS_GREY = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RC
 # Which presentation LUT shape belongs to which (PS3.3, C.8.11.3.1.2): the same is said twice.
 _SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 
-# Of dual-energy and temporal subtraction and of programs that suppress bones: they leave series beside the
-# radiograph's.
-_MADE_OF_ANOTHER = re.compile(
-    r"\b(BONES?|RIBS?) ?(SUPPRESS\w*|SUBTRACT\w*|ONLY|IMAGE|SELECTIVE)\b|\bSOFT ?TISSUE (IMAGE|ONLY|SELECTIVE)\b"
-    r"|\b(DE|DES|DUAL ?ENERGY) (SUBTRACT\w* )?(BONES?|SOFT|TISSUE)\b|\b(DUAL )?ENERGY SUBTRACT\w*"
-    r"|\bTEMPORAL SUBTRACT\w*|\b(CLEARREAD|SOFTVIEW|XBONE)\b|\bSCREEN ?(SAVE|SHOT|CAPTURE)"
-)
-
 NEEDED = (
     *("SOPClassUID", "Modality", "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
@@ -99,6 +91,9 @@ _IN_GROUPS = {
     "PixelMeasuresSequence": ("PixelSpacing",),
 }
 _TAGS += [Tag(name) for name in _GROUPS]
+# Overlay Bits Allocated and Overlay Bit Position of the 16 overlays that there may be (PS3.5, 7.6; PS3.3, C.9.2).
+_OVERLAYS = [(Tag(group, 0x0100), Tag(group, 0x0102)) for group in range(0x6000, 0x6020, 2)]
+_TAGS += [tag for tags in _OVERLAYS for tag in tags]
 _PIXELS = Tag("PixelData")
 # The first group of a dataset, behind those of messages, media and meta information (PS3.6).
 _IDENTIFYING = 0x0008
@@ -123,6 +118,8 @@ class Header:
     bits_stored: int
     spare_low_bits: int
     """Below the stored ones: 0 as the standard has it since High Bit is one less than Bits Stored (PS3.5, 8.1.1)."""
+    overlaid: bool
+    """Whether it says that a bit of its pixels beside the stored ones is an overlay's, as PS3.5, 8.1.2 had it."""
     signed: bool
     body_part: str
     """`chest`, `other` or `unstated`: Body Part Examined is filled in by hand, often by a default, and often empty."""
@@ -206,13 +203,11 @@ def _check_storage(storage_class: str) -> None:
 
 
 def _without_pixels(storage_class: str) -> Refusal:
-    if storage_class in {"", _FOR_PROCESSING, *_RADIOGRAPH_CLASSES}:
+    named = next((what for begin, what in _BESIDE_IMAGES.items() if storage_class.startswith(begin)), None)
+    if named is None:
         # pydicom leaves out the element that a truncated file ends in.
         return damaged("it holds no image, or ends before it.")
-    named = (what for begin, what in _BESIDE_IMAGES.items() if storage_class.startswith(begin))
-    return unsuitable(
-        f"The DICOM file holds no image: it is {next(named, 'another kind of object')}, not a radiograph."
-    )
+    return unsuitable(f"The DICOM file holds no image: it is {named}, not a radiograph.")
 
 
 def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
@@ -243,10 +238,13 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
         )
     if samples == 3 and (allocated, stored) != (8, 8):
         raise in_colour()
-    native_bytes = rows * columns * samples * allocated // 8
+    syntax = syntax_of_pixels(dataset["PixelData"], transfer_syntax, rows * columns * samples * allocated // 8)
+    # Two pixels share their chroma, for which only these compressions have a place of its own (PS3.3, C.7.6.3.1.2).
+    if photometric == "YBR_FULL_422" and syntax not in JPEG | JPEG_2000:
+        raise in_colour()
     return Header(
         dataset=dataset,
-        transfer_syntax=syntax_of_pixels(dataset["PixelData"], transfer_syntax, native_bytes),
+        transfer_syntax=syntax,
         modality=modality,
         photometric_interpretation=photometric,
         rows=rows,
@@ -257,6 +255,7 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
         bits_stored=stored,
         # A High Bit below the stored ones makes no sense, and is taken as not stated.
         spare_low_bits=max(0, high + 1 - stored),
+        overlaid=_overlaid(dataset),
         signed=_whole(dataset, "PixelRepresentation") == 1,
         body_part=part.kind,
         other_part=part.term,
@@ -278,12 +277,14 @@ def _modality(dataset: Dataset) -> str:
 def _body_part(dataset: Dataset) -> anatomy.BodyPart:
     """The part by the first that names one: Body Part Examined, its code, or how image and series are called.
 
-    A chest that these call a hand is what a device says of everything.
+    A chest that is called a hand, and nothing else, is what a device says of everything.
     """
     described = anatomy.described(view_words.words(one) for name in OF_THE_SERIES for one in phrases(dataset, name))
     stated = anatomy.read(view_words.words(next(iter(phrases(dataset, "BodyPartExamined")), "")))
     if stated.kind != UNSTATED:
-        return described if stated.kind == anatomy.CHEST and described.kind == anatomy.OTHER else stated
+        names = [name for name in OF_THE_SERIES if name != PROTOCOL]
+        alone = anatomy.alone(view_words.words(one) for name in names for one in phrases(dataset, name))
+        return alone if (stated.kind, described.kind) == (anatomy.CHEST, anatomy.OTHER) and alone else stated
     regions = items(dataset, "AnatomicRegionSequence")
     codes = [text(region, name) for region in regions for name in ("CodeValue", "LongCodeValue")]
     coded = anatomy.of_region(
@@ -304,8 +305,11 @@ def _check_kind(dataset: Dataset) -> None:
     intent = text(dataset, "PresentationIntentType")
     if intent == "FOR PROCESSING" or (not intent and text(dataset, "SOPClassUID") == _FOR_PROCESSING):
         raise unsuitable("The DICOM file is raw detector data, FOR PROCESSING: send the one FOR PRESENTATION.")
-    said = [one for name in (*_ORIGIN, *OF_THE_SERIES) for one in phrases(dataset, name)]
-    if any(map(_MADE_OF_ANOTHER.search, map(view_words.words, said))):
+    of_image, of_series = (
+        [view_words.words(one) for name in names for one in phrases(dataset, name)]
+        for names in ((*_ORIGIN, *OF_THE_SERIES[:1]), OF_THE_SERIES[1:])
+    )
+    if made_of_another(of_image, of_series):
         raise unsuitable(
             "The DICOM file says that it was made of another image: bones or soft tissue were taken out, or it is a "
             "copy of a screen. Send the radiograph itself."
@@ -316,6 +320,14 @@ def _check_kind(dataset: Dataset) -> None:
     if view is not None:
         an = "an" if view == "oblique" else "a"
         raise unsuitable(f"The DICOM file says that this is {an} {view} view: the model knows frontal ones.")
+
+
+def _overlaid(dataset: Dataset) -> bool:
+    """Whether an overlay lies in the pixels; what says so is taken out."""
+    said = [[numbers(dataset, f"{int(tag):08X}")[:1] for tag in tags] for tags in _OVERLAYS]
+    for tag in (one for tags in _OVERLAYS for one in tags):
+        dataset.pop(tag, None)
+    return any((bits and bits[0] > 1) or (position and position[0] > 0) for bits, position in said)
 
 
 def in_colour() -> Refusal:

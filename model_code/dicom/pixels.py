@@ -64,19 +64,20 @@ def stored_values(header: Header, *, halvings: int = 0) -> Values:
         raise
     except Exception as error:  # each codec has exceptions of its own, which can quote the file
         raise damaged(_CUT) from error
-    return _interpreted(_grey(raw) if header.samples == 3 else raw, header)
+    return _interpreted(_grey(raw, header) if header.samples == 3 else raw, header)
 
 
-def _grey(colours: Values) -> Values:
-    """The grey levels that were saved as colours: three alike, or luma without chroma.
+def _grey(colours: Values, header: Header) -> Values:
+    """The grey levels that were saved as colours: of RGB three alike, else luma without chroma.
 
     Raises:
         Refusal: not_a_radiograph, where a pixel is in colour.
     """
     first, *others = (colours[..., plane].astype(np.int16) for plane in range(3))
-    if not any(
-        all(int(np.abs(one - grey).max()) <= _COLOURLESS for one in others) for grey in (first, np.int16(_NO_CHROMA))
-    ):
+    # Codecs turn what they know to be luma and chroma into RGB.
+    as_rgb = header.photometric_interpretation == "RGB" or header.transfer_syntax in JPEG | JPEG_2000 | JPEG_XL
+    grey = first if as_rgb else np.int16(_NO_CHROMA)
+    if any(int(np.abs(one - grey).max()) > _COLOURLESS for one in others):
         raise in_colour()
     return np.ascontiguousarray(colours[..., 0])
 
@@ -108,13 +109,17 @@ def _plain(data: bytes, header: Header, *, big: bool = False) -> Values:
 def _without_spare(values: Values, header: Header) -> Values:
     """The stored bits at the lowest places.
 
-    Where nothing lies above as many bits as are stored, and something below the lowest of them, High Bit is wrong.
+    Where nothing lies above as many bits as are stored, and something below the lowest of them, High Bit is wrong; but
+    a single bit below may be an overlay.
     """
     spare = header.spare_low_bits
     if not spare:
         return values
+    if header.overlaid:
+        return values >> spare
     bits = values.view(f"=u{values.dtype.itemsize}") if values.dtype.kind == "i" else values
-    low = int(bits.max()) < 1 << header.bits_stored and bool((bits & ((1 << spare) - 1)).any())
+    below = int(np.bitwise_or.reduce(bits & ((1 << spare) - 1), axis=None))
+    low = int(bits.max()) < 1 << header.bits_stored and below.bit_count() > 1
     return values if low else values >> spare
 
 
@@ -267,7 +272,7 @@ def _interpreted(raw: Values, header: Header) -> Values:
         return raw.astype(np.int16 if header.signed else np.uint16)
     native = raw.astype(f"=u{width}", copy=False)
     whole = native.view(f"=i{width}") if header.signed else native
-    if _goes_on(whole, header):
+    if not header.overlaid and int(native.max()) >> header.bits_stored and _goes_on(whole, header):
         return whole
     if header.transfer_syntax in LOSSY and (raw.dtype.kind == "i") == header.signed:
         # What a lossy codec overshoots by would come out at the other end of the range.
@@ -278,7 +283,8 @@ def _interpreted(raw: Values, header: Header) -> Values:
 def _goes_on(whole: Values, header: Header) -> bool:
     """Whether values beyond the stored bits are of the image: without what lies above, neighbours would be far apart.
 
-    An overlay is the other way round: with it neighbours are far apart, and without it they are as in any image.
+    An overlay is the other way round: with it neighbours are far apart, and without it they are as in any image, or
+    have one value, where somebody put black below it.
     """
     lowest, highest = -(1 << (header.bits_stored - 1)) if header.signed else 0, 1 << header.bits_stored
     beyond = _OVERSHOT * highest if header.transfer_syntax in LOSSY else highest
@@ -288,7 +294,7 @@ def _goes_on(whole: Values, header: Header) -> bool:
     cut = (some - lowest) % highest + lowest
     above = some - cut
     apart = above[:, 1:] != above[:, :-1]
-    if not apart.any():
+    if not apart.any() or np.ptp(cut[above != 0]) == 0:
         return False
     with_it, without = (np.median(np.abs(np.diff(one, axis=1))[apart]) for one in (some, cut))
     return bool(with_it < without)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _OPPOSITES = ({"A", "P"}, {"L", "R"}, {"H", "F"})
 # What describes an image, then its series, then all that was taken with it: the first that names one view counts.
-OF_THE_SERIES = ("AcquisitionDeviceProcessingDescription", "SeriesDescription", "ProtocolName")
+PROTOCOL = "ProtocolName"
+OF_THE_SERIES = ("AcquisitionDeviceProcessingDescription", "SeriesDescription", PROTOCOL)
 DESCRIPTIONS = (
     *OF_THE_SERIES,
     *("PerformedProcedureStepDescription", "RequestedProcedureDescription", "StudyDescription"),

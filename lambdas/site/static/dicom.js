@@ -79,7 +79,17 @@ function layout(data) {
   if (!width || !height || ![8, 16].includes(allocated) || !(bits >= 1 && bits <= allocated && high >= bits - 1 && high < allocated) || signed === undefined) {
     throw new NotShown("The file does not say how its pixels are laid out, or in an unusual way.");
   }
-  return { height, width, allocated, bits, spare: high + 1 - bits, signed: signed === 1 };
+  return { height, width, allocated, bits, spare: high + 1 - bits, signed: signed === 1, room: allocated, overlaid: overlaid(data) };
+}
+
+// Whether a bit of the pixels beside the stored ones is said to be an overlay's (as PS3.5, 8.1.2 had it).
+function overlaid(data) {
+  const groups = Array.from({ length: 16 }, (_, at) => `x${(0x6000 + 2 * at).toString(16)}`);
+  return groups.some((group) => {
+    const [allocated, position] = [whole(data, `${group}0100`, 1), whole(data, `${group}0102`, 0)];
+    if (allocated === undefined || position === undefined) throw new NotShown("The file is written in a way that only the API reads.");
+    return allocated > 1 || position > 0;
+  });
 }
 
 // Whether low values are white; the same may be said twice (C.8.11.3.1.2).
@@ -122,16 +132,22 @@ function plain({ dataOffset, length, hadUndefinedLength, vr }, bytes, shape, big
   return stored(shape, big && vr === "OW" ? (at) => view.getUint8(at ^ 1) : (at) => view.getUint8(at));
 }
 
-function stored({ width, height, bits, spare, signed }, word) {
+// `room` is of the bits of a word that the file has.
+function stored({ width, height, bits, spare, signed, room, overlaid: masked }, word) {
   const values = signed ? new Int16Array(width * height) : new Uint16Array(width * height);
   const mask = 2 ** bits - 1;
   const sign = signed ? 2 ** (bits - 1) : 0;
+  const below = 2 ** spare - 1;
+  const above = 2 ** (room - spare) - 1;
+  let [bare, extended] = [true, true];
   for (let at = 0; at < values.length; at += 1) {
     const raw = word(at) >> spare;
-    // Bits Stored below the data: the API goes by a pixel's neighbours (model_code/dicom/pixels.py).
-    if (!signed && raw > mask) throw new NotShown("The file says in two ways where its values lie, which only the API settles.");
     const value = raw & mask;
     values[at] = value & sign ? value - 2 * sign : value;
+    bare &&= raw === value;
+    extended &&= raw === (values[at] & above);
+    // Bits that are none of the stored ones, and no sign's: the API goes by all values, and by a pixel's neighbours (model_code/dicom/pixels.py).
+    if (!masked && ((!bare && !extended) || word(at) & below)) throw new NotShown("The file says in two ways where its values lie, which only the API settles.");
   }
   return { width, height, values };
 }
@@ -179,7 +195,7 @@ async function lossless(frame, header, shape) {
   }
   // A codestream holds the stored bits alone, or all those up to the high bit.
   const spare = header.bits >= shape.bits + shape.spare ? shape.spare : 0;
-  return stored({ ...shape, spare }, header.bits > 8 ? (at) => view.getUint16(2 * at, true) : (at) => view.getUint8(at));
+  return stored({ ...shape, spare, room: header.bits }, header.bits > 8 ? (at) => view.getUint16(2 * at, true) : (at) => view.getUint8(at));
 }
 
 // An attribute of two bytes; what is written otherwise, or several times, is left to the API.
@@ -239,6 +255,7 @@ function shows(shareOf, { low, high }, values, padding) {
   counts.forEach((count, at) => {
     const level = Math.round(255 * shareOf(low + at));
     levels.add(level);
+    if (at === 0 || at === high - low) return; // what a collimator covers, or a marker
     all += count;
     if (level > 0 && level < 255) between += count;
   });

@@ -63,25 +63,24 @@ _CHEST_CODES = frozenset(
 )
 # Terms that say the part as a word of a description: no way to hold a patient, and no part of a machine's name (C-ARM).
 _DESCRIBED = TERMS - {"ARM", "HEAD", "NECK", "BREAST", "LEG", "HIP", "STERNUM", "SCAPULA", "WHOLEBODY"}
-# The same parts by other words of descriptions, in the languages of radiology departments; not MAIN, PIE or PE, which
-# are words of others.
+# The same parts by other words of descriptions, in the languages of radiology departments; not MAIN, MANO, PIE, PE or
+# TOE, which are words of others, nor what chests are described with: hands up, the foot of the bed, a cervical collar.
 _OTHER_WORDS = {
     "ABDOMEN": "KUB BAUCH",
     "ANKLE": "TOBILLO CHEVILLE SPRUNGGELENK CAVIGLIA TORNOZELO ENKEL",
     "CLAVICLE": "CLAVICULA SCHLUESSELBEIN SCHLUSSELBEIN CLAVICOLA",
-    "CSPINE": "HWS CERVICAL CERVICALE",
+    "CSPINE": "HWS",
     "ELBOW": "CODO COUDE ELLENBOGEN GOMITO COTOVELO ELLEBOOG",
     "FEMUR": "OBERSCHENKEL",
     "FINGER": "THUMB DAUMEN DEDO DOIGT",
-    "FOOT": "TOE TOES CALCANEUS HEEL FUSS VORFUSS PIED PIEDE VOET",
+    "FOOT": "TOES CALCANEUS FUSS VORFUSS PIEDE VOET",
     "FOREARM": "UNTERARM ANTEBRAZO",
-    "HAND": "MANO HANDEN HAENDE",
     "HUMERUS": "HUMERO OBERARM",
-    "KNEE": "KNEES PATELLA RODILLA GENOU KNIE GINOCCHIO JOELHO",
-    "LEG": "TIBIA FIBULA TIB UNTERSCHENKEL",
+    "KNEE": "PATELLA RODILLA GENOU KNIE GINOCCHIO JOELHO",
+    "LEG": "TIBIA FIBULA UNTERSCHENKEL",
     "LSPINE": "LWS LUMBAR LUMBALE LOMBAR LOMBAIRE",
-    "PELVIS": "BECKEN CADERA HUEFTE HUFTE HANCHE BASSIN BACINO BACIA QUADRIL BEKKEN HIPS",
-    "SHOULDER": "SHOULDERS HOMBRO EPAULE SCHULTER SPALLA OMBRO SCHOUDER",
+    "PELVIS": "BECKEN CADERA HUEFTE HUFTE HANCHE BACINO BACIA QUADRIL BEKKEN",
+    "SHOULDER": "HOMBRO EPAULE SCHULTER SPALLA OMBRO SCHOUDER",
     "SKULL": "CRANEO SCHAEDEL SCHADEL CRANIO SINUSES PARANASAL PARANASALES MANDIBLE",
     "SPINE": "WIRBELSAEULE WIRBELSAULE RACHIS",
     "WRIST": "MUNECA POIGNET HANDGELENK POLSO PUNHO POLS",
@@ -89,6 +88,16 @@ _OTHER_WORDS = {
 _TERMS_BY_WORD = {one: one for one in _DESCRIBED}
 _TERMS_BY_WORD |= {word: term for term, said in _OTHER_WORDS.items() for word in said.split()}
 _TERM = re.compile(rf"\b({'|'.join(sorted(_TERMS_BY_WORD))})\b")
+# Parts that a chest's examination may have beside it, or lie on.
+_BESIDE_CHESTS = frozenset({"ABDOMEN", "ABDOMENPELVIS", "SPINE"})
+# Views, sides and their numbers: what a description of one part may say besides.
+_NO_PARTS = frozenset(
+    {
+        *("A", "P", "D", "AP", "PA", "DP", "LAT", "LATERAL", "OBL", "OBLIQUE", "AXIAL", "FRONTAL", "FACE", "PROFIL"),
+        *("V", "VW", "VIEW", "VIEWS", "EBENE", "EBENEN", "R", "L", "RT", "LT", "RIGHT", "LEFT", "BOTH", "BILATERAL"),
+        *("RECHTS", "LINKS", "DROIT", "DROITE", "GAUCHE", "DERECHA", "DERECHO", "IZQUIERDA", "IZQUIERDO"),
+    }
+)
 
 
 class BodyPart(NamedTuple):
@@ -140,3 +149,17 @@ def described(descriptions: Iterable[str]) -> BodyPart:
         return BodyPart(CHEST)
     found = next(filter(None, map(_TERM.search, said)), None)
     return BodyPart(OTHER, _TERMS_BY_WORD[found[1]]) if found else BodyPart(UNSTATED)
+
+
+def alone(descriptions: Iterable[str]) -> BodyPart | None:
+    """The other part that a description names, and besides only views, sides and numbers; None where none does.
+
+    Args:
+        descriptions: as above.
+    """
+    for said in map(str.split, descriptions):
+        terms = [_TERMS_BY_WORD[word] for word in said if word in _TERMS_BY_WORD]
+        rest = {word for word in said if word not in _TERMS_BY_WORD and not word.isdigit()}
+        if terms and rest <= _NO_PARTS and not _BESIDE_CHESTS & set(terms):
+            return BodyPart(OTHER, terms[0])
+    return None

@@ -84,6 +84,20 @@ def order(tag: bytes) -> tuple[int, int]:
     return int.from_bytes(tag[:2], "little"), int.from_bytes(tag[2:], "little")
 
 
+def overlay(data: bytes, position: int, allocated: int = 16) -> bytes:
+    """The file with an overlay that lies in its pixels, at this bit (PS3.5, 8.1.2, until 2004)."""
+    for tag, number in ((0x60000100, allocated), (0x60000102, position)):
+        data = with_element(data, tag, b"US", number.to_bytes(2, "little"))
+    return data
+
+
+def small_field() -> Any:
+    """Values of 3 % of an image, and 0 around them."""
+    values = np.zeros((96, 96), np.int64)
+    values[40:57, 40:57] = 1000 + VALUES[:17, :17] % 1024
+    return values
+
+
 def windowed(centre: bytes, width: bytes, representation: bytes = b"DS", **attributes: Any) -> bytes:
     data = with_element(make(**attributes), 0x00281050, representation, centre)
     return with_element(data, 0x00281051, representation, width)
@@ -105,6 +119,14 @@ def plain_forms() -> dict[str, bytes]:
         "eight bits": dicom_file(EIGHT, bits=8),
         "eight bits in big endian words": dicom_file(EIGHT, bits=8, transfer_syntax=BIG),
         "eight bits in big endian bytes": in_bytes(dicom_file(EIGHT, bits=8, transfer_syntax=BIG)),
+        "signed without a sign's bits above": dicom_file(SIGNED % 4096, signed=True),
+        "an overlay that is stated": overlay(dicom_file(VALUES | (np.arange(60) % 2 << 15), **WINDOW), 15),
+        "an overlay that is stated, over black": overlay(
+            dicom_file(np.where(VALUES < 500, 4096, VALUES), **WINDOW), 12
+        ),
+        "an overlay below": overlay(dicom_file((VALUES << 4) | (np.arange(60) % 2), HighBit=15, **WINDOW), 0),
+        "an overlay of its own": overlay(make(**WINDOW), 0, allocated=1),
+        "a small field": dicom_file(small_field(), WindowCenter=1512, WindowWidth=1024),
         "shifted": dicom_file(VALUES << 4, bits=12, HighBit=15, allocated=16),
         "without a high bit": make(without=("HighBit",), **WINDOW),
         "lossless": make(transfer_syntax=LOSSLESS_SV1, **WINDOW),
@@ -174,6 +196,13 @@ def later_forms() -> dict[str, bytes]:
     exif = b"\xff\xe1\x00\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0"
     baseline = encode(EIGHT.astype(np.uint8), BASELINE, 8)
     return {
+        "an overlay in two words": with_element(
+            dicom_file(VALUES * 4, **WINDOW), 0x60000102, b"UL", (12).to_bytes(4, "little")
+        ),
+        "an overlay of no bits": overlay(dicom_file(VALUES * 4, **WINDOW), 0, allocated=0),
+        "14 bits that are called 12": dicom_file(VALUES * 4, **WINDOW),
+        "14 bits that are called 12, signed": dicom_file(SIGNED * 4, signed=True, **WINDOW),
+        "values below a high bit that is wrong": make(HighBit=15, **WINDOW),
         "a high bit below": make(HighBit=8, **WINDOW),
         "compressed, and not called so": make(transfer_syntax=LOSSLESS_SV1).replace(
             LOSSLESS_SV1.encode(), EXPLICIT.encode().ljust(len(LOSSLESS_SV1), b"\0")

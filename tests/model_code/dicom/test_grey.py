@@ -338,3 +338,12 @@ def test_a_window_of_a_part_of_the_values_or_wider_than_they_are_is_applied(cent
     found = rendered(values, WindowCenter=centre, WindowWidth=width)
     assert (found.levels == window(values, centre, width)).all()
     assert found.rendering == "window"
+
+
+def test_a_small_field_in_its_own_window_is_seen_by_it() -> None:
+    """Around it a collimator made 97 % of the image black."""
+    values = np.zeros((96, 96), np.int64)
+    values[40:57, 40:57] = phantom(17, 17) // 4 + 1000
+    found = rendered(values, WindowCenter=1512, WindowWidth=1024)
+    assert (found.levels == window(values, 1512, 1024)).all()
+    assert found.rendering == "window"

@@ -15,8 +15,9 @@ from tests.model_code.support.dicom_files import dicom_file, phantom
     "said",
     [
         *({"SeriesDescription": one} for one in ("PA Bone suppressed", "ClearRead Bone Suppression", "DES BONE")),
-        *({"SeriesDescription": one} for one in ("Soft tissue image", "Dual Energy Soft", "Chest energy subtraction")),
+        *({"SeriesDescription": one} for one in ("Soft tissue image", "Dual Energy Soft", "Soft energy subtraction")),
         {"DerivationDescription": "Bone-suppression"},
+        {"DerivationDescription": "Energy subtraction"},
         {"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]},
         {"AcquisitionDeviceProcessingDescription": "TEMPORAL SUBTRACTION"},
     ],
@@ -35,9 +36,17 @@ def test_what_was_made_of_another_image_is_no_radiograph(said: dict[str, Any]) -
         {"SeriesDescription": "Chest PA bone algorithm"},
         {"SeriesDescription": "Ribs AP"},
         {"SeriesDescription": "Chest dual view"},
+        *(
+            {"SeriesDescription": one}
+            for one in ("No bone suppression", "W/O bone suppression", "Bone suppression: off")
+        ),
+        {"DerivationDescription": "No energy subtraction, edge enhanced"},
+        {"SeriesDescription": "Chest Dual Energy Subtraction"},
+        {"ProtocolName": "Chest dual energy bone", "AcquisitionDeviceProcessingDescription": "STANDARD PA"},
     ],
 )
 def test_other_words_make_no_derived_image(said: dict[str, Any]) -> None:
+    """An examination by dual energy is called so on its ordinary radiograph too."""
     header = read(dicom_file(phantom(), **said))
     assert not {"ImageType", "DerivationDescription"} & {element.keyword for element in header.dataset}
 
@@ -50,7 +59,7 @@ def test_other_words_make_no_derived_image(said: dict[str, Any]) -> None:
             ("Genou face", "KNEE"),
             ("Knie links a.p.", "KNEE"),
             ("Mão PA", ""),
-            ("Mano PA", "HAND"),
+            ("Mano PA", ""),
         ),
         *(("Épaule face", "SHOULDER"), ("LWS 2 Ebenen", "LSPINE"), ("Lumbar AP", "LSPINE"), ("KUB", "ABDOMEN")),
         *(
@@ -69,20 +78,36 @@ def test_descriptions_name_other_parts_of_the_body_in_other_languages(said: str,
     assert (header.body_part, header.other_part) == (("other", term) if term else ("unstated", ""))
 
 
-@pytest.mark.parametrize("said", ["Thorax Bauch", "Chest and lumbar", "Main PA", "AP erect", "Cervicothoracic chest"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("Thorax Bauch", "Chest and lumbar", "Main PA", "AP erect", "Cervicothoracic chest"),
+        *("PA hands on hips", "AP shoulders rolled forward", "AP portable cervical collar", "Au pied du lit"),
+        *("Liggend, handen omhoog", "AP heel", "PA knees bent"),
+    ],
+)
 def test_a_chest_beside_them_is_one(said: str) -> None:
     header = read(dicom_file(phantom(), without=("BodyPartExamined",), SeriesDescription=said))
     assert header.body_part != "other"
 
 
-def test_a_chest_that_is_called_a_hand_is_a_device_s_default() -> None:
-    for said, part in (
-        ("Hand PA", "other"),
-        ("Rodilla AP", "other"),
-        ("PA erect", "chest"),
-        ("Chest and abdomen", "chest"),
-    ):
-        assert read(dicom_file(phantom(), BodyPartExamined="CHEST", SeriesDescription=said)).body_part == part
+@pytest.mark.parametrize(
+    ("said", "part"),
+    [
+        *((one, "other") for one in ("Hand PA", "Rodilla AP", "KNIE links 2 Ebenen", "Foot_RT")),
+        *((one, "chest") for one in ("PA erect", "Chest and abdomen", "AP hand-held", "AP Lying, foot of bed")),
+        *((one, "chest") for one in ("AP SPINE BOARD", "Abdomen AP", "KUB", "Spine", "Trauma pelvis/hips")),
+    ],
+)
+def test_a_chest_that_is_called_a_hand_and_nothing_else_is_a_device_s_default(said: str, part: str) -> None:
+    """One word of how the patient was held took radiographs that say CHEST out of training."""
+    assert read(dicom_file(phantom(), BodyPartExamined="CHEST", SeriesDescription=said)).body_part == part
+
+
+def test_a_protocol_s_name_takes_no_chest_back() -> None:
+    """It is of a whole examination, such as one of a trauma."""
+    said = {"ProtocolName": "PELVIS", "SeriesDescription": "PA ERECT"}
+    assert read(dicom_file(phantom(), BodyPartExamined="CHEST", **said)).body_part == "chest"
 
 
 @pytest.mark.parametrize(
@@ -92,7 +117,6 @@ def test_a_chest_that_is_called_a_hand_is_a_device_s_default() -> None:
         ("1.2.840.10008.5.1.4.1.1.88.59", "a structured report or a selection of key images"),
         ("1.2.840.10008.5.1.4.1.1.66", "raw data or a segmentation"),
         ("1.2.840.10008.5.1.4.1.1.104.2", "a document"),
-        ("1.3.12.2.1107.5.9.1", "another kind of object"),
     ],
 )
 def test_what_lies_beside_images_is_no_damaged_one_whatever_modality_it_names(storage: str, what: str) -> None:
@@ -100,6 +124,13 @@ def test_what_lies_beside_images_is_no_damaged_one_whatever_modality_it_names(st
     with pytest.raises(Refusal, match=f"holds no image: it is {what}, not a radiograph") as refused:
         read(dicom_file(phantom(), without=("PixelData", "Rows", "Columns"), SOPClassUID=storage, Modality="DX"))
     assert refused.value.code == "not_a_radiograph"
+
+
+@pytest.mark.parametrize("storage", ["1.3.12.2.1107.5.9.1", "1.2.840.10008.5.1.4.1.1.7.2"])
+def test_a_truncated_file_of_another_class_is_a_damaged_one(storage: str) -> None:
+    """A maker's own, and one of secondary captures of several frames: nothing says that they had no image."""
+    with pytest.raises(Refusal, match="holds no image, or ends before it"):
+        read(dicom_file(phantom(), without=("PixelData",), SOPClassUID=storage, Modality="DX"))
 
 
 @pytest.mark.parametrize("modality", ["XR", "RX", "X-RAY"])

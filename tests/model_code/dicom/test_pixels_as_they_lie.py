@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import imagecodecs
 import numpy as np
+import pydicom
 import pytest
 from numpy.typing import NDArray
 
@@ -22,6 +24,7 @@ from tests.model_code.support.dicom_files import (
     J2K_LOSSLESS,
     JPEG_LS,
     RLE,
+    as_file,
     dicom_file,
     encode,
     phantom,
@@ -91,6 +94,30 @@ def test_luma_without_chroma_is_grey() -> None:
     assert (radiograph.draw(read(saved(colours, EXPLICIT, PhotometricInterpretation="YBR_FULL"))).levels == GREY).all()
 
 
+@pytest.mark.parametrize(
+    ("named", "planes"),
+    [
+        ("RGB", lambda grey: (grey, np.full_like(grey, 126), np.full_like(grey, 130))),
+        ("YBR_FULL", lambda grey: (grey, grey, grey)),
+    ],
+)
+def test_what_is_grey_in_other_colours_is_in_colour_in_its_own(named: str, planes: Any) -> None:
+    """From cyan to red, and from green to violet (PS3.3, C.7.6.3.1.2)."""
+    colours = np.stack(planes(GREY), axis=-1)
+    for file in (
+        saved(colours, EXPLICIT, PhotometricInterpretation=named),
+        saved(colours, RLE, run_lengths(*colours.transpose(2, 0, 1)), PhotometricInterpretation=named),
+    ):
+        with pytest.raises(Refusal, match="in colour"):
+            radiograph.draw(read(file))
+
+
+def test_chroma_of_two_pixels_without_compression_is_no_damage() -> None:
+    halved = np.stack([GREY, np.full_like(GREY, 128)], axis=-1)
+    with pytest.raises(Refusal, match="in colour"):
+        read(saved(halved, EXPLICIT, PhotometricInterpretation="YBR_FULL_422"))
+
+
 def test_what_maps_grey_levels_is_none_of_colours() -> None:
     colours = np.stack([GREY] * 3, axis=-1)
     said = {"WindowCenter": 2048, "WindowWidth": 4096, "RescaleSlope": -1, "PixelPaddingValue": 200}
@@ -128,3 +155,43 @@ def test_values_at_the_highest_bits_are_moved() -> None:
     values = phantom()
     overlay = np.where(np.arange(values.shape[1]) % 2, 5, 0)
     assert (stored_values(read(dicom_file((values << 4) | overlay, HighBit=15))) == values).all()
+
+
+def overlaid(data: bytes, position: int, *, allocated: int = 16) -> bytes:
+    """A file that says of one of its pixels' bits that it is an overlay's."""
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    dataset.add_new(0x60020100, "US", allocated)
+    dataset.add_new(0x60020102, "US", position)
+    return as_file(dataset, dataset.file_meta.TransferSyntaxUID)
+
+
+SHUTTER = np.where(np.add.outer(np.arange(80), np.arange(96)) % 48 < 12, 0, phantom())
+"""With black stripes, in which an overlay lies: without it neighbours are far apart, with it nearer."""
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_an_overlay_above_black_is_no_part_of_the_image(stated: bool) -> None:
+    """Text above pixels that were set to 0 became the brightest values of all."""
+    values = np.where(SHUTTER, 4095 - SHUTTER // 8, 0)
+    data = dicom_file(values | np.where(values, 0, 4096))
+    assert (stored_values(read(overlaid(data, 12) if stated else data)) == values).all()
+
+
+def test_values_that_go_on_above_a_stated_overlay_are_left_out() -> None:
+    values = phantom(bits=14)
+    header = read(overlaid(dicom_file(values, bits=12), 12))
+    assert (stored_values(header) == values % 4096).all()
+    assert not [element.tag for element in header.dataset if element.tag.group == 0x6002]
+
+
+@pytest.mark.parametrize(("plane", "stated"), [(1, False), (1, True), (3, True)])
+def test_an_overlay_below_dark_values_does_not_keep_them_there(plane: int, stated: bool) -> None:
+    """It was taken for values that a wrong High Bit is about."""
+    values = phantom() // 32
+    data = dicom_file((values << 4) | np.where(np.arange(values.shape[1]) % 2, plane, 0), HighBit=15)
+    assert (stored_values(read(overlaid(data, 0) if stated else data)) == values).all()
+
+
+def test_a_sign_without_anything_above_is_the_values_own() -> None:
+    for values in (phantom() - 2048, (phantom() // 4 + 3596) % 4096 - 2048):
+        assert (stored_values(read(dicom_file(values % 4096, signed=True))) == values).all()
