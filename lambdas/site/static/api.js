@@ -123,8 +123,10 @@ async function upload(file, type, signal) {
  */
 export async function predict(file, type, signal) {
   const path = "v1/predictions?explain=true";
-  if (file.size <= LARGEST_BODY) return call(path, { method: "POST", signal, headers: { "content-type": type }, body: file });
-  return call(path, json({ upload: await upload(file, type, signal) }, signal));
+  const sent = file.size <= LARGEST_BODY ? { method: "POST", signal, headers: { "content-type": type }, body: file } : json({ upload: await upload(file, type, signal) }, signal);
+  const answer = await call(path, sent);
+  if (typeof answer.probability !== "number" || !answer.model?.indeterminate) throw new Problem(NOT_THE_API);
+  return answer;
 }
 
 /** Send what a reader says that a prediction's radiograph shows. */

@@ -267,7 +267,9 @@ function padded(data, signed) {
   if (!data.elements.x00280120?.length) return null;
   const value = whole(data, "x00280120");
   if (value === undefined) throw new NotShown("The file is written in a way that only the API reads.");
-  const ends = [value, whole(data, "x00280121", value)].map((one) => (signed && one >= 2 ** 15 ? one - 2 ** 16 : one));
+  const limit = whole(data, "x00280121", value);
+  if (limit === undefined) throw new NotShown("The file is written in a way that only the API reads.");
+  const ends = [value, limit].map((one) => (signed && one >= 2 ** 15 ? one - 2 ** 16 : one));
   return { low: Math.min(...ends), high: Math.max(...ends) };
 }
 

@@ -12,7 +12,7 @@ export const fromBase64 = (text) => Uint8Array.from(atob(text), (character) => c
 
 /**
  * A file with the name that a person knows it by: of a folder, its path in it.
- * @typedef {{file: File, name: string, inFolder: boolean}} Named
+ * @typedef {{file: File, name: string, inFolder: boolean, lost?: boolean}} Named
  */
 
 /** @param {Iterable<File>} files of an input element @returns {Named[]} */
@@ -31,18 +31,21 @@ export async function dropped(transfer) {
   return (await Promise.all(entries.map((entry) => within(entry, "")))).flat();
 }
 
+// What cannot be read is a row that says so, and takes nothing else of its folder along.
+const lost = (name) => ({ file: new File([], name), name, inFolder: true, lost: true });
+
 async function within(entry, folder) {
   const name = folder + entry.name;
   if (entry.isFile) {
-    // One that cannot be read leaves out itself, and not the folder.
-    const file = await new Promise((resolve) => entry.file(resolve, () => resolve(new File([], name))));
-    return [{ file, name, inFolder: folder !== "" }];
+    const file = await new Promise((resolve) => entry.file(resolve, () => resolve(null)));
+    return [file ? { file, name, inFolder: folder !== "" } : lost(name)];
   }
   const reader = entry.createReader();
   const found = [];
   // A reader gives some at a time, and none at the end.
   for (;;) {
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    const some = await new Promise((resolve) => reader.readEntries(resolve, () => resolve(null)));
+    if (!some) return [lost(name)];
     if (!some.length) break;
     found.push(...some);
   }

@@ -14,7 +14,7 @@ import { NOT_FROM_A_BROWSER, ordered, Worklist } from "./worklist.js";
 const BLIND = "cxr-read-first";
 
 const hidden = (row) => byId("blind").checked && row.state === "answered" && !row.label && !row.seen;
-const reading = new Reading(hidden, () => refresh());
+const reading = new Reading(hidden, () => refresh(), (problem) => showProblem(problem));
 const worklist = new Worklist((row) => {
   refresh();
   if (row?.prediction) {

@@ -13,12 +13,17 @@ const KEPT = "Your label is kept to watch how well the model does.";
 const NOT_KEPT = "There is no answer that a label could be kept with: it stays in this list.";
 const LATER = "The picture that the model is shown comes with the answer.";
 const NEVER = "No picture of it came from the API.";
+// Of a label that the API does not take now.
+const [MOST_ATTEMPTS, LONGEST_WAIT_SECONDS] = [8, 60];
 const LABELS = { NORMAL: "NORMAL", PNEUMONIA: "PNEUMONIA", UNSURE: "unsure" };
 
 function fillList(list, sentences) {
   list.replaceChildren(...each("li", sentences));
   list.hidden = !sentences.length;
 }
+
+// An answer's map as it is to be stretched over the radiograph.
+const drawn = async ({ media_type: type, data }) => createImageBitmap(new Blob([fromBase64(data)], { type }));
 
 /** @typedef {import("./worklist.js").Row} Row */
 
@@ -29,16 +34,18 @@ export class Reading {
   model = null;
   #hidden;
   #changed;
+  #failed;
   #pictureOf = null; // the prediction whose map, and perhaps picture, is in the viewer
   #opening = false; // the file is being decoded
   #opened = 0; // how often something was opened: what was begun for an earlier time is not shown
   #unseen = ""; // why the file is not shown
   #lost = false; // the answer's picture cannot be shown either
 
-  /** @param {(row: Row) => boolean} hidden @param {() => void} changed */
-  constructor(hidden, changed) {
+  /** @param {(row: Row) => boolean} hidden @param {() => void} changed @param {(problem: {title: string, detail: string}) => void} failed */
+  constructor(hidden, changed, failed) {
     this.#hidden = hidden;
     this.#changed = changed;
+    this.#failed = failed;
     this.viewer = new Viewer(byId("stage"), byId("canvas"), () => this.#readOut());
     listenToPointers(byId("stage"), this.viewer);
   }
@@ -100,8 +107,7 @@ export class Reading {
       else if (pixels && differ(own, pixels)) this.#show({ ...pixels, origin: `The file looked different as this browser reads it. ${pixels.origin}` });
     }
     if (!this.viewer.pixels || !prediction.overlay) return;
-    const { media_type: type, data } = prediction.overlay;
-    const bitmap = await createImageBitmap(new Blob([fromBase64(data)], { type })).catch(() => null);
+    const bitmap = await drawn(prediction.overlay).catch(() => null);
     if (this.#opened !== opened) return;
     this.viewer.overlay = bitmap;
     this.update({});
@@ -208,7 +214,9 @@ export class Reading {
   async read(label) {
     const { row } = this;
     if (!row) return;
-    row.readFirst ??= this.#hidden(row) || row.state === "waiting" || row.state === "asking";
+    const first = this.#hidden(row) || row.state === "waiting" || row.state === "asking";
+    // Who changes it after the answer was seen has not read first.
+    if (row.label !== label) row.readFirst = first && (row.readFirst ?? true);
     row.label = label;
     row.kept = false;
     this.#changed();
@@ -216,7 +224,7 @@ export class Reading {
   }
 
   /** Send a row's label to the API, as soon as there is a prediction that it belongs to. @param {Row} row */
-  async deliver(row) {
+  async deliver(row, attempt = 1) {
     if (!row.label || row.kept) return;
     const say = (sentence) => {
       if (this.row === row) byId("feedback-status").textContent = sentence;
@@ -225,6 +233,7 @@ export class Reading {
       say(row.state === "failed" ? NOT_KEPT : "Kept with the answer, once it is there.");
       return;
     }
+    row.seen = true;
     // One at a time: the last label counts, and two under way could arrive the other way round.
     if (row.sending) return;
     row.sending = true;
@@ -235,13 +244,24 @@ export class Reading {
       row.kept = row.label === label;
       say(`Thank you: ${row.name} is kept as ${LABELS[label]}.`);
     } catch (error) {
-      failed = true;
-      row.label = row.keptLabel;
-      say(`Not kept: ${error.message}`);
+      failed = error;
+    }
+    if (failed?.retryAfter !== undefined && attempt < MOST_ATTEMPTS) {
+      say("Kept as soon as the API takes it.");
+      await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(failed.retryAfter, LONGEST_WAIT_SECONDS)));
+      row.sending = false;
+      await this.deliver(row, attempt + 1);
+      return;
     }
     row.sending = false;
+    const another = row.label !== label; // chosen meanwhile
     if (!failed) row.keptLabel = label;
+    else if (!another) {
+      row.label = row.keptLabel;
+      if (this.row === row) say(`Not kept: ${failed.message}`);
+      else this.#failed({ title: `The label of ${row.name} was not kept`, detail: failed.message });
+    }
     this.#changed();
-    if (!failed && !row.kept) await this.deliver(row); // another label was chosen meanwhile
+    if (another) await this.deliver(row);
   }
 }

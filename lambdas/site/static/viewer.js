@@ -60,6 +60,7 @@ export class Viewer {
     const { center = 128, windowWidth = 256, inverted = false } = this.pixels ?? {};
     this.view = { zoom: 1, x: 0, y: 0, center, windowWidth, inverted };
     this.ruler = [];
+    this.measuring = false;
     this.cursor = null;
     this.#shadeAgain();
   }

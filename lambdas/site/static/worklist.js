@@ -55,13 +55,13 @@ export class Worklist {
    * @returns {Promise<{added: Row[], skipped: number}>} what a folder holds beside radiographs is skipped
    */
   async add(files) {
-    const types = await Promise.all(files.map(({ file, name }) => mediaType(file, name).catch((error) => error)));
+    const types = await Promise.all(files.map(({ file, name, lost }) => (lost ? unreadable(name) : mediaType(file, name).catch((error) => error))));
     /** @type {Row[]} */
     const added = [];
     let skipped = 0;
     files.forEach(({ file, name, inFolder }, index) => {
       const type = types[index];
-      if (typeof type !== "string" && inFolder) {
+      if (typeof type !== "string" && inFolder && type.code === "unsupported_media_type") {
         skipped += 1;
         return;
       }
@@ -145,8 +145,11 @@ export class Worklist {
       row.attempts = 0;
       this.paused = described(error);
     } else this.#settle(row, { state: "failed", problem: described(error) });
-    this.#changed(row);
-    this.#fill();
+    try {
+      this.#changed(row);
+    } finally {
+      this.#fill();
+    }
   }
 
   #settle(row, outcome) {

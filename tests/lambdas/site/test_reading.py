@@ -73,6 +73,61 @@ def test_blind_reading_shows_nothing_of_an_answer_before_the_label(
     assert [line["read_first"] for line in lines] == ["true", "", ""]
 
 
+def test_who_changes_a_label_after_the_answer_has_not_read_first(
+    page: Page, server: PageServer, three: list[Path]
+) -> None:
+    """A study of readers counts what they said before they knew the model's answer."""
+    page.get_by_label("I read first").check()
+    drop(page, three[0])
+    expect(page.locator("#progress")).to_contain_text("1 not read yet")
+    stage = page.locator("#stage")
+    stage.press("2")
+    expect(page.locator("#feedback-status")).to_contain_text("is kept as PNEUMONIA")
+    assert [line["read_first"] for line in table(page)] == ["true"]
+    stage.press("1")
+    expect(page.locator("#feedback-status")).to_contain_text("is kept as NORMAL")
+    assert [(line["reader_label"], line["read_first"]) for line in table(page)] == [("NORMAL", "false")]
+
+
+def test_what_was_seen_stays_so_where_its_label_is_lost(page: Page, server: PageServer, three: list[Path]) -> None:
+    page.get_by_label("I read first").check()
+    drop(page, three[0])
+    expect(page.locator("#progress")).to_contain_text("1 not read yet")
+    page.route("**/feedback", lambda route: route.abort())
+    page.locator("#stage").press("2")
+    expect(page.locator("#feedback-status")).to_contain_text("Not kept")
+    expect(page.locator("#sentence")).to_contain_text("0.045")
+    page.unroute("**/feedback")
+    page.locator("#stage").press("1")
+    expect(page.locator("#feedback-status")).to_contain_text("is kept as NORMAL")
+    assert [line["read_first"] for line in table(page)] == ["false"]
+
+
+def test_a_throttled_label_is_sent_again_and_a_lost_one_is_said_of_its_row(
+    page: Page, server: PageServer, three: list[Path]
+) -> None:
+    page.get_by_label("Order").evaluate("select => { select.value = 'added'; }")
+    drop(page, *three[:2])
+    expect(page.locator("#progress")).to_contain_text("1 NORMAL, 1 PNEUMONIA")
+    throttled = json.dumps({"title": "Slow down", "detail": "Too many.", "code": "throttled"})
+    once = {
+        "status": 429,
+        "headers": {"Retry-After": "0"},
+        "content_type": "application/problem+json",
+        "body": throttled,
+    }
+    page.route("**/feedback", lambda route: route.fulfill(**once), times=1)
+    page.locator("#stage").press("1")
+    expect(page.locator("#feedback-status")).to_contain_text("a.png is kept as NORMAL")
+    held: list[Route] = []
+    hold(page, "**/feedback", held)
+    page.locator("#stage").press("2")
+    until_held(page, held, 1)
+    page.locator("#stage").press("n")
+    held[0].abort()
+    expect(page.get_by_role("alert")).to_contain_text("The label of a.png was not kept")
+
+
 def test_keys_read_one_after_the_other_and_a_label_can_be_changed(
     page: Page, server: PageServer, three: list[Path]
 ) -> None:

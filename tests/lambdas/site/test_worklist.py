@@ -258,6 +258,17 @@ def test_what_is_not_the_api_is_said_and_breaks_nothing(page: Page, server: Page
     expect(page.get_by_role("button", name="Send what waits")).to_be_hidden()
 
 
+def test_json_of_something_else_stops_no_other_file(page: Page, server: PageServer, several: list[Path]) -> None:
+    page.route(
+        "**/v1/predictions*", lambda route: route.fulfill(content_type="application/json", body='{"message": "hello"}')
+    )
+    drop(page, *several)
+    expect(page.get_by_role("alert")).to_contain_text("Not the API")
+    page.unroute("**/v1/predictions*")
+    page.get_by_role("button", name="Send what waits").click()
+    expect(row(page, "ill.png")).to_contain_text("0.930")
+
+
 def test_a_file_that_was_changed_since_holds_up_no_other(page: Page, server: PageServer, several: list[Path]) -> None:
     """A browser says only that the network failed, and nothing was sent any more."""
     page.get_by_label("API key").fill("")
@@ -308,21 +319,31 @@ def test_files_of_one_name_are_told_apart(page: Page, server: PageServer, tmp_pa
     expect(row(page, "IM0001")).to_contain_text("NORMAL")
 
 
-def test_a_file_that_cannot_be_read_leaves_its_folder(page: Page, tmp_path: Path) -> None:
-    """The drop was refused as a whole, with the browser's own error."""
+def test_a_file_that_cannot_be_read_takes_nothing_of_its_folder_along(page: Page, tmp_path: Path) -> None:
+    """The drop was refused as a whole, or such a file counted as no radiograph: a study seemed complete."""
     found = page.evaluate(
         """async () => {
             const { dropped } = await import("./files.js");
-            const good = { isFile: true, name: "good.png", file: (take) => take(new File(["1"], "good.png")) };
+            const png = new File([new Uint8Array([0x89, 0x50, 0x4e, 0x47])], "good.png");
+            const good = { isFile: true, name: "good.png", file: (take) => take(png) };
             const gone = { isFile: true, name: "gone.png", file: (_, fail) => fail(new Error("NotFoundError")) };
             const batches = [[good, gone], []];
             const createReader = () => ({ readEntries: (take) => take(batches.shift()) });
             const folder = { isDirectory: true, name: "ward", createReader };
+            const refuses = () => ({ readEntries: (_, fail) => fail(new Error()) });
+            const locked = { isDirectory: true, name: "locked", createReader: refuses };
+            batches[0].push(locked);
             const named = await dropped({ files: [], items: [{ webkitGetAsEntry: () => folder }] });
-            return named.map(({ file, name }) => [name, file.size]);
+            const { Worklist } = await import("./worklist.js");
+            const list = new Worklist(() => {});
+            const notes = { file: new File(["notes"], "notes.txt"), name: "ward/notes.txt", inFolder: true };
+            const { skipped } = await list.add([...named, notes]);
+            return [skipped, ...list.rows.map(({ name, state, problem }) => [name, state, problem?.code])];
         }"""
     )
-    assert found == [["ward/gone.png", 0], ["ward/good.png", 1]]
+    assert found[0] == 1, "what is read, and is no radiograph"
+    assert [row[0] for row in found[1:]] == ["ward/gone.png", "ward/good.png", "ward/locked"]
+    assert [found[1][2], found[3][2]] == ["unreadable_file", "unreadable_file"]
 
 
 def test_a_pasted_file_is_taken(page: Page, server: PageServer, tmp_path: Path) -> None:
