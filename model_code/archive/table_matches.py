@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from model_code.archive import table_readers
-from model_code.archive.entries import DICOM_SUFFIXES, IMAGE_SUFFIXES, parts, shown
+from model_code.archive.entries import DICOM_SUFFIXES, IMAGE_SUFFIXES, parts, patient_named, shown
 from model_code.archive.label_table import Row, Table, TableError, plain
 from model_code.archive.layout_words import CODE_PAGES
 from model_code.archive.table_columns import whole
@@ -160,7 +160,8 @@ def named(table: Table, paths: Iterable[str]) -> dict[str, Identity]:
     """Identities of pictures that are called, or lie in a folder that is called, as the table's rows are.
 
     Exports to PNG name files by SOP Instance UID, and folders by patient or accession number. In such a folder files
-    have numbers of their own, so names of files count where no folder is called so, and each says one image.
+    have numbers of their own, so names of files count where no folder is called so or names patients in another way,
+    and each says one image.
 
     Args:
         table: of the archive, which has no DICOM file.
@@ -178,7 +179,8 @@ def named(table: Table, paths: Iterable[str]) -> dict[str, Identity]:
     if not found:
         found = _keys(table, {path: (_without_suffix(place[-1]),) for path, place in places.items()})
         said = Counter(_number(one) for keys in found.values() for one in keys)
-        if not of_instances and len(said) < said.total():
+        of_others = table.by == "patient_id" and any(map(patient_named, places))
+        if of_others or (not of_instances and len(said) < said.total()):
             return {}
     if two := sum(len(set(map(_number, keys))) > 1 for keys in found.values()):
         raise TableError(

@@ -39,6 +39,7 @@ def test_a_folder_names_the_patient_and_files_in_it_have_numbers_of_their_own(by
 def test_numbers_of_files_that_several_have_are_no_keys() -> None:
     read = table("patient_id,label", "1,0", "2,1")
     assert table_matches.named(read, ["a/1.png", "a/2.png", "b/1.png"]) == {}
+    assert table_matches.named(read, ["Patient_1/1.png", "Patient_1/2.png"]) == {}
     assert set(pictures(read, "a/1.png", "b/2.png")) == {"a/1.png", "b/2.png"}
 
 
