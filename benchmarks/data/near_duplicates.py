@@ -19,7 +19,7 @@ import tensorflow as tf
 from PIL import Image
 
 from benchmarks.data.radiographs import parser
-from model_code.data.archive import patient_of
+from model_code.archive.file_names import patient_of
 from model_code.data.leakage import MAX_BITS, MIN_CORRELATION
 from model_code.imaging import perceptual_hash
 from model_code.imaging.decoding import pixels_from_bytes

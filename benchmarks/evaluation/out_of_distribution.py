@@ -24,8 +24,8 @@ from PIL import Image
 
 from benchmarks.data.radiographs import parser, shards_of
 from benchmarks.evaluation import negatives
+from model_code.archive.file_names import patient_of
 from model_code.contract.labels import LABELS
-from model_code.data.archive import patient_of
 from model_code.imaging.decoding import pixels_from_bytes
 from model_code.network import out_of_distribution
 

@@ -25,8 +25,8 @@ import tensorflow as tf
 from scipy.stats import t as student
 
 from benchmarks.data import radiographs
+from model_code.archive.file_names import patient_of
 from model_code.contract.labels import LABELS, SPLITS
-from model_code.data.archive import patient_of
 from model_code.data.patient_split import Radiograph
 from model_code.data.shards import examples, read_columns, write_shards
 from model_code.evaluation.suspect_labels import Labelled, cross_fitted, read

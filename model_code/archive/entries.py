@@ -49,9 +49,10 @@ _OTHER_FILES |= {"version", "manifest", "checksums", "md5sums", "sha256sums", "r
 
 
 # Folders of one patient's images: `Patient_017`, `patient00001` (CheXpert), `sub-S03044` (BIDS, "Entities"). Not `pt1`,
-# which may be a part of the archive.
+# which may be a part of the archive, nor `case 1`, of
+# which each class and split has one.
 _PATIENT = re.compile(
-    r"(?:patient(?:in|en)?|pat|subject|subj|case|paciente|caso|paziente|pacjent|pacient|pasient|pasien|potilas"
+    r"(?:patient(?:in|en)?|pat|subject|subj|paciente|paziente|pacjent|pacient|pasient|pasien|potilas"
     r"|пациент|患者|病人|환자)[ _.#-]*\d+|sub-(?=[a-z]*\d)[a-z0-9]+",
     re.IGNORECASE,
 )
@@ -232,7 +233,14 @@ def _shown_by_name(stem: str, folders: Folders, *, may_be_dicom: bool) -> Kind |
         folders: above it.
         may_be_dicom: whether the file may say itself which view it is.
     """
-    masked = spoken.joined(spoken.as_written(stem)) & spoken.MASK_WORDS or (folders.viewer and not may_be_dicom)
+    # A table says itself which it means.
+    augmented = spoken.AUGMENTED_WORDS if folders.labels and not folders.split else frozenset()
+    copies = spoken.COPY_WORDS | augmented
+    masked = (
+        spoken.as_written(stem) & spoken.MASK_WORDS
+        or spoken.last_word(stem) in copies
+        or (folders.viewer and not may_be_dicom)
+    )
     if folders.mask or masked or stem.lower().endswith(spoken.SEGMENTATION_SUFFIXES):
         return Kind.MASK
     return Kind.OTHER_VIEW if not may_be_dicom and _is_other_view(stem, folders) else None
@@ -270,7 +278,7 @@ def _folders(parent: str) -> Folders:
     split, perhaps_splits = _split(paths, labels)
     return Folders(
         depth=len(above),
-        mask=_mask(list(map(spoken.joined, paths.values()))),
+        mask=_mask(list(paths.values()), spoken.MASK_WORDS) or _copy(paths, labels, in_split=split is not None),
         viewer=_viewer(paths, labels),
         labels=labels,
         half_labels=half_labels,
@@ -319,7 +327,7 @@ def _set_aside(paths: dict[str, frozenset[str]], labels: tuple[tuple[str, str], 
     """The nearest folder of `PNEUMONIA/suspected`, or of `excluded/PNEUMONIA`; "" where there is none."""
     for path, found in paths.items() if labels else ():
         below = len(path) > len(labels[0][0])
-        if spoken.is_set_aside(found) or (below and spoken.is_doubt(found, labels[0][1])):
+        if spoken.is_set_aside(found) or (below and spoken.is_doubt(path.rpartition("/")[2], found, labels[0][1])):
             return path
     return ""
 
@@ -346,16 +354,23 @@ def _split(
     return None, tuple(perhaps)
 
 
-def _mask(folders: list[frozenset[str]]) -> bool:
+def _copy(paths: dict[str, frozenset[str]], labels: tuple[tuple[str, str], ...], *, in_split: bool) -> bool:
+    """Whether a folder in a class's is one of what was made of radiographs; see `_mask`."""
+    inside = [spoken.joined(found) for path, found in paths.items() if labels and len(path) > len(labels[0][0])]
+    return _mask(inside, spoken.COPY_WORDS | (frozenset() if in_split else spoken.AUGMENTED_WORDS))
+
+
+def _mask(folders: list[frozenset[str]], named: frozenset[str]) -> bool:
     """Whether a folder is one of masks: `masks`, `lung masks`, `ManualMask`; `segmentation` unless `images` is below.
 
     Args:
         folders: words of each, the nearest first.
+        named: words for it.
     """
     images = False
     for found in folders:
-        rest = found - spoken.MASK_WORDS - spoken.MASK_COMPANIONS
-        if not rest and (found & spoken.MASK_WORDS or (found & spoken.SEGMENTATION_WORDS and not images)):
+        rest = found - named - spoken.MASK_COMPANIONS
+        if not rest and (found & named or (found & spoken.SEGMENTATION_WORDS and not images)):
             return True
         images |= bool(found & {"image", "images"})
     return False

@@ -22,7 +22,7 @@ import io
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model_code.archive import table_columns
 from model_code.archive.entries import RSNA_IMAGES, RSNA_TABLE, parts, shown
@@ -82,6 +82,7 @@ class Table:
         rows: in the table's order.
         called: what messages call it.
         images: folder that all files it is about lie in, from the archive's top; "" for any.
+        patient_ids: of its rows, where it goes by accession numbers and has both in each row.
     """
 
     name: str
@@ -89,20 +90,27 @@ class Table:
     rows: list[Row]
     called: str
     images: str = ""
+    patient_ids: tuple[str, ...] = ()
 
     @property
     def names_patients(self) -> bool:
         """Whether it says of whom images are."""
         return any(row.patient for row in self.rows)
 
+    def by_patients(self) -> Table:
+        """The table by its `patient_ids`."""
+        rows = [replace(row, key=key) for row, key in zip(self.rows, self.patient_ids, strict=True)]
+        return replace(self, by="patient_id", rows=rows, patient_ids=())
 
-def read(name: str, content: bytes, called: str = "") -> Table:
+
+def read(name: str, content: bytes, called: str = "", *, split_folders: bool = False) -> Table:
     """Read a table.
 
     Args:
         name: its path in the archive.
         content: of the file.
         called: what messages call it, where that is not its path.
+        split_folders: whether the images' folders name their splits, so that a column does only if it is called so.
 
     Raises:
         TableError: naming the table, and the line where there is one at fault.
@@ -110,7 +118,11 @@ def read(name: str, content: bytes, called: str = "") -> Table:
     called = shown(called or name)
     header, cells = read_cells(called, content)
     of_rsna = plain(name).rpartition("/")[2].lower() == RSNA_TABLE and "label" not in header
-    table = (_rsna if of_rsna else _labels)(name, called, header, cells)
+    table = (
+        _rsna(name, called, header, cells)
+        if of_rsna
+        else _labels(name, called, header, cells, split_folders=split_folders)
+    )
     if not table.rows:
         raise TableError(f"The table {called} has a header and no rows.")
     if not any(row.label for row in table.rows):
@@ -223,10 +235,14 @@ def _said(cell: str) -> str:
     return formula[1] if formula else cell
 
 
-def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, list[str]]]) -> Table:
-    numbered = "label" in header
+def _labels(
+    name: str, called: str, header: list[str], cells: list[tuple[int, list[str]]], *, split_folders: bool
+) -> Table:
+    numbered, told = "label" in header, "split" not in header
     try:
-        header = table_columns.told_by_cells(table_columns.known(header), [row for _, row in cells])
+        header = table_columns.told_by_cells(
+            table_columns.known(header), [row for _, row in cells], split_folders=split_folders
+        )
     except ColumnsError as error:
         raise TableError(f"The table {called} {error}.") from error
     by = next((key for key in KEYS if key in header), None)
@@ -247,9 +263,12 @@ def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, li
         label, subtype = (
             (table_columns.label_of_flags(said), "") if flagged else label_of(said.get("label", ""), numbered=numbered)
         )
-        split = table_columns.split_of(said.get("split", ""))
+        split = table_columns.split_of(said.get("split", ""), numbered=not told)
         if table_columns.stated(said.get("split", "")) and split is None:
-            raise TableError(f"Line {line} of the table {called} has a split that is none of train, val and test.")
+            raise TableError(
+                f"Line {line} of the table {called} has a split that is none of train, val and test."
+                + " Leave out that column if it is none of splits." * told
+            )
         if not said.get(by):
             raise TableError(f"Line {line} of the table {called} has nothing in the column {by}.")
         subtype = (table_columns.subtype_of(said.get("subtype", "")) or subtype) if label == PNEUMONIA else ""
@@ -258,7 +277,8 @@ def _labels(name: str, called: str, header: list[str], cells: list[tuple[int, li
         named = table_columns.whole(table_columns.stated(said.get(patient, ""))) if patient else ""
         reader = table_columns.stated(said.get("reader", ""))
         rows.append(Row(line, said[by], label, split, subtype, named, frontal, reader))
-    return Table(name, by, rows, called)
+    ids = [dict(zip(header, row, strict=False)).get("patient_id", "").strip() for _, row in cells]
+    return Table(name, by, rows, called, patient_ids=tuple(ids) if by == "accession_number" and all(ids) else ())
 
 
 def _rsna(name: str, called: str, header: list[str], cells: list[tuple[int, list[str]]]) -> Table:

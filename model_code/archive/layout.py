@@ -238,7 +238,9 @@ class Layout:
     def _nothing_beside_the_table(self) -> Problem | None:
         if self._pictures:
             return None
-        detail = f"There is the table {shown(self.table_called)} and no image beside it."
+        apart = self.left.apart()
+        only = f", only {apart}" if apart else ""
+        detail = f"There is the table {shown(self.table_called)} and no image beside it{only}."
         return Problem("no_layout", detail, entry=self.table_called)
 
     def _table_elsewhere(self) -> Problem | None:

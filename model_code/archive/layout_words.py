@@ -67,6 +67,9 @@ NEGATIVE |= {"negativo", "negativos", "negativa", "negativas"}
 NEGATIONS = NEGATIVE | {"no", "non", "not", "without"}
 NEGATIONS |= {"kein", "keine", "nein", "nicht", "ohne", "sin", "sans", "pas", "senza", "sem", "нет", "без", "無", "无"}
 # What takes a finding back, or leaves it open, in a cell beside it or in a folder of the class.
+_FINDINGS = frozenset({"finding", "findings"})
+# `No. 12`, `PAS 3`, `SEM 1`, and people called Sin.
+_NUMBERED = frozenset({"no", "sem", "sin", "pas"})
 DOUBTS = NEGATIONS | {"ruled", "rule", "excluded", "exclude", "absent", "resolved", "unlikely", "uncertain", "false"}
 DOUBTS |= {"possible", "possibly", "probable", "probably", "suspected", "suspicion", "suspicious", "questionable"}
 DOUBTS |= {"unclear", "unsure", "doubtful", "doubt", "doubts", "equivocal", "indeterminate", "verdacht", "fraglich"}
@@ -109,19 +112,20 @@ MODALITY_COMPANIONS |= {"abdomen", "head", "brain", "slices", "covid"}
 MASK_WORDS = frozenset({"mask", "masks", "lungmask", "lungmasks", "segmask", "segmasks"})
 # What is drawn over a radiograph, as `cxr predict --explain` leaves it beside the radiographs.
 MASK_WORDS |= {"overlay", "overlays", "heatmap", "heatmaps", "gradcam", "saliency"}
-MASK_WORDS |= {"annotation", "annotations", "annotated", "groundtruth", "groundtruths", "contour", "contours"}
-MASK_WORDS |= {"bbox", "bboxes", "labelmap", "labelmaps"}
-# Made of other pictures of the archive, smaller, or turned and shifted: in another split they would be known already.
-MASK_WORDS |= {"thumbnail", "thumbnails", "thumb", "thumbs", "preview", "previews", "augmented", "augmentation"}
-MASK_WORDS |= {"augmentations"}
+# Drawn over radiographs of the archive, or made of them, smaller. Around classes, data sets are called so too (`Ground
+# Truth/NORMAL`), and at the beginning of a file's name (`contour_enhanced_1`) others.
+COPY_WORDS = frozenset({"annotation", "annotations", "groundtruth", "groundtruths", "contour", "contours"})
+COPY_WORDS |= {"bbox", "bboxes", "labelmap", "labelmaps"}
+COPY_WORDS |= {"thumbnail", "thumbnails", "thumb", "thumbs", "preview", "previews"}
+# Turned and shifted: no near-duplicates, so where the split is made here they might be in another than their original.
+AUGMENTED_WORDS = frozenset({"augmented", "augmentation", "augmentations"})
 SEGMENTATION_WORDS = frozenset({"seg", "segmentation", "segmentations"})
 MASK_COMPANIONS = PLAIN | SPLIT_COMPANIONS | SPLIT_WORDS.keys() | SEGMENTATION_WORDS
 MASK_COMPANIONS |= {"ground", "truth", "truths", "infection", "heart", "manual", "left", "right", "binary", "predicted"}
 SEGMENTATION_SUFFIXES = tuple(f"{mark}{word}" for mark in "_-. " for word in SEGMENTATION_WORDS)
 
 # Folders of the program on a patient's CD, whose pictures are its own (IHE's Portable Data for Imaging has `IHE_PDI`).
-VIEWER_WORDS = frozenset({"viewer", "viewers", "dicomviewer", "ihe", "pdi", "autorun", "weasis", "radiant", "html"})
-VIEWER_WORDS |= {"css", "js", "jre", "icons", "skins", "help", "plugins", "resources"}
+VIEWER_WORDS = frozenset({"viewer", "viewers", "dicomviewer", "ihe", "pdi", "autorun", "weasis", "jre"})
 
 # Written by file managers and storage systems, never by a radiology department. What begins with a dot counts too.
 METADATA_FOLDERS = frozenset({"__macosx", "$recycle.bin", "recycler", "system volume information", "lost+found"})
@@ -136,6 +140,7 @@ CODE_PAGES = (
     *("cp932", "gbk", "cp950", "cp949"),
 )
 _KNOWN = LABEL_WORDS.keys() | SUBTYPE_WORDS.keys() | SPLIT_WORDS.keys()
+_LAST_WORD = re.compile(r"[\W\d_]([^\W\d_]+)$")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -185,10 +190,26 @@ def joined(found: frozenset[str]) -> frozenset[str]:
     return found | {"groundtruth"} if "ground" in found and found & {"truth", "truths"} else found
 
 
-def is_doubt(found: frozenset[str], label: str) -> bool:
-    """Whether a folder in one of a class says that its images may not be of it: `suspected`, and in PNEUMONIA `no`."""
-    said = found & DOUBTS - (NEGATIVE if label == NORMAL else frozenset())
+def is_doubt(name: str, found: frozenset[str], label: str) -> bool:
+    """Whether a folder in one of a class says that its images may not be of it: `suspected`, and in PNEUMONIA `no`.
+
+    Args:
+        name: of the folder.
+        found: its words.
+        label: of the class.
+    """
+    if found - PLAIN <= _NUMBERED - (frozenset() if name[-1:].isdigit() else {"no"}):
+        return False
+    said = found & DOUBTS
+    if label == NORMAL:
+        said -= NEGATIONS if found & _FINDINGS else NEGATIVE
     return bool(said) and found <= DOUBTS | _DOUBT_COMPANIONS | PLAIN
+
+
+def last_word(stem: str) -> str:
+    """The word that a file's name ends with, behind a number or other words: `thumb` of `1_thumb`; "" where none is."""
+    found = _LAST_WORD.search(_CAMEL.sub(" ", stem).casefold())
+    return found[1] if found else ""
 
 
 def is_set_aside(found: frozenset[str]) -> bool:

@@ -59,8 +59,12 @@ _ABOUT_NOTHING = (
     spoken.DOUBTS | spoken.LABEL_WORDS.keys() | {"out", "present", "seen", "found", "evident", "evidence", "of"}
 )
 _WHOLE = re.compile(r"(\d+)[.,]0")
+# Columns of people, who may be called Train and Val, and of the image that this one is compared with.
+_READER = re.compile(r"reader|radiologist|rater|annotator|observer|physician|doctor")
+_OF_ANOTHER_IMAGE = re.compile(r"prior|previous|compar|second|earlier|former")
 # So many cells without a split are none of a column of splits.
 _ENOUGH = 50
+_RADIOGRAPHS = frozenset({"cr", "dx", "dr", "xr", "rx", "xray", "radiograph", "radiography"})
 # As data frames and people write an empty cell.
 _EMPTY = frozenset({"", "nan", "none", "null", "na", "n/a", "-"})
 
@@ -81,20 +85,25 @@ def known(header: Iterable[str]) -> list[str]:
     Raises:
         ColumnsError: two of them would be the same column.
     """
-    columns = list(header)
+    own = list(header)
+    columns = own.copy()
     for ours, others in _OTHER_NAMES.items():
         found = [column for column in columns if column in others]
-        if not found or ours in columns or _UNNEEDED.get(ours) in columns:
+        if not found or ours in columns or _UNNEEDED.get(ours) in own:
             continue
         if len(found) > 1:
+            if ours == "view":
+                continue  # their cells tell
             if ours == "file" and "patient_id" in columns:
                 continue  # the table goes by its patients then
+            if ours in KEYS and set(KEYS[: KEYS.index(ours)]) & set(columns):
+                continue  # the table goes by another one
             raise ColumnsError(f"has the columns {' and '.join(found)}, and either may be meant: call one {ours}")
         columns[columns.index(found[0])] = ours
     return columns
 
 
-def told_by_cells(header: list[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def told_by_cells(header: list[str], rows: Sequence[Sequence[str]], *, split_folders: bool) -> list[str]:
     """The columns, with `split` and `view` for those of other names whose cells say that.
 
     `Dataset_type`, `partition` or `conjunto` hold back images as `split` does, and to train on them cannot be undone.
@@ -102,44 +111,52 @@ def told_by_cells(header: list[str], rows: Sequence[Sequence[str]]) -> list[str]
     Args:
         header: the columns' names.
         rows: cells of each row.
+        split_folders: whether the images' folders name their splits, so that no such column does.
 
     Raises:
-        ColumnsError: two columns are of splits, and not the same.
+        ColumnsError: two columns are of splits, or of views, and not the same.
     """
     header = list(header)
-    others = [index for index, name in enumerate(header) if name not in KNOWN]
-    if "split" not in header:
+    others = [index for index, name in enumerate(header) if name not in KNOWN and not _READER.search(name)]
+    if "split" not in header and not split_folders:
         found = {index: _splits(rows, index) for index in others}
         meant = {index: said for index, said in found.items() if len(set(said) - {""}) > 1}
         if len(set(map(tuple, meant.values()))) > 1:
             raise ColumnsError("has several columns of train, val and test that differ: call the one that counts split")
         if meant:
             header[next(iter(meant))] = "split"
-    if "view" not in header and (views := [index for index in others if _tells_views(rows, index)]):
-        header[views[0]] = "view"
+    if "view" not in header:
+        views = [index for index, name in enumerate(header) if name in _OTHER_NAMES["view"]]
+        views = views or [index for index in others if _tells_views(rows, index, header[index])]
+        if len({tuple(map(is_frontal, _cells(rows, index))) for index in views}) > 1:
+            raise ColumnsError("has several columns of views that differ: call the one of each image view")
+        if views:
+            header[views[0]] = "view"
     return header
 
 
 def _splits(rows: Sequence[Sequence[str]], index: int) -> list[str]:
     """Splits by a column's cells, `""` where they are empty; none at all where most of them say anything else.
 
-    What is neither, beside train, is somebody's word for what is held back: its rows are refused then.
+    What is neither, beside train, is somebody's word for what is held back: its rows are refused then. So is a split
+    with a number, which may be a second one, or no split but an examination's `Test 2`.
     """
     said: list[str] = []
     named = filled = 0
     for cell in _cells(rows, index):
-        split = split_of(cell)
-        said.append(split or cell.lower())
+        said.append(split_of(cell, numbered=False) or cell.lower())
         filled += bool(cell)
-        named += split is not None
+        named += split_of(cell) is not None
         if filled == _ENOUGH and not named:
             return []
     return said if "train" in said and 2 * named >= filled else []
 
 
-def _tells_views(rows: Sequence[Sequence[str]], index: int) -> bool:
-    """Whether each cell of a column names a view, and one of them none from the front."""
-    views = set()
+def _tells_views(rows: Sequence[Sequence[str]], index: int, name: str) -> bool:
+    """Whether each cell of a column names a view of its row's image, and one of them none from the front."""
+    views: set[str] = set()
+    if _OF_ANOTHER_IMAGE.search(name):
+        return False
     for cell in filter(None, _cells(rows, index)):
         view = view_words.of_position(spoken.unaccented(cell).upper())
         if view is None:
@@ -223,7 +240,10 @@ def is_frontal(said: str) -> bool:
 
 def is_of_the_chest(said: Mapping[str, str]) -> bool:
     """Whether a row's modality and part of the body, where it has them, may be those of a chest radiograph."""
-    modality = spoken.words(said.get("modality", "")) & (spoken.OTHER_MODALITIES | {"mr", "us", "mg", "nm", "pt"})
+    words = spoken.words(said.get("modality", ""))
+    modality = words & (spoken.OTHER_MODALITIES | {"mr", "us", "mg", "nm", "pt"})
+    # `X-ray (no CT)`, `CR; CT later`
+    modality = frozenset() if words & _RADIOGRAPHS or {"x", "ray"} <= words else modality
     part = anatomy.read(view_words.words(spoken.unaccented(said.get("bodypart", "")).upper()))
     return not modality and not part.term
 
@@ -232,8 +252,10 @@ def _is_frontal(said: str) -> bool:
     return view_words.of_position(said) == view_words.FRONTAL
 
 
-def split_of(said: str) -> str | None:
-    """Split that a cell names; None where it is none."""
+def split_of(said: str, *, numbered: bool = True) -> str | None:
+    """Split that a cell names; None where it is none, or has a number and is not `numbered`."""
+    if not numbered and any(map(str.isdigit, said)):
+        return None
     return spoken.only(spoken.words(said), spoken.SPLIT_WORDS, spoken.SPLIT_COMPANIONS) or None
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from model_code.archive import table_readers
-from model_code.archive.entries import DICOM_SUFFIXES, IMAGE_SUFFIXES, parts, shown
+from model_code.archive.entries import DICOM_SUFFIXES, IMAGE_SUFFIXES, parts, patient_named, shown
 from model_code.archive.label_table import Row, Table, TableError, plain
 from model_code.archive.layout_words import CODE_PAGES
 from model_code.archive.table_columns import whole
@@ -159,7 +159,9 @@ def refuse_mismatched(table: Table, matches: Matches, name: Mapping[str, str]) -
 def named(table: Table, paths: Iterable[str]) -> dict[str, Identity]:
     """Identities of pictures that are called, or lie in a folder that is called, as the table's rows are.
 
-    Exports to PNG name files by SOP Instance UID, and folders by patient or accession number.
+    Exports to PNG name files by SOP Instance UID, and folders by patient or accession number. In such a folder files
+    have numbers of their own, so names of files count where no folder is called so or names patients in another way,
+    and each says one image.
 
     Args:
         table: of the archive, which has no DICOM file.
@@ -167,14 +169,38 @@ def named(table: Table, paths: Iterable[str]) -> dict[str, Identity]:
 
     Returns:
         An identity for each path, an empty one where nothing fits; none at all where nothing fits anywhere.
+
+    Raises:
+        TableError: images lie in folders of two rows.
     """
+    of_instances = table.by == "sop_instance_uid"
+    places = {path: parts(path.upper()) for path in paths}
+    found = {} if of_instances else _keys(table, {path: place[:-1] for path, place in places.items()})
+    if not found:
+        found = _keys(table, {path: (_without_suffix(place[-1]),) for path, place in places.items()})
+        said = Counter(_number(one) for keys in found.values() for one in keys)
+        of_others = table.by == "patient_id" and any(map(patient_named, places))
+        if of_others or (not of_instances and len(said) < said.total()):
+            return {}
+    if two := sum(len(set(map(_number, keys))) > 1 for keys in found.values()):
+        raise TableError(
+            f"The table {table.called} goes by {table.by}, and {two:,} of the images lie in folders of two of its "
+            "rows, one in the other. Rename those that are not meant, or add a column file with each image's path."
+        )
+    return {path: Identity(**{table.by: keys[-1] if keys else ""}) for path, keys in found.items()}
+
+
+def _keys(table: Table, said: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+    """Those of each path's words that are keys of the table; none at all where none is."""
     keys = {_number(row.key.upper()) for row in table.rows}
-    found: dict[str, Identity] = {}
-    for path in paths:
-        *folders, file = parts(path.upper())
-        own = (_without_suffix(file), *(() if table.by == "sop_instance_uid" else reversed(folders)))
-        found[path] = Identity(**{table.by: next((one for one in own if _number(one) in keys), "")})
-    return found if any(map(any, found.values())) else {}
+    found = {path: [one for one in some if _number(one) in keys] for path, some in said.items()}
+    return found if any(found.values()) else {}
+
+
+def have_accessions(table: Table, identities: Iterable[Identity]) -> bool:
+    """Whether an image has one of the table's accession numbers: de-identification empties or replaces them."""
+    keys = {_number(row.key.upper()) for row in table.rows}
+    return any(one.accession_number and _number(one.accession_number.upper()) in keys for one in identities)
 
 
 def refuse_without_dicom(table: Table, files: int) -> None:

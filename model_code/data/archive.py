@@ -8,13 +8,13 @@ anything.
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 from model_code.archive import label_table, table_matches
 from model_code.archive.entries import DICOM_SUFFIXES, Entry, Kind, look, patient_named
+from model_code.archive.file_names import patient_of
 from model_code.archive.label_table import Row, Table, TableError
 from model_code.archive.layout import Layout
 from model_code.archive.problem import Problem
@@ -36,13 +36,6 @@ _FOLDER_RANK = {"test": 0, "validation": 1, "train": 2, None: 3}
 
 # In sentences, by purpose.
 _DONE = {"train": "trained", "evaluate": "evaluated"}
-
-_PERSON = re.compile(r"^person(\d+)_(virus|bacteria)_\d+", re.IGNORECASE)
-_NORMAL = re.compile(r"^(?:NORMAL(\d+)-)?IM-(\d+)-\d+", re.IGNORECASE)
-# Of NIH ChestX-ray14: patient, of 30,805, and follow-up.
-_NIH = re.compile(r"^(000[0-3]\d{4})_\d{3}\.")
-# Of Indiana University's collection, by its report: as Open-i names them, and Kaggle.
-_INDIANA = re.compile(r"^(?:CXR)?(\d{1,4})_(?:\d_)?IM-\d{4}(?!\d)", re.IGNORECASE)
 
 
 TOLD = ("path", "label", "folder", "patient", "subtype")
@@ -281,8 +274,9 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
     by_name = {one.path: one.member for one in _of_kind(members, Kind.TABLE)}
     try:
         content = archive.read(by_name[layout.table])
-        table = label_table.read(layout.table, content, layout.table_called)
-        identities = _identities(archive, table, pictures)
+        in_splits = all(one.entry.split for one in pictures)
+        table = label_table.read(layout.table, content, layout.table_called, split_folders=in_splits)
+        table, identities = _identified(archive, table, pictures)
         # Previews beside DICOM files, as CDs hold, have no row.
         without_identity = {path for path in by_path if table.by != "file" and path not in identities}
         asked = {path: one.entry for path, one in by_path.items() if path not in without_identity}
@@ -333,6 +327,14 @@ def _candidate(member: _File, row: Row, called: str) -> Candidate:
     )
 
 
+def _identified(archive: Members, table: Table, pictures: list[_File]) -> tuple[Table, Mapping[str, Identity]]:
+    """The table by what the images have, and that of each."""
+    identities = _identities(archive, table, pictures)
+    if not table.patient_ids or table_matches.have_accessions(table, identities.values()):
+        return table, identities
+    return table.by_patients(), _identities(archive, table.by_patients(), pictures)
+
+
 def _identities(archive: Members, table: Table, pictures: list[_File]) -> Mapping[str, Identity]:
     if table.by == "file":
         return {}
@@ -370,30 +372,3 @@ def share(candidates: list[Candidate], position: int, hosts: int) -> list[list[C
 def preference(folder: str | None, path: str) -> tuple[int, int, str]:
     """Sorts files with the same content: the one to use comes first."""
     return _FOLDER_RANK[folder], look(path).depth, path
-
-
-def patient_of(name: str, *, fallback: str) -> tuple[str, str]:
-    """The patient and the subtype that a file name of a published data set tells.
-
-    `person12_virus_30.jpeg` is patient P12. Virus and bacteria are numbered separately in that data set, and whether
-    person12_virus and person12_bacteria are one child is not published; one key for both cannot leak. `IM-0003-0001`
-    is N1_0003, `NORMAL2-IM-0003-0001` is N2_0003: two series with numbers of their own. `00000013_005.png`, of NIH
-    ChestX-ray14, is the sixth radiograph of patient 13, whom people put into folders of classes without its table.
-    `CXR1_1_IM-0001-4001.png` and `1_IM-0001-4001.dcm.png` are the patient of Indiana University's first report.
-
-    Args:
-        name: the file's name without folders.
-        fallback: the key of a file with any other name, which then is a patient of its own.
-
-    Returns:
-        The patient key, and bacteria, virus or "".
-    """
-    if nih := _NIH.match(name):
-        return f"NIH{nih[1]}", ""
-    if indiana := _INDIANA.match(name):
-        return f"I{int(indiana[1])}", ""
-    if person := _PERSON.match(name):
-        return f"P{int(person[1])}", person[2].lower()
-    if normal := _NORMAL.match(name):
-        return f"N{int(normal[1] or 1)}_{normal[2]}", ""
-    return fallback, ""

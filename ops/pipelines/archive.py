@@ -241,12 +241,16 @@ def _count_by_table(
     }
     numbers = {one.name: number for number, one in enumerate(files, start=1)}
     try:
-        table = label_table.read(layout.table, read(layout.table), layout.table_called)
+        in_splits = all(one.split for one in pictures.values())
+        table = label_table.read(layout.table, read(layout.table), layout.table_called, split_folders=in_splits)
         identities: dict[str, Identity] = {}
         if table.by != "file":
             # What is certainly no DICOM file has no such identifier, but may be called by one.
             unmatched = len(pictures) - sum(one.dicom is False for one in files if one.name in pictures)
             identities = {} if unmatched else table_matches.named(table, pictures)
+            if not unmatched and not identities and table.patient_ids:
+                table = table.by_patients()
+                identities = table_matches.named(table, pictures)
             if not identities:
                 table_matches.refuse_without_dicom(table, unmatched)
                 return Contents({}, unmatched=unmatched)

@@ -46,9 +46,8 @@ _LATERAL_OF_CHEST = re.compile(rf"\b({_OTHER_LATERAL_WORDS}|{_CROSS_TABLE})\b")
 # Surgeons are called Rao: the standard's abbreviations count in View Position only.
 _OBLIQUE = re.compile(rf"\b({_OBLIQUE_WORDS})\b|斜")
 # What names of files and folders say of a lateral view beside the words above: nothing else is called so. `vp` is the
-# view in names of BIMCV's data sets (MIDS).
+# view in names of BIMCV's data sets (MIDS); elsewhere LL may be the left lung, or its lower lobe.
 _LATERAL_NAMES = re.compile(r"\b(PERFIL|PROFIL|PROFILO|VP LL|VP RL)\b")
-_LATERAL_NAMES_OF_CHEST = re.compile(r"\bLL\b")
 _NOT_A_VIEW = re.compile(
     r"\b(BI|UNI|CONTRA|IPSI|POSTERO|ANTERO|MEDIO|INFERO|SUPERO|NO|NON|NOT|SIN|SEM|SANS|OHNE|WITHOUT|WO|W O) LAT"
 )
@@ -103,10 +102,7 @@ def of_name(said: str) -> str | None:
     Args:
         said: in capitals without accents.
     """
-    lateral = said == "LL" or bool(_LATERAL_NAMES.search(said))
-    if not lateral and names_chest(said):
-        lateral = bool(_LATERAL_NAMES_OF_CHEST.search(said))
-    if lateral and not _FRONTAL.search(said):
+    if _LATERAL_NAMES.search(said) and not _FRONTAL.search(said):
         return LATERAL
     return of_description(said, chest=False)
 

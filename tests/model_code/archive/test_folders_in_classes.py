@@ -11,9 +11,10 @@ import pytest
 from lambdas.trigger.archive import Limits, inspect
 from lambdas.trigger.rejection import Rejection
 from model_code.archive.entries import look_closely, patient_named
+from model_code.archive.file_names import patient_of
 from model_code.archive.layout import Layout
 from model_code.contract.job import JobError
-from model_code.data.archive import list_candidates, patient_of
+from model_code.data.archive import list_candidates
 from model_code.members.members import ZipMembers
 
 BOTH = ("NORMAL/1.png", "PNEUMONIA/2.png")
@@ -24,6 +25,7 @@ BOTH = ("NORMAL/1.png", "PNEUMONIA/2.png")
     [
         *("PNEUMONIA/negative", "PNEUMONIA/no", "PNEUMONIA/Ruled out", "PNEUMONIA/suspected", "pneumonia/absent"),
         *("PNEUMONIA/false positives", "PNEUMONIA/neg/site a", "Neumonía/sospecha", "NORMAL/uncertain"),
+        *("PNEUMONIA/0_no", "PNEUMONIA/without findings", "NORMAL/no"),
         *("PNEUMONIA/excluded", "excluded/NORMAL", "train/rejected images/PNEUMONIA", "NORMAL/train/unusable"),
     ],
 )
@@ -47,6 +49,8 @@ def test_what_a_folder_takes_back_or_sets_aside_is_refused_and_never_trained_on(
             "PNEUMONIA/PCR negative",
             "PNEUMONIA/site no",
         ),
+        *("PNEUMONIA/No_001", "PNEUMONIA/No. 12", "PNEUMONIA/SEM 1", "PNEUMONIA/PAS 3", "PNEUMONIA/Sin"),
+        *("NORMAL/without findings", "NORMAL/no positive findings", "PNEUMONIA/Patient No 3"),
         *("PNEUMONIA/NO KIM", "NORMAL/trash collectors", "no smokers/PNEUMONIA", "PNEUMONIA/viral", "PNEUMONIA/1"),
     ],
 )
@@ -59,10 +63,10 @@ def test_other_words_in_a_class_leave_it_what_it_is(folder: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("NORMAL/thumbnails/1.png", "thumbs/NORMAL/1.png", "NORMAL/1_thumb.jpg", "previews/PNEUMONIA/1.png"),
-        *("NORMAL/CD1/IHE_PDI/logo.png", "NORMAL/CD 2/VIEWER/bin/splash.jpg", "PNEUMONIA/a/html/arrow.png"),
-        *("NORMAL/annotations/1.png", "NORMAL/1_annotated.png", "ground-truth/NORMAL/1.png", "NORMAL/contours/1.png"),
-        *("augmented/NORMAL/1.png", "NORMAL/1_augmented.jpeg"),
+        *("NORMAL/thumbnails/1.png", "NORMAL/1_thumb.jpg", "PNEUMONIA/x/previews/1.png", "1Thumbnail.png"),
+        *("NORMAL/CD1/IHE_PDI/logo.png", "NORMAL/CD 2/VIEWER/bin/splash.jpg"),
+        *("NORMAL/annotations/1.png", "NORMAL/ground-truth/1.png", "NORMAL/contours/1.png"),
+        *("NORMAL/augmented/1.png", "NORMAL/1_augmented.jpeg"),
     ],
 )
 def test_pictures_made_of_others_and_of_programs_are_left_out_and_counted(name: str) -> None:
@@ -71,6 +75,39 @@ def test_pictures_made_of_others_and_of_programs_are_left_out_and_counted(name: 
     assert layout.problem() is None
     assert (layout.total, layout.left.masks) == (2, 1)
     assert layout.unused() == "Not used: 1 mask, overlay or copy of another picture."
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "xray preview data/NORMAL/1.png",
+            "Ground Truth/NORMAL/1.png",
+            "thumbs/NORMAL/1.png",
+            "annotated/NORMAL/1.png",
+        ),
+        *(
+            "NORMAL/annotated_1.png",
+            "NORMAL/contour_enhanced_1.png",
+            "NORMAL/thumb_finger1.png",
+            "PNEUMONIA/preview1.png",
+        ),
+        *("PNEUMONIA/resources/1.png", "PNEUMONIA/html images/1.png", "PNEUMONIA/radiant/1.png"),
+        *("train/NORMAL/augmented/1.png", "augmented/train/NORMAL/1.png", "train/NORMAL/1_augmented.png"),
+        *("x/1_augmented.png", "annotated/1.png"),
+    ],
+)
+def test_names_that_data_sets_and_radiographs_have_too_leave_nothing_out(name: str) -> None:
+    """Whole archives were left out as masks, or half of one in silence."""
+    layout = Layout.of([name])
+    assert layout.left.masks == 0
+    assert layout.pictures == 1
+
+
+def test_a_table_beside_masks_alone_says_that_there_are_some() -> None:
+    problem = Layout.of(["labels.csv", "masks/0.png"]).problem()
+    assert problem is not None
+    assert problem.detail.endswith("no image beside it, only 1 mask, overlay or copy of another picture.")
 
 
 @pytest.mark.parametrize(
@@ -89,8 +126,8 @@ def test_around_classes_and_dicom_files_a_program_s_words_are_others_too(name: s
         ("torax_perfil_2.jpg", True),
         ("poumon-profil.png", True),
         ("perfil/3.png", True),
-        ("LL/3.png", True),
-        ("chest_LL_3.png", True),
+        # Of the left lung, or its lower lobe.
+        *(("LL/3.png", False), ("chest_LL_3.png", False), ("cxr_LL_0.png", False)),
         ("Torax frente y perfil.png", False),
         ("ball_3.png", False),
         ("LL DOE 3.png", False),
@@ -151,10 +188,18 @@ def test_folders_are_read_in_whatever_code_page_the_archiver_wrote_them(
     assert announced[f"{meant}/PNEUMONIA"] == (1 if meant == "validation" else 2)
 
 
-@pytest.mark.parametrize("folder", ["paciente_001", "Paziente 12", "患者003", "пациент-7", "case 12", "Patientin 4"])
+@pytest.mark.parametrize("folder", ["paciente_001", "Paziente 12", "患者003", "пациент-7", "Patientin 4"])
 def test_a_patient_s_folder_may_be_called_so_in_other_languages(folder: str) -> None:
     """Each image was a patient of its own, and could be in another split than the next."""
     assert patient_named(f"NORMAL/{folder}/1.png") == folder
+
+
+@pytest.mark.parametrize(
+    "name", ["NORMAL/case1_pa.png", "Case 1/PNEUMONIA/2.png", "caso_12/1.png", "case_2020_0001.png"]
+)
+def test_cases_have_numbers_of_their_own_in_each_class_and_split(name: str) -> None:
+    """Those of one number were one patient, and left out as of two classes or two splits."""
+    assert patient_named(name) == ""
 
 
 @pytest.mark.parametrize(
@@ -179,7 +224,9 @@ def test_mimic_s_folders_name_the_patient(name: str, patient: str) -> None:
             ("3999_IM-2054-1001.dcm.png", "I3999"),
             ("IM-0003-0001.jpeg", "N1_0003"),
         ),
-        *(("12345_IM-0003-1001.png", "p"), ("1_IM-00031-1001.png", "p")),
+        *(("12345_IM-0003-1001.dcm.png", "p"), ("1_IM-00031-1001.dcm.png", "p")),
+        # Guangzhou's, numbered by somebody: most were one patient's.
+        ("3_IM-0115-0001.jpeg", "p"),
     ],
 )
 def test_images_of_one_report_of_indiana_s_are_of_one_patient(name: str, patient: str) -> None:

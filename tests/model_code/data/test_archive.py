@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from model_code.archive.file_names import patient_of
 from model_code.contract.job import JobError
-from model_code.data.archive import list_candidates, patient_of, share
+from model_code.data.archive import list_candidates, share
 from model_code.members.members import ZipMembers
 from model_code.members.opening import opened
 from tests.model_code.conftest import zip_of
