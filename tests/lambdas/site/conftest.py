@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.page_server import KEY, PageServer, served
+from tests.lambdas.site.radiographs import answered
+from tests.page_server import KEY, PageServer, prediction, served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -69,3 +71,9 @@ def docs(browser: Browser, server: PageServer, complaints: list[str]) -> Iterato
     yield opened
     assert complaints == []
     context.close()
+
+
+@pytest.fixture
+def three(server: PageServer, tmp_path: Path) -> list[Path]:
+    kinds = {"a.png": 0.045, "b.png": 0.93, "c.png": 0.5}
+    return [answered(server, tmp_path / name, n, prediction(p)) for n, (name, p) in enumerate(kinds.items(), start=1)]

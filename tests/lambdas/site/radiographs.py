@@ -13,7 +13,7 @@ from PIL import Image
 from tests.page_server import PageServer
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 
 def grey(path: Path, level: int, size: tuple[int, int] = (120, 100)) -> Path:
@@ -39,3 +39,17 @@ def table(page: Page) -> list[dict[str, str]]:
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
     return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
+
+
+def hold(page: Page, pattern: str, held: list[Route]) -> None:
+    """Let no request to these addresses go on before the test does."""
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.route(pattern, keep)
+
+
+def until_held(page: Page, held: list[Route], count: int) -> None:
+    while len(held) < count:
+        page.wait_for_timeout(20)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.lambdas.site.radiographs import answered
-from tests.page_server import PageServer, prediction
+from tests.page_server import PageServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -22,12 +21,6 @@ def setup_module() -> None:
     from playwright.sync_api import expect
 
     from tests.browser import drop
-
-
-@pytest.fixture
-def three(server: PageServer, tmp_path: Path) -> list[Path]:
-    kinds = {"a.png": 0.045, "b.png": 0.93, "c.png": 0.5}
-    return [answered(server, tmp_path / name, n, prediction(p)) for n, (name, p) in enumerate(kinds.items(), start=1)]
 
 
 def printed_as_by_a_browser(page: Page) -> None:
