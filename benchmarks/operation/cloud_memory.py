@@ -91,7 +91,7 @@ def publish(seconds: Counter[float], *, aggregated: bool) -> None:
     data = [
         {**datum, "Timestamp": time.time()}
         for name, values in named.items()
-        for datum in endpoint_metrics._data(("cxr", "AllTraffic", name, "None"), values)
+        for datum in endpoint_metrics._data(("cxr", "cxr-1", "AllTraffic", name, "None"), values)
     ]
     if not aggregated:
         single = [{key: value for key, value in datum.items() if key not in ("Values", "Counts")} for datum in data]

@@ -256,9 +256,14 @@ def _stage(resource: Resource, _assembly: Assembly, _usage: Usage) -> Iterator[C
         )  # fmt: skip
 
 
-def _rule(resource: Resource, _assembly: Assembly, _usage: Usage) -> Iterator[Charge]:
+def _rule(resource: Resource, assembly: Assembly, _usage: Usage) -> Iterator[Charge]:
     schedule = resource.properties.get("ScheduleExpression")
-    if schedule:
+    functions = [
+        {"Fn::GetAtt": [one.name, "Arn"]} for one in assembly.of("AWS::Lambda::Function") if one.part == resource.part
+    ]
+    targets = [target["Arn"] for target in resource.properties.get("Targets", [])]
+    # A few calls a month of a function, which is charged by the request, are none of a cent.
+    if schedule and not (targets and all(target in functions for target in targets)):
         runs = _runs_per_month(schedule)
         yield Charge(
             resource.part, resource.name, "compute", runs, f"cxr/scheduled:{resource.name}",

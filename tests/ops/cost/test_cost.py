@@ -191,6 +191,16 @@ def test_what_stands_there_is_charged_by_its_own_unit(
     assert charges[key].quantity == pytest.approx(quantity)
 
 
+def test_a_schedule_that_calls_functions_alone_costs_nothing_by_being_there() -> None:
+    """One that also starts something else has no price here, and the sum says so."""
+    function = ("AWS::Lambda::Function", {"MemorySize": 128})
+    calls = {"ScheduleExpression": "rate(1 day)", "Targets": [{"Arn": {"Fn::GetAtt": ["R0", "Arn"]}}]}
+    assert standing_cost.standing(made(function, ("AWS::Events::Rule", calls)), Usage()) == []
+    calls["Targets"].append({"Arn": {"Fn::GetAtt": ["Queue", "Arn"]}})
+    (charge,) = standing_cost.standing(made(function, ("AWS::Events::Rule", calls)), Usage())
+    assert charge.key == "cxr/scheduled:R1"
+
+
 @pytest.mark.parametrize(
     ("kind", "properties"),
     [
