@@ -12,8 +12,7 @@ class DailyCall(Construct):
     A function that nobody called for weeks becomes inactive: "When you try to invoke a function that is inactive, the
     invocation fails", and gets it ready again ("Lambda function states" of the developer guide; aws/aws-cdk#20123 and
     #22612, which had to wait and ask again; read 2026-11-29, not tried in an account). Who calls once and never again,
-    as a pipeline's step does, would fail. Clients of the API can ask
-    again: the first after weeks gets 502.
+    as a pipeline's step does, would fail. Clients of the API can ask again: the first after weeks gets 502.
 
     Args:
         function: that is called with EventBridge's scheduled event.

@@ -49,8 +49,7 @@ _OTHER_FILES |= {"version", "manifest", "checksums", "md5sums", "sha256sums", "r
 
 
 # Folders of one patient's images: `Patient_017`, `patient00001` (CheXpert), `sub-S03044` (BIDS, "Entities"). Not `pt1`,
-# which may be a part of the archive, nor `case 1`, of
-# which each class and split has one.
+# which may be a part of the archive, nor `case 1`, of which each class and split has one.
 _PATIENT = re.compile(
     r"(?:patient(?:in|en)?|pat|subject|subj|paciente|paziente|pacjent|pacient|pasient|pasien|potilas"
     r"|пациент|患者|病人|환자)[ _.#-]*\d+|sub-(?=[a-z]*\d)[a-z0-9]+",

@@ -7,7 +7,7 @@ import itertools
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -197,10 +197,24 @@ def _keys(table: Table, said: Mapping[str, Iterable[str]]) -> dict[str, list[str
     return found if any(found.values()) else {}
 
 
-def have_accessions(table: Table, identities: Iterable[Identity]) -> bool:
-    """Whether an image has one of the table's accession numbers: de-identification empties or replaces them."""
-    keys = {_number(row.key.upper()) for row in table.rows}
-    return any(one.accession_number and _number(one.accession_number.upper()) in keys for one in identities)
+def identified(
+    table: Table, identify: Callable[[Table], Mapping[str, Identity]]
+) -> tuple[Table, Mapping[str, Identity]]:
+    """The table by what the images have, and that of each.
+
+    De-identification empties or replaces accession numbers: where no image has one of the table's, and each row names
+    a patient too, it goes by these.
+
+    Args:
+        table: of the archive.
+        identify: the images' identities by what a table goes by.
+    """
+    identities = identify(table)
+    stated = [one.accession_number.upper() for one in identities.values() if one.accession_number]
+    if table.patient_ids and not _keys(table, {"": stated}):
+        table = table.by_patients()
+        identities = identify(table)
+    return table, identities
 
 
 def refuse_without_dicom(table: Table, files: int) -> None:

@@ -276,7 +276,7 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
         content = archive.read(by_name[layout.table])
         in_splits = all(one.entry.split for one in pictures)
         table = label_table.read(layout.table, content, layout.table_called, split_folders=in_splits)
-        table, identities = _identified(archive, table, pictures)
+        table, identities = table_matches.identified(table, lambda one: _identities(archive, one, pictures))
         # Previews beside DICOM files, as CDs hold, have no row.
         without_identity = {path for path in by_path if table.by != "file" and path not in identities}
         asked = {path: one.entry for path, one in by_path.items() if path not in without_identity}
@@ -325,14 +325,6 @@ def _candidate(member: _File, row: Row, called: str) -> Candidate:
         subtype=row.subtype,
         stated_patient=row.patient,
     )
-
-
-def _identified(archive: Members, table: Table, pictures: list[_File]) -> tuple[Table, Mapping[str, Identity]]:
-    """The table by what the images have, and that of each."""
-    identities = _identities(archive, table, pictures)
-    if not table.patient_ids or table_matches.have_accessions(table, identities.values()):
-        return table, identities
-    return table.by_patients(), _identities(archive, table.by_patients(), pictures)
 
 
 def _identities(archive: Members, table: Table, pictures: list[_File]) -> Mapping[str, Identity]:

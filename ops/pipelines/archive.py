@@ -28,7 +28,7 @@ from model_code.members.members import MEMBER_ERRORS, ZipMembers
 from ops.base.errors import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 _NO_SPLIT = "without a split"
@@ -243,14 +243,12 @@ def _count_by_table(
     try:
         in_splits = all(one.split for one in pictures.values())
         table = label_table.read(layout.table, read(layout.table), layout.table_called, split_folders=in_splits)
-        identities: dict[str, Identity] = {}
+        identities: Mapping[str, Identity] = {}
         if table.by != "file":
             # What is certainly no DICOM file has no such identifier, but may be called by one.
             unmatched = len(pictures) - sum(one.dicom is False for one in files if one.name in pictures)
-            identities = {} if unmatched else table_matches.named(table, pictures)
-            if not unmatched and not identities and table.patient_ids:
-                table = table.by_patients()
-                identities = table_matches.named(table, pictures)
+            if not unmatched:
+                table, identities = table_matches.identified(table, lambda one: table_matches.named(one, pictures))
             if not identities:
                 table_matches.refuse_without_dicom(table, unmatched)
                 return Contents({}, unmatched=unmatched)

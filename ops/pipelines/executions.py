@@ -145,9 +145,10 @@ class ExecutionReader:
 
     def latest(self) -> str:
         """The newest execution's ARN; raises CommandError when there is none."""
-        for arn in self._newest(1):
-            return arn
-        raise CommandError(f"{self._pipeline} has no executions yet: {self._first}.")
+        newest = next(self._newest(1), None)
+        if newest is None:
+            raise CommandError(f"{self._pipeline} has no executions yet: {self._first}.")
+        return newest
 
     def _newest(self, limit: int) -> Iterator[str]:
         """ARNs of the newest executions, newest first, over as many pages as it takes."""

@@ -28,6 +28,7 @@ from tests.model_code.support.dicom_files import (
     RLE,
     dicom_file,
     encode,
+    implicit_meta,
 )
 
 if TYPE_CHECKING:
@@ -280,18 +281,6 @@ def in_bytes(data: bytes) -> bytes:
     at = data.index(b"\x7f\xe0\x00\x10OW") + 4
     pixels = np.frombuffer(data[at + 8 :], "<u2").astype(">u2").tobytes()
     return data[:at] + b"OB" + data[at + 2 : at + 8] + pixels
-
-
-def implicit_meta(data: bytes) -> bytes:
-    """The file with meta information as Implicit VR writes it."""
-    made, at, end = b"", 132, end_of_meta(data, 132)
-    while at < end:
-        long = data[at + 4 : at + 6] == b"OB"
-        first, begin = (at + 8, at + 12) if long else (at + 6, at + 8)
-        value = data[begin : begin + int.from_bytes(data[first:begin], "little")]
-        made += data[at : at + 4] + len(value).to_bytes(4, "little") + value
-        at = begin + len(value)
-    return data[:132] + made + data[end:]
 
 
 def groups(said: dict[str, dict[str, Any]]) -> Dataset:

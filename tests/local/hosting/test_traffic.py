@@ -81,16 +81,14 @@ def released(hosting: Hosting) -> str:
 PERIOD_SECONDS = 10
 
 
-@pytest.fixture
-def alarmed(hosting: Hosting, released: str) -> str:
-    """An alarm on the endpoint's share of server errors, quiet now."""
-    cloudwatch = hosting.client("cloudwatch")
-    cloudwatch.delete_alarms(AlarmNames=["errors"])
+def put_alarm(cloudwatch: Any, name: str, **of: str) -> None:
+    """Make an alarm on the share of server errors of the variant, with more dimensions."""
+    dimensions = {"VariantName": "AllTraffic", **of}
     cloudwatch.put_metric_alarm(
-        AlarmName="errors",
+        AlarmName=name,
         Namespace="AWS/SageMaker",
         MetricName="Invocation5XXErrors",
-        Dimensions=[{"Name": "EndpointName", "Value": released}, {"Name": "VariantName", "Value": "AllTraffic"}],
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
         Statistic="Average",
         Period=PERIOD_SECONDS,
         EvaluationPeriods=1,
@@ -98,6 +96,14 @@ def alarmed(hosting: Hosting, released: str) -> str:
         ComparisonOperator="GreaterThanOrEqualToThreshold",
         TreatMissingData="notBreaching",
     )
+
+
+@pytest.fixture
+def alarmed(hosting: Hosting, released: str) -> str:
+    """An alarm on the endpoint's share of server errors, quiet now."""
+    cloudwatch = hosting.client("cloudwatch")
+    cloudwatch.delete_alarms(AlarmNames=["errors"])
+    put_alarm(cloudwatch, "errors", EndpointName=released)
 
     since = time.monotonic()
 
@@ -184,19 +190,7 @@ def test_a_model_that_fails_is_replaced_where_the_alarm_is_about_the_new_configu
     """Of the whole endpoint it would be on already, and take each other model back."""
     failing = hosting.endpoint("failing", hosting.config("failing", hosting.model("failing", FAILS)))
     mended = hosting.config("mended", hosting.model("mended"))
-    dimensions = {"EndpointName": failing, "VariantName": "AllTraffic", "EndpointConfigName": mended}
-    hosting.client("cloudwatch").put_metric_alarm(
-        AlarmName="errors-of-the-new",
-        Namespace="AWS/SageMaker",
-        MetricName="Invocation5XXErrors",
-        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
-        Statistic="Average",
-        Period=PERIOD_SECONDS,
-        EvaluationPeriods=1,
-        Threshold=0.2,
-        ComparisonOperator="GreaterThanOrEqualToThreshold",
-        TreatMissingData="notBreaching",
-    )
+    put_alarm(hosting.client("cloudwatch"), "errors-of-the-new", EndpointName=failing, EndpointConfigName=mended)
     way = deployment("CANARY", 50, wait=PERIOD_SECONDS + 5)
     way["AutoRollbackConfiguration"] = {"Alarms": [{"AlarmName": "errors-of-the-new"}]}
     with Clients(lambda: hosting.ask(failing)["name"]) as clients:

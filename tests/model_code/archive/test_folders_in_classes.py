@@ -16,6 +16,7 @@ from model_code.archive.layout import Layout
 from model_code.contract.job import JobError
 from model_code.data.archive import list_candidates
 from model_code.members.members import ZipMembers
+from tests.model_code.support.zip_entries import Unmarked
 
 BOTH = ("NORMAL/1.png", "PNEUMONIA/2.png")
 
@@ -137,17 +138,6 @@ def test_around_classes_and_dicom_files_a_program_s_words_are_others_too(name: s
 def test_a_picture_s_name_says_lateral_in_the_words_of_departments(name: str, other: bool) -> None:
     """They were trained on as frontal ones."""
     assert (look_closely(f"NORMAL/{name}")[0].kind == "other_view") is other
-
-
-class Unmarked(zipfile.ZipInfo):
-    """An entry whose name is in a code page that nothing in the archive names."""
-
-    def __init__(self, name: str, encoding: str) -> None:
-        super().__init__(name)
-        self.encoding = encoding
-
-    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 - its name in `zipfile`
-        return self.filename.encode(self.encoding), 0
 
 
 @pytest.mark.parametrize(

@@ -120,8 +120,10 @@ def test_a_table_whose_accession_numbers_no_image_has_goes_by_patients(tmp_path:
     labels = {f"P{one}": ("NORMAL", "PNEUMONIA")[one % 2] for one in range(10)}
     assert {one.stated_patient: one.label for one in found} == labels
     read = table("patient_id,accession,label", "P1,X1,0", "P2,X2,1")
-    assert not table_matches.have_accessions(read, [Identity(accession_number="Y1"), Identity()])
-    assert table_matches.have_accessions(read, [Identity(accession_number="x1")])
+    of_others = {"a": Identity(accession_number="Y1"), "b": Identity()}
+    assert table_matches.identified(read, lambda _: of_others)[0].by == "patient_id"
+    of_these = {"a": Identity(accession_number="x1")}
+    assert table_matches.identified(read, lambda _: of_these) == (read, of_these)
     assert table("patient_id,accession,label", "P1,X1,0", ",X2,1").patient_ids == ()
 
 

@@ -18,6 +18,7 @@ from model_code.members.members import ZipMembers
 from model_code.members.opening import opened
 from tests.model_code.conftest import zip_of
 from tests.model_code.support.dicom_files import dicom_file, phantom
+from tests.model_code.support.zip_entries import Unmarked
 
 # One image of each class to train on: without them nothing is listed.
 OTHERS = {f"zzz/train/{label}/a.png": label.encode() for label in ("NORMAL", "PNEUMONIA")}
@@ -172,17 +173,6 @@ def test_files_of_an_archive_with_dicom_are_called_by_their_numbers(beside, with
         assert [one.patient for one in own] == ["entry-1.png", "N1_0003", "P1"]
         assert {"entry-4.pdf"} <= set(found.not_images)
         assert "entry-5.png" in found.unlabelled
-
-
-class Unmarked(zipfile.ZipInfo):
-    """An entry whose name is in a code page that nothing in the archive names."""
-
-    def __init__(self, name: str, encoding: str) -> None:
-        super().__init__(name)
-        self.encoding = encoding
-
-    def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # noqa: N802 - its name in `zipfile`
-        return self.filename.encode(self.encoding), 0
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,17 @@ from model_code.dicom.file_format import end_of_meta
 from model_code.dicom.header import read
 from model_code.dicom.refusal import Refusal
 from ops.api.image_files import DICOM, media_type
-from tests.model_code.support.dicom_files import BIG, EXPLICIT, IMPLICIT, JPEG_LS, RLE, dicom_file, full_range, phantom
+from tests.model_code.support.dicom_files import (
+    BIG,
+    EXPLICIT,
+    IMPLICIT,
+    JPEG_LS,
+    RLE,
+    dicom_file,
+    full_range,
+    implicit_meta,
+    phantom,
+)
 from tests.model_code.support.dicom_tables import window
 
 VALUES = phantom()
@@ -158,18 +168,6 @@ def test_it_is_read_behind_one_that_nothing_needs(moved: bytes) -> None:
 def element(tag: bytes, representation: bytes, value: bytes, *, long: bool, big: bool = False) -> bytes:
     size = len(value).to_bytes(4 if long else 2, "big" if big else "little")
     return tag + representation + (b"\0\0" if long else b"") + size + value
-
-
-def implicit_meta(data: bytes) -> bytes:
-    """The file with meta information as Implicit VR writes it."""
-    made, at, end = b"", 132, end_of_meta(data, 132)
-    while at < end:
-        long = data[at + 4 : at + 6] == b"OB"
-        first, begin = (at + 8, at + 12) if long else (at + 6, at + 8)
-        value = data[begin : begin + int.from_bytes(data[first:begin], "little")]
-        made += data[at : at + 4] + len(value).to_bytes(4, "little") + value
-        at = begin + len(value)
-    return data[:132] + made + data[end:]
 
 
 @pytest.mark.parametrize("transfer_syntax", [*UNCOMPRESSED, JPEG_LS])

@@ -15,6 +15,7 @@ from pydicom.pixels import get_encoder
 from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, RLELossless, generate_uid
 
 from local.samples.phantom import Anatomy, Finding, draw
+from model_code.dicom.file_format import end_of_meta
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -182,3 +183,15 @@ def _of_another_codec(values: NDArray[Any], unsigned: NDArray[Any], transfer_syn
             values, codecformat="j2k", reversible=reversible, level=0 if reversible else 55, bitspersample=bits
         )
     )
+
+
+def implicit_meta(data: bytes) -> bytes:
+    """The file with meta information as Implicit VR writes it."""
+    made, at, end = b"", 132, end_of_meta(data, 132)
+    while at < end:
+        long = data[at + 4 : at + 6] == b"OB"
+        first, begin = (at + 8, at + 12) if long else (at + 6, at + 8)
+        value = data[begin : begin + int.from_bytes(data[first:begin], "little")]
+        made += data[at : at + 4] + len(value).to_bytes(4, "little") + value
+        at = begin + len(value)
+    return data[:132] + made + data[end:]
