@@ -51,6 +51,8 @@ def prepare() -> None:
     dynamodb._create_table(
         {"TableName": _TABLE, "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}], **key}
     )
+    expires = {"AttributeName": "expires_at", "Enabled": True}
+    dynamodb._update_ttl({"TableName": _TABLE, "TimeToLiveSpecification": expires})
     cloudwatch_logs._create_log_group({"logGroupName": _GROUP})
     cloudwatch_logs._create_log_stream({"logGroupName": _GROUP, "logStreamName": _STREAM})
     common = {"Namespace": "AWS/SageMaker", "Dimensions": _DIMENSIONS, "Period": 300, "EvaluationPeriods": 3}

@@ -1,17 +1,20 @@
-"""Retention of logs and of expired items: what MiniStack keeps in memory for ever goes, as it does in AWS.
+"""Retention of logs and of items that expire: what MiniStack keeps in memory for ever goes, as it does in AWS.
 
 CloudWatch Logs keeps events for a group's days, on disks of its own; what a laptop can keep is a number. MiniStack
 makes a log stream for each invocation of a function, and stores an event that is put twice. Its DynamoDB removes
 expired items once a minute, from tables that UpdateTimeToLive was called for: CloudFormation's
-`TimeToLiveSpecification` it does not read (findings/ministack_time_to_live_of_a_template.sh).
+`TimeToLiveSpecification` it does not read (findings/ministack_time_to_live_of_a_template.sh). Items of such tables are
+kept for days in DynamoDB, and MiniStack holds them in memory, some 5 KB for a prediction: here they are a number too.
 
 Hooked are MiniStack's `lambda_svc._emit_lambda_logs`, called for each invocation,
 `cloudwatch_logs._append_log_events`, called for each batch, with `_log_groups` and `_log_records`, and
-`provisioners._RESOURCE_HANDLERS`, which call `dynamodb._update_ttl` for a table.
+`provisioners._RESOURCE_HANDLERS`, which call `dynamodb._update_ttl` for a table, and `dynamodb._set_item`, called for
+each item that is written.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ministack.services import cloudwatch_logs, dynamodb, lambda_svc
@@ -24,14 +27,17 @@ MOST_STREAMS = 1_000
 """Streams of a function's log group: the invocations that can be read."""
 MOST_EVENTS = 10_000
 """Events of one stream, as many as GetLogEvents answers. A job's file has every line."""
+MOST_ITEMS = 20_000
+"""Items of a table with a time to live, some 100 MB of predictions: two days of all that the laptop's quota allows."""
 _TABLE = "AWS::DynamoDB::Table"
 _SPECIFICATION = "TimeToLiveSpecification"
 
 
 def expire() -> None:
-    """Let the oldest log streams and events go, and the expired items of CloudFormation's tables."""
+    """Let the oldest log streams and events go, and the expired and the oldest items of CloudFormation's tables."""
     _expire_logs()
     _expire_items()
+    _bound_items()
 
 
 def _expire_logs() -> None:
@@ -89,3 +95,22 @@ def _tell(table: str, properties: Mapping[str, Any]) -> None:
         enabled = str(specification.get("Enabled")).lower() == "true"
         told = {"Enabled": enabled, "AttributeName": specification.get("AttributeName", "")}
         dynamodb._update_ttl({"TableName": table, "TimeToLiveSpecification": told})
+
+
+def _bound_items() -> None:
+    set_item = dynamodb._set_item
+
+    def set_and_let_go(table: dict[str, Any], partition_key: str, sort_key: str, item: dict[str, Any]) -> Any:
+        before = set_item(table, partition_key, sort_key, item)
+        if dynamodb._ttl_settings.get(table["TableName"], {}).get("TimeToLiveStatus") == "ENABLED":
+            _let_items_go(table, len(table["items"]) - MOST_ITEMS)
+        return before
+
+    dynamodb._set_item = set_and_let_go
+
+
+def _let_items_go(table: dict[str, Any], surplus: int) -> None:
+    """Remove so many of a table's oldest partition keys, with all of their items."""
+    for oldest in list(islice(table["items"], max(surplus, 0))):
+        for sort_key in list(table["items"].get(oldest, ())):
+            dynamodb._remove_item(table, oldest, sort_key)

@@ -1,4 +1,4 @@
-"""Of logs a number is kept, the newest, and expired items of a template's tables go."""
+"""Of logs and of items that expire a number is kept, the newest, and expired items of a template's tables go."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ def hooked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lambda_svc, "_emit_lambda_logs", lambda_svc._emit_lambda_logs)
     monkeypatch.setattr(cloudwatch_logs, "_append_log_events", cloudwatch_logs._append_log_events)
     monkeypatch.setattr(provisioners, "_RESOURCE_HANDLERS", dict(provisioners._RESOURCE_HANDLERS))
+    monkeypatch.setattr(dynamodb, "_set_item", dynamodb._set_item)
     monkeypatch.setattr(retention, "MOST_STREAMS", 3)
+    monkeypatch.setattr(retention, "MOST_ITEMS", 3)
     monkeypatch.setattr(retention, "MOST_EVENTS", 10)
     retention.expire()
     stores = (cloudwatch_logs._log_groups, cloudwatch_logs._log_records, dynamodb._tables, dynamodb._ttl_settings)
@@ -30,6 +32,21 @@ def hooked(monkeypatch: pytest.MonkeyPatch) -> None:
 def streams(group: str) -> dict[str, Any]:
     found: dict[str, Any] = cloudwatch_logs._log_groups[group]["streams"]
     return found
+
+
+def table(name: str, *, expires: bool) -> dict[str, Any]:
+    """Properties of a template's table with the key `id`."""
+    return {
+        "TableName": name,
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        **({"TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True}} if expires else {}),
+    }
+
+
+def put(name: str, identifier: str, **more: Any) -> None:
+    status, _, answer = dynamodb._put_item({"TableName": name, "Item": {"id": {"S": identifier}}, **more})
+    assert status == 200, answer
 
 
 @pytest.mark.parametrize("logging", [{}, {"LoggingConfig": {"LogGroup": "predict-logs"}}], ids=["default", "named"])
@@ -70,12 +87,7 @@ def test_many_threads_let_go_of_the_same() -> None:
 
 
 def test_a_template_s_table_has_its_time_to_live_and_loses_it() -> None:
-    properties = {
-        "TableName": "requests",
-        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
-        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
-        "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
-    }
+    properties = table("requests", expires=True)
     handlers = provisioners._RESOURCE_HANDLERS[TABLE]
     handlers["create"]("Requests", properties, "stack")
     # What MiniStack's own thread removes expired items by.
@@ -87,3 +99,22 @@ def test_a_template_s_table_has_its_time_to_live_and_loses_it() -> None:
     without = {name: value for name, value in properties.items() if name != "TimeToLiveSpecification"}
     handlers["update"]("requests", properties, without, "stack", logical_id="Requests")
     assert dynamodb._ttl_settings["requests"]["TimeToLiveStatus"] == "DISABLED"
+
+
+def test_a_table_whose_items_expire_keeps_its_newest() -> None:
+    provisioners._RESOURCE_HANDLERS[TABLE]["create"]("Requests", table("requests", expires=True), "stack")
+    new = {"ConditionExpression": "attribute_not_exists(id)"}
+    for number in range(4):
+        put("requests", str(number), **new)
+    put("requests", "1")  # written again: as old as before
+    put("requests", "4", **new)
+    kept = dynamodb._tables["requests"]
+    assert (list(kept["items"]), kept["ItemCount"]) == (["2", "3", "4"], 3)
+    put("requests", "0", **new)  # what is gone is not there
+
+
+def test_a_table_whose_items_do_not_expire_keeps_all() -> None:
+    provisioners._RESOURCE_HANDLERS[TABLE]["create"]("Models", table("models", expires=False), "stack")
+    for number in range(5):
+        put("models", str(number))
+    assert len(dynamodb._tables["models"]["items"]) == 5
