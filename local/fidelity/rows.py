@@ -42,8 +42,8 @@ _BUCKETS = (
 _EVENTS = "EventBridge's retries and dead-letter queues, and schedules"
 _TABLES = (
     "how soon DynamoDB removes expired items (within a minute here, within days there: the API takes them for gone "
-    "either way), how many are kept (the newest 20,000 of each table whose items expire, since they are in memory), and "
-    "conditions on keys of items"
+    "either way), how many are kept (the newest 20,000 of each table whose items expire, since they are in memory), "
+    "and conditions on keys of items"
 )
 _HOSTS = (
     "hosts and regions: S3 and the API answer at one address, with the bucket in the path. The page is opened at "
