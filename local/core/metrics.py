@@ -38,7 +38,8 @@ _OVER = "No datapoint was received, and none is not breaching."
 
 
 def extract() -> None:
-    """Make metrics of what functions log in the embedded metric format, as CloudWatch does and MiniStack does not.
+    """Make metrics of what functions log in the embedded metric format, as CloudWatch does and MiniStack does not
+    (findings/ministack_embedded_metrics.sh).
 
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html,
     read 2026-11.
@@ -164,8 +165,9 @@ class Soon:
 def judge_alarms_as_cloudwatch_does() -> None:
     """Make an alarm judge its own metric, as time goes by, and not with every datum.
 
-    MiniStack takes every metric of the same name together, whatever its dimensions, and looks at an alarm only when a
-    metric arrives: one that went off before the traffic ended would stay so.
+    MiniStack takes every metric of the same name together, whatever its dimensions
+    (findings/ministack_alarm_dimensions.sh), and looks at an alarm only when a metric arrives: one that went off before
+    the traffic ended would stay so.
     """
     evaluate, evaluate_all, describe = (
         cloudwatch._evaluate_alarm,

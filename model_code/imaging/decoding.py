@@ -80,8 +80,9 @@ def pixels_from_bytes(encoded: Any, size: int) -> Any:
 def _of_png(encoded: Any, size: int, channels: int, kind: Any, significant_bits: Any) -> Any:
     """Grey levels (size, size, 1) of a PNG.
 
-    libpng would go from colour to grey by itself, by way of linear light where there is a gAMA chunk. So colours are
-    resized, and weighed then: what is large stays in the numbers that the file has.
+    libpng would go from colour to grey by itself, by way of linear light where there is a gAMA chunk
+    (findings/tensorflow_png_gamma.sh). So colours are resized, and weighed then: what is large stays in the numbers
+    that the file has.
     """
     decoded = tf.io.decode_png(encoded, channels=channels, dtype=kind)
     planes = [_resized(decoded[tf.newaxis, ..., plane : plane + 1], size)[0] for plane in range(channels)]

@@ -103,25 +103,24 @@ class BucketMembers(Members):
             raise JobError(f"{self._named(member, one)} has another size than the inventory says. {self._advice()}")
         return content
 
-    def _content(self, one: Object, size: int) -> bytes:
+    def _content(self, one: Object, size: int, downloads: int = _DOWNLOADS) -> bytes:
         asked: dict[str, Any] = {"Range": f"bytes=0-{size - 1}"} if size < one.size else {}
-        for attempt in range(1, _DOWNLOADS + 1):
-            body = self._s3.get_object(
-                Bucket=self._inventory.bucket,
-                Key=self._inventory.prefix + one.key,
-                VersionId=one.version,
-                # The version `null` can be replaced, should somebody suspend the bucket's versioning.
-                IfMatch=f'"{one.etag}"',
-                **asked,
-            )["Body"]
-            try:
-                # A server may ignore a range and answer with everything (RFC 9110, 14.2).
-                with contextlib.closing(body):
-                    return bytes(body.read(size) if asked else body.read())
-            except _BROKEN_OFF:
-                if attempt == _DOWNLOADS:
-                    raise
-        raise AssertionError  # unreachable: the last attempt returns or raises
+        body = self._s3.get_object(
+            Bucket=self._inventory.bucket,
+            Key=self._inventory.prefix + one.key,
+            VersionId=one.version,
+            # The version `null` can be replaced, should somebody suspend the bucket's versioning.
+            IfMatch=f'"{one.etag}"',
+            **asked,
+        )["Body"]
+        try:
+            # A server may ignore a range and answer with everything (RFC 9110, 14.2).
+            with contextlib.closing(body):
+                return bytes(body.read(size) if asked else body.read())
+        except _BROKEN_OFF:
+            if downloads == 1:
+                raise
+        return self._content(one, size, downloads - 1)
 
     def _reason(self, member: Member, one: Object, error: Exception) -> str:
         named = self._named(member, one)

@@ -187,6 +187,16 @@ def _performance(findings: dict[str, Any]) -> Iterator[Html]:
         return
     counts = found["labels"]
     yield html_page.paragraph(f"Readers labelled {counts['NORMAL']} as NORMAL and {counts['PNEUMONIA']} as PNEUMONIA.")
+    yield from _measured_figures(found)
+    if found["guaranteed"]:
+        yield from _guaranteed(found["guaranteed"], findings["reference"]["guarantee"]["sentence"])
+    yield html_page.paragraph(recalibration.sentence(findings["recalibration"]))
+    if found["calibration_error"]:
+        yield html_page.heading("Calibration")
+        yield _calibration(found["calibration_error"], found["reliability"])
+
+
+def _measured_figures(found: dict[str, Any]) -> Iterator[Html]:
     shown = {name: title for name, title in _FIGURES.items() if found[name]}
     if shown:
         yield html_page.table(
@@ -201,47 +211,49 @@ def _performance(findings: dict[str, Any]) -> Iterator[Html]:
         yield html_page.paragraph(
             f"A figure needs {performance.LEAST_IMAGES} labels of each kind that it rests on; those missing have fewer."
         )
-    if found["guaranteed"]:
-        yield html_page.table(
-            "Guaranteed predictive values and the labelled answers outside the indeterminate band",
-            ["Answer", "Guaranteed", "Right: value and 95 % interval", "p", "At the guarantee's prevalence", "Result"],
-            (
-                [
-                    f"{label} ({one['images']})",
-                    f"at least {one['guaranteed']:g}",
-                    html_page.measured(one),
-                    _p_value(one["p_value"]),
-                    "-" if one["value_at_own_prevalence"] is None else f"{one['value_at_own_prevalence']:.3f}",
-                    "broken" if one["broken"] else "not broken",
-                ]
-                for label, name in zip(LABELS, PREDICTIVE_VALUES, strict=True)
-                if (one := found["guaranteed"].get(name))
-            ),
-        )
-        prevalence = next(iter(found["guaranteed"].values()))["prevalence"]
-        yield html_page.paragraph(
-            f"{findings['reference']['guarantee']['sentence']} Of the labelled predictions {prevalence:.1%} show "
-            "pneumonia. Where only this share has changed, the last figure keeps to the guarantee.",
-            "quiet",
-        )
-    yield html_page.paragraph(recalibration.sentence(findings["recalibration"]))
-    if error := found["calibration_error"]:
-        chance = error["by_chance"]
-        yield html_page.heading("Calibration")
-        yield html_page.beside(
-            monitoring_plots.reliability(found["reliability"], error["value"]),
+
+
+def _guaranteed(guaranteed: dict[str, Any], sentence: str) -> Iterator[Html]:
+    yield html_page.table(
+        "Guaranteed predictive values and the labelled answers outside the indeterminate band",
+        ["Answer", "Guaranteed", "Right: value and 95 % interval", "p", "At the guarantee's prevalence", "Result"],
+        (
             [
-                html_page.table(
-                    "Expected calibration error: value and 95 % interval",
-                    ["Now", "Evaluation"],
-                    [[html_page.measured(error), html_page.measured(error["evaluation"])]],
-                ),
-                html_page.paragraph(
-                    f"With perfect probabilities it would be {chance['mean']:.3f} on average on these images, and "
-                    f"above {chance['percentile_95']:.3f} in one of twenty samples of this size."
-                ),
-            ],
-        )
+                f"{label} ({one['images']})",
+                f"at least {one['guaranteed']:g}",
+                html_page.measured(one),
+                _p_value(one["p_value"]),
+                "-" if one["value_at_own_prevalence"] is None else f"{one['value_at_own_prevalence']:.3f}",
+                "broken" if one["broken"] else "not broken",
+            ]
+            for label, name in zip(LABELS, PREDICTIVE_VALUES, strict=True)
+            if (one := guaranteed.get(name))
+        ),
+    )
+    prevalence = next(iter(guaranteed.values()))["prevalence"]
+    yield html_page.paragraph(
+        f"{sentence} Of the labelled predictions {prevalence:.1%} show pneumonia. Where only this share has changed, "
+        "the last figure keeps to the guarantee.",
+        "quiet",
+    )
+
+
+def _calibration(error: dict[str, Any], reliability: list[dict[str, Any]]) -> Html:
+    chance = error["by_chance"]
+    return html_page.beside(
+        monitoring_plots.reliability(reliability, error["value"]),
+        [
+            html_page.table(
+                "Expected calibration error: value and 95 % interval",
+                ["Now", "Evaluation"],
+                [[html_page.measured(error), html_page.measured(error["evaluation"])]],
+            ),
+            html_page.paragraph(
+                f"With perfect probabilities it would be {chance['mean']:.3f} on average on these images, and above "
+                f"{chance['percentile_95']:.3f} in one of twenty samples of this size."
+            ),
+        ],
+    )
 
 
 def _trend(trend: dict[str, Any]) -> Iterator[Html]:

@@ -13,8 +13,8 @@ const KEPT = "Your label is kept to watch how well the model does.";
 const NOT_KEPT = "There is no answer that a label could be kept with: it stays in this list.";
 const LATER = "The picture that the model is shown comes with the answer.";
 const NEVER = "No picture of it came from the API.";
-// Of a label that the API does not take now.
-const [MOST_ATTEMPTS, LONGEST_WAIT_SECONDS] = [8, 60];
+// Of a label that the API does not take now: it holds up nobody, so it waits as long as the API's longest Retry-After.
+const [MOST_ATTEMPTS_OF_A_LABEL, LONGEST_WAIT_OF_A_LABEL_SECONDS] = [8, 60];
 const LABELS = { NORMAL: "NORMAL", PNEUMONIA: "PNEUMONIA", UNSURE: "unsure" };
 
 function fillList(list, sentences) {
@@ -246,9 +246,9 @@ export class Reading {
     } catch (error) {
       failed = error;
     }
-    if (failed?.retryAfter !== undefined && attempt < MOST_ATTEMPTS) {
+    if (failed?.retryAfter !== undefined && attempt < MOST_ATTEMPTS_OF_A_LABEL) {
       say("Kept as soon as the API takes it.");
-      await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(failed.retryAfter, LONGEST_WAIT_SECONDS)));
+      await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(failed.retryAfter, LONGEST_WAIT_OF_A_LABEL_SECONDS)));
       row.sending = false;
       await this.deliver(row, attempt + 1);
       return;

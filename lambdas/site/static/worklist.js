@@ -7,8 +7,9 @@ import { answerOf, INDETERMINATE, REFUSED } from "./words.js";
 const AT_ONCE = 3;
 // A request that was throttled, or came while the model was starting, was not answered at all: it is sent again.
 const SENT_AGAIN = new Set(["throttled", "model_not_ready"]);
-const MOST_ATTEMPTS = 8;
-const LONGEST_WAIT_SECONDS = 30;
+const MOST_ATTEMPTS_OF_A_FILE = 8;
+// Short: it holds up all files that wait, and somebody sits before them.
+const LONGEST_WAIT_OF_FILES_SECONDS = 30;
 const BY_NETWORK = new Set(["no_connection", UPLOAD_FAILED]);
 // No other file would be answered otherwise either: nothing more is sent until the person has done something.
 const FOR_ALL = new Set(["unauthorized", "api_key_required", "forbidden", "quota_exceeded", "no_connection", "no_model_released"]);
@@ -136,10 +137,10 @@ export class Worklist {
     if (!this.rows.includes(row)) return; // cleared meanwhile
     row.request = undefined;
     if (prediction) this.#settle(row, { state: "answered", prediction });
-    else if (SENT_AGAIN.has(error.code) && row.attempts < MOST_ATTEMPTS) {
+    else if (SENT_AGAIN.has(error.code) && row.attempts < MOST_ATTEMPTS_OF_A_FILE) {
       row.state = "waiting";
       const wait = error.retryAfter ?? 2 ** (row.attempts - 1);
-      this.#notBefore = Math.max(this.#notBefore, Date.now() + 1000 * Math.min(wait, LONGEST_WAIT_SECONDS));
+      this.#notBefore = Math.max(this.#notBefore, Date.now() + 1000 * Math.min(wait, LONGEST_WAIT_OF_FILES_SECONDS));
     } else if (FOR_ALL.has(error.code)) {
       row.state = "waiting";
       row.attempts = 0;
