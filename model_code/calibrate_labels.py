@@ -38,8 +38,8 @@ from model_code.evaluation import judge, recalibration, served_archive, site
 from model_code.evaluation.recalibration import FITTED, HELD_OUT
 from model_code.evaluation.scoring import ExportedModel
 from model_code.monitoring import labelled_evaluation, reader_labels
+from model_code.monitoring.calibration_gain import FEWEST, first_half, missing, missing_phrase
 from model_code.monitoring.reader_labels import Labels
-from model_code.monitoring.recalibration import FEWEST, first_half, missing, missing_phrase
 from model_code.reports import evaluation_files
 from model_code.reports.gallery import Gallery
 from model_code.statistics.calibration import Calibration

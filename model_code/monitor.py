@@ -28,7 +28,15 @@ from botocore.config import Config
 from model_code.contract import job
 from model_code.contract.labels import LABELS
 from model_code.contract.parameters import MONITORING
-from model_code.monitoring import drift, kept_predictions, performance, recalibration, reference, request_counts, trend
+from model_code.monitoring import (
+    calibration_gain,
+    drift,
+    kept_predictions,
+    performance,
+    reference,
+    request_counts,
+    trend,
+)
 from model_code.monitoring.drift import Quantity
 from model_code.monitoring.kept_predictions import Labelled, Predictions
 from model_code.reports import monitoring_report
@@ -190,7 +198,7 @@ def judge(
     }
     findings["answers"] = answers(predictions, known)
     findings["performance"] = performance.judge(labelled.labels, labelled.probabilities, known)
-    findings["recalibration"] = recalibration.estimate(
+    findings["recalibration"] = calibration_gain.estimate(
         labelled.labels, labelled.probabilities, target_prevalence=known["target_prevalence"]
     )
     return {**findings, "sentence": _sentence(findings)}

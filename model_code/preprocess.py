@@ -37,8 +37,7 @@ from PIL import Image
 from model_code.contract import job
 from model_code.contract.images import PNG, check_image, image_dimensions, is_dicom, media_type
 from model_code.data import manifest, pseudonyms
-from model_code.data.archive import Candidate, Listing, dicom_reader, list_candidates
-from model_code.data.archive import share as share_of
+from model_code.data.candidates import Candidate, Listing, dicom_reader, list_candidates, share_of_host
 from model_code.data.manifest import Facts, Header
 from model_code.data.patient_split import Radiograph
 from model_code.data.pseudonyms import Pseudonyms
@@ -160,7 +159,7 @@ def _decode_share(share: Share, processors: int) -> int:
     listing, names = share.listing, pseudonyms.of_deployment()
     if any(one.dicom for one in listing.candidates):
         dicom_reader().silence()
-    groups = share_of(listing.candidates, share.position, share.shares)
+    groups = share_of_host(listing.candidates, share.position, share.shares)
     with opened(share.path, share.settings.archive_uri) as archive:
         read = [archive.all[one.number - 1] for group in groups for one in group if one.size <= MAX_MEMBER_BYTES]
         files = sum(len(group) for group in groups)

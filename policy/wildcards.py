@@ -62,7 +62,7 @@ RESOURCES = {
     r"(\.rejected\.json|/evaluation/evaluation\.json|/site_evaluation\.json"
     r"|/(evaluation|reference|model_card|dataset|promoted_from\.dsse|bom\.cdx)\.json|/report\.html"
     r"|/(model|output|served)\.tar\.gz|/training_images\.jsonl\.gz)?": (
-        "the objects below a prefix; their keys are made of uploads' names, tokens, versions and execution ids"
+        "the objects below a prefix; their keys are not known beforehand"
     ),
     r"(<[\w:]+\.Arn>|cxr-[a-z0-9]+-data:ExportsOutputFnGetAtt\w+)/radiographs/\*": (
         "radiographs that somebody put there under names of their own, for an inventory to list"

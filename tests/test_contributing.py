@@ -81,7 +81,7 @@ EXAMPLES = {
     "a limit of archives": Example(
         r"\bmax_files\b|MAX_FILES",
         # The memory that follows from it, what the largest archive costs, and the page with the reasons of refusals.
-        frozenset({"infra/training/training_stack.py", "ops/cost/scale_facts.py", "docs/api.md"}),
+        frozenset({"infra/training/training_stack.py", "ops/cost/scale_facts.py", "docs/datasets.md"}),
     ),
     "a function behind the API": Example(
         r"\b[Ff]eedback\b",

@@ -20,7 +20,7 @@ from model_code.contract import archives, documents, job
 from model_code.contract.documents import Revision
 from model_code.contract.job import JobError
 from model_code.contract.parameters import DATA
-from model_code.data.archive import TOLD, Candidate
+from model_code.data.candidates import TOLD, Candidate
 from model_code.data.patient_split import Radiograph
 from model_code.data.tfrecords import Record, records
 from model_code.imaging.perceptual_hash import Fingerprint, Fingerprints

@@ -32,7 +32,7 @@ import numpy as np
 from model_code.contract.job import JobError
 from model_code.contract.label_review import changes
 from model_code.contract.labels import LABELS, SPLITS
-from model_code.data.archive import preference
+from model_code.data.candidates import preference
 
 # Below these a split cannot do its work: fit, choose a threshold, or carry a percentage.
 MINIMUM_PER_LABEL = {"train": 20, "validation": 5, "test": 5}

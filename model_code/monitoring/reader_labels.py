@@ -20,8 +20,8 @@ import numpy as np
 from model_code.contract.documents import ReadersLabels, SplitCounts
 from model_code.contract.labels import LABELS
 from model_code.evaluation.scores import TestScores
+from model_code.monitoring.calibration_gain import log_odds
 from model_code.monitoring.kept_predictions import plain
-from model_code.monitoring.recalibration import log_odds
 from model_code.statistics.calibration import Calibration
 
 _PROJECTION = (

@@ -11,7 +11,7 @@ from typing import Any
 
 from model_code.contract import outcomes
 from model_code.contract.labels import LABELS
-from model_code.monitoring import drift, performance, recalibration
+from model_code.monitoring import calibration_gain, drift, performance
 from model_code.monitoring.drift import Quantity
 from model_code.monitoring.kept_predictions import Predictions
 from model_code.reports import html_page, monitoring_plots
@@ -190,7 +190,7 @@ def _performance(findings: dict[str, Any]) -> Iterator[Html]:
     yield from _measured_figures(found)
     if found["guaranteed"]:
         yield from _guaranteed(found["guaranteed"], findings["reference"]["guarantee"]["sentence"])
-    yield html_page.paragraph(recalibration.sentence(findings["recalibration"]))
+    yield html_page.paragraph(calibration_gain.sentence(findings["recalibration"]))
     if found["calibration_error"]:
         yield html_page.heading("Calibration")
         yield _calibration(found["calibration_error"], found["reliability"])

@@ -23,7 +23,7 @@ from model_code.archive.table_matches import Identity, Place
 from model_code.contract.archives import INVENTORY
 from model_code.contract.images import DICOM_START_BYTES, is_dicom
 from model_code.contract.labels import LABELS, SPLITS
-from model_code.data.archive import are_dicom
+from model_code.data.candidates import are_dicom
 from model_code.members.members import MEMBER_ERRORS, ZipMembers
 from ops.base.errors import CommandError
 

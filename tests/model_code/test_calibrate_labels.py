@@ -232,7 +232,7 @@ def test_the_evaluation_of_another_version_is_refused(run, table):
 
 def test_which_half_a_label_is_in_does_not_change_with_the_others(run, table):
     """Another period would else be another draw, and somebody could try periods until the gates let one pass."""
-    from model_code.monitoring.recalibration import first_half
+    from model_code.monitoring.calibration_gain import first_half
 
     labels, probabilities = (np.asarray(one, dtype=np.float64) for one in answers(400, 200))
     probabilities = probabilities.round(9)

@@ -378,7 +378,7 @@ def test_archives_without_dicom_do_without_its_libraries(tmp_path):
     """They are trained on as ever where libraries are not carried, or not for the machine."""
     (tmp_path / "archive.zip").write_bytes(zip_of({"NORMAL/a.png": png(0), "PNEUMONIA/b.png": png(1)}))
     program = (
-        "import sys, zipfile; sys.modules['pydicom'] = None; from model_code.data.archive import list_candidates; "
+        "import sys, zipfile; sys.modules['pydicom'] = None; from model_code.data.candidates import list_candidates; "
         "from model_code.members.members import ZipMembers; "
         f"print(len(list_candidates(ZipMembers(zipfile.ZipFile({str(tmp_path / 'archive.zip')!r}))).candidates))"
     )

@@ -14,7 +14,7 @@ from model_code.archive.entries import look_closely, patient_named
 from model_code.archive.file_names import patient_of
 from model_code.archive.layout import Layout
 from model_code.contract.job import JobError
-from model_code.data.archive import list_candidates
+from model_code.data.candidates import list_candidates
 from model_code.members.members import ZipMembers
 from tests.model_code.support.zip_entries import Unmarked
 

@@ -12,7 +12,7 @@ from lambdas.trigger.rejection import Rejection
 from model_code.archive.entries import Kind, by_number, look, may_be_dicom
 from model_code.archive.layout import Layout
 from model_code.contract.job import JobError
-from model_code.data.archive import list_candidates
+from model_code.data.candidates import list_candidates
 from model_code.members.members import ZipMembers
 from ops.base.errors import CommandError
 from ops.pipelines import archive

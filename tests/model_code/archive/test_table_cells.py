@@ -11,7 +11,7 @@ import pytest
 from model_code.archive import label_table, table_matches
 from model_code.archive.label_table import Row, TableError
 from model_code.archive.table_matches import Identity, Place
-from model_code.data.archive import list_candidates
+from model_code.data.candidates import list_candidates
 from model_code.members.members import ZipMembers
 from ops.pipelines import archive
 

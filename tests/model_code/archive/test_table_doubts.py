@@ -10,7 +10,7 @@ import pytest
 from model_code.archive import label_table, table_matches
 from model_code.archive.label_table import Row, Table, TableError
 from model_code.archive.table_matches import Identity, Place
-from model_code.data import archive as training
+from model_code.data import candidates as training
 from model_code.members.members import ZipMembers
 from ops.pipelines import archive
 

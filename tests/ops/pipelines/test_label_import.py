@@ -13,7 +13,7 @@ import pytest
 
 from lambdas.trigger.archive import Limits, inspect
 from model_code.contract.label_review import CORRECTIONS_FILE, Correction, decode
-from model_code.data.archive import list_candidates
+from model_code.data.candidates import list_candidates
 from model_code.members.members import ZipMembers
 from ops.base.errors import CommandError
 from ops.pipelines import label_import

@@ -1,4 +1,4 @@
-"""Labelled radiographs of an uploaded archive, read one member at a time.
+"""Candidates of an archive: the files that its folders or its table say are labelled radiographs, and the rest.
 
 Labels come from folders (`archive.layout`), or from a table at the archive's top
 (`archive.label_table`). Nothing is ever extracted to a path, so no name in an archive can point outside
@@ -340,7 +340,7 @@ def _identities(archive: Members, table: Table, pictures: list[_File]) -> Mappin
     return {one.name: reader.identity(data, table.by) if is_dicom(data) else Identity() for one, data in found}
 
 
-def share(candidates: list[Candidate], position: int, hosts: int) -> list[list[Candidate]]:
+def share_of_host(candidates: list[Candidate], position: int, hosts: int) -> list[list[Candidate]]:
     """The candidates that one of several hosts works on; each host finds its own without asking the others.
 
     Dealt out are groups of files that may have the same content (same size and checksum), so that the second copy of a

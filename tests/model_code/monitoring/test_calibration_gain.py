@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy
 
-from model_code.monitoring import recalibration
+from model_code.monitoring import calibration_gain
 from model_code.statistics.calibration import Calibration
 
 
@@ -23,8 +23,8 @@ def test_log_odds_are_recovered_to_what_the_nine_decimals_of_a_kept_probability_
     exact = np.linspace(-18, 18, 500)
     wanted = exact / calibration.temperature + calibration.bias
     true = calibration.probability(exact)
-    found = recalibration.log_odds(np.asarray([float(f"{one:.9f}") for one in true]))
-    allowed = recalibration.PRECISION / (true * (1 - true))
+    found = calibration_gain.log_odds(np.asarray([float(f"{one:.9f}") for one in true]))
+    allowed = calibration_gain.PRECISION / (true * (1 - true))
     inside = allowed < 1e-2
     assert inside.sum() > 300
     # The bound is of first order.
@@ -32,11 +32,11 @@ def test_log_odds_are_recovered_to_what_the_nine_decimals_of_a_kept_probability_
 
 
 def test_what_was_kept_as_0_or_1_has_finite_log_odds():
-    assert recalibration.log_odds(np.asarray([0.0, 1.0])) == pytest.approx([-21.4, 21.4], abs=0.05)
+    assert calibration_gain.log_odds(np.asarray([0.0, 1.0])) == pytest.approx([-21.4, 21.4], abs=0.05)
 
 
 def test_a_known_shift_is_found_and_the_error_of_the_held_out_half_falls():
-    found = recalibration.estimate(*drawn())
+    found = calibration_gain.estimate(*drawn())
     assert found["temperature"] == pytest.approx(2.0, rel=0.15)
     assert found["bias"] == pytest.approx(-1.5, abs=0.2)
     assert found["fitted"] + found["held_out"] == 4000
@@ -47,16 +47,18 @@ def test_a_known_shift_is_found_and_the_error_of_the_held_out_half_falls():
 def test_a_table_s_order_chooses_no_half():
     labels, probabilities = drawn(400)
     order = np.random.default_rng(8).permutation(400)
-    assert recalibration.estimate(labels[order], probabilities[order]) == recalibration.estimate(labels, probabilities)
+    assert calibration_gain.estimate(labels[order], probabilities[order]) == calibration_gain.estimate(
+        labels, probabilities
+    )
 
 
 def test_too_few_labels_give_the_number_that_is_missing():
     labels = np.asarray([0.0] * 60 + [1.0] * 12)
-    found = recalibration.estimate(labels, np.full(72, 0.5))
+    found = calibration_gain.estimate(labels, np.full(72, 0.5))
     assert found["missing"] == {"NORMAL": 0, "PNEUMONIA": 38}
     assert found["calibration_error"] is None
-    assert "38 more labels PNEUMONIA are needed" in recalibration.sentence(found)
-    assert "NORMAL" not in recalibration.sentence(found)
+    assert "38 more labels PNEUMONIA are needed" in calibration_gain.sentence(found)
+    assert "NORMAL" not in calibration_gain.sentence(found)
 
 
 def test_labels_that_readers_chose_of_both_kinds_do_not_undo_a_target_prevalence():
@@ -64,7 +66,7 @@ def test_labels_that_readers_chose_of_both_kinds_do_not_undo_a_target_prevalence
     rng = np.random.default_rng(4)
     labels = np.repeat([0.0, 1.0], 1000)
     right = Calibration(1.0).at_prevalence(0.5, 0.05).probability(3 * (3 * (labels - 0.5) + rng.normal(size=2000)))
-    found = recalibration.estimate(labels, np.round(right, 9), target_prevalence=0.05)
+    found = calibration_gain.estimate(labels, np.round(right, 9), target_prevalence=0.05)
     assert found["bias"] == pytest.approx(0, abs=0.3)
     assert found["calibration_error"]["served"] < 0.02
-    assert recalibration.estimate(labels, np.round(right, 9))["calibration_error"]["served"] > 0.1
+    assert calibration_gain.estimate(labels, np.round(right, 9))["calibration_error"]["served"] > 0.1

@@ -13,7 +13,7 @@ import pytest
 
 from model_code.archive.file_names import patient_of
 from model_code.contract.job import JobError
-from model_code.data.archive import list_candidates, share
+from model_code.data.candidates import list_candidates, share_of_host
 from model_code.members.members import ZipMembers
 from model_code.members.opening import opened
 from tests.model_code.conftest import zip_of
@@ -101,7 +101,7 @@ def test_hosts_share_all_files_and_copies_go_to_one():
     copies["test/NORMAL/last.png"] = contents["train/NORMAL/3.png"]
     contents["train/PNEUMONIA/other.png"] = b"p"
     candidates = list_candidates(members(contents | copies)).candidates
-    shares = [share(candidates, position, 3) for position in range(3)]
+    shares = [share_of_host(candidates, position, 3) for position in range(3)]
     assert sorted(len(groups) for groups in shares) == [2, 3, 3]
     together = [one for groups in shares for group in groups for one in group]
     assert sorted(one.path for one in together) == [one.path for one in candidates]
@@ -112,7 +112,8 @@ def test_hosts_share_all_files_and_copies_go_to_one():
 
 def test_one_host_takes_everything_in_order():
     candidates = listing("NORMAL/b.png", "NORMAL/a.png").candidates
-    assert [[one.path for one in group] for group in share(candidates, 0, 1)] == [["NORMAL/a.png", "NORMAL/b.png"]]
+    groups = share_of_host(candidates, 0, 1)
+    assert [[one.path for one in group] for group in groups] == [["NORMAL/a.png", "NORMAL/b.png"]]
 
 
 @pytest.mark.parametrize(
