@@ -143,6 +143,17 @@ def test_the_schedule_starts_this_pipeline_and_nothing_else(templates: Templates
     assert target["Arn"]["Fn::Join"][1][-1] == ":pipeline/cxr-prod-monitoring"
 
 
+def test_the_schedule_gives_a_parameter_that_the_pipeline_has(templates: Templates) -> None:
+    """EventBridge Scheduler refuses a pipeline without any."""
+    template = templates("prod")["monitoring"]
+    (schedule,) = of_type(template, "AWS::Scheduler::Schedule").values()
+
+    assert schedule["Properties"]["Target"]["SageMakerPipelineParameters"] == {
+        "PipelineParameterList": [{"Name": "Days", "Value": "7"}]
+    }
+    assert "Days" in {one["Name"] for one in definition(template)["Parameters"]}
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_who_looks_at_the_model_sees_no_radiograph(environment: str, templates: Templates) -> None:
     """Shards and archives lie in the same buckets; it reads the reference, the table, and earlier results."""
