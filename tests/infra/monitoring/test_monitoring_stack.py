@@ -211,6 +211,7 @@ def test_prod_is_told_before_its_month_is_spent(templates: Templates, context: d
         if item["Notification"]["NotificationType"] == "ACTUAL"
     ]
 
+    assert properties["Budget"]["BudgetName"] == "cxr-prod-50-80-100"
     assert properties["Budget"]["BudgetLimit"] == {"Amount": stated["monthly_usd"], "Unit": "USD"}
     assert properties["Budget"]["CostFilters"] == {"TagKeyValue": ["user:project$chest-xray-stack"]}
     assert shares == stated["alert_percent"]
