@@ -115,6 +115,15 @@ def test_what_a_run_found_holds_until_the_next(environment: str, templates: Temp
         assert found[subject]["Namespace"] == "ChestXray/Model"
 
 
+@pytest.mark.parametrize("environment", WATCHED)
+def test_a_queue_that_nobody_touches_does_not_seem_to_be_empty(environment: str, templates: Templates) -> None:
+    """SQS reports nothing of a queue that was left alone for six hours: no data are no news of its messages."""
+    found = alarms(templates(environment)["monitoring"])
+    queues = {subject for subject, alarm in found.items() if alarm["Namespace"] == "AWS/SQS"}
+    assert queues == {"uploads-dead", "releases-dead", "signing-dead"}
+    assert {found[subject]["TreatMissingData"] for subject in queues} == {"ignore"}
+
+
 def test_a_run_that_is_missing_is_told_where_one_is_due(templates: Templates) -> None:
     alarm = alarms(templates("prod")["monitoring"])["monitoring-missing"]
     # A deployment begins without a run: silence from the beginning is no news, silence after a run is.
