@@ -12,8 +12,13 @@ class SpendingBudget(Construct):
     AWS Budgets sees a tag only once it is activated as a cost allocation tag in the account that pays
     (https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/activating-tags.html): docs/operations.md.
 
+    Its name says when somebody is told, `cxr-prod-50-80-100`: other notifications replace the budget
+    (createOnlyProperties of AWS::Budgets::Budget in cfn-lint 1's schemas), and CloudFormation makes the new one first,
+    which under the same name is refused ("the budget already exists": cloudformation-coverage-roadmap#365,
+    landing-zone-accelerator-on-aws#418; read 2026-11-30, not tried in an account).
+
     Args:
-        name: name of the budget.
+        name: name of the environment, with which that of the budget begins.
         project: value of the tag `project`.
         topic_arn: ARN of the topic that people subscribe to.
         options: the budget's settings.
@@ -29,7 +34,7 @@ class SpendingBudget(Construct):
             self,
             "Resource",
             budget=budgets.CfnBudget.BudgetDataProperty(
-                budget_name=name,
+                budget_name="-".join([name, *map(str, options.alert_percent)]),
                 budget_type="COST",
                 time_unit="MONTHLY",
                 budget_limit=budgets.CfnBudget.SpendProperty(amount=options.monthly_usd, unit="USD"),

@@ -103,7 +103,13 @@ class MonitoringStack(Stack):
         """Schedule, alarms, dashboard and budget, where settings ask for them."""
         options = settings.monitoring
         if options.every_hours:
-            MonitoringSchedule(self, "Schedule", pipeline=pipeline, every_hours=options.every_hours)
+            MonitoringSchedule(
+                self,
+                "Schedule",
+                pipeline=pipeline,
+                every_hours=options.every_hours,
+                parameters={"Days": str(options.days)},
+            )
         alarms = (
             ServiceAlarms(self, "Alarms", topic_arn=topic_arn, watched=watched, settings=settings)
             if options.alarms

@@ -1,5 +1,7 @@
 """EventBridge Scheduler schedule of the monitoring pipeline."""
 
+from collections.abc import Mapping
+
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
@@ -15,11 +17,20 @@ class MonitoringSchedule(Construct):
     pass, and its window of time keeps it off the moment at which many others start.
 
     Args:
-        pipeline: that is started, with the defaults of its parameters.
+        pipeline: that is started, with the defaults of the parameters that are not given.
         every_hours: at least 1.
+        parameters: of the pipeline, by name; at least one.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, pipeline: SageMakerPipeline, every_hours: int) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        pipeline: SageMakerPipeline,
+        every_hours: int,
+        parameters: Mapping[str, str],
+    ) -> None:
         super().__init__(scope, construct_id)
         role = iam.Role(
             self,
@@ -44,7 +55,14 @@ class MonitoringSchedule(Construct):
             target=scheduler.CfnSchedule.TargetProperty(
                 arn=pipeline.arn,
                 role_arn=role.role_arn,
-                sage_maker_pipeline_parameters=scheduler.CfnSchedule.SageMakerPipelineParametersProperty(),
+                # Without any, the service refuses the schedule: "Parameters SageMakerPipelineParameters must be
+                # specified" (https://github.com/hashicorp/terraform-provider-aws/issues/33526, read on 2026-11-30).
+                sage_maker_pipeline_parameters=scheduler.CfnSchedule.SageMakerPipelineParametersProperty(
+                    pipeline_parameter_list=[
+                        scheduler.CfnSchedule.SageMakerPipelineParameterProperty(name=name, value=value)
+                        for name, value in parameters.items()
+                    ]
+                ),
                 # A run that cannot be started is missed soon enough, by an alarm of its own.
                 retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
                     maximum_event_age_in_seconds=3600, maximum_retry_attempts=10

@@ -160,6 +160,10 @@ class EncryptedBucket(Construct):
         # A multipart upload decrypts its own parts (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuAndPermissions.html).
         self.key.grant_encrypt_decrypt(grantee)
 
+    def grant_delete(self, grantee: iam.IGrantable, *keys: str) -> None:
+        """Allow to delete the keys that match a pattern, not their versions: what is deleted can be put back."""
+        self._allow(grantee, ["s3:DeleteObject"], keys)
+
     def _allow(self, grantee: iam.IGrantable, actions: list[str], keys: tuple[str, ...]) -> None:
         grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(actions=actions, resources=[self.bucket.arn_for_objects(keys_) for keys_ in keys])

@@ -232,6 +232,8 @@ class TrainingStack(Stack):
         role.write_logs("ProcessingJobs", "TrainingJobs")
         data.artifacts.grant_read(role, "executions/*", f"{CHECKPOINT_PREFIX}/*")
         data.artifacts.grant_write(role, "executions/*", f"{CHECKPOINT_PREFIX}/*")
+        # SageMaker removes there what a container removes, or renames, in its directory (docs/adr/0074).
+        data.artifacts.grant_delete(role, f"{CHECKPOINT_PREFIX}/*")
         data.artifacts.grant_read(role, "weights/*")  # backbone weights that a platform team put there
         self.registry.grant_read(role)  # where a warm start finds the artifact of a package
 

@@ -156,6 +156,19 @@ def upload(s3: Any, source: Path, uri: str, kms_key: str | None = None) -> None:
         raise TransferError(f"ClientError: Data upload failed:{_reason(error)} ({uri})") from error
 
 
+def remove(s3: Any, uri: str) -> None:
+    """Delete one object, which need not be there.
+
+    Raises:
+        TransferError: access is denied or the bucket does not exist.
+    """
+    bucket, key = split(uri)
+    try:
+        s3.delete_object(Bucket=bucket, Key=key)
+    except (BotoCoreError, ClientError) as error:
+        raise TransferError(f"ClientError: Data removal failed:{_reason(error)} ({uri})") from error
+
+
 def _reason(error: Exception) -> str:
     cause = error.__context__ if isinstance(error, Boto3Error) else error
     if isinstance(cause, OSError):

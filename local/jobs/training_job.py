@@ -191,7 +191,7 @@ class TrainingJob(CommandJob):
         if config := self.request.get("CheckpointConfig"):
             directory = instance.local(config.get("LocalPath", _CHECKPOINTS))
             transfer.download(s3, config["S3Uri"], directory, stopped=self._stopped, may_be_empty=True)
-            yield Sync(directory, config["S3Uri"], self._s3)
+            yield Sync(directory, config["S3Uri"], self._s3, removes=True)
 
     def _sync_tensorboard(self, instance: Instance) -> Iterator[Sync]:
         # The layout: sagemaker.core.training.configs, TensorBoardOutputConfig.

@@ -84,8 +84,10 @@ class Checkpoints:
     def finish(self) -> None:
         """Empty the checkpoint: the model is made, and nothing will go on from here.
 
-        SageMaker copies what changes, nothing says that it removes from S3 what is removed here, and the job's role may
-        delete nothing there. Empty files replace the checkpoint, and what was copied of one not yet whole.
+        Empty files replace the checkpoint, and what was copied of one not yet whole: SageMaker copies what changes. "If
+        a checkpoint is deleted in the SageMaker container, it will also be deleted in the S3 folder" ("Checkpoints in
+        Amazon SageMaker AI" of the developer guide, read 2026-11-30), but whether it still looks once the container
+        has ended is not said there.
         """
         if self.exists:
             for path in (self._path, self._path.with_suffix(".partial")):

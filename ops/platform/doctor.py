@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections import Counter
 from enum import StrEnum
@@ -26,6 +27,9 @@ _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 # What the synthesizer of this app asks for, where no template says so itself.
 _BOOTSTRAP_VERSION = 6
 _NODE = 20
+# Code of Lambda's quota, and what most accounts have: "New AWS accounts have reduced concurrency and memory quotas. AWS
+# raises these quotas automatically based on your usage" ("Lambda quotas" of the developer guide, read 2026-11-30).
+_CALLS_AT_ONCE = ("L-B99A9384", 1000)
 _OF_TEMPLATES = ("quotas", "images", "subscribers")
 _IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z0-9.]*/([a-z0-9/_-]+):([\w.-]+)")
 
@@ -168,6 +172,32 @@ def quotas(session: Session, assembly: Assembly) -> Iterator[Finding]:
             yield Finding(f"quota: {name}", State.WRONG, f"{quota['Value']:g}, {least} needed", advice)
         else:
             yield Finding(f"quota: {name}", State.FINE, f"{quota['Value']:g}, {least} needed")
+    if least := needed_calls_at_once(assembly):
+        yield calls_at_once(session, least)
+
+
+def calls_at_once(session: Session, least: int) -> Finding:
+    """Lambda's quota of calls at once, of all functions of the account and region: the gateway answers 500 above it."""
+    check, (code, usual) = "quota: Lambda concurrent executions", _CALLS_AT_ONCE
+    found = session.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    if found >= least:
+        return Finding(check, State.FINE, f"{found}, {least} needed")
+    advice = (
+        f"Run `aws service-quotas request-service-quota-increase --service-code lambda --quota-code {code} "
+        f"--desired-value {max(usual, least)} --region {session.region}`; a new account has fewer than others."
+    )
+    return Finding(check, State.WRONG, f"{found}, {least} needed", advice)
+
+
+def needed_calls_at_once(assembly: Assembly) -> int:
+    """Calls of functions at once: the API's at its full rate, a second each, and one of each function; 0 without it."""
+    rates = [
+        float(setting["ThrottlingRateLimit"])
+        for stage in assembly.of("AWS::ApiGateway::Stage")
+        for setting in stage.properties.get("MethodSettings", [])
+        if "ThrottlingRateLimit" in setting
+    ]
+    return math.ceil(sum(rates)) + len(assembly.of("AWS::Lambda::Function")) if rates else 0
 
 
 def needed_quotas(assembly: Assembly) -> dict[str, int]:

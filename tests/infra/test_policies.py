@@ -328,3 +328,16 @@ def test_steps_read_what_they_work_on_only(role: str, expected: set[str], templa
             for resource in listed(statement["Resource"])
         ]
         assert {resource["Fn::Join"][1][-1] for resource in objects} == expected
+
+
+def test_checkpoints_are_all_that_a_job_may_delete_and_their_versions_stay(templates: Templates) -> None:
+    """SageMaker deletes in S3 what a training container deletes or renames, as the role of the job (docs/adr/0074)."""
+    for environment in ENVIRONMENTS:
+        deleting = {
+            (name.partition("DefaultPolicy")[0], action, part)
+            for name, statement in identity_statements(templates(environment)["training"])
+            for action in listed(statement["Action"])
+            if "s3:Delete" in action
+            for part in last_parts(statement)
+        }
+        assert deleting == {("StepRole", "s3:DeleteObject", "/checkpoints/*")}

@@ -15,7 +15,14 @@ Template = dict[str, Any]
 Parts = Mapping[str, Template]
 
 # Names that are no identifier by the schema, and still nobody else's.
-_NAMES = {"AWS::SNS::Topic": "TopicName", "AWS::SQS::Queue": "QueueName", "AWS::CloudTrail::Trail": "TrailName"}
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "AWS::Budgets::Budget": ("Budget", "BudgetName"),
+    "AWS::CloudTrail::Trail": ("TrailName",),
+    "AWS::SageMaker::Endpoint": ("EndpointName",),
+    "AWS::SageMaker::ModelPackageGroup": ("ModelPackageGroupName",),
+    "AWS::SNS::Topic": ("TopicName",),
+    "AWS::SQS::Queue": ("QueueName",),
+}
 
 
 def refused(before: Parts, after: Parts) -> Iterator[str]:
@@ -113,7 +120,7 @@ def _fixed_names(resource: Mapping[str, Any], replaced: Set[str] = frozenset()) 
     if not kind.startswith("AWS::"):
         return
     paths = identifying(kind)
-    for found in ([_at(resource, path) for path in paths], [_at(resource, (_NAMES[kind],))] if kind in _NAMES else []):
+    for found in ([_at(resource, path) for path in paths], [_at(resource, _NAMES[kind])] if kind in _NAMES else []):
         if found and None not in found and not _references(found) & replaced:
             yield kind, json.dumps(found, sort_keys=True)
 

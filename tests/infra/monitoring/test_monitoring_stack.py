@@ -115,6 +115,15 @@ def test_what_a_run_found_holds_until_the_next(environment: str, templates: Temp
         assert found[subject]["Namespace"] == "ChestXray/Model"
 
 
+@pytest.mark.parametrize("environment", WATCHED)
+def test_a_queue_that_nobody_touches_does_not_seem_to_be_empty(environment: str, templates: Templates) -> None:
+    """SQS reports nothing of a queue that was left alone for six hours: no data are no news of its messages."""
+    found = alarms(templates(environment)["monitoring"])
+    queues = {subject for subject, alarm in found.items() if alarm["Namespace"] == "AWS/SQS"}
+    assert queues == {"uploads-dead", "releases-dead", "signing-dead"}
+    assert {found[subject]["TreatMissingData"] for subject in queues} == {"ignore"}
+
+
 def test_a_run_that_is_missing_is_told_where_one_is_due(templates: Templates) -> None:
     alarm = alarms(templates("prod")["monitoring"])["monitoring-missing"]
     # A deployment begins without a run: silence from the beginning is no news, silence after a run is.
@@ -141,6 +150,17 @@ def test_the_schedule_starts_this_pipeline_and_nothing_else(templates: Templates
     assert statement["Action"] == "sagemaker:StartPipelineExecution"
     assert statement["Resource"] == target["Arn"]
     assert target["Arn"]["Fn::Join"][1][-1] == ":pipeline/cxr-prod-monitoring"
+
+
+def test_the_schedule_gives_a_parameter_that_the_pipeline_has(templates: Templates) -> None:
+    """EventBridge Scheduler refuses a pipeline without any."""
+    template = templates("prod")["monitoring"]
+    (schedule,) = of_type(template, "AWS::Scheduler::Schedule").values()
+
+    assert schedule["Properties"]["Target"]["SageMakerPipelineParameters"] == {
+        "PipelineParameterList": [{"Name": "Days", "Value": "7"}]
+    }
+    assert "Days" in {one["Name"] for one in definition(template)["Parameters"]}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -200,6 +220,7 @@ def test_prod_is_told_before_its_month_is_spent(templates: Templates, context: d
         if item["Notification"]["NotificationType"] == "ACTUAL"
     ]
 
+    assert properties["Budget"]["BudgetName"] == "cxr-prod-50-80-100"
     assert properties["Budget"]["BudgetLimit"] == {"Amount": stated["monthly_usd"], "Unit": "USD"}
     assert properties["Budget"]["CostFilters"] == {"TagKeyValue": ["user:project$chest-xray-stack"]}
     assert shares == stated["alert_percent"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.core.api import ApiError
+from local.core.transfer import TransferError
 from local.jobs import sync
 from local.jobs.job_service import JobService
 from tests.local.fake_cloud import STEP_ROLE, FakeCloud, put_source, text_at, training_request, wait_for
@@ -113,6 +115,34 @@ def test_a_directory_outside_is_refused(jobs: JobService, member: str, uri: str)
     config = {member: {uri: "s3://data/x", "LocalPath": "/opt/ml/../../etc"}}
     with pytest.raises(ApiError, match=f"{member}.LocalPath must be below /opt/ml"):
         train(jobs, "escapes", **config)
+
+
+@pytest.mark.parametrize(("removes", "left"), [(True, None), (False, "2")])
+def test_a_renamed_checkpoint_leaves_nothing_under_its_first_name(
+    removes: bool, left: str | None, s3: Any, tmp_path: Path
+) -> None:
+    """Event files of TensorBoard stay, of which nothing says that SageMaker removes them."""
+    kept = sync.Sync(tmp_path / "checkpoints", "s3://data/checkpoints", lambda: s3, removes=removes)
+    half = tmp_path / "checkpoints" / "epoch.half"
+    half.write_text("2")
+    kept.look()
+    assert stored(s3, "checkpoints/epoch.half") == "2"
+    half.rename(half.with_suffix(""))
+    kept.look()
+    assert (stored(s3, "checkpoints/epoch"), stored(s3, "checkpoints/epoch.half")) == ("2", left)
+
+
+def test_a_checkpoint_that_may_not_be_removed_is_told(cloud: FakeCloud, s3: Any, tmp_path: Path) -> None:
+    cloud.denied.add((STEP_ROLE, "s3:DeleteObject"))
+    client = cloud.client("s3", role_arn=STEP_ROLE)
+    kept = sync.Sync(tmp_path / "checkpoints", "s3://data/checkpoints", lambda: client, removes=True)
+    checkpoint = tmp_path / "checkpoints" / "epoch"
+    checkpoint.write_text("2")
+    kept.look()
+    checkpoint.unlink()
+    with pytest.raises(TransferError, match=r"Data removal failed:AccessDenied \(403\)"):
+        kept.look()
+    assert stored(s3, "checkpoints/epoch") == "2"
 
 
 def test_checkpoints_that_cannot_be_stored_fail_the_job(jobs: JobService, cloud: FakeCloud, s3: Any) -> None:

@@ -293,6 +293,23 @@ def test_each_type_that_may_stand_in_for_another_needs_a_quota_for_all_instances
     ]
 
 
+@pytest.mark.parametrize(("found", "state"), [(10, "wrong"), (51, "wrong"), (52, "fine"), (1000, "fine")])
+def test_a_new_account_that_runs_too_few_functions_at_once_is_told(cloud: Cloud, found: int, state: str) -> None:
+    """The gateway would answer 500 as soon as several people ask."""
+    stage = ("AWS::ApiGateway::Stage", {"MethodSettings": [{"HttpMethod": "*", "ThrottlingRateLimit": 50}]})
+    function = ("AWS::Lambda::Function", {})
+    least = doctor.needed_calls_at_once(_made(stage, function, function))
+    assert least == 52, "a second for each request at the full rate, and one of each function"
+    cloud.answers("lambda", "get_account_settings", {"AccountLimit": {"ConcurrentExecutions": found}})
+    finding = doctor.calls_at_once(Session(env="dev", region="us-east-1"), least)
+    assert finding.state == state
+    assert ("--quota-code L-B99A9384 --desired-value 1000 --region us-east-1" in finding.advice) is (state == "wrong")
+
+
+def test_without_an_api_nobody_has_to_know_how_many_functions_may_run() -> None:
+    assert doctor.needed_calls_at_once(_made(("AWS::Lambda::Function", {}))) == 0
+
+
 def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
     def broken() -> Any:
         raise KeyError("a defect of ours")
@@ -352,6 +369,7 @@ def test_the_templates_of_every_environment_are_examined_to_the_end(
     quotas = [{"QuotaName": name, "QuotaCode": "L-1", "Value": float(least)} for name, least in needed.items()]
     cloud.answers("service-quotas", "list_aws_default_service_quotas", {"Quotas": quotas})
     cloud.answers("service-quotas", "list_service_quotas", {"Quotas": []})
+    cloud.answers("lambda", "get_account_settings", {"AccountLimit": {"ConcurrentExecutions": 1000}})
     for _ in doctor.image_names(Assembly.read(assemblies(environment), environment)):
         cloud.answers("ecr", "batch_get_image", {"images": [{"registryId": "763104351884"}], "failures": []})
     cloud.fails("cloudformation", "describe_stacks", "ValidationError", f"cxr-{environment}-training does not exist")
@@ -359,6 +377,7 @@ def test_the_templates_of_every_environment_are_examined_to_the_end(
     states = {finding["check"]: finding["state"] for finding in json.loads(result.stdout)}
     assert states.pop("subscribers") == "wrong", "no address is in cdk.json"
     assert set(states.values()) == {"fine"}
+    assert "quota: Lambda concurrent executions" in states
     assert len(states) > len(needed) + 4
 
 
