@@ -78,7 +78,7 @@ def test_comma_separated_values_say_that_they_are_utf_8(page: Page, files: list[
 def test_the_open_rows_answer_is_heard_with_what_speaks_against_it(
     page: Page, server: PageServer, tmp_path: Path
 ) -> None:
-    """Who listens heard how many there are of each answer, and not which this one has."""
+    """A person who listens heard how many there are of each answer, and not which this one has."""
     dicom = {"modality": "DX", "rendering": "window", "body_part": "other"}
     paths = [
         answered(server, tmp_path / "one.png", 1, prediction(0.93, dicom=dicom)),
