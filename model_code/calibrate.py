@@ -124,7 +124,7 @@ def _check_size(settings: Settings, model: ExportedModel) -> None:
 def _fitted(settings: Settings, scores: TestScores, old: dict[str, Any]) -> Mapping[str, Any]:
     """Members of metadata.json as the fitting half's answered images give them, printed beside those of before."""
     known = scores.where(recalibration.answered(scores, FITTED))
-    found = recalibration.fitted(known, settings)
+    found = recalibration.fitted(known, settings, old)
     print(
         f"Version {settings.version} on {len(known.labels)} radiographs of the site: temperature "
         f"{old['temperature']:.3f} to {found['temperature']:.3f}, bias {old['bias']:+.3f} to {found['bias']:+.3f}, "

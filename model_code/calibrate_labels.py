@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> None:
         usual, held_out = scores.where(fits), scores.where(~fits)
         # Refused images are not kept, so no share of them is too large.
         recalibration.refuse_beyond_calibration(usual, old, settings.site_limits(1.0))
-        changed = recalibration.fitted(usual, settings, _KNOWN)
+        changed = recalibration.fitted(usual, settings, old, _KNOWN)
         origin = _origin(settings, model, found, fits)
         model.recalibrate({**changed, "calibrated_from": origin})
         judged = labelled_evaluation.judge(settings.against, model, held_out, own)

@@ -13,7 +13,7 @@ import typer
 import typer.core
 
 from ops.base import output
-from ops.base.errors import CommandError, explain
+from ops.base.errors import CommandError, ExitCode, explain
 from ops.commands.options import Env, Region
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ The same commands work against AWS and, with AWS_ENDPOINT_URL set, against the l
 through the outputs of the stacks cxr-ENV-*.
 
 Exit codes: 0 done; 1 what was asked for failed (execution, release, any file's prediction, refused archive);
-2 wrong usage; 3 not deployed, not signed in, not allowed or not reachable; 4 gave up waiting; 130 interrupted.
+2 wrong usage; 3 not deployed, not signed in, not allowed or not reachable; 4 gave up waiting; 130 interrupted;
+141 nobody reads the output any more.
 """
 
 
@@ -166,8 +167,12 @@ class _Commands(_Group):
                 stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
+        except (typer.Exit, typer.Abort, typer.TyperException):
             raise
+        except BrokenPipeError as error:
+            # Such as `head`, which has enough: the end is that of a program which knows no better, 128 + SIGPIPE.
+            output.let_go()
+            raise typer.Exit(ExitCode.UNREAD) from error
         except Exception as error:
             if os.environ.get("CXR_DEBUG"):
                 raise

@@ -33,6 +33,7 @@ _EXIT_CODES = {
     ExitCode.UNAVAILABLE: "not deployed, not signed in, not allowed, or not reachable",
     ExitCode.TIMED_OUT: "gave up waiting; what was waited for goes on",
     ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.UNREAD: "nobody reads the output any more, as behind `head`: what it had not come to is not done",
 }
 
 # What one types first; each is parsed by a test.

@@ -64,8 +64,13 @@ def drop(page: Page, *files: Path, onto: str = "#drop") -> None:
 
 def serious(page: Page) -> list[str]:
     """Findings of the axe rules that keep people out."""
+    return objections(page, "serious", "critical")
+
+
+def objections(page: Page, *impacts: str) -> list[str]:
+    """Findings of axe of these impacts; of any where none is named."""
     return [
         f"{finding['id']}: {finding['nodes'][0]['html']}"
         for finding in Axe().run(page).response["violations"]
-        if finding["impact"] in ("serious", "critical")
+        if not impacts or finding["impact"] in impacts
     ]

@@ -121,6 +121,7 @@ class PageServer:
 
     Attributes:
         answers: by a file's bytes, one answer after the other: a document, or a Problem; the last stays.
+        keys: Idempotency-Key of each prediction that was asked for.
         labels: (prediction's id, label) in the order of their arrival.
         most_at_once: how many predictions were asked for at the same time.
         seconds: that a prediction takes.
@@ -130,6 +131,7 @@ class PageServer:
 
     url: str = ""
     answers: dict[bytes, list[dict[str, Any] | Problem]] = field(default_factory=dict)
+    keys: list[str | None] = field(default_factory=list)
     labels: list[tuple[str, str]] = field(default_factory=list)
     asked: list[tuple[float, bytes]] = field(default_factory=list)
     sent: dict[str, int] = field(default_factory=dict)
@@ -162,6 +164,7 @@ class PageServer:
             problem = Problem("not_found", "Send a key.").document("request-1")
             return {**problem, "status": 403, "code": "api_key_required", "title": "A valid API key is needed"}
         if (method, path) == ("POST", "/v1/predictions"):
+            self.keys.append(headers.get("idempotency-key"))
             return self.predict(body)
         if (method, path) == ("GET", "/v1/model"):
             return self.model

@@ -63,6 +63,13 @@ CALIBRATION_REQUIRED: Mapping[str, str] = {
 }
 # What a calibration takes of the parameters of training.
 CALIBRATED = ("GuaranteedNpv", "GuaranteedPpv", "TargetPrevalence")
+_CALIBRATED = {name: HYPERPARAMETERS[name] for name in CALIBRATED} | {
+    "TargetPrevalence": dataclasses.replace(
+        HYPERPARAMETERS["TargetPrevalence"],
+        sentence="share of PNEUMONIA among those who will be asked about, which probabilities and figures are for; 0 "
+        "for the one that the version is for, and where it is for none for that of the images",
+    )
+}
 # Of the pipeline that calibrates a registered model on a site's radiographs: it keeps what a trained one has to keep.
 CALIBRATION = by_name(
     dataclasses.replace(DATA["ProcessingInstanceType"], sentence="instance of PreprocessImages and CalibrateModel"),
@@ -70,7 +77,7 @@ CALIBRATION = by_name(
     SITE["ImageSize"],
     *EVALUATION.values(),
     SITE[SITE_REFUSALS],
-    *(HYPERPARAMETERS[name] for name in CALIBRATED),
+    *_CALIBRATED.values(),
     LIMITS["MaxRuntimeSeconds"],
 )
 
@@ -88,6 +95,6 @@ LABEL_CALIBRATION = by_name(
     dataclasses.replace(DATA["ProcessingInstanceType"], sentence="instance of CalibrateModel"),
     SITE["ImageSize"],
     *EVALUATION.values(),
-    *(HYPERPARAMETERS[name] for name in CALIBRATED),
+    *_CALIBRATED.values(),
     LIMITS["MaxRuntimeSeconds"],
 )

@@ -60,7 +60,8 @@ class Settings:
         model_package_arn: of the version whose weights are taken.
         guaranteed_npv: negative predictive value to guarantee.
         guaranteed_ppv: positive one.
-        target_prevalence: of PNEUMONIA, which probabilities and figures are for; 0 for that of the site's images.
+        target_prevalence: of PNEUMONIA, which probabilities and figures are for; 0 for the version's own, and where it
+            has none for that of the site's images.
         against: what the result is held against.
     """
 
@@ -180,16 +181,21 @@ def refuse_beyond_calibration(scores: TestScores, metadata: dict[str, Any], limi
 
 
 def fitted(
-    scores: TestScores, settings: Settings, known: str = "the half of a site's archive that calibrated it"
+    scores: TestScores,
+    settings: Settings,
+    old: Mapping[str, Any],
+    known: str = "the half of a site's archive that calibrated it",
 ) -> dict[str, Any]:
     """Members of metadata.json that a site's images choose.
 
     Args:
         scores: of answered images, both labels present.
-        settings: predictive values to guarantee, and the prevalence that all of it is for.
+        settings: predictive values to guarantee, and the prevalence that all of it is for, if one is named.
+        old: metadata of the version as it was. The prevalence that it is for stays where no other is named: whoever
+            started its training named it for those who will be asked about, and they are the same.
         known: what these images are called in the guarantee.
     """
-    target_prevalence = settings.target_prevalence or None
+    target_prevalence = settings.target_prevalence or old["target_prevalence"]
     calibration = fit_temperature_and_bias(scores.logits, scores.labels)
     if target_prevalence is not None:
         calibration = calibration.at_prevalence(float(scores.labels.mean()), target_prevalence)

@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 3
     TIMED_OUT = 4
     INTERRUPTED = 130
+    UNREAD = 141
 
 
 class CommandError(Exception):

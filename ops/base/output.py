@@ -48,14 +48,28 @@ _NEVER_WRAPPED = frozenset(
 _ENDLESS = 10_000
 
 
+class _Console(Console):
+    """A console that leaves a closed pipe to the command: Rich's own ends the process with the code of a failure."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the error that is being handled."""
+        raise  # noqa: PLE0704 - Rich calls this while it handles BrokenPipeError
+
+
+def let_go() -> None:
+    """Write nothing more to standard output, whose reader is gone: what is buffered would end the process once more."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def results() -> Console:
     """Console on standard output. Made per use, so that a test's or a pipe's standard output is the one written to."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else _ENDLESS)
+    return _Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else _ENDLESS)
 
 
 def progress() -> Console:
     """Console on standard error, so that progress and errors never mix with results in a pipe."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return _Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
 def say(sentence: str) -> None:

@@ -13,13 +13,16 @@ from rich.markup import escape
 
 from lambdas.aws.statement import Difference
 from ops.base import output
-from ops.commands.options import Env, Json, Region, Version, open_workspace
+from ops.commands.options import Env, Json, Region, Version, open_workspace, writable
 from ops.commands.workspace import Workspace
 from ops.models import bill_of_materials, site_evaluations, verification
 from ops.models import dossier as dossiers
 from ops.models.registry import ModelVersion
 
-_Save = Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Write it there instead of printing it.")]
+_Save = Annotated[
+    Path | None,
+    typer.Option("--save", metavar="FILE", callback=writable, help="Write it there instead of printing it."),
+]
 
 
 def verify(ctx: typer.Context, version: Version, as_json: Json = False, env: Env = None, region: Region = None) -> None:

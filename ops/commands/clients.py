@@ -14,7 +14,7 @@ from ops.api import image_files, overlays, predictions, transform_job
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
-from ops.commands.options import Env, Region, Timeout, open_workspace
+from ops.commands.options import Env, Region, Timeout, open_workspace, writable
 from ops.commands.workspace import CONNECTIONS
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def batch(
     sources: Annotated[list[str], typer.Argument(help="JPEG or PNG files, folders of them, or s3:// prefixes.")],
     *,
     summary: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Where the summary goes (else batch-ID.csv).")
+        Path | None,
+        typer.Option("--output", metavar="FILE", callback=writable, help="Where the summary goes (else batch-ID.csv)."),
     ] = None,
     queued: Annotated[
         bool, typer.Option("--async", help="Ask the asynchronous endpoint instead of starting a batch transform job.")

@@ -10,7 +10,7 @@ import typer
 from model_code.contract.label_review import changes
 from model_code.contract.parameters import INPUT_ARCHIVE_URI
 from ops.base import output
-from ops.commands.options import Env, Json, Named, Region, Start, evaluation_report, open_workspace
+from ops.commands.options import Env, Json, Named, Region, Start, evaluation_report, open_workspace, writable
 from ops.pipelines import label_import, reports, uploads
 
 
@@ -22,7 +22,8 @@ def export(
         str | None, typer.Option("--model", "-m", help="Of this version instead: number, ARN or `latest`.")
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write it there instead of printing.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", callback=writable, help="Write it there instead of printing."),
     ] = None,
     as_json: Json = False,
     env: Env = None,

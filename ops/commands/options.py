@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import webbrowser
 from collections.abc import Iterator
@@ -22,6 +23,23 @@ from ops.pipelines.uploads import Upload
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+# As infra/settings has it: an environment of another name cannot have been deployed.
+ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{1,11}")
+
+
+def writable(path: Path | None) -> Path | None:
+    """The file that a command is to write, looked at before hours of work: its folder has to be there.
+
+    Raises:
+        BadParameter: it is not, or the path is a folder's.
+    """
+    if path is not None and path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder: name a file in it")
+    if path is not None and not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {path.parent}")
+    return path
+
+
 Env = Annotated[str | None, typer.Option("--env", "-e", help="Environment: stacks cxr-ENV-* (CXR_ENV, else dev).")]
 Region = Annotated[
     str | None, typer.Option("--region", help="AWS region (else cdk.json's, else your AWS configuration's).")
@@ -30,12 +48,15 @@ Json = Annotated[bool, typer.Option("--json", help="JSON for scripts instead of 
 Named = Annotated[str | None, typer.Argument(metavar="[EXECUTION]", help="Identifier or ARN; the newest by default.")]
 Version = Annotated[str, typer.Argument(help="Version number, ARN or `latest`.")]
 Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="MINUTES", help="Give up waiting after this long (exit 4).")
+    float, typer.Option("--timeout", metavar="MINUTES", min=0, help="Give up waiting after this long (exit 4).")
 ]
 Start = Annotated[
-    float, typer.Option("--timeout", metavar="MINUTES", help="Wait this long for the execution to start.")
+    float, typer.Option("--timeout", metavar="MINUTES", min=0, help="Wait this long for the execution to start.")
 ]
-Save = Annotated[Path | None, typer.Option("--save", metavar="FILE", help="Write it there instead of opening it.")]
+Save = Annotated[
+    Path | None,
+    typer.Option("--save", metavar="FILE", callback=writable, help="Write it there instead of opening it."),
+]
 Parameters = Annotated[
     list[str] | None,
     typer.Option(
@@ -68,8 +89,19 @@ def remark(text: str) -> str:
 
 
 def environment(ctx: typer.Context, env: str | None) -> str:
-    """The environment that a command is about: its own option, that before the command, CXR_ENV, or dev."""
-    return env or (ctx.obj or {}).get("env") or os.environ.get("CXR_ENV") or "dev"
+    """The environment that a command is about: its own option, that before the command, CXR_ENV, or dev.
+
+    Raises:
+        CommandError: no environment can have such a name.
+    """
+    name = str(env or (ctx.obj or {}).get("env") or os.environ.get("CXR_ENV") or "dev")
+    if not ENVIRONMENT.fullmatch(name):
+        raise CommandError(
+            f"{name!r} is no environment's name (--env, CXR_ENV): it has 2 to 12 small letters and digits, as in "
+            "cdk.json.",
+            ExitCode.USAGE,
+        )
+    return name
 
 
 def open_workspace(ctx: typer.Context, env: str | None, region: str | None, *, profile: str | None = None) -> Workspace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from rich.markup import escape
 
 from ops.base import output, tools
 from ops.base.deployment import STACKS
-from ops.base.errors import ExitCode
+from ops.base.errors import CommandError, ExitCode
 from ops.commands import overview
 from ops.commands.options import Assembly, Env, Json, Region, environment, open_workspace
 from ops.platform import doctor as checks
@@ -98,7 +99,7 @@ def destroy(
     workspace = open_workspace(ctx, env, None)
     name = workspace.session.env
     if not yes:
-        typer.confirm(f"Remove all stacks cxr-{name}-* and stop what runs in them?", abort=True, err=True)
+        _confirm(f"Remove all stacks cxr-{name}-* and stop what runs in them?")
     deployed = [workspace.deployment.describe(part) for part in ("training", "monitoring")]
     outputs = [item for stack in deployed if stack for item in stack.outputs.items()]
     pipelines = [pipeline for key, pipeline in outputs if key.endswith("PipelineName")]
@@ -107,6 +108,18 @@ def destroy(
     network.tell_of_one_left(workspace.deployment)
     if as_json:
         output.print_json({"stopped_executions": stopped})
+
+
+def _confirm(question: str) -> None:
+    try:
+        typer.confirm(question, abort=True, err=True)
+    except typer.Abort:
+        if sys.stdin is not None and sys.stdin.isatty():
+            raise
+        raise CommandError(
+            "Nothing was removed: whether it is meant is asked at a terminal. --yes says so without one.",
+            ExitCode.USAGE,
+        ) from None
 
 
 def up(

@@ -103,7 +103,9 @@ def watch(
     ctx: typer.Context,
     execution: Named = None,
     *,
-    timeout: Annotated[float | None, typer.Option(metavar="MINUTES", help="Give up after this long (exit 4).")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="MINUTES", min=0, help="Give up after this long (exit 4).")
+    ] = None,
     as_json: Json = False,
     env: Env = None,
     region: Region = None,
@@ -253,7 +255,9 @@ def monitor(
     set_: Parameters = None,
     newest: Annotated[bool, typer.Option("--newest", help="Show the newest run instead of starting one.")] = False,
     save: Save = None,
-    timeout: Annotated[float, typer.Option(metavar="MINUTES", help="Give up waiting after this long (exit 4).")] = 60,
+    timeout: Annotated[
+        float, typer.Option(metavar="MINUTES", min=0, help="Give up waiting after this long (exit 4).")
+    ] = 60,
     as_json: Json = False,
     env: Env = None,
     region: Region = None,

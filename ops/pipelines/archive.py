@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NO_SPLIT = "without a split"
+_ZIP = b"PK"
 _PICTURES = frozenset({Kind.RADIOGRAPH, Kind.UNLABELLED, Kind.PERHAPS_DICOM, Kind.OTHER_VIEW})
 # Whether such names are images, their content says.
 _UNCLEAR = frozenset({Kind.PERHAPS_DICOM, Kind.NOT_AN_IMAGE})
@@ -114,9 +115,19 @@ def _names(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise CommandError(f"{path} is not a complete zip file: copy or download it again.") from error
+        raise _no_zip(path) from error
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _no_zip(path: Path) -> CommandError:
+    with path.open("rb") as file:
+        begins = file.read(len(_ZIP))
+    if not begins:
+        return CommandError(f"{path} is empty: copy or download it again.")
+    if begins != _ZIP:
+        return CommandError(f"{path} is no zip file: name one, or the folder with the radiographs.")
+    return CommandError(f"{path} is not a complete zip file: copy or download it again.")
 
 
 def inspect(path: Path, purpose: str = "train") -> Contents:
@@ -136,7 +147,7 @@ def inspect(path: Path, purpose: str = "train") -> Contents:
             files = [_File(one.name, one.checksum, dicom) for one, dicom in found]
             return _count(path, _layout(files, Layout()), files, archive.read, purpose)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise CommandError(f"{path} is not a complete zip file: copy or download it again.") from error
+        raise _no_zip(path) from error
     except MEMBER_ERRORS as error:
         raise CommandError(f"{path} has a table of labels that cannot be unpacked: {error}.") from error
     except OSError as error:

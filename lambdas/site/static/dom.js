@@ -3,6 +3,11 @@
 /** @param {string} id */
 export const byId = (id) => document.getElementById(id);
 
+/** Write a sentence, if it is another: what hears an element would be told it again. @param {string} id @param {string} sentence */
+export function say(id, sentence) {
+  if (byId(id).textContent !== sentence) byId(id).textContent = sentence;
+}
+
 /**
  * A new element.
  * @param {string} name @param {object} [properties] such as `textContent` @param {...(Node | string)} children

@@ -1,15 +1,16 @@
 // The page of the API: a worklist of radiographs, each with its own answer. No third party, nothing kept but the key, in this tab.
 
-import { AUTHENTICATION, currentSecret, described, Problem, servingModel, useSecret } from "./api.js";
-import { byId, each, element } from "./dom.js";
+import { AUTHENTICATION, currentSecret, described, limited, Problem, servingModel, useSecret } from "./api.js";
+import { byId, each, element, say } from "./dom.js";
 import { chosen, dropped, fromBase64 } from "./files.js";
 import { pressed, ZOOM_STEP } from "./gestures.js";
 import { Reading } from "./reading.js";
 import { fill } from "./sheet.js";
 import { returned, SIGN_IN, signIn } from "./signin.js";
-import { asCsv, makeTable } from "./table.js";
+import { asCsv, cellsOf, makeTable } from "./table.js";
 import { answerOf, modelEntries } from "./words.js";
 import { NOT_FROM_A_BROWSER, ordered, Worklist } from "./worklist.js";
+import { workbook } from "./xlsx.js";
 
 const BLIND = "cxr-read-first";
 
@@ -53,7 +54,9 @@ function showProgress(rows) {
     if (word) tally.set(word, (tally.get(word) ?? 0) + 1);
   }
   const said = [...left, ...[...tally].map(([word, count]) => `${count} ${word}`)].join(", ");
-  if (byId("progress").textContent !== said) byId("progress").textContent = said;
+  say("progress", said);
+  // Each of hundreds of answers would be too much to hear: the open one's is (`heard`), and how all ended.
+  if (!asking && !(waiting && currentSecret() && !worklist.paused)) say("ended", said);
 }
 
 function showProblem(problem) {
@@ -140,7 +143,7 @@ byId("examples").addEventListener("click", async ({ currentTarget: button }) => 
   if (button.ariaBusy === "true") return; // the second of two clicks
   button.ariaBusy = "true";
   try {
-    const drawn = await (await fetch("examples.json")).json();
+    const drawn = await (await fetch("examples.json", { signal: limited() })).json();
     await take(chosen(drawn.map(({ name, data }) => new File([fromBase64(data)], name, { type: "image/jpeg" }))));
   } catch (error) {
     showProblem(described(error instanceof Problem ? error : new Problem({ title: "No examples", detail: "The drawn examples could not be loaded. Check the network and try again." })));
@@ -169,11 +172,13 @@ byId("clear").addEventListener("click", () => {
   byId("error").hidden = true;
   byId("file").focus();
 });
-byId("csv").addEventListener("click", () => {
-  const address = URL.createObjectURL(new Blob([asCsv(inOrder(), hidden)], { type: "text/csv" }));
-  element("a", { href: address, download: "predictions.csv" }).click();
+function save(blob, name) {
+  const address = URL.createObjectURL(blob);
+  element("a", { href: address, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
-});
+}
+byId("csv").addEventListener("click", () => save(new Blob([asCsv(cellsOf(inOrder(), hidden))], { type: "text/csv" }), "predictions.csv"));
+byId("excel").addEventListener("click", async () => save(await workbook(cellsOf(inOrder(), hidden)), "predictions.xlsx"));
 byId("print").addEventListener("click", () => window.print());
 // However it was asked for: what is printed is the open row, never one that was printed before, and no answer that is hidden.
 window.addEventListener("beforeprint", () => {

@@ -1,6 +1,6 @@
 // A radiograph's pixels: of a JPEG or PNG file, of a DICOM file, or of the picture that came with an answer.
 
-import { DICOM, fromBase64 } from "./files.js";
+import { DICOM } from "./files.js";
 
 /**
  * Grey values and how to show them at first. A value v stands for `slope * v + intercept`, in which `center` and
@@ -52,9 +52,9 @@ export async function ofFile(file, type) {
 // Sixteen bits often hold twelve: black is 0, and white what the bits in use can hold, as the API has it.
 const coarse = (pixels) => ({ ...pixels, ...fullRange(0, 2 ** Math.max(1, Math.ceil(Math.log2(pixels.high + 1))) - 1) });
 
-/** Of the picture that the model was shown. @param {{media_type: string, data: string}} picture */
-export async function ofAnswer({ media_type: type, data }) {
-  return ofBlob(new Blob([fromBase64(data)], { type }), "The picture that the model was shown: at most 1,024 pixels, its window fixed.");
+/** Of the picture that the model was shown. @param {{blob: Blob}} picture */
+export async function ofAnswer({ blob }) {
+  return ofBlob(blob, "The picture that the model was shown: at most 1,024 pixels, its window fixed.");
 }
 
 /**

@@ -1,8 +1,8 @@
 // The row that is open: its radiograph in the viewer, its answer beside it, and the reader's label.
 
-import { sendLabel } from "./api.js";
-import { byId, each } from "./dom.js";
-import { DICOM, fileSize, fromBase64 } from "./files.js";
+import { sendLabel, TIMED_OUT } from "./api.js";
+import { byId, each, say } from "./dom.js";
+import { DICOM, fileSize } from "./files.js";
 import { listenToPointers } from "./gestures.js";
 import { differ, NotShown, ofAnswer, ofFile } from "./pixels.js";
 import { answerOf, mapOf, relianceOf, scaleOf, sentenceOf, warningsOf } from "./words.js";
@@ -23,7 +23,7 @@ function fillList(list, sentences) {
 }
 
 // An answer's map as it is to be stretched over the radiograph.
-const drawn = async ({ media_type: type, data }) => createImageBitmap(new Blob([fromBase64(data)], { type }));
+const drawn = async ({ blob }) => createImageBitmap(blob);
 
 /** @typedef {import("./worklist.js").Row} Row */
 
@@ -59,7 +59,10 @@ export class Reading {
     this.#lost = false;
     this.viewer.show(null);
     byId("reading").hidden = !row;
-    if (!row) return;
+    if (!row) {
+      say("heard", "");
+      return;
+    }
     // Until its own is shown: the label of what was open before, another's or its own, would name a radiograph that is gone.
     byId("stage").setAttribute("aria-label", `No radiograph of ${row.name} is shown`);
     byId("feedback-status").textContent = KEPT;
@@ -114,7 +117,7 @@ export class Reading {
   }
 
   #note(sentence) {
-    if (byId("stage-note").textContent !== sentence) byId("stage-note").textContent = sentence;
+    say("stage-note", sentence);
     byId("stage-note").hidden = !sentence;
   }
 
@@ -141,7 +144,9 @@ export class Reading {
       .join(" · ");
     this.#labels(row);
     byId("answer").dataset.hidden = String(hidden);
-    byId("sentence").textContent = hidden ? "Say what you read, and the answer is shown." : sentenceOf(row);
+    say("sentence", hidden ? "Say what you read, and the answer is shown." : sentenceOf(row));
+    const against = prediction && !hidden ? warningsOf(prediction) : [];
+    say("heard", [`${row.name}:`, byId("sentence").textContent, ...against].join(" "));
     byId("sentence").dataset.answer = hidden ? "" : answerOf(row);
     byId("again").hidden = row.state !== "failed" || !row.type;
     byId("figures").hidden = hidden || !prediction;
@@ -198,7 +203,7 @@ export class Reading {
       : measured.mm
         ? `${measured.mm.toFixed(1)} mm ${measured.where}.`
         : `${measured.pixels.toFixed(0)} pixels: ${viewer.pixels.origin ? "of this picture" : "the file does not say how large one is"}.`;
-    if (byId("measured").textContent !== said) byId("measured").textContent = said;
+    say("measured", said);
   }
 
   #labels(row) {
@@ -226,11 +231,11 @@ export class Reading {
   /** Send a row's label to the API, as soon as there is a prediction that it belongs to. @param {Row} row */
   async deliver(row, attempt = 1) {
     if (!row.label || row.kept) return;
-    const say = (sentence) => {
+    const tell = (sentence) => {
       if (this.row === row) byId("feedback-status").textContent = sentence;
     };
     if (!row.prediction) {
-      say(row.state === "failed" ? NOT_KEPT : "Kept with the answer, once it is there.");
+      tell(row.state === "failed" ? NOT_KEPT : "Kept with the answer, once it is there.");
       return;
     }
     row.seen = true;
@@ -242,13 +247,15 @@ export class Reading {
     try {
       await sendLabel(row.prediction.id, label);
       row.kept = row.label === label;
-      say(`Thank you: ${row.name} is kept as ${LABELS[label]}.`);
+      tell(`Thank you: ${row.name} is kept as ${LABELS[label]}.`);
     } catch (error) {
       failed = error;
     }
-    if (failed?.retryAfter !== undefined && attempt < MOST_ATTEMPTS_OF_A_LABEL) {
-      say("Kept as soon as the API takes it.");
-      await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(failed.retryAfter, LONGEST_WAIT_OF_A_LABEL_SECONDS)));
+    // What hung may have arrived; the same label twice is one.
+    const wait = failed?.code === TIMED_OUT && attempt === 1 ? 0 : failed?.retryAfter;
+    if (wait !== undefined && attempt < MOST_ATTEMPTS_OF_A_LABEL) {
+      tell("Kept as soon as the API takes it.");
+      await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(wait, LONGEST_WAIT_OF_A_LABEL_SECONDS)));
       row.sending = false;
       await this.deliver(row, attempt + 1);
       return;
@@ -258,7 +265,7 @@ export class Reading {
     if (!failed) row.keptLabel = label;
     else if (!another) {
       row.label = row.keptLabel;
-      if (this.row === row) say(`Not kept: ${failed.message}`);
+      if (this.row === row) tell(`Not kept: ${failed.message}`);
       else this.#failed({ title: `The label of ${row.name} was not kept`, detail: failed.message });
     }
     this.#changed();

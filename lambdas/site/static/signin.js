@@ -1,6 +1,6 @@
 // Signing in where the API takes tokens: authorization code with PKCE (RFC 7636), in a window of its own, so that the worklist stays.
 
-import { Problem, useSecret } from "./api.js";
+import { limited, Problem, useSecret } from "./api.js";
 
 /** @type {{client_id: string, authorization_endpoint: string, token_endpoint: string, scope: string} | null} */
 export const SIGN_IN = JSON.parse(document.documentElement.dataset.signIn || "null");
@@ -58,7 +58,7 @@ function answer(state) {
 async function use(grant, ended, taken) {
   let response, token;
   try {
-    response = await fetch(SIGN_IN.token_endpoint, { method: "POST", body: new URLSearchParams({ ...grant, client_id: SIGN_IN.client_id }) });
+    response = await fetch(SIGN_IN.token_endpoint, { method: "POST", signal: limited(), body: new URLSearchParams({ ...grant, client_id: SIGN_IN.client_id }) });
     token = await response.json();
   } catch {
     throw failed("The issuer of tokens could not be reached, or does not answer this page: it has to allow its origin.");

@@ -1,4 +1,4 @@
-// The worklist as a table, and as comma-separated values.
+// The worklist as a table on the page, and as one that is kept.
 
 import { element } from "./dom.js";
 import { fileSize } from "./files.js";
@@ -41,14 +41,18 @@ function made(row, open) {
   const figure = element("span", { className: "figure" });
   const word = element("span", { className: "word" });
   const label = element("td");
-  const [file, answered] = [element("td", {}, name, detail, said), element("td", {}, figure, word)];
+  const file = element("th", { scope: "row" }, name, detail, said);
+  const answered = element("td", {}, figure, word);
+  // Who goes from name to name hears the answer with each.
+  const parts = [answered, said, label];
+  parts.forEach((part, at) => (part.id = `row-${row.number}-${at}`));
+  name.setAttribute("aria-describedby", parts.map(({ id }) => id).join(" "));
   const line = element("tr", {}, file, answered, label);
   const update = (hidden, current) => {
     const answer = hidden ? "" : answerOf(row);
     line.dataset.answer = answer;
     line.dataset.state = row.state;
-    if (current) line.setAttribute("aria-current", "true");
-    else line.removeAttribute("aria-current");
+    name.ariaCurrent = current ? "true" : null;
     // What went wrong takes the place of the answer, for it is a sentence.
     file.colSpan = row.problem ? 2 : 1;
     answered.hidden = Boolean(row.problem);
@@ -85,12 +89,19 @@ const ANSWERS = new Set(["probability", "label", "indeterminate", "guaranteed", 
 
 /**
  * @param {Row[]} rows @param {(row: Row) => boolean} hidden whose answers are left out, as on the page
- * @returns {string} RFC 4180
+ * @returns {unknown[][]} cells, the names of the columns first
  */
-export function asCsv(rows, hidden) {
+export function cellsOf(rows, hidden) {
   const line = (row) => Object.entries(COLUMNS).map(([name, cell]) => (ANSWERS.has(name) && hidden(row) ? "" : cell(row)));
-  return [Object.keys(COLUMNS), ...rows.map(line)].map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
+  return [Object.keys(COLUMNS), ...rows.map(line)];
 }
+
+/**
+ * Comma-separated values (RFC 4180), with a mark that says to Excel that they are UTF-8. No `sep=` above them: Excel overlooks the mark then,
+ * and programs take it for the names of the columns.
+ * @param {unknown[][]} lines of `cellsOf` @returns {string}
+ */
+export const asCsv = (lines) => `\ufeff${lines.map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("")}`;
 
 function quoted(value) {
   let text = String(value ?? "");

@@ -1,7 +1,7 @@
 // Try-it-out of /docs: sends what a form says, shows the answer, and writes the same request as a line for a shell.
 // The key or token stays in its field: it is written nowhere else.
 
-import { AUTHENTICATION, LARGEST_BODY, Problem, described, identity, reached, seconds } from "./api.js";
+import { AUTHENTICATION, LARGEST_BODY, Problem, described, identity, limited, reached, seconds } from "./api.js";
 import { byId, element } from "./dom.js";
 import { DICOM, fileSize, fromBase64, isReadable, mediaType, unreadable } from "./files.js";
 import { SIGN_IN, signIn } from "./signin.js";
@@ -75,7 +75,7 @@ async function sent(request, isOpen) {
     const sizes = `The file has ${fileSize(request.body.size)}, and a request to this deployment carries at most ${fileSize(LARGEST_BODY)}`;
     throw new Problem({ detail: `${sizes}: upload it by POST /v1/uploads, and name the upload here in JSON.` });
   }
-  const options = { method: request.method, body: request.body, cache: "no-store", credentials: "omit" };
+  const options = { method: request.method, body: request.body, signal: limited(request.body?.size), cache: "no-store", credentials: "omit" };
   let response;
   try {
     response = await reached(fetch(address(request), { ...options, headers: { ...(isOpen ? {} : identity(secret)), ...request.headers } }));
@@ -193,7 +193,7 @@ function start(details) {
   };
   const draw = async () => {
     try {
-      const [{ name, data }] = await (await reached(fetch(new URL("examples.json", API)))).json();
+      const [{ name, data }] = await (await reached(fetch(new URL("examples.json", API), { signal: limited() }))).json();
       const transfer = new DataTransfer();
       transfer.items.add(new File([fromBase64(data)], name));
       file.files = transfer.files;

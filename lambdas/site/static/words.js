@@ -24,7 +24,7 @@ export function answerOf({ prediction, problem }) {
 export function sentenceOf(row) {
   const { prediction, problem } = row;
   if (problem) return [problem.title && `${problem.title}.`, problem.detail].filter(Boolean).join(" ");
-  if (!prediction) return row.state === "asking" ? "The model is being asked…" : "Waiting to be sent.";
+  if (!prediction) return row.state === "asking" ? (row.hangs ? "No answer came in time: the model is being asked once more…" : "The model is being asked…") : "Waiting to be sent.";
   const figure = prediction.probability.toFixed(3);
   return prediction.indeterminate
     ? `Indeterminate: probability of pneumonia ${figure}, too close to the threshold for the model to tell.`

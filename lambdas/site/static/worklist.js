@@ -1,18 +1,19 @@
 // The worklist: every file with its own answer, asked a few at a time and no faster than the API allows.
 
-import { Problem, UPLOAD_FAILED, currentSecret, described, predict } from "./api.js";
+import { Problem, TIMED_OUT, UPLOAD_FAILED, currentSecret, described, newKey, predict } from "./api.js";
 import { isReadable, mediaType, unreadable } from "./files.js";
 import { answerOf, INDETERMINATE, REFUSED } from "./words.js";
 
 const AT_ONCE = 3;
-// A request that was throttled, or came while the model was starting, was not answered at all: it is sent again.
-const SENT_AGAIN = new Set(["throttled", "model_not_ready"]);
-const MOST_ATTEMPTS_OF_A_FILE = 8;
+// A request that was throttled, or came while the model was starting or while the same one was being answered, has no answer yet: it is sent again.
+const SENT_AGAIN = new Set(["throttled", "model_not_ready", "request_in_progress"]);
+const MOST_ATTEMPTS_OF_A_FILE = 16; // of two seconds each, while the gateway may still wait for the same request
+const MOST_HANGS = 2;
 // Short: it holds up all files that wait, and somebody sits before them.
 const LONGEST_WAIT_OF_FILES_SECONDS = 30;
 const BY_NETWORK = new Set(["no_connection", UPLOAD_FAILED]);
 // No other file would be answered otherwise either: nothing more is sent until the person has done something.
-const FOR_ALL = new Set(["unauthorized", "api_key_required", "forbidden", "quota_exceeded", "no_connection", "no_model_released"]);
+const FOR_ALL = new Set(["unauthorized", "api_key_required", "forbidden", "quota_exceeded", "no_connection", TIMED_OUT, "no_model_released"]);
 
 /**
  * @typedef {object} Row one file and what became of it
@@ -31,6 +32,9 @@ const FOR_ALL = new Set(["unauthorized", "api_key_required", "forbidden", "quota
  * @property {boolean} [sending] a label is on its way
  * @property {string} [keptLabel] the last label that the API has
  * @property {number} [attempts] how often it was sent
+ * @property {number} [hangs] how often nothing came back in time
+ * @property {string} key Idempotency-Key: however often it is sent, one prediction is made
+ * @property {string} [upload] id of the file in the bucket
  * @property {AbortController} [request]
  */
 
@@ -44,6 +48,7 @@ export class Worklist {
   /** @type {Map<string, number>} how many files had a name */
   #named = new Map();
   #notBefore = 0;
+  #answeredAt = 0; // when the API last said anything at all
   #timer = 0;
 
   /** @param {(row?: Row) => void} changed called after every change */
@@ -66,7 +71,7 @@ export class Worklist {
         skipped += 1;
         return;
       }
-      const row = { number: ++this.#number, file, name: this.#unlike(name) };
+      const row = { number: ++this.#number, file, name: this.#unlike(name), key: newKey() };
       added.push(typeof type === "string" ? { ...row, type, state: "waiting" } : { ...row, state: "failed", problem: described(type), answered: new Date() });
     });
     this.rows.push(...added);
@@ -126,9 +131,10 @@ export class Worklist {
     row.state = "asking";
     row.attempts = (row.attempts ?? 0) + 1;
     const request = (row.request = new AbortController());
+    const begun = performance.now();
     let prediction, error;
     try {
-      prediction = await predict(row.file, row.type, request.signal);
+      prediction = await predict(row, request.signal);
     } catch (thrown) {
       // A file that was changed or removed since looks like a lost connection, and would hold up all others.
       const gone = BY_NETWORK.has(thrown.code) && !(await isReadable(row.file));
@@ -136,14 +142,20 @@ export class Worklist {
     }
     if (!this.rows.includes(row)) return; // cleared meanwhile
     row.request = undefined;
+    if (prediction || error.document?.request_id) this.#answeredAt = performance.now();
+    // A day later the bucket has lost it, and another upload is another request.
+    if (error?.code === "upload_not_found") Object.assign(row, { upload: undefined, key: newKey() });
+    if (error?.code === TIMED_OUT) row.hangs = (row.hangs ?? 0) + 1;
     if (prediction) this.#settle(row, { state: "answered", prediction });
     else if (SENT_AGAIN.has(error.code) && row.attempts < MOST_ATTEMPTS_OF_A_FILE) {
       row.state = "waiting";
       const wait = error.retryAfter ?? 2 ** (row.attempts - 1);
       this.#notBefore = Math.max(this.#notBefore, Date.now() + 1000 * Math.min(wait, LONGEST_WAIT_OF_FILES_SECONDS));
-    } else if (FOR_ALL.has(error.code)) {
+    } else if (error.code === TIMED_OUT && row.hangs < MOST_HANGS) row.state = "waiting";
+    // Where others were answered meanwhile, it is this file that does not get through.
+    else if (FOR_ALL.has(error.code) && !(error.code === TIMED_OUT && this.#answeredAt > begun)) {
       row.state = "waiting";
-      row.attempts = 0;
+      row.attempts = row.hangs = 0;
       this.paused = described(error);
     } else this.#settle(row, { state: "failed", problem: described(error) });
     try {
@@ -154,7 +166,7 @@ export class Worklist {
   }
 
   #settle(row, outcome) {
-    Object.assign(row, outcome, { answered: new Date(), attempts: 0 });
+    Object.assign(row, outcome, { answered: new Date(), attempts: 0, hangs: 0 });
   }
 }
 

@@ -38,16 +38,16 @@ def table(page: Page) -> list[dict[str, str]]:
     """The rows of the table that the page gives to be kept."""
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").click()
-    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
+    return list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8-sig"))))
 
 
-def hold(page: Page, pattern: str, held: list[Route]) -> None:
-    """Let no request to these addresses go on before the test does."""
+def hold(page: Page, pattern: str, held: list[Route], *, times: int | None = None) -> None:
+    """Let no request to these addresses, or not the first ones, go on before the test does."""
 
     def keep(route: Route) -> None:
         held.append(route)
 
-    page.route(pattern, keep)
+    page.route(pattern, keep, times=times)
 
 
 def until_held(page: Page, held: list[Route], count: int) -> None:

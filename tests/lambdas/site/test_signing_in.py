@@ -1,7 +1,8 @@
-"""Signing in at the page where the API takes tokens: code with PKCE, in a window of its own, renewed before it ends."""
+"""Signing in, at the page and at /docs, where the API takes tokens: code with PKCE, in a window of its own."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,3 +68,30 @@ def test_a_token_is_renewed_before_it_ends_and_the_worklist_stays(
 def test_what_the_issuer_says_is_told(page: Page, server: PageServer) -> None:
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("The issuer gave no token: your session has ended.")
+
+
+def test_at_docs_the_token_is_in_the_field_alone(docs: Page, server: PageServer) -> None:
+    """As a pasted one is. The window comes back to the page's own address: an issuer knows one."""
+    server.tokens = [{"access_token": "issued-token", "expires_in": 3600}]
+    with docs.expect_popup() as window:
+        docs.get_by_role("button", name="Sign in").click()
+    expect(docs.locator("#sign-in [role=status]")).to_have_text("Signed in.")
+    assert window.value.is_closed()
+    expect(docs.get_by_label("Access token")).to_have_value("issued-token")
+    docs.locator("#read_model .try > summary").click()
+    docs.locator("#read_model").get_by_role("button", name=re.compile("^Send ")).click()
+
+    expect(docs.locator("#read_model form [role=status]")).to_have_text("Answered 200.")
+    assert "issued-token" not in docs.evaluate("JSON.stringify({...sessionStorage, ...localStorage}) + location.href")
+
+
+def test_at_docs_a_token_that_ended_leaves_the_field(docs: Page, server: PageServer) -> None:
+    server.tokens = [{"access_token": "issued-token", "expires_in": 1}]
+    docs.get_by_role("button", name="Sign in").click()
+    expect(docs.locator("#sign-in [role=status]")).to_have_text("Your token has ended: sign in again.")
+    expect(docs.get_by_label("Access token")).to_have_value("")
+
+
+@pytest.mark.parametrize("authentication", ["api_key"])
+def test_where_nobody_signs_in_docs_have_no_button(docs: Page) -> None:
+    expect(docs.get_by_role("button", name="Sign in")).to_have_count(0)

@@ -216,7 +216,7 @@ def test_a_file_of_another_format_is_called_by_its_name(page: Page, server: Page
 
 
 def test_every_error_is_a_row_in_the_apis_own_words(page: Page, server: PageServer, tmp_path: Path) -> None:
-    codes = sorted(set(KINDS) - {"throttled", "model_not_ready", "no_model_released"})
+    codes = sorted(set(KINDS) - {"throttled", "model_not_ready", "request_in_progress", "no_model_released"})
     files = [
         answered(server, tmp_path / f"{code}.png", number, Problem(code, f"Sentence {number}."), prediction(0.2))
         for number, code in enumerate(codes, start=1)
