@@ -18,6 +18,7 @@ from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
 from model_code.contract.population import MODALITIES, UNSTATED
+from model_code.dicom import shutter
 from model_code.dicom.attributes import items, numbers, phrases, text
 from model_code.dicom.codestream import syntax_of_pixels
 from model_code.dicom.file_format import legible
@@ -76,7 +77,8 @@ NEEDED = (
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth", "PresentationLUTShape"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"),
     *("PatientOrientation", "ViewPosition", "ViewCodeSequence", "BodyPartExamined", "PresentationIntentType"),
-    *("AnatomicRegionSequence", "PlanarConfiguration"),
+    *("AnatomicRegionSequence", "PlanarConfiguration", "NominalScannedPixelSpacing"),
+    *shutter.ATTRIBUTES,
 )
 _MAPPING = ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "VOILUTFunction")
 # By which a file says that it was made of another image.
