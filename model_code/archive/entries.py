@@ -24,7 +24,10 @@ TABLES = ("labels.csv", RSNA_TABLE)
 # The index of a medium (PS3.10, 8.6): DICOM, and no image.
 _DICOM_INDEX = "dicomdir"
 PICTURE_SUFFIXES = frozenset(
-    {".gif", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jpx", ".jxl"}
+    {
+        *(".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".pgm", ".pnm", ".ppm", ".pbm"),
+        *(".jp2", ".j2k", ".j2c", ".jpc", ".jpx", ".jph", ".jls", ".jxl", ".jxr", ".tga", ".psd"),
+    }
 )
 """Of pictures that nothing here decodes; they are counted, and said to be left out."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".xls", ".xlsx", ".ods")

@@ -83,7 +83,10 @@ NEEDED = (
 _MAPPING = ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "VOILUTFunction")
 # By which a file says that it was made of another image.
 _ORIGIN = ("ImageType", "DerivationDescription")
-_TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *_ORIGIN, *DESCRIPTIONS)]
+# In place of Pixel Data (PS3.3, C.7.6.24 and C.7.6.25), and syntaxes of pixels that lie on a server (PS3.5, A.6).
+_FLOATING = ("FloatPixelData", "DoubleFloatPixelData")
+_ELSEWHERE = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (94, 95, 204, 205))
+_TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *_FLOATING, *_ORIGIN, *DESCRIPTIONS)]
 # Of objects with functional groups, which say for a frame what others say of the image (PS3.3, C.7.6.16.2): one frame's
 # own, or what is shared, whichever has it.
 _GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
@@ -204,19 +207,27 @@ def _check_storage(storage_class: str) -> None:
         raise unsuitable(f"The DICOM file is {_NO_IMAGES[storage_class]}, not a radiograph.")
 
 
-def _without_pixels(storage_class: str) -> Refusal:
+def _without_pixels(dataset: Dataset, transfer_syntax: str) -> Refusal:
+    storage_class = text(dataset, "SOPClassUID")
     named = next((what for begin, what in _BESIDE_IMAGES.items() if storage_class.startswith(begin)), None)
-    if named is None:
-        # pydicom leaves out the element that a truncated file ends in.
-        return damaged("it holds no image, or ends before it.")
-    return unsuitable(f"The DICOM file holds no image: it is {named}, not a radiograph.")
+    if named is not None:
+        return unsuitable(f"The DICOM file holds no image: it is {named}, not a radiograph.")
+    if any(name in dataset for name in _FLOATING):
+        return unsuitable(
+            "The pixels of the DICOM file are floating-point numbers, as of what a program has computed: send the "
+            "radiograph itself, or the image as PNG."
+        )
+    if transfer_syntax in _ELSEWHERE:
+        return unsupported(transfer_syntax)
+    # pydicom leaves out the element that a truncated file ends in.
+    return damaged("it holds no image, or ends before it.")
 
 
 def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
     modality = _modality(dataset)
     part = _body_part(dataset)
     if "PixelData" not in dataset:
-        raise _without_pixels(text(dataset, "SOPClassUID"))
+        raise _without_pixels(dataset, transfer_syntax)
     _check_kind(dataset)
     if transfer_syntax not in TRANSFER_SYNTAXES:
         raise unsupported(transfer_syntax)
@@ -236,7 +247,7 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
         raise Refusal(
             "undecodable_image",
             "The DICOM file lays out its pixels in an unusual way: 8 or 16 bits allocated are read, "
-            "with as many stored bits or fewer among them.",
+            "with as many stored bits or fewer among them. Send the file that the device made, or the image as PNG.",
         )
     if samples == 3 and (allocated, stored) != (8, 8):
         raise in_colour()
@@ -314,7 +325,7 @@ def _check_kind(dataset: Dataset) -> None:
     if made_of_another(of_image, of_series):
         raise unsuitable(
             "The DICOM file says that it was made of another image: bones or soft tissue were taken out, or it is a "
-            "copy of a screen. Send the radiograph itself."
+            "copy of a screen or a heat map. Send the radiograph itself."
         )
     view = other_than_frontal(dataset)
     for name in (*_ORIGIN, *DESCRIPTIONS):

@@ -36,7 +36,7 @@ _WHITE = 2**16 - 1  # of P-Values
 
 
 class Opening(NamedTuple):
-    """What is visible of an image.
+    """Visible part of an image.
 
     Attributes:
         rows: around it.
@@ -100,7 +100,7 @@ def opening(dataset: Dataset, rows: int, columns: int) -> Opening | None:
 
 
 def _level(dataset: Dataset) -> int:
-    """What the rest is shown as: black where that is not stated, and "undefined" by the standard."""
+    """Grey level of the rest: black where that is not stated, and "undefined" by the standard."""
     stated = finite(dataset, "ShutterPresentationValue") or 0.0
     return round(255 * min(max(stated, 0.0), _WHITE) / _WHITE)
 
