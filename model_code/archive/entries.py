@@ -218,7 +218,8 @@ def _kind(file: str, folders: Folders, *, dicom: bool | None) -> Kind:
     if lowered in TABLES:
         return Kind.TABLE
     picture = _is_picture(lowered, dicom)
-    if picture is False:
+    # A viewer's `lang.dat` is a program's file; what has no suffix there, or a number, may be an image.
+    if picture is False or (picture is None and folders.viewer and suffix(lowered)[1:].isalpha()):
         return Kind.NOT_AN_IMAGE
     shows = _shown_by_name(
         file.rpartition(".")[0], folders, may_be_dicom=bool(dicom) or suffix(lowered) not in IMAGE_SUFFIXES

@@ -25,7 +25,7 @@ from model_code.dicom.file_format import legible
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
 from model_code.dicom.syntaxes import JPEG, JPEG_2000, TRANSFER_SYNTAXES, unsupported
 from model_code.dicom.view import DESCRIPTIONS, OF_THE_SERIES, PROTOCOL, other_than_frontal
-from model_code.dicom.words import anatomy, view_words
+from model_code.dicom.words import anatomy, storage, view_words
 from model_code.dicom.words.origin import made_of_another
 
 if TYPE_CHECKING:
@@ -47,20 +47,6 @@ _RADIOGRAPH_CLASSES = tuple(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("
 # What systems write for them, none of it a defined term (PS3.3, C.7.3.1.1.1).
 _NAMES_OF_RADIOGRAPHY = frozenset({"XR", "RX", "X-RAY", "XRAY", "RAD", "CXR", "RADIOGRAPH", "RADIOGRAPHY"})
 _FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
-# PS3.4, annex B.5 and I.4; PS3.10, 8.6.
-_NO_IMAGES = {
-    "1.2.840.10008.1.3.10": "a DICOMDIR, the index of a medium",
-    "1.2.840.10008.5.1.4.1.1.104.1": "a PDF document",
-}
-# What else lies beside images in a series, by the beginning of its storage class; some programs write the modality of
-# the image that it is about.
-_BESIDE_IMAGES = {
-    "1.2.840.10008.5.1.4.1.1.9.": "a waveform",
-    "1.2.840.10008.5.1.4.1.1.11.": "a presentation state",
-    "1.2.840.10008.5.1.4.1.1.66": "raw data or a segmentation",
-    "1.2.840.10008.5.1.4.1.1.88.": "a structured report or a selection of key images",
-    "1.2.840.10008.5.1.4.1.1.104.": "a document",
-}
 PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2"})
 # PS3.3, C.7.6.3.1.2, retired ones among them.
 _COLOURS = frozenset({"PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "XYB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT"})
@@ -77,7 +63,7 @@ NEEDED = (
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth", "PresentationLUTShape"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"),
     *("PatientOrientation", "ViewPosition", "ViewCodeSequence", "BodyPartExamined", "PresentationIntentType"),
-    *("AnatomicRegionSequence", "PlanarConfiguration", "NominalScannedPixelSpacing"),
+    *("AnatomicRegionSequence", "PlanarConfiguration", "NominalScannedPixelSpacing", "ConversionType"),
     *shutter.ATTRIBUTES,
 )
 _MAPPING = ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "VOILUTFunction")
@@ -203,13 +189,12 @@ def _of_meta(dataset: Any, name: str) -> str:
 
 def _check_storage(storage_class: str) -> None:
     """Refuse by name what is stored as DICOM and is no image."""
-    if storage_class in _NO_IMAGES:
-        raise unsuitable(f"The DICOM file is {_NO_IMAGES[storage_class]}, not a radiograph.")
+    if storage_class in storage.NO_IMAGES:
+        raise unsuitable(f"The DICOM file is {storage.NO_IMAGES[storage_class]}, not a radiograph.")
 
 
 def _without_pixels(dataset: Dataset, transfer_syntax: str) -> Refusal:
-    storage_class = text(dataset, "SOPClassUID")
-    named = next((what for begin, what in _BESIDE_IMAGES.items() if storage_class.startswith(begin)), None)
+    named = storage.beside_images(text(dataset, "SOPClassUID"))
     if named is not None:
         return unsuitable(f"The DICOM file holds no image: it is {named}, not a radiograph.")
     if any(name in dataset for name in _FLOATING):
@@ -278,10 +263,10 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
 def _modality(dataset: Dataset) -> str:
     """One of MODALITIES or `unstated`; other kinds of file are refused."""
     stated = text(dataset, "Modality")
-    storage = text(dataset, "SOPClassUID")
+    stored = text(dataset, "SOPClassUID")
     if stated in MODALITIES:
         return stated
-    if (stated in _NAMES_OF_RADIOGRAPHY or not stated) and storage in {"", *_RADIOGRAPH_CLASSES}:
+    if (stated in _NAMES_OF_RADIOGRAPHY or not stated) and stored in {"", *_RADIOGRAPH_CLASSES}:
         return UNSTATED
     named = f"of modality {stated}" if stated in _OTHER_MODALITIES else "of another modality"
     raise unsuitable(f"The DICOM file is {named}: the model knows radiographs (CR, DX, DR or RG).")
@@ -318,6 +303,8 @@ def _check_kind(dataset: Dataset) -> None:
     intent = text(dataset, "PresentationIntentType")
     if intent == "FOR PROCESSING" or (not intent and text(dataset, "SOPClassUID") == _FOR_PROCESSING):
         raise unsuitable("The DICOM file is raw detector data, FOR PROCESSING: send the one FOR PRESENTATION.")
+    if captured := storage.captured(text(dataset, "ConversionType")):
+        raise unsuitable(f"The DICOM file is {captured} by its Conversion Type, not a radiograph.")
     of_image, of_series = (
         [view_words.words(one) for name in names for one in phrases(dataset, name)]
         for names in ((*_ORIGIN, *OF_THE_SERIES[:1]), OF_THE_SERIES[1:])

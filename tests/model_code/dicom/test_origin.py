@@ -137,6 +137,25 @@ def test_a_truncated_file_of_another_class_is_a_damaged_one(storage: str) -> Non
         read(dicom_file(phantom(), without=("PixelData",), SOPClassUID=storage, Modality="DX"))
 
 
+@pytest.mark.parametrize(
+    ("stated", "what"),
+    [
+        *(("SD", "a scanned document"), ("DRW", "a drawing"), ("sd ", "a scanned document")),
+        # Film that was digitised, and what programs write for any picture.
+        *((one, None) for one in ("DF", "DI", "DV", "SI", "SYN", "WSD", "", None)),
+    ],
+)
+def test_a_scanned_request_form_is_no_radiograph(stated: str | None, what: str | None) -> None:
+    """PS3.3, C.8.6.1: it lies in the study of the radiograph, and has its modality."""
+    data = dicom_file(phantom(), SOPClassUID="1.2.840.10008.5.1.4.1.1.7", Modality="DX", ConversionType=stated)
+    if what is None:
+        assert read(data).modality == "DX"
+    else:
+        with pytest.raises(Refusal, match=f"The DICOM file is {what} by its Conversion Type") as refused:
+            read(data)
+        assert refused.value.code == "not_a_radiograph"
+
+
 @pytest.mark.parametrize(("name", "kind"), [("FloatPixelData", "<f4"), ("DoubleFloatPixelData", "<f8")])
 def test_pixels_of_floating_point_are_no_damage(name: str, kind: str) -> None:
     """PS3.3, C.7.6.24 and C.7.6.25; whoever read "damaged" sent the same file again."""
