@@ -144,7 +144,7 @@ def _unlabelled(layout: Layout) -> int:
 
 
 def _check_directory(archive: BinaryIO, directory: Directory, limits: Limits) -> None:
-    if directory.entries == 0:
+    if directory.entries == 0 and not directory.size:
         raise Rejection(Reason.EMPTY, "The archive holds no files.")
     if directory.entries > limits.max_files:
         raise _too_many(directory.entries, limits)
@@ -177,7 +177,7 @@ def _entries(archive: BinaryIO, directory: Directory) -> list[zipfile.ZipInfo]:
         raise Rejection(
             Reason.DAMAGED_DIRECTORY, f"The list of files in the archive cannot be read: {error}."
         ) from None
-    if len(entries) != directory.entries:
+    if not directory.holds(len(entries)):
         raise Rejection(
             Reason.DAMAGED_DIRECTORY,
             f"The archive says it lists {directory.entries:,} files but lists {len(entries):,}.",

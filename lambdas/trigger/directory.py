@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from lambdas.trigger.rejection import Reason, Rejection
+from lambdas.trigger.rejection import ZIP_AGAIN, Reason, Rejection
 
 _END = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
@@ -22,6 +22,9 @@ _END64_SIGNATURE = b"PK\x06\x06"
 _LOCAL_SIGNATURE = b"PK\x03\x04"
 _SPANNED_SIGNATURE = b"PK\x07\x08"
 _MAX_COMMENT = 65_535
+COUNTS = 2**16
+"""So many numbers of entries can be told apart without zip64 (APPNOTE 4.4.22)."""
+_OFFSETS = 2**32
 
 MAX_END_BYTES = _END64.size + _LOCATOR64.size + _END.size + _MAX_COMMENT
 """Most bytes that can follow the central directory."""
@@ -29,11 +32,20 @@ MAX_END_BYTES = _END64.size + _LOCATOR64.size + _END.size + _MAX_COMMENT
 
 @dataclass(frozen=True)
 class Directory:
-    """The central directory's place in the file (bytes) and the number of entries it claims."""
+    """The central directory's place in the file (bytes) and the number of entries it claims.
+
+    `modulo` of a zip without zip64's records: its count has 16 bits, and what macOS's Finder compresses has the last
+    16 of a larger one (zlib-ng/minizip-ng#184). Else 0.
+    """
 
     offset: int
     size: int
     entries: int
+    modulo: int = 0
+
+    def holds(self, count: int) -> bool:
+        """Whether so many entries are those that it claims."""
+        return (count % self.modulo if self.modulo else count) == self.entries
 
 
 def locate(archive: BinaryIO, size: int) -> Directory:
@@ -44,20 +56,26 @@ def locate(archive: BinaryIO, size: int) -> Directory:
     """
     position, end = _find_end(archive, size)
     _, disk, directory_disk, here, entries, length, offset, _ = _END.unpack(end)
-    stop = position
+    stop, modulo = position, COUNTS
     locator_at = position - _LOCATOR64.size
     locator = _read(archive, locator_at, _LOCATOR64.size)
     if locator[:4] == _LOCATOR64_SIGNATURE:
-        stop = locator_at - _END64.size
+        stop, modulo = locator_at - _END64.size, 0
         end64 = _read(archive, stop, _END64.size)
         if len(end64) != _END64.size or end64[:4] != _END64_SIGNATURE:
             raise _damaged("its zip64 end record is missing")
         _, _, _, _, disk, directory_disk, here, entries, length, offset = _END64.unpack(end64)
     if disk or directory_disk or here != entries:
         raise Rejection(Reason.SPLIT_ARCHIVE, "The file is one part of an archive that was split over several files.")
+    if modulo and offset + length != stop and (stop - offset - length) % _OFFSETS == 0:
+        raise Rejection(
+            Reason.DAMAGED_DIRECTORY,
+            "The archive is larger than 4 GB, and the places in its directory are not: so macOS's Finder compresses.",
+            advice=ZIP_AGAIN,
+        )
     if offset + length != stop:
         raise _damaged(f"its directory should end at byte {offset + length} but ends at byte {stop}")
-    return Directory(offset=offset, size=length, entries=entries)
+    return Directory(offset, length, entries, modulo)
 
 
 def _find_end(archive: BinaryIO, size: int) -> tuple[int, bytes]:

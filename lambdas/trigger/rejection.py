@@ -38,7 +38,7 @@ class Reason(StrEnum):
 
 
 _UPLOAD_AGAIN = "Test the file where it was made (`unzip -t archive.zip`), then upload it again."
-_ZIP_AGAIN = (
+ZIP_AGAIN = (
     "Make the archive again from the folder itself, for example `zip -r archive.zip chest_xray`, and upload that."
 )
 _SMALLER = (
@@ -55,13 +55,13 @@ ADVICE: dict[Reason, str] = {
     Reason.DAMAGED_DIRECTORY: _UPLOAD_AGAIN,
     Reason.SPLIT_ARCHIVE: "Join the parts into one file first, for example `zip -s 0 parts.zip --out archive.zip`.",
     Reason.ARCHIVE_TOO_LARGE: _SMALLER,
-    Reason.DIRECTORY_TOO_LARGE: _ZIP_AGAIN,
+    Reason.DIRECTORY_TOO_LARGE: ZIP_AGAIN,
     Reason.TOO_MANY_FILES: _SMALLER,
     Reason.ZIP_BOMB_SIZE: _SMALLER,
     Reason.ZIP_BOMB_RATIO: "No radiograph compresses like this: remove the entry and upload the archive again.",
-    Reason.ZIP_BOMB_OVERLAP: _ZIP_AGAIN,
-    Reason.PATH_TRAVERSAL: _ZIP_AGAIN,
-    Reason.UNSAFE_NAME: _ZIP_AGAIN,
+    Reason.ZIP_BOMB_OVERLAP: ZIP_AGAIN,
+    Reason.PATH_TRAVERSAL: ZIP_AGAIN,
+    Reason.UNSAFE_NAME: ZIP_AGAIN,
     Reason.LINK: "Replace links by the files they point to (`zip -r` without `-y` does so), then upload it again.",
     Reason.ENCRYPTED: "Make the archive again without a password; it is encrypted in the bucket anyway.",
     Reason.UNSUPPORTED_COMPRESSION: "Make the archive again with the ordinary method (deflate) or without compression.",

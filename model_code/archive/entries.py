@@ -24,7 +24,10 @@ TABLES = ("labels.csv", RSNA_TABLE)
 # The index of a medium (PS3.10, 8.6): DICOM, and no image.
 _DICOM_INDEX = "dicomdir"
 PICTURE_SUFFIXES = frozenset(
-    {".gif", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jpx", ".jxl"}
+    {
+        *(".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".pgm", ".pnm", ".ppm", ".pbm"),
+        *(".jp2", ".j2k", ".j2c", ".jpc", ".jpx", ".jph", ".jls", ".jxl", ".jxr", ".tga", ".psd"),
+    }
 )
 """Of pictures that nothing here decodes; they are counted, and said to be left out."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".xls", ".xlsx", ".ods")
@@ -215,7 +218,8 @@ def _kind(file: str, folders: Folders, *, dicom: bool | None) -> Kind:
     if lowered in TABLES:
         return Kind.TABLE
     picture = _is_picture(lowered, dicom)
-    if picture is False:
+    # A viewer's `lang.dat` is a program's file; what has no suffix there, or a number, may be an image.
+    if picture is False or (picture is None and folders.viewer and suffix(lowered)[1:].isalpha()):
         return Kind.NOT_AN_IMAGE
     shows = _shown_by_name(
         file.rpartition(".")[0], folders, may_be_dicom=bool(dicom) or suffix(lowered) not in IMAGE_SUFFIXES

@@ -47,7 +47,6 @@ from model_code.contract.labels import LABELS, NORMAL, PNEUMONIA, SPLITS
 
 PURPOSES = ("train", "evaluate")
 """What an archive is for: to train on, or to evaluate a model on, which needs both classes and no split."""
-_ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2")
 WHAT_IT_IS_CALLED = "`cxr entries ARCHIVE.zip {}` says what it is called in the archive."
 """Of an entry that is called by its number."""
 
@@ -83,6 +82,7 @@ class Layout:
     _entries: int = 0
     # First entry that is neither a radiograph nor a metadata file, nor DICOM.
     _stray: _Named | None = None
+    _inner: _Named | None = None  # the first archive inside
     # First entry in each folder that a refusal may be about.
     _first: dict[str, _Named] = field(default_factory=dict)
     # By path of a folder: the class of the radiographs right below, and of those below another such folder in it.
@@ -188,6 +188,7 @@ class Layout:
             self.left.masks += entry.kind is Kind.MASK
             self.left.other_views += entry.kind is Kind.OTHER_VIEW
             self.left.pictures.update({suffix(name)} & PICTURE_SUFFIXES)
+            self._inner = self._inner or here if self.left.add_archive(name) else self._inner
             self._other_table = self._other_table or (here if is_table(name) else None)
             if entry.kind is Kind.UNLABELLED:
                 self.left.unlabelled[folders.shown] += 1
@@ -238,10 +239,12 @@ class Layout:
     def _nothing_beside_the_table(self) -> Problem | None:
         if self._pictures:
             return None
-        apart = self.left.apart()
-        only = f", only {apart}" if apart else ""
-        detail = f"There is the table {shown(self.table_called)} and no image beside it{only}."
-        return Problem("no_layout", detail, entry=self.table_called)
+        detail = f"There is the table {shown(self.table_called)} and no image beside it"
+        if self._inner:
+            there, advice = self.left.inside(shown(self.called(*self._inner)))
+            return Problem("no_layout", f"{detail}; {there}.", advice, entry=self.table_called)
+        only = f", only {apart}" if (apart := self.left.apart()) else ""
+        return Problem("no_layout", f"{detail}{only}.", entry=self.table_called)
 
     def _table_elsewhere(self) -> Problem | None:
         """Problem of a table below the top: its splits and patients would be ignored without a word."""
@@ -324,13 +327,12 @@ class Layout:
             detail = f"{nothing}, only {apart}."
         elif self.left.pictures:
             detail = f"{nothing}; there are {self.left.unread()}, which have to be saved as PNG."
+        elif self._inner:
+            there, advice = self.left.inside(shown(inner := self.called(*self._inner)))
+            return self._about(Problem("no_layout", f"{nothing}; {there}.", advice, entry=inner))
         elif stray is None:
             unnamed = "nothing but files whose names do not say what they are"
             detail = f"{nothing}; there is {unnamed if self._unnamed else 'no file at all'}."
-        elif stray.lower().endswith(_ARCHIVE_SUFFIXES):
-            detail = f"{nothing}; there is another archive inside, {shown(stray)}."
-            advice = "Unpack the inner archive and use that: as it is where it is a .zip file, else zipped again."
-            return self._about(Problem("no_layout", detail, advice, entry=stray))
         else:
             detail = f"{nothing}; there are other files, for example {shown(stray)}."
         return self._about(Problem("no_layout", detail, entry=stray))

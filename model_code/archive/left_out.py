@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from model_code.archive.entries import TABLES, shown, suffix
+from model_code.archive.entries import TABLES, is_table, shown, suffix
 
 _NAMED_FOLDERS = 3
+_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2")
+# Programs that compress one file, which keeps its name before theirs.
+_OF_ONE_FILE = (".gz", ".xz", ".bz2")
 
 
 @dataclass
@@ -20,12 +23,25 @@ class LeftOut:
         other_views: number of pictures that are lateral or oblique views by their names.
         unlabelled: number of images in no folder that names a class, by that folder.
         pictures: number of pictures in formats that are not read, by their suffix.
+        archives: number of archives inside.
+        packed: number of them that are one compressed file each.
     """
 
     masks: int = 0
     other_views: int = 0
     unlabelled: Counter[str] = field(default_factory=Counter)
     pictures: Counter[str] = field(default_factory=Counter)
+    archives: int = 0
+    packed: int = 0
+
+    def add_archive(self, name: str) -> bool:
+        """Count a file where it is an archive by its name, and say whether it is."""
+        lowered = name.lower().rstrip()
+        found = lowered.endswith(_ARCHIVES) and not is_table(name)
+        stem = lowered.rpartition(".")[0]
+        self.archives += found
+        self.packed += found and lowered.endswith(_OF_ONE_FILE) and not stem.endswith(".tar")
+        return found
 
     def sentence(self, *, withheld: bool) -> str:
         """A sentence about all of it; empty where that is nothing.
@@ -41,6 +57,8 @@ class LeftOut:
             left.append(apart)
         if self.pictures:
             left.append(self.unread())
+        if self.archives:
+            left.append(f"{several(self.archives, 'archive')} inside, of which nothing is unpacked")
         return f"Not used: {' and '.join(left)}." if left else ""
 
     def apart(self) -> str:
@@ -56,6 +74,28 @@ class LeftOut:
             return "other folders"
         names = [shown(folder, 60) or "no folder" for folder, _ in self.unlabelled.most_common(_NAMED_FOLDERS)]
         return ", ".join(names) + (" and others" if len(self.unlabelled) > _NAMED_FOLDERS else "")
+
+    def inside(self, example: str) -> tuple[str, str]:
+        """Archives where images should be, as the end of a sentence, and what to do about them.
+
+        Args:
+            example: what one of them is called.
+        """
+        if self.archives == self.packed > 1:
+            return (
+                f"there are {self.packed:,} files inside that are compressed one by one, for example {example}",
+                "Unpack each where it lies (`gunzip -r FOLDER` does so with `.gz`), and make the archive again.",
+            )
+        if self.archives > 1:
+            return (
+                f"there are {self.archives:,} other archives inside, for example {example}",
+                "Unpack each into a folder where it lies, so that the folders around it still say what its images are, "
+                "and make the archive again.",
+            )
+        return (
+            f"there is another archive inside, {example}",
+            "Unpack the inner archive and use that: as it is where it is a .zip file, else zipped again.",
+        )
 
     def unread(self) -> str:
         """The pictures that are not read, with their suffixes."""

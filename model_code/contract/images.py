@@ -24,6 +24,7 @@ _OTHERS = (
     ("a PDF document", re.compile(rb"%PDF-")),
     ("an archive", re.compile(rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!")),
 )
+_AROUND_IMAGES = frozenset({"a PDF document", "an archive"})
 # First bytes of a DICOM file: 128 that may be anything, then these (PS3.10, 7.1).
 _DICOM_PREFIX, _DICOM_PREFIX_AT = b"DICM", 128
 DICOM_START_BYTES = _DICOM_PREFIX_AT + len(_DICOM_PREFIX)
@@ -86,6 +87,11 @@ def media_type(encoded: bytes) -> str | None:
 def other_format(beginning: bytes) -> str:
     """Name of a kind of file that is not taken, such as `a WebP`, by its first bytes; "" where they say none."""
     return next((name for name, start in _OTHERS if start.match(beginning)), "")
+
+
+def instead(other: str) -> str:
+    """Advice about a file of that name, of `other_format`: the end of a sentence about it."""
+    return "send the radiograph's own file" if other in _AROUND_IMAGES else "save it as PNG"
 
 
 def is_dicom(beginning: bytes) -> bool:
@@ -172,7 +178,7 @@ def _header(encoded: bytes) -> tuple[str, int, int]:
     if media_type(encoded) == JPEG:
         return _jpeg_header(encoded)
     if other := other_format(encoded):
-        raise ValueError(f"it is {other} and neither a JPEG nor a PNG: save it as PNG")
+        raise ValueError(f"it is {other} and neither a JPEG nor a PNG: {instead(other)}")
     raise ValueError("it is neither a JPEG nor a PNG")
 
 

@@ -18,7 +18,7 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from model_code.dicom.letters import decoded, folded
+from model_code.dicom.words.letters import decoded, folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model_code.dicom import shutter
 from model_code.dicom.attributes import finite, numbers, text
 from model_code.dicom.header import Header
 from model_code.dicom.lut import Floats, tables
@@ -70,28 +71,47 @@ def grey_levels(values: Values, header: Header) -> Grey:
         Refusal: undecodable_image, when the file's tables cannot be applied.
     """
     try:
+        opening = shutter.opening(header.dataset, *values.shape)
+        if opening is not None:
+            return _through(opening, values, header)
         table, lowest, rendering = _table(values, header)
     except Refusal:
         raise
     except Exception as error:  # messages of numpy and pydicom can quote the file
         raise damaged("its look-up tables or its window cannot be applied.") from error
+    return Grey(_looked_up(values, table, lowest), rendering)
+
+
+def _through(opening: shutter.Opening, values: Values, header: Header) -> Grey:
+    """Grey levels of what a shutter leaves; what it covers is no part of the image, and sets no range."""
+    seen = values[opening.rows, opening.columns]
+    if opening.visible is not None:
+        seen = np.where(opening.visible, seen, seen.min(where=opening.visible, initial=int(seen.max())))
+    table, lowest, rendering = _table(seen, header)
+    levels = np.full(values.shape, opening.level, np.uint8)
+    part = levels[opening.rows, opening.columns]
+    np.copyto(part, _looked_up(seen, table, lowest), where=True if opening.visible is None else opening.visible)
+    return Grey(levels, rendering)
+
+
+def _looked_up(values: Values, table: NDArray[np.uint8], lowest: int) -> NDArray[np.uint8]:
     levels = np.empty(values.shape, np.uint8)
     rows = max(1, _BLOCK_PIXELS // values.shape[1])
     for top in range(0, len(values), rows):
         block = values[top : top + rows].astype(np.intp)
         levels[top : top + rows] = table[block - lowest]
-    return Grey(levels, rendering)
+    return levels
 
 
 def needs_every_pixel(header: Header) -> bool:
     """Whether the levels depend on single pixels, so that averages of several will not do.
 
-    They do where the lowest and highest value set the range, where a value stands for padding, and where a table may
-    map neighbouring values to anything.
+    They do where the lowest and highest value set the range, where a value stands for padding, where a table may map
+    neighbouring values to anything, and where a shutter covers some.
     """
     dataset = header.dataset
-    tables = "VOILUTSequence" in dataset or "ModalityLUTSequence" in dataset
-    return tables or "PixelPaddingValue" in dataset or next(iter(_windows(dataset)), None) is None
+    by_value = ("VOILUTSequence", "ModalityLUTSequence", "PixelPaddingValue", "ShutterShape")
+    return any(name in dataset for name in by_value) or next(iter(_windows(dataset)), None) is None
 
 
 def _table(values: Values, header: Header) -> tuple[NDArray[np.uint8], int, Rendering]:

@@ -18,13 +18,14 @@ from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag, Tag
 
 from model_code.contract.population import MODALITIES, UNSTATED
+from model_code.dicom import shutter
 from model_code.dicom.attributes import items, numbers, phrases, text
 from model_code.dicom.codestream import syntax_of_pixels
 from model_code.dicom.file_format import legible
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
 from model_code.dicom.syntaxes import JPEG, JPEG_2000, TRANSFER_SYNTAXES, unsupported
 from model_code.dicom.view import DESCRIPTIONS, OF_THE_SERIES, PROTOCOL, other_than_frontal
-from model_code.dicom.words import anatomy, view_words
+from model_code.dicom.words import anatomy, storage, view_words
 from model_code.dicom.words.origin import made_of_another
 
 if TYPE_CHECKING:
@@ -46,20 +47,6 @@ _RADIOGRAPH_CLASSES = tuple(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("
 # What systems write for them, none of it a defined term (PS3.3, C.7.3.1.1.1).
 _NAMES_OF_RADIOGRAPHY = frozenset({"XR", "RX", "X-RAY", "XRAY", "RAD", "CXR", "RADIOGRAPH", "RADIOGRAPHY"})
 _FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
-# PS3.4, annex B.5 and I.4; PS3.10, 8.6.
-_NO_IMAGES = {
-    "1.2.840.10008.1.3.10": "a DICOMDIR, the index of a medium",
-    "1.2.840.10008.5.1.4.1.1.104.1": "a PDF document",
-}
-# What else lies beside images in a series, by the beginning of its storage class; some programs write the modality of
-# the image that it is about.
-_BESIDE_IMAGES = {
-    "1.2.840.10008.5.1.4.1.1.9.": "a waveform",
-    "1.2.840.10008.5.1.4.1.1.11.": "a presentation state",
-    "1.2.840.10008.5.1.4.1.1.66": "raw data or a segmentation",
-    "1.2.840.10008.5.1.4.1.1.88.": "a structured report or a selection of key images",
-    "1.2.840.10008.5.1.4.1.1.104.": "a document",
-}
 PHOTOMETRIC = frozenset({"MONOCHROME1", "MONOCHROME2"})
 # PS3.3, C.7.6.3.1.2, retired ones among them.
 _COLOURS = frozenset({"PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "XYB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT"})
@@ -76,12 +63,16 @@ NEEDED = (
     *("VOILUTSequence", "VOILUTFunction", "WindowCenter", "WindowWidth", "PresentationLUTShape"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"),
     *("PatientOrientation", "ViewPosition", "ViewCodeSequence", "BodyPartExamined", "PresentationIntentType"),
-    *("AnatomicRegionSequence", "PlanarConfiguration"),
+    *("AnatomicRegionSequence", "PlanarConfiguration", "NominalScannedPixelSpacing", "ConversionType"),
+    *shutter.ATTRIBUTES,
 )
 _MAPPING = ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "VOILUTFunction")
 # By which a file says that it was made of another image.
 _ORIGIN = ("ImageType", "DerivationDescription")
-_TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *_ORIGIN, *DESCRIPTIONS)]
+# In place of Pixel Data (PS3.3, C.7.6.24 and C.7.6.25), and syntaxes of pixels that lie on a server (PS3.5, A.6).
+_FLOATING = ("FloatPixelData", "DoubleFloatPixelData")
+_ELSEWHERE = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (94, 95, 204, 205))
+_TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *_FLOATING, *_ORIGIN, *DESCRIPTIONS)]
 # Of objects with functional groups, which say for a frame what others say of the image (PS3.3, C.7.6.16.2): one frame's
 # own, or what is shared, whichever has it.
 _GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
@@ -198,23 +189,30 @@ def _of_meta(dataset: Any, name: str) -> str:
 
 def _check_storage(storage_class: str) -> None:
     """Refuse by name what is stored as DICOM and is no image."""
-    if storage_class in _NO_IMAGES:
-        raise unsuitable(f"The DICOM file is {_NO_IMAGES[storage_class]}, not a radiograph.")
+    if storage_class in storage.NO_IMAGES:
+        raise unsuitable(f"The DICOM file is {storage.NO_IMAGES[storage_class]}, not a radiograph.")
 
 
-def _without_pixels(storage_class: str) -> Refusal:
-    named = next((what for begin, what in _BESIDE_IMAGES.items() if storage_class.startswith(begin)), None)
-    if named is None:
-        # pydicom leaves out the element that a truncated file ends in.
-        return damaged("it holds no image, or ends before it.")
-    return unsuitable(f"The DICOM file holds no image: it is {named}, not a radiograph.")
+def _without_pixels(dataset: Dataset, transfer_syntax: str) -> Refusal:
+    named = storage.beside_images(text(dataset, "SOPClassUID"))
+    if named is not None:
+        return unsuitable(f"The DICOM file holds no image: it is {named}, not a radiograph.")
+    if any(name in dataset for name in _FLOATING):
+        return unsuitable(
+            "The pixels of the DICOM file are floating-point numbers, as of what a program has computed: send the "
+            "radiograph itself, or the image as PNG."
+        )
+    if transfer_syntax in _ELSEWHERE:
+        return unsupported(transfer_syntax)
+    # pydicom leaves out the element that a truncated file ends in.
+    return damaged("it holds no image, or ends before it.")
 
 
 def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
     modality = _modality(dataset)
     part = _body_part(dataset)
     if "PixelData" not in dataset:
-        raise _without_pixels(text(dataset, "SOPClassUID"))
+        raise _without_pixels(dataset, transfer_syntax)
     _check_kind(dataset)
     if transfer_syntax not in TRANSFER_SYNTAXES:
         raise unsupported(transfer_syntax)
@@ -234,7 +232,7 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
         raise Refusal(
             "undecodable_image",
             "The DICOM file lays out its pixels in an unusual way: 8 or 16 bits allocated are read, "
-            "with as many stored bits or fewer among them.",
+            "with as many stored bits or fewer among them. Send the file that the device made, or the image as PNG.",
         )
     if samples == 3 and (allocated, stored) != (8, 8):
         raise in_colour()
@@ -265,10 +263,10 @@ def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
 def _modality(dataset: Dataset) -> str:
     """One of MODALITIES or `unstated`; other kinds of file are refused."""
     stated = text(dataset, "Modality")
-    storage = text(dataset, "SOPClassUID")
+    stored = text(dataset, "SOPClassUID")
     if stated in MODALITIES:
         return stated
-    if (stated in _NAMES_OF_RADIOGRAPHY or not stated) and storage in {"", *_RADIOGRAPH_CLASSES}:
+    if (stated in _NAMES_OF_RADIOGRAPHY or not stated) and stored in {"", *_RADIOGRAPH_CLASSES}:
         return UNSTATED
     named = f"of modality {stated}" if stated in _OTHER_MODALITIES else "of another modality"
     raise unsuitable(f"The DICOM file is {named}: the model knows radiographs (CR, DX, DR or RG).")
@@ -305,6 +303,8 @@ def _check_kind(dataset: Dataset) -> None:
     intent = text(dataset, "PresentationIntentType")
     if intent == "FOR PROCESSING" or (not intent and text(dataset, "SOPClassUID") == _FOR_PROCESSING):
         raise unsuitable("The DICOM file is raw detector data, FOR PROCESSING: send the one FOR PRESENTATION.")
+    if captured := storage.captured(text(dataset, "ConversionType")):
+        raise unsuitable(f"The DICOM file is {captured} by its Conversion Type, not a radiograph.")
     of_image, of_series = (
         [view_words.words(one) for name in names for one in phrases(dataset, name)]
         for names in ((*_ORIGIN, *OF_THE_SERIES[:1]), OF_THE_SERIES[1:])
@@ -312,7 +312,7 @@ def _check_kind(dataset: Dataset) -> None:
     if made_of_another(of_image, of_series):
         raise unsuitable(
             "The DICOM file says that it was made of another image: bones or soft tissue were taken out, or it is a "
-            "copy of a screen. Send the radiograph itself."
+            "copy of a screen or a heat map. Send the radiograph itself."
         )
     view = other_than_frontal(dataset)
     for name in (*_ORIGIN, *DESCRIPTIONS):

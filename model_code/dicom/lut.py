@@ -92,7 +92,10 @@ def tables(dataset: Dataset, sequence: str, *, big: bool) -> Iterator[Table]:
 
 
 def _entries(data: bytes, count: int) -> NDArray[np.uint16]:
-    """Entries of two bytes, or of one where there are only so many bytes, whatever the descriptor says of bits."""
+    """Entries of two bytes, or of one where there are only so many bytes, whatever the descriptor says of bits.
+
+    The standard has one byte for entries of 8 bits (findings/pydicom_eight_bit_lut.sh), many writers have two.
+    """
     if count <= len(data) <= count + 1 and len(data) < 2 * count:
         return np.frombuffer(data, np.uint8, count=count).astype(np.uint16)
     return np.frombuffer(data[: len(data) // 2 * 2], "<u2")[:count]

@@ -84,7 +84,7 @@ def _pixel_ratio(header: Header) -> float:
 
     What is no shape of a detector's pixel says nothing: the next attribute is asked, and then pixels are square.
     """
-    for name in ("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio"):
+    for name in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio"):
         stated = numbers(header.dataset, name)
         if len(stated) == 2 and all(0 < number < math.inf for number in stated):
             ratio = stated[0] / stated[1]

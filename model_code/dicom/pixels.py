@@ -35,6 +35,7 @@ Values = NDArray[np.integer[Any]]
 _CUT = "its pixel data ends too early, or is not what its header says."
 # The last of a codestream's headers (ITU-T T.81, table B.1, and T.800, table A.2), and its end in both.
 _START_OF_SCAN, _START_OF_DATA, _END = b"\xff\xda", b"\xff\x93", b"\xff\xd9"
+_PROGRESSIVE = 0xC2  # start of frame (T.81, table B.1)
 # What makes a segment of run lengths even, and some encoders compress as if it were a pixel's byte (PS3.5, G.3.1).
 _RLE_SPARE_BYTES = 1
 _BEYOND = 2
@@ -215,6 +216,13 @@ def _checked_codestream(frame: bytes, header: Header) -> Codestream:
         found = read_jpeg_xl(frame) if header.transfer_syntax in JPEG_XL else read_jpeg(frame)
     expected: frozenset[int | None] = frozenset({0xF7} if header.transfer_syntax in JPEG_LS else {None})
     expected = JPEG_PROCESSES if header.transfer_syntax in JPEG else expected
+    if found is not None and header.transfer_syntax in JPEG and found.process not in expected:
+        kind = "progressive" if found.process == _PROGRESSIVE else "hierarchical or arithmetically coded"
+        raise Refusal(
+            "unsupported_media_type",
+            f"The pixels of the DICOM file are a {kind} JPEG. Send it uncompressed, or as JPEG baseline, extended or "
+            "lossless, JPEG-LS or JPEG 2000.",
+        )
     if found is None or found.process not in expected or found.precision > header.bits_allocated:
         raise damaged("its pixel data is not compressed in the way that its header names.")
     if (found.rows, found.columns, found.components) != (header.rows, header.columns, header.samples):

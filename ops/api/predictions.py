@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from model_code.contract.images import other_format
+from model_code.contract.images import instead, other_format
 from ops.api.image_files import START_BYTES, media_type
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class PredictionApi:
             return _failed(path, f"{path} cannot be read: {error.strerror or error}.", "unreadable_file")
         if content_type is None:
             other = other_format(start)
-            sentence = f"{path} is {other}: save it as PNG." if other else f"{path} is no JPEG, PNG or DICOM image."
+            sentence = f"{path} is {other}: {instead(other)}." if other else f"{path} is no JPEG, PNG or DICOM image."
             return _failed(path, sentence, "unsupported_media_type")
         url = f"{self._url}/predictions{'?explain=true' if explain else ''}"
         try:

@@ -62,6 +62,7 @@ async function pixelsOf(library, bytes) {
   if (data.elements.x52009229 || data.elements.x52009230) {
     throw new NotShown("The file describes its grey levels for each frame, which only the API applies.");
   }
+  if (data.elements.x00181600?.length) throw new NotShown("The file covers a part of its picture, as only the API does.");
   if (numbers(data, "x00280008")[0] >= 2 || whole(data, "x00280002", 1) !== 1) {
     throw new NotShown("The file has several frames, or colours: the API will say whether it takes it.");
   }
@@ -280,8 +281,8 @@ function spacing(data) {
     const ratio = down / across;
     return down > 0 && across > 0 && !more.length && ratio <= MISTAKEN_RATIO && ratio >= 1 / MISTAKEN_RATIO ? { mm: down, square: ratio <= MAX_RATIO && ratio >= 1 / MAX_RATIO } : null;
   };
-  const [stated, atDetector, shape] = ["x00280030", "x00181164", "x00280034"].map(edges);
-  if ((stated ?? atDetector ?? shape)?.square === false) throw new NotShown("The file's pixels are not square.");
+  const [stated, atDetector, ofFilm, shape] = ["x00280030", "x00181164", "x00182010", "x00280034"].map(edges);
+  if ((stated ?? atDetector ?? ofFilm ?? shape)?.square === false) throw new NotShown("The file's pixels are not square.");
   const [calibrated, detector] = [stated?.mm, atDetector?.square ? atDetector.mm : undefined];
   if (calibrated && ["FIDUCIAL", "GEOMETRY"].includes(text(data, "x00280a02")) && calibrated !== detector) {
     return { mm: calibrated, where: "in the patient, as calibrated by the file" };

@@ -1,6 +1,7 @@
-"""Whether words say that an image was made of another: bones or soft tissue taken out, or a copy of a screen.
+"""Whether words say that an image was made of another: bones or soft tissue taken out, a copy of a screen, a heat map.
 
-Dual-energy and temporal subtraction, and programs that suppress bones, leave series beside the radiograph's.
+Dual-energy and temporal subtraction, and programs that suppress bones, leave series beside the radiograph's. So do
+programs that draw what they have found over a copy of it, some of them in grey.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Iterable
 _MADE_OF_ANOTHER = re.compile(
     r"(\b(BONES?|RIBS?) ?(SUPPRESS\w*|SUBTRACT\w*|ONLY|IMAGE|SELECTIVE)\b|\bSOFT ?TISSUE (IMAGE|ONLY|SELECTIVE)\b"
     r"|\b(DE|DES|DUAL ?ENERGY) (SUBTRACT\w* )?(BONES?|SOFT|TISSUE)\b|\b(DUAL ?)?ENERGY SUBTRACT\w*"
-    r"|\bTEMPORAL SUBTRACT\w*|\b(CLEARREAD|SOFTVIEW|XBONE)\b|\bSCREEN ?(SAVE|SHOT|CAPTURE)\w*)\b(?! (OFF|NO|NONE)\b)"
+    r"|\bTEMPORAL SUBTRACT\w*|\b(CLEARREAD|SOFTVIEW|XBONE)\b|\bSCREEN ?(SAVE|SHOT|CAPTURE)\w*"
+    r"|\b(HEAT ?|SALIENCY )MAPS?)\b(?! (OFF|NO|NONE)\b)"
 )
 _NOT = re.compile(r"\b(NO|NON|NOT|SIN|SEM|SANS|OHNE|WITHOUT|WO|W O) $")
 # An examination by dual energy has the ordinary radiograph too, which its devices call the standard image.

@@ -231,6 +231,10 @@ def later_forms() -> dict[str, bytes]:
         "pixels twice as high": make(PixelSpacing=[0.2, 0.1], **WINDOW),
         "pixels twice as high at the detector": make(ImagerPixelSpacing=[0.2, 0.1], **WINDOW),
         "an aspect ratio": make(PixelAspectRatio=[2, 1], **WINDOW),
+        "scanned pixels twice as high": make(NominalScannedPixelSpacing=[0.2, 0.1], **WINDOW),
+        "a shutter": make(
+            ShutterShape="CIRCULAR", CenterOfCircularShutter=[20, 30], RadiusOfCircularShutter=18, **WINDOW
+        ),
         "a window of binary numbers": with_element(
             with_element(make(), 0x00281050, b"US", (1800).to_bytes(2, "little")), 0x00281051, b"US", b"\xb8\x0b"
         ),

@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 
+from lambdas.trigger import directory
 from lambdas.trigger.archive import Limits, inspect
 from lambdas.trigger.rejection import ADVICE, Reason, Rejection
 
@@ -133,6 +134,36 @@ class TestNotAnArchive:
         data = bytearray(make_zip(GOOD))
         struct.pack_into("<HH", data, len(data) - 22 + 8, 1, 1)
         assert refused(bytes(data)).reason is Reason.DAMAGED_DIRECTORY
+
+    @pytest.mark.parametrize(("claimed", "held"), [(2, 6), (0, 4), (1, 5)])
+    def test_count_of_sixteen_bits_without_zip64(self, make_zip, monkeypatch, claimed, held):
+        """macOS's Finder leaves out the rest of a count above 65,535; here above 3: so many files take a second."""
+        monkeypatch.setattr(directory, "COUNTS", 4)
+        names = [f"{label}/{number}.png" for number in range(3) for label in ("NORMAL", "PNEUMONIA")][:held]
+        data = bytearray(make_zip(dict.fromkeys(names, b"x")))
+        struct.pack_into("<HH", data, len(data) - 22 + 8, claimed, claimed)
+        assert judge(bytes(data)).files == held
+        struct.pack_into("<HH", data, len(data) - 22 + 8, 3, 3)
+        assert refused(bytes(data)).reason is Reason.DAMAGED_DIRECTORY
+        struct.pack_into("<HH", data, len(data) - 22 + 8, claimed, claimed)
+        assert refused(bytes(data), Limits(20 * MIB, 50 * MIB, held - 1)).reason is Reason.TOO_MANY_FILES
+
+    def test_count_of_zip64_is_whole(self, monkeypatch):
+        monkeypatch.setattr(directory, "COUNTS", 4)
+        assert not directory.Directory(0, 100, 2).holds(6)
+
+    def test_places_of_four_bytes_above_four_gigabytes(self):
+        """macOS's Finder cuts them too: where the directory is can be guessed, and where the files are cannot."""
+        beginning = 5 * 2**30 - 22
+        end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 9, 9, 900, (beginning - 900) % 2**32, 0)
+
+        class Sparse(io.BytesIO):
+            def seek(self, position, _whence=0):
+                return super().seek(max(0, position - beginning) if position >= beginning else len(end))
+
+        with pytest.raises(Rejection, match="larger than 4 GB") as caught:
+            directory.locate(Sparse(end), beginning + 22)
+        assert "zip -r archive.zip" in caught.value.advice
 
 
 class TestBombs:

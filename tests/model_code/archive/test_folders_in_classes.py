@@ -10,7 +10,7 @@ import pytest
 
 from lambdas.trigger.archive import Limits, inspect
 from lambdas.trigger.rejection import Rejection
-from model_code.archive.entries import look_closely, patient_named
+from model_code.archive.entries import Kind, look_closely, patient_named
 from model_code.archive.file_names import patient_of
 from model_code.archive.layout import Layout
 from model_code.contract.job import JobError
@@ -103,6 +103,15 @@ def test_names_that_data_sets_and_radiographs_have_too_leave_nothing_out(name: s
     layout = Layout.of([name])
     assert layout.left.masks == 0
     assert layout.pictures == 1
+
+
+def test_files_of_a_cd_s_viewer_are_not_announced_as_images() -> None:
+    """In a class's folder `lang.dat` was counted as a file that may be DICOM; what has no suffix may be."""
+    folder = "PNEUMONIA/CD1/VIEWER"
+    layout = Layout.of([*BOTH, *(f"{folder}/{one}" for one in ("lang.dat", "lib.so", "plugins/a.properties"))])
+    assert (layout.labelled.total(), layout.pictures) == (2, 2)
+    assert Layout.of([*BOTH, f"{folder}/IM0001", f"{folder}/1.2.840.1", "PNEUMONIA/CD1/a.dat"]).labelled.total() == 5
+    assert layout.add(f"{folder}/image.dat", dicom=True).kind is Kind.RADIOGRAPH
 
 
 def test_a_table_beside_masks_alone_says_that_there_are_some() -> None:

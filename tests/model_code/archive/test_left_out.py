@@ -20,6 +20,39 @@ def test_pictures_in_other_formats_are_counted_and_never_taken_for_dicom() -> No
     assert "2 pictures in other formats (.bmp), which have to be saved as PNG" in problem.detail
 
 
+def test_netpbm_and_codestreams_are_pictures_and_no_dicom() -> None:
+    """They were announced as images, and a job ended hours later: "files whose names do not say what they are"."""
+    problem = Layout.of(["NORMAL/1.pgm", "PNEUMONIA/2.PGM", "PNEUMONIA/3.j2c"]).problem()
+    assert problem is not None
+    assert "3 pictures in other formats (.j2c, .pgm), which have to be saved as PNG" in problem.detail
+
+
+@pytest.mark.parametrize(
+    ("names", "there", "advice"),
+    [
+        (["chest_xray.7z"], "another archive inside, chest_xray.7z", "Unpack the inner archive and use that"),
+        (["README.txt", "a.zip"], "another archive inside, a.zip", "Unpack the inner archive and use that"),
+        (["NORMAL.zip", "PNEUMONIA.zip"], "2 other archives inside, for example NORMAL.zip", "each into a folder"),
+        (["images_001.tar.gz", "images_002.tar.gz"], "2 other archives inside", "each into a folder where it lies"),
+        (["NORMAL/1.nii.gz", "PNEUMONIA/2.nii.gz"], "2 files inside that are compressed one by one", "gunzip -r"),
+        (["labels.csv", "images_01.tar.gz", "images_02.tar.gz"], "no image beside it; there are 2 other arch", "each"),
+        (["labels.csv", "images.zip"], "no image beside it; there is another archive inside", "Unpack the inner"),
+    ],
+)
+def test_archives_in_an_archive_are_to_be_unpacked_where_they_lie(names: list[str], there: str, advice: str) -> None:
+    """The folders around several say their classes, which "use the inner archive" would lose."""
+    problem = Layout.of(names).problem()
+    assert problem is not None
+    assert there in problem.detail
+    assert advice in problem.advice
+
+
+def test_an_archive_beside_radiographs_is_said_to_be_left_out() -> None:
+    layout = Layout.of([*BOTH, "more.zip", "xray/notes.csv.gz"])
+    assert layout.problem() is None
+    assert layout.unused() == "Not used: 1 archive inside, of which nothing is unpacked."
+
+
 @pytest.mark.parametrize("table", ["Data_Entry_2017.csv", "chexpert.csv.gz", "labels.xlsx", "a/train.TSV"])
 def test_a_table_under_another_name_is_pointed_out_where_labels_are_missing(table: str) -> None:
     problem = Layout.of(["images/1.png", "images/2.png", table]).problem()

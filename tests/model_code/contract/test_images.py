@@ -62,6 +62,8 @@ def test_dimensions_are_the_declared_ones(format_):
         (b"no image", "it is neither a JPEG nor a PNG"),
         (encoded("GIF"), "it is a GIF and neither a JPEG nor a PNG: save it as PNG"),
         (encoded("WEBP"), "it is a WebP and neither a JPEG nor a PNG: save it as PNG"),
+        (b"PK\3\4" + bytes(90), "it is an archive and neither a JPEG nor a PNG: send the radiograph's own file"),
+        (b"%PDF-1.7", "it is a PDF document and neither a JPEG nor a PNG: send the radiograph's own file"),
         (encoded("PNG")[:20], "it is a PNG without a header"),
         (b"\xff\xd8\xff\xe0\x00\x04ab" + b"\x00" * 20, "it is a JPEG without a frame header"),
     ],

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from model_code.dicom.codestream import read_jpeg, read_jpeg_2000
-from tests.model_code.support.dicom_files import BASELINE, EXTENDED, J2K, JPEG_LS, LOSSLESS_SV1, encode
+from model_code.dicom.header import read
+from model_code.dicom.pixels import stored_values
+from model_code.dicom.refusal import Refusal
+from tests.model_code.support.dicom_files import BASELINE, EXTENDED, J2K, JPEG_LS, LOSSLESS_SV1, dicom_file, encode
 
 VALUES = np.arange(20 * 30, dtype=np.uint16).reshape(20, 30) % 200
 
@@ -43,3 +46,17 @@ def test_what_is_no_jpeg_has_no_size(data: bytes) -> None:
 @pytest.mark.parametrize("data", [b"", b"\xff\x4f\xff\x51" + b"\0" * 20, b"\0" * 60])
 def test_what_is_no_jpeg_2000_has_no_size(data: bytes) -> None:
     assert read_jpeg_2000(data) is None
+
+
+@pytest.mark.parametrize(
+    ("process", "kind"),
+    [(0xC2, "progressive"), (0xC5, "hierarchical or arithmetically coded"), (0xC9, "hierarchical or arithmetically")],
+)
+@pytest.mark.parametrize("syntax", [BASELINE, LOSSLESS_SV1])
+def test_a_jpeg_that_is_not_decoded_is_refused_by_its_kind(syntax: str, process: int, kind: str) -> None:
+    """Programs wrap progressive JPEGs as they are: "damaged" made people look for a lost byte."""
+    frame = encode(VALUES.astype(np.uint8), BASELINE, 8).replace(b"\xff\xc0", bytes([0xFF, process]), 1)
+    header = read(dicom_file(VALUES, bits=8, transfer_syntax=syntax, frame=frame))
+    with pytest.raises(Refusal, match=f"are a {kind}.*Send it uncompressed") as refused:
+        stored_values(header)
+    assert refused.value.code == "unsupported_media_type"

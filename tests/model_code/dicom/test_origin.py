@@ -20,6 +20,9 @@ from tests.model_code.support.dicom_files import dicom_file, phantom
         {"DerivationDescription": "Energy subtraction"},
         {"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]},
         {"AcquisitionDeviceProcessingDescription": "TEMPORAL SUBTRACTION"},
+        # Of what programs draw over a copy, which some keep in grey.
+        *({"SeriesDescription": one} for one in ("CXR AI Heatmap", "HEAT MAP", "saliency maps PA")),
+        {"ImageType": ["DERIVED", "SECONDARY", "HEATMAP"]},
     ],
 )
 def test_what_was_made_of_another_image_is_no_radiograph(said: dict[str, Any]) -> None:
@@ -41,6 +44,7 @@ def test_what_was_made_of_another_image_is_no_radiograph(said: dict[str, Any]) -
             for one in ("No bone suppression", "W/O bone suppression", "Bone suppression: off")
         ),
         {"DerivationDescription": "No energy subtraction, edge enhanced"},
+        *({"SeriesDescription": one} for one in ("Chest PA without heatmap", "heat map off", "Chest heat lamp", "CAD")),
         {"SeriesDescription": "Chest Dual Energy Subtraction"},
         {"ProtocolName": "Chest dual energy bone", "AcquisitionDeviceProcessingDescription": "STANDARD PA"},
     ],
@@ -131,6 +135,47 @@ def test_a_truncated_file_of_another_class_is_a_damaged_one(storage: str) -> Non
     """A maker's own, and one of secondary captures of several frames: nothing says that they had no image."""
     with pytest.raises(Refusal, match="holds no image, or ends before it"):
         read(dicom_file(phantom(), without=("PixelData",), SOPClassUID=storage, Modality="DX"))
+
+
+@pytest.mark.parametrize(
+    ("stated", "what"),
+    [
+        *(("SD", "a scanned document"), ("DRW", "a drawing"), ("sd ", "a scanned document")),
+        # Film that was digitised, and what programs write for any picture.
+        *((one, None) for one in ("DF", "DI", "DV", "SI", "SYN", "WSD", "", None)),
+    ],
+)
+def test_a_scanned_request_form_is_no_radiograph(stated: str | None, what: str | None) -> None:
+    """PS3.3, C.8.6.1: it lies in the study of the radiograph, and has its modality."""
+    data = dicom_file(phantom(), SOPClassUID="1.2.840.10008.5.1.4.1.1.7", Modality="DX", ConversionType=stated)
+    if what is None:
+        assert read(data).modality == "DX"
+    else:
+        with pytest.raises(Refusal, match=f"The DICOM file is {what} by its Conversion Type") as refused:
+            read(data)
+        assert refused.value.code == "not_a_radiograph"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("FloatPixelData", "<f4"), ("DoubleFloatPixelData", "<f8")])
+def test_pixels_of_floating_point_are_no_damage(name: str, kind: str) -> None:
+    """PS3.3, C.7.6.24 and C.7.6.25; whoever read "damaged" sent the same file again."""
+    floating = {name: phantom().astype(kind).tobytes(), "BitsAllocated": 32}
+    with pytest.raises(Refusal, match=r"floating-point numbers.*send the radiograph itself") as refused:
+        read(dicom_file(phantom(), without=("PixelData", "BitsStored", "HighBit", "PixelRepresentation"), **floating))
+    assert refused.value.code == "not_a_radiograph"
+
+
+@pytest.mark.parametrize("number", [94, 95, 204, 205])
+def test_pixels_that_lie_on_a_server_are_no_damage(number: int) -> None:
+    syntax = b"1.2.840.10008.1.2.4.%d" % number
+    data = dicom_file(phantom(), transfer_syntax="1.2.840.10008.1.2.4.57", without=("PixelData",))
+    written = data.replace(b"1.2.840.10008.1.2.4.57" + b"\0" * (len(syntax) - 22), syntax) if number < 100 else None
+    if written is None:  # a longer name, which makes the element longer too
+        at = data.index(b"1.2.840.10008.1.2.4.57")
+        written = data[: at - 2] + (24).to_bytes(2, "little") + syntax + b"\0" + data[at + 22 :]
+    with pytest.raises(Refusal, match=r"transfer syntax JPIP.*Send it uncompressed") as refused:
+        read(written)
+    assert refused.value.code == "unsupported_media_type"
 
 
 @pytest.mark.parametrize("modality", ["XR", "RX", "X-RAY"])

@@ -77,6 +77,10 @@ def test_a_pixel_is_the_mean_of_the_area_it_covers() -> None:
         ({"PixelSpacing": None}, (80, 96)),
         ({"PixelSpacing": [0.2, 0.1, 0.1]}, (80, 96)),
         ({"PixelAspectRatio": [0, 0]}, (80, 96)),
+        # Of film that was scanned (PS3.3, C.7.6.3.1.7): the two of them say the same of other images.
+        ({"NominalScannedPixelSpacing": [0.2, 0.1]}, (80, 48)),
+        ({"ImagerPixelSpacing": [0.1, 0.1], "NominalScannedPixelSpacing": [0.2, 0.1]}, (80, 96)),
+        ({"NominalScannedPixelSpacing": [0.1, 0.1], "PixelAspectRatio": [2, 1]}, (80, 96)),
     ],
 )
 def test_pixels_become_square(attributes: dict[str, Any], expected: tuple[int, int]) -> None:

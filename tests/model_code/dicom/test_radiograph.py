@@ -47,8 +47,9 @@ def test_with_a_window_half_the_size_is_enough(monkeypatch: pytest.MonkeyPatch) 
         {"WindowCenter": 2000, "WindowWidth": 3000, "PixelPaddingValue": 0},
         {"VOILUTSequence": [table(curve(4096, 12), 0, 12)]},
         {"WindowCenter": 2000, "WindowWidth": 3000, "ModalityLUTSequence": [table(curve(4096, 12), 0, 12)]},
+        {"WindowCenter": 2000, "WindowWidth": 3000, "ShutterShape": "CIRCULAR"},
     ],
-    ids=["range", "no window", "padding", "VOI LUT", "modality LUT"],
+    ids=["range", "no window", "padding", "VOI LUT", "modality LUT", "shutter"],
 )
 def test_where_single_pixels_count_all_are_decoded(monkeypatch: pytest.MonkeyPatch, attributes: dict[str, Any]) -> None:
     assert halvings(monkeypatch, **attributes) == [0]

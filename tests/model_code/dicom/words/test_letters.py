@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from model_code.dicom.header import read
-from model_code.dicom.letters import decoded
 from model_code.dicom.refusal import Refusal
+from model_code.dicom.words.letters import decoded
 from tests.model_code.support.dicom_files import dicom_file, phantom
 
 VALUES = phantom(24, 20)
