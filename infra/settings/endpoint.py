@@ -50,7 +50,8 @@ class Rollout(Section):
     alarm_period_seconds: Literal[10, 60]
     """How often the alarms that roll back look: 60, or 10, with which the endpoint publishes its metrics every ten
     seconds and once more for each instance (`cxr cost`). Then half of the tens of seconds of the spans above have to
-    reach a limit, so that what fails every request is rolled back in half of the time."""
+    reach a limit, so that what fails every request is rolled back in half of the time. Not tried in AWS
+    ([ADR 54](adr/0054-what-sagemaker-and-lambda-offer-is-a-setting.md))."""
 
     @property
     def steps(self) -> int:

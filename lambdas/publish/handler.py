@@ -50,5 +50,8 @@ def _copy(properties: dict[str, Any]) -> int:
             Bucket=properties["BucketName"],
             Key=file["Key"],
             CopySource={"Bucket": file["FromBucketName"], "Key": file["FromKey"]},
+            # Tags, such as a malware scanner's, are not taken along: that takes rights to tags of both objects (AWS
+            # Knowledge Center in Seagate/cortx-prvsnr#3033, and nasa/cumulus-orca#530; read 2026-11-30).
+            TaggingDirective="REPLACE",
         )
     return len(files)

@@ -21,8 +21,8 @@ def publish(custom_resource):
 def test_every_file_is_copied(publish, request_type):
     call, stubber = publish
     for file in FILES:
-        source = {"Bucket": "assets", "Key": file["FromKey"]}
-        stubber.add_response("copy_object", {}, {"Bucket": "artifacts", "Key": file["Key"], "CopySource": source})
+        asked = {"CopySource": {"Bucket": "assets", "Key": file["FromKey"]}, "TaggingDirective": "REPLACE"}
+        stubber.add_response("copy_object", {}, {"Bucket": "artifacts", "Key": file["Key"], **asked})
 
     answer = call(request_type)
 

@@ -102,6 +102,17 @@ def test_a_folder_stands_for_the_images_in_it(s3: Any, images: Path) -> None:
     assert found == ["a.jpeg", "b.JPG", "c.png"]
 
 
+def test_a_copy_has_nothing_of_its_original_but_the_image(s3: Any) -> None:
+    """Tags would need rights that nobody was asked to have, and metadata may say who the patient is."""
+    s3.put_object(Bucket="data", Key="study/a.jpg", Body=b"x", Tagging="scan=clean", Metadata={"patient": "somebody"})
+
+    (item,) = batch.Store(s3, "data", "one").take(["s3://data/study/a.jpg"], lambda _: None)
+
+    copy = s3.get_object(Bucket="data", Key=item.key)
+    assert (copy["Body"].read(), copy["ContentType"], copy["Metadata"]) == (b"x", "image/jpeg", {})
+    assert s3.get_object_tagging(Bucket="data", Key=item.key)["TagSet"] == []
+
+
 def test_a_prefix_stands_for_the_images_below_it(s3: Any) -> None:
     for key in ("study/a.jpeg", "study/x/b.png", "study/readme.md", "other/c.png"):
         s3.put_object(Bucket="data", Key=key, Body=b"x")
