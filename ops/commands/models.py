@@ -56,6 +56,8 @@ def compare(
     sides, sites = [], []
     for name in (first, second):
         version = registry.resolve(name)
+        if any(side.version.arn == version.arn for side in sides):
+            raise CommandError(f"{first} and {second} are one version: name two.", ExitCode.USAGE)
         sides.append(comparison.Evaluated(version, registry.evaluation(version)))
         sites.append(site_evaluations.of_version(workspace.s3, bucket, version))
     if as_json:
