@@ -54,11 +54,7 @@ def document(scores: TestScores, metadata: dict[str, Any], weights: Array) -> di
             "confusion_matrix": confusion,
             **measure.decisions(everything),
             "auc": measure.auroc(everything),
-            # Of the logits: far from the threshold, probabilities run into ties at 0 and 1.
-            "auprc": measure.of(
-                metrics.average_precision(scores.labels, scores.logits, weights),
-                scores.labels == 1 if target is None else measure.fewer(everything),
-            ),
+            "auprc": measure.average_precision(),
             "receiver_operating_characteristic_curve": metrics.roc_curve(scores.labels, scores.logits),
             "precision_recall_curve": metrics.precision_recall_curve(scores.labels, scores.logits, weights[:1]),
         },
@@ -127,6 +123,22 @@ class _Measure:
         labels = self.scores.labels[images]
         values = metrics.auroc(labels, self.scores.logits[images], self.weights[:, images])
         return self.estimate(values, images, self.fewer(images)).as_json()
+
+    def average_precision(self) -> dict[str, Any]:
+        """AUPRC of all images, of the logits: far from the threshold, probabilities run into ties at 0 and 1.
+
+        It rests on its positives (the binomial interval of Boyd, Eng and Page 2013, "Area under the precision-recall
+        curve: point estimates and confidence intervals", ECML PKDD), of images that are weighted to a target prevalence
+        as `prevalence.rarer_images` counts them.
+        """
+        labels = self.scores.labels
+        values = metrics.average_precision(labels, self.scores.logits, self.weights)
+        if self._target is None:
+            return self.of(values, labels == 1)
+        rarer = self.fewer(np.ones(len(labels), dtype=bool))
+        images = prevalence.rarer_images(labels, self.weights[0], self._target)
+        patients = max(1, min(images, len(np.unique(self._owner[rarer]))))
+        return estimate(values, images=images, patients=patients).as_json()
 
     def fewer(self, images: Any) -> Any:
         """Those of some images that have the rarer label, a mask."""

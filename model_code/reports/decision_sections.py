@@ -61,7 +61,8 @@ def weighted(evaluation: dict[str, Any]) -> str:
         f"Probabilities are for {of_prevalence(evaluation)}, which whoever started the pipeline named. "
         "In what depends on it (predictive values, accuracy, F1, AUPRC, calibration, net benefit, the share that is "
         "indeterminate) the test images are weighted to it, as if pneumonia looked the same there. Where few images "
-        "carry much weight, the intervals of AUPRC and calibration error are too narrow."
+        "carry much weight, the interval of the AUPRC is that of as few images of equal weight. The calibration error "
+        "of few images is greater than the model's, and its interval with it: hold it against what chance makes of it."
     )
 
 

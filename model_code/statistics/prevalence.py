@@ -54,6 +54,24 @@ def effective_size(weights: Array) -> float:
     return float(weights.sum() ** 2 / (weights**2).sum())
 
 
+def rarer_images(labels: Array, weights: Array, prevalence: float) -> int:
+    """Images of the rarer label that weighted images count as: at most those that there are, and at least 1.
+
+    Among as many images of equal weight as these count for, so many would have it. Where few images carry much weight,
+    resamples show too few of the errors that there are: by the images at hand, intervals of the AUPRC contained it in
+    0.74 to 0.89 of drawn splits of 50 to 600 images at 0.02 and 0.05, by these in all of them (`python -m
+    benchmarks.evaluation.few_positives`).
+
+    Args:
+        labels: (n,) zeros and ones.
+        weights: (n,), by `weighted`, not all zero.
+        prevalence: that they are weighted to.
+    """
+    equal = effective_size(weights)
+    there = min(float(labels.sum()), float((1 - labels).sum()))
+    return max(1, int(min(there, equal * prevalence, equal * (1 - prevalence))))
+
+
 def predictive_values(
     labels: Array, answered: npt.NDArray[np.bool_], weights: Array, *, prevalence: float, label: int
 ) -> Array:

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,8 @@ CONTENT_TYPES = {".jpeg": "image/jpeg", ".jpg": "image/jpeg", ".png": "image/png
 MAX_INLINE_BYTES = 128_000
 
 _SUFFIXES = {"image/jpeg": ".jpeg", "image/png": ".png"}
+# As S3 names them (General purpose bucket naming rules, read 2026-11-30).
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _AT_ONCE = 8
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 
@@ -195,6 +198,8 @@ def sources(s3: S3Client, given: Sequence[str], tell: Callable[[str], None] = sa
     for one in given:
         if one.startswith("s3://"):
             bucket, _, prefix = one.removeprefix("s3://").partition("/")
+            if not _BUCKET.fullmatch(bucket):
+                raise CommandError(f"{one} names no bucket: write s3://BUCKET/PREFIX.", ExitCode.USAGE)
             names = [f"s3://{bucket}/{key}" for key in keys(s3, bucket, prefix) if not key.endswith("/")]
             if not names:
                 raise CommandError(f"{one} does not exist, or there is nothing below it.", ExitCode.USAGE)

@@ -53,9 +53,12 @@ def compare(
     """Put the figures of two versions side by side, with their 95 % intervals."""
     workspace = open_workspace(ctx, env, region)
     registry, bucket = workspace.registry, workspace.deployment.artifact_bucket
-    sides, sites = [], []
+    sides: list[comparison.Evaluated] = []
+    sites = []
     for name in (first, second):
         version = registry.resolve(name)
+        if any(side.version.arn == version.arn for side in sides):
+            raise CommandError(f"{first} and {second} are one version: name two.", ExitCode.USAGE)
         sides.append(comparison.Evaluated(version, registry.evaluation(version)))
         sites.append(site_evaluations.of_version(workspace.s3, bucket, version))
     if as_json:

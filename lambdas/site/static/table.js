@@ -97,8 +97,8 @@ export function cellsOf(rows, hidden) {
 }
 
 /**
- * Comma-separated values (RFC 4180), with a mark that says to Excel that they are UTF-8. No `sep=` above them: Excel overlooks the mark then,
- * and programs take it for the names of the columns.
+ * Comma-separated values (RFC 4180), with a mark that says to Excel that they are UTF-8. No `sep=` above them: Excel is reported to overlook
+ * the mark then, and programs take it for the names of the columns (docs/adr/0077).
  * @param {unknown[][]} lines of `cellsOf` @returns {string}
  */
 export const asCsv = (lines) => `\ufeff${lines.map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("")}`;

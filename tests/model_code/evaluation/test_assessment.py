@@ -11,6 +11,7 @@ import scipy
 
 from model_code.evaluation import assessment
 from model_code.statistics.calibration import Calibration, fit_temperature
+from model_code.statistics.intervals import wilson
 from tests.model_code.support.evaluated import made_evaluation, made_guarantee, made_metadata, made_scores, made_weights
 
 
@@ -287,6 +288,9 @@ def test_with_a_target_prevalence_only_what_depends_on_it_is_weighted(scores, fo
     for name in ("auc", "true_positive_rate", "true_negative_rate", "balanced_accuracy"):
         assert figures[name]["value"] == pytest.approx(here[name]["value"])
     assert figures["confusion_matrix"] == here["confusion_matrix"], "counts are of images"
+    area = figures["auprc"]
+    # As 97 images of equal weight, of which one in ten is ill.
+    assert tuple(area["confidence_interval"]) == pytest.approx(wilson(area["value"], 9))
     found_ill, false_alarm = 0.1 * here["true_positive_rate"]["value"], 0.9 * here["false_positive_rate"]["value"]
     assert figures["precision"]["value"] == pytest.approx(found_ill / (found_ill + false_alarm))
     low, high = figures["precision"]["confidence_interval"]

@@ -9,7 +9,14 @@ import scipy
 from model_code.statistics import metrics
 from model_code.statistics.calibration import Calibration, fit_temperature
 from model_code.statistics.chance import chance_calibration_error
-from model_code.statistics.prevalence import at_prevalence, effective_size, predictive_values, weighted
+from model_code.statistics.intervals import estimate, resample_patients
+from model_code.statistics.prevalence import (
+    at_prevalence,
+    effective_size,
+    predictive_values,
+    rarer_images,
+    weighted,
+)
 
 # Distance of the two labels' normal scores, of variance 1: log odds at even prevalence are DISTANCE * score.
 DISTANCE = 2.5
@@ -54,6 +61,33 @@ def test_weighted_figures_are_those_of_a_population_of_that_prevalence():
     precision = metrics.average_precision(here, own_scores, weights)[0]
     assert precision == pytest.approx(metrics.average_precision(there, its_scores, one)[0], abs=0.01)
     assert metrics.auroc(here, own_scores, weights)[0] == pytest.approx(metrics.auroc(here, own_scores, one)[0])
+
+
+def test_an_interval_at_a_rarer_prevalence_is_no_surer_than_the_few_images_with_much_weight():
+    """Half of 50 images are ill, of those asked about one in twenty: each normal one weighs as much as 19 that are."""
+    there, its_scores = population(200_000, 0.05, 1)
+    truth = metrics.average_precision(there, its_scores, np.ones((1, 200_000)))[0]
+    missed = missed_by_those_at_hand = 0
+    for seed in range(40):
+        labels, scores = population(50, 0.5, seed)
+        weights = weighted(resample_patients([*map(str, range(50))], seed=seed, resamples=100), labels, 0.05)
+        values, rarer = metrics.average_precision(labels, scores, weights), rarer_images(labels, weights[0], 0.05)
+        found, at_hand = (estimate(values, images=count, patients=count) for count in (rarer, 25))
+        missed += not found.low <= truth <= found.high
+        missed_by_those_at_hand += not at_hand.low <= truth <= at_hand.high
+    assert missed <= 2
+    assert missed_by_those_at_hand > 6, "40 draws of 0.05 are so many in one of two hundred runs"
+
+
+@pytest.mark.parametrize(
+    ("ill", "normal", "prevalence", "expected"),
+    [(10, 90, 0.1, 10), (50, 50, 0.5, 50), (50, 50, 0.05, 2), (100, 100, 0.001, 1), (10, 90, 0.5, 10)],
+    ids=["as they are", "as many of each", "rarer", "hardly any", "more frequent than among them"],
+)
+def test_images_that_weigh_much_count_as_few(ill: int, normal: int, prevalence: float, expected: int):
+    labels = np.r_[np.ones(ill), np.zeros(normal)]
+    weights = weighted(np.ones((1, ill + normal)), labels, prevalence)[0]
+    assert rarer_images(labels, weights, prevalence) == expected
 
 
 def test_a_calibration_for_another_prevalence_is_right_there_and_ranks_as_before():

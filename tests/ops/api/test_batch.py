@@ -119,6 +119,14 @@ def test_a_prefix_stands_for_the_images_below_it(s3: Any) -> None:
     assert batch.sources(s3, ["s3://data/study/"]) == ["s3://data/study/a.jpeg", "s3://data/study/x/b.png"]
 
 
+@pytest.mark.parametrize("address", ["s3://", "s3:///study/", "s3://My_Bucket/", "s3://b/", "s3://-bucket-/x"])
+def test_an_address_without_a_bucket_is_said_to_be_none(s3: Any, address: str) -> None:
+    """The SDK answered with its regular expressions."""
+    with pytest.raises(CommandError, match=r"names no bucket: write s3://BUCKET/PREFIX\.") as wrong:
+        batch.sources(s3, [address])
+    assert wrong.value.exit_code == ExitCode.USAGE
+
+
 def test_what_is_not_there_is_named(s3: Any, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="nowhere does not exist") as missing:
         batch.sources(s3, ["nowhere"])

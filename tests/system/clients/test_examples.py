@@ -35,7 +35,10 @@ _BUSY = (
 
 
 class Relay(ThreadingHTTPServer):
-    """Stands before the API: busy at first for each Idempotency-Key, and for signatures where the laptop takes keys."""
+    """Stands before the API: breaks the connection and then is busy for each Idempotency-Key; takes signatures.
+
+    The laptop takes keys. curl's `--retry` leaves out connections that break.
+    """
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(("127.0.0.1", 0), _Relayed)
@@ -61,7 +64,11 @@ class _Relayed(BaseHTTPRequestHandler):
         key = self.headers.get("idempotency-key")
         if key:
             self.server.attempts.append(key)
-            if self.server.attempts.count(key) == 1:
+            attempt = self.server.attempts.count(key) + self.headers.get("user-agent", "").startswith("curl/")
+            if attempt == 1:
+                self.close_connection = True
+                return
+            if attempt == 2:
                 self._answer(503, {"content-type": "application/problem+json", "retry-after": "1"}, _BUSY)
                 return
         headers = {name.lower(): value for name, value in self.headers.items() if name.lower() != "host"}
@@ -140,7 +147,7 @@ def test_an_example_works(
     else:
         assert re.search(r"0\.\d{3}|1\.000", done.stdout), done.stdout
     if example.heading.startswith("Errors"):
-        assert len(relay.attempts) >= attempts + 2, "it tried again"
+        assert len(relay.attempts) >= attempts + (2 if example.language == "bash" else 3), "it tried again"
         assert example.language == "bash" or "undecodable_image: " in done.stdout
     if "IAM" in example.heading:
         assert relay.signed == signed + 1
