@@ -12,8 +12,9 @@ SIGNATURES = {JPEG: b"\xff\xd8\xff", PNG: b"\x89PNG\r\n\x1a\n"}
 ALIASES = {"image/jpg": JPEG, "image/pjpeg": JPEG, "image/x-png": PNG}
 # Of what people send and store under those names, by its first bytes; of ISO's base media file format, by the brand
 # behind `ftyp` (ISO/IEC 14496-12, 4.3; 23008-12, B.4; AVIF 1.1, 9).
+_POINTER = "a pointer of Git LFS"
 _OTHERS = (
-    ("a TIFF", re.compile(rb"II\*\0|MM\0\*")),
+    ("a TIFF", re.compile(rb"II[*+]\0|MM\0[*+]")),
     ("a GIF", re.compile(rb"GIF8")),
     ("a BMP", re.compile(rb"BM.{4}\0{4}", re.DOTALL)),
     ("a WebP", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
@@ -22,9 +23,14 @@ _OTHERS = (
     ("a JPEG 2000", re.compile(rb"\0{3}\x0cjP  |\xff\x4f\xff\x51")),
     ("a JPEG XL", re.compile(rb"\0{3}\x0cJXL |\xff\x0a")),
     ("a PDF document", re.compile(rb"%PDF-")),
-    ("an archive", re.compile(rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!")),
+    ("an archive", re.compile(rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|\xfd7zXZ\0|BZh[1-9]|\x28\xb5\x2f\xfd")),
+    ("a Netpbm picture", re.compile(rb"P[1-6]\s")),
+    # What a download may leave in place of the file: an error's or a warning's page, and Git's note about it.
+    ("a web page", re.compile(rb"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)),
+    (_POINTER, re.compile(rb"version https://git-lfs\.github\.com/spec/")),
 )
-_AROUND_IMAGES = frozenset({"a PDF document", "an archive"})
+_INSTEAD = dict.fromkeys(("a PDF document", "an archive", "a web page"), "send the radiograph's own file")
+_INSTEAD[_POINTER] = "fetch the file itself (`git lfs pull`)"
 # First bytes of a DICOM file: 128 that may be anything, then these (PS3.10, 7.1).
 _DICOM_PREFIX, _DICOM_PREFIX_AT = b"DICM", 128
 DICOM_START_BYTES = _DICOM_PREFIX_AT + len(_DICOM_PREFIX)
@@ -91,7 +97,7 @@ def other_format(beginning: bytes) -> str:
 
 def instead(other: str) -> str:
     """Advice about a file of that name, of `other_format`: the end of a sentence about it."""
-    return "send the radiograph's own file" if other in _AROUND_IMAGES else "save it as PNG"
+    return _INSTEAD.get(other, "save it as PNG")
 
 
 def is_dicom(beginning: bytes) -> bool:

@@ -211,7 +211,7 @@ def _without_pixels(dataset: Dataset, transfer_syntax: str) -> Refusal:
 def _checked(dataset: Dataset, transfer_syntax: str) -> Header:
     modality = _modality(dataset)
     part = _body_part(dataset)
-    if "PixelData" not in dataset:
+    if "PixelData" not in dataset or not dataset["PixelData"].value:
         raise _without_pixels(dataset, transfer_syntax)
     _check_kind(dataset)
     if transfer_syntax not in TRANSFER_SYNTAXES:

@@ -82,14 +82,14 @@ export async function mediaType(file, name) {
   if (begins([0x89, 0x50, 0x4e, 0x47])) return "image/png";
   if (begins([0x44, 0x49, 0x43, 0x4d], 128) || isDataset(start)) return DICOM;
   const other = otherFormat(start);
-  const advice = ["a PDF document", "an archive"].includes(other) ? "choose the radiograph's own file" : "save it as PNG, or send the DICOM file";
+  const advice = ["a PDF document", "an archive", "a web page", "a pointer of Git LFS"].includes(other) ? "choose the radiograph's own file" : "save it as PNG, or send the DICOM file";
   const detail = other ? `${name} is ${other}, which the model is not asked about: ${advice}.` : `${name} is no JPEG, PNG or DICOM file.`;
   throw new Problem({ title: "Not a radiograph's file", detail, code: "unsupported_media_type" });
 }
 
 // What people store beside radiographs, by the first bytes, as the API names it (model_code/contract/images.py).
 const OTHERS = [
-  ["a TIFF", /^(II\*\0|MM\0\*)/],
+  ["a TIFF", /^(II[*+]\0|MM\0[*+])/],
   ["a GIF", /^GIF8/],
   ["a BMP", /^BM.{4}\0{4}/s],
   ["a WebP", /^RIFF.{4}WEBP/s],
@@ -98,7 +98,10 @@ const OTHERS = [
   ["a JPEG 2000", /^(\0{3}\x0cjP {2}|\xff\x4f\xff\x51)/],
   ["a JPEG XL", /^(\0{3}\x0cJXL |\xff\x0a)/],
   ["a PDF document", /^%PDF-/],
-  ["an archive", /^(PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!)/],
+  ["an archive", /^(PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|\xfd7zXZ\0|BZh[1-9]|\x28\xb5\x2f\xfd)/],
+  ["a Netpbm picture", /^P[1-6]\s/],
+  ["a web page", /^\s*<(!doctype\s+html|html)\b/i],
+  ["a pointer of Git LFS", /^version https:\/\/git-lfs\.github\.com\/spec\//],
 ];
 
 /** @param {Uint8Array} start @returns {string | undefined} such as `a WebP` */

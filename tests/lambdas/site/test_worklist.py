@@ -198,6 +198,10 @@ OTHER_FORMATS = {
     "a.jxl": b"\xff\x0a\xfa\x7f",
     "a.pdf": b"%PDF-1.7",
     "a.zip": b"PK\3\4",
+    "a.xz": b"\xfd7zXZ\0",
+    "a.pgm": b"P5\n640 480\n255\n",
+    "page.jpeg": b"\n<!DOCTYPE html><html>",
+    "pointer.png": b"version https://git-lfs.github.com/spec/v1\n",
 }
 
 

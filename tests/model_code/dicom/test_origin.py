@@ -156,6 +156,13 @@ def test_a_scanned_request_form_is_no_radiograph(stated: str | None, what: str |
         assert refused.value.code == "not_a_radiograph"
 
 
+def test_pixels_without_bytes_are_no_image() -> None:
+    whole = dicom_file(phantom())
+    empty = whole[: whole.rindex(b"\xe0\x7f\x10\0OW\0\0") + 8] + bytes(4)
+    with pytest.raises(Refusal, match="holds no image, or ends before it"):
+        read(empty)
+
+
 @pytest.mark.parametrize(("name", "kind"), [("FloatPixelData", "<f4"), ("DoubleFloatPixelData", "<f8")])
 def test_pixels_of_floating_point_are_no_damage(name: str, kind: str) -> None:
     """PS3.3, C.7.6.24 and C.7.6.25; whoever read "damaged" sent the same file again."""
