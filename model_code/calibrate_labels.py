@@ -72,7 +72,8 @@ def main(arguments: list[str]) -> None:
     """
     settings = parse(arguments)
     report = job.processing_input("report")
-    card, own = read_card(report), site.own_evaluation(job.only_file(job.processing_input("evaluation"), "*.json"))
+    card = read_card(report)
+    own = site.own_evaluation(job.only_file(job.processing_input("evaluation"), "*.json"))
     with tempfile.TemporaryDirectory() as directory:
         model = ExportedModel(job.only_file(job.processing_input("model"), "*.tar.gz"), Path(directory, "model"))
         _check(settings, model, own)
@@ -134,7 +135,8 @@ def parse(arguments: list[str]) -> Settings:
 def _check(settings: Settings, model: ExportedModel, own: dict[str, Any]) -> None:
     if model.image_size != settings.image_size:
         raise job.JobError(f"The model takes {model.image_size} px: start with ImageSize {model.image_size}.")
-    said, calibration = own["calibration"], model.calibration
+    calibration = model.calibration
+    said = own["calibration"]
     if model.dataset != own["dataset_sha256"] or (said["temperature"], said.get("bias", 0.0)) != (
         calibration.temperature,
         calibration.bias,

@@ -73,17 +73,18 @@ class Predictions:
         Raises:
             Problem: with a code of `lambdas.http.problems`.
         """
-        asked, form = request.read(exchange.event, self.max_image_bytes), self._form(exchange)
+        asked = request.read(exchange.event, self.max_image_bytes)
+        form = self._form(exchange)
         in_dicom = form != image.JSON
         claim, earlier = self.requests.claim(exchange.event, asked.fingerprint)
         if earlier is not None:
             exchange.fields.update(replayed=True)
             exchange.headers["Idempotency-Replayed"] = "true"
-            at = str(earlier.pop(_ANSWERED_AT, _now()))  # older records have none
+            answered_at = str(earlier.pop(_ANSWERED_AT, _now()))  # older records have none
             if not in_dicom:
                 return earlier
             return self._coded(
-                exchange, form, lambda: self._prepared(asked, exchange.fields, in_dicom=True), earlier, at
+                exchange, form, lambda: self._prepared(asked, exchange.fields, in_dicom=True), earlier, answered_at
             )
         try:
             prepared = self._prepared(asked, exchange.fields, in_dicom=in_dicom)
@@ -94,14 +95,14 @@ class Predictions:
         # Nothing that shows the radiograph itself is kept, and nothing that says how old the patient is or is not.
         kept = {name: value for name, value in answer.items() if name not in _NOT_KEPT}
         kept["guarantee"] = prediction.guarantee
-        at = _now()
+        answered_at = _now()
         exchange.kept = self._best_effort(exchange, lambda: self.results.keep(kept, prediction))
         if "outside_intended_population" in answer:
             # A repetition would lose the flag, so it is answered anew.
             self._best_effort(exchange, lambda: self.requests.release(claim))
         else:
-            self._best_effort(exchange, lambda: self.requests.finish(claim, {**kept, _ANSWERED_AT: at}))
-        return self._coded(exchange, form, lambda: prepared, answer, at) if in_dicom else answer
+            self._best_effort(exchange, lambda: self.requests.finish(claim, {**kept, _ANSWERED_AT: answered_at}))
+        return self._coded(exchange, form, lambda: prepared, answer, answered_at) if in_dicom else answer
 
     def _form(self, exchange: Exchange) -> Form:
         """The form of the answer that is asked for, before anything is done for it.
@@ -121,19 +122,21 @@ class Predictions:
         return form
 
     def _coded(
-        self, exchange: Exchange, form: Form, converted: Callable[[], Converted], answer: dict[str, Any], at: str
+        self, exchange: Exchange, form: Form, prepare: Callable[[], Converted], answer: dict[str, Any], answered_at: str
     ) -> Coded:
         """The coded result (DICOM or FHIR) of a prediction; where it cannot be made, the error names the prediction.
 
         Raises:
             Problem: no_dicom_result or dicom_result_not_made; the sentence says which prediction it was.
         """
-        started, read = time.perf_counter(), f": GET /v1/predictions/{answer['id']} answers it in JSON."
-        made = f"Prediction {answer['id']} was made{read if exchange.kept else ', and could not be kept.'}"
+        started = time.perf_counter()
+        made = f"Prediction {answer['id']} was made, and could not be kept."
+        if exchange.kept:
+            made = f"Prediction {answer['id']} was made: GET /v1/predictions/{answer['id']} answers it in JSON."
         try:
             if self.dicom_result is None or started - exchange.started > LATEST_SECONDS:
                 raise NoAnswerError("timed_out", "too little time was left to ask")
-            return self.dicom_result.make(converted(), answer, answered_at=at, form=form)
+            return self.dicom_result.make(prepare(), answer, answered_at=answered_at, form=form)
         except NoResultError as error:
             sentence = f"{made} A result in DICOM cannot be made of this file: {error}."
             raise Problem("no_dicom_result", sentence) from None
@@ -149,17 +152,17 @@ class Predictions:
 
     def _scored(self, asked: Request, prepared: Converted, exchange: Exchange) -> tuple[dict[str, Any], Prediction]:
         """The caller's answer, and the model's prediction in it."""
-        radiograph, source = prepared.image, {"dicom": prepared.told} if prepared.told else {}
         late = time.perf_counter() - exchange.started > PREPARATION_SECONDS
-        model, asked_at = self.hurried_model() if late else self.model, time.perf_counter()
-        prediction = model.predict(radiograph, explain=asked.explain)
+        model = self.hurried_model() if late else self.model
+        asked_at = time.perf_counter()
+        prediction = model.predict(prepared.image, explain=asked.explain)
         exchange.fields.update(model_ms=since(asked_at), model_version=prediction.model["version"])
         stated = prepared.age if prepared.age != UNSTATED else age_band(asked.patient_age_years)
         flagged = self._outside(prediction.population, age=stated, view=prepared.view)
-        overlay = {"overlay": _overlay(prediction.overlay)} if prediction.overlay else {}
-        if "dicom" in source and asked.explain:
+        pictures = {"overlay": _overlay(prediction.overlay)} if prediction.overlay else {}
+        if prepared.told and asked.explain:
             # What a DICOM file looks like is decided by its conversion, and no browser shows one.
-            overlay["radiograph"] = _png(b64encode_as_string(radiograph.data))
+            pictures["radiograph"] = _png(b64encode_as_string(prepared.image.data))
         answer = {
             "id": exchange.reply.request_id,
             **prediction.image,
@@ -167,9 +170,9 @@ class Predictions:
             "guarantee": None if flagged else prediction.guarantee,
             "threshold": prediction.threshold,
             "model": prediction.model,
-            **source,
+            **({"dicom": prepared.told} if prepared.told else {}),
             **flagged,
-            **overlay,
+            **pictures,
             "notice": NOTICE,
         }
         return answer, prediction

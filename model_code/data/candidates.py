@@ -103,6 +103,10 @@ class Listing:
     mismatched: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     revisions: list[Revision] = dataclasses.field(default_factory=list)
 
+    def beside_candidates(self) -> dict[str, Any]:
+        """Everything but the candidates, by the names that a manifest's header has for it."""
+        return {name: value for name, value in vars(self).items() if name != "candidates"}
+
 
 @dataclasses.dataclass(frozen=True)
 class _File:
