@@ -314,7 +314,7 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
 def _mismatched(
     table: Table, matches: Matches, without_identity: Set[str], called: Mapping[str, str]
 ) -> dict[str, list[str]]:
-    """What is left out because of the table, by reason."""
+    """Images and rows that the table leaves out, by reason."""
     found = {
         "file_without_row": sorted(called[path] for path in matches.without_row),
         "row_without_file": [f"{table.called}, line {row.line}" for row in matches.without_file],
