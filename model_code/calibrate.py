@@ -27,7 +27,7 @@ from typing import Any
 
 from model_code.contract import job
 from model_code.contract.documents import CalibratedFrom
-from model_code.contract.site_parameters import CALIBRATED, CALIBRATION
+from model_code.contract.site_parameters import CALIBRATION
 from model_code.data import manifest, site_images, training_images
 from model_code.data.dataset_card import content_sha256, counts, read_card
 from model_code.data.patient_split import Radiograph
@@ -142,20 +142,15 @@ def parse(arguments: list[str]) -> Settings:
         JobError: for a value out of range, or an archive that was uploaded to train on.
     """
     parser = job.ArgumentParser(prog="model_code.calibrate")
-    for flag in ("--archive-uri", "--model-package-arn"):
-        parser.add_argument(flag, required=True)
-    parser.add_argument("--image-size", type=int, required=True)
-    own = ("max_refused_share", *(CALIBRATION[name].field for name in CALIBRATED))
-    for name in own:
-        parser.add_argument(f"--{name.replace('_', '-')}", type=float, required=True)
+    parser.add_argument("--archive-uri", required=True)
+    parser.add_argument("--max-refused-share", type=float, required=True)
+    Settings.add_flags(parser)
     judge.Settings.add_flags(parser)
     given = vars(parser.parse_args(arguments))
     job.check(given, CALIBRATION)
     if manifest.check_parameters(given["archive_uri"], given["image_size"]) != "evaluate":
         raise job.JobError(f"The archive {given['archive_uri']} was uploaded to train on, not to calibrate a model.")
-    recalibration.check_version(given["model_package_arn"])
-    names = ("archive_uri", "image_size", "model_package_arn", *own)
-    return Settings(**{name: given[name] for name in names}, against=judge.Settings.of(given))
+    return Settings.of(given, judge.Settings.of(given))
 
 
 def _origin(settings: Settings, model: ExportedModel, halves: dict[str, list[Radiograph]]) -> CalibratedFrom:

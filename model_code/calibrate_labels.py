@@ -32,7 +32,7 @@ from botocore.config import Config
 
 from model_code.contract import job
 from model_code.contract.documents import CalibratedFrom
-from model_code.contract.site_parameters import CALIBRATED, LABEL_CALIBRATION
+from model_code.contract.site_parameters import LABEL_CALIBRATION
 from model_code.data.dataset_card import read_card
 from model_code.evaluation import judge, recalibration, served_archive, site
 from model_code.evaluation.recalibration import FITTED, HELD_OUT
@@ -72,7 +72,8 @@ def main(arguments: list[str]) -> None:
     """
     settings = parse(arguments)
     report = job.processing_input("report")
-    card, own = read_card(report), site.own_evaluation(job.only_file(job.processing_input("evaluation"), "*.json"))
+    card = read_card(report)
+    own = site.own_evaluation(job.only_file(job.processing_input("evaluation"), "*.json"))
     with tempfile.TemporaryDirectory() as directory:
         model = ExportedModel(job.only_file(job.processing_input("model"), "*.tar.gz"), Path(directory, "model"))
         _check(settings, model, own)
@@ -111,30 +112,26 @@ def parse(arguments: list[str]) -> Settings:
         JobError: for a value out of range.
     """
     parser = job.ArgumentParser(prog="model_code.calibrate_labels")
-    for flag in ("--table", "--since", "--until", "--model-package-arn"):
+    for flag in ("--table", "--since", "--until"):
         parser.add_argument(flag, required=True)
-    parser.add_argument("--image-size", type=int, required=True)
-    for name in CALIBRATED:
-        parser.add_argument(f"--{LABEL_CALIBRATION[name].flag}", type=float, required=True)
+    Settings.add_flags(parser)
     judge.Settings.add_flags(parser)
     given: dict[str, Any] = vars(parser.parse_args(arguments))
     job.check(given, LABEL_CALIBRATION)
-    recalibration.check_version(given["model_package_arn"])
-    against = judge.Settings.of(given)
     try:
         given |= {name: dt.date.fromisoformat(given[name]) for name in ("since", "until")}
     except ValueError as error:
         raise job.JobError(f"A period is two days such as 2026-11-30: {error}.") from error
     if given["since"] > given["until"]:
         raise job.JobError(f"The period ends on {given['until']}, before it begins on {given['since']}.")
-    names = {field.name for field in dataclasses.fields(Settings)} - {"against"}
-    return Settings(**{name: given[name] for name in names}, against=against)
+    return Settings.of(given, judge.Settings.of(given))
 
 
 def _check(settings: Settings, model: ExportedModel, own: dict[str, Any]) -> None:
     if model.image_size != settings.image_size:
         raise job.JobError(f"The model takes {model.image_size} px: start with ImageSize {model.image_size}.")
-    said, calibration = own["calibration"], model.calibration
+    calibration = model.calibration
+    said = own["calibration"]
     if model.dataset != own["dataset_sha256"] or (said["temperature"], said.get("bias", 0.0)) != (
         calibration.temperature,
         calibration.bias,

@@ -232,8 +232,10 @@ def metrics(findings: dict[str, Any], endpoint: str) -> list[dict[str, Any]]:
     if found := findings["drift"]:
         psi = {row["name"]: row["psi"] for row in found["quantities"]}
         inputs = [value for name, value in psi.items() if name != "probability"]
-        values |= {"ScorePsi": psi["probability"]} if "probability" in psi else {}
-        values |= {"FeaturePsi": max(inputs)} if inputs else {}
+        if "probability" in psi:
+            values["ScorePsi"] = psi["probability"]
+        if inputs:
+            values["FeaturePsi"] = max(inputs)
         values["Drift"] = float(found["detected"])
     if found := findings["performance"]:
         named = {"Sensitivity": "sensitivity", "Specificity": "specificity", "CalibrationError": "calibration_error"}
@@ -294,7 +296,9 @@ def _name(package: str) -> str:
 def _ends(predictions: Predictions) -> dict[str, str | None]:
     """Times of the first and the last of the predictions, which may be long after a window begins."""
     made = predictions.created
-    return {name: _moment(int(end())) if len(made) else None for name, end in (("first", made.min), ("last", made.max))}
+    if not len(made):
+        return {"first": None, "last": None}
+    return {"first": _moment(int(made.min())), "last": _moment(int(made.max()))}
 
 
 def _moment(seconds: int) -> str:

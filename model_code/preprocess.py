@@ -155,8 +155,10 @@ def _decode_share_alone(share: Share) -> int:
 
 def _decode_share(share: Share, processors: int) -> int:
     """Decode a share of the archive into shards and a manifest; how many files it had."""
-    output, size = job.processing_output("decoded"), share.settings.image_size
-    listing, names = share.listing, pseudonyms.of_deployment()
+    listing = share.listing
+    output = job.processing_output("decoded")
+    size = share.settings.image_size
+    names = pseudonyms.of_deployment()
     if any(one.dicom for one in listing.candidates):
         dicom_reader().silence()
     groups = share_of_host(listing.candidates, share.position, share.shares)
@@ -171,18 +173,12 @@ def _decode_share(share: Share, processors: int) -> int:
             candidates=len(listing.candidates),
             lines=files,
             shards=max(1, shard_count(len(groups), size)),
-            metadata_files=listing.metadata_files,
-            masks=listing.masks,
-            unlabelled=listing.unlabelled,
-            not_images=listing.not_images,
-            table=listing.table,
-            mismatched=listing.mismatched,
-            revisions=listing.revisions,
             folder=archive.uri,
+            **listing.beside_candidates(),
         )
         with archive.ahead(read), manifest.writing(output, header) as add:
             outcomes = _with_progress(_Decoder(archive, size, names).all(groups, processors), files, header.name)
-            write_shards(output, header.name, _decoded(outcomes, add), header.shards)
+            write_shards(output, header.name, _added_to_manifest(outcomes, add), header.shards)
     return files
 
 
@@ -199,7 +195,7 @@ def parse(arguments: list[str]) -> Settings:
     return settings
 
 
-def _decoded(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[tuple[Radiograph, bytes]]:
+def _added_to_manifest(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[tuple[Radiograph, bytes]]:
     """The images that need a record, in the order of the manifest's lines, which are added on the way."""
     position = 0
     for one in outcomes:
@@ -274,10 +270,10 @@ class _Decoder:
 
     def _one(self, candidate: Candidate, known: set[str]) -> Outcome:
         member = self._archive.all[candidate.number - 1]
-        # Until its patient is known.
-        named = dataclasses.replace(candidate, stated_patient="")
+        # Its patient names nobody: at first that of its name, then a hash of what table or file state.
+        pseudonymous = dataclasses.replace(candidate, stated_patient="")
         if candidate.size > MAX_MEMBER_BYTES:
-            return Outcome(named, f"it is larger than {MAX_MEMBER_BYTES // 2**20} MiB")
+            return Outcome(pseudonymous, f"it is larger than {MAX_MEMBER_BYTES // 2**20} MiB")
         try:
             encoded = self._archive.read(member)
             dicom = is_dicom(encoded) or (candidate.dicom and media_type(encoded) is None)
@@ -285,23 +281,24 @@ class _Decoder:
             patient_id = candidate.stated_patient or (subject.patient_id if subject else "")
             study = subject.study if subject else ""
             if patient_id or study:
-                named = dataclasses.replace(named, patient=pseudonyms.patient(self._names, patient_id, study))
+                hashed = pseudonyms.patient(self._names, patient_id, study)
+                pseudonymous = dataclasses.replace(pseudonymous, patient=hashed)
             digest = hashlib.sha256(encoded).hexdigest()
             if digest in known:
-                return Outcome(named, sha256=digest)
+                return Outcome(pseudonymous, sha256=digest)
             if subject is not None:
-                return self._dicom(named, encoded, digest, subject.groups)
+                return self._dicom(pseudonymous, encoded, digest, subject.groups)
             check_image(encoded)
             trainable.check_edges(*image_dimensions(encoded), self._size)
             pixels = self._pixels(encoded)
-            return _decoded_to(named, digest, _facts(encoded, pixels), pixels)
+            return _with_pixels(pseudonymous, digest, _facts(encoded, pixels), pixels)
         except (ValueError, tf.errors.InvalidArgumentError, *MEMBER_ERRORS) as error:
-            return Outcome(named, _reason(error, unnamed=candidate.path != member.name))
+            return Outcome(pseudonymous, _reason(error, unnamed=candidate.path != member.name))
 
-    def _dicom(self, named: Candidate, encoded: bytes, digest: str, groups: dict[str, str]) -> Outcome:
+    def _dicom(self, candidate: Candidate, encoded: bytes, digest: str, groups: dict[str, str]) -> Outcome:
         drawn = dicom_reader().draw(encoded)
         if drawn.unsuitable:
-            return Outcome(named, unsuitable=drawn.unsuitable)
+            return Outcome(candidate, unsuitable=drawn.unsuitable)
         trainable.check_edges(drawn.width, drawn.height, self._size)
         pixels = self._pixels(drawn.png)
         facts = Facts(
@@ -314,7 +311,7 @@ class _Decoder:
             border=perceptual_hash.border(pixels),
             groups=groups,
         )
-        return _decoded_to(named, digest, facts, pixels)
+        return _with_pixels(candidate, digest, facts, pixels)
 
     def _pixels(self, encoded: bytes) -> perceptual_hash.Pixels:
         pixels: perceptual_hash.Pixels = self._graph(tf.constant(encoded)).numpy()[:, :, 0]
@@ -329,9 +326,9 @@ def _reason(error: Exception, *, unnamed: bool) -> str:
     return str(error) if isinstance(error, ValueError) else "it cannot be decoded to its end"
 
 
-def _decoded_to(named: Candidate, digest: str, facts: Facts, pixels: perceptual_hash.Pixels) -> Outcome:
+def _with_pixels(candidate: Candidate, digest: str, facts: Facts, pixels: perceptual_hash.Pixels) -> Outcome:
     fingerprint = perceptual_hash.fingerprint(pixels)
-    return Outcome(named, sha256=digest, facts=facts, fingerprint=fingerprint, pixels=pixels.tobytes())
+    return Outcome(candidate, sha256=digest, facts=facts, fingerprint=fingerprint, pixels=pixels.tobytes())
 
 
 def _facts(encoded: bytes, pixels: perceptual_hash.Pixels) -> Facts:

@@ -181,7 +181,8 @@ def _calibrated(
     What the network takes for the prevalence is that of the training images, so a target prevalence is reckoned from
     it.
     """
-    calibration, target = fit_temperature(validation.logits, validation.labels), chosen.target_prevalence or None
+    calibration = fit_temperature(validation.logits, validation.labels)
+    target = chosen.target_prevalence or None
     if target is not None:
         counts = card["splits"]["train"]["labels"]
         calibration = calibration.at_prevalence(counts[PNEUMONIA] / sum(counts.values()), target)

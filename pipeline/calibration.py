@@ -76,7 +76,7 @@ def _calibrate(parameters: dict[str, Any], preprocess: RequestStep, serving: Fun
             EVALUATION["ServingComparison"].flag: parameters["ServingComparison"],
         },
         inputs={
-            "decoded": preprocess.properties.ProcessingOutputConfig.Outputs["decoded"].S3Output.S3Uri,
+            "decoded": preprocess.output_uri("decoded"),
             "model": parameters["ModelUri"],
             "training": parameters["TrainingOutputUri"],
             "report": parameters["DatasetReportPrefix"],
@@ -112,10 +112,9 @@ def registration_step(
         calibrate: of `calibrate_step`.
         origin: properties of the version about what it was calibrated from.
     """
-    outputs = calibrate.properties.ProcessingOutputConfig.Outputs
 
     def file(output: str, name: str) -> Join:
-        return Join(on="/", values=[outputs[output].S3Output.S3Uri, name])
+        return Join(on="/", values=[calibrate.output_uri(output), name])
 
     request = register_request(
         model_uri=file("served", "served.tar.gz"),

@@ -102,10 +102,6 @@ def _output(name: str) -> Join:
     return Join(on="/", values=[ARTIFACTS, ExecutionVariables.PIPELINE_EXECUTION_ID, name])
 
 
-def _outputs_of(step: RequestStep) -> Any:
-    return step.properties.ProcessingOutputConfig.Outputs
-
-
 def _preprocess(parameters: dict[str, Any]) -> RequestStep:
     # The objects of an inventory are fetched by the script.
     request = connect(preprocess_request(parameters, _output("decoded")), isolated=parameters[NETWORK_ISOLATION])
@@ -123,18 +119,18 @@ def _split(parameters: dict[str, Any], preprocess: RequestStep) -> RequestStep:
             "validation-fraction": parameters["ValidationFraction"].to_string(),
             "seed": parameters["Seed"].to_string(),
         },
-        inputs={"decoded": _outputs_of(preprocess)["decoded"].S3Output.S3Uri},
+        inputs={"decoded": preprocess.output_uri("decoded")},
         output_uris={name: _output(name) for name in ("train", "validation", "test", "report")},
     )
     return processing_step("SplitDataset", request, cache=CACHE)
 
 
-def _train(parameters: dict[str, Any], dataset: Any, *, tuning: bool) -> tuple[RequestStep, Any, Join]:
+def _train(parameters: dict[str, Any], split: RequestStep, *, tuning: bool) -> tuple[RequestStep, Any, Join]:
     """The step, the URI of the model it leaves, and that of the folder where its training job left it."""
     job = training_job(
         image_uri=parameters["TrainingImageUri"],
         channels={
-            **{name: dataset[name].S3Output.S3Uri for name in ("train", "validation", "report")},
+            **{name: split.output_uri(name) for name in ("train", "validation", "report")},
             "weights": parameters["WeightsChannelUri"],
             "engine": "${EngineLibraryUri}",
         },
@@ -175,7 +171,7 @@ def _within(folder: Join, name: str) -> Join:
 
 
 def _evaluate(
-    parameters: dict[str, Any], model_uri: Any, folder: Join, dataset: Any, serving: FunctionStep
+    parameters: dict[str, Any], model_uri: Any, folder: Join, split: RequestStep, serving: FunctionStep
 ) -> RequestStep:
     request = processing_request(
         "evaluate",
@@ -189,7 +185,7 @@ def _evaluate(
             "model": model_uri,
             # The float32 network.
             "training": _within(folder, "output.tar.gz"),
-            **{name: dataset[name].S3Output.S3Uri for name in ("train", "validation", "test", "report")},
+            **{name: split.output_uri(name) for name in ("train", "validation", "test", "report")},
             "serving": serving.output("ServingModelUri"),
         },
         output_uris={METRICS.output_name: _output(METRICS.output_name), SERVED: folder},
@@ -197,8 +193,11 @@ def _evaluate(
     return processing_step("EvaluateModel", request, property_files=(METRICS, CARD))
 
 
-def _register(parameters: dict[str, Any], dataset: Any, serving: FunctionStep, evaluate: RequestStep) -> RequestStep:
-    evaluation_uri, served_uri = (_outputs_of(evaluate)[name].S3Output.S3Uri for name in (METRICS.output_name, SERVED))
+def _register(
+    parameters: dict[str, Any], split: RequestStep, serving: FunctionStep, evaluate: RequestStep
+) -> RequestStep:
+    evaluation_uri = evaluate.output_uri(METRICS.output_name)
+    served_uri = evaluate.output_uri(SERVED)
     request = register_request(
         model_uri=Join(on="/", values=[served_uri, "served.tar.gz"]),
         statistics_uri=Join(on="/", values=[evaluation_uri, METRICS.path]),
@@ -207,7 +206,7 @@ def _register(parameters: dict[str, Any], dataset: Any, serving: FunctionStep, e
         metadata={
             "PipelineExecutionArn": ExecutionVariables.PIPELINE_EXECUTION_ARN,
             "InputArchiveUri": parameters[INPUT_ARCHIVE_URI],
-            "DatasetReportUri": Join(on="/", values=[dataset["report"].S3Output.S3Uri, "dataset.json"]),
+            "DatasetReportUri": Join(on="/", values=[split.output_uri("report"), "dataset.json"]),
             "EvaluationReportUri": Join(on="/", values=[evaluation_uri, "report.html"]),
             "Backbone": parameters["Backbone"],
             "ImageSize": parameters["ImageSize"].to_string(),
@@ -227,11 +226,10 @@ def build(*, spot: bool, tuning: bool) -> Pipeline:
     parameters = declare([INPUT_ARCHIVE_URI], declared(spot=spot, tuning=tuning).values())
     preprocess = _preprocess(parameters)
     split = _split(parameters, preprocess)
-    dataset = _outputs_of(split)
-    train, model_uri, folder = _train(parameters, dataset, tuning=tuning)
+    train, model_uri, folder = _train(parameters, split, tuning=tuning)
     serving = find_serving_model(after=[train.name])
-    evaluate = _evaluate(parameters, model_uri, folder, dataset, serving)
-    register = _register(parameters, dataset, serving, evaluate)
+    evaluate = _evaluate(parameters, model_uri, folder, split, serving)
+    register = _register(parameters, split, serving, evaluate)
     return assembled(
         parameters.values(),
         [preprocess, split, train, serving, evaluate, quality_gate(parameters, evaluate, register)],

@@ -52,7 +52,7 @@ def build() -> Pipeline:
             **limits,
         },
         inputs={
-            "decoded": preprocess.properties.ProcessingOutputConfig.Outputs["decoded"].S3Output.S3Uri,
+            "decoded": preprocess.output_uri("decoded"),
             "model": parameters["ModelUri"],
             "evaluation": parameters["EvaluationUri"],
             "report": parameters["DatasetReportPrefix"],

@@ -55,6 +55,10 @@ class RequestStep(ConfigurableRetryStep):  # type: ignore[misc]  # the SDK carri
         """References to the members of the responses that describe what the step made."""
         return self._properties
 
+    def output_uri(self, name: str) -> Any:
+        """A reference to the S3 URI of a processing step's output."""
+        return self._properties.ProcessingOutputConfig.Outputs[name].S3Output.S3Uri
+
     def to_request(self) -> dict[str, Any]:
         """The step as the pipeline definition writes it."""
         step: dict[str, Any] = super().to_request()

@@ -143,7 +143,9 @@ def _of_resource(part: str, targets: list[str], document: dict[str, Any]) -> Ite
     for statement in document["Statement"]:
         resources = [text(item) for item in listed(statement["Resource"])]
         resources = targets if resources == ["*"] else resources
-        who, allows, actions = _principal(statement["Principal"]), statement["Effect"] == "Allow", statement["Action"]
+        who = _principal(statement["Principal"])
+        actions = statement["Action"]
+        allows = statement["Effect"] == "Allow"
         wide = [action for action in listed(actions) if allows and "*" in action]
         reasons = [_explained(who, action, reason_for_action(action)) for action in wide]
         right = Right(

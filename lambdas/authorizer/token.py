@@ -78,7 +78,9 @@ class Verifier:
             raise InvalidTokenError(type(error).__name__) from error
 
     def _check_times(self, claims: dict[str, Any]) -> None:
-        now, expires, begins = self.clock(), claims.get("exp"), claims.get("nbf", 0)
+        now = self.clock()
+        expires = claims.get("exp")
+        begins = claims.get("nbf", 0)
         if not isinstance(expires, int | float) or expires + LEEWAY_SECONDS <= now:
             raise InvalidTokenError("expired")
         if not isinstance(begins, int | float) or begins - LEEWAY_SECONDS > now:

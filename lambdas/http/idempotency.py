@@ -87,7 +87,8 @@ class Requests:
         record_id = f"{self.operation}#{hashlib.sha256(f'{caller(event)}|{key}'.encode()).hexdigest()}"
         # The gateway's id of the request would not do: "Clients can override this request ID" (API Gateway's developer
         # guide, `$context.requestId`, read 2026-11-30), so that two requests may have the same.
-        claim, now = Claim(record_id, asked(), uuid.uuid4().hex), int(self.clock())
+        claim = Claim(record_id, asked(), uuid.uuid4().hex)
+        now = int(self.clock())
         try:
             self.dynamodb.put_item(
                 TableName=self.table,

@@ -61,7 +61,7 @@ class Api:
 
     def _counted(self, exchange: Exchange) -> dict[str, Any]:
         """Members of the log line by which CloudWatch counts a request for a prediction, by its outcome."""
-        fields = exchange.fields
+        fields = exchange.log_fields
         if (fields["method"], fields["path"]) != ("POST", _PREDICTIONS):
             return {}
         if "code" in fields:
@@ -92,5 +92,5 @@ class Api:
 
 
 def _problem(exchange: Exchange, problem: Problem) -> dict[str, Any]:
-    exchange.fields["code"] = problem.code
+    exchange.log_fields["code"] = problem.code
     return exchange.reply.problem(problem)

@@ -52,23 +52,22 @@ def build(environment: Environment) -> Api:
         )
         return session.create_client(service, config=config)
 
-    def kept(service: str, connect_timeout: float, read_timeout: float, **options: Any) -> Any:
+    def reconnecting(service: str, connect_timeout: float, read_timeout: float, **options: Any) -> Any:
         """A client whose connection may have been closed while the function was frozen."""
         return Reconnection().watch(client(service, connect_timeout, read_timeout, **options))
 
     # Made when they are first needed: most requests bring a JPEG or a PNG along.
     @cache
-    def functions() -> Any:
-        return kept("lambda", dicom.CONNECT_TIMEOUT_SECONDS, dicom.READ_TIMEOUT_SECONDS)
+    def lambda_for_dicom() -> Any:
+        return reconnecting("lambda", dicom.CONNECT_TIMEOUT_SECONDS, dicom.READ_TIMEOUT_SECONDS)
 
     @cache
-    def result_functions() -> Any:
-        return kept("lambda", dicom_result.CONNECT_TIMEOUT_SECONDS, dicom_result.READ_TIMEOUT_SECONDS)
+    def lambda_for_results() -> Any:
+        return reconnecting("lambda", dicom_result.CONNECT_TIMEOUT_SECONDS, dicom_result.READ_TIMEOUT_SECONDS)
 
     @cache
     def s3() -> Any:
-        timeouts = uploads.CONNECT_TIMEOUT_SECONDS, uploads.READ_TIMEOUT_SECONDS
-        return kept("s3", *timeouts, **presigning.OPTIONS)
+        return reconnecting("s3", uploads.CONNECT_TIMEOUT_SECONDS, uploads.READ_TIMEOUT_SECONDS, **presigning.OPTIONS)
 
     @cache
     def hurried_model() -> Model:
@@ -77,19 +76,19 @@ def build(environment: Environment) -> Api:
     def model(seconds: float) -> Model:
         return Model(client("sagemaker-runtime", CONNECT_TIMEOUT_SECONDS, seconds), endpoint, seconds)
 
-    named = environment.dicom_result_function_name
+    result_name = environment.dicom_result_function_name
     endpoint = Endpoint(client=sagemaker, name=environment.endpoint_name)
-    dynamodb = kept("dynamodb", results.CONNECT_TIMEOUT_SECONDS, results.READ_TIMEOUT_SECONDS)
+    dynamodb = reconnecting("dynamodb", results.CONNECT_TIMEOUT_SECONDS, results.READ_TIMEOUT_SECONDS)
     predictions = Predictions(
         model=model(READ_TIMEOUT_SECONDS),
         hurried_model=hurried_model,
         max_image_bytes=environment.max_image_bytes,
-        dicom=dicom.Dicom(Function(functions, environment.dicom_function_name)),
+        dicom=dicom.Dicom(Function(lambda_for_dicom, environment.dicom_function_name)),
         uploads=uploads.Uploads(s3, environment.upload_bucket, environment.max_upload_bytes),
         results=results.Results(dynamodb, environment.predictions_table, environment.keep_days * DAY_SECONDS),
         requests=Requests(dynamodb, environment.requests_table, operation="predictions"),
         refuse_outside_population=environment.outside_intended_population == "refuse",
-        dicom_result=dicom_result.DicomResult(Function(result_functions, named)) if named else None,
+        dicom_result=dicom_result.DicomResult(Function(lambda_for_results, result_name)) if result_name else None,
     )
     return Api(predictions, endpoint, Answers(origins(environment.allowed_origins)))
 

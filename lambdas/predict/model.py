@@ -217,8 +217,8 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
     document = read_answer(json.loads(answer))
     (prediction,) = document["predictions"]
     described = document["model"]
-    image, told_model = public_members(AnsweredImage, prediction), public_members(AnsweringModel, described)
-    band, threshold = described["indeterminate"], float(described["threshold"])
+    threshold = float(described["threshold"])
+    band = described["indeterminate"]
     low, high = float(band["low"]), float(band["high"])
     # Also refuses NaN, which compares false with everything.
     if not (0.0 <= threshold <= 1.0 and 0.0 <= low <= high <= 1.0):
@@ -235,13 +235,13 @@ def parse(answer: bytes, *, explain: bool) -> Prediction:
         "group": named["group"],
         "version": int(named["version"]),
         "indeterminate": {"low": low, "high": high},
-        **told_model,
+        **public_members(AnsweringModel, described),
     }
     observed = [float(value) for value in (prediction["out_of_distribution_score"], *prediction["features"])]
     if not all(map(math.isfinite, observed)):
         raise ValueError("out_of_distribution_score and features have to be finite")
     return Prediction(
-        image,
+        public_members(AnsweredImage, prediction),
         threshold,
         model,
         overlay=_overlay(prediction, described) if explain else None,

@@ -38,7 +38,7 @@ class Exchange:
         event: the proxy event.
         reply: makes its answer; its request id is also the id of a prediction.
         started: `time.perf_counter` at its beginning.
-        fields: fields of its log line.
+        log_fields: members of its log line.
         headers: headers of the answer, besides those that all have.
         kept: whether the prediction can be read again, once it is made.
     """
@@ -46,7 +46,7 @@ class Exchange:
     event: dict[str, Any]
     reply: Reply
     started: float
-    fields: dict[str, Any]
+    log_fields: dict[str, Any]
     headers: dict[str, str]
     kept: bool = True
 
@@ -73,20 +73,21 @@ class Predictions:
         Raises:
             Problem: with a code of `lambdas.http.problems`.
         """
-        asked, form = request.read(exchange.event, self.max_image_bytes), self._form(exchange)
+        asked = request.read(exchange.event, self.max_image_bytes)
+        form = self._form(exchange)
         in_dicom = form != image.JSON
         claim, earlier = self.requests.claim(exchange.event, asked.fingerprint)
         if earlier is not None:
-            exchange.fields.update(replayed=True)
+            exchange.log_fields.update(replayed=True)
             exchange.headers["Idempotency-Replayed"] = "true"
-            at = str(earlier.pop(_ANSWERED_AT, _now()))  # older records have none
+            answered_at = str(earlier.pop(_ANSWERED_AT, _now()))  # older records have none
             if not in_dicom:
                 return earlier
             return self._coded(
-                exchange, form, lambda: self._prepared(asked, exchange.fields, in_dicom=True), earlier, at
+                exchange, form, lambda: self._prepared(asked, exchange.log_fields, in_dicom=True), earlier, answered_at
             )
         try:
-            prepared = self._prepared(asked, exchange.fields, in_dicom=in_dicom)
+            prepared = self._prepared(asked, exchange.log_fields, in_dicom=in_dicom)
             answer, prediction = self._scored(asked, prepared, exchange)
         except BaseException:
             self._best_effort(exchange, lambda: self.requests.release(claim))
@@ -94,14 +95,14 @@ class Predictions:
         # Nothing that shows the radiograph itself is kept, and nothing that says how old the patient is or is not.
         kept = {name: value for name, value in answer.items() if name not in _NOT_KEPT}
         kept["guarantee"] = prediction.guarantee
-        at = _now()
+        answered_at = _now()
         exchange.kept = self._best_effort(exchange, lambda: self.results.keep(kept, prediction))
         if "outside_intended_population" in answer:
             # A repetition would lose the flag, so it is answered anew.
             self._best_effort(exchange, lambda: self.requests.release(claim))
         else:
-            self._best_effort(exchange, lambda: self.requests.finish(claim, {**kept, _ANSWERED_AT: at}))
-        return self._coded(exchange, form, lambda: prepared, answer, at) if in_dicom else answer
+            self._best_effort(exchange, lambda: self.requests.finish(claim, {**kept, _ANSWERED_AT: answered_at}))
+        return self._coded(exchange, form, lambda: prepared, answer, answered_at) if in_dicom else answer
 
     def _form(self, exchange: Exchange) -> Form:
         """The form of the answer that is asked for, before anything is done for it.
@@ -111,7 +112,7 @@ class Predictions:
         """
         form = accept.read(exchange.event)
         if form != image.JSON:
-            exchange.fields.update(form=form)
+            exchange.log_fields.update(form=form)
             if self.dicom_result is None:
                 raise Problem(
                     "not_acceptable",
@@ -121,19 +122,21 @@ class Predictions:
         return form
 
     def _coded(
-        self, exchange: Exchange, form: Form, converted: Callable[[], Converted], answer: dict[str, Any], at: str
+        self, exchange: Exchange, form: Form, prepare: Callable[[], Converted], answer: dict[str, Any], answered_at: str
     ) -> Coded:
         """The coded result (DICOM or FHIR) of a prediction; where it cannot be made, the error names the prediction.
 
         Raises:
             Problem: no_dicom_result or dicom_result_not_made; the sentence says which prediction it was.
         """
-        started, read = time.perf_counter(), f": GET /v1/predictions/{answer['id']} answers it in JSON."
-        made = f"Prediction {answer['id']} was made{read if exchange.kept else ', and could not be kept.'}"
+        started = time.perf_counter()
+        made = f"Prediction {answer['id']} was made, and could not be kept."
+        if exchange.kept:
+            made = f"Prediction {answer['id']} was made: GET /v1/predictions/{answer['id']} answers it in JSON."
         try:
             if self.dicom_result is None or started - exchange.started > LATEST_SECONDS:
                 raise NoAnswerError("timed_out", "too little time was left to ask")
-            return self.dicom_result.make(converted(), answer, answered_at=at, form=form)
+            return self.dicom_result.make(prepare(), answer, answered_at=answered_at, form=form)
         except NoResultError as error:
             sentence = f"{made} A result in DICOM cannot be made of this file: {error}."
             raise Problem("no_dicom_result", sentence) from None
@@ -145,21 +148,21 @@ class Predictions:
                 again = "Repeat the request with its Idempotency-Key, and the result of the same prediction is made."
             raise Problem("dicom_result_not_made", f"{made} Its result in DICOM was not. {again}") from error
         finally:
-            exchange.fields.update(result_ms=since(started))
+            exchange.log_fields.update(result_ms=since(started))
 
     def _scored(self, asked: Request, prepared: Converted, exchange: Exchange) -> tuple[dict[str, Any], Prediction]:
         """The caller's answer, and the model's prediction in it."""
-        radiograph, source = prepared.image, {"dicom": prepared.told} if prepared.told else {}
         late = time.perf_counter() - exchange.started > PREPARATION_SECONDS
-        model, asked_at = self.hurried_model() if late else self.model, time.perf_counter()
-        prediction = model.predict(radiograph, explain=asked.explain)
-        exchange.fields.update(model_ms=since(asked_at), model_version=prediction.model["version"])
+        model = self.hurried_model() if late else self.model
+        asked_at = time.perf_counter()
+        prediction = model.predict(prepared.image, explain=asked.explain)
+        exchange.log_fields.update(model_ms=since(asked_at), model_version=prediction.model["version"])
         stated = prepared.age if prepared.age != UNSTATED else age_band(asked.patient_age_years)
         flagged = self._outside(prediction.population, age=stated, view=prepared.view)
-        overlay = {"overlay": _overlay(prediction.overlay)} if prediction.overlay else {}
-        if "dicom" in source and asked.explain:
+        pictures = {"overlay": _overlay(prediction.overlay)} if prediction.overlay else {}
+        if prepared.told and asked.explain:
             # What a DICOM file looks like is decided by its conversion, and no browser shows one.
-            overlay["radiograph"] = _png(b64encode_as_string(radiograph.data))
+            pictures["radiograph"] = _png(b64encode_as_string(prepared.image.data))
         answer = {
             "id": exchange.reply.request_id,
             **prediction.image,
@@ -167,9 +170,9 @@ class Predictions:
             "guarantee": None if flagged else prediction.guarantee,
             "threshold": prediction.threshold,
             "model": prediction.model,
-            **source,
+            **({"dicom": prepared.told} if prepared.told else {}),
             **flagged,
-            **overlay,
+            **pictures,
             "notice": NOTICE,
         }
         return answer, prediction
@@ -191,7 +194,7 @@ class Predictions:
             f"The model was made for {meant}, and this radiograph is stated to be of others.",
         )
 
-    def _prepared(self, asked: Request, fields: dict[str, Any], *, in_dicom: bool) -> Converted:
+    def _prepared(self, asked: Request, log_fields: dict[str, Any], *, in_dicom: bool) -> Converted:
         """The image as the endpoint takes it, and what a DICOM file says about itself.
 
         Raises:
@@ -201,12 +204,12 @@ class Predictions:
         if radiograph is None:
             upload = str(asked.upload)
             if self.uploads.is_dicom(upload):
-                fields.update(content_type=image.DICOM)
+                log_fields.update(content_type=image.DICOM)
                 address = self.uploads.address(upload)
-                return self._converted(lambda: self.dicom.convert_upload(address, with_source=in_dicom), fields)
+                return self._converted(lambda: self.dicom.convert_upload(address, with_source=in_dicom), log_fields)
             radiograph = self.uploads.fetch(upload)
-            fields.update(upload_ms=since(started))
-        fields.update(image_bytes=len(radiograph.data), content_type=radiograph.content_type)
+            log_fields.update(upload_ms=since(started))
+        log_fields.update(image_bytes=len(radiograph.data), content_type=radiograph.content_type)
         if radiograph.content_type != image.DICOM:
             if in_dicom:
                 raise Problem(
@@ -218,17 +221,17 @@ class Predictions:
         # The Dicom function is asked with the bytes, which are no smaller in its request than in the gateway's.
         if len(radiograph.data) > self.max_image_bytes:
             raise image.too_large(len(radiograph.data), self.max_image_bytes)
-        return self._converted(lambda: self.dicom.convert(radiograph, with_source=in_dicom), fields)
+        return self._converted(lambda: self.dicom.convert(radiograph, with_source=in_dicom), log_fields)
 
     @staticmethod
-    def _converted(convert: Callable[[], Converted], fields: dict[str, Any]) -> Converted:
+    def _converted(convert: Callable[[], Converted], log_fields: dict[str, Any]) -> Converted:
         started = time.perf_counter()
         try:
             converted = convert()
         except Problem:
-            fields.update(refused_by="dicom")
+            log_fields.update(refused_by="dicom")
             raise
-        fields.update(dicom_ms=since(started))
+        log_fields.update(dicom_ms=since(started))
         return converted
 
     @staticmethod

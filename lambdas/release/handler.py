@@ -43,7 +43,8 @@ def release() -> Release:
     retries = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=5, read_timeout=20)
     # One attempt at a time, as long as an invocation may take: the endpoint is asked again where that helps.
     patience = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=65)
-    sagemaker, s3 = boto3.client("sagemaker", config=retries), boto3.client("s3", config=retries)
+    sagemaker = boto3.client("sagemaker", config=retries)
+    s3 = boto3.client("s3", config=retries)
     bucket = environment.artifact_bucket_name
     key = SigningKey(boto3.client("kms", config=retries), environment.signing_key_arn)
     return Release(

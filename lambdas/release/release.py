@@ -93,7 +93,8 @@ class Release:
         Raises:
             botocore.exceptions.ClientError: nothing was said; the event has to be delivered again.
         """
-        released, replaced = (self._arn(version, stack_arn) for version in (token.version, token.other))
+        released = self._arn(token.version, stack_arn)
+        replaced = self._arn(token.replaced, stack_arn)
         if status == "UPDATE_ROLLBACK_COMPLETE":
             # Of a release that was to be rolled back, what is being put back is no news.
             failed = replaced if token.restoring else released
@@ -106,7 +107,7 @@ class Release:
             return self._ended(
                 token, released, "stuck", f"The stack {self.stack.name} is {status}: {_one_of(reasons)}."
             )
-        if not token.restoring and token.other and self._is_rejected(released):
+        if not token.restoring and token.replaced and self._is_rejected(released):
             return self._take_back(token, released, replaced, "It was rejected while it was rolled out.")
         try:
             evidence = self._verify(released)
@@ -139,7 +140,7 @@ class Release:
                 # By another update, whose end will be told.
                 sentence = f"Another release began before it was asked whether it serves: that of {state.package_arn}."
                 return self._ended(token, released, "overtaken", sentence)
-            if token.restoring or not token.other:
+            if token.restoring or not token.replaced:
                 self.notifier.unverified(released, self.stack.name, problem)
                 return self._ended(token, released, "unverified", f"{problem} There is no version to put back.")
             back = Token.make(replaced, released, occasion=token.text, restoring=True)
@@ -173,7 +174,7 @@ class Release:
                 package = self._package(arn)
                 if package is None or package.approval != "Approved" or package.status != "Completed":
                     if package is not None and package.approval == "Rejected":
-                        self._undecided(package, "withdrawn", "It was rejected before its release began.")
+                        self._without_update(package, "withdrawn", "It was rejected before its release began.")
                     return "stale"
                 state = self.stack.state()
                 if state.releasing(arn):
@@ -187,11 +188,9 @@ class Release:
         except StackRefusedError as refusal:
             # Told to people instead of raised: asking again cannot help, and would tell them three times.
             self.notifier.failed(arn, self.stack.name, str(refusal))
-            return (
-                self._undecided(package, "failed", f"The stack could not be updated: {refusal}")
-                if package
-                else "failed"
-            )
+            if package is None:
+                return "failed"
+            return self._without_update(package, "failed", f"The stack could not be updated: {refusal}")
 
     def _attempt(self, package: ModelPackage, state: StackState) -> str | _Wait:
         """The outcome of an approval, or what it has to wait for."""
@@ -211,12 +210,12 @@ class Release:
         if self._overtaken(package, state):
             self.notifier.superseded(package.arn, state.package_arn)
             sentence = f"{state.package_arn} was approved after it and is what is served."
-            return self._undecided(package, "superseded", sentence)
+            return self._without_update(package, "superseded", sentence)
         # What serves already is let through: there is nothing to hold back.
         objection = self._objection(package) if state.package_arn != package.arn else None
         if objection is not None:
             self.notifier.held_back(package.arn, state.package_arn, objection.reason, objection.advice)
-            return self._undecided(package, objection.outcome, str(objection))
+            return self._without_update(package, objection.outcome, str(objection))
         remark = self.signature_gate.remark(package.described)
         token = Token.make(package.arn, state.package_arn, occasion=str(package.modified))
         if not self.stack.release(package.arn, state, token):
@@ -225,8 +224,8 @@ class Release:
             try:
                 self._verify(package.arn)
             except NotServingError as problem:
-                return self._undecided(package, "unverified", str(problem))
-            self._undecided(package, "released", "The endpoint was asked, and serves it.")
+                return self._without_update(package, "unverified", str(problem))
+            self._without_update(package, "released", "The endpoint was asked, and serves it.")
             return "already_serving"
         self.notifier.requested(package.arn, self.stack.name, state.package_arn, remark)
         return "requested"
@@ -237,7 +236,7 @@ class Release:
             found = self.site_gate.objection(package.arn.rpartition("/")[2])
         return found
 
-    def _undecided(self, package: ModelPackage, outcome: str, sentence: str) -> str:
+    def _without_update(self, package: ModelPackage, outcome: str, sentence: str) -> str:
         """The verdict on an approval that led to no update."""
         return self.verdicts.record(package.arn, f"{package.approval} {package.modified}", outcome, sentence)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PARAMETER = "ModelPackageArn"
 
 _RELEASING = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"})
-_TOKEN = re.compile(r"^(?P<kind>release|restore)-(?P<version>\d+)-(?P<other>\d+)-[0-9a-f]{12}$")
+_TOKEN = re.compile(r"^(?P<kind>release|restore)-(?P<version>\d+)-(?P<replaced>\d+)-[0-9a-f]{12}$")
 # Of the events of one update; a longer list would only hold what failed because of the first.
 _MOST_FAILURES = 5
 
@@ -56,23 +56,25 @@ class Token:
     """Whether the update rolls a release back that could not be verified."""
     version: int
     """Of the package to serve."""
-    other: int
+    replaced: int
     """Of the package that is replaced, and 0 where there is none."""
     text: str
 
     @classmethod
-    def make(cls, package_arn: str, other_arn: str, *, occasion: str, restoring: bool = False) -> Token:
+    def make(cls, package_arn: str, replaced_arn: str, *, occasion: str, restoring: bool = False) -> Token:
         """A token for one occasion: the same for a repeated event, which CloudFormation then takes once.
 
         Args:
             package_arn: ARN of the package to serve.
-            other_arn: ARN of the package it replaces; empty for none.
+            replaced_arn: ARN of the package it replaces; empty for none.
             occasion: when the package was approved, or the token of the release that is rolled back.
             restoring: whether a release is rolled back.
         """
-        version, other = _version(package_arn), _version(other_arn)
+        version = _version(package_arn)
+        replaced = _version(replaced_arn)
         unique = hashlib.sha256(f"{package_arn} {occasion} {restoring}".encode()).hexdigest()[:12]
-        return cls(restoring, version, other, f"{'restore' if restoring else 'release'}-{version}-{other}-{unique}")
+        kind = "restore" if restoring else "release"
+        return cls(restoring, version, replaced, f"{kind}-{version}-{replaced}-{unique}")
 
     @classmethod
     def read(cls, text: str) -> Token | None:
@@ -80,7 +82,7 @@ class Token:
         match = _TOKEN.match(text)
         if match is None:
             return None
-        return cls(match["kind"] == "restore", int(match["version"]), int(match["other"]), text)
+        return cls(match["kind"] == "restore", int(match["version"]), int(match["replaced"]), text)
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,9 @@ def inspect(archive: BinaryIO, size: int, limits: Limits, purpose: str = "train"
         raise
     if problem := layout.problem(purpose):
         raise Rejection.of(problem)
-    return Summary(len(infos), _images(layout), masks=layout.left.masks, unlabelled=_unlabelled(layout))
+    # By a table, images are labelled wherever they lie.
+    unlabelled = 0 if layout.table is not None else layout.left.unlabelled.total()
+    return Summary(len(infos), _images(layout), masks=layout.left.masks, unlabelled=unlabelled)
 
 
 def _check_entries(infos: list[zipfile.ZipInfo], layout: Layout, directory: Directory, limits: Limits) -> None:
@@ -137,10 +139,6 @@ def _images(layout: Layout) -> dict[str, int]:
         return {shown(layout.table_called): layout.pictures}
     counted = sorted(layout.labelled.items(), key=str)
     return {f"{split}/{label}" if split else label: count for (split, label), count in counted}
-
-
-def _unlabelled(layout: Layout) -> int:
-    return 0 if layout.table is not None else layout.left.unlabelled.total()
 
 
 def _check_directory(archive: BinaryIO, directory: Directory, limits: Limits) -> None:

@@ -56,9 +56,10 @@ class Retraining:
         Raises:
             botocore.exceptions.ClientError: nothing may have happened; the event has to be delivered again.
         """
+        topic = Topic(self.sns, self.topic_arn)
         dataset_uri = dataset.newest_trained(self.s3, self.sagemaker, self.data_bucket, self.pipeline_name)
         if dataset_uri is None:
-            self._tell(
+            topic.publish(
                 "retraining_impossible",
                 "Drift, and nothing to train on",
                 f"The alarm {alarm.name} went off, but no model was trained on any archive that is kept.\n\n"
@@ -74,7 +75,7 @@ class Retraining:
             name=f"drift-{alarm.token[:8]}",
             description=f"{alarm.name} went off",
         )
-        self._tell(
+        topic.publish(
             "retraining_started",
             "Drift: training was started",
             f"The alarm {alarm.name} went off, so training was started on the newest dataset that a model was "
@@ -89,6 +90,3 @@ class Retraining:
             "execution_arn": execution_arn,
             "archive_uri": dataset_uri,
         }
-
-    def _tell(self, event: str, subject: str, message: str) -> None:
-        Topic(self.sns, self.topic_arn).publish(event, subject, message)

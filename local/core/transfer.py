@@ -175,5 +175,6 @@ def _reason(error: Exception) -> str:
         return words(cause)
     if not isinstance(cause, ClientError):
         return str(error)
-    code, status = cause.response["Error"].get("Code", ""), cause.response["ResponseMetadata"].get("HTTPStatusCode")
-    return f"{code} ({status}): {cause.response['Error'].get('Message', '')}"
+    error_document = cause.response["Error"]
+    status = cause.response["ResponseMetadata"].get("HTTPStatusCode")
+    return f"{error_document.get('Code', '')} ({status}): {error_document.get('Message', '')}"

@@ -138,7 +138,8 @@ class Execution:
                     self._launch(step)
                 self._changed.wait()
             failed = any(run.status == "Failed" for run in self._runs.values())
-            before, self.status = self.status, "Stopped" if self._stopping else "Failed" if failed else "Succeeded"
+            before = self.status
+            self.status = "Stopped" if self._stopping else "Failed" if failed else "Succeeded"
             self.modified = time.time()
         self._announce(before)
 

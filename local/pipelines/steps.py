@@ -143,8 +143,11 @@ class StepRunner:
 
     def _job_name(self, kind: str, step: str) -> str:
         """A name as Pipelines makes it; that of a tuning job is short and begins with the execution."""
-        execution, most = self.arn.rsplit("/", 1)[-1], MAX_TUNING_JOB_NAME if kind == TUNING else MAX_JOB_NAME
-        start = f"{execution}-" if kind == TUNING else f"pipelines-{execution}-"
+        execution = self.arn.rsplit("/", 1)[-1]
+        if kind == TUNING:
+            start, most = f"{execution}-", MAX_TUNING_JOB_NAME
+        else:
+            start, most = f"pipelines-{execution}-", MAX_JOB_NAME
         end = "-" + "".join(secrets.choice(_ALPHANUMERIC) for _ in range(10))
         return start + step.replace("_", "-")[: most - len(start) - len(end)].strip("-") + end
 

@@ -8,7 +8,7 @@ anything.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +18,7 @@ from model_code.archive.file_names import patient_of
 from model_code.archive.label_table import Row, Table, TableError
 from model_code.archive.layout import Layout
 from model_code.archive.problem import Problem
-from model_code.archive.table_matches import Identity, Place
+from model_code.archive.table_matches import Identity, Matches, Place
 from model_code.contract.documents import Revision
 from model_code.contract.images import DICOM_START_BYTES, is_dicom
 from model_code.contract.job import JobError
@@ -102,6 +102,10 @@ class Listing:
     table: str | None = None
     mismatched: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     revisions: list[Revision] = dataclasses.field(default_factory=list)
+
+    def beside_candidates(self) -> dict[str, Any]:
+        """Everything but the candidates, by the names that a manifest's header has for it."""
+        return {name: value for name, value in vars(self).items() if name != "candidates"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -296,7 +300,22 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
     without_split = ((path, by_path[path].number) for path in table_matches.without_split(table, matches))
     if purpose == "train" and (problem := layout.doubt_beside_the_table(without_split)):
         raise _refused(problem, purpose)
-    mismatched = {
+    return Listing(
+        candidates=sorted(candidates, key=lambda one: one.path),
+        metadata_files=layout.metadata_files,
+        masks=layout.left.masks,
+        unlabelled=[],
+        not_images=_not_images(layout, members),
+        table=table.called,
+        mismatched=_mismatched(table, matches, without_identity, called),
+    )
+
+
+def _mismatched(
+    table: Table, matches: Matches, without_identity: Set[str], called: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """Images and rows that the table leaves out, by reason."""
+    found = {
         "file_without_row": sorted(called[path] for path in matches.without_row),
         "row_without_file": [f"{table.called}, line {row.line}" for row in matches.without_file],
         "two_labels": sorted(called[path] for path in matches.two_labels),
@@ -306,15 +325,7 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
         "other_view": sorted(called[path] for path in matches.other_view),
         "not_dicom": sorted(called[path] for path in without_identity),
     }
-    return Listing(
-        candidates=sorted(candidates, key=lambda one: one.path),
-        metadata_files=layout.metadata_files,
-        masks=layout.left.masks,
-        unlabelled=[],
-        not_images=_not_images(layout, members),
-        table=table.called,
-        mismatched={reason: names for reason, names in mismatched.items() if names},
-    )
+    return {reason: names for reason, names in found.items() if names}
 
 
 def _candidate(member: _File, row: Row, called: str) -> Candidate:

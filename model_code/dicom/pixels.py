@@ -294,7 +294,8 @@ def _goes_on(whole: Values, header: Header) -> bool:
     An overlay is the other way round: with it neighbours are far apart, and without it they are as in any image, or
     have one value, where somebody put black below it.
     """
-    lowest, highest = -(1 << (header.bits_stored - 1)) if header.signed else 0, 1 << header.bits_stored
+    lowest = -(1 << (header.bits_stored - 1)) if header.signed else 0
+    highest = 1 << header.bits_stored
     beyond = _OVERSHOT * highest if header.transfer_syntax in LOSSY else highest
     if lowest <= whole.min() and whole.max() < beyond:
         return False

@@ -92,7 +92,11 @@ class Judge:
         *,
         basis: Callable[[TestScores], npt.NDArray[np.bool_]] = _all,
     ) -> None:
-        self._settings, self._model, self._test, self._size, self._basis = settings, model, test, size, basis
+        self._settings = settings
+        self._model = model
+        self._test = test
+        self._size = size
+        self._basis = basis
         self._reference = _reference(model, test, size)
         self._serving = _serving(settings, test, size, directory / "serving")
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from model_code.contract.documents import CalibratedFrom, Figure, ReadersLabels,
 from model_code.contract.job import JobError
 from model_code.contract.labels import LABELS
 from model_code.contract.metrics import figure
-from model_code.contract.site_parameters import SITE_GATES, SITE_REFUSALS
+from model_code.contract.site_parameters import CALIBRATED, CALIBRATION, SITE_GATES, SITE_REFUSALS
 from model_code.data.patient_split import Radiograph, take_patients
 from model_code.evaluation import assessment, site, site_verdict
 from model_code.evaluation.comparison import name as package_name
@@ -71,6 +71,26 @@ class Settings:
     guaranteed_ppv: float
     target_prevalence: float
     against: judge.Settings
+
+    @staticmethod
+    def add_flags(parser: job.ArgumentParser) -> None:
+        """Give a command line the flags of these, but for those of `against`."""
+        parser.add_argument("--image-size", type=int, required=True)
+        parser.add_argument("--model-package-arn", required=True)
+        for name in CALIBRATED:
+            parser.add_argument(f"--{CALIBRATION[name].flag}", type=float, required=True)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], against: judge.Settings) -> Self:
+        """From what such a command line says, checked but for the version's ARN.
+
+        Raises:
+            JobError: that is none.
+        """
+        if not given["model_package_arn"].rpartition("/")[2].isdigit():
+            raise JobError(f"{given['model_package_arn']!r} is not the ARN of a registered version.")
+        names = {field.name for field in dataclasses.fields(cls)} - {"against"}
+        return cls(**{name: given[name] for name in names}, against=against)
 
     @property
     def version(self) -> int:
@@ -118,16 +138,6 @@ class Settings:
         if labels:
             found["labels"] = labels
         return found
-
-
-def check_version(model_package_arn: str) -> None:
-    """Refuse what is not the ARN of a registered version.
-
-    Raises:
-        JobError: it is not.
-    """
-    if not model_package_arn.rpartition("/")[2].isdigit():
-        raise JobError(f"{model_package_arn!r} is not the ARN of a registered version.")
 
 
 def split_halves(images: list[Radiograph]) -> dict[str, list[Radiograph]]:

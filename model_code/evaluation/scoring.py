@@ -160,7 +160,7 @@ class ExportedModel:
             name: [] for name in ("logit", "out_of_distribution_score", "features", *names)
         }
         for pixels, columns in read_columns(examples(test, size), names):
-            answered = signature(pixels=self._fitted(tf.cast(pixels, tf.uint8), size))
+            answered = signature(pixels=self._at_own_size(tf.cast(pixels, tf.uint8), size))
             outputs = {documents.CURRENT_NAMES.get(name, name): value for name, value in answered.items()}
             logits = outputs["logit"].numpy().astype(np.float64)
             collected["logit"].extend(logits)
@@ -203,7 +203,7 @@ class ExportedModel:
         """Logits (n,) of images (n, size, size, 1) of the model's own size, by the signature `score_pixels`."""
         return np.asarray(self._signatures["score_pixels"](pixels=tf.constant(pixels))["logit"].numpy(), np.float64)
 
-    def _fitted(self, pixels: Any, size: int) -> Any:
+    def _at_own_size(self, pixels: Any, size: int) -> Any:
         return pixels if size == self.image_size else resize(pixels, self.image_size)
 
 

@@ -124,7 +124,8 @@ def verdict(
         are; None where that is not the question, or where no sensible number would.
     """
     by_name = {one.name: one for one in judgements}
-    decisive, mendable = _decisive(judgements), [one for one in judgements if one not in _decisive(judgements)]
+    decisive = _decisive(judgements)
+    mendable = [one for one in judgements if one not in decisive]
     if lost := beyond_calibration(judgements):
         return _said(NOT_USABLE, lost)
     if all(one.state == KEPT for one in judgements):

@@ -84,10 +84,12 @@ def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dic
         fewer = min(counts.values())
         found["auc"] = _figure(metrics.auroc(labels, probabilities, weights), fewer, evaluated["auc"])
     if len(labels) >= 2 * LEAST_IMAGES:
-        target, prevalences = reference["target_prevalence"], None
+        target = reference["target_prevalence"]
+        prevalences = None
         if target is not None and min(counts.values()):
             # As the evaluation's: readers choose whom they label.
-            weights, prevalences = weighted(weights, labels, target), (float(labels.mean()), target)
+            weights = weighted(weights, labels, target)
+            prevalences = (float(labels.mean()), target)
         errors = metrics.expected_calibration_error(labels, probabilities, weights)
         chance = chance_calibration_error(
             probabilities, np.arange(len(labels)), seed=_SEED, draws=RESAMPLES, prevalences=prevalences

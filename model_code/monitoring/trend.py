@@ -81,7 +81,7 @@ def point(findings: Mapping[str, Any]) -> dict[str, Any]:
         "at": _moment(window["to"]),
         "from": _moment(window["from"]),
         "package": str(findings["package_arn"]).partition("model-package/")[2] or str(findings["package_arn"]),
-        **{name: _count(findings[name]) for name in ("predictions", "labelled_predictions", "min_predictions")},
+        **{name: int(_number(findings[name])) for name in ("predictions", "labelled_predictions", "min_predictions")},
         "psi_limit": _number(findings["psi_limit"]),
         "drift": bool(drift["detected"]) if drift else None,
         "dropped": bool(judged["dropped"]) if judged and any(judged.get(name) for name in _JUDGED) else None,
@@ -135,10 +135,6 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{value!r} is no number")
     return float(value)
-
-
-def _count(value: Any) -> int:
-    return int(_number(value))
 
 
 def _moment(value: Any) -> str:

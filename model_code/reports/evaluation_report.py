@@ -139,7 +139,8 @@ def _opening(
 
 
 def _figures(evaluation: dict[str, Any]) -> Iterator[Html]:
-    test, found = evaluation["test"], _found(evaluation)
+    test = evaluation["test"]
+    found = {**evaluation[CLASSIFICATION], **evaluation["calibration"]}
     yield html_page.group(
         (
             Html(
@@ -385,7 +386,3 @@ def _settings(metadata: dict[str, Any]) -> Iterator[list[Any]]:
     yield from ([f"{key} version", value] for key, value in metadata["versions"].items())
     yield ["source revision", metadata["source_revision"]]
     yield ["trained", metadata["created"]]
-
-
-def _found(evaluation: dict[str, Any]) -> dict[str, Any]:
-    return {**evaluation[CLASSIFICATION], **evaluation["calibration"]}

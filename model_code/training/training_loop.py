@@ -194,8 +194,13 @@ class Training:
         checkpoints: Checkpoints | None = None,
         board: Path | None = None,
     ) -> None:
-        self._classifier, self._images, self._count, self._score = classifier, images, count, score
-        self._phases, self._recipe, self._checkpoints = [phase for phase in phases if phase.epochs], recipe, checkpoints
+        self._classifier = classifier
+        self._images = images
+        self._count = count
+        self._score = score
+        self._phases = [phase for phase in phases if phase.epochs]
+        self._recipe = recipe
+        self._checkpoints = checkpoints
         self._board = tf.summary.create_file_writer(str(board)) if board else None
         self._compiled: str | None = None
         self._progress = Progress()
@@ -339,7 +344,10 @@ class _Rate(keras.callbacks.Callback):  # type: ignore[misc] # keras has no type
 
     def __init__(self, phase: Phase, epoch: int, order: Order, trainee: Any) -> None:
         super().__init__()
-        self._phase, self._step, self._order, self._trainee = phase, epoch * order.steps, order, trainee
+        self._phase = phase
+        self._step = epoch * order.steps
+        self._order = order
+        self._trainee = trainee
         self.trained: list[Any] = []
         self._started = self._shown = time.monotonic()
 

@@ -161,7 +161,8 @@ def _period(path: Path | None, since: datetime | None, until: datetime | None, *
     if (since or until) and not labels:
         raise CommandError("--since and --until choose readers' labels: they go with --labels.", ExitCode.USAGE)
     today = datetime.now(UTC).date()
-    first, last = since.date() if since else _FIRST_DAY, until.date() if until else today
+    first = since.date() if since else _FIRST_DAY
+    last = until.date() if until else today
     if not first <= last <= today:
         raise CommandError(f"From {first} to {last} no label was given: the days are in UTC.", ExitCode.USAGE)
     return first.isoformat(), last.isoformat()

@@ -58,7 +58,8 @@ def bill(package: Mapping[str, Any], signed: Mapping[str, Any], files: Mapping[s
     metadata, libraries = artifact(files[package_files.MODEL].path)
     evaluation = read_evaluation(json.loads(files[package_files.EVALUATION].path.read_bytes()))
     image = statement.members(signed)["serving container"]
-    model, dataset = _model(package, signed, metadata, evaluation), _dataset(metadata)
+    model = _model(package, signed, metadata, evaluation)
+    dataset = _dataset(metadata)
     container: dict[str, Any] = {"type": "container", "bom-ref": _CONTAINER, "name": image.partition(" ")[0]}
     parts = [_part(one) for one in libraries]
     return {

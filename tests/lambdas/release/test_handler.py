@@ -50,7 +50,7 @@ def test_the_end_of_an_own_update_reaches_the_service(load_handler, monkeypatch,
 
     class Recorder:
         def conclude(self, token, status, stack_arn):
-            return f"{token.version} after {token.other}: {status} of {stack_arn == stack}"
+            return f"{token.version} after {token.replaced}: {status} of {stack_arn == stack}"
 
     monkeypatch.setattr(module, "release", Recorder)
     assert handle(event, context)["status"] == "3 after 2: UPDATE_COMPLETE of True"

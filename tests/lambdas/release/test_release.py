@@ -15,7 +15,7 @@ class TestApproval:
         assert world.deliver(1) == "requested"
         (update,) = world.cloudformation.updates
         token = Token.read(update.pop("ClientRequestToken"))
-        assert (token.version, token.other, token.restoring) == (1, 0, False)
+        assert (token.version, token.replaced, token.restoring) == (1, 0, False)
         assert update == {
             "StackName": STACK,
             "UsePreviousTemplate": True,

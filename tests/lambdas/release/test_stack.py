@@ -37,7 +37,7 @@ def test_update_is_a_valid_request(client):
 def test_a_token_tells_what_it_was_made_for():
     token = Token.make(ARN, ARN.replace("/7", "/6"), occasion="2026-01-01")
     assert Token.read(token.text) == token
-    assert (token.version, token.other, token.restoring) == (7, 6, False)
+    assert (token.version, token.replaced, token.restoring) == (7, 6, False)
     assert token == Token.make(ARN, ARN.replace("/7", "/6"), occasion="2026-01-01"), "a repeated event asks once"
     assert token != Token.make(ARN, ARN.replace("/7", "/6"), occasion="2026-01-02"), "a later approval asks again"
     assert len(token.text) <= 128, "CloudFormation takes no longer ones"
