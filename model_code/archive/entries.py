@@ -47,6 +47,14 @@ _OTHER_SUFFIXES = frozenset(
         *(".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".xz", ".bz2", ".md5", ".sha1", ".sha256"),
     }
 )
+# In a viewer's folder; in others they may end the names of DICOM files as well.
+_OF_PROGRAMS = frozenset(
+    {
+        *(".dat", ".db", ".bin", ".cab", ".pak", ".so", ".dylib", ".class", ".ocx", ".sys", ".com", ".scr", ".tlb"),
+        *(".lng", ".lang", ".hlp", ".cur", ".ttf", ".otf", ".wav", ".mp3", ".swf", ".xsl", ".xslt", ".reg", ".ver"),
+        *(".config", ".conf", ".properties", ".manifest", ".policy", ".security", ".lic", ".key", ".sqlite"),
+    }
+)
 _OTHER_FILES = frozenset({"license", "licence", "readme", "notice", "copying", "authors", "citation", "changelog"})
 _OTHER_FILES |= {"version", "manifest", "checksums", "md5sums", "sha256sums", "records", "makefile"}
 
@@ -218,8 +226,8 @@ def _kind(file: str, folders: Folders, *, dicom: bool | None) -> Kind:
     if lowered in TABLES:
         return Kind.TABLE
     picture = _is_picture(lowered, dicom)
-    # A viewer's `lang.dat` is a program's file; what has no suffix there, or a number, may be an image.
-    if picture is False or (picture is None and folders.viewer and suffix(lowered)[1:].isalpha()):
+    # What has any other suffix there, or none, may be an image: `1.img`, `IM0001`.
+    if picture is False or (picture is None and folders.viewer and suffix(lowered) in _OF_PROGRAMS):
         return Kind.NOT_AN_IMAGE
     shows = _shown_by_name(
         file.rpartition(".")[0], folders, may_be_dicom=bool(dicom) or suffix(lowered) not in IMAGE_SUFFIXES

@@ -71,7 +71,7 @@ def grey_levels(values: Values, header: Header) -> Grey:
         Refusal: undecodable_image, when the file's tables cannot be applied.
     """
     try:
-        opening = shutter.opening(header.dataset, *values.shape)
+        opening = shutter.opening(header.dataset, header.rows, header.columns)
         if opening is not None:
             return _through(opening, values, header)
         table, lowest, rendering = _table(values, header)
@@ -110,8 +110,10 @@ def needs_every_pixel(header: Header) -> bool:
     neighbouring values to anything, and where a shutter covers some.
     """
     dataset = header.dataset
-    by_value = ("VOILUTSequence", "ModalityLUTSequence", "PixelPaddingValue", "ShutterShape")
-    return any(name in dataset for name in by_value) or next(iter(_windows(dataset)), None) is None
+    by_value = ("VOILUTSequence", "ModalityLUTSequence", "PixelPaddingValue")
+    if any(name in dataset for name in by_value) or next(iter(_windows(dataset)), None) is None:
+        return True
+    return shutter.opening(dataset, header.rows, header.columns) is not None
 
 
 def _table(values: Values, header: Header) -> tuple[NDArray[np.uint8], int, Rendering]:

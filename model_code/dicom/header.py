@@ -304,7 +304,10 @@ def _check_kind(dataset: Dataset) -> None:
     if intent == "FOR PROCESSING" or (not intent and text(dataset, "SOPClassUID") == _FOR_PROCESSING):
         raise unsuitable("The DICOM file is raw detector data, FOR PROCESSING: send the one FOR PRESENTATION.")
     if captured := storage.captured(text(dataset, "ConversionType")):
-        raise unsuitable(f"The DICOM file is {captured} by its Conversion Type, not a radiograph.")
+        raise unsuitable(
+            f"The DICOM file is {captured} by its Conversion Type, not a radiograph. Should it be film that was "
+            "scanned, send the image as PNG."
+        )
     of_image, of_series = (
         [view_words.words(one) for name in names for one in phrases(dataset, name)]
         for names in ((*_ORIGIN, *OF_THE_SERIES[:1]), OF_THE_SERIES[1:])

@@ -1,9 +1,11 @@
 """Display shutter of a radiograph: the part of the image that its file asks viewers to show (PS3.3, C.7.6.11).
 
 Systems blank so what lies outside of the collimator's blades, which would else be the brightest part of a picture. Of
-several shapes the least of the image is visible. Rows and columns are counted from 1.
+several shapes the least of the image is visible. Rows and columns are counted from 1; a program that has a 0 among them
+counts from there.
 
-A shape that is not described, and shapes that leave hardly anything, say nothing: programs write them for none.
+A shape that is not described, one that is of another image or of this one before it was turned, and shapes that leave
+hardly anything, say nothing: programs write them for none, or leave them behind.
 """
 
 from __future__ import annotations
@@ -73,6 +75,11 @@ class _Box(NamedTuple):
             min(self.bottom, other.bottom),
         )
 
+    def is_of_turned(self, image: _Box) -> bool:
+        """Whether it leaves an image in one direction, and would not if that were turned by 90 degrees."""
+        beyond = self.right > image.right + 1 or self.bottom > image.bottom + 1
+        return beyond and self.right <= image.bottom + 1 and self.bottom <= image.right + 1
+
 
 class _Circle(NamedTuple):
     row: float
@@ -84,9 +91,9 @@ def opening(dataset: Dataset, rows: int, columns: int) -> Opening | None:
     """The visible part of an image of so many rows and columns; None where that is all of it."""
     shapes = set(texts(dataset, "ShutterShape"))
     image = _Box(0, 0, columns - 1, rows - 1)
-    edges = _edges(dataset) if "RECTANGULAR" in shapes else None
-    circle = _circle(dataset) if "CIRCULAR" in shapes else None
-    vertices = _vertices(dataset) if "POLYGONAL" in shapes else []
+    edges = _edges(dataset, image) if "RECTANGULAR" in shapes else None
+    circle = _circle(dataset, image) if "CIRCULAR" in shapes else None
+    vertices = _vertices(dataset, image) if "POLYGONAL" in shapes else []
     box = image.within(edges or image)
     if 0 in box.shape:
         return None
@@ -105,28 +112,43 @@ def _level(dataset: Dataset) -> int:
     return round(255 * min(max(stated, 0.0), _WHITE) / _WHITE)
 
 
-def _edges(dataset: Dataset) -> _Box | None:
+def _edges(dataset: Dataset, image: _Box) -> _Box | None:
     left, right, upper, lower = (finite(dataset, name) for name in _EDGES)
     if left is None or right is None or upper is None or lower is None or left >= right or upper >= lower:
         return None
-    return _Box(int(left) - 1, int(upper) - 1, int(right) - 1, int(lower) - 1)
+    across, down = _first([left]), _first([upper])
+    box = _Box(int(left) - across, int(upper) - down, int(right) - across, int(lower) - down)
+    return None if box.is_of_turned(image) else box
 
 
-def _circle(dataset: Dataset) -> _Circle | None:
+def _circle(dataset: Dataset, image: _Box) -> _Circle | None:
     centre = numbers(dataset, "CenterOfCircularShutter")
     radius = finite(dataset, "RadiusOfCircularShutter")
     if len(centre) != 2 or not _are_places(centre) or radius is None or radius <= 0:
         return None
-    return _Circle(centre[0] - 1, centre[1] - 1, min(radius, _FARTHEST))
+    row, column = centre[0] - 1, centre[1] - 1
+    # Two zeros stand for no centre, and no lens is beside its image.
+    if not (0 <= row <= image.bottom and 0 <= column <= image.right):
+        return None
+    return _Circle(row, column, min(radius, _FARTHEST))
 
 
-def _vertices(dataset: Dataset) -> list[tuple[float, float]]:
+def _vertices(dataset: Dataset, image: _Box) -> list[tuple[float, float]]:
     """Column and row of each vertex, from 0; none where they are no polygon."""
     stated = numbers(dataset, "VerticesOfThePolygonalShutter")
     if len(stated) % 2 or len(stated) > 2 * _MOST_VERTICES or not _are_places(stated):
         return []
-    points = [(column - 1, row - 1) for row, column in zip(stated[::2], stated[1::2], strict=True)]
-    return points if len(set(points)) >= _LEAST_VERTICES else []
+    rows, columns = stated[::2], stated[1::2]
+    points = [(x - _first(columns), y - _first(rows)) for x, y in zip(columns, rows, strict=True)]
+    if len(set(points)) < _LEAST_VERTICES:
+        return []
+    around = _Box(0, 0, *(int(max(ends)) for ends in zip(*points, strict=True)))
+    return [] if around.is_of_turned(image) else points
+
+
+def _first(stated: list[float]) -> int:
+    """Number of the first row or column, by places among them."""
+    return 0 if 0 in stated else 1
 
 
 def _are_places(stated: list[float]) -> bool:

@@ -62,12 +62,12 @@ async function pixelsOf(library, bytes) {
   if (data.elements.x52009229 || data.elements.x52009230) {
     throw new NotShown("The file describes its grey levels for each frame, which only the API applies.");
   }
-  if (data.elements.x00181600?.length) throw new NotShown("The file covers a part of its picture, as only the API does.");
   if (numbers(data, "x00280008")[0] >= 2 || whole(data, "x00280002", 1) !== 1) {
     throw new NotShown("The file has several frames, or colours: the API will say whether it takes it.");
   }
   const inverted = whiteIsLow(data);
   const shape = layout(data);
+  if (covered(data, shape)) throw new NotShown("The file covers a part of its picture, as only the API does.");
   const mm = spacing(data);
   const pixels = await decoded(data, bytes, shape);
   return upright(data, { ...pixels, ...shownAs(data, pixels.values, shape), inverted, spacing: mm, origin: "" });
@@ -81,6 +81,17 @@ function layout(data) {
     throw new NotShown("The file does not say how its pixels are laid out, or in an unusual way.");
   }
   return { height, width, allocated, bits, spare: high + 1 - bits, signed: signed === 1, room: allocated, overlaid: overlaid(data) };
+}
+
+// Whether a shutter may cover some of the picture (C.7.6.11). Devices write one of the whole image too, and of no shape.
+function covered(data, { width, height }) {
+  const shapes = new Set(parts(data, "x00181600").map((shape) => shape.toUpperCase()));
+  if (shapes.has("CIRCULAR") || shapes.has("POLYGONAL")) return true;
+  if (!shapes.has("RECTANGULAR")) return false;
+  const [left, right, upper, lower] = ["x00181602", "x00181604", "x00181606", "x00181608"].map((tag) => finite(data, tag));
+  // Where a 0 is, pixels were counted from there.
+  const reaches = (from, to, count) => from <= 1 && to >= (from === 0 ? count - 1 : count);
+  return !reaches(left, right, width) || !reaches(upper, lower, height);
 }
 
 // Whether a bit of the pixels beside the stored ones is said to be an overlay's (as PS3.5, 8.1.2 had it).

@@ -131,7 +131,7 @@ export class Worklist {
     row.state = "asking";
     row.attempts = (row.attempts ?? 0) + 1;
     const request = (row.request = new AbortController());
-    const begun = performance.now();
+    const [begun, earlier] = [performance.now(), row.upload];
     let prediction, error;
     try {
       prediction = await predict(row, request.signal);
@@ -143,7 +143,7 @@ export class Worklist {
     if (!this.rows.includes(row)) return; // cleared meanwhile
     row.request = undefined;
     if (prediction || error.document?.request_id) this.#answeredAt = performance.now();
-    // A day later the bucket has lost it, and another upload is another request.
+    // A day later the bucket has lost it: it is uploaded once more, and another upload is another request.
     if (error?.code === "upload_not_found") Object.assign(row, { upload: undefined, key: newKey() });
     if (error?.code === TIMED_OUT) row.hangs = (row.hangs ?? 0) + 1;
     if (prediction) this.#settle(row, { state: "answered", prediction });
@@ -151,7 +151,7 @@ export class Worklist {
       row.state = "waiting";
       const wait = error.retryAfter ?? 2 ** (row.attempts - 1);
       this.#notBefore = Math.max(this.#notBefore, Date.now() + 1000 * Math.min(wait, LONGEST_WAIT_OF_FILES_SECONDS));
-    } else if (error.code === TIMED_OUT && row.hangs < MOST_HANGS) row.state = "waiting";
+    } else if ((error.code === TIMED_OUT && row.hangs < MOST_HANGS) || (error.code === "upload_not_found" && earlier)) row.state = "waiting";
     // Where others were answered meanwhile, it is this file that does not get through.
     else if (FOR_ALL.has(error.code) && !(error.code === TIMED_OUT && this.#answeredAt > begun)) {
       row.state = "waiting";

@@ -175,6 +175,10 @@ def plain_forms() -> dict[str, bytes]:
             PixelPaddingValue=0, PixelPaddingRangeLimit=900, PhotometricInterpretation="MONOCHROME1"
         ),
         "signed padding": dicom_file(SIGNED, signed=True, PixelPaddingValue=-2048, PixelPaddingRangeLimit=-1500),
+        "a shutter of all of it": make(**shutter(1, 60, 1, 40), **WINDOW),
+        "a shutter of all of it, from 0": make(**shutter(0, 59, 0, 39), **WINDOW),
+        "a shutter around all of it": make(**shutter(0, 61, -1, 41), **WINDOW),
+        "no shutter": make(ShutterShape="NONE", **WINDOW),
         "a function of no name": make(VOILUTFunction="LOGARITHMIC", **WINDOW),
         "nearly square": make(PixelSpacing=[0.143, 0.1430001], **WINDOW),
         "one spacing": with_element(make(**WINDOW), 0x00280030, b"DS", b"0.143"),
@@ -235,6 +239,8 @@ def later_forms() -> dict[str, bytes]:
         "a shutter": make(
             ShutterShape="CIRCULAR", CenterOfCircularShutter=[20, 30], RadiusOfCircularShutter=18, **WINDOW
         ),
+        "a shutter of nearly all": make(**shutter(1, 60, 2, 40), **WINDOW),
+        "a shutter of nearly all, from 0": make(**shutter(0, 58, 1, 40), **WINDOW),
         "a window of binary numbers": with_element(
             with_element(make(), 0x00281050, b"US", (1800).to_bytes(2, "little")), 0x00281051, b"US", b"\xb8\x0b"
         ),
@@ -278,6 +284,12 @@ def refused_forms() -> dict[str, bytes]:
         "several frames": make(NumberOfFrames="2", **WINDOW),
         "nothing but a beginning": make(**WINDOW)[:600],
     }
+
+
+def shutter(left: int, right: int, upper: int, lower: int) -> dict[str, Any]:
+    """Attributes of a rectangle."""
+    edges = {"LeftVertical": left, "RightVertical": right, "UpperHorizontal": upper, "LowerHorizontal": lower}
+    return {"ShutterShape": "RECTANGULAR", **{f"Shutter{name}Edge": edge for name, edge in edges.items()}}
 
 
 def in_bytes(data: bytes) -> bytes:

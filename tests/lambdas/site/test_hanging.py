@@ -119,8 +119,8 @@ def test_a_request_whose_first_time_is_still_being_answered_is_asked_again(
     assert len({*server.keys}) == 1
 
 
-def test_a_repeated_request_names_the_upload_of_the_first(patient: Page, server: PageServer, tmp_path: Path) -> None:
-    """Another upload is another request, which the API refuses under the same key."""
+def bucket(page: Page, server: PageServer) -> list[str]:
+    """Ids of what will be uploaded, each in a form of its own."""
     forms: list[str] = []
 
     def form(route: Route) -> None:
@@ -128,19 +128,50 @@ def test_a_repeated_request_names_the_upload_of_the_first(patient: Page, server:
         document = {"upload": forms[-1], "url": f"{server.url}bucket", "fields": {}, "max_bytes": 9_000_000}
         route.fulfill(content_type="application/json", body=json.dumps(document))
 
-    patient.route("**/v1/uploads", form)
-    patient.route("**/bucket", lambda route: route.fulfill(status=204))
+    page.route("**/v1/uploads", form)
+    page.route("**/bucket", lambda route: route.fulfill(status=204))
+    return forms
+
+
+def choose_large(page: Page, folder: Path) -> None:
+    """A file that is sent by way of the bucket."""
+    large = grey(folder / "large.png", 1)
+    large.write_bytes(large.read_bytes() + bytes(6_000_000))
+    page.get_by_label("Choose files").set_input_files(large)
+
+
+def test_an_upload_that_the_bucket_lost_meanwhile_is_made_once_more(
+    page: Page, server: PageServer, tmp_path: Path
+) -> None:
+    """A list that waited overnight goes on; what was never there is an error of the file's."""
+    forms = bucket(page, server)
+    busy, lost = Problem("throttled", "Wait."), Problem("upload_not_found", "There is no such upload.")
+    busy.headers["Retry-After"] = "0"
+    for number, answers in enumerate(([busy, lost], [prediction(0.93)])):
+        server.answers[json.dumps({"upload": f"{number:032x}"}, separators=(",", ":")).encode()] = list(answers)
+    choose_large(page, tmp_path)
+    expect(row(page, "large.png")).to_contain_text("0.930")
+    assert (len(forms), len(server.keys), len({*server.keys})) == (2, 3, 2), "another upload is another request"
+    server.answers = {body: [lost] for body in (b'{"upload":"%032x"}' % number for number in (2, 3))}
+    choose_large(page, tmp_path)
+    expect(row(page, "large.png (2)")).to_contain_text("There is no such upload")
+    assert len(forms) == 3
+
+
+def test_a_repeated_request_names_the_upload_of_the_first(patient: Page, server: PageServer, tmp_path: Path) -> None:
+    """Another upload is another request, which the API refuses under the same key."""
+    forms = bucket(patient, server)
     held: list[Route] = []
     hold(patient, PREDICTIONS, held, times=1)
-    large = grey(tmp_path / "large.png", 1)
-    large.write_bytes(large.read_bytes() + bytes(6_000_000))
-    patient.get_by_label("Choose files").set_input_files(large)
+    choose_large(patient, tmp_path)
     time_is_over(patient, held, 1)
     expect(row(patient, "large.png")).to_contain_text("NORMAL")
     assert len(forms) == 1
     assert [json.loads(body) for _, body in server.asked] == [json.loads(str(held[0].request.post_data))]
     limits = patient.evaluate("window.limits.map(({ ms }) => ms)")
-    assert max(limits) == 166_000, "of six megabytes: 45 s, and as long as a slow line takes for them"
+    assert max(limits) == 1000 * (45 + 601), (
+        "of six megabytes: 45 s, and as long as a third of 256 kbit/s takes for them"
+    )
     assert min(limits) == 45_000, "above what the gateway allows"
 
 

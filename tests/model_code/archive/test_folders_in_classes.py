@@ -114,6 +114,14 @@ def test_files_of_a_cd_s_viewer_are_not_announced_as_images() -> None:
     assert layout.add(f"{folder}/image.dat", dicom=True).kind is Kind.RADIOGRAPH
 
 
+def test_images_that_a_cd_has_in_its_viewer_s_folder_are_not_refused_by_their_names() -> None:
+    """Only their content says that they are DICOM, and the trigger sees names: refused, nobody would look."""
+    names = [f"{label}/CD1/IHE_PDI/{one}" for label in ("NORMAL", "PNEUMONIA") for one in ("1.img", "2.acr", "IM3")]
+    layout = Layout.of(names)
+    assert layout.problem() is None
+    assert layout.labelled.total() == 6
+
+
 def test_a_table_beside_masks_alone_says_that_there_are_some() -> None:
     problem = Layout.of(["labels.csv", "masks/0.png"]).problem()
     assert problem is not None

@@ -47,7 +47,13 @@ def test_with_a_window_half_the_size_is_enough(monkeypatch: pytest.MonkeyPatch) 
         {"WindowCenter": 2000, "WindowWidth": 3000, "PixelPaddingValue": 0},
         {"VOILUTSequence": [table(curve(4096, 12), 0, 12)]},
         {"WindowCenter": 2000, "WindowWidth": 3000, "ModalityLUTSequence": [table(curve(4096, 12), 0, 12)]},
-        {"WindowCenter": 2000, "WindowWidth": 3000, "ShutterShape": "CIRCULAR"},
+        {
+            "WindowCenter": 2000,
+            "WindowWidth": 3000,
+            "ShutterShape": "CIRCULAR",
+            "CenterOfCircularShutter": [900, 900],
+            "RadiusOfCircularShutter": 800,
+        },
     ],
     ids=["range", "no window", "padding", "VOI LUT", "modality LUT", "shutter"],
 )

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.model_code.support.dicom_files import BIG, IMPLICIT, J2K_LOSSLESS, RLE, full_range, phantom
+from model_code.dicom.grey import needs_every_pixel
+from model_code.dicom.header import read
+from tests.model_code.support.dicom_files import BIG, IMPLICIT, J2K_LOSSLESS, RLE, dicom_file, full_range, phantom
 from tests.model_code.support.dicom_tables import rendered, shown, window
 
 # A chest with the white border of a collimator that is brighter than all of it, as detectors leave it.
@@ -101,11 +103,56 @@ def test_padding_inside_of_a_shutter_stays_black() -> None:
         {**POLYGON, "VerticesOfThePolygonalShutter": [9, 11] * 4},
         {**POLYGON, "VerticesOfThePolygonalShutter": [1, 1, 1, 96, 80, 96, 80, 1] * 500},
         {**POLYGON, "VerticesOfThePolygonalShutter": [-(10**9), 1, 1, 10**9, 68, 80]},
-        {"ShutterShape": "RECTANGULAR", **dict(zip(list(RECTANGLE)[1:], [1, 96, 1, 80], strict=True))},  # all of it
+        *(  # all of it, as devices write it, counted from 0, and of the image before a workstation turned it
+            dict(zip(RECTANGLE, ["RECTANGULAR", *edges], strict=True))
+            for edges in (
+                (1, 96, 1, 80),
+                (0, 96, 0, 80),
+                (0, 97, 0, 81),
+                (0, 95, 0, 79),
+                (1, 96, 0, 79),
+                (1, 80, 1, 96),
+            )
+        ),
+        *({**POLYGON, "VerticesOfThePolygonalShutter": [0, 0, 0, 95, 79, 95, 79, 0][::step]} for step in (1, -1)),
+        *(
+            {**CIRCLE, "CenterOfCircularShutter": centre, "RadiusOfCircularShutter": 90}
+            for centre in ([0, 0], [-9, 40])
+        ),
+        {**CIRCLE, "CenterOfCircularShutter": [90, 40], "RadiusOfCircularShutter": 70},
     ],
 )
 def test_a_shutter_that_makes_no_sense_covers_nothing(shutter: dict[str, Any]) -> None:
     assert np.array_equal(shown(VALUES, **shutter), full_range(VALUES))
+
+
+@pytest.mark.parametrize(
+    ("edges", "inside"),
+    [
+        ((0, 79, 0, 67), (COLUMNS <= 80) & (ROWS <= 68)),  # counted from 0
+        ((1, 80, 1, 68), (COLUMNS <= 80) & (ROWS <= 68)),
+        ((-20, 80, -9, 200), COLUMNS <= 80),  # blades beside the detector
+        ((11, 120, 9, 68), (COLUMNS >= 11) & (ROWS >= 9) & (ROWS <= 68)),
+    ],
+)
+def test_edges_beside_the_image_leave_the_others_as_they_are(edges: tuple[int, ...], inside: NDArray[np.bool_]) -> None:
+    levels = shown(VALUES, **dict(zip(RECTANGLE, ["RECTANGULAR", *edges], strict=True)))
+    assert np.abs(levels.astype(int) - ranged(inside)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("shutter", "every"),
+    [
+        ({}, False),
+        ({"ShutterShape": "NONE"}, False),
+        (dict(zip(RECTANGLE, ("RECTANGULAR", 1, 96, 1, 80), strict=True)), False),
+        (RECTANGLE, True),
+        (CIRCLE, True),
+    ],
+)
+def test_only_a_shutter_that_covers_something_asks_for_every_pixel(shutter: dict[str, Any], every: bool) -> None:
+    """Most devices write one of the whole image, whose files of JPEG 2000 need no decoding in full."""
+    assert needs_every_pixel(read(dicom_file(VALUES, **shutter, **WINDOW))) == every
 
 
 def test_of_two_shapes_the_one_that_is_described_counts() -> None:
