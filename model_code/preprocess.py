@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import functools
 import hashlib
 import io
 import itertools
@@ -25,6 +26,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 if __name__ == "__main__":
     # Nothing here uses Keras, and without it TensorFlow starts in five seconds instead of nine. Where this variable
@@ -236,6 +238,16 @@ def _with_progress(outcomes: Iterator[Outcome], files: int, name: str) -> Iterat
             print(f"{name}: {done}/{files} images, {rate:.0f} a second{left}", flush=True)
 
 
+@functools.cache
+def _decoding(size: int) -> Any:
+    """The graph that decodes a file, from a string to uint8 (size, size, 1); tracing it takes most of a second."""
+    return tf.function(
+        lambda encoded: pixels_from_bytes(encoded, size),
+        input_signature=[tf.TensorSpec((), tf.string)],
+        autograph=False,  # nothing there needs it, and it takes half a second
+    ).get_concrete_function()
+
+
 class _Decoder:
     """Decoder of an archive's files.
 
@@ -247,12 +259,7 @@ class _Decoder:
 
     def __init__(self, archive: Members, size: int, names: Pseudonyms | None) -> None:
         self._archive, self._size, self._names = archive, size, names
-        # From a string to uint8 (size, size, 1).
-        self._graph = tf.function(
-            lambda encoded: pixels_from_bytes(encoded, size),
-            input_signature=[tf.TensorSpec((), tf.string)],
-            autograph=False,  # nothing there needs it, and it takes half a second
-        ).get_concrete_function()
+        self._graph = _decoding(size)
 
     def all(self, groups: list[list[Candidate]], processors: int) -> Iterator[Outcome]:
         """The outcomes in the order of the groups; only a few groups are in memory at a time."""
