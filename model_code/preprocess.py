@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import functools
 import hashlib
 import io
 import itertools
@@ -26,7 +25,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 if __name__ == "__main__":
     # Nothing here uses Keras, and without it TensorFlow starts in five seconds instead of nine. Where this variable
@@ -47,7 +45,7 @@ from model_code.data.pseudonyms import Pseudonyms
 from model_code.data.shards import write_shards
 from model_code.data.tfrecords import shard_count
 from model_code.imaging import perceptual_hash, trainable
-from model_code.imaging.decoding import pixels_from_bytes
+from model_code.imaging.decoding import decoding_graph
 from model_code.members.members import MEMBER_ERRORS, Members
 from model_code.members.opening import archive_of_job, opened
 
@@ -238,16 +236,6 @@ def _with_progress(outcomes: Iterator[Outcome], files: int, name: str) -> Iterat
             print(f"{name}: {done}/{files} images, {rate:.0f} a second{left}", flush=True)
 
 
-@functools.cache
-def _decoding(size: int) -> Any:
-    """The graph that decodes a file, from a string to uint8 (size, size, 1); tracing it takes most of a second."""
-    return tf.function(
-        lambda encoded: pixels_from_bytes(encoded, size),
-        input_signature=[tf.TensorSpec((), tf.string)],
-        autograph=False,  # nothing there needs it, and it takes half a second
-    ).get_concrete_function()
-
-
 class _Decoder:
     """Decoder of an archive's files.
 
@@ -259,7 +247,7 @@ class _Decoder:
 
     def __init__(self, archive: Members, size: int, names: Pseudonyms | None) -> None:
         self._archive, self._size, self._names = archive, size, names
-        self._graph = _decoding(size)
+        self._graph = decoding_graph(size)
 
     def all(self, groups: list[list[Candidate]], processors: int) -> Iterator[Outcome]:
         """The outcomes in the order of the groups; only a few groups are in memory at a time."""
