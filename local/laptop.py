@@ -35,6 +35,7 @@ class Laptop:
         self.state_dir = state_dir.resolve()
         self.port = port or _free_port()
         self._server = Server(self.port, self.state_dir, log=self.log)
+        self._clients: dict[str, Any] = {}
 
     @property
     def url(self) -> str:
@@ -127,14 +128,16 @@ class Laptop:
         return Command(command, cwd=cwd, environment=self.command_environment(), capture=capture)
 
     def client(self, service: str) -> Any:
-        """A boto3 client of this cloud, as the account's root."""
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.url,
-            region_name=self.environment["AWS_REGION"],
-            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
-        )
+        """A boto3 client of this cloud, as the account's root; one for each service."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,  # type: ignore[call-overload]
+                endpoint_url=self.url,
+                region_name=self.environment["AWS_REGION"],
+                aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            )
+        return self._clients[service]
 
     def outputs(self) -> dict[str, str]:
         """The outputs of every deployed stack, in one dictionary: their keys are unique across the app."""

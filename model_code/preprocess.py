@@ -44,7 +44,7 @@ from model_code.data.pseudonyms import Pseudonyms
 from model_code.data.shards import write_shards
 from model_code.data.tfrecords import shard_count
 from model_code.imaging import perceptual_hash, trainable
-from model_code.imaging.decoding import pixels_from_bytes
+from model_code.imaging.decoding import decoding_graph
 from model_code.members.members import MEMBER_ERRORS, Members
 from model_code.members.opening import archive_of_job, opened
 
@@ -242,12 +242,7 @@ class _Decoder:
 
     def __init__(self, archive: Members, size: int, names: Pseudonyms | None) -> None:
         self._archive, self._size, self._names = archive, size, names
-        # From a string to uint8 (size, size, 1).
-        self._graph = tf.function(
-            lambda encoded: pixels_from_bytes(encoded, size),
-            input_signature=[tf.TensorSpec((), tf.string)],
-            autograph=False,  # nothing there needs it, and it takes half a second
-        ).get_concrete_function()
+        self._graph = decoding_graph(size)
 
     def all(self, groups: list[list[Candidate]], processors: int) -> Iterator[Outcome]:
         """The outcomes in the order of the groups; only a few groups are in memory at a time."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,22 @@ def radiographs() -> Path:
     if not (RADIOGRAPHS / "manifest.csv").is_file():
         pytest.skip(f"no real radiographs at {RADIOGRAPHS}: name their folder in CXR_RADIOGRAPHS")
     return RADIOGRAPHS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _descriptions_of_apis_read_once() -> Iterator[None]:
+    """Read each of botocore's files once a process.
+
+    The sessions of botocore each read the descriptions of their services anew, which takes a tenth of a second and more
+    of each test that makes one. Within a session, all clients share what was read.
+    """
+    from botocore.loaders import JSONFileLoader
+
+    read = JSONFileLoader.load_file
+    kept = functools.cache(lambda path: read(JSONFileLoader(), path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: kept(path))
+        yield
 
 
 # Libraries that take long to import, for workers that collect all tests and run a part of them. A module of tests that

@@ -77,6 +77,23 @@ def pixels_from_bytes(encoded: Any, size: int) -> Any:
     return tf.cond(tf.strings.substr(encoded, 0, 2) == b"\xff\xd8", jpeg, png)
 
 
+@functools.cache
+def decoding_graph(size: int) -> Any:
+    """The graph of `pixels_from_bytes`, traced once a process: that takes most of a second.
+
+    Args:
+        size: edge of the square results in pixels.
+
+    Returns:
+        Function from an encoded image, a scalar string, to uint8 (size, size, 1).
+    """
+    return tf.function(
+        lambda encoded: pixels_from_bytes(encoded, size),
+        input_signature=[tf.TensorSpec((), tf.string)],
+        autograph=False,  # nothing there needs it, and it takes half a second
+    ).get_concrete_function()
+
+
 def _of_png(encoded: Any, size: int, channels: int, kind: Any, significant_bits: Any) -> Any:
     """Grey levels (size, size, 1) of a PNG.
 

@@ -21,6 +21,8 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 PIPELINE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/pipeline"
 STEP_ROLE = f"arn:aws:iam::{ACCOUNT}:role/step"
+# Seconds between two questions.
+_LONGEST_PAUSE = 0.25
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training:2.21-cpu-py312-amzn2023-sagemaker-v1"
 
 
@@ -125,11 +127,15 @@ class FakeLambda:
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 20) -> Any:
-    """Ask until the answer is true, and return it."""
-    deadline = time.monotonic() + seconds
+    """Ask until the answer is true, and return it.
+
+    What takes long is asked for less often: fifty requests a second to a cloud kept two processors busy with answers.
+    """
+    deadline, pause = time.monotonic() + seconds, 0.02
     while not (answer := condition()):
         assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.2 * pause, _LONGEST_PAUSE)
     return answer
 
 

@@ -53,6 +53,7 @@ class Hosting:
     def __init__(self, laptop: Laptop, saved_model: Path) -> None:
         self.laptop = laptop
         self._saved_model = saved_model
+        self._clients: dict[str, Any] = {}
         self.s3.create_bucket(Bucket="artifacts")
         trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
         role = self.client("iam").create_role(RoleName="hosting", AssumeRolePolicyDocument=_policy(trust))
@@ -61,14 +62,17 @@ class Hosting:
         self.allow("logs", {"Effect": "Allow", "Action": "logs:*", "Resource": "*"})
 
     def client(self, service: str) -> Any:
-        return boto3.client(
-            service,
-            region_name="us-east-1",
-            endpoint_url=self.laptop.url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(retries={"max_attempts": 0}),
-        )
+        """A client of the service, made once: tests ask it ten times a second."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                region_name="us-east-1",
+                endpoint_url=self.laptop.url,
+                aws_access_key_id="test",
+                aws_secret_access_key="test",
+                config=Config(retries={"max_attempts": 0}),
+            )
+        return self._clients[service]
 
     @property
     def s3(self) -> Any:

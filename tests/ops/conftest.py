@@ -59,16 +59,20 @@ def ran(job: str) -> dict[str, Any]:
     return {"ProcessingJob": {"Arn": f"arn:aws:sagemaker:us-east-1:123456789012:processing-job/{job}"}}
 
 
-@pytest.fixture(autouse=True)
-def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_surroundings(patch: pytest.MonkeyPatch) -> None:
     """Neither the caller's AWS settings nor a terminal's size may change what a test sees."""
     for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION", "CXR_ENV", "CXR_DEBUG", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("ops.commands.workspace.Workspace.poll_seconds", 0.0)
+        patch.delenv(name, raising=False)
+    patch.setenv("AWS_ACCESS_KEY_ID", "test")
+    patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    patch.setenv("COLUMNS", "200")
+    patch.setattr("ops.commands.workspace.Workspace.poll_seconds", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_surroundings(monkeypatch)
 
 
 @pytest.fixture(scope="session")
@@ -235,18 +239,19 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
     return made
 
 
-@pytest.fixture
-def cxr() -> Callable[..., Result]:
-    """Runs the command as a person would; an exception that reaches the top is a test failure.
+def run(*arguments: str) -> Result:
+    """The command's result; an exception that reaches the top is a test failure.
 
     So is an answer to `--json` that is not what docs/schemas says of the command.
     """
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert "Traceback" not in result.output
+    json_answers.check(arguments, result.stdout)
+    return result
 
-    def run(*arguments: str) -> Result:
-        result = CliRunner().invoke(app, list(arguments))
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-        assert "Traceback" not in result.output
-        json_answers.check(arguments, result.stdout)
-        return result
 
+@pytest.fixture
+def cxr() -> Callable[..., Result]:
+    """Runs the command as a person would."""
     return run

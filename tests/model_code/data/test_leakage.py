@@ -18,22 +18,26 @@ from tests.model_code.support.data_steps import chest
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global pixels_from_bytes
-    from model_code.imaging.decoding import pixels_from_bytes
+    global decoding_graph
+    from model_code.imaging.decoding import decoding_graph
 
 
 SIZE = 64
 
 
 def fingerprint(content: bytes) -> Fingerprint:
-    return perceptual_hash.fingerprint(pixels_from_bytes(content, SIZE).numpy()[:, :, 0])
+    return perceptual_hash.fingerprint(decoding_graph(SIZE)(content).numpy()[:, :, 0])
+
+
+def known(found: list[Fingerprint]) -> Fingerprints:
+    made = Fingerprints.room(len(found))
+    for position, one in enumerate(found):
+        made.put(position, one)
+    return made
 
 
 def fingerprints_of(contents: list[bytes]) -> Fingerprints:
-    known = Fingerprints.room(len(contents))
-    for position, content in enumerate(contents):
-        known.put(position, fingerprint(content))
-    return known
+    return known([fingerprint(content) for content in contents])
 
 
 def radiograph(path: str, patient: str, position: int) -> Radiograph:
@@ -104,14 +108,16 @@ def test_real_radiographs_of_different_patients_are_not_taken_for_copies(radiogr
     paths += sorted((radiographs / "chest_xray" / "test").rglob("*.jpeg"))[::2]
     contents = {path.name: path.read_bytes() for path in paths}
     images = [radiograph(name, name, position) for position, name in enumerate(contents)]
-    assert leakage.near_duplicates(images, fingerprints_of(list(contents.values()))) == []
+    found = [fingerprint(content) for content in contents.values()]
+    assert leakage.near_duplicates(images, known(found)) == []
     for path in paths[::8]:
         with Image.open(path) as opened:
             smaller = opened.convert("L").resize((opened.width * 2 // 3, opened.height * 2 // 3))
         buffer = io.BytesIO()
         smaller.save(buffer, "JPEG", quality=40)
         contents[f"copy of {path.name}"] = buffer.getvalue()
+        found.append(fingerprint(buffer.getvalue()))
     everything = [radiograph(name, name, position) for position, name in enumerate(contents)]
-    pairs = leakage.near_duplicates(everything, fingerprints_of(list(contents.values())))
+    pairs = leakage.near_duplicates(everything, known(found))
     assert sorted(pair.second.path for pair in pairs) == sorted(name for name in contents if name.startswith("copy"))
     assert all(pair.second.path == f"copy of {pair.first.path}" for pair in pairs)

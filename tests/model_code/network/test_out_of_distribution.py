@@ -16,12 +16,20 @@ from tests.model_code.conftest import encode
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global batch_from_bytes, out_of_distribution, pixels_from_bytes, resize, saved_model, tf, write_shards
+    global \
+        batch_from_bytes, \
+        decoding_graph, \
+        out_of_distribution, \
+        pixels_from_bytes, \
+        resize, \
+        saved_model, \
+        tf, \
+        write_shards
     import tensorflow as tf
 
     from model_code.data.shards import write_shards
     from model_code.export import saved_model
-    from model_code.imaging.decoding import batch_from_bytes, pixels_from_bytes, resize
+    from model_code.imaging.decoding import batch_from_bytes, decoding_graph, pixels_from_bytes, resize
     from model_code.network import out_of_distribution
 
 
@@ -201,9 +209,7 @@ def scorer_of_size() -> Any:
 def test_real_radiographs_of_another_split_are_accepted(radiographs, tmp_path):
     """Fewer than one in a hundred may be refused, though the official test split looks different from train."""
     size = 64
-    decode = tf.function(
-        lambda encoded: pixels_from_bytes(encoded, size), input_signature=[tf.TensorSpec((), tf.string)]
-    )
+    decode = decoding_graph(size)
 
     def read(split: str, step: int) -> Any:
         paths = sorted((radiographs / "chest_xray" / split).rglob("*.jpeg"))[::step]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from ops.base.errors import ExitCode
 from ops.models import dossier
 from ops.models.dossier_items import ANNEX_IV, CLAIM, SOURCES, TRIPOD_AI, Item
 from tests.lambdas.aws.test_provenance import DATASET, FILES, Signed, archive
+from tests.ops.conftest import no_surroundings, run
 from tests.ops.models import test_bill_of_materials as bills
 from tests.ops.models.test_verification import has
 
@@ -61,8 +61,8 @@ EVALUATION = {
 }
 
 
-@pytest.fixture
-def signed(monkeypatch: pytest.MonkeyPatch) -> Signed:
+def signed_version(patch: pytest.MonkeyPatch) -> Signed:
+    """The deployment's version 3, signed and approved, with all of its evidence."""
     made = Signed()
     made.package["ModelApprovalStatus"] = "Approved"
     made.s3.objects[FILES[package_files.MODEL]] = archive(METADATA)
@@ -72,14 +72,23 @@ def signed(monkeypatch: pytest.MonkeyPatch) -> Signed:
         (package_files.DATASET_REPORT, CARD),
     ):
         made.s3.objects[FILES[name]] = json.dumps(document).encode()
-    monkeypatch.setattr("ops.models.site_evaluations.of_version", lambda *_: SiteEvaluations())
-    return has(made, monkeypatch)
+    patch.setattr("ops.models.site_evaluations.of_version", lambda *_: SiteEvaluations())
+    return has(made, patch)
 
 
 @pytest.fixture
-def written(cxr: Callable[..., Result], signed: Signed, tmp_path: Path) -> str:
-    path = tmp_path / "dossier.md"
-    result = cxr("dossier", "3", "--save", str(path))
+def signed(monkeypatch: pytest.MonkeyPatch) -> Signed:
+    return signed_version(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The dossier, made once: ninety tests read it, and one takes a third of a second."""
+    path = tmp_path_factory.mktemp("dossier") / "dossier.md"
+    with pytest.MonkeyPatch.context() as patch:
+        no_surroundings(patch)
+        signed_version(patch)
+        result = run("dossier", "3", "--save", str(path))
     assert result.exit_code == 0, result.stderr
     return path.read_text(encoding="utf-8")
 
