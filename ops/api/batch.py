@@ -129,8 +129,8 @@ class Store:
         def copy(item: Item) -> None:
             if item.path.startswith("s3://"):
                 bucket, _, key = item.path.removeprefix("s3://").partition("/")
-                # Without its metadata, which may say who the patient is, and its tags, such as a malware scanner's, which
-                # take rights to tags (Seagate/cortx-prvsnr#3033, nasa/cumulus-orca#530; read 2026-11-30).
+                # Without its metadata, which may say who the patient is, and its tags (a malware scanner's), which take
+                # rights to tags (Seagate/cortx-prvsnr#3033, nasa/cumulus-orca#530; read 2026-11-30).
                 none = {"MetadataDirective": "REPLACE", "TaggingDirective": "REPLACE"}
                 ours: Any = {"Bucket": self._bucket, "Key": item.key, "ContentType": item.content_type, **none}
                 self._s3.copy_object(**ours, CopySource={"Bucket": bucket, "Key": key})
