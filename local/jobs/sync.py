@@ -47,9 +47,6 @@ class Sync:
             TransferError: access is denied or the bucket does not exist.
         """
         found = self._files()
-        for path in self._uploaded.keys() - {path for path, _ in found} if self._removes else ():
-            transfer.remove(self._s3(), self._location(path))
-            del self._uploaded[path]
         for path, state in found:
             if self._uploaded.get(path) == state:
                 continue
@@ -60,6 +57,10 @@ class Sync:
                     raise
                 continue  # the job has removed or renamed it meanwhile
             self._uploaded[path] = state
+        # Afterwards: a new checkpoint is there before the old one goes, and where a role may not delete.
+        for path in self._uploaded.keys() - {path for path, _ in found} if self._removes else ():
+            transfer.remove(self._s3(), self._location(path))
+            del self._uploaded[path]
 
     def _location(self, path: Path) -> str:
         return f"{self._uri}/{path.relative_to(self._directory).as_posix()}"

@@ -241,7 +241,7 @@ class Layout:
             return None
         detail = f"There is the table {shown(self.table_called)} and no image beside it"
         if self._inner:
-            there, advice = self.left.inside(shown(self.called(*self._inner)))
+            there, advice = self.left.inside(shown(self.called(*self._inner)), beside_a_table=True)
             return Problem("no_layout", f"{detail}; {there}.", advice, entry=self.table_called)
         only = f", only {apart}" if (apart := self.left.apart()) else ""
         return Problem("no_layout", f"{detail}{only}.", entry=self.table_called)

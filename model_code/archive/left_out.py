@@ -75,11 +75,12 @@ class LeftOut:
         names = [shown(folder, 60) or "no folder" for folder, _ in self.unlabelled.most_common(_NAMED_FOLDERS)]
         return ", ".join(names) + (" and others" if len(self.unlabelled) > _NAMED_FOLDERS else "")
 
-    def inside(self, example: str) -> tuple[str, str]:
+    def inside(self, example: str, *, beside_a_table: bool = False) -> tuple[str, str]:
         """Archives where images should be, as the end of a sentence, and what to do about them.
 
         Args:
             example: what one of them is called.
+            beside_a_table: whether a table of labels lies outside of them, which has to stay with the images.
         """
         if self.archives == self.packed > 1:
             return (
@@ -91,6 +92,11 @@ class LeftOut:
                 f"there are {self.archives:,} other archives inside, for example {example}",
                 "Unpack each into a folder where it lies, so that the folders around it still say what its images are, "
                 "and make the archive again.",
+            )
+        if beside_a_table:
+            return (
+                f"there is another archive inside, {example}",
+                "Unpack the inner archive beside the table, and make the archive again.",
             )
         return (
             f"there is another archive inside, {example}",

@@ -72,8 +72,8 @@ def grey_levels(values: Values, header: Header) -> Grey:
     """
     try:
         opening = shutter.opening(header.dataset, header.rows, header.columns)
-        if opening is not None:
-            return _through(opening, values, header)
+        if opening is not None and _shows_any(seen := _seen(opening, values), header):
+            return _through(opening, seen, values.shape, header)
         table, lowest, rendering = _table(values, header)
     except Refusal:
         raise
@@ -82,13 +82,24 @@ def grey_levels(values: Values, header: Header) -> Grey:
     return Grey(_looked_up(values, table, lowest), rendering)
 
 
-def _through(opening: shutter.Opening, values: Values, header: Header) -> Grey:
+def _seen(opening: shutter.Opening, values: Values) -> Values:
+    """The rectangle around what a shutter leaves, in which what it covers has a value that is there anyway."""
+    around = values[opening.rows, opening.columns]
+    if opening.visible is None:
+        return around
+    return np.where(opening.visible, around, around.min(where=opening.visible, initial=int(around.max())))
+
+
+def _shows_any(seen: Values, header: Header) -> bool:
+    """Whether there is a picture in what a shutter leaves: one of another image may leave a border, or padding."""
+    image = seen[~padded(seen, header)]
+    return bool(image.size) and bool(image.min() < image.max())
+
+
+def _through(opening: shutter.Opening, seen: Values, shape: tuple[int, ...], header: Header) -> Grey:
     """Grey levels of what a shutter leaves; what it covers is no part of the image, and sets no range."""
-    seen = values[opening.rows, opening.columns]
-    if opening.visible is not None:
-        seen = np.where(opening.visible, seen, seen.min(where=opening.visible, initial=int(seen.max())))
     table, lowest, rendering = _table(seen, header)
-    levels = np.full(values.shape, opening.level, np.uint8)
+    levels = np.full(shape, opening.level, np.uint8)
     part = levels[opening.rows, opening.columns]
     np.copyto(part, _looked_up(seen, table, lowest), where=True if opening.visible is None else opening.visible)
     return Grey(levels, rendering)

@@ -32,8 +32,8 @@ function cell(value, place) {
   return `<c r="${place}" t="inlineStr"><is><t xml:space="preserve">${escaped(String(value).slice(0, LONGEST))}</t></is></c>`;
 }
 
-// Names of files may hold what XML has no way to write.
-const escaped = (text) => text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "\ufffd").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+// Names of files may hold what XML has no way to write, and what stands for another letter in a spreadsheet (ST_Xstring, ECMA-376-1, 22.9.2.19).
+const escaped = (text) => text.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "\ufffd").replace(/_(?=x[0-9a-f]{4}_)/gi, "_x005F_").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 // A zip archive (APPNOTE 6.3.10, 4.3) of XML files, each compressed as the browser does it.
 async function zipped(parts, type) {

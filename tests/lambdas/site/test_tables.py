@@ -64,6 +64,19 @@ def test_a_spreadsheet_has_numbers_and_letters_in_every_language(page: Page, fil
     assert 'Unlike a "chest" & <far>.' in texts
 
 
+def test_a_name_that_looks_like_a_spreadsheets_own_letter_is_a_name(page: Page) -> None:
+    """`_x0041_` is an A in Excel (ECMA-376-1, 22.9.2.19)."""
+    content = page.evaluate(
+        """async () => {
+            const { workbook } = await import("./xlsx.js");
+            return [...new Uint8Array(await (await workbook([["scan_x0041_.png", "_x1_ _x00zz_"]])).arrayBuffer())];
+        }"""
+    )
+    with zipfile.ZipFile(io.BytesIO(bytes(content))) as archive:
+        sheet = ET.fromstring(archive.read("xl/worksheets/sheet1.xml"))  # noqa: S314 - ours
+    assert ["".join(cell.itertext()) for cell in sheet.iter(f"{SHEET}c")] == ["scan_x005F_x0041_.png", "_x1_ _x00zz_"]
+
+
 def test_comma_separated_values_say_that_they_are_utf_8(page: Page, files: list[Path]) -> None:
     """Excel reads umlauts by the mark only; pandas and other programs take it off, and would not a line `sep=`."""
     drop(page, files[0])

@@ -139,10 +139,10 @@ def test_a_checkpoint_that_may_not_be_removed_is_told(cloud: FakeCloud, s3: Any,
     checkpoint = tmp_path / "checkpoints" / "epoch"
     checkpoint.write_text("2")
     kept.look()
-    checkpoint.unlink()
+    checkpoint.rename(checkpoint.with_name("later"))
     with pytest.raises(TransferError, match=r"Data removal failed:AccessDenied \(403\)"):
         kept.look()
-    assert stored(s3, "checkpoints/epoch") == "2"
+    assert stored(s3, "checkpoints/epoch") == stored(s3, "checkpoints/later") == "2", "no checkpoint is lost for it"
 
 
 def test_checkpoints_that_cannot_be_stored_fail_the_job(jobs: JobService, cloud: FakeCloud, s3: Any) -> None:

@@ -36,7 +36,11 @@ def test_netpbm_and_codestreams_are_pictures_and_no_dicom() -> None:
         (["images_001.tar.gz", "images_002.tar.gz"], "2 other archives inside", "each into a folder where it lies"),
         (["NORMAL/1.nii.gz", "PNEUMONIA/2.nii.gz"], "2 files inside that are compressed one by one", "gunzip -r"),
         (["labels.csv", "images_01.tar.gz", "images_02.tar.gz"], "no image beside it; there are 2 other arch", "each"),
-        (["labels.csv", "images.zip"], "no image beside it; there is another archive inside", "Unpack the inner"),
+        (
+            ["labels.csv", "images.zip"],
+            "no image beside it; there is another archive inside",
+            "inner archive beside the table, and make",
+        ),
     ],
 )
 def test_archives_in_an_archive_are_to_be_unpacked_where_they_lie(names: list[str], there: str, advice: str) -> None:

@@ -155,6 +155,14 @@ def test_only_a_shutter_that_covers_something_asks_for_every_pixel(shutter: dict
     assert needs_every_pixel(read(dicom_file(VALUES, **shutter, **WINDOW))) == every
 
 
+@pytest.mark.parametrize("padding", [{}, {"PixelPaddingValue": 700}])
+@pytest.mark.parametrize("shutter", [RECTANGLE, POLYGON])
+def test_a_shutter_that_leaves_no_picture_covers_nothing(shutter: dict[str, Any], padding: dict[str, int]) -> None:
+    """One of another image: the picture would be black altogether, or refused as nothing but padding."""
+    values = np.where(IN_RECTANGLE, 700, phantom())
+    assert np.array_equal(shown(values, **shutter, **padding, **WINDOW), shown(values, **padding, **WINDOW))
+
+
 def test_of_two_shapes_the_one_that_is_described_counts() -> None:
     shutter = {**RECTANGLE, "ShutterShape": ["RECTANGULAR", "POLYGONAL"]}
     assert np.abs(shown(VALUES, **shutter).astype(int) - ranged(IN_RECTANGLE)).max() <= 1
