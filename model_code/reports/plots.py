@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 NORMAL_COLOUR, PNEUMONIA_COLOUR, INK, FAINT = "#2f6690", "#c1443c", "#333333", "#8a8a8a"
 # Light to dark within PNEUMONIA; a subtype beyond these takes the last.
 _SUBTYPE_COLOURS = ("#c1443c", "#e58f88", "#f3c6c2")
+_LAYOUT: Literal["constrained"] | None = "constrained"
 _STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -157,7 +158,7 @@ def svg(draw: Callable[[Figure], None], width: float, height: float) -> str:
 
     buffer = io.StringIO()
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout=_LAYOUT)
         draw(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()

@@ -51,6 +51,13 @@ def job_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return base
 
 
+@pytest.fixture(autouse=True)
+def _unlaid_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the axes where they are, but for the tests of reports: placing them is half the time that a plot takes."""
+    if request.path.parent.name != "reports":
+        monkeypatch.setattr("model_code.reports.plots._LAYOUT", None)
+
+
 @pytest.fixture
 def predictions(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Name of the table of kept predictions, empty, in moto's DynamoDB."""

@@ -46,17 +46,10 @@ SIZE = 32
 LUMA = np.asarray([0.299, 0.587, 0.114])
 
 
-@functools.cache
-def graph() -> Any:
-    return tf.function(
-        lambda encoded: decoding.pixels_from_bytes(encoded, SIZE), input_signature=[tf.TensorSpec((), tf.string)]
-    )
-
-
 def shown(encoded: bytes) -> np.ndarray:
     """Pixels of a file, (SIZE, SIZE), on which both decoders must agree."""
     ours = engine_decoding.pixels_from_bytes(encoded, SIZE)[..., 0].astype(int)
-    theirs = graph()(encoded).numpy()[..., 0].astype(int)
+    theirs = decoding.decoding_graph(SIZE)(encoded).numpy()[..., 0].astype(int)
     assert np.abs(ours - theirs).max() <= 1
     assert np.abs(ours - theirs).mean() < 0.02
     return theirs
@@ -64,7 +57,7 @@ def shown(encoded: bytes) -> np.ndarray:
 
 def refused(encoded: bytes) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError):
-        graph()(encoded)
+        decoding.decoding_graph(SIZE)(encoded)
     with pytest.raises(engine_decoding.ImageError):
         engine_decoding.pixels_from_bytes(encoded, SIZE)
 
@@ -363,7 +356,7 @@ def test_whatever_is_changed_in_a_png_both_take_it_or_neither() -> None:
             places = rng.integers(26, len(data), rng.integers(1, 4))
             data[places] = rng.integers(0, 256, len(places))
             try:
-                graph()(data.tobytes())
+                decoding.decoding_graph(SIZE)(data.tobytes())
             except tf.errors.InvalidArgumentError:
                 refused(data.tobytes())
             else:

@@ -22,10 +22,10 @@ from tests.model_code.support.picture_files import GREY, mpo, png, quantised
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global examples, pixels_from_bytes, preprocess
+    global decoding_graph, examples, preprocess
     from model_code import preprocess
     from model_code.data.shards import examples
-    from model_code.imaging.decoding import pixels_from_bytes
+    from model_code.imaging.decoding import decoding_graph
 
 
 FIRST = "chest_xray/train/NORMAL/IM-0001-0001.jpeg"
@@ -52,7 +52,7 @@ def test_any_number_of_hosts_leaves_the_same_images_once(hosts, job_directory, p
     records = list(examples(folder, SIZE).as_numpy_iterator())
     assert sorted(one["path"].decode() for one in records) == sorted(members)
     for one in records:
-        expected = pixels_from_bytes(members[one["path"].decode()], SIZE).numpy()
+        expected = decoding_graph(SIZE)(members[one["path"].decode()]).numpy()
         np.testing.assert_array_equal(one["pixels"], expected)
         assert (one["width"], one["height"]) == (40, 40)
     assert len(list(folder.glob("*.jsonl"))) == hosts

@@ -20,9 +20,9 @@ from tests.model_code.support.data_steps import URI, chest, decode, split
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global examples, pixels_from_bytes
+    global decoding_graph, examples
     from model_code.data.shards import examples
-    from model_code.imaging.decoding import pixels_from_bytes
+    from model_code.imaging.decoding import decoding_graph
 
 
 SPLITS = ("train", "validation", "test")
@@ -68,7 +68,7 @@ def test_a_kaggle_archive_with_its_double_tree_and_metadata_files(hosts, job_dir
         assert len(images) == card["splits"][name]["images"]
         for one in images:
             content = members.pop(one["path"].decode())
-            np.testing.assert_array_equal(one["pixels"], pixels_from_bytes(content, SIZE).numpy())
+            np.testing.assert_array_equal(one["pixels"], decoding_graph(SIZE)(content).numpy())
     assert not members
 
 

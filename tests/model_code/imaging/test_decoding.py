@@ -15,10 +15,10 @@ from tests.model_code.conftest import drawn, encode
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global batch_from_bytes, pixels_from_bytes, resize, tf
+    global batch_from_bytes, decoding_graph, pixels_from_bytes, resize, tf
     import tensorflow as tf
 
-    from model_code.imaging.decoding import batch_from_bytes, pixels_from_bytes, resize
+    from model_code.imaging.decoding import batch_from_bytes, decoding_graph, pixels_from_bytes, resize
 
 
 def test_grey_png_of_the_right_size_is_unchanged():
@@ -162,6 +162,13 @@ def test_a_batch_of_mixed_formats_is_each_image_alone():
     batch = batch_from_bytes(tf.constant(images), 32).numpy()
     for index, image in enumerate(images):
         np.testing.assert_array_equal(batch[index], pixels_from_bytes(image, 32).numpy())
+
+
+def test_the_traced_graph_decodes_as_its_operations_do_one_by_one():
+    """Other tests expect what the graph gives, because the operations alone take ten times as long."""
+    grey, colour = drawn(1, 90), np.random.default_rng(2).integers(0, 256, (70, 50, 3), dtype=np.uint8)
+    for image in (grey, drawn(1, 90, "JPEG"), encode(colour), encode(colour, "JPEG")):
+        np.testing.assert_array_equal(decoding_graph(32)(image).numpy(), pixels_from_bytes(image, 32).numpy())
 
 
 def test_a_real_radiograph_of_original_size_agrees_with_pillow(radiographs):
