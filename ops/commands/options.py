@@ -31,12 +31,14 @@ def writable(path: Path | None) -> Path | None:
     """The file that a command is to write, looked at before hours of work: its folder has to be there.
 
     Raises:
-        BadParameter: it is not, or the path is a folder's.
+        BadParameter: it is not, the path is a folder's, or nothing may be written there.
     """
     if path is not None and path.is_dir():
         raise typer.BadParameter(f"{path} is a folder: name a file in it")
     if path is not None and not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {path.parent}")
+    if path is not None and not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise typer.BadParameter(f"{path} cannot be written")
     return path
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import Result
 
 from infra.settings.section import ENVIRONMENT
@@ -66,8 +67,22 @@ def test_what_is_wrong_is_said_before_anything_is_asked(
 
 
 def test_what_can_be_written_is_taken(tmp_path: Path) -> None:
-    for path in (None, tmp_path / "new.html", Path("new.html")):
+    (tmp_path / "old.html").touch()
+    os.mkfifo(tmp_path / "pipe")
+    there = (tmp_path / "new.html", tmp_path / "old.html", tmp_path / "pipe")
+    for path in (None, *there, Path("new.html"), Path("-"), Path(os.devnull)):
         assert options.writable(path) == path
+
+
+@pytest.mark.parametrize(("name", "asked"), [("new.html", ""), ("old.html", "old.html")])
+def test_a_place_that_is_read_only_is_told_before_hours_of_work(
+    name: str, asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A medium that is mounted so, or another's file; who tests as root may write everywhere else."""
+    (tmp_path / "old.html").touch()
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path / asked)
+    with pytest.raises(typer.BadParameter, match="cannot be written"):
+        options.writable(tmp_path / name)
 
 
 def test_an_environments_name_is_as_the_settings_have_it() -> None:
