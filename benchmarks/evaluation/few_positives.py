@@ -11,10 +11,13 @@ above. About ten minutes.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from scipy.stats import norm
 
+from model_code.contract.metrics import METRICS
 from model_code.evaluation.assessment import document
 from model_code.evaluation.scores import TestScores
 from model_code.statistics import metrics
@@ -46,6 +49,13 @@ def drawn(rng: np.random.Generator, images: int, prevalence: float, area: float)
     return labels, distance * (labels * distance + rng.normal(size=images) - distance / 2)
 
 
+def interval(evaluation: Mapping[str, Any], name: str) -> tuple[float, float]:
+    """95 % interval of a metric."""
+    section, key = METRICS[name]
+    low, high = evaluation[section][key]["confidence_interval"]
+    return low, high
+
+
 def coverage(images: int, prevalence: float, target: float | None, area: float, splits: int) -> None:
     """Print one row."""
     asked, rng = target or prevalence, np.random.default_rng(1)
@@ -66,8 +76,8 @@ def coverage(images: int, prevalence: float, target: float | None, area: float, 
         )  # fmt: skip
         metadata = METADATA | {"temperature": 1 / SLOPE, "bias": calibration.bias, "target_prevalence": target}
         found = document(scores, metadata, resample_patients(scores.patients, seed=len(held)))
-        low, high = found["binary_classification_metrics"]["auprc"]["confidence_interval"]
-        least, most = found["calibration"]["expected_calibration_error"]["confidence_interval"]
+        low, high = interval(found, "auprc")
+        least, most = interval(found, "calibration_error")
         held.append((low <= area_truth <= high, high - low, least <= error_truth <= most, least > error_truth))
     covered, width, error, above = np.mean(held, axis=0)
     print(

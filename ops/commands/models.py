@@ -57,8 +57,6 @@ def compare(
     sites = []
     for name in (first, second):
         version = registry.resolve(name)
-        if any(side.version.arn == version.arn for side in sides):
-            raise CommandError(f"{first} and {second} are one version: name two.", ExitCode.USAGE)
         sides.append(comparison.Evaluated(version, registry.evaluation(version)))
         sites.append(site_evaluations.of_version(workspace.s3, bucket, version))
     if as_json:

@@ -123,15 +123,6 @@ def test_of_different_target_prevalences_the_reader_is_warned() -> None:
     assert [one.as_json()["target_prevalence"] for one in sides] == [None, 0.05]
 
 
-def test_a_version_is_not_compared_with_itself(cloud: Cloud, cxr: Callable[..., Result]) -> None:
-    _opened(cloud)
-    _has(cloud, 2, evaluation(0.95))
-    cloud.has_models("Approved", "PendingManualApproval")
-    result = cxr("compare", "2", "latest")
-    assert result.exit_code == ExitCode.USAGE
-    assert result.stderr.strip() == "error: 2 and latest are one version: name two."
-
-
 def test_a_version_whose_evaluation_is_gone_cannot_be_compared(cloud: Cloud, cxr: Callable[..., Result]) -> None:
     _opened(cloud)
     _has(cloud, 1, None)
