@@ -111,8 +111,9 @@ def destroy(
 
 
 def _confirm(question: str) -> None:
+    """Go on where the answer is yes, at a terminal or through a pipe; nothing to read is no answer."""
     try:
-        typer.confirm(question, abort=True, err=True)
+        is_meant = typer.confirm(question, err=True)
     except typer.Abort:
         if sys.stdin is not None and sys.stdin.isatty():
             raise
@@ -120,6 +121,8 @@ def _confirm(question: str) -> None:
             "Nothing was removed: whether it is meant is asked at a terminal. --yes says so without one.",
             ExitCode.USAGE,
         ) from None
+    if not is_meant:
+        raise typer.Abort
 
 
 def up(
