@@ -160,6 +160,20 @@ class _Commands(_Group):
         del ctx
         return list(self.commands)
 
+    def main(self, *arguments: Any, **named: Any) -> Any:
+        """As Typer runs it, but where nobody reads the output any more, as behind `head`.
+
+        Typer and Rich, which prints help before anything is invoked, end with the code of a failure there. The end is
+        that of a program which knows no better, 128 + SIGPIPE.
+        """
+        try:
+            return super().main(*arguments, **named)
+        except SystemExit as end:
+            if not isinstance(end.__context__, BrokenPipeError):
+                raise
+            output.let_go()
+            sys.exit(ExitCode.UNREAD)
+
     def invoke(self, ctx: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             # File names are bytes. Those that are no text are shown as `\udcXX`, a JSON escape too, and end nothing.
@@ -167,12 +181,8 @@ class _Commands(_Group):
                 stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, typer.TyperException):
+        except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
             raise
-        except BrokenPipeError as error:
-            # Such as `head`, which has enough: the end is that of a program which knows no better, 128 + SIGPIPE.
-            output.let_go()
-            raise typer.Exit(ExitCode.UNREAD) from error
         except Exception as error:
             if os.environ.get("CXR_DEBUG"):
                 raise

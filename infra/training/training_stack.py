@@ -271,6 +271,8 @@ class TrainingStack(Stack):
 
     def _grant_trigger(self, data: DataStack, settings: Settings) -> None:
         """Grants to the function that takes archives in."""
+        # An upload that was deleted before its event came is no error, and so has to be told from one that may not be
+        # read: S3 answers 404 for what is not there to whoever may list, 403 to others (API_HeadObject, read 2026-11).
         data.data.grant_find(self.trigger)
         data.data.grant_read(self.trigger, "incoming/*", "datasets/*", "evaluations/*")
         data.data.grant_write(self.trigger, "datasets/*", "evaluations/*", f"incoming/*{REPORT_SUFFIX}")

@@ -25,6 +25,7 @@ class LeftOut:
         pictures: number of pictures in formats that are not read, by their suffix.
         archives: number of archives inside.
         packed: number of them that are one compressed file each.
+        volumes: number of these that are NIfTI by their names.
     """
 
     masks: int = 0
@@ -33,6 +34,7 @@ class LeftOut:
     pictures: Counter[str] = field(default_factory=Counter)
     archives: int = 0
     packed: int = 0
+    volumes: int = 0
 
     def add_archive(self, name: str) -> bool:
         """Count a file where it is an archive by its name, and say whether it is."""
@@ -41,6 +43,7 @@ class LeftOut:
         stem = lowered.rpartition(".")[0]
         self.archives += found
         self.packed += found and lowered.endswith(_OF_ONE_FILE) and not stem.endswith(".tar")
+        self.volumes += found and stem.endswith(".nii")
         return found
 
     def sentence(self, *, withheld: bool) -> str:
@@ -82,6 +85,13 @@ class LeftOut:
             example: what one of them is called.
             beside_a_table: whether a table of labels lies outside of them, which has to stay with the images.
         """
+        if self.archives == self.volumes:
+            return (
+                f"there are NIfTI files ({self.volumes:,}, for example {example}), as CT and MRI are kept in, and no "
+                "radiographs",
+                "Unpacked, they are refused too: export the radiographs as DICOM, JPEG or PNG from where they were "
+                "taken, and make the archive again.",
+            )
         if self.archives == self.packed > 1:
             return (
                 f"there are {self.packed:,} files inside that are compressed one by one, for example {example}",

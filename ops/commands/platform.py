@@ -37,7 +37,7 @@ def doctor(
     env: Env = None,
     region: Region = None,
 ) -> None:
-    """Check tools, credentials, bootstrap, quotas, container images and who hears of alarms, and say what to do.
+    """Check tools, credentials, bootstrap, quotas, zones, container images and who hears of alarms; say what to do.
 
     Exit code 1: something is wrong. Exit code 3: something could not be looked at, as without the right to.
     """
@@ -111,8 +111,9 @@ def destroy(
 
 
 def _confirm(question: str) -> None:
+    """Go on where the answer is yes, at a terminal or through a pipe; nothing to read is no answer."""
     try:
-        typer.confirm(question, abort=True, err=True)
+        is_meant = typer.confirm(question, err=True)
     except typer.Abort:
         if sys.stdin is not None and sys.stdin.isatty():
             raise
@@ -120,6 +121,8 @@ def _confirm(question: str) -> None:
             "Nothing was removed: whether it is meant is asked at a terminal. --yes says so without one.",
             ExitCode.USAGE,
         ) from None
+    if not is_meant:
+        raise typer.Abort
 
 
 def up(

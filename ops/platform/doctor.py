@@ -1,4 +1,4 @@
-"""Checks of prerequisites: tools, credentials, bootstrap, quotas, images, subscribers."""
+"""Checks of prerequisites: tools, credentials, bootstrap, quotas, availability zones, images, subscribers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ _NODE = 20
 # Code of Lambda's quota, and what most accounts have: "New AWS accounts have reduced concurrency and memory quotas. AWS
 # raises these quotas automatically based on your usage" ("Lambda quotas" of the developer guide, read 2026-11-30).
 _CALLS_AT_ONCE = ("L-B99A9384", 1000)
-_OF_TEMPLATES = ("quotas", "images", "subscribers")
+# Name of SageMaker's quota L-96300102, as its page in the console has it (in other projects' lists of what to ask for:
+# quotas/L-96300102, read 2026-11-30): 10 in accounts that have asked for no more.
+_SERVERLESS = "Maximum total concurrency that can be allocated across all serverless endpoints"
+_OF_TEMPLATES = ("quotas", "zones", "images", "subscribers")
 _IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z0-9.]*/([a-z0-9/_-]+):([\w.-]+)")
 
 
@@ -92,6 +95,7 @@ def examine(session: Session, folder: Path) -> Iterator[Finding]:
             yield Finding(check, State.UNKNOWN, "the templates are not there", str(error))
         return
     yield from _each("quotas", lambda: quotas(session, assembly))
+    yield from _each("zones", lambda: zones(session, assembly))
     yield from _each("images", lambda: images(session, assembly))
     yield _asked("subscribers", lambda: subscribers(session, assembly))
 
@@ -147,7 +151,7 @@ def bootstrap(session: Session, folder: Path) -> Finding:
 
 
 def quotas(session: Session, assembly: Assembly) -> Iterator[Finding]:
-    """SageMaker's quotas for the instances that the templates name; a new account has none of most."""
+    """SageMaker's quotas for what the templates name, and Lambda's; a new account has none of most instances."""
     needed = needed_quotas(assembly)
     client = session.client("service-quotas")
     # The account's own values go before the defaults. "For some quotas, only the default values are available", and
@@ -201,7 +205,7 @@ def needed_calls_at_once(assembly: Assembly) -> int:
 
 
 def needed_quotas(assembly: Assembly) -> dict[str, int]:
-    """Needed numbers of instances at once, by the names of their Service Quotas."""
+    """Needed numbers of instances, or of containers of serverless endpoints, at once, by names of Service Quotas."""
     needed: Counter[str] = Counter()
     for pipeline in assembly.of("AWS::SageMaker::Pipeline"):
         # An execution's steps come one after another, those of two pipelines may not.
@@ -210,6 +214,10 @@ def needed_quotas(assembly: Assembly) -> dict[str, int]:
         # All of a fleet may come to be of any of its types. A blue/green switch has the new fleet beside the old one.
         for one in fleet.instance_types:
             needed[f"{one} for endpoint usage"] += fleet.most * (2 if fleet.is_switched else 1)
+    for config in assembly.of("AWS::SageMaker::EndpointConfig"):
+        for variant in config.properties.get("ProductionVariants", []):
+            if "ServerlessConfig" in variant:
+                needed[_SERVERLESS] += int(variant["ServerlessConfig"]["MaxConcurrency"])
     batch = assembly.outputs.get("endpoint", {})
     if "BatchInstanceType" in batch:
         # `cxr batch` starts a job for each of two media types.
@@ -238,6 +246,34 @@ def _of_pipeline(definition: dict[str, Any]) -> Counter[str]:
         kind, count = (definitions.value(cluster[key], values) for key in ("InstanceType", "InstanceCount"))
         most |= Counter({f"{kind} for {use}": at_once * int(count)})
     return most
+
+
+def zones(session: Session, assembly: Assembly) -> Iterator[Finding]:
+    """Whether each service of an interface endpoint is in all zones of the VPC's subnets; nothing without a VPC.
+
+    A deployment fails where one is not: "does not support the Availability Zone of the subnet"
+    (repost.aws/knowledge-center/interface-endpoint-availability-zone, read 2026-11-30). A zone's letter may mean
+    another one in another account, so that only the account itself can say.
+    """
+    ours = {str(subnet.properties["AvailabilityZone"]) for subnet in assembly.of("AWS::EC2::Subnet")}
+    endpoints = [one.properties for one in assembly.of("AWS::EC2::VPCEndpoint")]
+    services = {str(one["ServiceName"]) for one in endpoints if one["VpcEndpointType"] == "Interface"}
+    if not services:
+        return
+    wanted = [
+        {"Name": "service-type", "Values": ["Interface"]},
+        {"Name": "service-name", "Values": sorted(services)},
+    ]
+    pages = session.client("ec2").get_paginator("describe_vpc_endpoint_services").paginate(Filters=wanted)
+    found = {one["ServiceName"]: set(one["AvailabilityZones"]) for page in pages for one in page["ServiceDetails"]}
+    lacking = {name: missing for name in sorted(services) if (missing := ours - found.get(name, set()))}
+    if not lacking:
+        yield Finding("zones", State.FINE, f"{', '.join(sorted(ours))} have all {len(services)} services")
+        return
+    told = "; ".join(f"{name} is not in {', '.join(sorted(missing))}" for name, missing in lacking.items())
+    usable = sorted(set.intersection(*(found.get(name, set()) for name in services)))
+    advice = f"Name others under `network.zones` in cdk.json: all services are in {', '.join(usable) or 'none'}."
+    yield Finding("zones", State.WRONG, told, advice)
 
 
 def subscribers(session: Session, assembly: Assembly) -> Finding:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
 from infra.settings.section import ENVIRONMENT
 from ops.base.errors import ExitCode
+from ops.cli import app
 from ops.commands import options
-from tests.ops.conftest import REPOSITORY
+from tests.ops.conftest import REPOSITORY, Cloud
 
 
 @pytest.fixture
@@ -110,6 +111,46 @@ def test_a_reader_that_has_enough_is_no_failure_of_what_was_asked_for(archive: P
     finally:
         os.close(writer)
     assert (ran.returncode, ran.stderr) == (ExitCode.UNREAD, "")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], ["deploy", "--help"], ["labels"], ["labels", "import", "--help"]], ids=" ".join
+)
+def test_help_that_nobody_reads_to_its_end_ends_likewise(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`cxr --help | head -1` ended with 1: Rich prints it, before anything is invoked, and has an end of its own."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as unread:
+        monkeypatch.setattr(sys, "stdout", unread)
+        with pytest.raises(SystemExit) as end:
+            app(arguments, prog_name="cxr")
+    assert (end.value.code, capfd.readouterr().err) == (ExitCode.UNREAD, "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "is_removed"),
+    [
+        ("n\n", ExitCode.FAILED, False),
+        ("\n", ExitCode.FAILED, False),
+        ("maybe\nn\n", ExitCode.FAILED, False),
+        ("", ExitCode.USAGE, False),
+        ("maybe\n", ExitCode.USAGE, False),
+        ("y\n", ExitCode.SUCCEEDED, True),
+    ],
+)
+def test_an_answer_through_a_pipe_is_one_and_nothing_to_read_is_none(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, answer: str, code: ExitCode, is_removed: bool
+) -> None:
+    """`echo n | cxr destroy` said that it could not ask, after it had asked and been told no."""
+    removed: list[list[str]] = []
+    monkeypatch.setattr("ops.base.tools.run", removed.append)
+    if is_removed:
+        for part in ("training", "monitoring", "network"):
+            cloud.lacks_stack(part)
+    assert CliRunner().invoke(app, ["destroy"], input=answer).exit_code == code
+    assert bool(removed) is is_removed
 
 
 def test_without_standard_output_a_command_is_no_defect(archive: Path) -> None:

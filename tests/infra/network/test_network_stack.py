@@ -64,6 +64,14 @@ def test_there_is_a_subnet_in_each_zone_of_the_settings(isolated: Parts) -> None
     assert zones == {"us-east-1a", "us-east-1b"}
 
 
+def test_an_interface_endpoints_service_is_named_as_ec2_names_it(isolated: Parts) -> None:
+    """By these names `cxr doctor` asks which zones a service is in."""
+    endpoints = [item["Properties"] for item in of_type(isolated["network"], "AWS::EC2::VPCEndpoint").values()]
+    names = [item["ServiceName"] for item in endpoints if item["VpcEndpointType"] == "Interface"]
+    assert len(names) > 5
+    assert [name for name in names if not re.fullmatch(r"com\.amazonaws\.us-east-1\.[a-z.-]+", name)] == []
+
+
 def test_it_says_what_cannot_be_changed(isolated: Parts) -> None:
     """By these outputs `cxr deploy` refuses what CloudFormation would."""
     outputs = isolated["network"]["Outputs"]

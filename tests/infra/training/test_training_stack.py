@@ -235,6 +235,21 @@ def test_whatever_lies_below_incoming_triggers_and_copies_do_not(environment: st
     assert written == {"/incoming/*.rejected.json"}, "the uploads that the function passes over are those it makes"
 
 
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_an_upload_that_is_gone_can_be_told_from_one_that_may_not_be_read(
+    environment: str, templates: Templates
+) -> None:
+    """S3 answers 403 and not 404 to whoever may not list; a condition on the prefix would apply to no such request."""
+    listing = [
+        statement
+        for name, policy in of_type(templates(environment)["training"], "AWS::IAM::Policy").items()
+        if name.startswith("Trigger")
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "s3:ListBucket" and "Condition" not in statement
+    ]
+    assert [statement["Effect"] for statement in listing] == ["Allow"]
+
+
 @pytest.mark.parametrize("files", [10, 100_000, 400_000, 1_000_000])
 def test_an_archive_of_as_many_files_as_settings_accept_is_judged_in_memory(files: int) -> None:
     """Lambda ends a function that needs more, and the uploader hears nothing."""

@@ -34,7 +34,16 @@ def test_netpbm_and_codestreams_are_pictures_and_no_dicom() -> None:
         (["README.txt", "a.zip"], "another archive inside, a.zip", "Unpack the inner archive and use that"),
         (["NORMAL.zip", "PNEUMONIA.zip"], "2 other archives inside, for example NORMAL.zip", "each into a folder"),
         (["images_001.tar.gz", "images_002.tar.gz"], "2 other archives inside", "each into a folder where it lies"),
-        (["NORMAL/1.nii.gz", "PNEUMONIA/2.nii.gz"], "2 files inside that are compressed one by one", "gunzip -r"),
+        (["NORMAL/1.dcm.gz", "PNEUMONIA/2.dcm.gz"], "2 files inside that are compressed one by one", "gunzip -r"),
+        (["NORMAL/1.nii.gz", "PNEUMONIA/2.dcm.gz"], "2 files inside that are compressed one by one", "gunzip -r"),
+        (["NORMAL/1.nii.gz", "PNEUMONIA/2.NII.GZ "], "there are NIfTI files (2, for example", "Unpacked, they are ref"),
+        (
+            ["scan.nii.gz"],
+            "there are NIfTI files (1, for example scan.nii.gz)",
+            "export the radiographs as DICOM, JPEG",
+        ),
+        (["labels.csv", "a.nii.gz"], "no image beside it; there are NIfTI files (1", "export the radiographs as DICOM"),
+        (["1.nii.gz", "2.zip"], "2 other archives inside", "each into a folder"),
         (["labels.csv", "images_01.tar.gz", "images_02.tar.gz"], "no image beside it; there are 2 other arch", "each"),
         (
             ["labels.csv", "images.zip"],

@@ -224,7 +224,7 @@ def test_without_credentials_nothing_more_is_asked_of_aws(
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == ExitCode.FAILED
     assert "The AWS session has expired" in result.stderr
-    assert result.stdout.count("not asked without credentials") == 4
+    assert result.stdout.count("not asked without credentials") == 5
 
 
 def test_what_a_role_may_not_look_at_is_unknown_and_no_success(
@@ -247,7 +247,7 @@ def test_of_the_laptops_cloud_only_what_it_has_is_asked(
     _signed_in(cloud)
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == 0
-    assert result.stdout.count("not of the laptop's cloud") == 4
+    assert result.stdout.count("not of the laptop's cloud") == 5
 
 
 def _made(*resources: tuple[str, dict[str, Any]]) -> Assembly:
@@ -328,6 +328,8 @@ def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
                 "ml.m5.xlarge for processing job usage": 5,
                 "ml.g4dn.xlarge for training job usage": 1,
                 "ml.c6i.xlarge for transform job usage": 2,
+                # Of the endpoint that answers, which is serverless.
+                doctor._SERVERLESS: 5,
             },
         ),
         (
@@ -351,7 +353,11 @@ def test_what_an_environment_needs_follows_from_its_own_templates(
 def test_the_quotas_in_the_documents_are_those_of_the_templates(assemblies: Callable[[str], Path]) -> None:
     """Whoever asks for what the table says must not find out in the first release that it is a quarter of it."""
     text = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
-    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in text.splitlines() if " usage` |" in line]
+    rows = [
+        [cell.strip(" `") for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if re.search(r"(usage|endpoints)` \|", line)
+    ]
     table = {quota: dict(zip(("dev", "staging", "prod"), numbers, strict=True)) for quota, *numbers, _why in rows}
     for environment in ("dev", "staging", "prod"):
         needed = doctor.needed_quotas(Assembly.read(assemblies(environment), environment))
