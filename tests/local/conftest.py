@@ -13,7 +13,7 @@ from local.jobs.job_service import JobService
 from local.laptop import Laptop
 from local.pipelines.pipeline_service import PipelineService
 from tests.local.fake_cloud import REGION, FakeCloud
-from tests.local.hosted import Hosting, save_model
+from tests.local.hosted import Hosting
 
 
 @pytest.fixture
@@ -46,14 +46,8 @@ def pipelines(cloud: FakeCloud) -> Iterator[PipelineService]:
     service.shutdown()
 
 
-@pytest.fixture(scope="session")
-def hosted_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model of every artifact in `hosting`; a process that starts TensorFlow writes it."""
-    return save_model(tmp_path_factory.mktemp("hosted") / "1")
-
-
 @pytest.fixture(scope="module")
-def hosting(tmp_path_factory: pytest.TempPathFactory, hosted_model: Path) -> Iterator[Hosting]:
+def hosting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosting]:
     """A real cloud in which models can be hosted; one for the module."""
     with Laptop(tmp_path_factory.mktemp("hosting") / "cloud", port=0) as laptop:
-        yield Hosting(laptop, hosted_model)
+        yield Hosting(laptop)

@@ -20,17 +20,13 @@ if TYPE_CHECKING:
     from local.laptop import Laptop
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-inference:2.20-cpu-py312-amzn2023-sagemaker-v1"
-# The model is there for the container's sake: the handlers answer without it.
-SAVED_MODEL = """
-import sys, tensorflow as tf
+# Travels with a model whose handler answers by itself, and is found before TensorFlow, which takes each of many
+# containers four seconds of a processor to import. It has what a container does with a model that nobody asks; models
+# that are asked are loaded by TensorFlow in test_endpoints.py, tests/local/containers and tests/system.
+STAND_IN = """
+from types import SimpleNamespace
 
-class Nothing(tf.Module):
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
-    def serve(self, image_bytes):
-        return {"length": tf.strings.length(image_bytes)}
-
-module = Nothing()
-tf.saved_model.save(module, sys.argv[1], signatures=module.serve)
+saved_model = SimpleNamespace(load=lambda directory: SimpleNamespace(signatures={}))
 """
 # Answers the request's length and who answers; what is no text is refused.
 ANSWERS = """
@@ -50,9 +46,8 @@ def handler(data, context):
 class Hosting:
     """A cloud with a bucket `artifacts`, whose role of SageMaker may use it, and the models a test makes in it."""
 
-    def __init__(self, laptop: Laptop, saved_model: Path) -> None:
+    def __init__(self, laptop: Laptop) -> None:
         self.laptop = laptop
-        self._saved_model = saved_model
         self._clients: dict[str, Any] = {}
         self.s3.create_bucket(Bucket="artifacts")
         trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -89,7 +84,7 @@ class Hosting:
 
     def model(self, name: str, inference: str = ANSWERS) -> str:
         """A model whose answers carry its name."""
-        self.s3.put_object(Bucket="artifacts", Key=f"{name}/model.tar.gz", Body=archive(self._saved_model, inference))
+        self.s3.put_object(Bucket="artifacts", Key=f"{name}/model.tar.gz", Body=unasked(inference))
         self.sagemaker.create_model(
             ModelName=name,
             ExecutionRoleArn=self.role,
@@ -147,7 +142,7 @@ def variant(model: str, name: str = "AllTraffic", weight: float = 1) -> dict[str
     }
 
 
-def save_model(directory: Path, program: str = SAVED_MODEL) -> Path:
+def save_model(directory: Path, program: str) -> Path:
     subprocess.run([sys.executable, "-c", program, str(directory)], check=True, capture_output=True)
     return directory
 
@@ -161,7 +156,21 @@ def archive(saved_model: Path, inference: str) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         tar.add(saved_model, "1")
-        member = tarfile.TarInfo("code/inference.py")
-        member.size = len(inference.encode())
-        tar.addfile(member, io.BytesIO(inference.encode()))
+        _add(tar, "code/inference.py", inference)
     return buffer.getvalue()
+
+
+def unasked(inference: str) -> bytes:
+    """A `model.tar.gz` in that layout whose handler never asks its model, which is none."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        _add(tar, "1/saved_model.pb", "no graph")
+        _add(tar, "code/inference.py", inference)
+        _add(tar, "code/lib/tensorflow.py", STAND_IN)
+    return buffer.getvalue()
+
+
+def _add(tar: tarfile.TarFile, name: str, text: str) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(text.encode())
+    tar.addfile(member, io.BytesIO(text.encode()))

@@ -20,7 +20,7 @@ import pytest
 
 from local.laptop import REPOSITORY, Laptop, deploy, synth
 from local.samples.sample_archive import write_examples
-from tests.local.hosted import IMAGE, archive, save_model
+from tests.local.hosted import IMAGE, unasked
 from tests.system.deployed import Inbox, Stack, eventually, succeeded
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -74,9 +74,8 @@ DOES_NOT_START = "raise RuntimeError('no such library')"
 class Releases:
     """The deployed app, the models that are registered in it, and what its topic told."""
 
-    def __init__(self, stack: Stack, saved_model: Path) -> None:
+    def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self._saved_model = saved_model
         self._inbox = Inbox(stack, "told")
         self.told: list[tuple[str, str]] = []
 
@@ -85,7 +84,7 @@ class Releases:
         number = len(self.stack.packages()) + 1
         bucket, key = self.stack.outputs["ArtifactBucketName"], f"executions/handmade-{number}/model.tar.gz"
         s3, sagemaker = (self.stack.laptop.client(service) for service in ("s3", "sagemaker"))
-        s3.put_object(Bucket=bucket, Key=key, Body=archive(self._saved_model, inference))
+        s3.put_object(Bucket=bucket, Key=key, Body=unasked(inference))
         arn = sagemaker.create_model_package(
             ModelPackageGroupName=self.stack.outputs["ModelPackageGroupName"],
             InferenceSpecification={
@@ -162,7 +161,7 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Releases]:
     with Laptop(workspace / "cloud", port=0) as laptop:
         deploy_with(laptop, workspace / "app")
         stack = Stack(laptop, workspace, laptop.outputs(), laptop.api_url(), laptop.page_url(), laptop.api_key())
-        yield Releases(stack, save_model(workspace / "saved-model"))
+        yield Releases(stack)
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 def assembly(laptop: Laptop, tmp_path: Path) -> Callable[..., Path]:
     """The laptop's assembly with this value of `retain`."""
 
+    @cache
     def synthesised(*, retain: bool) -> Path:
         context: dict[str, Any] = environment_context("laptop")
         context["environments"]["laptop"]["retain"] = retain

@@ -47,10 +47,10 @@ def signatures(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A small network that has learned it, exported and loaded."""
     training_loop.prepare(3)
     network = classifier.build(
-        classifier.Options(image_size=SIZE, backbone="MobileNetV2", backbone_weights="none", dropout=0.0)
+        classifier.Options(image_size=SIZE, backbone="MobileNetV3Small", backbone_weights="none", dropout=0.0)
     )
     network.network.trainable = True
-    images, labels = shadows(240, 1)
+    images, labels = shadows(160, 1)
     network.network.compile(
         keras.optimizers.Adam(1e-3), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False
     )
