@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from infra.settings.section import ENVIRONMENT, LONGEST_ENVIRONMENT
+from infra.settings.environment_name import ENVIRONMENT, LONGEST_ENVIRONMENT
 from policy import github, rights
 from policy.rights import Exists, Handlers
 from policy.statements import ARN, HERE, NAMES, allow

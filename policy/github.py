@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from infra.settings.section import ENVIRONMENT
+from infra.settings.environment_name import ENVIRONMENT
 from policy.statements import ARN, HERE, NAMES, allow
 
 # A guarded update of an endpoint may take 4,500 s with the settings of cdk.json, and the CDK waits for its end. A role

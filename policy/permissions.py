@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from infra.settings.section import ENVIRONMENT
+from infra.settings.environment_name import ENVIRONMENT
 from policy.template import listed, short, text
 from policy.wildcards import MANAGED, reason_for_action, reason_for_resource
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from model_code.contract.metrics import METRICS
+from model_code.contract.metrics import figure
 from model_code.evaluation.assessment import document
 from model_code.evaluation.scores import TestScores
 from model_code.statistics import metrics
@@ -51,8 +51,7 @@ def drawn(rng: np.random.Generator, images: int, prevalence: float, area: float)
 
 def interval(evaluation: Mapping[str, Any], name: str) -> tuple[float, float]:
     """95 % interval of a metric."""
-    section, key = METRICS[name]
-    low, high = evaluation[section][key]["confidence_interval"]
+    low, high = (figure(evaluation, name) or {})["confidence_interval"]
     return low, high
 
 

@@ -13,11 +13,11 @@ from pydantic_core import ErrorDetails
 
 from infra.settings.api import Api
 from infra.settings.endpoint import Asynchronous, Batch, RealtimeEndpoint, ServerlessEndpoint
+from infra.settings.environment_name import ENVIRONMENT
 from infra.settings.instance_types import is_gpu
 from infra.settings.pipelines import Monitoring, Pipeline, SiteEvaluation
 from infra.settings.platform import Archive, Buckets, Budget, Containers, Encryption, Network, PowertoolsLayer
 from infra.settings.section import (
-    ENVIRONMENT,
     MAX_SERVERLESS_IMAGE_BYTES,
     LogRetentionDays,
     Section,

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from infra.settings.section import MAX_COPY_BYTES, Positive, Section
 from lambdas.trigger.environment import ArchiveSettings
+from model_code.contract.archives import BUCKET
 
 
 class PowertoolsLayer(Section):
@@ -100,7 +101,7 @@ class Source(Section):
     """Folder of a bucket, of this account or another, that `cxr start --from` may train on."""
 
     # A prefix ends with a slash: `study` would be the start of `study-of-others` too.
-    uri: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/([^*?${}]+/)?$", max_length=1024)]
+    uri: Annotated[str, Field(pattern=rf"^s3://{BUCKET}/([^*?${{}}]+/)?$", max_length=1024)]
     # Of the KMS key that encrypts the objects; none where S3's or AWS's own key does.
     key_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$")] | None = None
 

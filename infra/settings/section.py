@@ -18,13 +18,6 @@ MAX_ENDPOINT_BYTES = 6_291_456
 MAX_SERVERLESS_IMAGE_BYTES = 4 * MIB
 # API_BlueGreenUpdatePolicy, MaximumExecutionTimeoutInSeconds.
 MAX_ROLLOUT_SECONDS = 28_800
-# The bucket's and the keys' policies know roles of later stacks by the start of their names
-# (`infra/base/role_names.py`). CloudFormation shortens a generated name to 64 characters: 25 are the stack's part and
-# 25 the logical id's, each getting what the other leaves (seen in names of an account: KensioSoftware/yulin#1113, read
-# 2026-11-29). `cxr-<12 letters>-training` is 25.
-LONGEST_ENVIRONMENT = 12
-ENVIRONMENT = f"[a-z][a-z0-9]{{1,{LONGEST_ENVIRONMENT - 1}}}"
-"""Pattern of an environment's name."""
 
 # What PutRetentionPolicy accepts.
 LogRetentionDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,

@@ -21,7 +21,7 @@ from ministack.services import cloudwatch_logs, dynamodb, lambda_svc
 from ministack.services.cloudformation import provisioners
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MOST_STREAMS = 1_000
 """Streams of a function's log group: the invocations that can be read."""
@@ -58,11 +58,20 @@ def _expire_logs() -> None:
     lambda_svc._emit_lambda_logs, cloudwatch_logs._append_log_events = emit_and_expire, append_and_expire
 
 
-def let_go(kept: dict[Any, Any], most: int) -> None:
-    """Remove the oldest of a dictionary until it has `most`; other threads may do the same."""
+def let_go(kept: dict[Any, Any], most: int, remove: Callable[[Any], object] | None = None) -> None:
+    """Remove the oldest of a dictionary until it has `most`; other threads may do the same.
+
+    Args:
+        kept: what is kept, the oldest first.
+        most: how many stay.
+        remove: takes a key out; the dictionary's own `pop` where it is None.
+    """
     if (surplus := len(kept) - most) > 0:
-        for oldest in list(kept)[:surplus]:
-            kept.pop(oldest, None)
+        for oldest in list(islice(kept, surplus)):
+            if remove:
+                remove(oldest)
+            else:
+                kept.pop(oldest, None)
 
 
 def _expire_items() -> None:
@@ -103,14 +112,13 @@ def _bound_items() -> None:
     def set_and_let_go(table: dict[str, Any], partition_key: str, sort_key: str, item: dict[str, Any]) -> Any:
         before = set_item(table, partition_key, sort_key, item)
         if dynamodb._ttl_settings.get(table["TableName"], {}).get("TimeToLiveStatus") == "ENABLED":
-            _let_items_go(table, len(table["items"]) - MOST_ITEMS)
+            let_go(table["items"], MOST_ITEMS, lambda oldest: _remove(table, oldest))
         return before
 
     dynamodb._set_item = set_and_let_go
 
 
-def _let_items_go(table: dict[str, Any], surplus: int) -> None:
-    """Remove so many of a table's oldest partition keys, with all of their items."""
-    for oldest in list(islice(table["items"], max(surplus, 0))):
-        for sort_key in list(table["items"].get(oldest, ())):
-            dynamodb._remove_item(table, oldest, sort_key)
+def _remove(table: dict[str, Any], partition_key: str) -> None:
+    """Remove all items of a partition key, as MiniStack counts them."""
+    for sort_key in list(table["items"].get(partition_key, ())):
+        dynamodb._remove_item(table, partition_key, sort_key)

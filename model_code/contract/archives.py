@@ -22,10 +22,12 @@ INVENTORY_SUFFIX = f".{INVENTORY}"
 REPORT_SUFFIX = ".rejected.json"
 """How the key of the report on a refused upload ends, after the upload's own."""
 
+BUCKET = "[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+"""Pattern of a bucket's name ("General purpose bucket naming rules" of the S3 user guide, read 2026-11-30)."""
 _FILES = "|".join(map(re.escape, (ZIP, INVENTORY)))
 _KEY = re.compile(rf"{DATASETS}/(?P<token>[0-9a-f]{{64}})/(?:{_FILES})")
 _URI = re.compile(
-    rf"s3://[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9]/(?:(?P<train>{DATASETS}/[0-9a-f]{{64}}/(?:{_FILES}))"
+    rf"s3://{BUCKET}/(?:(?P<train>{DATASETS}/[0-9a-f]{{64}}/(?:{_FILES}))"
     rf"|(?P<evaluate>{FOLDERS['evaluate']}/[0-9a-f]{{64}}/{re.escape(ZIP)}))"
 )
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model_code.dicom import shutter
 from model_code.dicom.attributes import finite, numbers, text
 from model_code.dicom.header import Header
 from model_code.dicom.lut import Floats, tables
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydicom.dataset import Dataset
+
+    from model_code.dicom.shutter import Opening
 
 Rendering = Literal["voi_lut", "window", "full_range"]
 """How the grey came about: by a VOI LUT or a window of the file, or by its own lowest and highest value, which is a
@@ -71,7 +72,7 @@ def grey_levels(values: Values, header: Header) -> Grey:
         Refusal: undecodable_image, when the file's tables cannot be applied.
     """
     try:
-        opening = shutter.opening(header.dataset, header.rows, header.columns)
+        opening = header.opening
         if opening is not None and _shows_any(seen := _seen(opening, values), header):
             return _through(opening, seen, values.shape, header)
         table, lowest, rendering = _table(values, header)
@@ -82,7 +83,7 @@ def grey_levels(values: Values, header: Header) -> Grey:
     return Grey(_looked_up(values, table, lowest), rendering)
 
 
-def _seen(opening: shutter.Opening, values: Values) -> Values:
+def _seen(opening: Opening, values: Values) -> Values:
     """The rectangle around what a shutter leaves, in which what it covers has a value that is there anyway."""
     around = values[opening.rows, opening.columns]
     if opening.visible is None:
@@ -96,7 +97,7 @@ def _shows_any(seen: Values, header: Header) -> bool:
     return bool(image.size) and bool(image.min() < image.max())
 
 
-def _through(opening: shutter.Opening, seen: Values, shape: tuple[int, ...], header: Header) -> Grey:
+def _through(opening: Opening, seen: Values, shape: tuple[int, ...], header: Header) -> Grey:
     """Grey levels of what a shutter leaves; what it covers is no part of the image, and sets no range."""
     table, lowest, rendering = _table(seen, header)
     levels = np.full(shape, opening.level, np.uint8)
@@ -124,7 +125,7 @@ def needs_every_pixel(header: Header) -> bool:
     by_value = ("VOILUTSequence", "ModalityLUTSequence", "PixelPaddingValue")
     if any(name in dataset for name in by_value) or next(iter(_windows(dataset)), None) is None:
         return True
-    return shutter.opening(dataset, header.rows, header.columns) is not None
+    return header.opening is not None
 
 
 def _table(values: Values, header: Header) -> tuple[NDArray[np.uint8], int, Rendering]:

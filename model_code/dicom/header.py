@@ -11,6 +11,7 @@ import io
 import math
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydicom.datadict import dictionary_has_tag
@@ -126,6 +127,11 @@ class Header:
     def shape(self) -> tuple[int, ...]:
         """Of the pixels: [rows, columns], or [rows, columns, 3]."""
         return (self.rows, self.columns, *([3] if self.samples == 3 else []))
+
+    @cached_property
+    def opening(self) -> shutter.Opening | None:
+        """The part of the image that a display shutter leaves; None where that is all of it."""
+        return shutter.opening(self.dataset, self.rows, self.columns)
 
     @property
     def possible(self) -> tuple[int, int]:

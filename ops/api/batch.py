@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_code.contract import guarantee
+from model_code.contract.archives import BUCKET
 from ops.api import image_files, transform_job
 from ops.api.predictions import COLUMNS, answer
 from ops.base.errors import CommandError, ExitCode
@@ -36,8 +37,6 @@ CONTENT_TYPES = {".jpeg": "image/jpeg", ".jpg": "image/jpeg", ".png": "image/png
 MAX_INLINE_BYTES = 128_000
 
 _SUFFIXES = {"image/jpeg": ".jpeg", "image/png": ".png"}
-# As S3 names them (General purpose bucket naming rules, read 2026-11-30).
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _AT_ONCE = 8
 _ENDED = frozenset({"Completed", "Failed", "Stopped"})
 
@@ -197,7 +196,7 @@ def sources(s3: S3Client, given: Sequence[str], tell: Callable[[str], None] = sa
     for one in given:
         if one.startswith("s3://"):
             bucket, _, prefix = one.removeprefix("s3://").partition("/")
-            if not _BUCKET.fullmatch(bucket):
+            if not re.fullmatch(BUCKET, bucket):
                 raise CommandError(f"{one} names no bucket: write s3://BUCKET/PREFIX.", ExitCode.USAGE)
             names = [f"s3://{bucket}/{key}" for key in keys(s3, bucket, prefix) if not key.endswith("/")]
             if not names:

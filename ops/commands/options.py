@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from infra.settings.environment_name import ENVIRONMENT
 from ops.base import output
 from ops.base.errors import CommandError, ExitCode
 from ops.commands.workspace import Workspace
@@ -22,9 +23,6 @@ from ops.pipelines.uploads import Upload
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-# As infra/settings has it: an environment of another name cannot have been deployed.
-ENVIRONMENT = re.compile(r"[a-z][a-z0-9]{1,11}")
 
 
 def writable(path: Path | None) -> Path | None:
@@ -97,7 +95,7 @@ def environment(ctx: typer.Context, env: str | None) -> str:
         CommandError: no environment can have such a name.
     """
     name = str(env or (ctx.obj or {}).get("env") or os.environ.get("CXR_ENV") or "dev")
-    if not ENVIRONMENT.fullmatch(name):
+    if not re.fullmatch(ENVIRONMENT, name):
         raise CommandError(
             f"{name!r} is no environment's name (--env, CXR_ENV): it has 2 to 12 small letters and digits, as in "
             "cdk.json.",

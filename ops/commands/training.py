@@ -22,6 +22,7 @@ from ops.commands.options import (
     Region,
     Save,
     Start,
+    Timeout,
     evaluation_report,
     open_workspace,
     sent_archive,
@@ -255,9 +256,7 @@ def monitor(
     set_: Parameters = None,
     newest: Annotated[bool, typer.Option("--newest", help="Show the newest run instead of starting one.")] = False,
     save: Save = None,
-    timeout: Annotated[
-        float, typer.Option(metavar="MINUTES", min=0, help="Give up waiting after this long (exit 4).")
-    ] = 60,
+    timeout: Timeout = 60,
     as_json: Json = False,
     env: Env = None,
     region: Region = None,

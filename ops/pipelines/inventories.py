@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ops.pipelines.archive import Contents
 
-_URI = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(?P<prefix>.*)")
+_URI = re.compile(rf"s3://(?P<bucket>{archives.BUCKET})/(?P<prefix>.*)")
 # A job cannot read these before somebody has them restored (API_GetObject, InvalidObjectState).
 _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 

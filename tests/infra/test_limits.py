@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from infra.settings.environment import Settings
-from infra.settings.section import LONGEST_ENVIRONMENT, SettingsError
+from infra.settings.environment_name import LONGEST_ENVIRONMENT
+from infra.settings.section import SettingsError
 from policy.template import text
 from tests.infra.conftest import of_type
 from tests.infra.switches import ENVIRONMENT, SWITCHES, context

@@ -13,8 +13,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from infra.settings.section import ENVIRONMENT
-from ops.base.errors import ExitCode
+from infra.settings.environment_name import LONGEST_ENVIRONMENT
+from ops.base.errors import CommandError, ExitCode
 from ops.cli import app
 from ops.commands import options
 from tests.ops.conftest import REPOSITORY, Cloud
@@ -87,7 +87,11 @@ def test_a_place_that_is_read_only_is_told_before_hours_of_work(
 
 
 def test_an_environments_name_is_as_the_settings_have_it() -> None:
-    assert options.ENVIRONMENT.pattern == ENVIRONMENT
+    context = typer.Context(typer.main.get_command(app))
+    longest = "e" * LONGEST_ENVIRONMENT
+    assert options.environment(context, longest) == longest
+    with pytest.raises(CommandError, match="is no environment's name"):
+        options.environment(context, longest + "e")
 
 
 @pytest.fixture(scope="module")
