@@ -34,6 +34,8 @@ IN_ORDER = (
 )  # of deployment, where there is a network
 
 Template = dict[str, Any]
+# A name and a context to the folder of what is synthesised from it.
+Assembly = Callable[[str, dict[str, Any]], Path]
 
 
 @pytest.fixture
@@ -95,6 +97,21 @@ def snapped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Template]:
     """The templates of prod with the environment's key on volumes."""
     return _synthesise(with_volume_key(_context()), tmp_path_factory.mktemp("keyed"))
+
+
+@pytest.fixture(scope="session")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """A folder with the templates and cdk-nag's report of a context, synthesised once: `assembly("name", context)`."""
+    folders: dict[str, Path] = {}
+
+    def synthesised(name: str, context: dict[str, Any]) -> Path:
+        if name not in folders:
+            folder = tmp_path_factory.mktemp(name)
+            synthesise_app(context, folder, nag=True)
+            folders[name] = folder
+        return folders[name]
+
+    return synthesised
 
 
 @pytest.fixture

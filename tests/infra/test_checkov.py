@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.choices import ALL, SOME, Choice
-from tests.infra.conftest import PARTS, synthesise_app
+from tests.infra.conftest import PARTS, Assembly
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Installed by the Makefile.
@@ -93,20 +93,16 @@ ACCEPTED = (
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str, str]]:
+def findings(assembly: Assembly, tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str, str]]:
     """(rule, resource, template) of what Checkov finds in the few combinations."""
-    return found(SOME, tmp_path_factory.mktemp("checkov"))
+    return found(SOME, assembly, tmp_path_factory.mktemp("checkov"))
 
 
-def found(choices: list[Choice], folder: Path) -> set[tuple[str, str, str]]:
+def found(choices: list[Choice], assembly: Assembly, together: Path) -> set[tuple[str, str, str]]:
     """Findings of Checkov in the templates of combinations, which are called `<combination>-<stack>`."""
     assert (CHECKOV / "checkov").is_dir(), f"{CHECKOV} is missing: `make .venv/checkov/.installed`"
-    together = folder / "together"
-    together.mkdir()
     for choice in choices:
-        output = folder / str(choice)
-        synthesise_app(choice.context(), output)
-        for template in output.glob("*.template.json"):
+        for template in assembly(str(choice), choice.context()).glob("*.template.json"):
             shutil.copyfile(template, together / f"{choice}-{template.name}")
     return run(together)
 
@@ -138,8 +134,8 @@ def accepted(rule: str, resource: str) -> bool:
 
 
 @pytest.mark.long
-def test_every_finding_of_every_combination_has_a_reason(tmp_path: Path) -> None:
-    assert not {one for one in found(ALL, tmp_path) if not accepted(one[0], one[1])}
+def test_every_finding_of_every_combination_has_a_reason(assembly: Assembly, tmp_path: Path) -> None:
+    assert not {one for one in found(ALL, assembly, tmp_path) if not accepted(one[0], one[1])}
 
 
 def test_every_finding_has_a_reason(findings: set[tuple[str, str, str]]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from infra.settings.environment import Settings
 from policy.wildcards import reason_for_finding
 from tests.infra.choices import ALL, SOME, Choice, pairs
-from tests.infra.conftest import synthesise_app
+from tests.infra.conftest import Assembly, synthesise_app
 
 
 def setup_module() -> None:
@@ -33,13 +33,13 @@ def test_the_few_are_among_all_and_show_every_pair_of_choices() -> None:
     "choice",
     [pytest.param(one, id=str(one), marks=[] if one in SOME else pytest.mark.long) for one in ALL],
 )
-def test_nothing_unexplained_is_found(choice: Choice, tmp_path: Path) -> None:
+def test_nothing_unexplained_is_found(choice: Choice, assembly: Assembly) -> None:
     context = choice.context()
     assert Settings.load(context).region == choice.region
 
-    synthesise_app(context, tmp_path, nag=True)
+    folder = assembly(str(choice), context)
 
-    content = json.loads((tmp_path / "validation-report.json").read_text(encoding="utf-8"))
+    content = json.loads((folder / "validation-report.json").read_text(encoding="utf-8"))
     by_plugin = {item["pluginName"]: item for item in content["pluginReports"]}
     others = {
         rule
@@ -55,7 +55,7 @@ def test_nothing_unexplained_is_found(choice: Choice, tmp_path: Path) -> None:
         if not (rule.startswith("AwsSolutions-IAM5[") and reason_for_finding(rule))
     }
     assert not unexplained
-    assert not linted(tmp_path, choice.region)
+    assert not linted(folder, choice.region)
 
 
 def test_the_cdk_would_find_a_type_that_a_region_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
