@@ -176,7 +176,7 @@ def _refuse_few(found: Labels, labels: Array) -> None:
 
 def _origin(settings: Settings, model: ExportedModel, found: Labels, fits: npt.NDArray[np.bool_]) -> CalibratedFrom:
     pairs = list(zip(found.readings, fits, strict=True))
-    halves = {FITTED: [one for one, fit in pairs if fit], HELD_OUT: [one for one, fit in pairs if not fit]}
+    halves = {FITTED: [answer for answer, fit in pairs if fit], HELD_OUT: [answer for answer, fit in pairs if not fit]}
     return settings.origin(
         model,
         archive_uri=None,

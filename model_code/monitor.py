@@ -150,7 +150,7 @@ def quantities(known: dict[str, Any], predictions: Predictions) -> list[Quantity
         zip(validation["features"], predictions.features.T, strict=False), start=1
     ):
         found.append(Quantity(f"feature_{number}", f"Feature {number}", values(samples), column))
-    return [one for one in found if len(one.reference) and one.varies]
+    return [quantity for quantity in found if len(quantity.reference) and quantity.varies]
 
 
 def judge(
@@ -193,7 +193,7 @@ def judge(
     rows = drift.compare(compared, independent=known["validation"]["independent"], limit=settings.psi_limit)
     findings["drift"] = {
         "detected": any(row["drifted"] for row in rows),
-        "features": sum(one.name.startswith("feature_") for one in compared),
+        "features": sum(quantity.name.startswith("feature_") for quantity in compared),
         "quantities": rows,
     }
     findings["answers"] = answers(predictions, known)
@@ -269,10 +269,10 @@ def _sentence(findings: dict[str, Any]) -> str:
             then, now = found[name]["evaluation"]["value"], found[name]["value"]
             said += f" The {name} by readers' labels is {now:.3f}, {then:.3f} in the evaluation."
     for label, name in zip(LABELS, PREDICTIVE_VALUES, strict=True):
-        if name in found["guaranteed"] and (one := found["guaranteed"][name])["broken"]:
+        if name in found["guaranteed"] and (figure := found["guaranteed"][name])["broken"]:
             said += (
-                f" Of the answers {label} a share of {one['value']:.3f} is right by readers' labels, where "
-                f"{one['guaranteed']:g} was guaranteed."
+                f" Of the answers {label} a share of {figure['value']:.3f} is right by readers' labels, where "
+                f"{figure['guaranteed']:g} was guaranteed."
             )
     return said
 

@@ -71,10 +71,16 @@ def licence_of(said: Message) -> str:
     What SPDX has as an identifier or expression comes first, then words of a classifier or another field. The whole
     text of a licence is no name.
     """
-    classifiers = (one.rpartition(" :: ")[2] for one in said.get_all("Classifier", []) if one.startswith("License ::"))
+    classifiers = (
+        classifier.rpartition(" :: ")[2]
+        for classifier in said.get_all("Classifier", [])
+        if classifier.startswith("License ::")
+    )
     fields = (said.get("License-Expression"), said.get("License"), *classifiers)
-    words = [one for one in fields if one and "\n" not in one.strip() and one not in {"UNKNOWN", "OSI Approved"}]
-    return next((one for one in words if fixup_id(one) or is_expression(one)), words[-1] if words else "")
+    words = [
+        field for field in fields if field and "\n" not in field.strip() and field not in {"UNKNOWN", "OSI Approved"}
+    ]
+    return next((word for word in words if fixup_id(word) or is_expression(word)), words[-1] if words else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,8 +101,8 @@ class Bundle:
     def digest(self) -> str:
         """The `dirHash` of all files but the distributions' RECORD."""
         every = dict(self.own)
-        for one in self.distributions:
-            every |= one.files
+        for distribution in self.distributions:
+            every |= distribution.files
         return served_files.digest(every)
 
 
@@ -118,7 +124,9 @@ def bundle(path: Path, asset: str, *, ours: bool = True) -> Bundle:
         for name in sorted(content)
         if name.count("/") == 1 and name.endswith(".dist-info/RECORD")
     ]
-    of_wheels = {name for one in found for name in one.files} | {name for name in content if name.endswith("/RECORD")}
+    of_wheels = {name for distribution in found for name in distribution.files} | {
+        name for name in content if name.endswith("/RECORD")
+    }
     own = {name: digest for name, digest in digests.items() if name not in of_wheels}
     if ours and (nobodys := sorted(name for name in own if name.partition("/")[0] not in _OWN)):
         raise CarriedError(f"{path.name}: {nobodys[0]} belongs to no wheel and no file of this repository.")
@@ -139,9 +147,9 @@ def assets(folder: Path, stack: str) -> dict[str, tuple[Path, str]]:
     """
     listed = json.loads((folder / f"{stack}.assets.json").read_text(encoding="utf-8"))["files"]
     return {
-        name: (folder / one["source"]["path"], one.get("displayName", name))
-        for name, one in listed.items()
-        if not one["source"]["path"].endswith(".template.json")
+        name: (folder / asset["source"]["path"], asset.get("displayName", name))
+        for name, asset in listed.items()
+        if not asset["source"]["path"].endswith(".template.json")
     }
 
 

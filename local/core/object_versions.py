@@ -58,7 +58,7 @@ def expire() -> None:
 def _let_go(bucket: str, key: str) -> None:
     if key.startswith(_prefixes.get(bucket, ())):
         versions = s3._object_versions[(bucket, key)]
-        versions[:] = [one for one in versions if one["is_latest"]]
+        versions[:] = [version for version in versions if version["is_latest"]]
 
 
 def expiring(properties: Mapping[str, Any]) -> tuple[str, ...]:

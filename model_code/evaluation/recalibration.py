@@ -150,11 +150,11 @@ def split_halves(images: list[Radiograph]) -> dict[str, list[Radiograph]]:
         JobError: a half has too few patients of a label, naming how many more it takes.
     """
     fitted, held_out = take_patients(
-        sorted(images, key=lambda one: one.path), _HELD_OUT_SHARE, np.random.default_rng(_SEED), []
+        sorted(images, key=lambda image: image.path), _HELD_OUT_SHARE, np.random.default_rng(_SEED), []
     )
     halves = {FITTED: fitted, HELD_OUT: held_out}
     for name, half in halves.items():
-        _refuse_few(name, {label: {one.patient for one in half if one.label == label} for label in LABELS})
+        _refuse_few(name, {label: {image.patient for image in half if image.label == label} for label in LABELS})
     return halves
 
 
@@ -167,7 +167,7 @@ def answered(scores: TestScores, half: str) -> npt.NDArray[np.bool_]:
     mask = ~scores.refused
     kept = scores.where(mask)
     patients = list(zip(kept.patients, kept.labels, strict=True))
-    found = {label: {one for one, own in patients if own == number} for number, label in enumerate(LABELS)}
+    found = {label: {patient for patient, own in patients if own == number} for number, label in enumerate(LABELS)}
     _refuse_few(half, found, refused=int(scores.refused.sum()))
     return mask
 
@@ -286,7 +286,10 @@ def complete(evaluation: dict[str, Any], origin: CalibratedFrom, held_out: TestS
 def _another_target(old: float | None, new: float | None) -> str:
     if old == new:
         return ""
-    was, now = ("the prevalence of the images" if one is None else f"a prevalence of {one:.1%}" for one in (old, new))
+    was, now = (
+        "the prevalence of the images" if prevalence is None else f"a prevalence of {prevalence:.1%}"
+        for prevalence in (old, new)
+    )
     return f" Its probabilities were for {was} and are for {now} now, which is a part of the difference."
 
 

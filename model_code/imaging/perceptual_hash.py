@@ -41,14 +41,14 @@ class Fingerprints:
         """Room for so many, to be filled by `put`."""
         return cls(np.empty((count, HASH_BITS // 8), np.uint8), np.empty((count, THUMBNAIL**2), np.uint8))
 
-    def put(self, index: int, one: Fingerprint) -> None:
+    def put(self, index: int, new: Fingerprint) -> None:
         """Keep an image's in its place.
 
         Raises:
             ValueError: it is no hash, or no thumbnail.
         """
-        self.hashes[index] = np.frombuffer(bytes.fromhex(one.hash), np.uint8)
-        self.thumbnails[index] = np.frombuffer(base64.b64decode(one.thumbnail, validate=True), np.uint8)
+        self.hashes[index] = np.frombuffer(bytes.fromhex(new.hash), np.uint8)
+        self.thumbnails[index] = np.frombuffer(base64.b64decode(new.thumbnail, validate=True), np.uint8)
 
     def at(self, indices: npt.NDArray[np.intp]) -> Fingerprints:
         """Those of some images, in the order given."""

@@ -55,8 +55,8 @@ def _comparison(settings: Settings, model: ExportedModel, scores: TestScores, we
         if serving.weights_sha256 == model.weights_sha256:
             same = dataclasses.replace(scores, probabilities=serving.calibration.probability(scores.logits))
             candidate, other = (
-                Side(one, whose.threshold, whose.image_size, whose.dataset)
-                for one, whose in ((scores, model), (same, serving))
+                Side(side_scores, whose.threshold, whose.image_size, whose.dataset)
+                for side_scores, whose in ((scores, model), (same, serving))
             )
             return comparison.compare(candidate, other, weights, package=package, mode=mode)
     reason = "it has other weights, and its answers to the labelled radiographs are not known."

@@ -79,7 +79,7 @@ def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dic
             found[name] = {**figure, **drop(figure["value"], counts[label], evaluated[name])}
             found["dropped"] |= found[name]["dropped"]
     found["guaranteed"] = guaranteed(labels, probabilities, reference)
-    found["dropped"] |= any(one["broken"] for one in found["guaranteed"].values())
+    found["dropped"] |= any(value["broken"] for value in found["guaranteed"].values())
     if min(counts.values()) >= LEAST_IMAGES:
         fewer = min(counts.values())
         found["auc"] = _figure(metrics.auroc(labels, probabilities, weights), fewer, evaluated["auc"])

@@ -203,7 +203,7 @@ def _set_checked(network: Any, initial: Sequence[Any]) -> None:
     expected = [tuple(variable.shape) for variable in network.weights]
     found = [tuple(array.shape) for array in initial]
     if found != expected:
-        differing = sum(one != other for one, other in zip(found, expected, strict=False))
+        differing = sum(shape != other for shape, other in zip(found, expected, strict=False))
         raise JobError(
             f"The model to start from does not fit: {len(found)} weights for {len(expected)}, of which {differing} "
             "have another shape."

@@ -90,8 +90,8 @@ def predictive_values(
     shares = (1 - prevalence, prevalence)
     with np.errstate(divide="ignore", invalid="ignore"):
         right, wrong = (
-            shares[one] * (weights @ (answered & (labels == one))) / (weights @ (labels == one))
-            for one in (label, 1 - label)
+            shares[each] * (weights @ (answered & (labels == each))) / (weights @ (labels == each))
+            for each in (label, 1 - label)
         )
         return np.asarray(right / (right + wrong), dtype=np.float64)
 

@@ -37,11 +37,11 @@ def verify(ctx: typer.Context, version: Version, as_json: Json = False, env: Env
     if as_json:
         output.print_json({"version": chosen.version, **found.as_json()})
     else:
-        changed = {one.name: one for one in found.changed}
+        changed = {difference.name: difference for difference in found.changed}
         listing = output.table("signed", "value", "now")
-        for name in [*found.members, *(one for one in changed if one not in found.members)]:
+        for name in [*found.members, *(name for name in changed if name not in found.members)]:
             now = _now(changed[name]) if name in changed else "the same"
-            listing.add_row(*(escape(one) for one in (name, found.members.get(name, "-"), now)))
+            listing.add_row(*(escape(cell) for cell in (name, found.members.get(name, "-"), now)))
         output.results().print(listing)
     if found.changed:
         raise verification.not_as_signed(str(chosen.version), found.changed)

@@ -29,9 +29,11 @@ def tables() -> dict[str, str]:
         "throttles": _throttles(),
         "cost": _cost(),
         "break-even": _even(),
-        "parts": table(["of a prediction", "USD a million"], ([one.what, _usd(one.usd)] for one in sums.parts())),
+        "parts": table(["of a prediction", "USD a million"], ([part.what, _usd(part.usd)] for part in sums.parts())),
         "limits": _limits(),
-        "quotas": table(["quota", "", "source"], ([one.what, f"{one.value:,}", one.source] for one in facts.QUOTAS)),
+        "quotas": table(
+            ["quota", "", "source"], ([quota.what, f"{quota.value:,}", quota.source] for quota in facts.QUOTAS)
+        ),
     }
 
 
@@ -40,7 +42,7 @@ PAGE = Page("docs/capacity.md", "make capacity", tables)
 
 def _rates() -> str:
     used = {
-        **{f"one radiograph, {name}": one for name, one in facts.ENGINES.items()},
+        **{f"one radiograph, {name}": engine for name, engine in facts.ENGINES.items()},
         "Predict's own time, least": facts.PREDICT_LEAST,
         "Predict's own time, most (what is reckoned with)": facts.PREDICT_MOST,
         "conversion of a DICOM file": facts.DICOM,
@@ -48,7 +50,7 @@ def _rates() -> str:
     }
     return table(
         ["of", "measured as", "in docs/benchmarks"],
-        ([of, one.words.strip("| ").replace(" | ", ", "), one.section] for of, one in used.items()),
+        ([of, rate.words.strip("| ").replace(" | ", ", "), rate.section] for of, rate in used.items()),
     )
 
 
@@ -81,11 +83,11 @@ def _targets() -> str:
         *(
             [
                 name,
-                f"{sums.one_after_another(one.value):.1f} measured, one after another",
-                f"{sums.target(one.value):,}",
-                f"{sums.instances(50, sums.target(one.value), 1)}",
+                f"{sums.one_after_another(engine.value):.1f} measured, one after another",
+                f"{sums.target(engine.value):,}",
+                f"{sums.instances(50, sums.target(engine.value), 1)}",
             ]
-            for name, one in facts.ENGINES.items()
+            for name, engine in facts.ENGINES.items()
         ),
     ]
     return table(["", "an instance, a second", "half of it, a minute", "instances for 50 a second"], rows)
@@ -215,7 +217,7 @@ def _limits() -> str:
 
     return table(
         ["limit", "prod: a second", "dev: a second", "above it a client gets", "seen"],
-        ([one.what, rate(one.prod), rate(one.dev), one.answer, one.seen] for one in sums.limits()),
+        ([limit.what, rate(limit.prod), rate(limit.dev), limit.answer, limit.seen] for limit in sums.limits()),
     )
 
 

@@ -40,7 +40,7 @@ class Verified:
             "arn": self.arn,
             "statement": self.statement_uri,
             "signed": dict(self.members),
-            "changed": [dataclasses.asdict(one) for one in self.changed],
+            "changed": [dataclasses.asdict(difference) for difference in self.changed],
         }
 
 

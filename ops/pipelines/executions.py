@@ -218,7 +218,7 @@ class ExecutionReader:
         pages = self._sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
             PipelineExecutionArn=arn
         )
-        return {one["Name"]: one["Value"] for page in pages for one in page["PipelineParameters"]}
+        return {parameter["Name"]: parameter["Value"] for page in pages for parameter in page["PipelineParameters"]}
 
     def planned_steps(self, arn: str) -> list[str]:
         """Names of the steps every run of this execution's definition comes to, leaving out a condition's branches."""
