@@ -193,7 +193,7 @@ def _confirmed(fingerprints: Fingerprints, first: Indices, second: Indices, min_
         pair = np.stack([first[begin : begin + _COLUMNS], second[begin : begin + _COLUMNS]])
         # One picture many times over is in many pairs: its direction is computed once.
         images, places = np.unique(pair, return_inverse=True)
-        first, other = perceptual_hash.directions(fingerprints.thumbnails[images])[places.reshape(pair.shape)]
-        correlation = np.einsum("ij,ij->i", first, other)
+        left, right = perceptual_hash.directions(fingerprints.thumbnails[images])[places.reshape(pair.shape)]
+        correlation = np.einsum("ij,ij->i", left, right)
         found = correlation >= min_correlation
         yield Alike(pair[0][found], pair[1][found], correlation[found])
