@@ -91,7 +91,7 @@ def main(arguments: list[str]) -> None:
         dynamodb = boto3.client("dynamodb", config=retries)
         predictions, labelled = kept_predictions.read(dynamodb, settings.table, settings.package, since)
     compared = quantities(known, predictions) if known and enough(settings, predictions) else []
-    findings = judge(settings, known, predictions, labelled, compared)
+    findings = find_drift_and_drop(settings, known, predictions, labelled, compared)
     findings["window"] = {"from": _moment(since), "to": _moment(now), "days": settings.days, **_ends(predictions)}
     cloudwatch = boto3.client("cloudwatch", config=retries)
     findings["requests"] = request_counts.read(cloudwatch, settings.endpoint, since=since, until=now)
@@ -153,7 +153,7 @@ def quantities(known: dict[str, Any], predictions: Predictions) -> list[Quantity
     return [quantity for quantity in found if len(quantity.reference) and quantity.varies]
 
 
-def judge(
+def find_drift_and_drop(
     settings: Settings,
     known: dict[str, Any] | None,
     predictions: Predictions,
@@ -197,7 +197,7 @@ def judge(
         "quantities": rows,
     }
     findings["answers"] = answers(predictions, known)
-    findings["performance"] = performance.judge(labelled.labels, labelled.probabilities, known)
+    findings["performance"] = performance.assess(labelled.labels, labelled.probabilities, known)
     findings["recalibration"] = calibration_gain.estimate(
         labelled.labels, labelled.probabilities, target_prevalence=known["target_prevalence"]
     )

@@ -43,7 +43,7 @@ from model_code.data.patient_split import Radiograph
 from model_code.data.pseudonyms import Pseudonyms
 from model_code.data.shards import write_shards
 from model_code.data.tfrecords import shard_count
-from model_code.imaging import perceptual_hash, trainable
+from model_code.imaging import image_quality, perceptual_hash
 from model_code.imaging.decoding import decoding_graph
 from model_code.members.members import MEMBER_ERRORS, Members
 from model_code.members.opening import archive_of_job, opened
@@ -289,7 +289,7 @@ class _Decoder:
             if subject is not None:
                 return self._dicom(pseudonymous, encoded, digest, subject.groups)
             check_image(encoded)
-            trainable.check_edges(*image_dimensions(encoded), self._size)
+            image_quality.check_edges(*image_dimensions(encoded), self._size)
             pixels = self._pixels(encoded)
             return _with_pixels(pseudonymous, digest, _facts(encoded, pixels), pixels)
         except (ValueError, tf.errors.InvalidArgumentError, *MEMBER_ERRORS) as error:
@@ -299,7 +299,7 @@ class _Decoder:
         drawn = dicom_reader().draw(encoded)
         if drawn.unsuitable:
             return Outcome(candidate, unsuitable=drawn.unsuitable)
-        trainable.check_edges(drawn.width, drawn.height, self._size)
+        image_quality.check_edges(drawn.width, drawn.height, self._size)
         pixels = self._pixels(drawn.png)
         facts = Facts(
             bytes=len(encoded),
@@ -315,7 +315,7 @@ class _Decoder:
 
     def _pixels(self, encoded: bytes) -> perceptual_hash.Pixels:
         pixels: perceptual_hash.Pixels = self._graph(tf.constant(encoded)).numpy()[:, :, 0]
-        trainable.check_contrast(pixels)
+        image_quality.check_contrast(pixels)
         return pixels
 
 

@@ -18,7 +18,7 @@ from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from policy.carried import CarriedError, Distribution, licence_of
+from policy.bundles import BundleError, Distribution, licence_of
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -78,11 +78,11 @@ def vendored(found: Distribution, accepted: Mapping[tuple[str, str], tuple[str, 
         accepted: SHA-256 of files that lock files accept.
 
     Raises:
-        CarriedError: no lock file has the distribution.
+        BundleError: no lock file has the distribution.
     """
     hashes = accepted.get((found.name, found.version))
     if hashes is None:
-        raise CarriedError(f"{found.name} {found.version} is carried, but no lock file names it.")
+        raise BundleError(f"{found.name} {found.version} is carried, but no lock file names it.")
     ref = f"{PackageURL('pypi', None, found.name, found.version)}#{found.digest}"
     inside = {component.bom_ref.value: component for component in (*_stated(found, ref), *_shared_objects(found, ref))}
     return python_package(
@@ -156,7 +156,7 @@ def browser_library(path: str, digest: str, lock: Mapping[str, Any], modules: Pa
         modules: folder `node_modules`.
 
     Raises:
-        CarriedError: no locked package has such a file.
+        BundleError: no locked package has such a file.
     """
     for key, entry in lock["packages"].items():
         package = modules.parent / key
@@ -166,7 +166,7 @@ def browser_library(path: str, digest: str, lock: Mapping[str, Any], modules: Pa
             if script.parts[len(package.parts)] != "node_modules"
         ):
             return _npm_package(key, entry, hashes=[sha256(digest)], properties=properties(hashOf=path))
-    raise CarriedError(f"{path} is no file of a package that package-lock.json names.")
+    raise BundleError(f"{path} is no file of a package that package-lock.json names.")
 
 
 def _npm_package(key: str, entry: Mapping[str, Any], **others: Any) -> Component:

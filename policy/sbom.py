@@ -37,7 +37,7 @@ from ops.base.assembly import Assembly, Resource
 from ops.base.errors import CommandError
 from ops.platform.doctor import image_names
 from policy import components
-from policy.carried import Bundle, CarriedError, assets, bundle, inline
+from policy.bundles import Bundle, BundleError, assets, bundle, inline
 from policy.components import AWS, OURS, properties
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -60,7 +60,7 @@ class Sbom:
 
     Raises:
         CommandError: the folder holds no templates of the environment.
-        CarriedError: a bundle holds what it should not.
+        BundleError: a bundle holds what it should not.
     """
 
     def __init__(self, folder: Path, env: str, *, root: Path = REPOSITORY) -> None:
@@ -228,7 +228,7 @@ def document(bom: Bom, revision: tuple[str, datetime] | None) -> str:
         revision: the commit that it is of, and when that was made; none outside Git.
 
     Raises:
-        CarriedError: the schema refuses it, with what it says.
+        BundleError: the schema refuses it, with what it says.
     """
     bom.metadata.timestamp = revision[1] if revision else None  # type: ignore[assignment]
     if revision:
@@ -237,7 +237,7 @@ def document(bom: Bom, revision: tuple[str, datetime] | None) -> str:
     bom.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, JsonV1Dot6(bom).output_as_string())
     text = JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
     if refused := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
-        raise CarriedError(f"The bill is not what CycloneDX's schema wants: {refused}")
+        raise BundleError(f"The bill is not what CycloneDX's schema wants: {refused}")
     return text
 
 
@@ -311,7 +311,7 @@ def main() -> int:
     try:
         bom = Sbom(chosen.assembly, chosen.env).bom
         text = document(bom, _revision(REPOSITORY))
-    except (CommandError, CarriedError) as error:
+    except (CommandError, BundleError) as error:
         print(error, file=sys.stderr)
         return 1
     path.parent.mkdir(parents=True, exist_ok=True)

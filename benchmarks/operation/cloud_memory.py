@@ -30,7 +30,7 @@ from ministack.services import cloudwatch, cloudwatch_logs, dynamodb, lambda_svc
 
 from benchmarks.operation.processes import megabytes
 from lambdas.predict import log
-from lambdas.predict.model import Prediction
+from lambdas.predict.endpoint_invocation import Prediction
 from lambdas.predict.results import Results
 from local.core import metrics, retention
 from local.hosting import endpoint_metrics

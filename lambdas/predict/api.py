@@ -16,7 +16,7 @@ from lambdas.http.answers import NOTICE, Answers
 from lambdas.http.problems import Problem
 from lambdas.predict import log
 from lambdas.predict.dicom_result import Coded
-from lambdas.predict.endpoint import Endpoint
+from lambdas.predict.endpoint_status import Endpoint
 from lambdas.predict.prediction import Exchange, Predictions, since
 from model_code.contract import outcomes
 

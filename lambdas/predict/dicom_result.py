@@ -10,7 +10,7 @@ from pybase64 import b64encode_as_string
 
 from lambdas.predict.accept import MULTIPART, Form
 from lambdas.predict.dicom import Converted
-from lambdas.predict.function import Function, NoAnswerError
+from lambdas.predict.lambda_invocation import Function, NoAnswerError
 
 CONNECT_TIMEOUT_SECONDS = 0.5
 READ_TIMEOUT_SECONDS = 6.0
@@ -67,7 +67,7 @@ class DicomResult:
         if form == MULTIPART and "overlay" in answer:
             event["overlay"] = answer["overlay"]["data"]
             event["radiograph"] = b64encode_as_string(converted.image.data)
-        document = self.function.ask(event)
+        document = self.function.invoke(event)
         if "no_result" in document:
             raise NoResultError(str(document["no_result"]))
         return Coded(document["media_type"], document["body"], binary=document["binary"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lambdas.aws.errors import earlier_item
 
 if TYPE_CHECKING:
-    from lambdas.predict.model import Prediction
+    from lambdas.predict.endpoint_invocation import Prediction
 
 CONNECT_TIMEOUT_SECONDS = 0.5
 READ_TIMEOUT_SECONDS = 1.0

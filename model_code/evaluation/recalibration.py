@@ -35,7 +35,7 @@ from model_code.statistics.calibration import Calibration, choose_threshold, fit
 from model_code.statistics.intervals import patient_numbers, resample_patients
 
 if TYPE_CHECKING:
-    from model_code.evaluation import judge
+    from model_code.evaluation import evaluator
     from model_code.evaluation.scoring import ExportedModel
 
 FEWEST_PATIENTS = 20
@@ -70,7 +70,7 @@ class Settings:
     guaranteed_npv: float
     guaranteed_ppv: float
     target_prevalence: float
-    against: judge.Settings
+    against: evaluator.Settings
 
     @staticmethod
     def add_flags(parser: job.ArgumentParser) -> None:
@@ -81,7 +81,7 @@ class Settings:
             parser.add_argument(f"--{CALIBRATION[name].flag}", type=float, required=True)
 
     @classmethod
-    def of(cls, given: Mapping[str, Any], against: judge.Settings) -> Self:
+    def of(cls, given: Mapping[str, Any], against: evaluator.Settings) -> Self:
         """From what such a command line says, checked but for the version's ARN.
 
         Raises:
@@ -178,12 +178,12 @@ def refuse_beyond_calibration(scores: TestScores, metadata: dict[str, Any], limi
     Args:
         scores: of the half that is fitted on, refused images included.
         metadata: of the model as it was.
-        limits: see `site_verdict.judge`.
+        limits: see `site_verdict.check_limits`.
 
     Raises:
         JobError: naming what is lost.
     """
-    if lost := site_verdict.beyond_calibration(site.judge(scores, metadata, limits).judgements):
+    if lost := site_verdict.beyond_calibration(site.check(scores, metadata, limits).judgements):
         raise JobError(
             f"Nothing was registered. {lost} It changes neither which radiograph ranks above which nor which are "
             "refused: for this site a model has to be trained on radiographs like its own."

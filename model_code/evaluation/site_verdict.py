@@ -73,7 +73,7 @@ class Judgement:
         return f"{self.title} {self.value:.3f} (95 % interval {self.low:.3f} to {self.high:.3f}; demanded: {rule})"
 
 
-def judge(
+def check_limits(
     evaluation: Mapping[str, Any], refused: Mapping[str, Any], limits: Mapping[str, float], *, detects: bool = True
 ) -> list[Judgement]:
     """Hold a site's figures against the limits.
@@ -114,7 +114,7 @@ def verdict(
     """The verdict in a word and in a sentence.
 
     Args:
-        judgements: of `judge`.
+        judgements: of `check_limits`.
         evaluation: the same as there.
         answered: how many images the figures rest on.
         scored: how many the share of refusals does.

@@ -43,7 +43,7 @@ _SEED = 20180222
 FIGURES = {"sensitivity": "true_positive_rate", "specificity": "true_negative_rate"}
 
 
-def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dict[str, Any]:
+def assess(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dict[str, Any]:
     """Metrics of the labelled predictions, beside those of the evaluation.
 
     Args:

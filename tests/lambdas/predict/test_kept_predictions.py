@@ -12,8 +12,8 @@ from botocore.stub import Stubber
 
 from lambdas.api.documents import KeptPrediction
 from lambdas.predict import request
-from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.model import PREPARATION_SECONDS, Model
+from lambdas.predict.endpoint_invocation import PREPARATION_SECONDS, Model
+from lambdas.predict.endpoint_status import Endpoint
 from tests.lambdas.predict.api_calls import (
     EXPLAINED,
     JPEG,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _OWN = frozenset({"dicom_results", "lambdas", "model_code"})
 
 
-class CarriedError(ValueError):
+class BundleError(ValueError):
     """A bundle is not what it should be. `str()` is a sentence that names the bundle and the file."""
 
 
@@ -115,7 +115,7 @@ def bundle(path: Path, asset: str, *, ours: bool = True) -> Bundle:
         ours: whether all files but those of wheels have to be this repository's; the CDK brings functions too.
 
     Raises:
-        CarriedError: a file is not what its wheel's RECORD says, or is nobody's.
+        BundleError: a file is not what its wheel's RECORD says, or is nobody's.
     """
     content = dict(_content(path))
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
@@ -129,7 +129,7 @@ def bundle(path: Path, asset: str, *, ours: bool = True) -> Bundle:
     }
     own = {name: digest for name, digest in digests.items() if name not in of_wheels}
     if ours and (nobodys := sorted(name for name in own if name.partition("/")[0] not in _OWN)):
-        raise CarriedError(f"{path.name}: {nobodys[0]} belongs to no wheel and no file of this repository.")
+        raise BundleError(f"{path.name}: {nobodys[0]} belongs to no wheel and no file of this repository.")
     return Bundle(asset, own, tuple(found))
 
 
@@ -176,7 +176,7 @@ def _distribution(info: PurePosixPath, content: Mapping[str, bytes], digests: Ma
     for path, digest in carried.items():
         algorithm, _, value = rows[path].partition("=")
         if algorithm != "sha256" or base64.urlsafe_b64decode(f"{value}=").hex() != digest:
-            raise CarriedError(f"{path} is not the file that {info.name} lists in its RECORD.")
+            raise BundleError(f"{path} is not the file that {info.name} lists in its RECORD.")
     said = email.parser.BytesHeaderParser().parsebytes(content[f"{info}/METADATA"])
     wheel = email.parser.BytesHeaderParser().parsebytes(content[f"{info}/WHEEL"])
     bills = [json.loads(content[path]) for path in carried if path.startswith(f"{info}/sboms/")]

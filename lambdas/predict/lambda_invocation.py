@@ -39,8 +39,8 @@ class Function:
     client: Callable[[], Any]
     name: str
 
-    def ask(self, event: dict[str, Any]) -> dict[str, Any]:
-        """The function's answer to an event.
+    def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Invoke the function and wait for its answer to an event.
 
         Raises:
             NoAnswerError: there is none.
