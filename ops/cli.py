@@ -171,7 +171,7 @@ class _Commands(_Group):
         except SystemExit as end:
             if not isinstance(end.__context__, BrokenPipeError):
                 raise
-            output.let_go()
+            output.close_results()
             sys.exit(ExitCode.UNREAD)
 
     def invoke(self, ctx: Any) -> Any:

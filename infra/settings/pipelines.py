@@ -70,7 +70,7 @@ class SiteEvaluation(Section):
     usable there (default of `MaxRefusedShare`); 0 to 1. The other limits are those of `pipeline`."""
     required_for_release: bool
     """Whether an approved version is released only when a site evaluation calls it usable and none speaks against it
-    ([releases.md](releases.md#only-what-a-site-evaluation-calls-usable)); until then the Release function reads no
+    ([releases.md](releases.md#site-evaluation-before-a-release)); until then the Release function reads no
     evaluations."""
 
     def defaults(self, pipeline: Pipeline, parameters: Mapping[str, Parameter]) -> dict[str, str | int | float]:

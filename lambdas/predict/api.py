@@ -1,4 +1,4 @@
-"""Paths of the Predict function, and the one place where results and exceptions become HTTP answers.
+"""Routes of the Predict function, and the one place where results and exceptions become HTTP answers.
 
 Two paths need no framework: Powertools' APIGatewayRestResolver adds 170 ms to a cold start (see `handler`).
 """

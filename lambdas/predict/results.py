@@ -1,4 +1,4 @@
-"""Table of predictions, kept for a while without the image and without the overlay, which shows parts of it."""
+"""DynamoDB table of predictions, kept for a while without the image and without the overlay."""
 
 from __future__ import annotations
 

@@ -43,19 +43,19 @@ def expire() -> None:
 
     def record_and_expire(bucket: str, key: str, *rest: Any) -> Any:
         version = record(bucket, key, *rest)
-        _let_go(bucket, key)
+        _expire_noncurrent(bucket, key)
         return version
 
     def record_deletion_and_expire(bucket: str, key: str, *rest: Any) -> Any:
         marker = record_deletion(bucket, key, *rest)
-        _let_go(bucket, key)
+        _expire_noncurrent(bucket, key)
         return marker
 
     provisioners._RESOURCE_HANDLERS[_BUCKET] = {**handlers, "create": create_with_rules, "update": update_with_rules}
     s3._record_object_version, s3._record_delete_marker = record_and_expire, record_deletion_and_expire
 
 
-def _let_go(bucket: str, key: str) -> None:
+def _expire_noncurrent(bucket: str, key: str) -> None:
     if key.startswith(_prefixes.get(bucket, ())):
         versions = s3._object_versions[(bucket, key)]
         versions[:] = [version for version in versions if version["is_latest"]]

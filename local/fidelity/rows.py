@@ -138,7 +138,7 @@ OPERATIONS: tuple[Row, ...] = (
            "StopPipelineExecution"),
     *_rows("hosting", f"{_ENDPOINTS}::test_a_release_serves_the_artifact_of_the_package_it_names",
            "CreateEndpoint", "DescribeEndpoint", "ListEndpoints", differences=(_SCRIPTS, _HOSTING)),
-    *_rows("hosting", f"{_LOCAL}/hosting/test_traffic.py::test_a_model_that_fails_is_taken_back_by_the_alarm",
+    *_rows("hosting", f"{_LOCAL}/hosting/test_traffic.py::test_a_model_that_fails_is_rolled_back_by_the_alarm",
            "UpdateEndpoint", differences=(_HOSTING,)),
     *_rows("hosting", f"{_ENDPOINTS}::test_deleting_the_stack_stops_the_processes",
            "DeleteEndpoint"),

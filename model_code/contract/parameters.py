@@ -231,7 +231,7 @@ HYPERPARAMETERS = by_name(
     ),
     Parameter(
         "Patience", 5,
-        "epochs without a better validation AUROC after which a phase ends early",
+        "early stopping: epochs without a better validation AUROC after which a phase ends",
         least=1, greatest=1000,
     ),
     # Batch normalisation has no variance of one image.

@@ -1,4 +1,4 @@
-"""The dataset card: what became of an archive, for the people who decide whether to believe a model trained on it."""
+"""Dataset card: images, patients, exclusions, splits, leakage audit and shortcut probes of an archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Split of radiographs into train, validation and test: by patient, stratified, seeded, with reasons.
+"""Split into train, validation and test: by patient, without duplicates, stratified, seeded, with reasons.
 
 Every rule that applied is reported as a sentence with its counts, every dropped file with its reason. In the order in
 which they apply:

@@ -1,4 +1,4 @@
-"""The quality gates: which limits a model must keep to be registered, and in words what it failed."""
+"""Quality gates: limits that a model must meet to be registered, and which of them it failed."""
 
 from __future__ import annotations
 

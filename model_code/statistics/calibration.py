@@ -1,4 +1,4 @@
-"""Calibration and decision threshold, from labelled images that neither trained the network nor test it."""
+"""Temperature scaling and decision threshold, fitted on images that neither trained the network nor test it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pipeline executions as the ordinary SageMaker and CloudWatch Logs APIs tell of them."""
+"""Pipeline executions, read from the SageMaker and CloudWatch Logs APIs."""
 
 from __future__ import annotations
 

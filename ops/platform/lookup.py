@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def try_lookup(look_up: Callable[[], T], whether: str) -> T | None:
-    """What a look-up found; None, and a sentence for the person, where AWS gave none.
+    """Result of a look-up; None, and a sentence for the person, where AWS gave none.
 
     Whoever deploys need not be allowed to look: CloudFormation acts with another role.
 

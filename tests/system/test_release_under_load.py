@@ -185,7 +185,7 @@ def test_a_release_is_told_when_the_endpoint_was_asked(releases: Releases, first
     assert told == ["approval_wanted", "release_requested", "released"]
 
 
-def test_where_no_alarm_guards_the_traffic_a_model_that_fails_is_put_back(
+def test_where_no_alarm_guards_the_traffic_a_model_that_fails_is_rolled_back(
     releases: Releases, first: int, image: Path
 ) -> None:
     """A serverless endpoint switches at once; the question after the release is what finds the failure."""
@@ -267,7 +267,7 @@ def test_a_good_model_takes_over_without_a_failed_request(
     releases.hears("released", version)
 
 
-def test_a_model_that_fails_its_requests_is_taken_back_by_an_alarm(
+def test_a_model_that_fails_its_requests_is_rolled_back_by_an_alarm(
     releases: Releases, second: tuple[int, list[tuple[int, int | None]]], image: Path
 ) -> None:
     good = second[0]

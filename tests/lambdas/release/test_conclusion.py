@@ -38,7 +38,7 @@ class TestConclusion:
         assert "Endpoint: One or more alarms are in ALARM" in message
         assert "of an earlier update" not in message
 
-    def test_a_model_that_does_not_answer_is_taken_back(self, world):
+    def test_a_model_that_does_not_answer_is_rolled_back(self, world):
         """Nothing else would, where no alarm guards the traffic."""
         world.serve(1)
         world.registry.set(2, "Approved")
@@ -55,7 +55,7 @@ class TestConclusion:
         assert world.topic.events[-1] == "release_rolled_back"
         assert f"{arn(1)} serves as before." in world.topic.messages[-1]["Message"]
 
-    def test_what_is_put_back_and_does_not_answer_is_not_put_back_again(self, world):
+    def test_a_model_that_was_rolled_back_to_and_does_not_answer_is_not_rolled_back_again(self, world):
         world.serve(1)
         world.registry.set(2, "Approved")
         world.deliver(2)
