@@ -223,7 +223,7 @@ RESOURCE_TYPES: tuple[Row, ...] = (
            "AWS::Logs::LogGroup", differences=(_LOGS,)),
     *_rows("MiniStack", f"{_MONITORED}::test_other_radiographs_set_the_alarm_off_and_the_topic_says_what_to_do",
            "AWS::SNS::Topic", "AWS::SNS::TopicPolicy", differences=(_MAIL,)),
-    *_rows("MiniStack", f"{_RELEASES}::test_a_release_is_told_when_the_endpoint_was_asked",
+    *_rows("MiniStack", f"{_RELEASES}::test_a_release_is_reported_when_the_endpoint_was_asked",
            "AWS::SQS::Queue", "AWS::SQS::QueuePolicy"),
 )  # fmt: skip
 

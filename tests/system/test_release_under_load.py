@@ -178,7 +178,7 @@ def first(releases: Releases) -> int:
     return version
 
 
-def test_a_release_is_told_when_the_endpoint_was_asked(releases: Releases, first: int) -> None:
+def test_a_release_is_reported_when_the_endpoint_was_asked(releases: Releases, first: int) -> None:
     assert "an answer named it" in releases.hears("released", first)
     # Alarms speak on the same topic: on a busy machine, about its latency.
     told = [kind for kind, _ in releases.told if kind != "alarm"]

@@ -163,7 +163,7 @@ class TestConnection:
         problem(over(runtime).answer(event()), 502, "model_error")
         assert runtime.calls == 1
 
-    def test_unexpected_failure_is_logged_and_not_told(self, capsys):
+    def test_unexpected_failure_is_logged_and_not_disclosed(self, capsys):
         answer = over(Raising(RuntimeError("database password"))).answer(event())
         document = problem(answer, 500, "internal_error")
         assert "password" not in answer["body"]

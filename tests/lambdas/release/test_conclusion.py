@@ -25,7 +25,7 @@ class TestConclusion:
         assert world.conclude() == "released"
         assert "no answer named the package" in world.topic.messages[-1]["Message"]
 
-    def test_a_rollback_is_told_with_what_failed_and_what_serves(self, world):
+    def test_a_rollback_is_reported_with_what_failed_and_what_serves(self, world):
         world.serve(1)
         world.registry.set(2, "Approved")
         world.deliver(2)
@@ -153,7 +153,7 @@ class TestVerdict:
         assert world.conclude() == "rolled_back"
         assert world.bucket.of(2) == [("rolled_back", "It was rolled back: Endpoint: The model did not load.")]
 
-    def test_of_two_approvals_at_once_the_one_that_loses_is_told(self, world):
+    def test_of_two_approvals_at_once_the_one_that_loses_is_reported(self, world):
         world.registry.set(1, "Approved")
         world.registry.set(2, "Approved")
         assert world.deliver(2) == "requested"
