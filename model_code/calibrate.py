@@ -122,7 +122,7 @@ def _check_size(settings: Settings, model: ExportedModel) -> None:
 
 
 def _fitted(settings: Settings, scores: TestScores, old: dict[str, Any]) -> Mapping[str, Any]:
-    """Members of metadata.json as the fitting half's answered images give them, printed beside those of before."""
+    """Fit the members of metadata.json on the fitting half's answered images, and print them beside the old ones."""
     known = scores.where(recalibration.answered(scores, FITTED))
     found = recalibration.fitted(known, settings, old)
     print(

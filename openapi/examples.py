@@ -93,7 +93,7 @@ ANSWERS: dict[type[BaseModel], dict[str, Any]] = {
     },
     documents.Health: {"status": "ok", "endpoint_status": "InService", "notice": NOTICE},
 }
-"""By the model of the answer."""
+"""Examples of answers, by the answer's model."""
 
 DETAILS: dict[str, str] = {
     "invalid_request": "explain has to be true or false.",

@@ -136,7 +136,7 @@ def _shared_objects(found: Distribution, ref: str) -> Iterable[Component]:
 
 
 def required(names: Mapping[str, Component], requirements: Iterable[str]) -> list[Component]:
-    """Those components by name which requirements of a distribution ask for, in AWS."""
+    """Components that a distribution requires, by name, under AWS's environment markers."""
     wanted = [Requirement(requirement) for requirement in requirements]
     asked = [
         requirement

@@ -178,7 +178,7 @@ class Sbom:
             yield image
 
     def _documented(self, packages: dict[str, str], holder: Component) -> list[Component]:
-        """Packages that AWS says are in something that nobody here has opened: without a hash."""
+        """Packages that AWS documents for an image or layer, which is not opened here: without a hash."""
         found = [
             components.python_package(
                 *(name, version),

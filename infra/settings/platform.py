@@ -85,7 +85,7 @@ class Network(Section):
 
 
 class Budget(Section):
-    """Monthly budget of resources with the project's tag, and when somebody is told."""
+    """Monthly budget of resources with the project's tag, and the shares at which it notifies."""
 
     monthly_usd: Positive
     """With a `budget` section, which may be left out: what a month may cost before the topic is told, when it is spent

@@ -90,7 +90,7 @@ class Unreadable:
 
 @dataclasses.dataclass(frozen=True)
 class SiteEvaluations:
-    """Those of one version, newest first.
+    """Site evaluations of one version, newest first.
 
     Attributes:
         found: that could be read.

@@ -33,7 +33,7 @@ class Api:
     answers: Answers
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
-        """One request's answer; never raises, so the gateway never answers for this function."""
+        """Answer to a request; never raises, so the gateway never answers for this function."""
         started, reply = time.perf_counter(), self.answers.to(event)
         fields = {"request_id": reply.request_id, "method": event.get("httpMethod"), "path": answers.path(event)}
         exchange = Exchange(event, reply, started, fields, {})

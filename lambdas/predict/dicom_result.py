@@ -15,8 +15,8 @@ from lambdas.predict.lambda_invocation import Function, NoAnswerError
 CONNECT_TIMEOUT_SECONDS = 0.5
 READ_TIMEOUT_SECONDS = 6.0
 LATEST_SECONDS = 20.0
-"""So long after its request a result is begun no more: API Gateway gives up after 29 s, and a caller who gets the error
-knows the prediction. A cold start takes some of the 6 s; the tests add them up."""
+"""Latest start of a result, in seconds after its request: API Gateway gives up after 29 s, and a caller who gets the
+error knows the prediction. A cold start takes some of the 6 s; the tests add them up."""
 
 # What of the answer the function makes results of, where it is there.
 _ANSWER = (

@@ -61,7 +61,7 @@ class Function:
 
 
 def _failure(document: dict[str, Any]) -> NoAnswerError:
-    """Of an invocation that ended without an answer; its own message may say too much to repeat."""
+    """Reason of an invocation that failed; the function's own message may say too much to repeat."""
     kind, message = str(document.get("errorType", "")), str(document.get("errorMessage", ""))
     if "timed out" in message.lower():
         return NoAnswerError("timed_out")

@@ -32,7 +32,7 @@ _ANSWERED_AT = "answered_at"
 
 @dataclass
 class Exchange:
-    """One request on its way to an answer.
+    """Request in progress: its event, its answer's headers, and what is logged about it.
 
     Attributes:
         event: the proxy event.

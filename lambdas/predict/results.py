@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 0.5
 READ_TIMEOUT_SECONDS = 1.0
-"""For one write. What a service refuses is not tried again: a prediction is worth more than its record."""
+"""Timeout of one write, without a retry: a prediction is worth more than its record."""
 
 
 @dataclass(frozen=True)

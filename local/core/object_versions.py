@@ -27,7 +27,7 @@ _prefixes: dict[str, tuple[str, ...]] = {}
 
 
 def expire() -> None:
-    """Make CloudFormation's buckets let go of noncurrent versions whose rule gives them one day."""
+    """Expire noncurrent versions at once in buckets whose lifecycle rule keeps them for one day."""
     handlers = provisioners._RESOURCE_HANDLERS[_BUCKET]
     create, update = handlers["create"], handlers["update"]
     record, record_deletion = s3._record_object_version, s3._record_delete_marker

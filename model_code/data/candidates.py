@@ -110,7 +110,7 @@ class Listing:
 
 @dataclasses.dataclass(frozen=True)
 class _File:
-    """One member, and what it is."""
+    """Archive member with the kind that its name says."""
 
     member: Member
     entry: Entry

@@ -121,7 +121,7 @@ class Decoded:
 
 
 def check_parameters(archive_uri: str, image_size: int) -> str:
-    """Check what the steps are told.
+    """Check the steps' parameters ImageSize and InputArchiveUri.
 
     Returns:
         What the archive is for, one of `layout.PURPOSES`: the folder of its copy says so.

@@ -85,7 +85,7 @@ class Radiograph:
     reviewed: str = ""
 
     def after_review(self) -> Radiograph:
-        """With the label that readers gave it; what kind of pneumonia it is was said of the other one."""
+        """Copy with the label that readers gave; the subtype belonged to the earlier label and is dropped."""
         if not self.reviewed:
             return self
         return dataclasses.replace(self, label=self.reviewed, subtype="")
@@ -161,7 +161,7 @@ def assign(
 
 
 def after_review(assignment: Assignment) -> Assignment:
-    """The same patients in the same splits with the labels that readers gave, and a sentence on how many are others.
+    """Apply readers' reviewed labels to an assignment: same patients, same splits, and a sentence on the changes.
 
     Raises:
         JobError: when a split then has too few images of a label.

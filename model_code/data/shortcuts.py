@@ -28,7 +28,7 @@ Features = Callable[[Sequence[Facts]], Array]
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """One kind of clue.
+    """Shortcut probe: one kind of metadata that may predict the label.
 
     Attributes:
         name: its key in the dataset card.

@@ -173,7 +173,7 @@ def _near(first: Points, other: Points, distance: float) -> npt.NDArray[np.bool_
 def _close(
     fingerprints: Fingerprints, ones: Indices, others: Indices, near: npt.NDArray[np.bool_], max_bits: int
 ) -> tuple[Indices, Indices]:
-    """Of the images that are near each other, the numbers of those whose hashes differ in few bits."""
+    """Numbers of the near pairs whose hashes differ in at most `max_bits` bits."""
     hashes = [fingerprints.hashes[numbers] for numbers in (ones, others)]
     found = np.flatnonzero(near)
     if len(found) > _CROWDED * near.size:
@@ -188,7 +188,7 @@ def _close(
 
 
 def _confirmed(fingerprints: Fingerprints, first: Indices, second: Indices, min_correlation: float) -> Iterator[Alike]:
-    """Those pairs whose thumbnails correlate."""
+    """Pairs whose thumbnails correlate by at least `min_correlation`."""
     for begin in range(0, len(first), _COLUMNS):
         pair = np.stack([first[begin : begin + _COLUMNS], second[begin : begin + _COLUMNS]])
         # One picture many times over is in many pairs: its direction is computed once.

@@ -20,7 +20,7 @@ from model_code.data.tfrecords import copy, shard_count
 from model_code.data.training_images import Overlap
 
 MAX_KNOWN_SHARE = 0.05
-"""Of an archive's images: with more that the model has seen, figures on the rest are not about other patients."""
+"""Largest share of an archive's images that the model may have seen: above it, figures are not about other patients."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +85,7 @@ def write_shards(directory: Path, images: list[Radiograph], decoded: Decoded) ->
 def _one_of_each(
     images: list[Radiograph], pairs: list[NearDuplicate], dropped: dict[str, list[str]]
 ) -> list[Radiograph]:
-    """One of the images that show the same radiograph in other bytes, and none where they have both labels.
+    """Near-duplicates reduced to one image each, and to none where they have both labels.
 
     Counted as several patients, copies would make intervals narrower than they are.
 

@@ -115,7 +115,7 @@ class _Measure:
         return self.estimate(values, images).as_json()
 
     def estimate(self, values: Array, images: Any, limiting: Any = None) -> Estimate:
-        """As `of`; where only some of the images limit what the metric can say, their patients count."""
+        """Estimate as by `of`; where only some images bear on the metric, the number of their patients counts."""
         patients = np.unique(self._owner[images if limiting is None else limiting])
         return estimate(values, images=max(1, int(np.sum(images))), patients=max(1, len(patients)))
 
@@ -141,7 +141,7 @@ class _Measure:
         return estimate(values, images=images, patients=patients).as_json()
 
     def fewer(self, images: Any) -> Any:
-        """Those of some images that have the rarer label, a mask."""
+        """Mask of the images that have the rarer label."""
         return min((images & (self.scores.labels == label) for label in (0, 1)), key=np.sum)
 
     def decisions(self, images: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ NO_PACKAGE = "none"
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Limits and conditions that a model is held against.
+    """Limits of the gates, and the serving model to compare with.
 
     Attributes:
         limits: limits of the quality gates.
@@ -49,7 +49,7 @@ class Settings:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """From what such a command line says, checked."""
+        """Settings from parsed flags, checked."""
         limits = quality_gates.Limits(*(given[EVALUATION[name].field] for name in GATES))
         return cls(limits, given["serving_package"], given["serving_comparison"])
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from model_code.evaluation.scoring import ExportedModel
 
 FEWEST_PATIENTS = 20
-"""Of each label, in either half: ten for each of two parameters."""
+"""Least patients of each label in each half: ten for each of two parameters."""
 FITTED, HELD_OUT = "fitted", "held_out"
 _PURPOSES = {FITTED: "to calibrate on", HELD_OUT: "to check the calibration on"}
 _HELD_OUT_SHARE = 0.5
@@ -82,7 +82,7 @@ class Settings:
 
     @classmethod
     def of(cls, given: Mapping[str, Any], against: evaluator.Settings) -> Self:
-        """From what such a command line says, checked but for the version's ARN.
+        """Settings from parsed flags, checked but for the version's ARN.
 
         Raises:
             JobError: that is none.

@@ -139,7 +139,7 @@ def assess(
 
 
 def measured(scores: TestScores) -> TestScores:
-    """Those of a site's scores that figures rest on: of the images that are answered, or of all."""
+    """Scores that a site's figures rest on: of the images that the detector accepts, or of all."""
     answered = scores.where(~scores.refused)
     # Without a label there are no figures. Then so many are refused that the verdict does not hang on them.
     return answered if len(np.unique(answered.labels)) == len(LABELS) else scores

@@ -65,7 +65,7 @@ class Judgement:
     state: str
 
     def as_json(self) -> dict[str, Any]:
-        """For the document."""
+        """Judgement as a member of the site evaluation document."""
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:
@@ -189,7 +189,7 @@ def _settled(judgement: Judgement, size: float) -> bool:
 
 
 def _rounded(count: float) -> int:
-    """Up, to two significant digits: more would promise what nobody knows."""
+    """Round up to two significant digits: more would promise too much precision."""
     unit = int(10 ** max(0, math.floor(math.log10(max(count, 1))) - 1))
     return math.ceil(count / unit) * unit
 

@@ -218,7 +218,7 @@ def _unpack_libraries(target: Path) -> bool:
 
 
 def _try_import(code: Path, where: str) -> None:
-    """In a process of its own, with the search path of the serving container."""
+    """Import the engine in a process of its own, with the search path of the serving container."""
     paths = [str(code), str(code / "lib"), *(path for path in sys.path if path)]
     tried = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}; {_IMPORTABLE}"],

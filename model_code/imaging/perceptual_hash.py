@@ -18,7 +18,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclasses.dataclass(frozen=True)
 class Fingerprint:
-    """One image's, as text: see `perceptual_hash` and `thumbnail`."""
+    """Fingerprint of one image, as text: see `perceptual_hash` and `thumbnail`."""
 
     hash: str
     thumbnail: str
@@ -26,7 +26,7 @@ class Fingerprint:
 
 @dataclasses.dataclass(frozen=True)
 class Fingerprints:
-    """Those of many images, 1,056 bytes each.
+    """Fingerprints of many images, 1,056 bytes each.
 
     Attributes:
         hashes: uint8 (n, 32), the bits packed.
@@ -51,7 +51,7 @@ class Fingerprints:
         self.thumbnails[index] = np.frombuffer(base64.b64decode(new.thumbnail, validate=True), np.uint8)
 
     def at(self, indices: npt.NDArray[np.intp]) -> Fingerprints:
-        """Those of some images, in the order given."""
+        """Fingerprints at some indices, in the order given."""
         return Fingerprints(self.hashes[indices], self.thumbnails[indices])
 
     def __len__(self) -> int:

@@ -84,6 +84,6 @@ class ZipMembers(Members):
                 yield b""
 
     def ahead(self, wanted: Sequence[Member]) -> AbstractContextManager[None]:
-        """Nothing: the archive is here."""
+        """No prefetching: the archive is a local file."""
         del wanted
         return contextlib.nullcontext()

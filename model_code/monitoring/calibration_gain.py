@@ -25,7 +25,7 @@ from model_code.statistics.metrics import Array, expected_calibration_error
 from model_code.statistics.prevalence import weighted
 
 FEWEST = 25
-"""Of each label in each half: ten for each of two parameters, and some for readers who err."""
+"""Least labels of each class in each half: ten for each of two parameters, and some for readers who err."""
 
 # Half of the last of the nine decimals that lambdas/predict/results.py keeps.
 PRECISION = 5e-10

@@ -66,7 +66,7 @@ class Attribution:
         return marked * tf.cast(logits >= self.floor, tf.float32)[:, tf.newaxis, tf.newaxis]
 
     def moved(self, by: Floats) -> Attribution:
-        """For an engine whose `raw` maps are greater by so much on average, (cells, cells)."""
+        """Attribution corrected for an engine whose `raw` maps are greater by this mean difference, (cells, cells)."""
         return dataclasses.replace(self, usual=(self.usual + by).astype(np.float32))
 
 

@@ -240,7 +240,7 @@ def _line(shown: Sequence[dict[str, Any]], name: str) -> tuple[list[Any], list[f
 
 
 def _times(runs: Sequence[dict[str, Any]]) -> list[Any]:
-    """Their times as matplotlib's axes take them."""
+    """Times of runs, as matplotlib's axes take them."""
     return [dt.datetime.fromisoformat(run["at"]).astimezone(dt.UTC) for run in runs]
 
 

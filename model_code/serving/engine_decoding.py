@@ -114,7 +114,7 @@ def _of_jpeg(encoded: bytes, size: int) -> Pixels:
 
 
 def _of_cmyk(ink: Pixels, *, inverted: bool) -> Pixels:
-    """By the integer arithmetic of TensorFlow's kernel to RGB, and then its luma, rounded."""
+    """CMYK to RGB by the integer arithmetic of TensorFlow's kernel, and then to its luma, rounded."""
     weights = np.asarray([0.2989, 0.587, 0.114], dtype=np.float32)
     grey = np.empty(ink.shape[:2], dtype=np.uint8)
     # By rows that fit the processor's cache, which takes a fifth of the time of the whole at once.

@@ -46,7 +46,7 @@ def weighted(weights: Array, labels: Array, prevalence: float) -> Array:
 
 
 def effective_size(weights: Array) -> float:
-    """As how many images of equal weight some images count (Kish 1965, "Survey Sampling", section 11.7).
+    """Effective sample size of weighted images (Kish 1965, "Survey Sampling", section 11.7).
 
     Args:
         weights: (n,), not all zero.

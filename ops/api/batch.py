@@ -237,7 +237,7 @@ def _content_type(file: Path) -> str | None:
 
 @dataclasses.dataclass(frozen=True)
 class Patience:
-    """Polling of a batch: interval and time limit in seconds, and who is told how many answers are there."""
+    """Polling of a batch: interval and time limit in seconds, and the callback for progress."""
 
     poll: float
     timeout: float

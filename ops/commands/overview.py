@@ -163,7 +163,7 @@ class Status:
     api_url: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts; what is not there is null."""
+        """Members of the answer with `--json`; what is not there is null."""
         return {
             "env": self.env,
             "region": self.region,

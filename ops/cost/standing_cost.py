@@ -96,7 +96,7 @@ FREE = {
 
 
 def standing(assembly: Assembly, usage: Usage) -> list[Charge]:
-    """The charges of a month in which nobody trains or asks.
+    """Charges of an idle month: no training and no predictions.
 
     Raises:
         CommandError: the templates hold a type of resource that is in neither list.

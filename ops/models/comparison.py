@@ -42,7 +42,7 @@ class Evaluated:
         return float(value), (float(interval[0]), float(interval[1])) if interval else None
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """Members of the answer with `--json`."""
         metrics = {}
         for title, name in SHOWN.items():
             if found := self.figure(name):

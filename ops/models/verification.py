@@ -35,7 +35,7 @@ class Verified:
     changed: list[Difference]
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """Members of the answer with `--json`."""
         return {
             "arn": self.arn,
             "statement": self.statement_uri,

@@ -48,7 +48,7 @@ class State(StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One check.
+    """Result of one check, with its state and advice.
 
     Attributes:
         check: name of the check.
@@ -63,7 +63,7 @@ class Finding:
     advice: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """Members of the answer with `--json`."""
         return dataclasses.asdict(self)
 
 
