@@ -1,4 +1,4 @@
-"""Releases while clients ask: a good model takes over, a broken one does not, and people hear what happened.
+"""Releases under load: blue/green and canary traffic, rollback of a broken model by alarms, and notifications.
 
 The app is deployed with a serverless endpoint, then with one on instances, a canary and an asynchronous endpoint beside
 it, as in prod but with short waits. The models are handlers that answer by the contract and know nothing of

@@ -1,4 +1,4 @@
-"""A release is concluded once the endpoint answers, and rejected models that serve are reported."""
+"""A release is concluded once the endpoint answers, else rolled back; rejected models that serve are reported."""
 
 import hashlib
 from datetime import timedelta

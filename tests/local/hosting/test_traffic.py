@@ -1,4 +1,4 @@
-"""A deployment configuration becomes the shares of the traffic that a new model gets, one after the other."""
+"""Traffic shifting of a blue/green deployment: all at once, canary or linear, and rollback by an alarm."""
 
 from __future__ import annotations
 
