@@ -91,7 +91,7 @@ def _rows(by: str, test: str, *names: str, differences: tuple[str, ...] = ()) ->
     return tuple(Row(name, by, test, differences) for name in names)
 
 
-_DECIDED_BY = "Who approved or rejected a version is not told (`LastModifiedBy`): a fetched report says so."
+_DECIDED_BY = "who approved or rejected a version (`LastModifiedBy`), as a fetched report says"
 _LOCAL = "tests/local"
 _JOBS = f"{_LOCAL}/jobs/test_job_service.py"
 _REQUESTS = f"{_LOCAL}/jobs/test_job_requests.py"
