@@ -167,7 +167,7 @@ def _of_data(evidence: Evidence) -> dict[str, str]:
 def _of_model(evidence: Evidence) -> dict[str, str]:
     metadata, package, card = evidence.metadata, evidence.package, evidence.model_card
     uses, details = card["intended_uses"], card["training_details"]
-    chosen = metadata["training"]["hyperparameters"]
+    hyperparameters = metadata["training"]["hyperparameters"]
     origin = metadata["calibrated_from"]
     calibrated = (
         f"Calibrated from version {origin['version']}, with its weights." if origin else "Trained, not calibrated."
@@ -190,7 +190,7 @@ def _of_model(evidence: Evidence) -> dict[str, str]:
         ),
         "source": f"Source revision {metadata['source_revision']} of this software.",
         "training": f"{details['objective_function']['notes']} {details['training_observations']}",
-        "hyperparameters": ", ".join(f"{name} {value}" for name, value in chosen.items()) + ".",
+        "hyperparameters": ", ".join(f"{name} {value}" for name, value in hyperparameters.items()) + ".",
         "selection": "Epoch, temperature, threshold and band are chosen on validation; the test split is scored once.",
         "ensemble": "One network; there is no ensemble.",
         "calibrated": calibrated,
