@@ -105,7 +105,7 @@ def _algorithm(result: Result) -> dict[str, Any]:
         "version": [{"value": result.model_version}],
         "property": [
             {"type": {"text": name}, "valueString": value}
-            for name, _, value in (one.partition("=") for one in report.parameters(result))
+            for name, _, value in (pair.partition("=") for pair in report.parameters(result))
         ],
     }
 

@@ -43,7 +43,7 @@ def instances(
 
 
 def resources(reference: Dataset, result: Result) -> bytes:
-    """The same as the report says, as a Bundle of FHIR R5 in JSON.
+    """Bundle of FHIR R5 in JSON, with what the structured report says.
 
     Raises:
         NoResultError: it cannot be made; `str(error)` says why, without a value of the file.

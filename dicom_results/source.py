@@ -119,14 +119,14 @@ def _taken(dataset: Dataset) -> Dataset:
     for name in _TEXTS_IF_STATED:
         if stated := _text(dataset, name):
             setattr(reference, name, stated)
-    reference.PatientSex = next((one for one in texts(dataset, "PatientSex") if one in {"M", "F", "O"}), "")
+    reference.PatientSex = next((sex for sex in texts(dataset, "PatientSex") if sex in {"M", "F", "O"}), "")
     reference.PatientBirthDate, reference.StudyDate = _date(dataset, "PatientBirthDate"), _date(dataset, "StudyDate")
     reference.StudyTime = _time(dataset, "StudyTime")
     if _OFFSET.fullmatch(stated := "".join(texts(dataset, "TimezoneOffsetFromUTC"))):
         reference.TimezoneOffsetFromUTC = stated
     for name, pattern in _CODES_IF_STATED.items():
         listed = texts(dataset, name)
-        if listed and all(re.fullmatch(pattern, one) for one in listed):
+        if listed and all(re.fullmatch(pattern, value) for value in listed):
             setattr(reference, name, listed)
     reference.PatientOrientation = texts(dataset, "PatientOrientation")
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
@@ -165,7 +165,7 @@ def _text(dataset: Dataset, name: str) -> str:
     else:
         delimiters = PN_DELIMS if name in PERSONS else TEXT_VR_DELIMS
         said = charset.decode_bytes(raw, charset.convert_encodings(declared), delimiters)
-    said = "".join(one for one in said if one.isprintable()).strip()
+    said = "".join(character for character in said if character.isprintable()).strip()
     return said if len(said) <= _LONGEST.get(name, len(said)) else ""
 
 

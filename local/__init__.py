@@ -1,1 +1,1 @@
-"""The embedded cloud: the deployed templates, functions, pipeline and endpoint on one machine. Nothing imports it."""
+"""Emulation of AWS on one machine, the embedded cloud: deployed templates, functions, pipelines, endpoints."""

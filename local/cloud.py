@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 
 from local import stack_resources
-from local.core import emulator, emulator_errors, environments, metrics, object_versions, retention
+from local.core import emulator, emulator_errors, function_concurrency, metrics, object_versions, retention
 from local.core.api import ApiError
 from local.core.authorization import required_permissions
 from local.core.machine_errors import words
@@ -94,7 +94,7 @@ class EmbeddedCloud:
         metrics.judge_alarms_as_cloudwatch_does()
         metrics.extract()
         metrics.bound()
-        environments.bound()
+        function_concurrency.bound()
         object_versions.expire()
         retention.expire()
         stack_resources.register(self, self._endpoints)

@@ -199,7 +199,7 @@ class _ScalableTarget:
     def create(self, _logical_id: str, properties: dict[str, Any], _stack: str) -> tuple[str, dict[str, Any]]:
         _, endpoint, _, variant = str(properties["ResourceId"]).split("/")
         described = self._endpoints.handle("DescribeEndpoint", {"EndpointName": endpoint})
-        if variant not in {one["VariantName"] for one in described.get("ProductionVariants", [])}:
+        if variant not in {item["VariantName"] for item in described.get("ProductionVariants", [])}:
             raise RuntimeError(f"{properties['ResourceId']}: the endpoint has no variant of this name.")
         members = ("ResourceId", "ScalableDimension", "ServiceNamespace")
         identifier = "|".join(str(properties[member]) for member in members)

@@ -28,7 +28,7 @@ class ServerError(Exception):
 
 
 class ServerLostError(ServerError):
-    """A sentence: how the embedded cloud ended, which nobody asked it to, where its log is, and what to do."""
+    """The embedded cloud ended unexpectedly; the message says how, where its log is, and what to do."""
 
 
 def environment(port: int, state_dir: Path, ready_file: Path) -> dict[str, str]:

@@ -31,8 +31,8 @@ from model_code.contract.site_parameters import CALIBRATION
 from model_code.data import manifest, site_images, training_images
 from model_code.data.dataset_card import content_sha256, counts, read_card
 from model_code.data.patient_split import Radiograph
-from model_code.evaluation import judge, recalibration, served_archive
-from model_code.evaluation.judge import Judge
+from model_code.evaluation import evaluator, recalibration, served_archive
+from model_code.evaluation.evaluator import Evaluator
 from model_code.evaluation.recalibration import FITTED, HELD_OUT
 from model_code.evaluation.scores import TestScores
 from model_code.evaluation.scoring import ExportedModel
@@ -75,31 +75,31 @@ def main(arguments: list[str]) -> None:
         found = _fitted(settings, usual, old)
         origin = _origin(settings, model, halves)
         model.recalibrate({**found, "calibrated_from": origin})
-        judged = Judge(
+        result = Evaluator(
             settings.against,
             model,
             shards[HELD_OUT],
             settings.image_size,
             Path(directory),
             basis=lambda scores: recalibration.answered(scores, HELD_OUT),
-        ).judge()
+        ).evaluate()
         usual = dataclasses.replace(usual, probabilities=model.calibration.probability(usual.logits))
-        recalibration.complete(judged.evaluation, origin, judged.scores, old)
+        recalibration.complete(result.evaluation, origin, result.scores, old)
         model.write_recalibrated(job.processing_output("served") / served_archive.FILE)
         served_archive.keep_training_output()
     evaluation_files.write(
         job.processing_output("evaluation"),
-        judged,
+        result,
         model.metadata,
         card,
         usual=usual,
-        gallery=saliency_pictures.without_images(judged.attention),
+        gallery=saliency_pictures.without_images(result.attention),
     )
     output = job.processing_output("report")
     shutil.copyfile(report / "dataset.json", output / "dataset.json")
     training_images.extend(report, output, usable.images, decoded.fingerprints)
-    judge.print_figures(judged.evaluation)
-    print(judged.evaluation["calibrated_from"]["sentence"], flush=True)
+    evaluator.print_figures(result.evaluation)
+    print(result.evaluation["calibrated_from"]["sentence"], flush=True)
 
 
 def _usable(settings: Settings, decoded: manifest.Decoded, report: Path) -> site_images.SiteImages:
@@ -122,7 +122,7 @@ def _check_size(settings: Settings, model: ExportedModel) -> None:
 
 
 def _fitted(settings: Settings, scores: TestScores, old: dict[str, Any]) -> Mapping[str, Any]:
-    """Members of metadata.json as the fitting half's answered images give them, printed beside those of before."""
+    """Fit the members of metadata.json on the fitting half's answered images, and print them beside the old ones."""
     known = scores.where(recalibration.answered(scores, FITTED))
     found = recalibration.fitted(known, settings, old)
     print(
@@ -145,12 +145,12 @@ def parse(arguments: list[str]) -> Settings:
     parser.add_argument("--archive-uri", required=True)
     parser.add_argument("--max-refused-share", type=float, required=True)
     Settings.add_flags(parser)
-    judge.Settings.add_flags(parser)
+    evaluator.Settings.add_flags(parser)
     given = vars(parser.parse_args(arguments))
     job.check(given, CALIBRATION)
     if manifest.check_parameters(given["archive_uri"], given["image_size"]) != "evaluate":
         raise job.JobError(f"The archive {given['archive_uri']} was uploaded to train on, not to calibrate a model.")
-    return Settings.of(given, judge.Settings.of(given))
+    return Settings.of(given, evaluator.Settings.of(given))
 
 
 def _origin(settings: Settings, model: ExportedModel, halves: dict[str, list[Radiograph]]) -> CalibratedFrom:

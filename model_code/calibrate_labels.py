@@ -34,7 +34,7 @@ from model_code.contract import job
 from model_code.contract.documents import CalibratedFrom
 from model_code.contract.site_parameters import LABEL_CALIBRATION
 from model_code.data.dataset_card import read_card
-from model_code.evaluation import judge, recalibration, served_archive, site
+from model_code.evaluation import evaluator, recalibration, served_archive, site
 from model_code.evaluation.recalibration import FITTED, HELD_OUT
 from model_code.evaluation.scoring import ExportedModel
 from model_code.monitoring import labelled_evaluation, reader_labels
@@ -87,14 +87,14 @@ def main(arguments: list[str]) -> None:
         changed = recalibration.fitted(usual, settings, old, _KNOWN)
         origin = _origin(settings, model, found, fits)
         model.recalibrate({**changed, "calibrated_from": origin})
-        judged = labelled_evaluation.judge(settings.against, model, held_out, own)
-        recalibration.complete(judged.evaluation, origin, held_out, old)
+        result = labelled_evaluation.evaluate(settings.against, model, held_out, own)
+        recalibration.complete(result.evaluation, origin, held_out, old)
         model.write_recalibrated(job.processing_output("served") / served_archive.FILE)
         served_archive.keep_training_output()
     usual = dataclasses.replace(usual, probabilities=Calibration.of(model.metadata).probability(usual.logits))
     evaluation_files.write(
         job.processing_output("evaluation"),
-        judged,
+        result,
         model.metadata,
         card,
         usual=usual,
@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> None:
     )
     for path in report.iterdir():
         shutil.copyfile(path, job.processing_output("report") / path.name)
-    judge.print_figures(judged.evaluation)
+    evaluator.print_figures(result.evaluation)
 
 
 def parse(arguments: list[str]) -> Settings:
@@ -115,7 +115,7 @@ def parse(arguments: list[str]) -> Settings:
     for flag in ("--table", "--since", "--until"):
         parser.add_argument(flag, required=True)
     Settings.add_flags(parser)
-    judge.Settings.add_flags(parser)
+    evaluator.Settings.add_flags(parser)
     given: dict[str, Any] = vars(parser.parse_args(arguments))
     job.check(given, LABEL_CALIBRATION)
     try:
@@ -124,7 +124,7 @@ def parse(arguments: list[str]) -> Settings:
         raise job.JobError(f"A period is two days such as 2026-11-30: {error}.") from error
     if given["since"] > given["until"]:
         raise job.JobError(f"The period ends on {given['until']}, before it begins on {given['since']}.")
-    return Settings.of(given, judge.Settings.of(given))
+    return Settings.of(given, evaluator.Settings.of(given))
 
 
 def _check(settings: Settings, model: ExportedModel, own: dict[str, Any]) -> None:
@@ -176,7 +176,7 @@ def _refuse_few(found: Labels, labels: Array) -> None:
 
 def _origin(settings: Settings, model: ExportedModel, found: Labels, fits: npt.NDArray[np.bool_]) -> CalibratedFrom:
     pairs = list(zip(found.readings, fits, strict=True))
-    halves = {FITTED: [one for one, fit in pairs if fit], HELD_OUT: [one for one, fit in pairs if not fit]}
+    halves = {FITTED: [answer for answer, fit in pairs if fit], HELD_OUT: [answer for answer, fit in pairs if not fit]}
     return settings.origin(
         model,
         archive_uri=None,

@@ -27,7 +27,7 @@ from model_code.contract.labels import SPLITS
 from model_code.contract.parameters import EVALUATION
 from model_code.data.dataset_card import read_card
 from model_code.evaluation import assessment, served_archive, suspect_labels
-from model_code.evaluation.judge import Judge, Settings, print_figures
+from model_code.evaluation.evaluator import Evaluator, Settings, print_figures
 from model_code.evaluation.scoring import ExportedModel
 from model_code.evaluation.suspect_labels import SuspectLabels
 from model_code.reports import evaluation_files, saliency_pictures, suspects_report
@@ -49,21 +49,21 @@ def main(arguments: list[str]) -> None:
                 f"The model was trained on dataset {model.dataset[:12]} and the test split is of dataset "
                 f"{card['sha256'][:12]}: their splits may overlap, so the result would not count."
             )
-        judge = Judge(settings, model, test, size, Path(directory))
-        judged = judge.judge()
-        while not judged.evaluation["gates"]["passed"] and model.has_fallback:
-            judged = judge.judge_fallback(judged)
+        evaluator = Evaluator(settings, model, test, size, Path(directory))
+        result = evaluator.evaluate()
+        while not result.evaluation["gates"]["passed"] and model.has_fallback:
+            result = evaluator.evaluate_fallback(result)
         usual = model.score(job.processing_input("validation"), size)
-        shown = saliency_pictures.collect(model, judged.scores, judged.attention, test, seed=assessment.BOOTSTRAP_SEED)
+        shown = saliency_pictures.collect(model, result.scores, result.attention, test, seed=assessment.BOOTSTRAP_SEED)
         splits = {split: job.processing_input(split) for split in SPLITS}
         suspects = _suspects(splits, size)
         doubted = suspects_report.section(suspects, saliency_pictures.suspects(model, suspects, splits))
         model.write_served(job.processing_output("served") / served_archive.FILE)
     output = job.processing_output("evaluation")
-    evaluation_files.write(output, judged, model.metadata, card, usual=usual, gallery=shown, doubted=doubted)
+    evaluation_files.write(output, result, model.metadata, card, usual=usual, gallery=shown, doubted=doubted)
     if suspects:
         suspects.write(output)
-    print_figures(judged.evaluation)
+    print_figures(result.evaluation)
 
 
 def _suspects(splits: dict[str, Path], size: int) -> SuspectLabels | None:

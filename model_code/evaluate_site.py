@@ -92,13 +92,13 @@ def parse(arguments: list[str]) -> Settings:
         parser.add_argument(flag, type=int, required=True)
     parser.add_argument("--execution", required=True)
     limits = {name: SITE[name] for name in (*SITE_GATES, SITE_REFUSALS)}
-    for one in limits.values():
-        parser.add_argument(f"--{one.flag}", type=float, required=True)
+    for limit in limits.values():
+        parser.add_argument(f"--{limit.flag}", type=float, required=True)
     given = vars(parser.parse_args(arguments))
     job.check(given, SITE)
     if manifest.check_parameters(given["archive_uri"], given["image_size"]) != "evaluate":
         raise job.JobError(f"The archive {given['archive_uri']} was uploaded to train on, not to evaluate a model.")
-    found = {name: given.pop(one.field) for name, one in limits.items()}
+    found = {name: given.pop(limit.field) for name, limit in limits.items()}
     return Settings(**given, limits=found)
 
 
@@ -109,7 +109,7 @@ def _refuse_few(images: list[Radiograph]) -> None:
         JobError: naming the labels and how many images each has.
     """
     least = MINIMUM_PER_LABEL["test"]
-    counts = {label: sum(one.label == label for one in images) for label in LABELS}
+    counts = {label: sum(image.label == label for image in images) for label in LABELS}
     if few := {label: count for label, count in counts.items() if count < least}:
         named = " and ".join(f"{count} {label}" for label, count in few.items())
         raise job.JobError(
@@ -149,7 +149,7 @@ def _document(
         "execution": settings.execution,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "verdict": assessed.verdict,
-        "judgements": [one.as_json() for one in assessed.judgements],
+        "judgements": [judgement.as_json() for judgement in assessed.judgements],
         "doubts": list(site.doubts(assessed)),
         "images": {
             "archive": decoded.header.candidates,

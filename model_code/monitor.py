@@ -91,7 +91,7 @@ def main(arguments: list[str]) -> None:
         dynamodb = boto3.client("dynamodb", config=retries)
         predictions, labelled = kept_predictions.read(dynamodb, settings.table, settings.package, since)
     compared = quantities(known, predictions) if known and enough(settings, predictions) else []
-    findings = judge(settings, known, predictions, labelled, compared)
+    findings = find_drift_and_drop(settings, known, predictions, labelled, compared)
     findings["window"] = {"from": _moment(since), "to": _moment(now), "days": settings.days, **_ends(predictions)}
     cloudwatch = boto3.client("cloudwatch", config=retries)
     findings["requests"] = request_counts.read(cloudwatch, settings.endpoint, since=since, until=now)
@@ -150,10 +150,10 @@ def quantities(known: dict[str, Any], predictions: Predictions) -> list[Quantity
         zip(validation["features"], predictions.features.T, strict=False), start=1
     ):
         found.append(Quantity(f"feature_{number}", f"Feature {number}", values(samples), column))
-    return [one for one in found if len(one.reference) and one.varies]
+    return [quantity for quantity in found if len(quantity.reference) and quantity.varies]
 
 
-def judge(
+def find_drift_and_drop(
     settings: Settings,
     known: dict[str, Any] | None,
     predictions: Predictions,
@@ -193,11 +193,11 @@ def judge(
     rows = drift.compare(compared, independent=known["validation"]["independent"], limit=settings.psi_limit)
     findings["drift"] = {
         "detected": any(row["drifted"] for row in rows),
-        "features": sum(one.name.startswith("feature_") for one in compared),
+        "features": sum(quantity.name.startswith("feature_") for quantity in compared),
         "quantities": rows,
     }
     findings["answers"] = answers(predictions, known)
-    findings["performance"] = performance.judge(labelled.labels, labelled.probabilities, known)
+    findings["performance"] = performance.assess(labelled.labels, labelled.probabilities, known)
     findings["recalibration"] = calibration_gain.estimate(
         labelled.labels, labelled.probabilities, target_prevalence=known["target_prevalence"]
     )
@@ -269,10 +269,10 @@ def _sentence(findings: dict[str, Any]) -> str:
             then, now = found[name]["evaluation"]["value"], found[name]["value"]
             said += f" The {name} by readers' labels is {now:.3f}, {then:.3f} in the evaluation."
     for label, name in zip(LABELS, PREDICTIVE_VALUES, strict=True):
-        if name in found["guaranteed"] and (one := found["guaranteed"][name])["broken"]:
+        if name in found["guaranteed"] and (figure := found["guaranteed"][name])["broken"]:
             said += (
-                f" Of the answers {label} a share of {one['value']:.3f} is right by readers' labels, where "
-                f"{one['guaranteed']:g} was guaranteed."
+                f" Of the answers {label} a share of {figure['value']:.3f} is right by readers' labels, where "
+                f"{figure['guaranteed']:g} was guaranteed."
             )
     return said
 

@@ -43,7 +43,7 @@ from model_code.data.patient_split import Radiograph
 from model_code.data.pseudonyms import Pseudonyms
 from model_code.data.shards import write_shards
 from model_code.data.tfrecords import shard_count
-from model_code.imaging import perceptual_hash, trainable
+from model_code.imaging import image_quality, perceptual_hash
 from model_code.imaging.decoding import decoding_graph
 from model_code.members.members import MEMBER_ERRORS, Members
 from model_code.members.opening import archive_of_job, opened
@@ -119,7 +119,7 @@ def main(arguments: list[str]) -> None:
     with opened(path, settings.archive_uri) as archive:
         listing = list_candidates(archive, manifest.check_parameters(settings.archive_uri, settings.image_size))
     candidates = len(listing.candidates)
-    work = sum(_FILES_OF_A_DICOM_FILE if one.dicom else 1 for one in listing.candidates)
+    work = sum(_FILES_OF_A_DICOM_FILE if candidate.dicom else 1 for candidate in listing.candidates)
     processes = max(1, min(job.processors(), work // hosts // _FILES_PER_PROCESS))
     # All hosts are of one type and count alike, so that each knows the others' shares.
     shares = [
@@ -142,7 +142,7 @@ def _decode_in_processes(shares: list[Share]) -> int:
     """
     with concurrent.futures.ProcessPoolExecutor(len(shares), multiprocessing.get_context("fork")) as pool:
         done = [pool.submit(_decode_share_alone, share) for share in shares]
-        return sum(one.result() for one in concurrent.futures.as_completed(done))
+        return sum(future.result() for future in concurrent.futures.as_completed(done))
 
 
 def _decode_share_alone(share: Share) -> int:
@@ -159,11 +159,16 @@ def _decode_share(share: Share, processors: int) -> int:
     output = job.processing_output("decoded")
     size = share.settings.image_size
     names = pseudonyms.of_deployment()
-    if any(one.dicom for one in listing.candidates):
+    if any(candidate.dicom for candidate in listing.candidates):
         dicom_reader().silence()
     groups = share_of_host(listing.candidates, share.position, share.shares)
     with opened(share.path, share.settings.archive_uri) as archive:
-        read = [archive.all[one.number - 1] for group in groups for one in group if one.size <= MAX_MEMBER_BYTES]
+        read = [
+            archive.all[candidate.number - 1]
+            for group in groups
+            for candidate in group
+            if candidate.size <= MAX_MEMBER_BYTES
+        ]
         files = sum(len(group) for group in groups)
         header = Header(
             archive_uri=share.settings.archive_uri,
@@ -198,31 +203,31 @@ def parse(arguments: list[str]) -> Settings:
 def _added_to_manifest(outcomes: Iterator[Outcome], add: Callable[..., None]) -> Iterator[tuple[Radiograph, bytes]]:
     """The images that need a record, in the order of the manifest's lines, which are added on the way."""
     position = 0
-    for one in outcomes:
-        if one.reason is not None:
-            add(one.candidate, undecodable=one.reason)
+    for outcome in outcomes:
+        if outcome.reason is not None:
+            add(outcome.candidate, undecodable=outcome.reason)
             continue
-        if one.unsuitable is not None:
-            add(one.candidate, unsuitable=one.unsuitable)
+        if outcome.unsuitable is not None:
+            add(outcome.candidate, unsuitable=outcome.unsuitable)
             continue
-        add(one.candidate, sha256=one.sha256, facts=one.facts, fingerprint=one.fingerprint)
-        if one.facts is not None:
+        add(outcome.candidate, sha256=outcome.sha256, facts=outcome.facts, fingerprint=outcome.fingerprint)
+        if outcome.facts is not None:
             radiograph = Radiograph(
-                **one.candidate.named(),
-                sha256=one.sha256,
+                **outcome.candidate.named(),
+                sha256=outcome.sha256,
                 position=position,
-                width=one.facts.width,
-                height=one.facts.height,
-                groups=json.dumps(one.facts.groups, sort_keys=True) if one.facts.groups else "",
+                width=outcome.facts.width,
+                height=outcome.facts.height,
+                groups=json.dumps(outcome.facts.groups, sort_keys=True) if outcome.facts.groups else "",
             )
-            yield radiograph.after_review(), one.pixels
+            yield radiograph.after_review(), outcome.pixels
             position += 1
 
 
 def _with_progress(outcomes: Iterator[Outcome], files: int, name: str) -> Iterator[Outcome]:
     started = shown = time.monotonic()
-    for done, one in enumerate(outcomes, start=1):
-        yield one
+    for done, outcome in enumerate(outcomes, start=1):
+        yield outcome
         now = time.monotonic()
         if now - shown >= _PROGRESS_SECONDS or done == files:
             shown = now
@@ -259,7 +264,7 @@ class _Decoder:
     def _group(self, group: list[Candidate]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for candidate in group:
-            known = {one.sha256 for one in outcomes if one.reason is None and one.unsuitable is None}
+            known = {outcome.sha256 for outcome in outcomes if outcome.reason is None and outcome.unsuitable is None}
             outcomes.append(self._one(candidate, known))
         return outcomes
 
@@ -284,7 +289,7 @@ class _Decoder:
             if subject is not None:
                 return self._dicom(pseudonymous, encoded, digest, subject.groups)
             check_image(encoded)
-            trainable.check_edges(*image_dimensions(encoded), self._size)
+            image_quality.check_edges(*image_dimensions(encoded), self._size)
             pixels = self._pixels(encoded)
             return _with_pixels(pseudonymous, digest, _facts(encoded, pixels), pixels)
         except (ValueError, tf.errors.InvalidArgumentError, *MEMBER_ERRORS) as error:
@@ -294,7 +299,7 @@ class _Decoder:
         drawn = dicom_reader().draw(encoded)
         if drawn.unsuitable:
             return Outcome(candidate, unsuitable=drawn.unsuitable)
-        trainable.check_edges(drawn.width, drawn.height, self._size)
+        image_quality.check_edges(drawn.width, drawn.height, self._size)
         pixels = self._pixels(drawn.png)
         facts = Facts(
             bytes=len(encoded),
@@ -310,7 +315,7 @@ class _Decoder:
 
     def _pixels(self, encoded: bytes) -> perceptual_hash.Pixels:
         pixels: perceptual_hash.Pixels = self._graph(tf.constant(encoded)).numpy()[:, :, 0]
-        trainable.check_contrast(pixels)
+        image_quality.check_contrast(pixels)
         return pixels
 
 

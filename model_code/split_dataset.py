@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> None:
 
     rng = np.random.default_rng(choices.seed)
     for split in SPLITS:
-        images = sorted(assignment.splits[split], key=lambda one: one.path)
+        images = sorted(assignment.splits[split], key=lambda image: image.path)
         # Shuffled on disk too: a shuffle buffer smaller than the data then still mixes the labels.
         shuffled = [decoded.records[images[index].position] for index in rng.permutation(len(images))]
         copy(shuffled, job.processing_output(split), split, shard_count(len(images), choices.image_size))
@@ -71,7 +71,7 @@ def main(arguments: list[str]) -> None:
         }
     text = json.dumps(card, indent=2, ensure_ascii=True) + "\n"
     (job.processing_output("report") / "dataset.json").write_text(text, encoding="utf-8")
-    used = [one for split in SPLITS for one in assignment.splits[split]]
+    used = [image for split in SPLITS for image in assignment.splits[split]]
     training_images.write(job.processing_output("report"), used, decoded.fingerprints)
     counts = ", ".join(f"{split} {card['splits'][split]['images']}" for split in SPLITS)
     print(f"Wrote {counts} images of {choices.image_size} px in {time.monotonic() - started:.1f} s", flush=True)

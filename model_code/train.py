@@ -71,53 +71,57 @@ def main(arguments: list[str]) -> None:
     Raises:
         JobError: for parameters out of range, missing inputs, or weights that cannot be had.
     """
-    chosen = parse(arguments)
+    hyperparameters = parse(arguments)
     started = time.monotonic()
-    card = _dataset_card(chosen)
-    if chosen.serving_engine == litert.NAME:
+    card = _dataset_card(hyperparameters)
+    if hyperparameters.serving_engine == litert.NAME:
         # First, because a library that is not there should not be missed after hours of training.
         litert.save_code(job.model_directory())
-    training_loop.prepare(chosen.seed)
-    arithmetic = precision.policy(chosen.precision, begun=lambda name: _checkpoints(chosen, card, name).exists)
-    classifier = _classifier(chosen, arithmetic)
+    training_loop.prepare(hyperparameters.seed)
+    arithmetic = precision.policy(
+        hyperparameters.precision, begun=lambda name: _checkpoints(hyperparameters, card, name).exists
+    )
+    classifier = _classifier(hyperparameters, arithmetic)
     devices = classifier.strategy.num_replicas_in_sync if classifier.strategy else 1
     print(
-        f"Training {chosen.backbone} on {_training_images(card)} images of {chosen.image_size} px, backbone weights: "
-        f"{chosen.backbone_weights}, warm start: {chosen.warm_start_from}, arithmetic: {arithmetic}, "
-        f"devices: {devices}",
+        f"Training {hyperparameters.backbone} on {_training_images(card)} images of {hyperparameters.image_size} px, "
+        f"backbone weights: {hyperparameters.backbone_weights}, warm start: {hyperparameters.warm_start_from}, "
+        f"arithmetic: {arithmetic}, devices: {devices}",
         flush=True,
     )
-    scorer = Scorer(classifier, chosen.image_size)
-    history, validation = _trained(chosen, card, classifier, scorer, arithmetic)
-    calibration, threshold, band = _calibrated(chosen, card, validation)
+    scorer = Scorer(classifier, hyperparameters.image_size)
+    history, validation = _trained(hyperparameters, card, classifier, scorer, arithmetic)
+    calibration, threshold, band = _calibrated(hyperparameters, card, validation)
     training = {
-        "hyperparameters": dataclasses.asdict(chosen),
+        "hyperparameters": dataclasses.asdict(hyperparameters),
         "precision": arithmetic,
         "devices": devices,
         "history": [dataclasses.asdict(epoch) for epoch in history],
         "validation": {"auc": validation.auc, "loss": validation.loss},
         "seconds": round(time.monotonic() - started, 1),
     }
-    answers, detector = _fitted_answers(chosen, scorer, _training_images(card), floor=calibration.logit(band.low))
+    answers, detector = _fitted_answers(
+        hyperparameters, scorer, _training_images(card), floor=calibration.logit(band.low)
+    )
     directory = job.model_directory()
-    engine = _save_model(chosen, answers, directory, calibration)
+    engine = _save_model(hyperparameters, answers, directory, calibration)
     save_handlers(directory)
     save_metadata(
         directory,
         card=card,
         threshold=threshold,
         calibration=calibration,
-        target_prevalence=chosen.target_prevalence or None,
+        target_prevalence=hyperparameters.target_prevalence or None,
         band=band,
         detector=detector,
         saliency=describe_saliency(answers.attribution, scorer),
         engine=engine,
-        backbone=chosen.backbone,
-        backbone_weights=chosen.backbone_weights,
+        backbone=hyperparameters.backbone,
+        backbone_weights=hyperparameters.backbone_weights,
         training=training,
     )
     _save_record(job.output_data_directory(), classifier.network, training)
-    _checkpoints(chosen, card, arithmetic).finish()
+    _checkpoints(hyperparameters, card, arithmetic).finish()
     print(f"Trained and exported in {time.monotonic() - started:.1f} s", flush=True)
 
 
@@ -133,16 +137,16 @@ def parse(arguments: list[str]) -> Hyperparameters:
     # (github.com/aws/sagemaker-tensorflow-training-toolkit, training.py).
     parser.add_argument("--model_dir", help=argparse.SUPPRESS)
     given = vars(parser.parse_args(arguments))
-    chosen = Hyperparameters(**{name: value for name, value in given.items() if name != "model_dir"})
-    job.check(dataclasses.asdict(chosen), TRAINING)
-    return chosen
+    hyperparameters = Hyperparameters(**{name: value for name, value in given.items() if name != "model_dir"})
+    job.check(dataclasses.asdict(hyperparameters), TRAINING)
+    return hyperparameters
 
 
-def _dataset_card(chosen: Hyperparameters) -> dict[str, Any]:
+def _dataset_card(hyperparameters: Hyperparameters) -> dict[str, Any]:
     card = read_card(job.channel("report"))
-    if card["image_size"] != chosen.image_size:
+    if card["image_size"] != hyperparameters.image_size:
         raise job.JobError(
-            f"The shards hold images of {card['image_size']} px and ImageSize is {chosen.image_size}; "
+            f"The shards hold images of {card['image_size']} px and ImageSize is {hyperparameters.image_size}; "
             "preprocess the archive again with this size."
         )
     return card
@@ -153,28 +157,36 @@ def _training_images(card: dict[str, Any]) -> int:
 
 
 def _trained(
-    chosen: Hyperparameters, card: dict[str, Any], classifier: Classifier, scorer: Scorer, arithmetic: str
+    hyperparameters: Hyperparameters, card: dict[str, Any], classifier: Classifier, scorer: Scorer, arithmetic: str
 ) -> tuple[list[training_loop.Epoch], training_loop.Validation]:
     """The training history, and the validation split as the best epoch's weights score it."""
     images, weights = _training_images(card), UNWEIGHTED
-    if chosen.class_weights == "balanced":
+    if hyperparameters.class_weights == "balanced":
         weights = ClassWeights.balanced(card["splits"]["train"]["labels"])
     validation_channel = job.channel("validation")
     history, validation = training_loop.Training(
         classifier,
-        TrainingImages(job.channel("train"), chosen.image_size, augmentation=chosen, seed=chosen.seed, weights=weights),
+        TrainingImages(
+            job.channel("train"),
+            hyperparameters.image_size,
+            augmentation=hyperparameters,
+            seed=hyperparameters.seed,
+            weights=weights,
+        ),
         count=images,
         score=lambda: training_loop.validate(scorer, validation_channel),
-        phases=_phases(chosen, pretrained=classifier.pretrained),
-        recipe=dataclasses.replace(chosen, batch_size=min(chosen.batch_size, images), precision=arithmetic),
-        checkpoints=_checkpoints(chosen, card, arithmetic),
+        phases=_phases(hyperparameters, pretrained=classifier.pretrained),
+        recipe=dataclasses.replace(
+            hyperparameters, batch_size=min(hyperparameters.batch_size, images), precision=arithmetic
+        ),
+        checkpoints=_checkpoints(hyperparameters, card, arithmetic),
         board=job.tensorboard_directory(),
     ).run()
     return history, _undo_weights(classifier, validation, weights)
 
 
 def _calibrated(
-    chosen: Hyperparameters, card: dict[str, Any], validation: training_loop.Validation
+    hyperparameters: Hyperparameters, card: dict[str, Any], validation: training_loop.Validation
 ) -> tuple[Calibration, float, indeterminate.Band]:
     """Calibration, decision threshold and indeterminate band, all fitted on the validation split.
 
@@ -182,7 +194,7 @@ def _calibrated(
     it.
     """
     calibration = fit_temperature(validation.logits, validation.labels)
-    target = chosen.target_prevalence or None
+    target = hyperparameters.target_prevalence or None
     if target is not None:
         counts = card["splits"]["train"]["labels"]
         calibration = calibration.at_prevalence(counts[PNEUMONIA] / sum(counts.values()), target)
@@ -192,8 +204,8 @@ def _calibrated(
         validation.labels,
         validation.patients,
         threshold=threshold,
-        negative_value=chosen.guaranteed_npv,
-        positive_value=chosen.guaranteed_ppv,
+        negative_value=hyperparameters.guaranteed_npv,
+        positive_value=hyperparameters.guaranteed_ppv,
         target_prevalence=target,
     )
     print(
@@ -208,17 +220,17 @@ def _calibrated(
 
 
 def _fitted_answers(
-    chosen: Hyperparameters, scorer: Scorer, count: int, *, floor: float
+    hyperparameters: Hyperparameters, scorer: Scorer, count: int, *, floor: float
 ) -> tuple[Answers, dict[str, Any]]:
     """The network with everything else an answer needs, and the out-of-distribution detector for metadata.json.
 
     Args:
-        chosen: the hyperparameters.
+        hyperparameters: of the training.
         scorer: the trained network.
         count: number of training images.
         floor: logit below which a saliency map is empty.
     """
-    size = chosen.image_size
+    size = hyperparameters.image_size
     detector, described = out_of_distribution.fit(job.channel("train"), job.channel("validation"), size)
     print(described["sentence"], flush=True)
     projection = feature_projection.fit(scorer.inspect, _pixels("train", size), count=count)
@@ -233,40 +245,40 @@ def _fitted_answers(
 
 
 def _save_model(
-    chosen: Hyperparameters, answers: Answers, directory: Path, calibration: Calibration
+    hyperparameters: Hyperparameters, answers: Answers, directory: Path, calibration: Calibration
 ) -> dict[str, Any] | None:
     """Export the model for its inference engine, and describe that engine; None for TensorFlow Serving."""
-    if chosen.serving_engine != litert.NAME:
+    if hyperparameters.serving_engine != litert.NAME:
         save_servable(answers.scorer, directory, answers.detector, answers.projection, attribution=answers.attribution)
         return None
     return litert.save_models(
         answers,
         directory,
         calibration=calibration,
-        training=_pixels("train", chosen.image_size),
-        validation=_pixels("validation", chosen.image_size),
+        training=_pixels("train", hyperparameters.image_size),
+        validation=_pixels("validation", hyperparameters.image_size),
     )
 
 
-def _checkpoints(chosen: Hyperparameters, card: dict[str, Any], arithmetic: str) -> Checkpoints:
-    settings = {**dataclasses.asdict(chosen), "dataset": card["sha256"], "policy": arithmetic}
+def _checkpoints(hyperparameters: Hyperparameters, card: dict[str, Any], arithmetic: str) -> Checkpoints:
+    settings = {**dataclasses.asdict(hyperparameters), "dataset": card["sha256"], "policy": arithmetic}
     return Checkpoints(job.checkpoint_directory(), settings)
 
 
-def _classifier(chosen: Hyperparameters, arithmetic: str) -> Classifier:
-    options = dataclasses.replace(chosen, precision=arithmetic)
-    if chosen.warm_start_from == "none":
+def _classifier(hyperparameters: Hyperparameters, arithmetic: str) -> Classifier:
+    options = dataclasses.replace(hyperparameters, precision=arithmetic)
+    if hyperparameters.warm_start_from == "none":
         return build(options)
-    return build(options, initial=warm_start(chosen.warm_start_from, options))
+    return build(options, initial=warm_start(hyperparameters.warm_start_from, options))
 
 
-def _phases(chosen: Hyperparameters, *, pretrained: bool) -> list[training_loop.Phase]:
+def _phases(hyperparameters: Hyperparameters, *, pretrained: bool) -> list[training_loop.Phase]:
     first, second = ("head", "fine-tune") if pretrained else ("all", "all")
-    if pretrained and chosen.fine_tune_from == "none":
+    if pretrained and hyperparameters.fine_tune_from == "none":
         second = "head"
     return [
-        training_loop.Phase(first, chosen.epochs, chosen.learning_rate),
-        training_loop.Phase(second, chosen.fine_tune_epochs, chosen.fine_tune_learning_rate),
+        training_loop.Phase(first, hyperparameters.epochs, hyperparameters.learning_rate),
+        training_loop.Phase(second, hyperparameters.fine_tune_epochs, hyperparameters.fine_tune_learning_rate),
     ]
 
 

@@ -14,7 +14,7 @@ from model_code.contract.answer import AnsweredImage, AnsweringModel, member_typ
 
 def _public_examples(part: type) -> dict[str, Any]:
     """Examples of the public members of the container's answer."""
-    return {name: one.example for name, (_, one) in member_types(part).items()}
+    return {name: member.example for name, (_, member) in member_types(part).items()}
 
 
 PREDICTION_ID = "f74d4970-2f1c-4d0e-9a1b-3c5e7a9b1d2f"
@@ -93,7 +93,7 @@ ANSWERS: dict[type[BaseModel], dict[str, Any]] = {
     },
     documents.Health: {"status": "ok", "endpoint_status": "InService", "notice": NOTICE},
 }
-"""By the model of the answer."""
+"""Examples of answers, by the answer's model."""
 
 DETAILS: dict[str, str] = {
     "invalid_request": "explain has to be true or false.",

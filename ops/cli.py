@@ -171,7 +171,7 @@ class _Commands(_Group):
         except SystemExit as end:
             if not isinstance(end.__context__, BrokenPipeError):
                 raise
-            output.let_go()
+            output.close_results()
             sys.exit(ExitCode.UNREAD)
 
     def invoke(self, ctx: Any) -> Any:
@@ -210,5 +210,9 @@ def commands() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, command in root.commands.items():
         inner = getattr(command, "commands", None)
-        found |= {name: command} if inner is None else {f"{name} {own}": one for own, one in inner.items()}
+        found |= (
+            {name: command}
+            if inner is None
+            else {f"{name} {own}": inner_command for own, inner_command in inner.items()}
+        )
     return found

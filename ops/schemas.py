@@ -59,7 +59,7 @@ class _Untitled(GenerateJsonSchema):
 
 
 def file_name(command: str) -> str:
-    """Of a command's schema, below `FOLDER`."""
+    """Name of a command's schema file, below `FOLDER`."""
     return f"{command.replace(' ', '-')}.json"
 
 

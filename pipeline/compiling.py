@@ -20,18 +20,20 @@ from model_code.contract.parameters import Parameter
 def declare(required: Iterable[str], others: Iterable[Parameter]) -> dict[str, Any]:
     """The SDK's parameters by name: texts that a start has to name, and then those with a default."""
     parameters = [*map(ParameterString, required), *map(_with_default, others)]
-    return {one.name: one for one in parameters}
+    return {parameter.name: parameter for parameter in parameters}
 
 
-def _with_default(one: Parameter) -> Any:
+def _with_default(parameter: Parameter) -> Any:
     """A pipeline parameter of its default's type, with the choices it has, if any: a start names one of them."""
-    if isinstance(one.default, str):
-        return ParameterString(one.name, default_value=one.default, enum_values=list(one.choices) or None)
-    if isinstance(one.default, bool):
-        return ParameterBoolean(one.name, default_value=one.default)
-    if isinstance(one.default, int):
-        return ParameterInteger(one.name, default_value=one.default)
-    return ParameterFloat(one.name, default_value=one.default)
+    if isinstance(parameter.default, str):
+        return ParameterString(
+            parameter.name, default_value=parameter.default, enum_values=list(parameter.choices) or None
+        )
+    if isinstance(parameter.default, bool):
+        return ParameterBoolean(parameter.name, default_value=parameter.default)
+    if isinstance(parameter.default, int):
+        return ParameterInteger(parameter.name, default_value=parameter.default)
+    return ParameterFloat(parameter.name, default_value=parameter.default)
 
 
 def _offline_session() -> PipelineSession:

@@ -141,7 +141,9 @@ def _train(parameters: dict[str, Any], split: RequestStep, *, tuning: bool) -> t
         max_wait_seconds=parameters.get("MaxWaitSeconds"),
     )
     flags = {"image-size": parameters["ImageSize"].to_string()}
-    flags |= {one.flag: parameters[name].to_string() for name, one in hyperparameters(tuning=tuning).items()}
+    flags |= {
+        parameter.flag: parameters[name].to_string() for name, parameter in hyperparameters(tuning=tuning).items()
+    }
     if not tuning:
         request = train_request(hyperparameters=flags, tensorboard_uri=_output("tensorboard"), job=job)
         described: tuple[str, ...] = ("DescribeTrainingJobResponse",)

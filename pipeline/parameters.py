@@ -8,7 +8,7 @@ from model_code.contract.parameters import DATA, EVALUATION, HYPERPARAMETERS, LI
 
 def hyperparameters(*, tuning: bool) -> dict[str, Parameter]:
     """Hyperparameters that are parameters of a definition: all, or all but those that the tuning job searches."""
-    return {name: one for name, one in HYPERPARAMETERS.items() if not (tuning and one.search)}
+    return {name: parameter for name, parameter in HYPERPARAMETERS.items() if not (tuning and parameter.search)}
 
 
 def declared(*, spot: bool, tuning: bool) -> dict[str, Parameter]:

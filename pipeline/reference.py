@@ -58,24 +58,27 @@ def _with(text: str, name: str, table: str) -> str:
 
 
 def _rows(parameters: Iterable[Parameter]) -> list[str]:
-    return [f"| `{one.name}` | {one.sentence} | {_default(one)} | {_accepted(one)} |" for one in parameters]
+    return [
+        f"| `{parameter.name}` | {parameter.sentence} | {_default(parameter)} | {_accepted(parameter)} |"
+        for parameter in parameters
+    ]
 
 
-def _default(one: Parameter) -> str:
-    if isinstance(one.default, bool):
-        return f"`{str(one.default).lower()}`"
-    if not one.setting:
+def _default(parameter: Parameter) -> str:
+    if isinstance(parameter.default, bool):
+        return f"`{str(parameter.default).lower()}`"
+    if not parameter.setting:
         return "of the deployment"
-    return f"{one.default}" if isinstance(one.default, int | float) else f"`{one.default}`"
+    return f"{parameter.default}" if isinstance(parameter.default, int | float) else f"`{parameter.default}`"
 
 
-def _accepted(one: Parameter) -> str:
-    if one.choices:
-        return ", ".join(f"`{choice}`" for choice in one.choices)
-    if one.least is not None and one.greatest is not None:
-        none = "0, or " if one.above_zero else ""
-        return f"{none}{one.above_zero or one.least:.10g} to {one.greatest:.10g}"
-    return "" if one.least is None else f"at least {one.least:.10g}"
+def _accepted(parameter: Parameter) -> str:
+    if parameter.choices:
+        return ", ".join(f"`{choice}`" for choice in parameter.choices)
+    if parameter.least is not None and parameter.greatest is not None:
+        none = "0, or " if parameter.above_zero else ""
+        return f"{none}{parameter.above_zero or parameter.least:.10g} to {parameter.greatest:.10g}"
+    return "" if parameter.least is None else f"at least {parameter.least:.10g}"
 
 
 def main() -> None:

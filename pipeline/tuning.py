@@ -35,7 +35,7 @@ def tune_request(
         parallel_jobs: number of them at once. The search learns only from those that ended.
         seed: random seed of the search, so that a repeated one proposes similar candidates.
     """
-    searched = {one.flag: one.search for one in HYPERPARAMETERS.values() if one.search}
+    searched = {parameter.flag: parameter.search for parameter in HYPERPARAMETERS.values() if parameter.search}
     return {
         "HyperParameterTuningJobConfig": {
             "Strategy": "Bayesian",
@@ -43,12 +43,12 @@ def tune_request(
             "ResourceLimits": {"MaxNumberOfTrainingJobs": jobs, "MaxParallelTrainingJobs": parallel_jobs},
             "ParameterRanges": {
                 "ContinuousParameterRanges": [
-                    {"Name": flag, "MinValue": one.least, "MaxValue": one.greatest, "ScalingType": one.scale}
-                    for flag, one in searched.items()
-                    if not one.values
+                    {"Name": flag, "MinValue": search.least, "MaxValue": search.greatest, "ScalingType": search.scale}
+                    for flag, search in searched.items()
+                    if not search.values
                 ],
                 "CategoricalParameterRanges": [
-                    {"Name": flag, "Values": list(one.values)} for flag, one in searched.items() if one.values
+                    {"Name": flag, "Values": list(search.values)} for flag, search in searched.items() if search.values
                 ],
             },
             "TrainingJobEarlyStoppingType": "Off",

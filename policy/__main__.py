@@ -18,7 +18,9 @@ def main() -> int:
     """Synthesise every environment and write the files."""
     context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
     with tempfile.TemporaryDirectory() as workspace:
-        templates = {label: synthesised(one, Path(workspace) / label) for label, one in contexts(context).items()}
+        templates = {
+            label: synthesised(variant, Path(workspace) / label) for label, variant in contexts(context).items()
+        }
         further = synthesised(with_tokens_and_mail(context), Path(workspace) / "chosen")
     every = [template for parts in (*templates.values(), further) for template in parts.values()]
     for path, content in {

@@ -73,9 +73,12 @@ def audit(run: Run, known: Sequence[Accepted], today: date) -> list[str]:
         known: what is accepted.
         today: those until an earlier day are not.
     """
-    over = [one for one in known if one.until < today]
-    problems = [f"{one.id} was accepted until {one.until}: look at it again ({one.reason})" for one in over]
-    ignored = [part for one in known if one not in over for part in ("--ignore-vuln", one.id)]
+    over = [exception for exception in known if exception.until < today]
+    problems = [
+        f"{exception.id} was accepted until {exception.until}: look at it again ({exception.reason})"
+        for exception in over
+    ]
+    ignored = [part for exception in known if exception not in over for part in ("--ignore-vuln", exception.id)]
     commands = {
         f"requirements/{lock.name}": [
             *(

@@ -18,7 +18,7 @@ from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from policy.carried import CarriedError, Distribution, licence_of
+from policy.bundles import BundleError, Distribution, licence_of
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -44,7 +44,9 @@ def locked(locks: Iterable[Path]) -> dict[tuple[str, str], tuple[str, ...]]:
         for line, hashes in _LOCKED.findall(lock.read_text(encoding="utf-8")):
             requirement = Requirement(line)
             key = requirement.name, str(requirement.specifier).removeprefix("==")
-            if requirement.marker is None or any(requirement.marker.evaluate(one) for one in ({}, _THERE)):
+            if requirement.marker is None or any(
+                requirement.marker.evaluate(environment) for environment in ({}, _THERE)
+            ):
                 found[key] = tuple(sorted({*found.get(key, ()), *re.findall(r"[0-9a-f]{64}", hashes)}))
     return found
 
@@ -76,13 +78,13 @@ def vendored(found: Distribution, accepted: Mapping[tuple[str, str], tuple[str, 
         accepted: SHA-256 of files that lock files accept.
 
     Raises:
-        CarriedError: no lock file has the distribution.
+        BundleError: no lock file has the distribution.
     """
     hashes = accepted.get((found.name, found.version))
     if hashes is None:
-        raise CarriedError(f"{found.name} {found.version} is carried, but no lock file names it.")
+        raise BundleError(f"{found.name} {found.version} is carried, but no lock file names it.")
     ref = f"{PackageURL('pypi', None, found.name, found.version)}#{found.digest}"
-    inside = {one.bom_ref.value: one for one in (*_stated(found, ref), *_shared_objects(found, ref))}
+    inside = {component.bom_ref.value: component for component in (*_stated(found, ref), *_shared_objects(found, ref))}
     return python_package(
         found.name,
         found.version,
@@ -106,7 +108,10 @@ def _stated(found: Distribution, ref: str) -> Iterable[Component]:
         url = part.get("purl", "")
         if url.startswith(f"pkg:pypi/{found.name}@"):
             continue
-        said = [one.get("expression") or one["license"].get("id") or one["license"]["name"] for one in _stated_by(part)]
+        said = [
+            licence.get("expression") or licence["license"].get("id") or licence["license"]["name"]
+            for licence in _stated_by(part)
+        ]
         yield Component(
             type=ComponentType.LIBRARY,
             name=part["name"],
@@ -131,10 +136,14 @@ def _shared_objects(found: Distribution, ref: str) -> Iterable[Component]:
 
 
 def required(names: Mapping[str, Component], requirements: Iterable[str]) -> list[Component]:
-    """Those components by name which requirements of a distribution ask for, in AWS."""
-    wanted = [Requirement(one) for one in requirements]
-    asked = [one for one in wanted if one.marker is None or one.marker.evaluate({**_THERE, "extra": ""})]
-    return [names[name] for name in (canonicalize_name(one.name) for one in asked) if name in names]
+    """Components that a distribution requires, by name, under AWS's environment markers."""
+    wanted = [Requirement(requirement) for requirement in requirements]
+    asked = [
+        requirement
+        for requirement in wanted
+        if requirement.marker is None or requirement.marker.evaluate({**_THERE, "extra": ""})
+    ]
+    return [names[name] for name in (canonicalize_name(requirement.name) for requirement in asked) if name in names]
 
 
 def browser_library(path: str, digest: str, lock: Mapping[str, Any], modules: Path) -> Component:
@@ -147,17 +156,17 @@ def browser_library(path: str, digest: str, lock: Mapping[str, Any], modules: Pa
         modules: folder `node_modules`.
 
     Raises:
-        CarriedError: no locked package has such a file.
+        BundleError: no locked package has such a file.
     """
     for key, entry in lock["packages"].items():
         package = modules.parent / key
         if key and any(
-            hashlib.sha256(one.read_bytes()).hexdigest() == digest
-            for one in package.rglob("*.js")
-            if one.parts[len(package.parts)] != "node_modules"
+            hashlib.sha256(script.read_bytes()).hexdigest() == digest
+            for script in package.rglob("*.js")
+            if script.parts[len(package.parts)] != "node_modules"
         ):
             return _npm_package(key, entry, hashes=[sha256(digest)], properties=properties(hashOf=path))
-    raise CarriedError(f"{path} is no file of a package that package-lock.json names.")
+    raise BundleError(f"{path} is no file of a package that package-lock.json names.")
 
 
 def _npm_package(key: str, entry: Mapping[str, Any], **others: Any) -> Component:
@@ -195,7 +204,7 @@ def toolchain(root: Path, lock: Mapping[str, Any]) -> dict[Component, list[Compo
                 scope=ComponentScope.EXCLUDED,
                 external_references=[_accepted(name, version, hashes)],
             )
-    found = {one: required(names, importlib.metadata.requires(name) or ()) for name, one in names.items()}
+    found = {component: required(names, importlib.metadata.requires(name) or ()) for name, component in names.items()}
     command = "node_modules/aws-cdk"
     return {**found, _npm_package(command, lock["packages"][command], scope=ComponentScope.EXCLUDED): []}
 

@@ -86,7 +86,7 @@ KEY_USERS = {"AWS::DynamoDB::Table": "dynamodb", "AWS::SageMaker::Endpoint": "sa
 
 
 class UnscopedServiceError(Exception):
-    """The handlers of a type change what nobody bounded; the message names both."""
+    """CloudFormation handlers of a type need rights that nothing scopes; the message names both."""
 
 
 def page(templates: Iterable[Template], handlers: Handlers, exists: Exists) -> str:

@@ -213,8 +213,10 @@ def called(kind: str, handlers: Handlers, exists: Exists) -> set[str]:
 
 def left_out(kind: str, action: str) -> LeftOut | None:
     """Reason why an action of a type's handlers is not allowed, or None where it is."""
-    found = (one for one in LEFT_OUT if one.kind == kind)
-    return next((one for one in found if any(fnmatchcase(action, pattern) for pattern in one.actions)), None)
+    found = (exception for exception in LEFT_OUT if exception.kind == kind)
+    return next(
+        (exception for exception in found if any(fnmatchcase(action, pattern) for pattern in exception.actions)), None
+    )
 
 
 def needed(resources: Iterable[Resource], handlers: Handlers, exists: Exists) -> dict[str, set[str]]:
@@ -230,11 +232,11 @@ def needed(resources: Iterable[Resource], handlers: Handlers, exists: Exists) ->
     """
     ours = [resource for resource in resources if resource["Type"].startswith("AWS::")]
     for resource in ours:
-        for one in LEFT_OUT:
-            used = [name for name in one.unless if one.kind == resource["Type"] and has(resource, name)]
+        for exception in LEFT_OUT:
+            used = [name for name in exception.unless if exception.kind == resource["Type"] and has(resource, name)]
             if used:
                 raise NeededRightError(
-                    f"{one.kind}: with {', '.join(used)} its handlers call {', '.join(one.actions)}, which "
+                    f"{exception.kind}: with {', '.join(used)} its handlers call {', '.join(exception.actions)}, which "
                     "policy/rights.py leaves out."
                 )
     kinds = {resource["Type"] for resource in ours}

@@ -37,7 +37,7 @@ from ops.base.assembly import Assembly, Resource
 from ops.base.errors import CommandError
 from ops.platform.doctor import image_names
 from policy import components
-from policy.carried import Bundle, CarriedError, assets, bundle, inline
+from policy.bundles import Bundle, BundleError, assets, bundle, inline
 from policy.components import AWS, OURS, properties
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -60,7 +60,7 @@ class Sbom:
 
     Raises:
         CommandError: the folder holds no templates of the environment.
-        CarriedError: a bundle holds what it should not.
+        BundleError: a bundle holds what it should not.
     """
 
     def __init__(self, folder: Path, env: str, *, root: Path = REPOSITORY) -> None:
@@ -73,7 +73,7 @@ class Sbom:
         self._version = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
         self.bom = Bom()
         self.bom.metadata.tools.components.add(this_component())
-        self.bom.metadata.properties.update(p for one in LEFT_OUT for p in properties(leftOut=one))
+        self.bom.metadata.properties.update(p for left_out in LEFT_OUT for p in properties(leftOut=left_out))
         deployment = self._own(f"{OURS}-{env}", f"deployment:{env}", ComponentType.APPLICATION)
         self.bom.metadata.component = deployment
         parts = [*self._code(env), *self._images(), self._toolchain()]
@@ -81,16 +81,18 @@ class Sbom:
 
     def _code(self, env: str) -> Iterator[Component]:
         """The functions of every stack, and what it publishes besides."""
-        for part in dict.fromkeys(one.part for one in self._assembly.resources):
+        for part in dict.fromkeys(resource.part for resource in self._assembly.resources):
             left, used = assets(self._folder, f"cxr-{env}-{part}"), set[str]()
-            for function in (one for one in self._assembly.of("AWS::Lambda::Function") if one.part == part):
+            for function in (
+                function for function in self._assembly.of("AWS::Lambda::Function") if function.part == part
+            ):
                 code = function.properties["Code"]
                 asset = str(code.get("S3Key", "")).partition(".")[0]
                 ours = function.properties["Handler"].startswith("lambdas.")
                 carried = bundle(left[asset][0], code["S3Key"], ours=ours) if asset else inline(code["ZipFile"])
                 used.add(asset)
                 yield self._function(function, carried, ours=ours)
-            for asset, (path, name) in sorted(one for one in left.items() if one[0] not in used):
+            for asset, (path, name) in sorted(unused for unused in left.items() if unused[0] not in used):
                 yield self._bundle(name, f"file:{part}/{name}", bundle(path, asset), ComponentType.FILE)
 
     def _function(self, function: Resource, carried: Bundle, *, ours: bool) -> Component:
@@ -125,15 +127,20 @@ class Sbom:
         said["hashOf"] = "dirHash of the files without RECORD of wheels"
         own = self._own(name, ref, kind, **by, properties=properties(asset=carried.asset, **said))
         own.hashes.add(components.sha256(carried.digest))
-        scripts = {path: one for path, one in carried.own.items() if "/vendor/" in path and path.endswith(".js")}
+        scripts = {path: script for path, script in carried.own.items() if "/vendor/" in path and path.endswith(".js")}
         page = [
-            components.browser_library(path, one, self._npm, self._root / "node_modules")
-            for path, one in scripts.items()
+            components.browser_library(path, script, self._npm, self._root / "node_modules")
+            for path, script in scripts.items()
         ]
-        libraries = {one.name: components.vendored(one, self._accepted) for one in carried.distributions}
+        libraries = {
+            distribution.name: components.vendored(distribution, self._accepted)
+            for distribution in carried.distributions
+        }
         self.bom.components.update([own, *page, *libraries.values()])
-        for one in carried.distributions:
-            self.bom.register_dependency(libraries[one.name], components.required(libraries, one.requires))
+        for distribution in carried.distributions:
+            self.bom.register_dependency(
+                libraries[distribution.name], components.required(libraries, distribution.requires)
+            )
         for script in page:
             self.bom.register_dependency(script, ())
         self.bom.register_dependency(own, [*libraries.values(), *page, *further])
@@ -171,7 +178,7 @@ class Sbom:
             yield image
 
     def _documented(self, packages: dict[str, str], holder: Component) -> list[Component]:
-        """Packages that AWS says are in something that nobody here has opened: without a hash."""
+        """Packages that AWS documents for an image or layer, which is not opened here: without a hash."""
         found = [
             components.python_package(
                 *(name, version),
@@ -182,14 +189,14 @@ class Sbom:
             )
             for name, version in packages.items()
         ]
-        for one in found:
-            self._add(one, ())
+        for component in found:
+            self._add(component, ())
         return found
 
     def _toolchain(self) -> Component:
         found = components.toolchain(self._root, self._npm)
-        for one, after in found.items():
-            self._add(one, after)
+        for component, after in found.items():
+            self._add(component, after)
         whole = self._own("toolchain", "toolchain", ComponentType.APPLICATION, scope=ComponentScope.EXCLUDED)
         self._add(whole, found)
         return whole
@@ -208,9 +215,9 @@ class Sbom:
             **{"scope": ComponentScope.REQUIRED, **others},
         )
 
-    def _add(self, one: Component, after: Iterable[Component]) -> None:
-        self.bom.components.add(one)
-        self.bom.register_dependency(one, after)
+    def _add(self, component: Component, after: Iterable[Component]) -> None:
+        self.bom.components.add(component)
+        self.bom.register_dependency(component, after)
 
 
 def document(bom: Bom, revision: tuple[str, datetime] | None) -> str:
@@ -221,7 +228,7 @@ def document(bom: Bom, revision: tuple[str, datetime] | None) -> str:
         revision: the commit that it is of, and when that was made; none outside Git.
 
     Raises:
-        CarriedError: the schema refuses it, with what it says.
+        BundleError: the schema refuses it, with what it says.
     """
     bom.metadata.timestamp = revision[1] if revision else None  # type: ignore[assignment]
     if revision:
@@ -230,20 +237,25 @@ def document(bom: Bom, revision: tuple[str, datetime] | None) -> str:
     bom.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, JsonV1Dot6(bom).output_as_string())
     text = JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
     if refused := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
-        raise CarriedError(f"The bill is not what CycloneDX's schema wants: {refused}")
+        raise BundleError(f"The bill is not what CycloneDX's schema wants: {refused}")
     return text
 
 
 def summary(bom: Bom) -> list[str]:
     """Lines for people: what is in the bill, what it lacks and what it leaves out."""
-    every = sorted(bom.components, key=lambda one: str(one.bom_ref.value))
-    carried = [one for one in every if one.scope is not ComponentScope.EXCLUDED]
-    inside = sum(len(one.components) for one in carried)
-    refs = [str(one.bom_ref.value).partition(":")[0] for one in carried]
-    libraries = [one for one in carried if one.type is ComponentType.LIBRARY and one.hashes]
-    python = sum(one.purl is not None and one.purl.type == "pypi" for one in libraries)
-    named = [part for one in carried for part in (one, *one.components) if part.type is not ComponentType.FILE]
-    built = [one for one in every if one not in carried]
+    every = sorted(bom.components, key=lambda component: str(component.bom_ref.value))
+    carried = [component for component in every if component.scope is not ComponentScope.EXCLUDED]
+    inside = sum(len(component.components) for component in carried)
+    refs = [str(component.bom_ref.value).partition(":")[0] for component in carried]
+    libraries = [component for component in carried if component.type is ComponentType.LIBRARY and component.hashes]
+    python = sum(component.purl is not None and component.purl.type == "pypi" for component in libraries)
+    named = [
+        part
+        for component in carried
+        for part in (component, *component.components)
+        if part.type is not ComponentType.FILE
+    ]
+    built = [component for component in every if component not in carried]
     lines = [
         f"{refs.count('function')} functions, {refs.count('file')} published files, {python} vendored Python libraries "
         f"({inside} parts inside them), {len(libraries) - python} browser libraries, {refs.count('layer')} layer, "
@@ -251,10 +263,10 @@ def summary(bom: Bom) -> list[str]:
     ]
     for title, found in {
         "Licences in words, no SPDX identifier": [
-            f"{_called(one)} ({_words(one)})" for one in (*carried, *built) if _words(one)
+            f"{_called(component)} ({_words(component)})" for component in (*carried, *built) if _words(component)
         ],
-        "No licence is stated": [_called(one) for one in (*named, *built) if not one.licenses],
-        "No hash is known": [_called(one) for one in carried if not one.hashes],
+        "No licence is stated": [_called(component) for component in (*named, *built) if not component.licenses],
+        "No hash is known": [_called(component) for component in carried if not component.hashes],
         "Left out": LEFT_OUT,
     }.items():
         lines += [f"{title}: {'; '.join(dict.fromkeys(found))}"] if found else []
@@ -266,13 +278,13 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
-def _words(one: Component) -> str:
+def _words(component: Component) -> str:
     """Licence that SPDX has no identifier for; empty where there is none such."""
-    return next((said.name or "" for said in one.licenses if isinstance(said, DisjunctiveLicense)), "")
+    return next((said.name or "" for said in component.licenses if isinstance(said, DisjunctiveLicense)), "")
 
 
-def _called(one: Component) -> str:
-    return f"{one.name} {one.version or ''}".strip()
+def _called(component: Component) -> str:
+    return f"{component.name} {component.version or ''}".strip()
 
 
 def _revision(root: Path) -> tuple[str, datetime] | None:
@@ -281,8 +293,8 @@ def _revision(root: Path) -> tuple[str, datetime] | None:
     if git is None:
         return None
     asked = ([git, "log", "-1", "--format=%H %cI"], [git, "status", "--porcelain"])
-    done = [subprocess.run(one, cwd=root, capture_output=True, text=True, check=False) for one in asked]  # noqa: S603
-    if any(one.returncode for one in done):
+    done = [subprocess.run(command, cwd=root, capture_output=True, text=True, check=False) for command in asked]  # noqa: S603
+    if any(run.returncode for run in done):
         return None
     commit, _, made = done[0].stdout.strip().partition(" ")
     return f"{commit}-dirty" if done[1].stdout else commit, datetime.fromisoformat(made)
@@ -299,7 +311,7 @@ def main() -> int:
     try:
         bom = Sbom(chosen.assembly, chosen.env).bom
         text = document(bom, _revision(REPOSITORY))
-    except (CommandError, CarriedError) as error:
+    except (CommandError, BundleError) as error:
         print(error, file=sys.stderr)
         return 1
     path.parent.mkdir(parents=True, exist_ok=True)

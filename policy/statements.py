@@ -15,6 +15,6 @@ def allow(
         "Sid": sid,
         "Effect": "Allow",
         "Action": actions,
-        "Resource": [one if "$" not in one else {"Fn::Sub": one} for one in resources],
+        "Resource": [resource if "$" not in resource else {"Fn::Sub": resource} for resource in resources],
     }
     return {**statement, "Condition": condition} if condition else statement

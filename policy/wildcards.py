@@ -80,7 +80,7 @@ _FINDING = re.compile(r"AwsSolutions-IAM5\[(Resource|Action)::(.*)\]")
 
 
 def reason_for_resource(resource: str, actions: list[str]) -> str | None:
-    """Reason for actions on a resource that holds a wildcard, or None where nobody gave one.
+    """Reason for actions on a resource that holds a wildcard; None where there is none.
 
     Args:
         resource: as `policy.template.text` renders it.
@@ -93,7 +93,7 @@ def reason_for_resource(resource: str, actions: list[str]) -> str | None:
 
 
 def reason_for_action(action: str) -> str | None:
-    """Reason for an action that holds a wildcard, or None where nobody gave one."""
+    """Reason for an action that holds a wildcard; None where there is none."""
     return _first(ACTIONS, action)
 
 

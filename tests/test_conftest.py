@@ -104,7 +104,7 @@ def test_what_lies_apart_uses_no_fixture_that_the_folder_above_makes_once(folder
         assert not shared & {argument.arg for one in functions for argument in one.args.args}, file.name
 
 
-def test_a_failed_shared_fixture_is_told_once_with_its_reason_first(tmp_path):
+def test_a_failed_shared_fixture_is_reported_once_with_its_reason_first(tmp_path):
     (tmp_path / "conftest.py").write_text(CONFTEST.read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (tmp_path / "test_shared.py").write_text(SHARED, encoding="utf-8")

@@ -22,7 +22,7 @@ NEEDS_TENSORFLOW = frozenset(
         "model_code.evaluate",
         "model_code.evaluate_site",
         "model_code.evaluation.float32_network",
-        "model_code.evaluation.judge",
+        "model_code.evaluation.evaluator",
         "model_code.evaluation.scoring",
         "model_code.evaluation.suspect_labels",
         "model_code.export.conversion",

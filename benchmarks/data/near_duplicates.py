@@ -70,8 +70,8 @@ def fingerprints(contents: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:
     )
     found = [perceptual_hash.fingerprint(decode(content).numpy()[:, :, 0]) for content in contents]
     known = perceptual_hash.Fingerprints.room(len(found))
-    for index, one in enumerate(found):
-        known.put(index, one)
+    for index, fingerprint_pair in enumerate(found):
+        known.put(index, fingerprint_pair)
     return perceptual_hash.bits(known.hashes), perceptual_hash.directions(known.thumbnails)
 
 

@@ -67,7 +67,7 @@ def thumbnails(folder: Path | None) -> npt.NDArray[np.float64]:
         pictures = (np.asarray(Image.open(path).convert("L").resize((SIZE, SIZE))) for path in folder.rglob("*.jpeg"))
     else:
         pictures = (_phantom(number) for number in range(_DRAWN))
-    known = [base64.b64decode(perceptual_hash.thumbnail(one)) for one in pictures]
+    known = [base64.b64decode(perceptual_hash.thumbnail(picture)) for picture in pictures]
     return np.frombuffer(b"".join(known), np.uint8).reshape(len(known), -1).astype(np.float64)
 
 
@@ -190,17 +190,19 @@ def main() -> None:
             for _ in range(options.repeats):
                 for name, some in runs.items():
                     some.append(split(trees[name], base))
-            if len({one.pairs for some in runs.values() for one in some}) != 1:
+            if len({run.pairs for some in runs.values() for run in some}) != 1:
                 raise SystemExit("The two found other pairs.")
             for name, some in runs.items():
                 cpu, wall, memory = (
-                    statistics.median(getattr(one, field) for one in some) for field in ("cpu", "wall", "megabytes")
+                    statistics.median(getattr(run, field) for run in some) for field in ("cpu", "wall", "megabytes")
                 )
                 costs[images, name] = cpu, memory
                 lines.append(f"| {images:,} | {name} | {cpu:.1f} | {wall:.1f} | {memory:.0f} MB |")
             shutil.rmtree(base)
     if (options.compared, options.against) in costs:
-        ratios = (ours / theirs for ours, theirs in zip(*(costs[options.compared, one] for one in trees), strict=True))
+        ratios = (
+            ours / theirs for ours, theirs in zip(*(costs[options.compared, tree] for tree in trees), strict=True)
+        )
         lines.append("of the earlier: {:.2f} of the processor seconds, {:.2f} of the memory".format(*ratios))
     least, most = min(options.images), max(options.images)
     if least < most:

@@ -98,9 +98,9 @@ def measure(options: argparse.Namespace, scratch: Path) -> None:
         each = (cpu - start) / (count - 4)
         memory = max(run.megabytes for run in runs)
         print(f"| {title} | {work:.1f} s | {cpu:.1f} s | {each:.3f} s | {memory:.0f} MB |")
-    by_clock = statistics.median(one.work / other.work for one, other in zip(loops, ours, strict=True))
+    by_clock = statistics.median(loop.work / other.work for loop, other in zip(loops, ours, strict=True))
     by_cpu = statistics.median(
-        (one.cpu - begin_loop) / (other.cpu - begin) for one, other in zip(loops, ours, strict=True)
+        (loop.cpu - begin_loop) / (other.cpu - begin) for loop, other in zip(loops, ours, strict=True)
     )
     print(f"| ratio | {by_clock:.2f} | | {by_cpu:.2f} | |")
     print("\n| files | peak memory of PreprocessImages |\n| --- | --- |")

@@ -70,8 +70,8 @@ def _time(scratch: Path, rounds: int) -> None:
     command = [full or "", "-i", str(scratch / "frame.j2k"), "-o", str(scratch / "frame.pgx"), "-quiet"]
     theirs = _seconds(command, rounds) if full else float("nan")
     print(f"{'opj_decompress, in full':30}{theirs:8.2f} s")
-    for name, one in seconds.items():
-        print(f"{'this project, ' + name:30}{one:8.2f} s {one / theirs:8.2f} times")
+    for name, times in seconds.items():
+        print(f"{'this project, ' + name:30}{times:8.2f} s {times / theirs:8.2f} times")
 
 
 def _seconds(command: list[str], rounds: int) -> float:

@@ -129,7 +129,7 @@ def _print_requests(rounds: int) -> None:
     base = statistics.median(seconds["JSON"])
     for form, times in seconds.items():
         median = statistics.median(times)
-        added = statistics.median(one - other for one, other in zip(times, seconds["JSON"], strict=True))
+        added = statistics.median(first - other for first, other in zip(times, seconds["JSON"], strict=True))
         print(
             f"{form}: median {median * 1000:.0f} ms, {median / base:.2f} of JSON's, {added * 1000:+.0f} ms", flush=True
         )

@@ -68,7 +68,9 @@ class Sample:
 
     def where(self, mask: Mask) -> Sample:
         """Those of a mask (n,)."""
-        logits, hardness = ({name: one[mask] for name, one in all_.items()} for all_ in (self.logits, self.hardness))
+        logits, hardness = (
+            {name: array[mask] for name, array in all_.items()} for all_ in (self.logits, self.hardness)
+        )
         return dataclasses.replace(
             self, logits=logits, hardness=hardness, labels=self.labels[mask], patients=self.patients[mask]
         )
@@ -132,7 +134,7 @@ def _resampled(sample: Sample) -> Iterator[npt.NDArray[np.int64]]:
     rng = np.random.default_rng(_SEED)
     owned = [np.flatnonzero(sample.patients == patient) for patient in np.unique(sample.patients)]
     for _ in range(_RESAMPLES):
-        drawn = np.concatenate([owned[one] for one in rng.integers(len(owned), size=len(owned))])
+        drawn = np.concatenate([owned[patient] for patient in rng.integers(len(owned), size=len(owned))])
         if len(np.unique(sample.labels[drawn])) > 1:
             yield drawn
 
@@ -152,8 +154,8 @@ def at_even_odds(sample: Sample, views: Sequence[str]) -> Calibration:
     by_label = [logits[sample.labels == label] for label in (0, 1)]
 
     def loss(log_temperature: float) -> float:
-        log_odds = [one / np.exp(log_temperature) for one in by_label]
-        return sum(cross_entropy(one, np.full(len(one), float(label))) for label, one in enumerate(log_odds))
+        log_odds = [logits / np.exp(log_temperature) for logits in by_label]
+        return sum(cross_entropy(scaled, np.full(len(scaled), float(label))) for label, scaled in enumerate(log_odds))
 
     found = float(np.exp(scipy.optimize.minimize_scalar(loss, bounds=(-2.3, 3.0), method="bounded").x))
     return Calibration(found, sample.prior_shift / found)
@@ -169,7 +171,7 @@ def of_changed(changed: Sequence[str]) -> Callable[[Sample, Sequence[str]], Cali
     drift scenarios", CVPR, arXiv:2012.10988, whose changes are noise)."""
 
     def fit(sample: Sample, _: Sequence[str]) -> Calibration:
-        logits = np.concatenate([sample.logits[one] for one in changed])
+        logits = np.concatenate([sample.logits[view] for view in changed])
         return fit_temperature(logits, np.tile(sample.labels, len(changed)))
 
     return fit
@@ -181,7 +183,7 @@ def read(folder: Path) -> dict[str, Sample]:
         arrays = {name: np.asarray(file[name]) for name in file.files}
 
     def of(split: str) -> Sample:
-        own = {name.removeprefix(f"{split}/"): one for name, one in arrays.items() if name.startswith(f"{split}/")}
+        own = {name.removeprefix(f"{split}/"): array for name, array in arrays.items() if name.startswith(f"{split}/")}
         labels, patients = own.pop("labels"), patient_numbers(own.pop("patients").tolist())
         hardness = {measure: own.pop(measure) for measure in MEASURES if measure in own}
         return Sample(own, labels, patients, hardness, float(arrays["prior_shift"]))
@@ -238,7 +240,7 @@ class Judged:
                     calibration_error_of(judges.labels, calibration.probability(logits)),
                     cross_entropy(logits / calibration.temperature + calibration.bias, judges.labels),
                 )
-                known = any(hardness is one for one in sample.hardness.values())
+                known = any(hardness is known_hardness for known_hardness in sample.hardness.values())
                 (harder if known else alike).append(figures)
         error, loss = np.mean(harder, axis=0)
         areas = [_auroc(sample, way) for sample in seeds]
@@ -249,11 +251,11 @@ def choose(judged: Mapping[str, Judged]) -> str:
     """The way that the rule above takes."""
     now = judged[PIPELINE]
     better = {
-        name: one.error
-        for name, one in judged.items()
-        if one.error < now.error - _ROUNDING
-        and one.cross_entropy < now.cross_entropy - _ROUNDING
-        and one.auroc >= now.auroc - AUROC_MARGIN
+        name: other.error
+        for name, other in judged.items()
+        if other.error < now.error - _ROUNDING
+        and other.cross_entropy < now.cross_entropy - _ROUNDING
+        and other.auroc >= now.auroc - AUROC_MARGIN
     }
     return min(better, key=better.__getitem__, default=PIPELINE)
 
@@ -286,8 +288,8 @@ def main() -> None:
     judged = {name: Judged.of(way, [seed["validation"] for seed in seeds]) for name, way in ways().items()}
     print("| way | error, harder half | cross-entropy, harder half | error, random halves | AUROC, validation |")
     print("| --- | --- | --- | --- | --- |")
-    for name, one in judged.items():
-        print(f"| {name} | {one.error:.3f} | {one.cross_entropy:.3f} | {one.alike:.3f} | {one.auroc:.3f} |")
+    for name, way in judged.items():
+        print(f"| {name} | {way.error:.3f} | {way.cross_entropy:.3f} | {way.alike:.3f} | {way.auroc:.3f} |")
     print(f"\nChosen: {choose(judged)}\n")
     if options.test:
         _report(seeds)
@@ -301,8 +303,8 @@ def _report(seeds: Sequence[Mapping[str, Sample]]) -> None:
     for name, way in ways().items():
         rows = [_tested(way, seed["validation"], seed["test"]) for seed in seeds]
         temperatures, errors, told, *others = zip(*rows, strict=True)
-        middle = " | ".join(f"{float(np.median(one)):.3f}" for one in others)
-        fitted = ", ".join(f"{one:.2f}" for one in temperatures)
+        middle = " | ".join(f"{float(np.median(values)):.3f}" for values in others)
+        fitted = ", ".join(f"{value:.2f}" for value in temperatures)
         print(f"| {name} | {fitted} | {float(np.median(errors)):.3f} | {', '.join(told)} | {middle} |")
 
     print("\n| epoch | split | temperature and bias that fit it best, 95 % interval | error of its best temperature |")
@@ -319,15 +321,15 @@ def _report(seeds: Sequence[Mapping[str, Sample]]) -> None:
                 told = f"{best.temperature:.2f} ({ends[0]}), {best.bias:+.2f} ({ends[1]})"
                 print(f"| {number}, {view} | {split} | {told} | {error:.3f} |")
     sites = [float(np.mean([site_error(seed["test"], draw) for draw in range(_DRAWS)])) for seed in seeds]
-    print(f"\nFitted on half of the test patients, seen on the other: {', '.join(f'{one:.3f}' for one in sites)}")
+    print(f"\nFitted on half of the test patients, seen on the other: {', '.join(f'{error:.3f}' for error in sites)}")
 
 
 def wanted(sample: Sample, view: str) -> Array:
     """95 % interval over patients of the temperature and the bias that fit a split best, (2, 2)."""
     found = []
     for drawn in _resampled(sample):
-        one = fit_temperature_and_bias(sample.logits[view][drawn], sample.labels[drawn])
-        found.append((one.temperature, one.bias))
+        fit = fit_temperature_and_bias(sample.logits[view][drawn], sample.labels[drawn])
+        found.append((fit.temperature, fit.bias))
     return np.quantile(found, (0.025, 0.975), axis=0).T
 
 
@@ -346,7 +348,7 @@ def site_error(sample: Sample, draw: int) -> float:
 def _tested(way: Way, validation: Sample, test: Sample) -> tuple[float, float, str, float, float, float, float, float]:
     calibration, logits = way.fit(validation, way.views), test.score(way.views)
     probabilities = calibration.probability(logits)
-    weights = resample_patients([str(one) for one in test.patients], seed=_SEED)
+    weights = resample_patients([str(patient) for patient in test.patients], seed=_SEED)
     errors = expected_calibration_error(test.labels, probabilities, weights)
     low, high = np.quantile(errors[1:], (0.025, 0.975))
     chance = chance_calibration_error(probabilities, test.patients, seed=_SEED, draws=1000)

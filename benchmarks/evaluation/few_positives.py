@@ -60,9 +60,9 @@ def coverage(images: int, prevalence: float, target: float | None, area: float, 
     asked, rng = target or prevalence, np.random.default_rng(1)
     calibration = Calibration(1 / SLOPE, float(np.log(asked / (1 - asked))))
     labels, logits = drawn(rng, 400_000, asked, area)
-    one = np.ones((1, len(labels)))
-    area_truth = metrics.average_precision(labels, logits, one)[0]
-    error_truth = metrics.expected_calibration_error(labels, calibration.probability(logits), one)[0]
+    unweighted = np.ones((1, len(labels)))
+    area_truth = metrics.average_precision(labels, logits, unweighted)[0]
+    error_truth = metrics.expected_calibration_error(labels, calibration.probability(logits), unweighted)[0]
     held = []
     while len(held) < splits:
         labels, logits = drawn(rng, images, prevalence, area)

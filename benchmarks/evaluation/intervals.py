@@ -69,7 +69,7 @@ def coverage(area: float, splits: int) -> None:
     """Print the table of one model."""
     rng = np.random.default_rng(1)
     labels, noise, _ = draw(rng, copies=2000)
-    truth = {name: one[0][0] for name, one in measure(labels, noise, np.ones((1, len(labels))), area).items()}
+    truth = {name: values[0][0] for name, values in measure(labels, noise, np.ones((1, len(labels))), area).items()}
     held: dict[str, list[tuple[bool, bool, bool]]] = defaultdict(list)
     for number in range(splits):
         labels, noise, patients = draw(rng)
@@ -102,11 +102,11 @@ def differences(area: float, splits: int) -> None:
     for number in range(splits):
         labels, noise, patients = draw(rng)
         weights = resample_patients(patients, seed=number)
-        one, other = (
+        first, other = (
             metrics.auroc(labels, labels * distance + np.sqrt(0.7) * noise + np.sqrt(0.3) * own, weights)
             for own in rng.normal(size=(2, len(labels)))
         )
-        found = estimate_difference(one - other)
+        found = estimate_difference(first - other)
         below, above = below + (found.high < 0), above + (found.low > 0)
     print(
         f"two models of AUROC {area:.3f}: worse in {below / splits:.3f}, better in {above / splits:.3f} of the splits"

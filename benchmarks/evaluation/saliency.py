@@ -64,8 +64,12 @@ def _point(model: ExportedModel, directory: Path, archive: Path, count: int) -> 
     files, opacities, kinds = _drawn(count, model.image_size)
     pixels = batch_from_bytes(tf.constant(files), model.image_size).numpy()
     predicted, maps = _predicted(model, pixels)
-    places = np.stack([distance_transform_edt(~one) <= _GROWN * model.image_size for one in opacities >= _OPAQUE])
-    hit = np.asarray([bool(one.any() and place.flat[one.argmax()]) for one, place in zip(maps, places, strict=True)])
+    places = np.stack(
+        [distance_transform_edt(~opacity) <= _GROWN * model.image_size for opacity in opacities >= _OPAQUE]
+    )
+    hit = np.asarray(
+        [bool(saliency.any() and place.flat[saliency.argmax()]) for saliency, place in zip(maps, places, strict=True)]
+    )
     print(f"\n{archive}: {model.engine}, {model.image_size} px, {model.map_cells} x {model.map_cells} cells")
     for name, inside in (("all", predicted), *((kind, predicted & (kinds == kind)) for kind in sorted(set(kinds)))):
         print(
@@ -123,8 +127,10 @@ def _hide(model: ExportedModel, archive: Path, folder: Path, most: int) -> None:
     shown = predicted & maps.any(axis=(1, 2))
     pixels, maps = pixels[shown], maps[shown]
     before, size = _scores(model, pixels), model.image_size
-    blurred = np.stack([gaussian_filter(one[..., 0].astype(np.float32), size / 8)[..., np.newaxis] for one in pixels])
-    marked = np.stack([_most(one) for one in maps])
+    blurred = np.stack(
+        [gaussian_filter(image[..., 0].astype(np.float32), size / 8)[..., np.newaxis] for image in pixels]
+    )
+    marked = np.stack([_most(saliency) for saliency in maps])
     moves = [(size // 2, size // 2), (size // 2, 0), (0, size // 2), (size // 3, size // 3)]
 
     def fall(where: Any) -> Any:

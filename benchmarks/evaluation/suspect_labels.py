@@ -133,7 +133,7 @@ def _shards(folder: Path, directory: Path, chosen: Any, seed: int) -> tuple[dict
             path = own[number]
             patient, subtype = patient_of(path.name, fallback=path.name)
             images.append((split, path, Radiograph(path.name, path.parent.name, split, patient, subtype, "", 0)))
-    true = np.asarray([LABELS.index(one.label) for _, _, one in images])
+    true = np.asarray([LABELS.index(image.label) for _, _, image in images])
     given = Given.flipped(true, chosen.flipped, seed)
     directories = {split: directory / split for split in SPLITS}
     for split, target in directories.items():
@@ -142,8 +142,8 @@ def _shards(folder: Path, directory: Path, chosen: Any, seed: int) -> tuple[dict
             target,
             split,
             (
-                (dataclasses.replace(one, label=LABELS[label]), decode(path.read_bytes()).numpy().tobytes())
-                for (of, path, one), label in zip(images, given.labels, strict=True)
+                (dataclasses.replace(image, label=LABELS[label]), decode(path.read_bytes()).numpy().tobytes())
+                for (of, path, image), label in zip(images, given.labels, strict=True)
                 if of == split
             ),
             1,  # read in the order in which they are written
@@ -161,8 +161,8 @@ def _trained(directories: dict[str, Path], chosen: Any, seed: int) -> Classifier
     order = [Order.of(count, chosen.size, batch_size=64, seed=seed, epoch=epoch) for epoch in range(chosen.epochs)]
     rate = keras.optimizers.schedules.CosineDecay(1e-3, chosen.epochs * order[0].steps)
     model.compile(optimizer=keras.optimizers.Adam(rate), loss=keras.losses.BinaryCrossentropy(from_logits=True))
-    for epoch, one in enumerate(order):
-        done = model.fit(images.shuffled(one, epoch), verbose=0, shuffle=False)
+    for epoch, images_in_order in enumerate(order):
+        done = model.fit(images.shuffled(images_in_order, epoch), verbose=0, shuffle=False)
         print(f"epoch {epoch + 1}: loss {done.history['loss'][0]:.3f}", flush=True)
     classifier.take_over()
     return classifier

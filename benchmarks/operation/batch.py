@@ -205,12 +205,12 @@ def _measure(images: Path, stack: int, variables: dict[str, str], rounds: int) -
     print("| `cxr` | seconds (median) | least | greatest | images a second | processor seconds |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, found in runs.items():
-        walls = [one.wall for one in found]
-        median, processor = statistics.median(walls), statistics.median(one.processor for one in found)
+        walls = [run.wall for run in found]
+        median, processor = statistics.median(walls), statistics.median(run.processor for run in found)
         least, greatest = min(walls), max(walls)
         print(f"| {name} | {median:.1f} | {least:.1f} | {greatest:.1f} | {count / median:.1f} | {processor:.1f} |")
     walls, processors = (
-        [statistics.median(getattr(one, kind) for one in runs[name]) for name in commands]
+        [statistics.median(getattr(run, kind) for run in runs[name]) for name in commands]
         for kind in ("wall", "processor")
     )
     faster, cheaper = walls[0] / walls[1], processors[0] / processors[1]

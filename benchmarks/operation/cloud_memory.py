@@ -30,7 +30,7 @@ from ministack.services import cloudwatch, cloudwatch_logs, dynamodb, lambda_svc
 
 from benchmarks.operation.processes import megabytes
 from lambdas.predict import log
-from lambdas.predict.model import Prediction
+from lambdas.predict.endpoint_invocation import Prediction
 from lambdas.predict.results import Results
 from local.core import metrics, retention
 from local.hosting import endpoint_metrics
@@ -98,8 +98,8 @@ def publish(seconds: Counter[float], *, aggregated: bool) -> None:
     if not aggregated:
         single = [{key: value for key, value in datum.items() if key not in ("Values", "Counts")} for datum in data]
         data = [
-            {**one, "Value": value}
-            for one, datum in zip(single, data, strict=True)
+            {**metric, "Value": value}
+            for metric, datum in zip(single, data, strict=True)
             for value, count in zip(datum["Values"], datum["Counts"], strict=True)
             for _ in range(int(count))
         ]
@@ -111,17 +111,17 @@ def size(found: Any) -> int:
     """Bytes of an object and of what it holds."""
     seen, ahead, total = set[int](), [found], 0
     while ahead:
-        one = ahead.pop()
-        if id(one) in seen or isinstance(one, types.ModuleType | types.FunctionType | type):
+        item = ahead.pop()
+        if id(item) in seen or isinstance(item, types.ModuleType | types.FunctionType | type):
             continue
-        seen.add(id(one))
-        total += sys.getsizeof(one)
-        if isinstance(one, dict):
-            ahead += [*one, *one.values()]
-        elif isinstance(one, list | tuple | set | frozenset):
-            ahead += one
-        elif hasattr(one, "_data"):
-            ahead.append(one._data)
+        seen.add(id(item))
+        total += sys.getsizeof(item)
+        if isinstance(item, dict):
+            ahead += [*item, *item.values()]
+        elif isinstance(item, list | tuple | set | frozenset):
+            ahead += item
+        elif hasattr(item, "_data"):
+            ahead.append(item._data)
     return total
 
 
@@ -164,7 +164,11 @@ def tell(number: int, evaluate: Any) -> None:
     milliseconds = min(timeit.repeat(evaluate, timer=time.process_time, number=1, repeat=3)) * 1000
     sizes = [size(getattr(module, name)) / 1e6 for module, name in _STORES.values()]
     resident = megabytes(os.getpid())[0] * 1.048576
-    print(f"{number:>12,}{resident:>7.0f} MB", *(f"{one:>10.1f} MB" for one in sizes), f"{milliseconds:>7.1f} ms")
+    print(
+        f"{number:>12,}{resident:>7.0f} MB",
+        *(f"{megabytes:>10.1f} MB" for megabytes in sizes),
+        f"{milliseconds:>7.1f} ms",
+    )
 
 
 if __name__ == "__main__":

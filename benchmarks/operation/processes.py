@@ -31,11 +31,11 @@ def megabytes(process: int) -> tuple[float, float]:
 def _below(root: int) -> dict[int, list[str]]:
     """Fields of `stat` behind the name, by process."""
     stats = {int(path.name): _stat(path) for path in Path("/proc").iterdir() if path.name.isdigit()}
-    parents = {one: int(fields[_PARENT]) for one, fields in stats.items() if fields}
+    parents = {pid: int(fields[_PARENT]) for pid, fields in stats.items() if fields}
     found, new = {root}, {root}
-    while new := {one for one, parent in parents.items() if parent in new} - found:
+    while new := {pid for pid, parent in parents.items() if parent in new} - found:
         found |= new
-    return {one: stats[one] for one in found if stats.get(one)}
+    return {pid: stats[pid] for pid in found if stats.get(pid)}
 
 
 def _stat(process: Path) -> list[str]:

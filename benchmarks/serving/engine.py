@@ -201,7 +201,9 @@ def _compare(directory: Path, size: int, folder: Path) -> None:
     loaded = tf.saved_model.load(str(directory / "graph" / "1"))
     calibration = Calibration.of(json.loads((directory / "graph" / "metadata.json").read_text(encoding="utf-8")))
     graph, running = loaded.signatures["serving_default"], litert.load(directory / "engine")
-    decode = tf.function(lambda one: pixels_from_bytes(one, size), input_signature=[tf.TensorSpec((), tf.string)])
+    decode = tf.function(
+        lambda content: pixels_from_bytes(content, size), input_signature=[tf.TensorSpec((), tf.string)]
+    )
     print(f"\n{size} px, against the float32 graph\n")
     print("| radiographs | images | AUROC | of float32 | 99 % of p within | at most | pixels on average | at most |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
@@ -211,12 +213,12 @@ def _compare(directory: Path, size: int, folder: Path) -> None:
             for path in sorted((folder / name / title).iterdir()):
                 encoded = path.read_bytes()
                 theirs, ours = graph(image_bytes=tf.constant([encoded])), running.answer(encoded, overlay=False)
-                rows.append([label, *(float(np.squeeze(one["logit"])) for one in (theirs, ours))])
+                rows.append([label, *(float(np.squeeze(answer["logit"])) for answer in (theirs, ours))])
                 grey.append(np.abs(of_engine(encoded, size).astype(int) - decode(encoded).numpy()))
         labels, expected, logits = np.asarray(rows).T
         away = np.abs(calibration.probability(logits) - calibration.probability(expected))
         ones = np.ones((1, len(labels)))
-        aurocs = [float(metrics.auroc(labels, one, ones)[0]) for one in (logits, expected)]
+        aurocs = [float(metrics.auroc(labels, scores, ones)[0]) for scores in (logits, expected)]
         print(
             f"| {name} | {len(labels)} | {aurocs[0]:.4f} | {aurocs[1]:.4f} | {np.quantile(away, 0.99):.4f} "
             f"| {away.max():.4f} | {np.mean(grey):.5f} | {np.max(grey)} |",

@@ -89,7 +89,7 @@ class Client:
         self._images = images
         self._local = threading.local()
         self._alone = [self._ask(number) for number in range(len(images))]
-        if wrong := [str(one) for one in self._alone if isinstance(one, str)]:
+        if wrong := [str(answer) for answer in self._alone if isinstance(answer, str)]:
             raise ValueError(f"Without load an image is answered {wrong[0]}.")
 
     def answer(self, number: int, due: float) -> Answer:
@@ -150,7 +150,7 @@ def run(client: Client, images: int, times: Sequence[float]) -> list[Answer]:
                 asked.append(pool.submit(ask, position % images, begun + at))
             else:
                 unsent.append(Answer(0.0, "not sent"))
-        return [one.result() for one in asked] + unsent
+        return [future.result() for future in asked] + unsent
 
 
 def summary(answers: Sequence[Answer], rate: float, elapsed: float) -> dict[str, Any]:
@@ -165,13 +165,13 @@ def summary(answers: Sequence[Answer], rate: float, elapsed: float) -> dict[str,
         `requests`, `asked_per_second`, `answered_per_second` (right answers), `outcomes`, and `p50_seconds` and
         `p99_seconds` of right answers from when they were due, None without any.
     """
-    seconds = [one.seconds for one in answers if one.outcome == "right"]
+    seconds = [answer.seconds for answer in answers if answer.outcome == "right"]
     p50, p99 = (round(float(np.quantile(seconds, at)), 3) if seconds else None for at in (0.5, 0.99))
     return {
         "requests": len(answers),
         "asked_per_second": rate,
         "answered_per_second": round(len(seconds) / elapsed, 3),
-        "outcomes": dict(Counter(one.outcome for one in answers)),
+        "outcomes": dict(Counter(answer.outcome for answer in answers)),
         "p50_seconds": p50,
         "p99_seconds": p99,
     }
@@ -238,20 +238,20 @@ class Memory:
         found = []
         for name in names:
             held = [sample[name] for sample in self.samples if name in sample]
-            first, last, most = held[0], held[-1], max(held, key=lambda one: one.together)
+            first, last, most = held[0], held[-1], max(held, key=lambda memory: memory.together)
             found.append(
                 f"{name}: {_told(first)} at first, {_told(last)} at last, {_told(most)} at most; "
-                f"the largest process {max(one.largest for one in held)} MiB"
+                f"the largest process {max(memory.largest for memory in held)} MiB"
             )
         return found
 
     def _sample(self) -> None:
         while True:
             resident: dict[str, list[int]] = {}
-            for one in processes.below(self._root):
+            for process in processes.below(self._root):
                 # What has ended and is not waited for yet holds nothing.
-                if held := _resident(one):
-                    resident.setdefault(_name(one), []).append(held)
+                if held := _resident(process):
+                    resident.setdefault(_name(process), []).append(held)
             self.samples.append({name: Held(len(held), max(held), sum(held)) for name, held in resident.items()})
             if self._over.wait(_SAMPLE_SECONDS):
                 return

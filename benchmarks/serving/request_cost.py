@@ -195,7 +195,7 @@ def dearest_requests(files: dict[str, bytes]) -> list[Request]:
 
 
 def _json(encoded: list[bytes], other: object = None) -> bytes:
-    instances = [{"b64": base64.b64encode(one).decode()} for one in encoded]
+    instances = [{"b64": base64.b64encode(image).decode()} for image in encoded]
     return json.dumps({"instances": instances, "other": other}).encode()
 
 
@@ -258,7 +258,7 @@ def asked_meanwhile(directory: Path, dear: list[Request]) -> dict[str, list[floa
         )
     try:
         requests.get(f"{url}/ping", timeout=60)
-        return {one.name: _pings(url, one) for one in dear}
+        return {request.name: _pings(url, request) for request in dear}
     finally:
         worker.terminate()
         worker.wait(60)
@@ -266,12 +266,12 @@ def asked_meanwhile(directory: Path, dear: list[Request]) -> dict[str, list[floa
         server.server_close()
 
 
-def _pings(url: str, one: Request) -> list[float]:
+def _pings(url: str, request: Request) -> list[float]:
     statuses: list[int] = []
 
     def send() -> None:
-        headers = {"Content-Type": one.content_type}
-        statuses.append(requests.post(f"{url}/invocations", one.body, headers=headers, timeout=60).status_code)
+        headers = {"Content-Type": request.content_type}
+        statuses.append(requests.post(f"{url}/invocations", request.body, headers=headers, timeout=60).status_code)
 
     sending = threading.Thread(target=send)
     sending.start()
@@ -282,8 +282,8 @@ def _pings(url: str, one: Request) -> list[float]:
         seconds.append(time.monotonic() - began)
         time.sleep(0.005)
     sending.join()
-    if statuses != [500 if one.refused else 200]:
-        raise RuntimeError(f"{one.name} was answered {statuses}")
+    if statuses != [500 if request.refused else 200]:
+        raise RuntimeError(f"{request.name} was answered {statuses}")
     return seconds
 
 

@@ -133,8 +133,8 @@ def turn(
 
     before, began = used(), time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
-        for one in [pool.submit(client) for _ in range(clients)]:
-            one.result()
+        for future in [pool.submit(client) for _ in range(clients)]:
+            future.result()
     elapsed = time.perf_counter() - began
     return Turn(count / elapsed, (used() - before) / count, statistics.median(seconds))
 
@@ -148,8 +148,8 @@ def table(turns: Mapping[str, Sequence[Turn]], base: str) -> str:
     for name, found in turns.items():
         rate, processor, seconds = (statistics.median(values) for values in zip(*found, strict=True))
         pairs = list(zip(found, turns[base], strict=True))
-        faster = statistics.median(one.rate / other.rate for one, other in pairs)
-        cheaper = statistics.median(other.processor / one.processor for one, other in pairs)
+        faster = statistics.median(ours.rate / other.rate for ours, other in pairs)
+        cheaper = statistics.median(other.processor / ours.processor for ours, other in pairs)
         took = f"{1e3 * processor:.1f} ms | {cheaper:.2f} | {1e3 * seconds:.0f} ms"
         rows.append(f"| {name} | {rate:.1f} | {faster:.2f} | {took} |")
     head = f"| server | images a second | of {base} | processor time an image | {base}'s of it | median answer |"
@@ -197,7 +197,10 @@ def _measure(servers: Mapping[str, Server], images: Sequence[bytes], chosen: Any
     base = BEFORE if BEFORE in servers else NOW
     for clients, measured in ((chosen.clients, turns), (1, alone)):
         print(f"\n{chosen.size} px, {clients} at once, load {os.getloadavg()[0]:.1f}\n\n{table(measured, base)}")
-    print("\nResident at most: " + ", ".join(f"{name} {one.peak_megabytes():.0f} MB" for name, one in servers.items()))
+    print(
+        "\nResident at most: "
+        + ", ".join(f"{name} {process.peak_megabytes():.0f} MB" for name, process in servers.items())
+    )
 
 
 def _servers(directory: Path, before: Path | None, peers: Path | None) -> Iterator[tuple[str, Server]]:

@@ -53,8 +53,8 @@ def prepare(directory: Path) -> None:
             self._left: Iterator[Any] = iter(images)
 
         def get_next(self) -> dict[str, Any] | None:
-            one = next(self._left, None)
-            return None if one is None else {"pixels": one[np.newaxis]}
+            image = next(self._left, None)
+            return None if image is None else {"pixels": image[np.newaxis]}
 
     quantization.shape_inference.quant_pre_process(
         str(directory / _FLOAT), str(directory / "prepared.onnx"), skip_symbolic_shape=True
@@ -66,7 +66,7 @@ def prepare(directory: Path) -> None:
     openvino: Any = importlib.import_module("openvino")
     nncf: Any = importlib.import_module("nncf")
     network = openvino.Core().read_model(directory / _FLOAT)
-    quantised = nncf.quantize(network, nncf.Dataset([one[np.newaxis] for one in images]), subset_size=len(images))
+    quantised = nncf.quantize(network, nncf.Dataset([image[np.newaxis] for image in images]), subset_size=len(images))
     openvino.save_model(quantised, directory / _OPENVINO)
 
 
@@ -76,8 +76,8 @@ def handler(kind: str, directory: Path) -> Callable[[IO[bytes], Any], tuple[str 
     size = int(np.load(directory / "calibration.npy", mmap_mode="r").shape[1])
     free: queue.SimpleQueue[Callable[[Any], float]] = queue.SimpleQueue()
     make = _of_onnxruntime if kind.startswith("onnxruntime") else _of_openvino
-    for one in make(directory, side_by_side, threads):
-        free.put(one)
+    for request in make(directory, side_by_side, threads):
+        free.put(request)
 
     def answer(data: IO[bytes], _context: Any) -> tuple[str | bytes, str]:
         pixels = pixels_from_bytes(data.read(), size)[np.newaxis].astype(np.float32)

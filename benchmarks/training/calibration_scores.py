@@ -87,9 +87,9 @@ def scores(splits: Path, chosen: train.Hyperparameters) -> Columns:
     epochs: list[list[npt.NDArray[Any]]] = []
 
     def score(name: str) -> training_loop.Validation:
-        validation, test = (training_loop.validate(scorer, splits / one) for one in ("validation", "test"))
-        for split, one in (("validation", validation), ("test", test)):
-            found[f"{split}/{name}"] = one.logits - weights.logit_shift
+        validation, test = (training_loop.validate(scorer, splits / split) for split in ("validation", "test"))
+        for split, validated in (("validation", validation), ("test", test)):
+            found[f"{split}/{name}"] = validated.logits - weights.logit_shift
         return validation
 
     def validated() -> training_loop.Validation:

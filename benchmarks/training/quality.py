@@ -123,8 +123,8 @@ def _pack(folder: Path, path: Path) -> Path:
     """An archive of a training job's folder, as SageMaker makes it."""
     path.parent.mkdir()
     with tarfile.open(path, "w:gz") as archive:
-        for one in sorted(folder.iterdir()):
-            archive.add(one, one.name)
+        for file in sorted(folder.iterdir()):
+            archive.add(file, file.name)
     return path
 
 

@@ -1,4 +1,4 @@
-"""REST API of API Gateway: its paths, authentication, throttling and access log."""
+"""REST API of API Gateway: its routes, authentication, throttling and access log."""
 
 import json
 from dataclasses import dataclass

@@ -186,7 +186,7 @@ def source_revision(*, root: Path = ROOT) -> str:
         [git, "log", "-1", "--format=%h", "--abbrev=12", "--", "model_code"],
         [git, "status", "--porcelain", "--", "model_code"],
     ]
-    answers = [subprocess.run(one, cwd=root, capture_output=True, text=True, check=False) for one in asked]  # noqa: S603
+    answers = [subprocess.run(command, cwd=root, capture_output=True, text=True, check=False) for command in asked]  # noqa: S603
     commit, changed = (answer.stdout.strip() for answer in answers)
     if any(answer.returncode for answer in answers) or not commit:
         return "unknown"

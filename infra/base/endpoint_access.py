@@ -35,7 +35,8 @@ def grant_describe(grantee: lambda_.Function, *, name: str) -> None:
             iam.PolicyStatement(
                 actions=[f"sagemaker:Describe{operation}"],
                 resources=[
-                    stack.format_arn(service="sagemaker", resource=resource, resource_name=one) for one in names
+                    stack.format_arn(service="sagemaker", resource=resource, resource_name=resource_name)
+                    for resource_name in names
                 ],
             )
         )

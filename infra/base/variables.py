@@ -10,6 +10,6 @@ def variables_of(reads: type, section: BaseModel) -> dict[str, str]:
         reads: class of the function's environment variables; a field that is called as a setting gets its value.
         section: the settings.
     """
-    fields = {name for one in reads.__mro__ for name in getattr(one, "__annotations__", ())}
+    fields = {name for base in reads.__mro__ for name in getattr(base, "__annotations__", ())}
     values = {name: getattr(section, name) for name in type(section).model_fields if name in fields}
     return {name.upper(): " ".join(value) if isinstance(value, tuple) else str(value) for name, value in values.items()}

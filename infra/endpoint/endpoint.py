@@ -1,4 +1,4 @@
-"""SageMaker endpoint of the released model, with blue/green deployment; none before the first release."""
+"""SageMaker endpoint of the released model: production variants, endpoint configuration, blue/green deployment."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -25,4 +25,6 @@ def instances(instance_type: str, fallbacks: Sequence[str]) -> _Instances:
     if not fallbacks:
         return {"instance_type": instance_type}
     types = enumerate((instance_type, *fallbacks), start=1)
-    return {"instance_pools": [_Pool(instance_type=one, priority=priority) for priority, one in types]}
+    return {
+        "instance_pools": [_Pool(instance_type=instance_type, priority=priority) for priority, instance_type in types]
+    }

@@ -98,9 +98,9 @@ class Network(Construct):
                     *("ec2:DeleteNetworkInterface", "ec2:DeleteNetworkInterfacePermission"),
                 ],
                 resources=[
-                    self._stack.format_arn(service="ec2", resource=resource, resource_name=one)
+                    self._stack.format_arn(service="ec2", resource=resource, resource_name=name)
                     for resource, ones in names.items()
-                    for one in ones
+                    for name in ones
                 ],
             )
         )
@@ -193,7 +193,7 @@ class Network(Construct):
         return iam.PolicyStatement(
             principals=[iam.AnyPrincipal()],
             actions=["s3:GetObjectVersion"],
-            resources=[objects_arn(self._stack, one.bucket, one.prefix) for one in sources],
+            resources=[objects_arn(self._stack, source.bucket, source.prefix) for source in sources],
             conditions={"StringEquals": {"aws:PrincipalAccount": self._stack.account}},
         )
 

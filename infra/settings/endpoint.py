@@ -157,7 +157,7 @@ class Asynchronous(Section):
 
 
 class Batch(Section):
-    """Batch transform jobs, as `cxr batch` starts them unless it is told otherwise."""
+    """Defaults of the batch transform jobs that `cxr batch` starts."""
 
     instance_type: InstanceType
     """`cxr batch`: instance type of the batch transform job."""

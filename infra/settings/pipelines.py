@@ -12,21 +12,21 @@ from model_code.contract.parameters import HYPERPARAMETERS, MONITORING, SPOT, TR
 from model_code.contract.site_parameters import SITE_REFUSALS
 
 
-def _annotation(one: Parameter) -> Any:
+def _annotation(parameter: Parameter) -> Any:
     """Annotation by which pydantic checks a parameter's default."""
-    if one.choices:
-        return Literal[one.choices]
-    if one.name.endswith("InstanceType"):
-        return ProcessingInstanceType if one.name == "ProcessingInstanceType" else InstanceType
-    if isinstance(one.default, str):
-        return Annotated[str, Field(pattern=one.pattern)]
-    return Annotated[type(one.default), Field(ge=one.least, le=one.greatest)]
+    if parameter.choices:
+        return Literal[parameter.choices]
+    if parameter.name.endswith("InstanceType"):
+        return ProcessingInstanceType if parameter.name == "ProcessingInstanceType" else InstanceType
+    if isinstance(parameter.default, str):
+        return Annotated[str, Field(pattern=parameter.pattern)]
+    return Annotated[type(parameter.default), Field(ge=parameter.least, le=parameter.greatest)]
 
 
-DEFAULTS = {one.field: one for one in TRAINING.values() if one.setting}
+DEFAULTS = {parameter.field: parameter for parameter in TRAINING.values() if parameter.setting}
 """Parameters whose defaults are settings, by the names that these have below `pipeline`."""
 # Where settings say nothing else, a parameter's default is that of the table.
-_FIELDS: dict[str, Any] = {name: (_annotation(one), one.default) for name, one in DEFAULTS.items()}
+_FIELDS: dict[str, Any] = {name: (_annotation(parameter), parameter.default) for name, parameter in DEFAULTS.items()}
 _Parameters: Any = create_model("_Parameters", __base__=Section, **_FIELDS)
 
 
@@ -48,9 +48,9 @@ class Pipeline(_Parameters):  # type: ignore[misc]  # its fields are those of `c
     def defaults(self) -> dict[str, str | int | float]:
         """Parameter names of the pipeline's definition, and the values they have unless a start names others."""
         absent = {"spot", "tuning", "weights_file"}
-        absent |= set() if self.spot else {one.field for one in SPOT.values()}
-        searched = {one.field for one in HYPERPARAMETERS.values() if one.search}
-        absent |= searched if self.tuning else {one.field for one in TUNING.values()}
+        absent |= set() if self.spot else {parameter.field for parameter in SPOT.values()}
+        searched = {parameter.field for parameter in HYPERPARAMETERS.values() if parameter.search}
+        absent |= searched if self.tuning else {parameter.field for parameter in TUNING.values()}
         return dict(self.model_dump(by_alias=True, exclude=absent))
 
     @model_validator(mode="after")
@@ -70,7 +70,7 @@ class SiteEvaluation(Section):
     usable there (default of `MaxRefusedShare`); 0 to 1. The other limits are those of `pipeline`."""
     required_for_release: bool
     """Whether an approved version is released only when a site evaluation calls it usable and none speaks against it
-    ([releases.md](releases.md#only-what-a-site-evaluation-calls-usable)); until then the Release function reads no
+    ([releases.md](releases.md#site-evaluation-before-a-release)); until then the Release function reads no
     evaluations."""
 
     def defaults(self, pipeline: Pipeline, parameters: Mapping[str, Parameter]) -> dict[str, str | int | float]:
@@ -81,7 +81,7 @@ class SiteEvaluation(Section):
             parameters: the pipeline's.
         """
         shared = pipeline.model_dump(by_alias=True)
-        given = {name: shared[name] for name, one in parameters.items() if one.setting and name in shared}
+        given = {name: shared[name] for name, parameter in parameters.items() if parameter.setting and name in shared}
         return {**given, SITE_REFUSALS: self.max_refused_share} if SITE_REFUSALS in parameters else given
 
 
@@ -128,8 +128,8 @@ class Monitoring(Section):
     @field_validator("days", "min_predictions", "psi_limit", "max_runtime_seconds")
     @classmethod
     def _is_accepted(cls, value: int | float | str, info: ValidationInfo) -> int | float | str:
-        one = MONITORING[_OF_MONITORING[str(info.field_name)]]
-        if problem := one.problem(value):
+        parameter = MONITORING[_OF_MONITORING[str(info.field_name)]]
+        if problem := parameter.problem(value):
             raise ValueError(f"which is refused: {problem.rstrip('.')}")
         return value
 

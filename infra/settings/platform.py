@@ -39,7 +39,7 @@ class Encryption(Section):
     """Whose KMS key encrypts the volumes of training jobs, of endpoints on instances and of `cxr batch`: SageMaker's
     own (`service`), or the `environment`'s, as organisations ask that allow no job without a key. Processing jobs
     always have the environment's. Types with local disks (`ml.g4dn`, `ml.g5`, ...) encrypt these by their hardware, and
-    jobs on them name no key. See [deployment.md](deployment.md#what-an-organisation-may-demand)."""
+    jobs on them name no key. See [deployment.md](deployment.md#what-service-control-policies-may-demand)."""
 
     @property
     def keys_volumes(self) -> bool:
@@ -81,11 +81,11 @@ class Network(Section):
     zones: Annotated[tuple[Annotated[str, Field(pattern=r"^[a-z]$")], ...], Field(min_length=2, max_length=MOST_ZONES)]
     """Letters of two or three availability zones of the region, such as `["a", "b"]`; each has its own interface
     endpoints, which cost by the hour. A third can be added later at the end; for
-    [other changes of the network](deployment.md#ways-back) it has to go first."""
+    [other changes of the network](deployment.md#recovery) it has to go first."""
 
 
 class Budget(Section):
-    """Monthly budget of resources with the project's tag, and when somebody is told."""
+    """Monthly budget of resources with the project's tag, and the shares at which it notifies."""
 
     monthly_usd: Positive
     """With a `budget` section, which may be left out: what a month may cost before the topic is told, when it is spent

@@ -28,7 +28,7 @@ def rows() -> list[tuple[str, str]]:
 
 def _rows(section: type[Section], above: str) -> Iterator[tuple[str, str]]:
     # Those of its own first: what a function declares for it is inherited.
-    for name, field in sorted(section.model_fields.items(), key=lambda one: one[0] not in section.__annotations__):
+    for name, field in sorted(section.model_fields.items(), key=lambda item: item[0] not in section.__annotations__):
         path = f"{above}{name}"
         if path in _NO_SETTINGS or (section is Pipeline and name in DEFAULTS):
             continue
@@ -37,8 +37,8 @@ def _rows(section: type[Section], above: str) -> Iterator[tuple[str, str]]:
             yield f"{path}.kind", _meaning(path, field)
         elif not below and name != "kind":
             yield path, _meaning(path, field)
-        for one in below:
-            yield from _rows(one, f"{path}.")
+        for group in below:
+            yield from _rows(group, f"{path}.")
 
 
 def _sections(field: FieldInfo) -> list[type[Section]]:
@@ -46,7 +46,7 @@ def _sections(field: FieldInfo) -> list[type[Section]]:
     if get_origin(field.annotation) is tuple:
         return []
     among = [field.annotation, *get_args(field.annotation)]
-    return [one for one in among if isinstance(one, type) and issubclass(one, Section)]
+    return [type_ for type_ in among if isinstance(type_, type) and issubclass(type_, Section)]
 
 
 def _meaning(path: str, field: FieldInfo) -> str:

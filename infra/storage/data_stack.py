@@ -106,7 +106,7 @@ class DataStack(Stack):
         CfnOutput(self, "DataKeyArn", value=self.key.key_arn, description="Encrypts what `cxr batch` has answered")
         # What `cxr start --from` looks at before it lists anything.
         own = f"s3://{self.data.name}/{RADIOGRAPHS}/"
-        CfnOutput(self, "ArchiveSources", value=" ".join([own, *(one.uri for one in settings.archive.sources)]))
+        CfnOutput(self, "ArchiveSources", value=" ".join([own, *(source.uri for source in settings.archive.sources)]))
 
     def grant_site_evaluations(self, grantee: iam.IGrantable) -> None:
         """Allow to list site evaluations and to read their figures, not which image got which score."""

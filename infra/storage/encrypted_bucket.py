@@ -121,7 +121,7 @@ class EncryptedBucket(Construct):
                 effect=iam.Effect.DENY,
                 principals=[iam.AnyPrincipal()],
                 actions=actions,
-                resources=[self.bucket.arn_for_objects(one) for one in keys],
+                resources=[self.bucket.arn_for_objects(key) for key in keys],
                 conditions={"ArnNotLike": {"aws:PrincipalArn": named(Stack.of(self), role_name_prefix)}},
             )
         )

@@ -56,7 +56,7 @@ class SageMakerPipeline(Construct):
         if training_volume_key:
             body = with_volume_key(body)
         if network is not None:
-            names = {f"Job{name}{index}": one for name, ones in network.items() for index, one in enumerate(ones)}
+            names = {f"Job{name}{index}": value for name, ones in network.items() for index, value in enumerate(ones)}
             placeholders = {**placeholders, **names}
             body = isolated(body, {name: [f"${{Job{name}{index}}}" for index, _ in enumerate(ones)]
                                    for name, ones in network.items()})  # fmt: skip

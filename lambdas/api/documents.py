@@ -45,10 +45,10 @@ def _public_fields(part: type) -> dict[str, Any]:
     """Fields of the public members of the container's answer; older predictions lack some."""
     return {
         name: (
-            Annotated[kind, Field(description=one.sentence, ge=one.least, le=one.greatest)],
+            Annotated[kind, Field(description=member.sentence, ge=member.least, le=member.greatest)],
             None if answer.may_be_absent(kind) else ...,
         )
-        for name, (kind, one) in answer.member_types(part).items()
+        for name, (kind, member) in answer.member_types(part).items()
     }
 
 

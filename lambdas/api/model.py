@@ -171,7 +171,7 @@ def _at_sites(version: int) -> dict[str, Any]:
     for lost in said.unreadable:
         logger.error("a site evaluation cannot be read", extra={"uri": lost.uri, "reason": lost.reason})
     return {
-        "site_evaluations": [_at_site(one) for one in said.found],
+        "site_evaluations": [_at_site(evaluation) for evaluation in said.found],
         "unreadable_site_evaluations": len(said.unreadable),
     }
 

@@ -43,7 +43,7 @@ class Service:
         app.exception_handler(RequestValidationError)(_invalid)
 
     def answer(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """One request's answer; never raises, so the gateway never answers for this function."""
+        """Answer to a request; never raises, so the gateway never answers for this function."""
         started, reply = time.perf_counter(), self._answers.to(event)
         logger.append_keys(request_id=reply.request_id, method=event.get("httpMethod"), path=answers.path(event))
         try:

@@ -97,5 +97,8 @@ def _model_of(sagemaker: SageMakerClient, configuration: str) -> str:
 def _package_of(model: Any) -> str | None:
     containers = [model.get("PrimaryContainer") or {}, *model.get("Containers", [])]
     # The endpoint stack names the package twice: for SageMaker, and for the answers to say where they come from.
-    named = (one.get("ModelPackageName") or one.get("Environment", {}).get("MODEL_PACKAGE_ARN") for one in containers)
+    named = (
+        container.get("ModelPackageName") or container.get("Environment", {}).get("MODEL_PACKAGE_ARN")
+        for container in containers
+    )
     return next(filter(None, named), None)

@@ -90,7 +90,7 @@ class Unreadable:
 
 @dataclasses.dataclass(frozen=True)
 class SiteEvaluations:
-    """Those of one version, newest first.
+    """Site evaluations of one version, newest first.
 
     Attributes:
         found: that could be read.
@@ -126,8 +126,8 @@ def of_version(s3: S3Client, bucket: str, version: int | str, *, newest: int | N
     read = keys[:newest]
     all_of_them = [_read(s3, bucket, key) for key in read]
     return SiteEvaluations(
-        found=tuple(one for one in all_of_them if isinstance(one, SiteEvaluation)),
-        unreadable=tuple(one for one in all_of_them if isinstance(one, Unreadable)),
+        found=tuple(result for result in all_of_them if isinstance(result, SiteEvaluation)),
+        unreadable=tuple(result for result in all_of_them if isinstance(result, Unreadable)),
         older=len(keys) - len(read),
     )
 
@@ -160,7 +160,7 @@ def _parsed(document: Mapping[str, Any], execution: str, report_uri: str) -> Sit
         patients=counts[1],
         refused_share=_interval(document["refused_share"]),
         **{name: _interval(figure(document["evaluation"], name)) for name in ("auroc", "sensitivity", "specificity")},
-        missed=any(one["state"] == "missed" for one in document["judgements"]),
+        missed=any(judgement["state"] == "missed" for judgement in document["judgements"]),
         compared=document["known"] is not None,
         archive_uri=str(document["archive_uri"]),
         report_uri=report_uri,

@@ -93,18 +93,18 @@ class PackageInspector:
             botocore.exceptions.ClientError: a service refuses to tell.
         """
         uris = package_files.locations(package)
-        read = {name: one for name, uri in uris.items() if (one := self._read(name, uri)) is not None}
-        revision = next((one.revision for one in read.values() if one.revision), "")
-        datasets = sorted({one.dataset for one in read.values() if one.dataset})
-        served = [one.served for one in read.values() if one.served]
+        read = {name: file for name, uri in uris.items() if (file := self._read(name, uri)) is not None}
+        revision = next((file.revision for file in read.values() if file.revision), "")
+        datasets = sorted({file.dataset for file in read.values() if file.dataset})
+        served = [file.served for file in read.values() if file.served]
         return {
             "_type": STATEMENT,
             "subject": [
                 *(
-                    {"name": name, "uri": uris[name], "digest": {"sha256": one.sha256}}
-                    for name, one in sorted(read.items())
+                    {"name": name, "uri": uris[name], "digest": {"sha256": file.sha256}}
+                    for name, file in sorted(read.items())
                 ),
-                *({"name": SERVED_FILES, "digest": {_DIRECTORY_DIGEST: one}} for one in served),
+                *({"name": SERVED_FILES, "digest": {_DIRECTORY_DIGEST: digest}} for digest in served),
             ],
             "predicateType": PREDICATE,
             "predicate": self._provenance(package, revision, datasets),
@@ -160,7 +160,11 @@ class PackageInspector:
             pages = self.sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
                 PipelineExecutionArn=arn
             )
-            parameters = {one["Name"]: one["Value"] for page in pages for one in page.get("PipelineParameters", [])}
+            parameters = {
+                parameter["Name"]: parameter["Value"]
+                for page in pages
+                for parameter in page.get("PipelineParameters", [])
+            }
         except Exception as error:
             if not is_absent(error):
                 raise
@@ -203,11 +207,15 @@ def check(statement: Mapping[str, Any]) -> None:
     package = build["externalParameters"]["modelPackage"]
     if package_files.MODEL not in digests(statement):
         raise StatementError(f"The model of {package} is not where its package says.")
-    datasets = [one["digest"][DATASET_DIGEST] for one in build["resolvedDependencies"] if one["name"] == "dataset"]
+    datasets = [
+        dependency["digest"][DATASET_DIGEST]
+        for dependency in build["resolvedDependencies"]
+        if dependency["name"] == "dataset"
+    ]
     if len(datasets) > 1:
         raise StatementError(
             f"The model and the evaluation of {package} are of different datasets: "
-            f"{' and '.join(one[:12] for one in datasets)}."
+            f"{' and '.join(dataset[:12] for dataset in datasets)}."
         )
 
 
@@ -222,7 +230,7 @@ def differences(signed: Mapping[str, Any], now: Mapping[str, Any]) -> list[Diffe
 
 def digests(statement: Mapping[str, Any]) -> dict[str, str]:
     """SHA-256 of each file, by the names of `package_files`."""
-    return {one["name"]: one["digest"]["sha256"] for one in files(statement)}
+    return {file["name"]: file["digest"]["sha256"] for file in files(statement)}
 
 
 def served_digest(statement: Mapping[str, Any]) -> str | None:
@@ -230,14 +238,14 @@ def served_digest(statement: Mapping[str, Any]) -> str | None:
 
     None where the statement has none: it was signed before that was stated, or the archive could not be read.
     """
-    subjects = {one["name"]: one["digest"] for one in statement["subject"]}
+    subjects = {subject["name"]: subject["digest"] for subject in statement["subject"]}
     found: str | None = subjects.get(SERVED_FILES, {}).get(_DIRECTORY_DIGEST)
     return found
 
 
 def files(statement: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Subjects that are files: `name` as in `package_files`, `uri`, and `digest` with `sha256`."""
-    return [one for one in statement["subject"] if one["name"] != SERVED_FILES]
+    return [subject for subject in statement["subject"] if subject["name"] != SERVED_FILES]
 
 
 def members(statement: Mapping[str, Any]) -> dict[str, str]:
@@ -250,11 +258,11 @@ def members(statement: Mapping[str, Any]) -> dict[str, str]:
         "execution": run["metadata"]["invocationId"],
     }
     found |= digests(statement)
-    found |= {f"place of {one['name']}": one["uri"] for one in files(statement)}
-    for one in build["resolvedDependencies"]:
-        said = {**one.get("digest", {}), **one.get("annotations", {})}
-        place = " ".join(filter(None, [one.get("uri", ""), *said.values()]))
-        found[one["name"]] = f"{found[one['name']]} and {place}" if one["name"] in found else place
+    found |= {f"place of {file['name']}": file["uri"] for file in files(statement)}
+    for dependency in build["resolvedDependencies"]:
+        said = {**dependency.get("digest", {}), **dependency.get("annotations", {})}
+        place = " ".join(filter(None, [dependency.get("uri", ""), *said.values()]))
+        found[dependency["name"]] = f"{found[dependency['name']]} and {place}" if dependency["name"] in found else place
     found |= {f"property {name}": value for name, value in sorted(given["properties"].items())}
     return found | {f"{_PARAMETER}{name}": value for name, value in sorted(given["parameters"].items())}
 

@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from lambdas.dicom import uploads
-from lambdas.http.failures import place
+from lambdas.http.exception_log import log_fields
 from model_code.dicom import header, picture, radiograph, subject
 from model_code.dicom.refusal import Refusal
 
@@ -37,7 +37,7 @@ def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
             answer |= _source(data, fields)
     except Refusal as refusal:
         answer = {"code": refusal.code, "detail": refusal.detail}
-        fields |= {"code": refusal.code, **place(refusal.__cause__)}
+        fields |= {"code": refusal.code, **log_fields(refusal.__cause__)}
     fields["ms"] = round((time.perf_counter() - started) * 1000, 1)
     print(json.dumps({"level": "INFO", "message": "converted" if "png" in answer else "refused", **fields}), flush=True)
     return answer
@@ -49,10 +49,10 @@ def _source(data: bytes, fields: dict[str, Any]) -> dict[str, str]:
     try:
         return {"source": base64.b64encode(source.encode(source.read(io.BytesIO(data)))).decode("ascii")}
     except source.NoResultError as error:
-        fields |= place(error.__cause__)
+        fields |= log_fields(error.__cause__)
         return {"no_source": str(error)}
     except Exception as error:  # noqa: BLE001 - what no other instance can hold; a message would quote it
-        fields |= place(error)
+        fields |= log_fields(error)
         return {"no_source": f"what it states cannot be taken over ({type(error).__name__})"}
 
 

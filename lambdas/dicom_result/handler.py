@@ -18,7 +18,7 @@ from dicom_results import source
 from dicom_results.prediction import REPORT, instances, resources
 from dicom_results.result import Result, remarks
 from dicom_results.source import NoResultError
-from lambdas.http.failures import place
+from lambdas.http.exception_log import log_fields
 
 _DICOM, _FHIR = "application/dicom", "application/fhir+json"
 
@@ -43,9 +43,9 @@ def handle(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         answer = _made(event, fields)
     except NoResultError as error:
         answer = {"no_result": str(error)}
-        fields |= place(error.__cause__)
+        fields |= log_fields(error.__cause__)
     except Exception as error:  # noqa: BLE001 - Lambda logs what ends a function, with a message that may quote
-        fields |= place(error)
+        fields |= log_fields(error)
         raise RuntimeError(f"no result: {type(error).__name__}") from None
     finally:
         fields["ms"] = round((time.perf_counter() - started) * 1000, 1)

@@ -114,7 +114,7 @@ def path(event: Mapping[str, Any]) -> str:
 
 
 def unexpected(error: BaseException, request_id: str) -> Problem:
-    """The problem of a failure that nobody foresaw: a service at its limit, or what has to be reported."""
+    """Problem for an unexpected exception: a service at its limit, or an internal error to report."""
     if is_throttled(error):
         return Problem("throttled", "A service that this one asks is at its limit of requests. Try again in a moment.")
     return Problem(

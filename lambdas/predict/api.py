@@ -1,4 +1,4 @@
-"""Paths of the Predict function, and the one place where results and exceptions become HTTP answers.
+"""Routes of the Predict function, and the one place where results and exceptions become HTTP answers.
 
 Two paths need no framework: Powertools' APIGatewayRestResolver adds 170 ms to a cold start (see `handler`).
 """
@@ -16,7 +16,7 @@ from lambdas.http.answers import NOTICE, Answers
 from lambdas.http.problems import Problem
 from lambdas.predict import log
 from lambdas.predict.dicom_result import Coded
-from lambdas.predict.endpoint import Endpoint
+from lambdas.predict.endpoint_status import Endpoint
 from lambdas.predict.prediction import Exchange, Predictions, since
 from model_code.contract import outcomes
 
@@ -33,7 +33,7 @@ class Api:
     answers: Answers
 
     def answer(self, event: dict[str, Any]) -> dict[str, Any]:
-        """One request's answer; never raises, so the gateway never answers for this function."""
+        """Answer to a request; never raises, so the gateway never answers for this function."""
         started, reply = time.perf_counter(), self.answers.to(event)
         fields = {"request_id": reply.request_id, "method": event.get("httpMethod"), "path": answers.path(event)}
         exchange = Exchange(event, reply, started, fields, {})

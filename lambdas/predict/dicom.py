@@ -8,8 +8,8 @@ from typing import Any
 from pybase64 import b64decode, b64encode_as_string
 
 from lambdas.http.problems import KINDS, Problem
-from lambdas.predict.function import Function, NoAnswerError, Reason
 from lambdas.predict.image import EncodedImage
+from lambdas.predict.lambda_invocation import Function, NoAnswerError, Reason
 from model_code.contract.population import UNSTATED
 
 CONNECT_TIMEOUT_SECONDS = 0.5
@@ -82,7 +82,7 @@ class Dicom:
 
     def _ask(self, event: dict[str, Any], with_source: bool) -> Converted:
         try:
-            document = self.function.ask({**event, "source": True} if with_source else event)
+            document = self.function.invoke({**event, "source": True} if with_source else event)
         except NoAnswerError as error:
             if error.reason in _PROBLEMS:
                 raise Problem(*_PROBLEMS[error.reason]) from None

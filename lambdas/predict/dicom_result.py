@@ -10,13 +10,13 @@ from pybase64 import b64encode_as_string
 
 from lambdas.predict.accept import MULTIPART, Form
 from lambdas.predict.dicom import Converted
-from lambdas.predict.function import Function, NoAnswerError
+from lambdas.predict.lambda_invocation import Function, NoAnswerError
 
 CONNECT_TIMEOUT_SECONDS = 0.5
 READ_TIMEOUT_SECONDS = 6.0
 LATEST_SECONDS = 20.0
-"""So long after its request a result is begun no more: API Gateway gives up after 29 s, and a caller who gets the error
-knows the prediction. A cold start takes some of the 6 s; the tests add them up."""
+"""Latest start of a result, in seconds after its request: API Gateway gives up after 29 s, and a caller who gets the
+error knows the prediction. A cold start takes some of the 6 s; the tests add them up."""
 
 # What of the answer the function makes results of, where it is there.
 _ANSWER = (
@@ -67,7 +67,7 @@ class DicomResult:
         if form == MULTIPART and "overlay" in answer:
             event["overlay"] = answer["overlay"]["data"]
             event["radiograph"] = b64encode_as_string(converted.image.data)
-        document = self.function.ask(event)
+        document = self.function.invoke(event)
         if "no_result" in document:
             raise NoResultError(str(document["no_result"]))
         return Coded(document["media_type"], document["body"], binary=document["binary"])

@@ -19,15 +19,15 @@ from lambdas.http.answers import Answers, origins
 from lambdas.http.idempotency import DAY_SECONDS, Requests
 from lambdas.predict import dicom, dicom_result, results, uploads
 from lambdas.predict.api import Api
-from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.environment import Environment
-from lambdas.predict.function import Function
-from lambdas.predict.model import (
+from lambdas.predict.endpoint_invocation import (
     CONNECT_TIMEOUT_SECONDS,
     HURRIED_READ_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
     Model,
 )
+from lambdas.predict.endpoint_status import Endpoint
+from lambdas.predict.environment import Environment
+from lambdas.predict.lambda_invocation import Function
 from lambdas.predict.prediction import Predictions
 
 

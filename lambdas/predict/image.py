@@ -55,7 +55,7 @@ def media_type(event: dict[str, Any]) -> str:
     Proxies join a header that came twice with a comma (RFC 9110, 5.2).
     """
     stated = header(event, "content-type").lower()
-    types = {one.partition(";")[0].strip() for one in stated.split(",")}
+    types = {media_range.partition(";")[0].strip() for media_range in stated.split(",")}
     return types.pop() if len(types) == 1 else stated.partition(";")[0].strip()
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from lambdas.http.failures import place
+from lambdas.http.exception_log import log_fields
 
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
@@ -53,6 +53,6 @@ def error(message: str, exception: BaseException, **fields: Any) -> None:
         "ERROR",
         message,
         exception=code if code == "ModelError" else str(exception)[:500],
-        **place(exception),
+        **log_fields(exception),
         **fields,
     )

@@ -17,8 +17,8 @@ from lambdas.predict import accept, image, log, request
 from lambdas.predict.accept import Form
 from lambdas.predict.dicom import Converted, Dicom
 from lambdas.predict.dicom_result import LATEST_SECONDS, Coded, DicomResult, NoResultError
-from lambdas.predict.function import NoAnswerError
-from lambdas.predict.model import PREPARATION_SECONDS, Model, Overlay, Prediction
+from lambdas.predict.endpoint_invocation import PREPARATION_SECONDS, Model, Overlay, Prediction
+from lambdas.predict.lambda_invocation import NoAnswerError
 from lambdas.predict.request import Request
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads
@@ -32,7 +32,7 @@ _ANSWERED_AT = "answered_at"
 
 @dataclass
 class Exchange:
-    """One request on its way to an answer.
+    """Request in progress: its event, its answer's headers, and what is logged about it.
 
     Attributes:
         event: the proxy event.

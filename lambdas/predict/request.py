@@ -25,7 +25,7 @@ _FIELDS = ("image", "upload")
 
 @dataclass(frozen=True)
 class Request:
-    """One request. Either `image` or `upload` is there; the image's bytes are kept out of `repr`."""
+    """Request for a prediction. Either `image` or `upload` is set; the image's bytes are kept out of `repr`."""
 
     image: EncodedImage | None = field(repr=False)
     upload: str | None

@@ -1,4 +1,4 @@
-"""Table of predictions, kept for a while without the image and without the overlay, which shows parts of it."""
+"""DynamoDB table of predictions, kept for a while without the image and without the overlay."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from lambdas.aws.errors import earlier_item
 
 if TYPE_CHECKING:
-    from lambdas.predict.model import Prediction
+    from lambdas.predict.endpoint_invocation import Prediction
 
 CONNECT_TIMEOUT_SECONDS = 0.5
 READ_TIMEOUT_SECONDS = 1.0
-"""For one write. What a service refuses is not tried again: a prediction is worth more than its record."""
+"""Timeout of one write, without a retry: a prediction is worth more than its record."""
 
 
 @dataclass(frozen=True)

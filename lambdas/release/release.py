@@ -96,23 +96,23 @@ class Release:
         released = self._arn(token.version, stack_arn)
         replaced = self._arn(token.replaced, stack_arn)
         if status == "UPDATE_ROLLBACK_COMPLETE":
-            # Of a release that was to be rolled back, what is being put back is no news.
+            # Where the failed update was itself a rollback, the release that failed is the one that it replaced.
             failed = replaced if token.restoring else released
             reasons = self.stack.failures(token)
             self.notifier.rolled_back(failed, self.endpoint.package(), reasons)
-            return self._ended(token, released, "rolled_back", f"It was rolled back: {_one_of(reasons)}.")
+            return self._ended(token, released, "rolled_back", f"It was rolled back: {_first_reason(reasons)}.")
         if status != "UPDATE_COMPLETE":
             reasons = self.stack.failures(token)
             self.notifier.stuck(released, self.stack.name, status, reasons)
             return self._ended(
-                token, released, "stuck", f"The stack {self.stack.name} is {status}: {_one_of(reasons)}."
+                token, released, "stuck", f"The stack {self.stack.name} is {status}: {_first_reason(reasons)}."
             )
         if not token.restoring and token.replaced and self._is_rejected(released):
-            return self._take_back(token, released, replaced, "It was rejected while it was rolled out.")
+            return self._roll_back(token, released, replaced, "It was rejected while it was rolled out.")
         try:
             evidence = self._verify(released)
         except NotServingError as problem:
-            return self._take_back(token, released, replaced, str(problem))
+            return self._roll_back(token, released, replaced, str(problem))
         if token.restoring:
             self.notifier.rolled_back(replaced, released, [])
             return "restored"
@@ -133,7 +133,7 @@ class Release:
         package = self._package(arn)
         return package is not None and package.approval == "Rejected"
 
-    def _take_back(self, token: Token, released: str, replaced: str, problem: str) -> str:
+    def _roll_back(self, token: Token, released: str, replaced: str, problem: str) -> str:
         try:
             state = self.stack.state()
             if state.busy or state.package_arn != released:
@@ -268,5 +268,5 @@ class Release:
         return package if package is not None and package.group == self.group else None
 
 
-def _one_of(reasons: list[str]) -> str:
+def _first_reason(reasons: list[str]) -> str:
     return (reasons[0] if reasons else "CloudFormation gives no reason").rstrip(".")

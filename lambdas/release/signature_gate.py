@@ -53,7 +53,7 @@ class SignatureGate:
         changed = self.provenance.changed(package, signed)
         if not changed:
             return None
-        reason = "; ".join(str(one) for one in changed)
+        reason = "; ".join(str(difference) for difference in changed)
         return Objection(CHANGED, f"What was registered as version {version} was changed: {reason}.", _look(version))
 
     def served_digest(self, package: Mapping[str, Any]) -> str | None:

@@ -42,7 +42,7 @@ class SiteGate:
                 f"The site evaluation {lost.execution} of version {version} cannot be read. {lost.reason}",
                 self._withdraw(version, lost.execution, "it cannot be mended"),
             )
-        against = next((one for one in said.found if one.missed), None)
+        against = next((evaluation for evaluation in said.found if evaluation.missed), None)
         if against is not None:
             wrong = self._withdraw(version, against.execution, "that evaluation was wrong itself, as by false labels")
             return Objection(
@@ -50,8 +50,8 @@ class SiteGate:
                 f"The site evaluation {against.execution} speaks against version {version}: {against.sentence}",
                 f"Reject the version. {wrong}",
             )
-        usable = [one for one in said.found if one.verdict == "usable"]
-        if any(one.compared for one in usable):
+        usable = [evaluation for evaluation in said.found if evaluation.verdict == "usable"]
+        if any(evaluation.compared for evaluation in usable):
             return None
         if usable:
             return Objection(

@@ -30,7 +30,7 @@ def line(path: str, method: str, operation: Mapping[str, Any], document: Mapping
 def bodies(operation: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Media types that the operation takes, with summary and value of each example; None where it is a file."""
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
-        examples = [(one["summary"], one["value"]) for one in content.get("examples", {}).values()]
+        examples = [(example["summary"], example["value"]) for example in content.get("examples", {}).values()]
         yield from ((kind, *example) for example in examples or [("a file", None)])
 
 

@@ -47,7 +47,7 @@ def form(path: str, method: str, operation: Mapping[str, Any], authentication: s
     name = operation["operationId"]
     called = f"{method.upper()} {escape(path)}"
     is_open = operation.get("security") == []
-    fields = [_parameter(name, one) for one in operation.get("parameters", [])]
+    fields = [_parameter(name, parameter) for parameter in operation.get("parameters", [])]
     fields += [_body(name, operation), _accept(name, operation)]
     note = f"<p>{_NOTES[name]}</p>" if name in _NOTES else ""
     if authentication == _SIGNED and not is_open:

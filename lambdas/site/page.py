@@ -89,16 +89,24 @@ def render(document: Mapping[str, Any], *, max_image_bytes: int = 0, sign_in: st
         f"<p{' class=notice' if number else ''}>{_text(paragraph)}</p>"
         for number, paragraph in enumerate(information["description"].split("\n\n"))
     )
-    found = [(path, method, one) for path, methods in document["paths"].items() for method, one in methods.items()]
+    found = [
+        (path, method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
     operations = [
         f"<h1>{escape(tag['name'].capitalize())}</h1><p>{_text(tag['description'])}</p>"
-        + "".join(_operation(path, method, one, document) for path, method, one in found if tag["name"] in one["tags"])
+        + "".join(
+            _operation(path, method, operation, document)
+            for path, method, operation in found
+            if tag["name"] in operation["tags"]
+        )
         for tag in document["tags"]
     ]
     contents = "".join(
-        f'<li><a href="#{escape(one["operationId"])}"><code>{method.upper()} {escape(path)}</code></a> '
-        f"{_text(one['summary'])}</li>"
-        for path, method, one in found
+        f'<li><a href="#{escape(operation["operationId"])}"><code>{method.upper()} {escape(path)}</code></a> '
+        f"{_text(operation['summary'])}</li>"
+        for path, method, operation in found
     )
     described = [_schema(name, schema) for name, schema in schemas.items()]
     title = escape(information["title"])
@@ -137,13 +145,17 @@ def _where(scheme: Mapping[str, Any]) -> str:
 def _operation(path: str, method: str, operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
     open_to_all = " Needs no authentication." if operation.get("security") == [] else ""
     rows = [
-        (f"<code>{escape(one['name'])}</code> ({one['in']})", _type(one["schema"]), _text(one["description"]))
-        for one in operation.get("parameters", [])
+        (
+            f"<code>{escape(parameter['name'])}</code> ({parameter['in']})",
+            _type(parameter["schema"]),
+            _text(parameter["description"]),
+        )
+        for parameter in operation.get("parameters", [])
     ]
     body = operation.get("requestBody", {}).get("content", {})
     rows += [(f"body <code>{escape(kind)}</code>", _type(content["schema"]), "") for kind, content in body.items()]
     rows += [
-        (f"answer {escape(status)}", ", ".join(_type(one["schema"]) for one in answer["content"].values()),
+        (f"answer {escape(status)}", ", ".join(_type(content["schema"]) for content in answer["content"].values()),
          _text(answer["description"]))
         for status, answer in operation["responses"].items()
     ]  # fmt: skip
@@ -168,7 +180,7 @@ def _line(path: str, method: str, operation: Mapping[str, Any], document: Mappin
 
 def _examples(operation: Mapping[str, Any], problems: Mapping[str, Any]) -> str:
     """Each body and each answer as it may look, closed until somebody opens it."""
-    asked = [one for one in curl.bodies(operation) if one[2] is not None]
+    asked = [body for body in curl.bodies(operation) if body[2] is not None]
     answered = []
     for status, answer in operation["responses"].items():
         for media_type, content in answer["content"].items():
@@ -203,7 +215,7 @@ def _type(schema: Mapping[str, Any]) -> str:
         return f'<a href="#{name}">{name}</a>'
     for several in ("oneOf", "anyOf"):
         if several in schema:
-            return " or ".join(_type(one) for one in schema[several])
+            return " or ".join(_type(option) for option in schema[several])
     if "enum" in schema:
         return " or ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
     if "const" in schema:
@@ -212,7 +224,9 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _table(rows: list[tuple[str, str, str]]) -> str:
-    cells = "".join(f"<tr><th scope=row>{one}</th><td>{two}</td><td>{three}</td></tr>" for one, two, three in rows)
+    cells = "".join(
+        f"<tr><th scope=row>{name}</th><td>{kind}</td><td>{meaning}</td></tr>" for name, kind, meaning in rows
+    )
     return f"<table>{cells}</table>"
 
 

@@ -23,7 +23,7 @@ _LOCAL_SIGNATURE = b"PK\x03\x04"
 _SPANNED_SIGNATURE = b"PK\x07\x08"
 _MAX_COMMENT = 65_535
 COUNTS = 2**16
-"""So many numbers of entries can be told apart without zip64 (APPNOTE 4.4.22)."""
+"""Number of values of the entry count, whose field has 16 bits without zip64 (APPNOTE 4.4.22)."""
 _OFFSETS = 2**32
 
 MAX_END_BYTES = _END64.size + _LOCATOR64.size + _END.size + _MAX_COMMENT

@@ -42,7 +42,7 @@ class RegisteredModel:
 
     @property
     def version(self) -> str:
-        """Its number."""
+        """Version number of the model package."""
         return self.arn.rpartition("/")[2]
 
     def to_evaluate(self) -> dict[str, str]:

@@ -18,7 +18,7 @@ INCOMING_PREFIX = "incoming/"
 EVALUATE_PREFIX = "incoming/evaluate/"
 """Below a folder here that is a version's number: archives to evaluate that version on."""
 CALIBRATE_PREFIX = "incoming/calibrate/"
-"""Likewise, to calibrate it on."""
+"""Prefix of archives to calibrate a registered version on."""
 ARCHIVE_SUFFIXES = (".zip", INVENTORY_SUFFIX)
 
 # HEAD has no body, so a missing object is only a status: 404, or 405 when the version is a delete marker.

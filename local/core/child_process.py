@@ -79,7 +79,7 @@ class Command:
                 break
             if time.monotonic() > limit:
                 raise subprocess.TimeoutExpired(self._words, timeout or 0)
-        out, err = (_text(one) for one in self._output) if self._output else (None, None)
+        out, err = (_text(stream) for stream in self._output) if self._output else (None, None)
         return subprocess.CompletedProcess(self._words, self._process.returncode, out, err)
 
     def __enter__(self) -> Command:

@@ -21,7 +21,7 @@ What is hooked, and why:
 
 Those for versions of objects are in `local.core.object_versions`, for what fails inside in
 `local.core.emulator_errors`, for metrics and alarms in `local.core.metrics`, for how many functions run in
-`local.core.environments`, for what is kept of logs and tables in `local.core.retention`.
+`local.core.function_concurrency`, for what is kept of logs and tables in `local.core.retention`.
 """
 
 from __future__ import annotations

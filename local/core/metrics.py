@@ -109,11 +109,11 @@ def by_minute(points: Sequence[Point], since: float) -> list[Point]:
             kept.append(point)
             continue
         minute, count = point["Timestamp"] // _MINUTE * _MINUTE, point.get("Count", 1.0)
-        one = counted.get(key := (minute, point["Value"], point["Unit"]))
-        if one is None:
-            counted[key] = one = {**point, "Timestamp": minute, "Count": 0.0}
-            kept.append(one)
-        one["Count"] += count
+        point_of_minute = counted.get(key := (minute, point["Value"], point["Unit"]))
+        if point_of_minute is None:
+            counted[key] = point_of_minute = {**point, "Timestamp": minute, "Count": 0.0}
+            kept.append(point_of_minute)
+        point_of_minute["Count"] += count
     return kept
 
 

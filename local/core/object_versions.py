@@ -27,7 +27,7 @@ _prefixes: dict[str, tuple[str, ...]] = {}
 
 
 def expire() -> None:
-    """Make CloudFormation's buckets let go of noncurrent versions whose rule gives them one day."""
+    """Expire noncurrent versions at once in buckets whose lifecycle rule keeps them for one day."""
     handlers = provisioners._RESOURCE_HANDLERS[_BUCKET]
     create, update = handlers["create"], handlers["update"]
     record, record_deletion = s3._record_object_version, s3._record_delete_marker
@@ -43,22 +43,22 @@ def expire() -> None:
 
     def record_and_expire(bucket: str, key: str, *rest: Any) -> Any:
         version = record(bucket, key, *rest)
-        _let_go(bucket, key)
+        _expire_noncurrent(bucket, key)
         return version
 
     def record_deletion_and_expire(bucket: str, key: str, *rest: Any) -> Any:
         marker = record_deletion(bucket, key, *rest)
-        _let_go(bucket, key)
+        _expire_noncurrent(bucket, key)
         return marker
 
     provisioners._RESOURCE_HANDLERS[_BUCKET] = {**handlers, "create": create_with_rules, "update": update_with_rules}
     s3._record_object_version, s3._record_delete_marker = record_and_expire, record_deletion_and_expire
 
 
-def _let_go(bucket: str, key: str) -> None:
+def _expire_noncurrent(bucket: str, key: str) -> None:
     if key.startswith(_prefixes.get(bucket, ())):
         versions = s3._object_versions[(bucket, key)]
-        versions[:] = [one for one in versions if one["is_latest"]]
+        versions[:] = [version for version in versions if version["is_latest"]]
 
 
 def expiring(properties: Mapping[str, Any]) -> tuple[str, ...]:

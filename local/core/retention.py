@@ -47,18 +47,18 @@ def _expire_logs() -> None:
         emit(func, *arguments, **more)
         config = func.get("config") or func
         named = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config.get('FunctionName')}"
-        let_go(cloudwatch_logs._log_groups.get(named, {}).get("streams", {}), MOST_STREAMS)
+        evict_oldest(cloudwatch_logs._log_groups.get(named, {}).get("streams", {}), MOST_STREAMS)
 
     def append_and_expire(stream: dict[str, Any], events: list[dict[str, Any]]) -> None:
         append(stream, events)
         with cloudwatch_logs._log_events_lock:
             del stream["events"][:-MOST_EVENTS]
-        let_go(cloudwatch_logs._log_records._data, MOST_EVENTS)
+        evict_oldest(cloudwatch_logs._log_records._data, MOST_EVENTS)
 
     lambda_svc._emit_lambda_logs, cloudwatch_logs._append_log_events = emit_and_expire, append_and_expire
 
 
-def let_go(kept: dict[Any, Any], most: int, remove: Callable[[Any], object] | None = None) -> None:
+def evict_oldest(kept: dict[Any, Any], most: int, remove: Callable[[Any], object] | None = None) -> None:
     """Remove the oldest of a dictionary until it has `most`; other threads may do the same.
 
     Args:
@@ -109,13 +109,13 @@ def _tell(table: str, properties: Mapping[str, Any]) -> None:
 def _bound_items() -> None:
     set_item = dynamodb._set_item
 
-    def set_and_let_go(table: dict[str, Any], partition_key: str, sort_key: str, item: dict[str, Any]) -> Any:
+    def set_and_evict(table: dict[str, Any], partition_key: str, sort_key: str, item: dict[str, Any]) -> Any:
         before = set_item(table, partition_key, sort_key, item)
         if dynamodb._ttl_settings.get(table["TableName"], {}).get("TimeToLiveStatus") == "ENABLED":
-            let_go(table["items"], MOST_ITEMS, lambda oldest: _remove(table, oldest))
+            evict_oldest(table["items"], MOST_ITEMS, lambda oldest: _remove(table, oldest))
         return before
 
-    dynamodb._set_item = set_and_let_go
+    dynamodb._set_item = set_and_evict
 
 
 def _remove(table: dict[str, Any], partition_key: str) -> None:

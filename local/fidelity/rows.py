@@ -91,7 +91,7 @@ def _rows(by: str, test: str, *names: str, differences: tuple[str, ...] = ()) ->
     return tuple(Row(name, by, test, differences) for name in names)
 
 
-_DECIDED_BY = "Who approved or rejected a version is not told (`LastModifiedBy`): a fetched report says so."
+_DECIDED_BY = "who approved or rejected a version (`LastModifiedBy`), as a fetched report says"
 _LOCAL = "tests/local"
 _JOBS = f"{_LOCAL}/jobs/test_job_service.py"
 _REQUESTS = f"{_LOCAL}/jobs/test_job_requests.py"
@@ -138,7 +138,7 @@ OPERATIONS: tuple[Row, ...] = (
            "StopPipelineExecution"),
     *_rows("hosting", f"{_ENDPOINTS}::test_a_release_serves_the_artifact_of_the_package_it_names",
            "CreateEndpoint", "DescribeEndpoint", "ListEndpoints", differences=(_SCRIPTS, _HOSTING)),
-    *_rows("hosting", f"{_LOCAL}/hosting/test_traffic.py::test_a_model_that_fails_is_taken_back_by_the_alarm",
+    *_rows("hosting", f"{_LOCAL}/hosting/test_traffic.py::test_a_model_that_fails_is_rolled_back_by_the_alarm",
            "UpdateEndpoint", differences=(_HOSTING,)),
     *_rows("hosting", f"{_ENDPOINTS}::test_deleting_the_stack_stops_the_processes",
            "DeleteEndpoint"),
@@ -210,7 +210,8 @@ RESOURCE_TYPES: tuple[Row, ...] = (
            "AWS::ApiGateway::Deployment", "AWS::ApiGateway::Stage", "AWS::ApiGateway::GatewayResponse",
            "AWS::ApiGateway::Account", "AWS::ApiGateway::ApiKey", "AWS::ApiGateway::UsagePlan",
            "AWS::ApiGateway::UsagePlanKey", differences=(_KEYS,)),
-    *_rows("MiniStack, bounded by core.environments", _ANSWERS, "AWS::Lambda::Function", differences=(_FUNCTIONS,)),
+    *_rows("MiniStack, bounded by core.function_concurrency", _ANSWERS, "AWS::Lambda::Function",
+           differences=(_FUNCTIONS,)),
     *_rows("MiniStack", _ANSWERS, "AWS::Lambda::Permission", "AWS::Lambda::EventInvokeConfig"),
     *_rows("MiniStack", _GRANTS, "AWS::IAM::Role", "AWS::IAM::Policy", differences=(_STACKS,)),
     *_rows("MiniStack, mended by core.metrics",
@@ -222,7 +223,7 @@ RESOURCE_TYPES: tuple[Row, ...] = (
            "AWS::Logs::LogGroup", differences=(_LOGS,)),
     *_rows("MiniStack", f"{_MONITORED}::test_other_radiographs_set_the_alarm_off_and_the_topic_says_what_to_do",
            "AWS::SNS::Topic", "AWS::SNS::TopicPolicy", differences=(_MAIL,)),
-    *_rows("MiniStack", f"{_RELEASES}::test_a_release_is_told_when_the_endpoint_was_asked",
+    *_rows("MiniStack", f"{_RELEASES}::test_a_release_is_reported_when_the_endpoint_was_asked",
            "AWS::SQS::Queue", "AWS::SQS::QueuePolicy"),
 )  # fmt: skip
 

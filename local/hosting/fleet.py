@@ -33,7 +33,7 @@ class Variant:
 
     @property
     def weight(self) -> float:
-        """Its share of the traffic, in relation to the others'."""
+        """Variant weight: share of the traffic in relation to the other variants'."""
         return float(self.settings.get("InitialVariantWeight", 1.0))
 
 

@@ -47,7 +47,7 @@ class Invocations:
         *,
         began: float | None = None,
     ) -> Answer:
-        """One container's answer, counted in the endpoint's metrics.
+        """Invoke one container, and count its answer in the endpoint's metrics.
 
         Args:
             name: name of the endpoint.

@@ -85,7 +85,7 @@ class CommandJob(Job):
         return contextlib.nullcontext()
 
     def _leave(self, s3: Any, told: Instance) -> None:
-        """Keep what is kept whatever the commands' end; of messages, that of the instance `told`."""
+        """Upload what is kept even if the commands failed, with the message of the instance `told`."""
         del s3, told
 
     def _phase(self, name: str) -> None:

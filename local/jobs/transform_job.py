@@ -147,27 +147,27 @@ class TransformJob(Job):
     def _ask_about(self, inputs: list[_Input], container: Container, s3: Any) -> None:
         most = int(self.request.get("MaxConcurrentTransforms") or _DEFAULT_CONCURRENCY)
         with ThreadPoolExecutor(most) as workers:
-            for one in inputs:
-                workers.submit(self._ask, one, container, s3)
+            for input_ in inputs:
+                workers.submit(self._ask, input_, container, s3)
 
-    def _ask(self, one: _Input, container: Container, s3: Any) -> None:
+    def _ask(self, input_: _Input, container: Container, s3: Any) -> None:
         if self._stopped():
             return
         given, output = self.request["TransformInput"], self.request["TransformOutput"]
         settings = self.request.get("ModelClientConfig", {})
         headers = {"Content-Type": given.get("ContentType"), "Accept": output.get("Accept")}
         try:
-            body = transfer.read(s3, one.uri)
+            body = transfer.read(s3, input_.uri)
             if len(body) > int(self.request.get("MaxPayloadInMB") or _DEFAULT_PAYLOAD_MB) * _MIB:
-                raise TransferError(f"ClientError: {one.uri} is larger than MaxPayloadInMB.")
+                raise TransferError(f"ClientError: {input_.uri} is larger than MaxPayloadInMB.")
             answer = container.invoke(
                 body,
                 {name: value for name, value in headers.items() if value},
                 float(settings.get("InvocationsTimeoutInSeconds", _DEFAULT_TIMEOUT_SECONDS)),
             )
             if answer.status != HTTPStatus.OK:
-                raise TransferError(f"ClientError: the container answered {answer.status} about {one.uri}.")
-            key, uri = output.get("KmsKeyId"), f"{output['S3OutputPath'].rstrip('/')}/{one.name}.out"
+                raise TransferError(f"ClientError: the container answered {answer.status} about {input_.uri}.")
+            key, uri = output.get("KmsKeyId"), f"{output['S3OutputPath'].rstrip('/')}/{input_.name}.out"
             encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
             bucket, name = transfer.split(uri)
             s3.put_object(Bucket=bucket, Key=name, Body=answer.body, ContentType=answer.content_type, **encryption)

@@ -1,4 +1,4 @@
-"""A drawn chest: one frontal radiograph as a numpy array, from a random generator.
+"""Synthetic chest radiograph (phantom): one frontal view as a numpy array, from a random generator.
 
 Layers are added as attenuation (body, air-filled lungs, heart, bones), then an automatic exposure maps them to grey
 levels. Pneumonia is drawn as what it is on a film: air replaced by fluid, so lungs lose their darkness in soft patches

@@ -112,8 +112,8 @@ def member_types(part: type) -> Mapping[str, tuple[Any, PublicMember]]:
     found = {}
     for name, hint in get_type_hints(part, include_extras=True).items():
         if get_origin(hint) is Annotated:
-            kind, one = get_args(hint)
-            found[name] = kind, one
+            kind, member = get_args(hint)
+            found[name] = kind, member
     return found
 
 
@@ -134,9 +134,9 @@ def public_members(part: type, answered: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: one is not of its type, or out of its range.
     """
     found = {}
-    for name, (kind, one) in member_types(part).items():
+    for name, (kind, member) in member_types(part).items():
         value = answered.get(name) if may_be_absent(kind) else answered[name]
-        if not _is(value, kind) or not one.accepts(value):
+        if not _is(value, kind) or not member.accepts(value):
             raise ValueError(f"{name} is not what the container answers")
         found[name] = value
     return found
@@ -147,9 +147,9 @@ def _is(value: Any, kind: Any) -> bool:
     if get_origin(kind) is Literal:
         return value in get_args(kind)
     if get_origin(kind) is UnionType:
-        return any(_is(value, one) for one in get_args(kind))
+        return any(_is(value, option) for option in get_args(kind))
     if get_origin(kind) is list:
-        return isinstance(value, list) and all(_is(one, get_args(kind)[0]) for one in value)
+        return isinstance(value, list) and all(_is(item, get_args(kind)[0]) for item in value)
     if kind is float:
         return type(value) in (int, float) and math.isfinite(value)
     return type(value) is kind
@@ -158,5 +158,5 @@ def _is(value: Any, kind: Any) -> bool:
 def _with_observations(document: dict[str, Any]) -> dict[str, Any]:
     model = {"engine": "tensorflow", "served_sha256": None, **FOR_ANYBODY, **document["model"]}
     earlier = {"out_of_distribution_score": 0.0, "features": []}
-    predictions = [{**earlier, **with_current_names(one)} for one in document["predictions"]]
+    predictions = [{**earlier, **with_current_names(prediction)} for prediction in document["predictions"]]
     return {**document, "predictions": predictions, "model": model}

@@ -125,5 +125,8 @@ _MOBILENETV3LARGE = Backbone(
 )
 
 BACKBONES: Mapping[str, Backbone] = MappingProxyType(
-    {one.name: one for one in (_RESNET50V2, _EFFICIENTNETV2B0, _MOBILENETV2, _MOBILENETV3SMALL, _MOBILENETV3LARGE)}
+    {
+        backbone.name: backbone
+        for backbone in (_RESNET50V2, _EFFICIENTNETV2B0, _MOBILENETV2, _MOBILENETV3SMALL, _MOBILENETV3LARGE)
+    }
 )

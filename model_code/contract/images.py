@@ -34,7 +34,7 @@ _INSTEAD[_POINTER] = "fetch the file itself (`git lfs pull`)"
 # First bytes of a DICOM file: 128 that may be anything, then these (PS3.10, 7.1).
 _DICOM_PREFIX, _DICOM_PREFIX_AT = b"DICM", 128
 DICOM_START_BYTES = _DICOM_PREFIX_AT + len(_DICOM_PREFIX)
-"""So much of a file says whether it is DICOM."""
+"""Number of a file's first bytes that say whether it is DICOM."""
 # Of a first element: groups that files begin with, and the representations of what stands first in them (PS3.6).
 _DICOM_GROUPS = frozenset({b"\x02\x00", b"\x08\x00", b"\x00\x08"})
 _DICOM_FIRST_KINDS = frozenset({b"UL", b"OB", b"UI", b"CS", b"DA", b"TM", b"LO", b"SH"})

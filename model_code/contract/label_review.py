@@ -62,7 +62,7 @@ def revised(earlier: Corrections | None, revision: Revision, changed: Mapping[st
     for file, change in changed.items():
         own = labels[file]["given"] if file in labels else change["given"]
         labels[file] = {"given": own, "reviewed": change["reviewed"]}
-    kept = {file: one for file, one in sorted(labels.items()) if one["given"] != one["reviewed"]}
+    kept = {file: label for file, label in sorted(labels.items()) if label["given"] != label["reviewed"]}
     return {"schema": _SCHEMA, "revisions": [*(earlier["revisions"] if earlier else []), revision], "labels": kept}
 
 
@@ -85,16 +85,17 @@ def decode(content: bytes) -> Corrections:
                 "deploy again."
             )
         labels: dict[str, Correction] = {
-            str(file): {"given": one["given"], "reviewed": one["reviewed"]} for file, one in found["labels"].items()
+            str(file): {"given": label["given"], "reviewed": label["reviewed"]}
+            for file, label in found["labels"].items()
         }
         revisions: list[Revision] = [
             {
-                "archive_uri": str(one["archive_uri"]),
-                "table_sha256": str(one["table_sha256"]),
-                "created": str(one["created"]),
-                "changed": {str(way): int(count) for way, count in one["changed"].items()},
+                "archive_uri": str(revision["archive_uri"]),
+                "table_sha256": str(revision["table_sha256"]),
+                "created": str(revision["created"]),
+                "changed": {str(way): int(count) for way, count in revision["changed"].items()},
             }
-            for one in found["revisions"]
+            for revision in found["revisions"]
         ]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, CorrectionsError):
@@ -102,6 +103,6 @@ def decode(content: bytes) -> Corrections:
         raise CorrectionsError(
             f"The archive's label corrections, {CORRECTIONS_FILE}, cannot be read: import the reviewed table again."
         ) from error
-    if not {label for one in labels.values() for label in one.values()} <= set(LABELS):
+    if not {label for given_and_reviewed in labels.values() for label in given_and_reviewed.values()} <= set(LABELS):
         raise CorrectionsError(f"The archive's label corrections have other labels than {' and '.join(LABELS)}.")
     return {"schema": _SCHEMA, "revisions": revisions, "labels": labels}

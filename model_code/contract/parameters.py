@@ -117,7 +117,7 @@ class Parameter:
 
 def by_name(*parameters: Parameter) -> Mapping[str, Parameter]:
     """A table of parameters."""
-    return {one.name: one for one in parameters}
+    return {parameter.name: parameter for parameter in parameters}
 
 
 def share(name: str, default: float, sentence: str, *, gate: Gate | None = None) -> Parameter:
@@ -231,7 +231,7 @@ HYPERPARAMETERS = by_name(
     ),
     Parameter(
         "Patience", 5,
-        "epochs without a better validation AUROC after which a phase ends early",
+        "early stopping: epochs without a better validation AUROC after which a phase ends",
         least=1, greatest=1000,
     ),
     # Batch normalisation has no variance of one image.
@@ -343,7 +343,7 @@ EVALUATION = by_name(
         choices=("gate", "report"),
     ),
 )
-GATES: Mapping[str, Gate] = {name: one.gate for name, one in EVALUATION.items() if one.gate}
+GATES: Mapping[str, Gate] = {name: parameter.gate for name, parameter in EVALUATION.items() if parameter.gate}
 """What each limit judges, by the limit's name."""
 LIMITS = by_name(
     # A training job's quota, 5 days (docs/scale.md); a processing job may run 9 (botocore 1.43's model, read 2026-11).
@@ -392,5 +392,5 @@ def problems(values: Mapping[str, Value], parameters: Iterable[Parameter]) -> li
         values: by the parameters' fields; others are passed over.
         parameters: parameters of one pipeline.
     """
-    found = (one.problem(values[one.field]) for one in parameters if one.field in values)
+    found = (parameter.problem(values[parameter.field]) for parameter in parameters if parameter.field in values)
     return [sentence for sentence in found if sentence]

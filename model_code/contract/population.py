@@ -62,7 +62,7 @@ def outside(population: Population | None, *, age: str, view: str) -> list[str]:
 
 
 def describe(population: Population, kind: str) -> str:
-    """In words whom or what the model is meant for, of one kind."""
+    """Description in words of the intended population by one attribute."""
     if kind == "age":
         return f"patients of {population['ages'][0].split('-')[0].rstrip('+')} {_until(population['ages'][-1])}"
     return f"{' and '.join(population['views'])} views"

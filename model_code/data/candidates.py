@@ -110,7 +110,7 @@ class Listing:
 
 @dataclasses.dataclass(frozen=True)
 class _File:
-    """One member, and what it is."""
+    """Archive member with the kind that its name says."""
 
     member: Member
     entry: Entry
@@ -177,7 +177,7 @@ def list_candidates(archive: Members, purpose: str = "train") -> Listing:
 
 def _corrections(archive: Members) -> Corrections | None:
     """Corrections by readers of the archive's labels, where it carries them."""
-    found = next((one for one in archive.all if one.name == CORRECTIONS_FILE), None)
+    found = next((member for member in archive.all if member.name == CORRECTIONS_FILE), None)
     if found is None:
         return None
     try:
@@ -193,15 +193,17 @@ def _corrections(archive: Members) -> Corrections | None:
 def _corrected(listing: Listing, corrections: Corrections) -> Listing:
     """The listing with the reviewed labels beside those that the archive gives."""
     labels = corrections["labels"]
-    given = {one.path: one.label for one in listing.candidates if one.path in labels}
-    if wrong := [file for file, one in labels.items() if given.get(file) != one["given"]]:
+    given = {candidate.path: candidate.label for candidate in listing.candidates if candidate.path in labels}
+    if wrong := [file for file, label in labels.items() if given.get(file) != label["given"]]:
         raise JobError(
             f"The archive's label corrections are about other files or labels than it has ({len(wrong)}, for example "
             f"{wrong[0]}): import the reviewed table again, for the dataset that it was exported of."
         )
     candidates = [
-        dataclasses.replace(one, reviewed=labels[one.path]["reviewed"]) if one.path in labels else one
-        for one in listing.candidates
+        dataclasses.replace(candidate, reviewed=labels[candidate.path]["reviewed"])
+        if candidate.path in labels
+        else candidate
+        for candidate in listing.candidates
     ]
     # The corrections were counted with what operating systems leave.
     return dataclasses.replace(
@@ -212,40 +214,40 @@ def _corrected(listing: Listing, corrections: Corrections) -> Listing:
 def _listed(archive: Members, purpose: str) -> Listing:
     layout = Layout()
     members = [
-        _File(one, layout.add(one.name, dicom=dicom), dicom)
-        for one, dicom in zip(archive.all, are_dicom(archive), strict=True)
+        _File(member, layout.add(member.name, dicom=dicom), dicom)
+        for member, dicom in zip(archive.all, are_dicom(archive), strict=True)
     ]
     if problem := layout.problem(purpose):
         raise _refused(problem, purpose)
     if layout.table is not None:
         return _by_table(archive, layout, members, purpose)
     candidates = [
-        one.candidate(
-            layout.called(one.path, one.number),
-            label=one.entry.label,
-            folder=one.entry.split,
-            subtype=one.entry.subtype,
+        member.candidate(
+            layout.called(member.path, member.number),
+            label=member.entry.label,
+            folder=member.entry.split,
+            subtype=member.entry.subtype,
         )
-        for one in _of_kind(members, Kind.RADIOGRAPH)
+        for member in _of_kind(members, Kind.RADIOGRAPH)
     ]
-    other_views = sorted(layout.called(one.path, one.number) for one in _of_kind(members, Kind.OTHER_VIEW))
+    other_views = sorted(layout.called(member.path, member.number) for member in _of_kind(members, Kind.OTHER_VIEW))
     return Listing(
-        candidates=sorted(candidates, key=lambda one: one.path),
+        candidates=sorted(candidates, key=lambda candidate: candidate.path),
         metadata_files=layout.metadata_files,
         masks=layout.left.masks,
-        unlabelled=sorted(layout.called(one.path, one.number) for one in _of_kind(members, Kind.UNLABELLED)),
+        unlabelled=sorted(layout.called(member.path, member.number) for member in _of_kind(members, Kind.UNLABELLED)),
         not_images=_not_images(layout, members),
         mismatched={"other_view": other_views} if other_views else {},
     )
 
 
 def _of_kind(members: list[_File], *kinds: Kind) -> list[_File]:
-    return [one for one in members if one.entry.kind in kinds]
+    return [member for member in members if member.entry.kind in kinds]
 
 
 def _not_images(layout: Layout, members: list[_File]) -> list[str]:
     others = _of_kind(members, Kind.NOT_AN_IMAGE, Kind.TABLE)
-    return sorted(layout.called(one.path, one.number) for one in others if one.path != layout.table)
+    return sorted(layout.called(listed.path, listed.number) for listed in others if listed.path != layout.table)
 
 
 def _refused(problem: Problem, purpose: str) -> JobError:
@@ -254,8 +256,8 @@ def _refused(problem: Problem, purpose: str) -> JobError:
 
 def are_dicom(archive: Members) -> list[bool]:
     """Whether each member is DICOM, by its suffix or, whatever it is called, by its first bytes."""
-    by_name = [_dicom_by_name(one.name) for one in archive.all]
-    unclear = [one for one, said in zip(archive.all, by_name, strict=True) if said is None]
+    by_name = [_dicom_by_name(member.name) for member in archive.all]
+    unclear = [member for member, said in zip(archive.all, by_name, strict=True) if said is None]
     begin = archive.beginnings(unclear, DICOM_START_BYTES)
     return [is_dicom(next(begin)) if said is None else said for said in by_name]
 
@@ -274,23 +276,28 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
     """The images that the table has a row for, with what it says of them."""
     assert layout.table is not None  # noqa: S101
     pictures = _of_kind(members, Kind.RADIOGRAPH, Kind.UNLABELLED, Kind.OTHER_VIEW)
-    by_path = {one.path: one for one in pictures}
-    by_name = {one.path: one.member for one in _of_kind(members, Kind.TABLE)}
+    by_path = {picture.path: picture for picture in pictures}
+    by_name = {listed.path: listed.member for listed in _of_kind(members, Kind.TABLE)}
     try:
         content = archive.read(by_name[layout.table])
-        in_splits = all(one.entry.split for one in pictures)
+        in_splits = all(picture.entry.split for picture in pictures)
         table = label_table.read(layout.table, content, layout.table_called, split_folders=in_splits)
-        table, identities = table_matches.identified(table, lambda one: _identities(archive, one, pictures))
+        table, identities = table_matches.identified(table, lambda labels: _identities(archive, labels, pictures))
         # Previews beside DICOM files, as CDs hold, have no row.
         without_identity = {path for path in by_path if table.by != "file" and path not in identities}
-        asked = {path: one.entry for path, one in by_path.items() if path not in without_identity}
-        images = {path: Place(one.label, one.split, one.kind is Kind.OTHER_VIEW) for path, one in asked.items()}
+        asked = {path: picture.entry for path, picture in by_path.items() if path not in without_identity}
+        images = {
+            path: Place(picture.label, picture.split, picture.kind is Kind.OTHER_VIEW)
+            for path, picture in asked.items()
+        }
         matches = table_matches.match(table, images, identities)
         layout.names_patients = table.names_patients
-        called = {path: layout.called(path, one.number) for path, one in by_path.items()}
+        called = {path: layout.called(path, picture.number) for path, picture in by_path.items()}
         table_matches.refuse_mismatched(table, matches, called)
         candidates = [_candidate(by_path[path], row, called[path]) for path, row in matches.rows.items()]
-        table_matches.refuse_one_class(table, matches, ((one.folder, one.label) for one in candidates), purpose)
+        table_matches.refuse_one_class(
+            table, matches, ((candidate.folder, candidate.label) for candidate in candidates), purpose
+        )
     except TableError as error:
         raise JobError(f"The archive cannot be {_DONE[purpose]} on. {error}") from error
     except MEMBER_ERRORS as error:
@@ -301,7 +308,7 @@ def _by_table(archive: Members, layout: Layout, members: list[_File], purpose: s
     if purpose == "train" and (problem := layout.doubt_beside_the_table(without_split)):
         raise _refused(problem, purpose)
     return Listing(
-        candidates=sorted(candidates, key=lambda one: one.path),
+        candidates=sorted(candidates, key=lambda candidate: candidate.path),
         metadata_files=layout.metadata_files,
         masks=layout.left.masks,
         unlabelled=[],
@@ -341,14 +348,14 @@ def _candidate(member: _File, row: Row, called: str) -> Candidate:
 def _identities(archive: Members, table: Table, pictures: list[_File]) -> Mapping[str, Identity]:
     if table.by == "file":
         return {}
-    members = [one.member for one in pictures if one.dicom]
+    members = [picture.member for picture in pictures if picture.dicom]
     if not members:
-        return table_matches.named(table, [one.path for one in pictures])
+        return table_matches.named(table, [picture.path for picture in pictures])
     reader = dicom_reader()
     begin = archive.beginnings(members, DICOM_START_BYTES + reader.subject.BEGINNING_BYTES)
     # One that is damaged has no row then, and is counted.
     found = zip(members, begin, strict=True)
-    return {one.name: reader.identity(data, table.by) if is_dicom(data) else Identity() for one, data in found}
+    return {member.name: reader.identity(data, table.by) if is_dicom(data) else Identity() for member, data in found}
 
 
 def share_of_host(candidates: list[Candidate], position: int, hosts: int) -> list[list[Candidate]]:
@@ -366,10 +373,10 @@ def share_of_host(candidates: list[Candidate], position: int, hosts: int) -> lis
         Groups in the order of their first path; in a group, the file that would be used comes first.
     """
     groups: dict[tuple[int, int | str], list[Candidate]] = {}
-    for one in candidates:
-        groups.setdefault((one.size, one.checksum), []).append(one)
+    for candidate in candidates:
+        groups.setdefault((candidate.size, candidate.checksum), []).append(candidate)
     mine = list(groups.values())[position::hosts]
-    return [sorted(group, key=lambda one: preference(one.folder, one.path)) for group in mine]
+    return [sorted(group, key=lambda candidate: preference(candidate.folder, candidate.path)) for group in mine]
 
 
 def preference(folder: str | None, path: str) -> tuple[int, int, str]:

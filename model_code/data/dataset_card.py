@@ -1,4 +1,4 @@
-"""The dataset card: what became of an archive, for the people who decide whether to believe a model trained on it."""
+"""Dataset card: images, patients, exclusions, splits, leakage audit and shortcut probes of an archive."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def dataset_card(
     shortcuts: list[dict[str, Any]],
 ) -> DatasetCard:
     """Counts, decisions, dropped files with reasons, what kind of files they are, audits, and a hash of the content."""
-    found = subgroups.count([one for split in SPLITS for one in assignment.splits[split]], decoded.facts)
+    found = subgroups.count([image for split in SPLITS for image in assignment.splits[split]], decoded.facts)
     card: DatasetCard = {
         "schema": documents.DATASET_CARD,
         "sha256": content_sha256(assignment.splits),
@@ -79,10 +79,10 @@ def about_files(decoded: Decoded) -> list[str]:
         counted = ", ".join(f"{name} {count:,}" for name, count in left.items()) or "nothing is left over"
         sentences.append(f"Labels are those of the table {table}: {counted}.")
     size = decoded.header.image_size
-    found = [decoded.facts[one.sha256] for one in decoded.radiographs]
-    if enlarged := sum(min(one.width, one.height) < size for one in found):
+    found = [decoded.facts[radiograph.sha256] for radiograph in decoded.radiographs]
+    if enlarged := sum(min(facts.width, facts.height) < size for facts in found):
         sentences.append(f"{enlarged:,} of {len(found):,} images have an edge below ImageSize {size}: it was enlarged.")
-    if alone := sum(not pseudonyms.is_named(one.patient, one.path) for one in decoded.radiographs):
+    if alone := sum(not pseudonyms.is_named(radiograph.patient, radiograph.path) for radiograph in decoded.radiographs):
         sentences.append(
             f"{alone:,} of {len(found):,} images name no patient, by the file, a folder or the table: each, or each "
             "study of DICOM files, counts as a patient of its own, so one person's may be in two splits."
@@ -108,7 +108,7 @@ def read_card(directory: Path) -> dict[str, Any]:
 
 def content_sha256(splits: Mapping[str, Iterable[Radiograph]]) -> str:
     """Hash of split, label and content of every radiograph that is used, in no order, 64 hex digits."""
-    lines = [f"{split} {one.label} {one.sha256}\n" for split, images in splits.items() for one in images]
+    lines = [f"{split} {image.label} {image.sha256}\n" for split, images in splits.items() for image in images]
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
@@ -116,9 +116,9 @@ def counts(images: Sequence[Radiograph]) -> SplitCounts:
     """Numbers of images of one split, by label and kind, and of patients."""
     return {
         "images": len(images),
-        "patients": len({one.patient for one in images}),
-        "labels": {label: sum(one.label == label for one in images) for label in LABELS},
-        "subtypes": dict(sorted(Counter(one.subtype for one in images if one.subtype).items())),
+        "patients": len({image.patient for image in images}),
+        "labels": {label: sum(image.label == label for image in images) for label in LABELS},
+        "subtypes": dict(sorted(Counter(image.subtype for image in images if image.subtype).items())),
     }
 
 
@@ -136,21 +136,21 @@ def _dropped(decoded: Decoded, assignment: Assignment) -> list[dict[str, Any]]:
 
 
 def _facts_of(label: str, decoded: Decoded, assignment: Assignment) -> list[Facts]:
-    images = (one for split in SPLITS for one in assignment.splits[split] if one.label == label)
-    return [decoded.facts[one.sha256] for one in images]
+    images = (image for split in SPLITS for image in assignment.splits[split] if image.label == label)
+    return [decoded.facts[image.sha256] for image in images]
 
 
 def _source(facts: Sequence[Facts]) -> dict[str, Any]:
     """Kinds of files of one label's images: differences between the labels are clues that no lung gives."""
     return {
         "images": len(facts),
-        "formats": dict(sorted(Counter(one.format for one in facts).items())),
-        "modes": dict(sorted(Counter(one.mode for one in facts).items())),
-        "with_exif": sum(one.exif for one in facts),
-        "width": _range(one.width for one in facts),
-        "height": _range(one.height for one in facts),
-        "aspect_ratio": _range(round(one.width / one.height, 4) for one in facts),
-        "bytes": _range(one.bytes for one in facts),
+        "formats": dict(sorted(Counter(image.format for image in facts).items())),
+        "modes": dict(sorted(Counter(image.mode for image in facts).items())),
+        "with_exif": sum(image.exif for image in facts),
+        "width": _range(image.width for image in facts),
+        "height": _range(image.height for image in facts),
+        "aspect_ratio": _range(round(image.width / image.height, 4) for image in facts),
+        "bytes": _range(image.bytes for image in facts),
     }
 
 

@@ -34,7 +34,9 @@ def refuse_one_patient(decoded: Decoded) -> None:
     Raises:
         JobError: most DICOM files are of one patient.
     """
-    patients = Counter(one.patient for one in decoded.radiographs if decoded.facts[one.sha256].format == "DICOM")
+    patients = Counter(
+        radiograph.patient for radiograph in decoded.radiographs if decoded.facts[radiograph.sha256].format == "DICOM"
+    )
     if not patients:
         return
     ((patient, most),) = patients.most_common(1)

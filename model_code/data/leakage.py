@@ -48,8 +48,8 @@ def near_duplicates(images: Sequence[Radiograph], fingerprints: Fingerprints) ->
 
 def near_duplicates_of(groups: Sequence[Sequence[Radiograph]], fingerprints: Fingerprints) -> list[NearDuplicate]:
     """The pairs within the one group, or across several, in the order of the images; see `near_duplicates`."""
-    images = [one for group in groups for one in group]
-    positions = [np.asarray([one.position for one in group], dtype=np.intp) for group in groups]
+    images = [image for group in groups for image in group]
+    positions = [np.asarray([image.position for image in group], dtype=np.intp) for group in groups]
     found = list(similarity_join.join(fingerprints, positions, max_bits=MAX_BITS, min_correlation=MIN_CORRELATION))
     if not found:
         return []
@@ -77,19 +77,19 @@ def audit(splits: Mapping[str, Sequence[Radiograph]], fingerprints: Fingerprints
     Raises:
         JobError: naming the files, when a patient, a content or a near-duplicate is in two splits.
     """
-    split_of = {one.path: split for split, images in splits.items() for one in images}
-    everything = [one for images in splits.values() for one in images]
+    split_of = {image.path: split for split, images in splits.items() for image in images}
+    everything = [image for images in splits.values() for image in images]
     patients: dict[str, list[Radiograph]] = defaultdict(list)
     contents: dict[str, list[Radiograph]] = defaultdict(list)
-    for one in everything:
-        patients[one.patient].append(one)
-        contents[one.sha256].append(one)
+    for image in everything:
+        patients[image.patient].append(image)
+        contents[image.sha256].append(image)
 
     def crossing(groups: Mapping[str, list[Radiograph]]) -> list[tuple[Radiograph, Radiograph]]:
         """One pair for each group that is in two splits."""
         found = []
         for first, *others in groups.values():
-            other = next((one for one in others if split_of[one.path] != split_of[first.path]), None)
+            other = next((image for image in others if split_of[image.path] != split_of[first.path]), None)
             if other is not None:
                 found.append((first, other))
         return found
@@ -105,10 +105,10 @@ def audit(splits: Mapping[str, Sequence[Radiograph]], fingerprints: Fingerprints
         ],
     }
     problems = [
-        f"{len(found)} {name.replace('_', '-')} in two splits, for example {one.path} in {split_of[one.path]} and "
+        f"{len(found)} {name.replace('_', '-')} in two splits, for example {first.path} in {split_of[first.path]} and "
         f"{other.path} in {split_of[other.path]}"
         for name, found in findings.items()
-        for one, other in found[:1]
+        for first, other in found[:1]
     ]
     if problems:
         raise JobError(f"The split leaks: {'; '.join(problems)}.")

@@ -121,7 +121,7 @@ class Decoded:
 
 
 def check_parameters(archive_uri: str, image_size: int) -> str:
-    """Check what the steps are told.
+    """Check the steps' parameters ImageSize and InputArchiveUri.
 
     Returns:
         What the archive is for, one of `layout.PURPOSES`: the folder of its copy says so.
@@ -181,19 +181,19 @@ def read(directory: Path, archive_uri: str, image_size: int) -> Decoded:
     if not headers:
         raise JobError(f"{directory} has no manifest decoded-*.jsonl: no instance of PreprocessImages left its part.")
     first = headers[0]
-    if [(one.host, one.hosts) for one in headers] != [(host, first.hosts) for host in range(first.hosts)]:
-        there = ", ".join(f"{one.host + 1} of {one.hosts}" for one in headers)
+    if [(header.host, header.hosts) for header in headers] != [(host, first.hosts) for host in range(first.hosts)]:
+        there = ", ".join(f"{header.host + 1} of {header.hosts}" for header in headers)
         raise JobError(f"The parts of PreprocessImages' instances do not make a whole; there are {there}.")
-    for one in headers:
-        if (one.archive_uri, one.image_size) != (archive_uri, image_size):
+    for header in headers:
+        if (header.archive_uri, header.image_size) != (archive_uri, image_size):
             raise JobError(
-                f"The images were decoded from {one.archive_uri} with ImageSize {one.image_size}; asked for are "
+                f"The images were decoded from {header.archive_uri} with ImageSize {header.image_size}; asked for are "
                 f"{archive_uri} and {image_size}: preprocess the archive again."
             )
-    total = sum(one.lines for one in headers)
+    total = sum(header.lines for header in headers)
     if total != first.candidates:
         raise JobError(f"The instances of PreprocessImages saw {total} of the archive's {first.candidates} files.")
-    places = [records(directory, one.name, one.shards) for one in headers]
+    places = [records(directory, header.name, header.shards) for header in headers]
     merged = _Merged(first, [place for own in places for place in own])
     for path, header, own in zip(paths, headers, places, strict=True):
         with _readable(path):
@@ -223,7 +223,7 @@ class _Merged:
 
     def whole(self) -> Decoded:
         """The merged manifests."""
-        self._decoded.radiographs.sort(key=lambda one: one.path)
+        self._decoded.radiographs.sort(key=lambda radiograph: radiograph.path)
         return self._decoded
 
     def _add_line(self, line: dict[str, Any], *, room: int) -> None:

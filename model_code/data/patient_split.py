@@ -1,4 +1,4 @@
-"""Split of radiographs into train, validation and test: by patient, stratified, seeded, with reasons.
+"""Split into train, validation and test: by patient, without duplicates, stratified, seeded, with reasons.
 
 Every rule that applied is reported as a sentence with its counts, every dropped file with its reason. In the order in
 which they apply:
@@ -85,7 +85,7 @@ class Radiograph:
     reviewed: str = ""
 
     def after_review(self) -> Radiograph:
-        """With the label that readers gave it; what kind of pneumonia it is was said of the other one."""
+        """Copy with the label that readers gave; the subtype belonged to the earlier label and is dropped."""
         if not self.reviewed:
             return self
         return dataclasses.replace(self, label=self.reviewed, subtype="")
@@ -130,9 +130,9 @@ def assign(
     decisions: list[str] = []
     unique, dropped = deduplicate(radiographs)
     pairs = _pairs_of(unique, near_duplicates)
-    by_folder = {split: [one for one in unique if one.folder == split] for split in SPLITS}
+    by_folder = {split: [image for image in unique if image.folder == split] for split in SPLITS}
     # An image outside any split folder can only be used where the split is made here.
-    by_folder["train"] += [one for one in unique if one.folder is None]
+    by_folder["train"] += [image for image in unique if image.folder is None]
     rng = np.random.default_rng(seed)
 
     test, validation = by_folder["test"], by_folder["validation"]
@@ -161,12 +161,12 @@ def assign(
 
 
 def after_review(assignment: Assignment) -> Assignment:
-    """The same patients in the same splits with the labels that readers gave, and a sentence on how many are others.
+    """Apply readers' reviewed labels to an assignment: same patients, same splits, and a sentence on the changes.
 
     Raises:
         JobError: when a split then has too few images of a label.
     """
-    splits = {split: [one.after_review() for one in images] for split, images in assignment.splits.items()}
+    splits = {split: [image.after_review() for image in images] for split, images in assignment.splits.items()}
     changed = {split: reviewed_labels(images) for split, images in assignment.splits.items()}
     if not any(changed.values()):
         return assignment
@@ -181,7 +181,7 @@ def after_review(assignment: Assignment) -> Assignment:
 
 def reviewed_labels(images: Iterable[Radiograph]) -> dict[str, int]:
     """Numbers of images with another label after the review than in the archive, each way."""
-    return changes((one.label, one.reviewed) for one in images if one.reviewed)
+    return changes((image.label, image.reviewed) for image in images if image.reviewed)
 
 
 def deduplicate(radiographs: Iterable[Radiograph]) -> tuple[list[Radiograph], dict[str, list[str]]]:
@@ -194,16 +194,16 @@ def deduplicate(radiographs: Iterable[Radiograph]) -> tuple[list[Radiograph], di
         One radiograph for each content, preferred ones first, and the paths of the others by reason.
     """
     copies: dict[str, list[Radiograph]] = defaultdict(list)
-    for one in sorted(radiographs, key=lambda one: preference(one.folder, one.path)):
-        copies[one.sha256].append(one)
+    for image in sorted(radiographs, key=lambda image: preference(image.folder, image.path)):
+        copies[image.sha256].append(image)
     unique: list[Radiograph] = []
     dropped: dict[str, list[str]] = defaultdict(list)
     for same in copies.values():
-        if len({one.label for one in same}) > 1:
-            dropped["conflicting_labels"] += [one.path for one in same]
+        if len({image.label for image in same}) > 1:
+            dropped["conflicting_labels"] += [image.path for image in same]
         else:
             unique.append(same[0])
-            dropped["duplicate"] += [one.path for one in same[1:]]
+            dropped["duplicate"] += [image.path for image in same[1:]]
     return unique, dropped
 
 
@@ -222,23 +222,23 @@ def connected(names: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[st
             name = parent[name]
         return name
 
-    for one, other in pairs:
-        if one in parent and other in parent:
-            first, second = sorted((head(one), head(other)))
+    for name, other in pairs:
+        if name in parent and other in parent:
+            first, second = sorted((head(name), head(other)))
             parent[second] = first
     return {name: head(name) for name in parent}
 
 
 def _pairs_of(images: list[Radiograph], pairs: Iterable[NearDuplicate]) -> list[NearDuplicate]:
     """The pairs whose two sides are both among the images, in an order of their own."""
-    used = {one.path for one in images}
+    used = {image.path for image in images}
     both = [pair for pair in pairs if pair.first.path in used and pair.second.path in used]
     return sorted(both, key=lambda pair: (pair.first.path, pair.second.path))
 
 
 def _about_pairs(pairs: list[NearDuplicate], splits: dict[str, list[Radiograph]]) -> list[str]:
     sentences = []
-    used = [one for images in splits.values() for one in images]
+    used = [image for images in splits.values() for image in images]
     strangers = [pair for pair in _pairs_of(used, pairs) if pair.first.patient != pair.second.patient]
     if strangers:
         sentences.append(
@@ -255,7 +255,7 @@ def _about_pairs(pairs: list[NearDuplicate], splits: dict[str, list[Radiograph]]
 
 
 def _between(pairs: list[NearDuplicate], first: list[Radiograph], second: list[Radiograph]) -> list[NearDuplicate]:
-    side = {one.path: 1 for one in first} | {one.path: 2 for one in second}
+    side = {image.path: 1 for image in first} | {image.path: 2 for image in second}
     return [pair for pair in pairs if {side.get(pair.first.path), side.get(pair.second.path)} == {1, 2}]
 
 
@@ -263,8 +263,8 @@ def _refuse_shared(pairs: list[NearDuplicate], test: list[Radiograph]) -> None:
     """End the step where more of the test split is concerned than single files can explain."""
     for pair in pairs:
         print(f"near-duplicate inside and outside the test split: {pair}", flush=True)
-    paths = {one.path for one in test}
-    concerned = {one.path for pair in pairs for one in (pair.first, pair.second)} & paths
+    paths = {image.path for image in test}
+    concerned = {image.path for pair in pairs for image in (pair.first, pair.second)} & paths
     if len(concerned) > MAXIMUM_SHARED_TEST_SHARE * len(test):
         raise JobError(
             f"{len(concerned)} of the {len(test)} images of the archive's test split, more than "
@@ -282,16 +282,16 @@ def _without_copies(
     split: str,
 ) -> list[Radiograph]:
     """Leave out what is in one of the pairs, which connect images with the test split."""
-    copies = {one.path for pair in pairs for one in (pair.first, pair.second)}
-    shared = [one for one in images if one.path in copies]
+    copies = {image.path for pair in pairs for image in (pair.first, pair.second)}
+    shared = [image for image in images if image.path in copies]
     if shared:
-        dropped["near_duplicate_in_test"] += [one.path for one in shared]
-        concerned = [pair for pair in pairs if {pair.first.path, pair.second.path} & {one.path for one in shared}]
+        dropped["near_duplicate_in_test"] += [image.path for image in shared]
+        concerned = [pair for pair in pairs if {pair.first.path, pair.second.path} & {image.path for image in shared}]
         decisions.append(
             f"{len(shared)} {split} images that are near-duplicates of test images under names of different patients "
             f"are dropped (pairs: {len(concerned)}): {_named(concerned)}."
         )
-    return [one for one in images if one.path not in copies]
+    return [image for image in images if image.path not in copies]
 
 
 def _named(pairs: list[NearDuplicate]) -> str:
@@ -302,15 +302,15 @@ def _named(pairs: list[NearDuplicate]) -> str:
 def _without(
     images: list[Radiograph], test: list[Radiograph], dropped: dict[str, list[str]], decisions: list[str], split: str
 ) -> list[Radiograph]:
-    patients = {one.patient for one in test}
-    shared = [one for one in images if one.patient in patients]
+    patients = {image.patient for image in test}
+    shared = [image for image in images if image.patient in patients]
     if shared:
-        dropped["patient_in_test"] += [one.path for one in shared]
-        count = len({one.patient for one in shared})
+        dropped["patient_in_test"] += [image.path for image in shared]
+        count = len({image.patient for image in shared})
         decisions.append(
             f"{len(shared)} {split} images of {count} patients who are also in test are dropped. {_OF_ONE_NAME}"
         )
-    return [one for one in images if one.patient not in patients]
+    return [image for image in images if image.patient not in patients]
 
 
 def _why_replaced(validation: list[Radiograph], train: list[Radiograph], pairs: list[NearDuplicate]) -> str | None:
@@ -320,7 +320,7 @@ def _why_replaced(validation: list[Radiograph], train: list[Radiograph], pairs: 
     share = len(validation) / max(1, len(train))
     if len(validation) < MINIMUM_VALIDATION_IMAGES or share < MINIMUM_VALIDATION_SHARE:
         return f"The archive's validation split of {len(validation)} images is too small and was pooled with train"
-    shared = {one.patient for one in validation} & {one.patient for one in train}
+    shared = {image.patient for image in validation} & {image.patient for image in train}
     if shared:
         return f"The archive's validation split shares {len(shared)} patients with train and was pooled with it"
     near = _between(pairs, validation, train)
@@ -347,13 +347,15 @@ def take_patients(
         pairs: near-duplicates among them.
     """
     # Patients whom near-duplicates connect stay on one side, as if they were one.
-    family = connected((one.patient for one in images), ((pair.first.patient, pair.second.patient) for pair in pairs))
+    family = connected(
+        (image.patient for image in images), ((pair.first.patient, pair.second.patient) for pair in pairs)
+    )
     patients: dict[str, list[Radiograph]] = defaultdict(list)
-    for one in images:
-        patients[family[one.patient]].append(one)
+    for image in images:
+        patients[family[image.patient]].append(image)
     strata: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for patient in sorted(patients):
-        strata[tuple(sorted({f"{one.label} {one.subtype}" for one in patients[patient]}))].append(patient)
+        strata[tuple(sorted({f"{image.label} {image.subtype}" for image in patients[patient]}))].append(patient)
     taken: set[str] = set()
     for stratum in sorted(strata):
         total = sum(len(patients[patient]) for patient in strata[stratum])
@@ -364,8 +366,8 @@ def take_patients(
             if missing > 0 and len(patients[patient]) < 2 * missing:
                 taken.add(patient)
                 missing -= len(patients[patient])
-    rest = [one for one in images if family[one.patient] not in taken]
-    return rest, [one for one in images if family[one.patient] in taken]
+    rest = [image for image in images if family[image.patient] not in taken]
+    return rest, [image for image in images if family[image.patient] in taken]
 
 
 def _check_enough(splits: dict[str, list[Radiograph]], dropped: dict[str, list[str]]) -> None:
@@ -383,4 +385,4 @@ def _check_enough(splits: dict[str, list[Radiograph]], dropped: dict[str, list[s
 
 
 def _count(images: list[Radiograph], label: str) -> int:
-    return Counter(one.label for one in images)[label]
+    return Counter(image.label for image in images)[label]

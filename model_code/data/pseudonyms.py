@@ -41,7 +41,7 @@ class Pseudonyms:
         return "H" + self._hash(_LEADING_ZEROS.sub("", patient_id.strip().upper()))
 
     def study(self, uid: str) -> str:
-        """The key of whoever a study is of, in place of a patient that nothing names."""
+        """Pseudonym of the patient of a study, where nothing names the patient."""
         return "S" + self._hash(uid)
 
     def _hash(self, said: str) -> str:
@@ -64,7 +64,7 @@ def is_named(patient: str, path: str) -> bool:
 
 
 def of_deployment() -> Pseudonyms | None:
-    """With the deployment's key; None where the job was started without it.
+    """Pseudonyms by the deployment's key; None where the job was started without it.
 
     Raises:
         JobError: the input holds no such key.

@@ -28,7 +28,7 @@ Features = Callable[[Sequence[Facts]], Array]
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """One kind of clue.
+    """Shortcut probe: one kind of metadata that may predict the label.
 
     Attributes:
         name: its key in the dataset card.
@@ -53,33 +53,33 @@ def probe(splits: Mapping[str, Sequence[Radiograph]], facts: Mapping[str, Facts]
     """
     seen, unseen = list(splits["train"]), [*splits["validation"], *splits["test"]]
     labels, held_back = _labels(seen), _labels(unseen)
-    patients = [one.patient for one in unseen]
+    patients = [image.patient for image in unseen]
     known = [[facts[image.sha256] for image in images] for images in (seen, unseen)]
-    scores = [_scores(one.features(known[0]), one.features(known[1]), labels) for one in PROBES]
+    scores = [_scores(each.features(known[0]), each.features(known[1]), labels) for each in PROBES]
     guess = np.zeros(len(unseen))
     areas = [
         [auroc(held_back, guess if of_probe is None else of_probe, weights) for of_probe in scores]
         for weights in resamples_in_parts(patients, seed=seed)
     ]
     results = []
-    for one, of_probe, resampled in zip(PROBES, scores, zip(*areas, strict=True), strict=True):
+    for each, of_probe, resampled in zip(PROBES, scores, zip(*areas, strict=True), strict=True):
         constant = of_probe is None
         result = estimate(np.concatenate(resampled), images=len(unseen), patients=len(set(patients)))
         interval = [0.5, 0.5] if constant else [result.low, result.high]
         results.append(
             {
-                "probe": one.name,
+                "probe": each.name,
                 "auroc": result.value,
                 "confidence_interval": interval,
                 "images": len(unseen),
-                "sentence": _sentence(one, result.value, interval, constant=constant),
+                "sentence": _sentence(each, result.value, interval, constant=constant),
             }
         )
     return results
 
 
 def _labels(images: Sequence[Radiograph]) -> Array:
-    return np.asarray([LABELS.index(one.label) for one in images], dtype=np.float64)
+    return np.asarray([LABELS.index(image.label) for image in images], dtype=np.float64)
 
 
 def _scores(train: Array, unseen: Array, labels: Array) -> Array | None:
@@ -101,34 +101,34 @@ def _scores(train: Array, unseen: Array, labels: Array) -> Array | None:
     return np.asarray(model.fit(train, labels).decision_function(unseen), dtype=np.float64)
 
 
-def _sentence(one: Probe, area: float, interval: list[float], *, constant: bool) -> str:
-    subject = one.subject
+def _sentence(probe: Probe, area: float, interval: list[float], *, constant: bool) -> str:
+    subject = probe.subject
     if constant:
         return f"The label cannot be predicted from {subject}, the same in all training images: AUROC 0.50."
     found = f"AUROC {area:.2f} ({interval[0]:.2f} to {interval[1]:.2f}, where 0.50 is guessing)"
     if interval[0] <= 0.5:
         return f"The label cannot be predicted from {subject}: {found}."
-    return f"The label can be predicted from {subject} with {found}: {one.warning}."
+    return f"The label can be predicted from {subject} with {found}: {probe.warning}."
 
 
 def _file_size(facts: Sequence[Facts]) -> Array:
-    return np.log([[one.bytes] for one in facts])
+    return np.log([[image.bytes] for image in facts])
 
 
 def _resolution(facts: Sequence[Facts]) -> Array:
-    return np.log([[one.width, one.height, one.width / one.height] for one in facts])
+    return np.log([[image.width, image.height, image.width / image.height] for image in facts])
 
 
 def _mode(facts: Sequence[Facts]) -> Array:
-    return np.asarray([[one.mode == "L", one.mode == "RGB"] for one in facts], dtype=np.float64)
+    return np.asarray([[image.mode == "L", image.mode == "RGB"] for image in facts], dtype=np.float64)
 
 
 def _exif(facts: Sequence[Facts]) -> Array:
-    return np.asarray([[one.exif] for one in facts], dtype=np.float64)
+    return np.asarray([[image.exif] for image in facts], dtype=np.float64)
 
 
 def _border_pixels(facts: Sequence[Facts]) -> Array:
-    return np.asarray([one.border for one in facts], dtype=np.float64)
+    return np.asarray([image.border for image in facts], dtype=np.float64)
 
 
 def _all_metadata(facts: Sequence[Facts]) -> Array:

@@ -96,14 +96,14 @@ def _join(
     means = [_means(fingerprints, group) for group in groups]
     centre, axes = _principal_axes([rows for _, rows in means])
     laid = [_sorted(numbers, np.asarray((rows - centre) @ axes, np.float32)) for numbers, rows in means]
-    for one, other in [(laid[0], laid[0])] if len(laid) == 1 else itertools.combinations(laid, 2):
-        for rows, columns in _neighbours(one, other, distance):
-            near = _near(one.points[rows], other.points[columns], distance)
-            first, second = _close(fingerprints, one.numbers[rows], other.numbers[columns], near, max_bits)
-            if one is other:
+    for left, right in [(laid[0], laid[0])] if len(laid) == 1 else itertools.combinations(laid, 2):
+        for rows, columns in _neighbours(left, right, distance):
+            near = _near(left.points[rows], right.points[columns], distance)
+            first, second = _close(fingerprints, left.numbers[rows], right.numbers[columns], near, max_bits)
+            if left is right:
                 # A block meets itself, and each of its pairs twice.
                 once = first != second
-                once &= (first < second) | ~np.isin(second, one.numbers[rows])
+                once &= (first < second) | ~np.isin(second, left.numbers[rows])
                 first, second = first[once], second[once]
             if len(first):
                 yield from _confirmed(fingerprints, first, second, min_correlation)
@@ -149,11 +149,11 @@ def _sorted(numbers: Indices, points: Points) -> _Sorted:
     return _Sorted(numbers[order], points, low, high)
 
 
-def _neighbours(one: _Sorted, other: _Sorted, distance: float) -> Iterator[tuple[slice, Indices]]:
+def _neighbours(first: _Sorted, other: _Sorted, distance: float) -> Iterator[tuple[slice, Indices]]:
     """Places of a block's images and of those that may be as close, by squared distance."""
-    for block in range(len(one.low)):
-        begin = block if one is other else 0
-        gap = np.maximum(other.low[begin:] - one.high[block], one.low[block] - other.high[begin:])
+    for block in range(len(first.low)):
+        begin = block if first is other else 0
+        gap = np.maximum(other.low[begin:] - first.high[block], first.low[block] - other.high[begin:])
         blocks = begin + np.flatnonzero((np.maximum(gap, 0) ** 2).sum(axis=1) <= distance)
         columns = (blocks[:, np.newaxis] * _ROWS + np.arange(_ROWS)).ravel()
         columns = columns[columns < len(other.numbers)]
@@ -161,11 +161,11 @@ def _neighbours(one: _Sorted, other: _Sorted, distance: float) -> Iterator[tuple
             yield slice(block * _ROWS, (block + 1) * _ROWS), columns[begin : begin + _COLUMNS]
 
 
-def _near(one: Points, other: Points, distance: float) -> npt.NDArray[np.bool_]:
+def _near(first: Points, other: Points, distance: float) -> npt.NDArray[np.bool_]:
     """Pairs of points within a squared distance of each other, (ones, others)."""
     # |x - y|^2 <= d is x.y - |x|^2 / 2 - |y|^2 / 2 >= -d / 2, which one product computes.
-    halves = [(points**2).sum(axis=1, keepdims=True) / 2 for points in (one, other)]
-    left = np.hstack([one, -halves[0], np.ones_like(halves[0])])
+    halves = [(points**2).sum(axis=1, keepdims=True) / 2 for points in (first, other)]
+    left = np.hstack([first, -halves[0], np.ones_like(halves[0])])
     right = np.hstack([other, np.ones_like(halves[1]), -halves[1]])
     return np.asarray(left @ right.T >= -distance / 2)
 
@@ -173,7 +173,7 @@ def _near(one: Points, other: Points, distance: float) -> npt.NDArray[np.bool_]:
 def _close(
     fingerprints: Fingerprints, ones: Indices, others: Indices, near: npt.NDArray[np.bool_], max_bits: int
 ) -> tuple[Indices, Indices]:
-    """Of the images that are near each other, the numbers of those whose hashes differ in few bits."""
+    """Numbers of the near pairs whose hashes differ in at most `max_bits` bits."""
     hashes = [fingerprints.hashes[numbers] for numbers in (ones, others)]
     found = np.flatnonzero(near)
     if len(found) > _CROWDED * near.size:
@@ -188,12 +188,12 @@ def _close(
 
 
 def _confirmed(fingerprints: Fingerprints, first: Indices, second: Indices, min_correlation: float) -> Iterator[Alike]:
-    """Those pairs whose thumbnails correlate."""
+    """Pairs whose thumbnails correlate by at least `min_correlation`."""
     for begin in range(0, len(first), _COLUMNS):
         pair = np.stack([first[begin : begin + _COLUMNS], second[begin : begin + _COLUMNS]])
         # One picture many times over is in many pairs: its direction is computed once.
         images, places = np.unique(pair, return_inverse=True)
-        one, other = perceptual_hash.directions(fingerprints.thumbnails[images])[places.reshape(pair.shape)]
-        correlation = np.einsum("ij,ij->i", one, other)
+        left, right = perceptual_hash.directions(fingerprints.thumbnails[images])[places.reshape(pair.shape)]
+        correlation = np.einsum("ij,ij->i", left, right)
         found = correlation >= min_correlation
         yield Alike(pair[0][found], pair[1][found], correlation[found])

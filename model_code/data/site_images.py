@@ -20,7 +20,7 @@ from model_code.data.tfrecords import copy, shard_count
 from model_code.data.training_images import Overlap
 
 MAX_KNOWN_SHARE = 0.05
-"""Of an archive's images: with more that the model has seen, figures on the rest are not about other patients."""
+"""Largest share of an archive's images that the model may have seen: above it, figures are not about other patients."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +58,7 @@ def usable(decoded: Decoded, report: Path) -> SiteImages:
     reasons = dropped | {
         "undecodable": [f"{path}: {why}" for path, why in decoded.undecodable.items()],
         "not_a_frontal_chest_radiograph": [f"{path}: {why}" for path, why in decoded.unsuitable.items()],
-        "seen_by_the_model": [one.path for one in overlap.images] if overlap else [],
+        "seen_by_the_model": [image.path for image in overlap.images] if overlap else [],
     }
     named = [
         {"reason": reason, "count": len(files), "files": sorted(files)[:MAX_NAMED_FILES]}
@@ -77,7 +77,7 @@ def write_shards(directory: Path, images: list[Radiograph], decoded: Decoded) ->
         decoded: the archive that they are of.
     """
     directory.mkdir()
-    records = [decoded.records[one.position] for one in images]
+    records = [decoded.records[image.position] for image in images]
     copy(records, directory, directory.name, shard_count(len(images), decoded.header.image_size))
     return directory
 
@@ -85,7 +85,7 @@ def write_shards(directory: Path, images: list[Radiograph], decoded: Decoded) ->
 def _one_of_each(
     images: list[Radiograph], pairs: list[NearDuplicate], dropped: dict[str, list[str]]
 ) -> list[Radiograph]:
-    """One of the images that show the same radiograph in other bytes, and none where they have both labels.
+    """Near-duplicates reduced to one image each, and to none where they have both labels.
 
     Counted as several patients, copies would make intervals narrower than they are.
 
@@ -94,18 +94,18 @@ def _one_of_each(
         pairs: near-duplicates among them.
         dropped: paths by reason, which is added to.
     """
-    first = connected((one.path for one in images), ((pair.first.path, pair.second.path) for pair in pairs))
+    first = connected((image.path for image in images), ((pair.first.path, pair.second.path) for pair in pairs))
     labels: dict[str, set[str]] = {}
-    for one in images:
-        labels.setdefault(first[one.path], set()).add(one.label)
+    for image in images:
+        labels.setdefault(first[image.path], set()).add(image.label)
     kept = []
-    for one in images:
-        if len(labels[first[one.path]]) > 1:
-            dropped.setdefault("conflicting_labels", []).append(one.path)
-        elif one.path != first[one.path]:
-            dropped.setdefault("near_duplicate", []).append(one.path)
+    for image in images:
+        if len(labels[first[image.path]]) > 1:
+            dropped.setdefault("conflicting_labels", []).append(image.path)
+        elif image.path != first[image.path]:
+            dropped.setdefault("near_duplicate", []).append(image.path)
         else:
-            kept.append(one)
+            kept.append(image)
     return kept
 
 
@@ -118,7 +118,7 @@ def _other_patients(unique: list[Radiograph], overlap: Overlap | None) -> list[R
     if overlap is None:
         print("The model's dataset left no fingerprints: whether it has seen these images is not known.", flush=True)
         return unique
-    seen = {one.sha256 for one in overlap.images}
+    seen = {image.sha256 for image in overlap.images}
     if len(seen) > MAX_KNOWN_SHARE * len(unique):
         raise JobError(
             f"{len(seen)} of {len(unique)} images, or their patients, are in the dataset that the model was made with "
@@ -128,4 +128,4 @@ def _other_patients(unique: list[Radiograph], overlap: Overlap | None) -> list[R
         )
     if seen:
         print(f"Left out, because the model has seen them or their patients: {len(seen)} images.", flush=True)
-    return [one for one in unique if one.sha256 not in seen]
+    return [image for image in unique if image.sha256 not in seen]

@@ -31,26 +31,26 @@ def count(images: Sequence[Radiograph], facts: Mapping[str, Facts]) -> dict[str,
         as many independent images as there are patients.
     """
     members: dict[str, dict[str, list[Radiograph]]] = {kind: defaultdict(list) for kind in KINDS}
-    for one in images:
-        for kind, name in facts[one.sha256].groups.items():
-            members[kind][name].append(one)
+    for image in images:
+        for kind, name in facts[image.sha256].groups.items():
+            members[kind][name].append(image)
     return {kind: _counted(groups) for kind, groups in members.items() if groups}
 
 
 def _counted(groups: Mapping[str, list[Radiograph]]) -> dict[str, Any]:
     shown: dict[str, list[Radiograph]] = {}
     for name, images in sorted(groups.items()):
-        few = len({one.patient for one in images}) < MIN_PATIENTS
+        few = len({image.patient for image in images}) < MIN_PATIENTS
         shown.setdefault(FEW if few else name, []).extend(images)
     return {name: _figures(images) for name, images in shown.items()}
 
 
 def _figures(images: list[Radiograph]) -> dict[str, Any]:
-    patients = len({one.patient for one in images})
-    share = sum(one.label == PNEUMONIA for one in images) / len(images)
+    patients = len({image.patient for image in images})
+    share = sum(image.label == PNEUMONIA for image in images) / len(images)
     return {
         "images": len(images),
         "patients": patients,
-        "labels": {label: sum(one.label == label for one in images) for label in LABELS},
+        "labels": {label: sum(image.label == label for image in images) for label in LABELS},
         "prevalence": {"value": share, "confidence_interval": list(wilson(share, patients))},
     }

@@ -40,7 +40,7 @@ def shard_names(name: str, count: int) -> list[str]:
 
 
 def records(directory: Path, name: str, count: int) -> list[Record]:
-    """The records of shards in the order in which they were dealt out, one to each shard by turns.
+    """Records of shards in the order in which they were written, round-robin over the shards.
 
     Raises:
         JobError: when a shard is absent, ends inside a record, or has not its share.

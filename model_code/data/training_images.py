@@ -80,12 +80,12 @@ def extend(known: Path, directory: Path, images: Iterable[Radiograph], fingerpri
 
 
 def _lines(images: Iterable[Radiograph], fingerprints: Fingerprints) -> Iterator[str]:
-    for one in sorted(images, key=lambda one: one.sha256):
+    for image in sorted(images, key=lambda image: image.sha256):
         line = {
-            "sha256": one.sha256,
-            "hash": fingerprints.hashes[one.position].tobytes().hex(),
-            "thumbnail": base64.b64encode(fingerprints.thumbnails[one.position].tobytes()).decode("ascii"),
-            "patient": one.patient if pseudonyms.is_keyed(one.patient) else "",
+            "sha256": image.sha256,
+            "hash": fingerprints.hashes[image.position].tobytes().hex(),
+            "thumbnail": base64.b64encode(fingerprints.thumbnails[image.position].tobytes()).decode("ascii"),
+            "patient": image.patient if pseudonyms.is_keyed(image.patient) else "",
         }
         yield json.dumps(line) + "\n"
 
@@ -113,12 +113,12 @@ def overlap(images: list[Radiograph], fingerprints: Fingerprints, directory: Pat
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise JobError(f"The fingerprints of the model's dataset, {FILE}, cannot be read: {error}.") from error
     digests = set(seen.digests)
-    contents = [one for one in images if one.sha256 in digests]
-    copies = _copies([one for one in images if one.sha256 not in digests], fingerprints, seen)
-    known = {one.sha256 for one in [*contents, *copies]}
+    contents = [image for image in images if image.sha256 in digests]
+    copies = _copies([image for image in images if image.sha256 not in digests], fingerprints, seen)
+    known = {image.sha256 for image in [*contents, *copies]}
     # Whose radiograph comes back is a patient of the model's dataset, whatever the archives call him.
-    people = seen.patients | {one.patient for one in [*contents, *copies]}
-    patients = [one for one in images if one.sha256 not in known and one.patient in people]
+    people = seen.patients | {image.patient for image in [*contents, *copies]}
+    patients = [image for image in images if image.sha256 not in known and image.patient in people]
     return Overlap(contents, copies, patients)
 
 
@@ -141,4 +141,4 @@ def _copies(images: list[Radiograph], fingerprints: Fingerprints, seen: _Seen) -
         np.concatenate([fingerprints.thumbnails, seen.fingerprints.thumbnails]),
     )
     found = {pair.first.sha256 for pair in near_duplicates_of([images, theirs], together)}
-    return [one for one in images if one.sha256 in found]
+    return [image for image in images if image.sha256 in found]

@@ -115,7 +115,7 @@ class _Measure:
         return self.estimate(values, images).as_json()
 
     def estimate(self, values: Array, images: Any, limiting: Any = None) -> Estimate:
-        """As `of`; where only some of the images limit what the metric can say, their patients count."""
+        """Estimate as by `of`; where only some images bear on the metric, the number of their patients counts."""
         patients = np.unique(self._owner[images if limiting is None else limiting])
         return estimate(values, images=max(1, int(np.sum(images))), patients=max(1, len(patients)))
 
@@ -141,7 +141,7 @@ class _Measure:
         return estimate(values, images=images, patients=patients).as_json()
 
     def fewer(self, images: Any) -> Any:
-        """Those of some images that have the rarer label, a mask."""
+        """Mask of the images that have the rarer label."""
         return min((images & (self.scores.labels == label) for label in (0, 1)), key=np.sum)
 
     def decisions(self, images: Any) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class _Measure:
             "precision": positive == 1,
             "negative_predictive_value": positive == 0,
         }
-        found = {name: self.of(one, images & rests_on.get(name, images)) for name, one in values.items()}
+        found = {name: self.of(value, images & rests_on.get(name, images)) for name, value in values.items()}
         return found if self._target is None else found | _by_rates(found, self._target)
 
 
@@ -176,9 +176,9 @@ def _by_rates(found: dict[str, Any], target: float) -> dict[str, Any]:
     changed = {name: dict(found[name]) for name in _BY_PREVALENCE}
     for interval in ("confidence_interval", "prediction_interval"):
         low, high = (metrics.at_rates(rates[0][interval][end], rates[1][interval][end], target) for end in (0, 1))
-        for name, one in changed.items():
+        for name, figure in changed.items():
             ends = (float(np.nan_to_num(low[name])), float(np.nan_to_num(high[name], nan=1.0)))
-            one[interval] = [min(one["value"], ends[0]), max(one["value"], ends[1])]
+            figure[interval] = [min(figure["value"], ends[0]), max(figure["value"], ends[1])]
     return changed
 
 
@@ -345,7 +345,7 @@ def _named(measure: _Measure) -> list[dict[str, Any]]:
     """Metrics by view, age, sex and maker of DICOM files: groups with both labels and MIN_PATIENTS patients or more."""
     rows = []
     for kind in KINDS:
-        names = np.asarray([one.get(kind, "") for one in measure.scores.groups])
+        names = np.asarray([group.get(kind, "") for group in measure.scores.groups])
         for name in sorted(set(names.tolist()) - {""}):
             inside = names == name
             counts = _counts(measure, inside)
@@ -370,7 +370,7 @@ def _counts(measure: _Measure, inside: Any) -> dict[str, Any]:
     """Numbers of images and patients, and of those with PNEUMONIA."""
 
     def count(taken: Any) -> dict[str, int]:
-        owners = {patient for patient, one in zip(measure.scores.patients, taken, strict=True) if one}
+        owners = {patient for patient, is_taken in zip(measure.scores.patients, taken, strict=True) if is_taken}
         return {"images": int(taken.sum()), "patients": len(owners)}
 
     return {**count(inside), "pneumonia": count(inside & (measure.scores.labels == 1))}

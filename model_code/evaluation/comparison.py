@@ -20,7 +20,7 @@ from model_code.statistics.metrics import Array
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """One of the two models, with its scores of the test split.
+    """Side of a comparison: a model's scores of the test split, threshold, image size and dataset.
 
     Attributes:
         scores: scores of the test split.

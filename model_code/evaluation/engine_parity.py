@@ -37,7 +37,7 @@ def compare(scores: TestScores, reference: Array, metadata: dict[str, Any]) -> d
         with those of "served" and "float32", of at most `MOST_LOGITS` images: what another calibration is judged by.
     """
     ones = np.ones((1, len(reference)))
-    auc, expected = (float(metrics.auroc(scores.labels, one, ones)[0]) for one in (scores.logits, reference))
+    auc, expected = (float(metrics.auroc(scores.labels, logits, ones)[0]) for logits in (scores.logits, reference))
     limit = auroc_limit(scores.labels)
     return {
         "name": str(metadata["engine"]),
@@ -103,7 +103,7 @@ def _kept(logits: Array, reference: Array) -> dict[str, list[float]]:
     if len(order) > MOST_LOGITS:
         order = order[((np.arange(MOST_LOGITS) + 0.5) * len(order) / MOST_LOGITS).astype(int)]
     pairs = {"served": logits[order], "float32": reference[order]}
-    return {name: [round(float(one), _DIGITS) for one in values] for name, values in pairs.items()}
+    return {name: [round(float(value), _DIGITS) for value in values] for name, values in pairs.items()}
 
 
 def nothing_to_compare() -> dict[str, Any]:

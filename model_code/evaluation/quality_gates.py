@@ -1,4 +1,4 @@
-"""The quality gates: which limits a model must keep to be registered, and in words what it failed."""
+"""Quality gates: limits that a model must meet to be registered, and which of them it failed."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def check(evaluation: dict[str, Any], limits: Limits) -> dict[str, Any]:
     comparison = evaluation["comparison"]
     if comparison["serving_package"]:
         checks.append(_against_serving(comparison))
-    failures = [one["failure"] for one in checks if not one["passed"]]
-    summary = ", ".join(f"{one['title']} {one['shown']} ({one['rule']})" for one in checks)
-    unjudged = [f" {one['unjudged'][0].upper()}{one['unjudged'][1:]}." for one in checks if one.get("unjudged")]
+    failures = [gate["failure"] for gate in checks if not gate["passed"]]
+    summary = ", ".join(f"{gate['title']} {gate['shown']} ({gate['rule']})" for gate in checks)
+    unjudged = [f" {gate['unjudged'][0].upper()}{gate['unjudged'][1:]}." for gate in checks if gate.get("unjudged")]
     message = " ".join(failures) if failures else "".join([f"All gates passed: {summary}.", *unjudged])
     return {"passed": not failures, "message": message, "checks": checks}
 

@@ -35,11 +35,11 @@ from model_code.statistics.calibration import Calibration, choose_threshold, fit
 from model_code.statistics.intervals import patient_numbers, resample_patients
 
 if TYPE_CHECKING:
-    from model_code.evaluation import judge
+    from model_code.evaluation import evaluator
     from model_code.evaluation.scoring import ExportedModel
 
 FEWEST_PATIENTS = 20
-"""Of each label, in either half: ten for each of two parameters."""
+"""Least patients of each label in each half: ten for each of two parameters."""
 FITTED, HELD_OUT = "fitted", "held_out"
 _PURPOSES = {FITTED: "to calibrate on", HELD_OUT: "to check the calibration on"}
 _HELD_OUT_SHARE = 0.5
@@ -70,7 +70,7 @@ class Settings:
     guaranteed_npv: float
     guaranteed_ppv: float
     target_prevalence: float
-    against: judge.Settings
+    against: evaluator.Settings
 
     @staticmethod
     def add_flags(parser: job.ArgumentParser) -> None:
@@ -81,8 +81,8 @@ class Settings:
             parser.add_argument(f"--{CALIBRATION[name].flag}", type=float, required=True)
 
     @classmethod
-    def of(cls, given: Mapping[str, Any], against: judge.Settings) -> Self:
-        """From what such a command line says, checked but for the version's ARN.
+    def of(cls, given: Mapping[str, Any], against: evaluator.Settings) -> Self:
+        """Settings from parsed flags, checked but for the version's ARN.
 
         Raises:
             JobError: that is none.
@@ -150,11 +150,11 @@ def split_halves(images: list[Radiograph]) -> dict[str, list[Radiograph]]:
         JobError: a half has too few patients of a label, naming how many more it takes.
     """
     fitted, held_out = take_patients(
-        sorted(images, key=lambda one: one.path), _HELD_OUT_SHARE, np.random.default_rng(_SEED), []
+        sorted(images, key=lambda image: image.path), _HELD_OUT_SHARE, np.random.default_rng(_SEED), []
     )
     halves = {FITTED: fitted, HELD_OUT: held_out}
     for name, half in halves.items():
-        _refuse_few(name, {label: {one.patient for one in half if one.label == label} for label in LABELS})
+        _refuse_few(name, {label: {image.patient for image in half if image.label == label} for label in LABELS})
     return halves
 
 
@@ -167,7 +167,7 @@ def answered(scores: TestScores, half: str) -> npt.NDArray[np.bool_]:
     mask = ~scores.refused
     kept = scores.where(mask)
     patients = list(zip(kept.patients, kept.labels, strict=True))
-    found = {label: {one for one, own in patients if own == number} for number, label in enumerate(LABELS)}
+    found = {label: {patient for patient, own in patients if own == number} for number, label in enumerate(LABELS)}
     _refuse_few(half, found, refused=int(scores.refused.sum()))
     return mask
 
@@ -178,12 +178,12 @@ def refuse_beyond_calibration(scores: TestScores, metadata: dict[str, Any], limi
     Args:
         scores: of the half that is fitted on, refused images included.
         metadata: of the model as it was.
-        limits: see `site_verdict.judge`.
+        limits: see `site_verdict.check_limits`.
 
     Raises:
         JobError: naming what is lost.
     """
-    if lost := site_verdict.beyond_calibration(site.judge(scores, metadata, limits).judgements):
+    if lost := site_verdict.beyond_calibration(site.check(scores, metadata, limits).judgements):
         raise JobError(
             f"Nothing was registered. {lost} It changes neither which radiograph ranks above which nor which are "
             "refused: for this site a model has to be trained on radiographs like its own."
@@ -286,7 +286,10 @@ def complete(evaluation: dict[str, Any], origin: CalibratedFrom, held_out: TestS
 def _another_target(old: float | None, new: float | None) -> str:
     if old == new:
         return ""
-    was, now = ("the prevalence of the images" if one is None else f"a prevalence of {one:.1%}" for one in (old, new))
+    was, now = (
+        "the prevalence of the images" if prevalence is None else f"a prevalence of {prevalence:.1%}"
+        for prevalence in (old, new)
+    )
     return f" Its probabilities were for {was} and are for {now} now, which is a part of the difference."
 
 

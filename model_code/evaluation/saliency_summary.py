@@ -38,15 +38,15 @@ class SaliencySummary:
 
     def add(self, labels: Array, predicted: Array, saliency: Array) -> None:
         """Add a batch: labels (n,), which are predicted PNEUMONIA (n,), and maps (n, size, size)."""
-        for label, positive, one in zip(labels.astype(int), predicted.astype(bool), saliency, strict=True):
-            self._sums[label] += one
+        for label, positive, saliency_map in zip(labels.astype(int), predicted.astype(bool), saliency, strict=True):
+            self._sums[label] += saliency_map
             self._images[label] += 1
-            if not one.any():
+            if not saliency_map.any():
                 self._empty[label] += 1
                 continue
-            self._shares[label].append(float(one[self._border].sum() / one.sum()))
+            self._shares[label].append(float(saliency_map[self._border].sum() / saliency_map.sum()))
             if positive:
-                row, column = np.unravel_index(int(one.argmax()), one.shape)
+                row, column = np.unravel_index(int(saliency_map.argmax()), saliency_map.shape)
                 self._maxima.append((float(row / self._size), float(column / self._size)))
 
     @property

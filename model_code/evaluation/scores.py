@@ -48,7 +48,7 @@ class TestScores:
         return np.asarray(self.out_of_distribution_scores > 1, dtype=np.bool_)
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> TestScores:
-        """Those of some of the images, by a mask (n,)."""
+        """Scores of the images in a mask (n,)."""
 
         def some(values: Any) -> Any:
             if isinstance(values, np.ndarray):

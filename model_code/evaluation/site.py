@@ -62,7 +62,7 @@ class Assessed:
     verdict: dict[str, Any]
 
 
-class Judged(NamedTuple):
+class SiteCheck(NamedTuple):
     """A model's figures on a site's radiographs, held against limits.
 
     Attributes:
@@ -90,20 +90,20 @@ def own_evaluation(path: Path) -> dict[str, Any]:
         raise JobError(f"The model's own evaluation {path.name} cannot be read: {error}") from error
 
 
-def judge(scores: TestScores, metadata: dict[str, Any], limits: Mapping[str, float]) -> Judged:
+def check(scores: TestScores, metadata: dict[str, Any], limits: Mapping[str, float]) -> SiteCheck:
     """Hold a model against limits on a site's radiographs.
 
     Args:
         scores: of all of them.
         metadata: of the model.
-        limits: see `site_verdict.judge`.
+        limits: see `site_verdict.check_limits`.
     """
     basis, described = measured(scores), metadata["out_of_distribution"]
     evaluation = assessment.document(basis, metadata, resample_patients(basis.patients, seed=assessment.BOOTSTRAP_SEED))
     weights = resample_patients(scores.patients, seed=assessment.BOOTSTRAP_SEED)
     refused_share = assessment.refusals(scores, described, weights)["false_refusal_rate"]
-    judgements = site_verdict.judge(evaluation, refused_share, limits, detects=bool(described.get("active")))
-    return Judged(basis, evaluation, refused_share, judgements)
+    judgements = site_verdict.check_limits(evaluation, refused_share, limits, detects=bool(described.get("active")))
+    return SiteCheck(basis, evaluation, refused_share, judgements)
 
 
 def assess(
@@ -115,10 +115,10 @@ def assess(
         scores: of all of them.
         metadata: of the model.
         own: its evaluation on its own test split.
-        limits: see `site_verdict.judge`.
+        limits: see `site_verdict.check_limits`.
 
     """
-    basis, evaluation, refused_share, judgements = judge(scores, metadata, limits)
+    basis, evaluation, refused_share, judgements = check(scores, metadata, limits)
     refused, figures = scores.refused, {name: _figure(own, name) for name in COMPARED}
     return Assessed(
         evaluation=evaluation,
@@ -139,7 +139,7 @@ def assess(
 
 
 def measured(scores: TestScores) -> TestScores:
-    """Those of a site's scores that figures rest on: of the images that are answered, or of all."""
+    """Scores that a site's figures rest on: of the images that the detector accepts, or of all."""
     answered = scores.where(~scores.refused)
     # Without a label there are no figures. Then so many are refused that the verdict does not hang on them.
     return answered if len(np.unique(answered.labels)) == len(LABELS) else scores

@@ -65,7 +65,7 @@ class Judgement:
     state: str
 
     def as_json(self) -> dict[str, Any]:
-        """For the document."""
+        """Judgement as a member of the site evaluation document."""
         return dataclasses.asdict(self)
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class Judgement:
         return f"{self.title} {self.value:.3f} (95 % interval {self.low:.3f} to {self.high:.3f}; demanded: {rule})"
 
 
-def judge(
+def check_limits(
     evaluation: Mapping[str, Any], refused: Mapping[str, Any], limits: Mapping[str, float], *, detects: bool = True
 ) -> list[Judgement]:
     """Hold a site's figures against the limits.
@@ -114,7 +114,7 @@ def verdict(
     """The verdict in a word and in a sentence.
 
     Args:
-        judgements: of `judge`.
+        judgements: of `check_limits`.
         evaluation: the same as there.
         answered: how many images the figures rest on.
         scored: how many the share of refusals does.
@@ -123,15 +123,15 @@ def verdict(
         "code", "title", "sentence", and "more_images": how many more would carry a verdict, if the figures stay as they
         are; None where that is not the question, or where no sensible number would.
     """
-    by_name = {one.name: one for one in judgements}
+    by_name = {judgement.name: judgement for judgement in judgements}
     decisive = _decisive(judgements)
-    mendable = [one for one in judgements if one not in decisive]
+    mendable = [judgement for judgement in judgements if judgement not in decisive]
     if lost := beyond_calibration(judgements):
         return _said(NOT_USABLE, lost)
-    if all(one.state == KEPT for one in judgements):
+    if all(judgement.state == KEPT for judgement in judgements):
         return _said(USABLE, f"{_all(judgements)}.")
-    wrong = [one for one in mendable if one.state == MISSED]
-    if wrong and all(one.state == KEPT for one in decisive):
+    wrong = [judgement for judgement in mendable if judgement.state == MISSED]
+    if wrong and all(judgement.state == KEPT for judgement in decisive):
         wanted = by_name["MinSensitivity"].limit, by_name["MinSpecificity"].limit
         if not _reachable(evaluation, *wanted):
             return _said(
@@ -144,22 +144,22 @@ def verdict(
             f"{_all(wrong)}. The ranking is good enough ({by_name['MinAuroc']}), so a threshold and a temperature of "
             "this site's own may mend it: `cxr calibrate` fits them, and tries them on other images.",
         )
-    return _open([one for one in judgements if one.state == OPEN], wrong, answered, scored)
+    return _open([judgement for judgement in judgements if judgement.state == OPEN], wrong, answered, scored)
 
 
 def beyond_calibration(judgements: Sequence[Judgement]) -> str:
     """Figures that certainly miss their limits and that no calibration mends, in a sentence; empty without any."""
-    lost = [one for one in _decisive(judgements) if one.state == MISSED]
+    lost = [judgement for judgement in _decisive(judgements) if judgement.state == MISSED]
     return f"{_all(lost)}. No calibration mends that." if lost else ""
 
 
 def _decisive(judgements: Sequence[Judgement]) -> list[Judgement]:
     """Ranking and refusals, which are the network's and its detector's own."""
-    return [one for one in judgements if one.name in {"MinAuroc", SITE_REFUSALS}]
+    return [judgement for judgement in judgements if judgement.name in {"MinAuroc", SITE_REFUSALS}]
 
 
 def _open(still: Sequence[Judgement], wrong: Sequence[Judgement], answered: int, scored: int) -> dict[str, Any]:
-    needed = [_more(one, scored if one.name == SITE_REFUSALS else answered) for one in still]
+    needed = [_more(judgement, scored if judgement.name == SITE_REFUSALS else answered) for judgement in still]
     more = None if None in needed else max((count for count in needed if count is not None), default=None)
     certain = f"As it is, it misses a limit: {_all(wrong)}. " if wrong else ""
     sentence = f"{certain}On {scored:,} images it is open whether the limits are kept: {_all(still)}."
@@ -170,26 +170,26 @@ def _open(still: Sequence[Judgement], wrong: Sequence[Judgement], answered: int,
     return _said(TOO_FEW, sentence, more)
 
 
-def _more(one: Judgement, images: int) -> int | None:
+def _more(judgement: Judgement, images: int) -> int | None:
     """Number of further images until the figure's interval lies on one side of the limit; None where too many."""
-    size = effective_images(one.value, one.low, one.high)
+    size = effective_images(judgement.value, judgement.low, judgement.high)
     few, many = 1.0, float(_MOST_TIMES_AS_MANY)
-    if not _settled(one, size * many):
+    if not _settled(judgement, size * many):
         return None
     while many - few > 1e-3:
         middle = (few + many) / 2
-        few, many = (few, middle) if _settled(one, size * middle) else (middle, many)
+        few, many = (few, middle) if _settled(judgement, size * middle) else (middle, many)
     return _rounded(images * (many - 1))
 
 
-def _settled(one: Judgement, size: float) -> bool:
-    low, high = wilson(one.value, size)
-    above, below = low >= one.limit, high < one.limit
-    return above or below if one.at_least else high <= one.limit or low > one.limit
+def _settled(judgement: Judgement, size: float) -> bool:
+    low, high = wilson(judgement.value, size)
+    above, below = low >= judgement.limit, high < judgement.limit
+    return above or below if judgement.at_least else high <= judgement.limit or low > judgement.limit
 
 
 def _rounded(count: float) -> int:
-    """Up, to two significant digits: more would promise what nobody knows."""
+    """Round up to two significant digits: more would promise too much precision."""
     unit = int(10 ** max(0, math.floor(math.log10(max(count, 1))) - 1))
     return math.ceil(count / unit) * unit
 
@@ -202,7 +202,7 @@ def _reachable(evaluation: Mapping[str, Any], sensitivity: float, specificity: f
 
 
 def _all(judgements: Sequence[Judgement]) -> str:
-    return "; ".join(str(one) for one in judgements)
+    return "; ".join(str(judgement) for judgement in judgements)
 
 
 def _said(code: str, sentence: str, more: int | None = None) -> dict[str, Any]:

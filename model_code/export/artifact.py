@@ -1,8 +1,8 @@
 """File names in a model's artifact that export, evaluation and serving share."""
 
 DIRECTORY = "engine"
-"""Of the second engine's files; `serving.engine` has it too, which travels alone."""
+"""Directory of the LiteRT engine's files; `serving.engine`, which travels alone, repeats it."""
 FALLBACK_DIRECTORY = "fallback"
-"""Of weights that serve where those beside them are refused."""
+"""Directory of the fallback weights, which serve where the others fail their gates."""
 FALLBACK = "engine_fallback"
-"""In metadata.json: what changes where they serve."""
+"""Member of metadata.json: what changes where the fallback weights serve."""

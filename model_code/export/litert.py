@@ -121,7 +121,7 @@ def save_models(
         answers,
         directory,
         known=known,
-        usual=_usual(answers, lambda one: answers.scorer.look(tf.constant(one))[2], known),
+        usual=_usual(answers, lambda image: answers.scorer.look(tf.constant(image))[2], known),
         images=images,
         wanted=calibration.probability(_logits(answers.scorer, images)),
         calibration=calibration,
@@ -184,7 +184,7 @@ class _Made:
         body = target / "body.tflite"
         body.write_bytes(conversion.body(self.answers.scorer, weights))
         run = _runner(self.directory, body)
-        found = _usual(self.answers, lambda one: run(pixels=one), self.known)
+        found = _usual(self.answers, lambda image: run(pixels=image), self.known)
         features, places = (mine - usual for mine, usual in zip(found, self.usual, strict=True))
         (target / "head.tflite").write_bytes(conversion.head(self.answers, features))
         (target / "saliency.tflite").write_bytes(conversion.saliency(self.answers, features, places))
@@ -218,7 +218,7 @@ def _unpack_libraries(target: Path) -> bool:
 
 
 def _try_import(code: Path, where: str) -> None:
-    """In a process of its own, with the search path of the serving container."""
+    """Import the engine in a process of its own, with the search path of the serving container."""
     paths = [str(code), str(code / "lib"), *(path for path in sys.path if path)]
     tried = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}; {_IMPORTABLE}"],
@@ -242,8 +242,8 @@ def _first(images: Iterable[Any], count: int) -> list[Any]:
 def _usual(answers: Answers, body: Callable[[Any], Any], images: list[Any]) -> tuple[Any, Any]:
     """Means over images: of each channel of the last feature maps, float32 (c,), and of the raw saliency map."""
     features, places = [], []
-    for one in images:
-        maps = body(one)
+    for image in images:
+        maps = body(image)
         features.append(np.mean(maps[FEATURE_MAPS], axis=(0, 1, 2)))
         if answers.attribution:
             places.append(answers.attribution.raw([maps[name] for name in answers.scorer.stages])[0].numpy())
@@ -251,12 +251,12 @@ def _usual(answers: Answers, body: Callable[[Any], Any], images: list[Any]) -> t
 
 
 def _logits(scorer: Scorer, images: list[Any]) -> Array:
-    return np.asarray([scorer.logits(tf.constant(one)).numpy()[0] for one in images], dtype=np.float64)
+    return np.asarray([scorer.logits(tf.constant(image)).numpy()[0] for image in images], dtype=np.float64)
 
 
 def _engine_logits(directory: Path, images: list[Any]) -> Array:
     running = load(directory)
-    return np.asarray([float(running.outputs(one[0])["logit"]) for one in images])
+    return np.asarray([float(running.outputs(image[0])["logit"]) for image in images])
 
 
 def load(directory: Path) -> Any:
@@ -281,7 +281,7 @@ def signatures(directory: Path) -> dict[str, Callable[..., dict[str, Any]]]:
     running = load(directory)
 
     def explain_pixels(pixels: Any) -> dict[str, Any]:
-        rows = [running.outputs(one) for one in np.asarray(pixels)]
+        rows = [running.outputs(image) for image in np.asarray(pixels)]
         found = {name: tf.constant(np.stack([row[name] for row in rows])) for name in rows[0] if name != "overlay"}
         if "cells" in found:
             found["saliency"] = enlarged(found.pop("cells"), running.size)

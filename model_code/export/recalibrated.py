@@ -40,7 +40,7 @@ def weights_sha256(directory: Path) -> str:
     """Digest of a model directory's network, names and content of every file that computes logits, 64 hex digits."""
     digest = hashlib.sha256()
     for folder in (VERSION_DIRECTORY, DIRECTORY):
-        for path in sorted(one for one in (directory / folder).rglob("*") if one.is_file()):
+        for path in sorted(file for file in (directory / folder).rglob("*") if file.is_file()):
             with path.open("rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             digest.update(f"{path.relative_to(directory).as_posix()} {content}\n".encode())

@@ -103,7 +103,7 @@ def _of_png(encoded: Any, size: int, channels: int, kind: Any, significant_bits:
     """
     decoded = tf.io.decode_png(encoded, channels=channels, dtype=kind)
     planes = [_resized(decoded[tf.newaxis, ..., plane : plane + 1], size)[0] for plane in range(channels)]
-    grey = planes[0] if channels == 1 else tf.add_n([w * one for w, one in zip(_LUMA, planes, strict=True)])
+    grey = planes[0] if channels == 1 else tf.add_n([w * plane for w, plane in zip(_LUMA, planes, strict=True)])
     if kind == tf.uint16:
         grey *= 255.0 / _white(tf.cast(tf.reduce_max(decoded), tf.int32), significant_bits)
     return _rounded(grey)
@@ -212,7 +212,7 @@ def batch_from_bytes(encoded: Any, size: int) -> Any:
         uint8 tensor of shape (n, size, size, 1).
     """
     return tf.map_fn(
-        lambda one: pixels_from_bytes(one, size),
+        lambda content: pixels_from_bytes(content, size),
         encoded,
         fn_output_signature=tf.TensorSpec((size, size, 1), tf.uint8),
     )

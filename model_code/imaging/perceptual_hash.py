@@ -18,7 +18,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclasses.dataclass(frozen=True)
 class Fingerprint:
-    """One image's, as text: see `perceptual_hash` and `thumbnail`."""
+    """Fingerprint of one image, as text: see `perceptual_hash` and `thumbnail`."""
 
     hash: str
     thumbnail: str
@@ -26,7 +26,7 @@ class Fingerprint:
 
 @dataclasses.dataclass(frozen=True)
 class Fingerprints:
-    """Those of many images, 1,056 bytes each.
+    """Fingerprints of many images, 1,056 bytes each.
 
     Attributes:
         hashes: uint8 (n, 32), the bits packed.
@@ -41,17 +41,17 @@ class Fingerprints:
         """Room for so many, to be filled by `put`."""
         return cls(np.empty((count, HASH_BITS // 8), np.uint8), np.empty((count, THUMBNAIL**2), np.uint8))
 
-    def put(self, index: int, one: Fingerprint) -> None:
+    def put(self, index: int, new: Fingerprint) -> None:
         """Keep an image's in its place.
 
         Raises:
             ValueError: it is no hash, or no thumbnail.
         """
-        self.hashes[index] = np.frombuffer(bytes.fromhex(one.hash), np.uint8)
-        self.thumbnails[index] = np.frombuffer(base64.b64decode(one.thumbnail, validate=True), np.uint8)
+        self.hashes[index] = np.frombuffer(bytes.fromhex(new.hash), np.uint8)
+        self.thumbnails[index] = np.frombuffer(base64.b64decode(new.thumbnail, validate=True), np.uint8)
 
     def at(self, indices: npt.NDArray[np.intp]) -> Fingerprints:
-        """Those of some images, in the order given."""
+        """Fingerprints at some indices, in the order given."""
         return Fingerprints(self.hashes[indices], self.thumbnails[indices])
 
     def __len__(self) -> int:

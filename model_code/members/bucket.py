@@ -57,7 +57,7 @@ class BucketMembers(Members):
     def __init__(self, inventory: Inventory, uri: str) -> None:
         self.uri = inventory.uri
         self.all = [
-            Member(number, one.key, one.size, one.etag) for number, one in enumerate(inventory.objects, start=1)
+            Member(number, item.key, item.size, item.etag) for number, item in enumerate(inventory.objects, start=1)
         ]
         self._inventory = inventory
         self._inventory_uri = uri
@@ -74,13 +74,15 @@ class BucketMembers(Members):
         """The first bytes of each file."""
         with ThreadPoolExecutor(_BEGINNINGS_AT_ONCE) as pool:
             for start in range(0, len(wanted), _BEGINNINGS_AT_ONCE):
-                yield from pool.map(lambda one: self._fetch(one, size), wanted[start : start + _BEGINNINGS_AT_ONCE])
+                yield from pool.map(
+                    lambda member: self._fetch(member, size), wanted[start : start + _BEGINNINGS_AT_ONCE]
+                )
 
     @contextlib.contextmanager
     def ahead(self, wanted: Sequence[Member]) -> Iterator[None]:
         """Fetch these files as they are read, and a few of the next."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            self._ahead = _Ahead(wanted, lambda one: pool.submit(self._fetch, one, one.size))
+            self._ahead = _Ahead(wanted, lambda member: pool.submit(self._fetch, member, member.size))
             try:
                 yield
             finally:
@@ -89,28 +91,28 @@ class BucketMembers(Members):
 
     def _fetch(self, member: Member, size: int) -> bytes:
         """The first bytes of a file, all where it has no more."""
-        one = self._inventory.objects[member.number - 1]
-        if one.size == 0:
+        item = self._inventory.objects[member.number - 1]
+        if item.size == 0:
             return b""
         try:
-            content = self._content(one, size)
+            content = self._content(item, size)
         except _BROKEN_OFF as error:
             said = f"broke off on its way ({type(error).__name__}), again and again: start the execution again."
-            raise JobError(f"{self._named(member, one)} {said}") from error
+            raise JobError(f"{self._named(member, item)} {said}") from error
         except (ClientError, BotoCoreError) as error:
-            raise JobError(self._reason(member, one, error)) from error
-        if len(content) != min(size, one.size):
-            raise JobError(f"{self._named(member, one)} has another size than the inventory says. {self._advice()}")
+            raise JobError(self._reason(member, item, error)) from error
+        if len(content) != min(size, item.size):
+            raise JobError(f"{self._named(member, item)} has another size than the inventory says. {self._advice()}")
         return content
 
-    def _content(self, one: Object, size: int, downloads: int = _DOWNLOADS) -> bytes:
-        asked: dict[str, Any] = {"Range": f"bytes=0-{size - 1}"} if size < one.size else {}
+    def _content(self, item: Object, size: int, downloads: int = _DOWNLOADS) -> bytes:
+        asked: dict[str, Any] = {"Range": f"bytes=0-{size - 1}"} if size < item.size else {}
         body = self._s3.get_object(
             Bucket=self._inventory.bucket,
-            Key=self._inventory.prefix + one.key,
-            VersionId=one.version,
+            Key=self._inventory.prefix + item.key,
+            VersionId=item.version,
             # The version `null` can be replaced, should somebody suspend the bucket's versioning.
-            IfMatch=f'"{one.etag}"',
+            IfMatch=f'"{item.etag}"',
             **asked,
         )["Body"]
         try:
@@ -120,10 +122,10 @@ class BucketMembers(Members):
         except _BROKEN_OFF:
             if downloads == 1:
                 raise
-        return self._content(one, size, downloads - 1)
+        return self._content(item, size, downloads - 1)
 
-    def _reason(self, member: Member, one: Object, error: Exception) -> str:
-        named = self._named(member, one)
+    def _reason(self, member: Member, item: Object, error: Exception) -> str:
+        named = self._named(member, item)
         code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
         if code in _GONE:
             return f"{named} is gone: somebody deleted that version, or a lifecycle rule did. {self._advice()}"
@@ -143,9 +145,9 @@ class BucketMembers(Members):
             "it by `cxr start`, or with the parameter NetworkIsolation at false."
         )
 
-    def _named(self, member: Member, one: Object) -> str:
+    def _named(self, member: Member, item: Object) -> str:
         # Its name may say of whom it is.
-        return f"The object {by_number(member.name, member.number)} of {self._inventory_uri} (version {one.version})"
+        return f"The object {by_number(member.name, member.number)} of {self._inventory_uri} (version {item.version})"
 
     def _advice(self) -> str:
         return (

@@ -76,14 +76,14 @@ class ZipMembers(Members):
 
     def beginnings(self, wanted: Sequence[Member], size: int) -> Iterator[bytes]:
         """The first bytes of each file."""
-        for one in wanted:
+        for member in wanted:
             try:
-                with self._archive.open(self._infos[one.number - 1]) as opened:
+                with self._archive.open(self._infos[member.number - 1]) as opened:
                     yield opened.read(size)
             except MEMBER_ERRORS:
                 yield b""
 
     def ahead(self, wanted: Sequence[Member]) -> AbstractContextManager[None]:
-        """Nothing: the archive is here."""
+        """No prefetching: the archive is a local file."""
         del wanted
         return contextlib.nullcontext()

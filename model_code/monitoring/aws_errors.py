@@ -1,4 +1,4 @@
-"""Reasons why AWS could not be asked, for sentences of a report."""
+"""Error codes of AWS services, for sentences of a report."""
 
 from __future__ import annotations
 

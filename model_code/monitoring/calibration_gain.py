@@ -25,7 +25,7 @@ from model_code.statistics.metrics import Array, expected_calibration_error
 from model_code.statistics.prevalence import weighted
 
 FEWEST = 25
-"""Of each label in each half: ten for each of two parameters, and some for readers who err."""
+"""Least labels of each class in each half: ten for each of two parameters, and some for readers who err."""
 
 # Half of the last of the nine decimals that lambdas/predict/results.py keeps.
 PRECISION = 5e-10
@@ -73,8 +73,8 @@ def estimate(labels: Array, probabilities: Array, *, target_prevalence: float | 
         calibration = calibration.at_prevalence(float(labels[fits].mean()), target_prevalence)
         weights = weighted(weights, labels[rest], target_prevalence)
     errors = {
-        name: float(expected_calibration_error(labels[rest], one, weights)[0])
-        for name, one in (
+        name: float(expected_calibration_error(labels[rest], of_model, weights)[0])
+        for name, of_model in (
             ("served", probabilities[rest]),
             ("calibrated", calibration.probability(known[rest])),
         )
@@ -128,7 +128,9 @@ def first_half(labels: Array, probabilities: Array) -> npt.NDArray[np.bool_]:
         labels: (n,) zeros and ones.
         probabilities: (n,), as kept with nine decimals.
     """
-    digests = np.asarray([hashlib.sha256(f"{_DRAW} {one:.9f}".encode()).hexdigest() for one in probabilities])
+    digests = np.asarray(
+        [hashlib.sha256(f"{_DRAW} {probability:.9f}".encode()).hexdigest() for probability in probabilities]
+    )
     chosen = np.zeros(len(labels), dtype=np.bool_)
     for number in range(len(LABELS)):
         places = np.flatnonzero(labels == number)

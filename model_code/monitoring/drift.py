@@ -69,17 +69,17 @@ def compare(quantities: Sequence[Quantity], *, independent: int, limit: float) -
         "p_adjusted" (Holm), "median" ("reference" and "current") and "drifted".
     """
     found: list[dict[str, Any]] = []
-    for one in quantities:
-        now, then = len(one.current), min(independent, len(one.reference))
-        edges = bin_edges(one.reference, smaller=min(now, then))
+    for quantity in quantities:
+        now, then = len(quantity.current), min(independent, len(quantity.reference))
+        edges = bin_edges(quantity.reference, smaller=min(now, then))
         error = 1 / now + 1 / then
         freedom = len(edges)
-        statistic = float(scipy.stats.ks_2samp(one.reference, one.current, method="asymp").statistic)
+        statistic = float(scipy.stats.ks_2samp(quantity.reference, quantity.current, method="asymp").statistic)
         found.append(
             {
-                "name": one.name,
-                "title": one.title,
-                "psi": stability_index(one.reference, one.current, edges),
+                "name": quantity.name,
+                "title": quantity.title,
+                "psi": stability_index(quantity.reference, quantity.current, edges),
                 "psi_by_chance": {
                     "mean": error * freedom,
                     "percentile_95": error * float(scipy.stats.chi2.ppf(0.95, freedom)),
@@ -87,13 +87,16 @@ def compare(quantities: Sequence[Quantity], *, independent: int, limit: float) -
                 "ks_statistic": statistic,
                 # As ks_2samp computes it, but for how many images count.
                 "p_value": float(scipy.stats.kstwo.sf(statistic, max(1, round(1 / error)))),
-                "median": {"reference": float(np.median(one.reference)), "current": float(np.median(one.current))},
+                "median": {
+                    "reference": float(np.median(quantity.reference)),
+                    "current": float(np.median(quantity.current)),
+                },
             }
         )
-    adjusted = holm([one["p_value"] for one in found])
+    adjusted = holm([comparison["p_value"] for comparison in found])
     return [
-        {**one, "p_adjusted": p, "drifted": one["psi"] >= limit and p < SIGNIFICANCE}
-        for one, p in zip(found, adjusted, strict=True)
+        {**comparison, "p_adjusted": p, "drifted": comparison["psi"] >= limit and p < SIGNIFICANCE}
+        for comparison, p in zip(found, adjusted, strict=True)
     ]
 
 

@@ -104,7 +104,7 @@ def _column(items: Iterable[Mapping[str, Any]], name: str) -> Array:
 
 
 def _features(items: list[dict[str, Any]]) -> Array:
-    """Those of all predictions; a model answers them always or never."""
+    """Features of all predictions; a model answers them always or never."""
     rows = [json.loads(item.get("features", "[]")) for item in items]
     width = min((len(row) for row in rows), default=0)
     return np.asarray([row[:width] for row in rows], dtype=np.float64).reshape(len(rows), width)

@@ -1,4 +1,4 @@
-"""Evaluation of a calibrated model on labelled predictions: as `evaluation.judge`, but without images."""
+"""Evaluation of a calibrated model on labelled predictions: as `evaluation.evaluator`, but without images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from model_code.contract import job
 from model_code.evaluation import assessment, comparison, engine_parity, quality_gates
 from model_code.evaluation.comparison import Side
-from model_code.evaluation.judge import NO_PACKAGE, Judged, Settings
+from model_code.evaluation.evaluator import NO_PACKAGE, EvaluationResult, Settings
 from model_code.evaluation.saliency_summary import SaliencySummary
 from model_code.evaluation.scores import TestScores
 from model_code.evaluation.scoring import ExportedModel
@@ -18,7 +18,7 @@ from model_code.statistics.intervals import resample_patients
 from model_code.statistics.metrics import Array
 
 
-def judge(settings: Settings, model: ExportedModel, scores: TestScores, own: dict[str, Any]) -> Judged:
+def evaluate(settings: Settings, model: ExportedModel, scores: TestScores, own: dict[str, Any]) -> EvaluationResult:
     """Hold a calibrated model against the gates.
 
     The document has no refusals and no saliency maps: refused images are not kept, and no image is read. Agreement of
@@ -42,7 +42,7 @@ def judge(settings: Settings, model: ExportedModel, scores: TestScores, own: dic
     evaluation["saliency"] = {"method": model.map_method, **attention.as_json()}
     evaluation["comparison"] = _comparison(settings, model, scores, weights)
     evaluation["gates"] = quality_gates.check(evaluation, settings.limits)
-    return Judged(evaluation, scores, attention)
+    return EvaluationResult(evaluation, scores, attention)
 
 
 def _comparison(settings: Settings, model: ExportedModel, scores: TestScores, weights: Array) -> dict[str, Any]:
@@ -55,8 +55,8 @@ def _comparison(settings: Settings, model: ExportedModel, scores: TestScores, we
         if serving.weights_sha256 == model.weights_sha256:
             same = dataclasses.replace(scores, probabilities=serving.calibration.probability(scores.logits))
             candidate, other = (
-                Side(one, whose.threshold, whose.image_size, whose.dataset)
-                for one, whose in ((scores, model), (same, serving))
+                Side(side_scores, whose.threshold, whose.image_size, whose.dataset)
+                for side_scores, whose in ((scores, model), (same, serving))
             )
             return comparison.compare(candidate, other, weights, package=package, mode=mode)
     reason = "it has other weights, and its answers to the labelled radiographs are not known."

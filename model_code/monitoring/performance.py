@@ -43,7 +43,7 @@ _SEED = 20180222
 FIGURES = {"sensitivity": "true_positive_rate", "specificity": "true_negative_rate"}
 
 
-def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dict[str, Any]:
+def assess(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dict[str, Any]:
     """Metrics of the labelled predictions, beside those of the evaluation.
 
     Args:
@@ -79,7 +79,7 @@ def judge(labels: Array, probabilities: Array, reference: dict[str, Any]) -> dic
             found[name] = {**figure, **drop(figure["value"], counts[label], evaluated[name])}
             found["dropped"] |= found[name]["dropped"]
     found["guaranteed"] = guaranteed(labels, probabilities, reference)
-    found["dropped"] |= any(one["broken"] for one in found["guaranteed"].values())
+    found["dropped"] |= any(value["broken"] for value in found["guaranteed"].values())
     if min(counts.values()) >= LEAST_IMAGES:
         fewer = min(counts.values())
         found["auc"] = _figure(metrics.auroc(labels, probabilities, weights), fewer, evaluated["auc"])

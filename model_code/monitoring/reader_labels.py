@@ -89,17 +89,17 @@ class Labels:
             calibration: with which they were answered.
         """
         count = len(self.readings)
-        probabilities = np.asarray([one.probability for one in self.readings], dtype=np.float64)
-        rows = [json.loads(one.features) for one in self.readings]
+        probabilities = np.asarray([reading.probability for reading in self.readings], dtype=np.float64)
+        rows = [json.loads(reading.features) for reading in self.readings]
         width = min(map(len, rows), default=0)
         return TestScores(
-            labels=np.asarray([LABELS.index(one.label) for one in self.readings], dtype=np.float64),
+            labels=np.asarray([LABELS.index(reading.label) for reading in self.readings], dtype=np.float64),
             logits=calibration.temperature * (log_odds(probabilities) - calibration.bias),
             probabilities=probabilities,
             patients=[str(number) for number in range(count)],
             subtypes=[""] * count,
             areas=np.zeros(count),
-            out_of_distribution_scores=np.asarray([one.out_of_distribution_score for one in self.readings]),
+            out_of_distribution_scores=np.asarray([reading.out_of_distribution_score for reading in self.readings]),
             features=np.asarray([row[:width] for row in rows], dtype=np.float64).reshape(count, width),
             # Numbers and no ids: by an id the API gives the prediction back.
             paths=[f"label {number}" for number in range(1, count + 1)],
@@ -113,7 +113,7 @@ class Labels:
             since: first day that was asked for, ISO 8601.
             until: last one.
         """
-        days = [dt.datetime.fromtimestamp(one.labelled, dt.UTC).date().isoformat() for one in self.readings]
+        days = [dt.datetime.fromtimestamp(reading.labelled, dt.UTC).date().isoformat() for reading in self.readings]
         return {
             "since": since,
             "until": until,
@@ -169,12 +169,12 @@ def read(dynamodb: Any, table: str, package: str, served: str, *, since: int, en
         same[reading.answer].append(reading)
     readings = []
     for of_one in same.values():
-        if len({one.label for one in of_one}) > 1:
+        if len({reading.label for reading in of_one}) > 1:
             left_out["contradictory"] += len(of_one)
         else:
-            readings.append(min(of_one, key=lambda one: one.labelled))
+            readings.append(min(of_one, key=lambda reading: reading.labelled))
             left_out["repeated"] += len(of_one) - 1
-    ordered = sorted(readings, key=lambda one: (one.label, one.answer))
+    ordered = sorted(readings, key=lambda reading: (reading.label, reading.answer))
     return Labels(ordered, {name: left_out[name] for name in LEFT_OUT if left_out[name]})
 
 
@@ -198,12 +198,12 @@ def counts(readings: Sequence[Reading]) -> SplitCounts:
     return {
         "images": len(readings),
         "patients": None,
-        "labels": {label: sum(one.label == label for one in readings) for label in LABELS},
+        "labels": {label: sum(reading.label == label for reading in readings) for label in LABELS},
         "subtypes": {},
     }
 
 
 def content_sha256(halves: Mapping[str, Sequence[Reading]]) -> str:
     """Hash of half, label and answer of every reading, in no order, 64 hex digits."""
-    lines = [f"{half} {one.label} {one.answer}\n" for half, readings in halves.items() for one in readings]
+    lines = [f"{half} {reading.label} {reading.answer}\n" for half, readings in halves.items() for reading in readings]
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()

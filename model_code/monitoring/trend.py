@@ -54,7 +54,7 @@ def read(s3: Any, reports: str, current: Mapping[str, Any]) -> dict[str, Any]:
             earlier.append(point(json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())))
         except (BotoCoreError, ClientError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             left_out.append(key.split("/")[-2])
-    runs = [*sorted(earlier, key=lambda one: dt.datetime.fromisoformat(one["at"])), point(current)]
+    runs = [*sorted(earlier, key=lambda run: dt.datetime.fromisoformat(run["at"])), point(current)]
     return {"runs": runs, "sentence": _sentence(runs, left_out)}
 
 
@@ -97,9 +97,9 @@ def _newest(s3: Any, reports: str) -> list[tuple[str, str, int]]:
     place = urlsplit(reports)
     prefix = place.path.strip("/") + "/"
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=place.netloc, Prefix=prefix)
-    listed = [one for page in pages for one in page.get("Contents", []) if one["Key"].endswith(f"/{FILE}")]
-    newest = sorted(listed, key=lambda one: one["LastModified"])[1 - MOST_RUNS :]
-    return [(place.netloc, one["Key"], one["Size"]) for one in newest]
+    listed = [item for page in pages for item in page.get("Contents", []) if item["Key"].endswith(f"/{FILE}")]
+    newest = sorted(listed, key=lambda item: item["LastModified"])[1 - MOST_RUNS :]
+    return [(place.netloc, item["Key"], item["Size"]) for item in newest]
 
 
 def _sentence(runs: list[dict[str, Any]], left_out: list[str]) -> str:

@@ -66,7 +66,7 @@ class Attribution:
         return marked * tf.cast(logits >= self.floor, tf.float32)[:, tf.newaxis, tf.newaxis]
 
     def moved(self, by: Floats) -> Attribution:
-        """For an engine whose `raw` maps are greater by so much on average, (cells, cells)."""
+        """Attribution corrected for an engine whose `raw` maps are greater by this mean difference, (cells, cells)."""
         return dataclasses.replace(self, usual=(self.usual + by).astype(np.float32))
 
 
@@ -83,7 +83,7 @@ def fit(stages: Stages, examples: Iterable[tuple[Any, int]], *, count: int, floo
         None with fewer than 20 images of a label among those that are looked at.
     """
     step = max(1, -(-count // _IMAGES))
-    chosen = [one for position, one in enumerate(examples) if position % step == 0]
+    chosen = [example for position, example in enumerate(examples) if position % step == 0]
     images = np.asarray([pixels for pixels, _ in chosen], np.float32)
     positive = np.asarray([bool(label) for _, label in chosen], bool)
     if min(positive.sum(), (~positive).sum()) < _LEAST_IMAGES:
@@ -93,18 +93,20 @@ def fit(stages: Stages, examples: Iterable[tuple[Any, int]], *, count: int, floo
     logits, features = _seen(stages, images)
     partly, _ = _seen(stages, shown)
     # Two rows for each image: with a part hidden, and as if all of it were. Then it is as a NORMAL one.
-    rows = [np.concatenate([_sums(one, hidden), one.mean(axis=(1, 2), dtype=np.float32)]) for one in features]
+    rows = [np.concatenate([_sums(stage, hidden), stage.mean(axis=(1, 2), dtype=np.float32)]) for stage in features]
     falls = np.concatenate([logits - partly, logits - np.median(logits[~positive])])
-    kernels = np.split(_ridge(np.concatenate(rows, axis=1), falls), np.cumsum([one.shape[1] for one in rows])[:-1])
+    kernels = np.split(_ridge(np.concatenate(rows, axis=1), falls), np.cumsum([row.shape[1] for row in rows])[:-1])
     taken = tuple(kernel.astype(np.float32) for kernel in kernels)
-    normal = [tf.constant(one[~positive], tf.float32) for one in features]
+    normal = [tf.constant(stage[~positive], tf.float32) for stage in features]
     usual = _summed(normal, taken, features[0].shape[1]).numpy().mean(axis=0)
     return Attribution(taken, usual, floor)
 
 
 def _summed(stages: Sequence[Any], kernels: Sequence[Floats], cells: int) -> Any:
-    maps = [tf.einsum("nhwc,c->nhw", one, kernel) for one, kernel in zip(stages, kernels, strict=True)]
-    resized = [tf.image.resize(one[..., tf.newaxis], (cells, cells), method="bilinear")[..., 0] for one in maps]
+    maps = [tf.einsum("nhwc,c->nhw", stage, kernel) for stage, kernel in zip(stages, kernels, strict=True)]
+    resized = [
+        tf.image.resize(stage_map[..., tf.newaxis], (cells, cells), method="bilinear")[..., 0] for stage_map in maps
+    ]
     return tf.add_n(resized)
 
 
@@ -113,7 +115,7 @@ def _seen(stages: Stages, images: Floats) -> tuple[Floats, list[Floats]]:
     found = []
     for start in range(0, len(images), _BATCH):
         logits, maps = stages(tf.constant(images[start : start + _BATCH], tf.float32))
-        found.append((logits.numpy(), *(one.numpy().astype(np.float16) for one in maps)))
+        found.append((logits.numpy(), *(stage_map.numpy().astype(np.float16) for stage_map in maps)))
     logits, *maps = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return logits.astype(np.float64), maps
 

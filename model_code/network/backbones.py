@@ -34,8 +34,8 @@ class Backbone(described.Backbone):
 
 BACKBONES: Mapping[str, Backbone] = MappingProxyType(
     {
-        name: Backbone(**{field.name: getattr(one, field.name) for field in dataclasses.fields(one)})
-        for name, one in described.BACKBONES.items()
+        name: Backbone(**{field.name: getattr(backbone, field.name) for field in dataclasses.fields(backbone)})
+        for name, backbone in described.BACKBONES.items()
     }
 )
 

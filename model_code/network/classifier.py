@@ -139,13 +139,13 @@ def build(
     Raises:
         JobError: when the weights cannot be had or do not fit, with what to do instead.
     """
-    chosen = backbones.named(options.backbone)
+    architecture = backbones.named(options.backbone)
     pretrained = initial is not None or options.backbone_weights != "none"
     if initial is None and pretrained:
-        backbone = pretrained_weights.pretrained_backbone(chosen, options.image_size, options.backbone_weights)
+        backbone = pretrained_weights.pretrained_backbone(architecture, options.image_size, options.backbone_weights)
     else:
-        backbone = chosen.build(options.image_size)
-    network = _assemble(backbone, chosen, options, pretrained=pretrained)
+        backbone = architecture.build(options.image_size)
+    network = _assemble(backbone, architecture, options, pretrained=pretrained)
     if initial is not None:
         _set_checked(network, initial)
     names = devices if devices is not None else [gpu.name for gpu in tf.config.list_logical_devices("GPU")]
@@ -154,18 +154,20 @@ def build(
         trainee = network
         if strategy or options.precision != "float32":
             with _dtype_policy(options.precision):
-                trainee = _assemble(chosen.build(options.image_size), chosen, options, pretrained=pretrained)
+                trainee = _assemble(
+                    architecture.build(options.image_size), architecture, options, pretrained=pretrained
+                )
             trainee.set_weights(network.get_weights())
         features = keras.Model(trainee.input, trainee.get_layer("pooling").output, name="features")
         pooled = keras.Input(features.output.shape[1:], name="pooled_features", dtype="float32")
         head = keras.Model(pooled, _classify(pooled, [trainee.get_layer(name) for name in _HEAD]), name="head")
-    return Classifier(network, trainee, features, head, chosen, pretrained, strategy)
+    return Classifier(network, trainee, features, head, architecture, pretrained, strategy)
 
 
 _HEAD = ("hidden", "dropout", "logit")
 
 
-def _assemble(backbone: Any, chosen: Backbone, options: Options, *, pretrained: bool) -> Any:
+def _assemble(backbone: Any, architecture: Backbone, options: Options, *, pretrained: bool) -> Any:
     if pretrained:
         backbone.trainable = False
     else:
@@ -175,7 +177,7 @@ def _assemble(backbone: Any, chosen: Backbone, options: Options, *, pretrained: 
     pixels = keras.Input((options.image_size, options.image_size, 1), name="pixels", dtype="float32")
     colour = keras.layers.Concatenate(name="three_channels", dtype="float32")([pixels, pixels, pixels])
     scaled = keras.layers.Rescaling(
-        list(chosen.scaling.scale), list(chosen.scaling.offset), dtype="float32", name="scaling"
+        list(architecture.scaling.scale), list(architecture.scaling.offset), dtype="float32", name="scaling"
     )(colour)
     maps = backbone(scaled, training=False) if pretrained else backbone(scaled)
     # In float32, so that cached features are what the head sees in the plain loop, to the last bit.
@@ -203,7 +205,7 @@ def _set_checked(network: Any, initial: Sequence[Any]) -> None:
     expected = [tuple(variable.shape) for variable in network.weights]
     found = [tuple(array.shape) for array in initial]
     if found != expected:
-        differing = sum(one != other for one, other in zip(found, expected, strict=False))
+        differing = sum(shape != other for shape, other in zip(found, expected, strict=False))
         raise JobError(
             f"The model to start from does not fit: {len(found)} weights for {len(expected)}, of which {differing} "
             "have another shape."

@@ -73,7 +73,7 @@ class Normal:
 
     @classmethod
     def of(cls, mean: Array, covariance: Array, components: int | None = None) -> Normal:
-        """With all axes, or with those of the greatest variance."""
+        """Normal distribution of moments, with all axes or with those of the greatest variance."""
         variances, axes = np.linalg.eigh(covariance)
         variances, axes = np.maximum(variances[::-1], 0.0), axes[:, ::-1]
         kept = components or len(variances)

@@ -54,12 +54,12 @@ def _review(card: dict[str, Any]) -> Iterator[Html]:
         ["Made", "Of the dataset", "By the table with SHA-256", "Labels changed"],
         (
             [
-                one["created"],
-                one["archive_uri"],
-                one["table_sha256"][:12],
-                ", ".join(f"{count} {way}" for way, count in one["changed"].items()),
+                revision["created"],
+                revision["archive_uri"],
+                revision["table_sha256"][:12],
+                ", ".join(f"{count} {way}" for way, count in revision["changed"].items()),
             ]
-            for one in review["revisions"]
+            for revision in review["revisions"]
         ),
     )
     yield html_page.table(

@@ -70,24 +70,24 @@ def operating_points(evaluation: dict[str, Any]) -> Section:
     """Section on the model's thresholds: sensitivity, specificity, predictive values by prevalence, net benefit."""
     found = evaluation["decisions"]
     points = found["operating_points"]
-    where = [one["prevalence"] for one in points[0]["positive_predictive_values"]]
+    where = [value["prevalence"] for value in points[0]["positive_predictive_values"]]
     rates = html_page.table(
         "Value and 95 % interval",
         ["PNEUMONIA from", "Probability", "Sensitivity", "Specificity"],
         (
             [
-                _POINTS[one["name"]],
-                f"{one['threshold']:.3f}",
-                html_page.measured(one["true_positive_rate"]),
-                html_page.measured(one["true_negative_rate"]),
+                _POINTS[point["name"]],
+                f"{point['threshold']:.3f}",
+                html_page.measured(point["true_positive_rate"]),
+                html_page.measured(point["true_negative_rate"]),
             ]
-            for one in points
+            for point in points
         ),
     )
     predictive = html_page.table(
         "Positive predictive value where so many of those asked about have pneumonia",
         ["PNEUMONIA from", *(f"{prevalence:.0%}" for prevalence in where)],
-        ([_POINTS[one["name"]], *map(_predictive, one["positive_predictive_values"])] for one in points),
+        ([_POINTS[point["name"]], *map(_predictive, point["positive_predictive_values"])] for point in points),
     )
     why = html_page.paragraph(
         f"The decision threshold is where smoothed sensitivity plus specificity is greatest on {chosen_on(evaluation)} "

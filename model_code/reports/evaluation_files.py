@@ -19,7 +19,7 @@ from model_code.reports.model_card import model_card
 
 if TYPE_CHECKING:
     # Would bring TensorFlow along.
-    from model_code.evaluation.judge import Judged
+    from model_code.evaluation.evaluator import EvaluationResult
     from model_code.evaluation.scores import TestScores
     from model_code.reports.gallery import Gallery
     from model_code.reports.html_page import Section
@@ -30,7 +30,7 @@ INDETERMINATE = "INDETERMINATE"
 
 def write(
     output: Path,
-    judged: Judged,
+    judged: EvaluationResult,
     metadata: dict[str, Any],
     card: dict[str, Any],
     *,

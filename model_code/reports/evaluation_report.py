@@ -133,7 +133,7 @@ def _opening(
     if doubts:
         yield html_page.heading("Reasons not to approve")
         yield html_page.bullets(
-            Html(f'{html_page.text(one.sentence)} <a href="#{one.section}">Details</a>') for one in doubts
+            Html(f'{html_page.text(concern.sentence)} <a href="#{concern.section}">Details</a>') for concern in doubts
         )
     yield html_page.paragraph(Html(f"<strong>Intended use.</strong> {html_page.text(INTENDED_USE)}"))
 

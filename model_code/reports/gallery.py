@@ -133,5 +133,7 @@ def pairs(cases: Iterable[Case]) -> Html:
 
 
 def _pair(case: Case) -> Html:
-    both = html_page.group((html_page.image(one.source, one.alternative) for one in (case.plain, case.overlay)), "both")
+    both = html_page.group(
+        (html_page.image(picture.source, picture.alternative) for picture in (case.plain, case.overlay)), "both"
+    )
     return html_page.figure(both, f"{case.plain.caption}; {case.overlay.caption}", "pair")

@@ -116,11 +116,11 @@ def group(parts: Iterable[Html], css_class: str) -> Html:
 
 def document(title: str, opening: Iterable[Html], sections: Sequence[Section], closing: Html) -> str:
     """The whole page: what comes first, a table of contents, and the sections."""
-    contents = "".join(f'<li><a href="#{one.anchor}">{text(one.title)}</a></li>' for one in sections)
+    contents = "".join(f'<li><a href="#{section.anchor}">{text(section.title)}</a></li>' for section in sections)
     body = "".join(
-        f'<section id="{one.anchor}" aria-labelledby="{one.anchor}-title"><h2 id="{one.anchor}-title">'
-        f"{text(one.title)}</h2>{''.join(one.parts)}</section>\n"
-        for one in sections
+        f'<section id="{section.anchor}" aria-labelledby="{section.anchor}-title"><h2 id="{section.anchor}-title">'
+        f"{text(section.title)}</h2>{''.join(section.parts)}</section>\n"
+        for section in sections
     )
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

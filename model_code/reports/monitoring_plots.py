@@ -129,7 +129,7 @@ def trends(runs: Sequence[dict[str, Any]]) -> list[Plot]:
 
 
 def _psi_trend(runs: Sequence[dict[str, Any]]) -> Plot | None:
-    limits = [one["psi_limit"] for one in runs]
+    limits = [run["psi_limit"] for run in runs]
 
     def draw(axes: Axes) -> None:
         for name, colour, label in (
@@ -138,7 +138,7 @@ def _psi_trend(runs: Sequence[dict[str, Any]]) -> Plot | None:
         ):
             shown = _those_with(runs, name)
             axes.plot(*_line(shown, name), marker="o", markersize=4, color=colour, label=label)
-            chance = [one[name]["by_chance"] for one in shown]
+            chance = [run[name]["by_chance"] for run in shown]
             axes.plot(_times(shown), chance, marker="_", linestyle="", color=colour, alpha=0.6)
         axes.plot(_times(runs), limits, linestyle="--", linewidth=1, color=INK, label="limit")
         axes.set(ylim=(0, None), ylabel="PSI (dash: 95 % by chance)")
@@ -149,7 +149,7 @@ def _psi_trend(runs: Sequence[dict[str, Any]]) -> Plot | None:
 
 
 def _count_trend(runs: Sequence[dict[str, Any]]) -> Plot | None:
-    counts, least = [one["predictions"] for one in runs], [one["min_predictions"] for one in runs]
+    counts, least = [run["predictions"] for run in runs], [run["min_predictions"] for run in runs]
 
     def draw(axes: Axes) -> None:
         axes.plot(_times(runs), counts, marker="o", markersize=4, color=NORMAL_COLOUR, label="predictions")
@@ -157,7 +157,7 @@ def _count_trend(runs: Sequence[dict[str, Any]]) -> Plot | None:
         axes.set(ylim=(0, None), ylabel="predictions of a window")
         axes.locator_params(axis="y", integer=True)
 
-    said = "; ".join(f"{_day(one)}: {one['predictions']:,}" for one in runs)
+    said = "; ".join(f"{_day(run)}: {run['predictions']:,}" for run in runs)
     return Plot("Predictions", _axes_svg(runs, "Predictions", draw), f"Lines over {len(runs)} runs. {said}.")
 
 
@@ -179,7 +179,7 @@ def _performance_trend(runs: Sequence[dict[str, Any]]) -> Plot | None:
         for name, colour in (("sensitivity", PNEUMONIA_COLOUR), ("specificity", NORMAL_COLOUR)):
             shown = _those_with(runs, name)
             _with_intervals(axes, shown, name, colour, name)
-            evaluated = [one[name]["evaluation"] for one in shown]
+            evaluated = [run[name]["evaluation"] for run in shown]
             axes.plot(_times(shown), evaluated, linestyle="--", linewidth=1, color=colour)
         axes.set(ylim=(-0.01, 1.02), ylabel="share (dashed: evaluation)")
 
@@ -190,13 +190,13 @@ def _trend(
     runs: Sequence[dict[str, Any]], title: str, names: Sequence[str], draw: Callable[[Axes], None], *, ends: str = ""
 ) -> Plot | None:
     """A plot of figures, or None where no run has one of them."""
-    shown = [one for one in runs if any(one[name] for name in names)]
+    shown = [run for run in runs if any(run[name] for name in names)]
     if not shown:
         return None
     said = "; ".join(
-        f"{_day(one)}: "
-        + ", ".join(f"{name.replace('_', ' ')} {one[name]['value']:.3f}" for name in names if one[name])
-        for one in shown
+        f"{_day(run)}: "
+        + ", ".join(f"{name.replace('_', ' ')} {run[name]['value']:.3f}" for name in names if run[name])
+        for run in shown
     )
     line = f" The dashed line is {ends}." if ends else ""
     return Plot(title, _axes_svg(runs, title, draw), f"Lines over {len(runs)} runs. {said}.{line}")
@@ -210,9 +210,9 @@ def _axes_svg(runs: Sequence[dict[str, Any]], title: str, draw: Callable[[Axes],
 
         axes = figure.subplots()
         draw(axes)
-        for before, one in itertools.pairwise(runs):
-            if one["package"] != before["package"]:
-                axes.axvline(_times([one])[0], linestyle=":", linewidth=1, color=FAINT)
+        for before, after in itertools.pairwise(runs):
+            if after["package"] != before["package"]:
+                axes.axvline(_times([after])[0], linestyle=":", linewidth=1, color=FAINT)
         locator = dates.AutoDateLocator(minticks=2, maxticks=6)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=dt.UTC))
@@ -227,25 +227,25 @@ def _with_intervals(axes: Axes, shown: Sequence[dict[str, Any]], name: str, colo
         return
     moments, values = _line(shown, name)
     axes.plot(moments, values, marker="o", markersize=4, color=colour, label=label)
-    for moment, one in zip(moments, shown, strict=True):
-        axes.plot([moment] * 2, one[name]["confidence_interval"], color=colour, linewidth=1, alpha=0.6)
+    for moment, run in zip(moments, shown, strict=True):
+        axes.plot([moment] * 2, run[name]["confidence_interval"], color=colour, linewidth=1, alpha=0.6)
 
 
 def _those_with(runs: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    return [one for one in runs if one[name]]
+    return [run for run in runs if run[name]]
 
 
 def _line(shown: Sequence[dict[str, Any]], name: str) -> tuple[list[Any], list[float]]:
-    return _times(shown), [one[name]["value"] for one in shown]
+    return _times(shown), [run[name]["value"] for run in shown]
 
 
 def _times(runs: Sequence[dict[str, Any]]) -> list[Any]:
-    """Their times as matplotlib's axes take them."""
-    return [dt.datetime.fromisoformat(one["at"]).astimezone(dt.UTC) for one in runs]
+    """Times of runs, as matplotlib's axes take them."""
+    return [dt.datetime.fromisoformat(run["at"]).astimezone(dt.UTC) for run in runs]
 
 
-def _day(one: dict[str, Any]) -> str:
-    return dt.datetime.fromisoformat(one["at"]).strftime("%d %b")
+def _day(run: dict[str, Any]) -> str:
+    return dt.datetime.fromisoformat(run["at"]).strftime("%d %b")
 
 
 def _edges(quantity: Quantity) -> Array:

@@ -174,7 +174,7 @@ def _quantities(features: int) -> Iterator[str]:
 
 def _distributions(findings: dict[str, Any], compared: Sequence[Quantity]) -> Html:
     rows = {row["name"]: row for row in findings["drift"]["quantities"]}
-    return html_page.plots(monitoring_plots.distribution(one, rows[one.name]) for one in compared)
+    return html_page.plots(monitoring_plots.distribution(quantity, rows[quantity.name]) for quantity in compared)
 
 
 def _performance(findings: dict[str, Any]) -> Iterator[Html]:
@@ -219,15 +219,15 @@ def _guaranteed(guaranteed: dict[str, Any], sentence: str) -> Iterator[Html]:
         ["Answer", "Guaranteed", "Right: value and 95 % interval", "p", "At the guarantee's prevalence", "Result"],
         (
             [
-                f"{label} ({one['images']})",
-                f"at least {one['guaranteed']:g}",
-                html_page.measured(one),
-                _p_value(one["p_value"]),
-                "-" if one["value_at_own_prevalence"] is None else f"{one['value_at_own_prevalence']:.3f}",
-                "broken" if one["broken"] else "not broken",
+                f"{label} ({figure['images']})",
+                f"at least {figure['guaranteed']:g}",
+                html_page.measured(figure),
+                _p_value(figure["p_value"]),
+                "-" if figure["value_at_own_prevalence"] is None else f"{figure['value_at_own_prevalence']:.3f}",
+                "broken" if figure["broken"] else "not broken",
             ]
             for label, name in zip(LABELS, PREDICTIVE_VALUES, strict=True)
-            if (one := guaranteed.get(name))
+            if (figure := guaranteed.get(name))
         ),
     )
     prevalence = next(iter(guaranteed.values()))["prevalence"]
@@ -269,16 +269,16 @@ def _trend(trend: dict[str, Any]) -> Iterator[Html]:
             [
                 *(
                     Html(f'<span class="nowrap">{html_page.text(value)}</span>')
-                    for value in (*_window(one), one["package"])
+                    for value in (*_window(run), run["package"])
                 ),
-                f"{one['predictions']:,}",
-                *("-" if not one[name] else f"{one[name]['value']:.3f}" for name in ("score_psi", "input_psi")),
-                _yes(one["drift"]),
-                *(html_page.measured(one[name], ".1%") for name in ("predicted_positive", "indeterminate")),
-                *(html_page.measured(one[name]) for name in ("sensitivity", "specificity")),
-                _yes(one["dropped"]),
+                f"{run['predictions']:,}",
+                *("-" if not run[name] else f"{run[name]['value']:.3f}" for name in ("score_psi", "input_psi")),
+                _yes(run["drift"]),
+                *(html_page.measured(run[name], ".1%") for name in ("predicted_positive", "indeterminate")),
+                *(html_page.measured(run[name]) for name in ("sensitivity", "specificity")),
+                _yes(run["dropped"]),
             ]
-            for one in reversed(runs)
+            for run in reversed(runs)
         ),
     )  # fmt: skip
     yield html_page.paragraph(
@@ -289,9 +289,9 @@ def _trend(trend: dict[str, Any]) -> Iterator[Html]:
     )
 
 
-def _window(one: dict[str, Any]) -> tuple[str, str]:
+def _window(run: dict[str, Any]) -> tuple[str, str]:
     """A run's time to the minute, and the days before it that it looked at."""
-    end, begin = (dt.datetime.fromisoformat(one[name]).astimezone(dt.UTC) for name in ("at", "from"))
+    end, begin = (dt.datetime.fromisoformat(run[name]).astimezone(dt.UTC) for name in ("at", "from"))
     return end.strftime("%Y-%m-%d %H:%M"), f"{(end - begin) / dt.timedelta(days=1):g}"
 
 
@@ -336,7 +336,7 @@ def _requests(requests: dict[str, Any]) -> Iterator[Html]:
 
 
 def _by_number(kind: str, titles: Mapping[str, str], counted: Mapping[str, int]) -> Iterator[tuple[str, str, int]]:
-    for code, number in sorted(counted.items(), key=lambda one: -one[1]):
+    for code, number in sorted(counted.items(), key=lambda item: -item[1]):
         yield f"{kind}: {titles[code]}", code, number
 
 

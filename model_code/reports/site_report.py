@@ -106,13 +106,13 @@ def _limits(document: SiteEvaluation) -> Iterator[Html]:
         ["Figure", "Value", "95 % interval", "Demanded", "Result"],
         (
             [
-                one["title"],
-                f"{one['value']:.3f}",
-                html_page.interval([one["low"], one["high"]]),
-                f"at {'least' if one['at_least'] else 'most'} {one['limit']:g}",
-                _STATES[one["state"]],
+                judgement["title"],
+                f"{judgement['value']:.3f}",
+                html_page.interval([judgement["low"], judgement["high"]]),
+                f"at {'least' if judgement['at_least'] else 'most'} {judgement['limit']:g}",
+                _STATES[judgement["state"]],
             ]
-            for one in document["judgements"]
+            for judgement in document["judgements"]
         ),
     )
     chance = document["evaluation"]["calibration"]["by_chance"]

@@ -107,14 +107,14 @@ def _of_jpeg(encoded: bytes, size: int) -> Pixels:
             # Pillow turns ink into light, which Adobe's files hold already; those without its marker hold ink.
             adobe = "adobe_transform" in image.info
             return _of_cmyk(np.asarray(image), inverted=adobe)
-        ratio = next((one for one in _RATIOS if min(image.size) >= _SCALE_MARGIN * one * size), 1)
+        ratio = next((candidate for candidate in _RATIOS if min(image.size) >= _SCALE_MARGIN * candidate * size), 1)
         # Takes the greatest scale at which neither edge falls below what is asked for.
         image.draft("L", (image.width // ratio, image.height // ratio))
         return np.asarray(image.convert("L"))
 
 
 def _of_cmyk(ink: Pixels, *, inverted: bool) -> Pixels:
-    """By the integer arithmetic of TensorFlow's kernel to RGB, and then its luma, rounded."""
+    """CMYK to RGB by the integer arithmetic of TensorFlow's kernel, and then to its luma, rounded."""
     weights = np.asarray([0.2989, 0.587, 0.114], dtype=np.float32)
     grey = np.empty(ink.shape[:2], dtype=np.uint8)
     # By rows that fit the processor's cache, which takes a fifth of the time of the whole at once.
@@ -149,7 +149,7 @@ def _opened(encoded: bytes, raw: str = "") -> Any:
     """A PNG, decoded; `raw` names how Pillow is to take the bytes of a pixel."""
     image = PngImagePlugin.PngImageFile(io.BytesIO(encoded))
     if raw:
-        image.tile = [one._replace(args=raw) for one in image.tile]
+        image.tile = [tile._replace(args=raw) for tile in image.tile]
     image.load()
     return image
 

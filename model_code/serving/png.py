@@ -71,7 +71,7 @@ def read(encoded: bytes) -> Png:
             # A palette behind the pixels is none, and of pixels that another chunk interrupts the first part counts.
             kept[kind].append(encoded[at:end])
         at, number, previous = end, number + 1, kind
-    (header,), palettes, pixels = ([_data(one) for one in kept[kind]] for kind in (b"IHDR", b"PLTE", b"IDAT"))
+    (header,), palettes, pixels = ([_data(chunk) for chunk in kept[kind]] for kind in (b"IHDR", b"PLTE", b"IDAT"))
     width, height, depth, colour, compression, _, interlaced = struct.unpack(">IIBBBBB", header)
     if compression or (colour & _COLOURED and b"" in palettes) or (colour == _PALETTE and not _usable(palettes)):
         raise ValueError("damaged")

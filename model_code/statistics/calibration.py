@@ -1,4 +1,4 @@
-"""Calibration and decision threshold, from labelled images that neither trained the network nor test it."""
+"""Temperature scaling and decision threshold, fitted on images that neither trained the network nor test it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOG_TEMPERATURES = (float(np.log(0.1)), float(np.log(20.0)))
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """From a network's logit to a probability of PNEUMONIA: sigmoid(logit / temperature + bias).
+    """Calibration of a network's logit to a probability of PNEUMONIA: sigmoid(logit / temperature + bias).
 
     A greater logit is always a greater probability: which of two images ranks above the other never changes.
 
@@ -36,7 +36,7 @@ class Calibration:
 
     @classmethod
     def of(cls, metadata: Mapping[str, Any]) -> Self:
-        """That of a model's metadata.json."""
+        """Calibration in a model's metadata.json."""
         return cls(float(metadata["temperature"]), float(metadata["bias"]))
 
     def at_prevalence(self, own: float, other: float) -> Calibration:

@@ -84,7 +84,7 @@ def operating_points(
             {
                 "name": name,
                 "threshold": float(threshold),
-                **{rate: one.as_json() for rate, one in rates.items()},
+                **{rate: interval.as_json() for rate, interval in rates.items()},
                 "positive_predictive_values": [
                     {
                         "prevalence": prevalence,

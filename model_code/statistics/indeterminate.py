@@ -51,9 +51,9 @@ PREDICTIVE_VALUES: tuple[Literal["negative_predictive_value", "positive_predicti
 )
 """Names in a guarantee, by the label of the answers."""
 _RISK = (1 - CONFIDENCE) / 2
-"""That one of the two predictive values is lower than stated."""
+"""Probability that one of the two predictive values is lower than stated."""
 TAIL_SHARE = 0.02
-"""Of each label, how much may lie on the wrong side of a band without a guarantee."""
+"""Share of each label that may lie on the wrong side of a band without a guarantee."""
 
 # Of the patients: what a second sequence begins with. A few wrong labels among the most certain patients end a sequence
 # that begins with these, however large the split is.

@@ -55,7 +55,7 @@ class Estimate:
     next_high: float
 
     def as_json(self) -> dict[str, Any]:
-        """In the form of SageMaker's model quality reports, with the intervals added."""
+        """Estimate in the form of SageMaker's model quality reports, with the intervals added."""
         return {
             "value": self.value,
             "standard_deviation": self.standard_deviation,
@@ -190,7 +190,7 @@ def estimate_share(inside: npt.NDArray[np.bool_], patients: Sequence[str], weigh
 
 
 def effective_images(value: float, low: float, high: float) -> float:
-    """So many independent images have Wilson's interval from `low` to `high` around a share."""
+    """Effective sample size: how many independent images have Wilson's interval from `low` to `high` around a share."""
     few, many = 1.0, 1e9
     while many / few > 1 + 1e-6:
         middle = (few * many) ** 0.5

@@ -46,7 +46,7 @@ def weighted(weights: Array, labels: Array, prevalence: float) -> Array:
 
 
 def effective_size(weights: Array) -> float:
-    """As how many images of equal weight some images count (Kish 1965, "Survey Sampling", section 11.7).
+    """Effective sample size of weighted images (Kish 1965, "Survey Sampling", section 11.7).
 
     Args:
         weights: (n,), not all zero.
@@ -90,8 +90,8 @@ def predictive_values(
     shares = (1 - prevalence, prevalence)
     with np.errstate(divide="ignore", invalid="ignore"):
         right, wrong = (
-            shares[one] * (weights @ (answered & (labels == one))) / (weights @ (labels == one))
-            for one in (label, 1 - label)
+            shares[each] * (weights @ (answered & (labels == each))) / (weights @ (labels == each))
+            for each in (label, 1 - label)
         )
         return np.asarray(right / (right + wrong), dtype=np.float64)
 

@@ -133,8 +133,8 @@ class TrainingImages:
         return self._augmented(self._drawn(view).batch(batch_size)).prefetch(2)
 
     def _drawn(self, view: int) -> Any:
-        def draw(index: Any, one: dict[str, Any]) -> tuple[Any, ...]:
-            return one["pixels"], one["label"], self.augmentation.draw(self.seed, view, index)
+        def draw(index: Any, example: dict[str, Any]) -> tuple[Any, ...]:
+            return example["pixels"], example["label"], self.augmentation.draw(self.seed, view, index)
 
         return examples(self.directory, self.size).enumerate().map(draw, num_parallel_calls=tf.data.AUTOTUNE)
 

@@ -97,7 +97,7 @@ def bfloat16_gain() -> float:
 def gpu_capabilities() -> list[tuple[int, int]]:
     """CUDA compute capability of each GPU TensorFlow sees; (0, 0) for one that does not say."""
     details = (tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU"))
-    return [tuple(one.get("compute_capability") or (0, 0)) for one in details]
+    return [tuple(detail.get("compute_capability") or (0, 0)) for detail in details]
 
 
 def _least_seconds(dtype: Any, *, enough: float) -> float:

@@ -1,4 +1,4 @@
-"""The training loop: phases of Adam on binary cross-entropy, validated after each epoch.
+"""Training loop: phases of Adam on binary cross-entropy, learning-rate schedule, early stopping, validation.
 
 With pretrained weights, the head is trained on the frozen backbone first and then the backbone's last layers with it
 (phases `head` and `fine-tune`); from scratch, everything is trained in both (phase `all`). A phase begins from the best

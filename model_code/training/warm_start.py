@@ -112,7 +112,7 @@ def _has_engine(directory: Path) -> bool:
 
 
 def _read(directory: Path, source: str) -> Package:
-    """From metadata.json and the SavedModel's variables, which `saved_model.Scorer` lists as `tracked`.
+    """Package from metadata.json and the SavedModel's variables, which `saved_model.Scorer` lists as `tracked`.
 
     Of a model with an engine of its own, from the training's model.keras beside them.
     """

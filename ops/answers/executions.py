@@ -74,7 +74,7 @@ class Uploaded(BaseModel):
 
 
 class Imported(Uploaded):
-    """As of an upload, with what readers changed."""
+    """Answer of an upload, with what readers changed."""
 
     derived_from: Annotated[str, Field(description="S3 URI of the archive with the earlier labels.")]
     changed: Annotated[dict[str, int], Field(description="Labels by the way they changed: NORMAL to PNEUMONIA.")]

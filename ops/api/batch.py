@@ -193,20 +193,20 @@ def sources(s3: S3Client, given: Sequence[str], tell: Callable[[str], None] = sa
     found: list[str] = []
     left = image_files.Found()
     dicom = 0
-    for one in given:
-        if one.startswith("s3://"):
-            bucket, _, prefix = one.removeprefix("s3://").partition("/")
+    for source in given:
+        if source.startswith("s3://"):
+            bucket, _, prefix = source.removeprefix("s3://").partition("/")
             if not re.fullmatch(BUCKET, bucket):
-                raise CommandError(f"{one} names no bucket: write s3://BUCKET/PREFIX.", ExitCode.USAGE)
+                raise CommandError(f"{source} names no bucket: write s3://BUCKET/PREFIX.", ExitCode.USAGE)
             names = [f"s3://{bucket}/{key}" for key in keys(s3, bucket, prefix) if not key.endswith("/")]
             if not names:
-                raise CommandError(f"{one} does not exist, or there is nothing below it.", ExitCode.USAGE)
+                raise CommandError(f"{source} does not exist, or there is nothing below it.", ExitCode.USAGE)
             kinds = {name: _named(name) for name in names if not name.endswith(image_files.OVERLAY_END)}
             left.overlays += len(names) - len(kinds)
         else:
-            if not Path(one).exists():
-                raise CommandError(f"{one} does not exist.", ExitCode.USAGE)
-            local = image_files.find([Path(one)])
+            if not Path(source).exists():
+                raise CommandError(f"{source} does not exist.", ExitCode.USAGE)
+            local = image_files.find([Path(source)])
             if local.closed:
                 raise CommandError(local.closed[0])
             kinds = {str(file): _content_type(file) for file in local.files}
@@ -237,7 +237,7 @@ def _content_type(file: Path) -> str | None:
 
 @dataclasses.dataclass(frozen=True)
 class Patience:
-    """Polling of a batch: interval and time limit in seconds, and who is told how many answers are there."""
+    """Polling of a batch: interval and time limit in seconds, and the callback for progress."""
 
     poll: float
     timeout: float

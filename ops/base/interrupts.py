@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def silent_interrupts() -> Iterator[None]:
-    """Have Ctrl-C end the process at once: a traceback of whatever was being imported tells nobody anything."""
+    """End the process at once on Ctrl-C: a traceback of an interrupted import helps nobody."""
     own = signal.getsignal(signal.SIGINT)
     if own is not signal.default_int_handler:  # whoever started it has Ctrl-C ignored
         yield

@@ -56,7 +56,7 @@ class _Console(Console):
         raise  # noqa: PLE0704 - Rich calls this while it handles BrokenPipeError
 
 
-def let_go() -> None:
+def close_results() -> None:
     """Write nothing more to standard output, whose reader is gone: what is buffered would end the process once more."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

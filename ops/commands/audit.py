@@ -31,22 +31,22 @@ def verify(ctx: typer.Context, version: Version, as_json: Json = False, env: Env
     Everything that was signed is read again. Whatever is otherwise now is named, and the command fails.
     """
     workspace = open_workspace(ctx, env, region)
-    chosen = workspace.registry.resolve(version)
-    package = workspace.sagemaker.describe_model_package(ModelPackageName=chosen.arn)
+    model_version = workspace.registry.resolve(version)
+    package = workspace.sagemaker.describe_model_package(ModelPackageName=model_version.arn)
     found = verification.verify(package, workspace.provenance)
     if as_json:
-        output.print_json({"version": chosen.version, **found.as_json()})
+        output.print_json({"version": model_version.version, **found.as_json()})
     else:
-        changed = {one.name: one for one in found.changed}
+        changed = {difference.name: difference for difference in found.changed}
         listing = output.table("signed", "value", "now")
-        for name in [*found.members, *(one for one in changed if one not in found.members)]:
+        for name in [*found.members, *(name for name in changed if name not in found.members)]:
             now = _now(changed[name]) if name in changed else "the same"
-            listing.add_row(*(escape(one) for one in (name, found.members.get(name, "-"), now)))
+            listing.add_row(*(escape(cell) for cell in (name, found.members.get(name, "-"), now)))
         output.results().print(listing)
     if found.changed:
-        raise verification.not_as_signed(str(chosen.version), found.changed)
+        raise verification.not_as_signed(str(model_version.version), found.changed)
     key = workspace.deployment.signing_key
-    output.say(f"Version {chosen.version} is what {found.statement_uri} says, which the key {key} signed.")
+    output.say(f"Version {model_version.version} is what {found.statement_uri} says, which the key {key} signed.")
 
 
 def _now(changed: Difference) -> str:
@@ -70,9 +70,9 @@ def dossier(ctx: typer.Context, version: Version, save: _Save = None, env: Env =
     It is made of what was signed, once the files are verified to be that. What they cannot know is named as open.
     """
     workspace = open_workspace(ctx, env, region)
-    chosen = workspace.registry.resolve(version)
-    sites = site_evaluations.of_version(workspace.s3, workspace.deployment.artifact_bucket, chosen)
-    with _fetched(workspace, chosen, dossiers.NEEDED) as found:
+    model_version = workspace.registry.resolve(version)
+    sites = site_evaluations.of_version(workspace.s3, workspace.deployment.artifact_bucket, model_version)
+    with _fetched(workspace, model_version, dossiers.NEEDED) as found:
         content = dossiers.text(dossiers.read(found, sites.found))
     _write(content, save)
 

@@ -126,13 +126,13 @@ def calibrate(
     """
     days = _period(path, since, until, labels=labels)
     workspace = open_workspace(ctx, env, region)
-    chosen = workspace.registry.resolve(version)
+    model_version = workspace.registry.resolve(version)
     if path is None:
-        execution = _executed_on_labels(workspace, chosen.arn, days, quiet=as_json)
+        execution = _executed_on_labels(workspace, model_version.arn, days, quiet=as_json)
     else:
-        folder, reader = uploads.to_calibrate(chosen.version), workspace.calibrations
+        folder, reader = uploads.to_calibrate(model_version.version), workspace.calibrations
         execution = _executed(workspace, path, folder, reader, timeout=timeout, quiet=as_json)
-    _check(execution, chosen.version, "calibrated")
+    _check(execution, model_version.version, "calibrated")
     uri = reports.of_execution(workspace.sagemaker, execution, Reporting.CALIBRATION)
     found = read_evaluation(json.loads(reports.fetch(workspace.s3, reports.evaluation(uri))))
     written = _written(workspace, uri, execution, save)
@@ -141,7 +141,7 @@ def calibrate(
         document = {"version": int(made), "calibrated_from": found["calibrated_from"], "evaluation": found}
         output.print_json({**written, **document})
         return
-    _print_calibrated(found, chosen.version, made)
+    _print_calibrated(found, model_version.version, made)
     output.results().print(written["file"], markup=False, soft_wrap=True)
     output.say(f"Version {made} waits for approval: `cxr approve {made}` releases it.")
 

@@ -87,7 +87,7 @@ def import_(
     exported = reports.fetch(workspace.s3, reports.suspect_labels(report))
     changed = label_import.reviewed(table, exported, path.name)
     sent = label_import.send(workspace.s3, archive, changed, table, bucket=workspace.deployment.data_bucket)
-    ways = changes((one["given"], one["reviewed"]) for one in changed.values())
+    ways = changes((label["given"], label["reviewed"]) for label in changed.values())
     counted = ", ".join(f"{count} {way}" for way, count in ways.items())
     output.say(f"{len(changed):,} labels change ({counted}); sent as s3://{sent.bucket}/{sent.key}")
     arn = uploads.await_start(workspace.s3, reader, sent, timeout=timeout * 60, poll=workspace.poll_seconds)

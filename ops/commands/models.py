@@ -86,19 +86,25 @@ def approve(
     """Approve a model, which releases it, and wait until the Release function has asked it: it has to answer."""
     workspace = open_workspace(ctx, env, region)
     registry = workspace.registry
-    chosen = registry.resolve(version)
+    model_version = registry.resolve(version)
     serving = registry.serving()
-    if serving.status != "InService" or serving.package_arn != chosen.arn or chosen.approval != "Approved":
+    if (
+        serving.status != "InService"
+        or serving.package_arn != model_version.arn
+        or model_version.approval != "Approved"
+    ):
         if wait:
-            serving = _release(workspace, chosen, comment, timeout=timeout)
+            serving = _release(workspace, model_version, comment, timeout=timeout)
         else:
-            releases.approve(registry, chosen, comment)
-    is_served = serving.package_arn == chosen.arn
+            releases.approve(registry, model_version, comment)
+    is_served = serving.package_arn == model_version.arn
     if as_json:
-        output.print_json({"version": chosen.version, "arn": chosen.arn, "approval": "Approved", "serving": is_served})
+        output.print_json(
+            {"version": model_version.version, "arn": model_version.arn, "approval": "Approved", "serving": is_served}
+        )
     else:
         state = "serving" if is_served else "approved; its release has been asked for"
-        output.results().print(f"version {chosen.version} is {state}", markup=False)
+        output.results().print(f"version {model_version.version} is {state}", markup=False)
 
 
 def reject(
@@ -113,15 +119,20 @@ def reject(
     """Reject a model. One that serves goes on serving until another is approved; a release under way is rolled back."""
     workspace = open_workspace(ctx, env, region)
     registry = workspace.registry
-    chosen = registry.resolve(version)
-    registry.decide(chosen, "Rejected", reason)
-    is_served = registry.serving().package_arn == chosen.arn
-    is_released = releases.under_way(workspace.deployment, chosen)
+    model_version = registry.resolve(version)
+    registry.decide(model_version, "Rejected", reason)
+    is_served = registry.serving().package_arn == model_version.arn
+    is_released = releases.under_way(workspace.deployment, model_version)
     if as_json:
-        answer = {"version": chosen.version, "arn": chosen.arn, "approval": "Rejected", "serving": is_served}
+        answer = {
+            "version": model_version.version,
+            "arn": model_version.arn,
+            "approval": "Rejected",
+            "serving": is_served,
+        }
         output.print_json({**answer, "being_released": is_released})
     else:
-        output.results().print(f"version {chosen.version} is rejected", markup=False)
+        output.results().print(f"version {model_version.version} is rejected", markup=False)
     if is_released:
         output.say("Its release is under way, and is rolled back when it ends, if another version served before.")
     elif is_served:
@@ -210,9 +221,9 @@ def promote(
     target = Workspace(env=to, region=to_region, profile=to_profile)
     if source.session.env == to:
         raise CommandError(f"{to} is where the version is: name another environment with --to.", ExitCode.USAGE)
-    chosen = source.registry.resolve(version)
+    model_version = source.registry.resolve(version)
     promoted = promotion.promote(
-        chosen.arn,
+        model_version.arn,
         source.promotion_side(),
         target.promotion_side(),
         bucket=target.deployment.artifact_bucket,
@@ -223,7 +234,9 @@ def promote(
         output.print_json(promoted.as_json())
         return
     state = f"was there already ({promoted.approval})" if promoted.known else "waits for approval"
-    sentence = f"version {chosen.version} of {source.session.env} is version {promoted.version} of {to} and {state}"
+    sentence = (
+        f"version {model_version.version} of {source.session.env} is version {promoted.version} of {to} and {state}"
+    )
     output.results().print(sentence, markup=False)
     if promoted.approval == "PendingManualApproval":
         output.say(f"Next: `cxr --env {to} approve {promoted.version}`.")

@@ -163,7 +163,7 @@ class Status:
     api_url: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts; what is not there is null."""
+        """Members of the answer with `--json`; what is not there is null."""
         return {
             "env": self.env,
             "region": self.region,
@@ -190,7 +190,7 @@ def collect(workspace: Workspace) -> Status:
         versions = workspace.registry.versions()
         latest_model = versions[0] if versions else None
         serving = workspace.registry.serving()
-        serving_model = next((one for one in versions if one.arn == serving.package_arn), None)
+        serving_model = next((version for version in versions if version.arn == serving.package_arn), None)
     if stacks["api"]:
         api_url = deployment.api_url
     return Status(

@@ -94,10 +94,10 @@ def entries(
     """
     found = archive.entries(path, wanted or ())
     if as_json:
-        output.print_json([one._asdict() for one in found])
+        output.print_json([entry._asdict() for entry in found])
         return
-    for one in found:
-        output.results().out(f"{one.called} {shown(one.name, limit=len(one.name) * 10)}")
+    for entry in found:
+        output.results().out(f"{entry.called} {shown(entry.name, limit=len(entry.name) * 10)}")
 
 
 def watch(

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 
+from ops.cost import capacity_calculations as calculations
 from ops.cost import capacity_facts as facts
-from ops.cost import capacity_sums as sums
 from ops.cost.charges import HOURS_PER_MONTH
 from ops.cost.generated import Page, table
 
@@ -29,9 +29,13 @@ def tables() -> dict[str, str]:
         "throttles": _throttles(),
         "cost": _cost(),
         "break-even": _even(),
-        "parts": table(["of a prediction", "USD a million"], ([one.what, _usd(one.usd)] for one in sums.parts())),
+        "parts": table(
+            ["of a prediction", "USD a million"], ([part.what, _usd(part.usd)] for part in calculations.parts())
+        ),
         "limits": _limits(),
-        "quotas": table(["quota", "", "source"], ([one.what, f"{one.value:,}", one.source] for one in facts.QUOTAS)),
+        "quotas": table(
+            ["quota", "", "source"], ([quota.what, f"{quota.value:,}", quota.source] for quota in facts.QUOTAS)
+        ),
     }
 
 
@@ -40,7 +44,7 @@ PAGE = Page("docs/capacity.md", "make capacity", tables)
 
 def _rates() -> str:
     used = {
-        **{f"one radiograph, {name}": one for name, one in facts.ENGINES.items()},
+        **{f"one radiograph, {name}": engine for name, engine in facts.ENGINES.items()},
         "Predict's own time, least": facts.PREDICT_LEAST,
         "Predict's own time, most (what is reckoned with)": facts.PREDICT_MOST,
         "conversion of a DICOM file": facts.DICOM,
@@ -48,7 +52,7 @@ def _rates() -> str:
     }
     return table(
         ["of", "measured as", "in docs/benchmarks"],
-        ([of, one.words.strip("| ").replace(" | ", ", "), one.section] for of, one in used.items()),
+        ([of, rate.words.strip("| ").replace(" | ", ", "), rate.section] for of, rate in used.items()),
     )
 
 
@@ -57,9 +61,11 @@ def _instances() -> str:
     scaling, least = endpoint.scaling, endpoint.instance_count
 
     def row(load: facts.Load) -> list[str]:
-        count = sums.instances(load.busiest, scaling.invocations_per_minute, least)
+        count = calculations.instances(load.busiest, scaling.invocations_per_minute, least)
         within = "yes" if count <= scaling.max_instances else f"`max_instances` {count}"
-        busy = (load.busiest / count / sums.one_after_another(engine.value) for engine in facts.ENGINES.values())
+        busy = (
+            load.busiest / count / calculations.one_after_another(engine.value) for engine in facts.ENGINES.values()
+        )
         return [load.title, f"{load.busiest:.2g}", f"{count}", within, *(f"{share:.1%}" for share in busy)]
 
     return table(
@@ -77,15 +83,15 @@ def _instances() -> str:
 def _targets() -> str:
     own = facts.realtime().scaling.invocations_per_minute
     rows = [
-        ["as set", f"{own / 60 / facts.SAFETY:.0f} assumed", f"{own:,}", f"{sums.instances(50, own, 1)}"],
+        ["as set", f"{own / 60 / facts.SAFETY:.0f} assumed", f"{own:,}", f"{calculations.instances(50, own, 1)}"],
         *(
             [
                 name,
-                f"{sums.one_after_another(one.value):.1f} measured, one after another",
-                f"{sums.target(one.value):,}",
-                f"{sums.instances(50, sums.target(one.value), 1)}",
+                f"{calculations.one_after_another(engine.value):.1f} measured, one after another",
+                f"{calculations.target(engine.value):,}",
+                f"{calculations.instances(50, calculations.target(engine.value), 1)}",
             ]
-            for name, one in facts.ENGINES.items()
+            for name, engine in facts.ENGINES.items()
         ),
     ]
     return table(["", "an instance, a second", "half of it, a minute", "instances for 50 a second"], rows)
@@ -104,7 +110,7 @@ def _serverless() -> str:
             [
                 f"{load.busiest:.2g}",
                 f"{containers / load.busiest:.3g} s",
-                *(f"{math.ceil(sums.at_once(load.busiest, seconds))}" for seconds in (0.1, 1)),
+                *(f"{math.ceil(calculations.at_once(load.busiest, seconds))}" for seconds in (0.1, 1)),
             ]
             for load in facts.LOADS
         ),
@@ -114,10 +120,10 @@ def _serverless() -> str:
 def _calls() -> str:
     engine = facts.LITERT.value
     cases = {
-        "JPEG, LiteRT, measured parts only": sums.predict_seconds(engine),
-        "JPEG, the graph, measured parts only": sums.predict_seconds(facts.GRAPH.value),
+        "JPEG, LiteRT, measured parts only": calculations.predict_seconds(engine),
+        "JPEG, the graph, measured parts only": calculations.predict_seconds(facts.GRAPH.value),
         # Predict waits for the Dicom function: both count.
-        "DICOM (JPEG 2000), LiteRT, both functions": sums.predict_seconds(engine) + 2 * facts.DICOM.value,
+        "DICOM (JPEG 2000), LiteRT, both functions": calculations.predict_seconds(engine) + 2 * facts.DICOM.value,
         "each takes 1 s": 1.0,
         f"each takes the {facts.PREDICT_TIMEOUT_SECONDS} s that Predict may": float(facts.PREDICT_TIMEOUT_SECONDS),
     }
@@ -127,7 +133,7 @@ def _calls() -> str:
         return [
             name,
             f"{seconds:.3g}",
-            *(f"{round(sums.at_once(load.busiest, seconds), 2):,g}" for load in facts.LOADS),
+            *(f"{round(calculations.at_once(load.busiest, seconds), 2):,g}" for load in facts.LOADS),
             f"{facts.LAMBDA_CONCURRENCY.value / seconds:,.0f} a second",
         ]
 
@@ -169,22 +175,22 @@ def _cost() -> str:
     engine = facts.LITERT.value / 1000
 
     def row(load: facts.Load) -> list[str]:
-        count = sums.instances(load.busiest, endpoint.scaling.invocations_per_minute, endpoint.instance_count)
+        count = calculations.instances(load.busiest, endpoint.scaling.invocations_per_minute, endpoint.instance_count)
         return [
             load.title,
             f"{load.per_second * HOURS_PER_MONTH * 3600:,.0f}",
             f"{count}",
-            f"{count * sums.hourly() * HOURS_PER_MONTH:,.0f}",
-            _usd(sums.instances_usd(count, load.per_second)),
-            _usd(sums.serverless_usd(engine)),
-            _usd(sums.serverless_usd(1)),
+            f"{count * calculations.hourly() * HOURS_PER_MONTH:,.0f}",
+            _usd(calculations.instances_usd(count, load.per_second)),
+            _usd(calculations.serverless_usd(engine)),
+            _usd(calculations.serverless_usd(1)),
         ]
 
     return table(
         [
             "predictions a second",
             "a month",
-            f"instances ({sums.priced_instance()})",
+            f"instances ({calculations.priced_instance()})",
             "USD a month",
             "USD a million",
             f"serverless, {engine * 1000:g} ms each (the engine alone): USD a million",
@@ -201,8 +207,8 @@ def _even() -> str:
         (
             [
                 f"{seconds:g} s",
-                f"{sums.even(least, seconds):.3g} a second",
-                f"{sums.even(least, seconds) * 86_400:,.0f}",
+                f"{calculations.even(least, seconds):.3g} a second",
+                f"{calculations.even(least, seconds) * 86_400:,.0f}",
             ]
             for seconds in (facts.LITERT.value / 1000, 0.1, 1.0)
         ),
@@ -215,7 +221,7 @@ def _limits() -> str:
 
     return table(
         ["limit", "prod: a second", "dev: a second", "above it a client gets", "seen"],
-        ([one.what, rate(one.prod), rate(one.dev), one.answer, one.seen] for one in sums.limits()),
+        ([limit.what, rate(limit.prod), rate(limit.dev), limit.answer, limit.seen] for limit in calculations.limits()),
     )
 
 

@@ -90,7 +90,7 @@ class Line:
         return [key for key, price in priced if price is None]
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts; `usd` is null without a price."""
+        """Members of the answer with `--json`; `usd` is null without a price."""
         return {
             **dataclasses.asdict(self.charge),
             "price": dataclasses.asdict(self.price) if self.price else None,
@@ -122,7 +122,7 @@ class Section:
         return sorted({key for line in self.lines for key in line.unpriced})
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts; the sums are null while something has no price: a part of a sum is not the sum."""
+        """Members of the answer with `--json`; sums are null while something has no price: a part is not the sum."""
         return {
             "usd": None if self.unpriced else self.usd,
             "usd_at_most": None if self.unpriced else self.usd_at_most,

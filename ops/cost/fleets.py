@@ -58,7 +58,7 @@ def instance_types(variant: Mapping[str, Any]) -> tuple[str, ...]:
     """
     pools = sorted(variant.get("InstancePools", ()), key=lambda pool: int(pool.get("Priority", 0)))
     single = [variant["InstanceType"]] if "InstanceType" in variant else []
-    return tuple(str(one) for one in single or [pool["InstanceType"] for pool in pools])
+    return tuple(str(instance_type) for instance_type in single or [pool["InstanceType"] for pool in pools])
 
 
 def _endpoint(assembly: Assembly, config: Resource) -> Resource | None:

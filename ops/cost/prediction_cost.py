@@ -1,4 +1,4 @@
-"""Greatest cost of 1,000 predictions over the API: each takes as long and is as large as it may."""
+"""Maximum cost of 1,000 predictions over the API: each takes as long and is as large as it may."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of AWS prices that `cxr cost` reckons with: prices.json, each price with its source and date."""
+"""The table of AWS prices that `cxr cost` calculates with: prices.json, each price with its source and date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Greatest cost of pipeline executions: every job runs to its time limit, on demand.
+"""Maximum cost of pipeline executions: every job runs to its time limit, on demand.
 
 The definition is read from the template, with the defaults of its parameters. Spot capacity is never dearer than on
 demand, and what it will cost nobody knows beforehand.

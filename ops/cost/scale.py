@@ -91,18 +91,18 @@ def needed(images: int, seconds: float) -> float:
     return images * passes() / seconds
 
 
-def limits(one: Collection) -> list[str]:
+def limits(collection: Collection) -> list[str]:
     """Limits of the product and of SageMaker that must differ from their defaults, in the order of the steps."""
-    return [*_archive_limits(one), *_time_limits(one.images), *_room_limits(one.images)]
+    return [*_archive_limits(collection), *_time_limits(collection.images), *_room_limits(collection.images)]
 
 
-def _archive_limits(one: Collection) -> Iterator[str]:
+def _archive_limits(collection: Collection) -> Iterator[str]:
     files, size = facts.zip_limits()
-    if one.images > files or one.gb * 1e9 > size:
+    if collection.images > files or collection.gb * 1e9 > size:
         yield f"no zip ({files:,} files, {size / 1e9:.1f} GB): `cxr start --from`"
-    elif dicom_gb(one.images) * 1e9 > size:
+    elif dicom_gb(collection.images) * 1e9 > size:
         yield f"DICOM: no zip ({size / 1e9:.1f} GB): `cxr start --from`"
-    if one.images >= facts.FOLDER_OBJECTS:
+    if collection.images >= facts.FOLDER_OBJECTS:
         yield f"{facts.FOLDER_OBJECTS:,} objects below one prefix, a table of labels counted: nothing is left"
 
 
@@ -139,10 +139,14 @@ def tables() -> dict[str, str]:
         "storage": _storage(),
         "limits": table(
             ["images", "what has to change"],
-            ([one.title, "; ".join(limits(one)) or "nothing"] for one in facts.COLLECTIONS),
+            ([collection.title, "; ".join(limits(collection)) or "nothing"] for collection in facts.COLLECTIONS),
         ),
         "limits of SageMaker": table(
-            ["limit", "", "source"], ([one.what, f"{one.value:,}", one.source] for one in facts.SERVICE_LIMITS)
+            ["limit", "", "source"],
+            (
+                [service_limit.what, f"{service_limit.value:,}", service_limit.source]
+                for service_limit in facts.SERVICE_LIMITS
+            ),
         ),
         "rates": _rates(),
     }
@@ -161,28 +165,29 @@ def _decoding() -> str:
         ],
         (
             [
-                one.title,
+                collection.title,
                 kind,
-                *(_time(decoding(one.images, number, kind)) for number in INSTANCES),
+                *(_time(decoding(collection.images, number, kind)) for number in INSTANCES),
                 " to ".join(
-                    _usd(n * decoding(one.images, n, kind) / 3600, PROCESSING) for n in INSTANCES[:: len(INSTANCES) - 1]
+                    _usd(n * decoding(collection.images, n, kind) / 3600, PROCESSING)
+                    for n in INSTANCES[:: len(INSTANCES) - 1]
                 ),
             ]
-            for one in facts.COLLECTIONS
+            for collection in facts.COLLECTIONS
             for kind in KINDS
         ),
     )
 
 
 def _one_instance() -> str:
-    def row(one: Collection) -> list[str]:
-        images = one.images
+    def row(collection: Collection) -> list[str]:
+        images = collection.images
         seconds, megabytes = splitting(images)
         few, many = facts.SPLIT[0][0], facts.SPLIT[-1][0]
         less, how = ("at most ", "") if images < few else ("", ", extrapolated" if images > many else "")
         ranked = images / facts.RANKED_IMAGES.value
         return [
-            one.title,
+            collection.title,
             f"{less}{_time(seconds)}, {less}{megabytes:,.0f} MB{how}",
             f"{2 * shards_gb(images):.1f} GB",
             _time(images * facts.DETECTOR.value / facts.DETECTOR_IMAGES.value),
@@ -203,12 +208,12 @@ def _one_instance() -> str:
 
 
 def _training() -> str:
-    def row(one: Collection) -> list[str]:
-        images = one.images
+    def row(collection: Collection) -> list[str]:
+        images = collection.images
         head, tuned = training(images)
         kept, building = features_gb(images)
         return [
-            one.title,
+            collection.title,
             f"{_time(head)} + {_time(tuned)}",
             f"{needed(images, facts.RUNTIME):,.1f}",
             f"{needed(images, facts.MAX_RUNTIME):,.2f}",
@@ -244,14 +249,15 @@ def _storage() -> str:
         ],
         (
             [
-                one.title,
-                f"{one.gb:,.1f} GB",
-                *([f"{shards_gb(one.images):.1f} GB"] * 2),
-                _usd(one.gb + 2 * shards_gb(one.images), STORED),
-                f"{dicom_gb(one.images):,.0f} GB, {_usd(dicom_gb(one.images) + 2 * shards_gb(one.images), STORED)}",
-                one.source,
+                collection.title,
+                f"{collection.gb:,.1f} GB",
+                *([f"{shards_gb(collection.images):.1f} GB"] * 2),
+                _usd(collection.gb + 2 * shards_gb(collection.images), STORED),
+                f"{dicom_gb(collection.images):,.0f} GB, "
+                f"{_usd(dicom_gb(collection.images) + 2 * shards_gb(collection.images), STORED)}",
+                collection.source,
             ]
-            for one in facts.COLLECTIONS
+            for collection in facts.COLLECTIONS
         ),
     )
 
@@ -260,7 +266,7 @@ def _rates() -> str:
     used = {
         "PreprocessImages, JPEG": (facts.DECODED_FILES, facts.DECODING),
         "PreprocessImages, DICOM": (facts.DICOM_FILE, facts.DICOM_FILES),
-        "SplitDataset": tuple(one for _, one, _ in facts.SPLIT),
+        "SplitDataset": tuple(measured for _, measured, _ in facts.SPLIT),
         "the detector's fit": (facts.DETECTOR,),
         "suspect labels": (facts.RANKED_IMAGES, facts.DESCRIBING, facts.RANKING, facts.DESCRIPTIONS_MB),
         "phase `head`": (facts.HEAD_IMAGES, facts.HEAD),
@@ -270,7 +276,7 @@ def _rates() -> str:
     return table(
         ["of", "measured as", "in docs/benchmarks"],
         (
-            [of, "; ".join(one.words.strip("|() ").replace(" | ", ", ") for one in rates), rates[0].section]
+            [of, "; ".join(rate.words.strip("|() ").replace(" | ", ", ") for rate in rates), rates[0].section]
             for of, rates in used.items()
         ),
     )

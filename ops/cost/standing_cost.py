@@ -96,7 +96,7 @@ FREE = {
 
 
 def standing(assembly: Assembly, usage: Usage) -> list[Charge]:
-    """The charges of a month in which nobody trains or asks.
+    """Charges of an idle month: no training and no predictions.
 
     Raises:
         CommandError: the templates hold a type of resource that is in neither list.
@@ -199,7 +199,7 @@ def _endpoint_config(resource: Resource, assembly: Assembly, _usage: Usage) -> I
             f"AmazonSageMaker/Host:{first}",
             formula,
             most=fleet.most * HOURS_PER_MONTH,
-            instead=tuple(f"AmazonSageMaker/Host:{one}" for one in fallbacks),
+            instead=tuple(f"AmazonSageMaker/Host:{fallback}" for fallback in fallbacks),
         )
         if metrics.get("EnableEnhancedMetrics"):
             yield _enhanced_metrics(resource, fleet)
@@ -259,7 +259,9 @@ def _stage(resource: Resource, _assembly: Assembly, _usage: Usage) -> Iterator[C
 def _rule(resource: Resource, assembly: Assembly, _usage: Usage) -> Iterator[Charge]:
     schedule = resource.properties.get("ScheduleExpression")
     functions = [
-        {"Fn::GetAtt": [one.name, "Arn"]} for one in assembly.of("AWS::Lambda::Function") if one.part == resource.part
+        {"Fn::GetAtt": [function.name, "Arn"]}
+        for function in assembly.of("AWS::Lambda::Function")
+        if function.part == resource.part
     ]
     targets = [target["Arn"] for target in resource.properties.get("Targets", [])]
     # A few calls a month of a function, which is charged by the request, are none of a cent.

@@ -61,7 +61,7 @@ def bill(package: Mapping[str, Any], signed: Mapping[str, Any], files: Mapping[s
     model = _model(package, signed, metadata, evaluation)
     dataset = _dataset(metadata)
     container: dict[str, Any] = {"type": "container", "bom-ref": _CONTAINER, "name": image.partition(" ")[0]}
-    parts = [_part(one) for one in libraries]
+    parts = [_part(library) for library in libraries]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -74,8 +74,8 @@ def bill(package: Mapping[str, Any], signed: Mapping[str, Any], files: Mapping[s
         },
         "components": [dataset, container, *parts],
         "dependencies": [
-            {"ref": _MODEL, "dependsOn": [_DATASET, _CONTAINER, *(one["bom-ref"] for one in parts)]},
-            *({"ref": one["bom-ref"]} for one in (dataset, container, *parts)),
+            {"ref": _MODEL, "dependsOn": [_DATASET, _CONTAINER, *(part["bom-ref"] for part in parts)]},
+            *({"ref": component["bom-ref"]} for component in (dataset, container, *parts)),
         ],
     }
 
@@ -99,7 +99,10 @@ def _model(
         "properties": [
             _property("chest-xray-stack:modelPackage", package["ModelPackageArn"]),
             _property("chest-xray-stack:sourceRevision", metadata["source_revision"]),
-            *(_property(f"chest-xray-stack:trainedWith:{name}", one) for name, one in metadata["versions"].items()),
+            *(
+                _property(f"chest-xray-stack:trainedWith:{name}", version)
+                for name, version in metadata["versions"].items()
+            ),
         ],
         "externalReferences": [
             {"type": "distribution", "url": place["uri"], "hashes": [_sha256(place["digest"]["sha256"])]}
@@ -160,7 +163,9 @@ def _library(wheel: Mapping[str, bytes]) -> _Library:
 
 def _licence(said: Message) -> str:
     """Licence that a wheel states, the field that is exact first; empty where it states none."""
-    classifier = next((one for one in said.get_all("Classifier", []) if one.startswith("License :: ")), "")
+    classifier = next(
+        (classifier for classifier in said.get_all("Classifier", []) if classifier.startswith("License :: ")), ""
+    )
     text = said["License-Expression"] or said["License"] or classifier.rpartition(" :: ")[2]
     return " ".join(text.split())
 
@@ -197,10 +202,10 @@ def _card(metadata: Metadata, evaluation: Evaluation) -> dict[str, Any]:
         found = figure(evaluation, name)
         if not found or not isinstance(found.get("value"), (int, float)):
             continue
-        one: dict[str, Any] = {"type": name, "value": str(found["value"]), "slice": held_out}
+        metric: dict[str, Any] = {"type": name, "value": str(found["value"]), "slice": held_out}
         if interval := found.get("confidence_interval"):
-            one["confidenceInterval"] = {"lowerBound": str(interval[0]), "upperBound": str(interval[1])}
-        figures.append(one)
+            metric["confidenceInterval"] = {"lowerBound": str(interval[0]), "upperBound": str(interval[1])}
+        figures.append(metric)
     population: Mapping[str, Any] = evaluation["population"] or {}
     said = "; ".join(f"{name}: {', '.join(map(str, ones))}" for name, ones in population.items() if ones)
     limits = [f"Trained on and meant for {said}."] if said else ["The training data does not say whom it is meant for."]
@@ -224,7 +229,9 @@ def _card(metadata: Metadata, evaluation: Evaluation) -> dict[str, Any]:
 
 def _splits(metadata: Metadata) -> str:
     counts = metadata["dataset"].get("splits", {})
-    return "; ".join(f"{name}: {one['images']} images of {one['patients']} patients" for name, one in counts.items())
+    return "; ".join(
+        f"{name}: {split['images']} images of {split['patients']} patients" for name, split in counts.items()
+    )
 
 
 def _sha256(digest: str) -> dict[str, str]:

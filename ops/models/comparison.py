@@ -42,7 +42,7 @@ class Evaluated:
         return float(value), (float(interval[0]), float(interval[1])) if interval else None
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """Members of the answer with `--json`."""
         metrics = {}
         for title, name in SHOWN.items():
             if found := self.figure(name):
@@ -62,7 +62,7 @@ class Evaluated:
 
 def caution(first: Evaluated, second: Evaluated) -> str:
     """Caution about the two columns: whether both versions were tested on the same images, and for one prevalence."""
-    if len({one.evaluation.get("target_prevalence") for one in (first, second)}) == 1:
+    if len({side.evaluation.get("target_prevalence") for side in (first, second)}) == 1:
         return _about_images(first, second)
     return (
         f"{_about_images(first, second)} Their probabilities are for different prevalences, so accuracy, AUPRC, "
@@ -71,7 +71,7 @@ def caution(first: Evaluated, second: Evaluated) -> str:
 
 
 def _about_images(first: Evaluated, second: Evaluated) -> str:
-    if related := [one for one, other in ((first, second), (second, first)) if _is_calibrated_from(one, other)]:
+    if related := [side for side, other in ((first, second), (second, first)) if _is_calibrated_from(side, other)]:
         calibrated = related[0]
         return (
             "They were tested on different images and have the same weights. Of both on the same images: "
@@ -88,20 +88,20 @@ def _about_images(first: Evaluated, second: Evaluated) -> str:
     )
 
 
-def _is_calibrated_from(one: Evaluated, other: Evaluated) -> bool:
-    origin = one.evaluation.get("calibrated_from") or {}
+def _is_calibrated_from(calibrated: Evaluated, other: Evaluated) -> bool:
+    origin = calibrated.evaluation.get("calibrated_from") or {}
     return origin.get("package_arn") == other.version.arn
 
 
-def _tested_on(one: Evaluated) -> Any:
+def _tested_on(evaluated: Evaluated) -> Any:
     """Digest of the dataset of whose images some were held out: the site's, of a version that was calibrated there."""
-    origin = one.evaluation.get("calibrated_from")
-    return origin["dataset_sha256"] if origin else one.evaluation.get("dataset_sha256")
+    origin = evaluated.evaluation.get("calibrated_from")
+    return origin["dataset_sha256"] if origin else evaluated.evaluation.get("dataset_sha256")
 
 
 def print_comparison(first: Evaluated, second: Evaluated) -> None:
     """The two columns and their difference."""
-    names = [f"version {one.version.version}" for one in (first, second)]
+    names = [f"version {side.version.version}" for side in (first, second)]
     listing = table("metric", *names, "difference")
     for title, name in SHOWN.items():
         figures = [first.figure(name), second.figure(name)]
@@ -109,20 +109,20 @@ def print_comparison(first: Evaluated, second: Evaluated) -> None:
         difference = f"{figures[1][0] - figures[0][0]:+.3f}" if figures[0] and figures[1] else ""
         listing.add_row(title, *cells, difference)
     for title, key in (("threshold", "threshold"), ("dataset", "dataset_sha256")):
-        listing.add_row(title, *(escape(_short(one.evaluation.get(key))) for one in (first, second)), "")
-    if any(one.evaluation.get("target_prevalence") for one in (first, second)):
-        targets = [one.evaluation.get("target_prevalence") for one in (first, second)]
-        listing.add_row("target prevalence", *("-" if one is None else f"{one:.1%}" for one in targets), "")
-    if any(one.evaluation.get("calibrated_from") for one in (first, second)):
-        listing.add_row("tested on", *(escape(_short(_tested_on(one))) for one in (first, second)), "")
-        listing.add_row("calibrated from", *(_calibrated(one) for one in (first, second)), "")
-    images = [one.evaluation.get("test", {}).get("images") for one in (first, second)]
+        listing.add_row(title, *(escape(_short(side.evaluation.get(key))) for side in (first, second)), "")
+    if any(side.evaluation.get("target_prevalence") for side in (first, second)):
+        targets = [side.evaluation.get("target_prevalence") for side in (first, second)]
+        listing.add_row("target prevalence", *("-" if target is None else f"{target:.1%}" for target in targets), "")
+    if any(side.evaluation.get("calibrated_from") for side in (first, second)):
+        listing.add_row("tested on", *(escape(_short(_tested_on(side))) for side in (first, second)), "")
+        listing.add_row("calibrated from", *(_calibrated(side) for side in (first, second)), "")
+    images = [side.evaluation.get("test", {}).get("images") for side in (first, second)]
     listing.add_row("test images", *(f"{count:,}" if count else "-" for count in images), "")
     results().print(listing)
 
 
-def _calibrated(one: Evaluated) -> str:
-    origin = one.evaluation.get("calibrated_from")
+def _calibrated(evaluated: Evaluated) -> str:
+    origin = evaluated.evaluation.get("calibrated_from")
     return escape(origin["package_arn"].partition("model-package/")[2]) if origin else "-"
 
 

@@ -124,15 +124,15 @@ def facts(evidence: Evidence) -> dict[str, str]:
 def _of_data(evidence: Evidence) -> dict[str, str]:
     card = evidence.card
     audit, splits = card["audit"], card["splits"]
-    dropped = ", ".join(f"{one['count']:,} {one['reason'].replace('_', ' ')}" for one in card["dropped"])
+    dropped = ", ".join(f"{group['count']:,} {group['reason'].replace('_', ' ')}" for group in card["dropped"])
     forms = "; ".join(
-        f"{label}: {', '.join(f'{count:,} {name}' for name, count in one['formats'].items())}"
-        for label, one in card["sources"].items()
+        f"{label}: {', '.join(f'{count:,} {name}' for name, count in source['formats'].items())}"
+        for label, source in card["sources"].items()
     )
     counted = "; ".join(
-        f"{name}: {one['images']:,} images of {one['patients']:,} patients, "
-        + ", ".join(f"{count:,} {label}" for label, count in one["labels"].items())
-        for name, one in splits.items()
+        f"{name}: {split['images']:,} images of {split['patients']:,} patients, "
+        + ", ".join(f"{count:,} {label}" for label, count in split["labels"].items())
+        for name, split in splits.items()
     )
     review = card.get("review")
     revisions = (
@@ -159,14 +159,15 @@ def _of_data(evidence: Evidence) -> dict[str, str]:
             f"Patient. Shared by splits: {audit['patients_shared']} patients, {audit['duplicates_shared']} duplicates, "
             f"{audit['near_duplicates_shared']} near-duplicates."
         ),
-        "shortcuts": " ".join(one["sentence"] for one in card["shortcuts"]) or "No probe for shortcuts is recorded.",
+        "shortcuts": " ".join(shortcut["sentence"] for shortcut in card["shortcuts"])
+        or "No probe for shortcuts is recorded.",
     }
 
 
 def _of_model(evidence: Evidence) -> dict[str, str]:
     metadata, package, card = evidence.metadata, evidence.package, evidence.model_card
     uses, details = card["intended_uses"], card["training_details"]
-    chosen = metadata["training"]["hyperparameters"]
+    hyperparameters = metadata["training"]["hyperparameters"]
     origin = metadata["calibrated_from"]
     calibrated = (
         f"Calibrated from version {origin['version']}, with its weights." if origin else "Trained, not calibrated."
@@ -189,7 +190,7 @@ def _of_model(evidence: Evidence) -> dict[str, str]:
         ),
         "source": f"Source revision {metadata['source_revision']} of this software.",
         "training": f"{details['objective_function']['notes']} {details['training_observations']}",
-        "hyperparameters": ", ".join(f"{name} {value}" for name, value in chosen.items()) + ".",
+        "hyperparameters": ", ".join(f"{name} {value}" for name, value in hyperparameters.items()) + ".",
         "selection": "Epoch, temperature, threshold and band are chosen on validation; the test split is scored once.",
         "ensemble": "One network; there is no ensemble.",
         "calibrated": calibrated,
@@ -206,7 +207,7 @@ def _of_figures(evidence: Evidence) -> dict[str, str]:
     population = evaluation["population"]
     named: Mapping[str, Any] = population or {}
     meant = "; ".join(f"{name}: {', '.join(ones) or 'any'}" for name, ones in named.items())
-    sites = " ".join(f"{one.verdict.replace('_', ' ')} on {one.images:,} radiographs." for one in evidence.sites)
+    sites = " ".join(f"{site.verdict.replace('_', ' ')} on {site.images:,} radiographs." for site in evidence.sites)
     measured = evidence.metadata["training"]["validation"]
     return {
         "performance": f"On the test split: {'; '.join(_figures(evaluation))}.",

@@ -13,7 +13,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """One item.
+    """Item of a reporting guideline or of the law.
 
     Attributes:
         number: the source's.

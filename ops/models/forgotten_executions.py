@@ -33,14 +33,16 @@ def explain_unknown(
     Raises:
         botocore.exceptions.ClientError: SageMaker refuses to tell.
     """
-    if not any(one.name == statement.DEFINITION and one.now is None for one in changed):
+    if not any(difference.name == statement.DEFINITION and difference.now is None for difference in changed):
         return changed
     why = _why(execution, registered, sagemaker)
     if why is None:
         return changed
     return [
-        dataclasses.replace(one, unknown=why) if one.now is None and statement.is_of_execution(one.name) else one
-        for one in changed
+        dataclasses.replace(difference, unknown=why)
+        if difference.now is None and statement.is_of_execution(difference.name)
+        else difference
+        for difference in changed
     ]
 
 
@@ -48,11 +50,11 @@ def sentences(changed: Iterable[Difference]) -> list[str]:
     """A sentence for each difference, and one for all that cannot be looked at for the same reason."""
     differences = list(changed)
     lost: dict[str, list[str]] = {}
-    for one in differences:
-        if one.unknown:
-            lost.setdefault(one.unknown, []).append(one.name)
+    for difference in differences:
+        if difference.unknown:
+            lost.setdefault(difference.unknown, []).append(difference.name)
     return [
-        *(str(one) for one in differences if not one.unknown),
+        *(str(difference) for difference in differences if not difference.unknown),
         *(f"{', '.join(names)} cannot be compared with what was signed: {why}" for why, names in lost.items()),
     ]
 

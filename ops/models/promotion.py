@@ -92,7 +92,7 @@ class Promoted:
         return int(self.arn.rpartition("/")[2])
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """Members of the answer with `--json`."""
         return {"version": self.version, **dataclasses.asdict(self)}
 
 

@@ -58,7 +58,7 @@ class Verdicts:
         fresh = {key: when for key, when in (self._listed() or {}).items() if when != self._before.get(key)}
         if not fresh:
             return None
-        key = max(fresh, key=lambda one: fresh[one])
+        key = max(fresh, key=lambda uri: fresh[uri])
         said = json.loads(self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read())
         return Verdict(said["outcome"], said["sentence"])
 

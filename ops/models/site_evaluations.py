@@ -31,17 +31,18 @@ def of_version(s3: S3Client, bucket: str, version: ModelVersion) -> SiteEvaluati
 
 def as_json(found: SiteEvaluations) -> list[dict[str, Any]]:
     """Those that could be read, for scripts."""
-    return [dataclasses.asdict(one) for one in found.found]
+    return [dataclasses.asdict(evaluation) for evaluation in found.found]
 
 
 def say(version: ModelVersion, found: SiteEvaluations) -> None:
     """A line for each, and one for each that cannot be read."""
-    for one in found.found:
-        auroc = f"{one.auroc.value:.3f} ({one.auroc.low:.3f} to {one.auroc.high:.3f})"
+    for evaluation in found.found:
+        auroc = f"{evaluation.auroc.value:.3f} ({evaluation.auroc.low:.3f} to {evaluation.auroc.high:.3f})"
         output.say(
-            f"Version {version.version} on a site's {one.images:,} radiographs ({output.moment(one.created)}): "
-            f"{one.verdict.replace('_', ' ')}; AUROC {auroc}, refused {one.refused_share.value:.1%}. "
-            f"Report: {one.report_uri}"
+            f"Version {version.version} on a site's {evaluation.images:,} radiographs "
+            f"({output.moment(evaluation.created)}): {evaluation.verdict.replace('_', ' ')}; "
+            f"AUROC {auroc}, refused {evaluation.refused_share.value:.1%}. "
+            f"Report: {evaluation.report_uri}"
         )
     for unread in found.unreadable:
         output.say(f"{unread.uri} cannot be read: {unread.reason}")

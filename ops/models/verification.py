@@ -35,12 +35,12 @@ class Verified:
     changed: list[Difference]
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """Members of the answer with `--json`."""
         return {
             "arn": self.arn,
             "statement": self.statement_uri,
             "signed": dict(self.members),
-            "changed": [dataclasses.asdict(one) for one in self.changed],
+            "changed": [dataclasses.asdict(difference) for difference in self.changed],
         }
 
 

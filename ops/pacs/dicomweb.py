@@ -123,9 +123,9 @@ class Archive:
             except Exception:  # noqa: BLE001 - pydicom's own errors, OSError and AttributeError alike
                 outcome.failed[path] = f"{path} cannot be read as a DICOM file."
         for study, instances in studies.items():
-            present = [path for path, one in instances.items() if self._has(study, str(one.SOPInstanceUID))]
+            present = [path for path, instance in instances.items() if self._has(study, str(instance.SOPInstanceUID))]
             outcome.present += present
-            lacking = {path: one for path, one in instances.items() if path not in present}
+            lacking = {path: instance for path, instance in instances.items() if path not in present}
             if lacking:
                 self._send(study, lacking, outcome)
         return outcome
@@ -148,7 +148,7 @@ class Archive:
         ask = self._client.search_for_instances
         telling = frozenset({200, 204, 400, 404, 405, 406, 501})
         found = self._asked(lambda: ask(study, search_filters={"SOPInstanceUID": uid}), telling=telling)
-        return any(_value(one, "00080018") == uid for one in found or [])
+        return any(_value(item, "00080018") == uid for item in found or [])
 
     def _asked(self, ask: Any, *, telling: frozenset[int]) -> Any:
         """The client's answer; None where it raised for a status that tells all the same.
@@ -215,8 +215,8 @@ def _told(answer: requests.Response | None) -> tuple[set[str], dict[str, str]]:
         document = answer.json() if answer is not None else {}
     except ValueError:
         document = {}
-    stored = {_value(one, "00081155") for one in _items(document, "00081199")}
-    failed = {_value(one, "00081155"): _reason(_value(one, "00081197")) for one in _items(document, "00081198")}
+    stored = {_value(item, "00081155") for item in _items(document, "00081199")}
+    failed = {_value(item, "00081155"): _reason(_value(item, "00081197")) for item in _items(document, "00081198")}
     return stored - {""}, failed
 
 

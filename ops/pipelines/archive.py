@@ -93,13 +93,15 @@ def entries(path: Path, wanted: Iterable[str] = ()) -> list[Entry]:
     Raises:
         CommandError: it cannot be read, or has no such entry.
     """
-    names = [f"chest_xray/{_zip_name(one)}" for one in _packed(path, "evaluate")[2]] if path.is_dir() else _names(path)
+    names = (
+        [f"chest_xray/{_zip_name(name)}" for name in _packed(path, "evaluate")[2]] if path.is_dir() else _names(path)
+    )
     found = [Entry(number, by_number(name, number), name) for number, name in enumerate(names, start=1)]
     chosen = []
-    for one in wanted:
-        number = _NUMBER.fullmatch(one.strip())
+    for text in wanted:
+        number = _NUMBER.fullmatch(text.strip())
         if number is None or not 1 <= int(number[1]) <= len(found):
-            raise CommandError(f"{path} has no {one!r}: it has {len(found):,} entries, `entry-1` and so on.")
+            raise CommandError(f"{path} has no {text!r}: it has {len(found):,} entries, `entry-1` and so on.")
         chosen.append(found[int(number[1]) - 1])
     return chosen or found
 
@@ -108,7 +110,7 @@ def _names(path: Path) -> list[str]:
     if path.name.endswith(INVENTORY):
         try:
             with path.open("rb") as file:
-                return [one.key for one in inventory.read(file).objects]
+                return [item.key for item in inventory.read(file).objects]
         except InventoryError as error:
             raise CommandError(f"{path}: {error}") from error
     try:
@@ -144,7 +146,7 @@ def inspect(path: Path, purpose: str = "train") -> Contents:
         with zipfile.ZipFile(path) as archive:
             members = ZipMembers(archive)
             found = zip(members.all, are_dicom(members), strict=True)
-            files = [_File(one.name, one.checksum, dicom) for one, dicom in found]
+            files = [_File(entry.name, entry.checksum, dicom) for entry, dicom in found]
             return _count(path, _layout(files, Layout()), files, archive.read, purpose)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise _no_zip(path) from error
@@ -194,8 +196,8 @@ def _packed(folder: Path, purpose: str) -> tuple[dict[str, Path], Contents, list
     layout = _layout(files, Layout(local=True))
     contents = _count(folder, layout, files, lambda name: names[name].read_bytes(), purpose)
     wanted = _PICTURES if layout.table else {Kind.RADIOGRAPH}
-    packed = [one for one in files if one.name == layout.table or look(one.name, dicom=one.dicom).kind in wanted]
-    return names, contents, [one.name for one in packed]
+    packed = [file for file in files if file.name == layout.table or look(file.name, dicom=file.dicom).kind in wanted]
+    return names, contents, [file.name for file in packed]
 
 
 def _begins_dicom(name: str, path: Path) -> bool:
@@ -213,8 +215,8 @@ def _zip_name(name: str) -> str:
 
 
 def _layout(files: Iterable[_File], layout: Layout) -> Layout:
-    for one in files:
-        layout.add(one.name, dicom=one.dicom)
+    for file in files:
+        layout.add(file.name, dicom=file.dicom)
     return layout
 
 
@@ -226,7 +228,7 @@ def _count(
         raise _refused(source, problem)
     if layout.table is not None:
         return _count_by_table(source, layout, files, read, purpose)
-    entries = [(look(one.name, dicom=one.dicom), one.fingerprint) for one in files]
+    entries = [(look(file.name, dicom=file.dicom), file.fingerprint) for file in files]
     seen = {
         (entry.split or _NO_SPLIT, entry.label, entry.file, fingerprint)
         for entry, fingerprint in entries
@@ -244,22 +246,24 @@ def _count_by_table(
     source: Path | str, layout: Layout, files: list[_File], read: Callable[[str], bytes], purpose: str
 ) -> Contents:
     assert layout.table is not None  # noqa: S101
-    looked = {one.name: look(one.name, dicom=one.dicom) for one in files}
+    looked = {file.name: look(file.name, dicom=file.dicom) for file in files}
     pictures = {
-        path: Place(one.label, one.split, one.kind is Kind.OTHER_VIEW)
-        for path, one in looked.items()
-        if one.kind in _PICTURES
+        path: Place(entry.label, entry.split, entry.kind is Kind.OTHER_VIEW)
+        for path, entry in looked.items()
+        if entry.kind in _PICTURES
     }
-    numbers = {one.name: number for number, one in enumerate(files, start=1)}
+    numbers = {file.name: number for number, file in enumerate(files, start=1)}
     try:
-        in_splits = all(one.split for one in pictures.values())
+        in_splits = all(picture.split for picture in pictures.values())
         table = label_table.read(layout.table, read(layout.table), layout.table_called, split_folders=in_splits)
         identities: Mapping[str, Identity] = {}
         if table.by != "file":
             # What is certainly no DICOM file has no such identifier, but may be called by one.
-            unmatched = len(pictures) - sum(one.dicom is False for one in files if one.name in pictures)
+            unmatched = len(pictures) - sum(file.dicom is False for file in files if file.name in pictures)
             if not unmatched:
-                table, identities = table_matches.identified(table, lambda one: table_matches.named(one, pictures))
+                table, identities = table_matches.identified(
+                    table, lambda labels: table_matches.named(labels, pictures)
+                )
             if not identities:
                 table_matches.refuse_without_dicom(table, unmatched)
                 return Contents({}, unmatched=unmatched)

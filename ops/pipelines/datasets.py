@@ -31,7 +31,7 @@ class Dataset:
     kept: datetime
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """Members of the answer with `--json`."""
         return dataclasses.asdict(self)
 
 

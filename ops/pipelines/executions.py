@@ -1,4 +1,4 @@
-"""Pipeline executions as the ordinary SageMaker and CloudWatch Logs APIs tell of them."""
+"""Pipeline executions, read from the SageMaker and CloudWatch Logs APIs."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ class ExecutionReader:
         pages = self._sagemaker.get_paginator("list_pipeline_parameters_for_execution").paginate(
             PipelineExecutionArn=arn
         )
-        return {one["Name"]: one["Value"] for page in pages for one in page["PipelineParameters"]}
+        return {parameter["Name"]: parameter["Value"] for page in pages for parameter in page["PipelineParameters"]}
 
     def planned_steps(self, arn: str) -> list[str]:
         """Names of the steps every run of this execution's definition comes to, leaving out a condition's branches."""

@@ -81,14 +81,14 @@ def take(s3: S3Client, named: Folder) -> Taken:
     objects = list(_objects(s3, named))
     if not objects:
         raise CommandError(f"There is no object below {named.uri}.")
-    versions = {one.key: one for one in objects}
+    versions = {item.key: item for item in objects}
 
     def read(key: str) -> bytes:
-        one = versions[key]
-        answer = s3.get_object(Bucket=named.bucket, Key=named.prefix + key, VersionId=one.version)
+        version = versions[key]
+        answer = s3.get_object(Bucket=named.bucket, Key=named.prefix + key, VersionId=version.version)
         return answer["Body"].read()
 
-    contents = archive.inspect_listed(named.uri, [(one.key, f"{one.size} {one.etag}") for one in objects], read)
+    contents = archive.inspect_listed(named.uri, [(item.key, f"{item.size} {item.etag}") for item in objects], read)
     file = io.BytesIO()
     digest = inventory.write(file, named.bucket, named.prefix, objects)
     return Taken(file.getvalue(), digest, contents)
@@ -108,16 +108,18 @@ def _check_versioned(s3: S3Client, named: Folder) -> None:
 
 def _objects(s3: S3Client, named: Folder) -> Iterator[Object]:
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=named.bucket, Prefix=named.prefix)
-    versions = (one for page in pages for one in page.get("Versions", []) if one["IsLatest"])
-    for number, one in enumerate(versions, start=1):
+    versions = (version for page in pages for version in page.get("Versions", []) if version["IsLatest"])
+    for number, version in enumerate(versions, start=1):
         if number > MAX_OBJECTS:
             raise CommandError(f"There are more than {MAX_OBJECTS:,} objects below {named.uri}: name a part of them.")
-        if one.get("StorageClass") in _ARCHIVED:
+        if version.get("StorageClass") in _ARCHIVED:
             raise CommandError(
-                f"{one['Key']!r} lies in the storage class {one['StorageClass']}: have it restored, and copied to "
-                "another class, first."
+                f"{version['Key']!r} lies in the storage class {version['StorageClass']}: have it restored, and copied "
+                "to another class, first."
             )
-        yield Object(one["Key"].removeprefix(named.prefix), one["VersionId"], one["Size"], one["ETag"].strip('"'))
+        yield Object(
+            version["Key"].removeprefix(named.prefix), version["VersionId"], version["Size"], version["ETag"].strip('"')
+        )
 
 
 def keep(s3: S3Client, taken: Taken, *, bucket: str, name: str, timeout: float, poll: float = 2.0) -> Dataset:

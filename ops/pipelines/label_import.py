@@ -140,7 +140,7 @@ def send(s3: S3Client, archive_uri: str, changed: dict[str, Correction], table: 
                 "archive_uri": archive_uri,
                 "table_sha256": hashlib.sha256(table).hexdigest(),
                 "created": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-                "changed": changes((one["given"], one["reviewed"]) for one in changed.values()),
+                "changed": changes((label["given"], label["reviewed"]) for label in changed.values()),
             },
             changed,
         )

@@ -60,8 +60,8 @@ def _keyed(part: Any) -> Iterator[str]:
             yield str(given.get("Get", "")).removeprefix("Parameters.")
         part = list(part.values())
     if isinstance(part, list):
-        for one in part:
-            yield from _keyed(one)
+        for pair in part:
+            yield from _keyed(pair)
 
 
 def _has_local_disks(value: str) -> bool:

@@ -48,7 +48,7 @@ class State(StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One check.
+    """Result of one check, with its state and advice.
 
     Attributes:
         check: name of the check.
@@ -63,7 +63,7 @@ class Finding:
     advice: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts."""
+        """Members of the answer with `--json`."""
         return dataclasses.asdict(self)
 
 
@@ -212,8 +212,8 @@ def needed_quotas(assembly: Assembly) -> dict[str, int]:
         needed += _of_pipeline(definitions.of(pipeline.properties))
     for fleet in fleets(assembly):
         # All of a fleet may come to be of any of its types. A blue/green switch has the new fleet beside the old one.
-        for one in fleet.instance_types:
-            needed[f"{one} for endpoint usage"] += fleet.most * (2 if fleet.is_switched else 1)
+        for instance_type in fleet.instance_types:
+            needed[f"{instance_type} for endpoint usage"] += fleet.most * (2 if fleet.is_switched else 1)
     for config in assembly.of("AWS::SageMaker::EndpointConfig"):
         for variant in config.properties.get("ProductionVariants", []):
             if "ServerlessConfig" in variant:
@@ -256,8 +256,8 @@ def zones(session: Session, assembly: Assembly) -> Iterator[Finding]:
     another one in another account, so that only the account itself can say.
     """
     ours = {str(subnet.properties["AvailabilityZone"]) for subnet in assembly.of("AWS::EC2::Subnet")}
-    endpoints = [one.properties for one in assembly.of("AWS::EC2::VPCEndpoint")]
-    services = {str(one["ServiceName"]) for one in endpoints if one["VpcEndpointType"] == "Interface"}
+    endpoints = [endpoint.properties for endpoint in assembly.of("AWS::EC2::VPCEndpoint")]
+    services = {str(endpoint["ServiceName"]) for endpoint in endpoints if endpoint["VpcEndpointType"] == "Interface"}
     if not services:
         return
     wanted = [
@@ -265,7 +265,11 @@ def zones(session: Session, assembly: Assembly) -> Iterator[Finding]:
         {"Name": "service-name", "Values": sorted(services)},
     ]
     pages = session.client("ec2").get_paginator("describe_vpc_endpoint_services").paginate(Filters=wanted)
-    found = {one["ServiceName"]: set(one["AvailabilityZones"]) for page in pages for one in page["ServiceDetails"]}
+    found = {
+        service["ServiceName"]: set(service["AvailabilityZones"])
+        for page in pages
+        for service in page["ServiceDetails"]
+    }
     lacking = {name: missing for name in sorted(services) if (missing := ours - found.get(name, set()))}
     if not lacking:
         yield Finding("zones", State.FINE, f"{', '.join(sorted(ours))} have all {len(services)} services")
@@ -287,14 +291,14 @@ def subscribers(session: Session, assembly: Assembly) -> Finding:
     try:
         topic = deployment.output("training", "NotificationTopicArn")
     except CommandError:
-        emails = [one.properties.get("Endpoint") for one in assembly.of("AWS::SNS::Subscription")]
+        emails = [subscription.properties.get("Endpoint") for subscription in assembly.of("AWS::SNS::Subscription")]
         if any(emails):
             return Finding("subscribers", State.FINE, f"the templates subscribe {len(emails)} to {alarms} alarms")
         return Finding(
             "subscribers", State.WRONG, f"nobody is to hear of {alarms} alarms, releases and refusals", advice
         )
     pages = session.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-    arns = [one["SubscriptionArn"] for page in pages for one in page["Subscriptions"]]
+    arns = [subscription["SubscriptionArn"] for page in pages for subscription in page["Subscriptions"]]
     # SNS answers a word in place of the ARN until the address has confirmed (API_Subscribe).
     confirmed = [arn for arn in arns if arn.startswith("arn:")]
     if confirmed:

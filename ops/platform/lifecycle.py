@@ -13,7 +13,7 @@ from ops.base import output
 from ops.base.errors import CommandError
 from ops.base.tools import REPOSITORY
 from ops.cost.fleets import instance_types
-from ops.platform.asking import asked
+from ops.platform.lookup import try_lookup
 
 if TYPE_CHECKING:
     from infra.settings.environment import Settings
@@ -33,7 +33,7 @@ def refuse_other_instances(session: Session, settings: Settings) -> None:
     """
     for endpoint, wanted, steps in _scaled_endpoints(settings):
         other = partial(_other_types_of_scaled, session, endpoint, wanted)
-        if found := asked(other, f"{endpoint} has another instance type"):
+        if found := try_lookup(other, f"{endpoint} has another instance type"):
             raise CommandError(
                 f"{endpoint} runs on {_listed(found)} and scales: SageMaker refuses {_listed(wanted)} while it does. "
                 f"{steps}"
@@ -50,7 +50,7 @@ def refuse_another_kind(session: Session, settings: Settings) -> None:
     """
     if settings.endpoint.kind != "serverless":
         return
-    if found := asked(
+    if found := try_lookup(
         lambda: _instance_types(session.client("sagemaker"), settings.name), f"{settings.name} runs on instances"
     ):
         raise CommandError(

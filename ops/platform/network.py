@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ops.base import output
 from ops.base.errors import CommandError
-from ops.platform.asking import asked
+from ops.platform.lookup import try_lookup
 
 if TYPE_CHECKING:
     from infra.settings.environment import Settings
@@ -70,4 +70,4 @@ def tell_of_one_left(deployment: Deployment) -> None:
 
 
 def _deployed(deployment: Deployment) -> Stack | None:
-    return asked(lambda: deployment.describe(_PART), f"{deployment.stack_name(_PART)} is there")
+    return try_lookup(lambda: deployment.describe(_PART), f"{deployment.stack_name(_PART)} is there")

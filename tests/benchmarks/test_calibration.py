@@ -54,7 +54,7 @@ def test_each_way_finds_how_sure_the_network_is_where_it_looks(folder: Path) -> 
     assert even.bias == pytest.approx(-1.1 / even.temperature)
 
 
-def test_another_bias_of_a_split_is_told_and_a_site_of_its_kind_mends_it(
+def test_another_bias_of_a_split_is_reported_and_a_site_of_its_kind_mends_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(calibration, "_RESAMPLES", 40)

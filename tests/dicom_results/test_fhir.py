@@ -110,7 +110,7 @@ def test_what_a_sender_left_out(modality: str, absent: list[str]) -> None:
     ("changed", "display"),
     [({"label": "NORMAL"}, "Absent"), ({"indeterminate": True}, "Indeterminate"), ({"dataset_sha256": ""}, "Present")],
 )
-def test_near_the_threshold_neither_label_is_told(changed: dict[str, Any], display: str) -> None:
+def test_near_the_threshold_neither_label_is_reported(changed: dict[str, Any], display: str) -> None:
     assert made(**changed)["evaluation"]["valueCodeableConcept"]["coding"][0]["display"] == display
 
 

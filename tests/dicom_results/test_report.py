@@ -85,7 +85,7 @@ def test_it_says_what_the_model_said_and_nothing_more(tmp_path: Path) -> None:
         ("NORMAL", True, "INDETERMINATE"),
     ],
 )
-def test_near_the_threshold_neither_label_is_told(
+def test_near_the_threshold_neither_label_is_reported(
     tmp_path: Path, label: str, indeterminate: bool, expected: str
 ) -> None:
     path = made(tmp_path, label=label, indeterminate=indeterminate)

@@ -43,12 +43,12 @@ def test_what_is_in_no_study_has_no_place_in_an_archive(tmp_path: Path, name: st
         assert refused(tmp_path, radiograph(**{name: ""})) == sentence
 
 
-def test_a_uid_that_is_none_is_told_without_its_value(tmp_path: Path) -> None:
+def test_a_uid_that_is_none_is_reported_without_its_value(tmp_path: Path) -> None:
     content = radiograph().replace(b"1.2.826.0.1.3680043.8.498.1", b"SMITH.JOHN.1980.01.02.A-777")
     assert refused(tmp_path, content) == "it has an unusable Study Instance UID"
 
 
-def test_a_class_outside_the_standard_and_an_empty_file_are_told(tmp_path: Path) -> None:
+def test_a_class_outside_the_standard_and_an_empty_file_are_reported(tmp_path: Path) -> None:
     stated = radiograph(modality="CR")
     private = stated.replace(CR.encode() + b"\0", b"1.2.840.10008.5.1.4.9.9.9\0")
     assert refused(tmp_path, private) == "its SOP Class UID is none of the standard"

@@ -161,7 +161,7 @@ class TestConcluded:
         releases.aws.proxy.mend()
         assert releases.conclude(packages[1], packages[0]) == "released"
 
-    def test_an_endpoint_that_stays_silent_is_taken_back(self, releases: Releases, packages: list[str]) -> None:
+    def test_an_endpoint_that_stays_silent_is_rolled_back(self, releases: Releases, packages: list[str]) -> None:
         releases.aws.proxy.fail("InvokeEndpoint", fault_proxy.UNAVAILABLE)
         assert releases.conclude(packages[1], packages[0]) == "taken_back"
         assert releases.released() == packages[0]

@@ -135,7 +135,7 @@ def test_what_fails_for_good_is_delivered_again(
         ("PutObject", fault_proxy.RESET),
     ],
 )
-def test_a_refusal_is_told_once_and_kept(uploads: Uploads, operation: str, fault: Fault) -> None:
+def test_a_refusal_is_reported_once_and_kept(uploads: Uploads, operation: str, fault: Fault) -> None:
     event = uploads.upload(b"no archive")
     uploads.aws.proxy.fail(operation, fault, times=2)
     assert uploads.handle(event) == uploads.handle(event) | {"first_time": True}

@@ -1,4 +1,4 @@
-"""Rules for every resource of every environment, whoever adds it: rights, encryption, logs, dead letters."""
+"""Rules for every resource of every environment: least-privilege policies, encryption, logs, dead-letter queues."""
 
 from __future__ import annotations
 

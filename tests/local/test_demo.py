@@ -76,7 +76,7 @@ def test_without_staying_nothing_is_waited_for(cloud: list[Cloud]) -> None:
     assert cloud[0].stopped
 
 
-def test_an_archive_that_is_not_there_is_told_before_anything_starts(
+def test_an_archive_that_is_not_there_is_reported_before_anything_starts(
     cloud: list[Cloud], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert demo.main(["--archive", str(tmp_path / "absent.zip")]) == 2

@@ -249,7 +249,7 @@ def test_labels_that_contradict_the_model_are_a_drop(cloud, known, job_directory
     assert "A drop in performance found." in page
 
 
-def test_a_guarantee_that_readers_labels_break_is_told(cloud, known, job_directory):
+def test_a_guarantee_that_readers_labels_break_is_reported(cloud, known, job_directory):
     """Of the answers NORMAL at least 90 % were to be right: readers say PNEUMONIA of half of them."""
     scores = made_scores(300, seed=4)
     normal = np.flatnonzero(scores.probabilities < known["indeterminate"]["low"])

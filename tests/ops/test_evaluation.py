@@ -128,7 +128,7 @@ def test_an_archive_of_one_class_is_refused_before_it_is_sent(
     assert "No PNEUMONIA image to evaluate on was found" in result.stderr
 
 
-def test_the_newest_of_no_versions_is_told_before_anything_is_sent(
+def test_the_newest_of_no_versions_is_reported_before_anything_is_sent(
     cloud: Cloud, cxr: Callable[..., Result], archive: Path
 ) -> None:
     for part in ("training", "endpoint"):

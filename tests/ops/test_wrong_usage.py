@@ -76,7 +76,7 @@ def test_what_can_be_written_is_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "asked"), [("new.html", ""), ("old.html", "old.html")])
-def test_a_place_that_is_read_only_is_told_before_hours_of_work(
+def test_a_place_that_is_read_only_is_reported_before_hours_of_work(
     name: str, asked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A medium that is mounted so, or another's file; who tests as root may write everywhere else."""

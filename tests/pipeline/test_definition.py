@@ -266,7 +266,7 @@ class TestCaching:
             assert all(uri in immutable for uri in uris), name
 
     @pytest.mark.parametrize("step", ["PreprocessImages", "SplitDataset"])
-    def test_script_is_told_the_archive_uri_it_has_to_vouch_for(self, definition, step):
+    def test_the_script_gets_the_archive_uri_it_has_to_vouch_for(self, definition, step):
         arguments = definition.arguments(step)["AppSpecification"]["ContainerArguments"]
         assert arguments[arguments.index("--archive-uri") + 1] == {"Get": "Parameters.InputArchiveUri"}
 
@@ -312,7 +312,7 @@ class TestGates:
         for condition in definition.arguments("CheckQuality")["Conditions"]:
             assert condition["LeftValue"]["Std:JsonGet"]["PropertyFile"] == source
 
-    def test_evaluation_is_told_the_limits_the_conditions_use(self, definition):
+    def test_evaluation_gets_the_limits_the_conditions_use(self, definition):
         # Else the message would name another limit than the one that stopped the model.
         arguments = definition.arguments("EvaluateModel")["AppSpecification"]["ContainerArguments"]
         for _, limit, _, flag in GATES:

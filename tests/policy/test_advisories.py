@@ -54,7 +54,7 @@ def test_what_could_not_be_asked_is_said_and_fails(said: str) -> None:
     assert problem == "requirements/laptop.txt was not audited: the advisory service could not be asked from here"
 
 
-def test_a_vulnerability_is_told_with_its_lock_file() -> None:
+def test_a_vulnerability_is_reported_with_its_lock_file() -> None:
     (problem,) = audit(Programs(dicom="Found 1 known vulnerability pillow 9.0 PYSEC-2022-10 9.0.1"), [], TODAY)
     assert problem.startswith("requirements/dicom.txt: Found 1 known vulnerability pillow")
 

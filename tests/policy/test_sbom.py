@@ -21,7 +21,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from policy import components
-from policy.carried import CarriedError, bundle, licence_of
+from policy.bundles import BundleError, bundle, licence_of
 from policy.contexts import with_dicom_results
 from tests.infra.conftest import environment_context, synthesise_app
 
@@ -222,32 +222,32 @@ def test_what_the_schema_refuses_is_not_written() -> None:
 
     bom = Bom()
     bom.components.add(Component(type=ComponentType.FILE, name="x", mime_type="no type"))
-    with pytest.raises(CarriedError, match="no type"):
+    with pytest.raises(BundleError, match="no type"):
         document(bom, REVISION)
 
 
 def test_a_carried_library_that_no_lock_file_names_is_refused(tmp_path: Path) -> None:
     (found,) = bundle(wheel(tmp_path), "asset").distributions
-    with pytest.raises(CarriedError, match=r"own 1\.0 is carried, but no lock file names it"):
+    with pytest.raises(BundleError, match=r"own 1\.0 is carried, but no lock file names it"):
         components.vendored(found, {("own", "2.0"): ("0" * 64,)})
 
 
 def test_a_file_that_is_not_the_wheel_s_is_refused(tmp_path: Path) -> None:
     folder = wheel(tmp_path)
     (folder / "own.py").write_text("changed = True\n", encoding="utf-8")
-    with pytest.raises(CarriedError, match=r"own\.py is not the file that own-1\.0\.dist-info lists"):
+    with pytest.raises(BundleError, match=r"own\.py is not the file that own-1\.0\.dist-info lists"):
         bundle(folder, "asset")
 
 
 def test_a_file_that_nobody_accounts_for_is_refused(tmp_path: Path) -> None:
     folder = wheel(tmp_path)
     (folder / "stray.py").touch()
-    with pytest.raises(CarriedError, match=r"stray\.py belongs to no wheel"):
+    with pytest.raises(BundleError, match=r"stray\.py belongs to no wheel"):
         bundle(folder, "asset")
 
 
 def test_a_script_that_no_package_has_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CarriedError, match=r"own\.js is no file of a package that package-lock\.json names"):
+    with pytest.raises(BundleError, match=r"own\.js is no file of a package that package-lock\.json names"):
         components.browser_library("vendor/own.js", "0" * 64, {"packages": {"": {}}}, tmp_path / "node_modules")
 
 

@@ -98,7 +98,7 @@ def test_a_repeated_request_is_answered_once(stack: Stack, released: str, exampl
     assert (other.status, other.document["code"]) == (422, "idempotency_key_reused")
 
 
-def test_the_serving_model_is_told_with_its_figures(stack: Stack, released: str, examples: dict[str, Path]) -> None:
+def test_the_serving_model_is_reported_with_its_figures(stack: Stack, released: str, examples: dict[str, Path]) -> None:
     answer = ask(stack, "v1/model")
 
     assert answer.status == 200, answer.document

@@ -1,4 +1,4 @@
-"""Releases while clients ask: a good model takes over, a broken one does not, and people hear what happened.
+"""Releases under load: blue/green and canary traffic, rollback of a broken model by alarms, and notifications.
 
 The app is deployed with a serverless endpoint, then with one on instances, a canary and an asynchronous endpoint beside
 it, as in prod but with short waits. The models are handlers that answer by the contract and know nothing of
@@ -178,14 +178,14 @@ def first(releases: Releases) -> int:
     return version
 
 
-def test_a_release_is_told_when_the_endpoint_was_asked(releases: Releases, first: int) -> None:
+def test_a_release_is_reported_when_the_endpoint_was_asked(releases: Releases, first: int) -> None:
     assert "an answer named it" in releases.hears("released", first)
     # Alarms speak on the same topic: on a busy machine, about its latency.
     told = [kind for kind, _ in releases.told if kind != "alarm"]
     assert told == ["approval_wanted", "release_requested", "released"]
 
 
-def test_where_no_alarm_guards_the_traffic_a_model_that_fails_is_put_back(
+def test_where_no_alarm_guards_the_traffic_a_model_that_fails_is_rolled_back(
     releases: Releases, first: int, image: Path
 ) -> None:
     """A serverless endpoint switches at once; the question after the release is what finds the failure."""
@@ -267,7 +267,7 @@ def test_a_good_model_takes_over_without_a_failed_request(
     releases.hears("released", version)
 
 
-def test_a_model_that_fails_its_requests_is_taken_back_by_an_alarm(
+def test_a_model_that_fails_its_requests_is_rolled_back_by_an_alarm(
     releases: Releases, second: tuple[int, list[tuple[int, int | None]]], image: Path
 ) -> None:
     good = second[0]

@@ -1,4 +1,4 @@
-"""Traffic moves to a new model as settings say, and alarms in the units of the metrics roll it back."""
+"""Blue/green rollout: canary or linear traffic as settings say, and auto-rollback alarms in the metrics' units."""
 
 from __future__ import annotations
 

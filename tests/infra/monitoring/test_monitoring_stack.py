@@ -210,7 +210,7 @@ def test_alarms_and_budgets_of_this_account_reach_the_encrypted_topic(environmen
             assert statement["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Join"][1][-1] == pattern
 
 
-def test_prod_is_told_before_its_month_is_spent(templates: Templates, context: dict[str, Any]) -> None:
+def test_the_budget_of_prod_warns_before_its_month_is_spent(templates: Templates, context: dict[str, Any]) -> None:
     (budget,) = of_type(templates("prod")["monitoring"], "AWS::Budgets::Budget").values()
     stated = context["environments"]["prod"]["budget"]
     properties = budget["Properties"]

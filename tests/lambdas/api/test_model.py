@@ -143,7 +143,7 @@ def test_the_serving_model_with_its_figures_and_their_intervals(look):
     assert "not for diagnosis" in model.notice
 
 
-def test_the_digest_of_what_was_signed_is_told(look, bucket):
+def test_the_digest_of_what_was_signed_is_reported(look, bucket):
     """The one that a release verified; a model of before there were signatures has none."""
     before = json.loads(look(SageMaker())["body"])
     assert (before["artifact_sha256"], before["served_sha256"]) == (None, None)
@@ -192,7 +192,7 @@ def test_a_calibrated_version_says_whose_weights_it_has_and_not_from_which_archi
     assert "elsewhere" not in answer
 
 
-def test_what_is_guaranteed_is_told_without_what_the_test_split_says_to_it(look, monkeypatch):
+def test_what_is_guaranteed_is_reported_without_what_the_test_split_says_to_it(look, monkeypatch):
     guarantee = {"negative_predictive_value": 0.95, "positive_predictive_value": None, "confidence": 0.95,
                  "prevalence": 0.4, "patients": 200, "sentence": "For patients like these …"}  # fmt: skip
     monkeypatch.setitem(EVALUATION, "guarantee", {**guarantee, "test": {}})
@@ -200,7 +200,7 @@ def test_what_is_guaranteed_is_told_without_what_the_test_split_says_to_it(look,
     assert json.loads(look(SageMaker())["body"])["guarantee"] == guarantee
 
 
-def test_whom_it_is_meant_for_is_told(look, monkeypatch):
+def test_whom_it_is_meant_for_is_reported(look, monkeypatch):
     population = {"ages": ["0-17"], "views": ["AP"], "modalities": ["CR"]}
     assert json.loads(look(SageMaker())["body"])["population"] is None
     monkeypatch.setattr("lambdas.api.model._seen", {})
@@ -208,7 +208,7 @@ def test_whom_it_is_meant_for_is_told(look, monkeypatch):
     assert json.loads(look(SageMaker())["body"])["population"] == population
 
 
-def test_which_weights_serve_is_told(look):
+def test_which_weights_serve_is_reported(look):
     assert json.loads(look(SageMaker())["body"])["engine"] == {"name": "litert", "weights": "float16"}
 
 
@@ -227,7 +227,7 @@ def test_an_earlier_evaluation_says_what_it_knows(look, monkeypatch, described, 
     assert json.loads(look(SageMaker())["body"])["engine"] == wanted
 
 
-def test_who_approved_it_is_not_told(look):
+def test_who_approved_it_is_not_disclosed(look):
     """Names of staff and their words are in the registry, for people who may read that."""
     assert "Jane" not in look(SageMaker())["body"]
     assert "jane" not in look(SageMaker())["body"]
@@ -247,7 +247,7 @@ def test_without_a_site_evaluation_the_list_is_empty(look):
     assert (answer["site_evaluations"], answer["unreadable_site_evaluations"]) == ([], 0)
 
 
-def test_what_sites_found_is_told_newest_first_with_intervals(look, bucket):
+def test_what_sites_found_is_reported_newest_first_with_intervals(look, bucket):
     bucket.add("first", document("not_usable"), version=12, minutes=0)
     later = document("usable", created="2026-11-28T10:00:00+01:00")
     bucket.add("second", later, version=12, minutes=1)
@@ -261,7 +261,7 @@ def test_what_sites_found_is_told_newest_first_with_intervals(look, bucket):
     assert (newest.sensitivity.value, newest.specificity.value, newest.refused_share.value) == (0.88, 0.83, 0.03)
 
 
-def test_which_hospital_it_was_is_not_told(look, bucket):
+def test_which_hospital_it_was_is_not_disclosed(look, bucket):
     """Uploaders name archives and executions after it; a sentence of the verdict is for those who may read reports."""
     named = document(archive_uri="s3://data/evaluations/st-mary.zip", dropped=[{"files": ["st-mary/1.dcm"]}])
     named["verdict"]["sentence"] = "Usable at st-mary."

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lambdas.api.documents import Feedback, Result
-from lambdas.predict.model import Prediction
+from lambdas.predict.endpoint_invocation import Prediction
 from lambdas.predict.results import Results
 from tests.lambdas.rest_events import captured, event, problem
 from tests.lambdas.tables import PREDICTIONS, REQUESTS, items

@@ -123,7 +123,7 @@ def test_the_log_names_the_request_and_holds_no_form(upload, log):
         assert secret not in logged
 
 
-def test_an_unexpected_failure_is_logged_and_not_told(upload, dynamodb, log):
+def test_an_unexpected_failure_is_logged_and_not_disclosed(upload, dynamodb, log):
     dynamodb.delete_table(TableName=REQUESTS)
     answer = upload({"media_type": "image/png"}, headers={"Idempotency-Key": "k"})
     problem(answer, 500, "internal_error")

@@ -77,7 +77,7 @@ def without(name: str):
         pytest.param(document(refused_share=figure(float("nan"))), "is damaged", id="not a number"),
     ],
 )
-def test_what_cannot_be_read_is_told_as_such_and_hides_no_other(content, reason):
+def test_what_cannot_be_read_is_reported_as_such_and_hides_no_other(content, reason):
     bucket = SiteBucket()
     bucket.add("good", document(), minutes=0)
     key = bucket.add("bad", content if isinstance(content, bytes) else json.dumps(content).encode(), minutes=1)

@@ -85,7 +85,7 @@ def test_fhir_is_text():
     assert json.loads(answer["body"])["resourceType"] == "Bundle"
 
 
-def test_a_map_that_is_no_picture_is_told(capfd):
+def test_a_map_that_is_no_picture_is_reported(capfd):
     answer = handle(event(form="multipart/related", radiograph="bm8=", overlay="bm8="), None)
     assert answer == {"no_result": "a picture of its saliency map cannot be made (UnidentifiedImageError)"}
 

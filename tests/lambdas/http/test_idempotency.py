@@ -1,4 +1,4 @@
-"""A repeated POST is answered from memory, and nothing else is."""
+"""Idempotency: a repeated POST is answered from memory, and nothing else is."""
 
 from __future__ import annotations
 

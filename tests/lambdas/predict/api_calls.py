@@ -11,7 +11,7 @@ from lambdas.http.idempotency import Requests
 from lambdas.http.problems import KINDS
 from lambdas.predict.api import Api
 from lambdas.predict.dicom import Dicom
-from lambdas.predict.function import Function
+from lambdas.predict.lambda_invocation import Function
 from lambdas.predict.prediction import Predictions
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads

@@ -4,8 +4,8 @@ import botocore.session
 import pytest
 from botocore.stub import Stubber
 
-from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.model import Model
+from lambdas.predict.endpoint_invocation import Model
+from lambdas.predict.endpoint_status import Endpoint
 from tests.lambdas.predict.api_calls import Memory, made
 from tests.lambdas.predict.dicom_answers import Service
 

@@ -13,9 +13,9 @@ from lambdas.http.idempotency import Requests
 from lambdas.predict.api import Api
 from lambdas.predict.dicom import Dicom
 from lambdas.predict.dicom_result import DicomResult
-from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.function import Function
-from lambdas.predict.model import Model
+from lambdas.predict.endpoint_invocation import Model
+from lambdas.predict.endpoint_status import Endpoint
+from lambdas.predict.lambda_invocation import Function
 from lambdas.predict.prediction import Predictions
 from lambdas.predict.results import Results
 from lambdas.predict.uploads import Uploads

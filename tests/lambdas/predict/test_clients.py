@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambdas.predict.dicom import Dicom
-from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.function import Function
-from lambdas.predict.model import Model
+from lambdas.predict.endpoint_invocation import Model
+from lambdas.predict.endpoint_status import Endpoint
+from lambdas.predict.lambda_invocation import Function
 from tests.lambdas.predict.api_calls import JPEG, PNG, UPLOAD, event, in_json, made, problem, scores
 from tests.lambdas.predict.dicom_services import SCORED
 

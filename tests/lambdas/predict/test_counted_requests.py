@@ -3,9 +3,9 @@
 import json
 
 from lambdas.predict.dicom import Dicom
-from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.function import Function
-from lambdas.predict.model import Model
+from lambdas.predict.endpoint_invocation import Model
+from lambdas.predict.endpoint_status import Endpoint
+from lambdas.predict.lambda_invocation import Function
 from model_code.contract.outcomes import FAILED, REFUSED
 from tests.lambdas.predict.api_calls import JPEG, KEYED, event, fails, made, scores
 from tests.lambdas.predict.dicom_services import Functions, body

@@ -19,10 +19,10 @@ from lambdas.http.answers import Answers
 from lambdas.http.problems import Problem
 from lambdas.predict.api import Api
 from lambdas.predict.dicom import Dicom
-from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.function import Function
+from lambdas.predict.endpoint_invocation import Model
+from lambdas.predict.endpoint_status import Endpoint
 from lambdas.predict.image import DICOM, EncodedImage
-from lambdas.predict.model import Model
+from lambdas.predict.lambda_invocation import Function
 from lambdas.predict.prediction import Predictions
 from lambdas.predict.uploads import Uploads
 from tests.lambdas.predict.dicom_services import CONVERTER, UPLOAD, Bucket, Functions, Runtime, body, posted

@@ -77,7 +77,7 @@ class TestNotMade:
         assert kept(dynamodb) == [ID]
 
     @pytest.mark.parametrize("step", ["dicom_results.source.encode", "dicom_results.report.make"])
-    def test_of_what_the_library_refuses_and_no_value_is_told(self, service, dynamodb, monkeypatch, capfd, step):
+    def test_of_what_the_library_refuses_and_no_value_is_reported(self, service, dynamodb, monkeypatch, capfd, step):
         def refuses(*_):
             raise TypeError("SECRET^NAME is no name")
 
@@ -130,7 +130,7 @@ class TestNotMade:
         assert service.functions.asked == [CONVERTER]
         assert kept(dynamodb) == [ID]
 
-    def test_and_where_it_could_not_be_kept_either_that_is_told(self, service, monkeypatch):
+    def test_and_where_it_could_not_be_kept_either_that_is_reported(self, service, monkeypatch):
         monkeypatch.setattr(Results, "keep", lambda *_: 1 / 0)
         detail = refused(service.ask(radiograph(without=("StudyInstanceUID",))), 422, "no_dicom_result")
         assert detail.startswith(f"Prediction {ID} was made, and could not be kept. ")

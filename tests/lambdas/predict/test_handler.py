@@ -9,14 +9,14 @@ import pytest
 
 from lambdas.aws.reconnection import AT_ONCE_SECONDS
 from lambdas.predict import dicom, dicom_result, results, uploads
-from lambdas.predict.environment import Environment
-from lambdas.predict.model import (
+from lambdas.predict.endpoint_invocation import (
     CONNECT_TIMEOUT_SECONDS,
     HURRIED_READ_TIMEOUT_SECONDS,
     PREPARATION_SECONDS,
     READ_TIMEOUT_SECONDS,
     RETRY_WITHIN_SECONDS,
 )
+from lambdas.predict.environment import Environment
 
 HANDLER = "lambdas.predict.handler.handle"
 ENVIRONMENT = {

@@ -12,8 +12,8 @@ from botocore.stub import Stubber
 
 from lambdas.api.documents import KeptPrediction
 from lambdas.predict import request
-from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.model import PREPARATION_SECONDS, Model
+from lambdas.predict.endpoint_invocation import PREPARATION_SECONDS, Model
+from lambdas.predict.endpoint_status import Endpoint
 from tests.lambdas.predict.api_calls import (
     EXPLAINED,
     JPEG,
@@ -87,7 +87,9 @@ class TestKept:
         assert OVERLAY not in str(kept)
         assert base64.b64encode(JPEG).decode()[:40] not in str(kept)
 
-    def test_what_monitoring_compares_is_kept_beside_the_answer_and_not_told_to_the_client(self, api, runtime, memory):
+    def test_what_monitoring_compares_is_kept_beside_the_answer_and_not_disclosed_to_the_client(
+        self, api, runtime, memory
+    ):
         observed = {**SCORED["predictions"][0], "probability": 1e-300, "features": [0.5, -1.25]}
         scores(runtime, {**SCORED, "predictions": [observed]})
         told = api.answer(event())["body"]
@@ -99,7 +101,7 @@ class TestKept:
         assert "features" not in told
         assert "features" not in kept["answer"]["S"]
 
-    def test_the_digest_of_what_answered_is_kept_where_it_is_told(self, api, runtime, memory):
+    def test_the_digest_of_what_answered_is_kept_where_it_is_reported(self, api, runtime, memory):
         """So that a label is never taken for one of another model that got the same version's name."""
         scores(runtime, {**SCORED, "model": {**SCORED["model"], "served_sha256": "5e" * 32}})
         api.answer(event())

@@ -11,8 +11,8 @@ from botocore.exceptions import (
 )
 
 from lambdas.api.documents import Health
-from lambdas.predict.endpoint import Endpoint
-from lambdas.predict.model import Model
+from lambdas.predict.endpoint_invocation import Model
+from lambdas.predict.endpoint_status import Endpoint
 from tests.lambdas.predict.api_calls import (
     GUARANTEE,
     REQUEST_ID,
@@ -158,12 +158,12 @@ class TestConnection:
 
     def test_connection_lost_late_is_not_tried_again(self, monkeypatch):
         ticks = iter([0.0, 20.0])
-        monkeypatch.setattr("lambdas.predict.model.time.monotonic", lambda: next(ticks))
+        monkeypatch.setattr("lambdas.predict.endpoint_invocation.time.monotonic", lambda: next(ticks))
         runtime = Raising(ConnectionClosedError(**URL))
         problem(over(runtime).answer(event()), 502, "model_error")
         assert runtime.calls == 1
 
-    def test_unexpected_failure_is_logged_and_not_told(self, capsys):
+    def test_unexpected_failure_is_logged_and_not_disclosed(self, capsys):
         answer = over(Raising(RuntimeError("database password"))).answer(event())
         document = problem(answer, 500, "internal_error")
         assert "password" not in answer["body"]

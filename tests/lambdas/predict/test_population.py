@@ -89,7 +89,7 @@ def test_a_view_can_lie_outside_as_well():
     )  # fmt: skip
 
 
-def test_where_it_is_only_flagged_the_flag_is_told_and_not_kept(capfd):
+def test_where_it_is_only_flagged_the_flag_is_reported_and_not_kept(capfd):
     kept, released = [], []
     status, document = answered(file(**ADULT), refuse=False, kept=kept, released=released)
     assert (status, document["outside_intended_population"]) == (200, ["age"])

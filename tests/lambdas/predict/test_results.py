@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from lambdas.predict.model import Prediction
+from lambdas.predict.endpoint_invocation import Prediction
 from lambdas.predict.results import Results
 from tests.lambdas.tables import PREDICTIONS, items
 

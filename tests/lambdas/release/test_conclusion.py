@@ -1,4 +1,4 @@
-"""A release is concluded once the endpoint answers, and rejected models that serve are reported."""
+"""A release is concluded once the endpoint answers, else rolled back; rejected models that serve are reported."""
 
 import hashlib
 from datetime import timedelta
@@ -25,7 +25,7 @@ class TestConclusion:
         assert world.conclude() == "released"
         assert "no answer named the package" in world.topic.messages[-1]["Message"]
 
-    def test_a_rollback_is_told_with_what_failed_and_what_serves(self, world):
+    def test_a_rollback_is_reported_with_what_failed_and_what_serves(self, world):
         world.serve(1)
         world.registry.set(2, "Approved")
         world.deliver(2)
@@ -38,7 +38,7 @@ class TestConclusion:
         assert "Endpoint: One or more alarms are in ALARM" in message
         assert "of an earlier update" not in message
 
-    def test_a_model_that_does_not_answer_is_taken_back(self, world):
+    def test_a_model_that_does_not_answer_is_rolled_back(self, world):
         """Nothing else would, where no alarm guards the traffic."""
         world.serve(1)
         world.registry.set(2, "Approved")
@@ -55,7 +55,7 @@ class TestConclusion:
         assert world.topic.events[-1] == "release_rolled_back"
         assert f"{arn(1)} serves as before." in world.topic.messages[-1]["Message"]
 
-    def test_what_is_put_back_and_does_not_answer_is_not_put_back_again(self, world):
+    def test_a_model_that_was_rolled_back_to_and_does_not_answer_is_not_rolled_back_again(self, world):
         world.serve(1)
         world.registry.set(2, "Approved")
         world.deliver(2)
@@ -153,7 +153,7 @@ class TestVerdict:
         assert world.conclude() == "rolled_back"
         assert world.bucket.of(2) == [("rolled_back", "It was rolled back: Endpoint: The model did not load.")]
 
-    def test_of_two_approvals_at_once_the_one_that_loses_is_told(self, world):
+    def test_of_two_approvals_at_once_the_one_that_loses_is_reported(self, world):
         world.registry.set(1, "Approved")
         world.registry.set(2, "Approved")
         assert world.deliver(2) == "requested"

@@ -184,7 +184,7 @@ class TestBusyStack:
 
 
 class TestFailure:
-    def test_refused_update_is_told_once_and_not_repeated(self, world):
+    def test_refused_update_is_reported_once_and_not_repeated(self, world):
         world.registry.set(1, "Approved")
         world.cloudformation.refuses = "Stack is in UPDATE_ROLLBACK_FAILED state and can not be updated."
         assert world.deliver(1) == "failed"

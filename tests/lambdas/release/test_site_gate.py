@@ -134,7 +134,7 @@ def test_what_serves_stays_approved_whatever_a_site_says_later(world, sites):
     assert world.deliver(2) == "already_serving"
 
 
-def test_the_model_that_is_put_back_after_a_failed_release_passes_no_gate(world, sites):
+def test_a_rollback_after_a_failed_release_passes_no_gate(world, sites):
     """Version 2 has no site evaluation: it served before the gate was there, and has to go on serving."""
     sites.add("abc", document("usable"))
     assert approve(world) == "requested"

@@ -65,7 +65,7 @@ def test_a_token_is_renewed_before_it_ends_and_the_worklist_stays(
     expect(page.locator("#sentence")).to_contain_text("0.930")
 
 
-def test_what_the_issuer_says_is_told(page: Page, server: PageServer) -> None:
+def test_what_the_issuer_says_is_reported(page: Page, server: PageServer) -> None:
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("The issuer gave no token: your session has ended.")
 

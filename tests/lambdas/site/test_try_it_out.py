@@ -161,7 +161,9 @@ def test_without_a_file_nothing_is_sent(docs: Page, server: PageServer) -> None:
     assert server.asked == []
 
 
-def test_a_file_above_the_limit_is_not_sent_and_the_way_is_told(docs: Page, server: PageServer, tmp_path: Path) -> None:
+def test_a_file_above_the_limit_is_not_sent_and_the_other_way_is_named(
+    docs: Page, server: PageServer, tmp_path: Path
+) -> None:
     (tmp_path / "large.dcm").write_bytes(bytes(128) + b"DICM" + bytes(6_000_000))
     found = prediction_of(docs, tmp_path / "large.dcm")
     send(found)
@@ -171,7 +173,7 @@ def test_a_file_above_the_limit_is_not_sent_and_the_way_is_told(docs: Page, serv
     assert server.asked == []
 
 
-def test_what_the_deployments_limits_refuse_is_told_with_the_time_to_wait(
+def test_what_the_deployments_limits_refuse_is_reported_with_the_time_to_wait(
     docs: Page, server: PageServer, drawn: Path
 ) -> None:
     server.answers[DRAWN] = [Problem("throttled", "Send requests more slowly.")]
@@ -182,7 +184,7 @@ def test_what_the_deployments_limits_refuse_is_told_with_the_time_to_wait(
     expect(found.locator("dl")).to_contain_text("Retry-After1")
 
 
-def test_a_network_that_fails_is_told(docs: Page) -> None:
+def test_a_network_that_fails_is_reported(docs: Page) -> None:
     docs.route("**/v1/model", lambda route: route.abort())
     give_key(docs)
     found = section(docs, "read_model")

@@ -70,15 +70,15 @@ def test_a_stream_keeps_its_newest_events_and_what_is_looked_up_by_a_pointer() -
     assert {event["eventId"] for event in kept} == set(cloudwatch_logs._log_records.keys())
 
 
-def test_many_threads_let_go_of_the_same() -> None:
+def test_many_threads_expire_the_same_items() -> None:
     kept = dict.fromkeys(range(1_000))
     begin = threading.Barrier(8)
 
-    def let_go() -> None:
+    def evict_oldest() -> None:
         begin.wait()
-        retention.let_go(kept, 100)
+        retention.evict_oldest(kept, 100)
 
-    threads = [threading.Thread(target=let_go) for _ in range(8)]
+    threads = [threading.Thread(target=evict_oldest) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

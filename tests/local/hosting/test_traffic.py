@@ -1,4 +1,4 @@
-"""A deployment configuration becomes the shares of the traffic that a new model gets, one after the other."""
+"""Traffic shifting of a blue/green deployment: all at once, canary or linear, and rollback by an alarm."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_a_canary_gets_its_share_before_it_gets_everything(hosting: Hosting, rel
 
 @pytest.mark.system
 @pytest.mark.parametrize("kind", ["CANARY", "LINEAR"])
-def test_a_model_that_fails_is_taken_back_by_the_alarm(
+def test_a_model_that_fails_is_rolled_back_by_the_alarm(
     hosting: Hosting, released: str, alarmed: str, kind: str
 ) -> None:
     before = hosting.sagemaker.describe_endpoint(EndpointName=released)["EndpointConfigName"]

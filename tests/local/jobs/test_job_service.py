@@ -106,14 +106,14 @@ class TestProcessing:
         assert end(jobs, "Processing", "x")["FailureReason"] == f"AlgorithmError: , exit code: {code}"
 
     @pytest.mark.parametrize("action", ["s3:ListObjectsV2", "s3:GetObject"])
-    def test_a_denied_download_is_told(self, jobs: JobService, cloud: FakeCloud, s3: Any, action: str) -> None:
+    def test_a_denied_download_is_reported(self, jobs: JobService, cloud: FakeCloud, s3: Any, action: str) -> None:
         s3.put_object(Bucket="data", Key="in/a", Body=b"")
         cloud.denied.add((STEP_ROLE, action))
         described = process(jobs, "denied", "true", ProcessingInputs=[s3_input("i", "s3://data/in")])
         assert "Data download failed:AccessDenied (403)" in described["FailureReason"]
         assert "s3://data/in" in described["FailureReason"]
 
-    def test_a_denied_upload_is_told(self, jobs: JobService, cloud: FakeCloud) -> None:
+    def test_a_denied_upload_is_reported(self, jobs: JobService, cloud: FakeCloud) -> None:
         cloud.denied.add((STEP_ROLE, "s3:PutObject"))
         described = process(
             jobs,
@@ -123,7 +123,7 @@ class TestProcessing:
         )
         assert "Data upload failed:AccessDenied (403)" in described["FailureReason"]
 
-    def test_a_missing_input_is_told(self, jobs: JobService) -> None:
+    def test_a_missing_input_is_reported(self, jobs: JobService) -> None:
         described = process(jobs, "missing", "true", ProcessingInputs=[s3_input("i", "s3://data/nothing")])
         assert 'No S3 objects found under S3 URL "s3://data/nothing"' in described["FailureReason"]
 
@@ -309,7 +309,7 @@ class TestTraining:
         assert described["FailureReason"] == "AlgorithmError: No radiograph is left., exit code: 1"
         assert "ModelArtifacts" not in described
 
-    def test_an_exception_is_told_as_the_toolkit_tells_it(self, jobs: JobService, s3: Any) -> None:
+    def test_an_exception_is_reported_as_the_toolkit_tells_it(self, jobs: JobService, s3: Any) -> None:
         put_source(s3, train="print('begin')\nraise RuntimeError('x' * 2000)")
         reason = train(jobs, "raises")["FailureReason"]
         assert reason.startswith(

@@ -132,7 +132,7 @@ def test_a_renamed_checkpoint_leaves_nothing_under_its_first_name(
     assert (stored(s3, "checkpoints/epoch"), stored(s3, "checkpoints/epoch.half")) == ("2", left)
 
 
-def test_a_checkpoint_that_may_not_be_removed_is_told(cloud: FakeCloud, s3: Any, tmp_path: Path) -> None:
+def test_a_checkpoint_that_may_not_be_removed_is_reported(cloud: FakeCloud, s3: Any, tmp_path: Path) -> None:
     cloud.denied.add((STEP_ROLE, "s3:DeleteObject"))
     client = cloud.client("s3", role_arn=STEP_ROLE)
     kept = sync.Sync(tmp_path / "checkpoints", "s3://data/checkpoints", lambda: client, removes=True)

@@ -33,7 +33,7 @@ class TestStart:
         )
         assert cloud.authorized == []
 
-    def test_wrong_parameters_are_told(self, runner: Runner) -> None:
+    def test_wrong_parameters_are_reported(self, runner: Runner) -> None:
         runner.store(processing("A", "true"), parameters=PARAMETERS)
         for parameters, said in (
             ({}, "Parameter 'Uri' is undefined"),

@@ -43,7 +43,7 @@ class ResourceExhaustedError(Exception):
         (MemoryError(), "ran out of memory: choose a larger instance"),
     ],
 )
-def test_a_full_disk_and_too_little_memory_are_told_with_what_to_do(error, said, job_directory):
+def test_a_full_disk_and_too_little_memory_are_reported_with_what_to_do(error, said, job_directory):
     def main():
         raise error
 

@@ -3,7 +3,7 @@
 import pytest
 
 from model_code.evaluation import site_verdict
-from model_code.evaluation.site_verdict import judge, verdict
+from model_code.evaluation.site_verdict import check_limits, verdict
 from model_code.statistics.intervals import difference_of_independent, effective_images, wilson
 
 LIMITS = {
@@ -40,7 +40,7 @@ def evaluation(
 
 def said(refused=0.01, **figures):
     found = evaluation(**figures)
-    return verdict(judge(found, figure(refused), LIMITS), found, answered=IMAGES, scored=IMAGES)
+    return verdict(check_limits(found, figure(refused), LIMITS), found, answered=IMAGES, scored=IMAGES)
 
 
 def test_all_kept_is_usable():
@@ -93,13 +93,13 @@ def test_a_calibration_error_is_judged_by_its_interval_as_all_figures_are():
 
 def test_more_images_for_the_share_of_refusals_are_counted_by_those_it_rests_on():
     found = evaluation()
-    judgements = judge(found, figure(0.09, 1000), LIMITS)
+    judgements = check_limits(found, figure(0.09, 1000), LIMITS)
     few, many = (verdict(judgements, found, answered=500, scored=scored)["more_images"] for scored in (500, 1000))
     assert many == pytest.approx(2 * few, rel=0.05)
 
 
 def test_a_version_without_a_detector_is_not_praised_for_refusing_nothing():
-    (share, *_) = judge(evaluation(), figure(0.0), LIMITS, detects=False)
+    (share, *_) = check_limits(evaluation(), figure(0.0), LIMITS, detects=False)
     assert "without an out-of-distribution detector" in str(share)
 
 

@@ -65,7 +65,7 @@ def test_what_is_no_fingerprint_is_refused():
             known.put(0, dataclasses.replace(whole, **wrong))
 
 
-def test_the_border_is_told_side_by_side():
+def test_the_border_is_reported_side_by_side():
     image = np.zeros((40, 40), np.uint8)
     image[:2] = 10
     image[-2:] = 20

@@ -95,5 +95,5 @@ def test_values_that_repeat_leave_fewer_bins_and_each_holds_something(reference)
     assert counts.all()
 
 
-def test_a_quantity_that_never_varied_is_told():
+def test_a_quantity_that_never_varied_is_reported():
     assert not Quantity("q", "Q", np.zeros(5), np.ones(5)).varies

@@ -66,7 +66,7 @@ def test_the_interval_is_newcombe_s():
 
 
 def test_without_labels_nothing_is_said():
-    found = performance.judge(np.zeros(0), np.zeros(0), REFERENCE)
+    found = performance.assess(np.zeros(0), np.zeros(0), REFERENCE)
     assert found["labels"] == {"NORMAL": 0, "PNEUMONIA": 0}
     assert [found[name] for name in ("sensitivity", "specificity", "auc", "calibration_error")] == [None] * 4
     assert not found["dropped"]
@@ -74,7 +74,7 @@ def test_without_labels_nothing_is_said():
 
 def test_a_figure_rests_on_ten_labels_of_its_kind():
     labels = np.repeat([0.0, 1.0], [9, 30])
-    found = performance.judge(labels, np.where(labels == 1, 0.9, 0.1), REFERENCE)
+    found = performance.assess(labels, np.where(labels == 1, 0.9, 0.1), REFERENCE)
     assert found["sensitivity"]["value"] == 1
     assert found["specificity"] is None
     assert found["auc"] is None
@@ -84,7 +84,7 @@ def test_labels_that_contradict_the_calls_show_the_drop():
     rng = np.random.default_rng(6)
     labels = np.repeat([0.0, 1.0], 100)
     probabilities = np.where(labels == 1, rng.uniform(0.2, 1.0, 200), rng.uniform(0.0, 0.45, 200))
-    found = performance.judge(labels, probabilities, REFERENCE)
+    found = performance.assess(labels, probabilities, REFERENCE)
     assert found["dropped"]
     assert found["sensitivity"]["dropped"]
     assert not found["specificity"]["dropped"]
@@ -137,7 +137,7 @@ def test_indeterminate_answers_and_fewer_than_ten_labels_say_nothing_about_a_gua
 
 def test_a_broken_guarantee_is_a_drop():
     labels = np.repeat([0.0, 1.0], [80, 20])
-    found = performance.judge(labels, np.full(100, 0.1), GUARANTEEING)
+    found = performance.assess(labels, np.full(100, 0.1), GUARANTEEING)
     assert found["guaranteed"]["negative_predictive_value"]["broken"]
     assert found["dropped"]
 
@@ -148,7 +148,7 @@ def test_readers_who_label_both_kinds_do_not_make_probabilities_for_a_target_pre
     logits = 3 * (3 * (labels - 0.5) + np.random.default_rng(2).normal(size=400))
     probabilities = Calibration(1.0).at_prevalence(0.5, 0.05).probability(logits)
     here, there = (
-        performance.judge(labels, probabilities, REFERENCE | {"target_prevalence": target})["calibration_error"]
+        performance.assess(labels, probabilities, REFERENCE | {"target_prevalence": target})["calibration_error"]
         for target in (None, 0.05)
     )
     assert here["value"] > here["by_chance"]["percentile_95"]

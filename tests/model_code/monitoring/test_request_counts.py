@@ -89,7 +89,7 @@ def test_a_year_is_within_what_one_request_may_ask(cloudwatch):
     assert read(cloudwatch, days=365)["predictions"]["predicted"] == 5
 
 
-def test_a_cloudwatch_that_refuses_is_told_and_ends_nothing():
+def test_a_cloudwatch_that_refuses_is_reported_and_ends_nothing():
     client = boto3.client(
         "cloudwatch", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
     )

@@ -103,7 +103,7 @@ def test_no_more_runs_than_can_be_looked_at(s3):
     assert len(trend.read(s3, REPORTS, made_findings(days_ago=0))["runs"]) == trend.MOST_RUNS
 
 
-def test_results_that_cannot_be_listed_are_told_and_end_nothing():
+def test_results_that_cannot_be_listed_are_reported_and_end_nothing():
     client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing")
     with Stubber(client) as stubber:
         stubber.add_client_error("list_objects_v2", "AccessDenied")

@@ -84,7 +84,7 @@ def test_asking_again_ends(api: Api, client: PredictionApi, tmp_path: Path) -> N
         (400, {}, {"detail": "No."}),
     ],
 )
-def test_what_waiting_would_not_mend_is_told_at_once(
+def test_what_waiting_would_not_mend_is_reported_at_once(
     api: Api, client: PredictionApi, tmp_path: Path, answer: tuple[int, dict[str, str], dict[str, Any]]
 ) -> None:
     api.queued = [answer]

@@ -138,7 +138,7 @@ def test_a_verdict_of_an_earlier_approval_is_none_of_this_one(cloud: Cloud, cxr:
     cloud.all_asked()
 
 
-def test_what_was_released_and_replaced_at_once_is_told(cloud: Cloud, cxr: Callable[..., Result]) -> None:
+def test_what_was_released_and_replaced_at_once_is_reported(cloud: Cloud, cxr: Callable[..., Result]) -> None:
     _opens(cloud, "Approved", "PendingManualApproval", serving=1)
     _marked(cloud, 2)
     _decides(cloud, 2, "Approved")
@@ -157,7 +157,7 @@ def _cannot_read_verdicts(cloud: Cloud) -> None:
     cloud.answers("cloudformation", "describe_stack_events", {"StackEvents": [_event("mark", "UPDATE_FAILED", "Old")]})
 
 
-def test_without_the_right_to_read_verdicts_the_stacks_own_end_is_told(
+def test_without_the_right_to_read_verdicts_the_stacks_own_end_is_reported(
     cloud: Cloud, cxr: Callable[..., Result]
 ) -> None:
     """A failure from before the approval, still in the stack's history, is not this release's reason."""

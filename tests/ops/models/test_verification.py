@@ -119,7 +119,7 @@ def test_an_execution_that_sagemaker_forgot_is_told_from_what_was_changed(
     assert lost == {"pipeline definition": None, "parameter Epochs": None}
 
 
-def test_who_may_not_ask_for_the_execution_is_told_so(
+def test_a_denied_look_at_the_execution_is_reported(
     cxr: Callable[..., Result], signed: Signed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(**_asked: str) -> None:

@@ -231,7 +231,7 @@ def test_one_that_is_slow_is_not_waited_for_without_end(fake: Fake, files: list[
     assert caught.value.exit_code == ExitCode.TIMED_OUT
 
 
-def test_one_that_is_down_is_told_before_anything_is_sent(files: list[Path]) -> None:
+def test_one_that_is_down_is_reported_before_anything_is_sent(files: list[Path]) -> None:
     with pytest.raises(CommandError, match="nothing answers there") as caught:
         Archive("http://127.0.0.1:1/dicom-web").store(files)
     assert caught.value.exit_code == ExitCode.UNAVAILABLE
@@ -301,7 +301,7 @@ class TestStore:
         assert (done.exit_code, done.stderr.strip()) == (0, f"{fake.url}: 0 stored.")
         assert (fake.asked, fake.stows) == (0, [])
 
-    def test_a_damaged_result_is_told_and_the_others_go_on(
+    def test_a_damaged_result_is_reported_and_the_others_go_on(
         self, cxr: Callable[..., Result], fake: Fake, files: list[Path]
     ) -> None:
         files[0].write_bytes(files[0].read_bytes()[:400])
@@ -311,7 +311,7 @@ class TestStore:
         assert f"{files[0]} cannot be read as a DICOM file." in done.stderr
         assert "1 stored, 1 failed" in done.stderr
 
-    def test_no_value_of_a_patient_is_told(
+    def test_no_value_of_a_patient_is_reported(
         self,
         cxr: Callable[..., Result],
         fake: Fake,

@@ -98,7 +98,7 @@ def test_a_corrected_result_stands_beside_the_first(orthanc: Orthanc, study: str
     assert len(set(found(orthanc, study))) == 4
 
 
-def test_of_a_good_and_a_bad_instance_the_bad_one_is_told_and_the_good_one_kept(
+def test_of_a_good_and_a_bad_instance_the_bad_one_is_reported_and_the_good_one_kept(
     orthanc: Orthanc, study: str, tmp_path: Path
 ) -> None:
     """In one request: Orthanc answers 400, keeps the good one all the same, and says which is which."""

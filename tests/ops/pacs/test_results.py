@@ -152,7 +152,7 @@ def test_an_archive_that_is_down_loses_neither_answer_nor_result(
 
 
 @pytest.mark.usefixtures("deployed")
-def test_a_wrong_address_and_a_missing_folder_are_told_before_anything_is_asked(
+def test_a_wrong_address_and_a_missing_folder_are_reported_before_anything_is_asked(
     api: Api, cxr: Callable[..., Result], study: Path, tmp_path: Path
 ) -> None:
     for arguments in (["--store", "https://pacs"], ["--store", "pacs", "--dicom", str(tmp_path / "results")]):

@@ -255,9 +255,7 @@ def test_the_copy_of_a_decided_version_s_report_says_who_decided_when_and_why(
     )
 
 
-def test_a_rejection_by_nobody_that_is_told_is_said_so(
-    cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
-) -> None:
+def test_a_rejection_by_an_unknown_person_is_reported(cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path) -> None:
     page = _decided(cloud, cxr, tmp_path, "Rejected", LastModifiedTime=datetime(2026, 11, 2, 9, 30, tzinfo=UTC))
     assert "was rejected 2026-11-02 09:30 UTC, by whom SageMaker does not tell. No comment was left.</strong>" in page
 

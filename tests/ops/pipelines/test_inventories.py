@@ -240,7 +240,7 @@ def test_a_folder_and_a_dataset_are_not_named_together(cxr: Callable[..., Result
     assert cxr("start", "0a", "--from", "s3://radiology/chest/").exit_code == ExitCode.USAGE
 
 
-def test_entries_of_a_copied_inventory_are_told(tmp_path: Path, cxr: Callable[..., Result]) -> None:
+def test_entries_of_a_copied_inventory_are_reported(tmp_path: Path, cxr: Callable[..., Result]) -> None:
     """The job calls them by number, since names may say of whom images are."""
     path = tmp_path / "inventory.jsonl.gz"
     with path.open("wb") as file:

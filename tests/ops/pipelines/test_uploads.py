@@ -83,7 +83,7 @@ def _send(s3: Any, path: Path, told: list[int]) -> uploads.Upload:
     return uploads.send(s3, path, bucket="data-bucket", name="a.zip", progress=told.append)
 
 
-def test_large_files_go_up_in_parts_and_every_byte_is_told(s3: Any, tmp_path: Path) -> None:
+def test_large_files_go_up_in_parts_and_every_byte_is_reported(s3: Any, tmp_path: Path) -> None:
     path = _random(tmp_path / "a.zip", 2 * PART + 5)
     told: list[int] = []
     sent = _send(s3, path, told)

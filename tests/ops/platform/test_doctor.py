@@ -135,7 +135,7 @@ def _heard(cloud: Cloud, *subscriptions: str) -> None:
         (["PendingConfirmation", "arn:aws:sns:us-east-1:123456789012:topic:1"], "fine", "1 hear"),
     ],
 )
-def test_an_environment_whose_alarms_nobody_hears_is_told(
+def test_an_environment_whose_alarms_nobody_hears_is_reported(
     cloud: Cloud, subscriptions: list[str], state: str, sentence: str
 ) -> None:
     _heard(cloud, *subscriptions)
@@ -205,7 +205,7 @@ def test_each_thing_that_is_missing_is_named_with_what_to_do(
     assert f"package.json pins {tools.pinned_cdk()}" in found["cdk"]["advice"]
 
 
-def test_a_region_that_was_never_bootstrapped_is_told_how(
+def test_a_region_that_was_never_bootstrapped_gets_the_command(
     cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
 ) -> None:
     _signed_in(cloud)
@@ -294,7 +294,7 @@ def test_each_type_that_may_stand_in_for_another_needs_a_quota_for_all_instances
 
 
 @pytest.mark.parametrize(("found", "state"), [(10, "wrong"), (51, "wrong"), (52, "fine"), (1000, "fine")])
-def test_a_new_account_that_runs_too_few_functions_at_once_is_told(cloud: Cloud, found: int, state: str) -> None:
+def test_a_new_account_that_runs_too_few_functions_at_once_is_reported(cloud: Cloud, found: int, state: str) -> None:
     """The gateway would answer 500 as soon as several people ask."""
     stage = ("AWS::ApiGateway::Stage", {"MethodSettings": [{"HttpMethod": "*", "ThrottlingRateLimit": 50}]})
     function = ("AWS::Lambda::Function", {})

@@ -43,7 +43,7 @@ def _network(*services: str) -> Assembly:
         ({"kms": "ab"}, "wrong", "sns is not in us-east-1a, us-east-1b", "none."),
     ],
 )
-def test_zones_that_a_service_is_not_in_are_told_before_a_deployment_fails(
+def test_zones_that_a_service_is_not_in_are_reported_before_a_deployment_fails(
     cloud: Cloud, there: dict[str, str], state: str, found: str, advice: str
 ) -> None:
     details = [

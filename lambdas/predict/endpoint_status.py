@@ -1,4 +1,4 @@
-"""The state of the SageMaker endpoint, as far as callers need to know it."""
+"""Status of the SageMaker endpoint, for `GET /v1/health` and for the reason of a failed prediction."""
 
 from __future__ import annotations
 

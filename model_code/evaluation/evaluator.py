@@ -27,7 +27,7 @@ NO_PACKAGE = "none"
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Limits and conditions that a model is held against.
+    """Limits of the gates, and the serving model to compare with.
 
     Attributes:
         limits: limits of the quality gates.
@@ -49,13 +49,13 @@ class Settings:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
-        """From what such a command line says, checked."""
+        """Settings from parsed flags, checked."""
         limits = quality_gates.Limits(*(given[EVALUATION[name].field] for name in GATES))
         return cls(limits, given["serving_package"], given["serving_comparison"])
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
+class EvaluationResult:
     """A model's evaluation document and what it was made from."""
 
     evaluation: dict[str, Any]
@@ -67,7 +67,7 @@ def _all(scores: TestScores) -> npt.NDArray[np.bool_]:
     return np.ones(len(scores.labels), dtype=bool)
 
 
-class Judge:
+class Evaluator:
     """Evaluates one model with the weights and the calibration that it has at the time.
 
     What it is compared with, the float32 network and the model that serves, is scored once, from the processing inputs
@@ -100,7 +100,7 @@ class Judge:
         self._reference = _reference(model, test, size)
         self._serving = _serving(settings, test, size, directory / "serving")
 
-    def judge(self) -> Judged:
+    def evaluate(self) -> EvaluationResult:
         """Score the test split and compare."""
         model = self._model
         attention = SaliencySummary(model.image_size, model.map_cells)
@@ -123,16 +123,16 @@ class Judge:
         evaluation["saliency"] = {"method": model.map_method, **attention.as_json()}
         evaluation["comparison"] = self._compare(_side(model, scores), basis, weights)
         evaluation["gates"] = quality_gates.check(evaluation, self._settings.limits)
-        return Judged(evaluation, scores, attention)
+        return EvaluationResult(evaluation, scores, attention)
 
-    def judge_fallback(self, failed: Judged) -> Judged:
-        """Judge the fallback weights; the document says which were judged before and what they failed."""
+    def evaluate_fallback(self, failed: EvaluationResult) -> EvaluationResult:
+        """Evaluator the fallback weights; the document says which were judged before and what they failed."""
         before = failed.evaluation
         rejected = {"weights": before["engine"]["weights"], "message": before["gates"]["message"]}
         self._model.fall_back()
-        judged = self.judge()
-        judged.evaluation["engine"]["rejected"] = [*before["engine"]["rejected"], rejected]
-        return judged
+        result = self.evaluate()
+        result.evaluation["engine"]["rejected"] = [*before["engine"]["rejected"], rejected]
+        return result
 
     def _compare(self, candidate: Side, basis: npt.NDArray[np.bool_], weights: Array) -> dict[str, Any]:
         package, mode = self._settings.serving_package, self._settings.serving_comparison

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _OWN = frozenset({"dicom_results", "lambdas", "model_code"})
 
 
-class CarriedError(ValueError):
+class BundleError(ValueError):
     """A bundle is not what it should be. `str()` is a sentence that names the bundle and the file."""
 
 
@@ -71,10 +71,16 @@ def licence_of(said: Message) -> str:
     What SPDX has as an identifier or expression comes first, then words of a classifier or another field. The whole
     text of a licence is no name.
     """
-    classifiers = (one.rpartition(" :: ")[2] for one in said.get_all("Classifier", []) if one.startswith("License ::"))
+    classifiers = (
+        classifier.rpartition(" :: ")[2]
+        for classifier in said.get_all("Classifier", [])
+        if classifier.startswith("License ::")
+    )
     fields = (said.get("License-Expression"), said.get("License"), *classifiers)
-    words = [one for one in fields if one and "\n" not in one.strip() and one not in {"UNKNOWN", "OSI Approved"}]
-    return next((one for one in words if fixup_id(one) or is_expression(one)), words[-1] if words else "")
+    words = [
+        field for field in fields if field and "\n" not in field.strip() and field not in {"UNKNOWN", "OSI Approved"}
+    ]
+    return next((word for word in words if fixup_id(word) or is_expression(word)), words[-1] if words else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,8 +101,8 @@ class Bundle:
     def digest(self) -> str:
         """The `dirHash` of all files but the distributions' RECORD."""
         every = dict(self.own)
-        for one in self.distributions:
-            every |= one.files
+        for distribution in self.distributions:
+            every |= distribution.files
         return served_files.digest(every)
 
 
@@ -109,7 +115,7 @@ def bundle(path: Path, asset: str, *, ours: bool = True) -> Bundle:
         ours: whether all files but those of wheels have to be this repository's; the CDK brings functions too.
 
     Raises:
-        CarriedError: a file is not what its wheel's RECORD says, or is nobody's.
+        BundleError: a file is not what its wheel's RECORD says, or is nobody's.
     """
     content = dict(_content(path))
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
@@ -118,10 +124,12 @@ def bundle(path: Path, asset: str, *, ours: bool = True) -> Bundle:
         for name in sorted(content)
         if name.count("/") == 1 and name.endswith(".dist-info/RECORD")
     ]
-    of_wheels = {name for one in found for name in one.files} | {name for name in content if name.endswith("/RECORD")}
+    of_wheels = {name for distribution in found for name in distribution.files} | {
+        name for name in content if name.endswith("/RECORD")
+    }
     own = {name: digest for name, digest in digests.items() if name not in of_wheels}
     if ours and (nobodys := sorted(name for name in own if name.partition("/")[0] not in _OWN)):
-        raise CarriedError(f"{path.name}: {nobodys[0]} belongs to no wheel and no file of this repository.")
+        raise BundleError(f"{path.name}: {nobodys[0]} belongs to no wheel and no file of this repository.")
     return Bundle(asset, own, tuple(found))
 
 
@@ -139,9 +147,9 @@ def assets(folder: Path, stack: str) -> dict[str, tuple[Path, str]]:
     """
     listed = json.loads((folder / f"{stack}.assets.json").read_text(encoding="utf-8"))["files"]
     return {
-        name: (folder / one["source"]["path"], one.get("displayName", name))
-        for name, one in listed.items()
-        if not one["source"]["path"].endswith(".template.json")
+        name: (folder / asset["source"]["path"], asset.get("displayName", name))
+        for name, asset in listed.items()
+        if not asset["source"]["path"].endswith(".template.json")
     }
 
 
@@ -168,7 +176,7 @@ def _distribution(info: PurePosixPath, content: Mapping[str, bytes], digests: Ma
     for path, digest in carried.items():
         algorithm, _, value = rows[path].partition("=")
         if algorithm != "sha256" or base64.urlsafe_b64decode(f"{value}=").hex() != digest:
-            raise CarriedError(f"{path} is not the file that {info.name} lists in its RECORD.")
+            raise BundleError(f"{path} is not the file that {info.name} lists in its RECORD.")
     said = email.parser.BytesHeaderParser().parsebytes(content[f"{info}/METADATA"])
     wheel = email.parser.BytesHeaderParser().parsebytes(content[f"{info}/WHEEL"])
     bills = [json.loads(content[path]) for path in carried if path.startswith(f"{info}/sboms/")]

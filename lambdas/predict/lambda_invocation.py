@@ -39,8 +39,8 @@ class Function:
     client: Callable[[], Any]
     name: str
 
-    def ask(self, event: dict[str, Any]) -> dict[str, Any]:
-        """The function's answer to an event.
+    def invoke(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Invoke the function and wait for its answer to an event.
 
         Raises:
             NoAnswerError: there is none.
@@ -61,7 +61,7 @@ class Function:
 
 
 def _failure(document: dict[str, Any]) -> NoAnswerError:
-    """Of an invocation that ended without an answer; its own message may say too much to repeat."""
+    """Reason of an invocation that failed; the function's own message may say too much to repeat."""
     kind, message = str(document.get("errorType", "")), str(document.get("errorMessage", ""))
     if "timed out" in message.lower():
         return NoAnswerError("timed_out")

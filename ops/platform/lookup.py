@@ -1,4 +1,4 @@
-"""Questions to AWS on the way to a deployment, which go on without an answer."""
+"""Look-ups in AWS before a deployment, which goes on where they are denied."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def asked(question: Callable[[], T], whether: str) -> T | None:
-    """The answer to a question; None, and a sentence for the person, where AWS gave none.
+def try_lookup(look_up: Callable[[], T], whether: str) -> T | None:
+    """Result of a look-up; None, and a sentence for the person, where AWS gave none.
 
     Whoever deploys need not be allowed to look: CloudFormation acts with another role.
 
     Args:
-        question: asks it.
+        look_up: calls AWS.
         whether: end of the sentence "Whether ... could not be asked".
     """
     try:
-        return question()
+        return look_up()
     except Exception as error:
         known = explain(error)
         if known is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model_code.imaging.trainable import check_contrast, check_edges
+from model_code.imaging.image_quality import check_contrast, check_edges
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ class Limit:
 def limits() -> list[Limit]:
     """Every limit, the one that prod meets first at the top."""
     found = [*_limits_of_the_api(), *_limits_of_the_endpoint(), *_limits_of_accounts()]
-    return sorted(found, key=lambda one: (one.prod is None, one.prod or one.dev or 0))
+    return sorted(found, key=lambda limit: (limit.prod is None, limit.prod or limit.dev or 0))
 
 
 _REFUSED = "dashboard, *API*: *Share of requests that fail* (4XXError); no alarm"
@@ -158,7 +158,7 @@ _REFUSED = "dashboard, *API*: *Share of requests that fail* (4XXError); no alarm
 
 def _limits_of_the_api() -> Iterator[Limit]:
     prod, dev = facts.settings("prod").api, facts.settings("dev").api
-    address = [one.firewall.requests_per_five_minutes / 300 if one.firewall.enabled else None for one in (prod, dev)]
+    address = [api.firewall.requests_per_five_minutes / 300 if api.firewall.enabled else None for api in (prod, dev)]
     yield Limit(
         "`api.requests_per_day`, all day long",
         prod.requests_per_day / 86_400,

@@ -11,8 +11,8 @@ import pytest
 from ministack.core import lambda_runtime
 from ministack.services import apigateway_v1
 
-from local.core import environments as module
-from local.core.environments import Environments
+from local.core import function_concurrency as module
+from local.core.function_concurrency import Environments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Whether a picture is worth training on: enough pixels of its own, and something to see in them."""
+"""Image quality checks before training: enough pixels along each edge, and enough contrast."""
 
 from __future__ import annotations
 

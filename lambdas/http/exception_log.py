@@ -1,4 +1,4 @@
-"""Loggable facts of an exception that can quote a patient's file."""
+"""Log fields of an exception whose message may quote a patient's file: type and places only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import traceback
 from typing import Any
 
 
-def place(cause: BaseException | None) -> dict[str, Any]:
+def log_fields(cause: BaseException | None) -> dict[str, Any]:
     """Fields of a log line: the exception's type and the places it passed; never its message or the values there."""
     if cause is None:
         return {}

@@ -22,7 +22,7 @@ from botocore.exceptions import (
 from lambdas.aws.errors import is_absent, is_throttled
 from lambdas.http.problems import Problem
 from lambdas.predict import log
-from lambdas.predict.endpoint import Endpoint
+from lambdas.predict.endpoint_status import Endpoint
 from model_code.contract import documents, guarantee
 from model_code.contract.answer import AnsweredImage, AnsweringModel, public_members, read_answer
 from model_code.contract.documents import AppliedGuarantee, Population
