@@ -76,8 +76,8 @@ DOUBTS |= {"unclear", "unsure", "doubtful", "doubt", "doubts", "equivocal", "ind
 DOUBTS |= {"sospecha", "dudoso", "dudosos", "descartado", "descartada", "suspicao", "sospetto", "douteux"}
 _DOUBT_COMPANIONS = frozenset({"out", "positive", "positives", "finding", "findings", "reading", "readings"})
 # What somebody has taken out of a data set.
-_SET_ASIDE = frozenset({"excluded", "exclude", "rejected", "rejects", "discarded", "discard", "unusable", "trash"})
-_SET_ASIDE |= {"junk", "garbage", "unreadable"}
+SET_ASIDE = frozenset({"excluded", "exclude", "rejected", "rejects", "discarded", "discard", "unusable", "trash"})
+SET_ASIDE |= {"junk", "garbage", "unreadable"}
 # What data sets call a radiograph on which nothing was found.
 _NO_FINDING = (frozenset({"no", "finding"}), frozenset({"no", "findings"}))
 
@@ -214,7 +214,7 @@ def last_word(stem: str) -> str:
 
 def is_set_aside(found: frozenset[str]) -> bool:
     """Whether a folder says that its images are not to be used."""
-    return bool(found & _SET_ASIDE) and found <= _SET_ASIDE | PLAIN
+    return bool(found & SET_ASIDE) and found <= SET_ASIDE | PLAIN
 
 
 def only(found: frozenset[str], meanings: dict[str, str], companions: frozenset[str]) -> str:
