@@ -182,11 +182,17 @@ def _lift(dataset: Dataset) -> None:
     for groups in _GROUPS:
         for sequence, names in _IN_GROUPS.items():
             said = [one for group in items(dataset, groups)[:1] for one in items(group, sequence)[:1]]
-            if said and not any(name in dataset for name in names):
+            if said and not any(_states(dataset, name) for name in names):
                 for name in (one for one in names if one in said[0]):
                     dataset[name] = said[0][name]
     for groups in _GROUPS:
         dataset.pop(Tag(groups), None)
+
+
+def _states(dataset: Dataset, name: str) -> bool:
+    """Whether an attribute has any value, whatever it is; nothing is converted."""
+    tag = Tag(name)
+    return tag in dataset and bool(dataset.get_item(tag).value)
 
 
 def _of_meta(dataset: Any, name: str) -> str:
@@ -318,10 +324,10 @@ def _check_kind(dataset: Dataset) -> None:
         [view_words.words(one) for name in names for one in phrases(dataset, name)]
         for names in ((*_ORIGIN, *OF_THE_SERIES[:1]), OF_THE_SERIES[1:])
     )
-    if made_of_another(of_image, of_series):
+    if made_of_another(of_image, of_series, [view_words.words(one) for one in phrases(dataset, "ImageType")]):
         raise unsuitable(
             "The DICOM file says that it was made of another image: bones or soft tissue were taken out, or it is a "
-            "copy of a screen or a heat map. Send the radiograph itself."
+            "slice, a copy of a screen or a heat map. Send the radiograph itself."
         )
     view = other_than_frontal(dataset)
     for name in (*_ORIGIN, *DESCRIPTIONS):

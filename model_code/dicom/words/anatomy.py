@@ -25,7 +25,8 @@ _STEMS = (
     *("T(H)?ORAX", "T(H)?ORAKS", "TORACE", "ΘΩΡΑ[ΚΞ]"),  # Latin and what most languages made of it
     *("MEDIASTIN", "PULMON", "PULMAO", "PULMOES", "POUMON", "POLMON"),
     *("BRUSTKORB", "BORSTKAS", "BROSTKORG", "BRYSTKASSE", "RINTAKEHA", "HRUDNIK", "MELLKAS", "AKCIGER", "KEUHKO"),
-    *("KRUTINES", "KRUSKURV", "RINDKERE", "GRUDNI KOS", "PRSNI KOS", "PLEURA"),
+    *("KRUTINES", "KRUSKURV", "RINDKERE", "GRUDNI KOS", "PRSNI KOS", "PLEURA", "PLAUCI", "MUSHKERI"),
+    *("ЛЕГЕН", "ПЛУЋА", "ГРЪДЕН КОШ", "БЯЛ ДРОБ"),
     *("ГРУДН", "ЛЕГКИ", "胸", "肺", "흉부", "폐", "ทรวงอก", "ปอด"),
 )
 _WORDS = (
@@ -33,12 +34,15 @@ _WORDS = (
     *("PECHO", "PULMO", "PEITO", "PETTO", "POITRINE"),  # Spanish, Latin, Portuguese, Italian, French
     *("LUNGEN?", "LUNGER", "LUNGA", "LUNGOR", "LONGEN"),  # German, Danish, Norwegian, Swedish, Dutch
     *("KLATKA PIERSIOWA", "PLUCA", "PLICE", "GOGUS"),  # Polish, Slovak, Czech, Turkish
-    *("NGUC", "PHOI", "DADA", "PARU", "ОГК", "ГРУДЬ"),  # Vietnamese, Indonesian, Russian
+    *("NGUC", "PHOI", "DADA", "PARU", "ОГК", "OGK", "ОГП", "ГРУДЬ"),  # Vietnamese, Indonesian, Russian
     *("חזה", "ריאות", "صدر", "الصدر"),  # Hebrew, Arabic
 )
 _CHEST = re.compile(rf"{'|'.join(_STEMS)}|\b({'|'.join(_WORDS)})\b")
+# Of the thoracic spine, and of the sternum, which bear the chest's name; Thai as `view_words.words` takes it apart.
 _SPINE = re.compile(
-    r"SPINE|SPINAL|VERTEBR|WIRBEL|\b(COLUMNA|COLUNA|COLONNA|COLONNE|RACHIS|RAQUIS|BWS|OMURGA|KREGOSLUP)\b|ПОЗВОН|脊|척추"
+    r"SPINE|SPINAL|VERTEBR|WIRBEL|\b(COLUMNA|COLUNA|COLONNA|COLONNE|RACHIS|RAQUIS|BWS|OMURGA\w*|KREGOSLUP)\b|ПОЗВОН"
+    r"|脊|척추|椎|胸骨|胸[鎖锁]|GERINC|STUBUR|KICM|КИЧМ|ХРЕБ|ГРУДН\w* (ОТДЕЛ|ВІДДІЛ)|ΣΠΟΝΔΥΛ|ΜΟΙΡΑ"  # noqa: RUF001
+    r"|\b[CD]OT SONG\b|TULANG BELAKANG|ส นหล ง|فقر|العمود"
 )
 _SAYS_NOTHING = frozenset({"UNKNOWN", "UNSPECIFIED", "UNDEFINED", "NOT STATED", "NONE", "NULL", "NAN", "NA", "N A"})
 _SAYS_NOTHING |= {"DEFAULT", "PORTABLE", "ROUTINE", "STANDARD"}

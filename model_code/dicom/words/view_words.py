@@ -23,10 +23,17 @@ _LAT = (
 # Words of every attribute, and those that mean other things too: in descriptions, these count beside the chest's name.
 _LATERAL_WORDS = (
     rf"({_LAT}|(CHEST|THORAX|TORAX|CXR)LAT(ERAL)?|LAT(CHEST|THORAX|TORAX)|SEITL(ICH\w*)?|SEITENA(UFN|NS)\w+"
-    r"|ZIJDELINGS\w*|OLDALIR\w+|BOCN\w|BOCZN\w+|БОК|БОКОВ\w+|ΠΛΑΓΙ\w+|NGHIENG|SIVUKUVA|SIDOBILD|SIDEBILDE?)"
+    r"|ZIJDELINGS\w*|OLDALIR\w+|BOCN\w|BOCZN\w+|БОК|БОКОВ\w+|ΠΛΑΓΙ\w+|NGHIENG|SIVUKUVA|SID[EO]BILDE?|SIDEBILLEDE?"
+    r"|SID[EO](PROJE[KC]\w+|OPTAG\w+)|STRANSK\w+|SONIN\w+|KULG(VAADE|ULES)\w*|SANSKAT\w+|ANESOR\w*|HLI[ÐD]AR\w+"
+    r"|БІЧН\w+|БОЧН\w+|СТРАНИЧН\w+|ЛАТЕРАЛЬН\w+|جانبي|جانبية|جانبی|نیمرخ|צדדי|צידי|לטרלי)"
 )
-_LATERAL_LETTERS = "側|侧|측면"
-_OTHER_LATERAL_WORDS = r"LL|L L|RL|PROFIL|PERFIL|PROFILO|PROFILN\w|DWARS|YAN|BOK|SIVU|SWIMMERS?"
+# Thai without the marks above its letters, which `folded` takes away.
+_LATERAL_LETTERS = "側|侧|측면|측방|ดานขาง"
+_OTHER_LATERAL_WORDS = (
+    r"LL|L L|RL|PROFIL|PERFIL|PROFILO|PROFILN\w|DWARS|YAN|BOK|SIVU|SWIMMERS?|SANU|SAMPING|ПРОФИЛЬ?|ПРОФІЛЬ|צד"
+)
+# Where the beam comes from and goes to, as Japanese departments write it; `R-L` may be both sides.
+_FROM_SIDE_TO_SIDE = re.compile(r"(?<![A-Z])(L ?(->|=>|→|⇒) ?R|R ?(->|=>|→|⇒) ?L)(?![A-Z])")
 # PS3.3, C.8.7.1.1 and C.8.11.5 (LL, RL, and what is written for them); LLD and RLD are frontal, of a patient who lies.
 _LATERAL_POSITION = re.compile(
     rf"\b({_LATERAL_WORDS}|{_OTHER_LATERAL_WORDS}|ML|LM|SAGITTAL|PROFILE)\b|{_LATERAL_LETTERS}"
@@ -63,7 +70,8 @@ _SEVERAL = re.compile(
 _BETWEEN_WORDS = re.compile(r"[^\w+&]+|_")
 # Parts that every word above of a lateral or oblique description has, which are found faster than the words.
 _PARTS = re.compile(
-    r"lat|seit|bo[cč]|бок|πλ|nghi|sivuk|sid[eo]b|zijdel|oldal|側|侧|측|ob[il]|schr|斜|perf|prof"
+    r"lat|seit|bo[cč]|бок|боч|πλ|nghi|sivuk|sid[eo][bop]|zijdel|oldal|側|侧|측|ob[il]|schr|斜|perf|prof|stransk|[sš]onin"
+    r"|k[uü]lg|s[aā]nsk|an[eë]sor|hli[ðd]ar|бічн|стран|латер|جانب|نیمرخ|צדדי|צידי|לטרלי|ด[\u0e49]?าน"
     r"|(?<![^\W_])[rl]l(?![^\W_])",
     re.IGNORECASE,
 )
@@ -80,7 +88,7 @@ def of_position(said: str) -> str | None:
         return OBLIQUE
     if _DECUBITUS.search(named):
         return FRONTAL
-    if _LATERAL_POSITION.search(named):
+    if _LATERAL_POSITION.search(named) or _FROM_SIDE_TO_SIDE.search(said):
         return LATERAL
     if _FRONTAL.search(named):
         return FRONTAL
@@ -119,6 +127,7 @@ def of_description(said: str, *, chest: bool) -> str | None:
         return FRONTAL
     oblique = bool(_OBLIQUE.search(named))
     lateral = bool(_LATERAL.search(named) or (chest and _LATERAL_OF_CHEST.search(named)))
+    lateral = lateral or _FROM_SIDE_TO_SIDE.search(said) is not None
     frontal = bool(_FRONTAL.search(named))
     if not lateral and not oblique:
         return FRONTAL if frontal else None

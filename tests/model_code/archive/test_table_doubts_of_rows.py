@@ -28,7 +28,7 @@ def table(columns: str, *rows: str) -> Table:
     ],
 )
 def test_a_column_of_yes_and_no_that_holds_images_back_is_refused(column: str, cells: tuple[str, ...]) -> None:
-    """What somebody held back was trained on."""
+    """Images that somebody held back were trained on."""
     with pytest.raises(
         TableError, match=r"of yes and no, so images may be held back or not be meant: take out the rows"
     ):

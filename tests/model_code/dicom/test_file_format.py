@@ -123,6 +123,14 @@ def test_what_the_image_says_itself_goes_before_its_groups() -> None:
     assert (radiograph.draw(read(data)).levels == window(VALUES, 1000, 1500)).all()
 
 
+@pytest.mark.parametrize("empty", [None, ""])
+def test_what_the_image_leaves_empty_its_groups_say(empty: Any) -> None:
+    """An attribute without a value says nothing, and hid the window of the one frame."""
+    said = groups(FrameVOILUTSequence={"WindowCenter": 1000, "WindowWidth": 1500})
+    data = dicom_file(VALUES, WindowCenter=empty, WindowWidth=empty, SharedFunctionalGroupsSequence=said)
+    assert (radiograph.draw(read(data)).levels == window(VALUES, 1000, 1500)).all()
+
+
 BEHIND = {
     "zeros": bytes(4097),
     "all bits": b"\xff" * 77,

@@ -171,6 +171,23 @@ LATERAL = [
         "CHEST SWIMMERS",
     ),
     *("Mellkas oldalirányú", "Thorax zijdelingse opname", "Thorax Seitenaufnahme", "seitliche Aufnahme", "ОГК бок"),
+    *(
+        "صدر جانبي",
+        "צילום חזה צד",
+        "ทรวงอก ด้านข้าง",
+        "ОГК бічна",
+        "плућа бочни",
+        "Krūtinės ląsta šoninė",
+        "胸部L→R",
+        "Chest R->L",
+    ),
+    *(
+        "Rindkere külgülesvõte",
+        "Krūškurvis sānu",
+        "Thorax sideoptagelse",
+        "Pljuča stranski",
+        "грудная клетка латеральная",
+    ),
     *("X-TABLE LAT CHEST SUPINE", "LATERAL CHEST PORTABLE", "RX TORAX LATERAL CON PORTATIL", "AKCIGER YAN"),
 ]
 NOT_LATERAL = [
@@ -180,7 +197,7 @@ NOT_LATERAL = [
     *("CHEST 2 VIEWS LATERAL", "Chest and lateral", "CHEST W/ LATERAL", "CHEST + LAT", "Lateral and other", "CHEST 2V"),
     *("LLAT decubitus", "LAT DEC", "L LAT DECUB", "DEC. SUPINO AP", "CHEST NO LAT", "RX TORAX, PA O AP", "ESCAPULA Y"),
     *("CHEST AP XTABLE", "Torace AP L-L", "CHEST SIDE MARKER", "R-L MARKER CHEST"),
-    *("Seitenvergleich",),
+    *("Seitenvergleich", "Chest side", "Thorax left side", "ОГК профилактика", "CHEST L/R", "胸部 P->A", "CHEST->LUNG"),
     *("Dr Rao chest", "DEFAULT PROFILE", "Thorax in 2 Ebenen", "CHEST PA"),
 ]
 
@@ -197,7 +214,7 @@ def test_a_lateral_view_that_only_a_description_names_is_one(description: str) -
 def test_a_description_of_something_else_or_of_several_views_is_none(description: str) -> None:
     """The description of a study of two images stands in both of them."""
     for name in DESCRIPTIONS:
-        said = {"StudyDescription": "", name: description}
+        said = {"StudyDescription": "", "SpecificCharacterSet": "ISO_IR 192", name: description}
         assert read(dicom_file(VALUES, BodyPartExamined="CHEST", **said)).rows == 20
 
 
