@@ -22,7 +22,7 @@ FLAGS = ("pneumonia", "no_finding")
 """Columns of a table that has one for each finding, which stand in for `label`: 1 where it is there."""
 # Other names, in the spelling of `plain`.
 _SPELLINGS = {one.replace("_", ""): one for one in KEYS if "_" in one}  # as DICOM has them (PS3.6)
-_SPELLINGS |= dict.fromkeys(("bodypart", "bodypartexamined"), "bodypart")
+_SPELLINGS |= dict.fromkeys(("bodypart", "bodypartexamined", "bodyregion", "anatomy", "anatomicregion"), "bodypart")
 _OTHER_NAMES = {
     "file": (
         *("filename", "file_name", "file_path", "filepath", "path", "dicom_id"),
@@ -68,6 +68,7 @@ _READER = re.compile(r"reader|radiologist|rater|annotator|observer|physician|doc
 _OF_ANOTHER_IMAGE = re.compile(r"prior|previous|compar|second|earlier|former")
 # So many cells without a split are none of a column of splits, and so many different ones none of names of classes.
 _ENOUGH = 50
+_REVERSED = 0.9
 # What a column of people is called besides `patient` and `subject_id`, in the languages of hospitals, without signs.
 _PERSON = re.compile(
     r"(id|no|num|numero|anon|deid)?(de|del|do)?"
@@ -171,12 +172,22 @@ def _refuse_doubts(header: list[str], rows: Sequence[Sequence[str]], others: lis
     )
     if said:
         raise ColumnsError(said)
+    if any(table_doubts.some_set_aside(_cells(rows, index)) for index in others):
+        raise ColumnsError(
+            "has a column by which some rows are set aside, such as rejected: take these rows out, and that column"
+        )
     if "label" in header:
         labels = [*_cells(rows, header.index("label"))]
         if table_doubts.numbers_of_classes(labels):
             raise ColumnsError(
                 "has numbers of more than two classes as labels, and 0 and 1 may be any of them: write NORMAL and "
                 "PNEUMONIA, and a word for each of the others"
+            )
+        later = [index for index in others if table_doubts.of_later_labels(header[index])]
+        if any(_differs(labels, _cells(rows, index)) for index in later):
+            raise ColumnsError(
+                "has a second column of labels, final or corrected ones, and they differ: call the one that counts "
+                "label, and leave the other out"
             )
         numbers = [*map(of_digits, labels)]
         if any(numbers) and any(_is_opposite(numbers, rows, index) for index in range(len(header))):
@@ -186,15 +197,21 @@ def _refuse_doubts(header: list[str], rows: Sequence[Sequence[str]], others: lis
             )
 
 
+def _differs(labels: list[str], later: Iterable[str]) -> bool:
+    pairs = {(one, other) for one, other in zip(labels, later, strict=True) if one and other and one != other}
+    return any(label_of(one)[0] != label_of(other)[0] for one, other in pairs)
+
+
 def _is_opposite(numbers: list[str], rows: Sequence[Sequence[str]], index: int) -> bool:
-    """Whether a column's words name mostly the other class than each row's number does."""
+    """Whether a column's words name the other class than each row's number does, but for some mistakes."""
     pairs: Counter[tuple[str, str]] = Counter()
     for label, cell in zip(numbers, _cells(rows, index), strict=True):
         pairs[label, cell] += 1
         if len(pairs) > 2 * _ENOUGH:
             return False
     both = [(count, label != named) for (label, cell), count in pairs.items() if (named := _named(cell)) and label]
-    return 2 * sum(count for count, differs in both if differs) > sum(count for count, _ in both)
+    total = sum(count for count, _ in both)
+    return total > 0 and sum(count for count, differs in both if differs) >= _REVERSED * total
 
 
 def _named(cell: str) -> str:

@@ -41,6 +41,11 @@ _SET_ASIDE = spoken.SET_ASIDE | {
     "usable",
     "keep",
 }
+_ACCEPTED = frozenset({"accepted", "included", "include", "ok", "usable", "keep", "approved", "good", "valid"})
+_LATER = frozenset(
+    {"final", "corrected", "consensus", "revised", "adjudicated", "gold", "verified", "reviewed", "true"}
+)
+_LABELS = frozenset({"label", "labels", "diagnosis", "class", "finding", "findings", "target", "truth", "standard"})
 _VIEWS = frozenset({"lateral", "frontal", "oblique"})
 _POLARITY = frozenset({"assertion", "polarity", "negation", "negated", "presence", "present", "absent", "certainty"})
 _POLARITY |= {"uncertainty", "uncertain", "doubtful", "possible", "probable", "suspected", "ruled", "resolved"}
@@ -98,6 +103,23 @@ def splits_without_train(cells: Iterable[str]) -> bool:
         named.add(words)
     # Of one alone nothing is held back.
     return len(named) > 1 and any(words & _UNCLEAR for words in named)
+
+
+def some_set_aside(cells: Iterable[str]) -> bool:
+    """Whether each cell says that a row is meant or is not, and some are not: accepted, rejected; or just exclude."""
+    found = False
+    for cell in filter(None, cells):
+        words = spoken.words(cell) - spoken.PLAIN
+        if not words or not words <= spoken.SET_ASIDE | _ACCEPTED:
+            return False
+        found = found or not words <= _ACCEPTED
+    return found
+
+
+def of_later_labels(name: str) -> bool:
+    """Whether a column is called after labels that replace others: `final_label`, `consensus diagnosis`."""
+    words = spoken.words(_apart(name))
+    return bool(words & _LATER) and bool(words & _LABELS)
 
 
 def numbers_of_classes(cells: Iterable[str]) -> bool:

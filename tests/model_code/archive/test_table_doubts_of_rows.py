@@ -186,3 +186,43 @@ def test_excel_writes_true_in_its_language(said: str) -> None:
 def test_words_that_answer_an_unknown_question_are_no_labels(said: str) -> None:
     with pytest.raises(TableError, match="has no row of NORMAL or PNEUMONIA"):
         table("label", *said.split())
+
+
+@pytest.mark.parametrize(
+    "cells", [("accepted", "rejected"), ("included", "Excluded"), ("", "exclude"), ("ok", "unusable image")]
+)
+def test_rows_that_a_column_sets_aside_are_refused(cells: tuple[str, ...]) -> None:
+    """As a folder `excluded` is; they were trained on."""
+    with pytest.raises(TableError, match="has a column by which some rows are set aside, such as rejected"):
+        table("status", *cells)
+
+
+@pytest.mark.parametrize(
+    "cells", [("accepted", "included"), ("exclude effusion", "rejected"), ("good", "bad"), ("", "")]
+)
+def test_other_words_about_rows_set_none_aside(cells: tuple[str, ...]) -> None:
+    assert len(table("comment", *cells).rows) == 2
+
+
+@pytest.mark.parametrize(
+    "column", ["final_label", "label_corrected", "Consensus diagnosis", "gold_standard", "true label"]
+)
+def test_a_second_column_of_labels_that_differs_is_refused(column: str) -> None:
+    """The one that was meant to replace it was passed over."""
+    with pytest.raises(TableError, match="has a second column of labels, final or corrected ones, and they differ"):
+        table(column, "NORMAL", "NORMAL")
+    assert len(table(column, "0", "Pneumonia").rows) == len(table(column, "", "").rows) == 2
+
+
+@pytest.mark.parametrize("column", ["old_label", "prediction", "final_report", "reader_label", "label_id"])
+def test_other_columns_of_classes_replace_no_label(column: str) -> None:
+    assert [row.label for row in table(column, "NORMAL", "NORMAL", "PNEUMONIA").rows] == [
+        "NORMAL",
+        "PNEUMONIA",
+        "NORMAL",
+    ]
+
+
+@pytest.mark.parametrize("column", ["anatomy", "body_region", "BodyPart", "Anatomic Region"])
+def test_a_hand_is_left_out_whatever_the_column_is_called(column: str) -> None:
+    assert [row.frontal for row in table(column, "CHEST", "HAND").rows] == [True, False]
