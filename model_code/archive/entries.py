@@ -11,8 +11,7 @@ from model_code.archive import layout_words as spoken
 from model_code.archive import split_folders
 from model_code.archive.split_folders import PerhapsSplit
 from model_code.contract.labels import PNEUMONIA
-from model_code.dicom.words import view_words
-from model_code.dicom.words.origin import made_of_another
+from model_code.dicom.words import origin, view_words
 
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".jpe", ".jfif", ".png"})
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima"})
@@ -250,7 +249,7 @@ def _shown_by_name(stem: str, folders: Folders, *, may_be_dicom: bool) -> Kind |
     copies = spoken.COPY_WORDS | augmented
     masked = (
         spoken.as_written(stem) & spoken.MASK_WORDS
-        or (folders.labels and made_of_another([spoken.phrase(stem)]))
+        or (folders.labels and _is_made_of_another(stem))
         or spoken.last_word(stem) in copies
         or (folders.viewer and not may_be_dicom)
     )
@@ -376,9 +375,13 @@ def _copy(paths: dict[str, frozenset[str]], labels: tuple[tuple[str, str], ...],
     """Whether a folder in a class's is one of what was made of radiographs; see `_mask`."""
     inside = [spoken.joined(found) for path, found in paths.items() if labels and len(path) > len(labels[0][0])]
     names = [path.rpartition("/")[2] for path in paths if labels and len(path) > len(labels[0][0])]
-    return made_of_another(map(spoken.phrase, names)) or _mask(
+    return any(map(_is_made_of_another, names)) or _mask(
         inside, spoken.COPY_WORDS | (frozenset() if in_split else spoken.AUGMENTED_WORDS)
     )
+
+
+def _is_made_of_another(name: str) -> bool:
+    return origin.may_be_said(name) and origin.made_of_another([spoken.phrase(name)])
 
 
 def _mask(folders: list[frozenset[str]], named: frozenset[str]) -> bool:
