@@ -25,7 +25,7 @@ from model_code.dicom.codestream import syntax_of_pixels
 from model_code.dicom.file_format import legible
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
 from model_code.dicom.syntaxes import JPEG, JPEG_2000, TRANSFER_SYNTAXES, unsupported
-from model_code.dicom.view import DESCRIPTIONS, OF_THE_SERIES, PROTOCOL, other_than_frontal
+from model_code.dicom.view import DESCRIBING, OF_THE_SERIES, PROTOCOL, other_than_frontal
 from model_code.dicom.words import anatomy, storage, view_words
 from model_code.dicom.words.origin import made_of_another
 
@@ -73,7 +73,7 @@ _ORIGIN = ("ImageType", "DerivationDescription")
 # In place of Pixel Data (PS3.3, C.7.6.24 and C.7.6.25), and syntaxes of pixels that lie on a server (PS3.5, A.6).
 _FLOATING = ("FloatPixelData", "DoubleFloatPixelData")
 _ELSEWHERE = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (94, 95, 204, 205))
-_TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *_FLOATING, *_ORIGIN, *DESCRIPTIONS)]
+_TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *_FLOATING, *_ORIGIN, *DESCRIBING)]
 # Of objects with functional groups, which say for a frame what others say of the image (PS3.3, C.7.6.16.2): one frame's
 # own, or what is shared, whichever has it.
 _GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
@@ -330,7 +330,7 @@ def _check_kind(dataset: Dataset) -> None:
             "slice, a copy of a screen or a heat map. Send the radiograph itself."
         )
     view = other_than_frontal(dataset)
-    for name in (*_ORIGIN, *DESCRIPTIONS):
+    for name in (*_ORIGIN, *DESCRIBING):
         dataset.pop(Tag(name), None)
     if view is not None:
         an = "an" if view == "oblique" else "a"

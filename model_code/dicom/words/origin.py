@@ -40,8 +40,8 @@ _BEFORE_SLICES = re.compile(r"\b(SCOUT|STANDARD|CONVENTIONAL|PLAIN)\b")
 
 # Parts that each of the words above has, which are found faster: names of files are many.
 _PARTS = re.compile(
-    r"bone|rib|soft|suppr|supre|soppr|subtra|soustr|sustr|sottr|energ|clear ?read|screen|map|result|overlay|output|marks"
-    r"|dose|compan|visuali|enhanc|tomosyn|volume ?rad|knochen|ripp|weich|[骨软軟减減]|tissue",
+    r"bone|rib|soft|suppr|supre|soppr|subtra|soustr|sustr|sottr|energ|clear ?read|screen|map|result|overlay|output"
+    r"|marks|dose|compan|visuali|enhanc|tomosyn|volume ?rad|knochen|ripp|weich|[骨软軟减減]|tissue",
     re.IGNORECASE,
 )
 

@@ -93,6 +93,10 @@ def test_other_words_make_no_derived_image(said: dict[str, Any]) -> None:
             ("Thumb PA", "FINGER"),
             ("Schädel pa", "SKULL"),
         ),
+        *(("колено", "KNEE"), ("kolano AP", "KNEE"), ("右膝関節", "KNEE"), ("무릎", "KNEE"), ("γόνατο", "KNEE")),
+        *(("腹部正面", "ABDOMEN"), ("Brzuch", "ABDOMEN"), ("胸椎", "TSPINE"), ("골반", "PELVIS"), ("череп", "SKULL")),
+        # How somebody lies or stands, and names of people.
+        *(("腹臥位 A→P", ""), ("ayakta PA", ""), ("Dr. Karin", "")),
     ],
 )
 def test_descriptions_name_other_parts_of_the_body_in_other_languages(said: str, term: str) -> None:

@@ -239,6 +239,40 @@ def test_what_is_said_of_the_image_goes_before_what_is_said_of_series_and_study(
         read(data)
 
 
+@pytest.mark.parametrize(
+    "said", ["косая ОГК", "KLP ukośne", "hrudník šikmá", "skrå thorax", "흉부 사위", "Chest RPO 45"]
+)
+def test_an_oblique_view_may_be_described_in_other_words(said: str) -> None:
+    data = dicom_file(VALUES, SeriesDescription=said, SpecificCharacterSet="ISO_IR 192", StudyDescription="")
+    assert "an oblique view" in refusal(data).detail
+
+
+@pytest.mark.parametrize(
+    ("sequence", "name"),
+    [
+        ("PerformedProtocolCodeSequence", "CodeMeaning"),
+        ("ProcedureCodeSequence", "CodeMeaning"),
+        ("RequestAttributesSequence", "ScheduledProcedureStepDescription"),
+        ("RequestAttributesSequence", "RequestedProcedureDescription"),
+    ],
+)
+def test_a_view_may_be_described_in_a_sequence_alone(sequence: str, name: str) -> None:
+    """No description is filled in, and order or protocol have one."""
+
+    def said(text: str, **others: str) -> bytes:
+        item = Dataset()
+        setattr(item, name, text)
+        return dicom_file(VALUES, BodyPartExamined="CHEST", **{"StudyDescription": "", sequence: [item], **others})
+
+    assert "a lateral view" in refusal(said("Chest lateral")).detail
+    for taken in (
+        said("Chest PA and lateral"),
+        said("Chest 2 views"),
+        said("Chest lateral", SeriesDescription="CHEST PA"),
+    ):
+        assert sequence not in read(taken).dataset
+
+
 def test_an_oblique_view_may_be_described_and_a_surgeon_is_none() -> None:
     assert "an oblique view" in refusal(dicom_file(VALUES, SeriesDescription="RX Torax oblicua")).detail
     read(dicom_file(VALUES, StudyDescription="CHEST for DR RAO"))
