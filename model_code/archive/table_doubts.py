@@ -51,6 +51,9 @@ _POLARITY = frozenset({"assertion", "polarity", "negation", "negated", "presence
 _POLARITY |= {"uncertainty", "uncertain", "doubtful", "possible", "probable", "suspected", "ruled", "resolved"}
 _AFFIRMED = frozenset({"present", "positive", "affirmed", "certain", "definite", "confirmed", "likely", "certainly"})
 _NO_FRACTION = re.compile(r"[.,]0*$")
+_DAY = re.compile(
+    r"(study|exam|examination|acquisition|image|imaging|scan|series|xray|x_ray|cxr|content)?_?date(_?time)?"
+)
 _BETWEEN = re.compile(r"[\W_]+")
 _SHORT = 4
 
@@ -114,6 +117,25 @@ def some_set_aside(cells: Iterable[str]) -> bool:
             return False
         found = found or not words <= _ACCEPTED
     return found
+
+
+def has_days(names: Iterable[str]) -> bool:
+    """Whether a column says of which day a row is: `study_date`, `ExamDate`; not of birth, nor of a report."""
+    return any(map(_DAY.fullmatch, names))
+
+
+def of_several_days(days: Iterable[tuple[str, str]], patients: Iterable[str]) -> int:
+    """Number of patients with images of several days.
+
+    Args:
+        days: patient and day of each image, "" where it names none.
+        patients: who count, with or without zeros before a number.
+    """
+    found: dict[str, set[str]] = {one.lstrip("0"): set() for one in patients}
+    for patient, day in days:
+        if day:
+            found.get(patient.lstrip("0"), set()).add(day)
+    return sum(len(one) > 1 for one in found.values())
 
 
 def of_later_labels(name: str) -> bool:

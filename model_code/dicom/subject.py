@@ -90,12 +90,14 @@ class Subject:
         sop_instance_uid: of the instance.
         patient_id: in capitals.
         study: its UID; its images are of one person, also where de-identification took the Patient ID out.
+        study_date: as stated.
         groups: `view` (PA, AP), `age`, `sex` and `manufacturer`, each with `unstated` where the file does not say it.
     """
 
     sop_instance_uid: str = field(default="", repr=False)
     patient_id: str = field(default="", repr=False)
     study: str = field(default="", repr=False)
+    study_date: str = field(default="", repr=False)
     groups: dict[str, str] = field(default_factory=dict)
 
 
@@ -111,6 +113,7 @@ def read(data: bytes) -> Subject:
                 sop_instance_uid=text(dataset, "SOPInstanceUID"),
                 patient_id=_decoded(dataset, "PatientID"),
                 study=text(dataset, "StudyInstanceUID"),
+                study_date=text(dataset, "StudyDate"),
                 groups={
                     "view": _view(dataset),
                     "age": age_band(_age(dataset)),
