@@ -62,6 +62,7 @@ class Row:
         patient: as the table calls the patient, or "".
         frontal: whether it names a frontal view, or none.
         reader: who judged the image, or "".
+        study: as the table calls the image's study, or "".
     """
 
     line: int
@@ -72,6 +73,7 @@ class Row:
     patient: str = ""
     frontal: bool = True
     reader: str = ""
+    study: str = ""
 
 
 @dataclass(frozen=True)
@@ -261,6 +263,7 @@ def _labels(
             + " docs/datasets.md has the other names that are read."
         )
     patient = next((one for one in ("patient", "patient_id") if one in header), None)
+    study = table_columns.study(header, [row for _, row in cells])
     rows = []
     for line, row in cells:
         said = {column: cell.strip() for column, cell in zip(header, row, strict=False)}
@@ -280,7 +283,7 @@ def _labels(
         # A column without a name is a data frame's index, and names nobody.
         named = table_columns.whole(table_columns.stated(said.get(patient, ""))) if patient else ""
         reader = table_columns.stated(said.get("reader", ""))
-        rows.append(Row(line, said[by], label, split, subtype, named, frontal, reader))
+        rows.append(Row(line, said[by], label, split, subtype, named, frontal, reader, said.get(study, "")))
     ids = [dict(zip(header, row, strict=False)).get("patient_id", "").strip() for _, row in cells]
     patient_ids = tuple(ids) if by == "accession_number" and all(ids) else ()
     return Table(name, by, rows, called, patient_ids=patient_ids, dated=table_doubts.has_days(header))

@@ -69,6 +69,9 @@ _OF_ANOTHER_IMAGE = re.compile(r"prior|previous|compar|second|earlier|former")
 # So many cells without a split are none of a column of splits, and so many different ones none of names of classes.
 _ENOUGH = 50
 _REVERSED = 0.9
+# By which images of one person are kept together where nothing names the patient, and at most so many in the mean.
+_STUDIES = ("study_instance_uid", "accession_number", "study_id", "exam_id", "examination_id")
+_IMAGES_OF_A_STUDY = 5
 # What a column of people is called besides `patient` and `subject_id`, in the languages of hospitals, without signs.
 _PERSON = re.compile(
     r"(id|no|num|numero|anon|deid)?(de|del|do)?"
@@ -156,6 +159,19 @@ def told_by_cells(header: list[str], rows: Sequence[Sequence[str]], *, split_fol
         if people:
             header[min(people, key=lambda index: len(set(_cells(rows, index))))] = "patient"
     return header
+
+
+def study(header: list[str], rows: Sequence[Sequence[str]]) -> str:
+    """Name of the column of the images' studies; "" where none has about as many as there are images.
+
+    `study_id` may be what a whole trial is called.
+    """
+    for name in _STUDIES:
+        if name in header:
+            cells = list(filter(None, _cells(rows, header.index(name))))
+            if len(set(cells)) >= len(cells) / _IMAGES_OF_A_STUDY:
+                return name
+    return ""
 
 
 def _refuse_doubts(header: list[str], rows: Sequence[Sequence[str]], others: list[int], *, split_folders: bool) -> None:

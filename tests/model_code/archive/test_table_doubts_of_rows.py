@@ -226,3 +226,14 @@ def test_other_columns_of_classes_replace_no_label(column: str) -> None:
 @pytest.mark.parametrize("column", ["anatomy", "body_region", "BodyPart", "Anatomic Region"])
 def test_a_hand_is_left_out_whatever_the_column_is_called(column: str) -> None:
     assert [row.frontal for row in table(column, "CHEST", "HAND").rows] == [True, False]
+
+
+@pytest.mark.parametrize("column", ["StudyInstanceUID", "accession", "study_id", "exam_id"])
+def test_a_row_has_its_study(column: str) -> None:
+    """By it two images of one examination are kept in one split where nothing names the patient."""
+    assert [row.study for row in table(column, "S1", "S1", "S2").rows] == ["S1", "S1", "S2"]
+
+
+def test_a_trial_is_no_study() -> None:
+    assert {row.study for row in table("study_id", *["TRIAL-7"] * 20).rows} == {""}
+    assert {row.study for row in table("site", "A", "B").rows} == {""}
