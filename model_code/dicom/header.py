@@ -7,22 +7,19 @@ its messages is repeated, warnings are off while it reads.
 
 from __future__ import annotations
 
-import io
 import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pydicom.datadict import dictionary_has_tag
-from pydicom.filereader import read_partial
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import Tag
 
 from model_code.contract.population import MODALITIES, UNSTATED
 from model_code.dicom import shutter
 from model_code.dicom.attributes import items, numbers, phrases, text
 from model_code.dicom.codestream import syntax_of_pixels
-from model_code.dicom.file_format import legible
+from model_code.dicom.file_format import elements, legible
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
 from model_code.dicom.syntaxes import JPEG, JPEG_2000, TRANSFER_SYNTAXES, unsupported
 from model_code.dicom.view import DESCRIBING, OF_THE_SERIES, PROTOCOL, other_than_frontal
@@ -86,9 +83,6 @@ _TAGS += [Tag(name) for name in _GROUPS]
 # Overlay Bits Allocated and Overlay Bit Position of the 16 overlays that there may be (PS3.5, 7.6; PS3.3, C.9.2).
 _OVERLAYS = [(Tag(group, 0x0100), Tag(group, 0x0102)) for group in range(0x6000, 0x6020, 2)]
 _TAGS += [tag for tags in _OVERLAYS for tag in tags]
-_PIXELS = Tag("PixelData")
-# The first group of a dataset, behind those of messages, media and meta information (PS3.6).
-_IDENTIFYING = 0x0008
 # Everything besides the pixels that a radiograph's file says is far below this.
 _MAX_OTHER_BYTES = 16 * 1024 * 1024
 
@@ -149,8 +143,8 @@ def read(data: bytes) -> Header:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            whole = io.BytesIO(legible(data, 2 * MAX_PIXELS + _MAX_OTHER_BYTES))
-            dataset = read_partial(whole, stop_when=_BehindPixels(), specific_tags=_TAGS)
+            whole = legible(data, 2 * MAX_PIXELS + _MAX_OTHER_BYTES)
+            dataset = elements(whole, _TAGS)
             _lift(dataset)
             _check_storage(_of_meta(dataset, "MediaStorageSOPClassUID"))
             return _checked(dataset, _of_meta(dataset, "TransferSyntaxUID"))
@@ -158,23 +152,6 @@ def read(data: bytes) -> Header:
         raise
     except Exception as error:  # damaged files end pydicom in many ways, and its messages quote them
         raise damaged("its header cannot be read.") from error
-
-
-class _BehindPixels:
-    """Whether reading ends at an element: behind the pixels nothing is needed, and what came along may be no element.
-
-    Some files go on with padding of any kind, or with the end of the message that they were taken out of.
-    """
-
-    def __init__(self) -> None:
-        self._seen = False
-
-    def __call__(self, tag: BaseTag, _representation: str | None, _length: int) -> bool:
-        if self._seen:
-            # A program may have put elements out of their order.
-            return tag.group < _IDENTIFYING or tag > _PIXELS or not dictionary_has_tag(tag)
-        self._seen = tag == _PIXELS
-        return False
 
 
 def _lift(dataset: Dataset) -> None:
