@@ -271,7 +271,7 @@ class _Decoder:
     def _one(self, candidate: Candidate, known: set[str]) -> Outcome:
         member = self._archive.all[candidate.number - 1]
         # Its patient names nobody: at first that of its name, then a hash of what table or file state.
-        pseudonymous = dataclasses.replace(candidate, stated_patient="")
+        pseudonymous = dataclasses.replace(candidate, stated_patient="", stated_study="")
         if candidate.size > MAX_MEMBER_BYTES:
             return Outcome(pseudonymous, f"it is larger than {MAX_MEMBER_BYTES // 2**20} MiB")
         try:
@@ -279,7 +279,7 @@ class _Decoder:
             dicom = is_dicom(encoded) or (candidate.dicom and media_type(encoded) is None)
             subject = dicom_reader().subject.read(encoded) if dicom else None
             patient_id = candidate.stated_patient or (subject.patient_id if subject else "")
-            study = subject.study if subject else ""
+            study = subject.study if subject else candidate.stated_study
             if patient_id or study:
                 hashed = pseudonyms.patient(self._names, patient_id, study)
                 pseudonymous = dataclasses.replace(pseudonymous, patient=hashed)

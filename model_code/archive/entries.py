@@ -11,7 +11,7 @@ from model_code.archive import layout_words as spoken
 from model_code.archive import split_folders
 from model_code.archive.split_folders import PerhapsSplit
 from model_code.contract.labels import PNEUMONIA
-from model_code.dicom.words import view_words
+from model_code.dicom.words import origin, view_words
 
 IMAGE_SUFFIXES = frozenset({".jpeg", ".jpg", ".jpe", ".jfif", ".png"})
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".dic", ".ima"})
@@ -66,7 +66,7 @@ _PATIENT = re.compile(
     r"|пациент|患者|病人|환자)[ _.#-]*\d+|sub-(?=[a-z]*\d)[a-z0-9]+",
     re.IGNORECASE,
 )
-_PATIENT_OF_FILE = re.compile(rf"({_PATIENT.pattern})(?=[_-][a-z0-9])", re.IGNORECASE)
+_PATIENT_OF_FILE = re.compile(rf"({_PATIENT.pattern})(?=[ _(-]+[a-z0-9])", re.IGNORECASE)
 # MIMIC-CXR's patient and study; either alone may be a year, a site or a part.
 _MIMIC = re.compile(r"(?:^|/)(p1\d{7})/s5\d{7}(?=/|$)")
 _YEAR = re.compile(r"(19|20)\d\d")
@@ -165,7 +165,7 @@ def patient_named(name: str) -> str:
     `patient00001_study1_view1_frontal.jpg` is CheXpert's path with other separators, `sub-S1_ses-E1_cr.png` BIDS'.
     """
     *folders, file = parts(name)
-    own = _PATIENT_OF_FILE.match(file) or _MIMIC.search("/".join(folders))
+    own = _PATIENT_OF_FILE.match(file.rpartition(".")[0]) or _MIMIC.search("/".join(folders))
     return own[1] if own else next((part for part in reversed(folders) if _PATIENT.fullmatch(part)), "")
 
 
@@ -249,6 +249,7 @@ def _shown_by_name(stem: str, folders: Folders, *, may_be_dicom: bool) -> Kind |
     copies = spoken.COPY_WORDS | augmented
     masked = (
         spoken.as_written(stem) & spoken.MASK_WORDS
+        or (folders.labels and _is_made_of_another(stem))
         or spoken.last_word(stem) in copies
         or (folders.viewer and not may_be_dicom)
     )
@@ -321,7 +322,12 @@ def _labels(paths: dict[str, frozenset[str]]) -> tuple[tuple[tuple[str, str], ..
     labels: list[tuple[str, str]] = []
     half: list[str] = []
     for path, found in paths.items():
-        if label := spoken.label(found):
+        label = spoken.label(found)
+        if label == PNEUMONIA and spoken.is_taken_back(path):
+            half.append(path)
+            if not labels:
+                return (), (path,)
+        elif label:
             labels.append((path, label))
         elif spoken.only(found, spoken.SUBTYPE_WORDS, spoken.SUBTYPE_COMPANIONS):
             # `BACTERIA` and `VIRUS` beside `NORMAL`: what they cause is what these radiographs show.
@@ -368,7 +374,14 @@ def _split(
 def _copy(paths: dict[str, frozenset[str]], labels: tuple[tuple[str, str], ...], *, in_split: bool) -> bool:
     """Whether a folder in a class's is one of what was made of radiographs; see `_mask`."""
     inside = [spoken.joined(found) for path, found in paths.items() if labels and len(path) > len(labels[0][0])]
-    return _mask(inside, spoken.COPY_WORDS | (frozenset() if in_split else spoken.AUGMENTED_WORDS))
+    names = [path.rpartition("/")[2] for path in paths if labels and len(path) > len(labels[0][0])]
+    return any(map(_is_made_of_another, names)) or _mask(
+        inside, spoken.COPY_WORDS | (frozenset() if in_split else spoken.AUGMENTED_WORDS)
+    )
+
+
+def _is_made_of_another(name: str) -> bool:
+    return origin.may_be_said(name) and origin.made_of_another([spoken.phrase(name)])
 
 
 def _mask(folders: list[frozenset[str]], named: frozenset[str]) -> bool:

@@ -24,7 +24,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from model_code.archive import table_columns
+from model_code.archive import table_columns, table_doubts
 from model_code.archive.entries import RSNA_IMAGES, RSNA_TABLE, parts, shown
 from model_code.archive.table_columns import FLAGS, KEYS, ColumnsError, label_of
 from model_code.contract.labels import LABELS, PNEUMONIA
@@ -38,6 +38,8 @@ _UNSEEN = dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))
 _ONE_CELL = re.compile(r'"([^"]|"")*"')
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 _FORMULA = re.compile(r'\s*="([^"]*)"\s*')
+# How people keep spreadsheets from it.
+_APOSTROPHE = re.compile(r"\s*'(\d[\d.]*)\s*")
 # First bytes of Excel's two formats, [MS-CFB] 2.2 and of a zip archive, whatever the name ends with.
 _WORKBOOKS = (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04")
 _GZIP = b"\x1f\x8b"
@@ -60,6 +62,7 @@ class Row:
         patient: as the table calls the patient, or "".
         frontal: whether it names a frontal view, or none.
         reader: who judged the image, or "".
+        study: as the table calls the image's study, or "".
     """
 
     line: int
@@ -70,6 +73,7 @@ class Row:
     patient: str = ""
     frontal: bool = True
     reader: str = ""
+    study: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,7 @@ class Table:
         called: what messages call it.
         images: folder that all files it is about lie in, from the archive's top; "" for any.
         patient_ids: of its rows, where it goes by accession numbers and has both in each row.
+        dated: whether a column says of which day a row is.
     """
 
     name: str
@@ -91,6 +96,7 @@ class Table:
     called: str
     images: str = ""
     patient_ids: tuple[str, ...] = ()
+    dated: bool = False
 
     @property
     def names_patients(self) -> bool:
@@ -231,7 +237,7 @@ def _separator(lines: list[str]) -> tuple[str, int]:
 def _said(cell: str) -> str:
     """A cell's text, also where it is a formula of nothing else, by which exports keep spreadsheets from numbers."""
     cell = cell.translate(_UNSEEN)
-    formula = _FORMULA.fullmatch(cell)
+    formula = _FORMULA.fullmatch(cell) or _APOSTROPHE.fullmatch(cell)
     return formula[1] if formula else cell
 
 
@@ -257,6 +263,7 @@ def _labels(
             + " docs/datasets.md has the other names that are read."
         )
     patient = next((one for one in ("patient", "patient_id") if one in header), None)
+    study = table_columns.study(header, [row for _, row in cells])
     rows = []
     for line, row in cells:
         said = {column: cell.strip() for column, cell in zip(header, row, strict=False)}
@@ -276,9 +283,10 @@ def _labels(
         # A column without a name is a data frame's index, and names nobody.
         named = table_columns.whole(table_columns.stated(said.get(patient, ""))) if patient else ""
         reader = table_columns.stated(said.get("reader", ""))
-        rows.append(Row(line, said[by], label, split, subtype, named, frontal, reader))
+        rows.append(Row(line, said[by], label, split, subtype, named, frontal, reader, said.get(study, "")))
     ids = [dict(zip(header, row, strict=False)).get("patient_id", "").strip() for _, row in cells]
-    return Table(name, by, rows, called, patient_ids=tuple(ids) if by == "accession_number" and all(ids) else ())
+    patient_ids = tuple(ids) if by == "accession_number" and all(ids) else ()
+    return Table(name, by, rows, called, patient_ids=patient_ids, dated=table_doubts.has_days(header))
 
 
 def _rsna(name: str, called: str, header: list[str], cells: list[tuple[int, list[str]]]) -> Table:

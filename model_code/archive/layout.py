@@ -301,7 +301,7 @@ class Layout:
             return None
         return self._about_folder(
             path,
-            "has a class's name among other words, so what its images show is not certain.",
+            "has a class's name among other words or signs, so what its images show is not certain.",
             "Rename it to NORMAL or PNEUMONIA if they show that, else leave it out, and make the archive again.",
         )
 

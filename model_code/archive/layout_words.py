@@ -74,10 +74,19 @@ DOUBTS = NEGATIONS | {"ruled", "rule", "excluded", "exclude", "absent", "resolve
 DOUBTS |= {"possible", "possibly", "probable", "probably", "suspected", "suspicion", "suspicious", "questionable"}
 DOUBTS |= {"unclear", "unsure", "doubtful", "doubt", "doubts", "equivocal", "indeterminate", "verdacht", "fraglich"}
 DOUBTS |= {"sospecha", "dudoso", "dudosos", "descartado", "descartada", "suspicao", "sospetto", "douteux"}
+# Of an image that is of the other class, as a folder of that class says it.
+_CONTRARY = {
+    NORMAL: frozenset(
+        {"abnormal", "abnormals", "abnormality", "abnormalities", "pathological", "anormal", "anormales"}
+    ),
+    PNEUMONIA: frozenset({"healthy"}),
+}
+# `pneumonia-`, `Pneumonia (-)`, `pneumonia=0`: the opposite of what the word says.
+_TAKEN_BACK = re.compile(r"\(\s*[\u2013\u2014-]\s*\)|[\u2013\u2014-]\s*$|=\s*(0|no|false)\s*$", re.IGNORECASE)
 _DOUBT_COMPANIONS = frozenset({"out", "positive", "positives", "finding", "findings", "reading", "readings"})
 # What somebody has taken out of a data set.
-_SET_ASIDE = frozenset({"excluded", "exclude", "rejected", "rejects", "discarded", "discard", "unusable", "trash"})
-_SET_ASIDE |= {"junk", "garbage", "unreadable"}
+SET_ASIDE = frozenset({"excluded", "exclude", "rejected", "rejects", "discarded", "discard", "unusable", "trash"})
+SET_ASIDE |= {"junk", "garbage", "unreadable"}
 # What data sets call a radiograph on which nothing was found.
 _NO_FINDING = (frozenset({"no", "finding"}), frozenset({"no", "findings"}))
 
@@ -200,10 +209,18 @@ def is_doubt(name: str, found: frozenset[str], label: str) -> bool:
     """
     if found - PLAIN <= _NUMBERED - (frozenset() if name[-1:].isdigit() else {"no"}):
         return False
+    contrary = found & _CONTRARY[label]
     said = found & DOUBTS
     if label == NORMAL:
-        said -= NEGATIONS if found & _FINDINGS else NEGATIVE
-    return bool(said) and found <= DOUBTS | _DOUBT_COMPANIONS | PLAIN
+        said -= NEGATIONS if found & _FINDINGS or contrary else NEGATIVE
+        # `no abnormality`
+        contrary = contrary if not found & NEGATIONS else frozenset()
+    return bool(said | contrary) and found <= DOUBTS | _DOUBT_COMPANIONS | PLAIN | _CONTRARY[label]
+
+
+def is_taken_back(path: str) -> bool:
+    """Whether a sign in the name of a folder says the opposite of its words."""
+    return _TAKEN_BACK.search(path.rpartition("/")[2]) is not None
 
 
 def last_word(stem: str) -> str:
@@ -214,7 +231,7 @@ def last_word(stem: str) -> str:
 
 def is_set_aside(found: frozenset[str]) -> bool:
     """Whether a folder says that its images are not to be used."""
-    return bool(found & _SET_ASIDE) and found <= _SET_ASIDE | PLAIN
+    return bool(found & SET_ASIDE) and found <= SET_ASIDE | PLAIN
 
 
 def only(found: frozenset[str], meanings: dict[str, str], companions: frozenset[str]) -> str:

@@ -8,9 +8,11 @@ as it is where its columns say plainly which image a row is about, and whether t
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from model_code.archive import layout_words as spoken
+from model_code.archive import table_doubts
 from model_code.contract.labels import NORMAL, PNEUMONIA
 from model_code.dicom.words import anatomy, view_words
 
@@ -20,7 +22,7 @@ FLAGS = ("pneumonia", "no_finding")
 """Columns of a table that has one for each finding, which stand in for `label`: 1 where it is there."""
 # Other names, in the spelling of `plain`.
 _SPELLINGS = {one.replace("_", ""): one for one in KEYS if "_" in one}  # as DICOM has them (PS3.6)
-_SPELLINGS |= dict.fromkeys(("bodypart", "bodypartexamined"), "bodypart")
+_SPELLINGS |= dict.fromkeys(("bodypart", "bodypartexamined", "bodyregion", "anatomy", "anatomicregion"), "bodypart")
 _OTHER_NAMES = {
     "file": (
         *("filename", "file_name", "file_path", "filepath", "path", "dicom_id"),
@@ -45,6 +47,7 @@ KNOWN = frozenset({*KEYS, *FLAGS, *_OTHER_NAMES, "split", "subtype", "target", "
 )
 """Names that a message may repeat: the first line of a table without a header may be about patients."""
 _DIGITS = {"0": NORMAL, "1": PNEUMONIA, "false": NORMAL, "true": PNEUMONIA}
+_DIGITS |= {word: PNEUMONIA if value else NORMAL for word, value in table_doubts.LOCALIZED.items()}
 # What spreadsheets and data frames add to numbers, with the decimal sign of their language.
 _NO_FRACTION = re.compile(r"[.,]0*$")
 # Signs that leave words what they are. Others change them: `Pneumonia?`, `pneumonia: 0`, `∅ Pneumonia`, `<50%`.
@@ -58,12 +61,24 @@ _LISTED = re.compile(r"['\"]\s*,\s*['\"]")
 _ABOUT_NOTHING = (
     spoken.DOUBTS | spoken.LABEL_WORDS.keys() | {"out", "present", "seen", "found", "evident", "evidence", "of"}
 )
+_SIGNLESS = re.compile(r"[\W_]+")
 _WHOLE = re.compile(r"(\d+)[.,]0")
 # Columns of people, who may be called Train and Val, and of the image that this one is compared with.
 _READER = re.compile(r"reader|radiologist|rater|annotator|observer|physician|doctor")
 _OF_ANOTHER_IMAGE = re.compile(r"prior|previous|compar|second|earlier|former")
-# So many cells without a split are none of a column of splits.
+# So many cells without a split are none of a column of splits, and so many different ones none of names of classes.
 _ENOUGH = 50
+_REVERSED = 0.9
+# By which images of one person are kept together where nothing names the patient, and at most so many in the mean.
+_STUDIES = ("study_instance_uid", "accession_number", "study_id", "exam_id", "examination_id")
+_IMAGES_OF_A_STUDY = 5
+# What a column of people is called besides `patient` and `subject_id`, in the languages of hospitals, without signs.
+_PERSON = re.compile(
+    r"(id|no|num|numero|anon|deid)?(de|del|do)?"
+    r"(patient(en|in)?|pat|subject|subj|participant|person|paciente|paziente|pacient|pacjent|пациент|患者|病人|환자)s?"
+    r"(id|ids|uid|guid|no|nr|num|number|nummer|numero|key|code|hash|index|identifier|pseudo(nym|id)?|name|编号|号|番号|번호)?"
+    r"|pseudonym(id)?|(anon|anonymi[sz]ed|deidentified)(_?id)?|empi(anon)?|nhsnumber|nhsno|hospital(number|no)|nhc"
+)
 _RADIOGRAPHS = frozenset({"cr", "dx", "dr", "xr", "rx", "xray", "radiograph", "radiography"})
 # As data frames and people write an empty cell.
 _EMPTY = frozenset({"", "nan", "none", "null", "na", "n/a", "-"})
@@ -118,6 +133,7 @@ def told_by_cells(header: list[str], rows: Sequence[Sequence[str]], *, split_fol
     """
     header = list(header)
     others = [index for index, name in enumerate(header) if name not in KNOWN and not _READER.search(name)]
+    _refuse_doubts(header, rows, others, split_folders=split_folders)
     if "split" not in header and not split_folders:
         found = {index: _splits(rows, index) for index in others}
         meant = {index: said for index, said in found.items() if len(set(said) - {""}) > 1}
@@ -125,6 +141,11 @@ def told_by_cells(header: list[str], rows: Sequence[Sequence[str]], *, split_fol
             raise ColumnsError("has several columns of train, val and test that differ: call the one that counts split")
         if meant:
             header[next(iter(meant))] = "split"
+        elif any(table_doubts.splits_without_train(_cells(rows, index)) for index in others):
+            raise ColumnsError(
+                "has a column that may be of splits, such as development and holdout: call it split, with the words "
+                "train, val and test, or leave it out"
+            )
     if "view" not in header:
         views = [index for index, name in enumerate(header) if name in _OTHER_NAMES["view"]]
         views = views or [index for index in others if _tells_views(rows, index, header[index])]
@@ -132,7 +153,85 @@ def told_by_cells(header: list[str], rows: Sequence[Sequence[str]], *, split_fol
             raise ColumnsError("has several columns of views that differ: call the one of each image view")
         if views:
             header[views[0]] = "view"
+    if not {"patient", "patient_id"} & set(header):
+        people = [index for index in others if _PERSON.fullmatch(_SIGNLESS.sub("", header[index]))]
+        # Of a number and a name, the one that is of fewer people keeps more together.
+        if people:
+            header[min(people, key=lambda index: len(set(_cells(rows, index))))] = "patient"
     return header
+
+
+def study(header: list[str], rows: Sequence[Sequence[str]]) -> str:
+    """Name of the column of the images' studies; "" where none has about as many as there are images.
+
+    `study_id` may be what a whole trial is called.
+    """
+    for name in _STUDIES:
+        if name in header:
+            cells = list(filter(None, _cells(rows, header.index(name))))
+            if len(set(cells)) >= len(cells) / _IMAGES_OF_A_STUDY:
+                return name
+    return ""
+
+
+def _refuse_doubts(header: list[str], rows: Sequence[Sequence[str]], others: list[int], *, split_folders: bool) -> None:
+    """Refuse a table whose rows may be for something else than its label and split say.
+
+    Raises:
+        ColumnsError: saying why.
+    """
+    said = table_doubts.doubt(
+        ((index, header[index]) for index in others),
+        lambda index: list(_cells(rows, index)),
+        splits="split" not in header and not split_folders,
+        views="view" not in header,
+    )
+    if said:
+        raise ColumnsError(said)
+    if any(table_doubts.some_set_aside(_cells(rows, index)) for index in others):
+        raise ColumnsError(
+            "has a column by which some rows are set aside, such as rejected: take these rows out, and that column"
+        )
+    if "label" in header:
+        labels = [*_cells(rows, header.index("label"))]
+        if table_doubts.numbers_of_classes(labels):
+            raise ColumnsError(
+                "has numbers of more than two classes as labels, and 0 and 1 may be any of them: write NORMAL and "
+                "PNEUMONIA, and a word for each of the others"
+            )
+        later = [index for index in others if table_doubts.of_later_labels(header[index])]
+        if any(_differs(labels, _cells(rows, index)) for index in later):
+            raise ColumnsError(
+                "has a second column of labels, final or corrected ones, and they differ: call the one that counts "
+                "label, and leave the other out"
+            )
+        numbers = [*map(of_digits, labels)]
+        if any(numbers) and any(_is_opposite(numbers, rows, index) for index in range(len(header))):
+            raise ColumnsError(
+                "has labels of 0 and 1 that another of its columns calls the opposite in words: 0 is read as NORMAL, "
+                "and 1 as PNEUMONIA. Write these words into label"
+            )
+
+
+def _differs(labels: list[str], later: Iterable[str]) -> bool:
+    pairs = {(one, other) for one, other in zip(labels, later, strict=True) if one and other and one != other}
+    return any(label_of(one)[0] != label_of(other)[0] for one, other in pairs)
+
+
+def _is_opposite(numbers: list[str], rows: Sequence[Sequence[str]], index: int) -> bool:
+    """Whether a column's words name the other class than each row's number does, but for some mistakes."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for label, cell in zip(numbers, _cells(rows, index), strict=True):
+        pairs[label, cell] += 1
+        if len(pairs) > 2 * _ENOUGH:
+            return False
+    both = [(count, label != named) for (label, cell), count in pairs.items() if (named := _named(cell)) and label]
+    total = sum(count for count, _ in both)
+    return total > 0 and sum(count for count, differs in both if differs) >= _REVERSED * total
+
+
+def _named(cell: str) -> str:
+    return label_of(cell, numbered=False)[0]
 
 
 def _splits(rows: Sequence[Sequence[str]], index: int) -> list[str]:
@@ -229,8 +328,8 @@ def label_of_flags(said: Mapping[str, str]) -> str:
 
 
 def of_digits(said: str) -> str:
-    """Label by 0 or 1, also as `1.0`, `1,0` or, as data frames have it, `True`."""
-    return _DIGITS.get(_NO_FRACTION.sub("", said.strip().lower()), "")
+    """Label by 0 or 1, also as `1.0`, `1,0` or, as data frames have it, `True`, which Excel writes in its language."""
+    return _DIGITS.get(_NO_FRACTION.sub("", spoken.unaccented(said.strip().casefold())), "")
 
 
 def is_frontal(said: str) -> bool:

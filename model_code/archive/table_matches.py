@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from model_code.archive import table_readers
+from model_code.archive import table_doubts, table_readers
 from model_code.archive.entries import DICOM_SUFFIXES, IMAGE_SUFFIXES, parts, patient_named, shown
 from model_code.archive.label_table import Row, Table, TableError, plain
 from model_code.archive.layout_words import CODE_PAGES
@@ -33,6 +33,7 @@ class Identity(NamedTuple):
     series_instance_uid: str = ""
     study_instance_uid: str = ""
     accession_number: str = ""
+    study_date: str = ""
 
 
 class Place(NamedTuple):
@@ -208,12 +209,22 @@ def identified(
     Args:
         table: of the archive.
         identify: the images' identities by what a table goes by.
+
+    Raises:
+        TableError: a patient's rows have a date, and the images several.
     """
     identities = identify(table)
     stated = [one.accession_number.upper() for one in identities.values() if one.accession_number]
     if table.patient_ids and not _keys(table, {"": stated}):
         table = table.by_patients()
         identities = identify(table)
+    days = ((one.patient_id.upper(), one.study_date) for one in identities.values())
+    patients = (row.key.upper() for row in table.rows)
+    if table.by == "patient_id" and table.dated and (several := table_doubts.of_several_days(days, patients)):
+        raise TableError(
+            f"The table {table.called} goes by patient_id and has dates, and {several:,} of its patients have images "
+            "of several days, of which one is meant. Add a column accession_number, study_instance_uid or file."
+        )
     return table, identities
 
 

@@ -58,6 +58,8 @@ class Candidate:
         number: of its entry in the archive's directory, from 1.
         stated_patient: as the table calls the patient, else what a JPEG's or PNG's own name begins with, or a folder
             around it is called (`patient_named`), or "". Never to be written anywhere.
+        stated_study: of a JPEG or PNG of which nothing else names a patient: its study as the table calls it, or "".
+            Never to be written either.
         dicom: whether it is DICOM, by its suffix or by its first bytes.
         reviewed: the label that readers gave it where that is another, else "".
     """
@@ -71,6 +73,7 @@ class Candidate:
     checksum: int | str
     number: int = 0
     stated_patient: str = dataclasses.field(default="", repr=False)
+    stated_study: str = dataclasses.field(default="", repr=False)
     dicom: bool = False
     reviewed: str = ""
 
@@ -125,10 +128,13 @@ class _File:
         return self.member.name
 
     def candidate(
-        self, called: str, *, label: str, folder: str | None, subtype: str, stated_patient: str = ""
+        self, called: str, *, label: str, folder: str | None, subtype: str, stated_patient: str = "", study: str = ""
     ) -> Candidate:
         # `IM-0001-0001` is what many archives call their first file, whoever the patient.
         patient, named = (called, "") if self.dicom else patient_of(self.entry.file, fallback=called)
+        # A DICOM file says itself of whom it is, and of which study.
+        stated_patient = stated_patient or ("" if self.dicom else patient_named(self.path))
+        known = self.dicom or stated_patient or patient != called
         return Candidate(
             path=called,
             label=label,
@@ -138,8 +144,8 @@ class _File:
             size=self.member.size,
             checksum=self.member.checksum,
             number=self.number,
-            # A DICOM file says itself of whom it is.
-            stated_patient=stated_patient or ("" if self.dicom else patient_named(self.path)),
+            stated_patient=stated_patient,
+            stated_study="" if known else study,
             dicom=self.dicom,
         )
 
@@ -342,6 +348,7 @@ def _candidate(member: _File, row: Row, called: str) -> Candidate:
         folder=row.split or member.entry.split,
         subtype=row.subtype,
         stated_patient=row.patient,
+        study=row.study,
     )
 
 

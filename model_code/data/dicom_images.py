@@ -72,7 +72,7 @@ def identity(beginning: bytes, by: str) -> Identity:
     """
     if by in {"sop_instance_uid", "patient_id"}:
         found = subject.read(beginning)
-        return Identity(found.sop_instance_uid, found.patient_id)
+        return Identity(found.sop_instance_uid, found.patient_id, study_date=found.study_date)
     return Identity(**subject.order(beginning))
 
 

@@ -9,17 +9,23 @@ elements: as DCMTK does, what it says is passed over and what follows is read, w
 
 from __future__ import annotations
 
+import io
 import logging
 import zlib
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydicom import config
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.filereader import read_partial
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, EXPLICIT_VR_LENGTH_32
 
 from model_code.contract.images import is_dicom
 from model_code.dicom.refusal import damaged
-from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+    from pydicom.tag import BaseTag
 
 # Real files break many rules that do not matter here, and what pydicom says about it quotes them.
 config.settings.reading_validation_mode = config.IGNORE
@@ -36,6 +42,9 @@ _SHORT = frozenset(one.encode() for one in EXPLICIT_VR_LENGTH_16)
 _LONG = frozenset(one.encode() for one in EXPLICIT_VR_LENGTH_32)
 _UNDEFINED = 0xFFFFFFFF
 _PIXELS = 0x7FE00010
+# The first group of a dataset, behind those of messages, media and meta information (PS3.6).
+_IDENTIFYING = 0x0008
+_END_OF_FRAGMENTS = b"\xfe\xff\xdd\xe0\0\0\0\0"  # PS3.5, 7.5.2
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _DEEPEST = 32
 _Order = Literal["little", "big"]
@@ -65,6 +74,35 @@ def legible(data: bytes, most: int, *, whole: bool = True) -> bytes:
     start = end_of_meta(data, META_AT)
     meta = data[:start]
     return _with_known_representations(data, start, big=EXPLICIT_BIG.encode() + b"\0" in meta)
+
+
+def elements(whole: bytes, tags: list[Any]) -> Dataset:
+    """The elements of a legible file up to its pixels that have these tags, and what goes before them.
+
+    The fragments of compressed pixels may lack their end, of which pydicom drops the element: with it they are read,
+    and their codec tells whether they have all of the image.
+    """
+    dataset = read_partial(io.BytesIO(whole), stop_when=_BehindPixels(), specific_tags=tags)
+    if _PIXELS in dataset or str(dataset.file_meta.get("TransferSyntaxUID", "")).strip(" \0") in NATIVE:
+        return dataset
+    return read_partial(io.BytesIO(whole + _END_OF_FRAGMENTS), stop_when=_BehindPixels(), specific_tags=tags)
+
+
+class _BehindPixels:
+    """Whether reading ends at an element: behind the pixels nothing is needed, and what came along may be no element.
+
+    Some files go on with padding of any kind, or with the end of the message that they were taken out of.
+    """
+
+    def __init__(self) -> None:
+        self._seen = False
+
+    def __call__(self, tag: BaseTag, _representation: str | None, _length: int) -> bool:
+        if self._seen:
+            # A program may have put elements out of their order.
+            return tag.group < _IDENTIFYING or tag > _PIXELS or not dictionary_has_tag(tag)
+        self._seen = tag == _PIXELS
+        return False
 
 
 def _complete(data: bytes) -> bytes:

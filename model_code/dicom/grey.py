@@ -249,7 +249,7 @@ def _windows(dataset: Dataset) -> list[tuple[float, float, str]]:
     return [
         (centre, width, function)
         for centre, width in stated
-        if math.isfinite(centre) and math.isfinite(width) and (width >= 1 if function == "LINEAR" else width > 0)
+        if math.isfinite(centre) and math.isfinite(width) and width > 0
     ]
 
 
@@ -258,7 +258,9 @@ def _windowed(values: Floats, centre: float, width: float, function: str) -> Flo
     if function == "SIGMOID":
         # Flat to the precision of a double far before the exponent's limit.
         return np.asarray(1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700))))
-    if function == "LINEAR_EXACT":
+    # Below 1, LINEAR has no formula: it is meant for whole numbers. Values that a small slope has made fractions have
+    # windows as narrow, which viewers apply exactly (fo-dicom/fo-dicom#1999).
+    if function == "LINEAR_EXACT" or width < 1 or (width == 1 and bool(np.any(values % 1))):
         return np.clip((values - centre) / width + 0.5, 0, 1)
     middle, span = centre - 0.5, width - 1
     if span == 0:

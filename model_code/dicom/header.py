@@ -7,25 +7,22 @@ its messages is repeated, warnings are off while it reads.
 
 from __future__ import annotations
 
-import io
 import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pydicom.datadict import dictionary_has_tag
-from pydicom.filereader import read_partial
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import Tag
 
 from model_code.contract.population import MODALITIES, UNSTATED
 from model_code.dicom import shutter
 from model_code.dicom.attributes import items, numbers, phrases, text
 from model_code.dicom.codestream import syntax_of_pixels
-from model_code.dicom.file_format import legible
+from model_code.dicom.file_format import elements, legible
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
 from model_code.dicom.syntaxes import JPEG, JPEG_2000, TRANSFER_SYNTAXES, unsupported
-from model_code.dicom.view import DESCRIPTIONS, OF_THE_SERIES, PROTOCOL, other_than_frontal
+from model_code.dicom.view import DESCRIBING, OF_THE_SERIES, PROTOCOL, other_than_frontal
 from model_code.dicom.words import anatomy, storage, view_words
 from model_code.dicom.words.origin import made_of_another
 
@@ -73,7 +70,7 @@ _ORIGIN = ("ImageType", "DerivationDescription")
 # In place of Pixel Data (PS3.3, C.7.6.24 and C.7.6.25), and syntaxes of pixels that lie on a server (PS3.5, A.6).
 _FLOATING = ("FloatPixelData", "DoubleFloatPixelData")
 _ELSEWHERE = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (94, 95, 204, 205))
-_TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *_FLOATING, *_ORIGIN, *DESCRIPTIONS)]
+_TAGS: list[Any] = [Tag(name) for name in (*NEEDED, *_FLOATING, *_ORIGIN, *DESCRIBING)]
 # Of objects with functional groups, which say for a frame what others say of the image (PS3.3, C.7.6.16.2): one frame's
 # own, or what is shared, whichever has it.
 _GROUPS = ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence")
@@ -86,9 +83,6 @@ _TAGS += [Tag(name) for name in _GROUPS]
 # Overlay Bits Allocated and Overlay Bit Position of the 16 overlays that there may be (PS3.5, 7.6; PS3.3, C.9.2).
 _OVERLAYS = [(Tag(group, 0x0100), Tag(group, 0x0102)) for group in range(0x6000, 0x6020, 2)]
 _TAGS += [tag for tags in _OVERLAYS for tag in tags]
-_PIXELS = Tag("PixelData")
-# The first group of a dataset, behind those of messages, media and meta information (PS3.6).
-_IDENTIFYING = 0x0008
 # Everything besides the pixels that a radiograph's file says is far below this.
 _MAX_OTHER_BYTES = 16 * 1024 * 1024
 
@@ -149,8 +143,8 @@ def read(data: bytes) -> Header:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            whole = io.BytesIO(legible(data, 2 * MAX_PIXELS + _MAX_OTHER_BYTES))
-            dataset = read_partial(whole, stop_when=_BehindPixels(), specific_tags=_TAGS)
+            whole = legible(data, 2 * MAX_PIXELS + _MAX_OTHER_BYTES)
+            dataset = elements(whole, _TAGS)
             _lift(dataset)
             _check_storage(_of_meta(dataset, "MediaStorageSOPClassUID"))
             return _checked(dataset, _of_meta(dataset, "TransferSyntaxUID"))
@@ -160,33 +154,22 @@ def read(data: bytes) -> Header:
         raise damaged("its header cannot be read.") from error
 
 
-class _BehindPixels:
-    """Whether reading ends at an element: behind the pixels nothing is needed, and what came along may be no element.
-
-    Some files go on with padding of any kind, or with the end of the message that they were taken out of.
-    """
-
-    def __init__(self) -> None:
-        self._seen = False
-
-    def __call__(self, tag: BaseTag, _representation: str | None, _length: int) -> bool:
-        if self._seen:
-            # A program may have put elements out of their order.
-            return tag.group < _IDENTIFYING or tag > _PIXELS or not dictionary_has_tag(tag)
-        self._seen = tag == _PIXELS
-        return False
-
-
 def _lift(dataset: Dataset) -> None:
     """Put what functional groups say of the frame where it stands in other objects, unless something stands there."""
     for groups in _GROUPS:
         for sequence, names in _IN_GROUPS.items():
             said = [one for group in items(dataset, groups)[:1] for one in items(group, sequence)[:1]]
-            if said and not any(name in dataset for name in names):
+            if said and not any(_states(dataset, name) for name in names):
                 for name in (one for one in names if one in said[0]):
                     dataset[name] = said[0][name]
     for groups in _GROUPS:
         dataset.pop(Tag(groups), None)
+
+
+def _states(dataset: Dataset, name: str) -> bool:
+    """Whether an attribute has any value, whatever it is; nothing is converted."""
+    tag = Tag(name)
+    return tag in dataset and bool(dataset.get_item(tag).value)
 
 
 def _of_meta(dataset: Any, name: str) -> str:
@@ -318,13 +301,13 @@ def _check_kind(dataset: Dataset) -> None:
         [view_words.words(one) for name in names for one in phrases(dataset, name)]
         for names in ((*_ORIGIN, *OF_THE_SERIES[:1]), OF_THE_SERIES[1:])
     )
-    if made_of_another(of_image, of_series):
+    if made_of_another(of_image, of_series, [view_words.words(one) for one in phrases(dataset, "ImageType")]):
         raise unsuitable(
             "The DICOM file says that it was made of another image: bones or soft tissue were taken out, or it is a "
-            "copy of a screen or a heat map. Send the radiograph itself."
+            "slice, a copy of a screen or a heat map. Send the radiograph itself."
         )
     view = other_than_frontal(dataset)
-    for name in (*_ORIGIN, *DESCRIPTIONS):
+    for name in (*_ORIGIN, *DESCRIBING):
         dataset.pop(Tag(name), None)
     if view is not None:
         an = "an" if view == "oblique" else "a"

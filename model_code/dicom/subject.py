@@ -23,6 +23,7 @@ from pydicom.tag import Tag
 from model_code.contract.population import MAX_YEARS, UNSTATED, age_band
 from model_code.dicom.attributes import items, phrases, text
 from model_code.dicom.file_format import BEGINNING_BYTES, legible
+from model_code.dicom.words import ages, view_words
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -57,20 +58,14 @@ _VIEW_CODES = {"272479007": "PA", "R-10214": "PA", "399348003": "AP", "R-10206":
 _BETWEEN_WORDS = re.compile(r"[^A-Z0-9]+")
 # The defined terms, and what is written for them.
 _SEXES = {"M": "male", "MALE": "male", "F": "female", "FEMALE": "female", "W": "female", "O": OTHER, "OTHER": OTHER}
-_YEARS = {None: 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
-# As people write it too: `4 MONTHS`, `3MO`, `045A` (años, anni), `45J` (Jahre).
-_AGE = re.compile(
-    r"(\d{1,3}) ?(?:(M)(?:O|OS|TH|THS|ONTHS?)?|(W)(?:KS?|EEKS?)?|(D)(?:AYS?)?"
-    r"|Y(?:RS?|EARS?)?|A(?:NOS|NNI|NS)?|J(?:AHRE)?)"
-)
-# Of the day, also of a moment; PS3.5, 6.2 has DA without signs, ACR-NEMA points.
-_DATE = re.compile(r"(\d{4})([./-]?)(\d{2})\2(\d{2})")
 _DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate", "AcquisitionDateTime")
 # What systems write for a day that they do not know.
 _NO_BIRTHDAYS = frozenset({dt.date(1900, 1, 1), dt.date(1901, 1, 1), dt.date(1800, 1, 1)})
+_DESCRIBING = ("AcquisitionDeviceProcessingDescription", "SeriesDescription", "BodyPartExamined")
 _NAMES = (
     *("SOPInstanceUID", *_DATES, "Manufacturer", "StudyInstanceUID"),
     *("PatientID", "PatientBirthDate", "PatientSex", "PatientAge", "ViewPosition", "ViewCodeSequence"),
+    *_DESCRIBING,
 )
 _TAGS: list[Any] = [Tag(name) for name in _NAMES]
 _ORDERS = {
@@ -82,7 +77,7 @@ _CLASSED: list[Any] = [
     Tag(name)
     for name in (
         *(*_DATES, "PatientBirthDate", "PatientAge"),
-        *("ViewPosition", "ViewCodeSequence"),
+        *("ViewPosition", "ViewCodeSequence", *_DESCRIBING),
     )
 ]
 
@@ -95,12 +90,14 @@ class Subject:
         sop_instance_uid: of the instance.
         patient_id: in capitals.
         study: its UID; its images are of one person, also where de-identification took the Patient ID out.
+        study_date: as stated.
         groups: `view` (PA, AP), `age`, `sex` and `manufacturer`, each with `unstated` where the file does not say it.
     """
 
     sop_instance_uid: str = field(default="", repr=False)
     patient_id: str = field(default="", repr=False)
     study: str = field(default="", repr=False)
+    study_date: str = field(default="", repr=False)
     groups: dict[str, str] = field(default_factory=dict)
 
 
@@ -116,6 +113,7 @@ def read(data: bytes) -> Subject:
                 sop_instance_uid=text(dataset, "SOPInstanceUID"),
                 patient_id=_decoded(dataset, "PatientID"),
                 study=text(dataset, "StudyInstanceUID"),
+                study_date=text(dataset, "StudyDate"),
                 groups={
                     "view": _view(dataset),
                     "age": age_band(_age(dataset)),
@@ -185,31 +183,37 @@ def _view(dataset: Dataset) -> str:
     named = [_BETWEEN_WORDS.sub(" ", one) for one in stated]
     found = {view for view, pattern in _VIEWS.items() if any(map(pattern.search, named))}
     found |= {view for code, view in _VIEW_CODES.items() if code in codes}
-    return found.pop() if len(found) == 1 else UNSTATED
+    return next(iter(found)) if len(found) == 1 else UNSTATED if found else _described_view(dataset)
+
+
+def _described_view(dataset: Dataset) -> str:
+    """AP or PA by the first description of image or series that says a frontal view: `Chest AP portable`.
+
+    Not of the study, of which there may be several images, nor by the protocol, which may be a default.
+    """
+    said = [one for name in _DESCRIBING for one in phrases(dataset, name)]
+    frontal = [one for one in said if view_words.of_description(one, chest=True) == view_words.FRONTAL]
+    for one in frontal:
+        found = [view for view, pattern in _VIEWS.items() if pattern.search(_BETWEEN_WORDS.sub(" ", one))]
+        if found:
+            return found[0] if len(found) == 1 else UNSTATED
+    return UNSTATED
 
 
 def _age(dataset: Dataset) -> float | None:
     """Years, as stated or from the dates of birth and of the study; from these too where what is stated may be none."""
-    stated = _AGE.fullmatch(text(dataset, "PatientAge"))
-    years = int(stated[1]) * _YEARS[next(filter(None, stated.groups()[1:]), None)] if stated else None
+    years = next(map(ages.years, phrases(dataset, "PatientAge")), None)
     if years is not None and 0 < years < MAX_YEARS:
         return years
     # `000Y` is what many systems write for an age that they do not know, and `999Y` others.
-    born = _date(text(dataset, "PatientBirthDate"))
-    taken = next(filter(None, (_date(text(dataset, one)) for one in _DATES)), None)
-    if born in _NO_BIRTHDAYS:
+    born = ages.days(text(dataset, "PatientBirthDate"))
+    taken = next(filter(None, (ages.days(text(dataset, one)) for one in _DATES)), None)
+    if born is not None and born.first in _NO_BIRTHDAYS:
         return None
     if born is None or taken is None:
         return years
-    return (taken - born).days / 365.25
-
-
-def _date(said: str) -> dt.date | None:
-    found = _DATE.match(said)
-    try:
-        return dt.date(int(found[1]), int(found[3]), int(found[4])) if found else None
-    except ValueError:
-        return None
+    least, most = ((taken.first - born.last).days / 365.25, (taken.last - born.first).days / 365.25)
+    return least if age_band(least) == age_band(most) else None
 
 
 def _maker(said: str) -> str:

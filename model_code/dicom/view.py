@@ -23,6 +23,14 @@ DESCRIPTIONS = (
     *OF_THE_SERIES,
     *("PerformedProcedureStepDescription", "RequestedProcedureDescription", "StudyDescription"),
 )
+# Sequences that describe it too, and what of their items does: the image's protocol, then what was asked for.
+_SEQUENCES = {
+    "PerformedProtocolCodeSequence": ("CodeMeaning",),
+    "RequestAttributesSequence": ("ScheduledProcedureStepDescription", "RequestedProcedureDescription"),
+    "ProcedureCodeSequence": ("CodeMeaning",),
+}
+DESCRIBING = (*DESCRIPTIONS, *_SEQUENCES)
+"""Attributes by which a view may be described."""
 # CID 4010 DX View: SNOMED CT, and the SNOMED RT that older systems write for the same, some of it corrected since
 # (PS3.16, notes to that group). CID 501 has projections beside views.
 _LATERAL_CODES = frozenset(
@@ -83,6 +91,13 @@ def other_than_frontal(dataset: Dataset) -> str | None:
 def _described(dataset: Dataset) -> str | None:
     # Devices' lists of body parts have CHEST LAT among them.
     said = [one for name in (DESCRIPTIONS[0], "BodyPartExamined", *DESCRIPTIONS[1:]) for one in phrases(dataset, name)]
+    said += [
+        one
+        for sequence, names in _SEQUENCES.items()
+        for item in items(dataset, sequence)
+        for name in names
+        for one in phrases(item, name)
+    ]
     chest = any(map(view_words.names_chest, said))
     views = (view_words.of_description(one, chest=chest) for one in said)
     view = next(filter(None, views), FRONTAL)

@@ -25,7 +25,8 @@ _STEMS = (
     *("T(H)?ORAX", "T(H)?ORAKS", "TORACE", "ΘΩΡΑ[ΚΞ]"),  # Latin and what most languages made of it
     *("MEDIASTIN", "PULMON", "PULMAO", "PULMOES", "POUMON", "POLMON"),
     *("BRUSTKORB", "BORSTKAS", "BROSTKORG", "BRYSTKASSE", "RINTAKEHA", "HRUDNIK", "MELLKAS", "AKCIGER", "KEUHKO"),
-    *("KRUTINES", "KRUSKURV", "RINDKERE", "GRUDNI KOS", "PRSNI KOS", "PLEURA"),
+    *("KRUTINES", "KRUSKURV", "RINDKERE", "GRUDNI KOS", "PRSNI KOS", "PLEURA", "PLAUCI", "MUSHKERI"),
+    *("ЛЕГЕН", "ПЛУЋА", "ГРЪДЕН КОШ", "БЯЛ ДРОБ"),
     *("ГРУДН", "ЛЕГКИ", "胸", "肺", "흉부", "폐", "ทรวงอก", "ปอด"),
 )
 _WORDS = (
@@ -33,12 +34,15 @@ _WORDS = (
     *("PECHO", "PULMO", "PEITO", "PETTO", "POITRINE"),  # Spanish, Latin, Portuguese, Italian, French
     *("LUNGEN?", "LUNGER", "LUNGA", "LUNGOR", "LONGEN"),  # German, Danish, Norwegian, Swedish, Dutch
     *("KLATKA PIERSIOWA", "PLUCA", "PLICE", "GOGUS"),  # Polish, Slovak, Czech, Turkish
-    *("NGUC", "PHOI", "DADA", "PARU", "ОГК", "ГРУДЬ"),  # Vietnamese, Indonesian, Russian
+    *("NGUC", "PHOI", "DADA", "PARU", "ОГК", "OGK", "ОГП", "ГРУДЬ"),  # Vietnamese, Indonesian, Russian
     *("חזה", "ריאות", "صدر", "الصدر"),  # Hebrew, Arabic
 )
 _CHEST = re.compile(rf"{'|'.join(_STEMS)}|\b({'|'.join(_WORDS)})\b")
+# Of the thoracic spine, and of the sternum, which bear the chest's name; Thai as `view_words.words` takes it apart.
 _SPINE = re.compile(
-    r"SPINE|SPINAL|VERTEBR|WIRBEL|\b(COLUMNA|COLUNA|COLONNA|COLONNE|RACHIS|RAQUIS|BWS|OMURGA|KREGOSLUP)\b|ПОЗВОН|脊|척추"
+    r"SPINE|SPINAL|VERTEBR|WIRBEL|\b(COLUMNA|COLUNA|COLONNA|COLONNE|RACHIS|RAQUIS|BWS|OMURGA\w*|KREGOSLUP)\b|ПОЗВОН"
+    r"|脊|척추|椎|胸骨|胸[鎖锁]|GERINC|STUBUR|KICM|КИЧМ|ХРЕБ|ГРУДН\w* (ОТДЕЛ|ВІДДІЛ)|ΣΠΟΝΔΥΛ|ΜΟΙΡΑ"  # noqa: RUF001
+    r"|\b[CD]OT SONG\b|TULANG BELAKANG|ส นหล ง|فقر|العمود"
 )
 _SAYS_NOTHING = frozenset({"UNKNOWN", "UNSPECIFIED", "UNDEFINED", "NOT STATED", "NONE", "NULL", "NAN", "NA", "N A"})
 _SAYS_NOTHING |= {"DEFAULT", "PORTABLE", "ROUTINE", "STANDARD"}
@@ -66,24 +70,48 @@ _DESCRIBED = TERMS - {"ARM", "HEAD", "NECK", "BREAST", "LEG", "HIP", "STERNUM", 
 # The same parts by other words of descriptions, in the languages of radiology departments; not MAIN, MANO, PIE, PE or
 # TOE, which are words of others, nor what chests are described with: hands up, the foot of the bed, a cervical collar.
 _OTHER_WORDS = {
-    "ABDOMEN": "KUB BAUCH",
-    "ANKLE": "TOBILLO CHEVILLE SPRUNGGELENK CAVIGLIA TORNOZELO ENKEL",
+    "ABDOMEN": "KUB BAUCH BRZUCH BRICHO BUIK VATSA PERUT ЖИВОТ БРЮШНАЯ БРЮШНОЙ ΚΟΙΛΙΑ بطن בטן",
+    "ANKLE": "TOBILLO CHEVILLE SPRUNGGELENK CAVIGLIA TORNOZELO ENKEL HLEZNO NILKKA ANKEL FOTLED ГОЛЕНОСТОП "
+    "ГОЛЕНОСТОПНЫЙ ГОЛЕНОСТОПНОГО",
     "CLAVICLE": "CLAVICULA SCHLUESSELBEIN SCHLUSSELBEIN CLAVICOLA",
     "CSPINE": "HWS",
-    "ELBOW": "CODO COUDE ELLENBOGEN GOMITO COTOVELO ELLEBOOG",
+    "ELBOW": "CODO COUDE ELLENBOGEN GOMITO COTOVELO ELLEBOOG LOKIEC LOKET KONYOK KYYNARPAA DIRSEK ALBUE ARMBAGE "
+    "ЛОКОТЬ ЛОКТЕВОЙ ЛОКТЕВОГО",
     "FEMUR": "OBERSCHENKEL",
     "FINGER": "THUMB DAUMEN DEDO DOIGT",
-    "FOOT": "TOES CALCANEUS FUSS VORFUSS PIEDE VOET",
+    "FOOT": "TOES CALCANEUS FUSS VORFUSS PIEDE VOET STOPA STOPY CHODIDLO LABFEJ JALKATERA AYAK СТОПА СТОПЫ",
     "FOREARM": "UNTERARM ANTEBRAZO",
+    "HAND": "TANGAN KEZFEJ КИСТЬ КИСТИ",
     "HUMERUS": "HUMERO OBERARM",
-    "KNEE": "PATELLA RODILLA GENOU KNIE GINOCCHIO JOELHO",
+    "KNEE": "PATELLA RODILLA GENOU KNIE GINOCCHIO JOELHO KOLANO KOLANA KOLENO KOLENA KOLJENO TERD POLVI DIZ "
+    "GENUNCHI LUTUT KNE KNA КОЛЕНО КОЛЕННЫЙ КОЛЕННОГО КОЛІНО ΓΟΝΑΤΟ ركبة ברך",
     "LEG": "TIBIA FIBULA UNTERSCHENKEL",
-    "LSPINE": "LWS LUMBAR LUMBALE LOMBAR LOMBAIRE",
-    "PELVIS": "BECKEN CADERA HUEFTE HUFTE HANCHE BACINO BACIA QUADRIL BEKKEN",
-    "SHOULDER": "HOMBRO EPAULE SCHULTER SPALLA OMBRO SCHOUDER",
-    "SKULL": "CRANEO SCHAEDEL SCHADEL CRANIO SINUSES PARANASAL PARANASALES MANDIBLE",
-    "SPINE": "WIRBELSAEULE WIRBELSAULE RACHIS",
-    "WRIST": "MUNECA POIGNET HANDGELENK POLSO PUNHO POLS",
+    "LSPINE": "LWS LUMBAR LUMBALE LOMBAR LOMBAIRE LEDZWIOWY BEDERNI AGYEKI ПОЯСНИЧНЫЙ ПОЯСНИЧНОГО",
+    "PELVIS": "BECKEN CADERA HUEFTE HUFTE HANCHE BACINO BACIA QUADRIL BEKKEN MIEDNICA MIEDNICY PANEV KYCEL BIODRO "
+    "MEDENCE CSIPO LANTIO KALCA COXAL HOFTE HOFT ТАЗ ТАЗА ТАЗОБЕДРЕННЫЙ ΛΕΚΑΝΗ",  # noqa: RUF001
+    "SHOULDER": "HOMBRO EPAULE SCHULTER SPALLA OMBRO SCHOUDER RAMENO OLKAPAA OMUZ SKULDER BAHU ПЛЕЧО ПЛЕЧЕВОЙ "
+    "ПЛЕЧЕВОГО ΩΜΟΣ",
+    "SKULL": "CRANEO SCHAEDEL SCHADEL CRANIO SINUSES PARANASAL PARANASALES MANDIBLE CZASZKA CZASZKI LEBKA KOPONYA "
+    "KALLO KAFA CRANIU SKALLE MANDIBULA OPG NNH ЧЕРЕП ЧЕРЕПА ΚΡΑΝΙΟ",  # noqa: RUF001
+    "SPINE": "WIRBELSAEULE WIRBELSAULE RACHIS GANZWIRBELSAULE KREGOSLUP KREGOSLUPA SELKARANKA ПОЗВОНОЧНИК "
+    "ПОЗВОНОЧНИКА ХРЕБЕТ",
+    "WRIST": "MUNECA POIGNET HANDGELENK POLSO PUNHO POLS NADGARSTEK ZAPESTI CSUKLO RANNE ЛУЧЕЗАПЯСТНЫЙ ЛУЧЕЗАПЯСТНОГО",
+}
+# Letters that are not parted by blanks: found anywhere.
+_OTHER_LETTERS = {
+    "ABDOMEN": "腹部|복부",
+    "ANKLE": "足関節|踝|발목",
+    "CSPINE": "[頚頸颈]椎|경추",
+    "ELBOW": "肘|팔꿈치",
+    "FOOT": "足部|[左右両]足",
+    "HAND": "手部|手指|[左右両双]手",
+    "KNEE": "膝|무릎|슬관절",
+    "LSPINE": "腰椎|요추",
+    "PELVIS": "骨盤|骨盆|股関節|髋|골반|고관절",
+    "SHOULDER": "肩|견관절",
+    "SKULL": "頭部|头颅|颅骨|副鼻|두개|부비동",
+    "TSPINE": "胸椎|흉추",
+    "WRIST": "手関節|腕关节|손목",
 }
 _TERMS_BY_WORD = {one: one for one in _DESCRIBED}
 _TERMS_BY_WORD |= {word: term for term, said in _OTHER_WORDS.items() for word in said.split()}
@@ -148,7 +176,11 @@ def described(descriptions: Iterable[str]) -> BodyPart:
     if any(map(names_chest, said)):
         return BodyPart(CHEST)
     found = next(filter(None, map(_TERM.search, said)), None)
-    return BodyPart(OTHER, _TERMS_BY_WORD[found[1]]) if found else BodyPart(UNSTATED)
+    if found:
+        return BodyPart(OTHER, _TERMS_BY_WORD[found[1]])
+    by_letters = (term for one in said for term, letters in _OTHER_LETTERS.items() if re.search(letters, one))
+    term = next(by_letters, None)
+    return BodyPart(OTHER, term) if term else BodyPart(UNSTATED)
 
 
 def alone(descriptions: Iterable[str]) -> BodyPart | None:

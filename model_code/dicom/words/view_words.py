@@ -23,10 +23,18 @@ _LAT = (
 # Words of every attribute, and those that mean other things too: in descriptions, these count beside the chest's name.
 _LATERAL_WORDS = (
     rf"({_LAT}|(CHEST|THORAX|TORAX|CXR)LAT(ERAL)?|LAT(CHEST|THORAX|TORAX)|SEITL(ICH\w*)?|SEITENA(UFN|NS)\w+"
-    r"|ZIJDELINGS\w*|OLDALIR\w+|BOCN\w|BOCZN\w+|БОК|БОКОВ\w+|ΠΛΑΓΙ\w+|NGHIENG|SIVUKUVA|SIDOBILD|SIDEBILDE?)"
+    r"|ZIJDELINGS\w*|OLDALIR\w+|BOCN\w|BOCZN\w+|БОК|БОКОВ\w+|ΠΛΑΓΙ\w+|NGHIENG|SIVUKUVA|SID[EO]BILDE?|SIDEBILLEDE?"
+    r"|SID[EO](PROJE[KC]\w+|OPTAG\w+)|KULG(VAADE|ULES)\w*|SANSKAT\w+|ANESOR\w*|HLI[ÐD]AR\w+"
+    r"|БІЧН\w+|БОЧН\w+|СТРАНИЧН\w+|ЛАТЕРАЛЬН\w+|جانبي|جانبية|جانبی|نیمرخ|צדדי|צידי|לטרלי)"
 )
-_LATERAL_LETTERS = "側|侧|측면"
-_OTHER_LATERAL_WORDS = r"LL|L L|RL|PROFIL|PERFIL|PROFILO|PROFILN\w|DWARS|YAN|BOK|SIVU|SWIMMERS?"
+# Thai without the marks above its letters, which `folded` takes away.
+_LATERAL_LETTERS = "側|侧|측면|측방|ดานขาง"
+_OTHER_LATERAL_WORDS = (
+    r"LL|L L|RL|PROFIL|PERFIL|PROFILO|PROFILN\w|DWARS|YAN|BOK|SIVU|SWIMMERS?|SANU|SAMPING|STRANSK\w+"
+    r"|SONIN\w+|ПРОФИЛЬ?|ПРОФІЛЬ|צד"
+)
+# Where the beam comes from and goes to, as Japanese departments write it; `R-L` may be both sides.
+_FROM_SIDE_TO_SIDE = re.compile(r"(?<![A-Z])(L ?(->|=>|→|⇒) ?R|R ?(->|=>|→|⇒) ?L)(?![A-Z])")
 # PS3.3, C.8.7.1.1 and C.8.11.5 (LL, RL, and what is written for them); LLD and RLD are frontal, of a patient who lies.
 _LATERAL_POSITION = re.compile(
     rf"\b({_LATERAL_WORDS}|{_OTHER_LATERAL_WORDS}|ML|LM|SAGITTAL|PROFILE)\b|{_LATERAL_LETTERS}"
@@ -34,8 +42,12 @@ _LATERAL_POSITION = re.compile(
 # A horizontal beam across the table that the patient lies on: what it shows is lateral, unless a frontal view is named.
 _CROSS_TABLE = r"X ?TABLE|CROSS ?TABLE|SHOOT ?THROUGH"
 _CROSS_TABLE_POSITION = re.compile(rf"\b({_CROSS_TABLE})\b")
-_OBLIQUE_WORDS = r"OBL(I[QC]\w*)?|SCHRA(E)?G\w*"
-_OBLIQUE_POSITION = re.compile(rf"\b(RLO|LLO|RAO|LAO|RPO|LPO|RAFO|LAFO|MLO|LMO|{_OBLIQUE_WORDS})\b|斜")
+_OBLIQUE_WORDS = r"OBL(I[QC]\w*)?|SCHRA(E)?G\w*|КОСАЯ|КОСОЙ|ΛΟΞ\w+|مائل|مايل"
+# People are called so too.
+_OTHER_OBLIQUE_WORDS = r"UKOSN\w+|SIKM\w+|FERDE|SKRA|SNETT|CHECH"
+_OBLIQUE_POSITION = re.compile(
+    rf"\b(RLO|LLO|RAO|LAO|RPO|LPO|RAFO|LAFO|MLO|LMO|{_OBLIQUE_WORDS}|{_OTHER_OBLIQUE_WORDS})\b|斜|사위"
+)
 _DECUBITUS = re.compile(r"DECUB|\bLLD\b|\bRLD\b")
 _FRONTAL = re.compile(
     r"\b(P ?A|A ?P|FRONTAL\w*|FRONT|POSTERO ?ANT\w*|ANTERO ?POST\w*|FACE|FRENTE|FRONTE|DORSO ?VENTRAL|VENTRO ?DORSAL"
@@ -44,7 +56,8 @@ _FRONTAL = re.compile(
 _LATERAL = re.compile(rf"\b{_LATERAL_WORDS}\b|{_LATERAL_LETTERS}")
 _LATERAL_OF_CHEST = re.compile(rf"\b({_OTHER_LATERAL_WORDS}|{_CROSS_TABLE})\b")
 # Surgeons are called Rao: the standard's abbreviations count in View Position only.
-_OBLIQUE = re.compile(rf"\b({_OBLIQUE_WORDS})\b|斜")
+_OBLIQUE = re.compile(rf"\b([RL]PO|{_OBLIQUE_WORDS})\b|斜|사위")
+_OBLIQUE_OF_CHEST = re.compile(rf"\b({_OTHER_OBLIQUE_WORDS})\b")
 # What names of files and folders say of a lateral view beside the words above: nothing else is called so. `vp` is the
 # view in names of BIMCV's data sets (MIDS); elsewhere LL may be the left lung, or its lower lobe.
 _LATERAL_NAMES = re.compile(r"\b(PERFIL|PROFIL|PROFILO|VP LL|VP RL)\b")
@@ -63,7 +76,8 @@ _SEVERAL = re.compile(
 _BETWEEN_WORDS = re.compile(r"[^\w+&]+|_")
 # Parts that every word above of a lateral or oblique description has, which are found faster than the words.
 _PARTS = re.compile(
-    r"lat|seit|bo[cč]|бок|πλ|nghi|sivuk|sid[eo]b|zijdel|oldal|側|侧|측|ob[il]|schr|斜|perf|prof"
+    r"lat|seit|bo[cč]|бок|боч|πλ|nghi|sivuk|sid[eo][bop]|zijdel|oldal|側|侧|측|ob[il]|schr|斜|사위|perf|prof|k[uü]lg"
+    r"|s[aā]nsk|an[eë]sor|hli[ðd]ar|бічн|стран|латер|جانب|نیمرخ|צדדי|צידי|לטרלי|ด[\u0e49]?าน|кос|λοξ|مائل|[rl]po"
     r"|(?<![^\W_])[rl]l(?![^\W_])",
     re.IGNORECASE,
 )
@@ -80,7 +94,7 @@ def of_position(said: str) -> str | None:
         return OBLIQUE
     if _DECUBITUS.search(named):
         return FRONTAL
-    if _LATERAL_POSITION.search(named):
+    if _LATERAL_POSITION.search(named) or _FROM_SIDE_TO_SIDE.search(said):
         return LATERAL
     if _FRONTAL.search(named):
         return FRONTAL
@@ -117,8 +131,9 @@ def of_description(said: str, *, chest: bool) -> str | None:
     named = words(said)
     if _DECUBITUS.search(named) or _DEC.search(named):
         return FRONTAL
-    oblique = bool(_OBLIQUE.search(named))
+    oblique = bool(_OBLIQUE.search(named) or (chest and _OBLIQUE_OF_CHEST.search(named)))
     lateral = bool(_LATERAL.search(named) or (chest and _LATERAL_OF_CHEST.search(named)))
+    lateral = lateral or _FROM_SIDE_TO_SIDE.search(said) is not None
     frontal = bool(_FRONTAL.search(named))
     if not lateral and not oblique:
         return FRONTAL if frontal else None

@@ -27,6 +27,7 @@ BOTH = ("NORMAL/1.png", "PNEUMONIA/2.png")
         *("PNEUMONIA/negative", "PNEUMONIA/no", "PNEUMONIA/Ruled out", "PNEUMONIA/suspected", "pneumonia/absent"),
         *("PNEUMONIA/false positives", "PNEUMONIA/neg/site a", "Neumonía/sospecha", "NORMAL/uncertain"),
         *("PNEUMONIA/0_no", "PNEUMONIA/without findings", "NORMAL/no"),
+        *("NORMAL/abnormal", "NORMAL/Abnormal cases", "PNEUMONIA/healthy"),
         *("PNEUMONIA/excluded", "excluded/NORMAL", "train/rejected images/PNEUMONIA", "NORMAL/train/unusable"),
     ],
 )
@@ -52,6 +53,7 @@ def test_what_a_folder_takes_back_or_sets_aside_is_refused_and_never_trained_on(
         ),
         *("PNEUMONIA/No_001", "PNEUMONIA/No. 12", "PNEUMONIA/SEM 1", "PNEUMONIA/PAS 3", "PNEUMONIA/Sin"),
         *("NORMAL/without findings", "NORMAL/no positive findings", "PNEUMONIA/Patient No 3"),
+        *("NORMAL/no abnormalities", "PNEUMONIA/abnormal", "NORMAL/abnormal heart size", "NORMAL/healthy"),
         *("PNEUMONIA/NO KIM", "NORMAL/trash collectors", "no smokers/PNEUMONIA", "PNEUMONIA/viral", "PNEUMONIA/1"),
     ],
 )
@@ -68,6 +70,8 @@ def test_other_words_in_a_class_leave_it_what_it_is(folder: str) -> None:
         *("NORMAL/CD1/IHE_PDI/logo.png", "NORMAL/CD 2/VIEWER/bin/splash.jpg"),
         *("NORMAL/annotations/1.png", "NORMAL/ground-truth/1.png", "NORMAL/contours/1.png"),
         *("NORMAL/augmented/1.png", "NORMAL/1_augmented.jpeg"),
+        # A copy without bones is no near-duplicate either, and as DICOM it is refused.
+        *("PNEUMONIA/bone_suppressed/1.png", "NORMAL/1_BoneSuppression.png", "NORMAL/x/soft-tissue image/1.png"),
     ],
 )
 def test_pictures_made_of_others_and_of_programs_are_left_out_and_counted(name: str) -> None:
@@ -96,6 +100,12 @@ def test_pictures_made_of_others_and_of_programs_are_left_out_and_counted(name: 
         *("PNEUMONIA/resources/1.png", "PNEUMONIA/html images/1.png", "PNEUMONIA/radiant/1.png"),
         *("train/NORMAL/augmented/1.png", "augmented/train/NORMAL/1.png", "train/NORMAL/1_augmented.png"),
         *("x/1_augmented.png", "annotated/1.png"),
+        *(
+            "bone_suppressed/NORMAL/1.png",
+            "NORMAL/no bone suppression/1.png",
+            "NORMAL/1_bone.png",
+            "x/bone_suppressed.png",
+        ),
     ],
 )
 def test_names_that_data_sets_and_radiographs_have_too_leave_nothing_out(name: str) -> None:
@@ -199,6 +209,44 @@ def test_folders_are_read_in_whatever_code_page_the_archiver_wrote_them(
 def test_a_patient_s_folder_may_be_called_so_in_other_languages(folder: str) -> None:
     """Each image was a patient of its own, and could be in another split than the next."""
     assert patient_named(f"NORMAL/{folder}/1.png") == folder
+
+
+@pytest.mark.parametrize(
+    ("name", "patient"),
+    [
+        *(
+            (f"NORMAL/{file}", "Patient 12")
+            for file in ("Patient 12 1.png", "Patient 12 (2).png", "Patient 12 - b.png")
+        ),
+        *((f"NORMAL/{file}", "patient12") for file in ("patient12 (1).png", "patient12 left.jpeg", "patient12_1.png")),
+        ("train/NORMAL/sub-S1 run-2.png", "sub-S1"),
+        # No more than a name, numbers of a file manager's own, and no number.
+        *((f"NORMAL/{file}", "") for file in ("patient12.png", "patient (1).png", "patient (2).png", "patient.png")),
+        *(
+            (f"NORMAL/{file}", "")
+            for file in ("patients 12 1.png", "outpatient 12 1.png", "patient12a.png", "pt12 1.png")
+        ),
+    ],
+)
+def test_a_file_s_name_goes_on_behind_the_patient_with_any_sign(name: str, patient: str) -> None:
+    """`Patient 12 1.png` and `Patient 12 2.png` were of two patients, and could be in two splits."""
+    assert patient_named(name) == patient
+
+
+@pytest.mark.parametrize("folder", ["pneumonia-", "Pneumonia (-)", "PNEUMONIA \u2013", "pneumonia=0", "Pneumonia = no"])
+def test_a_sign_that_takes_a_class_back_names_no_class(folder: str) -> None:
+    """Beside NORMAL and pneumonia+ the negative ones were trained on as pneumonia."""
+    problem = Layout.of([*BOTH, f"{folder}/3.png"]).problem()
+    assert problem is not None
+    assert problem.reason == "ambiguous_layout"
+    assert "has a class's name among other words or signs" in problem.detail
+
+
+@pytest.mark.parametrize(
+    "folder", ["pneumonia+", "Pneumonia (+)", "PNEUMONIA_0", "-pneumonia", "1 - Pneumonia", "normal-"]
+)
+def test_other_signs_leave_a_class_what_it_is(folder: str) -> None:
+    assert Layout.of([*BOTH, f"{folder}/3.png"]).problem() is None
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,39 @@ def test_a_table_whose_accession_numbers_no_image_has_goes_by_patients(tmp_path:
     assert table("patient_id,accession,label", "P1,X1,0", ",X2,1").patient_ids == ()
 
 
+@pytest.mark.parametrize("column", ["study_date", "StudyDate", "exam_date", "date"])
+def test_a_patient_s_row_of_one_day_is_about_no_other_examination(column: str) -> None:
+    """The label of one was that of all of them."""
+    read = table(f"patient_id,{column},label", "P1,20200101,0", "2,20200101,1")
+
+    def of(*days: str) -> dict[str, Identity]:
+        return {day: Identity(patient_id="0002" if day > "2" else "P1", study_date=day[-8:]) for day in days}
+
+    with pytest.raises(TableError, match="and has dates, and 1 of its patients have images of several days"):
+        table_matches.identified(read, lambda _: of("220200101", "220200202"))
+    # One day for each, another patient's, or none.
+    for days in (("120200101", "220200202"), ("220200101", "2"), ("220200101",)):
+        assert table_matches.identified(read, lambda _, days=days: of(*days))[0] == read
+    others = {
+        "a": Identity(patient_id="P3", study_date="20200101"),
+        "b": Identity(patient_id="P3", study_date="20200102"),
+    }
+    assert table_matches.identified(read, lambda _: others)[0] == read
+
+
+@pytest.mark.parametrize("column", ["birth_date", "report_date", "update", "dated", "study"])
+def test_another_column_says_no_day(column: str) -> None:
+    read = table(f"patient_id,{column},label", "P1,20200101,0", "P2,20200101,1")
+    two = {day: Identity(patient_id="P1", study_date=day) for day in ("20200101", "20200202")}
+    assert table_matches.identified(read, lambda _: two)[0] == read
+
+
+@pytest.mark.parametrize(("cell", "key"), [("'1.2.3", "1.2.3"), (" '00123 ", "00123"), ("'P1", "'P1"), ("'1'", "'1'")])
+def test_an_apostrophe_before_a_number_is_none_of_it(cell: str, key: str) -> None:
+    """By it people keep spreadsheets from rounding."""
+    assert [row.key for row in table("patient_id,label", f"{cell},0", "P2,1").rows] == [key, "P2"]
+
+
 @pytest.mark.parametrize(
     ("folders", "split"), [(("train", "test"), ("train", "test")), (("a", "b"), ("test", "train"))]
 )

@@ -266,6 +266,17 @@ def test_a_row_may_be_about_all_images_of_a_study(column: str):
     assert "1.2." not in str(found)
 
 
+def test_a_picture_of_nobody_s_belongs_to_its_row_s_study():
+    """Two images of one examination could be in train and in test; what names a patient goes before it."""
+    names = ["a.png", "b.png", "Patient_3/c.png", "00000013_005.png", "d.dcm"]
+    files = {name: b"\xff\xd8\xff" + name.encode() for name in names[:4]} | {"d.dcm": dicom_file(phantom(16, 16))}
+    rows = "".join(f"{name},{n % 2},{'S1' if n < 2 else f'S{n}'}\n" for n, name in enumerate(names))
+    found = list_candidates(members({**files, "labels.csv": f"file,label,study_id\n{rows}".encode()})).candidates
+    studies = {one.number: (one.stated_study, one.stated_patient) for one in found}
+    assert studies == {1: ("S1", ""), 2: ("S1", ""), 3: ("", "Patient_3"), 4: ("", ""), 5: ("", "")}
+    assert "S1" not in str(found)
+
+
 def test_an_accession_number_goes_before_a_patient_s_and_keeps_the_patient():
     files = {
         f"IM{study}": dicom_file(phantom(16, 16) + study, PatientID="P7", AccessionNumber=f"A{study}")

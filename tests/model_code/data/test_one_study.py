@@ -39,3 +39,18 @@ def test_images_of_one_study_are_of_one_patient_where_the_id_was_taken_out(job_d
     assert any("80 of 80 images name no patient" in said for said in card["decisions"]), (
         "one person's studies may differ"
     )
+
+
+def test_pictures_of_one_study_by_the_table_are_of_one_patient(job_directory, place_archive):
+    """Exports to JPEG name nobody; with the study in the table two images of one examination stay together."""
+    key = job_directory / "processing" / "input" / "patient-key"
+    key.mkdir(parents=True)
+    (key / "patients").write_bytes(bytes(range(32)))
+    numbers = [*range(40), *range(1000, 1040)]
+    rows = "".join(f"{n}.jpeg,{int(n >= 1000)},STUDY-{n // 2}\n" for n in numbers)
+    table = {"labels.csv": f"file,label,study_id\n{rows}".encode()}
+    place_archive(zip_of({f"x/{n}.jpeg": chest(n) for n in numbers} | table))
+    decode(job_directory)
+    card = split(job_directory)
+    assert sum(one["patients"] for one in card["splits"].values()) == 40
+    assert "STUDY-" not in json.dumps(card)

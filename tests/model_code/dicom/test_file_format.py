@@ -20,7 +20,10 @@ from tests.model_code.support.dicom_files import (
     BIG,
     EXPLICIT,
     IMPLICIT,
+    J2K_LOSSLESS,
     JPEG_LS,
+    JPEG_XL_LOSSLESS,
+    LOSSLESS_SV1,
     RLE,
     dicom_file,
     full_range,
@@ -121,6 +124,27 @@ def test_what_the_image_says_itself_goes_before_its_groups() -> None:
     said = groups(FrameVOILUTSequence={"WindowCenter": 10, "WindowWidth": 20})
     data = dicom_file(VALUES, WindowCenter=1000, WindowWidth=1500, SharedFunctionalGroupsSequence=said)
     assert (radiograph.draw(read(data)).levels == window(VALUES, 1000, 1500)).all()
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_what_the_image_leaves_empty_its_groups_say(empty: Any) -> None:
+    """An attribute without a value says nothing, and hid the window of the one frame."""
+    said = groups(FrameVOILUTSequence={"WindowCenter": 1000, "WindowWidth": 1500})
+    data = dicom_file(VALUES, WindowCenter=empty, WindowWidth=empty, SharedFunctionalGroupsSequence=said)
+    assert (radiograph.draw(read(data)).levels == window(VALUES, 1000, 1500)).all()
+
+
+@pytest.mark.parametrize("transfer_syntax", [RLE, JPEG_LS, LOSSLESS_SV1, J2K_LOSSLESS, JPEG_XL_LOSSLESS])
+def test_fragments_may_lack_their_end(transfer_syntax: str) -> None:
+    """pydicom drops the pixels then, so a whole image was damaged (pydicom/pydicom#1799)."""
+    data = dicom_file(VALUES, transfer_syntax=transfer_syntax)
+    end = data.rindex(b"\xfe\xff\xdd\xe0")
+    shown = radiograph.draw(read(data[:end]))
+    assert (shown.levels == radiograph.draw(read(data)).levels).all()
+    # Of an image that is cut nothing is shown.
+    for cut in (end - 400, end - 1000):
+        with pytest.raises(Refusal, match="is damaged"):
+            radiograph.draw(read(data[:cut]))
 
 
 BEHIND = {

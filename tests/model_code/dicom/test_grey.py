@@ -347,3 +347,25 @@ def test_a_small_field_in_its_own_window_is_seen_by_it() -> None:
     found = rendered(values, WindowCenter=1512, WindowWidth=1024)
     assert (found.levels == window(values, 1512, 1024)).all()
     assert found.rendering == "window"
+
+
+@pytest.mark.parametrize(("centre", "width"), [(0.4, 0.6), (0.5, 1.0), (0.7, 0.25)])
+def test_a_window_below_one_is_exact_where_values_are_fractions(centre: float, width: float) -> None:
+    """LINEAR has no formula for it, and the full range was shown (fo-dicom/fo-dicom#1999)."""
+    values = phantom()
+    said = {
+        "WindowCenter": str(centre),
+        "WindowWidth": str(width),
+        "RescaleSlope": "0.000244140625",
+        "RescaleIntercept": "0",
+    }
+    grey = rendered(values, **said)
+    assert grey.rendering == "window"
+    expected = np.rint(255 * np.clip((values / 4096 - centre) / width + 0.5, 0, 1))
+    assert np.abs(grey.levels - expected).max() <= 1
+
+
+@pytest.mark.parametrize("width", ["0.5", "1", "0", "-1", "0.001"])
+def test_of_whole_numbers_a_window_as_narrow_shows_nothing(width: str) -> None:
+    grey = rendered(phantom(), WindowCenter="2048", WindowWidth=width)
+    assert grey.rendering == "full_range"

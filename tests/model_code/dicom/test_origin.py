@@ -23,12 +23,25 @@ from tests.model_code.support.dicom_files import dicom_file, phantom
         # Of what programs draw over a copy, which some keep in grey.
         *({"SeriesDescription": one} for one in ("CXR AI Heatmap", "HEAT MAP", "saliency maps PA")),
         {"ImageType": ["DERIVED", "SECONDARY", "HEATMAP"]},
+        *({"SeriesDescription": one} for one in ("AI results", "CAD marks", "Dose report", "Companion view")),
+        *({"SeriesDescription": one} for one in ("Tube & Line visualization", "PTX enhanced", "Chest tomosynthesis")),
+        # In other words and languages.
+        *({"SeriesDescription": one} for one in ("ES BONE", "ES-soft", "Knochensubtraktion", "Weichteilbild")),
+        *({"SeriesDescription": one} for one in ("Suppression osseuse", "Supresión ósea", "Supressão de costelas")),
+        *(
+            {"SeriesDescription": one}
+            for one in ("骨抑制", "骨サプレッション", "胸部 軟部組織像", "软组织像", "双能减影")
+        ),
+        *(
+            {"ImageType": ["DERIVED", "PRIMARY", "", one]}
+            for one in ("BONE", "SOFT_TISSUE", "SUBTRACTION", "CAD", "COMPANION")
+        ),
     ],
 )
 def test_what_was_made_of_another_image_is_no_radiograph(said: dict[str, Any]) -> None:
     """Bones alone were answered, and trained on, as a chest."""
     with pytest.raises(Refusal, match="made of another image") as refused:
-        read(dicom_file(phantom(), **said))
+        read(dicom_file(phantom(), SpecificCharacterSet="ISO_IR 192", **said))
     assert refused.value.code == "not_a_radiograph"
 
 
@@ -47,11 +60,18 @@ def test_what_was_made_of_another_image_is_no_radiograph(said: dict[str, Any]) -
         *({"SeriesDescription": one} for one in ("Chest PA without heatmap", "heat map off", "Chest heat lamp", "CAD")),
         {"SeriesDescription": "Chest Dual Energy Subtraction"},
         {"ProtocolName": "Chest dual energy bone", "AcquisitionDeviceProcessingDescription": "STANDARD PA"},
+        {"ImageType": ["ORIGINAL", "PRIMARY", "", "BONE"]},
+        {"ImageType": ["DERIVED", "PRIMARY", "PA"]},
+        *(
+            {"SeriesDescription": one}
+            for one in ("Tomosynthesis scout", "Chest tube placement", "Line check", "Pneumothorax?", "AI study")
+        ),
+        *({"SeriesDescription": one} for one in ("胸部正面 肋骨像", "Knochen", "Rippen", "ES NORMAL")),
     ],
 )
 def test_other_words_make_no_derived_image(said: dict[str, Any]) -> None:
     """An examination by dual energy is called so on its ordinary radiograph too."""
-    header = read(dicom_file(phantom(), **said))
+    header = read(dicom_file(phantom(), SpecificCharacterSet="ISO_IR 192", **said))
     assert not {"ImageType", "DerivationDescription"} & {element.keyword for element in header.dataset}
 
 
@@ -73,6 +93,10 @@ def test_other_words_make_no_derived_image(said: dict[str, Any]) -> None:
             ("Thumb PA", "FINGER"),
             ("Schädel pa", "SKULL"),
         ),
+        *(("колено", "KNEE"), ("kolano AP", "KNEE"), ("右膝関節", "KNEE"), ("무릎", "KNEE"), ("γόνατο", "KNEE")),
+        *(("腹部正面", "ABDOMEN"), ("Brzuch", "ABDOMEN"), ("胸椎", "TSPINE"), ("골반", "PELVIS"), ("череп", "SKULL")),
+        # How somebody lies or stands, and names of people.
+        *(("腹臥位 A→P", ""), ("ayakta PA", ""), ("Dr. Karin", "")),
     ],
 )
 def test_descriptions_name_other_parts_of_the_body_in_other_languages(said: str, term: str) -> None:

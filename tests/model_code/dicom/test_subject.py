@@ -60,6 +60,11 @@ def test_patient_and_instance_are_read_from_every_form(transfer_syntax):
         ({"PatientBirthDate": "19800101", "StudyDate": "20200102"}, "40-59"),
         ({"PatientBirthDate": "1980.01.01", "StudyDate": "2020.01.02"}, "40-59"),
         ({"PatientBirthDate": "20200101", "StudyDate": "19800101"}, "unstated"),
+        # A year alone is enough where all of its days say the same.
+        ({"PatientBirthDate": "2015", "StudyDate": "20200102"}, "0-17"),
+        ({"PatientBirthDate": "20150000", "StudyDate": "2020"}, "0-17"),
+        ({"PatientBirthDate": "2002", "StudyDate": "20200601"}, "unstated"),
+        ({"PatientBirthDate": "1900", "StudyDate": "20200601"}, "unstated"),
     ],
 )
 def test_ages_are_bands(said, band):
@@ -85,6 +90,17 @@ def test_ages_are_bands(said, band):
         ({"ViewCodeSequence": [code("R-10206")]}, "view", "AP"),
         ({"ViewCodeSequence": [code("399033003")]}, "view", "unstated"),
         ({"ViewCodeSequence": [code("272479007")], "ViewPosition": "AP"}, "view", "unstated"),
+        # Where nothing else says it, what image or series are called does: one frontal view, and not the study's.
+        ({"SeriesDescription": "Chest AP portable"}, "view", "AP"),
+        ({"ViewPosition": "", "SeriesDescription": "Thorax p.a."}, "view", "PA"),
+        ({"BodyPartExamined": "CHEST AP"}, "view", "AP"),
+        ({"AcquisitionDeviceProcessingDescription": "CHEST,PA", "SeriesDescription": "AP"}, "view", "PA"),
+        ({"SeriesDescription": "Chest PA and lateral"}, "view", "unstated"),
+        ({"SeriesDescription": "Chest AP/PA"}, "view", "unstated"),
+        ({"SeriesDescription": "Chest lateral"}, "view", "unstated"),
+        ({"StudyDescription": "Chest AP", "ProtocolName": "Chest AP"}, "view", "unstated"),
+        ({"ViewPosition": "PA", "SeriesDescription": "Chest AP"}, "view", "PA"),
+        ({"ViewPosition": "AP/PA", "SeriesDescription": "Chest AP"}, "view", "unstated"),
         ({"Manufacturer": "GE Healthcare"}, "manufacturer", "GE"),
         ({"Manufacturer": "SECRET HOSPITAL"}, "manufacturer", "other"),
         ({"Manufacturer": ""}, "manufacturer", "unstated"),

@@ -171,6 +171,23 @@ LATERAL = [
         "CHEST SWIMMERS",
     ),
     *("Mellkas oldalirányú", "Thorax zijdelingse opname", "Thorax Seitenaufnahme", "seitliche Aufnahme", "ОГК бок"),
+    *(
+        "صدر جانبي",
+        "צילום חזה צד",
+        "ทรวงอก ด้านข้าง",
+        "ОГК бічна",
+        "плућа бочни",
+        "Krūtinės ląsta šoninė",
+        "胸部L→R",
+        "Chest R->L",
+    ),
+    *(
+        "Rindkere külgülesvõte",
+        "Krūškurvis sānu",
+        "Thorax sideoptagelse",
+        "Pljuča stranski",
+        "грудная клетка латеральная",
+    ),
     *("X-TABLE LAT CHEST SUPINE", "LATERAL CHEST PORTABLE", "RX TORAX LATERAL CON PORTATIL", "AKCIGER YAN"),
 ]
 NOT_LATERAL = [
@@ -180,7 +197,7 @@ NOT_LATERAL = [
     *("CHEST 2 VIEWS LATERAL", "Chest and lateral", "CHEST W/ LATERAL", "CHEST + LAT", "Lateral and other", "CHEST 2V"),
     *("LLAT decubitus", "LAT DEC", "L LAT DECUB", "DEC. SUPINO AP", "CHEST NO LAT", "RX TORAX, PA O AP", "ESCAPULA Y"),
     *("CHEST AP XTABLE", "Torace AP L-L", "CHEST SIDE MARKER", "R-L MARKER CHEST"),
-    *("Seitenvergleich",),
+    *("Seitenvergleich", "Chest side", "Thorax left side", "ОГК профилактика", "CHEST L/R", "胸部 P->A", "CHEST->LUNG"),
     *("Dr Rao chest", "DEFAULT PROFILE", "Thorax in 2 Ebenen", "CHEST PA"),
 ]
 
@@ -197,7 +214,7 @@ def test_a_lateral_view_that_only_a_description_names_is_one(description: str) -
 def test_a_description_of_something_else_or_of_several_views_is_none(description: str) -> None:
     """The description of a study of two images stands in both of them."""
     for name in DESCRIPTIONS:
-        said = {"StudyDescription": "", name: description}
+        said = {"StudyDescription": "", "SpecificCharacterSet": "ISO_IR 192", name: description}
         assert read(dicom_file(VALUES, BodyPartExamined="CHEST", **said)).rows == 20
 
 
@@ -220,6 +237,40 @@ def test_what_is_said_of_the_image_goes_before_what_is_said_of_series_and_study(
         assert "lateral" in refusal(data).detail
     else:
         read(data)
+
+
+@pytest.mark.parametrize(
+    "said", ["косая ОГК", "KLP ukośne", "hrudník šikmá", "skrå thorax", "흉부 사위", "Chest RPO 45"]
+)
+def test_an_oblique_view_may_be_described_in_other_words(said: str) -> None:
+    data = dicom_file(VALUES, SeriesDescription=said, SpecificCharacterSet="ISO_IR 192", StudyDescription="")
+    assert "an oblique view" in refusal(data).detail
+
+
+@pytest.mark.parametrize(
+    ("sequence", "name"),
+    [
+        ("PerformedProtocolCodeSequence", "CodeMeaning"),
+        ("ProcedureCodeSequence", "CodeMeaning"),
+        ("RequestAttributesSequence", "ScheduledProcedureStepDescription"),
+        ("RequestAttributesSequence", "RequestedProcedureDescription"),
+    ],
+)
+def test_a_view_may_be_described_in_a_sequence_alone(sequence: str, name: str) -> None:
+    """No description is filled in, and order or protocol have one."""
+
+    def said(text: str, **others: str) -> bytes:
+        item = Dataset()
+        setattr(item, name, text)
+        return dicom_file(VALUES, BodyPartExamined="CHEST", **{"StudyDescription": "", sequence: [item], **others})
+
+    assert "a lateral view" in refusal(said("Chest lateral")).detail
+    for taken in (
+        said("Chest PA and lateral"),
+        said("Chest 2 views"),
+        said("Chest lateral", SeriesDescription="CHEST PA"),
+    ):
+        assert sequence not in read(taken).dataset
 
 
 def test_an_oblique_view_may_be_described_and_a_surgeon_is_none() -> None:

@@ -13,7 +13,18 @@ from model_code.dicom.words import view_words
     [
         *("p1_lateral", "view2_LAT", "seitlich", "Seitenaufnahme", "zijdelingse", "oldalirányú", "bočná", "bocna"),
         *("boczne", "бок", "боковая", "πλάγια", "nghiêng", "sivukuva", "sidobild", "sidebilde", "側面", "侧位", "측면"),
-        *("oblique", "schräg", "斜位"),
+        *(
+            "oblique",
+            "schräg",
+            "斜位",
+            "косая",
+            "λοξή",
+            "사위",
+            "RPO",
+            "مائل",
+        ),
+        *("бічна", "бочни", "латеральная", "külgvaade", "sānskats", "anësore", "sideoptagelse"),
+        *("جانبي", "צדדי", "ด้านข้าง", "측방", "hliðarmynd"),
     ],
 )
 def test_a_name_that_says_another_view_is_looked_at_closely(name: str) -> None:
