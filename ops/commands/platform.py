@@ -37,7 +37,7 @@ def doctor(
     env: Env = None,
     region: Region = None,
 ) -> None:
-    """Check tools, credentials, bootstrap, quotas, zones, container images and who hears of alarms; say what to do.
+    """Check tools, credentials, bootstrap, stacks, quotas, zones, images and who hears of alarms; say what to do.
 
     Exit code 1: something is wrong. Exit code 3: something could not be looked at, as without the right to.
     """

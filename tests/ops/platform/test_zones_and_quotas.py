@@ -1,4 +1,4 @@
-"""`cxr doctor` finds what an account may lack: zones for a VPC's interface endpoints, serverless containers."""
+"""`cxr doctor` finds what an account may lack: zones for a VPC's interface endpoints, instances, calls at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from ops.base.assembly import Assembly, Resource
 from ops.base.session import Session
-from ops.platform import doctor
+from ops.platform import doctor, quotas
 from tests.ops.conftest import Cloud
 
 
@@ -68,5 +68,49 @@ def test_serverless_endpoints_share_a_quota_of_their_own() -> None:
     """Ten in a new account, where the deployment of an endpoint with more fails."""
     variant = {"VariantName": "a", "ServerlessConfig": {"MemorySizeInMB": 3072, "MaxConcurrency": 8}}
     config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
-    assert doctor.needed_quotas(_templates(config)) == {doctor._SERVERLESS: 8}
-    assert doctor.needed_quotas(_templates(config, config)) == {doctor._SERVERLESS: 16}
+    assert quotas.needed_quotas(_templates(config)) == {quotas.SERVERLESS: 8}
+    assert quotas.needed_quotas(_templates(config, config)) == {quotas.SERVERLESS: 16}
+
+
+def test_a_blue_green_switch_needs_twice_the_instances_that_scaling_may_reach() -> None:
+    variant = {"VariantName": "a", "InstanceType": "ml.c6i.xlarge", "InitialInstanceCount": 2}
+    config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
+    reference = {"EndpointName": "e", "EndpointConfigName": {"Fn::GetAtt": ["R0", "EndpointConfigName"]}}
+    target = {"ResourceId": "endpoint/e/variant/a", "MinCapacity": 2, "MaxCapacity": 5}
+    scaled = ("AWS::ApplicationAutoScaling::ScalableTarget", target)
+    plain = ("AWS::SageMaker::Endpoint", reference)
+    switched = ("AWS::SageMaker::Endpoint", {**reference, "DeploymentConfig": {}})
+    name = "ml.c6i.xlarge for endpoint usage"
+    assert quotas.needed_quotas(_templates(config, plain)) == {name: 2, quotas.ENDPOINTS: 2}
+    assert quotas.needed_quotas(_templates(config, plain, scaled)) == {name: 5, quotas.ENDPOINTS: 5}
+    assert quotas.needed_quotas(_templates(config, switched, scaled)) == {name: 10, quotas.ENDPOINTS: 10}
+    shared = quotas.needed_quotas(_templates(config, switched, scaled, config))
+    assert shared == {name: 12, quotas.ENDPOINTS: 12}, "endpoints share one quota"
+
+
+def test_each_type_that_may_stand_in_for_another_needs_a_quota_for_all_instances() -> None:
+    pools = [{"InstanceType": "ml.m5.xlarge", "Priority": 2}, {"InstanceType": "ml.c6i.xlarge", "Priority": 1}]
+    variant = {"VariantName": "a", "InstancePools": pools, "InitialInstanceCount": 2}
+    config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
+    assert list(quotas.needed_quotas(_templates(config)).items()) == [
+        (quotas.ENDPOINTS, 2),
+        ("ml.c6i.xlarge for endpoint usage", 2),
+        ("ml.m5.xlarge for endpoint usage", 2),
+    ], "of all types together there are no more than of the one that it comes to be"
+
+
+@pytest.mark.parametrize(("found", "state"), [(10, "wrong"), (51, "wrong"), (52, "fine"), (1000, "fine")])
+def test_a_new_account_that_runs_too_few_functions_at_once_is_told(cloud: Cloud, found: int, state: str) -> None:
+    """The gateway would answer 500 as soon as several people ask."""
+    stage = ("AWS::ApiGateway::Stage", {"MethodSettings": [{"HttpMethod": "*", "ThrottlingRateLimit": 50}]})
+    function = ("AWS::Lambda::Function", {})
+    least = quotas.needed_calls_at_once(_templates(stage, function, function))
+    assert least == 52, "a second for each request at the full rate, and one of each function"
+    cloud.answers("lambda", "get_account_settings", {"AccountLimit": {"ConcurrentExecutions": found}})
+    finding = quotas.calls_at_once(Session(env="dev", region="us-east-1"), least)
+    assert finding.state == state
+    assert ("--quota-code L-B99A9384 --desired-value 1000 --region us-east-1" in finding.advice) is (state == "wrong")
+
+
+def test_without_an_api_nobody_has_to_know_how_many_functions_may_run() -> None:
+    assert quotas.needed_calls_at_once(_templates(("AWS::Lambda::Function", {}))) == 0
