@@ -106,7 +106,8 @@ def test_where_cloudformation_has_no_groups_of_models_a_function_makes_one(
     retain: bool, context: dict[str, Any], synthesise: Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
 ) -> None:
     context["shared"]["region"] = "cn-north-1"
-    context["environments"]["dev"]["retain"] = retain
+    on_instances = context["environments"]["prod"]["endpoint"]
+    context["environments"]["dev"] |= {"retain": retain, "tracing": False, "endpoint": on_instances}
     template = synthesise({**context, "env": "dev"})["training"]
 
     assert not of_type(template, "AWS::SageMaker::ModelPackageGroup")
@@ -115,6 +116,27 @@ def test_where_cloudformation_has_no_groups_of_models_a_function_makes_one(
     assert {"Key": "environment", "Value": "dev"} in group["Properties"]["Tags"]
     assert group["DeletionPolicy"] == ("RetainExceptOnCreate" if retain else "Delete")
     assert not of_type(template, "Custom::ModelPackages"), "the versions go with it"
+
+
+@pytest.mark.parametrize(
+    ("environment", "changes", "refused"),
+    [
+        ("prod", {}, "tracing is true, and functions have no X-Ray in cn-north-1"),
+        ("dev", {"tracing": False}, "endpoint.kind is serverless, which SageMaker has not in cn-north-1"),
+        ("prod", {"tracing": False}, None),
+    ],
+)
+def test_what_services_have_not_in_china_is_refused(
+    environment: str, changes: dict[str, Any], refused: str | None, context: dict[str, Any]
+) -> None:
+    """A deployment would fail at the first function, or at the first release."""
+    context["shared"]["region"] = "cn-north-1"
+    context["environments"][environment] |= changes
+    if refused is None:
+        assert Settings.load({**context, "env": environment}).region == "cn-north-1"
+        return
+    with pytest.raises(SettingsError, match=refused):
+        Settings.load({**context, "env": environment})
 
 
 def test_a_budget_that_cannot_be_made_is_said(context: dict[str, Any], tmp_path: Path) -> None:
