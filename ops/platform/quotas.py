@@ -22,6 +22,12 @@ _CALLS_AT_ONCE = ("L-B99A9384", 1000)
 # Name of SageMaker's quota L-96300102, as its page in the console has it (in other projects' lists of what to ask for:
 # quotas/L-96300102, read 2026-11-30): 10 in accounts that have asked for no more.
 SERVERLESS = "Maximum total concurrency that can be allocated across all serverless endpoints"
+# An answer to CreateEndpoint: "The account-level service limit 'Memory size in MB per serverless endpoint' is 3072
+# MBs". Some found it in Service Quotas, others had to ask AWS Support (other projects' notes, read 2026-11-30): asked
+# about where a container has more than everybody may.
+MEMORY, USUAL_MEMORY_MB = "Memory size in MB per serverless endpoint", 3072
+# L-BC8DC54C: 0 in a new account of another project (its notes, read 2026-11-30).
+GROUPS = "Maximum number of SageMaker Model Package Groups allowed per account"
 # All types together have quotas besides those of each: "The account-level service limit 'Number of instances across
 # active endpoints' is 3 Instances" was an answer to CreateEndpoint, and a new account has 4 of endpoints and training
 # (names with their codes, such as L-00C91CB5 and L-7A3DF611, and values, as other projects read them of their accounts;
@@ -50,7 +56,7 @@ def quotas(session: Session, assembly: Assembly) -> Iterator[Finding]:
     for name, least in needed.items():
         quota = found.get(name)
         if quota is None:
-            advice = "Look for it in Service Quotas, Amazon SageMaker."
+            advice = "Look for it in Service Quotas, Amazon SageMaker, or ask AWS Support what this account has."
             yield Finding(f"quota: {name}", State.UNKNOWN, "Service Quotas has none of this name", advice)
         elif quota["Value"] < least:
             code = quota["QuotaCode"]
@@ -90,7 +96,7 @@ def needed_calls_at_once(assembly: Assembly) -> int:
 
 
 def needed_quotas(assembly: Assembly) -> dict[str, int]:
-    """Needed numbers of instances, or of containers of serverless endpoints, at once, by names of Service Quotas."""
+    """Needed numbers of instances and containers at once, and of groups of models, by names of Service Quotas."""
     needed: Counter[str] = Counter()
     for pipeline in assembly.of("AWS::SageMaker::Pipeline"):
         # An execution's steps come one after another, those of two pipelines may not.
@@ -108,11 +114,22 @@ def needed_quotas(assembly: Assembly) -> dict[str, int]:
         # All of a fleet may come to be of any of its types.
         for one in fleet.instance_types:
             needed[f"{one} for endpoint usage"] += count
+    for kind in ("AWS::SageMaker::ModelPackageGroup", "Custom::ModelPackageGroup"):
+        needed[GROUPS] += len(assembly.of(kind))
+    return dict(needed + _of_serverless(assembly))
+
+
+def _of_serverless(assembly: Assembly) -> Counter[str]:
+    """The containers of all serverless endpoints, and the memory of the largest where it is more than usual."""
+    needed: Counter[str] = Counter()
     for config in assembly.of("AWS::SageMaker::EndpointConfig"):
         for variant in config.properties.get("ProductionVariants", []):
-            if "ServerlessConfig" in variant:
-                needed[SERVERLESS] += int(variant["ServerlessConfig"]["MaxConcurrency"])
-    return dict(needed)
+            if serverless := variant.get("ServerlessConfig"):
+                needed[SERVERLESS] += int(serverless["MaxConcurrency"])
+                needed[MEMORY] = max(needed[MEMORY], int(serverless["MemorySizeInMB"]))
+    if needed[MEMORY] <= USUAL_MEMORY_MB:
+        del needed[MEMORY]
+    return needed
 
 
 def _of_pipeline(definition: dict[str, Any]) -> Counter[str]:

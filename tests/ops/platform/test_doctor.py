@@ -293,10 +293,11 @@ def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
         list(doctor._each("bootstrap", broken))
 
 
-_ALL_JOBS = {
+_TOGETHER = {
     "Number of instances across all processing jobs": 5,
     "Number of instances across all training jobs": 1,
     "Number of instances across all transform jobs": 2,
+    "Maximum number of SageMaker Model Package Groups allowed per account": 1,
 }
 
 
@@ -310,7 +311,7 @@ _ALL_JOBS = {
                 "ml.m5.xlarge for processing job usage": 5,
                 "ml.g4dn.xlarge for training job usage": 1,
                 "ml.c6i.xlarge for transform job usage": 2,
-                **_ALL_JOBS,
+                **_TOGETHER,
                 # Of the endpoint that answers, which is serverless.
                 quotas.SERVERLESS: 5,
             },
@@ -321,7 +322,7 @@ _ALL_JOBS = {
                 "ml.m5.xlarge for processing job usage": 5,
                 "ml.g4dn.xlarge for training job usage": 1,
                 "ml.c6i.xlarge for transform job usage": 2,
-                **_ALL_JOBS,
+                **_TOGETHER,
                 # Six that scaling may reach, twice while a release switches, and four of the asynchronous endpoint.
                 "ml.c6i.xlarge for endpoint usage": 16,
                 quotas.ENDPOINTS: 16,
@@ -341,7 +342,7 @@ def test_the_quotas_in_the_documents_are_those_of_the_templates(assemblies: Call
     rows = [
         [cell.strip(" `") for cell in line.split("|")[1:-1]]
         for line in text.splitlines()
-        if re.search(r"(usage|endpoints|jobs)` \|", line)
+        if re.search(r"(usage|endpoints|jobs|account)` \|", line)
     ]
     table = {quota: dict(zip(("dev", "staging", "prod"), numbers, strict=True)) for quota, *numbers, _why in rows}
     for environment in ("dev", "staging", "prod"):

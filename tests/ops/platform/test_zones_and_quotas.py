@@ -72,6 +72,23 @@ def test_serverless_endpoints_share_a_quota_of_their_own() -> None:
     assert quotas.needed_quotas(_templates(config, config)) == {quotas.SERVERLESS: 16}
 
 
+@pytest.mark.parametrize(
+    ("memory", "needed"), [(3072, {}), (4096, {quotas.MEMORY: 4096}), (6144, {quotas.MEMORY: 6144})]
+)
+def test_more_memory_than_a_new_account_may_give_a_container_is_asked_about(
+    memory: int, needed: dict[str, int]
+) -> None:
+    variant = {"VariantName": "a", "ServerlessConfig": {"MemorySizeInMB": memory, "MaxConcurrency": 1}}
+    config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
+    assert quotas.needed_quotas(_templates(config)) == {quotas.SERVERLESS: 1, **needed}
+
+
+@pytest.mark.parametrize("kind", ["AWS::SageMaker::ModelPackageGroup", "Custom::ModelPackageGroup"])
+def test_an_account_that_may_have_no_group_of_models_is_told(kind: str) -> None:
+    """The training stack would be the second to fail."""
+    assert quotas.needed_quotas(_templates((kind, {}))) == {quotas.GROUPS: 1}
+
+
 def test_a_blue_green_switch_needs_twice_the_instances_that_scaling_may_reach() -> None:
     variant = {"VariantName": "a", "InstanceType": "ml.c6i.xlarge", "InitialInstanceCount": 2}
     config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
