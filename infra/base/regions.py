@@ -21,7 +21,8 @@ _IMAGES = {
     "mx-central-1": "637423239942",
 }
 # aws-powertools/powertools-lambda-python at 33f2c8f, docs/getting-started/install.md, read 2026-11-28. Other partitions
-# have accounts of their own, and Ningxia has no layer.
+# have accounts of their own, and Ningxia has no layer. A region that is not in another table of the same project has
+# none for ARM yet, or none; which these are changes: `cxr doctor` asks (`layers` of `ops/platform/doctor.py`).
 _LAYERS = {
     "cn-north-1": "498634801083",
     "us-gov-east-1": "165087284144",

@@ -1,4 +1,4 @@
-"""Checks of prerequisites: tools, credentials, bootstrap, stacks, quotas, zones, images, log role, subscribers."""
+"""Checks of prerequisites: tools, credentials, bootstrap, stacks, quotas, zones, images, layers, subscribers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 # What the synthesizer of this app asks for, where no template says so itself.
 _BOOTSTRAP_VERSION = 6
 _NODE = 20
-_OF_TEMPLATES = ("stacks", "quotas", "zones", "images", "log role", "subscribers")
+_OF_TEMPLATES = ("stacks", "quotas", "zones", "images", "layers", "log role", "subscribers")
+# A layer of another account that is not there is refused like one that nobody may use.
+_NOT_PUBLISHED = "resource-based policy"
 _IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z0-9.]*/([a-z0-9/_-]+):([\w.-]+)")
 
 
@@ -60,6 +62,7 @@ def examine(session: Session, folder: Path) -> Iterator[Finding]:
     yield from _each("quotas", lambda: quotas(session, assembly))
     yield from _each("zones", lambda: zones(session, assembly))
     yield from _each("images", lambda: images(session, assembly))
+    yield from _each("layers", lambda: layers(session, assembly))
     if assembly.of("AWS::ApiGateway::Stage"):
         yield _asked("log role", lambda: log_role(session, assembly))
     yield _asked("subscribers", lambda: subscribers(session, assembly))
@@ -184,6 +187,26 @@ def images(session: Session, assembly: Assembly) -> Iterator[Finding]:
             reason = next((failure.get("failureReason", "") for failure in answer.get("failures", [])), "no reason")
             advice = "Choose another tag under `containers` in cdk.json (aws/deep-learning-containers lists them)."
             yield Finding(name, State.WRONG, f"not in {where}: {reason}", advice)
+
+
+def layers(session: Session, assembly: Assembly) -> Iterator[Finding]:
+    """AWS's layers, which come to new regions late, and some for one kind of processor only.
+
+    The table of version 25 of Powertools' names none for ARM in ca-west-1, ap-east-2, ap-southeast-6 and me-west-1
+    (docs/includes/_layer_homepage_arm64.md of aws-powertools/powertools-lambda-python, read 2026-11-30).
+    """
+    arns = {str(arn) for one in assembly.of("AWS::Lambda::Function") for arn in one.properties.get("Layers", [])}
+    for arn in sorted(arns):
+        check = f"layer: {arn.partition(':layer:')[2]}"
+        try:
+            session.client("lambda").get_layer_version_by_arn(Arn=arn)
+        except Exception as error:
+            if error_code(error) != "ResourceNotFoundException" and _NOT_PUBLISHED not in str(error):
+                raise
+            advice = "Choose another `powertools_layer.version` in cdk.json, or another region."
+            yield Finding(check, State.WRONG, f"not in {session.region}", advice)
+        else:
+            yield Finding(check, State.FINE, f"in {session.region}")
 
 
 def image_names(assembly: Assembly) -> set[tuple[str, str, str, str]]:

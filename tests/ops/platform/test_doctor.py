@@ -234,7 +234,7 @@ def test_without_credentials_nothing_more_is_asked_of_aws(
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == ExitCode.FAILED
     assert "The AWS session has expired" in result.stderr
-    assert result.stdout.count("not asked without credentials") == 7
+    assert result.stdout.count("not asked without credentials") == 8
 
 
 def test_what_a_role_may_not_look_at_is_unknown_and_no_success(
@@ -258,7 +258,7 @@ def test_of_the_laptops_cloud_only_what_it_has_is_asked(
     _signed_in(cloud)
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == 0
-    assert result.stdout.count("not of the laptop's cloud") == 7
+    assert result.stdout.count("not of the laptop's cloud") == 8
 
 
 def _by_type(needed: Mapping[str, int]) -> dict[str, int]:
@@ -368,6 +368,7 @@ def test_the_templates_of_every_environment_are_examined_to_the_end(
     cloud.answers("service-quotas", "list_aws_default_service_quotas", {"Quotas": listed})
     cloud.answers("service-quotas", "list_service_quotas", {"Quotas": []})
     cloud.answers("lambda", "get_account_settings", {"AccountLimit": {"ConcurrentExecutions": 1000}})
+    cloud.answers("lambda", "get_layer_version_by_arn", {})
     for _ in doctor.image_names(examined):
         cloud.answers("ecr", "batch_get_image", {"images": [{"registryId": "763104351884"}], "failures": []})
     result = cxr("--env", environment, "doctor", "--assembly", str(assemblies(environment)), "--json")

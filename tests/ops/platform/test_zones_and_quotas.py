@@ -131,3 +131,31 @@ def test_a_new_account_that_runs_too_few_functions_at_once_is_told(cloud: Cloud,
 
 def test_without_an_api_nobody_has_to_know_how_many_functions_may_run() -> None:
     assert quotas.needed_calls_at_once(_templates(("AWS::Lambda::Function", {}))) == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "state"),
+    [
+        ("", "", "fine"),
+        ("ResourceNotFoundException", "", "wrong"),
+        ("AccessDeniedException", "because no resource-based policy allows the lambda:GetLayerVersion action", "wrong"),
+        (
+            "AccessDeniedException",
+            "because no identity-based policy allows the lambda:GetLayerVersion action",
+            "unknown",
+        ),
+    ],
+)
+def test_a_layer_that_is_not_published_in_a_region_is_told(cloud: Cloud, code: str, message: str, state: str) -> None:
+    """The first function of the second stack would fail."""
+    arn = "arn:aws:lambda:ca-west-1:017000801446:layer:Powertools-arm64:27"
+    if code:
+        cloud.fails("lambda", "get_layer_version_by_arn", code, message)
+    else:
+        cloud.answers("lambda", "get_layer_version_by_arn", {"LayerVersionArn": arn}, {"Arn": arn})
+    functions = (("AWS::Lambda::Function", {"Layers": [arn]}), ("AWS::Lambda::Function", {"Layers": [arn]}))
+    asked = doctor._each("layers", lambda: doctor.layers(Session(env="dev"), _templates(*functions)))
+    (finding,) = asked
+    assert finding.state == state
+    assert finding.check == ("layers" if state == "unknown" else "layer: Powertools-arm64:27")
+    assert ("powertools_layer.version" in finding.advice) is (state == "wrong")
