@@ -1,4 +1,4 @@
-"""Leftovers of earlier deployments, and of others in the account, that would stop one: stacks, groups, log role."""
+"""State of an account that would stop a deployment: rights of the CDK's role, stuck stacks, groups, log role."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ops.base.assembly import Assembly
     from ops.base.session import Session
 
+_ADMINISTRATOR = "AdministratorAccess"
 _WAYS_BACK = "docs/deployment.md, Ways back"
 # States that CloudFormation updates no stack in, and what leads out of each ("Understand CloudFormation stack creation
 # events" and "Continue rolling back an update" of the user guide, read 2026-11-30; not tried in an account). The CDK
@@ -27,6 +28,32 @@ _STUCK = {
     "UPDATE_ROLLBACK_FAILED": "Read its events, mend the cause, and run `aws cloudformation continue-update-rollback "
     "--stack-name {name}`.",
 }
+
+
+def rights(session: Session) -> Finding:
+    """Whether the CDK's role has the policies of this environment, where it has those of others (`make policy`).
+
+    There is one role for the account and region, and each `cdk bootstrap` sets all its policies: that for a second
+    environment takes the first one's away.
+    """
+    account = session.client("sts").get_caller_identity()["Account"]
+    role = f"cdk-hnb659fds-cfn-exec-role-{account}-{session.region}"
+    pages = session.client("iam").get_paginator("list_attached_role_policies").paginate(RoleName=role)
+    try:
+        names = {policy["PolicyName"] for page in pages for policy in page["AttachedPolicies"]}
+    except Exception as error:
+        if error_code(error) == "NoSuchEntity":
+            return Finding("rights", State.SKIPPED, "no role of the CDK's yet")
+        raise
+    generated = {name.split("-")[2] for name in names if name.startswith("github-cxr-")}
+    if not generated or session.env in generated or _ADMINISTRATOR in names:
+        return Finding("rights", State.FINE, f"CloudFormation acts with {', '.join(sorted(names)) or 'no policy'}")
+    return Finding(
+        "rights",
+        State.WRONG,
+        f"CloudFormation may make {', '.join(sorted(generated))} here, and not {session.env}",
+        "Bootstrap again with the outputs ExecutionPolicies of all environments of the account and region in one list.",
+    )
 
 
 def stacks(session: Session, assembly: Assembly) -> Iterator[Finding]:

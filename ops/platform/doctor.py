@@ -11,7 +11,7 @@ from ops.base import tools
 from ops.base.assembly import Assembly
 from ops.base.deployment import Deployment
 from ops.base.errors import CommandError, explain
-from ops.platform.account import log_role, stacks
+from ops.platform.account import log_role, rights, stacks
 from ops.platform.findings import Finding, State
 from ops.platform.quotas import quotas
 
@@ -25,6 +25,7 @@ _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 # What the synthesizer of this app asks for, where no template says so itself.
 _BOOTSTRAP_VERSION = 6
 _NODE = 20
+_OF_ACCOUNT = ("bootstrap", "rights")
 _OF_TEMPLATES = ("stacks", "quotas", "zones", "images", "layers", "log role", "subscribers")
 # A layer of another account that is not there is refused like one that nobody may use.
 _NOT_PUBLISHED = "resource-based policy"
@@ -44,14 +45,15 @@ def examine(session: Session, folder: Path) -> Iterator[Finding]:
     yield identity
     yield region(session)
     if session.endpoint_url:
-        for check in ("bootstrap", *_OF_TEMPLATES):
+        for check in (*_OF_ACCOUNT, *_OF_TEMPLATES):
             yield Finding(check, State.SKIPPED, "not of the laptop's cloud")
         return
     if identity.state is not State.FINE:
-        for check in ("bootstrap", *_OF_TEMPLATES):
+        for check in (*_OF_ACCOUNT, *_OF_TEMPLATES):
             yield Finding(check, State.UNKNOWN, "not asked without credentials")
         return
     yield _asked("bootstrap", lambda: bootstrap(session, folder))
+    yield _asked("rights", lambda: rights(session))
     try:
         assembly = Assembly.read(folder, session.env)
     except CommandError as error:

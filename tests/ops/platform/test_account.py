@@ -23,6 +23,34 @@ def _templates(*resources: tuple[str, str, dict[str, Any]]) -> Assembly:
 
 
 @pytest.mark.parametrize(
+    ("policies", "state", "found"),
+    [
+        (["AdministratorAccess"], "fine", "AdministratorAccess"),
+        (["organisation-deploys"], "fine", "organisation-deploys"),
+        (["github-cxr-dev-CloudFormation1", "github-cxr-prod-CloudFormation1"], "fine", "github-cxr-dev-"),
+        (["github-cxr-prod-CloudFormation1"], "wrong", "may make prod here, and not dev"),
+        (["github-cxr-dev2-CloudFormation1"], "wrong", "may make dev2 here, and not dev"),
+        (["AdministratorAccess", "github-cxr-prod-CloudFormation1"], "fine", "AdministratorAccess"),
+        (None, "skipped", "no role"),
+    ],
+)
+def test_a_bootstrap_for_another_environment_has_taken_this_one_s_rights_away(
+    cloud: Cloud, policies: list[str] | None, state: str, found: str
+) -> None:
+    cloud.answers("sts", "get_caller_identity", {"Account": "123456789012"})
+    role = {"RoleName": "cdk-hnb659fds-cfn-exec-role-123456789012-us-east-1"}
+    if policies is None:
+        cloud.fails("iam", "list_attached_role_policies", "NoSuchEntity")
+    else:
+        attached = [{"PolicyName": name, "PolicyArn": f"arn:aws:iam::123456789012:policy/{name}"} for name in policies]
+        cloud.answers("iam", "list_attached_role_policies", {"AttachedPolicies": attached}, role)
+    finding = account.rights(SESSION)
+    assert (finding.check, finding.state) == ("rights", state)
+    assert found in finding.found
+    assert ("ExecutionPolicies" in finding.advice) is (state == "wrong")
+
+
+@pytest.mark.parametrize(
     ("status", "advice"),
     [
         ("ROLLBACK_COMPLETE", "protection"),

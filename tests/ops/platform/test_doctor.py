@@ -85,6 +85,8 @@ def _signed_in(cloud: Cloud) -> None:
 def _bootstrapped(cloud: Cloud, version: int) -> None:
     expected = {"Name": "/cdk-bootstrap/hnb659fds/version"}
     cloud.answers("ssm", "get_parameter", {"Parameter": {"Value": str(version)}}, expected)
+    _signed_in(cloud)
+    cloud.answers("iam", "list_attached_role_policies", {"AttachedPolicies": []})
 
 
 def _quotas(cloud: Cloud, defaults: Mapping[str, float] | None = None, **values: float) -> None:
@@ -197,6 +199,7 @@ def test_each_thing_that_is_missing_is_named_with_what_to_do(
         "credentials": "fine",
         "region": "fine",
         "bootstrap": "wrong",
+        "rights": "fine",
         "stack: cxr-dev-training": "wrong",
         "quota: ml.m5.xlarge for processing job usage": "wrong",
         "quota: ml.g4dn.xlarge for training job usage": "wrong",
@@ -218,8 +221,10 @@ def test_each_thing_that_is_missing_is_named_with_what_to_do(
 def test_a_region_that_was_never_bootstrapped_is_told_how(
     cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
 ) -> None:
-    _signed_in(cloud)
+    for _ in ("credentials", "rights"):
+        _signed_in(cloud)
     cloud.fails("ssm", "get_parameter", "ParameterNotFound")
+    cloud.fails("iam", "list_attached_role_policies", "NoSuchEntity")
     result = cxr("doctor", "--assembly", str(tmp_path))
     assert result.exit_code == ExitCode.FAILED
     assert "us-east-1 is not bootstrapped" in result.stdout
@@ -234,21 +239,23 @@ def test_without_credentials_nothing_more_is_asked_of_aws(
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == ExitCode.FAILED
     assert "The AWS session has expired" in result.stderr
-    assert result.stdout.count("not asked without credentials") == 8
+    assert result.stdout.count("not asked without credentials") == 9
 
 
 def test_what_a_role_may_not_look_at_is_unknown_and_no_success(
     cloud: Cloud, cxr: Callable[..., Result], folder: Path
 ) -> None:
-    _signed_in(cloud)
+    for _ in ("credentials", "rights"):
+        _signed_in(cloud)
     cloud.fails("ssm", "get_parameter", "AccessDeniedException", "no")
+    cloud.fails("iam", "list_attached_role_policies", "AccessDenied", "no")
     cloud.fails("service-quotas", "list_aws_default_service_quotas", "AccessDeniedException", "no")
     cloud.fails("ecr", "batch_get_image", "AccessDeniedException", "no")
     for _ in ("stacks", "subscribers"):
         cloud.fails("cloudformation", "describe_stacks", "AccessDenied", "no")
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == ExitCode.UNAVAILABLE, "a script must not take silence for health"
-    assert result.stdout.count("could not be asked") == 5
+    assert result.stdout.count("could not be asked") == 6
 
 
 def test_of_the_laptops_cloud_only_what_it_has_is_asked(
@@ -258,7 +265,7 @@ def test_of_the_laptops_cloud_only_what_it_has_is_asked(
     _signed_in(cloud)
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == 0
-    assert result.stdout.count("not of the laptop's cloud") == 8
+    assert result.stdout.count("not of the laptop's cloud") == 9
 
 
 def _by_type(needed: Mapping[str, int]) -> dict[str, int]:
