@@ -42,8 +42,8 @@ class Settings(Section):
     """Optional; the account of the stacks, so that no other can be deployed to by mistake. Without it: that of the
     credentials."""
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-    """AWS region of the stacks; synthesis refuses one in which AWS publishes no TensorFlow images, or no Powertools
-    layer (Ningxia)."""
+    """AWS region of the stacks; synthesis refuses one in which AWS publishes no TensorFlow images or no Powertools
+    layer (Ningxia), or CloudFormation makes no endpoints (me-central-1)."""
     # SageMaker takes 50 of a job (TagList in botocore 1.43's service model): `environment` is one, and pipelines add
     # the execution and the step.
     tags: Annotated[dict[TagName, TagValue], Field(max_length=47)]

@@ -87,6 +87,25 @@ def test_types_are_absent_where_cloudformation_s_registry_lacks_them() -> None:
         assert {region for region in known if is_available(kind, region)} == there, kind
 
 
+def test_what_no_region_is_said_to_lack_all_regions_have(
+    templates: Callable[[str], dict[str, dict[str, Any]]], isolated: dict[str, Any], audited: dict[str, Any]
+) -> None:
+    """A type that a region lacks would stop its deployment at the first template that has one."""
+    parts = [*templates("dev").values(), *templates("prod").values(), *isolated.values(), *audited.values()]
+    kinds = {resource["Type"] for part in parts for resource in part["Resources"].values()}
+    kinds = {kind for kind in kinds if kind.startswith("AWS::")}
+    assert len(kinds) > 40
+    for region in set(served()) & set(REGIONS):
+        lacking = kinds - set(MANAGER.get_resource_types(region))
+        assert not [kind for kind in lacking if is_available(kind, region)], region
+
+
+def test_a_region_in_which_cloudformation_makes_no_endpoints_is_refused() -> None:
+    regions.check_endpoints("me-south-1")
+    with pytest.raises(SettingsError, match="makes no SageMaker endpoints in me-central-1"):
+        regions.check_endpoints("me-central-1")
+
+
 @pytest.mark.parametrize("region", ["il-central-1", "ap-southeast-7"])
 def test_templates_name_these_accounts(
     region: str, context: dict[str, Any], synthesise: Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
