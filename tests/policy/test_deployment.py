@@ -242,7 +242,8 @@ def test_a_promotion_reads_on_one_side_and_registers_on_the_other(
     actions = {action for statement in held.values() for action in statement["Action"]}
 
     assert subjects(trust) == [f"repo:owner/name:environment:${{{environment}}}"]
-    reading = ("Describe", "Get", "List", "Decrypt", "GenerateDataKey", "Verify")
+    reading = ("Describe", "Get", "List", "Decrypt", "GenerateDataKey", "Verify", "BatchGetImage")
+    assert ("ecr:BatchGetImage" in actions) is ("sagemaker:CreateModelPackage" in actions), "of what is registered"
     assert {one for one in actions if not one.partition(":")[2].startswith(reading)} == writes
     assert "sagemaker:UpdateModelPackage" not in actions, "who copies a model does not approve it"
 
