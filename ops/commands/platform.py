@@ -16,6 +16,7 @@ from ops.commands import overview
 from ops.commands.options import Assembly, Env, Json, Region, environment, open_workspace
 from ops.platform import doctor as checks
 from ops.platform import laptop, lifecycle, network
+from ops.platform.findings import State
 
 
 def status(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
@@ -54,9 +55,9 @@ def doctor(
         for finding in findings:
             if finding.advice:
                 output.say(f"{finding.check}: {finding.advice}")
-    if checks.State.WRONG in states:
+    if State.WRONG in states:
         raise typer.Exit(ExitCode.FAILED)
-    if checks.State.UNKNOWN in states:
+    if State.UNKNOWN in states:
         raise typer.Exit(ExitCode.UNAVAILABLE)
 
 
