@@ -53,6 +53,9 @@ SCOPES: dict[str, tuple[str, ...]] = {
         f"{ARN}:sagemaker:{HERE}:endpoint/{NAMES}*",
         f"{ARN}:sagemaker:{HERE}:endpoint-config/*",  # named by its logical id, as a model is
         f"{ARN}:sagemaker:{HERE}:model/*",
+        # A model of a package: CreateModel is asked for the package too (its action in the policy of "Deploy a Model
+        # Version from a Different Account" of the developer guide, read 2026-11-30; not tried in an account).
+        f"{ARN}:sagemaker:{HERE}:model-package/{NAMES}/*",
         f"{ARN}:sagemaker:{HERE}:model-package-group/{NAMES}",
         f"{ARN}:sagemaker:{HERE}:pipeline/{NAMES}*",
     ),

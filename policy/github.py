@@ -16,6 +16,8 @@ _PACKAGES = (
     f"{ARN}:sagemaker:{HERE}:model-package-group/{NAMES}",
     f"{ARN}:sagemaker:{HERE}:model-package/{NAMES}/*",
 )
+# AWS's, whose account differs by region.
+_SERVING_IMAGES = f"{ARN}:ecr:${{AWS::Region}}:*:repository/tensorflow-inference"
 # A key's id is given when it is made; its tags, which are the stack's, say whose it is.
 _KEY = {"StringEquals": {"aws:ResourceTag/environment": {"Fn::Sub": "${Environment}"}}}
 _KEY_THROUGH_S3 = {
@@ -196,6 +198,8 @@ def _registering_models() -> list[dict[str, Any]]:
     return [
         *_finding_models(),
         allow("Register", ["sagemaker:CreateModelPackage"], _PACKAGES),
+        # Of AWS's container, as the pipelines that register may (`infra/base/deep_learning_images.py`).
+        allow("Image", ["ecr:BatchGetImage", "ecr:DescribeImages"], (_SERVING_IMAGES,)),
         allow("ReadPipeline", ["sagemaker:DescribePipeline"], (f"{ARN}:sagemaker:{HERE}:pipeline/{NAMES}",)),
         allow(
             "WriteFiles",

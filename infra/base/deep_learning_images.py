@@ -42,10 +42,26 @@ class DeepLearningImages(Construct):
 
     def grant_pull(self, grantee: iam.IGrantable) -> None:
         """Allow to pull both images."""
+        self._allow(grantee, "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+        # A registry login is no resource: the action takes "*" only.
+        grantee.grant_principal.add_to_principal_policy(
+            iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"])
+        )
+
+    def grant_register(self, grantee: iam.IGrantable) -> None:
+        """Allow to register models with these images.
+
+        SageMaker notes the digest of a version's image, and AWS's policy for the model registry has these two actions
+        "to retrieve information, including metadata, about Amazon ECR images" (AmazonSageMakerModelRegistryFullAccess,
+        read 2026-11-30). Whether it asks in the name of who registers is said nowhere, and was not tried.
+        """
+        self._allow(grantee, "ecr:BatchGetImage", "ecr:DescribeImages")
+
+    def _allow(self, grantee: iam.IGrantable, *actions: str) -> None:
         stack = Stack.of(self)
         grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(
-                actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                actions=list(actions),
                 resources=[
                     stack.format_arn(
                         service="ecr",
@@ -57,10 +73,6 @@ class DeepLearningImages(Construct):
                     for repository in ("tensorflow-training", "tensorflow-inference")
                 ],
             )
-        )
-        # A registry login is no resource: the action takes "*" only.
-        grantee.grant_principal.add_to_principal_policy(
-            iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"])
         )
 
     def _uri(self, repository: str, tag: str) -> str:

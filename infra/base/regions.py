@@ -21,7 +21,8 @@ _IMAGES = {
     "mx-central-1": "637423239942",
 }
 # aws-powertools/powertools-lambda-python at 33f2c8f, docs/getting-started/install.md, read 2026-11-28. Other partitions
-# have accounts of their own, and Ningxia has no layer.
+# have accounts of their own, and Ningxia has no layer. A region that is not in another table of the same project has
+# none for ARM yet, or none; which these are changes: `cxr doctor` asks (`layers` of `ops/platform/doctor.py`).
 _LAYERS = {
     "cn-north-1": "498634801083",
     "us-gov-east-1": "165087284144",
@@ -29,8 +30,9 @@ _LAYERS = {
 }
 _COMMERCIAL = "aws"
 _CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
-# Types that CloudFormation's registry lacks, in the regions that have images (schemas of cfn-lint 1, read 2026-11-28; a
-# test compares, so a newer one that has them takes them away here).
+# Types of the templates that CloudFormation's registry lacks, in the regions that have images (schemas of cfn-lint 1,
+# read 2026-11-30; a test compares, so a newer one that has them takes them away here).
+_NO_ENDPOINTS = frozenset({"me-central-1"})
 _ABSENT = {
     "AWS::Budgets::Budget": frozenset(
         {
@@ -39,6 +41,9 @@ _ABSENT = {
             *("eu-north-1", "eu-south-1", "eu-south-2", "il-central-1", "me-central-1", "mx-central-1"),
         }
     ),
+    "AWS::SageMaker::Endpoint": _NO_ENDPOINTS,
+    "AWS::SageMaker::EndpointConfig": _NO_ENDPOINTS,
+    "AWS::SageMaker::Model": _NO_ENDPOINTS,
     "AWS::SageMaker::ModelPackageGroup": frozenset(
         {"ap-east-2", "ap-south-2", "ap-southeast-4", "ap-southeast-6", "cn-north-1"}
     ),
@@ -81,6 +86,16 @@ def console(region: str) -> str:
     grafana/grafana#64080, which links to them, read 2026-11-29).
     """
     return _CONSOLES.get(RegionInfo.get(region).partition or _COMMERCIAL, f"{region}.console.aws.amazon.com")
+
+
+def check_endpoints(region: str) -> None:
+    """Refuse a region in which CloudFormation makes no endpoints: the first release would fail.
+
+    Raises:
+        SettingsError: it is one.
+    """
+    if not is_available("AWS::SageMaker::Endpoint", region):
+        raise SettingsError(f"CloudFormation makes no SageMaker endpoints in {region}: choose another region.")
 
 
 def is_available(kind: str, region: str) -> bool:

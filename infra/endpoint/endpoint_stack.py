@@ -3,6 +3,7 @@
 from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
+from infra.base.regions import check_endpoints
 from infra.base.stack import deployable
 from infra.endpoint.async_endpoint import AsyncEndpoint
 from infra.endpoint.batch_model import BatchModel
@@ -20,12 +21,16 @@ class EndpointStack(Stack):
         data: the stack with the buckets.
         release: the stack with their roles, and with the function that updates this one.
         settings: settings of the environment.
+
+    Raises:
+        SettingsError: CloudFormation makes no endpoints in the region.
     """
 
     def __init__(
         self, scope: Construct, construct_id: str, *, data: DataStack, release: ReleaseStack, settings: Settings
     ) -> None:
         super().__init__(scope, construct_id, **deployable(settings, "Chest X-ray: endpoints of the released model"))
+        check_endpoints(settings.region)
         package = ReleasedPackage(self, "Package")
         volume_key = data.key if settings.encryption.keys_volumes else None
         self.endpoint = Endpoint(

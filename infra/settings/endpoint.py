@@ -13,7 +13,8 @@ class ServerlessEndpoint(Section):
 
     kind: Literal["serverless"]
     memory_mb: Literal[1024, 2048, 3072, 4096, 5120, 6144]
-    """Serverless: memory of a container."""
+    """Serverless: memory of a container. A new account has 3072 at most, and more has to be asked for
+    (`cxr doctor`)."""
     max_concurrency: Annotated[int, Field(ge=1, le=200)]
     """Serverless: containers at once."""
     provisioned_concurrency: Annotated[int, Field(ge=0, le=200)]

@@ -42,8 +42,8 @@ class Settings(Section):
     """Optional; the account of the stacks, so that no other can be deployed to by mistake. Without it: that of the
     credentials."""
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")]
-    """AWS region of the stacks; synthesis refuses one in which AWS publishes no TensorFlow images, or no Powertools
-    layer (Ningxia)."""
+    """AWS region of the stacks; synthesis refuses one in which AWS publishes no TensorFlow images or no Powertools
+    layer (Ningxia), or CloudFormation makes no endpoints (me-central-1)."""
     # SageMaker takes 50 of a job (TagList in botocore 1.43's service model): `environment` is one, and pipelines add
     # the execution and the step.
     tags: Annotated[dict[TagName, TagValue], Field(max_length=47)]
@@ -56,7 +56,7 @@ class Settings(Section):
     log_retention_days: LogRetentionDays
     """How long CloudWatch keeps function and API logs."""
     tracing: bool
-    """X-Ray traces of the functions and the API (never an image, never a result)."""
+    """X-Ray traces of the functions and the API (never an image, never a result); not in China."""
     vendor_libraries: bool
     """Whether functions carry the packages they import (`make libraries`); false only where the interpreter that runs
     them has these already, as on the laptop."""
@@ -71,9 +71,9 @@ class Settings(Section):
     pipeline: Pipeline
     site_evaluation: SiteEvaluation
     endpoint: Annotated[ServerlessEndpoint | RealtimeEndpoint, Field(discriminator="kind")]
-    """`serverless` (nothing to pay while idle) or `realtime`. SageMaker turns no endpoint on instances into a
-    serverless one: to go back, remove the endpoint first (update its stack with an empty `ModelPackageArn`), deploy,
-    and approve again."""
+    """`serverless` (nothing to pay while idle; not in China) or `realtime`. SageMaker turns no endpoint on instances
+    into a serverless one: to go back, remove the endpoint first (update its stack with an empty `ModelPackageArn`),
+    deploy, and approve again."""
     asynchronous: Asynchronous | None = None
     batch: Batch
     api: Api
@@ -116,9 +116,24 @@ class Settings(Section):
                 f"monitoring.days is {self.monitoring.days}, but predictions are kept for {self.api.keep_days} days "
                 "(api.keep_days)"
             )
+        self._fits_the_region()
         self._fits_the_network()
         self._fits_the_container()
         return self
+
+    def _fits_the_region(self) -> None:
+        """Refuse what services have not in China.
+
+        "Amazon X-Ray integration with Lambda functions is not available in the China Regions" (Lambda in "Getting
+        Started with Amazon Web Services in China", read 2026-11-30), and SageMaker has no serverless endpoints there
+        ("Serverless Inference" of the developer guide, read 2026-11-30).
+        """
+        if not self.region.startswith("cn-"):
+            return
+        if self.tracing:
+            raise ValueError(f"tracing is true, and functions have no X-Ray in {self.region}: set it to false")
+        if self.endpoint.kind == "serverless":
+            raise ValueError(f"endpoint.kind is serverless, which SageMaker has not in {self.region}: name realtime")
 
     def _fits_the_container(self) -> None:
         """A registered model names one image, for a processor or for a GPU, and every kind of inference runs that."""

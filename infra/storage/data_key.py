@@ -1,6 +1,6 @@
 """KMS key of an environment's data, with a key policy that separates use from administration."""
 
-from aws_cdk import ArnFormat, Aws, Duration, Stack
+from aws_cdk import ArnFormat, Aws, DefaultStackSynthesizer, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
@@ -63,6 +63,23 @@ def sent_by(sources: str) -> dict[str, dict[str, str]]:
     return {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}, "ArnLike": {"aws:SourceArn": sources}}
 
 
+def kept_by_deployments(stack: Stack) -> iam.PolicyStatement:
+    """Statement by which a deployment may change a key's policy, whatever its tags (docs/adr/0067).
+
+    KMS refuses a new key whose policy who makes it could not change again, and asks that role's IAM policies where the
+    key's leaves it to them (aws-samples/rds-snapshot-export-to-s3-pipeline#8, read 2026-11-30). Those of
+    docs/deployment-roles.json know a key by its tags, which may take minutes to count: the role of the CDK's bootstrap
+    is named here. Not tried in an account.
+    """
+    role = f"cdk-{DefaultStackSynthesizer.DEFAULT_QUALIFIER}-cfn-exec-role-{stack.account}-{stack.region}"
+    return iam.PolicyStatement(
+        sid="KeptByDeployments",
+        principals=[iam.ArnPrincipal(stack.format_arn(service="iam", region="", resource="role", resource_name=role))],
+        actions=["kms:PutKeyPolicy"],
+        resources=["*"],
+    )
+
+
 def _policy(stack: Stack, name: str) -> iam.PolicyDocument:
     account = iam.AccountRootPrincipal()  # stands for whom IAM policies of the account allow
     roles = stack.format_arn(service="iam", region="", resource="role", resource_name=f"{name}-*")
@@ -70,6 +87,7 @@ def _policy(stack: Stack, name: str) -> iam.PolicyDocument:
     return iam.PolicyDocument(
         statements=[
             iam.PolicyStatement(sid="Administration", principals=[account], actions=ADMINISTRATION, resources=["*"]),
+            kept_by_deployments(stack),
             iam.PolicyStatement(
                 sid="UseByRolesOfTheStacks",
                 principals=[account],

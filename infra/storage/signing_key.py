@@ -8,7 +8,7 @@ from constructs import Construct
 from infra.base.removal import removal_policy
 from infra.base.role_names import named
 from infra.settings.environment import Settings
-from infra.storage.data_key import ADMINISTRATION
+from infra.storage.data_key import ADMINISTRATION, kept_by_deployments
 
 VERIFICATION = ["kms:DescribeKey", "kms:GetPublicKey", "kms:Verify"]
 
@@ -41,6 +41,7 @@ class SigningKey(kms.Key):
                     iam.PolicyStatement(
                         sid="Administration", principals=[account], actions=ADMINISTRATION, resources=["*"]
                     ),
+                    kept_by_deployments(Stack.of(scope)),
                     iam.PolicyStatement(
                         sid="SigningByOneRole",
                         principals=[account],

@@ -199,4 +199,5 @@ def _grant_registration(
     """Let a pipeline find what serves, and add a version to the registry."""
     shared.artifacts.grant_read(pipeline.role, "executions/*")
     registry.grant_register(pipeline.role)
+    shared.images.grant_register(pipeline.role)
     serving.grant_invoke(pipeline.role)

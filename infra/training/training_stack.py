@@ -104,6 +104,7 @@ class TrainingStack(Stack):
             if network is not None:
                 network.grant_attach(role)
         self._grant_pipeline(data)
+        images.grant_register(self.pipeline.role)
         self._grant_find_serving_model(settings)
         self._grant_trigger(data, settings)
         self._add_outputs()

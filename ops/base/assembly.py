@@ -60,6 +60,11 @@ class Assembly:
             )
         return cls(env=env, region=region, resources=tuple(resources), outputs=outputs)
 
+    @property
+    def parts(self) -> list[str]:
+        """The environment's stacks without its name, in the order of the templates."""
+        return list(dict.fromkeys(resource.part for resource in self.resources))
+
     def of(self, kind: str) -> list[Resource]:
         """The resources of a type."""
         return [resource for resource in self.resources if resource.kind == kind]

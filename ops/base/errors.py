@@ -37,6 +37,9 @@ _INVALID = frozenset(
         "AuthFailure",
     }
 )
+# What services answer in a region that the account has not enabled too: regions since 2019 have to be
+# (segmentio/aws-okta#225 and brefphp/extra-php-extensions#384, where enabling it was all; read 2026-11-30).
+_NOT_ENABLED = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"})
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"})
 _SLOW = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"})
 
@@ -83,7 +86,10 @@ def _explain_answer(response: Any, operation: str) -> CommandError:
     if code in _EXPIRED:
         return _unavailable("The AWS session has expired: sign in again (`aws sso login`) and repeat the command.")
     if code in _INVALID:
-        return _unavailable("AWS does not accept these credentials: check AWS_PROFILE or the access key in use.")
+        enabled = ", and that the account has this region enabled, if it is a newer one" if code in _NOT_ENABLED else ""
+        return _unavailable(
+            f"AWS does not accept these credentials: check AWS_PROFILE or the access key in use{enabled}."
+        )
     if code in _DENIED:
         return _unavailable(f"AWS refused {operation}: {message or 'access denied'}.")
     if code in _SLOW:

@@ -16,6 +16,7 @@ from ops.commands import overview
 from ops.commands.options import Assembly, Env, Json, Region, environment, open_workspace
 from ops.platform import doctor as checks
 from ops.platform import laptop, lifecycle, network
+from ops.platform.findings import State
 
 
 def status(ctx: typer.Context, as_json: Json = False, env: Env = None, region: Region = None) -> None:
@@ -37,7 +38,7 @@ def doctor(
     env: Env = None,
     region: Region = None,
 ) -> None:
-    """Check tools, credentials, bootstrap, quotas, zones, container images and who hears of alarms; say what to do.
+    """Check tools, credentials, bootstrap, stacks, quotas, zones, images and who hears of alarms; say what to do.
 
     Exit code 1: something is wrong. Exit code 3: something could not be looked at, as without the right to.
     """
@@ -54,9 +55,9 @@ def doctor(
         for finding in findings:
             if finding.advice:
                 output.say(f"{finding.check}: {finding.advice}")
-    if checks.State.WRONG in states:
+    if State.WRONG in states:
         raise typer.Exit(ExitCode.FAILED)
-    if checks.State.UNKNOWN in states:
+    if State.UNKNOWN in states:
         raise typer.Exit(ExitCode.UNAVAILABLE)
 
 

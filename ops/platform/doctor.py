@@ -1,21 +1,19 @@
-"""Checks of prerequisites: tools, credentials, bootstrap, quotas, availability zones, images, subscribers."""
+"""Checks of prerequisites: tools, credentials, bootstrap, stacks, quotas, zones, images, layers, subscribers."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 import re
-from collections import Counter
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lambdas.aws.errors import error_code
-from ops.base import definitions, tools
+from ops.base import tools
 from ops.base.assembly import Assembly
 from ops.base.deployment import Deployment
 from ops.base.errors import CommandError, explain
-from ops.cost.fleets import fleets
+from ops.platform.account import log_role, rights, stacks
+from ops.platform.findings import Finding, State
+from ops.platform.quotas import quotas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,44 +25,11 @@ _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 # What the synthesizer of this app asks for, where no template says so itself.
 _BOOTSTRAP_VERSION = 6
 _NODE = 20
-# Code of Lambda's quota, and what most accounts have: "New AWS accounts have reduced concurrency and memory quotas. AWS
-# raises these quotas automatically based on your usage" ("Lambda quotas" of the developer guide, read 2026-11-30).
-_CALLS_AT_ONCE = ("L-B99A9384", 1000)
-# Name of SageMaker's quota L-96300102, as its page in the console has it (in other projects' lists of what to ask for:
-# quotas/L-96300102, read 2026-11-30): 10 in accounts that have asked for no more.
-_SERVERLESS = "Maximum total concurrency that can be allocated across all serverless endpoints"
-_OF_TEMPLATES = ("quotas", "zones", "images", "subscribers")
+_OF_ACCOUNT = ("bootstrap", "rights")
+_OF_TEMPLATES = ("stacks", "quotas", "zones", "images", "layers", "log role", "subscribers")
+# A layer of another account that is not there is refused like one that nobody may use.
+_NOT_PUBLISHED = "resource-based policy"
 _IMAGE = re.compile(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z0-9.]*/([a-z0-9/_-]+):([\w.-]+)")
-
-
-class State(StrEnum):
-    """Result of a check."""
-
-    FINE = "fine"
-    SKIPPED = "skipped"  # need not be looked at
-    UNKNOWN = "unknown"  # could not be looked at
-    WRONG = "wrong"
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """Result of one check, with its state and advice.
-
-    Attributes:
-        check: name of the check.
-        state: result of the check.
-        found: one sentence on what was found.
-        advice: one sentence on what to do; empty where nothing is to be done.
-    """
-
-    check: str
-    state: State
-    found: str
-    advice: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """Members of the answer with `--json`."""
-        return dataclasses.asdict(self)
 
 
 def examine(session: Session, folder: Path) -> Iterator[Finding]:
@@ -80,23 +45,28 @@ def examine(session: Session, folder: Path) -> Iterator[Finding]:
     yield identity
     yield region(session)
     if session.endpoint_url:
-        for check in ("bootstrap", *_OF_TEMPLATES):
+        for check in (*_OF_ACCOUNT, *_OF_TEMPLATES):
             yield Finding(check, State.SKIPPED, "not of the laptop's cloud")
         return
     if identity.state is not State.FINE:
-        for check in ("bootstrap", *_OF_TEMPLATES):
+        for check in (*_OF_ACCOUNT, *_OF_TEMPLATES):
             yield Finding(check, State.UNKNOWN, "not asked without credentials")
         return
     yield _asked("bootstrap", lambda: bootstrap(session, folder))
+    yield _asked("rights", lambda: rights(session))
     try:
         assembly = Assembly.read(folder, session.env)
     except CommandError as error:
         for check in _OF_TEMPLATES:
             yield Finding(check, State.UNKNOWN, "the templates are not there", str(error))
         return
+    yield from _each("stacks", lambda: stacks(session, assembly))
     yield from _each("quotas", lambda: quotas(session, assembly))
     yield from _each("zones", lambda: zones(session, assembly))
     yield from _each("images", lambda: images(session, assembly))
+    yield from _each("layers", lambda: layers(session, assembly))
+    if assembly.of("AWS::ApiGateway::Stage"):
+        yield _asked("log role", lambda: log_role(session, assembly))
     yield _asked("subscribers", lambda: subscribers(session, assembly))
 
 
@@ -148,104 +118,6 @@ def bootstrap(session: Session, folder: Path) -> Finding:
     if found < needed:
         return Finding("bootstrap", State.WRONG, f"version {found}, {needed} is needed", advice)
     return Finding("bootstrap", State.FINE, f"version {found}, {needed} is needed")
-
-
-def quotas(session: Session, assembly: Assembly) -> Iterator[Finding]:
-    """SageMaker's quotas for what the templates name, and Lambda's; a new account has none of most instances."""
-    needed = needed_quotas(assembly)
-    client = session.client("service-quotas")
-    # The account's own values go before the defaults. "For some quotas, only the default values are available", and
-    # ListServiceQuotas leaves these out (Service Quotas in botocore 1.43's service model, read 2026-11).
-    found = {
-        quota["QuotaName"]: quota
-        for operation in ("list_aws_default_service_quotas", "list_service_quotas")
-        for page in client.get_paginator(operation).paginate(ServiceCode="sagemaker")
-        for quota in page["Quotas"]
-    }
-    for name, least in needed.items():
-        quota = found.get(name)
-        if quota is None:
-            advice = "Look for it in Service Quotas, Amazon SageMaker."
-            yield Finding(f"quota: {name}", State.UNKNOWN, "Service Quotas has none of this name", advice)
-        elif quota["Value"] < least:
-            code = quota["QuotaCode"]
-            advice = (
-                f"Run `aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code {code} "
-                f"--desired-value {least} --region {session.region}`; it takes hours to days."
-            )
-            yield Finding(f"quota: {name}", State.WRONG, f"{quota['Value']:g}, {least} needed", advice)
-        else:
-            yield Finding(f"quota: {name}", State.FINE, f"{quota['Value']:g}, {least} needed")
-    if least := needed_calls_at_once(assembly):
-        yield calls_at_once(session, least)
-
-
-def calls_at_once(session: Session, least: int) -> Finding:
-    """Lambda's quota of calls at once, of all functions of the account and region: the gateway answers 500 above it."""
-    check, (code, usual) = "quota: Lambda concurrent executions", _CALLS_AT_ONCE
-    found = session.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
-    if found >= least:
-        return Finding(check, State.FINE, f"{found}, {least} needed")
-    advice = (
-        f"Run `aws service-quotas request-service-quota-increase --service-code lambda --quota-code {code} "
-        f"--desired-value {max(usual, least)} --region {session.region}`; a new account has fewer than others."
-    )
-    return Finding(check, State.WRONG, f"{found}, {least} needed", advice)
-
-
-def needed_calls_at_once(assembly: Assembly) -> int:
-    """Calls of functions at once: the API's at its full rate, a second each, and one of each function; 0 without it."""
-    rates = [
-        float(setting["ThrottlingRateLimit"])
-        for stage in assembly.of("AWS::ApiGateway::Stage")
-        for setting in stage.properties.get("MethodSettings", [])
-        if "ThrottlingRateLimit" in setting
-    ]
-    return math.ceil(sum(rates)) + len(assembly.of("AWS::Lambda::Function")) if rates else 0
-
-
-def needed_quotas(assembly: Assembly) -> dict[str, int]:
-    """Needed numbers of instances, or of containers of serverless endpoints, at once, by names of Service Quotas."""
-    needed: Counter[str] = Counter()
-    for pipeline in assembly.of("AWS::SageMaker::Pipeline"):
-        # An execution's steps come one after another, those of two pipelines may not.
-        needed += _of_pipeline(definitions.of(pipeline.properties))
-    for fleet in fleets(assembly):
-        # All of a fleet may come to be of any of its types. A blue/green switch has the new fleet beside the old one.
-        for instance_type in fleet.instance_types:
-            needed[f"{instance_type} for endpoint usage"] += fleet.most * (2 if fleet.is_switched else 1)
-    for config in assembly.of("AWS::SageMaker::EndpointConfig"):
-        for variant in config.properties.get("ProductionVariants", []):
-            if "ServerlessConfig" in variant:
-                needed[_SERVERLESS] += int(variant["ServerlessConfig"]["MaxConcurrency"])
-    batch = assembly.outputs.get("endpoint", {})
-    if "BatchInstanceType" in batch:
-        # `cxr batch` starts a job for each of two media types.
-        needed[f"{batch['BatchInstanceType']} for transform job usage"] += 2 * int(batch["BatchInstanceCount"])
-    return dict(needed)
-
-
-def _of_pipeline(definition: dict[str, Any]) -> Counter[str]:
-    """The instances of the largest step of each kind."""
-    most: Counter[str] = Counter()
-    values = definitions.defaults(definition)
-    for step in definitions.all_steps(definition):
-        arguments, at_once = step["Arguments"], 1
-        if step["Type"] == "Processing":
-            use, cluster = "processing job usage", arguments["ProcessingResources"]["ClusterConfig"]
-        elif step["Type"] in {"Training", "Tuning"}:
-            job = arguments
-            if step["Type"] == "Tuning":
-                job = arguments["TrainingJobDefinition"]
-                limits = arguments["HyperParameterTuningJobConfig"]["ResourceLimits"]
-                at_once = int(definitions.value(limits["MaxParallelTrainingJobs"], values))
-            is_spot = bool(job.get("EnableManagedSpotTraining"))
-            use, cluster = f"{'spot ' if is_spot else ''}training job usage", job["ResourceConfig"]
-        else:
-            continue
-        kind, count = (definitions.value(cluster[key], values) for key in ("InstanceType", "InstanceCount"))
-        most |= Counter({f"{kind} for {use}": at_once * int(count)})
-    return most
 
 
 def zones(session: Session, assembly: Assembly) -> Iterator[Finding]:
@@ -321,6 +193,28 @@ def images(session: Session, assembly: Assembly) -> Iterator[Finding]:
             reason = next((failure.get("failureReason", "") for failure in answer.get("failures", [])), "no reason")
             advice = "Choose another tag under `containers` in cdk.json (aws/deep-learning-containers lists them)."
             yield Finding(name, State.WRONG, f"not in {where}: {reason}", advice)
+
+
+def layers(session: Session, assembly: Assembly) -> Iterator[Finding]:
+    """AWS's layers, which come to new regions late, and some for one kind of processor only.
+
+    The table of version 25 of Powertools' names none for ARM in ca-west-1, ap-east-2, ap-southeast-6 and me-west-1
+    (docs/includes/_layer_homepage_arm64.md of aws-powertools/powertools-lambda-python, read 2026-11-30).
+    """
+    arns = {
+        str(arn) for function in assembly.of("AWS::Lambda::Function") for arn in function.properties.get("Layers", [])
+    }
+    for arn in sorted(arns):
+        check = f"layer: {arn.partition(':layer:')[2]}"
+        try:
+            session.client("lambda").get_layer_version_by_arn(Arn=arn)
+        except Exception as error:
+            if error_code(error) != "ResourceNotFoundException" and _NOT_PUBLISHED not in str(error):
+                raise
+            advice = "Choose another `powertools_layer.version` in cdk.json, or another region."
+            yield Finding(check, State.WRONG, f"not in {session.region}", advice)
+        else:
+            yield Finding(check, State.FINE, f"in {session.region}")
 
 
 def image_names(assembly: Assembly) -> set[tuple[str, str, str, str]]:

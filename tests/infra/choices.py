@@ -39,6 +39,9 @@ class Choice:
         context["shared"]["region"] = self.region
         own = context["environments"][self.environment]
         own["retain"] = self.retain
+        if self.region.startswith("cn-"):
+            # Neither is there.
+            own |= {"tracing": False, "endpoint": context["environments"]["prod"]["endpoint"]}
         if self.vpc:
             own |= {"network": {"vpc": True}, "pipeline": {"weights_file": "weights.h5"}}
         if self.environment != "dev":

@@ -85,6 +85,11 @@ ACCEPTED = (
         "The page, its description and preflight requests need no leave (tests/infra/api/test_authentication.py).",
     ),
     Accepted(
+        "CKV_AWS_73",
+        r"AWS::ApiGateway::Stage\..*",
+        "The setting tracing is for functions and API together, and functions have no X-Ray in China.",
+    ),
+    Accepted(
         "CKV_AWS_370",
         r"AWS::SageMaker::Model\..*",
         "Models run isolated where network.vpc chooses a network of their own.",
@@ -149,9 +154,14 @@ def test_every_reason_is_for_a_finding(one: Accepted, findings: set[tuple[str, s
 
 
 def test_predictions_can_be_recovered_where_they_are_retained(findings: set[tuple[str, str, str]]) -> None:
-    """The one acceptance that depends on a setting."""
+    """An acceptance that depends on a setting."""
     tables = {(name, template) for rule, name, template in findings if rule == "CKV_AWS_28"}
     assert not [one for one in tables if "Predictions" in one[0] and "-retain-" in one[1]]
+
+
+def test_the_api_is_traced_but_in_china(findings: set[tuple[str, str, str]]) -> None:
+    untraced = {template for rule, _, template in findings if rule == "CKV_AWS_73"}
+    assert all(template.startswith("cn-") for template in untraced)
 
 
 def test_checkov_would_find_a_mistake(findings: set[tuple[str, str, str]], tmp_path: Path) -> None:

@@ -139,6 +139,16 @@ def test_nothing_that_a_new_key_needs_waits_for_its_tags(committed: dict[str, An
     assert not tagged & {"kms:CreateGrant", "kms:DescribeKey", "kms:Decrypt", "kms:Encrypt", "kms:EnableKeyRotation"}
 
 
+def test_a_model_may_be_made_of_a_package_of_this_environment_and_no_other(committed: dict[str, Any]) -> None:
+    """SageMaker asks CreateModel of the package as of the model, so each release would be refused."""
+    (making,) = (statement for statement in statements(committed) if "sagemaker:CreateModel" in statement["Action"])
+    packages = [one for one in resources(making) if ":model-package/" in one]
+    assert packages == [
+        "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:model-package/cxr-${Environment}/*"
+    ]
+    assert not [action for action in making["Action"] if "ModelPackage" in action and "Group" not in action]
+
+
 def test_alarms_of_target_tracking_can_be_made_and_taken_away(committed: dict[str, Any]) -> None:
     """Application Auto Scaling makes them in the name of who makes the policy, under a name of its own."""
     (changing,) = (one for one in statements(committed) if "cloudwatch:PutMetricAlarm" in one["Action"])
@@ -232,7 +242,8 @@ def test_a_promotion_reads_on_one_side_and_registers_on_the_other(
     actions = {action for statement in held.values() for action in statement["Action"]}
 
     assert subjects(trust) == [f"repo:owner/name:environment:${{{environment}}}"]
-    reading = ("Describe", "Get", "List", "Decrypt", "GenerateDataKey", "Verify")
+    reading = ("Describe", "Get", "List", "Decrypt", "GenerateDataKey", "Verify", "BatchGetImage")
+    assert ("ecr:BatchGetImage" in actions) is ("sagemaker:CreateModelPackage" in actions), "of what is registered"
     assert {one for one in actions if not one.partition(":")[2].startswith(reading)} == writes
     assert "sagemaker:UpdateModelPackage" not in actions, "who copies a model does not approve it"
 

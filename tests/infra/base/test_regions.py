@@ -87,6 +87,25 @@ def test_types_are_absent_where_cloudformation_s_registry_lacks_them() -> None:
         assert {region for region in known if is_available(kind, region)} == there, kind
 
 
+def test_what_no_region_is_said_to_lack_all_regions_have(
+    templates: Callable[[str], dict[str, dict[str, Any]]], isolated: dict[str, Any], audited: dict[str, Any]
+) -> None:
+    """A type that a region lacks would stop its deployment at the first template that has one."""
+    parts = [*templates("dev").values(), *templates("prod").values(), *isolated.values(), *audited.values()]
+    kinds = {resource["Type"] for part in parts for resource in part["Resources"].values()}
+    kinds = {kind for kind in kinds if kind.startswith("AWS::")}
+    assert len(kinds) > 40
+    for region in set(served()) & set(REGIONS):
+        lacking = kinds - set(MANAGER.get_resource_types(region))
+        assert not [kind for kind in lacking if is_available(kind, region)], region
+
+
+def test_a_region_in_which_cloudformation_makes_no_endpoints_is_refused() -> None:
+    regions.check_endpoints("me-south-1")
+    with pytest.raises(SettingsError, match="makes no SageMaker endpoints in me-central-1"):
+        regions.check_endpoints("me-central-1")
+
+
 @pytest.mark.parametrize("region", ["il-central-1", "ap-southeast-7"])
 def test_templates_name_these_accounts(
     region: str, context: dict[str, Any], synthesise: Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
@@ -106,7 +125,8 @@ def test_where_cloudformation_has_no_groups_of_models_a_function_makes_one(
     retain: bool, context: dict[str, Any], synthesise: Callable[[dict[str, Any]], dict[str, dict[str, Any]]]
 ) -> None:
     context["shared"]["region"] = "cn-north-1"
-    context["environments"]["dev"]["retain"] = retain
+    on_instances = context["environments"]["prod"]["endpoint"]
+    context["environments"]["dev"] |= {"retain": retain, "tracing": False, "endpoint": on_instances}
     template = synthesise({**context, "env": "dev"})["training"]
 
     assert not of_type(template, "AWS::SageMaker::ModelPackageGroup")
@@ -115,6 +135,27 @@ def test_where_cloudformation_has_no_groups_of_models_a_function_makes_one(
     assert {"Key": "environment", "Value": "dev"} in group["Properties"]["Tags"]
     assert group["DeletionPolicy"] == ("RetainExceptOnCreate" if retain else "Delete")
     assert not of_type(template, "Custom::ModelPackages"), "the versions go with it"
+
+
+@pytest.mark.parametrize(
+    ("environment", "changes", "refused"),
+    [
+        ("prod", {}, "tracing is true, and functions have no X-Ray in cn-north-1"),
+        ("dev", {"tracing": False}, "endpoint.kind is serverless, which SageMaker has not in cn-north-1"),
+        ("prod", {"tracing": False}, None),
+    ],
+)
+def test_what_services_have_not_in_china_is_refused(
+    environment: str, changes: dict[str, Any], refused: str | None, context: dict[str, Any]
+) -> None:
+    """A deployment would fail at the first function, or at the first release."""
+    context["shared"]["region"] = "cn-north-1"
+    context["environments"][environment] |= changes
+    if refused is None:
+        assert Settings.load({**context, "env": environment}).region == "cn-north-1"
+        return
+    with pytest.raises(SettingsError, match=refused):
+        Settings.load({**context, "env": environment})
 
 
 def test_a_budget_that_cannot_be_made_is_said(context: dict[str, Any], tmp_path: Path) -> None:

@@ -139,12 +139,23 @@ def test_who_administers_the_key_reads_nothing_with_it(environment: str, templat
     assert {"kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"} <= set(statement["Action"])
 
 
+@pytest.mark.parametrize("key", ["Key961B73FD", "SigningKeyEEFC2790"])
+def test_who_makes_a_key_may_change_its_policy_before_its_tags_count(key: str, templates: Templates) -> None:
+    """KMS refuses a new key otherwise, and the rights of docs/deployment-roles.json know a key by its tags."""
+    statement = statements_of(templates("dev")["data"], key)["KeptByDeployments"]
+    assert statement["Action"] == "kms:PutKeyPolicy", "and nothing with what it holds"
+    assert text(statement["Principal"]["AWS"]).endswith(
+        ":iam::<account>:role/cdk-hnb659fds-cfn-exec-role-<account>-us-east-1"
+    )
+    assert "Condition" not in statement
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_key_is_used_by_this_environment_s_roles_or_through_a_service(
     environment: str, templates: Templates
 ) -> None:
     statements = key_statements(templates(environment)["data"])
-    del statements["Administration"]
+    del statements["Administration"], statements["KeptByDeployments"]
     conditions = {sid: statement["Condition"] for sid, statement in statements.items()}
     roles = conditions["UseByRolesOfTheStacks"]["ArnLike"]["aws:PrincipalArn"]["Fn::Join"][1][-1]
     assert roles == f":role/cxr-{environment}-*"

@@ -13,6 +13,7 @@ import pytest
 from infra.settings.environment import Settings
 from infra.settings.section import SettingsError
 from model_code.contract.parameters import SPOT
+from policy.template import text
 from tests.infra.conftest import ENVIRONMENTS, of_type, pipeline_of, untagged
 
 
@@ -361,3 +362,17 @@ def test_what_deletes_models_may_ask_whether_its_own_stack_is_deleted(environmen
     statements = policy["Properties"]["PolicyDocument"]["Statement"]
     asking = {"Action": "cloudformation:DescribeStacks", "Effect": "Allow", "Resource": {"Ref": "AWS::StackId"}}
     assert asking in statements
+
+
+def test_who_registers_a_model_may_look_at_its_image(templates: Templates) -> None:
+    """SageMaker notes the image's digest, and may ask for it in the name of who registers."""
+    policies = of_type(templates("dev")["training"], "AWS::IAM::Policy").values()
+    statements = [policy["Properties"]["PolicyDocument"]["Statement"] for policy in policies]
+    registering = [held for held in statements if "sagemaker:CreateModelPackage" in json.dumps(held)]
+    assert len(registering) == 3, "the pipelines of training and of both calibrations"
+    for held in registering:
+        (looking,) = (one for one in held if one["Action"] == ["ecr:BatchGetImage", "ecr:DescribeImages"])
+        assert {text(one).rpartition(":")[2] for one in looking["Resource"]} == {
+            "repository/tensorflow-training",
+            "repository/tensorflow-inference",
+        }

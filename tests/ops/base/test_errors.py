@@ -26,6 +26,8 @@ def _answer(code: str, message: str = "Something.") -> sdk.ClientError:
         (sdk.EndpointConnectionError(endpoint_url="https://sts.example"), "cannot be reached"),
         (_answer("ExpiredToken"), "expired"),
         (_answer("InvalidClientTokenId"), "does not accept these credentials"),
+        (_answer("UnrecognizedClientException"), "has this region enabled"),
+        (_answer("SignatureDoesNotMatch"), "check AWS_PROFILE or the access key in use."),
         (_answer("AccessDenied", "User x is not authorized."), "User x is not authorized"),
         (_answer("ThrottlingException"), "throttling DescribeStacks"),
     ],

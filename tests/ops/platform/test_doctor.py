@@ -15,7 +15,7 @@ from ops.base import tools
 from ops.base.assembly import Assembly, Resource
 from ops.base.errors import ExitCode
 from ops.base.session import Session
-from ops.platform import doctor
+from ops.platform import doctor, quotas
 from tests.ops.conftest import ENVIRONMENTS, Cloud
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -85,6 +85,8 @@ def _signed_in(cloud: Cloud) -> None:
 def _bootstrapped(cloud: Cloud, version: int) -> None:
     expected = {"Name": "/cdk-bootstrap/hnb659fds/version"}
     cloud.answers("ssm", "get_parameter", {"Parameter": {"Value": str(version)}}, expected)
+    _signed_in(cloud)
+    cloud.answers("iam", "list_attached_role_policies", {"AttachedPolicies": []})
 
 
 def _quotas(cloud: Cloud, defaults: Mapping[str, float] | None = None, **values: float) -> None:
@@ -95,13 +97,17 @@ def _quotas(cloud: Cloud, defaults: Mapping[str, float] | None = None, **values:
         "endpoint": "ml.c6i.xlarge for endpoint usage",
     }
     for operation, listed in (("list_aws_default_service_quotas", defaults or {}), ("list_service_quotas", values)):
-        quotas = [{"QuotaName": names[use], "QuotaCode": f"L-{use}", "Value": value} for use, value in listed.items()]
-        cloud.answers("service-quotas", operation, {"Quotas": quotas}, {"ServiceCode": "sagemaker"})
+        made = [{"QuotaName": names[use], "QuotaCode": f"L-{use}", "Value": value} for use, value in listed.items()]
+        if operation == "list_service_quotas":
+            totals = (*quotas.TOTALS.values(), quotas.ENDPOINTS)
+            made += [{"QuotaName": total, "QuotaCode": "L-total", "Value": 20.0} for total in totals]
+        cloud.answers("service-quotas", operation, {"Quotas": made}, {"ServiceCode": "sagemaker"})
 
 
 def test_a_quota_that_has_only_its_default_is_found(cloud: Cloud, cxr: Callable[..., Result], folder: Path) -> None:
     _signed_in(cloud)
     _bootstrapped(cloud, 30)
+    cloud.has_stack("training")
     _quotas(cloud, {"processing": 2, "training": 0, "endpoint": 4}, training=1)
     _image(cloud, IMAGES["ServingImageUri"])
     _image(cloud, IMAGES["TrainingImageUri"])
@@ -159,6 +165,7 @@ def test_where_all_is_there_doctor_says_so_and_ends_with_0(
 ) -> None:
     _signed_in(cloud)
     _bootstrapped(cloud, 30)
+    cloud.has_stack("training")
     _quotas(cloud, processing=2, training=1, endpoint=4)
     _image(cloud, IMAGES["ServingImageUri"])
     _image(cloud, IMAGES["TrainingImageUri"])
@@ -177,6 +184,7 @@ def test_each_thing_that_is_missing_is_named_with_what_to_do(
     installed.update(node="v18.0.0", cdk="3.0.0 (build 1)")
     _signed_in(cloud)
     _bootstrapped(cloud, 7)
+    cloud.has_stack("training", status="UPDATE_ROLLBACK_FAILED")
     _quotas(cloud, processing=1, training=0)
     _image(cloud, IMAGES["ServingImageUri"], there=False)
     _image(cloud, IMAGES["TrainingImageUri"])
@@ -191,8 +199,13 @@ def test_each_thing_that_is_missing_is_named_with_what_to_do(
         "credentials": "fine",
         "region": "fine",
         "bootstrap": "wrong",
+        "rights": "fine",
+        "stack: cxr-dev-training": "wrong",
         "quota: ml.m5.xlarge for processing job usage": "wrong",
         "quota: ml.g4dn.xlarge for training job usage": "wrong",
+        f"quota: {quotas.TOTALS['processing job usage']}": "fine",
+        f"quota: {quotas.TOTALS['training job usage']}": "fine",
+        f"quota: {quotas.ENDPOINTS}": "fine",
         "quota: ml.c6i.xlarge for endpoint usage": "unknown",
         f"image: {IMAGES['ServingImageUri']}": "wrong",
         f"image: {IMAGES['TrainingImageUri']}": "fine",
@@ -208,8 +221,10 @@ def test_each_thing_that_is_missing_is_named_with_what_to_do(
 def test_a_region_that_was_never_bootstrapped_gets_the_command(
     cloud: Cloud, cxr: Callable[..., Result], tmp_path: Path
 ) -> None:
-    _signed_in(cloud)
+    for _ in ("credentials", "rights"):
+        _signed_in(cloud)
     cloud.fails("ssm", "get_parameter", "ParameterNotFound")
+    cloud.fails("iam", "list_attached_role_policies", "NoSuchEntity")
     result = cxr("doctor", "--assembly", str(tmp_path))
     assert result.exit_code == ExitCode.FAILED
     assert "us-east-1 is not bootstrapped" in result.stdout
@@ -224,20 +239,23 @@ def test_without_credentials_nothing_more_is_asked_of_aws(
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == ExitCode.FAILED
     assert "The AWS session has expired" in result.stderr
-    assert result.stdout.count("not asked without credentials") == 5
+    assert result.stdout.count("not asked without credentials") == 9
 
 
 def test_what_a_role_may_not_look_at_is_unknown_and_no_success(
     cloud: Cloud, cxr: Callable[..., Result], folder: Path
 ) -> None:
-    _signed_in(cloud)
+    for _ in ("credentials", "rights"):
+        _signed_in(cloud)
     cloud.fails("ssm", "get_parameter", "AccessDeniedException", "no")
+    cloud.fails("iam", "list_attached_role_policies", "AccessDenied", "no")
     cloud.fails("service-quotas", "list_aws_default_service_quotas", "AccessDeniedException", "no")
     cloud.fails("ecr", "batch_get_image", "AccessDeniedException", "no")
-    cloud.fails("cloudformation", "describe_stacks", "AccessDenied", "no")
+    for _ in ("stacks", "subscribers"):
+        cloud.fails("cloudformation", "describe_stacks", "AccessDenied", "no")
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == ExitCode.UNAVAILABLE, "a script must not take silence for health"
-    assert result.stdout.count("could not be asked") == 4
+    assert result.stdout.count("could not be asked") == 6
 
 
 def test_of_the_laptops_cloud_only_what_it_has_is_asked(
@@ -247,7 +265,12 @@ def test_of_the_laptops_cloud_only_what_it_has_is_asked(
     _signed_in(cloud)
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == 0
-    assert result.stdout.count("not of the laptop's cloud") == 5
+    assert result.stdout.count("not of the laptop's cloud") == 9
+
+
+def _by_type(needed: Mapping[str, int]) -> dict[str, int]:
+    """The quotas of one instance type each."""
+    return {name: least for name, least in needed.items() if " for " in name}
 
 
 def _made(*resources: tuple[str, dict[str, Any]]) -> Assembly:
@@ -264,50 +287,9 @@ def _made(*resources: tuple[str, dict[str, Any]]) -> Assembly:
     ],
 )
 def test_spot_has_a_quota_of_its_own_and_a_search_needs_several(file: str, quota: str, least: int) -> None:
-    needed = doctor.needed_quotas(_made(("AWS::SageMaker::Pipeline", _pipeline(file))))
-    assert needed == {"ml.m5.xlarge for processing job usage": 2, quota: least}
-
-
-def test_a_blue_green_switch_needs_twice_the_instances_that_scaling_may_reach() -> None:
-    variant = {"VariantName": "a", "InstanceType": "ml.c6i.xlarge", "InitialInstanceCount": 2}
-    config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
-    reference = {"EndpointName": "e", "EndpointConfigName": {"Fn::GetAtt": ["R0", "EndpointConfigName"]}}
-    target = {"ResourceId": "endpoint/e/variant/a", "MinCapacity": 2, "MaxCapacity": 5}
-    scaled = ("AWS::ApplicationAutoScaling::ScalableTarget", target)
-    plain = ("AWS::SageMaker::Endpoint", reference)
-    switched = ("AWS::SageMaker::Endpoint", {**reference, "DeploymentConfig": {}})
-    name = "ml.c6i.xlarge for endpoint usage"
-    assert doctor.needed_quotas(_made(config, plain)) == {name: 2}
-    assert doctor.needed_quotas(_made(config, plain, scaled)) == {name: 5}
-    assert doctor.needed_quotas(_made(config, switched, scaled)) == {name: 10}
-    assert doctor.needed_quotas(_made(config, switched, scaled, config)) == {name: 12}, "endpoints share one quota"
-
-
-def test_each_type_that_may_stand_in_for_another_needs_a_quota_for_all_instances() -> None:
-    pools = [{"InstanceType": "ml.m5.xlarge", "Priority": 2}, {"InstanceType": "ml.c6i.xlarge", "Priority": 1}]
-    variant = {"VariantName": "a", "InstancePools": pools, "InitialInstanceCount": 2}
-    config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
-    assert list(doctor.needed_quotas(_made(config)).items()) == [
-        ("ml.c6i.xlarge for endpoint usage", 2),
-        ("ml.m5.xlarge for endpoint usage", 2),
-    ]
-
-
-@pytest.mark.parametrize(("found", "state"), [(10, "wrong"), (51, "wrong"), (52, "fine"), (1000, "fine")])
-def test_a_new_account_that_runs_too_few_functions_at_once_is_reported(cloud: Cloud, found: int, state: str) -> None:
-    """The gateway would answer 500 as soon as several people ask."""
-    stage = ("AWS::ApiGateway::Stage", {"MethodSettings": [{"HttpMethod": "*", "ThrottlingRateLimit": 50}]})
-    function = ("AWS::Lambda::Function", {})
-    least = doctor.needed_calls_at_once(_made(stage, function, function))
-    assert least == 52, "a second for each request at the full rate, and one of each function"
-    cloud.answers("lambda", "get_account_settings", {"AccountLimit": {"ConcurrentExecutions": found}})
-    finding = doctor.calls_at_once(Session(env="dev", region="us-east-1"), least)
-    assert finding.state == state
-    assert ("--quota-code L-B99A9384 --desired-value 1000 --region us-east-1" in finding.advice) is (state == "wrong")
-
-
-def test_without_an_api_nobody_has_to_know_how_many_functions_may_run() -> None:
-    assert doctor.needed_calls_at_once(_made(("AWS::Lambda::Function", {}))) == 0
+    needed = quotas.needed_quotas(_made(("AWS::SageMaker::Pipeline", _pipeline(file))))
+    assert needed[quotas.TOTALS[quota.partition(" for ")[2]]] == least, "of all types together"
+    assert _by_type(needed) == {"ml.m5.xlarge for processing job usage": 2, quota: least}
 
 
 def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
@@ -316,6 +298,14 @@ def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
 
     with pytest.raises(KeyError):
         list(doctor._each("bootstrap", broken))
+
+
+_TOGETHER = {
+    "Number of instances across all processing jobs": 5,
+    "Number of instances across all training jobs": 1,
+    "Number of instances across all transform jobs": 2,
+    "Maximum number of SageMaker Model Package Groups allowed per account": 1,
+}
 
 
 @pytest.mark.parametrize(
@@ -328,8 +318,9 @@ def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
                 "ml.m5.xlarge for processing job usage": 5,
                 "ml.g4dn.xlarge for training job usage": 1,
                 "ml.c6i.xlarge for transform job usage": 2,
+                **_TOGETHER,
                 # Of the endpoint that answers, which is serverless.
-                doctor._SERVERLESS: 5,
+                quotas.SERVERLESS: 5,
             },
         ),
         (
@@ -338,8 +329,10 @@ def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
                 "ml.m5.xlarge for processing job usage": 5,
                 "ml.g4dn.xlarge for training job usage": 1,
                 "ml.c6i.xlarge for transform job usage": 2,
+                **_TOGETHER,
                 # Six that scaling may reach, twice while a release switches, and four of the asynchronous endpoint.
                 "ml.c6i.xlarge for endpoint usage": 16,
+                quotas.ENDPOINTS: 16,
             },
         ),
     ],
@@ -347,7 +340,7 @@ def test_a_defect_is_not_taken_for_something_that_cannot_be_asked() -> None:
 def test_what_an_environment_needs_follows_from_its_own_templates(
     assemblies: Callable[[str], Path], environment: str, needed: dict[str, int]
 ) -> None:
-    assert doctor.needed_quotas(Assembly.read(assemblies(environment), environment)) == needed
+    assert quotas.needed_quotas(Assembly.read(assemblies(environment), environment)) == needed
 
 
 def test_the_quotas_in_the_documents_are_those_of_the_templates(assemblies: Callable[[str], Path]) -> None:
@@ -356,11 +349,11 @@ def test_the_quotas_in_the_documents_are_those_of_the_templates(assemblies: Call
     rows = [
         [cell.strip(" `") for cell in line.split("|")[1:-1]]
         for line in text.splitlines()
-        if re.search(r"(usage|endpoints)` \|", line)
+        if re.search(r"(usage|endpoints|jobs|account)` \|", line)
     ]
     table = {quota: dict(zip(("dev", "staging", "prod"), numbers, strict=True)) for quota, *numbers, _why in rows}
     for environment in ("dev", "staging", "prod"):
-        needed = doctor.needed_quotas(Assembly.read(assemblies(environment), environment))
+        needed = quotas.needed_quotas(Assembly.read(assemblies(environment), environment))
         told = {quota: int(numbers[environment]) for quota, numbers in table.items() if numbers[environment] != "-"}
         assert told == needed, environment
 
@@ -371,14 +364,20 @@ def test_the_templates_of_every_environment_are_examined_to_the_end(
 ) -> None:
     _signed_in(cloud)
     _bootstrapped(cloud, 30)
-    needed = doctor.needed_quotas(Assembly.read(assemblies(environment), environment))
-    quotas = [{"QuotaName": name, "QuotaCode": "L-1", "Value": float(least)} for name, least in needed.items()]
-    cloud.answers("service-quotas", "list_aws_default_service_quotas", {"Quotas": quotas})
+    examined = Assembly.read(assemblies(environment), environment)
+    for part in (*examined.parts, "training"):
+        message = f"Stack with id cxr-{environment}-{part} does not exist"
+        cloud.fails("cloudformation", "describe_stacks", "ValidationError", message)
+    cloud.fails("sagemaker", "describe_model_package_group", "ValidationException", "the group does not exist")
+    cloud.answers("apigateway", "get_account", {})
+    needed = quotas.needed_quotas(examined)
+    listed = [{"QuotaName": name, "QuotaCode": "L-1", "Value": float(least)} for name, least in needed.items()]
+    cloud.answers("service-quotas", "list_aws_default_service_quotas", {"Quotas": listed})
     cloud.answers("service-quotas", "list_service_quotas", {"Quotas": []})
     cloud.answers("lambda", "get_account_settings", {"AccountLimit": {"ConcurrentExecutions": 1000}})
-    for _ in doctor.image_names(Assembly.read(assemblies(environment), environment)):
+    cloud.answers("lambda", "get_layer_version_by_arn", {})
+    for _ in doctor.image_names(examined):
         cloud.answers("ecr", "batch_get_image", {"images": [{"registryId": "763104351884"}], "failures": []})
-    cloud.fails("cloudformation", "describe_stacks", "ValidationError", f"cxr-{environment}-training does not exist")
     result = cxr("--env", environment, "doctor", "--assembly", str(assemblies(environment)), "--json")
     states = {finding["check"]: finding["state"] for finding in json.loads(result.stdout)}
     assert states.pop("subscribers") == "wrong", "no address is in cdk.json"

@@ -1,4 +1,4 @@
-"""`cxr doctor` finds what an account may lack: zones for a VPC's interface endpoints, serverless containers."""
+"""`cxr doctor` finds what an account may lack: zones for a VPC's interface endpoints, instances, calls at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from ops.base.assembly import Assembly, Resource
 from ops.base.session import Session
-from ops.platform import doctor
+from ops.platform import doctor, quotas
 from tests.ops.conftest import Cloud
 
 
@@ -68,5 +68,96 @@ def test_serverless_endpoints_share_a_quota_of_their_own() -> None:
     """Ten in a new account, where the deployment of an endpoint with more fails."""
     variant = {"VariantName": "a", "ServerlessConfig": {"MemorySizeInMB": 3072, "MaxConcurrency": 8}}
     config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
-    assert doctor.needed_quotas(_templates(config)) == {doctor._SERVERLESS: 8}
-    assert doctor.needed_quotas(_templates(config, config)) == {doctor._SERVERLESS: 16}
+    assert quotas.needed_quotas(_templates(config)) == {quotas.SERVERLESS: 8}
+    assert quotas.needed_quotas(_templates(config, config)) == {quotas.SERVERLESS: 16}
+
+
+@pytest.mark.parametrize(
+    ("memory", "needed"), [(3072, {}), (4096, {quotas.MEMORY: 4096}), (6144, {quotas.MEMORY: 6144})]
+)
+def test_more_memory_than_a_new_account_may_give_a_container_is_asked_about(
+    memory: int, needed: dict[str, int]
+) -> None:
+    variant = {"VariantName": "a", "ServerlessConfig": {"MemorySizeInMB": memory, "MaxConcurrency": 1}}
+    config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
+    assert quotas.needed_quotas(_templates(config)) == {quotas.SERVERLESS: 1, **needed}
+
+
+@pytest.mark.parametrize("kind", ["AWS::SageMaker::ModelPackageGroup", "Custom::ModelPackageGroup"])
+def test_an_account_that_may_have_no_group_of_models_is_reported(kind: str) -> None:
+    """The training stack would be the second to fail."""
+    assert quotas.needed_quotas(_templates((kind, {}))) == {quotas.GROUPS: 1}
+
+
+def test_a_blue_green_switch_needs_twice_the_instances_that_scaling_may_reach() -> None:
+    variant = {"VariantName": "a", "InstanceType": "ml.c6i.xlarge", "InitialInstanceCount": 2}
+    config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
+    reference = {"EndpointName": "e", "EndpointConfigName": {"Fn::GetAtt": ["R0", "EndpointConfigName"]}}
+    target = {"ResourceId": "endpoint/e/variant/a", "MinCapacity": 2, "MaxCapacity": 5}
+    scaled = ("AWS::ApplicationAutoScaling::ScalableTarget", target)
+    plain = ("AWS::SageMaker::Endpoint", reference)
+    switched = ("AWS::SageMaker::Endpoint", {**reference, "DeploymentConfig": {}})
+    name = "ml.c6i.xlarge for endpoint usage"
+    assert quotas.needed_quotas(_templates(config, plain)) == {name: 2, quotas.ENDPOINTS: 2}
+    assert quotas.needed_quotas(_templates(config, plain, scaled)) == {name: 5, quotas.ENDPOINTS: 5}
+    assert quotas.needed_quotas(_templates(config, switched, scaled)) == {name: 10, quotas.ENDPOINTS: 10}
+    shared = quotas.needed_quotas(_templates(config, switched, scaled, config))
+    assert shared == {name: 12, quotas.ENDPOINTS: 12}, "endpoints share one quota"
+
+
+def test_each_type_that_may_stand_in_for_another_needs_a_quota_for_all_instances() -> None:
+    pools = [{"InstanceType": "ml.m5.xlarge", "Priority": 2}, {"InstanceType": "ml.c6i.xlarge", "Priority": 1}]
+    variant = {"VariantName": "a", "InstancePools": pools, "InitialInstanceCount": 2}
+    config = ("AWS::SageMaker::EndpointConfig", {"ProductionVariants": [variant]})
+    assert list(quotas.needed_quotas(_templates(config)).items()) == [
+        (quotas.ENDPOINTS, 2),
+        ("ml.c6i.xlarge for endpoint usage", 2),
+        ("ml.m5.xlarge for endpoint usage", 2),
+    ], "of all types together there are no more than of the one that it comes to be"
+
+
+@pytest.mark.parametrize(("found", "state"), [(10, "wrong"), (51, "wrong"), (52, "fine"), (1000, "fine")])
+def test_a_new_account_that_runs_too_few_functions_at_once_is_reported(cloud: Cloud, found: int, state: str) -> None:
+    """The gateway would answer 500 as soon as several people ask."""
+    stage = ("AWS::ApiGateway::Stage", {"MethodSettings": [{"HttpMethod": "*", "ThrottlingRateLimit": 50}]})
+    function = ("AWS::Lambda::Function", {})
+    least = quotas.needed_calls_at_once(_templates(stage, function, function))
+    assert least == 52, "a second for each request at the full rate, and one of each function"
+    cloud.answers("lambda", "get_account_settings", {"AccountLimit": {"ConcurrentExecutions": found}})
+    finding = quotas.calls_at_once(Session(env="dev", region="us-east-1"), least)
+    assert finding.state == state
+    assert ("--quota-code L-B99A9384 --desired-value 1000 --region us-east-1" in finding.advice) is (state == "wrong")
+
+
+def test_without_an_api_nobody_has_to_know_how_many_functions_may_run() -> None:
+    assert quotas.needed_calls_at_once(_templates(("AWS::Lambda::Function", {}))) == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "state"),
+    [
+        ("", "", "fine"),
+        ("ResourceNotFoundException", "", "wrong"),
+        ("AccessDeniedException", "because no resource-based policy allows the lambda:GetLayerVersion action", "wrong"),
+        (
+            "AccessDeniedException",
+            "because no identity-based policy allows the lambda:GetLayerVersion action",
+            "unknown",
+        ),
+    ],
+)
+def test_a_layer_that_is_not_published_in_a_region_is_reported(
+    cloud: Cloud, code: str, message: str, state: str
+) -> None:
+    """The first function of the second stack would fail."""
+    arn = "arn:aws:lambda:ca-west-1:017000801446:layer:Powertools-arm64:27"
+    if code:
+        cloud.fails("lambda", "get_layer_version_by_arn", code, message)
+    else:
+        cloud.answers("lambda", "get_layer_version_by_arn", {"LayerVersionArn": arn}, {"Arn": arn})
+    functions = (("AWS::Lambda::Function", {"Layers": [arn]}), ("AWS::Lambda::Function", {"Layers": [arn]}))
+    asked = doctor._each("layers", lambda: doctor.layers(Session(env="dev"), _templates(*functions)))
+    (finding,) = asked
+    assert finding.state == state
+    assert finding.check == ("layers" if state == "unknown" else "layer: Powertools-arm64:27")
+    assert ("powertools_layer.version" in finding.advice) is (state == "wrong")
