@@ -25,6 +25,9 @@ _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 # What the synthesizer of this app asks for, where no template says so itself.
 _BOOTSTRAP_VERSION = 6
 _NODE = 20
+# AWS ended support of the CDK on Node 20 on 2026-10-30; it works (docs.aws.amazon.com/cdk/v2/guide/node-versions.html,
+# read 2026-11-30).
+_SUPPORTED_NODE = 22
 _OF_ACCOUNT = ("bootstrap", "rights")
 _OF_TEMPLATES = ("stacks", "quotas", "zones", "images", "layers", "log role", "subscribers")
 # A layer of another account that is not there is refused like one that nobody may use.
@@ -78,6 +81,8 @@ def node() -> Finding:
     major = re.match(r"v(\d+)", version)
     if major is None or int(major[1]) < _NODE:
         return Finding("node", State.WRONG, version, f"Install Node {_NODE} or newer.")
+    if int(major[1]) < _SUPPORTED_NODE:
+        return Finding("node", State.FINE, f"{version}, on which AWS no longer supports the CDK: prefer 22 or 24")
     return Finding("node", State.FINE, version)
 
 

@@ -71,7 +71,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
     """Node and the CDK as they should be; a test changes the answers."""
-    answers: dict[str, str | None] = {"node": "v20.11.0", "cdk": tools.pinned_cdk()}
+    answers: dict[str, str | None] = {"node": "v24.11.0", "cdk": tools.pinned_cdk()}
     monkeypatch.setattr("ops.base.tools.output_of", lambda command: answers[command[0]])
     monkeypatch.setattr("ops.base.tools.installed_cdk", lambda: answers["cdk"])
     return answers
@@ -161,8 +161,9 @@ def test_before_the_first_deploy_the_templates_say_who_is_to_hear(cloud: Cloud) 
 
 
 def test_where_all_is_there_doctor_says_so_and_ends_with_0(
-    cloud: Cloud, cxr: Callable[..., Result], folder: Path
+    cloud: Cloud, cxr: Callable[..., Result], folder: Path, installed: dict[str, str | None]
 ) -> None:
+    installed["node"] = "v20.11.0"
     _signed_in(cloud)
     _bootstrapped(cloud, 30)
     cloud.has_stack("training")
@@ -173,6 +174,7 @@ def test_where_all_is_there_doctor_says_so_and_ends_with_0(
     result = cxr("doctor", "--assembly", str(folder))
     assert result.exit_code == 0
     assert "user/someone in account 123456789012" in result.stdout
+    assert "v20.11.0, on which AWS no longer supports the CDK" in " ".join(result.stdout.split())
     assert "wrong" not in result.stdout
     assert result.stderr == ""
     cloud.all_asked()
