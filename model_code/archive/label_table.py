@@ -236,7 +236,11 @@ def _separator(lines: list[str]) -> tuple[str, int]:
 
 def _said(cell: str) -> str:
     """A cell's text, also where it is a formula of nothing else, by which exports keep spreadsheets from numbers."""
-    cell = cell.translate(_UNSEEN)
+    # A table has millions of cells.
+    if not cell.isascii():
+        cell = cell.translate(_UNSEEN)
+    if "=" not in cell and "'" not in cell:
+        return cell
     formula = _FORMULA.fullmatch(cell) or _APOSTROPHE.fullmatch(cell)
     return formula[1] if formula else cell
 

@@ -69,9 +69,11 @@ _OF_ANOTHER_IMAGE = re.compile(r"prior|previous|compar|second|earlier|former")
 # So many cells without a split are none of a column of splits, and so many different ones none of names of classes.
 _ENOUGH = 50
 _REVERSED = 0.9
-# By which images of one person are kept together where nothing names the patient, and at most so many in the mean.
+# By which images of one person are kept together where nothing names the patient. In the mean at most so many are of
+# one study, and of one person, where a column is only called so.
 _STUDIES = ("study_instance_uid", "accession_number", "study_id", "exam_id", "examination_id")
 _IMAGES_OF_A_STUDY = 5
+_IMAGES_OF_A_PERSON = 50
 # What a column of people is called besides `patient` and `subject_id`, in the languages of hospitals, without signs.
 _PERSON = re.compile(
     r"(id|no|num|numero|anon|deid)?(de|del|do)?"
@@ -155,10 +157,22 @@ def told_by_cells(header: list[str], rows: Sequence[Sequence[str]], *, split_fol
             header[views[0]] = "view"
     if not {"patient", "patient_id"} & set(header):
         people = [index for index in others if _PERSON.fullmatch(_SIGNLESS.sub("", header[index]))]
+        counted = {index: count for index in people if (count := _people(rows, index))}
         # Of a number and a name, the one that is of fewer people keeps more together.
-        if people:
-            header[min(people, key=lambda index: len(set(_cells(rows, index))))] = "patient"
+        if counted:
+            header[min(counted, key=lambda index: counted[index])] = "patient"
     return header
+
+
+def _people(rows: Sequence[Sequence[str]], index: int) -> int:
+    """Number of people by a column's cells, each empty one being of another; 0 where the cells are no people's.
+
+    `anonymized` may be yes of each row, a name that of nobody, and a number that of a hospital.
+    """
+    cells = list(_cells(rows, index))
+    said = Counter(filter(None, cells))
+    several = len(said) > 1 and len(said) * _IMAGES_OF_A_PERSON >= said.total()
+    return len(said) + cells.count("") if several and None in map(table_doubts.boolean, said) else 0
 
 
 def study(header: list[str], rows: Sequence[Sequence[str]]) -> str:
@@ -188,9 +202,10 @@ def _refuse_doubts(header: list[str], rows: Sequence[Sequence[str]], others: lis
     )
     if said:
         raise ColumnsError(said)
-    if any(table_doubts.some_set_aside(_cells(rows, index)) for index in others):
+    if found := [index for index in others if table_doubts.some_set_aside(_cells(rows, index))]:
         raise ColumnsError(
-            "has a column by which some rows are set aside, such as rejected: take these rows out, and that column"
+            f"has a column by which some rows are set aside, such as rejected (column {found[0] + 1}): take these rows "
+            "out, and that column"
         )
     if "label" in header:
         labels = [*_cells(rows, header.index("label"))]
@@ -200,16 +215,16 @@ def _refuse_doubts(header: list[str], rows: Sequence[Sequence[str]], others: lis
                 "PNEUMONIA, and a word for each of the others"
             )
         later = [index for index in others if table_doubts.of_later_labels(header[index])]
-        if any(_differs(labels, _cells(rows, index)) for index in later):
+        if found := [index for index in later if _differs(labels, _cells(rows, index))]:
             raise ColumnsError(
-                "has a second column of labels, final or corrected ones, and they differ: call the one that counts "
-                "label, and leave the other out"
+                f"has a second column of labels, final or corrected ones (column {found[0] + 1}), and they differ: "
+                "call the one that counts label, and leave the other out"
             )
         numbers = [*map(of_digits, labels)]
-        if any(numbers) and any(_is_opposite(numbers, rows, index) for index in range(len(header))):
+        if any(numbers) and (found := [at for at in range(len(header)) if _is_opposite(numbers, rows, at)]):
             raise ColumnsError(
-                "has labels of 0 and 1 that another of its columns calls the opposite in words: 0 is read as NORMAL, "
-                "and 1 as PNEUMONIA. Write these words into label"
+                f"has labels of 0 and 1 that another of its columns (column {found[0] + 1}) calls the opposite in "
+                "words: 0 is read as NORMAL, and 1 as PNEUMONIA. Write these words into label"
             )
 
 
@@ -219,15 +234,23 @@ def _differs(labels: list[str], later: Iterable[str]) -> bool:
 
 
 def _is_opposite(numbers: list[str], rows: Sequence[Sequence[str]], index: int) -> bool:
-    """Whether a column's words name the other class than each row's number does, but for some mistakes."""
+    """Whether a column's words name both classes, and each the other one than its rows' numbers, but for some mistakes.
+
+    `normal` alone may be about the heart, `pneumonia` a history, and words in some rows what somebody remarked on them.
+    """
     pairs: Counter[tuple[str, str]] = Counter()
     for label, cell in zip(numbers, _cells(rows, index), strict=True):
-        pairs[label, cell] += 1
+        if label:
+            pairs[label, cell] += 1
         if len(pairs) > 2 * _ENOUGH:
             return False
-    both = [(count, label != named) for (label, cell), count in pairs.items() if (named := _named(cell)) and label]
-    total = sum(count for count, _ in both)
-    return total > 0 and sum(count for count, differs in both if differs) >= _REVERSED * total
+    named: Counter[tuple[str, str]] = Counter()
+    for (label, cell), count in pairs.items():
+        named[label, _named(cell)] += count
+    opposite = {word: named[other, word] for word, other in ((NORMAL, PNEUMONIA), (PNEUMONIA, NORMAL))}
+    told = {word: count + named[word, word] for word, count in opposite.items()}
+    reversed_ = all(count and count >= _REVERSED * told[word] for word, count in opposite.items())
+    return reversed_ and 2 * sum(told.values()) >= pairs.total()
 
 
 def _named(cell: str) -> str:

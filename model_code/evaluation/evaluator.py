@@ -126,7 +126,7 @@ class Evaluator:
         return EvaluationResult(evaluation, scores, attention)
 
     def evaluate_fallback(self, failed: EvaluationResult) -> EvaluationResult:
-        """Evaluator the fallback weights; the document says which were judged before and what they failed."""
+        """Evaluate the fallback weights; the document says which were judged before and what they failed."""
         before = failed.evaluation
         rejected = {"weights": before["engine"]["weights"], "message": before["gates"]["message"]}
         self._model.fall_back()

@@ -41,8 +41,7 @@ _BEFORE_SLICES = re.compile(r"\b(SCOUT|STANDARD|CONVENTIONAL|PLAIN)\b")
 # Parts that each of the words above has, which are found faster: names of files are many.
 _PARTS = re.compile(
     r"bone|rib|soft|suppr|supre|soppr|subtra|soustr|sustr|sottr|energ|clear ?read|screen|map|result|overlay|output"
-    r"|marks|dose|compan|visuali|enhanc|tomosyn|volume ?rad|knochen|ripp|weich|[骨软軟减減]|tissue",
-    re.IGNORECASE,
+    r"|marks|dose|compan|visuali|enhanc|tomosyn|volume ?rad|knochen|ripp|weich|骨|软|軟|减|減|tissue"
 )
 
 
@@ -52,7 +51,7 @@ def may_be_said(name: str) -> bool:
     Args:
         name: as it is written.
     """
-    return _PARTS.search(name) is not None
+    return _PARTS.search(name.casefold()) is not None
 
 
 def made_of_another(

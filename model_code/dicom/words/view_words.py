@@ -77,9 +77,9 @@ _BETWEEN_WORDS = re.compile(r"[^\w+&]+|_")
 # Parts that every word above of a lateral or oblique description has, which are found faster than the words.
 _PARTS = re.compile(
     r"lat|seit|bo[cč]|бок|боч|πλ|nghi|sivuk|sid[eo][bop]|zijdel|oldal|側|侧|측|ob[il]|schr|斜|사위|perf|prof|k[uü]lg"
-    r"|s[aā]nsk|an[eë]sor|hli[ðd]ar|бічн|стран|латер|جانب|نیمرخ|צדדי|צידי|לטרלי|ด[\u0e49]?าน|кос|λοξ|مائل|[rl]po"
-    r"|(?<![^\W_])[rl]l(?![^\W_])",
-    re.IGNORECASE,
+    r"|s[aā]nsk|an[eë]sor|hli[ðd]ar|бічн|стран|латер|جانب|نیمرخ|צדדי|צידי|לטרלי|ด[\u0e49]?าน|кос|λοξ|مائل|lpo|rpo"
+    # Each alternative begins with a letter, and the name is in lower case, so that most of its places are passed over.
+    r"|ll(?![^\W_])(?<![^\W_]ll)|rl(?![^\W_])(?<![^\W_]rl)"
 )
 
 
@@ -107,7 +107,7 @@ def may_be_said(name: str) -> bool:
     Args:
         name: as it is written.
     """
-    return _PARTS.search(name) is not None
+    return _PARTS.search(name.casefold()) is not None
 
 
 def of_name(said: str) -> str | None:
