@@ -12,6 +12,7 @@ from ops.base.assembly import Assembly
 from ops.base.deployment import Deployment
 from ops.base.errors import CommandError, explain
 from ops.platform.account import log_role, rights, stacks
+from ops.platform.bootstrap import Bootstrap
 from ops.platform.findings import Finding, State
 from ops.platform.quotas import quotas
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     from ops.base.session import Session
 
-_BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
-# What the synthesizer of this app asks for, where no template says so itself.
-_BOOTSTRAP_VERSION = 6
 _NODE = 20
 _OF_ACCOUNT = ("bootstrap", "rights")
 _OF_TEMPLATES = ("stacks", "quotas", "zones", "images", "layers", "log role", "subscribers")
@@ -52,8 +50,9 @@ def examine(session: Session, folder: Path) -> Iterator[Finding]:
         for check in (*_OF_ACCOUNT, *_OF_TEMPLATES):
             yield Finding(check, State.UNKNOWN, "not asked without credentials")
         return
-    yield _asked("bootstrap", lambda: bootstrap(session, folder))
-    yield _asked("rights", lambda: rights(session))
+    named = Bootstrap.read(folder, session.env)
+    yield _asked("bootstrap", lambda: bootstrap(session, named))
+    yield _asked("rights", lambda: rights(session, named))
     try:
         assembly = Assembly.read(folder, session.env)
     except CommandError as error:
@@ -105,12 +104,12 @@ def region(session: Session) -> Finding:
     return Finding("region", State.FINE, session.region)
 
 
-def bootstrap(session: Session, folder: Path) -> Finding:
+def bootstrap(session: Session, named: Bootstrap) -> Finding:
     """The CDK's own stack of the account and region, at the version that the templates ask for."""
-    needed = _needed_bootstrap(folder, session.env)
+    needed = named.version
     advice = f"Run `make bootstrap ENV={session.env}`, once for each account and region."
     try:
-        found = int(session.client("ssm").get_parameter(Name=_BOOTSTRAP)["Parameter"]["Value"])
+        found = int(session.client("ssm").get_parameter(Name=named.parameter)["Parameter"]["Value"])
     except Exception as error:
         if error_code(error) == "ParameterNotFound":
             return Finding("bootstrap", State.WRONG, f"{session.region} is not bootstrapped", advice)
@@ -226,19 +225,6 @@ def image_names(assembly: Assembly) -> set[tuple[str, str, str, str]]:
         text = re.sub(r'", \{"Ref": "AWS::URLSuffix"\}, "', "amazonaws.com", text)
         found.update(_IMAGE.findall(text))
     return found
-
-
-def _needed_bootstrap(folder: Path, env: str) -> int:
-    try:
-        artifacts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["artifacts"]
-    except (OSError, ValueError, KeyError):
-        return _BOOTSTRAP_VERSION
-    versions = [
-        artifact["properties"].get("requiresBootstrapStackVersion", 0)
-        for name, artifact in artifacts.items()
-        if name.startswith(f"cxr-{env}-") and "properties" in artifact
-    ]
-    return max(versions, default=0) or _BOOTSTRAP_VERSION
 
 
 def _asked(check: str, ask: Callable[[], Finding]) -> Finding:
