@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.errors import error_code
 from ops.base import tools
@@ -200,13 +200,13 @@ def layers(session: Session, assembly: Assembly) -> Iterator[Finding]:
     The table of version 25 of Powertools' names none for ARM in ca-west-1, ap-east-2, ap-southeast-6 and me-west-1
     (docs/includes/_layer_homepage_arm64.md of aws-powertools/powertools-lambda-python, read 2026-11-30).
     """
-    arns = {
-        str(arn) for function in assembly.of("AWS::Lambda::Function") for arn in function.properties.get("Layers", [])
-    }
+    client = session.client("lambda")
+    layers = [arn for function in assembly.of("AWS::Lambda::Function") for arn in function.properties.get("Layers", [])]
+    arns = {_arn(layer, client.meta.partition) for layer in layers}
     for arn in sorted(arns):
         check = f"layer: {arn.partition(':layer:')[2]}"
         try:
-            session.client("lambda").get_layer_version_by_arn(Arn=arn)
+            client.get_layer_version_by_arn(Arn=arn)
         except Exception as error:
             if error_code(error) != "ResourceNotFoundException" and _NOT_PUBLISHED not in str(error):
                 raise
@@ -214,6 +214,12 @@ def layers(session: Session, assembly: Assembly) -> Iterator[Finding]:
             yield Finding(check, State.WRONG, f"not in {session.region}", advice)
         else:
             yield Finding(check, State.FINE, f"in {session.region}")
+
+
+def _arn(value: Any, partition: str) -> str:
+    """An ARN, in which templates leave the partition open for regions that the CDK does not know yet."""
+    parts = value["Fn::Join"][1] if isinstance(value, dict) else [value]
+    return "".join(partition if part == {"Ref": "AWS::Partition"} else str(part) for part in parts)
 
 
 def image_names(assembly: Assembly) -> set[tuple[str, str, str, str]]:

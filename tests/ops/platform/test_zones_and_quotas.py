@@ -182,3 +182,14 @@ def test_a_layer_that_is_not_published_in_a_region_is_reported(
     assert finding.state == state
     assert finding.check == ("layers" if state == "unknown" else "layer: Powertools-arm64:27")
     assert ("powertools_layer.version" in finding.advice) is (state == "wrong")
+
+
+def test_the_layer_is_asked_for_where_templates_leave_the_partition_open(cloud: Cloud) -> None:
+    """So they do in regions that the CDK does not know, which are the ones that lack a layer."""
+    rest = ":lambda:me-west-1:017000801446:layer:Powertools-arm64:27"
+    joined = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, rest]]}
+    cloud.answers("lambda", "get_layer_version_by_arn", {}, {"Arn": f"arn:aws{rest}"})
+    (finding,) = doctor.layers(
+        Session(env="dev", region="me-west-1"), _templates(("AWS::Lambda::Function", {"Layers": [joined]}))
+    )
+    assert (finding.check, finding.state) == ("layer: Powertools-arm64:27", "fine")
