@@ -15,7 +15,7 @@ _ROLE = "cloudFormationExecutionRoleArn"
 
 @dataclasses.dataclass(frozen=True)
 class Bootstrap:
-    """What the manifest says of it; the defaults of this app's synthesizer where it says nothing.
+    """Names and version by the manifest; the defaults of this app's synthesizer where it says nothing.
 
     Attributes:
         version: least version that the templates ask for.
