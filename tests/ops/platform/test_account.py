@@ -167,10 +167,22 @@ def test_one_role_writes_the_access_logs_of_an_account(
         cloud.answers("iam", "get_role", {"Role": described}, {"RoleName": name})
     elif role:
         cloud.fails("iam", "get_role", "NoSuchEntity")
+    if state == "wrong" and owns:
+        cloud.lacks_stack("api")
     finding = account.log_role(SESSION, _templates(STAGE, *([OWNS] if owns else [])))
     assert (finding.check, finding.state) == ("log role", state)
     assert found in finding.found
     assert ("owns_account_log_role" in finding.advice) is (state == "wrong")
+
+
+def test_an_api_that_runs_is_not_called_wrong_for_a_role_that_another_set_later(cloud: Cloud) -> None:
+    arn = "arn:aws:iam::123456789012:role/cxr-prod-api-ApiCloudWatchRole-1"
+    described = {"Path": "/", "RoleName": "cxr-prod-api-1", "RoleId": "A" * 16, "Arn": arn, "CreateDate": 0}
+    for status, state in (("UPDATE_COMPLETE", "fine"), ("ROLLBACK_COMPLETE", "wrong")):
+        cloud.answers("apigateway", "get_account", {"cloudwatchRoleArn": arn})
+        cloud.answers("iam", "get_role", {"Role": described})
+        cloud.has_stack("api", status=status)
+        assert account.log_role(SESSION, _templates(STAGE, OWNS)).state == state
 
 
 def test_templates_of_another_qualifier_name_their_bootstrap(tmp_path: Path) -> None:
