@@ -11,6 +11,7 @@ from infra.settings.platform import Containers
 # What the images for training 2.21 carry of what the step scripts import, but for keras and numpy, which they bound
 # (aws/deep-learning-containers at 559bbcd, docker/tensorflow/training/2.21/cpu/uv.lock, read 2026-11).
 TRAINING_PACKAGES = {"tensorflow": "2.21.0", "scikit-learn": "1.8.0", "matplotlib": "3.10.9", "pillow": "12.3.0"}
+_TRAINING, _SERVING = "tensorflow-training", "tensorflow-inference"
 
 
 class DeepLearningImages(Construct):
@@ -33,31 +34,32 @@ class DeepLearningImages(Construct):
     def training(self, instance_type: str) -> str:
         """URI of the image that preprocesses, trains and evaluates."""
         tag = self._tags.training_gpu_tag if is_gpu(instance_type) else self._tags.training_cpu_tag
-        return self._uri("tensorflow-training", tag)
+        return self._uri(_TRAINING, tag)
 
     def serving(self, instance_type: str | None) -> str:
         """URI of the image that answers requests; no instance type means a serverless endpoint."""
         gpu = instance_type is not None and is_gpu(instance_type)
-        return self._uri("tensorflow-inference", self._tags.serving_gpu_tag if gpu else self._tags.serving_cpu_tag)
+        return self._uri(_SERVING, self._tags.serving_gpu_tag if gpu else self._tags.serving_cpu_tag)
 
     def grant_pull(self, grantee: iam.IGrantable) -> None:
         """Allow to pull both images."""
-        self._allow(grantee, "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+        pull = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+        self._allow(grantee, pull, (_TRAINING, _SERVING))
         # A registry login is no resource: the action takes "*" only.
         grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"])
         )
 
     def grant_register(self, grantee: iam.IGrantable) -> None:
-        """Allow to register models with these images.
+        """Allow to register models with the image that answers requests.
 
         SageMaker notes the digest of a version's image, and AWS's policy for the model registry has these two actions
         "to retrieve information, including metadata, about Amazon ECR images" (AmazonSageMakerModelRegistryFullAccess,
         read 2026-11-30). Whether it asks in the name of who registers is said nowhere, and was not tried.
         """
-        self._allow(grantee, "ecr:BatchGetImage", "ecr:DescribeImages")
+        self._allow(grantee, ("ecr:BatchGetImage", "ecr:DescribeImages"), (_SERVING,))
 
-    def _allow(self, grantee: iam.IGrantable, *actions: str) -> None:
+    def _allow(self, grantee: iam.IGrantable, actions: tuple[str, ...], repositories: tuple[str, ...]) -> None:
         stack = Stack.of(self)
         grantee.grant_principal.add_to_principal_policy(
             iam.PolicyStatement(
@@ -70,7 +72,7 @@ class DeepLearningImages(Construct):
                         resource="repository",
                         resource_name=repository,
                     )
-                    for repository in ("tensorflow-training", "tensorflow-inference")
+                    for repository in repositories
                 ],
             )
         )

@@ -125,8 +125,8 @@ class Settings(Section):
         """Refuse what services have not in China.
 
         "Amazon X-Ray integration with Lambda functions is not available in the China Regions" (Lambda in "Getting
-        Started with Amazon Web Services in China", read 2026-11-30), and SageMaker has no serverless endpoints there
-        ("Serverless Inference" of the developer guide, read 2026-11-30).
+        Started with Amazon Web Services in China", read 2026-11-30), and none of 21 regions that the developer guide
+        lists under "Serverless Inference" is in China (nor in its Chinese edition, read 2026-11-30; not tried).
         """
         if not self.region.startswith("cn-"):
             return

@@ -71,7 +71,10 @@ def kept_by_deployments(stack: Stack) -> iam.PolicyStatement:
     docs/deployment-roles.json know a key by its tags, which may take minutes to count: the role of the CDK's bootstrap
     is named here. Not tried in an account.
     """
-    role = f"cdk-{DefaultStackSynthesizer.DEFAULT_QUALIFIER}-cfn-exec-role-{stack.account}-{stack.region}"
+    # As the synthesizer finds it: KMS refuses a policy that names a role that is not there.
+    qualifier = stack.node.try_get_context("@aws-cdk/core:bootstrapQualifier")
+    qualifier = qualifier or DefaultStackSynthesizer.DEFAULT_QUALIFIER
+    role = f"cdk-{qualifier}-cfn-exec-role-{stack.account}-{stack.region}"
     return iam.PolicyStatement(
         sid="KeptByDeployments",
         principals=[iam.ArnPrincipal(stack.format_arn(service="iam", region="", resource="role", resource_name=role))],

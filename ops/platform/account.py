@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambdas.aws.errors import error_code, is_absent
-from ops.base.deployment import Deployment
+from ops.base.deployment import Deployment, Stack
 from ops.platform.findings import Finding, State
 
 if TYPE_CHECKING:
@@ -13,31 +13,34 @@ if TYPE_CHECKING:
 
     from ops.base.assembly import Assembly
     from ops.base.session import Session
+    from ops.platform.bootstrap import Bootstrap
 
-_ADMINISTRATOR = "AdministratorAccess"
-_WAYS_BACK = "docs/deployment.md, Ways back"
+_ADMINISTRATOR, _GENERATED = "AdministratorAccess", "github-cxr-"
+_RECOVERY = "docs/deployment.md, Recovery"
 # States that CloudFormation updates no stack in, and what leads out of each ("Understand CloudFormation stack creation
 # events" and "Continue rolling back an update" of the user guide, read 2026-11-30; not tried in an account). The CDK
 # removes one in ROLLBACK_COMPLETE itself, unless it is protected.
-_NEVER_MADE = f"Delete it without its protection, and deploy again ({_WAYS_BACK})."
+_NEVER_MADE = f"Delete it without its protection, and deploy again ({_RECOVERY})."
 _STUCK = {
     "CREATE_FAILED": _NEVER_MADE,
-    "ROLLBACK_COMPLETE": f"Take its protection from termination away, if it has any, and deploy again ({_WAYS_BACK}).",
+    "ROLLBACK_COMPLETE": f"Take its protection from termination away, if it has any, and deploy again ({_RECOVERY}).",
     "ROLLBACK_FAILED": _NEVER_MADE,
     "DELETE_FAILED": "Read its events, take away what stopped the deletion, and delete it again.",
     "UPDATE_ROLLBACK_FAILED": "Read its events, mend the cause, and run `aws cloudformation continue-update-rollback "
-    "--stack-name {name}`.",
+    "--stack-name {name} --region {region}`.",
 }
+# In these a stack has no resources: its first deployment was not begun, or is rolled back (`RetainExceptOnCreate`).
+_EMPTY = ("REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE")
 
 
-def rights(session: Session) -> Finding:
+def rights(session: Session, bootstrap: Bootstrap) -> Finding:
     """Whether the CDK's role has the policies of this environment, where it has those of others (`make policy`).
 
     There is one role for the account and region, and each `cdk bootstrap` sets all its policies: that for a second
     environment takes the first one's away.
     """
     account = session.client("sts").get_caller_identity()["Account"]
-    role = f"cdk-hnb659fds-cfn-exec-role-{account}-{session.region}"
+    role = bootstrap.role_in(account, session.region)
     pages = session.client("iam").get_paginator("list_attached_role_policies").paginate(RoleName=role)
     try:
         names = {policy["PolicyName"] for page in pages for policy in page["AttachedPolicies"]}
@@ -45,39 +48,47 @@ def rights(session: Session) -> Finding:
         if error_code(error) == "NoSuchEntity":
             return Finding("rights", State.SKIPPED, "no role of the CDK's yet")
         raise
-    generated = {name.split("-")[2] for name in names if name.startswith("github-cxr-")}
-    if not generated or session.env in generated or _ADMINISTRATOR in names:
-        return Finding("rights", State.FINE, f"CloudFormation acts with {', '.join(sorted(names)) or 'no policy'}")
-    return Finding(
-        "rights",
-        State.WRONG,
-        f"CloudFormation may make {', '.join(sorted(generated))} here, and not {session.env}",
-        "Bootstrap again with the outputs ExecutionPolicies of all environments of the account and region in one list.",
+    others = {name for name in names if not name.startswith(_GENERATED)}
+    generated = {name.split("-")[2] for name in names - others}
+    if session.env in generated or _ADMINISTRATOR in names or (others and not generated):
+        return Finding("rights", State.FINE, f"CloudFormation acts with {', '.join(sorted(names))}")
+    advice = (
+        "Bootstrap again with the outputs ExecutionPolicies of all environments of the account and region in one list."
     )
+    if not names:
+        # The role's own policies would be a bootstrap template of somebody's own.
+        return Finding("rights", State.UNKNOWN, "CloudFormation's role has no managed policy", advice)
+    found = f"CloudFormation may make {', '.join(sorted(generated))} here"
+    if others:
+        rest = f"{found}; of {session.env} only {', '.join(sorted(others))} can say"
+        return Finding("rights", State.UNKNOWN, rest, advice)
+    return Finding("rights", State.WRONG, f"{found}, and not {session.env}", advice)
 
 
 def stacks(session: Session, assembly: Assembly) -> Iterator[Finding]:
     """Stacks that no deployment goes on from, and what an environment that was removed left under a fixed name."""
     deployment = Deployment(session.client("cloudformation"), env=session.env, region=session.region)
     found = {part: deployment.describe(part) for part in assembly.parts}
-    wrong = [
-        Finding(f"stack: {one.name}", State.WRONG, f"is in {one.status}", _STUCK[one.status].format(name=one.name))
-        for one in found.values()
-        if one is not None and one.status in _STUCK
+    stuck = [stack for stack in found.values() if stack is not None and stack.status in _STUCK]
+    for stack in stuck:
+        advice = _STUCK[stack.status].format(name=stack.name, region=session.region)
+        yield Finding(f"stack: {stack.name}", State.WRONG, f"is in {stack.status}", advice)
+    taken = [
+        str(group.properties["ModelPackageGroupName"])
+        for group in assembly.of("AWS::SageMaker::ModelPackageGroup")
+        if _holds_nothing(found[group.part]) and _is_there(session, str(group.properties["ModelPackageGroupName"]))
     ]
-    for group in assembly.of("AWS::SageMaker::ModelPackageGroup"):
-        name = str(group.properties["ModelPackageGroupName"])
-        if found[group.part] is None and _is_there(session, name):
-            wrong.append(
-                Finding(
-                    f"group: {name}",
-                    State.WRONG,
-                    "is there and of no stack: a deployment stops at its name",
-                    f"Give it to the new stack, or delete it with its versions ({_WAYS_BACK}).",
-                )
-            )
-    there = sum(one is not None for one in found.values())
-    yield from wrong or [Finding("stacks", State.FINE, f"{there} of {len(found)} are there, and nothing is in the way")]
+    for name in taken:
+        advice = f"Give it to the new stack, or delete it with its versions ({_RECOVERY})."
+        yield Finding(f"group: {name}", State.WRONG, "is there and of no stack: a deployment stops at its name", advice)
+    if not stuck and not taken:
+        there = sum(stack is not None for stack in found.values())
+        yield Finding("stacks", State.FINE, f"{there} of {len(found)} are there, and nothing is in the way")
+
+
+def _holds_nothing(stack: Stack | None) -> bool:
+    """Whether what is there under a fixed name cannot be the stack's own."""
+    return stack is None or stack.status in _EMPTY
 
 
 def _is_there(session: Session, group: str) -> bool:
@@ -104,6 +115,10 @@ def log_role(session: Session, assembly: Assembly) -> Finding:
     name = arn.rpartition("/")[2]
     gone = bool(name) and not _has_role(session, name)
     if owns and name and not gone and not name.startswith(own):
+        deployment = Deployment(session.client("cloudformation"), env=session.env, region=session.region)
+        if not _holds_nothing(deployment.describe("api")):
+            # Whoever set it came later. CloudFormation updates nothing whose template stays as it is.
+            return Finding(check, State.FINE, f"{name}, which another sets, writes access logs in place of this one's")
         return Finding(
             check,
             State.WRONG,

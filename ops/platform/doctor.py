@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lambdas.aws.errors import error_code
 from ops.base import tools
@@ -12,6 +12,7 @@ from ops.base.assembly import Assembly
 from ops.base.deployment import Deployment
 from ops.base.errors import CommandError, explain
 from ops.platform.account import log_role, rights, stacks
+from ops.platform.bootstrap import Bootstrap
 from ops.platform.findings import Finding, State
 from ops.platform.quotas import quotas
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     from ops.base.session import Session
 
-_BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
-# What the synthesizer of this app asks for, where no template says so itself.
-_BOOTSTRAP_VERSION = 6
 _NODE = 20
 # AWS ended support of the CDK on Node 20 on 2026-10-30; it works (docs.aws.amazon.com/cdk/v2/guide/node-versions.html,
 # read 2026-11-30).
@@ -55,8 +53,9 @@ def examine(session: Session, folder: Path) -> Iterator[Finding]:
         for check in (*_OF_ACCOUNT, *_OF_TEMPLATES):
             yield Finding(check, State.UNKNOWN, "not asked without credentials")
         return
-    yield _asked("bootstrap", lambda: bootstrap(session, folder))
-    yield _asked("rights", lambda: rights(session))
+    named = Bootstrap.read(folder, session.env)
+    yield _asked("bootstrap", lambda: bootstrap(session, named))
+    yield _asked("rights", lambda: rights(session, named))
     try:
         assembly = Assembly.read(folder, session.env)
     except CommandError as error:
@@ -110,12 +109,12 @@ def region(session: Session) -> Finding:
     return Finding("region", State.FINE, session.region)
 
 
-def bootstrap(session: Session, folder: Path) -> Finding:
+def bootstrap(session: Session, named: Bootstrap) -> Finding:
     """The CDK's own stack of the account and region, at the version that the templates ask for."""
-    needed = _needed_bootstrap(folder, session.env)
+    needed = named.version
     advice = f"Run `make bootstrap ENV={session.env}`, once for each account and region."
     try:
-        found = int(session.client("ssm").get_parameter(Name=_BOOTSTRAP)["Parameter"]["Value"])
+        found = int(session.client("ssm").get_parameter(Name=named.parameter)["Parameter"]["Value"])
     except Exception as error:
         if error_code(error) == "ParameterNotFound":
             return Finding("bootstrap", State.WRONG, f"{session.region} is not bootstrapped", advice)
@@ -206,13 +205,13 @@ def layers(session: Session, assembly: Assembly) -> Iterator[Finding]:
     The table of version 25 of Powertools' names none for ARM in ca-west-1, ap-east-2, ap-southeast-6 and me-west-1
     (docs/includes/_layer_homepage_arm64.md of aws-powertools/powertools-lambda-python, read 2026-11-30).
     """
-    arns = {
-        str(arn) for function in assembly.of("AWS::Lambda::Function") for arn in function.properties.get("Layers", [])
-    }
+    client = session.client("lambda")
+    layers = [arn for function in assembly.of("AWS::Lambda::Function") for arn in function.properties.get("Layers", [])]
+    arns = {_arn(layer, client.meta.partition) for layer in layers}
     for arn in sorted(arns):
         check = f"layer: {arn.partition(':layer:')[2]}"
         try:
-            session.client("lambda").get_layer_version_by_arn(Arn=arn)
+            client.get_layer_version_by_arn(Arn=arn)
         except Exception as error:
             if error_code(error) != "ResourceNotFoundException" and _NOT_PUBLISHED not in str(error):
                 raise
@@ -220,6 +219,12 @@ def layers(session: Session, assembly: Assembly) -> Iterator[Finding]:
             yield Finding(check, State.WRONG, f"not in {session.region}", advice)
         else:
             yield Finding(check, State.FINE, f"in {session.region}")
+
+
+def _arn(value: Any, partition: str) -> str:
+    """An ARN, in which templates leave the partition open for regions that the CDK does not know yet."""
+    parts = value["Fn::Join"][1] if isinstance(value, dict) else [value]
+    return "".join(partition if part == {"Ref": "AWS::Partition"} else str(part) for part in parts)
 
 
 def image_names(assembly: Assembly) -> set[tuple[str, str, str, str]]:
@@ -231,19 +236,6 @@ def image_names(assembly: Assembly) -> set[tuple[str, str, str, str]]:
         text = re.sub(r'", \{"Ref": "AWS::URLSuffix"\}, "', "amazonaws.com", text)
         found.update(_IMAGE.findall(text))
     return found
-
-
-def _needed_bootstrap(folder: Path, env: str) -> int:
-    try:
-        artifacts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["artifacts"]
-    except (OSError, ValueError, KeyError):
-        return _BOOTSTRAP_VERSION
-    versions = [
-        artifact["properties"].get("requiresBootstrapStackVersion", 0)
-        for name, artifact in artifacts.items()
-        if name.startswith(f"cxr-{env}-") and "properties" in artifact
-    ]
-    return max(versions, default=0) or _BOOTSTRAP_VERSION
 
 
 def _asked(check: str, ask: Callable[[], Finding]) -> Finding:

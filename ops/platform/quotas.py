@@ -59,16 +59,22 @@ def quotas(session: Session, assembly: Assembly) -> Iterator[Finding]:
             advice = "Look for it in Service Quotas, Amazon SageMaker, or ask AWS Support what this account has."
             yield Finding(f"quota: {name}", State.UNKNOWN, "Service Quotas has none of this name", advice)
         elif quota["Value"] < least:
-            code = quota["QuotaCode"]
-            advice = (
-                f"Run `aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code {code} "
-                f"--desired-value {least} --region {session.region}`; it takes hours to days."
-            )
+            advice = _raised(quota, least, session.region)
             yield Finding(f"quota: {name}", State.WRONG, f"{quota['Value']:g}, {least} needed", advice)
         else:
             yield Finding(f"quota: {name}", State.FINE, f"{quota['Value']:g}, {least} needed")
     if least := needed_calls_at_once(assembly):
         yield calls_at_once(session, least)
+
+
+def _raised(quota: dict[str, Any], least: int, region: str | None) -> str:
+    """Advice on a quota that is too small."""
+    if not quota.get("Adjustable", True):
+        return "Service Quotas raises this one for nobody: ask AWS Support."
+    return (
+        f"Run `aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code "
+        f"{quota['QuotaCode']} --desired-value {least} --region {region}`; it takes hours to days."
+    )
 
 
 def calls_at_once(session: Session, least: int) -> Finding:

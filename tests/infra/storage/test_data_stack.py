@@ -14,9 +14,11 @@ from tests.infra.conftest import ENVIRONMENTS, of_type
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global CHECKPOINT_PREFIX, definition_file, Match, Template
+    global App, CHECKPOINT_PREFIX, definition_file, kept_by_deployments, Match, Stack, Template
+    from aws_cdk import App, Stack
     from aws_cdk.assertions import Match, Template
 
+    from infra.storage.data_key import kept_by_deployments
     from infra.storage.data_stack import CHECKPOINT_PREFIX
     from infra.training.training_pipeline import definition_file
 
@@ -148,6 +150,13 @@ def test_who_makes_a_key_may_change_its_policy_before_its_tags_count(key: str, t
         ":iam::<account>:role/cdk-hnb659fds-cfn-exec-role-<account>-us-east-1"
     )
     assert "Condition" not in statement
+
+
+def test_the_role_is_that_of_the_qualifier_which_the_stacks_are_deployed_with() -> None:
+    """KMS refuses a policy that names a role that is not there, and the context may name another bootstrap."""
+    for context, role in (({}, "cdk-hnb659fds-cfn"), ({"@aws-cdk/core:bootstrapQualifier": "team1"}, "cdk-team1-cfn")):
+        stack = Stack(App(context=context), "Stack")
+        assert f":role/{role}-exec-role-" in str(stack.resolve(kept_by_deployments(stack).to_statement_json()))
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -372,7 +372,4 @@ def test_who_registers_a_model_may_look_at_its_image(templates: Templates) -> No
     assert len(registering) == 3, "the pipelines of training and of both calibrations"
     for held in registering:
         (looking,) = (one for one in held if one["Action"] == ["ecr:BatchGetImage", "ecr:DescribeImages"])
-        assert {text(one).rpartition(":")[2] for one in looking["Resource"]} == {
-            "repository/tensorflow-training",
-            "repository/tensorflow-inference",
-        }
+        assert text(looking["Resource"]).endswith(":repository/tensorflow-inference"), "the one that a version names"

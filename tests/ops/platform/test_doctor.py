@@ -86,7 +86,7 @@ def _bootstrapped(cloud: Cloud, version: int) -> None:
     expected = {"Name": "/cdk-bootstrap/hnb659fds/version"}
     cloud.answers("ssm", "get_parameter", {"Parameter": {"Value": str(version)}}, expected)
     _signed_in(cloud)
-    cloud.answers("iam", "list_attached_role_policies", {"AttachedPolicies": []})
+    cloud.answers("iam", "list_attached_role_policies", {"AttachedPolicies": [{"PolicyName": "AdministratorAccess"}]})
 
 
 def _quotas(cloud: Cloud, defaults: Mapping[str, float] | None = None, **values: float) -> None:

@@ -116,6 +116,27 @@ def test_each_type_that_may_stand_in_for_another_needs_a_quota_for_all_instances
     ], "of all types together there are no more than of the one that it comes to be"
 
 
+@pytest.mark.parametrize(
+    ("adjustable", "advice"),
+    [
+        ({}, "--quota-code L-1 --desired-value 2 --region us-east-1`"),
+        ({"Adjustable": True}, "request-service-quota-increase --service-code sagemaker"),
+        ({"Adjustable": False}, "ask AWS Support"),
+    ],
+)
+def test_a_quota_that_service_quotas_raises_for_nobody_is_a_matter_of_support(
+    cloud: Cloud, adjustable: dict[str, bool], advice: str
+) -> None:
+    group = ("AWS::SageMaker::ModelPackageGroup", {})
+    quota = {"QuotaName": quotas.GROUPS, "QuotaCode": "L-1", "Value": 0.0, **adjustable}
+    cloud.answers("service-quotas", "list_aws_default_service_quotas", {"Quotas": []})
+    cloud.answers("service-quotas", "list_service_quotas", {"Quotas": [quota]})
+    (finding,) = quotas.quotas(Session(env="dev", region="us-east-1"), _templates(group, group))
+    assert finding.state == "wrong"
+    assert advice in finding.advice
+    assert ("request-service-quota-increase" in finding.advice) is adjustable.get("Adjustable", True)
+
+
 @pytest.mark.parametrize(("found", "state"), [(10, "wrong"), (51, "wrong"), (52, "fine"), (1000, "fine")])
 def test_a_new_account_that_runs_too_few_functions_at_once_is_reported(cloud: Cloud, found: int, state: str) -> None:
     """The gateway would answer 500 as soon as several people ask."""
@@ -161,3 +182,14 @@ def test_a_layer_that_is_not_published_in_a_region_is_reported(
     assert finding.state == state
     assert finding.check == ("layers" if state == "unknown" else "layer: Powertools-arm64:27")
     assert ("powertools_layer.version" in finding.advice) is (state == "wrong")
+
+
+def test_the_layer_is_asked_for_where_templates_leave_the_partition_open(cloud: Cloud) -> None:
+    """So they do in regions that the CDK does not know, which are the ones that lack a layer."""
+    rest = ":lambda:me-west-1:017000801446:layer:Powertools-arm64:27"
+    joined = {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, rest]]}
+    cloud.answers("lambda", "get_layer_version_by_arn", {}, {"Arn": f"arn:aws{rest}"})
+    (finding,) = doctor.layers(
+        Session(env="dev", region="me-west-1"), _templates(("AWS::Lambda::Function", {"Layers": [joined]}))
+    )
+    assert (finding.check, finding.state) == ("layer: Powertools-arm64:27", "fine")
