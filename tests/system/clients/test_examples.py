@@ -142,7 +142,7 @@ def test_an_example_works(
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     if example.heading == "The saliency map":
         assert (tmp_path / "overlay.png").read_bytes().startswith(b"\x89PNG")
-    elif example.heading == "A reader's label":
+    elif example.heading == "Feedback: a reader's label":
         assert "NORMAL" in done.stdout
     else:
         assert re.search(r"0\.\d{3}|1\.000", done.stdout), done.stdout
@@ -158,5 +158,5 @@ def test_each_task_is_shown_in_each_language() -> None:
     for example in EXAMPLES:
         shown.setdefault(example.heading, set()).add(example.language)
 
-    for heading in ("A prediction", "Errors and retries", "Large files", "A reader's label"):
+    for heading in ("A prediction", "Errors and retries", "Large files", "Feedback: a reader's label"):
         assert shown[heading] == set(_COMMANDS), heading

@@ -28,9 +28,9 @@ def test_the_page_has_these_blocks_and_no_other() -> None:
     """A block that is added has to be run here."""
     assert set(BLOCKS) == {
         "One file: console",
-        "From Orthanc and back, by itself: lua",
-        "From Orthanc and back, by itself: bash",
-        "From Orthanc and back, by itself: console",
+        "Orthanc, automatically: lua",
+        "Orthanc, automatically: bash",
+        "Orthanc, automatically: console",
         "From the API, without `cxr`: console",
     }
 
@@ -43,7 +43,7 @@ class Site:
         for name in ("incoming", "predicted", "failed", "results"):
             (folder / name).mkdir()
         script = folder / "cxr.lua"
-        script.write_text(self.here(BLOCKS["From Orthanc and back, by itself: lua"].text))
+        script.write_text(self.here(BLOCKS["Orthanc, automatically: lua"].text))
         self.orthanc = Orthanc(folder / "orthanc", {"LuaScripts": [str(script)]})
 
     def here(self, text: str) -> str:
@@ -119,11 +119,11 @@ def test_from_the_archive_into_the_archive(site: Site, levels: np.ndarray) -> No
     requests.post(f"{site.orthanc.url}/instances", data=image, timeout=30).raise_for_status()
     eventually(lambda: list((site.folder / "incoming").glob("*.dcm")), within=10, what="Orthanc's routing")
 
-    said = site.shell(BLOCKS["From Orthanc and back, by itself: bash"].text)
+    said = site.shell(BLOCKS["Orthanc, automatically: bash"].text)
     assert f"{ARCHIVE}: 2 stored." in said
     assert not list((site.folder / "incoming").glob("*.dcm")), "no result was routed as a radiograph"
     assert not list((site.folder / "results").iterdir())
     assert [path.read_bytes() for path in (site.folder / "predicted").iterdir()] == [image]
 
-    block = BLOCKS["From Orthanc and back, by itself: console"]
+    block = BLOCKS["Orthanc, automatically: console"]
     assert site.transcript(block, STUDY=study) == block.text
