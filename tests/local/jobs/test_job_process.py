@@ -36,7 +36,7 @@ def test_a_killed_emulator_leaves_no_command(tmp_path: Path) -> None:
 def test_the_command_has_no_input_and_no_child_that_is_not_its_own(tmp_path: Path) -> None:
     """One that waits for all of its children would wait for ever."""
     lines: list[str] = []
-    script = "import os, sys\nprint(repr(sys.stdin.read()), sorted(os.listdir('/dev/fd'))[:3])\nos.wait()"
+    script = "import os, sys\nprint(repr(sys.stdin.read()), sorted(os.listdir('/dev/fd'))[:3], flush=True)\nos.wait()"
     process = JobProcess([sys.executable, "-c", script], os.environ, tmp_path, lines.append)
     assert process.wait(lambda: False, 20) == 1
     assert lines[0].startswith("'' ['0', '1', '2']")
