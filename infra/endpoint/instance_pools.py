@@ -25,6 +25,4 @@ def instances(instance_type: str, fallbacks: Sequence[str]) -> _Instances:
     if not fallbacks:
         return {"instance_type": instance_type}
     types = enumerate((instance_type, *fallbacks), start=1)
-    return {
-        "instance_pools": [_Pool(instance_type=instance_type, priority=priority) for priority, instance_type in types]
-    }
+    return {"instance_pools": [_Pool(instance_type=kind, priority=priority) for priority, kind in types]}

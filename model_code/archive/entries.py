@@ -373,10 +373,10 @@ def _split(
 
 def _copy(paths: dict[str, frozenset[str]], labels: tuple[tuple[str, str], ...], *, in_split: bool) -> bool:
     """Whether a folder in a class's is one of what was made of radiographs; see `_mask`."""
-    inside = [spoken.joined(found) for path, found in paths.items() if labels and len(path) > len(labels[0][0])]
-    names = [path.rpartition("/")[2] for path in paths if labels and len(path) > len(labels[0][0])]
-    return any(map(_is_made_of_another, names)) or _mask(
-        inside, spoken.COPY_WORDS | (frozenset() if in_split else spoken.AUGMENTED_WORDS)
+    inside = [path for path in paths if labels and len(path) > len(labels[0][0])]
+    copies = spoken.COPY_WORDS | (frozenset() if in_split else spoken.AUGMENTED_WORDS)
+    return any(_is_made_of_another(path.rpartition("/")[2]) for path in inside) or _mask(
+        [spoken.joined(paths[path]) for path in inside], copies
     )
 
 

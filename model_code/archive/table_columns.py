@@ -48,8 +48,6 @@ KNOWN = frozenset({*KEYS, *FLAGS, *_OTHER_NAMES, "split", "subtype", "target", "
 """Names that a message may repeat: the first line of a table without a header may be about patients."""
 _DIGITS = {"0": NORMAL, "1": PNEUMONIA, "false": NORMAL, "true": PNEUMONIA}
 _DIGITS |= {word: PNEUMONIA if value else NORMAL for word, value in table_doubts.LOCALIZED.items()}
-# What spreadsheets and data frames add to numbers, with the decimal sign of their language.
-_NO_FRACTION = re.compile(r"[.,]0*$")
 # Signs that leave words what they are. Others change them: `Pneumonia?`, `pneumonia: 0`, `∅ Pneumonia`, `<50%`.
 _SIGNS = re.compile(r"[\w\s.,;/|&+()\[\]'\"\u2019\u2013\u2014-]*")
 # `Pneumonia (-)`, `pneumonia -`, `-pneumonia`, `Pneumonia 0`: the opposite of what the word says.
@@ -352,7 +350,7 @@ def label_of_flags(said: Mapping[str, str]) -> str:
 
 def of_digits(said: str) -> str:
     """Label by 0 or 1, also as `1.0`, `1,0` or, as data frames have it, `True`, which Excel writes in its language."""
-    return _DIGITS.get(_NO_FRACTION.sub("", spoken.unaccented(said.strip().casefold())), "")
+    return _DIGITS.get(table_doubts.plain_value(said), "")
 
 
 def is_frontal(said: str) -> bool:

@@ -50,6 +50,7 @@ _VIEWS = frozenset({"lateral", "frontal", "oblique"})
 _POLARITY = frozenset({"assertion", "polarity", "negation", "negated", "presence", "present", "absent", "certainty"})
 _POLARITY |= {"uncertainty", "uncertain", "doubtful", "possible", "probable", "suspected", "ruled", "resolved"}
 _AFFIRMED = frozenset({"present", "positive", "affirmed", "certain", "definite", "confirmed", "likely", "certainly"})
+# With the decimal sign of their language.
 _NO_FRACTION = re.compile(r"[.,]0*$")
 _DAY = re.compile(
     r"(study|exam|examination|acquisition|image|imaging|scan|series|xray|x_ray|cxr|content)?_?date(_?time)?"
@@ -60,8 +61,13 @@ _SHORT = 4
 
 def boolean(cell: str) -> bool | None:
     """Value of a cell of yes and no; None of any other, and of an empty one."""
-    said = _NO_FRACTION.sub("", spoken.unaccented(cell.strip().casefold()))
+    said = plain_value(cell)
     return said in _TRUE if said in _TRUE | _FALSE else LOCALIZED.get(said)
+
+
+def plain_value(cell: str) -> str:
+    """A cell's text in lower case without accents, and without what spreadsheets and data frames add to numbers."""
+    return _NO_FRACTION.sub("", spoken.unaccented(cell.strip().casefold()))
 
 
 def doubt(names: Iterable[tuple[int, str]], cells_of: Callable[[int], list[str]], *, splits: bool, views: bool) -> str:

@@ -73,11 +73,11 @@ def stacks(session: Session, assembly: Assembly) -> Iterator[Finding]:
     for stack in stuck:
         advice = _STUCK[stack.status].format(name=stack.name, region=session.region)
         yield Finding(f"stack: {stack.name}", State.WRONG, f"is in {stack.status}", advice)
-    taken = [
-        str(group.properties["ModelPackageGroupName"])
+    groups = {
+        str(group.properties["ModelPackageGroupName"]): found[group.part]
         for group in assembly.of("AWS::SageMaker::ModelPackageGroup")
-        if _holds_nothing(found[group.part]) and _is_there(session, str(group.properties["ModelPackageGroupName"]))
-    ]
+    }
+    taken = [name for name, stack in groups.items() if _holds_nothing(stack) and _is_there(session, name)]
     for name in taken:
         advice = f"Give it to the new stack, or delete it with its versions ({_RECOVERY})."
         yield Finding(f"group: {name}", State.WRONG, "is there and of no stack: a deployment stops at its name", advice)

@@ -71,9 +71,14 @@ def _raised(quota: dict[str, Any], least: int, region: str | None) -> str:
     """Advice on a quota that is too small."""
     if not quota.get("Adjustable", True):
         return "Service Quotas raises this one for nobody: ask AWS Support."
+    return f"Run `{_request('sagemaker', quota['QuotaCode'], least, region)}`; it takes hours to days."
+
+
+def _request(service: str, code: str, value: int, region: str | None) -> str:
+    """Command that asks for a quota."""
     return (
-        f"Run `aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code "
-        f"{quota['QuotaCode']} --desired-value {least} --region {region}`; it takes hours to days."
+        f"aws service-quotas request-service-quota-increase --service-code {service} --quota-code {code} "
+        f"--desired-value {value} --region {region}"
     )
 
 
@@ -83,10 +88,8 @@ def calls_at_once(session: Session, least: int) -> Finding:
     found = session.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
     if found >= least:
         return Finding(check, State.FINE, f"{found}, {least} needed")
-    advice = (
-        f"Run `aws service-quotas request-service-quota-increase --service-code lambda --quota-code {code} "
-        f"--desired-value {max(usual, least)} --region {session.region}`; a new account has fewer than others."
-    )
+    request = _request("lambda", code, max(usual, least), session.region)
+    advice = f"Run `{request}`; a new account has fewer than others."
     return Finding(check, State.WRONG, f"{found}, {least} needed", advice)
 
 

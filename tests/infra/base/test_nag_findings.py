@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from policy.contexts import with_data_events, with_network
 from policy.wildcards import reason_for_finding
-from tests.infra.conftest import ENVIRONMENTS, environment_context, synthesise_app
+from tests.infra.conftest import ENVIRONMENTS, Assembly, environment_context
 
 Reports = Callable[[str], dict[str, Any]]
 
@@ -28,19 +29,16 @@ EVERY = (*ENVIRONMENTS, *SPECIAL)
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
+def reports(assembly: Assembly) -> Reports:
     """Findings of cdk-nag in an environment, and the folder of its templates: `reports("dev")["nag"]`."""
-    made: dict[str, dict[str, Any]] = {}
 
+    @cache
     def report(environment: str) -> dict[str, Any]:
-        if environment not in made:
-            output = tmp_path_factory.mktemp(f"nag-{environment}")
-            context = environment_context("prod" if environment in SPECIAL else environment)
-            synthesise_app(SPECIAL.get(environment, dict)(context), output, nag=True)
-            content = json.loads((output / "validation-report.json").read_text(encoding="utf-8"))
-            (nag,) = (item for item in content["pluginReports"] if item["pluginName"] == "AwsSolutions")
-            made[environment] = {"nag": nag, "output": output}
-        return made[environment]
+        context = environment_context("prod" if environment in SPECIAL else environment)
+        output = assembly(environment, SPECIAL.get(environment, dict)(context))
+        content = json.loads((output / "validation-report.json").read_text(encoding="utf-8"))
+        (nag,) = (item for item in content["pluginReports"] if item["pluginName"] == "AwsSolutions")
+        return {"nag": nag, "output": output}
 
     return report
 
