@@ -213,6 +213,14 @@ def test_workflows_run_the_commands_that_people_run() -> None:
     assert commands <= targets
 
 
+def test_make_deploys_by_the_command_that_refuses_what_aws_would_refuse_later() -> None:
+    """`cdk` itself knows nothing of endpoints that scale, or of networks that are in use."""
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    recipe = re.search(r"^deploy:.*\n\t(.+)\n\n", makefile, re.MULTILINE)
+    assert recipe is not None
+    assert recipe[1] == "cxr --env $(ENV) deploy $(if $(filter never,$(APPROVAL)),--yes)"
+
+
 def test_a_deployments_bill_of_materials_is_kept_with_its_run() -> None:
     """Written before anything is deployed: what no lock file accounts for is not deployed."""
     steps_of_job = load(WORKFLOWS["deploy-environment"])["jobs"]["deploy"]["steps"]
