@@ -120,7 +120,7 @@ bootstrap: .venv/deploy.installed node_modules/.bin/cdk  ## prepare the account 
 
 .PHONY: deploy
 deploy: .venv/deploy.installed node_modules/.bin/cdk $(LIBRARIES)  ## deploy ENV to the AWS account of your credentials
-	cdk deploy --all --context env=$(ENV) $(if $(APPROVAL),--require-approval=$(APPROVAL))
+	cxr --env $(ENV) deploy $(if $(filter never,$(APPROVAL)),--yes)
 
 .PHONY: destroy
 destroy: .venv/deploy.installed node_modules/.bin/cdk $(LIBRARIES)  ## remove ENV from AWS (what settings retain stays)

@@ -213,6 +213,26 @@ def test_workflows_run_the_commands_that_people_run() -> None:
     assert commands <= targets
 
 
+def test_make_deploys_by_the_command_that_refuses_what_aws_would_refuse_later() -> None:
+    """`cdk` itself knows nothing of endpoints that scale, or of networks that are in use."""
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    recipe = re.search(r"^deploy:.*\n\t(.+)\n\n", makefile, re.MULTILINE)
+    assert recipe is not None
+    assert recipe[1] == "cxr --env $(ENV) deploy $(if $(filter never,$(APPROVAL)),--yes)"
+
+
+def test_who_synthesises_for_aws_has_the_history() -> None:
+    """In a clone of one commit that commit changed everything: each deployment would change pipelines for nothing."""
+    found = {
+        name: step["with"].get("fetch-depth")
+        for name, job in jobs()
+        if re.search(r"make (diff|deploy)", str([step.get("run") for step in job.get("steps", [])]))
+        for step in job["steps"]
+        if step.get("uses", "").startswith("actions/checkout@")
+    }
+    assert found == {"check: diff": 0, "deploy-environment: deploy": 0}
+
+
 def test_a_deployments_bill_of_materials_is_kept_with_its_run() -> None:
     """Written before anything is deployed: what no lock file accounts for is not deployed."""
     steps_of_job = load(WORKFLOWS["deploy-environment"])["jobs"]["deploy"]["steps"]

@@ -177,7 +177,8 @@ def stage_source_code(*, root: Path = ROOT, build: Path = BUILD) -> tuple[Path, 
 def source_revision(*, root: Path = ROOT) -> str:
     """The commit that last changed `model_code/`, `-dirty` where files differ from it; `unknown` outside git.
 
-    Not the newest commit: SageMaker trains again where a step's request is another, and the code would be the same.
+    Not the newest commit: the pipelines would change with every deployment, and the code would be the same. A clone
+    without history (`git clone --depth 1`) knows no other, which is why the workflows that deploy fetch all of it.
     """
     git = shutil.which("git")
     if git is None:

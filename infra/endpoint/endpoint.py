@@ -1,5 +1,7 @@
 """SageMaker endpoint of the released model: production variants, endpoint configuration, blue/green deployment."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,6 +67,8 @@ class Endpoint(Construct):
             metrics_config=_metrics(realtime) if realtime else None,
             data_capture_config=_captured(realtime.capture, capture_to, key) if realtime and realtime.capture else None,
         )
+        if realtime:
+            configuration.override_logical_id(f"{self.node.id}Config{_update_digest(realtime)}")
         alarms = self._alarms(realtime, configuration) if realtime else None
         endpoint = sagemaker.CfnEndpoint(
             self,
@@ -83,15 +87,19 @@ class Endpoint(Construct):
         # Without room to scale there is no scaling: the way to another instance type, which SageMaker refuses a scaled
         # endpoint (developer guide, "endpoint-scaling-update", read 2026-11; `ops/platform/lifecycle.py`).
         if realtime and realtime.scales:
-            EndpointScaling(
-                self,
-                "Scaling",
-                package=package,
-                endpoint=endpoint,
-                endpoint_name=name,
-                at_least=realtime.instance_count,
-                at_most=realtime.scaling.max_instances,
-            ).keep_invocations(realtime)
+            self._scale(endpoint, realtime)
+
+    def _scale(self, endpoint: sagemaker.CfnEndpoint, options: RealtimeEndpoint) -> None:
+        """Let the number of instances follow the requests."""
+        EndpointScaling(
+            self,
+            "Scaling",
+            package=self._package,
+            endpoint=endpoint,
+            endpoint_name=self.name,
+            at_least=options.instance_count,
+            at_most=options.scaling.max_instances,
+        ).keep_invocations(options)
 
     def _alarms(self, options: RealtimeEndpoint, configuration: sagemaker.CfnEndpointConfig) -> RollbackAlarms:
         """Auto-rollback alarms on the instances of a configuration."""
@@ -217,6 +225,18 @@ def _not_retained(options: RealtimeEndpoint) -> list[sagemaker.CfnEndpoint.Varia
     """
     kinds = ["DesiredWeight", *([] if options.scales else ["DesiredInstanceCount"])]
     return [sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type=kind) for kind in kinds]
+
+
+def _update_digest(options: RealtimeEndpoint) -> str:
+    """Digest of what an update of the endpoint is told besides its configuration, for the configuration's logical id.
+
+    Without it a change of the rollout alone would be an update to the configuration that the endpoint has already. "To
+    update an endpoint, you must create a new EndpointConfig" (API_UpdateEndpoint, read 2026-11-30), and the instances
+    of two fleets could not be told apart (docs/adr/0079).
+    """
+    shift = options.rollout.model_dump(include={"traffic", "percent", "wait_seconds", "termination_wait_seconds"})
+    told = json.dumps([shift, options.scales])  # of which the latter decides what is retained of variants
+    return hashlib.sha256(told.encode()).hexdigest()[:8].upper()
 
 
 def _blue_green(rollout: Rollout, alarms: Sequence[str]) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:

@@ -79,7 +79,7 @@ def stacks(session: Session, assembly: Assembly) -> Iterator[Finding]:
     }
     taken = [name for name, stack in groups.items() if _holds_nothing(stack) and _is_there(session, name)]
     for name in taken:
-        advice = f"Give it to the new stack, or delete it with its versions ({_RECOVERY})."
+        advice = f"Give it back together with buckets and keys, or delete its versions and then itself ({_RECOVERY})."
         yield Finding(f"group: {name}", State.WRONG, "is there and of no stack: a deployment stops at its name", advice)
     if not stuck and not taken:
         there = sum(stack is not None for stack in found.values())

@@ -91,8 +91,8 @@ def _scaled_endpoints(settings: Settings) -> Iterator[tuple[str, tuple[str, ...]
         yield (
             f"{settings.name}-async",
             (settings.asynchronous.instance_type, *settings.asynchronous.fallback_instance_types),
-            "Wait until its queue is empty, deploy with `asynchronous` null, which removes the endpoint, and then with "
-            "the new type.",
+            "Wait until its queue is empty, deploy with `asynchronous` null, removing the endpoint and its topics, and "
+            "with the new type; who subscribed to the topics has to subscribe again.",
         )
 
 

@@ -151,12 +151,13 @@ def context(*changes: Values) -> Values:
     made = copy.deepcopy(environment_context(ENVIRONMENT))
     own = made["environments"]["prod"]
     for change in changes:
-        own = _merged(own, change)
+        own = merged(own, change)
     made["environments"] = {ENVIRONMENT: own}
     return made
 
 
-def _merged(values: Values, change: Values) -> Values:
+def merged(values: Values, change: Values) -> Values:
+    """Settings with other values, group by group; None takes a section away."""
     result = dict(values)
     for name, value in change.items():
         below = result.get(name)
@@ -167,7 +168,7 @@ def _merged(values: Values, change: Values) -> Values:
             and isinstance(below, dict)
             and below.get("kind") == value.get("kind", below.get("kind"))
         ):
-            result[name] = _merged(below, value)
+            result[name] = merged(below, value)
         else:
-            result[name] = _merged({}, value) if isinstance(value, dict) else value
+            result[name] = merged({}, value) if isinstance(value, dict) else value
     return result

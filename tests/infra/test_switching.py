@@ -15,14 +15,15 @@ import pytest
 
 from infra.settings.environment import Settings
 from tests.infra.switches import ENVIRONMENT, SWITCHES, context
+from tests.system.release import STATEFUL
 
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global gone, refused, rows, synthesised
+    global gone, lost, refused, rows, synthesised
     from infra.settings.reference import rows
     from policy.synthesis import synthesised
-    from tests.infra.updates import gone, refused
+    from tests.infra.updates import gone, lost, refused
 
 
 Templates = Callable[[str], dict[str, dict[str, Any]]]
@@ -34,6 +35,16 @@ ZONE_LESS = ("isolated, most", "isolated")
 HARMLESS = {
     "Custom::ModelPackages": "keeps what it would delete, unless its stack is deleted (lambdas/purge)",
     "Custom::S3AutoDeleteObjects": "empties buckets that have a tag, which the same update takes away before",
+}
+HOLDING = STATEFUL | {"AWS::SQS::Queue", "AWS::Logs::LogGroup"}
+# What settings take away along with what it holds, by type and the start of the logical id.
+LOSSES = {
+    ("AWS::SNS::Topic", "Answers"): "of the asynchronous endpoint: who subscribed has to again (docs/deployment.md)",
+    ("AWS::SNS::Topic", "Failures"): "likewise",
+    ("AWS::ApiGateway::ApiKey", "ApiKey"): "with another kind of authentication (docs/settings.md)",
+    ("AWS::Logs::LogGroup", "ApiAuthenticationFunction"): "of a function that is there for tokens only",
+    ("AWS::Logs::LogGroup", "DicomResult"): "of a function that is there for results in DICOM only",
+    ("AWS::Logs::LogGroup", "RegistryPurge"): "of a function that is there where nothing is retained",
 }
 
 
@@ -62,6 +73,31 @@ def test_what_a_switch_takes_away_takes_nothing_along(before: str, switched: Tem
         assert custom <= set(HARMLESS), after
         left = set(switched(before)) - set(switched(after))
         assert left <= {"network"}, "the CDK removes no stack that the app does not name"
+
+
+def test_nothing_that_holds_something_is_replaced_or_deleted_but_where_a_setting_says_so(switched: Templates) -> None:
+    seen: set[tuple[str, str]] = set()
+    for pair in permutations(SWITCHES, 2):
+        if pair != ZONE_LESS:
+            replaced, deleted = lost(*map(switched, pair), HOLDING)
+            assert not replaced, pair
+            assert not [found for found in deleted if not any(_is(found, loss) for loss in LOSSES)], pair
+            seen |= deleted
+    assert not [loss for loss in LOSSES if not any(_is(found, loss) for found in seen)], "no switch takes it away"
+
+
+def _is(found: tuple[str, str], loss: tuple[str, str]) -> bool:
+    return found[0] == loss[0] and found[1].startswith(loss[1])
+
+
+def test_a_bucket_that_is_replaced_and_a_table_that_goes_are_noticed(switched: Templates) -> None:
+    before, after = switched("least"), {**switched("least")}
+    resources = dict(after["data"]["Resources"])
+    bucket, table = "Data2D4B752F", "Predictions1544A278"
+    resources[bucket] = {**resources[bucket], "Properties": {"BucketName": "another"}}
+    del resources[table]
+    after["data"] = {**after["data"], "Resources": resources}
+    assert lost(before, after, HOLDING) == ({("AWS::S3::Bucket", bucket)}, {("AWS::DynamoDB::Table", table)})
 
 
 def test_no_reason_is_left_for_a_custom_resource_that_no_switch_takes_away(switched: Templates) -> None:

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.infra.conftest import ENVIRONMENTS, of_type
+from tests.infra.conftest import ENVIRONMENTS, REPOSITORY, of_type
 from tests.system.release import PARTS, released, stateful
 
 
 def setup_module() -> None:
     """Import what takes seconds: collecting does without."""
-    global refused, replacing
-    from policy.schemas import replacing
+    global identifying, refused, replacing
+    from policy.schemas import identifying, replacing
     from tests.infra.updates import refused
 
 
@@ -115,3 +116,16 @@ def test_every_bucket_key_and_table_says_what_becomes_of_it(environment: str, te
                     # It holds deliveries of the first minutes, and its generated name stands in nobody's way.
                     policies == ("Retain", "Retain") and name.startswith(("AccessLogs", "Trail"))
                 ), name
+
+
+def test_what_a_removal_leaves_can_be_given_back_as_it_is_documented(templates: Templates) -> None:
+    """`cdk import` takes a file of logical ids, each with what CloudFormation knows a resource of its type by."""
+    text = (REPOSITORY / "docs" / "deployment.md").read_text(encoding="utf-8")
+    files = [json.loads(found) for found in re.findall(r"^```json\n(.+?)\n```$", text, re.MULTILINE | re.DOTALL)]
+    for part, file in zip(("data", "training"), files, strict=True):
+        left = {
+            name: [path[0] for path in identifying(resource["Type"])]
+            for name, resource in templates("prod")[part]["Resources"].items()
+            if resource.get("DeletionPolicy", "").startswith("Retain")
+        }
+        assert {name: list(known) for name, known in file.items()} == left, part

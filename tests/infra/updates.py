@@ -114,6 +114,27 @@ def gone(before: Parts, after: Parts) -> set[str]:
     }
 
 
+def lost(before: Parts, after: Parts, kinds: Set[str]) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """Types and logical ids of the resources of some types that an update replaces, and that it deletes.
+
+    What its deletion policy keeps is not deleted.
+    """
+    replaced: set[tuple[str, str]] = set()
+    deleted: set[tuple[str, str]] = set()
+    changed: set[str] = set()
+    for part in (part for part in IN_ORDER if part in before and part in after):
+        anew = set(_replaced(before[part], after[part], changed))
+        list(_exports(part, before, after, anew, changed))  # adds to those that changed
+        for name, resource in before[part]["Resources"].items():
+            if resource["Type"] not in kinds:
+                continue
+            if name in anew:
+                replaced.add((resource["Type"], name))
+            elif name not in after[part]["Resources"] and not resource.get("DeletionPolicy", "").startswith("Retain"):
+                deleted.add((resource["Type"], name))
+    return replaced, deleted
+
+
 def _fixed_names(resource: Mapping[str, Any], replaced: Set[str] = frozenset()) -> Iterator[tuple[str, str]]:
     """Names that the template gives, without those that another resource's name is a part of which is replaced."""
     kind = resource["Type"]

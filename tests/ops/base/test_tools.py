@@ -84,6 +84,7 @@ def test_so_is_that_of_an_asynchronous_one(ran: list[list[str]], cloud: Cloud, c
     _scales(cloud, "cxr-prod-async", scales=True)
     result = cxr("--env", "prod", "deploy")
     assert "`asynchronous` null" in result.stderr
+    assert "who subscribed to the topics has to subscribe again" in " ".join(result.stderr.split())
     assert not ran
 
 
