@@ -109,6 +109,45 @@ def test_who_may_not_look_at_endpoints_may_deploy(
     assert ran
 
 
+@pytest.fixture
+def cdk_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("ops.platform.lifecycle.REPOSITORY", tmp_path)
+    return tmp_path / "cdk.json"
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ('{"context": {"environments": {"dev": {}}}}', 'There is no environment "nowhere" in cdk.json: name one of'),
+        ('{"context": {"environments": {"nowhere": {}}}}', 'cdk.json, environment "nowhere": '),
+        ('{"context": {"environments": {},}}', "cdk.json cannot be read: "),
+    ],
+)
+def test_a_wrong_setting_is_no_defect_of_the_command(
+    settings: str, says: str, cdk_json: Path, ran: list[list[str]], cxr: Callable[..., Result]
+) -> None:
+    """Whoever edits cdk.json hears of it here first, before the synthesis says it in one sentence too."""
+    cdk_json.write_text(settings, encoding="utf-8")
+    result = cxr("--env", "nowhere", "deploy")
+    assert result.exit_code == ExitCode.FAILED
+    assert says in " ".join(result.stderr.split())
+    assert "defect" not in result.stderr
+    assert not ran
+
+
+def test_an_endpoint_without_a_configuration_stops_no_deployment(
+    ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]
+) -> None:
+    """SageMaker's answer need not name one, as of an endpoint that could not be made; its stack is what mends it."""
+    times = {"CreationTime": START, "LastModifiedTime": START}
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/cxr-dev"
+    failed = {"EndpointName": "cxr-dev", "EndpointArn": arn, "EndpointStatus": "Failed", **times}
+    cloud.answers("sagemaker", "describe_endpoint", failed)
+    cloud.lacks_stack("network")
+    assert cxr("--env", "dev", "deploy").exit_code == 0
+    assert ran
+
+
 def test_an_endpoint_on_instances_is_made_serverless_by_nobody(
     ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]
 ) -> None:
