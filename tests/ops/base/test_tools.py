@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import MissingDependencyException
 from typer.testing import Result
 
 from ops.base import tools
 from ops.base.errors import CommandError, ExitCode
+from ops.base.session import Session
 from tests.ops.conftest import START, Cloud, execution_arn
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -146,6 +148,22 @@ def test_an_endpoint_without_a_configuration_stops_no_deployment(
     cloud.lacks_stack("network")
     assert cxr("--env", "dev", "deploy").exit_code == 0
     assert ran
+
+
+def test_who_is_signed_in_as_only_the_cdk_can_read_may_deploy(
+    ran: list[list[str]], cxr: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of `aws login` botocore says so when a client is made, before anything is asked; the CDK reads it."""
+
+    def client(_session: Session, _service: str) -> None:
+        raise MissingDependencyException(msg='You will need to pip install "botocore[crt]" before proceeding.')
+
+    monkeypatch.setattr(Session, "client", client)
+    for environment in ("dev", "prod"):
+        result = cxr("--env", environment, "deploy")
+        assert result.exit_code == 0
+        assert f"Whether cxr-{environment}-network is there could not be asked" in " ".join(result.stderr.split())
+        assert ran.pop()[:3] == ["cdk", "deploy", "--all"]
 
 
 def test_an_endpoint_on_instances_is_made_serverless_by_nobody(
