@@ -120,6 +120,7 @@ bootstrap: .venv/deploy.installed node_modules/.bin/cdk  ## prepare the account 
 
 .PHONY: deploy
 deploy: .venv/deploy.installed node_modules/.bin/cdk $(LIBRARIES)  ## deploy ENV to the AWS account of your credentials
+	$(if $(filter-out never broadening,$(APPROVAL)),$(error APPROVAL=$(APPROVAL): deploy asks before permissions are widened, and with APPROVAL=never about nothing))
 	cxr --env $(ENV) deploy $(if $(filter never,$(APPROVAL)),--yes)
 
 .PHONY: destroy

@@ -47,6 +47,7 @@ def register(cloud: Cloud, endpoints: Endpoints) -> None:
                 *("EndpointConfigName", "ProductionVariants", "ShadowProductionVariants", "DataCaptureConfig"),
                 *("KmsKeyId", "AsyncInferenceConfig", "ExplainerConfig", "ExecutionRoleArn", "VpcConfig"),
                 "EnableNetworkIsolation",
+                "MetricsConfig",
             ),
         ),
     }

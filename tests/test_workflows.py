@@ -216,9 +216,21 @@ def test_workflows_run_the_commands_that_people_run() -> None:
 def test_make_deploys_by_the_command_that_refuses_what_aws_would_refuse_later() -> None:
     """`cdk` itself knows nothing of endpoints that scale, or of networks that are in use."""
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    recipe = re.search(r"^deploy:.*\n\t(.+)\n\n", makefile, re.MULTILINE)
+    recipe = re.search(r"^deploy:.*\n(?:\t.+\n)*\t(.+)\n\n", makefile, re.MULTILINE)
     assert recipe is not None
     assert recipe[1] == "cxr --env $(ENV) deploy $(if $(filter never,$(APPROVAL)),--yes)"
+
+
+@pytest.mark.parametrize(
+    ("approval", "taken"), [("", True), ("never", True), ("broadening", True), ("any-change", False)]
+)
+def test_make_deploys_with_no_less_approval_than_was_asked_for(approval: str, taken: bool) -> None:
+    """`cxr deploy` knows two ways; the CDK's third, which asks about every change, must not become one of them."""
+    command = ["make", "--dry-run", "deploy", "ENV=dev", f"APPROVAL={approval}"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == taken, done.stderr
+    assert ("cxr --env dev deploy" in done.stdout) == taken
+    assert ("APPROVAL=any-change" in done.stderr) != taken
 
 
 def test_who_synthesises_for_aws_has_the_history() -> None:

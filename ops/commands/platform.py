@@ -76,11 +76,11 @@ def deploy(
     settings = lifecycle.settings_of(workspace.session.env)
     lifecycle.refuse_other_instances(workspace.session, settings)
     lifecycle.refuse_another_kind(workspace.session, settings)
-    network.refuse_another(workspace.deployment, settings)
+    network.refuse_another(lambda: workspace.deployment, settings)
     for command in tools.deploy_commands(environment(ctx, env), stacks or [], yes=yes):
         tools.run(command)
     if not stacks and not settings.network.vpc:
-        network.tell_of_one_left(workspace.deployment)
+        network.tell_of_one_left(lambda: workspace.deployment, settings.name)
     if as_json:
         deployment = workspace.deployment
         deployed = [found for part in stacks or STACKS if (found := deployment.describe(part))]
@@ -106,7 +106,7 @@ def destroy(
     pipelines = [pipeline for key, pipeline in outputs if key.endswith("PipelineName")]
     stopped = lifecycle.stop_executions(workspace.session, pipelines, poll_seconds=workspace.poll_seconds)
     tools.run(tools.destroy_command(name))
-    network.tell_of_one_left(workspace.deployment)
+    network.tell_of_one_left(lambda: workspace.deployment, f"cxr-{name}")
     if as_json:
         output.print_json({"stopped_executions": stopped})
 

@@ -65,12 +65,19 @@ def settings_of(env: str) -> Settings:
     """The settings of an environment in this repository's cdk.json.
 
     Raises:
-        SettingsError: one is missing or wrong.
+        CommandError: one is missing or wrong, or the file is no JSON.
     """
     from infra.settings.environment import Settings  # noqa: PLC0415 - no other command needs it
+    from infra.settings.section import SettingsError  # noqa: PLC0415 - likewise
 
-    context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
-    return Settings.load({**context, "env": env})
+    try:
+        context = json.loads((REPOSITORY / "cdk.json").read_text(encoding="utf-8"))["context"]
+    except ValueError as error:
+        raise CommandError(f"cdk.json cannot be read: {error}.") from error
+    try:
+        return Settings.load({**context, "env": env})
+    except SettingsError as error:
+        raise CommandError(str(error)) from error
 
 
 def _listed(types: tuple[str, ...]) -> str:
@@ -97,13 +104,16 @@ def _scaled_endpoints(settings: Settings) -> Iterator[tuple[str, tuple[str, ...]
 
 
 def _instance_types(sagemaker: Any, endpoint: str) -> tuple[str, ...]:
-    """Instance types of the endpoint; none where there is no such endpoint, or it is serverless."""
+    """Instance types of the endpoint; none where there is no such endpoint, or it is serverless or has no fleet yet."""
     try:
-        config = sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointConfigName"]
+        # Not among the required members of DescribeEndpointOutput (botocore 1.43's service model, read 2026-11-30).
+        config = sagemaker.describe_endpoint(EndpointName=endpoint).get("EndpointConfigName")
     except Exception as error:
         if error_code(error) == "ValidationException" and "ould not find" in str(error):
             return ()
         raise
+    if config is None:
+        return ()
     return instance_types(sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"][0])
 
 

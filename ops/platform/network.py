@@ -9,24 +9,30 @@ from ops.base.errors import CommandError
 from ops.platform.lookup import try_lookup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from infra.settings.environment import Settings
     from ops.base.deployment import Deployment, Stack
 
 _PART = "network"
 
 
-def refuse_another(deployment: Deployment, settings: Settings) -> None:
+def refuse_another(deployment: Callable[[], Deployment], settings: Settings) -> None:
     """Refuse a deployment that gives a deployed network other addresses, or takes a zone away.
 
     The stacks that run in it import its subnets and are deployed after it, so CloudFormation would refuse to replace or
     remove one ("Cannot delete export ... as it is in use"), and roll back. A zone more, at the end, is no such change.
+
+    Args:
+        deployment: makes a client, which fails where this SDK cannot sign in and the CDK's can, as with `aws login`.
+        settings: settings of the environment.
 
     Raises:
         CommandError: with the steps that lead there.
     """
     if not settings.network.vpc:
         return
-    deployed = _deployed(deployment)
+    deployed = _deployed(deployment, settings.name)
     if deployed is None or not deployed.outputs:
         return
     if "Zones" not in deployed.outputs:
@@ -59,9 +65,9 @@ def _removal(stack: str) -> str:
     )
 
 
-def tell_of_one_left(deployment: Deployment) -> None:
+def tell_of_one_left(deployment: Callable[[], Deployment], name: str) -> None:
     """Say how to remove a network that settings no longer have: the CDK does not know its stack any more."""
-    deployed = _deployed(deployment)
+    deployed = _deployed(deployment, name)
     if deployed is not None:
         output.say(
             f"{deployed.name} is still there, because the settings have no network any more; its interface endpoints "
@@ -69,5 +75,5 @@ def tell_of_one_left(deployment: Deployment) -> None:
         )
 
 
-def _deployed(deployment: Deployment) -> Stack | None:
-    return try_lookup(lambda: deployment.describe(_PART), f"{deployment.stack_name(_PART)} is there")
+def _deployed(deployment: Callable[[], Deployment], name: str) -> Stack | None:
+    return try_lookup(lambda: deployment().describe(_PART), f"{name}-{_PART} is there")

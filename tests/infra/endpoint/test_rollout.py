@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.infra.conftest import of_type
+from tests.infra.conftest import REPOSITORY, of_type
 from tests.infra.endpoint.endpoint_template import api_endpoint, changed, rollback_alarms
 
 
@@ -51,6 +52,15 @@ def test_a_model_that_fails_can_be_replaced(templates: Templates) -> None:
     )
     assert set(found) <= set(endpoint["DependsOn"]), "SageMaker refuses to name an alarm that is not there"
     assert of_type(templates("prod")["release"], "AWS::CloudWatch::Alarm") == {}
+
+
+def test_the_documented_way_out_of_a_failed_rollback_names_the_endpoint(templates: Templates) -> None:
+    """CloudFormation skips resources by their logical ids, and refuses others."""
+    text = (REPOSITORY / "docs" / "releases.md").read_text(encoding="utf-8")
+    (named,) = re.findall(r"--resources-to-skip (\S+)", text)
+    resource = templates("prod")["endpoint"]["Resources"][named]
+    assert resource["Type"] == "AWS::SageMaker::Endpoint"
+    assert resource["Properties"]["EndpointName"] == "cxr-prod"
 
 
 def test_the_model_s_role_may_look_at_the_alarms(templates: Templates) -> None:

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import MissingDependencyException
 from typer.testing import Result
 
 from ops.base import tools
 from ops.base.errors import CommandError, ExitCode
+from ops.base.session import Session
 from tests.ops.conftest import START, Cloud, execution_arn
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -107,6 +109,61 @@ def test_who_may_not_look_at_endpoints_may_deploy(
     assert result.exit_code == 0
     assert "could not be asked" in result.stderr
     assert ran
+
+
+@pytest.fixture
+def cdk_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("ops.platform.lifecycle.REPOSITORY", tmp_path)
+    return tmp_path / "cdk.json"
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ('{"context": {"environments": {"dev": {}}}}', 'There is no environment "nowhere" in cdk.json: name one of'),
+        ('{"context": {"environments": {"nowhere": {}}}}', 'cdk.json, environment "nowhere": '),
+        ('{"context": {"environments": {},}}', "cdk.json cannot be read: "),
+    ],
+)
+def test_a_wrong_setting_is_no_defect_of_the_command(
+    settings: str, says: str, cdk_json: Path, ran: list[list[str]], cxr: Callable[..., Result]
+) -> None:
+    """Whoever edits cdk.json hears of it here first, before the synthesis says it in one sentence too."""
+    cdk_json.write_text(settings, encoding="utf-8")
+    result = cxr("--env", "nowhere", "deploy")
+    assert result.exit_code == ExitCode.FAILED
+    assert says in " ".join(result.stderr.split())
+    assert "defect" not in result.stderr
+    assert not ran
+
+
+def test_an_endpoint_without_a_configuration_stops_no_deployment(
+    ran: list[list[str]], cloud: Cloud, cxr: Callable[..., Result]
+) -> None:
+    """SageMaker's answer need not name one, as of an endpoint that could not be made; its stack is what mends it."""
+    times = {"CreationTime": START, "LastModifiedTime": START}
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:endpoint/cxr-dev"
+    failed = {"EndpointName": "cxr-dev", "EndpointArn": arn, "EndpointStatus": "Failed", **times}
+    cloud.answers("sagemaker", "describe_endpoint", failed)
+    cloud.lacks_stack("network")
+    assert cxr("--env", "dev", "deploy").exit_code == 0
+    assert ran
+
+
+def test_who_is_signed_in_as_only_the_cdk_can_read_may_deploy(
+    ran: list[list[str]], cxr: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of `aws login` botocore says so when a client is made, before anything is asked; the CDK reads it."""
+
+    def client(_session: Session, _service: str) -> None:
+        raise MissingDependencyException(msg='You will need to pip install "botocore[crt]" before proceeding.')
+
+    monkeypatch.setattr(Session, "client", client)
+    for environment in ("dev", "prod"):
+        result = cxr("--env", environment, "deploy")
+        assert result.exit_code == 0
+        assert f"Whether cxr-{environment}-network is there could not be asked" in " ".join(result.stderr.split())
+        assert ran.pop()[:3] == ["cdk", "deploy", "--all"]
 
 
 def test_an_endpoint_on_instances_is_made_serverless_by_nobody(
