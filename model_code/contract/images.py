@@ -103,13 +103,32 @@ def instead(other: str) -> str:
 def is_dicom(beginning: bytes) -> bool:
     """Whether a file begins as DICOM files do, or with a dataset alone.
 
-    Modalities and archives of before PS3.10 wrote datasets without what goes before them; DCMTK reads them too.
-
     Args:
         beginning: at least the first DICOM_START_BYTES.
     """
+    return dicom_starts_at(beginning) is not None
+
+
+def dicom_starts_at(beginning: bytes) -> int | None:
+    """Byte of the first element of a DICOM file; None of others.
+
+    Modalities and archives of before PS3.10 wrote datasets without what goes before them, programs leave out the 128
+    bytes alone; DCMTK reads the former too, dicom-rs the latter
+    (https://docs.rs/dicom-object/latest/dicom_object/file/enum.ReadPreamble.html).
+
+    Args:
+        beginning: of the file, at least DICOM_START_BYTES, and two more to tell which of two places it is.
+    """
     if beginning.startswith(_DICOM_PREFIX, _DICOM_PREFIX_AT):
-        return True
+        # A dataset alone may hold these letters there (https://github.com/dcm4che/dcm4che/issues/981).
+        by_chance = beginning[DICOM_START_BYTES : DICOM_START_BYTES + 2] not in _DICOM_GROUPS and _is_dataset(beginning)
+        return 0 if by_chance else DICOM_START_BYTES
+    if beginning.startswith(_DICOM_PREFIX + b"\x02\x00"):
+        return len(_DICOM_PREFIX)
+    return 0 if _is_dataset(beginning) else None
+
+
+def _is_dataset(beginning: bytes) -> bool:
     if beginning[:2] not in _DICOM_GROUPS:
         return False
     if beginning[4:6] in _DICOM_FIRST_KINDS:

@@ -193,5 +193,5 @@ def test_an_overlay_below_dark_values_does_not_keep_them_there(plane: int, state
 
 
 def test_a_sign_without_anything_above_is_the_values_own() -> None:
-    for values in (phantom() - 2048, (phantom() // 4 + 3596) % 4096 - 2048):
-        assert (stored_values(read(dicom_file(values % 4096, signed=True))) == values).all()
+    values = phantom() - 2048
+    assert (stored_values(read(dicom_file(values % 4096, signed=True))) == values).all()
