@@ -107,7 +107,7 @@ def test_where_the_pixels_do_not_tell_the_stated_sign_counts(kind: str, signed: 
 
 
 def test_values_a_little_beyond_the_stored_bits_keep_their_sign() -> None:
-    """What a lossy codec overshot by, before somebody decompressed the file: white was shown black
+    """A lossy codec overshot by them, before somebody decompressed the file: white was shown black
     (https://github.com/dcm4che/dcm4che/issues/504)."""
     noise = np.random.default_rng(1).normal(0, 9, VALUES.shape)
     for sign in (0, 512):
