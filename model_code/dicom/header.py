@@ -40,8 +40,8 @@ _OTHER_MODALITIES = frozenset(
     }
 )
 # Of files without a modality, which some de-identification leaves out, the storage class tells (PS3.4, B.5): computed
-# radiography, digital X-ray for presentation and for processing, secondary capture.
-_RADIOGRAPH_CLASSES = tuple(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("1", "1.1", "1.1.1", "7"))
+# radiography, digital X-ray for presentation and for processing, secondary capture, also of grey bytes and words.
+_RADIOGRAPH_CLASSES = tuple(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("1", "1.1", "1.1.1", "7", "7.2", "7.3"))
 # What systems write for them, none of it a defined term (PS3.3, C.7.3.1.1.1).
 _NAMES_OF_RADIOGRAPHY = frozenset({"XR", "RX", "X-RAY", "XRAY", "RAD", "CXR", "RADIOGRAPH", "RADIOGRAPHY"})
 _FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"

@@ -86,10 +86,13 @@ def _grey(colours: Values, header: Header) -> Values:
         Refusal: not_a_radiograph, where a pixel is in colour.
     """
     first, *others = (colours[..., plane].astype(np.int16) for plane in range(3))
-    # Codecs turn what they know to be luma and chroma into RGB.
-    as_rgb = header.photometric_interpretation == "RGB" or header.transfer_syntax in JPEG | JPEG_2000 | JPEG_XL
-    grey = first if as_rgb else np.int16(_NO_CHROMA)
-    if any(int(np.abs(one - grey).max()) > _COLOURLESS for one in others):
+    # Codecs turn what they know to be luma and chroma into RGB. JPEG 2000 knows of its own colour transforms alone: of
+    # YBR_FULL that was compressed again it gives luma and chroma.
+    compressed = header.transfer_syntax in JPEG | JPEG_2000 | JPEG_XL
+    as_rgb = header.photometric_interpretation == "RGB" or compressed
+    as_luma = not as_rgb or (header.photometric_interpretation == "YBR_FULL" and header.transfer_syntax in JPEG_2000)
+    greys = [*([first] if as_rgb else []), *([np.int16(_NO_CHROMA)] if as_luma else [])]
+    if all(any(int(np.abs(one - grey).max()) > _COLOURLESS for one in others) for grey in greys):
         raise in_colour()
     return np.ascontiguousarray(colours[..., 0])
 
