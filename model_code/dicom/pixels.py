@@ -54,7 +54,7 @@ _LOOKED_AT = 1_000_000
 # Of pairs of neighbours on either side of the sign bit: such a part has to be nearer by the other sign than by the
 # stated one, of so many in a row (a border has one or two), with so many values on each side, and a difference of at
 # most this part of the range.
-_NEARER, _FEWEST_PAIRS, _FEWEST_VALUES, _SMOOTH = 0.9, 2.5, 16, 1 / 8
+_NEARER, _FEWEST_PAIRS, _FEWEST_VALUES, _SMOOTH = 0.9, 2.5, 4, 1 / 8
 
 
 def stored_values(header: Header, *, halvings: int = 0) -> Values:
@@ -91,7 +91,7 @@ def _grey(colours: Values, header: Header) -> Values:
     compressed = header.transfer_syntax in JPEG | JPEG_2000 | JPEG_XL
     as_rgb = header.photometric_interpretation == "RGB" or compressed
     as_luma = not as_rgb or (header.photometric_interpretation == "YBR_FULL" and header.transfer_syntax in JPEG_2000)
-    greys = [*([first] if as_rgb else []), *([np.int16(_NO_CHROMA)] if as_luma else [])]
+    greys: list[Any] = [*([first] if as_rgb else []), *([_NO_CHROMA] if as_luma else [])]
     if all(any(int(np.abs(one - grey).max()) > _COLOURLESS for one in others) for grey in greys):
         raise in_colour()
     return np.ascontiguousarray(colours[..., 0])
@@ -333,10 +333,12 @@ def _of_other_sign(values: Values, header: Header) -> Values:
     Nearly all of them have to, with many values each: a black border beside white has one.
     """
     half = 1 << (header.bits_stored - 1)
-    middle = header.possible[0] + half
     some = values[:: max(1, values.size // _LOOKED_AT)].astype(np.int32)
-    above = some >= middle
-    apart = above[:, 1:] != above[:, :-1]
+    above = some >= header.possible[0] + half
+    # What a collimator or padding covers, or a marker, has the lowest or the highest value, in the other order.
+    ordered = (some + (0 if header.signed else half)) % (2 * half)
+    image = (ordered > ordered.min()) & (ordered < ordered.max())
+    apart = (above[:, 1:] != above[:, :-1]) & image[:, 1:] & image[:, :-1]
     if np.count_nonzero(apart) < _FEWEST_PAIRS * len(apart):
         return values
     low, high = (pick(some[:, 1:], some[:, :-1])[apart] for pick in (np.minimum, np.maximum))
@@ -346,11 +348,9 @@ def _of_other_sign(values: Values, header: Header) -> Values:
     if min(len(np.unique(one)) for one in (low, high)) < _FEWEST_VALUES:
         return values
     moved = values.astype(np.int32)
-    return (
-        (moved % (2 * half)).astype(np.uint16)
-        if header.signed
-        else (moved - 2 * half * (moved >= half)).astype(np.int16)
-    )
+    if header.signed:
+        return (moved % (2 * half)).astype(np.uint16)
+    return (moved - 2 * half * (moved >= half)).astype(np.int16)
 
 
 def _goes_on(whole: Values, header: Header) -> bool:

@@ -61,6 +61,19 @@ def test_a_sign_that_is_not_stated_is_one(bits: int, extended: bool) -> None:
     assert (drawn(data) == window(values, stated["WindowCenter"], stated["WindowWidth"])).all()
 
 
+@pytest.mark.parametrize("white", [0, 4095])
+def test_borders_and_padding_do_not_hide_a_sign_that_is_none(white: int) -> None:
+    values = np.where(np.add.outer(np.arange(80) < 9, np.arange(96) < 12), white, VALUES.clip(3, 4092))
+    data = dicom_file(values, signed=True, PixelPaddingValue=white)
+    assert (stored_values(read(data)) == values).all()
+    assert not drawn(data)[:9].any()
+
+
+def test_large_images_cross_the_sign_by_single_steps() -> None:
+    values = np.rint(2048 + 2040 * np.sin(np.add.outer(np.arange(40) / 90, np.arange(9000) / 300))).astype(int)
+    assert (stored_values(read(dicom_file(values, signed=True))) == values).all()
+
+
 def test_a_codestream_with_a_sign_that_the_header_does_not_have_keeps_it() -> None:
     values = VALUES - 2048
     frame = encode(values.astype("i2"), J2K_LOSSLESS, 12)
