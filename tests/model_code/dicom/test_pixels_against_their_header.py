@@ -169,6 +169,35 @@ def test_padding_of_no_pixel_and_overlays_stay_what_they_were() -> None:
     assert (stored_values(read(dicom_file(VALUES, PixelPaddingValue=4095))) == VALUES).all()
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("syntax", [EXPLICIT, BIG])
+def test_words_whose_bytes_are_swapped_are_read(syntax: str, signed: bool, bits: int) -> None:
+    """They were shown as noise (https://github.com/dcm4che/dcm4che/issues/919)."""
+    noise = np.random.default_rng(1).normal(0, 2**bits / 200, VALUES.shape)
+    values = (phantom(bits=bits) + noise).clip(0, 2**bits - 1).astype(int) - (2 ** (bits - 1) if signed else 0)
+    data = dicom_file(values, transfer_syntax=syntax, bits=bits, signed=signed)
+    pixels = np.frombuffer(data[-2 * values.size :], "u2").byteswap().tobytes()
+    assert (stored_values(read(data[: -2 * values.size] + pixels)) == values).all()
+
+
+NEVER_SWAPPED = {
+    "eight bits at the top": phantom(bits=8) << 8,
+    "eight bits at the top, an overlay below": (phantom(bits=8) << 8) | (np.arange(96) % 3 == 0),
+    "eight bits twice": phantom(bits=8) * 257,
+    "eight bits made twelve, at the top": (VALUES << 4) | 15,
+    "few values": np.where(VALUES > 2000, 0x0102, 0x0201),
+    "noise": np.random.default_rng(3).integers(0, 2**16, VALUES.shape),
+    "one value": np.full(VALUES.shape, 0x0102),
+}
+
+
+@pytest.mark.parametrize("kind", NEVER_SWAPPED)
+def test_other_words_stay_in_the_order_of_the_file(kind: str) -> None:
+    values = NEVER_SWAPPED[kind]
+    assert (stored_values(read(dicom_file(values, bits=16))) == values).all()
+
+
 def packed(data: bytes, items: list[bytes], *, stated: bool = False, letters: bytes = b"OB") -> bytes:
     """A file with other items in its pixel data, of a length that is stated or not."""
     value = b"".join(ITEM + len(item).to_bytes(4, "little") + item for item in items) + END
