@@ -45,13 +45,11 @@ _START_OF_SCAN, _START_OF_DATA, _END = b"\xff\xda", b"\xff\x93", b"\xff\xd9"
 _PROGRESSIVE = 0xC2  # start of frame (T.81, table B.1)
 # What makes a segment of run lengths even, and some encoders compress as if it were a pixel's byte (PS3.5, G.3.1).
 _RLE_SPARE_BYTES = 1
-_BEYOND = 2
-_OVERSHOT = 1.25
+_BEYOND, _OVERSHOT = 2, 1.25
 _FAR_NEARER, _FAR_APART = 4, 2**11
 # What a lossy codec, or a way to YCbCr and back, may leave of differences between three samples of one grey.
 _COLOURLESS, _NO_CHROMA = 6, 128
-# Pixels, by whole rows.
-_LOOKED_AT = 1_000_000
+_LOOKED_AT = 1_000_000  # pixels, by whole rows
 # Of pairs of neighbours on either side of the sign bit: such a part has to be nearer by the other sign than by the
 # stated one, of so many in a row (a border has one or two), with so many values on each side, and a difference of at
 # most this part of the range.
@@ -126,13 +124,15 @@ def _lie_swapped(words: Values, header: Header) -> bool:
     """Whether the bytes of words lie in the other order than the file's, as in archives for which dcm4che has a tool
     (`swappxdata`, https://github.com/dcm4che/dcm4che/issues/919): neighbours are far nearer then.
 
-    Values of 8 bits at the top of 16 are as near, or nearer; but they are no noise in the file's order.
+    So are values of 8 bits at the top of 16, which are no noise in the file's order and have few lower bytes.
     """
     some = _whole(words[:: max(1, words.size // _LOOKED_AT)], header)
     if words.itemsize == 1 or header.overlaid or len(np.unique(some & 0xFF)) < _FEWEST_VALUES:
         return False
-    apart = [np.median(np.abs(np.diff(one.astype(np.int32), axis=1))) for one in (some, some.byteswap())]
-    return bool(apart[0] > max(_FAR_APART, _FAR_NEARER * apart[1]))
+    both = (some, some.byteswap())
+    apart, other = (np.median(np.abs(np.diff(one.astype(np.int32), axis=1))) for one in both)
+    beyond, within = (int(one.view("=u2").max()) >> header.bits_stored for one in both)
+    return bool(apart > _FAR_NEARER * other and (apart > _FAR_APART or (beyond and not within)))
 
 
 def _without_spare(values: Values, header: Header) -> Values:
