@@ -215,6 +215,8 @@ def later_forms() -> dict[str, bytes]:
         "a sign that is not stated": dicom_file((WAVES - 2048) % 2**16, WindowCenter=-200, WindowWidth=3000),
         "a lossless sign that is none": dicom_file(WAVES, signed=True, transfer_syntax=LOSSLESS_SV1, **WINDOW),
         "padding beyond the stored bits": dicom_file(np.where(WAVES < 900, 65535, WAVES), PixelPaddingValue=65535),
+        "swapped words": swapped(dicom_file(WAVES, **WINDOW)),
+        "swapped words of sixteen bits": swapped(dicom_file(WAVES * 16, bits=16)),
         "without the preamble's 128 bytes": whole[128:],
         "compressed, and not called so": make(transfer_syntax=LOSSLESS_SV1).replace(
             LOSSLESS_SV1.encode(), EXPLICIT.encode().ljust(len(LOSSLESS_SV1), b"\0")
@@ -304,6 +306,12 @@ def in_bytes(data: bytes) -> bytes:
     at = data.index(b"\x7f\xe0\x00\x10OW") + 4
     pixels = np.frombuffer(data[at + 8 :], "<u2").astype(">u2").tobytes()
     return data[:at] + b"OB" + data[at + 2 : at + 8] + pixels
+
+
+def swapped(data: bytes) -> bytes:
+    """A file whose words have their bytes in the other order."""
+    at = len(data) - 2 * WAVES.size
+    return data[:at] + np.frombuffer(data[at:], "u2").byteswap().tobytes()
 
 
 def groups(said: dict[str, dict[str, Any]]) -> Dataset:
