@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from typing import cast
 
-from PIL import Image, ImageOps
+from PIL import Image
+
+from model_code.contract import images
 
 
 def compose(radiograph: bytes, overlay: bytes) -> Image.Image:
@@ -22,9 +24,15 @@ def compose(radiograph: bytes, overlay: bytes) -> Image.Image:
         OSError: Pillow can decode one of the two not at all.
     """
     with Image.open(io.BytesIO(radiograph)) as opened, Image.open(io.BytesIO(overlay)) as heat:
-        below = _eight_bits(ImageOps.exif_transpose(opened)).convert("RGBA")
+        below = _eight_bits(_upright(opened, radiograph)).convert("RGBA")
         above = heat.convert("RGBA").resize(below.size, Image.Resampling.BILINEAR)
     return Image.alpha_composite(below, above).convert("RGB")
+
+
+def _upright(opened: Image.Image, radiograph: bytes) -> Image.Image:
+    """Turned as the model saw it: Pillow itself turns by XMP and by texts of other programs too."""
+    turn = images.TURNS.get(images.orientation(radiograph))
+    return opened.transpose(Image.Transpose[turn]) if turn else opened
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -73,6 +73,20 @@ _DECODED_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _PROCESSES = {0xC3: "lossless", 0xC9: "arithmetically coded", 0xCA: "arithmetically coded", 0xCB: "lossless"}
 _PROCESSES |= {0xF7: "JPEG-LS"}  # ITU-T T.87, C.1.1
 _JPEG_BITS = 8
+# EXIF data are looked for in so many segments, since programs write profiles and other data before them, and in so many
+# bytes: the directory begins a few bytes into them.
+MAX_EXIF_SEGMENTS, MAX_EXIF_BYTES = 64, 4096
+_EXIF_ORIENTATION = [0x0112, 3, 1]  # its tag, a number of two bytes, one of them
+TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+"""Name of the way by which Pillow turns a picture of an orientation upright (Exif 2.32, 4.6.4 A)."""
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
 # Inside a scan 0xFF is followed by 0x00 or a restart marker (T.81, F.1.2.3).
@@ -103,13 +117,32 @@ def instead(other: str) -> str:
 def is_dicom(beginning: bytes) -> bool:
     """Whether a file begins as DICOM files do, or with a dataset alone.
 
-    Modalities and archives of before PS3.10 wrote datasets without what goes before them; DCMTK reads them too.
-
     Args:
         beginning: at least the first DICOM_START_BYTES.
     """
+    return dicom_starts_at(beginning) is not None
+
+
+def dicom_starts_at(beginning: bytes) -> int | None:
+    """Byte of the first element of a DICOM file; None of others.
+
+    Modalities and archives of before PS3.10 wrote datasets without what goes before them, programs leave out the 128
+    bytes alone; DCMTK reads the former too, dicom-rs the latter
+    (https://docs.rs/dicom-object/latest/dicom_object/file/enum.ReadPreamble.html).
+
+    Args:
+        beginning: of the file, at least DICOM_START_BYTES, and two more to tell which of two places it is.
+    """
     if beginning.startswith(_DICOM_PREFIX, _DICOM_PREFIX_AT):
-        return True
+        # A dataset alone may hold these letters there (https://github.com/dcm4che/dcm4che/issues/981).
+        by_chance = beginning[DICOM_START_BYTES : DICOM_START_BYTES + 2] not in _DICOM_GROUPS and _is_dataset(beginning)
+        return 0 if by_chance else DICOM_START_BYTES
+    if beginning.startswith(_DICOM_PREFIX + b"\x02\x00"):
+        return len(_DICOM_PREFIX)
+    return 0 if _is_dataset(beginning) else None
+
+
+def _is_dataset(beginning: bytes) -> bool:
     if beginning[:2] not in _DICOM_GROUPS:
         return False
     if beginning[4:6] in _DICOM_FIRST_KINDS:
@@ -117,6 +150,59 @@ def is_dicom(beginning: bytes) -> bool:
     # Without representations: a tag, a length of four bytes and a value, then a tag of the same group (PS3.5, 7.1.3).
     length = int.from_bytes(beginning[4:8], "little")
     return length <= _DICOM_LONGEST_FIRST - 10 and beginning[8 + length : 10 + length] == beginning[:2] == b"\x08\x00"
+
+
+def orientation(encoded: bytes) -> int:
+    """EXIF orientation by which a JPEG or PNG is turned, from 1 (upright) to 8.
+
+    It is that of the first EXIF segment before the scan, or of the first block before a PNG's pixels, each among the
+    first MAX_EXIF_SEGMENTS.
+    """
+    if encoded.startswith(SIGNATURES[JPEG]):
+        return _orientation_of_jpeg(encoded)
+    at = len(SIGNATURES[PNG])
+    for _ in range(MAX_EXIF_SEGMENTS):
+        kind = encoded[at + 4 : at + 8]
+        length = int.from_bytes(encoded[at : at + 4], "big")
+        if len(kind) < 4 or kind == b"IDAT":
+            break
+        if kind == b"eXIf":
+            return orientation_of_exif(encoded[at + 8 : at + 8 + length])
+        at += 12 + length
+    return 1
+
+
+def _orientation_of_jpeg(encoded: bytes) -> int:
+    at = 2
+    for _ in range(MAX_EXIF_SEGMENTS):
+        head = encoded[at : at + 10]
+        if len(head) < 10 or head[0] != 0xFF or head[1] == _JPEG_SCAN:
+            break
+        # The byte behind the letters pads them (Exif 2.32, 4.7.2.1), and is not looked at by browsers.
+        if head[1] == 0xE1 and head[4:9] == b"Exif\0":
+            return orientation_of_exif(encoded[at + 10 : at + 10 + MAX_EXIF_BYTES])
+        at += 1 if head[1] == 0xFF else 2 + int.from_bytes(head[2:4], "big")
+    return 1
+
+
+def orientation_of_exif(block: bytes) -> int:
+    """Orientation that a block of EXIF data says, from 1 to 8; 1 where it says none.
+
+    As browsers read it, which show it beside the answer: the first that is one number of two bytes (Exif 2.32, 4.6.4 A)
+    and one of the eight. What some telephones write with four (https://github.com/nomacs/nomacs/issues/1646) turns
+    nothing in Chromium.
+    """
+    tiff = block[:MAX_EXIF_BYTES] + bytes(2 * MAX_EXIF_BYTES)
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    start = struct.unpack_from(f"{order}I", tiff, 4)[0] if order else MAX_EXIF_BYTES + 1
+    if start > MAX_EXIF_BYTES:
+        return 1
+    count = struct.unpack_from(f"{order}H", tiff, start)[0]
+    for at in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 12), 12):
+        *stated, value = struct.unpack_from(f"{order}HHIH", tiff, at)
+        if stated == _EXIF_ORIENTATION and 1 <= value <= 8:
+            return int(value)
+    return 1
 
 
 def image_dimensions(encoded: bytes) -> tuple[int, int]:

@@ -6,7 +6,7 @@ bytes. So this is compared first.
 
 from __future__ import annotations
 
-import itertools
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,13 +14,17 @@ from typing import Any
 
 from pydicom.encaps import generate_fragments
 
-from model_code.dicom.syntaxes import EXPLICIT_LITTLE, JPEG, JPEG_2000, JPEG_LS, NATIVE
+from model_code.dicom.syntaxes import ENCAPSULATED, EXPLICIT_BIG, EXPLICIT_LITTLE, JPEG, JPEG_2000, JPEG_LS, NATIVE
 
 _JPEG_LS_FRAME = 0xF7  # ITU-T T.87, C.1.1
 # ITU-T T.81, table B.1: C4, C8 and CC are no frames. Progressive ones (C2) take time for each of any number of scans.
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, _JPEG_LS_FRAME}
 _ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 _JP2 = b"\x00\x00\x00\x0cjP  \r\n\x87\n"  # ITU-T T.800, I.5.1
+_ITEM = b"\xfe\xff\x00\xe0"  # PS3.5, 7.5
+# How frames begin: JPEG and JPEG-LS, JPEG 2000 and its file, JPEG XL's two (ISO/IEC 18181-2), and run lengths of up to
+# 15 segments, the first behind the 64 bytes of their header (PS3.5, G.5).
+_FRAME = re.compile(rb"\xff\xd8\xff|\xff\x4f\xff\x51|\0{3}\x0cjP  |\xff\x0a|\0{3}\x0cJXL |[\x01-\x0f]\0{3}\x40\0{3}")
 _CODING_STYLE, _START_OF_TILE = 0xFF52, 0xFF90  # ITU-T T.800, table A.2
 
 
@@ -70,6 +74,26 @@ def read_jpeg(data: bytes) -> Codestream | None:
     return None
 
 
+def lies_in_items(element: Any) -> bool:
+    """Whether pixel data consists of items (PS3.5, A.4), of which some programs state the length."""
+    return element.is_undefined_length or bytes(element.value[: len(_ITEM)]) == _ITEM
+
+
+def fragments(element: Any) -> list[bytes] | None:
+    """The fragments of the one frame: all behind the table of offsets, which some files have wrong (PS3.5, A.4).
+
+    Files of some programs lack that table: then the first item is a fragment, which begins as no table does, since the
+    first offset is 0.
+
+    Returns:
+        None where pixel data does not consist of items.
+    """
+    if not lies_in_items(element):
+        return None
+    first, *rest = [*generate_fragments(element.value)] or [b""]
+    return [first, *rest] if _FRAME.match(first) else rest
+
+
 def syntax_of_pixels(element: Any, named: str, native_bytes: int) -> str:
     """The transfer syntax that pixel data is in, where it is not what the file names: programs that compress or
     decompress leave the old name behind.
@@ -79,17 +103,20 @@ def syntax_of_pixels(element: Any, named: str, native_bytes: int) -> str:
         named: transfer syntax that the file names.
         native_bytes: so many bytes are the pixels without compression.
     """
-    if not element.is_undefined_length:
-        bare = native_bytes <= len(element.value) <= native_bytes + native_bytes % 2
-        return EXPLICIT_LITTLE if bare and named not in NATIVE else named
+    bare = not element.is_undefined_length and 0 <= len(element.value) - native_bytes <= native_bytes % 2
+    if bare or (named in NATIVE and not lies_in_items(element)):
+        return EXPLICIT_LITTLE if named not in NATIVE else named
     if named not in NATIVE | JPEG | JPEG_LS | JPEG_2000:
         return named
-    frame = next(itertools.islice(generate_fragments(element.value), 1, 2), b"")
+    found = fragments(element) or []
+    if named in NATIVE - {EXPLICIT_BIG} and 0 <= sum(map(len, found)) - native_bytes <= len(found):
+        return ENCAPSULATED
+    frame = next(iter(found), b"")
     if read_jpeg_2000(jpeg_2000_codestream(frame)):
         return named if named in JPEG_2000 else "1.2.840.10008.1.2.4.90"
-    found = read_jpeg(frame)
-    family = JPEG_LS if found and found.process == _JPEG_LS_FRAME else JPEG
-    if found is None or named in family:
+    jpeg = read_jpeg(frame)
+    family = JPEG_LS if jpeg and jpeg.process == _JPEG_LS_FRAME else JPEG
+    if jpeg is None or named in family:
         return named
     return "1.2.840.10008.1.2.4.80" if family is JPEG_LS else "1.2.840.10008.1.2.4.70"
 

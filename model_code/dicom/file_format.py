@@ -19,7 +19,7 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.filereader import read_partial
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, EXPLICIT_VR_LENGTH_32
 
-from model_code.contract.images import is_dicom
+from model_code.contract.images import dicom_starts_at
 from model_code.dicom.refusal import damaged
 from model_code.dicom.syntaxes import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
 
@@ -110,18 +110,18 @@ def _complete(data: bytes) -> bytes:
 
     A transfer syntax that is not named is told by the first element, as long as nothing is compressed.
     """
-    if not is_dicom(data):
+    start = dicom_starts_at(data)
+    if start is None:
         raise damaged(
             "it begins neither as the file format demands (PS3.10), with DICM after 128 bytes, nor as a dataset does."
         )
-    start = META_AT if data.startswith(b"DICM", META_AT - 4) else 0
     end = end_of_meta(data, start)
     meta, dataset = _explicit_meta(data[start:end]), data[end:]
     if _SYNTAX_TAG not in meta:
         named = _syntax_of(dataset).encode()
         named += b"\0" * (len(named) % 2)
         meta += _SYNTAX_TAG + len(named).to_bytes(2, "little") + named
-    elif start and meta == data[start:end]:
+    elif start == META_AT and meta == data[start:end]:
         return data
     return bytes(META_AT - 4) + b"DICM" + meta + dataset
 
@@ -211,9 +211,12 @@ def _with_known_representations(data: bytes, start: int, *, big: bool) -> bytes:
     order: _Order = "big" if big else "little"
     made, done, at = [], 0, start
     while at + 12 <= len(data):
-        found = _element(data, at, order)
-        if found is not None and found.tag == _PIXELS:
+        if _tag(data, at, order) == _PIXELS:
+            if _lies_unnamed(data, at, order):
+                made += [data[done : at + 4], b"OW"]
+                done = at + 6
             break
+        found = _element(data, at, order)
         if found is None:
             found = _unknown(data, at, order)
             if found is None:
@@ -243,6 +246,16 @@ def _element(data: bytes, at: int, order: _Order) -> _Element | None:
         return None
     length = int.from_bytes(data[first:end], order)
     return _Element(_tag(data, at, order), representation, value_at, length)
+
+
+def _lies_unnamed(data: bytes, at: int, order: _Order) -> bool:
+    """Whether pixels have letters of no representation that pixels have before their length, such as DCMTK's own `ox`
+    and `??`; or those of an unknown one (UN), which is a sequence where no length is defined (PS3.5, 6.2.2)."""
+    representation, length = data[at + 4 : at + 6], int.from_bytes(data[at + 8 : at + 12], order)
+    letters = representation.isalpha() or representation == b"??"
+    if representation in {b"OB", b"OW"} or not letters or data[at + 6 : at + 8] != b"\0\0":
+        return False
+    return length == _UNDEFINED or 0 < length <= len(data) - at - 12
 
 
 def _unknown(data: bytes, at: int, order: _Order) -> _Element | None:

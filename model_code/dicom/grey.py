@@ -71,6 +71,7 @@ def grey_levels(values: Values, header: Header) -> Grey:
     Raises:
         Refusal: undecodable_image, when the file's tables cannot be applied.
     """
+    header = header.of_sign(signed=values.dtype.kind == "i")
     try:
         opening = header.opening
         if opening is not None and _shows_any(seen := _seen(opening, values), header):
@@ -144,22 +145,11 @@ def _table(values: Values, header: Header) -> tuple[NDArray[np.uint8], int, Rend
 
 
 def padded(stored: NDArray[Any], header: Header) -> NDArray[np.bool_]:
-    """Mask of the values that stand for "no image here" (PS3.3, C.7.5.1.1.2).
-
-    Their sign is that of the pixels, whatever representation they are written in.
-    """
-    stated = finite(header.dataset, "PixelPaddingValue")
-    if stated is None:
+    """Mask of the values that stand for "no image here"."""
+    if header.padding is None:
         return np.zeros(stored.shape, np.bool_)
-    limit = finite(header.dataset, "PixelPaddingRangeLimit")
-    ends = [_as_stored(int(one), header) for one in (stated, stated if limit is None else limit)]
-    return (stored >= min(ends)) & (stored <= max(ends))
-
-
-def _as_stored(number: int, header: Header) -> int:
-    if header.signed:
-        return (number + 2**15) % 2**16 - 2**15
-    return number % 2**16
+    first, last = header.padding
+    return (stored >= first) & (stored <= last)
 
 
 def _modality(stored: NDArray[Any], header: Header) -> _Modality:

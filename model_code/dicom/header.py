@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from pydicom.tag import Tag
 
 from model_code.contract.population import MODALITIES, UNSTATED
 from model_code.dicom import shutter
-from model_code.dicom.attributes import items, numbers, phrases, text
+from model_code.dicom.attributes import finite, items, numbers, phrases, text
 from model_code.dicom.codestream import syntax_of_pixels
 from model_code.dicom.file_format import elements, legible
 from model_code.dicom.refusal import Refusal, damaged, unsuitable
@@ -40,8 +40,8 @@ _OTHER_MODALITIES = frozenset(
     }
 )
 # Of files without a modality, which some de-identification leaves out, the storage class tells (PS3.4, B.5): computed
-# radiography, digital X-ray for presentation and for processing, secondary capture.
-_RADIOGRAPH_CLASSES = tuple(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("1", "1.1", "1.1.1", "7"))
+# radiography, digital X-ray for presentation and for processing, secondary capture, also of grey bytes and words.
+_RADIOGRAPH_CLASSES = tuple(f"1.2.840.10008.5.1.4.1.1.{number}" for number in ("1", "1.1", "1.1.1", "7", "7.2", "7.3"))
 # What systems write for them, none of it a defined term (PS3.3, C.7.3.1.1.1).
 _NAMES_OF_RADIOGRAPHY = frozenset({"XR", "RX", "X-RAY", "XRAY", "RAD", "CXR", "RADIOGRAPH", "RADIOGRAPHY"})
 _FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
@@ -122,6 +122,11 @@ class Header:
         """Of the pixels: [rows, columns], or [rows, columns, 3]."""
         return (self.rows, self.columns, *([3] if self.samples == 3 else []))
 
+    @property
+    def bytes_of_pixels(self) -> int:
+        """Of pixel data without compression."""
+        return self.rows * self.columns * self.samples * self.bits_allocated // 8
+
     @cached_property
     def opening(self) -> shutter.Opening | None:
         """The part of the image that a display shutter leaves; None where that is all of it."""
@@ -132,6 +137,23 @@ class Header:
         """The lowest and the highest value that the stored bits can hold."""
         half = 1 << (self.bits_stored - 1)
         return (-half, half - 1) if self.signed else (0, 2 * half - 1)
+
+    @property
+    def padding(self) -> tuple[int, int] | None:
+        """First and last of the values that stand for "no image here" (PS3.3, C.7.5.1.1.2), None where none does.
+
+        Their sign is that of the pixels, whatever representation they are written in.
+        """
+        stated, limit = (finite(self.dataset, name) for name in ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+        if stated is None:
+            return None
+        below = 2**15 if self.signed else 0
+        ends = [(int(one) + below) % 2**16 - below for one in (stated, stated if limit is None else limit)]
+        return min(ends), max(ends)
+
+    def of_sign(self, *, signed: bool) -> Header:
+        """The header of pixels that have a sign, or none, whatever the file states."""
+        return self if signed == self.signed else replace(self, signed=signed)
 
 
 def read(data: bytes) -> Header:

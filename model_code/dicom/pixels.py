@@ -11,14 +11,21 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.encaps import generate_fragments
 
-from model_code.dicom.codestream import Codestream, jpeg_2000_codestream, read_jpeg, read_jpeg_2000
+from model_code.dicom.codestream import (
+    Codestream,
+    fragments,
+    jpeg_2000_codestream,
+    lies_in_items,
+    read_jpeg,
+    read_jpeg_2000,
+)
 from model_code.dicom.header import Header, in_colour
 from model_code.dicom.jpeg_xl import read_jpeg_xl
 from model_code.dicom.refusal import Refusal, damaged
 from model_code.dicom.syntaxes import (
     DEFLATED_FRAME,
+    ENCAPSULATED,
     EXPLICIT_BIG,
     JPEG,
     JPEG_2000,
@@ -38,12 +45,15 @@ _START_OF_SCAN, _START_OF_DATA, _END = b"\xff\xda", b"\xff\x93", b"\xff\xd9"
 _PROGRESSIVE = 0xC2  # start of frame (T.81, table B.1)
 # What makes a segment of run lengths even, and some encoders compress as if it were a pixel's byte (PS3.5, G.3.1).
 _RLE_SPARE_BYTES = 1
-_BEYOND = 2
-_OVERSHOT = 1.25
+_BEYOND, _OVERSHOT = 2, 1.25
+_FAR_NEARER, _FAR_APART = 4, 2**11
 # What a lossy codec, or a way to YCbCr and back, may leave of differences between three samples of one grey.
 _COLOURLESS, _NO_CHROMA = 6, 128
-# Pixels, by whole rows.
-_LOOKED_AT = 1_000_000
+_LOOKED_AT = 1_000_000  # pixels, by whole rows
+# Of pairs of neighbours on either side of the sign bit: such a part has to be nearer by the other sign than by the
+# stated one, of so many in a row (a border has one or two), with so many values on each side, and a difference of at
+# most this part of the range.
+_NEARER, _FEWEST_PAIRS, _FEWEST_VALUES, _SMOOTH = 0.9, 2.5, 4, 1 / 8
 
 
 def stored_values(header: Header, *, halvings: int = 0) -> Values:
@@ -75,19 +85,22 @@ def _grey(colours: Values, header: Header) -> Values:
         Refusal: not_a_radiograph, where a pixel is in colour.
     """
     first, *others = (colours[..., plane].astype(np.int16) for plane in range(3))
-    # Codecs turn what they know to be luma and chroma into RGB.
-    as_rgb = header.photometric_interpretation == "RGB" or header.transfer_syntax in JPEG | JPEG_2000 | JPEG_XL
-    grey = first if as_rgb else np.int16(_NO_CHROMA)
-    if any(int(np.abs(one - grey).max()) > _COLOURLESS for one in others):
+    # Codecs turn what they know to be luma and chroma into RGB. JPEG 2000 knows of its own colour transforms alone: of
+    # YBR_FULL that was compressed again it gives luma and chroma.
+    compressed = header.transfer_syntax in JPEG | JPEG_2000 | JPEG_XL
+    as_rgb = header.photometric_interpretation == "RGB" or compressed
+    as_luma = not as_rgb or (header.photometric_interpretation == "YBR_FULL" and header.transfer_syntax in JPEG_2000)
+    greys: list[Any] = [*([first] if as_rgb else []), *([_NO_CHROMA] if as_luma else [])]
+    if all(any(int(np.abs(one - grey).max()) > _COLOURLESS for one in others) for grey in greys):
         raise in_colour()
     return np.ascontiguousarray(colours[..., 0])
 
 
 def _native(header: Header) -> Values:
     element = header.dataset["PixelData"]
-    if element.is_undefined_length:
-        raise damaged("its pixel data is compressed, or in parts, and its header says that it is not.")
     data = bytes(element.value)
+    if element.is_undefined_length or (lies_in_items(element) and len(data) > header.bytes_of_pixels + 1):
+        raise damaged("its pixel data is compressed, or in parts, and its header says that it is not.")
     big = header.transfer_syntax == EXPLICIT_BIG
     if header.bits_allocated == 8 and big and element.VR == "OW":
         # Bytes are packed in words, and these are swapped (PS3.5, 8.1.1).
@@ -97,14 +110,29 @@ def _native(header: Header) -> Values:
 
 def _plain(data: bytes, header: Header, *, big: bool = False) -> Values:
     count = header.rows * header.columns * header.samples
-    if len(data) < count * header.bits_allocated // 8:
+    if len(data) < header.bytes_of_pixels:
         raise damaged(_CUT)
     kind = f"{'>' if big else '<'}u{header.bits_allocated // 8}"
-    values: Values = np.frombuffer(data, kind, count=count)
+    values: Values = np.frombuffer(data, kind, count=count).astype(f"={kind[1:]}", copy=False)
     if header.planes_apart:
         return values.reshape(3, header.rows, header.columns).transpose(1, 2, 0)
     values = values.reshape(header.shape)
-    return _without_spare(values, header)
+    return _without_spare(values.byteswap() if _lie_swapped(values, header) else values, header)
+
+
+def _lie_swapped(words: Values, header: Header) -> bool:
+    """Whether the bytes of words lie in the other order than the file's, as in archives for which dcm4che has a tool
+    (`swappxdata`, https://github.com/dcm4che/dcm4che/issues/919): neighbours are far nearer then.
+
+    So are values of 8 bits at the top of 16, which are no noise in the file's order and have few lower bytes.
+    """
+    some = _whole(words[:: max(1, words.size // _LOOKED_AT)], header)
+    if words.itemsize == 1 or header.overlaid or len(np.unique(some & 0xFF)) < _FEWEST_VALUES:
+        return False
+    both = (some, some.byteswap())
+    apart, other = (np.median(np.abs(np.diff(one.astype(np.int32), axis=1))) for one in both)
+    beyond, within = (int(one.view("=u2").max()) >> header.bits_stored for one in both)
+    return bool(apart > _FAR_NEARER * other and (apart > _FAR_APART or (beyond and not within)))
 
 
 def _without_spare(values: Values, header: Header) -> Values:
@@ -125,10 +153,12 @@ def _without_spare(values: Values, header: Header) -> Values:
 
 
 def _encapsulated(header: Header, halvings: int) -> Values:
-    element = header.dataset["PixelData"]
-    if not element.is_undefined_length:
+    found_parts = fragments(header.dataset["PixelData"])
+    if found_parts is None:
         raise damaged("its pixel data is not compressed, and its header says that it is.")
-    frame = _frame(element.value)
+    frame = b"".join(found_parts)
+    if header.transfer_syntax == ENCAPSULATED:
+        return _plain(frame, header)
     if header.transfer_syntax == RLE:
         return _without_spare(_run_lengths(frame, header), header)
     if header.transfer_syntax == DEFLATED_FRAME:
@@ -162,12 +192,6 @@ def _decoded(frame: bytes, transfer_syntax: str) -> Values:
     if transfer_syntax in JPEG_LS:
         return np.asarray(imagecodecs.jpegls_decode(frame))
     return np.asarray(imagecodecs.jpegxl_decode(frame, keeporientation=True, numthreads=1))
-
-
-def _frame(encapsulated: bytes) -> bytes:
-    """The one frame: all fragments behind the table of offsets, which some files have wrong (PS3.5, A.4)."""
-    _, *fragments = generate_fragments(encapsulated)
-    return b"".join(fragments)
 
 
 def _inflated(frame: bytes, header: Header) -> bytes:
@@ -272,20 +296,75 @@ def _unpacked(data: bytes, count: int) -> bytearray:
 def _interpreted(raw: Values, header: Header) -> Values:
     """The stored bits alone, as signed or unsigned numbers: what is above them may be an overlay (PS3.5, 8.1.2).
 
-    Where it is none but goes on with the values, Bits Stored is wrong.
+    Where it is none but goes on with the values, Bits Stored is wrong. Where it makes the value that is stated to be
+    padding, that is what the pixel holds.
     """
-    width, spare = raw.dtype.itemsize, 8 * raw.dtype.itemsize - header.bits_stored
     # A codestream of at most 8 bits is decoded to bytes, even where 16 are allocated.
-    if spare < 0:
+    if 8 * raw.dtype.itemsize < header.bits_stored:
         return raw.astype(np.int16 if header.signed else np.uint16)
-    native = raw.astype(f"=u{width}", copy=False)
-    whole = native.view(f"=i{width}") if header.signed else native
+    raw = raw.astype(raw.dtype.newbyteorder("="), copy=False)
+    padding = _padding_beyond(raw, header)
+    if padding is None:
+        return _read_bits(raw, header)
+    values = _read_bits(np.where(padding, raw[~padding][0], raw), header)
+    return np.where(padding, _whole(raw, header), values)
+
+
+def _whole(raw: Values, header: Header) -> Values:
+    """All bits of each pixel, with its sign."""
+    return raw.view(f"={'i' if header.signed else 'u'}{raw.dtype.itemsize}")
+
+
+def _padding_beyond(raw: Values, header: Header) -> NDArray[np.bool_] | None:
+    """Mask of the pixels that hold stated padding that the stored bits have no room for, such as 65,535 beside 12 bits;
+    None where none does."""
+    if header.padding is None or header.overlaid or header.transfer_syntax in LOSSY:
+        return None
+    (first, last), (lowest, highest) = header.padding, header.possible
+    if lowest <= first and last <= highest:
+        return None
+    whole = _whole(raw, header)
+    found = (whole >= first) & (whole <= last) & ((whole < lowest) | (whole > highest))
+    return found if found.any() and not found.all() else None
+
+
+def _read_bits(raw: Values, header: Header) -> Values:
+    width = raw.dtype.itemsize
+    native = raw.view(f"=u{width}")
+    whole = _whole(raw, header)
     if not header.overlaid and int(native.max()) >> header.bits_stored and _goes_on(whole, header):
         return whole
     if header.transfer_syntax in LOSSY and (raw.dtype.kind == "i") == header.signed:
         # What a lossy codec overshoots by would come out at the other end of the range.
-        return np.clip(raw, *header.possible)
-    return _stored_bits(native, header, spare)
+        return _of_other_sign(np.clip(raw, *header.possible), header)
+    return _of_other_sign(_stored_bits(native, header, 8 * width - header.bits_stored), header)
+
+
+def _of_other_sign(values: Values, header: Header) -> Values:
+    """The same bits with a sign, or without, where Pixel Representation is wrong: then neighbours lie at either end of
+    the range, and beside each other by the other reading.
+
+    Nearly all of them have to, with many values each: a black border beside white has one.
+    """
+    half = 1 << (header.bits_stored - 1)
+    some = values[:: max(1, values.size // _LOOKED_AT)].astype(np.int32)
+    above = some >= header.possible[0] + half
+    # What a collimator or padding covers, or a marker, has the lowest or the highest value, in the other order.
+    ordered = (some + (0 if header.signed else half)) % (2 * half)
+    image = (ordered > ordered.min()) & (ordered < ordered.max())
+    apart = (above[:, 1:] != above[:, :-1]) & image[:, 1:] & image[:, :-1]
+    if np.count_nonzero(apart) < _FEWEST_PAIRS * len(apart):
+        return values
+    low, high = (pick(some[:, 1:], some[:, :-1])[apart] for pick in (np.minimum, np.maximum))
+    stated, other = high - low, 2 * half - (high - low)
+    if np.mean(other < stated) < _NEARER or np.median(other) > _SMOOTH * 2 * half:
+        return values
+    if min(len(np.unique(one)) for one in (low, high)) < _FEWEST_VALUES:
+        return values
+    moved = values.astype(np.int32)
+    if header.signed:
+        return (moved % (2 * half)).astype(np.uint16)
+    return (moved - 2 * half * (moved >= half)).astype(np.int16)
 
 
 def _goes_on(whole: Values, header: Header) -> bool:
@@ -294,9 +373,11 @@ def _goes_on(whole: Values, header: Header) -> bool:
     An overlay is the other way round: with it neighbours are far apart, and without it they are as in any image, or
     have one value, where somebody put black below it.
     """
-    lowest = -(1 << (header.bits_stored - 1)) if header.signed else 0
+    lowest = header.possible[0]
     highest = 1 << header.bits_stored
-    beyond = _OVERSHOT * highest if header.transfer_syntax in LOSSY else highest
+    # Without anything above them negative numbers are no more than that; with their sign above, all have it there.
+    end = header.possible[1] + 1 if whole.min() < 0 else highest
+    beyond = end + (_OVERSHOT - 1) * highest if header.transfer_syntax in LOSSY else end
     if lowest <= whole.min() and whole.max() < beyond:
         return False
     some = whole[:: max(1, whole.size // _LOOKED_AT)].astype(np.int32)

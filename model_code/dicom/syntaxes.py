@@ -13,6 +13,8 @@ EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG})
+ENCAPSULATED = "1.2.840.10008.1.2.1.98"
+"""Pixels without compression in fragments, the rest as Explicit VR Little Endian (PS3.5, A.4.11)."""
 RLE = "1.2.840.10008.1.2.5"
 DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
 JPEG = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 57, 70))
@@ -25,7 +27,9 @@ JPEG_2000 = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (90, 91, 201
 """With High-Throughput JPEG 2000, which is the same codestream with another block coder; OpenJPEG reads both."""
 JPEG_XL = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112))
 LOSSY = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (50, 51, 81, 91, 203, 111, 112))
-TRANSFER_SYNTAXES = frozenset({*NATIVE, DEFLATED, RLE, DEFLATED_FRAME, *JPEG, *JPEG_LS, *JPEG_2000, *JPEG_XL})
+TRANSFER_SYNTAXES = frozenset(
+    {*NATIVE, ENCAPSULATED, DEFLATED, RLE, DEFLATED_FRAME, *JPEG, *JPEG_LS, *JPEG_2000, *JPEG_XL}
+)
 
 # Of the standard, below its own root: no maker's number, and nothing about a patient.
 _OF_THE_STANDARD = re.compile(r"1\.2\.840\.10008(\.\d{1,4}){1,6}")

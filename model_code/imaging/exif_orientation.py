@@ -10,16 +10,15 @@ from typing import Any
 
 import tensorflow as tf
 
-# The directory begins a few bytes into the segment.
-_HEAD_BYTES = 4096
-MAX_SEGMENTS = 64
-"""Where EXIF data is looked for, as in `engine_decoding`: programs write profiles and other data before it."""
+from model_code.contract import images
+
+_HEAD_BYTES, _MAX_SEGMENTS = images.MAX_EXIF_BYTES, images.MAX_EXIF_SEGMENTS
 _SCAN = 0xDA
-# Marker, length (any), identifier.
-_SEGMENT = (0xFF, 0xE1, None, None, *b"Exif\0\0")
+# Marker, length (any), identifier, and a byte that pads it.
+_SEGMENT = (0xFF, 0xE1, None, None, *b"Exif\0", None)
 _ENTRY_BYTES = 12
-_ORIENTATION = 0x0112
-_TRANSPOSED = 5
+_ORIENTATION, _TWO_BYTES = 0x0112, 3
+_TRANSPOSED, _LAST, _BEYOND = 5, 8, 2**16
 
 
 def orientation(encoded: Any) -> Any:
@@ -34,7 +33,7 @@ def orientation(encoded: Any) -> Any:
     length = tf.strings.length(encoded)
 
     def goes_on(at: Any, number: Any, exif: Any) -> Any:
-        return (exif == 0) & (at > 0) & (at + len(_SEGMENT) <= length) & (number < MAX_SEGMENTS)
+        return (exif == 0) & (at > 0) & (at + len(_SEGMENT) <= length) & (number < _MAX_SEGMENTS)
 
     def step(at: Any, number: Any, _exif: Any) -> Any:
         head = tf.cast(tf.io.decode_raw(tf.strings.substr(encoded, at, len(_SEGMENT)), tf.uint8), tf.int32)
@@ -61,20 +60,27 @@ def _head(encoded: Any, at: Any) -> Any:
 
 
 def _of_tiff(head: Any, start: Any) -> Any:
-    little = head[start] == ord("I")
+    """The first orientation that is one number of two bytes and one of the eight (`images.orientation_of_exif`)."""
+    little, big = (tf.reduce_all(head[start : start + 4] == list(order)) for order in (b"II*\0", b"MM\0*"))
 
     def number(at: Any) -> Any:
         """Two bytes as one number, in the file's byte order."""
         first, second = tf.gather(head, at), tf.gather(head, at + 1)
         return tf.where(little, first + 256 * second, 256 * first + second)
 
+    def long(at: Any) -> Any:
+        """Four bytes as one number; what is beyond two of them is as good as any other."""
+        high, low = number(at + tf.where(little, 2, 0)), number(at + tf.where(little, 0, 2))
+        return tf.where(high > 0, _BEYOND, low)
+
     # The offset has four bytes; a directory beyond 65,535 is beyond what is read.
     directory = start + tf.minimum(number(tf.where(little, start + 4, start + 6)), _HEAD_BYTES - 2)
     entries = directory + 2 + _ENTRY_BYTES * tf.range(_HEAD_BYTES // _ENTRY_BYTES)
     entries = tf.minimum(entries[: number(directory)], 3 * _HEAD_BYTES - _ENTRY_BYTES)
-    values = tf.boolean_mask(number(entries + 8), number(entries) == _ORIENTATION)
-    value = tf.reduce_max(tf.concat([values, [1]], axis=0))
-    return tf.where(value <= 8, value, 1)
+    values = number(entries + 8)
+    stated = (number(entries) == _ORIENTATION) & (number(entries + 2) == _TWO_BYTES) & (long(entries + 4) == 1)
+    found = tf.boolean_mask(values, stated & (values >= 1) & (values <= _LAST))
+    return tf.where(little | big, tf.concat([found, [1]], axis=0)[0], 1)
 
 
 def upright(pixels: Any, held: Any) -> Any:

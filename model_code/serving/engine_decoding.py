@@ -25,20 +25,7 @@ Grey = np.ndarray[Any, np.dtype[np.uint8]] | np.ndarray[Any, np.dtype[np.float32
 
 _RATIOS = (8, 4, 2)
 _SCALE_MARGIN = 2
-_HEAD_BYTES = 4096
-_MAX_SEGMENTS = 64
 _CMYK_PIXELS = 16_384
-_ORIENTATION = 0x0112
-# How `Image.transpose` turns a picture upright, by the EXIF orientation (Exif 2.32, 4.6.4 A).
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 # What Pillow raises for bytes that are not a whole image, by its plugins for these two formats.
 _DAMAGED = (
     *(
@@ -80,19 +67,19 @@ def pixels_from_bytes(encoded: bytes, size: int) -> Pixels:
     """
     try:
         with warnings.catch_warnings():
-            # Of damaged EXIF data, which `_orientation` reads itself.
+            # Of damaged EXIF data, which are read by `images` alone.
             warnings.simplefilter("ignore")
             if encoded.startswith(b"\xff\xd8"):
                 grey: Grey = _of_jpeg(encoded, size)
-                held = _orientation_of_jpeg(encoded)
+                held = images.orientation(encoded)
             else:
                 chunks = png.read(encoded)
-                grey, held = _of_png(chunks), _orientation(chunks.exif)
+                grey, held = _of_png(chunks), images.orientation_of_exif(chunks.exif)
     except _DAMAGED as error:
         raise ImageError("begins as a JPEG or PNG but cannot be decoded to its end") from error
     resized = Image.fromarray(grey).convert("F").resize((size, size), Image.Resampling.BILINEAR)
-    if (turn := _TURNS.get(held)) is not None:
-        resized = resized.transpose(turn)
+    if turn := images.TURNS.get(held):
+        resized = resized.transpose(Image.Transpose[turn])
     rounded: Pixels = np.clip(np.rint(np.asarray(resized)), 0, 255).astype(np.uint8)
     return rounded[..., np.newaxis]
 
@@ -175,31 +162,3 @@ def _white(largest: int, significant_bits: int) -> int:
     else:
         bits = max(largest.bit_length(), 8)
     return int((1 << bits) - 1)
-
-
-def _orientation_of_jpeg(encoded: bytes) -> int:
-    """The EXIF orientation of a JPEG, found as by `exif_orientation.orientation`; 1 where there is none."""
-    at = 2
-    for _ in range(_MAX_SEGMENTS):
-        head = encoded[at : at + 10]
-        if len(head) < 10 or head[0] != 0xFF or head[1] == _START_OF_SCAN[1]:
-            break
-        if head[1] == 0xE1 and head[4:] == b"Exif\0\0":
-            return _orientation(encoded[at + 10 : at + 10 + _HEAD_BYTES])
-        at += 1 if head[1] == 0xFF else 2 + int.from_bytes(head[2:4], "big")
-    return 1
-
-
-def _orientation(block: bytes) -> int:
-    """The orientation that a block of EXIF data says, read as the graph reads it; 1 where it says none."""
-    tiff = block[:_HEAD_BYTES] + bytes(2 * _HEAD_BYTES)
-    order = "<" if tiff[:1] == b"I" else ">"
-    start = struct.unpack_from(f"{order}I", tiff, 4)[0]
-    if start > _HEAD_BYTES:
-        return 1
-    count = struct.unpack_from(f"{order}H", tiff, start)[0]
-    found = [1]
-    for at in range(start + 2, min(start + 2 + 12 * count, len(tiff) - 12), 12):
-        if struct.unpack_from(f"{order}H", tiff, at)[0] == _ORIENTATION:
-            found.append(struct.unpack_from(f"{order}H", tiff, at + 8)[0])
-    return max(found) if max(found) <= 8 else 1

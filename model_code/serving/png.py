@@ -18,7 +18,7 @@ _MAX_PALETTE_BYTES = 3 * 256
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _END = b"\0\0\0\0IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
-_BLOCK_BYTES = 1 << 20
+_INPUT_BYTES = 4096  # libpng's PNG_IDAT_READ_SIZE
 MAX_CHUNKS_BEFORE_PIXELS = 64
 """Where sBIT and eXIf are looked for, here and in the graph: what comes later, or behind the pixels, is not read, as in
 browsers."""
@@ -75,7 +75,8 @@ def read(encoded: bytes) -> Png:
     width, height, depth, colour, compression, _, interlaced = struct.unpack(">IIBBBBB", header)
     if compression or (colour & _COLOURED and b"" in palettes) or (colour == _PALETTE and not _usable(palettes)):
         raise ValueError("damaged")
-    _check_length(pixels, _bytes(width, height, depth * _CHANNELS[colour], interlaced=bool(interlaced)))
+    bits = depth * _CHANNELS[colour]
+    _check_length(pixels, _bytes(width, height, bits, interlaced=bool(interlaced)), 1 + -(-width * bits // 8))
     palette = kept[b"PLTE"] if colour == _PALETTE else []
     plain = b"".join([SIGNATURE, *kept[b"IHDR"], *palette, *kept[b"IDAT"], _END])
     return Png(plain, depth, colour, next(iter(found[b"sBIT"]), 0), found[b"eXIf"])
@@ -100,12 +101,20 @@ def _bytes(width: int, height: int, bits: int, *, interlaced: bool) -> int:
     return total
 
 
-def _check_length(compressed: list[bytes], expected: int) -> None:
-    """Refuse pixels that end early or whose checksum is wrong: Pillow would leave what is missing black."""
-    inflater, length = zlib.decompressobj(), 0
+def _check_length(compressed: list[bytes], expected: int, row: int) -> None:
+    """Refuse pixels that end early or whose checksum is wrong: Pillow would leave what is missing black.
+
+    So are those that look back further than the window which their header names, as some optimisers wrote them
+    (https://github.com/pnggroup/libpng/blob/libpng16/contrib/tools/pngfix.c, "too_far_back"): the graph's libpng does,
+    since it asks for a row at a time and keeps no more than that window.
+    """
+    inflater, length = zlib.decompressobj(0), 0
     for part in compressed:
-        while part and length <= expected:
-            length += len(inflater.decompress(part, _BLOCK_BYTES))
-            part = inflater.unconsumed_tail  # noqa: PLW2901
+        for at in range(0, len(part), _INPUT_BYTES):
+            piece = part[at : at + _INPUT_BYTES]
+            # What is left behind the end would be handed back for ever.
+            while piece and length <= expected and not inflater.eof:
+                length += len(inflater.decompress(piece, row))
+                piece = inflater.unconsumed_tail
     if length < expected or (length == expected and not inflater.eof):
         raise ValueError("damaged")

@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model_code.contract import images
 from model_code.serving import engine_decoding
 from tests.model_code.support.picture_files import (
+    EXIF_FORMS,
     GREY,
     GREY_ALPHA,
     PALETTE,
     RGB,
     RGBA,
     SIGNATURE,
+    app1,
     chunk,
     coloured,
     exif,
@@ -187,6 +190,36 @@ def test_exif_data_of_a_png_that_is_damaged_says_nothing(block: bytes) -> None:
     assert (shown(png(values, 8, GREY, before=chunk(b"eXIf", block))) == plain).all()
     # And behind the pixels it is not looked for.
     assert (shown(png(values, 8, GREY, after=chunk(b"eXIf", exif(6)))) == plain).all()
+
+
+@pytest.mark.parametrize("form", EXIF_FORMS)
+def test_an_orientation_counts_in_the_form_in_which_browsers_read_it(form: str) -> None:
+    """Four bytes turned the model's picture where they were little endian, and none that a person saw beside it."""
+    (block, held), values = EXIF_FORMS[form], quantised(8)
+    whole = jpeg(values)
+    for turned, plain in (
+        (png(values, 8, GREY, before=chunk(b"eXIf", block)), png(values, 8, GREY)),
+        (whole[:2] + app1(b"Exif\0\0" + block) + whole[2:], whole),
+        (whole[:2] + app1(b"Exif\0\xff" + block) + whole[2:], whole),
+    ):
+        assert images.orientation(turned) == held
+        assert np.abs(shown(turned) - np.rot90(shown(plain), 0 if held == 1 else -1)).max() <= 1
+
+
+@pytest.mark.parametrize("window", range(8, 16))
+def test_pixels_that_look_back_further_than_their_window_are_refused(window: int) -> None:
+    """By libpng, so that none was trained on: "invalid distance too far back"; the engine answered."""
+    data = png(quantised(8, 256, 255), 8, GREY)
+    at = data.index(b"IDAT")
+    pixels = data[at + 4 : at + 4 + int.from_bytes(data[at - 4 : at], "big")]
+    head = (window - 8) << 12 | 8 << 8
+    named = (head + -head % 31).to_bytes(2, "big")  # RFC 1950, 2.2
+    for behind in (b"", b"junk"):
+        written = data[: at - 4] + chunk(b"IDAT", named + pixels[2:] + behind) + data[at + 8 + len(pixels) :]
+        if window < 15:
+            refused(written)
+        else:
+            assert (shown(written) == shown(data)).all()
 
 
 @pytest.mark.parametrize("others", [0, 20, 62, 63, 64, 200])

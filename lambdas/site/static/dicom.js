@@ -17,6 +17,7 @@ const BINARY = /^(AT|FD|FL|OB|OD|OF|OL|OW|SL|SS|UL|US)$/;
 const PIXELS = "x7fe00010";
 const MAX_RATIO = 1.01; // of a pixel's edges: what is further from square is drawn by the API
 const MISTAKEN_RATIO = 5;
+const MANY_TORN = 2; // in a row, as in model_code/dicom/pixels.py, with a margin
 
 let loading;
 
@@ -151,7 +152,7 @@ function stored({ width, height, bits, spare, signed, room, overlaid: masked }, 
   const sign = signed ? 2 ** (bits - 1) : 0;
   const below = 2 ** spare - 1;
   const above = 2 ** (room - spare) - 1;
-  let [bare, extended] = [true, true];
+  let [bare, extended, torn] = [true, true, 0];
   for (let at = 0; at < values.length; at += 1) {
     const raw = word(at) >> spare;
     const value = raw & mask;
@@ -160,7 +161,10 @@ function stored({ width, height, bits, spare, signed, room, overlaid: masked }, 
     extended &&= raw === (values[at] & above);
     // Bits that are none of the stored ones, and no sign's: the API goes by all values, and by a pixel's neighbours (model_code/dicom/pixels.py).
     if (!masked && ((!bare && !extended) || word(at) & below)) throw new NotShown("The file says in two ways where its values lie, which only the API settles.");
+    if (at % width && Math.abs(values[at] - values[at - 1]) > mask / 2) torn += 1;
   }
+  // Neighbours at both ends of the range, more often than borders make them: the sign may be wrong.
+  if (torn > MANY_TORN * height) throw new NotShown("The file may be wrong about its values' sign, which only the API settles.");
   return { width, height, values };
 }
 

@@ -40,6 +40,8 @@ VALUES = np.add.outer(np.arange(40) * 45, np.arange(60) * 35) % 4096
 """12 bits that rise to the right and downwards: turned, mirrored or inverted they are another picture."""
 EIGHT = VALUES // 16
 SIGNED = VALUES - 2048
+WAVES = np.rint(2048 + 2000 * np.sin(np.add.outer(np.arange(40) / 9, np.arange(60) / 4))).astype(int)
+"""12 bits that cross the middle several times in a row."""
 WINDOW = {"WindowCenter": 1800, "WindowWidth": 3000}
 DRAWN = """async (files) => {
     const { read } = await import("./dicom.js");
@@ -209,6 +211,13 @@ def later_forms() -> dict[str, bytes]:
         "14 bits that are called 12, signed": dicom_file(SIGNED * 4, signed=True, **WINDOW),
         "values below a high bit that is wrong": make(HighBit=15, **WINDOW),
         "a high bit below": make(HighBit=8, **WINDOW),
+        "a sign that is none": dicom_file(WAVES, signed=True, **WINDOW),
+        "a sign that is not stated": dicom_file((WAVES - 2048) % 2**16, WindowCenter=-200, WindowWidth=3000),
+        "a lossless sign that is none": dicom_file(WAVES, signed=True, transfer_syntax=LOSSLESS_SV1, **WINDOW),
+        "padding beyond the stored bits": dicom_file(np.where(WAVES < 900, 65535, WAVES), PixelPaddingValue=65535),
+        "swapped words": swapped(dicom_file(WAVES, **WINDOW)),
+        "swapped words of sixteen bits": swapped(dicom_file(WAVES * 16, bits=16)),
+        "without the preamble's 128 bytes": whole[128:],
         "compressed, and not called so": make(transfer_syntax=LOSSLESS_SV1).replace(
             LOSSLESS_SV1.encode(), EXPLICIT.encode().ljust(len(LOSSLESS_SV1), b"\0")
         ),
@@ -297,6 +306,12 @@ def in_bytes(data: bytes) -> bytes:
     at = data.index(b"\x7f\xe0\x00\x10OW") + 4
     pixels = np.frombuffer(data[at + 8 :], "<u2").astype(">u2").tobytes()
     return data[:at] + b"OB" + data[at + 2 : at + 8] + pixels
+
+
+def swapped(data: bytes) -> bytes:
+    """A file whose words have their bytes in the other order."""
+    at = len(data) - 2 * WAVES.size
+    return data[:at] + np.frombuffer(data[at:], "u2").byteswap().tobytes()
 
 
 def groups(said: dict[str, dict[str, Any]]) -> Dataset:

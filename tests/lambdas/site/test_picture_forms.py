@@ -11,11 +11,14 @@ import pytest
 from PIL import Image, ImageCms
 
 from tests.model_code.support.picture_files import (
+    EXIF_FORMS,
     GREY,
     GREY_ALPHA,
     PALETTE,
     RGB,
     RGBA,
+    TURNING_XMP,
+    app1,
     chunk,
     coloured,
     exif,
@@ -65,6 +68,14 @@ def files() -> dict[str, bytes]:
     entries = chunk(b"PLTE", bytes(np.repeat(np.arange(256, dtype=np.uint8), 3)))
     gamma = chunk(b"gAMA", (100_000).to_bytes(4, "big"))
     turned = {f"turned {held}": jpeg(eight, exif=b"Exif\0\0" + exif(held)) for held in range(1, 9)}
+    plain = jpeg(eight)
+    turned |= {
+        f"EXIF of {form}": plain[:2] + app1(b"Exif\0\0" + block) + plain[2:] for form, (block, _) in EXIF_FORMS.items()
+    }
+    turned |= {
+        f"PNG's EXIF of {form}": png(eight, 8, GREY, before=chunk(b"eXIf", block))
+        for form, (block, _) in EXIF_FORMS.items()
+    }
     colour = Image.fromarray(coloured(eight).astype(np.uint8))
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     filtered = {f"filtered, {bits} bits": saved(quantised(bits, SIZE, SIZE)) for bits in (12, 16)}
@@ -94,6 +105,7 @@ def files() -> dict[str, bytes]:
         "sixteen in colour and alpha": png(with_alpha(coloured(twelve), 30_000), 16, RGBA),
         "in small parts": png(sixteen, 16, GREY, idat=100),
         "JPEG": jpeg(eight),
+        "JPEG with an orientation in XMP": plain[:2] + app1(TURNING_XMP) + plain[2:],
         "JPEG in colour": jpeg(colour),
         "JPEG with a profile": jpeg(eight, icc_profile=profile),
         "progressive JPEG": jpeg(eight, progressive=True),

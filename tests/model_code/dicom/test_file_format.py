@@ -59,6 +59,29 @@ def test_what_goes_before_a_dataset_may_be_missing(lost: str, transfer_syntax: s
     assert subject.classes(data) == {"age": "40-59", "view": "AP"}
 
 
+@pytest.mark.parametrize("transfer_syntax", [*UNCOMPRESSED, JPEG_LS])
+def test_only_the_128_bytes_of_the_preamble_may_be_missing(transfer_syntax: str) -> None:
+    """https://docs.rs/dicom-object/latest/dicom_object/file/enum.ReadPreamble.html"""
+    data = dicom_file(VALUES, transfer_syntax=transfer_syntax, PatientAge="045Y")[128:]
+    assert is_dicom(data[:DICOM_START_BYTES])
+    assert media_type(data) == DICOM == recognise(data, len(data)).content_type
+    assert (radiograph.draw(read(data)).levels == full_range(VALUES)).all()
+    assert subject.classes(data)["age"] == "40-59"
+
+
+@pytest.mark.parametrize("transfer_syntax", UNCOMPRESSED)
+def test_a_dataset_alone_may_say_dicm_where_a_preamble_ends(transfer_syntax: str) -> None:
+    """Behind them stands no meta information (https://github.com/dcm4che/dcm4che/issues/981)."""
+    named = (without("both", transfer_syntax, ImageType="-" * before + "DICM") for before in range(8, 128))
+    data = next(one for one in named if one.startswith(b"DICM", 128))
+    assert (radiograph.draw(read(data)).levels == full_range(VALUES)).all()
+
+
+@pytest.mark.parametrize("data", [b"DICM", b"DICM" + bytes(200), b"DICM\x08\0\x05\0CS\x02\0AB", b"\0DICM\x02\0"])
+def test_these_letters_alone_make_no_dicom_file(data: bytes) -> None:
+    assert not is_dicom(data)
+
+
 @pytest.mark.parametrize("transfer_syntax", UNCOMPRESSED)
 def test_the_api_and_the_command_know_a_dataset_alone(transfer_syntax: str) -> None:
     data = without("both", transfer_syntax)

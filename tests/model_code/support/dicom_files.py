@@ -25,6 +25,7 @@ JPEG_LS, JPEG_LS_NEAR, J2K_LOSSLESS, J2K = (f"1.2.840.10008.1.2.4.{number}" for 
 HTJ2K_LOSSLESS, HTJ2K_RPCL, HTJ2K = (f"1.2.840.10008.1.2.4.{number}" for number in (201, 202, 203))
 JPEG_XL_LOSSLESS, JPEG_XL_JPEG, JPEG_XL = (f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112))
 DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
+ENCAPSULATED = "1.2.840.10008.1.2.1.98"
 
 # pydicom does not write what it does not know: another encapsulated syntax is, of as many characters when padded.
 _WRITABLE = {len(DEFLATED_FRAME): J2K_LOSSLESS, len(JPEG_XL): HTJ2K_LOSSLESS}
@@ -137,6 +138,8 @@ def _padded(identifier: str) -> bytes:
 def encode(values: NDArray[Any], transfer_syntax: str, bits: int) -> bytes:
     """One compressed frame. JPEG knows no negative numbers: there, two's complement travels as it lies in memory."""
     unsigned = values.view(f"u{values.itemsize}") & ((1 << bits) - 1)
+    if transfer_syntax == ENCAPSULATED:
+        return values.tobytes()
     if transfer_syntax == RLE:
         rows, columns = values.shape
         return get_encoder(RLELossless).encode(

@@ -103,6 +103,45 @@ def exif(held: int, byte_order: str = "<") -> bytes:
     return order + struct.pack(f"{byte_order}IH", 8, 1) + value + bytes(4)
 
 
+def _directory(*entries: tuple[int, int, int, int], order: str = "<", mark: int = 42) -> bytes:
+    """A TIFF block of entries: tag, representation, count, value."""
+    made = b"".join(
+        struct.pack(f"{order}HHI", *one[:3])
+        + struct.pack(f"{order}{'I' if one[1] == 4 else 'HH'}", *one[3:], *[0] * (one[1] != 4))
+        for one in entries
+    )
+    begin = b"II" if order == "<" else b"MM"
+    return begin + struct.pack(f"{order}HIH", mark, 8, len(entries)) + made + bytes(4)
+
+
+EXIF_FORMS = {
+    "two bytes": (_directory((0x0112, 3, 1, 6)), 6),
+    "two bytes, big endian": (_directory((0x0112, 3, 1, 6), order=">"), 6),
+    "four bytes": (_directory((0x0112, 4, 1, 6)), 1),
+    "four bytes, big endian": (_directory((0x0112, 4, 1, 6), order=">"), 1),
+    "one byte": (_directory((0x0112, 1, 1, 6)), 1),
+    "two numbers": (_directory((0x0112, 3, 2, 6)), 1),
+    "none": (_directory((0x0112, 3, 0, 6)), 1),
+    "upright, then turned": (_directory((0x0112, 3, 1, 1), (0x0112, 3, 1, 6)), 1),
+    "turned, then more": (_directory((0x0112, 3, 1, 6), (0x0112, 3, 1, 8)), 6),
+    "no such number, then turned": (_directory((0x0112, 3, 1, 9), (0x0112, 3, 1, 6)), 6),
+    "four bytes, then two": (_directory((0x0112, 4, 1, 3), (0x0112, 3, 1, 6), order=">"), 6),
+    "another mark": (_directory((0x0112, 3, 1, 6), mark=43), 1),
+    "no byte order": (b"IM" + _directory((0x0112, 3, 1, 6))[2:], 1),
+}
+"""TIFF blocks, each with the orientation as Chromium reads it."""
+TURNING_XMP = (
+    b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/>'
+    b"</x:xmpmeta>"
+)
+"""An orientation where Pillow looks for it too."""
+
+
+def app1(content: bytes) -> bytes:
+    """A JPEG's segment of EXIF data or XMP."""
+    return b"\xff\xe1" + (len(content) + 2).to_bytes(2, "big") + content
+
+
 def jpeg(levels: Samples | Image.Image, **options: Any) -> bytes:
     """A JPEG by Pillow."""
     image = levels if isinstance(levels, Image.Image) else Image.fromarray(levels.astype(np.uint8))
